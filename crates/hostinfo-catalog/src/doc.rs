@@ -1,0 +1,70 @@
+//! The table as a page of documentation.
+
+use std::fmt::Write as _;
+
+use crate::table::STATS;
+
+/// The text of `docs/statistics.md`.
+pub fn markdown() -> String {
+    let mut page = String::from(HEAD);
+    for stat in STATS {
+        let default = if stat.default { "yes" } else { "" };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {default} | {} | {} |",
+            stat.name,
+            stat.kind,
+            stat.unit,
+            stat.help,
+            stat.source.origin()
+        );
+    }
+    page
+}
+
+const HEAD: &str = "\
+# Statistics
+
+This page is made from the table in `crates/hostinfo-catalog/src/table.rs` by
+`UPDATE_DOCS=1 cargo test -p hostinfo-catalog`; a test fails where it is not current.
+
+A segment in capitals stands for an instance: `N` a number, `DEV` a device, `NAME` a name.
+*Default*: a guest sees it where no rule says otherwise. The others name the host, show what
+neighbours do, or are a known side channel: a rule has to turn them on.
+
+| name | kind | unit | default | what it is | source on a Linux host |
+|---|---|---|---|---|---|
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_page_in_docs_is_that_of_the_table() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/statistics.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, markdown()).unwrap();
+        }
+        let page = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            page == markdown(),
+            "docs/statistics.md is old: UPDATE_DOCS=1 cargo test -p hostinfo-catalog"
+        );
+    }
+
+    #[test]
+    fn help_is_one_line_that_fits_a_table_and_a_list() {
+        for stat in STATS {
+            assert!(
+                !stat.help.is_empty() && stat.help.len() <= 120,
+                "{}: {}",
+                stat.name,
+                stat.help
+            );
+            assert!(!stat.help.contains(['|', '\n', '"', '\\']), "{}", stat.name);
+        }
+    }
+}

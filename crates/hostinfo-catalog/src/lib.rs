@@ -1,0 +1,17 @@
+//! The one home of what hostinfo knows about its statistics.
+//!
+//! [`table::STATS`] is the table. [`resolve`](resolve::resolve) finds what a name in a request
+//! or in the rules means. How a value is read is told by [`Source`], which the samplers match
+//! without a wildcard, so that a statistic that nobody samples does not compile.
+
+pub mod doc;
+pub mod metric;
+pub mod resolve;
+pub mod source;
+pub mod stat;
+pub mod table;
+
+pub use resolve::{Named, Scope, resolve};
+pub use source::Source;
+pub use stat::{Kind, Stat, StatId, Unit};
+pub use table::STATS;

@@ -1,0 +1,96 @@
+//! OpenMetrics names, computed from name, unit and kind.
+
+use crate::stat::{Kind, Stat, Unit, is_placeholder};
+
+/// What OpenMetrics calls a statistic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metric {
+    /// The metric family's name: without the `_total` that a counter's samples carry, with the
+    /// `_info` of an info, which is exposed as a gauge of value 1.
+    pub family: String,
+    /// The unit, where the family's name ends in it.
+    pub unit: Option<&'static str>,
+    /// The label that tells instances apart, where there are any.
+    pub label: Option<&'static str>,
+}
+
+impl Metric {
+    /// The metric of a row.
+    pub fn of(stat: &Stat) -> Self {
+        let mut family = "hostinfo".to_owned();
+        let mut label = None;
+        let mut group = "";
+        for segment in stat.name.split('.') {
+            if is_placeholder(segment) {
+                label = Some(label_of(group));
+            } else {
+                family.push('_');
+                family.push_str(segment);
+                group = segment;
+            }
+        }
+        let unit = (stat.unit != Unit::None).then(|| stat.unit.word());
+        if let Some(unit) = unit
+            && !stat.name.split('.').any(|segment| segment == unit)
+        {
+            family.push('_');
+            family.push_str(unit);
+        }
+        let unit = unit.filter(|unit| family.ends_with(&format!("_{unit}")));
+        if stat.kind == Kind::Info {
+            family.push_str("_info");
+        }
+        Self { family, unit, label }
+    }
+
+    /// The name of a counter's samples.
+    pub fn sample_name(&self, kind: Kind) -> String {
+        match kind {
+            Kind::Counter => format!("{}_total", self.family),
+            Kind::Info | Kind::Gauge => self.family.clone(),
+        }
+    }
+}
+
+fn label_of(group: &str) -> &'static str {
+    match group {
+        "cpu" => "vcpu",
+        "disk" => "device",
+        "net" => "interface",
+        "notice" => "notice",
+        _ => "name",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::STATS;
+
+    fn metric(name: &str) -> (String, Option<&'static str>) {
+        let stat = STATS.iter().find(|stat| stat.name == name).unwrap();
+        let metric = Metric::of(stat);
+        (metric.sample_name(stat.kind), metric.unit)
+    }
+
+    #[test]
+    fn a_name_ends_in_its_unit_unless_that_is_a_word_of_it_already() {
+        for (name, sample, unit) in [
+            ("memory.total", "hostinfo_memory_total_bytes", Some("bytes")),
+            ("loadavg.1", "hostinfo_loadavg_1", None),
+            ("physcpus", "hostinfo_physcpus_cpus", Some("cpus")),
+            ("cpu.seconds.user", "hostinfo_cpu_seconds_user_total", None),
+            ("disk.read.bytes", "hostinfo_disk_read_bytes_total", Some("bytes")),
+            (
+                "pressure.io.some.seconds",
+                "hostinfo_pressure_io_some_seconds_total",
+                Some("seconds"),
+            ),
+            ("pressure.io.some.avg60", "hostinfo_pressure_io_some_avg60_ratio", Some("ratio")),
+            ("host.name", "hostinfo_host_name_info", None),
+            ("vm.cpu.N.delay", "hostinfo_vm_cpu_delay_seconds_total", Some("seconds")),
+        ] {
+            assert_eq!(metric(name), (sample.to_owned(), unit), "{name}");
+        }
+    }
+}

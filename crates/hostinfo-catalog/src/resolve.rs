@@ -1,0 +1,290 @@
+//! Names to rows.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use hostinfo_wire::name::is_name;
+
+use crate::stat::{StatId, fits, is_placeholder};
+use crate::table::{LEN, STATS};
+
+/// What a word of a request means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// One statistic, of one instance where the row has them.
+    Stat(StatId, Option<String>),
+    /// All in the scope.
+    Group(Scope),
+}
+
+/// Rows that stand together, of all instances or of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    rows: Range<u16>,
+    instance: Option<String>,
+}
+
+impl Scope {
+    /// Every statistic.
+    pub const ALL: Self = Self { rows: 0..LEN, instance: None };
+
+    /// The rows, in the table's order.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = StatId> + use<> {
+        self.rows.clone().map(StatId)
+    }
+
+    /// The one instance that is meant, where not all are.
+    pub fn instance(&self) -> Option<&str> {
+        self.instance.as_deref()
+    }
+
+    /// Whether `instance` of the row, or the row that has no instances, is meant. An instance
+    /// is below another whose name it continues behind a dot (`custom.rack.temperature`).
+    pub fn covers(&self, row: StatId, instance: Option<&str>) -> bool {
+        self.rows.contains(&row.0)
+            && match (&self.instance, instance) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(mine), Some(other)) => other
+                    .strip_prefix(mine.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            }
+    }
+
+    /// Whether everything in `other` is in this scope.
+    pub fn includes(&self, other: &Self) -> bool {
+        other.rows().all(|row| self.covers(row, other.instance()))
+    }
+}
+
+/// Finds what a word of a request means: a statistic, a group (`G` or `G.*`) or `*`. A name
+/// that is both means the statistic. `None` where it means nothing.
+pub fn resolve(word: &str) -> Option<Named> {
+    if word == "*" {
+        return Some(Named::Group(Scope::ALL));
+    }
+    let lower;
+    let word = if word.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        lower = word.to_ascii_lowercase();
+        &lower
+    } else {
+        word
+    };
+    if let Some(group) = word.strip_suffix(".*") {
+        let found = find(group)?;
+        let rows = if found.is_stat { found.rows.start + 1..found.rows.end } else { found.rows };
+        return (!rows.is_empty())
+            .then_some(Named::Group(Scope { rows, instance: found.instance }));
+    }
+    let found = find(word)?;
+    Some(if found.is_stat {
+        Named::Stat(StatId(found.rows.start), found.instance)
+    } else {
+        Named::Group(Scope { rows: found.rows, instance: found.instance })
+    })
+}
+
+/// Finds what a key of the rules means: the name itself and all below it, or `all`.
+pub fn scope(key: &str) -> Option<Scope> {
+    if key.eq_ignore_ascii_case("all") {
+        return Some(Scope::ALL);
+    }
+    find(&key.to_ascii_lowercase())
+        .map(|found| Scope { rows: found.rows, instance: found.instance })
+}
+
+/// The names of all rows and groups: what a misspelt name is compared with.
+pub fn known_names() -> impl Iterator<Item = &'static str> {
+    PLAIN.keys().copied()
+}
+
+/// A name's rows: where `is_stat`, the first of them is the name itself.
+#[derive(Clone)]
+struct Found {
+    rows: Range<u16>,
+    is_stat: bool,
+    instance: Option<String>,
+}
+
+/// Every name without an instance in it, of rows and of groups.
+static PLAIN: LazyLock<HashMap<&'static str, Found>> = LazyLock::new(|| {
+    let mut plain: HashMap<&'static str, Found> = HashMap::new();
+    for (id, stat) in (0..LEN).zip(STATS) {
+        for name in prefixes(stat.name).take_while(|name| !name.split('.').any(is_placeholder)) {
+            let found = plain.entry(name).or_insert(Found {
+                rows: id..id,
+                is_stat: name == stat.name,
+                instance: None,
+            });
+            found.rows.end = id + 1;
+        }
+    }
+    plain
+});
+
+fn find(name: &str) -> Option<Found> {
+    if let Some(found) = PLAIN.get(name) {
+        return Some(found.clone());
+    }
+    if !is_name(name) {
+        return None;
+    }
+    let mut all: Option<Found> = None;
+    for (id, stat) in (0..LEN).zip(STATS).filter(|(_, stat)| stat.has_instances()) {
+        let Some((is_stat, instance)) = match_row(stat.name, name) else { continue };
+        let instance = Some(instance.to_owned());
+        let found = all.get_or_insert(Found { rows: id..id, is_stat, instance });
+        found.rows.end = id + 1;
+    }
+    all
+}
+
+/// Whether `name` is the row `template` or a group above it, with the instance that it names.
+/// A last segment `NAME` stands for one or more segments.
+fn match_row<'n>(template: &str, name: &'n str) -> Option<(bool, &'n str)> {
+    let mut instance = None;
+    let mut rest = Some(name);
+    for segment in template.split('.') {
+        let Some(left) = rest else {
+            return instance.map(|instance| (false, instance));
+        };
+        if segment == "NAME" {
+            return Some((true, left));
+        }
+        let (own, behind) = left.split_once('.').map_or((left, None), |(o, b)| (o, Some(b)));
+        if is_placeholder(segment) && fits(segment, own) {
+            instance = Some(own);
+        } else if segment != own {
+            return None;
+        }
+        rest = behind;
+    }
+    match rest {
+        None => instance.map(|instance| (true, instance)),
+        Some(_) => None,
+    }
+}
+
+/// `a`, `a.b`, `a.b.c` of `a.b.c`.
+fn prefixes(name: &'static str) -> impl Iterator<Item = &'static str> {
+    name.match_indices('.').filter_map(move |(at, _)| name.get(..at)).chain(std::iter::once(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(word: &str) -> Vec<&'static str> {
+        match resolve(word) {
+            None => vec![],
+            Some(Named::Stat(id, _)) => vec![id.stat().name],
+            Some(Named::Group(scope)) => scope.rows().map(|id| id.stat().name).collect(),
+        }
+    }
+
+    #[test]
+    fn every_row_is_found_under_its_own_name() {
+        for id in StatId::all() {
+            let name =
+                id.stat().name.replace(".N", ".7").replace("DEV", "vda").replace("NAME", "x");
+            let found = resolve(&name);
+            assert!(
+                matches!(&found, Some(Named::Stat(stat, _)) if *stat == id),
+                "{name}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_of_a_group_stand_together() {
+        for stat in STATS {
+            for group in prefixes(stat.name).filter(|name| *name != stat.name) {
+                let rows: Vec<usize> = STATS
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, s)| s.name == group || s.name.starts_with(&format!("{group}.")))
+                    .map(|(at, _)| at)
+                    .collect();
+                let together = rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
+                assert!(together, "the rows of {group} are scattered");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_both_means_the_statistic_and_behind_a_dot_and_star_the_group() {
+        assert_eq!(names("session"), ["session"]);
+        assert_eq!(names("session.*"), ["session.start"]);
+        assert_eq!(names("loadavg"), ["loadavg.1", "loadavg.5", "loadavg.15"]);
+        assert_eq!(names("loadavg.*"), names("loadavg"));
+    }
+
+    #[test]
+    fn names_are_not_case_sensitive() {
+        assert_eq!(names("LoadAvg.1"), ["loadavg.1"]);
+        assert_eq!(names("LOADAVG.*"), names("loadavg"));
+    }
+
+    #[test]
+    fn star_is_everything() {
+        assert_eq!(names("*").len(), STATS.len());
+    }
+
+    #[test]
+    fn what_names_nothing_is_not_found() {
+        for word in [
+            "",
+            "loadavg.2",
+            "loadavg.1.*",
+            "physcpus.*",
+            "nosuch",
+            "vm.cpu.x",
+            "vm.cpu.07.seconds",
+            "vm.disk.vda.read.bytes.x",
+            "custom.",
+            "custom.a..b",
+            "**",
+            "*.*",
+            ".*",
+            "all",
+            "ü",
+        ] {
+            assert_eq!(resolve(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn an_instance_is_a_group_of_its_own() {
+        assert_eq!(names("vm.cpu.3"), ["vm.cpu.N.seconds", "vm.cpu.N.delay"]);
+        let Some(Named::Group(disk)) = resolve("vm.disk.vda.read") else { panic!("no group") };
+        assert_eq!(disk.instance(), Some("vda"));
+        assert_eq!(disk.rows().count(), 3);
+        assert_eq!(
+            resolve("custom.rack.temperature"),
+            Some(Named::Stat(StatId(LEN - 1), Some("rack.temperature".to_owned())))
+        );
+    }
+
+    #[test]
+    fn a_key_of_the_rules_means_itself_and_all_below_it() {
+        let session = scope("session").unwrap();
+        assert_eq!(session.rows().count(), 2);
+        assert_eq!(scope("ALL"), Some(Scope::ALL));
+        assert!(Scope::ALL.includes(&session) && !session.includes(&Scope::ALL));
+        let disk = scope("vm.disk").unwrap();
+        let vda = scope("vm.disk.vda").unwrap();
+        let row = vda.rows().next().unwrap();
+        assert!(disk.includes(&vda) && !vda.includes(&disk));
+        assert!(vda.covers(row, Some("vda")) && !vda.covers(row, Some("vdaa")));
+        assert!(disk.covers(row, Some("vdb")));
+    }
+
+    proptest! {
+        #[test]
+        fn any_word_has_an_answer(word in "\\PC{0,40}|[a-z.*NA-Z0-9]{0,30}") {
+            let _ = (resolve(&word), scope(&word));
+        }
+    }
+}

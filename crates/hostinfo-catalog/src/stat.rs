@@ -1,0 +1,147 @@
+//! A row of the table.
+
+use std::fmt;
+
+use crate::{Source, table::STATS};
+
+/// What kind of figure a statistic is, as OpenMetrics means it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Info,
+    /// A figure that goes up and down.
+    Gauge,
+    /// A figure that never falls during one `session`.
+    Counter,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Gauge, Self::Counter];
+
+    /// The kind's word in `list`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.word())
+    }
+}
+
+/// The base unit of a statistic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A plain number, or text.
+    None,
+    /// Bytes.
+    Bytes,
+    /// Seconds; of a point in time, since 1970-01-01 00:00:00 UTC.
+    Seconds,
+    /// 0 to 1.
+    Ratio,
+    /// Cycles a second.
+    Hertz,
+    /// Joules.
+    Joules,
+    /// Logical CPUs.
+    Cpus,
+}
+
+impl Unit {
+    /// Every unit.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Bytes,
+        Self::Seconds,
+        Self::Ratio,
+        Self::Hertz,
+        Self::Joules,
+        Self::Cpus,
+    ];
+
+    /// The unit's word in `list`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "-",
+            Self::Bytes => "bytes",
+            Self::Seconds => "seconds",
+            Self::Ratio => "ratio",
+            Self::Hertz => "hertz",
+            Self::Joules => "joules",
+            Self::Cpus => "cpus",
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.word())
+    }
+}
+
+/// One statistic, or one for each instance of something: a segment of its name in capitals
+/// (`N` a number, `NAME` a name, `DEV` a device) stands for the instance.
+#[derive(Debug)]
+pub struct Stat {
+    /// Its name in requests and rules.
+    pub name: &'static str,
+    /// What kind of figure it is.
+    pub kind: Kind,
+    /// Its base unit.
+    pub unit: Unit,
+    /// In the built-in default selection. What names the host, shows what neighbours do, or is
+    /// a known side channel is not: a rule has to turn it on.
+    pub default: bool,
+    /// One line for the guest's owner.
+    pub help: &'static str,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+impl Stat {
+    /// Whether it has a value for each instance of something.
+    pub fn has_instances(&self) -> bool {
+        self.name.split('.').any(is_placeholder)
+    }
+}
+
+/// Whether a segment of a row's name stands for an instance.
+pub fn is_placeholder(segment: &str) -> bool {
+    segment.starts_with(|first: char| first.is_ascii_uppercase())
+}
+
+/// Whether `segment` can be an instance of `placeholder`: `N` is a number without leading
+/// zeros, anything else any segment.
+pub fn fits(placeholder: &str, segment: &str) -> bool {
+    if placeholder == "N" {
+        segment.bytes().all(|byte| byte.is_ascii_digit())
+            && (segment == "0" || !segment.starts_with('0'))
+    } else {
+        hostinfo_wire::name::is_segment(segment)
+    }
+}
+
+/// A row of the table by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatId(pub(crate) u16);
+
+impl StatId {
+    /// Every row, in the table's order.
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> {
+        (0..crate::table::LEN).map(Self)
+    }
+
+    /// The row.
+    // The number was made from the table's own length, in this crate alone.
+    #[allow(clippy::indexing_slicing)]
+    pub fn stat(self) -> &'static Stat {
+        &STATS[usize::from(self.0)]
+    }
+}

@@ -1,0 +1,210 @@
+//! Bytes to lines: finds line ends, bounds a line's length, and drops what the host itself
+//! could have said.
+
+use crate::limits::LINE_MAX;
+
+/// Throws away what has arrived of the current line. 0xFF is in no UTF-8 text, so no line
+/// that means anything holds it.
+pub const CANCEL: u8 = 0xFF;
+
+/// What the framer found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A line without its line end: at most [`LINE_MAX`] bytes, not empty, not an echo.
+    Line(&'a [u8]),
+    /// A line over [`LINE_MAX`] bytes, of which nothing was kept.
+    TooLong,
+}
+
+/// Cuts one connection's bytes into lines.
+///
+/// Holds at most `LINE_MAX + 1` bytes, whatever arrives: the longest line, and a CR of which
+/// it is not known yet whether an LF follows.
+#[derive(Debug, Default)]
+pub struct Framer {
+    line: Vec<u8>,
+    /// The line's first byte that is no blank. It says already whether the line is an echo,
+    /// so it is known of a line that is too long to keep, too.
+    first: Option<u8>,
+    too_long: bool,
+    /// `line` was given out and goes when the next one begins.
+    given: bool,
+}
+
+impl Framer {
+    /// A framer at the beginning of a line.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes bytes off the front of `input` up to the next line that wants an answer.
+    /// `None` once all of `input` is taken; call again when more has arrived.
+    pub fn next(&mut self, input: &mut &[u8]) -> Option<Frame<'_>> {
+        if self.given {
+            self.restart();
+        }
+        while let Some(at) = memchr::memchr2(b'\n', CANCEL, input) {
+            let (text, rest) = input.split_at(at);
+            let end = rest.first().copied();
+            *input = rest.get(1..).unwrap_or_default();
+            if end == Some(CANCEL) {
+                self.restart();
+                continue;
+            }
+            self.append(text);
+            if self.line.last() == Some(&b'\r') {
+                self.line.pop();
+            }
+            if self.is_silent() {
+                self.restart();
+                continue;
+            }
+            self.given = true;
+            return Some(if self.too_long || self.line.len() > LINE_MAX {
+                Frame::TooLong
+            } else {
+                Frame::Line(&self.line)
+            });
+        }
+        self.append(input);
+        *input = &[];
+        None
+    }
+
+    fn restart(&mut self) {
+        *self = Self { line: std::mem::take(&mut self.line), ..Self::default() };
+        self.line.clear();
+    }
+
+    fn append(&mut self, text: &[u8]) {
+        if self.first.is_none() {
+            self.first = text.iter().copied().find(|byte| !matches!(byte, b' ' | b'\t'));
+        }
+        if self.too_long {
+            return;
+        }
+        self.too_long = self.line.len() + text.len() > LINE_MAX + 1;
+        if self.too_long {
+            self.line.clear();
+        } else {
+            self.line.extend_from_slice(text);
+        }
+    }
+
+    /// An empty line, and a line that begins as every line of a host begins: answering what a
+    /// terminal echoes would never end.
+    fn is_silent(&self) -> bool {
+        match self.first {
+            None => true,
+            Some(b'\r') => !self.too_long && self.line.iter().all(|b| matches!(b, b' ' | b'\t')),
+            Some(first) => first.is_ascii_digit() || matches!(first, b'<' | b'#'),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines(chunks: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
+        let mut framer = Framer::new();
+        let mut found = Vec::new();
+        for mut chunk in chunks.iter().copied() {
+            while let Some(frame) = framer.next(&mut chunk) {
+                found.push(match frame {
+                    Frame::Line(line) => Some(line.to_vec()),
+                    Frame::TooLong => None,
+                });
+            }
+        }
+        found
+    }
+
+    fn line(text: &str) -> Option<Vec<u8>> {
+        Some(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_line_ends_with_lf_and_a_cr_before_it_is_ignored() {
+        assert_eq!(lines(&[b"ping\nping a\r\nlist"]), [line("ping"), line("ping a")]);
+    }
+
+    #[test]
+    fn only_one_cr_is_part_of_the_line_end() {
+        assert_eq!(lines(&[b"ping\r\r\n\r\r\n"]), [line("ping\r"), line("\r")]);
+    }
+
+    #[test]
+    fn a_line_may_arrive_byte_by_byte() {
+        let bytes: Vec<&[u8]> = b"ping a\r\nversion\n".chunks(1).collect();
+        assert_eq!(lines(&bytes), [line("ping a"), line("version")]);
+    }
+
+    #[test]
+    fn ff_throws_away_what_came_before_it_on_the_line() {
+        assert_eq!(
+            lines(&[b"garb", b"age\xFFping\nlo\xFF\nversion\n"]),
+            [line("ping"), line("version")]
+        );
+    }
+
+    #[test]
+    fn ff_ends_the_skipping_of_a_line_that_is_too_long() {
+        let long = [b'x'; 3000];
+        assert_eq!(lines(&[&long, b"\xFFping\n"]), [line("ping")]);
+    }
+
+    #[test]
+    fn empty_and_blank_lines_are_dropped_in_silence() {
+        assert_eq!(lines(&[b"\n\r\n \t \n \r\n"]), []);
+    }
+
+    #[test]
+    fn what_a_host_could_have_said_is_dropped_in_silence_whatever_its_length_and_bytes() {
+        let mut long = b" \t4".to_vec();
+        long.extend([0u8; 5000]);
+        long.push(b'\n');
+        assert_eq!(lines(&[b"200 x\r\n <a>\n\t# EOF\n9\xC3\n", &long]), []);
+    }
+
+    #[test]
+    fn the_first_byte_is_found_behind_more_blanks_than_a_line_may_hold() {
+        let blanks = [b' '; 2000];
+        assert_eq!(lines(&[&blanks, b"200 x\n", &blanks, b"\n", &blanks, b"x\n"]), [None]);
+    }
+
+    #[test]
+    fn a_line_of_1024_bytes_is_kept_and_one_more_is_too_long() {
+        let full = "x".repeat(LINE_MAX);
+        for end in ["\n", "\r\n"] {
+            assert_eq!(lines(&[full.as_bytes(), end.as_bytes()]), [line(&full)]);
+            assert_eq!(
+                lines(&[full.as_bytes(), b"x", end.as_bytes(), b"ping\n"]),
+                [None, line("ping")]
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_are_cut_does_not_matter(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(CANCEL), any::<u8>()], 0..4000),
+            cut in 1usize..1500,
+        ) {
+            let chunks: Vec<&[u8]> = bytes.chunks(cut).collect();
+            prop_assert_eq!(lines(&chunks), lines(&[&bytes]));
+        }
+
+        #[test]
+        fn no_more_than_a_line_and_a_cr_is_ever_held(
+            bytes in proptest::collection::vec(any::<u8>(), 0..5000), cut in 1usize..3000,
+        ) {
+            let mut framer = Framer::new();
+            for mut chunk in bytes.chunks(cut) {
+                while framer.next(&mut chunk).is_some() {}
+                prop_assert!(framer.line.len() <= LINE_MAX + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The hostinfo line protocol, version 1: bytes to values and back.
+//!
+//! Nothing here reads, writes, waits or knows a statistic. The daemon and the guest's tool
+//! share it, so that what one says the other understands. `docs/protocol.md` is the
+//! specification in words.
+
+pub mod frame;
+pub mod limits;
+pub mod name;
+pub mod reply;
+pub mod request;
+pub mod value;
+
+pub use frame::{Frame, Framer};
+pub use reply::{Code, Refusal, Reply};
+pub use request::{Malformed, Request};
+pub use value::Value;
+
+/// What `version` answers: the protocol's name and version.
+pub const VERSION: &str = "hostinfo/1";

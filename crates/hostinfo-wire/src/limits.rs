@@ -1,0 +1,57 @@
+//! Every bound on what a guest can make its host hold, do or wait for, with its arithmetic.
+//!
+//! What one guest costs at the very most, with its two transports (serial port and vhostmd
+//! channel): 2 x (`LINE_MAX` + 1 partial line + `READ_CHUNK` held + `REPLY_MAX` unread)
+//! = 2 x (1,025 + 4,096 + 262,144) bytes = 523 KiB, and only while it refuses to read.
+
+use std::time::Duration;
+
+/// The longest request line, without its line end. A `get` of 40 statistics by their full
+/// names fits; no statistic or group needs more.
+pub const LINE_MAX: usize = 1024;
+
+/// The longest reply, line ends included: 2.6 s of a serial port's 100 KB/s. Every statistic
+/// of a guest with 256 vCPUs and 32 disks (about 1,900 lines of 60 bytes) is 114 KiB.
+pub const REPLY_MAX: usize = 256 * 1024;
+
+/// The longest token that `ping` hands back.
+pub const TOKEN_MAX: usize = 64;
+
+/// Nonsense lines in a row that are answered before the host falls silent: enough for a
+/// person who mistypes, far too few for a `getty` and a login prompt to keep talking.
+pub const NONSENSE_MAX: u32 = 5;
+
+/// Bytes taken from a guest's connection at a time. A guest whose lines have to wait holds
+/// at most this much in the daemon; the rest waits in the kernel and in QEMU.
+pub const READ_CHUNK: usize = 4096;
+
+/// How long a reply may remain unread before the connection is dropped and made again:
+/// 256 KiB at the 16 KB/s of a guest that reads byte by byte take 16 s.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Lines answered to one guest in a second, over all its connections, in the long run.
+pub const LINES_PER_SECOND: u32 = 20;
+
+/// Lines answered to one guest at once after it was quiet: two seconds' worth.
+pub const LINE_BURST: u32 = 40;
+
+/// Bytes read from one guest in a second, in the long run: 64 lines of `LINE_MAX`.
+pub const BYTES_PER_SECOND: u32 = 64 * 1024;
+
+/// Bytes read from one guest at once after it was quiet: the echo of 16 replies of
+/// `REPLY_MAX`, or a boot log.
+pub const BYTE_BURST: u32 = 4 * 1024 * 1024;
+
+/// The built-in time between two queries of a guest.
+pub const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
+
+/// The longest time between two queries that a rule may demand.
+pub const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The grid on which the host is sampled: who asks within one step gets the same sample.
+/// Ten readings a second at the most, however many guests ask.
+pub const SAMPLE_GRID: Duration = Duration::from_millis(100);
+
+/// The shortest time that a ratio over time may speak of. Shorter ones would show what
+/// single neighbours do.
+pub const WINDOW_MIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,270 @@
+//! Replies: codes, their words, and lines of them.
+
+use std::fmt;
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::limits::REPLY_MAX;
+
+/// What became of a request or of one name in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub enum Code {
+    /// Done.
+    Done = 200,
+    /// Not a request.
+    NotARequest = 400,
+    /// Not permitted to this guest.
+    NotPermitted = 403,
+    /// No such statistic.
+    NoSuchStatistic = 404,
+    /// Sooner than the guest's interval allows.
+    TooSoon = 429,
+    /// Permitted, but not available now or on this host.
+    Unavailable = 503,
+}
+
+impl Code {
+    /// Every code.
+    pub const ALL: [Self; 6] = [
+        Self::Done,
+        Self::NotARequest,
+        Self::NotPermitted,
+        Self::NoSuchStatistic,
+        Self::TooSoon,
+        Self::Unavailable,
+    ];
+
+    /// The code of that number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| *code as u16 == number)
+    }
+
+    /// Whether a line that got only such codes is nonsense: see the protocol's quiet rule.
+    pub fn is_nonsense(self) -> bool {
+        matches!(self, Self::NotARequest | Self::NoSuchStatistic)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", *self as u16)
+    }
+}
+
+/// Why a name got no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// 403.
+    NotPermitted,
+    /// 404.
+    NoSuchStatistic,
+    /// 503, with the reason.
+    Unavailable(std::borrow::Cow<'static, str>),
+}
+
+impl Refusal {
+    /// The code of the refused name's line.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotPermitted => Code::NotPermitted,
+            Self::NoSuchStatistic => Code::NoSuchStatistic,
+            Self::Unavailable(_) => Code::Unavailable,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPermitted => out.write_str("not permitted"),
+            Self::NoSuchStatistic => out.write_str("no such statistic"),
+            Self::Unavailable(reason) => out.write_str(reason),
+        }
+    }
+}
+
+/// The single line of a guest whose rule says `enabled = 0`.
+pub const BLOCKED: &str = "this guest may not ask";
+
+/// The single line in place of a reply over [`REPLY_MAX`].
+pub const REPLY_TOO_LONG: &str = "reply too long, ask for a group";
+
+/// The text behind 429, rounded up to the millisecond: who waits that long is not too soon.
+pub fn retry_after(wait: Duration) -> String {
+    let millis = wait.as_nanos().div_ceil(1_000_000);
+    format!("{RETRY_AFTER}{}.{:03} s", millis / 1000, millis % 1000)
+}
+
+/// The wait that the text behind a 429 asks for.
+pub fn parse_retry_after(text: &str) -> Option<Duration> {
+    let seconds = text.strip_prefix(RETRY_AFTER)?.strip_suffix(" s")?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+const RETRY_AFTER: &str = "retry after ";
+
+/// A reply under construction: lines into one buffer, each `CODE-TEXT` until [`Reply::end`]
+/// turns the last one into `CODE TEXT`.
+#[derive(Debug, Default)]
+pub struct Reply {
+    bytes: Vec<u8>,
+    last_line: usize,
+    /// A line was answered with something else than 400 and 404.
+    makes_sense: bool,
+}
+
+impl Reply {
+    /// Room for a reply, filled again and again.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Throws the lines away and keeps the room for new ones.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.last_line = 0;
+        self.makes_sense = false;
+    }
+
+    /// Adds one line. `text` has no control characters: names, values and reasons are made so
+    /// where they come in.
+    pub fn line(&mut self, code: Code, text: impl fmt::Display) {
+        self.makes_sense |= !code.is_nonsense();
+        self.last_line = self.bytes.len();
+        // Writing to a vector does not fail.
+        let _ = writeln!(self.bytes, "{code}-{text}");
+    }
+
+    /// Adds the line of a name that got no value.
+    pub fn refuse(&mut self, name: &str, refusal: &Refusal) {
+        self.line(refusal.code(), format_args!("{name}: {refusal}"));
+    }
+
+    /// Adds bytes that carry no codes and are no lines of the protocol.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.makes_sense = true;
+        self.bytes.extend_from_slice(bytes);
+        self.last_line = self.bytes.len();
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether every line is a 400 or a 404.
+    pub fn is_nonsense(&self) -> bool {
+        !self.makes_sense && !self.is_empty()
+    }
+
+    /// The reply's bytes, its last line marked as such and its length bounded: what is over
+    /// [`REPLY_MAX`] gives way to one line that says so.
+    pub fn end(&mut self) -> &[u8] {
+        if self.bytes.len() > REPLY_MAX {
+            self.clear();
+            self.line(Code::Unavailable, REPLY_TOO_LONG);
+            self.bytes.shrink_to(REPLY_MAX);
+        }
+        const CODE_DIGITS: usize = 3;
+        if let Some(mark) = self.bytes.get_mut(self.last_line + CODE_DIGITS) {
+            *mark = b' ';
+        }
+        &self.bytes
+    }
+}
+
+/// A line of a reply as its reader sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplyLine<'a> {
+    /// The line's own result.
+    pub code: Code,
+    /// No more lines follow.
+    pub last: bool,
+    /// What stands behind the code.
+    pub text: &'a str,
+}
+
+impl<'a> ReplyLine<'a> {
+    /// Parses a line without its line end. `None` where it is no line of a reply: somebody
+    /// else's noise, or half of an old answer.
+    pub fn parse(line: &'a [u8]) -> Option<Self> {
+        let line = std::str::from_utf8(line).ok()?;
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let (code, rest) = line.split_at_checked(3)?;
+        let code = Code::from_number(code.parse().ok()?)?;
+        let (last, text) = match rest.strip_prefix(' ') {
+            Some(text) => (true, text),
+            None => (false, rest.strip_prefix('-')?),
+        };
+        Some(Self { code, last, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_line_has_a_blank_behind_its_code() {
+        let mut reply = Reply::new();
+        reply.line(Code::Done, "a=1");
+        reply.refuse("b", &Refusal::NotPermitted);
+        assert_eq!(reply.end(), b"200-a=1\n403 b: not permitted\n");
+    }
+
+    #[test]
+    fn raw_bytes_are_left_as_they_are() {
+        let mut reply = Reply::new();
+        reply.raw(b"<metrics>\n</metrics>\n\n");
+        assert_eq!(reply.end(), b"<metrics>\n</metrics>\n\n");
+        assert!(!reply.is_nonsense());
+    }
+
+    #[test]
+    fn a_reply_over_256_kib_becomes_one_line_that_says_so() {
+        let mut reply = Reply::new();
+        for _ in 0..=REPLY_MAX / 100 {
+            reply.line(Code::Done, "x".repeat(95));
+        }
+        assert_eq!(reply.end(), b"503 reply too long, ask for a group\n");
+        assert!(!reply.is_nonsense());
+    }
+
+    #[test]
+    fn a_line_is_nonsense_when_all_its_results_are_400_or_404() {
+        let mut reply = Reply::new();
+        assert!(!reply.is_nonsense());
+        reply.refuse("a", &Refusal::NoSuchStatistic);
+        assert!(reply.is_nonsense());
+        reply.refuse("b", &Refusal::NotPermitted);
+        assert!(!reply.is_nonsense());
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_the_millisecond_and_read_back() {
+        for (nanos, text) in [
+            (0, "retry after 0.000 s"),
+            (1, "retry after 0.001 s"),
+            (59_999_000_001, "retry after 60.000 s"),
+        ] {
+            let wait = Duration::from_nanos(nanos);
+            assert_eq!(retry_after(wait), text);
+            assert!(parse_retry_after(text).unwrap() >= wait);
+        }
+        assert_eq!(parse_retry_after("retry after -1 s"), None);
+        assert_eq!(parse_retry_after("come back later"), None);
+    }
+
+    #[test]
+    fn a_reader_knows_a_reply_line_from_noise() {
+        assert_eq!(
+            ReplyLine::parse(b"200-a=b c\r"),
+            Some(ReplyLine { code: Code::Done, last: false, text: "a=b c" })
+        );
+        assert!(ReplyLine::parse(b"503 x: none").unwrap().last);
+        for noise in [&b"debian login:"[..], b"", b"20", b"299 x", b"200", b"200_x", b"\xFF200 x"] {
+            assert_eq!(ReplyLine::parse(noise), None);
+        }
+    }
+}
