@@ -85,11 +85,19 @@ pub fn resolve(word: &str) -> Option<Named> {
     })
 }
 
-/// Finds what a key of the rules means: the name itself and all below it, or `all`.
-pub fn scope(key: &str) -> Option<Scope> {
+/// Finds what a key of the rules means: the name itself and all below it, `all`, or `vhostmd`,
+/// which is more than one scope. Empty where it means nothing.
+pub fn scopes(key: &str) -> Vec<Scope> {
     if key.eq_ignore_ascii_case("all") {
-        return Some(Scope::ALL);
+        vec![Scope::ALL]
+    } else if key.eq_ignore_ascii_case("vhostmd") {
+        VHOSTMD.iter().filter_map(|name| scope(name)).collect()
+    } else {
+        scope(key).into_iter().collect()
     }
+}
+
+fn scope(key: &str) -> Option<Scope> {
     find(&key.to_ascii_lowercase())
         .map(|found| Scope { rows: found.rows, instance: found.instance })
 }
@@ -98,6 +106,31 @@ pub fn scope(key: &str) -> Option<Scope> {
 pub fn known_names() -> impl Iterator<Item = &'static str> {
     PLAIN.keys().copied()
 }
+
+/// What vhostmd's document is made of; `custom.*` is shown in it too, and opened by itself alone.
+const VHOSTMD: [&str; 21] = [
+    "host.name",
+    "host.id",
+    "hypervisor",
+    "hypervisor.version",
+    "time",
+    "physcpus",
+    "cpu.seconds.user",
+    "cpu.seconds.nice",
+    "cpu.seconds.system",
+    "cpu.seconds.guest",
+    "memory.total",
+    "memory.free",
+    "memory.cached",
+    "swap.total",
+    "swap.free",
+    "swap.in",
+    "swap.out",
+    "vm.cpu.seconds",
+    "vm.vcpus.max",
+    "vm.memory.maximum",
+    "vm.memory.current",
+];
 
 /// A name's rows: where `is_stat`, the first of them is the name itself.
 #[derive(Clone)]
@@ -271,7 +304,7 @@ mod tests {
     fn a_key_of_the_rules_means_itself_and_all_below_it() {
         let session = scope("session").unwrap();
         assert_eq!(session.rows().count(), 2);
-        assert_eq!(scope("ALL"), Some(Scope::ALL));
+        assert_eq!(scopes("ALL"), [Scope::ALL]);
         assert!(Scope::ALL.includes(&session) && !session.includes(&Scope::ALL));
         let disk = scope("vm.disk").unwrap();
         let vda = scope("vm.disk.vda").unwrap();
@@ -281,10 +314,16 @@ mod tests {
         assert!(disk.covers(row, Some("vdb")));
     }
 
+    #[test]
+    fn the_key_vhostmd_means_statistics_that_there_are() {
+        assert_eq!(scopes("vhostmd").len(), VHOSTMD.len());
+        assert_eq!(resolve("vhostmd"), None, "it is a word of the rules alone");
+    }
+
     proptest! {
         #[test]
         fn any_word_has_an_answer(word in "\\PC{0,40}|[a-z.*NA-Z0-9]{0,30}") {
-            let _ = (resolve(&word), scope(&word));
+            let _ = (resolve(&word), scopes(&word));
         }
     }
 }

@@ -138,10 +138,18 @@ impl StatId {
         (0..crate::table::LEN).map(Self)
     }
 
+    /// How many rows there are.
+    pub const COUNT: usize = STATS.len();
+
+    /// The row's number: below [`StatId::COUNT`].
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
     /// The row.
     // The number was made from the table's own length, in this crate alone.
     #[allow(clippy::indexing_slicing)]
     pub fn stat(self) -> &'static Stat {
-        &STATS[usize::from(self.0)]
+        &STATS[self.index()]
     }
 }
