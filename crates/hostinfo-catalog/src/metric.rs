@@ -1,6 +1,8 @@
 //! OpenMetrics names, computed from name, unit and kind.
 
-use crate::stat::{Kind, Stat, Unit, is_placeholder};
+use std::sync::LazyLock;
+
+use crate::stat::{Kind, StatId, Unit, is_placeholder};
 
 /// What OpenMetrics calls a statistic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +10,10 @@ pub struct Metric {
     /// The metric family's name: without the `_total` that a counter's samples carry, with the
     /// `_info` of an info, which is exposed as a gauge of value 1.
     pub family: String,
+    /// The first row of that family: `vm.cpu.seconds` and `vm.cpu.N.seconds` are one family.
+    pub lead: StatId,
+    /// The name of the family's samples.
+    pub sample: String,
     /// The unit, where the family's name ends in it.
     pub unit: Option<&'static str>,
     /// The label that tells instances apart, where there are any.
@@ -16,7 +22,23 @@ pub struct Metric {
 
 impl Metric {
     /// The metric of a row.
-    pub fn of(stat: &Stat) -> Self {
+    pub fn of(row: StatId) -> Option<&'static Self> {
+        static METRICS: LazyLock<Vec<Metric>> = LazyLock::new(|| {
+            let mut metrics: Vec<Metric> = Vec::with_capacity(StatId::COUNT);
+            for row in StatId::all() {
+                let mut metric = Metric::compute(row);
+                if let Some(lead) = metrics.iter().find(|lead| lead.family == metric.family) {
+                    metric.lead = lead.lead;
+                }
+                metrics.push(metric);
+            }
+            metrics
+        });
+        METRICS.get(row.index())
+    }
+
+    fn compute(row: StatId) -> Self {
+        let stat = row.stat();
         let mut family = "hostinfo".to_owned();
         let mut label = None;
         let mut group = "";
@@ -40,15 +62,11 @@ impl Metric {
         if stat.kind == Kind::Info {
             family.push_str("_info");
         }
-        Self { family, unit, label }
-    }
-
-    /// The name of a counter's samples.
-    pub fn sample_name(&self, kind: Kind) -> String {
-        match kind {
-            Kind::Counter => format!("{}_total", self.family),
-            Kind::Info | Kind::Gauge => self.family.clone(),
-        }
+        let sample = match stat.kind {
+            Kind::Counter => format!("{family}_total"),
+            Kind::Info | Kind::Gauge => family.clone(),
+        };
+        Self { family, lead: row, sample, unit, label }
     }
 }
 
@@ -65,12 +83,21 @@ fn label_of(group: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::STATS;
 
     fn metric(name: &str) -> (String, Option<&'static str>) {
-        let stat = STATS.iter().find(|stat| stat.name == name).unwrap();
-        let metric = Metric::of(stat);
-        (metric.sample_name(stat.kind), metric.unit)
+        let row = StatId::all().find(|row| row.stat().name == name).unwrap();
+        let metric = Metric::of(row).unwrap();
+        (metric.sample.clone(), metric.unit)
+    }
+
+    #[test]
+    fn rows_of_one_family_are_of_one_kind_and_unit_and_told_apart_by_a_label() {
+        for row in StatId::all() {
+            let metric = Metric::of(row).unwrap();
+            let (stat, lead) = (row.stat(), metric.lead.stat());
+            assert_eq!((stat.kind, stat.unit), (lead.kind, lead.unit), "{}", stat.name);
+            assert!(metric.lead == row || metric.label.is_some(), "{}", stat.name);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A row of the table.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Source, table::STATS};
@@ -109,6 +110,14 @@ impl Stat {
     /// Whether it has a value for each instance of something.
     pub fn has_instances(&self) -> bool {
         self.name.split('.').any(is_placeholder)
+    }
+
+    /// The name of one instance, or of a row that has none.
+    pub fn name_of(&self, instance: Option<&str>) -> Cow<'static, str> {
+        let Some(instance) = instance else { return Cow::Borrowed(self.name) };
+        let named =
+            self.name.split('.').map(|part| if is_placeholder(part) { instance } else { part });
+        Cow::Owned(named.collect::<Vec<_>>().join("."))
     }
 }
 

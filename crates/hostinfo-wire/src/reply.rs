@@ -112,6 +112,8 @@ pub struct Reply {
     last_line: usize,
     /// A line was answered with something else than 400 and 404.
     makes_sense: bool,
+    /// A line was answered with 200.
+    granted: bool,
 }
 
 impl Reply {
@@ -125,12 +127,14 @@ impl Reply {
         self.bytes.clear();
         self.last_line = 0;
         self.makes_sense = false;
+        self.granted = false;
     }
 
     /// Adds one line. `text` has no control characters: names, values and reasons are made so
     /// where they come in.
     pub fn line(&mut self, code: Code, text: impl fmt::Display) {
         self.makes_sense |= !code.is_nonsense();
+        self.granted |= code == Code::Done;
         self.last_line = self.bytes.len();
         // Writing to a vector does not fail.
         let _ = writeln!(self.bytes, "{code}-{text}");
@@ -144,6 +148,7 @@ impl Reply {
     /// Adds bytes that carry no codes and are no lines of the protocol.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.makes_sense = true;
+        self.granted = true;
         self.bytes.extend_from_slice(bytes);
         self.last_line = self.bytes.len();
     }
@@ -156,6 +161,11 @@ impl Reply {
     /// Whether every line is a 400 or a 404.
     pub fn is_nonsense(&self) -> bool {
         !self.makes_sense && !self.is_empty()
+    }
+
+    /// Whether anything was answered with 200, as far as [`Reply::end`] left it in.
+    pub fn is_granted(&self) -> bool {
+        self.granted
     }
 
     /// The reply's bytes, its last line marked as such and its length bounded: what is over
@@ -228,7 +238,7 @@ mod tests {
             reply.line(Code::Done, "x".repeat(95));
         }
         assert_eq!(reply.end(), b"503 reply too long, ask for a group\n");
-        assert!(!reply.is_nonsense());
+        assert!(!reply.is_nonsense() && !reply.is_granted());
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! `json`: everything on one line.
+
+use std::fmt;
+
+use hostinfo_wire::{Code, Reply, Value};
+
+use crate::{Answer, refused, values};
+
+/// Adds one line: the object, or the first refusal where there is nothing but refusals.
+pub fn json(answers: &[Answer<'_>], reply: &mut Reply) {
+    if values(answers).next().is_some() {
+        reply.line(Code::Done, Object(answers));
+    } else if let Some((name, refusal)) = refused(answers).next() {
+        reply.refuse(name, refusal);
+    }
+}
+
+struct Object<'a>(&'a [Answer<'a>]);
+
+impl fmt::Display for Object<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = '{';
+        for (stat, instance, value) in values(self.0) {
+            write!(out, "{before}{}:", quoted(&stat.stat().name_of(instance)))?;
+            match value {
+                Value::Text(text) => write!(out, "{}", quoted(text))?,
+                Value::Whole(_) | Value::Micro(_) => write!(out, "{value}")?,
+            }
+            before = ',';
+        }
+        let mut before = ",\"errors\":{";
+        for (name, refusal) in refused(self.0) {
+            write!(out, "{before}{}:{}", quoted(name), refusal.code())?;
+            before = ",";
+        }
+        out.write_str(if before == "," { "}}" } else { "}" })
+    }
+}
+
+fn quoted(text: &str) -> impl fmt::Display {
+    serde_json::Value::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::{none_here, refused, shown, value};
+    use hostinfo_wire::Refusal;
+
+    #[test]
+    fn info_is_a_string_and_figures_are_numbers() {
+        let model = value("cpu.model", Value::text("A \"B\" \\ ü"));
+        assert_eq!(
+            shown(json, &[value("physcpus", Value::Whole(64)), model]),
+            "200 {\"physcpus\":64,\"cpu.model\":\"A \\\"B\\\" \\\\ ü\"}\n"
+        );
+    }
+
+    #[test]
+    fn refused_names_stand_under_errors_which_is_there_only_where_there_are_any() {
+        let answers = [
+            refused("host.name", Refusal::NotPermitted),
+            value("loadavg.1", Value::Micro(420_000)),
+            refused("swap", none_here()),
+        ];
+        assert_eq!(
+            shown(json, &answers),
+            "200 {\"loadavg.1\":0.42,\"errors\":{\"host.name\":403,\"swap\":503}}\n"
+        );
+    }
+
+    #[test]
+    fn where_all_is_refused_it_is_one_line_as_get_has_it() {
+        let answers = [refused("swap", none_here()), refused("x", Refusal::NoSuchStatistic)];
+        assert_eq!(shown(json, &answers), "503 swap: this host has none\n");
+    }
+
+    #[test]
+    fn any_object_is_json_to_a_parser_of_json() {
+        let answers = [
+            value("time", Value::Micro(-1)),
+            value("host.name", Value::text("\u{2028}\u{7f}\"")),
+            refused("\u{1F600}\"", Refusal::NoSuchStatistic),
+        ];
+        let line = shown(json, &answers);
+        let parsed: serde_json::Value =
+            serde_json::from_str(line.strip_prefix("200 ").unwrap()).unwrap();
+        assert_eq!(parsed["errors"]["\u{1F600}\""], 404);
+    }
+}

@@ -1,0 +1,45 @@
+//! `list` and `help`: what may be asked.
+
+use hostinfo_catalog::StatId;
+use hostinfo_wire::request::HELP;
+use hostinfo_wire::{Code, Reply};
+
+/// Adds the line of a statistic that the guest may ask: NAME KIND UNIT DESCRIPTION.
+pub fn list(stat: StatId, instance: Option<&str>, reply: &mut Reply) {
+    let row = stat.stat();
+    let name = row.name_of(instance);
+    reply.line(Code::Done, format_args!("{name} {} {} {}", row.kind, row.unit, row.help));
+}
+
+/// Adds a line for each request that there is.
+pub fn help(reply: &mut Reply) {
+    for (usage, meaning) in HELP {
+        reply.line(Code::Done, format_args!("{usage:<18} {meaning}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostinfo_catalog::{Named, resolve};
+
+    #[test]
+    fn a_line_of_list_tells_name_kind_unit_and_description() {
+        let Some(Named::Stat(stat, instance)) = resolve("vm.net.0.rx.bytes") else { panic!() };
+        let mut reply = Reply::new();
+        list(stat, instance.as_deref(), &mut reply);
+        assert_eq!(
+            reply.end(),
+            b"200 vm.net.0.rx.bytes counter bytes bytes that this guest received on this interface\n"
+        );
+    }
+
+    #[test]
+    fn help_shows_every_request() {
+        let mut reply = Reply::new();
+        help(&mut reply);
+        let text = String::from_utf8(reply.end().to_vec()).unwrap();
+        assert_eq!(text.lines().count(), HELP.len());
+        assert!(text.contains("200-ping [TOKEN]       pong TOKEN\n"));
+    }
+}

@@ -1,0 +1,133 @@
+//! `metrics`: OpenMetrics text (RFC draft "OpenMetrics 1.0"), a line of it in a line of the reply.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hostinfo_catalog::Kind;
+use hostinfo_catalog::metric::Metric;
+use hostinfo_wire::{Code, Reply, Value};
+
+use crate::{Answer, refused, values};
+
+/// Adds the refusals, then the metrics, family by family, and `# EOF`; the refusals alone where
+/// there is nothing else.
+pub fn openmetrics(answers: &[Answer<'_>], reply: &mut Reply) {
+    for (name, refusal) in refused(answers) {
+        reply.refuse(name, refusal);
+    }
+    let mut samples: Vec<Sample<'_>> = values(answers)
+        .filter_map(|(stat, instance, value)| {
+            let kind = stat.stat().kind;
+            Metric::of(stat).map(|metric| Sample { metric, kind, instance, value })
+        })
+        .collect();
+    if samples.is_empty() {
+        return;
+    }
+    // A family's samples have to stand together; a guest asks in any order.
+    samples.sort_by_key(|sample| sample.metric.lead);
+    let mut family = None;
+    for sample in &samples {
+        if family != Some(sample.metric.lead) {
+            head(sample, reply);
+            family = Some(sample.metric.lead);
+        }
+        reply.line(Code::Done, sample);
+    }
+    reply.line(Code::Done, "# EOF");
+}
+
+fn head(sample: &Sample<'_>, reply: &mut Reply) {
+    let family = &sample.metric.family;
+    let word = match sample.kind {
+        Kind::Info | Kind::Gauge => Kind::Gauge.word(),
+        Kind::Counter => Kind::Counter.word(),
+    };
+    reply.line(Code::Done, format_args!("# TYPE {family} {word}"));
+    if let Some(unit) = sample.metric.unit {
+        reply.line(Code::Done, format_args!("# UNIT {family} {unit}"));
+    }
+    reply.line(Code::Done, format_args!("# HELP {family} {}", sample.metric.lead.stat().help));
+}
+
+struct Sample<'a> {
+    metric: &'static Metric,
+    kind: Kind,
+    instance: Option<&'a str>,
+    value: &'a Value<'a>,
+}
+
+impl fmt::Display for Sample<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.value {
+            Value::Text(text) => Some(&**text),
+            Value::Whole(_) | Value::Micro(_) => None,
+        };
+        let labels = [(self.metric.label, self.instance), (Some("value"), text)];
+        out.write_str(&self.metric.sample)?;
+        let mut before = '{';
+        for (label, value) in labels {
+            if let (Some(label), Some(value)) = (label, value) {
+                write!(out, "{before}{label}=\"{}\"", escaped(value))?;
+                before = ',';
+            }
+        }
+        if before == ',' {
+            out.write_str("}")?;
+        }
+        match text {
+            Some(_) => out.write_str(" 1"),
+            None => write!(out, " {}", self.value),
+        }
+    }
+}
+
+/// A label's value: of what OpenMetrics escapes, a value on the wire may hold only these two.
+fn escaped(value: &str) -> Cow<'_, str> {
+    if value.contains(['\\', '"']) {
+        Cow::Owned(value.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        Cow::Borrowed(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::{none_here, refused, shown, value};
+
+    #[test]
+    fn each_family_has_its_help_type_and_unit_once_and_eof_is_last() {
+        let answers = [
+            value("vm.cpu.1.seconds", Value::Whole(3)),
+            value("host.name", Value::text("a\\b\"c")),
+            value("vm.cpu.seconds", Value::Whole(4)),
+            value("vm.cpu.0.seconds", Value::Whole(1)),
+        ];
+        assert_eq!(
+            shown(openmetrics, &answers),
+            "200-# TYPE hostinfo_host_name_info gauge\n\
+             200-# HELP hostinfo_host_name_info the host's name\n\
+             200-hostinfo_host_name_info{value=\"a\\\\b\\\"c\"} 1\n\
+             200-# TYPE hostinfo_vm_cpu_seconds counter\n\
+             200-# UNIT hostinfo_vm_cpu_seconds seconds\n\
+             200-# HELP hostinfo_vm_cpu_seconds CPU time that this guest's vCPUs got\n\
+             200-hostinfo_vm_cpu_seconds_total{vcpu=\"1\"} 3\n\
+             200-hostinfo_vm_cpu_seconds_total 4\n\
+             200-hostinfo_vm_cpu_seconds_total{vcpu=\"0\"} 1\n\
+             200 # EOF\n"
+        );
+    }
+
+    #[test]
+    fn refusals_come_first_and_alone_where_there_is_nothing_else() {
+        let none = refused("swap", none_here());
+        assert_eq!(
+            shown(openmetrics, std::slice::from_ref(&none)),
+            "503 swap: this host has none\n"
+        );
+        let mixed = shown(openmetrics, &[value("physcpus", Value::Whole(1)), none]);
+        assert!(mixed.starts_with("503-swap: this host has none\n200-# TYPE"));
+        assert!(mixed.ends_with("200-hostinfo_physcpus_cpus 1\n200 # EOF\n"));
+    }
+}
