@@ -1,2 +1,79 @@
-//! To be.
-fn main() {}
+//! The price of hostinfod: a thousand guests ask it, and then a bare echo server beside it.
+//!
+//! What a machine does in a microsecond says little on another, so every figure with a target
+//! is a ratio to an echo server that does nothing but read a line and write a constant answer
+//! of the same length. Both are asked by the same guests, by turns, in the same run, and
+//! medians are quoted. The output is a Markdown table; the exit status is 1 where a target
+//! is missed.
+
+mod echo;
+mod guests;
+mod machine;
+mod measure;
+mod process;
+mod report;
+mod server;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+/// Measures hostinfod beside a bare echo server.
+#[derive(Parser)]
+#[command(name = "hostinfo-bench")]
+struct Args {
+    /// The daemon's program [default: hostinfod beside this one]
+    #[arg(long, value_name = "PATH")]
+    daemon: Option<PathBuf>,
+    /// How many guests there are
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..))]
+    guests: u16,
+    /// How often each measurement is made
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// How long one measurement takes, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    time: u64,
+    /// How long the idle guests are watched, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    idle: u64,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Is the echo server: connects to every socket of a directory
+    #[command(hide = true)]
+    Echo {
+        /// Where the guests' sockets are
+        sockets: PathBuf,
+        /// What every line is answered with
+        answer: String,
+    },
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args = Args::parse();
+    machine::raise_open_files()?;
+    if let Some(Role::Echo { sockets, answer }) = args.role {
+        echo::run(&sockets, answer.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let daemon = match args.daemon {
+        Some(path) => path,
+        None => std::env::current_exe()?.with_file_name("hostinfod"),
+    };
+    let rows = measure::run(&measure::Plan {
+        daemon: daemon.canonicalize().with_context(|| daemon.display().to_string())?,
+        guests: args.guests,
+        rounds: args.rounds,
+        time: Duration::from_millis(args.time),
+        idle: Duration::from_secs(args.idle),
+    })?;
+    print!("{}\n\n{}", machine::describe(), report::markdown(&rows));
+    Ok(if rows.iter().all(report::Row::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,144 @@
+//! Guests as the host sees them: sockets that listen, as QEMU's do, and ask once somebody has
+//! connected.
+//!
+//! One thread plays them all with two system calls a query, one less than any server that must
+//! also find out who asks. So it is not the one that is waited for.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use hostinfo_wire::limits::REPLY_MAX;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+
+/// A server that takes longer than this to connect or to answer is broken.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Guests that are connected to one server.
+pub(crate) struct Guests {
+    lines: Vec<UnixStream>,
+    answer: Vec<u8>,
+}
+
+/// Guests whose sockets are there, and nobody has connected yet.
+pub(crate) struct Listening(Vec<UnixListener>);
+
+impl Listening {
+    /// Makes the sockets of `count` guests in `sockets`.
+    pub(crate) fn new(sockets: &Path, count: u16) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        for number in 0..count {
+            let listener = UnixListener::bind(sockets.join(format!("qemu-guest{number}")))?;
+            set_socket_timeout(&listener, Timeout::Recv, Some(PATIENCE))?;
+            listeners.push(listener);
+        }
+        Ok(Self(listeners))
+    }
+
+    /// Waits until a server has connected to every one of them.
+    pub(crate) fn accept(self) -> anyhow::Result<Guests> {
+        let mut lines = Vec::new();
+        for (number, listener) in self.0.into_iter().enumerate() {
+            let (line, _) =
+                listener.accept().with_context(|| format!("nobody connects to guest {number}"))?;
+            line.set_read_timeout(Some(PATIENCE))?;
+            lines.push(line);
+        }
+        Ok(Guests { lines, answer: vec![0; REPLY_MAX] })
+    }
+}
+
+impl Guests {
+    /// One guest asks, and asks again when it has its answer. How long each answer took,
+    /// shortest first.
+    pub(crate) fn one_asks(
+        &mut self,
+        request: &[u8],
+        time: Duration,
+    ) -> anyhow::Result<Vec<Duration>> {
+        let guest = self.lines.first_mut().context("no guest")?;
+        let mut times = Vec::new();
+        let start = Instant::now();
+        while start.elapsed() < time {
+            let asked = Instant::now();
+            guest.write_all(request)?;
+            read_answer(guest, &mut self.answer)?;
+            times.push(asked.elapsed());
+        }
+        times.sort_unstable();
+        Ok(times)
+    }
+
+    /// Every guest asks at once, and again as soon as it has its answer. How many answers came,
+    /// at least one for each guest.
+    pub(crate) fn all_ask(&mut self, request: &[u8], time: Duration) -> anyhow::Result<u32> {
+        let start = Instant::now();
+        let mut answers = 0;
+        for guest in &mut self.lines {
+            guest.write_all(request)?;
+        }
+        loop {
+            let again = start.elapsed() < time;
+            for guest in &mut self.lines {
+                read_answer(guest, &mut self.answer)?;
+                answers += 1;
+                if again {
+                    guest.write_all(request)?;
+                }
+            }
+            if !again {
+                return Ok(answers);
+            }
+        }
+    }
+
+    /// One guest asks once: the answer.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> anyhow::Result<String> {
+        let guest = self.lines.first_mut().context("no guest")?;
+        guest.write_all(request)?;
+        let answer = read_answer(guest, &mut self.answer)?;
+        Ok(String::from_utf8_lossy(answer).into_owned())
+    }
+}
+
+fn read_answer<'a>(guest: &mut UnixStream, room: &'a mut [u8]) -> anyhow::Result<&'a [u8]> {
+    let mut length = 0;
+    loop {
+        let more = guest.read(room.get_mut(length..).unwrap_or_default())?;
+        if more == 0 {
+            bail!("the server hung up, or its answer does not end");
+        }
+        length += more;
+        let answer = room.get(..length).unwrap_or_default();
+        if !answer.starts_with(b"200") {
+            bail!("not an answer: {}", String::from_utf8_lossy(answer));
+        }
+        if is_complete(answer) {
+            return Ok(room.get(..length).unwrap_or_default());
+        }
+    }
+}
+
+/// Whether the last line is there and says that it is the last: `200 ` and not `200-`.
+fn is_complete(answer: &[u8]) -> bool {
+    answer
+        .strip_suffix(b"\n")
+        .and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next())
+        .is_some_and(|last| last.get(3) == Some(&b' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_complete_with_the_line_end_of_its_last_line() {
+        assert!(is_complete(b"200 physcpus=64\n"));
+        assert!(is_complete(b"200-loadavg.1=1\n200 loadavg.5=1\n"));
+        for part in [&b""[..], b"200", b"200 physcpus=64", b"200-a=1\n", b"200-a=1\n200 b=1"] {
+            assert!(!is_complete(part), "{part:?}");
+        }
+    }
+}

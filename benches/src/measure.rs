@@ -1,0 +1,182 @@
+//! The measurements, in their order: idle first, while nothing else has run yet.
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::guests::{Guests, Listening};
+use crate::report::{Row, Target};
+use crate::server::{Server, sockets};
+
+/// What is measured, and how long.
+pub(crate) struct Plan {
+    /// The daemon's program.
+    pub(crate) daemon: PathBuf,
+    /// Guests of each server.
+    pub(crate) guests: u16,
+    /// How often each comparison is made.
+    pub(crate) rounds: u16,
+    /// The time of each.
+    pub(crate) time: Duration,
+    /// The time for which idle guests are watched.
+    pub(crate) idle: Duration,
+}
+
+/// A server has done what it does once, after this: starting, connecting, its last answer.
+const SETTLED: Duration = Duration::from_secs(1);
+
+const QUERY: &[u8] = b"loadavg\n";
+
+/// A server and its guests.
+struct Side {
+    server: Server,
+    guests: Guests,
+}
+
+/// Measures all of it.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
+    let dir = tempfile::tempdir()?;
+    let server = Server::daemon(&plan.daemon, &dir.path().join("daemon"))?;
+    sleep(SETTLED);
+    let empty = server.process().memory().with_context(|| server.log())?;
+    let listening = Listening::new(&sockets(&dir.path().join("daemon"))?, plan.guests)?;
+    let guests = listening.accept().with_context(|| server.log())?;
+    let mut daemon = Side { server, guests };
+    let mut rows = idle(plan, &mut daemon, empty)?;
+
+    let answer = daemon.guests.ask(QUERY)?;
+    let mut echo = start_echo(plan, &dir.path().join("echo"), &answer)?;
+    rows.extend(round_trips(plan, &mut daemon, &mut echo)?);
+    rows.extend(throughput(plan, &mut daemon, &mut echo)?);
+    rows.extend(cpu_times(plan, &mut daemon)?);
+    Ok(rows)
+}
+
+fn start_echo(plan: &Plan, dir: &Path, answer: &str) -> anyhow::Result<Side> {
+    let listening = Listening::new(&sockets(dir)?, plan.guests)?;
+    let server = Server::echo(dir, answer)?;
+    let guests = listening.accept().with_context(|| server.log())?;
+    Ok(Side { server, guests })
+}
+
+/// Guests that are connected, have asked everything once, and ask no more.
+fn idle(plan: &Plan, daemon: &mut Side, empty: u64) -> anyhow::Result<Vec<Row>> {
+    let process = daemon.server.process();
+    daemon.guests.all_ask(b"*\n", Duration::ZERO)?;
+    sleep(SETTLED);
+    let before = process.wakeups()?;
+    sleep(plan.idle);
+    let wakeups = process.wakeups()? - before;
+    let memory = process.memory()?.saturating_sub(empty);
+    let guests = plan.guests;
+    Ok(vec![
+        Row::alone(
+            format!("{guests} idle guests, in {} s", plan.idle.as_secs()),
+            "wake-ups",
+            wakeups as f64,
+            Target::AtMost(0.0),
+        ),
+        Row::alone(
+            format!("{guests} idle guests that asked `*` once: memory"),
+            "KiB a guest",
+            memory as f64 / 1024.0 / f64::from(guests),
+            Target::AtMost(8.0),
+        ),
+    ])
+}
+
+fn round_trips(plan: &Plan, daemon: &mut Side, echo: &mut Side) -> anyhow::Result<Vec<Row>> {
+    let rounds = by_turns(plan, daemon, echo, |side| {
+        let times = side.guests.one_asks(QUERY, plan.time)?;
+        let part = |hundredths: usize| {
+            times.get(times.len() * hundredths / 100).map(|time| time.as_secs_f64() * 1e6)
+        };
+        Ok((part(50).context("no answer")?, part(99).context("no answer")?))
+    })?;
+    let medians: Vec<_> = rounds.iter().map(|(daemon, echo)| (daemon.0, echo.0)).collect();
+    let tails: Vec<_> = rounds.iter().map(|(daemon, echo)| (daemon.1, echo.1)).collect();
+    Ok(vec![
+        Row::compared(
+            "1 guest asks `loadavg`: median round trip",
+            "µs",
+            &medians,
+            Target::AtMost(1.5),
+        ),
+        Row::compared("the same, 99th percentile", "µs", &tails, Target::None),
+    ])
+}
+
+fn throughput(plan: &Plan, daemon: &mut Side, echo: &mut Side) -> anyhow::Result<Vec<Row>> {
+    let rounds = by_turns(plan, daemon, echo, |side| under_load(plan, side, QUERY))?;
+    let rates: Vec<_> = rounds.iter().map(|(daemon, echo)| (daemon.rate, echo.rate)).collect();
+    let costs: Vec<_> = rounds.iter().map(|(daemon, echo)| (daemon.cost, echo.cost)).collect();
+    let shares: Vec<_> = rounds.iter().map(|(daemon, echo)| (daemon.share, echo.share)).collect();
+    let guests = plan.guests;
+    Ok(vec![
+        Row::compared(
+            format!("{guests} guests ask `loadavg` at once: answers"),
+            "a second",
+            &rates,
+            Target::AtLeast(0.7),
+        ),
+        Row::compared("the same, how busy the server was", "%", &shares, Target::None),
+        Row::compared("the same, the server's CPU time a query", "µs", &costs, Target::None),
+    ])
+}
+
+fn cpu_times(plan: &Plan, daemon: &mut Side) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (name, query) in [("memory", &b"memory\n"[..]), ("*", b"*\n")] {
+        let load = under_load(plan, daemon, query)?;
+        rows.push(Row::alone(
+            format!("{} guests ask `{name}` at once: CPU time a query", plan.guests),
+            "µs",
+            load.cost,
+            Target::None,
+        ));
+    }
+    Ok(rows)
+}
+
+/// A server while every guest asks.
+struct Load {
+    /// Answers a second.
+    rate: f64,
+    /// The server's CPU time for one of them, in microseconds.
+    cost: f64,
+    /// The server's CPU time in percent of one CPU.
+    share: f64,
+}
+
+fn under_load(plan: &Plan, side: &mut Side, query: &[u8]) -> anyhow::Result<Load> {
+    let process = side.server.process();
+    let before = process.cpu_time()?;
+    let start = std::time::Instant::now();
+    let answers = f64::from(side.guests.all_ask(query, plan.time)?);
+    let time = start.elapsed().as_secs_f64();
+    let busy = (process.cpu_time()? - before).as_secs_f64();
+    Ok(Load { rate: answers / time, cost: busy * 1e6 / answers, share: busy * 100.0 / time })
+}
+
+/// Measures both sides in each round, one first and then the other, so that neither has the
+/// machine's better moments.
+fn by_turns<T>(
+    plan: &Plan,
+    daemon: &mut Side,
+    echo: &mut Side,
+    measure: impl Fn(&mut Side) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<(T, T)>> {
+    let mut rounds = Vec::new();
+    for round in 0..plan.rounds {
+        rounds.push(if round % 2 == 0 {
+            let first = measure(daemon).with_context(|| daemon.server.log())?;
+            (first, measure(echo)?)
+        } else {
+            let first = measure(echo)?;
+            (measure(daemon).with_context(|| daemon.server.log())?, first)
+        });
+    }
+    Ok(rounds)
+}

@@ -1,0 +1,137 @@
+//! Figures to a Markdown table, and whether they are good enough.
+
+use std::fmt::Write as _;
+
+/// What a figure has to keep to.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+    /// Shown, and good whatever it is.
+    None,
+}
+
+/// A row of the table.
+pub(crate) struct Row {
+    what: String,
+    daemon: String,
+    echo: String,
+    /// What the target speaks of: a ratio to echo, or the daemon's own figure.
+    figure: f64,
+    target: Target,
+}
+
+impl Row {
+    /// The daemon beside echo, from as many rounds of each: the medians, and the median of the
+    /// rounds' ratios.
+    pub(crate) fn compared(
+        what: impl Into<String>,
+        unit: &str,
+        rounds: &[(f64, f64)],
+        target: Target,
+    ) -> Self {
+        let figure = |figures: Vec<f64>| with_unit(median(figures), unit);
+        Self {
+            what: what.into(),
+            daemon: figure(rounds.iter().map(|(daemon, _)| *daemon).collect()),
+            echo: figure(rounds.iter().map(|(_, echo)| *echo).collect()),
+            figure: median(rounds.iter().map(|(daemon, echo)| daemon / echo).collect()),
+            target,
+        }
+    }
+
+    /// A figure of the daemon alone.
+    pub(crate) fn alone(what: impl Into<String>, unit: &str, figure: f64, target: Target) -> Self {
+        Self {
+            what: what.into(),
+            daemon: with_unit(figure, unit),
+            echo: String::new(),
+            figure,
+            target,
+        }
+    }
+
+    /// Whether the target is met.
+    pub(crate) fn is_good(&self) -> bool {
+        match self.target {
+            Target::AtMost(limit) => self.figure <= limit,
+            Target::AtLeast(limit) => self.figure >= limit,
+            Target::None => true,
+        }
+    }
+}
+
+/// The table.
+pub(crate) fn markdown(rows: &[Row]) -> String {
+    let mut table = String::from(
+        "| what | hostinfod | echo | ratio | target | |\n|---|---:|---:|---:|---|---|\n",
+    );
+    for row in rows {
+        let ratio = if row.echo.is_empty() { String::new() } else { format!("{:.2}", row.figure) };
+        let target = match row.target {
+            Target::AtMost(limit) => format!("at most {limit}"),
+            Target::AtLeast(limit) => format!("at least {limit}"),
+            Target::None => String::new(),
+        };
+        let mark = match (row.target, row.is_good()) {
+            (Target::None, _) => "",
+            (_, true) => "met",
+            (_, false) => "**missed**",
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {ratio} | {target} | {mark} |",
+            row.what, row.daemon, row.echo
+        );
+    }
+    table
+}
+
+/// The one in the middle, or the mean of the two: 0 of none.
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    let upper = figures.len() / 2;
+    let lower = figures.len().saturating_sub(1) / 2;
+    let at = |place: usize| figures.get(place).copied().unwrap_or_default();
+    (at(lower) + at(upper)) / 2.0
+}
+
+fn with_unit(figure: f64, unit: &str) -> String {
+    let decimals = if figure >= 1000.0 || figure.fract() == 0.0 { 0 } else { 1 };
+    format!("{figure:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![9.0, 1.0, 2.0, 4.0]), 3.0);
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_the_same_round() {
+        let row = Row::compared("x", "us", &[(2.0, 1.0), (30.0, 10.0), (4.0, 1.0)], Target::None);
+        assert_eq!(row.figure, 3.0);
+        assert_eq!((row.daemon.as_str(), row.echo.as_str()), ("4 us", "1 us"));
+    }
+
+    #[test]
+    fn a_missed_target_shows() {
+        let rows = [
+            Row::alone("idle", "wake-ups", 0.0, Target::AtMost(0.0)),
+            Row::compared("asked", "a second", &[(600.0, 1000.0)], Target::AtLeast(0.7)),
+        ];
+        assert!(rows[0].is_good() && !rows[1].is_good());
+        assert_eq!(
+            markdown(&rows).lines().skip(2).collect::<Vec<_>>(),
+            [
+                "| idle | 0 wake-ups |  |  | at most 0 | met |",
+                "| asked | 600 a second | 1000 a second | 0.60 | at least 0.7 | **missed** |",
+            ]
+        );
+    }
+}

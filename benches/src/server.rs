@@ -1,0 +1,91 @@
+//! The two servers as processes: started with their own directory, ended when let go.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+
+use crate::process::Process;
+
+/// No bound on how fast a guest may ask: the bounds are not what is measured.
+const CONFIG: &str = "\
+[flow]
+lines_per_second = 0
+line_burst = 0
+bytes_per_second = 0
+byte_burst = 0
+";
+
+/// Every guest may ask everything, always.
+const RULES: &str = "\
+*:
+  interval = 0
+  all = 1
+";
+
+/// A server that runs.
+pub(crate) struct Server {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts the daemon, which connects to what is or comes into `dir`'s sockets.
+    pub(crate) fn daemon(program: &Path, dir: &Path) -> anyhow::Result<Self> {
+        let file = |name: &str| dir.join(name);
+        fs::create_dir_all(file("state"))?;
+        fs::write(file("hostinfod.toml"), CONFIG)?;
+        fs::write(file("hostinfo.conf"), RULES)?;
+        let mut command = Command::new(program);
+        command.arg("--config").arg(file("hostinfod.toml"));
+        command.arg("--rules").arg(file("hostinfo.conf"));
+        command.arg("--socket-dir").arg(sockets(dir)?);
+        command.arg("--state-dir").arg(file("state"));
+        command.arg("--control").arg(file("control"));
+        Self::start(command, dir)
+    }
+
+    /// Starts the echo server, which connects to what is in `dir`'s sockets now.
+    pub(crate) fn echo(dir: &Path, answer: &str) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("echo").arg(sockets(dir)?).arg(answer);
+        Self::start(command, dir)
+    }
+
+    fn start(mut command: Command, dir: &Path) -> anyhow::Result<Self> {
+        let log = dir.join("log");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .with_context(|| format!("{command:?}"))?;
+        Ok(Self { child, log })
+    }
+
+    /// The process to look at.
+    pub(crate) fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+
+    /// What it said on stderr.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already where this fails.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The directory of the guests' sockets in a server's directory.
+pub(crate) fn sockets(dir: &Path) -> anyhow::Result<PathBuf> {
+    let sockets = dir.join("sockets");
+    fs::create_dir_all(&sockets)?;
+    Ok(sockets)
+}
