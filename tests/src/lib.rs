@@ -1,1 +1,18 @@
-//! harness
+//! What the whole-system tests and the demo share: a real daemon, real guests, and a fake
+//! QEMU for what the real one does not do on demand.
+//!
+//! Every wait has an end, and what went wrong is told with what the guest, QEMU and the daemon
+//! had to say. Nothing that is started here outlives the thread that started it.
+
+pub mod daemon;
+pub mod deadline;
+pub mod fake;
+pub mod guest;
+pub mod host;
+pub mod paths;
+pub mod process;
+
+pub use daemon::Daemon;
+pub use fake::{FakeGuest, FakeQemu};
+pub use guest::{Guest, Port};
+pub use host::Host;

@@ -1,0 +1,159 @@
+//! The real daemon as a process.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::Signal;
+
+use crate::deadline::{PATIENCE, wait_until};
+use crate::host::Host;
+use crate::paths;
+use crate::process::{Process, tied};
+
+/// A running hostinfod. It is killed when this value is dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    process: Process,
+    /// Where it tells, as it would tell systemd, that it serves.
+    notices: UnixDatagram,
+}
+
+impl Daemon {
+    /// Starts the daemon of `host`. See [`Host::start_daemon`].
+    pub(crate) fn launch(host: &Host) -> Result<Self> {
+        // A daemon that follows another must not write over what the first one said.
+        let number = (0u32..)
+            .find(|number| !host.path().join(format!("daemon-{number}.log")).exists())
+            .unwrap_or_default();
+        let notify = host.path().join(format!("notify-{number}"));
+        let notices = UnixDatagram::bind(&notify).context("bind the socket of notices")?;
+        notices.set_nonblocking(true)?;
+        let mut command = tied(paths::program("hostinfod")?);
+        command
+            .arg("--config")
+            .arg(host.config())
+            .arg("--rules")
+            .arg(host.rules())
+            .arg("--socket-dir")
+            .arg(host.sockets())
+            .arg("--state-dir")
+            .arg(host.state())
+            .arg("--control")
+            .arg(host.control())
+            .env("NOTIFY_SOCKET", &notify)
+            .env_remove("JOURNAL_STREAM");
+        let log = host.path().join(format!("daemon-{number}.log"));
+        Ok(Self { process: Process::start(&mut command, log)?, notices })
+    }
+
+    /// Waits until the daemon says that it serves.
+    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
+        let mut notice = [0; 1024];
+        wait_until("the daemon to serve", PATIENCE, || {
+            if let Some(status) = self.process.ended()? {
+                bail!("the daemon ended: {status}");
+            }
+            let length = self.notices.recv(&mut notice).unwrap_or(0);
+            let text = notice.get(..length).unwrap_or_default();
+            Ok(text.split(|byte| *byte == b'\n').any(|line| line == b"READY=1"))
+        })
+        .with_context(|| self.story())
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// What the daemon has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Waits until the log holds `text`.
+    ///
+    /// # Errors
+    /// It does not come.
+    pub fn wait_for_log(&self, text: &str) -> Result<()> {
+        wait_until(text, PATIENCE, || Ok(self.log().contains(text))).with_context(|| self.story())
+    }
+
+    /// Asks it to end and tells how it did.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn stop(mut self) -> Result<ExitStatus> {
+        self.process.signal(Signal::TERM)?;
+        self.wait()
+    }
+
+    /// Asks it to read its rules again.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn hang_up(&self) -> Result<()> {
+        self.process.signal(Signal::HUP)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It goes on.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        self.process.wait(PATIENCE)
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// It was gone already.
+    pub fn kill(mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// CPU time that it has used, user and system.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        // proc(5): utime and stime are the 14th and 15th field of stat; the name, which may
+        // hold blanks, ends with the last parenthesis and is the 2nd.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
+        let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap_or(0))
+            .sum();
+        Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
+    }
+
+    /// Memory of its own that it holds, in bytes: `RssAnon` of proc(5).
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let kilobytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next())
+            .context("no RssAnon in status")?;
+        Ok(kilobytes.parse::<u64>()? * 1024)
+    }
+
+    fn story(&self) -> String {
+        format!("the daemon said:\n{}", self.log())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}", self.story());
+        }
+    }
+}

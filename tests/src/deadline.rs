@@ -1,0 +1,44 @@
+//! Waiting, with an end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// Long enough for anything that works, on two busy cores without KVM.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long to sleep between two looks.
+const STEP: Duration = Duration::from_millis(2);
+
+/// Looks again and again until `look` finds something.
+///
+/// # Errors
+/// Whatever `look` fails with, and that `what` did not happen `within` the time.
+pub fn wait_for<T>(
+    what: &str,
+    within: Duration,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        if start.elapsed() > within {
+            bail!("waited {within:?} for {what}");
+        }
+        std::thread::sleep(STEP);
+    }
+}
+
+/// [`wait_for`] something that is either so or not.
+///
+/// # Errors
+/// As [`wait_for`].
+pub fn wait_until(
+    what: &str,
+    within: Duration,
+    mut is_so: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    wait_for(what, within, || Ok(is_so()?.then_some(())))
+}

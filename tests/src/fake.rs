@@ -1,0 +1,153 @@
+//! A QEMU without a guest: its side of a socket in the daemon's folder.
+
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use hostinfo_wire::reply::ReplyLine;
+
+use crate::deadline::{PATIENCE, wait_for};
+
+/// A socket that waits for the daemon.
+#[derive(Debug)]
+pub struct FakeQemu {
+    listener: UnixListener,
+}
+
+impl FakeQemu {
+    /// Makes the socket at `path` and listens.
+    ///
+    /// # Errors
+    /// Something is there already.
+    pub fn listen(path: &Path) -> Result<Self> {
+        let listener =
+            UnixListener::bind(path).with_context(|| format!("bind {}", path.display()))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener })
+    }
+
+    /// Waits until the daemon has connected.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn accept(&self) -> Result<FakeGuest> {
+        let stream = wait_for("the daemon to connect", PATIENCE, || self.try_accept())?;
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(FakeGuest { reader: BufReader::new(stream) })
+    }
+
+    /// Whether nobody connects for that long.
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub fn stays_alone(&self, time: Duration) -> Result<bool> {
+        std::thread::sleep(time);
+        Ok(self.try_accept()?.is_none())
+    }
+
+    fn try_accept(&self) -> Result<Option<UnixStream>> {
+        match self.listener.accept() {
+            Ok((stream, _)) => Ok(Some(stream)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error).context("accept"),
+        }
+    }
+}
+
+/// The guest behind a [`FakeQemu`]: bytes to and from the daemon.
+#[derive(Debug)]
+pub struct FakeGuest {
+    reader: BufReader<UnixStream>,
+}
+
+impl FakeGuest {
+    /// Makes a socket at `path` and waits until the daemon has connected. The socket takes no
+    /// second connection.
+    ///
+    /// # Errors
+    /// The socket is taken, or nobody connects.
+    pub fn join(path: &Path) -> Result<Self> {
+        FakeQemu::listen(path)?.accept()
+    }
+
+    /// The connection itself.
+    pub fn stream(&self) -> &UnixStream {
+        self.reader.get_ref()
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// The daemon does not take them.
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.stream().write_all(bytes.as_ref()).context("send to the daemon")
+    }
+
+    /// The next line from the daemon, without its line end.
+    ///
+    /// # Errors
+    /// None comes, or the connection ends.
+    pub fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line).context("read from the daemon")? == 0 {
+            bail!("the daemon has hung up");
+        }
+        Ok(line.trim_end_matches('\n').to_owned())
+    }
+
+    /// The next whole reply, a string a line.
+    ///
+    /// # Errors
+    /// None comes, or it is no reply.
+    pub fn reply(&mut self) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line()?;
+            let last = ReplyLine::parse(line.as_bytes())
+                .with_context(|| format!("no line of a reply: {line:?}"))?
+                .last;
+            lines.push(line);
+            if last {
+                return Ok(lines);
+            }
+        }
+    }
+
+    /// Sends a line and reads its reply.
+    ///
+    /// # Errors
+    /// As [`FakeGuest::send`] and [`FakeGuest::reply`].
+    pub fn ask(&mut self, line: &str) -> Result<Vec<String>> {
+        self.send(format!("{line}\n"))?;
+        self.reply().with_context(|| format!("ask {line:?}"))
+    }
+
+    /// [`FakeGuest::ask`] for what is answered by a single line.
+    ///
+    /// # Errors
+    /// There are more.
+    pub fn ask_one(&mut self, line: &str) -> Result<String> {
+        let mut lines = self.ask(line)?;
+        match (lines.pop(), lines.is_empty()) {
+            (Some(only), true) => Ok(only),
+            _ => bail!("more than one line in answer to {line:?}"),
+        }
+    }
+
+    /// What is left to read until the daemon hangs up, in bytes.
+    ///
+    /// # Errors
+    /// It does not hang up.
+    pub fn drain(&mut self) -> Result<u64> {
+        match std::io::copy(&mut self.reader, &mut std::io::sink()) {
+            Ok(bytes) => Ok(bytes),
+            // A daemon that closes with bytes of ours unread resets the connection.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(0),
+            Err(error) => Err(error).context("read from the daemon"),
+        }
+    }
+}

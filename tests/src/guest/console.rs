@@ -1,0 +1,133 @@
+//! The guest's first serial port: commands go in, their output and status come back. The other
+//! end is `init.sh`.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The line that the guest's first process prints when it has booted.
+const READY: &[u8] = b"\n@ready\n";
+
+/// A raw terminal of the guest's kernel holds 4096 bytes and drops what comes on top.
+const COMMAND_MAX: usize = 4000;
+
+/// What a command in the guest left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit status; 128 and the signal where one ended it.
+    pub status: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained of.
+    pub stderr: String,
+}
+
+/// The harness's end of the console.
+#[derive(Debug)]
+pub(super) struct Console {
+    stream: UnixStream,
+    /// All that the guest has said.
+    said: Vec<u8>,
+    /// How much of it has been understood.
+    taken: usize,
+    commands: u32,
+}
+
+impl Console {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self { stream, said: Vec::new(), taken: 0, commands: 0 }
+    }
+
+    /// Everything that the guest has said.
+    pub(super) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.said).into_owned()
+    }
+
+    /// Waits until the guest has booted, for the first time or once more.
+    pub(super) fn wait_for_boot(&mut self, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        self.take_past(READY, deadline).context("the guest does not boot")
+    }
+
+    /// Runs a command in the guest's shell.
+    pub(super) fn run(&mut self, command: &str, within: Duration) -> Result<Output> {
+        let deadline = Instant::now() + within;
+        if command.len() > COMMAND_MAX {
+            bail!("a command of {} bytes does not fit the guest's terminal", command.len());
+        }
+        self.commands += 1;
+        let number = self.commands;
+        let order = format!("{number} {}\n{command}", command.len());
+        self.stream.write_all(order.as_bytes()).context("write to the guest's console")?;
+        self.take_past(format!("@{number} ").as_bytes(), deadline)?;
+        let head = self.take_line(deadline)?;
+        let figures: Vec<usize> = head.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        let [status, stdout, stderr] = figures[..] else {
+            bail!("the guest ends a command with {head:?}")
+        };
+        Ok(Output {
+            status: i32::try_from(status)?,
+            stdout: self.take(stdout, deadline)?,
+            stderr: self.take(stderr, deadline)?,
+        })
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.said.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Skips all up to and with `marker`.
+    fn take_past(&mut self, marker: &[u8], deadline: Instant) -> Result<()> {
+        loop {
+            if let Some(at) = find(self.rest(), marker) {
+                self.taken += at + marker.len();
+                return Ok(());
+            }
+            self.read(deadline)?;
+        }
+    }
+
+    fn take_line(&mut self, deadline: Instant) -> Result<String> {
+        loop {
+            if let Some(at) = find(self.rest(), b"\n") {
+                let line = self.take(at, deadline)?;
+                self.taken += 1;
+                return Ok(line);
+            }
+            self.read(deadline)?;
+        }
+    }
+
+    fn take(&mut self, length: usize, deadline: Instant) -> Result<String> {
+        while self.rest().len() < length {
+            self.read(deadline)?;
+        }
+        let text = self.rest().get(..length).unwrap_or_default();
+        let text = String::from_utf8_lossy(text).into_owned();
+        self.taken += length;
+        Ok(text)
+    }
+
+    fn read(&mut self, deadline: Instant) -> Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            bail!("the guest is not done in time");
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        let mut chunk = [0; 4096];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => bail!("the guest's console is closed"),
+            Ok(length) => self.said.extend_from_slice(chunk.get(..length).unwrap_or_default()),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error).context("read the guest's console"),
+        }
+        Ok(())
+    }
+}
+
+fn find(text: &[u8], marker: &[u8]) -> Option<usize> {
+    text.windows(marker.len()).position(|window| window == marker)
+}

@@ -1,0 +1,124 @@
+//! The guest's kernel and its initramfs: busybox, the modules of virtio channels, and the
+//! guest's tool.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::paths;
+
+const INIT: &str = include_str!("init.sh");
+
+/// What a saved state depends on besides the files: how the machine is made.
+const MACHINE: &str = include_str!("machine.rs");
+
+/// What the cloud kernel has as modules and a virtio channel needs, in the order in which they
+/// need each other.
+const MODULES: [&str; 6] = [
+    "virtio/virtio_ring",
+    "virtio/virtio",
+    "virtio/virtio_pci_modern_dev",
+    "virtio/virtio_pci_legacy_dev",
+    "virtio/virtio_pci",
+    "char/virtio_console",
+];
+
+/// What a guest boots from.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) kernel: PathBuf,
+    pub(super) initramfs: PathBuf,
+    /// Another where anything in the image, or QEMU, is another.
+    pub(super) key: String,
+}
+
+impl Image {
+    /// The image from the cache, made anew where something that goes into it has changed. The
+    /// caller holds the cache's lock.
+    pub(super) fn prepare() -> Result<Self> {
+        let (kernel, drivers, busybox) = (found("vmlinuz")?, found("drivers")?, found("busybox")?);
+        let tool = paths::guest_tool()?;
+        let mut hasher = DefaultHasher::new();
+        (INIT, MACHINE).hash(&mut hasher);
+        for input in [&kernel, &busybox, &tool] {
+            let meta = fs::metadata(input).with_context(|| format!("look at {input:?}"))?;
+            (input, meta.size(), meta.mtime(), meta.mtime_nsec()).hash(&mut hasher);
+        }
+        super::machine::qemu_version()?.hash(&mut hasher);
+        let key = format!("{:016x}", hasher.finish());
+        let initramfs = paths::guest_cache()?.join(format!("{key}.cpio"));
+        if !initramfs.exists() {
+            // Under its own name only when it is whole.
+            let partial = initramfs.with_extension("partial");
+            build(&busybox, &tool, &drivers, &partial)?;
+            fs::rename(&partial, &initramfs)?;
+        }
+        Ok(Self { kernel, initramfs, key })
+    }
+}
+
+/// One of the files that `scripts/setup` finds for guests.
+fn found(name: &str) -> Result<PathBuf> {
+    let path = paths::guest_cache()?.join(name);
+    path.canonicalize().with_context(|| format!("no {}: `scripts/setup test`", path.display()))
+}
+
+fn build(busybox: &Path, tool: &Path, drivers: &Path, archive: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let root = folder.path();
+    for sub in ["bin", "modules"] {
+        fs::create_dir(root.join(sub))?;
+    }
+    fs::write(root.join("init"), INIT)?;
+    fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
+    fs::copy(busybox, root.join("bin/busybox"))?;
+    fs::copy(tool, root.join("bin/hostinfo"))?;
+    for (number, module) in MODULES.iter().enumerate() {
+        let name = module.rsplit('/').next().unwrap_or(module);
+        unpack(drivers, module, &root.join(format!("modules/{number}-{name}.ko")))?;
+    }
+    pack(root, archive)
+}
+
+/// Copies a module, which newer kernels' packages compress.
+fn unpack(drivers: &Path, module: &str, to: &Path) -> Result<()> {
+    let plain = drivers.join(format!("{module}.ko"));
+    if plain.exists() {
+        fs::copy(plain, to)?;
+        return Ok(());
+    }
+    let packed = drivers.join(format!("{module}.ko.xz"));
+    let status = Command::new("xz")
+        .arg("-dc")
+        .arg(&packed)
+        .stdout(fs::File::create(to)?)
+        .status()
+        .context("run xz")?;
+    if !status.success() {
+        bail!("unpack {}: {status}", packed.display());
+    }
+    Ok(())
+}
+
+fn pack(root: &Path, archive: &Path) -> Result<()> {
+    let list = Command::new("find").arg(".").current_dir(root).output().context("run find")?;
+    let mut cpio = Command::new("cpio")
+        .args(["--quiet", "-o", "-H", "newc", "-R", "0:0", "-O"])
+        .arg(archive)
+        .current_dir(root)
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("run cpio")?;
+    if let Some(mut names) = cpio.stdin.take() {
+        std::io::Write::write_all(&mut names, &list.stdout)?;
+    }
+    let status = cpio.wait()?;
+    if !status.success() {
+        bail!("cpio: {status}");
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! As much of QEMU's machine protocol as tests need: a JSON object a line, an answer each,
+//! events in between.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+/// A connection to QEMU's monitor.
+#[derive(Debug)]
+pub(super) struct Qmp {
+    reader: BufReader<UnixStream>,
+}
+
+impl Qmp {
+    /// Takes over a connection that QEMU has made, and says hello.
+    pub(super) fn new(stream: UnixStream) -> Result<Self> {
+        let mut qmp = Self { reader: BufReader::new(stream) };
+        let greeting = qmp.message()?;
+        if greeting.get("QMP").is_none() {
+            bail!("QEMU's monitor begins with {greeting}");
+        }
+        qmp.call("qmp_capabilities", json!({}))?;
+        Ok(qmp)
+    }
+
+    /// Runs a command and gives back what it returned.
+    pub(super) fn call(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        let line = json!({ "execute": command, "arguments": arguments });
+        let mut stream = self.reader.get_ref();
+        stream.write_all(format!("{line}\n").as_bytes()).context("write to QEMU's monitor")?;
+        loop {
+            let mut message = self.message()?;
+            if let Some(result) = message.get_mut("return") {
+                return Ok(result.take());
+            }
+            if let Some(error) = message.get("error") {
+                bail!("QEMU refuses {command}: {error}");
+            }
+        }
+    }
+
+    fn message(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line).context("read from QEMU's monitor")? == 0 {
+            bail!("QEMU has closed its monitor");
+        }
+        Ok(serde_json::from_str(&line)?)
+    }
+}

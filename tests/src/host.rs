@@ -1,0 +1,110 @@
+//! A host of its own for each test: its folders, its rules, its daemons.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use crate::daemon::Daemon;
+
+/// Rules under which a guest may ask everything as often as it likes.
+pub const EVERYTHING: &str = "*:\n  interval = 0\n  all = 1\n";
+
+/// The folders of one host, removed in the end. It outlives its daemons, so that a test can
+/// kill one and start another.
+#[derive(Debug)]
+pub struct Host {
+    folder: TempDir,
+}
+
+impl Host {
+    /// A host with these rules and no daemon yet.
+    ///
+    /// # Errors
+    /// Its folders cannot be made.
+    pub fn new(rules: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("hostinfo-").tempdir()?;
+        let host = Self { folder };
+        fs::create_dir(host.sockets())?;
+        fs::create_dir(host.state())?;
+        fs::create_dir(host.etc())?;
+        host.write_rules(rules)?;
+        host.write_config("")?;
+        Ok(host)
+    }
+
+    /// The host's whole folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where guests' sockets are: `/var/lib/hostinfo` elsewhere.
+    pub fn sockets(&self) -> PathBuf {
+        self.path().join("sockets")
+    }
+
+    /// The socket of the guest of that name, as QEMU's domains have it.
+    pub fn socket(&self, name: &str) -> PathBuf {
+        self.sockets().join(format!("qemu-{name}"))
+    }
+
+    /// Where the daemon keeps what must outlive it.
+    pub fn state(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    /// The folder of the rules and the daemon's settings: `/etc/hostinfo` elsewhere.
+    pub fn etc(&self) -> PathBuf {
+        self.path().join("etc")
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> PathBuf {
+        self.etc().join("hostinfo.conf")
+    }
+
+    /// The daemon's settings.
+    pub fn config(&self) -> PathBuf {
+        self.etc().join("hostinfod.toml")
+    }
+
+    /// The administrator's socket.
+    pub fn control(&self) -> PathBuf {
+        self.path().join("control")
+    }
+
+    /// Writes the rules in place, as `>` does in a shell.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_rules(&self, rules: &str) -> Result<()> {
+        fs::write(self.rules(), rules).context("write the rules")
+    }
+
+    /// Writes the daemon's settings, which it reads when it starts.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_config(&self, settings: &str) -> Result<()> {
+        fs::write(self.config(), settings).context("write the daemon's settings")
+    }
+
+    /// Starts a daemon and waits until it serves.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn start_daemon(&self) -> Result<Daemon> {
+        let mut daemon = self.launch_daemon()?;
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
+    /// Starts a daemon that need not come so far as to serve.
+    ///
+    /// # Errors
+    /// There is no daemon to start.
+    pub fn launch_daemon(&self) -> Result<Daemon> {
+        Daemon::launch(self)
+    }
+}

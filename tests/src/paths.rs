@@ -1,0 +1,64 @@
+//! Where things are on the machine that runs the tests.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The folder of the workspace.
+pub fn workspace() -> &'static Path {
+    const TESTS: &str = env!("CARGO_MANIFEST_DIR");
+    Path::new(TESTS).parent().unwrap_or(Path::new(TESTS))
+}
+
+/// Where guests' images and saved states are kept from one run to the next.
+///
+/// # Errors
+/// It cannot be made.
+pub fn guest_cache() -> Result<PathBuf> {
+    let folder = workspace().join("target/guest");
+    std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// One of the project's own programs for the host: from `HOSTINFO_BIN_DIR`, or built beside
+/// the program that runs now.
+///
+/// # Errors
+/// It was not built.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let folder = match std::env::var_os("HOSTINFO_BIN_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => profile_folder()?,
+    };
+    built(folder.join(name))
+}
+
+/// The guest's tool as a static binary: `HOSTINFO_GUEST_TOOL`, or as `make` builds it.
+///
+/// # Errors
+/// It was not built.
+pub fn guest_tool() -> Result<PathBuf> {
+    match std::env::var_os("HOSTINFO_GUEST_TOOL") {
+        Some(path) => built(PathBuf::from(path)),
+        None => {
+            let profile = profile_folder()?;
+            let target = profile.parent().unwrap_or(&profile);
+            built(target.join("x86_64-unknown-linux-musl/release/hostinfo"))
+        }
+    }
+}
+
+/// `target/debug` or the like: cargo puts tests into its subfolder `deps`.
+fn profile_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("find the path of this program")?;
+    let folder = own.parent().context("this program lies in no folder")?;
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    Ok(profile.unwrap_or(folder).to_owned())
+}
+
+fn built(path: PathBuf) -> Result<PathBuf> {
+    if !path.is_file() {
+        bail!("{} is not built: `make build` does it", path.display());
+    }
+    Ok(path)
+}
