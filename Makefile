@@ -6,8 +6,6 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 GUEST_TOOL = cargo build --release --target x86_64-unknown-linux-musl -p hostinfo
 FUZZ_TARGETS = request framer rules
 FUZZ_SECONDS ?= 60
-# The sanitizers are unstable: a nightly where there is one, else stable is told to do it.
-FUZZ = RUSTC_BOOTSTRAP=1 cargo $$(rustup toolchain list | grep -q ^nightly && echo +nightly) fuzz
 
 .PHONY: help build demo test bench fuzz lint docs clean
 
@@ -15,8 +13,8 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## The programs, optimised; for the guest in target/x86_64-unknown-linux-musl/release
-	cargo build --release --workspace
-	$(GUEST_TOOL)
+	scripts/setup build
+	cargo build --release --workspace && $(GUEST_TOOL)
 
 demo: ## A real guest asks this machine why it is slow
 	scripts/setup demo
@@ -26,15 +24,17 @@ demo: ## A real guest asks this machine why it is slow
 test: ## All tests, also those that start guests
 	scripts/setup test
 	cargo build --workspace && $(GUEST_TOOL)
-	cargo test --workspace
+	cargo nextest run --workspace && cargo test --workspace --doc
 
 bench: ## A thousand guests, beside a bare echo server: fails where a target is missed
 	cargo build --release -p hostinfod -p hostinfo-bench
 	cargo run --release -p hostinfo-bench
 
 fuzz: ## Any bytes against the parsers, FUZZ_SECONDS for each
-	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && $(FUZZ) run $$target \
-		fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit; done
+	scripts/setup fuzz
+	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && \
+		cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target \
+		-- -max_total_time=$(FUZZ_SECONDS) || exit; done
 
 lint: ## Format, clippy, licences and versions of dependencies, unused dependencies
 	cargo fmt --all --check && cargo fmt --manifest-path fuzz/Cargo.toml --check
