@@ -1,6 +1,7 @@
 //! Programs that end when the test does.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -18,10 +19,11 @@ pub struct Process {
     log: PathBuf,
 }
 
-/// A command whose process dies with the thread that starts it.
+/// A command whose process dies with the thread that starts it, and not of a Ctrl-C that is
+/// meant for that.
 pub fn tied(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program.as_ref());
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program.as_ref()).process_group(0);
     command
 }
 

@@ -119,6 +119,25 @@ impl Guest {
         Ok(output.stdout)
     }
 
+    /// Asks the host as `docs/protocol.md` shows, by shell alone, and gives back its reply, a
+    /// string a line. `request` goes into single quotes.
+    ///
+    /// # Errors
+    /// No whole reply comes.
+    pub fn ask(&mut self, request: &str) -> Result<Vec<String>> {
+        // A channel is no terminal and needs no stty.
+        let device = self.port.device();
+        let reply = self.sh(&format!(
+            "exec 3<>{device}; stty raw -echo <&3 2>/dev/null; echo '{request}' >&3
+            while read -r -t 10 line <&3; do
+                echo \"$line\"
+                case $line in ???' '*) exit 0;; esac
+            done
+            exit 1"
+        ))?;
+        Ok(reply.lines().map(str::to_owned).collect())
+    }
+
     /// Waits until the daemon has connected. What a guest writes before that is lost.
     ///
     /// # Errors

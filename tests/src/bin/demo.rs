@@ -1,0 +1,188 @@
+//! `make demo`: a real guest asks its host why it is slow, and the host's administrator has
+//! the last word.
+
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anstream::{eprintln, println};
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context as _, Result};
+use hostinfo_tests::deadline::{PATIENCE, wait_until};
+use hostinfo_tests::guest::Accel;
+use hostinfo_tests::process::{Process, tied};
+use hostinfo_tests::{Guest, Host, Port};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// The example of the feature's first announcement, to the letter.
+const RULES: &str = include_str!("../../demo.conf");
+
+/// What the administrator puts on top of it.
+const GENEROUS: &str = "\
+qemu-demo:
+  interval = 0             # As often as it likes
+  host.name = 1
+";
+const STRICT: &str = "\
+qemu-demo:
+  interval = 0
+  physcpus = 0             # Not this one any more
+";
+
+const HEADING: Style = AnsiColor::Cyan.on_default().bold();
+const PROMPT: Style = AnsiColor::Green.on_default().bold();
+const FAINT: Style = Style::new().dimmed();
+
+fn main() {
+    if let Err(error) = run() {
+        eprintln!("\nThe demo failed: {error:#}");
+        std::process::exit(1);
+    }
+}
+
+fn run() -> Result<()> {
+    let start = Instant::now();
+    // All that is made is made below one folder, which goes when this function ends or a
+    // signal ends the demo.
+    let folder = tempfile::Builder::new().prefix("hostinfo-demo-").tempdir()?;
+    let _ = tempfile::env::override_temp_dir(folder.path());
+    clean_up_on_signal(folder.path().to_owned())?;
+
+    heading("This machine is the host. It runs hostinfod under these rules");
+    let host = Host::new(RULES)?;
+    show(RULES);
+    let daemon = host.start_daemon()?;
+    remark(&format!("hostinfod serves (process {})", daemon.pid()));
+
+    heading("A guest called \"demo\" boots; its second serial port is a socket of the host");
+    let mut guest = boot(&host.socket("demo"))?;
+    guest.wait_for_host()?;
+
+    heading("It has no software of ours: a shell is enough to ask");
+    let ask = |name| {
+        format!(
+            "exec 3<>/dev/ttyS1; stty raw -echo <&3; \
+             echo {name} >&3; read -r answer <&3; echo \"$answer\""
+        )
+    };
+    in_guest(&mut guest, &ask("physcpus"))?;
+
+    heading("The second of its rules lets it ask once in 30 seconds");
+    in_guest(&mut guest, &ask("loadavg.1"))?;
+
+    heading("The host's administrator writes a rule for this guest, and restarts nothing");
+    change_rules(&host, &mut guest, GENEROUS, "200 host.name=")?;
+
+    heading("With hostinfo, a single static program, the guest sees more");
+    in_guest(&mut guest, "hostinfo")?;
+
+    heading("Is it me or my host? The host's CPUs get busy, and the guest can tell");
+    in_guest(&mut guest, CONTENTION)?;
+    let load = busy(&host)?;
+    remark("the host now runs four endless loops for each of its CPUs");
+    in_guest(&mut guest, CONTENTION)?;
+    drop(load);
+
+    heading("What the administrator takes away is gone at once");
+    change_rules(&host, &mut guest, STRICT, "403 ")?;
+    in_guest(&mut guest, "hostinfo get physcpus; echo \"exit status $?\"")?;
+
+    drop(guest);
+    daemon.stop()?;
+    println!(
+        "\n{FAINT}Done in {:.0} s; nothing is left behind.{FAINT:#}",
+        start.elapsed().as_secs_f32()
+    );
+    Ok(())
+}
+
+/// The guest's own CPU is busy for the time that the host looks at.
+const CONTENTION: &str = "timeout 2 sh -c 'while :; do :; done'; hostinfo get vm.cpu.contention";
+
+/// Boots under KVM where that works, and says which it was. Some machines have a /dev/kvm
+/// under which no guest ever comes up: one that has not after a few seconds never will.
+fn boot(socket: &std::path::Path) -> Result<Guest> {
+    const KVM_PATIENCE: Duration = Duration::from_secs(4);
+    let may_use_kvm = std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
+    let start = Instant::now();
+    let under_kvm = may_use_kvm
+        .then(|| Guest::boot(socket, Port::Serial, Accel::Kvm, KVM_PATIENCE).ok())
+        .flatten();
+    let (mut guest, how) = match under_kvm {
+        Some(guest) => (guest, "under KVM"),
+        None => {
+            if may_use_kvm {
+                remark("KVM is there and does not work");
+            }
+            let guest = Guest::boot(socket, Port::Serial, Accel::Tcg, 2 * PATIENCE)?;
+            (guest, "emulated by QEMU, for want of KVM")
+        }
+    };
+    let kernel = guest.sh("uname -sr")?;
+    remark(&format!("{} {how}, after {:.1} s", kernel.trim(), start.elapsed().as_secs_f32()));
+    Ok(guest)
+}
+
+/// Puts `rule` on top of the rules, and waits until `host.name` or `physcpus` tells it.
+fn change_rules(host: &Host, guest: &mut Guest, rule: &str, sign: &str) -> Result<()> {
+    show(rule);
+    host.write_rules(&format!("{rule}\n{RULES}"))?;
+    let start = Instant::now();
+    wait_until("the new rules", PATIENCE, || {
+        let reply = guest.ask("get host.name physcpus")?;
+        Ok(reply.iter().any(|line| line.replacen('-', " ", 1).starts_with(sign)))
+    })?;
+    remark(&format!("in force {:.1} s later", start.elapsed().as_secs_f32()));
+    Ok(())
+}
+
+/// Endless loops on the host, until they are dropped.
+fn busy(host: &Host) -> Result<Vec<Process>> {
+    let loops = 4 * std::thread::available_parallelism().map_or(1, usize::from);
+    (0..loops)
+        .map(|number| {
+            let mut command = tied("/bin/sh");
+            command.args(["-c", "while :; do :; done"]);
+            Process::start(&mut command, host.path().join(format!("loop-{number}.log")))
+        })
+        .collect()
+}
+
+/// Shows a command in the guest and what comes of it.
+fn in_guest(guest: &mut Guest, command: &str) -> Result<()> {
+    println!("    {PROMPT}guest#{PROMPT:#} {command}");
+    let output = guest.run(command)?;
+    show(&output.stdout);
+    show(&output.stderr);
+    Ok(())
+}
+
+fn heading(text: &str) {
+    println!("\n{HEADING}{text}{HEADING:#}");
+}
+
+fn remark(text: &str) {
+    println!("    {FAINT}{text}{FAINT:#}");
+}
+
+fn show(text: &str) {
+    for line in text.lines() {
+        println!("    {line}");
+    }
+}
+
+/// On Ctrl-C: the folder is removed, and the kernel ends what this process has started.
+fn clean_up_on_signal(folder: PathBuf) -> Result<()> {
+    let (mut receiver, sender) = UnixStream::pair()?;
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::low_level::pipe::register(signal, sender.try_clone()?)
+            .context("watch for signals")?;
+    }
+    std::thread::spawn(move || {
+        let _ = receiver.read(&mut [0]);
+        let _ = std::fs::remove_dir_all(folder);
+        std::process::exit(130);
+    });
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! A guest with nothing but a serial port.
+
+use anyhow::Result;
+use hostinfo_tests::deadline::{PATIENCE, wait_for};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::{Daemon, Guest, Host, Port};
+
+/// The cores of this machine, as the answers have to name them.
+fn physcpus() -> Result<String> {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo")?;
+    let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    Ok(format!("physcpus={count}"))
+}
+
+fn served_guest(rules: &str) -> Result<(Host, Daemon, Guest)> {
+    let host = Host::new(rules)?;
+    let daemon = host.start_daemon()?;
+    let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;
+    guest.wait_for_host()?;
+    Ok((host, daemon, guest))
+}
+
+#[test]
+fn a_shell_alone_is_enough_to_ask() -> Result<()> {
+    let (_host, _daemon, mut guest) = served_guest("")?;
+    // The very line of docs/protocol.md.
+    let answer = guest
+        .sh("exec 3<>/dev/ttyS1; stty raw -echo <&3; echo physcpus >&3; read -r answer <&3
+        echo \"$answer\"")?;
+    assert_eq!(answer.trim_end(), format!("200 {}", physcpus()?));
+    Ok(())
+}
+
+#[test]
+fn a_terminal_that_echoes_gets_its_answer_and_starts_no_loop() -> Result<()> {
+    let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
+    let answer = guest
+        .sh("exec 3<>/dev/ttyS1; stty sane <&3; echo physcpus >&3; read -r answer <&3
+        echo \"$answer\"; sleep 1000 <&3 >/dev/null 2>&1 &")?;
+    assert_eq!(answer.trim_end(), format!("200 {}", physcpus()?));
+    // The port is open and echoes: a loop would go on as long as it is.
+    let bytes_sent =
+        "sleep 0.3; grep ^1: /proc/tty/driver/serial | sed 's/.*tx:\\([0-9]*\\).*/\\1/'";
+    let sent: u32 = guest.sh(bytes_sent)?.trim().parse()?;
+    assert!(sent > 20, "the terminal did not echo: it sent {sent} bytes");
+    assert_eq!(guest.sh(bytes_sent)?.trim(), sent.to_string());
+    Ok(())
+}
+
+#[test]
+fn who_comes_after_a_getty_is_answered() -> Result<()> {
+    let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
+    guest.sh("for turn in 1 2 3 4 5; do
+            setsid getty -L 115200 ttyS1 vt100 >/dev/null 2>&1 </dev/null &
+            getty=$!; sleep 0.5; kill -9 $getty
+        done")?;
+    let answer = guest.sh("hostinfo get physcpus")?;
+    assert_eq!(answer.trim_end(), physcpus()?);
+    Ok(())
+}
+
+#[test]
+fn hostinfo_alone_prints_a_summary() -> Result<()> {
+    let (_host, _daemon, mut guest) = served_guest("")?;
+    let summary = guest.sh("hostinfo")?;
+    assert!(summary.lines().count() > 5, "{summary}");
+    assert!(summary.contains("load"), "{summary}");
+    Ok(())
+}
+
+#[test]
+fn the_exit_status_tells_answered_from_refused_and_too_soon() -> Result<()> {
+    let (host, _daemon, mut guest) = served_guest("*:\n  interval = 0\n")?;
+    for (command, status) in [
+        ("hostinfo get physcpus", 0),
+        ("hostinfo get physcpus host.name", 3),
+        ("hostinfo get no.such.thing", 3),
+        ("hostinfo frobnicate", 2),
+        ("hostinfo ping", 0),
+        ("hostinfo list", 0),
+    ] {
+        let output = guest.run(command)?;
+        assert_eq!(output.status, status, "{command}: {output:?}");
+    }
+    host.write_rules("*:\n  interval = 1h\n")?;
+    let soon = wait_for("the new rules", PATIENCE, || {
+        let output = guest.run("hostinfo get physcpus")?;
+        Ok((output.status != 0).then_some(output))
+    })?;
+    assert_eq!(soon.status, 4, "{soon:?}");
+    assert_eq!(soon.stdout, "");
+    Ok(())
+}
+
+#[test]
+fn without_a_daemon_hostinfo_says_so_and_what_to_do() -> Result<()> {
+    let host = Host::new("")?;
+    let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;
+    let output = guest.run("hostinfo --timeout 1 get physcpus")?;
+    assert_eq!((output.status, &*output.stdout), (5, ""), "{output:?}");
+    assert!(output.stderr.contains("<serial type='unix'>"), "{output:?}");
+    Ok(())
+}
