@@ -1,0 +1,155 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use hostinfo_wire::name::is_name;
+
+const EXAMPLES: &str = "\
+Examples:
+  hostinfo                             what the host lets this guest see
+  hostinfo get loadavg verdict.cpu     some of it, as NAME=VALUE lines for a script
+  hostinfo list memory                 what can be asked about the host's memory
+  hostinfo --json get vm.cpu           for a program
+  hostinfo --wait --format prometheus  for node_exporter's textfile collector
+
+Exit status:
+  0  all that was asked was answered
+  1  it failed
+  2  the command line is wrong
+  3  some of it was refused or is not available
+  4  too soon: the host answers again after a while (see --wait)
+  5  no host answers";
+
+/// Ask the host of this virtual machine what it lets be seen: is it me or my host?
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What to do; without it, a summary of all.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show statistics, a line each: NAME=VALUE, in bytes, seconds, ratios of 1 and hertz
+    Get {
+        /// A statistic (memory.total), a group of them (memory, vm.cpu) or '*'
+        #[arg(required = true, value_name = "NAME", value_parser = name)]
+        names: Vec<String>,
+    },
+    /// Show what this guest may ask: NAME KIND UNIT DESCRIPTION
+    List {
+        /// A statistic, or a group of them; all without one
+        #[arg(value_name = "NAME", value_parser = name)]
+        names: Vec<String>,
+    },
+    /// See whether a host answers, where, and how fast
+    Ping,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// How to write what the host answers; openmetrics and prometheus for statistics only
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as --format json
+    #[arg(long, global = true, conflicts_with = "format")]
+    json: bool,
+    /// The port behind which the host listens [default: the first that answers of
+    /// /dev/virtio-ports/org.hostinfo.0 and /dev/ttyS1]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "HOSTINFO_DEVICE",
+        hide_env_values = true
+    )]
+    pub(crate) device: Option<PathBuf>,
+    /// How long the host may be silent, and a port busy, before it is given up
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    pub(crate) timeout: Duration,
+    /// Where it is too soon to ask again, wait as long as the host says, and ask again
+    #[arg(long, global = true)]
+    pub(crate) wait: bool,
+}
+
+impl Options {
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people and shell scripts
+    Text,
+    /// One line
+    Json,
+    /// OpenMetrics text
+    Openmetrics,
+    /// The classic text format of Prometheus
+    Prometheus,
+}
+
+/// A word that may stand in a request. It is checked here because a line end in it would
+/// begin another request.
+fn name(word: &str) -> Result<String, String> {
+    let stem = word.strip_suffix(".*").unwrap_or(word);
+    if word == "*" || is_name(stem) {
+        Ok(word.to_owned())
+    } else {
+        Err("a name is words of letters, digits, _ and - with dots between them".to_owned())
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    const LONGEST: f64 = 3600.0;
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 && seconds <= LONGEST => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("a number of seconds over 0, at most {LONGEST}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once("hostinfo").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_line_is_one_that_clap_finds_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_before_and_behind_the_command() {
+        for line in ["--json get physcpus", "get physcpus --format json"] {
+            assert_eq!(parse(line).unwrap().options.format(), Format::Json, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_request_is_no_name() {
+        for word in ["", "a b", "a\nping", "GET /metrics/XML", "a..b", "**", ".*", "\u{ff}"] {
+            assert!(name(word).is_err(), "{word:?}");
+        }
+        for word in ["*", "memory", "vm.disk.vda.read.bytes", "session.*"] {
+            assert!(name(word).is_ok(), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn get_needs_a_name_and_a_timeout_is_a_positive_number_of_seconds() {
+        for line in ["get", "--timeout 0", "--timeout -1", "--timeout x", "--timeout inf", "frob"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert_eq!(parse("--timeout 0.25").unwrap().options.timeout, Duration::from_millis(250));
+    }
+}

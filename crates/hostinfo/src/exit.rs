@@ -1,0 +1,81 @@
+//! What can go wrong, in words with a remedy, and the exit status that stands for it.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::link::Broken;
+use crate::port::OpenError;
+
+/// A host answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All that was asked.
+    Complete,
+    /// Some of it was refused or is not available.
+    Partial,
+}
+
+/// Nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Usage(String),
+    #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
+    TooSoon(Duration),
+    #[error("no host answers: {}\n{REMEDY}", .0.join("; "))]
+    NoHost(Vec<String>),
+    #[error("{}: {why}", path.display())]
+    Port { path: PathBuf, why: OpenError },
+    #[error("{}: {why}", path.display())]
+    Link { path: PathBuf, why: Broken },
+    #[error("the host does not understand this request: {0}")]
+    NotUnderstood(String),
+    #[error("the answer to {0:?} makes no sense; hostinfo may be older than the host")]
+    Unexpected(&'static str),
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// What the administrator of the host has to do.
+const REMEDY: &str = "\
+The host's administrator lets a guest ask by this clause in its domain's XML (virsh edit NAME),
+where NAME is the domain's name:
+  <serial type='unix'>
+    <source mode='bind' path='/var/lib/hostinfo/qemu-NAME'/>
+    <target port='1'/>
+  </serial>
+It counts from the next start of the guest; a reboot is not enough. hostinfod has to run on the
+host. Where the port is not /dev/ttyS1, name it with --device or HOSTINFO_DEVICE.";
+
+impl Failure {
+    fn status(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::TooSoon(_) => 4,
+            Self::NoHost(_) => 5,
+            Self::Port { .. }
+            | Self::Link { .. }
+            | Self::NotUnderstood(_)
+            | Self::Unexpected(_)
+            | Self::Output(_) => 1,
+        }
+    }
+}
+
+/// Says what failed on stderr; the program's exit status.
+pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
+    match result {
+        Ok(Outcome::Complete) => ExitCode::SUCCESS,
+        Ok(Outcome::Partial) => ExitCode::from(3),
+        // Who reads no further has what he wanted (`hostinfo | head -1`).
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            crate::output::complain(&failure);
+            ExitCode::from(failure.status())
+        }
+    }
+}

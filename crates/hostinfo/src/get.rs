@@ -1,0 +1,127 @@
+//! `get`: statistics as text, JSON or metrics.
+
+use hostinfo_wire::Code;
+use serde_json::{Value, json};
+
+use crate::args::Format;
+use crate::exit::{Failure, Outcome};
+use crate::host::Host;
+use crate::link::Line;
+use crate::output::Shown;
+use crate::prometheus;
+
+/// Asks for statistics and shows them.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn run(
+    host: &mut Host<'_>,
+    format: Format,
+    names: &[String],
+) -> Result<Outcome, Failure> {
+    let names = names.join(" ");
+    let shown = match format {
+        Format::Text => text(host.ask(&format!("get {names}"))?),
+        Format::Json => object(host.ask(&format!("json {names}"))?)?,
+        Format::Openmetrics => metrics(host.ask(&format!("metrics {names}"))?)?,
+        Format::Prometheus => {
+            let shown = metrics(host.ask(&format!("metrics {names}"))?)?;
+            Shown { text: prometheus::classic(&shown.text), ..shown }
+        }
+    };
+    shown.write()
+}
+
+/// What was answered, without codes, a line each; and what was not.
+pub(crate) fn text(lines: Vec<Line>) -> Shown {
+    let mut shown = Shown::default();
+    for Line { code, text } in lines {
+        if code == Code::Done {
+            shown.text.push_str(&text);
+            shown.text.push('\n');
+        } else {
+            shown.refusals.push(text);
+        }
+    }
+    shown
+}
+
+/// The host's object, or one of the same form where all was refused.
+fn object(lines: Vec<Line>) -> Result<Shown, Failure> {
+    let mut shown = Shown::default();
+    let mut errors = serde_json::Map::new();
+    for Line { code, text } in lines {
+        if code == Code::Done {
+            let object: Value =
+                serde_json::from_str(&text).map_err(|_| Failure::Unexpected("json"))?;
+            shown.partial |= object.get("errors").is_some();
+            shown.text = text + "\n";
+        } else if let Some((name, _)) = text.split_once(": ") {
+            errors.insert(name.to_owned(), Value::from(code as u16));
+        } else {
+            shown.refusals.push(text);
+        }
+    }
+    if !errors.is_empty() {
+        shown.text = json!({ "errors": errors }).to_string() + "\n";
+        shown.partial = true;
+    }
+    Ok(shown)
+}
+
+/// OpenMetrics text, whole.
+fn metrics(lines: Vec<Line>) -> Result<Shown, Failure> {
+    let shown = text(lines);
+    if shown.text.is_empty() || shown.text.ends_with("# EOF\n") {
+        Ok(shown)
+    } else {
+        Err(Failure::Unexpected("metrics"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(reply: &[(Code, &str)]) -> Vec<Line> {
+        reply.iter().map(|(code, text)| Line { code: *code, text: (*text).to_owned() }).collect()
+    }
+
+    #[test]
+    fn what_was_refused_is_not_among_the_answers() {
+        let shown = text(lines(&[
+            (Code::Done, "physcpus=64"),
+            (Code::NotPermitted, "host.name: not permitted"),
+            (Code::Done, "loadavg.1=0.42"),
+        ]));
+        assert_eq!(shown.text, "physcpus=64\nloadavg.1=0.42\n");
+        assert_eq!(shown.refusals, ["host.name: not permitted"]);
+    }
+
+    #[test]
+    fn the_hosts_json_is_shown_as_it_came() {
+        let whole = "{\"z\":1,\"a\":\"\\u001b\"}";
+        let shown = object(lines(&[(Code::Done, whole)])).unwrap();
+        assert_eq!(shown, Shown { text: format!("{whole}\n"), ..Shown::default() });
+        let partial = "{\"z\":1,\"errors\":{\"a\":403}}";
+        let shown = object(lines(&[(Code::Done, partial)])).unwrap();
+        assert_eq!(shown, Shown { text: format!("{partial}\n"), partial: true, refusals: vec![] });
+        assert!(object(lines(&[(Code::Done, "{\"z\":")])).is_err());
+    }
+
+    #[test]
+    fn where_all_is_refused_json_is_still_an_object() {
+        let shown = object(lines(&[(Code::NotPermitted, "host.name: not permitted")])).unwrap();
+        assert_eq!(shown.text, "{\"errors\":{\"host.name\":403}}\n");
+        assert!(shown.partial);
+        let blocked = object(lines(&[(Code::NotPermitted, "this guest may not ask")])).unwrap();
+        assert_eq!((blocked.text.as_str(), blocked.refusals.len()), ("", 1));
+    }
+
+    #[test]
+    fn metrics_without_their_eof_are_not_all_there() {
+        assert!(metrics(lines(&[(Code::Done, "a 1"), (Code::Done, "# EOF")])).is_ok());
+        assert!(metrics(lines(&[(Code::NotPermitted, "a: not permitted")])).is_ok());
+        assert!(metrics(lines(&[(Code::Done, "a 1")])).is_err());
+    }
+}

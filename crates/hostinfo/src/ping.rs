@@ -1,0 +1,59 @@
+//! `ping`: whether a host answers, where, and how fast.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::args::Format;
+use crate::exit::{Failure, Outcome};
+use crate::host::Host;
+use crate::output::Shown;
+use crate::units;
+
+/// Measures one round trip.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Outcome, Failure> {
+    let render = match format {
+        Format::Text => text,
+        Format::Json => object,
+        Format::Openmetrics | Format::Prometheus => {
+            return Err(Failure::Usage("ping is written as text or json".to_owned()));
+        }
+    };
+    // Finding the port and a footing on it is no part of the round trip.
+    let version = host.ask("version")?.pop().ok_or(Failure::Unexpected("version"))?.text;
+    let start = Instant::now();
+    host.ask("ping")?;
+    let time = start.elapsed();
+    let path = host.path()?.display().to_string();
+    Shown { text: render(&path, &version, time), ..Shown::default() }.write()
+}
+
+fn text(path: &str, version: &str, time: Duration) -> String {
+    format!("{version} answers on {path} in {}\n", units::duration(time))
+}
+
+fn object(path: &str, version: &str, time: Duration) -> String {
+    let pong = json!({ "device": path, "version": version, "seconds": time.as_secs_f64() });
+    format!("{pong}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pong_tells_who_where_and_how_fast() {
+        let time = Duration::from_micros(1250);
+        assert_eq!(
+            text("/dev/ttyS1", "hostinfo/1", time),
+            "hostinfo/1 answers on /dev/ttyS1 in 1.25 ms\n"
+        );
+        assert_eq!(
+            object("/dev/ttyS1", "hostinfo/1", time),
+            "{\"device\":\"/dev/ttyS1\",\"seconds\":0.00125,\"version\":\"hostinfo/1\"}\n"
+        );
+    }
+}

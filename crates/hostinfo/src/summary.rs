@@ -1,0 +1,200 @@
+//! What `hostinfo` alone shows: all that the host lets be seen, for a person.
+
+use std::borrow::Cow;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::exit::{Failure, Outcome};
+use crate::get;
+use crate::host::Host;
+use crate::list::Listed;
+use crate::output::Shown;
+use crate::units;
+
+/// What comes before everything else: what the administrator has to say, and what it all means.
+const FIRST: [&str; 2] = ["notice", "verdict"];
+
+/// Asks for all there is and shows it.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn run(host: &mut Host<'_>) -> Result<Outcome, Failure> {
+    let list = host.ask("list")?;
+    let listed = Listed::all(&list);
+    if listed.is_empty() {
+        return get::text(list).write();
+    }
+    let answered = get::text(host.ask("get *")?);
+    let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
+    let text = page(&answered.text, &listed, columns.map(usize::from));
+    Shown { text, ..answered }.write()
+}
+
+/// A statistic as it is shown.
+struct Row<'a> {
+    name: &'a str,
+    value: String,
+    /// Empty behind a text, which speaks for itself.
+    description: &'a str,
+    style: Style,
+}
+
+impl<'a> Row<'a> {
+    fn new(name: &'a str, value: &str, listed: &[Listed<'a>]) -> Self {
+        let about = listed
+            .iter()
+            .find(|l| l.name == name)
+            .or_else(|| listed.iter().find(|l| l.describes(name)))
+            .copied()
+            .unwrap_or_default();
+        let is_text = about.kind == hostinfo_catalog::Kind::Info.word();
+        Self {
+            name,
+            value: units::human(value, about.kind, about.unit),
+            description: if is_text { "" } else { about.description },
+            style: style(name, value),
+        }
+    }
+
+    fn group(&self) -> &'a str {
+        self.name.split('.').next().unwrap_or_default()
+    }
+}
+
+/// Less of a description says nothing.
+const ROOM_LEAST: usize = 20;
+
+/// The statistics in groups with an empty line between them, in aligned columns; descriptions
+/// are cut to what fits `columns`.
+fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String {
+    let mut rows: Vec<Row<'_>> = answered
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| Row::new(name, value, listed))
+        .collect();
+    rows.sort_by_key(|row| FIRST.iter().position(|first| *first == row.group()).unwrap_or(2));
+
+    let name = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let described = rows.iter().filter(|row| !row.description.is_empty());
+    let value = described.map(|row| row.value.chars().count()).max().unwrap_or(0);
+    let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(name + value + 4));
+
+    let mut text = String::new();
+    let mut length_before = 0;
+    for group in rows.chunk_by(|a, b| a.group() == b.group()) {
+        // Groups of one row stand together.
+        if length_before > 1 || (length_before == 1 && group.len() > 1) {
+            text.push('\n');
+        }
+        length_before = group.len();
+        for row in group {
+            let (bold, faint, style) = (Style::new().bold(), Style::new().dimmed(), row.style);
+            text.push_str(&format!("{bold}{:name$}{bold:#}  ", row.name));
+            if row.description.is_empty() || room < ROOM_LEAST {
+                text.push_str(&format!("{style}{}{style:#}\n", row.value));
+            } else {
+                let description = cut(row.description, room);
+                let value = format!("{:value$}", row.value);
+                text.push_str(&format!("{style}{value}{style:#}  {faint}{description}{faint:#}\n"));
+            }
+        }
+    }
+    text
+}
+
+fn cut(text: &str, room: usize) -> Cow<'_, str> {
+    if text.chars().count() <= room {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    Cow::Owned(kept + "…")
+}
+
+/// What asks for attention has a colour.
+fn style(name: &str, value: &str) -> Style {
+    let color = if name.starts_with("notice.") {
+        AnsiColor::Yellow
+    } else if !name.starts_with("verdict.") {
+        return Style::new();
+    } else if value.starts_with("ok") {
+        AnsiColor::Green
+    } else if value.starts_with("contended") {
+        AnsiColor::Red
+    } else {
+        AnsiColor::Yellow
+    };
+    Style::new().fg_color(Some(color.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Line;
+    use hostinfo_wire::Code;
+
+    const LIST: [&str; 8] = [
+        "time gauge seconds the host's clock",
+        "window gauge seconds the time that ratios speak of",
+        "notice.N info - a notice",
+        "loadavg.1 gauge - load average over 1 minute",
+        "loadavg.5 gauge - load average over 5 minutes",
+        "memory.total gauge bytes memory of the host",
+        "vm.cpu.N.delay counter seconds time that this vCPU waited",
+        "verdict.cpu info - CPU of the last minute",
+    ];
+
+    const ANSWERED: &str = "\
+time=1763794623.25
+window=60
+notice.1=maintenance at 2026-01-05 22:00 UTC: a=b
+loadavg.1=0.42
+loadavg.5=12
+memory.total=16773406720
+vm.cpu.0.delay=1.5
+newer.thing=7
+verdict.cpu=contended: 31% waited
+";
+
+    fn plain(columns: Option<usize>) -> String {
+        let lines = LIST.map(|text| Line { code: Code::Done, text: text.to_owned() });
+        let page = page(ANSWERED, &Listed::all(&lines), columns);
+        anstream::adapter::strip_str(&page).to_string()
+    }
+
+    #[test]
+    fn notices_and_verdicts_come_first_and_groups_stand_apart() {
+        assert_eq!(
+            plain(None),
+            "\
+notice.1        maintenance at 2026-01-05 22:00 UTC: a=b
+verdict.cpu     contended: 31% waited
+time            2025-11-22 06:57:03 UTC  the host's clock
+window          1 min                    the time that ratios speak of
+
+loadavg.1       0.42                     load average over 1 minute
+loadavg.5       12                       load average over 5 minutes
+
+memory.total    15.6 GiB                 memory of the host
+vm.cpu.0.delay  1.5 s                    time that this vCPU waited
+newer.thing     7
+"
+        );
+    }
+
+    #[test]
+    fn descriptions_are_cut_to_the_terminal_and_values_are_not() {
+        let narrow = plain(Some(65));
+        assert!(narrow.contains("  load average over 1 min…\n"), "{narrow}");
+        assert!(narrow.contains("  memory of the host\n"), "{narrow}");
+        let narrower = plain(Some(60));
+        assert!(narrower.contains("\nmemory.total    15.6 GiB\n"), "{narrower}");
+        assert!(narrower.contains("maintenance at 2026-01-05 22:00 UTC: a=b\n"));
+    }
+
+    #[test]
+    fn what_asks_for_attention_has_a_colour() {
+        assert_eq!(style("memory.total", "1"), Style::new());
+        assert_ne!(style("verdict.io", "ok"), style("verdict.io", "contended: x"));
+        assert_ne!(style("notice.1", "x"), Style::new());
+    }
+}

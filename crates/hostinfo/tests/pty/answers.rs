@@ -1,0 +1,150 @@
+//! What the tool shows of what it is told, and its exit status.
+
+use crate::host::FakeHost;
+use crate::{run, said, tool};
+
+const LIST: &str = "\
+200-time gauge seconds the host's clock
+200-loadavg.1 gauge - load average of the host over 1 minute
+200-memory.total gauge bytes memory of the host
+200 verdict.cpu info - CPU of the last minute
+";
+
+fn host() -> FakeHost {
+    FakeHost::new(|line| match line {
+        "list" => LIST,
+        "list memory" => "200 memory.total gauge bytes memory of the host\n",
+        "get *" => {
+            "200-time=1763794623.5\n200-loadavg.1=0.42\n200-memory.total=16773406720\n200 verdict.cpu=ok\n"
+        }
+        "get loadavg.1 physcpus" => "200-loadavg.1=0.42\n200 physcpus=64\n",
+        "get loadavg.1 host.name swap" => {
+            "200-loadavg.1=0.42\n403-host.name: not permitted\n503 swap: this host has no swap\n"
+        }
+        "get host.name" | "json host.name" => "403 host.name: not permitted\n",
+        "json loadavg.1 host.name" => "200 {\"loadavg.1\":0.42,\"errors\":{\"host.name\":403}}\n",
+        "json *" => "200 {\"loadavg.1\":0.42}\n",
+        "metrics loadavg.1 host.name" => {
+            "403-host.name: not permitted\n200-# TYPE hostinfo_loadavg_1 gauge\n200-# HELP hostinfo_loadavg_1 load\n200-hostinfo_loadavg_1 0.42\n200 # EOF\n"
+        }
+        "version" => "200 hostinfo/1\n",
+        _ => "404 x: no such statistic\n",
+    })
+}
+
+#[test]
+fn alone_it_shows_a_summary_with_units_that_a_person_reads() {
+    assert_eq!(
+        run(&host(), ""),
+        (
+            0,
+            "verdict.cpu   ok\n\
+             time          2025-11-22 06:57:03 UTC  the host's clock\n\
+             loadavg.1     0.42                     load average of the host over 1 minute\n\
+             memory.total  15.6 GiB                 memory of the host\n"
+                .to_owned(),
+            String::new()
+        )
+    );
+}
+
+#[test]
+fn what_was_answered_is_on_stdout_and_what_was_not_on_stderr() {
+    let host = host();
+    assert_eq!(
+        run(&host, "get loadavg.1 physcpus"),
+        (0, "loadavg.1=0.42\nphyscpus=64\n".to_owned(), String::new())
+    );
+    assert_eq!(
+        run(&host, "get loadavg.1 host.name swap"),
+        (
+            3,
+            "loadavg.1=0.42\n".to_owned(),
+            "hostinfo: host.name: not permitted\nhostinfo: swap: this host has no swap\n"
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        run(&host, "get host.name"),
+        (3, String::new(), "hostinfo: host.name: not permitted\n".to_owned())
+    );
+}
+
+#[test]
+fn json_is_one_object_with_the_errors_in_it() {
+    let host = host();
+    assert_eq!(
+        run(&host, "--json get loadavg.1 host.name"),
+        (3, "{\"loadavg.1\":0.42,\"errors\":{\"host.name\":403}}\n".to_owned(), String::new())
+    );
+    assert_eq!(
+        run(&host, "get --format json host.name"),
+        (3, "{\"errors\":{\"host.name\":403}}\n".to_owned(), String::new())
+    );
+    assert_eq!(run(&host, "--json"), (0, "{\"loadavg.1\":0.42}\n".to_owned(), String::new()));
+}
+
+#[test]
+fn a_list_is_a_table_or_an_array() {
+    let host = host();
+    assert_eq!(
+        run(&host, "list memory"),
+        (0, "memory.total  gauge  bytes  memory of the host\n".to_owned(), String::new())
+    );
+    let (status, json, _) = run(&host, "list --json");
+    let rows: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((status, rows.as_array().unwrap().len()), (0, 4));
+    assert_eq!(rows[2]["unit"], "bytes");
+    assert_eq!(run(&host, "list --format openmetrics").0, 2);
+}
+
+#[test]
+fn a_ping_tells_the_port_and_the_time() {
+    let host = host();
+    let (status, text, _) = run(&host, "ping");
+    assert_eq!(status, 0);
+    assert!(text.starts_with(&format!("hostinfo/1 answers on {} in ", host.path.display())));
+    let (_, json, _) = run(&host, "ping --json");
+    let pong: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(pong["seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn openmetrics_is_the_hosts_reply_without_its_codes() {
+    let (status, text, errors) = run(&host(), "--format openmetrics get loadavg.1 host.name");
+    assert_eq!(
+        text,
+        "# TYPE hostinfo_loadavg_1 gauge\n# HELP hostinfo_loadavg_1 load\nhostinfo_loadavg_1 0.42\n# EOF\n"
+    );
+    assert_eq!((status, errors.as_str()), (3, "hostinfo: host.name: not permitted\n"));
+}
+
+#[test]
+fn a_guest_that_may_not_ask_is_told_so() {
+    let host = FakeHost::new(|_| "403 this guest may not ask\n");
+    for arguments in ["", "get *", "--json", "--format prometheus", "list"] {
+        let (status, text, errors) = run(&host, arguments);
+        assert_eq!((status, errors.as_str()), (3, "hostinfo: this guest may not ask\n"));
+        assert_eq!(text.trim_end(), "", "{arguments}");
+    }
+}
+
+#[test]
+fn the_option_goes_before_the_environment() {
+    let host = host();
+    let mut command = tool("get loadavg.1 physcpus --device");
+    let output = command.arg(&host.path).env("HOSTINFO_DEVICE", "/nowhere").output().unwrap();
+    assert_eq!(said(output).0, 0);
+}
+
+#[test]
+fn a_wrong_command_line_is_status_2_and_reaches_no_host() {
+    let host = FakeHost::raw(b"", |line| -> &str { panic!("the tool sent {line}") });
+    for arguments in ["frob", "get", "get a..b", "--timeout 0", "--json --format text"] {
+        assert_eq!(run(&host, arguments).0, 2, "{arguments}");
+    }
+    let output = tool("get").arg("a\nping").env("HOSTINFO_DEVICE", &host.path).output().unwrap();
+    assert_eq!(said(output).0, 2);
+    let many = "memory.total ".repeat(100);
+    assert_eq!(run(&host, &format!("get {many}")).0, 2);
+}

@@ -1,0 +1,76 @@
+//! A host at the controlling end of a pseudo-terminal: enough of one to talk to.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+use hostinfo_wire::{Frame, Framer};
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+/// What the host does with a line.
+pub(crate) enum Act {
+    /// It says these bytes.
+    Say(Vec<u8>),
+    /// It says these bytes and hangs up.
+    Die(Vec<u8>),
+}
+
+impl<T: AsRef<[u8]>> From<T> for Act {
+    fn from(text: T) -> Self {
+        Self::Say(text.as_ref().to_vec())
+    }
+}
+
+/// A host that runs as long as this lives.
+pub(crate) struct FakeHost {
+    /// Where the guest finds it.
+    pub(crate) path: PathBuf,
+    /// The guest's end. It is as a tty begins: cooked, with echo. Held open, because a
+    /// pseudo-terminal hangs up at its last close and a serial port does not.
+    pub(crate) tty: OwnedFd,
+}
+
+impl FakeHost {
+    /// A host that answers pings, and hands every other line to `answer`.
+    pub(crate) fn new<A: Into<Act>>(mut answer: impl FnMut(&str) -> A + Send + 'static) -> Self {
+        Self::raw(b"", move |line| match line.strip_prefix("ping") {
+            Some(token) => format!("200 pong{token}\n").into(),
+            None => answer(line).into(),
+        })
+    }
+
+    /// A host that has said `before` already, and hands every line to `answer`.
+    pub(crate) fn raw<A: Into<Act>>(
+        before: &[u8],
+        mut answer: impl FnMut(&str) -> A + Send + 'static,
+    ) -> Self {
+        let host = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&host).unwrap();
+        unlockpt(&host).unwrap();
+        let path = ptsname(&host, Vec::new()).unwrap().into_bytes();
+        let path = PathBuf::from(std::ffi::OsString::from_vec(path));
+        let tty =
+            rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
+                .unwrap();
+        let mut host = File::from(host);
+        host.write_all(before).unwrap();
+        std::thread::spawn(move || {
+            let mut framer = Framer::new();
+            let mut chunk = [0; 4096];
+            while let Ok(length) = host.read(&mut chunk) {
+                let mut input = &chunk[..length];
+                while let Some(frame) = framer.next(&mut input) {
+                    let Frame::Line(line) = frame else { continue };
+                    match answer(&String::from_utf8_lossy(line)).into() {
+                        Act::Say(text) => host.write_all(&text).unwrap_or_default(),
+                        Act::Die(text) => return host.write_all(&text).unwrap_or_default(),
+                    }
+                }
+            }
+        });
+        Self { path, tty }
+    }
+}

@@ -1,0 +1,209 @@
+//! Dirty lines, hosts that are silent, flood or die, and ports that others use.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::fs::FlockOperation;
+
+use crate::host::{Act, FakeHost};
+use crate::{run, said, tool};
+
+fn pong(line: &str) -> Option<String> {
+    line.strip_prefix("ping").map(|token| format!("200 pong{token}\n"))
+}
+
+/// Answers pings and, to everything else, that there is one CPU.
+fn simple(line: &str) -> String {
+    pong(line).unwrap_or_else(|| "200 physcpus=1\n".to_owned())
+}
+
+#[test]
+fn an_old_answer_a_boot_log_and_a_prompt_do_not_get_in_the_way() {
+    for noise in [
+        &b"200 someone's=1\n404-a: no such statistic\n"[..],
+        b"00-half=1\n200 of an answer\n",
+        b"[    0.000000] Linux version 6.1.0\r\n\r\ndebian login: ",
+        b"\xFF\xFE\x00\x1b[2J",
+    ] {
+        let host = FakeHost::raw(noise, simple);
+        let answer = (0, "physcpus=1\n".to_owned(), String::new());
+        assert_eq!(run(&host, "get physcpus"), answer, "{noise:?}");
+    }
+}
+
+#[test]
+fn a_first_answer_that_lost_its_first_bytes_is_asked_for_again() {
+    let mut lost = false;
+    let host = FakeHost::raw(b"", move |line| {
+        let kept = if std::mem::replace(&mut lost, true) { 0 } else { 3 };
+        simple(line).split_off(kept)
+    });
+    assert_eq!(run(&host, "get physcpus").0, 0);
+}
+
+#[test]
+fn lines_that_end_in_cr_lf_are_lines() {
+    let host = FakeHost::raw(b"", |line| simple(line).replace('\n', "\r\n"));
+    assert_eq!(run(&host, "get physcpus"), (0, "physcpus=1\n".to_owned(), String::new()));
+}
+
+#[test]
+fn the_tty_is_left_as_it_was_found() {
+    let host = FakeHost::raw(b"", simple);
+    let modes = || {
+        let modes = rustix::termios::tcgetattr(&host.tty).unwrap();
+        (modes.input_modes, modes.output_modes, modes.control_modes, modes.local_modes)
+    };
+    let before = modes();
+    assert_eq!(run(&host, "get physcpus").0, 0);
+    assert_eq!(modes(), before);
+}
+
+#[test]
+fn too_soon_is_status_4_with_the_time_to_wait() {
+    let host = FakeHost::new(|_| "429 retry after 12.345 s\n");
+    for arguments in ["get physcpus", "--json", "--format openmetrics"] {
+        assert_eq!(
+            run(&host, arguments),
+            (
+                4,
+                String::new(),
+                "hostinfo: too soon: ask again in 12.345 s, or with --wait\n".to_owned()
+            )
+        );
+    }
+}
+
+#[test]
+fn with_wait_it_sits_out_the_time_and_leaves_the_port_to_others_meanwhile() {
+    let mut first = None;
+    let host = FakeHost::new(move |line| {
+        if line == "version" {
+            return "200 hostinfo/1\n".to_owned();
+        }
+        let first = first.get_or_insert_with(Instant::now);
+        match Duration::from_millis(800).checked_sub(first.elapsed()) {
+            Some(left) => format!("429 {}\n", hostinfo_wire::reply::retry_after(left)),
+            None => "200 physcpus=1\n".to_owned(),
+        }
+    });
+    let waiting = tool("get physcpus --wait")
+        .env("HOSTINFO_DEVICE", &host.path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(run(&host, "ping --timeout 0.2").0, 0, "the port is free");
+    let answer = (0, "physcpus=1\n".to_owned(), String::new());
+    assert_eq!(said(waiting.wait_with_output().unwrap()), answer);
+}
+
+#[test]
+fn a_silent_host_is_status_5_and_the_administrator_learns_what_to_do() {
+    let host = FakeHost::raw(b"", |_| "");
+    let start = Instant::now();
+    let (status, text, errors) = run(&host, "--timeout 0.3");
+    assert_eq!((status, text.as_str()), (5, ""));
+    let path = host.path.display();
+    assert!(errors.starts_with(&format!("hostinfo: no host answers: {path}: silent for 0.3 s\n")));
+    assert!(errors.contains("<serial type='unix'>") && errors.contains("hostinfod"));
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_guest_without_the_port_is_status_5_too() {
+    for path in ["/dev/no-such-port", "/dev/null/port"] {
+        let (status, _, errors) = said(tool("--device").arg(path).output().unwrap());
+        assert_eq!(status, 5, "{path}");
+        assert!(
+            errors.starts_with(&format!("hostinfo: no host answers: {path}: no such device\n"))
+        );
+    }
+}
+
+#[test]
+fn what_is_no_port_is_not_written_to() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert_eq!(said(tool("--device").arg(file.path()).output().unwrap()).0, 1);
+    assert_eq!(file.as_file().metadata().unwrap().len(), 0);
+}
+
+#[test]
+fn who_speaks_without_end_is_given_up_in_time() {
+    let host = FakeHost::raw(b"", |_| "noise ".repeat(1_000_000));
+    let start = Instant::now();
+    let (status, _, errors) = run(&host, "--timeout 0.5");
+    assert_eq!(status, 5);
+    assert!(errors.contains("it is no hostinfo"), "{errors}");
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_reply_without_end_is_given_up_at_the_longest_that_there_can_be() {
+    let host = FakeHost::new(|_| "200-x=1\n".repeat(100_000));
+    let (status, text, errors) = run(&host, "get x");
+    assert_eq!((status, text.as_str()), (1, ""));
+    assert!(errors.contains("longer than a host's can be"), "{errors}");
+}
+
+#[test]
+fn of_half_a_reply_nothing_is_shown() {
+    let host = FakeHost::new(|_| Act::Die(b"200-physcpus=1\n".to_vec()));
+    let (status, text, errors) = run(&host, "get *");
+    assert_eq!((status, text.as_str()), (1, ""));
+    assert!(errors.contains("hung up"), "{errors}");
+
+    let host = FakeHost::new(|_| "200-physcpus=1\n200-load");
+    let (status, text, errors) = run(&host, "get * --timeout 0.3");
+    assert_eq!((status, text.as_str()), (1, ""));
+    assert!(errors.contains("fell silent"), "{errors}");
+}
+
+#[test]
+fn two_take_turns_on_one_port_and_who_waits_in_vain_says_so() {
+    let host = FakeHost::raw(b"", simple);
+    rustix::fs::flock(host.tty.as_fd(), FlockOperation::LockExclusive).unwrap();
+    let (status, _, errors) = run(&host, "get physcpus --timeout 0.2");
+    assert_eq!(status, 1);
+    assert!(errors.contains("another program"), "{errors}");
+
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| run(&host, "get physcpus"));
+        std::thread::sleep(Duration::from_millis(200));
+        rustix::fs::flock(host.tty.as_fd(), FlockOperation::Unlock).unwrap();
+        assert_eq!(waiting.join().unwrap().0, 0);
+    });
+}
+
+#[test]
+fn many_at_once_all_get_their_own_answer() {
+    let host = FakeHost::new(|line| line.replace("get ", "200 ") + "=1\n");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let host = &host;
+            scope.spawn(move || {
+                let answer = (0, format!("loadavg.{number}=1\n"), String::new());
+                assert_eq!(run(host, &format!("get loadavg.{number} --timeout 20")), answer);
+            });
+        }
+    });
+}
+
+#[test]
+fn who_reads_no_further_gets_no_error() {
+    let host = FakeHost::raw(b"", simple);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = tool("get physcpus");
+    let output = command.env("HOSTINFO_DEVICE", &host.path).stdout(writer).output().unwrap();
+    assert_eq!(said(output), (0, String::new(), String::new()));
+
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).output().unwrap();
+    let (status, _, errors) = said(output);
+    assert_eq!(status, 1);
+    assert!(errors.starts_with("hostinfo: cannot write"), "{errors}");
+}
