@@ -1,1 +1,40 @@
-//! samplers
+//! A host's `/proc` and `/sys` to values.
+//!
+//! [`Host::value`] gives a statistic's value at a [`Moment`]. A file is read when a statistic
+//! that needs it is asked for, at most once in a step of the sampling grid, and never
+//! otherwise. Each source has a file of its own here: a function that reads, and a pure one
+//! that parses, with a line of the kernel's file over it. What the kernel does not tell is an
+//! [`Absent`] of that one statistic. Who may ask what, and how values are written, is left to
+//! others.
+
+mod absent;
+mod cached;
+mod cpufreq;
+mod cpuinfo;
+mod cpulist;
+mod device;
+mod diskstats;
+mod host;
+mod identity;
+mod ksm;
+mod loadavg;
+mod meminfo;
+mod missing;
+mod moment;
+mod netdev;
+mod pressure;
+mod root;
+mod stat;
+mod tally;
+mod text;
+mod throttle;
+mod topology;
+mod units;
+mod vmstat;
+mod window;
+
+pub use absent::Absent;
+pub use host::Host;
+pub use moment::Moment;
+pub use root::Roots;
+pub use units::Units;

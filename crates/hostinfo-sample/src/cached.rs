@@ -1,0 +1,84 @@
+//! One sample for all who ask within one step of the grid.
+
+use crate::{Absent, Moment};
+
+/// The last sample of a source, and the slot in which it was taken. That nothing could be read
+/// is a sample too: a thousand who ask for it in a slot cost one try.
+///
+/// `K` is what the source keeps from one sample to the next: see `tally.rs`.
+pub(crate) struct Cached<T, K = ()> {
+    sample: Option<(u64, Result<T, Absent>)>,
+    kept: K,
+}
+
+impl<T, K: Default> Default for Cached<T, K> {
+    fn default() -> Self {
+        Self { sample: None, kept: K::default() }
+    }
+}
+
+impl<T, K> Cached<T, K> {
+    /// The sample of the moment's slot, read where there is none yet.
+    pub(crate) fn at(
+        &mut self,
+        at: Moment,
+        read: impl FnOnce(&mut K) -> Result<T, Absent>,
+    ) -> Result<&T, Absent> {
+        self.sample.take_if(|(slot, _)| *slot != at.slot());
+        self.read_if_empty(at, read)
+    }
+
+    /// What does not change while the host runs: read again only where it could not be read.
+    pub(crate) fn once(
+        &mut self,
+        at: Moment,
+        read: impl FnOnce(&mut K) -> Result<T, Absent>,
+    ) -> Result<&T, Absent> {
+        self.sample.take_if(|(slot, sample)| sample.is_err() && *slot != at.slot());
+        self.read_if_empty(at, read)
+    }
+
+    fn read_if_empty(
+        &mut self,
+        at: Moment,
+        read: impl FnOnce(&mut K) -> Result<T, Absent>,
+    ) -> Result<&T, Absent> {
+        let (_, sample) = self.sample.get_or_insert_with(|| (at.slot(), read(&mut self.kept)));
+        sample.as_ref().map_err(Absent::clone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn at(millis: u64) -> Moment {
+        Moment::new(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn all_who_ask_in_one_slot_get_one_sample() {
+        let mut cached: Cached<u64, u32> = Cached::default();
+        for millis in [0, 1, 99, 100, 199, 5_000] {
+            let sample = cached.at(at(millis), |reads| {
+                *reads += 1;
+                Ok(millis)
+            });
+            assert_eq!(sample, Ok(&(millis / 100 * 100)));
+        }
+        assert_eq!(cached.kept, 3);
+    }
+
+    #[test]
+    fn what_never_changes_is_read_until_it_was_read() {
+        let mut cached: Cached<(), u32> = Cached::default();
+        for millis in [0, 50, 100, 200, 300, 10_000] {
+            let _ = cached.once(at(millis), |reads| {
+                *reads += 1;
+                if *reads == 2 { Ok(()) } else { Err(Absent::NO_PROC) }
+            });
+        }
+        assert_eq!(cached.kept, 2);
+    }
+}

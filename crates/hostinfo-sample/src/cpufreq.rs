@@ -1,0 +1,48 @@
+//! `/sys/devices/system/cpu/cpu*/cpufreq`: clock frequencies.
+
+use std::time::{Duration, Instant};
+
+use crate::root::Roots;
+use crate::text::only_number;
+use crate::topology::cpu_file;
+use crate::{Absent, Moment};
+
+const LACK: Absent = Absent::new(
+    "this host does not tell its clock frequency",
+    "needs a cpufreq driver; a host that is a guest itself has none",
+);
+
+/// How long reading the clocks may take. Kernels before 5.18 wait 10 ms for the clock of each
+/// CPU that was not asked for a second: all of 512 CPUs would hold every guest up for 5 s.
+const BUDGET: Duration = Duration::from_millis(50);
+
+/// The mean of a file over the CPUs that have it, in hertz; over as many as there was time for,
+/// beginning with another CPU in each slot. The file holds kilohertz: `2450000`.
+pub(crate) fn mean(
+    file: &str,
+    cpus: &[u32],
+    at: Moment,
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+) -> Result<u64, Absent> {
+    let begun = Instant::now();
+    let first = usize::try_from(at.slot()).unwrap_or(0) % cpus.len().max(1);
+    let (mut sum, mut count) = (0u128, 0u128);
+    let mut lack = LACK;
+    for cpu in cpus.iter().cycle().skip(first).take(cpus.len()) {
+        match roots.sys(cpu_file(*cpu, file), buffer) {
+            Ok(text) => {
+                if let Some(kilohertz) = only_number(text) {
+                    sum += u128::from(kilohertz) * 1000;
+                    count += 1;
+                }
+            }
+            Err(error) => lack = error.or(LACK),
+        }
+        if begun.elapsed() > BUDGET {
+            break;
+        }
+    }
+    let mean = sum.checked_div(count).ok_or(lack)?;
+    Ok(u64::try_from(mean).unwrap_or(u64::MAX))
+}

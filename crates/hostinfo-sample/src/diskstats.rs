@@ -1,0 +1,146 @@
+//! `/proc/diskstats`: the host's physical disks, summed.
+
+use hostinfo_catalog::source::Disk;
+use hostinfo_wire::Value;
+
+use crate::Absent;
+use crate::device::hardware;
+use crate::root::{Roots, TABLE_BYTES};
+use crate::tally::{Newcomers, Sums, Tally};
+use crate::text::{lines, number, words};
+use crate::units::micro;
+
+const LACK: Absent = Absent::new(
+    "this host has no physical disk",
+    "no disk of /proc/diskstats has a device in /sys/block",
+);
+
+/// Bytes in a sector of `/proc/diskstats`, whatever those of the disk have.
+const SECTOR_BYTES: u64 = 512;
+
+/// Major numbers of floppy and optical drives.
+const REMOVABLE: [u64; 2] = [2, 11];
+
+/// Reads, sectors read, milliseconds reading, the same of writes, milliseconds with I/O.
+pub(crate) type Figures = [u64; 7];
+
+/// The physical disks together.
+pub(crate) struct Disks(Sums<7>);
+
+/// How long disks had I/O to do, added up, and how many disks there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BusyTime {
+    pub(crate) millis: u64,
+    pub(crate) disks: u64,
+}
+
+pub(crate) fn read(
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+    tally: &mut Tally<7>,
+) -> Result<Disks, Absent> {
+    let text = roots.proc("diskstats", TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
+    let sums = tally.add(Newcomers::CountFromZero, parse(text), |name| is_disk(roots, name));
+    if sums.devices == 0 { Err(LACK) } else { Ok(Disks(sums)) }
+}
+
+/// A path of a multipath NVMe disk is hidden: its figures are in those of the disk.
+fn is_disk(roots: &Roots, name: &[u8]) -> bool {
+    hardware(roots, "block", name).is_some_and(|path| {
+        let mut hidden = Vec::new();
+        !roots.sys(path.join("hidden"), &mut hidden).is_ok_and(|text| text.trim_ascii() == b"1")
+    })
+}
+
+/// ```text
+///  254       0 vda 119314 26478 8114146 83107 18200 41370 7653776 21662 0 9600 105578
+/// ```
+///
+/// Behind the name: reads, merged, sectors, ms; writes, merged, sectors, ms; in flight, ms with
+/// I/O. More fields follow since Linux 4.18 and 5.5.
+fn parse(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<Figures>)> {
+    lines(text).filter_map(|line| {
+        let mut words = words(line);
+        let (major, _minor, name) = (number(words.next()?)?, words.next()?, words.next()?);
+        if REMOVABLE.contains(&major) {
+            return None;
+        }
+        let fields: [Option<u64>; 10] = std::array::from_fn(|_| words.next().and_then(number));
+        Some((name, figures(fields)))
+    })
+}
+
+fn figures(fields: [Option<u64>; 10]) -> Option<Figures> {
+    let [reads, _, read_sectors, read_ms, writes, _, write_sectors, write_ms, _, busy_ms] = fields;
+    Some([reads?, read_sectors?, read_ms?, writes?, write_sectors?, write_ms?, busy_ms?])
+}
+
+impl Disks {
+    pub(crate) fn value(&self, what: Disk) -> Value<'static> {
+        let [reads, read_sectors, read_ms, writes, write_sectors, write_ms, _] = self.0.sums;
+        let sectors = |sectors: u64| Value::Whole(sectors.saturating_mul(SECTOR_BYTES));
+        let millis = |millis: u64| micro(millis.saturating_mul(1000));
+        match what {
+            Disk::ReadBytes => sectors(read_sectors),
+            Disk::ReadOps => Value::Whole(reads),
+            Disk::ReadSeconds => millis(read_ms),
+            Disk::WriteBytes => sectors(write_sectors),
+            Disk::WriteOps => Value::Whole(writes),
+            Disk::WriteSeconds => millis(write_ms),
+        }
+    }
+
+    pub(crate) fn busy_time(&self) -> BusyTime {
+        let [.., millis] = self.0.sums;
+        BusyTime { millis, disks: self.0.devices }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rows(text: &str) -> Vec<(&str, Option<Figures>)> {
+        parse(text.as_bytes()).map(|(name, row)| (str::from_utf8(name).unwrap(), row)).collect()
+    }
+
+    #[test]
+    fn a_line_is_read_in_every_kernels_length() {
+        let wanted = [("sda", Some([1, 3, 4, 5, 7, 8, 10]))];
+        for line in [
+            "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11",
+            "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n",
+            "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n",
+        ] {
+            assert_eq!(rows(line), wanted);
+        }
+    }
+
+    #[test]
+    fn optical_and_floppy_drives_are_no_disks() {
+        assert_eq!(rows("11 0 sr0 1 2 3 4 5 6 7 8 9 10 11\n2 0 fd0 1 2 3 4 5 6 7 8 9 10 11"), []);
+    }
+
+    #[test]
+    fn a_disk_whose_figures_cannot_be_read_is_still_there() {
+        assert_eq!(rows("8 1 sda1 1 2 3 4"), [("sda1", None)]);
+        assert_eq!(rows("8 0 sda 1 2 -3 4 5 6 7 8 9 10 11"), [("sda", None)]);
+        assert_eq!(rows("junk\n\n8 0"), []);
+    }
+
+    #[test]
+    fn sectors_have_512_bytes_and_times_milliseconds() {
+        let disks = Disks(Sums { sums: [1, 2, 1_500, 4, 5, u64::MAX, 7], devices: 2 });
+        assert_eq!(disks.value(Disk::ReadBytes).to_string(), "1024");
+        assert_eq!(disks.value(Disk::ReadSeconds).to_string(), "1.5");
+        assert_eq!(disks.value(Disk::WriteSeconds), Value::Micro(i64::MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(bytes: Vec<u8>) {
+            let _ = parse(&bytes).count();
+        }
+    }
+}

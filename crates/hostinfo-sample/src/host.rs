@@ -1,0 +1,221 @@
+//! A host: each statistic's value, from one sample of its source for each step of the grid.
+
+use std::time::Duration;
+
+use hostinfo_catalog::source::{self, Frequency, Identity, Resource};
+use hostinfo_wire::Value;
+
+use crate::cached::Cached;
+use crate::diskstats::Disks;
+use crate::loadavg::LoadAverages;
+use crate::meminfo::Meminfo;
+use crate::missing::Missing;
+use crate::netdev::Interfaces;
+use crate::pressure::Pressure;
+use crate::stat::Stat;
+use crate::tally::{Highest, Tally};
+use crate::topology::{Topology, count};
+use crate::vmstat::Vmstat;
+use crate::window::{Sample, Window};
+use crate::{
+    Absent, Moment, Roots, Units, cpufreq, cpuinfo, diskstats, identity, ksm, loadavg, meminfo,
+    netdev, pressure, stat, throttle, vmstat,
+};
+
+/// A host and the samples that were taken of it. The default is the host of this program.
+#[derive(Default)]
+pub struct Host {
+    roots: Roots,
+    units: Units,
+    /// What the last file said; kept, so that reading needs no new memory.
+    buffer: Vec<u8>,
+    host_name: Cached<String>,
+    kernel: Cached<String>,
+    vendor: Cached<String>,
+    product: Cached<String>,
+    model: Cached<String>,
+    topology: Topology,
+    frequency: Cached<u64>,
+    frequency_max: Cached<u64>,
+    throttles: Cached<u64, Tally<1>>,
+    stat: Cached<Stat, Highest<9>>,
+    load: Cached<LoadAverages>,
+    pressure_cpu: Cached<Pressure, Highest<2>>,
+    pressure_memory: Cached<Pressure, Highest<2>>,
+    pressure_io: Cached<Pressure, Highest<2>>,
+    meminfo: Cached<Meminfo>,
+    ksm: Cached<u64>,
+    vmstat: Cached<Vmstat, Highest<8>>,
+    disks: Cached<Disks, Tally<7>>,
+    interfaces: Cached<Interfaces, Tally<8>>,
+    window: Window,
+    missing: Missing,
+}
+
+impl Host {
+    /// The host whose kernel runs this program, seen at `roots`. Reads nothing.
+    pub fn new(roots: Roots) -> Self {
+        Self { roots, ..Self::default() }
+    }
+
+    /// A host whose kernel counts in other `units`: a captured one. Reads nothing.
+    pub fn with_units(roots: Roots, units: Units) -> Self {
+        Self { roots, units, ..Self::default() }
+    }
+
+    /// The statistic's value in the moment's slot. Its file is read at the first use in the
+    /// slot; all later uses in it get the same sample.
+    ///
+    /// # Errors
+    ///
+    /// The host does not tell it, or not now. What an administrator could mend is logged once.
+    pub fn value(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
+        let value = self.look(what, at);
+        if let Err(absent) = &value {
+            self.missing.note(what, absent);
+        }
+        value
+    }
+
+    /// The time that the ratios of the slot speak of, a multiple of the grid's step. `None`
+    /// where they have no sample to compare with: they are absent then. Reads nothing, and so
+    /// may be asked before a ratio of the same reply or after it.
+    pub fn window(&mut self, at: Moment) -> Option<Duration> {
+        self.window.span(at)
+    }
+
+    /// What was found missing so far, each once, with the kernel's file.
+    pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
+        self.missing.iter()
+    }
+
+    fn look(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
+        use source::Host as Source;
+        let (roots, buffer, units) = (&self.roots, &mut self.buffer, self.units);
+        match what {
+            Source::Identity(what) => self.identity(what, at),
+            Source::CpuModel => {
+                let model = self.model.once(at, |()| cpuinfo::read(roots, buffer))?;
+                Ok(Value::text(model.clone()))
+            }
+            Source::Topology(what) => self.topology(what, at),
+            Source::Frequency(what) => self.frequency(what, at),
+            Source::Throttles => {
+                let read = |tally: &mut _| {
+                    let shape = self.topology.shape(at, roots, buffer)?;
+                    throttle::read(&shape.cores, roots, buffer, tally)
+                };
+                self.throttles.at(at, read).copied().map(Value::Whole)
+            }
+            Source::CpuTime(what) => self.stat(at)?.time(what, units),
+            Source::CpuShare(what) => {
+                self.take_window_sample(at);
+                self.stat(at)?;
+                self.window.cpu(what, at)
+            }
+            Source::BootTime => self.stat(at)?.boot_time(),
+            Source::ProcsRunning => self.stat(at)?.procs_running(),
+            Source::Load(what) => self.load.at(at, |()| loadavg::read(roots, buffer))?.value(what),
+            Source::Pressure(resource, stall, figure) => {
+                let (sample, file) = match resource {
+                    Resource::Cpu => (&mut self.pressure_cpu, "pressure/cpu"),
+                    Resource::Memory => (&mut self.pressure_memory, "pressure/memory"),
+                    Resource::Io => (&mut self.pressure_io, "pressure/io"),
+                };
+                let read = |highest: &mut _| pressure::read(file, roots, buffer, highest);
+                sample.at(at, read)?.value(stall, figure)
+            }
+            Source::Memory(what) => {
+                self.meminfo.at(at, |()| meminfo::read(roots, buffer))?.value(what)
+            }
+            Source::KsmSaved => {
+                let pages = self.ksm.at(at, |()| ksm::read(roots, buffer))?;
+                Ok(units.pages(*pages))
+            }
+            Source::Paging(what) => {
+                let read = |highest: &mut _| vmstat::read(roots, buffer, highest);
+                self.vmstat.at(at, read)?.value(what, units)
+            }
+            Source::Disk(what) => Ok(self.disks(at)?.value(what)),
+            Source::DiskBusy => {
+                self.take_window_sample(at);
+                self.disks(at)?;
+                self.window.disk(at)
+            }
+            Source::Net(direction, what) => {
+                let read = |tally: &mut _| netdev::read(roots, buffer, tally);
+                Ok(self.interfaces.at(at, read)?.value(direction, what))
+            }
+        }
+    }
+
+    fn identity(&mut self, what: Identity, at: Moment) -> Result<Value<'static>, Absent> {
+        let (roots, buffer) = (&self.roots, &mut self.buffer);
+        let text = match what {
+            Identity::HostName => {
+                self.host_name.at(at, |()| identity::kernel("hostname", roots, buffer))
+            }
+            Identity::Kernel => {
+                self.kernel.at(at, |()| identity::kernel("osrelease", roots, buffer))
+            }
+            Identity::Vendor => {
+                self.vendor.once(at, |()| identity::dmi("sys_vendor", roots, buffer))
+            }
+            Identity::Product => {
+                self.product.once(at, |()| identity::dmi("product_name", roots, buffer))
+            }
+        };
+        Ok(Value::text(text?.clone()))
+    }
+
+    fn topology(&mut self, what: source::Topology, at: Moment) -> Result<Value<'static>, Absent> {
+        let (roots, buffer) = (&self.roots, &mut self.buffer);
+        let number = match what {
+            source::Topology::Online | source::Topology::Threads => {
+                let online = self.topology.online(at, roots, buffer).map(count);
+                // A container may be without sysfs.
+                online.or_else(|absent| self.stat(at).ok().and_then(Stat::cpus).ok_or(absent))
+            }
+            source::Topology::Sockets => {
+                self.topology.shape(at, roots, buffer).map(|shape| shape.sockets)
+            }
+            source::Topology::Cores => {
+                self.topology.shape(at, roots, buffer).map(|shape| count(&shape.cores))
+            }
+            source::Topology::Nodes => self.topology.nodes(at, roots, buffer),
+        };
+        number.map(Value::Whole)
+    }
+
+    fn frequency(&mut self, what: Frequency, at: Moment) -> Result<Value<'static>, Absent> {
+        let (roots, buffer) = (&self.roots, &mut self.buffer);
+        let (sample, file) = match what {
+            Frequency::Current => (&mut self.frequency, "cpufreq/scaling_cur_freq"),
+            Frequency::Maximum => (&mut self.frequency_max, "cpufreq/cpuinfo_max_freq"),
+        };
+        let read = |(): &mut ()| {
+            let online = self.topology.online(at, roots, buffer)?;
+            cpufreq::mean(file, online, at, roots, buffer)
+        };
+        sample.at(at, read).copied().map(Value::Whole)
+    }
+
+    fn stat(&mut self, at: Moment) -> Result<&Stat, Absent> {
+        self.stat.at(at, |highest| stat::read(&self.roots, &mut self.buffer, highest))
+    }
+
+    fn disks(&mut self, at: Moment) -> Result<&Disks, Absent> {
+        self.disks.at(at, |tally| diskstats::read(&self.roots, &mut self.buffer, tally))
+    }
+
+    /// CPUs and disks together, whichever is asked for, so that all ratios of a reply speak of
+    /// the same time.
+    fn take_window_sample(&mut self, at: Moment) {
+        if self.window.has(at) {
+            return;
+        }
+        let ticks = self.stat(at).ok().map(|stat| stat.ticks);
+        let disks = self.disks(at).ok().map(Disks::busy_time);
+        self.window.push(Sample { at, ticks, disks });
+    }
+}

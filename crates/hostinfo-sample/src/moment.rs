@@ -1,0 +1,39 @@
+//! Points in time, and the grid that samples are taken on.
+
+use std::time::Duration;
+
+use hostinfo_wire::limits::SAMPLE_GRID;
+
+/// When a reply's values are taken, on a clock that never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// That long after some start, such as the daemon's.
+    pub fn new(since_start: Duration) -> Self {
+        Self(since_start)
+    }
+
+    /// The step of the grid ([`SAMPLE_GRID`]) that the moment lies in. Who asks within one step
+    /// gets the same sample.
+    pub fn slot(self) -> u64 {
+        u64::try_from(self.0.as_nanos() / SAMPLE_GRID.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// How long ago `earlier` was.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_a_tenth_of_a_second() {
+        let slot = |millis| Moment::new(Duration::from_millis(millis)).slot();
+        assert_eq!([slot(0), slot(99), slot(100), slot(1_000), slot(1_099)], [0, 0, 1, 10, 10]);
+        assert_eq!(Moment::new(Duration::MAX).slot(), u64::MAX);
+    }
+}

@@ -1,0 +1,146 @@
+//! `/proc/pressure`: how long tasks waited for a CPU, memory or I/O (PSI).
+
+use hostinfo_catalog::source::{PressureFigure, Stall};
+use hostinfo_wire::Value;
+
+use crate::Absent;
+use crate::root::{LINE_BYTES, Roots};
+use crate::tally::Highest;
+use crate::text::{lines, millionths, number, words};
+use crate::units::micro;
+
+const LACK: Absent = Absent::new(
+    "this host does not measure pressure",
+    "boot the host with psi=1, on Linux 4.20 or newer with CONFIG_PSI",
+);
+const UNTOLD: Absent = Absent::untold("a line or a figure of /proc/pressure is not there");
+
+/// One of the files: its two lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pressure {
+    some: Line,
+    full: Line,
+}
+
+/// Averages are millionths of a ratio, the total is in microseconds.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Line {
+    avg10: Option<u64>,
+    avg60: Option<u64>,
+    avg300: Option<u64>,
+    total: Option<u64>,
+}
+
+pub(crate) fn read(
+    file: &str,
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+    highest: &mut Highest<2>,
+) -> Result<Pressure, Absent> {
+    let text = roots.proc(file, LINE_BYTES, buffer).map_err(|e| e.or(LACK))?;
+    let mut pressure = parse(text);
+    [pressure.some.total, pressure.full.total] =
+        highest.raise([pressure.some.total, pressure.full.total]);
+    Ok(pressure)
+}
+
+/// ```text
+/// some avg10=0.42 avg60=1.51 avg300=1.54 total=33247757
+/// full avg10=0.00 avg60=0.00 avg300=0.00 total=0
+/// ```
+///
+/// Averages are in percent, with two decimals.
+fn parse(text: &[u8]) -> Pressure {
+    let mut pressure = Pressure::default();
+    for line in lines(text) {
+        let mut words = words(line);
+        let stall = match words.next() {
+            Some(b"some") => &mut pressure.some,
+            Some(b"full") => &mut pressure.full,
+            _ => continue,
+        };
+        for word in words {
+            if let Some(figure) = word.strip_prefix(b"avg10=") {
+                stall.avg10 = percent(figure);
+            } else if let Some(figure) = word.strip_prefix(b"avg60=") {
+                stall.avg60 = percent(figure);
+            } else if let Some(figure) = word.strip_prefix(b"avg300=") {
+                stall.avg300 = percent(figure);
+            } else if let Some(figure) = word.strip_prefix(b"total=") {
+                stall.total = number(figure);
+            }
+        }
+    }
+    pressure
+}
+
+/// Percent to millionths of a ratio, 1 at the most.
+fn percent(word: &[u8]) -> Option<u64> {
+    Some((millionths(word)? / 100).min(1_000_000))
+}
+
+impl Pressure {
+    pub(crate) fn value(
+        &self,
+        stall: Stall,
+        figure: PressureFigure,
+    ) -> Result<Value<'static>, Absent> {
+        let line = match stall {
+            Stall::Some => &self.some,
+            Stall::Full => &self.full,
+        };
+        match figure {
+            PressureFigure::Avg10 => line.avg10,
+            PressureFigure::Avg60 => line.avg60,
+            PressureFigure::Avg300 => line.avg300,
+            PressureFigure::Total => line.total,
+        }
+        .map(micro)
+        .ok_or(UNTOLD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn told(text: &str, stall: Stall, figure: PressureFigure) -> Result<String, Absent> {
+        parse(text.as_bytes()).value(stall, figure).map(|value| value.to_string())
+    }
+
+    #[test]
+    fn percent_become_exact_ratios_and_microseconds_seconds() {
+        let text = "some avg10=0.12 avg60=1.51 avg300=100.00 total=33247757\n\
+                    full avg10=0.00 avg60=0.01 avg300=0.00 total=1\n";
+        let some = |figure| told(text, Stall::Some, figure).unwrap();
+        assert_eq!(some(PressureFigure::Avg10), "0.0012");
+        assert_eq!(some(PressureFigure::Avg60), "0.0151");
+        assert_eq!(some(PressureFigure::Avg300), "1");
+        assert_eq!(some(PressureFigure::Total), "33.247757");
+        assert_eq!(told(text, Stall::Full, PressureFigure::Avg60).unwrap(), "0.0001");
+    }
+
+    #[test]
+    fn a_missing_line_is_missing_alone() {
+        // 4.20 to 5.12: no full line for CPUs.
+        let text = "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n";
+        assert_eq!(told(text, Stall::Full, PressureFigure::Total), Err(UNTOLD));
+        assert_eq!(told(text, Stall::Some, PressureFigure::Total).unwrap(), "0.000005");
+    }
+
+    #[test]
+    fn a_figure_that_is_no_number_is_missing_alone() {
+        let text = "some avg10=-1.00 avg60=0.50 total=";
+        assert_eq!(told(text, Stall::Some, PressureFigure::Avg10), Err(UNTOLD));
+        assert_eq!(told(text, Stall::Some, PressureFigure::Total), Err(UNTOLD));
+        assert_eq!(told(text, Stall::Some, PressureFigure::Avg60).unwrap(), "0.005");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(bytes: Vec<u8>) {
+            parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Where a host's files are, and reading them within bounds.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::Absent;
+
+/// The most that is read of a file with one figure or one line: the kernel's own bound for an
+/// attribute in sysfs.
+pub(crate) const LINE_BYTES: usize = 4096;
+
+/// The most that is read of a file with a fixed set of lines: `vmstat` has 200 of 40 bytes.
+pub(crate) const PAGE_BYTES: usize = 64 * 1024;
+
+/// The most that is read of a file with a line for each CPU, disk or interface. 8,192 CPUs have
+/// 8,192 x 110 bytes in `stat`, and an `intr` line of some 500,000 zeros; 10,000 guests have
+/// 10,000 x 130 bytes of taps in `net/dev`.
+pub(crate) const TABLE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where a host's kernel shows itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    /// procfs.
+    pub proc: PathBuf,
+    /// sysfs.
+    pub sys: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { proc: "/proc".into(), sys: "/sys".into() }
+    }
+}
+
+/// A file that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub(crate) struct Unread {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl Unread {
+    /// `lack` where this kernel has no such file; else that it could not be read.
+    pub(crate) fn or(&self, lack: Absent) -> Absent {
+        // Files of what was turned off at boot are there at times, and say so when read.
+        let not_there = matches!(
+            Errno::from_io_error(&self.error),
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::OPNOTSUPP | Errno::NODEV | Errno::NXIO)
+        );
+        let lack = if not_there {
+            lack
+        } else {
+            Absent::new("could not be read on this host", "hostinfod must be able to read it")
+        };
+        lack.because(self)
+    }
+}
+
+impl Roots {
+    /// All of a file below `/proc`, in `buffer`. A file over `bound` bytes is an error: its last
+    /// figure would be a wrong one.
+    pub(crate) fn proc<'b>(
+        &self,
+        file: &str,
+        bound: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        read_whole(self.proc.join(file), bound, buffer)
+    }
+
+    /// The first `bound` bytes of a file below `/proc`, in `buffer`.
+    pub(crate) fn proc_head<'b>(
+        &self,
+        file: &str,
+        bound: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        let path = self.proc.join(file);
+        match read_up_to(&path, bound, buffer) {
+            Ok(()) => Ok(buffer),
+            Err(error) => Err(Unread { path, error }),
+        }
+    }
+
+    /// An attribute below `/sys`, in `buffer`.
+    pub(crate) fn sys<'b>(
+        &self,
+        file: impl AsRef<Path>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        read_whole(self.sys.join(file), LINE_BYTES, buffer)
+    }
+}
+
+fn read_whole(path: PathBuf, bound: usize, buffer: &mut Vec<u8>) -> Result<&[u8], Unread> {
+    let read = read_up_to(&path, bound.saturating_add(1), buffer);
+    match read {
+        Ok(()) if buffer.len() <= bound => Ok(buffer),
+        Ok(()) => {
+            let error = io::Error::other(format!("longer than {bound} bytes"));
+            Err(Unread { path, error })
+        }
+        Err(error) => Err(Unread { path, error }),
+    }
+}
+
+fn read_up_to(path: &Path, bound: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    let bound = u64::try_from(bound).unwrap_or(u64::MAX);
+    File::open(path)?.take(bound).read_to_end(buffer)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LACK: Absent = Absent::new("this host has none", "get one");
+
+    #[test]
+    fn a_file_that_this_kernel_does_not_have_is_a_lack() {
+        for errno in [Errno::NOENT, Errno::OPNOTSUPP] {
+            let unread = Unread { path: "/proc/pressure/cpu".into(), error: errno.into() };
+            let absent = unread.or(LACK);
+            assert_eq!(absent.reason, LACK.reason);
+            let remedy = absent.remedy.unwrap();
+            assert!(remedy.starts_with("get one (/proc/pressure/cpu: "), "{remedy}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_tells_the_guest_neither_path_nor_error() {
+        let unread = Unread { path: "/proc/stat".into(), error: Errno::ACCESS.into() };
+        let absent = unread.or(LACK);
+        assert_eq!(absent.reason, "could not be read on this host");
+        let remedy = absent.remedy.unwrap();
+        assert!(remedy.contains("/proc/stat: Permission denied"), "{remedy}");
+    }
+
+    #[test]
+    fn a_file_over_its_bound_is_not_read_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = Roots { proc: folder.path().into(), sys: folder.path().into() };
+        std::fs::write(folder.path().join("f"), "123456").unwrap();
+        let mut buffer = Vec::new();
+        assert_eq!(roots.proc("f", 6, &mut buffer).unwrap(), b"123456");
+        assert!(roots.proc("f", 5, &mut buffer).is_err());
+        assert_eq!(roots.proc_head("f", 5, &mut buffer).unwrap(), b"12345");
+        assert!(roots.proc("", 5, &mut buffer).is_err(), "a folder is no file");
+    }
+}

@@ -1,0 +1,223 @@
+//! Counters that never fall.
+//!
+//! A counter that a guest is told never falls while the daemon lives, whatever the kernel does.
+//! There are two cases. One number of the kernel ([`Highest`]) may fall by a little, as idle
+//! time does when it is added up from CPUs that go on counting: the highest that was seen is
+//! told until the kernel has passed it. A sum over devices ([`Tally`]) would fall when a device
+//! goes away, and holding its highest value would make it stand still for as long as the
+//! other devices need to make up for that: what each device counted on is added up instead,
+//! and what a device has counted stays in the sum.
+
+use std::collections::HashMap;
+
+/// The highest values of figures that only ever grow.
+pub(crate) struct Highest<const N: usize>([u64; N]);
+
+impl<const N: usize> Default for Highest<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Highest<N> {
+    /// What may be told of `now`; a figure that is missing now is missing.
+    pub(crate) fn raise(&mut self, now: [Option<u64>; N]) -> [Option<u64>; N] {
+        let mut told = now;
+        for (told, highest) in told.iter_mut().zip(&mut self.0) {
+            if let Some(figure) = told {
+                *highest = (*highest).max(*figure);
+                *figure = *highest;
+            }
+        }
+        told
+    }
+}
+
+/// What a device has counted before it was seen, when others were already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Newcomers {
+    /// Devices that were plugged in: all of it was counted since.
+    CountFromZero,
+    /// CPUs that came back online with their old figures: nothing is known of it.
+    CountFromNow,
+}
+
+/// Sums over devices that come, go and restart, of `N` figures each.
+pub(crate) struct Tally<const N: usize> {
+    devices: HashMap<Vec<u8>, Device<N>>,
+    sums: [u64; N],
+    round: u64,
+}
+
+struct Device<const N: usize> {
+    counts: bool,
+    last: [u64; N],
+    round: u64,
+}
+
+/// Sums over the devices that count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sums<const N: usize> {
+    pub(crate) sums: [u64; N],
+    /// How many devices that count there are now.
+    pub(crate) devices: u64,
+}
+
+impl<const N: usize> Default for Tally<N> {
+    fn default() -> Self {
+        Self { devices: HashMap::new(), sums: [0; N], round: 0 }
+    }
+}
+
+impl<const N: usize> Tally<N> {
+    /// Adds what the devices counted since the last time. `None` of a device says that it is
+    /// there and that its figures could not be read. Whether a device `counts` is asked once,
+    /// when it is new: a host of thousands of guests has thousands of taps that do not.
+    pub(crate) fn add<Name: AsRef<[u8]>>(
+        &mut self,
+        newcomers: Newcomers,
+        rows: impl Iterator<Item = (Name, Option<[u64; N]>)>,
+        mut counts: impl FnMut(&[u8]) -> bool,
+    ) -> Sums<N> {
+        let from_zero = self.round == 0 || newcomers == Newcomers::CountFromZero;
+        self.round += 1;
+        for (name, figures) in rows {
+            let name = name.as_ref();
+            match (self.devices.get_mut(name), figures) {
+                (Some(device), _) if device.round == self.round => {}
+                (Some(device), None) => device.round = self.round,
+                (Some(device), Some(now)) => {
+                    device.round = self.round;
+                    if device.counts {
+                        for ((sum, last), now) in self.sums.iter_mut().zip(device.last).zip(now) {
+                            *sum = sum.saturating_add(gain(last, now));
+                        }
+                        device.last = now;
+                    }
+                }
+                (None, None) => {}
+                (None, Some(now)) => {
+                    let counts = counts(name);
+                    if counts && from_zero {
+                        for (sum, now) in self.sums.iter_mut().zip(now) {
+                            *sum = sum.saturating_add(now);
+                        }
+                    }
+                    let device = Device { counts, last: now, round: self.round };
+                    self.devices.insert(name.to_owned(), device);
+                }
+            }
+        }
+        self.devices.retain(|_, device| device.round == self.round);
+        let devices = self.devices.values().filter(|device| device.counts).count();
+        Sums { sums: self.sums, devices: u64::try_from(devices).unwrap_or(u64::MAX) }
+    }
+}
+
+/// What a counter gained from `last` to `now`. One that restarted, or went over its 32 bits, is
+/// far below its last value and counts from zero; one that is a little below it was added up
+/// from parts while they changed, and to count it from zero would double the sum.
+fn gain(last: u64, now: u64) -> u64 {
+    if now >= last {
+        now - last
+    } else if now < last / 2 {
+        now
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    use Newcomers::{CountFromNow, CountFromZero};
+
+    fn sum(tally: &mut Tally<1>, rows: &[(&str, u64)]) -> u64 {
+        sum_with(CountFromZero, tally, rows)
+    }
+
+    fn sum_with(newcomers: Newcomers, tally: &mut Tally<1>, rows: &[(&str, u64)]) -> u64 {
+        let rows = rows.iter().map(|(name, figure)| (*name, Some([*figure])));
+        tally.add(newcomers, rows, |name| !name.starts_with(b"loop")).sums[0]
+    }
+
+    #[test]
+    fn the_first_sum_is_that_since_boot() {
+        let mut tally = Tally::default();
+        assert_eq!(sum(&mut tally, &[("sda", 100), ("sdb", 10), ("loop0", 1)]), 110);
+        assert_eq!(sum(&mut tally, &[("sda", 105), ("sdb", 10), ("loop0", 9)]), 115);
+    }
+
+    #[test]
+    fn a_sum_neither_falls_nor_stalls_when_a_device_goes_away_or_restarts() {
+        let mut tally = Tally::default();
+        assert_eq!(sum(&mut tally, &[("sda", 100), ("sdb", 1_000)]), 1_100);
+        assert_eq!(sum(&mut tally, &[("sda", 101)]), 1_101);
+        assert_eq!(sum(&mut tally, &[("sda", 102), ("sdb", 7)]), 1_109);
+        assert_eq!(sum(&mut tally, &[("sda", 3), ("sdb", 8)]), 1_113);
+    }
+
+    #[test]
+    fn a_counter_that_falls_by_a_little_is_not_counted_twice() {
+        let mut tally = Tally::default();
+        assert_eq!(sum(&mut tally, &[("eth0", 1_000)]), 1_000);
+        assert_eq!(sum(&mut tally, &[("eth0", 999)]), 1_000);
+        assert_eq!(sum(&mut tally, &[("eth0", 1_005)]), 1_006);
+    }
+
+    #[test]
+    fn a_cpu_that_comes_online_does_not_bring_its_old_count() {
+        let mut tally = Tally::default();
+        let mut step = |rows: &[_]| sum_with(CountFromNow, &mut tally, rows);
+        assert_eq!(step(&[("0", 50)]), 50);
+        assert_eq!(step(&[("0", 50), ("1", 40)]), 50);
+        assert_eq!(step(&[("0", 50), ("1", 41)]), 51);
+    }
+
+    #[test]
+    fn a_device_whose_line_was_unreadable_once_is_not_counted_twice() {
+        let mut tally = Tally::default();
+        let mut step = |figures| tally.add(CountFromZero, [("sda", figures)].into_iter(), |_| true);
+        assert_eq!(step(Some([100])), Sums { sums: [100], devices: 1 });
+        assert_eq!(step(None), Sums { sums: [100], devices: 1 });
+        assert_eq!(step(Some([101])), Sums { sums: [101], devices: 1 });
+    }
+
+    #[test]
+    fn whether_a_device_counts_is_asked_once() {
+        let (mut tally, mut asked) = (Tally::default(), 0);
+        for _ in 0..3 {
+            let _ = tally.add(CountFromZero, [("tap0", Some([1]))].into_iter(), |_| {
+                asked += 1;
+                false
+            });
+        }
+        assert_eq!(asked, 1);
+    }
+
+    #[test]
+    fn the_highest_value_is_told_until_it_is_passed() {
+        let mut highest = Highest::default();
+        let told = [5, 4, 6].map(|now| highest.raise([Some(now)])[0]);
+        assert_eq!(told, [Some(5), Some(5), Some(6)]);
+        assert_eq!(highest.raise([None]), [None]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_sum_ever_falls(
+            steps in prop::collection::vec(prop::collection::vec((0u8..4, any::<u64>()), 0..6), 0..20),
+        ) {
+            let mut tally = Tally::default();
+            let mut before = 0;
+            for rows in steps {
+                let rows = rows.iter().map(|(name, figure)| ([*name], Some([*figure])));
+                let after = tally.add(CountFromZero, rows, |_| true).sums[0];
+                prop_assert!(after >= before);
+                before = after;
+            }
+        }
+    }
+}

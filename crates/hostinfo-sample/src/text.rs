@@ -1,0 +1,99 @@
+//! Words and numbers in the kernel's text. All total: what has another form is `None`.
+
+/// The lines, without their ends.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n')
+}
+
+/// What stands between blanks.
+pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+}
+
+/// A line `KEY:VALUE` or `KEY : VALUE`, without the blanks.
+pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let (key, rest) = line.split_at_checked(colon)?;
+    Some((key.trim_ascii(), rest.get(1..)?.trim_ascii()))
+}
+
+/// A decimal number without a sign.
+pub(crate) fn number(word: &[u8]) -> Option<u64> {
+    if !word.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(word).ok()?.parse().ok()
+}
+
+/// The number that is all of a file.
+pub(crate) fn only_number(text: &[u8]) -> Option<u64> {
+    number(text.trim_ascii())
+}
+
+/// A number with up to six decimals, exactly, in millionths.
+pub(crate) fn millionths(word: &[u8]) -> Option<u64> {
+    let mut parts = word.splitn(2, |byte| *byte == b'.');
+    let whole = number(parts.next()?)?;
+    let part = match parts.next() {
+        None => 0,
+        Some(digits) => {
+            let missing = 6u32.checked_sub(u32::try_from(digits.len()).ok()?)?;
+            number(digits)? * 10u64.pow(missing)
+        }
+    };
+    whole.checked_mul(1_000_000)?.checked_add(part)
+}
+
+/// The first line as text, where there is anything in it.
+pub(crate) fn first_line(text: &[u8]) -> Option<String> {
+    let line = String::from_utf8_lossy(lines(text).next()?);
+    let line = line.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_number_is_digits_and_nothing_else() {
+        assert_eq!(number(b"18446744073709551615"), Some(u64::MAX));
+        for word in ["", "-1", "+1", "1.5", "0x1", "1 ", "18446744073709551616", "1\0"] {
+            assert_eq!(number(word.as_bytes()), None, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_read_exactly() {
+        assert_eq!(millionths(b"0.12"), Some(120_000));
+        assert_eq!(millionths(b"7"), Some(7_000_000));
+        assert_eq!(millionths(b"100.000001"), Some(100_000_001));
+        for word in ["", ".5", "1.", "1.2.3", "0.0000001", "-0.5", "1e3", "18446744073709551615.0"]
+        {
+            assert_eq!(millionths(word.as_bytes()), None, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_ends_at_the_first_colon() {
+        assert_eq!(key_and_value(b"cpu\t\t: a: b "), Some((&b"cpu"[..], &b"a: b"[..])));
+        assert_eq!(key_and_value(b"cpu"), None);
+    }
+
+    #[test]
+    fn a_first_line_of_blanks_is_no_text() {
+        assert_eq!(first_line(b" Intel  \nx"), Some("Intel".to_owned()));
+        assert_eq!(first_line(b"\0 \t\nx"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(bytes: Vec<u8>) {
+            let _ = (number(&bytes), millionths(&bytes), first_line(&bytes), key_and_value(&bytes));
+            for line in lines(&bytes) {
+                let _ = words(line).count();
+            }
+        }
+    }
+}
