@@ -1,2 +1,48 @@
+//! Any file is rules or problems that a terminal can show, and rules decide about any guest.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|_: &[u8]| {});
+
+use std::path::Path;
+
+use hostinfo_catalog::StatId;
+use hostinfo_rules::{PROBLEMS_MAX, Problem, Rules, parse};
+use hostinfo_wire::limits::INTERVAL_MAX;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|file: &[u8]| {
+    match parse(file) {
+        Err(errors) => {
+            assert!(!errors.is_empty());
+            assert_shown(&errors, file);
+        }
+        Ok(parsed) => {
+            assert_shown(&parsed.warnings, file);
+            assert_decides(&parsed.rules, "qemu-myguest");
+            assert_decides(&parsed.rules, &String::from_utf8_lossy(file));
+            for guest in parsed.rules.named_guests() {
+                assert_decides(&parsed.rules, &guest);
+                assert!(parsed.rules.decide(&guest).rule().is_some());
+            }
+        }
+    }
+});
+
+fn assert_shown(problems: &[Problem], file: &[u8]) {
+    assert!(problems.len() <= PROBLEMS_MAX + 1);
+    let last_line = file.split(|byte| *byte == b'\n').count();
+    for problem in problems {
+        assert!((1..=last_line).contains(&problem.line()) && problem.column() >= 1);
+        let shown = problem.show(Path::new("hostinfo.conf")).to_string();
+        assert_eq!(shown.split('\n').count(), 3, "{shown:?}");
+        assert!(!shown.replace('\n', "").contains(char::is_control), "{shown:?}");
+    }
+}
+
+fn assert_decides(rules: &Rules, guest: &str) {
+    let grant = rules.decide(guest);
+    assert!(grant.interval() <= INTERVAL_MAX);
+    for stat in StatId::all() {
+        for instance in [None, Some("vda")] {
+            assert_eq!(grant.permits(stat, instance), grant.explain(stat, instance).permitted);
+        }
+    }
+}
