@@ -1,2 +1,36 @@
-//! To be.
-fn main() {}
+//! hostinfod: answers what its guests ask, as far as the administrator lets them.
+
+mod alarms;
+mod args;
+mod arrivals;
+mod connection;
+mod desk;
+mod engine;
+mod flow;
+mod gather;
+mod guest;
+mod identity;
+mod lock;
+mod logging;
+mod peer;
+mod poll;
+mod port;
+mod pty;
+mod retry;
+mod roster;
+mod rules_file;
+mod select;
+mod server;
+mod settings;
+mod signals;
+mod socket_dir;
+mod sockets;
+mod start;
+mod systemd;
+mod trail;
+mod turns;
+mod watch;
+
+fn main() -> std::process::ExitCode {
+    start::run()
+}

@@ -1,0 +1,181 @@
+//! Ports that are not connected: what appears in the directory, and knocking at it.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use rustix::fs::{AtFlags, FileType};
+
+use crate::connection::Connection;
+use crate::guest::{Guest, Name, Session};
+use crate::peer::Peer;
+use crate::poll::Interest;
+use crate::port::{Port, To};
+use crate::pty::{self, Pty};
+use crate::retry::Retry;
+use crate::server::{Alarm, Server, token};
+use crate::socket_dir::News;
+use crate::sockets::{self, Refused};
+
+impl Server {
+    /// Looks at what has happened in the directory.
+    pub(crate) fn take_news(&mut self) {
+        for news in self.sockets.news() {
+            match news {
+                News::New(name) => {
+                    self.leave(&name);
+                    self.look_at(&name);
+                }
+                News::Changed(name) => self.look_at(&name),
+                News::Removed(name) => self.forget_unconnected(&name),
+                News::Renamed(name) => self.leave(&name),
+                News::Everything => self.look_at_all(),
+            }
+        }
+    }
+
+    /// Looks at every name in the directory.
+    pub(crate) fn look_at_all(&mut self) {
+        if self.sockets.directory().is_none() {
+            return;
+        }
+        let names = match sockets::names(self.sockets.path()) {
+            Ok(names) => names,
+            Err(error) => {
+                return tracing::error!("{}: {error}", self.sockets.path().display());
+            }
+        };
+        let present: HashSet<&OsStr> = names.iter().map(|name| &**name).collect();
+        let gone: Vec<String> = self
+            .roster
+            .sockets()
+            .filter(|(name, _)| !present.contains(OsStr::new(name)))
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        for name in gone {
+            self.forget_unconnected(OsStr::new(&name));
+        }
+        for name in &names {
+            self.look_at(name);
+        }
+    }
+
+    /// Tries a name of the directory that is not connected, from the first try on.
+    fn look_at(&mut self, file_name: &OsStr) {
+        let now = Instant::now();
+        let Some(name) = file_name.to_str().and_then(Name::parse) else {
+            return self.refuse_name(file_name);
+        };
+        let number = match self.roster.socket(name.whole()) {
+            Some(number) => number,
+            None => match self.guest(&name, now) {
+                Ok(guest) => self.roster.add_port(Port::new(guest, To::Socket), Some(&name)),
+                Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
+            },
+        };
+        if let Some(port) = self.roster.ports.get_mut(number)
+            && port.connection.is_none()
+        {
+            port.retry = Retry::default();
+            self.knock(number, now);
+        }
+    }
+
+    /// Tries to connect a port.
+    pub(crate) fn knock(&mut self, number: usize, now: Instant) {
+        let Some(directory) = self.sockets.directory() else { return };
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let (again, refused) = match sockets::connect(directory, &guest.name) {
+            Ok(socket) => return self.connect(number, socket, now),
+            Err(Refused::NobodyListens) => (port.retry.after_failure(now), None),
+            Err(refused @ Refused::Failed(_)) => (port.retry.after_failure(now), Some(refused)),
+            Err(refused @ Refused::Denied) => (None, Some(refused)),
+            Err(refused) => {
+                let name = guest.name.whole().to_owned();
+                match refused {
+                    Refused::Gone | Refused::Directory => {}
+                    other => tracing::warn!(socket = name, "not served: {other}"),
+                }
+                return self.leave(OsStr::new(&name));
+            }
+        };
+        if let Some(refused) = refused.map(|refused| refused.to_string())
+            && port.refusal.as_ref() != Some(&refused)
+        {
+            tracing::warn!(socket = guest.name.whole(), "not served: {refused}");
+            port.refusal = Some(refused);
+        }
+        self.alarms.set(Alarm::Port(number), again);
+    }
+
+    /// Serves whoever is at the other end of `fd` as a port's guest.
+    fn connect(&mut self, number: usize, fd: OwnedFd, now: Instant) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let peer = Peer::of(&fd, &self.paths.proc_root);
+        let added = guest
+            .connected(peer, Session::begin)
+            .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
+        if let Err(error) = added {
+            tracing::error!(guest = guest.name.whole(), "cannot be served: {error}");
+            let again = port.retry.after_failure(now);
+            return self.alarms.set(Alarm::Port(number), again);
+        }
+        port.connection = Some(Connection::new(fd, now));
+        port.refusal = None;
+        self.alarms.set(Alarm::Port(number), None);
+        if let Some(left_out) = guest.may_log(now) {
+            let pid = peer.map(|peer| peer.pid);
+            tracing::info!(guest = guest.name.whole(), pid, left_out, "guest is served");
+        }
+    }
+
+    /// Serves a pseudo-terminal, and tells where it is.
+    ///
+    /// # Errors
+    /// Where there is none to be had.
+    pub(crate) fn add_pty(&mut self) -> anyhow::Result<()> {
+        let (master, pty) = Pty::open()?;
+        let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };
+        let now = Instant::now();
+        let guest = self.guest(&name, now)?;
+        println!("{}", pty.path);
+        let number = self.roster.add_port(Port::new(guest, To::Pty(pty)), None);
+        self.connect(number, master, now);
+        Ok(())
+    }
+
+    fn guest(&mut self, name: &Name, now: Instant) -> std::io::Result<usize> {
+        let (rules, identity) = (&self.rules, &self.identity);
+        self.roster.guest(name, now, || {
+            let grant = rules.rules().decide(name.whole());
+            let host_id = identity.host_id(name.whole());
+            Ok(Guest::new(name.clone(), grant, host_id, Session::begin()?))
+        })
+    }
+
+    /// Has nothing to do with a socket any more.
+    fn leave(&mut self, name: &OsStr) {
+        if let Some(number) = name.to_str().and_then(|name| self.roster.remove_socket(name)) {
+            self.alarms.set(Alarm::Port(number), None);
+        }
+    }
+
+    /// A socket's file may go before its guest does.
+    fn forget_unconnected(&mut self, name: &OsStr) {
+        let port = name.to_str().and_then(|name| self.roster.socket(name));
+        let port = port.and_then(|number| self.roster.ports.get(number));
+        if port.is_some_and(|port| port.connection.is_none()) {
+            self.leave(name);
+        }
+    }
+
+    fn refuse_name(&self, name: &OsStr) {
+        let Some(directory) = self.sockets.directory() else { return };
+        let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let is = |kind| matches!(&found, Ok(stat) if FileType::from_raw_mode(stat.st_mode) == kind);
+        if found.is_ok() && !is(FileType::Directory) {
+            tracing::warn!(socket = ?name, "not served: its name is not $driver-$name");
+        }
+    }
+}

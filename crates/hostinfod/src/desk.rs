@@ -1,0 +1,106 @@
+//! One turn of one guest: what has come is answered, as far as its bounds and its reading allow.
+
+use std::time::Instant;
+
+use hostinfo_wire::Reply;
+use hostinfo_wire::limits::{READ_CHUNK, WRITE_DEADLINE};
+
+use crate::connection::{Closed, Connection};
+use crate::engine::Engine;
+use crate::guest::Guest;
+use crate::settings::Flow;
+
+/// What all guests share: nothing in it is one guest's beyond its turn.
+pub(crate) struct Desk {
+    engine: Engine,
+    flow: Flow,
+    reply: Reply,
+    buffer: Box<[u8]>,
+}
+
+/// When a guest has its next turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// When more has come.
+    WhenRead,
+    /// When there is room for the rest of a reply, and at the latest then it is over.
+    WhenWritten(Instant),
+    /// At that time: it has used up what it may send.
+    At(Instant),
+}
+
+impl Desk {
+    /// Bounds guests by `flow`.
+    pub(crate) fn new(engine: Engine, flow: Flow) -> Self {
+        Self { engine, flow, reply: Reply::new(), buffer: vec![0; READ_CHUNK].into() }
+    }
+
+    /// Takes over other bounds.
+    pub(crate) fn set_flow(&mut self, flow: Flow) {
+        self.flow = flow;
+    }
+
+    /// Gives a guest its turn: at most one chunk is read, so that none has many turns at once.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) fn serve(
+        &mut self,
+        connection: &mut Connection,
+        guest: &mut Guest,
+        now: Instant,
+    ) -> Result<Next, Closed> {
+        if let Some(since) = connection.flush()? {
+            return Ok(Next::WhenWritten(since + WRITE_DEADLINE));
+        }
+        let held = std::mem::take(&mut connection.held);
+        if !held.is_empty() {
+            return self.answer(&held, connection, guest, now);
+        }
+        let bytes = self.flow.bytes();
+        let wait = guest.bytes.wait(CHUNK, bytes, now);
+        if !wait.is_zero() {
+            return Ok(Next::At(now + wait));
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = connection.read(&mut buffer).and_then(|input| {
+            guest.bytes.take(u32::try_from(input.len()).unwrap_or(CHUNK), bytes, now);
+            self.answer(input, connection, guest, now)
+        });
+        self.buffer = buffer;
+        result
+    }
+
+    fn answer(
+        &mut self,
+        mut input: &[u8],
+        connection: &mut Connection,
+        guest: &mut Guest,
+        now: Instant,
+    ) -> Result<Next, Closed> {
+        let lines = self.flow.lines();
+        loop {
+            let wait = guest.lines.wait(1, lines, now);
+            if !wait.is_zero() {
+                connection.hold(input);
+                return Ok(Next::At(now + wait));
+            }
+            let Some(frame) = connection.framer.next(&mut input) else {
+                return Ok(Next::WhenRead);
+            };
+            self.engine.answer(&frame, guest, &mut connection.nonsense, now, &mut self.reply);
+            if self.reply.is_empty() {
+                continue;
+            }
+            guest.lines.take(1, lines, now);
+            if let Some(since) = connection.send(self.reply.end(), now)? {
+                connection.hold(input);
+                return Ok(Next::WhenWritten(since + WRITE_DEADLINE));
+            }
+        }
+    }
+}
+
+// READ_CHUNK is 4,096.
+#[allow(clippy::cast_possible_truncation)]
+const CHUNK: u32 = READ_CHUNK as u32;

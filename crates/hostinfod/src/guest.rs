@@ -1,0 +1,207 @@
+//! One guest, however many connections it has: what it may, what it did, who it is.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hostinfo_rules::Grant;
+
+use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
+
+use crate::flow::{Bound, Bucket};
+use crate::peer::Peer;
+
+/// A socket's name taken apart: `$driver-$name`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Name {
+    whole: Box<str>,
+    driver_len: usize,
+}
+
+impl Name {
+    /// The first `-` parts the two; neither may be empty, and no control characters: `None`
+    /// where that does not hold.
+    pub(crate) fn parse(whole: &str) -> Option<Self> {
+        let (driver, name) = whole.split_once('-')?;
+        let holds = !driver.is_empty() && !name.is_empty() && !whole.chars().any(char::is_control);
+        holds.then(|| Self { whole: whole.into(), driver_len: driver.len() })
+    }
+
+    /// As the rules match it.
+    pub(crate) fn whole(&self) -> &str {
+        &self.whole
+    }
+
+    /// The driver, such as `qemu`.
+    pub(crate) fn driver(&self) -> &str {
+        self.whole.split_at_checked(self.driver_len).map_or("", |(driver, _)| driver)
+    }
+
+    /// The guest's own name.
+    pub(crate) fn guest(&self) -> &str {
+        self.whole.get(self.driver_len + 1..).unwrap_or_default()
+    }
+}
+
+/// The time in which a guest's counters do not fall.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Random, so that it tells nothing.
+    pub(crate) id: String,
+    /// When it began.
+    pub(crate) start: SystemTime,
+}
+
+/// A guest.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    /// Whose socket it is.
+    pub(crate) name: Name,
+    /// What its rule grants: found when the guest came or the rules changed.
+    pub(crate) grant: Arc<Grant>,
+    /// The host's name for this guest alone.
+    pub(crate) host_id: String,
+    /// Its session.
+    pub(crate) session: Session,
+    /// Bytes read from it.
+    pub(crate) bytes: Bucket,
+    /// Lines answered to it.
+    pub(crate) lines: Bucket,
+    log: Bucket,
+    left_out: u32,
+    /// The process at the other end, once there was one; `None` in it where it is not known.
+    peer: Option<Option<Peer>>,
+    last_answered: Option<Instant>,
+}
+
+impl Guest {
+    /// A guest that has asked nothing yet.
+    pub(crate) fn new(name: Name, grant: Arc<Grant>, host_id: String, session: Session) -> Self {
+        Self {
+            name,
+            grant,
+            host_id,
+            session,
+            bytes: Bucket::default(),
+            lines: Bucket::default(),
+            log: Bucket::default(),
+            left_out: 0,
+            peer: None,
+            last_answered: None,
+        }
+    }
+
+    /// Notes which process is at the other end, and begins the session that `fresh` makes where
+    /// it is not known to be the one of before.
+    ///
+    /// # Errors
+    /// That of `fresh`.
+    pub(crate) fn connected(
+        &mut self,
+        peer: Option<Peer>,
+        fresh: impl FnOnce() -> io::Result<Session>,
+    ) -> io::Result<()> {
+        if self.peer.is_some_and(|before| before.is_none() || before != peer) {
+            self.session = fresh()?;
+        }
+        self.peer = Some(peer);
+        Ok(())
+    }
+
+    /// How long until it may have a query answered; nothing where it may now.
+    pub(crate) fn wait(&self, now: Instant) -> Duration {
+        self.last_answered.map_or(Duration::ZERO, |last| {
+            self.grant.interval().saturating_sub(now.saturating_duration_since(last))
+        })
+    }
+
+    /// Counts a query against its interval.
+    pub(crate) fn answered(&mut self, now: Instant) {
+        self.last_answered = Some(now);
+    }
+
+    /// Whether a line may be logged about it now, and how many were left out before.
+    pub(crate) fn may_log(&mut self, now: Instant) -> Option<u32> {
+        const LOG: Bound = Bound { per_second: LOG_LINES_PER_MINUTE, burst: LOG_BURST * 60 };
+        const LINE: u32 = 60;
+        if self.log.wait(LINE, LOG, now).is_zero() {
+            self.log.take(LINE, LOG, now);
+            Some(std::mem::take(&mut self.left_out))
+        } else {
+            self.left_out = self.left_out.saturating_add(1);
+            None
+        }
+    }
+
+    /// Whether nothing would change if it were forgotten and came anew.
+    pub(crate) fn is_forgettable(&self, now: Instant) -> bool {
+        self.wait(now).is_zero()
+            && [self.bytes, self.lines, self.log].iter().all(|bucket| bucket.is_full(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostinfo_rules::Rules;
+
+    fn guest() -> Guest {
+        let name = Name::parse("qemu-a").unwrap();
+        let grant = Rules::builtin().decide(name.whole());
+        Guest::new(name, grant, "h".to_owned(), session("first"))
+    }
+
+    fn session(id: &str) -> Session {
+        Session { id: id.to_owned(), start: SystemTime::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn the_first_hyphen_parts_driver_and_name() {
+        let name = Name::parse("qemu-my-guest").unwrap();
+        assert_eq!((name.driver(), name.guest()), ("qemu", "my-guest"));
+        for none in ["", "-", "qemu", "qemu-", "-a", "qemu-a\n", "qemu-\u{85}"] {
+            assert_eq!(Name::parse(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn one_query_an_interval_is_answered_wherever_it_comes_from() {
+        let (mut guest, now) = (guest(), Instant::now());
+        assert_eq!(guest.wait(now), Duration::ZERO);
+        guest.answered(now);
+        guest.connected(None, || Ok(session("second"))).unwrap();
+        assert_eq!(guest.wait(now + Duration::from_millis(400)), Duration::from_millis(600));
+        assert_eq!(guest.wait(now + Duration::from_secs(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not() {
+        let mut guest = guest();
+        let peer = |pid| Some(Peer { pid, start: Some(7) });
+        for (peer, id) in
+            [(peer(1), "first"), (peer(1), "first"), (peer(2), "new"), (peer(2), "new")]
+        {
+            guest.connected(peer, || Ok(session("new"))).unwrap();
+            assert_eq!(guest.session.id, id);
+        }
+        guest.connected(None, || Ok(session("unknown"))).unwrap();
+        guest.connected(None, || Ok(session("unknown again"))).unwrap();
+        assert_eq!(guest.session.id, "unknown again");
+    }
+
+    #[test]
+    fn the_log_about_a_guest_is_bounded_and_counts_what_it_leaves_out() {
+        let (mut guest, now) = (guest(), Instant::now());
+        let logged = (0..100).filter(|_| guest.may_log(now).is_some()).count();
+        assert_eq!(logged, LOG_BURST as usize);
+        assert_eq!(guest.may_log(now + Duration::from_secs(60)), Some(90));
+    }
+
+    #[test]
+    fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
+        let (mut guest, now) = (guest(), Instant::now());
+        guest.answered(now);
+        assert!(!guest.is_forgettable(now));
+        assert!(guest.is_forgettable(now + Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,163 @@
+//! The host's secret and what is made from it: names that tell a guest nothing but that its
+//! host is the same.
+
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::SystemTime;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::guest::Session;
+
+/// The file in the state directory.
+const SECRET_FILE: &str = "secret";
+
+const SECRET_LEN: usize = 32;
+
+/// What only this host knows, and where its machine-id goes in.
+pub(crate) struct Identity {
+    mac: Hmac<Sha256>,
+}
+
+impl Identity {
+    /// Made of a secret and of the 32 digits of machine-id(5), so that a host cloned with its
+    /// secret still has a name of its own. Together they fill HMAC's key of 64 bytes.
+    fn new(secret: &[u8; SECRET_LEN], machine_id: &str) -> Self {
+        let mut key = [0; 64];
+        for (to, from) in key.iter_mut().zip(secret.iter().chain(machine_id.as_bytes())) {
+            *to = *from;
+        }
+        Self { mac: Hmac::new(&key.into()) }
+    }
+
+    /// Reads the secret in `state`, or makes it there.
+    ///
+    /// # Errors
+    /// Where the directory or the file cannot be made or read, or the system gives no random
+    /// bytes.
+    pub(crate) fn load(state: &Path, machine_id: &Path) -> io::Result<Self> {
+        let file = state.join(SECRET_FILE);
+        let secret = match read_secret(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_secret(state, &file)?;
+                read_secret(&file)?
+            }
+            other => other?,
+        };
+        Ok(Self::new(&secret, &fs::read_to_string(machine_id).unwrap_or_default()))
+    }
+
+    /// A secret that lasts as long as the daemon.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
+    pub(crate) fn in_memory(machine_id: &Path) -> io::Result<Self> {
+        let secret = random()?;
+        Ok(Self::new(&secret, &fs::read_to_string(machine_id).unwrap_or_default()))
+    }
+
+    /// `host.id` for the guest behind that socket: 128 bits in hexadecimal.
+    pub(crate) fn host_id(&self, socket_name: &str) -> String {
+        let mac = self.mac.clone().chain_update(socket_name).finalize().into_bytes();
+        hex(mac.iter().take(16))
+    }
+}
+
+impl Session {
+    /// A session that begins now.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
+    pub(crate) fn begin() -> io::Result<Self> {
+        let id: [u8; 8] = random()?;
+        Ok(Self { id: hex(&id), start: SystemTime::now() })
+    }
+}
+
+fn read_secret(file: &Path) -> io::Result<[u8; SECRET_LEN]> {
+    let mut secret = [0; SECRET_LEN];
+    let mut opened = fs::File::open(file)?;
+    opened.read_exact(&mut secret)?;
+    Ok(secret)
+}
+
+/// Written aside and linked into place, so that no half of a secret is ever found there, and of
+/// two daemons that start at once one wins.
+fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(state) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let secret: [u8; SECRET_LEN] = random()?;
+    let aside = state.join(format!("{SECRET_FILE}.{}", std::process::id()));
+    let _ = fs::remove_file(&aside);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&aside)
+        .and_then(|mut opened| opened.write_all(&secret).and_then(|()| opened.sync_all()))
+        .and_then(|()| fs::hard_link(&aside, file));
+    let _ = fs::remove_file(&aside);
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
+    Ok(bytes)
+}
+
+fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> String {
+    bytes.into_iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn the_id_stays_for_a_guest_and_differs_between_guests_machines_and_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = folder.path().join("machine-id");
+        fs::write(&machine, "abc\n").unwrap();
+        let state = folder.path().join("state");
+        let id = |state: &Path| Identity::load(state, &machine).unwrap().host_id("qemu-a");
+        let first = id(&state);
+        assert_eq!(first.len(), 32);
+        assert_eq!(id(&state), first);
+        assert_ne!(Identity::load(&state, &machine).unwrap().host_id("qemu-b"), first);
+        assert_ne!(id(&folder.path().join("other")), first);
+        fs::write(&machine, "abd\n").unwrap();
+        assert_ne!(id(&state), first);
+    }
+
+    #[test]
+    fn nobody_else_may_read_the_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        Identity::load(&state, Path::new("/nonexistent")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&state), mode(&state.join(SECRET_FILE))), (0o700, 0o600));
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing is left aside");
+    }
+
+    #[test]
+    fn a_secret_cut_short_is_an_error_and_not_a_weaker_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(SECRET_FILE), "short").unwrap();
+        assert!(Identity::load(folder.path(), Path::new("/nonexistent")).is_err());
+    }
+}

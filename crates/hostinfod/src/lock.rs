@@ -1,0 +1,102 @@
+//! One daemon a socket directory: QEMU serves one client, and a second one's `connect` succeeds
+//! and then waits for ever.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// Held as long as it lives; the kernel lets go when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct DirLock {
+    _directory: File,
+}
+
+/// Why the directory is not ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// It could not be opened.
+    #[error("{path}: {error}", path = .path.display())]
+    Unreachable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Another process has it.
+    #[error("{path} is served by {holder} already", path = .path.display())]
+    Held {
+        /// The directory.
+        path: PathBuf,
+        /// `hostinfod (PID 123)`, or as much as can be known.
+        holder: String,
+    },
+}
+
+impl DirLock {
+    /// Locks `directory` itself, flock(2): no file has to be written for it.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or is locked.
+    pub(crate) fn take(directory: &Path) -> Result<Self, Error> {
+        let unreachable = |error| Error::Unreachable { path: directory.into(), error };
+        let opened = File::open(directory).map_err(unreachable)?;
+        match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { _directory: opened }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(Error::Held { path: directory.into(), holder: holder(&opened) })
+            }
+            Err(error) => Err(unreachable(error.into())),
+        }
+    }
+}
+
+fn holder(directory: &File) -> String {
+    let pid = directory
+        .metadata()
+        .ok()
+        .and_then(|metadata| holder_in(&fs::read_to_string("/proc/locks").ok()?, metadata.ino()));
+    let Some(pid) = pid else { return "another process".to_owned() };
+    match fs::read_to_string(format!("/proc/{pid}/comm")) {
+        Ok(comm) => format!("{} (PID {pid})", comm.trim_end()),
+        Err(_) => format!("PID {pid}"),
+    }
+}
+
+/// The PID in a line of `/proc/locks`, proc(5). The device is left aside: btrfs and overlays
+/// show another one there than stat(2) does.
+///
+/// `1: FLOCK  ADVISORY  WRITE 4242 fe:00:131073 0 EOF`
+fn holder_in(locks: &str, inode: u64) -> Option<u32> {
+    locks.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let (kind, pid, file) = (words.next()?, words.nth(2)?, words.next()?);
+        let (_, found) = file.rsplit_once(':')?;
+        (kind == "FLOCK" && found.parse() == Ok(inode)).then_some(pid)?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_says_who_has_the_first_one_until_that_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DirLock::take(folder.path()).unwrap();
+        let refused = DirLock::take(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains(&format!("(PID {})", std::process::id())), "{refused}");
+        drop(first);
+        DirLock::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn the_holder_is_found_by_inode_among_locks_of_other_kinds() {
+        let locks = "1: POSIX  ADVISORY  WRITE 1 fe:00:7 0 EOF\n1: -> FLOCK\nx\n\
+                     2: FLOCK  ADVISORY  WRITE 42 fe:00:7 0 EOF\n";
+        assert_eq!(holder_in(locks, 7), Some(42));
+        assert_eq!(holder_in(locks, 8), None);
+    }
+}

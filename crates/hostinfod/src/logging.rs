@@ -1,0 +1,159 @@
+//! The log: which lines, and where to.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::Context as _;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry, reload};
+
+use crate::settings::{Level, Log, Output};
+
+/// What a running log can be told.
+pub(crate) struct Logging {
+    filter: reload::Handle<Targets, Registry>,
+    file: Option<LogFile>,
+}
+
+impl Logging {
+    /// Sends this process's log where the settings say.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, or journald does not listen.
+    pub(crate) fn start(log: &Log) -> anyhow::Result<Self> {
+        let (filter, handle) = reload::Layer::new(targets(log));
+        let mut file = None;
+        let layer = match log.output {
+            Output::Stderr if std::env::var_os("JOURNAL_STREAM").is_some() => {
+                lines(io::stderr).without_time().boxed()
+            }
+            Output::Stderr => lines(io::stderr).boxed(),
+            Output::Journald => {
+                tracing_journald::layer().context("[log] output: journald does not listen")?.boxed()
+            }
+            Output::File => {
+                let opened = LogFile::open(&log.file)
+                    .with_context(|| format!("[log] file: {}", log.file.display()))?;
+                file = Some(opened.clone());
+                lines(opened).boxed()
+            }
+        };
+        tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?;
+        Ok(Self { filter: handle, file })
+    }
+
+    /// Takes over what is logged, and opens the file anew: it may have been moved away.
+    pub(crate) fn reload(&self, log: &Log) {
+        if self.filter.reload(targets(log)).is_err() {
+            tracing::error!("the log's level stays as it was");
+        }
+        if let Some(file) = &self.file
+            && let Err(error) = file.reopen()
+        {
+            tracing::error!("the log goes on to its old file: {}: {error}", file.path.display());
+        }
+    }
+}
+
+fn lines<W>(
+    to: W,
+) -> tracing_subscriber::fmt::Layer<
+    Registry,
+    tracing_subscriber::fmt::format::DefaultFields,
+    tracing_subscriber::fmt::format::Format,
+    W,
+>
+where
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    tracing_subscriber::fmt::layer().with_ansi(false).with_writer(to)
+}
+
+fn targets(log: &Log) -> Targets {
+    log.filters
+        .iter()
+        .fold(Targets::new().with_default(filter(log.level)), |targets, (module, level)| {
+            targets.with_target(module.as_str(), filter(*level))
+        })
+}
+
+fn filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Off => LevelFilter::OFF,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// A file that can be opened anew while lines are written to it.
+#[derive(Clone)]
+struct LogFile {
+    path: PathBuf,
+    opened: Arc<RwLock<Arc<File>>>,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let opened = Arc::new(RwLock::new(Arc::new(append_to(path)?)));
+        Ok(Self { path: path.into(), opened })
+    }
+
+    fn reopen(&self) -> io::Result<()> {
+        let file = Arc::new(append_to(&self.path)?);
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = file;
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for LogFile {
+    type Writer = Arc<File>;
+
+    fn make_writer(&'w self) -> Arc<File> {
+        Arc::clone(&self.opened.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Write as _;
+
+    #[test]
+    fn a_file_that_was_moved_away_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let file = LogFile::open(&path).unwrap();
+        writeln!(file.make_writer(), "one").unwrap();
+        fs::rename(&path, folder.path().join("log.1")).unwrap();
+        file.reopen().unwrap();
+        writeln!(file.make_writer(), "two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    }
+
+    #[test]
+    fn a_module_may_have_a_level_of_its_own() {
+        let log = Log {
+            level: Level::Warn,
+            filters: [("hostinfod::server".to_owned(), Level::Debug)].into(),
+            ..Log::default()
+        };
+        let targets = targets(&log);
+        assert!(targets.would_enable("hostinfod::server", &tracing::Level::DEBUG));
+        assert!(!targets.would_enable("hostinfod::engine", &tracing::Level::INFO));
+    }
+}

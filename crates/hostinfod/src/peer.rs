@@ -1,0 +1,58 @@
+//! Which process is at the other end of a connection.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// A process: its number alone may be used again, so its start goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// As the kernel of the daemon's PID namespace numbers it.
+    pub(crate) pid: i32,
+    /// In clock ticks since boot; `None` where `/proc` does not tell.
+    pub(crate) start: Option<u64>,
+}
+
+impl Peer {
+    /// The process that listens at the other end (SO_PEERCRED, unix(7)): QEMU, also under
+    /// libvirt. `None` where the socket does not tell, as from another PID namespace.
+    pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Self> {
+        let pid = rustix::net::sockopt::socket_peercred(socket).ok()?.pid.as_raw_nonzero().get();
+        let stat = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok();
+        Some(Self { pid, start: stat.as_deref().and_then(start_time) })
+    }
+}
+
+/// Field 22 of `/proc/PID/stat`, proc(5); the name in field 2 may hold blanks and brackets.
+///
+/// `4242 (CPU 0/KVM (x)) S 1 4242 4242 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 3 0 123456 1000 ...`
+fn start_time(stat: &str) -> Option<u64> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    behind_name.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    #[test]
+    fn a_name_with_blanks_and_brackets_does_not_shift_the_fields() {
+        let stat = "4242 (CPU 0/KVM (x)) S 1 4242 4242 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 3 0 123456 1000 9";
+        assert_eq!(start_time(stat), Some(123_456));
+        for broken in ["", "1 (a", "1 (a) S 1", "1 (a) S 1 2 3 4 5 6 7 8 9 a b c d e f g h i j k x"]
+        {
+            assert_eq!(start_time(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn the_peer_of_a_socket_is_the_process_that_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let peer = Peer::of(UnixStream::connect(&path).unwrap(), Path::new("/proc")).unwrap();
+        assert_eq!(peer.pid.cast_unsigned(), std::process::id());
+        assert!(peer.start.is_some());
+    }
+}

@@ -1,0 +1,45 @@
+//! A way to a guest: a socket in the directory, or a pseudo-terminal.
+
+use std::time::Instant;
+
+use crate::connection::Connection;
+use crate::pty::Pty;
+use crate::retry::Retry;
+
+/// One way, connected or not.
+#[derive(Debug)]
+pub(crate) struct Port {
+    /// Whose it is, in the [`Roster`](crate::roster::Roster).
+    pub(crate) guest: usize,
+    /// Where it leads.
+    pub(crate) to: To,
+    /// Tries that failed.
+    pub(crate) retry: Retry,
+    /// While it is connected.
+    pub(crate) connection: Option<Connection>,
+    /// Why it was refused, as far as the log has been told.
+    pub(crate) refusal: Option<String>,
+}
+
+/// Where a port leads.
+#[derive(Debug)]
+pub(crate) enum To {
+    /// To the socket of the guest's name.
+    Socket,
+    /// To whoever has the other end open.
+    Pty(Pty),
+}
+
+impl Port {
+    /// A port that nobody has tried yet.
+    pub(crate) fn new(guest: usize, to: To) -> Self {
+        Self { guest, to, retry: Retry::default(), connection: None, refusal: None }
+    }
+
+    /// Drops the connection. When to try for another one: at once where this one had lasted.
+    pub(crate) fn drop_connection(&mut self, now: Instant) -> Option<Instant> {
+        let connection = self.connection.take()?;
+        self.retry.after_success(now.saturating_duration_since(connection.since));
+        self.retry.after_failure(now)
+    }
+}

@@ -1,0 +1,85 @@
+//! Who is there: guests by number and by name, and the ways to them.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::guest::{Guest, Name};
+use crate::port::Port;
+
+/// Guests and their ports.
+#[derive(Default)]
+pub(crate) struct Roster {
+    /// Every guest that has a port, or that would gain by being forgotten.
+    pub(crate) guests: Slab<Guest>,
+    /// Every port.
+    pub(crate) ports: Slab<Port>,
+    by_name: HashMap<Box<str>, usize>,
+    sockets: HashMap<Box<str>, usize>,
+}
+
+/// Guests without a port that are kept at the least before any is forgotten.
+const ABSENT_MIN: usize = 64;
+
+impl Roster {
+    /// The guest of that name; `make` makes it where it is not known.
+    pub(crate) fn guest<E>(
+        &mut self,
+        name: &Name,
+        now: Instant,
+        make: impl FnOnce() -> Result<Guest, E>,
+    ) -> Result<usize, E> {
+        if let Some(guest) = self.by_name.get(name.whole()) {
+            return Ok(*guest);
+        }
+        if self.guests.len() >= 2 * self.ports.len() + ABSENT_MIN {
+            self.forget(now);
+        }
+        let guest = self.guests.insert(make()?);
+        self.by_name.insert(name.whole().into(), guest);
+        Ok(guest)
+    }
+
+    /// The port of the socket of that name.
+    pub(crate) fn socket(&self, name: &str) -> Option<usize> {
+        self.sockets.get(name).copied()
+    }
+
+    /// Adds a port; `socket` where it is one of the directory.
+    pub(crate) fn add_port(&mut self, port: Port, socket: Option<&Name>) -> usize {
+        let number = self.ports.insert(port);
+        if let Some(name) = socket {
+            self.sockets.insert(name.whole().into(), number);
+        }
+        number
+    }
+
+    /// Takes the port of a socket away, and says which number it had.
+    pub(crate) fn remove_socket(&mut self, name: &str) -> Option<usize> {
+        let number = self.sockets.remove(name)?;
+        self.ports.try_remove(number).map(|_| number)
+    }
+
+    /// A port and its guest.
+    pub(crate) fn at(&mut self, port: usize) -> Option<(&mut Port, &mut Guest)> {
+        let port = self.ports.get_mut(port)?;
+        let guest = self.guests.get_mut(port.guest)?;
+        Some((port, guest))
+    }
+
+    /// Every socket's name and port.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.sockets.iter().map(|(name, port)| (&**name, *port))
+    }
+
+    /// Forgets guests that have no port, as far as that gives them nothing: a guest that stops
+    /// and starts again finds its interval where it left it.
+    fn forget(&mut self, now: Instant) {
+        let present: std::collections::HashSet<usize> =
+            self.ports.iter().map(|(_, port)| port.guest).collect();
+        self.guests.retain(|number, guest| present.contains(&number) || !guest.is_forgettable(now));
+        let guests = &self.guests;
+        self.by_name.retain(|_, number| guests.contains(*number));
+    }
+}

@@ -1,0 +1,62 @@
+//! What a query's names mean for one guest, from tables alone.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use hostinfo_catalog::{Named, Scope, StatId, resolve};
+use hostinfo_rules::Grant;
+use hostinfo_wire::Refusal;
+
+/// What one word of a query comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pick<'a> {
+    /// Nothing that this guest may see.
+    Refused(Cow<'a, str>, Refusal),
+    /// One statistic, asked for by its full name.
+    Stat(StatId, Option<String>),
+    /// A group with something in it that this guest may see.
+    Group(Cow<'a, str>, Scope),
+}
+
+/// The picks of a query, in the order of its words; a word said twice counts once.
+pub(crate) fn select<'a>(words: impl Iterator<Item = &'a str>, grant: &Grant) -> Vec<Pick<'a>> {
+    let mut seen = HashSet::new();
+    let mut picks = Vec::new();
+    for word in words {
+        let word = lower_case(word);
+        if seen.insert(word.clone()) {
+            picks.push(pick(word, grant));
+        }
+    }
+    picks
+}
+
+fn pick<'a>(word: Cow<'a, str>, grant: &Grant) -> Pick<'a> {
+    match resolve(&word) {
+        None => Pick::Refused(word, Refusal::NoSuchStatistic),
+        Some(Named::Stat(stat, instance)) if grant.permits(stat, instance.as_deref()) => {
+            Pick::Stat(stat, instance)
+        }
+        Some(Named::Group(scope)) if permitted(&scope, grant).next().is_some() => {
+            Pick::Group(word, scope)
+        }
+        Some(_) => Pick::Refused(word, Refusal::NotPermitted),
+    }
+}
+
+/// The rows of a scope of which a guest may see something.
+pub(crate) fn permitted<'g>(
+    scope: &Scope,
+    grant: &'g Grant,
+) -> impl Iterator<Item = StatId> + use<'g> {
+    let instance = scope.instance().map(str::to_owned);
+    scope.rows().filter(move |row| grant.permits(*row, instance.as_deref()))
+}
+
+fn lower_case(word: &str) -> Cow<'_, str> {
+    if word.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(word.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(word)
+    }
+}

@@ -1,0 +1,140 @@
+//! The loop: sleeps until something has come about, and gives whoever it concerns its turn.
+
+use std::io;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use crate::alarms::Alarms;
+use crate::args::Args;
+use crate::desk::Desk;
+use crate::identity::Identity;
+use crate::logging::Logging;
+use crate::poll::{Interest, Poll, Ready};
+use crate::roster::Roster;
+use crate::rules_file::RulesFile;
+use crate::settings::{Paths, Settings};
+use crate::signals::Signals;
+use crate::socket_dir::SocketDir;
+use crate::systemd;
+
+/// Everything that the daemon holds.
+pub(crate) struct Server {
+    pub(crate) args: Args,
+    pub(crate) paths: Paths,
+    pub(crate) logging: Logging,
+    pub(crate) identity: Identity,
+    pub(crate) rules: RulesFile,
+    pub(crate) sockets: SocketDir,
+    pub(crate) roster: Roster,
+    pub(crate) desk: Desk,
+    pub(crate) signals: Signals,
+    pub(crate) poll: Poll,
+    pub(crate) alarms: Alarms<Alarm>,
+}
+
+/// Who is to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Alarm {
+    /// The rules file has settled.
+    Rules,
+    /// The service manager wants a sign of life.
+    Watchdog,
+    /// A port is to be tried, or its guest may go on, or has not read for too long.
+    Port(usize),
+}
+
+const STOP: u64 = 0;
+const RELOAD: u64 = 1;
+const RULES: u64 = 2;
+const SOCKETS: u64 = 3;
+const FIRST_PORT: u64 = 4;
+
+/// The token of a port's connection.
+pub(crate) fn token(port: usize) -> u64 {
+    FIRST_PORT + port as u64
+}
+
+impl Server {
+    /// Serves until a signal ends it.
+    ///
+    /// # Errors
+    /// Where the system fails the loop itself: nothing that a guest or a file can cause.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        self.watch_all().context("epoll")?;
+        self.look_at_all();
+        self.alarms.set(Alarm::Watchdog, systemd::watchdog().map(|every| Instant::now() + every));
+        systemd::ready();
+        let mut ready = Vec::new();
+        loop {
+            self.poll.wait(self.alarms.next(), &mut ready).context("epoll")?;
+            for event in &ready {
+                match event.token {
+                    STOP => {
+                        systemd::stopping();
+                        return Ok(());
+                    }
+                    RELOAD => self.reload(),
+                    RULES => self.rules.take_changes(Instant::now()),
+                    SOCKETS => self.take_news(),
+                    _ => self.port_is_ready(event),
+                }
+            }
+            self.alarms.set(Alarm::Rules, self.rules.due());
+            let now = Instant::now();
+            while let Some(alarm) = self.alarms.due(now) {
+                self.ring(alarm, now);
+            }
+        }
+    }
+
+    fn watch_all(&self) -> io::Result<()> {
+        self.poll.add(&self.signals.stop, STOP, Interest::Read)?;
+        self.poll.add(&self.signals.reload, RELOAD, Interest::Read)?;
+        self.poll.add(self.rules.watcher(), RULES, Interest::Read)?;
+        self.poll.add(self.sockets.watcher(), SOCKETS, Interest::Read)
+    }
+
+    fn port_is_ready(&mut self, event: &Ready) {
+        if let Ok(port) = usize::try_from(event.token - FIRST_PORT) {
+            self.turn(port, event.hung_up);
+        }
+    }
+
+    fn ring(&mut self, alarm: Alarm, now: Instant) {
+        match alarm {
+            Alarm::Rules => self.reload_rules(),
+            Alarm::Watchdog => {
+                systemd::alive();
+                self.alarms.set(alarm, systemd::watchdog().map(|every| now + every));
+            }
+            Alarm::Port(port) => self.port_rings(port, now),
+        }
+    }
+
+    /// SIGHUP.
+    fn reload(&mut self) {
+        self.signals.clear_reload();
+        self.rules.ask(Instant::now());
+        match Settings::load(&self.args) {
+            Ok(settings) => {
+                self.logging.reload(&settings.log);
+                self.desk.set_flow(settings.flow);
+                tracing::info!("settings read again; paths change with the next start");
+            }
+            Err(error) => tracing::error!("the settings stay as they were: {error}"),
+        }
+    }
+
+    fn reload_rules(&mut self) {
+        match self.rules.reload() {
+            Ok(false) => {}
+            Ok(true) => {
+                for (_, guest) in &mut self.roster.guests {
+                    guest.grant = self.rules.rules().decide(guest.name.whole());
+                }
+            }
+            Err(error) => tracing::error!("the rules stay as they were: {error}"),
+        }
+    }
+}

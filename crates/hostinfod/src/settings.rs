@@ -1,0 +1,257 @@
+//! `hostinfod.toml` and the command line put together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use hostinfo_wire::limits;
+
+use crate::args::Args;
+use crate::flow::Bound;
+
+/// Where the settings are, unless the command line says otherwise.
+pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
+
+/// Everything that an administrator sets for the daemon.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// Where things are.
+    pub(crate) paths: Paths,
+    /// What one guest may send and get.
+    pub(crate) flow: Flow,
+    /// What is logged, and where.
+    pub(crate) log: Log,
+}
+
+/// Where things are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Paths {
+    /// hostinfo.conf(5).
+    pub(crate) rules: PathBuf,
+    /// The directory of the guests' sockets.
+    pub(crate) socket_dir: PathBuf,
+    /// The directory of the host's secret; see [`Paths::state_dir`].
+    state_dir: Option<PathBuf>,
+    /// The control socket.
+    pub(crate) control: PathBuf,
+    /// In place of `/proc`.
+    pub(crate) proc_root: PathBuf,
+    /// In place of `/sys`.
+    pub(crate) sys_root: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            rules: "/etc/hostinfo/hostinfo.conf".into(),
+            socket_dir: "/var/lib/hostinfo".into(),
+            state_dir: None,
+            control: "/run/hostinfo/control.sock".into(),
+            proc_root: "/proc".into(),
+            sys_root: "/sys".into(),
+        }
+    }
+}
+
+impl Paths {
+    /// The directory of the host's secret.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(|| self.socket_dir.join("state"))
+    }
+}
+
+/// What one guest may send and get, over all its connections; 0 for no bound.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Flow {
+    lines_per_second: u32,
+    line_burst: u32,
+    bytes_per_second: u32,
+    byte_burst: u32,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            lines_per_second: limits::LINES_PER_SECOND,
+            line_burst: limits::LINE_BURST,
+            bytes_per_second: limits::BYTES_PER_SECOND,
+            byte_burst: limits::BYTE_BURST,
+        }
+    }
+}
+
+impl Flow {
+    /// Lines answered.
+    pub(crate) fn lines(&self) -> Bound {
+        bound(self.lines_per_second, self.line_burst)
+    }
+
+    /// Bytes read.
+    pub(crate) fn bytes(&self) -> Bound {
+        bound(self.bytes_per_second, self.byte_burst)
+    }
+}
+
+/// A burst of 0 is no bound either: it would let nothing pass.
+fn bound(per_second: u32, burst: u32) -> Bound {
+    Bound { per_second: if burst == 0 { 0 } else { per_second }, burst }
+}
+
+/// What is logged, and where.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// The least grave that is logged.
+    pub(crate) level: Level,
+    /// Other levels for single modules, such as `"hostinfod::server" = "debug"`.
+    pub(crate) filters: BTreeMap<String, Level>,
+    /// Where to.
+    pub(crate) output: Output,
+    /// The file, for `output = "file"`.
+    pub(crate) file: PathBuf,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: Level::Info,
+            filters: BTreeMap::new(),
+            output: Output::Stderr,
+            file: "/var/log/hostinfo.log".into(),
+        }
+    }
+}
+
+/// How grave a line of the log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    /// Nothing at all.
+    Off,
+    /// What has to be mended.
+    Error,
+    /// What may have to be.
+    Warn,
+    /// What has changed.
+    Info,
+    /// What was decided.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Output {
+    /// Standard error.
+    Stderr,
+    /// systemd's journal, with fields.
+    Journald,
+    /// A file.
+    File,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The file could not be read.
+    #[error("{path}: {error}", path = .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file is no TOML, or has a setting that there is not.
+    #[error("{path}: {error}", path = .path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Where in it, and what was expected.
+        error: Box<toml::de::Error>,
+    },
+}
+
+impl Settings {
+    /// What the file and the command line say. The file may be missing where the command line
+    /// does not name it.
+    ///
+    /// # Errors
+    /// [`Error`], which names the file and the place in it.
+    pub(crate) fn load(args: &Args) -> Result<Self, Error> {
+        let path = args.config.as_deref().unwrap_or(Path::new(CONFIG));
+        let text = match fs::read_to_string(path) {
+            Err(error) if args.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                String::new()
+            }
+            other => other.map_err(|error| Error::Unreadable { path: path.into(), error })?,
+        };
+        let mut settings: Self = toml::from_str(&text)
+            .map_err(|error| Error::Malformed { path: path.into(), error: Box::new(error) })?;
+        let paths = &mut settings.paths;
+        for (flag, setting) in [
+            (&args.rules, &mut paths.rules),
+            (&args.socket_dir, &mut paths.socket_dir),
+            (&args.control, &mut paths.control),
+            (&args.proc_root, &mut paths.proc_root),
+            (&args.sys_root, &mut paths.sys_root),
+        ] {
+            if let Some(flag) = flag {
+                setting.clone_from(flag);
+            }
+        }
+        if args.state_dir.is_some() {
+            paths.state_dir.clone_from(&args.state_dir);
+        }
+        Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    fn load(text: &str, flags: &[&str]) -> Result<Settings, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hostinfod.toml");
+        fs::write(&file, text).unwrap();
+        let config = ["hostinfod", "--config", file.to_str().unwrap()];
+        Settings::load(&Args::parse_from(config.iter().chain(flags)))
+    }
+
+    #[test]
+    fn a_flag_overrides_the_file_and_the_file_the_default() {
+        let text = "[paths]\nrules = '/a'\nsocket_dir = '/s'\n[flow]\nline_burst = 7\n";
+        let settings = load(text, &["--rules", "/b"]).unwrap();
+        assert_eq!(settings.paths.rules, Path::new("/b"));
+        assert_eq!(settings.paths.state_dir(), Path::new("/s/state"));
+        assert_eq!(settings.paths.proc_root, Path::new("/proc"));
+        assert_eq!(settings.flow.lines(), Bound { per_second: 20, burst: 7 });
+    }
+
+    #[test]
+    fn what_the_daemon_does_not_know_is_an_error_with_its_place() {
+        for (text, word) in [
+            ("[flow]\nlines = 3\n", "lines"),
+            ("[log]\nlevel = 'loud'\n", "loud"),
+            ("[paths\n", "line 1"),
+        ] {
+            let error = load(text, &[]).unwrap_err().to_string();
+            assert!(error.contains("hostinfod.toml") && error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_settings_file_that_was_named_has_to_be_there() {
+        let args = Args::parse_from(["hostinfod", "--config", "/nonexistent/x"]);
+        assert!(matches!(Settings::load(&args), Err(Error::Unreadable { .. })));
+    }
+}

@@ -1,0 +1,125 @@
+//! Guests' sockets: finding them, and connecting as QEMU's client.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use crate::guest::Name;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Nothing has that name any more.
+    #[error("it is gone")]
+    Gone,
+    /// A symbolic link could lead anywhere, also to another guest's socket.
+    #[error("it is a symbolic link: a guest is known by its socket's own name")]
+    Link,
+    /// Anything else that is no socket.
+    #[error("it is no socket")]
+    NoSocket,
+    /// A directory: ours (`state`), or somebody's.
+    #[error("it is a directory")]
+    Directory,
+    /// Nobody listens, not yet or not any more, or too many wait already.
+    #[error("nobody listens")]
+    NobodyListens,
+    /// The file's mode or ACL.
+    #[error(
+        "permission denied: give the user of hostinfod write access to the socket, such as by a default ACL of the directory: setfacl -d -m u:USER:rwx DIRECTORY"
+    )]
+    Denied,
+    /// Anything else.
+    #[error("{0}")]
+    Failed(io::Error),
+}
+
+/// Connects to the socket `name` in `directory`.
+///
+/// By way of a descriptor of the file itself: names of any length fit (an address holds 107
+/// bytes), and what was looked at is what is connected to.
+///
+/// # Errors
+/// [`Refused`].
+pub(crate) fn connect(directory: &File, name: &Name) -> Result<OwnedFd, Refused> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, name.whole(), flags, Mode::empty())?;
+    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+        FileType::Socket => {}
+        FileType::Symlink => return Err(Refused::Link),
+        FileType::Directory => return Err(Refused::Directory),
+        _ => return Err(Refused::NoSocket),
+    }
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(socket)
+}
+
+impl From<Errno> for Refused {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::NOENT => Self::Gone,
+            Errno::CONNREFUSED | Errno::AGAIN => Self::NobodyListens,
+            Errno::ACCESS | Errno::PERM => Self::Denied,
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+/// Every name in the directory, whatever is behind it.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub(crate) fn names(directory: &Path) -> io::Result<Vec<Box<OsStr>>> {
+    fs::read_dir(directory)?
+        .map(|entry| entry.map(|entry| entry.file_name().into_boxed_os_str()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    fn try_connect(folder: &Path, name: &str) -> Result<OwnedFd, Refused> {
+        connect(&File::open(folder).unwrap(), &Name::parse(name).unwrap())
+    }
+
+    #[test]
+    fn only_a_socket_that_listens_is_connected_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let live = UnixListener::bind(folder.join("qemu-live")).unwrap();
+        drop(UnixListener::bind(folder.join("qemu-dead")).unwrap());
+        fs::write(folder.join("qemu-file"), "").unwrap();
+        fs::create_dir(folder.join("qemu-folder")).unwrap();
+        symlink("qemu-live", folder.join("qemu-link")).unwrap();
+
+        try_connect(folder, "qemu-live").unwrap();
+        live.accept().unwrap();
+        assert!(matches!(try_connect(folder, "qemu-dead"), Err(Refused::NobodyListens)));
+        assert!(matches!(try_connect(folder, "qemu-file"), Err(Refused::NoSocket)));
+        assert!(matches!(try_connect(folder, "qemu-folder"), Err(Refused::Directory)));
+        assert!(matches!(try_connect(folder, "qemu-link"), Err(Refused::Link)));
+        assert!(matches!(try_connect(folder, "qemu-none"), Err(Refused::Gone)));
+    }
+
+    #[test]
+    fn a_name_too_long_for_an_address_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!("qemu-{}", "x".repeat(240));
+        let short = folder.path().join("short");
+        let _listener = UnixListener::bind(&short).unwrap();
+        fs::rename(&short, folder.path().join(&name)).unwrap();
+        try_connect(folder.path(), &name).unwrap();
+    }
+}

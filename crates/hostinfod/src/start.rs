@@ -1,0 +1,90 @@
+//! From the command line to a running server.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use hostinfo_sample::{Host, Roots};
+
+use crate::alarms::Alarms;
+use crate::args::Args;
+use crate::desk::Desk;
+use crate::engine::Engine;
+use crate::identity::Identity;
+use crate::logging::Logging;
+use crate::poll::Poll;
+use crate::roster::Roster;
+use crate::rules_file::{self, RulesFile};
+use crate::server::Server;
+use crate::settings::{self, Settings};
+use crate::signals::Signals;
+use crate::socket_dir::SocketDir;
+
+/// The rules or the settings have an error: EX_CONFIG of sysexits.h.
+const EX_CONFIG: u8 = 78;
+
+/// machine-id(5).
+const MACHINE_ID: &str = "/etc/machine-id";
+
+/// Runs the daemon until it ends.
+pub(crate) fn run() -> ExitCode {
+    match serve(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Lines of `FILE:LINE:COL: ...` are found by editors only at the start of a line.
+            let is_bad_file = error.is::<settings::Error>() || error.is::<rules_file::Error>();
+            eprintln!("{}{error:#}", if is_bad_file { "" } else { "hostinfod: " });
+            if is_bad_file { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn serve(args: Args) -> anyhow::Result<()> {
+    let Settings { paths, flow, log } = Settings::load(&args)?;
+    let signals = Signals::catch().context("signals")?;
+    let logging = Logging::start(&log)?;
+    let rules = RulesFile::open(&paths.rules)?;
+    let sockets = SocketDir::open(&paths.socket_dir, args.pty)?;
+    raise_file_limit();
+    let roots = Roots { proc: paths.proc_root.clone(), sys: paths.sys_root.clone() };
+    let mut server = Server {
+        identity: identity(&paths.state_dir())?,
+        desk: Desk::new(Engine::new(Host::new(roots), Instant::now()), flow),
+        roster: Roster::default(),
+        poll: Poll::new().context("epoll")?,
+        alarms: Alarms::new(),
+        args,
+        paths,
+        logging,
+        rules,
+        sockets,
+        signals,
+    };
+    if server.args.pty {
+        server.add_pty().context("pseudo-terminal")?;
+    }
+    server.run()
+}
+
+fn identity(state: &Path) -> anyhow::Result<Identity> {
+    let machine_id = Path::new(MACHINE_ID);
+    Identity::load(state, machine_id).or_else(|error| {
+        tracing::warn!(
+            "{}: {error}: host.id will change with the next start; --state-dir can be elsewhere",
+            state.display()
+        );
+        Identity::in_memory(machine_id).context("random bytes")
+    })
+}
+
+/// A guest takes one descriptor; the usual soft limit of 1,024 is there for select(2) only.
+fn raise_file_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
+}

@@ -1,0 +1,75 @@
+//! Ports that are connected: whose turn it is, and what comes after it.
+
+use std::time::Instant;
+
+use crate::connection::Closed;
+use crate::desk::Next;
+use crate::poll::Interest;
+use crate::port::To;
+use crate::server::{Alarm, Server, token};
+
+impl Server {
+    /// Something has come about on a port's connection.
+    pub(crate) fn turn(&mut self, number: usize, hung_up: bool) {
+        let now = Instant::now();
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let Some(connection) = &mut port.connection else { return };
+        // While it reads, the end comes behind what was sent before it.
+        let is_over = hung_up && connection.interest == Interest::Rest;
+        match self.desk.serve(connection, guest, now) {
+            Ok(next) if !is_over => self.await_next(number, next),
+            Ok(_) | Err(Closed) => self.hang_up(number, "guest is gone", now),
+        }
+    }
+
+    /// A port's alarm has gone off.
+    pub(crate) fn port_rings(&mut self, number: usize, now: Instant) {
+        let Some(port) = self.roster.ports.get(number) else { return };
+        match port.connection.as_ref().map(|connection| connection.interest) {
+            None => self.knock(number, now),
+            Some(Interest::Write) => self.hang_up(number, "guest does not read its reply", now),
+            Some(Interest::Read | Interest::Rest) => self.turn(number, false),
+        }
+    }
+
+    fn await_next(&mut self, number: usize, next: Next) {
+        let (interest, alarm) = match next {
+            Next::WhenRead => (Interest::Read, None),
+            Next::WhenWritten(until) => (Interest::Write, Some(until)),
+            Next::At(at) => (Interest::Rest, Some(at)),
+        };
+        let Some(port) = self.roster.ports.get_mut(number) else { return };
+        let Some(connection) = &mut port.connection else { return };
+        if interest == Interest::Read && connection.interest == Interest::Read {
+            return;
+        }
+        self.alarms.set(Alarm::Port(number), alarm);
+        if connection.interest != interest {
+            connection.interest = interest;
+            if let Err(error) = self.poll.modify(&*connection, token(number), interest) {
+                tracing::error!("a connection cannot be waited for: {error}");
+            }
+        }
+    }
+
+    /// Ends a connection, and sees to the next one.
+    fn hang_up(&mut self, number: usize, why: &str, now: Instant) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        if let Some(left_out) = guest.may_log(now) {
+            tracing::info!(guest = guest.name.whole(), left_out, "{why}");
+        }
+        match &port.to {
+            To::Pty(pty) => {
+                pty.flush();
+                if let Some(connection) = &mut port.connection {
+                    connection.restart(now);
+                }
+                self.await_next(number, Next::WhenRead);
+            }
+            To::Socket => {
+                let again = port.drop_connection(now);
+                self.alarms.set(Alarm::Port(number), again);
+            }
+        }
+    }
+}
