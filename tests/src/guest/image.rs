@@ -37,11 +37,9 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// The image from the cache, made anew where something that goes into it has changed. The
-    /// caller holds the cache's lock.
-    pub(super) fn prepare() -> Result<Self> {
-        let (kernel, drivers, busybox) = (found("vmlinuz")?, found("drivers")?, found("busybox")?);
-        let tool = paths::guest_tool()?;
+    /// The image that fits what is on this machine now. Its initramfs may have to be built.
+    pub(super) fn find() -> Result<Self> {
+        let (kernel, busybox, tool) = (found("vmlinuz")?, found("busybox")?, paths::guest_tool()?);
         let mut hasher = DefaultHasher::new();
         (INIT, MACHINE).hash(&mut hasher);
         for input in [&kernel, &busybox, &tool] {
@@ -51,13 +49,15 @@ impl Image {
         super::machine::qemu_version()?.hash(&mut hasher);
         let key = format!("{:016x}", hasher.finish());
         let initramfs = paths::guest_cache()?.join(format!("{key}.cpio"));
-        if !initramfs.exists() {
-            // Under its own name only when it is whole.
-            let partial = initramfs.with_extension("partial");
-            build(&busybox, &tool, &drivers, &partial)?;
-            fs::rename(&partial, &initramfs)?;
-        }
         Ok(Self { kernel, initramfs, key })
+    }
+
+    /// Builds the initramfs. The caller is alone with the cache.
+    pub(super) fn build(&self) -> Result<()> {
+        // Under its own name only when it is whole.
+        let partial = self.initramfs.with_extension("partial");
+        build(&found("busybox")?, &paths::guest_tool()?, &found("drivers")?, &partial)?;
+        Ok(fs::rename(&partial, &self.initramfs)?)
     }
 }
 

@@ -23,7 +23,7 @@ use console::Console;
 use image::Image;
 use machine::{CONSOLE, HOSTINFO, MONITOR};
 use qmp::Qmp;
-use saved::Saved;
+use saved::Cached;
 
 /// A running guest. Its QEMU is killed when this value is dropped; the socket's file stays, as
 /// it does on a host.
@@ -42,8 +42,8 @@ impl Guest {
     /// # Errors
     /// It does not boot `within` the time.
     pub fn boot(socket: &Path, port: Port, accel: Accel, within: Duration) -> Result<Self> {
-        let (image, _lock) = saved::image()?;
-        let mut guest = Self::start(&image, socket, port, accel, None)?;
+        let cached = Cached::find()?;
+        let mut guest = Self::start(&cached.image, socket, port, accel, None)?;
         guest.boot_within(within)?;
         Ok(guest)
     }
@@ -54,8 +54,9 @@ impl Guest {
     /// # Errors
     /// It does not start.
     pub fn restore(socket: &Path, port: Port) -> Result<Self> {
-        let saved = Saved::find(port)?;
-        let mut guest = Self::start(&saved.image, socket, port, Accel::Tcg, Some(&saved.state))?;
+        let cached = Cached::find()?;
+        let state = cached.state(port)?;
+        let mut guest = Self::start(&cached.image, socket, port, Accel::Tcg, Some(&state))?;
         guest.wait_until_running()?;
         Ok(guest)
     }

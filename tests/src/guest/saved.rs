@@ -12,46 +12,50 @@ use super::{Accel, Guest, Port};
 use crate::deadline::{PATIENCE, wait_until};
 use crate::paths;
 
-/// A saved guest with its image. While it is held, no other test throws it away.
+/// An image in the cache. While this is held, no other test throws it away.
 #[derive(Debug)]
-pub(super) struct Saved {
+pub(super) struct Cached {
     pub(super) image: Image,
-    pub(super) state: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
-/// The image to boot from, and the lock that keeps it.
-pub(super) fn image() -> Result<(Image, File)> {
-    let lock = lock()?;
-    let image = Image::prepare()?;
-    flock(&lock, FlockOperation::LockShared)?;
-    Ok((image, lock))
-}
-
-impl Saved {
-    /// Finds the saved state of that machine, or boots one and saves it.
-    pub(super) fn find(port: Port) -> Result<Self> {
-        let lock = lock()?;
-        let image = Image::prepare()?;
-        let folder = paths::guest_cache()?;
-        let state = folder.join(format!("{}.{}", image.key, port.name()));
-        if !state.exists() {
-            throw_away_old(&folder, &image.key)?;
-            make(&image, port, &state)?;
-        }
+impl Cached {
+    /// Finds the image, or builds it.
+    pub(super) fn find() -> Result<Self> {
+        let path = paths::guest_cache()?.join("lock");
+        let lock = File::create(&path).with_context(|| format!("make {}", path.display()))?;
         flock(&lock, FlockOperation::LockShared)?;
-        Ok(Self { image, state, _lock: lock })
+        let cached = Self { image: Image::find()?, lock };
+        let Image { initramfs, key, .. } = &cached.image;
+        cached.make_unless_there(initramfs, || {
+            throw_away_all_but(key)?;
+            cached.image.build()
+        })?;
+        Ok(cached)
+    }
+
+    /// Finds the saved state of that machine, or boots one and saves it.
+    pub(super) fn state(&self, port: Port) -> Result<PathBuf> {
+        let state = paths::guest_cache()?.join(format!("{}.{}", self.image.key, port.name()));
+        self.make_unless_there(&state, || save(&self.image, port, &state))?;
+        Ok(state)
+    }
+
+    /// Many may look at once; who makes something is alone.
+    fn make_unless_there(&self, path: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
+        if path.exists() {
+            return Ok(());
+        }
+        flock(&self.lock, FlockOperation::LockExclusive)?;
+        // Another may have been faster.
+        if !path.exists() {
+            make()?;
+        }
+        Ok(flock(&self.lock, FlockOperation::LockShared)?)
     }
 }
 
-fn lock() -> Result<File> {
-    let path = paths::guest_cache()?.join("lock");
-    let file = File::create(&path).with_context(|| format!("make {}", path.display()))?;
-    flock(&file, FlockOperation::LockExclusive).context("lock the cache of guests")?;
-    Ok(file)
-}
-
-fn make(image: &Image, port: Port, state: &Path) -> Result<()> {
+fn save(image: &Image, port: Port, state: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut guest = Guest::start(image, &folder.path().join("s"), port, Accel::Tcg, None)?;
     guest.wait_for_boot()?;
@@ -73,8 +77,8 @@ fn make(image: &Image, port: Port, state: &Path) -> Result<()> {
 }
 
 /// Removes what belongs to images that no longer are.
-fn throw_away_old(folder: &Path, key: &str) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
+fn throw_away_all_but(key: &str) -> Result<()> {
+    for entry in fs::read_dir(paths::guest_cache()?)? {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         // Only what is named by a key: the kernel and the lock stay.
