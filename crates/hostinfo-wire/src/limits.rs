@@ -55,3 +55,21 @@ pub const SAMPLE_GRID: Duration = Duration::from_millis(100);
 /// The shortest time that a ratio over time may speak of. Shorter ones would show what
 /// single neighbours do.
 pub const WINDOW_MIN: Duration = Duration::from_secs(1);
+
+/// The wait before a socket that refused is tried again; it doubles from try to try. QEMU
+/// binds some milliseconds before it listens.
+pub const RETRY_FIRST: Duration = Duration::from_millis(10);
+
+/// The longest wait between two tries.
+pub const RETRY_LONGEST: Duration = Duration::from_secs(1);
+
+/// Tries after the first one, 4.3 s in all; then a socket is left alone until it changes. A dead
+/// socket's file costs 11 calls of connect(2) and nothing after.
+pub const RETRIES: u32 = 10;
+
+/// Lines in the daemon's log about one guest at once: a start, a stop and what went wrong between.
+pub const LOG_BURST: u32 = 10;
+
+/// Lines in the daemon's log about one guest in a minute, in the long run: 1,000 guests that do
+/// their worst write 1,000 lines a minute, 100 bytes each.
+pub const LOG_LINES_PER_MINUTE: u32 = 1;
