@@ -1,1 +1,250 @@
+use super::*;
 
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use hostinfo_sample::Roots;
+use tempfile::TempDir;
+
+use crate::guest::{Name, Session};
+
+/// A guest that asks an engine, on a host with a load average and no more.
+struct Scene {
+    engine: Engine,
+    guest: Guest,
+    nonsense: u32,
+    now: Instant,
+    host: TempDir,
+}
+
+impl Scene {
+    fn new(rules: &str) -> Self {
+        let host = tempfile::tempdir().unwrap();
+        fs::write(host.path().join("loadavg"), "0.42 1.00 2.50 1/100 4242\n").unwrap();
+        let roots = Roots { proc: host.path().into(), sys: host.path().join("none") };
+        let now = Instant::now();
+        let name = Name::parse("qemu-a-b").unwrap();
+        let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
+        let grant = rules.decide(name.whole());
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
+        let session = Session { id: "5e55".to_owned(), start };
+        let guest = Guest::new(name, grant, "1d".to_owned(), session);
+        Self { engine: Engine::new(Host::new(roots), now), guest, nonsense: 0, now, host }
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        let mut reply = Reply::new();
+        let frame = Frame::Line(line.as_bytes());
+        self.engine.answer(&frame, &mut self.guest, &mut self.nonsense, self.now, &mut reply);
+        if reply.is_empty() {
+            return String::new();
+        }
+        String::from_utf8(reply.end().to_vec()).unwrap()
+    }
+
+    fn wait(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+    }
+}
+
+const FREE: &str = "*:\n interval = 0\n";
+
+#[test]
+fn each_line_carries_the_code_of_its_own_result_in_the_order_of_the_names() {
+    let mut scene = Scene::new(FREE);
+    let answer = scene.ask("get nosuch loadavg host.name physcpus vm.name");
+    let (unavailable, rest): (Vec<&str>, Vec<&str>) =
+        answer.split_inclusive('\n').partition(|line| line.starts_with("503-physcpus: "));
+    assert_eq!(unavailable.len(), 1);
+    assert_eq!(
+        rest.concat(),
+        "404-nosuch: no such statistic\n200-loadavg.1=0.42\n200-loadavg.5=1\n\
+         200-loadavg.15=2.5\n403-host.name: not permitted\n200 vm.name=a-b\n"
+    );
+}
+
+#[test]
+fn names_and_verbs_are_not_case_sensitive_and_the_reply_has_the_catalogs_spelling() {
+    let mut scene = Scene::new(FREE);
+    assert_eq!(
+        scene.ask("GeT LoadAvg.1 HOST.NAME"),
+        "200-loadavg.1=0.42\n403 host.name: not permitted\n"
+    );
+}
+
+#[test]
+fn a_statistic_asked_for_twice_is_answered_once() {
+    let mut scene = Scene::new(FREE);
+    assert_eq!(
+        scene.ask("loadavg.5 loadavg LOADAVG.1 loadavg.* nosuch nosuch host.name host.name"),
+        "200-loadavg.5=1\n200-loadavg.1=0.42\n200-loadavg.15=2.5\n\
+         404-nosuch: no such statistic\n403 host.name: not permitted\n"
+    );
+}
+
+#[test]
+fn a_group_stands_for_what_is_permitted_and_available_in_it() {
+    let mut scene = Scene::new("*:\n interval = 0\n loadavg.5 = 0\n");
+    assert_eq!(scene.ask("loadavg"), "200-loadavg.1=0.42\n200 loadavg.15=2.5\n");
+    assert_eq!(scene.ask("swap"), "403 swap: not permitted\n");
+    let nothing = scene.ask("pressure memory");
+    assert_eq!(nothing.lines().count(), 2, "{nothing}");
+    assert!(nothing.starts_with("503-pressure: ") && nothing.contains("\n503 memory: "));
+}
+
+#[test]
+fn a_statistic_named_in_full_has_its_own_line_beside_its_group() {
+    let mut scene = Scene::new(FREE);
+    let answer = scene.ask("memory memory.total");
+    assert!(
+        answer.starts_with("503-memory: ") && answer.contains("\n503 memory.total: "),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_name_that_is_both_means_the_statistic() {
+    let mut scene = Scene::new(FREE);
+    assert_eq!(scene.ask("session"), "200 session=5e55\n");
+    assert_eq!(scene.ask("session.*"), "200 session.start=7\n");
+}
+
+#[test]
+fn json_is_one_line_of_the_same_selection() {
+    let mut scene = Scene::new(FREE);
+    assert_eq!(
+        scene.ask("json loadavg.1 vm.name host.name"),
+        "200 {\"loadavg.1\":0.42,\"vm.name\":\"a-b\",\"errors\":{\"host.name\":403}}\n"
+    );
+    assert_eq!(scene.ask("json host.name"), "403 host.name: not permitted\n");
+}
+
+#[test]
+fn one_query_an_interval_is_answered_and_one_that_comes_sooner_is_told_when() {
+    let mut scene = Scene::new("*:\n interval = 60\n");
+    assert!(scene.ask("loadavg.1").starts_with("200"));
+    scene.wait(1);
+    assert_eq!(scene.ask("loadavg.1 host.name nosuch"), "429 retry after 59.999 s\n");
+    scene.wait(59_999);
+    assert!(scene.ask("json loadavg.1").starts_with("200"));
+}
+
+#[test]
+fn what_is_refused_from_tables_alone_is_so_even_when_it_is_too_soon() {
+    let mut scene = Scene::new("*:\n interval = 60\n");
+    scene.ask("loadavg.1");
+    assert_eq!(
+        scene.ask("host.name nosuch"),
+        "403-host.name: not permitted\n404 nosuch: no such statistic\n"
+    );
+    assert!(scene.ask("get").starts_with("400 "));
+    assert_eq!(scene.ask("ping x"), "200 pong x\n");
+    assert_eq!(scene.ask("version"), "200 hostinfo/1\n");
+    assert!(scene.ask("list loadavg.1").starts_with("200 loadavg.1 gauge - "));
+}
+
+#[test]
+fn a_query_in_which_nothing_was_answered_does_not_count() {
+    let mut scene = Scene::new("*:\n interval = 60\n");
+    for _ in 0..3 {
+        assert!(scene.ask("physcpus host.name").starts_with("503-"));
+    }
+    scene.ask("help");
+    scene.ask("list");
+    assert!(scene.ask("loadavg.1").starts_with("200"));
+}
+
+#[test]
+fn one_that_comes_too_soon_costs_no_sampling() {
+    let mut scene = Scene::new("*:\n interval = 60\n");
+    scene.ask("loadavg.1");
+    fs::remove_file(scene.host.path().join("loadavg")).unwrap();
+    scene.wait(1000);
+    assert!(scene.ask("loadavg.1").starts_with("429 "));
+    scene.wait(59_000);
+    assert!(scene.ask("loadavg.1").starts_with("503 "));
+}
+
+#[test]
+fn who_asks_within_a_step_of_the_grid_gets_the_same_sample() {
+    let mut scene = Scene::new(FREE);
+    assert_eq!(scene.ask("loadavg.1 sample.age"), "200-loadavg.1=0.42\n200 sample.age=0.1\n");
+    fs::write(scene.host.path().join("loadavg"), "9.00 1.00 2.50 1/100 4242\n").unwrap();
+    assert_eq!(scene.ask("loadavg.1"), "200 loadavg.1=0.42\n");
+    scene.wait(100);
+    assert_eq!(scene.ask("loadavg.1 sample.age"), "200-loadavg.1=9\n200 sample.age=0.1\n");
+    assert_eq!(scene.ask("sample.age"), "200 sample.age=0\n");
+}
+
+#[test]
+fn a_ratio_speaks_of_the_time_since_a_sample_that_is_at_least_a_second_old() {
+    let mut scene = Scene::new("*:\n interval = 0\n cpu = 1\n");
+    let stat = |busy: u32, idle: u32| {
+        format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\nbtime 1\nprocs_running 1\n")
+    };
+    fs::write(scene.host.path().join("stat"), stat(100, 100)).unwrap();
+    assert_eq!(
+        scene.ask("cpu.busy window"),
+        "503-cpu.busy: ask again in 1 s\n503 window: nothing in this reply speaks of a time\n"
+    );
+    fs::write(scene.host.path().join("stat"), stat(130, 170)).unwrap();
+    scene.wait(2000);
+    assert_eq!(scene.ask("cpu.busy window"), "200-cpu.busy=0.3\n200 window=2\n");
+}
+
+#[test]
+fn a_blocked_guest_gets_a_single_line() {
+    let mut scene = Scene::new("*:\n enabled = 0\n");
+    for line in ["loadavg nosuch host.name", "json loadavg", "metrics", "GET /metrics/XML"] {
+        assert_eq!(scene.ask(line), "403 this guest may not ask\n");
+    }
+    assert_eq!(scene.ask("list"), "403 list: not permitted\n");
+    assert_eq!(scene.ask("ping"), "200 pong\n");
+}
+
+#[test]
+fn list_tells_what_may_be_asked_available_or_not() {
+    let mut scene = Scene::new("*:\n all = 0\n swap = 1\n vm.disk = 1\n");
+    assert_eq!(
+        scene.ask("list swap.total host.name nosuch"),
+        "200-swap.total gauge bytes swap space of the host\n403-host.name: not permitted\n\
+         404 nosuch: no such statistic\n"
+    );
+    assert_eq!(scene.ask("list").lines().count(), 4);
+    assert_eq!(scene.ask("list swap swap.free").lines().count(), 4);
+    assert!(scene.ask("list vm.disk").starts_with("503 vm.disk: "));
+    assert_eq!(Scene::new("*:\n all = 0\n").ask("list"), "403 list: not permitted\n");
+}
+
+#[test]
+fn the_sixth_line_of_nonsense_and_all_after_it_are_dropped_until_one_makes_sense() {
+    let mut scene = Scene::new(FREE);
+    for line in ["debian login:", "get", "\u{1b}[0m", "x y", "json"] {
+        assert!(scene.ask(line).starts_with('4'), "{line}");
+    }
+    for line in ["debian login:", "ping a b", "nosuch"] {
+        assert_eq!(scene.ask(line), "");
+    }
+    assert_eq!(scene.ask("host.name"), "403 host.name: not permitted\n");
+    assert!(scene.ask("nosuch").starts_with("404"));
+}
+
+#[test]
+fn too_long_a_line_is_answered_once() {
+    let mut scene = Scene::new(FREE);
+    let mut reply = Reply::new();
+    let (guest, nonsense) = (&mut scene.guest, &mut scene.nonsense);
+    scene.engine.answer(&Frame::TooLong, guest, nonsense, scene.now, &mut reply);
+    assert_eq!(reply.end(), b"400 line too long\n");
+}
+
+#[test]
+fn other_rules_hold_from_the_next_query_on() {
+    let mut scene = Scene::new("*:\n interval = 60\n");
+    scene.ask("loadavg.1");
+    assert!(scene.ask("loadavg.1").starts_with("429 "));
+    let rules = hostinfo_rules::parse(b"*:\n interval = 0\n loadavg = 0\n").unwrap().rules;
+    scene.guest.grant = rules.decide("qemu-a-b");
+    assert_eq!(scene.ask("loadavg.1"), "403 loadavg.1: not permitted\n");
+    assert_eq!(scene.ask("interval"), "200 interval=0\n");
+}

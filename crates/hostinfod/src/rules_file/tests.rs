@@ -1,1 +1,136 @@
+use super::*;
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+fn folder(rules: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hostinfo.conf");
+    fs::write(&path, rules).unwrap();
+    (folder, path)
+}
+
+fn interval(file: &RulesFile) -> u64 {
+    file.rules().decide("qemu-a").interval().as_secs()
+}
+
+/// Takes the changes and, where the file is to be read, reads it.
+fn settle(file: &mut RulesFile) -> Option<Result<bool, Error>> {
+    file.take_changes(Instant::now());
+    file.due().map(|_| file.reload())
+}
+
+#[test]
+fn every_way_of_changing_a_file_is_seen() {
+    let (folder, path) = folder("*:\n interval = 1\n");
+    let mut file = RulesFile::open(&path).unwrap();
+    let aside = folder.path().join("aside");
+
+    fs::write(&path, "*:\n interval = 2\n").unwrap();
+    assert!(settle(&mut file).unwrap().unwrap());
+    assert_eq!(interval(&file), 2);
+
+    fs::write(&aside, "*:\n interval = 3\n").unwrap();
+    assert!(settle(&mut file).is_none(), "another file is not ours");
+    fs::rename(&aside, &path).unwrap();
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 3);
+
+    fs::write(&aside, "*:\n interval = 4\n").unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::hard_link(&aside, &path).unwrap();
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 4);
+
+    fs::remove_file(&path).unwrap();
+    symlink("aside", &path).unwrap();
+    settle(&mut file).unwrap().unwrap();
+    fs::write(&aside, "*:\n interval = 5\n").unwrap();
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 5);
+}
+
+#[test]
+fn a_link_on_the_way_that_leads_elsewhere_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (version, interval) in [("v1", 1), ("v2", 2)] {
+        fs::create_dir(at(version)).unwrap();
+        fs::write(at(version).join("rules"), format!("*:\n interval = {interval}\n")).unwrap();
+    }
+    symlink("v1", at("current")).unwrap();
+    symlink("current/rules", at("hostinfo.conf")).unwrap();
+    let mut file = RulesFile::open(&at("hostinfo.conf")).unwrap();
+    symlink("v2", at("next")).unwrap();
+    fs::rename(at("next"), at("current")).unwrap();
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 2);
+    fs::write(at("v2/rules"), "*:\n interval = 3\n").unwrap();
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 3);
+}
+
+#[test]
+fn a_file_is_never_read_in_the_middle_of_a_write() {
+    use std::io::Write as _;
+    let (_folder, path) = folder("*:\n interval = 1\n");
+    let mut file = RulesFile::open(&path).unwrap();
+    let mut writer = fs::File::create(&path).unwrap();
+    writer.write_all(b"*:\n").unwrap();
+    assert!(settle(&mut file).is_none());
+    file.ask(Instant::now());
+    assert!(file.due().is_none(), "SIGHUP waits for the writer, too");
+    writer.write_all(b" interval = 2\n").unwrap();
+    drop(writer);
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 2);
+}
+
+#[test]
+fn a_changed_file_is_left_alone_until_it_has_settled() {
+    let (_folder, path) = folder("*:\n interval = 1\n");
+    let mut file = RulesFile::open(&path).unwrap();
+    fs::write(&path, "*:\n interval = 2\n").unwrap();
+    let now = Instant::now();
+    file.take_changes(now);
+    assert_eq!(file.due(), Some(now + SETTLE));
+}
+
+#[test]
+fn a_bad_an_empty_and_a_missing_file_change_nothing() {
+    let (_folder, path) = folder("*:\n interval = 2\n");
+    let mut file = RulesFile::open(&path).unwrap();
+    fs::write(&path, "*:\n interval = much\n").unwrap();
+    let error = settle(&mut file).unwrap().unwrap_err().to_string();
+    assert!(error.contains("hostinfo.conf:2:13: "), "{error}");
+    fs::write(&path, "# nothing\n").unwrap();
+    assert!(matches!(settle(&mut file), Some(Err(Error::Empty { .. }))));
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(settle(&mut file), Some(Err(Error::Empty { .. }))));
+    assert_eq!(interval(&file), 2);
+    fs::write(&path, "*:\n interval = 3\n").unwrap();
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 3);
+}
+
+#[test]
+fn a_file_that_comes_after_the_start_is_seen_even_with_its_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("etc/hostinfo.conf");
+    let mut file = RulesFile::open(&path).unwrap();
+    assert!(file.rules().is_empty());
+    fs::create_dir(folder.path().join("etc")).unwrap();
+    settle(&mut file);
+    fs::write(&path, "*:\n interval = 3\n").unwrap();
+    settle(&mut file);
+    assert_eq!(interval(&file), 3);
+}
+
+#[test]
+fn a_daemon_does_not_start_with_a_bad_file() {
+    let (folder, path) = folder("interval = 1\n");
+    assert!(matches!(RulesFile::open(&path), Err(Error::Malformed { .. })));
+    assert!(matches!(RulesFile::open(folder.path()), Err(Error::Unreadable { .. })));
+}
