@@ -8,13 +8,9 @@ use crate::root::Roots;
 use crate::text::only_number;
 use crate::{Absent, Moment};
 
-const NO_ONLINE: Absent = Absent::new(
-    "this host does not tell which CPUs are online",
-    "hostinfod needs the host's own /sys: devices/system/cpu/online",
-);
-const NO_TOPOLOGY: Absent = Absent::new(
+const LACK: Absent = Absent::new(
     "this host does not tell its CPUs' topology",
-    "no online CPU has /sys/devices/system/cpu/cpu*/topology",
+    "hostinfod needs the host's own /sys/devices/system/cpu",
 );
 const NO_NODES: Absent = Absent::untold("/sys/devices/system/node/online is no list of nodes");
 
@@ -90,8 +86,8 @@ pub(crate) fn cpu_file(cpu: u32, file: &str) -> String {
 }
 
 fn read_online(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
-    let text = roots.sys("devices/system/cpu/online", buffer).map_err(|e| e.or(NO_ONLINE))?;
-    cpulist::parse(text).ok_or(NO_ONLINE)
+    let text = roots.sys("devices/system/cpu/online", buffer).map_err(|e| e.or(LACK))?;
+    cpulist::parse(text).ok_or(LACK)
 }
 
 /// Threads of a core name each other in a list, which tells cores apart on every machine.
@@ -100,7 +96,7 @@ fn read_online(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> 
 fn read_shape(online: &[u32], roots: &Roots, buffer: &mut Vec<u8>) -> Result<Shape, Absent> {
     let (mut packages, mut numbered) = (HashSet::new(), HashSet::new());
     let (mut seen, mut cores) = (HashSet::new(), Vec::new());
-    let mut lack = NO_TOPOLOGY;
+    let mut lack = LACK;
     for cpu in online {
         if seen.contains(cpu) {
             continue;
@@ -108,7 +104,7 @@ fn read_shape(online: &[u32], roots: &Roots, buffer: &mut Vec<u8>) -> Result<Sha
         let mut file = |name: &str| match roots.sys(cpu_file(*cpu, name), buffer) {
             Ok(text) => Some(text.trim_ascii().to_owned()),
             Err(error) => {
-                lack = error.or(NO_TOPOLOGY);
+                lack = error.or(LACK);
                 None
             }
         };

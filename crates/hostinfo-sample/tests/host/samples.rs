@@ -1,0 +1,182 @@
+//! When files are read, and what becomes of their figures from one sample to the next.
+
+use std::time::Duration;
+
+use crate::tree::{Tree, ask};
+use hostinfo_sample::Moment;
+
+const AGAIN: &str = "ask again in 1 s";
+
+#[test]
+fn all_who_ask_in_one_step_of_the_grid_get_the_same_sample() {
+    let tree = Tree::new(&[("proc/loadavg", "1.00 2.00 3.00 1/1 1\n")]);
+    let mut host = tree.host();
+    assert_eq!(ask(&mut host, "loadavg.1", 0), "1");
+    tree.write("proc/loadavg", "4.00 5.00 6.00 1/1 1\n");
+    assert_eq!(ask(&mut host, "loadavg.15", 99), "3");
+    assert_eq!(ask(&mut host, "loadavg.15", 100), "6");
+}
+
+#[test]
+fn nothing_is_read_that_was_not_asked_for() {
+    let tree = Tree::new(&[("proc/loadavg", "1.00 2.00 3.00 1/1 1\n")]);
+    let mut host = tree.host();
+    ask(&mut host, "loadavg.1", 0);
+    assert_eq!(host.window(Moment::new(Duration::ZERO)), None);
+    tree.write("proc/meminfo", "MemTotal: 1 kB\n");
+    assert_eq!(ask(&mut host, "memory.total", 0), "1024");
+    assert_eq!(host.missing().count(), 0);
+}
+
+#[test]
+fn a_source_that_is_missing_is_told_to_the_administrator_once() {
+    let tree = Tree::new(&[]);
+    let mut host = tree.host();
+    for millis in [0, 50, 1_000, 2_000] {
+        for name in ["pressure.cpu.some.avg10", "pressure.cpu.some.seconds"] {
+            assert_eq!(ask(&mut host, name, millis), "this host does not measure pressure");
+        }
+    }
+    let missing: Vec<_> = host.missing().collect();
+    let [(file, absent)] = missing[..] else { panic!("{missing:?}") };
+    assert_eq!(file, "/proc/pressure/cpu");
+    let remedy = absent.remedy.as_deref().unwrap();
+    assert!(remedy.contains("psi=1") && remedy.contains("proc/pressure/cpu: No such"), "{remedy}");
+}
+
+#[test]
+fn no_reason_names_a_file() {
+    let tree = Tree::new(&[]);
+    let mut host = tree.host();
+    for stat in hostinfo_catalog::STATS {
+        if let hostinfo_catalog::Source::Host(_) = stat.source {
+            let told = ask(&mut host, stat.name, 0);
+            assert!(!told.contains(['/', '_']) && !told.contains("error"), "{}: {told}", stat.name);
+        }
+    }
+}
+
+#[test]
+fn topology_is_read_again_when_other_cpus_are_online() {
+    let cpu = "sys/devices/system/cpu/";
+    let tree = Tree::new(&[(&format!("{cpu}online"), "0-1\n")]);
+    for number in 0..4 {
+        tree.write(&format!("{cpu}cpu{number}/topology/physical_package_id"), "0\n");
+        tree.write(&format!("{cpu}cpu{number}/topology/core_id"), number.to_string());
+    }
+    let mut host = tree.host();
+    assert_eq!(ask(&mut host, "cpu.cores", 0), "2");
+    tree.write(&format!("{cpu}cpu1/topology/core_id"), "0");
+    assert_eq!(ask(&mut host, "cpu.cores", 1_000), "2");
+    tree.write(&format!("{cpu}online"), "0-3\n");
+    assert_eq!(ask(&mut host, "cpu.cores", 2_000), "3");
+    assert_eq!(ask(&mut host, "physcpus", 2_000), "4");
+}
+
+#[test]
+fn the_model_is_read_once() {
+    let tree = Tree::new(&[("proc/cpuinfo", "model name : A\n")]);
+    let mut host = tree.host();
+    assert_eq!(ask(&mut host, "cpu.model", 0), "A");
+    tree.write("proc/cpuinfo", "model name : B\n");
+    assert_eq!(ask(&mut host, "cpu.model", 60_000), "A");
+}
+
+#[test]
+fn cpu_time_never_falls() {
+    let tree = Tree::new(&[("proc/stat", "cpu  100 0 0 500 50 0 0 0 20 0\n")]);
+    let mut host = tree.host();
+    assert_eq!(ask(&mut host, "cpu.seconds.idle", 0), "5");
+    assert_eq!(ask(&mut host, "cpu.seconds.user", 0), "0.8");
+    tree.write("proc/stat", "cpu  101 0 0 499 49 0 0 0 22 0\n");
+    assert_eq!(ask(&mut host, "cpu.seconds.idle", 1_000), "5");
+    assert_eq!(ask(&mut host, "cpu.seconds.user", 1_000), "0.8");
+    assert_eq!(ask(&mut host, "cpu.seconds.guest", 1_000), "0.22");
+}
+
+#[test]
+fn disks_and_interfaces_that_come_and_go_leave_sums_that_only_grow() {
+    let tree = Tree::new(&[]);
+    for path in ["block/sda", "block/sdb", "class/net/eth0", "class/net/eth1"] {
+        tree.write(&format!("sys/{path}/device/vendor"), "x");
+    }
+    let mut host = tree.host();
+    let mut step = |first: Option<u64>, second: Option<u64>, millis| {
+        let (mut disks, mut interfaces) = (String::new(), String::new());
+        for (number, letter, figure) in [(0, 'a', first), (1, 'b', second)] {
+            let Some(figure) = figure else { continue };
+            disks += &format!("8 0 sd{letter} {figure} 0 0 0 0 0 0 0 0 0 0\n");
+            interfaces += &format!("eth{number}:{figure} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+        }
+        tree.write("proc/diskstats", disks);
+        tree.write("proc/net/dev", interfaces);
+        let told = ask(&mut host, "disk.read.ops", millis);
+        assert_eq!(told.parse().ok(), ask(&mut host, "net.rx.bytes", millis).parse::<u64>().ok());
+        told
+    };
+    assert_eq!(step(Some(100), Some(1_000), 0), "1100");
+    assert_eq!(step(Some(110), None, 100), "1110");
+    assert_eq!(step(Some(120), Some(5), 200), "1125");
+    assert_eq!(step(Some(3), Some(6), 300), "1129");
+    assert_eq!(step(None, None, 400), "this host has no physical disk");
+    assert_eq!(step(Some(1), None, 500), "1130");
+}
+
+#[test]
+fn ratios_of_cpus_and_disks_speak_of_the_same_window() {
+    let tree = Tree::new(&[("sys/block/sda/device/vendor", "x")]);
+    let mut host = tree.host();
+    let mut at = |busy: u64, idle: u64, iowait: u64, steal: u64, millis: u64| {
+        tree.write("proc/stat", format!("cpu  {busy} 0 0 {idle} {iowait} 0 0 {steal} 0 0\n"));
+        tree.write("proc/diskstats", format!("8 0 sda 0 0 0 0 0 0 0 0 0 {} 0\n", busy * 10));
+        let window = host.window(Moment::new(Duration::from_millis(millis)));
+        let ratios = ["cpu.busy", "cpu.iowait", "cpu.steal", "disk.busy"]
+            .map(|name| ask(&mut host, name, millis));
+        let later = host.window(Moment::new(Duration::from_millis(millis)));
+        assert_eq!(window, later, "the window may be asked for before the ratios");
+        (ratios, window.map(|window| window.as_millis()))
+    };
+    let none = || [AGAIN; 4].map(str::to_owned);
+    let told = |ratios: [&str; 4]| ratios.map(str::to_owned);
+    assert_eq!(at(0, 0, 0, 0, 0), (none(), None));
+    assert_eq!(at(0, 50, 0, 0, 500), (none(), None));
+    assert_eq!(
+        at(50, 40, 10, 10, 1_000),
+        (told(["0.545455", "0.090909", "0.090909", "0.5"]), Some(1_000))
+    );
+    assert_eq!(at(50, 140, 10, 10, 3_000).1, Some(2_000));
+    assert!(host.missing().next().is_none(), "that there is no ratio yet is nothing to mend");
+}
+
+#[test]
+fn a_host_without_diskstats_lacks_the_disks_share_alone() {
+    let tree = Tree::new(&[("proc/stat", "cpu  0 0 0 0 0 0 0 0 0 0\n")]);
+    let mut host = tree.host();
+    assert_eq!(ask(&mut host, "cpu.busy", 0), AGAIN);
+    assert_eq!(host.missing().count(), 0, "nobody asked for disks");
+    tree.write("proc/stat", "cpu  1 0 0 3 0 0 0 0 0 0\n");
+    assert_eq!(ask(&mut host, "cpu.busy", 1_000), "0.25");
+    assert_eq!(ask(&mut host, "disk.busy", 1_000), "this host has no physical disk");
+}
+
+#[test]
+fn throttles_are_counted_once_a_core() {
+    let cpu = "sys/devices/system/cpu/";
+    let tree = Tree::new(&[(&format!("{cpu}online"), "0-3\n")]);
+    for (number, threads, throttles) in
+        [(0, "0,2", "10"), (1, "1,3", "5"), (2, "0,2", "10"), (3, "1,3", "5")]
+    {
+        let folder = format!("{cpu}cpu{number}");
+        tree.write(&format!("{folder}/topology/physical_package_id"), "0\n");
+        tree.write(&format!("{folder}/topology/thread_siblings_list"), threads);
+        tree.write(&format!("{folder}/thermal_throttle/core_throttle_count"), throttles);
+    }
+    let mut host = tree.host();
+    assert_eq!(ask(&mut host, "cpu.throttles", 0), "15");
+    // CPU 0 goes offline: its core is asked at CPU 2, which does not bring its count again.
+    tree.write(&format!("{cpu}online"), "1-3\n");
+    tree.write(&format!("{cpu}cpu2/topology/thread_siblings_list"), "2");
+    assert_eq!(ask(&mut host, "cpu.throttles", 1_000), "15");
+    tree.write(&format!("{cpu}cpu2/thermal_throttle/core_throttle_count"), "11");
+    assert_eq!(ask(&mut host, "cpu.throttles", 2_000), "16");
+}

@@ -1,0 +1,47 @@
+//! A host made of files, to be changed while it is looked at.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hostinfo_catalog::{STATS, Source};
+use hostinfo_sample::{Host, Moment, Roots, Units};
+use tempfile::TempDir;
+
+/// A folder with `proc` and `sys` in it.
+pub(crate) struct Tree(TempDir);
+
+impl Tree {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        for (path, text) in files {
+            tree.write(path, text);
+        }
+        tree
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The host that is seen in it; its kernel counts hundredths of seconds and 4 KiB pages.
+    pub(crate) fn host(&self) -> Host {
+        let roots = Roots { proc: self.path().join("proc"), sys: self.path().join("sys") };
+        Host::with_units(roots, Units { ticks_per_second: 100, page_bytes: 4096 })
+    }
+}
+
+/// What a guest reads of a statistic that long after the start: the value, or the reason.
+pub(crate) fn ask(host: &mut Host, name: &str, millis: u64) -> String {
+    let stat = STATS.iter().find(|stat| stat.name == name).unwrap();
+    let Source::Host(what) = stat.source else { panic!("{name} is not of the host") };
+    match host.value(what, Moment::new(Duration::from_millis(millis))) {
+        Ok(value) => value.to_string(),
+        Err(absent) => absent.to_string(),
+    }
+}
