@@ -1,6 +1,8 @@
-//! The machine: what it is, and how many files it lets one process open.
+//! The machine: what it is, how many files it lets one process open, and who sits on which CPU.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use anyhow::Context as _;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// One line that says on what the figures were taken.
 pub(crate) fn describe() -> String {
@@ -20,4 +22,40 @@ pub(crate) fn raise_open_files() -> anyhow::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     Ok(())
+}
+
+/// A CPU for the guests and another for the server, if there is another.
+///
+/// Left to the scheduler, both are on one CPU in one round and on two in the next, where a round
+/// trip is four times as long: that would be measured, and not the server. And a server that
+/// shares its CPU with its guests looks better than it is, since their time counts as well.
+pub(crate) struct Seats {
+    guests: usize,
+    server: usize,
+}
+
+impl Seats {
+    /// The first and the last CPU that this process may use.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let allowed = sched_getaffinity(None)?;
+        let mut cpus = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
+        let guests = cpus.next().context("no CPU to run on")?;
+        Ok(Self { guests, server: cpus.next_back().unwrap_or(guests) })
+    }
+
+    /// Seats the guests: the thread that calls.
+    pub(crate) fn seat_guests(&self) -> anyhow::Result<()> {
+        seat(None, self.guests)
+    }
+
+    /// Seats a server that has just been started.
+    pub(crate) fn seat_server(&self, server: Pid) -> anyhow::Result<()> {
+        seat(Some(server), self.server)
+    }
+}
+
+fn seat(who: Option<Pid>, cpu: usize) -> anyhow::Result<()> {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu);
+    Ok(sched_setaffinity(who, &cpus)?)
 }

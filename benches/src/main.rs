@@ -67,6 +67,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some(path) => path,
         None => std::env::current_exe()?.with_file_name("hostinfod"),
     };
+    println!("{}\n", machine::describe());
     let rows = measure::run(&measure::Plan {
         daemon: daemon.canonicalize().with_context(|| daemon.display().to_string())?,
         guests: args.guests,
@@ -74,6 +75,6 @@ fn main() -> anyhow::Result<ExitCode> {
         time: Duration::from_millis(args.time),
         idle: Duration::from_secs(args.idle),
     })?;
-    print!("{}\n\n{}", machine::describe(), report::markdown(&rows));
+    print!("{}", report::markdown(&rows));
     Ok(if rows.iter().all(report::Row::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::guests::{Guests, Listening};
+use crate::machine::Seats;
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
 
@@ -38,7 +39,9 @@ struct Side {
 /// Measures all of it.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
-    let server = Server::daemon(&plan.daemon, &dir.path().join("daemon"))?;
+    let seats = Seats::find()?;
+    seats.seat_guests()?;
+    let server = Server::daemon(&plan.daemon, &dir.path().join("daemon"), &seats)?;
     sleep(SETTLED);
     let empty = server.process().memory().with_context(|| server.log())?;
     let listening = Listening::new(&sockets(&dir.path().join("daemon"))?, plan.guests)?;
@@ -47,16 +50,16 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let mut rows = idle(plan, &mut daemon, empty)?;
 
     let answer = daemon.guests.ask(QUERY)?;
-    let mut echo = start_echo(plan, &dir.path().join("echo"), &answer)?;
+    let mut echo = start_echo(plan, &dir.path().join("echo"), &answer, &seats)?;
     rows.extend(round_trips(plan, &mut daemon, &mut echo)?);
     rows.extend(throughput(plan, &mut daemon, &mut echo)?);
     rows.extend(cpu_times(plan, &mut daemon)?);
     Ok(rows)
 }
 
-fn start_echo(plan: &Plan, dir: &Path, answer: &str) -> anyhow::Result<Side> {
+fn start_echo(plan: &Plan, dir: &Path, answer: &str, seats: &Seats) -> anyhow::Result<Side> {
     let listening = Listening::new(&sockets(dir)?, plan.guests)?;
-    let server = Server::echo(dir, answer)?;
+    let server = Server::echo(dir, answer, seats)?;
     let guests = listening.accept().with_context(|| server.log())?;
     Ok(Side { server, guests })
 }

@@ -6,6 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
+use rustix::process::Pid;
+
+use crate::machine::Seats;
 use crate::process::Process;
 
 /// No bound on how fast a guest may ask: the bounds are not what is measured.
@@ -32,7 +35,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts the daemon, which connects to what is or comes into `dir`'s sockets.
-    pub(crate) fn daemon(program: &Path, dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn daemon(program: &Path, dir: &Path, seats: &Seats) -> anyhow::Result<Self> {
         let file = |name: &str| dir.join(name);
         fs::create_dir_all(file("state"))?;
         fs::write(file("hostinfod.toml"), CONFIG)?;
@@ -43,17 +46,17 @@ impl Server {
         command.arg("--socket-dir").arg(sockets(dir)?);
         command.arg("--state-dir").arg(file("state"));
         command.arg("--control").arg(file("control"));
-        Self::start(command, dir)
+        Self::start(command, dir, seats)
     }
 
     /// Starts the echo server, which connects to what is in `dir`'s sockets now.
-    pub(crate) fn echo(dir: &Path, answer: &str) -> anyhow::Result<Self> {
+    pub(crate) fn echo(dir: &Path, answer: &str, seats: &Seats) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("echo").arg(sockets(dir)?).arg(answer);
-        Self::start(command, dir)
+        Self::start(command, dir, seats)
     }
 
-    fn start(mut command: Command, dir: &Path) -> anyhow::Result<Self> {
+    fn start(mut command: Command, dir: &Path, seats: &Seats) -> anyhow::Result<Self> {
         let log = dir.join("log");
         let child = command
             .stdin(Stdio::null())
@@ -61,7 +64,9 @@ impl Server {
             .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("{command:?}"))?;
-        Ok(Self { child, log })
+        let server = Self { child, log };
+        seats.seat_server(Pid::from_child(&server.child))?;
+        Ok(server)
     }
 
     /// The process to look at.
