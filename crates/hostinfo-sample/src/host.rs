@@ -80,7 +80,7 @@ impl Host {
     /// The time that the ratios of the slot speak of, a multiple of the grid's step. `None`
     /// where they have no sample to compare with: they are absent then. Reads nothing, and so
     /// may be asked before a ratio of the same reply or after it.
-    pub fn window(&mut self, at: Moment) -> Option<Duration> {
+    pub fn window(&self, at: Moment) -> Option<Duration> {
         self.window.span(at)
     }
 

@@ -39,8 +39,7 @@ impl Topology {
         roots: &Roots,
         buffer: &mut Vec<u8>,
     ) -> Result<&[u32], Absent> {
-        let online = self.online.at(at, |_| read_online(roots, buffer))?;
-        Ok(online)
+        self.online.at(at, |()| read_online(roots, buffer)).map(Vec::as_slice)
     }
 
     /// Reading it takes four files a core, so it is read again only when other CPUs are online.
@@ -50,12 +49,12 @@ impl Topology {
         roots: &Roots,
         buffer: &mut Vec<u8>,
     ) -> Result<&Shape, Absent> {
-        let online = self.online.at(at, |_| read_online(roots, buffer))?;
+        let online = self.online.at(at, |()| read_online(roots, buffer))?;
         if self.shape_of != *online {
             self.shape_of.clone_from(online);
             self.shape = Cached::default();
         }
-        self.shape.once(at, |_| read_shape(online, roots, buffer))
+        self.shape.once(at, |()| read_shape(online, roots, buffer))
     }
 
     /// How many NUMA nodes are online. A kernel without NUMA has no list of them: that is one
@@ -67,9 +66,9 @@ impl Topology {
         buffer: &mut Vec<u8>,
     ) -> Result<u64, Absent> {
         let online = &mut self.online;
-        let nodes = self.nodes.at(at, |_| match roots.sys("devices/system/node/online", buffer) {
+        let nodes = self.nodes.at(at, |()| match roots.sys("devices/system/node/online", buffer) {
             Ok(text) => cpulist::parse(text).map(|nodes| count(&nodes)).ok_or(NO_NODES),
-            Err(_) => online.at(at, |_| read_online(roots, buffer)).map(|_| 1),
+            Err(_) => online.at(at, |()| read_online(roots, buffer)).map(|_| 1),
         });
         nodes.copied()
     }
