@@ -110,6 +110,8 @@ fn read_whole(path: PathBuf, bound: usize, buffer: &mut Vec<u8>) -> Result<&[u8]
 
 fn read_up_to(path: &Path, bound: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
+    // Else the first reads would be of 32 bytes.
+    buffer.reserve(LINE_BYTES);
     let bound = u64::try_from(bound).unwrap_or(u64::MAX);
     File::open(path)?.take(bound).read_to_end(buffer)?;
     Ok(())
