@@ -1,1 +1,26 @@
-//! hostinfo.conf
+//! hostinfo.conf: which guest may ask what, how often.
+//!
+//! [`parse`] turns a file's bytes into [`Rules`] or into all its [`Problem`]s.
+//! [`Rules::decide`] finds the one rule that a guest is under, and the [`Grant`] that it gets
+//! says what is permitted and why. Nothing here reads a file, waits or logs.
+//!
+//! The way of a file: `lex` (a line's pieces) -> `glob` and `setting` (what the pieces mean) ->
+//! `parse` (rules) -> `unreachable` (rules that can never match, by `cover`).
+
+mod cover;
+mod decide;
+mod glob;
+mod lex;
+mod nearest;
+mod parse;
+mod pattern;
+mod problem;
+mod rules;
+mod setting;
+mod unreachable;
+mod value;
+
+pub use decide::{Grant, Origin, Why};
+pub use parse::{Parsed, parse};
+pub use problem::{PROBLEMS_MAX, Problem};
+pub use rules::Rules;

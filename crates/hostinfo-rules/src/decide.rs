@@ -1,0 +1,263 @@
+//! The decision: what a guest may ask, and by which line of the file.
+
+use std::time::Duration;
+
+use hostinfo_catalog::{Scope, StatId};
+use hostinfo_wire::limits::INTERVAL_DEFAULT;
+
+use crate::setting::Setting;
+
+/// What the guests of one rule may do.
+///
+/// Two grants are equal where they say the same for the same lines of the file, so a guest whose
+/// grant is not equal to the one before is under another rule, or its rule has changed or moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    origin: Option<Origin>,
+    enabled: bool,
+    interval: Duration,
+    vhostmd_disk: bool,
+    /// From top to bottom: the last one that means a statistic decides.
+    selections: Vec<Selection>,
+    /// For each row of the catalog, what the selections come to.
+    table: Box<[Verdict]>,
+}
+
+/// A rule in its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The pattern as it is written, quotes and escapes included.
+    pub pattern: String,
+    /// The line of the header, from 1.
+    pub line: usize,
+}
+
+/// A decision with its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Why {
+    /// Whether the guest may see the statistic.
+    pub permitted: bool,
+    /// The line of the setting that decided, from 1. `None`: the built-in default.
+    pub line: Option<usize>,
+}
+
+/// A setting that opens or closes statistics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Selection {
+    line: usize,
+    scopes: Vec<Scope>,
+    permitted: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    No,
+    Yes,
+    /// A setting names an instance.
+    ByInstance,
+}
+
+impl Grant {
+    /// What a guest without a rule gets.
+    pub(crate) fn builtin() -> Self {
+        Self::new(None, [])
+    }
+
+    /// The settings, each with its line, over the built-in default.
+    pub(crate) fn new(
+        origin: Option<Origin>,
+        settings: impl IntoIterator<Item = (usize, Setting)>,
+    ) -> Self {
+        let mut grant = Self {
+            origin,
+            enabled: true,
+            interval: INTERVAL_DEFAULT,
+            vhostmd_disk: false,
+            selections: Vec::new(),
+            table: StatId::all().map(|stat| Verdict::of(stat.stat().default)).collect(),
+        };
+        for (line, setting) in settings {
+            match setting {
+                Setting::Enabled(enabled) => grant.enabled = enabled,
+                Setting::Interval(interval) => grant.interval = interval,
+                Setting::VhostmdDisk(disk) => grant.vhostmd_disk = disk,
+                Setting::Select(scopes, permitted) => grant.select(line, scopes, permitted),
+            }
+        }
+        grant
+    }
+
+    fn select(&mut self, line: usize, scopes: Vec<Scope>, permitted: bool) {
+        for scope in &scopes {
+            let verdict = match scope.instance() {
+                None => Verdict::of(permitted),
+                Some(_) => Verdict::ByInstance,
+            };
+            for row in scope.rows() {
+                if let Some(cell) = self.table.get_mut(row.index()) {
+                    *cell = verdict;
+                }
+            }
+        }
+        self.selections.push(Selection { line, scopes, permitted });
+    }
+
+    /// Whether the guest may ask at all. Look at this first: [`Grant::permits`] does not.
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// The time between two queries of a guest, from 0 to
+    /// [`INTERVAL_MAX`](hostinfo_wire::limits::INTERVAL_MAX).
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Whether the guest has a metrics disk.
+    pub fn vhostmd_disk(&self) -> bool {
+        self.vhostmd_disk
+    }
+
+    /// Whether the guest may see a statistic, of that instance where it has them.
+    pub fn permits(&self, stat: StatId, instance: Option<&str>) -> bool {
+        match self.table.get(stat.index()) {
+            Some(Verdict::No) => false,
+            Some(Verdict::Yes) => true,
+            Some(Verdict::ByInstance) | None => self.explain(stat, instance).permitted,
+        }
+    }
+
+    /// What [`Grant::permits`] says, and by which line.
+    pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
+        // Keys are not case sensitive, so instances are not, either.
+        let lower = instance.map(str::to_ascii_lowercase);
+        let means = |scope: &Scope| scope.covers(stat, lower.as_deref());
+        match self.selections.iter().rev().find(|selection| selection.scopes.iter().any(means)) {
+            Some(selection) => Why { permitted: selection.permitted, line: Some(selection.line) },
+            None => Why { permitted: stat.stat().default, line: None },
+        }
+    }
+
+    /// The rule. `None` where no rule matched.
+    pub fn rule(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+}
+
+impl Verdict {
+    fn of(permitted: bool) -> Self {
+        if permitted { Self::Yes } else { Self::No }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setting::Key;
+    use proptest::prelude::*;
+
+    fn grant(settings: &[(&str, &str)]) -> Grant {
+        let settings = settings
+            .iter()
+            .zip(1..)
+            .map(|((key, value), line)| (line, Key::find(key).unwrap().with(value).unwrap()));
+        Grant::new(None, settings)
+    }
+
+    fn stat(name: &str) -> StatId {
+        StatId::all().find(|stat| stat.stat().name == name).unwrap()
+    }
+
+    fn open(grant: &Grant) -> Vec<&'static str> {
+        StatId::all().filter(|s| grant.permits(*s, None)).map(|s| s.stat().name).collect()
+    }
+
+    #[test]
+    fn the_built_in_default_is_enabled_once_a_second_with_the_default_selection() {
+        let grant = Grant::builtin();
+        assert!(grant.enabled() && !grant.vhostmd_disk() && grant.rule().is_none());
+        assert_eq!(grant.interval(), Duration::from_secs(1));
+        for stat in StatId::all() {
+            let permitted = stat.stat().default;
+            assert_eq!(grant.permits(stat, None), permitted);
+            assert_eq!(grant.explain(stat, Some("x")), Why { permitted, line: None });
+        }
+    }
+
+    #[test]
+    fn settings_are_applied_from_top_to_bottom() {
+        assert_eq!(
+            open(&grant(&[("all", "0"), ("loadavg", "1")])),
+            ["loadavg.1", "loadavg.5", "loadavg.15"]
+        );
+        assert!(open(&grant(&[("loadavg", "1"), ("all", "0")])).is_empty());
+        assert_eq!(open(&grant(&[("all", "1")])).len(), StatId::COUNT);
+    }
+
+    #[test]
+    fn the_line_that_decides_is_the_last_one_that_means_the_statistic() {
+        let grant = grant(&[("all", "0"), ("loadavg", "1"), ("loadavg.5", "0"), ("enabled", "0")]);
+        let why = |name| grant.explain(stat(name), None);
+        assert_eq!(why("loadavg.1"), Why { permitted: true, line: Some(2) });
+        assert_eq!(why("loadavg.5"), Why { permitted: false, line: Some(3) });
+        assert_eq!(why("physcpus"), Why { permitted: false, line: Some(1) });
+    }
+
+    #[test]
+    fn a_disabled_guest_keeps_its_selection() {
+        let off = grant(&[("enabled", "0")]);
+        assert!(!off.enabled());
+        assert_eq!(open(&off), open(&Grant::builtin()));
+    }
+
+    #[test]
+    fn an_instance_can_be_closed_and_opened_by_its_name_in_any_case() {
+        let grant = grant(&[
+            ("vm.disk.VDA", "0"),
+            ("custom", "1"),
+            ("custom.rack", "0"),
+            ("custom.rack.Fan", "1"),
+        ]);
+        let disk = stat("vm.disk.DEV.read.bytes");
+        assert!(!grant.permits(disk, Some("vda")) && !grant.permits(disk, Some("Vda")));
+        assert!(grant.permits(disk, Some("vdb")) && grant.permits(disk, None));
+        let custom = stat("custom.NAME");
+        assert!(grant.permits(custom, Some("racks")) && grant.permits(custom, Some("rack.fan")));
+        assert!(!grant.permits(custom, Some("rack")) && !grant.permits(custom, Some("Rack.door")));
+    }
+
+    #[test]
+    fn vhostmd_opens_what_its_document_is_made_of() {
+        let grant = grant(&[("all", "0"), ("vhostmd", "1")]);
+        assert!(grant.permits(stat("memory.free"), None) && grant.permits(stat("host.name"), None));
+        assert!(!grant.permits(stat("loadavg.1"), None) && !grant.vhostmd_disk());
+    }
+
+    #[test]
+    fn grants_are_equal_where_nothing_has_changed() {
+        assert_eq!(grant(&[("interval", "60")]), grant(&[("interval", "1m")]));
+        assert_ne!(grant(&[("interval", "60")]), grant(&[("interval", "61")]));
+        assert_ne!(grant(&[("physcpus", "0")]), grant(&[("loadavg", "0")]));
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_says_what_the_settings_say(
+            settings in proptest::collection::vec((
+                prop_oneof![
+                    Just("all"), Just("vm"), Just("vm.disk"), Just("vm.disk.vda"), Just("vm.disk.vdb.read"),
+                    Just("vm.disk.vda.latency"), Just("custom"), Just("custom.a"), Just("custom.a.b"),
+                    Just("vhostmd"), Just("vm.cpu"), Just("vm.cpu.0"), Just("loadavg.1"),
+                ],
+                prop_oneof![Just("0"), Just("1")],
+            ), 0..8),
+        ) {
+            let grant = grant(&settings);
+            for stat in StatId::all() {
+                for instance in [None, Some("vda"), Some("vdb"), Some("0"), Some("a"), Some("a.b"), Some("A.b.c")] {
+                    prop_assert_eq!(grant.permits(stat, instance), grant.explain(stat, instance).permitted);
+                }
+            }
+        }
+    }
+}

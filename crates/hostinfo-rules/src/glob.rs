@@ -1,0 +1,282 @@
+//! The text of a pattern to a [`Pattern`].
+
+use crate::pattern::{Part, Pattern};
+use crate::problem::{Severity, quote};
+
+/// Something wrong with a pattern's text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) severity: Severity,
+    /// The byte of the text.
+    pub(crate) at: usize,
+    pub(crate) message: String,
+    pub(crate) expected: &'static str,
+}
+
+/// A pattern and its warnings, or everything that is wrong with it.
+///
+/// `quoted`: the text stood between double quotes, in which blanks, `#`, `:` and `=` have no
+/// meaning of their own.
+pub(crate) fn parse(text: &str, quoted: bool) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
+    let mut faults = Vec::new();
+    let letters = letters(text, quoted, &mut faults);
+    let parts = parts(&letters, &mut faults);
+    if text.is_empty() {
+        let expected = "expected a pattern of guests' names, as in `qemu-*:`";
+        faults.push(error(0, "empty pattern", expected));
+    }
+    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        faults.sort_by_key(|fault| fault.at);
+        return Err(faults);
+    }
+    Ok((parts.into_iter().collect(), faults))
+}
+
+/// A character of a pattern.
+#[derive(Clone, Copy)]
+struct Letter {
+    at: usize,
+    c: char,
+    /// It means itself: a `\` stood before it.
+    plain: bool,
+}
+
+impl Letter {
+    fn is(self, special: char) -> bool {
+        self.c == special && !self.plain
+    }
+}
+
+/// The characters whose special meaning `\` takes away.
+const SPECIAL: [char; 6] = ['*', '?', '[', ']', '\\', '"'];
+
+fn letters(text: &str, quoted: bool, faults: &mut Vec<Fault>) -> Vec<Letter> {
+    let mut letters = Vec::new();
+    let mut wants_quotes = false;
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        let (c, plain) = match (c, chars.clone().next()) {
+            ('\\', Some((_, escaped))) if SPECIAL.contains(&escaped) => {
+                chars.next();
+                (escaped, true)
+            }
+            ('\\', behind) => {
+                let escape: String =
+                    [Some(c), behind.map(|(_, c)| c)].into_iter().flatten().collect();
+                let message = format!("unknown escape {}", quote(&escape));
+                faults.push(error(at, message, "expected one of * ? [ ] \\ \" behind `\\`"));
+                continue;
+            }
+            (' ' | '\t' | '#' | ':' | '=' | '"', _) if c == '"' || !quoted => {
+                // Once is enough: quotes around the whole pattern help them all.
+                if !std::mem::replace(&mut wants_quotes, true) {
+                    faults.push(wants_quotes_around(at, c));
+                }
+                (c, false)
+            }
+            _ => (c, false),
+        };
+        letters.push(Letter { at, c, plain });
+    }
+    letters
+}
+
+fn wants_quotes_around(at: usize, c: char) -> Fault {
+    let what = match c {
+        ' ' => "space".to_owned(),
+        '\t' => "tab".to_owned(),
+        '"' => {
+            let expected = "expected `\\\"`, or double quotes around the whole pattern";
+            return error(at, "double quote within a pattern", expected);
+        }
+        _ => quote(c.encode_utf8(&mut [0; 4])),
+    };
+    let message = format!("{what} in a pattern without quotes");
+    error(at, message, "expected double quotes around the whole pattern")
+}
+
+fn parts(mut rest: &[Letter], faults: &mut Vec<Fault>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    while let [letter, behind @ ..] = rest {
+        rest = behind;
+        parts.push(if letter.is('*') {
+            Part::Star
+        } else if letter.is('?') {
+            Part::Any
+        } else if letter.is('[') {
+            let Some(set) = set(&mut rest, faults) else {
+                faults.push(error(
+                    letter.at,
+                    "set without an end",
+                    "expected `]` somewhere behind `[`",
+                ));
+                return parts;
+            };
+            set
+        } else {
+            Part::Char(letter.c)
+        });
+    }
+    parts
+}
+
+/// A set, behind its `[`. `None` where it has no end.
+fn set(rest: &mut &[Letter], faults: &mut Vec<Fault>) -> Option<Part> {
+    let mut left = *rest;
+    let negated = matches!(left, [first, ..] if first.is('!'));
+    if negated {
+        left = left.get(1..)?;
+    } else if let [first, ..] = left
+        && first.is('^')
+    {
+        faults.push(Fault {
+            severity: Severity::Warning,
+            at: first.at,
+            message: "`^` is a member of this set like any other".to_owned(),
+            expected: "`!` here would mean all but the set",
+        });
+    }
+    let mut ranges = Vec::new();
+    loop {
+        // A `]` that comes first is a member, and a `-` that comes first or last.
+        let (low, high, behind) = match left {
+            [end, behind @ ..] if end.is(']') && !ranges.is_empty() => {
+                *rest = behind;
+                ranges.sort_unstable();
+                ranges.dedup();
+                return Some(match ranges.as_slice() {
+                    [(low, high)] if low == high && !negated => Part::Char(*low),
+                    _ => Part::Set { negated, ranges },
+                });
+            }
+            [low, dash, high, behind @ ..] if dash.is('-') && !high.is(']') => (low, high, behind),
+            [one, behind @ ..] => (one, one, behind),
+            [] => return None,
+        };
+        if low.c > high.c {
+            let range = quote(&format!("{}-{}", low.c, high.c));
+            let message = format!("range {range} goes backwards");
+            faults.push(error(low.at, message, "expected the lower end first"));
+        }
+        ranges.push((low.c, high.c));
+        left = behind;
+    }
+}
+
+fn error(at: usize, message: impl Into<String>, expected: &'static str) -> Fault {
+    Fault { severity: Severity::Error, at, message: message.into(), expected }
+}
+
+/// The pattern of a text that is known to be one.
+#[cfg(test)]
+pub(crate) fn pattern(text: &str) -> Pattern {
+    parse(text, true).unwrap().0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn faults(text: &str, quoted: bool) -> Vec<(usize, String)> {
+        let faults = parse(text, quoted).err().unwrap_or_default();
+        faults.into_iter().map(|fault| (fault.at, fault.message)).collect()
+    }
+
+    fn only(text: &str, quoted: bool) -> usize {
+        let [(at, _)] = faults(text, quoted)[..] else {
+            panic!("{text}: {:?}", faults(text, quoted))
+        };
+        at
+    }
+
+    #[test]
+    fn a_backslash_takes_away_the_meaning_of_six_characters() {
+        for c in SPECIAL {
+            let pattern = pattern(&format!("a-\\{c}"));
+            assert!(pattern.matches(&format!("a-{c}")) && pattern.literal().is_some(), "{c}");
+        }
+    }
+
+    #[test]
+    fn a_backslash_before_anything_else_is_an_error() {
+        for c in ["a", "-", "!", "n", ":", " ", "#", "ü", ""] {
+            assert_eq!(only(&format!("a\\{c}"), true), 1, "{c}");
+        }
+        assert_eq!(faults("\\a\\b[\\c]", true).len(), 3);
+    }
+
+    #[test]
+    fn a_set_holds_ranges_and_single_characters() {
+        let set = pattern("[a-cx0-]");
+        assert!(["a", "b", "c", "x", "0", "-"].iter().all(|name| set.matches(name)));
+        assert!(["d", "", "ab", "A"].iter().all(|name| !set.matches(name)));
+    }
+
+    #[test]
+    fn an_exclamation_mark_means_all_but_the_set() {
+        let set = pattern("[!a-c]");
+        assert!(["d", "!", "ü"].iter().all(|name| set.matches(name)));
+        assert!(["a", "c", ""].iter().all(|name| !set.matches(name)));
+        assert!(pattern("[a!]").matches("!"));
+    }
+
+    #[test]
+    fn a_closing_bracket_that_comes_first_is_a_member() {
+        assert!(pattern("[]a]").matches("]") && pattern("[]a]").matches("a"));
+        assert!(!pattern("[!]a]").matches("]") && pattern("[!]a]").matches("b"));
+        assert!(pattern("a]").matches("a]"), "outside of a set it means itself");
+    }
+
+    #[test]
+    fn wildcards_in_a_set_mean_themselves_and_escapes_work() {
+        assert_eq!(pattern("[*]"), pattern("\\*"));
+        assert!(pattern("[?[]").matches("[") && !pattern("[?[]").matches("a"));
+        assert!(pattern("[a\\]b]").matches("]") && pattern("[\\[-\\]]").matches("\\"));
+    }
+
+    #[test]
+    fn a_set_without_an_end_and_a_range_backwards_are_errors() {
+        for (text, at) in [("ab[", 2), ("[", 0), ("[]", 0), ("[!]", 0), ("[a\\]", 0), ("[!", 0)] {
+            assert_eq!(only(text, true), at, "{text}");
+        }
+        assert_eq!(only("x[z-a]", true), 2);
+        assert_eq!(only("[a--]", true), 1);
+    }
+
+    #[test]
+    fn blanks_hashes_colons_and_equals_signs_want_quotes() {
+        for c in [' ', '\t', '#', ':', '='] {
+            for text in [format!("a-{c}b"), format!("[{c}a]")] {
+                assert!(parse(&text, true).is_ok(), "{text}");
+                assert_eq!(faults(&text, false).len(), 1, "{text}");
+            }
+        }
+        assert_eq!(only("a b: c", false), 1, "the first one is enough");
+        assert_eq!(only("a \"b", true), 2, "quotes go around the whole");
+        assert!(parse("a\\\"b", false).is_ok());
+    }
+
+    #[test]
+    fn a_caret_in_a_set_is_no_negation_and_worth_a_warning() {
+        let (pattern, warnings) = parse("[^a]", false).unwrap();
+        assert!(pattern.matches("^") && pattern.matches("a") && !pattern.matches("b"));
+        assert_eq!(warnings.len(), 1);
+    }
+
+    #[test]
+    fn an_empty_pattern_is_an_error() {
+        assert_eq!(only("", true), 0);
+        assert_eq!(only("", false), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_pattern_or_has_faults_in_it(text in any::<String>(), quoted: bool) {
+            match parse(&text, quoted) {
+                Ok((pattern, _)) => prop_assert!(!pattern.parts().is_empty()),
+                Err(faults) => prop_assert!(faults.iter().all(|fault| text.is_char_boundary(fault.at))),
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A line's pieces: comment, header or setting. Whether they mean anything is not decided here.
+
+/// What separates words. Other white space is part of a word.
+pub(crate) const BLANKS: [char; 2] = [' ', '\t'];
+
+/// A line of the file, without its line end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'a> {
+    /// From 1.
+    pub(crate) number: usize,
+    pub(crate) text: &'a str,
+}
+
+/// A piece of a line, and the byte of the line at which it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word<'a> {
+    pub(crate) at: usize,
+    pub(crate) text: &'a str,
+}
+
+impl<'a> Word<'a> {
+    fn of(line: &'a str, from: usize, to: usize) -> Self {
+        Self { at: from, text: line.get(from..to).unwrap_or_default() }.trim()
+    }
+
+    fn trim(self) -> Self {
+        let text = self.text.trim_start_matches(BLANKS);
+        let at = self.at + self.text.len() - text.len();
+        Self { at, text: text.trim_end_matches(BLANKS) }
+    }
+
+    /// The byte of the line behind the word.
+    pub(crate) fn end(self) -> usize {
+        self.at + self.text.len()
+    }
+}
+
+/// What a line with something on it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Content<'a> {
+    /// `KEY = VALUE`: what stands on either side of the first `=`.
+    Setting { key: Word<'a>, value: Word<'a> },
+    /// Anything else.
+    Header(Header<'a>),
+}
+
+/// What should be `PATTERN:`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Header<'a> {
+    /// The pattern as it is written.
+    pub(crate) written: Word<'a>,
+    /// The pattern without quotes around it.
+    pub(crate) pattern: Word<'a>,
+    pub(crate) quotes: Quotes,
+    /// What stands behind the pattern. Nothing but `:`, where all is well.
+    pub(crate) rest: Word<'a>,
+}
+
+/// Whether a pattern has double quotes around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quotes {
+    No,
+    Yes,
+    /// They were never closed.
+    Open,
+}
+
+/// Takes a line apart. `None` where it is empty or all comment.
+pub(crate) fn lex(line: &str) -> Option<Content<'_>> {
+    let all = Word::of(line, 0, line.len());
+    if all.text.starts_with('"') {
+        return Some(Content::Header(quoted_header(line, all.at)));
+    }
+    let code = Word::of(line, 0, comment(line, 0));
+    if code.text.is_empty() {
+        return None;
+    }
+    let first = code.text.find([':', '=']).map(|at| code.at + at);
+    match first {
+        Some(at) if line.get(at..).is_some_and(|rest| rest.starts_with('=')) => {
+            Some(Content::Setting {
+                key: Word::of(line, code.at, at),
+                value: Word::of(line, at + 1, code.end()),
+            })
+        }
+        _ => Some(Content::Header(header(line))),
+    }
+}
+
+/// Takes a line apart that is meant as a header without quotes.
+pub(crate) fn header(line: &str) -> Header<'_> {
+    let code = Word::of(line, 0, comment(line, 0));
+    let colon = if code.text.ends_with(':') {
+        code.end() - 1
+    } else {
+        code.text.find(':').map_or(code.end(), |at| code.at + at)
+    };
+    let pattern = Word::of(line, code.at, colon);
+    let rest = Word::of(line, colon, code.end());
+    Header { written: pattern, pattern, quotes: Quotes::No, rest }
+}
+
+fn quoted_header(line: &str, open: usize) -> Header<'_> {
+    let inner = open + 1;
+    let mut escaped = false;
+    let close = line.char_indices().skip_while(|(at, _)| *at < inner).find(|(_, c)| {
+        let closes = *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        closes
+    });
+    // Blanks inside the quotes belong to the pattern.
+    let between = |from, to| Word { at: from, text: line.get(from..to).unwrap_or_default() };
+    match close {
+        None => Header {
+            written: between(open, line.len()),
+            pattern: between(inner, line.len()),
+            quotes: Quotes::Open,
+            rest: between(line.len(), line.len()),
+        },
+        Some((close, _)) => Header {
+            written: between(open, close + 1),
+            pattern: between(inner, close),
+            quotes: Quotes::Yes,
+            rest: Word::of(line, close + 1, comment(line, close + 1)),
+        },
+    }
+}
+
+/// Where the line's comment begins that begins at or behind the byte `from`: a `#` at the start
+/// of the line or behind a blank. The line's end where there is none.
+fn comment(line: &str, from: usize) -> usize {
+    line.match_indices('#')
+        .map(|(at, _)| at)
+        .find(|at| {
+            *at >= from && line.get(..*at).is_some_and(|b| b.is_empty() || b.ends_with(BLANKS))
+        })
+        .unwrap_or(line.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn setting(line: &str) -> Option<(&str, &str)> {
+        match lex(line) {
+            Some(Content::Setting { key, value }) => Some((key.text, value.text)),
+            _ => None,
+        }
+    }
+
+    fn pattern(line: &str) -> Option<(&str, Quotes, &str)> {
+        match lex(line) {
+            Some(Content::Header(header)) => {
+                Some((header.pattern.text, header.quotes, header.rest.text))
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_hash_at_the_start_or_behind_a_blank_opens_a_comment() {
+        for line in ["", " \t", "# a: b = c", "   # a", "\t#", "#"] {
+            assert_eq!(lex(line), None, "{line:?}");
+        }
+        assert_eq!(setting("a = b # c"), Some(("a", "b")));
+        assert_eq!(setting("a = b\t# c"), Some(("a", "b")));
+        assert_eq!(setting("a = b# c"), Some(("a", "b# c")));
+        assert_eq!(pattern("a: # b"), Some(("a", Quotes::No, ":")));
+    }
+
+    #[test]
+    fn the_first_colon_or_equals_sign_tells_a_header_from_a_setting() {
+        assert_eq!(setting("\ta=b:"), Some(("a", "b:")));
+        assert_eq!(pattern(" a : b = c"), Some(("a", Quotes::No, ": b = c")));
+        assert_eq!(pattern("a b"), Some(("a b", Quotes::No, "")));
+    }
+
+    #[test]
+    fn a_colon_at_the_end_is_that_of_the_header() {
+        assert_eq!(pattern("a:b :"), Some(("a:b", Quotes::No, ":")));
+        assert_eq!(pattern(":"), Some(("", Quotes::No, ":")));
+    }
+
+    #[test]
+    fn nothing_between_double_quotes_is_special_to_a_line() {
+        assert_eq!(pattern("  \"a # = : \": # b"), Some(("a # = : ", Quotes::Yes, ":")));
+        assert_eq!(pattern("\"a\\\"b\\\\\":"), Some(("a\\\"b\\\\", Quotes::Yes, ":")));
+        assert_eq!(pattern("\"a: # b"), Some(("a: # b", Quotes::Open, "")));
+        assert_eq!(pattern("\"a\"# b"), Some(("a", Quotes::Yes, "# b")));
+        assert_eq!(pattern("a\" # b\":"), Some(("a\"", Quotes::No, "")));
+    }
+
+    proptest! {
+        #[test]
+        fn every_piece_stands_where_it_says(line in "[a\"\\\\# =:\tä]{0,12}") {
+            let words = match lex(&line) {
+                None => vec![],
+                Some(Content::Setting { key, value }) => vec![key, value],
+                Some(Content::Header(h)) => vec![h.written, h.pattern, h.rest],
+            };
+            for word in words {
+                prop_assert_eq!(line.get(word.at..word.end()), Some(word.text));
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The known name that a misspelt key was meant to be.
+
+use std::borrow::Cow;
+
+use hostinfo_catalog::resolve::known_names;
+use hostinfo_catalog::stat::{fits, is_placeholder};
+use hostinfo_catalog::{STATS, Stat};
+
+use crate::setting::KEYS;
+
+/// Keys that are longer are like no name.
+const KEY_MAX: usize = 100;
+
+/// How alike two words must be for one to be taken for the other, from 0 to 1. `mem` is like
+/// `memory`, and `foo` like nothing.
+const ALIKE: f64 = 0.8;
+
+/// The name that is most like `key`.
+pub(crate) fn nearest(key: &str) -> Option<String> {
+    if key.len() > KEY_MAX {
+        return None;
+    }
+    let key = key.to_ascii_lowercase();
+    let with_instance = STATS.iter().filter_map(|stat| with_instance_of(stat, &key));
+    KEYS.into_iter()
+        .chain(known_names())
+        .map(Cow::Borrowed)
+        .chain(with_instance.map(Cow::Owned))
+        .map(|name| (strsim::jaro_winkler(&name, &key), name))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|(a, name_a), (b, name_b)| a.total_cmp(b).then_with(|| name_b.cmp(name_a)))
+        .map(|(_, name)| name.into_owned())
+}
+
+/// As many segments of a row's name as the key has, with the key's instance in them:
+/// `vm.disk.vda.read` for `vm.disk.vda.raed`.
+fn with_instance_of(stat: &Stat, key: &str) -> Option<String> {
+    let segments = || stat.name.split('.').zip(key.split('.'));
+    if !segments().any(|(own, _)| is_placeholder(own)) {
+        return None;
+    }
+    let segments = segments().map(|(own, given)| match is_placeholder(own) {
+        true => fits(own, given).then_some(given),
+        false => Some(own),
+    });
+    Some(segments.collect::<Option<Vec<_>>>()?.join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_near_the_name_that_was_meant() {
+        for (key, name) in [
+            ("intervall", "interval"),
+            ("INTREVAL", "interval"),
+            ("enable", "enabled"),
+            ("vhostmd_disk", "vhostmd-disk"),
+            ("physcpu", "physcpus"),
+            ("mem", "memory"),
+            ("load", "loadavg"),
+            ("memroy.total", "memory.total"),
+            ("memorytotal", "memory.total"),
+            ("hots.name", "host.name"),
+            ("loadavg.2", "loadavg"),
+            ("vm.*", "vm"),
+            ("pressure.cpu.some.avg6", "pressure.cpu.some.avg60"),
+        ] {
+            assert_eq!(nearest(key).as_deref(), Some(name), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_instance_in_the_key_is_kept() {
+        assert_eq!(nearest("vm.disk.vda.raed").as_deref(), Some("vm.disk.vda.read"));
+        assert_eq!(nearest("vm.cpu.3.dealy").as_deref(), Some("vm.cpu.3.delay"));
+        assert_eq!(nearest("vm.cpu.N.delay").as_deref(), Some("vm.cpu.delay"));
+    }
+
+    #[test]
+    fn nonsense_is_near_nothing() {
+        for key in ["", "xyzzy", "foo", "=", &"interval".repeat(1000)] {
+            assert_eq!(nearest(key), None, "{key}");
+        }
+    }
+}

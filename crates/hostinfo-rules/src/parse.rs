@@ -1,0 +1,251 @@
+//! A whole file: lines to rules, or to everything that is wrong with them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::decide::{Grant, Origin};
+use crate::glob;
+use crate::lex::{self, Content, Header, Line, Quotes, Word, lex};
+use crate::nearest::nearest;
+use crate::pattern::Pattern;
+use crate::problem::{Problem, Problems, Severity, Text, quote};
+use crate::rules::{Rule, Rules};
+use crate::setting::{Key, Setting};
+use crate::unreachable::{Never, unreachable};
+
+/// A file without errors.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// What it says.
+    pub rules: Rules,
+    /// What may not be meant so, in the order of the file's lines.
+    pub warnings: Vec<Problem>,
+}
+
+/// Parses a file. Takes time and memory in proportion to its size.
+///
+/// # Errors
+/// All errors of the file, in the order of its lines: at most
+/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others.
+pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
+    let mut parser = Parser::default();
+    let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
+    for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match std::str::from_utf8(line) {
+            Ok(text) => parser.line(Line { number, text }),
+            Err(broken) => parser.broken_line(number, line, broken.valid_up_to()),
+        }
+    }
+    parser.finish()
+}
+
+#[derive(Default)]
+struct Parser<'a> {
+    rules: Vec<Draft<'a>>,
+    /// The rule that settings belong to has a header, if a bad one.
+    in_rule: bool,
+    /// The keys of this rule so far, in lower case, and their lines.
+    keys: HashMap<String, usize>,
+    errors: Problems,
+    warnings: Problems,
+}
+
+/// A rule whose settings are being read.
+struct Draft<'a> {
+    line: Line<'a>,
+    written: Word<'a>,
+    pattern: Pattern,
+    settings: Vec<(usize, Setting)>,
+}
+
+impl<'a> Parser<'a> {
+    fn error(&mut self, line: Line<'_>, at: usize, text: impl FnOnce() -> Text) {
+        self.errors.add(Severity::Error, line, at, text);
+    }
+
+    fn warning(&mut self, line: Line<'_>, at: usize, text: impl FnOnce() -> Text) {
+        self.warnings.add(Severity::Warning, line, at, text);
+    }
+
+    fn line(&mut self, line: Line<'a>) {
+        match lex(line.text) {
+            None => {}
+            Some(Content::Header(header)) => self.header_or_stray(line, header),
+            Some(Content::Setting { key, value }) => self.setting(line, key, value),
+        }
+    }
+
+    /// A line that is not UTF-8, from the byte `at` on. Whatever else may be wrong with it is not
+    /// looked for; but a header opens a rule.
+    fn broken_line(&mut self, number: usize, line: &[u8], at: usize) {
+        let text = String::from_utf8_lossy(line);
+        self.error(Line { number, text: &text }, at, || {
+            Text::new("not UTF-8", "expected UTF-8 text")
+        });
+        if let Some(Content::Header(_)) = lex(&text) {
+            self.open_rule();
+        }
+    }
+
+    fn open_rule(&mut self) {
+        self.in_rule = true;
+        self.keys.clear();
+    }
+
+    /// A line that is no setting by its form. It may be meant as one.
+    fn header_or_stray(&mut self, line: Line<'a>, header: Header<'a>) {
+        let Header { pattern, quotes, rest, .. } = header;
+        let word = pattern.text.split(lex::BLANKS).next().unwrap_or_default();
+        if rest.text != ":" && quotes == Quotes::No && Key::find(word).is_some() {
+            let at = pattern.at + word.len();
+            return self.error(line, at, || Text::new("missing `=`", "expected `=` behind a key"));
+        }
+        self.open_rule();
+        match rest.text.strip_prefix(':') {
+            Some("") => {}
+            _ if quotes == Quotes::Open => self.error(line, header.written.at, || {
+                Text::new("quotes without an end", "expected `\"` somewhere behind this one")
+            }),
+            None => self.error(line, rest.at, || {
+                Text::new("missing `:`", "expected `:` behind a pattern, or `=` behind a key")
+            }),
+            Some(more) => {
+                let at = rest.end() - more.trim_start_matches(lex::BLANKS).len();
+                self.error(line, at, || {
+                    let hint = "expected the end of the line: each setting has a line of its own";
+                    Text::new("text behind a header", hint)
+                });
+            }
+        }
+        // Some words without a colon are no pattern.
+        let stray = rest.text.is_empty() && word != pattern.text && quotes == Quotes::No;
+        if quotes != Quotes::Open && !stray {
+            self.header(line, header);
+        }
+    }
+
+    fn header(&mut self, line: Line<'a>, header: Header<'a>) {
+        let Header { written, pattern, quotes, .. } = header;
+        let (parsed, faults) = match glob::parse(pattern.text, quotes == Quotes::Yes) {
+            Ok((parsed, warnings)) => (parsed, warnings),
+            Err(errors) => (Pattern::default(), errors),
+        };
+        for fault in faults {
+            let problems = match fault.severity {
+                Severity::Error => &mut self.errors,
+                Severity::Warning => &mut self.warnings,
+            };
+            let text = || Text::new(fault.message, fault.expected);
+            problems.add(fault.severity, line, pattern.at + fault.at, text);
+        }
+        self.rules.push(Draft { line, written, pattern: parsed, settings: Vec::new() });
+    }
+
+    fn setting(&mut self, line: Line<'a>, key: Word<'a>, value: Word<'a>) {
+        let known = Key::find(key.text);
+        if known.is_none() && value.text.ends_with(':') {
+            // `qemu-a=b:` is meant as a header.
+            return self.header_or_stray(line, lex::header(line.text));
+        }
+        if !self.in_rule {
+            self.error(line, key.at, || {
+                Text::new("setting before the first header", "expected a header first, as in `*:`")
+            });
+        }
+        let Some(known) = known else {
+            return self.unknown_key(line, key);
+        };
+        let first = *self.keys.entry(key.text.to_ascii_lowercase()).or_insert(line.number);
+        if first != line.number {
+            self.error(line, key.at, || {
+                let message = format!("key {} given twice: first in line {first}", quote(key.text));
+                Text::new(message, "expected each key once in a rule")
+            });
+        }
+        if known.names_an_instance() {
+            self.warning(line, key.at, || {
+                let message = format!("nothing has the name {} now", quote(key.text));
+                Text::new(message, "holds as soon as something has it")
+            });
+        }
+        match known.with(value.text) {
+            Some(setting) => {
+                if let Some(rule) = self.rules.last_mut() {
+                    rule.settings.push((line.number, setting));
+                }
+            }
+            None => self.error(line, value.at, || {
+                let message = match value.text {
+                    "" => format!("missing value of {}", quote(key.text)),
+                    text => format!("bad value {} of {}", quote(text), quote(key.text)),
+                };
+                Text::new(message, known.expected())
+            }),
+        }
+    }
+
+    fn unknown_key(&mut self, line: Line<'_>, key: Word<'_>) {
+        self.error(line, key.at, || {
+            let message = match key.text {
+                "" => "missing key".to_owned(),
+                text => format!("unknown key {}", quote(text)),
+            };
+            let mut hint =
+                "expected `enabled`, `interval`, `vhostmd-disk`, `all`, `vhostmd`, or a \
+                            statistic or group"
+                    .to_owned();
+            if let Some(name) = nearest(key.text) {
+                hint.push_str(&format!(", did you mean {}?", quote(&name)));
+            }
+            Text::new(message, hint)
+        });
+    }
+
+    fn finish(mut self) -> Result<Parsed, Vec<Problem>> {
+        if !self.errors.is_empty() {
+            return Err(self.errors.into_sorted());
+        }
+        let patterns: Vec<Pattern> =
+            self.rules.iter_mut().map(|rule| std::mem::take(&mut rule.pattern)).collect();
+        for (at, never) in unreachable(&patterns) {
+            let Some(rule) = self.rules.get(at) else { continue };
+            let text = || never_matches(&never, &self.rules);
+            self.warnings.add(Severity::Warning, rule.line, rule.written.at, text);
+        }
+        let rules = self.rules.into_iter().zip(patterns).map(|(rule, pattern)| {
+            let origin = Origin { pattern: rule.written.text.to_owned(), line: rule.line.number };
+            Rule { pattern, grant: Arc::new(Grant::new(Some(origin), rule.settings)) }
+        });
+        Ok(Parsed { rules: Rules::new(rules), warnings: self.warnings.into_sorted() })
+    }
+}
+
+/// The most earlier rules that a warning names.
+const NAMED_MAX: usize = 4;
+
+/// The warning about a rule that can never match.
+fn never_matches(never: &Never, rules: &[Draft<'_>]) -> Text {
+    match never {
+        Never::NoName => Text::new(
+            "this rule can never match: no guest has such a name",
+            "expected DRIVER-NAME, as in `qemu-myguest`, without `/` and control characters",
+        ),
+        Never::After(earlier) => {
+            let mut first: Vec<String> = earlier
+                .iter()
+                .take(NAMED_MAX)
+                .filter_map(|at| rules.get(*at))
+                .map(|rule| format!("{} in line {}", quote(rule.written.text), rule.line.number))
+                .collect();
+            if earlier.len() > NAMED_MAX {
+                first.push(format!("{} more", earlier.len() - NAMED_MAX));
+            }
+            let comes = if earlier.len() == 1 { "comes" } else { "come" };
+            Text::new(
+                format!("this rule can never match: {} {comes} first", first.join(" and ")),
+                "expected before: the first rule that matches a guest decides",
+            )
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Rules that can never match, because of the rules before them or by themselves.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::cover::is_covered;
+use crate::pattern::{Part, Pattern};
+
+/// The most steps that are taken for one rule, and for a file. 5,000 rules of the common form
+/// need 500,000; where these do not suffice there is no warning.
+const RULE_WORK_MAX: usize = 200_000;
+const FILE_WORK_MAX: usize = 2_000_000;
+
+/// How much of a pattern's beginning and end is looked at before the whole is.
+const AFFIX_MAX: usize = 32;
+
+/// Why a rule can never match.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Never {
+    /// No guest can have such a name.
+    NoName,
+    /// Earlier rules match all that it matches: one, or several together.
+    After(Vec<usize>),
+}
+
+/// The rules that can never match, each by its number in the list.
+pub(crate) fn unreachable(patterns: &[Pattern]) -> Vec<(usize, Never)> {
+    let mut found = Vec::new();
+    let mut file_work = FILE_WORK_MAX;
+    let mut earlier = Earlier::default();
+    for (at, pattern) in patterns.iter().enumerate() {
+        let mut work = file_work.min(RULE_WORK_MAX);
+        let given = work;
+        let never = match earlier.same.get(pattern) {
+            Some(same) => Some(Never::After(vec![*same])),
+            None => never(pattern, patterns, &earlier, &mut work),
+        };
+        file_work -= given - work;
+        match never {
+            Some(never) => found.push((at, never)),
+            // A rule that never matches hides nothing that is not hidden already.
+            None => earlier.add(at, pattern),
+        }
+    }
+    found
+}
+
+/// `None` where the rule can match, and where the work does not suffice to tell.
+fn never(
+    pattern: &Pattern,
+    patterns: &[Pattern],
+    earlier: &Earlier<'_>,
+    work: &mut usize,
+) -> Option<Never> {
+    let mut rules: Vec<(usize, &Pattern)> = earlier
+        .like(pattern, work)?
+        .into_iter()
+        .filter_map(|at| Some((at, patterns.get(at)?)))
+        .collect();
+    if !is_covered(pattern, &only_patterns(&rules), work)? {
+        return None;
+    }
+    if is_covered(pattern, &[], work)? {
+        return Some(Never::NoName);
+    }
+    for (at, rule) in &rules {
+        if is_covered(pattern, &[rule], work)? {
+            return Some(Never::After(vec![*at]));
+        }
+    }
+    // Leave out what is not needed, the last first.
+    for at in (0..rules.len()).rev() {
+        let left_out = rules.remove(at);
+        if is_covered(pattern, &only_patterns(&rules), work) != Some(true) {
+            rules.insert(at, left_out);
+        }
+    }
+    Some(Never::After(rules.into_iter().map(|(at, _)| at).collect()))
+}
+
+fn only_patterns<'p>(rules: &[(usize, &'p Pattern)]) -> Vec<&'p Pattern> {
+    rules.iter().map(|(_, pattern)| *pattern).collect()
+}
+
+/// The rules so far, found by how their patterns begin.
+#[derive(Default)]
+struct Earlier<'p> {
+    same: HashMap<&'p Pattern, usize>,
+    /// Rules, each with the end of its pattern, by the beginning.
+    by_prefix: BTreeMap<String, Vec<(String, usize)>>,
+}
+
+impl<'p> Earlier<'p> {
+    fn add(&mut self, at: usize, pattern: &'p Pattern) {
+        self.same.insert(pattern, at);
+        let suffix = literal(pattern.parts().iter().rev());
+        self.by_prefix.entry(literal(pattern.parts().iter())).or_default().push((suffix, at));
+    }
+
+    /// The rules that may match some of what `pattern` matches, in their order: where both
+    /// begin with literal characters, and where both end with some, one goes on as the other does.
+    fn like(&self, pattern: &Pattern, work: &mut usize) -> Option<Vec<usize>> {
+        let prefix = literal(pattern.parts().iter());
+        let suffix = literal(pattern.parts().iter().rev());
+        let shorter = prefix.char_indices().filter_map(|(at, _)| prefix.get(..at));
+        let shorter = shorter.filter_map(|prefix| self.by_prefix.get(prefix));
+        let longer = self.by_prefix.range(prefix.clone()..);
+        let longer = longer.take_while(|(other, _)| other.starts_with(&prefix));
+        let mut like = Vec::new();
+        for (other, at) in shorter.chain(longer.map(|(_, rules)| rules)).flatten() {
+            *work = work.checked_sub(1)?;
+            if other.starts_with(&suffix) || suffix.starts_with(other) {
+                like.push(*at);
+            }
+        }
+        like.sort_unstable();
+        Some(like)
+    }
+}
+
+/// The characters of the parts before the first wildcard.
+fn literal<'p>(parts: impl Iterator<Item = &'p Part>) -> String {
+    let char = |part: &Part| if let Part::Char(c) = part { Some(*c) } else { None };
+    parts.map_while(char).take(AFFIX_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::glob::pattern;
+    use std::time::{Duration, Instant};
+
+    fn never(globs: &[&str]) -> Vec<(usize, Never)> {
+        unreachable(&globs.iter().map(|glob| pattern(glob)).collect::<Vec<_>>())
+    }
+
+    fn after(at: usize, earlier: &[usize]) -> (usize, Never) {
+        (at, Never::After(earlier.to_vec()))
+    }
+
+    #[test]
+    fn from_narrow_to_wide_every_rule_can_match() {
+        assert_eq!(never(&["qemu-myguest", "qemu-*", "*"]), []);
+        assert_eq!(never(&["qemu-a*", "qemu-*b", "xen-a*", "*-a*"]), []);
+    }
+
+    #[test]
+    fn a_rule_behind_one_that_matches_the_same_can_not() {
+        assert_eq!(never(&["*", "qemu-*", "qemu-a"]), [after(1, &[0]), after(2, &[0])]);
+        assert_eq!(never(&["qemu-a", "xen-*", "qemu-a"]), [after(2, &[0])]);
+        assert_eq!(never(&["*-web", "qemu-*eb", "qemu-web"]), [after(2, &[0])]);
+    }
+
+    #[test]
+    fn the_first_that_covers_a_rule_alone_is_named_even_if_some_cover_it_together() {
+        assert_eq!(never(&["qemu-[a-m]", "qemu-[n-z]", "qemu-?", "qemu-[a-z]"]), [after(3, &[2])]);
+    }
+
+    #[test]
+    fn of_several_that_cover_a_rule_together_those_are_named_that_are_needed() {
+        assert_eq!(
+            never(&["qemu-[a-m]*", "qemu-ab", "xen-*", "qemu-[n-z]*", "qemu-[a-z]"]),
+            [after(1, &[0]), after(4, &[0, 3])]
+        );
+    }
+
+    #[test]
+    fn a_pattern_that_fits_no_guests_name_can_never_match() {
+        assert_eq!(never(&["myguest", "qemu-a/b"]), [(0, Never::NoName), (1, Never::NoName)]);
+    }
+
+    #[test]
+    fn patterns_that_are_the_same_are_found_however_many_there_are() {
+        let mut globs: Vec<String> = (0..3000).map(|n| format!("*{n}?*[ab]?")).collect();
+        globs.push(globs[0].clone());
+        let globs: Vec<&str> = globs.iter().map(String::as_str).collect();
+        assert!(never(&globs).contains(&after(3000, &[0])));
+    }
+
+    #[test]
+    fn thousands_of_rules_of_any_form_take_no_time() {
+        let forms: [fn(usize) -> String; 7] = [
+            |n| format!("qemu-web{n}"),
+            |n| format!("qemu-team{n}-*"),
+            |n| format!("*-guest{n}"),
+            |n| format!("*{n}*"),
+            |n| format!("qemu-*{n:04}*[ab]*?"),
+            |n| format!("*[ab]{}{n}*", "?".repeat(n % 50)),
+            |n| format!("q{}", "?*[!x]".repeat(n % 40)),
+        ];
+        for form in forms {
+            let patterns: Vec<Pattern> = (0..5000).map(|n| pattern(&form(n))).collect();
+            let start = Instant::now();
+            unreachable(&patterns);
+            let took = start.elapsed();
+            assert!(took < Duration::from_secs(3), "{}: {took:?}", form(11));
+        }
+    }
+}

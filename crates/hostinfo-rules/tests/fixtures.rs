@@ -1,0 +1,54 @@
+//! Whole files, good and bad, and what is said about them.
+//!
+//! Beside `NAME.conf` stands `NAME.out`: the errors of a bad file, the warnings of a good one.
+//! `UPDATE_FIXTURES=1 cargo test -p hostinfo-rules` writes it anew.
+
+// Helpers of tests may do what tests may.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hostinfo_rules::{Problem, parse};
+
+fn files(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(kind);
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|path| path.extension() == Some("conf".as_ref())).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn compare(path: &Path, problems: &[Problem]) {
+    let name = Path::new(path.file_name().unwrap());
+    let shown: String =
+        problems.iter().map(|problem| format!("{}\n", problem.show(name))).collect();
+    let golden = path.with_extension("out");
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        fs::write(&golden, &shown).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&golden).unwrap_or_default(), shown, "{}", path.display());
+}
+
+#[test]
+fn a_bad_file_has_its_errors() {
+    for path in files("bad") {
+        let Err(errors) = parse(&fs::read(&path).unwrap()) else {
+            panic!("{} is taken", path.display())
+        };
+        assert!(!errors.is_empty());
+        compare(&path, &errors);
+    }
+}
+
+#[test]
+fn a_good_file_is_taken_with_its_warnings() {
+    for path in files("good") {
+        match parse(&fs::read(&path).unwrap()) {
+            Ok(parsed) => compare(&path, &parsed.warnings),
+            Err(errors) => compare(&path, &errors),
+        }
+    }
+}
