@@ -140,32 +140,50 @@ struct Found {
     instance: Option<String>,
 }
 
-/// Every name without an instance in it, of rows and of groups.
-static PLAIN: LazyLock<HashMap<&'static str, Found>> = LazyLock::new(|| {
-    let mut plain: HashMap<&'static str, Found> = HashMap::new();
+/// A name without an instance in it, of a row or a group.
+struct Plain {
+    found: Found,
+    /// The rows in which an instance comes next.
+    instances: Range<u16>,
+}
+
+static PLAIN: LazyLock<HashMap<&'static str, Plain>> = LazyLock::new(|| {
+    let mut plain: HashMap<&'static str, Plain> = HashMap::new();
     for (id, stat) in (0..LEN).zip(STATS) {
-        for name in prefixes(stat.name).take_while(|name| !name.split('.').any(is_placeholder)) {
-            let found = plain.entry(name).or_insert(Found {
-                rows: id..id,
-                is_stat: name == stat.name,
-                instance: None,
+        let mut names = prefixes(stat.name).peekable();
+        while let Some(name) = names.next_if(|name| !name.split('.').any(is_placeholder)) {
+            let entry = plain.entry(name).or_insert(Plain {
+                found: Found { rows: id..id, is_stat: name == stat.name, instance: None },
+                instances: id..id,
             });
-            found.rows.end = id + 1;
+            entry.found.rows.end = id + 1;
+            let instance_comes_next =
+                names.peek().is_some_and(|next| next.split('.').any(is_placeholder));
+            if instance_comes_next {
+                if entry.instances.is_empty() {
+                    entry.instances.start = id;
+                }
+                entry.instances.end = id + 1;
+            }
         }
     }
     plain
 });
 
 fn find(name: &str) -> Option<Found> {
-    if let Some(found) = PLAIN.get(name) {
-        return Some(found.clone());
+    if let Some(plain) = PLAIN.get(name) {
+        return Some(plain.found.clone());
     }
     if !is_name(name) {
         return None;
     }
+    // Only the rows below the longest plain beginning can match: a guest that makes names up
+    // costs a look or two into the table, and no walk along it.
+    let group = prefixes(name).map_while(|prefix| PLAIN.get(prefix)).last()?;
     let mut all: Option<Found> = None;
-    for (id, stat) in (0..LEN).zip(STATS).filter(|(_, stat)| stat.has_instances()) {
-        let Some((is_stat, instance)) = match_row(stat.name, name) else { continue };
+    for id in group.instances.clone() {
+        let row = StatId(id).stat().name;
+        let Some((is_stat, instance)) = match_row(row, name) else { continue };
         let instance = Some(instance.to_owned());
         let found = all.get_or_insert(Found { rows: id..id, is_stat, instance });
         found.rows.end = id + 1;
@@ -200,7 +218,7 @@ fn match_row<'n>(template: &str, name: &'n str) -> Option<(bool, &'n str)> {
 }
 
 /// `a`, `a.b`, `a.b.c` of `a.b.c`.
-fn prefixes(name: &'static str) -> impl Iterator<Item = &'static str> {
+fn prefixes(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('.').filter_map(move |(at, _)| name.get(..at)).chain(std::iter::once(name))
 }
 

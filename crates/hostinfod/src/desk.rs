@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hostinfo_wire::Reply;
-use hostinfo_wire::limits::{READ_CHUNK, WRITE_DEADLINE};
+use hostinfo_wire::limits::{NONSENSE_COST, READ_CHUNK, WRITE_DEADLINE};
 
 use crate::connection::{Closed, Connection};
 use crate::engine::Engine;
@@ -90,6 +90,7 @@ impl Desk {
             };
             self.engine.answer(&frame, guest, &mut connection.nonsense, now, &mut self.reply);
             if self.reply.is_empty() {
+                guest.bytes.take(NONSENSE_COST, self.flow.bytes(), now);
                 continue;
             }
             guest.lines.take(1, lines, now);

@@ -1,6 +1,6 @@
 //! A line to its reply.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hostinfo_catalog::{Scope, StatId};
 use hostinfo_render::Answer;
@@ -95,8 +95,8 @@ impl Engine {
         }
         let picks = select(names.iter(), &guest.grant);
         let is_query = picks.iter().any(|pick| !matches!(pick, Pick::Refused(..)));
-        let wait = guest.wait(now);
-        if is_query && !wait.is_zero() {
+        let wait = if is_query { guest.wait(now) } else { Duration::ZERO };
+        if !wait.is_zero() {
             return reply.line(Code::TooSoon, retry_after(wait));
         }
         let at = Moment::new(now.saturating_duration_since(self.start));
