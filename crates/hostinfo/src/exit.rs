@@ -27,15 +27,32 @@ pub(crate) enum Failure {
     #[error("no host answers: {}\n{REMEDY}", .0.join("; "))]
     NoHost(Vec<String>),
     #[error("{}: {why}", path.display())]
-    Port { path: PathBuf, why: OpenError },
-    #[error("{}: {why}", path.display())]
-    Link { path: PathBuf, why: Broken },
+    Port { path: PathBuf, why: Trouble },
     #[error("the host does not understand this request: {0}")]
     NotUnderstood(String),
     #[error("the answer to {0:?} makes no sense; hostinfo may be older than the host")]
     Unexpected(&'static str),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
+}
+
+/// What is the matter with a port.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) enum Trouble {
+    Open(#[from] OpenError),
+    Talk(#[from] Broken),
+}
+
+impl Trouble {
+    /// Whether that is how a port is behind which no host listens.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(OpenError::Missing | OpenError::NoHardware)
+                | Self::Talk(Broken::Silent(_) | Broken::Strange | Broken::NotConnected)
+        )
+    }
 }
 
 /// What the administrator of the host has to do.
@@ -55,11 +72,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::TooSoon(_) => 4,
             Self::NoHost(_) => 5,
-            Self::Port { .. }
-            | Self::Link { .. }
-            | Self::NotUnderstood(_)
-            | Self::Unexpected(_)
-            | Self::Output(_) => 1,
+            Self::Port { .. } | Self::NotUnderstood(_) | Self::Unexpected(_) | Self::Output(_) => 1,
         }
     }
 }

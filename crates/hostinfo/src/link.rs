@@ -74,7 +74,6 @@ const HUNG_UP_PAUSE: Duration = Duration::from_millis(100);
 /// A port on which host and guest understand each other.
 pub(crate) struct Link<P> {
     port: P,
-    timeout: Duration,
     /// Read, and not yet looked at: at most [`READ_CHUNK`] bytes.
     pending: Vec<u8>,
     /// The line that has begun: at most [`REPLY_MAX`] + [`READ_CHUNK`] bytes.
@@ -82,8 +81,7 @@ pub(crate) struct Link<P> {
 }
 
 impl<P: Port> Link<P> {
-    /// Finds a footing on the port, however dirty its line is: within `timeout`, the longest
-    /// time that the host may be silent.
+    /// Finds a footing on the port, however dirty its line is, and gives up after `timeout`.
     ///
     /// # Errors
     /// [`Broken`]: no host answered.
@@ -92,7 +90,7 @@ impl<P: Port> Link<P> {
         timeout: Duration,
         mut token: impl FnMut() -> String,
     ) -> Result<Self, Broken> {
-        let mut link = Self { port, timeout, pending: Vec::new(), line: Vec::new() };
+        let mut link = Self { port, pending: Vec::new(), line: Vec::new() };
         let deadline = link.port.now() + timeout;
         let mut patience = FIRST_PATIENCE;
         let (mut connected, mut heard) = (false, false);
@@ -144,17 +142,17 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// Asks, and reads the reply to its last line.
+    /// Asks, and reads the reply to its last line. The host may be silent for `timeout`.
     ///
     /// # Errors
     /// [`Broken`]: there is no whole reply.
-    pub(crate) fn ask(&mut self, request: &str) -> Result<Vec<Line>, Broken> {
+    pub(crate) fn ask(&mut self, request: &str, timeout: Duration) -> Result<Vec<Line>, Broken> {
         let start = self.port.now();
         // By then the host has given up, too.
-        let end = start + WRITE_DEADLINE.max(self.timeout);
+        let end = start + WRITE_DEADLINE.max(timeout);
         self.port
-            .write(format!("{request}\n").as_bytes(), start + self.timeout)
-            .map_err(|error| self.broken(error, true))?;
+            .write(format!("{request}\n").as_bytes(), start + timeout)
+            .map_err(|error| broken(error, timeout, true))?;
         let mut lines = Vec::new();
         let mut length = 0;
         loop {
@@ -178,17 +176,8 @@ impl<P: Port> Link<P> {
             if now >= end {
                 return Err(Broken::Stalled);
             }
-            self.fill(end.min(now + self.timeout))
-                .map_err(|error| self.broken(error, length == 0 && self.line.is_empty()))?;
-        }
-    }
-
-    fn broken(&self, error: io::Error, at_start: bool) -> Broken {
-        match error.kind() {
-            ErrorKind::TimedOut if at_start => Broken::Silent(self.timeout),
-            ErrorKind::TimedOut => Broken::Stalled,
-            ErrorKind::NotConnected => Broken::HungUp,
-            _ => Broken::Io(error),
+            self.fill(end.min(now + timeout))
+                .map_err(|error| broken(error, timeout, length == 0 && self.line.is_empty()))?;
         }
     }
 
@@ -209,6 +198,15 @@ impl<P: Port> Link<P> {
         self.line.extend(self.pending.drain(..=end));
         self.line.pop();
         Some(std::mem::take(&mut self.line))
+    }
+}
+
+fn broken(error: io::Error, timeout: Duration, at_start: bool) -> Broken {
+    match error.kind() {
+        ErrorKind::TimedOut if at_start => Broken::Silent(timeout),
+        ErrorKind::TimedOut => Broken::Stalled,
+        ErrorKind::NotConnected => Broken::HungUp,
+        _ => Broken::Io(error),
     }
 }
 

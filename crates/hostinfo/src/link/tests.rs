@@ -85,7 +85,7 @@ fn host(reply: impl Into<Vec<u8>>) -> impl FnMut(&str) -> Vec<u8> {
 }
 
 fn ask(reply: impl Into<Vec<u8>>) -> Result<Vec<Line>, Broken> {
-    Fake::new(host(reply)).establish().unwrap().ask("get x")
+    Fake::new(host(reply)).establish().unwrap().ask("get x", TIMEOUT)
 }
 
 fn texts(lines: &[Line]) -> Vec<&str> {
@@ -103,7 +103,7 @@ fn a_line_left_dirty_is_skipped_up_to_the_token() {
         b"\xFF\0\n\n\xC3",
     ] {
         let mut link = Fake::new(host("200 x=1\n")).with(noise).establish().unwrap();
-        assert_eq!(texts(&link.ask("get x").unwrap()), ["x=1"], "{noise:?}");
+        assert_eq!(texts(&link.ask("get x", TIMEOUT).unwrap()), ["x=1"], "{noise:?}");
     }
 }
 
@@ -116,7 +116,7 @@ fn what_a_terminal_echoed_or_turned_to_crlf_does_no_harm() {
     });
     fake.pace.0 = 1;
     let mut link = fake.establish().unwrap();
-    assert_eq!(texts(&link.ask("get x y").unwrap()), ["x=1", "y=2"]);
+    assert_eq!(texts(&link.ask("get x y", TIMEOUT).unwrap()), ["x=1", "y=2"]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_reply_is_read_to_its_last_line_however_it_is_cut() {
     for cut in [1, 2, 7, 4096] {
         let mut fake = Fake::new(host("200-a=1\n403-b: not permitted\n200 c=ü\n200 more\n"));
         fake.pace.0 = cut;
-        let lines = fake.establish().unwrap().ask("get a b c").unwrap();
+        let lines = fake.establish().unwrap().ask("get a b c", TIMEOUT).unwrap();
         assert_eq!(texts(&lines), ["a=1", "b: not permitted", "c=ü"]);
         assert_eq!(lines[1].code, Code::NotPermitted);
     }
@@ -203,7 +203,7 @@ fn a_host_that_falls_silent_or_hangs_up_is_told_apart_from_one_that_does_not_ans
     }
     let mut link = Fake::new(host("")).establish().unwrap();
     link.port.connected = false;
-    assert!(matches!(link.ask("get x"), Err(Broken::HungUp)));
+    assert!(matches!(link.ask("get x", TIMEOUT), Err(Broken::HungUp)));
 }
 
 #[test]
@@ -211,6 +211,6 @@ fn a_host_that_drips_does_not_hold_up_for_longer_than_a_host_would_wait() {
     let mut link = Fake::new(host("200-x=1\n".repeat(1000))).establish().unwrap();
     link.port.pace = (1, Duration::from_secs(1));
     let start = link.port.now();
-    assert!(matches!(link.ask("get x"), Err(Broken::Stalled)));
+    assert!(matches!(link.ask("get x", TIMEOUT), Err(Broken::Stalled)));
     assert_eq!(link.port.now() - start, WRITE_DEADLINE);
 }

@@ -44,6 +44,16 @@ fn a_first_answer_that_lost_its_first_bytes_is_asked_for_again() {
 }
 
 #[test]
+fn a_port_that_is_dead_at_first_is_given_a_second_look() {
+    let start = Instant::now();
+    let host = FakeHost::raw(b"", move |line| {
+        let dead = start.elapsed() < Duration::from_millis(1200);
+        if dead { String::new() } else { simple(line) }
+    });
+    assert_eq!(run(&host, "get physcpus --timeout 1").0, 0);
+}
+
+#[test]
 fn lines_that_end_in_cr_lf_are_lines() {
     let host = FakeHost::raw(b"", |line| simple(line).replace('\n', "\r\n"));
     assert_eq!(run(&host, "get physcpus"), (0, "physcpus=1\n".to_owned(), String::new()));
