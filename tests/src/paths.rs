@@ -48,6 +48,12 @@ pub fn guest_tool() -> Result<PathBuf> {
     }
 }
 
+/// Prometheus's checker of metrics: as `scripts/setup` unpacked it, or the machine's own.
+pub fn promtool() -> PathBuf {
+    let unpacked = workspace().join("target/tools/promtool");
+    if unpacked.exists() { unpacked } else { PathBuf::from("promtool") }
+}
+
 /// `target/debug` or the like: cargo puts tests into its subfolder `deps`.
 fn profile_folder() -> Result<PathBuf> {
     let own = std::env::current_exe().context("find the path of this program")?;

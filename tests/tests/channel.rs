@@ -1,8 +1,11 @@
 //! A guest with a virtio channel.
 
-use anyhow::Result;
+use std::fs::File;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{Guest, Host, Port};
+use hostinfo_tests::{Guest, Host, Port, paths};
 
 #[test]
 fn a_shell_and_hostinfo_ask_over_a_virtio_channel() -> Result<()> {
@@ -28,5 +31,22 @@ fn a_long_reply_arrives_whole_on_a_virtio_channel() -> Result<()> {
     assert!(all.len() > 50, "{all:?}");
     let (last, before) = all.split_last().unwrap();
     assert!(last.starts_with("200 ") && before.iter().all(|line| line.starts_with("200-")));
+    Ok(())
+}
+
+#[test]
+fn what_hostinfo_writes_for_prometheus_passes_promtool() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = Guest::restore(&host.socket("a"), Port::Channel)?;
+    guest.wait_for_host()?;
+    let metrics = host.path().join("metrics");
+    std::fs::write(&metrics, guest.sh("hostinfo --format prometheus")?)?;
+    let check = Command::new(paths::promtool())
+        .args(["check", "metrics"])
+        .stdin(File::open(&metrics)?)
+        .output()
+        .context("run promtool: `scripts/setup test` fetches it")?;
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anstream::{eprintln, println};
@@ -23,6 +23,7 @@ const GENEROUS: &str = "\
 qemu-demo:
   interval = 0             # As often as it likes
   host.name = 1
+  pressure.cpu = 1
 ";
 const STRICT: &str = "\
 qemu-demo:
@@ -53,7 +54,7 @@ fn run() -> Result<()> {
     let host = Host::new(RULES)?;
     show(RULES);
     let daemon = host.start_daemon()?;
-    remark(&format!("hostinfod serves (process {})", daemon.pid()));
+    remark(&format!("hostinfod serves, as process {}.", daemon.pid()));
 
     heading("A guest called \"demo\" boots; its second serial port is a socket of the host");
     let mut guest = boot(&host.socket("demo"))?;
@@ -71,17 +72,20 @@ fn run() -> Result<()> {
     heading("The second of its rules lets it ask once in 30 seconds");
     in_guest(&mut guest, &ask("loadavg.1"))?;
 
-    heading("The host's administrator writes a rule for this guest, and restarts nothing");
+    heading("The host's administrator writes a rule for this guest on top of the others");
     change_rules(&host, &mut guest, GENEROUS, "200 host.name=")?;
 
-    heading("With hostinfo, a single static program, the guest sees more");
+    heading(
+        "Software of ours is one static program: hostinfo. On its own it shows all that is permitted",
+    );
     in_guest(&mut guest, "hostinfo")?;
 
-    heading("Is it me or my host? The host's CPUs get busy, and the guest can tell");
-    in_guest(&mut guest, CONTENTION)?;
+    heading("Is it me or my host? The guest idles, while the host gets busy");
+    in_guest(&mut guest, PRESSURE)?;
     let load = busy(&host)?;
-    remark("the host now runs four endless loops for each of its CPUs");
-    in_guest(&mut guest, CONTENTION)?;
+    remark("The host now runs four endless loops for each of its CPUs; five seconds later:");
+    std::thread::sleep(Duration::from_secs(5));
+    in_guest(&mut guest, PRESSURE)?;
     drop(load);
 
     heading("What the administrator takes away is gone at once");
@@ -97,12 +101,12 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// The guest's own CPU is busy for the time that the host looks at.
-const CONTENTION: &str = "timeout 2 sh -c 'while :; do :; done'; hostinfo get vm.cpu.contention";
+/// The share of the last ten seconds in which somebody on the host waited for a CPU.
+const PRESSURE: &str = "hostinfo get pressure.cpu.some.avg10";
 
 /// Boots under KVM where that works, and says which it was. Some machines have a /dev/kvm
 /// under which no guest ever comes up: one that has not after a few seconds never will.
-fn boot(socket: &std::path::Path) -> Result<Guest> {
+fn boot(socket: &Path) -> Result<Guest> {
     const KVM_PATIENCE: Duration = Duration::from_secs(4);
     let may_use_kvm = std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
     let start = Instant::now();
@@ -113,14 +117,18 @@ fn boot(socket: &std::path::Path) -> Result<Guest> {
         Some(guest) => (guest, "under KVM"),
         None => {
             if may_use_kvm {
-                remark("KVM is there and does not work");
+                remark("There is a /dev/kvm, but no guest comes up under it.");
             }
             let guest = Guest::boot(socket, Port::Serial, Accel::Tcg, 2 * PATIENCE)?;
-            (guest, "emulated by QEMU, for want of KVM")
+            (guest, "emulated by QEMU (TCG), for want of KVM")
         }
     };
     let kernel = guest.sh("uname -sr")?;
-    remark(&format!("{} {how}, after {:.1} s", kernel.trim(), start.elapsed().as_secs_f32()));
+    remark(&format!(
+        "{}, {how}; booted after {:.1} s",
+        kernel.trim(),
+        start.elapsed().as_secs_f32()
+    ));
     Ok(guest)
 }
 
@@ -133,7 +141,10 @@ fn change_rules(host: &Host, guest: &mut Guest, rule: &str, sign: &str) -> Resul
         let reply = guest.ask("get host.name physcpus")?;
         Ok(reply.iter().any(|line| line.replacen('-', " ", 1).starts_with(sign)))
     })?;
-    remark(&format!("in force {:.1} s later", start.elapsed().as_secs_f32()));
+    remark(&format!(
+        "In force {:.1} s later; hostinfod was told nothing and not started again.",
+        start.elapsed().as_secs_f32()
+    ));
     Ok(())
 }
 
@@ -152,9 +163,7 @@ fn busy(host: &Host) -> Result<Vec<Process>> {
 /// Shows a command in the guest and what comes of it.
 fn in_guest(guest: &mut Guest, command: &str) -> Result<()> {
     println!("    {PROMPT}guest#{PROMPT:#} {command}");
-    let output = guest.run(command)?;
-    show(&output.stdout);
-    show(&output.stderr);
+    show(&guest.run(&format!("exec 2>&1\n{command}"))?.stdout);
     Ok(())
 }
 
