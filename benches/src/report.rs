@@ -22,20 +22,19 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The daemon beside echo, from as many rounds of each: the medians, and the median of the
-    /// rounds' ratios.
+    /// The daemon beside echo: of all rounds, the one whose ratio is in the middle.
     pub(crate) fn compared(
         what: impl Into<String>,
         unit: &str,
         rounds: &[(f64, f64)],
         target: Target,
     ) -> Self {
-        let figure = |figures: Vec<f64>| with_unit(median(figures), unit);
+        let (daemon, echo) = middle(rounds);
         Self {
             what: what.into(),
-            daemon: figure(rounds.iter().map(|(daemon, _)| *daemon).collect()),
-            echo: figure(rounds.iter().map(|(_, echo)| *echo).collect()),
-            figure: median(rounds.iter().map(|(daemon, echo)| daemon / echo).collect()),
+            daemon: with_unit(daemon, unit),
+            echo: with_unit(echo, unit),
+            figure: daemon / echo,
             target,
         }
     }
@@ -88,13 +87,11 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
     table
 }
 
-/// The one in the middle, or the mean of the two: 0 of none.
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    let upper = figures.len() / 2;
-    let lower = figures.len().saturating_sub(1) / 2;
-    let at = |place: usize| figures.get(place).copied().unwrap_or_default();
-    (at(lower) + at(upper)) / 2.0
+/// The round with the median ratio.
+fn middle(rounds: &[(f64, f64)]) -> (f64, f64) {
+    let mut rounds = rounds.to_vec();
+    rounds.sort_unstable_by(|a, b| f64::total_cmp(&(a.0 / a.1), &(b.0 / b.1)));
+    rounds.get(rounds.len() / 2).copied().unwrap_or((f64::NAN, f64::NAN))
 }
 
 fn with_unit(figure: f64, unit: &str) -> String {
@@ -107,16 +104,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![9.0, 1.0, 2.0, 4.0]), 3.0);
+    fn the_round_in_the_middle_speaks_for_all() {
+        let row = Row::compared("x", "us", &[(2.0, 1.0), (30.0, 10.0), (4.0, 1.0)], Target::None);
+        assert_eq!(row.figure, 3.0);
+        assert_eq!((row.daemon.as_str(), row.echo.as_str()), ("30 us", "10 us"));
     }
 
     #[test]
-    fn a_ratio_is_that_of_the_same_round() {
-        let row = Row::compared("x", "us", &[(2.0, 1.0), (30.0, 10.0), (4.0, 1.0)], Target::None);
-        assert_eq!(row.figure, 3.0);
-        assert_eq!((row.daemon.as_str(), row.echo.as_str()), ("4 us", "1 us"));
+    fn what_was_not_measured_misses_its_target() {
+        assert!(!Row::compared("x", "us", &[], Target::AtMost(1.5)).is_good());
+        assert!(!Row::compared("x", "us", &[], Target::AtLeast(0.7)).is_good());
     }
 
     #[test]
