@@ -5,13 +5,15 @@
 //! without a wildcard, so that a statistic that nobody samples does not compile.
 
 pub mod doc;
+pub mod id;
 pub mod metric;
 pub mod resolve;
 pub mod source;
 pub mod stat;
 pub mod table;
 
+pub use id::StatId;
 pub use resolve::{Named, Scope, resolve};
 pub use source::Source;
-pub use stat::{Kind, Stat, StatId, Unit};
+pub use stat::{Kind, Stat, Unit};
 pub use table::STATS;

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use crate::stat::{Kind, StatId, Unit, is_placeholder};
+use crate::id::StatId;
+use crate::stat::{Kind, Unit, is_placeholder};
 
 /// What OpenMetrics calls a statistic.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use hostinfo_wire::name::is_name;
 
-use crate::stat::{StatId, fits, is_placeholder};
+use crate::id::StatId;
+use crate::stat::{fits, is_placeholder};
 use crate::table::{LEN, STATS};
 
 /// What a word of a request means.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Source, table::STATS};
+use crate::Source;
 
 /// What kind of figure a statistic is, as OpenMetrics means it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,31 +134,5 @@ pub fn fits(placeholder: &str, segment: &str) -> bool {
             && (segment == "0" || !segment.starts_with('0'))
     } else {
         hostinfo_wire::name::is_segment(segment)
-    }
-}
-
-/// A row of the table by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StatId(pub(crate) u16);
-
-impl StatId {
-    /// Every row, in the table's order.
-    pub fn all() -> impl DoubleEndedIterator<Item = Self> {
-        (0..crate::table::LEN).map(Self)
-    }
-
-    /// How many rows there are.
-    pub const COUNT: usize = STATS.len();
-
-    /// The row's number: below [`StatId::COUNT`].
-    pub fn index(self) -> usize {
-        usize::from(self.0)
-    }
-
-    /// The row.
-    // The number was made from the table's own length, in this crate alone.
-    #[allow(clippy::indexing_slicing)]
-    pub fn stat(self) -> &'static Stat {
-        &STATS[self.index()]
     }
 }

@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::file_error::FileError;
+
 /// Held as long as it lives; the kernel lets go when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct DirLock {
-    _directory: File,
+    directory: File,
 }
 
 /// Why the directory is not ours.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// There is none.
+    #[error("{path}: no such directory: make it by `install -d -m 0711 {path}`", path = .0.display())]
+    Missing(PathBuf),
     /// It could not be opened.
-    #[error("{path}: {error}", path = .path.display())]
-    Unreachable {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Unreachable(FileError),
     /// Another process has it.
     #[error("{path} is served by {holder} already", path = .path.display())]
     Held {
@@ -41,15 +41,25 @@ impl DirLock {
     /// # Errors
     /// Where it cannot be opened, or is locked.
     pub(crate) fn take(directory: &Path) -> Result<Self, Error> {
-        let unreachable = |error| Error::Unreachable { path: directory.into(), error };
-        let opened = File::open(directory).map_err(unreachable)?;
+        let opened = match File::open(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Missing(directory.into()));
+            }
+            other => other.map_err(FileError::of(directory)).map_err(Error::Unreachable)?,
+        };
         match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _directory: opened }),
+            Ok(()) => Ok(Self { directory: opened }),
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 Err(Error::Held { path: directory.into(), holder: holder(&opened) })
             }
-            Err(error) => Err(unreachable(error.into())),
+            Err(error) => Err(Error::Unreachable(FileError::of(directory)(error))),
         }
+    }
+}
+
+impl AsRef<File> for DirLock {
+    fn as_ref(&self) -> &File {
+        &self.directory
     }
 }
 

@@ -6,6 +6,7 @@ mod arrivals;
 mod connection;
 mod desk;
 mod engine;
+mod file_error;
 mod flow;
 mod gather;
 mod guest;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use hostinfo_rules::{Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
+use crate::file_error::FileError;
 use crate::trail::{Step, trail};
 use crate::watch::{Change, Watch, Watcher};
 
@@ -42,13 +43,8 @@ enum Pending {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// It could not be read.
-    #[error("{path}: {error}", path = .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Unreadable(FileError),
     /// It has errors.
     #[error("{}", show(.problems, .path))]
     Malformed {
@@ -73,8 +69,7 @@ impl RulesFile {
     /// # Errors
     /// Where it is bad: a daemon does not start so. Where it cannot be watched.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let watcher =
-            Watcher::new().map_err(|error| Error::Unreadable { path: path.to_owned(), error })?;
+        let watcher = Watcher::new().map_err(FileError::of(path)).map_err(Error::Unreadable)?;
         let mut file = Self {
             path: path.to_owned(),
             rules: Rules::builtin(),
@@ -188,8 +183,8 @@ impl RulesFile {
 
     /// The file's rules; `None` where there is no file.
     fn read(&self) -> Result<Option<Rules>, Error> {
-        let unreadable = |error| Error::Unreadable { path: self.path.clone(), error };
-        let Some(text) = read_text(&self.path).map_err(unreadable)? else { return Ok(None) };
+        let text = read_text(&self.path).map_err(FileError::of(&self.path));
+        let Some(text) = text.map_err(Error::Unreadable)? else { return Ok(None) };
         let parsed = hostinfo_rules::parse(&text)
             .map_err(|problems| Error::Malformed { path: self.path.clone(), problems })?;
         for warning in &parsed.warnings {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use hostinfo_wire::limits;
 
 use crate::args::Args;
+use crate::file_error::FileError;
 use crate::flow::Bound;
 
 /// Where the settings are, unless the command line says otherwise.
@@ -162,13 +163,8 @@ pub(crate) enum Output {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The file could not be read.
-    #[error("{path}: {error}", path = .path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Unreadable(FileError),
     /// The file is no TOML, or has a setting that there is not.
     #[error("{path}: {error}", path = .path.display())]
     Malformed {
@@ -191,7 +187,7 @@ impl Settings {
             Err(error) if args.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
                 String::new()
             }
-            other => other.map_err(|error| Error::Unreadable { path: path.into(), error })?,
+            other => other.map_err(FileError::of(path)).map_err(Error::Unreadable)?,
         };
         let mut settings: Self = toml::from_str(&text)
             .map_err(|error| Error::Malformed { path: path.into(), error: Box::new(error) })?;
@@ -252,6 +248,6 @@ mod tests {
     #[test]
     fn a_settings_file_that_was_named_has_to_be_there() {
         let args = Args::parse_from(["hostinfod", "--config", "/nonexistent/x"]);
-        assert!(matches!(Settings::load(&args), Err(Error::Unreadable { .. })));
+        assert!(matches!(Settings::load(&args), Err(Error::Unreadable(_))));
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
+use crate::file_error::FileError;
 use crate::lock::{self, DirLock};
 use crate::watch::{Change, Watch, Watcher};
 
@@ -16,13 +17,7 @@ pub(crate) struct SocketDir {
     path: PathBuf,
     watcher: Watcher,
     watch: Option<Watch>,
-    present: Option<Present>,
-}
-
-#[derive(Debug)]
-struct Present {
-    directory: File,
-    _lock: DirLock,
+    present: Option<DirLock>,
 }
 
 /// What has happened in it.
@@ -46,11 +41,11 @@ impl SocketDir {
     /// # Errors
     /// Where it cannot be, or another daemon has it.
     pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
-        let unreachable = |error| lock::Error::Unreachable { path: path.to_owned(), error };
-        let watcher = Watcher::new().map_err(unreachable)?;
+        let watcher =
+            Watcher::new().map_err(FileError::of(path)).map_err(lock::Error::Unreachable)?;
         let mut directory = Self { path: path.to_owned(), watcher, watch: None, present: None };
         match directory.enter() {
-            Err(error @ lock::Error::Unreachable { .. }) if await_it => {
+            Err(error @ (lock::Error::Missing(_) | lock::Error::Unreachable(_))) if await_it => {
                 tracing::warn!("{error}: no guests are served from there");
                 directory.leave();
             }
@@ -66,7 +61,7 @@ impl SocketDir {
 
     /// It itself, while it is there.
     pub(crate) fn directory(&self) -> Option<&File> {
-        self.present.as_ref().map(|present| &present.directory)
+        self.present.as_ref().map(AsRef::as_ref)
     }
 
     /// What tells that something has happened.
@@ -101,16 +96,15 @@ impl SocketDir {
     }
 
     fn enter(&mut self) -> Result<(), lock::Error> {
-        let unreachable = |error| lock::Error::Unreachable { path: self.path.clone(), error };
         let lock = DirLock::take(&self.path)?;
-        let watch = self.watcher.add(&self.path, WATCHED).map_err(unreachable)?;
-        let directory = File::open(&self.path).map_err(unreachable)?;
+        let watch = self.watcher.add(&self.path, WATCHED);
+        let watch = watch.map_err(FileError::of(&self.path)).map_err(lock::Error::Unreachable)?;
         if let Some(before) = self.watch.replace(watch)
             && before != watch
         {
             self.watcher.remove(before);
         }
-        self.present = Some(Present { directory, _lock: lock });
+        self.present = Some(lock);
         Ok(())
     }
 

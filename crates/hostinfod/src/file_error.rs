@@ -1,0 +1,52 @@
+//! What went wrong with a file, and what would mend it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of the system about one file or directory.
+#[derive(Debug)]
+pub(crate) struct FileError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl std::error::Error for FileError {}
+
+impl FileError {
+    /// For `map_err`.
+    pub(crate) fn of<E: Into<io::Error>>(path: &Path) -> impl Fn(E) -> Self {
+        let path = path.to_owned();
+        move |error| Self { path: path.clone(), error: error.into() }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.error.to_string();
+        // Nobody mends a file by the number of an error.
+        let text = text.split(" (os error ").next().unwrap_or_default();
+        write!(out, "{}: {text}", self.path.display())?;
+        match self.error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                out.write_str(": the user that hostinfod runs as has to be let in")
+            }
+            io::ErrorKind::StorageFull => out.write_str(": make room on that file system"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_named_and_the_number_of_the_error_is_not() {
+        let error = FileError::of::<io::Error>(Path::new("/a"))(io::Error::from_raw_os_error(13));
+        assert_eq!(
+            error.to_string(),
+            "/a: Permission denied: the user that hostinfod runs as has to be let in"
+        );
+    }
+}
