@@ -1,6 +1,7 @@
 //! What can go wrong, in words with a remedy, and the exit status that stands for it.
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -87,8 +88,14 @@ pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            crate::output::complain(&failure);
+            complain(&failure);
             ExitCode::from(failure.status())
         }
     }
+}
+
+/// Says something on stderr.
+pub(crate) fn complain(what: impl Display) {
+    // Where stderr takes nothing there is nobody to tell.
+    let _ = writeln!(io::stderr(), "hostinfo: {what}");
 }

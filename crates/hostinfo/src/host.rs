@@ -79,7 +79,7 @@ impl<'a> Host<'a> {
     fn sit_out(&mut self, wait: Duration) {
         self.connection = None;
         if wait >= LONG_WAIT && std::io::stderr().is_terminal() {
-            crate::output::complain(format_args!(
+            crate::exit::complain(format_args!(
                 "too soon, asking again in {}",
                 crate::units::duration(wait)
             ));

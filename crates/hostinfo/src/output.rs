@@ -1,9 +1,8 @@
 //! stdout for answers, stderr for everything else.
 
-use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, complain};
 
 /// What is shown of a reply.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,10 +28,4 @@ impl Shown {
         let complete = self.refusals.is_empty() && !self.partial;
         Ok(if complete { Outcome::Complete } else { Outcome::Partial })
     }
-}
-
-/// Says something on stderr.
-pub(crate) fn complain(what: impl Display) {
-    // Where stderr takes nothing there is nobody to tell.
-    let _ = writeln!(io::stderr(), "hostinfo: {what}");
 }
