@@ -16,7 +16,7 @@ const INIT: &str = include_str!("init.sh");
 /// What a saved state depends on besides the files: how the machine is made.
 const MACHINE: &str = include_str!("machine.rs");
 
-/// What the cloud kernel has as modules and a virtio channel needs, in the order in which they
+/// What cloud kernels may have as modules and a virtio channel needs, in the order in which they
 /// need each other.
 const MODULES: [&str; 6] = [
     "virtio/virtio_ring",
@@ -84,7 +84,7 @@ fn build(busybox: &Path, tool: &Path, drivers: &Path, archive: &Path) -> Result<
     pack(root, archive)
 }
 
-/// Copies a module, which newer kernels' packages compress.
+/// Copies a module. Newer kernels' packages compress them, or have them in the kernel itself.
 fn unpack(drivers: &Path, module: &str, to: &Path) -> Result<()> {
     let plain = drivers.join(format!("{module}.ko"));
     if plain.exists() {
@@ -92,6 +92,9 @@ fn unpack(drivers: &Path, module: &str, to: &Path) -> Result<()> {
         return Ok(());
     }
     let packed = drivers.join(format!("{module}.ko.xz"));
+    if !packed.exists() {
+        return Ok(());
+    }
     let status = Command::new("xz")
         .arg("-dc")
         .arg(&packed)
