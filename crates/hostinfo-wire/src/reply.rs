@@ -40,15 +40,29 @@ impl Code {
         Self::ALL.into_iter().find(|code| *code as u16 == number)
     }
 
+    /// As it stands at the beginning of a line.
+    fn digits(self) -> &'static str {
+        match self {
+            Self::Done => "200",
+            Self::NotARequest => "400",
+            Self::NotPermitted => "403",
+            Self::NoSuchStatistic => "404",
+            Self::TooSoon => "429",
+            Self::Unavailable => "503",
+        }
+    }
+
     /// Whether a line that got only such codes is nonsense: see the protocol's quiet rule.
     pub fn is_nonsense(self) -> bool {
         matches!(self, Self::NotARequest | Self::NoSuchStatistic)
     }
 }
 
+const CODE_DIGITS: usize = 3;
+
 impl fmt::Display for Code {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", *self as u16)
+        out.write_str(self.digits())
     }
 }
 
@@ -136,8 +150,9 @@ impl Reply {
         self.makes_sense |= !code.is_nonsense();
         self.granted |= code == Code::Done;
         self.last_line = self.bytes.len();
+        self.bytes.extend_from_slice(code.digits().as_bytes());
         // Writing to a vector does not fail.
-        let _ = writeln!(self.bytes, "{code}-{text}");
+        let _ = writeln!(self.bytes, "-{text}");
     }
 
     /// Adds the line of a name that got no value.
@@ -176,7 +191,6 @@ impl Reply {
             self.line(Code::Unavailable, REPLY_TOO_LONG);
             self.bytes.shrink_to(REPLY_MAX);
         }
-        const CODE_DIGITS: usize = 3;
         if let Some(mark) = self.bytes.get_mut(self.last_line + CODE_DIGITS) {
             *mark = b' ';
         }
@@ -201,7 +215,7 @@ impl<'a> ReplyLine<'a> {
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let line = std::str::from_utf8(line).ok()?;
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let (code, rest) = line.split_at_checked(3)?;
+        let (code, rest) = line.split_at_checked(CODE_DIGITS)?;
         let code = Code::from_number(code.parse().ok()?)?;
         let (last, text) = match rest.strip_prefix(' ') {
             Some(text) => (true, text),
@@ -221,6 +235,14 @@ mod tests {
         reply.line(Code::Done, "a=1");
         reply.refuse("b", &Refusal::NotPermitted);
         assert_eq!(reply.end(), b"200-a=1\n403 b: not permitted\n");
+    }
+
+    #[test]
+    fn the_digits_of_a_code_are_its_number() {
+        for code in Code::ALL {
+            assert_eq!(code.digits(), (code as u16).to_string());
+            assert_eq!(code.digits().len(), CODE_DIGITS);
+        }
     }
 
     #[test]

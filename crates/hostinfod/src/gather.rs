@@ -29,13 +29,13 @@ pub(crate) fn gather<'a>(
 ) -> Vec<Answer<'a>> {
     let extent = Extent::of(&picks, guest, host, at);
     let mut sources = Sources { guest, host, at, extent };
-    let mut answered = HashSet::new();
+    let mut answered = Answered::default();
     let mut answers = Vec::with_capacity(picks.len());
     for pick in picks {
         match pick {
             Pick::Refused(name, refusal) => answers.push(Answer::Refused { name, refusal }),
             Pick::Stat(stat, instance) => {
-                if answered.insert((stat, instance.clone())) {
+                if answered.is_first(stat, instance.as_deref()) {
                     answers.push(match sources.value(stat) {
                         Ok(value) => {
                             Answer::Value { stat, instance: instance.map(Cow::Owned), value }
@@ -49,7 +49,7 @@ pub(crate) fn gather<'a>(
             }
             Pick::Group(name, scope) => {
                 if let Err(refusal) = sources.group(&scope, |stat, value| {
-                    if answered.insert((stat, None)) {
+                    if answered.is_first(stat, None) {
                         answers.push(Answer::Value { stat, instance: None, value });
                     }
                 }) {
@@ -59,6 +59,28 @@ pub(crate) fn gather<'a>(
         }
     }
     answers
+}
+
+/// What has its answer in this reply. Nearly all is without an instance: a table does for that.
+struct Answered {
+    rows: [bool; StatId::COUNT],
+    instances: HashSet<(StatId, String)>,
+}
+
+impl Default for Answered {
+    fn default() -> Self {
+        Self { rows: [false; StatId::COUNT], instances: HashSet::new() }
+    }
+}
+
+impl Answered {
+    /// Whether it had none; it has one now.
+    fn is_first(&mut self, stat: StatId, instance: Option<&str>) -> bool {
+        match (instance, self.rows.get_mut(stat.index())) {
+            (None, Some(answered)) => !std::mem::replace(answered, true),
+            (instance, _) => self.instances.insert((stat, instance.unwrap_or_default().to_owned())),
+        }
+    }
 }
 
 /// Everything that values come from.
@@ -135,23 +157,13 @@ struct Extent {
 impl Extent {
     /// Looked for only where one of the two is asked. What it samples is what the reply samples.
     fn of(picks: &[Pick<'_>], guest: &Guest, host: &mut Host, at: Moment) -> Self {
-        let sources: Vec<Source> = picks
-            .iter()
-            .flat_map(|pick| match pick {
-                Pick::Refused(..) => Vec::new(),
-                Pick::Stat(stat, _) => vec![stat.stat().source],
-                Pick::Group(_, scope) => {
-                    permitted(scope, &guest.grant).map(|stat| stat.stat().source).collect()
-                }
-            })
-            .collect();
         let mut extent = Self::default();
-        let is_asked =
-            |source: &Source| matches!(source, Source::Own(Own::SampleAge | Own::Window));
-        if !sources.iter().any(is_asked) {
+        let tells_extent =
+            |source| matches!(source, Source::Own(Own::SampleAge) | Source::Own(Own::Window));
+        if !sources(picks, guest).any(tells_extent) {
             return extent;
         }
-        for source in sources {
+        for source in sources(picks, guest) {
             if let Source::Host(what) = source
                 && host.value(what, at).is_ok()
             {
@@ -163,4 +175,17 @@ impl Extent {
         }
         extent
     }
+}
+
+/// The sources of everything that is picked.
+fn sources<'a>(picks: &'a [Pick<'_>], guest: &'a Guest) -> impl Iterator<Item = Source> + 'a {
+    picks.iter().flat_map(|pick| {
+        let (stat, scope) = match pick {
+            Pick::Refused(..) => (None, None),
+            Pick::Stat(stat, _) => (Some(*stat), None),
+            Pick::Group(_, scope) => (None, Some(scope)),
+        };
+        let group = scope.into_iter().flat_map(|scope| permitted(scope, &guest.grant));
+        stat.into_iter().chain(group).map(|stat| stat.stat().source)
+    })
 }

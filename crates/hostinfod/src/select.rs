@@ -20,11 +20,13 @@ pub(crate) enum Pick<'a> {
 
 /// The picks of a query, in the order of its words; a word said twice counts once.
 pub(crate) fn select<'a>(words: impl Iterator<Item = &'a str>, grant: &Grant) -> Vec<Pick<'a>> {
+    let mut words = words.map(lower_case);
+    let Some(first) = words.next() else { return Vec::new() };
+    let mut picks = vec![pick(first.clone(), grant)];
+    // Most queries end here.
     let mut seen = HashSet::new();
-    let mut picks = Vec::new();
     for word in words {
-        let word = lower_case(word);
-        if seen.insert(word.clone()) {
+        if word != first && seen.insert(word.clone()) {
             picks.push(pick(word, grant));
         }
     }
