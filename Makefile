@@ -1,6 +1,6 @@
 # `make` lists what there is to make. Everything starts from a clean clone on Debian.
 
-export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+export PATH := $(CURDIR)/target/tools:$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 # What runs in a guest needs nothing of the guest: no libc, no loader.
 GUEST_TOOL = cargo build --release --target x86_64-unknown-linux-musl -p hostinfo

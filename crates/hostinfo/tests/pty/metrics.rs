@@ -1,4 +1,4 @@
-//! The classic format of Prometheus, as Prometheus' own tool sees it.
+//! Metrics as Prometheus' own tool sees them.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -38,23 +38,52 @@ fn all() -> String {
 
 #[test]
 fn promtool_finds_nothing_to_say_about_all_statistics() {
+    let text = shown("prometheus");
+    assert!(text.lines().filter(|line| !line.starts_with('#')).count() > StatId::COUNT);
+    let (success, said) = promtool(&["check", "metrics"], &text);
+    assert!(success && said.is_empty(), "{said}");
+}
+
+#[test]
+fn prometheus_reads_all_statistics_as_openmetrics() {
+    // Only for loading into a database does promtool parse OpenMetrics, and that wants times.
+    let timed = |line: &str| match line.starts_with('#') {
+        true => format!("{line}\n"),
+        false => format!("{line} 1700000000\n"),
+    };
+    let text: String = shown("openmetrics").lines().map(timed).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metrics");
+    std::fs::write(&file, text).unwrap();
+    let blocks = folder.path().join("blocks");
+    let paths = [file.to_str().unwrap(), blocks.to_str().unwrap()];
+    let (success, said) =
+        promtool(&["tsdb", "create-blocks-from", "openmetrics", paths[0], paths[1]], "");
+    assert!(success, "{said}");
+}
+
+/// What the tool makes of everything in that format.
+fn shown(format: &str) -> String {
     let host = FakeHost::new(|line| {
         assert_eq!(line, "metrics *");
         all()
     });
-    let (status, text, errors) = run(&host, "--format prometheus");
+    let (status, text, errors) = run(&host, &format!("--format {format}"));
     assert_eq!((status, errors.as_str()), (0, ""));
-    assert!(text.lines().filter(|line| !line.starts_with('#')).count() > StatId::COUNT);
+    text
+}
 
+/// Whether it succeeds, and all that it says.
+fn promtool(args: &[&str], input: &str) -> (bool, String) {
     let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
+        .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("promtool, of Debian's package prometheus, has to be there");
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        .expect("promtool, of Debian's package prometheus, has to be there: scripts/setup test");
+    promtool.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
