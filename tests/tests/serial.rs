@@ -60,6 +60,17 @@ fn who_comes_after_a_getty_is_answered() -> Result<()> {
 }
 
 #[test]
+fn an_old_answer_that_nobody_read_is_not_taken_for_the_next_one() -> Result<()> {
+    let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
+    // The answers come while the port is closed, and what is left of them at its next opening.
+    let answer = guest
+        .sh("for turn in 1 2 3; do echo 'get physcpus memory' >/dev/ttyS1; sleep 0.1; done
+        printf 'half a line' >/dev/ttyS1; hostinfo get vm.name")?;
+    assert_eq!(answer, "vm.name=a\n");
+    Ok(())
+}
+
+#[test]
 fn hostinfo_alone_prints_a_summary() -> Result<()> {
     let (_host, _daemon, mut guest) = served_guest("")?;
     let summary = guest.sh("hostinfo")?;
