@@ -79,15 +79,13 @@ impl Desk {
         now: Instant,
     ) -> Result<Next, Closed> {
         let lines = self.flow.lines();
-        loop {
+        while !input.is_empty() {
             let wait = guest.lines.wait(1, lines, now);
             if !wait.is_zero() {
                 connection.hold(input);
                 return Ok(Next::At(now + wait));
             }
-            let Some(frame) = connection.framer.next(&mut input) else {
-                return Ok(Next::WhenRead);
-            };
+            let Some(frame) = connection.framer.next(&mut input) else { break };
             self.engine.answer(&frame, guest, &mut connection.nonsense, now, &mut self.reply);
             if self.reply.is_empty() {
                 guest.bytes.take(NONSENSE_COST, self.flow.bytes(), now);
@@ -99,9 +97,13 @@ impl Desk {
                 return Ok(Next::WhenWritten(since + WRITE_DEADLINE));
             }
         }
+        Ok(Next::WhenRead)
     }
 }
 
 // READ_CHUNK is 4,096.
 #[allow(clippy::cast_possible_truncation)]
 const CHUNK: u32 = READ_CHUNK as u32;
+
+#[cfg(test)]
+mod tests;

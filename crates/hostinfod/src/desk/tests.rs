@@ -1,0 +1,156 @@
+use super::*;
+
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, SystemTime};
+
+use hostinfo_rules::Rules;
+use hostinfo_sample::{Host, Roots};
+
+use crate::guest::{Name, Session};
+
+/// A guest at the other end of a socket, and a desk that serves it.
+struct Scene {
+    desk: Desk,
+    guest: Guest,
+    connection: Connection,
+    far_end: UnixStream,
+    now: Instant,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let now = Instant::now();
+        let (far_end, near_end) = UnixStream::pair().unwrap();
+        near_end.set_nonblocking(true).unwrap();
+        far_end.set_nonblocking(true).unwrap();
+        let nowhere = Roots { proc: "/nonexistent".into(), sys: "/nonexistent".into() };
+        let session = Session { id: "s".to_owned(), start: SystemTime::UNIX_EPOCH };
+        let name = Name::parse("qemu-a").unwrap();
+        let grant = Rules::builtin().decide(name.whole());
+        Self {
+            desk: Desk::new(Engine::new(Host::new(nowhere), now), Flow::default()),
+            guest: Guest::new(name, grant, String::new(), session),
+            connection: Connection::new(OwnedFd::from(near_end), now),
+            far_end,
+            now,
+        }
+    }
+
+    fn say(&mut self, text: &str) -> usize {
+        self.far_end.write(text.as_bytes()).unwrap_or(0)
+    }
+
+    fn turn(&mut self) -> Next {
+        self.desk.serve(&mut self.connection, &mut self.guest, self.now).unwrap()
+    }
+
+    fn hear(&mut self) -> String {
+        let mut heard = Vec::new();
+        let _ = self.far_end.read_to_end(&mut heard);
+        String::from_utf8(heard).unwrap()
+    }
+}
+
+#[test]
+fn lines_are_answered_in_order_as_they_come() {
+    let mut scene = Scene::new();
+    scene.say("ping a\nping b\npi");
+    assert_eq!(scene.turn(), Next::WhenRead);
+    assert_eq!(scene.hear(), "200 pong a\n200 pong b\n");
+    scene.say("ng c\n");
+    scene.turn();
+    assert_eq!(scene.hear(), "200 pong c\n");
+}
+
+#[test]
+fn a_burst_of_lines_is_answered_and_what_is_over_it_waits_and_is_not_lost() {
+    let mut scene = Scene::new();
+    let lines: String = (0..50).map(|number| format!("ping {number}\n")).collect();
+    scene.say(&lines);
+    let Next::At(at) = scene.turn() else { panic!("no wait") };
+    assert_eq!(scene.hear().lines().count(), 40);
+    assert!(at > scene.now && at <= scene.now + Duration::from_millis(50), "20 lines a second");
+    scene.now += Duration::from_millis(500);
+    assert_eq!(scene.turn(), Next::WhenRead);
+    assert_eq!(scene.hear().lines().last(), Some("200 pong 49"));
+}
+
+#[test]
+fn at_most_one_chunk_is_read_in_a_turn() {
+    let mut scene = Scene::new();
+    scene.say(&"#".repeat(READ_CHUNK * 2));
+    scene.say("\nping\n");
+    scene.turn();
+    scene.turn();
+    assert_eq!(scene.hear(), "");
+    scene.turn();
+    assert_eq!(scene.hear(), "200 pong\n");
+}
+
+#[test]
+fn a_flood_is_read_up_to_its_bound_and_then_left_where_it_is() {
+    let mut scene = Scene::new();
+    let flood = "200 an echo\n".repeat(1000);
+    let mut read = 0;
+    let next = loop {
+        read += scene.say(&flood);
+        match scene.turn() {
+            Next::WhenRead => assert!(read < 5 * 1024 * 1024, "no end"),
+            next => break next,
+        }
+    };
+    let Next::At(at) = next else { panic!("{next:?}") };
+    assert!(read >= 4 * 1024 * 1024, "{read}");
+    assert!(at <= scene.now + Duration::from_millis(63), "64 KiB a second, in chunks of 4 KiB");
+    scene.now = at;
+    assert_eq!(scene.turn(), Next::WhenRead);
+}
+
+#[test]
+fn short_lines_of_nonsense_use_up_the_bytes_sooner() {
+    let mut scene = Scene::new();
+    let flood = "x\n".repeat(2048);
+    let mut lines = 0;
+    while scene.turn() == Next::WhenRead {
+        lines += scene.say(&flood) / 2;
+        assert!(lines < 400_000, "no end");
+    }
+}
+
+#[test]
+fn a_guest_that_does_not_read_holds_one_reply_and_60_seconds() {
+    let mut scene = Scene::new();
+    // What fits into the socket is sent; then one reply is kept, and no more is read.
+    let next = loop {
+        scene.say("help\n");
+        scene.now += Duration::from_millis(50);
+        match scene.turn() {
+            Next::WhenRead => {}
+            next => break next,
+        }
+    };
+    assert_eq!(next, Next::WhenWritten(scene.now + WRITE_DEADLINE));
+    scene.say("ping after\n");
+    let begun = scene.now;
+    scene.now += Duration::from_secs(1);
+    assert_eq!(scene.turn(), Next::WhenWritten(begun + WRITE_DEADLINE));
+
+    // It reads after all, and nothing is missing.
+    let mut heard = scene.hear();
+    while scene.turn() != Next::WhenRead || !heard.ends_with("pong after\n") {
+        heard += &scene.hear();
+    }
+    assert!(heard.lines().all(|line| line.starts_with("200")));
+}
+
+#[test]
+fn the_end_of_a_connection_comes_behind_what_was_sent_before_it() {
+    let mut scene = Scene::new();
+    scene.say("ping a\n");
+    scene.far_end.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(scene.turn(), Next::WhenRead);
+    assert_eq!(scene.hear(), "200 pong a\n");
+    assert!(scene.desk.serve(&mut scene.connection, &mut scene.guest, scene.now).is_err());
+}
