@@ -25,7 +25,7 @@ pub(crate) enum Next {
     WhenRead,
     /// When there is room for the rest of a reply, and at the latest then it is over.
     WhenWritten(Instant),
-    /// At that time: it has used up what it may send.
+    /// At that time: it has used up its turn, or what it may send.
     At(Instant),
 }
 
@@ -40,7 +40,8 @@ impl Desk {
         self.flow = flow;
     }
 
-    /// Gives a guest its turn: at most one chunk is read, so that none has many turns at once.
+    /// Gives a guest its turn: at most one chunk is read and one line answered, so that no other
+    /// waits longer than that takes.
     ///
     /// # Errors
     /// [`Closed`].
@@ -92,9 +93,14 @@ impl Desk {
                 continue;
             }
             guest.lines.take(1, lines, now);
-            if let Some(since) = connection.send(self.reply.end(), now)? {
-                connection.hold(input);
+            let unsent_since = connection.send(self.reply.end(), now)?;
+            connection.hold(input);
+            if let Some(since) = unsent_since {
                 return Ok(Next::WhenWritten(since + WRITE_DEADLINE));
+            }
+            if !input.is_empty() {
+                // A burst of queries for everything is not answered at one go: others wait.
+                return Ok(Next::At(now));
             }
         }
         Ok(Next::WhenRead)

@@ -190,7 +190,7 @@ impl RulesFile {
         for warning in &parsed.warnings {
             tracing::warn!("{}", warning.show(&self.path));
         }
-        tracing::info!("{}: {} rules in force", self.path.display(), parsed.rules.len());
+        tracing::info!(rules = parsed.rules.len(), "{}: in force", self.path.display());
         Ok(Some(parsed.rules))
     }
 }
