@@ -20,13 +20,13 @@ const RULES: &str = include_str!("../../demo.conf");
 
 /// What the administrator puts on top of it.
 const GENEROUS: &str = "\
-qemu-demo:
+kvm-demo:
   interval = 0             # As often as it likes
   host.name = 1
   pressure.cpu = 1
 ";
 const STRICT: &str = "\
-qemu-demo:
+kvm-demo:
   interval = 0
   physcpus = 0             # Not this one any more
 ";
@@ -56,29 +56,27 @@ fn run() -> Result<()> {
     let daemon = host.start_daemon()?;
     remark(&format!("hostinfod serves, as process {}.", daemon.pid()));
 
-    heading("A guest called \"demo\" boots; its second serial port is a socket of the host");
-    let mut guest = boot(&host.socket("demo"))?;
+    heading("A guest boots; its second serial port is the host's socket kvm-demo: the last rule's");
+    let mut guest = boot(&host.sockets().join("kvm-demo"))?;
     guest.wait_for_host()?;
 
     heading("It has no software of ours: a shell is enough to ask");
-    let ask = |name| {
-        format!(
-            "exec 3<>/dev/ttyS1; stty raw -echo <&3; \
-             echo {name} >&3; read -r answer <&3; echo \"$answer\""
-        )
-    };
-    in_guest(&mut guest, &ask("physcpus"))?;
+    let ask = "ask() { echo $1 >&3; read -r answer <&3; echo \"$answer\"; }";
+    let open = format!("exec 3<>/dev/ttyS1; stty raw -echo <&3; {ask}");
+    in_guest(&mut guest, &format!("{open}\nask physcpus"))?;
 
-    heading("The second of its rules lets it ask once in 30 seconds");
-    in_guest(&mut guest, &ask("loadavg.1"))?;
+    heading(
+        "Software of ours is one static program: hostinfo. Alone it shows all that is permitted",
+    );
+    in_guest(&mut guest, "hostinfo --wait")?;
+
+    heading("The rule lets this guest ask once a second");
+    in_guest(&mut guest, &format!("{open}\nsleep 1; ask loadavg.1; ask loadavg.1"))?;
+    in_guest(&mut guest, "hostinfo --wait get loadavg.1")?;
 
     heading("The host's administrator writes a rule for this guest on top of the others");
     change_rules(&host, &mut guest, GENEROUS, "200 host.name=")?;
-
-    heading(
-        "Software of ours is one static program: hostinfo. On its own it shows all that is permitted",
-    );
-    in_guest(&mut guest, "hostinfo")?;
+    in_guest(&mut guest, "hostinfo get host.name")?;
 
     heading("Is it me or my host? The guest idles, while the host gets busy");
     in_guest(&mut guest, PRESSURE)?;
@@ -162,7 +160,9 @@ fn busy(host: &Host) -> Result<Vec<Process>> {
 
 /// Shows a command in the guest and what comes of it.
 fn in_guest(guest: &mut Guest, command: &str) -> Result<()> {
-    println!("    {PROMPT}guest#{PROMPT:#} {command}");
+    for line in command.lines() {
+        println!("    {PROMPT}guest#{PROMPT:#} {line}");
+    }
     show(&guest.run(&format!("exec 2>&1\n{command}"))?.stdout);
     Ok(())
 }
