@@ -98,7 +98,7 @@ impl<'a> Sources<'a, '_> {
             Source::Host(what) => {
                 self.host.value(what, self.at).map_err(|absent| Refusal::Unavailable(absent.reason))
             }
-            Source::NotYet => Err(Refusal::Unavailable(NOT_YET.into())),
+            Source::Vmm(_) | Source::NotYet => Err(Refusal::Unavailable(NOT_YET.into())),
         }
     }
 

@@ -1,0 +1,279 @@
+//! What the host's kernel tells of the host.
+
+/// What is read below `/proc` and `/sys`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// `/proc/sys/kernel`, DMI.
+    Identity(Identity),
+    /// `/proc/cpuinfo`: the model's name.
+    CpuModel,
+    /// `/sys/devices/system/cpu`, `/sys/devices/system/node`.
+    Topology(Topology),
+    /// `/sys/devices/system/cpu/cpu*/cpufreq`.
+    Frequency(Frequency),
+    /// `/sys/devices/system/cpu/cpu*/thermal_throttle`.
+    Throttles,
+    /// `/proc/stat`, first line, since boot.
+    CpuTime(CpuTime),
+    /// `/proc/stat`, first line, over the window.
+    CpuShare(CpuShare),
+    /// `/proc/stat`, `btime`.
+    BootTime,
+    /// `/proc/stat`, `procs_running`.
+    ProcsRunning,
+    /// `/proc/loadavg`.
+    Load(Load),
+    /// `/proc/pressure`.
+    Pressure(Resource, Stall, PressureFigure),
+    /// `/proc/meminfo`.
+    Memory(Memory),
+    /// `/sys/kernel/mm/ksm`.
+    KsmSaved,
+    /// `/proc/vmstat`.
+    Paging(Paging),
+    /// `/proc/diskstats`, physical disks summed, since boot.
+    Disk(Disk),
+    /// `/proc/diskstats`, physical disks, over the window.
+    DiskBusy,
+    /// `/proc/net/dev`, physical interfaces summed, since boot.
+    Net(Direction, Traffic),
+}
+
+/// What names the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// The host's name.
+    HostName,
+    /// The kernel's release.
+    Kernel,
+    /// Who made the machine.
+    Vendor,
+    /// Which machine it is.
+    Product,
+}
+
+/// Counts of online CPUs and what they are part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// Online logical CPUs.
+    Online,
+    /// Packages.
+    Sockets,
+    /// Physical cores.
+    Cores,
+    /// Hardware threads.
+    Threads,
+    /// NUMA nodes.
+    Nodes,
+}
+
+/// Clock frequencies, as the mean of the online CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frequency {
+    /// Now.
+    Current,
+    /// At the most.
+    Maximum,
+}
+
+/// Where the host's CPU time went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuTime {
+    /// Processes, guests' time taken out.
+    User,
+    /// Processes of low priority, guests' time taken out.
+    Nice,
+    /// The kernel.
+    System,
+    /// Nothing to do.
+    Idle,
+    /// Nothing to do but wait for I/O.
+    Iowait,
+    /// Hardware interrupts.
+    Irq,
+    /// Software interrupts.
+    Softirq,
+    /// Taken by the host's own hypervisor.
+    Steal,
+    /// Guests' vCPUs, low priority included.
+    Guest,
+}
+
+/// Shares of the host's CPU time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuShare {
+    /// All but idle and waiting for I/O.
+    Busy,
+    /// Waiting for I/O.
+    Iowait,
+    /// Taken by the host's own hypervisor.
+    Steal,
+}
+
+/// The time over which a load average is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// One minute.
+    One,
+    /// Five minutes.
+    Five,
+    /// Fifteen minutes.
+    Fifteen,
+}
+
+/// What tasks wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// A CPU.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// I/O.
+    Io,
+}
+
+/// How many tasks wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// At least one.
+    Some,
+    /// All that are not idle.
+    Full,
+}
+
+/// Which figure of a pressure line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PressureFigure {
+    /// Share of the last 10 s.
+    Avg10,
+    /// Share of the last 60 s.
+    Avg60,
+    /// Share of the last 300 s.
+    Avg300,
+    /// Time since boot.
+    Total,
+}
+
+/// Figures of `/proc/meminfo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// MemTotal.
+    Total,
+    /// MemAvailable.
+    Available,
+    /// MemFree.
+    Free,
+    /// Cached.
+    Cached,
+    /// Dirty.
+    Dirty,
+    /// HugePages_Total, in bytes.
+    HugepagesTotal,
+    /// HugePages_Free, in bytes.
+    HugepagesFree,
+    /// HugePages_Rsvd, in bytes.
+    HugepagesReserved,
+    /// HugePages_Surp, in bytes.
+    HugepagesSurplus,
+    /// SwapTotal.
+    SwapTotal,
+    /// SwapFree.
+    SwapFree,
+}
+
+/// Figures of `/proc/vmstat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// pswpin, in bytes.
+    SwapIn,
+    /// pswpout, in bytes.
+    SwapOut,
+    /// pgpgin, in bytes.
+    In,
+    /// pgpgout, in bytes.
+    Out,
+    /// pgmajfault.
+    MajorFaults,
+    /// allocstall, all zones.
+    ReclaimStalls,
+    /// workingset_refault, file and anonymous.
+    Refaults,
+    /// oom_kill.
+    OomKills,
+}
+
+/// Figures of `/proc/diskstats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// Bytes read.
+    ReadBytes,
+    /// Reads completed.
+    ReadOps,
+    /// Time that reads took, each for itself.
+    ReadSeconds,
+    /// Bytes written.
+    WriteBytes,
+    /// Writes completed.
+    WriteOps,
+    /// Time that writes took, each for itself.
+    WriteSeconds,
+}
+
+/// Which way over an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Received.
+    Rx,
+    /// Sent.
+    Tx,
+}
+
+/// Figures of `/proc/net/dev`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// Bytes.
+    Bytes,
+    /// Packets.
+    Packets,
+    /// Packets dropped.
+    Drops,
+    /// Errors.
+    Errors,
+}
+
+impl Host {
+    /// In the words of the kernel's file.
+    pub(super) fn origin(self) -> &'static str {
+        match self {
+            Self::Identity(Identity::HostName) => "/proc/sys/kernel/hostname",
+            Self::Identity(Identity::Kernel) => "/proc/sys/kernel/osrelease",
+            Self::Identity(Identity::Vendor) => "/sys/class/dmi/id/sys_vendor",
+            Self::Identity(Identity::Product) => "/sys/class/dmi/id/product_name",
+            Self::CpuModel => "/proc/cpuinfo, model name",
+            Self::Topology(Topology::Online | Topology::Threads) => {
+                "/sys/devices/system/cpu/online"
+            }
+            Self::Topology(Topology::Sockets | Topology::Cores) => {
+                "/sys/devices/system/cpu/cpu*/topology"
+            }
+            Self::Topology(Topology::Nodes) => "/sys/devices/system/node/online",
+            Self::Frequency(Frequency::Current) => "cpu*/cpufreq/scaling_cur_freq",
+            Self::Frequency(Frequency::Maximum) => "cpu*/cpufreq/cpuinfo_max_freq",
+            Self::Throttles => "cpu*/thermal_throttle/core_throttle_count",
+            Self::CpuTime(_) => "/proc/stat, cpu; guest time taken out of user and nice",
+            Self::CpuShare(_) => "/proc/stat, cpu, over the window",
+            Self::BootTime => "/proc/stat, btime",
+            Self::ProcsRunning => "/proc/stat, procs_running",
+            Self::Load(_) => "/proc/loadavg",
+            Self::Pressure(Resource::Cpu, ..) => "/proc/pressure/cpu",
+            Self::Pressure(Resource::Memory, ..) => "/proc/pressure/memory",
+            Self::Pressure(Resource::Io, ..) => "/proc/pressure/io",
+            Self::Memory(_) => "/proc/meminfo",
+            Self::KsmSaved => "/sys/kernel/mm/ksm/pages_sharing",
+            Self::Paging(_) => "/proc/vmstat",
+            Self::Disk(_) => "/proc/diskstats, physical disks",
+            Self::DiskBusy => "/proc/diskstats, physical disks, over the window",
+            Self::Net(..) => "/proc/net/dev, physical interfaces",
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the host's kernel tells of the guest's virtual machine monitor (VMM), such as QEMU.
+
+use super::{PressureFigure, Resource, Stall};
+
+/// What is read of the process at the other end of the guest's socket, and of its cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vmm {
+    /// How many vCPU threads there are.
+    Vcpus,
+    /// Run time of all vCPU threads, those that ended included.
+    VcpuTime,
+    /// Run-queue delay of all vCPU threads, those that ended included.
+    VcpuDelay,
+    /// Run time of one vCPU thread.
+    OneVcpuTime,
+    /// Run-queue delay of one vCPU thread.
+    OneVcpuDelay,
+    /// Delay / (delay + run time) of all vCPU threads over the window.
+    Contention,
+    /// Run-queue delay of the threads that are neither vCPUs' nor iothreads.
+    EmulatorDelay,
+    /// Run-queue delay of the iothreads.
+    IothreadDelay,
+    /// Time in which the guest's cgroups were throttled.
+    Throttled,
+    /// CPUs' worth of time that its cgroups may use.
+    Quota,
+    /// Its cgroup's share where CPUs are short.
+    Weight,
+    /// Its cgroup's pressure.
+    Pressure(Resource, Stall, PressureFigure),
+    /// Resident memory.
+    Resident,
+    /// Swapped memory.
+    Swapped,
+    /// The most memory that its cgroup may use.
+    MemoryLimit,
+    /// Major faults.
+    MajorFaults,
+    /// Memory on the NUMA nodes where its vCPUs run.
+    NumaLocal,
+    /// Memory on other NUMA nodes.
+    NumaRemote,
+}
+
+impl Vmm {
+    /// In the words of the kernel's file.
+    pub(super) fn origin(self) -> &'static str {
+        match self {
+            Self::Vcpus => "/proc/PID/task/*/comm, vCPU threads",
+            Self::VcpuTime | Self::OneVcpuTime => {
+                "/proc/PID/task/*/schedstat, field 1, vCPU threads"
+            }
+            Self::VcpuDelay | Self::OneVcpuDelay => {
+                "/proc/PID/task/*/schedstat, field 2, vCPU threads"
+            }
+            Self::Contention => "/proc/PID/task/*/schedstat, vCPU threads, over the window",
+            Self::EmulatorDelay => "/proc/PID/task/*/schedstat, field 2, other threads",
+            Self::IothreadDelay => "/proc/PID/task/*/schedstat, field 2, iothreads",
+            Self::Throttled => "cgroup cpu.stat",
+            Self::Quota => "cgroup cpu.max; v1 cpu.cfs_quota_us",
+            Self::Weight => "cgroup cpu.weight; v1 cpu.shares",
+            Self::Pressure(Resource::Cpu, ..) => "cgroup v2 cpu.pressure",
+            Self::Pressure(Resource::Memory, ..) => "cgroup v2 memory.pressure",
+            Self::Pressure(Resource::Io, ..) => "cgroup v2 io.pressure",
+            Self::Resident => "/proc/PID/status, VmRSS",
+            Self::Swapped => "/proc/PID/status, VmSwap",
+            Self::MemoryLimit => "cgroup memory.max; v1 memory.limit_in_bytes",
+            Self::MajorFaults => "/proc/PID/stat, majflt",
+            Self::NumaLocal | Self::NumaRemote => {
+                "cgroup memory.numa_stat, /proc/PID/task/*/stat, processor"
+            }
+        }
+    }
+}
