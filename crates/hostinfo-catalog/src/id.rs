@@ -16,6 +16,21 @@ impl StatId {
     /// How many rows there are.
     pub const COUNT: usize = STATS.len();
 
+    /// The row of that name, for constants alone: a name that is none does not compile.
+    /// [`resolve`](crate::resolve()) is for names from outside.
+    // A panic of the compiler is what this is for.
+    #[allow(clippy::indexing_slicing, clippy::panic)]
+    pub const fn named(name: &str) -> Self {
+        let mut at = 0;
+        while at < LEN {
+            if same(STATS[at as usize].name.as_bytes(), name.as_bytes()) {
+                return Self(at);
+            }
+            at += 1;
+        }
+        panic!("no such statistic")
+    }
+
     /// The row's number: below [`StatId::COUNT`].
     pub fn index(self) -> usize {
         usize::from(self.0)
@@ -27,4 +42,14 @@ impl StatId {
     pub fn stat(self) -> &'static Stat {
         &STATS[self.index()]
     }
+}
+
+/// What `==` is where the compiler calculates.
+#[allow(clippy::indexing_slicing)]
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }

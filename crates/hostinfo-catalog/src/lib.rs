@@ -11,6 +11,7 @@ pub mod resolve;
 pub mod source;
 pub mod stat;
 pub mod table;
+pub mod vhostmd;
 
 pub use id::StatId;
 pub use resolve::{Named, Scope, resolve};

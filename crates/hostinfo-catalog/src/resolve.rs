@@ -9,6 +9,7 @@ use hostinfo_wire::name::is_name;
 use crate::id::StatId;
 use crate::stat::{fits, is_placeholder};
 use crate::table::{LEN, STATS};
+use crate::vhostmd;
 
 /// What a word of a request means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,11 @@ pub struct Scope {
 impl Scope {
     /// Every statistic.
     pub const ALL: Self = Self { rows: 0..LEN, instance: None };
+
+    /// One statistic, of all instances where the row has them.
+    fn of(StatId(row): StatId) -> Self {
+        Self { rows: row..row + 1, instance: None }
+    }
 
     /// The rows, in the table's order.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = StatId> + use<> {
@@ -92,7 +98,7 @@ pub fn scopes(key: &str) -> Vec<Scope> {
     if key.eq_ignore_ascii_case("all") {
         vec![Scope::ALL]
     } else if key.eq_ignore_ascii_case("vhostmd") {
-        VHOSTMD.iter().filter_map(|name| scope(name)).collect()
+        vhostmd::stats().into_iter().map(Scope::of).collect()
     } else {
         scope(key).into_iter().collect()
     }
@@ -107,31 +113,6 @@ fn scope(key: &str) -> Option<Scope> {
 pub fn known_names() -> impl Iterator<Item = &'static str> {
     PLAIN.keys().copied()
 }
-
-/// What vhostmd's document is made of; `custom.*` is shown in it too, and opened by itself alone.
-const VHOSTMD: [&str; 21] = [
-    "host.name",
-    "host.id",
-    "hypervisor",
-    "hypervisor.version",
-    "time",
-    "physcpus",
-    "cpu.seconds.user",
-    "cpu.seconds.nice",
-    "cpu.seconds.system",
-    "cpu.seconds.guest",
-    "memory.total",
-    "memory.free",
-    "memory.cached",
-    "swap.total",
-    "swap.free",
-    "swap.in",
-    "swap.out",
-    "vm.cpu.seconds",
-    "vm.vcpus.max",
-    "vm.memory.maximum",
-    "vm.memory.current",
-];
 
 /// A name's rows: where `is_stat`, the first of them is the name itself.
 #[derive(Clone)]
@@ -331,8 +312,9 @@ mod tests {
     }
 
     #[test]
-    fn the_key_vhostmd_means_statistics_that_there_are() {
-        assert_eq!(scopes("vhostmd").len(), VHOSTMD.len());
+    fn the_key_vhostmd_means_what_the_document_is_made_of_and_nothing_else() {
+        let opened: Vec<StatId> = scopes("vhostmd").iter().flat_map(Scope::rows).collect();
+        assert!(opened.iter().copied().eq(vhostmd::stats()));
         assert_eq!(resolve("vhostmd"), None, "it is a word of the rules alone");
     }
 

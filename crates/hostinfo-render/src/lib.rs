@@ -1,11 +1,13 @@
-//! Values to what stands in a reply: text, JSON, OpenMetrics.
+//! Values to what stands in a reply: text, JSON, OpenMetrics, vhostmd's document and its disk.
 //!
 //! What a guest may see, and what was read, is settled before it comes here.
 
+pub mod disk;
 mod json;
 mod list;
 mod openmetrics;
 mod text;
+pub mod vhostmd;
 
 use std::borrow::Cow;
 

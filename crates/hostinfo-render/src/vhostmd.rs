@@ -1,0 +1,224 @@
+//! vhostmd's document: the metrics that its clients know, from the same statistics under the same
+//! rules.
+//!
+//! Its clients parse XML, and find the end by the empty line. Every line begins with `<`, so that
+//! what a terminal echoes is never taken for a request. vhostmd indents and does not escape; this
+//! is the other way round.
+
+use hostinfo_catalog::vhostmd::{Context, Figure, METRICS, Made, Metric, Type, UUID, Unit};
+use hostinfo_catalog::{self as catalog, StatId};
+use hostinfo_wire::Value;
+
+/// The document for a guest that may see nothing of it, or for which there is none yet.
+pub const EMPTY: &str = "<metrics>\n</metrics>\n\n";
+
+/// The answer to what is no request.
+pub const INVALID_REQUEST: &str = "INVALID REQUEST\n\n";
+
+/// What stands in the document and no statistic tells. What is not known is left out, with all
+/// that is made of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extra<'a> {
+    /// Buffers of `/proc/meminfo`, in bytes.
+    pub buffers: Option<u64>,
+    /// SwapCached of `/proc/meminfo`, in bytes.
+    pub swap_cached: Option<u64>,
+    /// NAME of the host's os-release(5).
+    pub os_name: Option<&'a str>,
+    /// libvirt's number for the running domain.
+    pub domain_id: Option<u32>,
+}
+
+/// A statistic of the administrator's own, which this guest may see.
+#[derive(Debug, Clone)]
+pub struct Custom<'a> {
+    /// Its whole name, such as `custom.rack.temperature`.
+    pub name: &'a str,
+    /// Whom it speaks of.
+    pub context: Context,
+    /// Its unit.
+    pub unit: catalog::Unit,
+    /// In base units.
+    pub value: Value<'a>,
+}
+
+/// The document, up to and with the empty line at its end.
+///
+/// `permits` tells what the guest may see. `value` is asked for that alone, and tells what is
+/// available.
+pub fn document<'v>(
+    permits: impl Fn(StatId) -> bool,
+    mut value: impl FnMut(StatId) -> Option<Value<'v>>,
+    extra: &Extra<'_>,
+    customs: &[Custom<'_>],
+) -> String {
+    let mut look = |stat| permits(stat).then(|| value(stat)).flatten();
+    let mut document = Document { text: "<metrics>\n".to_owned(), guest: String::new() };
+    if permits(UUID) {
+        document.guest = attribute("id", extra.domain_id) + &attribute("uuid", look(UUID));
+    }
+    for metric in METRICS {
+        if let Some(value) = made(metric, &permits, &mut look, extra) {
+            let unit = match metric.unit {
+                Unit::None => None,
+                Unit::Seconds => Some(SECONDS),
+                Unit::Kib => Some("KiB"),
+            };
+            document.add(metric.name, metric.context, metric.kind, unit, &value);
+        }
+    }
+    for Custom { name, context, unit, value } in customs {
+        let (kind, value) = match value {
+            Value::Text(text) => (Type::Text, text.to_string()),
+            Value::Whole(number) => (Type::Uint64, number.to_string()),
+            Value::Micro(micros) => (Type::Real64, real(i128::from(*micros))),
+        };
+        document.add(name, *context, kind, symbol(*unit), &value);
+    }
+    document.text + "</metrics>\n\n"
+}
+
+/// The metric's value as it is written. `None` where the guest may not see all of it, or not all
+/// of it is available.
+fn made<'v>(
+    metric: &Metric,
+    permits: &impl Fn(StatId) -> bool,
+    look: &mut impl FnMut(StatId) -> Option<Value<'v>>,
+    extra: &Extra<'_>,
+) -> Option<String> {
+    match metric.made {
+        Made::Fixed(text, stat) => permits(stat).then(|| text.to_owned()),
+        Made::OsName(stat) => extra.os_name.filter(|_| permits(stat)).map(str::to_owned),
+        Made::FirstOf(stats) => {
+            let first = stats.iter().find(|stat| permits(**stat))?;
+            look(*first).map(|value| value.to_string())
+        }
+        Made::With(stat, behind) => {
+            let value = look(stat)?;
+            Some(match look(behind) {
+                Some(more) => format!("{value} {more}"),
+                None => value.to_string(),
+            })
+        }
+        Made::Sum(plus, minus) => {
+            let mut figure = |figure: &Figure| -> Option<i128> {
+                let value = match *figure {
+                    Figure::Stat(stat) => look(stat)?,
+                    Figure::SwapStat(stat) if permits(stat) => {
+                        look(stat).unwrap_or(Value::Whole(0))
+                    }
+                    Figure::SwapStat(_) => return None,
+                    Figure::Buffers => Value::Whole(extra.buffers?),
+                    Figure::SwapCached => Value::Whole(extra.swap_cached?),
+                };
+                micros(&value)
+            };
+            let plus: i128 = plus.iter().map(&mut figure).sum::<Option<i128>>()?;
+            let minus: i128 = minus.iter().map(&mut figure).sum::<Option<i128>>()?;
+            let sum = match metric.unit {
+                Unit::Kib => (plus - minus) / 1024,
+                Unit::None | Unit::Seconds => plus - minus,
+            };
+            Some(match metric.kind {
+                Type::Real64 => real(sum),
+                Type::Int64 | Type::Text => (sum / MICROS).to_string(),
+                Type::Uint64 => (sum / MICROS).max(0).to_string(),
+            })
+        }
+    }
+}
+
+const MICROS: i128 = 1_000_000;
+
+/// Millionths, of which no sum of the catalog's overflows. `None` of text.
+fn micros(value: &Value<'_>) -> Option<i128> {
+    match value {
+        Value::Text(_) => None,
+        Value::Whole(number) => Some(i128::from(*number) * MICROS),
+        Value::Micro(micros) => Some(i128::from(*micros)),
+    }
+}
+
+/// As C's `%f` writes it.
+fn real(micros: i128) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let micros = micros.unsigned_abs();
+    let one = MICROS.unsigned_abs();
+    format!("{sign}{}.{:06}", micros / one, micros % one)
+}
+
+const SECONDS: &str = "s";
+
+/// A base unit in the style of vhostmd's.
+fn symbol(unit: catalog::Unit) -> Option<&'static str> {
+    match unit {
+        catalog::Unit::None | catalog::Unit::Ratio | catalog::Unit::Cpus => None,
+        catalog::Unit::Bytes => Some("B"),
+        catalog::Unit::Seconds => Some(SECONDS),
+        catalog::Unit::Hertz => Some("Hz"),
+        catalog::Unit::Joules => Some("J"),
+    }
+}
+
+struct Document {
+    text: String,
+    /// The attributes of what speaks of the guest.
+    guest: String,
+}
+
+impl Document {
+    fn add(
+        &mut self,
+        name: &str,
+        context: Context,
+        kind: Type,
+        unit: Option<&'static str>,
+        value: &str,
+    ) {
+        // libmetrics takes it for granted that there is text in a value.
+        if value.is_empty() {
+            return;
+        }
+        let kind = match kind {
+            Type::Text => "string",
+            Type::Int64 => "int64",
+            Type::Uint64 => "uint64",
+            Type::Real64 => "real64",
+        };
+        let (context, guest) = match context {
+            Context::Host => ("host", ""),
+            Context::Vm => ("vm", self.guest.as_str()),
+        };
+        let unit = attribute("unit", unit);
+        let (name, value) = (escaped(name), escaped(value));
+        self.text.push_str(&format!(
+            "<metric type='{kind}' context='{context}'{guest}{unit}>\n\
+             <name>{name}</name>\n<value>{value}</value>\n</metric>\n"
+        ));
+    }
+}
+
+fn attribute(name: &str, value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| format!(" {name}='{}'", escaped(&value.to_string())))
+}
+
+/// Text as it stands in an element or an attribute. What XML has no way to write becomes a blank.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\'' => escaped.push_str("&apos;"),
+            '"' => escaped.push_str("&quot;"),
+            '\u{FFFE}' | '\u{FFFF}' => escaped.push(' '),
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests;
