@@ -12,6 +12,7 @@ pub fn json(answers: &[Answer<'_>], reply: &mut Reply) {
         reply.line(Code::Done, Object(answers));
     } else if let Some((name, refusal)) = refused(answers).next() {
         reply.refuse(name, refusal);
+        refused(answers).for_each(|(_, other)| reply.count(other.code()));
     }
 }
 
@@ -73,6 +74,17 @@ mod tests {
     fn where_all_is_refused_it_is_one_line_as_get_has_it() {
         let answers = [refused("swap", none_here()), refused("x", Refusal::NoSuchStatistic)];
         assert_eq!(shown(json, &answers), "503 swap: this host has none\n");
+    }
+
+    #[test]
+    fn one_line_for_all_refusals_is_nonsense_only_where_all_of_them_are() {
+        let mut reply = Reply::new();
+        let unknown = refused("x", Refusal::NoSuchStatistic);
+        json(&[unknown.clone(), refused("host.name", Refusal::NotPermitted)], &mut reply);
+        assert!(!reply.is_nonsense());
+        reply.clear();
+        json(&[unknown.clone(), unknown], &mut reply);
+        assert!(reply.is_nonsense());
     }
 
     #[test]

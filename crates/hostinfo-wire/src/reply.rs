@@ -147,12 +147,17 @@ impl Reply {
     /// Adds one line. `text` has no control characters: names, values and reasons are made so
     /// where they come in.
     pub fn line(&mut self, code: Code, text: impl fmt::Display) {
-        self.makes_sense |= !code.is_nonsense();
+        self.count(code);
         self.granted |= code == Code::Done;
         self.last_line = self.bytes.len();
         self.bytes.extend_from_slice(code.digits().as_bytes());
         // Writing to a vector does not fail.
         let _ = writeln!(self.bytes, "-{text}");
+    }
+
+    /// Counts a result that has no line of its own.
+    pub fn count(&mut self, code: Code) {
+        self.makes_sense |= !code.is_nonsense();
     }
 
     /// Adds the line of a name that got no value.
@@ -173,7 +178,7 @@ impl Reply {
         self.bytes.is_empty()
     }
 
-    /// Whether every line is a 400 or a 404.
+    /// Whether every result is a 400 or a 404.
     pub fn is_nonsense(&self) -> bool {
         !self.makes_sense && !self.is_empty()
     }

@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use rustix::fs::{AtFlags, FileType};
 
 use crate::connection::Connection;
@@ -88,8 +90,10 @@ impl Server {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match sockets::connect(directory, &guest.name) {
             Ok(socket) => return self.connect(number, socket, now),
-            Err(Refused::NobodyListens) => (port.retry.after_failure(now), None),
-            Err(refused @ Refused::Failed(_)) => (port.retry.after_failure(now), Some(refused)),
+            Err(Refused::NobodyListens) => (port.retry.after_refusal(now), None),
+            Err(refused @ Refused::Failed(_)) => {
+                (Some(port.retry.after_failure(now)), Some(refused))
+            }
             Err(refused @ Refused::Denied) => (None, Some(refused)),
             Err(refused) => {
                 let name = guest.name.whole().to_owned();
@@ -119,7 +123,7 @@ impl Server {
         if let Err(error) = added {
             tracing::error!(guest = guest.name.whole(), "cannot be served: {error}");
             let again = port.retry.after_failure(now);
-            return self.alarms.set(Alarm::Port(number), again);
+            return self.alarms.set(Alarm::Port(number), Some(again));
         }
         port.connection = Some(Connection::new(fd, now));
         port.refusal = None;
@@ -139,7 +143,7 @@ impl Server {
         let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };
         let now = Instant::now();
         let guest = self.guest(&name, now)?;
-        println!("{}", pty.path);
+        writeln!(std::io::stdout(), "{}", pty.path).context("standard output")?;
         let number = self.roster.add_port(Port::new(guest, To::Pty(pty)), None);
         self.connect(number, master, now);
         Ok(())

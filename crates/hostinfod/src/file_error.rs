@@ -26,13 +26,14 @@ impl fmt::Display for FileError {
         let text = self.error.to_string();
         // Nobody mends a file by the number of an error.
         let text = text.split(" (os error ").next().unwrap_or_default();
-        write!(out, "{}: {text}", self.path.display())?;
+        write!(out, "{}: ", self.path.display())?;
         match self.error.kind() {
+            io::ErrorKind::UnexpectedEof => out.write_str("is cut short: remove it"),
             io::ErrorKind::PermissionDenied => {
-                out.write_str(": the user that hostinfod runs as has to be let in")
+                write!(out, "{text}: the user that hostinfod runs as has to be let in")
             }
-            io::ErrorKind::StorageFull => out.write_str(": make room on that file system"),
-            _ => Ok(()),
+            io::ErrorKind::StorageFull => write!(out, "{text}: make room on that file system"),
+            _ => out.write_str(text),
         }
     }
 }

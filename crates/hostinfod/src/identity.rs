@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::file_error::FileError;
 use crate::guest::Session;
 
 /// The file in the state directory.
@@ -39,15 +40,16 @@ impl Identity {
     /// # Errors
     /// Where the directory or the file cannot be made or read, or the system gives no random
     /// bytes.
-    pub(crate) fn load(state: &Path, machine_id: &Path) -> io::Result<Self> {
+    pub(crate) fn load(state: &Path, machine_id: &Path) -> Result<Self, FileError> {
         let file = state.join(SECRET_FILE);
         let secret = match read_secret(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_secret(state, &file)?;
-                read_secret(&file)?
+                make_secret(state, &file).map_err(FileError::of(state))?;
+                read_secret(&file)
             }
-            other => other?,
+            other => other,
         };
+        let secret = secret.map_err(FileError::of(&file))?;
         Ok(Self::new(&secret, &fs::read_to_string(machine_id).unwrap_or_default()))
     }
 

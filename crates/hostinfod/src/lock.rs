@@ -57,6 +57,15 @@ impl DirLock {
     }
 }
 
+impl DirLock {
+    /// Whether it is the directory of that path, and that has not become another one.
+    pub(crate) fn is_of(&self, path: &Path) -> bool {
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let ours = self.directory.metadata().map(identity).ok();
+        ours.is_some() && ours == fs::metadata(path).map(identity).ok()
+    }
+}
+
 impl AsRef<File> for DirLock {
     fn as_ref(&self) -> &File {
         &self.directory

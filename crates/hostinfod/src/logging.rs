@@ -14,6 +14,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::file_error::FileError;
 use crate::settings::{Level, Log, Output};
 
 /// What a running log can be told.
@@ -40,7 +41,8 @@ impl Logging {
             }
             Output::File => {
                 let opened = LogFile::open(&log.file)
-                    .with_context(|| format!("[log] file: {}", log.file.display()))?;
+                    .map_err(FileError::of(&log.file))
+                    .context("[log] file")?;
                 file = Some(opened.clone());
                 lines(opened).boxed()
             }
@@ -57,7 +59,8 @@ impl Logging {
         if let Some(file) = &self.file
             && let Err(error) = file.reopen()
         {
-            tracing::error!("the log goes on to its old file: {}: {error}", file.path.display());
+            let error = FileError::of(&file.path)(error);
+            tracing::error!("the log goes on to its old file: {error}");
         }
     }
 }

@@ -36,10 +36,10 @@ impl Port {
         Self { guest, to, retry: Retry::default(), connection: None, refusal: None }
     }
 
-    /// Drops the connection. When to try for another one: at once where this one had lasted.
+    /// Drops the connection. When to try for another one.
     pub(crate) fn drop_connection(&mut self, now: Instant) -> Option<Instant> {
         let connection = self.connection.take()?;
-        self.retry.after_success(now.saturating_duration_since(connection.since));
-        self.retry.after_failure(now)
+        let lasted = now.saturating_duration_since(connection.since);
+        Some(self.retry.after_connection(lasted, now))
     }
 }

@@ -1,31 +1,46 @@
-//! When to knock again at a socket that did not answer.
+//! When to knock again at a socket.
 
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::limits::{RETRIES, RETRY_FIRST, RETRY_LONGEST};
 
-/// Failed tries at one socket since it last changed.
+/// What has gone wrong with one socket since it last changed.
 #[derive(Debug, Default)]
 pub(crate) struct Retry {
-    failed: u32,
+    refused: u32,
+    dropped: u32,
 }
 
 impl Retry {
-    /// Counts one more failure at `now` and says when to try again; `None` where it is given up
-    /// until the socket changes.
-    pub(crate) fn after_failure(&mut self, now: Instant) -> Option<Instant> {
-        let wait = RETRY_FIRST.saturating_mul(1u32.checked_shl(self.failed)?);
-        self.failed += 1;
-        (self.failed <= RETRIES).then(|| now + wait.min(RETRY_LONGEST))
+    /// Nobody listened. When to try again; `None` where the socket is left alone until it
+    /// changes: it is a dead guest's.
+    pub(crate) fn after_refusal(&mut self, now: Instant) -> Option<Instant> {
+        let at = now + wait(self.refused);
+        self.refused += 1;
+        (self.refused <= RETRIES).then_some(at)
     }
 
-    /// Forgets the failures once a connection has lasted: it was no socket that drops at once
-    /// whoever comes.
-    pub(crate) fn after_success(&mut self, lasted: Duration) {
-        if lasted >= RETRY_LONGEST {
-            self.failed = 0;
-        }
+    /// It could not be tried for want of something here. When to try again.
+    pub(crate) fn after_failure(&mut self, now: Instant) -> Instant {
+        let at = now + wait(self.dropped);
+        self.dropped = self.dropped.saturating_add(1);
+        at
     }
+
+    /// Somebody listened, and hung up after that time. When to try again: the sooner, the longer
+    /// it has lasted, lest a socket that drops whoever comes keep the daemon busy.
+    pub(crate) fn after_connection(&mut self, lasted: Duration, now: Instant) -> Instant {
+        self.refused = 0;
+        if lasted >= RETRY_LONGEST {
+            self.dropped = 0;
+        }
+        self.after_failure(now)
+    }
+}
+
+fn wait(failed: u32) -> Duration {
+    let doubled = 1u32.checked_shl(failed).and_then(|times| RETRY_FIRST.checked_mul(times));
+    doubled.unwrap_or(RETRY_LONGEST).min(RETRY_LONGEST)
 }
 
 #[cfg(test)]
@@ -35,20 +50,29 @@ mod tests {
     #[test]
     fn ten_tries_double_from_10_ms_to_1_s_and_then_it_rests() {
         let (mut retry, now) = (Retry::default(), Instant::now());
-        let waits: Vec<u128> = std::iter::from_fn(|| retry.after_failure(now))
+        let waits: Vec<u128> = std::iter::from_fn(|| retry.after_refusal(now))
             .map(|at| (at - now).as_millis())
             .collect();
         assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
-        assert_eq!(retry.after_failure(now), None);
+        assert_eq!(retry.after_refusal(now), None);
     }
 
     #[test]
-    fn only_a_connection_that_lasted_makes_good_for_failures() {
+    fn who_listens_is_never_given_up_and_never_hurried() {
         let (mut retry, now) = (Retry::default(), Instant::now());
-        while retry.after_failure(now).is_some() {}
-        retry.after_success(Duration::from_millis(1));
-        assert_eq!(retry.after_failure(now), None);
-        retry.after_success(Duration::from_secs(2));
-        assert_eq!(retry.after_failure(now), Some(now + RETRY_FIRST));
+        for _ in 0..100 {
+            let at = retry.after_connection(Duration::ZERO, now);
+            assert!(at >= now + RETRY_FIRST && at <= now + RETRY_LONGEST);
+        }
+        assert_eq!(retry.after_connection(Duration::ZERO, now), now + RETRY_LONGEST);
+        assert_eq!(retry.after_connection(Duration::from_secs(2), now), now + RETRY_FIRST);
+    }
+
+    #[test]
+    fn a_connection_makes_good_for_refusals() {
+        let (mut retry, now) = (Retry::default(), Instant::now());
+        while retry.after_refusal(now).is_some() {}
+        retry.after_connection(Duration::ZERO, now);
+        assert_eq!(retry.after_refusal(now), Some(now + RETRY_FIRST));
     }
 }

@@ -1,20 +1,25 @@
 //! hostinfo.conf as a file: read when it has changed, kept where it is bad.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hostinfo_rules::{Problem, Rules};
+use hostinfo_rules::{Parsed, Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::file_error::FileError;
-use crate::trail::{Step, trail};
+use crate::trail::trail;
 use crate::watch::{Change, Watch, Watcher};
 
 /// The time that a changed file is left alone before it is read.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// The time after which somebody who writes the file, and does not close it, is not waited for
+/// at SIGHUP.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// The largest file that is read: 100,000 rules of 160 bytes.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
@@ -24,7 +29,8 @@ pub(crate) struct RulesFile {
     path: PathBuf,
     rules: Rules,
     watcher: Watcher,
-    steps: Vec<(Option<Watch>, Step)>,
+    /// What is watched, and the names in it that concern us.
+    watches: Vec<(Watch, OsString)>,
     pending: Pending,
 }
 
@@ -35,8 +41,8 @@ enum Pending {
     No,
     /// It has, and is left alone until then.
     Settling(Instant),
-    /// Somebody writes it, and will close it.
-    BeingWritten,
+    /// Somebody writes it, last at that time, and will close it.
+    BeingWritten(Instant),
 }
 
 /// Why a file's rules are not in force.
@@ -74,12 +80,12 @@ impl RulesFile {
             path: path.to_owned(),
             rules: Rules::builtin(),
             watcher,
-            steps: Vec::new(),
+            watches: Vec::new(),
             pending: Pending::No,
         };
         file.follow();
         match file.read()? {
-            Some(rules) => file.rules = rules,
+            Some(rules) => file.put_in_force(rules),
             None => {
                 tracing::info!("{}: no such file: the built-in rules are in force", path.display());
             }
@@ -101,7 +107,7 @@ impl RulesFile {
     pub(crate) fn due(&self) -> Option<Instant> {
         match self.pending {
             Pending::Settling(until) => Some(until),
-            Pending::No | Pending::BeingWritten => None,
+            Pending::No | Pending::BeingWritten(_) => None,
         }
     }
 
@@ -116,11 +122,10 @@ impl RulesFile {
 
     /// Asks for the file to be read, as SIGHUP does: now, unless somebody is writing it.
     pub(crate) fn ask(&mut self, now: Instant) {
-        if self.pending == Pending::BeingWritten {
-            tracing::info!("{}: is being written, and read when that ends", self.path.display());
-        } else {
-            self.pending = Pending::Settling(now);
-        }
+        self.pending = match self.pending {
+            Pending::BeingWritten(last) => Pending::Settling(now.max(last + QUIET)),
+            Pending::No | Pending::Settling(_) => Pending::Settling(now),
+        };
     }
 
     /// Reads the file. True where other rules are in force now.
@@ -134,64 +139,70 @@ impl RulesFile {
         match self.read()? {
             None if self.rules.is_empty() => Ok(false),
             None => empty("is gone"),
-            Some(rules) if rules.is_empty() && !self.rules.is_empty() => empty("holds no rule"),
-            Some(rules) => {
-                self.rules = rules;
+            Some(new) if new.rules.is_empty() && !self.rules.is_empty() => empty("holds no rule"),
+            Some(new) => {
+                self.put_in_force(new);
                 Ok(true)
             }
         }
     }
 
+    fn put_in_force(&mut self, new: Parsed) {
+        for warning in &new.warnings {
+            tracing::warn!("{}", warning.show(&self.path));
+        }
+        tracing::info!(rules = new.rules.len(), "{}: in force", self.path.display());
+        self.rules = new.rules;
+    }
+
     fn concerns_us(&self, change: &Change) -> bool {
         change.what.contains(ReadFlags::QUEUE_OVERFLOW)
-            || self.steps.iter().any(|(watch, (_, name))| {
-                *watch == Some(change.watch)
-                    && change.name.as_ref().is_none_or(|changed| changed == name)
+            || self.watches.iter().any(|(watch, name)| {
+                *watch == change.watch && change.name.as_ref().is_none_or(|changed| changed == name)
             })
     }
 
     fn note(&mut self, what: ReadFlags, now: Instant) {
+        let is_being_written = matches!(self.pending, Pending::BeingWritten(_));
         if what.contains(ReadFlags::MODIFY) {
-            self.pending = Pending::BeingWritten;
-        } else if !what.contains(ReadFlags::ATTRIB) || self.pending != Pending::BeingWritten {
+            self.pending = Pending::BeingWritten(now);
+        } else if !what.contains(ReadFlags::ATTRIB) || !is_being_written {
             self.pending = Pending::Settling(now + SETTLE);
         }
     }
 
-    /// Watches every place where the path can be made to lead elsewhere.
+    /// Watches every place where the path can be made to lead elsewhere, and the file itself: it
+    /// may be written by another name.
     fn follow(&mut self) {
         let steps = trail(&self.path).unwrap_or_default();
-        let before = std::mem::take(&mut self.steps);
-        for step in steps {
-            let watch = self.watcher.add(&step.0, WATCHED);
-            if let Err(error) = &watch {
-                tracing::warn!(
-                    "{}: cannot be watched: {error}; SIGHUP still works",
-                    step.0.display()
-                );
+        let file = steps.last().map(|(directory, name)| directory.join(name));
+        let before = std::mem::take(&mut self.watches);
+        for (directory, name) in steps {
+            match self.watcher.add(&directory, WATCHED | WatchFlags::ONLYDIR) {
+                Ok(watch) => self.watches.push((watch, name)),
+                Err(error) => {
+                    let error = FileError::of(&directory)(error);
+                    tracing::warn!("{error}; changes are seen at SIGHUP alone");
+                }
             }
-            self.steps.push((watch.ok(), step));
+        }
+        if let Some(Ok(watch)) = file.map(|file| self.watcher.add(&file, WATCHED)) {
+            self.watches.push((watch, OsString::new()));
         }
         for (watch, _) in before {
-            if let Some(watch) = watch
-                && self.steps.iter().all(|(now, _)| *now != Some(watch))
-            {
+            if self.watches.iter().all(|(now, _)| *now != watch) {
                 self.watcher.remove(watch);
             }
         }
     }
 
-    /// The file's rules; `None` where there is no file.
-    fn read(&self) -> Result<Option<Rules>, Error> {
+    /// What the file says; `None` where there is no file.
+    fn read(&self) -> Result<Option<Parsed>, Error> {
         let text = read_text(&self.path).map_err(FileError::of(&self.path));
         let Some(text) = text.map_err(Error::Unreadable)? else { return Ok(None) };
-        let parsed = hostinfo_rules::parse(&text)
-            .map_err(|problems| Error::Malformed { path: self.path.clone(), problems })?;
-        for warning in &parsed.warnings {
-            tracing::warn!("{}", warning.show(&self.path));
-        }
-        tracing::info!(rules = parsed.rules.len(), "{}: in force", self.path.display());
-        Ok(Some(parsed.rules))
+        hostinfo_rules::parse(&text)
+            .map(Some)
+            .map_err(|problems| Error::Malformed { path: self.path.clone(), problems })
     }
 }
 
@@ -201,7 +212,9 @@ const WATCHED: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::CREATE)
     .union(WatchFlags::DELETE)
-    .union(WatchFlags::ATTRIB);
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF);
 
 /// The file's text, of whatever kind the file is: a pipe does not hold the daemon up.
 fn read_text(path: &Path) -> io::Result<Option<Vec<u8>>> {

@@ -20,22 +20,23 @@ pub(crate) enum Pick<'a> {
 
 /// The picks of a query, in the order of its words; a word said twice counts once.
 pub(crate) fn select<'a>(words: impl Iterator<Item = &'a str>, grant: &Grant) -> Vec<Pick<'a>> {
-    let mut words = words.map(lower_case);
-    let Some(first) = words.next() else { return Vec::new() };
-    let mut picks = vec![pick(first.clone(), grant)];
+    let mut words = words.map(|word| (word, lower_case(word)));
+    let Some((asked, first)) = words.next() else { return Vec::new() };
+    let mut picks = vec![pick(asked, first.clone(), grant)];
     // Most queries end here.
     let mut seen = HashSet::new();
-    for word in words {
+    for (asked, word) in words {
         if word != first && seen.insert(word.clone()) {
-            picks.push(pick(word, grant));
+            picks.push(pick(asked, word, grant));
         }
     }
     picks
 }
 
-fn pick<'a>(word: Cow<'a, str>, grant: &Grant) -> Pick<'a> {
+/// What `word` means. What means nothing is given back as it was `asked`.
+fn pick<'a>(asked: &'a str, word: Cow<'a, str>, grant: &Grant) -> Pick<'a> {
     match resolve(&word) {
-        None => Pick::Refused(word, Refusal::NoSuchStatistic),
+        None => Pick::Refused(asked.into(), Refusal::NoSuchStatistic),
         Some(Named::Stat(stat, instance)) if grant.permits(stat, instance.as_deref()) => {
             Pick::Stat(stat, instance)
         }

@@ -120,7 +120,9 @@ impl Server {
             Ok(settings) => {
                 self.logging.reload(&settings.log);
                 self.desk.set_flow(settings.flow);
-                tracing::info!("settings read again; paths change with the next start");
+                tracing::info!(
+                    "settings read again; paths and the log's output change with the next start"
+                );
             }
             Err(error) => tracing::error!("the settings stay as they were: {error}"),
         }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
@@ -11,13 +10,16 @@ use crate::file_error::FileError;
 use crate::lock::{self, DirLock};
 use crate::watch::{Change, Watch, Watcher};
 
-/// The directory, watched and locked while it is there, and awaited while it is not.
+/// The directory, locked and watched while it is there, and awaited while it is not.
+///
+/// Its parent is watched all the time: the kernel does not tell of the end of a directory that
+/// somebody has open, and the lock has it open.
 #[derive(Debug)]
 pub(crate) struct SocketDir {
     path: PathBuf,
     watcher: Watcher,
-    watch: Option<Watch>,
-    present: Option<DirLock>,
+    parent: Option<Watch>,
+    present: Option<(DirLock, Watch)>,
 }
 
 /// What has happened in it.
@@ -43,11 +45,11 @@ impl SocketDir {
     pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
         let watcher =
             Watcher::new().map_err(FileError::of(path)).map_err(lock::Error::Unreachable)?;
-        let mut directory = Self { path: path.to_owned(), watcher, watch: None, present: None };
+        let mut directory = Self { path: path.to_owned(), watcher, parent: None, present: None };
+        directory.watch_parent();
         match directory.enter() {
             Err(error @ (lock::Error::Missing(_) | lock::Error::Unreachable(_))) if await_it => {
-                tracing::warn!("{error}: no guests are served from there");
-                directory.leave();
+                tracing::warn!("{error}; no guests are served from there until then");
             }
             other => other?,
         }
@@ -61,7 +63,7 @@ impl SocketDir {
 
     /// It itself, while it is there.
     pub(crate) fn directory(&self) -> Option<&File> {
-        self.present.as_ref().map(AsRef::as_ref)
+        self.present.as_ref().map(|(lock, _)| lock.as_ref())
     }
 
     /// What tells that something has happened.
@@ -74,55 +76,66 @@ impl SocketDir {
     pub(crate) fn news(&mut self) -> Vec<News> {
         let mut news = Vec::new();
         for change in self.watcher.changes() {
-            if Some(change.watch) != self.watch && change.watch != -1 {
-                continue;
-            }
-            if self.present.is_none() {
-                if change.name.as_deref() == self.path.file_name() && self.enter().is_ok() {
-                    tracing::info!("{}: is there again", self.path.display());
-                    news.push(News::Everything);
-                }
-            } else if change.what.intersects(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF) {
-                tracing::error!(
-                    "{}: is gone; its guests are served when it is there again",
-                    self.path.display()
-                );
-                self.leave();
-            } else {
+            if self.is_about_the_directory(&change) {
+                news.extend(self.look_again());
+            } else if self.present.as_ref().is_some_and(|(_, watch)| *watch == change.watch) {
                 news.extend(what_happened(change));
             }
         }
         news
     }
 
+    fn is_about_the_directory(&self, change: &Change) -> bool {
+        change.what.contains(ReadFlags::QUEUE_OVERFLOW)
+            || (Some(change.watch) == self.parent
+                && change.name.as_deref() == self.path.file_name())
+    }
+
+    /// Something else may stand behind the path now, or nothing.
+    fn look_again(&mut self) -> Option<News> {
+        let was_there = self.present.is_some();
+        if self.present.as_ref().is_some_and(|(lock, _)| lock.is_of(&self.path)) {
+            return Some(News::Everything);
+        }
+        if let Some((_, watch)) = self.present.take() {
+            self.watcher.remove(watch);
+        }
+        match self.enter() {
+            Ok(()) => {
+                tracing::info!("{}: is another directory now", self.path.display());
+                Some(News::Everything)
+            }
+            Err(error) => {
+                if was_there {
+                    tracing::error!("{error}; its guests are served when it is there again");
+                }
+                None
+            }
+        }
+    }
+
     fn enter(&mut self) -> Result<(), lock::Error> {
         let lock = DirLock::take(&self.path)?;
         let watch = self.watcher.add(&self.path, WATCHED);
         let watch = watch.map_err(FileError::of(&self.path)).map_err(lock::Error::Unreachable)?;
-        if let Some(before) = self.watch.replace(watch)
-            && before != watch
-        {
-            self.watcher.remove(before);
-        }
-        self.present = Some(lock);
+        self.present = Some((lock, watch));
         Ok(())
     }
 
-    fn leave(&mut self) {
-        self.present = None;
-        if let Some(watch) = self.watch.take() {
-            self.watcher.remove(watch);
-        }
-        if let Err(error) = self.await_it() {
-            tracing::error!("{}: cannot be awaited: {error}", self.path.display());
-        }
-    }
-
-    /// Watches for it to be made.
-    fn await_it(&mut self) -> io::Result<()> {
+    fn watch_parent(&mut self) {
+        let what = WatchFlags::CREATE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::DELETE
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::ATTRIB;
         let parent = self.path.parent().unwrap_or(Path::new("/"));
-        self.watch = Some(self.watcher.add(parent, WatchFlags::CREATE | WatchFlags::MOVED_TO)?);
-        Ok(())
+        match self.watcher.add(parent, what).map_err(FileError::of(parent)) {
+            Ok(watch) => self.parent = Some(watch),
+            Err(error) => tracing::warn!(
+                "{error}; should {} be made anew, start hostinfod again",
+                self.path.display()
+            ),
+        }
     }
 }
 
@@ -134,10 +147,10 @@ const WATCHED: WatchFlags = WatchFlags::CREATE
 
 fn what_happened(change: Change) -> Option<News> {
     let what = change.what;
-    if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-        return Some(News::Everything);
-    }
-    let name = change.name?;
+    let Some(name) = change.name else {
+        // The directory's own mode or ACL: who was denied may be let in.
+        return what.contains(ReadFlags::ATTRIB).then_some(News::Everything);
+    };
     if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
         Some(News::New(name))
     } else if what.contains(ReadFlags::ATTRIB) {
@@ -148,5 +161,65 @@ fn what_happened(change: Change) -> Option<News> {
         Some(News::Renamed(name))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn made(path: &Path) -> SocketDir {
+        fs::create_dir(path).unwrap();
+        SocketDir::open(path, false).unwrap()
+    }
+
+    #[test]
+    fn what_comes_changes_and_goes_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sockets");
+        let mut directory = made(&path);
+        fs::write(path.join("a"), "").unwrap();
+        fs::rename(path.join("a"), path.join("b")).unwrap();
+        fs::remove_file(path.join("b")).unwrap();
+        let [a, b] = ["a", "b"].map(OsString::from);
+        assert_eq!(
+            directory.news(),
+            [News::New(a.clone()), News::Renamed(a), News::New(b.clone()), News::Removed(b)]
+        );
+    }
+
+    #[test]
+    fn a_directory_that_was_made_anew_is_entered_at_once_or_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sockets");
+        let mut directory = made(&path);
+        for pause in [false, true] {
+            fs::remove_dir(&path).unwrap();
+            if pause {
+                assert_eq!(directory.news(), []);
+                assert!(directory.directory().is_none());
+            }
+            fs::create_dir(&path).unwrap();
+            assert!(directory.news().contains(&News::Everything));
+            fs::write(path.join("a"), "").unwrap();
+            assert_eq!(directory.news(), [News::New("a".into())]);
+            fs::remove_file(path.join("a")).unwrap();
+            assert_eq!(directory.news(), [News::Removed("a".into())]);
+        }
+        fs::rename(&path, folder.path().join("old")).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(directory.news().contains(&News::Everything));
+        assert!(directory.directory().is_some());
+    }
+
+    #[test]
+    fn a_missing_directory_is_awaited_only_where_that_was_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sockets");
+        assert!(matches!(SocketDir::open(&path, false), Err(lock::Error::Missing(_))));
+        let mut directory = SocketDir::open(&path, true).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(directory.news(), [News::Everything]);
     }
 }

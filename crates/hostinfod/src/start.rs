@@ -14,7 +14,6 @@ use crate::alarms::Alarms;
 use crate::args::Args;
 use crate::desk::Desk;
 use crate::engine::Engine;
-use crate::file_error::FileError;
 use crate::identity::Identity;
 use crate::logging::Logging;
 use crate::poll::Poll;
@@ -73,10 +72,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
 
 fn identity(state: &Path) -> anyhow::Result<Identity> {
     let machine_id = Path::new(MACHINE_ID);
-    Identity::load(state, machine_id).map_err(FileError::of(state)).or_else(|error| {
-        tracing::warn!(
-            "{error}; host.id will be another with the next start: --state-dir can be elsewhere"
-        );
+    Identity::load(state, machine_id).or_else(|error| {
+        tracing::warn!("{error}; until it can be kept, host.id is another with each start");
         Identity::in_memory(machine_id).context("random bytes")
     })
 }

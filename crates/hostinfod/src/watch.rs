@@ -9,23 +9,23 @@ use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
-/// Directories whose changes are told.
+/// Directories and files whose changes are told.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     fd: OwnedFd,
 }
 
-/// A watched directory's number.
+/// A watched thing's number.
 pub(crate) type Watch = i32;
 
-/// What has happened in a watched directory.
+/// What has happened to what is watched.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    /// In which directory.
+    /// To which of it.
     pub(crate) watch: Watch,
     /// What.
     pub(crate) what: ReadFlags,
-    /// To which of its entries; to the directory itself where there is none.
+    /// To which entry of a directory; to itself where there is none.
     pub(crate) name: Option<OsString>,
 }
 
@@ -38,17 +38,15 @@ impl Watcher {
         Ok(Self { fd: inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)? })
     }
 
-    /// Watches `directory` for `what`, and for its own end. A directory has one number, however
-    /// often it is given.
+    /// Watches a directory or a file for `what`. It has one number, however often it is given.
     ///
     /// # Errors
-    /// Where there is no such directory, or max_user_watches is reached.
-    pub(crate) fn add(&self, directory: &Path, what: WatchFlags) -> io::Result<Watch> {
-        let what = what | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
-        Ok(inotify::add_watch(&self.fd, directory, what)?)
+    /// Where there is no such thing, or max_user_watches is reached.
+    pub(crate) fn add(&self, path: &Path, what: WatchFlags) -> io::Result<Watch> {
+        Ok(inotify::add_watch(&self.fd, path, what)?)
     }
 
-    /// Watches a directory no longer.
+    /// Watches it no longer.
     pub(crate) fn remove(&self, watch: Watch) {
         // It fails where the directory is gone, and the watch with it.
         let _ = inotify::remove_watch(&self.fd, watch);

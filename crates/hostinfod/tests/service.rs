@@ -212,7 +212,7 @@ fn without_a_place_for_its_secret_it_serves_all_the_same() {
     daemon.exit_status();
     let mut log = String::new();
     daemon.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert!(log.contains("host.id will be another with the next start"), "{log}");
+    assert!(log.contains("host.id is another with each start"), "{log}");
 }
 
 #[test]

@@ -80,10 +80,22 @@ fn a_file_is_never_read_in_the_middle_of_a_write() {
     let mut writer = fs::File::create(&path).unwrap();
     writer.write_all(b"*:\n").unwrap();
     assert!(settle(&mut file).is_none());
-    file.ask(Instant::now());
-    assert!(file.due().is_none(), "SIGHUP waits for the writer, too");
+    let now = Instant::now();
+    file.ask(now);
+    assert!(file.due().unwrap() > now + SETTLE, "SIGHUP waits for the writer, too, for a while");
     writer.write_all(b" interval = 2\n").unwrap();
     drop(writer);
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 2);
+}
+
+#[test]
+fn a_file_that_is_written_by_another_name_is_seen() {
+    let (folder, path) = folder("*:\n interval = 1\n");
+    fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    fs::hard_link(&path, folder.path().join("elsewhere/rules")).unwrap();
+    let mut file = RulesFile::open(&path).unwrap();
+    fs::write(folder.path().join("elsewhere/rules"), "*:\n interval = 2\n").unwrap();
     settle(&mut file).unwrap().unwrap();
     assert_eq!(interval(&file), 2);
 }
