@@ -234,6 +234,24 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_settings_are_all_there_are_and_the_defaults() {
+        let page = include_str!("../../../docs/hostinfod.toml");
+        let documented = load(page, &[]).unwrap();
+        let mut default = Settings::default();
+        default.paths.state_dir = Some(default.paths.state_dir());
+        assert_eq!(format!("{documented:?}"), format!("{default:?}"));
+        let keys: toml::Table = page.parse().unwrap();
+        let words: Vec<&str> =
+            keys.values().flat_map(|t| t.as_table().unwrap().keys()).map(String::as_str).collect();
+        for field in format!("{default:#?}").lines().filter_map(|line| line.trim().split_once(": "))
+        {
+            let is_section = field.1.starts_with(char::is_uppercase) && field.1.ends_with('{');
+            let is_key = words.contains(&field.0) || (is_section && keys.contains_key(field.0));
+            assert!(is_key, "{} is not documented", field.0);
+        }
+    }
+
+    #[test]
     fn what_the_daemon_does_not_know_is_an_error_with_its_place() {
         for (text, word) in [
             ("[flow]\nlines = 3\n", "lines"),
