@@ -1,0 +1,34 @@
+//! Whether a guest is slow because of its host, because of its own limits or because of itself.
+//!
+//! [`cpu()`], [`memory()`] and [`io()`] judge an [`Interval`]: two [`Sample`]s about a minute apart.
+//! A [`Watch`] says when samples are to be taken of a guest that asks, and which two make the
+//! interval. All of it is pure: figures and clocks are handed in.
+//!
+//! A verdict uses whatever its host knows, and names a figure only where the guest may see the
+//! statistics that it comes from. It never speaks of another guest.
+
+mod cpu;
+mod interval;
+mod io;
+mod memory;
+mod sample;
+mod share;
+mod verdict;
+mod watch;
+mod words;
+
+pub use cpu::cpu;
+pub use interval::Interval;
+pub use io::io;
+pub use memory::memory;
+pub use sample::Sample;
+pub use verdict::{State, Verdict};
+pub use watch::Watch;
+
+/// Whether the guest may see a statistic, of that instance where it has them.
+pub type Permits<'a> = &'a dyn Fn(hostinfo_catalog::StatId, Option<&str>) -> bool;
+
+/// The least share of the time that wanted to be spent and was waited instead that counts as
+/// slow. VMware's guides call CPU ready time of 5 % of an interval for each vCPU the beginning of
+/// what is felt and 10 % a problem; memory and I/O are measured the same way, as time lost.
+const WAITED: share::Share = share::Share::percent(5);

@@ -1,0 +1,70 @@
+//! A verdict: a word, and a reason for people.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Whom the guest has to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nobody but itself: it got what it asked for.
+    Ok,
+    /// Its host: others had what it wanted.
+    Contended,
+    /// Its own limits.
+    SelfLimited,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl State {
+    /// The state's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Contended => "contended",
+            Self::SelfLimited => "self-limited",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What to tell the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The word.
+    pub state: State,
+    /// Why, for the guest's owner: one short line.
+    pub reason: String,
+}
+
+impl Verdict {
+    /// That there is no window yet, but in that time.
+    pub fn ask_again(wait: Duration) -> Self {
+        let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);
+        Self::new(State::Unknown, format!("ask again in {seconds} s"))
+    }
+
+    pub(crate) fn new(state: State, reason: impl Into<String>) -> Self {
+        Self { state, reason: reason.into() }
+    }
+}
+
+/// The value of a `verdict` statistic.
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.state.word(), self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_as_long_as_it_says_does_not_come_too_soon() {
+        let again = |millis| Verdict::ask_again(Duration::from_millis(millis)).to_string();
+        assert_eq!(again(39_001), "unknown: ask again in 40 s");
+        assert_eq!(again(40_000), "unknown: ask again in 40 s");
+        assert_eq!(again(0), "unknown: ask again in 1 s");
+    }
+}

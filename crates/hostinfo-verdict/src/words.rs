@@ -1,0 +1,112 @@
+//! Figures in sentences, as far as the guest may see them.
+
+use std::time::Duration;
+
+use hostinfo_catalog::StatId;
+use hostinfo_wire::name::is_segment;
+
+use crate::Permits;
+use crate::sample::stats::DISK_LATENCY;
+use crate::share::Share;
+
+/// The longest name of a disk in a sentence. libvirt's target names have a few letters.
+const NAME_MAX: usize = 32;
+
+/// How a sentence may speak to this guest of this window.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'a> {
+    permits: Permits<'a>,
+    length: Duration,
+}
+
+impl<'a> Words<'a> {
+    pub(crate) fn new(permits: Permits<'a>, length: Duration) -> Self {
+        Self { permits, length }
+    }
+
+    /// Whether a figure that comes from all these may be named.
+    pub(crate) fn may_name(&self, stats: &[StatId]) -> bool {
+        stats.iter().all(|stat| (self.permits)(*stat, None))
+    }
+
+    pub(crate) fn may_name_of(&self, stat: StatId, disk: &str) -> bool {
+        (self.permits)(stat, Some(disk))
+    }
+
+    /// `31% of the last 60 s`, or `part of` it.
+    pub(crate) fn share(&self, share: Share, stats: &[StatId]) -> String {
+        let window = self.window();
+        if self.may_name(stats) {
+            format!("{share} of {window}")
+        } else {
+            format!("part of {window}")
+        }
+    }
+
+    /// `the last 60 s`.
+    pub(crate) fn window(&self) -> String {
+        format!("the last {} s", self.length.as_millis().saturating_add(500) / 1000)
+    }
+
+    /// `; tasks of the host waited for a CPU 88% of that time`, where that may be said.
+    pub(crate) fn pressure(&self, stall: Option<Duration>, what: &str, stat: StatId) -> String {
+        match stall {
+            Some(stall) if self.may_name(&[stat]) => {
+                let share = Share::of(stall, self.length);
+                format!("; tasks of the host waited for {what} {share} of that time")
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// `your disk vda`, or `one of your disks`.
+    pub(crate) fn disk(&self, name: &str) -> String {
+        if self.may_name_of(DISK_LATENCY, name) && is_segment(name) && name.len() <= NAME_MAX {
+            format!("your disk {name}")
+        } else {
+            "one of your disks".to_owned()
+        }
+    }
+}
+
+/// `1.5 GiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 4] =
+        [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.into_iter().find(|(_, size)| bytes >= *size) {
+        Some((unit, size)) => {
+            let tenths = u128::from(bytes) * 10 / u128::from(size);
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes"),
+    }
+}
+
+/// `45.3 ms`.
+pub(crate) fn millis(time: Duration) -> String {
+    let tenths = time.as_micros() / 100;
+    format!("{}.{} ms", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short() {
+        assert_eq!([bytes(0), bytes(1023)], ["0 bytes", "1023 bytes"]);
+        assert_eq!([bytes(1024), bytes(3 << 29)], ["1.0 KiB", "1.5 GiB"]);
+        assert_eq!(bytes(u64::MAX), "16777215.9 TiB");
+        assert_eq!(millis(Duration::from_micros(45_390)), "45.3 ms");
+    }
+
+    #[test]
+    fn a_disk_is_named_only_by_what_is_a_name_and_may_be_seen() {
+        let words = |permits| Words::new(permits, Duration::ZERO);
+        assert_eq!(words(&|_, disk| disk == Some("vda")).disk("vda"), "your disk vda");
+        assert_eq!(words(&|_, _| false).disk("vda"), "one of your disks");
+        for odd in ["a\nb", "", &"x".repeat(33)] {
+            assert_eq!(words(&|_, _| true).disk(odd), "one of your disks");
+        }
+    }
+}
