@@ -15,7 +15,7 @@ pub struct Absent {
 
 impl Absent {
     /// A ratio has no sample yet that is old enough to compare with.
-    pub(crate) const AGAIN: Self = Self { reason: Cow::Borrowed("ask again in 1 s"), remedy: None };
+    pub(crate) const AGAIN: Self = Self::plain("ask again in 1 s");
 
     /// A file that every Linux has is not there.
     pub(crate) const NO_PROC: Self =
@@ -23,6 +23,11 @@ impl Absent {
 
     pub(crate) const fn new(reason: &'static str, remedy: &'static str) -> Self {
         Self { reason: Cow::Borrowed(reason), remedy: Some(Cow::Borrowed(remedy)) }
+    }
+
+    /// There is nothing to mend.
+    pub(crate) const fn plain(reason: &'static str) -> Self {
+        Self { reason: Cow::Borrowed(reason), remedy: None }
     }
 
     /// A file is there, but not the line or the number in it.

@@ -12,11 +12,12 @@ use crate::meminfo::Meminfo;
 use crate::missing::Missing;
 use crate::netdev::Interfaces;
 use crate::pressure::Pressure;
+use crate::shares::{HostSample, Share};
 use crate::stat::Stat;
 use crate::tally::{Highest, Tally};
 use crate::topology::{Topology, count};
 use crate::vmstat::Vmstat;
-use crate::window::{Sample, Window};
+use crate::window::Window;
 use crate::{
     Absent, Moment, Roots, Units, cpufreq, cpuinfo, diskstats, identity, ksm, loadavg, meminfo,
     netdev, pressure, stat, throttle, vmstat,
@@ -48,7 +49,7 @@ pub struct Host {
     vmstat: Cached<Vmstat, Highest<8>>,
     disks: Cached<Disks, Tally<7>>,
     interfaces: Cached<Interfaces, Tally<8>>,
-    window: Window,
+    window: Window<HostSample>,
     missing: Missing,
 }
 
@@ -72,9 +73,15 @@ impl Host {
     pub fn value(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
         let value = self.look(what, at);
         if let Err(absent) = &value {
-            self.missing.note(what, absent);
+            self.note(source::Source::Host(what), absent);
         }
         value
+    }
+
+    /// Remembers and logs a lack once, whoever found it: also one of a guest's
+    /// [`Vmm`](crate::Vmm), since thousands of guests may lack the same.
+    pub fn note(&mut self, what: source::Source, absent: &Absent) {
+        self.missing.note(what, absent);
     }
 
     /// The time that the ratios of the slot speak of, a multiple of the grid's step. `None`
@@ -108,11 +115,7 @@ impl Host {
                 self.throttles.at(at, read).copied().map(Value::Whole)
             }
             Source::CpuTime(what) => self.stat(at)?.time(what, units),
-            Source::CpuShare(what) => {
-                self.take_window_sample(at);
-                self.stat(at)?;
-                self.window.cpu(what, at)
-            }
+            Source::CpuShare(what) => self.share(Share::Cpu(what), at),
             Source::BootTime => self.stat(at)?.boot_time(),
             Source::ProcsRunning => self.stat(at)?.procs_running(),
             Source::Load(what) => self.load.at(at, |()| loadavg::read(roots, buffer))?.value(what),
@@ -137,11 +140,7 @@ impl Host {
                 self.vmstat.at(at, read)?.value(what, units)
             }
             Source::Disk(what) => Ok(self.disks(at)?.value(what)),
-            Source::DiskBusy => {
-                self.take_window_sample(at);
-                self.disks(at)?;
-                self.window.disk(at)
-            }
+            Source::DiskBusy => self.share(Share::Disk, at),
             Source::Net(direction, what) => {
                 let read = |tally: &mut _| netdev::read(roots, buffer, tally);
                 Ok(self.interfaces.at(at, read)?.value(direction, what))
@@ -208,14 +207,20 @@ impl Host {
         self.disks.at(at, |tally| diskstats::read(&self.roots, &mut self.buffer, tally))
     }
 
+    fn share(&mut self, what: Share, at: Moment) -> Result<Value<'static>, Absent> {
+        if !self.window.has(at) {
+            let sample = self.sample(at);
+            self.window.push(at, sample);
+        }
+        what.value(&self.window, |sample| sample, at)
+    }
+
     /// CPUs and disks together, whichever is asked for, so that all ratios of a reply speak of
     /// the same time.
-    fn take_window_sample(&mut self, at: Moment) {
-        if self.window.has(at) {
-            return;
+    pub(crate) fn sample(&mut self, at: Moment) -> HostSample {
+        HostSample {
+            ticks: self.stat(at).map(|stat| stat.ticks),
+            disks: self.disks(at).map(Disks::busy_time),
         }
-        let ticks = self.stat(at).ok().map(|stat| stat.ticks);
-        let disks = self.disks(at).ok().map(Disks::busy_time);
-        self.window.push(Sample { at, ticks, disks });
     }
 }

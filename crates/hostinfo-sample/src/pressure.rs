@@ -1,5 +1,7 @@
 //! `/proc/pressure`: how long tasks waited for a CPU, memory or I/O (PSI).
 
+use std::path::Path;
+
 use hostinfo_catalog::source::{PressureFigure, Stall};
 use hostinfo_wire::Value;
 
@@ -13,7 +15,7 @@ const LACK: Absent = Absent::new(
     "this host does not measure pressure",
     "boot the host with psi=1, on Linux 4.20 or newer with CONFIG_PSI",
 );
-const UNTOLD: Absent = Absent::untold("a line or a figure of /proc/pressure is not there");
+const UNTOLD: Absent = Absent::untold("a line or a figure of the pressure file is not there");
 
 /// One of the files: its two lines.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,10 +40,24 @@ pub(crate) fn read(
     highest: &mut Highest<2>,
 ) -> Result<Pressure, Absent> {
     let text = roots.proc(file, LINE_BYTES, buffer).map_err(|e| e.or(LACK))?;
-    let mut pressure = parse(text);
+    Ok(raised(parse(text), highest))
+}
+
+/// The same of a cgroup, from its `cpu.pressure`, `memory.pressure` or `io.pressure`.
+pub(crate) fn read_cgroup(
+    file: &Path,
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+    highest: &mut Highest<2>,
+) -> Result<Pressure, Absent> {
+    let text = roots.cgroup(file, buffer).map_err(|e| e.or(LACK))?;
+    Ok(raised(parse(text), highest))
+}
+
+fn raised(mut pressure: Pressure, highest: &mut Highest<2>) -> Pressure {
     [pressure.some.total, pressure.full.total] =
         highest.raise([pressure.some.total, pressure.full.total]);
-    Ok(pressure)
+    pressure
 }
 
 /// ```text

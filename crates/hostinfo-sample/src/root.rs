@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
 use crate::Absent;
+use crate::text::number;
 
 /// The most that is read of a file with one figure or one line: the kernel's own bound for an
 /// attribute in sysfs.
@@ -44,14 +47,18 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
+    /// Whether there is no such file, or nothing behind it.
+    pub(crate) fn is_not_there(&self) -> bool {
+        // Files of what was turned off at boot are there at times, and say so when read; and
+        // those of a process that ended, if they were opened before.
+        const NOT_THERE: [Errno; 6] =
+            [Errno::NOENT, Errno::NOTDIR, Errno::OPNOTSUPP, Errno::NODEV, Errno::NXIO, Errno::SRCH];
+        Errno::from_io_error(&self.error).is_some_and(|errno| NOT_THERE.contains(&errno))
+    }
+
     /// `lack` where this kernel has no such file; else that it could not be read.
     pub(crate) fn or(&self, lack: Absent) -> Absent {
-        // Files of what was turned off at boot are there at times, and say so when read.
-        let not_there = matches!(
-            Errno::from_io_error(&self.error),
-            Some(Errno::NOENT | Errno::NOTDIR | Errno::OPNOTSUPP | Errno::NODEV | Errno::NXIO)
-        );
-        let lack = if not_there {
+        let lack = if self.is_not_there() {
             lack
         } else {
             Absent::new("could not be read on this host", "hostinfod must be able to read it")
@@ -94,6 +101,52 @@ impl Roots {
     ) -> Result<&'b [u8], Unread> {
         read_whole(self.sys.join(file), LINE_BYTES, buffer)
     }
+
+    /// A file of a cgroup, below `/sys/fs/cgroup`, in `buffer`.
+    pub(crate) fn cgroup<'b>(
+        &self,
+        file: impl AsRef<Path>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        read_whole(self.cgroups().join(file), PAGE_BYTES, buffer)
+    }
+
+    /// Where cgroups are mounted.
+    pub(crate) fn cgroups(&self) -> PathBuf {
+        self.sys.join("fs/cgroup")
+    }
+}
+
+/// An entry of a folder, as `task/4242` and `vcpu0` are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Numbered {
+    pub(crate) number: u32,
+    pub(crate) inode: u64,
+}
+
+/// The entries whose names are `prefix` and a number. More than `bound` are an error.
+pub(crate) fn numbered(path: PathBuf, prefix: &str, bound: usize) -> Result<Vec<Numbered>, Unread> {
+    match read_numbered(&path, prefix, bound) {
+        Ok(entries) => Ok(entries),
+        Err(error) => Err(Unread { path, error }),
+    }
+}
+
+fn read_numbered(path: &Path, prefix: &str, bound: usize) -> io::Result<Vec<Numbered>> {
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let digits = name.as_bytes().strip_prefix(prefix.as_bytes());
+        let Some(number) = digits.and_then(number).and_then(|n| u32::try_from(n).ok()) else {
+            continue;
+        };
+        if entries.len() == bound {
+            return Err(io::Error::other(format!("more than {bound} entries")));
+        }
+        entries.push(Numbered { number, inode: entry.ino() });
+    }
+    Ok(entries)
 }
 
 fn read_whole(path: PathBuf, bound: usize, buffer: &mut Vec<u8>) -> Result<&[u8], Unread> {
@@ -141,6 +194,20 @@ mod tests {
         assert_eq!(absent.reason, "could not be read on this host");
         let remedy = absent.remedy.unwrap();
         assert!(remedy.contains("/proc/stat: Permission denied"), "{remedy}");
+    }
+
+    #[test]
+    fn entries_with_numbers_are_listed_up_to_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["vcpu0", "vcpu12", "vcpu", "vcpux", "emulator", "vcpu99999999999"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let list = |bound| numbered(folder.path().into(), "vcpu", bound);
+        let mut numbers: Vec<u32> = list(2).unwrap().iter().map(|entry| entry.number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [0, 12]);
+        assert!(list(1).is_err());
+        assert!(numbered(folder.path().join("none"), "", 1).unwrap_err().is_not_there());
     }
 
     #[test]

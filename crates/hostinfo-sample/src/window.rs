@@ -1,18 +1,13 @@
-//! Ratios over time: the host's CPUs and disks since the newest sample that is old enough.
+//! The time that ratios speak of: from the newest sample that is old enough to now.
 //!
-//! All ratios of a reply speak of the same time, so a sample of the window is one of CPUs and
-//! disks together. Nobody samples but those who ask: where nobody asked for an hour, the
-//! window is an hour.
+//! All ratios of a reply speak of the same time, so a sample holds what all of them are made of.
+//! Nobody samples but those who ask: where nobody asked for an hour, the window is an hour.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hostinfo_catalog::source::CpuShare;
-use hostinfo_wire::Value;
 use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 
-use crate::diskstats::BusyTime;
-use crate::stat::{self, Ticks};
 use crate::{Absent, Moment};
 
 /// How many slots old a sample must be. In slots, so that a guest that asks again after
@@ -20,89 +15,72 @@ use crate::{Absent, Moment};
 #[allow(clippy::cast_possible_truncation)] // 10
 const AGE_MIN: u64 = (WINDOW_MIN.as_millis() / SAMPLE_GRID.as_millis()) as u64;
 
-/// What ratios are made of. `None` is what could not be read then.
-pub(crate) struct Sample {
-    pub(crate) at: Moment,
-    pub(crate) ticks: Option<Ticks>,
-    pub(crate) disks: Option<BusyTime>,
-}
-
 /// The samples that a later one may be compared with: at most one for each slot of the last
 /// second, this one's included, and one that is older.
-#[derive(Default)]
-pub(crate) struct Window(VecDeque<Sample>);
+pub(crate) struct Window<T>(VecDeque<(Moment, T)>);
 
-impl Window {
+impl<T> Default for Window<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+/// What was sampled then and now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Pair<T> {
+    pub(crate) before: T,
+    pub(crate) now: T,
+    pub(crate) elapsed: Duration,
+}
+
+impl<T> Window<T> {
     /// Whether this slot's sample was taken already.
     pub(crate) fn has(&self, at: Moment) -> bool {
-        self.0.back().is_some_and(|sample| sample.at.slot() == at.slot())
+        self.newest(at).is_some()
     }
 
     /// Takes the slot's sample, and forgets what no later one will be compared with.
-    pub(crate) fn push(&mut self, sample: Sample) {
-        let old_enough = sample.at.slot().saturating_sub(AGE_MIN);
-        while self.0.get(1).is_some_and(|next| next.at.slot() <= old_enough) {
+    pub(crate) fn push(&mut self, at: Moment, sample: T) {
+        let old_enough = at.slot().saturating_sub(AGE_MIN);
+        while self.0.get(1).is_some_and(|(next, _)| next.slot() <= old_enough) {
             self.0.pop_front();
         }
-        self.0.push_back(sample);
+        self.0.push_back((at, sample));
     }
 
     /// The time that the ratios of the slot speak of, in whole slots.
     pub(crate) fn span(&self, at: Moment) -> Option<Duration> {
-        let slots = at.slot().checked_sub(self.before(at)?.at.slot())?;
+        let (before, _) = self.before(at)?;
+        let slots = at.slot().checked_sub(before.slot())?;
         Some(SAMPLE_GRID.saturating_mul(u32::try_from(slots).unwrap_or(u32::MAX)))
     }
 
-    /// A share of the CPUs' time up to this slot's sample.
-    pub(crate) fn cpu(&self, what: CpuShare, at: Moment) -> Result<Value<'static>, Absent> {
-        let (before, now) = self.both(at, |sample| sample.ticks)?;
-        cpu_share(what, &before, &now)
+    /// A part of the slot's sample and of the one that it is compared with.
+    ///
+    /// # Errors
+    ///
+    /// What the part is lacking now; [`Absent::AGAIN`] where it was lacking then, or there is no
+    /// sample of the slot, or none yet to compare it with.
+    pub(crate) fn pair<'s, P: Clone + 's>(
+        &'s self,
+        at: Moment,
+        part: impl Fn(&'s T) -> &'s Result<P, Absent>,
+    ) -> Result<Pair<P>, Absent> {
+        let (newest, sample) = self.newest(at).ok_or(Absent::AGAIN)?;
+        let now = part(sample).clone()?;
+        let (oldest, sample) = self.before(at).ok_or(Absent::AGAIN)?;
+        let before = part(sample).clone().or(Err(Absent::AGAIN))?;
+        Ok(Pair { before, now, elapsed: newest.since(*oldest) })
     }
 
-    /// The disks' busy time up to this slot's sample, as a share, mean of all disks.
-    pub(crate) fn disk(&self, at: Moment) -> Result<Value<'static>, Absent> {
-        let (before, now) = self.both(at, |sample| sample.disks.map(|disks| (sample.at, disks)))?;
-        let elapsed = u64::try_from(now.0.since(before.0).as_millis()).unwrap_or(u64::MAX);
-        let busy = now.1.millis.saturating_sub(before.1.millis);
-        Ok(Value::ratio(busy, elapsed.saturating_mul(now.1.disks)))
+    fn newest(&self, at: Moment) -> Option<&(Moment, T)> {
+        self.0.back().filter(|(newest, _)| newest.slot() == at.slot())
     }
 
-    fn both<T>(&self, at: Moment, part: impl Fn(&Sample) -> Option<T>) -> Result<(T, T), Absent> {
-        self.before(at).and_then(&part).zip(self.0.back().and_then(&part)).ok_or(Absent::AGAIN)
-    }
-
-    fn before(&self, at: Moment) -> Option<&Sample> {
+    fn before(&self, at: Moment) -> Option<&(Moment, T)> {
         let old_enough = at.slot().checked_sub(AGE_MIN)?;
-        self.0.iter().rev().find(|sample| sample.at.slot() <= old_enough)
+        self.0.iter().rev().find(|(moment, _)| moment.slot() <= old_enough)
     }
-}
-
-/// Guests' time is in user's, so busy is all but idle and iowait of the first eight.
-fn cpu_share(what: CpuShare, before: &Ticks, now: &Ticks) -> Result<Value<'static>, Absent> {
-    let gain: [Option<u64>; 10] =
-        std::array::from_fn(|at| gain(before.get(at).copied()?, now.get(at).copied()?));
-    let [user, nice, system, idle, iowait, irq, softirq, steal, ..] = gain;
-    let sum = |parts: &[Option<u64>]| {
-        parts.iter().flatten().fold(0u64, |sum, part| sum.saturating_add(*part))
-    };
-    let busy = sum(&[user, nice, system, irq, softirq, steal]);
-    let all = busy.saturating_add(sum(&[idle, iowait]));
-    let part = match what {
-        CpuShare::Busy => idle.map(|_| busy),
-        CpuShare::Iowait => iowait,
-        CpuShare::Steal => steal,
-    };
-    match part {
-        None => Err(stat::UNTOLD),
-        // The counters began anew, or stood still: nothing can be said of this time.
-        Some(_) if all == 0 => Err(Absent::AGAIN),
-        Some(part) => Ok(Value::ratio(part, all)),
-    }
-}
-
-/// A figure may fall a little: see `tally.rs`.
-fn gain(before: Option<u64>, now: Option<u64>) -> Option<u64> {
-    Some(now?.saturating_sub(before?))
 }
 
 #[cfg(test)]
@@ -113,93 +91,70 @@ mod tests {
         Moment::new(Duration::from_millis(millis))
     }
 
-    fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Ticks {
-        let mut ticks = [Some(0); 10];
-        (ticks[0], ticks[3], ticks[4], ticks[7]) =
-            (Some(busy), Some(idle), Some(iowait), Some(steal));
-        ticks
+    fn window(samples: &[u64]) -> Window<Result<u64, Absent>> {
+        let mut window = Window::default();
+        for millis in samples {
+            window.push(at(*millis), Ok(*millis));
+        }
+        window
     }
 
-    fn sample(millis: u64, busy: u64) -> Sample {
-        Sample {
-            at: at(millis),
-            ticks: Some(ticks(busy, millis, 0, 0)),
-            disks: Some(BusyTime { millis: busy, disks: 2 }),
-        }
+    fn seconds(window: &Window<Result<u64, Absent>>, millis: u64) -> Option<Duration> {
+        window.span(at(millis))
     }
 
     #[test]
-    fn shares_are_of_the_time_since_the_newest_sample_that_is_a_second_old() {
-        let mut window = Window::default();
-        for (millis, busy) in [(0, 0), (1_000, 0), (1_500, 900), (2_050, 1_050)] {
-            window.push(sample(millis, busy));
-        }
-        let now = at(2_050);
-        assert_eq!(window.span(now), Some(Duration::from_secs(1)));
-        assert_eq!(window.cpu(CpuShare::Busy, now), Ok(Value::Micro(500_000)));
-        assert_eq!(window.disk(now), Ok(Value::Micro(500_000)));
+    fn the_newest_sample_that_is_a_second_old_is_compared_with() {
+        let window = window(&[0, 1_000, 1_500, 2_050]);
+        assert_eq!(seconds(&window, 2_050), Some(Duration::from_secs(1)));
+        let pair = window.pair(at(2_050), |sample| sample).unwrap();
+        let elapsed = Duration::from_millis(1_050);
+        assert_eq!(pair, Pair { before: 1_000, now: 2_050, elapsed });
     }
 
     #[test]
     fn who_asks_again_after_exactly_a_second_is_answered() {
-        let mut window = Window::default();
-        window.push(sample(99, 0));
-        assert_eq!(window.cpu(CpuShare::Busy, at(99)), Err(Absent::AGAIN));
-        assert_eq!(window.span(at(999)), None);
-        window.push(sample(1_099, 100));
-        assert_eq!(window.cpu(CpuShare::Busy, at(1_099)), Ok(Value::Micro(90_909)));
-        assert_eq!(window.span(at(1_099)), Some(Duration::from_secs(1)));
+        let mut window = window(&[99]);
+        assert_eq!(window.pair(at(99), |sample| sample), Err(Absent::AGAIN));
+        assert_eq!(seconds(&window, 999), None);
+        window.push(at(1_099), Ok(0));
+        assert!(window.pair(at(1_099), |sample| sample).is_ok());
+        assert_eq!(seconds(&window, 1_099), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_slot_without_a_sample_has_no_ratio() {
+        let window = window(&[0, 1_000]);
+        assert!(window.pair(at(1_099), |sample| sample).is_ok());
+        assert_eq!(window.pair(at(3_000), |sample| sample), Err(Absent::AGAIN));
     }
 
     #[test]
     fn where_nobody_asked_for_an_hour_the_window_is_an_hour() {
-        let mut window = Window::default();
-        window.push(sample(0, 0));
-        window.push(sample(3_600_000, 0));
-        assert_eq!(window.span(at(3_600_000)), Some(Duration::from_secs(3600)));
+        let window = window(&[0, 3_600_000]);
+        assert_eq!(seconds(&window, 3_600_000), Some(Duration::from_secs(3600)));
     }
 
     #[test]
     fn the_history_is_bounded() {
         let mut window = Window::default();
         for slot in 0..1_000 {
-            window.push(sample(slot * 100, 0));
+            window.push(at(slot * 100), Ok(0));
             assert!(window.0.len() <= 11);
-            assert!(slot < 10 || window.span(at(slot * 100)) == Some(WINDOW_MIN));
+            assert!(slot < 10 || seconds(&window, slot * 100) == Some(WINDOW_MIN));
         }
     }
 
     #[test]
-    fn counters_that_began_anew_are_no_ratio() {
-        let before = ticks(1_000, 1_000, 10, 10);
-        for now in [before, ticks(0, 0, 0, 0)] {
-            assert_eq!(cpu_share(CpuShare::Busy, &before, &now), Err(Absent::AGAIN));
-        }
-    }
-
-    #[test]
-    fn idle_time_that_falls_does_not_spoil_the_others() {
-        let share = |what| cpu_share(what, &ticks(0, 100, 50, 0), &ticks(60, 99, 60, 30));
-        assert_eq!(share(CpuShare::Busy), Ok(Value::Micro(900_000)));
-        assert_eq!(share(CpuShare::Iowait), Ok(Value::Micro(100_000)));
-        assert_eq!(share(CpuShare::Steal), Ok(Value::Micro(300_000)));
-    }
-
-    #[test]
-    fn what_the_kernel_does_not_count_has_no_share() {
-        let mut old = ticks(10, 10, 10, 0);
-        old[7] = None;
-        let zero = ticks(0, 0, 0, 0);
-        assert_eq!(cpu_share(CpuShare::Steal, &zero, &old), Err(stat::UNTOLD));
-        assert_eq!(cpu_share(CpuShare::Busy, &zero, &old), Ok(Value::Micro(333_333)));
-    }
-
-    #[test]
-    fn disks_that_could_not_be_read_leave_the_cpus_shares() {
-        let mut window = Window::default();
-        window.push(Sample { disks: None, ..sample(0, 0) });
-        window.push(sample(1_000, 1_000));
-        assert_eq!(window.disk(at(1_000)), Err(Absent::AGAIN));
-        assert_eq!(window.cpu(CpuShare::Busy, at(1_000)), Ok(Value::Micro(500_000)));
+    fn what_is_lacking_now_is_told_and_what_was_lacking_then_is_asked_for_again() {
+        let pair = |before: Result<u64, Absent>, now: Result<u64, Absent>| {
+            let mut window = Window::default();
+            window.push(at(0), before);
+            window.push(at(1_000), now);
+            window.pair(at(1_000), |sample| sample).map(|pair| pair.now)
+        };
+        assert_eq!(pair(Ok(1), Err(Absent::NO_PROC)), Err(Absent::NO_PROC));
+        assert_eq!(pair(Err(Absent::NO_PROC), Ok(1)), Err(Absent::AGAIN));
+        assert_eq!(pair(Ok(1), Ok(2)), Ok(2));
     }
 }

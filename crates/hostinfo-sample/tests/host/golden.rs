@@ -1,6 +1,6 @@
 //! Captured and hand-made hosts: every statistic's value, or the reason why there is none.
 //!
-//! `fixtures/HOST/golden.txt` holds what each of them tells, as a reply has it, and behind `#`
+//! `fixtures/hosts/HOST/golden.txt` holds what each of them tells, as a reply has it, and behind `#`
 //! what their administrators are told. `UPDATE_GOLDEN=1 cargo test -p hostinfo-sample` writes
 //! them anew.
 
@@ -15,7 +15,7 @@ use hostinfo_sample::{Host, Moment, Roots, Units};
 fn every_host_tells_what_its_golden_file_says() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut hosts = 0;
-    for entry in std::fs::read_dir("fixtures").unwrap() {
+    for entry in std::fs::read_dir("fixtures/hosts").unwrap() {
         let folder = entry.unwrap().path();
         let (told, path) = (everything(&folder), folder.join("golden.txt"));
         if update {

@@ -1,9 +1,13 @@
-//! Whole hosts: captured trees, and trees that are made and changed while they are looked at.
+//! Whole hosts and guests: captured trees, trees that are made and changed while they are looked
+//! at, and this program's own threads.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod big_host;
 mod golden;
+mod guests;
 mod junk;
 mod samples;
+mod threads;
 mod tree;
+mod vmm;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source};
-use hostinfo_sample::{Host, Moment, Roots, Units};
+use hostinfo_sample::{Host, Moment, Roots, Units, Vmm};
 use tempfile::TempDir;
 
 /// A folder with `proc` and `sys` in it.
@@ -31,10 +31,20 @@ impl Tree {
 
     /// The host that is seen in it; its kernel counts hundredths of seconds and 4 KiB pages.
     pub(crate) fn host(&self) -> Host {
-        let roots = Roots { proc: self.path().join("proc"), sys: self.path().join("sys") };
-        Host::with_units(roots, Units { ticks_per_second: 100, page_bytes: 4096 })
+        Host::with_units(self.roots(), UNITS)
+    }
+
+    /// A VMM on that host.
+    pub(crate) fn vmm(&self, pid: i32, start: Option<u64>) -> Vmm {
+        Vmm::with_units(self.roots(), UNITS, pid, start)
+    }
+
+    fn roots(&self) -> Roots {
+        Roots { proc: self.path().join("proc"), sys: self.path().join("sys") }
     }
 }
+
+const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
 
 /// What a guest reads of a statistic that long after the start: the value, or the reason.
 pub(crate) fn ask(host: &mut Host, name: &str, millis: u64) -> String {

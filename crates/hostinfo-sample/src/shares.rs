@@ -1,0 +1,137 @@
+//! The host's ratios over a window: shares of its CPUs' and its disks' time.
+
+use hostinfo_catalog::source::{self, CpuShare};
+use hostinfo_wire::Value;
+
+use crate::diskstats::BusyTime;
+use crate::stat::{self, Ticks};
+use crate::window::{Pair, Window};
+use crate::{Absent, Moment};
+
+/// What the host's ratios are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct HostSample {
+    pub(crate) ticks: Result<Ticks, Absent>,
+    pub(crate) disks: Result<BusyTime, Absent>,
+}
+
+/// A ratio of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    Cpu(CpuShare),
+    Disk,
+}
+
+impl Share {
+    /// `None` of a source that is no ratio over a window.
+    pub(crate) fn of(what: source::Host) -> Option<Self> {
+        match what {
+            source::Host::CpuShare(what) => Some(Self::Cpu(what)),
+            source::Host::DiskBusy => Some(Self::Disk),
+            _ => None,
+        }
+    }
+
+    /// The share over the window that ends now. `host` is the host's part of a sample.
+    pub(crate) fn value<T>(
+        self,
+        window: &Window<T>,
+        host: impl Fn(&T) -> &HostSample,
+        at: Moment,
+    ) -> Result<Value<'static>, Absent> {
+        match self {
+            Self::Cpu(what) => cpu(what, window.pair(at, |sample| &host(sample).ticks)?),
+            Self::Disk => Ok(disk(window.pair(at, |sample| &host(sample).disks)?)),
+        }
+    }
+}
+
+/// Guests' time is in user's, so busy is all but idle and iowait of the first eight.
+fn cpu(what: CpuShare, Pair { before, now, .. }: Pair<Ticks>) -> Result<Value<'static>, Absent> {
+    let gain: [Option<u64>; 10] =
+        std::array::from_fn(|at| gain(before.get(at).copied()?, now.get(at).copied()?));
+    let [user, nice, system, idle, iowait, irq, softirq, steal, ..] = gain;
+    let sum = |parts: &[Option<u64>]| {
+        parts.iter().flatten().fold(0u64, |sum, part| sum.saturating_add(*part))
+    };
+    let busy = sum(&[user, nice, system, irq, softirq, steal]);
+    let all = busy.saturating_add(sum(&[idle, iowait]));
+    let part = match what {
+        CpuShare::Busy => idle.map(|_| busy),
+        CpuShare::Iowait => iowait,
+        CpuShare::Steal => steal,
+    };
+    match part {
+        None => Err(stat::UNTOLD),
+        // The counters began anew, or stood still: nothing can be said of this time.
+        Some(_) if all == 0 => Err(Absent::AGAIN),
+        Some(part) => Ok(Value::ratio(part, all)),
+    }
+}
+
+/// The disks' busy time, mean of all disks.
+fn disk(Pair { before, now, elapsed }: Pair<BusyTime>) -> Value<'static> {
+    let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    Value::ratio(now.millis.saturating_sub(before.millis), elapsed.saturating_mul(now.disks))
+}
+
+/// A figure may fall a little: see `tally.rs`.
+fn gain(before: Option<u64>, now: Option<u64>) -> Option<u64> {
+    Some(now?.saturating_sub(before?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Ticks {
+        let mut ticks = [Some(0); 10];
+        (ticks[0], ticks[3], ticks[4], ticks[7]) =
+            (Some(busy), Some(idle), Some(iowait), Some(steal));
+        ticks
+    }
+
+    fn share(what: CpuShare, before: Ticks, now: Ticks) -> Result<Value<'static>, Absent> {
+        cpu(what, Pair { before, now, elapsed: Duration::from_secs(1) })
+    }
+
+    #[test]
+    fn shares_are_of_the_time_since_the_sample_that_is_compared_with() {
+        let mut window = Window::default();
+        let at = |millis| Moment::new(Duration::from_millis(millis));
+        for (millis, busy) in [(0, 0), (1_000, 0), (2_050, 1_050)] {
+            let ticks = Ok(ticks(busy, millis, 0, 0));
+            let disks = Ok(BusyTime { millis: busy, disks: 2 });
+            window.push(at(millis), HostSample { ticks, disks });
+        }
+        let told = |share: Share| share.value(&window, |sample| sample, at(2_050));
+        assert_eq!(told(Share::Cpu(CpuShare::Busy)), Ok(Value::Micro(500_000)));
+        assert_eq!(told(Share::Disk), Ok(Value::Micro(500_000)));
+    }
+
+    #[test]
+    fn counters_that_began_anew_are_no_ratio() {
+        let before = ticks(1_000, 1_000, 10, 10);
+        for now in [before, ticks(0, 0, 0, 0)] {
+            assert_eq!(share(CpuShare::Busy, before, now), Err(Absent::AGAIN));
+        }
+    }
+
+    #[test]
+    fn idle_time_that_falls_does_not_spoil_the_others() {
+        let share = |what| share(what, ticks(0, 100, 50, 0), ticks(60, 99, 60, 30));
+        assert_eq!(share(CpuShare::Busy), Ok(Value::Micro(900_000)));
+        assert_eq!(share(CpuShare::Iowait), Ok(Value::Micro(100_000)));
+        assert_eq!(share(CpuShare::Steal), Ok(Value::Micro(300_000)));
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_count_has_no_share() {
+        let mut old = ticks(10, 10, 10, 0);
+        old[7] = None;
+        let zero = ticks(0, 0, 0, 0);
+        assert_eq!(share(CpuShare::Steal, zero, old), Err(stat::UNTOLD));
+        assert_eq!(share(CpuShare::Busy, zero, old), Ok(Value::Micro(333_333)));
+    }
+}

@@ -1,0 +1,266 @@
+//! A guest's virtual machine monitor (VMM), such as QEMU: what the host's kernel tells of its
+//! process and of its cgroup, without asking libvirt.
+//!
+//! Each part is read when a statistic that needs it is asked for, at most once in a step of the
+//! sampling grid. Figures are of the process that was connected to, or absent: see `process.rs`.
+
+mod cgroup;
+mod cpu;
+mod memory;
+mod numa;
+mod process;
+mod role;
+mod status;
+mod threads;
+
+use std::time::Duration;
+
+use hostinfo_catalog::source::{self, Resource};
+use hostinfo_wire::Value;
+
+use crate::cached::Cached;
+use crate::pressure::{self, Pressure};
+use crate::shares::{HostSample, Share};
+use crate::tally::{Highest, Tally};
+use crate::units::micro;
+use crate::window::{Pair, Window};
+use crate::{Absent, Host, Moment, Roots, Units};
+
+use cgroup::Cgroups;
+use cpu::Cpu;
+use numa::Placement;
+use process::Process;
+use status::Status;
+use threads::{Threads, Times};
+
+const NO_VMM: Absent = Absent::new(
+    "the other end is no virtual machine monitor",
+    "let hostinfod connect to the socket that the VMM itself listens at",
+);
+
+/// One guest's VMM: a process, told from others by its number and its start, and the samples that
+/// were taken of it. Several hundred bytes until it is asked for something.
+///
+/// # Ratios
+///
+/// A reply has one `window`, and all its ratios must speak of that time: those of the guest and
+/// those of the host. So a reply that asks for a ratio of the guest calls
+/// [`Self::sample_ratios`] before anything else and then takes all its ratios from here: the
+/// guest's from [`Self::value`], the host's from [`Self::host_ratio`], the window from
+/// [`Self::window`]. A reply with ratios of the host alone may have all of them from the
+/// [`Host`], as long as it takes the window from there too.
+pub struct Vmm {
+    process: Process,
+    status: Cached<Status, Highest<1>>,
+    threads_read: Cached<()>,
+    threads: Threads,
+    cgroups: Cached<Cgroups>,
+    cpu: Cached<Cpu, Tally<1>>,
+    pressure_cpu: Cached<Pressure, Highest<2>>,
+    pressure_memory: Cached<Pressure, Highest<2>>,
+    pressure_io: Cached<Pressure, Highest<2>>,
+    memory_limit: Cached<u64>,
+    placement: Cached<Placement>,
+    window: Window<Sample>,
+}
+
+/// What the ratios of a reply are made of.
+struct Sample {
+    host: HostSample,
+    vcpus: Result<Times, Absent>,
+}
+
+impl Vmm {
+    /// Where the daemon is not told which process is at the other end: SO_PEERCRED gives 0 for
+    /// one of another PID namespace.
+    pub const UNSEEN: Absent = process::UNSEEN;
+
+    /// The process `pid`, as the kernel of this program's PID namespace numbers it, which began
+    /// at `start`: field 22 of `/proc/PID/stat`. `None` of it means the one that has the number
+    /// at the first look. Reads nothing.
+    pub fn new(roots: Roots, pid: i32, start: Option<u64>) -> Self {
+        Self::with_units(roots, Units::default(), pid, start)
+    }
+
+    /// The same on a host whose kernel counts in other `units`: a captured one. Reads nothing.
+    pub fn with_units(roots: Roots, units: Units, pid: i32, start: Option<u64>) -> Self {
+        Self {
+            process: Process::new(roots, units, pid, start),
+            status: Cached::default(),
+            threads_read: Cached::default(),
+            threads: Threads::default(),
+            cgroups: Cached::default(),
+            cpu: Cached::default(),
+            pressure_cpu: Cached::default(),
+            pressure_memory: Cached::default(),
+            pressure_io: Cached::default(),
+            memory_limit: Cached::default(),
+            placement: Cached::default(),
+            window: Window::default(),
+        }
+    }
+
+    /// The statistic's value in the moment's slot; of the vCPU `instance`, where it has one for
+    /// each. What it needs is read at the first use in the slot; all later uses in it get the
+    /// same sample. `vm.cpu.contention` needs [`Self::sample_ratios`] before it.
+    ///
+    /// # Errors
+    ///
+    /// The process is not there any more, is no VMM or cannot be seen, or the host does not tell
+    /// this of it. Nothing is logged: see [`Host::note`].
+    pub fn value(
+        &mut self,
+        what: source::Vmm,
+        instance: Option<u32>,
+        at: Moment,
+    ) -> Result<Value<'static>, Absent> {
+        use source::Vmm as Source;
+        self.require_vmm(at)?;
+        match what {
+            Source::Vcpus => {
+                let vcpus = self.threads(at)?.vcpu_threads()?.count();
+                Ok(Value::Whole(u64::try_from(vcpus).unwrap_or(u64::MAX)))
+            }
+            Source::VcpuTime => Ok(nanos(self.threads(at)?.all_vcpus()?.run)),
+            Source::VcpuDelay => Ok(nanos(self.threads(at)?.all_vcpus()?.delay)),
+            Source::OneVcpuTime => Ok(nanos(self.threads(at)?.vcpu(instance)?.run)),
+            Source::OneVcpuDelay => Ok(nanos(self.threads(at)?.vcpu(instance)?.delay)),
+            Source::Contention => {
+                self.threads(at)?.all_vcpus()?;
+                self.window.pair(at, |sample| &sample.vcpus).map(|pair| contention(&pair))
+            }
+            Source::EmulatorDelay => Ok(nanos(self.threads(at)?.emulator()?.delay)),
+            Source::IothreadDelay => Ok(nanos(self.threads(at)?.iothreads()?.delay)),
+            Source::Throttled => self.cpu(at)?.throttled.clone().map(nanos),
+            Source::Quota => self.cpu(at)?.quota.clone().map(micro),
+            Source::Weight => self.cpu(at)?.weight.clone().map(Value::Whole),
+            Source::Pressure(resource, stall, figure) => {
+                self.pressure(resource, at)?.value(stall, figure)
+            }
+            Source::Resident => self.status(at)?.resident().map(Value::Whole),
+            Source::Swapped => self.status(at)?.swapped().map(Value::Whole),
+            Source::MajorFaults => self.status(at)?.major_faults().map(Value::Whole),
+            Source::MemoryLimit => self.memory_limit(at).map(Value::Whole),
+            Source::NumaLocal => Ok(Value::Whole(self.placement(at)?.local)),
+            Source::NumaRemote => Ok(Value::Whole(self.placement(at)?.remote)),
+        }
+    }
+
+    /// The numbers of the vCPUs that there are or were, in order: instances of `vm.cpu.N`. None
+    /// where they cannot be told; [`Self::value`] says why.
+    pub fn vcpus(&mut self, at: Moment) -> Vec<u32> {
+        match self.require_vmm(at).and_then(|()| self.threads(at)) {
+            Ok(threads) => threads.vcpus().collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Takes the slot's sample of what ratios are made of, of the guest and of its host together,
+    /// where there is none yet.
+    pub fn sample_ratios(&mut self, host: &mut Host, at: Moment) {
+        if self.window.has(at) {
+            return;
+        }
+        let vcpus = self.require_vmm(at).and_then(|()| self.threads(at)?.all_vcpus());
+        self.window.push(at, Sample { host: host.sample(at), vcpus });
+    }
+
+    /// A ratio of the host over this guest's window, after [`Self::sample_ratios`]. `None` where
+    /// the source is none; then [`Host::value`] has it.
+    pub fn host_ratio(
+        &self,
+        what: source::Host,
+        at: Moment,
+    ) -> Option<Result<Value<'static>, Absent>> {
+        Some(Share::of(what)?.value(&self.window, |sample| &sample.host, at))
+    }
+
+    /// The time that the ratios of the slot speak of, a multiple of the grid's step. `None`
+    /// where they have no sample to compare with. Reads nothing.
+    pub fn window(&self, at: Moment) -> Option<Duration> {
+        self.window.span(at)
+    }
+
+    /// That the process is there, and a VMM: by its name, or by its threads'.
+    fn require_vmm(&mut self, at: Moment) -> Result<(), Absent> {
+        if self.status(at)?.is_vmm || self.threads(at)?.are_named() { Ok(()) } else { Err(NO_VMM) }
+    }
+
+    fn status(&mut self, at: Moment) -> Result<&Status, Absent> {
+        let process = &mut self.process;
+        self.status.at(at, |highest| status::read(process, &mut Vec::new(), highest))
+    }
+
+    fn threads(&mut self, at: Moment) -> Result<&Threads, Absent> {
+        let (threads, process) = (&mut self.threads, &mut self.process);
+        self.threads_read.at(at, |()| threads.read(process, &mut Vec::new()))?;
+        Ok(threads)
+    }
+
+    fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {
+        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
+        self.cpu.at(at, |tally| {
+            let buffer = &mut Vec::new();
+            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.cpu.as_ref();
+            Ok(cpu::read(own.map_err(Absent::clone)?, &process.roots, buffer, tally))
+        })
+    }
+
+    fn pressure(&mut self, resource: Resource, at: Moment) -> Result<&Pressure, Absent> {
+        let (sample, file) = match resource {
+            Resource::Cpu => (&mut self.pressure_cpu, "cpu.pressure"),
+            Resource::Memory => (&mut self.pressure_memory, "memory.pressure"),
+            Resource::Io => (&mut self.pressure_io, "io.pressure"),
+        };
+        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
+        sample.at(at, |highest| {
+            let buffer = &mut Vec::new();
+            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.pressure.as_ref();
+            let file = own.map_err(Absent::clone)?.file(file);
+            pressure::read_cgroup(&file, &process.roots, buffer, highest)
+        })
+    }
+
+    fn memory_limit(&mut self, at: Moment) -> Result<u64, Absent> {
+        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
+        let limit = self.memory_limit.at(at, |()| {
+            let buffer = &mut Vec::new();
+            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.as_ref();
+            memory::limit(own.map_err(Absent::clone)?, &process.roots, buffer)
+        });
+        limit.copied()
+    }
+
+    fn placement(&mut self, at: Moment) -> Result<Placement, Absent> {
+        let buffer = &mut Vec::new();
+        let nodes = numa::nodes(&self.process.roots, buffer);
+        // On one node there is nothing else than local memory.
+        if nodes.len() < 2 {
+            let local = self.status(at)?.resident()?;
+            return Ok(Placement { local, remote: 0 });
+        }
+        self.threads(at)?;
+        let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);
+        let placement = self.placement.at(at, |()| {
+            let vcpus = numa::nodes_of(threads.vcpu_threads()?, &nodes, process, buffer)?;
+            process.check((), buffer)?;
+            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.as_ref();
+            let own = own.map_err(Absent::clone)?;
+            numa::read(own, &vcpus, &process.roots, process.units, buffer)
+        });
+        placement.copied()
+    }
+}
+
+/// The share of the time that the vCPUs wanted to run in which they did not. Those that wanted
+/// nothing waited for nothing.
+fn contention(Pair { before, now, .. }: &Pair<Times>) -> Value<'static> {
+    let delay = now.delay.saturating_sub(before.delay);
+    let run = now.run.saturating_sub(before.run);
+    Value::ratio(delay, delay.saturating_add(run))
+}
+
+/// Nanoseconds, in seconds.
+fn nanos(nanos: u64) -> Value<'static> {
+    micro(nanos / 1000)
+}

@@ -1,0 +1,264 @@
+//! `/proc/PID/cgroup`: which cgroups are the guest's own.
+//!
+//! A cgroup is the guest's own where libvirt made it, or where the VMM is alone in it. All else
+//! is a session's, a slice's or the root: its limits and its pressure are also about others.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::Absent;
+use crate::root::PAGE_BYTES;
+use crate::text::{lines, number, words};
+use crate::vmm::process::{Process, UNSEEN};
+
+/// The deepest path that is followed: systemd's and libvirt's have 6.
+const DEPTH_MAX: usize = 64;
+
+pub(crate) const NO_OWN: Absent = Absent::new(
+    "this guest has no cgroup of its own",
+    "start the guest with libvirt, or in a unit of its own, as with systemd-run",
+);
+const NO_V2: Absent = Absent::new(
+    "this host does not measure guests' pressure",
+    "boot the host with cgroup v2: systemd.unified_cgroup_hierarchy=1",
+);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1,
+    V2,
+}
+
+/// The guest's own cgroups. A host may have a tree for each controller, one for all, or both.
+pub(crate) struct Cgroups {
+    pub(crate) cpu: Result<Own, Absent>,
+    pub(crate) memory: Result<Own, Absent>,
+    pub(crate) pressure: Result<Own, Absent>,
+}
+
+/// One of them. Paths are below `/sys/fs/cgroup`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) version: Version,
+    /// Where the tree is mounted.
+    mount: PathBuf,
+    /// The guest's outermost one.
+    pub(crate) path: PathBuf,
+    /// That in which libvirt has one for each vCPU: the same, or `libvirt` within it.
+    pub(crate) inner: PathBuf,
+}
+
+pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Cgroups, Absent> {
+    let text = process.read("cgroup", PAGE_BYTES, buffer);
+    let text = text.map_err(|e| e.or(UNSEEN))?.to_owned();
+    let [cpu, memory, unified] = parse(&text);
+    let is_v2 = process.roots.cgroups().join("cgroup.controllers").exists();
+    let tree = if is_v2 { "" } else { "unified" };
+    let mut own = |tree: &str, version, path: Option<&[u8]>| {
+        own(Path::new(tree), version, path?, |path| is_alone(path, process, buffer))
+    };
+    let pressure = own(tree, Version::V2, unified);
+    let mut with = |controller, path: Option<_>| match path {
+        Some(path) => own(controller, Version::V1, Some(path)).ok_or(NO_OWN),
+        None => pressure.clone().ok_or(NO_OWN),
+    };
+    let (cpu, memory) = (with("cpu", cpu), with("memory", memory));
+    let pressure = pressure.ok_or(if is_v2 { NO_OWN } else { NO_V2 });
+    process.check(Cgroups { cpu, memory, pressure }, buffer)
+}
+
+/// ```text
+/// 4:memory:/machine/qemu-1-web.libvirt-qemu
+/// 3:cpu,cpuacct:/machine/qemu-1-web.libvirt-qemu/emulator
+/// 0::/machine/qemu-1-web.libvirt-qemu/emulator
+/// ```
+///
+/// Where it is as to v1's cpu, to v1's memory, and in v2.
+fn parse(text: &[u8]) -> [Option<&[u8]>; 3] {
+    let mut paths = [None; 3];
+    for line in lines(text) {
+        let mut parts = line.splitn(3, |byte| *byte == b':');
+        let (Some(id), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
+        let has = |wanted: &[u8]| controllers.split(|byte| *byte == b',').any(|it| it == wanted);
+        let [cpu, memory, unified] = &mut paths;
+        if id == b"0" && controllers.is_empty() {
+            *unified = Some(path);
+        }
+        if has(b"cpu") {
+            *cpu = Some(path);
+        }
+        if has(b"memory") {
+            *memory = Some(path);
+        }
+    }
+    paths
+}
+
+/// The guest's own cgroup, where the VMM is in `path`.
+///
+/// ```text
+/// /machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator   libvirt with systemd
+/// /machine.slice/machine-qemu\x2d1\x2dweb.scope/emulator           the same, up to 6.x and on v1
+/// /machine/qemu-1-web.libvirt-qemu/emulator                        libvirt alone
+/// ```
+fn own(
+    mount: &Path,
+    version: Version,
+    path: &[u8],
+    is_alone: impl FnOnce(&Path) -> bool,
+) -> Option<Own> {
+    let path = mount.join(relative(path)?);
+    let made =
+        |path: PathBuf, inner: PathBuf| Some(Own { version, mount: mount.to_owned(), path, inner });
+    // A thread of the VMM may be in a cgroup for its kind; libvirt may have one for all of them.
+    let inner = parent_if(&path, is_for_threads);
+    let outer = parent_if(inner, |name| name == b"libvirt");
+    let name = outer.file_name()?.as_bytes();
+    if is_libvirts(name) {
+        made(outer.to_owned(), inner.to_owned())
+    } else if path != mount && !name.ends_with(b".slice") && is_alone(&path) {
+        made(path.clone(), path)
+    } else {
+        None
+    }
+}
+
+/// A path as the kernel tells it, to go below a mount point. `None` where it leads out of it:
+/// the cgroup is not in this process's namespace.
+fn relative(path: &[u8]) -> Option<&Path> {
+    let names = path.strip_prefix(b"/")?;
+    let mut depth = 0;
+    for name in names.split(|byte| *byte == b'/') {
+        depth += 1;
+        if name == b".." || depth > DEPTH_MAX {
+            return None;
+        }
+    }
+    Some(Path::new(OsStr::from_bytes(names)))
+}
+
+fn parent_if(path: &Path, is: impl Fn(&[u8]) -> bool) -> &Path {
+    match (path.file_name(), path.parent()) {
+        (Some(name), Some(parent)) if is(name.as_bytes()) => parent,
+        _ => path,
+    }
+}
+
+/// `emulator`, `vcpu0`, `iothread1`.
+fn is_for_threads(name: &[u8]) -> bool {
+    let numbered = |prefix: &[u8]| name.strip_prefix(prefix).and_then(number).is_some();
+    name == b"emulator" || numbered(b"vcpu") || numbered(b"iothread")
+}
+
+/// systemd-machined's for a machine, or libvirt's own.
+fn is_libvirts(name: &[u8]) -> bool {
+    name.starts_with(b"machine-") && name.ends_with(b".scope") || name.ends_with(b".libvirt-qemu")
+}
+
+/// Whether no other process is in the cgroup.
+fn is_alone(cgroup: &Path, process: &Process, buffer: &mut Vec<u8>) -> bool {
+    let pid = u64::try_from(process.pid()).ok();
+    let procs = process.roots.cgroup(cgroup.join("cgroup.procs"), buffer);
+    procs.is_ok_and(|pids| pid.is_some() && words(pids).all(|word| number(word) == pid))
+}
+
+impl Own {
+    /// A file of the outermost.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Those that are about the guest as a whole, the outermost first.
+    pub(crate) fn levels(&self) -> impl Iterator<Item = &Path> {
+        let inner = (self.inner != self.path).then_some(self.inner.as_path());
+        std::iter::once(self.path.as_path()).chain(inner)
+    }
+
+    /// Those whose limits hold for the guest: its own, and all around them but the root.
+    pub(crate) fn ancestors(&self) -> impl Iterator<Item = &Path> {
+        self.inner.ancestors().take_while(|path| *path != self.mount)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(path: &str, is_alone: bool) -> Option<(String, String)> {
+        let own = own(Path::new("cpu"), Version::V1, path.as_bytes(), |_| is_alone)?;
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        Some((text(&own.path), text(&own.inner)))
+    }
+
+    fn pair(path: &str, inner: &str) -> Option<(String, String)> {
+        Some((path.to_owned(), inner.to_owned()))
+    }
+
+    #[test]
+    fn libvirts_cgroup_is_the_guests_own_whoever_else_is_in_it() {
+        let scope = r"machine.slice/machine-qemu\x2d1\x2dweb.scope";
+        let (path, inner) = (format!("cpu/{scope}"), format!("cpu/{scope}/libvirt"));
+        for below in ["", "/emulator", "/vcpu0", "/iothread1"] {
+            assert_eq!(found(&format!("/{scope}{below}"), false), pair(&path, &path), "{below}");
+            let nested = format!("/{scope}/libvirt{below}");
+            assert_eq!(found(&nested, false), pair(&path, &inner), "{nested}");
+        }
+        let path = "cpu/machine/qemu-1-web.libvirt-qemu";
+        assert_eq!(found("/machine/qemu-1-web.libvirt-qemu/emulator", false), pair(path, path));
+    }
+
+    #[test]
+    fn another_cgroup_is_the_guests_own_where_it_is_alone_in_it() {
+        for path in ["/qemu.slice/100.scope", "/system.slice/web.service", "/a/emulator", "/a:b c"]
+        {
+            let own = format!("cpu{path}");
+            assert_eq!(found(path, true), pair(&own, &own));
+            assert_eq!(found(path, false), None);
+        }
+    }
+
+    #[test]
+    fn slices_and_roots_and_what_is_elsewhere_are_nobodys_own() {
+        for path in ["/", "/user.slice", "/user.slice/user-0.slice", "/../x", "/a/../b", "", "x"] {
+            assert_eq!(found(path, true), None, "{path}");
+        }
+        assert_eq!(found(&"/a".repeat(DEPTH_MAX + 1), true), None);
+    }
+
+    #[test]
+    fn a_process_is_in_a_cgroup_of_each_tree() {
+        // Linux 6.18, v1 with v2 beside it; 3.10 has the controllers the other way round.
+        let text = b"9:name=systemd:/\n4:memory:/m\n3:cpuset:/s\n2:cpuacct,cpu:/a:b\n0::/u\n";
+        assert_eq!(parse(text), [Some(&b"/a:b"[..]), Some(b"/m"), Some(b"/u")]);
+        assert_eq!(parse(b"0::/u\n"), [None, None, Some(&b"/u"[..])]);
+        assert_eq!(parse(b"\n1:cpu\n:\n"), [None; 3]);
+    }
+
+    #[test]
+    fn limits_hold_from_the_root_down() {
+        let own = own(Path::new(""), Version::V2, b"/m/q.libvirt-qemu/libvirt/vcpu1", |_| false);
+        let own = own.unwrap();
+        let ancestors: Vec<_> = own.ancestors().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(ancestors, ["m/q.libvirt-qemu/libvirt", "m/q.libvirt-qemu", "m"]);
+        let levels: Vec<_> = own.levels().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(levels, ["m/q.libvirt-qemu", "m/q.libvirt-qemu/libvirt"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_stay_below_the_mount_point(bytes: Vec<u8>, path in "(/(\\.|\\.\\.|a|vcpu1|libvirt|x.scope)){0,6}") {
+            parse(&bytes);
+            for path in [&bytes[..], path.as_bytes()] {
+                if let Some(own) = own(Path::new("cpu"), Version::V1, path, |_| true) {
+                    prop_assert!(own.path.starts_with("cpu") && own.inner.starts_with("cpu"));
+                    prop_assert!(!own.path.components().any(|part| part.as_os_str() == ".."));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The process at the other end of a guest's socket, and `/proc/PID/stat` to tell it from others.
+//!
+//! The number of a process that ended is used again, the time of its start with it is not. A
+//! reading counts only if `stat` has the same start after it: the number was the process's own
+//! all the while, then.
+
+use std::path::PathBuf;
+
+use crate::root::{LINE_BYTES, Roots, Unread};
+use crate::text::{number, words};
+use crate::{Absent, Units};
+
+pub(crate) const ENDED: Absent = Absent::plain("this guest's VMM has ended");
+
+/// The daemon cannot see the process, or would see another one under its number.
+pub(crate) const UNSEEN: Absent = Absent::new(
+    "hostinfod cannot see this guest's VMM",
+    "run hostinfod in the host's own PID namespace and with its /proc; where that is mounted with \
+     hidepid=, put hostinfod into the group that gid= names",
+);
+
+const UNTOLD: Absent = Absent::untold("/proc/PID/stat lacks a figure");
+
+/// A process: its number and when it started.
+pub(crate) struct Process {
+    pub(crate) roots: Roots,
+    pub(crate) units: Units,
+    pid: i32,
+    /// In clock ticks since boot. `None` until it was seen.
+    start: Option<u64>,
+}
+
+impl Process {
+    pub(crate) fn new(roots: Roots, units: Units, pid: i32, start: Option<u64>) -> Self {
+        Self { roots, units, pid, start }
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Where its threads are listed.
+    pub(crate) fn threads(&self) -> PathBuf {
+        self.roots.proc.join(format!("{}/task", self.pid))
+    }
+
+    /// One of its files. It may be another process's by now: see [`Self::check`].
+    pub(crate) fn read<'b>(
+        &self,
+        file: &str,
+        bound: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        self.roots.proc(&format!("{}/{file}", self.pid), bound, buffer)
+    }
+
+    /// One of its threads' files, with the same caution.
+    pub(crate) fn read_thread<'b>(
+        &self,
+        tid: u32,
+        file: &str,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        self.read(&format!("task/{tid}/{file}"), LINE_BYTES, buffer)
+    }
+
+    /// Whether the thread is there, whatever can be read of it.
+    pub(crate) fn has_thread(&self, tid: u32) -> bool {
+        self.threads().join(format!("{tid}/comm")).exists()
+    }
+
+    /// What `stat` says, as long as it speaks of this process. A start that is not known yet is
+    /// taken from it.
+    pub(crate) fn stat<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Stat<'b>, Absent> {
+        if !self.has_own_numbers() {
+            return Err(UNSEEN);
+        }
+        let text = match self.read("stat", LINE_BYTES, buffer) {
+            Ok(text) => text,
+            Err(unread) if unread.is_not_there() && self.start.is_some() => return Err(ENDED),
+            Err(unread) => return Err(UNSEEN.because(&unread)),
+        };
+        let stat = parse(text).ok_or(UNTOLD)?;
+        let is_same = self.start.is_none_or(|start| start == stat.start);
+        // A process that its parent has not asked about is dead (Z, X), and its memory gone.
+        if !is_same || matches!(stat.state, b'Z' | b'X' | b'x') {
+            return Err(ENDED);
+        }
+        self.start = Some(stat.start);
+        Ok(stat)
+    }
+
+    /// What was `read`, if it was of this process.
+    pub(crate) fn check<T>(&mut self, read: T, buffer: &mut Vec<u8>) -> Result<T, Absent> {
+        self.stat(buffer).map(|_| read)
+    }
+
+    /// Whether `/proc` numbers processes as sockets do: in a container, it may be the host's.
+    fn has_own_numbers(&self) -> bool {
+        // A captured host has no link.
+        std::fs::read_link(self.roots.proc.join("self")).map_or(true, |link| {
+            link.to_str().and_then(|link| link.parse().ok()) == Some(std::process::id())
+        })
+    }
+}
+
+/// Some fields of `/proc/PID/stat` or `/proc/PID/task/TID/stat`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stat<'a> {
+    pub(crate) comm: &'a [u8],
+    state: u8,
+    /// Of a process: those of all its threads, also of those that ended.
+    pub(crate) major_faults: Option<u64>,
+    start: u64,
+    /// The CPU that it ran on last.
+    pub(crate) processor: Option<u32>,
+}
+
+/// ```text
+/// 4242 (CPU 0/KVM (x)) S 1 4242 4242 0 -1 138412416 4703 0 36 0 0 2 0 0 20 0 6 0 458372 ...
+/// ```
+///
+/// Fields 2, 3, 12, 22 and 39 of proc(5). The name in field 2 may hold blanks and brackets.
+pub(crate) fn parse(text: &[u8]) -> Option<Stat<'_>> {
+    let open = text.iter().position(|byte| *byte == b'(')?;
+    let close = text.iter().rposition(|byte| *byte == b')')?;
+    let comm = text.get(open.checked_add(1)?..close)?;
+    let mut fields = words(text.get(close.checked_add(1)?..)?);
+    let state = *fields.next()?.first()?;
+    let major_faults = fields.nth(8).and_then(number);
+    let start = number(fields.nth(9)?)?;
+    let processor = fields.nth(16).and_then(number).and_then(|cpu| cpu.try_into().ok());
+    Some(Stat { comm, state, major_faults, start, processor })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Linux 6.18.
+    const QEMU: &str = "23315 (qemu-system-x86) S 23313 23313 20687 0 -1 138412416 4703 0 36 0 0 \
+        2 0 0 20 0 6 0 458372 1592152064 9201 18446744073709551615 94678249136128 94678254996565 \
+        140727892131680 0 0 0 268444224 4096 16451 0 0 0 17 1 0 0 0 0 0 94678258108664 \
+        94678263312816 94678328553472 140727892138507 140727892138723 140727892138723 \
+        140727892139996 0\n";
+    /// Linux 3.10.
+    const OLD: &str = "7 (CPU 0/KVM (x)) S 1 7 7 0 -1 4202816 9 0 5 0 6 7 0 0 20 0 3 0 1234 1 2 3";
+
+    #[test]
+    fn fields_are_counted_from_behind_the_name() {
+        let stat = parse(QEMU.as_bytes()).unwrap();
+        let wanted = Stat {
+            comm: b"qemu-system-x86",
+            state: b'S',
+            major_faults: Some(36),
+            start: 458_372,
+            processor: Some(1),
+        };
+        assert_eq!(stat, wanted);
+        let stat = parse(OLD.as_bytes()).unwrap();
+        assert_eq!((stat.comm, stat.start), (&b"CPU 0/KVM (x)"[..], 1234));
+        assert_eq!((stat.major_faults, stat.processor), (Some(5), None));
+    }
+
+    #[test]
+    fn what_has_no_start_is_no_process() {
+        for text in ["", "1 (a", ")(", "1 (a)", "1 (a) S 1 2", "1 () S 1 1 1 1 1 1 1 1 1 1 1 1 1"] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse(QEMU.replace(" 458372 ", " -1 ").as_bytes()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "[0-9]{0,3} ?[()a-z ]{0,8}( [0-9-]{1,3}){0,50}") {
+            parse(&bytes);
+            parse(text.as_bytes());
+        }
+    }
+}

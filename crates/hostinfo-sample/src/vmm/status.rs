@@ -1,0 +1,120 @@
+//! `/proc/PID/stat` and `status`: what kind of process it is, and its memory.
+
+use crate::Absent;
+use crate::root::TABLE_BYTES;
+use crate::tally::Highest;
+use crate::text::{key_and_value, lines, number, words};
+use crate::vmm::process::{Process, UNSEEN};
+
+const UNTOLD: Absent = Absent::untold("/proc/PID/status or stat lacks a figure");
+
+/// What VMMs call themselves: QEMU, also as RHEL, Debian and Proxmox name it, cloud-hypervisor
+/// (cut to 15 bytes) and Firecracker. One under another name is known by its vCPU threads.
+const VMMS: [&[u8]; 4] = [b"qemu", b"kvm", b"cloud-hyperviso", b"firecracker"];
+
+/// What the two files said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// Its name is a VMM's.
+    pub(crate) is_vmm: bool,
+    major_faults: Option<u64>,
+    memory: Memory,
+}
+
+/// In bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Memory {
+    resident: Option<u64>,
+    swapped: Option<u64>,
+    huge: Option<u64>,
+}
+
+pub(crate) fn read(
+    process: &mut Process,
+    buffer: &mut Vec<u8>,
+    highest: &mut Highest<1>,
+) -> Result<Status, Absent> {
+    let stat = process.stat(buffer)?;
+    let is_vmm = VMMS.iter().any(|vmm| stat.comm.starts_with(vmm));
+    let [major_faults] = highest.raise([stat.major_faults]);
+    let text = process.read("status", TABLE_BYTES, buffer);
+    let memory = parse(text.map_err(|e| e.or(UNSEEN))?);
+    process.check(Status { is_vmm, major_faults, memory }, buffer)
+}
+
+/// ```text
+/// VmRSS:       36924 kB
+/// VmSwap:          0 kB
+/// HugetlbPages:    0 kB
+/// ```
+fn parse(text: &[u8]) -> Memory {
+    let mut memory = Memory::default();
+    for (key, value) in lines(text).filter_map(key_and_value) {
+        let figure = match key {
+            b"VmRSS" => &mut memory.resident,
+            b"VmSwap" => &mut memory.swapped,
+            b"HugetlbPages" => &mut memory.huge,
+            _ => continue,
+        };
+        *figure = words(value).next().and_then(number).and_then(|kb| kb.checked_mul(1024));
+    }
+    memory
+}
+
+impl Status {
+    /// Bytes in memory. Huge pages are not in VmRSS, and are all that a guest may be made of.
+    pub(crate) fn resident(&self) -> Result<u64, Absent> {
+        let resident = self.memory.resident.ok_or(UNTOLD)?;
+        Ok(resident.saturating_add(self.memory.huge.unwrap_or(0)))
+    }
+
+    /// Bytes swapped out. What the VMM shares with another process is not in it.
+    pub(crate) fn swapped(&self) -> Result<u64, Absent> {
+        self.memory.swapped.ok_or(UNTOLD)
+    }
+
+    pub(crate) fn major_faults(&self) -> Result<u64, Absent> {
+        self.major_faults.ok_or(UNTOLD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn status(text: &str) -> Status {
+        Status { is_vmm: true, major_faults: None, memory: parse(text.as_bytes()) }
+    }
+
+    #[test]
+    fn memory_is_in_bytes_and_has_huge_pages_in_it() {
+        // Linux 6.18.
+        let text = "Name:\tqemu-system-x86\nVmPeak:\t 1554840 kB\nVmRSS:\t   36924 kB\n\
+                    RssAnon:\t   15092 kB\nVmSwap:\t       8 kB\nHugetlbPages:\t    2048 kB\n";
+        assert_eq!(status(text).resident(), Ok((36924 + 2048) * 1024));
+        assert_eq!(status(text).swapped(), Ok(8192));
+    }
+
+    #[test]
+    fn an_old_kernel_does_not_tell_huge_pages() {
+        // Linux 3.10.
+        let text = "VmRSS:\t   36924 kB\nVmSwap:\t       0 kB\nThreads:\t6\n";
+        assert_eq!((status(text).resident(), status(text).swapped()), (Ok(36924 * 1024), Ok(0)));
+    }
+
+    #[test]
+    fn a_figure_that_is_no_number_is_missing_alone() {
+        let status = status("VmRSS: -1 kB\nVmSwap: 4 kB\nHugetlbPages: 18446744073709551615 kB\n");
+        assert_eq!((status.resident(), status.swapped()), (Err(UNTOLD), Ok(4096)));
+        assert_eq!(status.major_faults(), Err(UNTOLD));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "(VmRSS|VmSwap): ?[0-9 kB-]{0,30}") {
+            parse(&bytes);
+            parse(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `/proc/PID/task/*/comm` and `schedstat`: what the VMM's threads got and waited for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::Absent;
+use crate::root::{Unread, numbered};
+use crate::text::{number, words};
+use crate::vmm::process::{Process, UNSEEN};
+use crate::vmm::role::Role;
+
+/// The most threads that are looked at: 4,096 vCPUs, and as many that serve them.
+const THREADS_MAX: usize = 8192;
+
+const NAMELESS: Absent = Absent::new(
+    "this guest's VMM does not name its threads",
+    "start QEMU with -name NAME,debug-threads=on",
+);
+const LACK: Absent = Absent::untold(
+    "/proc/PID/task/TID/schedstat is missing or all 0: the kernel needs CONFIG_SCHED_INFO",
+);
+const NO_SUCH_VCPU: Absent = Absent::plain("this guest has no such vCPU");
+const NO_IOTHREAD: Absent = Absent::plain("this guest has no iothreads");
+
+/// Run time and run-queue delay, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) run: u64,
+    pub(crate) delay: u64,
+}
+
+impl Times {
+    fn add(&mut self, gain: Self) {
+        self.run = self.run.saturating_add(gain.run);
+        self.delay = self.delay.saturating_add(gain.delay);
+    }
+
+    /// What a thread gained. The kernel's figures of a thread never fall: where they did, it is
+    /// another thread, and all of its time is new.
+    fn gain(self, last: Self) -> Self {
+        let run = self.run.checked_sub(last.run);
+        let delay = self.delay.checked_sub(last.delay);
+        run.zip(delay).map_or(self, |(run, delay)| Self { run, delay })
+    }
+}
+
+/// Sums over the threads that there are or were.
+#[derive(Default)]
+pub(crate) struct Threads {
+    known: HashMap<u32, Thread>,
+    vcpus: BTreeMap<u32, Times>,
+    iothreads: Option<Times>,
+    emulator: Times,
+    /// Why the last reading found no times.
+    lack: Option<Absent>,
+}
+
+/// What is known of a thread. Its number alone may be used again in the same process; the
+/// directory that `/proc` makes for it, and so the inode, is never that of another thread.
+struct Thread {
+    inode: u64,
+    /// `None` until its name was read.
+    role: Option<Role>,
+    last: Times,
+}
+
+impl Threads {
+    /// Adds what the threads gained since the last reading. What one gained between that and
+    /// its end is lost.
+    pub(crate) fn read(
+        &mut self,
+        process: &mut Process,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Absent> {
+        for entry in numbered(process.threads(), "", THREADS_MAX).map_err(|e| e.or(UNSEEN))? {
+            // A thread that began since is new with all its time.
+            let new = Thread { inode: entry.inode, role: None, last: Times::default() };
+            let thread = self.known.entry(entry.number).or_insert(new);
+            if thread.inode != entry.inode {
+                (thread.inode, thread.role) = (entry.inode, None);
+            }
+        }
+        let mut lack = LACK;
+        let Self { known, vcpus, iothreads, emulator, .. } = self;
+        // A listing may miss one when others end: a thread has ended when it cannot be read.
+        known.retain(|tid, thread| {
+            let (gain, stays) = match thread.read(*tid, process, buffer) {
+                Ok(gain) => (gain, true),
+                Err(unread) => {
+                    lack = unread.or(LACK);
+                    (Times::default(), !unread.is_not_there() || process.has_thread(*tid))
+                }
+            };
+            match thread.role {
+                Some(Role::Vcpu(vcpu)) => vcpus.entry(vcpu).or_default().add(gain),
+                Some(Role::Iothread) => iothreads.get_or_insert_default().add(gain),
+                Some(Role::Emulator) => emulator.add(gain),
+                None => {}
+            }
+            stays
+        });
+        let counts = known.values().any(|thread| thread.last.run > 0);
+        self.lack = (!counts).then_some(lack);
+        process.check((), buffer)
+    }
+
+    /// Whether vCPUs can be told from other threads.
+    pub(crate) fn are_named(&self) -> bool {
+        !self.vcpus.is_empty()
+    }
+
+    /// The numbers of the vCPUs that there are or were, in order.
+    pub(crate) fn vcpus(&self) -> impl Iterator<Item = u32> {
+        self.vcpus.keys().copied()
+    }
+
+    /// The vCPUs that there are now: the numbers of their threads.
+    pub(crate) fn vcpu_threads(&self) -> Result<impl Iterator<Item = u32>, Absent> {
+        let threads = self
+            .known
+            .iter()
+            .filter_map(|(tid, thread)| matches!(thread.role, Some(Role::Vcpu(_))).then_some(*tid));
+        if self.are_named() { Ok(threads) } else { Err(NAMELESS) }
+    }
+
+    /// All vCPUs together.
+    pub(crate) fn all_vcpus(&self) -> Result<Times, Absent> {
+        self.told()?;
+        Ok(self.vcpus.values().fold(Times::default(), |mut sum, vcpu| {
+            sum.add(*vcpu);
+            sum
+        }))
+    }
+
+    pub(crate) fn vcpu(&self, number: Option<u32>) -> Result<Times, Absent> {
+        self.told()?;
+        number.and_then(|number| self.vcpus.get(&number)).copied().ok_or(NO_SUCH_VCPU)
+    }
+
+    pub(crate) fn emulator(&self) -> Result<Times, Absent> {
+        self.told().map(|()| self.emulator)
+    }
+
+    pub(crate) fn iothreads(&self) -> Result<Times, Absent> {
+        self.told()?;
+        self.iothreads.ok_or(NO_IOTHREAD)
+    }
+
+    fn told(&self) -> Result<(), Absent> {
+        if !self.are_named() {
+            return Err(NAMELESS);
+        }
+        self.lack.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Thread {
+    /// What it gained since the last reading. A thread begins with its maker's name, and gets
+    /// that of a vCPU or an iothread a little later and for good.
+    fn read(&mut self, tid: u32, process: &Process, buffer: &mut Vec<u8>) -> Result<Times, Unread> {
+        if !matches!(self.role, Some(Role::Vcpu(_) | Role::Iothread)) {
+            self.role = Some(Role::of(process.read_thread(tid, "comm", buffer)?.trim_ascii_end()));
+        }
+        let now = parse(process.read_thread(tid, "schedstat", buffer)?).unwrap_or(self.last);
+        let gain = now.gain(self.last);
+        self.last = now;
+        Ok(gain)
+    }
+}
+
+/// ```text
+/// 26705893 446824 75
+/// ```
+///
+/// Run time and run-queue delay in nanoseconds, and how often it was put on a CPU.
+fn parse(text: &[u8]) -> Option<Times> {
+    let mut words = words(text);
+    Some(Times { run: number(words.next()?)?, delay: number(words.next()?)? })
+}

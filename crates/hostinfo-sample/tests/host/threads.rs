@@ -1,0 +1,73 @@
+//! This program as a VMM: the kernel's own files of threads that are named like vCPUs.
+
+use std::process::{Command, Stdio};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hostinfo_catalog::source::Vmm as Source;
+use hostinfo_sample::{Moment, Roots, Vmm};
+use hostinfo_wire::Value;
+
+fn at(millis: u64) -> Moment {
+    Moment::new(Duration::from_millis(millis))
+}
+
+fn vmm(pid: u32) -> Vmm {
+    Vmm::new(Roots::default(), pid.try_into().unwrap(), None)
+}
+
+fn micros(vmm: &mut Vmm, what: Source, vcpu: Option<u32>, millis: u64) -> i64 {
+    match vmm.value(what, vcpu, at(millis)) {
+        Ok(Value::Micro(micros)) => micros,
+        other => panic!("{what:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_kernel_tells_of_threads_as_it_should() {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    static STARTED: Barrier = Barrier::new(2);
+    let spin = || {
+        STARTED.wait();
+        while !STOP.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    };
+    let spinner = std::thread::Builder::new().name("CPU 4711/KVM".into()).spawn(spin).unwrap();
+    STARTED.wait();
+    let mut vmm = vmm(std::process::id());
+    let mut look = |millis| micros(&mut vmm, Source::OneVcpuTime, Some(4711), millis);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let first = look(0);
+    let mut millis = 0;
+    while look(millis) < first + 50_000 {
+        assert!(Instant::now() < deadline, "the thread does not run");
+        std::thread::sleep(Duration::from_millis(10));
+        millis += 100;
+    }
+    STOP.store(true, Ordering::Relaxed);
+    let last = look(millis + 100);
+    spinner.join().unwrap();
+    assert!(look(millis + 10_000) >= last, "its time stays when it has ended");
+    assert!(vmm.vcpus(at(millis + 10_000)).contains(&4711));
+    assert!(vmm.value(Source::Resident, None, at(0)).is_ok());
+}
+
+#[test]
+fn a_process_that_ends_between_two_looks_has_ended() {
+    let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
+    let mut vmm = vmm(child.id());
+    let mut told = |millis| vmm.value(Source::Resident, None, at(millis)).unwrap_err().to_string();
+    assert_eq!(told(0), "the other end is no virtual machine monitor");
+    child.kill().unwrap();
+    // Dead, and then gone.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut millis = 100;
+    while told(millis) != "this guest's VMM has ended" {
+        assert!(Instant::now() < deadline, "it does not end");
+        millis += 100;
+    }
+    child.wait().unwrap();
+    assert_eq!(told(millis + 100), "this guest's VMM has ended");
+}
