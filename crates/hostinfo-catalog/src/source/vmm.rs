@@ -9,7 +9,8 @@ pub enum Vmm {
     Vcpus,
     /// Run time of all vCPU threads, those that ended included.
     VcpuTime,
-    /// Run-queue delay of all vCPU threads, those that ended included.
+    /// Run-queue delay of all vCPU threads, those that ended included. A thread that its quota
+    /// holds back stays in the run queue: throttled time is in it.
     VcpuDelay,
     /// Run time of one vCPU thread.
     OneVcpuTime,
@@ -21,21 +22,22 @@ pub enum Vmm {
     EmulatorDelay,
     /// Run-queue delay of the iothreads.
     IothreadDelay,
-    /// Time in which the guest's cgroups were throttled.
+    /// Time in which the guest's cgroups were throttled, on each CPU.
     Throttled,
     /// CPUs' worth of time that its cgroups may use.
     Quota,
-    /// Its cgroup's share where CPUs are short.
+    /// Its cgroup's share where CPUs are short, on v2's scale: v1's 1,024 shares are 100.
     Weight,
     /// Its cgroup's pressure.
     Pressure(Resource, Stall, PressureFigure),
-    /// Resident memory.
+    /// Resident memory, huge pages included.
     Resident,
-    /// Swapped memory.
+    /// Swapped memory that is the VMM's alone.
     Swapped,
     /// The most memory that its cgroup may use.
     MemoryLimit,
-    /// Major faults.
+    /// Major faults of its own threads. Those that KVM serves in the background while the vCPU
+    /// runs on (asynchronous page faults) are the kernel's.
     MajorFaults,
     /// Memory on the NUMA nodes where its vCPUs run.
     NumaLocal,
@@ -63,12 +65,12 @@ impl Vmm {
             Self::Pressure(Resource::Cpu, ..) => "cgroup v2 cpu.pressure",
             Self::Pressure(Resource::Memory, ..) => "cgroup v2 memory.pressure",
             Self::Pressure(Resource::Io, ..) => "cgroup v2 io.pressure",
-            Self::Resident => "/proc/PID/status, VmRSS",
+            Self::Resident => "/proc/PID/status, VmRSS and HugetlbPages",
             Self::Swapped => "/proc/PID/status, VmSwap",
             Self::MemoryLimit => "cgroup memory.max; v1 memory.limit_in_bytes",
             Self::MajorFaults => "/proc/PID/stat, majflt",
             Self::NumaLocal | Self::NumaRemote => {
-                "cgroup memory.numa_stat, /proc/PID/task/*/stat, processor"
+                "cgroup memory.numa_stat, /proc/PID/task/*/stat, processor; with one node resident memory"
             }
         }
     }
