@@ -10,6 +10,8 @@ use anyhow::Context as _;
 use rustix::fs::{AtFlags, FileType};
 
 use crate::connection::Connection;
+use crate::dialect::Dialect;
+use crate::file_error::FileError;
 use crate::guest::{Guest, Name, Session};
 use crate::peer::Peer;
 use crate::poll::Interest;
@@ -21,58 +23,61 @@ use crate::socket_dir::News;
 use crate::sockets::{self, Refused};
 
 impl Server {
-    /// Looks at what has happened in the directory.
-    pub(crate) fn take_news(&mut self) {
-        for news in self.sockets.news() {
+    /// Looks at what has happened in a directory.
+    pub(crate) fn take_news(&mut self, dialect: Dialect) {
+        for news in self.directories.of_mut(dialect).news() {
             match news {
                 News::New(name) => {
-                    self.leave(&name);
-                    self.look_at(&name);
+                    self.leave(dialect, &name);
+                    self.look_at(dialect, &name);
                 }
-                News::Changed(name) => self.look_at(&name),
-                News::Removed(name) => self.forget_unconnected(&name),
-                News::Renamed(name) => self.leave(&name),
-                News::Everything => self.look_at_all(),
+                News::Changed(name) => self.look_at(dialect, &name),
+                News::Removed(name) => self.forget_unconnected(dialect, &name),
+                News::Renamed(name) => self.leave(dialect, &name),
+                News::Everything => self.look_at_all(dialect),
             }
         }
     }
 
-    /// Looks at every name in the directory.
-    pub(crate) fn look_at_all(&mut self) {
-        if self.sockets.directory().is_none() {
+    /// Looks at every name in a directory.
+    pub(crate) fn look_at_all(&mut self, dialect: Dialect) {
+        let directory = self.directories.of(dialect);
+        if directory.directory().is_none() {
             return;
         }
-        let names = match sockets::names(self.sockets.path()) {
+        let names = match sockets::names(directory.path()) {
             Ok(names) => names,
             Err(error) => {
-                return tracing::error!("{}: {error}", self.sockets.path().display());
+                return tracing::error!("{}", FileError::of(directory.path())(error));
             }
         };
         let present: HashSet<&OsStr> = names.iter().map(|name| &**name).collect();
         let gone: Vec<String> = self
             .roster
-            .sockets()
-            .filter(|(name, _)| !present.contains(OsStr::new(name)))
-            .map(|(name, _)| name.to_owned())
+            .sockets(dialect)
+            .filter(|name| !present.contains(OsStr::new(name)))
+            .map(str::to_owned)
             .collect();
         for name in gone {
-            self.forget_unconnected(OsStr::new(&name));
+            self.forget_unconnected(dialect, OsStr::new(&name));
         }
         for name in &names {
-            self.look_at(name);
+            self.look_at(dialect, name);
         }
     }
 
-    /// Tries a name of the directory that is not connected, from the first try on.
-    fn look_at(&mut self, file_name: &OsStr) {
+    /// Tries a name of a directory that is not connected, from the first try on.
+    fn look_at(&mut self, dialect: Dialect, file_name: &OsStr) {
         let now = Instant::now();
         let Some(name) = file_name.to_str().and_then(Name::parse) else {
-            return self.refuse_name(file_name);
+            return self.refuse_name(dialect, file_name);
         };
-        let number = match self.roster.socket(name.whole()) {
+        let number = match self.roster.socket(dialect, name.whole()) {
             Some(number) => number,
             None => match self.guest(&name, now) {
-                Ok(guest) => self.roster.add_port(Port::new(guest, To::Socket), Some(&name)),
+                Ok(guest) => {
+                    self.roster.add_port(Port::new(guest, To::Socket, dialect), Some(&name))
+                }
                 Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
             },
         };
@@ -86,8 +91,9 @@ impl Server {
 
     /// Tries to connect a port.
     pub(crate) fn knock(&mut self, number: usize, now: Instant) {
-        let Some(directory) = self.sockets.directory() else { return };
         let Some((port, guest)) = self.roster.at(number) else { return };
+        let dialect = port.dialect;
+        let Some(directory) = self.directories.of(dialect).directory() else { return };
         let (again, refused) = match sockets::connect(directory, &guest.name) {
             Ok(socket) => return self.connect(number, socket, now),
             Err(Refused::NobodyListens) => (port.retry.after_refusal(now), None),
@@ -101,7 +107,7 @@ impl Server {
                     Refused::Gone | Refused::Directory => {}
                     other => tracing::warn!(socket = name, "not served: {other}"),
                 }
-                return self.leave(OsStr::new(&name));
+                return self.leave(dialect, OsStr::new(&name));
             }
         };
         if let Some(refused) = refused.map(|refused| refused.to_string())
@@ -144,7 +150,7 @@ impl Server {
         let now = Instant::now();
         let guest = self.guest(&name, now)?;
         writeln!(std::io::stdout(), "{}", pty.path).context("standard output")?;
-        let number = self.roster.add_port(Port::new(guest, To::Pty(pty)), None);
+        let number = self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo), None);
         self.connect(number, master, now);
         Ok(())
     }
@@ -159,23 +165,24 @@ impl Server {
     }
 
     /// Has nothing to do with a socket any more.
-    fn leave(&mut self, name: &OsStr) {
-        if let Some(number) = name.to_str().and_then(|name| self.roster.remove_socket(name)) {
+    fn leave(&mut self, dialect: Dialect, name: &OsStr) {
+        let number = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
+        if let Some(number) = number {
             self.alarms.set(Alarm::Port(number), None);
         }
     }
 
     /// A socket's file may go before its guest does.
-    fn forget_unconnected(&mut self, name: &OsStr) {
-        let port = name.to_str().and_then(|name| self.roster.socket(name));
+    fn forget_unconnected(&mut self, dialect: Dialect, name: &OsStr) {
+        let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
         let port = port.and_then(|number| self.roster.ports.get(number));
         if port.is_some_and(|port| port.connection.is_none()) {
-            self.leave(name);
+            self.leave(dialect, name);
         }
     }
 
-    fn refuse_name(&self, name: &OsStr) {
-        let Some(directory) = self.sockets.directory() else { return };
+    fn refuse_name(&self, dialect: Dialect, name: &OsStr) {
+        let Some(directory) = self.directories.of(dialect).directory() else { return };
         let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
         let is = |kind| matches!(&found, Ok(stat) if FileType::from_raw_mode(stat.st_mode) == kind);
         if found.is_ok() && !is(FileType::Directory) {

@@ -6,6 +6,7 @@ use hostinfo_wire::Reply;
 use hostinfo_wire::limits::{NONSENSE_COST, READ_CHUNK, WRITE_DEADLINE};
 
 use crate::connection::{Closed, Connection};
+use crate::dialect::Dialect;
 use crate::engine::Engine;
 use crate::guest::Guest;
 use crate::settings::Flow;
@@ -47,6 +48,7 @@ impl Desk {
     /// [`Closed`].
     pub(crate) fn serve(
         &mut self,
+        dialect: Dialect,
         connection: &mut Connection,
         guest: &mut Guest,
         now: Instant,
@@ -56,7 +58,7 @@ impl Desk {
         }
         let held = std::mem::take(&mut connection.held);
         if !held.is_empty() {
-            return self.answer(&held, connection, guest, now);
+            return self.answer(dialect, &held, connection, guest, now);
         }
         let bytes = self.flow.bytes();
         let wait = guest.bytes.wait(CHUNK, bytes, now);
@@ -66,7 +68,7 @@ impl Desk {
         let mut buffer = std::mem::take(&mut self.buffer);
         let result = connection.read(&mut buffer).and_then(|input| {
             guest.bytes.take(u32::try_from(input.len()).unwrap_or(CHUNK), bytes, now);
-            self.answer(input, connection, guest, now)
+            self.answer(dialect, input, connection, guest, now)
         });
         self.buffer = buffer;
         result
@@ -74,6 +76,7 @@ impl Desk {
 
     fn answer(
         &mut self,
+        dialect: Dialect,
         mut input: &[u8],
         connection: &mut Connection,
         guest: &mut Guest,
@@ -87,7 +90,8 @@ impl Desk {
                 return Ok(Next::At(now + wait));
             }
             let Some(frame) = connection.framer.next(&mut input) else { break };
-            self.engine.answer(&frame, guest, &mut connection.nonsense, now, &mut self.reply);
+            let nonsense = &mut connection.nonsense;
+            self.engine.answer(dialect, &frame, guest, nonsense, now, &mut self.reply);
             if self.reply.is_empty() {
                 guest.bytes.take(NONSENSE_COST, self.flow.bytes(), now);
                 continue;

@@ -4,35 +4,40 @@ use std::time::{Duration, Instant};
 
 use hostinfo_catalog::{Scope, StatId};
 use hostinfo_render::Answer;
+use hostinfo_render::vhostmd::{EMPTY, INVALID_REQUEST};
 use hostinfo_sample::{Host, Moment};
 use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
-use hostinfo_wire::request::{Names, VHOSTMD_PATH};
+use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
+use crate::dialect::Dialect;
 use crate::gather::{NOT_YET, gather};
 use crate::guest::Guest;
 use crate::select::{Pick, permitted, select};
+use crate::vhostmd;
 
 /// Answers every guest.
 pub(crate) struct Engine {
     host: Host,
     start: Instant,
+    os_name: Option<String>,
 }
 
 /// How the results of a query are shown.
 type Render = fn(&[Answer<'_>], &mut Reply);
 
 impl Engine {
-    /// Answers from `host`; its samples' grid begins at `start`.
-    pub(crate) fn new(host: Host, start: Instant) -> Self {
-        Self { host, start }
+    /// Answers from `host`, which runs an `os_name`; its samples' grid begins at `start`.
+    pub(crate) fn new(host: Host, os_name: Option<String>, start: Instant) -> Self {
+        Self { host, start, os_name }
     }
 
     /// Fills `reply` with the answer to one line. It stays empty where the line is dropped in
     /// silence: nonsense, after as much of it as is answered. `nonsense` counts that.
     pub(crate) fn answer(
         &mut self,
+        dialect: Dialect,
         frame: &Frame<'_>,
         guest: &mut Guest,
         nonsense: &mut u32,
@@ -44,11 +49,25 @@ impl Engine {
             Frame::TooLong => Err(Malformed::TooLong),
             Frame::Line(line) => Request::parse(line),
         };
-        match request {
-            Err(malformed) => reply.line(Code::NotARequest, malformed),
-            Ok(request) => self.reply_to(request, guest, now, reply),
-        }
-        if !reply.is_nonsense() {
+        let is_nonsense = match (dialect, request) {
+            (_, Ok(Request::Vhostmd)) => {
+                self.vhostmd(dialect, guest, now, reply);
+                false
+            }
+            (Dialect::Vhostmd, _) => {
+                reply.raw(INVALID_REQUEST.as_bytes());
+                true
+            }
+            (Dialect::Hostinfo, Err(malformed)) => {
+                reply.line(Code::NotARequest, malformed);
+                true
+            }
+            (Dialect::Hostinfo, Ok(request)) => {
+                self.reply_to(request, guest, now, reply);
+                reply.is_nonsense()
+            }
+        };
+        if !is_nonsense {
             *nonsense = 0;
         } else if *nonsense < NONSENSE_MAX {
             *nonsense += 1;
@@ -75,11 +94,33 @@ impl Engine {
             Request::Ping(Some(token)) => reply.line(Code::Done, format_args!("pong {token}")),
             Request::Version => reply.line(Code::Done, VERSION),
             Request::Help => hostinfo_render::help(reply),
-            Request::Vhostmd if guest.grant.enabled() => {
-                reply.refuse(VHOSTMD_PATH, &Refusal::Unavailable(NOT_YET.into()));
-            }
-            Request::Vhostmd => reply.line(Code::NotPermitted, BLOCKED),
+            Request::Vhostmd => self.vhostmd(Dialect::Hostinfo, guest, now, reply),
         }
+    }
+
+    /// Whoever asks too soon gets the last document again: these clients know no 429.
+    fn vhostmd(&mut self, dialect: Dialect, guest: &mut Guest, now: Instant, reply: &mut Reply) {
+        if dialect == Dialect::Hostinfo && !guest.grant.enabled() {
+            return reply.line(Code::NotPermitted, BLOCKED);
+        }
+        if guest.wait(now).is_zero() {
+            let document = self.document(guest, now);
+            if document != EMPTY {
+                guest.answered(now);
+            }
+            guest.document = Some(document.into());
+        }
+        reply.raw(guest.document.as_deref().unwrap_or(EMPTY).as_bytes());
+    }
+
+    /// vhostmd's document for a guest, as it is now.
+    pub(crate) fn document(&mut self, guest: &Guest, now: Instant) -> String {
+        let at = self.moment(now);
+        vhostmd::document(guest, &mut self.host, self.os_name.as_deref(), at)
+    }
+
+    fn moment(&self, now: Instant) -> Moment {
+        Moment::new(now.saturating_duration_since(self.start))
     }
 
     fn query(
@@ -99,7 +140,7 @@ impl Engine {
         if !wait.is_zero() {
             return reply.line(Code::TooSoon, retry_after(wait));
         }
-        let at = Moment::new(now.saturating_duration_since(self.start));
+        let at = self.moment(now);
         render(&gather(picks, guest, &mut self.host, at), reply);
         reply.end();
         if reply.is_granted() {

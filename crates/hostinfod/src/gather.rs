@@ -28,7 +28,7 @@ pub(crate) fn gather<'a>(
     at: Moment,
 ) -> Vec<Answer<'a>> {
     let extent = Extent::of(&picks, guest, host, at);
-    let mut sources = Sources { guest, host, at, extent };
+    let mut sources = Sources { extent, ..Sources::new(guest, host, at) };
     let mut answered = Answered::default();
     let mut answers = Vec::with_capacity(picks.len());
     for pick in picks {
@@ -84,15 +84,24 @@ impl Answered {
 }
 
 /// Everything that values come from.
-struct Sources<'a, 'h> {
+pub(crate) struct Sources<'a, 'h> {
     guest: &'a Guest,
     host: &'h mut Host,
     at: Moment,
     extent: Extent,
 }
 
-impl<'a> Sources<'a, '_> {
-    fn value(&mut self, stat: StatId) -> Result<Value<'a>, Refusal> {
+impl<'a, 'h> Sources<'a, 'h> {
+    /// Those of one reply to one guest.
+    pub(crate) fn new(guest: &'a Guest, host: &'h mut Host, at: Moment) -> Self {
+        Self { guest, host, at, extent: Extent::default() }
+    }
+
+    /// The value of a statistic that the guest may see.
+    ///
+    /// # Errors
+    /// Why it is not available.
+    pub(crate) fn value(&mut self, stat: StatId) -> Result<Value<'a>, Refusal> {
         match stat.stat().source {
             Source::Own(own) => self.own(own),
             Source::Host(what) => {

@@ -71,6 +71,8 @@ pub(crate) struct Guest {
     left_out: u32,
     /// The process at the other end, once there was one; `None` in it where it is not known.
     peer: Option<Option<Peer>>,
+    /// What vhostmd's client got last, for when it asks too soon: it knows no 429.
+    pub(crate) document: Option<Box<str>>,
     last_answered: Option<Instant>,
 }
 
@@ -87,6 +89,7 @@ impl Guest {
             log: Bucket::default(),
             left_out: 0,
             peer: None,
+            document: None,
             last_answered: None,
         }
     }
@@ -106,6 +109,14 @@ impl Guest {
         }
         self.peer = Some(peer);
         Ok(())
+    }
+
+    /// Puts it under another rule. Nothing that was made under the one before is given out.
+    pub(crate) fn come_under(&mut self, grant: Arc<Grant>) {
+        if self.grant != grant {
+            self.document = None;
+        }
+        self.grant = grant;
     }
 
     /// How long until it may have a query answered; nothing where it may now.

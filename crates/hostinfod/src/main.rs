@@ -5,6 +5,8 @@ mod args;
 mod arrivals;
 mod connection;
 mod desk;
+mod dialect;
+mod directories;
 mod engine;
 mod file_error;
 mod flow;
@@ -30,6 +32,7 @@ mod start;
 mod systemd;
 mod trail;
 mod turns;
+mod vhostmd;
 mod watch;
 
 fn main() -> std::process::ExitCode {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::connection::Connection;
+use crate::dialect::Dialect;
 use crate::pty::Pty;
 use crate::retry::Retry;
 
@@ -13,6 +14,8 @@ pub(crate) struct Port {
     pub(crate) guest: usize,
     /// Where it leads.
     pub(crate) to: To,
+    /// What is spoken over it.
+    pub(crate) dialect: Dialect,
     /// Tries that failed.
     pub(crate) retry: Retry,
     /// While it is connected.
@@ -32,8 +35,8 @@ pub(crate) enum To {
 
 impl Port {
     /// A port that nobody has tried yet.
-    pub(crate) fn new(guest: usize, to: To) -> Self {
-        Self { guest, to, retry: Retry::default(), connection: None, refusal: None }
+    pub(crate) fn new(guest: usize, to: To, dialect: Dialect) -> Self {
+        Self { guest, to, dialect, retry: Retry::default(), connection: None, refusal: None }
     }
 
     /// Drops the connection. When to try for another one.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use crate::dialect::Dialect;
 use crate::guest::{Guest, Name};
 use crate::port::Port;
 
@@ -16,7 +17,7 @@ pub(crate) struct Roster {
     /// Every port.
     pub(crate) ports: Slab<Port>,
     by_name: HashMap<Box<str>, usize>,
-    sockets: HashMap<Box<str>, usize>,
+    sockets: HashMap<(Dialect, Box<str>), usize>,
 }
 
 /// Guests without a port that are kept at the least before any is forgotten.
@@ -42,22 +43,24 @@ impl Roster {
     }
 
     /// The port of the socket of that name.
-    pub(crate) fn socket(&self, name: &str) -> Option<usize> {
-        self.sockets.get(name).copied()
+    pub(crate) fn socket(&self, dialect: Dialect, name: &str) -> Option<usize> {
+        self.sockets.get(&(dialect, name.into())).copied()
     }
 
     /// Adds a port; `socket` where it is one of the directory.
     pub(crate) fn add_port(&mut self, port: Port, socket: Option<&Name>) -> usize {
         let number = self.ports.insert(port);
-        if let Some(name) = socket {
-            self.sockets.insert(name.whole().into(), number);
+        if let Some(name) = socket
+            && let Some(port) = self.ports.get(number)
+        {
+            self.sockets.insert((port.dialect, name.whole().into()), number);
         }
         number
     }
 
     /// Takes the port of a socket away, and says which number it had.
-    pub(crate) fn remove_socket(&mut self, name: &str) -> Option<usize> {
-        let number = self.sockets.remove(name)?;
+    pub(crate) fn remove_socket(&mut self, dialect: Dialect, name: &str) -> Option<usize> {
+        let number = self.sockets.remove(&(dialect, name.into()))?;
         self.ports.try_remove(number).map(|_| number)
     }
 
@@ -68,9 +71,9 @@ impl Roster {
         Some((port, guest))
     }
 
-    /// Every socket's name and port.
-    pub(crate) fn sockets(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.sockets.iter().map(|(name, port)| (&**name, *port))
+    /// The names of the sockets of one dialect.
+    pub(crate) fn sockets(&self, dialect: Dialect) -> impl Iterator<Item = &str> {
+        self.sockets.keys().filter(move |(spoken, _)| *spoken == dialect).map(|(_, name)| &**name)
     }
 
     /// Forgets guests that have no port, as far as that gives them nothing: a guest that stops

@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use crate::alarms::Alarms;
 use crate::args::Args;
 use crate::desk::Desk;
+use crate::dialect::Dialect;
+use crate::directories::Directories;
 use crate::identity::Identity;
 use crate::logging::Logging;
 use crate::poll::{Interest, Poll, Ready};
@@ -15,7 +17,6 @@ use crate::roster::Roster;
 use crate::rules_file::RulesFile;
 use crate::settings::{Paths, Settings};
 use crate::signals::Signals;
-use crate::socket_dir::SocketDir;
 use crate::systemd;
 
 /// Everything that the daemon holds.
@@ -25,7 +26,7 @@ pub(crate) struct Server {
     pub(crate) logging: Logging,
     pub(crate) identity: Identity,
     pub(crate) rules: RulesFile,
-    pub(crate) sockets: SocketDir,
+    pub(crate) directories: Directories,
     pub(crate) roster: Roster,
     pub(crate) desk: Desk,
     pub(crate) signals: Signals,
@@ -48,7 +49,8 @@ const STOP: u64 = 0;
 const RELOAD: u64 = 1;
 const RULES: u64 = 2;
 const SOCKETS: u64 = 3;
-const FIRST_PORT: u64 = 4;
+const VHOSTMD_SOCKETS: u64 = 4;
+const FIRST_PORT: u64 = 5;
 
 /// The token of a port's connection.
 pub(crate) fn token(port: usize) -> u64 {
@@ -62,7 +64,7 @@ impl Server {
     /// Where the system fails the loop itself: nothing that a guest or a file can cause.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         self.watch_all().context("epoll")?;
-        self.look_at_all();
+        Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect));
         self.alarms.set(Alarm::Watchdog, systemd::watchdog().map(|every| Instant::now() + every));
         systemd::ready();
         let mut ready = Vec::new();
@@ -76,7 +78,8 @@ impl Server {
                     }
                     RELOAD => self.reload(),
                     RULES => self.rules.take_changes(Instant::now()),
-                    SOCKETS => self.take_news(),
+                    SOCKETS => self.take_news(Dialect::Hostinfo),
+                    VHOSTMD_SOCKETS => self.take_news(Dialect::Vhostmd),
                     _ => self.port_is_ready(event),
                 }
             }
@@ -92,7 +95,11 @@ impl Server {
         self.poll.add(&self.signals.stop, STOP, Interest::Read)?;
         self.poll.add(&self.signals.reload, RELOAD, Interest::Read)?;
         self.poll.add(self.rules.watcher(), RULES, Interest::Read)?;
-        self.poll.add(self.sockets.watcher(), SOCKETS, Interest::Read)
+        for (dialect, token) in [(Dialect::Hostinfo, SOCKETS), (Dialect::Vhostmd, VHOSTMD_SOCKETS)]
+        {
+            self.poll.add(self.directories.of(dialect).watcher(), token, Interest::Read)?;
+        }
+        Ok(())
     }
 
     fn port_is_ready(&mut self, event: &Ready) {
@@ -133,7 +140,7 @@ impl Server {
             Ok(false) => {}
             Ok(true) => {
                 for (_, guest) in &mut self.roster.guests {
-                    guest.grant = self.rules.rules().decide(guest.name.whole());
+                    guest.come_under(self.rules.rules().decide(guest.name.whole()));
                 }
             }
             Err(error) => tracing::error!("the rules stay as they were: {error}"),

@@ -13,6 +13,7 @@ use hostinfo_sample::{Host, Roots};
 use crate::alarms::Alarms;
 use crate::args::Args;
 use crate::desk::Desk;
+use crate::directories::Directories;
 use crate::engine::Engine;
 use crate::identity::Identity;
 use crate::logging::Logging;
@@ -22,13 +23,16 @@ use crate::rules_file::{self, RulesFile};
 use crate::server::Server;
 use crate::settings::{self, Settings};
 use crate::signals::Signals;
-use crate::socket_dir::SocketDir;
+use crate::vhostmd;
 
 /// The rules or the settings have an error: EX_CONFIG of sysexits.h.
 const EX_CONFIG: u8 = 78;
 
 /// machine-id(5).
 const MACHINE_ID: &str = "/etc/machine-id";
+
+/// os-release(5).
+const OS_RELEASE: &str = "/etc/os-release";
 
 /// Runs the daemon until it ends.
 pub(crate) fn run() -> ExitCode {
@@ -48,12 +52,13 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     let rules = RulesFile::open(&paths.rules)?;
-    let sockets = SocketDir::open(&paths.socket_dir, args.pty)?;
+    let directories = Directories::open(&paths.socket_dir, args.pty)?;
     raise_file_limit();
     let roots = Roots { proc: paths.proc_root.clone(), sys: paths.sys_root.clone() };
+    let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
     let mut server = Server {
         identity: identity(&paths.state_dir())?,
-        desk: Desk::new(Engine::new(Host::new(roots), Instant::now()), flow),
+        desk: Desk::new(Engine::new(Host::new(roots), os_name, Instant::now()), flow),
         roster: Roster::default(),
         poll: Poll::new().context("epoll")?,
         alarms: Alarms::new(),
@@ -61,7 +66,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         paths,
         logging,
         rules,
-        sockets,
+        directories,
         signals,
     };
     if server.args.pty {

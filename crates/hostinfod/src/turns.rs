@@ -16,7 +16,7 @@ impl Server {
         let Some(connection) = &mut port.connection else { return };
         // While it reads, the end comes behind what was sent before it.
         let is_over = hung_up && connection.interest == Interest::Rest;
-        match self.desk.serve(connection, guest, now) {
+        match self.desk.serve(port.dialect, connection, guest, now) {
             Ok(next) if !is_over => self.await_next(number, next),
             Ok(_) | Err(Closed) => self.hang_up(number, "guest is gone", now),
         }

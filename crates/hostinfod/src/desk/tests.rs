@@ -30,7 +30,7 @@ impl Scene {
         let name = Name::parse("qemu-a").unwrap();
         let grant = Rules::builtin().decide(name.whole());
         Self {
-            desk: Desk::new(Engine::new(Host::new(nowhere), now), Flow::default()),
+            desk: Desk::new(Engine::new(Host::new(nowhere), None, now), Flow::default()),
             guest: Guest::new(name, grant, String::new(), session),
             connection: Connection::new(OwnedFd::from(near_end), now),
             far_end,
@@ -43,7 +43,7 @@ impl Scene {
     }
 
     fn turn(&mut self) -> Next {
-        self.desk.serve(&mut self.connection, &mut self.guest, self.now).unwrap()
+        self.desk.serve(Dialect::Hostinfo, &mut self.connection, &mut self.guest, self.now).unwrap()
     }
 
     /// Turns until the guest has to wait for something.
@@ -172,5 +172,6 @@ fn the_end_of_a_connection_comes_behind_what_was_sent_before_it() {
     scene.far_end.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(scene.turn(), Next::WhenRead);
     assert_eq!(scene.hear(), "200 pong a\n");
-    assert!(scene.desk.serve(&mut scene.connection, &mut scene.guest, scene.now).is_err());
+    let Scene { desk, connection, guest, now, .. } = &mut scene;
+    assert!(desk.serve(Dialect::Hostinfo, connection, guest, *now).is_err());
 }

@@ -12,6 +12,7 @@ use crate::guest::{Name, Session};
 struct Scene {
     engine: Engine,
     guest: Guest,
+    dialect: Dialect,
     nonsense: u32,
     now: Instant,
     host: TempDir,
@@ -29,13 +30,21 @@ impl Scene {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
         let session = Session { id: "5e55".to_owned(), start };
         let guest = Guest::new(name, grant, "1d".to_owned(), session);
-        Self { engine: Engine::new(Host::new(roots), now), guest, nonsense: 0, now, host }
+        Self {
+            engine: Engine::new(Host::new(roots), None, now),
+            guest,
+            dialect: Dialect::Hostinfo,
+            nonsense: 0,
+            now,
+            host,
+        }
     }
 
     fn ask(&mut self, line: &str) -> String {
         let mut reply = Reply::new();
         let frame = Frame::Line(line.as_bytes());
-        self.engine.answer(&frame, &mut self.guest, &mut self.nonsense, self.now, &mut reply);
+        let (guest, nonsense) = (&mut self.guest, &mut self.nonsense);
+        self.engine.answer(self.dialect, &frame, guest, nonsense, self.now, &mut reply);
         if reply.is_empty() {
             return String::new();
         }
@@ -234,8 +243,40 @@ fn too_long_a_line_is_answered_once() {
     let mut scene = Scene::new(FREE);
     let mut reply = Reply::new();
     let (guest, nonsense) = (&mut scene.guest, &mut scene.nonsense);
-    scene.engine.answer(&Frame::TooLong, guest, nonsense, scene.now, &mut reply);
+    scene.engine.answer(scene.dialect, &Frame::TooLong, guest, nonsense, scene.now, &mut reply);
     assert_eq!(reply.end(), b"400 line too long\n");
+}
+
+#[test]
+fn vhostmds_document_is_one_query_and_is_given_again_to_who_asks_too_soon() {
+    for dialect in Dialect::ALL {
+        let mut scene = Scene::new("*:\n interval = 60\n");
+        scene.dialect = dialect;
+        let first = scene.ask("GET /metrics/XML");
+        assert!(first.starts_with("<metrics>\n<metric ") && first.ends_with("</metrics>\n\n"));
+        assert!(first.contains("<name>Time</name>"), "{first}");
+        scene.wait(1000);
+        assert_eq!(scene.ask("GET /metrics/XML"), first);
+        let rules = hostinfo_rules::parse(b"*:\n interval = 60\n time = 1\n").unwrap().rules;
+        scene.guest.come_under(rules.decide("qemu-a-b"));
+        assert_eq!(scene.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
+        scene.wait(60_000);
+        assert!(scene.ask("get /metrics/XML").contains("<name>Time</name>"));
+    }
+}
+
+#[test]
+fn on_vhostmds_channel_everything_else_is_an_invalid_request_and_soon_silence() {
+    let mut scene = Scene::new(FREE);
+    scene.dialect = Dialect::Vhostmd;
+    for line in ["ping", "get", "GET /metrics", "GET /metrics/xml", "x"] {
+        assert_eq!(scene.ask(line), "INVALID REQUEST\n\n", "{line}");
+    }
+    assert_eq!(scene.ask("ping"), "");
+    assert!(scene.ask("GET /metrics/XML").starts_with("<metrics>\n"));
+    let mut blocked = Scene::new("*:\n enabled = 0\n");
+    blocked.dialect = Dialect::Vhostmd;
+    assert_eq!(blocked.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
 }
 
 #[test]
@@ -244,7 +285,7 @@ fn other_rules_hold_from_the_next_query_on() {
     scene.ask("loadavg.1");
     assert!(scene.ask("loadavg.1").starts_with("429 "));
     let rules = hostinfo_rules::parse(b"*:\n interval = 0\n loadavg = 0\n").unwrap().rules;
-    scene.guest.grant = rules.decide("qemu-a-b");
+    scene.guest.come_under(rules.decide("qemu-a-b"));
     assert_eq!(scene.ask("loadavg.1"), "403 loadavg.1: not permitted\n");
     assert_eq!(scene.ask("interval"), "200 interval=0\n");
 }

@@ -1,0 +1,61 @@
+//! The directories of guests' sockets: ours, and the one for vhostmd's clients in it.
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
+use crate::dialect::Dialect;
+use crate::file_error::FileError;
+use crate::lock;
+use crate::socket_dir::SocketDir;
+
+/// A directory for each dialect.
+pub(crate) struct Directories {
+    hostinfo: SocketDir,
+    vhostmd: SocketDir,
+}
+
+/// The name of the second one in the first.
+const VHOSTMD: &str = "vhostmd";
+
+impl Directories {
+    /// Watches and locks them; `await_it`, where there is something to serve without them.
+    ///
+    /// # Errors
+    /// Where the first one cannot be, or another daemon has it.
+    pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
+        let hostinfo = SocketDir::open(path, await_it)?;
+        let vhostmd = path.join(VHOSTMD);
+        if hostinfo.directory().is_some() {
+            make(&vhostmd);
+        }
+        Ok(Self { hostinfo, vhostmd: SocketDir::open(&vhostmd, true)? })
+    }
+
+    /// That of a dialect.
+    pub(crate) fn of(&self, dialect: Dialect) -> &SocketDir {
+        match dialect {
+            Dialect::Hostinfo => &self.hostinfo,
+            Dialect::Vhostmd => &self.vhostmd,
+        }
+    }
+
+    /// That of a dialect.
+    pub(crate) fn of_mut(&mut self, dialect: Dialect) -> &mut SocketDir {
+        match dialect {
+            Dialect::Hostinfo => &mut self.hostinfo,
+            Dialect::Vhostmd => &mut self.vhostmd,
+        }
+    }
+}
+
+/// QEMU has to pass through it, and nobody has to look into it. Where it cannot be made, that it
+/// is missing is told when it is opened.
+fn make(path: &Path) {
+    let made = std::fs::DirBuilder::new().mode(0o711).create(path);
+    if let Err(error) = made
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        tracing::debug!("{}", FileError::of(path)(error));
+    }
+}

@@ -1,0 +1,45 @@
+//! What vhostmd's clients are given: see `docs/vhostmd.md`.
+
+use hostinfo_render::vhostmd::{EMPTY, Extra};
+use hostinfo_sample::{Host, Moment};
+
+use crate::gather::Sources;
+use crate::guest::Guest;
+
+/// The document for a guest; [`EMPTY`] where it may see nothing of it.
+pub(crate) fn document(
+    guest: &Guest,
+    host: &mut Host,
+    os_name: Option<&str>,
+    at: Moment,
+) -> String {
+    if !guest.grant.enabled() {
+        return EMPTY.to_owned();
+    }
+    let mut sources = Sources::new(guest, host, at);
+    let permits = |stat| guest.grant.permits(stat, None);
+    let extra = Extra { os_name, ..Extra::default() };
+    hostinfo_render::vhostmd::document(permits, |stat| sources.value(stat).ok(), &extra, &[])
+}
+
+/// NAME of os-release(5), which may be quoted.
+///
+/// `NAME="Debian GNU/Linux"`
+pub(crate) fn os_name(os_release: &str) -> Option<String> {
+    let name = os_release.lines().find_map(|line| line.strip_prefix("NAME="))?;
+    let name = name.trim().trim_matches(['"', '\'']);
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_system_may_be_quoted_or_missing() {
+        let text = "PRETTY_NAME=\"x\"\nNAME=\"Debian GNU/Linux\"\nID=debian\n";
+        assert_eq!(os_name(text).as_deref(), Some("Debian GNU/Linux"));
+        assert_eq!(os_name("NAME=Fedora").as_deref(), Some("Fedora"));
+        assert_eq!(os_name("ID=x\nNAME=\n"), None);
+    }
+}
