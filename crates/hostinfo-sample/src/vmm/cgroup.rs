@@ -163,7 +163,10 @@ fn is_libvirts(name: &[u8]) -> bool {
 fn is_alone(cgroup: &Path, process: &Process, buffer: &mut Vec<u8>) -> bool {
     let pid = u64::try_from(process.pid()).ok();
     let procs = process.roots.cgroup(cgroup.join("cgroup.procs"), buffer);
-    procs.is_ok_and(|pids| pid.is_some() && words(pids).all(|word| number(word) == pid))
+    procs.is_ok_and(|pids| {
+        let mut pids = words(pids).map(number).peekable();
+        pids.peek().is_some() && pids.all(|other| other.is_some() && other == pid)
+    })
 }
 
 impl Own {

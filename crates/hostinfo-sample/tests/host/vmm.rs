@@ -216,6 +216,8 @@ fn a_cgroup_that_others_join_is_no_longer_the_guests_own() {
     assert_eq!(ask(&mut vmm, "vm.cpu.weight", 0), "300");
     qemu.0.write("sys/fs/cgroup/a.scope/cgroup.procs", "7\n8\n");
     assert_eq!(ask(&mut vmm, "vm.cpu.weight", 100), "this guest has no cgroup of its own");
+    qemu.0.write("sys/fs/cgroup/a.scope/cgroup.procs", "");
+    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 200), "this guest has no cgroup of its own");
 }
 
 #[test]
