@@ -1,0 +1,212 @@
+//! All of the administrator's statistics, as one who answers guests sees them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use hostinfo_sample::Absent;
+use hostinfo_wire::Value;
+
+use crate::account::Accounts;
+use crate::definition::{Definition, Scope, Source, fill, is_one_word};
+use crate::directory::{self, Found};
+use crate::failure::{NONE, NOT_YET};
+use crate::file;
+use crate::kept::{Kept, Of};
+use crate::pool::{Key, Order, Pool};
+use crate::problem::Problem;
+
+/// The administrator's statistics and their values.
+///
+/// Never waits: it is an `AsFd` that becomes readable when [`Custom::turn`] has something to do,
+/// as does the time of [`Custom::next_deadline`].
+pub struct Custom {
+    directory: PathBuf,
+    owner: u32,
+    statistics: BTreeMap<String, Statistic>,
+    pool: Pool,
+    /// Since when [`Custom::turn`] has something to tell.
+    news: Option<Instant>,
+}
+
+/// A name, and what was had under it for each guest.
+#[derive(Default)]
+struct Statistic {
+    /// `None` where it was defined once: its counters go on if it is defined again.
+    definition: Option<Definition>,
+    kept: HashMap<Box<str>, Kept>,
+}
+
+/// What there is to say about a statistic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A value, or why there is none.
+    Ready(Result<Value<'static>, Absent>),
+    /// A run is on or waits for its turn. Who asks again with the same `asked` gets the value
+    /// as soon as [`Custom::turn`] says that there is news, and at `until` an answer in any case.
+    Pending {
+        /// When to ask again at the latest.
+        until: Instant,
+    },
+}
+
+impl Custom {
+    /// Reads a directory of definitions, which has to belong to `owner` (0 but in tests). What is
+    /// wrong in it takes away its own statistics.
+    ///
+    /// # Errors
+    /// Where there are no descriptors left.
+    pub fn load(directory: &Path, owner: u32) -> io::Result<(Self, Vec<Problem>)> {
+        let mut custom = Self {
+            directory: directory.to_owned(),
+            owner,
+            statistics: BTreeMap::new(),
+            pool: Pool::new(true)?,
+            news: None,
+        };
+        let problems = custom.reload();
+        Ok((custom, problems))
+    }
+
+    /// Reads the directory again. What is defined as before keeps its values; a run for anything
+    /// else is killed.
+    pub fn reload(&mut self) -> Vec<Problem> {
+        let Found { mut definitions, problems, .. } =
+            directory::read(&self.directory, self.owner, &Accounts::of_host());
+        for (name, statistic) in &mut self.statistics {
+            let definition = definitions.remove(name);
+            if statistic.definition != definition {
+                self.pool.cancel(|key| *key.name == **name);
+                statistic.kept.values_mut().for_each(Kept::forget_outcome);
+                statistic.definition = definition;
+            }
+        }
+        for (name, definition) in definitions {
+            let statistic = Statistic { definition: Some(definition), ..Statistic::default() };
+            self.statistics.insert(name, statistic);
+        }
+        problems
+    }
+
+    /// Every statistic, in the order of the names.
+    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
+        self.statistics.values().filter_map(|statistic| statistic.definition.as_ref())
+    }
+
+    /// The statistic of that name, in lower case and without `custom.`.
+    pub fn find(&self, name: &str) -> Option<&Definition> {
+        self.statistics.get(name)?.definition.as_ref()
+    }
+
+    /// The value of a statistic for the guest of that socket name: one that is not older than
+    /// the definition allows, or that was had since the question came, at `asked`. A file
+    /// is read here; a command is started or put into the queue.
+    pub fn value(&mut self, name: &str, guest: &str, asked: Instant, now: Instant) -> Answer {
+        let Some(definition) = self.find(name) else { return Answer::Ready(Err(NONE)) };
+        let guest = match definition.scope {
+            Scope::Host => "",
+            Scope::Guest if is_one_word(guest) => guest,
+            Scope::Guest => return Answer::Ready(Err(NONE)),
+        };
+        let (every, until) = (definition.every, asked + definition.timeout);
+        let fresh = |custom: &Self| custom.kept(name, guest)?.fresh(every, asked, now).cloned();
+        if let Some(outcome) = fresh(self) {
+            return Answer::Ready(outcome);
+        }
+        self.see_to(name, guest, now);
+        match fresh(self) {
+            Some(outcome) => Answer::Ready(outcome),
+            None if now < until && self.kept(name, guest).is_some_and(|kept| kept.is_pending) => {
+                Answer::Pending { until }
+            }
+            None => Answer::Ready(Err(NOT_YET)),
+        }
+    }
+
+    /// Takes note of what has ended, and starts what is next. True where a value or the lack of
+    /// one has come: who was told [`Answer::Pending`] asks again.
+    pub fn turn(&mut self, now: Instant) -> bool {
+        self.advance(now);
+        self.news.take().is_some()
+    }
+
+    /// When [`Custom::turn`] is due, though nothing is readable.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.news.into_iter().chain(self.pool.next_deadline()).min()
+    }
+
+    /// A guest is gone for good: nothing is kept for it, and what runs for it is killed.
+    pub fn forget(&mut self, guest: &str) {
+        self.pool.cancel(|key| *key.guest == *guest);
+        for statistic in self.statistics.values_mut() {
+            statistic.kept.remove(guest);
+        }
+    }
+
+    /// What has no value at its last try: the statistic, the guest (empty where all share the
+    /// value), and why.
+    pub fn absent(&self) -> impl Iterator<Item = (&str, &str, &Absent)> {
+        self.statistics.iter().flat_map(|(name, statistic)| {
+            statistic.kept.iter().filter_map(|(guest, kept)| {
+                kept.absent().map(|absent| (name.as_str(), guest.as_ref(), absent))
+            })
+        })
+    }
+
+    fn kept(&self, name: &str, guest: &str) -> Option<&Kept> {
+        self.statistics.get(name)?.kept.get(guest)
+    }
+
+    /// Reads the file, or sees to it that there is a run.
+    fn see_to(&mut self, name: &str, guest: &str, now: Instant) {
+        let Some(statistic) = self.statistics.get_mut(name) else { return };
+        let Some(definition) = &statistic.definition else { return };
+        let kept = statistic.kept.entry(guest.into()).or_default();
+        match &definition.source {
+            Source::File(path) => {
+                let steps: Vec<&str> = path.split('/').map(|step| fill(step, guest)).collect();
+                let bytes = file::read(&steps.join("/"), definition.account);
+                kept.put(Of { name, guest, kind: definition.kind }, bytes, now);
+            }
+            Source::Command(_) if kept.is_pending => {}
+            Source::Command(_) => {
+                let key = Key { name: name.into(), guest: guest.into() };
+                kept.is_pending = self.pool.ask(key);
+                self.advance(now);
+            }
+        }
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let statistics = &self.statistics;
+        let ended = self.pool.turn(now, |key| order(statistics, key));
+        for (Key { name, guest }, bytes) in ended {
+            self.news = Some(now);
+            if let Some(statistic) = self.statistics.get_mut(&*name)
+                && let Some(definition) = &statistic.definition
+                && let Some(kept) = statistic.kept.get_mut(&guest)
+            {
+                kept.put(Of { name: &name, guest: &guest, kind: definition.kind }, bytes, now);
+            }
+        }
+    }
+}
+
+/// What is to be run for a place in the queue.
+fn order(statistics: &BTreeMap<String, Statistic>, key: &Key) -> Option<Order> {
+    let definition = statistics.get(&*key.name)?.definition.as_ref()?;
+    let Source::Command(words) = &definition.source else { return None };
+    Some(Order {
+        words: words.iter().map(|word| fill(word, &key.guest).to_owned()).collect(),
+        account: definition.account,
+        timeout: definition.timeout,
+    })
+}
+
+impl AsFd for Custom {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pool.as_fd()
+    }
+}

@@ -1,0 +1,108 @@
+//! What a statistic of the administrator is.
+
+use std::time::Duration;
+
+use hostinfo_catalog::{Kind, Unit};
+
+use crate::account::Account;
+
+/// The word that stands for the guest's socket name.
+pub(crate) const GUEST: &str = "{guest}";
+
+/// One statistic, as the administrator defined it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// What stands behind `custom.`, in lower case, as requests are looked up.
+    pub name: String,
+    /// What kind of figure it is.
+    pub kind: Kind,
+    /// Its base unit; none of an info.
+    pub unit: Unit,
+    /// One line for the guest's owner.
+    pub help: String,
+    /// Whether guests share one value.
+    pub scope: Scope,
+    /// Where its value comes from.
+    pub source: Source,
+    /// How long a value is kept.
+    pub every: Duration,
+    /// How long its command may run.
+    pub timeout: Duration,
+    /// Whom its command runs as, and who must be able to read its file. `None`: the daemon's own
+    /// user, which is not root then.
+    pub account: Option<Account>,
+}
+
+/// Whom a value is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All guests get the same.
+    Host,
+    /// Each guest has its own.
+    Guest,
+}
+
+impl Scope {
+    pub(crate) const ALL: [Self; 2] = [Self::Host, Self::Guest];
+
+    /// The scope's word in a definition.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Guest => "guest",
+        }
+    }
+}
+
+/// Where a value comes from. The guest's name stands as `{guest}` in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// An absolute path.
+    File(String),
+    /// An absolute path and its arguments.
+    Command(Vec<String>),
+}
+
+impl Source {
+    /// The words in which `{guest}` has to stand alone.
+    pub(crate) fn words(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::File(path) => Box::new(path.split('/')),
+            Self::Command(words) => Box::new(words.iter().map(String::as_str)),
+        }
+    }
+}
+
+/// The word for that guest.
+pub(crate) fn fill<'w>(word: &'w str, guest: &'w str) -> &'w str {
+    if word == GUEST { guest } else { word }
+}
+
+/// Whether a guest's name can be one word of a command and one step of a path: not an option,
+/// not a way up.
+pub(crate) fn is_one_word(guest: &str) -> bool {
+    !guest.is_empty()
+        && !guest.starts_with(['-', '.'])
+        && !guest.chars().any(|c| c == '/' || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_word_is_the_guest() {
+        assert_eq!(fill("{guest}", "qemu-a b"), "qemu-a b");
+        assert_eq!(fill("{guest}.x", "qemu-a"), "{guest}.x");
+    }
+
+    #[test]
+    fn a_name_that_is_an_option_or_a_way_elsewhere_is_no_word() {
+        for guest in ["qemu-a", "qemu-Überwachung 7\"", "qemu-$(x)'", "qemu-.."] {
+            assert!(is_one_word(guest), "{guest}");
+        }
+        for guest in ["", "-rf", "..", ".", "qemu-a/b", "/etc", "qemu-a\0", "qemu-a\n"] {
+            assert!(!is_one_word(guest), "{guest:?}");
+        }
+    }
+}

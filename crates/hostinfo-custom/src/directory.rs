@@ -1,0 +1,158 @@
+//! The directory of definitions: who may write to it, and what its files say.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::account::Accounts;
+use crate::definition::Definition;
+use crate::failure::in_words;
+use crate::limits::{FILE_MAX, FILES_MAX};
+use crate::parse::parse;
+use crate::problem::Problem;
+
+/// What a directory defines, by name, and what is wrong with it.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) definitions: BTreeMap<String, Definition>,
+    pub(crate) problems: Vec<Problem>,
+    places: BTreeMap<String, (PathBuf, usize)>,
+}
+
+/// Reads the directory's files `*.toml` in the order of their names; hidden ones, as editors make
+/// them, are left out. Directory and files have to belong to `owner` and be writable by nobody
+/// else. A directory that is not there defines nothing.
+pub(crate) fn read(directory: &Path, owner: u32, accounts: &Accounts) -> Found {
+    let mut found = Found::default();
+    let (opened, names) = match open(directory, owner) {
+        Ok(opened) => opened,
+        Err(Refused::Gone) => return found,
+        Err(refused) => {
+            found.problems.push(Problem::of(directory, refused.to_string()));
+            return found;
+        }
+    };
+    if names.len() > FILES_MAX {
+        let message =
+            format!("holds over {FILES_MAX} files: those that come after them are not read");
+        found.problems.push(Problem::of(directory, message));
+    }
+    for name in names.iter().take(FILES_MAX) {
+        let name = Path::new(OsStr::from_bytes(name));
+        let path = directory.join(name);
+        match text(&opened, name, owner) {
+            Ok(text) => found.add(parse(&text, &path, accounts), &path),
+            Err(Refused::Gone) => {}
+            Err(refused) => found.problems.push(Problem::of(&path, refused.to_string())),
+        }
+    }
+    found
+}
+
+impl Found {
+    /// Takes over all of a file, or none of it.
+    fn add(&mut self, parsed: Result<Vec<(Definition, usize)>, Vec<Problem>>, path: &Path) {
+        let definitions = match parsed {
+            Ok(definitions) => definitions,
+            Err(problems) => return self.problems.extend(problems),
+        };
+        let before = self.problems.len();
+        for (definition, line) in &definitions {
+            if let Some((other, at)) = self.places.get(&definition.name) {
+                let (name, other) = (&definition.name, other.display());
+                let message = format!("custom.{name} is defined at {other}:{at} already");
+                let line = Some(*line);
+                self.problems.push(Problem { line, ..Problem::of(path, message) });
+            }
+        }
+        if self.problems.len() > before {
+            return;
+        }
+        for (definition, line) in definitions {
+            self.places.insert(definition.name.clone(), (path.to_owned(), line));
+            self.definitions.insert(definition.name.clone(), definition);
+        }
+    }
+}
+
+/// Why a directory or a file is not read.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("it is gone")]
+    Gone,
+    #[error("it belongs to user {is}, not to user {wanted}: `chown {wanted}` it, or take it away")]
+    Owner { is: u32, wanted: u32 },
+    #[error("others than its owner can write to it: `chmod go-w` it")]
+    Writable,
+    #[error("it is no regular file")]
+    NoFile,
+    #[error("it has over {FILE_MAX} bytes: spread it over several files")]
+    TooLarge,
+    #[error("it is not UTF-8")]
+    NotText,
+    #[error("it cannot be read: {}", in_words(.0))]
+    Unread(io::Error),
+}
+
+impl From<Errno> for Refused {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::NOENT => Self::Gone,
+            error => Self::Unread(error.into()),
+        }
+    }
+}
+
+/// What is looked at is what is read: by the descriptor, whatever the path leads to meanwhile. An
+/// ACL that lets others write shows in the group's bits.
+fn check(fd: impl AsFd, owner: u32) -> Result<Stat, Refused> {
+    let stat = rustix::fs::fstat(fd)?;
+    if stat.st_uid != owner {
+        return Err(Refused::Owner { is: stat.st_uid, wanted: owner });
+    }
+    if stat.st_mode & 0o022 != 0 {
+        return Err(Refused::Writable);
+    }
+    Ok(stat)
+}
+
+const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+
+/// The directory and the names of its files.
+fn open(directory: &Path, owner: u32) -> Result<(OwnedFd, Vec<Vec<u8>>), Refused> {
+    let fd = rustix::fs::open(directory, READ | OFlags::DIRECTORY, Mode::empty())?;
+    check(&fd, owner)?;
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&fd)? {
+        let name = entry?.file_name().to_bytes().to_owned();
+        if name.ends_with(b".toml") && !name.starts_with(b".") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok((fd, names))
+}
+
+fn text(directory: &OwnedFd, name: &Path, owner: u32) -> Result<String, Refused> {
+    let fd = rustix::fs::openat(directory, name, READ | OFlags::NOCTTY, Mode::empty())?;
+    let stat = check(&fd, owner)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Refused::NoFile);
+    }
+    let mut bytes = Vec::new();
+    File::from(fd).take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(Refused::Unread)?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(Refused::TooLarge);
+    }
+    String::from_utf8(bytes).map_err(|_| Refused::NotText)
+}
+
+#[cfg(test)]
+mod tests;

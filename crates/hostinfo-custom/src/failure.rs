@@ -1,0 +1,144 @@
+//! Why a statistic has no value: much for the administrator, little for the guest.
+
+use std::borrow::Cow;
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use hostinfo_sample::Absent;
+
+use crate::limits::{EXCERPT_MAX, OUTPUT_MAX};
+
+/// Why there is no value, with what the administrator has to know to mend it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The file is not there, or not to be read.
+    #[error("{}: {}", .0, in_words(.1))]
+    Unread(String, io::Error),
+    /// A directory, a pipe, a device.
+    #[error("{0}: it is no regular file")]
+    NoFile(String),
+    /// The daemon could read it, and its user could not.
+    #[error("{path}: user {uid} may not read it: `chmod o+r` it, or name a `user` who may")]
+    Withheld {
+        /// Which file.
+        path: String,
+        /// Whose it would have to be.
+        uid: u32,
+    },
+    /// No process came of it, or it was lost.
+    #[error("{}: it could not be run: {}", .0, in_words(.1))]
+    NotRun(String, io::Error),
+    /// It exited with another status than 0, or by a signal.
+    #[error("its command ended with {status}{}", said(.errors))]
+    Failed {
+        /// How it ended.
+        status: ExitStatus,
+        /// The beginning of its standard error.
+        errors: Vec<u8>,
+    },
+    /// It had to be killed.
+    #[error("its command did not end within {timeout:?} and was killed{}", said(.errors))]
+    Late {
+        /// What it was given.
+        timeout: Duration,
+        /// The beginning of its standard error.
+        errors: Vec<u8>,
+    },
+    /// It wrote too much.
+    #[error("it holds or prints over {OUTPUT_MAX} bytes: print one line")]
+    TooLong,
+    /// It wrote something else than a value of its kind.
+    #[error("{expected} was expected, and there was {}", excerpt(.found))]
+    Malformed {
+        /// What it should be.
+        expected: Cow<'static, str>,
+        /// What was there.
+        found: Vec<u8>,
+    },
+}
+
+/// The value is on its way.
+pub(crate) const NOT_YET: Absent =
+    Absent { reason: Cow::Borrowed("not ready yet: ask again"), remedy: None };
+
+/// There is no such statistic any more, or not for such a guest.
+pub(crate) const NONE: Absent =
+    Absent { reason: Cow::Borrowed("this host has none"), remedy: None };
+
+impl Failure {
+    /// For the guest: nothing of paths, output or errors.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Unread(..) | Self::NoFile(_) | Self::Withheld { .. } | Self::NotRun(..) => {
+                "could not be read on this host"
+            }
+            Self::Failed { .. } => "failed on this host",
+            Self::Late { .. } => "took too long on this host",
+            Self::TooLong | Self::Malformed { .. } => "has no proper value on this host",
+        }
+    }
+
+    /// The failure as both see it.
+    pub(crate) fn to_absent(&self) -> Absent {
+        Absent { reason: self.reason().into(), remedy: Some(self.to_string().into()) }
+    }
+}
+
+/// Nobody mends a file by the number of an error.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
+}
+
+fn said(errors: &[u8]) -> String {
+    if errors.trim_ascii().is_empty() {
+        String::new()
+    } else {
+        format!("; it said {}", excerpt(errors))
+    }
+}
+
+/// The beginning of any bytes, fit for a line of a log.
+fn excerpt(bytes: &[u8]) -> String {
+    let bytes = bytes.trim_ascii();
+    if bytes.is_empty() {
+        return "nothing".to_owned();
+    }
+    let shown = bytes.get(..EXCERPT_MAX).unwrap_or(bytes);
+    let more = if shown.len() < bytes.len() { "..." } else { "" };
+    format!("`{}`{more}", String::from_utf8_lossy(shown).escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_administrator_is_told_what_was_printed_escaped_and_cut_off() {
+        let failure =
+            Failure::Malformed { expected: "a number".into(), found: b"\x1b[2Jx\n".into() };
+        assert_eq!(failure.to_string(), r"a number was expected, and there was `\u{1b}[2Jx`");
+        let failure = Failure::Malformed { expected: "a".into(), found: vec![b'x'; 5000] };
+        assert!(failure.to_string().len() < 300 && failure.to_string().ends_with("`..."));
+    }
+
+    #[test]
+    fn the_guest_is_told_neither_path_nor_output_nor_error() {
+        let failure = Failure::Unread("/secret/path".to_owned(), io::Error::from_raw_os_error(13));
+        let absent = failure.to_absent();
+        assert_eq!(absent.reason, "could not be read on this host");
+        assert_eq!(absent.remedy.unwrap(), "/secret/path: Permission denied");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_printed_is_one_line_of_the_log(bytes: Vec<u8>) {
+            let excerpt = excerpt(&bytes);
+            prop_assert!(!excerpt.contains(char::is_control));
+            // Each byte is at most `\u{10ffff}` or the replacement character.
+            prop_assert!(excerpt.len() <= EXCERPT_MAX * 10 + 5);
+        }
+    }
+}

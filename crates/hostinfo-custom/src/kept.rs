@@ -1,0 +1,133 @@
+//! What was had of one statistic for one guest, and what the log was told of it.
+
+use std::time::{Duration, Instant};
+
+use hostinfo_catalog::Kind;
+use hostinfo_sample::Absent;
+use hostinfo_wire::Value;
+
+use crate::counter::Counter;
+use crate::failure::Failure;
+use crate::limits::LOG_EVERY;
+use crate::output::{self, Output};
+
+/// What it is of.
+#[derive(Clone, Copy)]
+pub(crate) struct Of<'a> {
+    pub(crate) name: &'a str,
+    /// Empty where all share the value.
+    pub(crate) guest: &'a str,
+    pub(crate) kind: Kind,
+}
+
+/// A value or the lack of one, and what outlives it.
+#[derive(Default)]
+pub(crate) struct Kept {
+    outcome: Option<(Instant, Result<Value<'static>, Absent>)>,
+    counter: Counter,
+    logged: Option<(Instant, Option<&'static str>)>,
+    /// A run is in the queue or on.
+    pub(crate) is_pending: bool,
+}
+
+impl Kept {
+    /// What was had at most `every` ago, or since the question came.
+    pub(crate) fn fresh(
+        &self,
+        every: Duration,
+        asked: Instant,
+        now: Instant,
+    ) -> Option<&Result<Value<'static>, Absent>> {
+        self.outcome
+            .as_ref()
+            .filter(|(at, _)| *at >= asked || now.saturating_duration_since(*at) < every)
+            .map(|(_, outcome)| outcome)
+    }
+
+    /// Why there is no value, where the last try gave none.
+    pub(crate) fn absent(&self) -> Option<&Absent> {
+        self.outcome.as_ref()?.1.as_ref().err()
+    }
+
+    /// The definition is another: what was had by the old one is none of its values. A counter
+    /// goes on, for those to whom it was told.
+    pub(crate) fn forget_outcome(&mut self) {
+        self.outcome = None;
+        self.is_pending = false;
+    }
+
+    /// Takes what was read or printed.
+    pub(crate) fn put(&mut self, of: Of<'_>, bytes: Result<Vec<u8>, Failure>, now: Instant) {
+        self.is_pending = false;
+        let outcome = bytes.and_then(|bytes| output::read(of.kind, &bytes));
+        self.log(of, outcome.as_ref().err(), now);
+        let outcome = match outcome {
+            Ok(Output::Text(text)) => Some(Ok(Value::text(text))),
+            Ok(Output::Number(number)) if of.kind == Kind::Counter => {
+                self.counter.raise(number).map(Ok)
+            }
+            Ok(Output::Number(number)) => output::number_value(number).map(Ok),
+            Err(failure) => Some(Err(failure.to_absent())),
+        };
+        self.outcome = outcome.map(|outcome| (now, outcome));
+    }
+
+    /// Each change of state once; one that comes too soon after the last is told when it still
+    /// holds later.
+    fn log(&mut self, of: Of<'_>, failure: Option<&Failure>, now: Instant) {
+        let state = failure.map(Failure::reason);
+        let is_news = match self.logged {
+            None => state.is_some(),
+            Some((at, before)) => before != state && now.saturating_duration_since(at) >= LOG_EVERY,
+        };
+        if !is_news {
+            return;
+        }
+        self.logged = Some((now, state));
+        let Of { name, guest, .. } = of;
+        let guest = (!guest.is_empty()).then_some(guest);
+        match failure {
+            Some(failure) => {
+                tracing::warn!(guest, "custom.{name}: {}: {failure}", failure.reason());
+            }
+            None => tracing::info!(guest, "custom.{name}: has a value again"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OF: Of<'_> = Of { name: "x", guest: "", kind: Kind::Gauge };
+
+    #[test]
+    fn a_failure_is_kept_as_long_as_a_value() {
+        let (mut kept, now) = (Kept::default(), Instant::now());
+        let every = Duration::from_secs(10);
+        for bytes in [Ok(b"7".to_vec()), Err(Failure::TooLong)] {
+            kept.put(OF, bytes, now);
+            let later = |seconds| now + Duration::from_secs(seconds);
+            assert!(kept.fresh(every, later(9), later(9)).is_some());
+            assert!(kept.fresh(every, later(10), later(10)).is_none());
+            assert!(kept.fresh(every, now, later(10)).is_some(), "it came after the question");
+        }
+    }
+
+    #[test]
+    fn the_log_is_told_of_changes_and_at_most_once_a_minute() {
+        let (mut kept, start) = (Kept::default(), Instant::now());
+        let mut told = |seconds, bytes| {
+            let now = start + Duration::from_secs(seconds);
+            kept.put(OF, bytes, now);
+            kept.logged.filter(|(at, _)| *at == now).map(|(_, state)| state.is_some())
+        };
+        assert_eq!(told(0, Ok(b"1".to_vec())), None);
+        assert_eq!(told(1, Err(Failure::TooLong)), Some(true));
+        assert_eq!(told(2, Err(Failure::TooLong)), None);
+        assert_eq!(told(3, Ok(b"1".to_vec())), None);
+        assert_eq!(told(62, Ok(b"1".to_vec())), Some(false));
+        assert_eq!(told(63, Ok(b"x".to_vec())), None);
+        assert_eq!(told(200, Ok(b"x".to_vec())), Some(true));
+    }
+}

@@ -1,0 +1,326 @@
+//! Real files and commands, as guests ask for them.
+
+// What surprises a test is to end it.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hostinfo_custom::limits::RUNS_MAX;
+use hostinfo_custom::{Answer, Custom, Problem};
+use hostinfo_wire::Value;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use tempfile::TempDir;
+
+/// A host with definitions, and scripts that the unprivileged user of the commands can read.
+struct Host {
+    definitions: TempDir,
+    scripts: TempDir,
+}
+
+impl Host {
+    fn new(definitions: &str) -> Self {
+        let (definitions_dir, scripts) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::set_permissions(scripts.path(), Permissions::from_mode(0o777)).unwrap();
+        let host = Self { definitions: definitions_dir, scripts };
+        host.define(definitions);
+        host
+    }
+
+    fn define(&self, definitions: &str) {
+        let file = self.definitions.path().join("x.toml");
+        fs::write(&file, definitions.replace("DIR", self.scripts.path().to_str().unwrap()))
+            .unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    }
+
+    /// A file that is there at once with all of its text.
+    fn write(&self, name: &str, text: &str) {
+        let file = self.scripts.path().join(name);
+        fs::write(file.with_extension("new"), text).unwrap();
+        fs::set_permissions(file.with_extension("new"), Permissions::from_mode(0o644)).unwrap();
+        fs::rename(file.with_extension("new"), file).unwrap();
+    }
+
+    fn load(&self) -> (Custom, Vec<Problem>) {
+        Custom::load(self.definitions.path(), rustix::process::geteuid().as_raw()).unwrap()
+    }
+
+    fn good(&self) -> Custom {
+        let (custom, problems) = self.load();
+        assert_eq!(problems, []);
+        custom
+    }
+}
+
+fn command(name: &str, kind: &str, words: &str, more: &str) -> String {
+    format!("[custom.{name}]\nkind = '{kind}'\nhelp = 'h'\ncommand = [{words}]\n{more}\n")
+}
+
+/// Sleeps until there is something to do, and does it, as the daemon's loop.
+fn sleep(custom: &mut Custom) -> bool {
+    let at = custom.next_deadline().unwrap_or_else(|| Instant::now() + Duration::from_secs(10));
+    let wait = Timespec::try_from(at.saturating_duration_since(Instant::now())).unwrap();
+    rustix::event::poll(&mut [PollFd::new(&*custom, PollFlags::IN)], Some(&wait)).unwrap();
+    custom.turn(Instant::now())
+}
+
+/// What a guest gets that waits for it: a value, or the word behind 503.
+fn ask(custom: &mut Custom, name: &str, guest: &str) -> String {
+    let asked = Instant::now();
+    loop {
+        match custom.value(name, guest, asked, Instant::now()) {
+            Answer::Ready(Ok(value)) => return value.to_string(),
+            Answer::Ready(Err(absent)) => return absent.reason.into_owned(),
+            Answer::Pending { .. } => {
+                sleep(custom);
+            }
+        }
+    }
+}
+
+fn remedy(custom: &Custom, name: &str) -> String {
+    let absent = custom.absent().find(|(absent, ..)| *absent == name).unwrap().2;
+    absent.remedy.clone().unwrap().into_owned()
+}
+
+#[test]
+fn a_guests_name_is_one_word_whatever_is_in_it() {
+    let words = "'/bin/sh', 'DIR/script', '{guest}', 'x'";
+    let host = Host::new(&command("who", "info", words, "scope = 'guest'"));
+    host.write("script", "printf '%s' \"$#:$1:$2\"\n");
+    let mut custom = host.good();
+    for guest in ["qemu-a", "qemu-a b  c", "qemu-\"'$(id)`id`;*", "qemu-Überwachung", "qemu-\\n"] {
+        let said = ask(&mut custom, "who", guest);
+        assert_eq!(said, format!("2:{guest}:x"));
+    }
+    for guest in ["-rf", "", "..", "a/b"] {
+        assert_eq!(ask(&mut custom, "who", guest), "this host has none");
+    }
+}
+
+#[test]
+fn two_guests_that_ask_at_once_share_one_run_of_the_host_and_have_one_each_of_their_own() {
+    let host = Host::new(&format!(
+        "{}{}",
+        command("shared", "info", "'/bin/sh', 'DIR/script', 'host'", ""),
+        command("own", "info", "'/bin/sh', 'DIR/script', '{guest}'", "scope = 'guest'"),
+    ));
+    host.write("script", "echo $1 >> $(dirname $0)/runs; sleep 0.05; echo $1\n");
+    host.write("runs", "");
+    fs::set_permissions(host.scripts.path().join("runs"), Permissions::from_mode(0o666)).unwrap();
+    let mut custom = host.good();
+    let asked = Instant::now();
+    let answers = |custom: &mut Custom| {
+        [("shared", "qemu-a"), ("shared", "qemu-b"), ("own", "qemu-a"), ("own", "qemu-b")]
+            .map(|(name, guest)| custom.value(name, guest, asked, Instant::now()))
+    };
+    while answers(&mut custom).iter().any(|answer| matches!(answer, Answer::Pending { .. })) {
+        sleep(&mut custom);
+    }
+    let told =
+        ["host", "host", "qemu-a", "qemu-b"].map(|text| Answer::Ready(Ok(Value::text(text))));
+    assert_eq!(answers(&mut custom), told);
+    let runs = fs::read_to_string(host.scripts.path().join("runs")).unwrap();
+    let mut runs: Vec<&str> = runs.lines().collect();
+    runs.sort_unstable();
+    assert_eq!(runs, ["host", "qemu-a", "qemu-b"]);
+}
+
+#[test]
+fn a_hundred_that_are_asked_at_once_run_four_at_a_time() {
+    let definitions: String = (0..100)
+        .map(|number| {
+            command(&format!("s{number}"), "gauge", "'/bin/sh', 'DIR/script'", "timeout = '30s'")
+        })
+        .collect();
+    let host = Host::new(&definitions);
+    // Each makes a directory while it runs, and prints how many there are.
+    let script = "mkdir $(dirname $0)/run.$$; ls -d $(dirname $0)/run.* | wc -l; sleep 0.02; \
+                  rmdir $(dirname $0)/run.$$\n";
+    host.write("script", script);
+    let mut custom = host.good();
+    let names: Vec<String> = custom.definitions().map(|d| d.name.clone()).collect();
+    assert_eq!(names.len(), 100);
+    let asked = Instant::now();
+    let at_once = loop {
+        let value = |name: &String| match custom.value(name, "qemu-a", asked, Instant::now()) {
+            Answer::Ready(value) => Some(value.unwrap().to_string().parse::<usize>().unwrap()),
+            Answer::Pending { .. } => None,
+        };
+        let at_once: Vec<usize> = names.iter().filter_map(value).collect();
+        if at_once.len() == names.len() {
+            break at_once;
+        }
+        sleep(&mut custom);
+    };
+    assert_eq!(at_once.iter().max(), Some(&RUNS_MAX));
+}
+
+#[test]
+fn one_that_fails_or_hangs_is_unavailable_for_itself_alone_and_tells_the_guest_no_more() {
+    let host = Host::new(
+        &[
+            command("good", "gauge", "'/bin/echo', '7'", ""),
+            command("hangs", "gauge", "'/bin/sleep', '60'", "timeout = '200ms'"),
+            command("silent", "gauge", "'/bin/true'", ""),
+            command(
+                "floods",
+                "info",
+                "'/usr/bin/head', '-c', '1000000', '/dev/zero'",
+                "timeout='200ms'",
+            ),
+            command("dies", "gauge", "'/bin/sh', '-c', 'kill -SEGV $$'", ""),
+            command("fails", "gauge", "'/bin/sh', '-c', 'echo 7; echo secret >&2; exit 1'", ""),
+            command("words", "counter", "'/bin/echo', 'secret'", ""),
+            command("gone", "gauge", "'DIR/none'", ""),
+            command("plain", "gauge", "'DIR/plain'", ""),
+        ]
+        .concat(),
+    );
+    host.write("plain", "#!/bin/sh\necho 7\n");
+    let mut custom = host.good();
+    for (name, reason, told) in [
+        ("hangs", "took too long on this host", "200ms"),
+        (
+            "silent",
+            "has no proper value on this host",
+            "one line was expected, and there was nothing",
+        ),
+        ("floods", "has no proper value on this host", "over 4096 bytes"),
+        ("dies", "failed on this host", "signal: 11"),
+        ("fails", "failed on this host", "exit status: 1; it said `secret`"),
+        ("words", "has no proper value on this host", "and there was `secret`"),
+        ("gone", "could not be read on this host", "none: it could not be run: No such file"),
+        (
+            "plain",
+            "could not be read on this host",
+            "plain: it could not be run: Permission denied",
+        ),
+    ] {
+        assert_eq!(ask(&mut custom, name, "qemu-a"), reason, "{name}");
+        let remedy = remedy(&custom, name);
+        assert!(remedy.contains(told), "{name}: {remedy}");
+        assert_eq!(ask(&mut custom, "good", "qemu-a"), "7");
+    }
+}
+
+#[test]
+fn a_value_and_a_failure_are_kept_for_the_time_of_the_definition_and_no_longer() {
+    for body in ["echo 1", "exit 1"] {
+        let host = Host::new(&command("x", "gauge", "'/bin/sh', 'DIR/script'", "every = '1s'"));
+        host.write("script", &format!("echo run >> $(dirname $0)/runs; {body}\n"));
+        host.write("runs", "");
+        let file = host.scripts.path().join("runs");
+        fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+        let runs = || fs::read_to_string(&file).unwrap().lines().count();
+        let mut custom = host.good();
+        let first = ask(&mut custom, "x", "qemu-a");
+        assert_eq!((ask(&mut custom, "x", "qemu-b"), runs()), (first.clone(), 1));
+        assert!(!custom.turn(Instant::now() + Duration::from_secs(5)));
+        assert_eq!(runs(), 1, "nothing runs while nobody asks");
+        std::thread::sleep(Duration::from_millis(1010));
+        assert_eq!((ask(&mut custom, "x", "qemu-a"), runs()), (first, 2));
+    }
+}
+
+#[test]
+fn who_waited_long_enough_gets_an_answer_and_the_value_is_there_for_the_next() {
+    let host = Host::new(&command("slow", "gauge", "'/bin/sh', '-c', 'sleep 0.1; echo 1'", ""));
+    let mut custom = host.good();
+    let asked = Instant::now();
+    let Answer::Pending { until } = custom.value("slow", "qemu-a", asked, asked) else { panic!() };
+    let Answer::Ready(Err(absent)) = custom.value("slow", "qemu-a", asked, until) else { panic!() };
+    assert_eq!(absent.reason, "not ready yet: ask again");
+    while !sleep(&mut custom) {}
+    assert!(matches!(custom.value("slow", "qemu-b", until, until), Answer::Ready(Ok(_))));
+}
+
+#[test]
+fn a_counter_does_not_fall_when_its_source_does_nor_when_its_definition_is_gone_for_a_while() {
+    let definition = "[custom.c]\nkind='counter'\nhelp='h'\nfile='DIR/c'\nevery='1s'\n";
+    let host = Host::new(definition);
+    let mut custom = host.good();
+    let (mut now, mut told) = (Instant::now(), Vec::new());
+    for (step, text) in ["100", "110", "109", "3", "x", "4"].iter().enumerate() {
+        host.write("c", text);
+        if step == 4 {
+            host.define("[custom");
+            assert_eq!(custom.reload().len(), 1);
+            assert_eq!(custom.find("c"), None);
+            host.define(definition);
+            assert_eq!(custom.reload(), []);
+        }
+        now += Duration::from_secs(1);
+        let Answer::Ready(answer) = custom.value("c", "qemu-a", now, now) else { panic!() };
+        told.push(answer.map_or("-".to_owned(), |value| value.to_string()));
+    }
+    assert_eq!(told, ["100", "110", "110", "113", "-", "114"]);
+}
+
+#[test]
+fn a_file_may_be_the_guests_own_and_is_read_as_the_user_may() {
+    let host = Host::new(
+        "[custom.f]\nkind='info'\nhelp='h'\nfile='DIR/{guest}'\nscope='guest'\nevery='1s'\n",
+    );
+    host.write("qemu-a b", "for a b\n");
+    host.write("qemu-secret", "x\n");
+    let secret = host.scripts.path().join("qemu-secret");
+    fs::set_permissions(secret, Permissions::from_mode(0o600)).unwrap();
+    let mut custom = host.good();
+    assert_eq!(ask(&mut custom, "f", "qemu-a b"), "for a b");
+    assert_eq!(ask(&mut custom, "f", "qemu-none"), "could not be read on this host");
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(ask(&mut custom, "f", "qemu-secret"), "could not be read on this host");
+        assert_eq!(custom.absent().count(), 2);
+    }
+    custom.forget("qemu-none");
+    assert!(custom.absent().all(|(_, guest, _)| guest != "qemu-none"));
+}
+
+#[test]
+fn what_is_defined_as_before_keeps_its_value_and_what_is_not_is_run_anew() {
+    let same = command("same", "info", "'/bin/sh', '-c', 'echo $$'", "");
+    let host = Host::new(&format!("{same}{}", command("other", "gauge", "'/bin/sleep', '60'", "")));
+    let mut custom = host.good();
+    let before = ask(&mut custom, "same", "qemu-a");
+    let asked = Instant::now();
+    assert!(matches!(custom.value("other", "qemu-a", asked, asked), Answer::Pending { .. }));
+    host.define(&format!("\n\n{}{same}", command("other", "gauge", "'/bin/echo', '1'", "")));
+    assert_eq!(custom.reload(), []);
+    assert_eq!(ask(&mut custom, "same", "qemu-a"), before);
+    assert_eq!(ask(&mut custom, "other", "qemu-a"), "1");
+}
+
+#[test]
+fn a_host_without_definitions_has_no_statistics_and_no_problems() {
+    let (mut custom, problems) = Custom::load(Path::new("/nonexistent/custom.d"), 0).unwrap();
+    assert_eq!((problems, custom.definitions().count()), (vec![], 0));
+    assert_eq!(ask(&mut custom, "x", "qemu-a"), "this host has none");
+    assert_eq!(custom.next_deadline(), None);
+}
+
+#[test]
+fn no_command_outlives_the_daemons_orderly_end() {
+    let host = Host::new(&command("x", "gauge", "'/bin/sh', 'DIR/script'", ""));
+    host.write("script", "echo $$ > $(dirname $0)/pid; sleep 60\n");
+    let mut custom = host.good();
+    let asked = Instant::now();
+    let _ = custom.value("x", "qemu-a", asked, asked);
+    let pid = loop {
+        let pid = fs::read_to_string(host.scripts.path().join("pid")).unwrap_or_default();
+        if pid.ends_with('\n') {
+            break pid.trim().to_owned();
+        }
+    };
+    drop(custom);
+    let is_running =
+        || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    while is_running() {
+        assert!(asked.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
