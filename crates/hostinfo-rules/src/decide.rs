@@ -127,6 +127,11 @@ impl Grant {
         }
     }
 
+    /// Whether there may be an instance of the statistic that the guest may see.
+    pub fn may_permit(&self, stat: StatId) -> bool {
+        !matches!(self.table.get(stat.index()), Some(Verdict::No))
+    }
+
     /// What [`Grant::permits`] says, and by which line.
     pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
         // Keys are not case sensitive, so instances are not, either.

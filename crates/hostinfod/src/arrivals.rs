@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use hostinfo_sample::Vmm;
 use rustix::fs::{AtFlags, FileType};
 
 use crate::connection::Connection;
@@ -123,9 +124,13 @@ impl Server {
     fn connect(&mut self, number: usize, fd: OwnedFd, now: Instant) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let peer = Peer::of(&fd, &self.paths.proc_root);
-        let added = guest
-            .connected(peer, Session::begin)
-            .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
+        let added = guest.connected(peer, Session::begin).and_then(|is_another| {
+            if is_another {
+                let roots = self.paths.roots();
+                guest.vmm = peer.map(|peer| Vmm::new(roots, peer.pid, peer.start));
+            }
+            self.poll.add(&fd, token(number), Interest::Read)
+        });
         if let Err(error) = added {
             tracing::error!(guest = guest.name.whole(), "cannot be served: {error}");
             let again = port.retry.after_failure(now);

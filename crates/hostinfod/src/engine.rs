@@ -1,8 +1,9 @@
 //! A line to its reply.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use hostinfo_catalog::{Scope, StatId};
+use hostinfo_catalog::Scope;
 use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::{EMPTY, INVALID_REQUEST};
 use hostinfo_sample::{Host, Moment};
@@ -12,9 +13,10 @@ use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
 use crate::dialect::Dialect;
-use crate::gather::{NOT_YET, gather};
+use crate::gather::gather;
 use crate::guest::Guest;
 use crate::select::{Pick, permitted, select};
+use crate::sources::{NOT_YET, Sources};
 use crate::vhostmd;
 
 /// Answers every guest.
@@ -89,13 +91,46 @@ impl Engine {
             Request::Metrics(names) => {
                 self.query(names, guest, now, hostinfo_render::openmetrics, reply);
             }
-            Request::List(names) => list(names, guest, reply),
+            Request::List(names) => self.list(names, guest, now, reply),
             Request::Ping(None) => reply.line(Code::Done, "pong"),
             Request::Ping(Some(token)) => reply.line(Code::Done, format_args!("pong {token}")),
             Request::Version => reply.line(Code::Done, VERSION),
             Request::Help => hostinfo_render::help(reply),
             Request::Vhostmd => self.vhostmd(Dialect::Hostinfo, guest, now, reply),
         }
+    }
+
+    /// What the guest may ask, available or not.
+    fn list(&mut self, names: Names<'_>, guest: &mut Guest, now: Instant, reply: &mut Reply) {
+        if !guest.grant.enabled() || permitted(&Scope::ALL, &guest.grant).next().is_none() {
+            return reply.refuse("list", &Refusal::NotPermitted);
+        }
+        let at = self.moment(now);
+        let mut vmm = guest.vmm.take();
+        let mut sources = Sources::new(guest, &mut self.host, vmm.as_mut(), at);
+        let mut listed = HashSet::new();
+        for pick in select(names.iter(), &guest.grant) {
+            let members = match pick {
+                Pick::Refused(name, refusal) => {
+                    reply.refuse(&name, &refusal);
+                    continue;
+                }
+                Pick::Stat(stat, instance) => vec![(stat, instance)],
+                Pick::Group(name, scope) => {
+                    let members = sources.members(&scope);
+                    if members.is_empty() {
+                        reply.refuse(&name, &Refusal::Unavailable(NOT_YET.into()));
+                    }
+                    members
+                }
+            };
+            for (stat, instance) in members {
+                if listed.insert((stat, instance.clone())) {
+                    hostinfo_render::list(stat, instance.as_deref(), reply);
+                }
+            }
+        }
+        guest.vmm = vmm;
     }
 
     /// Whoever asks too soon gets the last document again: these clients know no 429.
@@ -114,9 +149,13 @@ impl Engine {
     }
 
     /// vhostmd's document for a guest, as it is now.
-    pub(crate) fn document(&mut self, guest: &Guest, now: Instant) -> String {
+    pub(crate) fn document(&mut self, guest: &mut Guest, now: Instant) -> String {
         let at = self.moment(now);
-        vhostmd::document(guest, &mut self.host, self.os_name.as_deref(), at)
+        let mut vmm = guest.vmm.take();
+        let sources = Sources::new(guest, &mut self.host, vmm.as_mut(), at);
+        let document = vhostmd::document(&guest.grant, sources, self.os_name.as_deref());
+        guest.vmm = vmm;
+        document
     }
 
     fn moment(&self, now: Instant) -> Moment {
@@ -141,44 +180,15 @@ impl Engine {
             return reply.line(Code::TooSoon, retry_after(wait));
         }
         let at = self.moment(now);
-        render(&gather(picks, guest, &mut self.host, at), reply);
+        let mut vmm = guest.vmm.take();
+        let mut sources = Sources::new(guest, &mut self.host, vmm.as_mut(), at);
+        render(&gather(picks, &mut sources), reply);
+        guest.vmm = vmm;
         reply.end();
         if reply.is_granted() {
             guest.answered(now);
         }
     }
-}
-
-/// What the guest may ask, available or not.
-fn list(names: Names<'_>, guest: &Guest, reply: &mut Reply) {
-    let grant = &guest.grant;
-    if !grant.enabled() || permitted(&Scope::ALL, grant).next().is_none() {
-        return reply.refuse("list", &Refusal::NotPermitted);
-    }
-    let mut listed = std::collections::HashSet::new();
-    for pick in select(names.iter(), grant) {
-        match pick {
-            Pick::Refused(name, refusal) => reply.refuse(&name, &refusal),
-            Pick::Stat(stat, instance) => {
-                if listed.insert((stat, instance.clone())) {
-                    hostinfo_render::list(stat, instance.as_deref(), reply);
-                }
-            }
-            Pick::Group(name, scope) => {
-                let mut rows = permitted(&scope, grant).filter(has_one_value).peekable();
-                if rows.peek().is_none() {
-                    reply.refuse(&name, &Refusal::Unavailable(NOT_YET.into()));
-                }
-                for stat in rows.filter(|stat| listed.insert((*stat, None))) {
-                    hostinfo_render::list(stat, None, reply);
-                }
-            }
-        }
-    }
-}
-
-fn has_one_value(stat: &StatId) -> bool {
-    !stat.stat().has_instances()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_rules::Grant;
+use hostinfo_sample::Vmm;
 
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
 
@@ -53,7 +54,6 @@ pub(crate) struct Session {
 }
 
 /// A guest.
-#[derive(Debug)]
 pub(crate) struct Guest {
     /// Whose socket it is.
     pub(crate) name: Name,
@@ -67,6 +67,8 @@ pub(crate) struct Guest {
     pub(crate) bytes: Bucket,
     /// Lines answered to it.
     pub(crate) lines: Bucket,
+    /// The process that runs it, as far as it is known.
+    pub(crate) vmm: Option<Vmm>,
     log: Bucket,
     left_out: u32,
     /// The process at the other end, once there was one; `None` in it where it is not known.
@@ -89,13 +91,14 @@ impl Guest {
             log: Bucket::default(),
             left_out: 0,
             peer: None,
+            vmm: None,
             document: None,
             last_answered: None,
         }
     }
 
     /// Notes which process is at the other end, and begins the session that `fresh` makes where
-    /// it is not known to be the one of before.
+    /// it is not known to be the one of before. True where it is not.
     ///
     /// # Errors
     /// That of `fresh`.
@@ -103,12 +106,13 @@ impl Guest {
         &mut self,
         peer: Option<Peer>,
         fresh: impl FnOnce() -> io::Result<Session>,
-    ) -> io::Result<()> {
-        if self.peer.is_some_and(|before| before.is_none() || before != peer) {
+    ) -> io::Result<bool> {
+        let is_known = self.peer.is_some_and(|before| before.is_some() && before == peer);
+        if self.peer.is_some() && !is_known {
             self.session = fresh()?;
         }
         self.peer = Some(peer);
-        Ok(())
+        Ok(!is_known)
     }
 
     /// Puts it under another rule. Nothing that was made under the one before is given out.

@@ -28,6 +28,7 @@ mod settings;
 mod signals;
 mod socket_dir;
 mod sockets;
+mod sources;
 mod start;
 mod systemd;
 mod trail;

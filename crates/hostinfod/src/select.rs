@@ -53,7 +53,10 @@ pub(crate) fn permitted<'g>(
     grant: &'g Grant,
 ) -> impl Iterator<Item = StatId> + use<'g> {
     let instance = scope.instance().map(str::to_owned);
-    scope.rows().filter(move |row| grant.permits(*row, instance.as_deref()))
+    scope.rows().filter(move |row| match &instance {
+        None if row.stat().has_instances() => grant.may_permit(*row),
+        instance => grant.permits(*row, instance.as_deref()),
+    })
 }
 
 fn lower_case(word: &str) -> Cow<'_, str> {

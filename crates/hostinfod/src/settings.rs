@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use hostinfo_sample::Roots;
 use hostinfo_wire::limits;
 
 use crate::args::Args;
@@ -60,6 +61,11 @@ impl Default for Paths {
 }
 
 impl Paths {
+    /// Where the host's figures are read.
+    pub(crate) fn roots(&self) -> Roots {
+        Roots { proc: self.proc_root.clone(), sys: self.sys_root.clone() }
+    }
+
     /// The directory of the host's secret.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.state_dir.clone().unwrap_or_else(|| self.socket_dir.join("state"))

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use hostinfo_sample::{Host, Roots};
+use hostinfo_sample::Host;
 
 use crate::alarms::Alarms;
 use crate::args::Args;
@@ -54,11 +54,10 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let rules = RulesFile::open(&paths.rules)?;
     let directories = Directories::open(&paths.socket_dir, args.pty)?;
     raise_file_limit();
-    let roots = Roots { proc: paths.proc_root.clone(), sys: paths.sys_root.clone() };
     let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
     let mut server = Server {
         identity: identity(&paths.state_dir())?,
-        desk: Desk::new(Engine::new(Host::new(roots), os_name, Instant::now()), flow),
+        desk: Desk::new(Engine::new(Host::new(paths.roots()), os_name, Instant::now()), flow),
         roster: Roster::default(),
         poll: Poll::new().context("epoll")?,
         alarms: Alarms::new(),

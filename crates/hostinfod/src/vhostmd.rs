@@ -1,25 +1,23 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
 use hostinfo_render::vhostmd::{EMPTY, Extra};
-use hostinfo_sample::{Host, Moment};
+use hostinfo_rules::Grant;
 
-use crate::gather::Sources;
-use crate::guest::Guest;
+use crate::sources::Sources;
 
 /// The document for a guest; [`EMPTY`] where it may see nothing of it.
 pub(crate) fn document(
-    guest: &Guest,
-    host: &mut Host,
+    grant: &Grant,
+    mut sources: Sources<'_, '_>,
     os_name: Option<&str>,
-    at: Moment,
 ) -> String {
-    if !guest.grant.enabled() {
+    if !grant.enabled() {
         return EMPTY.to_owned();
     }
-    let mut sources = Sources::new(guest, host, at);
-    let permits = |stat| guest.grant.permits(stat, None);
+    let permits = |stat| grant.permits(stat, None);
     let extra = Extra { os_name, ..Extra::default() };
-    hostinfo_render::vhostmd::document(permits, |stat| sources.value(stat).ok(), &extra, &[])
+    let value = |stat| sources.value(stat, None).ok();
+    hostinfo_render::vhostmd::document(permits, value, &extra, &[])
 }
 
 /// NAME of os-release(5), which may be quoted.

@@ -1,0 +1,223 @@
+//! Where a reply's values come from: the one place that knows every source.
+
+use std::time::{Duration, SystemTime};
+
+use hostinfo_catalog::source::{Host as HostSource, Own, Source, Vmm as VmmSource};
+use hostinfo_catalog::{Scope, StatId};
+use hostinfo_sample::{Absent, Host, Moment, Vmm};
+use hostinfo_wire::limits::SAMPLE_GRID;
+use hostinfo_wire::{Refusal, Value};
+
+use crate::guest::Guest;
+use crate::select::{Pick, permitted};
+
+/// Behind 503, for what the catalog names and nothing reads.
+pub(crate) const NOT_YET: &str = "not told by this version of hostinfod";
+
+/// Behind 503, where a reply has no ratio that speaks of a time.
+const NO_WINDOW: &str = "nothing in this reply speaks of a time";
+
+/// Everything that the values of one reply to one guest come from.
+pub(crate) struct Sources<'a, 's> {
+    guest: &'a Guest,
+    host: &'s mut Host,
+    vmm: Option<&'s mut Vmm>,
+    at: Moment,
+    /// The reply has ratios of the guest: the host's have to speak of the same time.
+    by_guest: bool,
+    extent: Extent,
+}
+
+/// What `sample.age` and `window` tell of the rest of their reply.
+#[derive(Default)]
+struct Extent {
+    sampled: bool,
+    window: Option<Duration>,
+}
+
+impl<'a, 's> Sources<'a, 's> {
+    /// Those of a reply whose values are taken at one moment. `vmm` is the guest's.
+    pub(crate) fn new(
+        guest: &'a Guest,
+        host: &'s mut Host,
+        vmm: Option<&'s mut Vmm>,
+        at: Moment,
+    ) -> Self {
+        Self { guest, host, vmm, at, by_guest: false, extent: Extent::default() }
+    }
+
+    /// Has to come before any value of a reply with ratios, or with what tells of the others.
+    pub(crate) fn prepare(&mut self, picks: &[Pick<'_>]) {
+        let (mut has_ratios, mut tells_extent) = (false, false);
+        for source in sources(picks, self.guest) {
+            has_ratios |= source == Source::Vmm(VmmSource::Contention);
+            tells_extent |= matches!(source, Source::Own(Own::SampleAge | Own::Window));
+        }
+        if has_ratios
+            && let Some(vmm) = self.vmm.as_deref_mut()
+            && vmm.value(VmmSource::Vcpus, None, self.at).is_ok()
+        {
+            vmm.sample_ratios(self.host, self.at);
+            self.by_guest = true;
+        }
+        if !tells_extent {
+            return;
+        }
+        for source in sources(picks, self.guest) {
+            let is_sampled = match source {
+                Source::Host(what) => self.of_host(what).is_ok(),
+                Source::Vmm(what) => self.of_vmm(what, None).is_ok(),
+                Source::Own(_) | Source::NotYet => false,
+            };
+            self.extent.sampled |= is_sampled;
+            if is_sampled && is_ratio(source) {
+                self.extent.window = match self.vmm.as_deref() {
+                    Some(vmm) if self.by_guest => vmm.window(self.at),
+                    _ => self.host.window(self.at),
+                };
+            }
+        }
+    }
+
+    /// The value of a statistic that the guest may see.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn value(
+        &mut self,
+        stat: StatId,
+        instance: Option<&str>,
+    ) -> Result<Value<'a>, Refusal> {
+        let source = stat.stat().source;
+        let result = match source {
+            Source::Own(own) => return self.own(own),
+            Source::Host(what) => self.of_host(what),
+            Source::Vmm(what) => {
+                let instances = self.instances(stat);
+                if instance.is_some_and(|instance| !has(&instances, instance)) {
+                    return Err(Refusal::NoSuchStatistic);
+                }
+                self.of_vmm(what, instance)
+            }
+            Source::NotYet => return Err(Refusal::Unavailable(NOT_YET.into())),
+        };
+        result.map_err(|absent| Refusal::Unavailable(absent.reason))
+    }
+
+    /// Hands out what is available of a group, or says why nothing is.
+    pub(crate) fn group(
+        &mut self,
+        scope: &Scope,
+        mut found: impl FnMut(StatId, Option<String>, Value<'a>),
+    ) -> Result<(), Refusal> {
+        let mut result = None;
+        for (stat, instance) in self.members(scope) {
+            match self.value(stat, instance.as_deref()) {
+                Ok(value) => {
+                    found(stat, instance, value);
+                    result = Some(Ok(()));
+                }
+                Err(refusal) => {
+                    result.get_or_insert(Err(refusal));
+                }
+            }
+        }
+        result.unwrap_or(Err(Refusal::Unavailable(NOT_YET.into())))
+    }
+
+    /// What the guest may see of a scope: each row, of each instance that there is.
+    pub(crate) fn members(&mut self, scope: &Scope) -> Vec<(StatId, Option<String>)> {
+        let mut members = Vec::new();
+        for stat in permitted(scope, &self.guest.grant) {
+            if !stat.stat().has_instances() {
+                members.push((stat, None));
+                continue;
+            }
+            let instances = self.instances(stat).into_iter().filter(|instance| {
+                scope.covers(stat, Some(instance)) && self.guest.grant.permits(stat, Some(instance))
+            });
+            members.extend(instances.map(|instance| (stat, Some(instance))));
+        }
+        members
+    }
+
+    /// The instances of a row that there are, in order.
+    fn instances(&mut self, stat: StatId) -> Vec<String> {
+        match (stat.stat().source, self.vmm.as_deref_mut()) {
+            (Source::Vmm(VmmSource::OneVcpuTime | VmmSource::OneVcpuDelay), Some(vmm)) => {
+                vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn of_host(&mut self, what: HostSource) -> Result<Value<'static>, Absent> {
+        let by_guest = match self.vmm.as_deref() {
+            Some(vmm) if self.by_guest => vmm.host_ratio(what, self.at),
+            _ => None,
+        };
+        by_guest.unwrap_or_else(|| self.host.value(what, self.at))
+    }
+
+    fn of_vmm(&mut self, what: VmmSource, vcpu: Option<&str>) -> Result<Value<'static>, Absent> {
+        let vcpu = vcpu.and_then(|number| number.parse().ok());
+        let value = match self.vmm.as_deref_mut() {
+            Some(vmm) => vmm.value(what, vcpu, self.at),
+            None => Err(Vmm::UNSEEN),
+        };
+        if let Err(absent) = &value {
+            self.host.note(Source::Vmm(what), absent);
+        }
+        value
+    }
+
+    fn own(&self, own: Own) -> Result<Value<'a>, Refusal> {
+        let guest = self.guest;
+        Ok(match own {
+            Own::Session => Value::text(&guest.session.id),
+            Own::SessionStart => since_1970(guest.session.start),
+            Own::Time => since_1970(SystemTime::now()),
+            // Whether the sample was there already would show that another had asked.
+            Own::SampleAge if self.extent.sampled => Value::seconds(SAMPLE_GRID),
+            Own::SampleAge => Value::Whole(0),
+            Own::Window => {
+                let window = self.extent.window;
+                Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)
+            }
+            Own::Interval => Value::seconds(guest.grant.interval()),
+            Own::HostId => Value::text(&guest.host_id),
+            Own::Driver => Value::text(guest.name.driver()),
+            Own::GuestName => Value::text(guest.name.guest()),
+        })
+    }
+}
+
+fn since_1970(time: SystemTime) -> Value<'static> {
+    Value::seconds(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Where no instance can be told, it is not known that there is none of that name.
+fn has(instances: &[String], name: &str) -> bool {
+    instances.is_empty() || instances.iter().any(|instance| instance == name)
+}
+
+fn is_ratio(source: Source) -> bool {
+    matches!(
+        source,
+        Source::Host(HostSource::CpuShare(_) | HostSource::DiskBusy)
+            | Source::Vmm(VmmSource::Contention)
+    )
+}
+
+/// The sources of everything that is picked.
+fn sources<'a>(picks: &'a [Pick<'_>], guest: &'a Guest) -> impl Iterator<Item = Source> + 'a {
+    picks.iter().flat_map(|pick| {
+        let (stat, scope) = match pick {
+            Pick::Refused(..) => (None, None),
+            Pick::Stat(stat, _) => (Some(*stat), None),
+            Pick::Group(_, scope) => (None, Some(scope)),
+        };
+        let group = scope.into_iter().flat_map(|scope| permitted(scope, &guest.grant));
+        stat.into_iter().chain(group).map(|stat| stat.stat().source)
+    })
+}
