@@ -16,6 +16,8 @@ pub enum Source {
     Host(Host),
     /// What a host's kernel tells of the guest's virtual machine monitor.
     Vmm(Vmm),
+    /// What the samples of the last minute say of the guest and its host.
+    Verdict(Resource),
     /// Named here so that rules can speak of it; nothing reads it yet.
     NotYet,
 }
@@ -50,6 +52,7 @@ impl Source {
             Self::Own(own) => own.origin(),
             Self::Host(host) => host.origin(),
             Self::Vmm(vmm) => vmm.origin(),
+            Self::Verdict(_) => "the host's and the guest's figures of the last minute",
             Self::NotYet => "not read by this version",
         }
     }

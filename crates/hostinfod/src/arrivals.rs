@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, FileType};
 use crate::connection::Connection;
 use crate::dialect::Dialect;
 use crate::file_error::FileError;
-use crate::guest::{Guest, Name, Session};
+use crate::guest::{Guest, Name, Observed, Session};
 use crate::peer::Peer;
 use crate::poll::Interest;
 use crate::port::{Port, To};
@@ -127,7 +127,8 @@ impl Server {
         let added = guest.connected(peer, Session::begin).and_then(|is_another| {
             if is_another {
                 let roots = self.paths.roots();
-                guest.vmm = peer.map(|peer| Vmm::new(roots, peer.pid, peer.start));
+                let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
+                guest.observed = Observed { vmm, watch: None };
             }
             self.poll.add(&fd, token(number), Interest::Read)
         });

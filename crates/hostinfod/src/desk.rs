@@ -41,6 +41,11 @@ impl Desk {
         self.flow = flow;
     }
 
+    /// Takes the sample of a guest that its watch is due for.
+    pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) {
+        self.engine.watch(guest, now);
+    }
+
     /// Gives a guest its turn: at most one chunk is read and one line answered, so that no other
     /// waits longer than that takes.
     ///

@@ -1,11 +1,13 @@
 //! A line to its reply.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_catalog::Scope;
 use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::{EMPTY, INVALID_REQUEST};
+use hostinfo_rules::Grant;
 use hostinfo_sample::{Host, Moment};
 use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
@@ -105,32 +107,8 @@ impl Engine {
         if !guest.grant.enabled() || permitted(&Scope::ALL, &guest.grant).next().is_none() {
             return reply.refuse("list", &Refusal::NotPermitted);
         }
-        let at = self.moment(now);
-        let mut vmm = guest.vmm.take();
-        let mut sources = Sources::new(guest, &mut self.host, vmm.as_mut(), at);
-        let mut listed = HashSet::new();
-        for pick in select(names.iter(), &guest.grant) {
-            let members = match pick {
-                Pick::Refused(name, refusal) => {
-                    reply.refuse(&name, &refusal);
-                    continue;
-                }
-                Pick::Stat(stat, instance) => vec![(stat, instance)],
-                Pick::Group(name, scope) => {
-                    let members = sources.members(&scope);
-                    if members.is_empty() {
-                        reply.refuse(&name, &Refusal::Unavailable(NOT_YET.into()));
-                    }
-                    members
-                }
-            };
-            for (stat, instance) in members {
-                if listed.insert((stat, instance.clone())) {
-                    hostinfo_render::list(stat, instance.as_deref(), reply);
-                }
-            }
-        }
-        guest.vmm = vmm;
+        let grant = Arc::clone(&guest.grant);
+        self.with_sources(guest, now, |sources| list(names, &grant, sources, reply));
     }
 
     /// Whoever asks too soon gets the last document again: these clients know no 429.
@@ -150,16 +128,33 @@ impl Engine {
 
     /// vhostmd's document for a guest, as it is now.
     pub(crate) fn document(&mut self, guest: &mut Guest, now: Instant) -> String {
-        let at = self.moment(now);
-        let mut vmm = guest.vmm.take();
-        let sources = Sources::new(guest, &mut self.host, vmm.as_mut(), at);
-        let document = vhostmd::document(&guest.grant, sources, self.os_name.as_deref());
-        guest.vmm = vmm;
-        document
+        let os_name = self.os_name.clone();
+        let grant = Arc::clone(&guest.grant);
+        self.with_sources(guest, now, |sources| {
+            vhostmd::document(&grant, sources, os_name.as_deref())
+        })
     }
 
-    fn moment(&self, now: Instant) -> Moment {
-        Moment::new(now.saturating_duration_since(self.start))
+    /// Takes the sample of a guest that its watch is due for.
+    pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) {
+        let sample = self.with_sources(guest, now, |mut sources| sources.sample());
+        if let Some(watch) = &mut guest.observed.watch {
+            watch.push(now, sample);
+        }
+    }
+
+    /// Hands out everything that values for a guest come from, as it is now.
+    fn with_sources<T>(
+        &mut self,
+        guest: &mut Guest,
+        now: Instant,
+        then: impl FnOnce(Sources<'_, '_>) -> T,
+    ) -> T {
+        let at = Moment::new(now.saturating_duration_since(self.start));
+        let mut observed = std::mem::take(&mut guest.observed);
+        let result = then(Sources::new(guest, &mut self.host, &mut observed, now, at));
+        guest.observed = observed;
+        result
     }
 
     fn query(
@@ -179,14 +174,36 @@ impl Engine {
         if !wait.is_zero() {
             return reply.line(Code::TooSoon, retry_after(wait));
         }
-        let at = self.moment(now);
-        let mut vmm = guest.vmm.take();
-        let mut sources = Sources::new(guest, &mut self.host, vmm.as_mut(), at);
-        render(&gather(picks, &mut sources), reply);
-        guest.vmm = vmm;
+        self.with_sources(guest, now, |mut sources| render(&gather(picks, &mut sources), reply));
         reply.end();
         if reply.is_granted() {
             guest.answered(now);
+        }
+    }
+}
+
+/// Adds a line for everything in `names` that the guest may ask.
+fn list(names: Names<'_>, grant: &Grant, mut sources: Sources<'_, '_>, reply: &mut Reply) {
+    let mut listed = HashSet::new();
+    for pick in select(names.iter(), grant) {
+        let members = match pick {
+            Pick::Refused(name, refusal) => {
+                reply.refuse(&name, &refusal);
+                continue;
+            }
+            Pick::Stat(stat, instance) => vec![(stat, instance)],
+            Pick::Group(name, scope) => {
+                let members = sources.members(&scope);
+                if members.is_empty() {
+                    reply.refuse(&name, &Refusal::Unavailable(NOT_YET.into()));
+                }
+                members
+            }
+        };
+        for (stat, instance) in members {
+            if listed.insert((stat, instance.clone())) {
+                hostinfo_render::list(stat, instance.as_deref(), reply);
+            }
         }
     }
 }

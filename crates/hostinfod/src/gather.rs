@@ -10,7 +10,10 @@ use crate::select::Pick;
 use crate::sources::Sources;
 
 /// The answers to the picks.
-pub(crate) fn gather<'a>(picks: Vec<Pick<'a>>, sources: &mut Sources<'a, '_>) -> Vec<Answer<'a>> {
+pub(crate) fn gather<'a, 'g: 'a>(
+    picks: Vec<Pick<'a>>,
+    sources: &mut Sources<'g, '_>,
+) -> Vec<Answer<'a>> {
     sources.prepare(&picks);
     let mut answered = Answered::default();
     let mut answers = Vec::with_capacity(picks.len());

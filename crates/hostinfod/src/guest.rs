@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_rules::Grant;
 use hostinfo_sample::Vmm;
+use hostinfo_verdict::Watch;
 
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
 
@@ -53,6 +54,15 @@ pub(crate) struct Session {
     pub(crate) start: SystemTime,
 }
 
+/// What is observed of a guest from outside.
+#[derive(Default)]
+pub(crate) struct Observed {
+    /// The process that runs it, as far as it is known.
+    pub(crate) vmm: Option<Box<Vmm>>,
+    /// The samples that verdicts are made of, while it asks for verdicts.
+    pub(crate) watch: Option<Watch>,
+}
+
 /// A guest.
 pub(crate) struct Guest {
     /// Whose socket it is.
@@ -67,8 +77,8 @@ pub(crate) struct Guest {
     pub(crate) bytes: Bucket,
     /// Lines answered to it.
     pub(crate) lines: Bucket,
-    /// The process that runs it, as far as it is known.
-    pub(crate) vmm: Option<Vmm>,
+    /// What is observed of it.
+    pub(crate) observed: Observed,
     log: Bucket,
     left_out: u32,
     /// The process at the other end, once there was one; `None` in it where it is not known.
@@ -91,7 +101,7 @@ impl Guest {
             log: Bucket::default(),
             left_out: 0,
             peer: None,
-            vmm: None,
+            observed: Observed::default(),
             document: None,
             last_answered: None,
         }
@@ -151,6 +161,7 @@ impl Guest {
     /// Whether nothing would change if it were forgotten and came anew.
     pub(crate) fn is_forgettable(&self, now: Instant) -> bool {
         self.wait(now).is_zero()
+            && self.observed.watch.is_none()
             && [self.bytes, self.lines, self.log].iter().all(|bucket| bucket.is_full(now))
     }
 }

@@ -43,6 +43,8 @@ pub(crate) enum Alarm {
     Watchdog,
     /// A port is to be tried, or its guest may go on, or has not read for too long.
     Port(usize),
+    /// A guest that asks for verdicts is due for a sample.
+    Watch(usize),
 }
 
 const STOP: u64 = 0;
@@ -116,6 +118,7 @@ impl Server {
                 self.alarms.set(alarm, systemd::watchdog().map(|every| now + every));
             }
             Alarm::Port(port) => self.port_rings(port, now),
+            Alarm::Watch(guest) => self.watch(guest, now),
         }
     }
 

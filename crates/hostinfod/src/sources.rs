@@ -1,14 +1,15 @@
 //! Where a reply's values come from: the one place that knows every source.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use hostinfo_catalog::source::{Host as HostSource, Own, Source, Vmm as VmmSource};
+use hostinfo_catalog::source::{Host as HostSource, Own, Resource, Source, Vmm as VmmSource};
 use hostinfo_catalog::{Scope, StatId};
 use hostinfo_sample::{Absent, Host, Moment, Vmm};
+use hostinfo_verdict::{Sample, Verdict, Watch};
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
-use crate::guest::Guest;
+use crate::guest::{Guest, Observed};
 use crate::select::{Pick, permitted};
 
 /// Behind 503, for what the catalog names and nothing reads.
@@ -21,7 +22,8 @@ const NO_WINDOW: &str = "nothing in this reply speaks of a time";
 pub(crate) struct Sources<'a, 's> {
     guest: &'a Guest,
     host: &'s mut Host,
-    vmm: Option<&'s mut Vmm>,
+    observed: &'s mut Observed,
+    now: Instant,
     at: Moment,
     /// The reply has ratios of the guest: the host's have to speak of the same time.
     by_guest: bool,
@@ -36,14 +38,16 @@ struct Extent {
 }
 
 impl<'a, 's> Sources<'a, 's> {
-    /// Those of a reply whose values are taken at one moment. `vmm` is the guest's.
+    /// Those of a reply whose values are taken `now`, which is `at` for samples. `observed` is
+    /// the guest's.
     pub(crate) fn new(
         guest: &'a Guest,
         host: &'s mut Host,
-        vmm: Option<&'s mut Vmm>,
+        observed: &'s mut Observed,
+        now: Instant,
         at: Moment,
     ) -> Self {
-        Self { guest, host, vmm, at, by_guest: false, extent: Extent::default() }
+        Self { guest, host, observed, now, at, by_guest: false, extent: Extent::default() }
     }
 
     /// Has to come before any value of a reply with ratios, or with what tells of the others.
@@ -54,7 +58,7 @@ impl<'a, 's> Sources<'a, 's> {
             tells_extent |= matches!(source, Source::Own(Own::SampleAge | Own::Window));
         }
         if has_ratios
-            && let Some(vmm) = self.vmm.as_deref_mut()
+            && let Some(vmm) = &mut self.observed.vmm
             && vmm.value(VmmSource::Vcpus, None, self.at).is_ok()
         {
             vmm.sample_ratios(self.host, self.at);
@@ -67,11 +71,11 @@ impl<'a, 's> Sources<'a, 's> {
             let is_sampled = match source {
                 Source::Host(what) => self.of_host(what).is_ok(),
                 Source::Vmm(what) => self.of_vmm(what, None).is_ok(),
-                Source::Own(_) | Source::NotYet => false,
+                Source::Own(_) | Source::Verdict(_) | Source::NotYet => false,
             };
             self.extent.sampled |= is_sampled;
             if is_sampled && is_ratio(source) {
-                self.extent.window = match self.vmm.as_deref() {
+                self.extent.window = match &self.observed.vmm {
                     Some(vmm) if self.by_guest => vmm.window(self.at),
                     _ => self.host.window(self.at),
                 };
@@ -99,6 +103,7 @@ impl<'a, 's> Sources<'a, 's> {
                 }
                 self.of_vmm(what, instance)
             }
+            Source::Verdict(resource) => self.verdict(resource),
             Source::NotYet => return Err(Refusal::Unavailable(NOT_YET.into())),
         };
         result.map_err(|absent| Refusal::Unavailable(absent.reason))
@@ -143,7 +148,7 @@ impl<'a, 's> Sources<'a, 's> {
 
     /// The instances of a row that there are, in order.
     fn instances(&mut self, stat: StatId) -> Vec<String> {
-        match (stat.stat().source, self.vmm.as_deref_mut()) {
+        match (stat.stat().source, &mut self.observed.vmm) {
             (Source::Vmm(VmmSource::OneVcpuTime | VmmSource::OneVcpuDelay), Some(vmm)) => {
                 vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
             }
@@ -152,7 +157,7 @@ impl<'a, 's> Sources<'a, 's> {
     }
 
     fn of_host(&mut self, what: HostSource) -> Result<Value<'static>, Absent> {
-        let by_guest = match self.vmm.as_deref() {
+        let by_guest = match &self.observed.vmm {
             Some(vmm) if self.by_guest => vmm.host_ratio(what, self.at),
             _ => None,
         };
@@ -161,7 +166,7 @@ impl<'a, 's> Sources<'a, 's> {
 
     fn of_vmm(&mut self, what: VmmSource, vcpu: Option<&str>) -> Result<Value<'static>, Absent> {
         let vcpu = vcpu.and_then(|number| number.parse().ok());
-        let value = match self.vmm.as_deref_mut() {
+        let value = match &mut self.observed.vmm {
             Some(vmm) => vmm.value(what, vcpu, self.at),
             None => Err(Vmm::UNSEEN),
         };
@@ -169,6 +174,29 @@ impl<'a, 's> Sources<'a, 's> {
             self.host.note(Source::Vmm(what), absent);
         }
         value
+    }
+
+    /// Judges the last minute. Who asks is watched from then on, for a while; only where there is
+    /// a process to be watched.
+    fn verdict(&mut self, resource: Resource) -> Result<Value<'static>, Absent> {
+        self.of_vmm(VmmSource::Resident, None)?;
+        let grant = &self.guest.grant;
+        let (now, interval) = (self.now, grant.interval());
+        let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval));
+        watch.asked(now, interval);
+        let permits = |stat, instance: Option<&str>| grant.permits(stat, instance);
+        let verdict = match (watch.interval(now), resource) {
+            (Err(wait), _) => Verdict::ask_again(wait),
+            (Ok(interval), Resource::Cpu) => hostinfo_verdict::cpu(&interval, &permits),
+            (Ok(interval), Resource::Memory) => hostinfo_verdict::memory(&interval, &permits),
+            (Ok(interval), Resource::Io) => hostinfo_verdict::io(&interval, &permits),
+        };
+        Ok(Value::text(verdict.to_string()))
+    }
+
+    /// A sample for verdicts, of whatever the host knows.
+    pub(crate) fn sample(&mut self) -> Sample {
+        Sample::take([], |stat, instance| self.value(stat, instance).ok())
     }
 
     fn own(&self, own: Own) -> Result<Value<'a>, Refusal> {

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use hostinfo_verdict::Watch;
+
 use crate::connection::Closed;
 use crate::desk::Next;
 use crate::poll::Interest;
@@ -16,7 +18,11 @@ impl Server {
         let Some(connection) = &mut port.connection else { return };
         // While it reads, the end comes behind what was sent before it.
         let is_over = hung_up && connection.interest == Interest::Rest;
-        match self.desk.serve(port.dialect, connection, guest, now) {
+        let served = self.desk.serve(port.dialect, connection, guest, now);
+        if let Some(watch) = &guest.observed.watch {
+            self.alarms.set(Alarm::Watch(port.guest), watch.next_sample());
+        }
+        match served {
             Ok(next) if !is_over => self.await_next(number, next),
             Ok(_) | Err(Closed) => self.hang_up(number, "guest is gone", now),
         }
@@ -30,6 +36,18 @@ impl Server {
             Some(Interest::Write) => self.hang_up(number, "guest does not read its reply", now),
             Some(Interest::Read | Interest::Rest) => self.turn(number, false),
         }
+    }
+
+    /// A guest that asks for verdicts is due for a sample, or has not asked for long.
+    pub(crate) fn watch(&mut self, guest: usize, now: Instant) {
+        let alarm = Alarm::Watch(guest);
+        let Some(guest) = self.roster.guests.get_mut(guest) else { return };
+        self.desk.watch(guest, now);
+        let next = guest.observed.watch.as_ref().and_then(Watch::next_sample);
+        if next.is_none() {
+            guest.observed.watch = None;
+        }
+        self.alarms.set(alarm, next);
     }
 
     fn await_next(&mut self, number: usize, next: Next) {
