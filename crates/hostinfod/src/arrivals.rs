@@ -137,6 +137,9 @@ impl Server {
             let again = port.retry.after_failure(now);
             return self.alarms.set(Alarm::Port(number), Some(again));
         }
+        if guest.grant.vhostmd_disk() {
+            self.alarms.set(Alarm::Disk(port.guest), Some(now));
+        }
         port.connection = Some(Connection::new(fd, now));
         port.refusal = None;
         self.alarms.set(Alarm::Port(number), None);
@@ -161,7 +164,7 @@ impl Server {
         Ok(())
     }
 
-    fn guest(&mut self, name: &Name, now: Instant) -> std::io::Result<usize> {
+    pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> std::io::Result<usize> {
         let (rules, identity) = (&self.rules, &self.identity);
         self.roster.guest(name, now, || {
             let grant = rules.rules().decide(name.whole());

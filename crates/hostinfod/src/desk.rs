@@ -41,6 +41,11 @@ impl Desk {
         self.flow = flow;
     }
 
+    /// vhostmd's document for a guest, as it is now.
+    pub(crate) fn document(&mut self, guest: &mut Guest, now: Instant) -> String {
+        self.engine.document(guest, now)
+    }
+
     /// Takes the sample of a guest that its watch is due for.
     pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) {
         self.engine.watch(guest, now);

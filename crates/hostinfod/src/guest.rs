@@ -21,11 +21,12 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// The first `-` parts the two; neither may be empty, and no control characters: `None`
-    /// where that does not hold.
+    /// The first `-` parts the two; neither may be empty, and what no file name has and control
+    /// characters may not be in them: `None` where that does not hold.
     pub(crate) fn parse(whole: &str) -> Option<Self> {
         let (driver, name) = whole.split_once('-')?;
-        let holds = !driver.is_empty() && !name.is_empty() && !whole.chars().any(char::is_control);
+        let is_file_name = !whole.chars().any(|c| c.is_control() || c == '/');
+        let holds = !driver.is_empty() && !name.is_empty() && is_file_name;
         holds.then(|| Self { whole: whole.into(), driver_len: driver.len() })
     }
 
@@ -162,6 +163,7 @@ impl Guest {
     pub(crate) fn is_forgettable(&self, now: Instant) -> bool {
         self.wait(now).is_zero()
             && self.observed.watch.is_none()
+            && !self.grant.vhostmd_disk()
             && [self.bytes, self.lines, self.log].iter().all(|bucket| bucket.is_full(now))
     }
 }
@@ -185,7 +187,7 @@ mod tests {
     fn the_first_hyphen_parts_driver_and_name() {
         let name = Name::parse("qemu-my-guest").unwrap();
         assert_eq!((name.driver(), name.guest()), ("qemu", "my-guest"));
-        for none in ["", "-", "qemu", "qemu-", "-a", "qemu-a\n", "qemu-\u{85}"] {
+        for none in ["", "-", "qemu", "qemu-", "-a", "qemu-a\n", "qemu-\u{85}", "qemu-a/b"] {
             assert_eq!(Name::parse(none), None, "{none:?}");
         }
     }

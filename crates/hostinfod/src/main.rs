@@ -7,6 +7,7 @@ mod connection;
 mod desk;
 mod dialect;
 mod directories;
+mod disks;
 mod engine;
 mod file_error;
 mod flow;

@@ -10,6 +10,7 @@ use crate::args::Args;
 use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::directories::Directories;
+use crate::disks::Disks;
 use crate::identity::Identity;
 use crate::logging::Logging;
 use crate::poll::{Interest, Poll, Ready};
@@ -28,6 +29,7 @@ pub(crate) struct Server {
     pub(crate) rules: RulesFile,
     pub(crate) directories: Directories,
     pub(crate) roster: Roster,
+    pub(crate) disks: Disks,
     pub(crate) desk: Desk,
     pub(crate) signals: Signals,
     pub(crate) poll: Poll,
@@ -45,6 +47,8 @@ pub(crate) enum Alarm {
     Port(usize),
     /// A guest that asks for verdicts is due for a sample.
     Watch(usize),
+    /// A guest's metrics disk is to be written.
+    Disk(usize),
 }
 
 const STOP: u64 = 0;
@@ -67,6 +71,7 @@ impl Server {
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         self.watch_all().context("epoll")?;
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect));
+        self.plan_disks(Instant::now());
         self.alarms.set(Alarm::Watchdog, systemd::watchdog().map(|every| Instant::now() + every));
         systemd::ready();
         let mut ready = Vec::new();
@@ -119,6 +124,7 @@ impl Server {
             }
             Alarm::Port(port) => self.port_rings(port, now),
             Alarm::Watch(guest) => self.watch(guest, now),
+            Alarm::Disk(guest) => self.write_disk(guest, now),
         }
     }
 
@@ -142,9 +148,14 @@ impl Server {
         match self.rules.reload() {
             Ok(false) => {}
             Ok(true) => {
-                for (_, guest) in &mut self.roster.guests {
+                let now = Instant::now();
+                for (number, guest) in &mut self.roster.guests {
+                    if guest.grant.vhostmd_disk() {
+                        self.alarms.set(Alarm::Disk(number), Some(now));
+                    }
                     guest.come_under(self.rules.rules().decide(guest.name.whole()));
                 }
+                self.plan_disks(now);
             }
             Err(error) => tracing::error!("the rules stay as they were: {error}"),
         }

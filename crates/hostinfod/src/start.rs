@@ -14,6 +14,7 @@ use crate::alarms::Alarms;
 use crate::args::Args;
 use crate::desk::Desk;
 use crate::directories::Directories;
+use crate::disks::Disks;
 use crate::engine::Engine;
 use crate::identity::Identity;
 use crate::logging::Logging;
@@ -59,6 +60,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         identity: identity(&paths.state_dir())?,
         desk: Desk::new(Engine::new(Host::new(paths.roots()), os_name, Instant::now()), flow),
         roster: Roster::default(),
+        disks: Disks::beside(&paths.socket_dir),
         poll: Poll::new().context("epoll")?,
         alarms: Alarms::new(),
         args,
