@@ -1,0 +1,97 @@
+//! When the helper is to be started.
+
+use std::time::{Duration, Instant};
+
+use crate::limits::{RESTART_FIRST, RESTART_LONGEST, RESTARTS};
+
+/// Starts that are due, and failures in a row. Never due: nobody has asked yet, or it rests.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+    not_before: Option<Instant>,
+    due: Option<Instant>,
+}
+
+impl Backoff {
+    /// The time of the next start.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// The soonest that anything more is done about the last failure.
+    pub(crate) fn not_before(&self) -> Option<Instant> {
+        self.not_before
+    }
+
+    /// It is being started.
+    pub(crate) fn started(&mut self) {
+        self.due = None;
+    }
+
+    /// It failed, after it had run for `lasted`.
+    pub(crate) fn failed(&mut self, lasted: Duration, now: Instant) {
+        if lasted > RESTART_LONGEST {
+            self.failures = 0;
+        }
+        let doubled = 1u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        let at = now + RESTART_FIRST.saturating_mul(doubled).min(RESTART_LONGEST);
+        self.not_before = Some(at);
+        self.due = (self.failures < RESTARTS).then_some(at);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// Somebody asks for it.
+    pub(crate) fn want(&mut self, now: Instant) {
+        let soonest = self.not_before.map_or(now, |at| at.max(now));
+        self.due.get_or_insert(soonest);
+    }
+
+    /// What it failed for may be there now.
+    pub(crate) fn begin_anew(&mut self, now: Instant) {
+        *self = Self { due: Some(now + RESTART_FIRST), ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_secs(1);
+
+    fn rest(backoff: &mut Backoff, start: Instant) -> (Vec<u128>, Instant) {
+        let (mut waits, mut now) = (Vec::new(), start);
+        loop {
+            backoff.failed(SHORT, now);
+            let Some(due) = backoff.due() else { return (waits, now) };
+            waits.push((due - now).as_millis());
+            now = due;
+            backoff.started();
+        }
+    }
+
+    #[test]
+    fn eight_tries_double_from_a_tenth_of_a_second_and_then_it_rests_until_somebody_asks() {
+        let (mut backoff, start) = (Backoff::default(), Instant::now());
+        assert_eq!(backoff.due(), None);
+        backoff.want(start);
+        assert_eq!(backoff.due(), Some(start));
+        let (waits, now) = rest(&mut backoff, start);
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000]);
+        backoff.want(now);
+        assert_eq!(backoff.due(), Some(now + RESTART_LONGEST));
+        backoff.started();
+        backoff.failed(SHORT, now);
+        assert_eq!(backoff.due(), None);
+    }
+
+    #[test]
+    fn one_that_ran_for_long_or_finds_something_new_has_all_tries_again() {
+        let (mut backoff, start) = (Backoff::default(), Instant::now());
+        let (_, now) = rest(&mut backoff, start);
+        backoff.failed(Duration::from_secs(60), now);
+        assert_eq!(backoff.due(), Some(now + RESTART_FIRST));
+        let (_, now) = rest(&mut backoff, now);
+        backoff.begin_anew(now);
+        assert_eq!(backoff.due(), Some(now + RESTART_FIRST));
+    }
+}

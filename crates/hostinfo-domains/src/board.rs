@@ -1,0 +1,173 @@
+//! Where the helper's messages come together, until they make a whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use crate::domain::{Domain, Figures, State};
+use crate::limits::DOMAINS_MAX;
+use crate::message::Hypervisor;
+use crate::pauses::Pauses;
+use crate::snapshot::{Guest, Snapshot};
+use crate::whose::Whose;
+
+/// All domains as told so far. What was known of a domain's pauses outlives the helper.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    guests: BTreeMap<Uuid, Arc<Guest>>,
+    before: BTreeMap<Uuid, Arc<Guest>>,
+    hypervisor: Option<Hypervisor>,
+    whose: Arc<Whose>,
+    domains_changed: bool,
+}
+
+impl Board {
+    pub(crate) fn domain(&mut self, domain: Domain, now: Instant) {
+        let uuid = domain.uuid;
+        let known = self.guests.remove(&uuid).or_else(|| self.before.remove(&uuid));
+        if self.guests.len() >= DOMAINS_MAX {
+            return;
+        }
+        let is_paused = domain.state == State::Paused;
+        let mut guest = match known.map(Arc::unwrap_or_clone) {
+            Some(known) if known.domain.id == domain.id => Guest { domain, ..known },
+            _ => Guest { domain, figures: None, pauses: Pauses::default() },
+        };
+        guest.pauses.see(is_paused, now);
+        self.guests.insert(uuid, Arc::new(guest));
+        self.domains_changed = true;
+    }
+
+    pub(crate) fn gone(&mut self, uuid: Uuid) {
+        self.guests.remove(&uuid);
+        self.domains_changed = true;
+    }
+
+    /// Figures of a domain that is not known are none.
+    pub(crate) fn figures(&mut self, uuid: Uuid, figures: Figures, now: Instant) {
+        if let Some(guest) = self.guests.get_mut(&uuid) {
+            Arc::make_mut(guest).figures = Some((figures, now));
+        }
+    }
+
+    pub(crate) fn hypervisor(&mut self, hypervisor: Hypervisor) {
+        self.hypervisor = Some(hypervisor);
+    }
+
+    /// All that was told so far holds together.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        self.before.clear();
+        if std::mem::take(&mut self.domains_changed) {
+            self.whose = Arc::new(Whose::new(self.guests.values().map(|guest| &guest.domain)));
+        }
+        Snapshot {
+            outage: None,
+            hypervisor: self.hypervisor.clone(),
+            guests: self.guests.clone(),
+            whose: Arc::clone(&self.whose),
+        }
+    }
+
+    /// Nothing is told any more: what comes next comes from the beginning.
+    pub(crate) fn clear(&mut self, now: Instant) {
+        // Where the helper ended before it had told all, what it did not come to is kept.
+        self.before.append(&mut self.guests);
+        for guest in self.before.values_mut() {
+            let guest = Arc::make_mut(guest);
+            guest.figures = None;
+            guest.pauses.lose_sight(now);
+        }
+        *self = Self { before: std::mem::take(&mut self.before), ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn domain(id: Option<u32>, state: State) -> Domain {
+        Domain {
+            uuid: Uuid::from_u128(1),
+            name: "a".to_owned(),
+            driver: "qemu".to_owned(),
+            id,
+            state,
+            migrating: false,
+            vcpus: 2,
+            vcpus_max: 4,
+            clauses: vec!["qemu-a".to_owned()],
+        }
+    }
+
+    fn paused(board: &mut Board, now: Instant) -> u64 {
+        let snapshot = board.snapshot();
+        snapshot.guest(Uuid::from_u128(1)).unwrap().paused(now).as_secs()
+    }
+
+    #[test]
+    fn figures_stay_while_a_domain_changes_and_go_when_it_was_started_anew() {
+        let (mut board, now) = (Board::default(), Instant::now());
+        let has_figures = |board: &mut Board| {
+            board.snapshot().guest(Uuid::from_u128(1)).unwrap().figures.is_some()
+        };
+        board.domain(domain(Some(1), State::Running), now);
+        board.figures(Uuid::from_u128(1), Figures::default(), now);
+        board.figures(Uuid::from_u128(2), Figures::default(), now);
+        board.domain(domain(Some(1), State::Paused), now);
+        assert!(has_figures(&mut board));
+        board.domain(domain(Some(2), State::Running), now);
+        assert!(!has_figures(&mut board));
+    }
+
+    #[test]
+    fn a_snapshot_counts_what_runs_and_knows_whose_a_socket_is() {
+        let (mut board, now) = (Board::default(), Instant::now());
+        board.domain(domain(Some(1), State::Running), now);
+        let snapshot = board.snapshot();
+        assert_eq!((snapshot.running(), snapshot.vcpus()), (1, 2));
+        assert_eq!(snapshot.whose().of("qemu-a"), crate::Claim::Named(Uuid::from_u128(1)));
+        board.domain(domain(Some(1), State::Paused), now);
+        let later = board.snapshot();
+        assert_eq!((later.running(), later.vcpus()), (0, 0));
+        assert_eq!(snapshot.running(), 1, "a snapshot does not change");
+        board.gone(Uuid::from_u128(1));
+        assert_eq!(board.snapshot().whose().of("qemu-a"), crate::Claim::Unnamed);
+    }
+
+    #[test]
+    fn the_time_paused_outlives_the_helper_and_not_the_run_of_the_domain() {
+        let (mut board, start) = (Board::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        board.domain(domain(Some(1), State::Paused), at(0));
+        board.clear(at(3));
+        // The next helper ends before it has told anything.
+        board.clear(at(4));
+        board.domain(domain(Some(1), State::Running), at(5));
+        assert_eq!(paused(&mut board, at(6)), 3);
+        board.domain(domain(Some(2), State::Running), at(7));
+        assert_eq!(paused(&mut board, at(8)), 0);
+    }
+
+    #[test]
+    fn what_does_not_come_back_is_forgotten() {
+        let (mut board, now) = (Board::default(), Instant::now());
+        board.domain(domain(Some(1), State::Running), now);
+        board.clear(now);
+        let snapshot = board.snapshot();
+        assert!(snapshot.guests().next().is_none() && board.before.is_empty());
+        assert_eq!(snapshot.whose().of("qemu-a"), crate::Claim::Unnamed);
+    }
+
+    #[test]
+    fn more_domains_than_libvirt_lists_are_not_held() {
+        let (mut board, now) = (Board::default(), Instant::now());
+        for number in 0..=DOMAINS_MAX {
+            let uuid = Uuid::from_u128(number as u128);
+            board.domain(Domain { uuid, ..domain(None, State::Off) }, now);
+        }
+        assert_eq!(board.guests.len(), DOMAINS_MAX);
+    }
+}

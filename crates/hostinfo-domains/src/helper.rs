@@ -1,0 +1,303 @@
+//! The daemon's side of the helper.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use uuid::Uuid;
+
+use crate::backoff::Backoff;
+use crate::board::Board;
+use crate::limits::{ASKED_MAX, DEADLINE};
+use crate::message::{Ask, Message, VERSION};
+use crate::presence::Presence;
+use crate::process::Process;
+use crate::snapshot::Snapshot;
+
+/// The helper's program.
+pub const PROGRAM: &str = "hostinfo-libvirt";
+
+/// Where libvirt's sockets are.
+const LIBVIRT: &str = "/run/libvirt";
+
+/// Where the program may be, for a daemon that runs from `own`: beside it, or in
+/// `PREFIX/libexec/hostinfo`.
+pub fn find_program(own: &Path) -> Vec<PathBuf> {
+    let folder = own.parent().unwrap_or(Path::new("/"));
+    let prefix = folder.parent().unwrap_or(Path::new("/"));
+    vec![folder.join(PROGRAM), prefix.join("libexec/hostinfo").join(PROGRAM)]
+}
+
+/// The helper as an event loop sees it: a descriptor that stays the same, and a time.
+///
+/// Nothing here waits. It starts nothing and wakes nobody until it was [wanted](Self::want), and
+/// where libvirt is not there, no more after [`RESTARTS`](crate::limits::RESTARTS) tries.
+#[derive(Debug)]
+pub struct Helper {
+    programs: Vec<PathBuf>,
+    arguments: Vec<OsString>,
+    /// Holds `process` and `presence`, so that a loop need not care which of them there is.
+    poll: OwnedFd,
+    process: Option<Running>,
+    presence: Option<Presence>,
+    leaving: Option<Child>,
+    backoff: Backoff,
+    wanted: Wanted,
+    asks: u64,
+    board: Board,
+    snapshot: Arc<Snapshot>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: Process,
+    since: Instant,
+    is_known: bool,
+    asked: Option<Asked>,
+}
+
+/// What it has to answer; its first words have the number 0.
+#[derive(Debug)]
+struct Asked {
+    number: u64,
+    until: Instant,
+}
+
+/// What is to be asked next.
+#[derive(Debug, Default)]
+struct Wanted {
+    look: bool,
+    all: bool,
+    of: BTreeSet<Uuid>,
+}
+
+impl Wanted {
+    fn take(&mut self, number: u64) -> Option<Ask> {
+        let Self { look, all, of } = std::mem::take(self);
+        if all || of.len() > ASKED_MAX {
+            Some(Ask::Figures { number, of: Vec::new() })
+        } else if !of.is_empty() {
+            Some(Ask::Figures { number, of: of.into_iter().collect() })
+        } else {
+            look.then_some(Ask::Look { number })
+        }
+    }
+}
+
+impl Helper {
+    /// A helper that is not started yet: the first of `programs` that is there, with these
+    /// arguments.
+    ///
+    /// # Errors
+    /// Where there are no descriptors left.
+    pub fn new(programs: Vec<PathBuf>, arguments: Vec<OsString>) -> io::Result<Self> {
+        Ok(Self {
+            programs,
+            arguments,
+            poll: epoll::create(CreateFlags::CLOEXEC)?,
+            process: None,
+            presence: None,
+            leaving: None,
+            backoff: Backoff::default(),
+            wanted: Wanted::default(),
+            asks: 0,
+            board: Board::default(),
+            snapshot: Arc::new(Snapshot::down("libvirt was not asked yet")),
+        })
+    }
+
+    /// What is known.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Has it started where it is not there. It is to be called by the loop's time, too, since
+    /// that is when it is started: see [`Self::next_deadline`].
+    pub fn want(&mut self, now: Instant) {
+        if self.process.is_none() {
+            self.backoff.want(now);
+        }
+    }
+
+    /// Has it look at once whether domains have come or gone: before a domain has started, its
+    /// socket is there and there was no event yet.
+    pub fn look(&mut self, now: Instant) {
+        self.want(now);
+        self.wanted.look = true;
+        self.ask(now);
+    }
+
+    /// Asks for new figures of a live domain, or of all. What is wanted while an answer is
+    /// awaited is asked for together after it.
+    pub fn refresh(&mut self, of: Option<Uuid>, now: Instant) {
+        self.want(now);
+        match of {
+            // More than that are all of them.
+            Some(uuid) if self.wanted.of.len() <= ASKED_MAX => {
+                self.wanted.of.insert(uuid);
+            }
+            Some(_) => {}
+            None => self.wanted.all = true,
+        }
+        self.ask(now);
+    }
+
+    /// When [`Self::on_time`] is to be called, if nothing comes before.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let asked = self.process.as_ref().and_then(|running| running.asked.as_ref());
+        let reap = self.leaving.as_ref().and(self.backoff.not_before());
+        [asked.map(|asked| asked.until), self.backoff.due(), reap].into_iter().flatten().min()
+    }
+
+    /// The descriptor has something to read. Says whether there is a new [`Snapshot`].
+    #[must_use]
+    pub fn on_ready(&mut self, now: Instant) -> bool {
+        if let Some(presence) = &self.presence
+            && presence.has_come(Path::new(LIBVIRT))
+        {
+            self.presence = None;
+            self.backoff.begin_anew(now);
+        }
+        match self.listen(now) {
+            Ok(is_new) => {
+                self.ask(now);
+                is_new
+            }
+            Err(why) => {
+                self.end(&why, now);
+                true
+            }
+        }
+    }
+
+    /// A time has come. Says whether there is a new [`Snapshot`].
+    #[must_use]
+    pub fn on_time(&mut self, now: Instant) -> bool {
+        if let Some(Running { asked: Some(asked), .. }) = &self.process
+            && asked.until <= now
+        {
+            let seconds = DEADLINE.as_secs();
+            self.end(&format!("libvirt did not answer within {seconds} s"), now);
+            return true;
+        }
+        if let Some(child) = &mut self.leaving
+            && self.backoff.not_before().is_some_and(|at| at <= now)
+        {
+            match child.try_wait() {
+                Ok(None) => self.backoff.failed(Default::default(), now),
+                Ok(Some(_)) | Err(_) => self.leaving = None,
+            }
+        }
+        let is_due = self.backoff.due().is_some_and(|due| due <= now);
+        if !is_due || self.leaving.is_some() || self.process.is_some() {
+            return false;
+        }
+        match self.start(now) {
+            Ok(()) => false,
+            Err(why) => {
+                self.end(&why, now);
+                true
+            }
+        }
+    }
+
+    fn start(&mut self, now: Instant) -> Result<(), String> {
+        self.backoff.started();
+        self.presence = None;
+        let process = match Process::start(&self.programs, &self.arguments) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(format!("{PROGRAM} is not installed"));
+            }
+            other => other.map_err(|error| format!("{PROGRAM} cannot be started: {error}"))?,
+        };
+        let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
+        let asked = Some(Asked { number: 0, until: now + DEADLINE });
+        self.process = Some(Running { process, since: now, is_known: false, asked });
+        wait.map_err(|error| format!("{PROGRAM} cannot be waited for: {error}"))
+    }
+
+    /// Hears what has come; an error where this helper is of no use any more.
+    fn listen(&mut self, now: Instant) -> Result<bool, String> {
+        let Some(running) = &mut self.process else { return Ok(false) };
+        let is_there = running.process.read().map_err(|error| format!("{PROGRAM}: {error}"))?;
+        let mut is_new = false;
+        while let Some(message) = running.process.next()? {
+            if let Some(asked) = &mut running.asked {
+                asked.until = now + DEADLINE;
+            }
+            match message {
+                Message::Hello { version: VERSION } => running.is_known = true,
+                _ if !running.is_known => {
+                    return Err(format!("{PROGRAM} is not of the same release as hostinfod"));
+                }
+                Message::Hello { .. } => {}
+                Message::Domain(domain) => self.board.domain(domain, now),
+                Message::Gone(uuid) => self.board.gone(uuid),
+                Message::Figures(uuid, figures) => self.board.figures(uuid, figures, now),
+                Message::Hypervisor(hypervisor) => self.board.hypervisor(hypervisor),
+                Message::Down(why) => return Err(why),
+                Message::Done(number) => {
+                    running.asked.take_if(|asked| asked.number == number);
+                    // Before its first whole answer it knows only a part.
+                    is_new = running.asked.as_ref().is_none_or(|asked| asked.number != 0);
+                }
+            }
+        }
+        if is_new {
+            self.snapshot = Arc::new(self.board.snapshot());
+        }
+        if is_there { Ok(is_new) } else { Err(format!("{PROGRAM} has ended without a word")) }
+    }
+
+    /// Asks what is wanted, unless it has something to answer.
+    fn ask(&mut self, now: Instant) {
+        let Some(running) = &mut self.process else { return };
+        if running.asked.is_some() {
+            return;
+        }
+        let number = self.asks + 1;
+        let Some(ask) = self.wanted.take(number) else { return };
+        self.asks = number;
+        // One that does not take it is found out by the deadline.
+        let _ = running.process.ask(&ask);
+        running.asked = Some(Asked { number, until: now + DEADLINE });
+    }
+
+    /// Ends it, and what it told with it.
+    fn end(&mut self, why: &str, now: Instant) {
+        let since = self.process.as_ref().map_or(now, |running| running.since);
+        self.leaving = self.process.take().map(|running| running.process.kill());
+        self.backoff.failed(now.saturating_duration_since(since), now);
+        self.wanted = Wanted::default();
+        self.board.clear(now);
+        self.snapshot = Arc::new(Snapshot::down(why));
+        self.presence = Presence::watch(Path::new(LIBVIRT)).filter(|presence| {
+            epoll::add(&self.poll, presence, EventData::new_u64(0), EventFlags::IN).is_ok()
+        });
+    }
+}
+
+impl Drop for Helper {
+    /// It ends by itself when the socket is closed, unless it hangs.
+    fn drop(&mut self) {
+        if let Some(running) = self.process.take() {
+            // The daemon ends, and whoever comes after it waits for what is left.
+            let _ = running.process.kill().try_wait();
+        }
+    }
+}
+
+impl AsFd for Helper {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poll.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests;

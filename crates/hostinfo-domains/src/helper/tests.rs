@@ -1,0 +1,195 @@
+use super::*;
+use crate::domain::State;
+use crate::limits::{LINE_MAX, RESTART_FIRST};
+use crate::{Claim, Domain, Figures, to_line};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use std::time::Duration;
+
+const UUID: Uuid = Uuid::from_u128(7);
+
+fn said(message: &Message) -> String {
+    String::from_utf8(to_line(message).unwrap()).unwrap().replace('\n', "\\n")
+}
+
+/// A line of shell that says so.
+fn say(message: &Message) -> String {
+    format!("printf '{}'\n", said(message))
+}
+
+/// The beginning of every helper: one domain, and libvirt answers.
+fn up() -> String {
+    let domain = Domain {
+        uuid: UUID,
+        name: "a".to_owned(),
+        driver: "qemu".to_owned(),
+        id: Some(1),
+        state: State::Running,
+        migrating: false,
+        vcpus: 1,
+        vcpus_max: 1,
+        clauses: vec!["qemu-a".to_owned()],
+    };
+    say(&Message::Hello { version: VERSION })
+        + &say(&Message::Domain(domain))
+        + &say(&Message::Done(0))
+}
+
+/// A shell in the helper's place: what a real one does only when something is wrong with it.
+fn helper(script: &str) -> Helper {
+    let arguments = ["-c", script].map(OsString::from).to_vec();
+    Helper::new(vec!["/nonexistent".into(), "/bin/sh".into()], arguments).unwrap()
+}
+
+/// Starts it, and lets it speak until there is a new snapshot.
+fn hear(helper: &mut Helper, now: Instant) {
+    helper.want(now);
+    if helper.process.is_none() && helper.on_time(now) {
+        return;
+    }
+    for _ in 0..1000 {
+        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+        let mut polled = [PollFd::new(&helper.poll, PollFlags::IN)];
+        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
+        if helper.on_ready(now) {
+            return;
+        }
+    }
+    panic!("much is said and nothing new");
+}
+
+fn outage(helper: &Helper) -> &str {
+    helper.snapshot().outage().unwrap()
+}
+
+#[test]
+fn nothing_is_started_and_nobody_woken_before_it_is_wanted() {
+    let mut helper = helper("exit");
+    assert_eq!(helper.next_deadline(), None);
+    assert!(!helper.on_time(Instant::now()));
+    assert!(helper.process.is_none());
+    assert_eq!(outage(&helper), "libvirt was not asked yet");
+}
+
+#[test]
+fn what_it_tells_is_known_and_then_there_is_nothing_to_wake_up_for() {
+    let mut helper = helper(&(up() + "cat >/dev/null"));
+    let now = Instant::now();
+    hear(&mut helper, now);
+    assert_eq!(helper.snapshot().outage(), None);
+    assert_eq!(helper.snapshot().whose().of("qemu-a"), Claim::Named(UUID));
+    assert_eq!(helper.next_deadline(), None);
+}
+
+#[test]
+fn figures_are_asked_for_once_however_often_they_are_wanted_meanwhile() {
+    let figures = Figures { memory_current: Some(5), ..Figures::default() };
+    let answer =
+        |number| say(&Message::Figures(UUID, figures.clone())) + &say(&Message::Done(number));
+    let expect = |line: &str| format!("read -r line; [ \"$line\" = '{line}' ] || exit\n");
+    let script = up()
+        + &expect(&format!(r#"{{"figures":{{"number":1,"of":["{UUID}"]}}}}"#))
+        + &answer(1)
+        + &expect(r#"{"figures":{"number":2,"of":[]}}"#)
+        + &answer(2)
+        + "cat >/dev/null";
+    let mut helper = helper(&script);
+    let now = Instant::now();
+    hear(&mut helper, now);
+    helper.refresh(Some(UUID), now);
+    assert_eq!(helper.next_deadline(), Some(now + DEADLINE));
+    helper.look(now);
+    helper.refresh(Some(UUID), now);
+    helper.refresh(None, now);
+    hear(&mut helper, now);
+    assert!(helper.next_deadline().is_some(), "the second request has gone out");
+    hear(&mut helper, now);
+    assert_eq!(helper.next_deadline(), None);
+    let guest = Arc::clone(helper.snapshot().guest(UUID).unwrap());
+    assert_eq!(guest.figures, Some((figures, now)));
+}
+
+#[test]
+fn one_that_does_not_answer_is_killed_after_5_s_and_started_again() {
+    let mut helper = helper(&(up() + "read -r line; exec sleep 1000"));
+    let now = Instant::now();
+    hear(&mut helper, now);
+    helper.refresh(None, now);
+    assert!(!helper.on_time(now + DEADLINE - Duration::from_millis(1)));
+    let late = now + DEADLINE;
+    assert!(helper.on_time(late));
+    assert_eq!(outage(&helper), "libvirt did not answer within 5 s");
+    assert_eq!(helper.snapshot().whose().of("qemu-a"), Claim::Unnamed);
+    assert_eq!(helper.next_deadline(), Some(late + RESTART_FIRST));
+    // Its end may take the kernel some time.
+    let mut now = late;
+    while helper.process.is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+        now = helper.next_deadline().unwrap();
+        assert!(!helper.on_time(now));
+    }
+    hear(&mut helper, now);
+    assert_eq!(helper.snapshot().outage(), None);
+}
+
+#[test]
+fn one_that_hangs_before_its_first_answer_is_killed_too() {
+    let mut helper = helper("exec sleep 1000");
+    let now = Instant::now();
+    helper.want(now);
+    assert!(!helper.on_time(now));
+    assert_eq!(helper.next_deadline(), Some(now + DEADLINE));
+    assert!(helper.on_time(now + DEADLINE));
+    assert_eq!(outage(&helper), "libvirt did not answer within 5 s");
+}
+
+#[test]
+fn a_part_of_the_first_answer_is_not_taken_for_the_whole() {
+    let mut helper = helper(&(up().replace("\"done\":0", "\"done\":1") + "exec sleep 1000"));
+    let now = Instant::now();
+    helper.want(now);
+    assert!(!helper.on_time(now));
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!helper.on_ready(now));
+    assert_eq!(outage(&helper), "libvirt was not asked yet");
+}
+
+#[test]
+fn every_way_to_fail_is_told_in_words() {
+    let long = format!("head -c {} /dev/zero | tr '\\0' x", LINE_MAX + 1);
+    for (script, words) in [
+        (up() + &say(&Message::Down("no such host".to_owned())), "no such host"),
+        ("exit 127".to_owned(), "hostinfo-libvirt has ended without a word"),
+        (
+            say(&Message::Hello { version: VERSION + 1 }),
+            "hostinfo-libvirt is not of the same release as hostinfod",
+        ),
+        (say(&Message::Done(0)), "hostinfo-libvirt is not of the same release as hostinfod"),
+        (
+            "echo libvirt: error".to_owned(),
+            "no message of hostinfo-libvirt, version 1: expected value at line 1 column 1",
+        ),
+        (long, "hostinfo-libvirt sent a line over 262144 bytes"),
+    ] {
+        let mut helper = helper(&script);
+        let now = Instant::now();
+        for _ in 0..2 {
+            if helper.snapshot().outage().is_none_or(|outage| outage != words) {
+                hear(&mut helper, now);
+            }
+        }
+        assert_eq!(outage(&helper), words);
+        assert!(helper.process.is_none());
+    }
+    let mut missing =
+        Helper::new(find_program(Path::new("/nonexistent/sbin/x")), Vec::new()).unwrap();
+    hear(&mut missing, Instant::now());
+    assert_eq!(outage(&missing), "hostinfo-libvirt is not installed");
+}
+
+#[test]
+fn the_program_is_beside_the_daemon_or_in_its_prefix() {
+    assert_eq!(
+        find_program(Path::new("/usr/sbin/hostinfod")),
+        ["/usr/sbin/hostinfo-libvirt", "/usr/libexec/hostinfo/hostinfo-libvirt"].map(PathBuf::from)
+    );
+}

@@ -1,0 +1,185 @@
+//! What daemon and helper say to each other: a JSON value a line.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::{Domain, Figures};
+use crate::limits::LINE_MAX;
+
+/// The version of these messages. Daemon and helper must have the same.
+pub const VERSION: u32 = 1;
+
+/// What the helper says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Message {
+    /// Its first words, before it calls libvirt.
+    Hello {
+        /// [`VERSION`].
+        version: u32,
+    },
+    /// A domain that is new or has changed.
+    Domain(Domain),
+    /// A domain that is there no more, live or defined.
+    Gone(Uuid),
+    /// The figures of a domain, as they are now.
+    Figures(Uuid, Figures),
+    /// Who runs the guests.
+    Hypervisor(Hypervisor),
+    /// All that was said until now holds together. The number is that of the last [`Ask`] that
+    /// is answered with it; 0 for what it tells unasked, first of all every domain there is.
+    Done(u64),
+    /// libvirt cannot be reached, in its own words. The helper ends.
+    Down(String),
+}
+
+/// Who runs the guests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hypervisor {
+    /// libvirt's name for it, such as `QEMU`.
+    pub name: String,
+    /// Such as `7.2.22`.
+    pub version: String,
+}
+
+/// What the daemon asks, one at a time, numbered from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    /// To look whether domains have come, changed their state or gone.
+    Look {
+        /// Comes back in [`Message::Done`].
+        number: u64,
+    },
+    /// The same, and the figures of these live domains.
+    Figures {
+        /// Comes back in [`Message::Done`].
+        number: u64,
+        /// None: of all.
+        of: Vec<Uuid>,
+    },
+}
+
+/// A line that says nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("no message of hostinfo-libvirt, version {VERSION}: {0}")]
+pub struct Bad(#[from] serde_json::Error);
+
+/// Reads a line of the helper's.
+///
+/// # Errors
+/// [`Bad`].
+pub fn message(line: &[u8]) -> Result<Message, Bad> {
+    Ok(serde_json::from_slice(line)?)
+}
+
+/// Reads a line of the daemon's.
+///
+/// # Errors
+/// [`Bad`].
+pub fn ask(line: &[u8]) -> Result<Ask, Bad> {
+    Ok(serde_json::from_slice(line)?)
+}
+
+/// A line, with its end; `None` where it would be longer than [`LINE_MAX`].
+pub fn to_line(value: &impl Serialize) -> Option<Vec<u8>> {
+    // None of these types can fail to be written: they have no maps, and no keys that are no text.
+    let mut line = serde_json::to_vec(value).ok()?;
+    line.push(b'\n');
+    (line.len() <= LINE_MAX).then_some(line)
+}
+
+/// As much of `text` as has at most `length` bytes.
+pub fn cut(text: &str, length: usize) -> &str {
+    let mut end = length.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Disk, Io, Net, State, Traffic};
+    use crate::limits::{CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NETS_MAX};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_was_said_is_what_is_heard() {
+        let domain = Domain {
+            uuid: Uuid::from_u128(7),
+            name: "a \"b\"\n\u{e9}".to_owned(),
+            driver: "qemu".to_owned(),
+            id: Some(3),
+            state: State::Paused,
+            migrating: true,
+            vcpus: 1,
+            vcpus_max: 2,
+            clauses: vec!["qemu-a".to_owned()],
+        };
+        for said in [
+            Message::Hello { version: VERSION },
+            Message::Domain(domain),
+            Message::Gone(Uuid::from_u128(7)),
+            Message::Done(1),
+            Message::Down("no".to_owned()),
+        ] {
+            let line = to_line(&said).unwrap();
+            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            assert_eq!(message(&line).unwrap(), said);
+        }
+        let asked = Ask::Figures { number: 4, of: vec![Uuid::from_u128(7)] };
+        assert_eq!(ask(&to_line(&asked).unwrap()).unwrap(), asked);
+    }
+
+    #[test]
+    fn the_largest_domain_fits_a_line() {
+        // A control character takes six bytes in JSON.
+        let worst = |length| "\u{1}".repeat(length);
+        let domain = Domain {
+            uuid: Uuid::max(),
+            name: worst(NAME_MAX),
+            driver: worst(NAME_MAX),
+            id: Some(u32::MAX),
+            state: State::ShuttingDown,
+            migrating: false,
+            vcpus: u64::MAX,
+            vcpus_max: u64::MAX,
+            clauses: vec![worst(NAME_MAX); CLAUSES_MAX],
+        };
+        assert!(to_line(&Message::Domain(domain)).is_some());
+        let most = Some(u64::MAX);
+        let io = Io { bytes: most, ops: most, nanos: most };
+        let disk = Disk {
+            dev: worst(DEV_MAX),
+            read: io,
+            write: io,
+            flush: io,
+            limit_bytes: most,
+            limit_ops: most,
+        };
+        let traffic = Traffic { bytes: most, packets: most, drops: most, errors: most };
+        let figures = Figures {
+            memory_current: most,
+            memory_maximum: most,
+            block_job: Some(false),
+            disks: vec![disk; DISKS_MAX],
+            nets: vec![Net { number: u32::MAX, rx: traffic, tx: traffic }; NETS_MAX],
+        };
+        assert!(to_line(&Message::Figures(Uuid::max(), figures)).is_some());
+    }
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        assert_eq!([cut("ab\u{e9}", 3), cut("ab\u{e9}", 4), cut("", 3)], ["ab", "ab\u{e9}", ""]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(bytes: Vec<u8>) {
+            let _ = message(&bytes);
+            let _ = ask(&bytes);
+        }
+    }
+}

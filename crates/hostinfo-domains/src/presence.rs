@@ -1,0 +1,74 @@
+//! Seeing libvirt come, while it is not there.
+
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+
+/// What libvirt's read-only sockets end in: `libvirt-sock-ro`, `virtqemud-sock-ro`.
+const SOCKET: &[u8] = b"-sock-ro";
+
+/// A watch on libvirt's directory of sockets, or on the one above it where that is missing.
+#[derive(Debug)]
+pub(crate) struct Presence(OwnedFd);
+
+impl Presence {
+    /// `None` where it cannot be watched, as where neither directory is there. Then it is seen
+    /// when somebody asks.
+    pub(crate) fn watch(directory: &Path) -> Option<Self> {
+        let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
+        let what = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
+        inotify::add_watch(&fd, directory, what)
+            .or_else(|error| inotify::add_watch(&fd, directory.parent().ok_or(error)?, what))
+            .ok()?;
+        Some(Self(fd))
+    }
+
+    /// Whether a socket, or the `directory` for them, has come since the last call.
+    pub(crate) fn has_come(&self, directory: &Path) -> bool {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(&self.0, &mut buffer);
+        let mut has_come = false;
+        while let Ok(event) = reader.next() {
+            let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+            has_come |= event.events().contains(ReadFlags::QUEUE_OVERFLOW)
+                || name.is_some_and(|name| {
+                    name.as_bytes().ends_with(SOCKET) || Some(name) == directory.file_name()
+                });
+        }
+        has_come
+    }
+}
+
+impl AsFd for Presence {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_socket_is_seen_and_so_is_the_directory_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("libvirt");
+        let presence = Presence::watch(&directory).unwrap();
+        fs::write(folder.path().join("other"), "").unwrap();
+        assert!(!presence.has_come(&directory));
+        fs::create_dir(&directory).unwrap();
+        assert!(presence.has_come(&directory));
+
+        let presence = Presence::watch(&directory).unwrap();
+        fs::write(directory.join("qemu"), "").unwrap();
+        assert!(!presence.has_come(&directory));
+        fs::write(directory.join("libvirt-sock-ro"), "").unwrap();
+        assert!(presence.has_come(&directory));
+        assert!(!presence.has_come(&directory));
+    }
+}

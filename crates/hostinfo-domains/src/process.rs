@@ -1,0 +1,87 @@
+//! The helper's process and the socket to it.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::limits::{CHUNK, LINE_MAX};
+use crate::lines::{Lines, TooLong};
+use crate::message::{Ask, Message, message, to_line};
+
+/// A running helper. It ends when the socket is closed, so also when the daemon ends.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    stream: UnixStream,
+    lines: Lines,
+}
+
+impl Process {
+    /// Starts the first of the programs that is there, with the socket as its input and output.
+    pub(crate) fn start(programs: &[PathBuf], arguments: &[OsString]) -> io::Result<Self> {
+        let mut missing = io::Error::from(ErrorKind::NotFound);
+        for program in programs {
+            let (ours, theirs) = UnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            let input = OwnedFd::from(theirs.try_clone()?);
+            let started = Command::new(program)
+                .args(arguments)
+                .stdin(Stdio::from(input))
+                .stdout(Stdio::from(OwnedFd::from(theirs)))
+                .spawn();
+            match started {
+                Ok(child) => return Ok(Self { child, stream: ours, lines: Lines::default() }),
+                Err(error) if error.kind() == ErrorKind::NotFound => missing = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(missing)
+    }
+
+    /// Reads what has come, one chunk at the most, and says whether the helper is there still.
+    pub(crate) fn read(&mut self) -> io::Result<bool> {
+        let mut chunk = [0; CHUNK];
+        match self.stream.read(&mut chunk) {
+            Ok(length) => {
+                self.lines.add(chunk.get(..length).unwrap_or_default());
+                Ok(length > 0)
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The next message of what was read, or what is wrong with it.
+    pub(crate) fn next(&mut self) -> Result<Option<Message>, String> {
+        match self.lines.next() {
+            Ok(Some(line)) => message(line).map(Some).map_err(|error| error.to_string()),
+            Ok(None) => Ok(None),
+            Err(TooLong) => Err(format!("hostinfo-libvirt sent a line over {LINE_MAX} bytes")),
+        }
+    }
+
+    /// Sends a request. It fits into the socket, since the helper has read the one before: one
+    /// that does not take it is broken.
+    pub(crate) fn ask(&mut self, ask: &Ask) -> io::Result<()> {
+        let line = to_line(ask).ok_or(ErrorKind::InvalidInput)?;
+        self.stream.write_all(&line)
+    }
+
+    /// Kills it. Its end is left to be waited for: it may hang in the kernel.
+    pub(crate) fn kill(mut self) -> Child {
+        // It fails only where the child was waited for already.
+        let _ = self.child.kill();
+        self.child
+    }
+}
+
+impl AsFd for Process {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

@@ -1,0 +1,84 @@
+//! What is known of all domains at one time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::domain::{Domain, Figures, State};
+use crate::message::Hypervisor;
+use crate::pauses::Pauses;
+use crate::whose::Whose;
+
+/// Everything that libvirt told until its last whole answer. Nothing while it cannot be reached.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    pub(crate) outage: Option<Arc<str>>,
+    pub(crate) hypervisor: Option<Hypervisor>,
+    pub(crate) guests: BTreeMap<Uuid, Arc<Guest>>,
+    pub(crate) whose: Arc<Whose>,
+}
+
+/// One domain.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// What it is.
+    pub domain: Domain,
+    /// What it was found to use, and when that was told; since it was started last.
+    pub figures: Option<(Figures, Instant)>,
+    pub(crate) pauses: Pauses,
+}
+
+impl Guest {
+    /// How long it was paused, since it was started and as far as the daemon has seen it.
+    pub fn paused(&self, now: Instant) -> Duration {
+        self.pauses.total(now)
+    }
+}
+
+impl Snapshot {
+    /// Nothing, for that reason.
+    pub(crate) fn down(why: &str) -> Self {
+        Self { outage: Some(why.into()), ..Self::default() }
+    }
+
+    /// Why nothing is known; `None` where libvirt answers.
+    pub fn outage(&self) -> Option<&str> {
+        self.outage.as_deref()
+    }
+
+    /// Who runs the guests, once libvirt has told.
+    pub fn hypervisor(&self) -> Option<&Hypervisor> {
+        self.hypervisor.as_ref()
+    }
+
+    /// A domain.
+    pub fn guest(&self, uuid: Uuid) -> Option<&Arc<Guest>> {
+        self.guests.get(&uuid)
+    }
+
+    /// Every domain, live or only defined.
+    pub fn guests(&self) -> impl Iterator<Item = &Arc<Guest>> {
+        self.guests.values()
+    }
+
+    /// Which domain a socket belongs to.
+    pub fn whose(&self) -> &Whose {
+        &self.whose
+    }
+
+    /// How many domains run: paused ones do not.
+    pub fn running(&self) -> u64 {
+        self.runners().fold(0, |count, _| count + 1)
+    }
+
+    /// The online vCPUs of those that run.
+    pub fn vcpus(&self) -> u64 {
+        self.runners().fold(0, |sum, guest| sum.saturating_add(guest.domain.vcpus))
+    }
+
+    fn runners(&self) -> impl Iterator<Item = &Arc<Guest>> {
+        self.guests().filter(|guest| guest.domain.state == State::Running)
+    }
+}

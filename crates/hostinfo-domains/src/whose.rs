@@ -1,0 +1,181 @@
+//! Who is who: which domain a socket belongs to.
+//!
+//! A socket that a live domain's XML names is served only as that domain. Where that cannot be
+//! said without doubt, it is served as nobody until the administrator has put it right.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::domain::Domain;
+
+/// To whom a socket belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// To this domain, and its XML is as it should be.
+    Named(Uuid),
+    /// To a domain whose XML, or another's, is wrong: it is not served.
+    Refused(&'a Conflict),
+    /// No live domain names it.
+    Unnamed,
+}
+
+/// What is wrong, in words for the administrator that say what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// Two live domains have one path, as after copying XML.
+    #[error(
+        "the running domains {} have the same hostinfo path: give each its own, which ends in its driver and name, with virsh edit, and start it anew",
+        quoted(.0)
+    )]
+    Shared(Vec<String>),
+    /// A domain has several paths.
+    #[error(
+        "the domain \"{domain}\" has more than one hostinfo port ({}): remove all but one with virsh edit {domain:?}, and start it anew",
+        quoted(names)
+    )]
+    Several {
+        /// The domain.
+        domain: String,
+        /// The names of the sockets.
+        names: Vec<String>,
+    },
+    /// The path has another driver or name, as after renaming or cloning.
+    #[error(
+        "the domain \"{domain}\" has the hostinfo path of another: it must end in \"{expected}\"; correct it with virsh edit {domain:?}, and start it anew"
+    )]
+    Misnamed {
+        /// The domain.
+        domain: String,
+        /// The socket's name that would be right.
+        expected: String,
+    },
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// All sockets that live domains name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whose(HashMap<String, Result<Uuid, Conflict>>);
+
+impl Whose {
+    /// Finds out from all domains; those that are not live name nothing.
+    pub fn new<'a>(domains: impl IntoIterator<Item = &'a Domain>) -> Self {
+        let mut owners: HashMap<&str, Vec<&Domain>> = HashMap::new();
+        for domain in domains.into_iter().filter(|domain| domain.is_live()) {
+            for name in &domain.clauses {
+                let of_one = owners.entry(name).or_default();
+                // A domain can have one path twice.
+                if of_one.last().is_none_or(|last| last.uuid != domain.uuid) {
+                    of_one.push(domain);
+                }
+            }
+        }
+        let judged =
+            owners.into_iter().map(|(name, of_one)| (name.to_owned(), judge(name, &of_one)));
+        Self(judged.collect())
+    }
+
+    /// To whom the socket of that name belongs.
+    pub fn of(&self, socket: &str) -> Claim<'_> {
+        match self.0.get(socket) {
+            Some(Ok(uuid)) => Claim::Named(*uuid),
+            Some(Err(conflict)) => Claim::Refused(conflict),
+            None => Claim::Unnamed,
+        }
+    }
+
+    /// Every conflict, in the order of the sockets' names.
+    pub fn conflicts(&self) -> Vec<(&str, &Conflict)> {
+        let wrong =
+            self.0.iter().filter_map(|(name, found)| Some((&**name, found.as_ref().err()?)));
+        let mut wrong: Vec<_> = wrong.collect();
+        wrong.sort_by_key(|(name, _)| *name);
+        wrong
+    }
+}
+
+/// The worst first: of two domains at one path, nobody can tell which is at its other end.
+fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
+    let [domain] = domains else {
+        return Err(Conflict::Shared(domains.iter().map(|domain| domain.name.clone()).collect()));
+    };
+    if domain.clauses.len() > 1 {
+        let (domain, names) = (domain.name.clone(), domain.clauses.clone());
+        return Err(Conflict::Several { domain, names });
+    }
+    let expected = domain.socket_name();
+    if name == expected {
+        Ok(domain.uuid)
+    } else {
+        Err(Conflict::Misnamed { domain: domain.name.clone(), expected })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::State;
+
+    fn domain(number: u128, name: &str, clauses: &[&str]) -> Domain {
+        Domain {
+            uuid: Uuid::from_u128(number),
+            name: name.to_owned(),
+            driver: "qemu".to_owned(),
+            id: Some(1),
+            state: State::Running,
+            migrating: false,
+            vcpus: 1,
+            vcpus_max: 1,
+            clauses: clauses.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_socket_belongs_to_the_domain_whose_driver_and_name_it_has() {
+        let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), domain(2, "my-b", &["qemu-my-b"])]);
+        assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
+        assert_eq!(whose.of("qemu-my-b"), Claim::Named(Uuid::from_u128(2)));
+        assert_eq!(whose.of("qemu-c"), Claim::Unnamed);
+        assert_eq!(whose.conflicts(), []);
+    }
+
+    #[test]
+    fn another_name_or_driver_is_refused_and_told_what_would_be_right() {
+        for clause in ["qemu-old", "kvm-a", "qemu-A", "a", "qemu-a "] {
+            let whose = Whose::new(&[domain(1, "a", &[clause])]);
+            let Claim::Refused(conflict) = whose.of(clause) else { panic!("{clause} is served") };
+            assert!(conflict.to_string().contains("must end in \"qemu-a\""), "{conflict}");
+            assert_eq!(whose.of("qemu-a"), Claim::Unnamed);
+        }
+    }
+
+    #[test]
+    fn a_domain_with_two_ports_is_served_at_neither() {
+        for clauses in [["qemu-a", "qemu-b"], ["qemu-a", "qemu-a"]] {
+            let whose = Whose::new(&[domain(1, "a", &clauses)]);
+            for name in clauses {
+                let Claim::Refused(conflict) = whose.of(name) else { panic!("{name} is served") };
+                assert!(matches!(conflict, Conflict::Several { .. }), "{conflict}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_live_domains_with_one_path_neither_is_served_not_even_the_right_one() {
+        let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), domain(2, "clone", &["qemu-a"])]);
+        let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("one of them is served") };
+        assert!(conflict.to_string().contains("\"a\", \"clone\""), "{conflict}");
+        assert_eq!(whose.conflicts(), [("qemu-a", conflict)]);
+    }
+
+    #[test]
+    fn a_domain_that_is_not_live_names_nothing() {
+        let mut clone = domain(2, "clone", &["qemu-a"]);
+        clone.id = None;
+        let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), clone]);
+        assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
+    }
+}

@@ -1,0 +1,287 @@
+//! A domain's XML: <https://libvirt.org/formatdomain.html>.
+
+use std::path::{Component, Path, PathBuf};
+
+use roxmltree::{Document, Node, ParsingOptions};
+
+use crate::limits::{CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, XML_MAX, XML_NODES_MAX};
+use crate::message::cut;
+
+/// What is needed of a domain's XML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// See [`Domain::driver`](crate::Domain::driver).
+    pub driver: String,
+    /// vCPUs that are online when it starts.
+    pub vcpus: u64,
+    /// vCPUs that it may have.
+    pub vcpus_max: u64,
+    /// The names in the socket directory that its serial ports and channels have.
+    pub clauses: Vec<String>,
+    /// Its disks by their names, in their order.
+    pub disks: Vec<(String, Limits)>,
+}
+
+/// What a disk is limited to (`<iotune>`): in all, or as the sum of reads and writes where both
+/// are limited. A limit of only one of the two is none of the disk's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes a second.
+    pub bytes: Option<u64>,
+    /// Operations a second.
+    pub ops: Option<u64>,
+}
+
+/// XML that is no domain's.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is longer than [`XML_MAX`].
+    #[error("longer than {XML_MAX} bytes")]
+    TooLong,
+    /// It is no XML, or has more than [`XML_NODES_MAX`] elements.
+    #[error(transparent)]
+    NoXml(#[from] roxmltree::Error),
+    /// Its outermost element is not `<domain type=...>`.
+    #[error("not a <domain type=...>")]
+    NoDomain,
+}
+
+/// Reads a domain's XML. `directories` are the ways to write the socket directory: as it is set,
+/// and as it is without symbolic links.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn describe(xml: &str, directories: &[PathBuf]) -> Result<Description, Unreadable> {
+    if xml.len() > XML_MAX {
+        return Err(Unreadable::TooLong);
+    }
+    let options = ParsingOptions { nodes_limit: XML_NODES_MAX, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(xml, options)?;
+    let domain = document.root_element();
+    let driver = domain.attribute("type").filter(|_| domain.has_tag_name("domain"));
+    let driver = match driver.ok_or(Unreadable::NoDomain)? {
+        "kvm" | "qemu" => "qemu",
+        other => cut(other, NAME_MAX),
+    };
+    let devices = || children(domain, "devices").flat_map(|devices| devices.children());
+    let (vcpus, vcpus_max) = vcpus(domain);
+    Ok(Description {
+        driver: driver.to_owned(),
+        vcpus,
+        vcpus_max,
+        clauses: devices()
+            .flat_map(paths)
+            .filter_map(|path| name_in(directories, path))
+            .take(CLAUSES_MAX)
+            .collect(),
+        disks: devices().filter_map(disk).take(DISKS_MAX).collect(),
+    })
+}
+
+fn children<'a, 'i>(node: Node<'a, 'i>, name: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
+    node.children().filter(move |child| child.has_tag_name(name))
+}
+
+fn number(parent: Node<'_, '_>, name: &'static str) -> Option<u64> {
+    children(parent, name).next()?.text()?.trim().parse().ok()
+}
+
+/// `<vcpu placement='static' current='1'>2</vcpu>`
+fn vcpus(domain: Node<'_, '_>) -> (u64, u64) {
+    let most = number(domain, "vcpu").unwrap_or(1);
+    let vcpu = children(domain, "vcpu").next();
+    let now = vcpu.and_then(|vcpu| vcpu.attribute("current")?.parse().ok());
+    (now.unwrap_or(most), most)
+}
+
+/// The paths of a serial port or channel. Consoles repeat a serial port; a disk has a `<serial>`,
+/// too, which is a number.
+///
+/// ```xml
+/// <serial type='unix'>
+///   <source mode='bind' path='/var/lib/hostinfo/qemu-myguest'/>
+///   <target type='isa-serial' port='1'/>
+/// </serial>
+/// ```
+fn paths<'a>(device: Node<'a, '_>) -> impl Iterator<Item = &'a str> {
+    let is_port = device.has_tag_name("serial") || device.has_tag_name("channel");
+    device
+        .children()
+        .filter(move |source| is_port && source.has_tag_name("source"))
+        .filter_map(|source| source.attribute("path"))
+}
+
+/// The last part of a path whose other parts are one of the directories. A name that no file can
+/// have is none.
+fn name_in(directories: &[PathBuf], path: &str) -> Option<String> {
+    let path = plain(Path::new(path))?;
+    let name = path.file_name()?.to_str().filter(|name| name.len() <= NAME_MAX)?;
+    let parent = path.parent()?;
+    let is_inside = directories.iter().any(|directory| plain(directory).as_deref() == Some(parent));
+    is_inside.then(|| name.to_owned())
+}
+
+/// An absolute path without `.`, `..` and doubled slashes.
+fn plain(path: &Path) -> Option<PathBuf> {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain.is_absolute().then_some(plain)
+}
+
+fn disk(device: Node<'_, '_>) -> Option<(String, Limits)> {
+    let target = device.has_tag_name("disk").then(|| children(device, "target").next())??;
+    let dev = target.attribute("dev").filter(|dev| dev.len() <= DEV_MAX)?;
+    let limits = children(device, "iotune").next().map_or_else(Limits::default, |tune| {
+        let limit = |total, read, write| {
+            // 0 is no limit.
+            let of = |name| number(tune, name).filter(|limit| *limit != 0);
+            of(total).or_else(|| of(read)?.checked_add(of(write)?))
+        };
+        Limits {
+            bytes: limit("total_bytes_sec", "read_bytes_sec", "write_bytes_sec"),
+            ops: limit("total_iops_sec", "read_iops_sec", "write_iops_sec"),
+        }
+    });
+    Some((dev.to_owned(), limits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(xml: &str) -> Result<Description, Unreadable> {
+        describe(xml, &["/var/lib/hostinfo".into(), "/srv/hostinfo".into()])
+    }
+
+    fn clauses(devices: &str) -> Vec<String> {
+        let xml = format!("<domain type='kvm'><devices>{devices}</devices></domain>");
+        read(&xml).unwrap().clauses
+    }
+
+    fn port(element: &str, path: &str) -> String {
+        format!("<{element} type='unix'><source mode='bind' path='{path}'/></{element}>")
+    }
+
+    #[test]
+    fn serial_ports_and_channels_in_the_socket_directory_count() {
+        assert_eq!(clauses(&port("serial", "/var/lib/hostinfo/qemu-a")), ["qemu-a"]);
+        assert_eq!(clauses(&port("channel", "/var/lib/hostinfo/qemu-a b")), ["qemu-a b"]);
+        let both = port("serial", "/var/lib/hostinfo/x") + &port("channel", "/var/lib/hostinfo/y");
+        assert_eq!(clauses(&both), ["x", "y"]);
+    }
+
+    #[test]
+    fn consoles_disks_and_what_is_deeper_or_elsewhere_do_not_count() {
+        let socket = "/var/lib/hostinfo/qemu-a";
+        for device in [
+            &*port("console", socket),
+            &port("serial", "/var/lib/hostinfo/vhostmd/qemu-a"),
+            &port("serial", "/var/lib/hostinfo"),
+            &port("serial", "/var/lib/hostinfo/"),
+            &port("serial", "/var/lib/hostinfo2/qemu-a"),
+            &port("serial", "var/lib/hostinfo/qemu-a"),
+            &port("serial", &format!("/var/lib/hostinfo/{}", "x".repeat(256))),
+            &format!("<disk><target dev='vda'/>{}</disk>", port("serial", socket)),
+            "<disk><serial>/var/lib/hostinfo/qemu-a</serial></disk>",
+            "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>",
+            "<serial type='pty'><source/></serial><serial type='pty'/>",
+        ] {
+            assert_eq!(clauses(device), [""; 0], "{device}");
+        }
+        let outside = format!("<domain type='kvm'>{}</domain>", port("serial", socket));
+        assert_eq!(read(&outside).unwrap().clauses, [""; 0]);
+        let metadata = format!(
+            "<domain type='kvm'><metadata><devices>{}</devices></metadata></domain>",
+            port("serial", socket)
+        );
+        assert_eq!(read(&metadata).unwrap().clauses, [""; 0]);
+    }
+
+    #[test]
+    fn another_way_to_write_the_same_path_is_the_same_path() {
+        for path in [
+            "/var/lib//hostinfo/./qemu-a",
+            "/var/lib/hostinfo/vhostmd/../qemu-a",
+            "/srv/hostinfo/qemu-a",
+            "/var/lib/hostinfo/qemu&#45;a",
+        ] {
+            assert_eq!(clauses(&port("serial", path)), ["qemu-a"], "{path}");
+        }
+    }
+
+    #[test]
+    fn kvm_and_qemu_are_one_driver_and_others_are_their_own() {
+        for (kind, driver) in [("kvm", "qemu"), ("qemu", "qemu"), ("xen", "xen"), ("lxc", "lxc")] {
+            let xml = format!("<domain type='{kind}' id='1'/>");
+            assert_eq!(read(&xml).unwrap().driver, driver);
+        }
+    }
+
+    #[test]
+    fn all_vcpus_are_online_unless_it_says_otherwise() {
+        for (vcpu, expected) in [
+            ("<vcpu placement='static' current='1'>2</vcpu>", (1, 2)),
+            ("<vcpu>4</vcpu>", (4, 4)),
+            ("<vcpu>-4</vcpu>", (1, 1)),
+            ("", (1, 1)),
+        ] {
+            let found = read(&format!("<domain type='kvm'>{vcpu}</domain>")).unwrap();
+            assert_eq!((found.vcpus, found.vcpus_max), expected, "{vcpu}");
+        }
+    }
+
+    #[test]
+    fn a_disk_is_limited_in_all_or_by_the_sum_of_both_directions() {
+        let limits = |tune: &str| {
+            let disk = format!("<disk><target dev='vda'/><iotune>{tune}</iotune></disk>");
+            let xml = format!("<domain type='kvm'><devices>{disk}</devices></domain>");
+            let disks = read(&xml).unwrap().disks;
+            assert_eq!(disks[0].0, "vda");
+            (disks[0].1.bytes, disks[0].1.ops)
+        };
+        assert_eq!(limits(""), (None, None));
+        assert_eq!(limits("<total_bytes_sec>7</total_bytes_sec>"), (Some(7), None));
+        assert_eq!(
+            limits("<read_iops_sec>7</read_iops_sec><write_iops_sec> 8 </write_iops_sec>"),
+            (None, Some(15))
+        );
+        assert_eq!(limits("<read_iops_sec>7</read_iops_sec>"), (None, None));
+        assert_eq!(limits("<total_iops_sec>0</total_iops_sec>"), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_domain_or_too_large_is_an_error() {
+        for xml in ["", "<domain", "<domain/>", "<network type='kvm'/>", "<!DOCTYPE a><a/>"] {
+            assert!(read(xml).is_err(), "{xml}");
+        }
+        assert!(read(&"<a>".repeat(XML_MAX / 3 - 1)).is_err());
+        assert!(matches!(read(&" ".repeat(XML_MAX + 1)), Err(Unreadable::TooLong)));
+        let nested = format!("{}{}", "<a>".repeat(90_000), "</a>".repeat(90_000));
+        assert!(read(&format!("<domain type='kvm'>{nested}</domain>")).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_described_or_an_error(
+            xml in r"(<(domain|devices|serial|source)( (type|path)='[a-z/.]{0,12}')?/?>|</(domain|devices|serial)>|.){0,12}",
+        ) {
+            let _ = read(&xml);
+        }
+
+        #[test]
+        fn a_clause_is_never_more_than_a_file_name(path in "[a-z./]{0,20}") {
+            for name in clauses(&port("serial", &format!("/var/lib/hostinfo/{path}"))) {
+                prop_assert!(!name.is_empty() && !name.contains('/') && name != ".." && name != ".");
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What the daemon asks.
+
+use std::io::{BufRead as _, Read as _, stdin};
+use std::thread;
+
+use hostinfo_domains::ask;
+use hostinfo_domains::limits::LINE_MAX;
+
+use crate::inbox::INBOX;
+use crate::voice::leave;
+
+/// Hears requests from now on, also while a call into libvirt hangs: when the daemon ends, this
+/// program does.
+pub(crate) fn open() {
+    thread::spawn(|| {
+        let mut input = stdin().lock();
+        let bound = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match input.by_ref().take(bound).read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => leave(),
+                Ok(_) => match ask(&line) {
+                    Ok(ask) => INBOX.ask(ask),
+                    Err(error) => {
+                        eprintln!("hostinfo-libvirt: {error}");
+                        leave();
+                    }
+                },
+            }
+        }
+    });
+}

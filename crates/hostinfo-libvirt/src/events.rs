@@ -1,0 +1,147 @@
+//! What libvirt tells unasked.
+#![expect(unsafe_code, reason = "crate `virt` has no events")]
+
+use std::ffi::{c_char, c_int, c_void};
+use std::mem::transmute;
+use std::ptr::null_mut;
+use std::thread;
+
+use hostinfo_domains::Uuid;
+use virt::connect::Connect;
+use virt::error::Error;
+use virt::event::{event_register_default_impl, event_run_default_impl};
+use virt_sys as sys;
+use virt_sys::{virConnectPtr, virDomainPtr, virTypedParameterPtr};
+
+use crate::inbox::INBOX;
+
+/// Hears events from now on, in a thread of its own.
+///
+/// # Errors
+/// Where libvirt has no room.
+pub(crate) fn hear() -> Result<(), Error> {
+    event_register_default_impl()?;
+    thread::spawn(|| {
+        while event_run_default_impl().is_ok() {}
+        INBOX.lost();
+    });
+    Ok(())
+}
+
+/// Has all events that matter put into the [`INBOX`]. What this libvirt or this hypervisor does
+/// not have is left out: new domains are looked for whenever the daemon asks.
+pub(crate) fn register(connect: &Connect) {
+    // SAFETY: the connection is open, and the callback needs nothing that could go away.
+    unsafe {
+        sys::virConnectRegisterCloseCallback(connect.as_ptr(), Some(closed), null_mut(), None);
+    }
+    for (event, callback) in callbacks() {
+        // SAFETY: the connection is open, the callback is of the type that goes with the event,
+        // and it needs nothing that could go away.
+        unsafe {
+            sys::virConnectDomainEventRegisterAny(
+                connect.as_ptr(),
+                null_mut(),
+                event.cast_signed(),
+                callback,
+                null_mut(),
+                None,
+            );
+        }
+    }
+}
+
+type Callback = sys::virConnectDomainEventGenericCallback;
+
+/// Every event with what takes it, as libvirt wants it: without its type.
+fn callbacks() -> [(sys::virDomainEventID, Callback); 7] {
+    // SAFETY: all are pointers to functions, and libvirt calls each as the type that it has here.
+    unsafe {
+        [
+            (
+                sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                transmute::<sys::virConnectDomainEventCallback, Callback>(Some(lifecycle)),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+                transmute::<sys::virConnectDomainEventDeviceAddedCallback, Callback>(Some(device)),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                transmute::<sys::virConnectDomainEventDeviceRemovedCallback, Callback>(Some(
+                    device,
+                )),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_TUNABLE,
+                transmute::<sys::virConnectDomainEventTunableCallback, Callback>(Some(params)),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_JOB_COMPLETED,
+                transmute::<sys::virConnectDomainEventJobCompletedCallback, Callback>(Some(params)),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION,
+                transmute::<sys::virConnectDomainEventMigrationIterationCallback, Callback>(Some(
+                    iteration,
+                )),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+                transmute::<sys::virConnectDomainEventBlockJobCallback, Callback>(Some(block_job)),
+            ),
+        ]
+    }
+}
+
+extern "C" fn closed(_: virConnectPtr, _: c_int, _: *mut c_void) {
+    INBOX.lost();
+}
+
+extern "C" fn lifecycle(
+    _: virConnectPtr,
+    domain: virDomainPtr,
+    _event: c_int,
+    _detail: c_int,
+    _: *mut c_void,
+) -> c_int {
+    note(domain, false);
+    0
+}
+
+extern "C" fn device(_: virConnectPtr, domain: virDomainPtr, _: *const c_char, _: *mut c_void) {
+    note(domain, false);
+}
+
+extern "C" fn params(
+    _: virConnectPtr,
+    domain: virDomainPtr,
+    _: virTypedParameterPtr,
+    _count: c_int,
+    _: *mut c_void,
+) {
+    note(domain, false);
+}
+
+extern "C" fn iteration(_: virConnectPtr, domain: virDomainPtr, _: c_int, _: *mut c_void) {
+    note(domain, true);
+}
+
+extern "C" fn block_job(
+    _: virConnectPtr,
+    domain: virDomainPtr,
+    _disk: *const c_char,
+    _kind: c_int,
+    _status: c_int,
+    _: *mut c_void,
+) {
+    note(domain, false);
+}
+
+fn note(domain: virDomainPtr, moves: bool) {
+    let mut uuid = [0; sys::VIR_UUID_BUFLEN as usize];
+    // SAFETY: libvirt lends the domain to the callback, and the buffer is as long as it must be.
+    if unsafe { sys::virDomainGetUUID(domain, uuid.as_mut_ptr()) } == 0 {
+        INBOX.changed(Uuid::from_bytes(uuid), moves);
+    }
+}

@@ -1,0 +1,90 @@
+//! Asks libvirt for hostinfod, in a process of its own: libvirt may hang, crash, or be upgraded,
+//! and the daemon goes on.
+//!
+//! Its input and output are the daemon's socket; what they say is in `hostinfo-domains`. It
+//! tells every domain at first and what changes from then on, and the figures of live domains
+//! only when asked. It ends when the daemon does, and when libvirt cannot be reached: the daemon
+//! starts it again. So there is only one way to begin, whatever has happened.
+//!
+//! Three threads: `ears` hears the daemon and `events` hears libvirt, and both put what they hear
+//! into the `inbox`. This one takes it out, and alone asks libvirt.
+//!
+//! It needs no privilege but to connect to libvirt's read-only socket (`/run/libvirt/`
+//! `libvirt-sock-ro` or `virtqemud-sock-ro`). Every user may do that, unless libvirtd.conf says
+//! otherwise: `unix_sock_ro_perms`, `auth_unix_ro`, and polkit's `org.libvirt.unix.monitor`.
+
+mod args;
+mod ears;
+mod events;
+mod figures;
+mod inbox;
+mod raw;
+mod survey;
+mod voice;
+
+use std::convert::Infallible;
+
+use clap::Parser as _;
+use hostinfo_domains::limits::WORDS_MAX;
+use hostinfo_domains::{Ask, Hypervisor, Message, VERSION, cut};
+use virt::connect::Connect;
+use virt::error::Error;
+
+use crate::args::Args;
+use crate::inbox::INBOX;
+use crate::survey::{Lost, Survey};
+use crate::voice::{leave, say};
+
+fn main() {
+    let args = Args::parse();
+    say(&Message::Hello { version: VERSION });
+    ears::open();
+    let Err(Lost(why)) = serve(&args);
+    say(&Message::Down(cut(&why, WORDS_MAX).to_owned()));
+    leave();
+}
+
+/// Serves until libvirt cannot be reached.
+fn serve(args: &Args) -> Result<Infallible, Lost> {
+    // Else the library writes every error to stderr, also what was to be expected.
+    virt::error::clear_error_callback();
+    events::hear()?;
+    let connect = Connect::open_read_only(Some(&args.connect))?;
+    events::register(&connect);
+    let hypervisor = connect.clone();
+    let mut survey = Survey::new(connect, args.socket_dirs());
+    survey.look()?;
+    say(&Message::Done(0));
+    // Only now: libvirt may have to start the hypervisor to find out.
+    if let Ok(found) = ask_hypervisor(&hypervisor) {
+        say(&Message::Hypervisor(found));
+        say(&Message::Done(0));
+    }
+    loop {
+        let todo = INBOX.take();
+        if todo.is_lost {
+            return Err(Lost("the connection to libvirt was closed".to_owned()));
+        }
+        survey.look_at(&todo.changed)?;
+        let number = match todo.ask {
+            None => 0,
+            Some(Ask::Look { number }) => {
+                survey.look()?;
+                number
+            }
+            Some(Ask::Figures { number, of }) => {
+                survey.look()?;
+                survey.figures(&of)?;
+                number
+            }
+        };
+        say(&Message::Done(number));
+    }
+}
+
+/// libvirt has versions as one number: 7002022 is 7.2.22.
+fn ask_hypervisor(connect: &Connect) -> Result<Hypervisor, Error> {
+    let number = connect.get_hyp_version()?;
+    let (major, minor, release) = (number / 1_000_000, number / 1000 % 1000, number % 1000);
+    Ok(Hypervisor { name: connect.get_type()?, version: format!("{major}.{minor}.{release}") })
+}

@@ -1,0 +1,204 @@
+//! What domains there are, and what of them the daemon was told.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+
+use hostinfo_domains::limits::NAME_MAX;
+use hostinfo_domains::{Domain, Limits, Message, State, Uuid, cut, describe};
+use virt::connect::Connect;
+use virt::domain::Domain as Handle;
+use virt::error::Error;
+use virt_sys as sys;
+
+use crate::figures::figures;
+use crate::raw::{self, Param};
+use crate::voice::say;
+
+/// Domains whose statistics are asked for in one call: 64 times some 3 ms are far from the 5 s
+/// that a call may take.
+const AT_ONCE: usize = 64;
+
+const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
+    | sys::VIR_DOMAIN_STATS_BALLOON
+    | sys::VIR_DOMAIN_STATS_VCPU
+    | sys::VIR_DOMAIN_STATS_INTERFACE
+    | sys::VIR_DOMAIN_STATS_BLOCK;
+
+/// libvirt cannot be reached any more; its words.
+pub(crate) struct Lost(pub(crate) String);
+
+impl From<Error> for Lost {
+    fn from(error: Error) -> Self {
+        Self(error.message().to_owned())
+    }
+}
+
+/// A connection, and all that was told.
+pub(crate) struct Survey {
+    connect: Connect,
+    socket_dirs: Vec<PathBuf>,
+    known: BTreeMap<Uuid, Known>,
+    /// Domains that were seen to move their memory: only they are asked whether they migrate.
+    movers: HashSet<Uuid>,
+}
+
+struct Known {
+    domain: Domain,
+    limits: Vec<(String, Limits)>,
+}
+
+impl Survey {
+    pub(crate) fn new(connect: Connect, socket_dirs: Vec<PathBuf>) -> Self {
+        Self { connect, socket_dirs, known: BTreeMap::new(), movers: HashSet::new() }
+    }
+
+    /// Tells what has come and gone. What else has changed is told by events.
+    pub(crate) fn look(&mut self) -> Result<(), Lost> {
+        let mut gone: HashSet<Uuid> = self.known.keys().copied().collect();
+        for handle in self.connect.list_all_domains(0)? {
+            let uuid = handle.get_uuid()?;
+            gone.remove(&uuid);
+            let name = handle.get_name()?;
+            let is_told = self.known.get(&uuid).is_some_and(|Known { domain, .. }| {
+                domain.id == handle.get_id() && domain.name == cut(&name, NAME_MAX)
+            });
+            if !is_told {
+                self.read(uuid, &handle)?;
+            }
+        }
+        for uuid in gone {
+            self.forget(uuid);
+        }
+        Ok(())
+    }
+
+    /// Looks again at domains that have changed; with `true`, at one that moves its memory.
+    pub(crate) fn look_at(&mut self, domains: &HashMap<Uuid, bool>) -> Result<(), Lost> {
+        for (uuid, moves) in domains {
+            if *moves {
+                self.movers.insert(*uuid);
+            }
+            match self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))? {
+                Some(handle) => self.read(*uuid, &handle)?,
+                None => self.forget(*uuid),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the figures of these live domains; of all where there are none.
+    pub(crate) fn figures(&mut self, of: &[Uuid]) -> Result<(), Lost> {
+        let live = self.known.values().map(|known| &known.domain).filter(|domain| domain.is_live());
+        let asked: Vec<Uuid> = live
+            .map(|domain| domain.uuid)
+            .filter(|uuid| of.is_empty() || of.contains(uuid))
+            .collect();
+        for uuids in asked.chunks(AT_ONCE) {
+            let mut handles = HashMap::new();
+            for uuid in uuids {
+                let handle = self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))?;
+                handles.extend(handle.map(|handle| (*uuid, handle)));
+            }
+            let stats = self.unless_lost(raw::stats(handles.values(), GROUPS))?;
+            for (uuid, params) in stats.unwrap_or_default() {
+                if let Some(handle) = handles.get(&uuid) {
+                    self.tell_figures(uuid, handle, &params)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_figures(&mut self, uuid: Uuid, handle: &Handle, params: &[Param]) -> Result<(), Lost> {
+        let migrating = self.is_migrating(uuid, handle)?;
+        let Some(known) = self.known.get_mut(&uuid) else { return Ok(()) };
+        let (mut figures, told) = figures(params, &known.limits);
+        let domain = Domain {
+            state: told.state.map_or(known.domain.state, state),
+            vcpus: told.vcpus.unwrap_or(known.domain.vcpus),
+            migrating,
+            ..known.domain.clone()
+        };
+        if known.domain != domain {
+            known.domain = domain.clone();
+            say(&Message::Domain(domain));
+        }
+        // A domain that was too busy to tell of its disks would have to be waited for.
+        for disk in figures.disks.iter().filter(|disk| disk.read.ops.is_some()) {
+            let has_job = self.unless_lost(raw::has_block_job(handle, &disk.dev))?;
+            figures.block_job = figures.block_job.max(has_job);
+        }
+        say(&Message::Figures(uuid, figures));
+        Ok(())
+    }
+
+    /// Reads what a domain is, and tells it where that is new.
+    fn read(&mut self, uuid: Uuid, handle: &Handle) -> Result<(), Lost> {
+        let described = handle
+            .get_state()
+            .and_then(|(state, _)| Ok((state, handle.get_name()?, handle.get_xml_desc(0)?)));
+        let Some((now, name, xml)) = self.unless_lost(described)? else { return Ok(()) };
+        let found = match describe(&xml, &self.socket_dirs) {
+            Ok(found) => found,
+            Err(error) => {
+                eprintln!("hostinfo-libvirt: the XML of {name:?}: {error}");
+                return Ok(());
+            }
+        };
+        let domain = Domain {
+            uuid,
+            name: cut(&name, NAME_MAX).to_owned(),
+            driver: found.driver,
+            id: handle.get_id(),
+            state: state(now.into()),
+            migrating: self.is_migrating(uuid, handle)?,
+            vcpus: found.vcpus,
+            vcpus_max: found.vcpus_max,
+            clauses: found.clauses,
+        };
+        let known = Known { domain: domain.clone(), limits: found.disks };
+        if self.known.insert(uuid, known).is_none_or(|before| before.domain != domain) {
+            say(&Message::Domain(domain));
+        }
+        Ok(())
+    }
+
+    fn is_migrating(&mut self, uuid: Uuid, handle: &Handle) -> Result<bool, Lost> {
+        let is = self.movers.contains(&uuid)
+            && self.unless_lost(raw::is_migrating(handle))?.unwrap_or_default();
+        if !is {
+            self.movers.remove(&uuid);
+        }
+        Ok(is)
+    }
+
+    fn forget(&mut self, uuid: Uuid) {
+        self.movers.remove(&uuid);
+        if self.known.remove(&uuid).is_some() {
+            say(&Message::Gone(uuid));
+        }
+    }
+
+    /// What a call gave; nothing where only that call failed, as for a domain that has just gone.
+    fn unless_lost<T>(&self, result: Result<T, Error>) -> Result<Option<T>, Lost> {
+        match result {
+            Ok(found) => Ok(Some(found)),
+            Err(_) if self.connect.is_alive().unwrap_or_default() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// virDomainState. Xen's domains are "blocked" or have no state while they wait for something.
+fn state(number: u64) -> State {
+    match u32::try_from(number) {
+        Ok(sys::VIR_DOMAIN_NOSTATE | sys::VIR_DOMAIN_RUNNING | sys::VIR_DOMAIN_BLOCKED) => {
+            State::Running
+        }
+        Ok(sys::VIR_DOMAIN_PAUSED) => State::Paused,
+        Ok(sys::VIR_DOMAIN_PMSUSPENDED) => State::Asleep,
+        Ok(sys::VIR_DOMAIN_SHUTDOWN) => State::ShuttingDown,
+        Ok(sys::VIR_DOMAIN_CRASHED) => State::Crashed,
+        _ => State::Off,
+    }
+}

@@ -1,0 +1,118 @@
+//! A libvirtd that nobody else sees: in mount and PID namespaces of its own, where the
+//! directories that it would share with the machine's own are empty. It needs root, and ends with
+//! all its guests when this value is dropped.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
+use hostinfo_tests::process::{Process, tied};
+use tempfile::TempDir;
+
+const INSIDE: &str = include_str!("inside.sh");
+
+#[derive(Debug)]
+pub(crate) struct Libvirtd {
+    namespace: Process,
+    /// The first process in the namespaces, as this side numbers it.
+    inside: String,
+    folder: TempDir,
+}
+
+impl Libvirtd {
+    /// Starts it and waits until it answers.
+    pub(crate) fn start() -> Result<Self> {
+        if !rustix::process::geteuid().is_root() {
+            bail!("a libvirtd of one's own needs root: sudo -E env PATH=\"$PATH\" make test");
+        }
+        let folder = tempfile::Builder::new().prefix("hostinfo-libvirt-").tempdir()?;
+        let script = folder.path().join("inside.sh");
+        fs::write(&script, INSIDE)?;
+        let mut command = tied("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"]);
+        let namespace = Process::start(command.arg(script), folder.path().join("log"))?;
+        let children = format!("/proc/{0}/task/{0}/children", namespace.pid());
+        let inside = wait_for("the namespaces", PATIENCE, || {
+            let children = fs::read_to_string(&children)?;
+            Ok(children.split_whitespace().next().map(str::to_owned))
+        })?;
+        let libvirtd = Self { namespace, inside, folder };
+        libvirtd.wait_until_it_answers()?;
+        Ok(libvirtd)
+    }
+
+    pub(crate) fn wait_until_it_answers(&self) -> Result<()> {
+        wait_until("libvirtd to answer", PATIENCE, || Ok(self.virsh(&["uri"]).is_ok()))
+            .with_context(|| format!("libvirtd said:\n{}", self.namespace.log()))
+    }
+
+    /// Where its guests' files are, and the directory of sockets.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A program in the namespaces, as arguments.
+    pub(crate) fn enter(&self) -> [&str; 4] {
+        ["nsenter", "--mount", "--target", &self.inside]
+    }
+
+    /// What a line of shell prints in the namespaces.
+    pub(crate) fn shell(&self, line: &str) -> Result<String> {
+        self.run(&["--pid", "sh", "-c", line])
+    }
+
+    /// What `virsh` prints.
+    pub(crate) fn virsh(&self, args: &[&str]) -> Result<String> {
+        self.run(&[&["virsh", "-c", "qemu:///system"], args].concat())
+    }
+
+    fn run(&self, args: &[&str]) -> Result<String> {
+        let [nsenter, rest @ ..] = self.enter();
+        let output = Command::new(nsenter).args(rest).args(args).output().context("run nsenter")?;
+        if !output.status.success() {
+            bail!("{args:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Defines a domain with a disk `vda`, and a hostinfo port whose socket has that name.
+    pub(crate) fn define(&self, name: &str, socket: &str) -> Result<()> {
+        let disk = self.folder().join(name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+        fs::write(&disk, vec![1; 4 << 20])?;
+        let xml = self.folder().join("domain.xml");
+        fs::write(&xml, self.domain(name, &disk, &self.folder().join(socket)))?;
+        self.virsh(&["define", path(&xml)?])?;
+        Ok(())
+    }
+
+    fn domain(&self, name: &str, disk: &Path, socket: &Path) -> String {
+        let name = name.replace('&', "&amp;").replace('<', "&lt;");
+        format!(
+            "<domain type='qemu'>
+              <name>{name}</name>
+              <memory unit='MiB'>32</memory>
+              <vcpu current='1'>2</vcpu>
+              <os><type arch='x86_64' machine='q35'>hvm</type></os>
+              <devices>
+                <disk type='file' device='disk'>
+                  <driver name='qemu' type='raw'/>
+                  <source file='{}'/>
+                  <target dev='vda' bus='virtio'/>
+                  <serial>not-a-port</serial>
+                </disk>
+                <controller type='virtio-serial'/>
+                <serial type='null'/>
+                <serial type='unix'><source mode='bind' path='{}'/><target port='1'/></serial>
+              </devices>
+            </domain>",
+            disk.display(),
+            socket.display()
+        )
+    }
+}
+
+pub(crate) fn path(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is no text", path.display()))
+}

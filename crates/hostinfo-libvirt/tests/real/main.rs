@@ -1,0 +1,255 @@
+//! The helper against a real libvirtd with real QEMUs, and the daemon's side of it.
+
+mod libvirtd;
+
+use std::ffi::OsString;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use hostinfo_domains::{Claim, Conflict, Guest, Helper, Snapshot, State};
+use hostinfo_tests::deadline::PATIENCE;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use libvirtd::{Libvirtd, path};
+
+/// A daemon that has nothing but its helper.
+struct Daemon {
+    helper: Helper,
+    snapshots: usize,
+}
+
+impl Daemon {
+    fn start(libvirtd: &Libvirtd) -> Result<Self> {
+        let [nsenter, rest @ ..] = libvirtd.enter();
+        let program = env!("CARGO_BIN_EXE_hostinfo-libvirt");
+        let arguments = [program, "--socket-dir", path(libvirtd.folder())?];
+        let arguments = rest.into_iter().chain(arguments).map(OsString::from).collect();
+        let nsenter = PathBuf::from("/usr/bin").join(nsenter);
+        let mut helper = Helper::new(vec![nsenter], arguments)?;
+        helper.want(Instant::now());
+        Ok(Self { helper, snapshots: 0 })
+    }
+
+    /// What the daemon's loop does, until it finds something in a snapshot.
+    fn until<T>(&mut self, what: &str, look: impl Fn(&Snapshot) -> Option<T>) -> Result<T> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look(self.helper.snapshot()) {
+                return Ok(found);
+            }
+            let now = Instant::now();
+            if now > end {
+                bail!("waited {PATIENCE:?} for {what}, and there is {:?}", self.helper.snapshot());
+            }
+            let next = self.helper.next_deadline().unwrap_or(end).min(end);
+            let wait = next.saturating_duration_since(now) + Duration::from_millis(1);
+            let mut polled = [PollFd::from_borrowed_fd(self.helper.as_fd(), PollFlags::IN)];
+            poll(&mut polled, Some(&Timespec::try_from(wait)?))?;
+            let now = Instant::now();
+            self.snapshots += usize::from(self.helper.on_ready(now));
+            self.snapshots += usize::from(self.helper.on_time(now));
+        }
+    }
+
+    fn is_up(&mut self) -> Result<()> {
+        self.until("libvirt", |snapshot| snapshot.outage().is_none().then_some(()))
+    }
+
+    fn guest(&mut self, name: &str, what: &str, is: impl Fn(&Guest) -> bool) -> Result<Arc<Guest>> {
+        self.until(&format!("{name} to be {what}"), |snapshot| {
+            snapshot.guests().find(|guest| guest.domain.name == name && is(guest)).cloned()
+        })
+    }
+
+    fn in_state(&mut self, name: &str, state: State) -> Result<Arc<Guest>> {
+        self.guest(name, &format!("{state:?}"), |guest| guest.domain.state == state)
+    }
+
+    /// Figures that are newer than this call.
+    fn figures(&mut self, name: &str) -> Result<hostinfo_domains::Figures> {
+        let since = Instant::now();
+        let uuid = self.guest(name, "there", |_| true)?.domain.uuid;
+        self.helper.refresh(Some(uuid), since);
+        let guest = self.guest(name, "asked", |guest| {
+            guest.figures.as_ref().is_some_and(|(_, taken)| *taken > since)
+        })?;
+        Ok(guest.figures.clone().context("no figures")?.0)
+    }
+}
+
+#[test]
+fn figures_are_those_of_virsh_domstats() -> Result<()> {
+    let libvirtd = Libvirtd::start()?;
+    libvirtd.define("a", "qemu-a")?;
+    libvirtd.virsh(&["start", "a"])?;
+    let mut daemon = Daemon::start(&libvirtd)?;
+    let figures = loop {
+        // Its firmware reads the disk, to boot from it.
+        let figures = daemon.figures("a")?;
+        if figures.disks.iter().any(|disk| disk.read.ops > Some(0)) {
+            break figures;
+        }
+    };
+    assert_eq!(figures.block_job, Some(false));
+    // Now nothing of it changes any more.
+    libvirtd.virsh(&["suspend", "a"])?;
+    libvirtd.virsh(&["blkdeviotune", "a", "vda", "--total-bytes-sec", "7000000"])?;
+    let figures = daemon.figures("a")?;
+    let [disk] = figures.disks.as_slice() else { bail!("not one disk: {figures:?}") };
+    assert_eq!((&*disk.dev, disk.limit_bytes, disk.limit_ops), ("vda", Some(7_000_000), None));
+    let stats = libvirtd.virsh(&["domstats", "a"])?;
+    for (name, ours) in [
+        ("balloon.current", figures.memory_current.map(|bytes| bytes / 1024)),
+        ("balloon.maximum", figures.memory_maximum.map(|bytes| bytes / 1024)),
+        ("block.0.rd.reqs", disk.read.ops),
+        ("block.0.rd.bytes", disk.read.bytes),
+        ("block.0.rd.times", disk.read.nanos),
+        ("block.0.wr.reqs", disk.write.ops),
+        ("block.0.wr.bytes", disk.write.bytes),
+        ("block.0.fl.reqs", disk.flush.ops),
+        ("block.0.fl.times", disk.flush.nanos),
+    ] {
+        let line = format!("{name}={}", ours.with_context(|| format!("no {name}"))?);
+        assert!(stats.lines().any(|theirs| theirs.trim() == line), "{line} is not in\n{stats}");
+    }
+    let guest = daemon.guest("a", "there", |_| true)?;
+    assert_eq!((guest.domain.vcpus, guest.domain.vcpus_max), (1, 2));
+    let hypervisor = daemon.until("the hypervisor", |found| found.hypervisor().cloned())?;
+    let version = libvirtd.virsh(&["version"])?;
+    let theirs = format!("Running hypervisor: {} {}", hypervisor.name, hypervisor.version);
+    assert!(version.contains(&theirs), "{theirs} is not in\n{version}");
+    Ok(())
+}
+
+#[test]
+fn what_happens_to_a_domain_is_told_unasked() -> Result<()> {
+    let libvirtd = Libvirtd::start()?;
+    let mut daemon = Daemon::start(&libvirtd)?;
+    daemon.is_up()?;
+    let name = "b \"<&\u{e9}";
+    libvirtd.define(name, "qemu-b")?;
+    daemon.in_state(name, State::Off)?;
+    libvirtd.virsh(&["start", name])?;
+    let guest = daemon.in_state(name, State::Running)?;
+    assert!(guest.domain.is_live());
+    let snapshot = Arc::clone(daemon.helper.snapshot());
+    assert_eq!((snapshot.running(), snapshot.vcpus()), (1, 1));
+
+    libvirtd.virsh(&["suspend", name])?;
+    let paused = daemon.in_state(name, State::Paused)?;
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(paused.paused(Instant::now()) >= Duration::from_millis(200));
+    libvirtd.virsh(&["resume", name])?;
+    let guest = daemon.in_state(name, State::Running)?;
+    let pause = guest.paused(Instant::now());
+    assert!(pause >= Duration::from_millis(200) && pause < PATIENCE, "{pause:?}");
+    assert_eq!(guest.paused(Instant::now() + PATIENCE), pause);
+
+    libvirtd.virsh(&["setvcpus", name, "2", "--live"])?;
+    daemon.figures(name)?;
+    daemon.guest(name, "of two vCPUs", |guest| guest.domain.vcpus == 2)?;
+
+    libvirtd.virsh(&["destroy", name])?;
+    daemon.in_state(name, State::Off)?;
+    libvirtd.virsh(&["undefine", name])?;
+    daemon.until("it to be gone", |snapshot| snapshot.guests().next().is_none().then_some(()))?;
+
+    let heard = daemon.snapshots;
+    let idle = daemon.helper.next_deadline();
+    assert_eq!(idle, None, "nothing is waited for");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!daemon.helper.on_ready(Instant::now()) && heard == daemon.snapshots);
+    Ok(())
+}
+
+#[test]
+fn a_disk_that_is_copied_has_a_block_job() -> Result<()> {
+    let libvirtd = Libvirtd::start()?;
+    libvirtd.define("c", "qemu-c")?;
+    libvirtd.virsh(&["start", "c"])?;
+    let mut daemon = Daemon::start(&libvirtd)?;
+    let copy = libvirtd.folder().join("copy.raw");
+    let order = ["blockcopy", "c", "vda", "--dest", path(&copy)?, "--transient-job"];
+    libvirtd.virsh(&[&order[..], &["--format", "raw"]].concat())?;
+    assert_eq!(daemon.figures("c")?.block_job, Some(true));
+    libvirtd.virsh(&["blockjob", "c", "vda", "--abort"])?;
+    assert_eq!(daemon.figures("c")?.block_job, Some(false));
+    Ok(())
+}
+
+#[test]
+fn a_socket_is_the_domains_that_names_it_rightly_and_of_copies_nobodys() -> Result<()> {
+    let libvirtd = Libvirtd::start()?;
+    let mut daemon = Daemon::start(&libvirtd)?;
+    libvirtd.define("d", "qemu-d")?;
+    libvirtd.virsh(&["start", "d"])?;
+    let owner = daemon.in_state("d", State::Running)?.domain.uuid;
+    assert_eq!(daemon.helper.snapshot().whose().of("qemu-d"), Claim::Named(owner));
+
+    // A channel that is plugged in counts as well as one of the start.
+    let channel = libvirtd.folder().join("channel.xml");
+    let socket = libvirtd.folder().join("qemu-second");
+    let target = "<target type='virtio' name='org.hostinfo.0'/>";
+    let source = format!("<source mode='bind' path='{}'/>", socket.display());
+    std::fs::write(&channel, format!("<channel type='unix'>{source}{target}</channel>"))?;
+    libvirtd.virsh(&["attach-device", "d", path(&channel)?, "--live"])?;
+    let conflict = daemon.until("the second port", |snapshot| refused(snapshot, "qemu-d"))?;
+    assert!(matches!(conflict, Conflict::Several { .. }), "{conflict}");
+    libvirtd.virsh(&["detach-device", "d", path(&channel)?, "--live"])?;
+    daemon.until("the second port to go", |snapshot| {
+        (snapshot.whose().of("qemu-d") == Claim::Named(owner)).then_some(())
+    })?;
+
+    libvirtd.define("clone", "qemu-d")?;
+    libvirtd.virsh(&["start", "clone", "--paused"])?;
+    let conflict = daemon.until("the conflict", |snapshot| refused(snapshot, "qemu-d"))?;
+    assert!(matches!(conflict, Conflict::Shared(_)), "{conflict}");
+    libvirtd.virsh(&["destroy", "d"])?;
+    let misnamed = |snapshot: &Snapshot| {
+        refused(snapshot, "qemu-d").filter(|conflict| matches!(conflict, Conflict::Misnamed { .. }))
+    };
+    daemon.until("the clone to be alone", misnamed)?;
+    Ok(())
+}
+
+fn refused(snapshot: &Snapshot, socket: &str) -> Option<Conflict> {
+    match snapshot.whose().of(socket) {
+        Claim::Refused(conflict) => Some(conflict.clone()),
+        Claim::Named(_) | Claim::Unnamed => None,
+    }
+}
+
+#[test]
+fn libvirtd_may_be_absent_hang_and_start_again() -> Result<()> {
+    let libvirtd = Libvirtd::start()?;
+    libvirtd.define("e", "qemu-e")?;
+    libvirtd.virsh(&["start", "e"])?;
+    let mut daemon = Daemon::start(&libvirtd)?;
+    daemon.is_up()?;
+    let outage = |snapshot: &Snapshot| snapshot.outage().map(str::to_owned);
+
+    libvirtd.shell("kill -STOP $(cat /run/libvirtd.pid)")?;
+    daemon.helper.refresh(None, Instant::now());
+    let why = daemon.until("the deadline", outage)?;
+    assert_eq!(why, "libvirt did not answer within 5 s");
+    libvirtd.shell("kill -CONT $(cat /run/libvirtd.pid)")?;
+    daemon.is_up()?;
+    assert!(daemon.figures("e")?.memory_current.is_some());
+
+    libvirtd.shell("kill $(cat /run/libvirtd.pid)")?;
+    daemon.until("the end of libvirtd", outage)?;
+    daemon.until("it to be missed", |snapshot| {
+        outage(snapshot).filter(|why| why.contains("Failed to connect socket"))
+    })?;
+    assert_eq!(daemon.helper.snapshot().whose().of("qemu-e"), Claim::Unnamed);
+    libvirtd.shell("libvirtd -d")?;
+    libvirtd.wait_until_it_answers()?;
+    daemon.is_up()?;
+    let guest = daemon.in_state("e", State::Running)?;
+    let socket = daemon.helper.snapshot().whose().of("qemu-e");
+    assert_eq!(socket, Claim::Named(guest.domain.uuid));
+    Ok(())
+}
