@@ -8,7 +8,7 @@ use hostinfo_wire::Value;
 use crate::cached::Cached;
 use crate::diskstats::Disks;
 use crate::loadavg::LoadAverages;
-use crate::meminfo::Meminfo;
+use crate::meminfo::{Meminfo, Spare};
 use crate::missing::Missing;
 use crate::netdev::Interfaces;
 use crate::pressure::Pressure;
@@ -89,6 +89,12 @@ impl Host {
     /// may be asked before a ratio of the same reply or after it.
     pub fn window(&self, at: Moment) -> Option<Duration> {
         self.window.span(at)
+    }
+
+    /// Figures of `/proc/meminfo` that no statistic tells and vhostmd's sums need.
+    pub fn spare_memory(&mut self, at: Moment) -> Spare {
+        let read = |(): &mut ()| meminfo::read(&self.roots, &mut self.buffer);
+        self.meminfo.at(at, read).map(Meminfo::spare).unwrap_or_default()
     }
 
     /// What was found missing so far, each once, with the kernel's file.

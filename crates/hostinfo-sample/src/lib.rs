@@ -37,6 +37,7 @@ mod window;
 
 pub use absent::Absent;
 pub use host::Host;
+pub use meminfo::Spare;
 pub use moment::Moment;
 pub use root::Roots;
 pub use units::Units;

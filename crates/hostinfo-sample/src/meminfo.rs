@@ -20,6 +20,8 @@ pub(crate) struct Meminfo {
     available: Option<u64>,
     free: Option<u64>,
     cached: Option<u64>,
+    buffers: Option<u64>,
+    swap_cached: Option<u64>,
     dirty: Option<u64>,
     huge_page: Option<u64>,
     huge_total: Option<u64>,
@@ -48,6 +50,8 @@ fn parse(text: &[u8]) -> Meminfo {
             b"MemAvailable" => &mut meminfo.available,
             b"MemFree" => &mut meminfo.free,
             b"Cached" => &mut meminfo.cached,
+            b"Buffers" => &mut meminfo.buffers,
+            b"SwapCached" => &mut meminfo.swap_cached,
             b"Dirty" => &mut meminfo.dirty,
             b"Hugepagesize" => &mut meminfo.huge_page,
             b"HugePages_Total" => &mut meminfo.huge_total,
@@ -74,7 +78,20 @@ fn amount(value: &[u8]) -> Option<u64> {
     }
 }
 
+/// What counts as neither used nor free, beside `memory.cached`: in bytes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Spare {
+    /// Buffers.
+    pub buffers: Option<u64>,
+    /// SwapCached.
+    pub swap_cached: Option<u64>,
+}
+
 impl Meminfo {
+    pub(crate) fn spare(&self) -> Spare {
+        Spare { buffers: self.buffers, swap_cached: self.swap_cached }
+    }
+
     pub(crate) fn value(&self, what: Memory) -> Result<Value<'static>, Absent> {
         let huge = |pages: Option<u64>| pages?.checked_mul(self.huge_page?);
         let has_swap = self.swap_total != Some(0);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_catalog::source::{Host as HostSource, Own, Resource, Source, Vmm as VmmSource};
 use hostinfo_catalog::{Scope, StatId};
-use hostinfo_sample::{Absent, Host, Moment, Vmm};
+use hostinfo_sample::{Absent, Host, Moment, Spare, Vmm};
 use hostinfo_verdict::{Sample, Verdict, Watch};
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
@@ -192,6 +192,11 @@ impl<'a, 's> Sources<'a, 's> {
             (Ok(interval), Resource::Io) => hostinfo_verdict::io(&interval, &permits),
         };
         Ok(Value::text(verdict.to_string()))
+    }
+
+    /// What vhostmd's sums need beside statistics.
+    pub(crate) fn spare_memory(&mut self) -> Spare {
+        self.host.spare_memory(self.at)
     }
 
     /// A sample for verdicts, of whatever the host knows.

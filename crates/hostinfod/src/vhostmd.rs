@@ -1,7 +1,9 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
+use hostinfo_catalog::StatId;
 use hostinfo_render::vhostmd::{EMPTY, Extra};
 use hostinfo_rules::Grant;
+use hostinfo_sample::Spare;
 
 use crate::sources::Sources;
 
@@ -15,7 +17,10 @@ pub(crate) fn document(
         return EMPTY.to_owned();
     }
     let permits = |stat| grant.permits(stat, None);
-    let extra = Extra { os_name, ..Extra::default() };
+    let wants_spare = permits(StatId::named("memory.cached"));
+    let Spare { buffers, swap_cached } =
+        if wants_spare { sources.spare_memory() } else { Spare::default() };
+    let extra = Extra { os_name, buffers, swap_cached, domain_id: None };
     let value = |stat| sources.value(stat, None).ok();
     hostinfo_render::vhostmd::document(permits, value, &extra, &[])
 }
