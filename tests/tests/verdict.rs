@@ -39,11 +39,11 @@ fn expect(guest: &mut Guest, state: &str) -> Result<()> {
     let end = Instant::now() + MINUTES;
     loop {
         std::thread::sleep(Duration::from_secs(5));
-        let verdict = guest.ask("verdict.cpu")?;
-        if verdict[0].starts_with(&format!("200 verdict.cpu={state}: ")) {
+        let verdict = guest.ask("verdict.cpu")?.concat();
+        if verdict.starts_with(&format!("200 verdict.cpu={state}: ")) {
             return Ok(());
         }
-        ensure!(Instant::now() < end, "not {state}: {verdict:?}");
+        ensure!(Instant::now() < end, "not {state}: {verdict}");
     }
 }
 
