@@ -35,7 +35,13 @@ impl Server {
                 News::Changed(name) => self.look_at(dialect, &name),
                 News::Removed(name) => self.forget_unconnected(dialect, &name),
                 News::Renamed(name) => self.leave(dialect, &name),
-                News::Everything => self.look_at_all(dialect),
+                News::Everything => {
+                    self.look_at_all(dialect);
+                    if dialect == Dialect::Hostinfo {
+                        self.directories.look_for_the_second();
+                        self.look_at_all(Dialect::Vhostmd);
+                    }
+                }
             }
         }
     }

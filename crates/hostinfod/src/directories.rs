@@ -24,12 +24,25 @@ impl Directories {
     /// # Errors
     /// Where the first one cannot be, or another daemon has it.
     pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
-        let hostinfo = SocketDir::open(path, await_it)?;
-        let vhostmd = path.join(VHOSTMD);
-        if hostinfo.directory().is_some() {
-            make(&vhostmd);
+        let hostinfo = match SocketDir::open(path) {
+            Err(error @ (lock::Error::Missing(_) | lock::Error::Unreachable(_))) if await_it => {
+                tracing::warn!("{error}; no guests are served from there until then");
+                SocketDir::awaiting(path)?
+            }
+            other => other?,
+        };
+        let vhostmd = SocketDir::awaiting(&path.join(VHOSTMD))?;
+        let mut directories = Self { hostinfo, vhostmd };
+        directories.look_for_the_second();
+        Ok(directories)
+    }
+
+    /// The first one may have been made anew, and the second one has to be made with it.
+    pub(crate) fn look_for_the_second(&mut self) {
+        if self.hostinfo.directory().is_some() {
+            make(self.vhostmd.path());
+            let _ = self.vhostmd.look_again();
         }
-        Ok(Self { hostinfo, vhostmd: SocketDir::open(&vhostmd, true)? })
     }
 
     /// That of a dialect.

@@ -38,21 +38,25 @@ pub(crate) enum News {
 }
 
 impl SocketDir {
-    /// Watches and locks the directory; `await_it`, where there is something to serve without it.
+    /// Watches and locks the directory.
     ///
     /// # Errors
     /// Where it cannot be, or another daemon has it.
-    pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
-        let watcher =
-            Watcher::new().map_err(FileError::of(path)).map_err(lock::Error::Unreachable)?;
+    pub(crate) fn open(path: &Path) -> Result<Self, lock::Error> {
+        let mut directory = Self::awaiting(path)?;
+        directory.enter()?;
+        Ok(directory)
+    }
+
+    /// Waits for the directory to be made.
+    ///
+    /// # Errors
+    /// Where nothing can be watched.
+    pub(crate) fn awaiting(path: &Path) -> Result<Self, lock::Error> {
+        let watcher = Watcher::new().map_err(FileError::of(path));
+        let watcher = watcher.map_err(lock::Error::Unreachable)?;
         let mut directory = Self { path: path.to_owned(), watcher, parent: None, present: None };
         directory.watch_parent();
-        match directory.enter() {
-            Err(error @ (lock::Error::Missing(_) | lock::Error::Unreachable(_))) if await_it => {
-                tracing::warn!("{error}; no guests are served from there until then");
-            }
-            other => other?,
-        }
         Ok(directory)
     }
 
@@ -92,7 +96,8 @@ impl SocketDir {
     }
 
     /// Something else may stand behind the path now, or nothing.
-    fn look_again(&mut self) -> Option<News> {
+    pub(crate) fn look_again(&mut self) -> Option<News> {
+        self.watch_parent();
         let was_there = self.present.is_some();
         if self.present.as_ref().is_some_and(|(lock, _)| lock.is_of(&self.path)) {
             return Some(News::Everything);
@@ -102,7 +107,7 @@ impl SocketDir {
         }
         match self.enter() {
             Ok(()) => {
-                tracing::info!("{}: is another directory now", self.path.display());
+                tracing::info!("{}: guests are served from here", self.path.display());
                 Some(News::Everything)
             }
             Err(error) => {
@@ -129,13 +134,11 @@ impl SocketDir {
             | WatchFlags::MOVED_FROM
             | WatchFlags::ATTRIB;
         let parent = self.path.parent().unwrap_or(Path::new("/"));
-        match self.watcher.add(parent, what).map_err(FileError::of(parent)) {
-            Ok(watch) => self.parent = Some(watch),
-            Err(error) => tracing::warn!(
-                "{error}; should {} be made anew, start hostinfod again",
-                self.path.display()
-            ),
+        let watch = self.watcher.add(parent, what).map_err(FileError::of(parent));
+        if let Err(error) = &watch {
+            tracing::debug!("{error}: {} is not awaited", self.path.display());
         }
+        self.parent = watch.ok();
     }
 }
 
@@ -171,7 +174,7 @@ mod tests {
 
     fn made(path: &Path) -> SocketDir {
         fs::create_dir(path).unwrap();
-        SocketDir::open(path, false).unwrap()
+        SocketDir::open(path).unwrap()
     }
 
     #[test]
@@ -214,11 +217,11 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_directory_is_awaited_only_where_that_was_asked() {
+    fn a_missing_directory_is_an_error_and_can_be_awaited() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sockets");
-        assert!(matches!(SocketDir::open(&path, false), Err(lock::Error::Missing(_))));
-        let mut directory = SocketDir::open(&path, true).unwrap();
+        assert!(matches!(SocketDir::open(&path), Err(lock::Error::Missing(_))));
+        let mut directory = SocketDir::awaiting(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert_eq!(directory.news(), [News::Everything]);
     }
