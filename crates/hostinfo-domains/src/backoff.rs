@@ -48,7 +48,8 @@ impl Backoff {
 
     /// What it failed for may be there now.
     pub(crate) fn begin_anew(&mut self, now: Instant) {
-        *self = Self { due: Some(now + RESTART_FIRST), ..Self::default() };
+        let at = Some(now + RESTART_FIRST);
+        *self = Self { failures: 0, not_before: at, due: at };
     }
 }
 

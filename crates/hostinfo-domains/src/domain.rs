@@ -46,6 +46,8 @@ pub enum State {
     Running,
     /// Its host has paused it.
     Paused,
+    /// It does not run yet, or here no more: it is being started, restored, or moved.
+    Moving,
     /// It has put itself to sleep (S3).
     Asleep,
     /// It shuts down.

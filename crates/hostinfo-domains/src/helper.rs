@@ -1,38 +1,27 @@
 //! The daemon's side of the helper.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::board::Board;
-use crate::limits::{ASKED_MAX, DEADLINE};
-use crate::message::{Ask, Message, VERSION};
+use crate::limits::DEADLINE;
+use crate::message::{Message, VERSION};
 use crate::presence::Presence;
-use crate::process::Process;
+use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
-
-/// The helper's program.
-pub const PROGRAM: &str = "hostinfo-libvirt";
+use crate::wanted::Wanted;
 
 /// Where libvirt's sockets are.
 const LIBVIRT: &str = "/run/libvirt";
-
-/// Where the program may be, for a daemon that runs from `own`: beside it, or in
-/// `PREFIX/libexec/hostinfo`.
-pub fn find_program(own: &Path) -> Vec<PathBuf> {
-    let folder = own.parent().unwrap_or(Path::new("/"));
-    let prefix = folder.parent().unwrap_or(Path::new("/"));
-    vec![folder.join(PROGRAM), prefix.join("libexec/hostinfo").join(PROGRAM)]
-}
 
 /// The helper as an event loop sees it: a descriptor that stays the same, and a time.
 ///
@@ -69,27 +58,6 @@ struct Asked {
     until: Instant,
 }
 
-/// What is to be asked next.
-#[derive(Debug, Default)]
-struct Wanted {
-    look: bool,
-    all: bool,
-    of: BTreeSet<Uuid>,
-}
-
-impl Wanted {
-    fn take(&mut self, number: u64) -> Option<Ask> {
-        let Self { look, all, of } = std::mem::take(self);
-        if all || of.len() > ASKED_MAX {
-            Some(Ask::Figures { number, of: Vec::new() })
-        } else if !of.is_empty() {
-            Some(Ask::Figures { number, of: of.into_iter().collect() })
-        } else {
-            look.then_some(Ask::Look { number })
-        }
-    }
-}
-
 impl Helper {
     /// A helper that is not started yet: the first of `programs` that is there, with these
     /// arguments.
@@ -117,19 +85,19 @@ impl Helper {
         &self.snapshot
     }
 
-    /// Has it started where it is not there. It is to be called by the loop's time, too, since
-    /// that is when it is started: see [`Self::next_deadline`].
+    /// Somebody asks for what libvirt knows: the helper is started where it is not there, by the
+    /// next [`Self::on_time`].
     pub fn want(&mut self, now: Instant) {
         if self.process.is_none() {
             self.backoff.want(now);
         }
     }
 
-    /// Has it look at once whether domains have come or gone: before a domain has started, its
-    /// socket is there and there was no event yet.
+    /// Has it look at once whether domains have come or gone. A socket is there some time before
+    /// libvirt tells that its domain has started.
     pub fn look(&mut self, now: Instant) {
         self.want(now);
-        self.wanted.look = true;
+        self.wanted.look();
         self.ask(now);
     }
 
@@ -137,14 +105,7 @@ impl Helper {
     /// awaited is asked for together after it.
     pub fn refresh(&mut self, of: Option<Uuid>, now: Instant) {
         self.want(now);
-        match of {
-            // More than that are all of them.
-            Some(uuid) if self.wanted.of.len() <= ASKED_MAX => {
-                self.wanted.of.insert(uuid);
-            }
-            Some(_) => {}
-            None => self.wanted.all = true,
-        }
+        self.wanted.figures(of);
         self.ask(now);
     }
 
@@ -190,7 +151,7 @@ impl Helper {
             && self.backoff.not_before().is_some_and(|at| at <= now)
         {
             match child.try_wait() {
-                Ok(None) => self.backoff.failed(Default::default(), now),
+                Ok(None) => self.backoff.failed(Duration::ZERO, now),
                 Ok(Some(_)) | Err(_) => self.leaving = None,
             }
         }
@@ -245,12 +206,12 @@ impl Helper {
                 Message::Done(number) => {
                     running.asked.take_if(|asked| asked.number == number);
                     // Before its first whole answer it knows only a part.
-                    is_new = running.asked.as_ref().is_none_or(|asked| asked.number != 0);
+                    if running.asked.as_ref().is_none_or(|asked| asked.number != 0) {
+                        self.snapshot = Arc::new(self.board.snapshot());
+                        is_new = true;
+                    }
                 }
             }
-        }
-        if is_new {
-            self.snapshot = Arc::new(self.board.snapshot());
         }
         if is_there { Ok(is_new) } else { Err(format!("{PROGRAM} has ended without a word")) }
     }

@@ -17,12 +17,14 @@ mod pauses;
 mod presence;
 mod process;
 mod snapshot;
+mod wanted;
 mod whose;
 mod xml;
 
 pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic};
-pub use helper::{Helper, PROGRAM, find_program};
+pub use helper::Helper;
 pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, cut, message, to_line};
+pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Snapshot};
 pub use uuid::Uuid;
 pub use whose::{Claim, Conflict, Whose};

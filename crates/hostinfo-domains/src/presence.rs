@@ -27,14 +27,15 @@ impl Presence {
         Some(Self(fd))
     }
 
-    /// Whether a socket, or the `directory` for them, has come since the last call.
+    /// Whether a socket, or the `directory` for them, has come since the last call, or may have.
     pub(crate) fn has_come(&self, directory: &Path) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.0, &mut buffer);
         let mut has_come = false;
         while let Ok(event) = reader.next() {
             let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
-            has_come |= event.events().contains(ReadFlags::QUEUE_OVERFLOW)
+            // The directory can also go, and be another one when it comes back.
+            has_come |= event.events().intersects(ReadFlags::QUEUE_OVERFLOW | ReadFlags::IGNORED)
                 || name.is_some_and(|name| {
                     name.as_bytes().ends_with(SOCKET) || Some(name) == directory.file_name()
                 });
@@ -70,5 +71,7 @@ mod tests {
         fs::write(directory.join("libvirt-sock-ro"), "").unwrap();
         assert!(presence.has_come(&directory));
         assert!(!presence.has_come(&directory));
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(presence.has_come(&directory));
     }
 }

@@ -4,12 +4,23 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::limits::{CHUNK, LINE_MAX};
 use crate::lines::{Lines, TooLong};
 use crate::message::{Ask, Message, message, to_line};
+
+/// The helper's program.
+pub const PROGRAM: &str = "hostinfo-libvirt";
+
+/// Where the program may be, for a daemon that runs from `own`: beside it, or in
+/// `PREFIX/libexec/hostinfo`.
+pub fn programs(own: &Path) -> Vec<PathBuf> {
+    let folder = own.parent().unwrap_or(Path::new("/"));
+    let prefix = folder.parent().unwrap_or(Path::new("/"));
+    vec![folder.join(PROGRAM), prefix.join("libexec/hostinfo").join(PROGRAM)]
+}
 
 /// A running helper. It ends when the socket is closed, so also when the daemon ends.
 #[derive(Debug)]
@@ -83,5 +94,19 @@ impl Process {
 impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_beside_the_daemon_or_in_its_prefix() {
+        assert_eq!(
+            programs(Path::new("/usr/sbin/hostinfod")),
+            ["/usr/sbin/hostinfo-libvirt", "/usr/libexec/hostinfo/hostinfo-libvirt"]
+                .map(PathBuf::from)
+        );
     }
 }

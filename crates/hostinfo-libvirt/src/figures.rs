@@ -10,6 +10,8 @@ use crate::raw::{Param, Value};
 pub(crate) struct Told {
     /// virDomainState.
     pub(crate) state: Option<u64>,
+    /// virDomainPausedReason, and what else fits the state.
+    pub(crate) reason: Option<u64>,
     /// vCPUs that are online.
     pub(crate) vcpus: Option<u64>,
 }
@@ -51,6 +53,7 @@ impl Found {
             ("balloon", "current") => &mut self.figures.memory_current,
             ("balloon", "maximum") => &mut self.figures.memory_maximum,
             ("state", "state") => &mut self.told.state,
+            ("state", "reason") => &mut self.told.reason,
             ("vcpu", "current") => &mut self.told.vcpus,
             _ => return None,
         })
@@ -145,6 +148,7 @@ mod tests {
     fn what_domstats_tells_is_understood() {
         let (figures, told) = read(
             "state.state=1
+            state.reason=5
             balloon.current=131072
             balloon.maximum=262144
             vcpu.current=1
@@ -167,7 +171,7 @@ mod tests {
             block.1.wr.reqs=7
             block.1.fl.times=8",
         );
-        assert_eq!(told, Told { state: Some(1), vcpus: Some(1) });
+        assert_eq!(told, Told { state: Some(1), reason: Some(5), vcpus: Some(1) });
         assert_eq!(figures.memory_current, Some(134_217_728));
         assert_eq!(figures.memory_maximum, Some(268_435_456));
         let read = Io { bytes: Some(512), ops: Some(1), nanos: Some(107_644) };

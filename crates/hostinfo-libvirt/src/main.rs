@@ -78,7 +78,9 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
                 number
             }
         };
-        say(&Message::Done(number));
+        if survey.has_told() || number != 0 {
+            say(&Message::Done(number));
+        }
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) struct Survey {
     known: BTreeMap<Uuid, Known>,
     /// Domains that were seen to move their memory: only they are asked whether they migrate.
     movers: HashSet<Uuid>,
+    has_told: bool,
 }
 
 struct Known {
@@ -49,7 +50,13 @@ struct Known {
 
 impl Survey {
     pub(crate) fn new(connect: Connect, socket_dirs: Vec<PathBuf>) -> Self {
-        Self { connect, socket_dirs, known: BTreeMap::new(), movers: HashSet::new() }
+        Self {
+            connect,
+            socket_dirs,
+            known: BTreeMap::new(),
+            movers: HashSet::new(),
+            has_told: false,
+        }
     }
 
     /// Tells what has come and gone. What else has changed is told by events.
@@ -114,21 +121,24 @@ impl Survey {
         let Some(known) = self.known.get_mut(&uuid) else { return Ok(()) };
         let (mut figures, told) = figures(params, &known.limits);
         let domain = Domain {
-            state: told.state.map_or(known.domain.state, state),
+            state: told.state.map_or(known.domain.state, |now| state(now, told.reason)),
             vcpus: told.vcpus.unwrap_or(known.domain.vcpus),
             migrating,
             ..known.domain.clone()
         };
         if known.domain != domain {
             known.domain = domain.clone();
-            say(&Message::Domain(domain));
+            self.tell(&Message::Domain(domain));
+        }
+        if figures.disks.is_empty() {
+            figures.block_job = Some(false);
         }
         // A domain that was too busy to tell of its disks would have to be waited for.
         for disk in figures.disks.iter().filter(|disk| disk.read.ops.is_some()) {
             let has_job = self.unless_lost(raw::has_block_job(handle, &disk.dev))?;
             figures.block_job = figures.block_job.max(has_job);
         }
-        say(&Message::Figures(uuid, figures));
+        self.tell(&Message::Figures(uuid, figures));
         Ok(())
     }
 
@@ -136,8 +146,8 @@ impl Survey {
     fn read(&mut self, uuid: Uuid, handle: &Handle) -> Result<(), Lost> {
         let described = handle
             .get_state()
-            .and_then(|(state, _)| Ok((state, handle.get_name()?, handle.get_xml_desc(0)?)));
-        let Some((now, name, xml)) = self.unless_lost(described)? else { return Ok(()) };
+            .and_then(|state| Ok((state, handle.get_name()?, handle.get_xml_desc(0)?)));
+        let Some(((now, reason), name, xml)) = self.unless_lost(described)? else { return Ok(()) };
         let found = match describe(&xml, &self.socket_dirs) {
             Ok(found) => found,
             Err(error) => {
@@ -150,7 +160,7 @@ impl Survey {
             name: cut(&name, NAME_MAX).to_owned(),
             driver: found.driver,
             id: handle.get_id(),
-            state: state(now.into()),
+            state: state(now.into(), reason.try_into().ok()),
             migrating: self.is_migrating(uuid, handle)?,
             vcpus: found.vcpus,
             vcpus_max: found.vcpus_max,
@@ -158,7 +168,7 @@ impl Survey {
         };
         let known = Known { domain: domain.clone(), limits: found.disks };
         if self.known.insert(uuid, known).is_none_or(|before| before.domain != domain) {
-            say(&Message::Domain(domain));
+            self.tell(&Message::Domain(domain));
         }
         Ok(())
     }
@@ -175,8 +185,18 @@ impl Survey {
     fn forget(&mut self, uuid: Uuid) {
         self.movers.remove(&uuid);
         if self.known.remove(&uuid).is_some() {
-            say(&Message::Gone(uuid));
+            self.tell(&Message::Gone(uuid));
         }
+    }
+
+    /// Whether anything was told since this was asked last.
+    pub(crate) fn has_told(&mut self) -> bool {
+        std::mem::take(&mut self.has_told)
+    }
+
+    fn tell(&mut self, message: &Message) {
+        say(message);
+        self.has_told = true;
     }
 
     /// What a call gave; nothing where only that call failed, as for a domain that has just gone.
@@ -189,16 +209,39 @@ impl Survey {
     }
 }
 
-/// virDomainState. Xen's domains are "blocked" or have no state while they wait for something.
-fn state(number: u64) -> State {
+/// virDomainState and its reason. Xen's domains are "blocked" or have no state while they wait
+/// for something.
+fn state(number: u64, reason: Option<u64>) -> State {
     match u32::try_from(number) {
         Ok(sys::VIR_DOMAIN_NOSTATE | sys::VIR_DOMAIN_RUNNING | sys::VIR_DOMAIN_BLOCKED) => {
             State::Running
         }
-        Ok(sys::VIR_DOMAIN_PAUSED) => State::Paused,
+        Ok(sys::VIR_DOMAIN_PAUSED) => match reason.map(u32::try_from) {
+            Some(Ok(
+                sys::VIR_DOMAIN_PAUSED_STARTING_UP
+                | sys::VIR_DOMAIN_PAUSED_MIGRATION
+                | sys::VIR_DOMAIN_PAUSED_POSTCOPY,
+            )) => State::Moving,
+            _ => State::Paused,
+        },
         Ok(sys::VIR_DOMAIN_PMSUSPENDED) => State::Asleep,
         Ok(sys::VIR_DOMAIN_SHUTDOWN) => State::ShuttingDown,
         Ok(sys::VIR_DOMAIN_CRASHED) => State::Crashed,
         _ => State::Off,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_that_is_being_started_or_moved_is_not_paused() {
+        let paused = |reason| state(u64::from(sys::VIR_DOMAIN_PAUSED), reason);
+        assert_eq!(paused(Some(u64::from(sys::VIR_DOMAIN_PAUSED_STARTING_UP))), State::Moving);
+        assert_eq!(paused(Some(u64::from(sys::VIR_DOMAIN_PAUSED_MIGRATION))), State::Moving);
+        assert_eq!(paused(Some(u64::from(sys::VIR_DOMAIN_PAUSED_USER))), State::Paused);
+        assert_eq!(paused(Some(u64::from(sys::VIR_DOMAIN_PAUSED_IOERROR))), State::Paused);
+        assert_eq!((paused(None), state(1, None)), (State::Paused, State::Running));
     }
 }

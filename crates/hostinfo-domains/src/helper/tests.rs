@@ -1,9 +1,9 @@
 use super::*;
 use crate::domain::State;
 use crate::limits::{LINE_MAX, RESTART_FIRST};
+use crate::process::programs;
 use crate::{Claim, Domain, Figures, to_line};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use std::time::Duration;
 
 const UUID: Uuid = Uuid::from_u128(7);
 
@@ -180,16 +180,7 @@ fn every_way_to_fail_is_told_in_words() {
         assert_eq!(outage(&helper), words);
         assert!(helper.process.is_none());
     }
-    let mut missing =
-        Helper::new(find_program(Path::new("/nonexistent/sbin/x")), Vec::new()).unwrap();
+    let mut missing = Helper::new(programs(Path::new("/nonexistent/sbin/x")), Vec::new()).unwrap();
     hear(&mut missing, Instant::now());
     assert_eq!(outage(&missing), "hostinfo-libvirt is not installed");
-}
-
-#[test]
-fn the_program_is_beside_the_daemon_or_in_its_prefix() {
-    assert_eq!(
-        find_program(Path::new("/usr/sbin/hostinfod")),
-        ["/usr/sbin/hostinfo-libvirt", "/usr/libexec/hostinfo/hostinfo-libvirt"].map(PathBuf::from)
-    );
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use hostinfo_domains::limits::DEADLINE;
 use hostinfo_domains::{Claim, Conflict, Guest, Helper, Snapshot, State};
 use hostinfo_tests::deadline::PATIENCE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -220,6 +221,30 @@ fn refused(snapshot: &Snapshot, socket: &str) -> Option<Conflict> {
         Claim::Refused(conflict) => Some(conflict.clone()),
         Claim::Named(_) | Claim::Unnamed => None,
     }
+}
+
+#[test]
+fn a_qemu_that_hangs_holds_up_the_others_once() -> Result<()> {
+    let libvirtd = Libvirtd::start()?;
+    for name in ["f", "g"] {
+        libvirtd.define(name, &format!("qemu-{name}"))?;
+        libvirtd.virsh(&["start", name])?;
+    }
+    let mut daemon = Daemon::start(&libvirtd)?;
+    daemon.is_up()?;
+    libvirtd.shell("kill -STOP $(cat /run/libvirt/qemu/f.pid)")?;
+    daemon.helper.refresh(None, Instant::now());
+    daemon.until("the deadline", |snapshot| snapshot.outage().map(|_| ()))?;
+    daemon.is_up()?;
+    let start = Instant::now();
+    daemon.helper.refresh(None, start);
+    let figures = daemon.figures("g")?;
+    assert!(figures.disks.iter().all(|disk| disk.read.ops.is_some()), "{figures:?}");
+    let figures = daemon.figures("f")?;
+    assert!(figures.disks.iter().all(|disk| disk.read.ops.is_none()), "{figures:?}");
+    assert_eq!(figures.block_job, None);
+    assert!(start.elapsed() < DEADLINE);
+    Ok(())
 }
 
 #[test]
