@@ -15,13 +15,18 @@ use crate::backoff::Backoff;
 use crate::board::Board;
 use crate::limits::DEADLINE;
 use crate::message::{Message, VERSION};
-use crate::presence::Presence;
+use crate::presence::{self, Presence};
 use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
 use crate::wanted::Wanted;
 
 /// Where libvirt's sockets are.
 const LIBVIRT: &str = "/run/libvirt";
+
+/// Whether this host's own libvirt is there, or can be started by whoever connects to it.
+pub fn is_there() -> bool {
+    presence::is_there(Path::new(LIBVIRT))
+}
 
 /// The helper as an event loop sees it: a descriptor that stays the same, and a time.
 ///
@@ -78,6 +83,13 @@ impl Helper {
             board: Board::default(),
             snapshot: Arc::new(Snapshot::down("libvirt was not asked yet")),
         })
+    }
+
+    /// Has it started when libvirt comes, without anybody asking.
+    pub fn await_libvirt(&mut self) {
+        self.presence = Presence::watch(Path::new(LIBVIRT)).filter(|presence| {
+            epoll::add(&self.poll, presence, EventData::new_u64(0), EventFlags::IN).is_ok()
+        });
     }
 
     /// What is known.
@@ -238,9 +250,7 @@ impl Helper {
         self.wanted = Wanted::default();
         self.board.clear(now);
         self.snapshot = Arc::new(Snapshot::down(why));
-        self.presence = Presence::watch(Path::new(LIBVIRT)).filter(|presence| {
-            epoll::add(&self.poll, presence, EventData::new_u64(0), EventFlags::IN).is_ok()
-        });
+        self.await_libvirt();
     }
 }
 

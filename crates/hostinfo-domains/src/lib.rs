@@ -22,7 +22,7 @@ mod whose;
 mod xml;
 
 pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic};
-pub use helper::Helper;
+pub use helper::{Helper, is_there};
 pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, cut, message, to_line};
 pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Snapshot};

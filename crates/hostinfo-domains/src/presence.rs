@@ -11,6 +11,12 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 /// What libvirt's read-only sockets end in: `libvirt-sock-ro`, `virtqemud-sock-ro`.
 const SOCKET: &[u8] = b"-sock-ro";
 
+/// Whether there is a socket of libvirt's in its `directory`.
+pub(crate) fn is_there(directory: &Path) -> bool {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).any(|name| name.as_bytes().ends_with(SOCKET))
+}
+
 /// A watch on libvirt's directory of sockets, or on the one above it where that is missing.
 #[derive(Debug)]
 pub(crate) struct Presence(OwnedFd);
@@ -68,7 +74,9 @@ mod tests {
         let presence = Presence::watch(&directory).unwrap();
         fs::write(directory.join("qemu"), "").unwrap();
         assert!(!presence.has_come(&directory));
+        assert!(!is_there(&directory));
         fs::write(directory.join("libvirt-sock-ro"), "").unwrap();
+        assert!(is_there(&directory));
         assert!(presence.has_come(&directory));
         assert!(!presence.has_come(&directory));
         fs::remove_dir_all(&directory).unwrap();

@@ -146,6 +146,7 @@ impl Server {
         if guest.grant.vhostmd_disk() {
             self.alarms.set(Alarm::Disk(port.guest), Some(now));
         }
+        self.desk.libvirt().look(now);
         port.connection = Some(Connection::new(fd, now));
         port.refusal = None;
         self.alarms.set(Alarm::Port(number), None);

@@ -9,6 +9,7 @@ use crate::connection::{Closed, Connection};
 use crate::dialect::Dialect;
 use crate::engine::Engine;
 use crate::guest::Guest;
+use crate::libvirt::Libvirt;
 use crate::settings::Flow;
 
 /// What all guests share: nothing in it is one guest's beyond its turn.
@@ -39,6 +40,11 @@ impl Desk {
     /// Takes over other bounds.
     pub(crate) fn set_flow(&mut self, flow: Flow) {
         self.flow = flow;
+    }
+
+    /// What libvirt knows.
+    pub(crate) fn libvirt(&mut self) -> &mut Libvirt {
+        &mut self.engine.libvirt
     }
 
     /// vhostmd's document for a guest, as it is now.

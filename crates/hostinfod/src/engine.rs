@@ -17,6 +17,7 @@ use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 use crate::dialect::Dialect;
 use crate::gather::gather;
 use crate::guest::Guest;
+use crate::libvirt::Libvirt;
 use crate::select::{Pick, permitted, select};
 use crate::sources::{NOT_YET, Sources};
 use crate::vhostmd;
@@ -24,6 +25,8 @@ use crate::vhostmd;
 /// Answers every guest.
 pub(crate) struct Engine {
     host: Host,
+    /// What libvirt knows.
+    pub(crate) libvirt: Libvirt,
     start: Instant,
     os_name: Option<String>,
 }
@@ -32,9 +35,15 @@ pub(crate) struct Engine {
 type Render = fn(&[Answer<'_>], &mut Reply);
 
 impl Engine {
-    /// Answers from `host`, which runs an `os_name`; its samples' grid begins at `start`.
-    pub(crate) fn new(host: Host, os_name: Option<String>, start: Instant) -> Self {
-        Self { host, start, os_name }
+    /// Answers from `host`, which runs an `os_name`, and from `libvirt`; the samples' grid begins
+    /// at `start`.
+    pub(crate) fn new(
+        host: Host,
+        libvirt: Libvirt,
+        os_name: Option<String>,
+        start: Instant,
+    ) -> Self {
+        Self { host, libvirt, start, os_name }
     }
 
     /// Fills `reply` with the answer to one line. It stays empty where the line is dropped in

@@ -14,6 +14,7 @@ mod flow;
 mod gather;
 mod guest;
 mod identity;
+mod libvirt;
 mod lock;
 mod logging;
 mod peer;

@@ -49,6 +49,8 @@ pub(crate) enum Alarm {
     Watch(usize),
     /// A guest's metrics disk is to be written.
     Disk(usize),
+    /// libvirt's helper is to be started, or did not answer in time.
+    Libvirt,
 }
 
 const STOP: u64 = 0;
@@ -56,7 +58,8 @@ const RELOAD: u64 = 1;
 const RULES: u64 = 2;
 const SOCKETS: u64 = 3;
 const VHOSTMD_SOCKETS: u64 = 4;
-const FIRST_PORT: u64 = 5;
+const LIBVIRT: u64 = 5;
+const FIRST_PORT: u64 = 6;
 
 /// The token of a port's connection.
 pub(crate) fn token(port: usize) -> u64 {
@@ -73,9 +76,11 @@ impl Server {
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect));
         self.plan_disks(Instant::now());
         self.alarms.set(Alarm::Watchdog, systemd::watchdog().map(|every| Instant::now() + every));
+        self.desk.libvirt().begin(Instant::now());
         systemd::ready();
         let mut ready = Vec::new();
         loop {
+            self.alarms.set(Alarm::Libvirt, self.desk.libvirt().next_deadline());
             self.poll.wait(self.alarms.next(), &mut ready).context("epoll")?;
             for event in &ready {
                 match event.token {
@@ -87,6 +92,7 @@ impl Server {
                     RULES => self.rules.take_changes(Instant::now()),
                     SOCKETS => self.take_news(Dialect::Hostinfo),
                     VHOSTMD_SOCKETS => self.take_news(Dialect::Vhostmd),
+                    LIBVIRT => self.libvirt_is_ready(Instant::now()),
                     _ => self.port_is_ready(event),
                 }
             }
@@ -98,13 +104,16 @@ impl Server {
         }
     }
 
-    fn watch_all(&self) -> io::Result<()> {
+    fn watch_all(&mut self) -> io::Result<()> {
         self.poll.add(&self.signals.stop, STOP, Interest::Read)?;
         self.poll.add(&self.signals.reload, RELOAD, Interest::Read)?;
         self.poll.add(self.rules.watcher(), RULES, Interest::Read)?;
         for (dialect, token) in [(Dialect::Hostinfo, SOCKETS), (Dialect::Vhostmd, VHOSTMD_SOCKETS)]
         {
             self.poll.add(self.directories.of(dialect).watcher(), token, Interest::Read)?;
+        }
+        if let Some(helper) = self.desk.libvirt().helper() {
+            self.poll.add(helper, LIBVIRT, Interest::Read)?;
         }
         Ok(())
     }
@@ -125,6 +134,7 @@ impl Server {
             Alarm::Port(port) => self.port_rings(port, now),
             Alarm::Watch(guest) => self.watch(guest, now),
             Alarm::Disk(guest) => self.write_disk(guest, now),
+            Alarm::Libvirt => self.libvirt_is_due(now),
         }
     }
 

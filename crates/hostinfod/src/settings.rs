@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) paths: Paths,
     /// What one guest may send and get.
     pub(crate) flow: Flow,
+    /// What is asked of libvirt.
+    pub(crate) libvirt: Libvirt,
     /// What is logged, and where.
     pub(crate) log: Log,
 }
@@ -108,6 +110,24 @@ impl Flow {
 /// A burst of 0 is no bound either: it would let nothing pass.
 fn bound(per_second: u32, burst: u32) -> Bound {
     Bound { per_second: if burst == 0 { 0 } else { per_second }, burst }
+}
+
+/// What is asked of libvirt.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Libvirt {
+    /// Whether anything is.
+    pub(crate) enabled: bool,
+    /// Which libvirt.
+    pub(crate) uri: String,
+    /// Whether a socket that no running domain names is refused.
+    pub(crate) required: bool,
+}
+
+impl Default for Libvirt {
+    fn default() -> Self {
+        Self { enabled: true, uri: "qemu:///system".into(), required: false }
+    }
 }
 
 /// What is logged, and where.

@@ -17,6 +17,7 @@ use crate::directories::Directories;
 use crate::disks::Disks;
 use crate::engine::Engine;
 use crate::identity::Identity;
+use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::poll::Poll;
 use crate::roster::Roster;
@@ -49,16 +50,18 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let Settings { paths, flow, log } = Settings::load(&args)?;
+    let Settings { paths, flow, libvirt, log } = Settings::load(&args)?;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     let rules = RulesFile::open(&paths.rules)?;
     let directories = Directories::open(&paths.socket_dir, args.pty)?;
     raise_file_limit();
     let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
+    let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
+    let engine = Engine::new(Host::new(paths.roots()), libvirt, os_name, Instant::now());
     let mut server = Server {
         identity: identity(&paths.state_dir())?,
-        desk: Desk::new(Engine::new(Host::new(paths.roots()), os_name, Instant::now()), flow),
+        desk: Desk::new(engine, flow),
         roster: Roster::default(),
         disks: Disks::beside(&paths.socket_dir),
         poll: Poll::new().context("epoll")?,

@@ -30,7 +30,10 @@ impl Scene {
         let name = Name::parse("qemu-a").unwrap();
         let grant = Rules::builtin().decide(name.whole());
         Self {
-            desk: Desk::new(Engine::new(Host::new(nowhere), None, now), Flow::default()),
+            desk: Desk::new(
+                Engine::new(Host::new(nowhere), Libvirt::none(), None, now),
+                Flow::default(),
+            ),
             guest: Guest::new(name, grant, String::new(), session),
             connection: Connection::new(OwnedFd::from(near_end), now),
             far_end,

@@ -31,7 +31,7 @@ impl Scene {
         let session = Session { id: "5e55".to_owned(), start };
         let guest = Guest::new(name, grant, "1d".to_owned(), session);
         Self {
-            engine: Engine::new(Host::new(roots), None, now),
+            engine: Engine::new(Host::new(roots), Libvirt::none(), None, now),
             guest,
             dialect: Dialect::Hostinfo,
             nonsense: 0,

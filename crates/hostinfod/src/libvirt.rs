@@ -1,0 +1,133 @@
+//! libvirt as the daemon has it: the helper that asks it, and what the log is told of it.
+//!
+//! On a host without libvirt there is nothing to it: nothing is started, nobody is woken.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hostinfo_domains::{Helper, Snapshot};
+
+use crate::server::Server;
+use crate::settings;
+
+/// What libvirt knows, and how it is asked.
+pub(crate) struct Libvirt {
+    helper: Option<Helper>,
+    /// It is this host's own, whose sockets are seen.
+    is_own: bool,
+    /// What the log was told last: whether it answers.
+    answers: Option<bool>,
+}
+
+impl Libvirt {
+    /// The helper is not started yet. There is none where the settings want none, or where its
+    /// program is not there.
+    ///
+    /// # Errors
+    /// Where there are no descriptors left.
+    pub(crate) fn new(settings: &settings::Libvirt, socket_dir: &Path) -> io::Result<Self> {
+        let own = std::env::current_exe().unwrap_or_default();
+        let programs = hostinfo_domains::programs(&own);
+        let is_installed = programs.iter().any(|program| program.is_file());
+        if settings.enabled && !is_installed {
+            tracing::debug!("libvirt is not asked: {} is not installed", hostinfo_domains::PROGRAM);
+        }
+        let helper = (settings.enabled && is_installed).then(|| {
+            let uri = settings.uri.as_ref();
+            let arguments =
+                ["--connect".as_ref(), uri, "--socket-dir".as_ref(), socket_dir.as_os_str()];
+            Helper::new(programs, arguments.map(std::ffi::OsStr::to_owned).into())
+        });
+        let is_own = settings.uri.ends_with("/system");
+        Ok(Self { helper: helper.transpose()?, is_own, answers: None })
+    }
+
+    /// The helper's descriptor.
+    pub(crate) fn helper(&self) -> Option<&Helper> {
+        self.helper.as_ref()
+    }
+
+    /// Everything that is known; `None` where libvirt does not answer, or there is none.
+    pub(crate) fn known(&self) -> Option<&Arc<Snapshot>> {
+        self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
+    }
+
+    /// Has the helper started where libvirt is there, or when it comes.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        if let Some(helper) = &mut self.helper {
+            helper.await_libvirt();
+        }
+        if let Some(helper) = self.worth_asking() {
+            helper.want(now);
+        }
+    }
+
+    /// Has libvirt looked at for domains that have come or gone.
+    pub(crate) fn look(&mut self, now: Instant) {
+        if let Some(helper) = self.worth_asking() {
+            helper.look(now);
+        }
+    }
+
+    /// When [`Server::libvirt_is_due`] is to be called.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.helper.as_ref().and_then(Helper::next_deadline)
+    }
+
+    /// The helper, unless asking it would only have it started for nothing.
+    fn worth_asking(&mut self) -> Option<&mut Helper> {
+        let is_up = self.known().is_some();
+        let may_be_there = is_up || !self.is_own || hostinfo_domains::is_there();
+        self.helper.as_mut().filter(|_| may_be_there)
+    }
+
+    /// Logs an outage, and its end, once. One of a libvirt that is not there at all is none.
+    fn log(&mut self) {
+        let Some(helper) = &self.helper else { return };
+        let outage = helper.snapshot().outage();
+        if self.answers == Some(outage.is_none()) {
+            return;
+        }
+        match outage {
+            None => tracing::info!("libvirt answers"),
+            Some(why) if self.answers.is_none() && self.is_own && !hostinfo_domains::is_there() => {
+                return tracing::debug!("no libvirt here: {why}");
+            }
+            Some(why) => tracing::warn!(
+                "{why}; what only libvirt knows is not told until it answers: see to libvirtd or \
+                 virtqemud, and that {} may connect to it",
+                hostinfo_domains::PROGRAM
+            ),
+        }
+        self.answers = Some(outage.is_none());
+    }
+}
+
+impl Server {
+    /// The helper has something to tell.
+    pub(crate) fn libvirt_is_ready(&mut self, now: Instant) {
+        self.with_libvirt(|helper| helper.on_ready(now));
+    }
+
+    /// The helper's time has come.
+    pub(crate) fn libvirt_is_due(&mut self, now: Instant) {
+        self.with_libvirt(|helper| helper.on_time(now));
+    }
+
+    fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool) {
+        let libvirt = self.desk.libvirt();
+        if libvirt.helper.as_mut().is_some_and(turn) {
+            libvirt.log();
+        }
+    }
+}
+
+#[cfg(test)]
+impl Libvirt {
+    /// A host that has none.
+    pub(crate) fn none() -> Self {
+        Self { helper: None, is_own: true, answers: None }
+    }
+}
