@@ -130,7 +130,13 @@ impl Server {
     fn connect(&mut self, number: usize, fd: OwnedFd, now: Instant) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let peer = Peer::of(&fd, &self.paths.proc_root);
+        let libvirt = self.desk.libvirt();
+        libvirt.look(now);
+        let standing = libvirt.standing(guest.name.whole());
         let added = guest.connected(peer, Session::begin).and_then(|is_another| {
+            if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
+                guest.stand(standing);
+            }
             if is_another {
                 let roots = self.paths.roots();
                 let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
@@ -146,7 +152,6 @@ impl Server {
         if guest.grant.vhostmd_disk() {
             self.alarms.set(Alarm::Disk(port.guest), Some(now));
         }
-        self.desk.libvirt().look(now);
         port.connection = Some(Connection::new(fd, now));
         port.refusal = None;
         self.alarms.set(Alarm::Port(number), None);
@@ -173,10 +178,13 @@ impl Server {
 
     pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> std::io::Result<usize> {
         let (rules, identity) = (&self.rules, &self.identity);
+        let libvirt = self.desk.libvirt();
         self.roster.guest(name, now, || {
             let grant = rules.rules().decide(name.whole());
             let host_id = identity.host_id(name.whole());
-            Ok(Guest::new(name.clone(), grant, host_id, Session::begin()?))
+            let mut guest = Guest::new(name.clone(), grant, host_id, Session::begin()?);
+            guest.stand(libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown()));
+            Ok(guest)
         })
     }
 

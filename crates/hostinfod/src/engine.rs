@@ -113,7 +113,7 @@ impl Engine {
 
     /// What the guest may ask, available or not.
     fn list(&mut self, names: Names<'_>, guest: &mut Guest, now: Instant, reply: &mut Reply) {
-        if !guest.grant.enabled() || permitted(&Scope::ALL, &guest.grant).next().is_none() {
+        if !guest.may_ask() || permitted(&Scope::ALL, &guest.grant).next().is_none() {
             return reply.refuse("list", &Refusal::NotPermitted);
         }
         let grant = Arc::clone(&guest.grant);
@@ -122,7 +122,7 @@ impl Engine {
 
     /// Whoever asks too soon gets the last document again: these clients know no 429.
     fn vhostmd(&mut self, dialect: Dialect, guest: &mut Guest, now: Instant, reply: &mut Reply) {
-        if dialect == Dialect::Hostinfo && !guest.grant.enabled() {
+        if dialect == Dialect::Hostinfo && !guest.may_ask() {
             return reply.line(Code::NotPermitted, BLOCKED);
         }
         if guest.wait(now).is_zero() {
@@ -137,6 +137,9 @@ impl Engine {
 
     /// vhostmd's document for a guest, as it is now.
     pub(crate) fn document(&mut self, guest: &mut Guest, now: Instant) -> String {
+        if !guest.may_ask() {
+            return EMPTY.to_owned();
+        }
         let os_name = self.os_name.clone();
         let grant = Arc::clone(&guest.grant);
         self.with_sources(guest, now, |sources| {
@@ -174,7 +177,7 @@ impl Engine {
         render: Render,
         reply: &mut Reply,
     ) {
-        if !guest.grant.enabled() {
+        if !guest.may_ask() {
             return reply.line(Code::NotPermitted, BLOCKED);
         }
         let picks = select(names.iter(), &guest.grant);

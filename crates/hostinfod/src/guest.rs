@@ -12,6 +12,7 @@ use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
 
 use crate::flow::{Bound, Bucket};
 use crate::peer::Peer;
+use crate::standing::Standing;
 
 /// A socket's name taken apart: `$driver-$name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,6 +81,8 @@ pub(crate) struct Guest {
     pub(crate) lines: Bucket,
     /// What is observed of it.
     pub(crate) observed: Observed,
+    /// What libvirt says of its socket.
+    pub(crate) standing: Standing,
     log: Bucket,
     left_out: u32,
     /// The process at the other end, once there was one; `None` in it where it is not known.
@@ -103,6 +106,7 @@ impl Guest {
             left_out: 0,
             peer: None,
             observed: Observed::default(),
+            standing: Standing::default(),
             document: None,
             last_answered: None,
         }
@@ -132,6 +136,11 @@ impl Guest {
             self.document = None;
         }
         self.grant = grant;
+    }
+
+    /// Whether it may ask at all.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.grant.enabled() && self.standing.may_ask()
     }
 
     /// How long until it may have a query answered; nothing where it may now.

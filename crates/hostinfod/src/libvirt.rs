@@ -11,12 +11,14 @@ use hostinfo_domains::{Helper, Snapshot};
 
 use crate::server::Server;
 use crate::settings;
+use crate::standing::Standing;
 
 /// What libvirt knows, and how it is asked.
 pub(crate) struct Libvirt {
     helper: Option<Helper>,
     /// It is this host's own, whose sockets are seen.
     is_own: bool,
+    required: bool,
     /// What the log was told last: whether it answers.
     answers: Option<bool>,
 }
@@ -41,7 +43,8 @@ impl Libvirt {
             Helper::new(programs, arguments.map(std::ffi::OsStr::to_owned).into())
         });
         let is_own = settings.uri.ends_with("/system");
-        Ok(Self { helper: helper.transpose()?, is_own, answers: None })
+        let (helper, required) = (helper.transpose()?, settings.required);
+        Ok(Self { helper, is_own, required, answers: None })
     }
 
     /// The helper's descriptor.
@@ -52,6 +55,16 @@ impl Libvirt {
     /// Everything that is known; `None` where libvirt does not answer, or there is none.
     pub(crate) fn known(&self) -> Option<&Arc<Snapshot>> {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
+    }
+
+    /// What is known of the socket of that name; `None` while libvirt does not answer.
+    pub(crate) fn standing(&self, socket: &str) -> Option<Standing> {
+        self.known().map(|snapshot| Standing::of(socket, snapshot, self.required))
+    }
+
+    /// What is to be taken for it where nothing is known.
+    pub(crate) fn unknown(&self) -> Standing {
+        Standing::unknown(self.required)
     }
 
     /// Has the helper started where libvirt is there, or when it comes.
@@ -108,18 +121,26 @@ impl Libvirt {
 impl Server {
     /// The helper has something to tell.
     pub(crate) fn libvirt_is_ready(&mut self, now: Instant) {
-        self.with_libvirt(|helper| helper.on_ready(now));
+        self.with_libvirt(|helper| helper.on_ready(now), now);
     }
 
     /// The helper's time has come.
     pub(crate) fn libvirt_is_due(&mut self, now: Instant) {
-        self.with_libvirt(|helper| helper.on_time(now));
+        self.with_libvirt(|helper| helper.on_time(now), now);
     }
 
-    fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool) {
+    fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, now: Instant) {
         let libvirt = self.desk.libvirt();
-        if libvirt.helper.as_mut().is_some_and(turn) {
-            libvirt.log();
+        let Some(helper) = &mut libvirt.helper else { return };
+        let before = Arc::clone(helper.snapshot());
+        if !turn(helper) {
+            return;
+        }
+        // Where no domain has changed but in its figures, it is the same one.
+        let is_same = std::ptr::eq(before.whose(), helper.snapshot().whose());
+        libvirt.log();
+        if !is_same {
+            self.find_out_who_is_who(now);
         }
     }
 }
@@ -128,6 +149,9 @@ impl Server {
 impl Libvirt {
     /// A host that has none.
     pub(crate) fn none() -> Self {
-        Self { helper: None, is_own: true, answers: None }
+        Self { helper: None, is_own: true, required: false, answers: None }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod examples;

@@ -31,6 +31,7 @@ mod signals;
 mod socket_dir;
 mod sockets;
 mod sources;
+mod standing;
 mod start;
 mod systemd;
 mod trail;

@@ -1,21 +1,18 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
 use hostinfo_catalog::StatId;
-use hostinfo_render::vhostmd::{EMPTY, Extra};
+use hostinfo_render::vhostmd::Extra;
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
 
 use crate::sources::Sources;
 
-/// The document for a guest; [`EMPTY`] where it may see nothing of it.
+/// The document for a guest that may ask.
 pub(crate) fn document(
     grant: &Grant,
     mut sources: Sources<'_, '_>,
     os_name: Option<&str>,
 ) -> String {
-    if !grant.enabled() {
-        return EMPTY.to_owned();
-    }
     let permits = |stat| grant.permits(stat, None);
     let wants_spare = permits(StatId::named("memory.cached"));
     let Spare { buffers, swap_cached } =

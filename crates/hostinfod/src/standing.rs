@@ -1,0 +1,100 @@
+//! Who is who: what libvirt says of a guest's socket, and whether the guest may ask at all.
+//!
+//! Found when a guest connects and when libvirt's domains change, never at a query. While libvirt
+//! does not answer, what was found holds for the process that it was found for.
+
+use std::time::Instant;
+
+use hostinfo_domains::{Claim, Snapshot, Uuid};
+
+use crate::guest::{Guest, Session};
+use crate::server::{Alarm, Server};
+
+/// To whom a guest's socket belongs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// No running domain names it: the guest is who the socket's name says.
+    #[default]
+    Unnamed,
+    /// To this domain, in this run of it.
+    Domain(Uuid, Option<u32>),
+    /// To whom it should not; why, for the administrator.
+    Refused(String),
+    /// It is not known, and has to be.
+    Awaited,
+}
+
+/// Why a socket that no domain names is refused.
+const REQUIRED: &str =
+    "no running domain of libvirt names this socket, and hostinfod.toml says required = true";
+
+impl Standing {
+    /// What libvirt says of the socket of that name. `required`: it has to be a domain's.
+    pub(crate) fn of(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
+        match snapshot.whose().of(socket) {
+            Claim::Named(uuid) => {
+                Self::Domain(uuid, snapshot.guest(uuid).and_then(|guest| guest.domain.id))
+            }
+            Claim::Refused(conflict) => Self::Refused(conflict.to_string()),
+            Claim::Unnamed if required => Self::Refused(REQUIRED.to_owned()),
+            Claim::Unnamed => Self::Unnamed,
+        }
+    }
+
+    /// What holds while libvirt does not answer.
+    pub(crate) fn unknown(required: bool) -> Self {
+        if required { Self::Awaited } else { Self::Unnamed }
+    }
+
+    /// Whether the guest may ask, as far as this goes.
+    pub(crate) fn may_ask(&self) -> bool {
+        matches!(self, Self::Unnamed | Self::Domain(..))
+    }
+}
+
+impl Guest {
+    /// Takes over what was found. True where that is another thing than before.
+    pub(crate) fn stand(&mut self, standing: Standing) -> bool {
+        if self.standing == standing {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.standing, standing);
+        match &self.standing {
+            Standing::Refused(why) => {
+                tracing::warn!(guest = self.name.whole(), "may not ask: {why}");
+            }
+            Standing::Unnamed | Standing::Domain(..) if matches!(before, Standing::Refused(_)) => {
+                tracing::info!(guest = self.name.whole(), "may ask again");
+            }
+            Standing::Domain(..) if matches!(before, Standing::Domain(..)) => self.begin_anew(),
+            Standing::Unnamed | Standing::Domain(..) | Standing::Awaited => {}
+        }
+        // Nothing that was made before is given out.
+        self.document = None;
+        true
+    }
+
+    /// The process is the same, and runs another guest: one that was restored.
+    fn begin_anew(&mut self) {
+        match Session::begin() {
+            Ok(session) => self.session = session,
+            Err(error) => tracing::error!(guest = self.name.whole(), "no new session: {error}"),
+        }
+    }
+}
+
+impl Server {
+    /// Takes over what libvirt says now of everybody's socket.
+    pub(crate) fn find_out_who_is_who(&mut self, now: Instant) {
+        let libvirt = self.desk.libvirt();
+        for (number, guest) in &mut self.roster.guests {
+            let Some(standing) = libvirt.standing(guest.name.whole()) else { return };
+            if guest.stand(standing) && guest.grant.vhostmd_disk() {
+                self.alarms.set(Alarm::Disk(number), Some(now));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
