@@ -1,9 +1,11 @@
 //! Where each statistic comes from.
 
 mod host;
+mod libvirt;
 mod vmm;
 
 pub use host::*;
+pub use libvirt::*;
 pub use vmm::*;
 
 /// A statistic's source, as fine as the figure. Those who read sources match this without a
@@ -16,6 +18,8 @@ pub enum Source {
     Host(Host),
     /// What a host's kernel tells of the guest's virtual machine monitor.
     Vmm(Vmm),
+    /// What libvirt tells, where there is one.
+    Libvirt(Libvirt),
     /// What the samples of the last minute say of the guest and its host.
     Verdict(Resource),
     /// Named here so that rules can speak of it; nothing reads it yet.
@@ -52,6 +56,7 @@ impl Source {
             Self::Own(own) => own.origin(),
             Self::Host(host) => host.origin(),
             Self::Vmm(vmm) => vmm.origin(),
+            Self::Libvirt(libvirt) => libvirt.origin(),
             Self::Verdict(_) => "the host's and the guest's figures of the last minute",
             Self::NotYet => "not read by this version",
         }

@@ -14,8 +14,8 @@ pub struct Absent {
 }
 
 impl Absent {
-    /// A ratio has no sample yet that is old enough to compare with.
-    pub(crate) const AGAIN: Self = Self::plain("ask again in 1 s");
+    /// There is no sample yet, or a ratio has none that is old enough to compare with.
+    pub const AGAIN: Self = Self::plain("ask again in 1 s");
 
     /// A file that every Linux has is not there.
     pub(crate) const NO_PROC: Self =
@@ -26,7 +26,7 @@ impl Absent {
     }
 
     /// There is nothing to mend.
-    pub(crate) const fn plain(reason: &'static str) -> Self {
+    pub const fn plain(reason: &'static str) -> Self {
         Self { reason: Cow::Borrowed(reason), remedy: None }
     }
 

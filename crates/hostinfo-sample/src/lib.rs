@@ -40,5 +40,6 @@ pub use host::Host;
 pub use meminfo::Spare;
 pub use moment::Moment;
 pub use root::Roots;
+pub use tally::gain;
 pub use units::Units;
 pub use vmm::Vmm;

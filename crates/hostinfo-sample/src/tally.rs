@@ -117,7 +117,7 @@ impl<const N: usize> Tally<N> {
 /// What a counter gained from `last` to `now`. One that restarted, or went over its 32 bits, is
 /// far below its last value and counts from zero; one that is a little below it was added up
 /// from parts while they changed, and to count it from zero would double the sum.
-fn gain(last: u64, now: u64) -> u64 {
+pub fn gain(last: u64, now: u64) -> u64 {
     if now >= last {
         now - last
     } else if now < last / 2 {

@@ -140,7 +140,7 @@ impl Server {
             if is_another {
                 let roots = self.paths.roots();
                 let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
-                guest.observed = Observed { vmm, watch: None };
+                guest.observed = Observed { vmm, ..Observed::default() };
             }
             self.poll.add(&fd, token(number), Interest::Read)
         });

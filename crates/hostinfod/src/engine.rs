@@ -19,7 +19,7 @@ use crate::gather::gather;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
 use crate::select::{Pick, permitted, select};
-use crate::sources::{NOT_YET, Sources};
+use crate::sources::Sources;
 use crate::vhostmd;
 
 /// Answers every guest.
@@ -164,7 +164,8 @@ impl Engine {
     ) -> T {
         let at = Moment::new(now.saturating_duration_since(self.start));
         let mut observed = std::mem::take(&mut guest.observed);
-        let result = then(Sources::new(guest, &mut self.host, &mut observed, now, at));
+        let result =
+            then(Sources::new(guest, &mut self.host, &mut self.libvirt, &mut observed, now, at));
         guest.observed = observed;
         result
     }
@@ -207,7 +208,7 @@ fn list(names: Names<'_>, grant: &Grant, mut sources: Sources<'_, '_>, reply: &m
             Pick::Group(name, scope) => {
                 let members = sources.members(&scope);
                 if members.is_empty() {
-                    reply.refuse(&name, &Refusal::Unavailable(NOT_YET.into()));
+                    reply.refuse(&name, &sources.why_empty(&scope));
                 }
                 members
             }

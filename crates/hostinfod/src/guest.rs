@@ -11,6 +11,7 @@ use hostinfo_verdict::Watch;
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
 
 use crate::flow::{Bound, Bucket};
+use crate::history::History;
 use crate::peer::Peer;
 use crate::standing::Standing;
 
@@ -63,6 +64,8 @@ pub(crate) struct Observed {
     pub(crate) vmm: Option<Box<Vmm>>,
     /// The samples that verdicts are made of, while it asks for verdicts.
     pub(crate) watch: Option<Watch>,
+    /// What libvirt told of it so far.
+    pub(crate) history: History,
 }
 
 /// A guest.

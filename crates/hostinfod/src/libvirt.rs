@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_domains::{Helper, Snapshot};
+use hostinfo_domains::{Helper, Snapshot, Uuid};
 
 use crate::server::Server;
 use crate::settings;
@@ -81,6 +81,13 @@ impl Libvirt {
     pub(crate) fn look(&mut self, now: Instant) {
         if let Some(helper) = self.worth_asking() {
             helper.look(now);
+        }
+    }
+
+    /// Has a domain's figures asked for.
+    pub(crate) fn refresh(&mut self, domain: Uuid, now: Instant) {
+        if let Some(helper) = self.worth_asking() {
+            helper.refresh(Some(domain), now);
         }
     }
 

@@ -13,6 +13,7 @@ mod file_error;
 mod flow;
 mod gather;
 mod guest;
+mod history;
 mod identity;
 mod libvirt;
 mod lock;

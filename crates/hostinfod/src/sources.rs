@@ -1,5 +1,7 @@
 //! Where a reply's values come from: the one place that knows every source.
 
+mod libvirt;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_catalog::source::{Host as HostSource, Own, Resource, Source, Vmm as VmmSource};
@@ -10,10 +12,12 @@ use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
 use crate::guest::{Guest, Observed};
+use crate::libvirt::Libvirt;
 use crate::select::{Pick, permitted};
+use crate::standing::Standing;
 
 /// Behind 503, for what the catalog names and nothing reads.
-pub(crate) const NOT_YET: &str = "not told by this version of hostinfod";
+const NOT_YET: &str = "not told by this version of hostinfod";
 
 /// Behind 503, where a reply has no ratio that speaks of a time.
 const NO_WINDOW: &str = "nothing in this reply speaks of a time";
@@ -22,6 +26,7 @@ const NO_WINDOW: &str = "nothing in this reply speaks of a time";
 pub(crate) struct Sources<'a, 's> {
     guest: &'a Guest,
     host: &'s mut Host,
+    libvirt: &'s mut Libvirt,
     observed: &'s mut Observed,
     now: Instant,
     at: Moment,
@@ -34,6 +39,8 @@ pub(crate) struct Sources<'a, 's> {
 #[derive(Default)]
 struct Extent {
     sampled: bool,
+    /// Of what is told by somebody who is not asked at once.
+    age: Duration,
     window: Option<Duration>,
 }
 
@@ -43,11 +50,12 @@ impl<'a, 's> Sources<'a, 's> {
     pub(crate) fn new(
         guest: &'a Guest,
         host: &'s mut Host,
+        libvirt: &'s mut Libvirt,
         observed: &'s mut Observed,
         now: Instant,
         at: Moment,
     ) -> Self {
-        Self { guest, host, observed, now, at, by_guest: false, extent: Extent::default() }
+        Self { guest, host, libvirt, observed, now, at, by_guest: false, extent: Extent::default() }
     }
 
     /// Has to come before any value of a reply with ratios, or with what tells of the others.
@@ -71,6 +79,13 @@ impl<'a, 's> Sources<'a, 's> {
             let is_sampled = match source {
                 Source::Host(what) => self.of_host(what).is_ok(),
                 Source::Vmm(what) => self.of_vmm(what, None).is_ok(),
+                Source::Libvirt(what) => {
+                    if let Some((age, window)) = self.told_extent(what) {
+                        self.extent.age = self.extent.age.max(age);
+                        self.extent.window = self.extent.window.or(window);
+                    }
+                    false
+                }
                 Source::Own(_) | Source::Verdict(_) | Source::NotYet => false,
             };
             self.extent.sampled |= is_sampled;
@@ -96,6 +111,11 @@ impl<'a, 's> Sources<'a, 's> {
         let result = match source {
             Source::Own(own) => return self.own(own),
             Source::Host(what) => self.of_host(what),
+            Source::Libvirt(what) => return self.of_libvirt(stat, what, instance),
+            Source::Vmm(VmmSource::Vcpus) => match self.told_vcpus() {
+                Some(told) => Ok(told),
+                None => self.of_vmm(VmmSource::Vcpus, None),
+            },
             Source::Vmm(what) => {
                 let instances = self.instances(stat);
                 if instance.is_some_and(|instance| !has(&instances, instance)) {
@@ -127,7 +147,14 @@ impl<'a, 's> Sources<'a, 's> {
                 }
             }
         }
-        result.unwrap_or(Err(Refusal::Unavailable(NOT_YET.into())))
+        result.unwrap_or_else(|| Err(self.why_empty(scope)))
+    }
+
+    /// Why there is nothing in a scope: none of its rows has an instance.
+    pub(crate) fn why_empty(&mut self, scope: &Scope) -> Refusal {
+        let first = permitted(scope, &self.guest.grant).next();
+        let why = first.and_then(|stat| self.value(stat, scope.instance()).err());
+        why.unwrap_or(Refusal::Unavailable(NOT_YET.into()))
     }
 
     /// What the guest may see of a scope: each row, of each instance that there is.
@@ -152,6 +179,7 @@ impl<'a, 's> Sources<'a, 's> {
             (Source::Vmm(VmmSource::OneVcpuTime | VmmSource::OneVcpuDelay), Some(vmm)) => {
                 vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
             }
+            (Source::Libvirt(what), _) => self.devices(what),
             _ => Vec::new(),
         }
     }
@@ -194,6 +222,14 @@ impl<'a, 's> Sources<'a, 's> {
         Ok(Value::text(verdict.to_string()))
     }
 
+    /// libvirt's number for this run of the guest.
+    pub(crate) fn domain_id(&self) -> Option<u32> {
+        match self.guest.standing {
+            Standing::Domain(_, run) => run,
+            Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
+        }
+    }
+
     /// What vhostmd's sums need beside statistics.
     pub(crate) fn spare_memory(&mut self) -> Spare {
         self.host.spare_memory(self.at)
@@ -201,7 +237,10 @@ impl<'a, 's> Sources<'a, 's> {
 
     /// A sample for verdicts, of whatever the host knows.
     pub(crate) fn sample(&mut self) -> Sample {
-        Sample::take([], |stat, instance| self.value(stat, instance).ok())
+        let disks = self.disks();
+        Sample::take(disks.iter().map(String::as_str), |stat, instance| {
+            self.value(stat, instance).ok()
+        })
     }
 
     fn own(&self, own: Own) -> Result<Value<'a>, Refusal> {
@@ -211,8 +250,10 @@ impl<'a, 's> Sources<'a, 's> {
             Own::SessionStart => since_1970(guest.session.start),
             Own::Time => since_1970(SystemTime::now()),
             // Whether the sample was there already would show that another had asked.
-            Own::SampleAge if self.extent.sampled => Value::seconds(SAMPLE_GRID),
-            Own::SampleAge => Value::Whole(0),
+            Own::SampleAge if self.extent.sampled => {
+                Value::seconds(SAMPLE_GRID.max(self.extent.age))
+            }
+            Own::SampleAge => Value::seconds(self.extent.age),
             Own::Window => {
                 let window = self.extent.window;
                 Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)

@@ -8,6 +8,7 @@ use std::time::Instant;
 use hostinfo_domains::{Claim, Snapshot, Uuid};
 
 use crate::guest::{Guest, Session};
+use crate::history::History;
 use crate::server::{Alarm, Server};
 
 /// To whom a guest's socket belongs.
@@ -77,7 +78,10 @@ impl Guest {
     /// The process is the same, and runs another guest: one that was restored.
     fn begin_anew(&mut self) {
         match Session::begin() {
-            Ok(session) => self.session = session,
+            Ok(session) => {
+                self.session = session;
+                self.observed.history = History::default();
+            }
             Err(error) => tracing::error!(guest = self.name.whole(), "no new session: {error}"),
         }
     }

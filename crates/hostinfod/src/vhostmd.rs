@@ -17,7 +17,7 @@ pub(crate) fn document(
     let wants_spare = permits(StatId::named("memory.cached"));
     let Spare { buffers, swap_cached } =
         if wants_spare { sources.spare_memory() } else { Spare::default() };
-    let extra = Extra { os_name, buffers, swap_cached, domain_id: None };
+    let extra = Extra { os_name, buffers, swap_cached, domain_id: sources.domain_id() };
     let value = |stat| sources.value(stat, None).ok();
     hostinfo_render::vhostmd::document(permits, value, &extra, &[])
 }

@@ -49,7 +49,9 @@ impl Vmm {
     /// In the words of the kernel's file.
     pub(super) fn origin(self) -> &'static str {
         match self {
-            Self::Vcpus => "/proc/PID/task/*/comm, vCPU threads",
+            Self::Vcpus => {
+                "libvirt, the domain's vcpu; without it /proc/PID/task/*/comm, vCPU threads"
+            }
             Self::VcpuTime | Self::OneVcpuTime => {
                 "/proc/PID/task/*/schedstat, field 1, vCPU threads"
             }

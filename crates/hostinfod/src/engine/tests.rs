@@ -1,3 +1,5 @@
+mod libvirt;
+
 use super::*;
 
 use std::fs;

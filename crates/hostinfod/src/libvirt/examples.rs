@@ -1,7 +1,7 @@
 //! A libvirt that has told all that it ever will.
 
 use super::*;
-use hostinfo_domains::{Domain, Message, State, Uuid, VERSION, to_line};
+use hostinfo_domains::{Domain, Figures, Message, State, Uuid, VERSION, to_line};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 pub(crate) const UUID: Uuid = Uuid::from_u128(7);
@@ -25,6 +25,11 @@ pub(crate) fn domain(name: &str) -> Domain {
 pub(crate) fn libvirt(domains: &[Domain], required: bool) -> Libvirt {
     let told = domains.iter().map(|domain| Message::Domain(domain.clone()));
     telling(told.collect(), required)
+}
+
+/// One that knows the domain `a` with these figures.
+pub(crate) fn with_figures(figures: Figures) -> Libvirt {
+    telling(vec![Message::Domain(domain("a")), Message::Figures(UUID, figures)], false)
 }
 
 fn telling(told: Vec<Message>, required: bool) -> Libvirt {

@@ -1,0 +1,151 @@
+//! What libvirt told of a guest over time: counters that do not fall, and how fast its disks are.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use hostinfo_catalog::StatId;
+use hostinfo_domains::Disk;
+use hostinfo_sample::{Absent, gain};
+use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
+
+/// What is kept of one session of a guest.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    counters: HashMap<(StatId, String), Counter>,
+    /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
+    looks: VecDeque<Look>,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    sum: u64,
+    last: u64,
+}
+
+/// What all disks had completed at one time.
+#[derive(Debug)]
+struct Look {
+    at: Instant,
+    disks: Vec<Completed>,
+}
+
+#[derive(Debug)]
+struct Completed {
+    dev: String,
+    ops: u64,
+    nanos: u64,
+}
+
+impl History {
+    /// A counter that stands at `now`, as it is told: one of a device that was taken out and put
+    /// in again counts on.
+    pub(crate) fn count(&mut self, stat: StatId, instance: Option<&str>, now: u64) -> u64 {
+        let key = (stat, instance.unwrap_or_default().to_owned());
+        let counter = self.counters.entry(key).or_default();
+        counter.sum = counter.sum.saturating_add(gain(counter.last, now));
+        counter.last = now;
+        counter.sum
+    }
+
+    /// Notes the disks' figures that were told `at` that time.
+    pub(crate) fn look(&mut self, disks: &[Disk], at: Instant) {
+        if self.looks.back().is_some_and(|last| at < last.at + SAMPLE_GRID) {
+            return;
+        }
+        let is_old_enough = |look: &Look| look.at + WINDOW_MIN <= at;
+        while self.looks.get(1).is_some_and(is_old_enough) {
+            self.looks.pop_front();
+        }
+        self.looks.push_back(Look { at, disks: disks.iter().map(completed).collect() });
+    }
+
+    /// The time that a latency speaks of.
+    pub(crate) fn window(&self) -> Option<Duration> {
+        let (before, now) = self.pair()?;
+        Some(now.at.saturating_duration_since(before.at))
+    }
+
+    /// The mean time of an operation on a disk between the last look and one that is old enough.
+    ///
+    /// # Errors
+    /// There was no such look yet, or nothing was completed.
+    pub(crate) fn latency(&self, dev: &str) -> Result<Duration, Absent> {
+        let (before, now) = self.pair().ok_or(Absent::AGAIN)?;
+        let (before, now) =
+            (before.of(dev).ok_or(Absent::AGAIN)?, now.of(dev).ok_or(Absent::AGAIN)?);
+        let nanos = now.nanos.saturating_sub(before.nanos);
+        let mean = nanos.checked_div(now.ops.saturating_sub(before.ops));
+        mean.map(Duration::from_nanos).ok_or(IDLE)
+    }
+
+    fn pair(&self) -> Option<(&Look, &Look)> {
+        let now = self.looks.back()?;
+        let mut before = self.looks.iter().rev();
+        Some((before.find(|look| look.at + WINDOW_MIN <= now.at)?, now))
+    }
+}
+
+const IDLE: Absent = Absent::plain("no operation was completed since the host looked before");
+
+impl Look {
+    fn of(&self, dev: &str) -> Option<&Completed> {
+        self.disks.iter().find(|disk| disk.dev == dev)
+    }
+}
+
+fn completed(disk: &Disk) -> Completed {
+    let all = [disk.read, disk.write, disk.flush];
+    let sum = |parts: [Option<u64>; 3]| parts.into_iter().flatten().fold(0, u64::saturating_add);
+    Completed {
+        dev: disk.dev.clone(),
+        ops: sum(all.map(|io| io.ops)),
+        nanos: sum(all.map(|io| io.nanos)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostinfo_domains::Io;
+
+    const READS: StatId = StatId::named("vm.disk.DEV.read.ops");
+
+    fn disk(ops: u64, millis: u64) -> Disk {
+        let io = Io { bytes: None, ops: Some(ops), nanos: Some(millis * 1_000_000) };
+        Disk { dev: "vda".to_owned(), read: io, ..Disk::default() }
+    }
+
+    #[test]
+    fn a_disk_that_is_taken_out_and_put_in_again_counts_on() {
+        let mut history = History::default();
+        let told: Vec<u64> =
+            [70, 100, 4, 6].iter().map(|now| history.count(READS, Some("vda"), *now)).collect();
+        assert_eq!(told, [70, 100, 104, 106]);
+        assert_eq!(history.count(READS, Some("vdb"), 1), 1);
+    }
+
+    #[test]
+    fn the_latency_is_that_since_a_look_that_is_at_least_a_second_old() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        assert_eq!(history.latency("vda"), Err(Absent::AGAIN));
+        history.look(&[disk(10, 100)], at(0));
+        history.look(&[disk(20, 300)], at(900));
+        assert_eq!(history.latency("vda"), Err(Absent::AGAIN));
+        history.look(&[disk(30, 600)], at(1900));
+        assert_eq!(history.latency("vda"), Ok(Duration::from_millis(30)));
+        assert_eq!(history.window(), Some(Duration::from_secs(1)));
+        history.look(&[disk(30, 600)], at(5000));
+        assert_eq!(history.latency("vda"), Err(IDLE));
+        assert_eq!(history.latency("vdb"), Err(Absent::AGAIN));
+    }
+
+    #[test]
+    fn few_looks_are_kept_however_often_somebody_looks() {
+        let (mut history, start) = (History::default(), Instant::now());
+        for millis in 0..20_000 {
+            history.look(&[disk(1, 1)], start + Duration::from_millis(millis));
+        }
+        assert!(history.looks.len() <= 12, "{}", history.looks.len());
+    }
+}

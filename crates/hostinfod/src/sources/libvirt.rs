@@ -1,0 +1,256 @@
+//! What libvirt told of a guest, as statistics.
+//!
+//! A query is never held up by libvirt: it is answered with the newest figures that were told,
+//! and has newer ones asked for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hostinfo_catalog::StatId;
+use hostinfo_catalog::source::{
+    Amount, Direction, Host as HostSource, Libvirt as Source, Limit, Operation, Topology, Traffic,
+};
+use hostinfo_domains::{Disk, Figures, Guest as Domain, Net};
+use hostinfo_sample::Absent;
+use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
+use hostinfo_wire::{Refusal, Value, name};
+
+use super::Sources;
+use crate::history::History;
+use crate::standing::Standing;
+
+/// A guest's figures are asked for once in this time at the most: they cost libvirt and the
+/// guest's QEMU some milliseconds of a CPU.
+const REFRESH: Duration = WINDOW_MIN;
+
+/// Older figures are not told. Who asks once a minute, as monitoring does, is told those that the
+/// query before has had asked for; who asks less often is asked to ask again.
+const FRESH: Duration = Duration::from_secs(75);
+
+const GONE: Absent = Absent::plain("libvirt does not answer on this host");
+const NO_DOMAIN: Absent = Absent::plain("this guest is no domain of libvirt");
+const NONE: Absent = Absent::plain("this guest has none");
+const UNTOLD: Absent = Absent::plain("libvirt does not tell this of this guest");
+
+impl Sources<'_, '_> {
+    /// The value of a statistic that libvirt tells.
+    pub(super) fn of_libvirt(
+        &mut self,
+        stat: StatId,
+        what: Source,
+        instance: Option<&str>,
+    ) -> Result<Value<'static>, Refusal> {
+        let value = match what {
+            Source::HypervisorVersion | Source::GuestsRunning | Source::Overcommit => {
+                self.of_all(what)
+            }
+            Source::Uuid => self.domain().map(|told| Value::text(told.domain.uuid.to_string())),
+            Source::VcpusMax => self.domain().map(|told| Value::Whole(told.domain.vcpus_max)),
+            Source::Paused => self.paused(stat),
+            Source::Migrating => {
+                // Its start is no event: it is seen when figures are told.
+                let seen = self.with_figures(|_, _| ());
+                seen.and_then(|()| self.domain()).map(|told| Value::truth(told.domain.migrating))
+            }
+            Source::BlockJob => self.figure(|told| told.block_job.map(Value::truth)),
+            Source::MemoryCurrent => self.figure(|told| told.memory_current.map(Value::Whole)),
+            Source::MemoryMaximum => self.figure(|told| told.memory_maximum.map(Value::Whole)),
+            Source::Disk(..) | Source::DiskLimit(_) | Source::DiskLatency => {
+                return self.of_disk(stat, what, instance);
+            }
+            Source::Net(direction, traffic) => {
+                return self.of_net(stat, direction, traffic, instance);
+            }
+        };
+        value.map_err(unavailable)
+    }
+
+    /// vCPUs that are online, where libvirt knows the guest.
+    pub(super) fn told_vcpus(&self) -> Option<Value<'static>> {
+        self.domain().ok().map(|told| Value::Whole(told.domain.vcpus))
+    }
+
+    /// The names of the guest's disks.
+    pub(super) fn disks(&mut self) -> Vec<String> {
+        self.devices(Source::DiskLatency)
+    }
+
+    /// The names of the guest's disks, or the numbers of its interfaces.
+    pub(super) fn devices(&mut self, what: Source) -> Vec<String> {
+        let devices = self.with_figures(|told, _| match what {
+            Source::Disk(..) | Source::DiskLimit(_) | Source::DiskLatency => {
+                let names = told.disks.iter().map(|disk| disk.dev.as_str());
+                names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
+            }
+            Source::Net(..) => told.nets.iter().map(|net| net.number.to_string()).collect(),
+            _ => Vec::new(),
+        });
+        devices.unwrap_or_default()
+    }
+
+    /// The age of what a statistic is told from, and the time that it speaks of, if any.
+    pub(super) fn told_extent(&mut self, what: Source) -> Option<(Duration, Option<Duration>)> {
+        match what {
+            Source::HypervisorVersion
+            | Source::GuestsRunning
+            | Source::Overcommit
+            | Source::Uuid
+            | Source::VcpusMax
+            | Source::Paused => return None,
+            Source::MemoryCurrent
+            | Source::MemoryMaximum
+            | Source::Migrating
+            | Source::BlockJob
+            | Source::Disk(..)
+            | Source::DiskLimit(_)
+            | Source::DiskLatency
+            | Source::Net(..) => {}
+        }
+        self.with_figures(|_, _| ()).ok()?;
+        let (_, at) = self.domain().ok()?.figures.as_ref()?;
+        let steps = self.now.saturating_duration_since(*at).as_nanos().div_ceil(GRID);
+        let age = SAMPLE_GRID.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
+        let window = self.observed.history.window().filter(|_| what == Source::DiskLatency);
+        Some((age, window))
+    }
+
+    fn of_all(&mut self, what: Source) -> Result<Value<'static>, Absent> {
+        let known = Arc::clone(self.libvirt.known().ok_or(GONE)?);
+        match what {
+            Source::HypervisorVersion => {
+                let told = known.hypervisor().ok_or(Absent::AGAIN)?;
+                Ok(Value::text(told.version.clone()))
+            }
+            Source::Overcommit => {
+                let cpus = self.host.value(HostSource::Topology(Topology::Online), self.at)?;
+                let Value::Whole(cpus @ 1..) = cpus else { return Err(UNTOLD) };
+                let millionths = u128::from(known.vcpus()) * 1_000_000 / u128::from(cpus);
+                Ok(Value::Micro(i64::try_from(millionths).unwrap_or(i64::MAX)))
+            }
+            _ => Ok(Value::Whole(known.running())),
+        }
+    }
+
+    fn of_disk(
+        &mut self,
+        stat: StatId,
+        what: Source,
+        dev: Option<&str>,
+    ) -> Result<Value<'static>, Refusal> {
+        let told = self.with_figures(|told, history| {
+            let disk = told.disks.iter().find(|disk| Some(disk.dev.as_str()) == dev);
+            let disk = disk.ok_or_else(|| no_such(dev))?;
+            let value = match what {
+                Source::DiskLimit(Limit::Bytes) => disk.limit_bytes.map(Value::Whole),
+                Source::DiskLimit(Limit::Ops) => disk.limit_ops.map(Value::Whole),
+                Source::Disk(operation, amount) => done(disk, operation, amount).map(|now| {
+                    let sum = history.count(stat, dev, now);
+                    if amount == Amount::Seconds { nanos(sum) } else { Value::Whole(sum) }
+                }),
+                _ => {
+                    let latency = history.latency(&disk.dev);
+                    return latency.map(Value::seconds).map_err(unavailable);
+                }
+            };
+            value.ok_or_else(|| unavailable(UNTOLD))
+        });
+        told.map_err(unavailable)?
+    }
+
+    fn of_net(
+        &mut self,
+        stat: StatId,
+        direction: Direction,
+        traffic: Traffic,
+        number: Option<&str>,
+    ) -> Result<Value<'static>, Refusal> {
+        let wanted = number.and_then(|number| number.parse().ok());
+        let told = self.with_figures(|told, history| {
+            let net = told.nets.iter().find(|net| Some(net.number) == wanted);
+            let now = carried(net.ok_or_else(|| no_such(number))?, direction, traffic);
+            let now = now.ok_or_else(|| unavailable(UNTOLD))?;
+            Ok(Value::Whole(history.count(stat, number, now)))
+        });
+        told.map_err(unavailable)?
+    }
+
+    fn paused(&mut self, stat: StatId) -> Result<Value<'static>, Absent> {
+        let paused = self.domain()?.paused(self.now).as_nanos();
+        let paused = u64::try_from(paused).unwrap_or(u64::MAX);
+        Ok(nanos(self.observed.history.count(stat, None, paused)))
+    }
+
+    fn figure(
+        &mut self,
+        pick: impl FnOnce(&Figures) -> Option<Value<'static>>,
+    ) -> Result<Value<'static>, Absent> {
+        self.with_figures(|told, _| pick(told))?.ok_or(UNTOLD)
+    }
+
+    /// What libvirt knows of the guest.
+    fn domain(&self) -> Result<&Arc<Domain>, Absent> {
+        let known = self.libvirt.known().ok_or(GONE)?;
+        match &self.guest.standing {
+            Standing::Domain(uuid, _) => known.guest(*uuid).ok_or(NO_DOMAIN),
+            Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => Err(NO_DOMAIN),
+        }
+    }
+
+    /// Picks from the newest figures; newer ones are asked for.
+    fn with_figures<T>(
+        &mut self,
+        pick: impl FnOnce(&Figures, &mut History) -> T,
+    ) -> Result<T, Absent> {
+        let told = Arc::clone(self.domain()?);
+        let age = |at: Instant| self.now.saturating_duration_since(at);
+        let is_old = |at: Instant| age(at) >= REFRESH;
+        let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
+        if fresh.is_none_or(|(_, at)| is_old(*at)) {
+            self.libvirt.refresh(told.domain.uuid, self.now);
+        }
+        let (figures, at) = fresh.ok_or(Absent::AGAIN)?;
+        self.observed.history.look(&figures.disks, *at);
+        Ok(pick(figures, &mut self.observed.history))
+    }
+}
+
+const GRID: u128 = SAMPLE_GRID.as_nanos();
+
+fn done(disk: &Disk, operation: Operation, amount: Amount) -> Option<u64> {
+    let io = match operation {
+        Operation::Read => disk.read,
+        Operation::Write => disk.write,
+        Operation::Flush => disk.flush,
+    };
+    match amount {
+        Amount::Bytes => io.bytes,
+        Amount::Ops => io.ops,
+        Amount::Seconds => io.nanos,
+    }
+}
+
+fn carried(net: &Net, direction: Direction, traffic: Traffic) -> Option<u64> {
+    let way = match direction {
+        Direction::Rx => net.rx,
+        Direction::Tx => net.tx,
+    };
+    match traffic {
+        Traffic::Bytes => way.bytes,
+        Traffic::Packets => way.packets,
+        Traffic::Drops => way.drops,
+        Traffic::Errors => way.errors,
+    }
+}
+
+fn nanos(nanos: u64) -> Value<'static> {
+    Value::seconds(Duration::from_nanos(nanos))
+}
+
+/// A name that there is not; without one, it is asked why there are none.
+fn no_such(instance: Option<&str>) -> Refusal {
+    instance.map_or_else(|| unavailable(NONE), |_| Refusal::NoSuchStatistic)
+}
+
+fn unavailable(absent: Absent) -> Refusal {
+    Refusal::Unavailable(absent.reason)
+}
