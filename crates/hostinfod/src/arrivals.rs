@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -128,22 +128,14 @@ impl Server {
 
     /// Serves whoever is at the other end of `fd` as a port's guest.
     fn connect(&mut self, number: usize, fd: OwnedFd, now: Instant) {
-        let Some((port, guest)) = self.roster.at(number) else { return };
         let peer = Peer::of(&fd, &self.paths.proc_root);
-        let libvirt = self.desk.libvirt();
-        libvirt.look(now);
-        let standing = libvirt.standing(guest.name.whole());
-        let added = guest.connected(peer, Session::begin).and_then(|is_another| {
-            if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
-                guest.stand(standing);
-            }
-            if is_another {
-                let roots = self.paths.roots();
-                let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
-                guest.observed = Observed { vmm, ..Observed::default() };
-            }
-            self.poll.add(&fd, token(number), Interest::Read)
-        });
+        let is_early = peer.is_some_and(|peer| peer.is_libvirt(&self.paths.proc_root));
+        let peer = peer.filter(|_| !is_early);
+        self.desk.libvirt().look(now);
+        let added = self
+            .meet(number, peer)
+            .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
+        let Some((port, guest)) = self.roster.at(number) else { return };
         if let Err(error) = added {
             tracing::error!(guest = guest.name.whole(), "cannot be served: {error}");
             let again = port.retry.after_failure(now);
@@ -154,10 +146,41 @@ impl Server {
         }
         port.connection = Some(Connection::new(fd, now));
         port.refusal = None;
+        port.is_early = is_early;
         self.alarms.set(Alarm::Port(number), None);
         if let Some(left_out) = guest.may_log(now) {
             let pid = peer.map(|peer| peer.pid);
             tracing::info!(guest = guest.name.whole(), pid, left_out, "guest is served");
+        }
+    }
+
+    /// Notes which process a port's guest is.
+    fn meet(&mut self, number: usize, peer: Option<Peer>) -> io::Result<()> {
+        let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
+        let libvirt = self.desk.libvirt();
+        let standing = libvirt.standing(guest.name.whole());
+        let is_another = guest.connected(peer, Session::begin)?;
+        if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
+            guest.stand(standing);
+        }
+        if is_another {
+            let roots = self.paths.roots();
+            let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
+            guest.observed = Observed { vmm, ..Observed::default() };
+        }
+        Ok(())
+    }
+
+    /// A guest that was connected to early has something to say: by now its QEMU has the socket,
+    /// and whoever connects is told so. QEMU finds this connection closed when it comes to it.
+    pub(crate) fn meet_again(&mut self, number: usize) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let Some(directory) = self.directories.of(port.dialect).directory() else { return };
+        let Ok(socket) = sockets::connect(directory, &guest.name) else { return };
+        port.is_early = false;
+        let peer = Peer::of(&socket, &self.paths.proc_root);
+        if let Err(error) = self.meet(number, peer) {
+            tracing::error!("no new session: {error}");
         }
     }
 
@@ -170,13 +193,13 @@ impl Server {
         let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };
         let now = Instant::now();
         let guest = self.guest(&name, now)?;
-        writeln!(std::io::stdout(), "{}", pty.path).context("standard output")?;
+        writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
         let number = self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo), None);
         self.connect(number, master, now);
         Ok(())
     }
 
-    pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> std::io::Result<usize> {
+    pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<usize> {
         let (rules, identity) = (&self.rules, &self.identity);
         let libvirt = self.desk.libvirt();
         self.roster.guest(name, now, || {

@@ -23,6 +23,18 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// Whether it is libvirt: it listens at the socket that it has made until its QEMU does, some
+    /// tenths of a second later. SO_PEERCRED is who listened last when the connection was made.
+    pub(crate) fn is_libvirt(self, proc: &Path) -> bool {
+        let name = fs::read(proc.join(format!("{}/comm", self.pid))).unwrap_or_default();
+        LIBVIRT.contains(&name.trim_ascii_end())
+    }
+}
+
+/// libvirt's daemons that start QEMU: of all drivers, and of QEMU's.
+const LIBVIRT: [&[u8]; 2] = [b"libvirtd", b"virtqemud"];
+
 /// Field 22 of `/proc/PID/stat`, proc(5); the name in field 2 may hold blanks and brackets.
 ///
 /// `4242 (CPU 0/KVM (x)) S 1 4242 4242 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 3 0 123456 1000 ...`
@@ -43,6 +55,20 @@ mod tests {
         for broken in ["", "1 (a", "1 (a) S 1", "1 (a) S 1 2 3 4 5 6 7 8 9 a b c d e f g h i j k x"]
         {
             assert_eq!(start_time(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn libvirt_is_known_by_its_name() {
+        let proc = tempfile::tempdir().unwrap();
+        fs::create_dir(proc.path().join("7")).unwrap();
+        let peer = Peer { pid: 7, start: None };
+        assert!(!peer.is_libvirt(proc.path()));
+        for (name, is) in
+            [("libvirtd\n", true), ("virtqemud\n", true), ("qemu-system-x86\n", false)]
+        {
+            fs::write(proc.path().join("7/comm"), name).unwrap();
+            assert_eq!(peer.is_libvirt(proc.path()), is, "{name}");
         }
     }
 

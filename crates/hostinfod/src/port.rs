@@ -20,6 +20,9 @@ pub(crate) struct Port {
     pub(crate) retry: Retry,
     /// While it is connected.
     pub(crate) connection: Option<Connection>,
+    /// It was connected to while libvirt, which makes the socket, had not handed it to QEMU yet:
+    /// which process its guest is has to be seen.
+    pub(crate) is_early: bool,
     /// Why it was refused, as far as the log has been told.
     pub(crate) refusal: Option<String>,
 }
@@ -36,7 +39,8 @@ pub(crate) enum To {
 impl Port {
     /// A port that nobody has tried yet.
     pub(crate) fn new(guest: usize, to: To, dialect: Dialect) -> Self {
-        Self { guest, to, dialect, retry: Retry::default(), connection: None, refusal: None }
+        let (retry, connection, refusal) = (Retry::default(), None, None);
+        Self { guest, to, dialect, retry, connection, is_early: false, refusal }
     }
 
     /// Drops the connection. When to try for another one.

@@ -14,6 +14,9 @@ impl Server {
     /// Something has come about on a port's connection.
     pub(crate) fn turn(&mut self, number: usize, hung_up: bool) {
         let now = Instant::now();
+        if self.roster.ports.get(number).is_some_and(|port| port.is_early) && !hung_up {
+            self.meet_again(number);
+        }
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Some(connection) = &mut port.connection else { return };
         // While it reads, the end comes behind what was sent before it.
