@@ -22,8 +22,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon of `host`. See [`Host::start_daemon`].
-    pub(crate) fn launch(host: &Host) -> Result<Self> {
+    /// Starts the daemon of `host`, with the words before it that [`Libvirtd::enter`] has. See
+    /// [`Host::start_daemon`].
+    ///
+    /// [`Libvirtd::enter`]: crate::Libvirtd::enter
+    pub(crate) fn launch(host: &Host, enter: &[&str]) -> Result<Self> {
         // A daemon that follows another must not write over what the first one said.
         let number = (0u32..)
             .find(|number| !host.path().join(format!("daemon-{number}.log")).exists())
@@ -31,7 +34,17 @@ impl Daemon {
         let notify = host.path().join(format!("notify-{number}"));
         let notices = UnixDatagram::bind(&notify).context("bind the socket of notices")?;
         notices.set_nonblocking(true)?;
-        let mut command = tied(paths::program("hostinfod")?);
+        let program = paths::program("hostinfod")?;
+        let mut command = match enter {
+            [] => tied(program),
+            [enter, rest @ ..] => {
+                let mut command = tied(enter);
+                // What nsenter starts is another process, and has to end with it.
+                command.args(rest).args(["--pid", "setpriv", "--pdeathsig", "KILL", "--"]);
+                command.arg(program);
+                command
+            }
+        };
         command
             .arg("--config")
             .arg(host.config())

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use crate::daemon::Daemon;
+use crate::libvirtd::Libvirtd;
 
 /// Rules under which a guest may ask everything as often as it likes.
 pub const EVERYTHING: &str = "*:\n  interval = 0\n  all = 1\n";
@@ -100,11 +101,21 @@ impl Host {
         Ok(daemon)
     }
 
+    /// Starts a daemon where that libvirtd is, and waits until it serves. It cannot be asked to end.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn start_daemon_beside(&self, libvirtd: &Libvirtd) -> Result<Daemon> {
+        let mut daemon = Daemon::launch(self, &libvirtd.enter())?;
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
     /// Starts a daemon that need not come so far as to serve.
     ///
     /// # Errors
     /// There is no daemon to start.
     pub fn launch_daemon(&self) -> Result<Daemon> {
-        Daemon::launch(self)
+        Daemon::launch(self, &[])
     }
 }

@@ -9,10 +9,12 @@ pub mod deadline;
 pub mod fake;
 pub mod guest;
 pub mod host;
+pub mod libvirtd;
 pub mod paths;
 pub mod process;
 
 pub use daemon::Daemon;
 pub use fake::{FakeGuest, FakeQemu};
-pub use guest::{Guest, Port};
+pub use guest::{DomainGuest, Guest, Port};
 pub use host::Host;
+pub use libvirtd::Libvirtd;

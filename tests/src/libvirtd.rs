@@ -7,14 +7,16 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
-use hostinfo_tests::process::{Process, tied};
 use tempfile::TempDir;
+
+use crate::deadline::{PATIENCE, wait_for, wait_until};
+use crate::process::{Process, tied};
 
 const INSIDE: &str = include_str!("inside.sh");
 
+/// A running libvirtd, and the namespaces that it and its guests are in.
 #[derive(Debug)]
-pub(crate) struct Libvirtd {
+pub struct Libvirtd {
     namespace: Process,
     /// The first process in the namespaces, as this side numbers it.
     inside: String,
@@ -23,7 +25,10 @@ pub(crate) struct Libvirtd {
 
 impl Libvirtd {
     /// Starts it and waits until it answers.
-    pub(crate) fn start() -> Result<Self> {
+    ///
+    /// # Errors
+    /// It does not, or this is not root.
+    pub fn start() -> Result<Self> {
         if !rustix::process::geteuid().is_root() {
             bail!("a libvirtd of one's own needs root: sudo -E env PATH=\"$PATH\" make test");
         }
@@ -43,28 +48,38 @@ impl Libvirtd {
         Ok(libvirtd)
     }
 
-    pub(crate) fn wait_until_it_answers(&self) -> Result<()> {
+    /// Waits until it answers, for the first time or once more.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn wait_until_it_answers(&self) -> Result<()> {
         wait_until("libvirtd to answer", PATIENCE, || Ok(self.virsh(&["uri"]).is_ok()))
             .with_context(|| format!("libvirtd said:\n{}", self.namespace.log()))
     }
 
     /// Where its guests' files are, and the directory of sockets.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// A program in the namespaces, as arguments.
-    pub(crate) fn enter(&self) -> [&str; 4] {
+    pub fn enter(&self) -> [&str; 4] {
         ["nsenter", "--mount", "--target", &self.inside]
     }
 
     /// What a line of shell prints in the namespaces.
-    pub(crate) fn shell(&self, line: &str) -> Result<String> {
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn shell(&self, line: &str) -> Result<String> {
         self.run(&["--pid", "sh", "-c", line])
     }
 
     /// What `virsh` prints.
-    pub(crate) fn virsh(&self, args: &[&str]) -> Result<String> {
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn virsh(&self, args: &[&str]) -> Result<String> {
         self.run(&[&["virsh", "-c", "qemu:///system"], args].concat())
     }
 
@@ -78,12 +93,23 @@ impl Libvirtd {
     }
 
     /// Defines a domain with a disk `vda`, and a hostinfo port whose socket has that name.
-    pub(crate) fn define(&self, name: &str, socket: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// libvirt refuses it.
+    pub fn define(&self, name: &str, socket: &str) -> Result<()> {
         let disk = self.folder().join(name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         fs::write(&disk, vec![1; 4 << 20])?;
-        let xml = self.folder().join("domain.xml");
-        fs::write(&xml, self.domain(name, &disk, &self.folder().join(socket)))?;
-        self.virsh(&["define", path(&xml)?])?;
+        self.define_xml(&self.domain(name, &disk, &self.folder().join(socket)))
+    }
+
+    /// Defines a domain.
+    ///
+    /// # Errors
+    /// libvirt refuses it.
+    pub fn define_xml(&self, xml: &str) -> Result<()> {
+        let file = self.folder().join("domain.xml");
+        fs::write(&file, xml)?;
+        self.virsh(&["define", path(&file)?])?;
         Ok(())
     }
 
@@ -113,6 +139,10 @@ impl Libvirtd {
     }
 }
 
-pub(crate) fn path(path: &Path) -> Result<&str> {
+/// A path as an argument.
+///
+/// # Errors
+/// It is no text.
+pub fn path(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is no text", path.display()))
 }

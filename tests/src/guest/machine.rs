@@ -48,6 +48,9 @@ pub(super) const CONSOLE: &str = "console";
 pub(super) const MONITOR: &str = "monitor";
 pub(super) const HOSTINFO: &str = "hostinfo";
 
+/// What the guest's kernel is told.
+pub(super) const KERNEL: &str = "console=ttyS0 quiet loglevel=0 init_on_free=1";
+
 /// The command that starts the machine. `folder` holds the sockets that the harness listens
 /// on; at `socket` QEMU itself listens, for the daemon.
 pub(super) fn command(
@@ -67,7 +70,7 @@ pub(super) fn command(
     // libvirt names QEMU's threads, too.
     command.args(["-name", "guest,debug-threads=on"]);
     command.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initramfs);
-    command.args(["-append", "console=ttyS0 quiet loglevel=0 init_on_free=1"]);
+    command.args(["-append", KERNEL]);
     for name in [CONSOLE, MONITOR] {
         command.arg("-chardev").arg(chardev(name, &folder.join(name), ""));
     }

@@ -1,6 +1,7 @@
 //! A real guest: QEMU, a Linux kernel, busybox, and a shell that does what a test says.
 
 mod console;
+mod domain;
 mod image;
 mod machine;
 mod qmp;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use console::Output;
+pub use domain::DomainGuest;
 pub use machine::{Accel, Port};
 
 use crate::deadline::{PATIENCE, wait_for, wait_until};
@@ -126,16 +128,7 @@ impl Guest {
     /// # Errors
     /// No whole reply comes.
     pub fn ask(&mut self, request: &str) -> Result<Vec<String>> {
-        // A channel is no terminal and needs no stty.
-        let device = self.port.device();
-        let reply = self.sh(&format!(
-            "exec 3<>{device}; stty raw -echo <&3 2>/dev/null; echo '{request}' >&3
-            while read -r -t 10 line <&3; do
-                echo \"$line\"
-                case $line in ???' '*) exit 0;; esac
-            done
-            exit 1"
-        ))?;
+        let reply = self.sh(&question(self.port, request))?;
         Ok(reply.lines().map(str::to_owned).collect())
     }
 
@@ -232,6 +225,20 @@ impl Drop for Guest {
             eprintln!("--- {}", self.story());
         }
     }
+}
+
+/// What asks the host, by shell alone.
+fn question(port: Port, request: &str) -> String {
+    // A channel is no terminal and needs no stty.
+    let device = port.device();
+    format!(
+        "exec 3<>{device}; stty raw -echo <&3 2>/dev/null; echo '{request}' >&3
+        while read -r -t 10 line <&3; do
+            echo \"$line\"
+            case $line in ???' '*) exit 0;; esac
+        done
+        exit 1"
+    )
 }
 
 /// A text in one of QEMU's answers.

@@ -1,7 +1,5 @@
 //! The helper against a real libvirtd with real QEMUs, and the daemon's side of it.
 
-mod libvirtd;
-
 use std::ffi::OsString;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
@@ -12,9 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use hostinfo_domains::limits::DEADLINE;
 use hostinfo_domains::{Claim, Conflict, Guest, Helper, Snapshot, State};
 use hostinfo_tests::deadline::PATIENCE;
+use hostinfo_tests::libvirtd::{Libvirtd, path};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-use libvirtd::{Libvirtd, path};
 
 /// A daemon that has nothing but its helper.
 struct Daemon {
