@@ -8,12 +8,17 @@ use hostinfo_domains::Disk;
 use hostinfo_sample::{Absent, gain};
 use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 
+/// A guest's figures are asked for once in this time at the most: they cost libvirt and the
+/// guest's QEMU some milliseconds of a CPU.
+const REFRESH: Duration = WINDOW_MIN;
+
 /// What is kept of one session of a guest.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     counters: HashMap<(StatId, String), Counter>,
     /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
     looks: VecDeque<Look>,
+    asked: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +50,16 @@ impl History {
         counter.sum = counter.sum.saturating_add(gain(counter.last, now));
         counter.last = now;
         counter.sum
+    }
+
+    /// Whether newer figures may be asked for now: once in [`REFRESH`]. From then on they are asked
+    /// for.
+    pub(crate) fn may_refresh(&mut self, now: Instant) -> bool {
+        let is_due = self.asked.is_none_or(|asked| now >= asked + REFRESH);
+        if is_due {
+            self.asked = Some(now);
+        }
+        is_due
     }
 
     /// Notes the disks' figures that were told `at` that time.
@@ -138,6 +153,13 @@ mod tests {
         history.look(&[disk(30, 600)], at(5000));
         assert_eq!(history.latency("vda"), Err(IDLE));
         assert_eq!(history.latency("vdb"), Err(Absent::AGAIN));
+    }
+
+    #[test]
+    fn newer_figures_are_asked_for_once_a_second_however_much_is_asked() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let at = (0..3000).map(|millis| start + Duration::from_millis(millis));
+        assert_eq!(at.filter(|now| history.may_refresh(*now)).count(), 3);
     }
 
     #[test]

@@ -12,16 +12,12 @@ use hostinfo_catalog::source::{
 };
 use hostinfo_domains::{Disk, Figures, Guest as Domain, Net};
 use hostinfo_sample::Absent;
-use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
+use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value, name};
 
 use super::Sources;
 use crate::history::History;
 use crate::standing::Standing;
-
-/// A guest's figures are asked for once in this time at the most: they cost libvirt and the
-/// guest's QEMU some milliseconds of a CPU.
-const REFRESH: Duration = WINDOW_MIN;
 
 /// Older figures are not told. Who asks once a minute, as monitoring does, is told those that the
 /// query before has had asked for; who asks less often is asked to ask again.
@@ -203,9 +199,10 @@ impl Sources<'_, '_> {
     ) -> Result<T, Absent> {
         let told = Arc::clone(self.domain()?);
         let age = |at: Instant| self.now.saturating_duration_since(at);
-        let is_old = |at: Instant| age(at) >= REFRESH;
         let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
-        if fresh.is_none_or(|(_, at)| is_old(*at)) {
+        // Those of this moment are new enough: others may have had all domains asked for.
+        let is_new = fresh.is_some_and(|(_, at)| age(*at) < SAMPLE_GRID);
+        if !is_new && self.observed.history.may_refresh(self.now) {
             self.libvirt.refresh(told.domain.uuid, self.now);
         }
         let (figures, at) = fresh.ok_or(Absent::AGAIN)?;
