@@ -5,7 +5,7 @@ use super::{PressureFigure, Resource, Stall};
 /// What is read of the process at the other end of the guest's socket, and of its cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vmm {
-    /// How many vCPU threads there are.
+    /// How many vCPU threads there are. Where libvirt knows the guest, its number is told.
     Vcpus,
     /// Run time of all vCPU threads, those that ended included.
     VcpuTime,
@@ -49,9 +49,7 @@ impl Vmm {
     /// In the words of the kernel's file.
     pub(super) fn origin(self) -> &'static str {
         match self {
-            Self::Vcpus => {
-                "libvirt, the domain's vcpu; without it /proc/PID/task/*/comm, vCPU threads"
-            }
+            Self::Vcpus => "/proc/PID/task/*/comm, vCPU threads",
             Self::VcpuTime | Self::OneVcpuTime => {
                 "/proc/PID/task/*/schedstat, field 1, vCPU threads"
             }
