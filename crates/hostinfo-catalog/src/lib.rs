@@ -4,7 +4,6 @@
 //! or in the rules means. How a value is read is told by [`Source`], which the samplers match
 //! without a wildcard, so that a statistic that nobody samples does not compile.
 
-pub mod about;
 pub mod doc;
 pub mod id;
 pub mod metric;
@@ -14,7 +13,6 @@ pub mod stat;
 pub mod table;
 pub mod vhostmd;
 
-pub use about::About;
 pub use id::StatId;
 pub use resolve::{Named, Scope, resolve};
 pub use source::Source;

@@ -8,8 +8,9 @@ use crate::Answer;
 pub fn text(answers: &[Answer<'_>], reply: &mut Reply) {
     for answer in answers {
         match answer {
-            Answer::Value { row, value } => {
-                reply.line(Code::Done, format_args!("{}={value}", row.name()));
+            Answer::Value { stat, instance, value } => {
+                let name = stat.stat().name_of(instance.as_deref());
+                reply.line(Code::Done, format_args!("{name}={value}"));
             }
             Answer::Refused { name, refusal } => reply.refuse(name, refusal),
         }

@@ -4,7 +4,6 @@
 //! share it, so that what one says the other understands. `docs/protocol.md` is the
 //! specification in words.
 
-pub mod duration;
 pub mod frame;
 pub mod limits;
 pub mod name;

@@ -24,20 +24,18 @@ pub(crate) struct Roster {
 const ABSENT_MIN: usize = 64;
 
 impl Roster {
-    /// The guest of that name; `make` makes it where it is not known. Others may be `forgotten`
-    /// in its place.
+    /// The guest of that name; `make` makes it where it is not known.
     pub(crate) fn guest<E>(
         &mut self,
         name: &Name,
         now: Instant,
         make: impl FnOnce() -> Result<Guest, E>,
-        forgotten: impl FnMut(&Name),
     ) -> Result<usize, E> {
         if let Some(guest) = self.by_name.get(name.whole()) {
             return Ok(*guest);
         }
         if self.guests.len() >= 2 * self.ports.len() + ABSENT_MIN {
-            self.forget(now, forgotten);
+            self.forget(now);
         }
         let guest = self.guests.insert(make()?);
         self.by_name.insert(name.whole().into(), guest);
@@ -80,16 +78,10 @@ impl Roster {
 
     /// Forgets guests that have no port, as far as that gives them nothing: a guest that stops
     /// and starts again finds its interval where it left it.
-    fn forget(&mut self, now: Instant, mut forgotten: impl FnMut(&Name)) {
+    fn forget(&mut self, now: Instant) {
         let present: std::collections::HashSet<usize> =
             self.ports.iter().map(|(_, port)| port.guest).collect();
-        self.guests.retain(|number, guest| {
-            let stays = present.contains(&number) || !guest.is_forgettable(now);
-            if !stays {
-                forgotten(&guest.name);
-            }
-            stays
-        });
+        self.guests.retain(|number, guest| present.contains(&number) || !guest.is_forgettable(now));
         let guests = &self.guests;
         self.by_name.retain(|_, number| guests.contains(*number));
     }
