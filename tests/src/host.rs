@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::daemon::Daemon;
 use crate::libvirtd::Libvirtd;
+use crate::process::{Process, tied};
 
 /// Rules under which a guest may ask everything as often as it likes.
 pub const EVERYTHING: &str = "*:\n  interval = 0\n  all = 1\n";
@@ -38,6 +39,22 @@ impl Host {
     /// The host's whole folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Endless loops beside everything else on this machine, four for each CPU, until they are
+    /// dropped.
+    ///
+    /// # Errors
+    /// There is no shell.
+    pub fn keep_busy(&self) -> Result<Vec<Process>> {
+        let loops = 4 * std::thread::available_parallelism().map_or(1, usize::from);
+        (0..loops)
+            .map(|number| {
+                let mut command = tied("/bin/sh");
+                command.args(["-c", "while :; do :; done"]);
+                Process::start(&mut command, self.path().join(format!("loop-{number}.log")))
+            })
+            .collect()
     }
 
     /// Where guests' sockets are: `/var/lib/hostinfo` elsewhere.

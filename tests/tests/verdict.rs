@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::process::{Process, tied};
 use hostinfo_tests::{Guest, Host, Port};
 
 /// Until nothing of what was before is in the minute that the verdict speaks of, and more, lest
@@ -28,7 +27,7 @@ fn a_spinning_guest_is_ok_alone_self_limited_under_a_quota_and_contended_beside_
     expect(&mut guest, "self-limited")?;
     drop(quota);
 
-    let others = busy(&host)?;
+    let others = host.keep_busy()?;
     expect(&mut guest, "contended")?;
     drop(others);
     Ok(())
@@ -45,18 +44,6 @@ fn expect(guest: &mut Guest, state: &str) -> Result<()> {
         }
         ensure!(Instant::now() < end, "not {state}: {verdict}");
     }
-}
-
-/// Endless loops on the host, until they are dropped.
-fn busy(host: &Host) -> Result<Vec<Process>> {
-    let loops = 4 * std::thread::available_parallelism().map_or(1, usize::from);
-    (0..loops)
-        .map(|number| {
-            let mut command = tied("/bin/sh");
-            command.args(["-c", "while :; do :; done"]);
-            Process::start(&mut command, host.path().join(format!("loop-{number}.log")))
-        })
-        .collect()
 }
 
 /// A cgroup of the guest's own with a CPU quota, v2 or v1; gone when it is dropped.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::process::{Process, tied};
 use hostinfo_tests::{Guest, Host, Port};
 
 /// The number in the only line of an answer.
@@ -43,14 +42,7 @@ fn a_guest_that_spins_beside_others_sees_that_it_waits_for_the_host() -> Result<
     let _daemon = host.start_daemon()?;
     let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;
     guest.wait_for_host()?;
-    let loops = 4 * std::thread::available_parallelism().map_or(1, usize::from);
-    let others: Vec<Process> = (0..loops)
-        .map(|number| {
-            let mut command = tied("/bin/sh");
-            command.args(["-c", "while :; do :; done"]);
-            Process::start(&mut command, host.path().join(format!("loop-{number}.log")))
-        })
-        .collect::<Result<_>>()?;
+    let others = host.keep_busy()?;
     guest.sh("(while :; do :; done) & echo $! > /tmp/spin")?;
     guest.ask("vm.cpu.contention")?;
     std::thread::sleep(Duration::from_millis(2500));

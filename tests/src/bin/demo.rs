@@ -11,7 +11,6 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::guest::Accel;
-use hostinfo_tests::process::{Process, tied};
 use hostinfo_tests::{Guest, Host, Port};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -80,7 +79,7 @@ fn run() -> Result<()> {
 
     heading("Is it me or my host? The guest idles, while the host gets busy");
     in_guest(&mut guest, PRESSURE)?;
-    let load = busy(&host)?;
+    let load = host.keep_busy()?;
     remark("The host now runs four endless loops for each of its CPUs; five seconds later:");
     std::thread::sleep(Duration::from_secs(5));
     in_guest(&mut guest, PRESSURE)?;
@@ -144,18 +143,6 @@ fn change_rules(host: &Host, guest: &mut Guest, rule: &str, sign: &str) -> Resul
         start.elapsed().as_secs_f32()
     ));
     Ok(())
-}
-
-/// Endless loops on the host, until they are dropped.
-fn busy(host: &Host) -> Result<Vec<Process>> {
-    let loops = 4 * std::thread::available_parallelism().map_or(1, usize::from);
-    (0..loops)
-        .map(|number| {
-            let mut command = tied("/bin/sh");
-            command.args(["-c", "while :; do :; done"]);
-            Process::start(&mut command, host.path().join(format!("loop-{number}.log")))
-        })
-        .collect()
 }
 
 /// Shows a command in the guest and what comes of it.
