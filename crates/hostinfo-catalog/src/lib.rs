@@ -4,6 +4,7 @@
 //! or in the rules means. How a value is read is told by [`Source`], which the samplers match
 //! without a wildcard, so that a statistic that nobody samples does not compile.
 
+pub mod about;
 pub mod doc;
 pub mod id;
 pub mod metric;
@@ -13,6 +14,7 @@ pub mod stat;
 pub mod table;
 pub mod vhostmd;
 
+pub use about::About;
 pub use id::StatId;
 pub use resolve::{Named, Scope, resolve};
 pub use source::Source;

@@ -27,7 +27,8 @@ impl Metric {
         static METRICS: LazyLock<Vec<Metric>> = LazyLock::new(|| {
             let mut metrics: Vec<Metric> = Vec::with_capacity(StatId::COUNT);
             for row in StatId::all() {
-                let mut metric = Metric::compute(row);
+                let stat = row.stat();
+                let mut metric = Metric::compute(row, stat.name, stat.kind, stat.unit);
                 if let Some(lead) = metrics.iter().find(|lead| lead.family == metric.family) {
                     metric.lead = lead.lead;
                 }
@@ -38,36 +39,51 @@ impl Metric {
         METRICS.get(row.index())
     }
 
-    fn compute(row: StatId) -> Self {
-        let stat = row.stat();
+    /// The metric of one of the administrator's own statistics; `name` stands behind `custom.`,
+    /// in lower case.
+    pub fn of_custom(name: &str, kind: Kind, unit: Unit) -> Self {
+        const CUSTOM: StatId = StatId::named("custom.NAME");
+        Self::compute(CUSTOM, &CUSTOM.stat().name_of(Some(name)), kind, unit)
+    }
+
+    /// Every name that OpenMetrics keeps for it: no two metrics may share one.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = vec![self.family.clone()];
+        if self.sample != self.family {
+            names.extend([self.sample.clone(), format!("{}_created", self.family)]);
+        }
+        names
+    }
+
+    fn compute(lead: StatId, name: &str, kind: Kind, unit: Unit) -> Self {
         let mut family = "hostinfo".to_owned();
         let mut label = None;
         let mut group = "";
-        for segment in stat.name.split('.') {
+        for segment in name.split('.') {
             if is_placeholder(segment) {
                 label = Some(label_of(group));
             } else {
                 family.push('_');
-                family.push_str(segment);
+                family.push_str(&segment.replace('-', "_"));
                 group = segment;
             }
         }
-        let unit = (stat.unit != Unit::None).then(|| stat.unit.word());
+        let unit = (unit != Unit::None).then(|| unit.word());
         if let Some(unit) = unit
-            && !stat.name.split('.').any(|segment| segment == unit)
+            && !name.split(['.', '-', '_']).any(|word| word == unit)
         {
             family.push('_');
             family.push_str(unit);
         }
         let unit = unit.filter(|unit| family.ends_with(&format!("_{unit}")));
-        if stat.kind == Kind::Info {
+        if kind == Kind::Info {
             family.push_str("_info");
         }
-        let sample = match stat.kind {
+        let sample = match kind {
             Kind::Counter => format!("{family}_total"),
             Kind::Info | Kind::Gauge => family.clone(),
         };
-        Self { family, lead: row, sample, unit, label }
+        Self { family, lead, sample, unit, label }
     }
 }
 
@@ -98,6 +114,27 @@ mod tests {
             let (stat, lead) = (row.stat(), metric.lead.stat());
             assert_eq!((stat.kind, stat.unit), (lead.kind, lead.unit), "{}", stat.name);
             assert!(metric.lead == row || metric.label.is_some(), "{}", stat.name);
+        }
+    }
+
+    #[test]
+    fn a_statistic_of_the_administrators_is_named_by_the_same_rule() {
+        for (name, kind, unit, sample) in [
+            ("rack.inlet-1", Kind::Gauge, Unit::None, "hostinfo_custom_rack_inlet_1"),
+            ("backup.age", Kind::Gauge, Unit::Seconds, "hostinfo_custom_backup_age_seconds"),
+            ("sent_bytes", Kind::Counter, Unit::Bytes, "hostinfo_custom_sent_bytes_total"),
+            ("site", Kind::Info, Unit::None, "hostinfo_custom_site_info"),
+        ] {
+            assert_eq!(Metric::of_custom(name, kind, unit).sample, sample);
+        }
+    }
+
+    #[test]
+    fn a_counter_keeps_the_names_of_its_samples_too() {
+        let counter = Metric::of_custom("x", Kind::Counter, Unit::None).names();
+        for name in ["x", "x.total", "x-created"] {
+            let gauge = Metric::of_custom(name, Kind::Gauge, Unit::None).names();
+            assert!(gauge.iter().any(|name| counter.contains(name)), "{name}");
         }
     }
 

@@ -22,6 +22,10 @@ pub enum Source {
     Libvirt(Libvirt),
     /// What the samples of the last minute say of the guest and its host.
     Verdict(Resource),
+    /// A label of the daemon's settings.
+    Label,
+    /// A file or a command that the administrator named.
+    Custom,
     /// Named here so that rules can speak of it; nothing reads it yet.
     NotYet,
 }
@@ -58,6 +62,8 @@ impl Source {
             Self::Vmm(vmm) => vmm.origin(),
             Self::Libvirt(libvirt) => libvirt.origin(),
             Self::Verdict(_) => "the host's and the guest's figures of the last minute",
+            Self::Label => "hostinfod.toml, `[labels]`",
+            Self::Custom => "a file or a command: custom.md",
             Self::NotYet => "not read by this version",
         }
     }

@@ -39,7 +39,7 @@ pub const STATS: &[Stat] = &[
         "the driver that runs this guest"),
     row("hypervisor.version",              Info,    None,    OPT_IN,  libvirt(Libvirt::HypervisorVersion),
         "the version of the hypervisor"),
-    row("label.NAME",                      Info,    None,    OPT_IN,  Source::NotYet,
+    row("label.NAME",                      Info,    None,    OPT_IN,  Source::Label,
         "a label that the host's administrator gave"),
     row("notice.N",                        Info,    None,    DEFAULT, Source::NotYet,
         "a notice from the host's administrator: KIND at TIME: TEXT"),
@@ -350,7 +350,7 @@ pub const STATS: &[Stat] = &[
         "ok, contended, self-limited or unknown, and why: memory of the last minute"),
     row("verdict.io",                      Info,    None,    DEFAULT, Source::Verdict(Resource::Io),
         "ok, contended, self-limited or unknown, and why: I/O of the last minute"),
-    row("custom.NAME",                     Info,    None,    OPT_IN,  Source::NotYet,
+    row("custom.NAME",                     Info,    None,    OPT_IN,  Source::Custom,
         "a statistic of the host's administrator"),
 ];
 

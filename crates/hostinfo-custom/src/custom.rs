@@ -1,6 +1,6 @@
 //! All of the administrator's statistics, as one who answers guests sees them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -27,8 +27,8 @@ pub struct Custom {
     owner: u32,
     statistics: BTreeMap<String, Statistic>,
     pool: Pool,
-    /// Since when [`Custom::turn`] has something to tell.
-    news: Option<Instant>,
+    /// Whose values have come, and when, as [`Custom::turn`] has not told yet.
+    news: HashMap<Box<str>, Instant>,
 }
 
 /// A name, and what was had under it for each guest.
@@ -52,6 +52,19 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// The answer for who does not wait.
+    ///
+    /// # Errors
+    /// Why there is no value now.
+    pub fn at_once(self) -> Result<Value<'static>, Absent> {
+        match self {
+            Self::Ready(outcome) => outcome,
+            Self::Pending { .. } => Err(NOT_YET),
+        }
+    }
+}
+
 impl Custom {
     /// Reads a directory of definitions, which has to belong to `owner` (0 but in tests). What is
     /// wrong in it takes away its own statistics.
@@ -64,7 +77,7 @@ impl Custom {
             owner,
             statistics: BTreeMap::new(),
             pool: Pool::new(true)?,
-            news: None,
+            news: HashMap::new(),
         };
         let problems = custom.reload();
         Ok((custom, problems))
@@ -125,16 +138,17 @@ impl Custom {
         }
     }
 
-    /// Takes note of what has ended, and starts what is next. True where a value or the lack of
-    /// one has come: who was told [`Answer::Pending`] asks again.
-    pub fn turn(&mut self, now: Instant) -> bool {
+    /// Takes note of what has ended, and starts what is next. Tells for which guests a value or
+    /// the lack of one has come; the empty name stands for all. Who of them was told
+    /// [`Answer::Pending`] asks again.
+    pub fn turn(&mut self, now: Instant) -> HashSet<Box<str>> {
         self.advance(now);
-        self.news.take().is_some()
+        self.news.drain().map(|(guest, _)| guest).collect()
     }
 
     /// When [`Custom::turn`] is due, though nothing is readable.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.news.into_iter().chain(self.pool.next_deadline()).min()
+        self.news.values().copied().chain(self.pool.next_deadline()).min()
     }
 
     /// A guest is gone for good: nothing is kept for it, and what runs for it is killed.
@@ -168,7 +182,7 @@ impl Custom {
             Source::File(path) => {
                 let steps: Vec<&str> = path.split('/').map(|step| fill(step, guest)).collect();
                 let bytes = file::read(&steps.join("/"), definition.account);
-                kept.put(Of { name, guest, kind: definition.kind }, bytes, now);
+                kept.put(Of { name, guest, kind: definition.about.kind }, bytes, now);
             }
             Source::Command(_) if kept.is_pending => {}
             Source::Command(_) => {
@@ -183,12 +197,16 @@ impl Custom {
         let statistics = &self.statistics;
         let ended = self.pool.turn(now, |key| order(statistics, key));
         for (Key { name, guest }, bytes) in ended {
-            self.news = Some(now);
+            self.news.insert(guest.clone(), now);
             if let Some(statistic) = self.statistics.get_mut(&*name)
                 && let Some(definition) = &statistic.definition
                 && let Some(kept) = statistic.kept.get_mut(&guest)
             {
-                kept.put(Of { name: &name, guest: &guest, kind: definition.kind }, bytes, now);
+                kept.put(
+                    Of { name: &name, guest: &guest, kind: definition.about.kind },
+                    bytes,
+                    now,
+                );
             }
         }
     }

@@ -1,8 +1,9 @@
 //! What a statistic of the administrator is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hostinfo_catalog::{Kind, Unit};
+use hostinfo_catalog::About;
 
 use crate::account::Account;
 
@@ -14,12 +15,8 @@ pub(crate) const GUEST: &str = "{guest}";
 pub struct Definition {
     /// What stands behind `custom.`, in lower case, as requests are looked up.
     pub name: String,
-    /// What kind of figure it is.
-    pub kind: Kind,
-    /// Its base unit; none of an info.
-    pub unit: Unit,
-    /// One line for the guest's owner.
-    pub help: String,
+    /// What it is.
+    pub about: Arc<About>,
     /// Whether guests share one value.
     pub scope: Scope,
     /// Where its value comes from.

@@ -1,13 +1,15 @@
 //! The directory of definitions: who may write to it, and what its files say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use hostinfo_catalog::metric::Metric;
 use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
@@ -53,6 +55,7 @@ pub(crate) fn read(directory: &Path, owner: u32, accounts: &Accounts) -> Found {
             Err(refused) => found.problems.push(Problem::of(&path, refused.to_string())),
         }
     }
+    found.name_metrics();
     found
 }
 
@@ -78,6 +81,29 @@ impl Found {
         for (definition, line) in definitions {
             self.places.insert(definition.name.clone(), (path.to_owned(), line));
             self.definitions.insert(definition.name.clone(), definition);
+        }
+    }
+
+    /// OpenMetrics knows neither dots nor hyphens, so that two statistics can come to one name.
+    /// It belongs to the first of them, whoever asks.
+    fn name_metrics(&mut self) {
+        let mut taken: HashMap<String, &str> = HashMap::new();
+        for (name, definition) in &mut self.definitions {
+            let metric = Metric::of_custom(name, definition.about.kind, definition.about.unit);
+            let names = metric.names();
+            if let Some(first) = names.iter().find_map(|name| taken.get(name)) {
+                let message = format!(
+                    "custom.{name} is left out of `metrics`: as {} it could not be told from \
+                     custom.{first}",
+                    metric.sample
+                );
+                let place = self.places.get(name);
+                let (path, line) = place.map_or((Path::new(""), None), |(p, l)| (p, Some(*l)));
+                self.problems.push(Problem { line, ..Problem::of(path, message) });
+                continue;
+            }
+            taken.extend(names.into_iter().map(|metric| (metric, name.as_str())));
+            Arc::make_mut(&mut definition.about).metric = Some(metric);
         }
     }
 }

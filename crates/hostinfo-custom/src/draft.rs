@@ -1,8 +1,10 @@
 //! What may stand in a definition, and what goes together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hostinfo_catalog::{Kind, Unit};
+use hostinfo_catalog::{About, Kind, Unit};
+use hostinfo_wire::duration;
 use toml::de::DeValue;
 
 use crate::account::Accounts;
@@ -10,7 +12,6 @@ use crate::definition::{Definition, GUEST, Scope, Source};
 use crate::limits::{
     EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, HELP_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, TIMEOUT_MIN,
 };
-use crate::time::time;
 
 /// Every key.
 const KEYS: &str =
@@ -68,9 +69,7 @@ impl Draft {
         check_guest_words(&source, scope)?;
         Ok(Definition {
             name: name.to_owned(),
-            kind,
-            unit,
-            help,
+            about: Arc::new(About { kind, unit, help, metric: None }),
             scope,
             source,
             every: self.every.unwrap_or(EVERY_DEFAULT),
@@ -140,7 +139,7 @@ fn command(value: &DeValue<'_>) -> Result<Vec<String>, String> {
 }
 
 fn span(value: &DeValue<'_>, shortest: Duration, longest: Duration) -> Result<Duration, String> {
-    value.as_str().and_then(|text| time(text, shortest..=longest)).ok_or_else(|| {
+    value.as_str().and_then(|text| duration::parse(text, shortest..=longest)).ok_or_else(|| {
         format!("expected a time such as \"10s\", \"500ms\" or \"5m\", {shortest:?} to {longest:?}")
     })
 }

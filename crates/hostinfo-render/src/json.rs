@@ -21,8 +21,8 @@ struct Object<'a>(&'a [Answer<'a>]);
 impl fmt::Display for Object<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut before = '{';
-        for (stat, instance, value) in values(self.0) {
-            write!(out, "{before}{}:", quoted(&stat.stat().name_of(instance)))?;
+        for (row, value) in values(self.0) {
+            write!(out, "{before}{}:", quoted(&row.name()))?;
             match value {
                 Value::Text(text) => write!(out, "{}", quoted(text))?,
                 Value::Whole(_) | Value::Micro(_) => write!(out, "{value}")?,

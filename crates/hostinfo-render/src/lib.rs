@@ -6,17 +6,18 @@ pub mod disk;
 mod json;
 mod list;
 mod openmetrics;
+mod row;
 mod text;
 pub mod vhostmd;
 
 use std::borrow::Cow;
 
-use hostinfo_catalog::StatId;
 use hostinfo_wire::{Refusal, Value};
 
 pub use json::json;
 pub use list::{help, list};
 pub use openmetrics::openmetrics;
+pub use row::Row;
 pub use text::text;
 
 /// What became of one name of a query.
@@ -24,10 +25,8 @@ pub use text::text;
 pub enum Answer<'a> {
     /// A statistic and its value.
     Value {
-        /// Its row.
-        stat: StatId,
-        /// Which one, where the row has instances.
-        instance: Option<Cow<'a, str>>,
+        /// Which one.
+        row: Row,
         /// In base units.
         value: Value<'a>,
     },
@@ -41,11 +40,9 @@ pub enum Answer<'a> {
 }
 
 /// The answers that are values.
-fn values<'a, 'v>(
-    answers: &'a [Answer<'v>],
-) -> impl Iterator<Item = (StatId, Option<&'a str>, &'a Value<'v>)> {
+fn values<'a, 'v>(answers: &'a [Answer<'v>]) -> impl Iterator<Item = (&'a Row, &'a Value<'v>)> {
     answers.iter().filter_map(|answer| match answer {
-        Answer::Value { stat, instance, value } => Some((*stat, instance.as_deref(), value)),
+        Answer::Value { row, value } => Some((row, value)),
         Answer::Refused { .. } => None,
     })
 }
@@ -66,7 +63,7 @@ mod examples {
 
     pub(crate) fn value(name: &str, value: Value<'static>) -> Answer<'static> {
         let Some(Named::Stat(stat, instance)) = resolve(name) else { panic!("{name} is none") };
-        Answer::Value { stat, instance: instance.map(Cow::Owned), value }
+        Answer::Value { row: Row { stat, instance, about: None }, value }
     }
 
     pub(crate) fn refused(name: &'static str, refusal: Refusal) -> Answer<'static> {

@@ -1,14 +1,14 @@
 //! `list` and `help`: what may be asked.
 
-use hostinfo_catalog::StatId;
 use hostinfo_wire::request::HELP;
 use hostinfo_wire::{Code, Reply};
 
+use crate::Row;
+
 /// Adds the line of a statistic that the guest may ask: NAME KIND UNIT DESCRIPTION.
-pub fn list(stat: StatId, instance: Option<&str>, reply: &mut Reply) {
-    let row = stat.stat();
-    let name = row.name_of(instance);
-    reply.line(Code::Done, format_args!("{name} {} {} {}", row.kind, row.unit, row.help));
+pub fn list(row: &Row, reply: &mut Reply) {
+    let (name, kind, unit) = (row.name(), row.kind(), row.unit());
+    reply.line(Code::Done, format_args!("{name} {kind} {unit} {}", row.help()));
 }
 
 /// Adds a line for each request that there is.
@@ -27,7 +27,7 @@ mod tests {
     fn a_line_of_list_tells_name_kind_unit_and_description() {
         let Some(Named::Stat(stat, instance)) = resolve("vm.net.0.rx.bytes") else { panic!() };
         let mut reply = Reply::new();
-        list(stat, instance.as_deref(), &mut reply);
+        list(&Row { stat, instance, about: None }, &mut reply);
         assert_eq!(
             reply.end(),
             b"200 vm.net.0.rx.bytes counter bytes bytes that this guest received on this interface\n"

@@ -7,7 +7,7 @@ use hostinfo_catalog::Kind;
 use hostinfo_catalog::metric::Metric;
 use hostinfo_wire::{Code, Reply, Value};
 
-use crate::{Answer, refused, values};
+use crate::{Answer, Row, refused, values};
 
 /// Adds the refusals, then the metrics, family by family, and `# EOF`; the refusals alone where
 /// there is nothing else.
@@ -15,22 +15,19 @@ pub fn openmetrics(answers: &[Answer<'_>], reply: &mut Reply) {
     for (name, refusal) in refused(answers) {
         reply.refuse(name, refusal);
     }
-    let mut samples: Vec<Sample<'_>> = values(answers)
-        .filter_map(|(stat, instance, value)| {
-            let kind = stat.stat().kind;
-            Metric::of(stat).map(|metric| Sample { metric, kind, instance, value })
-        })
-        .collect();
-    if samples.is_empty() {
+    if values(answers).next().is_none() {
         return;
     }
+    let mut samples: Vec<Sample<'_>> = values(answers)
+        .filter_map(|(row, value)| row.metric().map(|metric| Sample { row, metric, value }))
+        .collect();
     // A family's samples have to stand together; a guest asks in any order.
     samples.sort_by_key(|sample| sample.metric.lead);
     let mut family = None;
     for sample in &samples {
-        if family != Some(sample.metric.lead) {
+        if family != Some(&sample.metric.family) {
             head(sample, reply);
-            family = Some(sample.metric.lead);
+            family = Some(&sample.metric.family);
         }
         reply.line(Code::Done, sample);
     }
@@ -39,7 +36,7 @@ pub fn openmetrics(answers: &[Answer<'_>], reply: &mut Reply) {
 
 fn head(sample: &Sample<'_>, reply: &mut Reply) {
     let family = &sample.metric.family;
-    let word = match sample.kind {
+    let word = match sample.row.kind() {
         Kind::Info | Kind::Gauge => Kind::Gauge.word(),
         Kind::Counter => Kind::Counter.word(),
     };
@@ -47,14 +44,23 @@ fn head(sample: &Sample<'_>, reply: &mut Reply) {
     if let Some(unit) = sample.metric.unit {
         reply.line(Code::Done, format_args!("# UNIT {family} {unit}"));
     }
-    reply.line(Code::Done, format_args!("# HELP {family} {}", sample.metric.lead.stat().help));
+    reply.line(Code::Done, format_args!("# HELP {family} {}", sample.help()));
 }
 
 struct Sample<'a> {
-    metric: &'static Metric,
-    kind: Kind,
-    instance: Option<&'a str>,
+    row: &'a Row,
+    metric: &'a Metric,
     value: &'a Value<'a>,
+}
+
+impl Sample<'_> {
+    /// That of its family's first row, or the administrator's.
+    fn help(&self) -> Cow<'_, str> {
+        match &self.row.about {
+            Some(about) => escaped(&about.help),
+            None => Cow::Borrowed(self.metric.lead.stat().help),
+        }
+    }
 }
 
 impl fmt::Display for Sample<'_> {
@@ -63,7 +69,7 @@ impl fmt::Display for Sample<'_> {
             Value::Text(text) => Some(&**text),
             Value::Whole(_) | Value::Micro(_) => None,
         };
-        let labels = [(self.metric.label, self.instance), (Some("value"), text)];
+        let labels = [(self.metric.label, self.row.instance.as_deref()), (Some("value"), text)];
         out.write_str(&self.metric.sample)?;
         let mut before = '{';
         for (label, value) in labels {
@@ -94,6 +100,10 @@ fn escaped(value: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use hostinfo_catalog::{About, Unit};
+
     use crate::examples::{none_here, refused, shown, value};
 
     #[test]
@@ -117,6 +127,26 @@ mod tests {
              200-hostinfo_vm_cpu_seconds_total{vcpu=\"0\"} 1\n\
              200 # EOF\n"
         );
+    }
+
+    #[test]
+    fn the_administrators_own_have_their_own_head_and_one_without_a_name_is_left_out() {
+        let custom = |name: &str, metric| {
+            let Answer::Value { mut row, value } = value(name, Value::Whole(7)) else { panic!() };
+            let (kind, unit) = (Kind::Counter, Unit::Bytes);
+            let about = About { kind, unit, help: "\"in\" it".to_owned(), metric };
+            row.about = Some(Arc::new(about));
+            Answer::Value { row, value }
+        };
+        let metric = Metric::of_custom("a-b", Kind::Counter, Unit::Bytes);
+        assert_eq!(
+            shown(openmetrics, &[custom("custom.a-b", Some(metric)), custom("custom.a.b", None)]),
+            "200-# TYPE hostinfo_custom_a_b_bytes counter\n\
+             200-# UNIT hostinfo_custom_a_b_bytes bytes\n\
+             200-# HELP hostinfo_custom_a_b_bytes \\\"in\\\" it\n\
+             200-hostinfo_custom_a_b_bytes_total 7\n200 # EOF\n"
+        );
+        assert_eq!(shown(openmetrics, &[custom("custom.a.b", None)]), "200 # EOF\n");
     }
 
     #[test]

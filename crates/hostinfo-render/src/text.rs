@@ -8,9 +8,8 @@ use crate::Answer;
 pub fn text(answers: &[Answer<'_>], reply: &mut Reply) {
     for answer in answers {
         match answer {
-            Answer::Value { stat, instance, value } => {
-                let name = stat.stat().name_of(instance.as_deref());
-                reply.line(Code::Done, format_args!("{name}={value}"));
+            Answer::Value { row, value } => {
+                reply.line(Code::Done, format_args!("{}={value}", row.name()));
             }
             Answer::Refused { name, refusal } => reply.refuse(name, refusal),
         }

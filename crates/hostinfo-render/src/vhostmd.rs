@@ -5,6 +5,8 @@
 //! what a terminal echoes is never taken for a request. vhostmd indents and does not escape; this
 //! is the other way round.
 
+use std::borrow::Cow;
+
 use hostinfo_catalog::vhostmd::{Context, Figure, METRICS, Made, Metric, Type, UUID, Unit};
 use hostinfo_catalog::{self as catalog, StatId};
 use hostinfo_wire::Value;
@@ -33,7 +35,7 @@ pub struct Extra<'a> {
 #[derive(Debug, Clone)]
 pub struct Custom<'a> {
     /// Its whole name, such as `custom.rack.temperature`.
-    pub name: &'a str,
+    pub name: Cow<'a, str>,
     /// Whom it speaks of.
     pub context: Context,
     /// Its unit.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use hostinfo_catalog::Scope;
 use hostinfo_catalog::resolve::scopes;
+use hostinfo_wire::duration;
 use hostinfo_wire::limits::INTERVAL_MAX;
 
-use crate::value::{time, truth};
+use crate::value::truth;
 
 /// The keys that are no names of the catalog.
 pub(crate) const KEYS: [&str; 5] = [ENABLED, INTERVAL, VHOSTMD_DISK, "all", "vhostmd"];
@@ -63,7 +64,7 @@ impl Key {
     pub(crate) fn with(&self, value: &str) -> Option<Setting> {
         Some(match self {
             Self::Enabled => Setting::Enabled(truth(value)?),
-            Self::Interval => Setting::Interval(time(value, INTERVAL_MAX)?),
+            Self::Interval => Setting::Interval(duration::parse(value, ..=INTERVAL_MAX)?),
             Self::VhostmdDisk => Setting::VhostmdDisk(truth(value)?),
             Self::Select(scopes) => Setting::Select(scopes.clone(), truth(value)?),
         })

@@ -4,6 +4,7 @@
 //! share it, so that what one says the other understands. `docs/protocol.md` is the
 //! specification in words.
 
+pub mod duration;
 pub mod frame;
 pub mod limits;
 pub mod name;

@@ -202,13 +202,16 @@ impl Server {
     pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<usize> {
         let (rules, identity) = (&self.rules, &self.identity);
         let libvirt = self.desk.libvirt();
-        self.roster.guest(name, now, || {
+        let standing = libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown());
+        let make = || {
             let grant = rules.rules().decide(name.whole());
             let host_id = identity.host_id(name.whole());
             let mut guest = Guest::new(name.clone(), grant, host_id, Session::begin()?);
-            guest.stand(libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown()));
+            guest.stand(standing);
             Ok(guest)
-        })
+        };
+        let customs = &mut self.desk.given().customs;
+        self.roster.guest(name, now, make, |name| customs.forget(name.whole()))
     }
 
     /// Has nothing to do with a socket any more.

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use hostinfo_wire::Framer;
-use hostinfo_wire::limits::READ_CHUNK;
+use hostinfo_wire::limits::{LINE_MAX, READ_CHUNK};
 use rustix::io::Errno;
 
 use crate::poll::Interest;
@@ -15,13 +15,16 @@ pub(crate) struct Connection {
     fd: OwnedFd,
     /// The line that has come in part.
     pub(crate) framer: Framer,
-    /// Lines that have come and have to wait: at most [`READ_CHUNK`] bytes.
+    /// Lines that have come and have to wait: at most one that was begun to be answered, and
+    /// [`READ_CHUNK`] bytes.
     pub(crate) held: Vec<u8>,
     /// What the guest has not read yet of the one reply that it may hold.
     unsent: Vec<u8>,
     unsent_since: Option<Instant>,
     /// Lines of nonsense in a row that were answered.
     pub(crate) nonsense: u32,
+    /// When the line was asked that waits for its values: it is the first of those held.
+    pub(crate) asked: Option<Instant>,
     /// When it was made.
     pub(crate) since: Instant,
     /// What the loop waits for on it.
@@ -42,6 +45,7 @@ impl Connection {
             unsent: Vec::new(),
             unsent_since: None,
             nonsense: 0,
+            asked: None,
             since: now,
             interest: Interest::Read,
         }
@@ -98,12 +102,13 @@ impl Connection {
         self.unsent = Vec::new();
         self.unsent_since = None;
         self.nonsense = 0;
+        self.asked = None;
         self.since = now;
     }
 
     /// Keeps what has come until it may be looked at.
     pub(crate) fn hold(&mut self, input: &[u8]) {
-        debug_assert!(input.len() <= READ_CHUNK);
+        debug_assert!(input.len() <= LINE_MAX + 1 + READ_CHUNK);
         self.held = input.to_vec();
     }
 }

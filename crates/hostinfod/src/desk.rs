@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
-use hostinfo_wire::Reply;
 use hostinfo_wire::limits::{NONSENSE_COST, READ_CHUNK, WRITE_DEADLINE};
+use hostinfo_wire::{Frame, Reply};
 
 use crate::connection::{Closed, Connection};
 use crate::dialect::Dialect;
 use crate::engine::Engine;
+use crate::given::Given;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
 use crate::settings::Flow;
+use crate::sources::{Pending, When};
 
 /// What all guests share: nothing in it is one guest's beyond its turn.
 pub(crate) struct Desk {
@@ -27,7 +29,8 @@ pub(crate) enum Next {
     WhenRead,
     /// When there is room for the rest of a reply, and at the latest then it is over.
     WhenWritten(Instant),
-    /// At that time: it has used up its turn, or what it may send.
+    /// At that time: it has used up its turn, or what it may send, or its values are there then
+    /// at the latest.
     At(Instant),
 }
 
@@ -47,9 +50,17 @@ impl Desk {
         &mut self.engine.libvirt
     }
 
+    /// What the administrator gives beside the host's figures.
+    pub(crate) fn given(&mut self) -> &mut Given {
+        &mut self.engine.given
+    }
+
     /// vhostmd's document for a guest, as it is now.
-    pub(crate) fn document(&mut self, guest: &mut Guest, now: Instant) -> String {
-        self.engine.document(guest, now)
+    ///
+    /// # Errors
+    /// Where some of it is on its way.
+    pub(crate) fn document(&mut self, guest: &mut Guest, when: When) -> Result<String, Pending> {
+        self.engine.document(guest, when)
     }
 
     /// Takes the sample of a guest that its watch is due for.
@@ -106,8 +117,16 @@ impl Desk {
                 return Ok(Next::At(now + wait));
             }
             let Some(frame) = connection.framer.next(&mut input) else { break };
-            let nonsense = &mut connection.nonsense;
-            self.engine.answer(dialect, &frame, guest, nonsense, now, &mut self.reply);
+            let when = When { asked: connection.asked.unwrap_or(now), now };
+            let (nonsense, reply) = (&mut connection.nonsense, &mut self.reply);
+            let answered = self.engine.answer(dialect, &frame, guest, nonsense, when, reply);
+            if let Err(Pending { until }) = answered {
+                let held = with_rest(&frame, input);
+                connection.hold(&held);
+                connection.asked = Some(when.asked);
+                return Ok(Next::At(until));
+            }
+            connection.asked = None;
             if self.reply.is_empty() {
                 guest.bytes.take(NONSENSE_COST, self.flow.bytes(), now);
                 continue;
@@ -124,6 +143,14 @@ impl Desk {
             }
         }
         Ok(Next::WhenRead)
+    }
+}
+
+/// A line with what came behind it, as both came.
+fn with_rest(frame: &Frame<'_>, rest: &[u8]) -> Vec<u8> {
+    match frame {
+        Frame::Line(line) => [line, b"\n".as_slice(), rest].concat(),
+        Frame::TooLong => rest.to_vec(),
     }
 }
 

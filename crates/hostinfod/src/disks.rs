@@ -14,6 +14,7 @@ use hostinfo_render::vhostmd::EMPTY;
 use crate::file_error::FileError;
 use crate::guest::Name;
 use crate::server::{Alarm, Server};
+use crate::sources::{Pending, When};
 
 /// A disk is written at the soonest so often, whatever the guest's interval.
 const PERIOD_MIN: Duration = Duration::from_secs(5);
@@ -107,7 +108,14 @@ impl Server {
         if !guest.grant.vhostmd_disk() {
             return self.disks.clear(&guest.name);
         }
-        let document = self.desk.document(guest, now);
+        let when = When { asked: guest.disk_asked.take().unwrap_or(now), now };
+        let document = match self.desk.document(guest, when) {
+            Ok(document) => document,
+            Err(Pending { until }) => {
+                guest.disk_asked = Some(when.asked);
+                return self.alarms.set(Alarm::Disk(number), Some(until));
+            }
+        };
         if let Err(error) = self.disks.write(&guest.name, &document)
             && let Some(left_out) = guest.may_log(now)
         {

@@ -16,10 +16,11 @@ use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
 use crate::dialect::Dialect;
 use crate::gather::gather;
+use crate::given::Given;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
 use crate::select::{Pick, permitted, select};
-use crate::sources::Sources;
+use crate::sources::{Pending, Sources, When};
 use crate::vhostmd;
 
 /// Answers every guest.
@@ -27,6 +28,8 @@ pub(crate) struct Engine {
     host: Host,
     /// What libvirt knows.
     pub(crate) libvirt: Libvirt,
+    /// What the administrator gives beside the host's figures.
+    pub(crate) given: Given,
     start: Instant,
     os_name: Option<String>,
 }
@@ -35,28 +38,32 @@ pub(crate) struct Engine {
 type Render = fn(&[Answer<'_>], &mut Reply);
 
 impl Engine {
-    /// Answers from `host`, which runs an `os_name`, and from `libvirt`; the samples' grid begins
-    /// at `start`.
+    /// Answers from `host`, which runs an `os_name`, from `libvirt` and from what the
+    /// administrator has `given`; the samples' grid begins at `start`.
     pub(crate) fn new(
         host: Host,
         libvirt: Libvirt,
+        given: Given,
         os_name: Option<String>,
         start: Instant,
     ) -> Self {
-        Self { host, libvirt, start, os_name }
+        Self { host, libvirt, given, start, os_name }
     }
 
     /// Fills `reply` with the answer to one line. It stays empty where the line is dropped in
     /// silence: nonsense, after as much of it as is answered. `nonsense` counts that.
+    ///
+    /// # Errors
+    /// Where some values are on their way. Nothing is counted, and the line has to come again.
     pub(crate) fn answer(
         &mut self,
         dialect: Dialect,
         frame: &Frame<'_>,
         guest: &mut Guest,
         nonsense: &mut u32,
-        now: Instant,
+        when: When,
         reply: &mut Reply,
-    ) {
+    ) -> Result<(), Pending> {
         reply.clear();
         let request = match frame {
             Frame::TooLong => Err(Malformed::TooLong),
@@ -64,7 +71,7 @@ impl Engine {
         };
         let is_nonsense = match (dialect, request) {
             (_, Ok(Request::Vhostmd)) => {
-                self.vhostmd(dialect, guest, now, reply);
+                self.vhostmd(dialect, guest, when, reply)?;
                 false
             }
             (Dialect::Vhostmd, _) => {
@@ -76,7 +83,7 @@ impl Engine {
                 true
             }
             (Dialect::Hostinfo, Ok(request)) => {
-                self.reply_to(request, guest, now, reply);
+                self.reply_to(request, guest, when, reply)?;
                 reply.is_nonsense()
             }
         };
@@ -87,69 +94,82 @@ impl Engine {
         } else {
             reply.clear();
         }
+        Ok(())
     }
 
     fn reply_to(
         &mut self,
         request: Request<'_>,
         guest: &mut Guest,
-        now: Instant,
+        when: When,
         reply: &mut Reply,
-    ) {
+    ) -> Result<(), Pending> {
         match request {
-            Request::Get(names) => self.query(names, guest, now, hostinfo_render::text, reply),
-            Request::Json(names) => self.query(names, guest, now, hostinfo_render::json, reply),
+            Request::Get(names) => self.query(names, guest, when, hostinfo_render::text, reply)?,
+            Request::Json(names) => self.query(names, guest, when, hostinfo_render::json, reply)?,
             Request::Metrics(names) => {
-                self.query(names, guest, now, hostinfo_render::openmetrics, reply);
+                self.query(names, guest, when, hostinfo_render::openmetrics, reply)?;
             }
-            Request::List(names) => self.list(names, guest, now, reply),
+            Request::List(names) => self.list(names, guest, when, reply),
             Request::Ping(None) => reply.line(Code::Done, "pong"),
             Request::Ping(Some(token)) => reply.line(Code::Done, format_args!("pong {token}")),
             Request::Version => reply.line(Code::Done, VERSION),
             Request::Help => hostinfo_render::help(reply),
-            Request::Vhostmd => self.vhostmd(Dialect::Hostinfo, guest, now, reply),
+            Request::Vhostmd => self.vhostmd(Dialect::Hostinfo, guest, when, reply)?,
         }
+        Ok(())
     }
 
     /// What the guest may ask, available or not.
-    fn list(&mut self, names: Names<'_>, guest: &mut Guest, now: Instant, reply: &mut Reply) {
+    fn list(&mut self, names: Names<'_>, guest: &mut Guest, when: When, reply: &mut Reply) {
         if !guest.may_ask() || permitted(&Scope::ALL, &guest.grant).next().is_none() {
             return reply.refuse("list", &Refusal::NotPermitted);
         }
         let grant = Arc::clone(&guest.grant);
-        self.with_sources(guest, now, |sources| list(names, &grant, sources, reply));
+        self.with_sources(guest, when, |sources| list(names, &grant, sources, reply));
     }
 
     /// Whoever asks too soon gets the last document again: these clients know no 429.
-    fn vhostmd(&mut self, dialect: Dialect, guest: &mut Guest, now: Instant, reply: &mut Reply) {
+    fn vhostmd(
+        &mut self,
+        dialect: Dialect,
+        guest: &mut Guest,
+        when: When,
+        reply: &mut Reply,
+    ) -> Result<(), Pending> {
         if dialect == Dialect::Hostinfo && !guest.may_ask() {
-            return reply.line(Code::NotPermitted, BLOCKED);
+            reply.line(Code::NotPermitted, BLOCKED);
+            return Ok(());
         }
-        if guest.wait(now).is_zero() {
-            let document = self.document(guest, now);
+        if guest.wait(when.now).is_zero() {
+            let document = self.document(guest, when)?;
             if document != EMPTY {
-                guest.answered(now);
+                guest.answered(when.now);
             }
             guest.document = Some(document.into());
         }
         reply.raw(guest.document.as_deref().unwrap_or(EMPTY).as_bytes());
+        Ok(())
     }
 
     /// vhostmd's document for a guest, as it is now.
-    pub(crate) fn document(&mut self, guest: &mut Guest, now: Instant) -> String {
+    ///
+    /// # Errors
+    /// Where some of it is on its way.
+    pub(crate) fn document(&mut self, guest: &mut Guest, when: When) -> Result<String, Pending> {
         if !guest.may_ask() {
-            return EMPTY.to_owned();
+            return Ok(EMPTY.to_owned());
         }
         let os_name = self.os_name.clone();
         let grant = Arc::clone(&guest.grant);
-        self.with_sources(guest, now, |sources| {
+        self.with_sources(guest, when, |sources| {
             vhostmd::document(&grant, sources, os_name.as_deref())
         })
     }
 
     /// Takes the sample of a guest that its watch is due for.
     pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) {
-        let sample = self.with_sources(guest, now, |mut sources| sources.sample());
+        let sample = self.with_sources(guest, now.into(), |mut sources| sources.sample());
         if let Some(watch) = &mut guest.observed.watch {
             watch.push(now, sample);
         }
@@ -159,13 +179,13 @@ impl Engine {
     fn with_sources<T>(
         &mut self,
         guest: &mut Guest,
-        now: Instant,
+        when: When,
         then: impl FnOnce(Sources<'_, '_>) -> T,
     ) -> T {
-        let at = Moment::new(now.saturating_duration_since(self.start));
+        let at = Moment::new(when.now.saturating_duration_since(self.start));
         let mut observed = std::mem::take(&mut guest.observed);
-        let result =
-            then(Sources::new(guest, &mut self.host, &mut self.libvirt, &mut observed, now, at));
+        let Self { host, libvirt, given, .. } = self;
+        let result = then(Sources::new(guest, host, libvirt, given, &mut observed, when, at));
         guest.observed = observed;
         result
     }
@@ -174,24 +194,31 @@ impl Engine {
         &mut self,
         names: Names<'_>,
         guest: &mut Guest,
-        now: Instant,
+        when: When,
         render: Render,
         reply: &mut Reply,
-    ) {
+    ) -> Result<(), Pending> {
         if !guest.may_ask() {
-            return reply.line(Code::NotPermitted, BLOCKED);
+            reply.line(Code::NotPermitted, BLOCKED);
+            return Ok(());
         }
         let picks = select(names.iter(), &guest.grant);
         let is_query = picks.iter().any(|pick| !matches!(pick, Pick::Refused(..)));
-        let wait = if is_query { guest.wait(now) } else { Duration::ZERO };
+        let wait = if is_query { guest.wait(when.now) } else { Duration::ZERO };
         if !wait.is_zero() {
-            return reply.line(Code::TooSoon, retry_after(wait));
+            reply.line(Code::TooSoon, retry_after(wait));
+            return Ok(());
         }
-        self.with_sources(guest, now, |mut sources| render(&gather(picks, &mut sources), reply));
+        self.with_sources(guest, when, |mut sources| {
+            sources.ask(&picks)?;
+            render(&gather(picks, &mut sources), reply);
+            Ok(())
+        })?;
         reply.end();
         if reply.is_granted() {
-            guest.answered(now);
+            guest.answered(when.now);
         }
+        Ok(())
     }
 }
 
@@ -214,8 +241,13 @@ fn list(names: Names<'_>, grant: &Grant, mut sources: Sources<'_, '_>, reply: &m
             }
         };
         for (stat, instance) in members {
-            if listed.insert((stat, instance.clone())) {
-                hostinfo_render::list(stat, instance.as_deref(), reply);
+            if !listed.insert((stat, instance.clone())) {
+                continue;
+            }
+            let name = stat.stat().name_of(instance.as_deref());
+            match sources.row(stat, instance) {
+                Ok(row) => hostinfo_render::list(&row, reply),
+                Err(refusal) => reply.refuse(&name, &refusal),
             }
         }
     }

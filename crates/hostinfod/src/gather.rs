@@ -1,6 +1,5 @@
 //! Picks to answers: in their order, each statistic once.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use hostinfo_catalog::StatId;
@@ -22,22 +21,19 @@ pub(crate) fn gather<'a, 'g: 'a>(
             Pick::Refused(name, refusal) => answers.push(Answer::Refused { name, refusal }),
             Pick::Stat(stat, instance) => {
                 if answered.is_first(stat, instance.as_deref()) {
-                    answers.push(match sources.value(stat, instance.as_deref()) {
-                        Ok(value) => {
-                            Answer::Value { stat, instance: instance.map(Cow::Owned), value }
-                        }
-                        Err(refusal) => {
-                            let name = stat.stat().name_of(instance.as_deref());
-                            Answer::Refused { name, refusal }
-                        }
+                    let name = stat.stat().name_of(instance.as_deref());
+                    let answer = sources.row(stat, instance).and_then(|row| {
+                        let value = sources.value(stat, row.instance.as_deref())?;
+                        Ok(Answer::Value { row, value })
                     });
+                    answers
+                        .push(answer.unwrap_or_else(|refusal| Answer::Refused { name, refusal }));
                 }
             }
             Pick::Group(name, scope) => {
-                let found = sources.group(&scope, |stat, instance, value| {
-                    if answered.is_first(stat, instance.as_deref()) {
-                        let instance = instance.map(Cow::Owned);
-                        answers.push(Answer::Value { stat, instance, value });
+                let found = sources.group(&scope, |row, value| {
+                    if answered.is_first(row.stat, row.instance.as_deref()) {
+                        answers.push(Answer::Value { row, value });
                     }
                 });
                 if let Err(refusal) = found {

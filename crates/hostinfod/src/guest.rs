@@ -90,6 +90,8 @@ pub(crate) struct Guest {
     left_out: u32,
     /// The process at the other end, once there was one; `None` in it where it is not known.
     peer: Option<Option<Peer>>,
+    /// Since when its metrics disk waits for values.
+    pub(crate) disk_asked: Option<Instant>,
     /// What vhostmd's client got last, for when it asks too soon: it knows no 429.
     pub(crate) document: Option<Box<str>>,
     last_answered: Option<Instant>,
@@ -110,6 +112,7 @@ impl Guest {
             peer: None,
             observed: Observed::default(),
             standing: Standing::default(),
+            disk_asked: None,
             document: None,
             last_answered: None,
         }

@@ -24,18 +24,20 @@ pub(crate) struct Roster {
 const ABSENT_MIN: usize = 64;
 
 impl Roster {
-    /// The guest of that name; `make` makes it where it is not known.
+    /// The guest of that name; `make` makes it where it is not known. Others may be `forgotten`
+    /// in its place.
     pub(crate) fn guest<E>(
         &mut self,
         name: &Name,
         now: Instant,
         make: impl FnOnce() -> Result<Guest, E>,
+        forgotten: impl FnMut(&Name),
     ) -> Result<usize, E> {
         if let Some(guest) = self.by_name.get(name.whole()) {
             return Ok(*guest);
         }
         if self.guests.len() >= 2 * self.ports.len() + ABSENT_MIN {
-            self.forget(now);
+            self.forget(now, forgotten);
         }
         let guest = self.guests.insert(make()?);
         self.by_name.insert(name.whole().into(), guest);
@@ -78,10 +80,16 @@ impl Roster {
 
     /// Forgets guests that have no port, as far as that gives them nothing: a guest that stops
     /// and starts again finds its interval where it left it.
-    fn forget(&mut self, now: Instant) {
+    fn forget(&mut self, now: Instant, mut forgotten: impl FnMut(&Name)) {
         let present: std::collections::HashSet<usize> =
             self.ports.iter().map(|(_, port)| port.guest).collect();
-        self.guests.retain(|number, guest| present.contains(&number) || !guest.is_forgettable(now));
+        self.guests.retain(|number, guest| {
+            let stays = present.contains(&number) || !guest.is_forgettable(now);
+            if !stays {
+                forgotten(&guest.name);
+            }
+            stays
+        });
         let guests = &self.guests;
         self.by_name.retain(|_, number| guests.contains(*number));
     }

@@ -43,6 +43,8 @@ pub(crate) enum Alarm {
     Rules,
     /// The service manager wants a sign of life.
     Watchdog,
+    /// A command of the administrator's is past its deadline. Comes before those who wait for it.
+    Custom,
     /// A port is to be tried, or its guest may go on, or has not read for too long.
     Port(usize),
     /// A guest that asks for verdicts is due for a sample.
@@ -59,7 +61,8 @@ const RULES: u64 = 2;
 const SOCKETS: u64 = 3;
 const VHOSTMD_SOCKETS: u64 = 4;
 const LIBVIRT: u64 = 5;
-const FIRST_PORT: u64 = 6;
+const CUSTOM: u64 = 6;
+const FIRST_PORT: u64 = 7;
 
 /// The token of a port's connection.
 pub(crate) fn token(port: usize) -> u64 {
@@ -81,6 +84,7 @@ impl Server {
         let mut ready = Vec::new();
         loop {
             self.alarms.set(Alarm::Libvirt, self.desk.libvirt().next_deadline());
+            self.alarms.set(Alarm::Custom, self.desk.given().customs.next_deadline());
             self.poll.wait(self.alarms.next(), &mut ready).context("epoll")?;
             for event in &ready {
                 match event.token {
@@ -93,6 +97,7 @@ impl Server {
                     SOCKETS => self.take_news(Dialect::Hostinfo),
                     VHOSTMD_SOCKETS => self.take_news(Dialect::Vhostmd),
                     LIBVIRT => self.libvirt_is_ready(Instant::now()),
+                    CUSTOM => self.take_values(Instant::now()),
                     _ => self.port_is_ready(event),
                 }
             }
@@ -108,6 +113,7 @@ impl Server {
         self.poll.add(&self.signals.stop, STOP, Interest::Read)?;
         self.poll.add(&self.signals.reload, RELOAD, Interest::Read)?;
         self.poll.add(self.rules.watcher(), RULES, Interest::Read)?;
+        self.poll.add(&self.desk.given().customs, CUSTOM, Interest::Read)?;
         for (dialect, token) in [(Dialect::Hostinfo, SOCKETS), (Dialect::Vhostmd, VHOSTMD_SOCKETS)]
         {
             self.poll.add(self.directories.of(dialect).watcher(), token, Interest::Read)?;
@@ -131,6 +137,7 @@ impl Server {
                 systemd::alive();
                 self.alarms.set(alarm, systemd::watchdog().map(|every| now + every));
             }
+            Alarm::Custom => self.take_values(now),
             Alarm::Port(port) => self.port_rings(port, now),
             Alarm::Watch(guest) => self.watch(guest, now),
             Alarm::Disk(guest) => self.write_disk(guest, now),
@@ -146,12 +153,14 @@ impl Server {
             Ok(settings) => {
                 self.logging.reload(&settings.log);
                 self.desk.set_flow(settings.flow);
+                self.desk.given().labels = settings.labels;
                 tracing::info!(
                     "settings read again; paths and the log's output change with the next start"
                 );
             }
             Err(error) => tracing::error!("the settings stay as they were: {error}"),
         }
+        self.reload_customs();
     }
 
     fn reload_rules(&mut self) {

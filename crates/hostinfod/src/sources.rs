@@ -1,20 +1,25 @@
 //! Where a reply's values come from: the one place that knows every source.
 
 mod libvirt;
+mod waiting;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use hostinfo_catalog::source::{Host as HostSource, Own, Resource, Source, Vmm as VmmSource};
 use hostinfo_catalog::{Scope, StatId};
+use hostinfo_render::Row;
 use hostinfo_sample::{Absent, Host, Moment, Spare, Vmm};
 use hostinfo_verdict::{Sample, Verdict, Watch};
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
+use crate::given::Given;
 use crate::guest::{Guest, Observed};
 use crate::libvirt::Libvirt;
 use crate::select::{Pick, permitted};
 use crate::standing::Standing;
+
+pub(crate) use waiting::{Pending, When};
 
 /// Behind 503, for what the catalog names and nothing reads.
 const NOT_YET: &str = "not told by this version of hostinfod";
@@ -22,13 +27,17 @@ const NOT_YET: &str = "not told by this version of hostinfod";
 /// Behind 503, where a reply has no ratio that speaks of a time.
 const NO_WINDOW: &str = "nothing in this reply speaks of a time";
 
+/// Behind 503, where nothing has a name of that group.
+const NONE: &str = "this host has none";
+
 /// Everything that the values of one reply to one guest come from.
 pub(crate) struct Sources<'a, 's> {
     guest: &'a Guest,
     host: &'s mut Host,
     libvirt: &'s mut Libvirt,
+    given: &'s mut Given,
     observed: &'s mut Observed,
-    now: Instant,
+    when: When,
     at: Moment,
     /// The reply has ratios of the guest: the host's have to speak of the same time.
     by_guest: bool,
@@ -38,24 +47,25 @@ pub(crate) struct Sources<'a, 's> {
 /// What `sample.age` and `window` tell of the rest of their reply.
 #[derive(Default)]
 struct Extent {
-    sampled: bool,
-    /// Of what is told by somebody who is not asked at once.
+    /// At the most.
     age: Duration,
     window: Option<Duration>,
 }
 
 impl<'a, 's> Sources<'a, 's> {
-    /// Those of a reply whose values are taken `now`, which is `at` for samples. `observed` is
-    /// the guest's.
+    /// Those of a reply whose values are taken `when.now`, which is `at` for samples. `observed`
+    /// is the guest's.
     pub(crate) fn new(
         guest: &'a Guest,
         host: &'s mut Host,
         libvirt: &'s mut Libvirt,
+        given: &'s mut Given,
         observed: &'s mut Observed,
-        now: Instant,
+        when: When,
         at: Moment,
     ) -> Self {
-        Self { guest, host, libvirt, observed, now, at, by_guest: false, extent: Extent::default() }
+        let extent = Extent::default();
+        Self { guest, host, libvirt, given, observed, when, at, by_guest: false, extent }
     }
 
     /// Has to come before any value of a reply with ratios, or with what tells of the others.
@@ -86,9 +96,15 @@ impl<'a, 's> Sources<'a, 's> {
                     }
                     false
                 }
-                Source::Own(_) | Source::Verdict(_) | Source::NotYet => false,
+                Source::Own(_)
+                | Source::Verdict(_)
+                | Source::Label
+                | Source::Custom
+                | Source::NotYet => false,
             };
-            self.extent.sampled |= is_sampled;
+            if is_sampled {
+                self.extent.age = self.extent.age.max(SAMPLE_GRID);
+            }
             if is_sampled && is_ratio(source) {
                 self.extent.window = match &self.observed.vmm {
                     Some(vmm) if self.by_guest => vmm.window(self.at),
@@ -124,22 +140,41 @@ impl<'a, 's> Sources<'a, 's> {
                 self.of_vmm(what, instance)
             }
             Source::Verdict(resource) => self.verdict(resource),
+            Source::Label => match instance.map(|name| self.given.labels.get(name)) {
+                Some(Some(text)) => return Ok(Value::text(text.to_owned())),
+                Some(None) => return Err(Refusal::NoSuchStatistic),
+                None => return Err(Refusal::Unavailable(NONE.into())),
+            },
+            Source::Custom => self.custom(instance.unwrap_or_default()).at_once(),
             Source::NotYet => return Err(Refusal::Unavailable(NOT_YET.into())),
         };
         result.map_err(|absent| Refusal::Unavailable(absent.reason))
+    }
+
+    /// A statistic as it is told of.
+    ///
+    /// # Errors
+    /// Where there is none of that name.
+    pub(crate) fn row(&self, stat: StatId, instance: Option<String>) -> Result<Row, Refusal> {
+        let about = match &instance {
+            Some(name) => self.given.about(stat.stat().source, name)?,
+            None => None,
+        };
+        Ok(Row { stat, instance, about })
     }
 
     /// Hands out what is available of a group, or says why nothing is.
     pub(crate) fn group(
         &mut self,
         scope: &Scope,
-        mut found: impl FnMut(StatId, Option<String>, Value<'a>),
+        mut found: impl FnMut(Row, Value<'a>),
     ) -> Result<(), Refusal> {
         let mut result = None;
         for (stat, instance) in self.members(scope) {
-            match self.value(stat, instance.as_deref()) {
-                Ok(value) => {
-                    found(stat, instance, value);
+            let value = self.value(stat, instance.as_deref());
+            match value.and_then(|value| Ok((self.row(stat, instance)?, value))) {
+                Ok((row, value)) => {
+                    found(row, value);
                     result = Some(Ok(()));
                 }
                 Err(refusal) => {
@@ -165,12 +200,19 @@ impl<'a, 's> Sources<'a, 's> {
                 members.push((stat, None));
                 continue;
             }
-            let instances = self.instances(stat).into_iter().filter(|instance| {
-                scope.covers(stat, Some(instance)) && self.guest.grant.permits(stat, Some(instance))
-            });
+            let instances = self.instances_in(scope, stat).into_iter();
             members.extend(instances.map(|instance| (stat, Some(instance))));
         }
         members
+    }
+
+    /// The instances of a row that are in the scope and that the guest may see.
+    fn instances_in(&mut self, scope: &Scope, stat: StatId) -> Vec<String> {
+        let mut instances = self.instances(stat);
+        instances.retain(|instance| {
+            scope.covers(stat, Some(instance)) && self.guest.grant.permits(stat, Some(instance))
+        });
+        instances
     }
 
     /// The instances of a row that there are, in order.
@@ -180,7 +222,7 @@ impl<'a, 's> Sources<'a, 's> {
                 vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
             }
             (Source::Libvirt(what), _) => self.devices(what),
-            _ => Vec::new(),
+            (source, _) => self.given.names(source),
         }
     }
 
@@ -209,7 +251,7 @@ impl<'a, 's> Sources<'a, 's> {
     fn verdict(&mut self, resource: Resource) -> Result<Value<'static>, Absent> {
         self.of_vmm(VmmSource::Resident, None)?;
         let grant = &self.guest.grant;
-        let (now, interval) = (self.now, grant.interval());
+        let (now, interval) = (self.when.now, grant.interval());
         let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval));
         watch.asked(now, interval);
         let permits = |stat, instance: Option<&str>| grant.permits(stat, instance);
@@ -250,9 +292,6 @@ impl<'a, 's> Sources<'a, 's> {
             Own::SessionStart => since_1970(guest.session.start),
             Own::Time => since_1970(SystemTime::now()),
             // Whether the sample was there already would show that another had asked.
-            Own::SampleAge if self.extent.sampled => {
-                Value::seconds(SAMPLE_GRID.max(self.extent.age))
-            }
             Own::SampleAge => Value::seconds(self.extent.age),
             Own::Window => {
                 let window = self.extent.window;

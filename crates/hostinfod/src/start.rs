@@ -16,6 +16,7 @@ use crate::desk::Desk;
 use crate::directories::Directories;
 use crate::disks::Disks;
 use crate::engine::Engine;
+use crate::given::Given;
 use crate::identity::Identity;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
@@ -50,7 +51,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let Settings { paths, flow, libvirt, log } = Settings::load(&args)?;
+    let Settings { paths, flow, libvirt, labels, log } = Settings::load(&args)?;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     let rules = RulesFile::open(&paths.rules)?;
@@ -58,7 +59,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     raise_file_limit();
     let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
-    let engine = Engine::new(Host::new(paths.roots()), libvirt, os_name, Instant::now());
+    let given = Given::load(&paths.custom_dir, labels).context("epoll")?;
+    let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let mut server = Server {
         identity: identity(&paths.state_dir())?,
         desk: Desk::new(engine, flow),

@@ -1,25 +1,48 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
 use hostinfo_catalog::StatId;
-use hostinfo_render::vhostmd::Extra;
+use hostinfo_catalog::vhostmd::Context;
+use hostinfo_render::Answer;
+use hostinfo_render::vhostmd::{Custom, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
 
-use crate::sources::Sources;
+use crate::gather::gather;
+use crate::select::select;
+use crate::sources::{Pending, Sources};
 
 /// The document for a guest that may ask.
+///
+/// # Errors
+/// Where some of it is on its way.
 pub(crate) fn document(
     grant: &Grant,
     mut sources: Sources<'_, '_>,
     os_name: Option<&str>,
-) -> String {
+) -> Result<String, Pending> {
+    let customs = customs(grant, &mut sources)?;
     let permits = |stat| grant.permits(stat, None);
     let wants_spare = permits(StatId::named("memory.cached"));
     let Spare { buffers, swap_cached } =
         if wants_spare { sources.spare_memory() } else { Spare::default() };
     let extra = Extra { os_name, buffers, swap_cached, domain_id: sources.domain_id() };
     let value = |stat| sources.value(stat, None).ok();
-    hostinfo_render::vhostmd::document(permits, value, &extra, &[])
+    Ok(hostinfo_render::vhostmd::document(permits, value, &extra, &customs))
+}
+
+/// The administrator's own statistics that the guest may see, under their own names.
+fn customs<'g>(grant: &Grant, sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending> {
+    let picks = select(std::iter::once("custom"), grant);
+    sources.ask(&picks)?;
+    let told = gather(picks, sources).into_iter().filter_map(|answer| match answer {
+        Answer::Refused { .. } => None,
+        Answer::Value { row, value } => {
+            let is_of_guest = row.instance.as_deref().is_some_and(|name| sources.is_of_guest(name));
+            let context = if is_of_guest { Context::Vm } else { Context::Host };
+            Some(Custom { name: row.name(), context, unit: row.unit(), value })
+        }
+    });
+    Ok(told.collect())
 }
 
 /// NAME of os-release(5), which may be quoted.

@@ -24,19 +24,19 @@ const GOOD: &str = "kind = \"gauge\"\nhelp = \"h\"\n";
 
 #[test]
 fn the_example_of_the_documentation_is_taken() {
-    let example: String = include_str!("../lib.rs")
+    let example: String = include_str!("../../../../docs/custom.md")
         .lines()
-        .skip_while(|line| *line != "//! ```toml")
+        .skip_while(|line| *line != "```toml")
         .skip(1)
-        .take_while(|line| *line != "//! ```")
-        .map(|line| format!("{}\n", line.trim_start_matches("//!")))
+        .take_while(|line| *line != "```")
+        .map(|line| format!("{line}\n"))
         .collect();
     let definitions = parse(&example).unwrap();
     let [(age, _), (temperature, line)] = definitions.as_slice() else { panic!("{definitions:?}") };
     assert_eq!((temperature.name.as_str(), *line), ("rack.temperature", 1));
     assert_eq!(temperature.source, Source::File("/run/rack/inlet".to_owned()));
     assert_eq!(temperature.every, Duration::from_secs(30));
-    assert_eq!((age.scope, age.unit), (Scope::Guest, Unit::Seconds));
+    assert_eq!((age.scope, age.about.unit), (Scope::Guest, Unit::Seconds));
     assert_eq!((age.every, age.timeout), (EVERY_DEFAULT, Duration::from_secs(5)));
     assert_eq!(age.account.unwrap().uid, 34);
 }

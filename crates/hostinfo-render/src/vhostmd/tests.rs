@@ -197,7 +197,12 @@ fn used_memory_never_falls_below_zero() {
 
 #[test]
 fn the_administrators_own_statistics_follow_under_their_own_names() {
-    let custom = |name, context, unit, value| Custom { name, context, unit, value };
+    let custom = |name: &'static str, context, unit, value| Custom {
+        name: name.into(),
+        context,
+        unit,
+        value,
+    };
     let document = document(
         |_| false,
         value,
@@ -241,7 +246,7 @@ proptest! {
             _ => Value::Whole(whole),
         });
         let extra = Extra { buffers: Some(whole), swap_cached: Some(whole), os_name: Some(&text), domain_id: None };
-        let custom = Custom { name: &text, context: Context::Vm, unit: catalog::Unit::None, value: Value::Text(text.as_str().into()) };
+        let custom = Custom { name: text.as_str().into(), context: Context::Vm, unit: catalog::Unit::None, value: Value::Text(text.as_str().into()) };
         let document = document(|_| true, any, &extra, &[custom]);
         let lines = document.strip_suffix("\n\n").unwrap();
         prop_assert!(lines.split('\n').all(|line| line.starts_with('<') && line.ends_with('>')));

@@ -3,8 +3,11 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use hostinfo_catalog::{Kind, StatId, stat::is_placeholder};
-use hostinfo_render::{Answer, openmetrics};
+use std::sync::Arc;
+
+use hostinfo_catalog::metric::Metric;
+use hostinfo_catalog::{About, Kind, StatId, Unit, stat::is_placeholder};
+use hostinfo_render::{Answer, Row, openmetrics};
 use hostinfo_wire::{Reply, Value};
 
 use crate::host::FakeHost;
@@ -25,15 +28,31 @@ fn all() -> String {
                 Kind::Gauge | Kind::Counter => Value::Micro(1_500_000),
             };
             instances.into_iter().map(move |instance| Answer::Value {
-                stat,
-                instance,
+                row: Row { stat, instance, about: None },
                 value: value.clone(),
             })
         })
+        .chain(customs())
         .collect();
     let mut reply = Reply::new();
     openmetrics(&answers, &mut reply);
     String::from_utf8(reply.end().to_vec()).unwrap()
+}
+
+/// Statistics as an administrator may define them.
+fn customs() -> impl Iterator<Item = Answer<'static>> {
+    let units = Unit::ALL.into_iter().map(|unit| ("spent", Kind::Counter, unit));
+    let others = [("site", Kind::Info, Unit::None), ("level", Kind::Gauge, Unit::Ratio)];
+    units.chain(others).map(|(name, kind, unit)| {
+        let name = format!("my-own.{name}{}", unit.word());
+        let metric = Some(Metric::of_custom(&name, kind, unit));
+        let about = About { kind, unit, help: "what \\n \"it\" is".to_owned(), metric };
+        let stat = StatId::named("custom.NAME");
+        Answer::Value {
+            row: Row { stat, instance: Some(name), about: Some(Arc::new(about)) },
+            value: if kind == Kind::Info { Value::text("x") } else { Value::Micro(2_500_000) },
+        }
+    })
 }
 
 #[test]

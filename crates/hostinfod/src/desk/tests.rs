@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use hostinfo_rules::Rules;
 use hostinfo_sample::{Host, Roots};
+use hostinfo_wire::limits::LINE_MAX;
 
+use crate::given::tests::given;
 use crate::guest::{Name, Session};
 
 /// A guest at the other end of a socket, and a desk that serves it.
@@ -31,7 +33,7 @@ impl Scene {
         let grant = Rules::builtin().decide(name.whole());
         Self {
             desk: Desk::new(
-                Engine::new(Host::new(nowhere), Libvirt::none(), None, now),
+                Engine::new(Host::new(nowhere), Libvirt::none(), given(""), None, now),
                 Flow::default(),
             ),
             guest: Guest::new(name, grant, String::new(), session),
@@ -177,4 +179,37 @@ fn the_end_of_a_connection_comes_behind_what_was_sent_before_it() {
     assert_eq!(scene.hear(), "200 pong a\n");
     let Scene { desk, connection, guest, now, .. } = &mut scene;
     assert!(desk.serve(Dialect::Hostinfo, connection, guest, *now).is_err());
+}
+
+#[test]
+fn a_line_whose_values_are_on_their_way_waits_with_all_behind_it_and_costs_nothing_meanwhile() {
+    let mut scene = Scene::new();
+    let slow =
+        "[custom.x]\nkind='gauge'\nhelp='h'\ncommand=['/bin/sleep', '60']\ntimeout='500ms'\n";
+    scene.desk.engine.given = given(slow);
+    let rules = hostinfo_rules::parse(b"*:\n custom = 1\n").unwrap().rules;
+    scene.guest.come_under(rules.decide("qemu-a"));
+    // As much as it can send: a line, and a full chunk behind it.
+    scene.say("  custom.x session\r\nping ");
+    scene.say(&"#".repeat(READ_CHUNK));
+    let until = scene.now + Duration::from_millis(500);
+    for _ in 0..100 {
+        assert_eq!(scene.turn(), Next::At(until));
+        assert!(scene.connection.held.len() <= LINE_MAX + 1 + READ_CHUNK);
+        scene.now += Duration::from_millis(1);
+    }
+    assert!(scene.guest.lines.is_full(scene.now), "no line was answered");
+    assert_eq!(scene.guest.wait(scene.now), Duration::ZERO, "no query was answered");
+    scene.say("\nping a\n");
+    scene.now = until;
+    scene.desk.engine.given.customs.turn(scene.now);
+    let mut heard = String::new();
+    for _ in 0..4 {
+        scene.turns();
+        heard += &scene.hear();
+    }
+    assert_eq!(
+        heard,
+        "503-custom.x: took too long on this host\n200 session=s\n400 line too long\n200 pong a\n"
+    );
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
+use crate::given::tests::given;
 use crate::guest::{Name, Session};
 
 /// A guest that asks an engine, on a host with a load average and no more.
@@ -16,6 +17,7 @@ struct Scene {
     guest: Guest,
     dialect: Dialect,
     nonsense: u32,
+    asked: Option<Instant>,
     now: Instant,
     host: TempDir,
 }
@@ -33,10 +35,11 @@ impl Scene {
         let session = Session { id: "5e55".to_owned(), start };
         let guest = Guest::new(name, grant, "1d".to_owned(), session);
         Self {
-            engine: Engine::new(Host::new(roots), Libvirt::none(), None, now),
+            engine: Engine::new(Host::new(roots), Libvirt::none(), given(""), None, now),
             guest,
             dialect: Dialect::Hostinfo,
             nonsense: 0,
+            asked: None,
             now,
             host,
         }
@@ -46,11 +49,27 @@ impl Scene {
         let mut reply = Reply::new();
         let frame = Frame::Line(line.as_bytes());
         let (guest, nonsense) = (&mut self.guest, &mut self.nonsense);
-        self.engine.answer(self.dialect, &frame, guest, nonsense, self.now, &mut reply);
+        let when = When { asked: self.asked.unwrap_or(self.now), now: self.now };
+        let answered = self.engine.answer(self.dialect, &frame, guest, nonsense, when, &mut reply);
+        if let Err(Pending { until }) = answered {
+            assert!(reply.is_empty());
+            self.asked = Some(when.asked);
+            return format!("until {}", (until - when.asked).as_millis());
+        }
+        self.asked = None;
         if reply.is_empty() {
             return String::new();
         }
         String::from_utf8(reply.end().to_vec()).unwrap()
+    }
+
+    /// Waits until a command has ended.
+    fn wait_for_news(&mut self) {
+        let begun = Instant::now();
+        while self.engine.given.customs.turn(self.now).is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn wait(&mut self, millis: u64) {
@@ -245,7 +264,8 @@ fn too_long_a_line_is_answered_once() {
     let mut scene = Scene::new(FREE);
     let mut reply = Reply::new();
     let (guest, nonsense) = (&mut scene.guest, &mut scene.nonsense);
-    scene.engine.answer(scene.dialect, &Frame::TooLong, guest, nonsense, scene.now, &mut reply);
+    let now = scene.now.into();
+    scene.engine.answer(scene.dialect, &Frame::TooLong, guest, nonsense, now, &mut reply).unwrap();
     assert_eq!(reply.end(), b"400 line too long\n");
 }
 
@@ -290,4 +310,96 @@ fn other_rules_hold_from_the_next_query_on() {
     scene.guest.come_under(rules.decide("qemu-a-b"));
     assert_eq!(scene.ask("loadavg.1"), "403 loadavg.1: not permitted\n");
     assert_eq!(scene.ask("interval"), "200 interval=0\n");
+}
+
+/// A gauge that is there at once, an info for each guest that takes its time, and one that hangs.
+const CUSTOMS: &str = "
+[custom.rack.inlet]
+kind = 'gauge'
+help = 'millidegrees Celsius'
+file = '/proc/sys/kernel/ngroups_max'
+every = '30s'
+[custom.who]
+kind = 'info'
+help = 'whose this is'
+scope = 'guest'
+command = ['/bin/echo', '{guest}']
+[custom.hangs]
+kind = 'counter'
+unit = 'bytes'
+help = 'nothing'
+command = ['/bin/sleep', '60']
+timeout = '500ms'
+";
+
+#[test]
+fn names_of_the_administrators_look_the_same_to_who_may_not_see_them_there_or_not() {
+    let mut scene = Scene::new("*:\n interval = 0\n custom.who = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    assert_eq!(
+        scene.ask("custom.hangs custom.none label.rack label.none label"),
+        "403-custom.hangs: not permitted\n403-custom.none: not permitted\n\
+         403-label.rack: not permitted\n403-label.none: not permitted\n403 label: not permitted\n"
+    );
+    let mut scene = Scene::new("*:\n interval = 0\n custom = 1\n label = 1\n");
+    assert_eq!(
+        scene.ask("custom.none label.none LABEL.rack custom"),
+        "404-custom.none: no such statistic\n404-label.none: no such statistic\n\
+         200-label.rack=b 7\n503 custom: this host has none\n"
+    );
+}
+
+#[test]
+fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
+    let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    let all = "get custom.hangs custom.who sample.age";
+    assert_eq!(scene.ask(all), "until 2000");
+    scene.wait_for_news();
+    assert_eq!(scene.ask(all), "until 500", "one is there");
+    scene.wait(500);
+    scene.engine.given.customs.turn(scene.now);
+    assert_eq!(
+        scene.ask(all),
+        "503-custom.hangs: took too long on this host\n200-custom.who=qemu-a-b\n\
+         200 sample.age=10\n"
+    );
+    assert!(scene.ask(all).starts_with("429 "));
+}
+
+#[test]
+fn list_and_metrics_tell_what_the_administrator_defined() {
+    let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n label.rack = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    assert_eq!(
+        scene.ask("list *"),
+        "200-label.rack info - a label that the host's administrator gave\n\
+         200-custom.hangs counter bytes nothing\n\
+         200-custom.rack.inlet gauge - millidegrees Celsius\n200 custom.who info - whose this is\n"
+    );
+    assert_eq!(scene.ask("list custom.none"), "404 custom.none: no such statistic\n");
+    let metrics = scene.ask("metrics custom.rack.inlet label");
+    for line in [
+        "200-# TYPE hostinfo_custom_rack_inlet gauge\n",
+        "200-# HELP hostinfo_custom_rack_inlet millidegrees Celsius\n",
+        "200-hostinfo_label_info{name=\"rack\",value=\"b 7\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
+#[test]
+fn vhostmds_document_waits_for_the_administrators_statistics_too() {
+    let mut scene = Scene::new("*:\n interval = 60\n custom.who = 1\n custom.rack = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    assert_eq!(scene.ask("GET /metrics/XML"), "until 2000");
+    scene.wait_for_news();
+    let document = scene.ask("GET /metrics/XML");
+    for (context, name, value) in
+        [("host", "custom.rack.inlet", "65536"), ("vm", "custom.who", "qemu-a-b")]
+    {
+        let metric = format!("context='{context}'>\n<name>{name}</name>\n<value>{value}</value>");
+        assert!(document.contains(&metric), "{document}");
+    }
+    assert!(!document.contains("custom.hangs"));
 }

@@ -104,7 +104,7 @@ impl Sources<'_, '_> {
         }
         self.with_figures(|_, _| ()).ok()?;
         let (_, at) = self.domain().ok()?.figures.as_ref()?;
-        let steps = self.now.saturating_duration_since(*at).as_nanos().div_ceil(GRID);
+        let steps = self.when.now.saturating_duration_since(*at).as_nanos().div_ceil(GRID);
         let age = SAMPLE_GRID.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
         let window = self.observed.history.window().filter(|_| what == Source::DiskLatency);
         Some((age, window))
@@ -171,7 +171,7 @@ impl Sources<'_, '_> {
     }
 
     fn paused(&mut self, stat: StatId) -> Result<Value<'static>, Absent> {
-        let paused = self.domain()?.paused(self.now).as_nanos();
+        let paused = self.domain()?.paused(self.when.now).as_nanos();
         let paused = u64::try_from(paused).unwrap_or(u64::MAX);
         Ok(nanos(self.observed.history.count(stat, None, paused)))
     }
@@ -198,12 +198,12 @@ impl Sources<'_, '_> {
         pick: impl FnOnce(&Figures, &mut History) -> T,
     ) -> Result<T, Absent> {
         let told = Arc::clone(self.domain()?);
-        let age = |at: Instant| self.now.saturating_duration_since(at);
+        let age = |at: Instant| self.when.now.saturating_duration_since(at);
         let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
         // Those of this moment are new enough: others may have had all domains asked for.
         let is_new = fresh.is_some_and(|(_, at)| age(*at) < SAMPLE_GRID);
-        if !is_new && self.observed.history.may_refresh(self.now) {
-            self.libvirt.refresh(told.domain.uuid, self.now);
+        if !is_new && self.observed.history.may_refresh(self.when.now) {
+            self.libvirt.refresh(told.domain.uuid, self.when.now);
         }
         let (figures, at) = fresh.ok_or(Absent::AGAIN)?;
         self.observed.history.look(&figures.disks, *at);
