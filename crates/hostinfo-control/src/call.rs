@@ -1,0 +1,71 @@
+//! What can be asked, with its parameters.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::notices::NoticeKind;
+use crate::{DESCRIPTION, INTERFACE};
+
+/// A call of one of the interface's methods. The interface's file says what each does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", content = "parameters", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the interface's file has them")]
+pub enum Call {
+    #[serde(rename = "org.hostinfo.Control.Status")]
+    Status {},
+    #[serde(rename = "org.hostinfo.Control.List")]
+    List { after: Option<String> },
+    #[serde(rename = "org.hostinfo.Control.Watch")]
+    Watch { guest: Option<String> },
+    #[serde(rename = "org.hostinfo.Control.Stats")]
+    Stats {},
+    #[serde(rename = "org.hostinfo.Control.Metrics")]
+    Metrics {},
+    #[serde(rename = "org.hostinfo.Control.Explain")]
+    Explain { guest: String, names: Option<Vec<String>> },
+    #[serde(rename = "org.hostinfo.Control.Preview")]
+    Preview { guest: String, line: String },
+    #[serde(rename = "org.hostinfo.Control.Rules")]
+    Rules {},
+    #[serde(rename = "org.hostinfo.Control.NoticeSet")]
+    NoticeSet {
+        pattern: String,
+        kind: NoticeKind,
+        text: String,
+        at: Option<Timestamp>,
+        until: Option<Timestamp>,
+    },
+    #[serde(rename = "org.hostinfo.Control.NoticeList")]
+    NoticeList {},
+    #[serde(rename = "org.hostinfo.Control.NoticeClear")]
+    NoticeClear { ids: Option<Vec<u64>> },
+}
+
+impl Call {
+    /// Whether there is a method of that name, with the interface's before it.
+    pub fn is_method(name: &str) -> bool {
+        let name = name.strip_prefix(INTERFACE).and_then(|name| name.strip_prefix('.'));
+        let is = |line: &str| {
+            let rest = line.strip_prefix("method ").zip(name);
+            let rest = rest.and_then(|(rest, name)| rest.strip_prefix(name));
+            rest.is_some_and(|rest| rest.starts_with('('))
+        };
+        DESCRIPTION.lines().any(is)
+    }
+
+    /// Whether it changes something: then not everybody may call it.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::NoticeSet { .. } | Self::NoticeClear { .. } => true,
+            Self::Status {}
+            | Self::List { .. }
+            | Self::Watch { .. }
+            | Self::Stats {}
+            | Self::Metrics {}
+            | Self::Explain { .. }
+            | Self::Preview { .. }
+            | Self::Rules {}
+            | Self::NoticeList {} => false,
+        }
+    }
+}

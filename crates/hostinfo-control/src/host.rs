@@ -1,0 +1,121 @@
+//! The daemon and what it needs: its state, its rules, its own figures.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The reply to `Status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started.
+    pub since: Timestamp,
+    /// Where the guests' sockets are.
+    pub socket_dir: String,
+    /// Guests that have a socket.
+    pub guests: u64,
+    /// Those of them that are connected.
+    pub connected: u64,
+    /// The rules file.
+    pub rules: RulesState,
+    /// Who tells of the guests.
+    pub libvirt: Libvirt,
+    /// What this host does not tell.
+    pub missing: Vec<Missing>,
+}
+
+/// The rules file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesState {
+    /// Where it is.
+    pub path: String,
+    /// How many rules are in force. 0: the built-in default is.
+    pub rules: u64,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why what the file says now is not in force: `FILE:LINE:COL: WORDS`, a line each.
+    pub problem: Option<String>,
+}
+
+/// Who tells of the guests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Libvirt {
+    /// Whether it answers.
+    pub state: LibvirtState,
+    /// Which libvirt.
+    pub uri: String,
+    /// Name and version of who runs the guests, where libvirt answers.
+    pub hypervisor: Option<String>,
+    /// Domains that are live, where libvirt answers.
+    pub domains: Option<u64>,
+    /// Why it does not answer, with the remedy.
+    pub problem: Option<String>,
+}
+
+/// Whether libvirt answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LibvirtState {
+    /// The settings do not want it asked.
+    Off,
+    /// This host has none, or the helper that asks it is not installed.
+    Missing,
+    /// It answers.
+    Up,
+    /// It does not.
+    Down,
+}
+
+/// What this host does not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// What it is read from.
+    pub source: String,
+    /// Why it is not there, with the remedy.
+    pub why: String,
+}
+
+/// The reply to `Stats`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// When the daemon started to count.
+    pub since: Timestamp,
+    /// What it counted.
+    pub figures: Vec<Figure>,
+}
+
+/// One of the daemon's own figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// As in OpenMetrics.
+    pub name: String,
+    /// By what several of one name differ.
+    pub labels: BTreeMap<String, String>,
+    /// In `unit`.
+    pub value: f64,
+    /// `seconds` or `bytes`; empty for a plain number.
+    pub unit: String,
+    /// What it is.
+    pub help: String,
+}
+
+/// The reply to `Metrics`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// OpenMetrics text.
+    pub text: String,
+}
+
+/// The reply to `Rules`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// What is in force.
+    pub state: RulesState,
+    /// The file's text as it was when it came into force. `None`: there was no file, or it is
+    /// over [`RULES_TEXT_MAX`](crate::limits::RULES_TEXT_MAX).
+    pub text: Option<String>,
+}

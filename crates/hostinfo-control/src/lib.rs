@@ -1,0 +1,35 @@
+//! The control socket: what the administrator's tools ask the daemon, and tell it.
+//!
+//! It speaks [Varlink](https://varlink.org), which `varlinkctl` and libraries in many languages
+//! speak too. `org.hostinfo.Control.varlink` is the interface in Varlink's own words; the types
+//! here are the same for Rust, and a test holds the two together. They are also what
+//! `hostinfoctl --json` prints. [`Client`] asks; the daemon's side is in `hostinfod`.
+
+mod call;
+mod client;
+mod error;
+mod guests;
+mod host;
+pub mod limits;
+mod notices;
+mod refusal;
+
+pub use call::Call;
+pub use client::{Client, Watch};
+pub use error::Error;
+pub use guests::{
+    Counts, Decision, Event, Explanation, Guest, GuestState, LastQuery, Page, Port, PortKind,
+    PortState, Preview,
+};
+pub use host::{Figure, Libvirt, LibvirtState, Metrics, Missing, Rules, RulesState, Stats, Status};
+pub use notices::{Cleared, Notice, NoticeKind, Notices, SetNotice};
+pub use refusal::Refusal;
+
+/// The interface's name.
+pub const INTERFACE: &str = "org.hostinfo.Control";
+
+/// The interface in Varlink's words.
+pub const DESCRIPTION: &str = include_str!("org.hostinfo.Control.varlink");
+
+/// Where the socket is, unless the settings say otherwise.
+pub const SOCKET: &str = "/run/hostinfo/control.sock";

@@ -1,0 +1,43 @@
+//! Why the daemon did not do what it was asked.
+
+use serde::{Deserialize, Serialize};
+
+/// An error of the interface, or of Varlink itself. Shown, it is one line with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "error", content = "parameters")]
+#[allow(missing_docs, reason = "the interface's file has them")]
+pub enum Refusal {
+    #[error("{message}")]
+    #[serde(rename = "org.hostinfo.Control.NoSuchGuest")]
+    NoSuchGuest { guest: String, message: String },
+    #[error("{message}")]
+    #[serde(rename = "org.hostinfo.Control.NoSuchStatistic")]
+    NoSuchStatistic { name: String, message: String },
+    #[error("{message}")]
+    #[serde(rename = "org.hostinfo.Control.NoSuchNotice")]
+    NoSuchNotice { id: u64, message: String },
+    #[error("{message}")]
+    #[serde(rename = "org.hostinfo.Control.BadNotice")]
+    BadNotice { message: String },
+    #[error("{message}")]
+    #[serde(rename = "org.hostinfo.Control.NotPermitted")]
+    NotPermitted { message: String },
+    #[error("{message}")]
+    #[serde(rename = "org.hostinfo.Control.Busy")]
+    Busy { message: String },
+    #[error("{message}")]
+    #[serde(rename = "org.hostinfo.Control.Failed")]
+    Failed { message: String },
+    #[error("hostinfod has no interface {interface}: are it and this program of one version?")]
+    #[serde(rename = "org.varlink.service.InterfaceNotFound")]
+    InterfaceNotFound { interface: String },
+    #[error("hostinfod has no method {method}: are it and this program of one version?")]
+    #[serde(rename = "org.varlink.service.MethodNotFound")]
+    MethodNotFound { method: String },
+    #[error("not as the interface has it: {parameter}")]
+    #[serde(rename = "org.varlink.service.InvalidParameter")]
+    InvalidParameter { parameter: String },
+    #[error("this method answers many times: it has to be called with `more`")]
+    #[serde(rename = "org.varlink.service.ExpectedMore")]
+    ExpectedMore {},
+}

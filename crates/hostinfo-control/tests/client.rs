@@ -1,0 +1,83 @@
+//! A client, and sockets that answer, refuse, fall silent or are not there.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hostinfo_control::{Client, Error, Refusal};
+use tempfile::TempDir;
+
+/// A socket that answers the first request with those bytes, and hangs up when the client does.
+fn answers(bytes: &'static [u8]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).unwrap();
+        stream.write_all(bytes).unwrap();
+        if bytes.ends_with(&[0]) || bytes.is_empty() {
+            let _ = stream.read(&mut request);
+        }
+    });
+    (folder, path)
+}
+
+fn ask(bytes: &'static [u8]) -> Result<String, Error> {
+    let (_folder, path) = answers(bytes);
+    Client::connect(&path, Duration::from_millis(300)).unwrap().metrics()
+}
+
+#[test]
+fn an_answer_is_taken_whole() {
+    assert_eq!(ask(b"{\"parameters\":{\"text\":\"# EOF\\n\"}}\0").unwrap(), "# EOF\n");
+}
+
+#[test]
+fn a_refusal_is_one_with_its_words() {
+    let reply =
+        b"{\"error\":\"org.hostinfo.Control.Busy\",\"parameters\":{\"message\":\"later\"}}\0";
+    let Error::Refused(refusal) = ask(reply).unwrap_err() else { panic!() };
+    assert_eq!(refusal, Refusal::Busy { message: "later".to_owned() });
+}
+
+#[test]
+fn who_is_silent_is_not_waited_for_for_ever() {
+    assert!(matches!(ask(b"").unwrap_err(), Error::Silent(_)));
+}
+
+#[test]
+fn who_hangs_up_and_who_speaks_nonsense_is_told_of() {
+    assert!(matches!(ask(b"{\"parameters\":{\"te").unwrap_err(), Error::Closed));
+    for nonsense in [&b"hello\0"[..], b"{\"parameters\":{}}\0", b"{\"error\":\"x.y\"}\0"] {
+        assert!(matches!(ask(nonsense).unwrap_err(), Error::Nonsense(_)));
+    }
+}
+
+#[test]
+fn a_watch_goes_on_until_it_is_over() {
+    let (_folder, path) = answers(
+        b"{\"continues\":true,\"parameters\":{\"at\":\"2026-11-22T09:55:49Z\",\"guest\":\"qemu-a\",\
+          \"asked\":\"ping\",\"reply\":\"200 pong\\n\",\"bytes\":9,\"seconds\":0.1,\"left_out\":0}}\0\
+          {\"error\":\"org.hostinfo.Control.Busy\",\"parameters\":{\"message\":\"too slow\"}}\0",
+    );
+    let client = Client::connect(&path, Duration::from_secs(1)).unwrap();
+    let mut watch = client.watch(None).unwrap();
+    assert_eq!(watch.next().unwrap().unwrap().asked, "ping");
+    assert!(matches!(watch.next().unwrap().unwrap_err(), Error::Refused(_)));
+    assert!(watch.next().is_none());
+}
+
+#[test]
+fn a_socket_that_is_not_there_or_dead_is_named_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    let error = || Client::connect(&path, Duration::from_secs(1)).err().unwrap().to_string();
+    assert!(error().contains("control.sock: no hostinfod is there: start it"), "{}", error());
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(error().contains("no hostinfod is there"), "{}", error());
+}
