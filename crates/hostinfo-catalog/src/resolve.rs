@@ -18,22 +18,44 @@ pub enum Named {
     Stat(StatId, Option<String>),
     /// All in the scope.
     Group(Scope),
+    /// The instances of one statistic whose names continue that one: [`Scope::below`].
+    Below(StatId, String),
 }
 
-/// Rows that stand together, of all instances or of one.
+/// Rows that stand together, of all instances or of some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     rows: Range<u16>,
-    instance: Option<String>,
+    instances: Instances,
+}
+
+/// Which instances of its rows a scope means. One is below another whose name it continues behind
+/// a dot, as `rack.temperature` of `custom.NAME` is below `rack`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Instances {
+    All,
+    /// One, and those below it.
+    Of(String),
+    /// Those below it.
+    Below(String),
 }
 
 impl Scope {
     /// Every statistic.
-    pub const ALL: Self = Self { rows: 0..LEN, instance: None };
+    pub const ALL: Self = Self { rows: 0..LEN, instances: Instances::All };
 
     /// One statistic, of all instances where the row has them.
     fn of(StatId(row): StatId) -> Self {
-        Self { rows: row..row + 1, instance: None }
+        Self { rows: row..row + 1, instances: Instances::All }
+    }
+
+    fn found(rows: Range<u16>, instance: Option<String>) -> Self {
+        Self { rows, instances: instance.map_or(Instances::All, Instances::Of) }
+    }
+
+    /// The instances of one statistic whose names continue that of `instance`.
+    pub fn below(StatId(row): StatId, instance: String) -> Self {
+        Self { rows: row..row + 1, instances: Instances::Below(instance) }
     }
 
     /// The rows, in the table's order.
@@ -41,21 +63,24 @@ impl Scope {
         self.rows.clone().map(StatId)
     }
 
-    /// The one instance that is meant, where not all are.
+    /// The one instance that is meant, where it is one.
     pub fn instance(&self) -> Option<&str> {
-        self.instance.as_deref()
+        match &self.instances {
+            Instances::Of(instance) => Some(instance),
+            Instances::All | Instances::Below(_) => None,
+        }
     }
 
-    /// Whether `instance` of the row, or the row that has no instances, is meant. An instance
-    /// is below another whose name it continues behind a dot (`custom.rack.temperature`).
+    /// Whether `instance` of the row, or the row that has no instances, is meant.
     pub fn covers(&self, row: StatId, instance: Option<&str>) -> bool {
+        let behind = |mine: &str| instance.and_then(|other| other.strip_prefix(mine));
         self.rows.contains(&row.0)
-            && match (&self.instance, instance) {
-                (None, _) => true,
-                (Some(_), None) => false,
-                (Some(mine), Some(other)) => other
-                    .strip_prefix(mine.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            && match &self.instances {
+                Instances::All => true,
+                Instances::Of(mine) => {
+                    behind(mine).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                }
+                Instances::Below(mine) => behind(mine).is_some_and(|rest| rest.starts_with('.')),
             }
     }
 
@@ -79,16 +104,23 @@ pub fn resolve(word: &str) -> Option<Named> {
         word
     };
     if let Some(group) = word.strip_suffix(".*") {
-        let found = find(group)?;
-        let rows = if found.is_stat { found.rows.start + 1..found.rows.end } else { found.rows };
-        return (!rows.is_empty())
-            .then_some(Named::Group(Scope { rows, instance: found.instance }));
+        let Found { rows, is_stat, instance } = find(group)?;
+        let first = StatId(rows.start);
+        return match instance {
+            Some(instance) if is_stat && first.stat().is_open() => {
+                Some(Named::Below(first, instance))
+            }
+            instance => {
+                let rows = if is_stat { rows.start + 1..rows.end } else { rows };
+                (!rows.is_empty()).then(|| Named::Group(Scope::found(rows, instance)))
+            }
+        };
     }
-    let found = find(word)?;
-    Some(if found.is_stat {
-        Named::Stat(StatId(found.rows.start), found.instance)
+    let Found { rows, is_stat, instance } = find(word)?;
+    Some(if is_stat {
+        Named::Stat(StatId(rows.start), instance)
     } else {
-        Named::Group(Scope { rows: found.rows, instance: found.instance })
+        Named::Group(Scope::found(rows, instance))
     })
 }
 
@@ -105,8 +137,7 @@ pub fn scopes(key: &str) -> Vec<Scope> {
 }
 
 fn scope(key: &str) -> Option<Scope> {
-    find(&key.to_ascii_lowercase())
-        .map(|found| Scope { rows: found.rows, instance: found.instance })
+    find(&key.to_ascii_lowercase()).map(|found| Scope::found(found.rows, found.instance))
 }
 
 /// The names of all rows and groups: what a misspelt name is compared with.
@@ -214,6 +245,7 @@ mod tests {
             None => vec![],
             Some(Named::Stat(id, _)) => vec![id.stat().name],
             Some(Named::Group(scope)) => scope.rows().map(|id| id.stat().name).collect(),
+            Some(Named::Below(id, _)) => vec![id.stat().name],
         }
     }
 
@@ -295,6 +327,17 @@ mod tests {
             resolve("custom.rack.temperature"),
             Some(Named::Stat(StatId(LEN - 1), Some("rack.temperature".to_owned())))
         );
+    }
+
+    #[test]
+    fn what_is_below_a_name_of_the_administrators_is_a_group() {
+        let Some(Named::Below(row, name)) = resolve("Custom.Rack.*") else { panic!("no group") };
+        assert_eq!((row.stat().name, name.as_str()), ("custom.NAME", "rack"));
+        let rack = Scope::below(row, name);
+        assert!(rack.covers(row, Some("rack.fan")) && rack.covers(row, Some("rack.fan.1")));
+        for other in [None, Some("rack"), Some("racks"), Some("fan")] {
+            assert!(!rack.covers(row, other), "{other:?}");
+        }
     }
 
     #[test]

@@ -112,6 +112,11 @@ impl Stat {
         self.name.split('.').any(is_placeholder)
     }
 
+    /// Whether its instances are names that may hold dots, so that one may be below another.
+    pub fn is_open(&self) -> bool {
+        self.name.ends_with(".NAME")
+    }
+
     /// The name of one instance, or of a row that has none.
     pub fn name_of(&self, instance: Option<&str>) -> Cow<'static, str> {
         let Some(instance) = instance else { return Cow::Borrowed(self.name) };

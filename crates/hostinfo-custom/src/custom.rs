@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
+use std::ops::Bound;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -27,8 +28,8 @@ pub struct Custom {
     owner: u32,
     statistics: BTreeMap<String, Statistic>,
     pool: Pool,
-    /// Whose values have come, and when, as [`Custom::turn`] has not told yet.
-    news: HashMap<Box<str>, Instant>,
+    /// What [`Custom::turn`] has not told yet, and when the newest of it came.
+    news: Option<(Instant, News)>,
 }
 
 /// A name, and what was had under it for each guest.
@@ -37,6 +38,23 @@ struct Statistic {
     /// `None` where it was defined once: its counters go on if it is defined again.
     definition: Option<Definition>,
     kept: HashMap<Box<str>, Kept>,
+}
+
+/// Values that have come, or the lack of them.
+#[derive(Debug, Default)]
+pub struct News(HashMap<Box<str>, HashSet<Box<str>>>);
+
+impl News {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is any of the statistic of that name for a guest.
+    pub fn has(&self, name: &str, guest: &str) -> bool {
+        let of = |guests: &HashSet<Box<str>>| guests.contains("") || guests.contains(guest);
+        self.0.get(name).is_some_and(of)
+    }
 }
 
 /// What there is to say about a statistic.
@@ -77,7 +95,7 @@ impl Custom {
             owner,
             statistics: BTreeMap::new(),
             pool: Pool::new(true)?,
-            news: HashMap::new(),
+            news: None,
         };
         let problems = custom.reload();
         Ok((custom, problems))
@@ -103,9 +121,12 @@ impl Custom {
         problems
     }
 
-    /// Every statistic, in the order of the names.
-    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
-        self.statistics.values().filter_map(|statistic| statistic.definition.as_ref())
+    /// The names that begin like that, in order, without `custom.`.
+    pub fn names<'c>(&'c self, beginning: &'c str) -> impl Iterator<Item = &'c str> {
+        self.statistics
+            .range::<str, _>((Bound::Included(beginning), Bound::Unbounded))
+            .take_while(move |(name, _)| name.starts_with(beginning))
+            .filter_map(|(name, statistic)| statistic.definition.as_ref().map(|_| name.as_str()))
     }
 
     /// The statistic of that name, in lower case and without `custom.`.
@@ -138,17 +159,17 @@ impl Custom {
         }
     }
 
-    /// Takes note of what has ended, and starts what is next. Tells for which guests a value or
-    /// the lack of one has come; the empty name stands for all. Who of them was told
-    /// [`Answer::Pending`] asks again.
-    pub fn turn(&mut self, now: Instant) -> HashSet<Box<str>> {
+    /// Takes note of what has ended, and starts what is next. Tells what has come since the last
+    /// time: who waits for it asks again.
+    pub fn turn(&mut self, now: Instant) -> News {
         self.advance(now);
-        self.news.drain().map(|(guest, _)| guest).collect()
+        self.news.take().map(|(_, news)| news).unwrap_or_default()
     }
 
     /// When [`Custom::turn`] is due, though nothing is readable.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.news.values().copied().chain(self.pool.next_deadline()).min()
+        let news = self.news.as_ref().map(|(came, _)| *came);
+        news.into_iter().chain(self.pool.next_deadline()).min()
     }
 
     /// A guest is gone for good: nothing is kept for it, and what runs for it is killed.
@@ -197,7 +218,9 @@ impl Custom {
         let statistics = &self.statistics;
         let ended = self.pool.turn(now, |key| order(statistics, key));
         for (Key { name, guest }, bytes) in ended {
-            self.news.insert(guest.clone(), now);
+            let (came, news) = self.news.get_or_insert_with(|| (now, News::default()));
+            *came = now;
+            news.0.entry(name.clone()).or_default().insert(guest.clone());
             if let Some(statistic) = self.statistics.get_mut(&*name)
                 && let Some(definition) = &statistic.definition
                 && let Some(kept) = statistic.kept.get_mut(&guest)

@@ -26,7 +26,7 @@ mod pool;
 mod problem;
 
 pub use account::{Account, Accounts};
-pub use custom::{Answer, Custom};
+pub use custom::{Answer, Custom, News};
 pub use definition::{Definition, Scope, Source};
 pub use parse::parse;
 pub use problem::Problem;

@@ -8,6 +8,7 @@ use hostinfo_wire::limits::{LINE_MAX, READ_CHUNK};
 use rustix::io::Errno;
 
 use crate::poll::Interest;
+use crate::sources::Pending;
 
 /// A connection. Idle, it holds nothing but itself.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub(crate) struct Connection {
     unsent_since: Option<Instant>,
     /// Lines of nonsense in a row that were answered.
     pub(crate) nonsense: u32,
-    /// When the line was asked that waits for its values: it is the first of those held.
-    pub(crate) asked: Option<Instant>,
+    /// What the first line of those held waits for, if it was asked already.
+    pub(crate) pending: Option<Pending>,
     /// When it was made.
     pub(crate) since: Instant,
     /// What the loop waits for on it.
@@ -45,7 +46,7 @@ impl Connection {
             unsent: Vec::new(),
             unsent_since: None,
             nonsense: 0,
-            asked: None,
+            pending: None,
             since: now,
             interest: Interest::Read,
         }
@@ -102,7 +103,7 @@ impl Connection {
         self.unsent = Vec::new();
         self.unsent_since = None;
         self.nonsense = 0;
-        self.asked = None;
+        self.pending = None;
         self.since = now;
     }
 

@@ -117,16 +117,14 @@ impl Desk {
                 return Ok(Next::At(now + wait));
             }
             let Some(frame) = connection.framer.next(&mut input) else { break };
-            let when = When { asked: connection.asked.unwrap_or(now), now };
+            let when = When::of(connection.pending.take(), now);
             let (nonsense, reply) = (&mut connection.nonsense, &mut self.reply);
             let answered = self.engine.answer(dialect, &frame, guest, nonsense, when, reply);
-            if let Err(Pending { until }) = answered {
+            if let Err(pending) = answered {
                 let held = with_rest(&frame, input);
                 connection.hold(&held);
-                connection.asked = Some(when.asked);
-                return Ok(Next::At(until));
+                return Ok(Next::At(connection.pending.insert(pending).until));
             }
-            connection.asked = None;
             if self.reply.is_empty() {
                 guest.bytes.take(NONSENSE_COST, self.flow.bytes(), now);
                 continue;

@@ -14,7 +14,7 @@ use hostinfo_render::vhostmd::EMPTY;
 use crate::file_error::FileError;
 use crate::guest::Name;
 use crate::server::{Alarm, Server};
-use crate::sources::{Pending, When};
+use crate::sources::When;
 
 /// A disk is written at the soonest so often, whatever the guest's interval.
 const PERIOD_MIN: Duration = Duration::from_secs(5);
@@ -105,14 +105,14 @@ impl Server {
     /// Writes a guest's disk, and plans the next time.
     pub(crate) fn write_disk(&mut self, number: usize, now: Instant) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
+        let when = When::of(guest.disk_pending.take(), now);
         if !guest.grant.vhostmd_disk() {
             return self.disks.clear(&guest.name);
         }
-        let when = When { asked: guest.disk_asked.take().unwrap_or(now), now };
         let document = match self.desk.document(guest, when) {
             Ok(document) => document,
-            Err(Pending { until }) => {
-                guest.disk_asked = Some(when.asked);
+            Err(pending) => {
+                let until = guest.disk_pending.insert(pending).until;
                 return self.alarms.set(Alarm::Disk(number), Some(until));
             }
         };

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use hostinfo_catalog::Scope;
 use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::{EMPTY, INVALID_REQUEST};
-use hostinfo_rules::Grant;
 use hostinfo_sample::{Host, Moment};
 use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
@@ -126,7 +125,8 @@ impl Engine {
             return reply.refuse("list", &Refusal::NotPermitted);
         }
         let grant = Arc::clone(&guest.grant);
-        self.with_sources(guest, when, |sources| list(names, &grant, sources, reply));
+        let picks = select(names.iter(), &grant, &self.given);
+        self.with_sources(guest, when, |sources| list(picks, sources, reply));
     }
 
     /// Whoever asks too soon gets the last document again: these clients know no 429.
@@ -202,7 +202,7 @@ impl Engine {
             reply.line(Code::NotPermitted, BLOCKED);
             return Ok(());
         }
-        let picks = select(names.iter(), &guest.grant);
+        let picks = select(names.iter(), &guest.grant, &self.given);
         let is_query = picks.iter().any(|pick| !matches!(pick, Pick::Refused(..)));
         let wait = if is_query { guest.wait(when.now) } else { Duration::ZERO };
         if !wait.is_zero() {
@@ -222,10 +222,10 @@ impl Engine {
     }
 }
 
-/// Adds a line for everything in `names` that the guest may ask.
-fn list(names: Names<'_>, grant: &Grant, mut sources: Sources<'_, '_>, reply: &mut Reply) {
+/// Adds a line for everything that is picked.
+fn list(picks: Vec<Pick<'_>>, mut sources: Sources<'_, '_>, reply: &mut Reply) {
     let mut listed = HashSet::new();
-    for pick in select(names.iter(), grant) {
+    for pick in picks {
         let members = match pick {
             Pick::Refused(name, refusal) => {
                 reply.refuse(&name, &refusal);
@@ -241,13 +241,8 @@ fn list(names: Names<'_>, grant: &Grant, mut sources: Sources<'_, '_>, reply: &m
             }
         };
         for (stat, instance) in members {
-            if !listed.insert((stat, instance.clone())) {
-                continue;
-            }
-            let name = stat.stat().name_of(instance.as_deref());
-            match sources.row(stat, instance) {
-                Ok(row) => hostinfo_render::list(&row, reply),
-                Err(refusal) => reply.refuse(&name, &refusal),
+            if listed.insert((stat, instance.clone())) {
+                hostinfo_render::list(&sources.row(stat, instance), reply);
             }
         }
     }

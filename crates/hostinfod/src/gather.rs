@@ -21,13 +21,13 @@ pub(crate) fn gather<'a, 'g: 'a>(
             Pick::Refused(name, refusal) => answers.push(Answer::Refused { name, refusal }),
             Pick::Stat(stat, instance) => {
                 if answered.is_first(stat, instance.as_deref()) {
-                    let name = stat.stat().name_of(instance.as_deref());
-                    let answer = sources.row(stat, instance).and_then(|row| {
-                        let value = sources.value(stat, row.instance.as_deref())?;
-                        Ok(Answer::Value { row, value })
+                    answers.push(match sources.value(stat, instance.as_deref()) {
+                        Ok(value) => Answer::Value { row: sources.row(stat, instance), value },
+                        Err(refusal) => {
+                            let name = stat.stat().name_of(instance.as_deref());
+                            Answer::Refused { name, refusal }
+                        }
                     });
-                    answers
-                        .push(answer.unwrap_or_else(|refusal| Answer::Refused { name, refusal }));
                 }
             }
             Pick::Group(name, scope) => {

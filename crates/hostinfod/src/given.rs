@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use hostinfo_catalog::{About, Source};
 use hostinfo_custom::{Custom, Problem};
-use hostinfo_wire::Refusal;
 
+use crate::guest::Guest;
 use crate::labels::Labels;
 use crate::server::{Alarm, Server};
+use crate::sources::Pending;
 
 /// Whose the directory of definitions has to be: what it names is run.
 const ROOT: u32 = 0;
@@ -35,28 +36,31 @@ impl Given {
         Ok(Self { labels, customs })
     }
 
-    /// The names of a source; none of another than labels and the administrator's own.
-    pub(crate) fn names(&self, source: Source) -> Vec<String> {
+    /// The names of a source that begin like that, in order; none of another source than labels
+    /// and the administrator's own.
+    pub(crate) fn names<'g>(
+        &'g self,
+        source: Source,
+        beginning: &'g str,
+    ) -> impl Iterator<Item = &'g str> {
+        let labels = (source == Source::Label).then(|| self.labels.names(beginning));
+        let customs = (source == Source::Custom).then(|| self.customs.names(beginning));
+        labels.into_iter().flatten().chain(customs.into_iter().flatten())
+    }
+
+    /// Whether the source has that name.
+    pub(crate) fn has(&self, source: Source, name: &str) -> bool {
         match source {
-            Source::Label => self.labels.names().map(str::to_owned).collect(),
-            Source::Custom => self.customs.definitions().map(|one| one.name.clone()).collect(),
-            _ => Vec::new(),
+            Source::Label => self.labels.get(name).is_some(),
+            Source::Custom => self.customs.find(name).is_some(),
+            _ => false,
         }
     }
 
-    /// What there is to say of a statistic that the table does not know.
-    ///
-    /// # Errors
-    /// Where there is none of that name.
-    pub(crate) fn about(&self, source: Source, name: &str) -> Result<Option<Arc<About>>, Refusal> {
-        match source {
-            Source::Label if self.labels.get(name).is_none() => Err(Refusal::NoSuchStatistic),
-            Source::Custom => match self.customs.find(name) {
-                Some(definition) => Ok(Some(Arc::clone(&definition.about))),
-                None => Err(Refusal::NoSuchStatistic),
-            },
-            _ => Ok(None),
-        }
+    /// What the administrator says of a statistic, where the table does not.
+    pub(crate) fn about(&self, source: Source, name: &str) -> Option<Arc<About>> {
+        let definition = (source == Source::Custom).then(|| self.customs.find(name))?;
+        definition.map(|definition| Arc::clone(&definition.about))
     }
 }
 
@@ -67,11 +71,11 @@ fn log(problems: &[Problem]) {
 }
 
 impl Server {
-    /// Values may have come: guests that wait for them have their turn.
+    /// Values may have come: who waits for them has a turn.
     pub(crate) fn take_values(&mut self, now: Instant) {
         let news = self.desk.given().customs.turn(now);
         if !news.is_empty() {
-            self.wake(now, |guest| news.contains("") || news.contains(guest));
+            self.wake(now, |pending, guest| news.has(&pending.on, guest));
         }
     }
 
@@ -79,15 +83,24 @@ impl Server {
     pub(crate) fn reload_customs(&mut self) {
         log(&self.desk.given().customs.reload());
         // Who waits for what is gone now is told so.
-        self.wake(Instant::now(), |_| true);
+        self.wake(Instant::now(), |_, _| true);
     }
 
-    fn wake(&mut self, now: Instant, is_meant: impl Fn(&str) -> bool) {
+    /// Costs a look at each guest and port, whatever they ask.
+    fn wake(&mut self, now: Instant, is_meant: impl Fn(&Pending, &str) -> bool) {
+        let guests = &self.roster.guests;
+        let is_meant = |pending: Option<&Pending>, guest: &Guest| {
+            pending.is_some_and(|pending| is_meant(pending, guest.name.whole()))
+        };
         for (number, port) in &self.roster.ports {
-            let waits = port.connection.as_ref().is_some_and(|one| one.asked.is_some());
-            let guest = self.roster.guests.get(port.guest);
-            if waits && guest.is_some_and(|guest| is_meant(guest.name.whole())) {
+            let pending = port.connection.as_ref().and_then(|one| one.pending.as_ref());
+            if guests.get(port.guest).is_some_and(|guest| is_meant(pending, guest)) {
                 self.alarms.set(Alarm::Port(number), Some(now));
+            }
+        }
+        for (number, guest) in guests {
+            if is_meant(guest.disk_pending.as_ref(), guest) {
+                self.alarms.set(Alarm::Disk(number), Some(now));
             }
         }
     }

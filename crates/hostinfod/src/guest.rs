@@ -13,6 +13,7 @@ use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
 use crate::flow::{Bound, Bucket};
 use crate::history::History;
 use crate::peer::Peer;
+use crate::sources::Pending;
 use crate::standing::Standing;
 
 /// A socket's name taken apart: `$driver-$name`.
@@ -90,8 +91,8 @@ pub(crate) struct Guest {
     left_out: u32,
     /// The process at the other end, once there was one; `None` in it where it is not known.
     peer: Option<Option<Peer>>,
-    /// Since when its metrics disk waits for values.
-    pub(crate) disk_asked: Option<Instant>,
+    /// What its metrics disk waits for.
+    pub(crate) disk_pending: Option<Pending>,
     /// What vhostmd's client got last, for when it asks too soon: it knows no 429.
     pub(crate) document: Option<Box<str>>,
     last_answered: Option<Instant>,
@@ -112,7 +113,7 @@ impl Guest {
             peer: None,
             observed: Observed::default(),
             standing: Standing::default(),
-            disk_asked: None,
+            disk_pending: None,
             document: None,
             last_answered: None,
         }

@@ -18,9 +18,9 @@ impl Labels {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Every name, in order.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+    /// The names that begin like that, in order.
+    pub(crate) fn names<'l>(&'l self, beginning: &'l str) -> impl Iterator<Item = &'l str> {
+        self.0.keys().map(String::as_str).filter(move |name| name.starts_with(beginning))
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
     fn names_are_looked_up_in_lower_case() {
         let labels = labels(&[("Rack", "B 7"), ("site.row", "Ü")]).unwrap();
         assert_eq!((labels.get("rack"), labels.get("Rack")), (Some("B 7"), None));
-        assert_eq!(labels.names().collect::<Vec<_>>(), ["rack", "site.row"]);
+        assert_eq!(labels.names("").collect::<Vec<_>>(), ["rack", "site.row"]);
     }
 
     #[test]

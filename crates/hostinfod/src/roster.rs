@@ -94,3 +94,46 @@ impl Roster {
         self.by_name.retain(|_, number| guests.contains(*number));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use std::time::{Duration, SystemTime};
+
+    use crate::given::tests::given;
+    use crate::guest::Session;
+    use hostinfo_rules::Rules;
+
+    /// Of each guest its own, and it fails for all.
+    const OWN: &str = "[custom.own]\nkind = 'info'\nhelp = 'h'\nscope = 'guest'\n\
+                       file = '/nonexistent/{guest}'\n";
+
+    fn guest(name: &Name) -> Result<Guest, Infallible> {
+        let session = Session { id: "s".to_owned(), start: SystemTime::UNIX_EPOCH };
+        let grant = Rules::builtin().decide(name.whole());
+        Ok(Guest::new(name.clone(), grant, "h".to_owned(), session))
+    }
+
+    #[test]
+    fn a_guest_that_is_forgotten_takes_along_what_was_had_for_it_alone() {
+        let (mut roster, mut customs) = (Roster::default(), given(OWN).customs);
+        let now = Instant::now();
+        let names: Vec<Name> =
+            (0..=ABSENT_MIN).map(|n| Name::parse(&format!("qemu-{n}")).unwrap()).collect();
+        for name in &names {
+            let _ = customs.value("own", name.whole(), now, now);
+            let forgotten = |name: &Name| customs.forget(name.whole());
+            let number = roster.guest(name, now, || guest(name), forgotten).unwrap();
+            let guest = roster.guests.get_mut(number).unwrap();
+            // Its interval is not over: it would gain by being forgotten.
+            if name.guest() == "7" {
+                guest.answered(now + Duration::from_secs(1));
+            }
+        }
+        let mut left: Vec<&str> = customs.absent().map(|(_, guest, _)| guest).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["qemu-64", "qemu-7"]);
+        assert_eq!(roster.guests.len(), 2);
+    }
+}

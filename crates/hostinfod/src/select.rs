@@ -7,6 +7,8 @@ use hostinfo_catalog::{Named, Scope, StatId, resolve};
 use hostinfo_rules::Grant;
 use hostinfo_wire::Refusal;
 
+use crate::given::Given;
+
 /// What one word of a query comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pick<'a> {
@@ -19,24 +21,36 @@ pub(crate) enum Pick<'a> {
 }
 
 /// The picks of a query, in the order of its words; a word said twice counts once.
-pub(crate) fn select<'a>(words: impl Iterator<Item = &'a str>, grant: &Grant) -> Vec<Pick<'a>> {
+pub(crate) fn select<'a>(
+    words: impl Iterator<Item = &'a str>,
+    grant: &Grant,
+    given: &Given,
+) -> Vec<Pick<'a>> {
     let mut words = words.map(|word| (word, lower_case(word)));
     let Some((asked, first)) = words.next() else { return Vec::new() };
-    let mut picks = vec![pick(asked, first.clone(), grant)];
+    let mut picks = vec![pick(asked, first.clone(), grant, given)];
     // Most queries end here.
     let mut seen = HashSet::new();
     for (asked, word) in words {
         if word != first && seen.insert(word.clone()) {
-            picks.push(pick(asked, word, grant));
+            picks.push(pick(asked, word, grant, given));
         }
     }
     picks
 }
 
 /// What `word` means. What means nothing is given back as it was `asked`.
-fn pick<'a>(asked: &'a str, word: Cow<'a, str>, grant: &Grant) -> Pick<'a> {
+fn pick<'a>(asked: &'a str, word: Cow<'a, str>, grant: &Grant, given: &Given) -> Pick<'a> {
     match resolve(&word) {
         None => Pick::Refused(asked.into(), Refusal::NoSuchStatistic),
+        Some(Named::Stat(stat, Some(name))) if stat.stat().is_open() => {
+            if grant.permits(stat, Some(&name)) && given.has(stat.stat().source, &name) {
+                Pick::Stat(stat, Some(name))
+            } else {
+                pick_below(word, stat, name, grant, given)
+            }
+        }
+        Some(Named::Below(stat, name)) => pick_below(word, stat, name, grant, given),
         Some(Named::Stat(stat, instance)) if grant.permits(stat, instance.as_deref()) => {
             Pick::Stat(stat, instance)
         }
@@ -44,6 +58,25 @@ fn pick<'a>(asked: &'a str, word: Cow<'a, str>, grant: &Grant) -> Pick<'a> {
             Pick::Group(word, scope)
         }
         Some(_) => Pick::Refused(word, Refusal::NotPermitted),
+    }
+}
+
+/// The names of the administrator's that continue `name`. Only what this guest may see counts, so
+/// that what is hidden looks like what is not there.
+fn pick_below<'a>(
+    word: Cow<'a, str>,
+    stat: StatId,
+    name: String,
+    grant: &Grant,
+    given: &Given,
+) -> Pick<'a> {
+    let permits = |name: &str| grant.permits(stat, Some(name));
+    if given.names(stat.stat().source, &format!("{name}.")).any(permits) {
+        Pick::Group(word, Scope::below(stat, name))
+    } else if permits(&name) {
+        Pick::Refused(word, Refusal::NoSuchStatistic)
+    } else {
+        Pick::Refused(word, Refusal::NotPermitted)
     }
 }
 

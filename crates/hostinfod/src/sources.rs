@@ -16,7 +16,7 @@ use hostinfo_wire::{Refusal, Value};
 use crate::given::Given;
 use crate::guest::{Guest, Observed};
 use crate::libvirt::Libvirt;
-use crate::select::{Pick, permitted};
+use crate::select::{Pick, permitted, select};
 use crate::standing::Standing;
 
 pub(crate) use waiting::{Pending, When};
@@ -66,6 +66,11 @@ impl<'a, 's> Sources<'a, 's> {
     ) -> Self {
         let extent = Extent::default();
         Self { guest, host, libvirt, given, observed, when, at, by_guest: false, extent }
+    }
+
+    /// What `name` comes to.
+    pub(crate) fn select<'n>(&self, name: &'n str) -> Vec<Pick<'n>> {
+        select(std::iter::once(name), &self.guest.grant, self.given)
     }
 
     /// Has to come before any value of a reply with ratios, or with what tells of the others.
@@ -140,9 +145,8 @@ impl<'a, 's> Sources<'a, 's> {
                 self.of_vmm(what, instance)
             }
             Source::Verdict(resource) => self.verdict(resource),
-            Source::Label => match instance.map(|name| self.given.labels.get(name)) {
-                Some(Some(text)) => return Ok(Value::text(text.to_owned())),
-                Some(None) => return Err(Refusal::NoSuchStatistic),
+            Source::Label => match instance.and_then(|name| self.given.labels.get(name)) {
+                Some(text) => return Ok(Value::text(text.to_owned())),
                 None => return Err(Refusal::Unavailable(NONE.into())),
             },
             Source::Custom => self.custom(instance.unwrap_or_default()).at_once(),
@@ -152,15 +156,10 @@ impl<'a, 's> Sources<'a, 's> {
     }
 
     /// A statistic as it is told of.
-    ///
-    /// # Errors
-    /// Where there is none of that name.
-    pub(crate) fn row(&self, stat: StatId, instance: Option<String>) -> Result<Row, Refusal> {
-        let about = match &instance {
-            Some(name) => self.given.about(stat.stat().source, name)?,
-            None => None,
-        };
-        Ok(Row { stat, instance, about })
+    pub(crate) fn row(&self, stat: StatId, instance: Option<String>) -> Row {
+        let name = instance.as_deref();
+        let about = name.and_then(|name| self.given.about(stat.stat().source, name));
+        Row { stat, instance, about }
     }
 
     /// Hands out what is available of a group, or says why nothing is.
@@ -171,10 +170,9 @@ impl<'a, 's> Sources<'a, 's> {
     ) -> Result<(), Refusal> {
         let mut result = None;
         for (stat, instance) in self.members(scope) {
-            let value = self.value(stat, instance.as_deref());
-            match value.and_then(|value| Ok((self.row(stat, instance)?, value))) {
-                Ok((row, value)) => {
-                    found(row, value);
+            match self.value(stat, instance.as_deref()) {
+                Ok(value) => {
+                    found(self.row(stat, instance), value);
                     result = Some(Ok(()));
                 }
                 Err(refusal) => {
@@ -222,7 +220,7 @@ impl<'a, 's> Sources<'a, 's> {
                 vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
             }
             (Source::Libvirt(what), _) => self.devices(what),
-            (source, _) => self.given.names(source),
+            (source, _) => self.given.names(source, "").map(str::to_owned).collect(),
         }
     }
 

@@ -8,7 +8,6 @@ use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
 
 use crate::gather::gather;
-use crate::select::select;
 use crate::sources::{Pending, Sources};
 
 /// The document for a guest that may ask.
@@ -20,7 +19,7 @@ pub(crate) fn document(
     mut sources: Sources<'_, '_>,
     os_name: Option<&str>,
 ) -> Result<String, Pending> {
-    let customs = customs(grant, &mut sources)?;
+    let customs = customs(&mut sources)?;
     let permits = |stat| grant.permits(stat, None);
     let wants_spare = permits(StatId::named("memory.cached"));
     let Spare { buffers, swap_cached } =
@@ -31,8 +30,8 @@ pub(crate) fn document(
 }
 
 /// The administrator's own statistics that the guest may see, under their own names.
-fn customs<'g>(grant: &Grant, sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending> {
-    let picks = select(std::iter::once("custom"), grant);
+fn customs<'g>(sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending> {
+    let picks = sources.select("custom");
     sources.ask(&picks)?;
     let told = gather(picks, sources).into_iter().filter_map(|answer| match answer {
         Answer::Refused { .. } => None,

@@ -5,6 +5,7 @@ use super::*;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
+use hostinfo_custom::limits::RUNS_MAX;
 use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
@@ -51,10 +52,10 @@ impl Scene {
         let (guest, nonsense) = (&mut self.guest, &mut self.nonsense);
         let when = When { asked: self.asked.unwrap_or(self.now), now: self.now };
         let answered = self.engine.answer(self.dialect, &frame, guest, nonsense, when, &mut reply);
-        if let Err(Pending { until }) = answered {
+        if let Err(Pending { asked, until, on }) = answered {
             assert!(reply.is_empty());
-            self.asked = Some(when.asked);
-            return format!("until {}", (until - when.asked).as_millis());
+            self.asked = Some(asked);
+            return format!("{on} until {}", (until - asked).as_millis());
         }
         self.asked = None;
         if reply.is_empty() {
@@ -350,13 +351,49 @@ fn names_of_the_administrators_look_the_same_to_who_may_not_see_them_there_or_no
 }
 
 #[test]
+fn a_name_of_the_administrators_that_others_continue_is_their_group() {
+    let mut scene = Scene::new("*:\n interval = 0\n custom.rack = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    for group in ["custom.rack", "Custom.Rack.*"] {
+        assert_eq!(scene.ask(group), "200 custom.rack.inlet=65536\n");
+        assert!(scene.ask(&format!("list {group}")).starts_with("200 custom.rack.inlet gauge"));
+    }
+    assert_eq!(
+        scene.ask("custom.rack.inlet.* custom.rack.fan label.rack.*"),
+        "404-custom.rack.inlet.*: no such statistic\n404-custom.rack.fan: no such statistic\n\
+         403 label.rack.*: not permitted\n"
+    );
+}
+
+#[test]
+fn what_is_below_a_name_shows_only_to_who_may_see_it() {
+    for (rules, answer) in [
+        ("custom.rack.inlet = 1", "200 custom.rack.inlet=65536\n"),
+        ("custom.rack.fan = 1", "403 custom.rack: not permitted\n"),
+        ("custom = 1\n custom.rack.inlet = 0", "404 custom.rack: no such statistic\n"),
+        ("custom = 1\n custom.rack = 0", "403 custom.rack: not permitted\n"),
+    ] {
+        let mut scene = Scene::new(&format!("*:\n interval = 0\n {rules}\n"));
+        scene.engine.given = given(CUSTOMS);
+        assert_eq!(scene.ask("custom.rack"), answer, "{rules}");
+    }
+}
+
+#[test]
+fn a_name_that_the_administrator_did_not_give_is_told_even_when_it_is_too_soon() {
+    let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
+    scene.ask("loadavg.1");
+    assert_eq!(scene.ask("custom.none"), "404 custom.none: no such statistic\n");
+}
+
+#[test]
 fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
     let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
     scene.engine.given = given(CUSTOMS);
     let all = "get custom.hangs custom.who sample.age";
-    assert_eq!(scene.ask(all), "until 2000");
+    assert_eq!(scene.ask(all), "who until 2000");
     scene.wait_for_news();
-    assert_eq!(scene.ask(all), "until 500", "one is there");
+    assert_eq!(scene.ask(all), "hangs until 500", "one is there");
     scene.wait(500);
     scene.engine.given.customs.turn(scene.now);
     assert_eq!(
@@ -365,6 +402,24 @@ fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
          200 sample.age=10\n"
     );
     assert!(scene.ask(all).starts_with("429 "));
+}
+
+#[test]
+fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() {
+    let definition = |number| {
+        format!("[custom.c{number}]\nkind = 'gauge'\nhelp = 'h'\ncommand = ['/bin/echo', '1']\n")
+    };
+    let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n");
+    scene.engine.given = given(&(0..40).map(definition).collect::<String>());
+    let (mut answer, mut asked) = (scene.ask("*"), 1);
+    while let Some((on, _)) = answer.split_once(" until ") {
+        while !scene.engine.given.customs.turn(scene.now).has(on, "qemu-a-b") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (answer, asked) = (scene.ask("*"), asked + 1);
+    }
+    assert_eq!(answer.lines().count(), 40);
+    assert!(asked <= RUNS_MAX + 1, "{asked}");
 }
 
 #[test]
@@ -392,7 +447,7 @@ fn list_and_metrics_tell_what_the_administrator_defined() {
 fn vhostmds_document_waits_for_the_administrators_statistics_too() {
     let mut scene = Scene::new("*:\n interval = 60\n custom.who = 1\n custom.rack = 1\n");
     scene.engine.given = given(CUSTOMS);
-    assert_eq!(scene.ask("GET /metrics/XML"), "until 2000");
+    assert_eq!(scene.ask("GET /metrics/XML"), "who until 2000");
     scene.wait_for_news();
     let document = scene.ask("GET /metrics/XML");
     for (context, name, value) in

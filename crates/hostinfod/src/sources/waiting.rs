@@ -15,6 +15,13 @@ pub(crate) struct When {
     pub(crate) now: Instant,
 }
 
+impl When {
+    /// A question that may have come before, and waited.
+    pub(crate) fn of(pending: Option<Pending>, now: Instant) -> Self {
+        Self { asked: pending.map_or(now, |pending| pending.asked), now }
+    }
+}
+
 impl From<Instant> for When {
     /// The question came just now.
     fn from(now: Instant) -> Self {
@@ -22,11 +29,16 @@ impl From<Instant> for When {
     }
 }
 
-/// Some values are on their way. Who asks again as having asked then gets his answer as soon as
-/// there is news of them, and at `until` in any case.
-#[derive(Debug, Clone, Copy)]
+/// Some values are on their way. Who asks again as having asked then gets his answer when all of
+/// them have come, and at `until` in any case. Until there is news of `on`, asking is no use.
+#[derive(Debug)]
 pub(crate) struct Pending {
+    pub(crate) asked: Instant,
     pub(crate) until: Instant,
+    /// The last of them. Commands are started in their order, so when it has come, no more are left
+    /// than run beside it: a line is asked again `RUNS_MAX` times, however many it waits for. (Once
+    /// more for each that hung before, which are started behind the others.)
+    pub(crate) on: String,
 }
 
 impl Sources<'_, '_> {
@@ -35,10 +47,13 @@ impl Sources<'_, '_> {
     /// # Errors
     /// Where some of it is not there yet.
     pub(crate) fn ask(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
-        let mut last = None;
+        let mut last: Option<Pending> = None;
         for name in self.customs(picks) {
             match self.custom(&name) {
-                Answer::Pending { until } => last = last.max(Some(until)),
+                Answer::Pending { until } => {
+                    let until = last.map_or(until, |last| last.until.max(until));
+                    last = Some(Pending { asked: self.when.asked, until, on: name });
+                }
                 Answer::Ready(Err(_)) => {}
                 Answer::Ready(Ok(_)) => {
                     // How long a value may be kept: its true age would show that another asked.
@@ -48,7 +63,7 @@ impl Sources<'_, '_> {
                 }
             }
         }
-        last.map_or(Ok(()), |until| Err(Pending { until }))
+        last.map_or(Ok(()), Err)
     }
 
     /// The administrator's own statistics in a query.
