@@ -24,6 +24,8 @@ pub enum Source {
     Verdict(Resource),
     /// A label of the daemon's settings.
     Label,
+    /// What the administrator has to say.
+    Notice,
     /// A file or a command that the administrator named.
     Custom,
     /// Named here so that rules can speak of it; nothing reads it yet.
@@ -63,6 +65,7 @@ impl Source {
             Self::Libvirt(libvirt) => libvirt.origin(),
             Self::Verdict(_) => "the host's and the guest's figures of the last minute",
             Self::Label => "hostinfod.toml, `[labels]`",
+            Self::Notice => "the host's administrator",
             Self::Custom => "a file or a command: custom.md",
             Self::NotYet => "not read by this version",
         }

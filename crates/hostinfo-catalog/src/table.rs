@@ -41,7 +41,7 @@ pub const STATS: &[Stat] = &[
         "the version of the hypervisor"),
     row("label.NAME",                      Info,    None,    OPT_IN,  Source::Label,
         "a label that the host's administrator gave"),
-    row("notice.N",                        Info,    None,    DEFAULT, Source::NotYet,
+    row("notice.N",                        Info,    None,    DEFAULT, Source::Notice,
         "a notice from the host's administrator: KIND at TIME: TEXT"),
     // The host's CPUs.
     row("physcpus",                        Gauge,   Cpus,    DEFAULT, host(Host::Topology(Topology::Online)),

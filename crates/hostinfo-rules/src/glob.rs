@@ -1,5 +1,7 @@
 //! The text of a pattern to a [`Pattern`].
 
+use std::str::FromStr;
+
 use crate::pattern::{Part, Pattern};
 use crate::problem::{Severity, quote};
 
@@ -30,6 +32,34 @@ pub(crate) fn parse(text: &str, quoted: bool) -> Result<(Pattern, Vec<Fault>), V
         return Err(faults);
     }
     Ok((parts.into_iter().collect(), faults))
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("pattern {}: {message}; {expected}", quote(.text))]
+pub struct BadPattern {
+    text: String,
+    message: String,
+    expected: &'static str,
+}
+
+impl FromStr for Pattern {
+    type Err = BadPattern;
+
+    /// The pattern that a text is which holds nothing else, such as an argument of a command: what
+    /// has to stand between double quotes in a file may do so, and need not.
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
+        let inner = text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
+        match parse(inner.unwrap_or(text), true) {
+            Ok((pattern, _)) => Ok(pattern),
+            Err(faults) => {
+                let worst = faults.into_iter().find(|fault| fault.severity == Severity::Error);
+                let (message, expected) =
+                    worst.map(|fault| (fault.message, fault.expected)).unwrap_or_default();
+                Err(BadPattern { text: text.to_owned(), message, expected })
+            }
+        }
+    }
 }
 
 /// A character of a pattern.
@@ -262,6 +292,20 @@ mod tests {
         let (pattern, warnings) = parse("[^a]", false).unwrap();
         assert!(pattern.matches("^") && pattern.matches("a") && !pattern.matches("b"));
         assert_eq!(warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_text_that_is_nothing_but_a_pattern_needs_no_quotes_and_may_have_them() {
+        for text in ["qemu-Windows 11*", "\"qemu-Windows 11*\""] {
+            assert!(text.parse::<Pattern>().unwrap().matches("qemu-Windows 11 b"), "{text}");
+        }
+        for text in ["", "\"\"", "\"", "qemu-[a", "\"a\\\"", "a\"b"] {
+            assert!(text.parse::<Pattern>().is_err(), "{text}");
+        }
+        assert_eq!(
+            "qemu-[a".parse::<Pattern>().unwrap_err().to_string(),
+            "pattern `qemu-[a`: set without an end; expected `]` somewhere behind `[`"
+        );
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod unreachable;
 mod value;
 
 pub use decide::{Grant, Origin, Why};
+pub use glob::BadPattern;
 pub use parse::{Parsed, parse};
+pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
 pub use rules::Rules;

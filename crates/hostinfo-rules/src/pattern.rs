@@ -2,9 +2,10 @@
 
 use std::str::Chars;
 
-/// A pattern of guests' names. The empty one matches nothing but the empty name.
+/// A pattern of guests' names: `$driver-$name`, with wildcards. `docs/rules.md` has its grammar.
+/// The empty one, which no text is, matches nothing but the empty name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     parts: Vec<Part>,
 }
 
@@ -54,7 +55,7 @@ impl Pattern {
     }
 
     /// Whether the pattern matches the whole of `name`, in time of the product of their lengths.
-    pub(crate) fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         let (mut at, mut rest) = (0, name.chars());
         // Behind the last star: the next part, and the name that is left for it. Earlier stars
         // need not be tried again: the last one takes whatever they could.

@@ -146,7 +146,7 @@ mod tests {
     const ANSWERED: &str = "\
 time=1763794623.25
 window=60
-notice.1=maintenance at 2026-01-05 22:00 UTC: a=b
+notice.1=maintenance at 2026-01-05T22:00:00Z: a=b
 loadavg.1=0.42
 loadavg.5=12
 memory.total=16773406720
@@ -166,7 +166,7 @@ verdict.cpu=contended: 31% waited
         assert_eq!(
             plain(None),
             "\
-notice.1        maintenance at 2026-01-05 22:00 UTC: a=b
+notice.1        maintenance at 2026-01-05T22:00:00Z: a=b
 verdict.cpu     contended: 31% waited
 time            2025-11-22 06:57:03 UTC  the host's clock
 window          1 min                    the time that ratios speak of
@@ -188,7 +188,7 @@ newer.thing     7
         assert!(narrow.contains("  memory of the host\n"), "{narrow}");
         let narrower = plain(Some(60));
         assert!(narrower.contains("\nmemory.total    15.6 GiB\n"), "{narrower}");
-        assert!(narrower.contains("maintenance at 2026-01-05 22:00 UTC: a=b\n"));
+        assert!(narrower.contains("maintenance at 2026-01-05T22:00:00Z: a=b\n"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the host's administrator gives to guests beside the host's own figures: labels, and
-//! own statistics. See `docs/custom.md`.
+//! What the host's administrator gives to guests beside the host's own figures: labels, notices,
+//! and own statistics. See `docs/custom.md`.
 
 use std::io;
 use std::path::Path;
@@ -11,29 +11,32 @@ use hostinfo_custom::{Custom, Problem};
 
 use crate::guest::Guest;
 use crate::labels::Labels;
+use crate::notices::NoticesFile;
 use crate::server::{Alarm, Server};
 use crate::sources::Pending;
 
 /// Whose the directory of definitions has to be: what it names is run.
 const ROOT: u32 = 0;
 
-/// Labels, and statistics of the administrator's own.
+/// Labels, notices, and statistics of the administrator's own.
 pub(crate) struct Given {
     /// Those of the settings.
     pub(crate) labels: Labels,
     /// Those of the directory.
     pub(crate) customs: Custom,
+    /// Those of the state directory.
+    pub(crate) notices: NoticesFile,
 }
 
 impl Given {
-    /// Reads the directory's definitions, and logs what is wrong in them.
+    /// Reads the directory's definitions and the notices in `state`, and logs what is wrong in them.
     ///
     /// # Errors
     /// Where there are no descriptors left.
-    pub(crate) fn load(directory: &Path, labels: Labels) -> io::Result<Self> {
+    pub(crate) fn load(directory: &Path, state: &Path, labels: Labels) -> io::Result<Self> {
         let (customs, problems) = Custom::load(directory, ROOT)?;
         log(&problems);
-        Ok(Self { labels, customs })
+        Ok(Self { labels, customs, notices: NoticesFile::open(state) })
     }
 
     /// The names of a source that begin like that, in order; none of another source than labels
@@ -123,6 +126,7 @@ pub(crate) mod tests {
         let (customs, problems) = Custom::load(directory.path(), owner).unwrap();
         assert_eq!(problems, []);
         let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
-        Given { labels: labels.try_into().unwrap(), customs }
+        let notices = NoticesFile::open(directory.path());
+        Given { labels: labels.try_into().unwrap(), customs, notices }
     }
 }

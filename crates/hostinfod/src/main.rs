@@ -20,6 +20,7 @@ mod labels;
 mod libvirt;
 mod lock;
 mod logging;
+mod notices;
 mod peer;
 mod poll;
 mod port;

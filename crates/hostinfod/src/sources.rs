@@ -1,12 +1,15 @@
 //! Where a reply's values come from: the one place that knows every source.
 
 mod libvirt;
+mod notices;
 mod waiting;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hostinfo_catalog::source::{Host as HostSource, Own, Resource, Source, Vmm as VmmSource};
 use hostinfo_catalog::{Scope, StatId};
+use hostinfo_notices::Notice;
 use hostinfo_render::Row;
 use hostinfo_sample::{Absent, Host, Moment, Spare, Vmm};
 use hostinfo_verdict::{Sample, Verdict, Watch};
@@ -42,6 +45,8 @@ pub(crate) struct Sources<'a, 's> {
     /// The reply has ratios of the guest: the host's have to speak of the same time.
     by_guest: bool,
     extent: Extent,
+    /// What the guest is told, once it was looked for: the same in all of the reply.
+    notices: Option<Vec<Arc<Notice>>>,
 }
 
 /// What `sample.age` and `window` tell of the rest of their reply.
@@ -65,7 +70,18 @@ impl<'a, 's> Sources<'a, 's> {
         at: Moment,
     ) -> Self {
         let extent = Extent::default();
-        Self { guest, host, libvirt, given, observed, when, at, by_guest: false, extent }
+        Self {
+            guest,
+            host,
+            libvirt,
+            given,
+            observed,
+            when,
+            at,
+            by_guest: false,
+            extent,
+            notices: None,
+        }
     }
 
     /// What `name` comes to.
@@ -104,6 +120,7 @@ impl<'a, 's> Sources<'a, 's> {
                 Source::Own(_)
                 | Source::Verdict(_)
                 | Source::Label
+                | Source::Notice
                 | Source::Custom
                 | Source::NotYet => false,
             };
@@ -149,6 +166,7 @@ impl<'a, 's> Sources<'a, 's> {
                 Some(text) => return Ok(Value::text(text.to_owned())),
                 None => return Err(Refusal::Unavailable(NONE.into())),
             },
+            Source::Notice => return self.notice(instance),
             Source::Custom => self.custom(instance.unwrap_or_default()).at_once(),
             Source::NotYet => return Err(Refusal::Unavailable(NOT_YET.into())),
         };
@@ -220,6 +238,7 @@ impl<'a, 's> Sources<'a, 's> {
                 vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
             }
             (Source::Libvirt(what), _) => self.devices(what),
+            (Source::Notice, _) => self.notice_numbers(),
             (source, _) => self.given.names(source, "").map(str::to_owned).collect(),
         }
     }

@@ -1,0 +1,18 @@
+//! Every bound on notices.
+
+/// The longest value of `notice.N`, in bytes: `KIND at TIME: TEXT`.
+pub const NOTICE_MAX: usize = 400;
+
+/// Notices that one guest is shown: 6.4 KB of a reply.
+pub const PER_GUEST: usize = 16;
+
+/// Notices of a host, so that each of a thousand guests can be told when it will be moved. Who asks
+/// costs one match of a short pattern for each, 50 us in all.
+pub const NOTICES_MAX: usize = 1024;
+
+/// The longest pattern, in bytes: a socket's name of 255 with a `\` before each.
+pub const PATTERN_MAX: usize = 512;
+
+/// The longest file of notices: `NOTICES_MAX` of 2 KiB, which are 875 bytes of pattern and text, each
+/// of them escaped, and what stands around them.
+pub const FILE_MAX: usize = NOTICES_MAX * 2048;
