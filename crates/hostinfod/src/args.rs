@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// What the command line says; a path here overrides the settings file.
+// What is said here overrides the settings file.
+/// Answers what this host's guests ask, as far as the administrator lets them
 #[derive(Debug, Parser)]
-#[command(name = "hostinfod", version, about, after_help = EXAMPLES)]
+#[command(name = "hostinfod", version, after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Settings of the daemon [default: /etc/hostinfo/hostinfod.toml, where there is one]
     #[arg(long, value_name = "FILE")]
@@ -20,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     pub(crate) socket_dir: Option<PathBuf>,
 
-    /// Where the host's secret is kept [default: state/ in the socket directory]
+    /// Where the host's secret and notices are kept [default: /var/lib/hostinfod]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 

@@ -44,8 +44,8 @@ pub(crate) struct Paths {
     pub(crate) custom_dir: PathBuf,
     /// The directory of the guests' sockets.
     pub(crate) socket_dir: PathBuf,
-    /// The directory of the host's secret; see [`Paths::state_dir`].
-    state_dir: Option<PathBuf>,
+    /// The directory of what outlives the daemon: the host's secret, notices.
+    pub(crate) state_dir: PathBuf,
     /// The control socket.
     pub(crate) control: PathBuf,
     /// In place of `/proc`.
@@ -60,7 +60,7 @@ impl Default for Paths {
             rules: "/etc/hostinfo/hostinfo.conf".into(),
             custom_dir: "/etc/hostinfo/custom.d".into(),
             socket_dir: "/var/lib/hostinfo".into(),
-            state_dir: None,
+            state_dir: "/var/lib/hostinfod".into(),
             control: "/run/hostinfo/control.sock".into(),
             proc_root: "/proc".into(),
             sys_root: "/sys".into(),
@@ -72,11 +72,6 @@ impl Paths {
     /// Where the host's figures are read.
     pub(crate) fn roots(&self) -> Roots {
         Roots { proc: self.proc_root.clone(), sys: self.sys_root.clone() }
-    }
-
-    /// The directory of the host's secret.
-    pub(crate) fn state_dir(&self) -> PathBuf {
-        self.state_dir.clone().unwrap_or_else(|| self.socket_dir.join("state"))
     }
 }
 
@@ -156,7 +151,7 @@ impl Default for Log {
             level: Level::Info,
             filters: BTreeMap::new(),
             output: Output::Stderr,
-            file: "/var/log/hostinfo.log".into(),
+            file: "/var/log/hostinfo/hostinfod.log".into(),
         }
     }
 }
@@ -227,6 +222,7 @@ impl Settings {
         for (flag, setting) in [
             (&args.rules, &mut paths.rules),
             (&args.socket_dir, &mut paths.socket_dir),
+            (&args.state_dir, &mut paths.state_dir),
             (&args.control, &mut paths.control),
             (&args.proc_root, &mut paths.proc_root),
             (&args.sys_root, &mut paths.sys_root),
@@ -234,9 +230,6 @@ impl Settings {
             if let Some(flag) = flag {
                 setting.clone_from(flag);
             }
-        }
-        if args.state_dir.is_some() {
-            paths.state_dir.clone_from(&args.state_dir);
         }
         Ok(settings)
     }
@@ -260,7 +253,7 @@ mod tests {
         let text = "[paths]\nrules = '/a'\nsocket_dir = '/s'\n[flow]\nline_burst = 7\n";
         let settings = load(text, &["--rules", "/b"]).unwrap();
         assert_eq!(settings.paths.rules, Path::new("/b"));
-        assert_eq!(settings.paths.state_dir(), Path::new("/s/state"));
+        assert_eq!(settings.paths.socket_dir, Path::new("/s"));
         assert_eq!(settings.paths.proc_root, Path::new("/proc"));
         assert_eq!(settings.flow.lines(), Bound { per_second: 20, burst: 7 });
     }
@@ -269,8 +262,7 @@ mod tests {
     fn the_documented_settings_are_all_there_are_and_the_defaults() {
         let page = include_str!("../../../docs/hostinfod.toml");
         let documented = load(page, &[]).unwrap();
-        let mut default = Settings::default();
-        default.paths.state_dir = Some(default.paths.state_dir());
+        let default = Settings::default();
         assert_eq!(format!("{documented:?}"), format!("{default:?}"));
         let keys: toml::Table = page.parse().unwrap();
         let words: Vec<&str> =

@@ -59,10 +59,10 @@ fn serve(args: Args) -> anyhow::Result<()> {
     raise_file_limit();
     let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
-    let given = Given::load(&paths.custom_dir, &paths.state_dir(), labels).context("epoll")?;
+    let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let mut server = Server {
-        identity: identity(&paths.state_dir())?,
+        identity: identity(&paths.state_dir)?,
         desk: Desk::new(engine, flow),
         roster: Roster::default(),
         disks: Disks::beside(&paths.socket_dir),
