@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/target/tools:$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(P
 
 # What runs in a guest needs nothing of the guest: no libc, no loader.
 GUEST_TOOL = cargo build --release --target x86_64-unknown-linux-musl -p hostinfo
-FUZZ_TARGETS = request framer rules custom
+FUZZ_TARGETS = request framer rules custom control
 FUZZ_SECONDS ?= 60
 
 .PHONY: help build demo test bench fuzz lint docs clean

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::notices::NoticeKind;
-use crate::{DESCRIPTION, INTERFACE};
+use crate::{DESCRIPTION, INTERFACE, NoticeKind};
 
 /// A call of one of the interface's methods. The interface's file says what each does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

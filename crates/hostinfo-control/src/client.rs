@@ -179,7 +179,11 @@ impl Client {
         let method = request.method.clone().into_owned();
         self.protocol.send_request(method, request).map_err(|error| nonsense(&error))?;
         while let Some(bytes) = self.protocol.poll_transmit() {
-            self.stream.write_all(&bytes.payload).map_err(|error| self.failed(error))?;
+            match self.stream.write_all(&bytes.payload) {
+                // It may have said why before it hung up.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                other => other.map_err(|error| self.failed(error))?,
+            }
         }
         Ok(())
     }

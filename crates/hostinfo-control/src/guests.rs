@@ -133,9 +133,8 @@ pub struct Event {
     pub guest: String,
     /// The line, safe to print.
     pub asked: String,
-    /// 200 where it got anything, else the code of the reply's last line. `None`: it got no
-    /// reply.
-    pub code: Option<u16>,
+    /// 200 where it got anything, else the code of the reply's last line.
+    pub code: u16,
     /// The reply's beginning, cut at
     /// [`WATCHED_REPLY_MAX`](crate::limits::WATCHED_REPLY_MAX) bytes.
     pub reply: String,

@@ -3,7 +3,8 @@
 //! It speaks [Varlink](https://varlink.org), which `varlinkctl` and libraries in many languages
 //! speak too. `org.hostinfo.Control.varlink` is the interface in Varlink's own words; the types
 //! here are the same for Rust, and a test holds the two together. They are also what
-//! `hostinfoctl --json` prints. [`Client`] asks; the daemon's side is in `hostinfod`.
+//! `hostinfoctl --json` prints. [`Client`] asks; [`front`] and [`answer`] are
+//! how the daemon reads and writes what goes over the socket.
 
 mod call;
 mod client;
@@ -13,6 +14,7 @@ mod host;
 pub mod limits;
 mod notices;
 mod refusal;
+mod request;
 
 pub use call::Call;
 pub use client::{Client, Watch};
@@ -22,8 +24,10 @@ pub use guests::{
     PortState, Preview,
 };
 pub use host::{Figure, Libvirt, LibvirtState, Metrics, Missing, Rules, RulesState, Stats, Status};
-pub use notices::{Cleared, Notice, NoticeKind, Notices, SetNotice};
+pub use hostinfo_notices::Kind as NoticeKind;
+pub use notices::{Cleared, Notice, Notices, SetNotice};
 pub use refusal::Refusal;
+pub use request::{Asked, Front, Request, answer, front};
 
 /// The interface's name.
 pub const INTERFACE: &str = "org.hostinfo.Control";

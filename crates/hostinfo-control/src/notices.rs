@@ -1,19 +1,8 @@
 //! What guests are told by their administrator.
 
+use hostinfo_notices::Kind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-/// What a notice is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeKind {
-    /// The host will be worked at.
-    Maintenance,
-    /// The guest will be moved to another host.
-    Migration,
-    /// Anything else.
-    Info,
-}
 
 /// A notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +12,12 @@ pub struct Notice {
     /// Which guests it is for: a pattern as in the rules file.
     pub pattern: String,
     /// What it is about.
-    pub kind: NoticeKind,
+    pub kind: Kind,
     /// Its words.
     pub text: String,
-    /// When it will be.
-    pub at: Option<Timestamp>,
-    /// When it is taken away.
+    /// When it comes about.
+    pub at: Timestamp,
+    /// When it is over, and nobody is told any more.
     pub until: Option<Timestamp>,
 }
 

@@ -62,7 +62,7 @@ fn who_hangs_up_and_who_speaks_nonsense_is_told_of() {
 fn a_watch_goes_on_until_it_is_over() {
     let (_folder, path) = answers(
         b"{\"continues\":true,\"parameters\":{\"at\":\"2026-11-22T09:55:49Z\",\"guest\":\"qemu-a\",\
-          \"asked\":\"ping\",\"reply\":\"200 pong\\n\",\"bytes\":9,\"seconds\":0.1,\"left_out\":0}}\0\
+          \"asked\":\"ping\",\"code\":200,\"reply\":\"200 pong\\n\",\"bytes\":9,\"seconds\":0.1,\"left_out\":0}}\0\
           {\"error\":\"org.hostinfo.Control.Busy\",\"parameters\":{\"message\":\"too slow\"}}\0",
     );
     let client = Client::connect(&path, Duration::from_secs(1)).unwrap();

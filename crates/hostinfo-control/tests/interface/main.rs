@@ -51,7 +51,7 @@ fn notice() -> Notice {
         pattern: text("*"),
         kind: NoticeKind::Maintenance,
         text: text("t"),
-        at: TIME.parse().ok(),
+        at: TIME.parse().unwrap(),
         until: TIME.parse().ok(),
     }
 }
@@ -105,7 +105,7 @@ fn every_reply_has_the_fields_of_its_method() {
         at: since,
         guest: text("qemu-a"),
         asked: text("get a"),
-        code: Some(403),
+        code: 403,
         reply: text("403 a: not permitted\n"),
         bytes: 21,
         seconds: 0.000_01,

@@ -1,0 +1,220 @@
+//! The daemon's side of the protocol: bytes to calls, answers to bytes. Pure and total.
+
+use serde_json::{Value, json};
+use varlink::sansio::{ParseResult, parse_message, protocol::parse_request, serialize_reply};
+use varlink::{GetInterfaceDescriptionArgs, Interface as _, Reply, ServiceInfo, VarlinkService};
+
+use crate::limits::REQUEST_MAX;
+use crate::{Call, DESCRIPTION, INTERFACE, Refusal};
+
+/// What every Varlink service has.
+const SERVICE: &str = "org.varlink.service";
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// What, or why that is nothing that can be asked.
+    pub what: Result<Asked, Refusal>,
+    /// Many answers may come.
+    pub more: bool,
+    /// No answer is to come.
+    pub oneway: bool,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// A call of our interface.
+    Call(Call),
+    /// What this service is, or one of its interfaces: its answer.
+    About(Value),
+}
+
+/// The front of what a client has sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Front {
+    /// Half a message, or nothing.
+    Incomplete,
+    /// Nothing that could be answered: no JSON, or over [`REQUEST_MAX`]. The client is dropped.
+    Broken,
+    /// A message, and how many bytes it has with its end.
+    Message(Request, usize),
+}
+
+/// Looks at what a client has sent.
+pub fn front(bytes: &[u8]) -> Front {
+    let bytes = bytes.get(..=REQUEST_MAX).unwrap_or(bytes);
+    match parse_message(bytes) {
+        ParseResult::Incomplete { .. } if bytes.len() <= REQUEST_MAX => Front::Incomplete,
+        ParseResult::Incomplete { .. } | ParseResult::Invalid { .. } => Front::Broken,
+        ParseResult::Complete { message, consumed } => match parse_request(&message) {
+            Err(_) => Front::Broken,
+            Ok(request) => Front::Message(understand(request), consumed),
+        },
+    }
+}
+
+fn understand(request: varlink::Request<'_>) -> Request {
+    let [more, oneway, upgrade] =
+        [request.more, request.oneway, request.upgrade].map(Option::unwrap_or_default);
+    let parameters = request.parameters.unwrap_or_else(|| json!({}));
+    let what = match (upgrade, request.method.rsplit_once('.')) {
+        (true, _) => Err(invalid("upgrade")),
+        (false, Some((SERVICE, method))) => about(method, parameters).map(Asked::About),
+        (false, Some((INTERFACE, _))) if !Call::is_method(&request.method) => {
+            no_such_method(&request.method)
+        }
+        (false, Some((INTERFACE, _))) => {
+            serde_json::from_value(json!({ "method": request.method, "parameters": parameters }))
+                .map(Asked::Call)
+                .map_err(invalid)
+        }
+        (false, Some((interface, _))) => {
+            Err(Refusal::InterfaceNotFound { interface: interface.to_owned() })
+        }
+        (false, None) => no_such_method(&request.method),
+    };
+    Request { what, more, oneway }
+}
+
+fn about(method: &str, parameters: Value) -> Result<Value, Refusal> {
+    match method {
+        "GetInfo" => serde_json::to_value(ServiceInfo {
+            vendor: "hostinfo".into(),
+            product: "hostinfod".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            url: "".into(),
+            interfaces: vec![SERVICE.into(), INTERFACE.into()],
+        })
+        .map_err(invalid),
+        "GetInterfaceDescription" => {
+            let wanted: GetInterfaceDescriptionArgs<'_> =
+                serde_json::from_value(parameters).map_err(invalid)?;
+            match &*wanted.interface {
+                INTERFACE => Ok(json!({ "description": DESCRIPTION })),
+                SERVICE => {
+                    let service = VarlinkService::new("", "", "", "", Vec::new());
+                    Ok(json!({ "description": service.get_description() }))
+                }
+                other => Err(Refusal::InterfaceNotFound { interface: other.to_owned() }),
+            }
+        }
+        _ => no_such_method(&format!("{SERVICE}.{method}")),
+    }
+}
+
+fn no_such_method<T>(method: &str) -> Result<T, Refusal> {
+    Err(Refusal::MethodNotFound { method: method.to_owned() })
+}
+
+fn invalid(parameter: impl ToString) -> Refusal {
+    Refusal::InvalidParameter { parameter: parameter.to_string() }
+}
+
+/// An answer's bytes; `continues` where more are to come.
+pub fn answer(answer: Result<Value, Refusal>, continues: bool) -> Vec<u8> {
+    let continues = continues.then_some(true);
+    let reply = match answer {
+        Ok(parameters) => Ok(Reply { continues, error: None, parameters: Some(parameters) }),
+        Err(refusal) => serde_json::to_value(refusal).and_then(serde_json::from_value),
+    };
+    // A refusal has the form of a reply, and nothing in either fails to be JSON.
+    serialize_reply(&reply.unwrap_or_default()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(message: &str) -> Request {
+        let bytes = [message.as_bytes(), b"\0{\"meth"].concat();
+        let Front::Message(request, consumed) = front(&bytes) else { panic!("{message}") };
+        assert_eq!(consumed, message.len() + 1);
+        request
+    }
+
+    fn refusal(message: &str) -> Refusal {
+        ask(message).what.unwrap_err()
+    }
+
+    #[test]
+    fn a_message_ends_with_nul_and_the_next_one_stays() {
+        let request = ask(r#"{"method":"org.hostinfo.Control.List","parameters":{"after":"a"}}"#);
+        let call = Call::List { after: Some("a".to_owned()) };
+        assert_eq!(request, Request { what: Ok(Asked::Call(call)), more: false, oneway: false });
+        let request = ask(r#"{"method":"org.hostinfo.Control.Watch","more":true}"#);
+        assert!(request.more);
+        assert_eq!(request.what, Ok(Asked::Call(Call::Watch { guest: None })));
+        assert!(ask(r#"{"method":"org.hostinfo.Control.Status","oneway":true}"#).oneway);
+    }
+
+    #[test]
+    fn half_a_message_is_waited_for_up_to_its_bound() {
+        for half in ["", "{", "{\"method\":\"org.hostinfo.Control.Status\"}"] {
+            assert_eq!(front(half.as_bytes()), Front::Incomplete);
+        }
+        assert_eq!(front(&vec![b' '; REQUEST_MAX]), Front::Incomplete);
+        assert_eq!(front(&vec![b' '; REQUEST_MAX + 1]), Front::Broken);
+    }
+
+    #[test]
+    fn what_is_no_json_is_not_answered() {
+        for broken in ["\0", "hello\0", "{}\0", "{\"method\":1}\0", "{\0", "\u{e9}\0"] {
+            assert_eq!(front(broken.as_bytes()), Front::Broken, "{broken:?}");
+        }
+        assert_eq!(front(b"{\xFF}\0"), Front::Broken);
+        let deep = ["[".repeat(5000), "\0".to_owned()].concat();
+        assert_eq!(front(deep.as_bytes()), Front::Broken);
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused_by_its_name() {
+        let no_method = |method: &str| Refusal::MethodNotFound { method: method.to_owned() };
+        assert_eq!(refusal(r#"{"method":"Status"}"#), no_method("Status"));
+        for method in ["org.hostinfo.Control.Stat", "org.varlink.service.X"] {
+            assert_eq!(refusal(&format!(r#"{{"method":"{method}"}}"#)), no_method(method));
+        }
+        let interface = "org.example".to_owned();
+        let none = Refusal::InterfaceNotFound { interface };
+        assert_eq!(refusal(r#"{"method":"org.example.Ping"}"#), none);
+        for wrong in [
+            r#"{"method":"org.hostinfo.Control.Status","upgrade":true}"#,
+            r#"{"method":"org.hostinfo.Control.Status","parameters":{"a":1}}"#,
+            r#"{"method":"org.hostinfo.Control.Explain"}"#,
+            r#"{"method":"org.hostinfo.Control.Explain","parameters":{"guest":1}}"#,
+        ] {
+            assert!(matches!(refusal(wrong), Refusal::InvalidParameter { .. }), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_service_tells_what_it_is() {
+        let about = |message: &str| match ask(message).what {
+            Ok(Asked::About(value)) => value,
+            other => panic!("{other:?}"),
+        };
+        let info = about(r#"{"method":"org.varlink.service.GetInfo"}"#);
+        assert_eq!(info["interfaces"], json!([SERVICE, INTERFACE]));
+        for (interface, words) in
+            [(INTERFACE, "method Preview("), (SERVICE, "method GetInterfaceDescription(")]
+        {
+            let message = format!(
+                r#"{{"method":"org.varlink.service.GetInterfaceDescription","parameters":{{"interface":"{interface}"}}}}"#
+            );
+            assert!(about(&message)["description"].as_str().unwrap().contains(words));
+        }
+        let other = r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"x"}}"#;
+        assert!(matches!(refusal(other), Refusal::InterfaceNotFound { .. }));
+    }
+
+    #[test]
+    fn an_answer_is_a_line_of_json_with_a_nul_behind_it() {
+        assert_eq!(answer(Ok(json!({})), false), b"{\"parameters\":{}}\0");
+        assert_eq!(answer(Ok(json!({})), true), b"{\"continues\":true,\"parameters\":{}}\0");
+        let refusal = Refusal::Busy { message: "later".to_owned() };
+        assert_eq!(
+            String::from_utf8(answer(Err(refusal), true)).unwrap(),
+            "{\"error\":\"org.hostinfo.Control.Busy\",\"parameters\":{\"message\":\"later\"}}\0"
+        );
+    }
+}
