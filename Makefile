@@ -3,27 +3,46 @@
 export PATH := $(CURDIR)/target/tools:$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 # What runs in a guest needs nothing of the guest: no libc, no loader.
-GUEST_TOOL = cargo build --release --target x86_64-unknown-linux-musl -p hostinfo
+FOR_GUESTS = x86_64-unknown-linux-musl
+BUILD_GUEST_TOOL = cargo build --release --target $(FOR_GUESTS) -p hostinfo
+
+# What is installed, and where; scripts/install reads them.
+export PREFIX ?= /usr/local
+export DESTDIR ?=
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+export BUILT ?= $(TARGET)/release
+export GUEST_TOOL ?= $(TARGET)/$(FOR_GUESTS)/release/hostinfo
+export PAGES ?= $(TARGET)/pages
+# The day that man pages bear: that of the sources.
+export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+
 FUZZ_TARGETS = request framer rules custom control
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build demo test bench fuzz lint docs clean
+.PHONY: help build install uninstall demo test bench fuzz lint docs clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## The programs, optimised; for the guest in target/x86_64-unknown-linux-musl/release
 	scripts/setup build
-	cargo build --release --workspace && $(GUEST_TOOL)
+	cargo build --release --workspace && $(BUILD_GUEST_TOOL)
+	$(BUILT)/hostinfo-pages $(PAGES)
+
+install: ## What was built into PREFIX (/usr/local) below DESTDIR; no service is started
+	@scripts/install install
+
+uninstall: ## That taken away again, but for /etc/hostinfo and /var/lib/hostinfo
+	@scripts/install uninstall
 
 demo: ## A real guest asks this machine why it is slow
 	scripts/setup demo
-	cargo build -p hostinfod && $(GUEST_TOOL)
+	cargo build -p hostinfod && $(BUILD_GUEST_TOOL)
 	cargo run -p hostinfo-tests --bin demo
 
 test: ## All tests, also those that start guests
 	scripts/setup test
-	cargo build --workspace && $(GUEST_TOOL)
+	cargo build --workspace && $(BUILD_GUEST_TOOL)
 	cargo nextest run --workspace && cargo test --workspace --doc
 
 bench: ## A thousand guests, beside a bare echo server: fails where a target is missed

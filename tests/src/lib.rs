@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod fake;
 pub mod guest;
 pub mod host;
+pub mod install;
 pub mod libvirtd;
 pub mod paths;
 pub mod process;

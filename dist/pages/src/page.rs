@@ -1,0 +1,80 @@
+//! A man page: a head, a body, and at its end all the others.
+
+use anyhow::{Context as _, Result};
+use clap_mangen::roff::{Inline, Roff, bold, roman};
+
+/// A page without its head and its end.
+pub(crate) struct Page {
+    /// What it is about.
+    pub(crate) name: String,
+    /// Of the manual, such as `8`.
+    pub(crate) section: &'static str,
+    /// In one line.
+    pub(crate) about: String,
+    /// What comes after NAME.
+    pub(crate) body: String,
+}
+
+impl Page {
+    /// As other pages name it: `hostinfod(8)`.
+    pub(crate) fn reference(&self) -> String {
+        format!("{}({})", self.name, self.section)
+    }
+
+    /// All of it, in man(7). `all` are the references to every page, of which it leaves its own out.
+    pub(crate) fn text(&self, date: &str, all: &[String]) -> String {
+        let mut head = Roff::new();
+        let source = concat!("hostinfo ", env!("CARGO_PKG_VERSION"));
+        head.control("TH", [&self.name.to_uppercase(), self.section, date, source, "hostinfo"]);
+        head.control("SH", ["NAME"]);
+        head.text([roman(format!("{} - {}", self.name, self.about))]);
+        let mut end = Roff::new();
+        end.control("SH", ["SEE ALSO"]);
+        end.text(others(all, &self.reference()));
+        portable(&format!("{}{}{}", head.render(), self.body, lines(&end)))
+    }
+}
+
+fn others(all: &[String], own: &str) -> Vec<Inline> {
+    let mut inlines = Vec::new();
+    for (name, section) in
+        all.iter().filter(|other| *other != own).filter_map(|other| other.split_once('('))
+    {
+        let comma = if inlines.is_empty() { "" } else { ", " };
+        inlines.extend([roman(comma), bold(name), roman(format!("({section}"))]);
+    }
+    inlines
+}
+
+/// What was written, without the beginning that every page has once.
+pub(crate) fn lines(roff: &Roff) -> String {
+    body_of(&roff.render()).to_owned()
+}
+
+/// The same of a text that is rendered already.
+pub(crate) fn body_of(rendered: &str) -> &str {
+    let preamble = Roff::new().render();
+    rendered.strip_prefix(&preamble).unwrap_or(rendered)
+}
+
+/// groff_char(7): these would come out as accents and quotation marks, which no shell knows.
+fn portable(page: &str) -> String {
+    page.replace('^', r"\(ha").replace('~', r"\(ti").replace('`', r"\(ga")
+}
+
+/// The day that pages bear: that of `SOURCE_DATE_EPOCH`, so that who builds the same sources gets
+/// the same pages, or today.
+///
+/// # Errors
+/// It is no number of seconds.
+pub(crate) fn date() -> Result<String> {
+    let time = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(seconds) => seconds
+            .parse()
+            .ok()
+            .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            .with_context(|| format!("SOURCE_DATE_EPOCH={seconds}: no number of seconds"))?,
+        Err(_) => jiff::Timestamp::now(),
+    };
+    Ok(time.strftime("%Y-%m-%d").to_string())
+}

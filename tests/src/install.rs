@@ -1,0 +1,64 @@
+//! `make install` of what the tests run: debug builds, and pages that are made for it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+use crate::paths;
+
+/// What `make install` and `make uninstall` are told.
+#[derive(Debug)]
+pub struct Install {
+    built: PathBuf,
+    guest_tool: PathBuf,
+    pages: TempDir,
+}
+
+impl Install {
+    /// Makes the pages.
+    ///
+    /// # Errors
+    /// Something was not built.
+    pub fn prepare() -> Result<Self> {
+        let daemon = paths::program("hostinfod")?;
+        let built = daemon.parent().context("a program lies in a folder")?.to_owned();
+        let pages = tempfile::Builder::new().prefix("hostinfo-pages-").tempdir()?;
+        run(Command::new(paths::program("hostinfo-pages")?).arg(pages.path()))?;
+        Ok(Self { built, guest_tool: paths::guest_tool()?, pages })
+    }
+
+    /// `make TARGET` below `destination`, as a user whose files are private.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn make(&self, target: &str, prefix: &str, destination: &Path) -> Result<()> {
+        run(Command::new("sh")
+            .args(["-c", "umask 077; exec make --no-print-directory \"$@\"", "make", target])
+            .arg(format!("PREFIX={prefix}"))
+            .arg(format!("DESTDIR={}", destination.display()))
+            .arg(format!("BUILT={}", self.built.display()))
+            .arg(format!("GUEST_TOOL={}", self.guest_tool.display()))
+            .arg(format!("PAGES={}", self.pages.path().display()))
+            .current_dir(paths::workspace())
+            // What a make above this one was told is not for this one.
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL"))
+        .map(drop)
+    }
+}
+
+/// What a program prints.
+///
+/// # Errors
+/// It is not there, or fails.
+pub fn run(command: &mut Command) -> Result<String> {
+    let Output { status, stdout, stderr } =
+        command.output().with_context(|| format!("run {command:?}"))?;
+    let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    if !status.success() {
+        bail!("{command:?}: {status}\n{stdout}{stderr}");
+    }
+    Ok(stdout)
+}

@@ -1,0 +1,152 @@
+//! `make install` and `make uninstall`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use hostinfo_tests::install::{Install, run};
+
+/// All files below the folder, as they would be named if it were `/`.
+fn files(folder: &Path) -> Result<BTreeSet<String>> {
+    let found = run(Command::new("find").arg(folder).args(["-type", "f", "-printf", "/%P\n"]))?;
+    Ok(found.lines().map(str::to_owned).collect())
+}
+
+const PROGRAMS: &str = "\
+/usr/bin/hostinfo
+/usr/libexec/hostinfo/hostinfo-libvirt
+/usr/sbin/hostinfod";
+
+const OTHERS: &str = "\
+/etc/hostinfo/hostinfo.conf
+/etc/hostinfo/hostinfod.toml
+/usr/lib/systemd/system/hostinfo.service
+/usr/lib/sysusers.d/hostinfo.conf
+/usr/lib/tmpfiles.d/hostinfo.conf
+/usr/share/bash-completion/completions/hostinfo
+/usr/share/bash-completion/completions/hostinfod
+/usr/share/doc/hostinfo/CHANGELOG.md
+/usr/share/doc/hostinfo/LICENSE-APACHE
+/usr/share/doc/hostinfo/LICENSE-MIT
+/usr/share/doc/hostinfo/README.md
+/usr/share/doc/hostinfo/SECURITY.md
+/usr/share/fish/vendor_completions.d/hostinfo.fish
+/usr/share/fish/vendor_completions.d/hostinfod.fish
+/usr/share/man/man1/hostinfo.1
+/usr/share/man/man5/hostinfo-custom.5
+/usr/share/man/man5/hostinfo.conf.5
+/usr/share/man/man5/hostinfod.toml.5
+/usr/share/man/man7/hostinfo-protocol.7
+/usr/share/man/man7/hostinfo-statistics.7
+/usr/share/man/man7/hostinfo-vhostmd.7
+/usr/share/man/man8/hostinfod.8
+/usr/share/zsh/site-functions/_hostinfo
+/usr/share/zsh/site-functions/_hostinfod";
+
+#[test]
+fn everything_has_its_place_below_destdir_and_goes_away_again_but_for_what_is_the_administrators()
+-> Result<()> {
+    let install = Install::prepare()?;
+    let root = tempfile::tempdir()?;
+    install.make("install", "/usr", root.path())?;
+
+    let docs = fs::read_dir(hostinfo_tests::paths::workspace().join("docs"))?;
+    let docs = docs.map(|entry| {
+        Ok(format!("/usr/share/doc/hostinfo/{}", entry?.file_name().to_string_lossy()))
+    });
+    let mut wanted: BTreeSet<String> = docs.collect::<Result<_>>()?;
+    wanted.extend(PROGRAMS.lines().chain(OTHERS.lines()).map(str::to_owned));
+    assert_eq!(files(root.path())?, wanted);
+    for file in &wanted {
+        let mode = fs::metadata(root.path().join(file.trim_start_matches('/')))?.permissions();
+        let wanted = if PROGRAMS.contains(file.as_str()) { 0o755 } else { 0o644 };
+        assert_eq!(mode.mode() & 0o7777, wanted, "{file}");
+    }
+    let unit = fs::read_to_string(root.path().join("usr/lib/systemd/system/hostinfo.service"))?;
+    assert!(unit.contains("ExecStart=/usr/sbin/hostinfod\n"), "{unit}");
+
+    let state = root.path().join("var/lib/hostinfo");
+    fs::create_dir_all(&state)?;
+    install.make("uninstall", "/usr", root.path())?;
+    let left: Vec<String> = files(root.path())?.into_iter().collect();
+    assert_eq!(left, ["/etc/hostinfo/hostinfo.conf", "/etc/hostinfo/hostinfod.toml"]);
+    assert!(state.exists());
+    assert!(!root.path().join("usr/share/doc/hostinfo").exists());
+    Ok(())
+}
+
+#[test]
+fn what_the_administrator_has_written_is_kept() -> Result<()> {
+    let install = Install::prepare()?;
+    let root = tempfile::tempdir()?;
+    let etc = root.path().join("etc/hostinfo");
+    fs::create_dir_all(&etc)?;
+    for file in ["hostinfo.conf", "hostinfod.toml"] {
+        fs::write(etc.join(file), "# mine\n")?;
+    }
+    install.make("install", "/usr/local", root.path())?;
+    for file in ["hostinfo.conf", "hostinfod.toml"] {
+        assert_eq!(fs::read_to_string(etc.join(file))?, "# mine\n", "{file}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_examples_change_nothing_until_they_are_uncommented_and_then_they_are_valid() -> Result<()> {
+    let install = Install::prepare()?;
+    let root = tempfile::tempdir()?;
+    install.make("install", "/usr", root.path())?;
+    let etc = root.path().join("etc/hostinfo");
+
+    let rules = fs::read_to_string(etc.join("hostinfo.conf"))?;
+    assert!(rules.lines().all(|line| line.starts_with('#')), "{rules}");
+    // The example begins with the first line that has no blank behind its #.
+    let mut example = rules.lines().skip_while(|line| *line == "#" || line.starts_with("# "));
+    let first = example.next().context("no example")?;
+    let lines = std::iter::once(first).chain(example).map(|line| line.trim_start_matches('#'));
+    let host =
+        hostinfo_tests::Host::new(&lines.map(|line| format!("{line}\n")).collect::<String>())?;
+
+    let settings = fs::read_to_string(etc.join("hostinfod.toml"))?;
+    assert!(!settings.lines().any(|line| line.contains('=') && !line.contains('#')), "{settings}");
+    host.write_config(&settings)?;
+    let daemon = host.start_daemon()?;
+    assert!(!daemon.log().contains("WARN"), "{}", daemon.log());
+    Ok(())
+}
+
+/// The exposure that systemd-analyze(1) tells, from 0 to 10.
+fn exposure(unit: &Path) -> Result<f64> {
+    let told = run(Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager"])
+        .arg(unit))?;
+    let overall = told.lines().rev().find(|line| line.contains("Overall exposure"));
+    let number = overall.and_then(|line| line.split_once(": ")?.1.split(' ').next());
+    Ok(number.with_context(|| told.clone())?.parse()?)
+}
+
+#[test]
+fn the_service_is_exposed_below_one_and_a_half_and_hides_nothing_that_guests_ask_for() -> Result<()>
+{
+    let install = Install::prepare()?;
+    let root = tempfile::tempdir()?;
+    install.make("install", "/usr", root.path())?;
+    let unit = root.path().join("usr/lib/systemd/system/hostinfo.service");
+    let exposure = exposure(&unit)?;
+    assert!(exposure < 1.5, "{exposure}");
+    let text = fs::read_to_string(unit)?;
+    for hiding in [
+        "ProtectProc",
+        "ProcSubset",
+        "PrivateNetwork",
+        "PrivateUsers",
+        "DynamicUser",
+        "ProtectHostname",
+    ] {
+        assert!(!text.lines().any(|line| line.starts_with(hiding)), "{hiding}");
+    }
+    Ok(())
+}
