@@ -8,12 +8,13 @@ use crate::{Answer, refused, values};
 
 /// Adds one line: the object, or the first refusal where there is nothing but refusals.
 pub fn json(answers: &[Answer<'_>], reply: &mut Reply) {
+    let mut refusals = refused(answers);
     if values(answers).next().is_some() {
         reply.line(Code::Done, Object(answers));
-    } else if let Some((name, refusal)) = refused(answers).next() {
+    } else if let Some((name, refusal)) = refusals.next() {
         reply.refuse(name, refusal);
-        refused(answers).for_each(|(_, other)| reply.count(other.code()));
     }
+    refusals.for_each(|(_, other)| reply.count(other.code()));
 }
 
 struct Object<'a>(&'a [Answer<'a>]);

@@ -72,9 +72,10 @@ pub const RETRY_LONGEST: Duration = Duration::from_secs(1);
 /// socket's file costs 11 calls of connect(2) and nothing after.
 pub const RETRIES: u32 = 10;
 
-/// Lines in the daemon's log about one guest at once: a start, a stop and what went wrong between.
+/// Lines of one sort in the daemon's log about one guest at once: a start, a stop and what went wrong
+/// between; or what it was refused.
 pub const LOG_BURST: u32 = 10;
 
-/// Lines in the daemon's log about one guest in a minute, in the long run: 1,000 guests that do
-/// their worst write 1,000 lines a minute, 100 bytes each.
+/// Lines of one sort in the daemon's log about one guest in a minute, in the long run: 1,000 guests
+/// that do their worst write 2,000 lines a minute, 300 bytes each.
 pub const LOG_LINES_PER_MINUTE: u32 = 1;

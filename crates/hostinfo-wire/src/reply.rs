@@ -128,6 +128,8 @@ pub struct Reply {
     makes_sense: bool,
     /// A line was answered with 200.
     granted: bool,
+    /// Results that are 403.
+    denied: u32,
 }
 
 impl Reply {
@@ -142,6 +144,7 @@ impl Reply {
         self.last_line = 0;
         self.makes_sense = false;
         self.granted = false;
+        self.denied = 0;
     }
 
     /// Adds one line. `text` has no control characters: names, values and reasons are made so
@@ -158,6 +161,7 @@ impl Reply {
     /// Counts a result that has no line of its own.
     pub fn count(&mut self, code: Code) {
         self.makes_sense |= !code.is_nonsense();
+        self.denied += u32::from(code == Code::NotPermitted);
     }
 
     /// Adds the line of a name that got no value.
@@ -186,6 +190,11 @@ impl Reply {
     /// Whether anything was answered with 200, as far as [`Reply::end`] left it in.
     pub fn is_granted(&self) -> bool {
         self.granted
+    }
+
+    /// How many results are 403, as far as [`Reply::end`] left them in.
+    pub fn denied(&self) -> u32 {
+        self.denied
     }
 
     /// The reply's bytes, its last line marked as such and its length bounded: what is over
@@ -266,6 +275,17 @@ mod tests {
         }
         assert_eq!(reply.end(), b"503 reply too long, ask for a group\n");
         assert!(!reply.is_nonsense() && !reply.is_granted());
+    }
+
+    #[test]
+    fn what_is_not_permitted_is_counted_also_without_a_line_of_its_own() {
+        let mut reply = Reply::new();
+        reply.refuse("a", &Refusal::NotPermitted);
+        reply.count(Code::NotPermitted);
+        reply.count(Code::NoSuchStatistic);
+        assert_eq!(reply.denied(), 2);
+        reply.clear();
+        assert_eq!(reply.denied(), 0);
     }
 
     #[test]

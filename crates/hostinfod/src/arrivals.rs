@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use hostinfo_sample::Vmm;
 use rustix::fs::{AtFlags, FileType};
 
+use crate::audit::Event;
 use crate::connection::Connection;
 use crate::dialect::Dialect;
 use crate::file_error::FileError;
@@ -112,7 +113,10 @@ impl Server {
                 let name = guest.name.whole().to_owned();
                 match refused {
                     Refused::Gone | Refused::Directory => {}
-                    other => tracing::warn!(socket = name, "not served: {other}"),
+                    other => {
+                        let why = &other.to_string();
+                        Event::SocketRefused { socket: &name, why }.log();
+                    }
                 }
                 return self.leave(dialect, OsStr::new(&name));
             }
@@ -120,7 +124,7 @@ impl Server {
         if let Some(refused) = refused.map(|refused| refused.to_string())
             && port.refusal.as_ref() != Some(&refused)
         {
-            tracing::warn!(socket = guest.name.whole(), "not served: {refused}");
+            Event::SocketRefused { socket: guest.name.whole(), why: &refused }.log();
             port.refusal = Some(refused);
         }
         self.alarms.set(Alarm::Port(number), again);
@@ -133,7 +137,7 @@ impl Server {
         let peer = peer.filter(|_| !is_early);
         self.desk.libvirt().look(now);
         let added = self
-            .meet(number, peer)
+            .meet(number, peer, now)
             .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
         let Some((port, guest)) = self.roster.at(number) else { return };
         if let Err(error) = added {
@@ -148,20 +152,19 @@ impl Server {
         port.refusal = None;
         port.is_early = is_early;
         self.alarms.set(Alarm::Port(number), None);
-        if let Some(left_out) = guest.may_log(now) {
-            let pid = peer.map(|peer| peer.pid);
-            tracing::info!(guest = guest.name.whole(), pid, left_out, "guest is served");
-        }
+        guest.log_access(now);
+        let guest = port.guest;
+        self.log_left_out(guest, now);
     }
 
     /// Notes which process a port's guest is.
-    fn meet(&mut self, number: usize, peer: Option<Peer>) -> io::Result<()> {
+    fn meet(&mut self, number: usize, peer: Option<Peer>, now: Instant) -> io::Result<()> {
         let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
         let libvirt = self.desk.libvirt();
         let standing = libvirt.standing(guest.name.whole());
         let is_another = guest.connected(peer, Session::begin)?;
         if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
-            guest.stand(standing);
+            guest.stand(standing, now);
         }
         if is_another {
             let roots = self.paths.roots();
@@ -173,13 +176,13 @@ impl Server {
 
     /// A guest that was connected to early has something to say: by now its QEMU has the socket,
     /// and whoever connects is told so. QEMU finds this connection closed when it comes to it.
-    pub(crate) fn meet_again(&mut self, number: usize) {
+    pub(crate) fn meet_again(&mut self, number: usize, now: Instant) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Some(directory) = self.directories.of(port.dialect).directory() else { return };
         let Ok(socket) = sockets::connect(directory, &guest.name) else { return };
         port.is_early = false;
         let peer = Peer::of(&socket, &self.paths.proc_root);
-        if let Err(error) = self.meet(number, peer) {
+        if let Err(error) = self.meet(number, peer, now) {
             tracing::error!("no new session: {error}");
         }
     }
@@ -207,7 +210,7 @@ impl Server {
             let grant = rules.rules().decide(name.whole());
             let host_id = identity.host_id(name.whole());
             let mut guest = Guest::new(name.clone(), grant, host_id, Session::begin()?);
-            guest.stand(standing);
+            guest.standing = standing;
             Ok(guest)
         };
         let customs = &mut self.desk.given().customs;
@@ -236,7 +239,8 @@ impl Server {
         let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
         let is = |kind| matches!(&found, Ok(stat) if FileType::from_raw_mode(stat.st_mode) == kind);
         if found.is_ok() && !is(FileType::Directory) {
-            tracing::warn!(socket = ?name, "not served: its name is not $driver-$name");
+            let (socket, why) = (&*name.to_string_lossy(), "its name is not $driver-$name");
+            Event::SocketRefused { socket, why }.log();
         }
     }
 }

@@ -130,6 +130,9 @@ impl Desk {
                 continue;
             }
             guest.lines.take(1, lines, now);
+            if let (Frame::Line(asked), denied @ 1..) = (&frame, self.reply.denied()) {
+                guest.log_denied(asked, denied, now);
+            }
             let unsent_since = connection.send(self.reply.end(), now)?;
             connection.hold(input);
             if let Some(since) = unsent_since {

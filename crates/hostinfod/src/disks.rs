@@ -117,9 +117,13 @@ impl Server {
             }
         };
         if let Err(error) = self.disks.write(&guest.name, &document)
-            && let Some(left_out) = guest.may_log(now)
+            && let Some(leave) = guest.quotas.own.ask(now)
         {
-            tracing::warn!(guest = guest.name.whole(), left_out, "no metrics disk: {error}");
+            tracing::warn!(
+                guest = guest.name.whole(),
+                left_out = leave.left_out,
+                "no metrics disk: {error}"
+            );
         }
         let period = guest.grant.interval().max(PERIOD_MIN);
         self.alarms.set(Alarm::Disk(number), Some(now + period));

@@ -8,9 +8,8 @@ use hostinfo_rules::Grant;
 use hostinfo_sample::Vmm;
 use hostinfo_verdict::Watch;
 
-use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
-
-use crate::flow::{Bound, Bucket};
+use crate::audit::Quotas;
+use crate::flow::Bucket;
 use crate::history::History;
 use crate::peer::Peer;
 use crate::sources::Pending;
@@ -87,8 +86,8 @@ pub(crate) struct Guest {
     pub(crate) observed: Observed,
     /// What libvirt says of its socket.
     pub(crate) standing: Standing,
-    log: Bucket,
-    left_out: u32,
+    /// What may be logged about it.
+    pub(crate) quotas: Quotas,
     /// The process at the other end, once there was one; `None` in it where it is not known.
     peer: Option<Option<Peer>>,
     /// What its metrics disk waits for.
@@ -108,11 +107,10 @@ impl Guest {
             session,
             bytes: Bucket::default(),
             lines: Bucket::default(),
-            log: Bucket::default(),
-            left_out: 0,
             peer: None,
             observed: Observed::default(),
             standing: Standing::default(),
+            quotas: Quotas::default(),
             disk_pending: None,
             document: None,
             last_answered: None,
@@ -137,12 +135,22 @@ impl Guest {
         Ok(!is_known)
     }
 
+    /// The process at the other end, where it is known.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.peer.flatten().map(|peer| peer.pid)
+    }
+
     /// Puts it under another rule. Nothing that was made under the one before is given out.
-    pub(crate) fn come_under(&mut self, grant: Arc<Grant>) {
-        if self.grant != grant {
-            self.document = None;
+    pub(crate) fn come_under(&mut self, grant: Arc<Grant>, now: Instant) {
+        if self.grant == grant {
+            return;
         }
+        self.document = None;
+        let is_turned = self.grant.enabled() != grant.enabled();
         self.grant = grant;
+        if is_turned && self.standing.may_ask() {
+            self.log_access(now);
+        }
     }
 
     /// Whether it may ask at all.
@@ -162,25 +170,13 @@ impl Guest {
         self.last_answered = Some(now);
     }
 
-    /// Whether a line may be logged about it now, and how many were left out before.
-    pub(crate) fn may_log(&mut self, now: Instant) -> Option<u32> {
-        const LOG: Bound = Bound { per_second: LOG_LINES_PER_MINUTE, burst: LOG_BURST * 60 };
-        const LINE: u32 = 60;
-        if self.log.wait(LINE, LOG, now).is_zero() {
-            self.log.take(LINE, LOG, now);
-            Some(std::mem::take(&mut self.left_out))
-        } else {
-            self.left_out = self.left_out.saturating_add(1);
-            None
-        }
-    }
-
     /// Whether nothing would change if it were forgotten and came anew.
     pub(crate) fn is_forgettable(&self, now: Instant) -> bool {
         self.wait(now).is_zero()
             && self.observed.watch.is_none()
             && !self.grant.vhostmd_disk()
-            && [self.bytes, self.lines, self.log].iter().all(|bucket| bucket.is_full(now))
+            && self.quotas.are_full(now)
+            && [self.bytes, self.lines].iter().all(|bucket| bucket.is_full(now))
     }
 }
 
@@ -231,14 +227,6 @@ mod tests {
         guest.connected(None, || Ok(session("unknown"))).unwrap();
         guest.connected(None, || Ok(session("unknown again"))).unwrap();
         assert_eq!(guest.session.id, "unknown again");
-    }
-
-    #[test]
-    fn the_log_about_a_guest_is_bounded_and_counts_what_it_leaves_out() {
-        let (mut guest, now) = (guest(), Instant::now());
-        let logged = (0..100).filter(|_| guest.may_log(now).is_some()).count();
-        assert_eq!(logged, LOG_BURST as usize);
-        assert_eq!(guest.may_log(now + Duration::from_secs(60)), Some(90));
     }
 
     #[test]

@@ -17,6 +17,9 @@ use tracing_subscriber::{Layer, Registry, reload};
 use crate::file_error::FileError;
 use crate::settings::{Level, Log, Output};
 
+/// Before the names of fields in the journal: `HOSTINFO_GUEST`.
+const JOURNAL_PREFIX: &str = "HOSTINFO";
+
 /// What a running log can be told.
 pub(crate) struct Logging {
     filter: reload::Handle<Targets, Registry>,
@@ -37,7 +40,9 @@ impl Logging {
             }
             Output::Stderr => lines(io::stderr).boxed(),
             Output::Journald => {
-                tracing_journald::layer().context("[log] output: journald does not listen")?.boxed()
+                let journal = tracing_journald::layer();
+                let journal = journal.context("[log] output: journald does not listen")?;
+                journal.with_field_prefix(Some(JOURNAL_PREFIX.to_owned())).boxed()
             }
             Output::File => {
                 let opened = LogFile::open(&log.file)

@@ -3,6 +3,7 @@
 mod alarms;
 mod args;
 mod arrivals;
+mod audit;
 mod connection;
 mod desk;
 mod dialect;
@@ -25,6 +26,7 @@ mod peer;
 mod poll;
 mod port;
 mod pty;
+mod quota;
 mod retry;
 mod roster;
 mod rules_file;

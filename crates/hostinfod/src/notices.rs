@@ -4,9 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hostinfo_notices::{Damaged, Notices, limits};
+use hostinfo_notices::{Damaged, Draft, Notice, Notices, Refused, limits};
+use jiff::Timestamp;
 
+use crate::audit::Event;
 use crate::file_error::FileError;
 
 /// The file in the state directory.
@@ -17,9 +20,22 @@ const DAMAGED_FILE: &str = "notices.json.damaged";
 
 /// The notices that hold, and the file that keeps them.
 pub(crate) struct NoticesFile {
-    #[allow(dead_code)]
     path: PathBuf,
     notices: Notices,
+}
+
+/// Why the notices are what they were.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unchanged {
+    /// It is none, or one too many.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// There is none of that id.
+    #[error("there is no notice {0}: `hostinfoctl notice list` has them all")]
+    NoSuchNotice(u64),
+    /// They could not be kept.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// Why there are no notices in a file.
@@ -60,23 +76,57 @@ impl NoticesFile {
         &self.notices
     }
 
-    // Until the control socket asks for it.
-    #[allow(dead_code)]
-    /// Changes them, here and in the file.
+    /// Adds one for a user of that number, and logs it; see [`Notices::set`].
     ///
     /// # Errors
-    /// That of `change`, or that the file cannot be written. Nothing is changed then.
-    pub(crate) fn change<T, E: From<FileError>>(
+    /// [`Unchanged`].
+    // Until the control socket asks for it, as all below.
+    #[allow(dead_code)]
+    pub(crate) fn set(
         &mut self,
-        change: impl FnOnce(&mut Notices) -> Result<T, E>,
-    ) -> Result<T, E> {
+        draft: Draft,
+        uid: u32,
+        now: Timestamp,
+    ) -> Result<Arc<Notice>, Unchanged> {
         let mut notices = self.notices.clone();
-        let changed = change(&mut notices)?;
-        if notices != self.notices {
-            write(&self.path, &notices.to_bytes()).map_err(FileError::of(&self.path))?;
-            self.notices = notices;
+        let notice = notices.set(draft, now)?;
+        if self.keep(notices)? {
+            Event::NoticeSet { notice: &notice, uid }.log();
         }
-        Ok(changed)
+        Ok(notice)
+    }
+
+    /// Takes those with these ids away, or all, for a user of that number; logs and hands out each.
+    ///
+    /// # Errors
+    /// [`Unchanged`], also where one of the ids is nobody's.
+    #[allow(dead_code)]
+    pub(crate) fn clear(
+        &mut self,
+        ids: Option<&[u64]>,
+        uid: u32,
+    ) -> Result<Vec<Arc<Notice>>, Unchanged> {
+        let mut notices = self.notices.clone();
+        let cleared = notices.clear(|notice| ids.is_none_or(|ids| ids.contains(&notice.id)));
+        let is_there = |id: &u64| cleared.iter().any(|notice| notice.id == *id);
+        if let Some(id) = ids.unwrap_or_default().iter().find(|id| !is_there(id)) {
+            return Err(Unchanged::NoSuchNotice(*id));
+        }
+        self.keep(notices)?;
+        for notice in &cleared {
+            Event::NoticeCleared { notice, uid }.log();
+        }
+        Ok(cleared)
+    }
+
+    /// Takes over others, here and in the file. False where they are the same.
+    fn keep(&mut self, notices: Notices) -> Result<bool, FileError> {
+        if notices == self.notices {
+            return Ok(false);
+        }
+        write(&self.path, &notices.to_bytes()).map_err(FileError::of(&self.path))?;
+        self.notices = notices;
+        Ok(true)
     }
 }
 
@@ -90,7 +140,6 @@ fn read(path: &Path) -> Result<Notices, Unread> {
     Ok(Notices::parse(&bytes)?)
 }
 
-#[allow(dead_code)]
 /// Written aside and moved into place, so that whenever the power fails the file is the old one
 /// or the new one.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -106,16 +155,18 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_notices::{Draft, Kind};
-    use jiff::Timestamp;
+    use hostinfo_notices::Kind;
 
-    fn set(file: &mut NoticesFile, text: &str) -> anyhow::Result<u64> {
-        file.change(|notices| {
-            let now = Timestamp::UNIX_EPOCH;
-            let (pattern, text) = ("*".to_owned(), text.to_owned());
-            let draft = Draft { pattern, kind: Kind::Info, at: now, until: None, text };
-            Ok(notices.set(draft, now)?.id)
-        })
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn set(file: &mut NoticesFile, text: &str) -> Result<u64, Unchanged> {
+        let (pattern, text) = ("*".to_owned(), text.to_owned());
+        let draft = Draft { pattern, kind: Kind::Info, at: NOW, until: None, text };
+        Ok(file.set(draft, 0, NOW)?.id)
+    }
+
+    fn ids(file: &NoticesFile) -> Vec<u64> {
+        file.notices().all(NOW).map(|notice| notice.id).collect()
     }
 
     #[test]
@@ -138,6 +189,21 @@ mod tests {
         let mut file = NoticesFile::open(state.path());
         assert!(set(&mut file, "a\nb").is_err());
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn notices_are_cleared_by_their_ids_or_all_and_none_where_one_is_nobodys() {
+        let state = tempfile::tempdir().unwrap();
+        let mut file = NoticesFile::open(state.path());
+        for text in ["a", "b", "c"] {
+            set(&mut file, text).unwrap();
+        }
+        assert!(matches!(file.clear(Some(&[1, 7]), 0), Err(Unchanged::NoSuchNotice(7))));
+        assert_eq!(ids(&file), [1, 2, 3]);
+        assert_eq!(file.clear(Some(&[2]), 0).unwrap().len(), 1);
+        assert_eq!(ids(&NoticesFile::open(state.path())), [1, 3]);
+        assert_eq!(file.clear(None, 0).unwrap().len(), 2);
+        assert!(ids(&NoticesFile::open(state.path())).is_empty());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use hostinfo_rules::{Parsed, Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
+use crate::audit::Event;
 use crate::file_error::FileError;
 use crate::trail::trail;
 use crate::watch::{Change, Watch, Watcher};
@@ -151,7 +152,7 @@ impl RulesFile {
         for warning in &new.warnings {
             tracing::warn!("{}", warning.show(&self.path));
         }
-        tracing::info!(rules = new.rules.len(), "{}: in force", self.path.display());
+        Event::RulesLoaded { file: &self.path, rules: new.rules.len() }.log();
         self.rules = new.rules;
     }
 

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::alarms::Alarms;
 use crate::args::Args;
+use crate::audit::Event;
 use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::directories::Directories;
@@ -49,6 +50,8 @@ pub(crate) enum Alarm {
     Port(usize),
     /// A guest that asks for verdicts is due for a sample.
     Watch(usize),
+    /// What was left out of the log about a guest is to be said.
+    LeftOut(usize),
     /// A guest's metrics disk is to be written.
     Disk(usize),
     /// libvirt's helper is to be started, or did not answer in time.
@@ -140,6 +143,7 @@ impl Server {
             Alarm::Custom => self.take_values(now),
             Alarm::Port(port) => self.port_rings(port, now),
             Alarm::Watch(guest) => self.watch(guest, now),
+            Alarm::LeftOut(guest) => self.log_left_out(guest, now),
             Alarm::Disk(guest) => self.write_disk(guest, now),
             Alarm::Libvirt => self.libvirt_is_due(now),
         }
@@ -172,11 +176,13 @@ impl Server {
                     if guest.grant.vhostmd_disk() {
                         self.alarms.set(Alarm::Disk(number), Some(now));
                     }
-                    guest.come_under(self.rules.rules().decide(guest.name.whole()));
+                    guest.come_under(self.rules.rules().decide(guest.name.whole()), now);
                 }
                 self.plan_disks(now);
             }
-            Err(error) => tracing::error!("the rules stay as they were: {error}"),
+            Err(error) => {
+                Event::RulesRefused { file: &self.paths.rules, why: &error.to_string() }.log();
+            }
         }
     }
 }

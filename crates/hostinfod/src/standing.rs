@@ -3,6 +3,7 @@
 //! Found when a guest connects and when libvirt's domains change, never at a query. While libvirt
 //! does not answer, what was found holds for the process that it was found for.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use hostinfo_domains::{Claim, Snapshot, Uuid};
@@ -55,20 +56,17 @@ impl Standing {
 
 impl Guest {
     /// Takes over what was found. True where that is another thing than before.
-    pub(crate) fn stand(&mut self, standing: Standing) -> bool {
+    pub(crate) fn stand(&mut self, standing: Standing, now: Instant) -> bool {
         if self.standing == standing {
             return false;
         }
+        let refusal = self.refusal().map(Cow::into_owned);
         let before = std::mem::replace(&mut self.standing, standing);
-        match &self.standing {
-            Standing::Refused(why) => {
-                tracing::warn!(guest = self.name.whole(), "may not ask: {why}");
-            }
-            Standing::Unnamed | Standing::Domain(..) if matches!(before, Standing::Refused(_)) => {
-                tracing::info!(guest = self.name.whole(), "may ask again");
-            }
-            Standing::Domain(..) if matches!(before, Standing::Domain(..)) => self.begin_anew(),
-            Standing::Unnamed | Standing::Domain(..) | Standing::Awaited => {}
+        if matches!((before, &self.standing), (Standing::Domain(..), Standing::Domain(..))) {
+            self.begin_anew();
+        }
+        if self.refusal().as_deref() != refusal.as_deref() {
+            self.log_access(now);
         }
         // Nothing that was made before is given out.
         self.document = None;
@@ -93,7 +91,7 @@ impl Server {
         let libvirt = self.desk.libvirt();
         for (number, guest) in &mut self.roster.guests {
             let Some(standing) = libvirt.standing(guest.name.whole()) else { return };
-            if guest.stand(standing) && guest.grant.vhostmd_disk() {
+            if guest.stand(standing, now) && guest.grant.vhostmd_disk() {
                 self.alarms.set(Alarm::Disk(number), Some(now));
             }
         }

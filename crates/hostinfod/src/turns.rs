@@ -15,7 +15,7 @@ impl Server {
     pub(crate) fn turn(&mut self, number: usize, hung_up: bool) {
         let now = Instant::now();
         if self.roster.ports.get(number).is_some_and(|port| port.is_early) && !hung_up {
-            self.meet_again(number);
+            self.meet_again(number, now);
         }
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Some(connection) = &mut port.connection else { return };
@@ -24,6 +24,9 @@ impl Server {
         let served = self.desk.serve(port.dialect, connection, guest, now);
         if let Some(watch) = &guest.observed.watch {
             self.alarms.set(Alarm::Watch(port.guest), watch.next_sample());
+        }
+        if let Some(due) = guest.quotas.due(now) {
+            self.alarms.set(Alarm::LeftOut(port.guest), Some(due));
         }
         match served {
             Ok(next) if !is_over => self.await_next(number, next),
@@ -76,9 +79,8 @@ impl Server {
     /// Ends a connection, and sees to the next one.
     fn hang_up(&mut self, number: usize, why: &str, now: Instant) {
         let Some((port, guest)) = self.roster.at(number) else { return };
-        if let Some(left_out) = guest.may_log(now) {
-            tracing::info!(guest = guest.name.whole(), left_out, "{why}");
-        }
+        guest.log_gone(why, now);
+        self.alarms.set(Alarm::LeftOut(port.guest), guest.quotas.due(now));
         match &port.to {
             To::Pty(pty) => {
                 pty.flush();

@@ -284,7 +284,7 @@ fn vhostmds_document_is_one_query_and_is_given_again_to_who_asks_too_soon() {
         scene.wait(1000);
         assert_eq!(scene.ask("GET /metrics/XML"), first);
         let rules = hostinfo_rules::parse(b"*:\n interval = 60\n time = 1\n").unwrap().rules;
-        scene.guest.come_under(rules.decide("qemu-a-b"));
+        scene.guest.come_under(rules.decide("qemu-a-b"), scene.now);
         assert_eq!(scene.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
         scene.wait(60_000);
         assert!(scene.ask("get /metrics/XML").contains("<name>Time</name>"));
@@ -311,7 +311,7 @@ fn other_rules_hold_from_the_next_query_on() {
     scene.ask("loadavg.1");
     assert!(scene.ask("loadavg.1").starts_with("429 "));
     let rules = hostinfo_rules::parse(b"*:\n interval = 0\n loadavg = 0\n").unwrap().rules;
-    scene.guest.come_under(rules.decide("qemu-a-b"));
+    scene.guest.come_under(rules.decide("qemu-a-b"), scene.now);
     assert_eq!(scene.ask("loadavg.1"), "403 loadavg.1: not permitted\n");
     assert_eq!(scene.ask("interval"), "200 interval=0\n");
 }
@@ -472,7 +472,7 @@ fn tell(scene: &mut Scene, pattern: &str, text: &str, ends_in: Option<u64>) {
         text: text.to_owned(),
     };
     let mut file = NoticesFile::open(scene.host.path());
-    file.change(|notices| anyhow::Ok(notices.set(draft, now)?)).unwrap();
+    file.set(draft, 0, now).unwrap();
     scene.engine.given.notices = file;
 }
 

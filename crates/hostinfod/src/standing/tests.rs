@@ -39,21 +39,21 @@ fn a_domain_that_is_off_names_nobody() {
 
 #[test]
 fn who_is_refused_may_not_ask_whatever_its_rule_says_and_gets_no_document_of_before() {
-    let mut guest = guest("qemu-a");
+    let (mut guest, now) = (guest("qemu-a"), Instant::now());
     guest.document = Some("<metrics>".into());
     assert!(guest.may_ask());
-    assert!(guest.stand(Standing::Refused("why".to_owned())));
+    assert!(guest.stand(Standing::Refused("why".to_owned()), now));
     assert!(!guest.may_ask() && guest.document.is_none());
-    assert!(!guest.stand(Standing::Refused("why".to_owned())), "it is logged once");
-    assert!(guest.stand(Standing::Unnamed) && guest.may_ask());
+    assert!(!guest.stand(Standing::Refused("why".to_owned()), now), "it is logged once");
+    assert!(guest.stand(Standing::Unnamed, now) && guest.may_ask());
 }
 
 #[test]
 fn a_session_begins_when_the_same_process_runs_another_guest() {
-    let mut guest = guest("qemu-a");
+    let (mut guest, now) = (guest("qemu-a"), Instant::now());
     let first = guest.session.id.clone();
-    guest.stand(Standing::Domain(UUID, Some(1)));
+    guest.stand(Standing::Domain(UUID, Some(1)), now);
     assert_eq!(guest.session.id, first, "it was only found out who it is");
-    guest.stand(Standing::Domain(UUID, Some(2)));
+    guest.stand(Standing::Domain(UUID, Some(2)), now);
     assert_ne!(guest.session.id, first);
 }

@@ -10,7 +10,7 @@ impl Scene {
     fn in_libvirt(rules: &str, figures: Figures) -> Self {
         let mut scene = Self::new(rules);
         scene.engine.libvirt = examples::with_figures(figures);
-        scene.guest.stand(Standing::Domain(examples::UUID, Some(1)));
+        scene.guest.stand(Standing::Domain(examples::UUID, Some(1)), scene.now);
         scene.now = Instant::now();
         scene
     }
@@ -79,7 +79,7 @@ fn figures_have_their_age_and_old_ones_are_asked_for_anew() {
 #[test]
 fn who_is_no_domain_and_a_host_without_libvirt_are_told_so() {
     let mut scene = Scene::in_libvirt(FREE, figures());
-    scene.guest.stand(Standing::Unnamed);
+    scene.guest.stand(Standing::Unnamed, scene.now);
     for name in ["vm.uuid", "vm.memory.current", "vm.disk", "vm.net.0.rx.bytes"] {
         let answer = format!("503 {name}: this guest is no domain of libvirt\n");
         assert_eq!(scene.ask(name), answer);
@@ -94,7 +94,7 @@ fn who_is_no_domain_and_a_host_without_libvirt_are_told_so() {
 #[test]
 fn who_is_not_who_the_socket_says_is_blocked() {
     let mut scene = Scene::new(FREE);
-    scene.guest.stand(Standing::Refused("two domains have it".to_owned()));
+    scene.guest.stand(Standing::Refused("two domains have it".to_owned()), scene.now);
     for line in ["loadavg", "json loadavg", "metrics", "GET /metrics/XML"] {
         assert_eq!(scene.ask(line), "403 this guest may not ask\n");
     }

@@ -1,0 +1,148 @@
+//! The audit: who was let in and by which rule, who was refused what, and what an administrator
+//! changed; an event of the log each, with fields that journald keeps. `docs/audit.md` is about
+//! them. What a guest can cause is bounded by its [`Quota`](crate::quota::Quota)s.
+
+mod guest;
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use hostinfo_notices::Notice;
+use hostinfo_rules::Grant;
+use tracing::{Level, event};
+
+use crate::quota::Leave;
+
+pub(crate) use guest::Quotas;
+
+/// The module in the log, for `[log.filters]`.
+const TARGET: &str = "hostinfod::audit";
+
+/// The most bytes of a guest's line that are logged.
+const ASKED_MAX: usize = 128;
+
+/// Something that an auditor wants to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Event<'a> {
+    /// A guest has connected and may ask, or may ask from now on.
+    Granted { guest: &'a str, grant: &'a Grant, pid: Option<i32>, leave: Leave },
+    /// A guest has connected and may not ask, or may not from now on.
+    Refused { guest: &'a str, grant: &'a Grant, why: &'a str, leave: Leave },
+    /// A guest's connection has ended.
+    Gone { guest: &'a str, why: &'a str, leave: Leave },
+    /// A guest asked for what it may not see: `denied` names of that line.
+    Denied { guest: &'a str, grant: &'a Grant, asked: &'a [u8], denied: u32, leave: Leave },
+    /// Events about a guest were left out, and none came after them.
+    LeftOut { guest: &'a str, leave: Leave },
+    /// A socket is not served.
+    SocketRefused { socket: &'a str, why: &'a str },
+    /// Other rules are in force: so many.
+    RulesLoaded { file: &'a Path, rules: usize },
+    /// A rules file is not put in force.
+    RulesRefused { file: &'a Path, why: &'a str },
+    /// A notice was set, by a user of that number.
+    NoticeSet { notice: &'a Notice, uid: u32 },
+    /// A notice was taken away, by a user of that number.
+    NoticeCleared { notice: &'a Notice, uid: u32 },
+}
+
+impl Event<'_> {
+    /// Logs it.
+    pub(crate) fn log(self) {
+        match self {
+            Self::Granted { guest, grant, pid, leave: Leave { left_out } } => {
+                let (rule, line) = place(grant);
+                event!(
+                    target: TARGET, Level::INFO, event = "access-granted",
+                    guest, rule, line, pid, left_out,
+                    "may ask"
+                );
+            }
+            Self::Refused { guest, grant, why, leave: Leave { left_out } } => {
+                let (rule, line) = place(grant);
+                event!(
+                    target: TARGET, Level::WARN, event = "access-refused",
+                    guest, rule, line, left_out,
+                    "may not ask: {why}"
+                );
+            }
+            Self::Gone { guest, why, leave: Leave { left_out } } => {
+                event!(target: TARGET, Level::INFO, event = "guest-gone", guest, left_out, "{why}");
+            }
+            Self::Denied { guest, grant, asked, denied, leave: Leave { left_out } } => {
+                let ((rule, line), asked) = (place(grant), &*shown(asked));
+                event!(
+                    target: TARGET, Level::INFO, event = "query-denied",
+                    guest, rule, line, asked, denied, left_out,
+                    "asked for what it may not see"
+                );
+            }
+            Self::LeftOut { guest, leave: Leave { left_out } } => {
+                event!(
+                    target: TARGET, Level::INFO, event = "events-left-out",
+                    guest, left_out,
+                    "events were left out"
+                );
+            }
+            Self::SocketRefused { socket, why } => {
+                event!(
+                    target: TARGET, Level::WARN, event = "socket-refused",
+                    socket,
+                    "not served: {why}"
+                );
+            }
+            Self::RulesLoaded { file, rules } => {
+                let file = file.display();
+                event!(
+                    target: TARGET, Level::INFO, event = "rules-loaded",
+                    %file, rules,
+                    "{file}: in force"
+                );
+            }
+            Self::RulesRefused { file, why } => {
+                let file = file.display();
+                event!(
+                    target: TARGET, Level::ERROR, event = "rules-refused",
+                    %file,
+                    "the rules stay as they were: {why}"
+                );
+            }
+            Self::NoticeSet { notice, uid } => {
+                let (id, pattern) = (notice.id, &*notice.draft.pattern);
+                let until = notice.draft.until.map(tracing::field::display);
+                event!(
+                    target: TARGET, Level::INFO, event = "notice-set",
+                    id, pattern, until, uid,
+                    "notice is set: {notice}"
+                );
+            }
+            Self::NoticeCleared { notice, uid } => {
+                let (id, pattern) = (notice.id, &*notice.draft.pattern);
+                event!(
+                    target: TARGET, Level::INFO, event = "notice-cleared",
+                    id, pattern, uid,
+                    "notice is cleared: {notice}"
+                );
+            }
+        }
+    }
+}
+
+/// The rule as it is written and its line; neither for the built-in default.
+fn place(grant: &Grant) -> (Option<&str>, Option<usize>) {
+    let rule = grant.rule();
+    (rule.map(|rule| &*rule.pattern), rule.map(|rule| rule.line))
+}
+
+/// The beginning of a guest's line.
+fn shown(asked: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(asked.get(..ASKED_MAX).unwrap_or(asked));
+    // A character that is cut in two.
+    match text.strip_suffix(char::REPLACEMENT_CHARACTER) {
+        Some(whole) if asked.len() > ASKED_MAX => Cow::Owned(whole.to_owned()),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests;

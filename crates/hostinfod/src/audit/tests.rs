@@ -1,0 +1,132 @@
+use super::*;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use hostinfo_notices::{Draft, Kind, Notices};
+use hostinfo_rules::Rules;
+use jiff::Timestamp;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+/// An event as the log gets it: its level, and its fields with the message among them.
+type Logged = (Level, BTreeMap<&'static str, String>);
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Logged>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        assert_eq!(event.metadata().target(), TARGET);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        self.0.lock().unwrap().push((*event.metadata().level(), fields.0));
+    }
+}
+
+#[derive(Default)]
+struct Fields(BTreeMap<&'static str, String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}").trim_matches('"').to_owned());
+    }
+}
+
+/// What these events come to in the log.
+fn logged(events: &[Event<'_>]) -> Vec<Logged> {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::registry().with(log.clone());
+    tracing::subscriber::with_default(subscriber, || events.iter().for_each(|event| event.log()));
+    log.0.lock().unwrap().clone()
+}
+
+const LEAVE: Leave = Leave { left_out: Some(3) };
+
+/// Each event once, with all that it can have. Without a wildcard, lest one be forgotten.
+fn after<'a>(event: Option<&Event<'a>>, grant: &'a Grant, notice: &'a Notice) -> Option<Event<'a>> {
+    let (guest, why, file) = ("qemu-a", "why", Path::new("/rules"));
+    Some(match event {
+        None => Event::Granted { guest, grant, pid: Some(7), leave: LEAVE },
+        Some(Event::Granted { .. }) => Event::Refused { guest, grant, why, leave: LEAVE },
+        Some(Event::Refused { .. }) => Event::Gone { guest, why, leave: LEAVE },
+        Some(Event::Gone { .. }) => {
+            Event::Denied { guest, grant, asked: b"host", denied: 2, leave: LEAVE }
+        }
+        Some(Event::Denied { .. }) => Event::LeftOut { guest, leave: LEAVE },
+        Some(Event::LeftOut { .. }) => Event::SocketRefused { socket: "x", why },
+        Some(Event::SocketRefused { .. }) => Event::RulesLoaded { file, rules: 2 },
+        Some(Event::RulesLoaded { .. }) => Event::RulesRefused { file, why },
+        Some(Event::RulesRefused { .. }) => Event::NoticeSet { notice, uid: 0 },
+        Some(Event::NoticeSet { .. }) => Event::NoticeCleared { notice, uid: 0 },
+        Some(Event::NoticeCleared { .. }) => return None,
+    })
+}
+
+fn grant() -> Arc<Grant> {
+    let rules = hostinfo_rules::parse(b"# 1\nqemu-*:\n interval = 1\n").unwrap().rules;
+    rules.decide("qemu-a")
+}
+
+fn notice() -> Arc<Notice> {
+    let draft = Draft {
+        pattern: "qemu-*".to_owned(),
+        kind: Kind::Info,
+        at: Timestamp::UNIX_EPOCH,
+        until: Some(Timestamp::MAX),
+        text: "x".to_owned(),
+    };
+    Notices::default().set(draft, Timestamp::UNIX_EPOCH).unwrap()
+}
+
+#[test]
+fn the_page_in_docs_names_every_event_its_level_and_its_fields() {
+    let (grant, notice) = (grant(), notice());
+    let first = after(None, &grant, &notice);
+    let events: Vec<Event<'_>> =
+        std::iter::successors(first, |event| after(Some(event), &grant, &notice)).collect();
+    let mut table: Vec<String> = Vec::new();
+    for (level, mut fields) in logged(&events) {
+        let name = fields.remove("event").unwrap();
+        assert!(fields.remove("message").is_some_and(|message| !message.is_empty()));
+        let fields: Vec<&str> = fields.into_keys().collect();
+        table.push(format!("{name} {} {}", level.as_str().to_lowercase(), fields.join(" ")));
+    }
+    let page = include_str!("../../../../docs/audit.md");
+    let documented: Vec<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|row| {
+            let cells: Vec<&str> = row.split(" | ").collect();
+            let [name, level, fields, _] = cells[..] else { panic!("{row}") };
+            let mut fields: Vec<&str> =
+                fields.split(", ").map(|field| field.trim_matches('`')).collect();
+            fields.sort_unstable();
+            format!("{} {level} {}", name.trim_matches('`'), fields.join(" "))
+        })
+        .collect();
+    assert_eq!(documented, table);
+    assert!(page.contains(TARGET));
+}
+
+#[test]
+fn the_rule_and_its_line_are_told_and_neither_of_the_built_in_default() {
+    let leave = Leave { left_out: None };
+    let (grant, builtin) = (grant(), Rules::builtin().decide("qemu-a"));
+    let granted = |grant| Event::Granted { guest: "qemu-a", grant, pid: None, leave };
+    let [(_, ruled), (_, default)] = &logged(&[granted(&grant), granted(&builtin)])[..] else {
+        panic!("each is one event")
+    };
+    assert_eq!((&*ruled["rule"], &*ruled["line"]), ("qemu-*", "2"));
+    assert_eq!(default.keys().copied().collect::<Vec<_>>(), ["event", "guest", "message"]);
+}
+
+#[test]
+fn a_guests_line_is_cut_between_characters_and_is_text() {
+    assert_eq!(shown(b"get host.name"), "get host.name");
+    assert_eq!(shown(b"a\xffb"), "a\u{fffd}b");
+    let long = format!("x{}", "ü".repeat(100));
+    assert_eq!(shown(long.as_bytes()).len(), ASKED_MAX - 1);
+}

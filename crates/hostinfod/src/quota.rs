@@ -1,0 +1,96 @@
+//! How many lines about one guest go into the log; what is left out is counted, and said.
+
+use std::time::Instant;
+
+use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
+
+use crate::flow::{Bound, Bucket};
+
+/// A line is worth a minute's tokens.
+const LINE: u32 = 60;
+const LINES: Bound = Bound { per_second: LOG_LINES_PER_MINUTE, burst: LOG_BURST * LINE };
+
+/// Lines of one sort about one guest.
+#[derive(Debug, Default)]
+pub(crate) struct Quota {
+    bucket: Bucket,
+    left_out: u32,
+}
+
+/// Leave to log a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leave {
+    /// Lines that were left out before this one, where there are any.
+    pub(crate) left_out: Option<u32>,
+}
+
+impl Quota {
+    /// Asks for leave to log a line now. Where there is none, the line is counted.
+    pub(crate) fn ask(&mut self, now: Instant) -> Option<Leave> {
+        if self.bucket.wait(LINE, LINES, now).is_zero() {
+            return Some(self.take(now));
+        }
+        self.left_out = self.left_out.saturating_add(1);
+        None
+    }
+
+    /// When what was left out is to be said by itself: where the guest has gone quiet since, and
+    /// no line of its takes it along.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
+        (self.left_out > 0).then(|| now + self.bucket.wait(2 * LINE, LINES, now))
+    }
+
+    /// Leave to say what was left out, once that is due.
+    pub(crate) fn overdue(&mut self, now: Instant) -> Option<Leave> {
+        (self.due(now)? <= now).then(|| self.take(now))
+    }
+
+    /// Whether nothing was logged for long.
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        self.bucket.is_full(now)
+    }
+
+    fn take(&mut self, now: Instant) -> Leave {
+        self.bucket.take(LINE, LINES, now);
+        let left_out = std::mem::take(&mut self.left_out);
+        Leave { left_out: (left_out > 0).then_some(left_out) }
+    }
+}
+
+/// The earlier of two times.
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn flood(quota: &mut Quota, now: Instant) -> usize {
+        (0..100).filter(|_| quota.ask(now).is_some()).count()
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_counts_what_it_leaves_out() {
+        let (mut quota, now) = (Quota::default(), Instant::now());
+        assert_eq!(quota.ask(now), Some(Leave { left_out: None }));
+        assert_eq!(flood(&mut quota, now), LOG_BURST as usize - 1);
+        assert_eq!(quota.ask(now + MINUTE), Some(Leave { left_out: Some(91) }));
+        assert_eq!(quota.ask(now + MINUTE), None);
+    }
+
+    #[test]
+    fn what_was_left_out_is_said_also_where_nothing_more_comes() {
+        let (mut quota, now) = (Quota::default(), Instant::now());
+        assert_eq!(quota.due(now), None);
+        flood(&mut quota, now);
+        let due = quota.due(now).unwrap();
+        assert_eq!(due, now + 2 * MINUTE);
+        assert_eq!(quota.overdue(due - Duration::from_millis(1)), None);
+        assert_eq!(quota.overdue(due), Some(Leave { left_out: Some(90) }));
+        assert_eq!((quota.due(due), quota.overdue(due)), (None, None));
+    }
+}
