@@ -104,12 +104,14 @@ pub struct Stat {
     pub help: &'static str,
     /// Where it comes from.
     pub source: Source,
+    /// Found once: who asks for everything asks this of every row.
+    pub(crate) has_instances: bool,
 }
 
 impl Stat {
     /// Whether it has a value for each instance of something.
     pub fn has_instances(&self) -> bool {
-        self.name.split('.').any(is_placeholder)
+        self.has_instances
     }
 
     /// Whether its instances are names that may hold dots, so that one may be below another.
@@ -124,6 +126,19 @@ impl Stat {
             self.name.split('.').map(|part| if is_placeholder(part) { instance } else { part });
         Cow::Owned(named.collect::<Vec<_>>().join("."))
     }
+}
+
+/// Whether a row's name has a segment that stands for an instance: nothing else in it is in
+/// capitals.
+pub(crate) const fn has_placeholder(name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        if first.is_ascii_uppercase() {
+            return true;
+        }
+        rest = behind;
+    }
+    false
 }
 
 /// Whether a segment of a row's name stands for an instance.

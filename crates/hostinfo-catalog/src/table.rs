@@ -1,7 +1,7 @@
 //! The table: two lines a statistic.
 
 use crate::source::*;
-use crate::stat::{Kind::*, Stat, Unit::*};
+use crate::stat::{Kind::*, Stat, Unit::*, has_placeholder};
 
 const DEFAULT: bool = true;
 const OPT_IN: bool = false;
@@ -367,7 +367,7 @@ const fn row(
     source: Source,
     help: &'static str,
 ) -> Stat {
-    Stat { name, kind, unit, default, help, source }
+    Stat { name, kind, unit, default, help, source, has_instances: has_placeholder(name) }
 }
 
 const fn own(source: Own) -> Source {

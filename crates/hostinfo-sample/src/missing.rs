@@ -10,22 +10,35 @@ const MISSING_MAX: usize = 100;
 
 /// Each lack once, however often it is asked for, with the kernel's file.
 #[derive(Default)]
-pub(crate) struct Missing(Vec<(&'static str, Absent)>);
+pub(crate) struct Missing {
+    known: Vec<(&'static str, Absent)>,
+    /// The one that was noted last: rows that stand together often lack the same.
+    last: usize,
+}
 
 impl Missing {
     /// Remembers and logs what is new and has a remedy.
     pub(crate) fn note(&mut self, what: Source, absent: &Absent) {
         let Some(remedy) = &absent.remedy else { return };
-        if self.0.len() >= MISSING_MAX || self.0.iter().any(|(_, known)| known == absent) {
+        let is_it = |(_, known): &(_, Absent)| known == absent;
+        if self.known.get(self.last).is_some_and(is_it) {
+            return;
+        }
+        if let Some(at) = self.known.iter().position(is_it) {
+            self.last = at;
+            return;
+        }
+        if self.known.len() >= MISSING_MAX {
             return;
         }
         let file = what.origin();
         tracing::warn!("{file}: {}: {remedy}", absent.reason);
-        self.0.push((file, absent.clone()));
+        self.last = self.known.len();
+        self.known.push((file, absent.clone()));
     }
 
     /// In the order in which they were found.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
-        self.0.iter().map(|(file, absent)| (*file, absent))
+        self.known.iter().map(|(file, absent)| (*file, absent))
     }
 }

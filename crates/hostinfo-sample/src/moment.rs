@@ -6,23 +6,27 @@ use hostinfo_wire::limits::SAMPLE_GRID;
 
 /// When a reply's values are taken, on a clock that never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(Duration);
+pub struct Moment {
+    slot: u64,
+    since_start: Duration,
+}
 
 impl Moment {
     /// That long after some start, such as the daemon's.
     pub fn new(since_start: Duration) -> Self {
-        Self(since_start)
+        let slot = since_start.as_nanos() / SAMPLE_GRID.as_nanos();
+        Self { slot: u64::try_from(slot).unwrap_or(u64::MAX), since_start }
     }
 
     /// The step of the grid ([`SAMPLE_GRID`]) that the moment lies in. Who asks within one step
     /// gets the same sample.
     pub fn slot(self) -> u64 {
-        u64::try_from(self.0.as_nanos() / SAMPLE_GRID.as_nanos()).unwrap_or(u64::MAX)
+        self.slot
     }
 
     /// How long ago `earlier` was.
     pub(crate) fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        self.since_start.saturating_sub(earlier.since_start)
     }
 }
 

@@ -19,6 +19,10 @@ impl<K: Copy + Ord + Hash> Alarms<K> {
 
     /// Sets, moves or takes away the alarm of `who`.
     pub(crate) fn set(&mut self, who: K, at: Option<Instant>) {
+        // As every turn of the loop sets some alarms anew.
+        if self.times.get(&who).copied() == at {
+            return;
+        }
         let before = match at {
             Some(at) => self.times.insert(who, at),
             None => self.times.remove(&who),

@@ -20,6 +20,17 @@ pub(crate) enum Pick<'a> {
     Group(Cow<'a, str>, Scope),
 }
 
+impl Pick<'_> {
+    /// Whether a statistic without instances is in it.
+    pub(crate) fn means(&self, stat: StatId, grant: &Grant) -> bool {
+        match self {
+            Self::Refused(..) => false,
+            Self::Stat(picked, _) => *picked == stat,
+            Self::Group(_, scope) => scope.covers(stat, None) && grant.permits(stat, None),
+        }
+    }
+}
+
 /// The picks of a query, in the order of its words; a word said twice counts once.
 pub(crate) fn select<'a>(
     words: impl Iterator<Item = &'a str>,

@@ -33,6 +33,9 @@ const NO_WINDOW: &str = "nothing in this reply speaks of a time";
 /// Behind 503, where nothing has a name of that group.
 const NONE: &str = "this host has none";
 
+/// The guest's ratio.
+const CONTENTION: StatId = StatId::named("vm.cpu.contention");
+
 /// Everything that the values of one reply to one guest come from.
 pub(crate) struct Sources<'a, 's> {
     guest: &'a Guest,
@@ -89,50 +92,15 @@ impl<'a, 's> Sources<'a, 's> {
         select(std::iter::once(name), &self.guest.grant, self.given)
     }
 
-    /// Has to come before any value of a reply with ratios, or with what tells of the others.
-    pub(crate) fn prepare(&mut self, picks: &[Pick<'_>]) {
-        let (mut has_ratios, mut tells_extent) = (false, false);
-        for source in sources(picks, self.guest) {
-            has_ratios |= source == Source::Vmm(VmmSource::Contention);
-            tells_extent |= matches!(source, Source::Own(Own::SampleAge | Own::Window));
-        }
-        if has_ratios
+    /// Has to come before any value of a reply with ratios: all of them have to speak of the same
+    /// time, which is the guest's where one is the guest's.
+    pub(crate) fn sample_ratios(&mut self, picks: &[Pick<'_>]) {
+        if picks.iter().any(|pick| pick.means(CONTENTION, &self.guest.grant))
             && let Some(vmm) = &mut self.observed.vmm
             && vmm.value(VmmSource::Vcpus, None, self.at).is_ok()
         {
             vmm.sample_ratios(self.host, self.at);
             self.by_guest = true;
-        }
-        if !tells_extent {
-            return;
-        }
-        for source in sources(picks, self.guest) {
-            let is_sampled = match source {
-                Source::Host(what) => self.of_host(what).is_ok(),
-                Source::Vmm(what) => self.of_vmm(what, None).is_ok(),
-                Source::Libvirt(what) => {
-                    if let Some((age, window)) = self.told_extent(what) {
-                        self.extent.age = self.extent.age.max(age);
-                        self.extent.window = self.extent.window.or(window);
-                    }
-                    false
-                }
-                Source::Own(_)
-                | Source::Verdict(_)
-                | Source::Label
-                | Source::Notice
-                | Source::Custom
-                | Source::NotYet => false,
-            };
-            if is_sampled {
-                self.extent.age = self.extent.age.max(SAMPLE_GRID);
-            }
-            if is_sampled && is_ratio(source) {
-                self.extent.window = match &self.observed.vmm {
-                    Some(vmm) if self.by_guest => vmm.window(self.at),
-                    _ => self.host.window(self.at),
-                };
-            }
         }
     }
 
@@ -146,7 +114,7 @@ impl<'a, 's> Sources<'a, 's> {
         instance: Option<&str>,
     ) -> Result<Value<'a>, Refusal> {
         let source = stat.stat().source;
-        let result = match source {
+        let value = match source {
             Source::Own(own) => return self.own(own),
             Source::Host(what) => self.of_host(what),
             Source::Libvirt(what) => return self.of_libvirt(stat, what, instance),
@@ -155,22 +123,38 @@ impl<'a, 's> Sources<'a, 's> {
                 None => self.of_vmm(VmmSource::Vcpus, None),
             },
             Source::Vmm(what) => {
-                let instances = self.instances(stat);
-                if instance.is_some_and(|instance| !has(&instances, instance)) {
+                if instance.is_some_and(|instance| !has(&self.instances(stat), instance)) {
                     return Err(Refusal::NoSuchStatistic);
                 }
                 self.of_vmm(what, instance)
             }
-            Source::Verdict(resource) => self.verdict(resource),
+            Source::Verdict(resource) => return self.verdict(resource).map_err(unavailable),
             Source::Label => match instance.and_then(|name| self.given.labels.get(name)) {
                 Some(text) => return Ok(Value::text(text.to_owned())),
                 None => return Err(Refusal::Unavailable(NONE.into())),
             },
             Source::Notice => return self.notice(instance),
-            Source::Custom => self.custom(instance.unwrap_or_default()).at_once(),
+            Source::Custom => {
+                let value = self.custom(instance.unwrap_or_default()).at_once();
+                return value.map_err(unavailable);
+            }
             Source::NotYet => return Err(Refusal::Unavailable(NOT_YET.into())),
         };
-        result.map_err(|absent| Refusal::Unavailable(absent.reason))
+        if value.is_ok() {
+            self.extent.age = self.extent.age.max(SAMPLE_GRID);
+            if is_ratio(source) {
+                self.extent.window = self.window();
+            }
+        }
+        value.map_err(unavailable)
+    }
+
+    /// The time that this reply's ratios of samples speak of.
+    fn window(&self) -> Option<Duration> {
+        match &self.observed.vmm {
+            Some(vmm) if self.by_guest => vmm.window(self.at),
+            _ => self.host.window(self.at),
+        }
     }
 
     /// A statistic as it is told of.
@@ -178,27 +162,6 @@ impl<'a, 's> Sources<'a, 's> {
         let name = instance.as_deref();
         let about = name.and_then(|name| self.given.about(stat.stat().source, name));
         Row { stat, instance, about }
-    }
-
-    /// Hands out what is available of a group, or says why nothing is.
-    pub(crate) fn group(
-        &mut self,
-        scope: &Scope,
-        mut found: impl FnMut(Row, Value<'a>),
-    ) -> Result<(), Refusal> {
-        let mut result = None;
-        for (stat, instance) in self.members(scope) {
-            match self.value(stat, instance.as_deref()) {
-                Ok(value) => {
-                    found(self.row(stat, instance), value);
-                    result = Some(Ok(()));
-                }
-                Err(refusal) => {
-                    result.get_or_insert(Err(refusal));
-                }
-            }
-        }
-        result.unwrap_or_else(|| Err(self.why_empty(scope)))
     }
 
     /// Why there is nothing in a scope: none of its rows has an instance.
@@ -331,23 +294,14 @@ fn has(instances: &[String], name: &str) -> bool {
     instances.is_empty() || instances.iter().any(|instance| instance == name)
 }
 
+fn unavailable(absent: Absent) -> Refusal {
+    Refusal::Unavailable(absent.reason)
+}
+
 fn is_ratio(source: Source) -> bool {
     matches!(
         source,
         Source::Host(HostSource::CpuShare(_) | HostSource::DiskBusy)
             | Source::Vmm(VmmSource::Contention)
     )
-}
-
-/// The sources of everything that is picked.
-fn sources<'a>(picks: &'a [Pick<'_>], guest: &'a Guest) -> impl Iterator<Item = Source> + 'a {
-    picks.iter().flat_map(|pick| {
-        let (stat, scope) = match pick {
-            Pick::Refused(..) => (None, None),
-            Pick::Stat(stat, _) => (Some(*stat), None),
-            Pick::Group(_, scope) => (None, Some(scope)),
-        };
-        let group = scope.into_iter().flat_map(|scope| permitted(scope, &guest.grant));
-        stat.into_iter().chain(group).map(|stat| stat.stat().source)
-    })
 }

@@ -15,7 +15,7 @@ use hostinfo_sample::Absent;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value, name};
 
-use super::Sources;
+use super::{Sources, unavailable};
 use crate::history::History;
 use crate::standing::Standing;
 
@@ -84,32 +84,6 @@ impl Sources<'_, '_> {
         devices.unwrap_or_default()
     }
 
-    /// The age of what a statistic is told from, and the time that it speaks of, if any.
-    pub(super) fn told_extent(&mut self, what: Source) -> Option<(Duration, Option<Duration>)> {
-        match what {
-            Source::HypervisorVersion
-            | Source::GuestsRunning
-            | Source::Overcommit
-            | Source::Uuid
-            | Source::VcpusMax
-            | Source::Paused => return None,
-            Source::MemoryCurrent
-            | Source::MemoryMaximum
-            | Source::Migrating
-            | Source::BlockJob
-            | Source::Disk(..)
-            | Source::DiskLimit(_)
-            | Source::DiskLatency
-            | Source::Net(..) => {}
-        }
-        self.with_figures(|_, _| ()).ok()?;
-        let (_, at) = self.domain().ok()?.figures.as_ref()?;
-        let steps = self.when.now.saturating_duration_since(*at).as_nanos().div_ceil(GRID);
-        let age = SAMPLE_GRID.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
-        let window = self.observed.history.window().filter(|_| what == Source::DiskLatency);
-        Some((age, window))
-    }
-
     fn of_all(&mut self, what: Source) -> Result<Value<'static>, Absent> {
         let known = Arc::clone(self.libvirt.known().ok_or(GONE)?);
         match what {
@@ -150,6 +124,9 @@ impl Sources<'_, '_> {
             };
             value.ok_or_else(|| unavailable(UNTOLD))
         });
+        if what == Source::DiskLatency && matches!(told, Ok(Ok(_))) {
+            self.extent.window = self.extent.window.or(self.observed.history.window());
+        }
         told.map_err(unavailable)?
     }
 
@@ -206,12 +183,13 @@ impl Sources<'_, '_> {
             self.libvirt.refresh(told.domain.uuid, self.when.now);
         }
         let (figures, at) = fresh.ok_or(Absent::AGAIN)?;
+        let steps = age(*at).as_nanos().div_ceil(SAMPLE_GRID.as_nanos());
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        self.extent.age = self.extent.age.max(SAMPLE_GRID.saturating_mul(steps));
         self.observed.history.look(&figures.disks, *at);
         Ok(pick(figures, &mut self.observed.history))
     }
 }
-
-const GRID: u128 = SAMPLE_GRID.as_nanos();
 
 fn done(disk: &Disk, operation: Operation, amount: Amount) -> Option<u64> {
     let io = match operation {
@@ -246,8 +224,4 @@ fn nanos(nanos: u64) -> Value<'static> {
 /// A name that there is not; without one, it is asked why there are none.
 fn no_such(instance: Option<&str>) -> Refusal {
     instance.map_or_else(|| unavailable(NONE), |_| Refusal::NoSuchStatistic)
-}
-
-fn unavailable(absent: Absent) -> Refusal {
-    Refusal::Unavailable(absent.reason)
 }
