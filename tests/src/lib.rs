@@ -16,6 +16,6 @@ pub mod process;
 
 pub use daemon::Daemon;
 pub use fake::{FakeGuest, FakeQemu};
-pub use guest::{DomainGuest, Guest, Port};
+pub use guest::{Domain, DomainGuest, Guest, Port, serial};
 pub use host::Host;
 pub use libvirtd::Libvirtd;

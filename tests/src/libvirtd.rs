@@ -114,10 +114,9 @@ impl Libvirtd {
     }
 
     fn domain(&self, name: &str, disk: &Path, socket: &Path) -> String {
-        let name = name.replace('&', "&amp;").replace('<', "&lt;");
         format!(
             "<domain type='qemu'>
-              <name>{name}</name>
+              <name>{}</name>
               <memory unit='MiB'>32</memory>
               <vcpu current='1'>2</vcpu>
               <os><type arch='x86_64' machine='q35'>hvm</type></os>
@@ -133,10 +132,16 @@ impl Libvirtd {
                 <serial type='unix'><source mode='bind' path='{}'/><target port='1'/></serial>
               </devices>
             </domain>",
+            escaped(name),
             disk.display(),
-            socket.display()
+            escaped(&socket.to_string_lossy())
         )
     }
+}
+
+/// A text as XML has it, also in an attribute in single quotes.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&apos;")
 }
 
 /// A path as an argument.

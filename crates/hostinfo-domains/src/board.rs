@@ -33,11 +33,20 @@ impl Board {
         let is_paused = domain.state == State::Paused;
         let mut guest = match known.map(Arc::unwrap_or_clone) {
             Some(known) if known.domain.id == domain.id => Guest { domain, ..known },
-            _ => Guest { domain, figures: None, pauses: Pauses::default() },
+            _ => Guest { domain, figures: None, pauses: Pauses::default(), reverts: 0 },
         };
         guest.pauses.see(is_paused, now);
         self.guests.insert(uuid, Arc::new(guest));
         self.domains_changed = true;
+    }
+
+    /// The domain went back to a snapshot, in the same process.
+    pub(crate) fn reverted(&mut self, uuid: Uuid) {
+        if let Some(guest) = self.guests.get_mut(&uuid) {
+            let guest = Arc::make_mut(guest);
+            guest.reverts = guest.reverts.saturating_add(1);
+            self.domains_changed = true;
+        }
     }
 
     pub(crate) fn gone(&mut self, uuid: Uuid) {
@@ -99,6 +108,8 @@ mod tests {
             vcpus: 2,
             vcpus_max: 4,
             clauses: vec!["qemu-a".to_owned()],
+            vhostmd: Vec::new(),
+            channel: None,
         }
     }
 
@@ -149,6 +160,23 @@ mod tests {
         assert_eq!(paused(&mut board, at(6)), 3);
         board.domain(domain(Some(2), State::Running), at(7));
         assert_eq!(paused(&mut board, at(8)), 0);
+    }
+
+    #[test]
+    fn a_run_goes_on_when_the_helper_starts_anew_and_ends_with_a_snapshot_or_another_start() {
+        let (mut board, now) = (Board::default(), Instant::now());
+        let run = |board: &mut Board| board.snapshot().guest(Uuid::from_u128(1)).unwrap().run();
+        board.domain(domain(Some(1), State::Running), now);
+        let first = run(&mut board);
+        board.reverted(Uuid::from_u128(1));
+        board.reverted(Uuid::from_u128(2));
+        let second = run(&mut board);
+        assert_ne!(first, second);
+        board.clear(now);
+        board.domain(domain(Some(1), State::Running), now);
+        assert_eq!(run(&mut board), second);
+        board.domain(domain(Some(2), State::Running), now);
+        assert_ne!(run(&mut board), first);
     }
 
     #[test]

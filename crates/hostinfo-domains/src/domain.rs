@@ -24,6 +24,12 @@ pub struct Domain {
     pub vcpus_max: u64,
     /// The names in the socket directory that its XML has for hostinfo. One at the most is right.
     pub clauses: Vec<String>,
+    /// The names that it has in the directories for vhostmd's clients: of its channels and its
+    /// metrics disks. All of them are to be its own.
+    pub vhostmd: Vec<String>,
+    /// Where its channel for vhostmd's clients is, if libvirt has chosen the place and the daemon
+    /// wants to know.
+    pub channel: Option<String>,
 }
 
 impl Domain {

@@ -212,6 +212,7 @@ impl Helper {
                 Message::Hello { .. } => {}
                 Message::Domain(domain) => self.board.domain(domain, now),
                 Message::Gone(uuid) => self.board.gone(uuid),
+                Message::Reverted(uuid) => self.board.reverted(uuid),
                 Message::Figures(uuid, figures) => self.board.figures(uuid, figures, now),
                 Message::Hypervisor(hypervisor) => self.board.hypervisor(hypervisor),
                 Message::Down(why) => return Err(why),

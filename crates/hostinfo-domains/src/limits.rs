@@ -20,8 +20,8 @@ pub const RESTARTS: u32 = 8;
 
 /// The longest line between daemon and helper. A domain's figures are 256 disks of 560 bytes and
 /// 256 interfaces of 320 bytes at most (12 and 8 numbers of 20 digits with their names), 220 KiB
-/// in all; a domain itself is 16 clauses and a name of 255 bytes, each up to six times as long in
-/// JSON: 26 KiB.
+/// in all; a domain itself is a path and 34 names of 255 bytes, each up to six times as long in
+/// JSON: 53 KiB.
 pub const LINE_MAX: usize = 256 * 1024;
 
 /// Bytes read from the helper in one turn of the daemon: 0.5 ms of a CPU.
@@ -42,6 +42,12 @@ pub const NETS_MAX: usize = 256;
 
 /// Clauses of a domain that are told: one more than one is wrong already.
 pub const CLAUSES_MAX: usize = 16;
+
+/// Names of a domain that are told of those for vhostmd's clients: a channel and a disk are right.
+pub const VHOSTMD_MAX: usize = 16;
+
+/// The longest path of a socket that libvirt can make: unix(7) has 108 bytes, with the NUL.
+pub const CHANNEL_MAX: usize = 107;
 
 /// The longest name: a file's cannot be longer (NAME_MAX).
 pub const NAME_MAX: usize = 255;

@@ -22,6 +22,8 @@ pub enum Message {
     Domain(Domain),
     /// A domain that is there no more, live or defined.
     Gone(Uuid),
+    /// A domain went back to a snapshot, in the same run.
+    Reverted(Uuid),
     /// The figures of a domain, as they are now.
     Figures(Uuid, Figures),
     /// Who runs the guests.
@@ -102,7 +104,9 @@ pub fn cut(text: &str, length: usize) -> &str {
 mod tests {
     use super::*;
     use crate::domain::{Disk, Io, Net, State, Traffic};
-    use crate::limits::{CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NETS_MAX};
+    use crate::limits::{
+        CHANNEL_MAX, CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NETS_MAX, VHOSTMD_MAX,
+    };
     use proptest::prelude::*;
 
     #[test]
@@ -117,11 +121,14 @@ mod tests {
             vcpus: 1,
             vcpus_max: 2,
             clauses: vec!["qemu-a".to_owned()],
+            vhostmd: vec!["qemu-a".to_owned()],
+            channel: Some("/run/libvirt/qemu/channel/3-a/org.github.vhostmd.1".to_owned()),
         };
         for said in [
             Message::Hello { version: VERSION },
             Message::Domain(domain),
             Message::Gone(Uuid::from_u128(7)),
+            Message::Reverted(Uuid::from_u128(7)),
             Message::Done(1),
             Message::Down("no".to_owned()),
         ] {
@@ -147,6 +154,8 @@ mod tests {
             vcpus: u64::MAX,
             vcpus_max: u64::MAX,
             clauses: vec![worst(NAME_MAX); CLAUSES_MAX],
+            vhostmd: vec![worst(NAME_MAX); VHOSTMD_MAX],
+            channel: Some(worst(CHANNEL_MAX)),
         };
         assert!(to_line(&Message::Domain(domain)).is_some());
         let most = Some(u64::MAX);

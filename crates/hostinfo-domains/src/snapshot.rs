@@ -28,9 +28,26 @@ pub struct Guest {
     /// What it was found to use, and when that was told; since it was started last.
     pub figures: Option<(Figures, Instant)>,
     pub(crate) pauses: Pauses,
+    /// How often it went back to a snapshot since it was started.
+    pub(crate) reverts: u32,
+}
+
+/// A stretch of a domain's life in which it only went on: it ends when the domain is started or
+/// restored anew, and when it goes back to a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// See [`Domain::id`].
+    pub id: Option<u32>,
+    /// How often it went back to a snapshot without being started anew, as far as that was seen.
+    pub reverts: u32,
 }
 
 impl Guest {
+    /// Which stretch of its life this is.
+    pub fn run(&self) -> Run {
+        Run { id: self.domain.id, reverts: self.reverts }
+    }
+
     /// How long it was paused, since it was started and as far as the daemon has seen it.
     pub fn paused(&self, now: Instant) -> Duration {
         self.pauses.total(now)

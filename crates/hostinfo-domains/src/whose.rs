@@ -63,9 +63,10 @@ pub struct Whose(HashMap<String, Result<Uuid, Conflict>>);
 impl Whose {
     /// Finds out from all domains; those that are not live name nothing.
     pub fn new<'a>(domains: impl IntoIterator<Item = &'a Domain>) -> Self {
+        let live: Vec<&Domain> = domains.into_iter().filter(|domain| domain.is_live()).collect();
         let mut owners: HashMap<&str, Vec<&Domain>> = HashMap::new();
-        for domain in domains.into_iter().filter(|domain| domain.is_live()) {
-            for name in &domain.clauses {
+        for domain in &live {
+            for name in domain.clauses.iter().chain(&domain.vhostmd) {
                 let of_one = owners.entry(name).or_default();
                 // A domain can have one path twice.
                 if of_one.last().is_none_or(|last| last.uuid != domain.uuid) {
@@ -75,7 +76,12 @@ impl Whose {
         }
         let judged =
             owners.into_iter().map(|(name, of_one)| (name.to_owned(), judge(name, &of_one)));
-        Self(judged.collect())
+        let mut judged: HashMap<_, _> = judged.collect();
+        // libvirt's own channels are named by their domains' numbers, which are never in doubt.
+        for domain in live.iter().filter(|domain| domain.channel.is_some()) {
+            judged.entry(domain.socket_name()).or_insert(Ok(domain.uuid));
+        }
+        Self(judged)
     }
 
     /// To whom the socket of that name belongs.
@@ -130,6 +136,8 @@ mod tests {
             vcpus: 1,
             vcpus_max: 1,
             clauses: clauses.iter().map(|&name| name.to_owned()).collect(),
+            vhostmd: Vec::new(),
+            channel: None,
         }
     }
 
@@ -169,6 +177,32 @@ mod tests {
         let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("one of them is served") };
         assert!(conflict.to_string().contains("\"a\", \"clone\""), "{conflict}");
         assert_eq!(whose.conflicts(), [("qemu-a", conflict)]);
+    }
+
+    #[test]
+    fn a_channel_or_disk_for_vhostmd_is_as_good_a_name_as_a_port_and_may_be_beside_it() {
+        let mut of_a = domain(1, "a", &["qemu-a"]);
+        of_a.vhostmd = vec!["qemu-a".to_owned(), "qemu-a".to_owned()];
+        let mut of_b = domain(2, "b", &[]);
+        of_b.vhostmd = vec!["qemu-b".to_owned()];
+        let whose = Whose::new(&[of_a.clone(), of_b.clone()]);
+        assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
+        assert_eq!(whose.of("qemu-b"), Claim::Named(Uuid::from_u128(2)));
+        of_b.vhostmd = vec!["qemu-a".to_owned()];
+        let whose = Whose::new(&[of_a, of_b.clone()]);
+        assert!(matches!(whose.of("qemu-a"), Claim::Refused(Conflict::Shared(_))));
+        let whose = Whose::new(&[of_b]);
+        assert!(matches!(whose.of("qemu-a"), Claim::Refused(Conflict::Misnamed { .. })));
+    }
+
+    #[test]
+    fn a_channel_of_libvirts_own_names_its_domain_unless_another_has_that_name() {
+        let mut of_a = domain(1, "a", &[]);
+        of_a.channel = Some("/run/libvirt/qemu/channel/1-a/org.github.vhostmd.1".to_owned());
+        let whose = Whose::new(&[of_a.clone()]);
+        assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
+        let whose = Whose::new(&[of_a, domain(2, "b", &["qemu-a"])]);
+        assert!(matches!(whose.of("qemu-a"), Claim::Refused(Conflict::Misnamed { .. })));
     }
 
     #[test]

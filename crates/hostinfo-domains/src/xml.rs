@@ -4,8 +4,14 @@ use std::path::{Component, Path, PathBuf};
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::limits::{CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, XML_MAX, XML_NODES_MAX};
+use crate::limits::{
+    CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, VHOSTMD_MAX, XML_MAX, XML_NODES_MAX,
+};
 use crate::message::cut;
+
+mod vhostmd;
+
+pub use vhostmd::{DISK_DIR, VHOSTMD_DIR};
 
 /// What is needed of a domain's XML.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +24,10 @@ pub struct Description {
     pub vcpus_max: u64,
     /// The names in the socket directory that its serial ports and channels have.
     pub clauses: Vec<String>,
+    /// See [`Domain::vhostmd`](crate::Domain::vhostmd).
+    pub vhostmd: Vec<String>,
+    /// See [`Domain::channel`](crate::Domain::channel).
+    pub channel: Option<String>,
     /// Its disks by their names, in their order.
     pub disks: Vec<(String, Limits)>,
 }
@@ -65,6 +75,7 @@ pub fn describe(xml: &str, directories: &[PathBuf]) -> Result<Description, Unrea
     };
     let devices = || children(domain, "devices").flat_map(|devices| devices.children());
     let (vcpus, vcpus_max) = vcpus(domain);
+    let id = domain.attribute("id").unwrap_or_default();
     Ok(Description {
         driver: driver.to_owned(),
         vcpus,
@@ -74,6 +85,8 @@ pub fn describe(xml: &str, directories: &[PathBuf]) -> Result<Description, Unrea
             .filter_map(|path| name_in(directories, path))
             .take(CLAUSES_MAX)
             .collect(),
+        vhostmd: vhostmd::names(directories, devices()).take(VHOSTMD_MAX).collect(),
+        channel: devices().find_map(|device| vhostmd::channel(device, id)),
         disks: devices().filter_map(disk).take(DISKS_MAX).collect(),
     })
 }

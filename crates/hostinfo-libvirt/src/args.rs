@@ -12,6 +12,9 @@ pub(crate) struct Args {
     /// The directory of the guests' sockets
     #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/hostinfo")]
     socket_dir: PathBuf,
+    /// Tell where libvirt's own channels for vhostmd's clients are
+    #[arg(long)]
+    pub(crate) vhostmd_channels: bool,
 }
 
 impl Args {

@@ -13,7 +13,7 @@ use virt::event::{event_register_default_impl, event_run_default_impl};
 use virt_sys as sys;
 use virt_sys::{virConnectPtr, virDomainPtr, virTypedParameterPtr};
 
-use crate::inbox::INBOX;
+use crate::inbox::{Change, INBOX};
 
 /// Hears events from now on, in a thread of its own.
 ///
@@ -101,16 +101,31 @@ extern "C" fn closed(_: virConnectPtr, _: c_int, _: *mut c_void) {
 extern "C" fn lifecycle(
     _: virConnectPtr,
     domain: virDomainPtr,
-    _event: c_int,
-    _detail: c_int,
+    event: c_int,
+    detail: c_int,
     _: *mut c_void,
 ) -> c_int {
-    note(domain, false);
+    note(domain, of_lifecycle(event.cast_unsigned(), detail.cast_unsigned()));
     0
 }
 
+/// libvirt from about 8.0 on has a domain go back to a snapshot by starting it anew, and tells
+/// that it was started before that it goes on; others only tell the latter.
+fn of_lifecycle(event: u32, detail: u32) -> Change {
+    match (event, detail) {
+        (sys::VIR_DOMAIN_EVENT_STARTED, sys::VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT) => {
+            Change::Started
+        }
+        (sys::VIR_DOMAIN_EVENT_RESUMED, sys::VIR_DOMAIN_EVENT_RESUMED_FROM_SNAPSHOT)
+        | (sys::VIR_DOMAIN_EVENT_SUSPENDED, sys::VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT) => {
+            Change::Reverts
+        }
+        _ => Change::Seen,
+    }
+}
+
 extern "C" fn device(_: virConnectPtr, domain: virDomainPtr, _: *const c_char, _: *mut c_void) {
-    note(domain, false);
+    note(domain, Change::Seen);
 }
 
 extern "C" fn params(
@@ -120,11 +135,11 @@ extern "C" fn params(
     _count: c_int,
     _: *mut c_void,
 ) {
-    note(domain, false);
+    note(domain, Change::Seen);
 }
 
 extern "C" fn iteration(_: virConnectPtr, domain: virDomainPtr, _: c_int, _: *mut c_void) {
-    note(domain, true);
+    note(domain, Change::Moves);
 }
 
 extern "C" fn block_job(
@@ -135,13 +150,13 @@ extern "C" fn block_job(
     _status: c_int,
     _: *mut c_void,
 ) {
-    note(domain, false);
+    note(domain, Change::Seen);
 }
 
-fn note(domain: virDomainPtr, moves: bool) {
+fn note(domain: virDomainPtr, change: Change) {
     let mut uuid = [0; sys::VIR_UUID_BUFLEN as usize];
     // SAFETY: libvirt lends the domain to the callback, and the buffer is as long as it must be.
     if unsafe { sys::virDomainGetUUID(domain, uuid.as_mut_ptr()) } == 0 {
-        INBOX.changed(Uuid::from_bytes(uuid), moves);
+        INBOX.changed(Uuid::from_bytes(uuid), change);
     }
 }

@@ -16,18 +16,50 @@ pub(crate) struct Inbox {
 /// At most one entry for each domain, and one request, since the daemon waits for its answer.
 #[derive(Debug, Default)]
 pub(crate) struct Todo {
-    /// Domains that are not as they were, and whether one began to move its memory.
-    pub(crate) changed: HashMap<Uuid, bool>,
+    /// Domains that are not as they were, and what became of them.
+    pub(crate) changed: HashMap<Uuid, Changes>,
     /// What the daemon asks.
     pub(crate) ask: Option<Ask>,
     /// The connection to libvirt is gone.
     pub(crate) is_lost: bool,
 }
 
+/// What became of a domain, beside what can be seen by looking at it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// It moves its memory.
+    pub(crate) moves: bool,
+    /// It was started from a snapshot, in a new run.
+    pub(crate) started: bool,
+    /// How often it was told to go on, or to be paused, from a snapshot.
+    pub(crate) reverts: u32,
+}
+
+/// One thing that can become of a domain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Change {
+    /// What can be seen by looking at it.
+    Seen,
+    /// It moves its memory.
+    Moves,
+    /// It was started from a snapshot.
+    Started,
+    /// It goes on, or is paused, from a snapshot.
+    Reverts,
+}
+
 impl Inbox {
     /// A domain is not as it was.
-    pub(crate) fn changed(&self, uuid: Uuid, moves: bool) {
-        self.put(|todo| *todo.changed.entry(uuid).or_default() |= moves);
+    pub(crate) fn changed(&self, uuid: Uuid, change: Change) {
+        self.put(|todo| {
+            let changes = todo.changed.entry(uuid).or_default();
+            match change {
+                Change::Seen => {}
+                Change::Moves => changes.moves = true,
+                Change::Started => changes.started = true,
+                Change::Reverts => changes.reverts = changes.reverts.saturating_add(1),
+            }
+        });
     }
 
     /// The daemon asks.

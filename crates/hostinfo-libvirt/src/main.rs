@@ -52,7 +52,7 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     let connect = Connect::open_read_only(Some(&args.connect))?;
     events::register(&connect);
     let hypervisor = connect.clone();
-    let mut survey = Survey::new(connect, args.socket_dirs());
+    let mut survey = Survey::new(connect, args.socket_dirs(), args.vhostmd_channels);
     survey.look()?;
     say(&Message::Done(0));
     // Only now: libvirt may have to start the hypervisor to find out.

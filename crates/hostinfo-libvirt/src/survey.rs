@@ -11,6 +11,7 @@ use virt::error::Error;
 use virt_sys as sys;
 
 use crate::figures::figures;
+use crate::inbox::Changes;
 use crate::raw::{self, Param};
 use crate::voice::say;
 
@@ -38,8 +39,11 @@ pub(crate) struct Survey {
     connect: Connect,
     socket_dirs: Vec<PathBuf>,
     known: BTreeMap<Uuid, Known>,
+    tells_channels: bool,
     /// Domains that were seen to move their memory: only they are asked whether they migrate.
     movers: HashSet<Uuid>,
+    /// Domains that were started from a snapshot and not yet told to go on from it.
+    starters: HashSet<Uuid>,
     has_told: bool,
 }
 
@@ -49,12 +53,16 @@ struct Known {
 }
 
 impl Survey {
-    pub(crate) fn new(connect: Connect, socket_dirs: Vec<PathBuf>) -> Self {
+    /// Everything is to be told yet, by the ways to write the sockets' directory; libvirt's own
+    /// channels only if it `tells_channels`.
+    pub(crate) fn new(connect: Connect, socket_dirs: Vec<PathBuf>, tells_channels: bool) -> Self {
         Self {
             connect,
             socket_dirs,
+            tells_channels,
             known: BTreeMap::new(),
             movers: HashSet::new(),
+            starters: HashSet::new(),
             has_told: false,
         }
     }
@@ -79,18 +87,33 @@ impl Survey {
         Ok(())
     }
 
-    /// Looks again at domains that have changed; with `true`, at one that moves its memory.
-    pub(crate) fn look_at(&mut self, domains: &HashMap<Uuid, bool>) -> Result<(), Lost> {
-        for (uuid, moves) in domains {
-            if *moves {
+    /// Looks again at domains that have changed.
+    pub(crate) fn look_at(&mut self, domains: &HashMap<Uuid, Changes>) -> Result<(), Lost> {
+        for (uuid, changes) in domains {
+            if changes.moves {
                 self.movers.insert(*uuid);
             }
             match self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))? {
-                Some(handle) => self.read(*uuid, &handle)?,
+                Some(handle) => {
+                    self.read(*uuid, &handle)?;
+                    self.count_reverts(*uuid, *changes);
+                }
                 None => self.forget(*uuid),
             }
         }
         Ok(())
+    }
+
+    /// Tells that a domain went back to a snapshot, unless it was started anew for it: that is
+    /// another run already.
+    fn count_reverts(&mut self, uuid: Uuid, Changes { started, reverts, .. }: Changes) {
+        let goes_on = reverts > 0 && (started || self.starters.remove(&uuid));
+        if started && !goes_on {
+            self.starters.insert(uuid);
+        }
+        if reverts > u32::from(goes_on) {
+            self.tell(&Message::Reverted(uuid));
+        }
     }
 
     /// Tells the figures of these live domains; of all where there are none.
@@ -165,6 +188,8 @@ impl Survey {
             vcpus: found.vcpus,
             vcpus_max: found.vcpus_max,
             clauses: found.clauses,
+            vhostmd: found.vhostmd,
+            channel: found.channel.filter(|_| self.tells_channels),
         };
         let known = Known { domain: domain.clone(), limits: found.disks };
         if self.known.insert(uuid, known).is_none_or(|before| before.domain != domain) {
@@ -184,6 +209,7 @@ impl Survey {
 
     fn forget(&mut self, uuid: Uuid) {
         self.movers.remove(&uuid);
+        self.starters.remove(&uuid);
         if self.known.remove(&uuid).is_some() {
             self.tell(&Message::Gone(uuid));
         }

@@ -97,12 +97,14 @@ impl Server {
         }
     }
 
-    /// Tries to connect a port.
+    /// Tries to connect a port. Before libvirt has said whose it is, it waits for that.
     pub(crate) fn knock(&mut self, number: usize, now: Instant) {
+        if let Some(until) = self.desk.libvirt().awaited(now) {
+            return self.alarms.set(Alarm::Port(number), Some(until));
+        }
+        let Some(dialled) = self.dial(number) else { return };
         let Some((port, guest)) = self.roster.at(number) else { return };
-        let dialect = port.dialect;
-        let Some(directory) = self.directories.of(dialect).directory() else { return };
-        let (again, refused) = match sockets::connect(directory, &guest.name) {
+        let (again, refused) = match dialled {
             Ok(socket) => return self.connect(number, socket, now),
             Err(Refused::NobodyListens) => (port.retry.after_refusal(now), None),
             Err(refused @ Refused::Failed(_)) => {
@@ -110,7 +112,7 @@ impl Server {
             }
             Err(refused @ Refused::Denied) => (None, Some(refused)),
             Err(refused) => {
-                let name = guest.name.whole().to_owned();
+                let (name, dialect) = (guest.name.whole().to_owned(), port.dialect);
                 match refused {
                     Refused::Gone | Refused::Directory => {}
                     other => {
@@ -118,7 +120,11 @@ impl Server {
                         Event::SocketRefused { socket: &name, why }.log();
                     }
                 }
-                return self.leave(dialect, OsStr::new(&name));
+                // Libvirt tells when one of its own channels goes.
+                if matches!(port.to, To::Socket) {
+                    self.leave(dialect, OsStr::new(&name));
+                }
+                return;
             }
         };
         if let Some(refused) = refused.map(|refused| refused.to_string())
@@ -128,6 +134,19 @@ impl Server {
             port.refusal = Some(refused);
         }
         self.alarms.set(Alarm::Port(number), again);
+    }
+
+    /// Connects to where a port leads; `None` while there is no way.
+    fn dial(&mut self, number: usize) -> Option<Result<OwnedFd, Refused>> {
+        let (port, guest) = self.roster.at(number)?;
+        match &port.to {
+            To::Socket => {
+                let directory = self.directories.of(port.dialect).directory()?;
+                Some(sockets::connect(directory, OsStr::new(guest.name.whole())))
+            }
+            To::Channel(path) => Some(sockets::connect_at(path)),
+            To::Pty(_) => None,
+        }
     }
 
     /// Serves whoever is at the other end of `fd` as a port's guest.
@@ -177,9 +196,8 @@ impl Server {
     /// A guest that was connected to early has something to say: by now its QEMU has the socket,
     /// and whoever connects is told so. QEMU finds this connection closed when it comes to it.
     pub(crate) fn meet_again(&mut self, number: usize, now: Instant) {
-        let Some((port, guest)) = self.roster.at(number) else { return };
-        let Some(directory) = self.directories.of(port.dialect).directory() else { return };
-        let Ok(socket) = sockets::connect(directory, &guest.name) else { return };
+        let Some(Ok(socket)) = self.dial(number) else { return };
+        let Some((port, _)) = self.roster.at(number) else { return };
         port.is_early = false;
         let peer = Peer::of(&socket, &self.paths.proc_root);
         if let Err(error) = self.meet(number, peer, now) {

@@ -4,6 +4,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use hostinfo_domains::VHOSTMD_DIR;
+
 use crate::dialect::Dialect;
 use crate::file_error::FileError;
 use crate::lock;
@@ -14,9 +16,6 @@ pub(crate) struct Directories {
     hostinfo: SocketDir,
     vhostmd: SocketDir,
 }
-
-/// The name of the second one in the first.
-const VHOSTMD: &str = "vhostmd";
 
 impl Directories {
     /// Watches and locks them; `await_it`, where there is something to serve without them.
@@ -31,7 +30,7 @@ impl Directories {
             }
             other => other?,
         };
-        let vhostmd = SocketDir::awaiting(&path.join(VHOSTMD))?;
+        let vhostmd = SocketDir::awaiting(&path.join(VHOSTMD_DIR))?;
         let mut directories = Self { hostinfo, vhostmd };
         directories.look_for_the_second();
         Ok(directories)

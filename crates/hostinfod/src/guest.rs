@@ -90,6 +90,8 @@ pub(crate) struct Guest {
     pub(crate) quotas: Quotas,
     /// The process at the other end, once there was one; `None` in it where it is not known.
     peer: Option<Option<Peer>>,
+    /// Its metrics disk is kept up to date.
+    pub(crate) has_disk: bool,
     /// What its metrics disk waits for.
     pub(crate) disk_pending: Option<Pending>,
     /// What vhostmd's client got last, for when it asks too soon: it knows no 429.
@@ -111,6 +113,7 @@ impl Guest {
             observed: Observed::default(),
             standing: Standing::default(),
             quotas: Quotas::default(),
+            has_disk: false,
             disk_pending: None,
             document: None,
             last_answered: None,
@@ -174,7 +177,7 @@ impl Guest {
     pub(crate) fn is_forgettable(&self, now: Instant) -> bool {
         self.wait(now).is_zero()
             && self.observed.watch.is_none()
-            && !self.grant.vhostmd_disk()
+            && !self.has_disk
             && self.quotas.are_full(now)
             && [self.bytes, self.lines].iter().all(|bucket| bucket.is_full(now))
     }

@@ -2,16 +2,22 @@
 //!
 //! On a host without libvirt there is nothing to it: nothing is started, nobody is woken.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hostinfo_domains::{Helper, Snapshot, Uuid};
 
+use crate::dialect::Dialect;
 use crate::server::Server;
 use crate::settings;
 use crate::standing::Standing;
+
+/// How long sockets wait for libvirt's first answer, which says whose they are. It takes 0.1 s; a
+/// libvirt that is only now being started, or that hangs, is not waited for any longer.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
 
 /// What libvirt knows, and how it is asked.
 pub(crate) struct Libvirt {
@@ -21,6 +27,8 @@ pub(crate) struct Libvirt {
     required: bool,
     /// What the log was told last: whether it answers.
     answers: Option<bool>,
+    /// Until when its first answer is waited for; `None` once there was one, or a failure.
+    first: Option<Instant>,
 }
 
 impl Libvirt {
@@ -38,13 +46,16 @@ impl Libvirt {
         }
         let helper = (settings.enabled && is_installed).then(|| {
             let uri = settings.uri.as_ref();
-            let arguments =
-                ["--connect".as_ref(), uri, "--socket-dir".as_ref(), socket_dir.as_os_str()];
-            Helper::new(programs, arguments.map(std::ffi::OsStr::to_owned).into())
+            let mut arguments: Vec<&OsStr> =
+                vec!["--connect".as_ref(), uri, "--socket-dir".as_ref(), socket_dir.as_os_str()];
+            if settings.vhostmd_channels {
+                arguments.push("--vhostmd-channels".as_ref());
+            }
+            Helper::new(programs, arguments.into_iter().map(OsStr::to_owned).collect())
         });
         let is_own = settings.uri.ends_with("/system");
         let (helper, required) = (helper.transpose()?, settings.required);
-        Ok(Self { helper, is_own, required, answers: None })
+        Ok(Self { helper, is_own, required, answers: None, first: None })
     }
 
     /// The helper's descriptor.
@@ -74,7 +85,13 @@ impl Libvirt {
         }
         if let Some(helper) = self.worth_asking() {
             helper.want(now);
+            self.first = Some(now + FIRST_ANSWER);
         }
+    }
+
+    /// Until when it is to be waited for before anybody is taken for who its socket says.
+    pub(crate) fn awaited(&self, now: Instant) -> Option<Instant> {
+        self.first.filter(|until| *until > now)
     }
 
     /// Has libvirt looked at for domains that have come or gone.
@@ -146,8 +163,14 @@ impl Server {
         // Where no domain has changed but in its figures, it is the same one.
         let is_same = std::ptr::eq(before.whose(), helper.snapshot().whose());
         libvirt.log();
+        let is_first = libvirt.first.take().is_some();
         if !is_same {
             self.find_out_who_is_who(now);
+            self.find_channels(now);
+            self.plan_disks_since(&before, now);
+        }
+        if is_first {
+            Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect));
         }
     }
 }
@@ -156,7 +179,7 @@ impl Server {
 impl Libvirt {
     /// A host that has none.
     pub(crate) fn none() -> Self {
-        Self { helper: None, is_own: true, required: false, answers: None }
+        Self { helper: None, is_own: true, required: false, answers: None, first: None }
     }
 }
 

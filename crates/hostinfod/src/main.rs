@@ -4,6 +4,7 @@ mod alarms;
 mod args;
 mod arrivals;
 mod audit;
+mod channels;
 mod connection;
 mod desk;
 mod dialect;

@@ -1,5 +1,6 @@
-//! A way to a guest: a socket in the directory, or a pseudo-terminal.
+//! A way to a guest: a socket in the directory, a channel of libvirt's own, or a pseudo-terminal.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::connection::Connection;
@@ -32,6 +33,8 @@ pub(crate) struct Port {
 pub(crate) enum To {
     /// To the socket of the guest's name.
     Socket,
+    /// To a channel of libvirt's own at that path.
+    Channel(PathBuf),
     /// To whoever has the other end open.
     Pty(Pty),
 }

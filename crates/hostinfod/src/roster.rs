@@ -66,6 +66,16 @@ impl Roster {
         self.ports.try_remove(number).map(|_| number)
     }
 
+    /// Takes a port away that is no socket of the directory.
+    pub(crate) fn remove_port(&mut self, number: usize) {
+        self.ports.try_remove(number);
+    }
+
+    /// Whether any of a guest's ports is connected.
+    pub(crate) fn is_connected(&self, guest: usize) -> bool {
+        self.ports.iter().any(|(_, port)| port.guest == guest && port.connection.is_some())
+    }
+
     /// A port and its guest.
     pub(crate) fn at(&mut self, port: usize) -> Option<(&mut Port, &mut Guest)> {
         let port = self.ports.get_mut(port)?;

@@ -79,10 +79,10 @@ impl Server {
     /// Where the system fails the loop itself: nothing that a guest or a file can cause.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         self.watch_all().context("epoll")?;
+        self.desk.libvirt().begin(Instant::now());
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect));
         self.plan_disks(Instant::now());
         self.alarms.set(Alarm::Watchdog, systemd::watchdog().map(|every| Instant::now() + every));
-        self.desk.libvirt().begin(Instant::now());
         systemd::ready();
         let mut ready = Vec::new();
         loop {

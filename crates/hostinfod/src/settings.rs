@@ -123,11 +123,14 @@ pub(crate) struct Libvirt {
     pub(crate) uri: String,
     /// Whether a socket that no running domain names is refused.
     pub(crate) required: bool,
+    /// Whether guests are served over libvirt's own channels for vhostmd's clients, too.
+    pub(crate) vhostmd_channels: bool,
 }
 
 impl Default for Libvirt {
     fn default() -> Self {
-        Self { enabled: true, uri: "qemu:///system".into(), required: false }
+        let uri = "qemu:///system".into();
+        Self { enabled: true, uri, required: false, vhostmd_channels: false }
     }
 }
 

@@ -1,16 +1,14 @@
 //! Guests' sockets: finding them, and connecting as QEMU's client.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-
-use crate::guest::Name;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +45,9 @@ pub(crate) enum Refused {
 ///
 /// # Errors
 /// [`Refused`].
-pub(crate) fn connect(directory: &File, name: &Name) -> Result<OwnedFd, Refused> {
+pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<OwnedFd, Refused> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(directory, name.whole(), flags, Mode::empty())?;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
     match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
         FileType::Socket => {}
         FileType::Symlink => return Err(Refused::Link),
@@ -61,6 +59,18 @@ pub(crate) fn connect(directory: &File, name: &Name) -> Result<OwnedFd, Refused>
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::connect(&socket, &address)?;
     Ok(socket)
+}
+
+/// Connects to the socket at `path`, whose length and last name are bound as by [`connect`].
+///
+/// # Errors
+/// [`Refused`].
+pub(crate) fn connect_at(path: &Path) -> Result<OwnedFd, Refused> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Refused::Directory);
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    connect(rustix::fs::open(directory, flags, Mode::empty())?, name)
 }
 
 impl From<Errno> for Refused {
@@ -87,11 +97,12 @@ pub(crate) fn names(directory: &Path) -> io::Result<Vec<Box<OsStr>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
     fn try_connect(folder: &Path, name: &str) -> Result<OwnedFd, Refused> {
-        connect(&File::open(folder).unwrap(), &Name::parse(name).unwrap())
+        connect(File::open(folder).unwrap(), OsStr::new(name))
     }
 
     #[test]

@@ -247,7 +247,7 @@ impl<'a, 's> Sources<'a, 's> {
     /// libvirt's number for this run of the guest.
     pub(crate) fn domain_id(&self) -> Option<u32> {
         match self.guest.standing {
-            Standing::Domain(_, run) => run,
+            Standing::Domain(_, run) => run.id,
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
         }
     }

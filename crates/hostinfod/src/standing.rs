@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use hostinfo_domains::{Claim, Snapshot, Uuid};
+use hostinfo_domains::{Claim, Run, Snapshot, Uuid};
 
 use crate::guest::{Guest, Session};
 use crate::history::History;
@@ -19,7 +19,7 @@ pub(crate) enum Standing {
     #[default]
     Unnamed,
     /// To this domain, in this run of it.
-    Domain(Uuid, Option<u32>),
+    Domain(Uuid, Run),
     /// To whom it should not; why, for the administrator.
     Refused(String),
     /// It is not known, and has to be.
@@ -35,7 +35,7 @@ impl Standing {
     pub(crate) fn of(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
         match snapshot.whose().of(socket) {
             Claim::Named(uuid) => {
-                Self::Domain(uuid, snapshot.guest(uuid).and_then(|guest| guest.domain.id))
+                snapshot.guest(uuid).map_or(Self::Unnamed, |guest| Self::Domain(uuid, guest.run()))
             }
             Claim::Refused(conflict) => Self::Refused(conflict.to_string()),
             Claim::Unnamed if required => Self::Refused(REQUIRED.to_owned()),
@@ -73,7 +73,8 @@ impl Guest {
         true
     }
 
-    /// The process is the same, and runs another guest: one that was restored.
+    /// The process is the same, and what it runs is not: it was restored, or went back to a
+    /// snapshot.
     fn begin_anew(&mut self) {
         match Session::begin() {
             Ok(session) => {

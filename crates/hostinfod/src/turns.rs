@@ -89,7 +89,7 @@ impl Server {
                 }
                 self.await_next(number, Next::WhenRead);
             }
-            To::Socket => {
+            To::Socket | To::Channel(_) => {
                 let again = port.drop_connection(now);
                 self.alarms.set(Alarm::Port(number), again);
             }

@@ -9,33 +9,52 @@ use anyhow::{Context as _, Result, bail};
 use super::console::Console;
 use super::machine::KERNEL;
 use super::saved::Cached;
-use super::{Port, question};
+use super::{Output, Port, question};
 use crate::deadline::{PATIENCE, wait_for};
-use crate::libvirtd::Libvirtd;
+use crate::libvirtd::{Libvirtd, escaped, path};
 
-/// A domain of 128 MiB with one of two vCPUs, a disk `vda`, an interface, and its hostinfo port
-/// as the second serial port. It ends with its libvirtd.
+/// A domain of 128 MiB with one of two vCPUs, a disk `vda` and an interface, that is off.
 #[derive(Debug)]
-pub struct DomainGuest {
-    console: Console,
+pub struct Domain {
+    name: String,
+    console: UnixListener,
     _image: Cached,
 }
 
-impl DomainGuest {
-    /// Defines the domain, whose hostinfo socket is at `socket`, and boots it.
+/// The same, booted. It ends with its libvirtd.
+#[derive(Debug)]
+pub struct DomainGuest {
+    domain: Domain,
+    console: Console,
+}
+
+/// A hostinfo port, as the second serial port, whose socket is at `path`.
+///
+/// # Errors
+/// The path is no text.
+pub fn serial(socket: &Path) -> Result<String> {
+    let socket = escaped(path(socket)?);
+    Ok(format!(
+        "<serial type='unix'><source mode='bind' path='{socket}'/><target port='1'/></serial>"
+    ))
+}
+
+impl Domain {
+    /// Defines the domain, with these devices beside its own.
     ///
     /// # Errors
-    /// libvirt refuses it, or it does not boot.
-    pub fn boot(libvirtd: &Libvirtd, name: &str, socket: &Path) -> Result<Self> {
+    /// libvirt refuses it.
+    pub fn define(libvirtd: &Libvirtd, name: &str, devices: &str) -> Result<Self> {
         let image = Cached::find()?;
-        let console = libvirtd.folder().join(format!("{name}.console"));
-        let disk = libvirtd.folder().join(format!("{name}.disk"));
+        let file = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let console = libvirtd.folder().join(format!("{file}.console"));
+        let disk = libvirtd.folder().join(format!("{file}.disk"));
         fs::write(&disk, vec![1; 4 << 20])?;
         let listener = UnixListener::bind(&console)?;
         listener.set_nonblocking(true)?;
         libvirtd.define_xml(&format!(
             "<domain type='qemu'>
-              <name>{name}</name>
+              <name>{}</name>
               <memory unit='MiB'>128</memory>
               <vcpu current='1'>2</vcpu>
               <os>
@@ -55,23 +74,63 @@ impl DomainGuest {
                 <interface type='ethernet'><model type='virtio'/></interface>
                 <memballoon model='virtio'/>
                 <serial type='unix'><source mode='connect' path='{}'/><target port='0'/></serial>
-                <serial type='unix'><source mode='bind' path='{}'/><target port='1'/></serial>
+                {devices}
               </devices>
             </domain>",
+            escaped(name),
             image.image.kernel.display(),
             image.image.initramfs.display(),
             disk.display(),
             console.display(),
-            socket.display(),
         ))?;
-        libvirtd.virsh(&["start", name])?;
-        let accepted = || Ok(listener.accept().ok().map(|(stream, _)| stream));
-        let stream = wait_for("QEMU to connect", PATIENCE, accepted)?;
-        stream.set_nonblocking(false)?;
-        let mut console = Console::new(stream);
+        Ok(Self { name: name.to_owned(), console: listener, _image: image })
+    }
+
+    /// Boots it.
+    ///
+    /// # Errors
+    /// libvirt refuses it, or it does not boot.
+    pub fn boot(self, libvirtd: &Libvirtd) -> Result<DomainGuest> {
+        libvirtd.virsh(&["start", &self.name])?;
+        let mut console = self.connect()?;
         let booted = console.wait_for_boot(PATIENCE);
         booted.with_context(|| format!("the guest said:\n{}", console.said()))?;
-        Ok(Self { console, _image: image })
+        Ok(DomainGuest { domain: self, console })
+    }
+
+    /// Takes over the console of the QEMU that was started last.
+    fn connect(&self) -> Result<Console> {
+        let accepted = || Ok(self.console.accept().ok().map(|(stream, _)| stream));
+        let stream = wait_for("QEMU to connect", PATIENCE, accepted)?;
+        stream.set_nonblocking(false)?;
+        Ok(Console::new(stream))
+    }
+}
+
+impl DomainGuest {
+    /// Defines a domain whose hostinfo socket is at `socket`, and boots it.
+    ///
+    /// # Errors
+    /// libvirt refuses it, or it does not boot.
+    pub fn boot(libvirtd: &Libvirtd, name: &str, socket: &Path) -> Result<Self> {
+        Domain::define(libvirtd, name, &serial(socket)?)?.boot(libvirtd)
+    }
+
+    /// Goes on with the same guest in another QEMU: it was restored.
+    ///
+    /// # Errors
+    /// There is no other QEMU.
+    pub fn go_on(&mut self) -> Result<()> {
+        self.console = self.domain.connect()?;
+        Ok(())
+    }
+
+    /// Runs a command in the guest's shell.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub fn run(&mut self, command: &str) -> Result<Output> {
+        self.console.run(command, PATIENCE)
     }
 
     /// Asks the host, as [`Guest::ask`](super::Guest::ask) does.
@@ -79,7 +138,7 @@ impl DomainGuest {
     /// # Errors
     /// No whole reply comes.
     pub fn ask(&mut self, request: &str) -> Result<Vec<String>> {
-        let output = self.console.run(&question(Port::Serial, request), PATIENCE)?;
+        let output = self.run(&question(Port::Serial, request))?;
         if output.status != 0 {
             bail!("no reply to {request:?}: {output:?}");
         }

@@ -16,15 +16,16 @@ const INIT: &str = include_str!("init.sh");
 /// What a saved state depends on besides the files: how the machine is made.
 const MACHINE: &str = include_str!("machine.rs");
 
-/// What cloud kernels may have as modules and a virtio channel needs, in the order in which they
-/// need each other.
-const MODULES: [&str; 6] = [
+/// What cloud kernels may have as modules and a virtio channel or disk needs, in the order in which
+/// they need each other.
+const MODULES: [&str; 7] = [
     "virtio/virtio_ring",
     "virtio/virtio",
     "virtio/virtio_pci_modern_dev",
     "virtio/virtio_pci_legacy_dev",
     "virtio/virtio_pci",
     "char/virtio_console",
+    "block/virtio_blk",
 ];
 
 /// What a guest boots from.

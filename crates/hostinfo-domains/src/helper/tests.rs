@@ -28,6 +28,8 @@ fn up() -> String {
         vcpus: 1,
         vcpus_max: 1,
         clauses: vec!["qemu-a".to_owned()],
+        vhostmd: Vec::new(),
+        channel: None,
     };
     say(&Message::Hello { version: VERSION })
         + &say(&Message::Domain(domain))

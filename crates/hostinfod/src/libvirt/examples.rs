@@ -18,6 +18,8 @@ pub(crate) fn domain(name: &str) -> Domain {
         vcpus: 2,
         vcpus_max: 4,
         clauses: vec![format!("qemu-{name}")],
+        vhostmd: Vec::new(),
+        channel: None,
     }
 }
 
@@ -49,5 +51,5 @@ fn telling(told: Vec<Message>, required: bool) -> Libvirt {
         assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
         let _ = helper.on_ready(now);
     }
-    Libvirt { helper: Some(helper), is_own: false, required, answers: None }
+    Libvirt { helper: Some(helper), is_own: false, required, answers: None, first: None }
 }

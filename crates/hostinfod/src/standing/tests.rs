@@ -1,6 +1,6 @@
 use super::*;
 
-use hostinfo_domains::{Domain, State};
+use hostinfo_domains::{Domain, Run, State};
 use hostinfo_rules::Rules;
 
 use crate::guest::Name;
@@ -12,11 +12,15 @@ fn guest(name: &str) -> Guest {
     Guest::new(name, grant, String::new(), Session::begin().unwrap())
 }
 
+fn run(id: u32, reverts: u32) -> Run {
+    Run { id: Some(id), reverts }
+}
+
 #[test]
 fn a_socket_is_its_domains_or_nobodys_or_refused() {
     let clone = Domain { name: "clone".into(), uuid: Uuid::from_u128(9), ..domain("b") };
     let libvirt = libvirt(&[domain("a"), domain("b"), clone], false);
-    assert_eq!(libvirt.standing("qemu-a"), Some(Standing::Domain(UUID, Some(1))));
+    assert_eq!(libvirt.standing("qemu-a"), Some(Standing::Domain(UUID, run(1, 0))));
     assert_eq!(libvirt.standing("qemu-x"), Some(Standing::Unnamed));
     let Some(Standing::Refused(why)) = libvirt.standing("qemu-b") else { panic!("it is served") };
     assert!(why.contains("\"clone\""), "{why}");
@@ -52,8 +56,11 @@ fn who_is_refused_may_not_ask_whatever_its_rule_says_and_gets_no_document_of_bef
 fn a_session_begins_when_the_same_process_runs_another_guest() {
     let (mut guest, now) = (guest("qemu-a"), Instant::now());
     let first = guest.session.id.clone();
-    guest.stand(Standing::Domain(UUID, Some(1)), now);
+    guest.stand(Standing::Domain(UUID, run(1, 0)), now);
     assert_eq!(guest.session.id, first, "it was only found out who it is");
-    guest.stand(Standing::Domain(UUID, Some(2)), now);
-    assert_ne!(guest.session.id, first);
+    guest.stand(Standing::Domain(UUID, run(2, 0)), now);
+    let second = guest.session.id.clone();
+    assert_ne!(second, first);
+    guest.stand(Standing::Domain(UUID, run(2, 1)), now);
+    assert_ne!(guest.session.id, second, "it went back to a snapshot");
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-use hostinfo_domains::{Disk, Figures, Io, Net, Traffic};
+use hostinfo_domains::{Disk, Figures, Io, Net, Run, Traffic};
 
 use crate::libvirt::examples;
 use crate::standing::Standing;
@@ -10,7 +10,8 @@ impl Scene {
     fn in_libvirt(rules: &str, figures: Figures) -> Self {
         let mut scene = Self::new(rules);
         scene.engine.libvirt = examples::with_figures(figures);
-        scene.guest.stand(Standing::Domain(examples::UUID, Some(1)), scene.now);
+        let run = Run { id: Some(1), reverts: 0 };
+        scene.guest.stand(Standing::Domain(examples::UUID, run), scene.now);
         scene.now = Instant::now();
         scene
     }

@@ -1,0 +1,135 @@
+//! What a domain has for vhostmd's clients: a channel and a metrics disk, see `docs/vhostmd.md`.
+
+use std::path::{Path, PathBuf};
+
+use roxmltree::Node;
+
+use super::{children, name_in, paths};
+use crate::limits::CHANNEL_MAX;
+
+/// The directory of sockets for vhostmd's clients, in that of all sockets.
+pub const VHOSTMD_DIR: &str = "vhostmd";
+
+/// The directory of metrics disks, in that of all sockets.
+pub const DISK_DIR: &str = "disk";
+
+/// The name that vhostmd's clients know the channel by.
+const CHANNEL: &str = "org.github.vhostmd.1";
+
+/// The names that devices have in the directories for vhostmd's clients.
+///
+/// ```xml
+/// <channel type='unix'>
+///   <source mode='bind' path='/var/lib/hostinfo/vhostmd/qemu-myguest'/>
+///   <target type='virtio' name='org.github.vhostmd.1'/>
+/// </channel>
+/// <disk type='file' device='disk'>
+///   <source file='/var/lib/hostinfo/disk/qemu-myguest'/>
+///   <target dev='vdz' bus='virtio'/>
+///   <readonly/>
+/// </disk>
+/// ```
+pub(super) fn names<'a, 'i: 'a>(
+    directories: &[PathBuf],
+    devices: impl Iterator<Item = Node<'a, 'i>>,
+) -> impl Iterator<Item = String> {
+    let within = |name: &str| directories.iter().map(|each| each.join(name)).collect::<Vec<_>>();
+    let (channels, disks) = (within(VHOSTMD_DIR), within(DISK_DIR));
+    devices.flat_map(move |device| {
+        let file = device.has_tag_name("disk").then(|| children(device, "source").next()).flatten();
+        let disk = file.and_then(|source| name_in(&disks, source.attribute("file")?));
+        let ports: Vec<String> =
+            paths(device).filter_map(|path| name_in(&channels, path)).collect();
+        ports.into_iter().chain(disk)
+    })
+}
+
+/// The socket of a channel for vhostmd's clients, where libvirt has chosen the path: for each run
+/// of a domain it makes a directory that has the domain's `id`, and as much of its name as fits.
+///
+/// ```text
+/// /var/lib/libvirt/qemu/channel/target/domain-3-myguest/org.github.vhostmd.1
+/// /run/libvirt/qemu/channel/3-myguest/org.github.vhostmd.1
+/// ```
+pub(super) fn channel(device: Node<'_, '_>, id: &str) -> Option<String> {
+    let target = device.has_tag_name("channel").then(|| children(device, "target").next())??;
+    let path = paths(device).next().filter(|_| target.attribute("name") == Some(CHANNEL))?;
+    let (file, run) = (Path::new(path), Path::new(path).parent()?);
+    let above = run.parent()?;
+    let name = match run.file_name()?.to_str()? {
+        name if above.ends_with("channel") => name,
+        name if above.ends_with("channel/target") => name.strip_prefix("domain-")?,
+        _ => return None,
+    };
+    let is_its_own = name.split_once('-').is_some_and(|(number, _)| !id.is_empty() && number == id);
+    let is_socket = file.is_absolute() && file.file_name()? == CHANNEL && path.len() <= CHANNEL_MAX;
+    (is_its_own && is_socket).then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Description, describe};
+
+    fn read(id: &str, devices: &str) -> Description {
+        let xml = format!("<domain type='kvm'{id}><devices>{devices}</devices></domain>");
+        describe(&xml, &["/var/lib/hostinfo".into()]).unwrap()
+    }
+
+    fn with(path: &str, name: &str) -> String {
+        let source = format!("<source mode='bind' path='{path}'/>");
+        format!("<channel type='unix'>{source}<target type='virtio' name='{name}'/></channel>")
+    }
+
+    const OURS: &str = "org.github.vhostmd.1";
+
+    #[test]
+    fn channels_and_disks_in_our_directories_are_names_and_no_clauses() {
+        let channel = with("/var/lib/hostinfo/vhostmd/qemu-a", OURS);
+        let disk = "<disk type='file'><source file='/var/lib/hostinfo/disk/qemu-b'/></disk>";
+        let found = read("", &(channel + disk));
+        assert_eq!(
+            (found.vhostmd, found.clauses),
+            (vec!["qemu-a".into(), "qemu-b".into()], vec![])
+        );
+        for elsewhere in [
+            "<disk type='file'><source file='/var/lib/hostinfo/vhostmd/qemu-b'/></disk>",
+            "<disk type='file'><source file='/var/lib/hostinfo/qemu-b'/></disk>",
+            "<disk type='network'><source name='/var/lib/hostinfo/disk/qemu-b'/></disk>",
+            &with("/var/lib/hostinfo/disk/qemu-a", OURS),
+        ] {
+            assert_eq!(read("", elsewhere).vhostmd, [""; 0], "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn the_place_that_libvirt_chose_for_this_run_is_known_in_both_its_layouts() {
+        for path in [
+            "/var/lib/libvirt/qemu/channel/target/domain-3-my guest/org.github.vhostmd.1",
+            "/run/libvirt/qemu/channel/3-a/org.github.vhostmd.1",
+        ] {
+            assert_eq!(read(" id='3'", &with(path, OURS)).channel.as_deref(), Some(path));
+            assert_eq!(read(" id='4'", &with(path, OURS)).channel, None, "another run's");
+            assert_eq!(read("", &with(path, OURS)).channel, None, "it does not run");
+            assert_eq!(read(" id='3'", &with(path, "org.qemu.guest_agent.0")).channel, None);
+        }
+    }
+
+    #[test]
+    fn any_other_place_is_not_libvirts() {
+        let long = format!("/{}/channel/3-a/{OURS}", "x".repeat(100));
+        for path in [
+            "/var/lib/hostinfo/vhostmd/qemu-a",
+            "/srv/3-a/org.github.vhostmd.1",
+            "/srv/channel/target/3-a/org.github.vhostmd.1",
+            "/srv/channel/domain-3-a/org.github.vhostmd.1",
+            "/srv/channel/3/org.github.vhostmd.1",
+            "/srv/channel/3-a/other",
+            "channel/3-a/org.github.vhostmd.1",
+            "/",
+            "",
+            &long,
+        ] {
+            assert_eq!(read(" id='3'", &with(path, OURS)).channel, None, "{path}");
+        }
+    }
+}
