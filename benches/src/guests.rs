@@ -31,8 +31,15 @@ impl Listening {
         let mut listeners = Vec::new();
         for number in 0..count {
             let listener = UnixListener::bind(sockets.join(format!("qemu-guest{number}")))?;
-            set_socket_timeout(&listener, Timeout::Recv, Some(PATIENCE))?;
             listeners.push(listener);
+        }
+        Self::of(listeners)
+    }
+
+    /// Those at which others listen already.
+    pub(crate) fn of(listeners: Vec<UnixListener>) -> anyhow::Result<Self> {
+        for listener in &listeners {
+            set_socket_timeout(listener, Timeout::Recv, Some(PATIENCE))?;
         }
         Ok(Self(listeners))
     }
@@ -92,6 +99,18 @@ impl Guests {
                 return Ok(answers);
             }
         }
+    }
+
+    /// The first `count` guests ask at once.
+    pub(crate) fn each_asks(&mut self, count: u16, request: &[u8]) -> anyhow::Result<()> {
+        let asking = usize::from(count);
+        for guest in self.lines.iter_mut().take(asking) {
+            guest.write_all(request)?;
+        }
+        for guest in self.lines.iter_mut().take(asking) {
+            read_answer(guest, &mut self.answer)?;
+        }
+        Ok(())
     }
 
     /// One guest asks once: the answer.

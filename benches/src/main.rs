@@ -7,12 +7,15 @@
 //! where a target is missed.
 
 mod echo;
+mod everything;
 mod guests;
+mod large_host;
 mod machine;
 mod measure;
 mod process;
 mod report;
 mod server;
+mod vmms;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,14 +57,24 @@ enum Role {
         /// What every line is answered with
         answer: String,
     },
+    /// Is a VMM for the socket that is its standard input
+    #[command(hide = true)]
+    Vmm,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     machine::raise_open_files()?;
-    if let Some(Role::Echo { sockets, answer }) = args.role {
-        echo::run(&sockets, answer.as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
+    match args.role {
+        None => {}
+        Some(Role::Echo { sockets, answer }) => {
+            echo::run(&sockets, answer.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Role::Vmm) => {
+            vmms::run()?;
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     let daemon = match args.daemon {
         Some(path) => path,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::everything;
 use crate::guests::{Guests, Listening};
 use crate::machine::Seats;
 use crate::report::{Row, Target};
@@ -26,7 +27,7 @@ pub(crate) struct Plan {
 }
 
 /// A server has done what it does once, after this: starting, connecting, its last answer.
-const SETTLED: Duration = Duration::from_secs(1);
+pub(crate) const SETTLED: Duration = Duration::from_secs(1);
 
 const QUERY: &[u8] = b"loadavg\n";
 
@@ -41,7 +42,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
     let seats = Seats::find()?;
     seats.seat_guests()?;
-    let server = Server::daemon(&plan.daemon, &dir.path().join("daemon"), &seats)?;
+    let server = Server::daemon(&plan.daemon, &dir.path().join("daemon"), "", &seats)?;
     sleep(SETTLED);
     let empty = server.process().memory().with_context(|| server.log())?;
     let listening = Listening::new(&sockets(&dir.path().join("daemon"))?, plan.guests)?;
@@ -54,6 +55,8 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     rows.extend(round_trips(plan, &mut daemon, &mut echo)?);
     rows.extend(throughput(plan, &mut daemon, &mut echo)?);
     rows.extend(cpu_times(plan, &mut daemon)?);
+    drop((daemon, echo));
+    rows.extend(everything::run(plan, dir.path(), &seats)?);
     Ok(rows)
 }
 

@@ -34,11 +34,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the daemon, which connects to what is or comes into `dir`'s sockets.
-    pub(crate) fn daemon(program: &Path, dir: &Path, seats: &Seats) -> anyhow::Result<Self> {
+    /// Starts the daemon, which connects to what is or comes into `dir`'s sockets, with `more`
+    /// settings.
+    pub(crate) fn daemon(
+        program: &Path,
+        dir: &Path,
+        more: &str,
+        seats: &Seats,
+    ) -> anyhow::Result<Self> {
         let file = |name: &str| dir.join(name);
         fs::create_dir_all(file("state"))?;
-        fs::write(file("hostinfod.toml"), CONFIG)?;
+        fs::write(file("hostinfod.toml"), format!("{CONFIG}{more}"))?;
         fs::write(file("hostinfo.conf"), RULES)?;
         let mut command = Command::new(program);
         command.arg("--config").arg(file("hostinfod.toml"));

@@ -32,12 +32,7 @@ impl Scene {
         fs::write(host.path().join("loadavg"), "0.42 1.00 2.50 1/100 4242\n").unwrap();
         let roots = Roots { proc: host.path().into(), sys: host.path().join("none") };
         let now = Instant::now();
-        let name = Name::parse("qemu-a-b").unwrap();
-        let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
-        let grant = rules.decide(name.whole());
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
-        let session = Session { id: "5e55".to_owned(), start };
-        let guest = Guest::new(name, grant, "1d".to_owned(), session);
+        let guest = guest("qemu-a-b", rules);
         Self {
             engine: Engine::new(Host::new(roots), Libvirt::none(), given(""), None, now),
             guest,
@@ -79,6 +74,15 @@ impl Scene {
     fn wait(&mut self, millis: u64) {
         self.now += Duration::from_millis(millis);
     }
+}
+
+fn guest(name: &str, rules: &str) -> Guest {
+    let name = Name::parse(name).unwrap();
+    let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
+    let grant = rules.decide(name.whole());
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
+    let session = Session { id: "5e55".to_owned(), start };
+    Guest::new(name, grant, "1d".to_owned(), session)
 }
 
 const FREE: &str = "*:\n interval = 0\n";
@@ -208,6 +212,22 @@ fn who_asks_within_a_step_of_the_grid_gets_the_same_sample() {
     scene.wait(100);
     assert_eq!(scene.ask("loadavg.1 sample.age"), "200-loadavg.1=9\n200 sample.age=0.1\n");
     assert_eq!(scene.ask("sample.age"), "200 sample.age=0\n");
+}
+
+#[test]
+fn for_a_hundred_guests_that_ask_at_once_the_hosts_files_are_read_once() {
+    let mut scene = Scene::new(FREE);
+    fs::write(scene.host.path().join("meminfo"), "MemTotal: 4 kB\n").unwrap();
+    let told = "200-loadavg.1=0.42\n200 memory.total=4096\n";
+    assert_eq!(scene.ask("loadavg.1 memory.total"), told);
+    for file in ["loadavg", "meminfo"] {
+        fs::remove_file(scene.host.path().join(file)).unwrap();
+    }
+    for number in 1..100 {
+        scene.guest = guest(&format!("qemu-{number}"), FREE);
+        scene.now += Duration::from_micros(999);
+        assert_eq!(scene.ask("loadavg.1 memory.total"), told);
+    }
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! What it costs to tell guests of themselves: each of them has a VMM of its own, whose files are
+//! read for it alone, and those of the host once for all that ask at a time.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::guests::{Guests, Listening};
+use crate::large_host;
+use crate::machine::Seats;
+use crate::measure::{Plan, SETTLED};
+use crate::report::{Row, Target};
+use crate::server::{Server, sockets};
+use crate::vmms::Vmms;
+
+/// Guests on a host.
+const GUESTS: u16 = 100;
+
+/// Times that they ask. All of them ask at once, and only when the samples of the time before
+/// (`SAMPLE_GRID`) are too old.
+const ROUNDS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// The bound of one query for everything on a host with 256 CPUs.
+const MOST: Target = Target::AtMost(5000.0);
+
+/// Measures all of it.
+pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for is_large in [false, true] {
+        let dir = dir.join(if is_large { "large" } else { "own" });
+        let (vmms, listeners) = Vmms::start(&sockets(&dir)?, GUESTS)?;
+        let (host, paths) = if is_large {
+            large_host::make(&dir.join("host"), vmms.pids())?;
+            let root = |name: &str| dir.join("host").join(name).display().to_string();
+            let paths =
+                format!("[paths]\nproc_root = '{}'\nsys_root = '{}'\n", root("proc"), root("sys"));
+            ("256 CPUs", paths)
+        } else {
+            ("this machine's CPUs", String::new())
+        };
+        let server = Server::daemon(&plan.daemon, &dir, &paths, seats)?;
+        let listening = Listening::of(listeners)?;
+        let mut guests = listening.accept().with_context(|| server.log())?;
+        sleep(SETTLED);
+        rows.extend(on_host(host, &server, &mut guests)?);
+    }
+    Ok(rows)
+}
+
+fn on_host(host: &str, server: &Server, guests: &mut Guests) -> anyhow::Result<Vec<Row>> {
+    // Else something else would be measured.
+    guests.ask(b"vm.cpu.delay\n")?;
+    let mut rows = Vec::new();
+    for (count, who, query, target) in [
+        (GUESTS, "100 guests with VMMs ask", "loadavg", Target::None),
+        (GUESTS, "100 guests with VMMs ask", "vm", Target::None),
+        (GUESTS, "100 guests with VMMs ask", "*", MOST),
+        (1, "1 of them asks", "*", MOST),
+    ] {
+        let line = format!("{query}\n");
+        let before = server.process().cpu_time()?;
+        for _ in 0..ROUNDS {
+            guests.each_asks(count, line.as_bytes())?;
+            sleep(PAUSE);
+        }
+        let busy = (server.process().cpu_time()? - before).as_secs_f64();
+        let queries = f64::from(ROUNDS) * f64::from(count);
+        let what = format!("{host}: {who} `{query}`: CPU time a query");
+        rows.push(Row::alone(what, "µs", busy * 1e6 / queries, target));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,80 @@
+//! The files of a host with 256 CPUs, made of captured ones: its own, and those of its guests.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+const CPUS: usize = 256;
+
+/// Captured hosts and guests.
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/hostinfo-sample/fixtures");
+
+/// A guest of libvirt: its process and what its cgroup's name has in the place of a number.
+const GUEST: (&str, &str) = ("proc/4242", "qemu\\x2d3\\x2d");
+
+/// Makes the host in `folder`, with a guest for each of the processes.
+pub(crate) fn make(folder: &Path, pids: impl Iterator<Item = u32>) -> anyhow::Result<()> {
+    let fixtures = Path::new(FIXTURES);
+    let whole = |path: &Path| path.to_owned();
+    copy(&fixtures.join("hosts/two-sockets-6.1"), folder, &whole)?;
+    for pid in pids {
+        let guests_own = |path: &Path| {
+            let path = path.to_string_lossy().replacen(GUEST.0, &format!("proc/{pid}"), 1);
+            PathBuf::from(path.replacen(GUEST.1, &format!("qemu\\x2d{pid}\\x2d"), 1))
+        };
+        copy(&fixtures.join("guests/libvirt-v2-systemd-6.1"), folder, &guests_own)?;
+        let cgroup = folder.join(format!("proc/{pid}/cgroup"));
+        let text = fs::read_to_string(&cgroup)?;
+        fs::write(&cgroup, text.replacen(GUEST.1, &format!("qemu\\x2d{pid}\\x2d"), 1))?;
+    }
+    make_cpus(folder)
+}
+
+/// Two sockets and two nodes; CPU `n` and `n + 128` are threads of one core.
+fn make_cpus(folder: &Path) -> anyhow::Result<()> {
+    let mut stat = String::from("cpu  99999999 0 9999999 999999999 999999 0 99999 0 9999999 0\n");
+    for cpu in 0..CPUS {
+        writeln!(stat, "cpu{cpu} 999999 0 99999 9999999 9999 0 999 0 99999 0")?;
+        let core = cpu % (CPUS / 2);
+        let own = folder.join(format!("sys/devices/system/cpu/cpu{cpu}"));
+        for (file, text) in [
+            ("topology/core_cpus_list", format!("{core},{}", core + CPUS / 2)),
+            ("topology/physical_package_id", (core / (CPUS / 4)).to_string()),
+            ("cpufreq/scaling_cur_freq", "2400000".to_owned()),
+            ("cpufreq/cpuinfo_max_freq", "3600000".to_owned()),
+            ("thermal_throttle/core_throttle_count", "17".to_owned()),
+        ] {
+            write(&own.join(file), format!("{text}\n"))?;
+        }
+    }
+    writeln!(stat, "intr 5{}\nctxt 9\nbtime 7\nprocs_running 60", " 0".repeat(20_000))?;
+    write(&folder.join("proc/stat"), &stat)?;
+    write(&folder.join("sys/devices/system/cpu/online"), format!("0-{}\n", CPUS - 1))?;
+    for (node, cpus) in [(0, "0-63,128-191\n"), (1, "64-127,192-255\n")] {
+        write(&folder.join(format!("sys/devices/system/node/node{node}/cpulist")), cpus)?;
+    }
+    write(&folder.join("sys/devices/system/node/online"), "0-1\n")
+}
+
+/// Copies all below `from`, each file to the place that `place` gives it below `to`.
+fn copy(from: &Path, to: &Path, place: &impl Fn(&Path) -> PathBuf) -> anyhow::Result<()> {
+    let mut folders = vec![from.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                write(&to.join(place(path.strip_prefix(from)?)), &fs::read(&path)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    fs::create_dir_all(path.parent().context("no folder")?)?;
+    fs::write(path, bytes).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,82 @@
+//! Processes that the daemon takes for VMMs: each listens at a guest's socket and has threads with
+//! the names of QEMU's. The guests behind them are still played by one thread.
+
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+/// vCPUs of each.
+const VCPUS: usize = 8;
+
+/// VMMs that run, and end when let go.
+pub(crate) struct Vmms(Vec<Child>);
+
+impl Vmms {
+    /// Starts `count` of them, and makes a socket in `sockets` for each.
+    pub(crate) fn start(sockets: &Path, count: u16) -> anyhow::Result<(Self, Vec<UnixListener>)> {
+        let (mut vmms, mut listeners) = (Self(Vec::new()), Vec::new());
+        for number in 0..count {
+            let socket = bound(&sockets.join(format!("qemu-guest{number}")))?;
+            let child = Command::new(std::env::current_exe()?)
+                .arg("vmm")
+                .stdin(socket.try_clone()?)
+                .stdout(Stdio::piped())
+                .spawn()?;
+            vmms.0.push(child);
+            listeners.push(UnixListener::from(socket));
+        }
+        for vmm in &mut vmms.0 {
+            let ready = vmm.stdout.as_mut().context("no pipe")?;
+            ready.read_exact(&mut [0]).context("a VMM did not start")?;
+        }
+        Ok((vmms, listeners))
+    }
+
+    /// Their process numbers.
+    pub(crate) fn pids(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(Child::id)
+    }
+}
+
+impl Drop for Vmms {
+    fn drop(&mut self) {
+        for vmm in &mut self.0 {
+            // It has ended already where this fails.
+            let _ = vmm.kill();
+            let _ = vmm.wait();
+        }
+    }
+}
+
+/// Is such a process, for the socket that is its standard input: who listens is the peer.
+pub(crate) fn run() -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::thread::set_name(c"qemu-system-x86")?;
+    let vcpus = (0..VCPUS).map(|number| format!("CPU {number}/KVM"));
+    for name in vcpus.chain(["IO iothread1".to_owned()]) {
+        std::thread::Builder::new().name(name).spawn(|| std::thread::sleep(Duration::MAX))?;
+    }
+    rustix::net::listen(io::stdin(), 1)?;
+    rustix::io::write(io::stdout(), b"\n")?;
+    std::thread::sleep(Duration::MAX);
+    Ok(())
+}
+
+/// A socket that nobody listens at yet.
+fn bound(path: &Path) -> anyhow::Result<OwnedFd> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
