@@ -24,7 +24,7 @@ pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<String, Absent
 /// The key is `model name` on x86 and 32-bit ARM, `Processor` on ARM before Linux 3.8, `cpu` on
 /// POWER and SPARC, `cpu model` on MIPS, `Model Name` on LoongArch, `uarch` on RISC-V.
 /// (`processor` with a small letter is the CPU's number.)
-fn parse(text: &[u8]) -> Option<String> {
+pub(crate) fn parse(text: &[u8]) -> Option<String> {
     lines(text).filter_map(key_and_value).find_map(|(key, value)| match key {
         b"model name" | b"Processor" | b"cpu" | b"cpu model" | b"Model Name" | b"uarch" => {
             first_line(value)

@@ -58,7 +58,7 @@ fn is_disk(roots: &Roots, name: &[u8]) -> bool {
 ///
 /// Behind the name: reads, merged, sectors, ms; writes, merged, sectors, ms; in flight, ms with
 /// I/O. More fields follow since Linux 4.18 and 5.5.
-fn parse(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<Figures>)> {
+pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<Figures>)> {
     lines(text).filter_map(|line| {
         let mut words = words(line);
         let (major, _minor, name) = (number(words.next()?)?, words.next()?, words.next()?);

@@ -14,6 +14,8 @@ mod cpuinfo;
 mod cpulist;
 mod device;
 mod diskstats;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod host;
 mod identity;
 mod ksm;

@@ -22,7 +22,7 @@ pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<LoadAverages, 
 /// ```text
 /// 0.52 0.43 0.33 1/90 24092
 /// ```
-fn parse(text: &[u8]) -> LoadAverages {
+pub(crate) fn parse(text: &[u8]) -> LoadAverages {
     let mut words = words(text);
     LoadAverages(std::array::from_fn(|_| words.next().and_then(millionths)))
 }

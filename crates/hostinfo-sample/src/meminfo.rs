@@ -42,7 +42,7 @@ pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Meminfo, Absen
 /// HugePages_Total:       0
 /// Hugepagesize:       2048 kB
 /// ```
-fn parse(text: &[u8]) -> Meminfo {
+pub(crate) fn parse(text: &[u8]) -> Meminfo {
     let mut meminfo = Meminfo::default();
     for (key, value) in lines(text).filter_map(key_and_value) {
         let figure = match key {

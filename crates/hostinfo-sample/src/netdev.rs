@@ -41,7 +41,7 @@ pub(crate) fn read(
 ///
 /// Old kernels leave no blank behind the colon. A name may hold all but blanks and slashes,
 /// so the last colon ends it.
-fn parse(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<Figures>)> {
+pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<Figures>)> {
     lines(text).filter_map(|line| {
         let colon = line.iter().rposition(|byte| *byte == b':')?;
         let (name, rest) = line.split_at_checked(colon)?;

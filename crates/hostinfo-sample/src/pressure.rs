@@ -66,7 +66,7 @@ fn raised(mut pressure: Pressure, highest: &mut Highest<2>) -> Pressure {
 /// ```
 ///
 /// Averages are in percent, with two decimals.
-fn parse(text: &[u8]) -> Pressure {
+pub(crate) fn parse(text: &[u8]) -> Pressure {
     let mut pressure = Pressure::default();
     for line in lines(text) {
         let mut words = words(line);

@@ -44,7 +44,7 @@ pub(crate) fn read(
 /// btime 1795329966
 /// procs_running 1
 /// ```
-fn parse(text: &[u8]) -> Stat {
+pub(crate) fn parse(text: &[u8]) -> Stat {
     let mut stat =
         Stat { ticks: [None; 10], cpus: 0, boot_time: None, procs_running: None, times: [None; 9] };
     for line in lines(text) {

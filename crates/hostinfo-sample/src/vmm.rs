@@ -4,14 +4,14 @@
 //! Each part is read when a statistic that needs it is asked for, at most once in a step of the
 //! sampling grid. Figures are of the process that was connected to, or absent: see `process.rs`.
 
-mod cgroup;
-mod cpu;
-mod memory;
-mod numa;
-mod process;
-mod role;
-mod status;
-mod threads;
+pub(crate) mod cgroup;
+pub(crate) mod cpu;
+pub(crate) mod memory;
+pub(crate) mod numa;
+pub(crate) mod process;
+pub(crate) mod role;
+pub(crate) mod status;
+pub(crate) mod threads;
 
 use std::time::Duration;
 

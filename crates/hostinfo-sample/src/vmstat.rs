@@ -34,7 +34,7 @@ pub(crate) fn read(
 ///
 /// Up to Linux 4.9 there is one `allocstall`, then one for each zone; up to 5.8 one
 /// `workingset_refault`, then one for files and one for anonymous memory.
-fn parse(text: &[u8]) -> Vmstat {
+pub(crate) fn parse(text: &[u8]) -> Vmstat {
     let mut figures = [None; 8];
     let [swap_in, swap_out, page_in, page_out, major, stalls, refaults, kills] = &mut figures;
     for line in lines(text) {

@@ -75,7 +75,7 @@ pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Cgroup
 /// ```
 ///
 /// Where it is as to v1's cpu, to v1's memory, and in v2.
-fn parse(text: &[u8]) -> [Option<&[u8]>; 3] {
+pub(crate) fn parse(text: &[u8]) -> [Option<&[u8]>; 3] {
     let mut paths = [None; 3];
     for line in lines(text) {
         let mut parts = line.splitn(3, |byte| *byte == b':');

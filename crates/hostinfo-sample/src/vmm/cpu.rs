@@ -140,7 +140,7 @@ fn weight_of(shares: u64) -> u64 {
 /// ```
 ///
 /// In nanoseconds. v1 has `throttled_time 482113000` in them.
-fn throttled(text: &[u8]) -> Option<u64> {
+pub(crate) fn throttled(text: &[u8]) -> Option<u64> {
     lines(text).find_map(|line| {
         let mut words = words(line);
         match words.next()? {

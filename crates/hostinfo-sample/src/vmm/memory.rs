@@ -35,7 +35,7 @@ pub(crate) fn limit(own: &Own, roots: &Roots, buffer: &mut Vec<u8>) -> Result<u6
 /// ```
 ///
 /// Or `max`, which is none.
-fn parse(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse(text: &[u8]) -> Option<u64> {
     only_number(text).filter(|bytes| *bytes < V1_UNLIMITED)
 }
 

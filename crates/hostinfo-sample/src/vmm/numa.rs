@@ -84,7 +84,7 @@ pub(crate) fn read(
 ///
 /// Bytes a node; shared memory is in `file`. The other lines are parts of these two, or the
 /// kernel's.
-fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
+pub(crate) fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
     let mut sums = BTreeMap::new();
     for line in lines(text) {
         let mut words = words(line);
@@ -102,7 +102,7 @@ fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
 ///
 /// Pages a node. The second line, which older kernels do not have, has those of the cgroups
 /// within it too.
-fn parse_v1(text: &[u8], units: Units) -> BTreeMap<u32, u64> {
+pub(crate) fn parse_v1(text: &[u8], units: Units) -> BTreeMap<u32, u64> {
     let mut sums = BTreeMap::new();
     for key in [&b"hierarchical_total="[..], b"total="] {
         if let Some(line) = lines(text).find(|line| line.starts_with(key)) {

@@ -23,7 +23,7 @@ pub(crate) struct Status {
 
 /// In bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Memory {
+pub(crate) struct Memory {
     resident: Option<u64>,
     swapped: Option<u64>,
     huge: Option<u64>,
@@ -47,7 +47,7 @@ pub(crate) fn read(
 /// VmSwap:          0 kB
 /// HugetlbPages:    0 kB
 /// ```
-fn parse(text: &[u8]) -> Memory {
+pub(crate) fn parse(text: &[u8]) -> Memory {
     let mut memory = Memory::default();
     for (key, value) in lines(text).filter_map(key_and_value) {
         let figure = match key {

@@ -172,7 +172,7 @@ impl Thread {
 /// ```
 ///
 /// Run time and run-queue delay in nanoseconds, and how often it was put on a CPU.
-fn parse(text: &[u8]) -> Option<Times> {
+pub(crate) fn parse(text: &[u8]) -> Option<Times> {
     let mut words = words(text);
     Some(Times { run: number(words.next()?)?, delay: number(words.next()?)? })
 }

@@ -1,47 +1,103 @@
-//! Captured and hand-made hosts: every statistic's value, or the reason why there is none.
+//! Captured and hand-made hosts and guests: every statistic's value, or the reason why there is
+//! none.
 //!
-//! `fixtures/hosts/HOST/golden.txt` holds what each of them tells, as a reply has it, and behind `#`
-//! what their administrators are told. `UPDATE_GOLDEN=1 cargo test -p hostinfo-sample` writes
-//! them anew.
+//! `fixtures/hosts/HOST/golden.txt` holds what each host tells, as a reply has it, and behind `#` what
+//! its administrator is told; `fixtures/guests/GUEST/golden.txt` what a guest is told of its VMM.
+//! `UPDATE_GOLDEN=1 cargo test -p hostinfo-sample` writes them anew.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source};
-use hostinfo_sample::{Host, Moment, Roots, Units};
+use hostinfo_sample::{Absent, Host, Moment, Roots, Units, Vmm};
+use hostinfo_wire::Value;
+
+const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
+
+fn at() -> Moment {
+    Moment::new(Duration::ZERO)
+}
 
 #[test]
 fn every_host_tells_what_its_golden_file_says() {
+    compare("fixtures/hosts", of_host);
+}
+
+#[test]
+fn every_guest_is_told_what_its_golden_file_says() {
+    compare("fixtures/guests", of_guest);
+}
+
+fn compare(folder: &str, everything: fn(Roots) -> String) {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let mut hosts = 0;
-    for entry in std::fs::read_dir("fixtures/hosts").unwrap() {
-        let folder = entry.unwrap().path();
-        let (told, path) = (everything(&folder), folder.join("golden.txt"));
+    let mut trees = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let tree = entry.unwrap().path();
+        let told = everything(Roots { proc: tree.join("proc"), sys: tree.join("sys") });
+        let path = tree.join("golden.txt");
         if update {
             std::fs::write(&path, &told).unwrap();
         }
         let golden = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(told, golden, "{}", path.display());
-        hosts += 1;
+        trees += 1;
     }
-    assert!(hosts >= 6);
+    assert!(trees >= 6);
 }
 
-fn everything(folder: &Path) -> String {
-    let roots = Roots { proc: folder.join("proc"), sys: folder.join("sys") };
-    let units = Units { ticks_per_second: 100, page_bytes: 4096 };
-    let mut host = Host::with_units(roots, units);
+fn of_host(roots: Roots) -> String {
+    let mut host = Host::with_units(roots, UNITS);
     let mut told = String::new();
     for stat in STATS {
         let Source::Host(what) = stat.source else { continue };
-        match host.value(what, Moment::new(Duration::ZERO)) {
-            Ok(value) => writeln!(told, "200 {}={value}", stat.name).unwrap(),
-            Err(absent) => writeln!(told, "503 {}: {absent}", stat.name).unwrap(),
+        told += &line(stat.name, host.value(what, at()));
+    }
+    told + &remedies(&host)
+}
+
+fn of_guest(roots: Roots) -> String {
+    let mut host = Host::with_units(roots.clone(), UNITS);
+    let pid = only_process(&roots.proc);
+    let mut vmm = Vmm::with_units(roots, UNITS, pid, None);
+    let vcpus = vmm.vcpus(at());
+    let mut told = String::new();
+    for stat in STATS {
+        let Source::Vmm(what) = stat.source else { continue };
+        let instances = if stat.has_instances() {
+            vcpus.iter().copied().map(Some).collect()
+        } else {
+            vec![None]
+        };
+        for instance in instances {
+            let name = stat.name_of(instance.map(|number| number.to_string()).as_deref());
+            let value = vmm.value(what, instance, at());
+            if let Err(absent) = &value {
+                host.note(stat.source, absent);
+                assert!(!absent.reason.contains(['/', '_']), "{name}: {absent}");
+            }
+            told += &line(&name, value);
         }
     }
+    told + &remedies(&host)
+}
+
+fn line(name: &str, value: Result<Value<'_>, Absent>) -> String {
+    match value {
+        Ok(value) => format!("200 {name}={value}\n"),
+        Err(absent) => format!("503 {name}: {absent}\n"),
+    }
+}
+
+fn remedies(host: &Host) -> String {
+    let mut told = String::new();
     for (file, absent) in host.missing() {
         writeln!(told, "# {file}: {}", absent.remedy.as_deref().unwrap()).unwrap();
     }
     told
+}
+
+fn only_process(proc: &Path) -> i32 {
+    let name = std::fs::read_dir(proc).unwrap().next().unwrap().unwrap().file_name();
+    name.to_str().unwrap().parse().unwrap()
 }

@@ -5,7 +5,6 @@
 
 mod big_host;
 mod golden;
-mod guests;
 mod junk;
 mod samples;
 mod threads;

@@ -1,0 +1,44 @@
+//! Every parser of the kernel's files, for `fuzz/`: whatever is in them, there is an answer.
+
+use crate::vmm::{self, role::Role};
+use crate::{
+    Units, cpuinfo, cpulist, diskstats, loadavg, meminfo, netdev, pressure, stat, text, vmstat,
+};
+
+/// Parses a file as each of those that are read. Nothing is to come of it but an end.
+pub fn parse_as_each(bytes: &[u8]) {
+    cpuinfo::parse(bytes);
+    cpulist::parse(bytes);
+    diskstats::parse(bytes).for_each(drop);
+    loadavg::parse(bytes);
+    meminfo::parse(bytes);
+    netdev::parse(bytes).for_each(drop);
+    pressure::parse(bytes);
+    stat::parse(bytes);
+    text::first_line(bytes);
+    text::only_number(bytes);
+    vmstat::parse(bytes);
+    vmm::cgroup::parse(bytes);
+    vmm::cpu::throttled(bytes);
+    vmm::memory::parse(bytes);
+    vmm::numa::parse_v1(bytes, Units::default());
+    vmm::numa::parse_v2(bytes);
+    vmm::process::parse(bytes);
+    vmm::status::parse(bytes);
+    vmm::threads::parse(bytes);
+    Role::of(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_end(bytes: Vec<u8>, words in "([a-zN:=/_()-]{0,6}[0-9.]{0,22}[ \n]){0,40}") {
+            parse_as_each(&bytes);
+            parse_as_each(words.as_bytes());
+        }
+    }
+}
