@@ -4,6 +4,7 @@
 //! Every wait has an end, and what went wrong is told with what the guest, QEMU and the daemon
 //! had to say. Nothing that is started here outlives the thread that started it.
 
+pub mod ctl;
 pub mod daemon;
 pub mod deadline;
 pub mod fake;
@@ -14,6 +15,7 @@ pub mod libvirtd;
 pub mod paths;
 pub mod process;
 
+pub use ctl::hostinfoctl;
 pub use daemon::Daemon;
 pub use fake::{FakeGuest, FakeQemu};
 pub use guest::{Domain, DomainGuest, Guest, Port, serial};

@@ -5,15 +5,30 @@
 //! [`Message`]s over a socket. A [`Helper`] starts that program, kills it when it does not
 //! answer, and keeps the last [`Snapshot`] of what it told. [`Whose`] says which domain a socket
 //! belongs to. Which figure is which statistic is left to others.
+//!
+//! For the administrator's tool the same program takes [`Order`]s, one after the other, by an
+//! [`Administrator`]. [`Ports`] says what a domain has for hostinfo, [`Clause`] makes it.
 
+/// Where guests' sockets are, unless somebody says otherwise.
+pub const SOCKET_DIR: &str = "/var/lib/hostinfo";
+
+/// Which libvirt, unless somebody says otherwise.
+pub const URI: &str = "qemu:///system";
+
+mod administrator;
 mod backoff;
 mod board;
+mod clause;
 mod domain;
+pub mod edit;
 mod helper;
 pub mod limits;
 mod lines;
 mod message;
+mod order;
 mod pauses;
+mod place;
+mod ports;
 mod presence;
 mod process;
 mod snapshot;
@@ -21,12 +36,17 @@ mod wanted;
 mod whose;
 mod xml;
 
+pub use administrator::{Access, Administrator, Unanswered};
+pub use clause::{Clause, Unfit};
 pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic};
 pub use helper::{Helper, is_there};
 pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, cut, message, to_line};
+pub use order::{Act, Answer, Entry, Failure, FailureKind, Form, Order, order, order_line};
+pub use place::{CHANNEL, Place, VHOSTMD_CHANNEL};
+pub use ports::{Port, Ports};
 pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Run, Snapshot};
 pub use uuid::Uuid;
 pub use whose::{Claim, Conflict, Whose};
 pub use xml::{DISK_DIR, VHOSTMD_DIR};
-pub use xml::{Description, Limits, Unreadable, describe};
+pub use xml::{Description, Limits, Unreadable, describe, ways};

@@ -62,5 +62,25 @@ pub const XML_MAX: usize = 4 * 1024 * 1024;
 /// The elements and texts in it: 8 MiB once parsed.
 pub const XML_NODES_MAX: u32 = 100_000;
 
+/// Serial ports that a PC has: QEMU's MAX_ISA_SERIAL_PORTS.
+pub const UARTS: u32 = 4;
+
+/// The longest path of a socket that QEMU can listen at: unix(7)'s `sun_path` has 108 bytes, the
+/// last of which is a NUL.
+pub const SOCKET_PATH_MAX: usize = 107;
+
+/// How long the administrator's tool waits for libvirt to tell something. The first word can take
+/// long, where systemd has to start libvirtd for it.
+pub const TELL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long the administrator's tool waits for libvirt to change something: it waits 30 s itself
+/// for a domain that is busy (QEMU_JOB_WAIT_TIME), and 5 s for a guest to let go of a device.
+pub const CHANGE_DEADLINE: Duration = Duration::from_secs(45);
+
+/// The longest line between the administrator's tool and the helper: a domain's XML, in which no
+/// character takes more than two bytes in JSON (XML has no control characters but TAB, LF and CR),
+/// and 4 KiB for what is around it.
+pub const ORDER_MAX: usize = 2 * XML_MAX + 4096;
+
 /// The longest words of an error that are passed on.
 pub const WORDS_MAX: usize = 1024;

@@ -14,12 +14,36 @@ use crate::message::{Ask, Message, message, to_line};
 /// The helper's program.
 pub const PROGRAM: &str = "hostinfo-libvirt";
 
-/// Where the program may be, for a daemon that runs from `own`: beside it, or in
+/// Where the program may be, for one that runs from `own`: beside it, or in
 /// `PREFIX/libexec/hostinfo`.
 pub fn programs(own: &Path) -> Vec<PathBuf> {
     let folder = own.parent().unwrap_or(Path::new("/"));
     let prefix = folder.parent().unwrap_or(Path::new("/"));
     vec![folder.join(PROGRAM), prefix.join("libexec/hostinfo").join(PROGRAM)]
+}
+
+/// Starts the first of the programs that is there, with the other end of the socket as its input
+/// and output.
+pub(crate) fn spawn(
+    programs: &[PathBuf],
+    arguments: &[OsString],
+) -> io::Result<(Child, UnixStream)> {
+    let mut missing = io::Error::from(ErrorKind::NotFound);
+    for program in programs {
+        let (ours, theirs) = UnixStream::pair()?;
+        let input = OwnedFd::from(theirs.try_clone()?);
+        let started = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::from(input))
+            .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .spawn();
+        match started {
+            Ok(child) => return Ok((child, ours)),
+            Err(error) if error.kind() == ErrorKind::NotFound => missing = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(missing)
 }
 
 /// A running helper. It ends when the socket is closed, so also when the daemon ends.
@@ -33,23 +57,9 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the first of the programs that is there, with the socket as its input and output.
     pub(crate) fn start(programs: &[PathBuf], arguments: &[OsString]) -> io::Result<Self> {
-        let mut missing = io::Error::from(ErrorKind::NotFound);
-        for program in programs {
-            let (ours, theirs) = UnixStream::pair()?;
-            ours.set_nonblocking(true)?;
-            let input = OwnedFd::from(theirs.try_clone()?);
-            let started = Command::new(program)
-                .args(arguments)
-                .stdin(Stdio::from(input))
-                .stdout(Stdio::from(OwnedFd::from(theirs)))
-                .spawn();
-            match started {
-                Ok(child) => return Ok(Self { child, stream: ours, lines: Lines::default() }),
-                Err(error) if error.kind() == ErrorKind::NotFound => missing = error,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(missing)
+        let (child, stream) = spawn(programs, arguments)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self { child, stream, lines: Lines::default() })
     }
 
     /// Reads what has come, one chunk at the most, and says whether the helper is there still.

@@ -25,13 +25,13 @@ pub enum Claim<'a> {
 pub enum Conflict {
     /// Two live domains have one path, as after copying XML.
     #[error(
-        "the running domains {} have the same hostinfo path: give each its own, which ends in its driver and name, with virsh edit, and start it anew",
+        "the running domains {} have the same hostinfo path: give each its own with hostinfoctl enable --repair, and start it anew",
         quoted(.0)
     )]
     Shared(Vec<String>),
     /// A domain has several paths.
     #[error(
-        "the domain \"{domain}\" has more than one hostinfo port ({}): remove all but one with virsh edit {domain:?}, and start it anew",
+        "the domain \"{domain}\" has more than one hostinfo port ({}): remove all but one with hostinfoctl enable --repair {domain:?}, and start it anew",
         quoted(names)
     )]
     Several {
@@ -42,7 +42,7 @@ pub enum Conflict {
     },
     /// The path has another driver or name, as after renaming or cloning.
     #[error(
-        "the domain \"{domain}\" has the hostinfo path of another: it must end in \"{expected}\"; correct it with virsh edit {domain:?}, and start it anew"
+        "the domain \"{domain}\" has the hostinfo path of another: it must end in \"{expected}\"; correct it with hostinfoctl enable --repair {domain:?}, and start it anew"
     )]
     Misnamed {
         /// The domain.
@@ -50,6 +50,30 @@ pub enum Conflict {
         /// The socket's name that would be right.
         expected: String,
     },
+    /// A port with the right path is not what the daemon can connect to.
+    #[error(
+        "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {domain:?}, and start it anew"
+    )]
+    NoSocket {
+        /// The domain.
+        domain: String,
+    },
+}
+
+impl Conflict {
+    /// What is wrong with a domain whose ports have these sockets, where `expected` is right.
+    pub(crate) fn of(domain: &str, expected: &str, sockets: &[&str]) -> Option<Self> {
+        let domain = domain.to_owned();
+        match sockets {
+            [] => None,
+            [socket] if *socket == expected => None,
+            [_] => Some(Self::Misnamed { domain, expected: expected.to_owned() }),
+            several => {
+                let names = several.iter().map(|&name| name.to_owned()).collect();
+                Some(Self::Several { domain, names })
+            }
+        }
+    }
 }
 
 fn quoted(names: &[String]) -> String {
@@ -108,15 +132,14 @@ fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
     let [domain] = domains else {
         return Err(Conflict::Shared(domains.iter().map(|domain| domain.name.clone()).collect()));
     };
-    if domain.clauses.len() > 1 {
-        let (domain, names) = (domain.name.clone(), domain.clauses.clone());
-        return Err(Conflict::Several { domain, names });
-    }
-    let expected = domain.socket_name();
-    if name == expected {
-        Ok(domain.uuid)
-    } else {
-        Err(Conflict::Misnamed { domain: domain.name.clone(), expected })
+    // With one port or none, the name can also be that of what it has for vhostmd's clients.
+    let sockets = match domain.clauses.as_slice() {
+        several @ [_, _, ..] => several.iter().map(|socket| &**socket).collect(),
+        _ => vec![name],
+    };
+    match Conflict::of(&domain.name, &domain.socket_name(), &sockets) {
+        None => Ok(domain.uuid),
+        Some(conflict) => Err(conflict),
     }
 }
 

@@ -56,28 +56,18 @@ pub enum Unreadable {
     NoDomain,
 }
 
-/// Reads a domain's XML. `directories` are the ways to write the socket directory: as it is set,
-/// and as it is without symbolic links.
+/// Reads a domain's XML. `directories` are the [`ways`] to write the socket directory.
 ///
 /// # Errors
 /// [`Unreadable`].
 pub fn describe(xml: &str, directories: &[PathBuf]) -> Result<Description, Unreadable> {
-    if xml.len() > XML_MAX {
-        return Err(Unreadable::TooLong);
-    }
-    let options = ParsingOptions { nodes_limit: XML_NODES_MAX, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(xml, options)?;
+    let document = parse(xml)?;
     let domain = document.root_element();
-    let driver = domain.attribute("type").filter(|_| domain.has_tag_name("domain"));
-    let driver = match driver.ok_or(Unreadable::NoDomain)? {
-        "kvm" | "qemu" => "qemu",
-        other => cut(other, NAME_MAX),
-    };
-    let devices = || children(domain, "devices").flat_map(|devices| devices.children());
+    let devices = || devices(domain);
     let (vcpus, vcpus_max) = vcpus(domain);
     let id = domain.attribute("id").unwrap_or_default();
     Ok(Description {
-        driver: driver.to_owned(),
+        driver: driver(domain)?,
         vcpus,
         vcpus_max,
         clauses: devices()
@@ -91,7 +81,41 @@ pub fn describe(xml: &str, directories: &[PathBuf]) -> Result<Description, Unrea
     })
 }
 
-fn children<'a, 'i>(node: Node<'a, 'i>, name: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
+/// XML within its bounds.
+///
+/// # Errors
+/// [`Unreadable`], but for [`Unreadable::NoDomain`].
+pub(crate) fn parse(xml: &str) -> Result<Document<'_>, Unreadable> {
+    if xml.len() > XML_MAX {
+        return Err(Unreadable::TooLong);
+    }
+    let options = ParsingOptions { nodes_limit: XML_NODES_MAX, ..ParsingOptions::default() };
+    Ok(Document::parse_with_options(xml, options)?)
+}
+
+/// The driver of a domain, by its outermost element.
+///
+/// # Errors
+/// [`Unreadable::NoDomain`].
+pub(crate) fn driver(domain: Node<'_, '_>) -> Result<String, Unreadable> {
+    let driver = domain.attribute("type").filter(|_| domain.has_tag_name("domain"));
+    Ok(match driver.ok_or(Unreadable::NoDomain)? {
+        "kvm" | "qemu" => "qemu",
+        other => cut(other, NAME_MAX),
+    }
+    .to_owned())
+}
+
+/// Everything in a domain's `<devices>`, also what is no element.
+pub(crate) fn devices<'a, 'i>(domain: Node<'a, 'i>) -> impl Iterator<Item = Node<'a, 'i>> {
+    children(domain, "devices").flat_map(|devices| devices.children())
+}
+
+/// The elements of that name directly below.
+pub(crate) fn children<'a, 'i>(
+    node: Node<'a, 'i>,
+    name: &'static str,
+) -> impl Iterator<Item = Node<'a, 'i>> {
     node.children().filter(move |child| child.has_tag_name(name))
 }
 
@@ -116,7 +140,7 @@ fn vcpus(domain: Node<'_, '_>) -> (u64, u64) {
 ///   <target type='isa-serial' port='1'/>
 /// </serial>
 /// ```
-fn paths<'a>(device: Node<'a, '_>) -> impl Iterator<Item = &'a str> {
+pub(crate) fn paths<'a>(device: Node<'a, '_>) -> impl Iterator<Item = &'a str> {
     let is_port = device.has_tag_name("serial") || device.has_tag_name("channel");
     device
         .children()
@@ -126,12 +150,20 @@ fn paths<'a>(device: Node<'a, '_>) -> impl Iterator<Item = &'a str> {
 
 /// The last part of a path whose other parts are one of the directories. A name that no file can
 /// have is none.
-fn name_in(directories: &[PathBuf], path: &str) -> Option<String> {
+pub(crate) fn name_in(directories: &[PathBuf], path: &str) -> Option<String> {
     let path = plain(Path::new(path))?;
     let name = path.file_name()?.to_str().filter(|name| name.len() <= NAME_MAX)?;
     let parent = path.parent()?;
     let is_inside = directories.iter().any(|directory| plain(directory).as_deref() == Some(parent));
     is_inside.then(|| name.to_owned())
+}
+
+/// Every way to write the socket directory that domains may have: as it is set, and as it is
+/// without symbolic links.
+pub fn ways(directory: &Path) -> Vec<PathBuf> {
+    let mut ways = vec![directory.to_owned()];
+    ways.extend(directory.canonicalize().ok().filter(|way| way != directory));
+    ways
 }
 
 /// An absolute path without `.`, `..` and doubled slashes.

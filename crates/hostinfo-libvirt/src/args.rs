@@ -1,27 +1,32 @@
-//! The command line, which hostinfod writes.
+//! The command line, which hostinfod or hostinfoctl writes.
 
 use std::path::PathBuf;
 
-/// Asks libvirt for hostinfod, which starts it. Not meant to be run by hand.
+use hostinfo_domains::{SOCKET_DIR, URI};
+
+/// Asks libvirt for hostinfod or hostinfoctl, which start it. Not meant to be run by hand.
 #[derive(Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Args {
     /// Which libvirt
-    #[arg(long, value_name = "URI", default_value = "qemu:///system")]
+    #[arg(long, value_name = "URI", default_value = URI)]
     pub(crate) connect: String,
     /// The directory of the guests' sockets
-    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/hostinfo")]
-    socket_dir: PathBuf,
+    #[arg(long, value_name = "DIRECTORY", default_value = SOCKET_DIR)]
+    pub(crate) socket_dir: PathBuf,
     /// Tell where libvirt's own channels for vhostmd's clients are
     #[arg(long)]
     pub(crate) vhostmd_channels: bool,
+    /// Take hostinfoctl's orders
+    #[arg(long, value_name = "ACCESS")]
+    pub(crate) orders: Option<Access>,
 }
 
-impl Args {
-    /// Every way to write the directory of the guests' sockets that domains may have.
-    pub(crate) fn socket_dirs(&self) -> Vec<PathBuf> {
-        let mut ways = vec![self.socket_dir.clone()];
-        ways.extend(self.socket_dir.canonicalize().ok().filter(|way| *way != self.socket_dir));
-        ways
-    }
+/// What hostinfoctl wants of libvirt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Access {
+    /// A read-only connection
+    Read,
+    /// One that can change domains
+    Write,
 }

@@ -1,5 +1,6 @@
 //! Asks libvirt for hostinfod, in a process of its own: libvirt may hang, crash, or be upgraded,
-//! and the daemon goes on.
+//! and the daemon goes on. The same for hostinfoctl, which orders one thing after the other
+//! (`orders`); what follows is about the daemon's.
 //!
 //! Its input and output are the daemon's socket; what they say is in `hostinfo-domains`. It
 //! tells every domain at first and what changes from then on, and the figures of live domains
@@ -18,6 +19,7 @@ mod ears;
 mod events;
 mod figures;
 mod inbox;
+mod orders;
 mod raw;
 mod survey;
 mod voice;
@@ -26,7 +28,7 @@ use std::convert::Infallible;
 
 use clap::Parser as _;
 use hostinfo_domains::limits::WORDS_MAX;
-use hostinfo_domains::{Ask, Hypervisor, Message, VERSION, cut};
+use hostinfo_domains::{Ask, Hypervisor, Message, VERSION, cut, ways};
 use virt::connect::Connect;
 use virt::error::Error;
 
@@ -37,6 +39,9 @@ use crate::voice::{leave, say};
 
 fn main() {
     let args = Args::parse();
+    if let Some(access) = args.orders {
+        return orders::serve(&args.connect, access);
+    }
     say(&Message::Hello { version: VERSION });
     ears::open();
     let Err(Lost(why)) = serve(&args);
@@ -52,7 +57,7 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     let connect = Connect::open_read_only(Some(&args.connect))?;
     events::register(&connect);
     let hypervisor = connect.clone();
-    let mut survey = Survey::new(connect, args.socket_dirs(), args.vhostmd_channels);
+    let mut survey = Survey::new(connect, ways(&args.socket_dir), args.vhostmd_channels);
     survey.look()?;
     say(&Message::Done(0));
     // Only now: libvirt may have to start the hypervisor to find out.

@@ -6,6 +6,7 @@ use std::ptr::null_mut;
 use std::slice;
 
 use hostinfo_domains::Uuid;
+use rustix::io::Errno;
 use virt::domain::Domain;
 use virt::error::Error;
 use virt_sys as sys;
@@ -94,6 +95,15 @@ pub(crate) fn has_block_job(domain: &Domain, dev: &str) -> Result<bool, Error> {
         -1 => Err(Error::last_error()),
         jobs => Ok(jobs > 0),
     }
+}
+
+/// Whether the last call of this thread failed for want of a permission of the system's, as to a
+/// socket: libvirt's own code says no more than that a call to the system failed.
+pub(crate) fn was_denied() -> bool {
+    // SAFETY: libvirt keeps the error for this thread until its next call.
+    let Some(error) = (unsafe { sys::virGetLastError().as_ref() }) else { return false };
+    error.code.cast_unsigned() == sys::VIR_ERR_SYSTEM_ERROR
+        && [Errno::ACCESS, Errno::PERM].iter().any(|errno| errno.raw_os_error() == error.int1)
 }
 
 /// # Safety

@@ -143,6 +143,14 @@ impl Grant {
         }
     }
 
+    /// The instances that settings name, with each statistic that they have.
+    pub(crate) fn instances(&self) -> impl Iterator<Item = (StatId, &str)> {
+        let scopes = self.selections.iter().flat_map(|selection| &selection.scopes);
+        scopes
+            .filter_map(|scope| Some((scope, scope.instance()?)))
+            .flat_map(|(scope, instance)| scope.rows().map(move |row| (row, instance)))
+    }
+
     /// The rule. `None` where no rule matched.
     pub fn rule(&self) -> Option<&Origin> {
         self.origin.as_ref()

@@ -7,6 +7,7 @@
 //! The way of a file: `lex` (a line's pieces) -> `glob` and `setting` (what the pieces mean) ->
 //! `parse` (rules) -> `unreachable` (rules that can never match, by `cover`).
 
+mod change;
 mod cover;
 mod decide;
 mod glob;
@@ -20,9 +21,13 @@ mod setting;
 mod unreachable;
 mod value;
 
+pub use change::Changes;
 pub use decide::{Grant, Origin, Why};
 pub use glob::BadPattern;
 pub use parse::{Parsed, parse};
 pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
 pub use rules::Rules;
+
+/// The largest file that is read: 100,000 rules of 160 bytes.
+pub const FILE_MAX: u64 = 16 * 1024 * 1024;

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hostinfo_rules::{Parsed, Problem, Rules};
+use hostinfo_rules::{FILE_MAX, Parsed, Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
@@ -21,9 +21,6 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// The time after which somebody who writes the file, and does not close it, is not waited for
 /// at SIGHUP.
 const QUIET: Duration = Duration::from_secs(1);
-
-/// The largest file that is read: 100,000 rules of 160 bytes.
-const FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// The rules in force, and the file that they come from.
 pub(crate) struct RulesFile {

@@ -59,7 +59,7 @@ impl Default for Paths {
         Self {
             rules: "/etc/hostinfo/hostinfo.conf".into(),
             custom_dir: "/etc/hostinfo/custom.d".into(),
-            socket_dir: "/var/lib/hostinfo".into(),
+            socket_dir: hostinfo_domains::SOCKET_DIR.into(),
             state_dir: "/var/lib/hostinfod".into(),
             control: "/run/hostinfo/control.sock".into(),
             proc_root: "/proc".into(),
@@ -129,7 +129,7 @@ pub(crate) struct Libvirt {
 
 impl Default for Libvirt {
     fn default() -> Self {
-        let uri = "qemu:///system".into();
+        let uri = hostinfo_domains::URI.into();
         Self { enabled: true, uri, required: false, vhostmd_channels: false }
     }
 }

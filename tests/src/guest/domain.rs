@@ -91,11 +91,17 @@ impl Domain {
     /// # Errors
     /// libvirt refuses it, or it does not boot.
     pub fn boot(self, libvirtd: &Libvirtd) -> Result<DomainGuest> {
-        libvirtd.virsh(&["start", &self.name])?;
+        let console = self.start(libvirtd, &self.name)?;
+        Ok(DomainGuest { domain: self, console })
+    }
+
+    /// Starts it by that name, and waits until it has booted.
+    fn start(&self, libvirtd: &Libvirtd, name: &str) -> Result<Console> {
+        libvirtd.virsh(&["start", name])?;
         let mut console = self.connect()?;
         let booted = console.wait_for_boot(PATIENCE);
         booted.with_context(|| format!("the guest said:\n{}", console.said()))?;
-        Ok(DomainGuest { domain: self, console })
+        Ok(console)
     }
 
     /// Takes over the console of the QEMU that was started last.
@@ -125,6 +131,15 @@ impl DomainGuest {
         Ok(())
     }
 
+    /// Boots a domain with the same disks, such as the same by another name. This one is off.
+    ///
+    /// # Errors
+    /// libvirt refuses it, or it does not boot.
+    pub fn boot_as(&mut self, libvirtd: &Libvirtd, name: &str) -> Result<()> {
+        self.console = self.domain.start(libvirtd, name)?;
+        Ok(())
+    }
+
     /// Runs a command in the guest's shell.
     ///
     /// # Errors
@@ -138,7 +153,15 @@ impl DomainGuest {
     /// # Errors
     /// No whole reply comes.
     pub fn ask(&mut self, request: &str) -> Result<Vec<String>> {
-        let output = self.run(&question(Port::Serial, request))?;
+        self.ask_by(Port::Serial, request)
+    }
+
+    /// [`Self::ask`] by another port.
+    ///
+    /// # Errors
+    /// No whole reply comes.
+    pub fn ask_by(&mut self, port: Port, request: &str) -> Result<Vec<String>> {
+        let output = self.run(&question(port, request))?;
         if output.status != 0 {
             bail!("no reply to {request:?}: {output:?}");
         }

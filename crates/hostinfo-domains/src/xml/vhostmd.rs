@@ -6,15 +6,13 @@ use roxmltree::Node;
 
 use super::{children, name_in, paths};
 use crate::limits::CHANNEL_MAX;
+use crate::place::VHOSTMD_CHANNEL;
 
 /// The directory of sockets for vhostmd's clients, in that of all sockets.
 pub const VHOSTMD_DIR: &str = "vhostmd";
 
 /// The directory of metrics disks, in that of all sockets.
 pub const DISK_DIR: &str = "disk";
-
-/// The name that vhostmd's clients know the channel by.
-const CHANNEL: &str = "org.github.vhostmd.1";
 
 /// The names that devices have in the directories for vhostmd's clients.
 ///
@@ -53,7 +51,8 @@ pub(super) fn names<'a, 'i: 'a>(
 /// ```
 pub(super) fn channel(device: Node<'_, '_>, id: &str) -> Option<String> {
     let target = device.has_tag_name("channel").then(|| children(device, "target").next())??;
-    let path = paths(device).next().filter(|_| target.attribute("name") == Some(CHANNEL))?;
+    let path =
+        paths(device).next().filter(|_| target.attribute("name") == Some(VHOSTMD_CHANNEL))?;
     let (file, run) = (Path::new(path), Path::new(path).parent()?);
     let above = run.parent()?;
     let name = match run.file_name()?.to_str()? {
@@ -62,7 +61,8 @@ pub(super) fn channel(device: Node<'_, '_>, id: &str) -> Option<String> {
         _ => return None,
     };
     let is_its_own = name.split_once('-').is_some_and(|(number, _)| !id.is_empty() && number == id);
-    let is_socket = file.is_absolute() && file.file_name()? == CHANNEL && path.len() <= CHANNEL_MAX;
+    let is_socket =
+        file.is_absolute() && file.file_name()? == VHOSTMD_CHANNEL && path.len() <= CHANNEL_MAX;
     (is_its_own && is_socket).then(|| path.to_owned())
 }
 

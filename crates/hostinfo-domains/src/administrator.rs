@@ -1,0 +1,254 @@
+//! libvirt as the administrator's tool uses it: by the helper's process, waiting for each answer.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::limits::{CHANGE_DEADLINE, DOMAINS_MAX, ORDER_MAX, TELL_DEADLINE};
+use crate::message::VERSION;
+use crate::order::{Act, Answer, Entry, Failure, Form, Order, order_line};
+use crate::process::{PROGRAM, spawn};
+
+/// What is wanted of libvirt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To look, as every user may.
+    Read,
+    /// To change something.
+    Write,
+}
+
+/// A connection to libvirt. Every call waits for its answer, and has a deadline.
+#[derive(Debug)]
+pub struct Administrator {
+    child: Child,
+    stream: BufReader<UnixStream>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// libvirt says no.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// libvirt hangs. What was ordered may be done nevertheless.
+    #[error("libvirt did not answer within {} s", .0.as_secs())]
+    Silent(Duration),
+    /// There is no helper.
+    #[error(
+        "{PROGRAM} is not installed: it belongs beside this program or into PREFIX/libexec/hostinfo"
+    )]
+    Missing,
+    /// The helper is not what it should be.
+    #[error("{PROGRAM} is not of the same release as this program: install both anew")]
+    OtherRelease,
+    /// The helper cannot be talked to.
+    #[error("{PROGRAM}: {0}")]
+    Broken(#[from] io::Error),
+}
+
+impl Administrator {
+    /// Starts the first of the programs that is there, and connects to libvirt by this URI.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn connect(programs: &[PathBuf], uri: &str, access: Access) -> Result<Self, Unanswered> {
+        let arguments = match access {
+            Access::Read => vec!["--orders", "read", "--connect", uri],
+            Access::Write => vec!["--orders", "write", "--connect", uri],
+        };
+        let arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
+        Self::start(programs, &arguments, TELL_DEADLINE)
+    }
+
+    fn start(
+        programs: &[PathBuf],
+        arguments: &[OsString],
+        deadline: Duration,
+    ) -> Result<Self, Unanswered> {
+        let (child, stream) = spawn(programs, arguments).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Unanswered::Missing,
+            _ => Unanswered::Broken(error),
+        })?;
+        let mut administrator = Self { child, stream: BufReader::new(stream) };
+        administrator.wait(deadline)?;
+        match administrator.hear(deadline)? {
+            Answer::Hello { version: VERSION } => {}
+            _ => return Err(Unanswered::OtherRelease),
+        }
+        administrator.is_done(deadline)?;
+        Ok(administrator)
+    }
+
+    /// Every domain, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn list(&mut self) -> Result<Vec<Entry>, Unanswered> {
+        self.say(&Order::List, TELL_DEADLINE)?;
+        let mut entries = Vec::new();
+        loop {
+            match self.hear(TELL_DEADLINE)? {
+                Answer::Entry(entry) if entries.len() < DOMAINS_MAX => entries.push(entry),
+                Answer::Done => break,
+                other => return Err(unexpected(other)),
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    /// A domain's XML.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn xml(&mut self, uuid: Uuid, form: Form) -> Result<String, Unanswered> {
+        self.say(&Order::Tell { uuid, form }, TELL_DEADLINE)?;
+        match self.hear(TELL_DEADLINE)? {
+            Answer::Xml(xml) => Ok(xml),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Puts a device into one form of a domain, or takes it out.
+    ///
+    /// # Errors
+    /// [`Unanswered`]. Nothing has changed, but where libvirt was [silent](Unanswered::Silent).
+    pub fn change(
+        &mut self,
+        uuid: Uuid,
+        form: Form,
+        act: Act,
+        device: &str,
+    ) -> Result<(), Unanswered> {
+        let device = device.to_owned();
+        self.say(&Order::Change { uuid, form, act, device }, CHANGE_DEADLINE)?;
+        self.is_done(CHANGE_DEADLINE)
+    }
+
+    fn is_done(&mut self, deadline: Duration) -> Result<(), Unanswered> {
+        match self.hear(deadline)? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    fn wait(&self, deadline: Duration) -> io::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(deadline))?;
+        self.stream.get_ref().set_write_timeout(Some(deadline))
+    }
+
+    fn say(&mut self, order: &Order, deadline: Duration) -> Result<(), Unanswered> {
+        self.wait(deadline)?;
+        let line = order_line(order).ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
+        self.stream.get_mut().write_all(&line).map_err(|error| unheard(error, deadline))
+    }
+
+    fn hear(&mut self, deadline: Duration) -> Result<Answer, Unanswered> {
+        let bound = u64::try_from(ORDER_MAX).unwrap_or(u64::MAX);
+        let mut line = Vec::new();
+        let read = self.stream.by_ref().take(bound).read_until(b'\n', &mut line);
+        if read.map_err(|error| unheard(error, deadline))? == 0 {
+            return Err(io::Error::other("it has ended without a word").into());
+        }
+        serde_json::from_slice(&line).map_err(|_| Unanswered::OtherRelease)
+    }
+}
+
+impl Drop for Administrator {
+    fn drop(&mut self) {
+        // It has nothing to do any more, or hangs.
+        let _ = self.child.kill();
+        let _ = self.child.try_wait();
+    }
+}
+
+fn unexpected(answer: Answer) -> Unanswered {
+    match answer {
+        Answer::Failed(failure) => Unanswered::Failed(failure),
+        _ => Unanswered::OtherRelease,
+    }
+}
+
+fn unheard(error: io::Error, deadline: Duration) -> Unanswered {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Unanswered::Silent(deadline),
+        _ => Unanswered::Broken(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::FailureKind;
+    use std::time::Instant;
+
+    const DEADLINE: Duration = Duration::from_millis(300);
+
+    fn said(answer: &Answer) -> String {
+        let line = String::from_utf8(order_line(answer).unwrap()).unwrap();
+        format!("printf '{}'\n", line.replace('\n', "\\n"))
+    }
+
+    /// A shell in the helper's place.
+    fn start(script: &str) -> Result<Administrator, Unanswered> {
+        let arguments = ["-c", script].map(OsString::from);
+        Administrator::start(&["/nonexistent".into(), "/bin/sh".into()], &arguments, DEADLINE)
+    }
+
+    fn hello() -> String {
+        said(&Answer::Hello { version: VERSION })
+    }
+
+    #[test]
+    fn domains_come_in_the_order_of_their_names() {
+        let entry = |name: &str| {
+            said(&Answer::Entry(Entry {
+                uuid: Uuid::max(),
+                name: name.to_owned(),
+                is_live: false,
+                is_defined: true,
+                is_saved: false,
+            }))
+        };
+        let done = said(&Answer::Done);
+        let script = hello() + &done + "read -r order\n" + &entry("b") + &entry("a") + &done;
+        let entries = start(&script).unwrap().list().unwrap();
+        let names: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_libvirt_that_hangs_is_given_up() {
+        let start_time = Instant::now();
+        assert!(matches!(start(&(hello() + "exec sleep 100")), Err(Unanswered::Silent(DEADLINE))));
+        assert!(start_time.elapsed() < 20 * DEADLINE);
+    }
+
+    #[test]
+    fn what_libvirt_refuses_is_told_in_its_words() {
+        let failure = Failure { kind: FailureKind::Denied, words: "read only access".to_owned() };
+        let error = start(&(hello() + &said(&Answer::Failed(failure)))).unwrap_err();
+        assert_eq!(error.to_string(), "read only access");
+    }
+
+    #[test]
+    fn a_helper_that_is_none_is_told_in_words() {
+        for (script, words) in [
+            ("exit 2".to_owned(), "ended without a word"),
+            ("echo error".to_owned(), "not of the same release"),
+            (said(&Answer::Hello { version: VERSION + 1 }), "not of the same release"),
+            (hello() + "head -c 10000000 /dev/zero", "not of the same release"),
+        ] {
+            let error = start(&script).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        let missing = Administrator::connect(&["/nonexistent".into()], "x", Access::Read);
+        assert!(matches!(missing, Err(Unanswered::Missing)));
+    }
+}

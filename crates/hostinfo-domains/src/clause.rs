@@ -1,0 +1,166 @@
+//! The clause that gives a guest its port, for libvirt and for its tools.
+
+use std::path::Path;
+
+use crate::limits::{NAME_MAX, SOCKET_PATH_MAX};
+use crate::place::Place;
+
+/// A port to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clause {
+    place: Place,
+    path: String,
+}
+
+/// Why a guest cannot have a socket. Only another name of the guest, or another directory, helps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// No file, or none that hostinfod serves, can have its name.
+    #[error(
+        "its name cannot be that of a socket, which has at most {NAME_MAX} bytes, no / and no control character: rename it (virsh domrename)"
+    )]
+    Name,
+    /// unix(7): `sun_path`.
+    #[error(
+        "the path of its socket would have {0} bytes, and a Unix socket's has at most {SOCKET_PATH_MAX}: give it a shorter name (virsh domrename)"
+    )]
+    TooLong(usize),
+    /// XML is text.
+    #[error("the directory of the sockets is no text: choose another")]
+    Directory,
+}
+
+impl Clause {
+    /// The clause of the socket with that name in the directory.
+    ///
+    /// # Errors
+    /// [`Unfit`].
+    pub fn new(place: Place, directory: &Path, socket: &str) -> Result<Self, Unfit> {
+        let is_name = |c: char| c != '/' && !c.is_control();
+        if socket.len() > NAME_MAX || !socket.chars().all(is_name) {
+            return Err(Unfit::Name);
+        }
+        let path = directory.join(socket);
+        let path = path.to_str().filter(|path| !path.contains(char::is_control));
+        let path = path.ok_or(Unfit::Directory)?.to_owned();
+        if path.len() > SOCKET_PATH_MAX {
+            return Err(Unfit::TooLong(path.len()));
+        }
+        Ok(Self { place, path })
+    }
+
+    /// Where the guest finds the port.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The device for the domain's XML, indented by two blanks a level:
+    ///
+    /// ```xml
+    /// <serial type='unix'>
+    ///   <source mode='bind' path='/var/lib/hostinfo/qemu-myguest'/>
+    ///   <target port='1'/>
+    /// </serial>
+    /// ```
+    pub fn xml(&self) -> String {
+        let (element, target) = match &self.place {
+            Place::Serial(number) => ("serial", format!("port='{number}'")),
+            Place::Channel(name) => ("channel", format!("type='virtio' name='{}'", escaped(name))),
+            Place::Other(kind) => ("serial", format!("type='{}'", escaped(kind))),
+        };
+        let path = escaped(&self.path);
+        format!(
+            "<{element} type='unix'>\n  <source mode='bind' path='{path}'/>\n  <target {target}/>\n</{element}>"
+        )
+    }
+
+    /// The option of virt-install, and of virt-xml behind `--add-device`, with its value.
+    pub fn option(&self) -> (&'static str, String) {
+        let path = listed(&self.path);
+        let (option, target) = match &self.place {
+            Place::Serial(number) => ("--serial", format!("target.port={number}")),
+            Place::Channel(name) => {
+                ("--channel", format!("target.type=virtio,target.name={}", listed(name)))
+            }
+            Place::Other(kind) => ("--serial", format!("target.type={}", listed(kind))),
+        };
+        (option, format!("unix,path={path},mode=bind,{target}"))
+    }
+}
+
+/// Text for an attribute in single quotes.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\'' => escaped.push_str("&apos;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Text as a value in a list with commas, which virt-install takes apart like a shell.
+fn listed(text: &str) -> String {
+    if text.contains([',', '"', '\'', '\\']) {
+        format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Ports;
+    use proptest::prelude::*;
+
+    const DIRECTORY: &str = "/var/lib/hostinfo";
+
+    fn serial(name: &str) -> Result<Clause, Unfit> {
+        Clause::new(Place::Serial(1), Path::new(DIRECTORY), &format!("qemu-{name}"))
+    }
+
+    #[test]
+    fn the_clause_is_that_of_the_announcement() {
+        let expected = "<serial type='unix'>\n  \
+                          <source mode='bind' path='/var/lib/hostinfo/qemu-myguest'/>\n  \
+                          <target port='1'/>\n</serial>";
+        assert_eq!(serial("myguest").unwrap().xml(), expected);
+    }
+
+    #[test]
+    fn virt_install_takes_the_same_as_a_list_with_commas() {
+        let (option, value) = serial("a b").unwrap().option();
+        let expected = "unix,path=/var/lib/hostinfo/qemu-a b,mode=bind,target.port=1";
+        assert_eq!((option, &*value), ("--serial", expected));
+        let (_, value) = serial(r#"a,"b\"#).unwrap().option();
+        assert!(value.contains(r#"path="/var/lib/hostinfo/qemu-a,\"b\\","#), "{value}");
+    }
+
+    #[test]
+    fn a_name_that_no_socket_can_have_is_refused() {
+        assert_eq!(serial("a/b"), Err(Unfit::Name));
+        assert_eq!(serial("a\tb"), Err(Unfit::Name));
+        assert_eq!(serial(&"x".repeat(300)), Err(Unfit::Name));
+        assert_eq!(serial(&"x".repeat(90)), Err(Unfit::TooLong(113)));
+        assert!(serial(&"x".repeat(84)).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_comes_out_of_the_xml_as_it_went_in(name in "[^/\\pC]{1,20}", channel: bool) {
+            let place = if channel { Place::channel() } else { Place::Serial(2) };
+            let socket = format!("qemu-{name}");
+            let clause = Clause::new(place.clone(), Path::new(DIRECTORY), &socket).unwrap();
+            let xml = format!("<domain type='kvm'><devices>{}</devices></domain>", clause.xml());
+            let found = Ports::find(&xml, &[DIRECTORY.into()]).unwrap();
+            prop_assert_eq!(found.hostinfo.len(), 1);
+            prop_assert_eq!(&found.hostinfo[0].socket, &socket);
+            prop_assert_eq!(&found.hostinfo[0].place, &place);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a domain's XML will be when libvirt has taken a device in or out: to show it before it is
+//! done. libvirt itself adds what it chooses, such as addresses.
+
+use roxmltree::Node;
+
+use crate::xml::{Unreadable, children, devices, parse};
+
+/// With a device more: behind the last of its kind, else at the end of all devices.
+///
+/// # Errors
+/// [`Unreadable`]; also where there are no devices.
+pub fn with(xml: &str, device: &str) -> Result<String, Unreadable> {
+    let document = parse(xml)?;
+    let domain = document.root_element();
+    let kind = if device.starts_with("<channel") { "channel" } else { "serial" };
+    let last = devices(domain).filter(|other| other.has_tag_name(kind)).last();
+    let place = match last.or_else(|| devices(domain).filter(Node::is_element).last()) {
+        Some(other) => other.range().end,
+        None => children(domain, "devices")
+            .next()
+            .and_then(|devices| xml.get(..devices.range().end)?.rfind("</devices"))
+            .ok_or(Unreadable::NoDomain)?,
+    };
+    let (before, behind) = xml.split_at_checked(place).ok_or(Unreadable::NoDomain)?;
+    let lines: String = device.lines().map(|line| format!("\n    {line}")).collect();
+    Ok(format!("{before}{lines}{behind}"))
+}
+
+/// Without a device, which is as [`Port::xml`](crate::Port) has it.
+pub fn without(xml: &str, device: &str) -> String {
+    let Some((before, behind)) = xml.split_once(device) else { return xml.to_owned() };
+    let line = before.trim_end_matches([' ', '\t']);
+    format!("{}{behind}", line.strip_suffix('\n').unwrap_or(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XML: &str = "<domain type='kvm'>
+  <devices>
+    <serial type='pty'/>
+    <console type='pty'/>
+  </devices>
+</domain>
+";
+
+    #[test]
+    fn a_device_comes_behind_its_kind_and_goes_without_a_trace() {
+        let device = "<serial type='unix'>\n  <x/>\n</serial>";
+        let edited = with(XML, device).unwrap();
+        let expected = "<serial type='pty'/>\n    <serial type='unix'>\n      <x/>\n    </serial>\n    <console";
+        assert!(edited.contains(expected), "{edited}");
+        let written = device.replace('\n', "\n    ");
+        assert_eq!(without(&edited, &written), XML);
+        assert_eq!(without(XML, "<channel/>"), XML);
+    }
+
+    #[test]
+    fn the_first_of_its_kind_is_the_last_of_all() {
+        let edited = with(XML, "<channel/>").unwrap();
+        assert!(edited.contains("<console type='pty'/>\n    <channel/>\n  </devices>"), "{edited}");
+        let edited = with("<domain type='kvm'><devices></devices></domain>", "<channel/>").unwrap();
+        assert!(edited.contains("<devices>\n    <channel/></devices>"), "{edited}");
+        assert!(with("<domain type='kvm'/>", "<channel/>").is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! The ports that a domain's XML has for hostinfo, and the room there is for another.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use roxmltree::Node;
+
+use crate::limits::{CLAUSES_MAX, UARTS};
+use crate::place::Place;
+use crate::whose::Conflict;
+use crate::xml::{Unreadable, VHOSTMD_DIR, children, devices, driver, name_in, parse, paths};
+
+/// What a domain's XML has for hostinfo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ports {
+    /// The domain's name.
+    pub name: String,
+    /// See [`Domain::driver`](crate::Domain::driver).
+    pub driver: String,
+    /// Its hostinfo ports: one at the most is right.
+    pub hostinfo: Vec<Port>,
+    /// Its ports for vhostmd's clients: one at the most is right.
+    pub vhostmd: Vec<Port>,
+    /// Whether it has what channels are plugged into.
+    pub has_virtio_serial: bool,
+    /// The numbers that serial ports of any kind have.
+    taken: BTreeSet<u32>,
+    /// The names that channels of any kind have.
+    channels: BTreeSet<String>,
+    has_uarts: bool,
+}
+
+/// A serial port or a channel whose socket is in the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Where the guest finds it.
+    pub place: Place,
+    /// The socket's name.
+    pub socket: String,
+    /// Whether it is a Unix socket that the hypervisor listens at.
+    listens: bool,
+    /// The device as it is written in the XML.
+    pub xml: String,
+}
+
+impl Ports {
+    /// Finds them. `directories` are the [`ways`](crate::ways) to write the socket directory.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn find(xml: &str, directories: &[PathBuf]) -> Result<Self, Unreadable> {
+        let document = parse(xml)?;
+        let domain = document.root_element();
+        let name = children(domain, "name").next().and_then(|name| name.text());
+        let serials = devices(domain).filter(|device| device.has_tag_name("serial"));
+        let below: Vec<PathBuf> = directories.iter().map(|way| way.join(VHOSTMD_DIR)).collect();
+        Ok(Self {
+            name: name.unwrap_or_default().to_owned(),
+            driver: driver(domain)?,
+            hostinfo: ports(domain, xml, directories),
+            vhostmd: ports(domain, xml, &below),
+            taken: serials.filter_map(number).collect(),
+            channels: devices(domain).filter_map(channel).map(str::to_owned).collect(),
+            has_virtio_serial: devices(domain).any(is_virtio_serial),
+            has_uarts: has_uarts(domain),
+        })
+    }
+
+    /// The name that its sockets must have: `$driver-$name`.
+    pub fn socket_name(&self) -> String {
+        format!("{}-{}", self.driver, self.name)
+    }
+
+    /// The serial port that is free: 1 (ttyS1, COM2), else the next. `None`: a channel has to do.
+    pub fn free_uart(&self) -> Option<Place> {
+        // 0 is last: it is where a guest's console is looked for.
+        let mut places = (1..UARTS).chain([0]).map(Place::Serial);
+        places.find(|place| self.is_free(place))
+    }
+
+    /// Whether there can be such a port, and is none, whatever its path.
+    pub fn is_free(&self, place: &Place) -> bool {
+        match place {
+            Place::Serial(number) => {
+                self.has_uarts && *number < UARTS && !self.taken.contains(number)
+            }
+            Place::Channel(name) => !self.channels.contains(name),
+            Place::Other(_) => false,
+        }
+    }
+
+    /// What is wrong with its hostinfo ports.
+    pub fn conflict(&self) -> Option<Conflict> {
+        self.wrong(&self.hostinfo)
+    }
+
+    /// What is wrong with its ports for vhostmd's clients.
+    pub fn vhostmd_conflict(&self) -> Option<Conflict> {
+        self.wrong(&self.vhostmd)
+    }
+
+    fn wrong(&self, ports: &[Port]) -> Option<Conflict> {
+        let sockets: Vec<&str> = ports.iter().map(|port| &*port.socket).collect();
+        let wrong = || ports.iter().any(|port| !port.listens);
+        Conflict::of(&self.name, &self.socket_name(), &sockets)
+            .or_else(|| wrong().then(|| Conflict::NoSocket { domain: self.name.clone() }))
+    }
+
+    /// Whether a port of this domain is as it has to be.
+    pub fn is_right(&self, port: &Port) -> bool {
+        port.listens && port.socket == self.socket_name()
+    }
+}
+
+fn ports(domain: Node<'_, '_>, xml: &str, directories: &[PathBuf]) -> Vec<Port> {
+    let port = |device: Node<'_, '_>| {
+        let socket = paths(device).find_map(|path| name_in(directories, path))?;
+        let binds = |source: Node<'_, '_>| source.attribute("mode") == Some("bind");
+        Some(Port {
+            place: place(device),
+            socket,
+            listens: device.attribute("type") == Some("unix")
+                && children(device, "source").all(binds),
+            xml: xml.get(device.range())?.to_owned(),
+        })
+    };
+    devices(domain).filter_map(port).take(CLAUSES_MAX).collect()
+}
+
+fn place(device: Node<'_, '_>) -> Place {
+    let target = children(device, "target").next();
+    let kind = target.and_then(|target| target.attribute("type"));
+    let element = device.tag_name().name();
+    match (number(device), channel(device)) {
+        (_, Some(name)) => Place::Channel(name.to_owned()),
+        (Some(number), _) if element == "serial" && kind.is_none_or(|k| k == "isa-serial") => {
+            Place::Serial(number)
+        }
+        _ => Place::Other(kind.unwrap_or(element).to_owned()),
+    }
+}
+
+/// `<target type='virtio' name='org.hostinfo.0'/>`
+fn channel<'a>(device: Node<'a, '_>) -> Option<&'a str> {
+    let target = device.has_tag_name("channel").then(|| children(device, "target").next())??;
+    target.attribute("name")
+}
+
+/// `<target type='isa-serial' port='1'/>`
+fn number(serial: Node<'_, '_>) -> Option<u32> {
+    children(serial, "target").next()?.attribute("port")?.parse().ok()
+}
+
+/// `<controller type='virtio-serial' index='0'/>`
+fn is_virtio_serial(device: Node<'_, '_>) -> bool {
+    device.has_tag_name("controller") && device.attribute("type") == Some("virtio-serial")
+}
+
+/// PCs have them, and a machine `microvm` has just the one for its console.
+fn has_uarts(domain: Node<'_, '_>) -> bool {
+    let kind = children(domain, "os").flat_map(|os| children(os, "type")).next();
+    let is = |name, ok: fn(&str) -> bool| kind.and_then(|kind| kind.attribute(name)).is_none_or(ok);
+    is("arch", |arch| matches!(arch, "x86_64" | "i686")) && is("machine", |m| m != "microvm")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+use super::*;
+
+fn find(devices: &str) -> Ports {
+    find_in("<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>", devices)
+}
+
+fn find_in(os: &str, devices: &str) -> Ports {
+    let xml = format!(
+        "<domain type='kvm'><name>web &amp; mail</name>{os}<devices>{devices}</devices></domain>"
+    );
+    Ports::find(&xml, &["/var/lib/hostinfo".into()]).unwrap()
+}
+
+fn port(element: &str, socket: &str, target: &str) -> String {
+    format!(
+        "<{element} type='unix'><source mode='bind' path='/var/lib/hostinfo/{socket}'/>\
+         <target {target}/></{element}>"
+    )
+}
+
+const RIGHT: &str = "qemu-web &amp; mail";
+
+#[test]
+fn a_port_is_found_with_its_place_and_as_it_is_written() {
+    let written = port("serial", RIGHT, "type='isa-serial' port='2'");
+    let found = find(&format!("<disk/>\n{written}"));
+    let [only] = &found.hostinfo[..] else { panic!("{found:?}") };
+    assert_eq!((&only.place, &only.xml), (&Place::Serial(2), &written));
+    assert_eq!(only.socket, "qemu-web & mail");
+    assert!(found.is_right(only) && found.conflict().is_none());
+}
+
+#[test]
+fn vhostmds_channel_is_no_hostinfo_port() {
+    let target = "type='virtio' name='org.github.vhostmd.1'";
+    let found = find(&port("channel", &format!("vhostmd/{RIGHT}"), target));
+    assert_eq!((found.hostinfo.len(), found.vhostmd.len()), (0, 1));
+    assert_eq!(found.vhostmd[0].place, Place::vhostmd());
+    assert_eq!(found.vhostmd_conflict(), None);
+}
+
+#[test]
+fn port_1_is_free_or_else_the_next_and_port_0_is_last() {
+    let serial = |number| format!("<serial type='pty'><target port='{number}'/></serial>");
+    assert_eq!(find("").free_uart(), Some(Place::Serial(1)));
+    let mut devices = String::new();
+    for (number, next) in [(1, Some(2)), (2, Some(3)), (3, Some(0)), (0, None)] {
+        devices += &serial(number);
+        assert_eq!(find(&devices).free_uart(), next.map(Place::Serial), "{devices}");
+    }
+    assert!(!find("").is_free(&Place::Serial(4)));
+}
+
+#[test]
+fn a_channel_is_free_unless_there_is_one_of_that_name_for_anything() {
+    let channel = "<channel type='pty'><target type='virtio' name='org.hostinfo.0'/></channel>";
+    assert!(find("").is_free(&Place::channel()) && !find(channel).is_free(&Place::channel()));
+}
+
+#[test]
+fn a_machine_without_uarts_has_none_free() {
+    for kind in ["arch='aarch64' machine='virt'", "arch='s390x'", "arch='x86_64' machine='microvm'"]
+    {
+        let found = find_in(&format!("<os><type {kind}>hvm</type></os>"), "");
+        assert_eq!(found.free_uart(), None, "{kind}");
+        assert!(!found.is_free(&Place::Serial(1)));
+    }
+}
+
+#[test]
+fn two_ports_a_wrong_name_and_what_is_no_socket_are_conflicts() {
+    let serial = port("serial", RIGHT, "port='1'");
+    let twice = find(&(serial.clone() + &port("channel", RIGHT, "type='virtio' name='x'")));
+    assert!(matches!(twice.conflict(), Some(Conflict::Several { .. })));
+    let old = find(&port("serial", "qemu-old", "port='1'"));
+    assert!(matches!(old.conflict(), Some(Conflict::Misnamed { .. })));
+    for wrong in [serial.replace("'bind'", "'connect'"), serial.replace("'unix'", "'pipe'")] {
+        let wrong = find(&wrong);
+        assert!(matches!(wrong.conflict(), Some(Conflict::NoSocket { .. })));
+        assert!(!wrong.is_right(&wrong.hostinfo[0]));
+    }
+}
+
+#[test]
+fn other_devices_are_told_by_their_kind() {
+    let usb = find(&port("serial", RIGHT, "type='usb-serial' port='1'"));
+    assert_eq!(usb.hostinfo[0].place, Place::Other("usb-serial".to_owned()));
+    assert_eq!(usb.free_uart(), Some(Place::Serial(2)));
+}

@@ -1,0 +1,212 @@
+//! The command line. It needs nothing of this program but this file: the man page and the shells'
+//! completions are made from it as well.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Where guests' sockets are, which libvirt is asked, and where the rules are.
+pub(crate) const SOCKET_DIR: &str = "/var/lib/hostinfo";
+pub(crate) const URI: &str = "qemu:///system";
+pub(crate) const RULES: &str = "/etc/hostinfo/hostinfo.conf";
+
+const EXAMPLES: &str = "\
+Examples:
+  hostinfoctl enable web               from its next start, web may ask its host
+  hostinfoctl enable --now 'web-*'     at once, also those that run
+  hostinfoctl enable --dry-run web     what that would change in its XML
+  hostinfoctl list                     which guest has it, and under which rule
+  hostinfoctl check ./hostinfo.conf    is the file right? For CI as well
+  hostinfoctl diff ./hostinfo.conf     what would it change, and for whom?
+
+Exit status:
+  0  done, or it was so already
+  1  something was refused or failed; for check, the file has errors
+  2  the command line is wrong
+  3  there is no such guest
+  4  libvirt cannot be reached, or does not answer
+  5  no hostinfod answers
+  6  not permitted: to this user, or by a read-only connection";
+
+const GUESTS: &str = "\
+GUEST is the name of a guest, as libvirt has it, or a pattern of names as in hostinfo.conf, \
+between quotes for the shell: '*' any run of characters, '?' any one, '[a-z]' one of a set, and \
+'\\' takes away the meaning of the next.";
+
+/// See and set which guests may ask their host, and what.
+#[derive(Debug, Parser)]
+#[command(name = "hostinfoctl", version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// What every command has.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// Which libvirt
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "URI",
+        env = "LIBVIRT_DEFAULT_URI",
+        hide_env_values = true,
+        default_value = URI
+    )]
+    pub(crate) connect: String,
+    /// The directory of the guests' sockets
+    #[arg(long, global = true, value_name = "DIR", default_value = SOCKET_DIR, value_parser = absolute)]
+    pub(crate) directory: PathBuf,
+    /// The rules file
+    #[arg(long, global = true, value_name = "FILE", default_value = RULES)]
+    pub(crate) rules: PathBuf,
+    /// Write JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Give guests a port by which they can ask their host
+    #[command(after_help = GUESTS)]
+    Enable(Enable),
+    /// Take guests' ports away
+    #[command(after_help = GUESTS)]
+    Disable(Disable),
+    /// Print the clause for a guest's XML, and the options of virt-install and virt-xml
+    Snippet(Snippet),
+    /// Show guests, whether they can ask, and under which rule
+    #[command(after_help = GUESTS)]
+    List {
+        /// Which guests; all without any
+        #[arg(value_name = "GUEST")]
+        guests: Vec<String>,
+    },
+    /// Check a rules file: errors and warnings
+    Check {
+        /// The file [default: that of --rules]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Fail where there are warnings, too
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Show what a new rules file would change, and for which guest
+    #[command(after_help = GUESTS)]
+    Diff {
+        /// The new file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Which guests; all without any
+        #[arg(value_name = "GUEST")]
+        guests: Vec<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Enable {
+    /// Which guests
+    #[arg(required = true, value_name = "GUEST")]
+    pub(crate) guests: Vec<String>,
+    /// Serial port or virtio channel [default: a serial port, where one is free and the guest need
+    /// not have it at once]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<Transport>,
+    /// The number of the serial port, as N in ttySN [default: 1, or the next that is free]
+    #[arg(long, value_name = "N", conflicts_with = "transport")]
+    pub(crate) port: Option<u32>,
+    /// Plug it into guests that run, too: a channel, since no serial port can be
+    #[arg(long, conflicts_with = "port")]
+    pub(crate) now: bool,
+    /// Give them the channel of vhostmd's clients as well
+    #[arg(long)]
+    pub(crate) vhostmd: bool,
+    /// Set right what is wrong: two ports, or the path of another guest
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Change nothing, and show what would be changed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Disable {
+    /// Which guests
+    #[arg(required = true, value_name = "GUEST")]
+    pub(crate) guests: Vec<String>,
+    /// Change nothing, and show what would be changed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Snippet {
+    /// The guest's name; it need not be there yet
+    #[arg(value_name = "GUEST")]
+    pub(crate) guest: String,
+    /// Serial port or virtio channel [default: a serial port, where one is free]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<Transport>,
+    /// The number of the serial port, as N in ttySN [default: 1, or the next that is free]
+    #[arg(long, value_name = "N", conflicts_with = "transport")]
+    pub(crate) port: Option<u32>,
+    /// For the channel of vhostmd's clients
+    #[arg(long, conflicts_with_all = ["transport", "port"])]
+    pub(crate) vhostmd: bool,
+}
+
+/// A way to the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// A UART: every guest has a driver, from the guest's next start
+    Serial,
+    /// A virtio channel: fast, without loss, and can be plugged in
+    Channel,
+}
+
+/// libvirt takes no other paths.
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    if text.starts_with('/') {
+        Ok(PathBuf::from(text))
+    } else {
+        Err("the path has to begin with /".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once("hostinfoctl").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_line_is_one_that_clap_finds_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_written_here_again_is_what_the_daemon_has() {
+        assert_eq!((SOCKET_DIR, URI), (hostinfo_domains::SOCKET_DIR, hostinfo_domains::URI));
+    }
+
+    #[test]
+    fn what_cannot_go_together_is_refused() {
+        for line in [
+            "enable",
+            "enable a --now --port 2",
+            "enable a --port 2 --transport channel",
+            "frob",
+            "snippet a b",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert!(parse("list --directory x").is_err(), "a path that is not absolute");
+        assert!(parse("enable -c test:///default a b --json --now").is_ok());
+    }
+}

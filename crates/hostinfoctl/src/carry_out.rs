@@ -1,0 +1,96 @@
+//! Changing a domain: all steps, or none.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use hostinfo_domains::{Act, Form, Unanswered};
+
+use crate::exit::Failure;
+use crate::facts::{Facts, Seen};
+use crate::libvirt::Libvirt;
+use crate::plan::Step;
+
+/// How long a running guest may take to let go of a device, behind libvirt's own 5 s.
+const LETTING_GO: Duration = Duration::from_secs(3);
+
+/// Takes the steps, and looks whether the domain is then as it has to be.
+///
+/// # Errors
+/// [`Failure`]. What was done is taken back, but where libvirt hangs.
+pub(crate) fn carry_out(
+    libvirt: &mut Libvirt,
+    before: &Facts,
+    steps: &[Step],
+) -> Result<Facts, Failure> {
+    let expected = before.after(libvirt, steps)?;
+    let mut done = Vec::new();
+    for step in steps {
+        if let Err(failure) = take(libvirt, before, step) {
+            let failure = explained(before, step, failure);
+            return Err(take_back(libvirt, before, &done, failure));
+        }
+        done.push(step);
+    }
+    match is_so(libvirt, &expected) {
+        Ok(Some(now)) => Ok(now),
+        Ok(None) => {
+            let words = "somebody else changed it at the same time, and nothing was changed by \
+                         this: see it with hostinfoctl list, and try again";
+            Err(take_back(libvirt, before, &done, Failure::Refused(words.to_owned())))
+        }
+        Err(failure) => Err(take_back(libvirt, before, &done, failure)),
+    }
+}
+
+fn take(libvirt: &mut Libvirt, facts: &Facts, step: &Step) -> Result<(), Failure> {
+    libvirt.change(facts.entry.uuid, step.form, step.act, &step.device)
+}
+
+/// A channel needs a controller, which a guest that runs may lack.
+fn explained(facts: &Facts, step: &Step, failure: Failure) -> Failure {
+    let lacks = |seen: &Seen| !seen.ports.has_virtio_serial;
+    if step.form == Form::Live && step.act == Act::Attach && facts.live.as_ref().is_some_and(lacks)
+    {
+        return Failure::Refused(format!(
+            "it runs without a virtio-serial controller, which a channel needs ({failure}): leave \
+             out --now, and its next start gives it both"
+        ));
+    }
+    failure
+}
+
+/// The domain as it is now, where that is as expected.
+fn is_so(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failure> {
+    let until = Instant::now() + LETTING_GO;
+    loop {
+        let now = Facts::read(libvirt, &expected.entry)?;
+        if now.is_like(expected) {
+            return Ok(Some(now));
+        }
+        if Instant::now() > until {
+            return Ok(None);
+        }
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// Why it failed, with what became of the steps that were taken before.
+fn take_back(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure) -> Failure {
+    if let Failure::Libvirt { why: Unanswered::Silent(_), .. } = why {
+        let doubt = "whether it was changed is not known: see hostinfoctl list when it answers";
+        return Failure::Doubtful(format!("{why}; {doubt}"));
+    }
+    for step in done.iter().rev() {
+        let act = match step.act {
+            Act::Attach => Act::Detach,
+            Act::Detach => Act::Attach,
+        };
+        if let Err(failure) = take(libvirt, facts, &Step { act, ..(*step).clone() }) {
+            return Failure::Refused(format!(
+                "{why}; and what was changed before that cannot be taken back: {failure}: see it \
+                 with virsh edit"
+            ));
+        }
+    }
+    why
+}

@@ -1,0 +1,176 @@
+//! What `enable` and `disable` have in common: guest after guest is changed, or shown as it would
+//! be, and what became of each is told.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hostinfo_domains::{Access, Entry, Form};
+use serde::Serialize;
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
+
+use crate::args::Options;
+use crate::carry_out::carry_out;
+use crate::exit::{self, DONE, Failure, REFUSED, Status, complain};
+use crate::facts::Facts;
+use crate::guests::select;
+use crate::libvirt::Libvirt;
+use crate::output::{coloured, printable, unified, write, write_json};
+use crate::plan::Step;
+use crate::standing::Standing;
+
+/// A command that changes guests.
+pub(crate) trait Change {
+    /// The steps for a guest; none where it is as it has to be.
+    fn plan(&self, facts: &Facts) -> Result<Vec<Step>, Failure>;
+
+    /// What has to be so before anything is changed; called once.
+    fn prepare(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// What is to be done behind the change of one guest.
+    fn clean_up(&self, _before: &Facts) {}
+
+    /// What has become of a guest: `enabled`, for one.
+    fn done(&self) -> &'static str;
+
+    /// What is to be said once, where anything was changed.
+    fn note(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What became of a guest, for programs.
+#[derive(Debug, Serialize)]
+struct Report {
+    guest: String,
+    /// `changed`, `unchanged`, `would-change`; `failed`.
+    result: &'static str,
+    /// Why it failed, with the remedy.
+    error: Option<String>,
+    #[serde(flatten)]
+    standing: Option<Standing>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    diff: String,
+}
+
+/// Changes the guests that the words mean, or shows the change.
+///
+/// # Errors
+/// [`Failure`], where no guest can be changed at all.
+pub(crate) fn run(
+    options: &Options,
+    words: &[String],
+    dry_run: bool,
+    change: &impl Change,
+) -> Result<Status, Failure> {
+    let interrupted = on_interrupt()?;
+    let access = if dry_run { Access::Read } else { Access::Write };
+    let mut libvirt = Libvirt::connect(options, access)?;
+    let entries = libvirt.list()?;
+    let (guests, unknown) = select(&entries, words);
+    unknown.iter().for_each(complain);
+    let mut statuses: Vec<Status> = unknown.iter().map(Failure::status).collect();
+    let mut run = Run { libvirt, change, dry_run, is_prepared: false, is_changed: false };
+    let mut reports = Vec::new();
+    for entry in guests {
+        if interrupted.load(Ordering::Relaxed) {
+            complain(format!("interrupted before {}", printable(&entry.name)));
+            statuses.push(REFUSED);
+            break;
+        }
+        let report = run.one(entry).unwrap_or_else(|failure| {
+            statuses.push(failure.status());
+            Report {
+                guest: entry.name.clone(),
+                result: "failed",
+                error: Some(failure.to_string()),
+                standing: None,
+                diff: String::new(),
+            }
+        });
+        if !options.json {
+            tell(&report, change.done())?;
+        }
+        reports.push(report);
+    }
+    if options.json {
+        write_json(&reports)?;
+    }
+    if run.is_changed
+        && let Some(note) = change.note()
+    {
+        complain(format!("note: {note}"));
+    }
+    Ok(exit::sum(statuses.into_iter().chain([DONE])))
+}
+
+/// Set by Ctrl-C: the guest that is being changed is finished first. The second one ends it all.
+fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let again = flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted));
+    let first = again.and_then(|_| flag::register(SIGINT, Arc::clone(&interrupted)));
+    first.map_err(|error: io::Error| Failure::Refused(format!("no signal handler: {error}")))?;
+    Ok(interrupted)
+}
+
+struct Run<'a, C> {
+    libvirt: Libvirt,
+    change: &'a C,
+    dry_run: bool,
+    is_prepared: bool,
+    is_changed: bool,
+}
+
+impl<C: Change> Run<'_, C> {
+    fn one(&mut self, entry: &Entry) -> Result<Report, Failure> {
+        let before = Facts::read(&mut self.libvirt, entry)?;
+        let steps = self.change.plan(&before)?;
+        let (result, after, diff) = if steps.is_empty() {
+            ("unchanged", before, String::new())
+        } else if self.dry_run {
+            let after = before.after(&self.libvirt, &steps)?;
+            let diff = diff(&before, &after);
+            ("would-change", after, diff)
+        } else {
+            if !self.is_prepared {
+                self.change.prepare()?;
+                self.is_prepared = true;
+            }
+            let after = carry_out(&mut self.libvirt, &before, &steps)?;
+            self.is_changed = true;
+            self.change.clean_up(&before);
+            ("changed", after, String::new())
+        };
+        let standing = Some(Standing::of(&after));
+        Ok(Report { guest: entry.name.clone(), result, error: None, standing, diff })
+    }
+}
+
+fn diff(before: &Facts, after: &Facts) -> String {
+    let name = printable(&before.entry.name);
+    let of = |form, what: &str| match (before.of(form), after.of(form)) {
+        (Some(before), Some(after)) => unified(&format!("{name}{what}"), &before.xml, &after.xml),
+        _ => String::new(),
+    };
+    of(Form::Config, "") + &of(Form::Live, ", running,")
+}
+
+fn tell(report: &Report, done: &str) -> Result<(), Failure> {
+    let guest = printable(&report.guest);
+    if let Some(error) = &report.error {
+        complain(format!("{guest}: {error}"));
+        return Ok(());
+    }
+    let words = report.standing.as_ref().map_or("", |standing| &standing.words);
+    let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+    write(&coloured(&report.diff))?;
+    let how = match report.result {
+        "changed" => done.to_owned(),
+        "would-change" => format!("would be {done}"),
+        _ => format!("was {done} already"),
+    };
+    write(&format!("{guest}: {how}{words}\n"))
+}

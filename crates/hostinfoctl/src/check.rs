@@ -1,0 +1,89 @@
+//! `check`: a rules file's errors and warnings.
+
+use std::path::Path;
+
+use hostinfo_rules::{Problem, Rules, parse};
+use serde_json::{Value, json};
+
+use crate::args::Options;
+use crate::exit::{DONE, Failure, REFUSED, Status};
+use crate::output::{write, write_json};
+use crate::rules::{count, read};
+
+/// Checks the file, or that of the options. `strict`: warnings count as well.
+///
+/// # Errors
+/// [`Failure`]: it cannot be read.
+pub(crate) fn run(options: &Options, file: Option<&Path>, strict: bool) -> Result<Status, Failure> {
+    let path = file.unwrap_or(&options.rules);
+    let text = read(path)?;
+    if text.is_none() && file.is_some() {
+        return Err(Failure::Refused(format!("{}: there is no such file", path.display())));
+    }
+    let is_there = text.is_some();
+    let found = match text.map(|text| parse(&text)) {
+        None => Found { rules: Some(Rules::builtin()), errors: Vec::new(), warnings: Vec::new() },
+        Some(Ok(parsed)) => {
+            Found { rules: Some(parsed.rules), errors: Vec::new(), warnings: parsed.warnings }
+        }
+        Some(Err(errors)) => Found { rules: None, errors, warnings: Vec::new() },
+    };
+    if options.json {
+        write_json(&found.json(path))?;
+    } else {
+        write(&found.text(path, is_there))?;
+    }
+    let is_bad = !found.errors.is_empty() || strict && !found.warnings.is_empty();
+    Ok(if is_bad { REFUSED } else { DONE })
+}
+
+struct Found {
+    rules: Option<Rules>,
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Found {
+    fn text(&self, path: &Path, is_there: bool) -> String {
+        let all = self.errors.iter().chain(&self.warnings);
+        let mut text: String = all.map(|problem| format!("{}\n", problem.show(path))).collect();
+        let verdict = match &self.rules {
+            None => count(&self.errors, "error"),
+            Some(_) if !is_there => {
+                "there is no such file: every guest has the built-in default".to_owned()
+            }
+            Some(rules) if self.warnings.is_empty() => rule_count(rules),
+            Some(rules) => format!("{}, {}", rule_count(rules), count(&self.warnings, "warning")),
+        };
+        text.push_str(&format!("{}: {verdict}\n", path.display()));
+        text
+    }
+
+    fn json(&self, path: &Path) -> Value {
+        let told = |problems: &[Problem]| -> Vec<Value> {
+            let told = |problem: &Problem| {
+                json!({
+                    "line": problem.line(),
+                    "column": problem.column(),
+                    "message": problem.message(),
+                    "shown": problem.show(path).to_string(),
+                })
+            };
+            problems.iter().map(told).collect()
+        };
+        json!({
+            "file": path.display().to_string(),
+            "rules": self.rules.as_ref().map(Rules::len),
+            "errors": told(&self.errors),
+            "warnings": told(&self.warnings),
+        })
+    }
+}
+
+fn rule_count(rules: &Rules) -> String {
+    match rules.len() {
+        0 => "no rules: every guest has the built-in default".to_owned(),
+        1 => "1 rule".to_owned(),
+        many => format!("{many} rules"),
+    }
+}

@@ -1,0 +1,146 @@
+//! `diff`: what a new rules file would change, and for whom.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hostinfo_rules::{Changes, Grant, Rules};
+use serde_json::{Value, json};
+
+use crate::args::Options;
+use crate::exit::{DONE, Failure, Status, complain};
+use crate::list;
+use crate::output::{printable, write, write_json};
+use crate::rules;
+
+/// Compares the file with the one that is there, for the guests that the words mean.
+///
+/// # Errors
+/// [`Failure`]: one of the files cannot be read or has errors; there is no such guest.
+pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<Status, Failure> {
+    let old = rules::load(&options.rules)?;
+    if rules::read(file)?.is_none() {
+        return Err(Failure::Refused(format!("{}: there is no such file", file.display())));
+    }
+    let new = rules::load(file)?;
+    let guests = match list::names(options, words) {
+        Ok(guests) => guests,
+        Err(failure @ Failure::Libvirt { .. }) if words.is_empty() => {
+            complain(format!("note: {failure}; so this is for guests that the rules name"));
+            named(&old, &new)
+        }
+        Err(failure) => return Err(failure),
+    };
+    let changed: Vec<Changed> =
+        guests.into_iter().filter_map(|guest| Changed::of(guest, &old, &new)).collect();
+    if options.json {
+        write_json(&changed.iter().map(Changed::json).collect::<Vec<_>>())?;
+    } else if changed.is_empty() {
+        write("Nothing would change for any guest.\n")?;
+    } else {
+        write(&changed.iter().map(Changed::text).collect::<String>())?;
+    }
+    Ok(DONE)
+}
+
+/// Guests that rules without wildcards are for.
+fn named(old: &Rules, new: &Rules) -> Vec<String> {
+    let mut names: Vec<String> = old.named_guests().chain(new.named_guests()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// A guest for which something would change.
+struct Changed {
+    guest: String,
+    /// The rule that it is under, and the one that it would be: pattern and line.
+    rules: [Option<(String, usize)>; 2],
+    changes: Changes,
+}
+
+impl Changed {
+    fn of(guest: String, old: &Rules, new: &Rules) -> Option<Self> {
+        let (before, after) = (old.decide(&guest), new.decide(&guest));
+        let changes = Changes::between(&before, &after);
+        let rule = |grant: &Grant| grant.rule().map(|rule| (rule.pattern.clone(), rule.line));
+        (!changes.is_empty()).then(|| Self { guest, rules: [rule(&before), rule(&after)], changes })
+    }
+
+    fn text(&self) -> String {
+        let rule = |rule: &Option<(String, usize)>| match rule {
+            Some((pattern, line)) => format!("{} (line {line})", printable(pattern)),
+            None => "the built-in default".to_owned(),
+        };
+        let [old, new] = &self.rules;
+        let mut text = format!("{}: {} -> {}\n", printable(&self.guest), rule(old), rule(new));
+        let changes = &self.changes;
+        let mut add = |line: String| text.push_str(&format!("  {line}\n"));
+        match changes.enabled {
+            Some(true) => add("may ask".to_owned()),
+            Some(false) => add("may not ask any more".to_owned()),
+            None => {}
+        }
+        if let Some((before, now)) = changes.interval {
+            add(format!("interval: {} -> {}", shown(before), shown(now)));
+        }
+        match changes.vhostmd_disk {
+            Some(true) => add("gets a metrics disk".to_owned()),
+            Some(false) => add("has no metrics disk any more".to_owned()),
+            None => {}
+        }
+        if !changes.opened.is_empty() {
+            add(format!("may see: {}", changes.opened.join(", ")));
+        }
+        if !changes.closed.is_empty() {
+            add(format!("may not see any more: {}", changes.closed.join(", ")));
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let rule = |rule: &Option<(String, usize)>| {
+            rule.as_ref().map(|(pattern, line)| json!({ "pattern": pattern, "line": line }))
+        };
+        let [old, new] = &self.rules;
+        let changes = &self.changes;
+        let seconds = |time: Duration| time.as_secs_f64();
+        json!({
+            "guest": self.guest,
+            "rule": { "before": rule(old), "after": rule(new) },
+            "enabled": changes.enabled,
+            "interval": changes.interval.map(
+                |(before, now)| json!({ "before": seconds(before), "after": seconds(now) })
+            ),
+            "vhostmd_disk": changes.vhostmd_disk,
+            "opened": changes.opened,
+            "closed": changes.closed,
+        })
+    }
+}
+
+fn shown(interval: Duration) -> String {
+    format!("{} s", interval.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(text: &str) -> Rules {
+        hostinfo_rules::parse(text.as_bytes()).unwrap().rules
+    }
+
+    #[test]
+    fn only_what_changes_for_a_guest_is_told() {
+        let old = rules("qemu-web:\n interval = 60\n\n*:\n");
+        let new = rules("# more\nqemu-web:\n interval = 0.5\n physcpus = 0\n\n*:\n");
+        assert!(Changed::of("qemu-db".to_owned(), &old, &new).is_none());
+        let web = Changed::of("qemu-web".to_owned(), &old, &new).unwrap();
+        assert_eq!(
+            web.text(),
+            "qemu-web: qemu-web (line 1) -> qemu-web (line 2)\n  interval: 60 s -> 0.5 s\n  \
+             may not see any more: physcpus\n"
+        );
+        assert_eq!(web.json()["closed"], json!(["physcpus"]));
+    }
+}

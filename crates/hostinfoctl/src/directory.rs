@@ -1,0 +1,96 @@
+//! The directory of the guests' sockets: libvirt does not make it.
+
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
+use std::path::Path;
+
+use hostinfo_domains::VHOSTMD_DIR;
+
+use crate::args::Options;
+use crate::exit::{Failure, complain};
+use crate::libvirt::is_remote;
+
+/// QEMU has to pass through it, and nobody has to look into it.
+const MODE: u32 = 0o711;
+
+/// Has it there, and in it the one for vhostmd's clients where that is wanted. On another host
+/// it cannot be made from here.
+///
+/// # Errors
+/// [`Failure::Refused`].
+pub(crate) fn make(options: &Options, vhostmd: bool) -> Result<(), Failure> {
+    let directory = &options.directory;
+    if is_remote(&options.connect) {
+        complain(format!(
+            "note: {} has to be there on the host of {}, or guests will not start",
+            directory.display(),
+            options.connect
+        ));
+        return Ok(());
+    }
+    if make_one(directory)? {
+        complain(format!(
+            "note: {} was not there and has been made; where hostinfod is not root, its user has \
+             to be let in: setfacl -m u:hostinfo:rwx -d -m u:hostinfo:rwx {0}",
+            directory.display()
+        ));
+    }
+    if vhostmd {
+        make_one(&directory.join(VHOSTMD_DIR))?;
+    }
+    Ok(())
+}
+
+/// Whether it was made.
+fn make_one(path: &Path) -> Result<bool, Failure> {
+    let refused = |words: String| Failure::Refused(format!("{}: {words}", path.display()));
+    match DirBuilder::new().mode(MODE).create(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        Err(error) => {
+            let words = error.to_string();
+            let words = words.split(" (os error ").next().unwrap_or_default();
+            Err(refused(match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    format!("{words}: make it as root: install -d -m 0711 {}", path.display())
+                }
+                ErrorKind::NotFound => format!("{words}: make the directory above it first"),
+                ErrorKind::AlreadyExists => "is no directory: move it away".to_owned(),
+                _ => words.to_owned(),
+            }))
+        }
+    }
+}
+
+/// Takes away what QEMU leaves of a channel that was unplugged. Who cannot leaves it: it harms
+/// nobody, and the guest's next start replaces it.
+pub(crate) fn sweep(socket: &Path) {
+    if socket.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
+        let _ = std::fs::remove_file(socket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn it_is_made_once_and_can_be_passed_through_but_not_looked_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hostinfo");
+        assert_eq!([make_one(&path).unwrap(), make_one(&path).unwrap()], [true, false]);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, MODE);
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_named_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        assert!(make_one(&path).unwrap_err().to_string().contains("is no directory"));
+        let deep = make_one(&folder.path().join("a/b")).unwrap_err().to_string();
+        assert!(deep.contains("make the directory above it first"), "{deep}");
+    }
+}

@@ -1,0 +1,47 @@
+//! `disable`: takes guests' ports away.
+
+use hostinfo_domains::VHOSTMD_DIR;
+
+use crate::args::{Disable, Options};
+use crate::change::{self, Change};
+use crate::directory::sweep;
+use crate::exit::{Failure, Status};
+use crate::facts::Facts;
+use crate::libvirt::is_remote;
+use crate::plan::{self, Step};
+
+struct Disabling<'a> {
+    options: &'a Options,
+}
+
+/// Disables the guests that are wanted.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn run(options: &Options, wanted: &Disable) -> Result<Status, Failure> {
+    change::run(options, &wanted.guests, wanted.dry_run, &Disabling { options })
+}
+
+impl Change for Disabling<'_> {
+    fn plan(&self, facts: &Facts) -> Result<Vec<Step>, Failure> {
+        Ok(plan::disable(facts))
+    }
+
+    fn clean_up(&self, before: &Facts) {
+        let Some(live) = before.live.as_ref().filter(|_| !is_remote(&self.options.connect)) else {
+            return;
+        };
+        let directory = &self.options.directory;
+        for (ports, directory) in [
+            (&live.ports.hostinfo, directory.clone()),
+            (&live.ports.vhostmd, directory.join(VHOSTMD_DIR)),
+        ] {
+            let unplugged = ports.iter().filter(|port| port.place.is_pluggable());
+            unplugged.for_each(|port| sweep(&directory.join(&port.socket)));
+        }
+    }
+
+    fn done(&self) -> &'static str {
+        "disabled"
+    }
+}

@@ -1,0 +1,138 @@
+//! What can go wrong, in words with a remedy, and the exit status that stands for it.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use hostinfo_domains::{FailureKind, Unanswered, Unfit};
+
+/// The exit status of a command that came to its end: 0, or that of what it has complained about.
+pub(crate) type Status = u8;
+
+/// All is done.
+pub(crate) const DONE: Status = 0;
+
+/// Something was refused or failed.
+pub(crate) const REFUSED: Status = 1;
+
+/// Why something is not done. Shown, each is one line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("there is no guest {name:?}{}", nearest.as_ref().map(|n| format!(": do you mean {n:?}?")).unwrap_or_default())]
+    NoGuest { name: String, nearest: Option<String> },
+    #[error("no guest's name matches {0:?}: see them with hostinfoctl list")]
+    NoMatch(String),
+    #[error("{}", libvirt(uri, why))]
+    Libvirt { uri: String, why: Unanswered },
+    /// libvirt hangs in the middle of a change.
+    #[error("{0}")]
+    Doubtful(String),
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<Unfit> for Failure {
+    fn from(unfit: Unfit) -> Self {
+        Self::Refused(unfit.to_string())
+    }
+}
+
+/// libvirt's words, on one line, and what to do.
+fn libvirt(uri: &str, why: &Unanswered) -> String {
+    let Unanswered::Failed(failure) = why else {
+        let remedy = match why {
+            Unanswered::Silent(_) => ": see whether it hangs (systemctl status libvirtd virtqemud)",
+            _ => "",
+        };
+        return format!("{uri}: {why}{remedy}");
+    };
+    let words = failure.words.split_whitespace().collect::<Vec<_>>().join(" ");
+    match failure.kind {
+        FailureKind::Denied => {
+            format!("{uri}: {words}: be root or in the group of libvirt, or name it with -c")
+        }
+        FailureKind::NoDomain => "it has gone meanwhile: see hostinfoctl list".to_owned(),
+        FailureKind::Busy => format!("libvirt: {words}: try again when it is not busy"),
+        FailureKind::Unreachable => format!(
+            "{uri}: {words}: start libvirt (systemctl start libvirtd or virtqemud), or name it with -c"
+        ),
+        FailureKind::Unsupported | FailureKind::Other => format!("libvirt: {words}"),
+    }
+}
+
+impl Failure {
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Refused(_) | Self::Output(_) => REFUSED,
+            Self::Usage(_) => 2,
+            Self::NoGuest { .. } | Self::NoMatch(_) => 3,
+            Self::Libvirt { why: Unanswered::Failed(failure), .. } => match failure.kind {
+                FailureKind::Denied => 6,
+                FailureKind::NoDomain => 3,
+                FailureKind::Unreachable => 4,
+                FailureKind::Unsupported | FailureKind::Busy | FailureKind::Other => REFUSED,
+            },
+            Self::Libvirt { .. } | Self::Doubtful(_) => 4,
+        }
+    }
+}
+
+/// The status of many things: that of what failed, where all that failed have the same.
+pub(crate) fn sum(statuses: impl IntoIterator<Item = Status>) -> Status {
+    statuses.into_iter().filter(|status| *status != DONE).fold(DONE, |sum, status| match sum {
+        DONE => status,
+        _ if sum == status => sum,
+        _ => REFUSED,
+    })
+}
+
+/// Says what failed on stderr; the program's exit status.
+pub(crate) fn code(result: Result<Status, Failure>) -> ExitCode {
+    match result {
+        Ok(status) => ExitCode::from(status),
+        // Who reads no further has what he wanted (`hostinfoctl list | head -1`).
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+/// Says something on stderr.
+pub(crate) fn complain(what: impl Display) {
+    // Where stderr takes nothing there is nobody to tell.
+    let _ = writeln!(io::stderr(), "hostinfoctl: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostinfo_domains::Failure as Words;
+
+    fn failed(kind: FailureKind, words: &str) -> Failure {
+        let why = Unanswered::Failed(Words { kind, words: words.to_owned() });
+        Failure::Libvirt { uri: "qemu:///system".to_owned(), why }
+    }
+
+    #[test]
+    fn what_libvirt_says_is_one_line_with_a_remedy() {
+        let denied = failed(FailureKind::Denied, "operation\nforbidden: read only");
+        let words = denied.to_string();
+        assert_eq!(words.lines().count(), 1);
+        assert!(words.starts_with("qemu:///system: operation forbidden") && words.contains("root"));
+        assert_eq!(denied.status(), 6);
+        assert_eq!(failed(FailureKind::Unreachable, "x").status(), 4);
+    }
+
+    #[test]
+    fn of_many_failures_the_status_is_theirs_where_it_is_one() {
+        assert_eq!([sum([]), sum([0, 0]), sum([0, 3, 3]), sum([3, 6, 0])], [0, 0, 3, 1]);
+    }
+}

@@ -1,0 +1,92 @@
+//! What a guest has: its domain as it is started, and as it runs.
+
+use hostinfo_domains::{Act, Entry, Form, Port, Ports, edit};
+
+use crate::exit::Failure;
+use crate::libvirt::Libvirt;
+use crate::plan::Step;
+
+/// A guest as libvirt has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) entry: Entry,
+    /// `None` for a transient domain, which ends with its run.
+    pub(crate) config: Option<Seen>,
+    /// `None` where it does not run.
+    pub(crate) live: Option<Seen>,
+}
+
+/// One form of a domain.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) xml: String,
+    pub(crate) ports: Ports,
+}
+
+impl Facts {
+    /// Asks libvirt.
+    pub(crate) fn read(libvirt: &mut Libvirt, entry: &Entry) -> Result<Self, Failure> {
+        let mut read = |is_there: bool, form| match is_there {
+            true => libvirt.xml(entry.uuid, form).and_then(|xml| seen(libvirt, xml)).map(Some),
+            false => Ok(None),
+        };
+        let config = read(entry.is_defined, Form::Config)?;
+        let live = read(entry.is_live, Form::Live)?;
+        Ok(Self { entry: entry.clone(), config, live })
+    }
+
+    /// One form.
+    pub(crate) fn of(&self, form: Form) -> Option<&Seen> {
+        match form {
+            Form::Config => self.config.as_ref(),
+            Form::Live => self.live.as_ref(),
+        }
+    }
+
+    /// The form that says who the guest is: that of its next start where it has one.
+    pub(crate) fn ports(&self) -> Option<&Ports> {
+        self.config.as_ref().or(self.live.as_ref()).map(|seen| &seen.ports)
+    }
+
+    /// What it will have when these steps are taken.
+    pub(crate) fn after(&self, libvirt: &Libvirt, steps: &[Step]) -> Result<Self, Failure> {
+        let mut after = self.clone();
+        for Step { form, act, device } in steps {
+            let form = match form {
+                Form::Config => &mut after.config,
+                Form::Live => &mut after.live,
+            };
+            let Some(before) = form else { continue };
+            let xml = match act {
+                Act::Attach => edit::with(&before.xml, device).map_err(unreadable)?,
+                Act::Detach => edit::without(&before.xml, device),
+            };
+            *form = Some(seen(libvirt, xml)?);
+        }
+        Ok(after)
+    }
+
+    /// Whether both are the same, as far as it concerns us.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let essence = |seen: &Option<Seen>| seen.as_ref().map(|seen| essence(&seen.ports));
+        essence(&self.config) == essence(&other.config)
+            && essence(&self.live) == essence(&other.live)
+    }
+}
+
+/// The domain's whole name, and each port with its place and its socket.
+fn essence(ports: &Ports) -> (String, Vec<String>) {
+    let told = |port: &Port| format!("{} {}", port.place, port.socket);
+    let mut all: Vec<String> = ports.hostinfo.iter().chain(&ports.vhostmd).map(told).collect();
+    all.sort();
+    (ports.socket_name(), all)
+}
+
+fn seen(libvirt: &Libvirt, xml: String) -> Result<Seen, Failure> {
+    let ports = Ports::find(&xml, &libvirt.directories).map_err(unreadable)?;
+    Ok(Seen { xml, ports })
+}
+
+fn unreadable(error: hostinfo_domains::Unreadable) -> Failure {
+    Failure::Refused(format!("its XML cannot be read: {error}"))
+}

@@ -1,0 +1,112 @@
+//! Names and patterns on the command line to guests.
+
+use hostinfo_domains::Entry;
+use hostinfo_rules::Pattern;
+
+use crate::exit::Failure;
+
+/// How alike two names must be for one to be taken for the other, from 0 to 1.
+const ALIKE: f64 = 0.8;
+
+/// The guests that the words mean, each once, in the order of the words; and the words that mean
+/// none. No words mean all.
+pub(crate) fn select<'e>(entries: &'e [Entry], words: &[String]) -> (Vec<&'e Entry>, Vec<Failure>) {
+    if words.is_empty() {
+        return (entries.iter().collect(), Vec::new());
+    }
+    let (mut chosen, mut failures): (Vec<&Entry>, Vec<Failure>) = Default::default();
+    for word in words {
+        match meant(entries, word) {
+            Ok(meant) => {
+                for entry in meant {
+                    if chosen.iter().all(|other| other.uuid != entry.uuid) {
+                        chosen.push(entry);
+                    }
+                }
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    (chosen, failures)
+}
+
+fn meant<'e>(entries: &'e [Entry], word: &str) -> Result<Vec<&'e Entry>, Failure> {
+    // A name may look like a pattern.
+    let of = |is: &dyn Fn(&str) -> bool| -> Vec<&'e Entry> {
+        entries.iter().filter(|entry| is(&entry.name)).collect()
+    };
+    let exact = of(&|name| name == word);
+    if !exact.is_empty() {
+        return Ok(exact);
+    }
+    let pattern: Pattern = word
+        .parse()
+        .map_err(|error: hostinfo_rules::BadPattern| Failure::Usage(error.to_string()))?;
+    let matched = of(&|name| pattern.matches(name));
+    if !matched.is_empty() {
+        return Ok(matched);
+    }
+    Err(match word.contains(['*', '?', '[']) {
+        true => Failure::NoMatch(word.to_owned()),
+        false => Failure::NoGuest {
+            name: word.to_owned(),
+            nearest: nearest(entries.iter().map(|entry| &*entry.name), word),
+        },
+    })
+}
+
+/// The name that is most like `word`.
+pub(crate) fn nearest<'n>(names: impl Iterator<Item = &'n str>, word: &str) -> Option<String> {
+    names
+        .map(|name| (strsim::jaro_winkler(name, word), name))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|(a, name_a), (b, name_b)| a.total_cmp(b).then_with(|| name_b.cmp(name_a)))
+        .map(|(_, name)| name.to_owned())
+}
+
+#[cfg(test)]
+pub(crate) fn entry(number: u128, name: &str) -> Entry {
+    Entry {
+        uuid: hostinfo_domains::Uuid::from_u128(number),
+        name: name.to_owned(),
+        is_live: false,
+        is_defined: true,
+        is_saved: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(words: &[&str]) -> (Vec<String>, Vec<String>) {
+        let names = ["db", "web-1", "web-2", "web-[1]", "Windows 11"];
+        let entries: Vec<Entry> = (1..).zip(names).map(|(n, name)| entry(n, name)).collect();
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        let (chosen, failures) = select(&entries, &words);
+        let names = chosen.iter().map(|entry| entry.name.clone()).collect();
+        (names, failures.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_pattern_means_all_that_it_matches_and_each_guest_comes_once() {
+        assert_eq!(chosen(&["web-?", "web-1", "W* 11"]).0, ["web-1", "web-2", "Windows 11"]);
+        assert_eq!(chosen(&[]).0.len(), 5);
+    }
+
+    #[test]
+    fn a_name_goes_before_a_pattern() {
+        assert_eq!(chosen(&["web-[1]"]).0, ["web-[1]"]);
+        assert_eq!(chosen(&["web-[2]"]).0, ["web-2"]);
+    }
+
+    #[test]
+    fn what_means_nothing_is_told_with_what_may_be_meant() {
+        let (names, failures) = chosen(&["wbe-1", "nothing", "x*", "a\\b", "db"]);
+        assert_eq!(names, ["db"]);
+        assert_eq!(failures[0], "there is no guest \"wbe-1\": do you mean \"web-1\"?");
+        assert_eq!(failures[1], "there is no guest \"nothing\"");
+        assert!(failures[2].starts_with("no guest's name matches \"x*\""));
+        assert!(failures[3].contains("unknown escape"), "{}", failures[3]);
+    }
+}

@@ -1,0 +1,78 @@
+//! libvirt, by the helper program, with its errors in words for the administrator.
+
+use std::env::current_exe;
+use std::path::PathBuf;
+
+use hostinfo_domains::{Access, Act, Administrator, Entry, Form, Unanswered, Uuid, programs};
+
+use crate::args::Options;
+use crate::exit::Failure;
+
+/// A connection to libvirt.
+pub(crate) struct Libvirt {
+    administrator: Administrator,
+    uri: String,
+    /// The ways to write the directory of the sockets.
+    pub(crate) directories: Vec<PathBuf>,
+}
+
+impl Libvirt {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Failure::Libvirt`].
+    pub(crate) fn connect(options: &Options, access: Access) -> Result<Self, Failure> {
+        let uri = options.connect.clone();
+        let own = current_exe().map_err(Unanswered::Broken);
+        let administrator = own
+            .and_then(|own| Administrator::connect(&programs(&own), &uri, access))
+            .map_err(|why| Failure::Libvirt { uri: uri.clone(), why })?;
+        let directories = hostinfo_domains::ways(&options.directory);
+        Ok(Self { administrator, uri, directories })
+    }
+
+    /// Every domain, in the order of their names.
+    pub(crate) fn list(&mut self) -> Result<Vec<Entry>, Failure> {
+        self.administrator.list().map_err(|why| self.failed(why))
+    }
+
+    /// A domain's XML.
+    pub(crate) fn xml(&mut self, uuid: Uuid, form: Form) -> Result<String, Failure> {
+        self.administrator.xml(uuid, form).map_err(|why| self.failed(why))
+    }
+
+    /// Puts a device into a domain, or takes it out.
+    pub(crate) fn change(
+        &mut self,
+        uuid: Uuid,
+        form: Form,
+        act: Act,
+        device: &str,
+    ) -> Result<(), Failure> {
+        self.administrator.change(uuid, form, act, device).map_err(|why| self.failed(why))
+    }
+
+    fn failed(&self, why: Unanswered) -> Failure {
+        Failure::Libvirt { uri: self.uri.clone(), why }
+    }
+}
+
+/// Whether the libvirt of that URI is on another host: `qemu+ssh://HOST/system`.
+pub(crate) fn is_remote(uri: &str) -> bool {
+    uri.split_once("://").is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_with_a_host_is_that_of_another_host() {
+        for uri in ["qemu+ssh://root@host/system", "qemu://host/system", "qemu+tls://h"] {
+            assert!(is_remote(uri), "{uri}");
+        }
+        for uri in ["qemu:///system", "test:///default", "qemu+unix:///system?socket=/x", "xen"] {
+            assert!(!is_remote(uri), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! stdout for answers, in colour on a terminal alone.
+
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+const ADDED: Style = AnsiColor::Green.on_default();
+const REMOVED: Style = AnsiColor::Red.on_default();
+
+/// Writes text to stdout. Colours are kept on a terminal alone, and not where NO_COLOR is set.
+///
+/// # Errors
+/// stdout takes no more.
+pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// Writes JSON to stdout, on lines of its own.
+///
+/// # Errors
+/// stdout takes no more.
+pub(crate) fn write_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other)?;
+    write(&(text + "\n"))
+}
+
+/// The lines of `after` that are not in `before`, and the other way round, as diff -u has them;
+/// nothing where they are the same.
+pub(crate) fn unified(name: &str, before: &str, after: &str) -> String {
+    let diff = similar::TextDiff::from_lines(before, after);
+    let (old, new) = (format!("{name} as it is"), format!("{name} as it would be"));
+    diff.unified_diff().context_radius(3).header(&old, &new).to_string()
+}
+
+/// The same in colours.
+pub(crate) fn coloured(diff: &str) -> String {
+    diff.lines()
+        .map(|line| {
+            let style = match line.chars().next() {
+                Some('+') => ADDED,
+                Some('-') => REMOVED,
+                _ => return format!("{line}\n"),
+            };
+            format!("{style}{line}{style:#}\n")
+        })
+        .collect()
+}
+
+/// A name with nothing in it that does something to a terminal.
+pub(crate) fn printable(name: &str) -> String {
+    let mut shown = String::new();
+    for c in name.chars() {
+        // Those that turn the direction of writing would show a name that is not there.
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c.is_control() || turns {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diff_is_that_of_diff_u_and_none_where_nothing_changes() {
+        let diff = unified("a", "1\n2\n", "1\n3\n");
+        assert_eq!(diff, "--- a as it is\n+++ a as it would be\n@@ -1,2 +1,2 @@\n 1\n-2\n+3\n");
+        assert_eq!(unified("a", "1\n", "1\n"), "");
+    }
+
+    #[test]
+    fn what_does_something_to_a_terminal_is_spelt_out() {
+        assert_eq!(printable("a\u{1b}[31m\u{202e}b é"), "a\\u{1b}[31m\\u{202e}b é");
+    }
+}

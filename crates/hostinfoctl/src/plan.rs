@@ -1,0 +1,227 @@
+//! What has to be changed in a guest's domain: pure, from what it has and what is wanted.
+
+use std::path::Path;
+
+use hostinfo_domains::{Act, Clause, Conflict, Form, Place, Port, Ports, VHOSTMD_DIR};
+
+use crate::args::Transport;
+use crate::exit::Failure;
+use crate::facts::Facts;
+
+/// A device that is put into one form of a domain, or taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) form: Form,
+    pub(crate) act: Act,
+    pub(crate) device: String,
+}
+
+/// What runs comes first: more can be wrong with it, and libvirt adds a controller to a
+/// configuration that it does not take out again.
+const FORMS: [Form; 2] = [Form::Live, Form::Config];
+
+/// What `enable` was asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wish {
+    pub(crate) transport: Option<Transport>,
+    pub(crate) port: Option<u32>,
+    pub(crate) now: bool,
+    pub(crate) vhostmd: bool,
+    pub(crate) repair: bool,
+}
+
+/// hostinfo's port, or that of vhostmd's clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Hostinfo,
+    Vhostmd,
+}
+
+impl Kind {
+    fn ports(self, ports: &Ports) -> (&[Port], Option<Conflict>) {
+        match self {
+            Self::Hostinfo => (&ports.hostinfo, ports.conflict()),
+            Self::Vhostmd => (&ports.vhostmd, ports.vhostmd_conflict()),
+        }
+    }
+}
+
+/// The steps that give a guest its port; none where all is as it has to be.
+///
+/// # Errors
+/// [`Failure::Refused`].
+pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec<Step>, Failure> {
+    let plan = Plan { facts, wish, directory };
+    if facts.config.is_none() && !wish.now {
+        return Err(refused(
+            "it is transient and has no configuration to be changed: with --now it gets a channel \
+             until it ends",
+        ));
+    }
+    let kinds = [Kind::Hostinfo, Kind::Vhostmd];
+    let mut steps = Vec::new();
+    for kind in kinds {
+        for form in FORMS {
+            let is_meant = kind == Kind::Hostinfo || wish.vhostmd || plan.mends(form, kind);
+            if is_meant && (form == Form::Config || wish.now) {
+                steps.extend(plan.enable_in(form, kind)?);
+            }
+        }
+    }
+    steps.sort_by_key(|step: &Step| step.form == Form::Config);
+    Ok(steps)
+}
+
+/// The steps that take a guest's ports away, as far as that can be while it runs.
+pub(crate) fn disable(facts: &Facts) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for form in FORMS {
+        let Some(seen) = facts.of(form) else { continue };
+        let all = seen.ports.hostinfo.iter().chain(&seen.ports.vhostmd);
+        let can = |port: &&Port| form == Form::Config || port.place.is_pluggable();
+        steps.extend(all.filter(can).map(|port| detach(form, port)));
+    }
+    steps
+}
+
+struct Plan<'a> {
+    facts: &'a Facts,
+    wish: &'a Wish,
+    directory: &'a Path,
+}
+
+impl Plan<'_> {
+    /// What is there and wrong is set right, whether it was asked for or not.
+    fn mends(&self, form: Form, kind: Kind) -> bool {
+        let seen = self.facts.of(form).filter(|_| self.wish.repair);
+        seen.is_some_and(|seen| kind.ports(&seen.ports).1.is_some())
+    }
+
+    fn enable_in(&self, form: Form, kind: Kind) -> Result<Vec<Step>, Failure> {
+        let Some(seen) = self.facts.of(form) else { return Ok(Vec::new()) };
+        let ports = &seen.ports;
+        let (found, conflict) = kind.ports(ports);
+        let right = found.iter().find(|port| ports.is_right(port));
+        match (conflict, right) {
+            (Some(conflict), _) if !self.wish.repair => {
+                return Err(Failure::Refused(conflict.to_string()));
+            }
+            (None, Some(right)) => return self.leave(form, kind, right),
+            _ => {}
+        }
+        let wrong: Vec<&Port> =
+            found.iter().filter(|port| right.is_none_or(|right| right != *port)).collect();
+        if form == Form::Live
+            && let Some(port) = wrong.iter().find(|port| !port.place.is_pluggable())
+        {
+            return Err(Failure::Refused(format!(
+                "it has a wrong {} that cannot be unplugged while it runs: leave out --now, and \
+                 start it anew",
+                port.place
+            )));
+        }
+        let mut steps: Vec<Step> = wrong.iter().map(|port| detach(form, port)).collect();
+        if right.is_none() {
+            let place = self.place(form, kind, ports, &wrong)?;
+            let directory = match kind {
+                Kind::Hostinfo => self.directory.to_owned(),
+                Kind::Vhostmd => self.directory.join(VHOSTMD_DIR),
+            };
+            let clause = Clause::new(place, &directory, &ports.socket_name())?;
+            steps.push(Step { form, act: Act::Attach, device: clause.xml() });
+        }
+        Ok(steps)
+    }
+
+    /// There is a port already: is it where it is wanted?
+    fn leave(&self, form: Form, kind: Kind, port: &Port) -> Result<Vec<Step>, Failure> {
+        let Wish { transport, port: number, .. } = self.wish;
+        let fits = match (&port.place, transport, number) {
+            _ if kind == Kind::Vhostmd || form == Form::Live => true,
+            (Place::Serial(own), _, Some(number)) => own == number,
+            (Place::Serial(_), Some(transport), _) => *transport == Transport::Serial,
+            (Place::Channel(_), transport, None) => *transport != Some(Transport::Serial),
+            (_, None, None) => true,
+            _ => false,
+        };
+        if fits {
+            return Ok(Vec::new());
+        }
+        Err(Failure::Refused(format!(
+            "it has hostinfo already, by its {}: disable it first",
+            port.place
+        )))
+    }
+
+    /// Where the new port is to be. `gone`: what is taken out before.
+    fn place(
+        &self,
+        form: Form,
+        kind: Kind,
+        ports: &Ports,
+        gone: &[&Port],
+    ) -> Result<Place, Failure> {
+        let is_free =
+            |place: &Place| ports.is_free(place) || gone.iter().any(|port| port.place == *place);
+        let channel = match kind {
+            Kind::Hostinfo => Place::channel(),
+            Kind::Vhostmd => Place::vhostmd(),
+        };
+        let channel = if is_free(&channel) {
+            Ok(channel)
+        } else {
+            let other = match kind {
+                Kind::Hostinfo => "choose --transport serial",
+                Kind::Vhostmd => "leave out --vhostmd",
+            };
+            Err(Failure::Refused(format!(
+                "its {channel} leads elsewhere: remove that (virsh edit), or {other}"
+            )))
+        };
+        if kind == Kind::Vhostmd {
+            return channel;
+        }
+        if form == Form::Live {
+            return match self.wish.transport {
+                Some(Transport::Serial) => Err(refused(
+                    "it runs, and a serial port cannot be plugged in: leave out --now, or choose \
+                     --transport channel",
+                )),
+                _ => channel,
+            };
+        }
+        let same = gone.first().map(|port| &port.place).filter(|place| is_free(place));
+        let uart = || same.filter(|place| matches!(place, Place::Serial(_))).cloned();
+        let uart = || uart().or_else(|| ports.free_uart());
+        match (self.wish.transport, self.wish.port) {
+            (_, Some(number)) => {
+                let place = Place::Serial(number);
+                if is_free(&place) {
+                    return Ok(place);
+                }
+                let other = ports.free_uart().map(|free| format!("{free} is free"));
+                let other = other.unwrap_or_else(|| "choose --transport channel".to_owned());
+                Err(Failure::Refused(format!("it has no free {place}: {other}")))
+            }
+            (Some(Transport::Channel), None) => channel,
+            (Some(Transport::Serial), None) => uart()
+                .ok_or_else(|| refused("it has no free serial port: choose --transport channel")),
+            (None, None) => match same {
+                Some(place) => Ok(place.clone()),
+                None if self.wish.now && self.facts.live.is_some() => channel,
+                None => uart().map_or(channel, Ok),
+            },
+        }
+    }
+}
+
+fn detach(form: Form, port: &Port) -> Step {
+    Step { form, act: Act::Detach, device: port.xml.clone() }
+}
+
+fn refused(words: &str) -> Failure {
+    Failure::Refused(words.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+use super::*;
+use crate::facts::Seen;
+use crate::guests::entry;
+
+const RIGHT: &str = "qemu-web";
+
+fn serial(number: u32, socket: &str) -> String {
+    format!(
+        "<serial type='unix'><source mode='bind' path='/var/lib/hostinfo/{socket}'/>\
+         <target type='isa-serial' port='{number}'/></serial>"
+    )
+}
+
+fn channel(socket: &str) -> String {
+    format!(
+        "<channel type='unix'><source mode='bind' path='/var/lib/hostinfo/{socket}'/>\
+         <target type='virtio' name='org.hostinfo.0'/></channel>"
+    )
+}
+
+fn seen(devices: &str) -> Seen {
+    let xml = format!("<domain type='kvm'><name>web</name><devices>{devices}</devices></domain>");
+    let ports = Ports::find(&xml, &["/var/lib/hostinfo".into()]).unwrap();
+    Seen { xml, ports }
+}
+
+fn facts(config: Option<&str>, live: Option<&str>) -> Facts {
+    Facts { entry: entry(1, "web"), config: config.map(seen), live: live.map(seen) }
+}
+
+/// What is done to each form: `+config /dev/ttyS1`.
+fn planned(facts: &Facts, wish: &Wish) -> Result<Vec<String>, String> {
+    let steps = enable(facts, wish, Path::new("/var/lib/hostinfo"));
+    steps.map(|steps| steps.iter().map(shown).collect()).map_err(|failure| failure.to_string())
+}
+
+fn shown(step: &Step) -> String {
+    let found = seen(&step.device).ports;
+    let port = found.hostinfo.first().or(found.vhostmd.first()).unwrap();
+    let sign = if step.act == Act::Attach { '+' } else { '-' };
+    let form = if step.form == Form::Config { "config" } else { "live" };
+    format!("{sign}{form} {} {}", port.place.linux(), port.socket)
+}
+
+fn wish() -> Wish {
+    Wish::default()
+}
+
+#[test]
+fn a_guest_gets_the_second_serial_port_and_once_is_enough() {
+    let off = facts(Some(""), None);
+    assert_eq!(planned(&off, &wish()).unwrap(), ["+config /dev/ttyS1 qemu-web"]);
+    let has = facts(Some(&serial(1, RIGHT)), None);
+    assert_eq!(planned(&has, &wish()).unwrap(), [""; 0]);
+}
+
+#[test]
+fn where_no_serial_port_is_free_it_is_a_channel() {
+    let full: String =
+        (0..4).map(|n| format!("<serial type='pty'><target port='{n}'/></serial>")).collect();
+    let full = facts(Some(&full), None);
+    let expected = "+config /dev/virtio-ports/org.hostinfo.0 qemu-web";
+    assert_eq!(planned(&full, &wish()).unwrap(), [expected]);
+    let serial = Wish { transport: Some(Transport::Serial), ..wish() };
+    assert!(planned(&full, &serial).unwrap_err().contains("--transport channel"));
+}
+
+#[test]
+fn a_guest_that_runs_gets_it_now_by_a_channel_in_both_forms_what_runs_first() {
+    let now = Wish { now: true, ..wish() };
+    let device = "/dev/virtio-ports/org.hostinfo.0 qemu-web";
+    let both = [format!("+live {device}"), format!("+config {device}")];
+    assert_eq!(planned(&facts(Some(""), Some("")), &now).unwrap(), both);
+    // What it has for its next start stays.
+    let enabled = facts(Some(&serial(1, RIGHT)), Some(""));
+    assert_eq!(planned(&enabled, &now).unwrap(), both[..1]);
+    assert_eq!(planned(&facts(None, Some("")), &now).unwrap(), both[..1]);
+    let off = facts(Some(""), None);
+    assert_eq!(planned(&off, &now).unwrap(), ["+config /dev/ttyS1 qemu-web"]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_can() {
+    let now_serial = Wish { now: true, transport: Some(Transport::Serial), ..wish() };
+    let refusal = planned(&facts(Some(""), Some("")), &now_serial).unwrap_err();
+    assert!(refusal.contains("leave out --now"), "{refusal}");
+    let refusal = planned(&facts(None, Some("")), &wish()).unwrap_err();
+    assert!(refusal.contains("transient") && refusal.contains("--now"), "{refusal}");
+    let taken = facts(Some("<serial type='pty'><target port='2'/></serial>"), None);
+    let refusal = planned(&taken, &Wish { port: Some(2), ..wish() }).unwrap_err();
+    assert!(refusal.contains("no free serial port 2: serial port 1 is free"), "{refusal}");
+    let elsewhere = facts(Some(&serial(1, RIGHT)), None);
+    for other in
+        [Wish { port: Some(2), ..wish() }, Wish { transport: Some(Transport::Channel), ..wish() }]
+    {
+        let refusal = planned(&elsewhere, &other).unwrap_err();
+        assert!(refusal.contains("serial port 1: disable it first"), "{refusal}");
+    }
+    let strange = facts(
+        Some("<channel type='pty'><target type='virtio' name='org.hostinfo.0'/></channel>"),
+        Some(""),
+    );
+    let refusal = planned(&strange, &Wish { now: true, ..wish() }).unwrap_err();
+    assert!(refusal.contains("leads elsewhere"), "{refusal}");
+}
+
+#[test]
+fn a_wrong_path_is_refused_and_repaired_where_it_is() {
+    let renamed = facts(Some(&serial(2, "qemu-old")), None);
+    let refusal = planned(&renamed, &wish()).unwrap_err();
+    assert!(refusal.contains("hostinfoctl enable --repair"), "{refusal}");
+    let repair = Wish { repair: true, ..wish() };
+    assert_eq!(
+        planned(&renamed, &repair).unwrap(),
+        ["-config /dev/ttyS2 qemu-old", "+config /dev/ttyS2 qemu-web"]
+    );
+    let channel = facts(Some(&channel("qemu-old")), None);
+    let place = "/dev/virtio-ports/org.hostinfo.0";
+    assert_eq!(
+        planned(&channel, &repair).unwrap(),
+        [format!("-config {place} qemu-old"), format!("+config {place} qemu-web")]
+    );
+}
+
+#[test]
+fn of_two_ports_the_right_one_stays() {
+    let both = serial(1, "qemu-old") + &serial(2, RIGHT);
+    let twice = facts(Some(&both), None);
+    assert!(planned(&twice, &wish()).unwrap_err().contains("more than one"));
+    let repair = Wish { repair: true, ..wish() };
+    assert_eq!(planned(&twice, &repair).unwrap(), ["-config /dev/ttyS1 qemu-old"]);
+}
+
+#[test]
+fn a_wrong_serial_port_of_a_guest_that_runs_waits_for_its_next_start() {
+    let wrong = serial(1, "qemu-old");
+    let renamed = facts(Some(&wrong), Some(&wrong));
+    let now = Wish { repair: true, now: true, ..wish() };
+    assert!(planned(&renamed, &now).unwrap_err().contains("leave out --now"));
+    let repair = Wish { repair: true, ..wish() };
+    assert_eq!(planned(&renamed, &repair).unwrap().len(), 2);
+}
+
+#[test]
+fn vhostmds_clients_have_a_channel_of_their_own() {
+    let wish = Wish { vhostmd: true, ..wish() };
+    assert_eq!(
+        planned(&facts(Some(""), None), &wish).unwrap(),
+        ["+config /dev/ttyS1 qemu-web", "+config /dev/virtio-ports/org.github.vhostmd.1 qemu-web"]
+    );
+}
+
+#[test]
+fn a_repair_includes_what_is_there_for_vhostmds_clients() {
+    let old = channel("vhostmd/qemu-old").replace("org.hostinfo.0", "org.github.vhostmd.1");
+    let renamed = facts(Some(&(serial(1, RIGHT) + &old)), None);
+    assert_eq!(planned(&renamed, &wish()).unwrap(), [""; 0]);
+    let repair = Wish { repair: true, ..wish() };
+    let device = "/dev/virtio-ports/org.github.vhostmd.1";
+    assert_eq!(
+        planned(&renamed, &repair).unwrap(),
+        [format!("-config {device} qemu-old"), format!("+config {device} qemu-web")]
+    );
+}
+
+#[test]
+fn disabling_takes_out_everything_that_can_be() {
+    let has = serial(1, RIGHT) + &serial(2, "qemu-old");
+    let runs = facts(Some(&has), Some(&(serial(1, RIGHT) + &channel(RIGHT))));
+    let steps: Vec<String> = disable(&runs).iter().map(shown).collect();
+    assert_eq!(
+        steps,
+        [
+            "-live /dev/virtio-ports/org.hostinfo.0 qemu-web",
+            "-config /dev/ttyS1 qemu-web",
+            "-config /dev/ttyS2 qemu-old"
+        ]
+    );
+    assert_eq!(disable(&facts(Some(""), Some(""))), []);
+}

@@ -1,0 +1,292 @@
+//! hostinfoctl and guests of a real libvirtd: enabled, disabled, repaired; and what cannot be.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::ctl::{self, hostinfoctl};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::libvirtd::{escaped, path};
+use hostinfo_tests::{Domain, Host, Libvirtd, Port, paths};
+
+const BLOCKED: &str = "403 this guest may not ask";
+
+/// A guest agent's channel, which brings the controller that hostinfo's can be plugged into.
+const AGENT: &str = "<channel type='null'>\
+                     <target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
+
+/// A domain's XML as it is started.
+fn config(libvirtd: &Libvirtd, name: &str) -> Result<String> {
+    libvirtd.virsh(&["dumpxml", "--inactive", name])
+}
+
+/// A domain that is never started.
+fn define_small(libvirtd: &Libvirtd, name: &str, devices: &str) -> Result<()> {
+    let name = escaped(name);
+    libvirtd.define_xml(&format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>
+         <os><type arch='x86_64' machine='q35'>hvm</type></os>
+         <devices><serial type='null'/>{devices}</devices></domain>"
+    ))
+}
+
+#[test]
+fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
+    let guest = Domain::define(&libvirtd, "web", "")?;
+    let before = config(&libvirtd, "web")?;
+
+    let said = ctl(&["enable", "web"])?;
+    ensure!(said.stderr.contains("can be migrated only to a host that has"), "{said:?}");
+    let said = said.well()?;
+    ensure!(
+        said.contains("web: enabled: /dev/ttyS1 (COM2 under Windows), from its next"),
+        "{said}"
+    );
+    let enabled = config(&libvirtd, "web")?;
+    let again = ctl(&["enable", "web"])?;
+    ensure!(again.stderr.is_empty(), "nothing has changed: {again:?}");
+    ensure!(again.well()?.starts_with("web: was enabled already"));
+    ensure!(config(&libvirtd, "web")? == enabled);
+
+    let mut guest = guest.boot(&libvirtd)?;
+    guest.ask_until("vm.name", "200 vm.name=web")?;
+    let list = ctl(&["list", "web"])?.well()?;
+    ensure!(list.contains("enabled") && list.contains("hostinfo.conf:1"), "{list}");
+    libvirtd.virsh(&["destroy", "web"])?;
+
+    libvirtd.virsh(&["domrename", "web", "mail"])?;
+    guest.boot_as(&libvirtd, "mail")?;
+    guest.ask_until("loadavg", BLOCKED)?;
+    let refusal = ctl(&["enable", "mail"])?.ill(1)?;
+    ensure!(refusal.contains("enable --repair \"mail\""), "{refusal}");
+    let list = ctl(&["list", "mail"])?.well()?;
+    ensure!(list.contains("error") && list.contains("--repair"), "{list}");
+    let repaired = ctl(&["enable", "--repair", "mail"])?.well()?;
+    ensure!(repaired.contains("from its next start: it runs with what it had"), "{repaired}");
+    libvirtd.virsh(&["destroy", "mail"])?;
+    guest.boot_as(&libvirtd, "mail")?;
+    guest.ask_until("vm.name", "200 vm.name=mail")?;
+    libvirtd.virsh(&["destroy", "mail"])?;
+
+    let clone = config(&libvirtd, "mail")?.replace("<name>mail<", "<name>clone<");
+    let uuid = clone.lines().find(|line| line.contains("<uuid>")).context("no UUID")?;
+    libvirtd.define_xml(&clone.replace(uuid, ""))?;
+    guest.boot_as(&libvirtd, "clone")?;
+    guest.ask_until("loadavg", BLOCKED)?;
+    let list = ctl(&["list"])?.well()?;
+    ensure!(list.contains("the domain \"clone\" has the hostinfo path of another"), "{list}");
+    libvirtd.virsh(&["destroy", "clone"])?;
+
+    let said = ctl(&["disable", "*"])?.well()?;
+    ensure!(said == "clone: disabled\nmail: disabled\n", "{said}");
+    ensure!(ctl(&["disable", "mail"])?.well()? == "mail: was disabled already\n");
+    ensure!(config(&libvirtd, "mail")? == before.replace("<name>web<", "<name>mail<"));
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_runs_gets_a_channel_asks_at_once_and_loses_it_again() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
+    let mut running = Domain::define(&libvirtd, "web", AGENT)?.boot(&libvirtd)?;
+
+    let said = ctl(&["enable", "web", "--transport", "serial", "--now"])?.ill(1)?;
+    ensure!(said.contains("leave out --now"), "{said}");
+    let said = ctl(&["enable", "--now", "web"])?.well()?;
+    ensure!(said.contains("/dev/virtio-ports/org.hostinfo.0"), "{said}");
+    ensure!(said.trim_end().ends_with(", now"), "{said}");
+    // udev's work.
+    let linked = running.run(
+        "until port=$(grep -lx org.hostinfo.0 /sys/class/virtio-ports/*/name); do :; done
+         port=${port%/name}; ln -s ../${port##*/} /dev/virtio-ports/org.hostinfo.0",
+    )?;
+    ensure!(linked.status == 0, "{linked:?}");
+    let mut answer = Vec::new();
+    for _ in 0..100 {
+        // Until the daemon has connected nobody hears what the guest says.
+        if let Ok(reply) = running.ask_by(Port::Channel, "vm.name") {
+            answer = reply;
+            break;
+        }
+    }
+    ensure!(answer == ["200 vm.name=web"], "{answer:?}");
+    let list = ctl(&["list", "--json"])?.well()?;
+    let list: serde_json::Value = serde_json::from_str(&list)?;
+    ensure!(list[0]["state"] == "enabled" && list[0]["transport"] == "channel", "{list}");
+
+    let socket = host.socket("web");
+    ensure!(socket.exists());
+    ensure!(ctl(&["disable", "web"])?.well()? == "web: disabled\n");
+    ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo.0"));
+    ensure!(!socket.exists(), "what QEMU leaves is swept away");
+    ensure!(ctl(&["enable", "--now", "web"])?.well()?.contains(", now"), "and again");
+    Ok(())
+}
+
+#[test]
+fn a_change_that_fails_half_way_is_taken_back() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
+    for (name, devices) in [("bare", ""), ("web", AGENT)] {
+        define_small(&libvirtd, name, devices)?;
+        libvirtd.virsh(&["start", name])?;
+    }
+    // There is nothing that a channel could be plugged into.
+    let before = config(&libvirtd, "bare")?;
+    let said = ctl(&["enable", "--now", "bare"])?.ill(1)?;
+    ensure!(said.contains("without a virtio-serial controller"), "{said}");
+    ensure!(config(&libvirtd, "bare")? == before);
+
+    // The channel can be plugged in, and the configuration cannot be saved.
+    let before = config(&libvirtd, "web")?;
+    libvirtd.shell("mount -o remount,ro /etc/libvirt")?;
+    let said = ctl(&["enable", "--now", "web"])?.ill(1)?;
+    ensure!(said.contains("Read-only file system"), "{said}");
+    libvirtd.shell("mount -o remount,rw /etc/libvirt")?;
+    ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo"), "it is unplugged again");
+    ensure!(config(&libvirtd, "web")? == before);
+    Ok(())
+}
+
+/// Stands between hostinfoctl and its helper, and has another administrator act just before the
+/// change.
+const MEDDLER: &str = "#!/bin/sh
+while read -r order; do
+    case $order in
+    *change*) virsh -q -c qemu:///system attach-device web FOLDER/other.xml --config >&2 ;;
+    esac
+    printf '%s\\n' \"$order\"
+done | HELPER \"$@\"
+";
+
+#[test]
+fn a_guest_that_somebody_else_changes_at_the_same_time_is_left_as_they_made_it() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    define_small(&libvirtd, "web", "")?;
+    let folder = path(libvirtd.folder())?;
+    let socket = host.socket("other");
+    fs::write(
+        libvirtd.folder().join("other.xml"),
+        format!(
+            "<serial type='unix'><source mode='bind' path='{}'/><target port='3'/></serial>",
+            socket.display()
+        ),
+    )?;
+    let program = libvirtd.folder().join("hostinfoctl");
+    fs::copy(paths::program("hostinfoctl")?, &program)?;
+    let meddler = libvirtd.folder().join("hostinfo-libvirt");
+    let helper = paths::program("hostinfo-libvirt")?;
+    fs::write(&meddler, MEDDLER.replace("FOLDER", folder).replace("HELPER", path(&helper)?))?;
+    fs::set_permissions(&meddler, fs::Permissions::from_mode(0o755))?;
+    let said = ctl::run(&libvirtd, &host, &[path(&program)?], &["enable", "web"])?.ill(1)?;
+    ensure!(said.contains("somebody else changed it"), "{said}");
+    let after = config(&libvirtd, "web")?;
+    ensure!(after.contains("qemu-other") && !after.contains("qemu-web"), "{after}");
+    Ok(())
+}
+
+#[test]
+fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
+    define_small(&libvirtd, "web", "")?;
+    let said = ctl(&["enable", "weeb"])?.ill(3)?;
+    ensure!(said == "hostinfoctl: there is no guest \"weeb\": do you mean \"web\"?\n", "{said}");
+    ctl(&["enable", "x*"])?.ill(3)?;
+    ctl(&["enable", "web["])?.ill(2)?;
+    ctl(&["enable", "-c", "qemu+unix:///system?socket=/nonexistent", "web"])?.ill(4)?;
+
+    // A user who may look, and not change. Nobody can get to where this was built.
+    let folder = libvirtd.folder().join("programs");
+    fs::create_dir(&folder)?;
+    for program in ["hostinfoctl", "hostinfo-libvirt"] {
+        fs::copy(paths::program(program)?, folder.join(program))?;
+    }
+    for open in [libvirtd.folder(), host.path(), &host.etc()] {
+        fs::set_permissions(open, fs::Permissions::from_mode(0o755))?;
+    }
+    let program = folder.join("hostinfoctl");
+    libvirtd.shell("chmod 0700 /run/libvirt/libvirt-sock")?;
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let nobody = [&nobody[..], &[path(&program)?]].concat();
+    let list = ctl::run(&libvirtd, &host, &nobody, &["list"])?.well()?;
+    ensure!(list.contains("web"), "{list}");
+    let diff = ctl::run(&libvirtd, &host, &nobody, &["enable", "--dry-run", "web"])?.well()?;
+    ensure!(diff.contains("+    <serial type='unix'>"), "{diff}");
+    let said = ctl::run(&libvirtd, &host, &nobody, &["enable", "web"])?.ill(6)?;
+    ensure!(said.contains("be root or in the group"), "{said}");
+
+    libvirtd.shell("kill -STOP $(cat /run/libvirtd.pid)")?;
+    let said = ctl(&["enable", "web"])?.ill(4)?;
+    ensure!(said.contains("libvirt did not answer within 10 s"), "{said}");
+    libvirtd.shell("kill -CONT $(cat /run/libvirtd.pid)")?;
+    ensure!(!config(&libvirtd, "web")?.contains("qemu-web"));
+    Ok(())
+}
+
+#[test]
+fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
+    fs::remove_dir(host.sockets())?;
+    let names = ["a b", "it's \"<&\u{e9}>\"", "web-[1]", "-x", "*"];
+    for name in names {
+        define_small(&libvirtd, name, "")?;
+    }
+    let dry = ctl(&["enable", "--dry-run", "*b"])?.well()?;
+    ensure!(dry.contains("a b: would be enabled") && !host.sockets().exists(), "{dry}");
+    // A name goes before a pattern, so this is one guest.
+    let said = ctl(&["enable", "--", "*"])?.well()?;
+    ensure!(said.lines().count() == 1 && host.sockets().metadata()?.mode() & 0o777 == 0o711);
+    for name in names {
+        let said = ctl(&["enable", "--json", "--vhostmd", "--", name])?.well()?;
+        let said: serde_json::Value = serde_json::from_str(&said)?;
+        ensure!(said[0]["guest"] == name && said[0]["result"] == "changed", "{said}");
+        let xml = config(&libvirtd, name)?;
+        ensure!(xml.contains("org.github.vhostmd.1") && xml.contains("/sockets/vhostmd/"), "{xml}");
+    }
+    ensure!(host.sockets().join("vhostmd").metadata()?.mode() & 0o777 == 0o711);
+    let list = ctl(&["list", "--json"])?.well()?;
+    let list: serde_json::Value = serde_json::from_str(&list)?;
+    let list = list.as_array().context("no list")?;
+    ensure!(list.len() == names.len());
+    ensure!(list.iter().all(|row| row["state"] == "next-start" && row["device"] == "/dev/ttyS1"));
+    let long = "x".repeat(100);
+    define_small(&libvirtd, &long, "")?;
+    let said = ctl(&["enable", &long])?.ill(1)?;
+    ensure!(said.contains("a Unix socket's has at most 107"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn what_snippet_prints_is_taken_by_libvirts_own_tools() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
+    for (name, more) in [("a b, c", "serial"), ("d", "channel")] {
+        define_small(&libvirtd, name, "")?;
+        let said = ctl(&["snippet", name, "--transport", more, "--json"])?.well()?;
+        let said: serde_json::Value = serde_json::from_str(&said)?;
+        let line = said["virt-xml"].as_str().context("no line")?;
+        libvirtd.shell(&line.replacen("virt-xml", "virt-xml -c qemu:///system", 1))?;
+        let list = ctl(&["enable", name])?.well()?;
+        ensure!(list.contains("was enabled already"), "{line}\n{list}");
+    }
+    let said = ctl(&["snippet", "new", "--json"])?.well()?;
+    let said: serde_json::Value = serde_json::from_str(&said)?;
+    let option = |at: usize| said["virt-install"][at].as_str().context("no option");
+    let made = Command::new("virt-install")
+        .args(["--connect", "test:///default", "--name", "new", "--memory", "64"])
+        .args(["--disk", "none", "--osinfo", "detect=off,require=off", "--import"])
+        .args([option(0)?, option(1)?, "--dry-run", "--print-xml"])
+        .output()
+        .context("run virt-install: `scripts/setup test` installs it")?;
+    let xml = String::from_utf8_lossy(&made.stdout).into_owned();
+    let source = format!("path=\"{}\"", host.socket("new").display());
+    ensure!(xml.contains(&source) && xml.contains("<target port=\"1\"/>"), "{made:?}");
+    Ok(())
+}
