@@ -12,12 +12,14 @@ pub mod guest;
 pub mod host;
 pub mod install;
 pub mod libvirtd;
+pub mod machine;
 pub mod paths;
 pub mod process;
 
 pub use ctl::hostinfoctl;
 pub use daemon::Daemon;
 pub use fake::{FakeGuest, FakeQemu};
-pub use guest::{Domain, DomainGuest, Guest, Port, serial};
+pub use guest::{Domain, DomainGuest, Guest, Libvirt, Port, serial};
 pub use host::Host;
 pub use libvirtd::Libvirtd;
+pub use machine::Machine;

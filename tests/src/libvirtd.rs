@@ -3,13 +3,14 @@
 //! all its guests when this value is dropped.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
 use crate::deadline::{PATIENCE, wait_for, wait_until};
+use crate::guest::Libvirt;
 use crate::process::{Process, tied};
 
 const INSIDE: &str = include_str!("inside.sh");
@@ -142,6 +143,20 @@ impl Libvirtd {
 /// A text as XML has it, also in an attribute in single quotes.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&apos;")
+}
+
+impl Libvirt for Libvirtd {
+    fn inside(&self) -> &Path {
+        self.folder()
+    }
+
+    fn outside(&self) -> PathBuf {
+        self.folder().to_owned()
+    }
+
+    fn virsh(&self, args: &[&str]) -> Result<String> {
+        Self::virsh(self, args)
+    }
 }
 
 /// A path as an argument.

@@ -2,9 +2,11 @@
 //! as a read-only disk. See `docs/vhostmd.md`.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions, read_dir};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, read_dir};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -94,6 +96,8 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o644).custom_flags(no_link);
     let file = options.open(path)?;
+    // Umask, or a default ACL in its place, may have taken it from the others.
+    file.set_permissions(Permissions::from_mode(0o644))?;
     file.set_len(disk::SIZE as u64)?;
     Ok(file)
 }
@@ -186,7 +190,7 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     fn content(path: &Path) -> String {
         let bytes = std::fs::read(path).unwrap();

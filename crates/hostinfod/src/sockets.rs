@@ -30,7 +30,7 @@ pub(crate) enum Refused {
     NobodyListens,
     /// The file's mode or ACL.
     #[error(
-        "permission denied: give the user of hostinfod write access to the socket, such as by a default ACL of the directory: setfacl -d -m u:USER:rwx DIRECTORY"
+        "permission denied: let the user of hostinfod write to the socket: setfacl -m u:USER:rw SOCKET; or to all that come: setfacl -d -m u:USER:rwx DIRECTORY, and umask 002 for a QEMU without libvirt"
     )]
     Denied,
     /// Anything else.

@@ -1,8 +1,9 @@
 //! A real guest as a domain of a libvirtd.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -11,14 +12,28 @@ use super::machine::KERNEL;
 use super::saved::Cached;
 use super::{Output, Port, question};
 use crate::deadline::{PATIENCE, wait_for};
-use crate::libvirtd::{Libvirtd, escaped, path};
+use crate::libvirtd::{escaped, path};
+
+/// A libvirtd that domains can be given to.
+pub trait Libvirt {
+    /// A folder for their files, as it sees it.
+    fn inside(&self) -> &Path;
+
+    /// The same folder as this side sees it.
+    fn outside(&self) -> PathBuf;
+
+    /// What `virsh` prints.
+    ///
+    /// # Errors
+    /// It fails.
+    fn virsh(&self, args: &[&str]) -> Result<String>;
+}
 
 /// A domain of 128 MiB with one of two vCPUs, a disk `vda` and an interface, that is off.
 #[derive(Debug)]
 pub struct Domain {
     name: String,
     console: UnixListener,
-    _image: Cached,
 }
 
 /// The same, booted. It ends with its libvirtd.
@@ -33,9 +48,17 @@ pub struct DomainGuest {
 /// # Errors
 /// The path is no text.
 pub fn serial(socket: &Path) -> Result<String> {
+    serial_at(1, socket)
+}
+
+/// The same as any serial port but the first, which is 0.
+///
+/// # Errors
+/// The path is no text.
+pub fn serial_at(port: u32, socket: &Path) -> Result<String> {
     let socket = escaped(path(socket)?);
     Ok(format!(
-        "<serial type='unix'><source mode='bind' path='{socket}'/><target port='1'/></serial>"
+        "<serial type='unix'><source mode='bind' path='{socket}'/><target port='{port}'/></serial>"
     ))
 }
 
@@ -44,60 +67,66 @@ impl Domain {
     ///
     /// # Errors
     /// libvirt refuses it.
-    pub fn define(libvirtd: &Libvirtd, name: &str, devices: &str) -> Result<Self> {
+    pub fn define(libvirt: &impl Libvirt, name: &str, devices: &str) -> Result<Self> {
         let image = Cached::find()?;
-        let file = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let console = libvirtd.folder().join(format!("{file}.console"));
-        let disk = libvirtd.folder().join(format!("{file}.disk"));
-        fs::write(&disk, vec![1; 4 << 20])?;
-        let listener = UnixListener::bind(&console)?;
-        listener.set_nonblocking(true)?;
-        libvirtd.define_xml(&format!(
+        let stem = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let outside = libvirt.outside();
+        let file = |kind: &str| outside.join(format!("{stem}.{kind}"));
+        // libvirt gives a domain's files to QEMU's user, who is not to have the cache's.
+        fs::copy(&image.image.kernel, file("kernel"))?;
+        fs::copy(&image.image.initramfs, file("initramfs"))?;
+        fs::write(file("disk"), vec![1; 4 << 20])?;
+        let console = UnixListener::bind(file("console"))?;
+        fs::set_permissions(file("console"), fs::Permissions::from_mode(0o777))?;
+        console.set_nonblocking(true)?;
+        let inside = libvirt.inside().join(&stem);
+        let inside = inside.display();
+        let xml = format!(
             "<domain type='qemu'>
               <name>{}</name>
               <memory unit='MiB'>128</memory>
               <vcpu current='1'>2</vcpu>
               <os>
                 <type arch='x86_64' machine='q35'>hvm</type>
-                <kernel>{}</kernel>
-                <initrd>{}</initrd>
+                <kernel>{inside}.kernel</kernel>
+                <initrd>{inside}.initramfs</initrd>
                 <cmdline>{KERNEL}</cmdline>
               </os>
               <features><acpi/></features>
               <devices>
                 <disk type='file' device='disk'>
                   <driver name='qemu' type='raw'/>
-                  <source file='{}'/>
+                  <source file='{inside}.disk'/>
                   <target dev='vda' bus='virtio'/>
                   <iotune><total_bytes_sec>7000000</total_bytes_sec></iotune>
                 </disk>
                 <interface type='ethernet'><model type='virtio'/></interface>
                 <memballoon model='virtio'/>
-                <serial type='unix'><source mode='connect' path='{}'/><target port='0'/></serial>
+                <serial type='unix'>
+                  <source mode='connect' path='{inside}.console'/><target port='0'/>
+                </serial>
                 {devices}
               </devices>
             </domain>",
             escaped(name),
-            image.image.kernel.display(),
-            image.image.initramfs.display(),
-            disk.display(),
-            console.display(),
-        ))?;
-        Ok(Self { name: name.to_owned(), console: listener, _image: image })
+        );
+        fs::write(file("xml"), xml)?;
+        libvirt.virsh(&["define", &format!("{inside}.xml")])?;
+        Ok(Self { name: name.to_owned(), console })
     }
 
     /// Boots it.
     ///
     /// # Errors
     /// libvirt refuses it, or it does not boot.
-    pub fn boot(self, libvirtd: &Libvirtd) -> Result<DomainGuest> {
-        let console = self.start(libvirtd, &self.name)?;
+    pub fn boot(self, libvirt: &impl Libvirt) -> Result<DomainGuest> {
+        let console = self.start(libvirt, &self.name)?;
         Ok(DomainGuest { domain: self, console })
     }
 
     /// Starts it by that name, and waits until it has booted.
-    fn start(&self, libvirtd: &Libvirtd, name: &str) -> Result<Console> {
-        libvirtd.virsh(&["start", name])?;
+    fn start(&self, libvirt: &impl Libvirt, name: &str) -> Result<Console> {
+        libvirt.virsh(&["start", name])?;
         let mut console = self.connect()?;
         let booted = console.wait_for_boot(PATIENCE);
         booted.with_context(|| format!("the guest said:\n{}", console.said()))?;
@@ -118,8 +147,8 @@ impl DomainGuest {
     ///
     /// # Errors
     /// libvirt refuses it, or it does not boot.
-    pub fn boot(libvirtd: &Libvirtd, name: &str, socket: &Path) -> Result<Self> {
-        Domain::define(libvirtd, name, &serial(socket)?)?.boot(libvirtd)
+    pub fn boot(libvirt: &impl Libvirt, name: &str, socket: &Path) -> Result<Self> {
+        Domain::define(libvirt, name, &serial(socket)?)?.boot(libvirt)
     }
 
     /// Goes on with the same guest in another QEMU: it was restored.
@@ -135,8 +164,8 @@ impl DomainGuest {
     ///
     /// # Errors
     /// libvirt refuses it, or it does not boot.
-    pub fn boot_as(&mut self, libvirtd: &Libvirtd, name: &str) -> Result<()> {
-        self.console = self.domain.start(libvirtd, name)?;
+    pub fn boot_as(&mut self, libvirt: &impl Libvirt, name: &str) -> Result<()> {
+        self.console = self.domain.start(libvirt, name)?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use console::Output;
-pub use domain::{Domain, DomainGuest, serial};
+pub use domain::{Domain, DomainGuest, Libvirt, serial, serial_at};
 pub use machine::{Accel, Port};
 
 use crate::deadline::{PATIENCE, wait_for, wait_until};
