@@ -17,6 +17,7 @@ fn files(folder: &Path) -> Result<BTreeSet<String>> {
 
 const PROGRAMS: &str = "\
 /usr/bin/hostinfo
+/usr/bin/hostinfoctl
 /usr/libexec/hostinfo/hostinfo-libvirt
 /usr/sbin/hostinfod";
 
@@ -27,6 +28,7 @@ const OTHERS: &str = "\
 /usr/lib/sysusers.d/hostinfo.conf
 /usr/lib/tmpfiles.d/hostinfo.conf
 /usr/share/bash-completion/completions/hostinfo
+/usr/share/bash-completion/completions/hostinfoctl
 /usr/share/bash-completion/completions/hostinfod
 /usr/share/doc/hostinfo/CHANGELOG.md
 /usr/share/doc/hostinfo/LICENSE-APACHE
@@ -34,6 +36,7 @@ const OTHERS: &str = "\
 /usr/share/doc/hostinfo/README.md
 /usr/share/doc/hostinfo/SECURITY.md
 /usr/share/fish/vendor_completions.d/hostinfo.fish
+/usr/share/fish/vendor_completions.d/hostinfoctl.fish
 /usr/share/fish/vendor_completions.d/hostinfod.fish
 /usr/share/man/man1/hostinfo.1
 /usr/share/man/man5/hostinfo-custom.5
@@ -42,8 +45,10 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-protocol.7
 /usr/share/man/man7/hostinfo-statistics.7
 /usr/share/man/man7/hostinfo-vhostmd.7
+/usr/share/man/man8/hostinfoctl.8
 /usr/share/man/man8/hostinfod.8
 /usr/share/zsh/site-functions/_hostinfo
+/usr/share/zsh/site-functions/_hostinfoctl
 /usr/share/zsh/site-functions/_hostinfod";
 
 #[test]

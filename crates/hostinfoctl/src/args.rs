@@ -191,11 +191,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_here_again_is_what_the_daemon_has() {
-        assert_eq!((SOCKET_DIR, URI), (hostinfo_domains::SOCKET_DIR, hostinfo_domains::URI));
-    }
-
-    #[test]
     fn what_cannot_go_together_is_refused() {
         for line in [
             "enable",

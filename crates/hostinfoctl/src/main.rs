@@ -46,3 +46,13 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::Diff { file, guests } => diff::run(options, file, guests),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::args::{SOCKET_DIR, URI};
+
+    #[test]
+    fn what_the_command_line_has_written_again_is_what_the_daemon_has() {
+        assert_eq!((SOCKET_DIR, URI), (hostinfo_domains::SOCKET_DIR, hostinfo_domains::URI));
+    }
+}

@@ -57,9 +57,12 @@ pub(crate) fn body_of(rendered: &str) -> &str {
     rendered.strip_prefix(&preamble).unwrap_or(rendered)
 }
 
-/// groff_char(7): these would come out as accents and quotation marks, which no shell knows.
+/// groff_char(7): these would come out as accents and quotation marks, which no shell knows; and
+/// two backslashes are one only within a macro.
 fn portable(page: &str) -> String {
-    page.replace('^', r"\(ha").replace('~', r"\(ti").replace('`', r"\(ga")
+    [(r"\\", r"\(rs"), ("^", r"\(ha"), ("~", r"\(ti"), ("`", r"\(ga")]
+        .iter()
+        .fold(page.to_owned(), |page, (sign, name)| page.replace(sign, name))
 }
 
 /// The day that pages bear: that of `SOURCE_DATE_EPOCH`, so that who builds the same sources gets

@@ -5,8 +5,13 @@
 #[path = "../../../crates/hostinfo/src/args.rs"]
 mod hostinfo;
 #[allow(dead_code)]
+#[path = "../../../crates/hostinfoctl/src/args.rs"]
+mod hostinfoctl;
+#[allow(dead_code)]
 #[path = "../../../crates/hostinfod/src/args.rs"]
 mod hostinfod;
+
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use clap::{Command, CommandFactory as _};
@@ -26,12 +31,17 @@ pub(crate) struct Program {
 }
 
 /// Those of the host's side and the guest's.
-pub(crate) fn programs() -> [Program; 2] {
+pub(crate) fn programs() -> [Program; 3] {
     [
         Program {
-            command: hostinfod::Args::command().name("hostinfod"),
+            command: hostinfod::Args::command(),
             section: "8",
             more: include_str!("../more/hostinfod.md"),
+        },
+        Program {
+            command: hostinfoctl::Args::command().subcommand_value_name("command"),
+            section: "8",
+            more: include_str!("../more/hostinfoctl.md"),
         },
         Program {
             command: hostinfo::Args::command().name("hostinfo").subcommand_value_name("command"),
@@ -76,10 +86,26 @@ fn rendered(
     Ok(body_of(&String::from_utf8(text)?).replace("\n.br\n\n.br\n", "\n.sp\n"))
 }
 
-/// A part for each subcommand, with the options that it alone has.
+/// A part for each subcommand, with the options that it alone has, and behind them what several
+/// of them say below theirs.
 fn subcommands(command: &Command) -> Result<String> {
+    let mut notes = BTreeSet::new();
+    let mut all = parts(command, &mut notes)?;
+    let mut roff = Roff::new();
+    for note in notes {
+        roff.control("PP", []).text([roman(note)]);
+    }
+    all += &lines(&roff);
+    Ok(if all.is_empty() { all } else { format!(".SH COMMANDS\n{all}") })
+}
+
+fn parts(command: &Command, notes: &mut BTreeSet<String>) -> Result<String> {
     let mut all = String::new();
     for subcommand in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        if subcommand.has_subcommands() {
+            all += &parts(subcommand, notes)?;
+            continue;
+        }
         let own = subcommand.clone().mut_args(|arg| {
             let everywhere = arg.is_global_set() || arg.get_id() == "help";
             arg.hide(everywhere)
@@ -93,8 +119,9 @@ fn subcommands(command: &Command) -> Result<String> {
         all += &about.replacen(".SH DESCRIPTION", ".PP", 1);
         let options = rendered(&own, Man::render_options_section)?;
         all += options.trim_start_matches(".SH OPTIONS\n");
+        notes.extend(subcommand.get_after_help().map(ToString::to_string));
     }
-    Ok(if all.is_empty() { all } else { format!(".SH COMMANDS\n{all}") })
+    Ok(all)
 }
 
 /// What stands below the options in `--help`: lines that end in a colon head what is indented
@@ -131,7 +158,7 @@ mod tests {
 
     #[test]
     fn options_of_all_commands_are_told_once() {
-        let [_, hostinfo] = programs();
+        let [_, _, hostinfo] = programs();
         let body = page(hostinfo).unwrap().body;
         assert_eq!(body.matches(r"\fB\-\-timeout\fR \fI").count(), 1, "{body}");
     }
