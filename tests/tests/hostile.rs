@@ -9,9 +9,13 @@ use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::{Daemon, FakeGuest, Guest, Host, Port};
 
+/// The longest that a neighbour may wait. A turn answers one line, so a hundred others that all
+/// have one ready take a hundred answers of 0.3 ms; the rest is for two cores that are busy with
+/// other work: the longest of twelve runs beside builds and tests was 81 ms.
+const LONGEST: Duration = Duration::from_millis(500);
+
 /// Asks for a while, less often than the flow bound allows, and checks that the answers come
-/// as they do in peace: most within a blink, and none so late that a guest would notice, on two
-/// busy cores.
+/// as they do in peace: most within a blink, and none late.
 fn is_answered_as_in_peace(guest: &mut FakeGuest, time: Duration) -> Result<()> {
     let (start, mut waits) = (Instant::now(), Vec::new());
     while start.elapsed() < time {
@@ -23,7 +27,7 @@ fn is_answered_as_in_peace(guest: &mut FakeGuest, time: Duration) -> Result<()> 
     waits.sort();
     let (median, longest) = (waits.get(waits.len() / 2), waits.last());
     assert!(median < Some(&Duration::from_millis(50)), "the neighbour waits {median:?}");
-    assert!(longest < Some(&Duration::from_secs(2)), "the neighbour waited {longest:?}");
+    assert!(longest < Some(&LONGEST), "the neighbour waited {longest:?}");
     Ok(())
 }
 

@@ -43,10 +43,11 @@ fn a_domain_is_served_as_itself_and_sees_what_virsh_shows() -> Result<()> {
         let theirs = domstats(&libvirtd, "a", theirs)? * unit;
         ensure!(answer == [format!("200 {ours}={theirs}")], "{answer:?}, and virsh: {theirs}");
     }
-    let rest = guest.ask("vm.disk.vda.limit.bytes vm.migrating vm.blockjob guests.running")?;
+    let rest = guest.ask("vm.disk.vda.limit vm.migrating vm.blockjob guests.running")?;
     ensure!(
         rest == [
             "200-vm.disk.vda.limit.bytes=7000000",
+            "200-vm.disk.vda.limit.ops=900",
             "200-vm.migrating=0",
             "200-vm.blockjob=0",
             "200 guests.running=1"

@@ -20,8 +20,22 @@ pub fn markdown() -> String {
             stat.source.origin()
         );
     }
+    page.push_str(UNSEEN);
+    for (stat, why) in STATS.iter().filter_map(|stat| stat.source.unseen().map(|why| (stat, why))) {
+        let _ = writeln!(page, "| `{}` | {why} |", stat.name);
+    }
     page
 }
+
+const UNSEEN: &str = "
+## Not seen on a real host
+
+These were tried on files that were written after the kernel's documentation, and not on a host that
+has them. All others had a value on a real one, with real guests.
+
+| name | why |
+|---|---|
+";
 
 const HEAD: &str = "\
 # Statistics

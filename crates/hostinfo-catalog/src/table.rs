@@ -341,8 +341,8 @@ pub const STATS: &[Stat] = &[
         "1 while this guest is moved to another host"),
     row("vm.blockjob",                     Gauge,   None,    DEFAULT, libvirt(Libvirt::BlockJob),
         "1 while a disk of this guest is copied, merged or moved"),
-    row("vm.energy",                       Counter, Joules,  OPT_IN,  Source::NotYet,
-        "energy that this guest's CPU time cost"),
+    row("vm.energy",                       Counter, Joules,  OPT_IN,  Source::Energy,
+        "this guest's share of what the host's CPUs used, by CPU time, since it first asked for it"),
     // What it means, and what else the administrator tells.
     row("verdict.cpu",                     Info,    None,    DEFAULT, Source::Verdict(Resource::Cpu),
         "ok, contended, self-limited or unknown, and why: CPU of the last minute"),

@@ -7,6 +7,7 @@ use hostinfo_wire::Value;
 
 use crate::cached::Cached;
 use crate::diskstats::Disks;
+use crate::energy::Meter;
 use crate::loadavg::LoadAverages;
 use crate::meminfo::{Meminfo, Spare};
 use crate::missing::Missing;
@@ -19,8 +20,8 @@ use crate::topology::{Topology, count};
 use crate::vmstat::Vmstat;
 use crate::window::Window;
 use crate::{
-    Absent, Moment, Roots, Units, cpufreq, cpuinfo, diskstats, identity, ksm, loadavg, meminfo,
-    netdev, pressure, stat, throttle, vmstat,
+    Absent, Moment, Roots, Units, cpufreq, cpuinfo, diskstats, energy, identity, ksm, loadavg,
+    meminfo, netdev, pressure, stat, throttle, vmstat,
 };
 
 /// A host and the samples that were taken of it. The default is the host of this program.
@@ -49,6 +50,7 @@ pub struct Host {
     vmstat: Cached<Vmstat, Highest<8>>,
     disks: Cached<Disks, Tally<7>>,
     interfaces: Cached<Interfaces, Tally<8>>,
+    energy: Cached<u64, Meter>,
     window: Window<HostSample>,
     missing: Missing,
 }
@@ -219,6 +221,15 @@ impl Host {
             self.window.push(at, sample);
         }
         what.value(&self.window, |sample| sample, at)
+    }
+
+    /// What the host's packages used, in millionths of a joule, and for how long its CPUs were
+    /// busy, in nanoseconds.
+    pub(crate) fn energy(&mut self, at: Moment) -> Result<(u64, u64), Absent> {
+        let read = |meter: &mut _| energy::read(&self.roots, &mut self.buffer, meter);
+        let micros = *self.energy.at(at, read)?;
+        let units = self.units;
+        Ok((micros, self.stat(at)?.busy(units)?))
     }
 
     /// CPUs and disks together, whichever is asked for, so that all ratios of a reply speak of

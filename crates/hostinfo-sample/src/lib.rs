@@ -14,6 +14,7 @@ mod cpuinfo;
 mod cpulist;
 mod device;
 mod diskstats;
+mod energy;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod host;

@@ -103,6 +103,16 @@ impl Stat {
         self.procs_running.map(Value::Whole).ok_or(UNTOLD)
     }
 
+    /// Time in which CPUs did something for this host, its guests included, in nanoseconds.
+    pub(crate) fn busy(&self, units: Units) -> Result<u64, Absent> {
+        let [user, nice, system, _, _, irq, softirq, _, guest] = self.times;
+        let (Some(user), Some(system)) = (user, system) else { return Err(UNTOLD) };
+        let rest = [nice, irq, softirq, guest].into_iter().flatten();
+        let ticks = rest.fold(user.saturating_add(system), u64::saturating_add);
+        let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(units.ticks_per_second.max(1));
+        Ok(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
     /// How many CPUs are online, for a host that has no sysfs to tell it.
     pub(crate) fn cpus(&self) -> Option<u64> {
         (self.cpus > 0).then_some(self.cpus)

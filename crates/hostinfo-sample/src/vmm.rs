@@ -19,6 +19,7 @@ use hostinfo_catalog::source::{self, Resource};
 use hostinfo_wire::Value;
 
 use crate::cached::Cached;
+use crate::energy::{Portion, Use};
 use crate::pressure::{self, Pressure};
 use crate::shares::{HostSample, Share};
 use crate::tally::{Highest, Tally};
@@ -63,6 +64,7 @@ pub struct Vmm {
     memory_limit: Cached<u64>,
     placement: Cached<Placement>,
     window: Window<Sample>,
+    energy: Portion,
 }
 
 /// What the ratios of a reply are made of.
@@ -98,6 +100,7 @@ impl Vmm {
             memory_limit: Cached::default(),
             placement: Cached::default(),
             window: Window::default(),
+            energy: Portion::default(),
         }
     }
 
@@ -145,6 +148,18 @@ impl Vmm {
             Source::NumaLocal => Ok(Value::Whole(self.placement(at)?.local)),
             Source::NumaRemote => Ok(Value::Whole(self.placement(at)?.remote)),
         }
+    }
+
+    /// The guest's share of the energy that its host's CPUs used since this was first asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::value`], or the host does not measure energy.
+    pub fn energy(&mut self, host: &mut Host, at: Moment) -> Result<Value<'static>, Absent> {
+        self.require_vmm(at)?;
+        let run = self.threads(at)?.all_vcpus()?.run;
+        let (micros, busy) = host.energy(at)?;
+        Ok(micro(self.energy.add(Use { micros, busy, run })))
     }
 
     /// The numbers of the vCPUs that there are or were, in order: instances of `vm.cpu.N`. None

@@ -24,9 +24,6 @@ use crate::standing::Standing;
 
 pub(crate) use waiting::{Pending, When};
 
-/// Behind 503, for what the catalog names and nothing reads.
-const NOT_YET: &str = "not told by this version of hostinfod";
-
 /// Behind 503, where a reply has no ratio that speaks of a time.
 const NO_WINDOW: &str = "nothing in this reply speaks of a time";
 
@@ -138,7 +135,7 @@ impl<'a, 's> Sources<'a, 's> {
                 let value = self.custom(instance.unwrap_or_default()).at_once();
                 return value.map_err(unavailable);
             }
-            Source::NotYet => return Err(Refusal::Unavailable(NOT_YET.into())),
+            Source::Energy => self.energy(),
         };
         if value.is_ok() {
             self.extent.age = self.extent.age.max(SAMPLE_GRID);
@@ -168,7 +165,7 @@ impl<'a, 's> Sources<'a, 's> {
     pub(crate) fn why_empty(&mut self, scope: &Scope) -> Refusal {
         let first = permitted(scope, &self.guest.grant).next();
         let why = first.and_then(|stat| self.value(stat, scope.instance()).err());
-        why.unwrap_or(Refusal::Unavailable(NOT_YET.into()))
+        why.unwrap_or(Refusal::Unavailable(NONE.into()))
     }
 
     /// What the guest may see of a scope: each row, of each instance that there is.
@@ -220,10 +217,15 @@ impl<'a, 's> Sources<'a, 's> {
             Some(vmm) => vmm.value(what, vcpu, self.at),
             None => Err(Vmm::UNSEEN),
         };
-        if let Err(absent) = &value {
-            self.host.note(Source::Vmm(what), absent);
-        }
-        value
+        value.inspect_err(|absent| self.host.note(Source::Vmm(what), absent))
+    }
+
+    fn energy(&mut self) -> Result<Value<'static>, Absent> {
+        let value = match &mut self.observed.vmm {
+            Some(vmm) => vmm.energy(self.host, self.at),
+            None => Err(Vmm::UNSEEN),
+        };
+        value.inspect_err(|absent| self.host.note(Source::Energy, absent))
     }
 
     /// Judges the last minute. Who asks is watched from then on, for a while; only where there is

@@ -98,7 +98,9 @@ impl Domain {
                   <driver name='qemu' type='raw'/>
                   <source file='{inside}.disk'/>
                   <target dev='vda' bus='virtio'/>
-                  <iotune><total_bytes_sec>7000000</total_bytes_sec></iotune>
+                  <iotune>
+                    <total_bytes_sec>7000000</total_bytes_sec><total_iops_sec>900</total_iops_sec>
+                  </iotune>
                 </disk>
                 <interface type='ethernet'><model type='virtio'/></interface>
                 <memballoon model='virtio'/>

@@ -1,0 +1,146 @@
+//! `/sys/class/powercap/intel-rapl:*`: what the host's CPUs used, and a guest's share of it.
+//!
+//! RAPL tells of whole packages. What they used while somebody looked is shared out by CPU time: to
+//! a guest whose vCPUs had a tenth of the time in which the host's CPUs were busy, a tenth.
+
+use std::collections::BTreeMap;
+
+use crate::Absent;
+use crate::root::{Roots, numbered};
+use crate::text::only_number;
+
+const LACK: Absent = Absent::new(
+    "this host does not measure energy",
+    "needs RAPL, which Intel's CPUs have and AMD's since Zen, with the module intel_rapl_msr; \
+     energy_uj is for root alone since Linux 5.10; a host that is a guest itself has none",
+);
+
+/// Zones that are looked at: packages of the largest hosts, and as many of other kinds.
+const ZONES_MAX: usize = 128;
+
+/// The packages' counters, and what they counted together.
+#[derive(Default)]
+pub(crate) struct Meter {
+    last: BTreeMap<u32, u64>,
+    micros: u64,
+}
+
+/// What all packages used since they were first looked at, in millionths of a joule.
+///
+/// Of each zone `intel-rapl:0`, `name` is `package-0`, `energy_uj` a counter such as
+/// `261893412305`, and `max_energy_range_uj` the highest that it counts to, such as
+/// `262143328850`: at 200 W it begins anew after 22 minutes. What nobody looked at for longer
+/// is told too low.
+pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>, meter: &mut Meter) -> Result<u64, Absent> {
+    let zones = numbered(roots.sys.join("class/powercap"), "intel-rapl:", ZONES_MAX);
+    let mut lack = LACK;
+    let mut packages = 0;
+    for zone in zones.map_err(|e| e.or(LACK))? {
+        let mut file = |name: &str| {
+            let file = format!("class/powercap/intel-rapl:{}/{name}", zone.number);
+            roots.sys(file, buffer).map(<[u8]>::to_vec)
+        };
+        // psys is the whole machine: its packages are in it.
+        if !file("name").is_ok_and(|name| name.starts_with(b"package-")) {
+            continue;
+        }
+        match file("energy_uj") {
+            Ok(text) => {
+                let Some(now) = only_number(&text) else { continue };
+                let range = file("max_energy_range_uj").ok().and_then(|text| only_number(&text));
+                meter.count(zone.number, now, range.unwrap_or(0));
+                packages += 1;
+            }
+            Err(error) => lack = error.or(LACK),
+        }
+    }
+    if packages == 0 { Err(lack) } else { Ok(meter.micros) }
+}
+
+impl Meter {
+    fn count(&mut self, zone: u32, now: u64, range: u64) {
+        let last = self.last.insert(zone, now).unwrap_or(now);
+        let gain = now.checked_sub(last).unwrap_or_else(|| {
+            // Round its end, from there to zero.
+            range.saturating_sub(last).saturating_add(now)
+        });
+        self.micros = self.micros.saturating_add(gain);
+    }
+}
+
+/// Counters of the host and of a guest at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// Of the host's packages, in millionths of a joule.
+    pub(crate) micros: u64,
+    /// Of the host's CPUs, in nanoseconds.
+    pub(crate) busy: u64,
+    /// Of the guest's vCPUs, in nanoseconds.
+    pub(crate) run: u64,
+}
+
+/// A guest's share since it was first asked for.
+#[derive(Default)]
+pub(crate) struct Portion {
+    last: Option<Use>,
+    micros: u64,
+}
+
+impl Portion {
+    /// What it has come to, in millionths of a joule.
+    pub(crate) fn add(&mut self, now: Use) -> u64 {
+        let last = self.last.get_or_insert(now);
+        let gain = |now: u64, last: u64| u128::from(now.saturating_sub(last));
+        let (micros, busy) = (gain(now.micros, last.micros), gain(now.busy, last.busy));
+        // The two clocks differ by a tick.
+        let run = gain(now.run, last.run).min(busy);
+        if let Some(part) = micros.saturating_mul(run).checked_div(busy) {
+            self.micros = self.micros.saturating_add(u64::try_from(part).unwrap_or(u64::MAX));
+            *last = now;
+        }
+        self.micros
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_counter_that_went_round_its_end_goes_on() {
+        let mut meter = Meter::default();
+        for now in [90, 95, 5, 10] {
+            meter.count(0, now, 100);
+        }
+        meter.count(1, 50, 100);
+        assert_eq!(meter.micros, 20);
+    }
+
+    #[test]
+    fn a_guest_is_told_its_share_of_the_busy_time() {
+        let mut portion = Portion::default();
+        let mut told = |micros, busy, run| portion.add(Use { micros, busy, run });
+        assert_eq!(told(1_000, 1_000, 500), 0, "nothing is known of the time before");
+        assert_eq!(told(2_000, 1_100, 510), 100);
+        assert_eq!(told(2_500, 1_100, 510), 100, "nobody ran: it is shared out with what comes");
+        assert_eq!(told(3_000, 1_200, 560), 600);
+        assert_eq!(told(4_000, 1_210, 999), 1_600, "no more than all");
+    }
+
+    proptest! {
+        #[test]
+        fn a_share_never_falls_and_is_no_more_than_all(
+            steps in prop::collection::vec((0..u64::MAX / 64, 0..1_000_000u64, 0..1_000_000u64), 0..20),
+        ) {
+            let (mut portion, mut sum, mut before) = (Portion::default(), Use { micros: 0, busy: 0, run: 0 }, 0);
+            portion.add(sum);
+            for (micros, busy, run) in steps {
+                sum = Use { micros: sum.micros + micros, busy: sum.busy + busy, run: sum.run + run };
+                let told = portion.add(sum);
+                prop_assert!((before..=sum.micros).contains(&told));
+                before = told;
+            }
+        }
+    }
+}
