@@ -7,11 +7,24 @@ for directory in /run /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/
     mount -t tmpfs none $directory
 done
 mkdir -p /etc/libvirt/qemu /var/lib/libvirt/qemu
+# The cgroup that outside.sh has made, as if there were no other.
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    umount /sys/fs/cgroup
+    mount -t cgroup2 none /sys/fs/cgroup
+else
+    controllers=$(sed -n 's/^[0-9]*:\(\|.*,\)\(cpu\)\(\|,.*\):.*/\1\2\3/p' /proc/self/cgroup)
+    mkdir cgroups
+    mount -t tmpfs none cgroups
+    mkdir cgroups/cpu
+    mount -t cgroup -o "$controllers" none cgroups/cpu
+    umount -R /sys/fs/cgroup
+    mount --move cgroups /sys/fs/cgroup
+fi
 cat >/etc/libvirt/qemu.conf <<END
 user = "root"
 group = "root"
 security_driver = "none"
-cgroup_controllers = []
+cgroup_controllers = [ "cpu" ]
 stdio_handler = "file"
 END
 cat >/etc/libvirt/libvirtd.conf <<END

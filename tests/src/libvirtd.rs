@@ -1,4 +1,4 @@
-//! A libvirtd that nobody else sees: in mount and PID namespaces of its own, where the
+//! A libvirtd that nobody else sees: in mount, PID and cgroup namespaces of its own, where the
 //! directories that it would share with the machine's own are empty. It needs root, and ends with
 //! all its guests when this value is dropped.
 
@@ -13,7 +13,11 @@ use crate::deadline::{PATIENCE, wait_for, wait_until};
 use crate::guest::Libvirt;
 use crate::process::{Process, tied};
 
-const INSIDE: &str = include_str!("inside.sh");
+const SCRIPTS: [(&str, &str); 2] =
+    [("outside.sh", include_str!("outside.sh")), ("inside.sh", include_str!("inside.sh"))];
+
+/// Where cgroups of the tests' own are, in v1 and in v2.
+const CGROUPS: [&str; 2] = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup"];
 
 /// A running libvirtd, and the namespaces that it and its guests are in.
 #[derive(Debug)]
@@ -34,15 +38,16 @@ impl Libvirtd {
             bail!("a libvirtd of one's own needs root: sudo -E env PATH=\"$PATH\" make test");
         }
         let folder = tempfile::Builder::new().prefix("hostinfo-libvirt-").tempdir()?;
-        let script = folder.path().join("inside.sh");
-        fs::write(&script, INSIDE)?;
-        let mut command = tied("unshare");
-        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"]);
-        let namespace = Process::start(command.arg(script), folder.path().join("log"))?;
+        for (name, script) in SCRIPTS {
+            fs::write(folder.path().join(name), script)?;
+        }
+        let mut command = tied("sh");
+        command.arg(folder.path().join("outside.sh")).args(folder.path().file_name());
+        let namespace = Process::start(&mut command, folder.path().join("log"))?;
         let children = format!("/proc/{0}/task/{0}/children", namespace.pid());
         let inside = wait_for("the namespaces", PATIENCE, || {
             let children = fs::read_to_string(&children)?;
-            Ok(children.split_whitespace().next().map(str::to_owned))
+            Ok(children.split_whitespace().find(|child| is_first(child)).map(str::to_owned))
         })?;
         let libvirtd = Self { namespace, inside, folder };
         libvirtd.wait_until_it_answers()?;
@@ -64,8 +69,8 @@ impl Libvirtd {
     }
 
     /// A program in the namespaces, as arguments.
-    pub fn enter(&self) -> [&str; 4] {
-        ["nsenter", "--mount", "--target", &self.inside]
+    pub fn enter(&self) -> [&str; 5] {
+        ["nsenter", "--mount", "--cgroup", "--target", &self.inside]
     }
 
     /// What a line of shell prints in the namespaces.
@@ -82,6 +87,37 @@ impl Libvirtd {
     /// It fails.
     pub fn virsh(&self, args: &[&str]) -> Result<String> {
         self.run(&[&["virsh", "-c", "qemu:///system"], args].concat())
+    }
+
+    /// Ends libvirtd at once, its guests not, and takes its sockets away.
+    ///
+    /// # Errors
+    /// It was gone already.
+    pub fn crash(&self) -> Result<()> {
+        self.shell(
+            "kill -9 $(cat /run/libvirtd.pid); rm -f /run/libvirtd.pid /run/libvirt/*sock*",
+        )?;
+        Ok(())
+    }
+
+    /// Has libvirtd end as a service manager does, and waits for it.
+    ///
+    /// # Errors
+    /// It was gone already.
+    pub fn stop(&self) -> Result<()> {
+        self.shell(
+            "pid=$(cat /run/libvirtd.pid); kill $pid; while [ -e /proc/$pid ]; do sleep 0.1; done",
+        )?;
+        Ok(())
+    }
+
+    /// Starts libvirtd once more, as that program.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn begin(&self, program: &str) -> Result<()> {
+        self.shell(&format!("{program} -d"))?;
+        self.wait_until_it_answers()
     }
 
     fn run(&self, args: &[&str]) -> Result<String> {
@@ -138,6 +174,35 @@ impl Libvirtd {
             escaped(&socket.to_string_lossy())
         )
     }
+}
+
+impl Drop for Libvirtd {
+    fn drop(&mut self) {
+        let _ = self.namespace.kill();
+        let Some(name) = self.folder.path().file_name() else { return };
+        for cgroup in CGROUPS.map(|root| Path::new(root).join(name)) {
+            // Killed processes are in it for some moments more.
+            let _ = wait_until("the cgroup to be empty", PATIENCE, || Ok(remove(&cgroup)));
+        }
+    }
+}
+
+/// Whether a process is the first of a PID namespace: proc(5) has its numbers in `NSpid`, the
+/// innermost last.
+fn is_first(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
+}
+
+/// Removes a cgroup and all in it: files that the kernel made are not in the way. True where it is
+/// gone.
+fn remove(cgroup: &Path) -> bool {
+    for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path());
+        }
+    }
+    fs::remove_dir(cgroup).is_ok() || !cgroup.exists()
 }
 
 /// A text as XML has it, also in an attribute in single quotes.

@@ -1,11 +1,11 @@
-//! Guests of a real libvirtd: who they are, what it tells of them, and when it does not answer.
+//! Guests of a real libvirtd: what is told of them, beside what virsh shows, and until when it holds.
 
-use anyhow::{Context as _, Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::path;
-use hostinfo_tests::{DomainGuest, FakeGuest, Host, Libvirtd};
-
-const BLOCKED: &str = "403 this guest may not ask";
+use hostinfo_tests::{DomainGuest, Host, Libvirtd};
 
 /// What `virsh domstats` shows, for what it has a line of.
 fn domstats(libvirtd: &Libvirtd, domain: &str, name: &str) -> Result<u64> {
@@ -27,9 +27,9 @@ fn a_domain_is_served_as_itself_and_sees_what_virsh_shows() -> Result<()> {
     ensure!(vcpus == ["200-vm.vcpus=1", "200 vm.vcpus.max=2"], "{vcpus:?}");
     guest.ask_until("vm.memory.current", "200 ")?;
     // The figures of the next query are those that this one has had asked for.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    std::thread::sleep(Duration::from_millis(1100));
     guest.ask("vm.memory.current")?;
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(500));
     for (ours, theirs, unit) in [
         ("vm.memory.current", "balloon.current", 1024),
         ("vm.memory.maximum", "balloon.maximum", 1024),
@@ -62,67 +62,99 @@ fn a_domain_is_served_as_itself_and_sees_what_virsh_shows() -> Result<()> {
     ensure!(guest.ask("session")? == session, "{session:?} lasts");
 
     libvirtd.virsh(&["suspend", "a"])?;
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     libvirtd.virsh(&["resume", "a"])?;
     let paused = guest.ask("vm.paused.seconds")?;
     ensure!(paused[0].starts_with("200 vm.paused.seconds=0.3"), "{paused:?}");
     Ok(())
 }
 
+/// Seconds in a reply of one line.
+fn seconds(reply: &[String]) -> Result<f64> {
+    let value = reply.first().and_then(|line| line.strip_prefix("200 ")?.split_once('='));
+    Ok(value.with_context(|| format!("{reply:?}"))?.1.parse()?)
+}
+
 #[test]
-fn a_renamed_domain_and_two_with_one_path_are_not_served_and_the_log_says_why() -> Result<()> {
+fn a_vcpu_that_waits_for_a_busy_host_is_told_the_delay_that_virsh_shows() -> Result<()> {
+    /// How old a sample is at the most, and so what a delay can have risen by since.
+    const GRID: f64 = 0.1;
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
-    let daemon = host.start_daemon_beside(&libvirtd)?;
-    // As after virsh domrename: the path is that of the old name.
-    let mut renamed = DomainGuest::boot(&libvirtd, "new", &host.socket("old"))?;
-    for request in ["loadavg", "json *", "GET /metrics/XML"] {
-        renamed.ask_until(request, BLOCKED)?;
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
+    guest.ask_until("vm.cpu.0.delay", "200 ")?;
+    let idle = seconds(&guest.ask("vm.cpu.0.delay")?)?;
+    guest.run("(while :; do :; done) > /dev/null 2>&1 &")?;
+    let others = host.keep_busy()?;
+    let mut last = idle;
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_secs(1));
+        let nanos = || domstats(&libvirtd, "a", "vcpu.0.delay");
+        let before = nanos()? as f64 / 1e9;
+        let told = seconds(&guest.ask("vm.cpu.0.delay")?)?;
+        let after = nanos()? as f64 / 1e9;
+        ensure!(told >= before - GRID && told <= after, "{told} is not in {before}..{after}");
+        ensure!(told >= last, "{told} after {last}");
+        last = told;
     }
-    daemon.wait_for_log("it must end in \"qemu-new\"")?;
+    drop(others);
+    // One vCPU beside four loops for each CPU gets a fifth of its wishes.
+    ensure!(last > idle + 1.0, "it waited {} s of five", last - idle);
+    Ok(())
+}
 
-    libvirtd.define("a", path(&host.socket("a"))?)?;
+#[test]
+fn a_session_ends_where_a_guest_is_restored_or_goes_back_and_no_counter_falls_in_one() -> Result<()>
+{
+    const ASKED: &str = "session vm.cpu.seconds vm.cpu.delay vm.disk.vda.read.bytes \
+        vm.disk.vda.read.ops vm.net.0.tx.bytes vm.paused.seconds";
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
+    let saved = libvirtd.folder().join("saved");
+    let mut sessions: Vec<(String, Vec<f64>)> = Vec::new();
+    let mut look = |guest: &mut DomainGuest| -> Result<usize> {
+        guest.ask_until("vm.uuid", "200 ")?;
+        guest.ask_until("vm.disk.vda.read.bytes", "200 ")?;
+        let reply = guest.ask(ASKED)?;
+        let values: Vec<&str> =
+            reply.iter().filter_map(|line| line.split_once('=')).map(|(_, value)| value).collect();
+        let [session, counters @ ..] = &values[..] else { bail!("{reply:?}") };
+        let counters: Vec<f64> =
+            counters.iter().map(|value| value.parse()).collect::<Result<_, _>>()?;
+        ensure!(counters.len() == 6, "{reply:?}");
+        if let Some((last, before)) = sessions.last()
+            && last == session
+        {
+            let falls = counters.iter().zip(before).any(|(now, before)| now < before);
+            ensure!(!falls, "{before:?} and then {counters:?}");
+        } else {
+            ensure!(sessions.iter().all(|(before, _)| before != session), "it comes back");
+        }
+        sessions.push(((*session).to_owned(), counters));
+        sessions.dedup_by(|after, before| after.0 == before.0);
+        Ok(sessions.len())
+    };
+    ensure!(look(&mut guest)? == 1);
+    libvirtd.virsh(&["suspend", "a"])?;
+    libvirtd.virsh(&["resume", "a"])?;
+    libvirtd.virsh(&["snapshot-create-as", "a", "s"])?;
+    ensure!(look(&mut guest)? == 1, "a pause and a snapshot end nothing");
+
+    libvirtd.virsh(&["save", "a", path(&saved)?])?;
+    libvirtd.virsh(&["restore", path(&saved)?])?;
+    guest.go_on()?;
+    ensure!(look(&mut guest)? == 2, "it was restored");
+    ensure!(look(&mut guest)? == 2, "once");
+
+    libvirtd.virsh(&["snapshot-revert", "a", "s"])?;
+    guest.go_on()?;
+    ensure!(look(&mut guest)? == 3, "it went back");
+    ensure!(look(&mut guest)? == 3, "once");
+
+    libvirtd.virsh(&["managedsave", "a"])?;
     libvirtd.virsh(&["start", "a"])?;
-    let mut clone = DomainGuest::boot(&libvirtd, "clone", &host.socket("a"))?;
-    clone.ask_until("loadavg", BLOCKED)?;
-    daemon.wait_for_log("have the same hostinfo path")?;
-    Ok(())
-}
-
-#[test]
-fn while_libvirtd_is_gone_only_what_it_tells_is_not_told() -> Result<()> {
-    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
-    let daemon = host.start_daemon_beside(&libvirtd)?;
-    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
-    guest.ask_until("vm.uuid", "200 ")?;
-    let session = guest.ask("session")?;
-
-    libvirtd.shell("kill -9 $(cat /run/libvirtd.pid)")?;
-    let gone = "503 vm.uuid: libvirt does not answer on this host";
-    guest.ask_until("vm.uuid", gone)?;
-    let rest = guest.ask("vm.memory.current loadavg.1 vm.vcpus vm.cpu.seconds")?;
-    let codes: Vec<&str> = rest.iter().filter_map(|line| line.get(..3)).collect();
-    ensure!(codes == ["503", "200", "200", "200"], "{rest:?}");
-
-    libvirtd.shell("rm -f /run/libvirtd.pid; libvirtd -d")?;
-    guest.ask_until("vm.uuid", "200 ")?;
-    guest.ask_until("vm.memory.current", "200 ")?;
-    ensure!(guest.ask("session")? == session, "nothing has begun anew");
-    let log = daemon.log();
-    ensure!(log.matches("what only libvirt knows is not told").count() == 1, "{log}");
-    ensure!(log.matches("libvirt answers").count() == 2, "{log}");
-    Ok(())
-}
-
-#[test]
-fn where_a_domain_is_required_a_socket_that_none_names_is_refused() -> Result<()> {
-    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
-    host.write_config("[libvirt]\nrequired = true\n")?;
-    let daemon = host.start_daemon_beside(&libvirtd)?;
-    daemon.wait_for_log("libvirt answers")?;
-    let mut stranger = FakeGuest::join(&host.socket("stranger"))?;
-    ensure!(stranger.ask_one("loadavg")? == BLOCKED);
-    daemon.wait_for_log("no running domain of libvirt names this socket")?;
-    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
-    guest.ask_until("vm.uuid", "200 ")?;
+    guest.go_on()?;
+    ensure!(look(&mut guest)? == 4, "it was started from what was saved");
     Ok(())
 }

@@ -160,3 +160,18 @@ fn note(domain: virDomainPtr, change: Change) {
         INBOX.changed(Uuid::from_bytes(uuid), change);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_from_a_snapshot_is_told_apart_from_what_was_paused() {
+        let of = |event, detail| of_lifecycle(event, detail);
+        assert_eq!(of(sys::VIR_DOMAIN_EVENT_STARTED, 3), Change::Started);
+        assert_eq!(of(sys::VIR_DOMAIN_EVENT_RESUMED, 2), Change::Reverts);
+        assert_eq!(of(sys::VIR_DOMAIN_EVENT_SUSPENDED, 5), Change::Reverts);
+        assert_eq!(of(sys::VIR_DOMAIN_EVENT_SUSPENDED, 0), Change::Seen);
+        assert_eq!(of(sys::VIR_DOMAIN_EVENT_STOPPED, 6), Change::Seen);
+    }
+}

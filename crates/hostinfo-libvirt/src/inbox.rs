@@ -36,7 +36,7 @@ pub(crate) struct Changes {
 }
 
 /// One thing that can become of a domain.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     /// What can be seen by looking at it.
     Seen,

@@ -96,24 +96,14 @@ impl Survey {
             match self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))? {
                 Some(handle) => {
                     self.read(*uuid, &handle)?;
-                    self.count_reverts(*uuid, *changes);
+                    if goes_back(&mut self.starters, *uuid, *changes) {
+                        self.tell(&Message::Reverted(*uuid));
+                    }
                 }
                 None => self.forget(*uuid),
             }
         }
         Ok(())
-    }
-
-    /// Tells that a domain went back to a snapshot, unless it was started anew for it: that is
-    /// another run already.
-    fn count_reverts(&mut self, uuid: Uuid, Changes { started, reverts, .. }: Changes) {
-        let goes_on = reverts > 0 && (started || self.starters.remove(&uuid));
-        if started && !goes_on {
-            self.starters.insert(uuid);
-        }
-        if reverts > u32::from(goes_on) {
-            self.tell(&Message::Reverted(uuid));
-        }
     }
 
     /// Tells the figures of these live domains; of all where there are none.
@@ -235,6 +225,17 @@ impl Survey {
     }
 }
 
+/// Whether a domain went back to a snapshot in the run that it was in. One that was started for it
+/// is in another run already, and is told to go on in it once.
+fn goes_back(starters: &mut HashSet<Uuid>, uuid: Uuid, changes: Changes) -> bool {
+    let Changes { started, reverts, .. } = changes;
+    let is_expected = reverts > 0 && (started || starters.remove(&uuid));
+    if started && !is_expected {
+        starters.insert(uuid);
+    }
+    reverts > u32::from(is_expected)
+}
+
 /// virDomainState and its reason. Xen's domains are "blocked" or have no state while they wait
 /// for something.
 fn state(number: u64, reason: Option<u64>) -> State {
@@ -260,6 +261,21 @@ fn state(number: u64, reason: Option<u64>) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_that_was_started_from_a_snapshot_goes_on_once_and_any_other_goes_back() {
+        let (mut starters, uuid) = (HashSet::new(), Uuid::from_u128(1));
+        let mut goes_back = |started, reverts| {
+            goes_back(&mut starters, uuid, Changes { started, reverts, ..Changes::default() })
+        };
+        // libvirt before 8.0: in the same process.
+        assert!(goes_back(false, 1) && !goes_back(false, 0));
+        // Later ones: told together, or one after the other.
+        assert!(!goes_back(true, 1));
+        assert!(!goes_back(true, 0) && !goes_back(false, 0) && !goes_back(false, 1));
+        assert!(goes_back(false, 1), "once more, in this run");
+        assert!(goes_back(true, 2));
+    }
 
     #[test]
     fn a_domain_that_is_being_started_or_moved_is_not_paused() {

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::console::Console;
 use super::machine::KERNEL;
@@ -29,7 +30,7 @@ pub trait Libvirt {
     fn virsh(&self, args: &[&str]) -> Result<String>;
 }
 
-/// A domain of 128 MiB with one of two vCPUs, a disk `vda` and an interface, that is off.
+/// A domain of 128 MiB with one of two vCPUs, a disk `vda` of 64 MiB and an interface, that is off.
 #[derive(Debug)]
 pub struct Domain {
     name: String,
@@ -75,7 +76,12 @@ impl Domain {
         // libvirt gives a domain's files to QEMU's user, who is not to have the cache's.
         fs::copy(&image.image.kernel, file("kernel"))?;
         fs::copy(&image.image.initramfs, file("initramfs"))?;
-        fs::write(file("disk"), vec![1; 4 << 20])?;
+        let made = Command::new("qemu-img")
+            .args(["create", "-q", "-f", "qcow2"])
+            .args([file("disk").as_os_str(), "64M".as_ref()])
+            .status()
+            .context("there is no qemu-img: `scripts/setup test` installs it")?;
+        ensure!(made.success(), "qemu-img: {made}");
         let console = UnixListener::bind(file("console"))?;
         fs::set_permissions(file("console"), fs::Permissions::from_mode(0o777))?;
         console.set_nonblocking(true)?;
@@ -95,7 +101,7 @@ impl Domain {
               <features><acpi/></features>
               <devices>
                 <disk type='file' device='disk'>
-                  <driver name='qemu' type='raw'/>
+                  <driver name='qemu' type='qcow2'/>
                   <source file='{inside}.disk'/>
                   <target dev='vda' bus='virtio'/>
                   <iotune>
@@ -135,6 +141,12 @@ impl Domain {
         Ok(console)
     }
 
+    /// The same, after libvirt has given it another name.
+    pub fn renamed(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     /// Takes over the console of the QEMU that was started last.
     fn connect(&self) -> Result<Console> {
         let accepted = || Ok(self.console.accept().ok().map(|(stream, _)| stream));
@@ -151,6 +163,11 @@ impl DomainGuest {
     /// libvirt refuses it, or it does not boot.
     pub fn boot(libvirt: &impl Libvirt, name: &str, socket: &Path) -> Result<Self> {
         Domain::define(libvirt, name, &serial(socket)?)?.boot(libvirt)
+    }
+
+    /// The domain, once libvirt has ended its QEMU.
+    pub fn off(self) -> Domain {
+        self.domain
     }
 
     /// Goes on with the same guest in another QEMU: it was restored.
@@ -199,14 +216,15 @@ impl DomainGuest {
         Ok(output.stdout.lines().map(str::to_owned).collect())
     }
 
-    /// Asks again and again until the reply's first line begins so.
+    /// Asks again and again until the reply's first line begins so. None comes as long as nobody is
+    /// connected.
     ///
     /// # Errors
     /// It never does.
     pub fn ask_until(&mut self, request: &str, begins: &str) -> Result<Vec<String>> {
         let mut last = Vec::new();
         let reply = wait_for(begins, PATIENCE, || {
-            last = self.ask(request)?;
+            last = self.ask(request).unwrap_or_default();
             let is_it = last.first().is_some_and(|line| line.starts_with(begins));
             Ok(is_it.then(|| last.clone()))
         });
