@@ -19,6 +19,7 @@ fn a_renamed_domain_keeps_its_path_and_is_refused_until_that_is_corrected() -> R
     }
     daemon.wait_for_log("it must end in \"qemu-new\"")?;
     ensure!(daemon.log().matches("has the hostinfo path of another").count() == 1, "told once");
+    ensure!(!daemon.log().contains("access-granted"), "not for a moment: {}", daemon.log());
 
     libvirtd.virsh(&["destroy", "new"])?;
     let xml = libvirtd.virsh(&["dumpxml", "--inactive", "new"])?;
@@ -42,6 +43,7 @@ fn of_a_domain_and_its_clone_that_run_at_once_neither_is_served() -> Result<()> 
     daemon.wait_for_log("access-granted")?;
     libvirtd.virsh(&["start", "clone"])?;
     daemon.wait_for_log("the running domains \"a\", \"clone\" have the same hostinfo path")?;
+    ensure!(daemon.log().matches("access-granted").count() == 1, "{}", daemon.log());
 
     // As who copies XML by hand.
     let mut copy = DomainGuest::boot(&libvirtd, "copy", &host.socket("a"))?;

@@ -44,6 +44,7 @@ pub struct Helper {
     backoff: Backoff,
     wanted: Wanted,
     asks: u64,
+    as_of: Option<Instant>,
     board: Board,
     snapshot: Arc<Snapshot>,
 }
@@ -60,6 +61,7 @@ struct Running {
 #[derive(Debug)]
 struct Asked {
     number: u64,
+    since: Instant,
     until: Instant,
 }
 
@@ -80,6 +82,7 @@ impl Helper {
             backoff: Backoff::default(),
             wanted: Wanted::default(),
             asks: 0,
+            as_of: None,
             board: Board::default(),
             snapshot: Arc::new(Snapshot::down("libvirt was not asked yet")),
         })
@@ -95,6 +98,12 @@ impl Helper {
     /// What is known.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// When that was asked for: what has come or gone since need not be in it. `None` where nothing
+    /// was answered.
+    pub fn as_of(&self) -> Option<Instant> {
+        self.as_of
     }
 
     /// Somebody asks for what libvirt knows: the helper is started where it is not there, by the
@@ -190,7 +199,7 @@ impl Helper {
             other => other.map_err(|error| format!("{PROGRAM} cannot be started: {error}"))?,
         };
         let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
-        let asked = Some(Asked { number: 0, until: now + DEADLINE });
+        let asked = Some(Asked { number: 0, since: now, until: now + DEADLINE });
         self.process = Some(Running { process, since: now, is_known: false, asked });
         wait.map_err(|error| format!("{PROGRAM} cannot be waited for: {error}"))
     }
@@ -217,7 +226,8 @@ impl Helper {
                 Message::Hypervisor(hypervisor) => self.board.hypervisor(hypervisor),
                 Message::Down(why) => return Err(why),
                 Message::Done(number) => {
-                    running.asked.take_if(|asked| asked.number == number);
+                    let answered = running.asked.take_if(|asked| asked.number == number);
+                    self.as_of = answered.map(|asked| asked.since).or(self.as_of);
                     // Before its first whole answer it knows only a part.
                     if running.asked.as_ref().is_none_or(|asked| asked.number != 0) {
                         self.snapshot = Arc::new(self.board.snapshot());
@@ -240,7 +250,7 @@ impl Helper {
         self.asks = number;
         // One that does not take it is found out by the deadline.
         let _ = running.process.ask(&ask);
-        running.asked = Some(Asked { number, until: now + DEADLINE });
+        running.asked = Some(Asked { number, since: now, until: now + DEADLINE });
     }
 
     /// Ends it, and what it told with it.
@@ -249,6 +259,7 @@ impl Helper {
         self.leaving = self.process.take().map(|running| running.process.kill());
         self.backoff.failed(now.saturating_duration_since(since), now);
         self.wanted = Wanted::default();
+        self.as_of = None;
         self.board.clear(now);
         self.snapshot = Arc::new(Snapshot::down(why));
         self.await_libvirt();

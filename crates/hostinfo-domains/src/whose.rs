@@ -130,7 +130,9 @@ impl Whose {
 /// The worst first: of two domains at one path, nobody can tell which is at its other end.
 fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
     let [domain] = domains else {
-        return Err(Conflict::Shared(domains.iter().map(|domain| domain.name.clone()).collect()));
+        let mut names: Vec<String> = domains.iter().map(|domain| domain.name.clone()).collect();
+        names.sort();
+        return Err(Conflict::Shared(names));
     };
     // With one port or none, the name can also be that of what it has for vhostmd's clients.
     let sockets = match domain.clauses.as_slice() {

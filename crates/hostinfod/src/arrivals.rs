@@ -23,6 +23,7 @@ use crate::retry::Retry;
 use crate::server::{Alarm, Server, token};
 use crate::socket_dir::News;
 use crate::sockets::{self, Refused};
+use crate::standing::Standing;
 
 impl Server {
     /// Looks at what has happened in a directory.
@@ -84,7 +85,7 @@ impl Server {
             Some(number) => number,
             None => match self.guest(&name, now) {
                 Ok(guest) => {
-                    self.roster.add_port(Port::new(guest, To::Socket, dialect), Some(&name))
+                    self.roster.add_port(Port::new(guest, To::Socket, dialect, now), Some(&name))
                 }
                 Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
             },
@@ -93,13 +94,20 @@ impl Server {
             && port.connection.is_none()
         {
             port.retry = Retry::default();
+            port.since = now;
             self.knock(number, now);
         }
     }
 
-    /// Tries to connect a port. Before libvirt has said whose it is, it waits for that.
+    /// Tries to connect a port, once libvirt has said whose it is.
     pub(crate) fn knock(&mut self, number: usize, now: Instant) {
-        if let Some(until) = self.desk.libvirt().awaited(now) {
+        let Some(port) = self.roster.ports.get(number) else { return };
+        if port.connection.is_some() {
+            return;
+        }
+        if let To::Socket = port.to
+            && let Some(until) = self.desk.libvirt().awaited(number, port.since, now)
+        {
             return self.alarms.set(Alarm::Port(number), Some(until));
         }
         let Some(dialled) = self.dial(number) else { return };
@@ -154,7 +162,6 @@ impl Server {
         let peer = Peer::of(&fd, &self.paths.proc_root);
         let is_early = peer.is_some_and(|peer| peer.is_libvirt(&self.paths.proc_root));
         let peer = peer.filter(|_| !is_early);
-        self.desk.libvirt().look(now);
         let added = self
             .meet(number, peer, now)
             .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
@@ -171,7 +178,10 @@ impl Server {
         port.refusal = None;
         port.is_early = is_early;
         self.alarms.set(Alarm::Port(number), None);
-        guest.log_access(now);
+        // What is wrong with a domain was logged when it was found.
+        if !matches!(guest.standing, Standing::Refused(_)) {
+            guest.log_access(now);
+        }
         let guest = port.guest;
         self.log_left_out(guest, now);
     }
@@ -215,7 +225,8 @@ impl Server {
         let now = Instant::now();
         let guest = self.guest(&name, now)?;
         writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
-        let number = self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo), None);
+        let number =
+            self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo, now), None);
         self.connect(number, master, now);
         Ok(())
     }

@@ -41,7 +41,7 @@ impl Server {
         for (path, name) in channels {
             match self.guest(&name, now) {
                 Ok(guest) => {
-                    let port = Port::new(guest, To::Channel(path), Dialect::Vhostmd);
+                    let port = Port::new(guest, To::Channel(path), Dialect::Vhostmd, now);
                     let number = self.roster.add_port(port, None);
                     self.knock(number, now);
                 }

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use hostinfo_domains::{Helper, Snapshot, Uuid};
 
-use crate::dialect::Dialect;
 use crate::server::Server;
 use crate::settings;
 use crate::standing::Standing;
 
-/// How long sockets wait for libvirt's first answer, which says whose they are. It takes 0.1 s; a
-/// libvirt that is only now being started, or that hangs, is not waited for any longer.
-const FIRST_ANSWER: Duration = Duration::from_secs(2);
+/// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
+/// 0.1 s for the first time; a libvirt that is only now being started, or that hangs, is not waited
+/// for any longer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What libvirt knows, and how it is asked.
 pub(crate) struct Libvirt {
@@ -27,8 +27,10 @@ pub(crate) struct Libvirt {
     required: bool,
     /// What the log was told last: whether it answers.
     answers: Option<bool>,
-    /// Until when its first answer is waited for; `None` once there was one, or a failure.
-    first: Option<Instant>,
+    /// Whether its first answer is awaited; not any more once there was one, or a failure.
+    is_first: bool,
+    /// Ports that wait to hear whose they are.
+    waiting: Vec<usize>,
 }
 
 impl Libvirt {
@@ -55,7 +57,7 @@ impl Libvirt {
         });
         let is_own = settings.uri.ends_with("/system");
         let (helper, required) = (helper.transpose()?, settings.required);
-        Ok(Self { helper, is_own, required, answers: None, first: None })
+        Ok(Self { helper, is_own, required, answers: None, is_first: false, waiting: Vec::new() })
     }
 
     /// The helper's descriptor.
@@ -85,20 +87,25 @@ impl Libvirt {
         }
         if let Some(helper) = self.worth_asking() {
             helper.want(now);
-            self.first = Some(now + FIRST_ANSWER);
+            self.is_first = true;
         }
     }
 
-    /// Until when it is to be waited for before anybody is taken for who its socket says.
-    pub(crate) fn awaited(&self, now: Instant) -> Option<Instant> {
-        self.first.filter(|until| *until > now)
-    }
-
-    /// Has libvirt looked at for domains that have come or gone.
-    pub(crate) fn look(&mut self, now: Instant) {
-        if let Some(helper) = self.worth_asking() {
-            helper.look(now);
+    /// Until when a port waits that was there `since` then, for libvirt to say whose it is: what
+    /// is known may be older than the port. Nobody waits for a libvirt that does not answer.
+    pub(crate) fn awaited(&mut self, port: usize, since: Instant, now: Instant) -> Option<Instant> {
+        let is_up = self.known().is_some() || self.is_first;
+        let helper = self.worth_asking()?;
+        if helper.as_of().is_some_and(|as_of| as_of >= since) {
+            return None;
         }
+        helper.look(now);
+        let until = since + PATIENCE;
+        let waits = is_up && until > now;
+        if waits {
+            self.waiting.push(port);
+        }
+        waits.then_some(until)
     }
 
     /// Has a domain's figures asked for.
@@ -116,8 +123,8 @@ impl Libvirt {
     /// The helper, unless asking it would only have it started for nothing.
     fn worth_asking(&mut self) -> Option<&mut Helper> {
         let is_up = self.known().is_some();
-        let may_be_there = is_up || !self.is_own || hostinfo_domains::is_there();
-        self.helper.as_mut().filter(|_| may_be_there)
+        let may_be_there = || is_up || !self.is_own || hostinfo_domains::is_there();
+        self.helper.as_mut().filter(|_| may_be_there())
     }
 
     /// Logs an outage, and its end, once. One of a libvirt that is not there at all is none.
@@ -163,14 +170,15 @@ impl Server {
         // Where no domain has changed but in its figures, it is the same one.
         let is_same = std::ptr::eq(before.whose(), helper.snapshot().whose());
         libvirt.log();
-        let is_first = libvirt.first.take().is_some();
+        libvirt.is_first = false;
+        let waiting = std::mem::take(&mut libvirt.waiting);
         if !is_same {
             self.find_out_who_is_who(now);
             self.find_channels(now);
             self.plan_disks_since(&before, now);
         }
-        if is_first {
-            Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect));
+        for port in waiting {
+            self.knock(port, now);
         }
     }
 }
@@ -179,7 +187,14 @@ impl Server {
 impl Libvirt {
     /// A host that has none.
     pub(crate) fn none() -> Self {
-        Self { helper: None, is_own: true, required: false, answers: None, first: None }
+        Self {
+            helper: None,
+            is_own: true,
+            required: false,
+            answers: None,
+            is_first: false,
+            waiting: Vec::new(),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Port {
     /// It was connected to while libvirt, which makes the socket, had not handed it to QEMU yet:
     /// which process its guest is has to be seen.
     pub(crate) is_early: bool,
+    /// Since when whoever is at the other end may have been there: libvirt is asked whose it is.
+    pub(crate) since: Instant,
     /// Why it was refused, as far as the log has been told.
     pub(crate) refusal: Option<String>,
 }
@@ -41,14 +43,15 @@ pub(crate) enum To {
 
 impl Port {
     /// A port that nobody has tried yet.
-    pub(crate) fn new(guest: usize, to: To, dialect: Dialect) -> Self {
+    pub(crate) fn new(guest: usize, to: To, dialect: Dialect, since: Instant) -> Self {
         let (retry, connection, refusal) = (Retry::default(), None, None);
-        Self { guest, to, dialect, retry, connection, is_early: false, refusal }
+        Self { guest, to, dialect, retry, connection, is_early: false, since, refusal }
     }
 
     /// Drops the connection. When to try for another one.
     pub(crate) fn drop_connection(&mut self, now: Instant) -> Option<Instant> {
         let connection = self.connection.take()?;
+        self.since = now;
         let lasted = now.saturating_duration_since(connection.since);
         Some(self.retry.after_connection(lasted, now))
     }

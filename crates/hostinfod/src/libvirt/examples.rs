@@ -51,5 +51,6 @@ fn telling(told: Vec<Message>, required: bool) -> Libvirt {
         assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
         let _ = helper.on_ready(now);
     }
-    Libvirt { helper: Some(helper), is_own: false, required, answers: None, first: None }
+    let (is_first, waiting) = (false, Vec::new());
+    Libvirt { helper: Some(helper), is_own: false, required, answers: None, is_first, waiting }
 }
