@@ -23,7 +23,6 @@ use crate::retry::Retry;
 use crate::server::{Alarm, Server, token};
 use crate::socket_dir::News;
 use crate::sockets::{self, Refused};
-use crate::standing::Standing;
 
 impl Server {
     /// Looks at what has happened in a directory.
@@ -178,10 +177,7 @@ impl Server {
         port.refusal = None;
         port.is_early = is_early;
         self.alarms.set(Alarm::Port(number), None);
-        // What is wrong with a domain was logged when it was found.
-        if !matches!(guest.standing, Standing::Refused(_)) {
-            guest.log_access(now);
-        }
+        guest.log_access(now);
         let guest = port.guest;
         self.log_left_out(guest, now);
     }

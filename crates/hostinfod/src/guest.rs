@@ -143,6 +143,11 @@ impl Guest {
         self.peer.flatten().map(|peer| peer.pid)
     }
 
+    /// Whether it was ever connected to.
+    pub(crate) fn has_come(&self) -> bool {
+        self.peer.is_some()
+    }
+
     /// Puts it under another rule. Nothing that was made under the one before is given out.
     pub(crate) fn come_under(&mut self, grant: Arc<Grant>, now: Instant) {
         if self.grant == grant {

@@ -65,7 +65,9 @@ impl Guest {
         if matches!((before, &self.standing), (Standing::Domain(..), Standing::Domain(..))) {
             self.begin_anew();
         }
-        if self.refusal().as_deref() != refusal.as_deref() {
+        // Of who is still to come it is logged when that comes; with a disk nothing need come.
+        let is_here = self.has_come() || self.grant.vhostmd_disk();
+        if is_here && self.refusal().as_deref() != refusal.as_deref() {
             self.log_access(now);
         }
         // Nothing that was made before is given out.
