@@ -163,6 +163,13 @@ fn guest(machine: &Machine, name: &str) -> Result<FakeGuest> {
     qemu.accept()
 }
 
+/// Asks for a statistic of the administrator's, which has that value.
+fn expect(guest: &mut FakeGuest, name: &str, value: &str) -> Result<()> {
+    let told = guest.ask_one(&format!("custom.{name}"))?;
+    ensure!(told == format!("200 custom.{name}={value}"), "{told}");
+    Ok(())
+}
+
 /// A statistic that a line of shell prints, in the sandbox of the service.
 fn custom(name: &str, user: &str, line: &str) -> String {
     format!(
@@ -189,13 +196,39 @@ fn whoever_gets_hold_of_the_daemon_can_write_only_what_is_its_own() -> Result<()
     machine.shell("mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open")?;
     machine.shell("systemctl start hostinfo")?;
     let mut guest = guest(&machine, "qemu-fake")?;
-    for (name, left) in [
-        ("write", "/var/lib/hostinfo,/var/lib/hostinfod,/run/hostinfo,."),
-        ("read", "."),
-        ("call", "."),
-    ] {
-        let told = guest.ask_one(&format!("custom.{name}"))?;
-        ensure!(told == format!("200 custom.{name}={left}"), "{told}");
-    }
+    let own = "/var/lib/hostinfo,/var/lib/hostinfod,/run/hostinfo,.";
+    expect(&mut guest, "write", own)?;
+    expect(&mut guest, "read", ".")?;
+    expect(&mut guest, "call", ".")?;
+    Ok(())
+}
+
+#[test]
+fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_along() -> Result<()>
+{
+    let machine = Machine::boot()?;
+    machine.write(RULES, EVERYTHING)?;
+    let who = "echo $(id -un) $(grep CapEff /proc/self/status | cut -f 2)";
+    let others = custom("backup", "user = 'backup'", who)
+        + &custom("hangs", "user = 'backup'", "sleep 77").replace("20s", "1s");
+    machine.write("/etc/hostinfo/custom.d/mine.toml", &custom("mine", "", who))?;
+    machine.write("/etc/hostinfo/custom.d/others.toml", &others)?;
+    machine.shell("systemctl start hostinfo")?;
+    machine.wait_for_journal("hostinfod may not run a command as `backup`")?;
+    const NONE: &str = "0000000000000000";
+    let mut fake = guest(&machine, "qemu-a")?;
+    expect(&mut fake, "mine", &format!("hostinfo {NONE}"))?;
+
+    let page = include_str!("../../docs/custom.md");
+    let (_, drop_in) = page.split_once("```\n[Service]\n").context("no drop-in")?;
+    let (drop_in, _) = drop_in.split_once("```").context("no end of the drop-in")?;
+    machine.restart_with(&format!("[Service]\n{drop_in}"))?;
+    let mut fake = guest(&machine, "qemu-b")?;
+    expect(&mut fake, "mine", &format!("nobody {NONE}"))?;
+    expect(&mut fake, "backup", &format!("backup {NONE}"))?;
+    ensure!(fake.ask_one("custom.hangs")?.starts_with("503"));
+    wait_until("the end of the command that hangs", PATIENCE, || {
+        Ok(machine.shell("grep -sl ^sleep /proc/[0-9]*/comm || true")?.is_empty())
+    })?;
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 
+use rustix::thread::{CapabilitySet, capabilities};
+
 /// Who is meant where a definition names nobody.
 const NOBODY: &str = "nobody";
 
@@ -23,8 +25,8 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Those in the text of passwd(5). `may_change_user` says whether the daemon is root: only
-    /// then are commands run as somebody else unless a definition demands it.
+    /// Those in the text of passwd(5). `may_change_user` says whether the daemon may become
+    /// another user: else commands run as its own, and none as another.
     pub fn parse(passwd: &str, may_change_user: bool) -> Self {
         // nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
         let user = |line: &str| {
@@ -40,8 +42,21 @@ impl Accounts {
     /// Those of `/etc/passwd`; none where it cannot be read.
     pub(crate) fn of_host() -> Self {
         let passwd = fs::read("/etc/passwd").unwrap_or_default();
-        let is_root = rustix::process::geteuid().is_root();
-        Self::parse(&String::from_utf8_lossy(&passwd), is_root)
+        let needed = CapabilitySet::SETUID | CapabilitySet::SETGID;
+        let may_change_user = capabilities(None).is_ok_and(|own| own.effective.contains(needed));
+        Self::parse(&String::from_utf8_lossy(&passwd), may_change_user)
+    }
+
+    /// Whom a definition's command runs as, or why nobody; `None` for the daemon's own user.
+    pub(crate) fn find_for_command(&self, user: Option<&str>) -> Result<Option<Account>, String> {
+        if let (Some(user), false) = (user, self.may_change_user) {
+            return Err(format!(
+                "hostinfod may not run a command as `{}`: leave `user` out, or let the service \
+                 change users as hostinfo-custom(5) says",
+                user.escape_debug()
+            ));
+        }
+        self.find(user)
     }
 
     /// The user of a definition, or why there is none.
@@ -87,9 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_is_not_root_runs_commands_as_itself() {
-        assert_eq!(Accounts::parse("", false).find(None), Ok(None));
-        assert!(Accounts::parse(PASSWD, false).find(Some("root")).is_err());
+    fn a_daemon_that_may_not_change_users_runs_commands_as_itself_alone() {
+        let accounts = Accounts::parse(PASSWD, false);
+        assert_eq!(accounts.find_for_command(None), Ok(None));
+        assert!(accounts.find_for_command(Some("backup")).unwrap_err().contains("`backup`"));
+        // A file that the user may read needs nobody to become that user.
+        assert!(accounts.find(Some("backup")).is_ok() && accounts.find(Some("root")).is_err());
     }
 
     proptest! {

@@ -45,7 +45,7 @@ impl Child {
             .stderr(Stdio::piped())
             .process_group(0);
         if let Some(account) = account {
-            // The groups of root go with it: std drops them where it changes the user.
+            // The groups of root go with it: std drops them where root becomes another user.
             command.uid(account.uid).gid(account.gid);
         }
         let child = command.spawn()?;

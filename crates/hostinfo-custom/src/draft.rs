@@ -67,6 +67,10 @@ impl Draft {
         };
         let scope = self.scope.unwrap_or(Scope::Host);
         check_guest_words(&source, scope)?;
+        let account = match source {
+            Source::File(_) => accounts.find(self.user.as_deref())?,
+            Source::Command(_) => accounts.find_for_command(self.user.as_deref())?,
+        };
         Ok(Definition {
             name: name.to_owned(),
             about: Arc::new(About { kind, unit, help, metric: None }),
@@ -74,7 +78,7 @@ impl Draft {
             source,
             every: self.every.unwrap_or(EVERY_DEFAULT),
             timeout: self.timeout.unwrap_or(TIMEOUT_DEFAULT),
-            account: accounts.find(self.user.as_deref())?,
+            account,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Parser as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::clear_ambient_capability_set;
 
 use hostinfo_sample::Host;
 
@@ -57,6 +58,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let rules = RulesFile::open(&paths.rules)?;
     let directories = Directories::open(&paths.socket_dir, args.pty)?;
     raise_file_limit();
+    keep_capabilities();
     let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
     let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
@@ -87,6 +89,14 @@ fn identity(state: &Path) -> anyhow::Result<Identity> {
         tracing::warn!("{error}; until it can be kept, host.id is another with each start");
         Identity::in_memory(machine_id).context("random bytes")
     })
+}
+
+/// What its service lets the daemon do, such as become another user for a command, is not for the
+/// programs that it starts.
+fn keep_capabilities() {
+    if let Err(error) = clear_ambient_capability_set() {
+        tracing::warn!("commands would have the capabilities of hostinfod: {error}");
+    }
 }
 
 /// A guest takes one descriptor; the usual soft limit of 1,024 is there for select(2) only.
