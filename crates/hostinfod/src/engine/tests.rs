@@ -430,7 +430,8 @@ fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
 #[test]
 fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() {
     let definition = |number| {
-        format!("[custom.c{number}]\nkind = 'gauge'\nhelp = 'h'\ncommand = ['/bin/echo', '1']\n")
+        let command = "['/bin/sh', '-c', 'sleep 0.01; echo 1']";
+        format!("[custom.c{number}]\nkind = 'gauge'\nhelp = 'h'\ncommand = {command}\n")
     };
     let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n");
     scene.engine.given = given(&(0..40).map(definition).collect::<String>());
