@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use hostinfo_control::Client;
 use tempfile::TempDir;
 
 use crate::daemon::Daemon;
@@ -90,6 +91,14 @@ impl Host {
     /// The administrator's socket.
     pub fn control(&self) -> PathBuf {
         self.path().join("control")
+    }
+
+    /// Asks the daemon as its administrator.
+    ///
+    /// # Errors
+    /// It does not let us in.
+    pub fn client(&self) -> Result<Client> {
+        Ok(Client::connect(&self.control(), hostinfo_control::limits::DEADLINE)?)
     }
 
     /// Writes the rules in place, as `>` does in a shell.

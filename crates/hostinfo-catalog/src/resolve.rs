@@ -45,7 +45,7 @@ impl Scope {
     pub const ALL: Self = Self { rows: 0..LEN, instances: Instances::All };
 
     /// One statistic, of all instances where the row has them.
-    fn of(StatId(row): StatId) -> Self {
+    pub fn of(StatId(row): StatId) -> Self {
         Self { rows: row..row + 1, instances: Instances::All }
     }
 

@@ -42,7 +42,7 @@ pub struct Guest {
 }
 
 /// Whether a guest can ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GuestState {
     /// It can.
@@ -55,7 +55,7 @@ pub enum GuestState {
     Refused,
     /// Its rule says `enabled = 0`.
     Disabled,
-    /// It has no socket any more.
+    /// It has no socket, but had one, or has a metrics disk.
     Absent,
 }
 
@@ -82,8 +82,8 @@ pub enum PortKind {
     Pty,
 }
 
-/// Whether a port leads to its guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a port leads to its guest; the better one is less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PortState {
     /// It does.

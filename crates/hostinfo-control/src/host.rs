@@ -70,6 +70,17 @@ pub enum LibvirtState {
     Down,
 }
 
+impl LibvirtState {
+    /// Whether it answers; `None` where it is not asked.
+    pub fn is_up(self) -> Option<bool> {
+        match self {
+            Self::Off | Self::Missing => None,
+            Self::Up => Some(true),
+            Self::Down => Some(false),
+        }
+    }
+}
+
 /// What this host does not tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {

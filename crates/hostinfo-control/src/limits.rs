@@ -12,16 +12,40 @@ pub const PAGE: usize = 256;
 /// The longest rules file whose text is kept and told: 6,500 rules of 160 bytes.
 pub const RULES_TEXT_MAX: usize = 1024 * 1024;
 
+/// As much as is told of what is wrong with a rules file: 160 problems of 100 bytes.
+pub const PROBLEM_MAX: usize = 16 * 1024;
+
 /// As much as is told of the last line that a guest sent.
 pub const LAST_MAX: usize = 128;
 
 /// As much as is told of a reply to those who watch.
 pub const WATCHED_REPLY_MAX: usize = 1024;
 
-/// The longest reply that a client takes: the text of the longest rules file, with room for
+/// The longest reply: the text of the longest rules file, with room for
 /// what JSON escapes.
-pub const REPLY_MAX: usize = 8 * 1024 * 1024;
+pub const REPLY_MAX: usize = 4 * 1024 * 1024;
 
 /// How long a client waits for an answer: a preview may wait for a command of the
 /// administrator's, which has at most 10 s.
 pub const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Clients at once. At the very worst each is owed a reply of [`REPLY_MAX`]: 128 MiB, by people
+/// whom the administrator has let in.
+pub const CLIENTS_MAX: usize = 32;
+
+/// Clients at once of one user other than root, so that root always finds room.
+pub const CLIENTS_PER_USER: usize = 8;
+
+/// Clients at once that watch: each query makes an event of some 3 us for each of them.
+pub const WATCHERS_MAX: usize = 8;
+
+/// Bytes of events that wait for one client, beside what the kernel holds (some 200 KiB): one
+/// second of 1,000 queries.
+pub const WATCH_QUEUE_MAX: usize = 256 * 1024;
+
+/// How long an answer may remain unread before the client is dropped. One that watches may stop
+/// for as long as it likes: it costs no more than [`WATCH_QUEUE_MAX`].
+pub const READ_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Bytes read from a client at a time.
+pub const CHUNK: usize = 4096;

@@ -30,6 +30,7 @@ pub struct Custom {
     pool: Pool,
     /// What [`Custom::turn`] has not told yet, and when the newest of it came.
     news: Option<(Instant, News)>,
+    failures: u64,
 }
 
 /// A name, and what was had under it for each guest.
@@ -96,6 +97,7 @@ impl Custom {
             statistics: BTreeMap::new(),
             pool: Pool::new(true)?,
             news: None,
+            failures: 0,
         };
         let problems = custom.reload();
         Ok((custom, problems))
@@ -190,6 +192,11 @@ impl Custom {
         })
     }
 
+    /// How many runs and readings gave no value.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
     fn kept(&self, name: &str, guest: &str) -> Option<&Kept> {
         self.statistics.get(name)?.kept.get(guest)
     }
@@ -203,7 +210,8 @@ impl Custom {
             Source::File(path) => {
                 let steps: Vec<&str> = path.split('/').map(|step| fill(step, guest)).collect();
                 let bytes = file::read(&steps.join("/"), definition.account);
-                kept.put(Of { name, guest, kind: definition.about.kind }, bytes, now);
+                let of = Of { name, guest, kind: definition.about.kind };
+                self.failures += u64::from(kept.put(of, bytes, now));
             }
             Source::Command(_) if kept.is_pending => {}
             Source::Command(_) => {
@@ -225,11 +233,8 @@ impl Custom {
                 && let Some(definition) = &statistic.definition
                 && let Some(kept) = statistic.kept.get_mut(&guest)
             {
-                kept.put(
-                    Of { name: &name, guest: &guest, kind: definition.about.kind },
-                    bytes,
-                    now,
-                );
+                let of = Of { name: &name, guest: &guest, kind: definition.about.kind };
+                self.failures += u64::from(kept.put(of, bytes, now));
             }
         }
     }

@@ -56,11 +56,17 @@ impl Kept {
         self.is_pending = false;
     }
 
-    /// Takes what was read or printed.
-    pub(crate) fn put(&mut self, of: Of<'_>, bytes: Result<Vec<u8>, Failure>, now: Instant) {
+    /// Takes what was read or printed. True where it was no value.
+    pub(crate) fn put(
+        &mut self,
+        of: Of<'_>,
+        bytes: Result<Vec<u8>, Failure>,
+        now: Instant,
+    ) -> bool {
         self.is_pending = false;
         let outcome = bytes.and_then(|bytes| output::read(of.kind, &bytes));
         self.log(of, outcome.as_ref().err(), now);
+        let failed = outcome.is_err();
         let outcome = match outcome {
             Ok(Output::Text(text)) => Some(Ok(Value::text(text))),
             Ok(Output::Number(number)) if of.kind == Kind::Counter => {
@@ -70,6 +76,7 @@ impl Kept {
             Err(failure) => Some(Err(failure.to_absent())),
         };
         self.outcome = outcome.map(|outcome| (now, outcome));
+        failed
     }
 
     /// Each change of state once; one that comes too soon after the last is told when it still

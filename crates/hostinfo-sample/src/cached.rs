@@ -6,6 +6,7 @@ use crate::{Absent, Moment};
 /// is a sample too: a thousand who ask for it in a slot cost one try.
 ///
 /// `K` is what the source keeps from one sample to the next: see `tally.rs`.
+#[derive(Clone)]
 pub(crate) struct Cached<T, K = ()> {
     sample: Option<(u64, Result<T, Absent>)>,
     kept: K,

@@ -80,7 +80,7 @@ pub(crate) struct Use {
 }
 
 /// A guest's share since it was first asked for.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Portion {
     last: Option<Use>,
     micros: u64,

@@ -104,6 +104,11 @@ impl Host {
         self.missing.iter()
     }
 
+    /// How often something that an administrator could mend was found missing.
+    pub fn failures(&self) -> u64 {
+        self.missing.met()
+    }
+
     fn look(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
         use source::Host as Source;
         let (roots, buffer, units) = (&self.roots, &mut self.buffer, self.units);

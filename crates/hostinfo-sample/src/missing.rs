@@ -14,12 +14,15 @@ pub(crate) struct Missing {
     known: Vec<(&'static str, Absent)>,
     /// The one that was noted last: rows that stand together often lack the same.
     last: usize,
+    /// How often one was met.
+    met: u64,
 }
 
 impl Missing {
     /// Remembers and logs what is new and has a remedy.
     pub(crate) fn note(&mut self, what: Source, absent: &Absent) {
         let Some(remedy) = &absent.remedy else { return };
+        self.met += 1;
         let is_it = |(_, known): &(_, Absent)| known == absent;
         if self.known.get(self.last).is_some_and(is_it) {
             return;
@@ -40,5 +43,10 @@ impl Missing {
     /// In the order in which they were found.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
         self.known.iter().map(|(file, absent)| (*file, absent))
+    }
+
+    /// How often one was met.
+    pub(crate) fn met(&self) -> u64 {
+        self.met
     }
 }

@@ -18,14 +18,14 @@ const LACK: Absent = Absent::new(
 const UNTOLD: Absent = Absent::untold("a line or a figure of the pressure file is not there");
 
 /// One of the files: its two lines.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Pressure {
     some: Line,
     full: Line,
 }
 
 /// Averages are millionths of a ratio, the total is in microseconds.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Line {
     avg10: Option<u64>,
     avg60: Option<u64>,

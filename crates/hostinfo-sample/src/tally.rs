@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 
 /// The highest values of figures that only ever grow.
+#[derive(Clone)]
 pub(crate) struct Highest<const N: usize>([u64; N]);
 
 impl<const N: usize> Default for Highest<N> {
@@ -43,12 +44,14 @@ pub(crate) enum Newcomers {
 }
 
 /// Sums over devices that come, go and restart, of `N` figures each.
+#[derive(Clone)]
 pub(crate) struct Tally<const N: usize> {
     devices: HashMap<Vec<u8>, Device<N>>,
     sums: [u64; N],
     round: u64,
 }
 
+#[derive(Clone)]
 struct Device<const N: usize> {
     counts: bool,
     last: [u64; N],

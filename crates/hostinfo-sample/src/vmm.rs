@@ -51,6 +51,7 @@ const NO_VMM: Absent = Absent::new(
 /// guest's from [`Self::value`], the host's from [`Self::host_ratio`], the window from
 /// [`Self::window`]. A reply with ratios of the host alone may have all of them from the
 /// [`Host`], as long as it takes the window from there too.
+#[derive(Clone)]
 pub struct Vmm {
     process: Process,
     status: Cached<Status, Highest<1>>,
@@ -68,6 +69,7 @@ pub struct Vmm {
 }
 
 /// What the ratios of a reply are made of.
+#[derive(Clone)]
 struct Sample {
     host: HostSample,
     vcpus: Result<Times, Absent>,

@@ -17,6 +17,7 @@ const AGE_MIN: u64 = (WINDOW_MIN.as_millis() / SAMPLE_GRID.as_millis()) as u64;
 
 /// The samples that a later one may be compared with: at most one for each slot of the last
 /// second, this one's included, and one that is older.
+#[derive(Clone)]
 pub(crate) struct Window<T>(VecDeque<(Moment, T)>);
 
 impl<T> Default for Window<T> {

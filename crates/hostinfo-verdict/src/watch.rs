@@ -24,7 +24,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 const LINGER_MIN: Duration = Duration::from_secs(5 * 60);
 
 /// A guest that asked for a verdict.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Watch {
     begun: Instant,
     ends: Instant,

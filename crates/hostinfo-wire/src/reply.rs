@@ -130,6 +130,7 @@ pub struct Reply {
     granted: bool,
     /// Results that are 403.
     denied: u32,
+    last: Option<Code>,
 }
 
 impl Reply {
@@ -145,6 +146,7 @@ impl Reply {
         self.makes_sense = false;
         self.granted = false;
         self.denied = 0;
+        self.last = None;
     }
 
     /// Adds one line. `text` has no control characters: names, values and reasons are made so
@@ -152,6 +154,7 @@ impl Reply {
     pub fn line(&mut self, code: Code, text: impl fmt::Display) {
         self.count(code);
         self.granted |= code == Code::Done;
+        self.last = Some(code);
         self.last_line = self.bytes.len();
         self.bytes.extend_from_slice(code.digits().as_bytes());
         // Writing to a vector does not fail.
@@ -195,6 +198,12 @@ impl Reply {
     /// How many results are 403, as far as [`Reply::end`] left them in.
     pub fn denied(&self) -> u32 {
         self.denied
+    }
+
+    /// What became of the request as a whole: 200 where it got anything, else the code of the last
+    /// line. `None`: nothing was added.
+    pub fn result(&self) -> Option<Code> {
+        if self.granted { Some(Code::Done) } else { self.last }
     }
 
     /// The reply's bytes, its last line marked as such and its length bounded: what is over
@@ -296,6 +305,21 @@ mod tests {
         assert!(reply.is_nonsense());
         reply.refuse("b", &Refusal::NotPermitted);
         assert!(!reply.is_nonsense());
+    }
+
+    #[test]
+    fn a_reply_as_a_whole_is_200_where_anything_is_and_else_as_its_last_line() {
+        let mut reply = Reply::new();
+        assert_eq!(reply.result(), None);
+        reply.refuse("a", &Refusal::NotPermitted);
+        reply.refuse("b", &Refusal::NoSuchStatistic);
+        assert_eq!(reply.result(), Some(Code::NoSuchStatistic));
+        reply.line(Code::Done, "c=1");
+        reply.refuse("d", &Refusal::NotPermitted);
+        assert_eq!(reply.result(), Some(Code::Done));
+        reply.clear();
+        reply.raw(b"<metrics/>");
+        assert_eq!(reply.result(), Some(Code::Done));
     }
 
     #[test]

@@ -120,7 +120,11 @@ impl AsFd for Connection {
     }
 }
 
-fn write_some<'b>(fd: BorrowedFd<'_>, mut bytes: &'b [u8]) -> Result<&'b [u8], Closed> {
+/// Writes as much as there is room for, and hands back the rest.
+///
+/// # Errors
+/// [`Closed`].
+pub(crate) fn write_some<'b>(fd: BorrowedFd<'_>, mut bytes: &'b [u8]) -> Result<&'b [u8], Closed> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),

@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use hostinfo_control::Event;
 use hostinfo_wire::limits::{NONSENSE_COST, READ_CHUNK, WRITE_DEADLINE};
 use hostinfo_wire::{Frame, Reply};
 
 use crate::connection::{Closed, Connection};
+use crate::control::watchers;
 use crate::dialect::Dialect;
 use crate::engine::Engine;
 use crate::given::Given;
@@ -13,6 +15,7 @@ use crate::guest::Guest;
 use crate::libvirt::Libvirt;
 use crate::settings::Flow;
 use crate::sources::{Pending, When};
+use crate::tally::Tally;
 
 /// What all guests share: nothing in it is one guest's beyond its turn.
 pub(crate) struct Desk {
@@ -20,6 +23,12 @@ pub(crate) struct Desk {
     flow: Flow,
     reply: Reply,
     buffer: Box<[u8]>,
+    /// What became of all lines.
+    pub(crate) tally: Tally,
+    /// Somebody watches what guests ask.
+    pub(crate) is_watched: bool,
+    /// The line that was answered last, for who watches.
+    seen: Option<Event>,
 }
 
 /// When a guest has its next turn.
@@ -37,12 +46,30 @@ pub(crate) enum Next {
 impl Desk {
     /// Bounds guests by `flow`.
     pub(crate) fn new(engine: Engine, flow: Flow) -> Self {
-        Self { engine, flow, reply: Reply::new(), buffer: vec![0; READ_CHUNK].into() }
+        Self {
+            engine,
+            flow,
+            reply: Reply::new(),
+            buffer: vec![0; READ_CHUNK].into(),
+            tally: Tally::default(),
+            is_watched: false,
+            seen: None,
+        }
     }
 
     /// Takes over other bounds.
     pub(crate) fn set_flow(&mut self, flow: Flow) {
         self.flow = flow;
+    }
+
+    /// What answers.
+    pub(crate) fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// What was answered in the last turn, where somebody watches.
+    pub(crate) fn take_seen(&mut self) -> Option<Event> {
+        self.seen.take()
     }
 
     /// What libvirt knows.
@@ -95,6 +122,7 @@ impl Desk {
         let mut buffer = std::mem::take(&mut self.buffer);
         let result = connection.read(&mut buffer).and_then(|input| {
             guest.bytes.take(u32::try_from(input.len()).unwrap_or(CHUNK), bytes, now);
+            self.tally.received += input.len() as u64;
             self.answer(dialect, input, connection, guest, now)
         });
         self.buffer = buffer;
@@ -125,11 +153,24 @@ impl Desk {
                 connection.hold(&held);
                 return Ok(Next::At(connection.pending.insert(pending).until));
             }
-            if self.reply.is_empty() {
+            let length = self.reply.end().len();
+            let Some(code) = self.reply.result() else {
                 guest.bytes.take(NONSENSE_COST, self.flow.bytes(), now);
+                guest.record.counts.dropped += 1;
+                self.tally.counts.dropped += 1;
                 continue;
-            }
+            };
             guest.lines.take(1, lines, now);
+            let line = match frame {
+                Frame::Line(line) => line,
+                Frame::TooLong => &[],
+            };
+            let took = now.elapsed();
+            guest.record.reply(line, code, now);
+            self.tally.reply(code, length, took);
+            if self.is_watched {
+                self.seen = Some(watchers::event(guest, line, code, self.reply.end(), took));
+            }
             if let (Frame::Line(asked), denied @ 1..) = (&frame, self.reply.denied()) {
                 guest.log_denied(asked, denied, now);
             }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hostinfo_catalog::Scope;
+use hostinfo_catalog::{Scope, StatId};
 use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::{EMPTY, INVALID_REQUEST};
 use hostinfo_sample::{Host, Moment};
@@ -165,6 +165,34 @@ impl Engine {
         self.with_sources(guest, when, |sources| {
             vhostmd::document(&grant, sources, os_name.as_deref())
         })
+    }
+
+    /// What a guest would get for a line, to the byte, if its interval let it ask now. Nothing is
+    /// counted against it.
+    ///
+    /// # Errors
+    /// Where some of it is on its way.
+    pub(crate) fn preview(
+        &mut self,
+        guest: &Guest,
+        frame: &Frame<'_>,
+        when: When,
+    ) -> Result<Reply, Pending> {
+        let mut reply = Reply::new();
+        let (mut double, mut nonsense) = (guest.double(), 0);
+        self.answer(Dialect::Hostinfo, frame, &mut double, &mut nonsense, when, &mut reply)?;
+        Ok(reply)
+    }
+
+    /// The instances of a row that there are for a guest now.
+    pub(crate) fn instances(&mut self, guest: &Guest, stat: StatId, now: Instant) -> Vec<String> {
+        let mut double = guest.double();
+        self.with_sources(&mut double, now.into(), |mut sources| sources.instances(stat))
+    }
+
+    /// The host's own sources.
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
     }
 
     /// Takes the sample of a guest that its watch is due for.

@@ -91,6 +91,7 @@ impl Server {
 
     /// Costs a look at each guest and port, whatever they ask.
     fn wake(&mut self, now: Instant, is_meant: impl Fn(&Pending, &str) -> bool) {
+        self.wake_previews(now);
         let guests = &self.roster.guests;
         let is_meant = |pending: Option<&Pending>, guest: &Guest| {
             pending.is_some_and(|pending| is_meant(pending, guest.name.whole()))

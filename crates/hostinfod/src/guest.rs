@@ -14,6 +14,7 @@ use crate::history::History;
 use crate::peer::Peer;
 use crate::sources::Pending;
 use crate::standing::Standing;
+use crate::tally::Record;
 
 /// A socket's name taken apart: `$driver-$name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,7 +50,7 @@ impl Name {
 }
 
 /// The time in which a guest's counters do not fall.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     /// Random, so that it tells nothing.
     pub(crate) id: String,
@@ -58,7 +59,7 @@ pub(crate) struct Session {
 }
 
 /// What is observed of a guest from outside.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Observed {
     /// The process that runs it, as far as it is known.
     pub(crate) vmm: Option<Box<Vmm>>,
@@ -84,6 +85,8 @@ pub(crate) struct Guest {
     pub(crate) lines: Bucket,
     /// What is observed of it.
     pub(crate) observed: Observed,
+    /// What became of its lines.
+    pub(crate) record: Record,
     /// What libvirt says of its socket.
     pub(crate) standing: Standing,
     /// What may be logged about it.
@@ -111,6 +114,7 @@ impl Guest {
             lines: Bucket::default(),
             peer: None,
             observed: Observed::default(),
+            record: Record::default(),
             standing: Standing::default(),
             quotas: Quotas::default(),
             has_disk: false,
@@ -146,6 +150,16 @@ impl Guest {
     /// Whether it was ever connected to.
     pub(crate) fn has_come(&self) -> bool {
         self.peer.is_some()
+    }
+
+    /// Somebody who gets what it would get, whatever it asked before, and in whose name nothing
+    /// is counted, noted or begun.
+    pub(crate) fn double(&self) -> Self {
+        let (name, grant) = (self.name.clone(), Arc::clone(&self.grant));
+        let mut double = Self::new(name, grant, self.host_id.clone(), self.session.clone());
+        double.standing = self.standing.clone();
+        double.observed = self.observed.clone();
+        double
     }
 
     /// Puts it under another rule. Nothing that was made under the one before is given out.

@@ -13,7 +13,7 @@ use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 const REFRESH: Duration = WINDOW_MIN;
 
 /// What is kept of one session of a guest.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     counters: HashMap<(StatId, String), Counter>,
     /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
@@ -21,20 +21,20 @@ pub(crate) struct History {
     asked: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Counter {
     sum: u64,
     last: u64,
 }
 
 /// What all disks had completed at one time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Look {
     at: Instant,
     disks: Vec<Completed>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Completed {
     dev: String,
     ops: u64,

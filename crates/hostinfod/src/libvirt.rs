@@ -2,6 +2,8 @@
 //!
 //! On a host without libvirt there is nothing to it: nothing is started, nobody is woken.
 
+mod state;
+
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
@@ -14,6 +16,8 @@ use crate::server::Server;
 use crate::settings;
 use crate::standing::Standing;
 
+use state::{not_installed, remedy};
+
 /// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
 /// 0.1 s for the first time; a libvirt that is only now being started, or that hangs, is not waited
 /// for any longer.
@@ -22,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What libvirt knows, and how it is asked.
 pub(crate) struct Libvirt {
     helper: Option<Helper>,
+    /// The settings want it asked.
+    is_wanted: bool,
+    uri: String,
     /// It is this host's own, whose sockets are seen.
     is_own: bool,
     required: bool,
@@ -31,6 +38,8 @@ pub(crate) struct Libvirt {
     is_first: bool,
     /// Ports that wait to hear whose they are.
     waiting: Vec<usize>,
+    /// How often it has stopped to answer.
+    outages: u64,
 }
 
 impl Libvirt {
@@ -44,7 +53,7 @@ impl Libvirt {
         let programs = hostinfo_domains::programs(&own);
         let is_installed = programs.iter().any(|program| program.is_file());
         if settings.enabled && !is_installed {
-            tracing::debug!("libvirt is not asked: {} is not installed", hostinfo_domains::PROGRAM);
+            tracing::debug!("libvirt is not asked: {}", not_installed());
         }
         let helper = (settings.enabled && is_installed).then(|| {
             let uri = settings.uri.as_ref();
@@ -57,7 +66,9 @@ impl Libvirt {
         });
         let is_own = settings.uri.ends_with("/system");
         let (helper, required) = (helper.transpose()?, settings.required);
-        Ok(Self { helper, is_own, required, answers: None, is_first: false, waiting: Vec::new() })
+        let (is_wanted, uri) = (settings.enabled, settings.uri.clone());
+        let (answers, is_first, waiting, outages) = (None, false, Vec::new(), 0);
+        Ok(Self { helper, is_wanted, uri, is_own, required, answers, is_first, waiting, outages })
     }
 
     /// The helper's descriptor.
@@ -73,6 +84,16 @@ impl Libvirt {
     /// What is known of the socket of that name; `None` while libvirt does not answer.
     pub(crate) fn standing(&self, socket: &str) -> Option<Standing> {
         self.known().map(|snapshot| Standing::of(socket, snapshot, self.required))
+    }
+
+    /// How often it has stopped to answer.
+    pub(crate) fn outages(&self) -> u64 {
+        self.outages
+    }
+
+    /// It has never answered, and this host has none.
+    fn is_not_there(&self) -> bool {
+        self.answers.is_none() && self.is_own && !hostinfo_domains::is_there()
     }
 
     /// What is to be taken for it where nothing is known.
@@ -136,14 +157,13 @@ impl Libvirt {
         }
         match outage {
             None => tracing::info!("libvirt answers"),
-            Some(why) if self.answers.is_none() && self.is_own && !hostinfo_domains::is_there() => {
+            Some(why) if self.is_not_there() => {
                 return tracing::debug!("no libvirt here: {why}");
             }
-            Some(why) => tracing::warn!(
-                "{why}; what only libvirt knows is not told until it answers: see to libvirtd or \
-                 virtqemud, and that {} may connect to it",
-                hostinfo_domains::PROGRAM
-            ),
+            Some(why) => {
+                self.outages += 1;
+                tracing::warn!("{}", remedy(why));
+            }
         }
         self.answers = Some(outage.is_none());
     }
@@ -189,11 +209,14 @@ impl Libvirt {
     pub(crate) fn none() -> Self {
         Self {
             helper: None,
+            is_wanted: false,
+            uri: String::new(),
             is_own: true,
             required: false,
             answers: None,
             is_first: false,
             waiting: Vec::new(),
+            outages: 0,
         }
     }
 }

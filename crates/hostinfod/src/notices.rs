@@ -80,8 +80,6 @@ impl NoticesFile {
     ///
     /// # Errors
     /// [`Unchanged`].
-    // Until the control socket asks for it, as all below.
-    #[allow(dead_code)]
     pub(crate) fn set(
         &mut self,
         draft: Draft,
@@ -100,7 +98,6 @@ impl NoticesFile {
     ///
     /// # Errors
     /// [`Unchanged`], also where one of the ids is nobody's.
-    #[allow(dead_code)]
     pub(crate) fn clear(
         &mut self,
         ids: Option<&[u64]>,

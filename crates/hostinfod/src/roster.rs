@@ -1,6 +1,7 @@
 //! Who is there: guests by number and by name, and the ways to them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::time::Instant;
 
 use slab::Slab;
@@ -16,7 +17,7 @@ pub(crate) struct Roster {
     pub(crate) guests: Slab<Guest>,
     /// Every port.
     pub(crate) ports: Slab<Port>,
-    by_name: HashMap<Box<str>, usize>,
+    by_name: BTreeMap<Box<str>, usize>,
     sockets: HashMap<(Dialect, Box<str>), usize>,
 }
 
@@ -42,6 +43,19 @@ impl Roster {
         let guest = self.guests.insert(make()?);
         self.by_name.insert(name.whole().into(), guest);
         Ok(guest)
+    }
+
+    /// The guest of that whole name.
+    pub(crate) fn named(&self, whole: &str) -> Option<usize> {
+        self.by_name.get(whole).copied()
+    }
+
+    /// Guests in the order of their names, those behind `after` or all.
+    pub(crate) fn in_order(&self, after: Option<&str>) -> impl Iterator<Item = (usize, &Guest)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let numbers =
+            self.by_name.range::<str, _>((from, Bound::Unbounded)).map(|(_, guest)| *guest);
+        numbers.filter_map(|number| Some((number, self.guests.get(number)?)))
     }
 
     /// The port of the socket of that name.

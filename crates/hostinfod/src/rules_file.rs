@@ -5,12 +5,16 @@ use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use hostinfo_control::RulesState;
+use hostinfo_control::limits::{PROBLEM_MAX, RULES_TEXT_MAX};
+use hostinfo_domains::cut;
 use hostinfo_rules::{FILE_MAX, Parsed, Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
+use crate::control::timestamp;
 use crate::file_error::FileError;
 use crate::trail::trail;
 use crate::watch::{Change, Watch, Watcher};
@@ -26,6 +30,12 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(crate) struct RulesFile {
     path: PathBuf,
     rules: Rules,
+    /// Since when they are in force.
+    since: SystemTime,
+    /// What they were parsed from, unless it is over [`RULES_TEXT_MAX`].
+    text: Option<String>,
+    /// Why what the file says now is not in force.
+    problem: Option<String>,
     watcher: Watcher,
     /// What is watched, and the names in it that concern us.
     watches: Vec<(Watch, OsString)>,
@@ -77,13 +87,16 @@ impl RulesFile {
         let mut file = Self {
             path: path.to_owned(),
             rules: Rules::builtin(),
+            since: SystemTime::now(),
+            text: None,
+            problem: None,
             watcher,
             watches: Vec::new(),
             pending: Pending::No,
         };
         file.follow();
         match file.read()? {
-            Some(rules) => file.put_in_force(rules),
+            Some((rules, text)) => file.put_in_force(rules, text),
             None => {
                 tracing::info!("{}: no such file: the built-in rules are in force", path.display());
             }
@@ -94,6 +107,26 @@ impl RulesFile {
     /// The rules in force.
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// What there is to say of it.
+    pub(crate) fn state(&self) -> RulesState {
+        RulesState {
+            path: self.path.display().to_string(),
+            rules: self.rules.len() as u64,
+            since: timestamp(self.since),
+            problem: self.problem.clone(),
+        }
+    }
+
+    /// Since when the rules are in force.
+    pub(crate) fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    /// The text of the rules in force.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.text.as_deref()
     }
 
     /// What tells that something has changed.
@@ -133,24 +166,35 @@ impl RulesFile {
     pub(crate) fn reload(&mut self) -> Result<bool, Error> {
         self.pending = Pending::No;
         self.follow();
+        let reloaded = self.take_over();
+        let problem = reloaded.as_ref().err().map(Error::to_string);
+        self.problem = problem.map(|problem| cut(&problem, PROBLEM_MAX).to_owned());
+        reloaded
+    }
+
+    fn take_over(&mut self) -> Result<bool, Error> {
         let empty = |what| Err(Error::Empty { path: self.path.clone(), what });
         match self.read()? {
             None if self.rules.is_empty() => Ok(false),
             None => empty("is gone"),
-            Some(new) if new.rules.is_empty() && !self.rules.is_empty() => empty("holds no rule"),
-            Some(new) => {
-                self.put_in_force(new);
+            Some((new, _)) if new.rules.is_empty() && !self.rules.is_empty() => {
+                empty("holds no rule")
+            }
+            Some((new, text)) => {
+                self.put_in_force(new, text);
                 Ok(true)
             }
         }
     }
 
-    fn put_in_force(&mut self, new: Parsed) {
+    fn put_in_force(&mut self, new: Parsed, text: Option<String>) {
         for warning in &new.warnings {
             tracing::warn!("{}", warning.show(&self.path));
         }
         Event::RulesLoaded { file: &self.path, rules: new.rules.len() }.log();
         self.rules = new.rules;
+        self.since = SystemTime::now();
+        self.text = text;
     }
 
     fn concerns_us(&self, change: &Change) -> bool {
@@ -194,13 +238,14 @@ impl RulesFile {
         }
     }
 
-    /// What the file says; `None` where there is no file.
-    fn read(&self) -> Result<Option<Parsed>, Error> {
+    /// What the file says, with its text where that is kept; `None` where there is no file.
+    fn read(&self) -> Result<Option<(Parsed, Option<String>)>, Error> {
         let text = read_text(&self.path).map_err(FileError::of(&self.path));
         let Some(text) = text.map_err(Error::Unreadable)? else { return Ok(None) };
-        hostinfo_rules::parse(&text)
-            .map(Some)
-            .map_err(|problems| Error::Malformed { path: self.path.clone(), problems })
+        let parsed = hostinfo_rules::parse(&text)
+            .map_err(|problems| Error::Malformed { path: self.path.clone(), problems })?;
+        let text = Some(text).filter(|text| text.len() <= RULES_TEXT_MAX);
+        Ok(Some((parsed, text.and_then(|text| String::from_utf8(text).ok()))))
     }
 }
 

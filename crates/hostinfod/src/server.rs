@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use crate::alarms::Alarms;
 use crate::args::Args;
 use crate::audit::Event;
+use crate::control::Control;
 use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::directories::Directories;
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     pub(crate) roster: Roster,
     pub(crate) disks: Disks,
     pub(crate) desk: Desk,
+    pub(crate) control: Control,
     pub(crate) signals: Signals,
     pub(crate) poll: Poll,
     pub(crate) alarms: Alarms<Alarm>,
@@ -56,6 +58,10 @@ pub(crate) enum Alarm {
     Disk(usize),
     /// libvirt's helper is to be started, or did not answer in time.
     Libvirt,
+    /// A client of the control socket may go on, or has not read for too long.
+    Client(usize),
+    /// People are let in at the control socket again.
+    Door,
 }
 
 const STOP: u64 = 0;
@@ -65,11 +71,20 @@ const SOCKETS: u64 = 3;
 const VHOSTMD_SOCKETS: u64 = 4;
 const LIBVIRT: u64 = 5;
 const CUSTOM: u64 = 6;
-const FIRST_PORT: u64 = 7;
+/// That of the control socket.
+pub(crate) const CONTROL: u64 = 7;
+const FIRST_PORT: u64 = 8;
+/// Far more than there are descriptors.
+const FIRST_CLIENT: u64 = 1 << 32;
 
 /// The token of a port's connection.
 pub(crate) fn token(port: usize) -> u64 {
     FIRST_PORT + port as u64
+}
+
+/// The token of a client of the control socket.
+pub(crate) fn client_token(client: usize) -> u64 {
+    FIRST_CLIENT + client as u64
 }
 
 impl Server {
@@ -101,6 +116,8 @@ impl Server {
                     VHOSTMD_SOCKETS => self.take_news(Dialect::Vhostmd),
                     LIBVIRT => self.libvirt_is_ready(Instant::now()),
                     CUSTOM => self.take_values(Instant::now()),
+                    CONTROL => self.let_in(),
+                    FIRST_CLIENT.. => self.client(event),
                     _ => self.port_is_ready(event),
                 }
             }
@@ -124,12 +141,21 @@ impl Server {
         if let Some(helper) = self.desk.libvirt().helper() {
             self.poll.add(helper, LIBVIRT, Interest::Read)?;
         }
+        if let Some(door) = self.control.door() {
+            self.poll.add(door, CONTROL, Interest::Read)?;
+        }
         Ok(())
     }
 
     fn port_is_ready(&mut self, event: &Ready) {
         if let Ok(port) = usize::try_from(event.token - FIRST_PORT) {
             self.turn(port, event.hung_up);
+        }
+    }
+
+    fn client(&mut self, event: &Ready) {
+        if let Ok(client) = usize::try_from(event.token - FIRST_CLIENT) {
+            self.client_is_ready(client, event.hung_up);
         }
     }
 
@@ -146,6 +172,8 @@ impl Server {
             Alarm::LeftOut(guest) => self.log_left_out(guest, now),
             Alarm::Disk(guest) => self.write_disk(guest, now),
             Alarm::Libvirt => self.libvirt_is_due(now),
+            Alarm::Client(client) => self.client_rings(client),
+            Alarm::Door => self.open_the_door(),
         }
     }
 
@@ -165,6 +193,7 @@ impl Server {
             Err(error) => tracing::error!("the settings stay as they were: {error}"),
         }
         self.reload_customs();
+        self.look_for_the_control_socket();
     }
 
     fn reload_rules(&mut self) {

@@ -24,6 +24,8 @@ pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
 pub(crate) struct Settings {
     /// Where things are.
     pub(crate) paths: Paths,
+    /// Who may ask the daemon itself.
+    pub(crate) control: Control,
     /// What one guest may send and get.
     pub(crate) flow: Flow,
     /// What is asked of libvirt.
@@ -46,8 +48,6 @@ pub(crate) struct Paths {
     pub(crate) socket_dir: PathBuf,
     /// The directory of what outlives the daemon: the host's secret, notices.
     pub(crate) state_dir: PathBuf,
-    /// The control socket.
-    pub(crate) control: PathBuf,
     /// In place of `/proc`.
     pub(crate) proc_root: PathBuf,
     /// In place of `/sys`.
@@ -61,7 +61,6 @@ impl Default for Paths {
             custom_dir: "/etc/hostinfo/custom.d".into(),
             socket_dir: hostinfo_domains::SOCKET_DIR.into(),
             state_dir: "/var/lib/hostinfod".into(),
-            control: "/run/hostinfo/control.sock".into(),
             proc_root: "/proc".into(),
             sys_root: "/sys".into(),
         }
@@ -72,6 +71,22 @@ impl Paths {
     /// Where the host's figures are read.
     pub(crate) fn roots(&self) -> Roots {
         Roots { proc: self.proc_root.clone(), sys: self.sys_root.clone() }
+    }
+}
+
+/// Who may ask the daemon itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Control {
+    /// Where.
+    pub(crate) socket: PathBuf,
+    /// Who may besides root and the daemon's own user; empty for nobody.
+    pub(crate) group: String,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { socket: hostinfo_control::SOCKET.into(), group: String::new() }
     }
 }
 
@@ -221,12 +236,14 @@ impl Settings {
         };
         let mut settings: Self = toml::from_str(&text)
             .map_err(|error| Error::Malformed { path: path.into(), error: Box::new(error) })?;
+        if let Some(socket) = &args.control {
+            settings.control.socket.clone_from(socket);
+        }
         let paths = &mut settings.paths;
         for (flag, setting) in [
             (&args.rules, &mut paths.rules),
             (&args.socket_dir, &mut paths.socket_dir),
             (&args.state_dir, &mut paths.state_dir),
-            (&args.control, &mut paths.control),
             (&args.proc_root, &mut paths.proc_root),
             (&args.sys_root, &mut paths.sys_root),
         ] {

@@ -192,7 +192,7 @@ impl<'a, 's> Sources<'a, 's> {
     }
 
     /// The instances of a row that there are, in order.
-    fn instances(&mut self, stat: StatId) -> Vec<String> {
+    pub(crate) fn instances(&mut self, stat: StatId) -> Vec<String> {
         match (stat.stat().source, &mut self.observed.vmm) {
             (Source::Vmm(VmmSource::OneVcpuTime | VmmSource::OneVcpuDelay), Some(vmm)) => {
                 vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()

@@ -13,6 +13,7 @@ use hostinfo_sample::Host;
 
 use crate::alarms::Alarms;
 use crate::args::Args;
+use crate::control::Control;
 use crate::desk::Desk;
 use crate::directories::Directories;
 use crate::disks::Disks;
@@ -52,7 +53,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let Settings { paths, flow, libvirt, labels, log } = Settings::load(&args)?;
+    let Settings { paths, control, flow, libvirt, labels, log } = Settings::load(&args)?;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     let rules = RulesFile::open(&paths.rules)?;
@@ -66,6 +67,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let mut server = Server {
         identity: identity(&paths.state_dir)?,
         desk: Desk::new(engine, flow),
+        control: Control::open(control),
         roster: Roster::default(),
         disks: Disks::beside(&paths.socket_dir),
         poll: Poll::new().context("epoll")?,

@@ -28,6 +28,7 @@ impl Server {
         if let Some(due) = guest.quotas.due(now) {
             self.alarms.set(Alarm::LeftOut(port.guest), Some(due));
         }
+        self.tell_watchers();
         match served {
             Ok(next) if !is_over => self.await_next(number, next),
             Ok(_) | Err(Closed) => self.hang_up(number, "guest is gone", now),

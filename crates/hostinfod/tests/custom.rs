@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hostinfo_control::Client;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
@@ -54,9 +55,12 @@ impl Host {
         fs::write(path("toml"), settings).unwrap();
         define(&folder, definitions);
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfod"));
-        for (flag, name) in
-            [("--config", "toml"), ("--rules", "rules"), ("--socket-dir", "sockets")]
-        {
+        for (flag, name) in [
+            ("--config", "toml"),
+            ("--rules", "rules"),
+            ("--socket-dir", "sockets"),
+            ("--control", "control"),
+        ] {
             command.arg(flag).arg(path(name));
         }
         let ready = UnixDatagram::bind(path("notify")).unwrap();
@@ -165,6 +169,20 @@ fn a_value_comes_from_a_program_and_names_look_the_same_to_who_may_not_see_them(
         "403-custom.who: not permitted\n403-custom.none: not permitted\n\
          403-custom: not permitted\n403-label.rack: not permitted\n403 label.none: not permitted\n"
     );
+}
+
+#[test]
+fn a_preview_waits_for_a_command_as_its_guest_would() {
+    let host = Host::new(
+        &command("slow", "gauge", "'DIR/slow', '{guest}'", "scope = 'guest'"),
+        &[("slow", "sleep 0.3; echo 7")],
+    );
+    let _guest = host.guest("qemu-a");
+    let client = || Client::connect(&host.path("control"), PATIENCE).unwrap();
+    let mut waits = client();
+    let preview = std::thread::spawn(move || waits.preview("a", "custom.slow ping").unwrap());
+    client().status().unwrap();
+    assert_eq!(preview.join().unwrap(), "200-custom.slow=7\n404 ping: no such statistic\n");
 }
 
 #[test]

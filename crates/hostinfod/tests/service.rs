@@ -36,7 +36,9 @@ impl Place {
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfod"));
-        for (flag, name) in [("--socket-dir", "sockets"), ("--rules", "rules")] {
+        for (flag, name) in
+            [("--socket-dir", "sockets"), ("--rules", "rules"), ("--control", "control")]
+        {
             command.arg(flag).arg(self.path(name));
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -31,6 +31,7 @@ pub(crate) enum Version {
 }
 
 /// The guest's own cgroups. A host may have a tree for each controller, one for all, or both.
+#[derive(Clone)]
 pub(crate) struct Cgroups {
     pub(crate) cpu: Result<Own, Absent>,
     pub(crate) memory: Result<Own, Absent>,

@@ -16,7 +16,7 @@ const NO_CONTROLLER: Absent = Absent::new(
 );
 
 /// What the guest's cgroups say of its CPU time.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cpu {
     /// Millionths of a CPU.
     pub(crate) quota: Result<u64, Absent>,

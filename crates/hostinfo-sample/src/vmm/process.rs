@@ -22,6 +22,7 @@ pub(crate) const UNSEEN: Absent = Absent::new(
 const UNTOLD: Absent = Absent::untold("/proc/PID/stat lacks a figure");
 
 /// A process: its number and when it started.
+#[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) roots: Roots,
     pub(crate) units: Units,

@@ -13,7 +13,7 @@ const UNTOLD: Absent = Absent::untold("/proc/PID/status or stat lacks a figure")
 const VMMS: [&[u8]; 4] = [b"qemu", b"kvm", b"cloud-hyperviso", b"firecracker"];
 
 /// What the two files said.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Status {
     /// Its name is a VMM's.
     pub(crate) is_vmm: bool,
@@ -22,7 +22,7 @@ pub(crate) struct Status {
 }
 
 /// In bytes.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
     resident: Option<u64>,
     swapped: Option<u64>,

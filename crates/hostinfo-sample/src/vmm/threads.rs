@@ -44,7 +44,7 @@ impl Times {
 }
 
 /// Sums over the threads that there are or were.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Threads {
     known: HashMap<u32, Thread>,
     vcpus: BTreeMap<u32, Times>,
@@ -56,6 +56,7 @@ pub(crate) struct Threads {
 
 /// What is known of a thread. Its number alone may be used again in the same process; the
 /// directory that `/proc` makes for it, and so the inode, is never that of another thread.
+#[derive(Clone)]
 struct Thread {
     inode: u64,
     /// `None` until its name was read.

@@ -51,6 +51,5 @@ fn telling(told: Vec<Message>, required: bool) -> Libvirt {
         assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
         let _ = helper.on_ready(now);
     }
-    let (is_first, waiting) = (false, Vec::new());
-    Libvirt { helper: Some(helper), is_own: false, required, answers: None, is_first, waiting }
+    Libvirt { helper: Some(helper), is_own: false, required, ..Libvirt::none() }
 }

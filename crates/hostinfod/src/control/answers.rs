@@ -1,0 +1,138 @@
+//! A call to its answer.
+
+use std::time::Instant;
+
+use hostinfo_control::limits::{READ_DEADLINE, REPLY_MAX, WATCHERS_MAX};
+use hostinfo_control::{Asked, Call, Metrics, Preview, Refusal, Request, answer};
+use hostinfo_notices::Draft;
+use hostinfo_wire::Framer;
+use jiff::Timestamp;
+use rustix::process::Uid;
+use serde_json::Value;
+
+use super::{failed, value};
+use crate::connection::Closed;
+use crate::poll::Interest;
+use crate::server::Server;
+use crate::sources::{Pending, When};
+
+/// What becomes of a call.
+enum Outcome {
+    /// It is answered.
+    Now(Value),
+    /// It has to come again.
+    Later(Pending),
+    /// It is answered with events, of that guest or of all.
+    Watch(Option<Box<str>>),
+}
+
+impl Server {
+    /// Answers a client, or begins to.
+    pub(super) fn answer_client(
+        &mut self,
+        number: usize,
+        request: Request,
+        pending: Option<Pending>,
+        now: Instant,
+    ) {
+        let Some(client) = self.control.clients.get(number) else { return };
+        let user = client.user();
+        let outcome = match &request.what {
+            Err(refusal) => Err(refusal.clone()),
+            Ok(Asked::About(about)) => Ok(Outcome::Now(about.clone())),
+            Ok(Asked::Call(call)) => self.call(call, request.more, user, When::of(pending, now)),
+        };
+        let Some(client) = self.control.clients.get_mut(number) else { return };
+        let answered = match outcome {
+            Ok(Outcome::Later(pending)) => {
+                let until = pending.until;
+                client.wait(request, pending);
+                return self.await_client(number, Interest::Rest, Some(until));
+            }
+            Ok(Outcome::Watch(guest)) => {
+                client.watch(guest);
+                self.desk.is_watched = true;
+                return self.await_client(number, Interest::Rest, None);
+            }
+            Ok(Outcome::Now(value)) => Ok(value),
+            Err(refusal) => Err(refusal),
+        };
+        let sent = if request.oneway { Ok(true) } else { client.send(&bounded(answered), now) };
+        let has_more = client.has_more();
+        match sent {
+            Err(Closed) => self.drop_client(number),
+            Ok(true) if !has_more => self.await_client(number, Interest::Read, None),
+            // Others have their turns before its next message has its own.
+            Ok(true) => self.await_client(number, Interest::Rest, Some(now)),
+            Ok(false) => self.await_client(number, Interest::Write, Some(now + READ_DEADLINE)),
+        }
+    }
+
+    fn call(&mut self, call: &Call, more: bool, user: Uid, when: When) -> Result<Outcome, Refusal> {
+        if call.changes() && !user.is_root() && user != rustix::process::geteuid() {
+            let message = "only root and the user that hostinfod runs as may do that".to_owned();
+            return Err(Refusal::NotPermitted { message });
+        }
+        let value = match call {
+            Call::Watch { .. } if !more => return Err(Refusal::ExpectedMore {}),
+            Call::Watch { guest } => return self.begin_to_watch(guest.as_deref()),
+            Call::Preview { guest, line } => return self.preview(guest, line, when),
+            Call::Status {} => value(self.status()),
+            Call::List { after } => value(self.page(after.as_deref(), when.now)),
+            Call::Stats {} => value(self.stats()),
+            Call::Metrics {} => value(Metrics { text: self.metrics().to_string() }),
+            Call::Explain { guest, names } => {
+                value(self.explain(guest, names.as_deref(), when.now)?)
+            }
+            Call::Rules {} => value(self.rules_in_force()),
+            Call::NoticeSet { pattern, kind, text, at, until } => {
+                let (pattern, text) = (pattern.clone(), text.clone());
+                let at = at.unwrap_or_else(Timestamp::now);
+                value(
+                    self.set_notice(Draft { pattern, kind: *kind, at, until: *until, text }, user)?,
+                )
+            }
+            Call::NoticeList {} => value(self.notices()),
+            Call::NoticeClear { ids } => value(self.clear_notices(ids.as_deref(), user)?),
+        };
+        value.map(Outcome::Now)
+    }
+
+    fn begin_to_watch(&self, guest: Option<&str>) -> Result<Outcome, Refusal> {
+        let watchers = self.control.clients.iter().filter(|(_, client)| client.watches());
+        if watchers.count() >= WATCHERS_MAX {
+            let message = format!("{WATCHERS_MAX} watch already: end one of them");
+            return Err(Refusal::Busy { message });
+        }
+        let guest = guest.map(|name| self.find_guest(name)).transpose()?;
+        Ok(Outcome::Watch(guest.map(|(_, guest)| guest.name.whole().into())))
+    }
+
+    fn preview(&mut self, guest: &str, line: &str, when: When) -> Result<Outcome, Refusal> {
+        let (number, _) = self.find_guest(guest)?;
+        if line.contains('\n') {
+            let parameter = "line: has to be one line, without its end".to_owned();
+            return Err(Refusal::InvalidParameter { parameter });
+        }
+        let Some(guest) = self.roster.guests.get(number) else { return Err(failed("gone")) };
+        let line = format!("{line}\n");
+        let (mut framer, mut input) = (Framer::new(), line.as_bytes());
+        let reply = match framer.next(&mut input) {
+            None => String::new(),
+            Some(frame) => match self.desk.engine().preview(guest, &frame, when) {
+                Err(pending) => return Ok(Outcome::Later(pending)),
+                Ok(mut reply) => String::from_utf8_lossy(reply.end()).into_owned(),
+            },
+        };
+        value(Preview { reply }).map(Outcome::Now)
+    }
+}
+
+/// The bytes of an answer that is not too long.
+fn bounded(answered: Result<Value, Refusal>) -> Vec<u8> {
+    let bytes = answer(answered, false);
+    if bytes.len() <= REPLY_MAX {
+        return bytes;
+    }
+    answer(Err(failed(format!("the answer has over {REPLY_MAX} bytes: ask for less"))), false)
+}

@@ -1,0 +1,239 @@
+//! The control socket itself: made, and given to whom it is for.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode};
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::process::{Gid, Uid};
+
+use crate::file_error::FileError;
+use crate::settings;
+
+/// A socket that people may connect to. It is removed with this value.
+pub(crate) struct Door {
+    path: PathBuf,
+    /// Device and inode: the path may lead to another daemon's by then.
+    file: (u64, u64),
+    socket: OwnedFd,
+}
+
+/// Connections that wait to be let in: a script that starts many at once.
+const BACKLOG: i32 = 16;
+
+/// group(5).
+const GROUPS: &str = "/etc/group";
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The directory is missing.
+    #[error(
+        "{path}: no such directory: make it by `install -d {path}`, as the service does, and send SIGHUP",
+        path = .0.display()
+    )]
+    NoDirectory(PathBuf),
+    /// Another daemon has it.
+    #[error("{path}: another daemon answers there: end it, or give this one another --control", path = .0.display())]
+    Live(PathBuf),
+    /// Something else is there.
+    #[error("{path}: is there already and no socket: remove it, or set another --control", path = .0.display())]
+    NoSocket(PathBuf),
+    /// group(5) has none of that name.
+    #[error("[control] group: there is no group {0} in {GROUPS}: add it, or give its number")]
+    NoGroup(String),
+    /// It cannot be given to the group.
+    #[error(
+        "[control] group: {path} cannot be given to {group}: the user of hostinfod has to be in it",
+        path = .path.display()
+    )]
+    NotOurs {
+        /// The socket.
+        path: PathBuf,
+        /// The group.
+        group: String,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Failed(FileError),
+}
+
+impl Door {
+    /// Makes the socket, for its owner, or for a group too. What a daemon has left there that was
+    /// killed is replaced.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub(crate) fn open(settings: &settings::Control) -> Result<Self, Error> {
+        let path = &settings.socket;
+        let failed = |error: Errno| match error {
+            Errno::NOENT => Error::NoDirectory(path.parent().unwrap_or(Path::new("/")).to_owned()),
+            error => Error::Failed(FileError::of(path)(error)),
+        };
+        let group = find_group(&settings.group)?;
+        let address = SocketAddrUnix::new(path.as_path()).map_err(failed)?;
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let new = || rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+        let socket = new().map_err(failed)?;
+        match rustix::net::bind(&socket, &address) {
+            Err(Errno::ADDRINUSE) => {
+                let is_socket = |metadata: fs::Metadata| metadata.file_type().is_socket();
+                if !fs::symlink_metadata(path).is_ok_and(is_socket) {
+                    return Err(Error::NoSocket(path.clone()));
+                }
+                let probe = new().map_err(failed)?;
+                if rustix::net::connect(&probe, &address) != Err(Errno::CONNREFUSED) {
+                    return Err(Error::Live(path.clone()));
+                }
+                rustix::fs::unlink(path).map_err(failed)?;
+                rustix::net::bind(&socket, &address).map_err(failed)?;
+            }
+            other => other.map_err(failed)?,
+        }
+        let metadata =
+            fs::symlink_metadata(path).map_err(FileError::of(path)).map_err(Error::Failed)?;
+        let door = Self { path: path.clone(), file: (metadata.dev(), metadata.ino()), socket };
+        // Nobody can connect before it listens.
+        if let Some(group) = group {
+            rustix::fs::chown(path, None, Some(group)).map_err(|error| match error {
+                Errno::PERM => Error::NotOurs { path: path.clone(), group: settings.group.clone() },
+                other => failed(other),
+            })?;
+        }
+        let mode = Mode::from_raw_mode(if group.is_some() { 0o770 } else { 0o700 });
+        rustix::fs::chmodat(CWD, path, mode, rustix::fs::AtFlags::empty()).map_err(failed)?;
+        rustix::net::listen(&door.socket, BACKLOG).map_err(failed)?;
+        Ok(door)
+    }
+
+    /// Lets one in who waits, and tells whose it is.
+    ///
+    /// # Errors
+    /// What accept4(2) has, and getsockopt(2) of SO_PEERCRED.
+    pub(crate) fn accept(&self) -> Result<(OwnedFd, Uid), Errno> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let client = rustix::net::accept_with(&self.socket, flags)?;
+        let user = socket_peercred(&client)?.uid;
+        Ok((client, user))
+    }
+}
+
+impl AsFd for Door {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == self.file;
+        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The number of a group of this host, by its name or its number. `None` where none is wanted.
+fn find_group(name: &str) -> Result<Option<Gid>, Error> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(number) = name.parse() {
+        return Ok(Some(Gid::from_raw(number)));
+    }
+    let text = fs::read_to_string(GROUPS)
+        .map_err(|error: io::Error| Error::Failed(FileError::of(Path::new(GROUPS))(error)))?;
+    let number = group_in(&text, name).ok_or_else(|| Error::NoGroup(name.to_owned()))?;
+    Ok(Some(Gid::from_raw(number)))
+}
+
+/// `kvm:x:104:qemu,alice`
+fn group_in(text: &str, name: &str) -> Option<u32> {
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    fn settings(socket: &Path) -> settings::Control {
+        settings::Control { socket: socket.to_owned(), ..settings::Control::default() }
+    }
+
+    fn open(socket: &Path) -> Result<Door, Error> {
+        Door::open(&settings(socket))
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn it_is_for_its_owner_and_gone_with_the_daemon() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        let door = open(&path).unwrap();
+        assert_eq!(mode(&path), 0o700);
+        let _client = UnixStream::connect(&path).unwrap();
+        assert_eq!(door.accept().unwrap().1, rustix::process::geteuid());
+        drop(door);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn it_is_for_a_group_too_where_the_settings_name_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(&folder.path().join("control"));
+        settings.group = rustix::process::getegid().as_raw().to_string();
+        let door = Door::open(&settings).unwrap();
+        assert_eq!(mode(&settings.socket), 0o770);
+        drop(door);
+        settings.group = "no-such-group".to_owned();
+        assert!(matches!(Door::open(&settings), Err(Error::NoGroup(_))));
+        assert!(!settings.socket.exists());
+    }
+
+    #[test]
+    fn what_a_killed_daemon_left_is_replaced_and_what_another_one_has_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        drop(UnixListener::bind(&path).unwrap());
+        let first = open(&path).unwrap();
+        let error = open(&path).err().unwrap();
+        assert!(matches!(error, Error::Live(_)), "{error}");
+        fs::remove_file(&path).unwrap();
+        let second = open(&path).unwrap();
+        drop(first);
+        UnixStream::connect(&path).unwrap();
+        drop(second);
+    }
+
+    #[test]
+    fn what_is_no_socket_stays_and_a_missing_directory_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        fs::write(&path, "x").unwrap();
+        assert!(matches!(open(&path), Err(Error::NoSocket(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "x");
+        let error = open(&folder.path().join("none/control")).err().unwrap().to_string();
+        assert!(error.contains("/none: no such directory: make it by `install -d "), "{error}");
+    }
+
+    #[test]
+    fn a_group_is_found_by_its_name() {
+        let text = "root:x:0:\nkvm:x:104:qemu,alice\nbroken\n";
+        assert_eq!(group_in(text, "kvm"), Some(104));
+        assert_eq!(group_in(text, "alice"), None);
+        assert_eq!(group_in(text, "broken"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! Guests as an administrator sees them: found by their names, and told one by one.
+
+use std::collections::HashMap;
+use std::time::{Instant, SystemTime};
+
+use hostinfo_control::limits::PAGE;
+use hostinfo_control::{
+    Guest as Told, GuestState, LastQuery, Page, Port as ToldPort, PortKind, PortState, Refusal,
+};
+
+use super::timestamp;
+use super::watchers::shown;
+use crate::dialect::Dialect;
+use crate::guest::Guest;
+use crate::port::{Port, To};
+use crate::server::Server;
+use crate::standing::Standing;
+
+impl Server {
+    /// The guest of that whole name, or of that name alone where no other guest has it too.
+    pub(super) fn find_guest(&self, name: &str) -> Result<(usize, &Guest), Refusal> {
+        let whole = self
+            .roster
+            .named(name)
+            .and_then(|number| self.roster.guests.get(number).map(|guest| (number, guest)));
+        if let Some(found) = whole {
+            return Ok(found);
+        }
+        let mut named = self.roster.in_order(None).filter(|(_, guest)| guest.name.guest() == name);
+        let message = match (named.next(), named.next()) {
+            (Some(found), None) => return Ok(found),
+            (Some((_, one)), Some((_, other))) => format!(
+                "more than one guest is called {name}: say {} or {}",
+                one.name.whole(),
+                other.name.whole()
+            ),
+            (None, _) => format!(
+                "no guest is called {name}: `hostinfoctl list` has them all, `hostinfoctl enable` adds one"
+            ),
+        };
+        Err(Refusal::NoSuchGuest { guest: name.to_owned(), message })
+    }
+
+    /// Guests behind that name.
+    pub(super) fn page(&self, after: Option<&str>, now: Instant) -> Page {
+        let mut guests: Vec<_> = self.roster.in_order(after).take(PAGE + 1).collect();
+        let complete = guests.len() <= PAGE;
+        guests.truncate(PAGE);
+        let mut ports: HashMap<usize, Vec<&Port>> =
+            guests.iter().map(|(number, _)| (*number, Vec::new())).collect();
+        for (_, port) in &self.roster.ports {
+            if let Some(ports) = ports.get_mut(&port.guest) {
+                ports.push(port);
+            }
+        }
+        let told = guests
+            .iter()
+            .map(|(number, guest)| told(guest, ports.get(number).map_or(&[], Vec::as_slice), now));
+        Page { guests: told.collect(), complete }
+    }
+
+    /// How many guests are in each state.
+    pub(super) fn states(&self) -> HashMap<GuestState, u64> {
+        let mut ports: HashMap<usize, PortState> = HashMap::new();
+        for (_, port) in &self.roster.ports {
+            let state = port_state(port);
+            let best = ports.entry(port.guest).or_insert(state);
+            *best = (*best).min(state);
+        }
+        let mut states = HashMap::new();
+        for (number, guest) in &self.roster.guests {
+            *states.entry(state(guest, ports.get(&number).copied())).or_insert(0) += 1;
+        }
+        states
+    }
+
+    /// Whether that guest can ask, and why not.
+    pub(super) fn state_of(&self, number: usize, guest: &Guest) -> (GuestState, Option<String>) {
+        let ports = self.roster.ports.iter().map(|(_, port)| port);
+        let ports: Vec<&Port> = ports.filter(|port| port.guest == number).collect();
+        (state(guest, best(&ports)), problem(guest, &ports))
+    }
+
+    /// The whole names of guests that have a socket.
+    pub(super) fn present_guests(&self) -> impl Iterator<Item = &str> {
+        let present: std::collections::HashSet<usize> =
+            self.roster.ports.iter().map(|(_, port)| port.guest).collect();
+        let guests = self.roster.guests.iter().filter(move |(number, _)| present.contains(number));
+        guests.map(|(_, guest)| guest.name.whole())
+    }
+}
+
+fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
+    let rule = guest.grant.rule();
+    let record = &guest.record;
+    Told {
+        id: guest.name.whole().to_owned(),
+        driver: guest.name.driver().to_owned(),
+        name: guest.name.guest().to_owned(),
+        state: state(guest, best(ports)),
+        problem: problem(guest, ports),
+        ports: ports.iter().map(|port| told_port(port)).collect(),
+        uuid: match guest.standing {
+            Standing::Domain(uuid, _) => Some(uuid.to_string()),
+            Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
+        },
+        pattern: rule.map(|rule| rule.pattern.clone()),
+        line: rule.map(|rule| rule.line as u64),
+        interval: guest.grant.interval().as_secs_f64(),
+        counts: record.counts,
+        last: record.last.map(|(at, code)| LastQuery {
+            at: timestamp(SystemTime::now() - now.saturating_duration_since(at)),
+            asked: shown(&record.line),
+            code: code as u16,
+        }),
+    }
+}
+
+fn told_port(port: &Port) -> ToldPort {
+    let kind = match (&port.to, port.dialect) {
+        (To::Pty(_), _) => PortKind::Pty,
+        (To::Socket, Dialect::Hostinfo) => PortKind::Hostinfo,
+        (To::Socket, Dialect::Vhostmd) | (To::Channel(_), _) => PortKind::Vhostmd,
+    };
+    ToldPort { kind, state: port_state(port), problem: port.refusal.clone() }
+}
+
+fn port_state(port: &Port) -> PortState {
+    match (&port.connection, &port.refusal) {
+        (Some(_), _) => PortState::Connected,
+        (None, Some(_)) => PortState::Failed,
+        (None, None) => PortState::Waiting,
+    }
+}
+
+fn best(ports: &[&Port]) -> Option<PortState> {
+    ports.iter().map(|port| port_state(port)).min()
+}
+
+/// By the best of its ports; `None` where it has none.
+fn state(guest: &Guest, port: Option<PortState>) -> GuestState {
+    match (&guest.standing, port) {
+        (_, None) => GuestState::Absent,
+        (Standing::Refused(_) | Standing::Awaited, _) => GuestState::Refused,
+        _ if !guest.grant.enabled() => GuestState::Disabled,
+        (_, Some(PortState::Connected)) => GuestState::Connected,
+        (_, Some(PortState::Failed)) => GuestState::Failed,
+        (_, Some(PortState::Waiting)) => GuestState::Waiting,
+    }
+}
+
+fn problem(guest: &Guest, ports: &[&Port]) -> Option<String> {
+    let of_port = || ports.iter().find_map(|port| port.refusal.clone());
+    guest.refusal().map(std::borrow::Cow::into_owned).or_else(of_port)
+}

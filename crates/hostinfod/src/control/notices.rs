@@ -1,0 +1,52 @@
+//! Notices to guests, as they are set, listed and cleared.
+
+use std::sync::Arc;
+
+use hostinfo_control::{Cleared, Notice, Notices, Refusal, SetNotice};
+use hostinfo_notices::{self as notices, Draft};
+use jiff::Timestamp;
+use rustix::process::Uid;
+
+use super::failed;
+use crate::notices::Unchanged;
+use crate::server::Server;
+
+impl Server {
+    /// Sets one for a user.
+    pub(super) fn set_notice(&mut self, draft: Draft, user: Uid) -> Result<SetNotice, Refusal> {
+        let set = self.desk.given().notices.set(draft, user.as_raw(), Timestamp::now());
+        let notice = set.map_err(refusal)?;
+        let guests = self.present_guests().filter(|name| notice.is_for(name)).count() as u64;
+        Ok(SetNotice { notice: told(&notice), guests })
+    }
+
+    /// All that hold.
+    pub(super) fn notices(&mut self) -> Notices {
+        let notices = self.desk.given().notices.notices();
+        Notices { notices: notices.all(Timestamp::now()).map(told).collect() }
+    }
+
+    /// Takes those with these ids away, or all, for a user.
+    pub(super) fn clear_notices(
+        &mut self,
+        ids: Option<&[u64]>,
+        user: Uid,
+    ) -> Result<Cleared, Refusal> {
+        let cleared = self.desk.given().notices.clear(ids, user.as_raw()).map_err(refusal)?;
+        Ok(Cleared { cleared: cleared.iter().map(told).collect() })
+    }
+}
+
+fn told(notice: &Arc<notices::Notice>) -> Notice {
+    let Draft { pattern, kind, at, until, text } = notice.draft.clone();
+    Notice { id: notice.id, pattern, kind, text, at, until }
+}
+
+fn refusal(unchanged: Unchanged) -> Refusal {
+    let message = unchanged.to_string();
+    match unchanged {
+        Unchanged::Refused(_) => Refusal::BadNotice { message },
+        Unchanged::NoSuchNotice(id) => Refusal::NoSuchNotice { id, message },
+        Unchanged::File(_) => failed(message),
+    }
+}

@@ -1,0 +1,113 @@
+//! The table of the daemon's own figures: each one's name, kind, unit and help, once.
+
+/// One of the daemon's own figures.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Metric {
+    /// Its OpenMetrics name, without what its kind adds.
+    pub(crate) name: &'static str,
+    /// What kind of figure it is.
+    pub(crate) kind: Kind,
+    /// `seconds` or `bytes`, with which its name ends; empty for a plain number.
+    pub(crate) unit: &'static str,
+    /// What it is, in one line.
+    pub(crate) help: &'static str,
+}
+
+/// The kinds of OpenMetrics that there are here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Never falls but with another start.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// How many of something took how long.
+    Histogram,
+    /// Always 1; its labels say it.
+    Info,
+}
+
+impl Kind {
+    /// OpenMetrics' word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
+        }
+    }
+
+    /// What stands behind the name where it has a value.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Counter => "_total",
+            Self::Gauge | Self::Histogram => "",
+            Self::Info => "_info",
+        }
+    }
+}
+
+macro_rules! table {
+    ($($id:ident: $kind:ident $unit:literal $name:literal $help:literal;)*) => {
+        $(pub(crate) const $id: Metric =
+            Metric { name: $name, kind: Kind::$kind, unit: $unit, help: $help };)*
+        /// Every one.
+        #[cfg(test)]
+        pub(crate) const ALL: &[Metric] = &[$($id),*];
+    };
+}
+
+table! {
+    BUILD: Info "" "hostinfod_build" "The daemon's version.";
+    START: Gauge "seconds" "hostinfod_start_time_seconds" "When the daemon started, since 1970.";
+    GUESTS: Gauge "" "hostinfod_guests" "Guests by whether they can ask.";
+    QUERIES: Counter "" "hostinfod_queries" "Lines that guests sent, by what became of them.";
+    DURATION: Histogram "seconds" "hostinfod_query_duration_seconds"
+        "Time that a reply took to be made, without waiting for commands.";
+    RECEIVED: Counter "bytes" "hostinfod_received_bytes" "What guests sent.";
+    SENT: Counter "bytes" "hostinfod_sent_bytes" "Replies to guests.";
+    FAILURES: Counter "" "hostinfod_source_failures"
+        "How often a source had no value that an administrator could see to.";
+    MISSING: Gauge "" "hostinfod_sources_missing"
+        "What this host was found not to tell, and could: see hostinfoctl status.";
+    RULES: Gauge "" "hostinfod_rules" "Rules in force; 0 is the built-in default.";
+    RULES_SINCE: Gauge "seconds" "hostinfod_rules_since_seconds"
+        "Since when the rules are in force, since 1970.";
+    RULES_BAD: Gauge "" "hostinfod_rules_bad"
+        "1: the rules file has an error, and the rules of before are in force.";
+    LIBVIRT: Gauge "" "hostinfod_libvirt_up"
+        "1: libvirt answers; 0: it does not. Absent on hosts without libvirt.";
+    DOMAINS: Gauge "" "hostinfod_libvirt_domains" "Domains that are live, as libvirt tells.";
+    NOTICES: Gauge "" "hostinfod_notices" "Notices to guests that hold.";
+    CLIENTS: Gauge "" "hostinfod_control_clients" "Connections to the control socket.";
+    LEFT_OUT: Counter "" "hostinfod_watch_events_left_out"
+        "Events that were not told to who watches and does not keep up.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_end_with_their_unit_and_not_with_what_the_kind_adds() {
+        for (at, metric) in ALL.iter().enumerate() {
+            assert!(ALL[..at].iter().all(|before| before.name != metric.name));
+            assert!(metric.name.starts_with("hostinfod_") && metric.name.ends_with(metric.unit));
+            assert!(
+                ["_total", "_info", "_count", "_sum", "_bucket"]
+                    .iter()
+                    .all(|suffix| !metric.name.ends_with(suffix))
+            );
+            assert!(metric.help.ends_with('.') && !metric.help.contains(['\\', '"', '\n']));
+        }
+    }
+
+    #[test]
+    fn every_metric_is_documented() {
+        let page = include_str!("../../../../docs/control.md");
+        for metric in ALL {
+            let row = format!("| `{}{}` | {} |", metric.name, metric.kind.suffix(), metric.help);
+            assert!(page.contains(&row), "docs/control.md lacks this row:\n{row}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What is counted of guests' lines: plain numbers, and no memory but for the last line.
+
+use std::time::{Duration, Instant};
+
+use hostinfo_control::Counts;
+use hostinfo_control::limits::LAST_MAX;
+use hostinfo_wire::Code;
+
+/// Upper bounds of the buckets of times, in seconds: a ping takes 1 us, all that a large guest may
+/// ask some 100 us, and whatever reads a slow file the rest.
+pub(crate) const BUCKETS: [(Duration, f64); 5] = [
+    (Duration::from_micros(10), 0.000_01),
+    (Duration::from_micros(100), 0.000_1),
+    (Duration::from_millis(1), 0.001),
+    (Duration::from_millis(10), 0.01),
+    (Duration::from_millis(100), 0.1),
+];
+
+/// What was counted of all guests.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Lines by what became of them.
+    pub(crate) counts: Counts,
+    /// Lines whose reply took at most as long as the bucket of [`BUCKETS`] says, and longer than
+    /// the one before.
+    pub(crate) buckets: [u64; BUCKETS.len()],
+    /// Lines with a reply.
+    pub(crate) replies: u64,
+    /// The time that replies took in all.
+    pub(crate) time: Duration,
+    /// Bytes that guests have sent.
+    pub(crate) received: u64,
+    /// Bytes of replies.
+    pub(crate) sent: u64,
+}
+
+/// What was counted of one guest, and its last line.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// Lines by what became of them.
+    pub(crate) counts: Counts,
+    /// When the last line with a reply came, and the code of that.
+    pub(crate) last: Option<(Instant, Code)>,
+    /// That line's first [`LAST_MAX`] bytes.
+    pub(crate) line: Vec<u8>,
+}
+
+impl Tally {
+    /// Counts a reply.
+    pub(crate) fn reply(&mut self, code: Code, length: usize, took: Duration) {
+        count(&mut self.counts, code);
+        self.replies += 1;
+        self.time += took;
+        self.sent += length as u64;
+        let bucket = BUCKETS.iter().zip(&mut self.buckets).find(|((bound, _), _)| took <= *bound);
+        if let Some((_, bucket)) = bucket {
+            *bucket += 1;
+        }
+    }
+}
+
+impl Record {
+    /// Counts a line with a reply.
+    pub(crate) fn reply(&mut self, line: &[u8], code: Code, now: Instant) {
+        count(&mut self.counts, code);
+        self.last = Some((now, code));
+        self.line.clear();
+        self.line.extend_from_slice(line.get(..LAST_MAX).unwrap_or(line));
+    }
+}
+
+fn count(counts: &mut Counts, code: Code) {
+    *match code {
+        Code::Done => &mut counts.answered,
+        Code::NotARequest => &mut counts.malformed,
+        Code::NotPermitted => &mut counts.not_permitted,
+        Code::NoSuchStatistic => &mut counts.no_such_statistic,
+        Code::TooSoon => &mut counts.too_soon,
+        Code::Unavailable => &mut counts.unavailable,
+    } += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_counted_by_itself() {
+        let mut tally = Tally::default();
+        for (times, code) in (1..).zip(Code::ALL) {
+            (0..times).for_each(|_| tally.reply(code, 10, Duration::from_micros(1)));
+        }
+        let counts = Counts {
+            answered: 1,
+            malformed: 2,
+            not_permitted: 3,
+            no_such_statistic: 4,
+            too_soon: 5,
+            unavailable: 6,
+            dropped: 0,
+        };
+        assert_eq!((tally.counts, tally.replies, tally.sent), (counts, 21, 210));
+    }
+
+    #[test]
+    fn a_time_is_in_the_first_bucket_that_holds_it() {
+        let mut tally = Tally::default();
+        for micros in [0, 10, 11, 1000, 5_000_000] {
+            tally.reply(Code::Done, 0, Duration::from_micros(micros));
+        }
+        assert_eq!(tally.buckets, [2, 1, 1, 0, 0]);
+        assert_eq!((tally.replies, tally.time), (5, Duration::from_micros(5_001_021)));
+        assert!(BUCKETS.iter().all(|(time, seconds)| (time.as_secs_f64() - seconds).abs() < 1e-12));
+    }
+
+    #[test]
+    fn of_the_last_line_as_much_is_kept_as_is_told() {
+        let (mut record, now) = (Record::default(), Instant::now());
+        record.reply(&[b'x'; LAST_MAX + 1], Code::Unavailable, now);
+        assert_eq!(record.line.len(), LAST_MAX);
+        record.reply(b"ping", Code::Done, now);
+        assert_eq!((&*record.line, record.last), (&b"ping"[..], Some((now, Code::Done))));
+    }
+}

@@ -1,0 +1,254 @@
+//! Who is let in at the control socket, how much they get, and that guests do not wait for them.
+
+use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use hostinfo_control::limits::{CLIENTS_MAX, CLIENTS_PER_USER, REQUEST_MAX, WATCHERS_MAX};
+use hostinfo_control::{DESCRIPTION, Error, INTERFACE, NoticeKind, Refusal, Status};
+use hostinfo_tests::deadline::{PATIENCE, wait_until};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::{FakeGuest, Host};
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use varlink::{Connection, MethodCall, OrgVarlinkServiceClient, OrgVarlinkServiceInterface as _};
+
+/// A group and a user whom nothing belongs to.
+const GROUP: u32 = 54_321;
+const USER: u32 = 65_534;
+
+/// Runs as that user, in that group and no other: the kernel keeps that for each thread.
+fn become_user<T: Send>(group: u32, then: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let run = || {
+            let (user, group) = (Uid::from_raw(USER), Gid::from_raw(group));
+            set_thread_groups(&[]).context("these tests run as root")?;
+            set_thread_res_gid(group, group, group)?;
+            set_thread_res_uid(user, user, user)?;
+            then()
+        };
+        let ended = scope.spawn(run).join();
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// A host whose socket is for [`GROUP`] too.
+fn host_with_group() -> Result<Host> {
+    let host = Host::new(EVERYTHING)?;
+    fs::set_permissions(host.path(), Permissions::from_mode(0o711))?;
+    host.write_config(&format!("[control]\ngroup = '{GROUP}'\n"))?;
+    Ok(host)
+}
+
+fn is_busy(result: Result<Status, Error>) -> bool {
+    matches!(result, Err(Error::Refused(Refusal::Busy { .. })))
+}
+
+#[test]
+fn the_group_may_ask_and_only_root_may_change() -> Result<()> {
+    let host = host_with_group()?;
+    let _daemon = host.start_daemon()?;
+    let socket = fs::metadata(host.control())?;
+    assert_eq!((socket.mode() & 0o7777, socket.gid()), (0o770, GROUP));
+    let denied = become_user(GROUP, || {
+        let mut client = host.client()?;
+        client.status()?;
+        client.notices()?;
+        client.clear_notices(None).err().context("cleared")?;
+        client.set_notice("*", NoticeKind::Info, "x", None, None).err().context("set")
+    })?;
+    assert_eq!(denied.to_string(), "only root and the user that hostinfod runs as may do that");
+    assert!(matches!(denied, Error::Refused(Refusal::NotPermitted { .. })));
+    host.client()?.set_notice("*", NoticeKind::Info, "x", None, None)?;
+    Ok(())
+}
+
+#[test]
+fn others_are_told_what_to_do() -> Result<()> {
+    let host = host_with_group()?;
+    let _daemon = host.start_daemon()?;
+    let denied = become_user(USER, || host.client().err().context("let in"))?.to_string();
+    assert!(denied.contains("permission denied: be root or in the group"), "{denied}");
+    Ok(())
+}
+
+#[test]
+fn one_user_cannot_keep_root_out_and_all_together_have_a_bound() -> Result<()> {
+    let host = host_with_group()?;
+    let _daemon = host.start_daemon()?;
+    let theirs = become_user(GROUP, || {
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS_PER_USER {
+            let mut client = host.client()?;
+            client.status()?;
+            clients.push(client);
+        }
+        assert!(is_busy(host.client()?.status()));
+        Ok(clients)
+    })?;
+    let mut ours = Vec::new();
+    for _ in theirs.len()..CLIENTS_MAX {
+        let mut client = host.client()?;
+        client.status()?;
+        ours.push(client);
+    }
+    assert!(is_busy(host.client()?.status()));
+    drop(theirs);
+    wait_until("room", PATIENCE, || Ok(host.client()?.status().is_ok()))
+}
+
+#[test]
+fn who_speaks_nonsense_or_too_much_is_dropped_and_nobody_else() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    for nonsense in [b"hello\0".to_vec(), b"\0".to_vec(), vec![b' '; REQUEST_MAX + 4096]] {
+        let mut stream = UnixStream::connect(host.control())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let _ = stream.write_all(&nonsense);
+        let heard = stream.read(&mut [0; 64]);
+        assert!(heard.as_ref().map_or(true, |count| *count == 0), "{heard:?}");
+    }
+    let refused = b"{\"method\":\"org.hostinfo.Control.None\"}\0{\"method\":\"org.example.X\"}\0";
+    let mut stream = UnixStream::connect(host.control())?;
+    stream.write_all(refused)?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard)?;
+    let errors: Vec<&str> = heard.split_terminator('\0').collect();
+    assert!(
+        errors.len() == 2 && errors[0].contains("org.varlink.service.MethodNotFound"),
+        "{heard}"
+    );
+    assert!(errors[1].contains("org.varlink.service.InterfaceNotFound"), "{heard}");
+    host.client()?.status()?;
+    assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn another_implementation_of_varlink_finds_out_what_can_be_asked_and_asks() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    let address = format!("unix:{}", host.control().display());
+    let connection = Connection::with_address(&address)?;
+    let mut service = OrgVarlinkServiceClient::new(connection.clone());
+    let info = service.get_info()?;
+    assert!(info.product == "hostinfod" && info.interfaces.iter().any(|one| one == INTERFACE));
+    let described = service.get_interface_description(INTERFACE)?;
+    assert_eq!(described.description.as_deref(), Some(DESCRIPTION));
+    let mut call: MethodCall<(), Status, varlink::Error> =
+        MethodCall::new(connection, format!("{INTERFACE}.Status"), ());
+    assert_eq!(call.call()?.pid, daemon.pid());
+    Ok(())
+}
+
+#[test]
+fn a_socket_that_a_killed_daemon_left_is_replaced_and_what_is_no_socket_is_not() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    host.start_daemon()?.kill()?;
+    assert!(host.control().exists());
+    let daemon = host.start_daemon()?;
+    host.client()?.status()?;
+    daemon.stop()?;
+    assert!(!host.control().exists());
+    fs::write(host.control(), "x")?;
+    let daemon = host.start_daemon()?;
+    assert!(daemon.log().contains("is there already and no socket"), "{}", daemon.log());
+    assert!(FakeGuest::join(&host.socket("a"))?.ask_one("ping")?.starts_with("200"));
+    fs::remove_file(host.control())?;
+    daemon.hang_up()?;
+    wait_until("the control socket", PATIENCE, || Ok(host.client().is_ok()))?;
+    host.client()?.status()?;
+    Ok(())
+}
+
+#[test]
+fn who_watches_and_does_not_read_misses_events_and_holds_nobody_up() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    host.write_config("[flow]\nlines_per_second = 0\n")?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let mut watches = Vec::new();
+    for _ in 0..WATCHERS_MAX {
+        watches.push(host.client()?.watch(None)?);
+    }
+    let mut client = host.client()?;
+    guest.ask("*")?;
+    let memory = daemon.memory()?;
+    let left_out = |text: String| {
+        let line = text.lines().find_map(|line| {
+            line.strip_prefix("hostinfod_watch_events_left_out_total ")?.parse::<u64>().ok()
+        });
+        line.unwrap_or_default()
+    };
+    wait_until("events to be left out", PATIENCE, || {
+        for _ in 0..100 {
+            let asked = Instant::now();
+            guest.ask("vm.memory")?;
+            assert!(asked.elapsed() < Duration::from_secs(1));
+        }
+        Ok(left_out(client.metrics()?) > 0)
+    })?;
+    let grown = daemon.memory()?.saturating_sub(memory);
+    assert!(grown < 4 << 20, "the daemon grew by {grown} bytes");
+    let one_too_many = host.client()?.watch(None)?.next().context("no answer")?;
+    assert!(matches!(one_too_many, Err(Error::Refused(Refusal::Busy { .. }))));
+    let mut watch = watches.pop().context("no watch")?;
+    drop(watches);
+    let mut missed = 0;
+    wait_until("the number of what was left out", PATIENCE, || {
+        guest.ask("ping")?;
+        missed = watch.next().context("the watch is over")??.left_out;
+        Ok(missed > 0)
+    })
+}
+
+#[test]
+fn guests_and_clients_that_flood_do_not_hold_each_other_up() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let _daemon = host.start_daemon()?;
+    let mut neighbour = FakeGuest::join(&host.socket("neighbour"))?;
+    let flood = FakeGuest::join(&host.socket("flood"))?;
+    flood.stream().set_write_timeout(Some(Duration::from_millis(50)))?;
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let is_over = &is_over;
+        scope.spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                let _ = flood.stream().write(&b"get *\nx\n".repeat(512));
+            }
+        });
+        let client = host.client();
+        scope.spawn(move || -> Result<()> {
+            let mut client = client?;
+            while !is_over.load(Ordering::Relaxed) {
+                client.explain("neighbour", None)?;
+            }
+            Ok(())
+        });
+        let asked = (|| -> Result<[Vec<Duration>; 2]> {
+            let (mut client, mut waits) = (host.client()?, [Vec::new(), Vec::new()]);
+            for _ in 0..30 {
+                let begun = Instant::now();
+                client.status()?;
+                waits[0].push(begun.elapsed());
+                let begun = Instant::now();
+                neighbour.ask("physcpus")?;
+                waits[1].push(begun.elapsed());
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            Ok(waits)
+        })();
+        is_over.store(true, Ordering::Relaxed);
+        for mut waits in asked? {
+            waits.sort();
+            assert!(waits[waits.len() / 2] < Duration::from_millis(50), "{waits:?}");
+            assert!(waits[waits.len() - 1] < Duration::from_secs(2), "{waits:?}");
+        }
+        Ok(())
+    })
+}
