@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{Guest, Host, Port};
+use hostinfo_tests::{DomainGuest, Guest, Host, Libvirtd, Port};
 
 /// Until nothing of what was before is in the minute that the verdict speaks of, and more, lest
 /// something else on this machine decides.
@@ -19,30 +19,55 @@ fn a_spinning_guest_is_ok_alone_self_limited_under_a_quota_and_contended_beside_
     let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;
     guest.wait_for_host()?;
     guest.sh("(while :; do :; done) > /dev/null 2>&1 &")?;
+    let pid = guest.pid();
     let first = guest.ask("verdict.cpu")?;
     ensure!(first[0].starts_with("200 verdict.cpu=unknown: ask again in "), "{first:?}");
-    expect(&mut guest, "ok")?;
+    let mut ask = || guest.ask("verdict.cpu");
+    expect("ok", &mut ask)?;
 
-    let quota = Quota::half_a_cpu(guest.pid())?;
-    expect(&mut guest, "self-limited")?;
+    let quota = Quota::half_a_cpu(pid)?;
+    expect("self-limited", &mut ask)?;
     drop(quota);
 
     let others = host.keep_busy()?;
-    expect(&mut guest, "contended")?;
+    expect("contended", &mut ask)?;
     drop(others);
     Ok(())
 }
 
-/// Asks until the verdict is that state.
-fn expect(guest: &mut Guest, state: &str) -> Result<()> {
+#[test]
+fn a_domain_under_libvirts_own_limits_is_told_so_of_its_cpus_and_of_its_disk() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
+    // A fifth of a CPU, and half a MiB a second.
+    libvirtd.virsh(&["schedinfo", "a", "--live", "--set", "vcpu_quota=20000"])?;
+    libvirtd.virsh(&["blkdeviotune", "a", "vda", "--live", "--total-bytes-sec", "524288"])?;
+    guest.ask_until("vm.cpu.quota", "200 vm.cpu.quota=0.2")?;
+    guest.ask_until("vm.disk.vda.limit.bytes", "200 vm.disk.vda.limit.bytes=524288")?;
+    guest.run(
+        "(while :; do dd if=/dev/zero of=/dev/vda bs=64k count=64 oflag=direct; done) \
+             > /dev/null 2>&1 &
+         (while :; do :; done) > /dev/null 2>&1 &",
+    )?;
+    let disk = expect("self-limited", || guest.ask("verdict.io"))?;
+    ensure!(disk.contains("your disk vda was at its own limit of 512.0 KiB a second"), "{disk}");
+    let cpu = expect("self-limited", || guest.ask("verdict.cpu"))?;
+    ensure!(cpu.contains("your own CPU quota of 0.20 CPUs held your vCPUs back"), "{cpu}");
+    Ok(())
+}
+
+/// Asks until the verdict is that state, and gives back the whole of it.
+fn expect(state: &str, mut ask: impl FnMut() -> Result<Vec<String>>) -> Result<String> {
     let end = Instant::now() + MINUTES;
     loop {
         std::thread::sleep(Duration::from_secs(5));
-        let verdict = guest.ask("verdict.cpu")?.concat();
-        if verdict.starts_with(&format!("200 verdict.cpu={state}: ")) {
-            return Ok(());
+        let reply = ask()?.concat();
+        let verdict = reply.split_once('=').map_or("", |(_, verdict)| verdict);
+        if verdict.starts_with(&format!("{state}: ")) {
+            return Ok(reply);
         }
-        ensure!(Instant::now() < end, "not {state}: {verdict}");
+        ensure!(Instant::now() < end, "not {state}: {reply}");
     }
 }
 

@@ -1,0 +1,39 @@
+//! Any text is a domain's XML whose names can be files' names and fit a message, or an error.
+#![no_main]
+
+use std::path::Path;
+
+use hostinfo_domains::limits::{CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, VHOSTMD_MAX};
+use hostinfo_domains::{Claim, Domain, Message, State, Uuid, Whose, describe, to_line};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|xml: &str| {
+    let Ok(found) = describe(xml, &["/var/lib/hostinfo".into()]) else { return };
+    assert!(found.clauses.len() <= CLAUSES_MAX && found.vhostmd.len() <= VHOSTMD_MAX);
+    for name in found.clauses.iter().chain(&found.vhostmd) {
+        assert!(Path::new("/").join(name).file_name().is_some_and(|file| file == name.as_str()));
+        assert!(name.len() <= NAME_MAX);
+    }
+    assert!(found.channel.iter().all(|path| Path::new(path).is_absolute()));
+    assert!(found.disks.len() <= DISKS_MAX);
+    assert!(found.disks.iter().all(|(dev, _)| dev.len() <= DEV_MAX));
+    let domain = Domain {
+        uuid: Uuid::from_u128(1),
+        name: "myguest".to_owned(),
+        driver: found.driver,
+        id: Some(3),
+        state: State::Running,
+        migrating: false,
+        vcpus: found.vcpus,
+        vcpus_max: found.vcpus_max,
+        clauses: found.clauses,
+        vhostmd: found.vhostmd,
+        channel: found.channel,
+    };
+    let whose = Whose::new([&domain]);
+    for name in domain.clauses.iter().chain(&domain.vhostmd) {
+        let is_right = *name == domain.socket_name() && domain.clauses.len() <= 1;
+        assert_eq!(whose.of(name) == Claim::Named(domain.uuid), is_right);
+    }
+    assert!(to_line(&Message::Domain(domain)).is_some());
+});
