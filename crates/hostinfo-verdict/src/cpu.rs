@@ -3,11 +3,12 @@
 //! A vCPU waits in a run queue when others run, but also when its own quota is used up: a thread
 //! that the kernel throttles stays runnable, so its run-queue delay grows with the time throttled
 //! (cgroup's cpu.stat, for each CPU that the guest was held back on). What is left of the delay
-//! is the waiting for a CPU.
+//! is the waiting for a CPU. Where the host is itself a virtual machine, a vCPU can also have a CPU
+//! of the host that does not run: that is steal, and nothing of the guest's own shows it.
 
 use std::time::Duration;
 
-use crate::sample::stats::{BUSY, CPU_PRESSURE, DELAY, QUOTA, RUN, THROTTLED};
+use crate::sample::stats::{BUSY, CPU_PRESSURE, DELAY, QUOTA, RUN, STEAL, THROTTLED};
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::words::Words;
@@ -53,12 +54,16 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         throttled: interval.time(|s| s.cpu.throttled),
         busy: interval.time(|s| s.cpu.host_busy),
         idle: interval.time(|s| s.cpu.host_idle),
+        stolen: interval.time(|s| s.cpu.host_stolen),
         quota: interval.after.cpu.quota,
         length: interval.length,
     };
     let words = Words::new(permits, interval.length);
     if times.share(times.waited()) < WAITED {
-        return Verdict::new(State::Ok, times.no_wait(words));
+        return match times.stolen() {
+            Some(share) => Verdict::new(State::Contended, stolen(share, words)),
+            None => Verdict::new(State::Ok, times.no_wait(words)),
+        };
     }
     let host = interval.time(|s| s.cpu.host_stall);
     match times.cause() {
@@ -90,6 +95,7 @@ struct Times {
     throttled: Option<Duration>,
     busy: Option<Duration>,
     idle: Option<Duration>,
+    stolen: Option<Duration>,
     quota: Option<Duration>,
     length: Duration,
 }
@@ -134,6 +140,13 @@ impl Times {
             Some(busy) if Share::of(self.run, busy) >= ALONE => Cause::EachOther,
             _ => Cause::Host,
         }
+    }
+
+    /// The share of its busy time in which the host did not run: the guest's part of that is taken
+    /// to be the same, if it ran at all.
+    fn stolen(&self) -> Option<Share> {
+        let share = Share::of(self.stolen?, self.busy?);
+        (share >= WAITED && self.share(self.run) >= WAITED).then_some(share)
     }
 
     fn used_quota(&self) -> bool {
@@ -198,6 +211,18 @@ impl Times {
         };
         format!("your own CPU quota{quota} held your vCPUs back {held}{too}")
     }
+}
+
+fn stolen(share: Share, words: Words<'_>) -> String {
+    let lost = match words.may_name(&[STEAL]) {
+        true => share.to_string(),
+        false => "part".to_owned(),
+    };
+    let window = words.window();
+    format!(
+        "the host is itself a virtual machine, and did not get {lost} of the CPU time that it \
+         wanted in {window}"
+    )
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ pub(crate) mod stats {
     pub(crate) const DELAY: StatId = StatId::named("vm.cpu.delay");
     pub(crate) const THROTTLED: StatId = StatId::named("vm.cpu.throttled");
     pub(crate) const QUOTA: StatId = StatId::named("vm.cpu.quota");
+    pub(super) const STOLEN: StatId = StatId::named("cpu.seconds.steal");
+    /// Tells the same as a share of what was stolen does.
+    pub(crate) const STEAL: StatId = StatId::named("cpu.steal");
     pub(crate) const BUSY: StatId = StatId::named("cpu.busy");
     pub(super) const BUSY_PARTS: [StatId; 7] = [
         StatId::named("cpu.seconds.user"),
@@ -87,6 +90,8 @@ pub(crate) struct Cpu {
     /// Time of all CPUs of the host.
     pub(crate) host_busy: Option<Duration>,
     pub(crate) host_idle: Option<Duration>,
+    /// Part of the busy time: the host is a virtual machine, and did not run then.
+    pub(crate) host_stolen: Option<Duration>,
     pub(crate) host_stall: Option<Duration>,
 }
 
@@ -139,6 +144,7 @@ impl Sample {
                 quota: from.time(stats::QUOTA, None),
                 host_busy: from.times(&stats::BUSY_PARTS, None),
                 host_idle: from.times(&stats::IDLE_PARTS, None),
+                host_stolen: from.time(stats::STOLEN, None),
                 host_stall: from.time(stats::CPU_STALL, None),
             },
             memory: Memory {

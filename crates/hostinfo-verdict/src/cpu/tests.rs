@@ -11,10 +11,18 @@ struct Minute {
     throttled: Option<f64>,
     quota: Option<f64>,
     busy: Option<f64>,
+    stolen: f64,
 }
 
-const QUIET: Minute =
-    Minute { vcpus: 2, run: 1.0, delay: 0.0, throttled: Some(0.0), quota: None, busy: Some(2.0) };
+const QUIET: Minute = Minute {
+    vcpus: 2,
+    run: 1.0,
+    delay: 0.0,
+    throttled: Some(0.0),
+    quota: None,
+    busy: Some(2.0),
+    stolen: 0.0,
+};
 
 const LENGTH: Duration = Duration::from_secs(60);
 
@@ -30,6 +38,7 @@ impl Minute {
             quota: None,
             host_busy: start,
             host_idle: start,
+            host_stolen: start,
             host_stall: start,
         };
         let now = Cpu {
@@ -40,6 +49,7 @@ impl Minute {
             quota: self.quota.map(Duration::from_secs_f64),
             host_busy: self.busy.and_then(after),
             host_idle: self.busy.and_then(|busy| after(240.0 - busy)),
+            host_stolen: after(self.stolen),
             host_stall: after(30.0),
         };
         let before = Sample { cpu: before, ..Sample::default() };
@@ -98,11 +108,26 @@ fn the_same_guest_under_a_quota_on_an_idle_host_is_self_limited() {
         throttled: Some(29.5),
         quota: Some(0.5),
         busy: Some(31.0),
+        ..QUIET
     };
     assert_eq!(
         minute.verdict(),
         "self-limited: your own CPU quota of 0.50 CPUs held your vCPUs back 49% of the last 60 s"
     );
+}
+
+#[test]
+fn a_host_that_is_itself_kept_waiting_is_the_hosts_matter_and_an_idle_guests_is_none() {
+    let minute = Minute { run: 60.0, busy: Some(100.0), stolen: 12.0, ..QUIET };
+    assert_eq!(
+        minute.verdict(),
+        "contended: the host is itself a virtual machine, and did not get 12% of the CPU time \
+         that it wanted in the last 60 s"
+    );
+    let hidden = minute.verdict_for(&|stat, _| stat.stat().name != "cpu.steal").reason;
+    assert!(hidden.contains("did not get part of the CPU time"), "{hidden}");
+    assert_eq!(Minute { stolen: 4.0, ..minute }.state(), State::Ok);
+    assert_eq!(Minute { run: 1.0, ..minute }.state(), State::Ok);
 }
 
 #[test]
