@@ -8,7 +8,6 @@ mod kind;
 pub mod limits;
 mod notice;
 mod notices;
-pub mod when;
 
 pub use kind::Kind;
 pub use notice::{Draft, Invalid, Notice};

@@ -28,7 +28,8 @@ use crate::server::{Alarm, CONTROL, Server, client_token};
 use crate::settings;
 
 use client::{Client, Next};
-use door::Door;
+
+pub(crate) use door::Door;
 
 /// The socket, and those who are connected to it.
 pub(crate) struct Control {

@@ -33,6 +33,7 @@ mod quota;
 mod retry;
 mod roster;
 mod rules_file;
+mod scrape;
 mod select;
 mod server;
 mod settings;

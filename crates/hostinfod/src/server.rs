@@ -18,6 +18,7 @@ use crate::logging::Logging;
 use crate::poll::{Interest, Poll, Ready};
 use crate::roster::Roster;
 use crate::rules_file::RulesFile;
+use crate::scrape::Scrape;
 use crate::settings::{Paths, Settings};
 use crate::signals::Signals;
 use crate::systemd;
@@ -34,6 +35,7 @@ pub(crate) struct Server {
     pub(crate) disks: Disks,
     pub(crate) desk: Desk,
     pub(crate) control: Control,
+    pub(crate) scrape: Scrape,
     pub(crate) signals: Signals,
     pub(crate) poll: Poll,
     pub(crate) alarms: Alarms<Alarm>,
@@ -62,6 +64,10 @@ pub(crate) enum Alarm {
     Client(usize),
     /// People are let in at the control socket again.
     Door,
+    /// The time of one who reads the metrics over HTTP is over.
+    Scraper(usize),
+    /// Others who do are let in again.
+    Scrape,
 }
 
 const STOP: u64 = 0;
@@ -73,9 +79,12 @@ const LIBVIRT: u64 = 5;
 const CUSTOM: u64 = 6;
 /// That of the control socket.
 pub(crate) const CONTROL: u64 = 7;
-const FIRST_PORT: u64 = 8;
+/// That of those who read the metrics over HTTP.
+pub(crate) const SCRAPE: u64 = 8;
+const FIRST_PORT: u64 = 9;
 /// Far more than there are descriptors.
 const FIRST_CLIENT: u64 = 1 << 32;
+const FIRST_SCRAPER: u64 = 2 << 32;
 
 /// The token of a port's connection.
 pub(crate) fn token(port: usize) -> u64 {
@@ -85,6 +94,11 @@ pub(crate) fn token(port: usize) -> u64 {
 /// The token of a client of the control socket.
 pub(crate) fn client_token(client: usize) -> u64 {
     FIRST_CLIENT + client as u64
+}
+
+/// The token of one who reads the metrics over HTTP.
+pub(crate) fn scraper_token(scraper: usize) -> u64 {
+    FIRST_SCRAPER + scraper as u64
 }
 
 impl Server {
@@ -117,6 +131,8 @@ impl Server {
                     LIBVIRT => self.libvirt_is_ready(Instant::now()),
                     CUSTOM => self.take_values(Instant::now()),
                     CONTROL => self.let_in(),
+                    SCRAPE => self.let_scraper_in(Instant::now()),
+                    FIRST_SCRAPER.. => self.scraper(event),
                     FIRST_CLIENT.. => self.client(event),
                     _ => self.port_is_ready(event),
                 }
@@ -144,6 +160,9 @@ impl Server {
         if let Some(door) = self.control.door() {
             self.poll.add(door, CONTROL, Interest::Read)?;
         }
+        if let Some(place) = self.scrape.place() {
+            self.poll.add(place, SCRAPE, Interest::Read)?;
+        }
         Ok(())
     }
 
@@ -156,6 +175,12 @@ impl Server {
     fn client(&mut self, event: &Ready) {
         if let Ok(client) = usize::try_from(event.token - FIRST_CLIENT) {
             self.client_is_ready(client, event.hung_up);
+        }
+    }
+
+    fn scraper(&mut self, event: &Ready) {
+        if let Ok(scraper) = usize::try_from(event.token - FIRST_SCRAPER) {
+            self.scraper_is_ready(scraper, Instant::now());
         }
     }
 
@@ -174,6 +199,8 @@ impl Server {
             Alarm::Libvirt => self.libvirt_is_due(now),
             Alarm::Client(client) => self.client_rings(client),
             Alarm::Door => self.open_the_door(),
+            Alarm::Scraper(scraper) => self.drop_scraper(scraper),
+            Alarm::Scrape => self.await_scrapers(Interest::Read),
         }
     }
 

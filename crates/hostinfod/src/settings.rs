@@ -14,6 +14,7 @@ use crate::args::Args;
 use crate::file_error::FileError;
 use crate::flow::Bound;
 use crate::labels::Labels;
+use crate::scrape::Listen;
 
 /// Where the settings are, unless the command line says otherwise.
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) paths: Paths,
     /// Who may ask the daemon itself.
     pub(crate) control: Control,
+    /// Where the daemon's own metrics can be read.
+    pub(crate) metrics: Metrics,
     /// What one guest may send and get.
     pub(crate) flow: Flow,
     /// What is asked of libvirt.
@@ -88,6 +91,14 @@ impl Default for Control {
     fn default() -> Self {
         Self { socket: hostinfo_control::SOCKET.into(), group: String::new() }
     }
+}
+
+/// Where the daemon's own metrics can be read, besides the control socket.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Metrics {
+    /// Over HTTP.
+    pub(crate) listen: Listen,
 }
 
 /// What one guest may send and get, over all its connections; 0 for no bound.

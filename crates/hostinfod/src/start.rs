@@ -25,6 +25,7 @@ use crate::logging::Logging;
 use crate::poll::Poll;
 use crate::roster::Roster;
 use crate::rules_file::{self, RulesFile};
+use crate::scrape::Scrape;
 use crate::server::Server;
 use crate::settings::{self, Settings};
 use crate::signals::Signals;
@@ -53,7 +54,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let Settings { paths, control, flow, libvirt, labels, log } = Settings::load(&args)?;
+    let Settings { paths, control, metrics, flow, libvirt, labels, log } = Settings::load(&args)?;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     let rules = RulesFile::open(&paths.rules)?;
@@ -64,10 +65,12 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
     let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
+    let scrape = Scrape::open(&metrics.listen, &control.group);
     let mut server = Server {
         identity: identity(&paths.state_dir)?,
         desk: Desk::new(engine, flow),
         control: Control::open(control),
+        scrape,
         roster: Roster::default(),
         disks: Disks::beside(&paths.socket_dir),
         poll: Poll::new().context("epoll")?,

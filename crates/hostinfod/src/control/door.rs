@@ -39,10 +39,10 @@ pub(crate) enum Error {
     )]
     NoDirectory(PathBuf),
     /// Another daemon has it.
-    #[error("{path}: another daemon answers there: end it, or give this one another --control", path = .0.display())]
+    #[error("{path}: another daemon answers there: end it, or set another path", path = .0.display())]
     Live(PathBuf),
     /// Something else is there.
-    #[error("{path}: is there already and no socket: remove it, or set another --control", path = .0.display())]
+    #[error("{path}: is there already and no socket: remove it, or set another path", path = .0.display())]
     NoSocket(PathBuf),
     /// group(5) has none of that name.
     #[error("[control] group: there is no group {0} in {GROUPS}: add it, or give its number")]
