@@ -1,5 +1,7 @@
-//! hostinfoctl, where a libvirtd is.
+//! hostinfoctl, for the directories of a test's host.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -7,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::host::Host;
 use crate::libvirtd::{Libvirtd, path};
 use crate::paths;
+use crate::process::tied;
 
 /// What the program said.
 #[derive(Debug)]
@@ -39,14 +42,12 @@ impl Said {
     }
 }
 
-/// Runs hostinfoctl for that host's directories.
+/// Runs hostinfoctl for that host's directories, where a libvirtd is.
 ///
 /// # Errors
 /// It cannot be run.
 pub fn hostinfoctl(libvirtd: &Libvirtd, host: &Host, args: &[&str]) -> Result<Said> {
-    let program = paths::program("hostinfoctl")?;
-    paths::program("hostinfo-libvirt")?;
-    run(libvirtd, host, &[path(&program)?], args)
+    run(libvirtd, host, &[path(&program()?)?], args)
 }
 
 /// The same with the words before it that run it in another way.
@@ -55,18 +56,45 @@ pub fn hostinfoctl(libvirtd: &Libvirtd, host: &Host, args: &[&str]) -> Result<Sa
 /// It cannot be run.
 pub fn run(libvirtd: &Libvirtd, host: &Host, program: &[&str], args: &[&str]) -> Result<Said> {
     let [nsenter, rest @ ..] = libvirtd.enter();
-    let output = Command::new(nsenter)
-        .args(rest)
-        .arg("--pid")
-        .args(program)
-        .arg("--directory")
-        .arg(host.sockets())
-        .arg("--rules")
-        .arg(host.rules())
-        .args(args)
-        .env_remove("LIBVIRT_DEFAULT_URI")
-        .output()
-        .context("run nsenter")?;
+    let mut command = Command::new(nsenter);
+    command.args(rest).arg("--pid").args(program);
+    said(command.args(options(host)).args(args))
+}
+
+/// hostinfoctl for that host's directories, with libvirt's own stand-in for a libvirtd, which has
+/// one guest, `test`.
+///
+/// # Errors
+/// It was not built.
+pub fn command(host: &Host, args: &[&str]) -> Result<Command> {
+    let mut command = tied(program()?);
+    command.args(options(host)).args(["-c", "test:///default"]).args(args);
+    Ok(command)
+}
+
+/// Runs [`command`].
+///
+/// # Errors
+/// It cannot be run.
+pub fn alone(host: &Host, args: &[&str]) -> Result<Said> {
+    said(&mut command(host, args)?)
+}
+
+fn program() -> Result<PathBuf> {
+    paths::program("hostinfo-libvirt")?;
+    paths::program("hostinfoctl")
+}
+
+fn options(host: &Host) -> [OsString; 6] {
+    let of = |option: &str, path: PathBuf| [option.into(), path.into()];
+    let [d, directory] = of("--directory", host.sockets());
+    let [r, rules] = of("--rules", host.rules());
+    let [c, control] = of("--control", host.control());
+    [d, directory, r, rules, c, control]
+}
+
+fn said(command: &mut Command) -> Result<Said> {
+    let output = command.env_remove("LIBVIRT_DEFAULT_URI").output().context("run hostinfoctl")?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok(Said {
         status: output.status.code().unwrap_or(-1),

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Where guests' sockets are, which libvirt is asked, and where the rules are.
+/// Where guests' sockets are, which libvirt is asked, where the rules are, and where the daemon is
+/// asked.
 pub(crate) const SOCKET_DIR: &str = "/var/lib/hostinfo";
 pub(crate) const URI: &str = "qemu:///system";
 pub(crate) const RULES: &str = "/etc/hostinfo/hostinfo.conf";
+pub(crate) const CONTROL: &str = "/run/hostinfo/control.sock";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,10 +20,14 @@ Examples:
   hostinfoctl list                     which guest has it, and under which rule
   hostinfoctl check ./hostinfo.conf    is the file right? For CI as well
   hostinfoctl diff ./hostinfo.conf     what would it change, and for whom?
+  hostinfoctl explain web memory       by which line of the rules may web see memory, or not?
+  hostinfoctl preview web loadavg      what web would get now
+  hostinfoctl watch                    who asks what, as it happens
+  hostinfoctl notice set 'qemu-*' 'the host goes down at ten' --kind maintenance --at 22:00
 
 Exit status:
   0  done, or it was so already
-  1  something was refused or failed; for check, the file has errors
+  1  something was refused or failed; for check, the file has errors; for status, something is wrong
   2  the command line is wrong
   3  there is no such guest
   4  libvirt cannot be reached, or does not answer
@@ -32,6 +38,12 @@ const GUESTS: &str = "\
 GUEST is the name of a guest, as libvirt has it, or a pattern of names as in hostinfo.conf, \
 between quotes for the shell: '*' any run of characters, '?' any one, '[a-z]' one of a set, and \
 '\\' takes away the meaning of the next.";
+
+const ENABLE: &str = "\
+Examples:
+  hostinfoctl enable web             serial port 1, from its next start
+  hostinfoctl enable --now 'web-*'   those that run get a channel at once
+  hostinfoctl enable --repair web    after it was renamed or cloned";
 
 /// See and set which guests may ask their host, and what.
 #[derive(Debug, Parser)]
@@ -63,6 +75,9 @@ pub(crate) struct Options {
     /// The rules file
     #[arg(long, global = true, value_name = "FILE", default_value = RULES)]
     pub(crate) rules: PathBuf,
+    /// The daemon's control socket
+    #[arg(long, global = true, value_name = "PATH", default_value = CONTROL)]
+    pub(crate) control: PathBuf,
     /// Write JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -71,7 +86,7 @@ pub(crate) struct Options {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Give guests a port by which they can ask their host
-    #[command(after_help = GUESTS)]
+    #[command(after_help = format!("{ENABLE}\n\n{GUESTS}"))]
     Enable(Enable),
     /// Take guests' ports away
     #[command(after_help = GUESTS)]
@@ -104,7 +119,91 @@ pub(crate) enum Command {
         #[arg(value_name = "GUEST")]
         guests: Vec<String>,
     },
+    /// Show what the daemon does, and what is wrong with what it needs
+    Status,
+    /// Show who asks what and gets what, as it happens, until Ctrl-C
+    Watch {
+        /// Which guest; all without one
+        #[arg(value_name = "GUEST")]
+        guest: Option<String>,
+    },
+    /// Show what the daemon has counted and measured of itself
+    Stats {
+        /// Write OpenMetrics text, for Prometheus
+        #[arg(long, conflicts_with = "json")]
+        openmetrics: bool,
+    },
+    /// Show what a guest may ask, and by which line of the rules file
+    Explain {
+        /// The guest: its name, or $driver-$name, which need not be there yet
+        #[arg(value_name = "GUEST")]
+        guest: String,
+        /// A statistic (memory.total) or a group of them (memory); all without any
+        #[arg(value_name = "STATISTIC")]
+        names: Vec<String>,
+    },
+    /// Show what a guest would get now; it does not count as a query of the guest's
+    Preview {
+        /// The guest: its name, or $driver-$name
+        #[arg(value_name = "GUEST")]
+        guest: String,
+        /// A statistic (memory.total), a group of them (memory) or '*'; all without any
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Tell guests something: they see it first of all
+    #[command(subcommand)]
+    Notice(Notice),
 }
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Notice {
+    /// Tell it from now on, also after a restart of the daemon
+    #[command(after_help = TIMES)]
+    Set {
+        /// Which guests: a pattern as in hostinfo.conf, of $driver-$name ('qemu-web*')
+        #[arg(value_name = "PATTERN")]
+        pattern: String,
+        /// What to tell them
+        #[arg(value_name = "TEXT")]
+        text: String,
+        /// What it is about
+        #[arg(long, value_enum, default_value_t = Kind::Info)]
+        kind: Kind,
+        /// When it will be [default: now]
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// When it is taken away
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Show what guests are told
+    List,
+    /// Tell it no more
+    Clear {
+        /// The numbers that list shows
+        #[arg(required_unless_present = "all", value_name = "NUMBER")]
+        numbers: Vec<u64>,
+        /// All of them
+        #[arg(long, conflicts_with = "numbers")]
+        all: bool,
+    },
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// The host will be worked at
+    Maintenance,
+    /// The guest will be moved to another host
+    Migration,
+    /// Anything else
+    Info,
+}
+
+const TIMES: &str = "\
+TIME is 22:00 (the next time that it is ten), '2026-11-22 22:00', both of this host's time zone, \
++90m or +2h (from now), or RFC 3339 (2026-11-22T22:00:00Z).";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Enable {
@@ -198,6 +297,9 @@ mod tests {
             "enable a --port 2 --transport channel",
             "frob",
             "snippet a b",
+            "notice clear",
+            "notice clear 1 --all",
+            "stats --json --openmetrics",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -7,17 +7,22 @@ use hostinfo_rules::{Changes, Grant, Rules};
 use serde_json::{Value, json};
 
 use crate::args::Options;
+use crate::daemon::{connect_if_there, without};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::list;
 use crate::output::{printable, write, write_json};
 use crate::rules;
 
-/// Compares the file with the one that is there, for the guests that the words mean.
+/// Compares the file with the rules in force, else with the file that is there, for the guests
+/// that the words mean.
 ///
 /// # Errors
 /// [`Failure`]: one of the files cannot be read or has errors; there is no such guest.
 pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<Status, Failure> {
-    let old = rules::load(&options.rules)?;
+    let old = match in_force(options) {
+        Some(rules) => rules,
+        None => rules::load(&options.rules)?,
+    };
     if rules::read(file)?.is_none() {
         return Err(Failure::Refused(format!("{}: there is no such file", file.display())));
     }
@@ -40,6 +45,15 @@ pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<St
         write(&changed.iter().map(Changed::text).collect::<String>())?;
     }
     Ok(DONE)
+}
+
+/// What the daemon has in force: the file may have changed, and be wrong.
+fn in_force(options: &Options) -> Option<Rules> {
+    let told = connect_if_there(options)?.rules().map_err(without).ok()?;
+    if told.state.rules == 0 {
+        return Some(Rules::builtin());
+    }
+    hostinfo_rules::parse(told.text?.as_bytes()).ok().map(|parsed| parsed.rules)
 }
 
 /// Guests that rules without wildcards are for.

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use hostinfo_control::{Error, Refusal};
 use hostinfo_domains::{FailureKind, Unanswered, Unfit};
 
 /// The exit status of a command that came to its end: 0, or that of what it has complained about.
@@ -28,6 +29,8 @@ pub(crate) enum Failure {
     NoMatch(String),
     #[error("{}", libvirt(uri, why))]
     Libvirt { uri: String, why: Unanswered },
+    #[error(transparent)]
+    Daemon(#[from] hostinfo_control::Error),
     /// libvirt hangs in the middle of a change.
     #[error("{0}")]
     Doubtful(String),
@@ -77,6 +80,13 @@ impl Failure {
                 FailureKind::Unsupported | FailureKind::Busy | FailureKind::Other => REFUSED,
             },
             Self::Libvirt { .. } | Self::Doubtful(_) => 4,
+            Self::Daemon(Error::Denied { .. }) => 6,
+            Self::Daemon(Error::Refused(refusal)) => match refusal {
+                Refusal::NoSuchGuest { .. } => 3,
+                Refusal::NotPermitted { .. } => 6,
+                _ => REFUSED,
+            },
+            Self::Daemon(_) => 5,
         }
     }
 }

@@ -4,145 +4,101 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
+use hostinfo_control::{Guest, GuestState};
 use hostinfo_domains::Access;
-use hostinfo_rules::{Origin, Rules};
-use serde::Serialize;
+use hostinfo_rules::Pattern;
+use jiff::Timestamp;
 
 use crate::args::Options;
+use crate::daemon::{connect_if_there, without};
 use crate::exit::{DONE, Failure, Status, complain, sum};
 use crate::facts::Facts;
 use crate::guests::select;
 use crate::libvirt::{Libvirt, is_remote};
 use crate::output::{printable, write, write_json};
+use crate::row::{Queries, Row, Ruled};
 use crate::rules;
-use crate::standing::{Standing, Way};
 use crate::table::table;
-
-/// A guest.
-#[derive(Debug, Serialize)]
-struct Row {
-    guest: String,
-    driver: String,
-    uuid: Option<String>,
-    state: State,
-    /// What is wrong, with the remedy.
-    problem: Option<String>,
-    /// That of now, else that of its next start.
-    #[serde(flatten)]
-    way: Option<Way>,
-    /// `None` where the rules file cannot be read.
-    rule: Option<Ruled>,
-}
-
-/// Whether a guest has hostinfo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum State {
-    /// It has no port.
-    Disabled,
-    /// It gets its port with its next start.
-    NextStart,
-    /// It has its port.
-    Enabled,
-    /// It has its port until it ends.
-    UntilItEnds,
-    /// Something is wrong with its port.
-    Error,
-    /// There is a socket that no domain has.
-    NoDomain,
-}
-
-impl State {
-    fn of(standing: &Standing) -> Self {
-        match (&standing.problem, &standing.now, &standing.next) {
-            (Some(_), _, _) => Self::Error,
-            (None, Some(_), Some(_)) => Self::Enabled,
-            (None, Some(_), None) => Self::UntilItEnds,
-            (None, None, Some(_)) => Self::NextStart,
-            (None, None, None) => Self::Disabled,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Disabled => "disabled",
-            Self::NextStart => "enabled at next start",
-            Self::Enabled => "enabled",
-            Self::UntilItEnds => "enabled until it ends",
-            Self::Error => "error",
-            Self::NoDomain => "no domain",
-        }
-    }
-}
-
-/// What the rules file says of a guest.
-#[derive(Debug, Serialize)]
-struct Ruled {
-    /// `None`: the built-in default.
-    pattern: Option<String>,
-    line: Option<usize>,
-    enabled: bool,
-    /// Seconds.
-    interval: f64,
-}
-
-impl Ruled {
-    fn of(rules: &Rules, socket: &str) -> Self {
-        let grant = rules.decide(socket);
-        Self {
-            pattern: grant.rule().map(|Origin { pattern, .. }| pattern.clone()),
-            line: grant.rule().map(|Origin { line, .. }| *line),
-            enabled: grant.enabled(),
-            interval: grant.interval().as_secs_f64(),
-        }
-    }
-}
+use crate::time::ago;
 
 /// Lists the guests that the words mean, all without any.
 ///
 /// # Errors
 /// [`Failure`].
 pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure> {
-    let (rules, rules_status) = soft(rules::load(&options.rules));
-    let (domains, libvirt_status) = soft(domains(options, words, rules.as_ref()));
-    let is_known = domains.is_some();
-    let (mut rows, unknown) = domains.unwrap_or_default();
-    unknown.iter().for_each(complain);
-    if words.is_empty() {
-        rows.extend(strangers(options, &rows, rules.as_ref()));
+    let mut statuses = Vec::new();
+    let mut soft = |failure: Failure| {
+        complain(&failure);
+        statuses.push(failure.status());
+    };
+    let (mut rows, unknown) = match domains(options, words) {
+        Ok(found) => found,
+        Err(failure) => {
+            soft(failure);
+            Default::default()
+        }
+    };
+    let told = daemons(options);
+    let is_known = told.is_some() || is_remote(&options.connect);
+    let sockets = if is_known { Vec::new() } else { sockets(&options.directory) };
+    let strangers = match &told {
+        Some((guests, _)) => {
+            let there = guests.iter().filter(|guest| guest.state != GuestState::Absent);
+            there.map(|guest| guest.id.clone()).collect()
+        }
+        None => sockets,
+    };
+    let (mut rows_of_strangers, unknown) = strange(&strangers, &rows, words, unknown);
+    rows.append(&mut rows_of_strangers);
+    unknown.into_iter().for_each(&mut soft);
+    match rules::load(&options.rules) {
+        Ok(rules) => rows.iter_mut().for_each(|row| row.add_rule(&rules, &options.rules)),
+        Err(failure) => soft(failure),
+    }
+    if let Some((guests, file)) = &told {
+        for row in &mut rows {
+            let id = row.id();
+            if let Some(guest) = guests.iter().find(|guest| guest.id == id) {
+                row.add_daemons(guest, file);
+            }
+        }
     }
     if options.json {
         write_json(&rows)?;
-    } else if !rows.is_empty() || is_known && unknown.is_empty() {
-        write(&shown(&rows, &options.rules))?;
+    } else if !rows.is_empty() {
+        write(&shown(&rows, Timestamp::now()))?;
+    } else if statuses.is_empty() {
+        write("There are no guests.\n")?;
     }
-    let statuses = unknown.iter().map(Failure::status).chain([rules_status, libvirt_status]);
-    Ok(sum(statuses))
+    Ok(sum(statuses.into_iter().chain([DONE])))
 }
 
-/// What was found, or the word on what is missing: the rest is told nevertheless.
-fn soft<T>(found: Result<T, Failure>) -> (Option<T>, Status) {
-    match found {
-        Ok(found) => (Some(found), DONE),
-        Err(failure) => {
-            complain(&failure);
-            (None, failure.status())
-        }
+/// The whole names of the guests that there are, `$driver-$name`: domains and sockets.
+///
+/// # Errors
+/// [`Failure`]: libvirt cannot be asked, or there is no such guest.
+pub(crate) fn names(options: &Options, words: &[String]) -> Result<Vec<String>, Failure> {
+    let (rows, unknown) = domains(options, words)?;
+    let sockets = match is_remote(&options.connect) {
+        true => Vec::new(),
+        false => sockets(&options.directory),
+    };
+    let (strangers, unknown) = strange(&sockets, &rows, words, unknown);
+    match unknown.into_iter().next() {
+        Some(failure) => Err(failure),
+        None => Ok(rows.iter().chain(&strangers).map(Row::id).collect()),
     }
 }
 
-fn domains(
-    options: &Options,
-    words: &[String],
-    rules: Option<&Rules>,
-) -> Result<(Vec<Row>, Vec<Failure>), Failure> {
+/// What libvirt has, and the words that mean none of it.
+fn domains(options: &Options, words: &[String]) -> Result<(Vec<Row>, Vec<Failure>), Failure> {
     let mut libvirt = Libvirt::connect(options, Access::Read)?;
     let entries = libvirt.list()?;
     let (guests, mut unknown) = select(&entries, words);
     let mut rows = Vec::new();
     for entry in guests {
         match Facts::read(&mut libvirt, entry) {
-            Ok(facts) => rows.extend(row(&facts, rules)),
+            Ok(facts) => rows.extend(Row::of_domain(&facts)),
             Err(failure @ Failure::Refused(_)) => {
                 unknown.push(Failure::Refused(format!("{}: {failure}", printable(&entry.name))));
             }
@@ -152,115 +108,135 @@ fn domains(
     Ok((rows, unknown))
 }
 
-/// `None`: it went while it was looked at.
-fn row(facts: &Facts, rules: Option<&Rules>) -> Option<Row> {
-    let ports = facts.ports()?;
-    let standing = Standing::of(facts);
-    Some(Row {
-        guest: facts.entry.name.clone(),
-        driver: ports.driver.clone(),
-        uuid: Some(facts.entry.uuid.to_string()),
-        state: State::of(&standing),
-        rule: rules.map(|rules| Ruled::of(rules, &ports.socket_name())),
-        problem: standing.problem,
-        way: standing.now.or(standing.next),
-    })
+/// What the daemon knows, and where its rules are.
+fn daemons(options: &Options) -> Option<(Vec<Guest>, String)> {
+    let mut daemon = connect_if_there(options)?;
+    let told = daemon.list().and_then(|guests| Ok((guests, daemon.status()?.rules.path)));
+    told.map_err(without).ok()
 }
 
-/// Sockets of guests that no domain has: guests without libvirt, and what is left of those that
-/// are gone.
-fn strangers(options: &Options, rows: &[Row], rules: Option<&Rules>) -> Vec<Row> {
-    if is_remote(&options.connect) {
-        return Vec::new();
-    }
-    let entries = fs::read_dir(&options.directory).into_iter().flatten().flatten();
+/// The names of the sockets in the directory.
+fn sockets(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let sockets = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
-    let mut names: Vec<String> =
-        sockets.filter_map(|socket| socket.file_name().into_string().ok()).collect();
+    let names = sockets.filter_map(|socket| socket.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
     names.sort();
-    let stranger = |socket: &String| {
-        let (driver, guest) = socket.split_once('-')?;
-        let is_known = rows.iter().any(|row| row.driver == driver && row.guest == guest);
-        (!is_known).then(|| Row {
-            guest: guest.to_owned(),
-            driver: driver.to_owned(),
-            uuid: None,
-            state: State::NoDomain,
-            problem: None,
-            way: None,
-            rule: rules.map(|rules| Ruled::of(rules, socket)),
-        })
-    };
-    names.iter().filter_map(stranger).collect()
+    names
 }
 
-fn shown(rows: &[Row], file: &Path) -> String {
-    if rows.is_empty() {
-        return "There are no guests.\n".to_owned();
+/// Guests that no domain is: those without libvirt, and what is left of those that are gone. The
+/// words that mean some of them are not unknown.
+fn strange(
+    sockets: &[String],
+    rows: &[Row],
+    words: &[String],
+    unknown: Vec<Failure>,
+) -> (Vec<Row>, Vec<Failure>) {
+    let split = |socket: &String| {
+        let (driver, guest) = socket.split_once('-')?;
+        let is_domain = rows.iter().any(|row| row.driver == driver && row.guest == guest);
+        (!is_domain).then(|| Row::of_socket(driver, guest))
+    };
+    let mut strangers: Vec<Row> = sockets.iter().filter_map(split).collect();
+    let means = |word: &str, row: &Row| {
+        row.guest == word || word.parse().is_ok_and(|word: Pattern| word.matches(&row.guest))
+    };
+    if !words.is_empty() {
+        strangers.retain(|row| words.iter().any(|word| means(word, row)));
     }
-    let heading = ["GUEST", "DRIVER", "STATE", "DEVICE", "RULE", "INTERVAL"];
-    let cells = rows.iter().map(|row| cells(row, file)).collect::<Vec<_>>();
+    let is_unknown = |failure: &Failure| match failure {
+        Failure::NoGuest { name: word, .. } | Failure::NoMatch(word) => {
+            !strangers.iter().any(|row| means(word, row))
+        }
+        _ => true,
+    };
+    let unknown = unknown.into_iter().filter(is_unknown).collect();
+    (strangers, unknown)
+}
+
+fn shown(rows: &[Row], now: Timestamp) -> String {
+    let heading =
+        ["GUEST", "DRIVER", "STATE", "DEVICE", "RULE", "INTERVAL", "ANSWERED", "REFUSED", "LAST"];
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now)).collect();
     let problems = rows
         .iter()
         .filter_map(|row| Some(format!("{}: {}\n", printable(&row.guest), row.problem.as_ref()?)));
     table(&heading, &cells) + &problems.collect::<String>()
 }
 
-fn cells(row: &Row, file: &Path) -> Vec<String> {
-    let file = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-    let rule = row.rule.as_ref().map_or_else(
-        || "?".to_owned(),
-        |rule| rule.line.map_or("built-in".to_owned(), |line| format!("{file}:{line}")),
-    );
-    let interval = row.rule.as_ref().map_or_else(String::new, |rule| match rule.enabled {
-        true => format!("{} s", rule.interval),
-        false => "may not ask".to_owned(),
-    });
-    vec![
+fn cells(row: &Row, now: Timestamp) -> Vec<String> {
+    let (rule, interval) = row.rule.as_ref().map(rule_cells).unwrap_or_default();
+    let mut cells = vec![
         printable(&row.guest),
         row.driver.clone(),
-        row.state.word().to_owned(),
+        row.state.words().to_owned(),
         row.way.as_ref().map(|way| way.device.clone()).unwrap_or_default(),
         rule,
         interval,
-    ]
+    ];
+    if let Some(Queries { answered, refused, last }) = &row.queries {
+        let last = last.as_ref().map(|last| {
+            let asked: String = printable(&last.asked).chars().take(30).collect();
+            format!("{}: {asked} ({})", ago(last.at, now), last.code)
+        });
+        cells.extend([answered.to_string(), refused.to_string(), last.unwrap_or_default()]);
+    }
+    cells
 }
 
-/// The whole names of the guests that there are, `$driver-$name`: domains and sockets.
-///
-/// # Errors
-/// [`Failure`]: libvirt cannot be asked.
-pub(crate) fn names(options: &Options, words: &[String]) -> Result<Vec<String>, Failure> {
-    let (rows, unknown) = domains(options, words, None)?;
-    if let Some(failure) = unknown.into_iter().next() {
-        return Err(failure);
-    }
-    let strangers = if words.is_empty() { strangers(options, &rows, None) } else { Vec::new() };
-    let name = |row: &Row| format!("{}-{}", row.driver, row.guest);
-    Ok(rows.iter().chain(&strangers).map(name).collect())
+fn rule_cells(rule: &Ruled) -> (String, String) {
+    let file = Path::new(&rule.file).file_name().unwrap_or_default().to_string_lossy();
+    let place = rule.line.map_or_else(|| "built-in".to_owned(), |line| format!("{file}:{line}"));
+    let interval = match rule.enabled {
+        true => format!("{} s", rule.interval),
+        false => "may not ask".to_owned(),
+    };
+    (place, interval)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
     #[test]
-    fn states_follow_from_what_is_and_what_will_be() {
-        let way = || Some(Way::of(&hostinfo_domains::Place::Serial(1)));
-        let standing = |now, next, problem: Option<&str>| Standing {
-            now,
-            next,
-            problem: problem.map(str::to_owned),
-            words: String::new(),
+    fn a_socket_that_no_domain_has_is_a_guest_too() {
+        let (sockets, rows) =
+            (words(&["qemu-a", "qemu-web", "odd"]), [Row::of_socket("qemu", "web")]);
+        let names = |asked: &[&str]| {
+            let missing = asked.iter().map(|word| Failure::NoMatch((*word).to_owned())).collect();
+            let (rows, unknown) = strange(&sockets, &rows, &words(asked), missing);
+            (rows.iter().map(Row::id).collect::<Vec<_>>(), unknown.len())
         };
-        for (standing, state) in [
-            (standing(None, None, None), State::Disabled),
-            (standing(None, way(), None), State::NextStart),
-            (standing(way(), way(), None), State::Enabled),
-            (standing(way(), None, None), State::UntilItEnds),
-            (standing(way(), None, Some("x")), State::Error),
-        ] {
-            assert_eq!(State::of(&standing), state);
-        }
+        assert_eq!(names(&[]), (vec!["qemu-a".to_owned()], 0));
+        assert_eq!(names(&["a", "b*"]), (vec!["qemu-a".to_owned()], 1));
+    }
+
+    #[test]
+    fn a_row_tells_its_rule_and_what_it_asked_last() {
+        let mut row = Row::of_socket("qemu", "a");
+        row.rule = Some(Ruled {
+            file: "/etc/h.conf".to_owned(),
+            line: Some(3),
+            pattern: Some("*".to_owned()),
+            enabled: true,
+            interval: 0.5,
+        });
+        let now: Timestamp = "2026-11-22T21:30:00Z".parse().unwrap();
+        let last = hostinfo_control::LastQuery {
+            at: "2026-11-22T21:29:48Z".parse().unwrap(),
+            asked: "loadavg".to_owned(),
+            code: 200,
+        };
+        row.queries = Some(Queries { answered: 7, refused: 1, last: Some(last) });
+        assert_eq!(
+            shown(&[row], now),
+            "GUEST  DRIVER  STATE      RULE      INTERVAL  ANSWERED  REFUSED  LAST\n\
+             a      qemu    no domain  h.conf:3  0.5 s     7         1        12 s ago: loadavg (200)\n"
+        );
     }
 }

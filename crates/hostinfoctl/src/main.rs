@@ -3,27 +3,36 @@
 //! A file for a command. What several of them need: `libvirt` and `facts` (guests as libvirt has
 //! them), `guests` (names and patterns to guests), `plan` (what to change, pure), `change` and
 //! `carry_out` (changing it, each guest wholly or not at all), `standing` (what is so then, in
-//! words).
+//! words), `daemon` (what hostinfod answers).
 
 mod args;
 mod carry_out;
 mod change;
 mod check;
+mod daemon;
 mod diff;
 mod directory;
 mod disable;
 mod enable;
 mod exit;
+mod explain;
 mod facts;
 mod guests;
 mod libvirt;
 mod list;
+mod notice;
 mod output;
 mod plan;
+mod preview;
+mod row;
 mod rules;
 mod snippet;
 mod standing;
+mod stats;
+mod status;
 mod table;
+mod time;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -44,15 +53,21 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::List { guests } => list::run(options, guests),
         Command::Check { file, strict } => check::run(options, file.as_deref(), *strict),
         Command::Diff { file, guests } => diff::run(options, file, guests),
+        Command::Status => status::run(options),
+        Command::Watch { guest } => watch::run(options, guest.as_deref()),
+        Command::Stats { openmetrics } => stats::run(options, *openmetrics),
+        Command::Explain { guest, names } => explain::run(options, guest, names),
+        Command::Preview { guest, names } => preview::run(options, guest, names),
+        Command::Notice(wanted) => notice::run(options, wanted),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::args::{SOCKET_DIR, URI};
-
     #[test]
-    fn what_the_command_line_has_written_again_is_what_the_daemon_has() {
+    fn what_the_command_line_has_again_is_what_the_daemon_has() {
+        use super::args::{CONTROL, SOCKET_DIR, URI};
         assert_eq!((SOCKET_DIR, URI), (hostinfo_domains::SOCKET_DIR, hostinfo_domains::URI));
+        assert_eq!(CONTROL, hostinfo_control::SOCKET);
     }
 }

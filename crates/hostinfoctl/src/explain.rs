@@ -1,0 +1,92 @@
+//! `explain`: what a guest may ask, and by which line of the rules. The daemon decides; nothing is
+//! decided here.
+
+use hostinfo_control::{Decision, Explanation};
+
+use crate::args::Options;
+use crate::daemon::connect;
+use crate::exit::{DONE, Failure, Status};
+use crate::output::{printable, write, write_json};
+use crate::row::state;
+use crate::table::table;
+
+/// Explains those statistics, or all.
+///
+/// # Errors
+/// [`Failure::Daemon`].
+pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<Status, Failure> {
+    let names = (!names.is_empty()).then(|| names.to_vec());
+    let explanation = connect(options)?.explain(guest, names)?;
+    if options.json {
+        write_json(&explanation)?;
+    } else {
+        write(&text(&explanation))?;
+    }
+    Ok(DONE)
+}
+
+fn text(told: &Explanation) -> String {
+    let mut text = format!("{}: {}\n", printable(&told.guest), state(told.state));
+    let mut add = |words: &str| text.push_str(&format!("  {words}\n"));
+    if let Some(problem) = &told.problem {
+        add(problem);
+    }
+    let path = &told.path;
+    match (&told.pattern, told.line) {
+        (Some(pattern), Some(line)) => {
+            add(&format!("rule {} at {path}:{line}", printable(pattern)));
+        }
+        _ => add(&format!("no rule of {path} matches: it has the built-in default")),
+    }
+    match told.enabled {
+        true => add(&format!("may ask once in {} s", told.interval)),
+        false => add("may not ask: enabled = 0"),
+    }
+    if told.vhostmd_disk {
+        add("has a metrics disk");
+    }
+    let rows: Vec<Vec<String>> = told.statistics.iter().map(|one| cells(one, path)).collect();
+    text + &table(&["STATISTIC", "MAY SEE", "BY"], &rows)
+}
+
+fn cells(decision: &Decision, path: &str) -> Vec<String> {
+    let may = if decision.permitted { "yes" } else { "no" };
+    let by = decision
+        .line
+        .map_or_else(|| "built-in default".to_owned(), |line| format!("{path}:{line}"));
+    vec![decision.name.clone(), may.to_owned(), by]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostinfo_control::GuestState;
+
+    #[test]
+    fn each_decision_has_its_line_or_is_the_built_in_default() {
+        let decision =
+            |name: &str, permitted, line| Decision { name: name.to_owned(), permitted, line };
+        let told = Explanation {
+            guest: "qemu-web".to_owned(),
+            state: GuestState::Connected,
+            problem: None,
+            path: "/etc/h.conf".to_owned(),
+            pattern: Some("qemu-*".to_owned()),
+            line: Some(3),
+            enabled: true,
+            interval: 30.0,
+            vhostmd_disk: false,
+            statistics: vec![
+                decision("physcpus", false, Some(5)),
+                decision("loadavg.1", true, None),
+            ],
+        };
+        assert_eq!(
+            text(&told),
+            "qemu-web: connected\n  rule qemu-* at /etc/h.conf:3\n  may ask once in 30 s\n\
+             STATISTIC  MAY SEE  BY\n\
+             physcpus   no       /etc/h.conf:5\n\
+             loadavg.1  yes      built-in default\n"
+        );
+    }
+}

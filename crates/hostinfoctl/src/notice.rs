@@ -1,0 +1,86 @@
+//! `notice`: what guests are told by their administrator.
+
+use hostinfo_control::{Notice as Told, NoticeKind};
+use jiff::{Timestamp, Zoned};
+
+use crate::args::{Kind, Notice, Options};
+use crate::daemon::connect;
+use crate::exit::{DONE, Failure, Status};
+use crate::output::{printable, write, write_json};
+use crate::table::table;
+use crate::time::{parse, shown};
+
+/// Sets, lists or clears.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure> {
+    match wanted {
+        Notice::Set { pattern, text, kind, at, until } => {
+            let now = Zoned::now();
+            let time = |text: &Option<String>| -> Result<Option<Timestamp>, Failure> {
+                text.as_ref().map(|text| parse(text, &now)).transpose()
+            };
+            let (at, until) = (time(at)?, time(until)?);
+            let set = connect(options)?.set_notice(pattern, kind_of(*kind), text, at, until)?;
+            if options.json {
+                write_json(&set)?;
+            } else {
+                let guests = match set.guests {
+                    0 => "no guest that is there now: patterns are of $driver-$name".to_owned(),
+                    1 => "1 guest that is there now".to_owned(),
+                    many => format!("{many} guests that are there now"),
+                };
+                write(&format!("notice {} is set, for {guests}\n", set.notice.id))?;
+            }
+        }
+        Notice::List => {
+            let notices = connect(options)?.notices()?;
+            match (options.json, notices.is_empty()) {
+                (true, _) => write_json(&notices)?,
+                (false, true) => write("There are no notices.\n")?,
+                (false, false) => write(&text(&notices))?,
+            }
+        }
+        Notice::Clear { numbers, all } => {
+            let which = (!all).then(|| numbers.clone());
+            let cleared = connect(options)?.clear_notices(which)?;
+            match (options.json, cleared.is_empty()) {
+                (true, _) => write_json(&cleared)?,
+                (false, true) => write("There were no notices.\n")?,
+                (false, false) => write(&format!("told no more:\n{}", text(&cleared)))?,
+            }
+        }
+    }
+    Ok(DONE)
+}
+
+fn kind_of(kind: Kind) -> NoticeKind {
+    match kind {
+        Kind::Maintenance => NoticeKind::Maintenance,
+        Kind::Migration => NoticeKind::Migration,
+        Kind::Info => NoticeKind::Info,
+    }
+}
+
+fn text(notices: &[Told]) -> String {
+    let rows: Vec<Vec<String>> = notices
+        .iter()
+        .map(|notice| {
+            let kind = match notice.kind {
+                NoticeKind::Maintenance => "maintenance",
+                NoticeKind::Migration => "migration",
+                NoticeKind::Info => "info",
+            };
+            vec![
+                notice.id.to_string(),
+                printable(&notice.pattern),
+                kind.to_owned(),
+                shown(notice.at),
+                notice.until.map(shown).unwrap_or_default(),
+                printable(&notice.text),
+            ]
+        })
+        .collect();
+    table(&["NUMBER", "GUESTS", "KIND", "AT", "UNTIL", "TEXT"], &rows)
+}

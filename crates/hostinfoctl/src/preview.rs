@@ -1,0 +1,27 @@
+//! `preview`: what a guest would get now.
+
+use serde_json::json;
+
+use crate::args::Options;
+use crate::daemon::connect;
+use crate::exit::{DONE, Failure, Status};
+use crate::output::{write, write_json};
+
+/// Shows the reply to a `get` of those names, or of all, to the byte.
+///
+/// # Errors
+/// [`Failure::Daemon`].
+pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<Status, Failure> {
+    let names = if names.is_empty() { "*".to_owned() } else { names.join(" ") };
+    let line = format!("get {names}");
+    if line.contains(char::is_control) {
+        return Err(Failure::Usage("a name is words of letters, digits, _ and -".to_owned()));
+    }
+    let reply = connect(options)?.preview(guest, &line)?;
+    if options.json {
+        write_json(&json!({ "guest": guest, "line": line, "reply": reply }))?;
+    } else {
+        write(&reply)?;
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,263 @@
+//! A guest in a list: what libvirt, the rules file and the daemon say of it, put together.
+
+use std::path::Path;
+
+use hostinfo_control::{Counts, Guest, GuestState, LastQuery};
+use hostinfo_rules::Rules;
+use serde::Serialize;
+
+use crate::facts::Facts;
+use crate::standing::{Standing, Way};
+
+/// A guest.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) guest: String,
+    pub(crate) driver: String,
+    pub(crate) uuid: Option<String>,
+    pub(crate) state: State,
+    /// What is wrong, with the remedy.
+    pub(crate) problem: Option<String>,
+    /// That of now, else that of its next start.
+    #[serde(flatten)]
+    pub(crate) way: Option<Way>,
+    /// `None` where the rules are not known.
+    pub(crate) rule: Option<Ruled>,
+    /// `None` without the daemon.
+    pub(crate) queries: Option<Queries>,
+}
+
+/// Whether a guest can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// It has no port.
+    Disabled,
+    /// It gets its port with its next start.
+    NextStart,
+    /// It has its port; the daemon would know more.
+    Enabled,
+    /// It has its port until it ends.
+    UntilItEnds,
+    /// The daemon waits for it.
+    Waiting,
+    /// It can ask.
+    Connected,
+    /// Its rule says `enabled = 0`.
+    Closed,
+    /// Something is wrong.
+    Error,
+    /// There is a socket that no domain has.
+    NoDomain,
+}
+
+impl State {
+    fn of(standing: &Standing) -> Self {
+        match (&standing.problem, &standing.now, &standing.next) {
+            (Some(_), _, _) => Self::Error,
+            (None, Some(_), Some(_)) => Self::Enabled,
+            (None, Some(_), None) => Self::UntilItEnds,
+            (None, None, Some(_)) => Self::NextStart,
+            (None, None, None) => Self::Disabled,
+        }
+    }
+
+    /// That of the daemon's, where it has to do with what libvirt says: a socket may be left of
+    /// a guest that has none any more.
+    fn and(self, daemons: GuestState) -> Self {
+        match (self, daemons) {
+            (Self::Error, _) | (_, GuestState::Absent) => self,
+            (_, GuestState::Connected) => Self::Connected,
+            (Self::Disabled | Self::NextStart, _) => self,
+            (_, GuestState::Waiting) => Self::Waiting,
+            (_, GuestState::Disabled) => Self::Closed,
+            (_, GuestState::Failed | GuestState::Refused) => Self::Error,
+        }
+    }
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::NextStart => "enabled at next start",
+            Self::Enabled => "enabled",
+            Self::UntilItEnds => "enabled until it ends",
+            Self::Waiting => "waiting",
+            Self::Connected => "connected",
+            Self::Closed => "closed by its rule",
+            Self::Error => "error",
+            Self::NoDomain => "no domain",
+        }
+    }
+}
+
+/// The daemon's states in words.
+pub(crate) fn state(state: GuestState) -> &'static str {
+    match state {
+        GuestState::Connected => State::Connected.words(),
+        GuestState::Waiting => State::Waiting.words(),
+        GuestState::Failed | GuestState::Refused => State::Error.words(),
+        GuestState::Disabled => State::Closed.words(),
+        GuestState::Absent => "not there",
+    }
+}
+
+/// What the rules say of a guest.
+#[derive(Debug, Serialize)]
+pub(crate) struct Ruled {
+    pub(crate) file: String,
+    /// `None`: the built-in default.
+    pub(crate) line: Option<u64>,
+    pub(crate) pattern: Option<String>,
+    pub(crate) enabled: bool,
+    /// Seconds.
+    pub(crate) interval: f64,
+}
+
+/// What became of a guest's lines since the daemon started.
+#[derive(Debug, Serialize)]
+pub(crate) struct Queries {
+    pub(crate) answered: u64,
+    pub(crate) refused: u64,
+    pub(crate) last: Option<LastQuery>,
+}
+
+impl Row {
+    /// As libvirt has it. `None`: it went while it was looked at.
+    pub(crate) fn of_domain(facts: &Facts) -> Option<Self> {
+        let ports = facts.ports()?;
+        let standing = Standing::of(facts);
+        Some(Self {
+            uuid: Some(facts.entry.uuid.to_string()),
+            state: State::of(&standing),
+            problem: standing.problem,
+            way: standing.now.or(standing.next),
+            ..Self::of_socket(&ports.driver, &facts.entry.name)
+        })
+    }
+
+    /// A socket, and nothing more.
+    pub(crate) fn of_socket(driver: &str, guest: &str) -> Self {
+        Self {
+            guest: guest.to_owned(),
+            driver: driver.to_owned(),
+            uuid: None,
+            state: State::NoDomain,
+            problem: None,
+            way: None,
+            rule: None,
+            queries: None,
+        }
+    }
+
+    /// The guest's whole name.
+    pub(crate) fn id(&self) -> String {
+        format!("{}-{}", self.driver, self.guest)
+    }
+
+    /// Adds what the rules file says.
+    pub(crate) fn add_rule(&mut self, rules: &Rules, file: &Path) {
+        let grant = rules.decide(&self.id());
+        self.rule = Some(Ruled {
+            file: file.display().to_string(),
+            line: grant.rule().and_then(|rule| rule.line.try_into().ok()),
+            pattern: grant.rule().map(|rule| rule.pattern.clone()),
+            enabled: grant.enabled(),
+            interval: grant.interval().as_secs_f64(),
+        });
+    }
+
+    /// Adds what the daemon knows, whose rules are of that file. Those are in force.
+    pub(crate) fn add_daemons(&mut self, guest: &Guest, file: &str) {
+        self.state = self.state.and(guest.state);
+        if self.state == State::Error && self.problem.is_none() {
+            self.problem.clone_from(&guest.problem);
+        }
+        self.rule = Some(Ruled {
+            file: file.to_owned(),
+            line: guest.line,
+            pattern: guest.pattern.clone(),
+            enabled: guest.state != GuestState::Disabled,
+            interval: guest.interval,
+        });
+        let Counts { answered, malformed, not_permitted, .. } = guest.counts;
+        let Counts { no_such_statistic, too_soon, unavailable, dropped, .. } = guest.counts;
+        let refused = [malformed, not_permitted, no_such_statistic, too_soon, unavailable, dropped];
+        let refused = refused.into_iter().fold(0, u64::saturating_add);
+        self.queries = Some(Queries { answered, refused, last: guest.last.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_follow_from_what_is_and_what_will_be() {
+        let way = || Some(Way::of(&hostinfo_domains::Place::Serial(1)));
+        let standing = |now, next, problem: Option<&str>| Standing {
+            now,
+            next,
+            problem: problem.map(str::to_owned),
+            words: String::new(),
+        };
+        for (standing, state) in [
+            (standing(None, None, None), State::Disabled),
+            (standing(None, way(), None), State::NextStart),
+            (standing(way(), way(), None), State::Enabled),
+            (standing(way(), None, None), State::UntilItEnds),
+            (standing(way(), None, Some("x")), State::Error),
+        ] {
+            assert_eq!(State::of(&standing), state);
+        }
+    }
+
+    #[test]
+    fn the_daemon_knows_more_than_libvirt_but_not_of_what_is_wrong_in_its_xml() {
+        for (libvirts, daemons, state) in [
+            (State::Enabled, GuestState::Connected, State::Connected),
+            (State::Enabled, GuestState::Waiting, State::Waiting),
+            (State::Enabled, GuestState::Refused, State::Error),
+            (State::NoDomain, GuestState::Connected, State::Connected),
+            (State::UntilItEnds, GuestState::Disabled, State::Closed),
+            (State::Error, GuestState::Connected, State::Error),
+            // A socket that is left of its last run.
+            (State::NextStart, GuestState::Waiting, State::NextStart),
+            (State::Disabled, GuestState::Failed, State::Disabled),
+            (State::Enabled, GuestState::Absent, State::Enabled),
+        ] {
+            assert_eq!(libvirts.and(daemons), state, "{libvirts:?} {daemons:?}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_a_guests_is_answered_or_refused() {
+        let counts = Counts {
+            answered: 1,
+            malformed: 2,
+            not_permitted: 4,
+            no_such_statistic: 8,
+            too_soon: 16,
+            unavailable: 32,
+            dropped: 64,
+        };
+        let guest = Guest {
+            id: "qemu-a".to_owned(),
+            driver: "qemu".to_owned(),
+            name: "a".to_owned(),
+            state: GuestState::Failed,
+            problem: Some("why".to_owned()),
+            ports: Vec::new(),
+            uuid: None,
+            pattern: None,
+            line: None,
+            interval: 1.0,
+            counts,
+            last: None,
+        };
+        let mut row = Row::of_socket("qemu", "a");
+        row.add_daemons(&guest, "/etc/h.conf");
+        let queries = row.queries.unwrap();
+        assert_eq!((queries.answered, queries.refused), (1, 126));
+        assert_eq!((row.state, row.problem.as_deref()), (State::Error, Some("why")));
+    }
+}

@@ -1,0 +1,121 @@
+//! `status`: what the daemon does, and what is wrong with what it needs.
+
+use hostinfo_control::{Libvirt, LibvirtState, RulesState, Status as Told};
+
+use crate::args::Options;
+use crate::daemon::connect;
+use crate::exit::{DONE, Failure, REFUSED, Status};
+use crate::output::{write, write_json};
+use crate::time::shown;
+
+/// Shows it; fails where something is wrong.
+///
+/// # Errors
+/// [`Failure::Daemon`].
+pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
+    let status = connect(options)?.status()?;
+    if options.json {
+        write_json(&status)?;
+    } else {
+        write(&text(&status))?;
+    }
+    // A host without libvirt is as it should be.
+    let is_wrong = status.rules.problem.is_some() || status.libvirt.state == LibvirtState::Down;
+    Ok(if is_wrong { REFUSED } else { DONE })
+}
+
+fn text(status: &Told) -> String {
+    let mut text = String::new();
+    let mut add = |heading: &str, words: &str| {
+        for (number, line) in words.lines().enumerate() {
+            let heading = if number == 0 { heading } else { "" };
+            text.push_str(&format!("{heading:8}  {line}\n"));
+        }
+    };
+    let (version, pid) = (&status.version, status.pid);
+    add("daemon", &format!("hostinfod {version}, process {pid}, since {}", shown(status.since)));
+    add(
+        "guests",
+        &format!(
+            "{} with a socket in {}, {} connected",
+            status.guests, status.socket_dir, status.connected
+        ),
+    );
+    add("rules", &rules(&status.rules));
+    add("libvirt", &libvirt(&status.libvirt));
+    for missing in &status.missing {
+        add("missing", &format!("{}: {}", missing.source, missing.why));
+    }
+    text
+}
+
+fn rules(state: &RulesState) -> String {
+    let RulesState { path, since, .. } = state;
+    let count = match state.rules {
+        0 => "no rules, every guest has the built-in default".to_owned(),
+        1 => "1 rule".to_owned(),
+        many => format!("{many} rules"),
+    };
+    let mut words = format!("{path}: {count}, in force since {}", shown(*since));
+    if let Some(problem) = &state.problem {
+        words.push_str(&format!("\nwhat the file says now is not in force:\n{problem}"));
+    }
+    words
+}
+
+fn libvirt(libvirt: &Libvirt) -> String {
+    let Libvirt { uri, .. } = libvirt;
+    let mut words = match libvirt.state {
+        LibvirtState::Off => "not asked: hostinfod.toml says so".to_owned(),
+        LibvirtState::Missing => format!("{uri}: there is none"),
+        LibvirtState::Down => format!("{uri}: does not answer"),
+        LibvirtState::Up => {
+            let hypervisor = libvirt.hypervisor.as_deref().unwrap_or("answers");
+            let domains = libvirt.domains.unwrap_or_default();
+            format!("{uri}: {hypervisor}, {domains} domains running")
+        }
+    };
+    if let Some(problem) = &libvirt.problem {
+        words.push_str(&format!("\n{problem}"));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostinfo_control::Missing;
+
+    #[test]
+    fn what_is_wrong_stands_below_what_it_concerns() {
+        let since = "2026-11-22T21:30:00Z".parse().unwrap();
+        let status = Told {
+            version: "0.1.0".to_owned(),
+            pid: 7,
+            since,
+            socket_dir: "/var/lib/hostinfo".to_owned(),
+            guests: 3,
+            connected: 2,
+            rules: RulesState {
+                path: "/etc/h.conf".to_owned(),
+                rules: 1,
+                since,
+                problem: Some("/etc/h.conf:1:1: error: x\n  x".to_owned()),
+            },
+            libvirt: Libvirt {
+                state: LibvirtState::Down,
+                uri: "qemu:///system".to_owned(),
+                hypervisor: None,
+                domains: None,
+                problem: Some("no such file".to_owned()),
+            },
+            missing: vec![Missing { source: "PSI".to_owned(), why: "boot with psi=1".to_owned() }],
+        };
+        let text = text(&status);
+        let after = |words: &str| text.split_once(words).unwrap().1;
+        assert!(text.starts_with("daemon    hostinfod 0.1.0, process 7, since 2026-11-22"));
+        assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
+        assert!(after("does not answer").starts_with("\n          no such file\n"));
+        assert!(text.ends_with("missing   PSI: boot with psi=1\n"), "{text}");
+    }
+}

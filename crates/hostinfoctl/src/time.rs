@@ -1,0 +1,102 @@
+//! Times as administrators write and read them.
+
+use std::time::Duration;
+
+use jiff::civil::{self, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Unit, Zoned};
+
+use crate::exit::Failure;
+
+/// The longest time from now that is taken: what is further away is mistyped.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A point in time on the command line; `now` says which day and time zone it is.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub(crate) fn parse(text: &str, now: &Zoned) -> Result<Timestamp, Failure> {
+    let wrong = || {
+        Failure::Usage(format!(
+            "{text:?} is no time: expected 22:00, '2026-11-22 22:00', +90m, or \
+             2026-11-22T22:00:00Z"
+        ))
+    };
+    if let Some(ahead) = text.strip_prefix('+') {
+        let ahead = hostinfo_wire::duration::parse(ahead, ..=LONGEST).ok_or_else(wrong)?;
+        let ahead = SignedDuration::try_from(ahead).map_err(|_| wrong())?;
+        return now.timestamp().checked_add(ahead).map_err(|_| wrong());
+    }
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let zone = now.time_zone();
+    // A time of day is read out of a date with one as well.
+    if let Ok(there) = text.parse::<DateTime>() {
+        return there.to_zoned(zone.clone()).map(|time| time.timestamp()).map_err(|_| wrong());
+    }
+    let clock: civil::Time = text.parse().map_err(|_| wrong())?;
+    let today = now.date().to_datetime(clock).to_zoned(zone.clone()).map_err(|_| wrong())?;
+    let next = if today > *now { Ok(today) } else { tomorrow(now, clock, zone) };
+    next.map(|next| next.timestamp()).map_err(|_| wrong())
+}
+
+fn tomorrow(now: &Zoned, clock: civil::Time, zone: &TimeZone) -> Result<Zoned, jiff::Error> {
+    now.date().tomorrow()?.to_datetime(clock).to_zoned(zone.clone())
+}
+
+/// `2026-11-22 22:00:00 +01:00`, in this host's time zone.
+pub(crate) fn shown(time: Timestamp) -> String {
+    let there = time.to_zoned(TimeZone::system());
+    there.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
+/// `12 s ago`
+pub(crate) fn ago(time: Timestamp, now: Timestamp) -> String {
+    let span = now.duration_since(time).max(SignedDuration::ZERO);
+    let seconds = span.round(Unit::Second).unwrap_or(span).as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s ago"),
+        120..7200 => format!("{} min ago", seconds / 60),
+        7200..172_800 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<String> {
+        // An hour east of Greenwich.
+        let now: Zoned = "2026-11-22T21:30:00+01:00[+01:00]".parse().unwrap();
+        parse(text, &now).ok().map(|time| time.to_string())
+    }
+
+    #[test]
+    fn a_time_is_of_this_hosts_zone_unless_it_says_otherwise() {
+        for (text, time) in [
+            ("22:00", "2026-11-22T21:00:00Z"),
+            ("21:00", "2026-11-23T20:00:00Z"),
+            ("2026-12-24 18:00", "2026-12-24T17:00:00Z"),
+            ("2026-12-24T18:00:00", "2026-12-24T17:00:00Z"),
+            ("2026-12-24T18:00:00Z", "2026-12-24T18:00:00Z"),
+            ("2026-12-24T18:00+02:00", "2026-12-24T16:00:00Z"),
+            ("+90m", "2026-11-22T22:00:00Z"),
+            ("+2h", "2026-11-22T22:30:00Z"),
+        ] {
+            assert_eq!(parsed(text).as_deref(), Some(time), "{text}");
+        }
+        for text in ["", "ten", "25:00", "+", "+1y", "+99999h", "2026-13-01 10:00", "-1h"] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn how_long_ago_it_was_is_told_by_one_number() {
+        let now: Timestamp = "2026-11-22T21:30:00Z".parse().unwrap();
+        let before = |seconds| ago(now - SignedDuration::from_secs(seconds), now);
+        assert_eq!([before(-5), before(59), before(600)], ["0 s ago", "59 s ago", "10 min ago"]);
+        assert_eq!([before(7200), before(200_000)], ["2 h ago", "2 d ago"]);
+    }
+}

@@ -1,0 +1,69 @@
+//! `watch`: who asks what, and gets what.
+
+use hostinfo_control::Event;
+
+use crate::args::Options;
+use crate::daemon::connect;
+use crate::exit::{DONE, Failure, Status};
+use crate::output::{printable, write};
+
+/// Shows it as it happens, until the daemon ends or nobody reads any more.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn run(options: &Options, guest: Option<&str>) -> Result<Status, Failure> {
+    for event in connect(options)?.watch(guest)? {
+        let event = event?;
+        let text = match options.json {
+            true => serde_json::to_string(&event).map_err(std::io::Error::other)? + "\n",
+            false => text(&event),
+        };
+        write(&text)?;
+    }
+    Ok(DONE)
+}
+
+/// `21:30:00.250Z  qemu-web  physcpus -> 200 physcpus=2  (0.4 ms)`, and how many more lines there
+/// are.
+fn text(event: &Event) -> String {
+    let mut lines = event.reply.lines();
+    let first = lines.next().map(printable).unwrap_or_default();
+    let more = match lines.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let left_out = match event.left_out {
+        0 => String::new(),
+        many => format!("... {many} left out: they come too fast to be shown\n"),
+    };
+    format!(
+        "{left_out}{}  {}  {} -> {first}{more}  ({:.1} ms)\n",
+        event.at.strftime("%H:%M:%S.%3fZ"),
+        printable(&event.guest),
+        printable(&event.asked),
+        event.seconds * 1000.0
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_what_was_asked_and_the_first_of_what_was_answered() {
+        let mut event = Event {
+            at: "2026-11-22T21:30:00.25Z".parse().unwrap(),
+            guest: "qemu-web".to_owned(),
+            asked: "loadavg".to_owned(),
+            code: 200,
+            reply: "200-loadavg.1=0\n200-loadavg.5=0\n200 loadavg.15=0\n".to_owned(),
+            bytes: 48,
+            seconds: 0.0004,
+            left_out: 0,
+        };
+        let line = "21:30:00.250Z  qemu-web  loadavg -> 200-loadavg.1=0 and 2 more  (0.4 ms)\n";
+        assert_eq!(text(&event), line);
+        event.left_out = 3;
+        assert!(text(&event).starts_with("... 3 left out"));
+    }
+}
