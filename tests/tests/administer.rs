@@ -1,0 +1,176 @@
+//! hostinfoctl with a real daemon, and without one.
+
+use std::fs;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::ctl::{self, alone};
+use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
+use hostinfo_tests::process::Process;
+use hostinfo_tests::{FakeGuest, FakeQemu, Host};
+use serde_json::Value;
+
+const RULES: &str = "qemu-web:\n  interval = 0\n  physcpus = 0\n\n*:\n  interval = 30\n";
+
+fn json(host: &Host, args: &[&str]) -> Result<Value> {
+    Ok(serde_json::from_str(&alone(host, &[args, &["--json"]].concat())?.well()?)?)
+}
+
+#[test]
+fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {
+    let host = Host::new(RULES)?;
+    for command in [
+        &["status"][..],
+        &["watch"],
+        &["stats"],
+        &["explain", "web"],
+        &["preview", "web"],
+        &["notice", "list"],
+    ] {
+        let said = alone(&host, command)?.ill(5)?;
+        ensure!(said.lines().count() == 1 && said.contains("start it"), "{command:?}: {said}");
+    }
+    let list = alone(&host, &["list"])?;
+    ensure!(list.stderr.contains("note: without what the daemon knows"), "{list:?}");
+    let list = list.well()?;
+    ensure!(list.contains("disabled") && list.contains("hostinfo.conf:5  30 s"), "{list}");
+    let said = alone(&host, &["list", "-c", "nonsense:///"])?.ill(4)?;
+    ensure!(said.contains("nonsense:///"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("web"))?;
+    let reply = guest.ask("memory.total loadavg.1 physcpus")?;
+    guest.ask_one("host.name")?;
+
+    let list = json(&host, &["list", "web"])?;
+    let web = &list[0];
+    ensure!(web["state"] == "connected" && web["rule"]["line"] == 1, "{list}");
+    ensure!(web["queries"]["answered"] == 1 && web["queries"]["refused"] == 1, "{list}");
+    ensure!(web["queries"]["last"]["asked"] == "host.name", "{list}");
+    let list = alone(&host, &["list"])?.well()?;
+    ensure!(list.contains("s ago: host.name (403)"), "{list}");
+
+    let why = alone(&host, &["explain", "web", "physcpus", "memory"])?.well()?;
+    ensure!(why.contains("rule qemu-web at") && why.contains("may ask once in 0 s"), "{why}");
+    let line = |name: &str| why.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    ensure!(line("physcpus").contains(" no ") && line("physcpus").ends_with("hostinfo.conf:3"));
+    ensure!(line("memory.total").ends_with("built-in default"), "{why}");
+    alone(&host, &["explain", "web", "physcups"])?.ill(1)?;
+    alone(&host, &["explain", "nobody"])?.ill(3)?;
+
+    let preview = alone(&host, &["preview", "web", "memory.total", "physcpus"])?.well()?;
+    let total = reply.iter().find(|line| line.contains("memory.total=")).context("no total")?;
+    ensure!(preview.contains(total) && preview.contains("403 physcpus"), "{preview}");
+    Ok(())
+}
+
+#[test]
+fn who_watches_sees_each_line_with_its_answer() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("web"))?;
+    let mut command = ctl::command(&host, &["watch"])?;
+    let watching = Process::start(command.stdout(Stdio::piped()), host.path().join("watch"))?;
+    let seen = wait_for("the line", PATIENCE, || {
+        guest.ask_one("physcpus")?;
+        Ok(Some(watching.log()).filter(|log| log.contains("physcpus")))
+    })?;
+    ensure!(seen.contains("  qemu-web  physcpus -> 403 physcpus: not permitted  ("), "{seen}");
+    Ok(())
+}
+
+#[test]
+fn status_tells_what_is_wrong_with_a_newer_rules_file_and_fails() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let daemon = host.start_daemon()?;
+    host.write_config("[libvirt]\nenabled = false\n")?;
+    let rules = |said: &str| said.lines().any(|line| line.contains("2 rules, in force since"));
+    let said = alone(&host, &["status"])?;
+    ensure!(rules(&said.stdout) && said.stdout.contains(&daemon.pid().to_string()), "{said:?}");
+    host.write_rules("*:\n  physcups = 1\n")?;
+    let said = wait_for("the daemon to see it", PATIENCE, || {
+        let said = alone(&host, &["status"])?;
+        Ok((said.status == 1 && said.stdout.contains("not in force")).then_some(said))
+    })?;
+    ensure!(rules(&said.stdout) && said.stdout.contains("hostinfo.conf:2:3"), "{said:?}");
+    let stats = alone(&host, &["stats"])?.well()?;
+    ensure!(stats.starts_with("Since 20") && stats.contains("guests"), "{stats}");
+    let metrics = alone(&host, &["stats", "--openmetrics"])?.well()?;
+    ensure!(metrics.ends_with("# EOF\n"), "{metrics}");
+    Ok(())
+}
+
+#[test]
+fn a_notice_is_told_at_once_and_taken_back() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("web"))?;
+    let args = ["notice", "set", "qemu-w*", "down at ten", "--kind", "maintenance", "--at", "+2h"];
+    let said = alone(&host, &args)?.well()?;
+    ensure!(said.contains("is set, for 1 guest that is there"), "{said}");
+    let told = guest.ask_one("notice.1")?;
+    ensure!(told.starts_with("200 notice.1=maintenance at ") && told.ends_with(": down at ten"));
+    let list = alone(&host, &["notice", "list"])?.well()?;
+    ensure!(list.contains("qemu-w*") && list.contains("down at ten"), "{list}");
+    let number = list.lines().nth(1).and_then(|line| line.split(' ').next()).context("no line")?;
+    alone(&host, &["notice", "clear", "999"])?.ill(1)?;
+    alone(&host, &["notice", "clear", number])?.well()?;
+    wait_until("it to be gone", PATIENCE, || Ok(!guest.ask_one("notice.1")?.starts_with("200")))?;
+    ensure!(alone(&host, &["notice", "list"])?.well()? == "There are no notices.\n");
+    alone(&host, &["notice", "set", "qemu-*", "x", "--at", "soon"])?.ill(2)?;
+    alone(&host, &["notice", "set", "qemu-[", "x"])?.ill(1)?;
+    Ok(())
+}
+
+#[test]
+fn check_shows_every_error_as_the_daemon_does_and_its_status_is_for_ci() -> Result<()> {
+    let host = Host::new(RULES)?;
+    ensure!(alone(&host, &["check"])?.well()?.ends_with("hostinfo.conf: 2 rules\n"));
+    let file = host.path().join("new.conf");
+    let name = file.to_str().context("no text")?;
+    fs::write(&file, "*:\n  physcups = 1\n  interval = soon\n")?;
+    let said = alone(&host, &["check", name])?;
+    ensure!(said.status == 1, "{said:?}");
+    let first =
+        format!("{name}:2:3: error: unknown key `physcups`\n    physcups = 1\n    ^ expected");
+    ensure!(said.stdout.starts_with(&first) && said.stdout.ends_with(": 2 errors\n"), "{said:?}");
+    let said = alone(&host, &["check", name, "--json"])?;
+    let said: Value = serde_json::from_str(&said.stdout)?;
+    ensure!(said["errors"][1]["line"] == 3 && said["rules"].is_null(), "{said}");
+
+    fs::write(&file, "*:\n\nqemu-*:\n")?;
+    let said = alone(&host, &["check", name])?.well()?;
+    ensure!(said.contains(":3:1: warning:") && said.ends_with("2 rules, 1 warning\n"), "{said}");
+    ensure!(alone(&host, &["check", "--strict", name])?.status == 1);
+    alone(&host, &["check", "/nonexistent/hostinfo.conf"])?.ill(1)?;
+    fs::remove_file(host.rules())?;
+    ensure!(alone(&host, &["check"])?.well()?.contains("the built-in default"));
+    Ok(())
+}
+
+#[test]
+fn diff_compares_a_new_file_with_what_is_in_force() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let file = host.path().join("new.conf");
+    let name = file.to_str().context("no text")?;
+    fs::write(&file, "# New.\nqemu-web:\n  interval = 0\n\n*:\n  interval = 30\n")?;
+    let _web = FakeQemu::listen(&host.socket("web"))?;
+    let expected = "qemu-web: qemu-web (line 1) -> qemu-web (line 2)\n  may see: physcpus\n";
+    ensure!(alone(&host, &["diff", name])?.well()? == expected, "what the file says");
+
+    let _daemon = host.start_daemon()?;
+    host.write_rules("*:\n  physcups = 1\n")?;
+    ensure!(alone(&host, &["diff", name])?.well()? == expected, "what is in force");
+    let diff = json(&host, &["diff", name, "web"])?;
+    ensure!(diff[0]["opened"][0] == "physcpus" && diff[0]["closed"] == Value::Array(vec![]));
+    ensure!(alone(&host, &["diff", name, "test"])?.well()?.starts_with("Nothing would change"));
+    let broken = host.rules();
+    let said = alone(&host, &["diff", broken.to_str().context("no text")?])?.ill(1)?;
+    ensure!(said.contains("1 error: see hostinfoctl check"), "{said}");
+    Ok(())
+}
