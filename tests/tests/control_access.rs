@@ -130,6 +130,22 @@ fn who_speaks_nonsense_or_too_much_is_dropped_and_nobody_else() -> Result<()> {
 }
 
 #[test]
+fn what_wants_no_answer_is_done_also_when_its_client_is_gone() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let _daemon = host.start_daemon()?;
+    let set = |text: &str| {
+        format!(
+            "{{\"method\":\"{INTERFACE}.NoticeSet\",\"oneway\":true,\"parameters\":\
+             {{\"pattern\":\"*\",\"kind\":\"info\",\"text\":\"{text}\"}}}}\0"
+        )
+    };
+    let messages: String = (0..20).map(|number| set(&number.to_string())).collect();
+    UnixStream::connect(host.control())?.write_all(messages.as_bytes())?;
+    let mut client = host.client()?;
+    wait_until("all notices", PATIENCE, || Ok(client.notices()?.len() == 20))
+}
+
+#[test]
 fn another_implementation_of_varlink_finds_out_what_can_be_asked_and_asks() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;

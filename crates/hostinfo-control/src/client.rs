@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::de::DeserializeOwned;
 use varlink::sansio::{self, ClientEvent};
 
-use crate::limits::REPLY_MAX;
+use crate::limits::{PREVIEW_TIME, REPLY_MAX};
 use crate::{
     Call, Cleared, Error, Event, Explanation, Guest, Metrics, Notice, NoticeKind, Notices, Page,
     Preview, Rules, SetNotice, Stats, Status,
@@ -101,7 +101,7 @@ impl Client {
     /// [`Refusal::NoSuchGuest`](crate::Refusal::NoSuchGuest).
     pub fn preview(&mut self, guest: &str, line: &str) -> Result<String, Error> {
         let call = Call::Preview { guest: guest.to_owned(), line: line.to_owned() };
-        self.ask(&call).map(|Preview { reply }| reply)
+        self.ask_within(&call, self.deadline + PREVIEW_TIME).map(|Preview { reply }| reply)
     }
 
     /// The rules in force.
@@ -155,15 +155,23 @@ impl Client {
     }
 
     fn ask<R: DeserializeOwned>(&mut self, call: &Call) -> Result<R, Error> {
+        self.ask_within(call, self.deadline)
+    }
+
+    fn ask_within<R: DeserializeOwned>(
+        &mut self,
+        call: &Call,
+        deadline: Duration,
+    ) -> Result<R, Error> {
         self.send(call, false)?;
-        let until = Instant::now() + self.deadline;
+        let until = Instant::now() + deadline;
         loop {
             if let Some((reply, _)) = self.next_reply()? {
                 return Ok(reply);
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Error::Silent(self.deadline));
+                return Err(Error::Silent(deadline));
             }
             self.wait_at_most(Some(left))?;
             self.receive()?;

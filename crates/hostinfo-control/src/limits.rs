@@ -25,9 +25,13 @@ pub const WATCHED_REPLY_MAX: usize = 1024;
 /// what JSON escapes.
 pub const REPLY_MAX: usize = 4 * 1024 * 1024;
 
-/// How long a client waits for an answer: a preview may wait for a command of the
-/// administrator's, which has at most 10 s.
-pub const DEADLINE: Duration = Duration::from_secs(15);
+/// How long a client waits for an answer. The daemon makes one in milliseconds, unless it is stopped
+/// or its host cannot give it a CPU.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How much longer it waits for a preview, which may wait for a command of the administrator's. That
+/// has at most 30 s: `TIMEOUT_MAX` of hostinfo-custom.
+pub const PREVIEW_TIME: Duration = Duration::from_secs(30);
 
 /// Clients at once. At the very worst each is owed a reply of [`REPLY_MAX`]: 128 MiB, by people
 /// whom the administrator has let in.
@@ -49,3 +53,7 @@ pub const READ_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Bytes read from a client at a time.
 pub const CHUNK: usize = 4096;
+
+/// What a host does not tell, as far as an answer has it: a statistic of the administrator's may be
+/// missing for each of thousands of guests.
+pub const MISSING_MAX: usize = 200;

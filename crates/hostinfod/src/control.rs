@@ -122,10 +122,13 @@ impl Server {
     /// Something has come about on a client's connection.
     pub(crate) fn client_is_ready(&mut self, number: usize, hung_up: bool) {
         let Some(client) = self.control.clients.get(number) else { return };
-        if hung_up && client.interest != Interest::Read {
-            return self.drop_client(number);
+        match client.interest {
+            Interest::Read => self.client_turn(number),
+            // What it asked before it went, and wants no answer to, is done all the same.
+            Interest::Rest if client.may_go_on() => {}
+            Interest::Rest | Interest::Write if hung_up => self.drop_client(number),
+            Interest::Rest | Interest::Write => self.client_turn(number),
         }
-        self.client_turn(number);
     }
 
     /// A client may go on, or has not read for too long.

@@ -1,16 +1,15 @@
 //! hostinfo.conf as a file: read when it has changed, kept where it is bad.
 
+mod in_force;
+
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use hostinfo_control::RulesState;
-use hostinfo_control::limits::{PROBLEM_MAX, RULES_TEXT_MAX};
+use hostinfo_control::limits::PROBLEM_MAX;
 use hostinfo_domains::cut;
-use hostinfo_rules::{FILE_MAX, Parsed, Problem, Rules};
+use hostinfo_rules::{Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
@@ -18,6 +17,8 @@ use crate::control::timestamp;
 use crate::file_error::FileError;
 use crate::trail::trail;
 use crate::watch::{Change, Watch, Watcher};
+
+pub(crate) use in_force::{Error, InForce};
 
 /// The time that a changed file is left alone before it is read.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -29,11 +30,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// The rules in force, and the file that they come from.
 pub(crate) struct RulesFile {
     path: PathBuf,
-    rules: Rules,
-    /// Since when they are in force.
-    since: SystemTime,
-    /// What they were parsed from, unless it is over [`RULES_TEXT_MAX`].
-    text: Option<String>,
+    in_force: InForce,
     /// Why what the file says now is not in force.
     problem: Option<String>,
     watcher: Watcher,
@@ -53,30 +50,6 @@ enum Pending {
     BeingWritten(Instant),
 }
 
-/// Why a file's rules are not in force.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// It could not be read.
-    #[error(transparent)]
-    Unreadable(FileError),
-    /// It has errors.
-    #[error("{}", show(.problems, .path))]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// All of them.
-        problems: Vec<Problem>,
-    },
-    /// It is gone or holds no rule, where rules were in force.
-    #[error("{path}: {what}; who wants no rules writes `*:`", path = .path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-        /// Which of the two.
-        what: &'static str,
-    },
-}
-
 impl RulesFile {
     /// Reads the file for the first time; without one the built-in default is in force.
     ///
@@ -86,17 +59,15 @@ impl RulesFile {
         let watcher = Watcher::new().map_err(FileError::of(path)).map_err(Error::Unreadable)?;
         let mut file = Self {
             path: path.to_owned(),
-            rules: Rules::builtin(),
-            since: SystemTime::now(),
-            text: None,
+            in_force: InForce::builtin(),
             problem: None,
             watcher,
             watches: Vec::new(),
             pending: Pending::No,
         };
         file.follow();
-        match file.read()? {
-            Some((rules, text)) => file.put_in_force(rules, text),
+        match InForce::read(&file.path)? {
+            Some((rules, warnings)) => file.put_in_force(rules, &warnings),
             None => {
                 tracing::info!("{}: no such file: the built-in rules are in force", path.display());
             }
@@ -106,27 +77,22 @@ impl RulesFile {
 
     /// The rules in force.
     pub(crate) fn rules(&self) -> &Rules {
-        &self.rules
+        &self.in_force.rules
     }
 
     /// What there is to say of it.
     pub(crate) fn state(&self) -> RulesState {
         RulesState {
             path: self.path.display().to_string(),
-            rules: self.rules.len() as u64,
-            since: timestamp(self.since),
+            rules: self.in_force.rules.len() as u64,
+            since: timestamp(self.in_force.since),
             problem: self.problem.clone(),
         }
     }
 
-    /// Since when the rules are in force.
-    pub(crate) fn since(&self) -> SystemTime {
-        self.since
-    }
-
-    /// The text of the rules in force.
-    pub(crate) fn text(&self) -> Option<&str> {
-        self.text.as_deref()
+    /// The rules in force, with where they come from.
+    pub(crate) fn in_force(&self) -> &InForce {
+        &self.in_force
     }
 
     /// What tells that something has changed.
@@ -174,27 +140,24 @@ impl RulesFile {
 
     fn take_over(&mut self) -> Result<bool, Error> {
         let empty = |what| Err(Error::Empty { path: self.path.clone(), what });
-        match self.read()? {
-            None if self.rules.is_empty() => Ok(false),
+        let has_rules = !self.in_force.rules.is_empty();
+        match InForce::read(&self.path)? {
+            None if !has_rules => Ok(false),
             None => empty("is gone"),
-            Some((new, _)) if new.rules.is_empty() && !self.rules.is_empty() => {
-                empty("holds no rule")
-            }
-            Some((new, text)) => {
-                self.put_in_force(new, text);
+            Some((new, _)) if new.rules.is_empty() && has_rules => empty("holds no rule"),
+            Some((new, warnings)) => {
+                self.put_in_force(new, &warnings);
                 Ok(true)
             }
         }
     }
 
-    fn put_in_force(&mut self, new: Parsed, text: Option<String>) {
-        for warning in &new.warnings {
+    fn put_in_force(&mut self, new: InForce, warnings: &[Problem]) {
+        for warning in warnings {
             tracing::warn!("{}", warning.show(&self.path));
         }
         Event::RulesLoaded { file: &self.path, rules: new.rules.len() }.log();
-        self.rules = new.rules;
-        self.since = SystemTime::now();
-        self.text = text;
+        self.in_force = new;
     }
 
     fn concerns_us(&self, change: &Change) -> bool {
@@ -237,16 +200,6 @@ impl RulesFile {
             }
         }
     }
-
-    /// What the file says, with its text where that is kept; `None` where there is no file.
-    fn read(&self) -> Result<Option<(Parsed, Option<String>)>, Error> {
-        let text = read_text(&self.path).map_err(FileError::of(&self.path));
-        let Some(text) = text.map_err(Error::Unreadable)? else { return Ok(None) };
-        let parsed = hostinfo_rules::parse(&text)
-            .map_err(|problems| Error::Malformed { path: self.path.clone(), problems })?;
-        let text = Some(text).filter(|text| text.len() <= RULES_TEXT_MAX);
-        Ok(Some((parsed, text.and_then(|text| String::from_utf8(text).ok()))))
-    }
 }
 
 const WATCHED: WatchFlags = WatchFlags::CLOSE_WRITE
@@ -258,27 +211,6 @@ const WATCHED: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::ATTRIB)
     .union(WatchFlags::DELETE_SELF)
     .union(WatchFlags::MOVE_SELF);
-
-/// The file's text, of whatever kind the file is: a pipe does not hold the daemon up.
-fn read_text(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
-    let file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
-    let mut text = Vec::new();
-    if file.take(FILE_MAX + 1).read_to_end(&mut text)? as u64 > FILE_MAX {
-        return Err(io::Error::other(format!("has over {FILE_MAX} bytes")));
-    }
-    Ok(Some(text))
-}
-
-fn show(problems: &[Problem], path: &Path) -> String {
-    let shown: Vec<String> =
-        problems.iter().map(|problem| problem.show(path).to_string()).collect();
-    shown.join("\n")
-}
 
 #[cfg(test)]
 mod tests;

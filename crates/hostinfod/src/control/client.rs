@@ -118,6 +118,11 @@ impl Client {
         Ok(message.map_or(Next::WhenRead, |request| Next::Answer(request, None)))
     }
 
+    /// Whether it has a turn as soon as others had theirs.
+    pub(crate) fn may_go_on(&self) -> bool {
+        matches!(self.doing, Doing::Nothing) && self.has_more()
+    }
+
     /// Whether something has come that was not looked at.
     pub(crate) fn has_more(&self) -> bool {
         !self.input.is_empty()

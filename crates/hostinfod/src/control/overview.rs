@@ -1,5 +1,6 @@
 //! The daemon as a whole: how it does, what it counted, which rules are in force.
 
+use hostinfo_control::limits::MISSING_MAX;
 use hostinfo_control::{GuestState, Missing, Rules, Stats, Status};
 use jiff::Timestamp;
 
@@ -21,12 +22,18 @@ impl Server {
     /// What the daemon does, and what is wrong with what it needs.
     pub(super) fn status(&mut self) -> Status {
         let libvirt = self.desk.libvirt().state();
-        let host = self.desk.engine().host().missing();
+        let engine = self.desk.engine();
+        let host = engine.host().missing();
         let missing = host.map(|(source, absent)| {
             let remedy = absent.remedy.as_deref().unwrap_or_default();
             Missing { source: source.to_owned(), why: format!("{}: {remedy}", absent.reason) }
         });
-        let missing = missing.collect();
+        let customs = engine.given.customs.absent().filter_map(|(name, guest, absent)| {
+            let remedy = absent.remedy.as_deref()?;
+            let of = if guest.is_empty() { "" } else { " of " };
+            Some(Missing { source: format!("custom.{name}{of}{guest}"), why: remedy.to_owned() })
+        });
+        let missing = missing.chain(customs).take(MISSING_MAX).collect();
         let states = self.states();
         let absent = states.get(&GuestState::Absent).copied().unwrap_or_default();
         Status {
@@ -44,7 +51,7 @@ impl Server {
 
     /// The rules in force.
     pub(super) fn rules_in_force(&self) -> Rules {
-        Rules { state: self.rules.state(), text: self.rules.text().map(str::to_owned) }
+        Rules { state: self.rules.state(), text: self.rules.in_force().text.clone() }
     }
 
     /// The daemon's own figures, one by one.
@@ -74,7 +81,7 @@ impl Server {
         let notices = engine.given.notices.notices().all(Timestamp::now()).count() as u64;
         let rules = self.rules.state();
         all.number(&table::RULES, rules.rules);
-        all.time(&table::RULES_SINCE, self.rules.since());
+        all.time(&table::RULES_SINCE, self.rules.in_force().since);
         all.number(&table::RULES_BAD, u64::from(rules.problem.is_some()));
         if let Some(up) = libvirt.state.is_up() {
             all.number(&table::LIBVIRT, u64::from(up));

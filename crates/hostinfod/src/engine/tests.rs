@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::given::tests::given;
 use crate::guest::{Name, Session};
 use crate::notices::NoticesFile;
+use crate::standing::Standing;
 
 /// A guest that asks an engine, on a host with a load average and no more.
 struct Scene {
@@ -99,6 +100,26 @@ fn each_line_carries_the_code_of_its_own_result_in_the_order_of_the_names() {
         "404-nosuch: no such statistic\n200-loadavg.1=0.42\n200-loadavg.5=1\n\
          200-loadavg.15=2.5\n403-host.name: not permitted\n200 vm.name=a-b\n"
     );
+}
+
+#[test]
+fn a_preview_is_the_answer_that_comes_whenever_it_is_asked_for_and_leaves_no_trace() {
+    let mut scene = Scene::new("*:\n interval = 60\n verdict = 1\n");
+    let line = "loadavg.1 host.name session verdict.cpu nosuch";
+    let preview = |scene: &mut Scene, line: &str| {
+        let frame = Frame::Line(line.as_bytes());
+        let mut reply = scene.engine.preview(&scene.guest, &frame, scene.now.into()).unwrap();
+        String::from_utf8(reply.end().to_vec()).unwrap()
+    };
+    let first = preview(&mut scene, line);
+    assert!(scene.guest.observed.watch.is_none() && scene.guest.document.is_none());
+    preview(&mut scene, "GET /metrics/XML");
+    assert!(scene.guest.wait(scene.now).is_zero() && scene.guest.document.is_none());
+    assert_eq!(scene.ask(line), first);
+    assert!(scene.ask("loadavg.1").starts_with("429 "));
+    assert_eq!(preview(&mut scene, "loadavg.1"), "200 loadavg.1=0.42\n");
+    scene.guest.standing = Standing::Awaited;
+    assert_eq!(preview(&mut scene, "loadavg.1"), "403 this guest may not ask\n");
 }
 
 #[test]

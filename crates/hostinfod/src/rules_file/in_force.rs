@@ -1,0 +1,89 @@
+//! What a rules file says, read whole or not at all.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use hostinfo_control::limits::RULES_TEXT_MAX;
+use hostinfo_rules::{FILE_MAX, Problem, Rules};
+
+use crate::file_error::FileError;
+
+/// Rules, and where they come from.
+pub(crate) struct InForce {
+    /// The rules.
+    pub(crate) rules: Rules,
+    /// Since when they are in force.
+    pub(crate) since: SystemTime,
+    /// What they were parsed from, unless it is over [`RULES_TEXT_MAX`].
+    pub(crate) text: Option<String>,
+}
+
+/// Why a file's rules are not in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// It could not be read.
+    #[error(transparent)]
+    Unreadable(FileError),
+    /// It has errors.
+    #[error("{}", show(.problems, .path))]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        problems: Vec<Problem>,
+    },
+    /// It is gone or holds no rule, where rules were in force.
+    #[error("{path}: {what}; who wants no rules writes `*:`", path = .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// Which of the two.
+        what: &'static str,
+    },
+}
+
+impl InForce {
+    /// The built-in default.
+    pub(super) fn builtin() -> Self {
+        Self { rules: Rules::builtin(), since: SystemTime::now(), text: None }
+    }
+
+    /// What the file says from now on, and warnings about it; `None` where there is no file.
+    ///
+    /// # Errors
+    /// It cannot be read, or has errors.
+    pub(super) fn read(path: &Path) -> Result<Option<(Self, Vec<Problem>)>, Error> {
+        let text = read_text(path).map_err(FileError::of(path)).map_err(Error::Unreadable)?;
+        let Some(text) = text else { return Ok(None) };
+        let parsed = hostinfo_rules::parse(&text)
+            .map_err(|problems| Error::Malformed { path: path.to_owned(), problems })?;
+        let text = Some(text).filter(|text| text.len() <= RULES_TEXT_MAX);
+        let text = text.and_then(|text| String::from_utf8(text).ok());
+        let rules = Self { rules: parsed.rules, since: SystemTime::now(), text };
+        Ok(Some((rules, parsed.warnings)))
+    }
+}
+
+/// The file's text, of whatever kind the file is: a pipe does not hold the daemon up.
+fn read_text(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
+    let file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let mut text = Vec::new();
+    if file.take(FILE_MAX + 1).read_to_end(&mut text)? as u64 > FILE_MAX {
+        return Err(io::Error::other(format!("has over {FILE_MAX} bytes")));
+    }
+    Ok(Some(text))
+}
+
+fn show(problems: &[Problem], path: &Path) -> String {
+    let shown: Vec<String> =
+        problems.iter().map(|problem| problem.show(path).to_string()).collect();
+    shown.join("\n")
+}
