@@ -122,6 +122,9 @@ fn a_notice_is_told_at_once_and_taken_back() -> Result<()> {
     alone(&host, &["notice", "clear", number])?.well()?;
     wait_until("it to be gone", PATIENCE, || Ok(!guest.ask_one("notice.1")?.starts_with("200")))?;
     ensure!(alone(&host, &["notice", "list"])?.well()? == "There are no notices.\n");
+    let at = ["--at", "2036-11-22T22:00:00Z", "--until", "+1h"];
+    let set = json(&host, &[&["notice", "set", "qemu-*", "x"], &at[..]].concat())?;
+    ensure!(set["notice"]["until"] == "2036-11-22T23:00:00Z", "an hour after it: {set}");
     alone(&host, &["notice", "set", "qemu-*", "x", "--at", "soon"])?.ill(2)?;
     alone(&host, &["notice", "set", "qemu-[", "x"])?.ill(1)?;
     Ok(())

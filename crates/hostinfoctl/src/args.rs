@@ -203,7 +203,8 @@ pub(crate) enum Kind {
 
 const TIMES: &str = "\
 TIME is 22:00 (the next time that it is ten), '2026-11-22 22:00', both of this host's time zone, \
-+90m or +2h (from now), or RFC 3339 (2026-11-22T22:00:00Z).";
++90m or +2h (from now), or RFC 3339 (2026-11-22T22:00:00Z). With --until, 23:00 and +1h count from \
+--at.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Enable {

@@ -18,10 +18,14 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
     match wanted {
         Notice::Set { pattern, text, kind, at, until } => {
             let now = Zoned::now();
-            let time = |text: &Option<String>| -> Result<Option<Timestamp>, Failure> {
-                text.as_ref().map(|text| parse(text, &now)).transpose()
-            };
-            let (at, until) = (time(at)?, time(until)?);
+            let time =
+                |text: &Option<String>, from: &Zoned| -> Result<Option<Timestamp>, Failure> {
+                    text.as_ref().map(|text| parse(text, from)).transpose()
+                };
+            let at = time(at, &now)?;
+            // Of what begins at ten, `23:00` and `+1h` are the end an hour after that.
+            let from = at.map_or(now.clone(), |at| at.to_zoned(now.time_zone().clone()));
+            let until = time(until, &from)?;
             let set = connect(options)?.set_notice(pattern, kind_of(*kind), text, at, until)?;
             if options.json {
                 write_json(&set)?;
@@ -67,15 +71,10 @@ fn text(notices: &[Told]) -> String {
     let rows: Vec<Vec<String>> = notices
         .iter()
         .map(|notice| {
-            let kind = match notice.kind {
-                NoticeKind::Maintenance => "maintenance",
-                NoticeKind::Migration => "migration",
-                NoticeKind::Info => "info",
-            };
             vec![
                 notice.id.to_string(),
                 printable(&notice.pattern),
-                kind.to_owned(),
+                notice.kind.to_string(),
                 shown(notice.at),
                 notice.until.map(shown).unwrap_or_default(),
                 printable(&notice.text),

@@ -11,11 +11,11 @@ use crate::exit::Failure;
 /// The longest time from now that is taken: what is further away is mistyped.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// A point in time on the command line; `now` says which day and time zone it is.
+/// A point in time on the command line, after `from`, which says which day and time zone it is.
 ///
 /// # Errors
 /// [`Failure::Usage`].
-pub(crate) fn parse(text: &str, now: &Zoned) -> Result<Timestamp, Failure> {
+pub(crate) fn parse(text: &str, from: &Zoned) -> Result<Timestamp, Failure> {
     let wrong = || {
         Failure::Usage(format!(
             "{text:?} is no time: expected 22:00, '2026-11-22 22:00', +90m, or \
@@ -25,24 +25,28 @@ pub(crate) fn parse(text: &str, now: &Zoned) -> Result<Timestamp, Failure> {
     if let Some(ahead) = text.strip_prefix('+') {
         let ahead = hostinfo_wire::duration::parse(ahead, ..=LONGEST).ok_or_else(wrong)?;
         let ahead = SignedDuration::try_from(ahead).map_err(|_| wrong())?;
-        return now.timestamp().checked_add(ahead).map_err(|_| wrong());
+        return from.timestamp().checked_add(ahead).map_err(|_| wrong());
     }
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    let zone = now.time_zone();
+    // Any offset or zone that is none of RFC 3339 would be passed over below.
+    if text.contains(|c: char| !c.is_ascii_digit() && !"-: T".contains(c)) {
+        return Err(wrong());
+    }
+    let zone = from.time_zone();
     // A time of day is read out of a date with one as well.
     if let Ok(there) = text.parse::<DateTime>() {
         return there.to_zoned(zone.clone()).map(|time| time.timestamp()).map_err(|_| wrong());
     }
     let clock: civil::Time = text.parse().map_err(|_| wrong())?;
-    let today = now.date().to_datetime(clock).to_zoned(zone.clone()).map_err(|_| wrong())?;
-    let next = if today > *now { Ok(today) } else { tomorrow(now, clock, zone) };
+    let today = from.date().to_datetime(clock).to_zoned(zone.clone()).map_err(|_| wrong())?;
+    let next = if today > *from { Ok(today) } else { tomorrow(from, clock, zone) };
     next.map(|next| next.timestamp()).map_err(|_| wrong())
 }
 
-fn tomorrow(now: &Zoned, clock: civil::Time, zone: &TimeZone) -> Result<Zoned, jiff::Error> {
-    now.date().tomorrow()?.to_datetime(clock).to_zoned(zone.clone())
+fn tomorrow(from: &Zoned, clock: civil::Time, zone: &TimeZone) -> Result<Zoned, jiff::Error> {
+    from.date().tomorrow()?.to_datetime(clock).to_zoned(zone.clone())
 }
 
 /// `2026-11-22 22:00:00 +01:00`, in this host's time zone.
@@ -67,6 +71,9 @@ pub(crate) fn ago(time: Timestamp, now: Timestamp) -> String {
 mod tests {
     use super::*;
 
+    /// A zone's name without its offset, which RFC 3339 has not.
+    const AT_TEN: &str = "2026-11-22T22:00[Europe/Berlin]";
+
     fn parsed(text: &str) -> Option<String> {
         // An hour east of Greenwich.
         let now: Zoned = "2026-11-22T21:30:00+01:00[+01:00]".parse().unwrap();
@@ -87,7 +94,7 @@ mod tests {
         ] {
             assert_eq!(parsed(text).as_deref(), Some(time), "{text}");
         }
-        for text in ["", "ten", "25:00", "+", "+1y", "+99999h", "2026-13-01 10:00", "-1h"] {
+        for text in ["", "ten", "25:00", "+", "+1y", "+99999h", "2026-13-01 10:00", "-1h", AT_TEN] {
             assert_eq!(parsed(text), None, "{text}");
         }
     }
