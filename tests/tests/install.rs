@@ -42,6 +42,12 @@ const OTHERS: &str = "\
 /usr/share/man/man5/hostinfo-custom.5
 /usr/share/man/man5/hostinfo.conf.5
 /usr/share/man/man5/hostinfod.toml.5
+/usr/share/hostinfo/grafana/hostinfo.json
+/usr/share/hostinfo/prometheus/hostinfo.rules.yml
+/usr/share/man/man7/hostinfo-administration.7
+/usr/share/man/man7/hostinfo-audit.7
+/usr/share/man/man7/hostinfo-control.7
+/usr/share/man/man7/hostinfo-monitoring.7
 /usr/share/man/man7/hostinfo-protocol.7
 /usr/share/man/man7/hostinfo-statistics.7
 /usr/share/man/man7/hostinfo-vhostmd.7

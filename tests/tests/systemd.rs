@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -37,6 +39,31 @@ fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
     ensure!(machine.property("Result")? == "success");
     let left = machine.shell("stat -c '%a %U' /var/lib/hostinfo /var/lib/hostinfod")?;
     ensure!(left == "711 hostinfo\n700 hostinfo\n", "{left}");
+    Ok(())
+}
+
+/// The lines of shell of the `number`th example below the README's "Use it".
+fn example(number: usize) -> Result<&'static str> {
+    let (_, rest) =
+        include_str!("../../README.md").split_once("## Use it").context("no such part")?;
+    let example = rest.split("```\n").nth(2 * number + 1);
+    example.context("no such example")
+}
+
+#[test]
+fn who_does_what_the_readme_says_gets_an_answer() -> Result<()> {
+    let machine = Machine::boot()?;
+    let domain = Domain::define(&machine, "a", "")?;
+    let mut lines = example(0)?.lines();
+    ensure!(lines.next().is_some_and(|line| line.starts_with("make build && sudo make install")));
+    for line in lines {
+        machine.shell(&line.replace("sudo ", "").replace("NAME", "a"))?;
+    }
+    let mut guest = domain.boot(&machine)?;
+    let told = guest.run(example(1)?)?;
+    ensure!(told.stdout.starts_with("200-loadavg.1="), "{told:?}");
+    let told = guest.run("hostinfo --wait get loadavg.1 memory.total")?;
+    ensure!(told.status == 0, "{told:?}");
     Ok(())
 }
 
@@ -85,6 +112,42 @@ fn rules_with_an_error_stop_no_daemon_that_runs_and_let_none_start() -> Result<(
 fn all(guest: &mut DomainGuest, device: &str) -> Result<Map<String, Value>> {
     let told = guest.run(&format!("hostinfo --device {device} --json get '*'"))?;
     serde_json::from_str(&told.stdout).with_context(|| format!("{told:?}"))
+}
+
+#[test]
+fn the_log_goes_to_the_journal_with_its_fields_or_to_a_file_if_it_is_to() -> Result<()> {
+    let machine = Machine::boot()?;
+    let log_to = |output: &str| {
+        let settings = format!("[log]\noutput = '{output}'\n");
+        machine.write("/etc/hostinfo/hostinfod.toml", &settings)?;
+        machine.shell("systemctl restart hostinfo")
+    };
+    log_to("journald")?;
+    let events = "journalctl _SYSTEMD_UNIT=hostinfo.service HOSTINFO_EVENT=rules-loaded";
+    wait_until("the event", PATIENCE, || Ok(machine.shell(events)?.contains("in force")))?;
+    log_to("file")?;
+    machine.shell("grep 'in force' /var/log/hostinfo/hostinfod.log")?;
+    Ok(())
+}
+
+#[test]
+fn an_administrator_asks_the_service_and_so_may_a_group_and_prometheus() -> Result<()> {
+    let machine = Machine::boot()?;
+    // Nobody listens at a port that was free a moment ago; the machine has this one's network.
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let settings = format!("[metrics]\nlisten = '{address}'\n[control]\ngroup = 'hostinfo'\n");
+    machine.write("/etc/hostinfo/hostinfod.toml", &settings)?;
+    machine.shell("systemctl start hostinfo && hostinfoctl stats")?;
+    machine.shell("setpriv --reuid backup --regid backup --groups hostinfo hostinfoctl stats")?;
+    let stranger = "setpriv --reuid backup --regid backup --clear-groups hostinfoctl stats";
+    ensure!(machine.shell(stranger).is_err_and(|error| error.to_string().contains("permi")));
+
+    let mut prometheus = TcpStream::connect(address)?;
+    prometheus.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+    let mut metrics = String::new();
+    prometheus.read_to_string(&mut metrics)?;
+    ensure!(metrics.contains("hostinfod_build_info{"), "{metrics}");
+    Ok(())
 }
 
 #[test]

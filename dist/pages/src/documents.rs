@@ -25,12 +25,16 @@ macro_rules! document {
     };
 }
 
-const DOCUMENTS: [Document; 6] = [
+const DOCUMENTS: [Document; 10] = [
     document!("rules.md", "hostinfo.conf", "5"),
     document!("hostinfod.toml", "hostinfod.toml", "5"),
     document!("custom.md", "hostinfo-custom", "5"),
     document!("protocol.md", "hostinfo-protocol", "7"),
     document!("statistics.md", "hostinfo-statistics", "7"),
+    document!("administration.md", "hostinfo-administration", "7"),
+    document!("audit.md", "hostinfo-audit", "7"),
+    document!("control.md", "hostinfo-control", "7"),
+    document!("monitoring.md", "hostinfo-monitoring", "7"),
     document!("vhostmd.md", "hostinfo-vhostmd", "7"),
 ];
 
@@ -103,6 +107,20 @@ mod tests {
         assert_eq!(about("rules.md"), "which guest may ask what, how often");
         assert_eq!(about("hostinfod.toml"), "settings of the daemon");
         assert_eq!(about("protocol.md"), "the hostinfo line protocol, version 1");
+    }
+
+    #[test]
+    fn every_file_of_docs_but_the_benchmarks_is_a_page() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+        let mut files: Vec<String> = std::fs::read_dir(docs)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|file| file != "benchmarks.md")
+            .collect();
+        let mut pages = DOCUMENTS.map(|document| document.file);
+        files.sort();
+        pages.sort_unstable();
+        assert_eq!(files, pages, "a new one wants a line in DOCUMENTS");
     }
 
     #[test]

@@ -119,9 +119,28 @@ fn parts(command: &Command, notes: &mut BTreeSet<String>) -> Result<String> {
         all += &about.replacen(".SH DESCRIPTION", ".PP", 1);
         let options = rendered(&own, Man::render_options_section)?;
         all += options.trim_start_matches(".SH OPTIONS\n");
-        notes.extend(subcommand.get_after_help().map(ToString::to_string));
+        let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for block in help.split("\n\n").filter(|block| !block.is_empty()) {
+            match block.split_once(":\n ") {
+                Some(_) => all += &example(block),
+                None => {
+                    notes.insert(block.to_owned());
+                }
+            }
+        }
     }
     Ok(all)
+}
+
+/// Lines of shell under a heading, within a part.
+fn example(block: &str) -> String {
+    let mut roff = Roff::new();
+    roff.control("PP", []).control("RS", ["4"]).control("EX", []);
+    for line in block.lines().skip(1) {
+        roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+    }
+    roff.control("EE", []).control("RE", []);
+    lines(&roff)
 }
 
 /// What stands below the options in `--help`: lines that end in a colon head what is indented
