@@ -19,6 +19,11 @@ const SCRIPTS: [(&str, &str); 2] =
 /// Where cgroups of the tests' own are, in v1 and in v2.
 const CGROUPS: [&str; 2] = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup"];
 
+/// A channel that has nothing to do with hostinfo, such as a guest agent's: it brings the controller
+/// that other channels can be plugged into.
+pub const WITH_CHANNELS: &str = "<channel type='null'>\
+                                 <target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
+
 /// A running libvirtd, and the namespaces that it and its guests are in.
 #[derive(Debug)]
 pub struct Libvirtd {
@@ -137,6 +142,27 @@ impl Libvirtd {
         let disk = self.folder().join(name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         fs::write(&disk, vec![1; 4 << 20])?;
         self.define_xml(&self.domain(name, &disk, &self.folder().join(socket)))
+    }
+
+    /// Defines a domain with nothing to boot from, and these devices beside a serial port 0.
+    ///
+    /// # Errors
+    /// libvirt refuses it.
+    pub fn define_bare(&self, name: &str, devices: &str) -> Result<()> {
+        self.define_xml(&format!(
+            "<domain type='qemu'><name>{}</name><memory unit='MiB'>32</memory>
+             <os><type arch='x86_64' machine='q35'>hvm</type></os>
+             <devices><serial type='null'/>{devices}</devices></domain>",
+            escaped(name)
+        ))
+    }
+
+    /// A domain's XML as it is started.
+    ///
+    /// # Errors
+    /// There is no such domain.
+    pub fn config(&self, name: &str) -> Result<String> {
+        self.virsh(&["dumpxml", "--inactive", name])
     }
 
     /// Defines a domain.

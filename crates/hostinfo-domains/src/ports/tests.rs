@@ -1,4 +1,6 @@
 use super::*;
+use crate::{Clause, edit};
+use proptest::prelude::*;
 
 fn find(devices: &str) -> Ports {
     find_in("<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>", devices)
@@ -86,4 +88,35 @@ fn other_devices_are_told_by_their_kind() {
     let usb = find(&port("serial", RIGHT, "type='usb-serial' port='1'"));
     assert_eq!(usb.hostinfo[0].place, Place::Other("usb-serial".to_owned()));
     assert_eq!(usb.free_uart(), Some(Place::Serial(2)));
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_ports_or_is_an_error(
+        xml in r"(<(domain|devices|serial|channel|source|target)( (type|path|port|name|mode)='[a-z0-9/.]{0,12}')?/?>|</(domain|devices|serial)>|.){0,12}",
+    ) {
+        let _ = Ports::find(&xml, &["/var/lib/hostinfo".into()]);
+    }
+
+    #[test]
+    fn a_port_that_is_put_in_is_found_and_taken_out_again(
+        before in proptest::collection::vec((0u32..5, "qemu-[ab]"), 0..4),
+        number in 0u32..4,
+    ) {
+        let devices: String = before
+            .iter()
+            .map(|(number, socket)| port("serial", socket, &format!("port='{number}'")))
+            .collect();
+        let xml = format!("<domain type='kvm'><name>c</name><devices>{devices}</devices></domain>");
+        let directory = std::path::Path::new("/var/lib/hostinfo");
+        let clause = Clause::new(Place::Serial(number), directory, "qemu-c").unwrap();
+        let more = edit::with(&xml, &clause.xml()).unwrap();
+        let found = Ports::find(&more, &[directory.into()]).unwrap();
+        prop_assert_eq!(found.hostinfo.len(), before.len() + 1);
+        let mine = found.hostinfo.iter().find(|port| port.socket == "qemu-c").unwrap();
+        prop_assert_eq!(&mine.place, &Place::Serial(number));
+        prop_assert!(found.is_right(mine));
+        let less = Ports::find(&edit::without(&more, &mine.xml), &[directory.into()]).unwrap();
+        prop_assert_eq!(less, Ports::find(&xml, &[directory.into()]).unwrap());
+    }
 }

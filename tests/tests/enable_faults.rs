@@ -1,0 +1,134 @@
+//! hostinfoctl and guests of a real libvirtd, where something goes wrong: nothing is left half done,
+//! and what is wrong is named.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use hostinfo_tests::ctl::{self, hostinfoctl};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::libvirtd::{WITH_CHANNELS, path};
+use hostinfo_tests::{Host, Libvirtd, paths, serial};
+
+/// Stands between hostinfoctl and its helper, and does something just before each change.
+const MEDDLER: &str = "#!/bin/sh
+while read -r order; do
+    case $order in *change*) MEDDLE ;; esac
+    printf '%s\\n' \"$order\"
+done | HELPER \"$@\"
+";
+
+/// Where a hostinfoctl is whose helper has a meddler before it.
+fn meddled(libvirtd: &Libvirtd, meddle: &str) -> Result<PathBuf> {
+    let program = libvirtd.folder().join("hostinfoctl");
+    fs::copy(paths::program("hostinfoctl")?, &program)?;
+    let helper = paths::program("hostinfo-libvirt")?;
+    let meddler = program.with_file_name("hostinfo-libvirt");
+    fs::write(&meddler, MEDDLER.replace("MEDDLE", meddle).replace("HELPER", path(&helper)?))?;
+    fs::set_permissions(&meddler, fs::Permissions::from_mode(0o755))?;
+    Ok(program)
+}
+
+#[test]
+fn a_change_that_fails_half_way_is_taken_back() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
+    for (name, devices) in [("bare", ""), ("web", WITH_CHANNELS)] {
+        libvirtd.define_bare(name, devices)?;
+        libvirtd.virsh(&["start", name])?;
+    }
+    // There is nothing that a channel could be plugged into.
+    let before = libvirtd.config("bare")?;
+    let said = ctl(&["enable", "--now", "bare"])?.ill(1)?;
+    ensure!(said.contains("without a virtio-serial controller"), "{said}");
+    ensure!(libvirtd.config("bare")? == before);
+
+    // The channel can be plugged in, and the configuration cannot be saved.
+    let before = libvirtd.config("web")?;
+    libvirtd.shell("mount -o remount,ro /etc/libvirt")?;
+    let said = ctl(&["enable", "--now", "web"])?.ill(1)?;
+    ensure!(said.contains("Read-only file system"), "{said}");
+    libvirtd.shell("mount -o remount,rw /etc/libvirt")?;
+    ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo"), "it is unplugged again");
+    ensure!(libvirtd.config("web")? == before);
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_somebody_else_changes_at_the_same_time_is_left_as_they_made_it() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    libvirtd.define_bare("web", "")?;
+    let other = libvirtd.folder().join("other.xml");
+    let port = serial(&host.socket("other"))?.replace("port='1'", "port='3'");
+    fs::write(&other, port)?;
+    let act = format!("virsh -q attach-device web {} --config >&2", other.display());
+    let program = meddled(&libvirtd, &act)?;
+    let said = ctl::run(&libvirtd, &host, &[path(&program)?], &["enable", "web"])?.ill(1)?;
+    ensure!(said.contains("somebody else changed it"), "{said}");
+    let after = libvirtd.config("web")?;
+    ensure!(after.contains("qemu-other") && !after.contains("qemu-web"), "{after}");
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_ends_it_between_two_guests_and_never_within_one() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    for name in ["a", "b"] {
+        libvirtd.define_bare(name, "")?;
+    }
+    // A shell has what it starts in the background ignore Ctrl-C, unless it wants it itself.
+    let program = meddled(&libvirtd, "touch $0.begun; sleep 1")?;
+    let said = libvirtd.shell(&format!(
+        "{0} --directory {1} enable a b 2>&1 & ctl=$!
+         until [ -e {2}/hostinfo-libvirt.begun ]; do sleep 0.1; done
+         kill -INT $ctl; wait $ctl; echo status $?",
+        program.display(),
+        host.sockets().display(),
+        libvirtd.folder().display(),
+    ))?;
+    ensure!(said.contains("a: enabled") && said.contains("interrupted before b"), "{said}");
+    ensure!(said.contains("status 1"), "{said}");
+    ensure!(libvirtd.config("a")?.contains("qemu-a"));
+    ensure!(!libvirtd.config("b")?.contains("qemu-b"));
+    Ok(())
+}
+
+#[test]
+fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
+    libvirtd.define_bare("web", "")?;
+    let said = ctl(&["enable", "weeb"])?.ill(3)?;
+    ensure!(said == "hostinfoctl: there is no guest \"weeb\": do you mean \"web\"?\n", "{said}");
+    ctl(&["enable", "x*"])?.ill(3)?;
+    ctl(&["enable", "web["])?.ill(2)?;
+    ctl(&["enable", "-c", "qemu+unix:///system?socket=/nonexistent", "web"])?.ill(4)?;
+
+    // A user who may look, and not change. Nobody can get to where this was built.
+    let folder = libvirtd.folder().join("programs");
+    fs::create_dir(&folder)?;
+    for program in ["hostinfoctl", "hostinfo-libvirt"] {
+        fs::copy(paths::program(program)?, folder.join(program))?;
+    }
+    for open in [libvirtd.folder(), host.path(), &host.etc()] {
+        fs::set_permissions(open, fs::Permissions::from_mode(0o755))?;
+    }
+    let program = folder.join("hostinfoctl");
+    libvirtd.shell("chmod 0700 /run/libvirt/libvirt-sock")?;
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let nobody = [&nobody[..], &[path(&program)?]].concat();
+    let list = ctl::run(&libvirtd, &host, &nobody, &["list"])?.well()?;
+    ensure!(list.contains("web"), "{list}");
+    let diff = ctl::run(&libvirtd, &host, &nobody, &["enable", "--dry-run", "web"])?.well()?;
+    ensure!(diff.contains("+    <serial type='unix'>"), "{diff}");
+    let said = ctl::run(&libvirtd, &host, &nobody, &["enable", "web"])?.ill(6)?;
+    ensure!(said.contains("be root or in the group"), "{said}");
+
+    libvirtd.shell("kill -STOP $(cat /run/libvirtd.pid)")?;
+    let said = ctl(&["enable", "web"])?.ill(4)?;
+    ensure!(said.contains("libvirt did not answer within 10 s"), "{said}");
+    libvirtd.shell("kill -CONT $(cat /run/libvirtd.pid)")?;
+    ensure!(!libvirtd.config("web")?.contains("qemu-web"));
+    Ok(())
+}
