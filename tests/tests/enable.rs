@@ -104,7 +104,7 @@ fn a_guest_that_runs_gets_a_channel_asks_at_once_and_loses_it_again() -> Result<
     ensure!(socket.exists());
     ensure!(ctl(&["disable", "web"])?.well()? == "web: disabled\n");
     ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo.0"));
-    ensure!(!socket.exists(), "what QEMU leaves is swept away");
+    ensure!(!socket.exists(), "nothing of it is left");
     ensure!(ctl(&["enable", "--now", "web"])?.well()?.contains(", now"), "and again");
     Ok(())
 }

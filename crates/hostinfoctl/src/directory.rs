@@ -63,8 +63,8 @@ fn make_one(path: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Takes away what QEMU leaves of a channel that was unplugged. Who cannot leaves it: it harms
-/// nobody, and the guest's next start replaces it.
+/// Takes away the socket of a channel that was unplugged, where QEMU, which is not root, could not.
+/// Who cannot either leaves it: it harms nobody, and the guest's next start replaces it.
 pub(crate) fn sweep(socket: &Path) {
     if socket.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
         let _ = std::fs::remove_file(socket);
@@ -82,6 +82,16 @@ mod tests {
         let path = folder.path().join("hostinfo");
         assert_eq!([make_one(&path).unwrap(), make_one(&path).unwrap()], [true, false]);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, MODE);
+    }
+
+    #[test]
+    fn of_what_was_unplugged_the_socket_is_taken_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let [socket, file] = ["socket", "file"].map(|name| folder.path().join(name));
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::fs::write(&file, "").unwrap();
+        [&socket, &file, &folder.path().join("none")].map(|path| sweep(path));
+        assert_eq!([socket.exists(), file.exists()], [false, true]);
     }
 
     #[test]
