@@ -90,7 +90,9 @@ mod tests {
         let [socket, file] = ["socket", "file"].map(|name| folder.path().join(name));
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         std::fs::write(&file, "").unwrap();
-        [&socket, &file, &folder.path().join("none")].map(|path| sweep(path));
+        for path in [&socket, &file, &folder.path().join("none")] {
+            sweep(path);
+        }
         assert_eq!([socket.exists(), file.exists()], [false, true]);
     }
 
