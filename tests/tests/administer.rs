@@ -55,6 +55,12 @@ fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<
     let list = alone(&host, &["list"])?.well()?;
     ensure!(list.contains("s ago: host.name (403)"), "{list}");
 
+    let without = ["-c", "nonsense:///"];
+    let list = alone(&host, &[&["list", "w*"][..], &without].concat())?;
+    ensure!(list.stderr.contains("note: without what libvirt knows"), "{list:?}");
+    ensure!(list.well()?.contains("connected"));
+    alone(&host, &[&["list", "nobody"][..], &without].concat())?.ill(3)?;
+
     let why = alone(&host, &["explain", "web", "physcpus", "memory"])?.well()?;
     ensure!(why.contains("rule qemu-web at") && why.contains("may ask once in 0 s"), "{why}");
     let line = |name: &str| why.lines().find(|line| line.starts_with(name)).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `list`: every guest, whether it can ask, and under which rule.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
@@ -31,35 +32,35 @@ pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure
         complain(&failure);
         statuses.push(failure.status());
     };
+    let told = daemons(options);
     let (mut rows, unknown) = match domains(options, words) {
         Ok(found) => found,
         Err(failure) => {
-            soft(failure);
-            Default::default()
+            // A host may have guests without libvirt.
+            match told {
+                Some(_) => complain(format!("note: without what libvirt knows: {failure}")),
+                None => soft(failure),
+            }
+            let unknown = |word: &String| Failure::NoGuest { name: word.clone(), nearest: None };
+            (Vec::new(), words.iter().map(unknown).collect())
         }
     };
-    let told = daemons(options);
-    let is_known = told.is_some() || is_remote(&options.connect);
-    let sockets = if is_known { Vec::new() } else { sockets(&options.directory) };
-    let strangers = match &told {
-        Some((guests, _)) => {
-            let there = guests.iter().filter(|guest| guest.state != GuestState::Absent);
-            there.map(|guest| guest.id.clone()).collect()
-        }
-        None => sockets,
+    let sockets = match &told {
+        Some(told) => told.sockets(),
+        None if is_remote(&options.connect) => Vec::new(),
+        None => sockets(&options.directory),
     };
-    let (mut rows_of_strangers, unknown) = strange(&strangers, &rows, words, unknown);
-    rows.append(&mut rows_of_strangers);
+    let (strangers, unknown) = strange(&sockets, &rows, words, unknown);
+    rows.extend(strangers);
     unknown.into_iter().for_each(&mut soft);
     match rules::load(&options.rules) {
         Ok(rules) => rows.iter_mut().for_each(|row| row.add_rule(&rules, &options.rules)),
         Err(failure) => soft(failure),
     }
-    if let Some((guests, file)) = &told {
+    if let Some(Told { guests, rules }) = &told {
         for row in &mut rows {
-            let id = row.id();
-            if let Some(guest) = guests.iter().find(|guest| guest.id == id) {
-                row.add_daemons(guest, file);
+            if let Some(guest) = guests.get(&row.id()) {
+                row.add_daemons(guest, rules);
             }
         }
     }
@@ -108,11 +109,28 @@ fn domains(options: &Options, words: &[String]) -> Result<(Vec<Row>, Vec<Failure
     Ok((rows, unknown))
 }
 
-/// What the daemon knows, and where its rules are.
-fn daemons(options: &Options) -> Option<(Vec<Guest>, String)> {
+/// What the daemon knows.
+struct Told {
+    /// By their whole names.
+    guests: BTreeMap<String, Guest>,
+    /// The file that its rules are of.
+    rules: String,
+}
+
+impl Told {
+    /// The whole names of the guests that have a socket.
+    fn sockets(&self) -> Vec<String> {
+        let there = self.guests.values().filter(|guest| guest.state != GuestState::Absent);
+        there.map(|guest| guest.id.clone()).collect()
+    }
+}
+
+fn daemons(options: &Options) -> Option<Told> {
     let mut daemon = connect_if_there(options)?;
     let told = daemon.list().and_then(|guests| Ok((guests, daemon.status()?.rules.path)));
-    told.map_err(without).ok()
+    let (guests, rules) = told.map_err(without).ok()?;
+    let guests = guests.into_iter().map(|guest| (guest.id.clone(), guest)).collect();
+    Some(Told { guests, rules })
 }
 
 /// The names of the sockets in the directory.
@@ -133,10 +151,10 @@ fn strange(
     words: &[String],
     unknown: Vec<Failure>,
 ) -> (Vec<Row>, Vec<Failure>) {
+    let domains: HashSet<String> = rows.iter().map(Row::id).collect();
     let split = |socket: &String| {
         let (driver, guest) = socket.split_once('-')?;
-        let is_domain = rows.iter().any(|row| row.driver == driver && row.guest == guest);
-        (!is_domain).then(|| Row::of_socket(driver, guest))
+        (!domains.contains(socket)).then(|| Row::of_socket(driver, guest))
     };
     let mut strangers: Vec<Row> = sockets.iter().filter_map(split).collect();
     let means = |word: &str, row: &Row| {
