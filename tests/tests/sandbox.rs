@@ -70,17 +70,18 @@ fn a_guest_of_libvirts_own_user_sees_what_it_would_see_without_the_sandbox() -> 
     let mut guest = domain.boot(&machine)?;
     let (inside, outside) = ("/dev/ttyS1", "/dev/ttyS2");
     // Ratios need a second, and libvirt's figures are those that the question before asked for.
-    let names = |told: Map<String, Value>| told.into_iter().map(|(name, _)| name).collect();
-    let mut told: [BTreeSet<String>; 2] = Default::default();
+    let names = |told: &Map<String, Value>| told.keys().cloned().collect::<BTreeSet<_>>();
+    let known = ["vm.disk.vda.read.ops", "vm.cpu.0.delay", "cpu.busy", "net.rx.bytes"];
+    let mut told: [Map<String, Value>; 3] = Default::default();
     let settled = wait_until("the same statistics", PATIENCE, || {
-        told = [names(all(&mut guest, inside)?), names(all(&mut guest, outside)?)];
-        let known = ["vm.disk.vda.read.ops", "vm.cpu.0.delay", "cpu.busy", "net.rx.bytes"];
-        Ok(told[0] == told[1] && known.iter().all(|name| told[0].contains(*name)))
+        for (told, port) in told.iter_mut().zip([outside, inside, outside]) {
+            *told = all(&mut guest, port)?;
+        }
+        let [before, here, after] = told.each_ref().map(names);
+        Ok(before == here && here == after && known.iter().all(|name| here.contains(*name)))
     });
-    settled.with_context(|| format!("differ: {:?}", &told[0] ^ &told[1]))?;
-
-    let [before, here, after] = [outside, inside, outside].map(|port| all(&mut guest, port));
-    let (before, here, after) = (before?, here?, after?);
+    let [before, here, after] = &told;
+    settled.with_context(|| format!("differ: {:?}", &names(before) ^ &names(here)))?;
     // What nobody's asking changes: what falls never, and what stays. The others have no order.
     let owns = ["session", "host.id", "verdict.cpu", "verdict.memory", "verdict.io"];
     let listed = guest.run("hostinfo list")?.stdout;
