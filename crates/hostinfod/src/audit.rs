@@ -1,8 +1,9 @@
 //! The audit: who was let in and by which rule, who was refused what, and what an administrator
 //! changed; an event of the log each, with fields that journald keeps. `docs/audit.md` is about
-//! them. What a guest can cause is bounded by its [`Quota`](crate::quota::Quota)s.
+//! them. What a guest can cause is bounded by its [`Quota`](quota::Quota)s.
 
 mod guest;
+pub(crate) mod quota;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -11,9 +12,8 @@ use hostinfo_notices::Notice;
 use hostinfo_rules::Grant;
 use tracing::{Level, event};
 
-use crate::quota::Leave;
-
 pub(crate) use guest::Quotas;
+use quota::Leave;
 
 /// The module in the log, for `[log.filters]`.
 const TARGET: &str = "hostinfod::audit";

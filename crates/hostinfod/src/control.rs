@@ -22,10 +22,10 @@ use serde::Serialize;
 use serde_json::Value;
 use slab::Slab;
 
-use crate::connection::Closed;
-use crate::poll::Interest;
+use crate::port::connection::Closed;
 use crate::server::{Alarm, CONTROL, Server, client_token};
 use crate::settings;
+use crate::system::poll::Interest;
 
 use client::{Client, Next};
 

@@ -14,11 +14,11 @@ use hostinfo_domains::{DISK_DIR, Domain, Snapshot};
 use hostinfo_render::disk::{self, Disk};
 use hostinfo_render::vhostmd::EMPTY;
 
-use crate::file_error::FileError;
+use crate::answer::sources::When;
 use crate::guest::Name;
+use crate::guest::standing::Standing;
 use crate::server::{Alarm, Server};
-use crate::sources::When;
-use crate::standing::Standing;
+use crate::system::file_error::FileError;
 
 /// A disk is written at the soonest so often, whatever the guest's interval.
 const PERIOD_MIN: Duration = Duration::from_secs(5);

@@ -1,6 +1,8 @@
 //! What the host's administrator gives to guests beside the host's own figures: labels, notices,
 //! and own statistics. See `docs/custom.md`.
 
+pub(crate) mod notices;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,11 +11,11 @@ use std::time::Instant;
 use hostinfo_catalog::{About, Source};
 use hostinfo_custom::{Custom, Problem};
 
+use crate::answer::sources::Pending;
 use crate::guest::Guest;
-use crate::labels::Labels;
-use crate::notices::NoticesFile;
 use crate::server::{Alarm, Server};
-use crate::sources::Pending;
+use crate::settings::labels::Labels;
+use notices::NoticesFile;
 
 /// Whose the directory of definitions has to be: what it names is run.
 const ROOT: u32 = 0;

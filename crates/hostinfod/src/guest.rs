@@ -1,5 +1,11 @@
 //! One guest, however many connections it has: what it may, what it did, who it is.
 
+pub(crate) mod history;
+pub(crate) mod identity;
+pub(crate) mod peer;
+pub(crate) mod roster;
+pub(crate) mod standing;
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,13 +14,13 @@ use hostinfo_rules::Grant;
 use hostinfo_sample::Vmm;
 use hostinfo_verdict::Watch;
 
+use crate::answer::sources::Pending;
 use crate::audit::Quotas;
 use crate::flow::Bucket;
-use crate::history::History;
-use crate::peer::Peer;
-use crate::sources::Pending;
-use crate::standing::Standing;
-use crate::tally::Record;
+use crate::metrics::tally::Record;
+use history::History;
+use peer::Peer;
+use standing::Standing;
 
 /// A socket's name taken apart: `$driver-$name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use hostinfo_domains::{Helper, Snapshot, Uuid};
 
+use crate::guest::standing::Standing;
 use crate::server::Server;
 use crate::settings;
-use crate::standing::Standing;
 
 use state::{not_installed, remedy};
 

@@ -3,14 +3,15 @@
 #[cfg(test)]
 mod shipped;
 pub(crate) mod table;
+pub(crate) mod tally;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use hostinfo_control::{Counts, Figure};
 
-use crate::tally::{BUCKETS, Tally};
 use table::Metric;
+use tally::{BUCKETS, Tally};
 
 /// Figures, those of one name behind each other.
 #[derive(Default)]

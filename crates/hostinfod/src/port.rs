@@ -1,17 +1,22 @@
 //! A way to a guest: a socket in the directory, a channel of libvirt's own, or a pseudo-terminal.
 
+pub(crate) mod connection;
+pub(crate) mod dialect;
+pub(crate) mod pty;
+pub(crate) mod retry;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::connection::Connection;
-use crate::dialect::Dialect;
-use crate::pty::Pty;
-use crate::retry::Retry;
+use connection::Connection;
+use dialect::Dialect;
+use pty::Pty;
+use retry::Retry;
 
 /// One way, connected or not.
 #[derive(Debug)]
 pub(crate) struct Port {
-    /// Whose it is, in the [`Roster`](crate::roster::Roster).
+    /// Whose it is, in the [`Roster`](crate::guest::roster::Roster).
     pub(crate) guest: usize,
     /// Where it leads.
     pub(crate) to: To,

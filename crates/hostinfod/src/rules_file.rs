@@ -1,6 +1,7 @@
 //! hostinfo.conf as a file: read when it has changed, kept where it is bad.
 
 mod in_force;
+mod trail;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,11 +15,11 @@ use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
 use crate::control::timestamp;
-use crate::file_error::FileError;
-use crate::trail::trail;
-use crate::watch::{Change, Watch, Watcher};
+use crate::system::file_error::FileError;
+use crate::system::watch::{Change, Watch, Watcher};
 
 pub(crate) use in_force::{Error, InForce};
+use trail::trail;
 
 /// The time that a changed file is left alone before it is read.
 const SETTLE: Duration = Duration::from_millis(50);

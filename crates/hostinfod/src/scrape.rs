@@ -2,7 +2,6 @@
 //! whose turn it is. What is asked and answered is in `http`, the metrics are `metrics`.
 
 mod http;
-mod listen;
 
 use std::io;
 use std::net::TcpListener;
@@ -15,13 +14,12 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use slab::Slab;
 
-use crate::connection::{Closed, Connection};
 use crate::control::Door;
-use crate::poll::Interest;
+use crate::port::connection::{Closed, Connection};
 use crate::server::{Alarm, SCRAPE, Server, scraper_token};
 use crate::settings;
-
-pub(crate) use listen::Listen;
+use crate::settings::listen::Listen;
+use crate::system::poll::Interest;
 
 /// Those who are answered at once: a Prometheus or two, and a person. With
 /// [`REQUEST_MAX`](http::REQUEST_MAX) and some 20 KiB of metrics they hold 200 KiB.

@@ -1,27 +1,31 @@
 //! The loop: sleeps until something has come about, and gives whoever it concerns its turn.
 
+mod arrivals;
+mod channels;
+mod turns;
+
 use std::io;
 use std::time::Instant;
 
 use anyhow::Context as _;
 
-use crate::alarms::Alarms;
+use crate::answer::desk::Desk;
 use crate::args::Args;
 use crate::audit::Event;
 use crate::control::Control;
-use crate::desk::Desk;
-use crate::dialect::Dialect;
-use crate::directories::Directories;
 use crate::disks::Disks;
-use crate::identity::Identity;
+use crate::guest::identity::Identity;
+use crate::guest::roster::Roster;
 use crate::logging::Logging;
-use crate::poll::{Interest, Poll, Ready};
-use crate::roster::Roster;
+use crate::port::dialect::Dialect;
 use crate::rules_file::RulesFile;
 use crate::scrape::Scrape;
 use crate::settings::{Paths, Settings};
-use crate::signals::Signals;
-use crate::systemd;
+use crate::sockets::directories::Directories;
+use crate::system::alarms::Alarms;
+use crate::system::poll::{Interest, Poll, Ready};
+use crate::system::signals::Signals;
+use crate::system::systemd;
 
 /// Everything that the daemon holds.
 pub(crate) struct Server {

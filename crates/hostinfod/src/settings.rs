@@ -1,5 +1,8 @@
 //! `hostinfod.toml` and the command line put together.
 
+pub(crate) mod labels;
+pub(crate) mod listen;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -11,10 +14,10 @@ use hostinfo_sample::Roots;
 use hostinfo_wire::limits;
 
 use crate::args::Args;
-use crate::file_error::FileError;
 use crate::flow::Bound;
-use crate::labels::Labels;
-use crate::scrape::Listen;
+use crate::system::file_error::FileError;
+use labels::Labels;
+use listen::Listen;
 
 /// Where the settings are, unless the command line says otherwise.
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";

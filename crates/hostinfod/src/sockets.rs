@@ -1,5 +1,9 @@
 //! Guests' sockets: finding them, and connecting as QEMU's client.
 
+pub(crate) mod directories;
+pub(crate) mod directory;
+pub(crate) mod lock;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io;

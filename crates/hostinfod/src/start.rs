@@ -11,25 +11,25 @@ use rustix::thread::clear_ambient_capability_set;
 
 use hostinfo_sample::Host;
 
-use crate::alarms::Alarms;
+use crate::answer::desk::Desk;
+use crate::answer::engine::Engine;
+use crate::answer::vhostmd;
 use crate::args::Args;
 use crate::control::Control;
-use crate::desk::Desk;
-use crate::directories::Directories;
 use crate::disks::Disks;
-use crate::engine::Engine;
 use crate::given::Given;
-use crate::identity::Identity;
+use crate::guest::identity::Identity;
+use crate::guest::roster::Roster;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
-use crate::poll::Poll;
-use crate::roster::Roster;
 use crate::rules_file::{self, RulesFile};
 use crate::scrape::Scrape;
 use crate::server::Server;
 use crate::settings::{self, Settings};
-use crate::signals::Signals;
-use crate::vhostmd;
+use crate::sockets::directories::Directories;
+use crate::system::alarms::Alarms;
+use crate::system::poll::Poll;
+use crate::system::signals::Signals;
 
 /// The rules or the settings have an error: EX_CONFIG of sysexits.h.
 const EX_CONFIG: u8 = 78;

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use super::Event;
+use crate::audit::quota::{Quota, earlier};
 use crate::guest::Guest;
-use crate::quota::{Quota, earlier};
+use crate::guest::standing::Standing;
 use crate::server::{Alarm, Server};
-use crate::standing::Standing;
 
 /// What may be logged about a guest.
 #[derive(Debug, Default)]

@@ -11,10 +11,10 @@ use rustix::process::Uid;
 use serde_json::Value;
 
 use super::{failed, value};
-use crate::connection::Closed;
-use crate::poll::Interest;
+use crate::answer::sources::{Pending, When};
+use crate::port::connection::Closed;
 use crate::server::Server;
-use crate::sources::{Pending, When};
+use crate::system::poll::Interest;
 
 /// What becomes of a call.
 enum Outcome {

@@ -8,9 +8,9 @@ use hostinfo_control::{Front, Request, front};
 use rustix::io::Errno;
 use rustix::process::Uid;
 
-use crate::connection::{Closed, write_some};
-use crate::poll::Interest;
-use crate::sources::Pending;
+use crate::answer::sources::Pending;
+use crate::port::connection::{Closed, write_some};
+use crate::system::poll::Interest;
 
 /// A client. Idle, it holds nothing but itself.
 pub(crate) struct Client {

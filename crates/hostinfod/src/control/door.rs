@@ -12,8 +12,8 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Gid, Uid};
 
-use crate::file_error::FileError;
 use crate::settings;
+use crate::system::file_error::FileError;
 
 /// A socket that people may connect to. It is removed with this value.
 pub(crate) struct Door {

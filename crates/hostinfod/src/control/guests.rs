@@ -10,11 +10,11 @@ use hostinfo_control::{
 
 use super::timestamp;
 use super::watchers::shown;
-use crate::dialect::Dialect;
 use crate::guest::Guest;
+use crate::guest::standing::Standing;
+use crate::port::dialect::Dialect;
 use crate::port::{Port, To};
 use crate::server::Server;
-use crate::standing::Standing;
 
 impl Server {
     /// The guest of that whole name, or of that name alone where no other guest has it too.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rustix::process::Uid;
 
 use super::failed;
-use crate::notices::Unchanged;
+use crate::given::notices::Unchanged;
 use crate::server::Server;
 
 impl Server {

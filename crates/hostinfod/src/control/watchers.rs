@@ -10,8 +10,8 @@ use hostinfo_wire::value::printable;
 
 use super::{failed, timestamp};
 use crate::guest::Guest;
-use crate::poll::Interest;
 use crate::server::Server;
+use crate::system::poll::Interest;
 
 /// What there is to tell of a guest's line and its reply.
 pub(crate) fn event(guest: &Guest, line: &[u8], code: Code, reply: &[u8], took: Duration) -> Event {

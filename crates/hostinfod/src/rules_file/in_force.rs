@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use hostinfo_control::limits::RULES_TEXT_MAX;
 use hostinfo_rules::{FILE_MAX, Problem, Rules};
 
-use crate::file_error::FileError;
+use crate::system::file_error::FileError;
 
 /// Rules, and where they come from.
 pub(crate) struct InForce {

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use hostinfo_domains::VHOSTMD_DIR;
 
-use crate::dialect::Dialect;
-use crate::file_error::FileError;
-use crate::lock;
-use crate::socket_dir::SocketDir;
+use crate::port::dialect::Dialect;
+use crate::sockets::directory::SocketDir;
+use crate::sockets::lock;
+use crate::system::file_error::FileError;
 
 /// A directory for each dialect.
 pub(crate) struct Directories {

@@ -16,8 +16,8 @@ use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value, name};
 
 use super::{Sources, unavailable};
-use crate::history::History;
-use crate::standing::Standing;
+use crate::guest::history::History;
+use crate::guest::standing::Standing;
 
 /// Older figures are not told. Who asks once a minute, as monitoring does, is told those that the
 /// query before has had asked for; who asks less often is asked to ask again.

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use hostinfo_domains::{Claim, Run, Snapshot, Uuid};
 
+use crate::guest::history::History;
 use crate::guest::{Guest, Session};
-use crate::history::History;
 use crate::server::{Alarm, Server};
 
 /// To whom a guest's socket belongs.

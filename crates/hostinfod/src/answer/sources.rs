@@ -16,11 +16,11 @@ use hostinfo_verdict::{Sample, Verdict, Watch};
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
+use crate::answer::select::{Pick, permitted, select};
 use crate::given::Given;
+use crate::guest::standing::Standing;
 use crate::guest::{Guest, Observed};
 use crate::libvirt::Libvirt;
-use crate::select::{Pick, permitted, select};
-use crate::standing::Standing;
 
 pub(crate) use waiting::{Pending, When};
 

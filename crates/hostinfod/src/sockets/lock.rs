@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::file_error::FileError;
+use crate::system::file_error::FileError;
 
 /// Held as long as it lives; the kernel lets go when the process ends, however it ends.
 #[derive(Debug)]

@@ -6,16 +6,16 @@ use hostinfo_control::Event;
 use hostinfo_wire::limits::{NONSENSE_COST, READ_CHUNK, WRITE_DEADLINE};
 use hostinfo_wire::{Frame, Reply};
 
-use crate::connection::{Closed, Connection};
+use crate::answer::engine::Engine;
+use crate::answer::sources::{Pending, When};
 use crate::control::watchers;
-use crate::dialect::Dialect;
-use crate::engine::Engine;
 use crate::given::Given;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
+use crate::metrics::tally::Tally;
+use crate::port::connection::{Closed, Connection};
+use crate::port::dialect::Dialect;
 use crate::settings::Flow;
-use crate::sources::{Pending, When};
-use crate::tally::Tally;
 
 /// What all guests share: nothing in it is one guest's beyond its turn.
 pub(crate) struct Desk {

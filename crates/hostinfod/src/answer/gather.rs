@@ -7,8 +7,8 @@ use hostinfo_catalog::{Scope, StatId};
 use hostinfo_render::Answer;
 use hostinfo_wire::Refusal;
 
-use crate::select::Pick;
-use crate::sources::Sources;
+use crate::answer::select::Pick;
+use crate::answer::sources::Sources;
 
 /// The answers to the picks.
 pub(crate) fn gather<'a, 'g: 'a>(

@@ -11,18 +11,18 @@ use hostinfo_sample::Vmm;
 use rustix::fs::{AtFlags, FileType};
 
 use crate::audit::Event;
-use crate::connection::Connection;
-use crate::dialect::Dialect;
-use crate::file_error::FileError;
+use crate::guest::peer::Peer;
 use crate::guest::{Guest, Name, Observed, Session};
-use crate::peer::Peer;
-use crate::poll::Interest;
+use crate::port::connection::Connection;
+use crate::port::dialect::Dialect;
+use crate::port::pty::{self, Pty};
+use crate::port::retry::Retry;
 use crate::port::{Port, To};
-use crate::pty::{self, Pty};
-use crate::retry::Retry;
 use crate::server::{Alarm, Server, token};
-use crate::socket_dir::News;
+use crate::sockets::directory::News;
 use crate::sockets::{self, Refused};
+use crate::system::file_error::FileError;
+use crate::system::poll::Interest;
 
 impl Server {
     /// Looks at what has happened in a directory.

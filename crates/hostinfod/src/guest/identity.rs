@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::file_error::FileError;
 use crate::guest::Session;
+use crate::system::file_error::FileError;
 
 /// The file in the state directory.
 const SECRET_FILE: &str = "secret";

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::dialect::Dialect;
 use crate::guest::Name;
+use crate::port::dialect::Dialect;
 use crate::port::{Port, To};
 use crate::server::{Alarm, Server};
 

@@ -7,8 +7,8 @@ use hostinfo_wire::Framer;
 use hostinfo_wire::limits::{LINE_MAX, READ_CHUNK};
 use rustix::io::Errno;
 
-use crate::poll::Interest;
-use crate::sources::Pending;
+use crate::answer::sources::Pending;
+use crate::system::poll::Interest;
 
 /// A connection. Idle, it holds nothing but itself.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use hostinfo_render::vhostmd::{Custom, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
 
-use crate::gather::gather;
-use crate::sources::{Pending, Sources};
+use crate::answer::gather::gather;
+use crate::answer::sources::{Pending, Sources};
 
 /// The document for a guest that may ask.
 ///

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::dialect::Dialect;
 use crate::guest::{Guest, Name};
 use crate::port::Port;
+use crate::port::dialect::Dialect;
 
 /// Guests and their ports.
 #[derive(Default)]

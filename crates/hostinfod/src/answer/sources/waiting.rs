@@ -6,7 +6,7 @@ use hostinfo_catalog::{Source, StatId};
 use hostinfo_custom::{Answer, Scope};
 
 use super::Sources;
-use crate::select::{Pick, permitted};
+use crate::answer::select::{Pick, permitted};
 
 /// When a question came, and what time it is.
 #[derive(Debug, Clone, Copy)]

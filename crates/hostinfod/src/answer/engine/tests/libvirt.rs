@@ -2,8 +2,8 @@ use super::*;
 
 use hostinfo_domains::{Disk, Figures, Io, Net, Run, Traffic};
 
+use crate::guest::standing::Standing;
 use crate::libvirt::examples;
-use crate::standing::Standing;
 
 impl Scene {
     /// The guest as the domain `a` of a libvirt that knows these figures.

@@ -10,7 +10,7 @@ use hostinfo_notices::{Damaged, Draft, Notice, Notices, Refused, limits};
 use jiff::Timestamp;
 
 use crate::audit::Event;
-use crate::file_error::FileError;
+use crate::system::file_error::FileError;
 
 /// The file in the state directory.
 const FILE: &str = "notices.json";

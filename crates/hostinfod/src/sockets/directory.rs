@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
-use crate::file_error::FileError;
-use crate::lock::{self, DirLock};
-use crate::watch::{Change, Watch, Watcher};
+use crate::sockets::lock::{self, DirLock};
+use crate::system::file_error::FileError;
+use crate::system::watch::{Change, Watch, Watcher};
 
 /// The directory, locked and watched while it is there, and awaited while it is not.
 ///

@@ -11,10 +11,10 @@ use hostinfo_sample::Roots;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
+use crate::given::notices::NoticesFile;
 use crate::given::tests::given;
+use crate::guest::standing::Standing;
 use crate::guest::{Name, Session};
-use crate::notices::NoticesFile;
-use crate::standing::Standing;
 
 /// A guest that asks an engine, on a host with a load average and no more.
 struct Scene {

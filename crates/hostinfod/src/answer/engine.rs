@@ -13,14 +13,14 @@ use hostinfo_wire::reply::{BLOCKED, retry_after};
 use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
-use crate::dialect::Dialect;
-use crate::gather::gather;
+use crate::answer::gather::gather;
+use crate::answer::select::{Pick, permitted, select};
+use crate::answer::sources::{Pending, Sources, When};
+use crate::answer::vhostmd;
 use crate::given::Given;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
-use crate::select::{Pick, permitted, select};
-use crate::sources::{Pending, Sources, When};
-use crate::vhostmd;
+use crate::port::dialect::Dialect;
 
 /// Answers every guest.
 pub(crate) struct Engine {

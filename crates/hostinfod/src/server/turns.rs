@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use hostinfo_verdict::Watch;
 
-use crate::connection::Closed;
-use crate::desk::Next;
-use crate::poll::Interest;
+use crate::answer::desk::Next;
 use crate::port::To;
+use crate::port::connection::Closed;
 use crate::server::{Alarm, Server, token};
+use crate::system::poll::Interest;
 
 impl Server {
     /// Something has come about on a port's connection.
