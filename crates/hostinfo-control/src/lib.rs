@@ -15,6 +15,7 @@ pub mod limits;
 mod notices;
 mod refusal;
 mod request;
+mod timestamp;
 
 pub use call::Call;
 pub use client::{Client, Watch};
@@ -28,6 +29,7 @@ pub use hostinfo_notices::Kind as NoticeKind;
 pub use notices::{Cleared, Notice, Notices, SetNotice};
 pub use refusal::Refusal;
 pub use request::{Asked, Front, Request, answer, front};
+pub use timestamp::timestamp;
 
 /// The interface's name.
 pub const INTERFACE: &str = "org.hostinfo.Control";

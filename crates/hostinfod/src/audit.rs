@@ -2,7 +2,6 @@
 //! changed; an event of the log each, with fields that journald keeps. `docs/audit.md` is about
 //! them. What a guest can cause is bounded by its [`Quota`](quota::Quota)s.
 
-mod guest;
 pub(crate) mod quota;
 
 use std::borrow::Cow;
@@ -12,7 +11,6 @@ use hostinfo_notices::Notice;
 use hostinfo_rules::Grant;
 use tracing::{Level, event};
 
-pub(crate) use guest::Quotas;
 use quota::Leave;
 
 /// The module in the log, for `[log.filters]`.

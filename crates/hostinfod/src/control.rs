@@ -1,49 +1,30 @@
-//! The control socket in the loop: who is connected to it, and whose turn it is.
-//!
-//! A client has a turn as a guest has one: at most one message is answered in it, so neither holds
-//! up the other. What can be asked is in `hostinfo-control`, what is answered in `answers`.
+//! The control socket, and who is connected to it. What they are answered is the server's.
 
-mod answers;
-mod client;
-mod door;
-mod explain;
-mod guests;
-mod notices;
-mod overview;
-pub(crate) mod watchers;
+pub(crate) mod answer;
+pub(crate) mod client;
+pub(crate) mod door;
+mod group;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
-use hostinfo_control::limits::{CLIENTS_MAX, CLIENTS_PER_USER, READ_DEADLINE};
-use hostinfo_control::{Refusal, answer};
-use jiff::Timestamp;
-use rustix::io::Errno;
-use serde::Serialize;
-use serde_json::Value;
 use slab::Slab;
 
-use crate::port::connection::Closed;
-use crate::server::{Alarm, CONTROL, Server, client_token};
 use crate::settings;
-use crate::system::poll::Interest;
 
-use client::{Client, Next};
-
-pub(crate) use door::Door;
+use client::Client;
+use door::Door;
 
 /// The socket, and those who are connected to it.
 pub(crate) struct Control {
     settings: settings::Control,
     door: Option<Door>,
-    clients: Slab<Client>,
+    /// Who is connected.
+    pub(crate) clients: Slab<Client>,
     /// When the daemon started.
-    since: SystemTime,
+    pub(crate) since: SystemTime,
     /// Events that watchers were not told.
-    left_out: u64,
+    pub(crate) left_out: u64,
 }
-
-/// How long nobody is let in where there are no descriptors left.
-const PAUSE: Duration = Duration::from_secs(1);
 
 impl Control {
     /// Opens the socket. Guests are served without it too: where that fails, the log says so.
@@ -54,7 +35,8 @@ impl Control {
         control
     }
 
-    fn open_door(&mut self) {
+    /// Tries to open the socket.
+    pub(crate) fn open_door(&mut self) {
         match Door::open(&self.settings) {
             Ok(door) => self.door = Some(door),
             Err(error) => tracing::error!("{error}; guests are served without a control socket"),
@@ -65,139 +47,4 @@ impl Control {
     pub(crate) fn door(&self) -> Option<&Door> {
         self.door.as_ref()
     }
-}
-
-impl Server {
-    /// Tries again to open the socket, where there is none.
-    pub(crate) fn look_for_the_control_socket(&mut self) {
-        if self.control.door.is_none() {
-            self.control.open_door();
-            let added =
-                self.control.door().map(|door| self.poll.add(door, CONTROL, Interest::Read));
-            if let Some(Err(error)) = added {
-                tracing::error!("the control socket cannot be waited for: {error}");
-            }
-        }
-    }
-
-    /// Somebody knocks at the control socket.
-    pub(crate) fn let_in(&mut self) {
-        let Some(door) = &self.control.door else { return };
-        let (fd, user) = match door.accept() {
-            Ok(accepted) => accepted,
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                self.alarms.set(Alarm::Door, Some(Instant::now() + PAUSE));
-                return self.change_interest_of_the_door(Interest::Rest);
-            }
-            Err(_) => return,
-        };
-        let theirs = self.control.clients.iter().filter(|(_, other)| other.user() == user);
-        let is_too_many = theirs.count() >= CLIENTS_PER_USER && !user.is_root();
-        let mut client = Client::new(fd, user);
-        if is_too_many || self.control.clients.len() >= CLIENTS_MAX {
-            let message = "too many are connected to the control socket: end some".to_owned();
-            let _ = client.send(&answer(Err(Refusal::Busy { message }), false), Instant::now());
-            return;
-        }
-        let number = self.control.clients.insert(client);
-        let Some(client) = self.control.clients.get(number) else { return };
-        if let Err(error) = self.poll.add(client, client_token(number), Interest::Read) {
-            tracing::error!("a client of the control socket cannot be waited for: {error}");
-            self.drop_client(number);
-        }
-    }
-
-    /// People are let in again.
-    pub(crate) fn open_the_door(&mut self) {
-        self.change_interest_of_the_door(Interest::Read);
-    }
-
-    fn change_interest_of_the_door(&self, interest: Interest) {
-        let Some(door) = &self.control.door else { return };
-        if let Err(error) = self.poll.modify(door, CONTROL, interest) {
-            tracing::error!("the control socket cannot be waited for: {error}");
-        }
-    }
-
-    /// Something has come about on a client's connection.
-    pub(crate) fn client_is_ready(&mut self, number: usize, hung_up: bool) {
-        let Some(client) = self.control.clients.get(number) else { return };
-        match client.interest {
-            Interest::Read => self.client_turn(number),
-            // What it asked before it went, and wants no answer to, is done all the same.
-            Interest::Rest if client.may_go_on() => {}
-            Interest::Rest | Interest::Write if hung_up => self.drop_client(number),
-            Interest::Rest | Interest::Write => self.client_turn(number),
-        }
-    }
-
-    /// A client may go on, or has not read for too long.
-    pub(crate) fn client_rings(&mut self, number: usize) {
-        match self.control.clients.get(number).map(|client| client.interest) {
-            None | Some(Interest::Write) => self.drop_client(number),
-            Some(Interest::Read | Interest::Rest) => self.client_turn(number),
-        }
-    }
-
-    /// Values may have come that previews wait for.
-    pub(crate) fn wake_previews(&mut self, now: Instant) {
-        for (number, client) in &self.control.clients {
-            if client.waits() {
-                self.alarms.set(Alarm::Client(number), Some(now));
-            }
-        }
-    }
-
-    fn client_turn(&mut self, number: usize) {
-        let now = Instant::now();
-        let Some(client) = self.control.clients.get_mut(number) else { return };
-        match client.turn() {
-            Ok(Next::Answer(request, asked)) => self.answer_client(number, request, asked, now),
-            Ok(Next::WhenRead) => self.await_client(number, Interest::Read, None),
-            Ok(Next::WhenWritten(since)) => {
-                self.await_client(
-                    number,
-                    Interest::Write,
-                    since.map(|since| since + READ_DEADLINE),
-                );
-            }
-            Ok(Next::WhenSomethingIsSeen) => self.await_client(number, Interest::Rest, None),
-            Err(Closed) => self.drop_client(number),
-        }
-    }
-
-    /// Waits for something on a client's connection.
-    fn await_client(&mut self, number: usize, interest: Interest, alarm: Option<Instant>) {
-        self.alarms.set(Alarm::Client(number), alarm);
-        let Some(client) = self.control.clients.get_mut(number) else { return };
-        if client.interest != interest {
-            client.interest = interest;
-            if let Err(error) = self.poll.modify(&*client, client_token(number), interest) {
-                tracing::error!("a client of the control socket cannot be waited for: {error}");
-            }
-        }
-    }
-
-    fn drop_client(&mut self, number: usize) {
-        self.control.clients.try_remove(number);
-        self.alarms.set(Alarm::Client(number), None);
-        self.desk.is_watched = self.control.clients.iter().any(|(_, client)| client.watches());
-    }
-}
-
-/// As the interface has times: to the millisecond.
-pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
-}
-
-/// As JSON.
-fn value(answer: impl Serialize) -> Result<Value, Refusal> {
-    serde_json::to_value(answer).map_err(failed)
-}
-
-/// What could not be done, for a reason that the interface has no error for.
-fn failed(why: impl ToString) -> Refusal {
-    Refusal::Failed { message: why.to_string() }
 }

@@ -8,20 +8,13 @@ use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use hostinfo_domains::{DISK_DIR, Domain, Snapshot};
+use hostinfo_domains::DISK_DIR;
 use hostinfo_render::disk::{self, Disk};
 use hostinfo_render::vhostmd::EMPTY;
 
-use crate::answer::sources::When;
-use crate::guest::Name;
-use crate::guest::standing::Standing;
-use crate::server::{Alarm, Server};
+use crate::guest::name::Name;
 use crate::system::file_error::FileError;
-
-/// A disk is written at the soonest so often, whatever the guest's interval.
-const PERIOD_MIN: Duration = Duration::from_secs(5);
 
 /// The files that are kept up to date.
 pub(crate) struct Disks {
@@ -44,7 +37,7 @@ impl Disks {
     }
 
     /// Makes a guest's disk, where there is none, for when it starts.
-    fn make(&mut self, name: &Name) {
+    pub(crate) fn make(&mut self, name: &Name) {
         if self.directory.join(name.whole()).exists() {
             return;
         }
@@ -55,7 +48,7 @@ impl Disks {
     }
 
     /// Shows a guest nothing any more. The file stays: a domain that misses it does not start.
-    fn clear(&mut self, name: &Name) {
+    pub(crate) fn clear(&mut self, name: &Name) {
         if self.directory.join(name.whole()).exists()
             && let Err(error) = self.write(name, EMPTY)
         {
@@ -65,7 +58,10 @@ impl Disks {
     }
 
     /// Puts a document on a guest's disk, and makes the disk where there is none.
-    fn write(&mut self, name: &Name, document: &str) -> Result<(), FileError> {
+    ///
+    /// # Errors
+    /// The system's, with the file. It is not known then what is on it.
+    pub(crate) fn write(&mut self, name: &Name, document: &str) -> Result<(), FileError> {
         let path = self.directory.join(name.whole());
         let written = self.write_to(&path, name, document).map_err(FileError::of(&path));
         if written.is_err() {
@@ -100,91 +96,6 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
     file.set_permissions(Permissions::from_mode(0o644))?;
     file.set_len(disk::SIZE as u64)?;
     Ok(file)
-}
-
-impl Server {
-    /// Has every disk made and written that the rules want, now: also those of guests that are
-    /// not there yet, because a disk has to be there before its guest starts.
-    pub(crate) fn plan_disks(&mut self, now: Instant) {
-        let named: Vec<String> = self.rules.rules().named_guests().collect();
-        for name in named.iter().filter_map(|name| Name::parse(name)) {
-            self.plan_disk(&name, true, now);
-        }
-        let wanted = self.roster.guests.iter().filter(|(_, guest)| guest.grant.vhostmd_disk());
-        for (guest, _) in wanted {
-            self.alarms.set(Alarm::Disk(guest), Some(now));
-        }
-        self.plan_disks_since(&Snapshot::default(), now);
-    }
-
-    /// Has those disks made that libvirt's domains want which have come, or started, since
-    /// `before`.
-    pub(crate) fn plan_disks_since(&mut self, before: &Snapshot, now: Instant) {
-        let Some(known) = self.desk.libvirt().known().cloned() else { return };
-        for domain in known.guests().map(|guest| &guest.domain) {
-            let was = before.guest(domain.uuid).map(|guest| &guest.domain);
-            let is_old = |was: &Domain| was.name == domain.name && was.id == domain.id;
-            if !was.is_some_and(is_old)
-                && let Some(name) = Name::parse(&domain.socket_name())
-            {
-                self.plan_disk(&name, domain.is_live(), now);
-            }
-        }
-    }
-
-    /// Has a guest's disk made, and written where `may_be_read` by it.
-    fn plan_disk(&mut self, name: &Name, may_be_read: bool, now: Instant) {
-        if !self.rules.rules().decide(name.whole()).vhostmd_disk() {
-            return;
-        }
-        if !may_be_read {
-            return self.disks.make(name);
-        }
-        match self.guest(name, now) {
-            Ok(guest) => self.alarms.set(Alarm::Disk(guest), Some(now)),
-            Err(error) => tracing::error!(guest = name.whole(), "{error}"),
-        }
-    }
-
-    /// Writes a guest's disk, and plans the next time.
-    pub(crate) fn write_disk(&mut self, number: usize, now: Instant) {
-        let may_be_read = self.may_be_read(number);
-        let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let when = When::of(guest.disk_pending.take(), now);
-        guest.has_disk = may_be_read;
-        if !may_be_read {
-            return self.disks.clear(&guest.name);
-        }
-        let document = match self.desk.document(guest, when) {
-            Ok(document) => document,
-            Err(pending) => {
-                let until = guest.disk_pending.insert(pending).until;
-                return self.alarms.set(Alarm::Disk(number), Some(until));
-            }
-        };
-        if let Err(error) = self.disks.write(&guest.name, &document)
-            && let Some(leave) = guest.quotas.own.ask(now)
-        {
-            tracing::warn!(
-                guest = guest.name.whole(),
-                left_out = leave.left_out,
-                "no metrics disk: {error}"
-            );
-        }
-        let period = guest.grant.interval().max(PERIOD_MIN);
-        self.alarms.set(Alarm::Disk(number), Some(now + period));
-    }
-
-    /// Whether a guest has a disk and may be there to read it: it is connected, libvirt says so,
-    /// or its rule names it and nobody can say.
-    fn may_be_read(&self, number: usize) -> bool {
-        let Some(guest) = self.roster.guests.get(number) else { return false };
-        let is_named = || self.rules.rules().named_guests().any(|name| name == guest.name.whole());
-        guest.grant.vhostmd_disk()
-            && (matches!(guest.standing, Standing::Domain(..))
-                || self.roster.is_connected(number)
-                || is_named())
-    }
 }
 
 #[cfg(test)]

@@ -6,14 +6,10 @@ pub(crate) mod notices;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use hostinfo_catalog::{About, Source};
 use hostinfo_custom::{Custom, Problem};
 
-use crate::answer::sources::Pending;
-use crate::guest::Guest;
-use crate::server::{Alarm, Server};
 use crate::settings::labels::Labels;
 use notices::NoticesFile;
 
@@ -39,6 +35,11 @@ impl Given {
         let (customs, problems) = Custom::load(directory, ROOT)?;
         log(&problems);
         Ok(Self { labels, customs, notices: NoticesFile::open(state) })
+    }
+
+    /// Reads the directory's definitions again.
+    pub(crate) fn reload(&mut self) {
+        log(&self.customs.reload());
     }
 
     /// The names of a source that begin like that, in order; none of another source than labels
@@ -72,43 +73,6 @@ impl Given {
 fn log(problems: &[Problem]) {
     for problem in problems {
         tracing::error!("{problem}");
-    }
-}
-
-impl Server {
-    /// Values may have come: who waits for them has a turn.
-    pub(crate) fn take_values(&mut self, now: Instant) {
-        let news = self.desk.given().customs.turn(now);
-        if !news.is_empty() {
-            self.wake(now, |pending, guest| news.has(&pending.on, guest));
-        }
-    }
-
-    /// Reads the directory again.
-    pub(crate) fn reload_customs(&mut self) {
-        log(&self.desk.given().customs.reload());
-        // Who waits for what is gone now is told so.
-        self.wake(Instant::now(), |_, _| true);
-    }
-
-    /// Costs a look at each guest and port, whatever they ask.
-    fn wake(&mut self, now: Instant, is_meant: impl Fn(&Pending, &str) -> bool) {
-        self.wake_previews(now);
-        let guests = &self.roster.guests;
-        let is_meant = |pending: Option<&Pending>, guest: &Guest| {
-            pending.is_some_and(|pending| is_meant(pending, guest.name.whole()))
-        };
-        for (number, port) in &self.roster.ports {
-            let pending = port.connection.as_ref().and_then(|one| one.pending.as_ref());
-            if guests.get(port.guest).is_some_and(|guest| is_meant(pending, guest)) {
-                self.alarms.set(Alarm::Port(number), Some(now));
-            }
-        }
-        for (number, guest) in guests {
-            if is_meant(guest.disk_pending.as_ref(), guest) {
-                self.alarms.set(Alarm::Disk(number), Some(now));
-            }
-        }
     }
 }
 

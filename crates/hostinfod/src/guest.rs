@@ -1,68 +1,33 @@
 //! One guest, however many connections it has: what it may, what it did, who it is.
 
+mod audit;
 pub(crate) mod history;
 pub(crate) mod identity;
+pub(crate) mod name;
 pub(crate) mod peer;
+mod random;
 pub(crate) mod roster;
+pub(crate) mod session;
 pub(crate) mod standing;
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use hostinfo_rules::Grant;
 use hostinfo_sample::Vmm;
 use hostinfo_verdict::Watch;
 
-use crate::answer::sources::Pending;
-use crate::audit::Quotas;
-use crate::flow::Bucket;
+use crate::audit::quota::Quotas;
+use crate::bucket::Bucket;
 use crate::metrics::tally::Record;
+use crate::pending::Pending;
 use history::History;
+use name::Name;
 use peer::Peer;
+use session::Session;
 use standing::Standing;
-
-/// A socket's name taken apart: `$driver-$name`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Name {
-    whole: Box<str>,
-    driver_len: usize,
-}
-
-impl Name {
-    /// The first `-` parts the two; neither may be empty, and what no file name has and control
-    /// characters may not be in them: `None` where that does not hold.
-    pub(crate) fn parse(whole: &str) -> Option<Self> {
-        let (driver, name) = whole.split_once('-')?;
-        let is_file_name = !whole.chars().any(|c| c.is_control() || c == '/');
-        let holds = !driver.is_empty() && !name.is_empty() && is_file_name;
-        holds.then(|| Self { whole: whole.into(), driver_len: driver.len() })
-    }
-
-    /// As the rules match it.
-    pub(crate) fn whole(&self) -> &str {
-        &self.whole
-    }
-
-    /// The driver, such as `qemu`.
-    pub(crate) fn driver(&self) -> &str {
-        self.whole.split_at_checked(self.driver_len).map_or("", |(driver, _)| driver)
-    }
-
-    /// The guest's own name.
-    pub(crate) fn guest(&self) -> &str {
-        self.whole.get(self.driver_len + 1..).unwrap_or_default()
-    }
-}
-
-/// The time in which a guest's counters do not fall.
-#[derive(Debug, Clone)]
-pub(crate) struct Session {
-    /// Random, so that it tells nothing.
-    pub(crate) id: String,
-    /// When it began.
-    pub(crate) start: SystemTime,
-}
 
 /// What is observed of a guest from outside.
 #[derive(Clone, Default)]
@@ -181,9 +146,55 @@ impl Guest {
         }
     }
 
+    /// Takes over what was found. True where that is another thing than before.
+    pub(crate) fn stand(&mut self, standing: Standing, now: Instant) -> bool {
+        if self.standing == standing {
+            return false;
+        }
+        let refusal = self.refusal().map(Cow::into_owned);
+        let before = std::mem::replace(&mut self.standing, standing);
+        if matches!((before, &self.standing), (Standing::Domain(..), Standing::Domain(..))) {
+            self.begin_anew();
+        }
+        // Of who is still to come it is logged when that comes; with a disk nothing need come.
+        let is_here = self.has_come() || self.grant.vhostmd_disk();
+        if is_here && self.refusal().as_deref() != refusal.as_deref() {
+            self.log_access(now);
+        }
+        // Nothing that was made before is given out.
+        self.document = None;
+        true
+    }
+
+    /// The process is the same, and what it runs is not: it was restored, or went back to a
+    /// snapshot.
+    fn begin_anew(&mut self) {
+        match Session::begin() {
+            Ok(session) => {
+                self.session = session;
+                self.observed.history = History::default();
+            }
+            Err(error) => tracing::error!(guest = self.name.whole(), "no new session: {error}"),
+        }
+    }
+
     /// Whether it may ask at all.
     pub(crate) fn may_ask(&self) -> bool {
         self.grant.enabled() && self.standing.may_ask()
+    }
+
+    /// Why it may not ask at all.
+    pub(crate) fn refusal(&self) -> Option<Cow<'_, str>> {
+        match &self.standing {
+            Standing::Refused(why) => Some(Cow::Borrowed(why)),
+            Standing::Awaited => Some(Cow::Borrowed(
+                "libvirt does not answer, and hostinfod.toml says required = true",
+            )),
+            Standing::Unnamed | Standing::Domain(..) if self.grant.enabled() => None,
+            Standing::Unnamed | Standing::Domain(..) => {
+                Some(Cow::Borrowed("its rule says enabled = 0"))
+            }
+        }
     }
 
     /// How long until it may have a query answered; nothing where it may now.
@@ -209,59 +220,4 @@ impl Guest {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use hostinfo_rules::Rules;
-
-    fn guest() -> Guest {
-        let name = Name::parse("qemu-a").unwrap();
-        let grant = Rules::builtin().decide(name.whole());
-        Guest::new(name, grant, "h".to_owned(), session("first"))
-    }
-
-    fn session(id: &str) -> Session {
-        Session { id: id.to_owned(), start: SystemTime::UNIX_EPOCH }
-    }
-
-    #[test]
-    fn the_first_hyphen_parts_driver_and_name() {
-        let name = Name::parse("qemu-my-guest").unwrap();
-        assert_eq!((name.driver(), name.guest()), ("qemu", "my-guest"));
-        for none in ["", "-", "qemu", "qemu-", "-a", "qemu-a\n", "qemu-\u{85}", "qemu-a/b"] {
-            assert_eq!(Name::parse(none), None, "{none:?}");
-        }
-    }
-
-    #[test]
-    fn one_query_an_interval_is_answered_wherever_it_comes_from() {
-        let (mut guest, now) = (guest(), Instant::now());
-        assert_eq!(guest.wait(now), Duration::ZERO);
-        guest.answered(now);
-        guest.connected(None, || Ok(session("second"))).unwrap();
-        assert_eq!(guest.wait(now + Duration::from_millis(400)), Duration::from_millis(600));
-        assert_eq!(guest.wait(now + Duration::from_secs(1)), Duration::ZERO);
-    }
-
-    #[test]
-    fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not() {
-        let mut guest = guest();
-        let peer = |pid| Some(Peer { pid, start: Some(7) });
-        for (peer, id) in
-            [(peer(1), "first"), (peer(1), "first"), (peer(2), "new"), (peer(2), "new")]
-        {
-            guest.connected(peer, || Ok(session("new"))).unwrap();
-            assert_eq!(guest.session.id, id);
-        }
-        guest.connected(None, || Ok(session("unknown"))).unwrap();
-        guest.connected(None, || Ok(session("unknown again"))).unwrap();
-        assert_eq!(guest.session.id, "unknown again");
-    }
-
-    #[test]
-    fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
-        let (mut guest, now) = (guest(), Instant::now());
-        guest.answered(now);
-        assert!(!guest.is_forgettable(now));
-        assert!(guest.is_forgettable(now + Duration::from_secs(1)));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! On a host without libvirt there is nothing to it: nothing is started, nobody is woken.
 
+mod remedy;
 mod state;
 
 use std::ffi::OsStr;
@@ -13,10 +14,9 @@ use std::time::{Duration, Instant};
 use hostinfo_domains::{Helper, Snapshot, Uuid};
 
 use crate::guest::standing::Standing;
-use crate::server::Server;
 use crate::settings;
 
-use state::{not_installed, remedy};
+use remedy::{not_installed, remedy};
 
 /// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
 /// 0.1 s for the first time; a libvirt that is only now being started, or that hangs, is not waited
@@ -40,6 +40,14 @@ pub(crate) struct Libvirt {
     waiting: Vec<usize>,
     /// How often it has stopped to answer.
     outages: u64,
+}
+
+/// What has come of the helper's turn.
+pub(crate) struct News {
+    /// What was known before, where a domain is another than it was.
+    pub(crate) before: Option<Arc<Snapshot>>,
+    /// Ports that have waited to hear whose they are.
+    pub(crate) waited: Vec<usize>,
 }
 
 impl Libvirt {
@@ -136,7 +144,7 @@ impl Libvirt {
         }
     }
 
-    /// When [`Server::libvirt_is_due`] is to be called.
+    /// When [`Libvirt::turn`] is to be called.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.helper.as_ref().and_then(Helper::next_deadline)
     }
@@ -146,6 +154,22 @@ impl Libvirt {
         let is_up = self.known().is_some();
         let may_be_there = || is_up || !self.is_own || hostinfo_domains::is_there();
         self.helper.as_mut().filter(|_| may_be_there())
+    }
+
+    /// Gives the helper its turn: it has something to tell, or its time has come. What has come of
+    /// that, where anything has.
+    pub(crate) fn turn(&mut self, turn: impl FnOnce(&mut Helper) -> bool) -> Option<News> {
+        let helper = self.helper.as_mut()?;
+        let before = Arc::clone(helper.snapshot());
+        if !turn(helper) {
+            return None;
+        }
+        // Where no domain has changed but in its figures, it is the same one.
+        let is_same = std::ptr::eq(before.whose(), helper.snapshot().whose());
+        self.log();
+        self.is_first = false;
+        let waited = std::mem::take(&mut self.waiting);
+        Some(News { before: (!is_same).then_some(before), waited })
     }
 
     /// Logs an outage, and its end, once. One of a libvirt that is not there at all is none.
@@ -166,40 +190,6 @@ impl Libvirt {
             }
         }
         self.answers = Some(outage.is_none());
-    }
-}
-
-impl Server {
-    /// The helper has something to tell.
-    pub(crate) fn libvirt_is_ready(&mut self, now: Instant) {
-        self.with_libvirt(|helper| helper.on_ready(now), now);
-    }
-
-    /// The helper's time has come.
-    pub(crate) fn libvirt_is_due(&mut self, now: Instant) {
-        self.with_libvirt(|helper| helper.on_time(now), now);
-    }
-
-    fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, now: Instant) {
-        let libvirt = self.desk.libvirt();
-        let Some(helper) = &mut libvirt.helper else { return };
-        let before = Arc::clone(helper.snapshot());
-        if !turn(helper) {
-            return;
-        }
-        // Where no domain has changed but in its figures, it is the same one.
-        let is_same = std::ptr::eq(before.whose(), helper.snapshot().whose());
-        libvirt.log();
-        libvirt.is_first = false;
-        let waiting = std::mem::take(&mut libvirt.waiting);
-        if !is_same {
-            self.find_out_who_is_who(now);
-            self.find_channels(now);
-            self.plan_disks_since(&before, now);
-        }
-        for port in waiting {
-            self.knock(port, now);
-        }
     }
 }
 

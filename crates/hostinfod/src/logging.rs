@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, reload};
 
-use crate::settings::{Level, Log, Output};
+use crate::settings::log::{Level, Log, Output};
 use crate::system::file_error::FileError;
 
 /// Before the names of fields in the journal: `HOSTINFO_GUEST`.

@@ -3,14 +3,15 @@
 mod answer;
 mod args;
 mod audit;
+mod bucket;
 mod control;
 mod disks;
-mod flow;
 mod given;
 mod guest;
 mod libvirt;
 mod logging;
 mod metrics;
+mod pending;
 mod port;
 mod rules_file;
 mod scrape;

@@ -7,14 +7,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hostinfo_control::RulesState;
 use hostinfo_control::limits::PROBLEM_MAX;
+use hostinfo_control::{RulesState, timestamp};
 use hostinfo_domains::cut;
 use hostinfo_rules::{Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
-use crate::control::timestamp;
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
 

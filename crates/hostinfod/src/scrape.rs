@@ -1,40 +1,25 @@
-//! The daemon's own metrics for Prometheus, over HTTP, where the settings want it: who asks, and
-//! whose turn it is. What is asked and answered is in `http`, the metrics are `metrics`.
+//! The daemon's own metrics for Prometheus, over HTTP, where the settings want it: where it asks,
+//! and who does. What is asked and answered is in `http`, the metrics are `metrics`.
 
-mod http;
+pub(crate) mod http;
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use hostinfo_wire::limits::READ_CHUNK;
-use rustix::io::Errno;
-use rustix::net::SocketFlags;
 use slab::Slab;
 
-use crate::control::Door;
-use crate::port::connection::{Closed, Connection};
-use crate::server::{Alarm, SCRAPE, Server, scraper_token};
+use crate::control::door::Door;
+use crate::port::connection::Connection;
 use crate::settings;
 use crate::settings::listen::Listen;
-use crate::system::poll::Interest;
-
-/// Those who are answered at once: a Prometheus or two, and a person. With
-/// [`REQUEST_MAX`](http::REQUEST_MAX) and some 20 KiB of metrics they hold 200 KiB.
-const SCRAPERS_MAX: usize = 8;
-
-/// The time from a connection to its end. Prometheus needs 10 ms, and gives up after 10 s.
-const DEADLINE: Duration = Duration::from_secs(5);
-
-/// How long nobody is let in where there are no descriptors left.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where Prometheus asks, and who does.
 pub(crate) struct Scrape {
     place: Option<Place>,
-    scrapers: Slab<Scraper>,
+    /// Who has connected.
+    pub(crate) scrapers: Slab<Scraper>,
 }
 
 /// What is listened at.
@@ -44,10 +29,11 @@ enum Place {
 }
 
 /// Who has connected.
-struct Scraper {
-    connection: Connection,
+pub(crate) struct Scraper {
+    /// Its connection.
+    pub(crate) connection: Connection,
     /// What has come of the request, at most [`REQUEST_MAX`](http::REQUEST_MAX).
-    request: Vec<u8>,
+    pub(crate) request: Vec<u8>,
 }
 
 impl Scrape {
@@ -84,7 +70,8 @@ impl Scrape {
         })
     }
 
-    fn oldest(&self) -> Option<usize> {
+    /// Who has been there for longest.
+    pub(crate) fn oldest(&self) -> Option<usize> {
         let oldest = self.scrapers.iter().min_by_key(|(_, scraper)| scraper.connection.since);
         oldest.map(|(number, _)| number)
     }
@@ -98,91 +85,4 @@ fn loopback(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
-}
-
-impl Server {
-    /// Somebody has come to read the metrics. Where too many are there, the one that has been there
-    /// for longest has to go: whoever asks at once is answered, whatever the others do.
-    pub(crate) fn let_scraper_in(&mut self, now: Instant) {
-        let Some(place) = self.scrape.place() else { return };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let fd: OwnedFd = match rustix::net::accept_with(place, flags) {
-            Ok(fd) => fd,
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                self.alarms.set(Alarm::Scrape, Some(now + PAUSE));
-                return self.await_scrapers(Interest::Rest);
-            }
-            Err(_) => return,
-        };
-        if self.scrape.scrapers.len() >= SCRAPERS_MAX
-            && let Some(oldest) = self.scrape.oldest()
-        {
-            self.drop_scraper(oldest);
-        }
-        let scraper = Scraper { connection: Connection::new(fd, now), request: Vec::new() };
-        let number = self.scrape.scrapers.insert(scraper);
-        self.alarms.set(Alarm::Scraper(number), Some(now + DEADLINE));
-        let Some(scraper) = self.scrape.scrapers.get(number) else { return };
-        if let Err(error) =
-            self.poll.add(&scraper.connection, scraper_token(number), Interest::Read)
-        {
-            tracing::error!("who reads the metrics cannot be waited for: {error}");
-            self.drop_scraper(number);
-        }
-    }
-
-    /// Waits for somebody to come, or does not.
-    pub(crate) fn await_scrapers(&self, interest: Interest) {
-        let Some(place) = self.scrape.place() else { return };
-        if let Err(error) = self.poll.modify(place, SCRAPE, interest) {
-            tracing::error!("who reads the metrics cannot be waited for: {error}");
-        }
-    }
-
-    /// Something has come about on a connection.
-    pub(crate) fn scraper_is_ready(&mut self, number: usize, now: Instant) {
-        match self.scraper_turn(number, now) {
-            Ok(Some(interest)) => self.await_scraper(number, interest),
-            Ok(None) | Err(Closed) => self.drop_scraper(number),
-        }
-    }
-
-    /// What the connection waits for from now on; nothing where all is said.
-    fn scraper_turn(&mut self, number: usize, now: Instant) -> Result<Option<Interest>, Closed> {
-        let Some(scraper) = self.scrape.scrapers.get_mut(number) else { return Ok(None) };
-        if scraper.connection.interest == Interest::Write {
-            return Ok(scraper.connection.flush()?.map(|_| Interest::Write));
-        }
-        let mut buffer = [0; READ_CHUNK];
-        let room = http::REQUEST_MAX.saturating_sub(scraper.request.len());
-        let read = scraper.connection.read(buffer.get_mut(..room).unwrap_or_default())?;
-        scraper.request.extend_from_slice(read);
-        let request = std::mem::take(&mut scraper.request);
-        let answer = http::answer(&request, || self.metrics().to_string());
-        let Some(scraper) = self.scrape.scrapers.get_mut(number) else { return Ok(None) };
-        match answer {
-            None => {
-                scraper.request = request;
-                Ok(Some(Interest::Read))
-            }
-            Some(answer) => Ok(scraper.connection.send(&answer, now)?.map(|_| Interest::Write)),
-        }
-    }
-
-    fn await_scraper(&mut self, number: usize, interest: Interest) {
-        let Some(scraper) = self.scrape.scrapers.get_mut(number) else { return };
-        if scraper.connection.interest != interest {
-            scraper.connection.interest = interest;
-            let token = scraper_token(number);
-            if let Err(error) = self.poll.modify(&scraper.connection, token, interest) {
-                tracing::error!("who reads the metrics cannot be waited for: {error}");
-            }
-        }
-    }
-
-    /// Ends a connection: all is said, or its time is over.
-    pub(crate) fn drop_scraper(&mut self, number: usize) {
-        self.scrape.scrapers.try_remove(number);
-        self.alarms.set(Alarm::Scraper(number), None);
-    }
 }

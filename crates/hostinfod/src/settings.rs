@@ -1,23 +1,24 @@
 //! `hostinfod.toml` and the command line put together.
 
+pub(crate) mod flow;
 pub(crate) mod labels;
 pub(crate) mod listen;
+pub(crate) mod log;
+pub(crate) mod paths;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use hostinfo_sample::Roots;
-use hostinfo_wire::limits;
-
 use crate::args::Args;
-use crate::flow::Bound;
 use crate::system::file_error::FileError;
+use flow::Flow;
 use labels::Labels;
 use listen::Listen;
+use log::Log;
+use paths::Paths;
 
 /// Where the settings are, unless the command line says otherwise.
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
@@ -40,44 +41,6 @@ pub(crate) struct Settings {
     pub(crate) labels: Labels,
     /// What is logged, and where.
     pub(crate) log: Log,
-}
-
-/// Where things are.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Paths {
-    /// hostinfo.conf(5).
-    pub(crate) rules: PathBuf,
-    /// The directory of the administrator's own statistics.
-    pub(crate) custom_dir: PathBuf,
-    /// The directory of the guests' sockets.
-    pub(crate) socket_dir: PathBuf,
-    /// The directory of what outlives the daemon: the host's secret, notices.
-    pub(crate) state_dir: PathBuf,
-    /// In place of `/proc`.
-    pub(crate) proc_root: PathBuf,
-    /// In place of `/sys`.
-    pub(crate) sys_root: PathBuf,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        Self {
-            rules: "/etc/hostinfo/hostinfo.conf".into(),
-            custom_dir: "/etc/hostinfo/custom.d".into(),
-            socket_dir: hostinfo_domains::SOCKET_DIR.into(),
-            state_dir: "/var/lib/hostinfod".into(),
-            proc_root: "/proc".into(),
-            sys_root: "/sys".into(),
-        }
-    }
-}
-
-impl Paths {
-    /// Where the host's figures are read.
-    pub(crate) fn roots(&self) -> Roots {
-        Roots { proc: self.proc_root.clone(), sys: self.sys_root.clone() }
-    }
 }
 
 /// Who may ask the daemon itself.
@@ -104,44 +67,6 @@ pub(crate) struct Metrics {
     pub(crate) listen: Listen,
 }
 
-/// What one guest may send and get, over all its connections; 0 for no bound.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Flow {
-    lines_per_second: u32,
-    line_burst: u32,
-    bytes_per_second: u32,
-    byte_burst: u32,
-}
-
-impl Default for Flow {
-    fn default() -> Self {
-        Self {
-            lines_per_second: limits::LINES_PER_SECOND,
-            line_burst: limits::LINE_BURST,
-            bytes_per_second: limits::BYTES_PER_SECOND,
-            byte_burst: limits::BYTE_BURST,
-        }
-    }
-}
-
-impl Flow {
-    /// Lines answered.
-    pub(crate) fn lines(&self) -> Bound {
-        bound(self.lines_per_second, self.line_burst)
-    }
-
-    /// Bytes read.
-    pub(crate) fn bytes(&self) -> Bound {
-        bound(self.bytes_per_second, self.byte_burst)
-    }
-}
-
-/// A burst of 0 is no bound either: it would let nothing pass.
-fn bound(per_second: u32, burst: u32) -> Bound {
-    Bound { per_second: if burst == 0 { 0 } else { per_second }, burst }
-}
-
 /// What is asked of libvirt.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -161,61 +86,6 @@ impl Default for Libvirt {
         let uri = hostinfo_domains::URI.into();
         Self { enabled: true, uri, required: false, vhostmd_channels: false }
     }
-}
-
-/// What is logged, and where.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Log {
-    /// The least grave that is logged.
-    pub(crate) level: Level,
-    /// Other levels for single modules, such as `"hostinfod::server" = "debug"`.
-    pub(crate) filters: BTreeMap<String, Level>,
-    /// Where to.
-    pub(crate) output: Output,
-    /// The file, for `output = "file"`.
-    pub(crate) file: PathBuf,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: Level::Info,
-            filters: BTreeMap::new(),
-            output: Output::Stderr,
-            file: "/var/log/hostinfo/hostinfod.log".into(),
-        }
-    }
-}
-
-/// How grave a line of the log is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Level {
-    /// Nothing at all.
-    Off,
-    /// What has to be mended.
-    Error,
-    /// What may have to be.
-    Warn,
-    /// What has changed.
-    Info,
-    /// What was decided.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// Where the log goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Output {
-    /// Standard error.
-    Stderr,
-    /// systemd's journal, with fields.
-    Journald,
-    /// A file.
-    File,
 }
 
 /// Why there are no settings.
@@ -273,6 +143,8 @@ impl Settings {
 mod tests {
     use super::*;
     use clap::Parser as _;
+
+    use crate::bucket::Bound;
 
     fn load(text: &str, flags: &[&str]) -> Result<Settings, Error> {
         let folder = tempfile::tempdir().unwrap();

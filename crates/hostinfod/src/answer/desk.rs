@@ -7,15 +7,15 @@ use hostinfo_wire::limits::{NONSENSE_COST, READ_CHUNK, WRITE_DEADLINE};
 use hostinfo_wire::{Frame, Reply};
 
 use crate::answer::engine::Engine;
-use crate::answer::sources::{Pending, When};
-use crate::control::watchers;
+use crate::answer::seen;
 use crate::given::Given;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
+use crate::pending::{Pending, When};
 use crate::port::connection::{Closed, Connection};
 use crate::port::dialect::Dialect;
-use crate::settings::Flow;
+use crate::settings::flow::Flow;
 
 /// What all guests share: nothing in it is one guest's beyond its turn.
 pub(crate) struct Desk {
@@ -169,7 +169,7 @@ impl Desk {
             guest.record.reply(line, code, now);
             self.tally.reply(code, length, took);
             if self.is_watched {
-                self.seen = Some(watchers::event(guest, line, code, self.reply.end(), took));
+                self.seen = Some(seen::event(guest, line, code, self.reply.end(), took));
             }
             if let (Frame::Line(asked), denied @ 1..) = (&frame, self.reply.denied()) {
                 guest.log_denied(asked, denied, now);

@@ -1,12 +1,11 @@
 //! A line to its reply.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_catalog::{Scope, StatId};
 use hostinfo_render::Answer;
-use hostinfo_render::vhostmd::{EMPTY, INVALID_REQUEST};
+use hostinfo_render::vhostmd::INVALID_REQUEST;
 use hostinfo_sample::{Host, Moment};
 use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
@@ -14,12 +13,13 @@ use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
 use crate::answer::gather::gather;
+use crate::answer::list::list;
 use crate::answer::select::{Pick, permitted, select};
-use crate::answer::sources::{Pending, Sources, When};
-use crate::answer::vhostmd;
+use crate::answer::sources::Sources;
 use crate::given::Given;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
+use crate::pending::{Pending, When};
 use crate::port::dialect::Dialect;
 
 /// Answers every guest.
@@ -30,7 +30,7 @@ pub(crate) struct Engine {
     /// What the administrator gives beside the host's figures.
     pub(crate) given: Given,
     start: Instant,
-    os_name: Option<String>,
+    pub(super) os_name: Option<String>,
 }
 
 /// How the results of a query are shown.
@@ -129,44 +129,6 @@ impl Engine {
         self.with_sources(guest, when, |sources| list(picks, sources, reply));
     }
 
-    /// Whoever asks too soon gets the last document again: these clients know no 429.
-    fn vhostmd(
-        &mut self,
-        dialect: Dialect,
-        guest: &mut Guest,
-        when: When,
-        reply: &mut Reply,
-    ) -> Result<(), Pending> {
-        if dialect == Dialect::Hostinfo && !guest.may_ask() {
-            reply.line(Code::NotPermitted, BLOCKED);
-            return Ok(());
-        }
-        if guest.wait(when.now).is_zero() {
-            let document = self.document(guest, when)?;
-            if document != EMPTY {
-                guest.answered(when.now);
-            }
-            guest.document = Some(document.into());
-        }
-        reply.raw(guest.document.as_deref().unwrap_or(EMPTY).as_bytes());
-        Ok(())
-    }
-
-    /// vhostmd's document for a guest, as it is now.
-    ///
-    /// # Errors
-    /// Where some of it is on its way.
-    pub(crate) fn document(&mut self, guest: &mut Guest, when: When) -> Result<String, Pending> {
-        if !guest.may_ask() {
-            return Ok(EMPTY.to_owned());
-        }
-        let os_name = self.os_name.clone();
-        let grant = Arc::clone(&guest.grant);
-        self.with_sources(guest, when, |sources| {
-            vhostmd::document(&grant, sources, os_name.as_deref())
-        })
-    }
-
     /// What a guest would get for a line, to the byte, if its interval let it ask now. Nothing is
     /// counted against it.
     ///
@@ -204,7 +166,7 @@ impl Engine {
     }
 
     /// Hands out everything that values for a guest come from, as it is now.
-    fn with_sources<T>(
+    pub(super) fn with_sources<T>(
         &mut self,
         guest: &mut Guest,
         when: When,
@@ -247,32 +209,6 @@ impl Engine {
             guest.answered(when.now);
         }
         Ok(())
-    }
-}
-
-/// Adds a line for everything that is picked.
-fn list(picks: Vec<Pick<'_>>, mut sources: Sources<'_, '_>, reply: &mut Reply) {
-    let mut listed = HashSet::new();
-    for pick in picks {
-        let members = match pick {
-            Pick::Refused(name, refusal) => {
-                reply.refuse(&name, &refusal);
-                continue;
-            }
-            Pick::Stat(stat, instance) => vec![(stat, instance)],
-            Pick::Group(name, scope) => {
-                let members = sources.members(&scope);
-                if members.is_empty() {
-                    reply.refuse(&name, &sources.why_empty(&scope));
-                }
-                members
-            }
-        };
-        for (stat, instance) in members {
-            if listed.insert((stat, instance.clone())) {
-                hostinfo_render::list(&sources.row(stat, instance), reply);
-            }
-        }
     }
 }
 

@@ -1,18 +1,19 @@
 //! Where a reply's values come from: the one place that knows every source.
 
+mod custom;
 mod libvirt;
 mod notices;
-mod waiting;
+mod own;
+mod verdict;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use hostinfo_catalog::source::{Host as HostSource, Own, Resource, Source, Vmm as VmmSource};
+use hostinfo_catalog::source::{Host as HostSource, Source, Vmm as VmmSource};
 use hostinfo_catalog::{Scope, StatId};
 use hostinfo_notices::Notice;
 use hostinfo_render::Row;
 use hostinfo_sample::{Absent, Host, Moment, Spare, Vmm};
-use hostinfo_verdict::{Sample, Verdict, Watch};
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
@@ -21,11 +22,7 @@ use crate::given::Given;
 use crate::guest::standing::Standing;
 use crate::guest::{Guest, Observed};
 use crate::libvirt::Libvirt;
-
-pub(crate) use waiting::{Pending, When};
-
-/// Behind 503, where a reply has no ratio that speaks of a time.
-const NO_WINDOW: &str = "nothing in this reply speaks of a time";
+use crate::pending::When;
 
 /// Behind 503, where nothing has a name of that group.
 const NONE: &str = "this host has none";
@@ -228,24 +225,6 @@ impl<'a, 's> Sources<'a, 's> {
         value.inspect_err(|absent| self.host.note(Source::Energy, absent))
     }
 
-    /// Judges the last minute. Who asks is watched from then on, for a while; only where there is
-    /// a process to be watched.
-    fn verdict(&mut self, resource: Resource) -> Result<Value<'static>, Absent> {
-        self.of_vmm(VmmSource::Resident, None)?;
-        let grant = &self.guest.grant;
-        let (now, interval) = (self.when.now, grant.interval());
-        let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval));
-        watch.asked(now, interval);
-        let permits = |stat, instance: Option<&str>| grant.permits(stat, instance);
-        let verdict = match (watch.interval(now), resource) {
-            (Err(wait), _) => Verdict::ask_again(wait),
-            (Ok(interval), Resource::Cpu) => hostinfo_verdict::cpu(&interval, &permits),
-            (Ok(interval), Resource::Memory) => hostinfo_verdict::memory(&interval, &permits),
-            (Ok(interval), Resource::Io) => hostinfo_verdict::io(&interval, &permits),
-        };
-        Ok(Value::text(verdict.to_string()))
-    }
-
     /// libvirt's number for this run of the guest.
     pub(crate) fn domain_id(&self) -> Option<u32> {
         match self.guest.standing {
@@ -258,37 +237,6 @@ impl<'a, 's> Sources<'a, 's> {
     pub(crate) fn spare_memory(&mut self) -> Spare {
         self.host.spare_memory(self.at)
     }
-
-    /// A sample for verdicts, of whatever the host knows.
-    pub(crate) fn sample(&mut self) -> Sample {
-        let disks = self.disks();
-        Sample::take(disks.iter().map(String::as_str), |stat, instance| {
-            self.value(stat, instance).ok()
-        })
-    }
-
-    fn own(&self, own: Own) -> Result<Value<'a>, Refusal> {
-        let guest = self.guest;
-        Ok(match own {
-            Own::Session => Value::text(&guest.session.id),
-            Own::SessionStart => since_1970(guest.session.start),
-            Own::Time => since_1970(SystemTime::now()),
-            // Whether the sample was there already would show that another had asked.
-            Own::SampleAge => Value::seconds(self.extent.age),
-            Own::Window => {
-                let window = self.extent.window;
-                Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)
-            }
-            Own::Interval => Value::seconds(guest.grant.interval()),
-            Own::HostId => Value::text(&guest.host_id),
-            Own::Driver => Value::text(guest.name.driver()),
-            Own::GuestName => Value::text(guest.name.guest()),
-        })
-    }
-}
-
-fn since_1970(time: SystemTime) -> Value<'static> {
-    Value::seconds(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Where no instance can be told, it is not known that there is none of that name.

@@ -1,20 +1,66 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
+use std::sync::Arc;
+
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::vhostmd::Context;
 use hostinfo_render::Answer;
-use hostinfo_render::vhostmd::{Custom, Extra};
+use hostinfo_render::vhostmd::{Custom, EMPTY, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
+use hostinfo_wire::reply::BLOCKED;
+use hostinfo_wire::{Code, Reply};
 
+use crate::answer::engine::Engine;
 use crate::answer::gather::gather;
-use crate::answer::sources::{Pending, Sources};
+use crate::answer::sources::Sources;
+use crate::guest::Guest;
+use crate::pending::{Pending, When};
+use crate::port::dialect::Dialect;
+
+impl Engine {
+    /// Whoever asks too soon gets the last document again: these clients know no 429.
+    pub(super) fn vhostmd(
+        &mut self,
+        dialect: Dialect,
+        guest: &mut Guest,
+        when: When,
+        reply: &mut Reply,
+    ) -> Result<(), Pending> {
+        if dialect == Dialect::Hostinfo && !guest.may_ask() {
+            reply.line(Code::NotPermitted, BLOCKED);
+            return Ok(());
+        }
+        if guest.wait(when.now).is_zero() {
+            let document = self.document(guest, when)?;
+            if document != EMPTY {
+                guest.answered(when.now);
+            }
+            guest.document = Some(document.into());
+        }
+        reply.raw(guest.document.as_deref().unwrap_or(EMPTY).as_bytes());
+        Ok(())
+    }
+
+    /// vhostmd's document for a guest, as it is now.
+    ///
+    /// # Errors
+    /// Where some of it is on its way.
+    pub(crate) fn document(&mut self, guest: &mut Guest, when: When) -> Result<String, Pending> {
+        if !guest.may_ask() {
+            return Ok(EMPTY.to_owned());
+        }
+        let os_name = self.os_name.clone();
+        let grant = Arc::clone(&guest.grant);
+        self.with_sources(guest, when, |sources| document(&grant, sources, os_name.as_deref()))
+    }
+}
 
 /// The document for a guest that may ask.
 ///
 /// # Errors
 /// Where some of it is on its way.
-pub(crate) fn document(
+fn document(
     grant: &Grant,
     mut sources: Sources<'_, '_>,
     os_name: Option<&str>,

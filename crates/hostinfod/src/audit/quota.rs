@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
 
-use crate::flow::{Bound, Bucket};
+use crate::bucket::{Bound, Bucket};
 
 /// A line is worth a minute's tokens.
 const LINE: u32 = 60;
@@ -57,9 +57,25 @@ impl Quota {
     }
 }
 
-/// The earlier of two times.
-pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    one.into_iter().chain(other).min()
+/// What may be logged about a guest.
+#[derive(Debug, Default)]
+pub(crate) struct Quotas {
+    /// That it comes and goes, and whatever else is about it and not about what it asks.
+    pub(crate) own: Quota,
+    /// That it was refused something.
+    pub(crate) denials: Quota,
+}
+
+impl Quotas {
+    /// Whether nothing was logged for long.
+    pub(crate) fn are_full(&self, now: Instant) -> bool {
+        self.own.is_full(now) && self.denials.is_full(now)
+    }
+
+    /// When there is something to say of what was left out.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
+        self.own.due(now).into_iter().chain(self.denials.due(now)).min()
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use hostinfo_control::{Front, Request, front};
 use rustix::io::Errno;
 use rustix::process::Uid;
 
-use crate::answer::sources::Pending;
+use crate::pending::Pending;
 use crate::port::connection::{Closed, write_some};
 use crate::system::poll::Interest;
 

@@ -1,7 +1,6 @@
 //! The control socket itself: made, and given to whom it is for.
 
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Gid, Uid};
 
+use crate::control::group;
 use crate::settings;
 use crate::system::file_error::FileError;
 
@@ -25,9 +25,6 @@ pub(crate) struct Door {
 
 /// Connections that wait to be let in: a script that starts many at once.
 const BACKLOG: i32 = 16;
-
-/// group(5).
-const GROUPS: &str = "/etc/group";
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +42,7 @@ pub(crate) enum Error {
     #[error("{path}: is there already and no socket: remove it, or set another path", path = .0.display())]
     NoSocket(PathBuf),
     /// group(5) has none of that name.
-    #[error("[control] group: there is no group {0} in {GROUPS}: add it, or give its number")]
+    #[error("[control] group: there is no group {0} in {GROUPS}: add it, or give its number", GROUPS = group::FILE)]
     NoGroup(String),
     /// It cannot be given to the group.
     #[error(
@@ -138,26 +135,13 @@ impl Drop for Door {
     }
 }
 
-/// The number of a group of this host, by its name or its number. `None` where none is wanted.
+/// The number of the group of that name or number. `None` where none is wanted.
 fn find_group(name: &str) -> Result<Option<Gid>, Error> {
     if name.is_empty() {
         return Ok(None);
     }
-    if let Ok(number) = name.parse() {
-        return Ok(Some(Gid::from_raw(number)));
-    }
-    let text = fs::read_to_string(GROUPS)
-        .map_err(|error: io::Error| Error::Failed(FileError::of(Path::new(GROUPS))(error)))?;
-    let number = group_in(&text, name).ok_or_else(|| Error::NoGroup(name.to_owned()))?;
-    Ok(Some(Gid::from_raw(number)))
-}
-
-/// `kvm:x:104:qemu,alice`
-fn group_in(text: &str, name: &str) -> Option<u32> {
-    text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
-    })
+    let found = group::find(name).map_err(Error::Failed)?;
+    found.map(Some).ok_or_else(|| Error::NoGroup(name.to_owned()))
 }
 
 #[cfg(test)]
@@ -227,13 +211,5 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "x");
         let error = open(&folder.path().join("none/control")).err().unwrap().to_string();
         assert!(error.contains("/none: no such directory: make it by `install -d "), "{error}");
-    }
-
-    #[test]
-    fn a_group_is_found_by_its_name() {
-        let text = "root:x:0:\nkvm:x:104:qemu,alice\nbroken\n";
-        assert_eq!(group_in(text, "kvm"), Some(104));
-        assert_eq!(group_in(text, "alice"), None);
-        assert_eq!(group_in(text, "broken"), None);
     }
 }

@@ -1,17 +1,15 @@
 //! The host's secret and what is made from it: names that tell a guest nothing but that its
 //! host is the same.
 
-use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::time::SystemTime;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::guest::Session;
+use crate::guest::random::{hex, random};
 use crate::system::file_error::FileError;
 
 /// The file in the state directory.
@@ -69,17 +67,6 @@ impl Identity {
     }
 }
 
-impl Session {
-    /// A session that begins now.
-    ///
-    /// # Errors
-    /// Where the system gives no random bytes.
-    pub(crate) fn begin() -> io::Result<Self> {
-        let id: [u8; 8] = random()?;
-        Ok(Self { id: hex(&id), start: SystemTime::now() })
-    }
-}
-
 fn read_secret(file: &Path) -> io::Result<[u8; SECRET_LEN]> {
     let mut secret = [0; SECRET_LEN];
     let mut opened = fs::File::open(file)?;
@@ -109,20 +96,6 @@ fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
-}
-
-fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
-    Ok(bytes)
-}
-
-fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> String {
-    bytes.into_iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

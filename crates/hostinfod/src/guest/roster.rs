@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::guest::{Guest, Name};
+use crate::guest::Guest;
+use crate::guest::name::Name;
 use crate::port::Port;
 use crate::port::dialect::Dialect;
 
@@ -126,7 +127,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use crate::given::tests::given;
-    use crate::guest::Session;
+    use crate::guest::session::Session;
     use hostinfo_rules::Rules;
 
     /// Of each guest its own, and it fails for all.

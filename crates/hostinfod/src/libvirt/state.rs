@@ -1,9 +1,10 @@
-//! What an administrator is told of libvirt: whether it answers, and the remedy where not.
+//! What an administrator is told of libvirt: whether it answers.
 
 use hostinfo_control::LibvirtState;
-use hostinfo_domains::{Helper, PROGRAM};
+use hostinfo_domains::Helper;
 
 use super::Libvirt;
+use super::remedy::{not_installed, remedy};
 
 impl Libvirt {
     /// What there is to say of it.
@@ -27,17 +28,4 @@ impl Libvirt {
             problem,
         }
     }
-}
-
-/// Why there is no helper.
-pub(super) fn not_installed() -> String {
-    format!("{PROGRAM} is not installed: install it where there is libvirt")
-}
-
-/// An outage, and what would end it.
-pub(super) fn remedy(why: &str) -> String {
-    format!(
-        "{why}; what only libvirt knows is not told until it answers: see to libvirtd or virtqemud, \
-         and that {PROGRAM} may connect to it"
-    )
 }

@@ -7,7 +7,7 @@ use hostinfo_wire::Framer;
 use hostinfo_wire::limits::{LINE_MAX, READ_CHUNK};
 use rustix::io::Errno;
 
-use crate::answer::sources::Pending;
+use crate::pending::Pending;
 use crate::system::poll::Interest;
 
 /// A connection. Idle, it holds nothing but itself.

@@ -1,28 +1,20 @@
-//! Ports that are not connected: what appears in the directory, and knocking at it.
+//! What appears in the directories of sockets, and what goes.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use anyhow::Context as _;
-use hostinfo_sample::Vmm;
 use rustix::fs::{AtFlags, FileType};
 
+use super::{Alarm, Server};
 use crate::audit::Event;
-use crate::guest::peer::Peer;
-use crate::guest::{Guest, Name, Observed, Session};
-use crate::port::connection::Connection;
+use crate::guest::name::Name;
 use crate::port::dialect::Dialect;
-use crate::port::pty::{self, Pty};
 use crate::port::retry::Retry;
 use crate::port::{Port, To};
-use crate::server::{Alarm, Server, token};
+use crate::sockets;
 use crate::sockets::directory::News;
-use crate::sockets::{self, Refused};
 use crate::system::file_error::FileError;
-use crate::system::poll::Interest;
 
 impl Server {
     /// Looks at what has happened in a directory.
@@ -98,152 +90,8 @@ impl Server {
         }
     }
 
-    /// Tries to connect a port, once libvirt has said whose it is.
-    pub(crate) fn knock(&mut self, number: usize, now: Instant) {
-        let Some(port) = self.roster.ports.get(number) else { return };
-        if port.connection.is_some() {
-            return;
-        }
-        if let To::Socket = port.to
-            && let Some(until) = self.desk.libvirt().awaited(number, port.since, now)
-        {
-            return self.alarms.set(Alarm::Port(number), Some(until));
-        }
-        let Some(dialled) = self.dial(number) else { return };
-        let Some((port, guest)) = self.roster.at(number) else { return };
-        let (again, refused) = match dialled {
-            Ok(socket) => return self.connect(number, socket, now),
-            Err(Refused::NobodyListens) => (port.retry.after_refusal(now), None),
-            Err(refused @ Refused::Failed(_)) => {
-                (Some(port.retry.after_failure(now)), Some(refused))
-            }
-            Err(refused @ Refused::Denied) => (None, Some(refused)),
-            Err(refused) => {
-                let (name, dialect) = (guest.name.whole().to_owned(), port.dialect);
-                match refused {
-                    Refused::Gone | Refused::Directory => {}
-                    other => {
-                        let why = &other.to_string();
-                        Event::SocketRefused { socket: &name, why }.log();
-                    }
-                }
-                // Libvirt tells when one of its own channels goes.
-                if matches!(port.to, To::Socket) {
-                    self.leave(dialect, OsStr::new(&name));
-                }
-                return;
-            }
-        };
-        if let Some(refused) = refused.map(|refused| refused.to_string())
-            && port.refusal.as_ref() != Some(&refused)
-        {
-            Event::SocketRefused { socket: guest.name.whole(), why: &refused }.log();
-            port.refusal = Some(refused);
-        }
-        self.alarms.set(Alarm::Port(number), again);
-    }
-
-    /// Connects to where a port leads; `None` while there is no way.
-    fn dial(&mut self, number: usize) -> Option<Result<OwnedFd, Refused>> {
-        let (port, guest) = self.roster.at(number)?;
-        match &port.to {
-            To::Socket => {
-                let directory = self.directories.of(port.dialect).directory()?;
-                Some(sockets::connect(directory, OsStr::new(guest.name.whole())))
-            }
-            To::Channel(path) => Some(sockets::connect_at(path)),
-            To::Pty(_) => None,
-        }
-    }
-
-    /// Serves whoever is at the other end of `fd` as a port's guest.
-    fn connect(&mut self, number: usize, fd: OwnedFd, now: Instant) {
-        let peer = Peer::of(&fd, &self.paths.proc_root);
-        let is_early = peer.is_some_and(|peer| peer.is_libvirt(&self.paths.proc_root));
-        let peer = peer.filter(|_| !is_early);
-        let added = self
-            .meet(number, peer, now)
-            .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
-        let Some((port, guest)) = self.roster.at(number) else { return };
-        if let Err(error) = added {
-            tracing::error!(guest = guest.name.whole(), "cannot be served: {error}");
-            let again = port.retry.after_failure(now);
-            return self.alarms.set(Alarm::Port(number), Some(again));
-        }
-        if guest.grant.vhostmd_disk() {
-            self.alarms.set(Alarm::Disk(port.guest), Some(now));
-        }
-        port.connection = Some(Connection::new(fd, now));
-        port.refusal = None;
-        port.is_early = is_early;
-        self.alarms.set(Alarm::Port(number), None);
-        guest.log_access(now);
-        let guest = port.guest;
-        self.log_left_out(guest, now);
-    }
-
-    /// Notes which process a port's guest is.
-    fn meet(&mut self, number: usize, peer: Option<Peer>, now: Instant) -> io::Result<()> {
-        let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
-        let libvirt = self.desk.libvirt();
-        let standing = libvirt.standing(guest.name.whole());
-        let is_another = guest.connected(peer, Session::begin)?;
-        if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
-            guest.stand(standing, now);
-        }
-        if is_another {
-            let roots = self.paths.roots();
-            let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
-            guest.observed = Observed { vmm, ..Observed::default() };
-        }
-        Ok(())
-    }
-
-    /// A guest that was connected to early has something to say: by now its QEMU has the socket,
-    /// and whoever connects is told so. QEMU finds this connection closed when it comes to it.
-    pub(crate) fn meet_again(&mut self, number: usize, now: Instant) {
-        let Some(Ok(socket)) = self.dial(number) else { return };
-        let Some((port, _)) = self.roster.at(number) else { return };
-        port.is_early = false;
-        let peer = Peer::of(&socket, &self.paths.proc_root);
-        if let Err(error) = self.meet(number, peer, now) {
-            tracing::error!("no new session: {error}");
-        }
-    }
-
-    /// Serves a pseudo-terminal, and tells where it is.
-    ///
-    /// # Errors
-    /// Where there is none to be had.
-    pub(crate) fn add_pty(&mut self) -> anyhow::Result<()> {
-        let (master, pty) = Pty::open()?;
-        let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };
-        let now = Instant::now();
-        let guest = self.guest(&name, now)?;
-        writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
-        let number =
-            self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo, now), None);
-        self.connect(number, master, now);
-        Ok(())
-    }
-
-    pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<usize> {
-        let (rules, identity) = (&self.rules, &self.identity);
-        let libvirt = self.desk.libvirt();
-        let standing = libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown());
-        let make = || {
-            let grant = rules.rules().decide(name.whole());
-            let host_id = identity.host_id(name.whole());
-            let mut guest = Guest::new(name.clone(), grant, host_id, Session::begin()?);
-            guest.standing = standing;
-            Ok(guest)
-        };
-        let customs = &mut self.desk.given().customs;
-        self.roster.guest(name, now, make, |name| customs.forget(name.whole()))
-    }
-
     /// Has nothing to do with a socket any more.
-    fn leave(&mut self, dialect: Dialect, name: &OsStr) {
+    pub(crate) fn leave(&mut self, dialect: Dialect, name: &OsStr) {
         let number = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
         if let Some(number) = number {
             self.alarms.set(Alarm::Port(number), None);

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::guest::Name;
+use super::{Alarm, Server};
+use crate::guest::name::Name;
 use crate::port::dialect::Dialect;
 use crate::port::{Port, To};
-use crate::server::{Alarm, Server};
 
 impl Server {
     /// Has a port for the channel of each running domain that has one, and none for any other.

@@ -2,12 +2,10 @@
 
 use std::time::Instant;
 
-use hostinfo_verdict::Watch;
-
+use super::{Alarm, Server, token};
 use crate::answer::desk::Next;
 use crate::port::To;
 use crate::port::connection::Closed;
-use crate::server::{Alarm, Server, token};
 use crate::system::poll::Interest;
 
 impl Server {
@@ -43,18 +41,6 @@ impl Server {
             Some(Interest::Write) => self.hang_up(number, "guest does not read its reply", now),
             Some(Interest::Read | Interest::Rest) => self.turn(number, false),
         }
-    }
-
-    /// A guest that asks for verdicts is due for a sample, or has not asked for long.
-    pub(crate) fn watch(&mut self, guest: usize, now: Instant) {
-        let alarm = Alarm::Watch(guest);
-        let Some(guest) = self.roster.guests.get_mut(guest) else { return };
-        self.desk.watch(guest, now);
-        let next = guest.observed.watch.as_ref().and_then(Watch::next_sample);
-        if next.is_none() {
-            guest.observed.watch = None;
-        }
-        self.alarms.set(alarm, next);
     }
 
     fn await_next(&mut self, number: usize, next: Next) {

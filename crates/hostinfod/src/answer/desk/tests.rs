@@ -10,7 +10,8 @@ use hostinfo_sample::{Host, Roots};
 use hostinfo_wire::limits::LINE_MAX;
 
 use crate::given::tests::given;
-use crate::guest::{Name, Session};
+use crate::guest::name::Name;
+use crate::guest::session::Session;
 
 /// A guest at the other end of a socket, and a desk that serves it.
 struct Scene {

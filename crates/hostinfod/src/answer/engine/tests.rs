@@ -7,14 +7,16 @@ use std::time::{Duration, SystemTime};
 
 use hostinfo_custom::limits::RUNS_MAX;
 use hostinfo_notices::{Draft, Kind};
+use hostinfo_render::vhostmd::EMPTY;
 use hostinfo_sample::Roots;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::given::notices::NoticesFile;
 use crate::given::tests::given;
+use crate::guest::name::Name;
+use crate::guest::session::Session;
 use crate::guest::standing::Standing;
-use crate::guest::{Name, Session};
 
 /// A guest that asks an engine, on a host with a load average and no more.
 struct Scene {

@@ -1,12 +1,10 @@
-//! The daemon as a whole: how it does, what it counted, which rules are in force.
+//! The daemon's own figures, as they are now.
 
-use hostinfo_control::limits::MISSING_MAX;
-use hostinfo_control::{GuestState, Missing, Rules, Stats, Status};
+use hostinfo_control::GuestState;
 use jiff::Timestamp;
 
-use super::timestamp;
+use super::Server;
 use crate::metrics::{Metrics, table};
-use crate::server::Server;
 
 /// Every state of a guest, with its word.
 const STATES: [(GuestState, &str); 6] = [
@@ -19,46 +17,6 @@ const STATES: [(GuestState, &str); 6] = [
 ];
 
 impl Server {
-    /// What the daemon does, and what is wrong with what it needs.
-    pub(super) fn status(&mut self) -> Status {
-        let libvirt = self.desk.libvirt().state();
-        let engine = self.desk.engine();
-        let host = engine.host().missing();
-        let missing = host.map(|(source, absent)| {
-            let remedy = absent.remedy.as_deref().unwrap_or_default();
-            Missing { source: source.to_owned(), why: format!("{}: {remedy}", absent.reason) }
-        });
-        let customs = engine.given.customs.absent().filter_map(|(name, guest, absent)| {
-            let remedy = absent.remedy.as_deref()?;
-            let of = if guest.is_empty() { "" } else { " of " };
-            Some(Missing { source: format!("custom.{name}{of}{guest}"), why: remedy.to_owned() })
-        });
-        let missing = missing.chain(customs).take(MISSING_MAX).collect();
-        let states = self.states();
-        let absent = states.get(&GuestState::Absent).copied().unwrap_or_default();
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            since: timestamp(self.control.since),
-            socket_dir: self.paths.socket_dir.display().to_string(),
-            guests: states.values().sum::<u64>() - absent,
-            connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
-            rules: self.rules.state(),
-            libvirt,
-            missing,
-        }
-    }
-
-    /// The rules in force.
-    pub(super) fn rules_in_force(&self) -> Rules {
-        Rules { state: self.rules.state(), text: self.rules.in_force().text.clone() }
-    }
-
-    /// The daemon's own figures, one by one.
-    pub(super) fn stats(&mut self) -> Stats {
-        Stats { since: timestamp(self.control.since), figures: self.metrics().figures() }
-    }
-
     /// The daemon's own figures.
     pub(crate) fn metrics(&mut self) -> Metrics {
         let mut all = Metrics::default();

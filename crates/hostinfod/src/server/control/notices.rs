@@ -7,7 +7,7 @@ use hostinfo_notices::{self as notices, Draft};
 use jiff::Timestamp;
 use rustix::process::Uid;
 
-use super::failed;
+use crate::control::answer::failed;
 use crate::given::notices::Unchanged;
 use crate::server::Server;
 

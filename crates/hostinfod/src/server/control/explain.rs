@@ -8,7 +8,7 @@ use hostinfo_catalog::{Named, Scope, StatId, resolve};
 use hostinfo_control::{Decision, Explanation, GuestState, Refusal};
 use hostinfo_rules::Grant;
 
-use crate::guest::Name;
+use crate::guest::name::Name;
 use crate::server::Server;
 
 impl Server {

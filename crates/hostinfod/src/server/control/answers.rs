@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
-use hostinfo_control::limits::{READ_DEADLINE, REPLY_MAX, WATCHERS_MAX};
-use hostinfo_control::{Asked, Call, Metrics, Preview, Refusal, Request, answer};
+use hostinfo_control::limits::{READ_DEADLINE, WATCHERS_MAX};
+use hostinfo_control::{Asked, Call, Metrics, Preview, Refusal, Request};
 use hostinfo_notices::Draft;
 use hostinfo_wire::Framer;
 use jiff::Timestamp;
 use rustix::process::Uid;
 use serde_json::Value;
 
-use super::{failed, value};
-use crate::answer::sources::{Pending, When};
+use crate::control::answer::{bounded, failed, value};
+use crate::pending::{Pending, When};
 use crate::port::connection::Closed;
 use crate::server::Server;
 use crate::system::poll::Interest;
@@ -126,13 +126,4 @@ impl Server {
         };
         value(Preview { reply }).map(Outcome::Now)
     }
-}
-
-/// The bytes of an answer that is not too long.
-fn bounded(answered: Result<Value, Refusal>) -> Vec<u8> {
-    let bytes = answer(answered, false);
-    if bytes.len() <= REPLY_MAX {
-        return bytes;
-    }
-    answer(Err(failed(format!("the answer has over {REPLY_MAX} bytes: ask for less"))), false)
 }

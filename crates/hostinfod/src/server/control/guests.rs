@@ -6,10 +6,10 @@ use std::time::{Instant, SystemTime};
 use hostinfo_control::limits::PAGE;
 use hostinfo_control::{
     Guest as Told, GuestState, LastQuery, Page, Port as ToldPort, PortKind, PortState, Refusal,
+    timestamp,
 };
 
-use super::timestamp;
-use super::watchers::shown;
+use crate::answer::seen::shown;
 use crate::guest::Guest;
 use crate::guest::standing::Standing;
 use crate::port::dialect::Dialect;
@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// How many guests are in each state.
-    pub(super) fn states(&self) -> HashMap<GuestState, u64> {
+    pub(crate) fn states(&self) -> HashMap<GuestState, u64> {
         let mut ports: HashMap<usize, PortState> = HashMap::new();
         for (_, port) in &self.roster.ports {
             let state = port_state(port);

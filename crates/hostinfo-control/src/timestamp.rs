@@ -1,0 +1,12 @@
+//! Times, as the interface has them.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+/// To the millisecond; what lies before 1970 is 1970.
+pub fn timestamp(time: SystemTime) -> Timestamp {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,36 @@
+//! Why a guest is slow, as statistics: samples of it are taken while it asks.
+
+use hostinfo_catalog::source::{Resource, Vmm};
+use hostinfo_sample::Absent;
+use hostinfo_verdict::{Sample, Verdict, Watch};
+use hostinfo_wire::Value;
+
+use super::Sources;
+
+impl Sources<'_, '_> {
+    /// Judges the last minute. Who asks is watched from then on, for a while; only where there is
+    /// a process to be watched.
+    pub(super) fn verdict(&mut self, resource: Resource) -> Result<Value<'static>, Absent> {
+        self.of_vmm(Vmm::Resident, None)?;
+        let grant = &self.guest.grant;
+        let (now, interval) = (self.when.now, grant.interval());
+        let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval));
+        watch.asked(now, interval);
+        let permits = |stat, instance: Option<&str>| grant.permits(stat, instance);
+        let verdict = match (watch.interval(now), resource) {
+            (Err(wait), _) => Verdict::ask_again(wait),
+            (Ok(interval), Resource::Cpu) => hostinfo_verdict::cpu(&interval, &permits),
+            (Ok(interval), Resource::Memory) => hostinfo_verdict::memory(&interval, &permits),
+            (Ok(interval), Resource::Io) => hostinfo_verdict::io(&interval, &permits),
+        };
+        Ok(Value::text(verdict.to_string()))
+    }
+
+    /// A sample for verdicts, of whatever the host knows.
+    pub(crate) fn sample(&mut self) -> Sample {
+        let disks = self.disks();
+        Sample::take(disks.iter().map(String::as_str), |stat, instance| {
+            self.value(stat, instance).ok()
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! An answer on the control socket: as JSON, and not too long.
+
+use hostinfo_control::limits::REPLY_MAX;
+use hostinfo_control::{Refusal, answer};
+use serde::Serialize;
+use serde_json::Value;
+
+/// As JSON.
+pub(crate) fn value(answer: impl Serialize) -> Result<Value, Refusal> {
+    serde_json::to_value(answer).map_err(failed)
+}
+
+/// What could not be done, for a reason that the interface has no error for.
+pub(crate) fn failed(why: impl ToString) -> Refusal {
+    Refusal::Failed { message: why.to_string() }
+}
+
+/// The bytes of an answer that is not too long.
+pub(crate) fn bounded(answered: Result<Value, Refusal>) -> Vec<u8> {
+    let bytes = answer(answered, false);
+    if bytes.len() <= REPLY_MAX {
+        return bytes;
+    }
+    answer(Err(failed(format!("the answer has over {REPLY_MAX} bytes: ask for less"))), false)
+}

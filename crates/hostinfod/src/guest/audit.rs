@@ -1,0 +1,43 @@
+//! What the audit tells of one guest, within its bounds. Connections and denials have their own: a
+//! guest that asks for what it may not see does not hide that it came and went.
+
+use std::time::Instant;
+
+use super::Guest;
+use crate::audit::Event;
+
+impl Guest {
+    /// Logs that it may ask, or why it may not.
+    pub(crate) fn log_access(&mut self, now: Instant) {
+        let Some(leave) = self.quotas.own.ask(now) else { return };
+        let (guest, grant) = (self.name.whole(), &*self.grant);
+        match self.refusal() {
+            None => Event::Granted { guest, grant, pid: self.pid(), leave }.log(),
+            Some(why) => Event::Refused { guest, grant, why: &why, leave }.log(),
+        }
+    }
+
+    /// Logs that its connection has ended.
+    pub(crate) fn log_gone(&mut self, why: &str, now: Instant) {
+        if let Some(leave) = self.quotas.own.ask(now) {
+            Event::Gone { guest: self.name.whole(), why, leave }.log();
+        }
+    }
+
+    /// Logs that so many names of its line `asked` were refused.
+    pub(crate) fn log_denied(&mut self, asked: &[u8], denied: u32, now: Instant) {
+        if let Some(leave) = self.quotas.denials.ask(now) {
+            let (guest, grant) = (self.name.whole(), &*self.grant);
+            Event::Denied { guest, grant, asked, denied, leave }.log();
+        }
+    }
+
+    /// Says what was left out, as far as that is due.
+    pub(crate) fn log_left_out(&mut self, now: Instant) {
+        for quota in [&mut self.quotas.own, &mut self.quotas.denials] {
+            if let Some(leave) = quota.overdue(now) {
+                Event::LeftOut { guest: self.name.whole(), leave }.log();
+            }
+        }
+    }
+}

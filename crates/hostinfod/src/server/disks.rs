@@ -1,0 +1,98 @@
+//! Metrics disks in the loop: which guests have one, and when it is written.
+
+use std::time::{Duration, Instant};
+
+use hostinfo_domains::{Domain, Snapshot};
+
+use super::{Alarm, Server};
+use crate::guest::name::Name;
+use crate::guest::standing::Standing;
+use crate::pending::When;
+
+/// A disk is written at the soonest so often, whatever the guest's interval.
+const PERIOD_MIN: Duration = Duration::from_secs(5);
+
+impl Server {
+    /// Has every disk made and written that the rules want, now: also those of guests that are
+    /// not there yet, because a disk has to be there before its guest starts.
+    pub(crate) fn plan_disks(&mut self, now: Instant) {
+        let named: Vec<String> = self.rules.rules().named_guests().collect();
+        for name in named.iter().filter_map(|name| Name::parse(name)) {
+            self.plan_disk(&name, true, now);
+        }
+        let wanted = self.roster.guests.iter().filter(|(_, guest)| guest.grant.vhostmd_disk());
+        for (guest, _) in wanted {
+            self.alarms.set(Alarm::Disk(guest), Some(now));
+        }
+        self.plan_disks_since(&Snapshot::default(), now);
+    }
+
+    /// Has those disks made that libvirt's domains want which have come, or started, since
+    /// `before`.
+    pub(crate) fn plan_disks_since(&mut self, before: &Snapshot, now: Instant) {
+        let Some(known) = self.desk.libvirt().known().cloned() else { return };
+        for domain in known.guests().map(|guest| &guest.domain) {
+            let was = before.guest(domain.uuid).map(|guest| &guest.domain);
+            let is_old = |was: &Domain| was.name == domain.name && was.id == domain.id;
+            if !was.is_some_and(is_old)
+                && let Some(name) = Name::parse(&domain.socket_name())
+            {
+                self.plan_disk(&name, domain.is_live(), now);
+            }
+        }
+    }
+
+    /// Has a guest's disk made, and written where `may_be_read` by it.
+    fn plan_disk(&mut self, name: &Name, may_be_read: bool, now: Instant) {
+        if !self.rules.rules().decide(name.whole()).vhostmd_disk() {
+            return;
+        }
+        if !may_be_read {
+            return self.disks.make(name);
+        }
+        match self.guest(name, now) {
+            Ok(guest) => self.alarms.set(Alarm::Disk(guest), Some(now)),
+            Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+        }
+    }
+
+    /// Writes a guest's disk, and plans the next time.
+    pub(crate) fn write_disk(&mut self, number: usize, now: Instant) {
+        let may_be_read = self.may_be_read(number);
+        let Some(guest) = self.roster.guests.get_mut(number) else { return };
+        let when = When::of(guest.disk_pending.take(), now);
+        guest.has_disk = may_be_read;
+        if !may_be_read {
+            return self.disks.clear(&guest.name);
+        }
+        let document = match self.desk.document(guest, when) {
+            Ok(document) => document,
+            Err(pending) => {
+                let until = guest.disk_pending.insert(pending).until;
+                return self.alarms.set(Alarm::Disk(number), Some(until));
+            }
+        };
+        if let Err(error) = self.disks.write(&guest.name, &document)
+            && let Some(leave) = guest.quotas.own.ask(now)
+        {
+            tracing::warn!(
+                guest = guest.name.whole(),
+                left_out = leave.left_out,
+                "no metrics disk: {error}"
+            );
+        }
+        let period = guest.grant.interval().max(PERIOD_MIN);
+        self.alarms.set(Alarm::Disk(number), Some(now + period));
+    }
+
+    /// Whether a guest has a disk and may be there to read it: it is connected, libvirt says so,
+    /// or its rule names it and nobody can say.
+    fn may_be_read(&self, number: usize) -> bool {
+        let Some(guest) = self.roster.guests.get(number) else { return false };
+        let is_named = || self.rules.rules().named_guests().any(|name| name == guest.name.whole());
+        guest.grant.vhostmd_disk()
+            && (matches!(guest.standing, Standing::Domain(..))
+                || self.roster.is_connected(number)
+                || is_named())
+    }
+}

@@ -1,0 +1,48 @@
+//! What the administrator has changed: settings and rules, read again.
+
+use std::time::Instant;
+
+use super::{Alarm, Server};
+use crate::audit::Event;
+use crate::settings::Settings;
+
+impl Server {
+    /// SIGHUP.
+    pub(crate) fn reload(&mut self) {
+        self.signals.clear_reload();
+        self.rules.ask(Instant::now());
+        match Settings::load(&self.args) {
+            Ok(settings) => {
+                self.logging.reload(&settings.log);
+                self.desk.set_flow(settings.flow);
+                self.desk.given().labels = settings.labels;
+                tracing::info!(
+                    "settings read again; paths and the log's output change with the next start"
+                );
+            }
+            Err(error) => tracing::error!("the settings stay as they were: {error}"),
+        }
+        self.reload_customs();
+        self.look_for_the_control_socket();
+    }
+
+    /// The rules file has settled: every guest comes under its rule.
+    pub(crate) fn reload_rules(&mut self) {
+        match self.rules.reload() {
+            Ok(false) => {}
+            Ok(true) => {
+                let now = Instant::now();
+                for (number, guest) in &mut self.roster.guests {
+                    if guest.grant.vhostmd_disk() {
+                        self.alarms.set(Alarm::Disk(number), Some(now));
+                    }
+                    guest.come_under(self.rules.rules().decide(guest.name.whole()), now);
+                }
+                self.plan_disks(now);
+            }
+            Err(error) => {
+                Event::RulesRefused { file: &self.paths.rules, why: &error.to_string() }.log();
+            }
+        }
+    }
+}

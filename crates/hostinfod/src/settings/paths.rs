@@ -1,0 +1,44 @@
+//! `[paths]` of the settings.
+
+use std::path::PathBuf;
+
+use hostinfo_sample::Roots;
+use serde::Deserialize;
+
+/// Where things are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Paths {
+    /// hostinfo.conf(5).
+    pub(crate) rules: PathBuf,
+    /// The directory of the administrator's own statistics.
+    pub(crate) custom_dir: PathBuf,
+    /// The directory of the guests' sockets.
+    pub(crate) socket_dir: PathBuf,
+    /// The directory of what outlives the daemon: the host's secret, notices.
+    pub(crate) state_dir: PathBuf,
+    /// In place of `/proc`.
+    pub(crate) proc_root: PathBuf,
+    /// In place of `/sys`.
+    pub(crate) sys_root: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            rules: "/etc/hostinfo/hostinfo.conf".into(),
+            custom_dir: "/etc/hostinfo/custom.d".into(),
+            socket_dir: hostinfo_domains::SOCKET_DIR.into(),
+            state_dir: "/var/lib/hostinfod".into(),
+            proc_root: "/proc".into(),
+            sys_root: "/sys".into(),
+        }
+    }
+}
+
+impl Paths {
+    /// Where the host's figures are read.
+    pub(crate) fn roots(&self) -> Roots {
+        Roots { proc: self.proc_root.clone(), sys: self.sys_root.clone() }
+    }
+}
