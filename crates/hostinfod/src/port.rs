@@ -16,7 +16,7 @@ use retry::Retry;
 /// One way, connected or not.
 #[derive(Debug)]
 pub(crate) struct Port {
-    /// Whose it is, in the [`Roster`](crate::guest::roster::Roster).
+    /// Whose it is, in the roster.
     pub(crate) guest: usize,
     /// Where it leads.
     pub(crate) to: To,
