@@ -1,5 +1,8 @@
 //! The daemon's files stand in layers, as ARCHITECTURE.md says.
 
+// What surprises a test is to end it.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
