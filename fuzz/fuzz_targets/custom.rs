@@ -8,14 +8,14 @@ use hostinfo_catalog::{Kind, Unit};
 use hostinfo_custom::limits::{
     EVERY_MAX, EVERY_MIN, NAME_MAX, PROBLEMS_MAX, TIMEOUT_MAX, TIMEOUT_MIN,
 };
-use hostinfo_custom::{Accounts, Definition, Source, parse};
+use hostinfo_custom::{Accounts, Definition, Power, Source, parse};
 use hostinfo_wire::name::is_name;
 use libfuzzer_sys::fuzz_target;
 
 const PASSWD: &str = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/\nbackup:x:34:34::/:/\n";
 
 fuzz_target!(|text: &str| {
-    match parse(text, Path::new("x.toml"), &Accounts::parse(PASSWD, true)) {
+    match parse(text, Path::new("x.toml"), &Accounts::parse(PASSWD, Power::Anybody)) {
         Ok(definitions) => {
             for (definition, line) in &definitions {
                 assert!((1..=text.split('\n').count()).contains(line));

@@ -167,12 +167,16 @@ fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_al
     let machine = Machine::boot()?;
     machine.write(RULES, EVERYTHING)?;
     let who = "echo $(id -un) $(grep CapEff /proc/self/status | cut -f 2)";
+    let read =
+        "[custom.read]\nkind = 'info'\nhelp = 'a test'\nfile = '/srv/read'\nuser = 'backup'\n";
+    machine.shell("echo 7 >/srv/read; chown backup /srv/read; chmod 400 /srv/read")?;
     let others = custom("backup", "user = 'backup'", who)
+        + read
         + &custom("hangs", "user = 'backup'", "sleep 77").replace("20s", "1s");
     machine.write("/etc/hostinfo/custom.d/mine.toml", &custom("mine", "", who))?;
     machine.write("/etc/hostinfo/custom.d/others.toml", &others)?;
     machine.shell("systemctl start hostinfo")?;
-    machine.wait_for_journal("hostinfod may not run a command as `backup`")?;
+    machine.wait_for_journal("hostinfod may not be `backup`")?;
     const NONE: &str = "0000000000000000";
     let mut fake = guest(&machine, "qemu-a")?;
     expect(&mut fake, "mine", &format!("hostinfo {NONE}"))?;
@@ -184,6 +188,7 @@ fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_al
     let mut fake = guest(&machine, "qemu-b")?;
     expect(&mut fake, "mine", &format!("nobody {NONE}"))?;
     expect(&mut fake, "backup", &format!("backup {NONE}"))?;
+    expect(&mut fake, "read", "7")?;
     ensure!(fake.ask_one("custom.hangs")?.starts_with("503"));
     wait_until("the end of the command that hangs", PATIENCE, || {
         Ok(machine.shell("grep -sl ^sleep /proc/[0-9]*/comm || true")?.is_empty())

@@ -1,8 +1,9 @@
-//! Whom commands run as.
+//! Whom commands run as, and as whom files are read.
 
 use std::collections::HashMap;
 use std::fs;
 
+use rustix::process::{getegid, geteuid};
 use rustix::thread::{CapabilitySet, capabilities};
 
 /// Who is meant where a definition names nobody.
@@ -21,13 +22,37 @@ pub struct Account {
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
     users: HashMap<String, (u32, u32)>,
-    may_change_user: bool,
+    power: Power,
+}
+
+/// What the daemon can be for a command or a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Power {
+    /// Nobody but itself, who is not root.
+    #[default]
+    Itself,
+    /// Any user.
+    Anybody,
+    /// Nobody but root, as in a container that leaves root no capabilities.
+    Root,
+}
+
+impl Power {
+    fn of_this_process() -> Self {
+        let needed = CapabilitySet::SETUID | CapabilitySet::SETGID;
+        if capabilities(None).is_ok_and(|own| own.effective.contains(needed)) {
+            Self::Anybody
+        } else if geteuid().is_root() || getegid().is_root() {
+            Self::Root
+        } else {
+            Self::Itself
+        }
+    }
 }
 
 impl Accounts {
-    /// Those in the text of passwd(5). `may_change_user` says whether the daemon may become
-    /// another user: else commands run as its own, and none as another.
-    pub fn parse(passwd: &str, may_change_user: bool) -> Self {
+    /// Those in the text of passwd(5), for a daemon of that power.
+    pub fn parse(passwd: &str, power: Power) -> Self {
         // nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
         let user = |line: &str| {
             let mut fields = line.split(':');
@@ -36,33 +61,33 @@ impl Accounts {
             let gid = fields.next()?.parse().ok()?;
             Some((name.to_owned(), (uid, gid)))
         };
-        Self { users: passwd.lines().filter_map(user).collect(), may_change_user }
+        Self { users: passwd.lines().filter_map(user).collect(), power }
     }
 
     /// Those of `/etc/passwd`; none where it cannot be read.
     pub(crate) fn of_host() -> Self {
         let passwd = fs::read("/etc/passwd").unwrap_or_default();
-        let needed = CapabilitySet::SETUID | CapabilitySet::SETGID;
-        let may_change_user = capabilities(None).is_ok_and(|own| own.effective.contains(needed));
-        Self::parse(&String::from_utf8_lossy(&passwd), may_change_user)
+        Self::parse(&String::from_utf8_lossy(&passwd), Power::of_this_process())
     }
 
-    /// Whom a definition's command runs as, or why nobody; `None` for the daemon's own user.
-    pub(crate) fn find_for_command(&self, user: Option<&str>) -> Result<Option<Account>, String> {
-        if let (Some(user), false) = (user, self.may_change_user) {
-            return Err(format!(
-                "hostinfod may not run a command as `{}`: leave `user` out, or let the service \
-                 change users as hostinfo-custom(5) says",
-                user.escape_debug()
-            ));
-        }
-        self.find(user)
-    }
-
-    /// The user of a definition, or why there is none.
+    /// The user of a definition, or why there is none; `None` for the daemon's own user.
     pub(crate) fn find(&self, user: Option<&str>) -> Result<Option<Account>, String> {
-        if user.is_none() && !self.may_change_user {
-            return Ok(None);
+        match (self.power, user) {
+            (Power::Anybody, _) => {}
+            (Power::Itself, None) => return Ok(None),
+            (Power::Itself, Some(user)) => {
+                return Err(format!(
+                    "hostinfod may not be `{}`: leave `user` out, or let the service change users \
+                     as hostinfo-custom(5) says",
+                    user.escape_debug()
+                ));
+            }
+            (Power::Root, _) => {
+                return Err("hostinfod is root and may become no other user, and nothing is read \
+                            or run as root: give it CAP_SETUID and CAP_SETGID, or start it as \
+                            another user"
+                    .to_owned());
+            }
         }
         let user = user.unwrap_or(NOBODY);
         match self.users.get(user) {
@@ -80,6 +105,7 @@ impl Accounts {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rustix::thread::{CapabilitySets, set_capabilities};
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\n\
         operator:x:11:0:operator:/root:/sbin/nologin\n+::::::\nshort:x:1\n\
@@ -87,33 +113,49 @@ mod tests {
 
     #[test]
     fn a_command_runs_as_nobody_unless_its_definition_names_somebody() {
-        let accounts = Accounts::parse(PASSWD, true);
+        let accounts = Accounts::parse(PASSWD, Power::Anybody);
         assert_eq!(accounts.find(None), Ok(Some(Account { uid: 65534, gid: 65533 })));
         assert_eq!(accounts.find(Some("backup")), Ok(Some(Account { uid: 34, gid: 35 })));
     }
 
     #[test]
     fn root_and_its_group_and_who_is_not_there_are_refused() {
-        let accounts = Accounts::parse(PASSWD, true);
+        let accounts = Accounts::parse(PASSWD, Power::Anybody);
         for user in ["root", "operator", "short", "ghost", "", "+"] {
             assert!(accounts.find(Some(user)).is_err(), "{user}");
         }
-        assert!(Accounts::parse("", true).find(None).is_err());
+        assert!(Accounts::parse("", Power::Anybody).find(None).is_err());
     }
 
     #[test]
-    fn a_daemon_that_may_not_change_users_runs_commands_as_itself_alone() {
-        let accounts = Accounts::parse(PASSWD, false);
-        assert_eq!(accounts.find_for_command(None), Ok(None));
-        assert!(accounts.find_for_command(Some("backup")).unwrap_err().contains("`backup`"));
-        // A file that the user may read needs nobody to become that user.
-        assert!(accounts.find(Some("backup")).is_ok() && accounts.find(Some("root")).is_err());
+    fn a_daemon_that_may_not_change_users_is_itself_alone_and_never_root() {
+        let accounts = Accounts::parse(PASSWD, Power::Itself);
+        assert_eq!(accounts.find(None), Ok(None));
+        assert!(accounts.find(Some("backup")).unwrap_err().contains("`backup`"));
+        let accounts = Accounts::parse(PASSWD, Power::Root);
+        for user in [None, Some("backup"), Some("root")] {
+            assert!(accounts.find(user).unwrap_err().contains("CAP_SETUID"), "{user:?}");
+        }
+    }
+
+    #[test]
+    fn root_without_its_capabilities_is_taken_for_root() {
+        std::thread::spawn(|| {
+            let sets = capabilities(None).unwrap();
+            let effective = sets.effective - CapabilitySet::SETGID;
+            // They are this thread's own.
+            set_capabilities(None, CapabilitySets { effective, ..sets }).unwrap();
+            let expected = if geteuid().is_root() { Power::Root } else { Power::Itself };
+            assert_eq!(Power::of_this_process(), expected);
+        })
+        .join()
+        .unwrap();
     }
 
     proptest! {
         #[test]
         fn any_text_has_an_answer(text in "\\PC{0,60}|([a-z]{0,3}:x?:[0-9]{0,12}:[0-9]{0,3}\n?){0,4}") {
-            let _ = Accounts::parse(&text, true).find(None);
+            let _ = Accounts::parse(&text, Power::Anybody).find(None);
         }
     }
 }

@@ -7,15 +7,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use hostinfo_catalog::Kind;
 use hostinfo_sample::Absent;
 use hostinfo_wire::Value;
 
 use crate::account::Accounts;
+use crate::counter::Counter;
 use crate::definition::{Definition, Scope, Source, fill, is_one_word};
 use crate::directory::{self, Found};
 use crate::failure::{NONE, NOT_YET};
 use crate::file;
 use crate::kept::{Kept, Of};
+use crate::output::{Output, number_value};
 use crate::pool::{Key, Order, Pool};
 use crate::problem::Problem;
 
@@ -33,12 +36,14 @@ pub struct Custom {
     failures: u64,
 }
 
-/// A name, and what was had under it for each guest.
+/// A name, what was had under it for each guest, or for all, and what each was told.
 #[derive(Default)]
 struct Statistic {
     /// `None` where it was defined once: its counters go on if it is defined again.
     definition: Option<Definition>,
     kept: HashMap<Box<str>, Kept>,
+    /// What each guest was told of it as a counter, by whatever definition.
+    counters: HashMap<Box<str>, Counter>,
 }
 
 /// Values that have come, or the lack of them.
@@ -112,7 +117,7 @@ impl Custom {
             let definition = definitions.remove(name);
             if statistic.definition != definition {
                 self.pool.cancel(|key| *key.name == **name);
-                statistic.kept.values_mut().for_each(Kept::forget_outcome);
+                statistic.kept.clear();
                 statistic.definition = definition;
             }
         }
@@ -141,24 +146,41 @@ impl Custom {
     /// is read here; a command is started or put into the queue.
     pub fn value(&mut self, name: &str, guest: &str, asked: Instant, now: Instant) -> Answer {
         let Some(definition) = self.find(name) else { return Answer::Ready(Err(NONE)) };
-        let guest = match definition.scope {
+        let of = match definition.scope {
             Scope::Host => "",
             Scope::Guest if is_one_word(guest) => guest,
             Scope::Guest => return Answer::Ready(Err(NONE)),
         };
         let (every, until) = (definition.every, asked + definition.timeout);
-        let fresh = |custom: &Self| custom.kept(name, guest)?.fresh(every, asked, now).cloned();
-        if let Some(outcome) = fresh(self) {
-            return Answer::Ready(outcome);
+        let fresh = |custom: &Self| custom.kept(name, of)?.fresh(every, asked, now).cloned();
+        let mut outcome = fresh(self);
+        if outcome.is_none() {
+            self.see_to(name, of, now);
+            outcome = fresh(self);
         }
-        self.see_to(name, guest, now);
-        match fresh(self) {
-            Some(outcome) => Answer::Ready(outcome),
-            None if now < until && self.kept(name, guest).is_some_and(|kept| kept.is_pending) => {
+        match outcome {
+            Some(Ok(output)) => Answer::Ready(self.tell(name, guest, output)),
+            Some(Err(absent)) => Answer::Ready(Err(absent)),
+            None if now < until && self.kept(name, of).is_some_and(|kept| kept.is_pending) => {
                 Answer::Pending { until }
             }
             None => Answer::Ready(Err(NOT_YET)),
         }
+    }
+
+    /// What a guest is told of what was had. Its counter goes on from what it was told before,
+    /// also where that was another's or everybody's.
+    fn tell(&mut self, name: &str, guest: &str, had: Output) -> Result<Value<'static>, Absent> {
+        let statistic = self.statistics.get_mut(name).ok_or(NONE)?;
+        let kind = statistic.definition.as_ref().map(|definition| definition.about.kind);
+        let value = match had {
+            Output::Text(text) => Some(Value::text(text)),
+            Output::Number(number) if kind == Some(Kind::Counter) => {
+                statistic.counters.entry(guest.into()).or_default().raise(number)
+            }
+            Output::Number(number) => number_value(number),
+        };
+        value.ok_or(NONE)
     }
 
     /// Takes note of what has ended, and starts what is next. Tells what has come since the last
@@ -179,6 +201,7 @@ impl Custom {
         self.pool.cancel(|key| *key.guest == *guest);
         for statistic in self.statistics.values_mut() {
             statistic.kept.remove(guest);
+            statistic.counters.remove(guest);
         }
     }
 

@@ -25,8 +25,8 @@ pub struct Definition {
     pub every: Duration,
     /// How long its command may run.
     pub timeout: Duration,
-    /// Whom its command runs as, and who must be able to read its file. `None`: the daemon's own
-    /// user, which is not root then.
+    /// Whom its command runs as, or its file is read as. `None`: the daemon's own user, which is
+    /// not root then.
     pub account: Option<Account>,
 }
 

@@ -67,10 +67,7 @@ impl Draft {
         };
         let scope = self.scope.unwrap_or(Scope::Host);
         check_guest_words(&source, scope)?;
-        let account = match source {
-            Source::File(_) => accounts.find(self.user.as_deref())?,
-            Source::Command(_) => accounts.find_for_command(self.user.as_deref())?,
-        };
+        let account = accounts.find(self.user.as_deref())?;
         Ok(Definition {
             name: name.to_owned(),
             about: Arc::new(About { kind, unit, help, metric: None }),

@@ -19,7 +19,10 @@ pub(crate) enum Failure {
     #[error("{0}: it is no regular file")]
     NoFile(String),
     /// The daemon could read it, and its user could not.
-    #[error("{path}: user {uid} may not read it: `chmod o+r` it, or name a `user` who may")]
+    #[error(
+        "{path}: user {uid} may not read it, or not pass through a directory to it: let it, or name \
+         a `user` who may"
+    )]
     Withheld {
         /// Which file.
         path: String,

@@ -1,10 +1,13 @@
 //! A statistic's file.
 
-use std::fs::OpenOptions;
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::thread;
 
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use rustix::fs::OFlags;
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use crate::account::Account;
 use crate::failure::Failure;
@@ -13,46 +16,64 @@ use crate::limits::OUTPUT_MAX;
 /// A file's bytes, up to one more than [`OUTPUT_MAX`].
 ///
 /// # Errors
-/// Where it cannot be read, is no regular file, or is none that `account` may read. Else a path
-/// through somebody's directory would let him show any file of the host to a guest.
+/// Where it cannot be read, is no regular file, or is none that `account` may read.
 pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Failure> {
-    let unread = |error| Failure::Unread(path.to_owned(), error);
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-        .map_err(unread)?;
-    let found = file.metadata().map_err(unread)?;
-    if !found.is_file() {
+    let unread = |error: io::Error| match account {
+        Some(Account { uid, .. }) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Failure::Withheld { path: path.to_owned(), uid }
+        }
+        _ => Failure::Unread(path.to_owned(), error),
+    };
+    let opened = account.map_or_else(|| open(path), |account| open_as(path, account));
+    let file = opened.map_err(unread)?;
+    if !file.metadata().map_err(unread)?.is_file() {
         return Err(Failure::NoFile(path.to_owned()));
-    }
-    if let Some(account) = account
-        && !may_read(account, found.uid(), found.gid(), found.mode())
-    {
-        return Err(Failure::Withheld { path: path.to_owned(), uid: account.uid });
     }
     let mut bytes = Vec::new();
     file.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
     Ok(bytes)
 }
 
-fn may_read(account: Account, owner: u32, group: u32, mode: u32) -> bool {
-    let bit = if owner == account.uid {
-        0o400
-    } else if group == account.gid {
-        0o040
-    } else {
-        0o004
-    };
-    mode & bit != 0
+fn open(path: &str) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// The kernel itself says what a user may open, by every directory, link and ACL on the way. Else
+/// whoever has one of the directories could show any file of the host to a guest. Whom it asks
+/// for is a thread's own, and gone with it.
+fn open_as(path: &str, account: Account) -> io::Result<File> {
+    thread::scope(|scope| {
+        let open = || become_for_files(account).and_then(|()| open(path));
+        let opened = thread::Builder::new().spawn_scoped(scope, open)?;
+        opened.join().unwrap_or_else(|_| Err(io::Error::other("its thread has ended")))
+    })
+}
+
+/// This thread has that user's rights for files, and no others. It is the daemon's still: the
+/// user can send it no signal.
+fn become_for_files(Account { uid, gid }: Account) -> io::Result<()> {
+    // By the thread's own system call: libc's is for the whole process.
+    rustix::thread::set_thread_groups(&[])?;
+    setfsgid(Gid::from_raw(gid));
+    setfsuid(Uid::from_raw(uid));
+    // They fail in silence, and tell what was before. This is nobody's number, and changes nothing.
+    let is =
+        (setfsuid(Uid::from_raw(u32::MAX)).as_raw(), setfsgid(Gid::from_raw(u32::MAX)).as_raw());
+    if is != (uid, gid) {
+        return Err(io::Error::other("hostinfod could not become its user: setfsuid(2) failed"));
+    }
+    // One that is not root would keep those that read every file.
+    let effective = CapabilitySet::empty();
+    Ok(set_capabilities(None, CapabilitySets { effective, ..capabilities(None)? })?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustix::fs::{CWD, Mode};
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 
     #[test]
     fn only_regular_files_are_read_and_nothing_is_waited_for() {
@@ -76,20 +97,62 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_the_user_may_not_read_is_not_shown() {
-        let user = Account { uid: 7, gid: 8 };
-        for (owner, group, mode, may) in [
-            (0, 0, 0o644, true),
-            (0, 0, 0o640, false),
-            (0, 8, 0o640, true),
-            (7, 0, 0o400, true),
-            (7, 8, 0o044, false),
-            (0, 8, 0o604, false),
-        ] {
-            assert_eq!(may_read(user, owner, group, mode), may, "{owner} {group} {mode:o}");
+    fn what_the_user_may_not_read_is_not_shown_whatever_leads_there() {
+        if !rustix::process::geteuid().is_root() {
+            return;
         }
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let read = read(file.path().to_str().unwrap(), Some(user));
-        assert!(matches!(read, Err(Failure::Withheld { .. })));
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let mode = |name: &str, mode| fs::set_permissions(path(name), Permissions::from_mode(mode));
+        let user = Account { uid: 65533, gid: 65532 };
+        mode("", 0o755).unwrap();
+        for folder in ["closed", "own"] {
+            fs::create_dir(path(folder)).unwrap();
+        }
+        for (name, owner, group, bits) in [
+            ("all", 0, 0, 0o644),
+            ("closed/all", 0, 0, 0o644),
+            ("group", 0, user.gid, 0o640),
+            ("own/file", user.uid, 0, 0o400),
+            ("roots", 0, 0, 0o640),
+            ("not-own", user.uid, user.gid, 0o044),
+            ("acl", 0, 0, 0o640),
+        ] {
+            fs::write(path(name), "7").unwrap();
+            mode(name, bits).unwrap();
+            chown(path(name), Some(owner), Some(group)).unwrap();
+        }
+        mode("closed", 0o700).unwrap();
+        chown(path("own"), Some(user.uid), None).unwrap();
+        symlink(path("closed/all"), path("own/link")).unwrap();
+        symlink(path("all"), path("own/fair")).unwrap();
+        let found = rustix::fs::setxattr(
+            path("acl"),
+            "system.posix_acl_access",
+            &acl(user.uid),
+            rustix::fs::XattrFlags::empty(),
+        );
+        found.unwrap();
+        for name in ["all", "group", "own/file", "own/fair", "acl"] {
+            assert_eq!(read(&path(name), Some(user)).unwrap(), b"7", "{name}");
+        }
+        for name in ["closed/all", "roots", "not-own", "own/link", "/etc/shadow"] {
+            let told = read(folder.path().join(name).to_str().unwrap(), Some(user));
+            assert!(matches!(told, Err(Failure::Withheld { uid: 65533, .. })), "{name}: {told:?}");
+        }
+        assert_eq!(read(&path("closed/all"), None).unwrap(), b"7", "the daemon is as it was");
+    }
+
+    /// An ACL that lets that user read: acl(5), as `linux/posix_acl_xattr.h` has it.
+    fn acl(user: u32) -> Vec<u8> {
+        let nobody = u32::MAX;
+        let entries =
+            [(1u16, 6u16, nobody), (2, 4, user), (4, 0, nobody), (16, 4, nobody), (32, 0, nobody)];
+        let mut bytes = 2u32.to_le_bytes().to_vec();
+        for (tag, may, id) in entries {
+            bytes.extend([tag.to_le_bytes(), may.to_le_bytes()].concat());
+            bytes.extend(id.to_le_bytes());
+        }
+        bytes
     }
 }

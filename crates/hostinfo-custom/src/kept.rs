@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_catalog::Kind;
 use hostinfo_sample::Absent;
-use hostinfo_wire::Value;
 
-use crate::counter::Counter;
 use crate::failure::Failure;
 use crate::limits::LOG_EVERY;
 use crate::output::{self, Output};
@@ -20,11 +18,10 @@ pub(crate) struct Of<'a> {
     pub(crate) kind: Kind,
 }
 
-/// A value or the lack of one, and what outlives it.
+/// A value or the lack of one.
 #[derive(Default)]
 pub(crate) struct Kept {
-    outcome: Option<(Instant, Result<Value<'static>, Absent>)>,
-    counter: Counter,
+    outcome: Option<(Instant, Result<Output, Absent>)>,
     logged: Option<(Instant, Option<&'static str>)>,
     /// A run is in the queue or on.
     pub(crate) is_pending: bool,
@@ -37,7 +34,7 @@ impl Kept {
         every: Duration,
         asked: Instant,
         now: Instant,
-    ) -> Option<&Result<Value<'static>, Absent>> {
+    ) -> Option<&Result<Output, Absent>> {
         self.outcome
             .as_ref()
             .filter(|(at, _)| *at >= asked || now.saturating_duration_since(*at) < every)
@@ -47,13 +44,6 @@ impl Kept {
     /// Why there is no value, where the last try gave none.
     pub(crate) fn absent(&self) -> Option<&Absent> {
         self.outcome.as_ref()?.1.as_ref().err()
-    }
-
-    /// The definition is another: what was had by the old one is none of its values. A counter
-    /// goes on, for those to whom it was told.
-    pub(crate) fn forget_outcome(&mut self) {
-        self.outcome = None;
-        self.is_pending = false;
     }
 
     /// Takes what was read or printed. True where it was no value.
@@ -67,15 +57,7 @@ impl Kept {
         let outcome = bytes.and_then(|bytes| output::read(of.kind, &bytes));
         self.log(of, outcome.as_ref().err(), now);
         let failed = outcome.is_err();
-        let outcome = match outcome {
-            Ok(Output::Text(text)) => Some(Ok(Value::text(text))),
-            Ok(Output::Number(number)) if of.kind == Kind::Counter => {
-                self.counter.raise(number).map(Ok)
-            }
-            Ok(Output::Number(number)) => output::number_value(number).map(Ok),
-            Err(failure) => Some(Err(failure.to_absent())),
-        };
-        self.outcome = outcome.map(|outcome| (now, outcome));
+        self.outcome = Some((now, outcome.map_err(|failure| failure.to_absent())));
         failed
     }
 

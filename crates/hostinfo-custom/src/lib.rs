@@ -25,7 +25,7 @@ mod parse;
 mod pool;
 mod problem;
 
-pub use account::{Account, Accounts};
+pub use account::{Account, Accounts, Power};
 pub use custom::{Answer, Custom, News};
 pub use definition::{Definition, Scope, Source};
 pub use parse::parse;

@@ -262,6 +262,35 @@ fn a_counter_does_not_fall_when_its_source_does_nor_when_its_definition_is_gone_
 }
 
 #[test]
+fn a_guests_counter_does_not_fall_when_all_share_it_and_when_they_do_no_more() {
+    let of = |scope, file| {
+        let file = format!("file='DIR/{file}'\nscope='{scope}'\nevery='1s'\n");
+        format!("[custom.c]\nkind='counter'\nhelp='h'\n{file}")
+    };
+    let (host, own) = (of("host", "all"), of("guest", "{guest}"));
+    let folder = Host::new(&host);
+    let mut custom = folder.good();
+    for (name, value) in [("all", "1000"), ("qemu-a", "5"), ("qemu-b", "700")] {
+        folder.write(name, value);
+    }
+    let mut told = Vec::new();
+    for (definition, guest) in [
+        (&host, "qemu-a"),
+        (&own, "qemu-a"),
+        (&own, "qemu-b"),
+        (&host, "qemu-b"),
+        (&host, "qemu-a"),
+        (&own, "qemu-a"),
+    ] {
+        folder.define(definition);
+        assert_eq!(custom.reload(), []);
+        told.push(ask(&mut custom, "c", guest));
+    }
+    // Of each its own: nothing is told of what another's has come to.
+    assert_eq!(told, ["1000", "1005", "700", "1000", "2000", "2005"]);
+}
+
+#[test]
 fn a_file_may_be_the_guests_own_and_is_read_as_the_user_may() {
     let host = Host::new(
         "[custom.f]\nkind='info'\nhelp='h'\nfile='DIR/{guest}'\nscope='guest'\nevery='1s'\n",

@@ -1,4 +1,5 @@
 use super::*;
+use crate::account::Power;
 use crate::definition::{Scope, Source};
 use crate::limits::EVERY_DEFAULT;
 use hostinfo_catalog::Unit;
@@ -8,7 +9,7 @@ use std::time::Duration;
 const PASSWD: &str = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/\nbackup:x:34:34::/:/\n";
 
 fn parse(text: &str) -> Result<Vec<(Definition, usize)>, Vec<String>> {
-    super::parse(text, Path::new("x.toml"), &Accounts::parse(PASSWD, true))
+    super::parse(text, Path::new("x.toml"), &Accounts::parse(PASSWD, Power::Anybody))
         .map_err(|problems| problems.iter().map(Problem::to_string).collect())
 }
 
@@ -150,7 +151,7 @@ proptest! {
             "command = ['/a', '{guest}']", "every = '1m'", "timeout = '1s'", "user = 'backup'", "x", "",
         ]), 0..12),
     ) {
-        match super::parse(&lines.join("\n"), Path::new("x"), &Accounts::parse(PASSWD, true)) {
+        match super::parse(&lines.join("\n"), Path::new("x"), &Accounts::parse(PASSWD, Power::Anybody)) {
             Ok(definitions) => for (definition, line) in definitions {
                 let end = definition.name + "]";
                 prop_assert!(lines[line - 1].ends_with(&end));
