@@ -97,20 +97,10 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    use crate::examples;
+
     fn domain(id: Option<u32>, state: State) -> Domain {
-        Domain {
-            uuid: Uuid::from_u128(1),
-            name: "a".to_owned(),
-            driver: "qemu".to_owned(),
-            id,
-            state,
-            migrating: false,
-            vcpus: 2,
-            vcpus_max: 4,
-            clauses: vec!["qemu-a".to_owned()],
-            vhostmd: Vec::new(),
-            channel: None,
-        }
+        Domain { id, state, ..examples::domain(1, "a") }
     }
 
     fn paused(board: &mut Board, now: Instant) -> u64 {

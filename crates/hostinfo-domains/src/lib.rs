@@ -21,6 +21,8 @@ mod board;
 mod clause;
 mod domain;
 pub mod edit;
+#[cfg(test)]
+mod examples;
 mod helper;
 pub mod limits;
 mod lines;

@@ -148,22 +148,11 @@ fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::State;
+    use crate::examples;
 
     fn domain(number: u128, name: &str, clauses: &[&str]) -> Domain {
-        Domain {
-            uuid: Uuid::from_u128(number),
-            name: name.to_owned(),
-            driver: "qemu".to_owned(),
-            id: Some(1),
-            state: State::Running,
-            migrating: false,
-            vcpus: 1,
-            vcpus_max: 1,
-            clauses: clauses.iter().map(|&name| name.to_owned()).collect(),
-            vhostmd: Vec::new(),
-            channel: None,
-        }
+        let clauses = clauses.iter().map(|&name| name.to_owned()).collect();
+        Domain { clauses, ..examples::domain(number, name) }
     }
 
     #[test]

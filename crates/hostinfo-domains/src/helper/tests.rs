@@ -1,8 +1,8 @@
 use super::*;
-use crate::domain::State;
+use crate::examples::domain;
 use crate::limits::{LINE_MAX, RESTART_FIRST};
 use crate::process::programs;
-use crate::{Claim, Domain, Figures, to_line};
+use crate::{Claim, Figures, to_line};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 const UUID: Uuid = Uuid::from_u128(7);
@@ -18,21 +18,8 @@ fn say(message: &Message) -> String {
 
 /// The beginning of every helper: one domain, and libvirt answers.
 fn up() -> String {
-    let domain = Domain {
-        uuid: UUID,
-        name: "a".to_owned(),
-        driver: "qemu".to_owned(),
-        id: Some(1),
-        state: State::Running,
-        migrating: false,
-        vcpus: 1,
-        vcpus_max: 1,
-        clauses: vec!["qemu-a".to_owned()],
-        vhostmd: Vec::new(),
-        channel: None,
-    };
     say(&Message::Hello { version: VERSION })
-        + &say(&Message::Domain(domain))
+        + &say(&Message::Domain(domain(7, "a")))
         + &say(&Message::Done(0))
 }
 

@@ -1,0 +1,22 @@
+//! Domains for tests.
+
+use uuid::Uuid;
+
+use crate::domain::{Domain, State};
+
+/// One that runs and has the socket `qemu-NAME`.
+pub(crate) fn domain(number: u128, name: &str) -> Domain {
+    Domain {
+        uuid: Uuid::from_u128(number),
+        name: name.to_owned(),
+        driver: "qemu".to_owned(),
+        id: Some(1),
+        state: State::Running,
+        migrating: false,
+        vcpus: 2,
+        vcpus_max: 4,
+        clauses: vec![format!("qemu-{name}")],
+        vhostmd: Vec::new(),
+        channel: None,
+    }
+}
