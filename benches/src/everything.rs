@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use crate::guests::{Guests, Listening};
 use crate::large_host;
 use crate::machine::Seats;
-use crate::measure::{Plan, SETTLED};
+use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
 use crate::vmms::Vmms;

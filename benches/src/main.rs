@@ -12,6 +12,7 @@ mod guests;
 mod large_host;
 mod machine;
 mod measure;
+mod plan;
 mod process;
 mod report;
 mod server;
@@ -81,7 +82,7 @@ fn main() -> anyhow::Result<ExitCode> {
         None => std::env::current_exe()?.with_file_name("hostinfod"),
     };
     println!("{}\n", machine::describe());
-    let rows = measure::run(&measure::Plan {
+    let rows = measure::run(&plan::Plan {
         daemon: daemon.canonicalize().with_context(|| daemon.display().to_string())?,
         guests: args.guests,
         rounds: args.rounds,

@@ -1,6 +1,6 @@
 //! The measurements, in their order: idle first, while nothing else has run yet.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -9,25 +9,9 @@ use anyhow::Context as _;
 use crate::everything;
 use crate::guests::{Guests, Listening};
 use crate::machine::Seats;
+use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
-
-/// What is measured, and how long.
-pub(crate) struct Plan {
-    /// The daemon's program.
-    pub(crate) daemon: PathBuf,
-    /// Guests of each server.
-    pub(crate) guests: u16,
-    /// How often each comparison is made.
-    pub(crate) rounds: u16,
-    /// The time of each.
-    pub(crate) time: Duration,
-    /// The time for which idle guests are watched.
-    pub(crate) idle: Duration,
-}
-
-/// A server has done what it does once, after this: starting, connecting, its last answer.
-pub(crate) const SETTLED: Duration = Duration::from_secs(1);
 
 const QUERY: &[u8] = b"loadavg\n";
 

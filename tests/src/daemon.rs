@@ -1,7 +1,9 @@
 //! The real daemon as a process.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -9,7 +11,6 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 
 use crate::deadline::{PATIENCE, wait_until};
-use crate::host::Host;
 use crate::paths;
 use crate::process::{Process, tied};
 
@@ -22,16 +23,16 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon of `host`, with the words before it that [`Libvirtd::enter`] has. See
-    /// [`Host::start_daemon`].
+    /// Starts a daemon of the host in `folder` with these arguments, and the words before it that
+    /// [`Libvirtd::enter`] has.
     ///
     /// [`Libvirtd::enter`]: crate::Libvirtd::enter
-    pub(crate) fn launch(host: &Host, enter: &[&str]) -> Result<Self> {
+    pub(crate) fn launch(folder: &Path, arguments: &[&OsStr], enter: &[&str]) -> Result<Self> {
         // A daemon that follows another must not write over what the first one said.
         let number = (0u32..)
-            .find(|number| !host.path().join(format!("daemon-{number}.log")).exists())
+            .find(|number| !folder.join(format!("daemon-{number}.log")).exists())
             .unwrap_or_default();
-        let notify = host.path().join(format!("notify-{number}"));
+        let notify = folder.join(format!("notify-{number}"));
         let notices = UnixDatagram::bind(&notify).context("bind the socket of notices")?;
         notices.set_nonblocking(true)?;
         let program = paths::program("hostinfod")?;
@@ -45,20 +46,8 @@ impl Daemon {
                 command
             }
         };
-        command
-            .arg("--config")
-            .arg(host.config())
-            .arg("--rules")
-            .arg(host.rules())
-            .arg("--socket-dir")
-            .arg(host.sockets())
-            .arg("--state-dir")
-            .arg(host.state())
-            .arg("--control")
-            .arg(host.control())
-            .env("NOTIFY_SOCKET", &notify)
-            .env_remove("JOURNAL_STREAM");
-        let log = host.path().join(format!("daemon-{number}.log"));
+        command.args(arguments).env("NOTIFY_SOCKET", &notify).env_remove("JOURNAL_STREAM");
+        let log = folder.join(format!("daemon-{number}.log"));
         Ok(Self { process: Process::start(&mut command, log)?, notices })
     }
 

@@ -1,5 +1,6 @@
 //! A host of its own for each test: its folders, its rules, its daemons.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -132,7 +133,7 @@ impl Host {
     /// # Errors
     /// It does not.
     pub fn start_daemon_beside(&self, libvirtd: &Libvirtd) -> Result<Daemon> {
-        let mut daemon = Daemon::launch(self, &libvirtd.enter())?;
+        let mut daemon = self.launch(&libvirtd.enter())?;
         daemon.wait_until_ready()?;
         Ok(daemon)
     }
@@ -142,6 +143,19 @@ impl Host {
     /// # Errors
     /// There is no daemon to start.
     pub fn launch_daemon(&self) -> Result<Daemon> {
-        Daemon::launch(self, &[])
+        self.launch(&[])
+    }
+
+    fn launch(&self, enter: &[&str]) -> Result<Daemon> {
+        let paths = [
+            ("--config", self.config()),
+            ("--rules", self.rules()),
+            ("--socket-dir", self.sockets()),
+            ("--state-dir", self.state()),
+            ("--control", self.control()),
+        ];
+        let arguments: Vec<&OsStr> =
+            paths.iter().flat_map(|(flag, path)| [flag.as_ref(), path.as_os_str()]).collect();
+        Daemon::launch(self.path(), &arguments, enter)
     }
 }

@@ -8,7 +8,7 @@ use hostinfo_domains::{Act, Form, Unanswered};
 use crate::exit::Failure;
 use crate::facts::{Facts, Seen};
 use crate::libvirt::Libvirt;
-use crate::plan::Step;
+use crate::step::Step;
 
 /// How long a running guest may take to let go of a device, behind libvirt's own 5 s.
 const LETTING_GO: Duration = Duration::from_secs(3);

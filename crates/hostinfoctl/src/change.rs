@@ -17,8 +17,8 @@ use crate::facts::Facts;
 use crate::guests::select;
 use crate::libvirt::Libvirt;
 use crate::output::{coloured, printable, unified, write, write_json};
-use crate::plan::Step;
 use crate::standing::Standing;
+use crate::step::Step;
 
 /// A command that changes guests.
 pub(crate) trait Change {

@@ -8,7 +8,8 @@ use crate::directory::sweep;
 use crate::exit::{Failure, Status};
 use crate::facts::Facts;
 use crate::libvirt::is_remote;
-use crate::plan::{self, Step};
+use crate::plan;
+use crate::step::Step;
 
 struct Disabling<'a> {
     options: &'a Options,

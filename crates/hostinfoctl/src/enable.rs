@@ -5,7 +5,8 @@ use crate::change::{self, Change};
 use crate::directory;
 use crate::exit::{Failure, Status};
 use crate::facts::Facts;
-use crate::plan::{self, Step, Wish};
+use crate::plan::{self, Wish};
+use crate::step::Step;
 
 struct Enabling<'a> {
     options: &'a Options,

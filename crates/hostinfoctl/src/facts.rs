@@ -4,7 +4,7 @@ use hostinfo_domains::{Act, Entry, Form, Port, Ports, edit};
 
 use crate::exit::Failure;
 use crate::libvirt::Libvirt;
-use crate::plan::Step;
+use crate::step::Step;
 
 /// A guest as libvirt has it.
 #[derive(Debug, Clone)]

@@ -30,6 +30,7 @@ mod snippet;
 mod standing;
 mod stats;
 mod status;
+mod step;
 mod table;
 mod time;
 mod watch;

@@ -7,14 +7,7 @@ use hostinfo_domains::{Act, Clause, Conflict, Form, Place, Port, Ports, VHOSTMD_
 use crate::args::Transport;
 use crate::exit::Failure;
 use crate::facts::Facts;
-
-/// A device that is put into one form of a domain, or taken out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) form: Form,
-    pub(crate) act: Act,
-    pub(crate) device: String,
-}
+use crate::step::Step;
 
 /// What runs comes first: more can be wrong with it, and libvirt adds a controller to a
 /// configuration that it does not take out again.

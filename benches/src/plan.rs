@@ -1,0 +1,21 @@
+//! What is asked of all measurements.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is measured, and how long.
+pub(crate) struct Plan {
+    /// The daemon's program.
+    pub(crate) daemon: PathBuf,
+    /// Guests of each server.
+    pub(crate) guests: u16,
+    /// How often each comparison is made.
+    pub(crate) rounds: u16,
+    /// The time of each.
+    pub(crate) time: Duration,
+    /// The time for which idle guests are watched.
+    pub(crate) idle: Duration,
+}
+
+/// A server has done what it does once, after this: starting, connecting, its last answer.
+pub(crate) const SETTLED: Duration = Duration::from_secs(1);
