@@ -2,6 +2,7 @@
 
 mod custom;
 mod libvirt;
+mod members;
 mod notices;
 mod own;
 mod verdict;
@@ -9,15 +10,14 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostinfo_catalog::StatId;
 use hostinfo_catalog::source::{Host as HostSource, Source, Vmm as VmmSource};
-use hostinfo_catalog::{Scope, StatId};
 use hostinfo_notices::Notice;
-use hostinfo_render::Row;
 use hostinfo_sample::{Absent, Host, Moment, Spare, Vmm};
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
-use crate::answer::select::{Pick, permitted, select};
+use crate::answer::select::{Pick, select};
 use crate::given::Given;
 use crate::guest::standing::Standing;
 use crate::guest::{Guest, Observed};
@@ -148,55 +148,6 @@ impl<'a, 's> Sources<'a, 's> {
         match &self.observed.vmm {
             Some(vmm) if self.by_guest => vmm.window(self.at),
             _ => self.host.window(self.at),
-        }
-    }
-
-    /// A statistic as it is told of.
-    pub(crate) fn row(&self, stat: StatId, instance: Option<String>) -> Row {
-        let name = instance.as_deref();
-        let about = name.and_then(|name| self.given.about(stat.stat().source, name));
-        Row { stat, instance, about }
-    }
-
-    /// Why there is nothing in a scope: none of its rows has an instance.
-    pub(crate) fn why_empty(&mut self, scope: &Scope) -> Refusal {
-        let first = permitted(scope, &self.guest.grant).next();
-        let why = first.and_then(|stat| self.value(stat, scope.instance()).err());
-        why.unwrap_or(Refusal::Unavailable(NONE.into()))
-    }
-
-    /// What the guest may see of a scope: each row, of each instance that there is.
-    pub(crate) fn members(&mut self, scope: &Scope) -> Vec<(StatId, Option<String>)> {
-        let mut members = Vec::new();
-        for stat in permitted(scope, &self.guest.grant) {
-            if !stat.stat().has_instances() {
-                members.push((stat, None));
-                continue;
-            }
-            let instances = self.instances_in(scope, stat).into_iter();
-            members.extend(instances.map(|instance| (stat, Some(instance))));
-        }
-        members
-    }
-
-    /// The instances of a row that are in the scope and that the guest may see.
-    fn instances_in(&mut self, scope: &Scope, stat: StatId) -> Vec<String> {
-        let mut instances = self.instances(stat);
-        instances.retain(|instance| {
-            scope.covers(stat, Some(instance)) && self.guest.grant.permits(stat, Some(instance))
-        });
-        instances
-    }
-
-    /// The instances of a row that there are, in order.
-    pub(crate) fn instances(&mut self, stat: StatId) -> Vec<String> {
-        match (stat.stat().source, &mut self.observed.vmm) {
-            (Source::Vmm(VmmSource::OneVcpuTime | VmmSource::OneVcpuDelay), Some(vmm)) => {
-                vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
-            }
-            (Source::Libvirt(what), _) => self.devices(what),
-            (Source::Notice, _) => self.notice_numbers(),
-            (source, _) => self.given.names(source, "").map(str::to_owned).collect(),
         }
     }
 
