@@ -13,10 +13,14 @@ use hostinfo_tests::{Host, Libvirtd, paths, serial};
 
 /// Stands between hostinfoctl and its helper, and does something just before each change.
 const MEDDLER: &str = "#!/bin/sh
-while read -r order; do
-    case $order in *change*) MEDDLE ;; esac
-    printf '%s\\n' \"$order\"
-done | HELPER \"$@\"
+trap : HUP INT TERM
+{
+    trap : HUP INT TERM
+    while read -r order; do
+        case $order in *change*) MEDDLE ;; esac
+        printf '%s\\n' \"$order\"
+    done
+} | HELPER \"$@\"
 ";
 
 /// Where a hostinfoctl is whose helper has a meddler before it.
@@ -39,10 +43,14 @@ fn a_change_that_fails_half_way_is_taken_back() -> Result<()> {
         libvirtd.virsh(&["start", name])?;
     }
     // There is nothing that a channel could be plugged into.
+    fs::remove_dir(host.sockets())?;
     let before = libvirtd.config("bare")?;
     let said = ctl(&["enable", "--now", "bare"])?.ill(1)?;
     ensure!(said.contains("without a virtio-serial controller"), "{said}");
     ensure!(libvirtd.config("bare")? == before);
+    ensure!(!host.sockets().exists(), "nothing was made for what cannot be");
+    let said = ctl(&["enable", "--now", "--dry-run", "bare"])?.ill(1)?;
+    ensure!(said.contains("without a virtio-serial controller"), "{said}");
 
     // The channel can be plugged in, and the configuration cannot be saved.
     let before = libvirtd.config("web")?;
@@ -72,25 +80,54 @@ fn a_guest_that_somebody_else_changes_at_the_same_time_is_left_as_they_made_it()
 }
 
 #[test]
-fn ctrl_c_ends_it_between_two_guests_and_never_within_one() -> Result<()> {
+fn a_signal_ends_it_between_two_guests_and_never_within_one() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
-    for name in ["a", "b"] {
+    for signal in ["INT", "HUP", "TERM"] {
+        let [one, two] = ["a", "b"].map(|name| format!("{name}-{signal}"));
+        libvirtd.define_bare(&one, "")?;
+        libvirtd.define_bare(&two, "")?;
+        let program = meddled(&libvirtd, "touch $0.begun; sleep 1")?;
+        // A terminal that goes away signals all that run in it, so the helper as well.
+        let said = libvirtd.shell(&format!(
+            "rm -f {2}/hostinfo-libvirt.begun
+             setsid {0} --directory {1} enable {one} {two} 2>&1 & ctl=$!
+             until [ -e {2}/hostinfo-libvirt.begun ]; do sleep 0.1; done
+             kill -s {signal} -- -$ctl; wait $ctl; echo status $?",
+            program.display(),
+            host.sockets().display(),
+            libvirtd.folder().display(),
+        ))?;
+        ensure!(said.contains(&format!("{one}: enabled")), "{signal}: {said}");
+        ensure!(said.contains(&format!("interrupted before {two}")), "{signal}: {said}");
+        ensure!(said.contains("status 1"), "{signal}: {said}");
+        ensure!(libvirtd.config(&one)?.contains(&format!("qemu-{one}")));
+        ensure!(!libvirtd.config(&two)?.contains("hostinfo"));
+    }
+    Ok(())
+}
+
+#[test]
+fn where_nobody_reads_what_it_says_every_guest_is_changed_and_it_fails() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let names = ["a", "b", "c"];
+    for name in names {
         libvirtd.define_bare(name, "")?;
     }
-    // A shell has what it starts in the background ignore Ctrl-C, unless it wants it itself.
-    let program = meddled(&libvirtd, "touch $0.begun; sleep 1")?;
-    let said = libvirtd.shell(&format!(
-        "{0} --directory {1} enable a b 2>&1 & ctl=$!
-         until [ -e {2}/hostinfo-libvirt.begun ]; do sleep 0.1; done
-         kill -INT $ctl; wait $ctl; echo status $?",
-        program.display(),
-        host.sockets().display(),
-        libvirtd.folder().display(),
-    ))?;
-    ensure!(said.contains("a: enabled") && said.contains("interrupted before b"), "{said}");
-    ensure!(said.contains("status 1"), "{said}");
-    ensure!(libvirtd.config("a")?.contains("qemu-a"));
-    ensure!(!libvirtd.config("b")?.contains("qemu-b"));
+    let program = paths::program("hostinfoctl")?;
+    let cases = [("enable", "| true"), ("disable", ">/dev/full"), ("enable --json", ">/dev/full")];
+    for (act, output) in cases {
+        let said = libvirtd.shell(&format!(
+            "{{ {{ {} --directory {} {act} a b c 2>&3; echo status $? >&3; }} {output}; }} 3>&1",
+            program.display(),
+            host.sockets().display(),
+        ))?;
+        ensure!(said.contains("not all that was done could be told"), "{act} {output}: {said}");
+        ensure!(said.contains("status 1"), "{act} {output}: {said}");
+        for name in names {
+            let is_enabled = libvirtd.config(name)?.contains("hostinfo");
+            ensure!(is_enabled == act.starts_with("enable"), "{act} {output} {name}");
+        }
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use hostinfo_domains::limits::{ORDER_MAX, WORDS_MAX};
 use hostinfo_domains::{
     Act, Answer, Entry, Failure, FailureKind, Form, Order, Uuid, VERSION, cut, order, order_line,
 };
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::{Error, ErrorNumber};
@@ -18,9 +19,10 @@ use crate::raw::was_denied;
 
 /// Serves until there are no more orders.
 pub(crate) fn serve(uri: &str, access: Access) {
-    // Ctrl-C is meant for hostinfoctl, which first has finished what it has begun.
-    let _ =
-        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false)));
+    // They are meant for hostinfoctl, which first has finished what it has begun.
+    for signal in [SIGINT, SIGHUP, SIGTERM] {
+        let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
+    }
     virt::error::clear_error_callback();
     say(&Answer::Hello { version: VERSION });
     let opened = match access {

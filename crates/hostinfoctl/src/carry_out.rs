@@ -3,10 +3,10 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use hostinfo_domains::{Act, Form, Unanswered};
+use hostinfo_domains::{Act, Unanswered};
 
 use crate::exit::Failure;
-use crate::facts::{Facts, Seen};
+use crate::facts::Facts;
 use crate::libvirt::Libvirt;
 use crate::step::Step;
 
@@ -26,7 +26,6 @@ pub(crate) fn carry_out(
     let mut done = Vec::new();
     for step in steps {
         if let Err(failure) = take(libvirt, before, step) {
-            let failure = explained(before, step, failure);
             return Err(take_back(libvirt, before, &done, failure));
         }
         done.push(step);
@@ -44,19 +43,6 @@ pub(crate) fn carry_out(
 
 fn take(libvirt: &mut Libvirt, facts: &Facts, step: &Step) -> Result<(), Failure> {
     libvirt.change(facts.entry.uuid, step.form, step.act, &step.device)
-}
-
-/// A channel needs a controller, which a guest that runs may lack.
-fn explained(facts: &Facts, step: &Step, failure: Failure) -> Failure {
-    let lacks = |seen: &Seen| !seen.ports.has_virtio_serial;
-    if step.form == Form::Live && step.act == Act::Attach && facts.live.as_ref().is_some_and(lacks)
-    {
-        return Failure::Refused(format!(
-            "it runs without a virtio-serial controller, which a channel needs ({failure}): leave \
-             out --now, and its next start gives it both"
-        ));
-    }
-    failure
 }
 
 /// The domain as it is now, where that is as expected.

@@ -1,13 +1,12 @@
 //! What `enable` and `disable` have in common: guest after guest is changed, or shown as it would
 //! be, and what became of each is told.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostinfo_domains::{Access, Entry, Form};
 use serde::Serialize;
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::args::Options;
@@ -75,6 +74,8 @@ pub(crate) fn run(
     let mut statuses: Vec<Status> = unknown.iter().map(Failure::status).collect();
     let mut run = Run { libvirt, change, dry_run, is_prepared: false, is_changed: false };
     let mut reports = Vec::new();
+    // A guest whose change nobody hears of is changed all the same.
+    let mut told = Ok(());
     for entry in guests {
         if interrupted.load(Ordering::Relaxed) {
             complain(format!("interrupted before {}", printable(&entry.name)));
@@ -92,12 +93,16 @@ pub(crate) fn run(
             }
         });
         if !options.json {
-            tell(&report, change.done())?;
+            told = told.and(tell(&report, change.done()));
         }
         reports.push(report);
     }
     if options.json {
-        write_json(&reports)?;
+        told = write_json(&reports);
+    }
+    if let Err(failure) = told {
+        complain(format!("not all that was done could be told: {failure}"));
+        statuses.push(failure.status());
     }
     if run.is_changed
         && let Some(note) = change.note()
@@ -107,12 +112,18 @@ pub(crate) fn run(
     Ok(exit::sum(statuses.into_iter().chain([DONE])))
 }
 
-/// Set by Ctrl-C: the guest that is being changed is finished first. The second one ends it all.
+/// Set by Ctrl-C, by a terminal that goes away, and by whoever ends programs: the guest that is being
+/// changed is finished first. A second Ctrl-C ends it all; the others come twice by themselves,
+/// from the system and from the shell.
 fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    let again = flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted));
-    let first = again.and_then(|_| flag::register(SIGINT, Arc::clone(&interrupted)));
-    first.map_err(|error: io::Error| Failure::Refused(format!("no signal handler: {error}")))?;
+    flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted))
+        .and_then(|_| {
+            [SIGINT, SIGHUP, SIGTERM]
+                .into_iter()
+                .try_for_each(|signal| flag::register(signal, Arc::clone(&interrupted)).map(drop))
+        })
+        .map_err(|error| Failure::Refused(format!("no signal handler: {error}")))?;
     Ok(interrupted)
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum Failure {
     /// libvirt hangs in the middle of a change.
     #[error("{0}")]
     Doubtful(String),
-    #[error("cannot write the answer: {0}")]
+    #[error("cannot write to the standard output: {0}")]
     Output(#[from] io::Error),
 }
 

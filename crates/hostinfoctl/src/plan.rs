@@ -160,7 +160,12 @@ impl Plan<'_> {
             Kind::Hostinfo => Place::channel(),
             Kind::Vhostmd => Place::vhostmd(),
         };
-        let channel = if is_free(&channel) {
+        let channel = if form == Form::Live && !ports.has_virtio_serial {
+            Err(refused(
+                "it runs without a virtio-serial controller, which a channel needs: leave out \
+                 --now, and its next start gives it both",
+            ))
+        } else if is_free(&channel) {
             Ok(channel)
         } else {
             let other = match kind {

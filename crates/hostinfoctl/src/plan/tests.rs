@@ -18,6 +18,9 @@ fn channel(socket: &str) -> String {
     )
 }
 
+/// What channels are plugged into.
+const CONTROLLER: &str = "<controller type='virtio-serial'/>";
+
 fn seen(devices: &str) -> Seen {
     let xml = format!("<domain type='kvm'><name>web</name><devices>{devices}</devices></domain>");
     let ports = Ports::find(&xml, &["/var/lib/hostinfo".into()]).unwrap();
@@ -70,11 +73,11 @@ fn a_guest_that_runs_gets_it_now_by_a_channel_in_both_forms_what_runs_first() {
     let now = Wish { now: true, ..wish() };
     let device = "/dev/virtio-ports/org.hostinfo.0 qemu-web";
     let both = [format!("+live {device}"), format!("+config {device}")];
-    assert_eq!(planned(&facts(Some(""), Some("")), &now).unwrap(), both);
+    assert_eq!(planned(&facts(Some(""), Some(CONTROLLER)), &now).unwrap(), both);
     // What it has for its next start stays.
-    let enabled = facts(Some(&serial(1, RIGHT)), Some(""));
+    let enabled = facts(Some(&serial(1, RIGHT)), Some(CONTROLLER));
     assert_eq!(planned(&enabled, &now).unwrap(), both[..1]);
-    assert_eq!(planned(&facts(None, Some("")), &now).unwrap(), both[..1]);
+    assert_eq!(planned(&facts(None, Some(CONTROLLER)), &now).unwrap(), both[..1]);
     let off = facts(Some(""), None);
     assert_eq!(planned(&off, &now).unwrap(), ["+config /dev/ttyS1 qemu-web"]);
 }
@@ -84,6 +87,8 @@ fn what_cannot_be_is_refused_with_what_can() {
     let now_serial = Wish { now: true, transport: Some(Transport::Serial), ..wish() };
     let refusal = planned(&facts(Some(""), Some("")), &now_serial).unwrap_err();
     assert!(refusal.contains("leave out --now"), "{refusal}");
+    let refusal = planned(&facts(Some(""), Some("")), &Wish { now: true, ..wish() }).unwrap_err();
+    assert!(refusal.contains("without a virtio-serial controller"), "{refusal}");
     let refusal = planned(&facts(None, Some("")), &wish()).unwrap_err();
     assert!(refusal.contains("transient") && refusal.contains("--now"), "{refusal}");
     let taken = facts(Some("<serial type='pty'><target port='2'/></serial>"), None);
@@ -98,7 +103,7 @@ fn what_cannot_be_is_refused_with_what_can() {
     }
     let strange = facts(
         Some("<channel type='pty'><target type='virtio' name='org.hostinfo.0'/></channel>"),
-        Some(""),
+        Some(CONTROLLER),
     );
     let refusal = planned(&strange, &Wish { now: true, ..wish() }).unwrap_err();
     assert!(refusal.contains("leads elsewhere"), "{refusal}");
