@@ -12,7 +12,7 @@ use hostinfo_control::limits::{CLIENTS_MAX, CLIENTS_PER_USER, REQUEST_MAX, WATCH
 use hostinfo_control::{DESCRIPTION, Error, INTERFACE, NoticeKind, Refusal, Status};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{FakeGuest, Host};
+use hostinfo_tests::{FakeGuest, Host, Libvirtd};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use varlink::{Connection, MethodCall, OrgVarlinkServiceClient, OrgVarlinkServiceInterface as _};
@@ -63,6 +63,15 @@ fn the_group_may_ask_and_only_root_may_change() -> Result<()> {
     })?;
     assert_eq!(denied.to_string(), "only root and the user that hostinfod runs as may do that");
     assert!(matches!(denied, Error::Refused(Refusal::NotPermitted { .. })));
+    host.client()?.set_notice("*", NoticeKind::Info, "x", None, None)?;
+    Ok(())
+}
+
+#[test]
+fn who_is_in_another_pid_namespace_has_no_number_there_and_is_let_in_as_its_user() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    // In namespaces that this process is not in.
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
     host.client()?.set_notice("*", NoticeKind::Info, "x", None, None)?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::{About, Kind, Unit};
 use hostinfo_wire::duration;
+use hostinfo_wire::text::is_printable;
 use toml::de::DeValue;
 
 use crate::account::Accounts;
@@ -115,7 +116,7 @@ fn one_of<T: Copy>(
 
 fn help(value: &DeValue<'_>) -> Result<String, String> {
     let help = word(value)?.trim();
-    if help.is_empty() || help.len() > HELP_MAX || help.contains(char::is_control) {
+    if help.is_empty() || help.len() > HELP_MAX || !help.chars().all(is_printable) {
         return Err(format!("expected one line of at most {HELP_MAX} bytes"));
     }
     Ok(help.to_owned())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hostinfo_rules::{BadPattern, Pattern};
-use hostinfo_wire::value::printable;
+use hostinfo_wire::text::printable;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
+use hostinfo_wire::text::is_printable;
 use unicode_width::UnicodeWidthStr;
 
 use crate::lex::Line;
@@ -187,12 +188,8 @@ fn push_printable(out: &mut String, chars: impl Iterator<Item = char>) {
     for c in chars {
         match c {
             '\t' => out.push(' '),
-            // Those that turn the direction of writing would show a line that is not there.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(c.escape_unicode());
-            }
-            _ if c.is_control() => out.extend(c.escape_unicode()),
-            _ => out.push(c),
+            _ if is_printable(c) => out.push(c),
+            _ => out.extend(c.escape_unicode()),
         }
     }
 }

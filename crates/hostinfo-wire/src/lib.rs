@@ -10,6 +10,7 @@ pub mod limits;
 pub mod name;
 pub mod reply;
 pub mod request;
+pub mod text;
 pub mod value;
 
 pub use frame::{Frame, Framer};

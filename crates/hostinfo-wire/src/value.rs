@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use crate::text::printable;
+
 /// A value in base units: bytes, seconds, ratio (0 to 1), hertz, joules.
 ///
 /// There is no floating point in it: the wire has six decimals and no exponent, which is
@@ -74,17 +76,6 @@ fn write_micro(micros: i64, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(out, "{sign}{whole}.{part:0digits$}")
 }
 
-/// The same text without control characters (each becomes a space) and without blanks at its
-/// ends: one line, whatever it came from.
-pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) || text.trim().len() != text.len() {
-        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        Cow::Owned(clean.trim().to_owned())
-    } else {
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,12 +103,6 @@ mod tests {
         assert_eq!(Value::ratio(5, 3), Value::Micro(1_000_000));
         assert_eq!(Value::ratio(0, 0), Value::Micro(0));
         assert_eq!(Value::ratio(u64::MAX, u64::MAX), Value::Micro(1_000_000));
-    }
-
-    #[test]
-    fn text_is_one_line_without_control_characters() {
-        assert_eq!(Value::text(" a\tb\nc\u{85}").to_string(), "a b c");
-        assert_eq!(Value::text("Übergröße").to_string(), "Übergröße");
     }
 
     proptest! {

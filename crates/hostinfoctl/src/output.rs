@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use hostinfo_wire::text::is_printable;
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -55,11 +56,9 @@ pub(crate) fn coloured(diff: &str) -> String {
 pub(crate) fn printable(name: &str) -> String {
     let mut shown = String::new();
     for c in name.chars() {
-        // Those that turn the direction of writing would show a name that is not there.
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        match c.is_control() || turns {
-            true => shown.extend(c.escape_unicode()),
-            false => shown.push(c),
+        match is_printable(c) {
+            true => shown.push(c),
+            false => shown.extend(c.escape_unicode()),
         }
     }
     shown

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use hostinfo_domains::DISK_DIR;
 use hostinfo_render::disk::{self, Disk};
 use hostinfo_render::vhostmd::EMPTY;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::guest::name::Name;
 use crate::system::file_error::FileError;
@@ -88,10 +90,22 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o644).custom_flags(no_link);
-    let file = options.open(path)?;
+    options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags(flags.bits().cast_signed());
+    let refused = || io::Error::other("is no regular file: remove it");
+    let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => refused(),
+        _ => error,
+    })?;
+    if !file.metadata()?.is_file() {
+        return Err(refused());
+    }
     // Umask, or a default ACL in its place, may have taken it from the others.
     file.set_permissions(Permissions::from_mode(0o644))?;
     file.set_len(disk::SIZE as u64)?;
@@ -101,6 +115,7 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     use std::os::unix::fs::symlink;
 
     fn content(path: &Path) -> String {
@@ -134,14 +149,23 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_a_disks_place_is_not_followed() {
+    fn what_is_no_file_in_a_disks_place_is_neither_followed_nor_waited_for() {
         let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join("disk").join(name);
         let aim = folder.path().join("aim");
         std::fs::write(&aim, "x").unwrap();
-        std::fs::create_dir(folder.path().join("disk")).unwrap();
-        symlink(&aim, folder.path().join("disk/qemu-a")).unwrap();
+        std::fs::create_dir_all(place("qemu-folder")).unwrap();
+        symlink(&aim, place("qemu-link")).unwrap();
+        for pipe in ["qemu-pipe", "qemu-read"] {
+            mknodat(CWD, place(pipe), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let _reader = rustix::fs::open(place("qemu-read"), flags, Mode::empty()).unwrap();
         let mut disks = Disks::beside(folder.path());
-        assert!(disks.write(&Name::parse("qemu-a").unwrap(), EMPTY).is_err());
+        for name in ["qemu-folder", "qemu-link", "qemu-pipe", "qemu-read"] {
+            let error = disks.write(&Name::parse(name).unwrap(), EMPTY).unwrap_err().to_string();
+            assert!(error.ends_with("is no regular file: remove it"), "{name}: {error}");
+        }
         assert_eq!(std::fs::read_to_string(&aim).unwrap(), "x");
     }
 }

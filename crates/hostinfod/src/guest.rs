@@ -105,7 +105,7 @@ impl Guest {
         peer: Option<Peer>,
         fresh: impl FnOnce() -> io::Result<Session>,
     ) -> io::Result<bool> {
-        let is_known = self.peer.is_some_and(|before| before.is_some() && before == peer);
+        let is_known = self.peer.flatten().zip(peer).is_some_and(|(before, now)| before.is(now));
         if self.peer.is_some() && !is_known {
             self.session = fresh()?;
         }

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_domains::{Helper, Snapshot, Uuid};
+use hostinfo_sample::Absent;
 
 use crate::guest::standing::Standing;
 use crate::settings;
 
-use remedy::{not_installed, remedy};
+use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy};
 
 /// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
 /// 0.1 s for the first time; a libvirt that is only now being started, or that hangs, is not waited
@@ -60,7 +61,9 @@ impl Libvirt {
         let own = std::env::current_exe().unwrap_or_default();
         let programs = hostinfo_domains::programs(&own);
         let is_installed = programs.iter().any(|program| program.is_file());
-        if settings.enabled && !is_installed {
+        if !settings.enabled {
+            tracing::info!("libvirt is not asked: {SWITCHED_OFF}");
+        } else if !is_installed {
             tracing::debug!("libvirt is not asked: {}", not_installed());
         }
         let helper = (settings.enabled && is_installed).then(|| {
@@ -87,6 +90,14 @@ impl Libvirt {
     /// Everything that is known; `None` where libvirt does not answer, or there is none.
     pub(crate) fn known(&self) -> Option<&Arc<Snapshot>> {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
+    }
+
+    /// The same for who asks for what only libvirt knows.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub(crate) fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+        self.known().ok_or(if self.helper.is_some() { SILENT } else { NOT_ASKED })
     }
 
     /// What is known of the socket of that name; `None` while libvirt does not answer.

@@ -1,6 +1,7 @@
 //! As much of the system as the daemon needs: what is waited for, and what is told of it.
 
 pub(crate) mod alarms;
+pub(crate) mod credentials;
 pub(crate) mod file_error;
 pub(crate) mod poll;
 pub(crate) mod signals;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use hostinfo_control::limits::WATCHED_REPLY_MAX;
 use hostinfo_control::{Event, timestamp};
 use hostinfo_wire::Code;
-use hostinfo_wire::value::printable;
+use hostinfo_wire::text::printable;
 
 use crate::guest::Guest;
 

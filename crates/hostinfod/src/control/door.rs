@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Gid, Uid};
 
 use crate::control::group;
 use crate::settings;
+use crate::system::credentials::Credentials;
 use crate::system::file_error::FileError;
 
 /// A socket that people may connect to. It is removed with this value.
@@ -111,11 +111,11 @@ impl Door {
     /// Lets one in who waits, and tells whose it is.
     ///
     /// # Errors
-    /// What accept4(2) has, and getsockopt(2) of SO_PEERCRED.
+    /// What accept4(2) has.
     pub(crate) fn accept(&self) -> Result<(OwnedFd, Uid), Errno> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let client = rustix::net::accept_with(&self.socket, flags)?;
-        let user = socket_peercred(&client)?.uid;
+        let user = Credentials::of(&client).ok_or(Errno::NOTSOCK)?.uid;
         Ok((client, user))
     }
 }

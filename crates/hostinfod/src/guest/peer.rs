@@ -4,8 +4,10 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use crate::system::credentials::Credentials;
+
 /// A process: its number alone may be used again, so its start goes with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     /// As the kernel of the daemon's PID namespace numbers it.
     pub(crate) pid: i32,
@@ -14,16 +16,19 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// The process that listens at the other end (SO_PEERCRED, unix(7)): QEMU, also under
-    /// libvirt. `None` where the socket does not tell, as from another PID namespace.
+    /// The process that listens at the other end: QEMU, also under libvirt. `None`
+    /// where the socket does not tell, as from another PID namespace.
     pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Self> {
-        let pid = rustix::net::sockopt::socket_peercred(socket).ok()?.pid.as_raw_nonzero().get();
+        let pid = Credentials::of(&socket)?.pid?;
         let stat = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok();
         Some(Self { pid, start: stat.as_deref().and_then(start_time) })
     }
-}
 
-impl Peer {
+    /// Whether it is known to be the same process. One whose start is not known never is.
+    pub(crate) fn is(self, other: Self) -> bool {
+        self.pid == other.pid && self.start.is_some() && self.start == other.start
+    }
+
     /// Whether it is libvirt: it listens at the socket that it has made until its QEMU does, some
     /// tenths of a second later. SO_PEERCRED is who listened last when the connection was made.
     pub(crate) fn is_libvirt(self, proc: &Path) -> bool {

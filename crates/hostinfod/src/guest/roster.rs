@@ -20,6 +20,8 @@ pub(crate) struct Roster {
     pub(crate) ports: Slab<Port>,
     by_name: BTreeMap<Box<str>, usize>,
     sockets: HashMap<(Dialect, Box<str>), usize>,
+    /// Guests that nobody could be forgotten of when that was looked at last.
+    needed: usize,
 }
 
 /// Guests without a port that are kept at the least before any is forgotten.
@@ -38,7 +40,8 @@ impl Roster {
         if let Some(guest) = self.by_name.get(name.whole()) {
             return Ok(*guest);
         }
-        if self.guests.len() >= 2 * self.ports.len() + ABSENT_MIN {
+        // All are looked at when there are twice as many as before: twice for each, all in all.
+        if self.guests.len() >= (2 * self.ports.len() + ABSENT_MIN).max(2 * self.needed) {
             self.forget(now, forgotten);
         }
         let guest = self.guests.insert(make()?);
@@ -117,6 +120,7 @@ impl Roster {
         });
         let guests = &self.guests;
         self.by_name.retain(|_, number| guests.contains(*number));
+        self.needed = guests.len();
     }
 }
 
@@ -160,5 +164,20 @@ mod tests {
         left.sort_unstable();
         assert_eq!(left, ["qemu-64", "qemu-7"]);
         assert_eq!(roster.guests.len(), 2);
+    }
+
+    #[test]
+    fn ten_thousand_guests_that_are_all_needed_come_without_all_being_looked_at_for_each() {
+        let (mut roster, now) = (Roster::default(), Instant::now());
+        let mut sweeps = Vec::new();
+        for number in 0..10_000 {
+            let name = Name::parse(&format!("qemu-{number}")).unwrap();
+            let number = roster.guest(&name, now, || guest(&name), |_| {}).unwrap();
+            // As those with a metrics disk, which libvirt tells of before they have a port.
+            roster.guests.get_mut(number).unwrap().has_disk = true;
+            sweeps.push(roster.needed);
+        }
+        sweeps.dedup();
+        assert_eq!((roster.guests.len(), sweeps.len()), (10_000, 9), "{sweeps:?}");
     }
 }

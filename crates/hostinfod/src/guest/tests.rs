@@ -39,9 +39,12 @@ fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not()
         guest.connected(peer, || Ok(session("new"))).unwrap();
         assert_eq!(guest.session.id, id);
     }
-    guest.connected(None, || Ok(session("unknown"))).unwrap();
-    guest.connected(None, || Ok(session("unknown again"))).unwrap();
-    assert_eq!(guest.session.id, "unknown again");
+    let unknown = Some(Peer { pid: 2, start: None });
+    for (number, peer) in [None, None, unknown, unknown, peer(2)].into_iter().enumerate() {
+        let id = format!("unknown {number}");
+        assert!(guest.connected(peer, || Ok(session(&id))).unwrap(), "{peer:?} may be another");
+        assert_eq!(guest.session.id, id);
+    }
 }
 
 #[test]

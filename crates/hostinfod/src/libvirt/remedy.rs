@@ -1,6 +1,17 @@
 //! What is told where libvirt is not asked, or does not answer, with what would mend it.
 
 use hostinfo_domains::PROGRAM;
+use hostinfo_sample::Absent;
+
+/// For the guest. What helps is in the log, from when it came about.
+pub(super) const SILENT: Absent = Absent::plain("libvirt does not answer on this host");
+
+/// For the guest, where there is no helper: as [`SWITCHED_OFF`] or [`not_installed`] has it.
+pub(super) const NOT_ASKED: Absent = Absent::plain("this host does not ask libvirt");
+
+/// Why there is to be no helper.
+pub(super) const SWITCHED_OFF: &str =
+    "what only libvirt knows is not told while hostinfod.toml has [libvirt] enabled = false";
 
 /// Why there is no helper.
 pub(super) fn not_installed() -> String {

@@ -29,7 +29,7 @@ impl Server {
         self.tell_watchers();
         match served {
             Ok(next) if !is_over => self.await_next(number, next),
-            Ok(_) | Err(Closed) => self.hang_up(number, "guest is gone", now),
+            Ok(_) | Err(Closed) => self.hang_up(number, "its connection has ended", now),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hostinfo_custom::limits::{NAME_MAX, TEXT_MAX};
 use hostinfo_wire::name::is_name;
-use hostinfo_wire::value::printable;
+use hostinfo_wire::text::printable;
 use serde::Deserialize;
 
 /// Texts by name, both as they stand in replies.

@@ -23,7 +23,6 @@ use crate::guest::standing::Standing;
 /// query before has had asked for; who asks less often is asked to ask again.
 const FRESH: Duration = Duration::from_secs(75);
 
-const GONE: Absent = Absent::plain("libvirt does not answer on this host");
 const NO_DOMAIN: Absent = Absent::plain("this guest is no domain of libvirt");
 const NONE: Absent = Absent::plain("this guest has none");
 const UNTOLD: Absent = Absent::plain("libvirt does not tell this of this guest");
@@ -85,7 +84,7 @@ impl Sources<'_, '_> {
     }
 
     fn of_all(&mut self, what: Source) -> Result<Value<'static>, Absent> {
-        let known = Arc::clone(self.libvirt.known().ok_or(GONE)?);
+        let known = Arc::clone(self.libvirt.tells()?);
         match what {
             Source::HypervisorVersion => {
                 let told = known.hypervisor().ok_or(Absent::AGAIN)?;
@@ -162,7 +161,7 @@ impl Sources<'_, '_> {
 
     /// What libvirt knows of the guest.
     fn domain(&self) -> Result<&Arc<Domain>, Absent> {
-        let known = self.libvirt.known().ok_or(GONE)?;
+        let known = self.libvirt.tells()?;
         match &self.guest.standing {
             Standing::Domain(uuid, _) => known.guest(*uuid).ok_or(NO_DOMAIN),
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => Err(NO_DOMAIN),

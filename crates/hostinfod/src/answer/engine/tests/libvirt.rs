@@ -78,7 +78,7 @@ fn figures_have_their_age_and_old_ones_are_asked_for_anew() {
 }
 
 #[test]
-fn who_is_no_domain_and_a_host_without_libvirt_are_told_so() {
+fn who_is_no_domain_and_who_is_on_a_host_that_does_not_ask_libvirt_are_told_so() {
     let mut scene = Scene::in_libvirt(FREE, figures());
     scene.guest.stand(Standing::Unnamed, scene.now);
     for name in ["vm.uuid", "vm.memory.current", "vm.disk", "vm.net.0.rx.bytes"] {
@@ -87,7 +87,7 @@ fn who_is_no_domain_and_a_host_without_libvirt_are_told_so() {
     }
     let mut scene = Scene::new("*:\n interval = 0\n all = 1\n");
     for name in ["vm.uuid", "guests.running", "vcpu.overcommit", "hypervisor.version"] {
-        let answer = format!("503 {name}: libvirt does not answer on this host\n");
+        let answer = format!("503 {name}: this host does not ask libvirt\n");
         assert_eq!(scene.ask(name), answer);
     }
 }

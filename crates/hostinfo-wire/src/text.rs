@@ -1,0 +1,53 @@
+//! What text may hold that others get to see: what shows as what it is.
+
+use std::borrow::Cow;
+
+/// Whether a character does nothing but show as itself: it is no control character, ends no line
+/// (U+2028, U+2029), does not turn the direction of writing, and is not there unseen. Those that
+/// join letters and emoji (U+200C, U+200D) are part of how these look.
+pub fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The same text with a blank for each character that is not [printable](is_printable), and
+/// without blanks at its ends: one line, whatever it came from.
+pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.chars().all(is_printable) && text.trim().len() == text.len() {
+        return text;
+    }
+    let clean: String = text.chars().map(|c| if is_printable(c) { c } else { ' ' }).collect();
+    Cow::Owned(clean.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_is_one_line_of_what_shows_as_it_is() {
+        for (text, told) in [
+            (" a\tb\nc\u{85}", "a b c"),
+            ("\u{1b}[31mred", "[31mred"),
+            ("user\u{202e}gpj.exe", "user gpj.exe"),
+            ("one\u{2028}two\u{2029}three", "one two three"),
+            ("\u{feff}a\u{200b}b\u{2066}c\u{e0041}", "a b c"),
+            ("Übergröße שלום 👩\u{200d}🚀", "Übergröße שלום 👩\u{200d}🚀"),
+        ] {
+            assert_eq!(printable(text.into()), told, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_becomes_printable_and_stays_so(text in "(.|\\pC|\\pZ){0,20}") {
+            let told = printable(text.into());
+            prop_assert!(told.chars().all(is_printable));
+            prop_assert_eq!(printable(Cow::Borrowed(&told)), told.clone());
+        }
+    }
+}
