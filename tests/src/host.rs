@@ -20,6 +20,7 @@ pub const EVERYTHING: &str = "*:\n  interval = 0\n  all = 1\n";
 #[derive(Debug)]
 pub struct Host {
     folder: TempDir,
+    sockets: PathBuf,
 }
 
 impl Host {
@@ -29,8 +30,9 @@ impl Host {
     /// Its folders cannot be made.
     pub fn new(rules: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("hostinfo-").tempdir()?;
-        let host = Self { folder };
-        fs::create_dir(host.sockets())?;
+        let sockets = folder.path().join("sockets");
+        fs::create_dir(&sockets)?;
+        let host = Self { folder, sockets };
         fs::create_dir(host.state())?;
         fs::create_dir(host.etc())?;
         host.write_rules(rules)?;
@@ -61,7 +63,14 @@ impl Host {
 
     /// Where guests' sockets are: `/var/lib/hostinfo` elsewhere.
     pub fn sockets(&self) -> PathBuf {
-        self.path().join("sockets")
+        self.sockets.clone()
+    }
+
+    /// The same host, whose daemon finds sockets in a directory that others have as well, each in
+    /// its namespace.
+    pub fn with_sockets_in(mut self, directory: &Path) -> Self {
+        directory.clone_into(&mut self.sockets);
+        self
     }
 
     /// The socket of the guest of that name, as QEMU's domains have it.

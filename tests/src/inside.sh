@@ -30,7 +30,10 @@ END
 cat >/etc/libvirt/libvirtd.conf <<END
 auth_unix_ro = "none"
 auth_unix_rw = "none"
+host_uuid = "$(cat /proc/sys/kernel/random/uuid)"
 END
+# To libvirt, hosts of one name are one host. What has a dot it does not look up.
+hostname "${PWD##*/}.test"
 # A user that only the package of libvirt's service makes, and libvirtd wants to know.
 for file in passwd group; do
     grep -v '^libvirt-qemu:' /etc/$file >$file

@@ -1,6 +1,6 @@
-//! A libvirtd that nobody else sees: in mount, PID and cgroup namespaces of its own, where the
-//! directories that it would share with the machine's own are empty. It needs root, and ends with
-//! all its guests when this value is dropped.
+//! A libvirtd that nobody else sees: in mount, PID, UTS and cgroup namespaces of its own, where the
+//! directories that it would share with the machine's own are empty, and the host has a name and a
+//! UUID of its own. It needs root, and ends with all its guests when this value is dropped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,9 +73,15 @@ impl Libvirtd {
         self.folder.path()
     }
 
+    /// How this side calls it: by its socket in there.
+    pub fn uri(&self) -> String {
+        let socket = "root/run/libvirt/libvirt-sock";
+        format!("qemu+unix:///system?socket=/proc/{}/{socket}", self.inside)
+    }
+
     /// A program in the namespaces, as arguments.
-    pub fn enter(&self) -> [&str; 5] {
-        ["nsenter", "--mount", "--cgroup", "--target", &self.inside]
+    pub fn enter(&self) -> [&str; 6] {
+        ["nsenter", "--mount", "--uts", "--cgroup", "--target", &self.inside]
     }
 
     /// What a line of shell prints in the namespaces.

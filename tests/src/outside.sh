@@ -19,4 +19,4 @@ if [ -e $root/cgroup.controllers ]; then
     mkdir "$root/$1/init"
     echo $$ >"$root/$1/init/cgroup.procs"
 fi
-exec unshare --mount --pid --fork --kill-child --mount-proc sh "${0%/*}/inside.sh"
+exec unshare --mount --uts --pid --fork --kill-child --mount-proc sh "${0%/*}/inside.sh"

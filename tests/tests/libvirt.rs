@@ -69,6 +69,30 @@ fn a_domain_is_served_as_itself_and_sees_what_virsh_shows() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_guest_is_told_as_long_as_its_disk_is_copied_or_filled() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
+    guest.run("dd if=/dev/urandom of=/dev/vda bs=64k count=64 oflag=direct")?;
+    guest.ask_until("vm.blockjob", "200 vm.blockjob=0")?;
+
+    // 4 MiB at 1 MiB a second.
+    let copy = libvirtd.folder().join("copy");
+    let job = ["blockcopy", "a", "vda", "--dest", path(&copy)?, "--transient-job"];
+    libvirtd.virsh(&[&job[..], &["--bandwidth", "1"]].concat())?;
+    guest.ask_until("vm.blockjob", "200 vm.blockjob=1")?;
+    libvirtd.virsh(&["blockjob", "a", "vda", "--abort"])?;
+    guest.ask_until("vm.blockjob", "200 vm.blockjob=0")?;
+
+    // What lies in the disk's file moves into the one above it, and the job ends by itself.
+    libvirtd.virsh(&["snapshot-create-as", "a", "s", "--disk-only", "--no-metadata"])?;
+    libvirtd.virsh(&["blockpull", "a", "vda", "--bandwidth", "1"])?;
+    guest.ask_until("vm.blockjob", "200 vm.blockjob=1")?;
+    guest.ask_until("vm.blockjob", "200 vm.blockjob=0")?;
+    Ok(())
+}
+
 /// Seconds in a reply of one line.
 fn seconds(reply: &[String]) -> Result<f64> {
     let value = reply.first().and_then(|line| line.strip_prefix("200 ")?.split_once('='));

@@ -1,0 +1,185 @@
+//! Guests that move between two hosts, each with a libvirtd and a daemon of its own.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::process::{Process, tied};
+use hostinfo_tests::{Daemon, Domain, DomainGuest, Host, Libvirtd, Port, serial};
+
+/// Where guests' sockets are on every host: each has a `/run` of its own.
+const SOCKETS: &str = "/run/hostinfo";
+
+/// What is no longer the same on another host.
+const PLACE: &str = "session host.id host.name";
+
+/// What is.
+const NAME: &str = "vm.uuid vm.name";
+
+/// Counters of which a guest that has booted, written to its disk and paused has more than one
+/// that has just come.
+const COUNTERS: &str =
+    "vm.cpu.seconds vm.disk.vda.write.bytes vm.disk.vda.write.ops vm.paused.seconds";
+
+/// MiB a second at which a guest is moved while a test looks on: of its memory are some 40 in use.
+const SLOW: [&str; 2] = ["--bandwidth", "1"];
+
+/// A host as a guest's domain sees it.
+struct Site {
+    libvirtd: Libvirtd,
+    host: Host,
+}
+
+impl Site {
+    fn new() -> Result<Self> {
+        let host = Host::new(EVERYTHING)?.with_sockets_in(Path::new(SOCKETS));
+        Ok(Self { libvirtd: Libvirtd::start()?, host })
+    }
+
+    /// Makes the directory of sockets, and starts the daemon.
+    fn serve(&self) -> Result<Daemon> {
+        self.libvirtd.shell(&format!("mkdir {SOCKETS}"))?;
+        self.host.start_daemon_beside(&self.libvirtd)
+    }
+
+    fn boot(&self, port: Port) -> Result<DomainGuest> {
+        let socket = self.host.socket("a");
+        let devices = match port {
+            Port::Serial => serial(&socket)?,
+            Port::Channel => format!(
+                "<channel type='unix'><source mode='bind' path='{}'/>
+                 <target type='virtio' name='org.hostinfo.0'/></channel>",
+                socket.display()
+            ),
+        };
+        Domain::define(&self.libvirtd, "a", &devices)?.boot(&self.libvirtd)
+    }
+
+    /// Begins to move the guest to another host.
+    fn migrate(&self, to: &Site, options: &[&str]) -> Result<Process> {
+        let by = format!("unix://{}", to.libvirtd.folder().join("migration").display());
+        let mut virsh = tied("virsh");
+        // Both see the same disk, which libvirt does not believe of a local file.
+        virsh.args(["-c", &self.libvirtd.uri(), "migrate", "a", "--live", "--unsafe"]);
+        virsh.args(["--desturi", &to.libvirtd.uri(), "--migrateuri", &by]);
+        Process::start(virsh.args(options), to.host.path().join("virsh.log"))
+    }
+}
+
+/// Waits until the guest is on its new host, and goes on with it there.
+fn arrive(mut virsh: Process, guest: &mut DomainGuest) -> Result<()> {
+    let end = virsh.wait(PATIENCE)?;
+    ensure!(end.success(), "{}", virsh.log());
+    guest.go_on()
+}
+
+/// The values in a reply, as soon as one comes that has all of them. None comes as long as no daemon
+/// is connected.
+fn values<const N: usize>(
+    guest: &mut DomainGuest,
+    port: Port,
+    request: &str,
+) -> Result<[String; N]> {
+    wait_for(request, PATIENCE, || {
+        let reply = guest.ask_by(port, request).unwrap_or_default();
+        let value = |line: &String| Some(line.strip_prefix("200")?.split_once('=')?.1.to_owned());
+        Ok(reply.iter().map(value).collect::<Option<Vec<_>>>().and_then(|all| all.try_into().ok()))
+    })
+}
+
+/// The sessions in these replies, one after the other.
+fn sessions(replies: &str) -> Vec<String> {
+    let session = |line: &str| Some(line.strip_prefix("200-session=")?.to_owned());
+    // What is on its way while the guest is moved is cut off.
+    let whole = |session: &String| session.len() == 16;
+    let mut sessions: Vec<String> = replies.lines().filter_map(session).filter(whole).collect();
+    sessions.dedup();
+    sessions
+}
+
+#[test]
+fn a_guest_that_is_moved_is_told_so_and_asks_on_in_a_new_session_on_another_host() -> Result<()> {
+    moves(Port::Serial)
+}
+
+#[test]
+fn so_does_one_with_a_channel() -> Result<()> {
+    moves(Port::Channel)
+}
+
+fn moves(port: Port) -> Result<()> {
+    let (here, there) = (Site::new()?, Site::new()?);
+    let (_here, _there) = (here.serve()?, there.serve()?);
+    let mut guest = here.boot(port)?;
+    guest.run("dd if=/dev/zero of=/dev/vda bs=64k count=64 oflag=direct")?;
+    here.libvirtd.virsh(&["suspend", "a"])?;
+    here.libvirtd.virsh(&["resume", "a"])?;
+    let before: [String; 4] = values(&mut guest, port, COUNTERS)?;
+    let first: [String; 3] = values(&mut guest, port, PLACE)?;
+    let name: [String; 2] = values(&mut guest, port, NAME)?;
+
+    // All the while a program of the guest asks, by the one device that it has opened.
+    guest.run(&format!(
+        "(exec 3<>{}; stty raw -echo <&3
+         until [ -e /tmp/enough ]; do
+             echo session vm.migrating >&3
+             while read -r -t 2 line <&3 && echo $line; do
+                 case $line in 200' '*) break;; esac
+             done
+             sleep 0.1
+         done >/tmp/replies; touch /tmp/silent) >/dev/null 2>&1 &",
+        port.device()
+    ))?;
+    let virsh = here.migrate(&there, &SLOW)?;
+    wait_until("vm.migrating=1", PATIENCE, || {
+        Ok(guest.run("cat /tmp/replies")?.stdout.contains("200 vm.migrating=1\n"))
+    })?;
+    here.libvirtd.virsh(&["migrate-setspeed", "a", "1000"])?;
+    arrive(virsh, &mut guest)?;
+    let sessions = wait_for("the new session", PATIENCE, || {
+        let sessions = sessions(&guest.run("cat /tmp/replies")?.stdout);
+        Ok((sessions.len() > 1).then_some(sessions))
+    })?;
+    guest.run("touch /tmp/enough; until [ -e /tmp/silent ]; do sleep 0.1; done")?;
+
+    let after: [String; 4] = values(&mut guest, port, COUNTERS)?;
+    for (before, after) in before.iter().zip(&after) {
+        ensure!(after.parse::<f64>()? < before.parse()?, "taken over: {after} after {before}");
+    }
+    let second: [String; 3] = values(&mut guest, port, PLACE)?;
+    ensure!(sessions == [&*first[0], &*second[0]], "{sessions:?}: {first:?}, {second:?}");
+    ensure!(first.iter().zip(&second).all(|(first, second)| first != second), "{second:?}");
+    ensure!(values(&mut guest, port, NAME)? == name, "it is the same guest");
+    ensure!(values(&mut guest, port, "vm.migrating")? == ["0"]);
+
+    arrive(there.migrate(&here, &[])?, &mut guest)?;
+    let third: [String; 3] = values(&mut guest, port, PLACE)?;
+    ensure!(third[1..] == first[1..], "it has come back: {third:?}");
+    ensure!(third[0] != first[0] && third[0] != second[0], "as if it had never left: {third:?}");
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_cannot_be_moved_or_need_not_stays_in_its_session() -> Result<()> {
+    let (here, there) = (Site::new()?, Site::new()?);
+    let _here = here.serve()?;
+    let mut guest = here.boot(Port::Serial)?;
+    guest.ask_until("vm.uuid", "200 ")?;
+    let place = guest.ask(PLACE)?;
+
+    let mut virsh = here.migrate(&there, &[])?;
+    ensure!(!virsh.wait(PATIENCE)?.success(), "it is moved to where there is no directory");
+    let error = format!("Unable to bind to UNIX socket path '{SOCKETS}/qemu-a': No such file");
+    ensure!(virsh.log().contains(&error), "{}", virsh.log());
+    ensure!(guest.ask(PLACE)? == place, "it stays");
+
+    let _there = there.serve()?;
+    let mut virsh = here.migrate(&there, &SLOW)?;
+    guest.ask_until("vm.migrating", "200 vm.migrating=1")?;
+    here.libvirtd.virsh(&["domjobabort", "a"])?;
+    ensure!(!virsh.wait(PATIENCE)?.success(), "it is moved all the same");
+    guest.ask_until("vm.migrating", "200 vm.migrating=0")?;
+    ensure!(guest.ask(PLACE)? == place, "it stays");
+    Ok(())
+}
