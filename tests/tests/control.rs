@@ -1,11 +1,19 @@
 //! What the daemon tells its administrator: guests, decisions, previews, and how it does itself.
 
-use anyhow::{Context as _, Result};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
 use hostinfo_catalog::StatId;
 use hostinfo_control::{
-    Error, Event, Guest, GuestState, LibvirtState, NoticeKind, PortKind, Refusal,
+    Call, Decision, Error, Event, Guest, GuestState, LibvirtState, NoticeKind, PortKind, Refusal,
 };
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
+use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 
 const RULES: &str = "\
@@ -50,7 +58,7 @@ fn a_guest_is_listed_with_its_rule_and_what_became_of_what_it_asked() -> Result<
     assert_eq!(off.problem.as_deref(), Some("its rule says enabled = 0"));
     assert_eq!((quiet.state, quiet.interval), (GuestState::Waiting, 60.0));
     drop(guest);
-    std::fs::remove_file(host.socket("db1"))?;
+    fs::remove_file(host.socket("db1"))?;
     wait_until("the guest to be gone", PATIENCE, || {
         Ok(listed(&host, "qemu-db1")?.is_some_and(|one| one.state == GuestState::Absent))
     })
@@ -83,7 +91,7 @@ fn explain_is_the_decision_that_a_guest_meets_with_the_line_that_makes_it() -> R
     let mut client = host.client()?;
     let explained = client.explain("db1", None)?;
     assert_eq!((&*explained.guest, explained.line), ("qemu-db1", Some(3)));
-    assert!(explained.path.ends_with("hostinfo.conf") && explained.enabled);
+    assert!(explained.path.ends_with("hostinfo.conf") && explained.may_ask);
     assert!(explained.statistics.len() >= StatId::COUNT);
     for decision in &explained.statistics {
         let name =
@@ -102,12 +110,67 @@ fn explain_is_the_decision_that_a_guest_meets_with_the_line_that_makes_it() -> R
             ("loadavg.15", true, Some(5))
         ]
     );
-    let absent = client.explain("qemu-off", Some(vec!["physcpus".to_owned()]))?;
-    assert_eq!((absent.state, absent.enabled), (GuestState::Absent, false));
-    let refused = client.explain("nobody", None).unwrap_err();
-    assert!(matches!(refused, Error::Refused(Refusal::NoSuchGuest { .. })), "{refused}");
     let refused = client.explain("db1", Some(vec!["nothing".to_owned()])).unwrap_err();
     assert!(matches!(refused, Error::Refused(Refusal::NoSuchStatistic { .. })), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn of_who_may_not_ask_at_all_every_statistic_is_refused_by_the_line_or_the_problem() -> Result<()> {
+    let refused = |host: &Host, line: Option<u64>, problem: &str| -> Result<()> {
+        let mut guest = FakeGuest::join(&host.socket("off"))?;
+        ensure!(guest.ask_one("get physcpus")?.starts_with("403"));
+        let told = host.client()?.explain("off", None)?;
+        ensure!(!told.may_ask && told.problem.as_deref() == Some(problem), "{told:?}");
+        let is_refused = |one: &Decision| !one.permitted && one.line == line;
+        ensure!(told.statistics.iter().all(is_refused), "{told:?}");
+        Ok(())
+    };
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    let absent = host.client()?.explain("qemu-off", None)?;
+    assert_eq!((absent.state, absent.may_ask), (GuestState::Absent, false));
+    assert!(absent.statistics.iter().all(|one| !one.permitted && one.line == Some(2)));
+    refused(&host, Some(2), "its rule says enabled = 0")?;
+    let host = Host::new(RULES)?;
+    host.write_config("[libvirt]\nrequired = true\nuri = 'qemu+unix:///system?socket=/none'\n")?;
+    let _daemon = host.start_daemon()?;
+    refused(&host, None, "libvirt does not answer, and hostinfod.toml says required = true")
+}
+
+#[test]
+fn a_guest_that_is_not_there_is_called_by_its_whole_name() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    let mut client = host.client()?;
+    assert!(client.explain("qemu-db1", None)?.may_ask);
+    assert!(client.preview("qemu-db1", "loadavg.1")?.starts_with("200 "));
+    assert_eq!(client.preview("qemu-db1", "loadavg.5")?, "403 loadavg.5: not permitted\n");
+    for refused in [
+        client.explain("db1", None).err(),
+        client.preview("db1", "ping").err(),
+        host.client()?.watch(Some("db1"))?.next().and_then(Result::err),
+    ] {
+        let refused = refused.context("not refused")?;
+        assert!(matches!(refused, Error::Refused(Refusal::NoSuchGuest { .. })), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains("no guest called db1 has a socket") && said.contains("$driver-db1"));
+    }
+    let mut watch = host.client()?.watch(Some("qemu-db1"))?;
+    let seen = std::thread::spawn(move || watch.next());
+    let mut guest = FakeGuest::join(&host.socket("db1"))?;
+    wait_until("the watcher to see something", PATIENCE, || {
+        guest.ask("ping")?;
+        Ok(seen.is_finished())
+    })?;
+    let Ok(seen) = seen.join() else { panic!() };
+    assert_eq!(seen.context("the watch is over")??.guest, "qemu-db1");
+    // The same name on two hypervisors is nobody's, also where it has a hyphen.
+    let _others =
+        ["qemu-a-b", "lxc-a-b"].map(|whole| FakeQemu::listen(&host.sockets().join(whole)));
+    wait_until("both guests", PATIENCE, || Ok(client.list()?.len() == 3))?;
+    let said = client.preview("a-b", "ping").err().context("not refused")?.to_string();
+    assert!(said.contains("more than one guest is called a-b"), "{said}");
     Ok(())
 }
 
@@ -143,6 +206,42 @@ fn a_preview_is_what_the_guest_then_gets_and_counts_for_nothing() -> Result<()> 
     assert!(client.preview("web", "get physcpus")?.starts_with("200 "));
     assert!(client.preview("web", "two\nlines").is_err());
     Ok(())
+}
+
+#[test]
+fn of_a_preview_for_a_guest_that_is_not_there_nothing_is_kept() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    host.write_config(&format!("[paths]\ncustom_dir = '{}'\n", host.state().display()))?;
+    // Whoever runs the command has to be able to write there.
+    let pid = host.path().join("pid");
+    fs::write(&pid, "")?;
+    for (path, mode) in [(host.path(), 0o711), (&pid, 0o666)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    let own = |name, from| {
+        format!("[custom.{name}]\nkind = 'info'\nhelp = 'h'\nscope = 'guest'\n{from}\n")
+    };
+    let run = format!("echo $$ >{}; exec sleep 77", pid.display());
+    let file = own("file", "file = '/none/{guest}'".to_owned())
+        + &own(
+            "slow",
+            format!("command = ['/bin/sh', '-c', '{run}', '{{guest}}']\ntimeout = '30s'"),
+        );
+    fs::write(host.state().join("own.toml"), file)?;
+    let _daemon = host.start_daemon()?;
+    let mut client = host.client()?;
+    assert!(client.preview("qemu-none", "custom.file")?.starts_with("503"));
+    assert_eq!(client.status()?.missing.iter().find(|one| one.source.contains("none")), None);
+
+    let mut impatient = UnixStream::connect(host.control())?;
+    let call = Call::Preview { guest: "qemu-none".to_owned(), line: "custom.slow".to_owned() };
+    impatient.write_all(&[serde_json::to_vec(&call)?, vec![0]].concat())?;
+    let pid = wait_for("the command to run", PATIENCE, || {
+        Ok(Some(fs::read_to_string(&pid)?.trim().to_owned()).filter(|pid| !pid.is_empty()))
+    })?;
+    drop(impatient);
+    let soon = Duration::from_secs(10);
+    wait_until("its end", soon, || Ok(!Path::new("/proc").join(&pid).exists()))
 }
 
 #[test]

@@ -161,8 +161,8 @@ pub struct Explanation {
     pub pattern: Option<String>,
     /// The rule's line in the rules file, from 1.
     pub line: Option<u64>,
-    /// Whether its rule lets it ask at all.
-    pub enabled: bool,
+    /// Whether it may ask at all. Where not, `problem` says why, and no statistic is permitted.
+    pub may_ask: bool,
     /// The least time between two of its queries, in seconds.
     pub interval: f64,
     /// Whether it has a metrics disk.
@@ -171,14 +171,15 @@ pub struct Explanation {
     pub statistics: Vec<Decision>,
 }
 
-/// What the rules say of one statistic.
+/// Whether a guest may see a statistic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// `DEV`, `NUMBER` or `NAME` in it stands for any device, number or name.
     pub name: String,
     /// Whether the guest may see it.
     pub permitted: bool,
-    /// The line in the rules file that decides, from 1. `None`: the built-in default.
+    /// The line in the rules file that decides, from 1. `None`: the built-in default does, or the
+    /// problem for which it may not ask at all.
     pub line: Option<u64>,
 }
 

@@ -14,7 +14,8 @@ use crate::setting::Setting;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     origin: Option<Origin>,
-    enabled: bool,
+    /// The line of `enabled = 0`, where that holds.
+    disabled: Option<usize>,
     interval: Duration,
     vhostmd_disk: bool,
     /// From top to bottom: the last one that means a statistic decides.
@@ -70,7 +71,7 @@ impl Grant {
     ) -> Self {
         let mut grant = Self {
             origin,
-            enabled: true,
+            disabled: None,
             interval: INTERVAL_DEFAULT,
             vhostmd_disk: false,
             selections: Vec::new(),
@@ -78,7 +79,7 @@ impl Grant {
         };
         for (line, setting) in settings {
             match setting {
-                Setting::Enabled(enabled) => grant.enabled = enabled,
+                Setting::Enabled(enabled) => grant.disabled = (!enabled).then_some(line),
                 Setting::Interval(interval) => grant.interval = interval,
                 Setting::VhostmdDisk(disk) => grant.vhostmd_disk = disk,
                 Setting::Select(scopes, permitted) => grant.select(line, scopes, permitted),
@@ -104,7 +105,12 @@ impl Grant {
 
     /// Whether the guest may ask at all. Look at this first: [`Grant::permits`] does not.
     pub fn enabled(&self) -> bool {
-        self.enabled
+        self.disabled.is_none()
+    }
+
+    /// The line of the setting by which the guest may not ask at all, from 1. `None`: it may.
+    pub fn disabled_by(&self) -> Option<usize> {
+        self.disabled
     }
 
     /// The time between two queries of a guest, from 0 to
@@ -218,8 +224,8 @@ mod tests {
 
     #[test]
     fn a_disabled_guest_keeps_its_selection() {
-        let off = grant(&[("enabled", "0")]);
-        assert!(!off.enabled());
+        let off = grant(&[("enabled", "1"), ("enabled", "0")]);
+        assert_eq!((off.enabled(), off.disabled_by()), (false, Some(2)));
         assert_eq!(open(&off), open(&Grant::builtin()));
     }
 

@@ -28,8 +28,10 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
 fn text(told: &Explanation) -> String {
     let mut text = format!("{}: {}\n", printable(&told.guest), state(told.state));
     let mut add = |words: &str| text.push_str(&format!("  {words}\n"));
-    if let Some(problem) = &told.problem {
-        add(problem);
+    match (&told.problem, told.may_ask) {
+        (Some(why), false) => add(&format!("may not ask: {why}")),
+        (Some(problem), true) => add(problem),
+        (None, _) => {}
     }
     let path = &told.path;
     match (&told.pattern, told.line) {
@@ -38,22 +40,22 @@ fn text(told: &Explanation) -> String {
         }
         _ => add(&format!("no rule of {path} matches: it has the built-in default")),
     }
-    match told.enabled {
-        true => add(&format!("may ask once in {} s", told.interval)),
-        false => add("may not ask: enabled = 0"),
+    if told.may_ask {
+        add(&format!("may ask once in {} s", told.interval));
     }
     if told.vhostmd_disk {
         add("has a metrics disk");
     }
-    let rows: Vec<Vec<String>> = told.statistics.iter().map(|one| cells(one, path)).collect();
+    let otherwise = if told.may_ask { "built-in default" } else { "see above" };
+    let rows = told.statistics.iter().map(|one| cells(one, path, otherwise));
+    let rows: Vec<Vec<String>> = rows.collect();
     text + &table(&["STATISTIC", "MAY SEE", "BY"], &rows)
 }
 
-fn cells(decision: &Decision, path: &str) -> Vec<String> {
+/// `otherwise` is what decides where no line does.
+fn cells(decision: &Decision, path: &str, otherwise: &str) -> Vec<String> {
     let may = if decision.permitted { "yes" } else { "no" };
-    let by = decision
-        .line
-        .map_or_else(|| "built-in default".to_owned(), |line| format!("{path}:{line}"));
+    let by = decision.line.map_or_else(|| otherwise.to_owned(), |line| format!("{path}:{line}"));
     vec![decision.name.clone(), may.to_owned(), by]
 }
 
@@ -62,31 +64,53 @@ mod tests {
     use super::*;
     use hostinfo_control::GuestState;
 
-    #[test]
-    fn each_decision_has_its_line_or_is_the_built_in_default() {
-        let decision =
-            |name: &str, permitted, line| Decision { name: name.to_owned(), permitted, line };
-        let told = Explanation {
+    fn decision(name: &str, permitted: bool, line: Option<u64>) -> Decision {
+        Decision { name: name.to_owned(), permitted, line }
+    }
+
+    fn told() -> Explanation {
+        Explanation {
             guest: "qemu-web".to_owned(),
             state: GuestState::Connected,
             problem: None,
             path: "/etc/h.conf".to_owned(),
             pattern: Some("qemu-*".to_owned()),
             line: Some(3),
-            enabled: true,
+            may_ask: true,
             interval: 30.0,
             vhostmd_disk: false,
             statistics: vec![
                 decision("physcpus", false, Some(5)),
                 decision("loadavg.1", true, None),
             ],
-        };
+        }
+    }
+
+    #[test]
+    fn each_decision_has_its_line_or_is_the_built_in_default() {
         assert_eq!(
-            text(&told),
+            text(&told()),
             "qemu-web: connected\n  rule qemu-* at /etc/h.conf:3\n  may ask once in 30 s\n\
              STATISTIC  MAY SEE  BY\n\
              physcpus   no       /etc/h.conf:5\n\
              loadavg.1  yes      built-in default\n"
+        );
+    }
+
+    #[test]
+    fn why_a_guest_may_not_ask_at_all_is_said_once() {
+        let told = Explanation {
+            state: GuestState::Refused,
+            problem: Some("it is another's".to_owned()),
+            may_ask: false,
+            statistics: vec![decision("physcpus", false, None)],
+            ..told()
+        };
+        assert_eq!(
+            text(&told),
+            "qemu-web: error\n  may not ask: it is another's\n  rule qemu-* at /etc/h.conf:3\n\
+             STATISTIC  MAY SEE  BY\n\
+             physcpus   no       see above\n"
         );
     }
 }

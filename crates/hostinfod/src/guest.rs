@@ -15,7 +15,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hostinfo_rules::Grant;
+use hostinfo_catalog::StatId;
+use hostinfo_rules::{Grant, Why};
 use hostinfo_sample::Vmm;
 use hostinfo_verdict::Watch;
 
@@ -181,6 +182,16 @@ impl Guest {
     /// Whether it may ask at all.
     pub(crate) fn may_ask(&self) -> bool {
         self.grant.enabled() && self.standing.may_ask()
+    }
+
+    /// Whether it may see a statistic, of that instance where it has them, and by which line of the
+    /// rules file. No line stands for [`Guest::refusal`] where that is not its rule's.
+    pub(crate) fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
+        if self.may_ask() {
+            return self.grant.explain(stat, instance);
+        }
+        let line = self.grant.disabled_by().filter(|_| self.standing.may_ask());
+        Why { permitted: false, line }
     }
 
     /// Why it may not ask at all.

@@ -128,7 +128,7 @@ fn every_reply_has_the_fields_of_its_method() {
         path: text("/r"),
         pattern: some("qemu-*"),
         line: Some(1),
-        enabled: false,
+        may_ask: false,
         interval: 1.0,
         vhostmd_disk: true,
         statistics: vec![Decision { name: text("physcpus"), permitted: true, line: Some(2) }],

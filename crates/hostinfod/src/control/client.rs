@@ -79,6 +79,14 @@ impl Client {
         matches!(self.doing, Doing::Waiting(..))
     }
 
+    /// What it waited for with its end.
+    pub(crate) fn waits_for(self) -> Option<Request> {
+        match self.doing {
+            Doing::Waiting(request, _) => Some(request),
+            Doing::Nothing | Doing::Watching(..) => None,
+        }
+    }
+
     /// Whether it is told what guests ask.
     pub(crate) fn watches(&self) -> bool {
         matches!(self.doing, Doing::Watching(..))

@@ -28,25 +28,21 @@ pub(crate) struct Roster {
 const ABSENT_MIN: usize = 64;
 
 impl Roster {
-    /// The guest of that name; `make` makes it where it is not known. Others may be `forgotten`
-    /// in its place.
-    pub(crate) fn guest<E>(
+    /// Adds a guest that is not known. Others may be `forgotten` in its place.
+    pub(crate) fn add(
         &mut self,
-        name: &Name,
+        guest: Guest,
         now: Instant,
-        make: impl FnOnce() -> Result<Guest, E>,
         forgotten: impl FnMut(&Name),
-    ) -> Result<usize, E> {
-        if let Some(guest) = self.by_name.get(name.whole()) {
-            return Ok(*guest);
-        }
+    ) -> usize {
         // All are looked at when there are twice as many as before: twice for each, all in all.
         if self.guests.len() >= (2 * self.ports.len() + ABSENT_MIN).max(2 * self.needed) {
             self.forget(now, forgotten);
         }
-        let guest = self.guests.insert(make()?);
-        self.by_name.insert(name.whole().into(), guest);
-        Ok(guest)
+        let name = guest.name.whole().into();
+        let number = self.guests.insert(guest);
+        self.by_name.insert(name, number);
+        number
     }
 
     /// The guest of that whole name.
@@ -127,7 +123,6 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
     use std::time::{Duration, SystemTime};
 
     use crate::given::tests::given;
@@ -138,10 +133,10 @@ mod tests {
     const OWN: &str = "[custom.own]\nkind = 'info'\nhelp = 'h'\nscope = 'guest'\n\
                        file = '/nonexistent/{guest}'\n";
 
-    fn guest(name: &Name) -> Result<Guest, Infallible> {
+    fn guest(name: &Name) -> Guest {
         let session = Session { id: "s".to_owned(), start: SystemTime::UNIX_EPOCH };
         let grant = Rules::builtin().decide(name.whole());
-        Ok(Guest::new(name.clone(), grant, "h".to_owned(), session))
+        Guest::new(name.clone(), grant, "h".to_owned(), session)
     }
 
     #[test]
@@ -153,7 +148,7 @@ mod tests {
         for name in &names {
             let _ = customs.value("own", name.whole(), now, now);
             let forgotten = |name: &Name| customs.forget(name.whole());
-            let number = roster.guest(name, now, || guest(name), forgotten).unwrap();
+            let number = roster.add(guest(name), now, forgotten);
             let guest = roster.guests.get_mut(number).unwrap();
             // Its interval is not over: it would gain by being forgotten.
             if name.guest() == "7" {
@@ -172,7 +167,7 @@ mod tests {
         let mut sweeps = Vec::new();
         for number in 0..10_000 {
             let name = Name::parse(&format!("qemu-{number}")).unwrap();
-            let number = roster.guest(&name, now, || guest(&name), |_| {}).unwrap();
+            let number = roster.add(guest(&name), now, |_| {});
             // As those with a metrics disk, which libvirt tells of before they have a port.
             roster.guests.get_mut(number).unwrap().has_disk = true;
             sweeps.push(roster.needed);

@@ -136,7 +136,10 @@ impl Server {
     }
 
     fn drop_client(&mut self, number: usize) {
-        self.control.clients.try_remove(number);
+        let gone = self.control.clients.try_remove(number);
+        if let Some(request) = gone.and_then(Client::waits_for) {
+            self.give_up_preview(&request);
+        }
         self.alarms.set(Alarm::Client(number), None);
         self.desk.is_watched = self.control.clients.iter().any(|(_, client)| client.watches());
     }

@@ -16,18 +16,25 @@ impl Server {
     /// # Errors
     /// Where the system gives no random bytes.
     pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<usize> {
-        let (rules, identity) = (&self.rules, &self.identity);
-        let libvirt = self.desk.libvirt();
-        let standing = libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown());
-        let make = || {
-            let grant = rules.rules().decide(name.whole());
-            let host_id = identity.host_id(name.whole());
-            let mut guest = Guest::new(name.clone(), grant, host_id, Session::begin()?);
-            guest.standing = standing;
-            Ok(guest)
-        };
+        if let Some(known) = self.roster.named(name.whole()) {
+            return Ok(known);
+        }
+        let guest = self.make_guest(name)?;
         let customs = &mut self.desk.given().customs;
-        self.roster.guest(name, now, make, |name| customs.forget(name.whole()))
+        Ok(self.roster.add(guest, now, |name| customs.forget(name.whole())))
+    }
+
+    /// The guest of that name as it would be if it came now.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
+    pub(crate) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
+        let grant = self.rules.rules().decide(name.whole());
+        let host_id = self.identity.host_id(name.whole());
+        let mut guest = Guest::new(name.clone(), grant, host_id, Session::begin()?);
+        let libvirt = self.desk.libvirt();
+        guest.standing = libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown());
+        Ok(guest)
     }
 
     /// Takes over what libvirt says now of everybody's socket.

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use rustix::process::Uid;
 use serde_json::Value;
 
-use crate::control::answer::{bounded, failed, value};
+use crate::control::answer::{bounded, value};
+use crate::guest::name::Name;
 use crate::pending::{Pending, When};
 use crate::port::connection::Closed;
 use crate::server::Server;
@@ -105,25 +106,43 @@ impl Server {
             return Err(Refusal::Busy { message });
         }
         let guest = guest.map(|name| self.find_guest(name)).transpose()?;
-        Ok(Outcome::Watch(guest.map(|(_, guest)| guest.name.whole().into())))
+        Ok(Outcome::Watch(guest.map(|name| name.whole().into())))
     }
 
     fn preview(&mut self, guest: &str, line: &str, when: When) -> Result<Outcome, Refusal> {
-        let (number, _) = self.find_guest(guest)?;
+        let name = self.find_guest(guest)?;
         if line.contains('\n') {
             let parameter = "line: has to be one line, without its end".to_owned();
             return Err(Refusal::InvalidParameter { parameter });
         }
-        let Some(guest) = self.roster.guests.get(number) else { return Err(failed("gone")) };
+        let (_, guest) = self.double(&name)?;
         let line = format!("{line}\n");
         let (mut framer, mut input) = (Framer::new(), line.as_bytes());
         let reply = match framer.next(&mut input) {
             None => String::new(),
-            Some(frame) => match self.desk.engine().preview(guest, &frame, when) {
+            Some(frame) => match self.desk.engine().preview(&guest, &frame, when) {
                 Err(pending) => return Ok(Outcome::Later(pending)),
                 Ok(mut reply) => String::from_utf8_lossy(reply.end()).into_owned(),
             },
         };
+        self.end_preview(&name);
         value(Preview { reply }).map(Outcome::Now)
+    }
+
+    /// Of a guest that is not there, nothing is kept of what the administrator's own statistics
+    /// have for it alone.
+    fn end_preview(&mut self, name: &Name) {
+        if self.roster.named(name.whole()).is_none() {
+            self.desk.given().customs.forget(name.whole());
+        }
+    }
+
+    /// A client that waited for a preview is gone.
+    pub(super) fn give_up_preview(&mut self, request: &Request) {
+        if let Ok(Asked::Call(Call::Preview { guest, .. })) = &request.what
+            && let Ok(name) = self.find_guest(guest)
+        {
+            self.end_preview(&name);
+        }
     }
 }

@@ -1,39 +1,25 @@
 //! What a guest may ask, and by which line of the rules file: the decision that is in force.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_catalog::{Named, Scope, StatId, resolve};
-use hostinfo_control::{Decision, Explanation, GuestState, Refusal};
-use hostinfo_rules::Grant;
+use hostinfo_control::{Decision, Explanation, Refusal};
 
-use crate::guest::name::Name;
+use crate::guest::Guest;
 use crate::server::Server;
 
 impl Server {
-    /// Of what is named, or of everything; for a guest that is there, or that would have that
-    /// whole name.
+    /// Of what is named, or of everything.
     pub(super) fn explain(
         &mut self,
         name: &str,
         words: Option<&[String]>,
         now: Instant,
     ) -> Result<Explanation, Refusal> {
-        let found = match self.find_guest(name) {
-            Ok((number, guest)) => Ok((number, guest)),
-            Err(refusal) => Err(Name::parse(name).ok_or(refusal)?),
-        };
-        let (number, name, grant, (state, problem)) = match &found {
-            Ok((number, guest)) => {
-                let state = self.state_of(*number, guest);
-                (Some(*number), guest.name.clone(), Arc::clone(&guest.grant), state)
-            }
-            Err(name) => {
-                let grant = self.rules.rules().decide(name.whole());
-                (None, name.clone(), grant, (GuestState::Absent, None))
-            }
-        };
+        let name = self.find_guest(name)?;
+        let (number, guest) = self.double(&name)?;
+        let (state, problem) = self.state_of(number, &guest);
         let picked = match words {
             None => vec![(Scope::ALL, None)],
             Some(words) => words.iter().map(|word| pick(word)).collect::<Result<_, _>>()?,
@@ -44,16 +30,17 @@ impl Server {
             for stat in scope.rows() {
                 let instances = match &instance {
                     Some(instance) => vec![Some(instance.clone())],
-                    None => self.instances_to_tell(number, stat, &scope, &grant, now),
+                    None => self.instances_to_tell(&guest, stat, &scope, now),
                 };
                 for instance in instances {
-                    let decision = decide(&grant, stat, instance.as_deref());
+                    let decision = decide(&guest, stat, instance.as_deref());
                     if told.insert(decision.name.clone()) {
                         statistics.push(decision);
                     }
                 }
             }
         }
+        let grant = &guest.grant;
         let rule = grant.rule();
         Ok(Explanation {
             guest: name.whole().to_owned(),
@@ -62,7 +49,7 @@ impl Server {
             path: self.paths.rules.display().to_string(),
             pattern: rule.map(|rule| rule.pattern.clone()),
             line: rule.map(|rule| rule.line as u64),
-            enabled: grant.enabled(),
+            may_ask: guest.may_ask(),
             interval: grant.interval().as_secs_f64(),
             vhostmd_disk: grant.vhostmd_disk(),
             statistics,
@@ -73,19 +60,17 @@ impl Server {
     /// another thing.
     fn instances_to_tell(
         &mut self,
-        guest: Option<usize>,
+        guest: &Guest,
         stat: StatId,
         scope: &Scope,
-        grant: &Grant,
         now: Instant,
     ) -> Vec<Option<String>> {
         let mut all = vec![None];
-        let guest = guest.and_then(|number| self.roster.guests.get(number));
-        if let Some(guest) = guest.filter(|_| stat.stat().has_instances()) {
-            let usual = grant.explain(stat, None);
+        if stat.stat().has_instances() {
+            let usual = guest.explain(stat, None);
             let mut instances = self.desk.engine().instances(guest, stat, now);
             instances.retain(|one| {
-                scope.covers(stat, Some(one)) && grant.explain(stat, Some(one)) != usual
+                scope.covers(stat, Some(one)) && guest.explain(stat, Some(one)) != usual
             });
             all.extend(instances.into_iter().map(Some));
         }
@@ -111,8 +96,8 @@ fn pick(word: &str) -> Result<(Scope, Option<String>), Refusal> {
     }
 }
 
-fn decide(grant: &Grant, stat: StatId, instance: Option<&str>) -> Decision {
-    let why = grant.explain(stat, instance);
+fn decide(guest: &Guest, stat: StatId, instance: Option<&str>) -> Decision {
+    let why = guest.explain(stat, instance);
     Decision {
         name: stat.stat().name_of(instance).into_owned(),
         permitted: why.permitted,

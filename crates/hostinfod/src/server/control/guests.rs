@@ -10,35 +10,51 @@ use hostinfo_control::{
 };
 
 use crate::answer::seen::shown;
+use crate::control::answer::failed;
 use crate::guest::Guest;
+use crate::guest::name::Name;
 use crate::guest::standing::Standing;
 use crate::port::dialect::Dialect;
 use crate::port::{Port, To};
 use crate::server::Server;
 
 impl Server {
-    /// The guest of that whole name, or of that name alone where no other guest has it too.
-    pub(super) fn find_guest(&self, name: &str) -> Result<(usize, &Guest), Refusal> {
-        let whole = self
-            .roster
-            .named(name)
-            .and_then(|number| self.roster.guests.get(number).map(|guest| (number, guest)));
-        if let Some(found) = whole {
-            return Ok(found);
+    /// Whom an administrator means: the guest of that whole name, or of that name alone where no
+    /// other guest has it too. By a whole name, it need not be there.
+    pub(super) fn find_guest(&self, name: &str) -> Result<Name, Refusal> {
+        let known = self.roster.named(name).and_then(|number| self.roster.guests.get(number));
+        if let Some(guest) = known {
+            return Ok(guest.name.clone());
         }
-        let mut named = self.roster.in_order(None).filter(|(_, guest)| guest.name.guest() == name);
-        let message = match (named.next(), named.next()) {
-            (Some(found), None) => return Ok(found),
-            (Some((_, one)), Some((_, other))) => format!(
+        let mut named = self
+            .roster
+            .in_order(None)
+            .map(|(_, guest)| &guest.name)
+            .filter(|known| known.guest() == name);
+        let message = match (named.next(), named.next(), Name::parse(name)) {
+            (Some(found), None, _) => return Ok(found.clone()),
+            (Some(one), Some(other), _) => format!(
                 "more than one guest is called {name}: say {} or {}",
-                one.name.whole(),
-                other.name.whole()
+                one.whole(),
+                other.whole()
             ),
-            (None, _) => format!(
-                "no guest is called {name}: `hostinfoctl list` has them all, `hostinfoctl enable` adds one"
+            (None, _, Some(whole)) => return Ok(whole),
+            (None, _, None) => format!(
+                "no guest called {name} has a socket here: `hostinfoctl enable` gives it one; \
+                 called by its whole name, as in $driver-{name}, it need not have one"
             ),
         };
         Err(Refusal::NoSuchGuest { guest: name.to_owned(), message })
+    }
+
+    /// Somebody who gets what the guest of that name would get; and the guest's number, where it is
+    /// there.
+    pub(super) fn double(&mut self, name: &Name) -> Result<(Option<usize>, Guest), Refusal> {
+        let number = self.roster.named(name.whole());
+        match number.and_then(|number| self.roster.guests.get(number)) {
+            Some(guest) => Ok((number, guest.double())),
+            None => Ok((None, self.make_guest(name).map_err(failed)?)),
+        }
     }
 
     /// Guests behind that name.
@@ -74,10 +90,14 @@ impl Server {
         states
     }
 
-    /// Whether that guest can ask, and why not.
-    pub(super) fn state_of(&self, number: usize, guest: &Guest) -> (GuestState, Option<String>) {
+    /// Whether the guest can ask, and why not.
+    pub(super) fn state_of(
+        &self,
+        number: Option<usize>,
+        guest: &Guest,
+    ) -> (GuestState, Option<String>) {
         let ports = self.roster.ports.iter().map(|(_, port)| port);
-        let ports: Vec<&Port> = ports.filter(|port| port.guest == number).collect();
+        let ports: Vec<&Port> = ports.filter(|port| Some(port.guest) == number).collect();
         (state(guest, best(&ports)), problem(guest, &ports))
     }
 
