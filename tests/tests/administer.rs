@@ -1,13 +1,14 @@
 //! hostinfoctl with a real daemon, and without one.
 
 use std::fs;
-use std::process::Stdio;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::ctl::{self, alone};
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::process::Process;
-use hostinfo_tests::{FakeGuest, FakeQemu, Host};
+use hostinfo_tests::{FakeGuest, FakeQemu, Host, paths};
 use serde_json::Value;
 
 const RULES: &str = "qemu-web:\n  interval = 0\n  physcpus = 0\n\n*:\n  interval = 30\n";
@@ -40,6 +41,58 @@ fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {
 }
 
 #[test]
+fn where_libvirt_does_not_tell_which_guests_there_are_nothing_is_said_of_all() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let file = host.path().join("new.conf");
+    let name = file.to_str().context("no text")?;
+    fs::write(&file, RULES.replace("30", "60"))?;
+    let said = alone(&host, &["diff", name, "-c", "nonsense:///"])?;
+    ensure!(
+        said.stdout.is_empty() && said.stderr.contains("guests without a socket are left out"),
+        "{said:?}"
+    );
+    said.ill(4)?;
+    let _web = FakeQemu::listen(&host.socket("db"))?;
+    let said = alone(&host, &["diff", name, "-c", "nonsense:///"])?;
+    ensure!(said.stdout.contains("qemu-db: ") && said.status == 4, "{said:?}");
+    let said = alone(&host, &["diff", name, "qemu-db", "-c", "nonsense:///"])?.well()?;
+    ensure!(said.starts_with("qemu-db: "), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_rules_file_that_cannot_be_read_is_named_with_the_remedy() -> Result<()> {
+    let host = Host::new(RULES)?;
+    for open in [host.path(), &host.etc()] {
+        fs::set_permissions(open, fs::Permissions::from_mode(0o755))?;
+    }
+    fs::set_permissions(host.rules(), fs::Permissions::from_mode(0o600))?;
+    // Nobody can get to where this was built.
+    let program = host.path().join("hostinfoctl");
+    fs::copy(paths::program("hostinfoctl")?, &program)?;
+    let rules = host.rules();
+    let rules = rules.to_str().context("no text")?;
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"];
+    for command in [&["check"][..], &["diff", rules], &["list"]] {
+        let said = Command::new("setpriv")
+            .args(nobody)
+            .arg(&program)
+            .args(["--rules", rules])
+            .args(command)
+            .output()?;
+        let words = String::from_utf8_lossy(&said.stderr);
+        let remedy = format!("{rules}: Permission denied: be root");
+        ensure!(words.contains(&remedy), "{command:?}: {words}");
+        // What `list` wants besides fails as well.
+        ensure!(said.status.code() == Some(6) || command == ["list"], "{command:?}: {said:?}");
+    }
+    fs::remove_file(host.rules())?;
+    ensure!(Command::new("mkfifo").arg(rules).status()?.success());
+    ensure!(alone(&host, &["check"])?.ill(1)?.contains("is a pipe, and has to be a file"));
+    Ok(())
+}
+
+#[test]
 fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
@@ -60,6 +113,9 @@ fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<
     ensure!(list.stderr.contains("note: without what libvirt knows"), "{list:?}");
     ensure!(list.well()?.contains("connected"));
     alone(&host, &[&["list", "nobody"][..], &without].concat())?.ill(3)?;
+    ensure!(
+        alone(&host, &["list", "qemu-web"])?.well()? == alone(&host, &["list", "web"])?.well()?
+    );
 
     let why = alone(&host, &["explain", "web", "physcpus", "memory"])?.well()?;
     ensure!(why.contains("rule qemu-web at") && why.contains("may ask once in 0 s"), "{why}");
@@ -175,6 +231,8 @@ fn diff_compares_a_new_file_with_what_is_in_force() -> Result<()> {
     let _daemon = host.start_daemon()?;
     host.write_rules("*:\n  physcups = 1\n")?;
     ensure!(alone(&host, &["diff", name])?.well()? == expected, "what is in force");
+    let list = alone(&host, &["list", "test"])?.well()?;
+    ensure!(list.contains("hostinfo.conf:5"), "it has no socket, and the same rules: {list}");
     let diff = json(&host, &["diff", name, "web"])?;
     ensure!(diff[0]["opened"][0] == "physcpus" && diff[0]["closed"] == Value::Array(vec![]));
     ensure!(alone(&host, &["diff", name, "test"])?.well()?.starts_with("Nothing would change"));

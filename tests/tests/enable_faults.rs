@@ -165,6 +165,8 @@ fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()>
     libvirtd.shell("kill -STOP $(cat /run/libvirtd.pid)")?;
     let said = ctl(&["enable", "web"])?.ill(4)?;
     ensure!(said.contains("libvirt did not answer within 10 s"), "{said}");
+    let said = ctl(&["list", "web"])?.ill(4)?;
+    ensure!(said.contains("web: whether there is such a guest only libvirt knows"), "{said}");
     libvirtd.shell("kill -CONT $(cat /run/libvirtd.pid)")?;
     ensure!(!libvirtd.config("web")?.contains("qemu-web"));
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! [`parse`] turns a file's bytes into [`Rules`] or into all its [`Problem`]s.
 //! [`Rules::decide`] finds the one rule that a guest is under, and the [`Grant`] that it gets
-//! says what is permitted and why. Nothing here reads a file, waits or logs.
+//! says what is permitted and why. Nothing here waits or logs, and only [`read`] reads a file.
 //!
 //! The way of a file: `lex` (a line's pieces) -> `glob` and `setting` (what the pieces mean) ->
 //! `parse` (rules) -> `unreachable` (rules that can never match, by `cover`).
@@ -10,6 +10,7 @@
 mod change;
 mod cover;
 mod decide;
+mod file;
 mod glob;
 mod lex;
 mod nearest;
@@ -23,11 +24,9 @@ mod value;
 
 pub use change::Changes;
 pub use decide::{Grant, Origin, Why};
+pub use file::{FILE_MAX, read};
 pub use glob::BadPattern;
 pub use parse::{Parsed, parse};
 pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
 pub use rules::Rules;
-
-/// The largest file that is read: 100,000 rules of 160 bytes.
-pub const FILE_MAX: u64 = 16 * 1024 * 1024;

@@ -69,7 +69,7 @@ pub(crate) fn run(
     let access = if dry_run { Access::Read } else { Access::Write };
     let mut libvirt = Libvirt::connect(options, access)?;
     let entries = libvirt.list()?;
-    let (guests, unknown) = select(&entries, words);
+    let (guests, unknown) = select(&entries, libvirt.driver(), words);
     unknown.iter().for_each(complain);
     let mut statuses: Vec<Status> = unknown.iter().map(Failure::status).collect();
     let mut run = Run { libvirt, change, dry_run, is_prepared: false, is_changed: false };

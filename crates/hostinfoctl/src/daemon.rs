@@ -1,25 +1,55 @@
-//! hostinfod, by its control socket.
+//! hostinfod, by its control socket. It knows of this host and no other.
+
+use std::collections::BTreeMap;
 
 use hostinfo_control::limits::DEADLINE;
-use hostinfo_control::{Client, Error};
+use hostinfo_control::{Client, Error, Guest, LibvirtState, Rules};
 
 use crate::args::Options;
 use crate::exit::{Failure, complain};
+use crate::libvirt::is_remote;
 
 /// Connects.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
 pub(crate) fn connect(options: &Options) -> Result<Client, Failure> {
+    if is_remote(&options.connect) {
+        complain(format!("note: this is of this host, and not of that of {}", options.connect));
+    }
     Ok(Client::connect(&options.control, DEADLINE)?)
 }
 
-/// Connects, for a command that can do without: then it says so.
-pub(crate) fn connect_if_there(options: &Options) -> Option<Client> {
-    Client::connect(&options.control, DEADLINE).map_err(without).ok()
+/// What the daemon knows of guests, for a command that can do without.
+pub(crate) struct Known {
+    /// By their whole names.
+    pub(crate) guests: BTreeMap<String, Guest>,
+    /// Those in force.
+    pub(crate) rules: Rules,
+    /// All guests are those that it knows: there is no libvirt here, or the settings say so.
+    pub(crate) has_all: bool,
 }
 
-/// Says that the daemon's part is missing.
-pub(crate) fn without(error: Error) {
-    complain(format!("note: without what the daemon knows: {error}"));
+/// Asks it. `None`, and said so, where it does not answer or the guests are another host's.
+pub(crate) fn known(options: &Options) -> Option<Known> {
+    if is_remote(&options.connect) {
+        complain(format!(
+            "note: {} is of another host: without its hostinfod, rules and sockets, which only \
+             hostinfoctl there can show",
+            options.connect
+        ));
+        return None;
+    }
+    ask(options)
+        .map_err(|error| complain(format!("note: without what the daemon knows: {error}")))
+        .ok()
+}
+
+fn ask(options: &Options) -> Result<Known, Error> {
+    let mut daemon = Client::connect(&options.control, DEADLINE)?;
+    let guests = daemon.list()?.into_iter().map(|guest| (guest.id.clone(), guest)).collect();
+    let rules = daemon.rules()?;
+    let has_all =
+        matches!(daemon.status()?.libvirt.state, LibvirtState::Off | LibvirtState::Missing);
+    Ok(Known { guests, rules, has_all })
 }

@@ -7,61 +7,47 @@ use hostinfo_rules::{Changes, Grant, Rules};
 use serde_json::{Value, json};
 
 use crate::args::Options;
-use crate::daemon::{connect_if_there, without};
-use crate::exit::{DONE, Failure, Status, complain};
-use crate::list;
+use crate::daemon;
+use crate::exit::{DONE, Failure, Status, sum};
+use crate::libvirt::is_remote;
 use crate::output::{printable, write, write_json};
-use crate::rules;
+use crate::present::Present;
+use crate::row::Row;
+use crate::rules::{self, RulesOf};
 
 /// Compares the file with the rules in force, else with the file that is there, for the guests
 /// that the words mean.
 ///
 /// # Errors
-/// [`Failure`]: one of the files cannot be read or has errors; there is no such guest.
+/// [`Failure`]: one of the files cannot be read or has errors; the guests are another host's.
 pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<Status, Failure> {
-    let old = match in_force(options) {
-        Some(rules) => rules,
-        None => rules::load(&options.rules)?,
-    };
+    if is_remote(&options.connect) {
+        return Err(Failure::Usage(format!(
+            "{} is of another host, whose rules are there: run hostinfoctl diff on that host",
+            options.connect
+        )));
+    }
+    let known = daemon::known(options);
+    let old = RulesOf::in_force(options, known.as_ref())?.rules;
     if rules::read(file)?.is_none() {
         return Err(Failure::Refused(format!("{}: there is no such file", file.display())));
     }
     let new = rules::load(file)?;
-    let guests = match list::names(options, words) {
-        Ok(guests) => guests,
-        Err(failure @ Failure::Libvirt { .. }) if words.is_empty() => {
-            complain(format!("note: {failure}; so this is for guests that the rules name"));
-            named(&old, &new)
-        }
-        Err(failure) => return Err(failure),
-    };
-    let changed: Vec<Changed> =
-        guests.into_iter().filter_map(|guest| Changed::of(guest, &old, &new)).collect();
+    let present = Present::find(options, words, known.as_ref());
+    let statuses = present.complain();
+    let guests = present.rows.iter().map(Row::id);
+    let changed: Vec<Changed> = guests.filter_map(|guest| Changed::of(guest, &old, &new)).collect();
     if options.json {
         write_json(&changed.iter().map(Changed::json).collect::<Vec<_>>())?;
-    } else if changed.is_empty() {
-        write("Nothing would change for any guest.\n")?;
-    } else {
+    } else if !changed.is_empty() {
         write(&changed.iter().map(Changed::text).collect::<String>())?;
+    } else if present.is_complete() {
+        write(match words {
+            [] => "Nothing would change for any guest.\n",
+            _ => "Nothing would change for these guests.\n",
+        })?;
     }
-    Ok(DONE)
-}
-
-/// What the daemon has in force: the file may have changed, and be wrong.
-fn in_force(options: &Options) -> Option<Rules> {
-    let told = connect_if_there(options)?.rules().map_err(without).ok()?;
-    if told.state.rules == 0 {
-        return Some(Rules::builtin());
-    }
-    hostinfo_rules::parse(told.text?.as_bytes()).ok().map(|parsed| parsed.rules)
-}
-
-/// Guests that rules without wildcards are for.
-fn named(old: &Rules, new: &Rules) -> Vec<String> {
-    let mut names: Vec<String> = old.named_guests().chain(new.named_guests()).collect();
-    names.sort();
-    names.dedup();
-    names
+    Ok(sum(statuses.into_iter().chain([DONE])))
 }
 
 /// A guest for which something would change.

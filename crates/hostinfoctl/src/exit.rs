@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use hostinfo_control::{Error, Refusal};
 use hostinfo_domains::{FailureKind, Unanswered, Unfit};
 
+use crate::libvirt::is_remote;
+
 /// The exit status of a command that came to its end: 0, or that of what it has complained about.
 pub(crate) type Status = u8;
 
@@ -23,6 +25,8 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    Denied(String),
     #[error("there is no guest {name:?}{}", nearest.as_ref().map(|n| format!(": do you mean {n:?}?")).unwrap_or_default())]
     NoGuest { name: String, nearest: Option<String> },
     #[error("no guest's name matches {0:?}: see them with hostinfoctl list")]
@@ -60,6 +64,9 @@ fn libvirt(uri: &str, why: &Unanswered) -> String {
         }
         FailureKind::NoDomain => "it has gone meanwhile: see hostinfoctl list".to_owned(),
         FailureKind::Busy => format!("libvirt: {words}: try again when it is not busy"),
+        FailureKind::Unreachable if is_remote(uri) => {
+            format!("{uri}: {words}: see whether it can be reached, and runs libvirt")
+        }
         FailureKind::Unreachable => format!(
             "{uri}: {words}: start libvirt (systemctl start libvirtd or virtqemud), or name it with -c"
         ),
@@ -80,7 +87,7 @@ impl Failure {
                 FailureKind::Unsupported | FailureKind::Busy | FailureKind::Other => REFUSED,
             },
             Self::Libvirt { .. } | Self::Doubtful(_) => 4,
-            Self::Daemon(Error::Denied { .. }) => 6,
+            Self::Denied(_) | Self::Daemon(Error::Denied { .. }) => 6,
             Self::Daemon(Error::Refused(refusal)) => match refusal {
                 Refusal::NoSuchGuest { .. } => 3,
                 Refusal::NotPermitted { .. } => 6,

@@ -9,14 +9,18 @@ use crate::exit::Failure;
 const ALIKE: f64 = 0.8;
 
 /// The guests that the words mean, each once, in the order of the words; and the words that mean
-/// none. No words mean all.
-pub(crate) fn select<'e>(entries: &'e [Entry], words: &[String]) -> (Vec<&'e Entry>, Vec<Failure>) {
+/// none. No words mean all. A guest can be called by its whole name, `$driver-$name`, as well.
+pub(crate) fn select<'e>(
+    entries: &'e [Entry],
+    driver: &str,
+    words: &[String],
+) -> (Vec<&'e Entry>, Vec<Failure>) {
     if words.is_empty() {
         return (entries.iter().collect(), Vec::new());
     }
     let (mut chosen, mut failures): (Vec<&Entry>, Vec<Failure>) = Default::default();
     for word in words {
-        match meant(entries, word) {
+        match meant(entries, driver, word) {
             Ok(meant) => {
                 for entry in meant {
                     if chosen.iter().all(|other| other.uuid != entry.uuid) {
@@ -30,29 +34,37 @@ pub(crate) fn select<'e>(entries: &'e [Entry], words: &[String]) -> (Vec<&'e Ent
     (chosen, failures)
 }
 
-fn meant<'e>(entries: &'e [Entry], word: &str) -> Result<Vec<&'e Entry>, Failure> {
-    // A name may look like a pattern.
-    let of = |is: &dyn Fn(&str) -> bool| -> Vec<&'e Entry> {
+fn meant<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Result<Vec<&'e Entry>, Failure> {
+    let whose = |is: &dyn Fn(&str) -> bool| -> Vec<&'e Entry> {
         entries.iter().filter(|entry| is(&entry.name)).collect()
     };
-    let exact = of(&|name| name == word);
-    if !exact.is_empty() {
-        return Ok(exact);
+    // A name may look like a pattern, or like a whole name.
+    let whole = word.strip_prefix(driver).and_then(|rest| rest.strip_prefix('-'));
+    for called in [Some(word), whole].into_iter().flatten() {
+        let exact = whose(&|name| name == called);
+        if !exact.is_empty() {
+            return Ok(exact);
+        }
     }
     let pattern: Pattern = word
         .parse()
         .map_err(|error: hostinfo_rules::BadPattern| Failure::Usage(error.to_string()))?;
-    let matched = of(&|name| pattern.matches(name));
+    let matched = whose(&|name| pattern.matches(name));
     if !matched.is_empty() {
         return Ok(matched);
     }
-    Err(match word.contains(['*', '?', '[']) {
+    Err(match is_pattern(word) {
         true => Failure::NoMatch(word.to_owned()),
         false => Failure::NoGuest {
             name: word.to_owned(),
             nearest: nearest(entries.iter().map(|entry| &*entry.name), word),
         },
     })
+}
+
+/// Whether a word may mean several guests.
+pub(crate) fn is_pattern(word: &str) -> bool {
+    word.contains(['*', '?', '['])
 }
 
 /// The name that is most like `word`.
@@ -83,7 +95,7 @@ mod tests {
         let names = ["db", "web-1", "web-2", "web-[1]", "Windows 11"];
         let entries: Vec<Entry> = (1..).zip(names).map(|(n, name)| entry(n, name)).collect();
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        let (chosen, failures) = select(&entries, &words);
+        let (chosen, failures) = select(&entries, "qemu", &words);
         let names = chosen.iter().map(|entry| entry.name.clone()).collect();
         (names, failures.iter().map(ToString::to_string).collect())
     }
@@ -98,6 +110,7 @@ mod tests {
     fn a_name_goes_before_a_pattern() {
         assert_eq!(chosen(&["web-[1]"]).0, ["web-[1]"]);
         assert_eq!(chosen(&["web-[2]"]).0, ["web-2"]);
+        assert_eq!(chosen(&["qemu-db", "xen-web-1"]).0, ["db"], "a whole name");
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl Libvirt {
         Ok(Self { administrator, uri, directories })
     }
 
+    /// The driver of its domains, as the URI begins: `qemu` of `qemu+ssh://HOST/system`.
+    pub(crate) fn driver(&self) -> &str {
+        self.uri.split([':', '+']).next().unwrap_or_default()
+    }
+
     /// Every domain, in the order of their names.
     pub(crate) fn list(&mut self) -> Result<Vec<Entry>, Failure> {
         self.administrator.list().map_err(|why| self.failed(why))

@@ -1,7 +1,8 @@
 //! `hostinfoctl`, the administrator's tool: which guest has hostinfo, and what it may ask.
 //!
 //! A file for a command. What several of them need: `libvirt` and `facts` (guests as libvirt has
-//! them), `guests` (names and patterns to guests), `plan` (what to change, pure), `change` and
+//! them), `guests` (names and patterns to guests), `present` (which guests there are, also without
+//! libvirt), `rules` (those in force, or a file's), `plan` (what to change, pure), `change` and
 //! `carry_out` (changing it, each guest wholly or not at all), `standing` (what is so then, in
 //! words), `daemon` (what hostinfod answers).
 
@@ -23,6 +24,7 @@ mod list;
 mod notice;
 mod output;
 mod plan;
+mod present;
 mod preview;
 mod row;
 mod rules;

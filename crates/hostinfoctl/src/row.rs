@@ -1,12 +1,10 @@
 //! A guest in a list: what libvirt, the rules file and the daemon say of it, put together.
 
-use std::path::Path;
-
 use hostinfo_control::{Counts, Guest, GuestState, LastQuery};
-use hostinfo_rules::Rules;
 use serde::Serialize;
 
 use crate::facts::Facts;
+use crate::rules::RulesOf;
 use crate::standing::{Standing, Way};
 
 /// A guest.
@@ -154,8 +152,8 @@ impl Row {
         format!("{}-{}", self.driver, self.guest)
     }
 
-    /// Adds what the rules file says.
-    pub(crate) fn add_rule(&mut self, rules: &Rules, file: &Path) {
+    /// Adds what the rules say.
+    pub(crate) fn add_rule(&mut self, RulesOf { rules, file }: &RulesOf) {
         let grant = rules.decide(&self.id());
         self.rule = Some(Ruled {
             file: file.display().to_string(),

@@ -1,38 +1,68 @@
-//! The rules file as it is now, which need not be what the daemon has in force.
+//! The rules: what the daemon has in force, and what a file says now.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use hostinfo_rules::{FILE_MAX, Parsed, Problem, Rules, parse};
+use hostinfo_rules::{Parsed, Problem, Rules, parse};
 
+use crate::args::Options;
+use crate::daemon::Known;
 use crate::exit::Failure;
+
+/// Rules, and the file that they are of.
+pub(crate) struct RulesOf {
+    pub(crate) rules: Rules,
+    pub(crate) file: PathBuf,
+}
+
+impl RulesOf {
+    /// What the daemon has in force: the file may have changed since, and be wrong. Without the
+    /// daemon what the file says.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub(crate) fn in_force(options: &Options, known: Option<&Known>) -> Result<Self, Failure> {
+        if let Some(Known { rules, .. }) = known {
+            let parsed = match (rules.state.rules, &rules.text) {
+                (0, _) => Some(Rules::builtin()),
+                (_, text) => {
+                    text.as_ref().and_then(|text| parse(text.as_bytes()).ok()).map(|p| p.rules)
+                }
+            };
+            let file = PathBuf::from(&rules.state.path);
+            return match parsed {
+                Some(rules) => Ok(Self { rules, file }),
+                // It is too long for the daemon to tell its text.
+                None => load(&file).map(|rules| Self { rules, file }),
+            };
+        }
+        let file = options.rules.clone();
+        load(&file).map(|rules| Self { rules, file })
+    }
+}
 
 /// Reads a file; `None` where there is none.
 ///
 /// # Errors
-/// [`Failure::Refused`]: it cannot be read.
+/// It cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    let refused = |words: &str| Failure::Refused(format!("{}: {words}", path.display()));
-    let said = |error: io::Error| {
-        refused(error.to_string().split(" (os error ").next().unwrap_or_default())
-    };
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(said)?,
-    };
-    let mut text = Vec::new();
-    let length = file.take(FILE_MAX + 1).read_to_end(&mut text).map_err(said)?;
-    if u64::try_from(length).unwrap_or(u64::MAX) > FILE_MAX {
-        return Err(refused(&format!("has over {FILE_MAX} bytes: it is no rules file")));
-    }
-    Ok(Some(text))
+    hostinfo_rules::read(path).map_err(|error| {
+        let words = error.to_string();
+        let words = words.split(" (os error ").next().unwrap_or_default();
+        let words = format!("{}: {words}", path.display());
+        match error.kind() {
+            ErrorKind::PermissionDenied => Failure::Denied(format!(
+                "{words}: be root, or have the file's mode let you read it"
+            )),
+            _ => Failure::Refused(words),
+        }
+    })
 }
 
 /// The rules of a file; without one, the built-in default.
 ///
 /// # Errors
-/// [`Failure::Refused`]: it cannot be read, or has errors.
+/// It cannot be read, or has errors.
 pub(crate) fn load(path: &Path) -> Result<Rules, Failure> {
     let Some(text) = read(path)? else { return Ok(Rules::builtin()) };
     match parse(&text) {

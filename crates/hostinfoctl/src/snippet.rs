@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure
 fn facts(options: &Options, name: &str) -> Result<Facts, Failure> {
     let mut libvirt = Libvirt::connect(options, Access::Read)?;
     let entries = libvirt.list()?;
-    let (guests, mut unknown) = select(&entries, &[name.to_owned()]);
+    let (guests, mut unknown) = select(&entries, libvirt.driver(), &[name.to_owned()]);
     match guests.first() {
         // Not a pattern: there is one guest or none.
         Some(entry) if entry.name == name => Facts::read(&mut libvirt, entry),

@@ -1,13 +1,10 @@
 //! What a rules file says, read whole or not at all.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use hostinfo_control::limits::RULES_TEXT_MAX;
-use hostinfo_rules::{FILE_MAX, Problem, Rules};
+use hostinfo_rules::{Problem, Rules};
 
 use crate::system::file_error::FileError;
 
@@ -56,7 +53,8 @@ impl InForce {
     /// # Errors
     /// It cannot be read, or has errors.
     pub(super) fn read(path: &Path) -> Result<Option<(Self, Vec<Problem>)>, Error> {
-        let text = read_text(path).map_err(FileError::of(path)).map_err(Error::Unreadable)?;
+        let text =
+            hostinfo_rules::read(path).map_err(FileError::of(path)).map_err(Error::Unreadable)?;
         let Some(text) = text else { return Ok(None) };
         let parsed = hostinfo_rules::parse(&text)
             .map_err(|problems| Error::Malformed { path: path.to_owned(), problems })?;
@@ -65,21 +63,6 @@ impl InForce {
         let rules = Self { rules: parsed.rules, since: SystemTime::now(), text };
         Ok(Some((rules, parsed.warnings)))
     }
-}
-
-/// The file's text, of whatever kind the file is: a pipe does not hold the daemon up.
-fn read_text(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
-    let file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
-    let mut text = Vec::new();
-    if file.take(FILE_MAX + 1).read_to_end(&mut text)? as u64 > FILE_MAX {
-        return Err(io::Error::other(format!("has over {FILE_MAX} bytes")));
-    }
-    Ok(Some(text))
 }
 
 fn show(problems: &[Problem], path: &Path) -> String {

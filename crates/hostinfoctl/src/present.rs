@@ -1,0 +1,169 @@
+//! Which guests there are: those of libvirt, of the daemon, and of the directory of sockets.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+
+use hostinfo_control::GuestState;
+use hostinfo_domains::Access;
+use hostinfo_rules::Pattern;
+
+use crate::args::Options;
+use crate::daemon::Known;
+use crate::exit::{Failure, Status, complain};
+use crate::facts::Facts;
+use crate::guests::{is_pattern, select};
+use crate::libvirt::{Libvirt, is_remote};
+use crate::output::printable;
+use crate::row::Row;
+
+/// The guests that were asked for.
+pub(crate) struct Present {
+    pub(crate) rows: Vec<Row>,
+    /// What was asked for and is not there, or cannot be read.
+    unknown: Vec<Failure>,
+    /// Why there may be more than those.
+    missing: Option<Failure>,
+}
+
+impl Present {
+    /// Finds the guests that the words mean, all without any.
+    pub(crate) fn find(options: &Options, words: &[String], known: Option<&Known>) -> Self {
+        let (rows, unknown, missing) = match domains(options, words) {
+            Ok((rows, unknown)) => (rows, unknown, None),
+            Err(failure) => {
+                let unknown =
+                    |word: &String| Failure::NoGuest { name: word.clone(), nearest: None };
+                (Vec::new(), words.iter().map(unknown).collect(), Some(failure))
+            }
+        };
+        let sockets = match known {
+            Some(known) => known
+                .guests
+                .values()
+                .filter(|guest| guest.state != GuestState::Absent)
+                .map(|guest| guest.id.clone())
+                .collect(),
+            None if is_remote(&options.connect) => Vec::new(),
+            None => sockets(&options.directory),
+        };
+        let mut present = Self { rows, unknown, missing };
+        present.add_strangers(&sockets, words);
+        if let Some(failure) = &present.missing {
+            // All that were asked for are there.
+            let has_all = !words.is_empty()
+                && present.unknown.is_empty()
+                && !words.iter().any(|word| is_pattern(word));
+            if has_all || known.is_some_and(|known| known.has_all) {
+                complain(format!("note: without what libvirt knows: {failure}"));
+                present.missing = None;
+            }
+        }
+        present
+    }
+
+    /// Whether those are all.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.missing.is_none()
+    }
+
+    /// Says what was not found, and what that means for the exit status.
+    pub(crate) fn complain(&self) -> Vec<Status> {
+        let Some(failure) = &self.missing else {
+            self.unknown.iter().for_each(complain);
+            return self.unknown.iter().map(Failure::status).collect();
+        };
+        for unknown in &self.unknown {
+            match unknown {
+                Failure::NoGuest { name, .. } => {
+                    complain(format!(
+                        "{}: whether there is such a guest only libvirt knows",
+                        printable(name)
+                    ));
+                }
+                other => complain(other),
+            }
+        }
+        complain(format!("{failure}; so guests without a socket are left out"));
+        vec![failure.status()]
+    }
+
+    /// Adds guests that no domain is: those without libvirt, and what is left of those that are
+    /// gone. The words that mean some of them are not unknown.
+    fn add_strangers(&mut self, sockets: &[String], words: &[String]) {
+        let domains: HashSet<String> = self.rows.iter().map(Row::id).collect();
+        let strangers = sockets.iter().filter_map(|socket| {
+            let (driver, guest) = socket.split_once('-')?;
+            (!domains.contains(socket)).then(|| Row::of_socket(driver, guest))
+        });
+        let is_meant = |row: &Row| words.is_empty() || words.iter().any(|word| means(word, row));
+        let strangers: Vec<Row> = strangers.filter(is_meant).collect();
+        self.unknown.retain(|failure| match failure {
+            Failure::NoGuest { name: word, .. } | Failure::NoMatch(word) => {
+                !strangers.iter().any(|row| means(word, row))
+            }
+            _ => true,
+        });
+        self.rows.extend(strangers);
+    }
+}
+
+fn means(word: &str, row: &Row) -> bool {
+    row.guest == word
+        || row.id() == word
+        || word.parse().is_ok_and(|word: Pattern| word.matches(&row.guest))
+}
+
+/// What libvirt has, and the words that mean none of it.
+fn domains(options: &Options, words: &[String]) -> Result<(Vec<Row>, Vec<Failure>), Failure> {
+    let mut libvirt = Libvirt::connect(options, Access::Read)?;
+    let entries = libvirt.list()?;
+    let (guests, mut unknown) = select(&entries, libvirt.driver(), words);
+    let mut rows = Vec::new();
+    for entry in guests {
+        match Facts::read(&mut libvirt, entry) {
+            Ok(facts) => rows.extend(Row::of_domain(&facts)),
+            Err(failure @ Failure::Refused(_)) => {
+                unknown.push(Failure::Refused(format!("{}: {failure}", printable(&entry.name))));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((rows, unknown))
+}
+
+/// The names of the sockets in the directory.
+fn sockets(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let sockets = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
+    let names = sockets.filter_map(|socket| socket.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_socket_that_no_domain_has_is_a_guest_too() {
+        let sockets = words(&["qemu-a", "qemu-web", "odd"]);
+        let names = |asked: &[&str]| {
+            let unknown = asked.iter().map(|word| Failure::NoMatch((*word).to_owned())).collect();
+            let rows = vec![Row::of_socket("qemu", "web")];
+            let mut present = Present { rows, unknown, missing: None };
+            present.add_strangers(&sockets, &words(asked));
+            let ids: Vec<String> = present.rows.iter().skip(1).map(Row::id).collect();
+            (ids, present.unknown.len())
+        };
+        assert_eq!(names(&[]), (words(&["qemu-a"]), 0));
+        assert_eq!(names(&["a", "b*"]), (words(&["qemu-a"]), 1));
+        assert_eq!(names(&["qemu-a"]), (words(&["qemu-a"]), 0));
+    }
+}
