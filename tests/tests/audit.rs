@@ -56,6 +56,21 @@ fn a_guest_that_may_not_ask_is_told_of_until_a_rule_lets_it() -> Result<()> {
 }
 
 #[test]
+fn rules_that_are_written_again_as_they_were_are_no_event() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let daemon = host.start_daemon()?;
+    let since = host.client()?.status()?.rules.since;
+    host.write_rules(RULES)?;
+    daemon.hang_up()?;
+    daemon.wait_for_log("settings read again")?;
+    host.write_rules("*:\n  interval = never\n")?;
+    daemon.wait_for_log("rules-refused")?;
+    assert_eq!(events(&daemon.log(), "rules-loaded").len(), 1, "{}", daemon.log());
+    assert_eq!(host.client()?.status()?.rules.since, since);
+    Ok(())
+}
+
+#[test]
 fn a_flood_of_denials_fills_no_log_and_hides_nothing_else() -> Result<()> {
     let host = Host::new(RULES)?;
     let daemon = host.start_daemon()?;

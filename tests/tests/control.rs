@@ -303,6 +303,29 @@ fn the_state_tells_which_rules_are_in_force_and_what_is_wrong_with_the_newer_one
 }
 
 #[test]
+fn the_state_tells_of_settings_with_an_error_and_of_a_directory_that_is_gone() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let daemon = host.start_daemon()?;
+    let mut client = host.client()?;
+    let status = client.status()?;
+    assert!(status.settings.problem.is_none() && status.socket_dir.problem.is_none());
+    host.write_config("[flow]\nlines = 3\n")?;
+    daemon.hang_up()?;
+    let problem = wait_for("the error", PATIENCE, || Ok(client.status()?.settings.problem))?;
+    assert!(problem.contains("hostinfod.toml") && problem.contains("line 2"), "{problem}");
+    assert!(client.metrics()?.contains("\nhostinfod_settings_bad 1\n"));
+    host.write_config("")?;
+    daemon.hang_up()?;
+    wait_until("good settings", PATIENCE, || Ok(client.status()?.settings.problem.is_none()))?;
+
+    fs::rename(host.sockets(), host.path().join("elsewhere"))?;
+    let problem = wait_for("the problem", PATIENCE, || Ok(client.status()?.socket_dir.problem))?;
+    assert!(problem.contains("no such directory: make it by `install -d"), "{problem}");
+    fs::rename(host.path().join("elsewhere"), host.sockets())?;
+    wait_until("the directory", PATIENCE, || Ok(client.status()?.socket_dir.problem.is_none()))
+}
+
+#[test]
 fn the_daemon_counts_what_it_does_once_whether_as_text_or_one_by_one() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;

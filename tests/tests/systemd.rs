@@ -99,6 +99,27 @@ fn rules_with_an_error_stop_no_daemon_that_runs_and_let_none_start() -> Result<(
 }
 
 #[test]
+fn a_directory_that_the_service_may_not_use_ends_it_for_good_with_the_remedy() -> Result<()> {
+    let machine = Machine::boot()?;
+    machine.shell("chown root:root /var/lib/hostinfo")?;
+    ensure!(machine.shell("systemctl start hostinfo").is_err());
+    ensure!(machine.property("ExecMainStatus")? == "78", "{}", machine.journal()?);
+    std::thread::sleep(Duration::from_secs(2));
+    ensure!(machine.property("NRestarts")? == "0");
+    let journal = machine.journal()?;
+    let remedy = "systemd-tmpfiles --create hostinfo.conf";
+    ensure!(
+        journal.contains(&format!(
+            "/var/lib/hostinfo: permission denied: hostinfod's user has to own it: `{remedy}`"
+        )),
+        "{journal}"
+    );
+    machine.shell(remedy)?;
+    machine.shell("systemctl start hostinfo")?;
+    Ok(())
+}
+
+#[test]
 fn the_log_goes_to_the_journal_with_its_fields_or_to_a_file_if_it_is_to() -> Result<()> {
     let machine = Machine::boot()?;
     let log_to = |output: &str| {

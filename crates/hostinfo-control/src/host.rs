@@ -14,8 +14,11 @@ pub struct Status {
     pub pid: u32,
     /// When it started.
     pub since: Timestamp,
+    /// The daemon's settings. Their problem is why what the file says now is not in force: a start
+    /// would fail.
+    pub settings: Place,
     /// Where the guests' sockets are.
-    pub socket_dir: String,
+    pub socket_dir: Place,
     /// Guests that have a socket.
     pub guests: u64,
     /// Those of them that are connected.
@@ -26,6 +29,15 @@ pub struct Status {
     pub libvirt: Libvirt,
     /// What this host does not tell.
     pub missing: Vec<Missing>,
+}
+
+/// A file or a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Where it is.
+    pub path: String,
+    /// What is wrong with it, with the remedy.
+    pub problem: Option<String>,
 }
 
 /// The rules file.

@@ -24,7 +24,9 @@ pub use guests::{
     Counts, Decision, Event, Explanation, Guest, GuestState, LastQuery, Page, Port, PortKind,
     PortState, Preview,
 };
-pub use host::{Figure, Libvirt, LibvirtState, Metrics, Missing, Rules, RulesState, Stats, Status};
+pub use host::{
+    Figure, Libvirt, LibvirtState, Metrics, Missing, Place, Rules, RulesState, Stats, Status,
+};
 pub use hostinfo_notices::Kind as NoticeKind;
 pub use notices::{Cleared, Notice, Notices, SetNotice};
 pub use refusal::Refusal;

@@ -12,7 +12,8 @@ pub const PAGE: usize = 256;
 /// The longest rules file whose text is kept and told: 6,500 rules of 160 bytes.
 pub const RULES_TEXT_MAX: usize = 1024 * 1024;
 
-/// As much as is told of what is wrong with a rules file: 160 problems of 100 bytes.
+/// As much as is told of what is wrong with a rules file, or with the settings: 160 problems of 100
+/// bytes.
 pub const PROBLEM_MAX: usize = 16 * 1024;
 
 /// As much as is told of the last line that a guest sent.

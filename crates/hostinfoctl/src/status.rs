@@ -20,7 +20,10 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
         write(&text(&status))?;
     }
     // A host without libvirt is as it should be.
-    let is_wrong = status.rules.problem.is_some() || status.libvirt.state == LibvirtState::Down;
+    let places = [&status.settings, &status.socket_dir];
+    let is_wrong = places.iter().any(|place| place.problem.is_some())
+        || status.rules.problem.is_some()
+        || status.libvirt.state == LibvirtState::Down;
     Ok(if is_wrong { REFUSED } else { DONE })
 }
 
@@ -38,9 +41,15 @@ fn text(status: &Told) -> String {
         "guests",
         &format!(
             "{} with a socket in {}, {} connected",
-            status.guests, status.socket_dir, status.connected
+            status.guests, status.socket_dir.path, status.connected
         ),
     );
+    if let Some(problem) = &status.socket_dir.problem {
+        add("", problem);
+    }
+    if let Some(problem) = &status.settings.problem {
+        add("settings", &format!("what the file says now is not in force:\n{problem}"));
+    }
     add("rules", &rules(&status.rules));
     add("libvirt", &libvirt(&status.libvirt));
     for missing in &status.missing {
@@ -84,7 +93,7 @@ fn libvirt(libvirt: &Libvirt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_control::Missing;
+    use hostinfo_control::{Missing, Place};
 
     #[test]
     fn what_is_wrong_stands_below_what_it_concerns() {
@@ -93,7 +102,8 @@ mod tests {
             version: "0.1.0".to_owned(),
             pid: 7,
             since,
-            socket_dir: "/var/lib/hostinfo".to_owned(),
+            settings: Place { path: "/h".to_owned(), problem: Some("/h: line 1".to_owned()) },
+            socket_dir: Place { path: "/s".to_owned(), problem: Some("/s: gone".to_owned()) },
             guests: 3,
             connected: 2,
             rules: RulesState {
@@ -114,6 +124,8 @@ mod tests {
         let text = text(&status);
         let after = |words: &str| text.split_once(words).unwrap().1;
         assert!(text.starts_with("daemon    hostinfod 0.1.0, process 7, since 2026-11-22"));
+        assert!(after("in /s, 2 connected").starts_with("\n          /s: gone\n"));
+        assert!(after("settings  ").contains("\n          /h: line 1\n"));
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
         assert!(after("does not answer").starts_with("\n          no such file\n"));
         assert!(text.ends_with("missing   PSI: boot with psi=1\n"), "{text}");

@@ -57,7 +57,7 @@ Exit status:
   0   ended by a signal
   1   failed
   2   usage
-  78  the rules or the settings have an error";
+  78  the rules or the settings have an error, or it may not use the directory of the sockets";
 
 #[cfg(test)]
 mod tests {

@@ -144,6 +144,8 @@ impl RulesFile {
         match InForce::read(&self.path)? {
             None if !has_rules => Ok(false),
             None => empty("is gone"),
+            // Another mode or time, or SIGHUP: nothing has come into force.
+            Some((new, _)) if new.digest == self.in_force.digest => Ok(false),
             Some((new, _)) if new.rules.is_empty() && has_rules => empty("holds no rule"),
             Some((new, warnings)) => {
                 self.put_in_force(new, &warnings);

@@ -34,6 +34,8 @@ use crate::system::signals::Signals;
 pub(crate) struct Server {
     pub(crate) args: Args,
     pub(crate) paths: Paths,
+    /// Why what the settings file says now is not in force.
+    pub(crate) settings_problem: Option<String>,
     pub(crate) logging: Logging,
     pub(crate) identity: Identity,
     pub(crate) rules: RulesFile,

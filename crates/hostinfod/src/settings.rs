@@ -105,13 +105,18 @@ pub(crate) enum Error {
 }
 
 impl Settings {
+    /// Where the file is.
+    pub(crate) fn path(args: &Args) -> &Path {
+        args.config.as_deref().unwrap_or(Path::new(CONFIG))
+    }
+
     /// What the file and the command line say. The file may be missing where the command line
     /// does not name it.
     ///
     /// # Errors
     /// [`Error`], which names the file and the place in it.
     pub(crate) fn load(args: &Args) -> Result<Self, Error> {
-        let path = args.config.as_deref().unwrap_or(Path::new(CONFIG));
+        let path = Self::path(args);
         let text = match fs::read_to_string(path) {
             Err(error) if args.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
                 String::new()

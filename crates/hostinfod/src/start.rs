@@ -27,11 +27,13 @@ use crate::scrape::Scrape;
 use crate::server::Server;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
+use crate::sockets::lock;
 use crate::system::alarms::Alarms;
 use crate::system::poll::Poll;
 use crate::system::signals::Signals;
 
-/// The rules or the settings have an error: EX_CONFIG of sysexits.h.
+/// The rules or the settings have an error, or the directory of the sockets is not there or not ours:
+/// EX_CONFIG of sysexits.h. Another try would end as this one.
 const EX_CONFIG: u8 = 78;
 
 /// machine-id(5).
@@ -48,7 +50,8 @@ pub(crate) fn run() -> ExitCode {
             // Lines of `FILE:LINE:COL: ...` are found by editors only at the start of a line.
             let is_bad_file = error.is::<settings::Error>() || error.is::<rules_file::Error>();
             eprintln!("{}{error:#}", if is_bad_file { "" } else { "hostinfod: " });
-            if is_bad_file { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
+            let is_final = error.downcast_ref().is_some_and(lock::Error::is_final);
+            if is_bad_file || is_final { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -57,8 +60,9 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let Settings { paths, control, metrics, flow, libvirt, labels, log } = Settings::load(&args)?;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
-    let rules = RulesFile::open(&paths.rules)?;
+    // First of all that tells of itself: of two daemons, one has nothing in force.
     let directories = Directories::open(&paths.socket_dir, args.pty)?;
+    let rules = RulesFile::open(&paths.rules)?;
     raise_file_limit();
     keep_capabilities();
     let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
@@ -77,6 +81,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         alarms: Alarms::new(),
         args,
         paths,
+        settings_problem: None,
         logging,
         rules,
         directories,

@@ -9,7 +9,8 @@ use std::fmt::Debug;
 use hostinfo_control::{
     Call, Cleared, Counts, DESCRIPTION, Decision, Event, Explanation, Figure, Guest, GuestState,
     INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing, Notice, NoticeKind, Notices,
-    Page, Port, PortKind, PortState, Preview, Refusal, Rules, RulesState, SetNotice, Stats, Status,
+    Page, Place, Port, PortKind, PortState, Preview, Refusal, Rules, RulesState, SetNotice, Stats,
+    Status,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -86,7 +87,8 @@ fn every_reply_has_the_fields_of_its_method() {
         version: text("0"),
         pid: 1,
         since,
-        socket_dir: text("/s"),
+        settings: Place { path: text("/h"), problem: some("p") },
+        socket_dir: Place { path: text("/s"), problem: some("p") },
         guests: 2,
         connected: 1,
         rules: rules_state(),

@@ -75,6 +75,8 @@ table! {
         "Since when the rules are in force, since 1970.";
     RULES_BAD: Gauge "" "hostinfod_rules_bad"
         "1: the rules file has an error, and the rules of before are in force.";
+    SETTINGS_BAD: Gauge "" "hostinfod_settings_bad"
+        "1: the settings had an error when they were read again, and those of before are in force.";
     LIBVIRT: Gauge "" "hostinfod_libvirt_up"
         "1: libvirt answers; 0: it does not. Absent on hosts without libvirt.";
     DOMAINS: Gauge "" "hostinfod_libvirt_domains" "Domains that are live, as libvirt tells.";

@@ -1,5 +1,6 @@
 //! What a rules file says, read whole or not at all.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -16,6 +17,8 @@ pub(crate) struct InForce {
     pub(crate) since: SystemTime,
     /// What they were parsed from, unless it is over [`RULES_TEXT_MAX`].
     pub(crate) text: Option<String>,
+    /// By which that text is known again, also where it is not kept. `None` for the built-in default.
+    pub(super) digest: Option<u64>,
 }
 
 /// Why a file's rules are not in force.
@@ -45,7 +48,7 @@ pub(crate) enum Error {
 impl InForce {
     /// The built-in default.
     pub(super) fn builtin() -> Self {
-        Self { rules: Rules::builtin(), since: SystemTime::now(), text: None }
+        Self { rules: Rules::builtin(), since: SystemTime::now(), text: None, digest: None }
     }
 
     /// What the file says from now on, and warnings about it; `None` where there is no file.
@@ -58,11 +61,19 @@ impl InForce {
         let Some(text) = text else { return Ok(None) };
         let parsed = hostinfo_rules::parse(&text)
             .map_err(|problems| Error::Malformed { path: path.to_owned(), problems })?;
+        let digest = Some(digest(&text));
         let text = Some(text).filter(|text| text.len() <= RULES_TEXT_MAX);
         let text = text.and_then(|text| String::from_utf8(text).ok());
-        let rules = Self { rules: parsed.rules, since: SystemTime::now(), text };
+        let rules = Self { rules: parsed.rules, since: SystemTime::now(), text, digest };
         Ok(Some((rules, parsed.warnings)))
     }
+}
+
+/// Nobody who writes the file wants two texts to have the same one.
+fn digest(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text);
+    hasher.finish()
 }
 
 fn show(problems: &[Problem], path: &Path) -> String {

@@ -128,6 +128,25 @@ fn a_bad_an_empty_and_a_missing_file_change_nothing() {
 }
 
 #[test]
+fn a_file_that_says_the_same_as_before_is_in_force_since_it_first_did() {
+    let (_folder, path) = folder("*:\n interval = 2\n");
+    let mut file = RulesFile::open(&path).unwrap();
+    let since = file.in_force().since;
+    fs::write(&path, "*:\n interval = much\n").unwrap();
+    assert!(settle(&mut file).unwrap().is_err() && file.state().problem.is_some());
+    fs::write(&path, "*:\n interval = 2\n").unwrap();
+    assert!(!settle(&mut file).unwrap().unwrap() && file.state().problem.is_none());
+    let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600);
+    fs::set_permissions(&path, mode).unwrap();
+    assert!(!settle(&mut file).unwrap().unwrap());
+    file.ask(Instant::now());
+    assert!(!settle(&mut file).unwrap().unwrap());
+    assert_eq!(file.in_force().since, since);
+    fs::write(&path, "*:\n interval = 3\n").unwrap();
+    assert!(settle(&mut file).unwrap().unwrap() && file.in_force().since > since);
+}
+
+#[test]
 fn a_file_that_comes_after_the_start_is_seen_even_with_its_directory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("etc/hostinfo.conf");

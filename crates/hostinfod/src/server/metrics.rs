@@ -41,6 +41,7 @@ impl Server {
         all.number(&table::RULES, rules.rules);
         all.time(&table::RULES_SINCE, self.rules.in_force().since);
         all.number(&table::RULES_BAD, u64::from(rules.problem.is_some()));
+        all.number(&table::SETTINGS_BAD, u64::from(self.settings_problem.is_some()));
         if let Some(up) = libvirt.state.is_up() {
             all.number(&table::LIBVIRT, u64::from(up));
         }

@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use hostinfo_control::limits::PROBLEM_MAX;
+use hostinfo_domains::cut;
+
 use super::{Alarm, Server};
 use crate::audit::Event;
 use crate::settings::Settings;
@@ -13,6 +16,7 @@ impl Server {
         self.rules.ask(Instant::now());
         match Settings::load(&self.args) {
             Ok(settings) => {
+                self.settings_problem = None;
                 self.logging.reload(&settings.log);
                 self.desk.set_flow(settings.flow);
                 self.desk.given().labels = settings.labels;
@@ -20,7 +24,10 @@ impl Server {
                     "settings read again; paths and the log's output change with the next start"
                 );
             }
-            Err(error) => tracing::error!("the settings stay as they were: {error}"),
+            Err(error) => {
+                tracing::error!("the settings stay as they were: {error}");
+                self.settings_problem = Some(cut(&error.to_string(), PROBLEM_MAX).to_owned());
+            }
         }
         self.reload_customs();
         self.look_for_the_control_socket();

@@ -24,9 +24,11 @@ impl Directories {
     /// Where the first one cannot be, or another daemon has it.
     pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
         let hostinfo = match SocketDir::open(path) {
-            Err(error @ (lock::Error::Missing(_) | lock::Error::Unreachable(_))) if await_it => {
+            Err(error) if await_it && !matches!(error, lock::Error::Held { .. }) => {
                 tracing::warn!("{error}; no guests are served from there until then");
-                SocketDir::awaiting(path)?
+                let mut awaited = SocketDir::awaiting(path)?;
+                let _ = awaited.look_again();
+                awaited
             }
             other => other?,
         };

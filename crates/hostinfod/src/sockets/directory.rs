@@ -20,6 +20,8 @@ pub(crate) struct SocketDir {
     watcher: Watcher,
     parent: Option<Watch>,
     present: Option<(DirLock, Watch)>,
+    /// Why it is not, where it is not.
+    problem: Option<String>,
 }
 
 /// What has happened in it.
@@ -55,7 +57,8 @@ impl SocketDir {
     pub(crate) fn awaiting(path: &Path) -> Result<Self, lock::Error> {
         let watcher = Watcher::new().map_err(FileError::of(path));
         let watcher = watcher.map_err(lock::Error::Unreachable)?;
-        let mut directory = Self { path: path.to_owned(), watcher, parent: None, present: None };
+        let path = path.to_owned();
+        let mut directory = Self { path, watcher, parent: None, present: None, problem: None };
         directory.watch_parent();
         Ok(directory)
     }
@@ -68,6 +71,11 @@ impl SocketDir {
     /// It itself, while it is there.
     pub(crate) fn directory(&self) -> Option<&File> {
         self.present.as_ref().map(|(lock, _)| lock.as_ref())
+    }
+
+    /// Why nothing is served from it, with the remedy.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// What tells that something has happened.
@@ -108,12 +116,14 @@ impl SocketDir {
         match self.enter() {
             Ok(()) => {
                 tracing::info!("{}: guests are served from here", self.path.display());
+                self.problem = None;
                 Some(News::Everything)
             }
             Err(error) => {
                 if was_there {
                     tracing::error!("{error}; its guests are served when it is there again");
                 }
+                self.problem = Some(error.to_string());
                 None
             }
         }

@@ -20,8 +20,11 @@ pub(crate) struct DirLock {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// There is none.
-    #[error("{path}: no such directory: make it by `install -d -m 0711 {path}`", path = .0.display())]
+    #[error("{path}: no such directory: make it by `{}`", remedy(.0), path = .0.display())]
     Missing(PathBuf),
+    /// It is another user's.
+    #[error("{path}: permission denied: hostinfod's user has to own it: `{}`", remedy(.0), path = .0.display())]
+    Denied(PathBuf),
     /// It could not be opened.
     #[error(transparent)]
     Unreachable(FileError),
@@ -35,6 +38,25 @@ pub(crate) enum Error {
     },
 }
 
+impl Error {
+    /// Whether it takes an administrator to mend it. A daemon that has the directory may be about to
+    /// end.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Missing(_) | Self::Denied(_) => true,
+            Self::Unreachable(_) | Self::Held { .. } => false,
+        }
+    }
+}
+
+/// What gives the daemon its directory: for that of the service, with its ACL.
+fn remedy(path: &Path) -> String {
+    if path == Path::new(hostinfo_domains::SOCKET_DIR) {
+        return "systemd-tmpfiles --create hostinfo.conf".to_owned();
+    }
+    format!("install -d -m 0711 -o USER {}", path.display())
+}
+
 impl DirLock {
     /// Locks `directory` itself, flock(2): no file has to be written for it.
     ///
@@ -44,6 +66,9 @@ impl DirLock {
         let opened = match File::open(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::Missing(directory.into()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(Error::Denied(directory.into()));
             }
             other => other.map_err(FileError::of(directory)).map_err(Error::Unreachable)?,
         };
@@ -109,6 +134,18 @@ mod tests {
         assert!(refused.contains(&format!("(PID {})", std::process::id())), "{refused}");
         drop(first);
         DirLock::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn what_an_administrator_has_to_mend_is_final_and_has_its_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = DirLock::take(&folder.path().join("none")).unwrap_err();
+        assert!(missing.is_final() && missing.to_string().contains("by `install -d -m 0711 -o "));
+        let denied = Error::Denied(hostinfo_domains::SOCKET_DIR.into());
+        let said = denied.to_string();
+        assert!(denied.is_final() && said.ends_with("`systemd-tmpfiles --create hostinfo.conf`"));
+        let _first = DirLock::take(folder.path()).unwrap();
+        assert!(!DirLock::take(folder.path()).unwrap_err().is_final());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The daemon as a whole: how it does, what it counted, which rules are in force.
 
 use hostinfo_control::limits::MISSING_MAX;
-use hostinfo_control::{GuestState, Missing, Rules, Stats, Status, timestamp};
+use hostinfo_control::{GuestState, Missing, Place, Rules, Stats, Status, timestamp};
 
+use crate::port::dialect::Dialect;
 use crate::server::Server;
+use crate::settings::Settings;
 
 impl Server {
     /// What the daemon does, and what is wrong with what it needs.
@@ -27,7 +29,14 @@ impl Server {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             since: timestamp(self.control.since),
-            socket_dir: self.paths.socket_dir.display().to_string(),
+            settings: Place {
+                path: Settings::path(&self.args).display().to_string(),
+                problem: self.settings_problem.clone(),
+            },
+            socket_dir: Place {
+                path: self.paths.socket_dir.display().to_string(),
+                problem: self.directories.of(Dialect::Hostinfo).problem().map(str::to_owned),
+            },
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
             rules: self.rules.state(),
