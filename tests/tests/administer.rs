@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -128,6 +129,68 @@ fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<
     let preview = alone(&host, &["preview", "web", "memory.total", "physcpus"])?.well()?;
     let total = reply.iter().find(|line| line.contains("memory.total=")).context("no total")?;
     ensure!(preview.contains(total) && preview.contains("403 physcpus"), "{preview}");
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_libvirt_has_and_that_has_no_socket_yet_is_explained_previewed_and_watched()
+-> Result<()> {
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    // libvirt's own stand-in has it.
+    for name in ["test", "test-test"] {
+        let why = alone(&host, &["explain", name, "physcpus"])?.well()?;
+        ensure!(why.starts_with("test-test: ") && why.contains("hostinfo.conf:5"), "{why}");
+        let preview = json(&host, &["preview", name, "physcpus"])?;
+        ensure!(preview["guest"] == "test-test", "{preview}");
+        let reply = preview["reply"].as_str().context("no reply")?;
+        ensure!(reply.starts_with("200 physcpus="), "{preview}");
+    }
+    let mut command = ctl::command(&host, &["watch", "test"])?;
+    let mut watching = Process::start(command.stdout(Stdio::piped()), host.path().join("watch"))?;
+    let mut guest = FakeGuest::join(&host.sockets().join("test-test"))?;
+    wait_until("the line", PATIENCE, || {
+        ensure!(watching.ended()?.is_none(), "{}", watching.log());
+        guest.ask_one("physcpus")?;
+        Ok(watching.log().contains("test-test  physcpus -> "))
+    })?;
+    alone(&host, &["preview", "nobody"])?.ill(3)?;
+    Ok(())
+}
+
+#[test]
+fn what_is_longer_than_the_daemon_takes_is_a_wrong_command_line() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    let _web = FakeQemu::listen(&host.socket("web"))?;
+    let names = vec!["memory.total"; 2500];
+    let long = "x".repeat(30_000);
+    for command in [
+        &[&["explain", "web"], &names[..]].concat()[..],
+        &[&["preview", "web"], &names[..]].concat(),
+        &["notice", "set", "*", &long],
+    ] {
+        let said = alone(&host, command)?.ill(2)?;
+        ensure!(said.contains("ask for less at once"), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn status_names_guests_that_are_in_error_and_fails() -> Result<()> {
+    let host = Host::new(RULES)?;
+    host.write_config("[libvirt]\nenabled = false\n")?;
+    let _daemon = host.start_daemon()?;
+    alone(&host, &["status"])?.well()?;
+    // No stream: nothing can be said by it.
+    let _wrong = UnixDatagram::bind(host.socket("web"))?;
+    let said = wait_for("the daemon to see it", PATIENCE, || {
+        let said = alone(&host, &["status"])?;
+        Ok((said.status == 1).then_some(said))
+    })?;
+    ensure!(said.stdout.contains("\nerror     qemu-web: "), "{said:?}");
+    let said: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.stdout)?;
+    ensure!(said["errors"][0]["id"] == "qemu-web" && said["pid"].is_number(), "{said}");
     Ok(())
 }
 

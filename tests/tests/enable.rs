@@ -158,11 +158,22 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
         ensure!(xml.contains("org.github.vhostmd.1") && xml.contains("/sockets/vhostmd/"), "{xml}");
     }
     ensure!(host.sockets().join("vhostmd").metadata()?.mode() & 0o777 == 0o711);
+    let said = ctl(&["enable", "--vhostmd", "a b"])?.well()?;
+    ensure!(
+        said.contains("; for vhostmd's clients /dev/virtio-ports/org.github.vhostmd.1"),
+        "{said}"
+    );
+    let said = ctl(&["enable", "--json", "qemu-a b", "none"])?;
+    ensure!(said.status == 3 && said.stderr.is_empty(), "{said:?}");
+    let said: serde_json::Value = serde_json::from_str(&said.stdout)?;
+    ensure!(said[0]["guest"] == "none" && said[0]["result"] == "failed", "{said}");
+    ensure!(said[1]["guest"] == "a b" && said[1]["result"] == "unchanged", "{said}");
     let list = ctl(&["list", "--json"])?.well()?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
     let list = list.as_array().context("no list")?;
     ensure!(list.len() == names.len());
     ensure!(list.iter().all(|row| row["state"] == "next-start" && row["device"] == "/dev/ttyS1"));
+    ensure!(list.iter().all(|row| row["vhostmd"] == "/dev/virtio-ports/org.github.vhostmd.1"));
     let long = "x".repeat(100);
     libvirtd.define_bare(&long, "")?;
     let said = ctl(&["enable", &long])?.ill(1)?;
@@ -182,6 +193,10 @@ fn what_snippet_prints_is_taken_by_libvirts_own_tools() -> Result<()> {
         libvirtd.shell(&line.replacen("virt-xml", "virt-xml -c qemu:///system", 1))?;
         let list = ctl(&["enable", name])?.well()?;
         ensure!(list.contains("was enabled already"), "{line}\n{list}");
+        let again = ctl(&["snippet", name, "--json"])?;
+        ensure!(again.stderr.contains("it has this already"), "{again:?}");
+        let again: serde_json::Value = serde_json::from_str(&again.well()?)?;
+        ensure!(again["xml"] == said["xml"], "the one that it has: {again}");
     }
     let said = ctl(&["snippet", "new", "--json"])?.well()?;
     let said: serde_json::Value = serde_json::from_str(&said)?;

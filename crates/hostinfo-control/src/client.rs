@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::de::DeserializeOwned;
 use varlink::sansio::{self, ClientEvent};
 
-use crate::limits::{PREVIEW_TIME, REPLY_MAX};
+use crate::limits::{PREVIEW_TIME, REPLY_MAX, REQUEST_MAX};
 use crate::{
     Call, Cleared, Error, Event, Explanation, Guest, Metrics, Notice, NoticeKind, Notices, Page,
     Preview, Rules, SetNotice, Stats, Status,
@@ -184,6 +184,10 @@ impl Client {
         let mut request: varlink::Request<'static> =
             serde_json::from_value(call).map_err(|error| nonsense(&error))?;
         request.more = more.then_some(true);
+        let length = serde_json::to_vec(&request).map_err(|error| nonsense(&error))?.len();
+        if length > REQUEST_MAX {
+            return Err(Error::TooLong(length));
+        }
         let method = request.method.clone().into_owned();
         self.protocol.send_request(method, request).map_err(|error| nonsense(&error))?;
         while let Some(bytes) = self.protocol.poll_transmit() {

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Refusal;
+use crate::limits::REQUEST_MAX;
 
 /// Shown, each is one line with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing is there, or nobody listens.
     #[error(
-        "{path}: no hostinfod is there: start it (service hostinfo start), or name its socket with --control",
+        "{path}: no hostinfod answers there: start it (service hostinfo start), or name its socket with --control; where it runs, its log says why it has no such socket",
         path = .path.display()
     )]
     NoDaemon {
@@ -34,8 +35,11 @@ pub enum Error {
     #[error("hostinfod has closed the connection")]
     Closed,
     /// It is no hostinfod, or one of another version.
-    #[error("not what hostinfod answers: {0}")]
+    #[error("the answer is not one of hostinfod's: are it and this program of one version? ({0})")]
     Nonsense(String),
+    /// More is asked at once than the daemon takes: [`REQUEST_MAX`].
+    #[error("what is asked has {0} bytes, and may have {REQUEST_MAX}: ask for less at once")]
+    TooLong(usize),
     /// The daemon said no.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Parser, Subcommand, ValueEnum, value_parser};
 
 /// Where guests' sockets are, which libvirt is asked, where the rules are, and where the daemon is
 /// asked.
@@ -11,6 +12,9 @@ pub(crate) const SOCKET_DIR: &str = "/var/lib/hostinfo";
 pub(crate) const URI: &str = "qemu:///system";
 pub(crate) const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 pub(crate) const CONTROL: &str = "/run/hostinfo/control.sock";
+
+/// Serial ports that a guest can have.
+pub(crate) const UARTS: i64 = 4;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,7 +39,8 @@ Exit status:
   6  not permitted: to this user, or by a read-only connection";
 
 const GUESTS: &str = "\
-GUEST is the name of a guest, as libvirt has it, or a pattern of names as in hostinfo.conf, \
+GUEST is the name of a guest, as libvirt has it, or $driver-$name, or a pattern of names (without \
+$driver-) as in hostinfo.conf, \
 between quotes for the shell: '*' any run of characters, '?' any one, '[a-z]' one of a set, and \
 '\\' takes away the meaning of the next.";
 
@@ -97,7 +102,7 @@ pub(crate) enum Command {
     #[command(after_help = GUESTS)]
     List {
         /// Which guests; all without any
-        #[arg(value_name = "GUEST")]
+        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
         guests: Vec<String>,
     },
     /// Check a rules file: errors and warnings
@@ -116,7 +121,7 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Which guests; all without any
-        #[arg(value_name = "GUEST")]
+        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
         guests: Vec<String>,
     },
     /// Show what the daemon does, and what is wrong with what it needs
@@ -124,7 +129,7 @@ pub(crate) enum Command {
     /// Show who asks what and gets what, as it happens, until Ctrl-C
     Watch {
         /// Which guest; all without one
-        #[arg(value_name = "GUEST")]
+        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
         guest: Option<String>,
     },
     /// Show what the daemon has counted and measured of itself
@@ -136,7 +141,7 @@ pub(crate) enum Command {
     /// Show what a guest may ask, and by which line of the rules file
     Explain {
         /// The guest: its name, or $driver-$name, which need not be there yet
-        #[arg(value_name = "GUEST")]
+        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
         guest: String,
         /// A statistic (memory.total) or a group of them (memory); all without any
         #[arg(value_name = "STATISTIC")]
@@ -145,7 +150,7 @@ pub(crate) enum Command {
     /// Show what a guest would get now; it does not count as a query of the guest's
     Preview {
         /// The guest: its name, or $driver-$name
-        #[arg(value_name = "GUEST")]
+        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
         guest: String,
         /// A statistic (memory.total), a group of them (memory) or '*'; all without any
         #[arg(value_name = "NAME")]
@@ -179,7 +184,7 @@ pub(crate) enum Notice {
     },
     /// Show what guests are told
     List,
-    /// Tell it no more
+    /// Take notices away
     Clear {
         /// The numbers that list shows
         #[arg(required_unless_present = "all", value_name = "NUMBER")]
@@ -209,14 +214,14 @@ TIME is 22:00 (the next time that it is ten), '2026-11-22 22:00', both of this h
 #[derive(Debug, clap::Args)]
 pub(crate) struct Enable {
     /// Which guests
-    #[arg(required = true, value_name = "GUEST")]
+    #[arg(required = true, value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) guests: Vec<String>,
     /// Serial port or virtio channel [default: a serial port, where one is free and the guest need
     /// not have it at once]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
     /// The number of the serial port, as N in ttySN [default: 1, or the next that is free]
-    #[arg(long, value_name = "N", conflicts_with = "transport")]
+    #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
     /// Plug it into guests that run, too: a channel, since no serial port can be
     #[arg(long, conflicts_with = "port")]
@@ -235,7 +240,7 @@ pub(crate) struct Enable {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Disable {
     /// Which guests
-    #[arg(required = true, value_name = "GUEST")]
+    #[arg(required = true, value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) guests: Vec<String>,
     /// Change nothing, and show what would be changed
     #[arg(long)]
@@ -245,13 +250,13 @@ pub(crate) struct Disable {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Snippet {
     /// The guest's name; it need not be there yet
-    #[arg(value_name = "GUEST")]
+    #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) guest: String,
     /// Serial port or virtio channel [default: a serial port, where one is free]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
     /// The number of the serial port, as N in ttySN [default: 1, or the next that is free]
-    #[arg(long, value_name = "N", conflicts_with = "transport")]
+    #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
     /// For the channel of vhostmd's clients
     #[arg(long, conflicts_with_all = ["transport", "port"])]
@@ -301,8 +306,16 @@ mod tests {
             "notice clear",
             "notice clear 1 --all",
             "stats --json --openmetrics",
+            "snippet a --port 4",
+            "enable a --port -1",
         ] {
             assert!(parse(line).is_err(), "{line}");
+        }
+        for no_name in
+            [&["snippet", ""][..], &["enable", "a", ""], &["watch", ""], &["explain", ""]]
+        {
+            let line = [&["hostinfoctl"], no_name].concat();
+            assert!(Args::try_parse_from(line).is_err(), "{no_name:?}");
         }
         assert!(parse("list --directory x").is_err(), "a path that is not absolute");
         assert!(parse("enable -c test:///default a b --json --now").is_ok());

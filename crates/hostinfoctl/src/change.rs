@@ -55,6 +55,29 @@ struct Report {
     diff: String,
 }
 
+impl Report {
+    fn failed(guest: &str, failure: &Failure) -> Self {
+        let error = Some(failure.to_string());
+        Self {
+            guest: guest.to_owned(),
+            result: "failed",
+            error,
+            standing: None,
+            diff: String::new(),
+        }
+    }
+
+    /// That of a word that means no guest.
+    fn unknown(failure: &Failure) -> Option<Self> {
+        match failure {
+            Failure::NoGuest { name: word, .. } | Failure::NoMatch(word) => {
+                Some(Self::failed(word, failure))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Changes the guests that the words mean, or shows the change.
 ///
 /// # Errors
@@ -70,10 +93,15 @@ pub(crate) fn run(
     let mut libvirt = Libvirt::connect(options, access)?;
     let entries = libvirt.list()?;
     let (guests, unknown) = select(&entries, libvirt.driver(), words);
-    unknown.iter().for_each(complain);
     let mut statuses: Vec<Status> = unknown.iter().map(Failure::status).collect();
     let mut run = Run { libvirt, change, dry_run, is_prepared: false, is_changed: false };
     let mut reports = Vec::new();
+    for failure in &unknown {
+        match Report::unknown(failure) {
+            Some(report) if options.json => reports.push(report),
+            _ => complain(failure),
+        }
+    }
     // A guest whose change nobody hears of is changed all the same.
     let mut told = Ok(());
     for entry in guests {
@@ -84,13 +112,7 @@ pub(crate) fn run(
         }
         let report = run.one(entry).unwrap_or_else(|failure| {
             statuses.push(failure.status());
-            Report {
-                guest: entry.name.clone(),
-                result: "failed",
-                error: Some(failure.to_string()),
-                standing: None,
-                diff: String::new(),
-            }
+            Report::failed(&entry.name, &failure)
         });
         if !options.json {
             told = told.and(tell(&report, change.done()));

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use hostinfo_control::limits::DEADLINE;
 use hostinfo_control::{Client, Error, Guest, LibvirtState, Rules};
+use hostinfo_domains::{Access, Ports};
 
 use crate::args::Options;
 use crate::exit::{Failure, complain};
-use crate::libvirt::is_remote;
+use crate::facts::Facts;
+use crate::libvirt::{Libvirt, is_remote};
 
 /// Connects.
 ///
@@ -18,6 +20,38 @@ pub(crate) fn connect(options: &Options) -> Result<Client, Failure> {
         complain(format!("note: this is of this host, and not of that of {}", options.connect));
     }
     Ok(Client::connect(&options.control, DEADLINE)?)
+}
+
+/// The whole name of a guest: as the daemon has it, and for one that has no socket yet as libvirt
+/// has it. What neither knows is left to the daemon, as it is.
+///
+/// # Errors
+/// [`Failure::Daemon`].
+pub(crate) fn whole_name(
+    options: &Options,
+    daemon: &mut Client,
+    word: &str,
+) -> Result<String, Failure> {
+    let guests = daemon.list()?;
+    let mut called = guests.iter().filter(|guest| guest.id == word || guest.name == word);
+    match (called.next(), called.next()) {
+        (Some(guest), None) => return Ok(guest.id.clone()),
+        (None, _) if !is_remote(&options.connect) => {}
+        _ => return Ok(word.to_owned()),
+    }
+    let known = Libvirt::connect(options, Access::Read).and_then(|mut libvirt| {
+        let facts = Facts::named(&mut libvirt, word)?;
+        Ok(facts.ports().map(Ports::socket_name))
+    });
+    match known {
+        Ok(name) => Ok(name.unwrap_or_else(|| word.to_owned())),
+        Err(failure) => {
+            if !matches!(failure, Failure::NoGuest { .. }) {
+                complain(format!("note: without what libvirt knows: {failure}"));
+            }
+            Ok(word.to_owned())
+        }
+    }
 }
 
 /// What the daemon knows of guests, for a command that can do without.

@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<St
     if options.json {
         write_json(&changed.iter().map(Changed::json).collect::<Vec<_>>())?;
     } else if !changed.is_empty() {
-        write(&changed.iter().map(Changed::text).collect::<String>())?;
+        write(&grouped(&changed))?;
     } else if present.is_complete() {
         write(match words {
             [] => "Nothing would change for any guest.\n",
@@ -48,6 +48,21 @@ pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<St
         })?;
     }
     Ok(sum(statuses.into_iter().chain([DONE])))
+}
+
+/// Guests for which the same would change are told together, in the order of the first of each.
+fn grouped(changed: &[Changed]) -> String {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for one in changed {
+        let (guest, change) = (printable(&one.guest), one.shown());
+        match groups.iter_mut().find(|(other, _)| *other == change) {
+            Some((_, guests)) => guests.push(guest),
+            None => groups.push((change, vec![guest])),
+        }
+    }
+    let told =
+        |(change, guests): &(String, Vec<String>)| format!("{}: {change}", guests.join(", "));
+    groups.iter().map(told).collect()
 }
 
 /// A guest for which something would change.
@@ -66,13 +81,14 @@ impl Changed {
         (!changes.is_empty()).then(|| Self { guest, rules: [rule(&before), rule(&after)], changes })
     }
 
-    fn text(&self) -> String {
+    /// All but which guest it is.
+    fn shown(&self) -> String {
         let rule = |rule: &Option<(String, usize)>| match rule {
             Some((pattern, line)) => format!("{} (line {line})", printable(pattern)),
             None => "the built-in default".to_owned(),
         };
         let [old, new] = &self.rules;
-        let mut text = format!("{}: {} -> {}\n", printable(&self.guest), rule(old), rule(new));
+        let mut text = format!("{} -> {}\n", rule(old), rule(new));
         let changes = &self.changes;
         let mut add = |line: String| text.push_str(&format!("  {line}\n"));
         match changes.enabled {
@@ -81,7 +97,7 @@ impl Changed {
             None => {}
         }
         if let Some((before, now)) = changes.interval {
-            add(format!("interval: {} -> {}", shown(before), shown(now)));
+            add(format!("interval: {} -> {}", seconds(before), seconds(now)));
         }
         match changes.vhostmd_disk {
             Some(true) => add("gets a metrics disk".to_owned()),
@@ -118,7 +134,7 @@ impl Changed {
     }
 }
 
-fn shown(interval: Duration) -> String {
+fn seconds(interval: Duration) -> String {
     format!("{} s", interval.as_secs_f64())
 }
 
@@ -137,10 +153,18 @@ mod tests {
         assert!(Changed::of("qemu-db".to_owned(), &old, &new).is_none());
         let web = Changed::of("qemu-web".to_owned(), &old, &new).unwrap();
         assert_eq!(
-            web.text(),
+            grouped(&[web]),
             "qemu-web: qemu-web (line 1) -> qemu-web (line 2)\n  interval: 60 s -> 0.5 s\n  \
              may not see any more: physcpus\n"
         );
-        assert_eq!(web.json()["closed"], json!(["physcpus"]));
+    }
+
+    #[test]
+    fn guests_for_which_the_same_would_change_are_told_together() {
+        let (old, new) = (rules("*:\n"), rules("*:\n physcpus = 0\n"));
+        let changed = ["a", "b"].map(|guest| Changed::of(guest.to_owned(), &old, &new).unwrap());
+        let told = grouped(&changed);
+        assert_eq!(told, "a, b: * (line 1) -> * (line 1)\n  may not see any more: physcpus\n");
+        assert_eq!(changed[0].json()["closed"], json!(["physcpus"]));
     }
 }

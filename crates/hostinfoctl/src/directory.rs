@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
 use std::path::Path;
 
-use hostinfo_domains::VHOSTMD_DIR;
+use hostinfo_domains::{SOCKET_DIR, VHOSTMD_DIR};
 
 use crate::args::Options;
 use crate::exit::{Failure, complain};
@@ -30,9 +30,15 @@ pub(crate) fn make(options: &Options, vhostmd: bool) -> Result<(), Failure> {
         return Ok(());
     }
     if make_one(directory)? {
+        let remedy = match directory == Path::new(SOCKET_DIR) {
+            true => "systemd-tmpfiles --create hostinfo.conf".to_owned(),
+            false => {
+                format!("setfacl -m u:hostinfo:rwx -d -m u:hostinfo:rwx {}", directory.display())
+            }
+        };
         complain(format!(
-            "note: {} was not there and has been made; where hostinfod is not root, its user has \
-             to be let in: setfacl -m u:hostinfo:rwx -d -m u:hostinfo:rwx {0}",
+            "note: {} was not there and has been made; before guests start, the user that \
+             hostinfod runs as has to be let in: {remedy}",
             directory.display()
         ));
     }
@@ -53,7 +59,7 @@ fn make_one(path: &Path) -> Result<bool, Failure> {
             let words = words.split(" (os error ").next().unwrap_or_default();
             Err(refused(match error.kind() {
                 ErrorKind::PermissionDenied => {
-                    format!("{words}: make it as root: install -d -m 0711 {}", path.display())
+                    format!("{words}: be root")
                 }
                 ErrorKind::NotFound => format!("{words}: make the directory above it first"),
                 ErrorKind::AlreadyExists => "is no directory: move it away".to_owned(),

@@ -78,7 +78,7 @@ impl Failure {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Refused(_) | Self::Output(_) => REFUSED,
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Daemon(Error::TooLong(_)) => 2,
             Self::NoGuest { .. } | Self::NoMatch(_) => 3,
             Self::Libvirt { why: Unanswered::Failed(failure), .. } => match failure.kind {
                 FailureKind::Denied => 6,

@@ -4,7 +4,7 @@
 use hostinfo_control::{Decision, Explanation};
 
 use crate::args::Options;
-use crate::daemon::connect;
+use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write, write_json};
 use crate::row::state;
@@ -16,16 +16,18 @@ use crate::table::table;
 /// [`Failure::Daemon`].
 pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<Status, Failure> {
     let names = (!names.is_empty()).then(|| names.to_vec());
-    let explanation = connect(options)?.explain(guest, names)?;
+    let mut daemon = connect(options)?;
+    let guest = whole_name(options, &mut daemon, guest)?;
+    let explanation = daemon.explain(&guest, names)?;
     if options.json {
         write_json(&explanation)?;
     } else {
-        write(&text(&explanation))?;
+        write(&shown(&explanation))?;
     }
     Ok(DONE)
 }
 
-fn text(told: &Explanation) -> String {
+fn shown(told: &Explanation) -> String {
     let mut text = format!("{}: {}\n", printable(&told.guest), state(told.state));
     let mut add = |words: &str| text.push_str(&format!("  {words}\n"));
     match (&told.problem, told.may_ask) {
@@ -47,13 +49,13 @@ fn text(told: &Explanation) -> String {
         add("has a metrics disk");
     }
     let otherwise = if told.may_ask { "built-in default" } else { "see above" };
-    let rows = told.statistics.iter().map(|one| cells(one, path, otherwise));
+    let rows = told.statistics.iter().map(|one| decision_cells(one, path, otherwise));
     let rows: Vec<Vec<String>> = rows.collect();
     text + &table(&["STATISTIC", "MAY SEE", "BY"], &rows)
 }
 
 /// `otherwise` is what decides where no line does.
-fn cells(decision: &Decision, path: &str, otherwise: &str) -> Vec<String> {
+fn decision_cells(decision: &Decision, path: &str, otherwise: &str) -> Vec<String> {
     let may = if decision.permitted { "yes" } else { "no" };
     let by = decision.line.map_or_else(|| otherwise.to_owned(), |line| format!("{path}:{line}"));
     vec![decision.name.clone(), may.to_owned(), by]
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn each_decision_has_its_line_or_is_the_built_in_default() {
         assert_eq!(
-            text(&told()),
+            shown(&told()),
             "qemu-web: connected\n  rule qemu-* at /etc/h.conf:3\n  may ask once in 30 s\n\
              STATISTIC  MAY SEE  BY\n\
              physcpus   no       /etc/h.conf:5\n\
@@ -107,7 +109,7 @@ mod tests {
             ..told()
         };
         assert_eq!(
-            text(&told),
+            shown(&told),
             "qemu-web: error\n  may not ask: it is another's\n  rule qemu-* at /etc/h.conf:3\n\
              STATISTIC  MAY SEE  BY\n\
              physcpus   no       see above\n"

@@ -3,6 +3,7 @@
 use hostinfo_domains::{Act, Entry, Form, Port, Ports, edit};
 
 use crate::exit::Failure;
+use crate::guests::{called, no_guest};
 use crate::libvirt::Libvirt;
 use crate::step::Step;
 
@@ -33,6 +34,19 @@ impl Facts {
         let config = read(entry.is_defined, Form::Config)?;
         let live = read(entry.is_live, Form::Live)?;
         Ok(Self { entry: entry.clone(), config, live })
+    }
+
+    /// Asks libvirt for the guest of that name or whole name: no pattern.
+    ///
+    /// # Errors
+    /// [`Failure::NoGuest`], or libvirt cannot be asked.
+    pub(crate) fn named(libvirt: &mut Libvirt, name: &str) -> Result<Self, Failure> {
+        let entries = libvirt.list()?;
+        let entry = called(&entries, libvirt.driver(), name).cloned();
+        match entry {
+            Some(entry) => Self::read(libvirt, &entry),
+            None => Err(no_guest(&entries, name)),
+        }
     }
 
     /// One form.

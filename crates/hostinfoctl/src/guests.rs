@@ -35,31 +35,35 @@ pub(crate) fn select<'e>(
 }
 
 fn meant<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Result<Vec<&'e Entry>, Failure> {
-    let whose = |is: &dyn Fn(&str) -> bool| -> Vec<&'e Entry> {
-        entries.iter().filter(|entry| is(&entry.name)).collect()
-    };
-    // A name may look like a pattern, or like a whole name.
-    let whole = word.strip_prefix(driver).and_then(|rest| rest.strip_prefix('-'));
-    for called in [Some(word), whole].into_iter().flatten() {
-        let exact = whose(&|name| name == called);
-        if !exact.is_empty() {
-            return Ok(exact);
-        }
+    // A name may look like a pattern.
+    if let Some(entry) = called(entries, driver, word) {
+        return Ok(vec![entry]);
     }
     let pattern: Pattern = word
         .parse()
         .map_err(|error: hostinfo_rules::BadPattern| Failure::Usage(error.to_string()))?;
-    let matched = whose(&|name| pattern.matches(name));
+    let matched: Vec<&Entry> =
+        entries.iter().filter(|entry| pattern.matches(&entry.name)).collect();
     if !matched.is_empty() {
         return Ok(matched);
     }
     Err(match is_pattern(word) {
         true => Failure::NoMatch(word.to_owned()),
-        false => Failure::NoGuest {
-            name: word.to_owned(),
-            nearest: nearest(entries.iter().map(|entry| &*entry.name), word),
-        },
+        false => no_guest(entries, word),
     })
+}
+
+/// The guest of that name; else that of that whole name, which a name may look like, too.
+pub(crate) fn called<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Option<&'e Entry> {
+    let whole = word.strip_prefix(driver).and_then(|rest| rest.strip_prefix('-'));
+    let mut names = [Some(word), whole].into_iter().flatten();
+    names.find_map(|name| entries.iter().find(|entry| entry.name == name))
+}
+
+/// There is no such guest, but maybe one of nearly that name.
+pub(crate) fn no_guest(entries: &[Entry], word: &str) -> Failure {
+    let nearest = nearest(entries.iter().map(|entry| &*entry.name), word);
+    Failure::NoGuest { name: word.to_owned(), nearest }
 }
 
 /// Whether a word may mean several guests.
@@ -68,7 +72,7 @@ pub(crate) fn is_pattern(word: &str) -> bool {
 }
 
 /// The name that is most like `word`.
-pub(crate) fn nearest<'n>(names: impl Iterator<Item = &'n str>, word: &str) -> Option<String> {
+fn nearest<'n>(names: impl Iterator<Item = &'n str>, word: &str) -> Option<String> {
     names
         .map(|name| (strsim::jaro_winkler(name, word), name))
         .filter(|(alike, _)| *alike >= ALIKE)

@@ -72,5 +72,6 @@ mod tests {
         use super::args::{CONTROL, SOCKET_DIR, URI};
         assert_eq!((SOCKET_DIR, URI), (hostinfo_domains::SOCKET_DIR, hostinfo_domains::URI));
         assert_eq!(CONTROL, hostinfo_control::SOCKET);
+        assert_eq!(super::args::UARTS, i64::from(hostinfo_domains::limits::UARTS));
     }
 }

@@ -8,7 +8,7 @@ use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write, write_json};
 use crate::table::table;
-use crate::time::{parse, shown};
+use crate::time::{local, parse};
 
 /// Sets, lists or clears.
 ///
@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             match (options.json, notices.is_empty()) {
                 (true, _) => write_json(&notices)?,
                 (false, true) => write("There are no notices.\n")?,
-                (false, false) => write(&text(&notices))?,
+                (false, false) => write(&notice_table(&notices))?,
             }
         }
         Notice::Clear { numbers, all } => {
@@ -52,7 +52,9 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             match (options.json, cleared.is_empty()) {
                 (true, _) => write_json(&cleared)?,
                 (false, true) => write("There were no notices.\n")?,
-                (false, false) => write(&format!("told no more:\n{}", text(&cleared)))?,
+                (false, false) => {
+                    write(&format!("No longer shown to guests:\n{}", notice_table(&cleared)))?;
+                }
             }
         }
     }
@@ -67,7 +69,7 @@ fn kind_of(kind: Kind) -> NoticeKind {
     }
 }
 
-fn text(notices: &[Told]) -> String {
+fn notice_table(notices: &[Told]) -> String {
     let rows: Vec<Vec<String>> = notices
         .iter()
         .map(|notice| {
@@ -75,8 +77,8 @@ fn text(notices: &[Told]) -> String {
                 notice.id.to_string(),
                 printable(&notice.pattern),
                 notice.kind.to_string(),
-                shown(notice.at),
-                notice.until.map(shown).unwrap_or_default(),
+                local(notice.at),
+                notice.until.map(local).unwrap_or_default(),
                 printable(&notice.text),
             ]
         })

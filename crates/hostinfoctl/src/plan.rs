@@ -109,7 +109,7 @@ impl Plan<'_> {
         {
             return Err(Failure::Refused(format!(
                 "it has a wrong {} that cannot be unplugged while it runs: leave out --now, and \
-                 start it anew",
+                 shut it down and start it",
                 port.place
             )));
         }

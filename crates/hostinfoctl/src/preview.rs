@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::args::Options;
-use crate::daemon::connect;
+use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{write, write_json};
 
@@ -17,7 +17,9 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
     if line.contains(char::is_control) {
         return Err(Failure::Usage("a name is words of letters, digits, _ and -".to_owned()));
     }
-    let reply = connect(options)?.preview(guest, &line)?;
+    let mut daemon = connect(options)?;
+    let guest = whole_name(options, &mut daemon, guest)?;
+    let reply = daemon.preview(&guest, &line)?;
     if options.json {
         write_json(&json!({ "guest": guest, "line": line, "reply": reply }))?;
     } else {

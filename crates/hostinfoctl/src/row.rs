@@ -19,6 +19,8 @@ pub(crate) struct Row {
     /// That of now, else that of its next start.
     #[serde(flatten)]
     pub(crate) way: Option<Way>,
+    /// For vhostmd's clients.
+    pub(crate) vhostmd: Option<String>,
     /// `None` where the rules are not known.
     pub(crate) rule: Option<Ruled>,
     /// `None` without the daemon.
@@ -129,6 +131,7 @@ impl Row {
             state: State::of(&standing),
             problem: standing.problem,
             way: standing.now.or(standing.next),
+            vhostmd: standing.vhostmd.map(|way| way.device),
             ..Self::of_socket(&ports.driver, &facts.entry.name)
         })
     }
@@ -142,6 +145,7 @@ impl Row {
             state: State::NoDomain,
             problem: None,
             way: None,
+            vhostmd: None,
             rule: None,
             queries: None,
         }
@@ -195,6 +199,7 @@ mod tests {
         let standing = |now, next, problem: Option<&str>| Standing {
             now,
             next,
+            vhostmd: None,
             problem: problem.map(str::to_owned),
             words: String::new(),
         };

@@ -1,57 +1,67 @@
 //! `snippet`: the clause for those who put it in themselves.
 
-use hostinfo_domains::{Access, Clause, Place, VHOSTMD_DIR};
+use hostinfo_domains::{Access, Clause, Place, Ports, VHOSTMD_DIR};
 use serde_json::json;
 
 use crate::args::{Options, Snippet, Transport};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::facts::Facts;
-use crate::guests::select;
 use crate::libvirt::Libvirt;
 use crate::output::{write, write_json};
 use crate::standing::Way;
 
-/// Prints the clause of a guest that is there or is to be.
+/// Prints the clause of a guest that is there or is to be. One that has its port already is to have
+/// no second one.
 ///
 /// # Errors
 /// [`Failure`].
 pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure> {
-    let facts = facts(options, &wanted.guest);
+    let facts = Libvirt::connect(options, Access::Read)
+        .and_then(|mut libvirt| Facts::named(&mut libvirt, &wanted.guest));
     if let Err(failure) = &facts {
         complain(format!("note: {failure}; this is for a new guest of driver qemu"));
     }
     let facts = facts.ok();
     let ports = facts.as_ref().and_then(Facts::ports);
-    let socket = ports
-        .map_or_else(|| format!("qemu-{}", wanted.guest), hostinfo_domains::Ports::socket_name);
-    let free = || ports.map_or(Some(Place::Serial(1)), hostinfo_domains::Ports::free_uart);
-    let place = match (wanted.vhostmd, wanted.transport, wanted.port) {
-        (true, ..) => Place::vhostmd(),
-        (_, _, Some(number)) => Place::Serial(number),
-        (_, Some(Transport::Channel), _) => Place::channel(),
-        (_, Some(Transport::Serial), _) => free().unwrap_or(Place::Serial(1)),
-        (_, None, None) => free().unwrap_or(Place::channel()),
+    let place = match ports.and_then(|ports| has_already(ports, wanted)) {
+        Some(place) => {
+            complain(format!("note: it has this already, by its {place}: do not add it again"));
+            place
+        }
+        None => choose(ports, wanted)?,
     };
     let directory = match wanted.vhostmd {
         true => options.directory.join(VHOSTMD_DIR),
         false => options.directory.clone(),
     };
+    let socket = ports.map_or_else(|| format!("qemu-{}", wanted.guest), Ports::socket_name);
     let clause = Clause::new(place, &directory, &socket)?;
     print(options, &wanted.guest, &clause)?;
     Ok(DONE)
 }
 
-/// What libvirt knows of the guest.
-fn facts(options: &Options, name: &str) -> Result<Facts, Failure> {
-    let mut libvirt = Libvirt::connect(options, Access::Read)?;
-    let entries = libvirt.list()?;
-    let (guests, mut unknown) = select(&entries, libvirt.driver(), &[name.to_owned()]);
-    match guests.first() {
-        // Not a pattern: there is one guest or none.
-        Some(entry) if entry.name == name => Facts::read(&mut libvirt, entry),
-        _ => Err(unknown
-            .pop()
-            .unwrap_or_else(|| Failure::NoGuest { name: name.to_owned(), nearest: None })),
+fn has_already(ports: &Ports, wanted: &Snippet) -> Option<Place> {
+    let found = if wanted.vhostmd { &ports.vhostmd } else { &ports.hostinfo };
+    found.iter().find(|port| ports.is_right(port)).map(|port| port.place.clone())
+}
+
+/// Where the port is to be; of a new guest's everything is free.
+fn choose(ports: Option<&Ports>, wanted: &Snippet) -> Result<Place, Failure> {
+    let free = || ports.map_or(Some(Place::Serial(1)), Ports::free_uart);
+    let refused = |words: &str| Err(Failure::Refused(words.to_owned()));
+    let place = match (wanted.vhostmd, wanted.transport, wanted.port) {
+        (true, ..) => Place::vhostmd(),
+        (_, _, Some(number)) => Place::Serial(number),
+        (_, Some(Transport::Channel), _) => Place::channel(),
+        (_, Some(Transport::Serial), _) => match free() {
+            Some(place) => place,
+            None => return refused("it has no free serial port: choose --transport channel"),
+        },
+        (_, None, None) => free().unwrap_or(Place::channel()),
+    };
+    match ports.is_none_or(|ports| ports.is_free(&place)) {
+        true => Ok(place),
+        false => refused(&format!("its {place} is taken by something else: choose another")),
     }
 }
 

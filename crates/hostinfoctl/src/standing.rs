@@ -1,6 +1,6 @@
 //! Whether a guest can ask, from when on and by which device, as libvirt has it.
 
-use hostinfo_domains::{Form, Place, Port};
+use hostinfo_domains::{Form, Place, Port, Ports};
 use serde::Serialize;
 
 use crate::facts::Facts;
@@ -34,7 +34,7 @@ impl Way {
     }
 
     /// `/dev/ttyS1 (COM2 under Windows)`
-    fn shown(&self) -> String {
+    fn devices(&self) -> String {
         format!("{} ({} under Windows)", self.device, self.device_windows)
     }
 }
@@ -46,6 +46,8 @@ pub(crate) struct Standing {
     pub(crate) now: Option<Way>,
     /// From its next start on.
     pub(crate) next: Option<Way>,
+    /// For vhostmd's clients: that of now, else that of its next start.
+    pub(crate) vhostmd: Option<Way>,
     /// What is wrong, with the remedy.
     pub(crate) problem: Option<String>,
     /// All of that in words.
@@ -55,18 +57,26 @@ pub(crate) struct Standing {
 
 impl Standing {
     pub(crate) fn of(facts: &Facts) -> Self {
-        let (now, next) = (way(facts, Form::Live), way(facts, Form::Config));
+        let [hostinfo, vhostmd]: [PortsOf; 2] = [|ports| &ports.hostinfo, |ports| &ports.vhostmd];
+        let (now, next) = (way(facts, Form::Live, hostinfo), way(facts, Form::Config, hostinfo));
+        let vhostmd = way(facts, Form::Live, vhostmd).or_else(|| way(facts, Form::Config, vhostmd));
         let conflict = |form| facts.of(form).and_then(|seen| seen.ports.conflict());
         let problem = conflict(Form::Live).or_else(|| conflict(Form::Config));
-        let words = words(facts, now.as_ref(), next.as_ref());
-        Self { now, next, problem: problem.map(|problem| problem.to_string()), words }
+        let mut words = words(facts, now.as_ref(), next.as_ref());
+        if let Some(vhostmd) = &vhostmd {
+            words.push_str(&format!("; for vhostmd's clients {}", vhostmd.devices()));
+        }
+        Self { now, next, vhostmd, problem: problem.map(|problem| problem.to_string()), words }
     }
 }
 
+/// hostinfo's ports, or those of vhostmd's clients.
+type PortsOf = fn(&Ports) -> &[Port];
+
 /// The one port of a form, where it is as it has to be.
-fn way(facts: &Facts, form: Form) -> Option<Way> {
+fn way(facts: &Facts, form: Form, which: PortsOf) -> Option<Way> {
     let ports = &facts.of(form)?.ports;
-    match ports.hostinfo.as_slice() {
+    match which(ports) {
         [port] if ports.is_right(port) => Some(Way::of(&port.place)),
         _ => None,
     }
@@ -75,28 +85,28 @@ fn way(facts: &Facts, form: Form) -> Option<Way> {
 fn words(facts: &Facts, now: Option<&Way>, next: Option<&Way>) -> String {
     let runs = facts.live.is_some();
     match (now, next) {
-        (Some(now), Some(next)) if now == next => format!("{}, now", now.shown()),
+        (Some(now), Some(next)) if now == next => format!("{}, now", now.devices()),
         (Some(now), Some(next)) => {
-            format!("{} now, and {} from its next start", now.shown(), next.shown())
+            format!("{} now, and {} from its next start", now.devices(), next.devices())
         }
         (Some(now), None) if now.place.is_pluggable() => {
-            format!("{}, until it ends", now.shown())
+            format!("{}, until it ends", now.devices())
         }
         (Some(now), None) => format!(
             "{} stays until it ends, since a serial port cannot be unplugged; hostinfo.conf can \
              close it before (enabled = 0)",
-            now.shown()
+            now.devices()
         ),
         (None, Some(next)) if !runs && facts.entry.is_saved => format!(
             "{}, from its next start without its saved state, which has the devices of before \
              (virsh start --force-boot)",
-            next.shown()
+            next.devices()
         ),
         (None, Some(next)) if !runs => {
-            format!("{}, from its next start: it does not run", next.shown())
+            format!("{}, from its next start: it does not run", next.devices())
         }
         (None, Some(next)) => {
-            format!("{}, from its next start: {}", next.shown(), why_not_now(facts, next))
+            format!("{}, from its next start: {}", next.devices(), why_not_now(facts, next))
         }
         (None, None) => String::new(),
     }
@@ -107,7 +117,7 @@ fn why_not_now(facts: &Facts, next: &Way) -> &'static str {
     if !ports.is_empty() {
         "it runs with what it had before (to reboot it from within is no start)"
     } else if next.place.is_pluggable() {
-        "it runs, and was not to have it --now"
+        "it runs, and --now was not given"
     } else {
         "it runs, and a serial port cannot be plugged in (to reboot it from within is no start; \
          --now plugs in a channel)"

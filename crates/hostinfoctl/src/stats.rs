@@ -1,13 +1,14 @@
 //! `stats`: what the daemon has counted and measured of itself.
 
 use hostinfo_control::Figure;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::args::Options;
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write, write_json};
 use crate::table::table;
-use crate::time::shown;
+use crate::time::local;
 
 /// Shows it, as a table or for programs.
 ///
@@ -23,24 +24,64 @@ pub(crate) fn run(options: &Options, openmetrics: bool) -> Result<Status, Failur
     if options.json {
         write_json(&stats)?;
     } else {
-        let rows: Vec<Vec<String>> = stats.figures.iter().map(cells).collect();
-        let heading = ["NAME", "VALUE", "UNIT", "WHAT IT IS"];
-        write(&format!("Since {}:\n{}", shown(stats.since), table(&heading, &rows)))?;
+        let rows: Vec<Vec<String>> = stats.figures.iter().map(figure_cells).collect();
+        let heading = ["NAME", "VALUE", "WHAT IT IS"];
+        write(&format!("Since {}:\n{}", local(stats.since), table(&heading, &rows)))?;
     }
     Ok(DONE)
 }
 
-fn cells(figure: &Figure) -> Vec<String> {
+fn figure_cells(figure: &Figure) -> Vec<String> {
     let labels: Vec<String> =
         figure.labels.iter().map(|(name, value)| format!("{name}={}", printable(value))).collect();
     let labels = match labels.is_empty() {
         true => String::new(),
         false => format!("{{{}}}", labels.join(",")),
     };
-    vec![
-        format!("{}{labels}", figure.name),
-        figure.value.to_string(),
-        figure.unit.clone(),
-        figure.help.clone(),
-    ]
+    vec![format!("{}{labels}", figure.name), in_words(figure), figure.help.clone()]
+}
+
+/// The value in a unit that suits its size: `3.4 MiB`, `0.25 ms`; a date where it is a point in time.
+fn in_words(figure: &Figure) -> String {
+    let value = figure.value;
+    let date = || Timestamp::from_duration(SignedDuration::try_from_secs_f64(value).ok()?).ok();
+    if figure.help.contains("since 1970")
+        && let Some(date) = date()
+    {
+        return local(date);
+    }
+    let units: &[(f64, &str)] = match &*figure.unit {
+        "bytes" => &[(1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB")],
+        "seconds" => &[(1.0, "s"), (0.001, "ms"), (0.000_001, "us")],
+        _ => return value.to_string(),
+    };
+    match units.iter().find(|(size, _)| value >= *size) {
+        Some((size, unit)) => format!("{:.3} {unit}", value / size),
+        None => format!("{value} {}", figure.unit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_told_in_a_unit_that_suits_its_size() {
+        let shown = |value, unit: &str, help: &str| {
+            in_words(&Figure {
+                name: "x".to_owned(),
+                labels: Default::default(),
+                value,
+                unit: unit.to_owned(),
+                help: help.to_owned(),
+            })
+        };
+        assert_eq!(shown(3_565_158.4, "bytes", ""), "3.400 MiB");
+        assert_eq!(shown(12.0, "bytes", ""), "12 bytes");
+        assert_eq!(shown(0.000_25, "seconds", ""), "250.000 us");
+        assert_eq!(shown(7.0, "", ""), "7");
+        assert!(
+            shown(1_795_000_000.0, "seconds", "Since when, since 1970.").starts_with("2026-11")
+        );
+    }
 }

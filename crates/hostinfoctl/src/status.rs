@@ -1,61 +1,95 @@
 //! `status`: what the daemon does, and what is wrong with what it needs.
 
-use hostinfo_control::{Libvirt, LibvirtState, RulesState, Status as Told};
+use hostinfo_control::{Guest, GuestState, Libvirt, LibvirtState, RulesState, Status as Told};
+use serde::Serialize;
 
 use crate::args::Options;
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, REFUSED, Status};
-use crate::output::{write, write_json};
-use crate::time::shown;
+use crate::output::{printable, write, write_json};
+use crate::time::local;
 
 /// Shows it; fails where something is wrong.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
 pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
-    let status = connect(options)?.status()?;
+    let mut daemon = connect(options)?;
+    let status = daemon.status()?;
+    let is_wrong = |guest: &Guest| matches!(guest.state, GuestState::Failed | GuestState::Refused);
+    let errors: Vec<Guest> = daemon.list()?.into_iter().filter(is_wrong).collect();
+    let overview = Overview { status, errors };
     if options.json {
-        write_json(&status)?;
+        write_json(&overview)?;
     } else {
-        write(&text(&status))?;
+        write(&overview.shown())?;
     }
-    // A host without libvirt is as it should be.
-    let places = [&status.settings, &status.socket_dir];
-    let is_wrong = places.iter().any(|place| place.problem.is_some())
-        || status.rules.problem.is_some()
-        || status.libvirt.state == LibvirtState::Down;
-    Ok(if is_wrong { REFUSED } else { DONE })
+    Ok(if overview.is_wrong() { REFUSED } else { DONE })
 }
 
-fn text(status: &Told) -> String {
-    let mut text = String::new();
-    let mut add = |heading: &str, words: &str| {
-        for (number, line) in words.lines().enumerate() {
-            let heading = if number == 0 { heading } else { "" };
-            text.push_str(&format!("{heading:8}  {line}\n"));
+/// Guests in error that are named, so that what else there is to be seen still is.
+const NAMED_MAX: usize = 20;
+
+/// What the daemon does, and what is wrong.
+#[derive(Serialize)]
+struct Overview {
+    #[serde(flatten)]
+    status: Told,
+    /// Guests that cannot ask since something is wrong with them.
+    errors: Vec<Guest>,
+}
+
+impl Overview {
+    /// A host without libvirt is as it should be.
+    fn is_wrong(&self) -> bool {
+        let places = [&self.status.settings, &self.status.socket_dir];
+        places.iter().any(|place| place.problem.is_some())
+            || self.status.rules.problem.is_some()
+            || self.status.libvirt.state == LibvirtState::Down
+            || !self.errors.is_empty()
+    }
+
+    fn shown(&self) -> String {
+        let status = &self.status;
+        let mut text = String::new();
+        let mut add = |heading: &str, words: &str| {
+            for (number, line) in words.lines().enumerate() {
+                let heading = if number == 0 { heading } else { "" };
+                text.push_str(&format!("{heading:8}  {line}\n"));
+            }
+        };
+        let (version, pid) = (&status.version, status.pid);
+        add(
+            "daemon",
+            &format!("hostinfod {version}, process {pid}, since {}", local(status.since)),
+        );
+        add(
+            "guests",
+            &format!(
+                "{} with a socket in {}, {} connected",
+                status.guests, status.socket_dir.path, status.connected
+            ),
+        );
+        if let Some(problem) = &status.socket_dir.problem {
+            add("", problem);
         }
-    };
-    let (version, pid) = (&status.version, status.pid);
-    add("daemon", &format!("hostinfod {version}, process {pid}, since {}", shown(status.since)));
-    add(
-        "guests",
-        &format!(
-            "{} with a socket in {}, {} connected",
-            status.guests, status.socket_dir.path, status.connected
-        ),
-    );
-    if let Some(problem) = &status.socket_dir.problem {
-        add("", problem);
+        if let Some(problem) = &status.settings.problem {
+            add("settings", &format!("what the file says now is not in force:\n{problem}"));
+        }
+        add("rules", &rules(&status.rules));
+        add("libvirt", &libvirt(&status.libvirt));
+        for guest in self.errors.iter().take(NAMED_MAX) {
+            let problem = guest.problem.as_deref().unwrap_or("it cannot ask");
+            add("error", &format!("{}: {problem}", printable(&guest.id)));
+        }
+        if let more @ 1.. = self.errors.len().saturating_sub(NAMED_MAX) {
+            add("", &format!("and {more} more: see hostinfoctl list"));
+        }
+        for missing in &status.missing {
+            add("missing", &format!("{}: {}", missing.source, missing.why));
+        }
+        text
     }
-    if let Some(problem) = &status.settings.problem {
-        add("settings", &format!("what the file says now is not in force:\n{problem}"));
-    }
-    add("rules", &rules(&status.rules));
-    add("libvirt", &libvirt(&status.libvirt));
-    for missing in &status.missing {
-        add("missing", &format!("{}: {}", missing.source, missing.why));
-    }
-    text
 }
 
 fn rules(state: &RulesState) -> String {
@@ -65,7 +99,7 @@ fn rules(state: &RulesState) -> String {
         1 => "1 rule".to_owned(),
         many => format!("{many} rules"),
     };
-    let mut words = format!("{path}: {count}, in force since {}", shown(*since));
+    let mut words = format!("{path}: {count}, in force since {}", local(*since));
     if let Some(problem) = &state.problem {
         words.push_str(&format!("\nwhat the file says now is not in force:\n{problem}"));
     }
@@ -121,7 +155,9 @@ mod tests {
             },
             missing: vec![Missing { source: "PSI".to_owned(), why: "boot with psi=1".to_owned() }],
         };
-        let text = text(&status);
+        let overview = Overview { status, errors: Vec::new() };
+        assert!(overview.is_wrong());
+        let text = overview.shown();
         let after = |words: &str| text.split_once(words).unwrap().1;
         assert!(text.starts_with("daemon    hostinfod 0.1.0, process 7, since 2026-11-22"));
         assert!(after("in /s, 2 connected").starts_with("\n          /s: gone\n"));

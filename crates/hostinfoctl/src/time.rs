@@ -23,7 +23,10 @@ pub(crate) fn parse(text: &str, from: &Zoned) -> Result<Timestamp, Failure> {
         ))
     };
     if let Some(ahead) = text.strip_prefix('+') {
-        let ahead = hostinfo_wire::duration::parse(ahead, ..=LONGEST).ok_or_else(wrong)?;
+        // Of `+5` nobody knows whether it is minutes.
+        let ahead = Some(ahead).filter(|ahead| ahead.ends_with(char::is_alphabetic));
+        let ahead = ahead.and_then(|ahead| hostinfo_wire::duration::parse(ahead, ..=LONGEST));
+        let ahead = ahead.ok_or_else(wrong)?;
         let ahead = SignedDuration::try_from(ahead).map_err(|_| wrong())?;
         return from.timestamp().checked_add(ahead).map_err(|_| wrong());
     }
@@ -50,7 +53,7 @@ fn tomorrow(from: &Zoned, clock: civil::Time, zone: &TimeZone) -> Result<Zoned, 
 }
 
 /// `2026-11-22 22:00:00 +01:00`, in this host's time zone.
-pub(crate) fn shown(time: Timestamp) -> String {
+pub(crate) fn local(time: Timestamp) -> String {
     let there = time.to_zoned(TimeZone::system());
     there.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
@@ -94,7 +97,9 @@ mod tests {
         ] {
             assert_eq!(parsed(text).as_deref(), Some(time), "{text}");
         }
-        for text in ["", "ten", "25:00", "+", "+1y", "+99999h", "2026-13-01 10:00", "-1h", AT_TEN] {
+        for text in
+            ["", "ten", "25:00", "+", "+5", "+1y", "+99999h", "2026-13-01 10:00", "-1h", AT_TEN]
+        {
             assert_eq!(parsed(text), None, "{text}");
         }
     }

@@ -1,9 +1,10 @@
 //! `watch`: who asks what, and gets what.
 
 use hostinfo_control::Event;
+use jiff::tz::TimeZone;
 
 use crate::args::Options;
-use crate::daemon::connect;
+use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write};
 
@@ -12,20 +13,22 @@ use crate::output::{printable, write};
 /// # Errors
 /// [`Failure`].
 pub(crate) fn run(options: &Options, guest: Option<&str>) -> Result<Status, Failure> {
-    for event in connect(options)?.watch(guest)? {
+    let mut daemon = connect(options)?;
+    let guest = guest.map(|guest| whole_name(options, &mut daemon, guest)).transpose()?;
+    for event in daemon.watch(guest.as_deref())? {
         let event = event?;
         let text = match options.json {
             true => serde_json::to_string(&event).map_err(std::io::Error::other)? + "\n",
-            false => text(&event),
+            false => line(&event, &TimeZone::system()),
         };
         write(&text)?;
     }
     Ok(DONE)
 }
 
-/// `21:30:00.250Z  qemu-web  physcpus -> 200 physcpus=2  (0.4 ms)`, and how many more lines there
+/// `22:30:00.250  qemu-web  physcpus -> 200 physcpus=2  (0.4 ms)`, and how many more lines there
 /// are.
-fn text(event: &Event) -> String {
+fn line(event: &Event, zone: &TimeZone) -> String {
     let mut lines = event.reply.lines();
     let first = lines.next().map(printable).unwrap_or_default();
     let more = match lines.count() {
@@ -38,7 +41,7 @@ fn text(event: &Event) -> String {
     };
     format!(
         "{left_out}{}  {}  {} -> {first}{more}  ({:.1} ms)\n",
-        event.at.strftime("%H:%M:%S.%3fZ"),
+        event.at.to_zoned(zone.clone()).strftime("%H:%M:%S.%3f"),
         printable(&event.guest),
         printable(&event.asked),
         event.seconds * 1000.0
@@ -61,9 +64,10 @@ mod tests {
             seconds: 0.0004,
             left_out: 0,
         };
-        let line = "21:30:00.250Z  qemu-web  loadavg -> 200-loadavg.1=0 and 2 more  (0.4 ms)\n";
-        assert_eq!(text(&event), line);
+        let expected = "22:30:00.250  qemu-web  loadavg -> 200-loadavg.1=0 and 2 more  (0.4 ms)\n";
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        assert_eq!(line(&event, &zone), expected);
         event.left_out = 3;
-        assert!(text(&event).starts_with("... 3 left out"));
+        assert!(line(&event, &zone).starts_with("... 3 left out"));
     }
 }
