@@ -372,6 +372,14 @@ fn a_notice_is_read_by_its_guests_until_it_is_cleared() -> Result<()> {
         "200 notice.1=maintenance at 2036-11-22T22:00:00Z: new disks"
     );
     assert_eq!(client.notices()?, std::slice::from_ref(&set.notice));
+    let soon = "2035-11-22T22:00:00Z".parse()?;
+    for number in 0..16 {
+        let text = number.to_string();
+        client.set_notice("qemu-db1", NoticeKind::Info, &text, Some(soon), None)?;
+    }
+    let hidden = client.set_notice("*", NoticeKind::Info, "hidden", Some(at), None)?;
+    assert_eq!((hidden.guests, hidden.hidden, set.hidden), (1, 1, 0));
+    client.clear_notices(Some((2..=18).collect()))?;
     let refused = client.set_notice("[", NoticeKind::Info, "x", None, None).unwrap_err();
     assert!(matches!(refused, Error::Refused(Refusal::BadNotice { .. })), "{refused}");
     let refused = client.clear_notices(Some(vec![99])).unwrap_err();

@@ -128,7 +128,7 @@ impl Client {
         self.ask(&Call::NoticeSet { pattern, kind, text, at, until })
     }
 
-    /// The notices there are, the soonest first.
+    /// The notices there are, in the order in which guests are told.
     ///
     /// # Errors
     /// [`Error`].

@@ -28,6 +28,7 @@ pub use host::{
     Figure, Libvirt, LibvirtState, Metrics, Missing, Place, Rules, RulesState, Stats, Status,
 };
 pub use hostinfo_notices::Kind as NoticeKind;
+pub use hostinfo_notices::limits::PER_GUEST as NOTICES_PER_GUEST;
 pub use notices::{Cleared, Notice, Notices, SetNotice};
 pub use refusal::Refusal;
 pub use request::{Asked, Front, Request, answer, front};

@@ -28,12 +28,15 @@ pub struct SetNotice {
     pub notice: Notice,
     /// How many guests that are there it is for.
     pub guests: u64,
+    /// How many of them are not told of it, since as many others as a guest is told come before it.
+    pub hidden: u64,
 }
 
 /// The reply to `NoticeList`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notices {
-    /// The soonest first.
+    /// What is to come and what has its end, the soonest first; then what has come about and has
+    /// no end, the newest first.
     pub notices: Vec<Notice>,
 }
 

@@ -34,7 +34,10 @@ pub enum Refusal {
     #[error("hostinfod has no method {method}: are it and this program of one version?")]
     #[serde(rename = "org.varlink.service.MethodNotFound")]
     MethodNotFound { method: String },
-    #[error("not as the interface has it: {parameter}")]
+    #[error("hostinfod has no method {method} of that kind")]
+    #[serde(rename = "org.varlink.service.MethodNotImplemented")]
+    MethodNotImplemented { method: String },
+    #[error("the parameter {parameter} is not as the interface has it")]
     #[serde(rename = "org.varlink.service.InvalidParameter")]
     InvalidParameter { parameter: String },
     #[error("this method answers many times: it has to be called with `more`")]

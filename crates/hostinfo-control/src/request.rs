@@ -1,6 +1,7 @@
 //! The daemon's side of the protocol: bytes to calls, answers to bytes. Pure and total.
 
 use serde_json::{Value, json};
+use serde_path_to_error::Segment;
 use varlink::sansio::{ParseResult, parse_message, protocol::parse_request, serialize_reply};
 use varlink::{GetInterfaceDescriptionArgs, Interface as _, Reply, ServiceInfo, VarlinkService};
 
@@ -59,22 +60,35 @@ fn understand(request: varlink::Request<'_>) -> Request {
         [request.more, request.oneway, request.upgrade].map(Option::unwrap_or_default);
     let parameters = request.parameters.unwrap_or_else(|| json!({}));
     let what = match (upgrade, request.method.rsplit_once('.')) {
-        (true, _) => Err(invalid("upgrade")),
+        (true, _) => Err(Refusal::MethodNotImplemented { method: request.method.into_owned() }),
         (false, Some((SERVICE, method))) => about(method, parameters).map(Asked::About),
         (false, Some((INTERFACE, _))) if !Call::is_method(&request.method) => {
             no_such_method(&request.method)
         }
-        (false, Some((INTERFACE, _))) => {
-            serde_json::from_value(json!({ "method": request.method, "parameters": parameters }))
-                .map(Asked::Call)
-                .map_err(invalid)
-        }
+        (false, Some((INTERFACE, _))) => call(&request.method, &parameters).map(Asked::Call),
         (false, Some((interface, _))) => {
             Err(Refusal::InterfaceNotFound { interface: interface.to_owned() })
         }
         (false, None) => no_such_method(&request.method),
     };
     Request { what, more, oneway }
+}
+
+fn call(method: &str, parameters: &Value) -> Result<Call, Refusal> {
+    serde_path_to_error::deserialize(json!({ "method": method, "parameters": parameters }))
+        .map_err(|error| invalid(&error))
+}
+
+/// The parameter that serde stumbled over: the last name on its way there, or the one that it misses,
+/// which only its words have.
+fn invalid(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
+    let words = error.inner().to_string();
+    let missing = words.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let found = error.path().iter().find_map(|step| match step {
+        Segment::Map { key } if key != "parameters" => Some(key.as_str()),
+        _ => None,
+    });
+    Refusal::InvalidParameter { parameter: missing.or(found).unwrap_or("parameters").to_owned() }
 }
 
 fn about(method: &str, parameters: Value) -> Result<Value, Refusal> {
@@ -86,10 +100,10 @@ fn about(method: &str, parameters: Value) -> Result<Value, Refusal> {
             url: "".into(),
             interfaces: vec![SERVICE.into(), INTERFACE.into()],
         })
-        .map_err(invalid),
+        .map_err(|error| Refusal::Failed { message: error.to_string() }),
         "GetInterfaceDescription" => {
             let wanted: GetInterfaceDescriptionArgs<'_> =
-                serde_json::from_value(parameters).map_err(invalid)?;
+                serde_path_to_error::deserialize(parameters).map_err(|error| invalid(&error))?;
             match &*wanted.interface {
                 INTERFACE => Ok(json!({ "description": DESCRIPTION })),
                 SERVICE => {
@@ -105,10 +119,6 @@ fn about(method: &str, parameters: Value) -> Result<Value, Refusal> {
 
 fn no_such_method<T>(method: &str) -> Result<T, Refusal> {
     Err(Refusal::MethodNotFound { method: method.to_owned() })
-}
-
-fn invalid(parameter: impl ToString) -> Refusal {
-    Refusal::InvalidParameter { parameter: parameter.to_string() }
 }
 
 /// An answer's bytes; `continues` where more are to come.
@@ -177,14 +187,34 @@ mod tests {
         let interface = "org.example".to_owned();
         let none = Refusal::InterfaceNotFound { interface };
         assert_eq!(refusal(r#"{"method":"org.example.Ping"}"#), none);
-        for wrong in [
-            r#"{"method":"org.hostinfo.Control.Status","upgrade":true}"#,
-            r#"{"method":"org.hostinfo.Control.Status","parameters":{"a":1}}"#,
-            r#"{"method":"org.hostinfo.Control.Explain"}"#,
-            r#"{"method":"org.hostinfo.Control.Explain","parameters":{"guest":1}}"#,
+        let method = "org.hostinfo.Control.Status".to_owned();
+        let upgrade = refusal(r#"{"method":"org.hostinfo.Control.Status","upgrade":true}"#);
+        assert_eq!(upgrade, Refusal::MethodNotImplemented { method });
+    }
+
+    #[test]
+    fn a_parameter_that_is_wrong_missing_or_too_many_is_named() {
+        for (method, parameters, wrong) in [
+            ("Status", r#"{"a":1}"#, "a"),
+            ("Explain", "{}", "guest"),
+            ("Explain", r#"{"guest":1}"#, "guest"),
+            ("Explain", r#"{"guest":null}"#, "guest"),
+            ("Explain", r#"{"guest":"a","names":["b",2]}"#, "names"),
+            ("Preview", r#"{"guest":"a"}"#, "line"),
+            ("NoticeSet", r#"{"pattern":"*","kind":"joke","text":"x"}"#, "kind"),
+            ("NoticeSet", r#"{"pattern":"*","kind":"info","text":"x","at":"soon"}"#, "at"),
+            ("NoticeClear", r#"{"ids":[-1]}"#, "ids"),
+            ("Status", "[]", "parameters"),
         ] {
-            assert!(matches!(refusal(wrong), Refusal::InvalidParameter { .. }), "{wrong}");
+            let call = format!(
+                r#"{{"method":"org.hostinfo.Control.{method}","parameters":{parameters}}}"#
+            );
+            let parameter = wrong.to_owned();
+            assert_eq!(refusal(&call), Refusal::InvalidParameter { parameter }, "{call}");
         }
+        let nameless = r#"{"method":"org.varlink.service.GetInterfaceDescription"}"#;
+        let parameter = "interface".to_owned();
+        assert_eq!(refusal(nameless), Refusal::InvalidParameter { parameter });
     }
 
     #[test]

@@ -93,6 +93,11 @@ impl Notice {
         self.pattern.matches(guest)
     }
 
+    /// Whether it has come about and goes on until it is cleared.
+    pub fn is_lasting(&self, now: Timestamp) -> bool {
+        self.draft.until.is_none() && self.draft.at <= now
+    }
+
     /// Whether nobody is told any more.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.draft.until.is_some_and(|until| until <= now)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{FILE_MAX, NOTICES_MAX, PER_GUEST};
 use crate::notice::{Draft, Invalid, Notice};
 
-/// The notices of a host, the soonest first. Cheap to clone, so that a change can be tried.
+/// The notices of a host. Cheap to clone, so that a change can be tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notices {
     /// By `at`, and those of the same time by id.
@@ -139,15 +139,26 @@ impl Notices {
         cleared
     }
 
-    /// All that are not over, the soonest first.
+    /// All that are not over: what is to come and what has its end, the soonest first; behind
+    /// them, lest what was forgotten hides them, what has come about and has no end, the newest
+    /// first.
     pub fn all(&self, now: Timestamp) -> impl Iterator<Item = &Arc<Notice>> {
-        self.notices.iter().filter(move |notice| !notice.is_over(now))
+        let ending = self.notices.iter().filter(move |notice| !notice.is_lasting(now));
+        let lasting = self.notices.iter().rev().filter(move |notice| notice.is_lasting(now));
+        ending.filter(move |notice| !notice.is_over(now)).chain(lasting)
     }
 
-    /// What the guest with a socket of that name is told, the soonest first: at most
-    /// [`PER_GUEST`].
+    /// What the guest with a socket of that name is told: the first [`PER_GUEST`] of them that are
+    /// for it.
     pub fn of(&self, guest: &str, now: Timestamp) -> impl Iterator<Item = &Arc<Notice>> {
         self.all(now).filter(move |notice| notice.is_for(guest)).take(PER_GUEST)
+    }
+
+    /// Whether the guest with a socket of that name is not told a notice that is for it, since
+    /// [`PER_GUEST`] others come before that.
+    pub fn hide(&self, notice: &Notice, guest: &str, now: Timestamp) -> bool {
+        let before = self.all(now).take_while(|other| other.id != notice.id);
+        before.filter(|other| other.is_for(guest)).nth(PER_GUEST - 1).is_some()
     }
 
     fn drop_over(&mut self, now: Timestamp) {

@@ -1,11 +1,11 @@
 //! `notice`: what guests are told by their administrator.
 
-use hostinfo_control::{Notice as Told, NoticeKind};
+use hostinfo_control::{NOTICES_PER_GUEST, Notice as Told, NoticeKind};
 use jiff::{Timestamp, Zoned};
 
 use crate::args::{Kind, Notice, Options};
 use crate::daemon::connect;
-use crate::exit::{DONE, Failure, Status};
+use crate::exit::{DONE, Failure, Status, complain};
 use crate::output::{printable, write, write_json};
 use crate::table::table;
 use crate::time::{local, parse};
@@ -36,6 +36,20 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
                     many => format!("{many} guests that are there now"),
                 };
                 write(&format!("notice {} is set, for {guests}\n", set.notice.id))?;
+            }
+            if let 1.. = set.hidden {
+                complain(format!(
+                    "note: {} of them will not see it before others are over or cleared: a guest is \
+                     shown {NOTICES_PER_GUEST}, the soonest first",
+                    set.hidden
+                ));
+            }
+            if until.is_none() && at.is_some_and(|at| at <= now.timestamp()) {
+                complain(format!(
+                    "note: it has come about already and has no --until: it stays until \
+                     `hostinfoctl notice clear {}`",
+                    set.notice.id
+                ));
             }
         }
         Notice::List => {

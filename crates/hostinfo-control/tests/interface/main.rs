@@ -138,7 +138,7 @@ fn every_reply_has_the_fields_of_its_method() {
     agree(&interface, reply("Explain"), explanation);
     agree(&interface, reply("Preview"), Preview { reply: text("200 pong\n") });
     agree(&interface, reply("Rules"), Rules { state: rules_state(), text: some("*:\n") });
-    agree(&interface, reply("NoticeSet"), SetNotice { notice: notice(), guests: 2 });
+    agree(&interface, reply("NoticeSet"), SetNotice { notice: notice(), guests: 2, hidden: 1 });
     agree(&interface, reply("NoticeList"), Notices { notices: vec![notice()] });
     agree(&interface, reply("NoticeClear"), Cleared { cleared: vec![notice()] });
     assert_eq!(interface.methods.len(), 11, "a method without a reply here");

@@ -39,7 +39,33 @@ fn a_guest_reads_sixteen_at_the_most_and_those_that_are_over_do_not_count() {
     assert_eq!(texts(&notices, "qemu-a", NOW).len(), PER_GUEST);
     assert_eq!(texts(&notices, "qemu-a", NOW)[0], "0");
     let after = texts(&notices, "qemu-a", "2026-11-24T00:00:00Z");
-    assert_eq!((after.len(), &*after[0]), (PER_GUEST, "1"));
+    assert_eq!((after.len(), &*after[0]), (PER_GUEST, "19"));
+}
+
+#[test]
+fn what_has_come_about_and_has_no_end_hides_nothing_and_its_newest_comes_first() {
+    let forgotten = |n: usize| draft("*", &format!("2026-11-20T{n:02}:00:00Z"), &n.to_string());
+    let mut drafts: Vec<Draft> = (0..20).map(forgotten).collect();
+    let under_way = draft("*", "2026-11-22T11:00:00Z", "under way");
+    drafts.push(Draft { until: Some(time(SOON)), ..under_way });
+    drafts.push(draft("*", LATER, "to come"));
+    let told = texts(&notices(&drafts), "qemu-a", NOW);
+    assert_eq!(told[..4], ["under way", "to come", "19", "18"]);
+    assert_eq!(told.len(), PER_GUEST);
+    let all = texts(&notices(&drafts), "qemu-a", SOON);
+    assert_eq!(all[..3], ["to come", "19", "18"]);
+}
+
+#[test]
+fn a_notice_that_sixteen_others_come_before_is_hidden_from_whom_they_are_for() {
+    let mut all =
+        notices(&(0..PER_GUEST).map(|n| draft("qemu-a", SOON, &n.to_string())).collect::<Vec<_>>());
+    let last = all.set(draft("*", LATER, "last"), time(NOW)).unwrap();
+    let hides = |all: &Notices| ["qemu-a", "qemu-b"].map(|one| all.hide(&last, one, time(NOW)));
+    assert_eq!(hides(&all), [true, false]);
+    all.clear(|notice| notice.id == 1);
+    assert_eq!(hides(&all), [false, false]);
+    assert_eq!(texts(&all, "qemu-a", NOW).last().unwrap(), "last");
 }
 
 #[test]

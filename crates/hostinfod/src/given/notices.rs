@@ -158,7 +158,7 @@ mod tests {
 
     fn set(file: &mut NoticesFile, text: &str) -> Result<u64, Unchanged> {
         let (pattern, text) = ("*".to_owned(), text.to_owned());
-        let draft = Draft { pattern, kind: Kind::Info, at: NOW, until: None, text };
+        let draft = Draft { pattern, kind: Kind::Info, at: Timestamp::MAX, until: None, text };
         Ok(file.set(draft, 0, NOW)?.id)
     }
 

@@ -524,8 +524,8 @@ fn tell(scene: &mut Scene, pattern: &str, text: &str, ends_in: Option<u64>) {
 fn a_guest_reads_the_notices_that_are_for_it_counted_from_one() {
     let mut scene = Scene::new(FREE);
     tell(&mut scene, "qemu-b*", "for another", None);
-    tell(&mut scene, "qemu-a*", "new memory", None);
     tell(&mut scene, "*", "a=b", None);
+    tell(&mut scene, "qemu-a*", "new memory", None);
     let first = "notice.1=maintenance at 1970-01-01T00:00:00Z: new memory\n";
     assert_eq!(
         scene.ask("notice"),
@@ -559,7 +559,7 @@ fn a_rule_closes_notices_like_any_statistic() {
     tell(&mut scene, "*", "y", None);
     assert_eq!(
         scene.ask("notice.1 notice"),
-        "403-notice.1: not permitted\n200 notice.2=maintenance at 1970-01-01T00:00:00Z: y\n"
+        "403-notice.1: not permitted\n200 notice.2=maintenance at 1970-01-01T00:00:00Z: x\n"
     );
     let mut scene = Scene::new("*:\n interval = 0\n notice = 0\n");
     tell(&mut scene, "*", "x", None);

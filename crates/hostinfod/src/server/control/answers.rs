@@ -112,8 +112,7 @@ impl Server {
     fn preview(&mut self, guest: &str, line: &str, when: When) -> Result<Outcome, Refusal> {
         let name = self.find_guest(guest)?;
         if line.contains('\n') {
-            let parameter = "line: has to be one line, without its end".to_owned();
-            return Err(Refusal::InvalidParameter { parameter });
+            return Err(Refusal::InvalidParameter { parameter: "line".to_owned() });
         }
         let (_, guest) = self.double(&name)?;
         let line = format!("{line}\n");

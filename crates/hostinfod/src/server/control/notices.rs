@@ -14,10 +14,14 @@ use crate::server::Server;
 impl Server {
     /// Sets one for a user.
     pub(super) fn set_notice(&mut self, draft: Draft, user: Uid) -> Result<SetNotice, Refusal> {
-        let set = self.desk.given().notices.set(draft, user.as_raw(), Timestamp::now());
+        let now = Timestamp::now();
+        let set = self.desk.given().notices.set(draft, user.as_raw(), now);
         let notice = set.map_err(refusal)?;
-        let guests = self.present_guests().filter(|name| notice.is_for(name)).count() as u64;
-        Ok(SetNotice { notice: told(&notice), guests })
+        let guests = self.present_guests().filter(|name| notice.is_for(name));
+        let guests: Vec<String> = guests.map(str::to_owned).collect();
+        let notices = self.desk.given().notices.notices();
+        let hidden = guests.iter().filter(|name| notices.hide(&notice, name, now)).count();
+        Ok(SetNotice { notice: told(&notice), guests: guests.len() as u64, hidden: hidden as u64 })
     }
 
     /// All that hold.
