@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
-use hostinfo_domains::limits::{CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, VHOSTMD_MAX};
-use hostinfo_domains::{Claim, Domain, Message, State, Uuid, Whose, describe, to_line};
+use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NAME_MAX};
+use hostinfo_domains::{Claim, Directory, Domain, Message, State, Uuid, Whose, describe, to_line};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|xml: &str| {
-    let Ok(found) = describe(xml, &["/var/lib/hostinfo".into()]) else { return };
-    assert!(found.clauses.len() <= CLAUSES_MAX && found.vhostmd.len() <= VHOSTMD_MAX);
-    for name in found.clauses.iter().chain(&found.vhostmd) {
+    let directory = Directory::of_text(Path::new("/var/lib/hostinfo"));
+    let Ok(found) = describe(xml, &directory) else { return };
+    for name in found.names.clauses.iter().chain(found.names.beside()) {
         assert!(Path::new("/").join(name).file_name().is_some_and(|file| file == name.as_str()));
         assert!(name.len() <= NAME_MAX);
     }
@@ -26,13 +26,13 @@ fuzz_target!(|xml: &str| {
         migrating: false,
         vcpus: found.vcpus,
         vcpus_max: found.vcpus_max,
-        clauses: found.clauses,
-        vhostmd: found.vhostmd,
+        names: found.names,
         channel: found.channel,
+        unread: None,
     };
     let whose = Whose::new([&domain]);
-    for name in domain.clauses.iter().chain(&domain.vhostmd) {
-        let is_right = *name == domain.socket_name() && domain.clauses.len() <= 1;
+    for name in domain.names.clauses.iter().chain(domain.names.beside()) {
+        let is_right = *name == domain.socket_name() && domain.names.clauses.len() <= 1;
         assert_eq!(whose.of(name) == Claim::Named(domain.uuid), is_right);
     }
     assert!(to_line(&Message::Domain(domain)).is_some());

@@ -1,6 +1,10 @@
 //! Who is who among the guests of a real libvirtd: whose a socket is, and who is refused.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use anyhow::{Result, ensure};
+use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::path;
 use hostinfo_tests::{Domain, DomainGuest, FakeGuest, Host, Libvirtd, serial};
@@ -101,5 +105,89 @@ fn where_a_domain_is_required_a_socket_that_none_names_is_refused() -> Result<()
     daemon.wait_for_log("no running domain of libvirt names this socket")?;
     let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
     guest.ask_until("vm.uuid", "200 ")?;
+    Ok(())
+}
+
+/// A domain that does nothing, with that in its metadata.
+fn with_metadata(libvirtd: &Libvirtd, name: &str, metadata: &str, devices: &str) -> Result<()> {
+    libvirtd.define_xml(&format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>
+         <metadata><x:notes xmlns:x='urn:notes'>{metadata}</x:notes></metadata>
+         <os><type arch='x86_64' machine='q35'>hvm</type></os>
+         <devices><serial type='null'/>{devices}</devices></domain>"
+    ))
+}
+
+#[test]
+fn whatever_is_in_its_metadata_a_domain_is_served_as_itself_alone() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    daemon.wait_for_log("libvirt answers")?;
+    let notes = "<x:a/>".repeat(100_001);
+    with_metadata(&libvirtd, "b", &notes, &serial(&host.socket("victim"))?)?;
+    libvirtd.virsh(&["start", "b"])?;
+    daemon.wait_for_log("it must end in \"qemu-b\"")?;
+    ensure!(!daemon.log().contains("access-granted"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn while_a_running_domain_cannot_be_read_nobody_is_served_whom_no_other_domain_names() -> Result<()>
+{
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    daemon.wait_for_log("libvirt answers")?;
+    let mut by_hand = FakeGuest::join(&host.socket("by-hand"))?;
+    ensure!(by_hand.ask_one("host.name")?.starts_with("200 "));
+    // libvirt takes it, and adds so much to it that it cannot send it any more.
+    let notes = format!("<x:a>{}</x:a>", "x".repeat((4 << 20) - 700));
+    with_metadata(&libvirtd, "b", &notes, &serial(&host.socket("victim"))?)?;
+    libvirtd.virsh(&["start", "b"])?;
+    daemon.wait_for_log("the XML of the running domain \"b\" cannot be read")?;
+    daemon.wait_for_log("qemu-victim")?;
+    ensure!(by_hand.ask_one("host.name")? == BLOCKED);
+    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
+    guest.ask_until("vm.uuid", "200 ")?;
+    let figures = "vm.memory.current vm.disk guests.running";
+    for _ in 0..3 {
+        guest.ask(figures)?;
+    }
+    let log = daemon.log();
+    ensure!(log.matches("of the running domain \"b\"").count() == 1, "told once: {log}");
+    ensure!(log.matches("access-granted").count() == 2, "by hand and a: {log}");
+
+    libvirtd.virsh(&["destroy", "b"])?;
+    wait_until("who is by hand to be served again", PATIENCE, || {
+        Ok(by_hand.ask_one("host.name")?.starts_with("200 "))
+    })
+}
+
+#[test]
+fn a_path_by_another_link_or_to_a_metrics_disk_is_anothers_all_the_same() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    daemon.wait_for_log("libvirt answers")?;
+    let alias = libvirtd.folder().join("alias");
+    symlink(host.sockets(), &alias)?;
+    libvirtd.define_bare("b", &serial(&alias.join("qemu-victim"))?)?;
+    libvirtd.virsh(&["start", "b"])?;
+    daemon.wait_for_log("it must end in \"qemu-b\"")?;
+    ensure!(!daemon.log().contains("access-granted"), "{}", daemon.log());
+
+    let disk = host.sockets().join("disk/qemu-other");
+    fs::create_dir(host.sockets().join("disk"))?;
+    fs::write(&disk, [0; 512])?;
+    let other = FakeGuest::join(&host.socket("other"))?;
+    libvirtd.define_bare(
+        "c",
+        &format!(
+            "<disk type='file' device='disk'><source file='{}'/><target dev='vdz' bus='virtio'/>\
+             <readonly/></disk>",
+            path(&disk)?
+        ),
+    )?;
+    libvirtd.virsh(&["start", "c"])?;
+    daemon.wait_for_log("has the metrics disk of another: its file must be \"qemu-c\"")?;
+    drop(other);
     Ok(())
 }

@@ -115,6 +115,7 @@ fn listed(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::Directory;
     use crate::ports::Ports;
     use proptest::prelude::*;
 
@@ -157,7 +158,7 @@ mod tests {
             let socket = format!("qemu-{name}");
             let clause = Clause::new(place.clone(), Path::new(DIRECTORY), &socket).unwrap();
             let xml = format!("<domain type='kvm'><devices>{}</devices></domain>", clause.xml());
-            let found = Ports::find(&xml, &[DIRECTORY.into()]).unwrap();
+            let found = Ports::find(&xml, &Directory::of_text(Path::new(DIRECTORY))).unwrap();
             prop_assert_eq!(found.hostinfo.len(), 1);
             prop_assert_eq!(&found.hostinfo[0].socket, &socket);
             prop_assert_eq!(&found.hostinfo[0].place, &place);

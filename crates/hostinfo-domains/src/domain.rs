@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::names::Names;
+
 /// What is known of a domain without asking its hypervisor. Changes are told by events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domain {
@@ -22,14 +24,13 @@ pub struct Domain {
     pub vcpus: u64,
     /// vCPUs that it may have.
     pub vcpus_max: u64,
-    /// The names in the socket directory that its XML has for hostinfo. One at the most is right.
-    pub clauses: Vec<String>,
-    /// The names that it has in the directories for vhostmd's clients: of its channels and its
-    /// metrics disks. All of them are to be its own.
-    pub vhostmd: Vec<String>,
+    /// The names that its XML has in hostinfo's directories.
+    pub names: Names,
     /// Where its channel for vhostmd's clients is, if libvirt has chosen the place and the daemon
     /// wants to know.
     pub channel: Option<String>,
+    /// Why its XML cannot be read: then nobody knows which sockets are its own, nor its driver.
+    pub unread: Option<String>,
 }
 
 impl Domain {

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::{Domain, State};
+use crate::names::Names;
 
 /// One that runs and has the socket `qemu-NAME`.
 pub(crate) fn domain(number: u128, name: &str) -> Domain {
@@ -15,8 +16,8 @@ pub(crate) fn domain(number: u128, name: &str) -> Domain {
         migrating: false,
         vcpus: 2,
         vcpus_max: 4,
-        clauses: vec![format!("qemu-{name}")],
-        vhostmd: Vec::new(),
+        names: Names { clauses: vec![format!("qemu-{name}")], ..Names::default() },
         channel: None,
+        unread: None,
     }
 }

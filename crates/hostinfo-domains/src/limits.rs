@@ -20,8 +20,8 @@ pub const RESTARTS: u32 = 8;
 
 /// The longest line between daemon and helper. A domain's figures are 256 disks of 560 bytes and
 /// 256 interfaces of 320 bytes at most (12 and 8 numbers of 20 digits with their names), 220 KiB
-/// in all; a domain itself is a path and 34 names of 255 bytes, each up to six times as long in
-/// JSON: 53 KiB.
+/// in all; a domain itself is a path, 66 names of 255 bytes and 1 KiB of words, each up to six
+/// times as long in JSON: 106 KiB.
 pub const LINE_MAX: usize = 256 * 1024;
 
 /// Bytes read from the helper in one turn of the daemon: 0.5 ms of a CPU.
@@ -40,11 +40,9 @@ pub const DISKS_MAX: usize = 256;
 /// Interfaces of a domain that are told.
 pub const NETS_MAX: usize = 256;
 
-/// Clauses of a domain that are told: one more than one is wrong already.
-pub const CLAUSES_MAX: usize = 16;
-
-/// Names of a domain that are told of those for vhostmd's clients: a channel and a disk are right.
-pub const VHOSTMD_MAX: usize = 16;
+/// Names of a domain in one of hostinfo's directories: one more than one is wrong already. With
+/// more of them a domain counts as one that cannot be read.
+pub const NAMES_MAX: usize = 16;
 
 /// The longest path of a socket that libvirt can make: unix(7) has 108 bytes, with the NUL.
 pub const CHANNEL_MAX: usize = 107;
@@ -55,12 +53,14 @@ pub const NAME_MAX: usize = 255;
 /// The longest name of a disk, such as `vda`.
 pub const DEV_MAX: usize = 32;
 
-/// The longest XML of a domain that is read: one with 256 disks has 200 KiB. What management
-/// programs put into `<metadata>` can be larger than all the rest.
+/// The longest XML of a domain that is read: the longest that libvirt sends (REMOTE_STRING_MAX).
+/// One with 256 disks has 200 KiB. What management programs put into `<metadata>` can be larger
+/// than all the rest.
 pub const XML_MAX: usize = 4 * 1024 * 1024;
 
-/// The elements and texts in it: 8 MiB once parsed.
-pub const XML_NODES_MAX: u32 = 100_000;
+/// The elements and texts in it: as many as there can be, two in the five bytes of `<a/>x`. Once
+/// parsed, they are up to 120 MiB in the helper, which reads one domain after the other.
+pub const XML_NODES_MAX: u32 = 1_700_000;
 
 /// Serial ports that a PC has: QEMU's MAX_ISA_SERIAL_PORTS.
 pub const UARTS: u32 = 4;

@@ -105,8 +105,9 @@ mod tests {
     use super::*;
     use crate::domain::{Disk, Io, Net, State, Traffic};
     use crate::limits::{
-        CHANNEL_MAX, CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NETS_MAX, VHOSTMD_MAX,
+        CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, WORDS_MAX,
     };
+    use crate::names::Names;
     use proptest::prelude::*;
 
     #[test]
@@ -120,9 +121,9 @@ mod tests {
             migrating: true,
             vcpus: 1,
             vcpus_max: 2,
-            clauses: vec!["qemu-a".to_owned()],
-            vhostmd: vec!["qemu-a".to_owned()],
+            names: Names { clauses: vec!["qemu-a".to_owned()], ..Names::default() },
             channel: Some("/run/libvirt/qemu/channel/3-a/org.github.vhostmd.1".to_owned()),
+            unread: Some("it is no XML".to_owned()),
         };
         for said in [
             Message::Hello { version: VERSION },
@@ -144,6 +145,7 @@ mod tests {
     fn the_largest_domain_fits_a_line() {
         // A control character takes six bytes in JSON.
         let worst = |length| "\u{1}".repeat(length);
+        let names = vec![worst(NAME_MAX); NAMES_MAX];
         let domain = Domain {
             uuid: Uuid::max(),
             name: worst(NAME_MAX),
@@ -153,9 +155,14 @@ mod tests {
             migrating: false,
             vcpus: u64::MAX,
             vcpus_max: u64::MAX,
-            clauses: vec![worst(NAME_MAX); CLAUSES_MAX],
-            vhostmd: vec![worst(NAME_MAX); VHOSTMD_MAX],
+            names: Names {
+                clauses: names.clone(),
+                vhostmd: names.clone(),
+                disks: names.clone(),
+                hidden: names,
+            },
             channel: Some(worst(CHANNEL_MAX)),
+            unread: Some(worst(WORDS_MAX)),
         };
         assert!(to_line(&Message::Domain(domain)).is_some());
         let most = Some(u64::MAX);

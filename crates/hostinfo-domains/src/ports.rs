@@ -1,14 +1,14 @@
 //! The ports that a domain's XML has for hostinfo, and the room there is for another.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use roxmltree::Node;
 
-use crate::limits::{CLAUSES_MAX, UARTS};
+use crate::directory::{Directory, Leads};
+use crate::limits::{NAMES_MAX, UARTS};
 use crate::place::Place;
 use crate::whose::Conflict;
-use crate::xml::{Unreadable, VHOSTMD_DIR, children, devices, driver, name_in, parse, paths};
+use crate::xml::{Unreadable, VHOSTMD_DIR, children, devices, driver, parse, paths};
 
 /// What a domain's XML has for hostinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,21 +44,20 @@ pub struct Port {
 }
 
 impl Ports {
-    /// Finds them. `directories` are the [`ways`](crate::ways) to write the socket directory.
+    /// Finds them. `directory` is that of the sockets.
     ///
     /// # Errors
     /// [`Unreadable`].
-    pub fn find(xml: &str, directories: &[PathBuf]) -> Result<Self, Unreadable> {
+    pub fn find(xml: &str, directory: &Directory) -> Result<Self, Unreadable> {
         let document = parse(xml)?;
         let domain = document.root_element();
         let name = children(domain, "name").next().and_then(|name| name.text());
         let serials = devices(domain).filter(|device| device.has_tag_name("serial"));
-        let below: Vec<PathBuf> = directories.iter().map(|way| way.join(VHOSTMD_DIR)).collect();
         Ok(Self {
             name: name.unwrap_or_default().to_owned(),
             driver: driver(domain)?,
-            hostinfo: ports(domain, xml, directories),
-            vhostmd: ports(domain, xml, &below),
+            hostinfo: ports(domain, xml, directory),
+            vhostmd: ports(domain, xml, &directory.below(VHOSTMD_DIR)),
             taken: serials.filter_map(number).collect(),
             channels: devices(domain).filter_map(channel).map(str::to_owned).collect(),
             has_virtio_serial: devices(domain).any(is_virtio_serial),
@@ -112,9 +111,13 @@ impl Ports {
     }
 }
 
-fn ports(domain: Node<'_, '_>, xml: &str, directories: &[PathBuf]) -> Vec<Port> {
+fn ports(domain: Node<'_, '_>, xml: &str, directory: &Directory) -> Vec<Port> {
     let port = |device: Node<'_, '_>| {
-        let socket = paths(device).find_map(|path| name_in(directories, path))?;
+        let socket = paths(device).find_map(|path| match directory.find(path) {
+            Leads::Here(name) => Some(name.to_owned()),
+            // It is nobody's socket, or not to be mended here.
+            Leads::Hidden(_) | Leads::Elsewhere => None,
+        })?;
         let binds = |source: Node<'_, '_>| source.attribute("mode") == Some("bind");
         Some(Port {
             place: place(device),
@@ -124,7 +127,7 @@ fn ports(domain: Node<'_, '_>, xml: &str, directories: &[PathBuf]) -> Vec<Port> 
             xml: xml.get(device.range())?.to_owned(),
         })
     };
-    devices(domain).filter_map(port).take(CLAUSES_MAX).collect()
+    devices(domain).filter_map(port).take(NAMES_MAX).collect()
 }
 
 fn place(device: Node<'_, '_>) -> Place {

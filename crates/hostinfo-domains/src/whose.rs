@@ -8,6 +8,10 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::domain::Domain;
+use crate::names::Names;
+
+/// Domains that cannot be read and are named: enough to begin with.
+const UNREAD_TOLD: usize = 8;
 
 /// To whom a socket belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,32 @@ pub enum Conflict {
         /// The socket's name that would be right.
         expected: String,
     },
+    /// The metrics disk has another driver or name.
+    #[error(
+        "the domain \"{domain}\" has the metrics disk of another: its file must be \"{expected}\"; correct it with virsh edit {domain:?}, and start it anew"
+    )]
+    Disk {
+        /// The domain.
+        domain: String,
+        /// The file's name that would be right.
+        expected: String,
+    },
+    /// A port has the name of another's socket, and may be at the same place.
+    #[error(
+        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot look at, which may be that of the sockets by another way: give it another name or directory with virsh edit {domain:?}, and start it anew"
+    )]
+    Hidden {
+        /// The domain.
+        domain: String,
+        /// The name of the port's socket.
+        name: String,
+    },
+    /// Nobody knows whose sockets these domains have.
+    #[error(
+        "no domain names this socket, and the XML of running domains that may do so cannot be read: {}; the log has what is wrong with it",
+        quoted(.0)
+    )]
+    Unread(Vec<String>),
     /// A port with the right path is not what the daemon can connect to.
     #[error(
         "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {domain:?}, and start it anew"
@@ -82,7 +112,11 @@ fn quoted(names: &[String]) -> String {
 
 /// All sockets that live domains name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Whose(HashMap<String, Result<Uuid, Conflict>>);
+pub struct Whose {
+    judged: HashMap<String, Result<Uuid, Conflict>>,
+    /// What is to be said of all others, where it is not known what a live domain names.
+    others: Option<Conflict>,
+}
 
 impl Whose {
     /// Finds out from all domains; those that are not live name nothing.
@@ -90,7 +124,7 @@ impl Whose {
         let live: Vec<&Domain> = domains.into_iter().filter(|domain| domain.is_live()).collect();
         let mut owners: HashMap<&str, Vec<&Domain>> = HashMap::new();
         for domain in &live {
-            for name in domain.clauses.iter().chain(&domain.vhostmd) {
+            for name in domain.names.clauses.iter().chain(domain.names.beside()) {
                 let of_one = owners.entry(name).or_default();
                 // A domain can have one path twice.
                 if of_one.last().is_none_or(|last| last.uuid != domain.uuid) {
@@ -105,22 +139,26 @@ impl Whose {
         for domain in live.iter().filter(|domain| domain.channel.is_some()) {
             judged.entry(domain.socket_name()).or_insert(Ok(domain.uuid));
         }
-        Self(judged)
+        let unread = live.iter().filter(|domain| domain.unread.is_some());
+        let mut unread: Vec<String> = unread.map(|domain| domain.name.clone()).collect();
+        unread.sort();
+        unread.truncate(UNREAD_TOLD);
+        Self { judged, others: (!unread.is_empty()).then_some(Conflict::Unread(unread)) }
     }
 
     /// To whom the socket of that name belongs.
     pub fn of(&self, socket: &str) -> Claim<'_> {
-        match self.0.get(socket) {
+        match self.judged.get(socket) {
             Some(Ok(uuid)) => Claim::Named(*uuid),
             Some(Err(conflict)) => Claim::Refused(conflict),
-            None => Claim::Unnamed,
+            None => self.others.as_ref().map_or(Claim::Unnamed, Claim::Refused),
         }
     }
 
     /// Every conflict, in the order of the sockets' names.
     pub fn conflicts(&self) -> Vec<(&str, &Conflict)> {
         let wrong =
-            self.0.iter().filter_map(|(name, found)| Some((&**name, found.as_ref().err()?)));
+            self.judged.iter().filter_map(|(name, found)| Some((&**name, found.as_ref().err()?)));
         let mut wrong: Vec<_> = wrong.collect();
         wrong.sort_by_key(|(name, _)| *name);
         wrong
@@ -129,19 +167,36 @@ impl Whose {
 
 /// The worst first: of two domains at one path, nobody can tell which is at its other end.
 fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
+    if let Some(conflict) = domains.iter().find_map(|domain| beside_ports(name, domain)) {
+        return Err(conflict);
+    }
     let [domain] = domains else {
         let mut names: Vec<String> = domains.iter().map(|domain| domain.name.clone()).collect();
         names.sort();
         return Err(Conflict::Shared(names));
     };
     // With one port or none, the name can also be that of what it has for vhostmd's clients.
-    let sockets = match domain.clauses.as_slice() {
+    let sockets = match domain.names.clauses.as_slice() {
         several @ [_, _, ..] => several.iter().map(|socket| &**socket).collect(),
         _ => vec![name],
     };
     match Conflict::of(&domain.name, &domain.socket_name(), &sockets) {
         None => Ok(domain.uuid),
         Some(conflict) => Err(conflict),
+    }
+}
+
+/// What is wrong where a domain has another's name, and not by a port that hostinfoctl repairs.
+fn beside_ports(name: &str, domain: &Domain) -> Option<Conflict> {
+    let Names { clauses, vhostmd, disks, hidden } = &domain.names;
+    let (expected, domain) = (domain.socket_name(), domain.name.clone());
+    let is_in = |list: &[String]| list.iter().any(|one| one == name);
+    if name == expected || is_in(clauses) || is_in(vhostmd) {
+        None
+    } else if is_in(disks) {
+        Some(Conflict::Disk { domain, expected })
+    } else {
+        is_in(hidden).then(|| Conflict::Hidden { domain, name: name.to_owned() })
     }
 }
 
@@ -152,7 +207,7 @@ mod tests {
 
     fn domain(number: u128, name: &str, clauses: &[&str]) -> Domain {
         let clauses = clauses.iter().map(|&name| name.to_owned()).collect();
-        Domain { clauses, ..examples::domain(number, name) }
+        Domain { names: Names { clauses, ..Names::default() }, ..examples::domain(number, name) }
     }
 
     #[test]
@@ -196,13 +251,14 @@ mod tests {
     #[test]
     fn a_channel_or_disk_for_vhostmd_is_as_good_a_name_as_a_port_and_may_be_beside_it() {
         let mut of_a = domain(1, "a", &["qemu-a"]);
-        of_a.vhostmd = vec!["qemu-a".to_owned(), "qemu-a".to_owned()];
+        of_a.names.vhostmd = vec!["qemu-a".to_owned()];
+        of_a.names.disks = vec!["qemu-a".to_owned()];
         let mut of_b = domain(2, "b", &[]);
-        of_b.vhostmd = vec!["qemu-b".to_owned()];
+        of_b.names.vhostmd = vec!["qemu-b".to_owned()];
         let whose = Whose::new(&[of_a.clone(), of_b.clone()]);
         assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
         assert_eq!(whose.of("qemu-b"), Claim::Named(Uuid::from_u128(2)));
-        of_b.vhostmd = vec!["qemu-a".to_owned()];
+        of_b.names.vhostmd = vec!["qemu-a".to_owned()];
         let whose = Whose::new(&[of_a, of_b.clone()]);
         assert!(matches!(whose.of("qemu-a"), Claim::Refused(Conflict::Shared(_))));
         let whose = Whose::new(&[of_b]);
@@ -225,5 +281,41 @@ mod tests {
         clone.id = None;
         let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), clone]);
         assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
+    }
+
+    #[test]
+    fn a_disk_or_a_hidden_port_with_anothers_name_is_told_of_whoever_else_has_it() {
+        let of_a = domain(1, "a", &["qemu-a"]);
+        let mut of_b = domain(2, "b", &["qemu-b"]);
+        of_b.names.disks = vec!["qemu-a".to_owned()];
+        let mut of_c = domain(3, "c", &[]);
+        of_c.names.hidden = vec!["qemu-a".to_owned(), "qemu-c".to_owned()];
+        for (domains, told) in [
+            (&[of_b.clone()][..], "virsh edit \"b\""),
+            (&[of_a.clone(), of_b.clone()], "must be \"qemu-b\""),
+            (&[of_c.clone()], "the domain \"c\" has a port \"qemu-a\""),
+            (&[of_a, of_c], "virsh edit \"c\""),
+        ] {
+            let whose = Whose::new(domains);
+            let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("it is served") };
+            assert!(conflict.to_string().contains(told), "{conflict}");
+            for own in ["qemu-b", "qemu-c"] {
+                assert!(!matches!(whose.of(own), Claim::Refused(_)), "{own} may be its own");
+            }
+        }
+    }
+
+    #[test]
+    fn while_a_live_domain_cannot_be_read_only_what_others_name_is_served() {
+        let mut unread = domain(2, "b", &[]);
+        unread.unread = Some("it is no XML".to_owned());
+        let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), unread.clone()]);
+        assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
+        for socket in ["qemu-b", "qemu-c"] {
+            let Claim::Refused(conflict) = whose.of(socket) else { panic!("{socket} is served") };
+            assert!(conflict.to_string().contains("cannot be read: \"b\""), "{conflict}");
+        }
+        unread.id = None;
+        assert_eq!(Whose::new(&[unread]).of("qemu-c"), Claim::Unnamed);
     }
 }

@@ -1,20 +1,18 @@
 //! A domain's XML: <https://libvirt.org/formatdomain.html>.
 
-use std::path::{Component, Path, PathBuf};
-
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::limits::{
-    CLAUSES_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, VHOSTMD_MAX, XML_MAX, XML_NODES_MAX,
-};
+use crate::directory::Directory;
+use crate::limits::{DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, XML_MAX, XML_NODES_MAX};
 use crate::message::cut;
+use crate::names::Names;
 
 mod vhostmd;
 
 pub use vhostmd::{DISK_DIR, VHOSTMD_DIR};
 
-/// What is needed of a domain's XML.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is needed of a domain's XML; nothing where it cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description {
     /// See [`Domain::driver`](crate::Domain::driver).
     pub driver: String,
@@ -22,10 +20,8 @@ pub struct Description {
     pub vcpus: u64,
     /// vCPUs that it may have.
     pub vcpus_max: u64,
-    /// The names in the socket directory that its serial ports and channels have.
-    pub clauses: Vec<String>,
-    /// See [`Domain::vhostmd`](crate::Domain::vhostmd).
-    pub vhostmd: Vec<String>,
+    /// See [`Domain::names`](crate::Domain::names).
+    pub names: Names,
     /// See [`Domain::channel`](crate::Domain::channel).
     pub channel: Option<String>,
     /// Its disks by their names, in their order.
@@ -48,19 +44,22 @@ pub enum Unreadable {
     /// It is longer than [`XML_MAX`].
     #[error("longer than {XML_MAX} bytes")]
     TooLong,
-    /// It is no XML, or has more than [`XML_NODES_MAX`] elements.
+    /// It is no XML.
     #[error(transparent)]
     NoXml(#[from] roxmltree::Error),
+    /// More than can be told.
+    #[error("it has over {NAMES_MAX} ports for hostinfo")]
+    TooManyPorts,
     /// Its outermost element is not `<domain type=...>`.
     #[error("not a <domain type=...>")]
     NoDomain,
 }
 
-/// Reads a domain's XML. `directories` are the [`ways`] to write the socket directory.
+/// Reads a domain's XML. `directory` is that of the sockets.
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn describe(xml: &str, directories: &[PathBuf]) -> Result<Description, Unreadable> {
+pub fn describe(xml: &str, directory: &Directory) -> Result<Description, Unreadable> {
     let document = parse(xml)?;
     let domain = document.root_element();
     let devices = || devices(domain);
@@ -70,12 +69,7 @@ pub fn describe(xml: &str, directories: &[PathBuf]) -> Result<Description, Unrea
         driver: driver(domain)?,
         vcpus,
         vcpus_max,
-        clauses: devices()
-            .flat_map(paths)
-            .filter_map(|path| name_in(directories, path))
-            .take(CLAUSES_MAX)
-            .collect(),
-        vhostmd: vhostmd::names(directories, devices()).take(VHOSTMD_MAX).collect(),
+        names: Names::find(devices(), directory).ok_or(Unreadable::TooManyPorts)?,
         channel: devices().find_map(|device| vhostmd::channel(device, id)),
         disks: devices().filter_map(disk).take(DISKS_MAX).collect(),
     })
@@ -148,39 +142,6 @@ pub(crate) fn paths<'a>(device: Node<'a, '_>) -> impl Iterator<Item = &'a str> {
         .filter_map(|source| source.attribute("path"))
 }
 
-/// The last part of a path whose other parts are one of the directories. A name that no file can
-/// have is none.
-pub(crate) fn name_in(directories: &[PathBuf], path: &str) -> Option<String> {
-    let path = plain(Path::new(path))?;
-    let name = path.file_name()?.to_str().filter(|name| name.len() <= NAME_MAX)?;
-    let parent = path.parent()?;
-    let is_inside = directories.iter().any(|directory| plain(directory).as_deref() == Some(parent));
-    is_inside.then(|| name.to_owned())
-}
-
-/// Every way to write the socket directory that domains may have: as it is set, and as it is
-/// without symbolic links.
-pub fn ways(directory: &Path) -> Vec<PathBuf> {
-    let mut ways = vec![directory.to_owned()];
-    ways.extend(directory.canonicalize().ok().filter(|way| way != directory));
-    ways
-}
-
-/// An absolute path without `.`, `..` and doubled slashes.
-fn plain(path: &Path) -> Option<PathBuf> {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain.is_absolute().then_some(plain)
-}
-
 fn disk(device: Node<'_, '_>) -> Option<(String, Limits)> {
     let target = device.has_tag_name("disk").then(|| children(device, "target").next())??;
     let dev = target.attribute("dev").filter(|dev| dev.len() <= DEV_MAX)?;
@@ -202,14 +163,15 @@ fn disk(device: Node<'_, '_>) -> Option<(String, Limits)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::path::Path;
 
     fn read(xml: &str) -> Result<Description, Unreadable> {
-        describe(xml, &["/var/lib/hostinfo".into(), "/srv/hostinfo".into()])
+        describe(xml, &Directory::of_text(Path::new("/var/lib/hostinfo")))
     }
 
     fn clauses(devices: &str) -> Vec<String> {
         let xml = format!("<domain type='kvm'><devices>{devices}</devices></domain>");
-        read(&xml).unwrap().clauses
+        read(&xml).unwrap().names.clauses
     }
 
     fn port(element: &str, path: &str) -> String {
@@ -218,7 +180,9 @@ mod tests {
 
     #[test]
     fn serial_ports_and_channels_in_the_socket_directory_count() {
-        assert_eq!(clauses(&port("serial", "/var/lib/hostinfo/qemu-a")), ["qemu-a"]);
+        for name in ["qemu-a", "qemu&#45;a"] {
+            assert_eq!(clauses(&port("serial", &format!("/var/lib/hostinfo/{name}"))), ["qemu-a"]);
+        }
         assert_eq!(clauses(&port("channel", "/var/lib/hostinfo/qemu-a b")), ["qemu-a b"]);
         let both = port("serial", "/var/lib/hostinfo/x") + &port("channel", "/var/lib/hostinfo/y");
         assert_eq!(clauses(&both), ["x", "y"]);
@@ -243,24 +207,12 @@ mod tests {
             assert_eq!(clauses(device), [""; 0], "{device}");
         }
         let outside = format!("<domain type='kvm'>{}</domain>", port("serial", socket));
-        assert_eq!(read(&outside).unwrap().clauses, [""; 0]);
+        assert_eq!(read(&outside).unwrap().names.clauses, [""; 0]);
         let metadata = format!(
             "<domain type='kvm'><metadata><devices>{}</devices></metadata></domain>",
             port("serial", socket)
         );
-        assert_eq!(read(&metadata).unwrap().clauses, [""; 0]);
-    }
-
-    #[test]
-    fn another_way_to_write_the_same_path_is_the_same_path() {
-        for path in [
-            "/var/lib//hostinfo/./qemu-a",
-            "/var/lib/hostinfo/vhostmd/../qemu-a",
-            "/srv/hostinfo/qemu-a",
-            "/var/lib/hostinfo/qemu&#45;a",
-        ] {
-            assert_eq!(clauses(&port("serial", path)), ["qemu-a"], "{path}");
-        }
+        assert_eq!(read(&metadata).unwrap().names.clauses, [""; 0]);
     }
 
     #[test]
@@ -312,6 +264,23 @@ mod tests {
         assert!(matches!(read(&" ".repeat(XML_MAX + 1)), Err(Unreadable::TooLong)));
         let nested = format!("{}{}", "<a>".repeat(90_000), "</a>".repeat(90_000));
         assert!(read(&format!("<domain type='kvm'>{nested}</domain>")).is_ok());
+        let many = port("serial", "/var/lib/hostinfo/qemu-a").repeat(NAMES_MAX + 1);
+        let many = format!("<domain type='kvm'><devices>{many}</devices></domain>");
+        assert!(matches!(read(&many), Err(Unreadable::TooManyPorts)));
+    }
+
+    #[test]
+    fn whatever_a_management_program_keeps_in_it_a_domain_is_read() {
+        let port = port("serial", "/var/lib/hostinfo/qemu-a");
+        let domain = |notes: &str| {
+            format!(
+                "<domain type='kvm'><metadata>{notes}</metadata><devices>{port}</devices></domain>"
+            )
+        };
+        for note in ["<a/>x", "<a/>", "<!---->"] {
+            let xml = domain(&note.repeat((XML_MAX - domain("").len()) / note.len()));
+            assert_eq!(read(&xml).unwrap().names.clauses, ["qemu-a"], "{note}");
+        }
     }
 
     proptest! {

@@ -28,7 +28,7 @@ use std::convert::Infallible;
 
 use clap::Parser as _;
 use hostinfo_domains::limits::WORDS_MAX;
-use hostinfo_domains::{Ask, Hypervisor, Message, VERSION, cut, ways};
+use hostinfo_domains::{Ask, Directory, Hypervisor, Message, VERSION, cut};
 use virt::connect::Connect;
 use virt::error::Error;
 
@@ -57,7 +57,8 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     let connect = Connect::open_read_only(Some(&args.connect))?;
     events::register(&connect);
     let hypervisor = connect.clone();
-    let mut survey = Survey::new(connect, ways(&args.socket_dir), args.vhostmd_channels);
+    let directory = Directory::of_host(&args.socket_dir);
+    let mut survey = Survey::new(connect, directory, args.vhostmd_channels);
     survey.look()?;
     say(&Message::Done(0));
     // Only now: libvirt may have to start the hypervisor to find out.

@@ -1,13 +1,12 @@
 //! What domains there are, and what of them the daemon was told.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
 
-use hostinfo_domains::limits::NAME_MAX;
-use hostinfo_domains::{Domain, Limits, Message, State, Uuid, cut, describe};
+use hostinfo_domains::limits::{NAME_MAX, WORDS_MAX};
+use hostinfo_domains::{Directory, Domain, Limits, Message, State, Uuid, cut, describe};
 use virt::connect::Connect;
 use virt::domain::Domain as Handle;
-use virt::error::Error;
+use virt::error::{Error, ErrorNumber};
 use virt_sys as sys;
 
 use crate::figures::figures;
@@ -37,7 +36,8 @@ impl From<Error> for Lost {
 /// A connection, and all that was told.
 pub(crate) struct Survey {
     connect: Connect,
-    socket_dirs: Vec<PathBuf>,
+    /// Of the sockets.
+    directory: Directory,
     known: BTreeMap<Uuid, Known>,
     tells_channels: bool,
     /// Domains that were seen to move their memory: only they are asked whether they migrate.
@@ -53,12 +53,12 @@ struct Known {
 }
 
 impl Survey {
-    /// Everything is to be told yet, by the ways to write the sockets' directory; libvirt's own
-    /// channels only if it `tells_channels`.
-    pub(crate) fn new(connect: Connect, socket_dirs: Vec<PathBuf>, tells_channels: bool) -> Self {
+    /// Everything is to be told yet. `directory` is that of the sockets; libvirt's own channels are
+    /// told only if it `tells_channels`.
+    pub(crate) fn new(connect: Connect, directory: Directory, tells_channels: bool) -> Self {
         Self {
             connect,
-            socket_dirs,
+            directory,
             tells_channels,
             known: BTreeMap::new(),
             movers: HashSet::new(),
@@ -155,31 +155,39 @@ impl Survey {
         Ok(())
     }
 
-    /// Reads what a domain is, and tells it where that is new.
+    /// Reads what a domain is, and tells it where that is new. One that cannot be read is told as
+    /// such, and not read again before it changes.
     fn read(&mut self, uuid: Uuid, handle: &Handle) -> Result<(), Lost> {
-        let described = handle
-            .get_state()
-            .and_then(|state| Ok((state, handle.get_name()?, handle.get_xml_desc(0)?)));
-        let Some(((now, reason), name, xml)) = self.unless_lost(described)? else { return Ok(()) };
-        let found = match describe(&xml, &self.socket_dirs) {
-            Ok(found) => found,
-            Err(error) => {
-                eprintln!("hostinfo-libvirt: the XML of {name:?}: {error}");
-                return Ok(());
-            }
+        let xml = match handle.get_xml_desc(0) {
+            // It has gone just now, which an event tells.
+            Err(error) if error.code() == ErrorNumber::NoDomain => return Ok(()),
+            Err(error) if !self.is_connected() => return Err(error.into()),
+            told => told,
         };
+        let described = match xml {
+            Ok(xml) => describe(&xml, &self.directory).map_err(|error| error.to_string()),
+            Err(error) => Err(error.message().to_owned()),
+        };
+        let unread = described.as_ref().err().map(|why| cut(why, WORDS_MAX).to_owned());
+        let found = described.unwrap_or_default();
+        let state = match self.unless_lost(handle.get_state())? {
+            Some((now, reason)) => state(now.into(), reason.try_into().ok()),
+            None if unread.is_some() => State::Running,
+            None => return Ok(()),
+        };
+        let name = self.unless_lost(handle.get_name())?.unwrap_or_default();
         let domain = Domain {
             uuid,
             name: cut(&name, NAME_MAX).to_owned(),
             driver: found.driver,
             id: handle.get_id(),
-            state: state(now.into(), reason.try_into().ok()),
+            state,
             migrating: self.is_migrating(uuid, handle)?,
             vcpus: found.vcpus,
             vcpus_max: found.vcpus_max,
-            clauses: found.clauses,
-            vhostmd: found.vhostmd,
+            names: found.names,
             channel: found.channel.filter(|_| self.tells_channels),
+            unread,
         };
         let known = Known { domain: domain.clone(), limits: found.disks };
         if self.known.insert(uuid, known).is_none_or(|before| before.domain != domain) {
@@ -219,9 +227,13 @@ impl Survey {
     fn unless_lost<T>(&self, result: Result<T, Error>) -> Result<Option<T>, Lost> {
         match result {
             Ok(found) => Ok(Some(found)),
-            Err(_) if self.connect.is_alive().unwrap_or_default() => Ok(None),
+            Err(_) if self.is_connected() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connect.is_alive().unwrap_or_default()
     }
 }
 

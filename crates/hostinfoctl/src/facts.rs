@@ -97,7 +97,7 @@ fn essence(ports: &Ports) -> (String, Vec<String>) {
 }
 
 fn seen(libvirt: &Libvirt, xml: String) -> Result<Seen, Failure> {
-    let ports = Ports::find(&xml, &libvirt.directories).map_err(unreadable)?;
+    let ports = Ports::find(&xml, &libvirt.directory).map_err(unreadable)?;
     Ok(Seen { xml, ports })
 }
 

@@ -1,9 +1,10 @@
 //! libvirt, by the helper program, with its errors in words for the administrator.
 
 use std::env::current_exe;
-use std::path::PathBuf;
 
-use hostinfo_domains::{Access, Act, Administrator, Entry, Form, Unanswered, Uuid, programs};
+use hostinfo_domains::{
+    Access, Act, Administrator, Directory, Entry, Form, Unanswered, Uuid, programs,
+};
 
 use crate::args::Options;
 use crate::exit::Failure;
@@ -12,8 +13,8 @@ use crate::exit::Failure;
 pub(crate) struct Libvirt {
     administrator: Administrator,
     uri: String,
-    /// The ways to write the directory of the sockets.
-    pub(crate) directories: Vec<PathBuf>,
+    /// The directory of the sockets.
+    pub(crate) directory: Directory,
 }
 
 impl Libvirt {
@@ -27,8 +28,8 @@ impl Libvirt {
         let administrator = own
             .and_then(|own| Administrator::connect(&programs(&own), &uri, access))
             .map_err(|why| Failure::Libvirt { uri: uri.clone(), why })?;
-        let directories = hostinfo_domains::ways(&options.directory);
-        Ok(Self { administrator, uri, directories })
+        let directory = Directory::of_host(&options.directory);
+        Ok(Self { administrator, uri, directory })
     }
 
     /// The driver of its domains, as the URI begins: `qemu` of `qemu+ssh://HOST/system`.

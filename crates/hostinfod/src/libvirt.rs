@@ -17,7 +17,7 @@ use hostinfo_sample::Absent;
 use crate::guest::standing::Standing;
 use crate::settings;
 
-use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy};
+use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
 
 /// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
 /// 0.1 s for the first time; a libvirt that is only now being started, or that hangs, is not waited
@@ -178,9 +178,25 @@ impl Libvirt {
         // Where no domain has changed but in its figures, it is the same one.
         let is_same = std::ptr::eq(before.whose(), helper.snapshot().whose());
         self.log();
+        if !is_same {
+            self.log_unread(&before);
+        }
         self.is_first = false;
         let waited = std::mem::take(&mut self.waiting);
         Some(News { before: (!is_same).then_some(before), waited })
+    }
+
+    /// Logs running domains whose XML cannot be read, each once.
+    fn log_unread(&self, before: &Snapshot) {
+        let Some(known) = self.known() else { return };
+        for domain in known.guests().map(|guest| &guest.domain).filter(|domain| domain.is_live()) {
+            let was = before.guest(domain.uuid).map(|guest| &guest.domain);
+            let is_told = was.is_some_and(|was| was.is_live() && was.unread == domain.unread);
+            if let (Some(why), false) = (&domain.unread, is_told) {
+                let name = &domain.name;
+                tracing::warn!("{}", unread(name, why));
+            }
+        }
     }
 
     /// Logs an outage, and its end, once. One of a libvirt that is not there at all is none.

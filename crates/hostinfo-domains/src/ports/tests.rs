@@ -1,6 +1,7 @@
 use super::*;
 use crate::{Clause, edit};
 use proptest::prelude::*;
+use std::path::Path;
 
 fn find(devices: &str) -> Ports {
     find_in("<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>", devices)
@@ -10,7 +11,7 @@ fn find_in(os: &str, devices: &str) -> Ports {
     let xml = format!(
         "<domain type='kvm'><name>web &amp; mail</name>{os}<devices>{devices}</devices></domain>"
     );
-    Ports::find(&xml, &["/var/lib/hostinfo".into()]).unwrap()
+    Ports::find(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo"))).unwrap()
 }
 
 fn port(element: &str, socket: &str, target: &str) -> String {
@@ -95,7 +96,7 @@ proptest! {
     fn any_text_has_ports_or_is_an_error(
         xml in r"(<(domain|devices|serial|channel|source|target)( (type|path|port|name|mode)='[a-z0-9/.]{0,12}')?/?>|</(domain|devices|serial)>|.){0,12}",
     ) {
-        let _ = Ports::find(&xml, &["/var/lib/hostinfo".into()]);
+        let _ = Ports::find(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo")));
     }
 
     #[test]
@@ -108,15 +109,15 @@ proptest! {
             .map(|(number, socket)| port("serial", socket, &format!("port='{number}'")))
             .collect();
         let xml = format!("<domain type='kvm'><name>c</name><devices>{devices}</devices></domain>");
-        let directory = std::path::Path::new("/var/lib/hostinfo");
+        let directory = Path::new("/var/lib/hostinfo");
         let clause = Clause::new(Place::Serial(number), directory, "qemu-c").unwrap();
         let more = edit::with(&xml, &clause.xml()).unwrap();
-        let found = Ports::find(&more, &[directory.into()]).unwrap();
+        let found = Ports::find(&more, &Directory::of_text(directory)).unwrap();
         prop_assert_eq!(found.hostinfo.len(), before.len() + 1);
         let mine = found.hostinfo.iter().find(|port| port.socket == "qemu-c").unwrap();
         prop_assert_eq!(&mine.place, &Place::Serial(number));
         prop_assert!(found.is_right(mine));
-        let less = Ports::find(&edit::without(&more, &mine.xml), &[directory.into()]).unwrap();
-        prop_assert_eq!(less, Ports::find(&xml, &[directory.into()]).unwrap());
+        let less = Ports::find(&edit::without(&more, &mine.xml), &Directory::of_text(directory)).unwrap();
+        prop_assert_eq!(less, Ports::find(&xml, &Directory::of_text(directory)).unwrap());
     }
 }

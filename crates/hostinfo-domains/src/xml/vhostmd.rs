@@ -1,10 +1,10 @@
 //! What a domain has for vhostmd's clients: a channel and a metrics disk, see `docs/vhostmd.md`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use roxmltree::Node;
 
-use super::{children, name_in, paths};
+use super::{children, paths};
 use crate::limits::CHANNEL_MAX;
 use crate::place::VHOSTMD_CHANNEL;
 
@@ -13,34 +13,6 @@ pub const VHOSTMD_DIR: &str = "vhostmd";
 
 /// The directory of metrics disks, in that of all sockets.
 pub const DISK_DIR: &str = "disk";
-
-/// The names that devices have in the directories for vhostmd's clients.
-///
-/// ```xml
-/// <channel type='unix'>
-///   <source mode='bind' path='/var/lib/hostinfo/vhostmd/qemu-myguest'/>
-///   <target type='virtio' name='org.github.vhostmd.1'/>
-/// </channel>
-/// <disk type='file' device='disk'>
-///   <source file='/var/lib/hostinfo/disk/qemu-myguest'/>
-///   <target dev='vdz' bus='virtio'/>
-///   <readonly/>
-/// </disk>
-/// ```
-pub(super) fn names<'a, 'i: 'a>(
-    directories: &[PathBuf],
-    devices: impl Iterator<Item = Node<'a, 'i>>,
-) -> impl Iterator<Item = String> {
-    let within = |name: &str| directories.iter().map(|each| each.join(name)).collect::<Vec<_>>();
-    let (channels, disks) = (within(VHOSTMD_DIR), within(DISK_DIR));
-    devices.flat_map(move |device| {
-        let file = device.has_tag_name("disk").then(|| children(device, "source").next()).flatten();
-        let disk = file.and_then(|source| name_in(&disks, source.attribute("file")?));
-        let ports: Vec<String> =
-            paths(device).filter_map(|path| name_in(&channels, path)).collect();
-        ports.into_iter().chain(disk)
-    })
-}
 
 /// The socket of a channel for vhostmd's clients, where libvirt has chosen the path: for each run
 /// of a domain it makes a directory that has the domain's `id`, and as much of its name as fits.
@@ -68,11 +40,12 @@ pub(super) fn channel(device: Node<'_, '_>, id: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Description, describe};
+    use crate::{Description, Directory, describe};
+    use std::path::Path;
 
     fn read(id: &str, devices: &str) -> Description {
         let xml = format!("<domain type='kvm'{id}><devices>{devices}</devices></domain>");
-        describe(&xml, &["/var/lib/hostinfo".into()]).unwrap()
+        describe(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo"))).unwrap()
     }
 
     fn with(path: &str, name: &str) -> String {
@@ -86,18 +59,19 @@ mod tests {
     fn channels_and_disks_in_our_directories_are_names_and_no_clauses() {
         let channel = with("/var/lib/hostinfo/vhostmd/qemu-a", OURS);
         let disk = "<disk type='file'><source file='/var/lib/hostinfo/disk/qemu-b'/></disk>";
-        let found = read("", &(channel + disk));
+        let found = read("", &(channel + disk)).names;
         assert_eq!(
-            (found.vhostmd, found.clauses),
-            (vec!["qemu-a".into(), "qemu-b".into()], vec![])
+            (&*found.vhostmd, &*found.disks),
+            (&["qemu-a".into()][..], &["qemu-b".into()][..])
         );
+        assert_eq!(found.clauses, [""; 0]);
         for elsewhere in [
             "<disk type='file'><source file='/var/lib/hostinfo/vhostmd/qemu-b'/></disk>",
             "<disk type='file'><source file='/var/lib/hostinfo/qemu-b'/></disk>",
             "<disk type='network'><source name='/var/lib/hostinfo/disk/qemu-b'/></disk>",
             &with("/var/lib/hostinfo/disk/qemu-a", OURS),
         ] {
-            assert_eq!(read("", elsewhere).vhostmd, [""; 0], "{elsewhere}");
+            assert_eq!(read("", elsewhere).names.beside().count(), 0, "{elsewhere}");
         }
     }
 

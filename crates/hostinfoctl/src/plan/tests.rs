@@ -1,6 +1,7 @@
 use super::*;
 use crate::facts::Seen;
 use crate::guests::entry;
+use hostinfo_domains::Directory;
 
 const RIGHT: &str = "qemu-web";
 
@@ -23,7 +24,7 @@ const CONTROLLER: &str = "<controller type='virtio-serial'/>";
 
 fn seen(devices: &str) -> Seen {
     let xml = format!("<domain type='kvm'><name>web</name><devices>{devices}</devices></domain>");
-    let ports = Ports::find(&xml, &["/var/lib/hostinfo".into()]).unwrap();
+    let ports = Ports::find(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo"))).unwrap();
     Seen { xml, ports }
 }
 

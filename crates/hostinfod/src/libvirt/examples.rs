@@ -1,7 +1,7 @@
 //! A libvirt that has told all that it ever will.
 
 use super::*;
-use hostinfo_domains::{Domain, Figures, Message, State, Uuid, VERSION, to_line};
+use hostinfo_domains::{Domain, Figures, Message, Names, State, Uuid, VERSION, to_line};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 pub(crate) const UUID: Uuid = Uuid::from_u128(7);
@@ -17,9 +17,9 @@ pub(crate) fn domain(name: &str) -> Domain {
         migrating: false,
         vcpus: 2,
         vcpus_max: 4,
-        clauses: vec![format!("qemu-{name}")],
-        vhostmd: Vec::new(),
+        names: Names { clauses: vec![format!("qemu-{name}")], ..Names::default() },
         channel: None,
+        unread: None,
     }
 }
 

@@ -25,3 +25,12 @@ pub(super) fn remedy(why: &str) -> String {
          and that {PROGRAM} may connect to it"
     )
 }
+
+/// A domain whose XML cannot be read, and what follows.
+pub(super) fn unread(name: &str, why: &str) -> String {
+    format!(
+        "the XML of the running domain {name:?} cannot be read: {why}; until it can, sockets that \
+         no other domain names are not served: see to it that virsh dumpxml {name:?} \
+         prints it, as by taking out metadata that is too long"
+    )
+}
