@@ -4,6 +4,7 @@
 //! Every wait has an end, and what went wrong is told with what the guest, QEMU and the daemon
 //! had to say. Nothing that is started here outlives the thread that started it.
 
+pub mod cgroup;
 pub mod ctl;
 pub mod daemon;
 pub mod deadline;
@@ -16,6 +17,7 @@ pub mod machine;
 pub mod paths;
 pub mod process;
 
+pub use cgroup::Cgroup;
 pub use ctl::hostinfoctl;
 pub use daemon::Daemon;
 pub use fake::{FakeGuest, FakeQemu};

@@ -1,19 +1,18 @@
 //! Whether a real guest is told rightly why it is slow. Takes minutes: a verdict speaks of one.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{DomainGuest, Guest, Host, Libvirtd, Port};
+use hostinfo_tests::{Cgroup, DomainGuest, Guest, Host, Libvirtd, Port};
 
 /// Until nothing of what was before is in the minute that the verdict speaks of, and more, lest
 /// something else on this machine decides.
 const MINUTES: Duration = Duration::from_secs(180);
 
 #[test]
-fn a_spinning_guest_is_ok_alone_self_limited_under_a_quota_and_contended_beside_others()
--> Result<()> {
+fn a_spinning_guest_is_ok_alone_self_limited_under_a_quota_and_contended_by_its_host() -> Result<()>
+{
     let host = Host::new(EVERYTHING)?;
     let _daemon = host.start_daemon()?;
     let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;
@@ -25,12 +24,22 @@ fn a_spinning_guest_is_ok_alone_self_limited_under_a_quota_and_contended_beside_
     let mut ask = || guest.ask("verdict.cpu");
     expect("ok", &mut ask)?;
 
-    let quota = Quota::half_a_cpu(pid)?;
+    let own = format!("hostinfo-test-{pid}");
+    let cgroup = Cgroup::around(pid, &own)?;
+    cgroup.limit_to_half_a_cpu(&own)?;
     expect("self-limited", &mut ask)?;
-    drop(quota);
+    drop(cgroup);
+
+    // As `systemctl set-property machine.slice CPUQuota=50%` does.
+    let slice = format!("hostinfo-test-{pid}.slice");
+    let cgroup = Cgroup::around(pid, format!("{slice}/guest.scope"))?;
+    cgroup.limit_to_half_a_cpu(&slice)?;
+    expect("contended: a CPU limit that your host sets for several guests held", &mut ask)?;
+    drop(cgroup);
 
     let others = host.keep_busy()?;
-    expect("contended", &mut ask)?;
+    let told = expect("contended: your vCPUs waited", &mut ask)?;
+    ensure!(told.contains(" for a host CPU; the host's CPUs were "), "{told}");
     drop(others);
     Ok(())
 }
@@ -57,50 +66,16 @@ fn a_domain_under_libvirts_own_limits_is_told_so_of_its_cpus_and_of_its_disk() -
     Ok(())
 }
 
-/// Asks until the verdict is that state, and gives back the whole of it.
-fn expect(state: &str, mut ask: impl FnMut() -> Result<Vec<String>>) -> Result<String> {
+/// Asks until the verdict begins so, and gives back the whole of it.
+fn expect(begins: &str, mut ask: impl FnMut() -> Result<Vec<String>>) -> Result<String> {
     let end = Instant::now() + MINUTES;
     loop {
         std::thread::sleep(Duration::from_secs(5));
         let reply = ask()?.concat();
         let verdict = reply.split_once('=').map_or("", |(_, verdict)| verdict);
-        if verdict.starts_with(&format!("{state}: ")) {
+        if verdict.starts_with(begins) {
             return Ok(reply);
         }
-        ensure!(Instant::now() < end, "not {state}: {reply}");
-    }
-}
-
-/// A cgroup of the guest's own with a CPU quota, v2 or v1; gone when it is dropped.
-struct Quota {
-    folder: PathBuf,
-    parent: PathBuf,
-    pid: u32,
-}
-
-impl Quota {
-    fn half_a_cpu(pid: u32) -> Result<Self> {
-        let root = Path::new("/sys/fs/cgroup");
-        let (parent, limits) = if root.join("cgroup.controllers").exists() {
-            std::fs::write(root.join("cgroup.subtree_control"), "+cpu").context("as root")?;
-            (root.to_owned(), vec![("cpu.max", "50000 100000")])
-        } else {
-            let limits = vec![("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "50000")];
-            (root.join("cpu"), limits)
-        };
-        let folder = parent.join(format!("hostinfo-test-{pid}"));
-        std::fs::create_dir(&folder).context("as root")?;
-        for (file, text) in limits {
-            std::fs::write(folder.join(file), text)?;
-        }
-        std::fs::write(folder.join("cgroup.procs"), pid.to_string())?;
-        Ok(Self { folder, parent, pid })
-    }
-}
-
-impl Drop for Quota {
-    fn drop(&mut self) {
-        let _ = std::fs::write(self.parent.join("cgroup.procs"), self.pid.to_string());
-        let _ = std::fs::remove_dir(&self.folder);
+        ensure!(Instant::now() < end, "not {begins}: {reply}");
     }
 }

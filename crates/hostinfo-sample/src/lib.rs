@@ -46,3 +46,4 @@ pub use root::Roots;
 pub use tally::gain;
 pub use units::Units;
 pub use vmm::Vmm;
+pub use vmm::bounds::{Bounds, Used};

@@ -4,6 +4,8 @@
 //! Each part is read when a statistic that needs it is asked for, at most once in a step of the
 //! sampling grid. Figures are of the process that was connected to, or absent: see `process.rs`.
 
+pub(crate) mod alone;
+pub(crate) mod bounds;
 pub(crate) mod cgroup;
 pub(crate) mod cpu;
 pub(crate) mod memory;
@@ -22,13 +24,14 @@ use crate::cached::Cached;
 use crate::energy::{Portion, Use};
 use crate::pressure::{self, Pressure};
 use crate::shares::{HostSample, Share};
-use crate::tally::{Highest, Tally};
+use crate::tally::Highest;
 use crate::units::micro;
 use crate::window::{Pair, Window};
 use crate::{Absent, Host, Moment, Roots, Units};
 
+use bounds::Bounds;
 use cgroup::Cgroups;
-use cpu::Cpu;
+use cpu::{Cpu, Throttled};
 use numa::Placement;
 use process::Process;
 use status::Status;
@@ -58,7 +61,7 @@ pub struct Vmm {
     threads_read: Cached<()>,
     threads: Threads,
     cgroups: Cached<Cgroups>,
-    cpu: Cached<Cpu, Tally<1>>,
+    cpu: Cached<Cpu, Throttled>,
     pressure_cpu: Cached<Pressure, Highest<2>>,
     pressure_memory: Cached<Pressure, Highest<2>>,
     pressure_io: Cached<Pressure, Highest<2>>,
@@ -113,7 +116,7 @@ impl Vmm {
     /// # Errors
     ///
     /// The process is not there any more, is no VMM or cannot be seen, or the host does not tell
-    /// this of it. Nothing is logged: see [`Host::note`].
+    /// this of it. Nothing is logged: see [`Host::note_of`].
     pub fn value(
         &mut self,
         what: source::Vmm,
@@ -150,6 +153,18 @@ impl Vmm {
             Source::NumaLocal => Ok(Value::Whole(self.placement(at)?.local)),
             Source::NumaRemote => Ok(Value::Whole(self.placement(at)?.remote)),
         }
+    }
+
+    /// What limits the guest beside what statistics tell, as far as it can be seen.
+    pub fn bounds(&mut self, at: Moment) -> Bounds {
+        if self.require_vmm(at).is_err() {
+            return Bounds::default();
+        }
+        let throttled_around = self.cpu(at).ok().map(|cpu| cpu.throttled_around);
+        let (process, buffer) = (&mut self.process, &mut Vec::new());
+        let cgroups = self.cgroups.at(at, |()| cgroup::read(process, buffer));
+        let own = cgroups.ok().and_then(|cgroups| cgroups.memory.as_ref().ok());
+        bounds::read(throttled_around, own, &process.roots, buffer)
     }
 
     /// The guest's share of the energy that its host's CPUs used since this was first asked for.
@@ -217,10 +232,10 @@ impl Vmm {
 
     fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        self.cpu.at(at, |tally| {
+        self.cpu.at(at, |throttled| {
             let buffer = &mut Vec::new();
             let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.cpu.as_ref();
-            Ok(cpu::read(own.map_err(Absent::clone)?, &process.roots, buffer, tally))
+            Ok(cpu::read(own.map_err(Absent::clone)?, &process.roots, buffer, throttled))
         })
     }
 

@@ -5,10 +5,14 @@
 //! (cgroup's cpu.stat, for each CPU that the guest was held back on). What is left of the delay
 //! is the waiting for a CPU. Where the host is itself a virtual machine, a vCPU can also have a CPU
 //! of the host that does not run: that is steal, and nothing of the guest's own shows it.
+//!
+//! A quota may also be set around the guest's own cgroup, for several guests together. Its
+//! throttling is theirs too, so it tells that the guest was held back and not for how long.
 
 use std::time::Duration;
 
-use crate::sample::stats::{BUSY, CPU_PRESSURE, DELAY, QUOTA, RUN, STEAL, THROTTLED};
+mod reason;
+
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::words::Words;
@@ -26,16 +30,22 @@ const ALONE: Share = Share::percent(90);
 /// Queues grow steeply from about there on.
 const HOST_BUSY: Share = Share::percent(80);
 
-/// vCPUs that ran for so much of the time had no time left over.
-const GUEST_BUSY: Share = Share::percent(90);
+/// A host whose CPUs were busy for less than that has some to spare for whoever waits: who waits
+/// all the same, for long, is kept from them by something else than others' work.
+const HOST_TO_SPARE: Share = Share::percent(50);
 
 /// What keeps vCPUs waiting.
 enum Cause {
     Host,
     Quota,
+    /// The host's, for several guests together.
+    SharedQuota,
     /// There are more vCPUs than CPUs that they may run on.
     EachOther,
+    /// The host does not tell enough to say.
     Untold,
+    /// The host tells all it can, and none of it is a reason.
+    Unexplained,
 }
 
 /// Judges the vCPUs' run-queue delay against the guest's own throttling and the host's load.
@@ -52,6 +62,7 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         run,
         delay,
         throttled: interval.time(|s| s.cpu.throttled),
+        throttled_around: interval.time(|s| s.cpu.throttled_around),
         busy: interval.time(|s| s.cpu.host_busy),
         idle: interval.time(|s| s.cpu.host_idle),
         stolen: interval.time(|s| s.cpu.host_stolen),
@@ -61,31 +72,20 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let words = Words::new(permits, interval.length);
     if times.share(times.waited()) < WAITED {
         return match times.stolen() {
-            Some(share) => Verdict::new(State::Contended, stolen(share, words)),
+            Some(share) => Verdict::new(State::Contended, reason::stolen(share, words)),
             None => Verdict::new(State::Ok, times.no_wait(words)),
         };
     }
     let host = interval.time(|s| s.cpu.host_stall);
-    match times.cause() {
-        Cause::Host => Verdict::new(State::Contended, times.host_wait(words, host)),
-        Cause::Quota => Verdict::new(State::SelfLimited, times.quota_wait(words)),
-        Cause::EachOther => Verdict::new(
-            State::SelfLimited,
-            format!(
-                "your vCPUs waited {} for each other: there are more of them than CPUs of the \
-                 host that they may run on",
-                words.share(times.share(times.for_cpu()), &[DELAY, THROTTLED])
-            ),
-        ),
-        Cause::Untold => Verdict::new(
-            State::Unknown,
-            format!(
-                "your vCPUs waited {}, but this host does not tell whether for a host CPU or for \
-                 your own CPU quota",
-                words.share(times.share(delay), &[DELAY])
-            ),
-        ),
-    }
+    let (state, reason) = match times.cause() {
+        Cause::Host => (State::Contended, times.host_wait(words, host)),
+        Cause::SharedQuota => (State::Contended, times.shared_quota_wait(words)),
+        Cause::Quota => (State::SelfLimited, times.quota_wait(words)),
+        Cause::EachOther => (State::SelfLimited, times.wait_for_each_other(words)),
+        Cause::Untold => (State::Unknown, times.untold_wait(words)),
+        Cause::Unexplained => (State::Unknown, times.unexplained_wait(words)),
+    };
+    Verdict::new(state, reason)
 }
 
 struct Times {
@@ -93,6 +93,7 @@ struct Times {
     run: Duration,
     delay: Duration,
     throttled: Option<Duration>,
+    throttled_around: Option<Duration>,
     busy: Option<Duration>,
     idle: Option<Duration>,
     stolen: Option<Duration>,
@@ -103,6 +104,15 @@ struct Times {
 impl Times {
     fn held(&self) -> Duration {
         self.throttled.unwrap_or_default()
+    }
+
+    /// By a quota for several guests: of all of them, and on every CPU.
+    fn held_around(&self) -> Duration {
+        self.throttled_around.unwrap_or_default()
+    }
+
+    fn is_held_around(&self) -> bool {
+        self.share(self.held_around()) >= WAITED
     }
 
     /// What is left of the delay without the throttling that is in it.
@@ -132,14 +142,27 @@ impl Times {
         {
             return Cause::Quota;
         }
-        let busy = self.busy.zip(self.idle).map(|(b, i)| Share::of(b, b.saturating_add(i)));
+        let busy = self.host_busy();
+        if self.is_held_around()
+            && (self.held_around() >= self.for_cpu() / 2
+                || busy.is_none_or(|busy| busy < HOST_BUSY))
+        {
+            return Cause::SharedQuota;
+        }
         if self.throttled.is_none() && busy.is_none_or(|busy| busy < HOST_BUSY) {
             return Cause::Untold;
         }
-        match self.busy {
-            Some(busy) if Share::of(self.run, busy) >= ALONE => Cause::EachOther,
-            _ => Cause::Host,
+        if self.busy.is_some_and(|busy| Share::of(self.run, busy) >= ALONE) {
+            Cause::EachOther
+        } else if busy.is_some_and(|busy| busy < HOST_TO_SPARE) {
+            Cause::Unexplained
+        } else {
+            Cause::Host
         }
+    }
+
+    fn host_busy(&self) -> Option<Share> {
+        self.busy.zip(self.idle).map(|(b, i)| Share::of(b, b.saturating_add(i)))
     }
 
     /// The share of its busy time in which the host did not run: the guest's part of that is taken
@@ -155,74 +178,6 @@ impl Times {
             allowed > 0 && Share::ratio(self.run.as_nanos(), allowed) >= QUOTA_USED
         })
     }
-
-    fn no_wait(&self, words: Words<'_>) -> String {
-        let got = "your vCPUs got the time that they asked for";
-        let ran = Share::of(self.run, self.length.saturating_mul(self.vcpus));
-        if !words.may_name(&[RUN]) {
-            return format!("{got} in {}", words.window());
-        }
-        let ran_of = words.share(ran, &[RUN]);
-        if ran >= GUEST_BUSY {
-            format!("{got}; your own work kept them busy {ran_of}")
-        } else if words.may_name(&[DELAY, THROTTLED]) {
-            format!("{got}: they ran {ran_of} and waited {}", self.share(self.waited()))
-        } else {
-            format!("{got}: they ran {ran_of}")
-        }
-    }
-
-    fn host_wait(&self, words: Words<'_>, host: Option<Duration>) -> String {
-        let waited = words.share(self.share(self.for_cpu()), &[DELAY, THROTTLED]);
-        let held = self.share(self.held());
-        let quota = match held >= WAITED {
-            true if words.may_name(&[THROTTLED]) => {
-                format!("; your own CPU quota held them back a further {held}")
-            }
-            true => "; your own CPU quota held them back too".to_owned(),
-            false => String::new(),
-        };
-        let host = match self.busy.zip(self.idle) {
-            Some((busy, idle)) if words.may_name(&[BUSY]) => {
-                let share = Share::of(busy, busy.saturating_add(idle));
-                format!("; the host's CPUs were {share} busy")
-            }
-            _ => words.pressure(host, "a CPU", CPU_PRESSURE),
-        };
-        format!("your vCPUs waited {waited} for a host CPU{quota}{host}")
-    }
-
-    fn quota_wait(&self, words: Words<'_>) -> String {
-        let quota = match self.quota {
-            Some(quota) if words.may_name(&[QUOTA]) => {
-                let hundredths = quota.as_millis() / 10;
-                format!(" of {}.{:02} CPUs", hundredths / 100, hundredths % 100)
-            }
-            _ => String::new(),
-        };
-        let held = words.share(self.share(self.held()), &[THROTTLED]);
-        let for_cpu = self.share(self.for_cpu());
-        let too = match for_cpu >= WAITED {
-            true if words.may_name(&[DELAY, THROTTLED]) => {
-                format!("; they waited a further {for_cpu} for a host CPU")
-            }
-            true => "; they waited for a host CPU too".to_owned(),
-            false => String::new(),
-        };
-        format!("your own CPU quota{quota} held your vCPUs back {held}{too}")
-    }
-}
-
-fn stolen(share: Share, words: Words<'_>) -> String {
-    let lost = match words.may_name(&[STEAL]) {
-        true => share.to_string(),
-        false => "part".to_owned(),
-    };
-    let window = words.window();
-    format!(
-        "the host is itself a virtual machine, and did not get {lost} of the CPU time that it \
-         wanted in {window}"
-    )
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Memory: whether the guest waited for memory that was not there, and who took it.
 //!
-//! A guest that reaches its own limit is reclaimed from by its own cgroup, whatever the host has:
-//! the limit is looked at first. The host's pressure counts such stalls too, of any guest, so it
-//! is reason enough only for a guest that is not at its limit.
+//! A guest that reaches a limit is reclaimed from by that cgroup, whatever the host has: its own
+//! limit is looked at first, and then those that it shares with others. The host's pressure counts
+//! stalls of any guest, this one's too, so only what is left of it without them is reason enough.
 
 use std::time::Duration;
 
+use hostinfo_sample::Used;
+
+use crate::sample::Memory;
 use crate::sample::stats::{FAULTS, LIMIT, MEMORY_PRESSURE, OWN_PRESSURE, SWAPPED};
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
@@ -16,8 +19,9 @@ use crate::{Interval, Permits, WAITED};
 /// time as [`WAITED`]. Where the kernel tells how long the guest waited, that counts as well.
 const FAULTS_PER_SECOND: u64 = 10;
 
-/// The share of its limit at which a VMM is at it. The cgroup counts page tables and caches, which
-/// are in the limit and not in the resident memory.
+/// The share of a limit at which a cgroup is at it: the kernel frees memory in steps. Where it is
+/// not told what the cgroup counts, resident memory stands for that, and lacks page tables and
+/// caches.
 const AT_LIMIT: Share = Share::percent(90);
 
 /// Times a second that tasks of the host had to free memory before they got some: a host that has
@@ -45,18 +49,21 @@ pub fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         }
         (None, Some(faults)) => waited_for_disk(faults, interval.length, words),
     };
-    if let (Some(resident), Some(limit)) = (now.resident, now.limit)
-        && Share::ratio(resident.into(), limit.into()) >= AT_LIMIT
-    {
+    if let Some(used) = own(now).filter(is_at_limit) {
         let limit = match words.may_name(&[LIMIT]) {
-            true => format!(" of {}", bytes(limit)),
+            true => format!(" of {}", bytes(used.limit)),
             false => String::new(),
         };
         let reason = format!("you are at your own memory limit{limit}: {missed}");
         return Verdict::new(State::SelfLimited, reason);
     }
+    if now.used_around.is_some_and(|used| is_at_limit(&used)) {
+        let reason =
+            format!("a memory limit that your host sets for several guests is reached: {missed}");
+        return Verdict::new(State::Contended, reason);
+    }
     let host = interval.time(|s| s.memory.host_stall);
-    if is_host_short(interval, host) {
+    if is_host_short(interval, host, stall) {
         let swapped = match now.swapped {
             None | Some(0) => String::new(),
             Some(swapped) if words.may_name(&[SWAPPED]) => {
@@ -73,12 +80,25 @@ pub fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     Verdict::new(State::Unknown, reason)
 }
 
-fn is_host_short(interval: &Interval<'_>, stall: Option<Duration>) -> bool {
+/// What the guest uses of its own limit.
+fn own(now: &Memory) -> Option<Used> {
+    let told = now.used.is_some() || now.used_around.is_some();
+    let resident = || Some(Used { bytes: now.resident?, limit: now.limit? });
+    if told { now.used } else { resident() }
+}
+
+fn is_at_limit(used: &Used) -> bool {
+    Share::ratio(used.bytes.into(), used.limit.into()) >= AT_LIMIT
+}
+
+/// `host` is how long tasks of the host waited for memory, `own` how long the guest did so.
+fn is_host_short(interval: &Interval<'_>, host: Option<Duration>, own: Option<Duration>) -> bool {
     let swaps_yours = interval.after.memory.swapped.is_some_and(|swapped| swapped > 0)
-        && interval.rise(|s| s.memory.host_swapping) != Some(0);
+        && interval.rise(|s| s.memory.host_swapping).is_some_and(|swapped| swapped > 0);
+    let others = host.map(|host| host.saturating_sub(own.unwrap_or_default()));
     let reclaims = interval.rise(|s| s.memory.host_reclaims);
     swaps_yours
-        || stall.is_some_and(|stall| Share::of(stall, interval.length) >= WAITED)
+        || others.is_some_and(|stall| Share::of(stall, interval.length) >= WAITED)
         || reclaims.is_some_and(|reclaims| interval.reaches(reclaims, RECLAIMS_PER_SECOND))
 }
 

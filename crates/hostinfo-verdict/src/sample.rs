@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
+use hostinfo_sample::{Bounds, Used};
 use hostinfo_wire::Value;
 
 /// Disks of a guest that are judged at the most: each sample holds about 120 bytes for one.
@@ -85,6 +86,8 @@ pub(crate) struct Cpu {
     pub(crate) delay: Option<Duration>,
     /// Time that the quota held them back.
     pub(crate) throttled: Option<Duration>,
+    /// Time that a quota held back all in the cgroups around the guest's own, on each CPU.
+    pub(crate) throttled_around: Option<Duration>,
     /// In a second of time.
     pub(crate) quota: Option<Duration>,
     /// Time of all CPUs of the host.
@@ -100,6 +103,9 @@ pub(crate) struct Memory {
     pub(crate) swapped: Option<u64>,
     pub(crate) resident: Option<u64>,
     pub(crate) limit: Option<u64>,
+    /// Of the guest's own limit, and of one that it shares with others.
+    pub(crate) used: Option<Used>,
+    pub(crate) used_around: Option<Used>,
     pub(crate) faults: Option<u64>,
     /// Time that the guest's VMM waited for memory.
     pub(crate) stall: Option<Duration>,
@@ -129,9 +135,11 @@ pub(crate) struct Disk {
 
 impl Sample {
     /// Takes a sample. `value` tells a statistic, of an instance where it has them, whether or not
-    /// the guest may see it; `disks` are the instances of `vm.disk`.
+    /// the guest may see it; `disks` are the instances of `vm.disk`, and `bounds` is what no guest
+    /// may see.
     pub fn take<'d, 'v>(
         disks: impl IntoIterator<Item = &'d str>,
+        bounds: Bounds,
         value: impl FnMut(StatId, Option<&str>) -> Option<Value<'v>>,
     ) -> Self {
         let mut from = Figures(value);
@@ -141,6 +149,7 @@ impl Sample {
                 run: from.time(stats::RUN, None),
                 delay: from.time(stats::DELAY, None),
                 throttled: from.time(stats::THROTTLED, None),
+                throttled_around: bounds.throttled_around,
                 quota: from.time(stats::QUOTA, None),
                 host_busy: from.times(&stats::BUSY_PARTS, None),
                 host_idle: from.times(&stats::IDLE_PARTS, None),
@@ -151,6 +160,8 @@ impl Sample {
                 swapped: from.whole(stats::SWAPPED, None),
                 resident: from.whole(stats::RESIDENT, None),
                 limit: from.whole(stats::LIMIT, None),
+                used: bounds.memory,
+                used_around: bounds.memory_around,
                 faults: from.whole(stats::FAULTS, None),
                 stall: from.time(stats::OWN_STALL, None),
                 host_swapping: from.wholes(&[stats::SWAP_IN, stats::SWAP_OUT], None),
@@ -212,7 +223,7 @@ mod tests {
 
     #[test]
     fn parts_are_added_and_figures_that_there_are_none_of_stay_away() {
-        let sample = Sample::take(["vda", "vdb"], |stat, instance| {
+        let sample = Sample::take(["vda", "vdb"], Bounds::default(), |stat, instance| {
             Some(match (stat.stat().name, instance) {
                 ("cpu.seconds.user", None) => Value::Micro(1_500_000),
                 ("cpu.seconds.guest", None) => Value::Whole(2),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
+use hostinfo_sample::{Bounds, Used};
 use hostinfo_verdict::{Interval, Sample, cpu, io, memory};
 use hostinfo_wire::Value;
 use proptest::prelude::*;
@@ -18,9 +19,19 @@ fn any_value() -> impl Strategy<Value = Option<Value<'static>>> {
     ]
 }
 
+fn any_bounds() -> impl Strategy<Value = Bounds> {
+    let used = || proptest::option::of(any::<(u64, u64)>());
+    (any::<Option<u64>>(), used(), used()).prop_map(|(throttled, memory, around)| Bounds {
+        throttled_around: throttled.map(Duration::from_nanos),
+        memory: memory.map(|(bytes, limit)| Used { bytes, limit }),
+        memory_around: around.map(|(bytes, limit)| Used { bytes, limit }),
+    })
+}
+
 fn any_sample(disk: String) -> impl Strategy<Value = Sample> {
-    proptest::collection::vec(any_value(), StatId::COUNT).prop_map(move |values| {
-        Sample::take(["vda", &disk], |stat, _| values.get(stat.index()).cloned().flatten())
+    let values = proptest::collection::vec(any_value(), StatId::COUNT);
+    (values, any_bounds()).prop_map(move |(values, bounds)| {
+        Sample::take(["vda", &disk], bounds, |stat, _| values.get(stat.index()).cloned().flatten())
     })
 }
 

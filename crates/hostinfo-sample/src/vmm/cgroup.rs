@@ -1,7 +1,8 @@
 //! `/proc/PID/cgroup`: which cgroups are the guest's own.
 //!
-//! A cgroup is the guest's own where libvirt made it, or where the VMM is alone in it. All else
-//! is a session's, a slice's or the root: its limits and its pressure are also about others.
+//! A cgroup is the guest's own where libvirt made it, or where the VMM is alone in it and in all
+//! below it. All else is a session's, a slice's or the root: its limits and its pressure are also
+//! about others.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::Absent;
 use crate::root::PAGE_BYTES;
-use crate::text::{lines, number, words};
+use crate::text::{lines, number};
+use crate::vmm::alone::is_alone;
 use crate::vmm::process::{Process, UNSEEN};
 
 /// The deepest path that is followed: systemd's and libvirt's have 6.
@@ -65,7 +67,8 @@ pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Cgroup
         None => pressure.clone().ok_or(NO_OWN),
     };
     let (cpu, memory) = (with("cpu", cpu), with("memory", memory));
-    let pressure = pressure.ok_or(if is_v2 { NO_OWN } else { NO_V2 });
+    let has_v2 = process.roots.cgroups().join(tree).join("cgroup.controllers").exists();
+    let pressure = pressure.ok_or(if has_v2 { NO_OWN } else { NO_V2 });
     process.check(Cgroups { cpu, memory, pressure }, buffer)
 }
 
@@ -155,19 +158,11 @@ fn is_for_threads(name: &[u8]) -> bool {
     name == b"emulator" || numbered(b"vcpu") || numbered(b"iothread")
 }
 
-/// systemd-machined's for a machine, or libvirt's own.
+/// What systemd-machined makes for libvirt, with the hyphens of `qemu-1-web` escaped, or libvirt's
+/// own. Other machines of systemd-machined's are containers, in which a VMM may be one of many.
 fn is_libvirts(name: &[u8]) -> bool {
-    name.starts_with(b"machine-") && name.ends_with(b".scope") || name.ends_with(b".libvirt-qemu")
-}
-
-/// Whether no other process is in the cgroup.
-fn is_alone(cgroup: &Path, process: &Process, buffer: &mut Vec<u8>) -> bool {
-    let pid = u64::try_from(process.pid()).ok();
-    let procs = process.roots.cgroup(cgroup.join("cgroup.procs"), buffer);
-    procs.is_ok_and(|pids| {
-        let mut pids = words(pids).map(number).peekable();
-        pids.peek().is_some() && pids.all(|other| other.is_some() && other == pid)
-    })
+    let is_scope = name.starts_with(br"machine-qemu\x2d") && name.ends_with(b".scope");
+    is_scope || name.ends_with(b".libvirt-qemu")
 }
 
 impl Own {
@@ -180,6 +175,11 @@ impl Own {
     pub(crate) fn levels(&self) -> impl Iterator<Item = &Path> {
         let inner = (self.inner != self.path).then_some(self.inner.as_path());
         std::iter::once(self.path.as_path()).chain(inner)
+    }
+
+    /// Those around it, whose limits hold for others as well; without the root, which has none.
+    pub(crate) fn around(&self) -> impl Iterator<Item = &Path> {
+        self.path.ancestors().skip(1).take_while(|path| *path != self.mount)
     }
 
     /// Those whose limits hold for the guest: its own, and all around them but the root.
@@ -218,8 +218,13 @@ mod tests {
 
     #[test]
     fn another_cgroup_is_the_guests_own_where_it_is_alone_in_it() {
-        for path in ["/qemu.slice/100.scope", "/system.slice/web.service", "/a/emulator", "/a:b c"]
-        {
+        for path in [
+            "/qemu.slice/100.scope",
+            "/system.slice/web.service",
+            "/machine.slice/machine-debian.scope",
+            "/a/emulator",
+            "/a:b c",
+        ] {
             let own = format!("cpu{path}");
             assert_eq!(found(path, true), pair(&own, &own));
             assert_eq!(found(path, false), None);
@@ -251,6 +256,8 @@ mod tests {
         assert_eq!(ancestors, ["m/q.libvirt-qemu/libvirt", "m/q.libvirt-qemu", "m"]);
         let levels: Vec<_> = own.levels().map(|path| path.to_str().unwrap()).collect();
         assert_eq!(levels, ["m/q.libvirt-qemu", "m/q.libvirt-qemu/libvirt"]);
+        let around: Vec<_> = own.around().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(around, ["m"]);
     }
 
     proptest! {

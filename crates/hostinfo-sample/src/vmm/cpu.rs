@@ -1,4 +1,4 @@
-//! A cgroup's `cpu.max`, `cpu.stat` and `cpu.weight`: how the guest's CPU time is limited.
+//! Cgroups' `cpu.max`, `cpu.stat` and `cpu.weight`: how the guest's CPU time is limited.
 
 use std::path::{Path, PathBuf};
 
@@ -24,19 +24,28 @@ pub(crate) struct Cpu {
     pub(crate) throttled: Result<u64, Absent>,
     /// 1 to 10,000, 100 where nobody set it; 0 where it is to run only on idle CPUs.
     pub(crate) weight: Result<u64, Absent>,
+    /// The same as `throttled` of the cgroups around: of all guests in them together.
+    pub(crate) throttled_around: u64,
 }
 
-pub(crate) fn read(own: &Own, roots: &Roots, buffer: &mut Vec<u8>, tally: &mut Tally<1>) -> Cpu {
+/// Time throttled, of the guest's own cgroups and of those around them.
+#[derive(Clone, Default)]
+pub(crate) struct Throttled {
+    own: Tally<1>,
+    around: Tally<1>,
+}
+
+pub(crate) fn read(own: &Own, roots: &Roots, buffer: &mut Vec<u8>, sums: &mut Throttled) -> Cpu {
     let vcpus = vcpu_cgroups(own, roots);
     let mut files = Files { version: own.version, roots, buffer };
     let all = own.levels().chain(vcpus.iter().map(PathBuf::as_path));
-    let throttled = tally.add(
-        Newcomers::CountFromZero,
-        all.map(|path| (path.as_os_str().as_encoded_bytes(), files.throttled(path).map(|ns| [ns]))),
-        |_| true,
-    );
+    let throttled = sums.own.add(Newcomers::CountFromZero, files.all_throttled(all), |_| true);
     let [ns] = throttled.sums;
+    // A guest may be moved into a slice that was throttled for days.
+    let around = files.all_throttled(own.around());
+    let [throttled_around] = sums.around.add(Newcomers::CountFromNow, around, |_| true).sums;
     Cpu {
+        throttled_around,
         throttled: if throttled.devices == 0 { Err(NO_CONTROLLER) } else { Ok(ns) },
         quota: files.guests_quota(own, &vcpus).and_then(|quota| quota.ok_or(NO_QUOTA)),
         weight: files.weight(own),
@@ -63,8 +72,15 @@ impl Files<'_> {
         self.roots.cgroup(cgroup.join(name), self.buffer)
     }
 
-    fn throttled(&mut self, cgroup: &Path) -> Option<u64> {
-        throttled(self.file(cgroup, "cpu.stat").ok()?)
+    /// As a tally takes it.
+    fn all_throttled<'p>(
+        &mut self,
+        cgroups: impl Iterator<Item = &'p Path>,
+    ) -> impl Iterator<Item = (&'p [u8], Option<[u64; 1]>)> {
+        cgroups.map(|cgroup| {
+            let stat = self.file(cgroup, "cpu.stat").ok();
+            (cgroup.as_os_str().as_encoded_bytes(), stat.and_then(throttled).map(|ns| [ns]))
+        })
     }
 
     /// The lower one of the quota of the whole and those of the vCPUs together, which are one

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source, source};
-use hostinfo_sample::{Moment, Vmm};
+use hostinfo_sample::{Bounds, Moment, Used, Vmm};
 use proptest::prelude::*;
 
 use crate::tree::Tree;
@@ -166,8 +166,8 @@ fn a_process_that_was_never_seen_cannot_be_seen() {
     let mut vmm = tree.vmm(7, None);
     assert_eq!(ask(&mut vmm, "vm.memory.resident", 0), UNSEEN);
     let absent = vmm.value(source::Vmm::Resident, None, at(0)).unwrap_err();
-    let remedy = absent.remedy.unwrap();
-    assert!(remedy.contains("hidepid=") && remedy.contains("proc/7/stat: No such"), "{remedy}");
+    let advice = absent.advice().unwrap();
+    assert!(advice.contains("hidepid=") && advice.contains("proc/7/stat: No such"), "{advice}");
 }
 
 #[test]
@@ -221,11 +221,92 @@ fn a_cgroup_that_others_join_is_no_longer_the_guests_own() {
 }
 
 #[test]
+fn a_cgroup_that_others_are_below_is_not_the_guests_own() {
+    const NO_OWN: &str = "this guest has no cgroup of its own";
+    let qemu = Qemu::new();
+    let own = "sys/fs/cgroup/a.scope";
+    qemu.0.write(&format!("{own}/cpu.weight"), "300\n");
+    qemu.0.write(&format!("{own}/cpu.pressure"), "some avg10=0.00 total=1000000\n");
+    qemu.0.write(&format!("{own}/memory.max"), "4096\n");
+    let mut vmm = qemu.vmm();
+    let mut ask_all = |millis| {
+        ["vm.cpu.weight", "vm.pressure.cpu.some.seconds", "vm.memory.limit"]
+            .map(|name| ask(&mut vmm, name, millis))
+    };
+    let told = ["300", "1", "4096"].map(str::to_owned);
+    assert_eq!(ask_all(0), told);
+    for child in ["emulator", "vcpu0", "iothread1", "any"] {
+        qemu.0.write(&format!("{own}/{child}/cgroup.procs"), "7\n");
+    }
+    qemu.0.write(&format!("{own}/any/empty/cgroup.procs"), "");
+    assert_eq!(ask_all(100), told);
+    qemu.0.write(&format!("{own}/any/empty/deeper/cgroup.procs"), "8\n");
+    assert_eq!(ask_all(200), [NO_OWN; 3].map(str::to_owned));
+    // 0 is a process that this PID namespace has no number for.
+    qemu.0.write(&format!("{own}/any/empty/deeper/cgroup.procs"), "0\n");
+    assert_eq!(ask_all(300), [NO_OWN; 3].map(str::to_owned));
+    qemu.0.write(&format!("{own}/any/empty/deeper/cgroup.procs"), "");
+    assert_eq!(ask_all(400), told);
+    for number in 0..1024 {
+        std::fs::create_dir(qemu.0.path().join(format!("{own}/any/{number}"))).unwrap();
+    }
+    assert_eq!(ask_all(500), [NO_OWN; 3].map(str::to_owned), "too many to be looked at");
+}
+
+#[test]
+fn a_host_with_cgroup_v2_beside_v1_measures_pressure_and_only_this_guest_has_none() {
+    let qemu = Qemu::new();
+    std::fs::remove_file(qemu.0.path().join("sys/fs/cgroup/cgroup.controllers")).unwrap();
+    qemu.0.write("proc/7/cgroup", "1:cpu:/\n0::/\n");
+    let mut vmm = qemu.vmm();
+    let pressure = "vm.pressure.cpu.some.avg10";
+    let none = "this host does not measure guests' pressure";
+    assert_eq!(ask(&mut vmm, pressure, 0), none);
+    qemu.0.write("sys/fs/cgroup/unified/cgroup.controllers", "");
+    assert_eq!(ask(&mut vmm, pressure, 100), "this guest has no cgroup of its own");
+}
+
+#[test]
+fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
+    let qemu = Qemu::new();
+    let slice = "sys/fs/cgroup/all.slice";
+    let own = format!("{slice}/machine-qemu.slice/web.scope");
+    qemu.0.write("proc/7/cgroup", "0::/all.slice/machine-qemu.slice/web.scope\n");
+    qemu.0.write(&format!("{own}/cgroup.procs"), "7\n");
+    let mut vmm = qemu.vmm();
+    let none = Bounds { throttled_around: Some(Duration::ZERO), ..Bounds::default() };
+    assert_eq!(vmm.bounds(at(0)), none);
+
+    for (cgroup, throttled, used, limit) in
+        [(slice, 7, 10, "100"), ("sys/fs/cgroup", 50, 9, "9"), (&own, 2, 30, "max")]
+    {
+        qemu.0.write(&format!("{cgroup}/cpu.stat"), format!("throttled_usec {throttled}000000\n"));
+        qemu.0.write(&format!("{cgroup}/memory.current"), format!("{used}\n"));
+        qemu.0.write(&format!("{cgroup}/memory.max"), format!("{limit}\n"));
+    }
+    let bounds = vmm.bounds(at(100));
+    assert_eq!(bounds.throttled_around, Some(Duration::ZERO), "it was throttled before");
+    assert_eq!(bounds.memory, None);
+    assert_eq!(bounds.memory_around, Some(Used { bytes: 10, limit: 100 }));
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 100), "2");
+
+    qemu.0.write(&format!("{slice}/cpu.stat"), "throttled_usec 10000000\n");
+    qemu.0.write(&format!("{slice}/machine-qemu.slice/cpu.stat"), "throttled_usec 1\n");
+    qemu.0.write(&format!("{own}/memory.max"), "40\n");
+    let bounds = vmm.bounds(at(200));
+    assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
+    assert_eq!(bounds.memory, Some(Used { bytes: 30, limit: 40 }));
+    qemu.starts(101);
+    assert_eq!(vmm.bounds(at(300)), Bounds::default(), "it is another process");
+}
+
+#[test]
 fn throttled_time_never_falls() {
     let qemu = Qemu::new();
-    let vcpu = "sys/fs/cgroup/machine-q.scope/libvirt/vcpu1";
-    qemu.0.write("proc/7/cgroup", "0::/machine-q.scope/libvirt/emulator\n");
-    qemu.0.write("sys/fs/cgroup/machine-q.scope/cpu.stat", "throttled_usec 1000000\n");
+    let vcpu = "sys/fs/cgroup/machine-qemu\\x2d1\\x2dq.scope/libvirt/vcpu1";
+    qemu.0.write("proc/7/cgroup", "0::/machine-qemu\\x2d1\\x2dq.scope/libvirt/emulator\n");
+    qemu.0
+        .write("sys/fs/cgroup/machine-qemu\\x2d1\\x2dq.scope/cpu.stat", "throttled_usec 1000000\n");
     qemu.0.write(&format!("{vcpu}/cpu.stat"), "throttled_usec 2000000\n");
     let mut vmm = qemu.vmm();
     assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 0), "3");
@@ -284,12 +365,12 @@ fn a_guest_whose_threads_cannot_be_told_still_has_the_hosts_ratios() {
 fn ask_for_everything(junk: &[u8]) {
     let qemu = Qemu::new();
     qemu.thread(8, "CPU 0/KVM", 1, 1);
-    qemu.0.write("proc/7/cgroup", "0::/machine-q.scope\n");
+    qemu.0.write("proc/7/cgroup", "0::/machine-qemu\\x2d1\\x2dq.scope\n");
     let mut vmm = qemu.vmm();
     for file in ["proc/7/status", "proc/7/task/8/schedstat", "proc/7/task/9/comm"] {
         qemu.0.write(file, junk);
     }
-    let own = "sys/fs/cgroup/machine-q.scope/";
+    let own = "sys/fs/cgroup/machine-qemu\\x2d1\\x2dq.scope/";
     for file in
         ["cpu.stat", "cpu.max", "cpu.weight", "memory.max", "memory.numa_stat", "io.pressure"]
     {

@@ -9,6 +9,7 @@ struct Minute {
     run: f64,
     delay: f64,
     throttled: Option<f64>,
+    around: f64,
     quota: Option<f64>,
     busy: Option<f64>,
     stolen: f64,
@@ -19,6 +20,7 @@ const QUIET: Minute = Minute {
     run: 1.0,
     delay: 0.0,
     throttled: Some(0.0),
+    around: 0.0,
     quota: None,
     busy: Some(2.0),
     stolen: 0.0,
@@ -35,6 +37,7 @@ impl Minute {
             run: start,
             delay: start,
             throttled: start,
+            throttled_around: start,
             quota: None,
             host_busy: start,
             host_idle: start,
@@ -46,6 +49,7 @@ impl Minute {
             run: after(self.run),
             delay: after(self.delay),
             throttled: self.throttled.and_then(after),
+            throttled_around: after(self.around),
             quota: self.quota.map(Duration::from_secs_f64),
             host_busy: self.busy.and_then(after),
             host_idle: self.busy.and_then(|busy| after(240.0 - busy)),
@@ -164,10 +168,58 @@ fn vcpus_with_nothing_to_do_do_not_hide_that_one_waits() {
 }
 
 #[test]
-fn waiting_without_throttling_is_contention_even_where_the_host_has_idle_cpus() {
-    // Pinned to CPUs that others use too, or of little weight.
-    let minute = Minute { run: 60.0, delay: 60.0, busy: Some(120.0), ..QUIET };
-    assert_eq!(minute.state(), State::Contended);
+fn a_host_with_cpus_to_spare_is_not_blamed_where_nothing_explains_the_wait() {
+    // Bound to CPUs that others use too.
+    let minute = Minute { run: 60.0, delay: 60.0, busy: Some(119.9), ..QUIET };
+    assert_eq!(
+        minute.verdict(),
+        "unknown: your vCPUs waited 50% of the last 60 s, but neither a CPU limit nor the host's \
+         load says why: they may be bound to a few of its CPUs"
+    );
+    assert_eq!(Minute { busy: Some(120.0), ..minute }.state(), State::Contended);
+    assert_eq!(Minute { busy: None, ..minute }.state(), State::Contended);
+}
+
+#[test]
+fn a_limit_that_the_host_sets_for_several_guests_is_named_and_no_figure_of_it() {
+    // Half a CPU for a slice: the guest is alone in it, or one of several.
+    let minute = Minute { vcpus: 1, run: 18.0, delay: 42.0, around: 41.0, ..QUIET };
+    let told = "contended: a CPU limit that your host sets for several guests held your vCPUs \
+                back: they waited 70% of the last 60 s";
+    for busy in [Some(20.0), Some(239.0), None] {
+        assert_eq!(Minute { busy, ..minute }.verdict(), told);
+    }
+    assert_eq!(Minute { throttled: None, ..minute }.verdict(), told);
+    assert_eq!(Minute { around: 2000.0, ..minute }.verdict(), told);
+    let hidden = minute.verdict_for(&|stat, _| stat.stat().name != "vm.cpu.delay").to_string();
+    assert_eq!(hidden, told.replace("70%", "part"));
+}
+
+#[test]
+fn a_limit_around_the_guest_counts_as_far_as_it_explains_the_wait() {
+    // Held back together on one CPU, vCPUs wait several times as long as is counted.
+    let minute = Minute { vcpus: 4, run: 30.0, delay: 180.0, around: 45.0, ..QUIET };
+    let named = |minute: Minute| minute.verdict().starts_with("contended: a CPU limit");
+    assert!(named(Minute { busy: Some(100.0), ..minute }));
+    let busy = Minute { busy: Some(239.0), ..minute };
+    assert!(!named(busy) && named(Minute { around: 90.0, ..busy }));
+    assert_eq!(
+        busy.verdict(),
+        "contended: your vCPUs waited 75% of the last 60 s for a host CPU; a CPU limit that your \
+         host sets for several guests held them back too; the host's CPUs were 100% busy"
+    );
+    assert!(!named(Minute { around: 11.9, busy: Some(100.0), ..minute }), "of 240 s wanted 5%");
+}
+
+#[test]
+fn of_two_limits_the_guests_own_comes_first_where_it_held_back_as_much() {
+    let minute = Minute { vcpus: 1, run: 15.0, delay: 45.0, around: 30.0, ..QUIET };
+    assert_eq!(Minute { throttled: Some(22.5), ..minute }.state(), State::SelfLimited);
+    assert_eq!(
+        Minute { throttled: Some(22.4), ..minute }.verdict(),
+        "contended: a CPU limit that your host sets for several guests held your vCPUs back: they \
+         waited 38% of the last 60 s; your own CPU quota held them back a further 37%"
+    );
 }
 
 #[test]
@@ -214,7 +266,7 @@ fn a_guest_that_is_alone_waits_for_itself() {
         "self-limited: your vCPUs waited 50% of the last 60 s for each other: there are more of \
          them than CPUs of the host that they may run on"
     );
-    assert_eq!(Minute { busy: Some(66.7), ..minute }.state(), State::Contended);
+    assert_eq!(Minute { busy: Some(66.7), ..minute }.state(), State::Unknown);
 }
 
 #[test]

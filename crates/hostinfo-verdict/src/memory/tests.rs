@@ -1,3 +1,5 @@
+use hostinfo_sample::Used;
+
 use super::*;
 use crate::Sample;
 use crate::sample::Memory;
@@ -11,6 +13,8 @@ fn quiet() -> Memory {
         swapped: Some(0),
         resident: Some(2 * GIB),
         limit: None,
+        used: None,
+        used_around: None,
         faults: Some(0),
         stall: Some(Duration::ZERO),
         host_swapping: Some(0),
@@ -82,6 +86,60 @@ fn a_guest_at_its_own_limit_is_self_limited_however_short_the_host() {
 }
 
 #[test]
+fn a_limit_is_reached_by_all_that_the_cgroup_counts() {
+    // Page cache of its disk's image fills it up, and the host's pressure is the guest's own.
+    let stalls = || Memory {
+        resident: Some(GIB),
+        limit: Some(2 * GIB),
+        stall: Some(Duration::from_secs(9)),
+        host_stall: Some(Duration::from_secs(9)),
+        ..quiet()
+    };
+    let used = |permille| Some(Used { bytes: 2 * GIB / 1000 * permille, limit: 2 * GIB });
+    assert_eq!(
+        verdict(Memory { used: used(999), ..stalls() }),
+        "self-limited: you are at your own memory limit of 2.0 GiB: you waited for memory 15% of \
+         the last 60 s"
+    );
+    assert_eq!(state(Memory { used: used(901), ..stalls() }), State::SelfLimited);
+    assert_eq!(state(Memory { used: used(899), ..stalls() }), State::Unknown);
+    let resident = Memory { resident: Some(2 * GIB), ..stalls() };
+    assert_eq!(state(Memory { used: None, ..resident }), State::SelfLimited);
+}
+
+#[test]
+fn a_limit_that_the_host_sets_for_several_guests_is_named_and_no_figure_of_it() {
+    let short = |bytes| Memory {
+        limit: Some(2 * GIB),
+        resident: Some(2 * GIB),
+        used: Some(Used { bytes: GIB, limit: 4 * GIB }),
+        used_around: Some(Used { bytes, limit: 1000 }),
+        faults: Some(6000),
+        ..quiet()
+    };
+    assert_eq!(
+        verdict(short(900)),
+        "contended: a memory limit that your host sets for several guests is reached: 100 of your \
+         page faults a second waited for a disk of the host in the last 60 s"
+    );
+    assert_eq!(state(short(899)), State::Unknown);
+}
+
+#[test]
+fn the_hosts_pressure_counts_as_far_as_it_is_not_the_guests_own() {
+    let stalled = |own, host| Memory {
+        stall: Some(Duration::from_millis(own)),
+        host_stall: Some(Duration::from_millis(host)),
+        ..quiet()
+    };
+    assert_eq!(state(stalled(9_000, 11_999)), State::Unknown);
+    assert_eq!(state(stalled(9_000, 12_000)), State::Contended);
+    assert_eq!(state(stalled(9_000, 3_000)), State::Unknown, "however the two were read");
+    let untold = Memory { stall: None, faults: Some(6000), ..stalled(0, 3_000) };
+    assert_eq!(state(untold), State::Contended);
+}
+
+#[test]
 fn a_guest_at_its_limit_that_waits_for_nothing_is_ok() {
     assert_eq!(state(Memory { limit: Some(2 * GIB), ..quiet() }), State::Ok);
 }
@@ -113,7 +171,11 @@ fn each_sign_that_the_host_is_short_is_enough() {
     );
     let swaps = |swapped, host| Memory { swapped: Some(swapped), host_swapping: host, ..faults() };
     assert_eq!([state(swaps(1, Some(0))), state(swaps(0, Some(1)))], [State::Unknown; 2]);
-    assert_eq!([state(swaps(1, Some(1))), state(swaps(1, None))], [State::Contended; 2]);
+    assert_eq!(
+        [state(swaps(1, Some(1))), state(swaps(1, None))],
+        [State::Contended, State::Unknown],
+        "that nothing is known of the host's swapping is no sign"
+    );
     let reclaims = |times| Memory { host_reclaims: Some(times), ..faults() };
     assert_eq!([state(reclaims(59)), state(reclaims(60))], [State::Unknown, State::Contended]);
     let stall = |millis| Memory { host_stall: Some(Duration::from_millis(millis)), ..faults() };

@@ -1,4 +1,5 @@
 mod libvirt;
+mod verdict;
 
 use super::*;
 

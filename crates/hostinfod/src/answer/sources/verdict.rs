@@ -9,9 +9,12 @@ use super::Sources;
 
 impl Sources<'_, '_> {
     /// Judges the last minute. Who asks is watched from then on, for a while; only where there is
-    /// a process to be watched.
+    /// a process to be watched, with what a verdict cannot do without.
     pub(super) fn verdict(&mut self, resource: Resource) -> Result<Value<'static>, Absent> {
-        self.of_vmm(Vmm::Resident, None)?;
+        match resource {
+            Resource::Cpu => self.of_vmm(Vmm::VcpuDelay, None)?,
+            Resource::Memory | Resource::Io => self.of_vmm(Vmm::Resident, None)?,
+        };
         let grant = &self.guest.grant;
         let (now, interval) = (self.when.now, grant.interval());
         let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval));
@@ -29,7 +32,9 @@ impl Sources<'_, '_> {
     /// A sample for verdicts, of whatever the host knows.
     pub(crate) fn sample(&mut self) -> Sample {
         let disks = self.disks();
-        Sample::take(disks.iter().map(String::as_str), |stat, instance| {
+        let vmm = self.observed.vmm.as_mut().ok();
+        let bounds = vmm.map(|vmm| vmm.bounds(self.at)).unwrap_or_default();
+        Sample::take(disks.iter().map(String::as_str), bounds, |stat, instance| {
             self.value(stat, instance).ok()
         })
     }

@@ -1,0 +1,88 @@
+//! Cgroups of a test's own around a guest, v2 or v1 with v2 beside it. They need root, and are gone
+//! when this value is dropped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// A cgroup of the same name in each tree that tells of guests, with one process in it.
+#[derive(Debug)]
+pub struct Cgroup {
+    trees: Vec<PathBuf>,
+    path: PathBuf,
+    pid: u32,
+}
+
+impl Cgroup {
+    /// Makes it, with all that are around it, and puts the process into it.
+    ///
+    /// # Errors
+    /// This is not root.
+    pub fn around(pid: u32, path: impl AsRef<Path>) -> Result<Self> {
+        let root = Path::new(ROOT);
+        let trees = match is_v2() {
+            true => vec![root.to_owned()],
+            false => ["cpu", "memory", "unified"].map(|tree| root.join(tree)).to_vec(),
+        };
+        let cgroup = Self { trees, path: path.as_ref().to_owned(), pid };
+        for tree in &cgroup.trees {
+            let mut folder = tree.clone();
+            for name in &cgroup.path {
+                if is_v2() {
+                    fs::write(folder.join("cgroup.subtree_control"), "+cpu +memory")?;
+                }
+                folder.push(name);
+                let made = fs::create_dir(&folder);
+                made.with_context(|| format!("make {} as root", folder.display()))?;
+            }
+            fs::write(folder.join("cgroup.procs"), pid.to_string())?;
+        }
+        Ok(cgroup)
+    }
+
+    /// Half a CPU for all in the cgroup at `path`: this one, or one around it.
+    ///
+    /// # Errors
+    /// There is no such cgroup.
+    pub fn limit_to_half_a_cpu(&self, path: impl AsRef<Path>) -> Result<()> {
+        if is_v2() {
+            return self.write(path.as_ref(), "cpu.max", "50000 100000");
+        }
+        self.write(path.as_ref(), "cpu/cpu.cfs_period_us", "100000")?;
+        self.write(path.as_ref(), "cpu/cpu.cfs_quota_us", "50000")
+    }
+
+    /// That much memory for all in this one.
+    ///
+    /// # Errors
+    /// There is no memory controller.
+    pub fn limit_memory(&self, bytes: u64) -> Result<()> {
+        let file = if is_v2() { "memory.max" } else { "memory/memory.limit_in_bytes" };
+        self.write(&self.path, file, &bytes.to_string())
+    }
+
+    /// Writes `FILE`, or on v1 `TREE/FILE`.
+    fn write(&self, path: &Path, file: &str, text: &str) -> Result<()> {
+        let (tree, file) = file.split_once('/').unwrap_or(("", file));
+        let file = Path::new(ROOT).join(tree).join(path).join(file);
+        fs::write(&file, text).with_context(|| format!("write {}", file.display()))
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for tree in &self.trees {
+            let _ = fs::write(tree.join("cgroup.procs"), self.pid.to_string());
+            for path in self.path.ancestors().filter(|path| *path != Path::new("")) {
+                let _ = fs::remove_dir(tree.join(path));
+            }
+        }
+    }
+}
+
+fn is_v2() -> bool {
+    Path::new(ROOT).join("cgroup.controllers").exists()
+}
