@@ -30,8 +30,12 @@ pub fn markdown() -> String {
 const UNSEEN: &str = "
 ## Not seen on a real host
 
-These were tried on files that were written after the kernel's documentation, and not on a host that
-has them. All others had a value on a real one, with real guests.
+The machines that tests run on have no value of these, or none but 0, because they have nothing of what is
+counted. They were tried on files that were written after the kernel's documentation.
+
+Of each of the others a test has seen real guests told a value (`tests/tests/statistics.rs`): one in a libvirt
+domain, one started by hand in a cgroup of its own. What counts mishaps, such as `oom.kills` or
+`net.rx.errors`, or what seldom happens, such as `vm.migrating`, was 0 then.
 
 | name | why |
 |---|---|

@@ -30,7 +30,8 @@ pub trait Libvirt {
     fn virsh(&self, args: &[&str]) -> Result<String>;
 }
 
-/// A domain of 128 MiB with one of two vCPUs, a disk `vda` of 64 MiB and an interface, that is off.
+/// A domain of 128 MiB with one of two vCPUs, a disk `vda` of 64 MiB with an iothread, and an
+/// interface, that is off.
 #[derive(Debug)]
 pub struct Domain {
     name: String,
@@ -92,6 +93,7 @@ impl Domain {
               <name>{}</name>
               <memory unit='MiB'>128</memory>
               <vcpu current='1'>2</vcpu>
+              <iothreads>1</iothreads>
               <os>
                 <type arch='x86_64' machine='q35'>hvm</type>
                 <kernel>{inside}.kernel</kernel>
@@ -101,7 +103,7 @@ impl Domain {
               <features><acpi/></features>
               <devices>
                 <disk type='file' device='disk'>
-                  <driver name='qemu' type='qcow2'/>
+                  <driver name='qemu' type='qcow2' iothread='1'/>
                   <source file='{inside}.disk'/>
                   <target dev='vda' bus='virtio'/>
                   <iotune>
