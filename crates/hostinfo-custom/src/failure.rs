@@ -62,12 +62,10 @@ pub(crate) enum Failure {
 }
 
 /// The value is on its way.
-pub(crate) const NOT_YET: Absent =
-    Absent { reason: Cow::Borrowed("not ready yet: ask again"), remedy: None };
+pub(crate) const NOT_YET: Absent = Absent::plain("not ready yet: ask again");
 
 /// There is no such statistic any more, or not for such a guest.
-pub(crate) const NONE: Absent =
-    Absent { reason: Cow::Borrowed("this host has none"), remedy: None };
+pub(crate) const NONE: Absent = Absent::plain("this host has none");
 
 impl Failure {
     /// For the guest: nothing of paths, output or errors.
@@ -84,7 +82,7 @@ impl Failure {
 
     /// The failure as both see it.
     pub(crate) fn to_absent(&self) -> Absent {
-        Absent { reason: self.reason().into(), remedy: Some(self.to_string().into()) }
+        Absent { reason: self.reason().into(), remedy: Some(self.to_string().into()), error: None }
     }
 }
 

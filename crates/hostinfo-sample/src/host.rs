@@ -74,16 +74,19 @@ impl Host {
     /// The host does not tell it, or not now. What an administrator could mend is logged once.
     pub fn value(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
         let value = self.look(what, at);
-        if let Err(absent) = &value {
-            self.note(source::Source::Host(what), absent);
-        }
+        self.missing.note(source::Source::Host(what), value.as_ref().err());
         value
     }
 
-    /// Remembers and logs a lack once, whoever found it: also one of a guest's
-    /// [`Vmm`](crate::Vmm), since thousands of guests may lack the same.
-    pub fn note(&mut self, what: source::Source, absent: &Absent) {
-        self.missing.note(what, absent);
+    /// Remembers what became of a statistic of a guest's [`Vmm`](crate::Vmm): that it was `absent`,
+    /// or not. What the administrator could mend is logged once with the guest's name.
+    pub fn note_of(&mut self, guest: &str, what: source::Source, absent: Option<&Absent>) {
+        self.missing.note_of(guest, what, absent);
+    }
+
+    /// Forgets what was missing of a guest that is gone.
+    pub fn forget(&mut self, guest: &str) {
+        self.missing.forget(guest);
     }
 
     /// The time that the ratios of the slot speak of, a multiple of the grid's step. `None`
@@ -99,9 +102,14 @@ impl Host {
         self.meminfo.at(at, read).map(Meminfo::spare).unwrap_or_default()
     }
 
-    /// What was found missing so far, each once, with the kernel's file.
+    /// What was found missing when it was last asked for, each once, with the kernel's file.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
-        self.missing.iter()
+        self.missing.of_host()
+    }
+
+    /// The same of guests, with whose it is.
+    pub fn missing_of_guests(&self) -> impl Iterator<Item = (&str, &'static str, &Absent)> {
+        self.missing.of_guests()
     }
 
     /// How often something that an administrator could mend was found missing.

@@ -182,8 +182,11 @@ mod tests {
             let unread = Unread { path: "/proc/pressure/cpu".into(), error: errno.into() };
             let absent = unread.or(LACK);
             assert_eq!(absent.reason, LACK.reason);
-            let remedy = absent.remedy.unwrap();
-            assert!(remedy.starts_with("get one (/proc/pressure/cpu: "), "{remedy}");
+            let advice = absent.advice().unwrap();
+            assert!(
+                advice.starts_with("this host has none: get one (/proc/pressure/cpu: "),
+                "{advice}"
+            );
         }
     }
 
@@ -192,8 +195,8 @@ mod tests {
         let unread = Unread { path: "/proc/stat".into(), error: Errno::ACCESS.into() };
         let absent = unread.or(LACK);
         assert_eq!(absent.reason, "could not be read on this host");
-        let remedy = absent.remedy.unwrap();
-        assert!(remedy.contains("/proc/stat: Permission denied"), "{remedy}");
+        let advice = absent.advice().unwrap();
+        assert!(advice.contains("/proc/stat: Permission denied"), "{advice}");
     }
 
     #[test]

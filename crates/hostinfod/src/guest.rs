@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_catalog::StatId;
 use hostinfo_rules::{Grant, Why};
-use hostinfo_sample::Vmm;
+use hostinfo_sample::{Absent, Vmm};
 use hostinfo_verdict::Watch;
 
 use crate::audit::quota::Quotas;
@@ -30,15 +30,26 @@ use peer::Peer;
 use session::Session;
 use standing::Standing;
 
+/// A guest that nobody has connected to, or whose socket was libvirt's still: only when it speaks
+/// does its VMM surely listen. A metrics disk may be written before that.
+pub(crate) const NOT_MET: Absent =
+    Absent::plain("hostinfod knows this guest's VMM only when the guest has spoken on its port");
+
 /// What is observed of a guest from outside.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Observed {
-    /// The process that runs it, as far as it is known.
-    pub(crate) vmm: Option<Box<Vmm>>,
+    /// The process that runs it, or why it is not known.
+    pub(crate) vmm: Result<Box<Vmm>, Absent>,
     /// The samples that verdicts are made of, while it asks for verdicts.
     pub(crate) watch: Option<Watch>,
     /// What libvirt told of it so far.
     pub(crate) history: History,
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Self { vmm: Err(NOT_MET), watch: None, history: History::default() }
+    }
 }
 
 /// A guest.

@@ -55,5 +55,5 @@ fn a_host_without_rapl_says_what_it_needs() {
     std::fs::remove_dir_all(tree.path().join("sys")).unwrap();
     let absent = vmm.energy(&mut host, Moment::new(Duration::ZERO)).unwrap_err();
     assert_eq!(absent.reason, "this host does not measure energy");
-    assert!(absent.remedy.unwrap().contains("intel_rapl_msr"));
+    assert!(absent.advice().unwrap().contains("intel_rapl_msr"));
 }

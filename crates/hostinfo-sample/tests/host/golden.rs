@@ -73,7 +73,7 @@ fn of_guest(roots: Roots) -> String {
             let name = stat.name_of(instance.map(|number| number.to_string()).as_deref());
             let value = vmm.value(what, instance, at());
             if let Err(absent) = &value {
-                host.note(stat.source, absent);
+                host.note_of("", stat.source, Some(absent));
                 assert!(!absent.reason.contains(['/', '_']), "{name}: {absent}");
             }
             told += &line(&name, value);
@@ -91,8 +91,9 @@ fn line(name: &str, value: Result<Value<'_>, Absent>) -> String {
 
 fn remedies(host: &Host) -> String {
     let mut told = String::new();
-    for (file, absent) in host.missing() {
-        writeln!(told, "# {file}: {}", absent.remedy.as_deref().unwrap()).unwrap();
+    let of_guest = host.missing_of_guests().map(|(_, file, absent)| (file, absent));
+    for (file, absent) in host.missing().chain(of_guest) {
+        writeln!(told, "# {file}: {}", absent.advice().unwrap()).unwrap();
     }
     told
 }

@@ -40,8 +40,8 @@ fn a_source_that_is_missing_is_told_to_the_administrator_once() {
     let missing: Vec<_> = host.missing().collect();
     let [(file, absent)] = missing[..] else { panic!("{missing:?}") };
     assert_eq!(file, "/proc/pressure/cpu");
-    let remedy = absent.remedy.as_deref().unwrap();
-    assert!(remedy.contains("psi=1") && remedy.contains("proc/pressure/cpu: No such"), "{remedy}");
+    let advice = absent.advice().unwrap();
+    assert!(advice.contains("psi=1") && advice.contains("proc/pressure/cpu: No such"), "{advice}");
 }
 
 #[test]

@@ -152,6 +152,12 @@ impl Engine {
         self.with_sources(&mut double, now.into(), |mut sources| sources.instances(stat))
     }
 
+    /// Forgets what was had, and what was not, for a guest that is gone.
+    pub(crate) fn forget(&mut self, guest: &str) {
+        self.host.forget(guest);
+        self.given.customs.forget(guest);
+    }
+
     /// The host's own sources.
     pub(crate) fn host(&self) -> &Host {
         &self.host

@@ -13,7 +13,7 @@ use std::time::Duration;
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::source::{Host as HostSource, Source, Vmm as VmmSource};
 use hostinfo_notices::Notice;
-use hostinfo_sample::{Absent, Host, Moment, Spare, Vmm};
+use hostinfo_sample::{Absent, Host, Moment, Spare};
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
@@ -90,7 +90,7 @@ impl<'a, 's> Sources<'a, 's> {
     /// time, which is the guest's where one is the guest's.
     pub(crate) fn sample_ratios(&mut self, picks: &[Pick<'_>]) {
         if picks.iter().any(|pick| pick.means(CONTENTION, &self.guest.grant))
-            && let Some(vmm) = &mut self.observed.vmm
+            && let Ok(vmm) = &mut self.observed.vmm
             && vmm.value(VmmSource::Vcpus, None, self.at).is_ok()
         {
             vmm.sample_ratios(self.host, self.at);
@@ -146,14 +146,14 @@ impl<'a, 's> Sources<'a, 's> {
     /// The time that this reply's ratios of samples speak of.
     fn window(&self) -> Option<Duration> {
         match &self.observed.vmm {
-            Some(vmm) if self.by_guest => vmm.window(self.at),
+            Ok(vmm) if self.by_guest => vmm.window(self.at),
             _ => self.host.window(self.at),
         }
     }
 
     fn of_host(&mut self, what: HostSource) -> Result<Value<'static>, Absent> {
         let by_guest = match &self.observed.vmm {
-            Some(vmm) if self.by_guest => vmm.host_ratio(what, self.at),
+            Ok(vmm) if self.by_guest => vmm.host_ratio(what, self.at),
             _ => None,
         };
         by_guest.unwrap_or_else(|| self.host.value(what, self.at))
@@ -162,18 +162,27 @@ impl<'a, 's> Sources<'a, 's> {
     fn of_vmm(&mut self, what: VmmSource, vcpu: Option<&str>) -> Result<Value<'static>, Absent> {
         let vcpu = vcpu.and_then(|number| number.parse().ok());
         let value = match &mut self.observed.vmm {
-            Some(vmm) => vmm.value(what, vcpu, self.at),
-            None => Err(Vmm::UNSEEN),
+            Ok(vmm) => vmm.value(what, vcpu, self.at),
+            Err(absent) => Err(absent.clone()),
         };
-        value.inspect_err(|absent| self.host.note(Source::Vmm(what), absent))
+        self.note(Source::Vmm(what), value)
     }
 
     fn energy(&mut self) -> Result<Value<'static>, Absent> {
         let value = match &mut self.observed.vmm {
-            Some(vmm) => vmm.energy(self.host, self.at),
-            None => Err(Vmm::UNSEEN),
+            Ok(vmm) => vmm.energy(self.host, self.at),
+            Err(absent) => Err(absent.clone()),
         };
-        value.inspect_err(|absent| self.host.note(Source::Energy, absent))
+        self.note(Source::Energy, value)
+    }
+
+    fn note(
+        &mut self,
+        what: Source,
+        value: Result<Value<'static>, Absent>,
+    ) -> Result<Value<'static>, Absent> {
+        self.host.note_of(self.guest.name.whole(), what, value.as_ref().err());
+        value
     }
 
     /// libvirt's number for this run of the guest.

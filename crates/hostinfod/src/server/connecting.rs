@@ -6,14 +6,14 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use hostinfo_sample::Vmm;
+use hostinfo_sample::{Absent, Vmm};
 
 use super::{Alarm, Server, token};
 use crate::audit::Event;
-use crate::guest::Observed;
 use crate::guest::name::Name;
 use crate::guest::peer::Peer;
 use crate::guest::session::Session;
+use crate::guest::{NOT_MET, Observed};
 use crate::port::connection::Connection;
 use crate::port::dialect::Dialect;
 use crate::port::pty::{self, Pty};
@@ -84,7 +84,7 @@ impl Server {
     fn connect(&mut self, number: usize, fd: OwnedFd, now: Instant) {
         let peer = Peer::of(&fd, &self.paths.proc_root);
         let is_early = peer.is_some_and(|peer| peer.is_libvirt(&self.paths.proc_root));
-        let peer = peer.filter(|_| !is_early);
+        let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
         let added = self
             .meet(number, peer, now)
             .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
@@ -106,12 +106,12 @@ impl Server {
         self.log_left_out(guest, now);
     }
 
-    /// Notes which process a port's guest is.
-    fn meet(&mut self, number: usize, peer: Option<Peer>, now: Instant) -> io::Result<()> {
+    /// Notes which process a port's guest is, or why that is not known.
+    fn meet(&mut self, number: usize, peer: Result<Peer, Absent>, now: Instant) -> io::Result<()> {
         let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
         let libvirt = self.desk.libvirt();
         let standing = libvirt.standing(guest.name.whole());
-        let is_another = guest.connected(peer, Session::begin)?;
+        let is_another = guest.connected(peer.as_ref().ok().copied(), Session::begin)?;
         if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
             guest.stand(standing, now);
         }
@@ -130,7 +130,7 @@ impl Server {
         let Some((port, _)) = self.roster.at(number) else { return };
         port.is_early = false;
         let peer = Peer::of(&socket, &self.paths.proc_root);
-        if let Err(error) = self.meet(number, peer, now) {
+        if let Err(error) = self.meet(number, peer.ok_or(Vmm::UNSEEN), now) {
             tracing::error!("no new session: {error}");
         }
     }

@@ -20,8 +20,8 @@ impl Server {
             return Ok(known);
         }
         let guest = self.make_guest(name)?;
-        let customs = &mut self.desk.given().customs;
-        Ok(self.roster.add(guest, now, |name| customs.forget(name.whole())))
+        let engine = self.desk.engine();
+        Ok(self.roster.add(guest, now, |name| engine.forget(name.whole())))
     }
 
     /// The guest of that name as it would be if it came now.

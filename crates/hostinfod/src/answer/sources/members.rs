@@ -49,7 +49,7 @@ impl Sources<'_, '_> {
     /// The instances of a row that there are, in order.
     pub(crate) fn instances(&mut self, stat: StatId) -> Vec<String> {
         match (stat.stat().source, &mut self.observed.vmm) {
-            (Source::Vmm(Vmm::OneVcpuTime | Vmm::OneVcpuDelay), Some(vmm)) => {
+            (Source::Vmm(Vmm::OneVcpuTime | Vmm::OneVcpuDelay), Ok(vmm)) => {
                 vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
             }
             (Source::Libvirt(what), _) => self.devices(what),

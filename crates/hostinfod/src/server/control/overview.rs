@@ -1,5 +1,7 @@
 //! The daemon as a whole: how it does, what it counted, which rules are in force.
 
+use std::collections::HashSet;
+
 use hostinfo_control::limits::MISSING_MAX;
 use hostinfo_control::{GuestState, Missing, Place, Rules, Stats, Status, timestamp};
 
@@ -11,18 +13,7 @@ impl Server {
     /// What the daemon does, and what is wrong with what it needs.
     pub(super) fn status(&mut self) -> Status {
         let libvirt = self.desk.libvirt().state();
-        let engine = self.desk.engine();
-        let host = engine.host().missing();
-        let missing = host.map(|(source, absent)| {
-            let remedy = absent.remedy.as_deref().unwrap_or_default();
-            Missing { source: source.to_owned(), why: format!("{}: {remedy}", absent.reason) }
-        });
-        let customs = engine.given.customs.absent().filter_map(|(name, guest, absent)| {
-            let remedy = absent.remedy.as_deref()?;
-            let of = if guest.is_empty() { "" } else { " of " };
-            Some(Missing { source: format!("custom.{name}{of}{guest}"), why: remedy.to_owned() })
-        });
-        let missing = missing.chain(customs).take(MISSING_MAX).collect();
+        let missing = self.missing();
         let states = self.states();
         let absent = states.get(&GuestState::Absent).copied().unwrap_or_default();
         Status {
@@ -45,6 +36,30 @@ impl Server {
         }
     }
 
+    /// What the host does not tell, of itself, of the administrator's own, and of guests that are
+    /// connected.
+    fn missing(&mut self) -> Vec<Missing> {
+        let ports = self.roster.ports.iter().filter(|(_, port)| port.connection.is_some());
+        let connected: HashSet<usize> = ports.map(|(_, port)| port.guest).collect();
+        let is_connected = |guest: &str| {
+            self.roster.named(guest).is_some_and(|number| connected.contains(&number))
+        };
+        let engine = self.desk.engine();
+        let of_host =
+            engine.host().missing().map(|(file, absent)| (file.to_owned(), absent.advice()));
+        let customs = engine.given.customs.absent().map(|(name, guest, absent)| {
+            let remedy = absent.remedy.as_deref().map(str::to_owned);
+            (of(&format!("custom.{name}"), guest), remedy)
+        });
+        let of_guests = engine.host().missing_of_guests();
+        let of_guests = of_guests
+            .filter(|(guest, ..)| is_connected(guest))
+            .map(|(guest, file, absent)| (of(file, guest), absent.advice()));
+        let all = of_host.chain(customs).chain(of_guests);
+        let all = all.filter_map(|(source, why)| Some(Missing { source, why: why? }));
+        all.take(MISSING_MAX).collect()
+    }
+
     /// The rules in force.
     pub(super) fn rules_in_force(&self) -> Rules {
         Rules { state: self.rules.state(), text: self.rules.in_force().text.clone() }
@@ -54,4 +69,8 @@ impl Server {
     pub(super) fn stats(&mut self) -> Stats {
         Stats { since: timestamp(self.control.since), figures: self.metrics().figures() }
     }
+}
+
+fn of(source: &str, guest: &str) -> String {
+    if guest.is_empty() { source.to_owned() } else { format!("{source} of {guest}") }
 }
