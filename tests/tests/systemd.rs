@@ -1,10 +1,13 @@
 //! The life of the service under a real systemd, as `make install` lays it out.
 
+use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
-use hostinfo_tests::{Domain, Machine};
+use hostinfo_tests::install::run;
+use hostinfo_tests::{Domain, Machine, paths};
 
 const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 
@@ -95,6 +98,29 @@ fn rules_with_an_error_stop_no_daemon_that_runs_and_let_none_start() -> Result<(
 
     machine.write(RULES, "*:\n  interval = 5\n")?;
     machine.shell("systemctl restart hostinfo")?;
+    Ok(())
+}
+
+#[test]
+fn who_takes_it_away_again_leaves_no_service_behind() -> Result<()> {
+    let machine = Machine::boot()?;
+    machine.shell("systemctl enable --now --quiet hostinfo")?;
+    let pid = machine.property("MainPID")?;
+    let source = machine.path("/srv/source");
+    fs::create_dir(&source)?;
+    let parts = "scripts dist docs README.md SECURITY.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT";
+    for part in parts.split(' ') {
+        run(Command::new("cp").arg("-r").arg(paths::workspace().join(part)).arg(&source))?;
+    }
+    run(Command::new(paths::program("hostinfo-pages")?).arg(source.join("pages")))?;
+    machine.shell(
+        "cd /srv/source && PREFIX=/usr/local DESTDIR= BUILT=. GUEST_TOOL=. PAGES=pages \
+         scripts/install uninstall",
+    )?;
+    ensure!(machine.shell("find / -xdev -xtype l -name 'hostinfo*'")?.is_empty());
+    ensure!(!machine.path(&format!("/proc/{pid}")).exists());
+    ensure!(machine.property("LoadState")? == "not-found");
+    ensure!(machine.path("/var/lib/hostinfo").is_dir());
     Ok(())
 }
 

@@ -13,12 +13,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use clap::Parser;
 
 use crate::page::Page;
 
+/// Makes the man pages and the shells' completions
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// In man/ and completions/ below this folder; what was there before is gone
+    folder: PathBuf,
+}
+
 fn main() -> Result<()> {
-    let folder = std::env::args_os().nth(1).context("usage: hostinfo-pages FOLDER")?;
-    write(Path::new(&folder))
+    write(&Args::parse().folder)
 }
 
 /// Writes `man/` and `completions/` below the folder. What was there before is gone: a page may have
@@ -60,7 +68,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn mandoc_has_nothing_to_warn_of() {
+    fn mandoc_has_nothing_to_say() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path()).unwrap();
         let pages: Vec<PathBuf> = fs::read_dir(folder.path().join("man"))
@@ -69,12 +77,18 @@ mod tests {
             .collect();
         assert!(pages.len() > 7, "{pages:?}");
         let lint = Command::new("mandoc")
-            .args(["-Tlint", "-Wwarning"])
+            .arg("-Tlint")
             .args(&pages)
             .output()
             .expect("mandoc is there: scripts/setup test");
         let told = String::from_utf8(lint.stdout).unwrap();
         assert!(lint.status.success() && told.is_empty(), "{told}");
+    }
+
+    #[test]
+    fn what_is_an_option_is_no_folder() {
+        assert!(Args::try_parse_from(["hostinfo-pages", "--help"]).is_err());
+        assert!(Args::try_parse_from(["hostinfo-pages", "--x"]).is_err());
     }
 
     #[test]

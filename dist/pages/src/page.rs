@@ -31,7 +31,7 @@ impl Page {
         let mut end = Roff::new();
         end.control("SH", ["SEE ALSO"]);
         end.text(others(all, &self.reference()));
-        portable(&format!("{}{}{}", head.render(), self.body, lines(&end)))
+        fill(&portable(&format!("{}{}{}", head.render(), self.body, lines(&end))))
     }
 }
 
@@ -65,6 +65,40 @@ fn portable(page: &str) -> String {
         .fold(page.to_owned(), |page, (sign, name)| page.replace(sign, name))
 }
 
+/// The longest line of text that mandoc has nothing to say of, in bytes.
+const LINE_MAX: usize = 80;
+
+/// Text in lines of [`LINE_MAX`] bytes, as far as it is filled again when it is shown. No line ends
+/// with a blank.
+fn fill(page: &str) -> String {
+    let (mut filled, mut is_code, mut is_tag) = (String::new(), false, false);
+    for line in page.lines() {
+        match line {
+            ".EX" => is_code = true,
+            ".EE" => is_code = false,
+            _ => {}
+        }
+        // What stands beside a paragraph is one line.
+        let stays = is_code || is_tag || line.starts_with(['.', '\'']);
+        is_tag = line == ".TP";
+        let mut length = 0;
+        for word in line.trim_end().split_inclusive(' ') {
+            if !stays && length > 0 && length + word.trim_end().len() > LINE_MAX {
+                filled.truncate(filled.trim_end().len());
+                filled.push('\n');
+                // Not as a macro.
+                let guard = if word.starts_with(['.', '\'']) { r"\&" } else { "" };
+                filled.push_str(guard);
+                length = guard.len();
+            }
+            filled.push_str(word);
+            length += word.len();
+        }
+        filled.push('\n');
+    }
+    filled
+}
+
 /// The day that pages bear: that of `SOURCE_DATE_EPOCH`, so that who builds the same sources gets
 /// the same pages, or today.
 ///
@@ -80,4 +114,24 @@ pub(crate) fn date() -> Result<String> {
         Err(_) => jiff::Timestamp::now(),
     };
     Ok(time.strftime("%Y-%m-%d").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_filled_and_what_would_change_by_that_stays() {
+        let word = "x".repeat(50);
+        assert_eq!(fill(&format!("{word} {word} \n")), format!("{word}\n{word}\n"));
+        assert_eq!(fill(&format!("{word} .{word} 'a\n")), format!("{word}\n\\&.{word} 'a\n"));
+        for same in [
+            format!(".SH {word} {word}\n"),
+            format!(".EX\n{word} {word}\n\n.EE\n"),
+            format!(".TP\n{word} {word}\nx\n"),
+            format!("{} x\n", "x".repeat(LINE_MAX - 2)),
+        ] {
+            assert_eq!(fill(&same), same);
+        }
+    }
 }

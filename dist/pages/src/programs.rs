@@ -14,7 +14,7 @@ mod hostinfod;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
-use clap::{Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
@@ -83,7 +83,19 @@ fn rendered(
     let mut text = Vec::new();
     render(&Man::new(command.clone()), &mut text)?;
     // Two breaks around an empty line are one too many for mandoc.
-    Ok(body_of(&String::from_utf8(text)?).replace("\n.br\n\n.br\n", "\n.sp\n"))
+    let text = body_of(&String::from_utf8(text)?).replace("\n.br\n\n.br\n", "\n.sp\n");
+    Ok(command.get_positionals().filter(|one| repeats(one)).fold(text, |text, one| {
+        let name = one.get_value_names().and_then(<[_]>::first).map(|name| name.as_str());
+        let name = format!(r"\fI{}\fR", name.unwrap_or_else(|| one.get_id().as_str()));
+        [">", "]"].iter().fold(text, |text, end| {
+            text.replace(&format!("{name}{end}"), &format!("{name}{end}..."))
+        })
+    }))
+}
+
+/// Whether it may be given several times, of which clap_mangen says nothing.
+fn repeats(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|range| range.max_values() > 1)
 }
 
 /// A part for each subcommand, with the options that it alone has, and behind them what several
@@ -173,6 +185,21 @@ mod tests {
             }
             assert!(!page.about.is_empty() && !page.about.ends_with('.'), "{name}: {}", page.about);
         }
+    }
+
+    #[test]
+    fn what_may_be_given_several_times_has_dots_behind_it() {
+        let [_, hostinfoctl, _] = programs();
+        let body = page(hostinfoctl).unwrap().body;
+        let synopsis = |command: &str| {
+            let line = body
+                .lines()
+                .find(|line| line.starts_with(&format!(r"\fBhostinfoctl {command}\fR")));
+            line.unwrap().trim_end().to_owned()
+        };
+        assert!(synopsis("disable").ends_with(r"<\fIGUEST\fR>..."), "{body}");
+        assert!(synopsis("list").ends_with(r"[\fIGUEST\fR]..."), "{body}");
+        assert!(synopsis("watch").ends_with(r"[\fIGUEST\fR]"), "{body}");
     }
 
     #[test]
