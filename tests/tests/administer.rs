@@ -38,6 +38,8 @@ fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {
     ensure!(list.contains("disabled") && list.contains("hostinfo.conf:5  30 s"), "{list}");
     let said = alone(&host, &["list", "-c", "nonsense:///"])?.ill(4)?;
     ensure!(said.contains("nonsense:///"), "{said}");
+    let said = alone(&host, &["enable", "x", "-c", "test:///none"])?.ill(4)?;
+    ensure!(said.lines().count() == 1, "libvirt's own lines are left out: {said}");
     Ok(())
 }
 

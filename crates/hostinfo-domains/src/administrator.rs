@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -71,7 +71,9 @@ impl Administrator {
         arguments: &[OsString],
         deadline: Duration,
     ) -> Result<Self, Unanswered> {
-        let (child, stream) = spawn(programs, arguments).map_err(|error| match error.kind() {
+        // What is wrong comes as an answer; libxml2 would write it there as well.
+        let started = spawn(programs, arguments, Stdio::null);
+        let (child, stream) = started.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Unanswered::Missing,
             _ => Unanswered::Broken(error),
         })?;

@@ -23,10 +23,11 @@ pub fn programs(own: &Path) -> Vec<PathBuf> {
 }
 
 /// Starts the first of the programs that is there, with the other end of the socket as its input
-/// and output.
+/// and output. `stderr` is what libraries may write to by themselves.
 pub(crate) fn spawn(
     programs: &[PathBuf],
     arguments: &[OsString],
+    stderr: fn() -> Stdio,
 ) -> io::Result<(Child, UnixStream)> {
     let mut missing = io::Error::from(ErrorKind::NotFound);
     for program in programs {
@@ -36,6 +37,7 @@ pub(crate) fn spawn(
             .args(arguments)
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(stderr())
             .spawn();
         match started {
             Ok(child) => return Ok((child, ours)),
@@ -57,7 +59,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the first of the programs that is there, with the socket as its input and output.
     pub(crate) fn start(programs: &[PathBuf], arguments: &[OsString]) -> io::Result<Self> {
-        let (child, stream) = spawn(programs, arguments)?;
+        let (child, stream) = spawn(programs, arguments, Stdio::inherit)?;
         stream.set_nonblocking(true)?;
         Ok(Self { child, stream, lines: Lines::default() })
     }
