@@ -24,7 +24,9 @@ pub(crate) fn run(options: &Options, openmetrics: bool) -> Result<Status, Failur
     if options.json {
         write_json(&stats)?;
     } else {
-        let rows: Vec<Vec<String>> = stats.figures.iter().map(figure_cells).collect();
+        // A histogram's steps are for programs.
+        let figures = stats.figures.iter().filter(|figure| !figure.name.ends_with("_bucket"));
+        let rows: Vec<Vec<String>> = figures.map(figure_cells).collect();
         let heading = ["NAME", "VALUE", "WHAT IT IS"];
         write(&format!("Since {}:\n{}", local(stats.since), table(&heading, &rows)))?;
     }
