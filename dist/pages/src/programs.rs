@@ -14,6 +14,7 @@ mod hostinfod;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
+use clap::builder::Str;
 use clap::{Arg, Command, CommandFactory as _};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
@@ -85,7 +86,7 @@ fn rendered(
     // Two breaks around an empty line are one too many for mandoc.
     let text = body_of(&String::from_utf8(text)?).replace("\n.br\n\n.br\n", "\n.sp\n");
     Ok(command.get_positionals().filter(|one| repeats(one)).fold(text, |text, one| {
-        let name = one.get_value_names().and_then(<[_]>::first).map(|name| name.as_str());
+        let name = one.get_value_names().and_then(<[_]>::first).map(Str::as_str);
         let name = format!(r"\fI{}\fR", name.unwrap_or_else(|| one.get_id().as_str()));
         [">", "]"].iter().fold(text, |text, end| {
             text.replace(&format!("{name}{end}"), &format!("{name}{end}..."))
