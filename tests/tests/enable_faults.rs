@@ -162,11 +162,16 @@ fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()>
     let said = ctl::run(&libvirtd, &host, &nobody, &["enable", "web"])?.ill(6)?;
     ensure!(said.contains("be root or in the group"), "{said}");
 
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
     libvirtd.shell("kill -STOP $(cat /run/libvirtd.pid)")?;
     let said = ctl(&["enable", "web"])?.ill(4)?;
     ensure!(said.contains("libvirt did not answer within 10 s"), "{said}");
     let said = ctl(&["list", "web"])?.ill(4)?;
     ensure!(said.contains("web: whether there is such a guest only libvirt knows"), "{said}");
+    let said = ctl(&["list"])?;
+    ensure!(!said.stderr.contains("without what the daemon knows"), "{said:?}");
+    let said = said.ill(4)?;
+    ensure!(said.contains("guests without a socket are left out"), "{said}");
     libvirtd.shell("kill -CONT $(cat /run/libvirtd.pid)")?;
     ensure!(!libvirtd.config("web")?.contains("qemu-web"));
     Ok(())

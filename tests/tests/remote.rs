@@ -32,7 +32,7 @@ fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result
     let there = format!("qemu+ssh://host7/system?command={}", path(&ssh)?);
 
     let list = ctl(&["list", "-c", &there])?;
-    let note = "is of another host: without its hostinfod, rules and sockets";
+    let note = "is another host's: what its hostinfod and rules say is left out";
     ensure!(list.stderr.lines().count() == 1 && list.stderr.contains(note), "{list:?}");
     let list = list.well()?;
     ensure!(list == "GUEST  DRIVER  STATE\nweb    qemu    disabled\n", "{list}");
@@ -41,7 +41,7 @@ fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result
     for local in [&["status"][..], &["stats"], &["explain", "web"], &["preview", "web", "loadavg"]]
     {
         let said = ctl(&[local, &["-c", &there]].concat())?;
-        ensure!(said.stderr.contains("note: this is of this host, and not of"), "{said:?}");
+        ensure!(said.stderr.contains("note: this is about this host, and not about"), "{said:?}");
     }
     let said = ctl(&["enable", "web", "-c", &there])?;
     ensure!(said.stderr.contains("has to be there on the host of"), "{said:?}");

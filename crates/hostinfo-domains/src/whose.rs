@@ -29,13 +29,13 @@ pub enum Claim<'a> {
 pub enum Conflict {
     /// Two live domains have one path, as after copying XML.
     #[error(
-        "the running domains {} have the same hostinfo path: give each its own with hostinfoctl enable --repair, and start it anew",
+        "the running domains {} have the same hostinfo path: give each its own with hostinfoctl enable --repair, then shut them down and start them",
         quoted(.0)
     )]
     Shared(Vec<String>),
     /// A domain has several paths.
     #[error(
-        "the domain \"{domain}\" has more than one hostinfo port ({}): remove all but one with hostinfoctl enable --repair {domain:?}, and start it anew",
+        "the domain \"{domain}\" has more than one hostinfo port ({}): remove all but one with hostinfoctl enable --repair {domain:?}, then shut it down and start it",
         quoted(names)
     )]
     Several {
@@ -46,7 +46,7 @@ pub enum Conflict {
     },
     /// The path has another driver or name, as after renaming or cloning.
     #[error(
-        "the domain \"{domain}\" has the hostinfo path of another: it must end in \"{expected}\"; correct it with hostinfoctl enable --repair {domain:?}, and start it anew"
+        "the domain \"{domain}\" has the hostinfo path of another: it must end in \"{expected}\"; correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
     )]
     Misnamed {
         /// The domain.
@@ -56,7 +56,7 @@ pub enum Conflict {
     },
     /// The metrics disk has another driver or name.
     #[error(
-        "the domain \"{domain}\" has the metrics disk of another: its file must be \"{expected}\"; correct it with virsh edit {domain:?}, and start it anew"
+        "the domain \"{domain}\" has the metrics disk of another: its file must be \"{expected}\"; correct it with virsh edit {domain:?}, then shut it down and start it"
     )]
     Disk {
         /// The domain.
@@ -66,7 +66,7 @@ pub enum Conflict {
     },
     /// A port has the name of another's socket, and may be at the same place.
     #[error(
-        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot look at, which may be that of the sockets by another way: give it another name or directory with virsh edit {domain:?}, and start it anew"
+        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot look at, which may be that of the sockets by another way: give it another name or directory with virsh edit {domain:?}, then shut it down and start it"
     )]
     Hidden {
         /// The domain.
@@ -82,7 +82,7 @@ pub enum Conflict {
     Unread(Vec<String>),
     /// A port with the right path is not what the daemon can connect to.
     #[error(
-        "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {domain:?}, and start it anew"
+        "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
     )]
     NoSocket {
         /// The domain.

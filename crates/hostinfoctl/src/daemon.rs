@@ -17,7 +17,7 @@ use crate::libvirt::{Libvirt, is_remote};
 /// [`Failure::Daemon`].
 pub(crate) fn connect(options: &Options) -> Result<Client, Failure> {
     if is_remote(&options.connect) {
-        complain(format!("note: this is of this host, and not of that of {}", options.connect));
+        complain(format!("note: this is about this host, and not about {}", options.connect));
     }
     Ok(Client::connect(&options.control, DEADLINE)?)
 }
@@ -68,8 +68,8 @@ pub(crate) struct Known {
 pub(crate) fn known(options: &Options) -> Option<Known> {
     if is_remote(&options.connect) {
         complain(format!(
-            "note: {} is of another host: without its hostinfod, rules and sockets, which only \
-             hostinfoctl there can show",
+            "note: {} is another host's: what its hostinfod and rules say is left out, and only \
+             hostinfoctl on that host can show it",
             options.connect
         ));
         return None;

@@ -23,7 +23,7 @@ use crate::rules::{self, RulesOf};
 pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<Status, Failure> {
     if is_remote(&options.connect) {
         return Err(Failure::Usage(format!(
-            "{} is of another host, whose rules are there: run hostinfoctl diff on that host",
+            "{} is another host's, and so are its rules: run hostinfoctl diff on that host",
             options.connect
         )));
     }

@@ -4,7 +4,7 @@
 //! them), `guests` (names and patterns to guests), `present` (which guests there are, also without
 //! libvirt), `rules` (those in force, or a file's), `plan` (what to change, pure), `change` and
 //! `carry_out` (changing it, each guest wholly or not at all), `standing` (what is so then, in
-//! words), `daemon` (what hostinfod answers).
+//! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod answers).
 
 mod args;
 mod carry_out;
@@ -30,6 +30,7 @@ mod row;
 mod rules;
 mod snippet;
 mod standing;
+mod state;
 mod stats;
 mod status;
 mod step;

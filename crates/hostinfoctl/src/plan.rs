@@ -108,7 +108,7 @@ impl Plan<'_> {
             && let Some(port) = wrong.iter().find(|port| !port.place.is_pluggable())
         {
             return Err(Failure::Refused(format!(
-                "it has a wrong {} that cannot be unplugged while it runs: leave out --now, and \
+                "it has a wrong {} that cannot be unplugged while it runs: leave out --now, then \
                  shut it down and start it",
                 port.place
             )));

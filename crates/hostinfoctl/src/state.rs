@@ -1,0 +1,126 @@
+//! Whether a guest can ask, by what libvirt and the daemon say of it.
+
+use hostinfo_control::GuestState;
+use serde::Serialize;
+
+use crate::standing::Standing;
+
+/// Whether a guest can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// It has no port.
+    Disabled,
+    /// It gets its port with its next start.
+    NextStart,
+    /// It has its port; the daemon would know more.
+    Enabled,
+    /// It has its port until it ends.
+    UntilItEnds,
+    /// The daemon waits for it.
+    Waiting,
+    /// It can ask.
+    Connected,
+    /// Its rule says `enabled = 0`.
+    Closed,
+    /// Something is wrong.
+    Error,
+    /// There is a socket that no domain has.
+    NoDomain,
+}
+
+impl State {
+    /// As libvirt has it.
+    pub(crate) fn new(standing: &Standing) -> Self {
+        match (&standing.problem, &standing.now, &standing.next) {
+            (Some(_), _, _) => Self::Error,
+            (None, Some(_), Some(_)) => Self::Enabled,
+            (None, Some(_), None) => Self::UntilItEnds,
+            (None, None, Some(_)) => Self::NextStart,
+            (None, None, None) => Self::Disabled,
+        }
+    }
+
+    /// That of the daemon's, where it has to do with what libvirt says: a socket may be left of
+    /// a guest that has none any more.
+    pub(crate) fn and(self, daemons: GuestState) -> Self {
+        match (self, daemons) {
+            (Self::Error, _) | (_, GuestState::Absent) => self,
+            (_, GuestState::Connected) => Self::Connected,
+            (Self::Disabled | Self::NextStart, _) => self,
+            (_, GuestState::Waiting) => Self::Waiting,
+            (_, GuestState::Disabled) => Self::Closed,
+            (_, GuestState::Failed | GuestState::Refused) => Self::Error,
+        }
+    }
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::NextStart => "enabled at next start",
+            Self::Enabled => "enabled",
+            Self::UntilItEnds => "enabled until it ends",
+            Self::Waiting => "waiting",
+            Self::Connected => "connected",
+            Self::Closed => "closed by its rule",
+            Self::Error => "error",
+            Self::NoDomain => "no domain",
+        }
+    }
+}
+
+/// The daemon's states in words.
+pub(crate) fn daemons_words(state: GuestState) -> &'static str {
+    match state {
+        GuestState::Connected => State::Connected.words(),
+        GuestState::Waiting => State::Waiting.words(),
+        GuestState::Failed | GuestState::Refused => State::Error.words(),
+        GuestState::Disabled => State::Closed.words(),
+        GuestState::Absent => "not there",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standing::Way;
+
+    #[test]
+    fn states_follow_from_what_is_and_what_will_be() {
+        let way = || Some(Way::of(&hostinfo_domains::Place::Serial(1)));
+        let standing = |now, next, problem: Option<&str>| Standing {
+            now,
+            next,
+            vhostmd: None,
+            problem: problem.map(str::to_owned),
+            words: String::new(),
+        };
+        for (standing, state) in [
+            (standing(None, None, None), State::Disabled),
+            (standing(None, way(), None), State::NextStart),
+            (standing(way(), way(), None), State::Enabled),
+            (standing(way(), None, None), State::UntilItEnds),
+            (standing(way(), None, Some("x")), State::Error),
+        ] {
+            assert_eq!(State::new(&standing), state);
+        }
+    }
+
+    #[test]
+    fn the_daemon_knows_more_than_libvirt_but_not_of_what_is_wrong_in_its_xml() {
+        for (libvirts, daemons, state) in [
+            (State::Enabled, GuestState::Connected, State::Connected),
+            (State::Enabled, GuestState::Waiting, State::Waiting),
+            (State::Enabled, GuestState::Refused, State::Error),
+            (State::NoDomain, GuestState::Connected, State::Connected),
+            (State::UntilItEnds, GuestState::Disabled, State::Closed),
+            (State::Error, GuestState::Connected, State::Error),
+            // A socket that is left of its last run.
+            (State::NextStart, GuestState::Waiting, State::NextStart),
+            (State::Disabled, GuestState::Failed, State::Disabled),
+            (State::Enabled, GuestState::Absent, State::Enabled),
+        ] {
+            assert_eq!(libvirts.and(daemons), state, "{libvirts:?} {daemons:?}");
+        }
+    }
+}
