@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum, value_parser};
 
 /// Where guests' sockets are, which libvirt is asked, where the rules are, and where the daemon is
@@ -102,7 +101,7 @@ pub(crate) enum Command {
     #[command(after_help = GUESTS)]
     List {
         /// Which guests; all without any
-        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_name = "GUEST", value_parser = name)]
         guests: Vec<String>,
     },
     /// Check a rules file: errors and warnings
@@ -121,7 +120,7 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Which guests; all without any
-        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_name = "GUEST", value_parser = name)]
         guests: Vec<String>,
     },
     /// Show what the daemon does, and what is wrong with what it needs
@@ -129,7 +128,7 @@ pub(crate) enum Command {
     /// Show who asks what and gets what, as it happens, until Ctrl-C
     Watch {
         /// Which guest; all without one
-        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_name = "GUEST", value_parser = name)]
         guest: Option<String>,
     },
     /// Show what the daemon has counted and measured of itself
@@ -141,7 +140,7 @@ pub(crate) enum Command {
     /// Show what a guest may ask, and by which line of the rules file
     Explain {
         /// The guest: its name, or $driver-$name, which need not be there yet
-        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_name = "GUEST", value_parser = name)]
         guest: String,
         /// A statistic (memory.total) or a group of them (memory); all without any
         #[arg(value_name = "STATISTIC")]
@@ -150,7 +149,7 @@ pub(crate) enum Command {
     /// Show what a guest would get now; it does not count as a query of the guest's
     Preview {
         /// The guest: its name, or $driver-$name
-        #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_name = "GUEST", value_parser = name)]
         guest: String,
         /// A statistic (memory.total), a group of them (memory) or '*'; all without any
         #[arg(value_name = "NAME")]
@@ -214,7 +213,7 @@ TIME is 22:00 (the next time that it is ten), '2026-11-22 22:00', both of this h
 #[derive(Debug, clap::Args)]
 pub(crate) struct Enable {
     /// Which guests
-    #[arg(required = true, value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(required = true, value_name = "GUEST", value_parser = name)]
     pub(crate) guests: Vec<String>,
     /// Serial port or virtio channel [default: a serial port, where one is free and the guest need
     /// not have it at once]
@@ -240,7 +239,7 @@ pub(crate) struct Enable {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Disable {
     /// Which guests
-    #[arg(required = true, value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(required = true, value_name = "GUEST", value_parser = name)]
     pub(crate) guests: Vec<String>,
     /// Change nothing, and show what would be changed
     #[arg(long)]
@@ -250,7 +249,7 @@ pub(crate) struct Disable {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Snippet {
     /// The guest's name; it need not be there yet
-    #[arg(value_name = "GUEST", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "GUEST", value_parser = name)]
     pub(crate) guest: String,
     /// Serial port or virtio channel [default: a serial port, where one is free]
     #[arg(long, value_enum)]
@@ -270,6 +269,11 @@ pub(crate) enum Transport {
     Serial,
     /// A virtio channel: fast, without loss, and can be plugged in
     Channel,
+}
+
+/// No guest is without.
+fn name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("a guest has a name") } else { Ok(text.to_owned()) }
 }
 
 /// libvirt takes no other paths.
