@@ -24,14 +24,14 @@ use crate::cached::Cached;
 use crate::energy::{Portion, Use};
 use crate::pressure::{self, Pressure};
 use crate::shares::{HostSample, Share};
-use crate::tally::Highest;
+use crate::tally::{Highest, Tally};
 use crate::units::micro;
 use crate::window::{Pair, Window};
 use crate::{Absent, Host, Moment, Roots, Units};
 
 use bounds::Bounds;
 use cgroup::Cgroups;
-use cpu::{Cpu, Throttled};
+use cpu::Cpu;
 use numa::Placement;
 use process::Process;
 use status::Status;
@@ -61,7 +61,8 @@ pub struct Vmm {
     threads_read: Cached<()>,
     threads: Threads,
     cgroups: Cached<Cgroups>,
-    cpu: Cached<Cpu, Throttled>,
+    cpu: Cached<Cpu, Tally<1>>,
+    throttled_around: Tally<1>,
     pressure_cpu: Cached<Pressure, Highest<2>>,
     pressure_memory: Cached<Pressure, Highest<2>>,
     pressure_io: Cached<Pressure, Highest<2>>,
@@ -99,6 +100,7 @@ impl Vmm {
             threads: Threads::default(),
             cgroups: Cached::default(),
             cpu: Cached::default(),
+            throttled_around: Tally::default(),
             pressure_cpu: Cached::default(),
             pressure_memory: Cached::default(),
             pressure_io: Cached::default(),
@@ -160,11 +162,13 @@ impl Vmm {
         if self.require_vmm(at).is_err() {
             return Bounds::default();
         }
-        let throttled_around = self.cpu(at).ok().map(|cpu| cpu.throttled_around);
         let (process, buffer) = (&mut self.process, &mut Vec::new());
-        let cgroups = self.cgroups.at(at, |()| cgroup::read(process, buffer));
-        let own = cgroups.ok().and_then(|cgroups| cgroups.memory.as_ref().ok());
-        bounds::read(throttled_around, own, &process.roots, buffer)
+        match self.cgroups.at(at, |()| cgroup::read(process, buffer)) {
+            Ok(cgroups) => {
+                bounds::read(cgroups, &process.roots, buffer, &mut self.throttled_around)
+            }
+            Err(_) => Bounds::default(),
+        }
     }
 
     /// The guest's share of the energy that its host's CPUs used since this was first asked for.
@@ -232,10 +236,10 @@ impl Vmm {
 
     fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        self.cpu.at(at, |throttled| {
+        self.cpu.at(at, |tally| {
             let buffer = &mut Vec::new();
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.cpu.as_ref();
-            Ok(cpu::read(own.map_err(Absent::clone)?, &process.roots, buffer, throttled))
+            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.cpu.own.as_ref();
+            Ok(cpu::read(own.map_err(Absent::clone)?, &process.roots, buffer, tally))
         })
     }
 
@@ -258,7 +262,7 @@ impl Vmm {
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
         let limit = self.memory_limit.at(at, |()| {
             let buffer = &mut Vec::new();
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.as_ref();
+            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.own.as_ref();
             memory::limit(own.map_err(Absent::clone)?, &process.roots, buffer)
         });
         limit.copied()
@@ -277,7 +281,7 @@ impl Vmm {
         let placement = self.placement.at(at, |()| {
             let vcpus = numa::nodes_of(threads.vcpu_threads()?, &nodes, process, buffer)?;
             process.check((), buffer)?;
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.as_ref();
+            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.own.as_ref();
             let own = own.map_err(Absent::clone)?;
             numa::read(own, &vcpus, &process.roots, process.units, buffer)
         });

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::Roots;
-use crate::vmm::cgroup::Own;
-use crate::vmm::memory;
+use crate::tally::Tally;
+use crate::vmm::cgroup::Cgroups;
+use crate::vmm::{cpu, memory};
 
-/// Limits of the guest's own cgroups, and of those around them, which several guests share. `None`
+/// Limits of the guest's own cgroups, and of those around them, which it shares with others. `None`
 /// is what there is not, or cannot be seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bounds {
@@ -29,16 +30,19 @@ pub struct Used {
 }
 
 pub(crate) fn read(
-    throttled_around: Option<u64>,
-    own: Option<&Own>,
+    cgroups: &Cgroups,
     roots: &Roots,
     buffer: &mut Vec<u8>,
+    tally: &mut Tally<1>,
 ) -> Bounds {
-    let throttled_around = throttled_around.map(Duration::from_nanos);
-    let Some(own) = own else { return Bounds { throttled_around, ..Bounds::default() } };
+    let Cgroups { cpu, memory, .. } = cgroups;
+    let throttled = cpu::throttled_around(&cpu.shared, roots, buffer, tally);
     Bounds {
-        throttled_around,
-        memory: memory::used(own.levels(), own.version, roots, buffer),
-        memory_around: memory::used(own.around(), own.version, roots, buffer),
+        throttled_around: Some(Duration::from_nanos(throttled)),
+        memory: match &memory.own {
+            Ok(own) => memory::used(own.levels(), own.version, roots, buffer),
+            Err(_) => None,
+        },
+        memory_around: memory::used(memory.shared.paths(), memory.shared.version, roots, buffer),
     }
 }

@@ -32,15 +32,31 @@ pub(crate) enum Version {
     V2,
 }
 
-/// The guest's own cgroups. A host may have a tree for each controller, one for all, or both.
+/// The guest's cgroups. A host may have a tree for each controller, one for all, or both.
 #[derive(Clone)]
 pub(crate) struct Cgroups {
-    pub(crate) cpu: Result<Own, Absent>,
-    pub(crate) memory: Result<Own, Absent>,
+    pub(crate) cpu: Controller,
+    pub(crate) memory: Controller,
     pub(crate) pressure: Result<Own, Absent>,
 }
 
-/// One of them. Paths are below `/sys/fs/cgroup`.
+/// Those of a controller, which sets limits.
+#[derive(Clone)]
+pub(crate) struct Controller {
+    pub(crate) own: Result<Own, Absent>,
+    pub(crate) shared: Shared,
+}
+
+/// Those around the guest's own, whose limits hold for others as well; where it has none of its own,
+/// that which it is in too. Without the root, which has no limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shared {
+    pub(crate) version: Version,
+    /// The innermost first.
+    paths: Vec<PathBuf>,
+}
+
+/// The guest's own of one tree. Paths are below `/sys/fs/cgroup`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Own {
     pub(crate) version: Version,
@@ -52,23 +68,38 @@ pub(crate) struct Own {
     pub(crate) inner: PathBuf,
 }
 
+/// Where the VMM is in one tree.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    mount: &'a str,
+    version: Version,
+    /// `None` where it is not told.
+    path: Option<&'a [u8]>,
+}
+
 pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Cgroups, Absent> {
     let text = process.read("cgroup", PAGE_BYTES, buffer);
     let text = text.map_err(|e| e.or(UNSEEN))?.to_owned();
     let [cpu, memory, unified] = parse(&text);
-    let is_v2 = process.roots.cgroups().join("cgroup.controllers").exists();
-    let tree = if is_v2 { "" } else { "unified" };
-    let mut own = |tree: &str, version, path: Option<&[u8]>| {
-        own(Path::new(tree), version, path?, |path| is_alone(path, process, buffer))
+    let has_v2 =
+        |mount: &str| process.roots.cgroups().join(mount).join("cgroup.controllers").exists();
+    let mount = if has_v2("") { "" } else { "unified" };
+    let no_pressure = if has_v2(mount) { NO_OWN } else { NO_V2 };
+    let v2 = Place { mount, version: Version::V2, path: unified };
+    let mut own = |place| own(place, |path| is_alone(path, process, buffer));
+    let pressure = own(v2);
+    let mut controller = |mount, path: Option<_>| {
+        let (place, own) = match path {
+            Some(_) => {
+                let place = Place { mount, version: Version::V1, path };
+                (place, own(place))
+            }
+            None => (v2, pressure.clone()),
+        };
+        Controller { shared: Shared::around(own.as_ref(), place), own: own.ok_or(NO_OWN) }
     };
-    let pressure = own(tree, Version::V2, unified);
-    let mut with = |controller, path: Option<_>| match path {
-        Some(path) => own(controller, Version::V1, Some(path)).ok_or(NO_OWN),
-        None => pressure.clone().ok_or(NO_OWN),
-    };
-    let (cpu, memory) = (with("cpu", cpu), with("memory", memory));
-    let has_v2 = process.roots.cgroups().join(tree).join("cgroup.controllers").exists();
-    let pressure = pressure.ok_or(if has_v2 { NO_OWN } else { NO_V2 });
+    let (cpu, memory) = (controller("cpu", cpu), controller("memory", memory));
+    let pressure = pressure.ok_or(no_pressure);
     process.check(Cgroups { cpu, memory, pressure }, buffer)
 }
 
@@ -102,20 +133,16 @@ pub(crate) fn parse(text: &[u8]) -> [Option<&[u8]>; 3] {
     paths
 }
 
-/// The guest's own cgroup, where the VMM is in `path`.
+/// The guest's own cgroup.
 ///
 /// ```text
 /// /machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator   libvirt with systemd
 /// /machine.slice/machine-qemu\x2d1\x2dweb.scope/emulator           the same, up to 6.x and on v1
 /// /machine/qemu-1-web.libvirt-qemu/emulator                        libvirt alone
 /// ```
-fn own(
-    mount: &Path,
-    version: Version,
-    path: &[u8],
-    is_alone: impl FnOnce(&Path) -> bool,
-) -> Option<Own> {
-    let path = mount.join(relative(path)?);
+fn own(place: Place<'_>, is_alone: impl FnOnce(&Path) -> bool) -> Option<Own> {
+    let (mount, version) = (Path::new(place.mount), place.version);
+    let path = place.path()?;
     let made =
         |path: PathBuf, inner: PathBuf| Some(Own { version, mount: mount.to_owned(), path, inner });
     // A thread of the VMM may be in a cgroup for its kind; libvirt may have one for all of them.
@@ -128,6 +155,13 @@ fn own(
         made(path.clone(), path)
     } else {
         None
+    }
+}
+
+impl Place<'_> {
+    /// Below `/sys/fs/cgroup`.
+    fn path(&self) -> Option<PathBuf> {
+        Some(Path::new(self.mount).join(relative(self.path?)?))
     }
 }
 
@@ -165,6 +199,22 @@ fn is_libvirts(name: &[u8]) -> bool {
     is_scope || name.ends_with(b".libvirt-qemu")
 }
 
+impl Shared {
+    fn around(own: Option<&Own>, place: Place<'_>) -> Self {
+        let innermost = match own {
+            Some(own) => own.path.parent().map(Path::to_owned),
+            None => place.path(),
+        };
+        let all = innermost.iter().flat_map(|path| path.ancestors());
+        let paths = all.take_while(|path| *path != Path::new(place.mount)).map(Path::to_owned);
+        Self { version: place.version, paths: paths.collect() }
+    }
+
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().map(PathBuf::as_path)
+    }
+}
+
 impl Own {
     /// A file of the outermost.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -175,11 +225,6 @@ impl Own {
     pub(crate) fn levels(&self) -> impl Iterator<Item = &Path> {
         let inner = (self.inner != self.path).then_some(self.inner.as_path());
         std::iter::once(self.path.as_path()).chain(inner)
-    }
-
-    /// Those around it, whose limits hold for others as well; without the root, which has none.
-    pub(crate) fn around(&self) -> impl Iterator<Item = &Path> {
-        self.path.ancestors().skip(1).take_while(|path| *path != self.mount)
     }
 
     /// Those whose limits hold for the guest: its own, and all around them but the root.
@@ -193,8 +238,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn v1(path: &[u8]) -> Place<'_> {
+        Place { mount: "cpu", version: Version::V1, path: Some(path) }
+    }
+
     fn found(path: &str, is_alone: bool) -> Option<(String, String)> {
-        let own = own(Path::new("cpu"), Version::V1, path.as_bytes(), |_| is_alone)?;
+        let own = own(v1(path.as_bytes()), |_| is_alone)?;
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         Some((text(&own.path), text(&own.inner)))
     }
@@ -250,14 +299,27 @@ mod tests {
 
     #[test]
     fn limits_hold_from_the_root_down() {
-        let own = own(Path::new(""), Version::V2, b"/m/q.libvirt-qemu/libvirt/vcpu1", |_| false);
-        let own = own.unwrap();
+        let path = Some(&b"/m/q.libvirt-qemu/libvirt/vcpu1"[..]);
+        let place = Place { mount: "", version: Version::V2, path };
+        let own = own(place, |_| false).unwrap();
         let ancestors: Vec<_> = own.ancestors().map(|path| path.to_str().unwrap()).collect();
         assert_eq!(ancestors, ["m/q.libvirt-qemu/libvirt", "m/q.libvirt-qemu", "m"]);
         let levels: Vec<_> = own.levels().map(|path| path.to_str().unwrap()).collect();
         assert_eq!(levels, ["m/q.libvirt-qemu", "m/q.libvirt-qemu/libvirt"]);
-        let around: Vec<_> = own.around().map(|path| path.to_str().unwrap()).collect();
-        assert_eq!(around, ["m"]);
+        let around = Shared::around(Some(&own), place);
+        assert_eq!(around.paths, [Path::new("m")]);
+    }
+
+    #[test]
+    fn without_a_cgroup_of_its_own_all_limits_around_the_guest_are_others_too() {
+        let shared = |path: &str| Shared::around(None, v1(path.as_bytes())).paths;
+        assert_eq!(
+            shared("/a.slice/b.scope"),
+            ["cpu/a.slice/b.scope", "cpu/a.slice"].map(Path::new)
+        );
+        for none in ["/", "", "/../x"] {
+            assert!(shared(none).is_empty(), "{none}");
+        }
     }
 
     proptest! {
@@ -265,7 +327,7 @@ mod tests {
         fn any_bytes_stay_below_the_mount_point(bytes: Vec<u8>, path in "(/(\\.|\\.\\.|a|vcpu1|libvirt|x.scope)){0,6}") {
             parse(&bytes);
             for path in [&bytes[..], path.as_bytes()] {
-                if let Some(own) = own(Path::new("cpu"), Version::V1, path, |_| true) {
+                if let Some(own) = own(v1(path), |_| true) {
                     prop_assert!(own.path.starts_with("cpu") && own.inner.starts_with("cpu"));
                     prop_assert!(!own.path.components().any(|part| part.as_os_str() == ".."));
                 }

@@ -6,7 +6,7 @@ use crate::Absent;
 use crate::root::{Roots, Unread, numbered};
 use crate::tally::{Newcomers, Tally};
 use crate::text::{lines, number, only_number, words};
-use crate::vmm::cgroup::{Own, Version};
+use crate::vmm::cgroup::{Own, Shared, Version};
 use crate::vmm::role::VCPUS_MAX;
 
 const NO_QUOTA: Absent = Absent::plain("this guest has no CPU quota");
@@ -24,32 +24,34 @@ pub(crate) struct Cpu {
     pub(crate) throttled: Result<u64, Absent>,
     /// 1 to 10,000, 100 where nobody set it; 0 where it is to run only on idle CPUs.
     pub(crate) weight: Result<u64, Absent>,
-    /// The same as `throttled` of the cgroups around: of all guests in them together.
-    pub(crate) throttled_around: u64,
 }
 
-/// Time throttled, of the guest's own cgroups and of those around them.
-#[derive(Clone, Default)]
-pub(crate) struct Throttled {
-    own: Tally<1>,
-    around: Tally<1>,
-}
-
-pub(crate) fn read(own: &Own, roots: &Roots, buffer: &mut Vec<u8>, sums: &mut Throttled) -> Cpu {
+pub(crate) fn read(own: &Own, roots: &Roots, buffer: &mut Vec<u8>, tally: &mut Tally<1>) -> Cpu {
     let vcpus = vcpu_cgroups(own, roots);
     let mut files = Files { version: own.version, roots, buffer };
     let all = own.levels().chain(vcpus.iter().map(PathBuf::as_path));
-    let throttled = sums.own.add(Newcomers::CountFromZero, files.all_throttled(all), |_| true);
+    let throttled = tally.add(Newcomers::CountFromZero, files.all_throttled(all), |_| true);
     let [ns] = throttled.sums;
-    // A guest may be moved into a slice that was throttled for days.
-    let around = files.all_throttled(own.around());
-    let [throttled_around] = sums.around.add(Newcomers::CountFromNow, around, |_| true).sums;
     Cpu {
-        throttled_around,
         throttled: if throttled.devices == 0 { Err(NO_CONTROLLER) } else { Ok(ns) },
         quota: files.guests_quota(own, &vcpus).and_then(|quota| quota.ok_or(NO_QUOTA)),
         weight: files.weight(own),
     }
+}
+
+/// For how long all in the shared cgroups were held back, in nanoseconds, added up over the CPUs of
+/// the host.
+pub(crate) fn throttled_around(
+    shared: &Shared,
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+    tally: &mut Tally<1>,
+) -> u64 {
+    let mut files = Files { version: shared.version, roots, buffer };
+    // A guest may be moved into a slice that was throttled for days.
+    let [ns] =
+        tally.add(Newcomers::CountFromNow, files.all_throttled(shared.paths()), |_| true).sums;
+    ns
 }
 
 /// Those that libvirt made for single vCPUs; none where it did not.

@@ -296,8 +296,14 @@ fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
     let bounds = vmm.bounds(at(200));
     assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
     assert_eq!(bounds.memory, Some(Used { bytes: 30, limit: 40 }));
+    qemu.0.write(&format!("{own}/cgroup.procs"), "7\n8\n");
+    let bounds = vmm.bounds(at(300));
+    assert_eq!((bounds.memory, bounds.memory_around), (None, Some(Used { bytes: 30, limit: 40 })));
+    assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
+    qemu.0.write(&format!("{own}/cpu.stat"), "throttled_usec 4000000\n");
+    assert_eq!(vmm.bounds(at(400)).throttled_around, Some(Duration::from_secs(5)));
     qemu.starts(101);
-    assert_eq!(vmm.bounds(at(300)), Bounds::default(), "it is another process");
+    assert_eq!(vmm.bounds(at(500)), Bounds::default(), "it is another process");
 }
 
 #[test]
