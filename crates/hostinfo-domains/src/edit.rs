@@ -3,7 +3,8 @@
 
 use roxmltree::Node;
 
-use crate::xml::{Unreadable, children, devices, parse};
+use crate::xml::elements::{children, devices};
+use crate::xml::{Unreadable, parse};
 
 /// With a device more: behind the last of its kind, else at the end of all devices.
 ///

@@ -91,15 +91,6 @@ pub fn to_line(value: &impl Serialize) -> Option<Vec<u8>> {
     (line.len() <= LINE_MAX).then_some(line)
 }
 
-/// As much of `text` as has at most `length` bytes.
-pub fn cut(text: &str, length: usize) -> &str {
-    let mut end = length.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,11 +175,6 @@ mod tests {
             nets: vec![Net { number: u32::MAX, rx: traffic, tx: traffic }; NETS_MAX],
         };
         assert!(to_line(&Message::Figures(Uuid::max(), figures)).is_some());
-    }
-
-    #[test]
-    fn text_is_cut_between_characters() {
-        assert_eq!([cut("ab\u{e9}", 3), cut("ab\u{e9}", 4), cut("", 3)], ["ab", "ab\u{e9}", ""]);
     }
 
     proptest! {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{Directory, Leads};
 use crate::limits::NAMES_MAX;
-use crate::xml::{DISK_DIR, VHOSTMD_DIR, children, paths};
+use crate::xml::elements::{children, paths};
+use crate::xml::vhostmd::{DISK_DIR, VHOSTMD_DIR};
 
 /// All such names that a domain's XML has. Each has to be `$driver-$name` of the domain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,9 @@ use crate::directory::{Directory, Leads};
 use crate::limits::{NAMES_MAX, UARTS};
 use crate::place::Place;
 use crate::whose::Conflict;
-use crate::xml::{Unreadable, VHOSTMD_DIR, children, devices, driver, parse, paths};
+use crate::xml::elements::{children, devices, paths};
+use crate::xml::vhostmd::VHOSTMD_DIR;
+use crate::xml::{Unreadable, driver, parse};
 
 /// What a domain's XML has for hostinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]

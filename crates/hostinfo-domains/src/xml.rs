@@ -2,14 +2,15 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use crate::cut::cut;
 use crate::directory::Directory;
 use crate::limits::{DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, XML_MAX, XML_NODES_MAX};
-use crate::message::cut;
 use crate::names::Names;
 
-mod vhostmd;
+pub(crate) mod elements;
+pub(crate) mod vhostmd;
 
-pub use vhostmd::{DISK_DIR, VHOSTMD_DIR};
+use elements::{children, devices};
 
 /// What is needed of a domain's XML; nothing where it cannot be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,19 +101,6 @@ pub(crate) fn driver(domain: Node<'_, '_>) -> Result<String, Unreadable> {
     .to_owned())
 }
 
-/// Everything in a domain's `<devices>`, also what is no element.
-pub(crate) fn devices<'a, 'i>(domain: Node<'a, 'i>) -> impl Iterator<Item = Node<'a, 'i>> {
-    children(domain, "devices").flat_map(|devices| devices.children())
-}
-
-/// The elements of that name directly below.
-pub(crate) fn children<'a, 'i>(
-    node: Node<'a, 'i>,
-    name: &'static str,
-) -> impl Iterator<Item = Node<'a, 'i>> {
-    node.children().filter(move |child| child.has_tag_name(name))
-}
-
 fn number(parent: Node<'_, '_>, name: &'static str) -> Option<u64> {
     children(parent, name).next()?.text()?.trim().parse().ok()
 }
@@ -123,23 +111,6 @@ fn vcpus(domain: Node<'_, '_>) -> (u64, u64) {
     let vcpu = children(domain, "vcpu").next();
     let now = vcpu.and_then(|vcpu| vcpu.attribute("current")?.parse().ok());
     (now.unwrap_or(most), most)
-}
-
-/// The paths of a serial port or channel. Consoles repeat a serial port; a disk has a `<serial>`,
-/// too, which is a number.
-///
-/// ```xml
-/// <serial type='unix'>
-///   <source mode='bind' path='/var/lib/hostinfo/qemu-myguest'/>
-///   <target type='isa-serial' port='1'/>
-/// </serial>
-/// ```
-pub(crate) fn paths<'a>(device: Node<'a, '_>) -> impl Iterator<Item = &'a str> {
-    let is_port = device.has_tag_name("serial") || device.has_tag_name("channel");
-    device
-        .children()
-        .filter(move |source| is_port && source.has_tag_name("source"))
-        .filter_map(|source| source.attribute("path"))
 }
 
 fn disk(device: Node<'_, '_>) -> Option<(String, Limits)> {

@@ -9,7 +9,8 @@ use hostinfo_domains::{Access, Ports};
 use crate::args::Options;
 use crate::exit::{Failure, complain};
 use crate::facts::Facts;
-use crate::libvirt::{Libvirt, is_remote};
+use crate::libvirt::Libvirt;
+use crate::uri::is_remote;
 
 /// Connects.
 ///

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::args::Options;
 use crate::daemon;
 use crate::exit::{DONE, Failure, Status, sum};
-use crate::libvirt::is_remote;
 use crate::output::{printable, write, write_json};
 use crate::present::Present;
 use crate::row::Row;
 use crate::rules::{self, RulesOf};
+use crate::uri::is_remote;
 
 /// Compares the file with the rules in force, else with the file that is there, for the guests
 /// that the words mean.

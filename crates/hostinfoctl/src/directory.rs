@@ -9,7 +9,7 @@ use hostinfo_domains::{SOCKET_DIR, VHOSTMD_DIR};
 
 use crate::args::Options;
 use crate::exit::{Failure, complain};
-use crate::libvirt::is_remote;
+use crate::uri::is_remote;
 
 /// QEMU has to pass through it, and nobody has to look into it.
 const MODE: u32 = 0o711;

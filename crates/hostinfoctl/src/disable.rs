@@ -7,9 +7,9 @@ use crate::change::{self, Change};
 use crate::directory::sweep;
 use crate::exit::{Failure, Status};
 use crate::facts::Facts;
-use crate::libvirt::is_remote;
 use crate::plan;
 use crate::step::Step;
+use crate::uri::is_remote;
 
 struct Disabling<'a> {
     options: &'a Options,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use hostinfo_control::{Error, Refusal};
 use hostinfo_domains::{FailureKind, Unanswered, Unfit};
 
-use crate::libvirt::is_remote;
+use crate::uri::is_remote;
 
 /// The exit status of a command that came to its end: 0, or that of what it has complained about.
 pub(crate) type Status = u8;

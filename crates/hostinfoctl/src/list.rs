@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use crate::args::Options;
 use crate::daemon::{self, Known};
 use crate::exit::{DONE, Failure, Status, complain, sum};
-use crate::libvirt::is_remote;
 use crate::output::{printable, write, write_json};
 use crate::present::Present;
 use crate::row::{Queries, Row, Ruled};
 use crate::rules::RulesOf;
 use crate::table::table;
 use crate::time::ago;
+use crate::uri::is_remote;
 
 /// Lists the guests that the words mean, all without any.
 ///

@@ -36,6 +36,7 @@ mod status;
 mod step;
 mod table;
 mod time;
+mod uri;
 mod watch;
 
 use std::process::ExitCode;

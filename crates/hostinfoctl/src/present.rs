@@ -14,9 +14,10 @@ use crate::daemon::Known;
 use crate::exit::{Failure, Status, complain};
 use crate::facts::Facts;
 use crate::guests::{is_pattern, select};
-use crate::libvirt::{Libvirt, is_remote};
+use crate::libvirt::Libvirt;
 use crate::output::printable;
 use crate::row::Row;
+use crate::uri::is_remote;
 
 /// The guests that were asked for.
 pub(crate) struct Present {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use roxmltree::Node;
 
-use super::{children, paths};
+use super::elements::{children, paths};
 use crate::limits::CHANNEL_MAX;
 use crate::place::VHOSTMD_CHANNEL;
 
