@@ -196,8 +196,7 @@ fn with_rest(frame: &Frame<'_>, rest: &[u8]) -> Vec<u8> {
     }
 }
 
-// READ_CHUNK is 4,096.
-#[allow(clippy::cast_possible_truncation)]
+#[allow(clippy::cast_possible_truncation, reason = "READ_CHUNK is 4,096")]
 const CHUNK: u32 = READ_CHUNK as u32;
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
+mod custom;
+mod interval;
 mod libvirt;
+mod notices;
 mod verdict;
+mod vhostmd;
 
 use super::*;
 
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use hostinfo_custom::limits::RUNS_MAX;
-use hostinfo_notices::{Draft, Kind};
-use hostinfo_render::vhostmd::EMPTY;
 use hostinfo_sample::Roots;
-use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::given::notices::NoticesFile;
 use crate::given::tests::given;
 use crate::guest::name::Name;
 use crate::guest::session::Session;
@@ -182,95 +181,6 @@ fn json_is_one_line_of_the_same_selection() {
 }
 
 #[test]
-fn one_query_an_interval_is_answered_and_one_that_comes_sooner_is_told_when() {
-    let mut scene = Scene::new("*:\n interval = 60\n");
-    assert!(scene.ask("loadavg.1").starts_with("200"));
-    scene.wait(1);
-    assert_eq!(scene.ask("loadavg.1 host.name nosuch"), "429 retry after 59.999 s\n");
-    scene.wait(59_999);
-    assert!(scene.ask("json loadavg.1").starts_with("200"));
-}
-
-#[test]
-fn what_is_refused_from_tables_alone_is_so_even_when_it_is_too_soon() {
-    let mut scene = Scene::new("*:\n interval = 60\n");
-    scene.ask("loadavg.1");
-    assert_eq!(
-        scene.ask("host.name nosuch"),
-        "403-host.name: not permitted\n404 nosuch: no such statistic\n"
-    );
-    assert!(scene.ask("get").starts_with("400 "));
-    assert_eq!(scene.ask("ping x"), "200 pong x\n");
-    assert_eq!(scene.ask("version"), "200 hostinfo/1\n");
-    assert!(scene.ask("list loadavg.1").starts_with("200 loadavg.1 gauge - "));
-}
-
-#[test]
-fn a_query_in_which_nothing_was_answered_does_not_count() {
-    let mut scene = Scene::new("*:\n interval = 60\n");
-    for _ in 0..3 {
-        assert!(scene.ask("physcpus host.name").starts_with("503-"));
-    }
-    scene.ask("help");
-    scene.ask("list");
-    assert!(scene.ask("loadavg.1").starts_with("200"));
-}
-
-#[test]
-fn one_that_comes_too_soon_costs_no_sampling() {
-    let mut scene = Scene::new("*:\n interval = 60\n");
-    scene.ask("loadavg.1");
-    fs::remove_file(scene.host.path().join("loadavg")).unwrap();
-    scene.wait(1000);
-    assert!(scene.ask("loadavg.1").starts_with("429 "));
-    scene.wait(59_000);
-    assert!(scene.ask("loadavg.1").starts_with("503 "));
-}
-
-#[test]
-fn who_asks_within_a_step_of_the_grid_gets_the_same_sample() {
-    let mut scene = Scene::new(FREE);
-    assert_eq!(scene.ask("loadavg.1 sample.age"), "200-loadavg.1=0.42\n200 sample.age=0.1\n");
-    fs::write(scene.host.path().join("loadavg"), "9.00 1.00 2.50 1/100 4242\n").unwrap();
-    assert_eq!(scene.ask("loadavg.1"), "200 loadavg.1=0.42\n");
-    scene.wait(100);
-    assert_eq!(scene.ask("loadavg.1 sample.age"), "200-loadavg.1=9\n200 sample.age=0.1\n");
-    assert_eq!(scene.ask("sample.age"), "200 sample.age=0\n");
-}
-
-#[test]
-fn for_a_hundred_guests_that_ask_at_once_the_hosts_files_are_read_once() {
-    let mut scene = Scene::new(FREE);
-    fs::write(scene.host.path().join("meminfo"), "MemTotal: 4 kB\n").unwrap();
-    let told = "200-loadavg.1=0.42\n200 memory.total=4096\n";
-    assert_eq!(scene.ask("loadavg.1 memory.total"), told);
-    for file in ["loadavg", "meminfo"] {
-        fs::remove_file(scene.host.path().join(file)).unwrap();
-    }
-    for number in 1..100 {
-        scene.guest = guest(&format!("qemu-{number}"), FREE);
-        scene.now += Duration::from_micros(999);
-        assert_eq!(scene.ask("loadavg.1 memory.total"), told);
-    }
-}
-
-#[test]
-fn a_ratio_speaks_of_the_time_since_a_sample_that_is_at_least_a_second_old() {
-    let mut scene = Scene::new("*:\n interval = 0\n cpu = 1\n");
-    let stat = |busy: u32, idle: u32| {
-        format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\nbtime 1\nprocs_running 1\n")
-    };
-    fs::write(scene.host.path().join("stat"), stat(100, 100)).unwrap();
-    assert_eq!(
-        scene.ask("cpu.busy window"),
-        "503-cpu.busy: ask again in 1 s\n503 window: nothing in this reply speaks of a time\n"
-    );
-    fs::write(scene.host.path().join("stat"), stat(130, 170)).unwrap();
-    scene.wait(2000);
-    assert_eq!(scene.ask("cpu.busy window"), "200-cpu.busy=0.3\n200 window=2\n");
-}
-
-#[test]
 fn a_blocked_guest_gets_a_single_line() {
     let mut scene = Scene::new("*:\n enabled = 0\n");
     for line in ["loadavg nosuch host.name", "json loadavg", "metrics", "GET /metrics/XML"] {
@@ -318,38 +228,6 @@ fn too_long_a_line_is_answered_once() {
 }
 
 #[test]
-fn vhostmds_document_is_one_query_and_is_given_again_to_who_asks_too_soon() {
-    for dialect in Dialect::ALL {
-        let mut scene = Scene::new("*:\n interval = 60\n");
-        scene.dialect = dialect;
-        let first = scene.ask("GET /metrics/XML");
-        assert!(first.starts_with("<metrics>\n<metric ") && first.ends_with("</metrics>\n\n"));
-        assert!(first.contains("<name>Time</name>"), "{first}");
-        scene.wait(1000);
-        assert_eq!(scene.ask("GET /metrics/XML"), first);
-        let rules = hostinfo_rules::parse(b"*:\n interval = 60\n time = 1\n").unwrap().rules;
-        scene.guest.come_under(rules.decide("qemu-a-b"), scene.now);
-        assert_eq!(scene.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
-        scene.wait(60_000);
-        assert!(scene.ask("get /metrics/XML").contains("<name>Time</name>"));
-    }
-}
-
-#[test]
-fn on_vhostmds_channel_everything_else_is_an_invalid_request_and_soon_silence() {
-    let mut scene = Scene::new(FREE);
-    scene.dialect = Dialect::Vhostmd;
-    for line in ["ping", "get", "GET /metrics", "GET /metrics/xml", "x"] {
-        assert_eq!(scene.ask(line), "INVALID REQUEST\n\n", "{line}");
-    }
-    assert_eq!(scene.ask("ping"), "");
-    assert!(scene.ask("GET /metrics/XML").starts_with("<metrics>\n"));
-    let mut blocked = Scene::new("*:\n enabled = 0\n");
-    blocked.dialect = Dialect::Vhostmd;
-    assert_eq!(blocked.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
-}
-
-#[test]
 fn other_rules_hold_from_the_next_query_on() {
     let mut scene = Scene::new("*:\n interval = 60\n");
     scene.ask("loadavg.1");
@@ -358,211 +236,4 @@ fn other_rules_hold_from_the_next_query_on() {
     scene.guest.come_under(rules.decide("qemu-a-b"), scene.now);
     assert_eq!(scene.ask("loadavg.1"), "403 loadavg.1: not permitted\n");
     assert_eq!(scene.ask("interval"), "200 interval=0\n");
-}
-
-/// A gauge that is there at once, an info for each guest that takes its time, and one that hangs.
-const CUSTOMS: &str = "
-[custom.rack.inlet]
-kind = 'gauge'
-help = 'millidegrees Celsius'
-file = '/proc/sys/kernel/ngroups_max'
-every = '30s'
-[custom.who]
-kind = 'info'
-help = 'whose this is'
-scope = 'guest'
-command = ['/bin/echo', '{guest}']
-[custom.hangs]
-kind = 'counter'
-unit = 'bytes'
-help = 'nothing'
-command = ['/bin/sleep', '60']
-timeout = '500ms'
-";
-
-#[test]
-fn names_of_the_administrators_look_the_same_to_who_may_not_see_them_there_or_not() {
-    let mut scene = Scene::new("*:\n interval = 0\n custom.who = 1\n");
-    scene.engine.given = given(CUSTOMS);
-    assert_eq!(
-        scene.ask("custom.hangs custom.none label.rack label.none label"),
-        "403-custom.hangs: not permitted\n403-custom.none: not permitted\n\
-         403-label.rack: not permitted\n403-label.none: not permitted\n403 label: not permitted\n"
-    );
-    let mut scene = Scene::new("*:\n interval = 0\n custom = 1\n label = 1\n");
-    assert_eq!(
-        scene.ask("custom.none label.none LABEL.rack custom"),
-        "404-custom.none: no such statistic\n404-label.none: no such statistic\n\
-         200-label.rack=b 7\n503 custom: this host has none\n"
-    );
-}
-
-#[test]
-fn a_name_of_the_administrators_that_others_continue_is_their_group() {
-    let mut scene = Scene::new("*:\n interval = 0\n custom.rack = 1\n");
-    scene.engine.given = given(CUSTOMS);
-    for group in ["custom.rack", "Custom.Rack.*"] {
-        assert_eq!(scene.ask(group), "200 custom.rack.inlet=65536\n");
-        assert!(scene.ask(&format!("list {group}")).starts_with("200 custom.rack.inlet gauge"));
-    }
-    assert_eq!(
-        scene.ask("custom.rack.inlet.* custom.rack.fan label.rack.*"),
-        "404-custom.rack.inlet.*: no such statistic\n404-custom.rack.fan: no such statistic\n\
-         403 label.rack.*: not permitted\n"
-    );
-}
-
-#[test]
-fn what_is_below_a_name_shows_only_to_who_may_see_it() {
-    for (rules, answer) in [
-        ("custom.rack.inlet = 1", "200 custom.rack.inlet=65536\n"),
-        ("custom.rack.fan = 1", "403 custom.rack: not permitted\n"),
-        ("custom = 1\n custom.rack.inlet = 0", "404 custom.rack: no such statistic\n"),
-        ("custom = 1\n custom.rack = 0", "403 custom.rack: not permitted\n"),
-    ] {
-        let mut scene = Scene::new(&format!("*:\n interval = 0\n {rules}\n"));
-        scene.engine.given = given(CUSTOMS);
-        assert_eq!(scene.ask("custom.rack"), answer, "{rules}");
-    }
-}
-
-#[test]
-fn a_name_that_the_administrator_did_not_give_is_told_even_when_it_is_too_soon() {
-    let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
-    scene.ask("loadavg.1");
-    assert_eq!(scene.ask("custom.none"), "404 custom.none: no such statistic\n");
-}
-
-#[test]
-fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
-    let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
-    scene.engine.given = given(CUSTOMS);
-    let all = "get custom.hangs custom.who sample.age";
-    assert_eq!(scene.ask(all), "who until 2000");
-    scene.wait_for_news();
-    assert_eq!(scene.ask(all), "hangs until 500", "one is there");
-    scene.wait(500);
-    scene.engine.given.customs.turn(scene.now);
-    assert_eq!(
-        scene.ask(all),
-        "503-custom.hangs: took too long on this host\n200-custom.who=qemu-a-b\n\
-         200 sample.age=10\n"
-    );
-    assert!(scene.ask(all).starts_with("429 "));
-}
-
-#[test]
-fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() {
-    let definition = |number| {
-        let command = "['/bin/sh', '-c', 'sleep 0.01; echo 1']";
-        format!("[custom.c{number}]\nkind = 'gauge'\nhelp = 'h'\ncommand = {command}\n")
-    };
-    let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n");
-    scene.engine.given = given(&(0..40).map(definition).collect::<String>());
-    let (mut answer, mut asked) = (scene.ask("*"), 1);
-    while let Some((on, _)) = answer.split_once(" until ") {
-        while !scene.engine.given.customs.turn(scene.now).has(on, "qemu-a-b") {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        (answer, asked) = (scene.ask("*"), asked + 1);
-    }
-    assert_eq!(answer.lines().count(), 40);
-    assert!(asked <= RUNS_MAX + 1, "{asked}");
-}
-
-#[test]
-fn list_and_metrics_tell_what_the_administrator_defined() {
-    let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n label.rack = 1\n");
-    scene.engine.given = given(CUSTOMS);
-    assert_eq!(
-        scene.ask("list *"),
-        "200-label.rack info - a label that the host's administrator gave\n\
-         200-custom.hangs counter bytes nothing\n\
-         200-custom.rack.inlet gauge - millidegrees Celsius\n200 custom.who info - whose this is\n"
-    );
-    assert_eq!(scene.ask("list custom.none"), "404 custom.none: no such statistic\n");
-    let metrics = scene.ask("metrics custom.rack.inlet label");
-    for line in [
-        "200-# TYPE hostinfo_custom_rack_inlet gauge\n",
-        "200-# HELP hostinfo_custom_rack_inlet millidegrees Celsius\n",
-        "200-hostinfo_label_info{name=\"rack\",value=\"b 7\"} 1\n",
-    ] {
-        assert!(metrics.contains(line), "{metrics}");
-    }
-}
-
-#[test]
-fn vhostmds_document_waits_for_the_administrators_statistics_too() {
-    let mut scene = Scene::new("*:\n interval = 60\n custom.who = 1\n custom.rack = 1\n");
-    scene.engine.given = given(CUSTOMS);
-    assert_eq!(scene.ask("GET /metrics/XML"), "who until 2000");
-    scene.wait_for_news();
-    let document = scene.ask("GET /metrics/XML");
-    for (context, name, value) in
-        [("host", "custom.rack.inlet", "65536"), ("vm", "custom.who", "qemu-a-b")]
-    {
-        let metric = format!("context='{context}'>\n<name>{name}</name>\n<value>{value}</value>");
-        assert!(document.contains(&metric), "{document}");
-    }
-    assert!(!document.contains("custom.hangs"));
-}
-
-fn tell(scene: &mut Scene, pattern: &str, text: &str, ends_in: Option<u64>) {
-    let now = Timestamp::now();
-    let draft = Draft {
-        pattern: pattern.to_owned(),
-        kind: Kind::Maintenance,
-        at: Timestamp::UNIX_EPOCH,
-        until: ends_in.map(|millis| now + Duration::from_millis(millis)),
-        text: text.to_owned(),
-    };
-    let mut file = NoticesFile::open(scene.host.path());
-    file.set(draft, 0, now).unwrap();
-    scene.engine.given.notices = file;
-}
-
-#[test]
-fn a_guest_reads_the_notices_that_are_for_it_counted_from_one() {
-    let mut scene = Scene::new(FREE);
-    tell(&mut scene, "qemu-b*", "for another", None);
-    tell(&mut scene, "*", "a=b", None);
-    tell(&mut scene, "qemu-a*", "new memory", None);
-    let first = "notice.1=maintenance at 1970-01-01T00:00:00Z: new memory\n";
-    assert_eq!(
-        scene.ask("notice"),
-        format!("200-{first}200 notice.2=maintenance at 1970-01-01T00:00:00Z: a=b\n")
-    );
-    assert_eq!(scene.ask("notice.1"), format!("200 {first}"));
-    assert_eq!(
-        scene.ask("notice.3 notice.0"),
-        "503-notice.3: there are fewer notices for this guest\n\
-         503 notice.0: there are fewer notices for this guest\n"
-    );
-    assert_eq!(scene.ask("list notice").lines().count(), 2);
-    assert!(scene.ask("get *").contains(first));
-}
-
-#[test]
-fn a_notice_that_is_over_is_read_no_more_and_without_any_it_is_said_so() {
-    let mut scene = Scene::new(FREE);
-    tell(&mut scene, "*", "x", Some(50));
-    std::thread::sleep(Duration::from_millis(60));
-    let none = "there is no notice for this guest\n";
-    assert_eq!(scene.ask("notice.1"), format!("503 notice.1: {none}"));
-    assert_eq!(scene.ask("notice"), format!("503 notice: {none}"));
-    assert!(!scene.ask("get *").contains("notice"));
-}
-
-#[test]
-fn a_rule_closes_notices_like_any_statistic() {
-    let mut scene = Scene::new("*:\n interval = 0\n notice.1 = 0\n");
-    tell(&mut scene, "*", "x", None);
-    tell(&mut scene, "*", "y", None);
-    assert_eq!(
-        scene.ask("notice.1 notice"),
-        "403-notice.1: not permitted\n200 notice.2=maintenance at 1970-01-01T00:00:00Z: x\n"
-    );
-    let mut scene = Scene::new("*:\n interval = 0\n notice = 0\n");
-    tell(&mut scene, "*", "x", None);
-    assert_eq!(scene.ask("notice"), "403 notice: not permitted\n");
 }

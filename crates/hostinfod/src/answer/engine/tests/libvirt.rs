@@ -1,4 +1,5 @@
 use super::*;
+use hostinfo_render::vhostmd::EMPTY;
 
 use hostinfo_domains::{Disk, Figures, Io, Net, Run, Traffic};
 

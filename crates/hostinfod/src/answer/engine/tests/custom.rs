@@ -1,0 +1,151 @@
+//! Statistics of the administrator's own.
+
+use super::*;
+use hostinfo_custom::limits::RUNS_MAX;
+
+/// A gauge that is there at once, an info for each guest that takes its time, and one that hangs.
+const CUSTOMS: &str = "
+[custom.rack.inlet]
+kind = 'gauge'
+help = 'millidegrees Celsius'
+file = '/proc/sys/kernel/ngroups_max'
+every = '30s'
+[custom.who]
+kind = 'info'
+help = 'whose this is'
+scope = 'guest'
+command = ['/bin/echo', '{guest}']
+[custom.hangs]
+kind = 'counter'
+unit = 'bytes'
+help = 'nothing'
+command = ['/bin/sleep', '60']
+timeout = '500ms'
+";
+
+#[test]
+fn names_of_the_administrators_look_the_same_to_who_may_not_see_them_there_or_not() {
+    let mut scene = Scene::new("*:\n interval = 0\n custom.who = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    assert_eq!(
+        scene.ask("custom.hangs custom.none label.rack label.none label"),
+        "403-custom.hangs: not permitted\n403-custom.none: not permitted\n\
+         403-label.rack: not permitted\n403-label.none: not permitted\n403 label: not permitted\n"
+    );
+    let mut scene = Scene::new("*:\n interval = 0\n custom = 1\n label = 1\n");
+    assert_eq!(
+        scene.ask("custom.none label.none LABEL.rack custom"),
+        "404-custom.none: no such statistic\n404-label.none: no such statistic\n\
+         200-label.rack=b 7\n503 custom: this host has none\n"
+    );
+}
+
+#[test]
+fn a_name_of_the_administrators_that_others_continue_is_their_group() {
+    let mut scene = Scene::new("*:\n interval = 0\n custom.rack = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    for group in ["custom.rack", "Custom.Rack.*"] {
+        assert_eq!(scene.ask(group), "200 custom.rack.inlet=65536\n");
+        assert!(scene.ask(&format!("list {group}")).starts_with("200 custom.rack.inlet gauge"));
+    }
+    assert_eq!(
+        scene.ask("custom.rack.inlet.* custom.rack.fan label.rack.*"),
+        "404-custom.rack.inlet.*: no such statistic\n404-custom.rack.fan: no such statistic\n\
+         403 label.rack.*: not permitted\n"
+    );
+}
+
+#[test]
+fn what_is_below_a_name_shows_only_to_who_may_see_it() {
+    for (rules, answer) in [
+        ("custom.rack.inlet = 1", "200 custom.rack.inlet=65536\n"),
+        ("custom.rack.fan = 1", "403 custom.rack: not permitted\n"),
+        ("custom = 1\n custom.rack.inlet = 0", "404 custom.rack: no such statistic\n"),
+        ("custom = 1\n custom.rack = 0", "403 custom.rack: not permitted\n"),
+    ] {
+        let mut scene = Scene::new(&format!("*:\n interval = 0\n {rules}\n"));
+        scene.engine.given = given(CUSTOMS);
+        assert_eq!(scene.ask("custom.rack"), answer, "{rules}");
+    }
+}
+
+#[test]
+fn a_name_that_the_administrator_did_not_give_is_told_even_when_it_is_too_soon() {
+    let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
+    scene.ask("loadavg.1");
+    assert_eq!(scene.ask("custom.none"), "404 custom.none: no such statistic\n");
+}
+
+#[test]
+fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
+    let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    let all = "get custom.hangs custom.who sample.age";
+    assert_eq!(scene.ask(all), "who until 2000");
+    scene.wait_for_news();
+    assert_eq!(scene.ask(all), "hangs until 500", "one is there");
+    scene.wait(500);
+    scene.engine.given.customs.turn(scene.now);
+    assert_eq!(
+        scene.ask(all),
+        "503-custom.hangs: took too long on this host\n200-custom.who=qemu-a-b\n\
+         200 sample.age=10\n"
+    );
+    assert!(scene.ask(all).starts_with("429 "));
+}
+
+#[test]
+fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() {
+    let definition = |number| {
+        let command = "['/bin/sh', '-c', 'sleep 0.01; echo 1']";
+        format!("[custom.c{number}]\nkind = 'gauge'\nhelp = 'h'\ncommand = {command}\n")
+    };
+    let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n");
+    scene.engine.given = given(&(0..40).map(definition).collect::<String>());
+    let (mut answer, mut asked) = (scene.ask("*"), 1);
+    while let Some((on, _)) = answer.split_once(" until ") {
+        while !scene.engine.given.customs.turn(scene.now).has(on, "qemu-a-b") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (answer, asked) = (scene.ask("*"), asked + 1);
+    }
+    assert_eq!(answer.lines().count(), 40);
+    assert!(asked <= RUNS_MAX + 1, "{asked}");
+}
+
+#[test]
+fn list_and_metrics_tell_what_the_administrator_defined() {
+    let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n label.rack = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    assert_eq!(
+        scene.ask("list *"),
+        "200-label.rack info - a label that the host's administrator gave\n\
+         200-custom.hangs counter bytes nothing\n\
+         200-custom.rack.inlet gauge - millidegrees Celsius\n200 custom.who info - whose this is\n"
+    );
+    assert_eq!(scene.ask("list custom.none"), "404 custom.none: no such statistic\n");
+    let metrics = scene.ask("metrics custom.rack.inlet label");
+    for line in [
+        "200-# TYPE hostinfo_custom_rack_inlet gauge\n",
+        "200-# HELP hostinfo_custom_rack_inlet millidegrees Celsius\n",
+        "200-hostinfo_label_info{name=\"rack\",value=\"b 7\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
+#[test]
+fn vhostmds_document_waits_for_the_administrators_statistics_too() {
+    let mut scene = Scene::new("*:\n interval = 60\n custom.who = 1\n custom.rack = 1\n");
+    scene.engine.given = given(CUSTOMS);
+    assert_eq!(scene.ask("GET /metrics/XML"), "who until 2000");
+    scene.wait_for_news();
+    let document = scene.ask("GET /metrics/XML");
+    for (context, name, value) in
+        [("host", "custom.rack.inlet", "65536"), ("vm", "custom.who", "qemu-a-b")]
+    {
+        let metric = format!("context='{context}'>\n<name>{name}</name>\n<value>{value}</value>");
+        assert!(document.contains(&metric), "{document}");
+    }
+    assert!(!document.contains("custom.hangs"));
+}

@@ -1,0 +1,35 @@
+//! What vhostmd's clients are answered.
+
+use super::*;
+
+#[test]
+fn vhostmds_document_is_one_query_and_is_given_again_to_who_asks_too_soon() {
+    for dialect in Dialect::ALL {
+        let mut scene = Scene::new("*:\n interval = 60\n");
+        scene.dialect = dialect;
+        let first = scene.ask("GET /metrics/XML");
+        assert!(first.starts_with("<metrics>\n<metric ") && first.ends_with("</metrics>\n\n"));
+        assert!(first.contains("<name>Time</name>"), "{first}");
+        scene.wait(1000);
+        assert_eq!(scene.ask("GET /metrics/XML"), first);
+        let rules = hostinfo_rules::parse(b"*:\n interval = 60\n time = 1\n").unwrap().rules;
+        scene.guest.come_under(rules.decide("qemu-a-b"), scene.now);
+        assert_eq!(scene.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
+        scene.wait(60_000);
+        assert!(scene.ask("get /metrics/XML").contains("<name>Time</name>"));
+    }
+}
+
+#[test]
+fn on_vhostmds_channel_everything_else_is_an_invalid_request_and_soon_silence() {
+    let mut scene = Scene::new(FREE);
+    scene.dialect = Dialect::Vhostmd;
+    for line in ["ping", "get", "GET /metrics", "GET /metrics/xml", "x"] {
+        assert_eq!(scene.ask(line), "INVALID REQUEST\n\n", "{line}");
+    }
+    assert_eq!(scene.ask("ping"), "");
+    assert!(scene.ask("GET /metrics/XML").starts_with("<metrics>\n"));
+    let mut blocked = Scene::new("*:\n enabled = 0\n");
+    blocked.dialect = Dialect::Vhostmd;
+    assert_eq!(blocked.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
+}
