@@ -46,4 +46,4 @@ pub use root::Roots;
 pub use tally::gain;
 pub use units::Units;
 pub use vmm::Vmm;
-pub use vmm::bounds::{Bounds, Used};
+pub use vmm::bounds::{Bounds, CpuUse, Used};

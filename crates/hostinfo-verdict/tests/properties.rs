@@ -25,6 +25,7 @@ fn any_bounds() -> impl Strategy<Value = Bounds> {
         throttled_around: throttled.map(Duration::from_nanos),
         memory: memory.map(|(bytes, limit)| Used { bytes, limit }),
         memory_around: around.map(|(bytes, limit)| Used { bytes, limit }),
+        ..Bounds::default()
     })
 }
 
