@@ -1,7 +1,5 @@
 //! `/proc/pressure`: how long tasks waited for a CPU, memory or I/O (PSI).
 
-use std::path::Path;
-
 use hostinfo_catalog::source::{PressureFigure, Stall};
 use hostinfo_wire::Value;
 
@@ -11,7 +9,7 @@ use crate::tally::Highest;
 use crate::text::{lines, millionths, number, words};
 use crate::units::micro;
 
-const LACK: Absent = Absent::new(
+pub(crate) const LACK: Absent = Absent::new(
     "this host does not measure pressure",
     "boot the host with psi=1, on Linux 4.20 or newer with CONFIG_PSI",
 );
@@ -40,24 +38,7 @@ pub(crate) fn read(
     highest: &mut Highest<2>,
 ) -> Result<Pressure, Absent> {
     let text = roots.proc(file, LINE_BYTES, buffer).map_err(|e| e.or(LACK))?;
-    Ok(raised(parse(text), highest))
-}
-
-/// The same of a cgroup, from its `cpu.pressure`, `memory.pressure` or `io.pressure`.
-pub(crate) fn read_cgroup(
-    file: &Path,
-    roots: &Roots,
-    buffer: &mut Vec<u8>,
-    highest: &mut Highest<2>,
-) -> Result<Pressure, Absent> {
-    let text = roots.cgroup(file, buffer).map_err(|e| e.or(LACK))?;
-    Ok(raised(parse(text), highest))
-}
-
-fn raised(mut pressure: Pressure, highest: &mut Highest<2>) -> Pressure {
-    [pressure.some.total, pressure.full.total] =
-        highest.raise([pressure.some.total, pressure.full.total]);
-    pressure
+    Ok(parse(text).with_totals(|totals| highest.raise(totals)))
 }
 
 /// ```text
@@ -96,6 +77,15 @@ fn percent(word: &[u8]) -> Option<u64> {
 }
 
 impl Pressure {
+    /// The same with other totals in microseconds: of `some`, and of `full`.
+    pub(crate) fn with_totals(
+        mut self,
+        of: impl FnOnce([Option<u64>; 2]) -> [Option<u64>; 2],
+    ) -> Self {
+        [self.some.total, self.full.total] = of([self.some.total, self.full.total]);
+        self
+    }
+
     pub(crate) fn value(
         &self,
         stall: Stall,

@@ -4,9 +4,13 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod big_host;
+mod cgroups;
+mod cpus;
 mod energy;
 mod golden;
 mod junk;
+mod memory;
+mod qemu;
 mod samples;
 mod threads;
 mod tree;
