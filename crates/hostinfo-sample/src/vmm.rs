@@ -50,7 +50,7 @@ const NO_VMM: Absent = Absent::new(
 );
 
 /// One guest's VMM: a process, told from others by its number and its start, and the samples that
-/// were taken of it. It has 1.5 KB before it was asked for anything, so it is best made for a
+/// were taken of it. It has 2.3 KB before it was asked for anything, so it is best made for a
 /// guest that asks.
 ///
 /// # Ratios
@@ -67,7 +67,7 @@ pub struct Vmm {
     status: Cached<Status, Grown<1>>,
     threads_read: Cached<()>,
     threads: Threads,
-    cgroups: Cached<Cgroups>,
+    cgroups: Cached<Box<Cgroups>>,
     cpu: Cached<Cpu, Held>,
     cpus: Cached<Cpus>,
     counted: Counted,
@@ -320,7 +320,7 @@ impl Vmm {
 
 /// What `read` reads of the slot's cgroups. It counts only if the VMM was in them all the while.
 fn look<T>(
-    cgroups: &mut Cached<Cgroups>,
+    cgroups: &mut Cached<Box<Cgroups>>,
     process: &mut Process,
     at: Moment,
     read: impl FnOnce(&Cgroups, &Process, &mut Vec<u8>) -> Result<T, Absent>,

@@ -48,7 +48,7 @@ struct Place<'a> {
     path: &'a [u8],
 }
 
-pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Cgroups, Absent> {
+pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Box<Cgroups>, Absent> {
     let text = process.read("cgroup", PAGE_BYTES, buffer);
     let text = text.map_err(|e| e.or(UNSEEN))?.to_owned();
     let places = parse(&text);
@@ -81,7 +81,7 @@ pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Cgroup
     let pressure = if v2.is_some() { unified } else { Err(NO_V2) };
     let workers = finder.into_workers();
     let cgroups = Cgroups { cpu, memory, hugetlb, pressure, workers, text };
-    process.check(cgroups, buffer)
+    process.check(Box::new(cgroups), buffer)
 }
 
 /// ```text
