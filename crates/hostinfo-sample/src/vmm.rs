@@ -175,11 +175,16 @@ impl Vmm {
             return Bounds::default();
         }
         let cpus = self.cpu_use(at).ok();
+        let threads_run = self.threads(at).and_then(Threads::others_run).ok();
         let Self { cgroups, process, bounds: kept, .. } = self;
         let of_cgroups = look(cgroups, process, at, |cgroups, process, buffer| {
             Ok(bounds::read(cgroups, at, kept, process, buffer))
         });
-        Bounds { cpus, ..of_cgroups.unwrap_or_default() }
+        Bounds {
+            threads_run: threads_run.map(Duration::from_nanos),
+            cpus,
+            ..of_cgroups.unwrap_or_default()
+        }
     }
 
     /// The guest's share of the energy that its host's CPUs used since this was first asked for.

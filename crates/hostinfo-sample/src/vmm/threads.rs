@@ -190,6 +190,12 @@ impl Threads {
         self.iothreads.ok_or(NO_IOTHREAD)
     }
 
+    /// How long the threads that are no vCPUs ran, in nanoseconds.
+    pub(crate) fn others_run(&self) -> Result<u64, Absent> {
+        let iothreads = self.iothreads.unwrap_or_default();
+        Ok(self.emulator()?.run.saturating_add(iothreads.run))
+    }
+
     fn told(&self) -> Result<(), Absent> {
         self.named()?;
         self.lack.clone().map_or(Ok(()), Err)

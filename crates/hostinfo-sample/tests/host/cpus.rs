@@ -103,6 +103,8 @@ fn who_uses_the_guests_cpus_is_counted_there_and_not_elsewhere() {
     assert_eq!(second.own_others - first.own_others, Duration::from_secs(1 + 5));
     assert_eq!(second.own_others_delay - first.own_others_delay, Duration::from_secs(3));
 
+    assert_eq!(vmm.bounds(at(5_000)).threads_run, Some(Duration::from_secs(10 + 5)));
+
     // Pinned away, all that it had stays, and nothing is added.
     qemu.allowed(7, "0");
     qemu.thread(7, "qemu-system-x86", 100, 4);

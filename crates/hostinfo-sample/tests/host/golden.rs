@@ -92,6 +92,7 @@ fn bounds(bounds: &Bounds) -> String {
         memory_around,
         memory_limit_is_shared,
         major_faults,
+        threads_run,
         cpus,
     } = bounds;
     format!(
@@ -99,6 +100,7 @@ fn bounds(bounds: &Bounds) -> String {
          - memory: {memory:?}\n\
          - memory around: {memory_around:?}, shared: {memory_limit_is_shared}\n\
          - major faults: {major_faults:?}\n\
+         - threads run: {threads_run:?}\n\
          - CPUs: {cpus:?}\n"
     )
 }
