@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::Moment;
 use crate::tally::Tally;
-use crate::vmm::branch::Branch;
 use crate::vmm::cgroup::Cgroups;
 use crate::vmm::company::Company;
 use crate::vmm::grown::Grown;
@@ -77,7 +76,7 @@ pub(crate) struct Kept {
     memory_limit: Shared,
 }
 
-/// Whether a second VMM was seen in the cgroups that have a limit.
+/// Whether a second VMM was seen in the cgroup that has a limit.
 #[derive(Clone, Default)]
 struct Shared {
     /// When it was last looked for, where, and whether it was there.
@@ -100,7 +99,7 @@ pub(crate) fn read(
         bounds.throttled_around = Some(Duration::from_nanos(around.throttled));
         // The outermost has the others in it.
         let limited = around.limited.last().map(PathBuf::as_path);
-        bounds.cpu_limit_is_shared = kept.cpu_limit.look(limited, branch, at, process, buffer);
+        bounds.cpu_limit_is_shared = kept.cpu_limit.look(limited, at, process, buffer);
     }
     let Ok(branch) = &cgroups.memory else { return bounds };
     if let Ok(own) = branch.own() {
@@ -113,18 +112,16 @@ pub(crate) fn read(
     if let Ok(used) = memory::used(branch.around(), branch.version, roots, buffer) {
         bounds.memory_around = used.map(|(_, used)| used);
         let limited = used.map(|(cgroup, _)| cgroup);
-        bounds.memory_limit_is_shared =
-            kept.memory_limit.look(limited, branch, at, process, buffer);
+        bounds.memory_limit_is_shared = kept.memory_limit.look(limited, at, process, buffer);
     }
     bounds
 }
 
 impl Shared {
-    /// Looks into the cgroup with the limit, where there is one, beside the guest's own.
+    /// Looks into the cgroup with the limit, where there is one.
     fn look(
         &mut self,
         limited: Option<&Path>,
-        branch: &Branch,
         at: Moment,
         process: &Process,
         buffer: &mut Vec<u8>,
@@ -136,8 +133,7 @@ impl Shared {
         {
             return *is_shared;
         }
-        let own = branch.own().ok().map(|own| own.whole);
-        let is_shared = Company::of(process, None, buffer).below(limited, own).second;
+        let is_shared = Company::of(process, None, buffer).below(limited).second;
         self.seen = Some((at, limited.to_owned(), is_shared));
         is_shared
     }

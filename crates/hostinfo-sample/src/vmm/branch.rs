@@ -168,7 +168,7 @@ impl<'a> Finder<'a> {
     /// guest's own.
     fn is_own(&mut self, path: &Path) -> bool {
         if !is_libvirts(path) {
-            let Seen { own, second, unclear } = self.company.below(path, None);
+            let Seen { own, second, unclear } = self.company.below(path);
             return own && !second && !unclear;
         }
         // What libvirt makes is one guest's by its name; below it are cgroups of its threads.

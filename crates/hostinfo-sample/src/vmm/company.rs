@@ -82,13 +82,10 @@ impl<'a> Company<'a> {
         }
     }
 
-    /// Who is in the cgroup or below it, but not in `except` or below that. Ends at a second VMM.
-    pub(crate) fn below(&mut self, cgroup: &Path, except: Option<&Path>) -> Seen {
+    /// Who is in the cgroup or below it. Ends at a second VMM.
+    pub(crate) fn below(&mut self, cgroup: &Path) -> Seen {
         let (mut seen, mut left) = (Seen::default(), vec![cgroup.to_owned()]);
         while let Some(cgroup) = left.pop() {
-            if except == Some(cgroup.as_path()) {
-                continue;
-            }
             self.look(&cgroup, &mut seen);
             if seen.second {
                 break;
