@@ -18,10 +18,10 @@ pub fn parse_as_each(bytes: &[u8]) {
     text::first_line(bytes);
     text::only_number(bytes);
     vmstat::parse(bytes);
+    vmm::affinity::allowed(bytes);
     vmm::cgroup::parse(bytes);
     let _ = vmm::cpu::cpu_max(bytes);
     let _ = vmm::cpu::throttled(bytes);
-    vmm::cpus::allowed(bytes);
     vmm::cpus::parse(bytes);
     vmm::memory::major_faults(bytes);
     let _ = vmm::memory::parse(bytes);

@@ -4,6 +4,7 @@
 //! Each part is read when a statistic that needs it is asked for, at most once in a step of the
 //! sampling grid. Figures are of the process that was connected to, or absent: see `process.rs`.
 
+pub(crate) mod affinity;
 pub(crate) mod bounds;
 mod branch;
 pub(crate) mod cgroup;
@@ -34,6 +35,7 @@ use crate::units::micro;
 use crate::window::{Pair, Window};
 use crate::{Absent, CpuUse, Host, Moment, Roots, Units};
 
+use affinity::Affinities;
 use bounds::Bounds;
 use cgroup::Cgroups;
 use cpu::{Cpu, Held};
@@ -70,6 +72,7 @@ pub struct Vmm {
     cgroups: Cached<Box<Cgroups>>,
     cpu: Cached<Cpu, Held>,
     cpus: Cached<Cpus>,
+    affinities: Affinities,
     counted: Counted,
     bounds: bounds::Kept,
     pressure_cpu: Cached<Pressure, Grown<2>>,
@@ -110,6 +113,7 @@ impl Vmm {
             cgroups: Cached::default(),
             cpu: Cached::default(),
             cpus: Cached::default(),
+            affinities: Affinities::default(),
             counted: Counted::default(),
             bounds: bounds::Kept::default(),
             pressure_cpu: Cached::default(),
@@ -140,7 +144,7 @@ impl Vmm {
         self.require_vmm(at)?;
         match what {
             Source::Vcpus => {
-                let vcpus = self.threads(at)?.vcpu_threads()?.count();
+                let vcpus = self.threads(at)?.of_vcpus()?.count();
                 Ok(Value::Whole(u64::try_from(vcpus).unwrap_or(u64::MAX)))
             }
             Source::VcpuTime => Ok(nanos(self.threads(at)?.all_vcpus()?.run)),
@@ -262,17 +266,21 @@ impl Vmm {
 
     fn cpus(&mut self, at: Moment) -> Result<&Cpus, Absent> {
         self.threads(at)?;
-        let (threads, process) = (&self.threads, &mut self.process);
-        self.cpus.at(at, |()| cpus::read(threads, process, &mut Vec::new()))
+        let Self { cpus, affinities, threads, process, .. } = self;
+        cpus.at(at, |()| {
+            let buffer = &mut Vec::new();
+            affinities.renew(threads.all(), process, buffer);
+            cpus::read(threads, affinities, process, buffer)
+        })
     }
 
     fn cpu_use(&mut self, at: Moment) -> Result<CpuUse, Absent> {
         let cpus = self.cpus(at)?.clone();
-        let Self { cgroups, process, threads, counted, .. } = self;
+        let Self { cgroups, process, threads, affinities, counted, .. } = self;
         let buffer = &mut Vec::new();
         let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
         let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
-        cpus.usage(threads, workers, at, counted, process, buffer)
+        cpus.usage((threads, affinities), workers, at, counted, process, buffer)
     }
 
     fn pressure(&mut self, resource: Resource, at: Moment) -> Result<&Pressure, Absent> {
@@ -313,7 +321,7 @@ impl Vmm {
         let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);
         let placement = self.placement.at(at, |()| {
             look(cgroups, process, at, |cgroups, process, buffer| {
-                let vcpus = numa::nodes_of(threads.vcpu_threads()?, &nodes, process, buffer)?;
+                let vcpus = numa::nodes_of(threads.of_vcpus()?, &nodes, process, buffer)?;
                 let memory = cgroups.memory.as_ref().map_err(Absent::clone)?.own()?;
                 let hugetlb = cgroups.hugetlb.as_ref().ok().and_then(|branch| branch.own().ok());
                 numa::read(&memory, hugetlb.as_ref(), holds, &vcpus, process, buffer)

@@ -41,7 +41,7 @@ pub(crate) struct Seen {
 
 /// A thread of the kernel's that works for the guest's VMM alone. Since Linux 6.4 it is one of the
 /// VMM's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Worker {
     pub(crate) pid: u64,
     pub(crate) start: u64,

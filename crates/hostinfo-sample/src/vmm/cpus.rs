@@ -1,19 +1,20 @@
-//! The CPUs that a guest's vCPUs may run on, and who uses them: `Cpus_allowed_list` of
-//! `/proc/PID/task/*/status`, and the lines of single CPUs in `/proc/stat`.
+//! The CPUs that a guest's vCPUs may run on, and who uses them: the lines of single CPUs in
+//! `/proc/stat`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::root::{LINE_BYTES, PAGE_BYTES, TABLE_BYTES};
-use crate::text::{key_and_value, lines, number, words};
+use crate::text::{lines, number, words};
+use crate::vmm::affinity::{Affinities, allowed};
 use crate::vmm::company::Worker;
 use crate::vmm::process::{self, Process};
-use crate::vmm::threads::{self, Other, Threads, Times};
+use crate::vmm::threads::{self, Task, Threads, Times};
 use crate::{Absent, CpuUse, Moment, Units, cpulist};
 
 const UNTOLD: Absent = Absent::untold(
-    "/proc/stat, /proc/PID/task/*/status or /sys/devices/system/cpu/online lacks a list of CPUs",
+    "/proc/stat or /sys/devices/system/cpu/online lacks a CPU that a vCPU may run on",
 );
 
 /// How much longer than the time between two samples a CPU may have been busy: its ticks are counted
@@ -33,7 +34,8 @@ pub(crate) struct Cpus {
 pub(crate) struct Counted {
     at: Option<Moment>,
     busy: HashMap<u32, Busy>,
-    others: HashMap<Task, Times>,
+    threads: HashMap<Task, Times>,
+    workers: HashMap<Worker, Times>,
     own_others: Times,
 }
 
@@ -44,13 +46,10 @@ struct Busy {
     sum: u64,
 }
 
-/// Number, and what tells it from another one that had the number: a thread's inode, or the start
-/// of one of the kernel's.
-type Task = (u64, u64);
-
 /// The CPUs that the vCPUs of now may run on.
 pub(crate) fn read(
     threads: &Threads,
+    affinities: &Affinities,
     process: &mut Process,
     buffer: &mut Vec<u8>,
 ) -> Result<Cpus, Absent> {
@@ -60,15 +59,11 @@ pub(crate) fn read(
         // A container may be without sysfs.
         None => busy_of_all(process, buffer)?.into_keys().collect::<BTreeSet<u32>>(),
     };
+    let lists = threads.of_vcpus()?.map(|task| affinities.list(task));
+    let lists = lists.collect::<Result<HashSet<_>, _>>()?;
     let mut vcpus = BTreeSet::new();
-    for tid in threads.vcpu_threads()? {
-        let text = process.read(&format!("task/{tid}/status"), PAGE_BYTES, buffer);
-        match text.map(allowed) {
-            Ok(allowed) => vcpus.extend(allowed.ok_or(UNTOLD)?),
-            // It has ended.
-            Err(unread) if unread.is_not_there() && !process.has_thread(tid) => {}
-            Err(unread) => return Err(unread.or(UNTOLD)),
-        }
+    for list in &lists {
+        vcpus.extend(cpulist::parse(list).ok_or(UNTOLD)?);
     }
     vcpus.retain(|cpu| online.contains(cpu));
     process.check((), buffer)?;
@@ -84,7 +79,7 @@ impl Cpus {
     /// Who used them. `workers` are the kernel's threads that work for the guest.
     pub(crate) fn usage(
         &self,
-        threads: &Threads,
+        (threads, affinities): (&Threads, &Affinities),
         workers: &[Worker],
         at: Moment,
         counted: &mut Counted,
@@ -92,14 +87,24 @@ impl Cpus {
         buffer: &mut Vec<u8>,
     ) -> Result<CpuUse, Absent> {
         counted.add_busy(&busy_of_all(process, buffer)?, &self.vcpus, at, process.units);
-        let mut known = std::mem::take(&mut counted.others);
-        let workers = workers.iter().filter_map(|worker| of_worker(*worker, process, buffer));
-        let workers: Vec<_> = workers.collect();
-        let of_threads = threads.others().filter_map(|other| of_thread(other, process, buffer));
-        for (task, times, allowed) in of_threads.chain(workers) {
-            let gain = times.gain(known.remove(&task).unwrap_or_default());
+        let mut before = std::mem::take(&mut counted.threads);
+        for (task, now) in threads.others() {
+            let last = before.remove(&task);
+            let list = affinities.list(task).ok();
+            let Some(allowed) = list.and_then(|list| cpulist::parse(&list)) else {
+                counted.threads.extend(last.map(|last| (task, last)));
+                continue;
+            };
+            let gain = now.gain(last.unwrap_or_default());
             counted.own_others.add(self.part(gain, &allowed));
-            counted.others.insert(task, times);
+            counted.threads.insert(task, now);
+        }
+        counted.workers.retain(|worker, _| workers.contains(worker));
+        for worker in workers {
+            if let Some((now, allowed)) = of_worker(*worker, process, buffer) {
+                let last = counted.workers.insert(*worker, now).unwrap_or_default();
+                counted.own_others.add(self.part(now.gain(last), &allowed));
+            }
         }
         let sums = self.vcpus.iter().map(|cpu| counted.busy.get(cpu).map(|busy| busy.sum));
         let busy = sums.sum::<Option<u64>>().ok_or(UNTOLD)?;
@@ -148,25 +153,16 @@ impl Counted {
     }
 }
 
-fn of_thread(
-    other: Other,
-    process: &Process,
-    buffer: &mut Vec<u8>,
-) -> Option<(Task, Times, Vec<u32>)> {
-    let text = process.read(&format!("task/{}/status", other.tid), PAGE_BYTES, buffer).ok()?;
-    Some(((other.tid.into(), other.inode), other.times, allowed(text)?))
-}
-
 fn of_worker(
-    worker: Worker,
+    Worker { pid, start }: Worker,
     process: &Process,
     buffer: &mut Vec<u8>,
-) -> Option<(Task, Times, Vec<u32>)> {
-    let Worker { pid, start } = worker;
+) -> Option<(Times, Vec<u32>)> {
     let times = threads::parse(process.read_other(pid, "schedstat", LINE_BYTES, buffer).ok()?)?;
-    let allowed = allowed(process.read_other(pid, "status", PAGE_BYTES, buffer).ok()?)?;
+    let text = process.read_other(pid, "status", PAGE_BYTES, buffer).ok()?;
+    let allowed = allowed(text).and_then(cpulist::parse)?;
     let stat = process::parse(process.read_other(pid, "stat", LINE_BYTES, buffer).ok()?)?;
-    (stat.is_kernels() && stat.start == start).then_some(((pid, start), times, allowed))
+    (stat.is_kernels() && stat.start == start).then_some((times, allowed))
 }
 
 /// How long each CPU was busy since boot, in ticks.
@@ -198,14 +194,6 @@ fn busy(line: &[u8]) -> Option<(u32, u64)> {
     Some((cpu, all.into_iter().fold(0, u64::saturating_add)))
 }
 
-/// ```text
-/// Cpus_allowed_list: 0-1,4
-/// ```
-pub(crate) fn allowed(text: &[u8]) -> Option<Vec<u32>> {
-    let mut lists = lines(text).filter_map(key_and_value);
-    lists.find(|(key, _)| *key == b"Cpus_allowed_list").and_then(|(_, list)| cpulist::parse(list))
-}
-
 fn ticks(time: Duration, units: Units) -> u64 {
     let ticks = time.as_nanos().saturating_mul(units.ticks_per_second.into()) / 1_000_000_000;
     u64::try_from(ticks).unwrap_or(u64::MAX)
@@ -229,12 +217,6 @@ mod tests {
         let text = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu0 100 20 30 4000 500 6 7 8 90 10\n\
                     cpu17 1 2 3 4 5 6 7\ncpufreq 1\ncpu2 1 x 3 4 5 6 7 8\nintr 1 2 3\n";
         assert_eq!(parse(text.as_bytes()), HashMap::from([(0, 171), (17, 19)]));
-    }
-
-    #[test]
-    fn the_list_of_allowed_cpus_is_a_line_of_many() {
-        assert_eq!(allowed(b"Cpus_allowed:\t13\nCpus_allowed_list:\t0-1,4\n"), Some(vec![0, 1, 4]));
-        assert_eq!(allowed(b"Cpus_allowed:\t13\nCpus_allowed_list:\t\n"), None);
     }
 
     #[test]
@@ -279,7 +261,7 @@ mod tests {
         #[test]
         fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "(cpu[0-9]{0,11}( [0-9]{0,22}){0,10}\n){0,3}") {
             for text in [&bytes[..], text.as_bytes()] {
-                let _ = (parse(text), allowed(text));
+                let _ = parse(text);
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::root::Roots;
 use crate::text::{lines, number, words};
 use crate::vmm::branch::{Own, Version};
 use crate::vmm::process::{self, Process};
+use crate::vmm::threads::Task;
 use crate::{Absent, Units};
 
 const UNTOLD: Absent =
@@ -59,13 +60,13 @@ pub(crate) fn nodes(roots: &Roots, buffer: &mut Vec<u8>) -> Vec<u32> {
 
 /// The nodes that the threads ran on last. One that has ended since runs nowhere.
 pub(crate) fn nodes_of(
-    threads: impl Iterator<Item = u32>,
+    threads: impl Iterator<Item = Task>,
     nodes: &[u32],
     process: &Process,
     buffer: &mut Vec<u8>,
 ) -> Result<BTreeSet<u32>, Absent> {
     let mut cpus = BTreeSet::new();
-    for tid in threads {
+    for (tid, _) in threads {
         let stat = process.read_thread(tid, "stat", buffer);
         cpus.extend(stat.ok().and_then(process::parse).and_then(|stat| stat.processor));
     }

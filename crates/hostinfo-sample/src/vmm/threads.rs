@@ -77,13 +77,8 @@ struct Thread {
     last: Times,
 }
 
-/// A thread that is no vCPU, and its times since it began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Other {
-    pub(crate) tid: u32,
-    pub(crate) inode: u64,
-    pub(crate) times: Times,
-}
+/// A thread: its number, and the inode of its directory.
+pub(crate) type Task = (u32, u64);
 
 impl Threads {
     /// Adds what the threads gained since the last reading. What one gained between that and
@@ -148,22 +143,24 @@ impl Threads {
         self.vcpus.keys().copied()
     }
 
-    /// The vCPUs that there are now: the numbers of their threads.
-    pub(crate) fn vcpu_threads(&self) -> Result<impl Iterator<Item = u32>, Absent> {
-        let threads = self
-            .known
-            .iter()
-            .filter_map(|(tid, thread)| matches!(thread.role, Some(Role::Vcpu(_))).then_some(*tid));
-        self.named().map(|()| threads)
+    /// All threads that there are now.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Task> {
+        self.known.iter().map(|(tid, thread)| (*tid, thread.inode))
     }
 
-    /// The threads that are no vCPUs, as they were at the last reading.
-    pub(crate) fn others(&self) -> impl Iterator<Item = Other> {
+    /// Those that are vCPUs'.
+    pub(crate) fn of_vcpus(&self) -> Result<impl Iterator<Item = Task>, Absent> {
+        let tasks = self.known.iter().filter_map(|(tid, thread)| {
+            matches!(thread.role, Some(Role::Vcpu(_))).then_some((*tid, thread.inode))
+        });
+        self.named().map(|()| tasks)
+    }
+
+    /// The others, each with its times since it began.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (Task, Times)> {
         self.known.iter().filter_map(|(tid, thread)| match thread.role? {
             Role::Vcpu(_) => None,
-            Role::Iothread | Role::Emulator => {
-                Some(Other { tid: *tid, inode: thread.inode, times: thread.last })
-            }
+            Role::Iothread | Role::Emulator => Some(((*tid, thread.inode), thread.last)),
         })
     }
 

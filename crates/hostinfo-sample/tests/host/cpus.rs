@@ -129,3 +129,35 @@ fn a_kernel_thread_that_works_for_the_guest_counts_as_its_own() {
     assert_eq!(cpus.own_others, Duration::from_millis(1_500));
     assert_eq!(cpus.own_others_delay, Duration::from_millis(500));
 }
+
+#[test]
+fn of_a_guest_with_many_threads_a_part_is_read_for_each_sample() {
+    let qemu = pinned(["0", "0"]);
+    for tid in 100..400 {
+        qemu.thread(tid, &format!("CPU {tid}/KVM"), 1, 1);
+        qemu.allowed(tid, if tid == 399 { "3" } else { "1" });
+    }
+    let mut vmm = qemu.vmm();
+    let mut pinned = |step: u64| ask(&mut vmm, "vm.cpu.pinned", step * 100);
+    assert_eq!([0, 1].map(&mut pinned), ["ask again in 1 s"; 2], "128 of 303 a sample");
+    assert_eq!(pinned(2), "3");
+    for tid in 100..400 {
+        qemu.allowed(tid, "2");
+    }
+    let steps: Vec<_> = (3..6).map(&mut pinned).collect();
+    assert_eq!(steps.last().unwrap(), "2", "all have had their turn: {steps:?}");
+}
+
+#[test]
+fn a_thread_whose_cpus_cannot_be_told_for_a_while_is_not_counted_twice() {
+    let qemu = pinned(["1", "2"]);
+    let mut vmm = qemu.vmm();
+    let mut own_others = |millis| vmm.bounds(at(millis)).cpus.unwrap().own_others.as_secs();
+    qemu.allowed(7, "1");
+    assert_eq!(own_others(0), 8);
+    qemu.allowed(7, "junk");
+    assert_eq!(own_others(100), 8);
+    qemu.thread(7, "qemu-system-x86", 9, 4);
+    qemu.allowed(7, "1");
+    assert_eq!(own_others(200), 9);
+}
