@@ -52,7 +52,7 @@ const NO_VMM: Absent = Absent::new(
 );
 
 /// One guest's VMM: a process, told from others by its number and its start, and the samples that
-/// were taken of it. It has 2.3 KB before it was asked for anything, so it is best made for a
+/// were taken of it. It has 2.4 KB before it was asked for anything, so it is best made for a
 /// guest that asks.
 ///
 /// # Ratios
