@@ -21,6 +21,7 @@ fuzz_target!(|xml: &str| {
         uuid: Uuid::from_u128(1),
         name: "myguest".to_owned(),
         driver: found.driver,
+        is_kvm: found.is_kvm,
         id: Some(3),
         state: State::Running,
         migrating: false,

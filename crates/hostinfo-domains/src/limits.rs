@@ -18,11 +18,11 @@ pub const RESTART_LONGEST: Duration = Duration::from_secs(10);
 /// After that it is tried when libvirt's sockets change or somebody asks.
 pub const RESTARTS: u32 = 8;
 
-/// The longest line between daemon and helper. A domain's figures are 256 disks of 560 bytes and
-/// 256 interfaces of 320 bytes at most (12 and 8 numbers of 20 digits with their names), 220 KiB
-/// in all; a domain itself is a path, 66 names of 255 bytes and 1 KiB of words, each up to six
-/// times as long in JSON: 106 KiB.
-pub const LINE_MAX: usize = 256 * 1024;
+/// The longest line between daemon and helper. A domain's figures are 256 disks of 560 bytes, 256
+/// interfaces of 390 bytes and 4,096 vCPUs of 230 bytes at most (12, 10 and 7 numbers of 20 digits
+/// with their names), 1.1 MiB in all; a domain itself is a path, 66 names of 255 bytes and 1 KiB of
+/// words, each up to six times as long in JSON: 106 KiB.
+pub const LINE_MAX: usize = 1280 * 1024;
 
 /// Bytes read from the helper in one turn of the daemon: 0.5 ms of a CPU.
 pub const CHUNK: usize = 64 * 1024;
@@ -33,6 +33,10 @@ pub const DOMAINS_MAX: usize = 16_384;
 /// Domains whose figures are asked for by name; where more are wanted, all are asked for. A
 /// request is 64 x 39 bytes, which always fits into an empty socket: it holds 200 KiB.
 pub const ASKED_MAX: usize = 64;
+
+/// vCPUs of a domain whose counts are told: as many as KVM gives one (KVM_MAX_VCPUS on x86). Of a
+/// domain with more they are not told at all, since their sum would be wrong.
+pub const VCPUS_MAX: usize = 4096;
 
 /// Disks of a domain that are told.
 pub const DISKS_MAX: usize = 256;

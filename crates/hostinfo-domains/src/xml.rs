@@ -17,6 +17,8 @@ use elements::{children, devices};
 pub struct Description {
     /// See [`Domain::driver`](crate::Domain::driver).
     pub driver: String,
+    /// See [`Domain::is_kvm`](crate::Domain::is_kvm).
+    pub is_kvm: bool,
     /// vCPUs that are online when it starts.
     pub vcpus: u64,
     /// vCPUs that it may have.
@@ -68,6 +70,7 @@ pub fn describe(xml: &str, directory: &Directory) -> Result<Description, Unreada
     let id = domain.attribute("id").unwrap_or_default();
     Ok(Description {
         driver: driver(domain)?,
+        is_kvm: domain.attribute("type") == Some("kvm"),
         vcpus,
         vcpus_max,
         names: Names::find(devices(), directory).ok_or(Unreadable::TooManyPorts)?,
@@ -190,7 +193,8 @@ mod tests {
     fn kvm_and_qemu_are_one_driver_and_others_are_their_own() {
         for (kind, driver) in [("kvm", "qemu"), ("qemu", "qemu"), ("xen", "xen"), ("lxc", "lxc")] {
             let xml = format!("<domain type='{kind}' id='1'/>");
-            assert_eq!(read(&xml).unwrap().driver, driver);
+            let found = read(&xml).unwrap();
+            assert_eq!((&*found.driver, found.is_kvm), (driver, kind == "kvm"));
         }
     }
 
