@@ -9,9 +9,11 @@
 
 mod absent;
 mod cached;
+mod counter;
 mod cpufreq;
 mod cpuinfo;
 mod cpulist;
+mod cputime;
 mod device;
 mod diskstats;
 mod energy;

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod big_host;
+mod counters;
 mod energy;
 mod golden;
 mod junk;
