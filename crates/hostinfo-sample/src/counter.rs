@@ -75,6 +75,11 @@ impl Counter {
         Self { last: Reading { number, at }, doubted: None }
     }
 
+    /// What it was when it was last believed.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.number
+    }
+
     /// Takes what is read now.
     pub(crate) fn step(&mut self, number: u64, at: Moment, pace: Pace) -> Step {
         let now = Reading { number, at };

@@ -7,6 +7,7 @@ use hostinfo_wire::Value;
 
 use crate::cached::Cached;
 use crate::cputime::CpuTimes;
+use crate::devices::Devices;
 use crate::diskstats::Disks;
 use crate::energy::Meter;
 use crate::loadavg::LoadAverages;
@@ -49,8 +50,8 @@ pub struct Host {
     meminfo: Cached<Meminfo>,
     ksm: Cached<u64>,
     vmstat: Cached<Vmstat, vmstat::Kept>,
-    disks: Cached<Disks, Tally<7>>,
-    interfaces: Cached<Interfaces, Tally<8>>,
+    disks: Cached<Disks, Devices<7>>,
+    interfaces: Cached<Interfaces, Devices<8>>,
     energy: Cached<u64, Meter>,
     window: Window<HostSample>,
     missing: Missing,
@@ -164,7 +165,7 @@ impl Host {
             Source::Disk(what) => Ok(self.disks(at)?.value(what)),
             Source::DiskBusy => self.share(Share::Disk, at),
             Source::Net(direction, what) => {
-                let read = |tally: &mut _| netdev::read(roots, buffer, tally);
+                let read = |devices: &mut _| netdev::read(roots, at, buffer, devices);
                 Ok(self.interfaces.at(at, read)?.value(direction, what))
             }
         }
@@ -227,7 +228,8 @@ impl Host {
     }
 
     fn disks(&mut self, at: Moment) -> Result<&Disks, Absent> {
-        self.disks.at(at, |tally| diskstats::read(&self.roots, &mut self.buffer, tally))
+        let read = |devices: &mut _| diskstats::read(&self.roots, at, &mut self.buffer, devices);
+        self.disks.at(at, read)
     }
 
     fn share(&mut self, what: Share, at: Moment) -> Result<Value<'static>, Absent> {

@@ -37,7 +37,7 @@ impl<const N: usize> Highest<N> {
 /// What a device has counted before it was seen, when others were already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Newcomers {
-    /// Devices that were plugged in: all of it was counted since.
+    /// Cgroups that were made: all of it was counted since.
     CountFromZero,
     /// CPUs that came back online with their old figures: nothing is known of it.
     CountFromNow,

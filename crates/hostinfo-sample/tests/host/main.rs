@@ -7,6 +7,7 @@ mod big_host;
 mod counters;
 mod energy;
 mod golden;
+mod hardware;
 mod junk;
 mod samples;
 mod threads;
