@@ -9,16 +9,21 @@
 
 mod absent;
 mod cached;
+mod counter;
 mod cpufreq;
 mod cpuinfo;
 mod cpulist;
+mod cputime;
 mod device;
+mod devices;
+mod disk;
 mod diskstats;
 mod energy;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod host;
 mod identity;
+mod interface;
 mod ksm;
 mod loadavg;
 mod meminfo;

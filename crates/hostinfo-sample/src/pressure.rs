@@ -5,11 +5,12 @@ use std::path::Path;
 use hostinfo_catalog::source::{PressureFigure, Stall};
 use hostinfo_wire::Value;
 
-use crate::Absent;
+use crate::counter::{Pace, Told};
 use crate::root::{LINE_BYTES, Roots};
 use crate::tally::Highest;
 use crate::text::{lines, millionths, number, words};
 use crate::units::micro;
+use crate::{Absent, Moment};
 
 const LACK: Absent = Absent::new(
     "this host does not measure pressure",
@@ -33,14 +34,26 @@ struct Line {
     total: Option<u64>,
 }
 
+/// What is kept of the two totals of a file.
+pub(crate) type Kept = [Told; 2];
+
+/// Totals are of time that passes for everybody.
+const PACE: Pace = Pace(1_000_000);
+
 pub(crate) fn read(
     file: &str,
     roots: &Roots,
+    at: Moment,
     buffer: &mut Vec<u8>,
-    highest: &mut Highest<2>,
+    kept: &mut Kept,
 ) -> Result<Pressure, Absent> {
     let text = roots.proc(file, LINE_BYTES, buffer).map_err(|e| e.or(LACK))?;
-    Ok(raised(parse(text), highest))
+    let mut pressure = parse(text);
+    let [some, full] = kept;
+    for (line, told) in [(&mut pressure.some, some), (&mut pressure.full, full)] {
+        line.total = line.total.and_then(|now| told.tell(now, at, PACE, None));
+    }
+    Ok(pressure)
 }
 
 /// The same of a cgroup, from its `cpu.pressure`, `memory.pressure` or `io.pressure`.
@@ -51,13 +64,10 @@ pub(crate) fn read_cgroup(
     highest: &mut Highest<2>,
 ) -> Result<Pressure, Absent> {
     let text = roots.cgroup(file, buffer).map_err(|e| e.or(LACK))?;
-    Ok(raised(parse(text), highest))
-}
-
-fn raised(mut pressure: Pressure, highest: &mut Highest<2>) -> Pressure {
+    let mut pressure = parse(text);
     [pressure.some.total, pressure.full.total] =
         highest.raise([pressure.some.total, pressure.full.total]);
-    pressure
+    Ok(pressure)
 }
 
 /// ```text

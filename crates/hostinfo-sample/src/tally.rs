@@ -1,12 +1,12 @@
-//! Counters that never fall.
+//! Counters of a guest that never fall.
 //!
 //! A counter that a guest is told never falls while the daemon lives, whatever the kernel does.
-//! There are two cases. One number of the kernel ([`Highest`]) may fall by a little, as idle
-//! time does when it is added up from CPUs that go on counting: the highest that was seen is
-//! told until the kernel has passed it. A sum over devices ([`Tally`]) would fall when a device
-//! goes away, and holding its highest value would make it stand still for as long as the
+//! There are two cases. One number of the kernel ([`Highest`]) may fall by a little: the highest that
+//! was seen is told until the kernel has passed it. A sum over devices ([`Tally`]) would fall when a
+//! device goes away, and holding its highest value would make it stand still for as long as the
 //! other devices need to make up for that: what each device counted on is added up instead,
-//! and what a device has counted stays in the sum.
+//! and what a device has counted stays in the sum. The host's own counters, which may fall for good and
+//! have absurd values, are in `counter.rs`.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ impl<const N: usize> Highest<N> {
 /// What a device has counted before it was seen, when others were already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Newcomers {
-    /// Devices that were plugged in: all of it was counted since.
+    /// Cgroups that were made: all of it was counted since.
     CountFromZero,
     /// CPUs that came back online with their old figures: nothing is known of it.
     CountFromNow,

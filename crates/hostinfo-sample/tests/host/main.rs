@@ -4,8 +4,10 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod big_host;
+mod counters;
 mod energy;
 mod golden;
+mod hardware;
 mod junk;
 mod samples;
 mod threads;
