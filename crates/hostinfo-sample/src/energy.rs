@@ -20,9 +20,8 @@ const NO_METER: Absent = Absent::unsupported("this host has no energy meter");
 /// programs do.
 const DENIED: Absent = Absent::new(
     "this host's energy meter is for its root alone",
-    "the udev rule 70-hostinfo.rules, which hostinfo brings, gives energy_uj to the group hostinfo: \
-     put it in place, then udevadm control --reload and udevadm trigger -s powercap; see \
-     hostinfo-administration(7)",
+    "the udev rule 70-hostinfo.rules gives energy_uj to the group hostinfo: install it, then run \
+     `udevadm control --reload && udevadm trigger --subsystem-match=powercap`; see hostinfod(8)",
 );
 const UNTOLD: Absent = Absent::untold("energy_uj of a package holds no number");
 
