@@ -10,9 +10,10 @@ use crate::text::{lines, number, words};
 use crate::units::micro;
 use crate::{Absent, Moment};
 
-const LACK: Absent = Absent::new(
+const LACK: Absent = Absent::unsupported("this host has no physical disk");
+const UNSEEN: Absent = Absent::new(
     "this host has no physical disk",
-    "no disk of /proc/diskstats has a device in /sys/block",
+    "there is no /sys/block or no /proc/diskstats: hostinfod needs the host's own",
 );
 
 /// Bytes in a sector of `/proc/diskstats`, whatever those of the disk have.
@@ -40,11 +41,15 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     devices: &mut Devices<7>,
 ) -> Result<Disks, Absent> {
-    let text = roots.proc("diskstats", TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
+    let text = roots.proc("diskstats", TABLE_BYTES, buffer).map_err(|e| e.or(UNSEEN))?;
     let heads = Heads::of(parse(text));
     let rows = parse(text).map(|(name, figures)| Row { name, figures, part: heads.part(name) });
     let sums = devices.add(at, rows, &mut disk::Disks::new(roots));
-    if sums.devices == 0 { Err(LACK) } else { Ok(Disks(sums)) }
+    match sums.devices {
+        0 if roots.sys.join("block").is_dir() => Err(LACK),
+        0 => Err(UNSEEN),
+        _ => Ok(Disks(sums)),
+    }
 }
 
 /// ```text

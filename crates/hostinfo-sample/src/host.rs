@@ -104,9 +104,16 @@ impl Host {
         self.meminfo.at(at, read).map(Meminfo::spare).unwrap_or_default()
     }
 
-    /// What was found missing when it was last asked for, each once, with the kernel's file.
+    /// What was found missing when it was last asked for and could be mended, each once, with the
+    /// kernel's file.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
-        self.missing.of_host()
+        self.missing.of_host().filter(|(_, absent)| absent.remedy().is_some())
+    }
+
+    /// What the host was found to be without when it was last asked for, with nothing wrong:
+    /// [`Lack::Unsupported`](crate::Lack::Unsupported) or [`Lack::Chosen`](crate::Lack::Chosen).
+    pub fn without(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
+        self.missing.of_host().filter(|(_, absent)| absent.remedy().is_none())
     }
 
     /// The same of guests, with whose it is.

@@ -26,6 +26,7 @@ mod identity;
 mod interface;
 mod ksm;
 mod loadavg;
+mod machine;
 mod meminfo;
 mod missing;
 mod moment;
@@ -43,7 +44,7 @@ mod vmm;
 mod vmstat;
 mod window;
 
-pub use absent::Absent;
+pub use absent::{Absent, Lack};
 pub use host::Host;
 pub use meminfo::Spare;
 pub use moment::Moment;

@@ -59,13 +59,14 @@ impl Unread {
         Errno::from_io_error(&self.error).is_some_and(|errno| NOT_THERE.contains(&errno))
     }
 
+    /// Whether it is not for this user.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.error.kind() == io::ErrorKind::PermissionDenied
+    }
+
     /// `lack` where this kernel has no such file; else that it could not be read.
     pub(crate) fn or(&self, lack: Absent) -> Absent {
-        let lack = if self.is_not_there() {
-            lack
-        } else {
-            Absent::new("could not be read on this host", "hostinfod must be able to read it")
-        };
+        let lack = if self.is_not_there() { lack } else { Absent::UNREAD };
         lack.because(self)
     }
 }
@@ -112,6 +113,11 @@ impl Roots {
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
         read_whole(self.cgroups().join(file), PAGE_BYTES, buffer)
+    }
+
+    /// Whether the host's sysfs can be seen.
+    pub(crate) fn has_sys(&self) -> bool {
+        self.sys.join("devices/system/cpu").is_dir()
     }
 
     /// Where cgroups are mounted.

@@ -8,10 +8,8 @@ use crate::root::{PAGE_BYTES, Roots};
 use crate::text::{lines, number, words};
 use crate::{Absent, Moment, Units};
 
-const UNTOLD: Absent = Absent::untold(
-    "a line of /proc/vmstat is not there: workingset_refault came with Linux 3.15, oom_kill with \
-     4.13",
-);
+const UNTOLD: Absent =
+    Absent::untold("a line of /proc/vmstat that every kernel has is not there, or not a count");
 
 /// The lines that are read, and what they are part of. Up to Linux 4.9 there is one `allocstall`, then
 /// one for each zone; up to 5.8 one `workingset_refault`, then one for files and one for anonymous
@@ -65,6 +63,19 @@ fn range(what: Paging) -> u64 {
     }
 }
 
+/// What it is that there is no such line.
+fn lack(what: Paging) -> Absent {
+    match what {
+        // Without CONFIG_SWAP.
+        Paging::SwapIn | Paging::SwapOut => Absent::unsupported("this host's kernel does not swap"),
+        // Before Linux 3.15.
+        Paging::Refaults => Absent::unsupported("this host's kernel does not count refaults"),
+        // Before Linux 4.13.
+        Paging::OomKills => Absent::unsupported("this host's kernel does not count OOM kills"),
+        Paging::In | Paging::Out | Paging::MajorFaults | Paging::ReclaimStalls => UNTOLD,
+    }
+}
+
 /// ```text
 /// pgpgin 4057073
 /// allocstall_normal 0
@@ -88,7 +99,7 @@ impl Vmstat {
         let of_it = self.0.iter().zip(LINES).filter(|(_, (_, of))| *of == what);
         let numbers = of_it.filter_map(|(number, _)| *number);
         let sum = numbers.reduce(|sum, number| Some(sum?.saturating_add(number?)));
-        let sum = sum.flatten().ok_or(UNTOLD)?;
+        let sum = sum.ok_or(lack(what))?.ok_or(UNTOLD)?;
         Ok(match what {
             Paging::SwapIn | Paging::SwapOut => units.pages(sum),
             Paging::In | Paging::Out => Value::Whole(sum.saturating_mul(1024)),

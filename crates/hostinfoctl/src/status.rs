@@ -88,6 +88,13 @@ impl Overview {
         for missing in &status.missing {
             add("missing", &format!("{}: {}", missing.source, missing.why));
         }
+        for without in &status.without {
+            let times = match without.count {
+                0 | 1 => String::new(),
+                many => format!(" ({many} times)"),
+            };
+            add("without", &format!("{}: {}{times}", without.source, without.what));
+        }
         text
     }
 }
@@ -127,7 +134,7 @@ fn libvirt(libvirt: &Libvirt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_control::{Missing, Place};
+    use hostinfo_control::{Missing, Place, WhyWithout, Without};
 
     #[test]
     fn what_is_wrong_stands_below_what_it_concerns() {
@@ -153,7 +160,17 @@ mod tests {
                 domains: None,
                 problem: Some("no such file".to_owned()),
             },
-            missing: vec![Missing { source: "PSI".to_owned(), why: "boot with psi=1".to_owned() }],
+            missing: vec![Missing {
+                source: "PSI".to_owned(),
+                why: "boot with psi=1".to_owned(),
+                count: 1,
+            }],
+            without: vec![Without {
+                source: "cpufreq".to_owned(),
+                what: "this host has none".to_owned(),
+                why: WhyWithout::Unsupported,
+                count: 64,
+            }],
         };
         let overview = Overview { status, errors: Vec::new() };
         assert!(overview.is_wrong());
@@ -164,6 +181,7 @@ mod tests {
         assert!(after("settings  ").contains("\n          /h: line 1\n"));
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
         assert!(after("does not answer").starts_with("\n          no such file\n"));
-        assert!(text.ends_with("missing   PSI: boot with psi=1\n"), "{text}");
+        assert!(after("missing   ").starts_with("PSI: boot with psi=1\n"), "{text}");
+        assert!(text.ends_with("without   cpufreq: this host has none (64 times)\n"), "{text}");
     }
 }

@@ -69,7 +69,7 @@ table! {
     FAILURES: Counter "" "hostinfod_source_failures"
         "How often a source had no value that an administrator could see to.";
     MISSING: Gauge "" "hostinfod_sources_missing"
-        "What this host was found not to tell, and could: see hostinfoctl status.";
+        "What this host was found not to tell, and could, each once: see hostinfoctl status.";
     RULES: Gauge "" "hostinfod_rules" "Rules in force; 0 is the built-in default.";
     RULES_SINCE: Gauge "seconds" "hostinfod_rules_since_seconds"
         "Since when the rules are in force, since 1970.";
