@@ -27,6 +27,8 @@ pub struct Bounds {
     /// kernel thread fetch a page while the vCPU goes on (cgroup `memory.stat`, `pgmajfault`). It
     /// never falls.
     pub major_faults: Option<u64>,
+    /// Time that the VMM's threads other than vCPUs ran, on whichever CPUs. It never falls.
+    pub threads_run: Option<Duration>,
     /// The CPUs that its vCPUs may run on.
     pub cpus: Option<CpuUse>,
 }
