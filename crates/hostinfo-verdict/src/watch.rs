@@ -76,15 +76,16 @@ impl Watch {
     /// # Errors
     /// There is none yet, but there will be one in that time.
     pub fn interval(&self, now: Instant) -> Result<Interval<'_>, Duration> {
-        let (Some((first, before)), Some((last, after))) =
-            (self.samples.front(), self.samples.back())
+        let (Some((first, _)), Some((last, _))) = (self.samples.front(), self.samples.back())
         else {
             let wait = self.begun.saturating_duration_since(now);
             return Err(wait + WINDOW);
         };
         let length = last.saturating_duration_since(*first);
         if length >= WINDOW {
-            return Ok(Interval::new(before, after, length));
+            let since = |at: &Instant| at.saturating_duration_since(*first);
+            let samples = self.samples.iter().map(|(at, sample)| (since(at), sample));
+            return Ok(Interval::new(samples.collect()));
         }
         let periods = (WINDOW - length).as_nanos().div_ceil(PERIOD.as_nanos());
         let there = *last + PERIOD * u32::try_from(periods).unwrap_or(u32::MAX);

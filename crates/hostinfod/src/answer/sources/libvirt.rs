@@ -80,6 +80,17 @@ impl Sources<'_, '_> {
         self.devices(Source::DiskLatency)
     }
 
+    /// The numbers of its interfaces.
+    pub(super) fn interfaces(&mut self) -> Vec<String> {
+        self.devices(Source::Net(Direction::Rx, Traffic::Bytes))
+    }
+
+    /// How old the figures are that libvirt told of it.
+    pub(super) fn figures_age(&self) -> Duration {
+        let told = self.domain().ok().and_then(|told| told.figures.as_ref());
+        told.map(|(_, at)| self.when.now.saturating_duration_since(*at)).unwrap_or_default()
+    }
+
     /// The names of the guest's disks, or the numbers of its interfaces.
     pub(super) fn devices(&mut self, what: Source) -> Vec<String> {
         let devices = self.with_figures(|told, _| match what {

@@ -2,7 +2,7 @@
 
 use hostinfo_catalog::source::{Resource, Vmm};
 use hostinfo_sample::Absent;
-use hostinfo_verdict::{Sample, Verdict, Watch};
+use hostinfo_verdict::{Devices, Sample, Verdict, Watch};
 use hostinfo_wire::Value;
 
 use super::Sources;
@@ -31,11 +31,10 @@ impl Sources<'_, '_> {
 
     /// A sample for verdicts, of whatever the host knows.
     pub(crate) fn sample(&mut self) -> Sample {
-        let disks = self.disks();
+        let (disks, interfaces) = (self.disks(), self.interfaces());
+        let devices = Devices { disks: &disks, interfaces: &interfaces, age: self.figures_age() };
         let vmm = self.observed.vmm.as_mut().ok();
         let bounds = vmm.map(|vmm| vmm.bounds(self.at)).unwrap_or_default();
-        Sample::take(disks.iter().map(String::as_str), bounds, |stat, instance| {
-            self.value(stat, instance).ok()
-        })
+        Sample::take(devices, bounds, |stat, instance| self.value(stat, instance).ok())
     }
 }
