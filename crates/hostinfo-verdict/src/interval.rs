@@ -1,11 +1,12 @@
 //! What became of the figures between two samples.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::sample::Sample;
 
-/// Two samples of one guest in one session, and the time between them.
-#[derive(Debug, Clone, Copy)]
+/// The first and the last of some samples of one guest in one session, and the time between them.
+#[derive(Debug, Clone)]
 pub struct Interval<'a> {
     pub(crate) before: &'a Sample,
     pub(crate) after: &'a Sample,
@@ -13,9 +14,13 @@ pub struct Interval<'a> {
 }
 
 impl<'a> Interval<'a> {
-    /// From one sample to a later one.
-    pub fn new(before: &'a Sample, after: &'a Sample, length: Duration) -> Self {
-        Self { before, after, length }
+    /// From samples in their order, each with its time since the first one.
+    pub fn new(samples: Vec<(Duration, &'a Sample)>) -> Self {
+        static NOTHING: LazyLock<Sample> = LazyLock::new(Sample::default);
+        let nothing = (Duration::ZERO, &*NOTHING);
+        let (begin, before) = samples.first().copied().unwrap_or(nothing);
+        let (end, after) = samples.last().copied().unwrap_or(nothing);
+        Self { before, after, length: end.saturating_sub(begin) }
     }
 
     /// By how much a counter rose. `None` where it is not known at both ends, or fell: it began

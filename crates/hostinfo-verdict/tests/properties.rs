@@ -46,7 +46,7 @@ proptest! {
         let permits = |stat: StatId, _: Option<&str>| {
             permitted.rotate_left(u32::try_from(stat.index()).unwrap()) & 1 == 1
         };
-        let interval = Interval::new(&before, &after, length);
+        let interval = Interval::new(vec![(Duration::ZERO, &before), (length, &after)]);
         for judge in [cpu, memory, io] {
             let verdict = judge(&interval, &permits).to_string();
             prop_assert!(verdict.len() <= 400, "{}", verdict);

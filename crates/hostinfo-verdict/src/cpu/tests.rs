@@ -58,7 +58,7 @@ impl Minute {
         };
         let before = Sample { cpu: before, ..Sample::default() };
         let now = Sample { cpu: now, ..Sample::default() };
-        cpu(&Interval::new(&before, &now, LENGTH), permits)
+        cpu(&Interval::new(vec![(Duration::ZERO, &before), (LENGTH, &now)]), permits)
     }
 
     fn verdict(self) -> String {
@@ -291,7 +291,7 @@ fn throttling_counts_where_the_kernel_leaves_it_out_of_the_delay() {
 #[test]
 fn figures_that_are_missing_or_began_anew_are_unknown() {
     let none = Sample::default();
-    let verdict = cpu(&Interval::new(&none, &none, LENGTH), &|_, _| true);
+    let verdict = cpu(&Interval::new(vec![(Duration::ZERO, &none), (LENGTH, &none)]), &|_, _| true);
     assert_eq!(
         verdict.to_string(),
         "unknown: this host does not tell how long your vCPUs ran and waited"
@@ -304,5 +304,8 @@ fn figures_that_are_missing_or_began_anew_are_unknown() {
     };
     let before = Sample { cpu: cpu_of(9), ..Sample::default() };
     let after = Sample { cpu: cpu_of(8), ..Sample::default() };
-    assert_eq!(cpu(&Interval::new(&before, &after, LENGTH), &|_, _| true).state, State::Unknown);
+    assert_eq!(
+        cpu(&Interval::new(vec![(Duration::ZERO, &before), (LENGTH, &after)]), &|_, _| true).state,
+        State::Unknown
+    );
 }

@@ -22,7 +22,7 @@ fn verdict_for(disks: Vec<Disk>, stall_millis: Option<u64>, permits: Permits<'_>
     };
     let before = sample(disks.iter().map(|now| disk(&now.name, 0, 0)).collect(), Some(0));
     let after = sample(disks, stall_millis);
-    io(&Interval::new(&before, &after, LENGTH), permits)
+    io(&Interval::new(vec![(Duration::ZERO, &before), (LENGTH, &after)]), permits)
 }
 
 fn verdict(disk: Disk, stall_millis: Option<u64>) -> String {

@@ -26,7 +26,7 @@ fn quiet() -> Memory {
 fn verdict_for(brought: Memory, permits: Permits<'_>) -> Verdict {
     let before = Sample { memory: quiet(), ..Sample::default() };
     let after = Sample { memory: brought, ..Sample::default() };
-    memory(&Interval::new(&before, &after, LENGTH), permits)
+    memory(&Interval::new(vec![(Duration::ZERO, &before), (LENGTH, &after)]), permits)
 }
 
 fn verdict(brought: Memory) -> String {
