@@ -25,6 +25,8 @@ pub struct Status {
     pub connected: u64,
     /// The rules file.
     pub rules: RulesState,
+    /// Guests whose rule says `watch = 1`.
+    pub watched: Watched,
     /// Who tells of the guests.
     pub libvirt: Libvirt,
     /// What this host does not tell, and could.
@@ -53,6 +55,17 @@ pub struct RulesState {
     pub since: Timestamp,
     /// Why what the file says now is not in force: `FILE:LINE:COL: WORDS`, a line each.
     pub problem: Option<String>,
+}
+
+/// Guests whose rule says `watch = 1`, as far as they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Those that are watched.
+    pub guests: u64,
+    /// Those that are not, since there are more than `limit`.
+    pub left_out: u64,
+    /// `[watch] guests` of hostinfod.toml.
+    pub limit: u64,
 }
 
 /// Who tells of the guests.

@@ -192,7 +192,7 @@ impl<'a> Parser<'a> {
                 text => format!("unknown key {}", quote(text)),
             };
             let mut hint =
-                "expected `enabled`, `interval`, `vhostmd-disk`, `all`, `vhostmd`, or a \
+                "expected `enabled`, `interval`, `watch`, `vhostmd-disk`, `all`, `vhostmd`, or a \
                             statistic or group"
                     .to_owned();
             if let Some(name) = nearest(key.text) {

@@ -314,11 +314,20 @@ fn a_metrics_disk_is_off_by_default() {
 }
 
 #[test]
+fn a_guest_is_watched_only_where_its_rule_says_so() {
+    assert!(!rules("*:").decide("a-1").watch());
+    assert!(rules("*:\n WATCH = on").decide("a-1").watch());
+    assert!(!rules("*:\n watch = 0").decide("a-1").watch());
+    assert!(!rules("a-2:\n watch = 1\n*:").decide("a-1").watch(), "nothing is inherited");
+    assert_eq!(places("*:\n watch = 2\n watch = 1\n"), [(2, 10), (3, 2)]);
+}
+
+#[test]
 fn an_unknown_key_is_an_error_with_the_nearest_known_name() {
     assert_eq!(
         errors("*:\n\tphyscpu = 1   # all of them\n"),
         ["F:2:2: error: unknown key `physcpu`\n   physcpu = 1   # all of them\n   ^ expected \
-          `enabled`, `interval`, `vhostmd-disk`, `all`, `vhostmd`, or a statistic or group, did you \
+          `enabled`, `interval`, `watch`, `vhostmd-disk`, `all`, `vhostmd`, or a statistic or group, did you \
           mean `physcpus`?"]
     );
 }

@@ -1,8 +1,8 @@
 //! Whether a guest is slow because of its host, because of its own limits or because of itself.
 //!
-//! [`cpu()`], [`memory()`], [`io()`] and [`net()`] judge an [`Interval`]: the [`Sample`]s of up to a
-//! minute. A [`Watch`] says when samples are to be taken of a guest that asks, and which make the
-//! interval. All of it is pure: figures and clocks are handed in.
+//! [`judge()`] gives the verdict on an [`Interval`]: the [`Sample`]s of up to a minute. A [`Watch`] says
+//! when samples are to be taken of a guest, and which of them make the interval. [`Incidents`] are
+//! what verdicts were over time. All of it is pure: figures and clocks are handed in.
 //!
 //! What was lost is told of the whole interval, or of a burst in it that was felt though the rest
 //! was quiet; and the cause that the most was lost to is named first. No verdict is `ok` where 5 %
@@ -12,6 +12,8 @@
 //! statistics that it comes from. It never speaks of another guest.
 
 mod cpu;
+mod incident;
+mod incidents;
 mod interval;
 mod io;
 mod lost;
@@ -23,7 +25,10 @@ mod verdict;
 mod watch;
 mod words;
 
+use hostinfo_catalog::source::Judged;
+
 pub use cpu::cpu;
+pub use incidents::{Damaged, FILE_MAX, Incidents};
 pub use interval::Interval;
 pub use io::io;
 pub use memory::memory;
@@ -31,6 +36,16 @@ pub use net::net;
 pub use sample::{Devices, Sample};
 pub use verdict::{State, Verdict};
 pub use watch::Watch;
+
+/// The verdict on one thing.
+pub fn judge(what: Judged, interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
+    match what {
+        Judged::Cpu => cpu(interval, permits),
+        Judged::Memory => memory(interval, permits),
+        Judged::Io => io(interval, permits),
+        Judged::Net => net(interval, permits),
+    }
+}
 
 /// Whether the guest may see a statistic, of that instance where it has them.
 pub type Permits<'a> = &'a dyn Fn(hostinfo_catalog::StatId, Option<&str>) -> bool;

@@ -70,6 +70,7 @@ fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String
     let mut rows: Vec<Row<'_>> = answered
         .lines()
         .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| !is_told_already(name))
         .map(|(name, value)| Row::new(name, value, listed))
         .collect();
     rows.sort_by_key(|row| FIRST.iter().position(|first| *first == row.group()).unwrap_or(2));
@@ -100,6 +101,11 @@ fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String
         }
     }
     text
+}
+
+/// A verdict's word is what the verdict begins with.
+fn is_told_already(name: &str) -> bool {
+    name.starts_with("verdict.") && name.ends_with(".state")
 }
 
 fn cut(text: &str, room: usize) -> Cow<'_, str> {
@@ -178,6 +184,19 @@ memory.total    15.6 GiB                 memory of the host
 vm.cpu.0.delay  1.5 s                    time that this vCPU waited
 newer.thing     7
 "
+        );
+    }
+
+    #[test]
+    fn a_verdicts_word_is_shown_once_and_incidents_stand_below_verdicts() {
+        let incident = "verdict.incident.1=cpu contended from 2026-11-28T10:02Z to now";
+        let answered =
+            format!("verdict.cpu=contended: x\nverdict.cpu.state=contended\n{incident}\n");
+        let page = page(&answered, &[], None);
+        assert_eq!(
+            anstream::adapter::strip_str(&page).to_string(),
+            "verdict.cpu         contended: x\n\
+             verdict.incident.1  cpu contended from 2026-11-28T10:02Z to now\n"
         );
     }
 

@@ -13,6 +13,10 @@ use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 /// guest's QEMU some milliseconds of a CPU.
 const REFRESH: Duration = WINDOW_MIN;
 
+/// Older figures are not told. Who asks once a minute, as monitoring does, is told those that the
+/// query before has had asked for; who asks less often is asked to ask again.
+pub(crate) const FRESH: Duration = Duration::from_secs(75);
+
 /// What is kept of one session of a guest.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
@@ -21,7 +25,12 @@ pub(crate) struct History {
     parts: HashMap<StatId, BTreeMap<u32, Counter>>,
     /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
     looks: VecDeque<Look>,
+    /// When it asked for newer figures last, and had them asked for.
     asked: Option<Instant>,
+    /// The first time since then that is not answered yet.
+    unanswered: Option<Instant>,
+    /// The last time that is.
+    answered: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -82,8 +91,20 @@ impl History {
         let is_due = self.asked.is_none_or(|asked| now >= asked + REFRESH);
         if is_due {
             self.asked = Some(now);
+            self.unanswered.get_or_insert(now);
         }
         is_due
+    }
+
+    /// How old figures that were told `at` that time are for this guest: since it asked for them
+    /// itself. They can be newer, because others asked, and that is not for it to know. Figures
+    /// over [`FRESH`] are nobody's, so nothing is older.
+    pub(crate) fn age(&mut self, at: Instant, now: Instant) -> Duration {
+        if let Some(asked) = self.unanswered.take_if(|asked| *asked <= at) {
+            self.answered = Some(asked);
+        }
+        let age = self.answered.map(|asked| now.saturating_duration_since(asked));
+        age.unwrap_or(FRESH).min(FRESH)
     }
 
     /// Notes the disks' figures that were told `at` that time.
@@ -205,6 +226,23 @@ mod tests {
         let (mut history, start) = (History::default(), Instant::now());
         let at = (0..3000).map(|millis| start + Duration::from_millis(millis));
         assert_eq!(at.filter(|now| history.may_refresh(*now)).count(), 3);
+    }
+
+    #[test]
+    fn figures_are_as_old_as_the_guests_own_request_whoever_else_asked() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let age = |history: &mut History, told, now| history.age(at(told), at(now)).as_secs();
+        assert_eq!(age(&mut history, 0, 0), 75, "it has asked for none");
+        assert!(history.may_refresh(at(10)));
+        assert_eq!(age(&mut history, 9, 10), 75, "these are not the ones");
+        assert_eq!(age(&mut history, 11, 12), 2);
+        assert_eq!(age(&mut history, 39, 40), 30, "another asked");
+        assert!(history.may_refresh(at(40)));
+        assert_eq!(age(&mut history, 39, 40), 30);
+        assert!(history.may_refresh(at(42)));
+        assert_eq!(age(&mut history, 43, 44), 4, "the answer may be that to the first request");
+        assert_eq!(age(&mut history, 300, 301), 75);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -65,7 +66,22 @@ impl Identity {
         let mac = self.mac.clone().chain_update(socket_name).finalize().into_bytes();
         hex(mac.iter().take(16))
     }
+
+    /// By how much the times of the incidents of the guest behind that socket are moved, which no
+    /// guest is told: less than a minute. No socket has such a name as makes `host.id` of it.
+    pub(crate) fn phase(&self, socket_name: &str) -> Duration {
+        let mac = self.mac.clone().chain_update("incidents\0").chain_update(socket_name).finalize();
+        let number = mac
+            .into_bytes()
+            .iter()
+            .take(8)
+            .fold(0, |sum: u64, byte| sum.wrapping_mul(256).wrapping_add(u64::from(*byte)));
+        Duration::from_millis(number % PHASE_MAX)
+    }
 }
+
+/// Times are told to the minute, so a phase is shorter than one.
+const PHASE_MAX: u64 = 60_000;
 
 fn read_secret(file: &Path) -> io::Result<[u8; SECRET_LEN]> {
     let mut secret = [0; SECRET_LEN];
@@ -117,6 +133,20 @@ mod tests {
         assert_ne!(id(&folder.path().join("other")), first);
         fs::write(&machine, "abd\n").unwrap();
         assert_ne!(id(&state), first);
+    }
+
+    #[test]
+    fn the_phase_is_a_guests_own_and_the_same_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let phases = || -> Vec<Duration> {
+            let identity = Identity::load(folder.path(), Path::new("/nonexistent")).unwrap();
+            (0..100).map(|number| identity.phase(&format!("qemu-{number}"))).collect()
+        };
+        let first = phases();
+        assert_eq!(phases(), first);
+        assert!(first.iter().all(|phase| *phase < Duration::from_secs(60)));
+        let late = first.iter().filter(|phase| **phase >= Duration::from_secs(30)).count();
+        assert!((20..80).contains(&late), "{late}");
     }
 
     #[test]

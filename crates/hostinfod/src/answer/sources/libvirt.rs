@@ -18,12 +18,15 @@ use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value, name};
 
 use super::{Sources, unavailable};
-use crate::guest::history::History;
+use crate::guest::history::{FRESH, History};
 use crate::guest::standing::Standing;
 
-/// Older figures are not told. Who asks once a minute, as monitoring does, is told those that the
-/// query before has had asked for; who asks less often is asked to ask again.
-const FRESH: Duration = Duration::from_secs(75);
+/// Figures that are older are in no sample: two samples have to be as far from each other as the
+/// figures in them. They are asked for [`AHEAD`] and a little more.
+const FRESH_IN_SAMPLES: Duration = Duration::from_secs(2);
+
+/// How long before a sample figures are asked for: libvirt takes a few milliseconds for a domain.
+pub(crate) const AHEAD: Duration = Duration::from_secs(1);
 
 const NO_DOMAIN: Absent = Absent::plain("this guest is no domain of libvirt");
 const NONE: Absent = Absent::plain("this guest has none");
@@ -224,14 +227,15 @@ impl Sources<'_, '_> {
     ) -> Result<T, Absent> {
         let told = Arc::clone(self.domain()?);
         let age = |at: Instant| self.when.now.saturating_duration_since(at);
-        let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
-        // Those of this moment are new enough: others may have had all domains asked for.
-        let is_new = fresh.is_some_and(|(_, at)| age(*at) < SAMPLE_GRID);
-        if !is_new && self.observed.history.may_refresh(self.when.now) {
-            self.libvirt.refresh(told.domain.uuid, self.when.now);
+        let fresh = if self.is_sample { FRESH_IN_SAMPLES } else { FRESH };
+        let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= fresh);
+        let history = &mut self.observed.history;
+        let age = fresh.map(|(_, at)| history.age(*at, self.when.now));
+        if !self.is_sample && history.may_refresh(self.when.now) {
+            self.libvirt.refresh([told.domain.uuid], self.when.now);
         }
-        let (figures, at) = fresh.ok_or(Absent::AGAIN)?;
-        let steps = age(*at).as_nanos().div_ceil(SAMPLE_GRID.as_nanos());
+        let ((figures, at), age) = fresh.zip(age).ok_or(Absent::AGAIN)?;
+        let steps = age.as_nanos().div_ceil(SAMPLE_GRID.as_nanos());
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         self.extent.age = self.extent.age.max(SAMPLE_GRID.saturating_mul(steps));
         self.observed.history.look(&figures.disks, *at);

@@ -3,17 +3,20 @@ use hostinfo_render::vhostmd::EMPTY;
 
 use hostinfo_domains::{Disk, Domain, Figures, Io, Net, Run, Traffic, Vcpu};
 
+use crate::guest::history::History;
 use crate::guest::standing::Standing;
 use crate::libvirt::examples;
 
 impl Scene {
     /// The guest as the domain `a` of a libvirt that knows these figures.
+    /// It has asked for them itself.
     fn in_libvirt(rules: &str, figures: Figures) -> Self {
         Self::in_libvirt_as(rules, examples::domain("a"), figures)
     }
 
     fn in_libvirt_as(rules: &str, domain: Domain, figures: Figures) -> Self {
         let mut scene = Self::new(rules);
+        scene.guest.observed.history.may_refresh(scene.now);
         scene.engine.libvirt = examples::with_figures(domain, figures);
         let run = Run { id: Some(1), reverts: 0 };
         scene.guest.stand(Standing::Domain(examples::UUID, run), scene.now);
@@ -141,6 +144,19 @@ fn figures_have_their_age_and_old_ones_are_asked_for_anew() {
     assert_eq!(scene.ask("vm.disk"), "503 vm.disk: ask again in 1 s\n");
     assert!(scene.ask("vm.uuid").starts_with("200 "));
     assert!(scene.engine.libvirt.next_deadline().is_some(), "libvirt is asked");
+}
+
+#[test]
+fn figures_that_others_had_asked_for_are_as_old_as_figures_can_be() {
+    let mut scene = Scene::in_libvirt(FREE, figures());
+    for seconds in [0, 7, 30] {
+        scene.guest.observed.history = History::default();
+        scene.wait(seconds * 1000);
+        assert_eq!(
+            scene.ask("vm.memory.current sample.age"),
+            "200-vm.memory.current=67108864\n200 sample.age=75\n"
+        );
+    }
 }
 
 #[test]
