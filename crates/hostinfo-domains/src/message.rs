@@ -152,6 +152,7 @@ mod tests {
                 clauses: names.clone(),
                 vhostmd: names.clone(),
                 disks: names.clone(),
+                others: names.clone(),
                 hidden: names,
             },
             channel: Some(worst(CHANNEL_MAX)),
