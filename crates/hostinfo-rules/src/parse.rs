@@ -13,6 +13,9 @@ use crate::rules::{Rule, Rules};
 use crate::setting::{Key, Setting};
 use crate::unreachable::{Never, unreachable};
 
+/// The largest file that is to be read, in bytes: 100,000 rules of 160 bytes.
+pub const FILE_MAX: u64 = 16 * 1024 * 1024;
+
 /// A file without errors.
 #[derive(Debug, Clone)]
 pub struct Parsed {

@@ -131,8 +131,10 @@ impl<'w> MakeWriter<'w> for LogFile {
     }
 }
 
+/// A pipe or a device in the log's place could be waited for at each line.
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    let mut options = OpenOptions::new();
+    Ok(hostinfo_file::open(path, options.append(true).create(true).mode(0o640))?)
 }
 
 #[cfg(test)]

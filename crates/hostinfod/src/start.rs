@@ -42,6 +42,9 @@ const MACHINE_ID: &str = "/etc/machine-id";
 /// os-release(5).
 const OS_RELEASE: &str = "/etc/os-release";
 
+/// The longest of it that is read: distributions have 1 KiB.
+const OS_RELEASE_MAX: u64 = 64 * 1024;
+
 /// Runs the daemon until it ends.
 pub(crate) fn run() -> ExitCode {
     match serve(Args::parse()) {
@@ -65,7 +68,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let rules = RulesFile::open(&paths.rules)?;
     raise_file_limit();
     keep_capabilities();
-    let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
+    let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
+    let os_name = vhostmd::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
     let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
