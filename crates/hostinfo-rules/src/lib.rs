@@ -4,9 +4,10 @@
 //! [`Rules::decide`] finds the one rule that a guest is under, and the [`Grant`] that it gets
 //! says what is permitted and why. Nothing here reads, waits or logs.
 //!
-//! The way of a file: `lex` (a line's pieces) -> `glob` and `setting` (what the pieces mean) ->
+//! The way of a file: `binary` (whether it is text), `lex` (a line's pieces) -> `glob` and `setting` (what the pieces mean) ->
 //! `parse` (rules) -> `unreachable` (rules that can never match, by `cover`).
 
+mod binary;
 mod change;
 mod cover;
 mod decide;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::binary::not_text;
 use crate::decide::{Grant, Origin};
 use crate::glob;
 use crate::lex::{self, Content, Header, Line, Quotes, Word, lex};
@@ -29,8 +30,12 @@ pub struct Parsed {
 ///
 /// # Errors
 /// All errors of the file, in the order of its lines: at most
-/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others.
+/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others. Of a file that is
+/// no text there is one.
 pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
+    if let Some(problem) = not_text(file) {
+        return Err(vec![problem]);
+    }
     let mut parser = Parser::default();
     let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
     for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {

@@ -31,6 +31,7 @@ use crate::sockets::lock;
 use crate::system::alarms::Alarms;
 use crate::system::poll::Poll;
 use crate::system::signals::Signals;
+use crate::system::watch::Watcher;
 
 /// The rules or the settings have an error, or the directory of the sockets is not there or not ours:
 /// EX_CONFIG of sysexits.h. Another try would end as this one.
@@ -65,7 +66,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let logging = Logging::start(&log)?;
     // First of all that tells of itself: of two daemons, one has nothing in force.
     let directories = Directories::open(&paths.socket_dir, args.pty)?;
-    let rules = RulesFile::open(&paths.rules)?;
+    let watcher = Watcher::new().context("the rules file cannot be watched")?;
+    let rules = RulesFile::open(&paths.rules, watcher)?;
     raise_file_limit();
     keep_capabilities();
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();

@@ -6,4 +6,6 @@ pub(crate) mod file_error;
 pub(crate) mod poll;
 pub(crate) mod signals;
 pub(crate) mod systemd;
+pub(crate) mod trail;
 pub(crate) mod watch;
+pub(crate) mod way;

@@ -142,6 +142,22 @@ fn a_missing_socket_directory_is_named_with_its_remedy() {
 }
 
 #[test]
+fn where_all_inotify_instances_are_in_use_the_limit_is_named_and_another_try_may_help() {
+    let place = Place::new();
+    let daemon = place.command();
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c"])
+        .arg("echo 0 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"")
+        .arg(daemon.get_program())
+        .args(daemon.get_args())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("raise fs.inotify.max_user_instances"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn a_second_daemon_says_who_serves_the_directory_already() {
     let place = Place::new();
     let (first, _told) = place.start(&[]);

@@ -20,20 +20,33 @@ impl Server {
     /// Looks at what has happened in a directory.
     pub(crate) fn take_news(&mut self, dialect: Dialect) {
         for news in self.directories.of_mut(dialect).news() {
-            match news {
-                News::New(name) => {
-                    self.leave(dialect, &name);
-                    self.look_at(dialect, &name);
-                }
-                News::Changed(name) => self.look_at(dialect, &name),
-                News::Removed(name) => self.forget_unconnected(dialect, &name),
-                News::Renamed(name) => self.leave(dialect, &name),
-                News::Everything => {
-                    self.look_at_all(dialect);
-                    if dialect == Dialect::Hostinfo {
-                        self.directories.look_for_the_second();
-                        self.look_at_all(Dialect::Vhostmd);
-                    }
+            self.take(dialect, news);
+        }
+    }
+
+    /// Looks whether the paths of the directories lead elsewhere now, where nothing has told of it.
+    pub(crate) fn look_for_other_directories(&mut self) {
+        for dialect in Dialect::ALL {
+            if let Some(news) = self.directories.of_mut(dialect).look_for_another() {
+                self.take(dialect, news);
+            }
+        }
+    }
+
+    fn take(&mut self, dialect: Dialect, news: News) {
+        match news {
+            News::New(name) => {
+                self.leave(dialect, &name);
+                self.look_at(dialect, &name);
+            }
+            News::Changed(name) => self.look_at(dialect, &name),
+            News::Removed(name) => self.forget_unconnected(dialect, &name),
+            News::Renamed(name) => self.leave(dialect, &name),
+            News::Everything => {
+                self.look_at_all(dialect);
+                if dialect == Dialect::Hostinfo {
+                    self.directories.look_for_the_second();
+                    self.look_at_all(Dialect::Vhostmd);
                 }
             }
         }
