@@ -36,12 +36,12 @@ impl Server {
     fn take(&mut self, dialect: Dialect, news: News) {
         match news {
             News::New(name) => {
-                self.leave(dialect, &name);
+                self.leave_another(dialect, &name);
                 self.look_at(dialect, &name);
             }
             News::Changed(name) => self.look_at(dialect, &name),
             News::Removed(name) => self.forget_unconnected(dialect, &name),
-            News::Renamed(name) => self.leave(dialect, &name),
+            News::Renamed(name) => self.leave_another(dialect, &name),
             News::Everything => {
                 self.look_at_all(dialect);
                 if dialect == Dialect::Hostinfo {
@@ -75,6 +75,7 @@ impl Server {
             self.forget_unconnected(dialect, OsStr::new(&name));
         }
         for name in &names {
+            self.leave_another(dialect, name);
             self.look_at(dialect, name);
         }
     }
@@ -108,6 +109,19 @@ impl Server {
         let number = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
         if let Some(number) = number {
             self.alarms.set(Alarm::Port(number), None);
+        }
+    }
+
+    /// Has nothing to do with a socket any more, unless what is there now is what it is connected
+    /// to: what an event tells of may be over, and the connection newer than the event.
+    fn leave_another(&mut self, dialect: Dialect, name: &OsStr) {
+        let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
+        let port = port.and_then(|number| self.roster.ports.get(number));
+        let connected_to = port.filter(|port| port.connection.is_some()).and_then(|port| port.file);
+        let directory = self.directories.of(dialect).directory();
+        let now = directory.and_then(|directory| sockets::file::find(directory, name).ok());
+        if connected_to.is_none() || connected_to != now.map(|(_, file)| file) {
+            self.leave(dialect, name);
         }
     }
 

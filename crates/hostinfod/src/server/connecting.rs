@@ -18,7 +18,7 @@ use crate::port::connection::Connection;
 use crate::port::dialect::Dialect;
 use crate::port::pty::{self, Pty};
 use crate::port::{Port, To};
-use crate::sockets::{self, Refused};
+use crate::sockets::{self, Connected, Refused};
 use crate::system::poll::Interest;
 
 impl Server {
@@ -36,9 +36,12 @@ impl Server {
         let Some(dialled) = self.dial(number) else { return };
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
-            Ok(socket) => return self.connect(number, socket, now),
+            Ok((socket, file)) => {
+                port.file = Some(file);
+                return self.connect(number, socket, now);
+            }
             Err(Refused::NobodyListens) => (port.retry.after_refusal(now), None),
-            Err(refused @ Refused::Failed(_)) => {
+            Err(refused @ (Refused::Full | Refused::Failed(_))) => {
                 (Some(port.retry.after_failure(now)), Some(refused))
             }
             Err(refused @ Refused::Denied) => (None, Some(refused)),
@@ -68,7 +71,7 @@ impl Server {
     }
 
     /// Connects to where a port leads; `None` while there is no way.
-    fn dial(&mut self, number: usize) -> Option<Result<OwnedFd, Refused>> {
+    fn dial(&mut self, number: usize) -> Option<Result<Connected, Refused>> {
         let (port, guest) = self.roster.at(number)?;
         match &port.to {
             To::Socket => {
@@ -126,7 +129,7 @@ impl Server {
     /// A guest that was connected to early has something to say: by now its QEMU has the socket,
     /// and whoever connects is told so. QEMU finds this connection closed when it comes to it.
     pub(crate) fn meet_again(&mut self, number: usize, now: Instant) {
-        let Some(Ok(socket)) = self.dial(number) else { return };
+        let Some(Ok((socket, _))) = self.dial(number) else { return };
         let Some((port, _)) = self.roster.at(number) else { return };
         port.is_early = false;
         let peer = Peer::of(&socket, &self.paths.proc_root);
