@@ -13,7 +13,7 @@ use dialect::Dialect;
 use pty::Pty;
 use retry::Retry;
 
-use crate::sockets::file::SocketFile;
+use crate::system::file_id::FileId;
 
 /// One way, connected or not.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Port {
     /// While it is connected.
     pub(crate) connection: Option<Connection>,
     /// What it is connected to.
-    pub(crate) file: Option<SocketFile>,
+    pub(crate) file: Option<FileId>,
     /// It was connected to while libvirt, which makes the socket, had not handed it to QEMU yet:
     /// which process its guest is has to be seen.
     pub(crate) is_early: bool,

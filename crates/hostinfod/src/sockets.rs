@@ -2,7 +2,6 @@
 
 pub(crate) mod directories;
 pub(crate) mod directory;
-pub(crate) mod file;
 pub(crate) mod lock;
 
 use std::ffi::OsStr;
@@ -11,10 +10,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use file::SocketFile;
+use crate::system::file_id::FileId;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ pub(crate) enum Refused {
 }
 
 /// A connection, and to which file.
-pub(crate) type Connected = (OwnedFd, SocketFile);
+pub(crate) type Connected = (OwnedFd, FileId);
 
 /// Connects to the socket `name` in `directory`.
 ///
@@ -60,12 +60,28 @@ pub(crate) type Connected = (OwnedFd, SocketFile);
 /// # Errors
 /// [`Refused`].
 pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, Refused> {
-    let (file, which) = file::find(directory, name)?;
+    let (file, id) = find(directory, name)?;
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::connect(&socket, &address)?;
-    Ok((socket, which))
+    Ok((socket, id))
+}
+
+/// The socket that is at `name` in `directory` now.
+///
+/// # Errors
+/// [`Refused`].
+pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Result<(OwnedFd, FileId), Refused> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    let (id, kind) = FileId::of(&file)?;
+    match kind {
+        FileType::Socket => Ok((file, id)),
+        FileType::Symlink => Err(Refused::Link),
+        FileType::Directory => Err(Refused::Directory),
+        _ => Err(Refused::NoSocket),
+    }
 }
 
 /// Connects to the socket at `path`, whose length and last name are bound as by [`connect`].
@@ -78,6 +94,18 @@ pub(crate) fn connect_at(path: &Path) -> Result<Connected, Refused> {
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     connect(rustix::fs::open(directory, flags, Mode::empty())?, name)
+}
+
+impl From<Errno> for Refused {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::NOENT => Self::Gone,
+            Errno::CONNREFUSED => Self::NobodyListens,
+            Errno::AGAIN => Self::Full,
+            Errno::ACCESS | Errno::PERM => Self::Denied,
+            other => Self::Failed(other.into()),
+        }
+    }
 }
 
 /// Every name in the directory, whatever is behind it.

@@ -119,7 +119,7 @@ impl Server {
         let port = port.and_then(|number| self.roster.ports.get(number));
         let connected_to = port.filter(|port| port.connection.is_some()).and_then(|port| port.file);
         let directory = self.directories.of(dialect).directory();
-        let now = directory.and_then(|directory| sockets::file::find(directory, name).ok());
+        let now = directory.and_then(|directory| sockets::find(directory, name).ok());
         if connected_to.is_none() || connected_to != now.map(|(_, file)| file) {
             self.leave(dialect, name);
         }
