@@ -50,6 +50,7 @@ impl Identity {
             secret = read_secret(&file).map_err(FileError::of(&file))?;
         }
         let secret = secret.ok_or(Errno::NOENT).map_err(FileError::of(&file))?;
+        sweep(state);
         Ok(Self::new(&secret, &read_machine_id(machine_id)))
     }
 
@@ -100,8 +101,22 @@ fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
         .and_then(|()| fs::hard_link(&aside, file));
     let _ = fs::remove_file(&aside);
     match written {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Another one was first. It may have swept ours away already.
+        Err(_) if file.exists() => Ok(()),
         other => other,
+    }
+}
+
+/// Removes what a daemon has left aside that was killed in its first start. Once there is a secret
+/// nothing aside is of use to anybody.
+fn sweep(state: &Path) {
+    for entry in fs::read_dir(state).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number =
+            name.to_str().and_then(|name| name.strip_prefix(SECRET_FILE)?.strip_prefix('.'));
+        if number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -134,6 +149,21 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state), mode(&state.join(SECRET_FILE))), (0o700, 0o600));
         assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing is left aside");
+    }
+
+    #[test]
+    fn what_a_kill_in_the_first_start_has_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for left in ["secret.1", "secret.4194304", "secret.old", "notices.json"] {
+            fs::write(folder.path().join(left), "x").unwrap();
+        }
+        for _ in 0..2 {
+            Identity::load(folder.path(), Path::new("/nonexistent")).unwrap();
+            let found = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = found.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            assert_eq!(names, ["notices.json", "secret", "secret.old"]);
+        }
     }
 
     #[test]
