@@ -7,6 +7,10 @@ use std::time::Duration;
 /// is not taken for one that hangs.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long one answer may take in all, whatever comes of it meanwhile: [`DOMAINS_MAX`] domains at
+/// 5 ms each are 82 s. A helper that sends a line now and then for longer than that hangs as well.
+pub const ANSWER_DEADLINE: Duration = Duration::from_secs(120);
+
 /// The wait before the helper is started again; it doubles from try to try.
 pub const RESTART_FIRST: Duration = Duration::from_millis(100);
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::binary::not_text;
 use crate::decide::{Grant, Origin};
 use crate::glob::{self, Fault};
 use crate::lex::{self, Content, Header, Line, Quotes, Word, lex};
@@ -13,6 +14,9 @@ use crate::rules::{Rule, Rules};
 use crate::setting::{Key, Setting};
 use crate::tags::{CONDITIONS_MAX, Condition, KEY_MAX, is_key};
 use crate::unreachable::{Never, Reach, unreachable};
+
+/// The largest file that is to be read, in bytes: 100,000 rules of 160 bytes.
+pub const FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// A file without errors.
 #[derive(Debug, Clone)]
@@ -27,8 +31,12 @@ pub struct Parsed {
 ///
 /// # Errors
 /// All errors of the file, in the order of its lines: at most
-/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others.
+/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others. Of a file that is
+/// no text there is one.
 pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
+    if let Some(problem) = not_text(file) {
+        return Err(vec![problem]);
+    }
     let mut parser = Parser::default();
     let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
     for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {

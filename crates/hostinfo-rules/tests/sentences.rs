@@ -414,6 +414,26 @@ fn what_is_not_utf8_is_an_error_with_a_place() {
 }
 
 #[test]
+fn a_file_that_is_no_text_is_one_error() {
+    let program = b"\x7fELF\x02\x01\x01\n\xb8 a\n\0\n\xff\n".repeat(1000);
+    let archive: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let utf16: Vec<u8> = "\u{feff}*:\r\n interval = 5\r\n"
+        .repeat(500)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (file, place, words) in [
+        (&program[..], (3, 1), "this file is not text"),
+        (&archive, (1, 1), "this file is not text"),
+        (&utf16, (1, 4), "this file is UTF-16"),
+    ] {
+        let problems = parse(file).unwrap_err();
+        let [problem] = &problems[..] else { panic!("{} errors", problems.len()) };
+        assert_eq!(((problem.line(), problem.column()), problem.message()), (place, words));
+    }
+}
+
+#[test]
 fn a_rule_that_earlier_ones_cover_is_a_warning_with_their_lines() {
     let shown = warnings("*:\n\nqemu-a:\n interval = 1\n");
     assert_eq!(

@@ -86,6 +86,8 @@ table! {
     CLIENTS: Gauge "" "hostinfod_control_clients" "Connections to the control socket.";
     LEFT_OUT: Counter "" "hostinfod_watch_events_left_out"
         "Events that were not told to who watches and does not keep up.";
+    LOG_LEFT_OUT: Counter "" "hostinfod_log_lines_left_out"
+        "Lines of the log that are missing since nobody took them.";
 }
 
 #[cfg(test)]
