@@ -71,6 +71,21 @@ fn an_old_answer_that_nobody_read_is_not_taken_for_the_next_one() -> Result<()> 
 }
 
 #[test]
+fn a_program_that_writes_to_the_port_all_the_time_does_not_get_its_answers_believed() -> Result<()>
+{
+    let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
+    let told = guest.sh("(while :; do echo loadavg.1 >/dev/ttyS1; usleep 60000; done) \
+            >/dev/null 2>&1 &
+        for i in $(seq 30); do hostinfo get physcpus || echo \"exit $?\"; done | sort | uniq -c
+        for i in $(seq 5); do hostinfo --json get physcpus || echo \"exit $?\"; done | sort | uniq -c
+        kill %1")?;
+    let told: Vec<&str> = told.lines().map(str::trim).collect();
+    let json = physcpus()?.replace("physcpus=", "{\"physcpus\":") + "}";
+    assert_eq!(told, [format!("30 {}", physcpus()?), format!("5 {json}")]);
+    Ok(())
+}
+
+#[test]
 fn hostinfo_alone_prints_a_summary() -> Result<()> {
     let (_host, _daemon, mut guest) = served_guest("")?;
     let summary = guest.sh("hostinfo")?;

@@ -25,12 +25,17 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
     TooSoon(Duration),
-    #[error("no host answers: {}\n{REMEDY}", .0.join("; "))]
-    NoHost(Vec<String>),
+    #[error("no host answers: {}\n{}", tried.join("; "), taken.as_deref().unwrap_or(REMEDY))]
+    NoHost {
+        /// Each port, and why nobody answers there.
+        tried: Vec<String>,
+        /// Who may have taken the answer away.
+        taken: Option<String>,
+    },
     #[error("{}: {why}", path.display())]
     Port { path: PathBuf, why: Trouble },
-    #[error("the host does not understand this request: {0}")]
-    NotUnderstood(String),
+    #[error("{}: {why}: {by}", path.display())]
+    Disturbed { path: PathBuf, why: Broken, by: String },
     #[error("the answer to {0:?} makes no sense; hostinfo may be older than the host")]
     Unexpected(&'static str),
     #[error("cannot write the answer: {0}")]
@@ -72,8 +77,8 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::TooSoon(_) => 4,
-            Self::NoHost(_) => 5,
-            Self::Port { .. } | Self::NotUnderstood(_) | Self::Unexpected(_) | Self::Output(_) => 1,
+            Self::NoHost { .. } => 5,
+            Self::Port { .. } | Self::Disturbed { .. } | Self::Unexpected(_) | Self::Output(_) => 1,
         }
     }
 }

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use crate::args::Format;
 use crate::exit::{Failure, Outcome};
 use crate::host::Host;
-use crate::link::Line;
 use crate::output::Shown;
 use crate::prometheus;
+use crate::question::Question;
+use crate::reply::Line;
 
 /// Asks for statistics and shows them.
 ///
@@ -19,13 +20,12 @@ pub(crate) fn run(
     format: Format,
     names: &[String],
 ) -> Result<Outcome, Failure> {
-    let names = names.join(" ");
     let shown = match format {
-        Format::Text => text(host.ask(&format!("get {names}"))?),
-        Format::Json => object(host.ask(&format!("json {names}"))?)?,
-        Format::Openmetrics => metrics(host.ask(&format!("metrics {names}"))?)?,
+        Format::Text => text(host.ask(&Question::get(names))?),
+        Format::Json => object(host.ask(&Question::json(names))?)?,
+        Format::Openmetrics => metrics(host.ask(&Question::metrics(names))?)?,
         Format::Prometheus => {
-            let shown = metrics(host.ask(&format!("metrics {names}"))?)?;
+            let shown = metrics(host.ask(&Question::metrics(names))?)?;
             Shown { text: prometheus::classic(&shown.text), ..shown }
         }
     };

@@ -10,9 +10,12 @@ use hostinfo_wire::limits::{INTERVAL_MAX, LINE_MAX};
 use hostinfo_wire::reply::parse_retry_after;
 
 use crate::args::Options;
+use crate::blame;
 use crate::exit::{Failure, Trouble};
-use crate::link::{Broken, Line, Link};
-use crate::port::{CANDIDATES, LinuxPort};
+use crate::link::{Broken, Link};
+use crate::port::{CANDIDATES, LinuxPort, others_on};
+use crate::question::Question;
+use crate::reply::Line;
 
 /// How often one request is sent again after a wait. Programs of one guest share its interval
 /// and take turns, so the first wait need not be the last.
@@ -40,12 +43,12 @@ impl<'a> Host<'a> {
         Self { options, connection: None }
     }
 
-    /// Sends a request; its reply, which has at least one line and no 400 and no 429.
+    /// Asks the host; its reply, which has at least one line and no 400 and no 429.
     ///
     /// # Errors
     /// [`Failure`]: there is no such reply.
-    pub(crate) fn ask(&mut self, request: &str) -> Result<Vec<Line>, Failure> {
-        if request.len() > LINE_MAX {
+    pub(crate) fn ask(&mut self, question: &Question) -> Result<Vec<Line>, Failure> {
+        if question.to_string().len() > LINE_MAX {
             return Err(Failure::Usage(format!(
                 "too many names for one request of {LINE_MAX} bytes: ask for a group"
             )));
@@ -54,24 +57,19 @@ impl<'a> Host<'a> {
         let mut waits = 0;
         loop {
             let connection = self.connect()?;
-            let lines = connection
-                .link
-                .ask(request, timeout)
-                .map_err(|why| Failure::Port { path: connection.path.clone(), why: why.into() })?;
-            match lines.as_slice() {
-                [Line { code: Code::NotARequest, text }, ..] => {
-                    return Err(Failure::NotUnderstood(text.clone()));
-                }
-                [Line { code: Code::TooSoon, text }, ..] => {
-                    let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
-                    if !self.options.wait || waits == WAITS_MAX {
-                        return Err(Failure::TooSoon(wait));
-                    }
-                    waits += 1;
-                    self.sit_out(wait.min(INTERVAL_MAX));
-                }
-                _ => return Ok(lines),
+            let lines =
+                connection.link.ask(question, timeout).map_err(|why| connection.failed(why))?;
+            let [Line { code: Code::TooSoon, text }, ..] = lines.as_slice() else {
+                return Ok(lines);
+            };
+            let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
+            // An answer that was lost on its way counts as one for the host.
+            let is_own_fault = connection.link.was_disturbed() && wait <= timeout;
+            if waits == WAITS_MAX || !(self.options.wait || is_own_fault) {
+                return Err(Failure::TooSoon(wait));
             }
+            waits += 1;
+            self.sit_out(wait.min(INTERVAL_MAX));
         }
     }
 
@@ -109,18 +107,39 @@ impl<'a> Host<'a> {
             Some(path) => vec![path.clone()],
             None => CANDIDATES.map(PathBuf::from).to_vec(),
         };
-        let mut absent = Vec::new();
-        let mut failure = None;
+        let (mut tried, mut taken, mut failure) = (Vec::new(), None, None);
         for path in paths {
             match talk(&path, self.options.timeout) {
                 Ok(link) => return Ok(Connection { path, link }),
-                Err(why) if why.is_absence() => absent.push(format!("{}: {why}", path.display())),
+                Err(why) if why.is_absence() => {
+                    tried.push(format!("{}: {why}", path.display()));
+                    taken = taken.or_else(|| blame::silent(&path, &others_on(&path)));
+                }
                 Err(why) => {
                     failure.get_or_insert(Failure::Port { path, why });
                 }
             }
         }
-        Err(failure.unwrap_or(Failure::NoHost(absent)))
+        Err(failure.unwrap_or(Failure::NoHost { tried, taken }))
+    }
+}
+
+impl Connection {
+    /// What a conversation that ended so amounts to.
+    fn failed(&self, why: Broken) -> Failure {
+        let path = self.path.clone();
+        let mut others = self.link.others().clone();
+        others.add(others_on(&path));
+        match why {
+            Broken::Disturbed(_) => {
+                let by = blame::disturbed(&others, blame::is_console(&path));
+                Failure::Disturbed { path, why, by }
+            }
+            Broken::Silent(_) | Broken::Stalled if others.read() => {
+                Failure::Disturbed { path, why, by: blame::disturbed(&others, false) }
+            }
+            why => Failure::Port { path, why: why.into() },
+        }
     }
 }
 
@@ -141,5 +160,8 @@ fn talk(path: &Path, timeout: Duration) -> Result<Link<LinuxPort>, Trouble> {
 /// Nobody gains by guessing it. The seed of the hash maps will do: it does not wait for the
 /// kernel to gather randomness, which takes a second and more while a guest boots.
 fn token() -> String {
-    format!("{:016x}", RandomState::new().build_hasher().finish())
+    let random = || RandomState::new().build_hasher().finish();
+    // Long: a program that reads from the port as well more likely takes a part of it than a part
+    // of the answer alone.
+    format!("{:016x}{:016x}", random(), random())
 }

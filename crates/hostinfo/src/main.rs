@@ -1,15 +1,19 @@
 //! `hostinfo`, the guest's tool: asks the host over a serial port and shows what it answers.
 
 mod args;
+mod blame;
 mod exit;
 mod get;
 mod host;
 mod link;
 mod list;
+mod others;
 mod output;
 mod ping;
 mod port;
 mod prometheus;
+mod question;
+mod reply;
 mod summary;
 mod units;
 

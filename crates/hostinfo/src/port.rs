@@ -11,7 +11,9 @@ use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{self, ControlModes, OptionalActions, QueueSelector, Termios};
 
+use crate::blame::{in_use, is_console};
 use crate::link::Port;
+use crate::others::Others;
 
 /// Where a host may listen. The channel first: it loses nothing on the way, and is there only
 /// where somebody gave it for this very purpose.
@@ -26,8 +28,8 @@ pub(crate) enum OpenError {
     NoHardware,
     #[error("this is no serial port and no channel")]
     NotAPort,
-    #[error("another program has been using it all the time")]
-    Busy,
+    #[error("{}", in_use(.0))]
+    Busy(Others),
     #[error("permission denied: {0}")]
     Denied(String),
     #[error("{0}")]
@@ -37,23 +39,47 @@ pub(crate) enum OpenError {
 /// An open port. A tty is raw as long as it lives.
 pub(crate) struct LinuxPort {
     device: OwnedFd,
-    /// How the tty was found.
-    found: Option<Termios>,
+    /// A channel has one reader and one writer, and there is nothing to leave as it was.
+    tty: Option<Tty>,
+}
+
+/// What a tty is beside a channel.
+struct Tty {
+    /// How it was found.
+    found: Termios,
+    /// The devices that lead to it (`st_rdev`).
+    devices: Vec<u64>,
 }
 
 /// Between two looks at a busy port: an answer takes milliseconds.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
+/// Between two looks for others: who opens the port to see whether it is free has let go by then.
+const SECOND_LOOK: Duration = Duration::from_millis(20);
+
+/// Where what there was to read was taken away by another program in the same moment.
+const TAKEN_PAUSE: Duration = Duration::from_millis(1);
+
+/// Who else has one of the devices open.
+fn look(devices: &[u64]) -> Others {
+    Others::look(Path::new("/proc"), std::process::id(), devices)
+}
+
 impl LinuxPort {
-    /// Opens a port for this program alone. Tries again for `timeout` where it is busy.
+    /// Opens a port that no other program has open. Tries again for `timeout` where one has.
     ///
     /// # Errors
     /// [`OpenError`].
     pub(crate) fn open(path: &Path, timeout: Duration) -> Result<Self, OpenError> {
         let deadline = Instant::now() + timeout;
+        let mut seen = Others::default();
         loop {
             match Self::try_open(path) {
-                Err(OpenError::Busy) if Instant::now() < deadline => {
+                Err(OpenError::Busy(others)) => {
+                    seen.add(others);
+                    if Instant::now() >= deadline {
+                        return Err(OpenError::Busy(seen));
+                    }
                     std::thread::sleep(BUSY_PAUSE);
                 }
                 done => return done,
@@ -69,32 +95,37 @@ impl LinuxPort {
             // /dev/ttyS1 without a UART behind it, for a user; root learns it from tcgetattr.
             Errno::IO => OpenError::NoHardware,
             // A virtio channel that is open elsewhere, or a tty under TIOCEXCL.
-            Errno::BUSY => OpenError::Busy,
+            Errno::BUSY => OpenError::Busy(others_on(path)),
             Errno::ISDIR => OpenError::NotAPort,
             Errno::ACCESS | Errno::PERM => OpenError::Denied(remedy(path)),
             other => OpenError::Io(other),
         })?;
-        if FileType::from_raw_mode(rustix::fs::fstat(&device)?.st_mode) != FileType::CharacterDevice
-        {
+        let status = rustix::fs::fstat(&device)?;
+        if FileType::from_raw_mode(status.st_mode) != FileType::CharacterDevice {
             return Err(OpenError::NotAPort);
         }
+        let rdev = status.st_rdev;
         // Not TIOCEXCL, which would keep out everybody else until the last close: the kernel
         // takes this lock off a program that dies.
         rustix::fs::flock(&device, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            if error == Errno::WOULDBLOCK { OpenError::Busy } else { error.into() }
+            if error == Errno::WOULDBLOCK { OpenError::Busy(look(&[rdev])) } else { error.into() }
         })?;
         let found = match termios::tcgetattr(&device) {
-            Ok(found) => Some(found),
+            Ok(found) => found,
             Err(Errno::IO) => return Err(OpenError::NoHardware),
-            Err(_) => None,
+            Err(_) => return Ok(Self { device, tty: None }),
         };
-        if let Some(mut raw) = found.clone() {
-            // One byte is enough for a read to return (VMIN), and there is no carrier to lose.
-            raw.make_raw();
-            raw.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
-            termios::tcsetattr(&device, OptionalActions::Now, &raw)?;
+        // Who does not know of the lock would get a part of the answer, or be answered in between.
+        let others = look(&[rdev]);
+        if !others.holders.is_empty() {
+            return Err(OpenError::Busy(others));
         }
-        Ok(Self { device, found })
+        let mut raw = found.clone();
+        // One byte is enough for a read to return (VMIN), and there is no carrier to lose.
+        raw.make_raw();
+        raw.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
+        termios::tcsetattr(&device, OptionalActions::Now, &raw)?;
+        Ok(Self { device, tty: Some(Tty { found, devices: devices(path, rdev) }) })
     }
 
     fn wait(&self, events: PollFlags, until: Instant) -> io::Result<()> {
@@ -121,7 +152,11 @@ impl Port for LinuxPort {
                 // A channel without a host; a tty that was hung up.
                 Ok(0) | Err(Errno::IO) => return Err(ErrorKind::NotConnected.into()),
                 Ok(length) => return Ok(length),
-                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(Errno::AGAIN) if Instant::now() >= until => {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                Err(Errno::AGAIN) => std::thread::sleep(TAKEN_PAUSE),
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -140,6 +175,16 @@ impl Port for LinuxPort {
         Ok(())
     }
 
+    fn others(&mut self) -> Others {
+        let Some(tty) = &self.tty else { return Others::default() };
+        let seen = look(&tty.devices);
+        if seen.holders.is_empty() {
+            return seen;
+        }
+        std::thread::sleep(SECOND_LOOK);
+        look(&tty.devices)
+    }
+
     fn sleep(&mut self, time: Duration) {
         std::thread::sleep(time);
     }
@@ -153,12 +198,26 @@ impl Drop for LinuxPort {
     /// Leaves the tty as it was found: by mistake, it may be the terminal that somebody sits
     /// at. A signal that ends the program leaves it raw, which does no harm on a serial port.
     fn drop(&mut self) {
-        if let Some(found) = &self.found {
+        if let Some(tty) = &self.tty {
             // What a dead host has not taken would hold up the close for 30 s (closing_wait).
             let _ = termios::tcflush(&self.device, QueueSelector::OFlush);
-            let _ = termios::tcsetattr(&self.device, OptionalActions::Now, found);
+            let _ = termios::tcsetattr(&self.device, OptionalActions::Now, &tty.found);
         }
     }
+}
+
+/// Who else has the device at `path` open.
+pub(crate) fn others_on(path: &Path) -> Others {
+    match rustix::fs::stat(path) {
+        Ok(status) => look(&devices(path, status.st_rdev)),
+        Err(_) => Others::default(),
+    }
+}
+
+/// The numbers of the devices that lead to that one: its own, and that of /dev/console where the
+/// kernel's console is that tty.
+fn devices(path: &Path, own: u64) -> Vec<u64> {
+    if is_console(path) { vec![own, rustix::fs::makedev(5, 1)] } else { vec![own] }
 }
 
 /// How a user gets to a device that is not open to him.

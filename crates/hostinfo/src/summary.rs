@@ -9,6 +9,7 @@ use crate::get;
 use crate::host::Host;
 use crate::list::Listed;
 use crate::output::Shown;
+use crate::question::Question;
 use crate::units;
 
 /// What comes before everything else: what the administrator has to say, and what it all means.
@@ -19,12 +20,12 @@ const FIRST: [&str; 2] = ["notice", "verdict"];
 /// # Errors
 /// [`Failure`].
 pub(crate) fn run(host: &mut Host<'_>) -> Result<Outcome, Failure> {
-    let list = host.ask("list")?;
+    let list = host.ask(&Question::list_all())?;
     let listed = Listed::all(&list);
     if listed.is_empty() {
         return get::text(list).write();
     }
-    let answered = get::text(host.ask("get *")?);
+    let answered = get::text(host.ask(&Question::get(&["*"]))?);
     let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
     let text = page(&answered.text, &listed, columns.map(usize::from));
     Shown { text, ..answered }.write()
@@ -129,7 +130,7 @@ fn style(name: &str, value: &str) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::Line;
+    use crate::reply::Line;
     use hostinfo_wire::Code;
 
     const LIST: [&str; 8] = [

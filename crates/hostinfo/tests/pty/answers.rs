@@ -121,10 +121,19 @@ fn openmetrics_is_the_hosts_reply_without_its_codes() {
 
 #[test]
 fn a_guest_that_may_not_ask_is_told_so() {
-    let host = FakeHost::new(|_| "403 this guest may not ask\n");
-    for arguments in ["", "get *", "--json", "--format prometheus", "list"] {
+    let host = FakeHost::new(|line| match line {
+        "list" => "403 list: not permitted\n",
+        _ => "403 this guest may not ask\n",
+    });
+    for (arguments, told) in [
+        ("", "list: not permitted"),
+        ("get *", "this guest may not ask"),
+        ("--json", "this guest may not ask"),
+        ("--format prometheus", "this guest may not ask"),
+        ("list", "list: not permitted"),
+    ] {
         let (status, text, errors) = run(&host, arguments);
-        assert_eq!((status, errors.as_str()), (3, "hostinfo: this guest may not ask\n"));
+        assert_eq!((status, errors), (3, format!("hostinfo: {told}\n")));
         assert_eq!(text.trim_end(), "", "{arguments}");
     }
 }

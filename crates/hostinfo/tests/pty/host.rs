@@ -16,6 +16,8 @@ pub(crate) enum Act {
     Say(Vec<u8>),
     /// It says these bytes and hangs up.
     Die(Vec<u8>),
+    /// It says these bytes, and nothing ever after.
+    Fall(Vec<u8>),
 }
 
 impl<T: AsRef<[u8]>> From<T> for Act {
@@ -60,13 +62,21 @@ impl FakeHost {
         std::thread::spawn(move || {
             let mut framer = Framer::new();
             let mut chunk = [0; 4096];
+            let mut is_silent = false;
             while let Ok(length) = host.read(&mut chunk) {
                 let mut input = &chunk[..length];
                 while let Some(frame) = framer.next(&mut input) {
                     let Frame::Line(line) = frame else { continue };
+                    if is_silent {
+                        continue;
+                    }
                     match answer(&String::from_utf8_lossy(line)).into() {
                         Act::Say(text) => host.write_all(&text).unwrap_or_default(),
                         Act::Die(text) => return host.write_all(&text).unwrap_or_default(),
+                        Act::Fall(text) => {
+                            host.write_all(&text).unwrap_or_default();
+                            is_silent = true;
+                        }
                     }
                 }
             }

@@ -6,6 +6,7 @@
 mod answers;
 mod host;
 mod metrics;
+mod others;
 mod trouble;
 
 use std::process::{Command, Output, Stdio};
