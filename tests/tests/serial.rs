@@ -86,11 +86,14 @@ fn a_program_that_writes_to_the_port_all_the_time_does_not_get_its_answers_belie
 }
 
 #[test]
-fn hostinfo_alone_prints_a_summary() -> Result<()> {
-    let (_host, _daemon, mut guest) = served_guest("")?;
-    let summary = guest.sh("hostinfo")?;
-    assert!(summary.lines().count() > 5, "{summary}");
-    assert!(summary.contains("load"), "{summary}");
+fn hostinfo_alone_says_in_eight_lines_whether_it_is_the_host_and_with_an_option_everything()
+-> Result<()> {
+    let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
+    let brief = guest.sh("hostinfo")?;
+    assert!((3..=8).contains(&brief.lines().count()), "{brief}");
+    assert!(brief.starts_with("cpu ") && brief.contains("\nhost "), "{brief}");
+    let all = guest.sh("hostinfo --all")?;
+    assert!(all.lines().count() > 20 && all.contains("load"), "{all}");
     Ok(())
 }
 
@@ -101,7 +104,8 @@ fn the_exit_status_tells_answered_from_refused_and_too_soon() -> Result<()> {
         ("hostinfo get physcpus", 0),
         ("hostinfo get physcpus host.name", 3),
         ("hostinfo get no.such.thing", 3),
-        ("hostinfo frobnicate", 2),
+        ("hostinfo no.such.thing", 3),
+        ("hostinfo --frobnicate", 2),
         ("hostinfo ping", 0),
         ("hostinfo list", 0),
     ] {

@@ -1,7 +1,6 @@
 //! The host: finds the port behind which it listens, asks, and waits where it is too soon.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,15 +13,17 @@ use crate::blame;
 use crate::exit::{Failure, Trouble};
 use crate::link::{Broken, Link};
 use crate::port::{CANDIDATES, LinuxPort, others_on};
+use crate::progress;
 use crate::question::Question;
 use crate::reply::Line;
+use crate::verdict;
 
 /// How often one request is sent again after a wait. Programs of one guest share its interval
 /// and take turns, so the first wait need not be the last.
 const WAITS_MAX: u32 = 32;
 
-/// A wait that is worth a word on a terminal.
-const LONG_WAIT: Duration = Duration::from_secs(2);
+/// How often a verdict is waited for: the host counts seconds, and may begin anew in between.
+const VERDICT_WAITS_MAX: u32 = 4;
 
 /// How long a port may be silent before it is opened anew.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -69,20 +70,58 @@ impl<'a> Host<'a> {
                 return Err(Failure::TooSoon(wait));
             }
             waits += 1;
-            self.sit_out(wait.min(INTERVAL_MAX));
+            self.sit_out(wait.min(INTERVAL_MAX), "too soon, asking again in");
         }
     }
 
-    /// Lets go of the port meanwhile: others may have something to ask.
-    fn sit_out(&mut self, wait: Duration) {
-        self.connection = None;
-        if wait >= LONG_WAIT && std::io::stderr().is_terminal() {
-            crate::exit::complain(format_args!(
-                "too soon, asking again in {}",
-                crate::units::duration(wait)
-            ));
+    /// The same, and again where the host has only begun to look for a verdict, unless the wait for
+    /// it is longer than `patience` in all; `None` for no end of it. The newest reply.
+    ///
+    /// # Errors
+    /// [`Failure`]: there is no reply at all.
+    pub(crate) fn ask_for_verdicts(
+        &mut self,
+        question: &Question,
+        mut patience: Option<Duration>,
+    ) -> Result<Vec<Line>, Failure> {
+        let mut take = |wait: Duration| match patience.as_mut().map(|left| left.checked_sub(wait)) {
+            None => true,
+            Some(rest) => {
+                patience = rest.or(Some(Duration::ZERO));
+                rest.is_some()
+            }
+        };
+        let (mut newest, mut failure) = (None, None);
+        for _ in 0..=VERDICT_WAITS_MAX {
+            let wait = match self.ask(question) {
+                Ok(lines) => {
+                    let wait = verdict::again(&lines);
+                    newest = Some(lines);
+                    wait
+                }
+                Err(Failure::TooSoon(wait)) => {
+                    failure = Some(Failure::TooSoon(wait));
+                    Some(wait)
+                }
+                Err(other) => return newest.ok_or(other),
+            };
+            match wait {
+                Some(wait) if take(wait) => self.sit_out(wait, "waiting for the host's verdict"),
+                _ => break,
+            }
         }
-        std::thread::sleep(wait);
+        newest.ok_or_else(|| failure.unwrap_or(Failure::Unexpected("verdict")))
+    }
+
+    /// Whether the user wants to wait as long as the host says.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.options.wait
+    }
+
+    /// Lets time pass, and go of the port meanwhile: others may have something to ask.
+    pub(crate) fn sit_out(&mut self, wait: Duration, what: &str) {
+        self.connection = None;
+        progress::wait(wait, what);
     }
 
     /// The port in use.

@@ -2,20 +2,25 @@
 
 mod args;
 mod blame;
+mod brief;
+mod color;
 mod exit;
 mod get;
 mod host;
 mod link;
 mod list;
+mod nearest;
 mod others;
 mod output;
 mod ping;
 mod port;
+mod progress;
 mod prometheus;
 mod question;
 mod reply;
-mod summary;
+mod table;
 mod units;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -30,11 +35,19 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome, Failure> {
     let mut host = Host::new(&args.options);
+    let format = args.options.format();
     match &args.command {
-        Some(Command::Get { names }) => get::run(&mut host, args.options.format(), names),
-        Some(Command::List { names }) => list::run(&mut host, args.options.format(), names),
-        Some(Command::Ping) => ping::run(&mut host, args.options.format()),
-        None if args.options.format() == Format::Text => summary::run(&mut host),
-        None => get::run(&mut host, args.options.format(), &["*".to_owned()]),
+        Some(_) if args.all => {
+            Err(Failure::Usage("--all goes with no command: see hostinfo --help".to_owned()))
+        }
+        Some(Command::Get { names }) => get::run(&mut host, format, names, &[]),
+        Some(Command::List { names }) => list::run(&mut host, format, names),
+        Some(Command::Ping) => ping::run(&mut host, format),
+        None if !args.names.is_empty() => {
+            get::run(&mut host, format, &args.names, &args::commands())
+        }
+        None if format != Format::Text => get::run(&mut host, format, &["*".to_owned()], &[]),
+        None if args.all => table::run(&mut host),
+        None => brief::run(&mut host),
     }
 }

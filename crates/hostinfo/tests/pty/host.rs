@@ -49,15 +49,7 @@ impl FakeHost {
         before: &[u8],
         mut answer: impl FnMut(&str) -> A + Send + 'static,
     ) -> Self {
-        let host = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&host).unwrap();
-        unlockpt(&host).unwrap();
-        let path = ptsname(&host, Vec::new()).unwrap().into_bytes();
-        let path = PathBuf::from(std::ffi::OsString::from_vec(path));
-        let tty =
-            rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
-                .unwrap();
-        let mut host = File::from(host);
+        let (mut host, tty, path) = pty();
         host.write_all(before).unwrap();
         std::thread::spawn(move || {
             let mut framer = Framer::new();
@@ -83,4 +75,16 @@ impl FakeHost {
         });
         Self { path, tty }
     }
+}
+
+/// The controlling end of a new pseudo-terminal, its other end, and where that is found.
+pub(crate) fn pty() -> (File, OwnedFd, PathBuf) {
+    let host = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&host).unwrap();
+    unlockpt(&host).unwrap();
+    let path = ptsname(&host, Vec::new()).unwrap().into_bytes();
+    let path = PathBuf::from(std::ffi::OsString::from_vec(path));
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let tty = rustix::fs::open(&path, flags, Mode::empty()).unwrap();
+    (File::from(host), tty, path)
 }

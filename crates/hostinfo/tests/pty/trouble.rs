@@ -74,7 +74,7 @@ fn the_tty_is_left_as_it_was_found() {
 #[test]
 fn too_soon_is_status_4_with_the_time_to_wait() {
     let host = FakeHost::new(|_| "429 retry after 12.345 s\n");
-    for arguments in ["get physcpus", "--json", "--format openmetrics"] {
+    for arguments in ["", "get physcpus", "--json", "--format openmetrics"] {
         assert_eq!(
             run(&host, arguments),
             (
