@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use hostinfo_wire::duration;
 use hostinfo_wire::name::is_name;
 
 const EXAMPLES: &str = "\
@@ -11,6 +12,7 @@ Examples:
   hostinfo                             is it me or my host? In eight lines at the most
   hostinfo --all                       everything that the host lets this guest see
   hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for a script
+  hostinfo diagnose                    looks for a minute, and concludes in sentences
   hostinfo list memory                 what can be asked about the host's memory
   hostinfo --json vm.cpu               for a program
   hostinfo --wait --format prometheus  for node_exporter's textfile collector
@@ -21,7 +23,8 @@ Exit status:
   2  the command line is wrong
   3  some of it was refused or is not available
   4  too soon: the host answers again after a while (see --wait)
-  5  no host answers";
+  5  no host answers
+  10, 11, 12  what diagnose has concluded: see hostinfo diagnose --help";
 
 const GET: &str = "\
 Examples:
@@ -35,6 +38,17 @@ Examples:
   hostinfo list                        all that this guest may ask
   hostinfo list vm.disk                what there is of its disks
   hostinfo list --json                 for a program";
+
+const DIAGNOSE: &str = "\
+Examples:
+  hostinfo diagnose                    looks for a minute, and concludes in sentences
+  hostinfo diagnose --for 10m cpu      looks for ten minutes, at CPU time alone
+  hostinfo diagnose --json             for a program
+  hostinfo diagnose --format nagios    a plugin for Nagios or Icinga
+
+The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \
+12 it cannot be told, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
+is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
 
 const PING: &str = "\
 Examples:
@@ -60,7 +74,7 @@ pub(crate) struct Args {
 
 /// The commands' names.
 pub(crate) fn commands() -> Vec<&'static str> {
-    vec!["get", "list", "ping", "help"]
+    vec!["get", "list", "diagnose", "ping", "help"]
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,14 +93,34 @@ pub(crate) enum Command {
         #[arg(value_name = "NAME", value_parser = name)]
         names: Vec<String>,
     },
+    /// Look for longer, at what the host and this guest's own kernel say, and conclude who is to blame
+    #[command(after_help = DIAGNOSE)]
+    Diagnose(Diagnose),
     /// See whether a host answers, where, and how fast
     #[command(after_help = PING)]
     Ping,
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Diagnose {
+    /// What to look at; all of it without one
+    #[arg(value_name = "RESOURCE", value_parser = ["cpu", "memory", "io", "net"])]
+    resources: Vec<String>,
+    /// How long to look, such as 90, 90s or 10m [default: 60s; 5s with --format nagios]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(crate) time: Option<Duration>,
+}
+
+impl Diagnose {
+    /// Whether that is to be looked at.
+    pub(crate) fn wants(&self, resource: &str) -> bool {
+        self.resources.is_empty() || self.resources.iter().any(|wanted| wanted == resource)
+    }
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How to write what the host answers; openmetrics and prometheus for statistics only
+    /// How to write the answer; openmetrics and prometheus for statistics only, nagios for diagnose only
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The same as --format json
@@ -127,6 +161,8 @@ pub(crate) enum Format {
     Openmetrics,
     /// The classic text format of Prometheus
     Prometheus,
+    /// As a plugin of Nagios or Icinga, with its exit status
+    Nagios,
 }
 
 /// A word that may stand in a request. It is checked here because a line end in it would
@@ -138,6 +174,13 @@ fn name(word: &str) -> Result<String, String> {
     } else {
         Err("a name is words of letters, digits, _ and - with dots between them".to_owned())
     }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_secs(1);
+    const MOST: Duration = Duration::from_secs(24 * 3600);
+    duration::parse(text, LEAST..=MOST)
+        .ok_or_else(|| "a time from 1s to 24h, such as 90, 90s or 10m".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -16,6 +16,8 @@ pub(crate) enum Outcome {
     Complete,
     /// Some of it was refused or is not available.
     Partial,
+    /// What it means is told by a status of its own.
+    Status(u8),
 }
 
 /// Nothing to show.
@@ -88,6 +90,7 @@ pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Partial) => ExitCode::from(3),
+        Ok(Outcome::Status(status)) => ExitCode::from(status),
         // Who reads no further has what he wanted (`hostinfo | head -1`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS

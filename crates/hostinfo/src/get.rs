@@ -37,6 +37,9 @@ pub(crate) fn run(
             let shown = metrics(with_states(host, &Question::metrics(names))?)?;
             Shown { text: prometheus::classic(&shown.text), ..shown }
         }
+        Format::Nagios => {
+            return Err(Failure::Usage("nagios is a format of hostinfo diagnose".to_owned()));
+        }
     };
     shown.write()
 }

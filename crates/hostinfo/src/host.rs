@@ -118,9 +118,14 @@ impl<'a> Host<'a> {
         self.options.wait
     }
 
-    /// Lets time pass, and go of the port meanwhile: others may have something to ask.
-    pub(crate) fn sit_out(&mut self, wait: Duration, what: &str) {
+    /// Lets go of the port until the next question: others may have something to ask.
+    pub(crate) fn let_go(&mut self) {
         self.connection = None;
+    }
+
+    /// Lets time pass, and go of the port meanwhile.
+    pub(crate) fn sit_out(&mut self, wait: Duration, what: &str) {
+        self.let_go();
         progress::wait(wait, what);
     }
 

@@ -63,7 +63,7 @@ pub(crate) fn run(
     let render = match format {
         Format::Text => table,
         Format::Json => array,
-        Format::Openmetrics | Format::Prometheus => {
+        Format::Openmetrics | Format::Prometheus | Format::Nagios => {
             return Err(Failure::Usage("list is written as text or json".to_owned()));
         }
     };

@@ -4,6 +4,7 @@ mod args;
 mod blame;
 mod brief;
 mod color;
+mod diagnose;
 mod exit;
 mod get;
 mod host;
@@ -42,6 +43,7 @@ fn run(args: &Args) -> Result<Outcome, Failure> {
         }
         Some(Command::Get { names }) => get::run(&mut host, format, names, &[]),
         Some(Command::List { names }) => list::run(&mut host, format, names),
+        Some(Command::Diagnose(options)) => diagnose::run(&mut host, format, options),
         Some(Command::Ping) => ping::run(&mut host, format),
         None if !args.names.is_empty() => {
             get::run(&mut host, format, &args.names, &args::commands())

@@ -33,7 +33,8 @@ pub(crate) struct Holder {
 impl Others {
     /// Looks for who has one of `devices` open, of those that the kernel numbers so (`st_rdev`),
     /// besides the process `own` and those that it came from: a shell that has opened the port, as
-    /// the README shows, waits while the program runs that it has started.
+    /// the README shows, waits while the program runs that it has started. Who holds the other end of
+    /// a pseudo-terminal is the host itself (`hostinfod --pty`) and not another program either.
     ///
     /// `proc` is where proc(5) is mounted.
     pub(crate) fn look(proc: &Path, own: u32, devices: &[u64]) -> Self {
@@ -52,6 +53,7 @@ impl Others {
             }
             match Access::to(&process.path(), devices) {
                 Some(Access::None) => {}
+                Some(_) if is_at_other_end(&process.path(), devices) => {}
                 Some(access) => others.holders.push(Holder {
                     pid,
                     name: name(&process.path()),
@@ -128,6 +130,31 @@ impl Access {
             _ => Self::None,
         }
     }
+}
+
+/// Whether the process holds the controlling end of one of the devices, which is a pseudo-terminal
+/// then.
+fn is_at_other_end(process: &Path, devices: &[u64]) -> bool {
+    /// Of the first of them, and how many numbers there are for each (devices.txt).
+    const PTS_MAJOR: u32 = 136;
+    const PTS_MINORS: u32 = 1 << 20;
+    let index = |device: &u64| {
+        let (major, minor) = (rustix::fs::major(*device), rustix::fs::minor(*device));
+        (major == PTS_MAJOR && minor < PTS_MINORS).then_some(minor)
+    };
+    let wanted: Vec<u32> = devices.iter().filter_map(index).collect();
+    let Ok(files) = fs::read_dir(process.join("fdinfo")) else { return false };
+    !wanted.is_empty()
+        && files.flatten().any(|file| {
+            let info = fs::read_to_string(file.path()).unwrap_or_default();
+            controlled(&info).is_some_and(|index| wanted.contains(&index))
+        })
+}
+
+/// The number of the pseudo-terminal whose controlling end a file is, of /proc/PID/fdinfo/N:
+/// `tty-index:` and, behind a tab, `5`.
+fn controlled(info: &str) -> Option<u32> {
+    info.lines().find_map(|line| line.strip_prefix("tty-index:"))?.trim().parse().ok()
 }
 
 /// A process and those that it came from.
@@ -226,6 +253,20 @@ mod tests {
         assert_eq!(own_access(look()), Some(true));
         drop((writes, reads));
         assert_eq!(own_access(look()), None);
+    }
+
+    #[test]
+    fn who_holds_the_other_end_of_a_pseudo_terminal_is_the_host() {
+        assert_eq!(controlled("pos:\t0\nflags:\t02\ntty-index:\t5\n"), Some(5));
+        assert_eq!(controlled("pos:\t0\n"), None);
+        let proc = proc(&[(10, 1, "/dev/null")]);
+        let info = proc.path().join("10/fdinfo");
+        fs::create_dir(&info).unwrap();
+        fs::write(info.join("4"), "tty-index:\t5\n").unwrap();
+        let process = proc.path().join("10");
+        assert!(is_at_other_end(&process, &[rustix::fs::makedev(136, 5)]));
+        assert!(!is_at_other_end(&process, &[rustix::fs::makedev(136, 6)]));
+        assert!(!is_at_other_end(&process, &[rustix::fs::makedev(4, 5)]), "ttyS is no pts");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Outcome, Failur
     let render = match format {
         Format::Text => text,
         Format::Json => object,
-        Format::Openmetrics | Format::Prometheus => {
+        Format::Openmetrics | Format::Prometheus | Format::Nagios => {
             return Err(Failure::Usage("ping is written as text or json".to_owned()));
         }
     };
