@@ -126,8 +126,9 @@ pub(crate) struct Options {
     /// The same as --format json
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
-    /// The port behind which the host listens [default: the first that answers of
-    /// /dev/virtio-ports/org.hostinfo.0 and /dev/ttyS1]
+    /// How to reach the host: a serial port or channel, unix:PATH, vsock, or vsock:CID:PORT [default:
+    /// the first that answers of unix:/run/hostinfo.sock (hostinfo serve),
+    /// /dev/virtio-ports/org.hostinfo.0, vsock and /dev/ttyS1]
     #[arg(
         long,
         global = true,

@@ -2,12 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::link::Broken;
+use crate::broken::Broken;
 use crate::port::OpenError;
+use crate::way::Way;
 
 /// A host answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +34,10 @@ pub(crate) enum Failure {
         /// Who may have taken the answer away.
         taken: Option<String>,
     },
-    #[error("{}: {why}", path.display())]
-    Port { path: PathBuf, why: Trouble },
-    #[error("{}: {why}: {by}", path.display())]
-    Disturbed { path: PathBuf, why: Broken, by: String },
+    #[error("{way}: {why}")]
+    Port { way: Way, why: Trouble },
+    #[error("{way}: {why}: {by}")]
+    Disturbed { way: Way, why: Broken, by: String },
     #[error("the answer to {0:?} makes no sense; hostinfo may be older than the host")]
     Unexpected(&'static str),
     #[error("cannot write the answer: {0}")]
@@ -57,7 +57,7 @@ impl Trouble {
     pub(crate) fn is_absence(&self) -> bool {
         matches!(
             self,
-            Self::Open(OpenError::Missing | OpenError::NoHardware)
+            Self::Open(OpenError::Missing | OpenError::NoHardware | OpenError::NobodyListens)
                 | Self::Talk(Broken::Silent(_) | Broken::Strange | Broken::NotConnected)
         )
     }

@@ -1,7 +1,6 @@
 //! The host: finds the port behind which it listens, asks, and waits where it is too soon.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hostinfo_wire::Code;
@@ -10,13 +9,15 @@ use hostinfo_wire::reply::parse_retry_after;
 
 use crate::args::Options;
 use crate::blame;
+use crate::broken::Broken;
 use crate::exit::{Failure, Trouble};
-use crate::link::{Broken, Link};
-use crate::port::{CANDIDATES, LinuxPort, others_on};
+use crate::link::Link;
+use crate::port::{Port, open, others_on};
 use crate::progress;
 use crate::question::Question;
 use crate::reply::Line;
 use crate::verdict;
+use crate::way::Way;
 
 /// How often one request is sent again after a wait. Programs of one guest share its interval
 /// and take turns, so the first wait need not be the last.
@@ -25,7 +26,7 @@ const WAITS_MAX: u32 = 32;
 /// How often a verdict is waited for: the host counts seconds, and may begin anew in between.
 const VERDICT_WAITS_MAX: u32 = 4;
 
-/// How long a port may be silent before it is opened anew.
+/// How long a way may be silent before the next one is tried.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// The host of this guest, connected to at the first question.
@@ -35,8 +36,8 @@ pub(crate) struct Host<'a> {
 }
 
 struct Connection {
-    path: PathBuf,
-    link: Link<LinuxPort>,
+    way: Way,
+    link: Link<Box<dyn Port>>,
 }
 
 impl<'a> Host<'a> {
@@ -129,12 +130,12 @@ impl<'a> Host<'a> {
         progress::wait(wait, what);
     }
 
-    /// The port in use.
+    /// The way in use.
     ///
     /// # Errors
     /// [`Failure`]: no host answers.
-    pub(crate) fn path(&mut self) -> Result<&Path, Failure> {
-        Ok(&self.connect()?.path)
+    pub(crate) fn way(&mut self) -> Result<&Way, Failure> {
+        Ok(&self.connect()?.way)
     }
 
     fn connect(&mut self) -> Result<&mut Connection, Failure> {
@@ -145,57 +146,76 @@ impl<'a> Host<'a> {
         Ok(self.connection.insert(connection))
     }
 
-    /// The first port that a host answers on.
+    /// The first way on which a host answers.
     fn find(&self) -> Result<Connection, Failure> {
-        let paths = match &self.options.device {
-            Some(path) => vec![path.clone()],
-            None => CANDIDATES.map(PathBuf::from).to_vec(),
+        let ways = match &self.options.device {
+            Some(name) => vec![Way::named(name).map_err(Failure::Usage)?],
+            None => Way::usual(),
         };
-        let (mut tried, mut taken, mut failure) = (Vec::new(), None, None);
-        for path in paths {
-            match talk(&path, self.options.timeout) {
-                Ok(link) => return Ok(Connection { path, link }),
-                Err(why) if why.is_absence() => {
-                    tried.push(format!("{}: {why}", path.display()));
-                    taken = taken.or_else(|| blame::silent(&path, &others_on(&path)));
+        find(ways, self.options.timeout)
+    }
+}
+
+/// The first of the ways on which a host answers. Each is looked at for a moment, so that one on which
+/// nobody answers does not hold up the next; the last that is there then has the whole timeout, because
+/// a serial line under emulation is slow.
+fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
+    let (mut tried, mut failure, mut last) = (Vec::new(), None, None);
+    for way in ways {
+        match talk(&way, timeout, timeout.min(FIRST_LOOK)) {
+            Ok(link) => return Ok(Connection { way, link }),
+            Err(why) if why.is_absence() => {
+                if let Trouble::Talk(Broken::Silent(_) | Broken::Strange) = why {
+                    last = Some((way.clone(), tried.len()));
                 }
-                Err(why) => {
-                    failure.get_or_insert(Failure::Port { path, why });
-                }
+                tried.push((way, why));
+            }
+            Err(why) => {
+                failure.get_or_insert(Failure::Port { way, why });
             }
         }
-        Err(failure.unwrap_or(Failure::NoHost { tried, taken }))
     }
+    if let Some((way, number)) = last {
+        match talk(&way, timeout, timeout) {
+            Ok(link) => return Ok(Connection { way, link }),
+            Err(why) if why.is_absence() => {
+                if let Some((_, first)) = tried.get_mut(number) {
+                    *first = why;
+                }
+            }
+            Err(why) => {
+                failure.get_or_insert(Failure::Port { way, why });
+            }
+        }
+    }
+    let reads = |way: &Way| way.device().and_then(|path| blame::silent(path, &others_on(path)));
+    let taken = tried.iter().find_map(|(way, _)| reads(way));
+    let tried = tried.iter().map(|(way, why)| format!("{way}: {why}")).collect();
+    Err(failure.unwrap_or(Failure::NoHost { tried, taken }))
+}
+
+/// Opens a way and finds a footing on it within `patience`. A serial port that is opened while bytes
+/// wait in it can be dead until it is opened again, neither sending nor receiving (seen once in 60
+/// boots of a guest under QEMU 7.2): that is another reason for a first, short look.
+fn talk(way: &Way, timeout: Duration, patience: Duration) -> Result<Link<Box<dyn Port>>, Trouble> {
+    Ok(Link::establish(open(way, timeout)?, patience, token)?)
 }
 
 impl Connection {
     /// What a conversation that ended so amounts to.
     fn failed(&self, why: Broken) -> Failure {
-        let path = self.path.clone();
+        let way = self.way.clone();
+        let Some(path) = way.device() else { return Failure::Port { way, why: why.into() } };
         let mut others = self.link.others().clone();
-        others.add(others_on(&path));
-        match why {
-            Broken::Disturbed(_) => {
-                let by = blame::disturbed(&others, blame::is_console(&path));
-                Failure::Disturbed { path, why, by }
-            }
+        others.add(others_on(path));
+        let by = match why {
+            Broken::Disturbed(_) => blame::disturbed(&others, blame::is_console(path)),
             Broken::Silent(_) | Broken::Stalled if others.read() => {
-                Failure::Disturbed { path, why, by: blame::disturbed(&others, false) }
+                blame::disturbed(&others, false)
             }
-            why => Failure::Port { path, why: why.into() },
-        }
-    }
-}
-
-/// Finds a footing on a port. A serial port that is opened while bytes wait in it can be dead
-/// until it is opened again, neither sending nor receiving (seen once in 60 boots of a guest
-/// under QEMU 7.2): where a first look finds nothing at all, there is a second.
-fn talk(path: &Path, timeout: Duration) -> Result<Link<LinuxPort>, Trouble> {
-    match Link::establish(LinuxPort::open(path, timeout)?, timeout.min(FIRST_LOOK), token) {
-        Err(Broken::Silent(_)) => {
-            Ok(Link::establish(LinuxPort::open(path, timeout)?, timeout, token)?)
-        }
-        done => Ok(done?),
+            why => return Failure::Port { way, why: why.into() },
+        };
+        Failure::Disturbed { way, why, by }
     }
 }
 
@@ -208,4 +228,75 @@ fn token() -> String {
     // Long: a program that reads from the port as well more likely takes a part of it than a part
     // of the answer alone.
     format!("{:016x}{:016x}", random(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+    use std::time::Instant;
+
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Somebody who listens, and answers pings if he `answers`, so late.
+    fn listen(path: &Path, answers: bool, late: Duration) -> Way {
+        let listener = UnixListener::bind(path).unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                std::thread::sleep(late);
+                let lines = BufReader::new(stream.try_clone().unwrap()).split(b'\n');
+                for line in lines.map_while(Result::ok).filter(|_| answers) {
+                    if let Some(token) = line.strip_prefix(b"ping ") {
+                        stream
+                            .write_all(&[b"200 pong ", token, b"\n"].concat())
+                            .unwrap_or_default();
+                    }
+                }
+            }
+        });
+        Way::Unix(path.to_owned())
+    }
+
+    #[test]
+    fn the_first_way_on_which_a_host_answers_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let gone = path("gone");
+        drop(UnixListener::bind(&gone).unwrap());
+        let ways = vec![
+            Way::Device(path("none")),
+            Way::Unix(gone),
+            listen(&path("silent"), false, Duration::ZERO),
+            listen(&path("one"), true, Duration::ZERO),
+            listen(&path("two"), true, Duration::ZERO),
+        ];
+        let start = Instant::now();
+        let found = find(ways, TIMEOUT).unwrap();
+        assert_eq!(found.way, Way::Unix(path("one")));
+        assert!(start.elapsed() < TIMEOUT / 2, "the silent one is left after a moment");
+    }
+
+    #[test]
+    fn the_last_that_is_there_is_given_the_whole_timeout() {
+        let folder = tempfile::tempdir().unwrap();
+        let slow = listen(&folder.path().join("slow"), true, FIRST_LOOK + FIRST_LOOK / 2);
+        let none = Way::Device(folder.path().join("none"));
+        assert_eq!(find(vec![slow.clone(), none], TIMEOUT).unwrap().way, slow);
+    }
+
+    #[test]
+    fn where_nobody_answers_each_way_is_told_with_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let silent = listen(&folder.path().join("silent"), false, Duration::ZERO);
+        let ways = vec![Way::Device("/dev/no-such".into()), silent.clone()];
+        let timeout = Duration::from_millis(200);
+        let Err(failure) = find(ways, timeout) else { panic!("somebody answered") };
+        let told = failure.to_string();
+        let expected =
+            format!("no host answers: /dev/no-such: no such device; {silent}: silent for 0.2 s\n");
+        assert!(told.starts_with(&expected), "{told}");
+    }
 }

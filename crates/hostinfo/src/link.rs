@@ -13,57 +13,11 @@ use hostinfo_wire::frame::CANCEL;
 use hostinfo_wire::limits::{READ_CHUNK, REPLY_MAX, WRITE_DEADLINE};
 use hostinfo_wire::reply::ReplyLine;
 
+use crate::broken::Broken;
 use crate::others::Others;
+use crate::port::Port;
 use crate::question::Question;
 use crate::reply::Line;
-
-/// Bytes to and from the host, by a clock.
-pub(crate) trait Port {
-    /// Reads what is there, or waits for it.
-    ///
-    /// # Errors
-    /// `TimedOut` when there was nothing by `until`; `NotConnected` where nobody is at the
-    /// other end now.
-    fn read(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize>;
-
-    /// Writes all of `bytes`.
-    ///
-    /// # Errors
-    /// As [`Port::read`]. Some of the bytes may have been written.
-    fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()>;
-
-    /// Who else has the port open, as far as this program may see.
-    fn others(&mut self) -> Others;
-
-    /// Lets time pass.
-    fn sleep(&mut self, time: Duration);
-
-    /// The clock.
-    fn now(&self) -> Instant;
-}
-
-/// Why a conversation ended.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Broken {
-    #[error("silent for {} s", .0.as_secs_f64())]
-    Silent(Duration),
-    #[error("something answers there, but it is not hostinfo")]
-    Strange,
-    #[error("nobody is at the other end")]
-    NotConnected,
-    #[error("the host stopped in the middle of its reply: ask again")]
-    Stalled,
-    #[error("the host hung up in the middle of its reply: ask again")]
-    HungUp,
-    #[error("no answer arrived intact within {} s", .0.as_secs_f64())]
-    Disturbed(Duration),
-    #[error("the host does not understand this request: {0}")]
-    NotUnderstood(String),
-    #[error("the reply is longer than a host's can be")]
-    TooLong,
-    #[error("{0}")]
-    Io(io::Error),
-}
 
 /// How long the first token is waited for. The next ones are given twice the time each, so
 /// that a host that is slow is not asked faster than it answers.

@@ -3,6 +3,7 @@
 mod args;
 mod blame;
 mod brief;
+mod broken;
 mod color;
 mod diagnose;
 mod exit;
@@ -22,6 +23,7 @@ mod reply;
 mod table;
 mod units;
 mod verdict;
+mod way;
 
 use std::process::ExitCode;
 

@@ -28,7 +28,7 @@ pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Outcome, Failur
     let start = Instant::now();
     host.ask(&Question::ping())?;
     let time = start.elapsed();
-    let path = host.path()?.display().to_string();
+    let path = host.way()?.to_string();
     Shown { text: render(&path, &version, time), ..Shown::default() }.write()
 }
 

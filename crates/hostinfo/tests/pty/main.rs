@@ -9,6 +9,7 @@ mod diagnose;
 mod host;
 mod metrics;
 mod others;
+mod sockets;
 mod trouble;
 
 use std::process::{Command, Output, Stdio};
