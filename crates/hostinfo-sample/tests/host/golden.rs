@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source};
-use hostinfo_sample::{Absent, Bounds, Host, Moment, Roots, Units, Vmm};
+use hostinfo_sample::{Absent, Bounds, Host, Lack, Moment, Roots, Units, Vmm};
 use hostinfo_wire::Value;
 
 const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
@@ -28,6 +28,22 @@ fn every_host_tells_what_its_golden_file_says() {
 #[test]
 fn every_guest_is_told_what_its_golden_file_says() {
     compare("fixtures/guests", of_guest);
+}
+
+#[test]
+fn an_ordinary_host_has_no_fault() {
+    for name in ["two-sockets-6.1", "virtual-6.18", "centos-3.10"] {
+        let tree = Path::new("fixtures/hosts").join(name);
+        let roots = Roots { proc: tree.join("proc"), sys: tree.join("sys") };
+        let mut host = Host::with_units(roots, UNITS);
+        for stat in STATS {
+            if let Source::Host(what) = stat.source {
+                let _ = host.value(what, at());
+            }
+        }
+        let missing: Vec<_> = host.missing().collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+    }
 }
 
 fn compare(folder: &str, everything: fn(Roots) -> String) {
@@ -117,6 +133,10 @@ fn remedies(host: &Host) -> String {
     let of_guest = host.missing_of_guests().map(|(_, file, absent)| (file, absent));
     for (file, absent) in host.missing().chain(of_guest) {
         writeln!(told, "# {file}: {}", absent.advice().unwrap()).unwrap();
+    }
+    for (file, absent) in host.without() {
+        let why = if absent.lack == Lack::Chosen { "chosen" } else { "unsupported" };
+        writeln!(told, "# {why}, {file}: {absent}").unwrap();
     }
     told
 }

@@ -5,9 +5,11 @@
 
 mod big_host;
 mod cgroups;
+mod counters;
 mod cpus;
 mod energy;
 mod golden;
+mod hardware;
 mod junk;
 mod memory;
 mod qemu;

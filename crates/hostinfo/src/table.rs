@@ -1,14 +1,16 @@
-//! What `hostinfo` alone shows: all that the host lets be seen, for a person.
+//! What `hostinfo --all` shows: everything that the host lets this guest see, for a person.
 
 use std::borrow::Cow;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
+use crate::color;
 use crate::exit::{Failure, Outcome};
 use crate::get;
 use crate::host::Host;
 use crate::list::Listed;
 use crate::output::Shown;
+use crate::question::Question;
 use crate::units;
 
 /// What comes before everything else: what the administrator has to say, and what it all means.
@@ -19,12 +21,12 @@ const FIRST: [&str; 2] = ["notice", "verdict"];
 /// # Errors
 /// [`Failure`].
 pub(crate) fn run(host: &mut Host<'_>) -> Result<Outcome, Failure> {
-    let list = host.ask("list")?;
+    let list = host.ask(&Question::list_all())?;
     let listed = Listed::all(&list);
     if listed.is_empty() {
         return get::text(list).write();
     }
-    let answered = get::text(host.ask("get *")?);
+    let answered = get::text(get::with_verdicts(host, &Question::get(&["*"]))?);
     let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
     let text = page(&answered.text, &listed, columns.map(usize::from));
     Shown { text, ..answered }.write()
@@ -52,7 +54,7 @@ impl<'a> Row<'a> {
             name,
             value: units::human(value, about.kind, about.unit),
             description: if is_text { "" } else { about.description },
-            style: style(name, value),
+            style: color::of(name, value),
         }
     }
 
@@ -70,6 +72,7 @@ fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String
     let mut rows: Vec<Row<'_>> = answered
         .lines()
         .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| !is_told_already(name))
         .map(|(name, value)| Row::new(name, value, listed))
         .collect();
     rows.sort_by_key(|row| FIRST.iter().position(|first| *first == row.group()).unwrap_or(2));
@@ -102,6 +105,11 @@ fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String
     text
 }
 
+/// A verdict's word is what the verdict begins with.
+fn is_told_already(name: &str) -> bool {
+    name.starts_with("verdict.") && name.ends_with(".state")
+}
+
 fn cut(text: &str, room: usize) -> Cow<'_, str> {
     if text.chars().count() <= room {
         return Cow::Borrowed(text);
@@ -110,26 +118,10 @@ fn cut(text: &str, room: usize) -> Cow<'_, str> {
     Cow::Owned(kept + "…")
 }
 
-/// What asks for attention has a colour.
-fn style(name: &str, value: &str) -> Style {
-    let color = if name.starts_with("notice.") {
-        AnsiColor::Yellow
-    } else if !name.starts_with("verdict.") {
-        return Style::new();
-    } else if value.starts_with("ok") {
-        AnsiColor::Green
-    } else if value.starts_with("contended") {
-        AnsiColor::Red
-    } else {
-        AnsiColor::Yellow
-    };
-    Style::new().fg_color(Some(color.into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::Line;
+    use crate::reply::Line;
     use hostinfo_wire::Code;
 
     const LIST: [&str; 8] = [
@@ -182,6 +174,19 @@ newer.thing     7
     }
 
     #[test]
+    fn a_verdicts_word_is_shown_once_and_incidents_stand_below_verdicts() {
+        let incident = "verdict.incident.1=cpu contended from 2026-11-28T10:02Z to now";
+        let answered =
+            format!("verdict.cpu=contended: x\nverdict.cpu.state=contended\n{incident}\n");
+        let page = page(&answered, &[], None);
+        assert_eq!(
+            anstream::adapter::strip_str(&page).to_string(),
+            "verdict.cpu         contended: x\n\
+             verdict.incident.1  cpu contended from 2026-11-28T10:02Z to now\n"
+        );
+    }
+
+    #[test]
     fn descriptions_are_cut_to_the_terminal_and_values_are_not() {
         let narrow = plain(Some(65));
         assert!(narrow.contains("  load average over 1 min…\n"), "{narrow}");
@@ -189,12 +194,5 @@ newer.thing     7
         let narrower = plain(Some(60));
         assert!(narrower.contains("\nmemory.total    15.6 GiB\n"), "{narrower}");
         assert!(narrower.contains("maintenance at 2026-01-05T22:00:00Z: a=b\n"));
-    }
-
-    #[test]
-    fn what_asks_for_attention_has_a_colour() {
-        assert_eq!(style("memory.total", "1"), Style::new());
-        assert_ne!(style("verdict.io", "ok"), style("verdict.io", "contended: x"));
-        assert_ne!(style("notice.1", "x"), Style::new());
     }
 }
