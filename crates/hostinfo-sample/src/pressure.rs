@@ -9,7 +9,7 @@ use crate::text::{lines, millionths, number, words};
 use crate::units::micro;
 use crate::{Absent, Moment, machine};
 
-pub(crate) const LACK: Absent = Absent::new(
+const LACK: Absent = Absent::new(
     "this host does not measure pressure",
     "boot the host with psi=1; needs a kernel with CONFIG_PSI, which came with Linux 4.20",
 );
@@ -59,7 +59,7 @@ pub(crate) fn read(
 }
 
 /// What it is that the host has no such file.
-fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
+pub(crate) fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
     if machine::release(roots, buffer).is_some_and(|release| release < FIRST) {
         Absent::unsupported("this host's kernel cannot measure pressure")
     } else if machine::is_booted_with(b"psi=0", roots, buffer) {

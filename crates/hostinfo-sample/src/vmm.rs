@@ -162,7 +162,7 @@ impl Vmm {
             Source::Weight => self.cpu(at)?.weight.clone().map(Value::Whole),
             Source::Pinned => Ok(Value::Whole(self.cpus(at)?.count())),
             Source::Pressure(resource, stall, figure) => {
-                self.pressure(resource, at)?.value(stall, figure)
+                psi::value(self.pressure(resource, at)?, resource, stall, figure)
             }
             Source::Resident => self.status(at)?.resident().map(Value::Whole),
             Source::Swapped => self.status(at)?.swapped().map(Value::Whole),

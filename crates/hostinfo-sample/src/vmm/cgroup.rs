@@ -11,11 +11,8 @@ use crate::text::lines;
 use crate::vmm::branch::{Branch, ELSEWHERE, Finder, Version};
 use crate::vmm::company::Worker;
 use crate::vmm::process::{Process, UNSEEN};
+use crate::vmm::psi;
 
-const NO_V2: Absent = Absent::new(
-    "this host does not measure guests' pressure",
-    "boot the host with cgroup v2: systemd.unified_cgroup_hierarchy=1",
-);
 const UNTOLD: Absent = Absent::untold("/proc/PID/cgroup has no line of a cgroup");
 
 /// The VMM's cgroups. A host may have a tree for each controller, one for all, or both.
@@ -78,8 +75,11 @@ pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Box<Cg
     let cpu = controller("cpu", places.cpu);
     let memory = controller("memory", places.memory);
     let hugetlb = controller("hugetlb", places.hugetlb);
-    let pressure = if v2.is_some() { unified } else { Err(NO_V2) };
     let workers = finder.into_workers();
+    let pressure = match v2 {
+        Some(_) => unified,
+        None => Err(psi::without_v2(&process.roots, buffer)),
+    };
     let cgroups = Cgroups { cpu, memory, hugetlb, pressure, workers, text };
     process.check(Box::new(cgroups), buffer)
 }

@@ -9,19 +9,19 @@ use crate::text::{lines, number, words};
 use crate::vmm::branch::{Own, Version};
 use crate::vmm::process::{self, Process};
 use crate::vmm::threads::Task;
-use crate::{Absent, Units};
+use crate::{Absent, Units, machine};
 
-const UNTOLD: Absent =
-    Absent::untold("memory.numa_stat of the guest's cgroup: on v2 it needs Linux 5.10");
+const UNTOLD: Absent = Absent::untold("memory.numa_stat of the guest's cgroup lacks its figures");
+/// On v2.
+const TOO_OLD: Absent = Absent::unsupported("this host's kernel does not tell");
+const FIRST: (u64, u64) = (5, 10);
 const NO_CONTROLLER: Absent = Absent::new(
     "this guest's memory is not accounted for",
     "turn the memory controller on for the guest's cgroup: MemoryAccounting=yes in its unit, or \
      cgroup_controllers in libvirt's qemu.conf",
 );
-const NO_HUGE: Absent = Absent::new(
-    "the NUMA nodes of this guest's huge pages are not recorded",
-    "turn the hugetlb controller on for the guest's cgroup, on Linux 5.17 or newer",
-);
+/// It takes Linux 5.17 and the hugetlb controller, which systemd turns on for nobody.
+const NO_HUGE: Absent = Absent::plain("the NUMA nodes of this guest's huge pages are not recorded");
 const CHARGED_ELSEWHERE: Absent = Absent::new(
     "the NUMA nodes of this guest's memory are not recorded",
     "start the guest in its cgroup, since memory stays charged to the one that it was first used \
@@ -91,16 +91,10 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
 ) -> Result<Placement, Absent> {
     let roots = &process.roots;
-    let has = |file: &str| roots.cgroups().join(memory.whole).join(file).exists();
-    let lack = match memory.version {
-        Version::V2 if !has("memory.current") => NO_CONTROLLER,
-        _ => UNTOLD,
-    };
-    let text =
-        roots.cgroup(memory.whole.join("memory.numa_stat"), buffer).map_err(|e| e.or(lack))?;
-    let small = match memory.version {
-        Version::V2 => parse_v2(text),
-        Version::V1 => parse_v1(text, process.units),
+    let small = match roots.cgroup(memory.whole.join("memory.numa_stat"), buffer) {
+        Ok(text) if memory.version == Version::V2 => parse_v2(text),
+        Ok(text) => parse_v1(text, process.units),
+        Err(unread) => return Err(unread.or(lack(memory, roots, buffer))),
     };
     if small.is_empty() {
         return Err(UNTOLD);
@@ -122,6 +116,19 @@ pub(crate) fn read(
     let local = huge.iter().filter(|(node, _)| vcpus.contains(node));
     let local = local.fold(0u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
     Ok(Placement { local, remote: sum(&huge).saturating_sub(local) })
+}
+
+/// What it is that there is no such file.
+fn lack(memory: &Own<'_>, roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
+    let is_old = |release| release < FIRST;
+    match memory.version {
+        Version::V1 => UNTOLD,
+        Version::V2 if !roots.cgroups().join(memory.whole).join("memory.current").exists() => {
+            NO_CONTROLLER
+        }
+        Version::V2 if machine::release(roots, buffer).is_some_and(is_old) => TOO_OLD,
+        Version::V2 => UNTOLD,
+    }
 }
 
 /// `hugetlb.2MB.numa_stat`, a file for each size that the host has.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hostinfo_sample::{Bounds, Used, Vmm};
+use hostinfo_catalog::source::{PressureFigure, Resource, Stall, Vmm as Source};
+use hostinfo_sample::{Bounds, Lack, Used, Vmm};
 
 use crate::qemu::{KERNEL_THREAD, PROCESS, Qemu, ask, at};
 
@@ -336,9 +337,28 @@ fn pressure_that_is_turned_off_for_a_cgroup_is_no_lack_of_the_host() {
 }
 
 #[test]
+fn what_an_old_kernel_or_cgroup_v1_does_not_tell_is_no_fault() {
+    let lack = |qemu: &Qemu, stall| {
+        let what = Source::Pressure(Resource::Cpu, stall, PressureFigure::Avg10);
+        qemu.vmm().value(what, None, at(0)).unwrap_err().lack
+    };
+    // Linux 4.20 to 5.12.
+    let qemu = Qemu::new();
+    qemu.cgroup("a.scope/cpu.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
+    assert_eq!(lack(&qemu, Stall::Full), Lack::Unsupported);
+    qemu.cgroup("a.scope/cpu.pressure", "full avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
+    assert!(matches!(lack(&qemu, Stall::Some), Lack::Fault(_)));
+    qemu.remove("sys/fs/cgroup/cgroup.controllers");
+    qemu.0.write("proc/7/cgroup", "1:cpu:/\n0::/\n");
+    assert_eq!(lack(&qemu, Stall::Some), Lack::Chosen);
+    qemu.0.write("proc/sys/kernel/osrelease", "3.10.0-1160.el7.x86_64\n");
+    assert_eq!(lack(&qemu, Stall::Some), Lack::Unsupported);
+}
+
+#[test]
 fn a_cgroup_without_a_controller_is_no_lack_of_the_host_and_has_the_remedy_of_who_made_it() {
     let remedy = |qemu: &Qemu| {
-        let value = qemu.vmm().value(hostinfo_catalog::source::Vmm::Weight, None, at(0));
+        let value = qemu.vmm().value(Source::Weight, None, at(0));
         value.unwrap_err().advice().unwrap()
     };
     let qemu = Qemu::new();

@@ -1,6 +1,9 @@
 //! On which NUMA nodes a guest's memory is.
 
-use crate::qemu::{Qemu, ask};
+use hostinfo_catalog::source;
+use hostinfo_sample::Lack;
+
+use crate::qemu::{Qemu, ask, at};
 
 /// A guest whose vCPU runs on node 0 of two.
 fn on_two_nodes(status: &str) -> Qemu {
@@ -59,7 +62,11 @@ fn memory_that_another_cgroup_is_charged_for_is_not_said_to_be_none() {
 fn without_the_memory_controller_the_host_is_not_blamed() {
     let qemu = on_two_nodes("VmRSS: 4260000 kB\n");
     let untold = "this host's kernel does not tell";
-    assert_eq!(numa(&qemu), [untold; 2], "Linux before 5.10");
+    let lack = || qemu.vmm().value(source::Vmm::NumaLocal, None, at(0)).unwrap_err().lack;
+    assert_eq!(numa(&qemu), [untold; 2]);
+    assert!(matches!(lack(), Lack::Fault(_)));
+    qemu.0.write("proc/sys/kernel/osrelease", "5.4.0-100-generic\n");
+    assert_eq!(lack(), Lack::Unsupported, "there is nothing to mend");
     qemu.remove("sys/fs/cgroup/a.scope/memory.current");
     assert_eq!(numa(&qemu), ["this guest's memory is not accounted for"; 2]);
     qemu.cgroup("a.scope/memory.numa_stat", "junk\n");
