@@ -198,6 +198,8 @@ fn a_guest_that_queues_up_alone_on_the_hosts_disks_is_not_told_that_others_are_t
     );
     assert_eq!(judge(queue(9_000, 10_100), &|_, _| true).state, State::Contended);
     assert_eq!(judge(queue(3_000, 3_000), &|_, _| true).state, State::Contended, "20 ms each");
+    let one_or_two = Io { disks: vec![disk("vda", 3_600, 25)], ..queue(3_600, 3_600) };
+    assert_eq!(judge(one_or_two, &|_, _| true).state, State::Contended);
 }
 
 #[test]
