@@ -64,7 +64,7 @@ pub struct Libvirt {
     pub hypervisor: Option<String>,
     /// Domains that are live, where libvirt answers.
     pub domains: Option<u64>,
-    /// Why it does not answer, with the remedy.
+    /// Why it does not answer, or which running domains' XML cannot be read, with the remedy.
     pub problem: Option<String>,
 }
 

@@ -43,9 +43,10 @@ impl Overview {
     /// A host without libvirt is as it should be.
     fn is_wrong(&self) -> bool {
         let places = [&self.status.settings, &self.status.socket_dir];
+        let libvirt = &self.status.libvirt;
         places.iter().any(|place| place.problem.is_some())
             || self.status.rules.problem.is_some()
-            || self.status.libvirt.state == LibvirtState::Down
+            || libvirt.state != LibvirtState::Missing && libvirt.problem.is_some()
             || !self.errors.is_empty()
     }
 
