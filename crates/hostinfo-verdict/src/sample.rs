@@ -62,8 +62,8 @@ pub(crate) struct Memory {
     pub(crate) all_faults: Option<u64>,
     /// Time that the guest's VMM waited for memory.
     pub(crate) stall: Option<Duration>,
-    /// What the guest has by its balloon, and what it may have.
-    pub(crate) current: Option<u64>,
+    /// What the balloon took of what the guest may have.
+    pub(crate) taken: Option<u64>,
     pub(crate) maximum: Option<u64>,
     /// Bytes that the host swapped.
     pub(crate) host_swap_in: Option<u64>,

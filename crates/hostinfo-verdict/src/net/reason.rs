@@ -16,10 +16,16 @@ pub(super) fn held_up(at: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
     };
     let reason = match (cause, at.way) {
         (Cause::Limit, Way::Rx) => {
-            format!("{name} was at its own limit for what you receive in {window}")
+            format!(
+                "{name} was at its own limit{} for what you receive in {window}",
+                at.at_limit(words)
+            )
         }
         (Cause::Limit, Way::Tx) => {
-            format!("{name} was at its own limit for what you send in {window}")
+            format!(
+                "{name} was at its own limit{} for what you send in {window}",
+                at.at_limit(words)
+            )
         }
         (Cause::Host, Way::Tx) => {
             format!("the host dropped {packets} that you sent over {name} in {window}")

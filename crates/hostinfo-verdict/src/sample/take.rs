@@ -59,7 +59,7 @@ impl Sample {
                 faults: from.whole(stats::FAULTS, None),
                 all_faults: bounds.major_faults,
                 stall: from.time(stats::OWN_STALL, None),
-                current: from.whole(stats::CURRENT, None),
+                taken: from.whole(stats::TAKEN, None),
                 maximum: from.whole(stats::MAXIMUM, None),
                 host_swap_in: from.whole(stats::SWAP_IN, None),
                 host_swap_out: from.whole(stats::SWAP_OUT, None),
@@ -115,7 +115,7 @@ impl<'v, F: FnMut(StatId, Option<&str>) -> Option<Value<'v>>> Figures<F> {
     fn way(&mut self, way: &stats::Way, number: &str) -> Way {
         Way {
             bytes: self.whole(way.bytes, Some(number)),
-            limit: None,
+            limit: self.whole(way.limit, Some(number)),
             passed: self.passed([way.packets, way.drops], Some(number)),
         }
     }
