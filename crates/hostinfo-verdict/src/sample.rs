@@ -127,3 +127,18 @@ pub(crate) struct Passed {
     pub(crate) packets: Option<u64>,
     pub(crate) drops: Option<u64>,
 }
+
+impl Io {
+    /// Whether libvirt told anything of the guest's disks.
+    pub(crate) fn has_figures(&self) -> bool {
+        self.disks.iter().any(|disk| disk.ops.is_some())
+    }
+}
+
+impl Net {
+    /// The same of its interfaces.
+    pub(crate) fn has_figures(&self) -> bool {
+        let mut ways = self.interfaces.iter().flat_map(|interface| [&interface.rx, &interface.tx]);
+        ways.any(|way| way.passed.packets.or(way.passed.drops).is_some())
+    }
+}

@@ -2,7 +2,6 @@
 
 use super::cause::{Cause, host_latency};
 use super::disk::{SLOW, Use};
-use crate::WAITED;
 use crate::interval::Span;
 use crate::sample::stats::{
     DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
@@ -10,8 +9,11 @@ use crate::sample::stats::{
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::words::{Words, millis};
+use crate::{Interval, Permits, WAITED};
 
-pub(super) const UNTOLD: &str = "this host has no figures of your disks: they come from libvirt";
+const TOLD_ONCE: &str = "libvirt gave figures of your disks only once so far: ask again";
+
+const UNTOLD: &str = "this host has no figures of your disks: they come from libvirt";
 
 pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
     let (name, took, window) =
@@ -53,9 +55,17 @@ fn host_took(span: &Span<'_>, words: Words<'_>) -> String {
     }
 }
 
-/// Where nothing is known of disks.
-pub(super) fn untold(whole: &Span<'_>, words: Words<'_>) -> Verdict {
-    let stall = whole.time(|s| s.io.stall).map(|stall| Share::of(stall, whole.length));
+/// Where too little is known of disks: by as many samples as `told` has.
+pub(super) fn untold(
+    interval: &Interval<'_>,
+    told: &Interval<'_>,
+    permits: Permits<'_>,
+) -> Verdict {
+    if told.after.io.has_figures() {
+        return Verdict::new(State::Unknown, TOLD_ONCE);
+    }
+    let words = Words::new(permits, interval.length);
+    let stall = interval.time(|s| s.io.stall).map(|stall| Share::of(stall, interval.length));
     let reason = match stall {
         Some(share) if share >= WAITED => {
             let share = words.share(share, &[OWN_IO_PRESSURE]);
