@@ -4,7 +4,7 @@ use super::cause::{Cause, host_latency};
 use super::disk::{SLOW, Use};
 use crate::interval::Span;
 use crate::sample::stats::{
-    DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
+    DISK_ERRORS, DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
 };
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
@@ -19,7 +19,14 @@ pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict
     let (name, took, window) =
         (words.device("disk", disk.name, DISK_LATENCY), disk.took(words), words.window());
     let reason = match cause {
-        Cause::Failed => format!("operations on {name} failed on the host in {window}"),
+        Cause::Failed => {
+            let errors = match words.may_name_of(DISK_ERRORS, disk.name) {
+                true if disk.errors > 1 => format!("{} I/O errors", disk.errors),
+                true => "an I/O error".to_owned(),
+                false => "I/O errors".to_owned(),
+            };
+            format!("the host saw {errors} on {name} in {window}")
+        }
         Cause::Limit => format!("{name} was at its own limit{}{took}", disk.at_limit(words)),
         Cause::Host => {
             let stall = disk.span.time(|s| s.io.host_stall);

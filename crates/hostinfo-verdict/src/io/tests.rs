@@ -210,7 +210,7 @@ fn an_operation_that_failed_on_the_host_is_told_of_however_fast() {
     let failed = |errors| Disk { errors: Some(errors), ..disk("vda", 100, 1) };
     assert_eq!(
         verdict(failed(1), None),
-        "contended: operations on your disk vda failed on the host in the last 60 s"
+        "contended: the host saw an I/O error on your disk vda in the last 60 s"
     );
     assert_eq!(state(failed(0), None), State::Ok);
 }

@@ -56,6 +56,7 @@ pub(super) const DISK_SECONDS: [StatId; 3] = [
 ];
 pub(super) const DISK_BYTES: [StatId; 2] =
     [StatId::named("vm.disk.DEV.read.bytes"), StatId::named("vm.disk.DEV.write.bytes")];
+pub(crate) const DISK_ERRORS: StatId = StatId::named("vm.disk.DEV.errors");
 pub(crate) const DISK_LIMIT_OPS: StatId = StatId::named("vm.disk.DEV.limit.ops");
 pub(crate) const DISK_LIMIT_BYTES: StatId = StatId::named("vm.disk.DEV.limit.bytes");
 pub(crate) const DISK_LATENCY: StatId = StatId::named("vm.disk.DEV.latency");

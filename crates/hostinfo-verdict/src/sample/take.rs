@@ -98,7 +98,7 @@ impl<'v, F: FnMut(StatId, Option<&str>) -> Option<Value<'v>>> Figures<F> {
             ops: self.wholes(&stats::DISK_OPS, dev),
             time: self.times(&stats::DISK_SECONDS, dev),
             bytes: self.wholes(&stats::DISK_BYTES, dev),
-            errors: None,
+            errors: self.whole(stats::DISK_ERRORS, dev),
             limit_ops: self.whole(stats::DISK_LIMIT_OPS, dev),
             limit_bytes: self.whole(stats::DISK_LIMIT_BYTES, dev),
         }
