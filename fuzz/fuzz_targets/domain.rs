@@ -32,7 +32,7 @@ fuzz_target!(|xml: &str| {
     }
     assert!(found.channel.iter().all(|path| Path::new(path).is_absolute()));
     assert!(found.disks.len() <= DISKS_MAX);
-    assert!(found.disks.iter().all(|(dev, _)| dev.len() <= DEV_MAX));
+    assert!(found.disks.iter().all(|disk| disk.dev.len() <= DEV_MAX));
     let domain = Domain {
         uuid: Uuid::from_u128(1),
         name: "myguest".to_owned(),

@@ -337,6 +337,8 @@ pub const STATS: &[Stat] = &[
         "flushes on this disk"),
     row("vm.disk.DEV.flush.seconds",       Counter, Seconds, DEFAULT, libvirt(Libvirt::Disk(Operation::Flush, Amount::Seconds)),
         "time that flushes on this disk took on the host"),
+    row("vm.disk.DEV.errors",              Counter, None,    DEFAULT, libvirt(Libvirt::DiskErrors),
+        "I/O errors on this disk that the host has seen; QEMU 10 and later report one a second at the most"),
     row("vm.disk.DEV.limit.bytes",         Gauge,   Bytes,   DEFAULT, libvirt(Libvirt::DiskLimit(Limit::Bytes)),
         "bytes a second that this disk is limited to"),
     row("vm.disk.DEV.limit.ops",           Gauge,   None,    DEFAULT, libvirt(Libvirt::DiskLimit(Limit::Ops)),

@@ -117,6 +117,9 @@ pub struct Disk {
     pub write: Io,
     /// Flushes; they have no bytes.
     pub flush: Io,
+    /// I/O errors that its hypervisor has reported in this run of the domain, since the helper began
+    /// to listen.
+    pub errors: Option<u64>,
     /// Bytes a second that it is limited to.
     pub limit_bytes: Option<u64>,
     /// Operations a second that it is limited to.

@@ -57,4 +57,4 @@ pub use snapshot::{Guest, Run, Snapshot};
 pub use uuid::Uuid;
 pub use whose::{Claim, Conflict, Whose};
 pub use xml::vhostmd::{DISK_DIR, VHOSTMD_DIR};
-pub use xml::{Description, Limits, Unreadable, describe};
+pub use xml::{Configured, Description, Limits, Unreadable, describe};

@@ -166,6 +166,7 @@ mod tests {
             read: io,
             write: io,
             flush: io,
+            errors: most,
             limit_bytes: most,
             limit_ops: most,
         };

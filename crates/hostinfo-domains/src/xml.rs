@@ -31,8 +31,19 @@ pub struct Description {
     pub names: Names,
     /// See [`Domain::channel`](crate::Domain::channel).
     pub channel: Option<String>,
-    /// Its disks by their names, in their order.
-    pub disks: Vec<(String, Limits)>,
+    /// Its disks, in their order.
+    pub disks: Vec<Configured>,
+}
+
+/// What is said of a disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Configured {
+    /// See [`Disk::dev`](crate::Disk::dev).
+    pub dev: String,
+    /// libvirt's own name for it while the domain runs, such as `virtio-disk0`.
+    pub alias: Option<String>,
+    /// What it is limited to.
+    pub limits: Limits,
 }
 
 /// What a disk is limited to (`<iotune>`): in all, or as the sum of reads and writes where both
@@ -144,7 +155,7 @@ fn vcpus(domain: &Element<'_>) -> (u64, u64) {
     (now.unwrap_or(most), most)
 }
 
-fn disk(device: &Element<'_>) -> Option<(String, Limits)> {
+fn disk(device: &Element<'_>) -> Option<Configured> {
     let target = device.child("target").filter(|_| device.name == "disk")?;
     let dev = target.attribute("dev").filter(|dev| dev.len() <= DEV_MAX)?;
     let limits = device.child("iotune").map_or_else(Limits::default, |tune| {
@@ -158,7 +169,8 @@ fn disk(device: &Element<'_>) -> Option<(String, Limits)> {
             ops: limit("total_iops_sec", "read_iops_sec", "write_iops_sec"),
         }
     });
-    Some((dev.to_owned(), limits))
+    let alias = device.child("alias").and_then(|alias| alias.attribute("name"));
+    Some(Configured { dev: dev.to_owned(), alias: alias.map(str::to_owned), limits })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NETS_MAX, VCPUS_MAX};
-use hostinfo_domains::{Disk, Figures, Limits, Net, Vcpu};
+use hostinfo_domains::{Configured, Disk, Figures, Net, Vcpu};
 
 use crate::raw::{Param, Value};
 
@@ -20,8 +20,8 @@ pub(crate) struct Told {
     pub(crate) interfaces: Vec<(u32, String)>,
 }
 
-/// Reads a domain's statistics. `limits` are those of its XML.
-pub(crate) fn figures(params: &[Param], limits: &[(String, Limits)]) -> (Figures, Told) {
+/// Reads a domain's statistics. `disks` are those of its XML.
+pub(crate) fn figures(params: &[Param], disks: &[Configured]) -> (Figures, Told) {
     let mut found = Found::default();
     for (name, value) in params {
         let mut words = name.split('.');
@@ -44,7 +44,7 @@ pub(crate) fn figures(params: &[Param], limits: &[(String, Limits)]) -> (Figures
             *place = Some(place.unwrap_or_default().saturating_add(*number));
         }
     }
-    found.done(limits)
+    found.done(disks)
 }
 
 /// Reads what `virsh domiftune` shows of an interface: bytes a second that may come to the guest,
@@ -170,7 +170,7 @@ impl Found {
         })
     }
 
-    fn done(self, limits: &[(String, Limits)]) -> (Figures, Told) {
+    fn done(self, configured: &[Configured]) -> (Figures, Told) {
         let Self { mut figures, vcpus, disks, told } = self;
         if vcpus.len() <= VCPUS_MAX {
             figures.vcpus = vcpus.into_values().collect();
@@ -185,7 +185,9 @@ impl Found {
         figures.disks = disks;
         figures.disks.retain(|disk| !disk.dev.is_empty() && disk.dev.len() <= DEV_MAX);
         for disk in &mut figures.disks {
-            if let Some((_, limits)) = limits.iter().find(|(dev, _)| *dev == disk.dev) {
+            if let Some(Configured { limits, .. }) =
+                configured.iter().find(|own| own.dev == disk.dev)
+            {
                 (disk.limit_bytes, disk.limit_ops) = (limits.bytes, limits.ops);
             }
         }

@@ -3,24 +3,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hostinfo_domains::limits::{NAME_MAX, WORDS_MAX};
-use hostinfo_domains::{Directory, Domain, Limits, Message, State, Uuid, cut, describe};
+use hostinfo_domains::{Directory, Domain, Message, State, Uuid, cut, describe};
 use virt::connect::Connect;
 use virt::domain::Domain as Handle;
 use virt::error::{Error, ErrorNumber};
 use virt_sys as sys;
 
+use crate::batch::batches;
 use crate::figures::{bandwidth, figures};
 use crate::inbox::Changes;
+use crate::known::Known;
 use crate::raw::{self, Param};
 use crate::voice::say;
-
-/// Domains whose statistics are asked for in one call: 64 times some 3 ms are far from the 5 s
-/// that a call may take.
-const AT_ONCE: usize = 64;
-
-/// vCPUs of which they are, unless one domain has more: of each, libvirt 11 tells 50 numbers of 60
-/// bytes with their names, and an answer has to fit its 32 MiB (VIR_NET_MESSAGE_MAX).
-const VCPUS_AT_ONCE: u64 = 4096;
 
 const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
     | sys::VIR_DOMAIN_STATS_BALLOON
@@ -44,7 +38,7 @@ pub(crate) struct Survey {
     /// Of the sockets.
     directory: Directory,
     known: BTreeMap<Uuid, Known>,
-    tells_channels: bool,
+    tells: Tells,
     /// Domains that were seen to move their memory: only they are asked whether they migrate.
     movers: HashSet<Uuid>,
     /// Domains that were started from a snapshot and not yet told to go on from it.
@@ -52,19 +46,22 @@ pub(crate) struct Survey {
     has_told: bool,
 }
 
-struct Known {
-    domain: Domain,
-    limits: Vec<(String, Limits)>,
+/// What is told only where the daemon wants it, or libvirt has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tells {
+    /// libvirt's own channels for vhostmd's clients.
+    pub(crate) channels: bool,
+    /// I/O errors of disks.
+    pub(crate) errors: bool,
 }
 
 impl Survey {
-    /// Everything is to be told yet. `directory` is that of the sockets; libvirt's own channels are
-    /// told only if it `tells_channels`.
-    pub(crate) fn new(connect: Connect, directory: Directory, tells_channels: bool) -> Self {
+    /// Everything is to be told yet. `directory` is that of the sockets.
+    pub(crate) fn new(connect: Connect, directory: Directory, tells: Tells) -> Self {
         Self {
             connect,
             directory,
-            tells_channels,
+            tells,
             known: BTreeMap::new(),
             movers: HashSet::new(),
             starters: HashSet::new(),
@@ -111,11 +108,20 @@ impl Survey {
         Ok(())
     }
 
+    /// Counts I/O errors, which are told with the figures.
+    pub(crate) fn count_errors(&mut self, errors: &HashMap<Uuid, HashMap<String, u64>>) {
+        for (uuid, of_domain) in errors {
+            if let Some(known) = self.known.get_mut(uuid) {
+                known.count(of_domain);
+            }
+        }
+    }
+
     /// Tells the figures of these live domains; of all where there are none.
     pub(crate) fn figures(&mut self, of: &[Uuid]) -> Result<(), Lost> {
         let live = self.known.values().map(|known| &known.domain).filter(|domain| domain.is_live());
         let asked = live.filter(|domain| of.is_empty() || of.contains(&domain.uuid));
-        for uuids in chunks(asked.map(|domain| (domain.uuid, domain.vcpus))) {
+        for uuids in batches(asked.map(|domain| (domain.uuid, domain.vcpus))) {
             let mut handles = HashMap::new();
             for uuid in &uuids {
                 let handle = self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))?;
@@ -134,7 +140,10 @@ impl Survey {
     fn tell_figures(&mut self, uuid: Uuid, handle: &Handle, params: &[Param]) -> Result<(), Lost> {
         let migrating = self.is_migrating(uuid, handle)?;
         let Some(known) = self.known.get_mut(&uuid) else { return Ok(()) };
-        let (mut figures, told) = figures(params, &known.limits);
+        let (mut figures, told) = figures(params, &known.disks);
+        if self.tells.errors {
+            known.tell_errors(&mut figures);
+        }
         let domain = Domain {
             state: told.state.map_or(known.domain.state, |now| state(now, told.reason)),
             vcpus: told.vcpus.unwrap_or(known.domain.vcpus),
@@ -196,11 +205,13 @@ impl Survey {
             vcpus: found.vcpus,
             vcpus_max: found.vcpus_max,
             names: found.names,
-            channel: found.channel.filter(|_| self.tells_channels),
+            channel: found.channel.filter(|_| self.tells.channels),
             unread,
         };
-        let known = Known { domain: domain.clone(), limits: found.disks };
-        if self.known.insert(uuid, known).is_none_or(|before| before.domain != domain) {
+        let before = self.known.remove(&uuid);
+        let is_new = before.as_ref().is_none_or(|before| before.domain != domain);
+        self.known.insert(uuid, Known::new(domain.clone(), found.disks, before));
+        if is_new {
             self.tell(&Message::Domain(domain));
         }
         Ok(())
@@ -247,23 +258,6 @@ impl Survey {
     }
 }
 
-/// Domains with their vCPUs, as many as are asked for in one call.
-fn chunks(domains: impl Iterator<Item = (Uuid, u64)>) -> Vec<Vec<Uuid>> {
-    let mut chunks: Vec<Vec<Uuid>> = Vec::new();
-    let mut room = 0;
-    for (uuid, vcpus) in domains {
-        match chunks.last_mut().filter(|last| last.len() < AT_ONCE && vcpus <= room) {
-            Some(last) => last.push(uuid),
-            None => {
-                chunks.push(vec![uuid]);
-                room = VCPUS_AT_ONCE;
-            }
-        }
-        room = room.saturating_sub(vcpus);
-    }
-    chunks
-}
-
 /// Whether a domain went back to a snapshot in the run that it was in. One that was started for it
 /// is in another run already, and is told to go on in it once.
 fn goes_back(starters: &mut HashSet<Uuid>, uuid: Uuid, changes: Changes) -> bool {
@@ -300,17 +294,6 @@ fn state(number: u64, reason: Option<u64>) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_call_asks_for_a_bounded_number_of_domains_and_of_their_vcpus() {
-        let sizes = |vcpus: &[u64]| -> Vec<usize> {
-            let domains = vcpus.iter().map(|vcpus| (Uuid::from_u128(1), *vcpus));
-            chunks(domains).iter().map(Vec::len).collect()
-        };
-        assert_eq!(sizes(&[2; 2 * AT_ONCE + 1]), [AT_ONCE, AT_ONCE, 1]);
-        assert_eq!(sizes(&[2000, 2000, 96, 1, u64::MAX, 1]), [3, 1, 1, 1]);
-        assert_eq!(sizes(&[]), [0; 0]);
-    }
 
     #[test]
     fn a_domain_that_was_started_from_a_snapshot_goes_on_once_and_any_other_goes_back() {

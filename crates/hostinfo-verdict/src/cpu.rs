@@ -59,16 +59,16 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         Some(told.verdict())
     };
     judged(Whose::Vcpus)
-        .or_else(|| Some(reason::stolen(stolen(&whole)?, words)))
+        .or_else(|| Some(reason::stolen(stolen(&interval, &whole)?, words)))
         .or_else(|| judged(Whose::Threads))
         .unwrap_or_else(|| reason::no_wait(&whole, &Lost::sum(&lost(Whose::Vcpus)), words))
 }
 
 /// The share of its busy time in which the host did not run: the guest's part of that is taken to
 /// be the same, if it ran at all.
-fn stolen(whole: &Part<'_>) -> Option<Share> {
-    let stolen = whole.span.time(|s| s.cpu.host_stolen)?;
-    let share = Share::of(stolen, whole.span.time(|s| s.cpu.host_busy)?);
+fn stolen(interval: &Interval<'_>, whole: &Part<'_>) -> Option<Share> {
+    let stolen = interval.time(|s| s.cpu.host_stolen)?;
+    let share = Share::of(stolen, interval.time(|s| s.cpu.host_busy)?);
     (share >= WAITED && whole.vcpus().share_of(whole.run) >= WAITED).then_some(share)
 }
 

@@ -36,6 +36,11 @@ impl<'a> Interval<'a> {
         Span { before: self.before, after: self.after, length: self.length }
     }
 
+    /// By how much a time rose in all.
+    pub(crate) fn time(&self, counter: impl Fn(&Sample) -> Option<Duration>) -> Option<Duration> {
+        self.whole().time(counter)
+    }
+
     /// From each sample to the next one.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Span<'a>> {
         self.samples.windows(2).filter_map(|pair| match pair {

@@ -11,9 +11,9 @@ use crate::verdict::State;
 /// some seconds that everybody felt.
 pub(crate) const BURST: Share = Share::percent(20);
 
-/// The shortest burst: as long as the shortest window that a verdict speaks of. One of these in a
-/// minute loses at least 1 s of it.
-const BURST_MIN: Duration = Duration::from_secs(5);
+/// The shortest burst: the 5 s of the shortest window that a verdict speaks of, less what samples may
+/// be early or late. One of these in a minute loses almost 1 s of it.
+const BURST_MIN: Duration = Duration::from_secs(4);
 
 /// A window that lost so much of its time within a burst is told of as that.
 const BURST_HOLDS: Share = Share::percent(90);

@@ -27,10 +27,12 @@ const HOST_LOSSY: Share = Share::percent(1);
 
 /// Judges drops at the guest's interfaces against their limits and the host's drops.
 pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
+    // libvirt does not always answer in time for a sample.
+    let interval = interval.with(|s| s.net.has_figures());
     let words = Words::new(permits, interval.length);
     let (whole, uses) = (interval.whole(), uses(&interval.whole()));
     if uses.is_empty() {
-        return Verdict::new(State::Unknown, reason::UNTOLD);
+        return Verdict::new(State::Unknown, reason::untold(&interval));
     }
     if let Some((at, cause)) = held_up(&whole) {
         return reason::held_up(&at, cause, words);

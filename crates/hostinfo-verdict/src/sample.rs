@@ -62,8 +62,8 @@ pub(crate) struct Memory {
     pub(crate) all_faults: Option<u64>,
     /// Time that the guest's VMM waited for memory.
     pub(crate) stall: Option<Duration>,
-    /// What the guest has by its balloon, and what it may have.
-    pub(crate) current: Option<u64>,
+    /// What the balloon took of what the guest may have.
+    pub(crate) taken: Option<u64>,
     pub(crate) maximum: Option<u64>,
     /// Bytes that the host swapped.
     pub(crate) host_swap_in: Option<u64>,
@@ -126,4 +126,19 @@ pub(crate) struct Way {
 pub(crate) struct Passed {
     pub(crate) packets: Option<u64>,
     pub(crate) drops: Option<u64>,
+}
+
+impl Io {
+    /// Whether libvirt told anything of the guest's disks.
+    pub(crate) fn has_figures(&self) -> bool {
+        self.disks.iter().any(|disk| disk.ops.is_some())
+    }
+}
+
+impl Net {
+    /// The same of its interfaces.
+    pub(crate) fn has_figures(&self) -> bool {
+        let mut ways = self.interfaces.iter().flat_map(|interface| [&interface.rx, &interface.tx]);
+        ways.any(|way| way.passed.packets.or(way.passed.drops).is_some())
+    }
 }

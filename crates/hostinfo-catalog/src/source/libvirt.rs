@@ -25,6 +25,8 @@ pub enum Libvirt {
     Kvm(Kvm),
     /// Operations on one disk since the guest was started.
     Disk(Operation, Amount),
+    /// I/O errors of one disk.
+    DiskErrors,
     /// What one disk is limited to.
     DiskLimit(Limit),
     /// Time / operations of one disk, between two looks at it.
@@ -106,6 +108,9 @@ impl Libvirt {
             Self::Disk(Operation::Read, _) => "libvirt, block.*.rd",
             Self::Disk(Operation::Write, _) => "libvirt, block.*.wr",
             Self::Disk(Operation::Flush, _) => "libvirt, block.*.fl",
+            Self::DiskErrors => {
+                "libvirt, the domain's io-error events, as far as hostinfod has seen them"
+            }
             Self::DiskLimit(_) => "libvirt, the disk's iotune",
             Self::DiskLatency => "libvirt, block.*.times / block.*.reqs, since the look before",
             Self::Net(Direction::Rx, _) => "libvirt, net.*.rx",

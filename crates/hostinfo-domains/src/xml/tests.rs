@@ -110,11 +110,13 @@ fn all_vcpus_are_online_unless_it_says_otherwise() {
 #[test]
 fn a_disk_is_limited_in_all_or_by_the_sum_of_both_directions() {
     let limits = |tune: &str| {
-        let disk = format!("<disk><target dev='vda'/><iotune>{tune}</iotune></disk>");
+        let disk = format!(
+            "<disk><target dev='vda'/><alias name='virtio-disk0'/><iotune>{tune}</iotune></disk>"
+        );
         let xml = format!("<domain type='kvm'><devices>{disk}</devices></domain>");
         let disks = read(&xml).unwrap().disks;
-        assert_eq!(disks[0].0, "vda");
-        (disks[0].1.bytes, disks[0].1.ops)
+        assert_eq!((&*disks[0].dev, disks[0].alias.as_deref()), ("vda", Some("virtio-disk0")));
+        (disks[0].limits.bytes, disks[0].limits.ops)
     };
     assert_eq!(limits(""), (None, None));
     assert_eq!(limits("<total_bytes_sec>7</total_bytes_sec>"), (Some(7), None));

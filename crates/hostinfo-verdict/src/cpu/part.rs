@@ -81,9 +81,9 @@ impl<'a> Part<'a> {
             lost.add(Cause::Quota, waited);
             return lost;
         }
-        let around = self.throttled_around(Duration::ZERO, self.run, waited);
         let waiting = Waiting { run: self.run, waited, threads: self.vcpus };
-        self.blame(&mut lost, waiting, Held { own: held, around }, self.cpus(waiting));
+        let held = Held { own: held, around: self.throttled_around() };
+        self.blame(&mut lost, waiting, held, self.cpus(waiting));
         lost
     }
 
@@ -93,13 +93,13 @@ impl<'a> Part<'a> {
         let waited = self.span.time(|s| s.cpu.threads_delay).unwrap_or_default();
         let mut lost = Lost::none(self.span.length, run);
         // What held the vCPUs back is in their delay.
-        let throttled = self.throttled().unwrap_or_default().saturating_sub(self.delay);
-        let around = self.throttled_around(self.delay, run, waited);
+        let own = self.throttled().unwrap_or_default().saturating_sub(self.delay);
+        let around = self.throttled_around().saturating_sub(self.delay);
         let wanted = run.saturating_add(waited).as_nanos();
         let threads = wanted.div_ceil(self.span.length.as_nanos().max(1));
         let threads = u64::try_from(threads).unwrap_or(u64::MAX).max(1);
         let waiting = Waiting { run, waited, threads };
-        let held = Held { own: throttled, around };
+        let held = Held { own, around };
         self.blame(&mut lost, waiting, held, self.cpus_of_threads(waiting));
         lost
     }
@@ -117,14 +117,16 @@ impl<'a> Part<'a> {
             }
             _ => Blame { unexplained: for_cpu, ..Blame::default() },
         };
-        // The rest is that of quotas as far as several waited while one was counted.
+        // The rest is that of quotas that were felt, as far as several waited while one was counted.
         let others = u32::try_from(waiting.threads.saturating_sub(1)).unwrap_or(u32::MAX);
-        let is_felt = self.share(own, waiting.run, waiting.waited) >= WAITED;
-        let more = if is_felt { own.saturating_mul(others) } else { Duration::ZERO };
-        let more = more.min(blame.unexplained);
-        let left = blame.unexplained.saturating_sub(more);
-        let more_around = held.around.saturating_mul(others).min(left);
-        lost.add(Cause::Quota, own.saturating_add(more));
+        let more = |held: Duration| match self.share(held, waiting.run, waiting.waited) {
+            share if share >= WAITED => held.saturating_mul(others),
+            _ => Duration::ZERO,
+        };
+        let more_own = more(own).min(blame.unexplained);
+        let left = blame.unexplained.saturating_sub(more_own);
+        let more_around = more(held.around).min(left);
+        lost.add(Cause::Quota, own.saturating_add(more_own));
         lost.add(Cause::QuotaAround, around.saturating_add(more_around));
         lost.add(Cause::Others, blame.others);
         lost.add(Cause::OwnThreads, blame.own);
@@ -144,12 +146,9 @@ impl<'a> Part<'a> {
         self.span.time(|s| s.cpu.throttled)
     }
 
-    /// Without what others in there can be seen to have waited. It is that of all guests under the
-    /// quota, so only what is felt of it counts.
-    fn throttled_around(&self, known: Duration, run: Duration, waited: Duration) -> Duration {
-        let around = self.span.time(|s| s.cpu.throttled_around).unwrap_or_default();
-        let around = around.saturating_sub(known);
-        if self.share(around, run, waited) >= WAITED { around } else { Duration::ZERO }
+    /// Of all guests under that quota: an upper bound of what this one was held back.
+    fn throttled_around(&self) -> Duration {
+        self.span.time(|s| s.cpu.throttled_around).unwrap_or_default()
     }
 
     /// The VMM's other threads may have used some of it.

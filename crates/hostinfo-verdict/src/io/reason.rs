@@ -2,22 +2,31 @@
 
 use super::cause::{Cause, host_latency};
 use super::disk::{SLOW, Use};
-use crate::WAITED;
 use crate::interval::Span;
 use crate::sample::stats::{
-    DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
+    DISK_ERRORS, DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
 };
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::words::{Words, millis};
+use crate::{Interval, Permits, WAITED};
 
-pub(super) const UNTOLD: &str = "this host has no figures of your disks: they come from libvirt";
+const TOLD_ONCE: &str = "libvirt gave figures of your disks only once so far: ask again";
+
+const UNTOLD: &str = "this host has no figures of your disks: they come from libvirt";
 
 pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
     let (name, took, window) =
         (words.device("disk", disk.name, DISK_LATENCY), disk.took(words), words.window());
     let reason = match cause {
-        Cause::Failed => format!("operations on {name} failed on the host in {window}"),
+        Cause::Failed => {
+            let errors = match words.may_name_of(DISK_ERRORS, disk.name) {
+                true if disk.errors > 1 => format!("{} I/O errors", disk.errors),
+                true => "an I/O error".to_owned(),
+                false => "I/O errors".to_owned(),
+            };
+            format!("the host saw {errors} on {name} in {window}")
+        }
         Cause::Limit => format!("{name} was at its own limit{}{took}", disk.at_limit(words)),
         Cause::Host => {
             let stall = disk.span.time(|s| s.io.host_stall);
@@ -53,9 +62,17 @@ fn host_took(span: &Span<'_>, words: Words<'_>) -> String {
     }
 }
 
-/// Where nothing is known of disks.
-pub(super) fn untold(whole: &Span<'_>, words: Words<'_>) -> Verdict {
-    let stall = whole.time(|s| s.io.stall).map(|stall| Share::of(stall, whole.length));
+/// Where too little is known of disks: by as many samples as `told` has.
+pub(super) fn untold(
+    interval: &Interval<'_>,
+    told: &Interval<'_>,
+    permits: Permits<'_>,
+) -> Verdict {
+    if told.after.io.has_figures() {
+        return Verdict::new(State::Unknown, TOLD_ONCE);
+    }
+    let words = Words::new(permits, interval.length);
+    let stall = interval.time(|s| s.io.stall).map(|stall| Share::of(stall, interval.length));
     let reason = match stall {
         Some(share) if share >= WAITED => {
             let share = words.share(share, &[OWN_IO_PRESSURE]);

@@ -26,8 +26,11 @@ fn host(disks: Vec<Disk>, stall_millis: Option<u64>) -> Io {
 }
 
 fn judge(brought: Io, permits: Permits<'_>) -> Verdict {
-    let zero =
-        |disk: &Disk| Disk { errors: disk.errors.map(|_| 0), ..self::disk(&disk.name, 0, 0) };
+    let zero = |disk: &Disk| Disk {
+        ops: disk.ops.map(|_| 0),
+        errors: disk.errors.map(|_| 0),
+        ..self::disk(&disk.name, 0, 0)
+    };
     let before = Io {
         disks: brought.disks.iter().map(zero).collect(),
         stall: Some(Duration::ZERO),
@@ -198,6 +201,8 @@ fn a_guest_that_queues_up_alone_on_the_hosts_disks_is_not_told_that_others_are_t
     );
     assert_eq!(judge(queue(9_000, 10_100), &|_, _| true).state, State::Contended);
     assert_eq!(judge(queue(3_000, 3_000), &|_, _| true).state, State::Contended, "20 ms each");
+    let one_or_two = Io { disks: vec![disk("vda", 3_600, 25)], ..queue(3_600, 3_600) };
+    assert_eq!(judge(one_or_two, &|_, _| true).state, State::Contended);
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn an_operation_that_failed_on_the_host_is_told_of_however_fast() {
     let failed = |errors| Disk { errors: Some(errors), ..disk("vda", 100, 1) };
     assert_eq!(
         verdict(failed(1), None),
-        "contended: operations on your disk vda failed on the host in the last 60 s"
+        "contended: the host saw an I/O error on your disk vda in the last 60 s"
     );
     assert_eq!(state(failed(0), None), State::Ok);
 }
@@ -263,4 +268,27 @@ fn without_libvirt_it_is_told_that_the_guests_process_waited() {
          host has no figures of your disks: they come from libvirt"
     );
     assert!(!judge(waits(2_999), &|_, _| true).reason.contains("waited"));
+}
+
+#[test]
+fn samples_that_came_before_libvirts_figures_are_left_out() {
+    let sample = |disks| Sample { io: host(disks, Some(0)), ..Sample::default() };
+    let samples = [
+        sample(vec![]),
+        sample(vec![disk("vda", 0, 0)]),
+        sample(vec![]),
+        sample(vec![disk("vda", 100, 1)]),
+    ];
+    let judge = |range: std::ops::Range<usize>| {
+        let timed = range.map(|at| (Duration::from_secs(5 * at as u64), &samples[at])).collect();
+        io(&Interval::new(timed), &|_, _| true).to_string()
+    };
+    assert_eq!(
+        judge(0..4),
+        "ok: your disks answered in time: an operation took 1.0 ms on average in the last 10 s"
+    );
+    assert_eq!(
+        judge(0..2),
+        "unknown: libvirt gave figures of your disks only once so far: ask again"
+    );
 }

@@ -51,12 +51,12 @@ fn parts_add_up_cause_by_cause() {
 }
 
 #[test]
-fn a_run_of_parts_is_a_burst_from_5_s_on_and_the_longest_one_counts() {
+fn a_run_of_parts_is_a_burst_from_4_s_on_and_the_longest_one_counts() {
     let burst = |parts: &[(u64, bool)]| {
         super::burst(parts.iter().map(|(length, is_hit)| (seconds(*length), *is_hit)))
     };
-    assert_eq!(burst(&[(10, false), (4, true), (9, false)]), None);
-    assert_eq!(burst(&[(10, false), (4, true), (1, true)]), Some(1..3));
+    assert_eq!(burst(&[(10, false), (3, true), (9, false)]), None);
+    assert_eq!(burst(&[(10, false), (3, true), (1, true)]), Some(1..3));
     assert_eq!(burst(&[(10, true), (5, false), (10, true), (10, true)]), Some(2..4));
     assert_eq!(burst(&[(10, true), (5, false), (10, true)]), Some(0..1));
     assert_eq!(burst(&[]), None);

@@ -7,7 +7,7 @@ use crate::WAITED;
 use crate::interval::Span;
 use crate::lost::{Cause as _, Lost};
 use crate::sample::Memory;
-use crate::sample::stats::{BALLOON, FAULTS, LIMIT, MEMORY_PRESSURE, OWN_PRESSURE, SWAPPED};
+use crate::sample::stats::{FAULTS, LIMIT, MEMORY_PRESSURE, OWN_PRESSURE, SWAPPED, TAKEN};
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::words::{Words, bytes};
@@ -17,7 +17,7 @@ pub(super) const WAITS: &[StatId] = &[OWN_PRESSURE, FAULTS];
 
 /// The share of its memory that a balloon has to have taken before a guest can be expected to miss
 /// it.
-const TAKEN: Share = Share::percent(5);
+const MISSED: Share = Share::percent(5);
 
 /// The smallest page that a fault can bring back.
 const PAGE: u64 = 4096;
@@ -122,13 +122,12 @@ impl Told<'_> {
 
 /// What the balloon took, where that is worth a word.
 fn taken(now: &Memory) -> Option<u64> {
-    let maximum = now.maximum?;
-    let taken = maximum.checked_sub(now.current?)?;
-    (Share::ratio(taken.into(), maximum.into()) >= TAKEN).then_some(taken)
+    let taken = now.taken?;
+    (Share::ratio(taken.into(), now.maximum?.into()) >= MISSED).then_some(taken)
 }
 
 fn of_memory(taken: u64, words: Words<'_>) -> String {
-    match words.may_name(&BALLOON) {
+    match words.may_name(&[TAKEN]) {
         true => format!("{} of your memory by its balloon", bytes(taken)),
         false => "some of your memory by its balloon".to_owned(),
     }

@@ -2,11 +2,17 @@
 
 use super::cause::Cause;
 use super::way::{Use, Way};
+use crate::Interval;
 use crate::verdict::Verdict;
 use crate::words::Words;
 
-pub(super) const UNTOLD: &str =
-    "this host has no figures of your network interfaces: they come from libvirt";
+/// Where too little is known of interfaces.
+pub(super) fn untold(interval: &Interval<'_>) -> &'static str {
+    match interval.after.net.has_figures() {
+        true => "libvirt gave figures of your network interfaces only once so far: ask again",
+        false => "this host has no figures of your network interfaces: they come from libvirt",
+    }
+}
 
 pub(super) fn held_up(at: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
     let (window, name) = (words.window(), at.name(words));
@@ -16,10 +22,16 @@ pub(super) fn held_up(at: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
     };
     let reason = match (cause, at.way) {
         (Cause::Limit, Way::Rx) => {
-            format!("{name} was at its own limit for what you receive in {window}")
+            format!(
+                "{name} was at its own limit{} for what you receive in {window}",
+                at.at_limit(words)
+            )
         }
         (Cause::Limit, Way::Tx) => {
-            format!("{name} was at its own limit for what you send in {window}")
+            format!(
+                "{name} was at its own limit{} for what you send in {window}",
+                at.at_limit(words)
+            )
         }
         (Cause::Host, Way::Tx) => {
             format!("the host dropped {packets} that you sent over {name} in {window}")

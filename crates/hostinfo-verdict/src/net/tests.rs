@@ -96,14 +96,17 @@ fn an_interface_at_its_own_limit_is_self_limited_whether_or_not_drops_are_seen()
         let tx = Figures { limit: Some(1_000_000), ..way(packets, drops) };
         quiet(interface(way(60_000, 0), tx))
     };
-    let told = "self-limited: your interface 0 was at its own limit for what you send in the last \
+    let told = "self-limited: your interface 0 was at its own limit of 976.5 KiB a second for what you send in the last \
                 60 s";
     assert_eq!(verdict(limited(54_000, 0)), told);
     assert_eq!(verdict(limited(54_000, 9_000)), told);
     assert_eq!(state(limited(53_999, 0)), State::Ok);
     assert_eq!(state(limited(53_999, 9_000)), State::Contended);
     let rx = Figures { limit: Some(1_000_000), ..way(60_000, 0) };
-    assert!(verdict(quiet(interface(rx, way(0, 0)))).contains("limit for what you receive"));
+    assert!(
+        verdict(quiet(interface(rx, way(0, 0))))
+            .contains("limit of 976.5 KiB a second for what you receive")
+    );
     let none = Figures { limit: Some(0), ..way(60_000, 0) };
     assert_eq!(state(quiet(interface(none, way(0, 0)))), State::Ok);
 }
@@ -157,7 +160,7 @@ fn a_burst_is_told_of_where_the_rest_of_the_window_hides_it() {
     let timed = (0..).map(|at| Duration::from_secs(10 * at)).zip(&samples).collect();
     assert_eq!(
         net(&Interval::new(timed), &|_, _| true).to_string(),
-        "self-limited: for 10 s of the last 60 s, your interface 0 was at its own limit for what you \
+        "self-limited: for 10 s of the last 60 s, your interface 0 was at its own limit of 976.5 KiB a second for what you \
          send in that time"
     );
 }
@@ -175,8 +178,16 @@ fn the_reason_names_only_what_the_guest_may_see() {
 fn without_figures_nothing_is_known() {
     let untold = "unknown: this host has no figures of your network interfaces: they come from \
                   libvirt";
-    assert_eq!(verdict(Net::default()), untold);
+    let once = sample(quiet(interface(way(0, 0), way(0, 0))));
+    let none = sample(Net::default());
+    let timed = vec![(Duration::ZERO, &none), (LENGTH, &once)];
+    assert_eq!(
+        net(&Interval::new(timed), &|_, _| true).to_string(),
+        "unknown: libvirt gave figures of your network interfaces only once so far: ask again"
+    );
     let nothing = interface(Figures::default(), Figures::default());
-    assert_eq!(verdict(quiet(nothing)), untold);
+    let nothing = sample(quiet(nothing));
+    let timed = vec![(Duration::ZERO, &nothing), (LENGTH, &nothing)];
+    assert_eq!(net(&Interval::new(timed), &|_, _| true).to_string(), untold);
     assert_eq!(net(&Interval::new(Vec::new()), &|_, _| true).to_string(), untold);
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use hostinfo_catalog::StatId;
 
 use crate::interval::Span;
-use crate::sample::stats::{RX_DROPS, TX_DROPS};
+use crate::sample::stats::{RX_DROPS, RX_LIMIT, TX_DROPS, TX_LIMIT};
 use crate::sample::{self, Interface, Sample};
 use crate::share::Share;
-use crate::words::Words;
+use crate::words::{Words, bytes};
 
 /// The share of a limit at which an interface is at it: libvirt lets bursts through, and what is
 /// sent anew after a drop does not count.
@@ -73,6 +73,18 @@ impl<'a> Use<'a> {
         let allowed = u128::from(limit).saturating_mul(self.length.as_nanos());
         let used = u128::from(self.bytes?).saturating_mul(1_000_000_000);
         (Share::ratio(used, allowed) >= AT_LIMIT).then_some(limit)
+    }
+
+    /// The limit in the words that the guest may read.
+    pub(super) fn at_limit(&self, words: Words<'_>) -> String {
+        let stat = match self.way {
+            Way::Rx => RX_LIMIT,
+            Way::Tx => TX_LIMIT,
+        };
+        match self.limit().filter(|_| words.may_name_of(stat, self.number)) {
+            Some(limit) => format!(" of {} a second", bytes(limit)),
+            None => String::new(),
+        }
     }
 
     pub(super) fn may_be_told(&self, words: Words<'_>) -> bool {

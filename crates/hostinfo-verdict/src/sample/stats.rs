@@ -36,10 +36,8 @@ pub(crate) const LIMIT: StatId = StatId::named("vm.memory.limit");
 pub(crate) const FAULTS: StatId = StatId::named("vm.memory.majorfaults");
 pub(super) const OWN_STALL: StatId = StatId::named("vm.pressure.memory.some.seconds");
 pub(crate) const OWN_PRESSURE: StatId = StatId::named("vm.pressure.memory.some.avg60");
-/// What the guest has by its balloon, and what it would have without.
-pub(super) const CURRENT: StatId = StatId::named("vm.memory.current");
+pub(crate) const TAKEN: StatId = StatId::named("vm.memory.balloon.taken");
 pub(super) const MAXIMUM: StatId = StatId::named("vm.memory.maximum");
-pub(crate) const BALLOON: [StatId; 2] = [CURRENT, MAXIMUM];
 pub(super) const SWAP_IN: StatId = StatId::named("swap.in");
 pub(super) const SWAP_OUT: StatId = StatId::named("swap.out");
 pub(super) const RECLAIM_STALLS: StatId = StatId::named("reclaim.stalls");
@@ -58,6 +56,7 @@ pub(super) const DISK_SECONDS: [StatId; 3] = [
 ];
 pub(super) const DISK_BYTES: [StatId; 2] =
     [StatId::named("vm.disk.DEV.read.bytes"), StatId::named("vm.disk.DEV.write.bytes")];
+pub(crate) const DISK_ERRORS: StatId = StatId::named("vm.disk.DEV.errors");
 pub(crate) const DISK_LIMIT_OPS: StatId = StatId::named("vm.disk.DEV.limit.ops");
 pub(crate) const DISK_LIMIT_BYTES: StatId = StatId::named("vm.disk.DEV.limit.bytes");
 pub(crate) const DISK_LATENCY: StatId = StatId::named("vm.disk.DEV.latency");
@@ -75,20 +74,25 @@ pub(super) struct Way {
     pub(super) bytes: StatId,
     pub(super) packets: StatId,
     pub(super) drops: StatId,
+    pub(super) limit: StatId,
 }
 
 pub(super) const RX: Way = Way {
     bytes: StatId::named("vm.net.N.rx.bytes"),
     packets: StatId::named("vm.net.N.rx.packets"),
     drops: RX_DROPS,
+    limit: RX_LIMIT,
 };
 pub(super) const TX: Way = Way {
     bytes: StatId::named("vm.net.N.tx.bytes"),
     packets: StatId::named("vm.net.N.tx.packets"),
     drops: TX_DROPS,
+    limit: TX_LIMIT,
 };
 pub(crate) const RX_DROPS: StatId = StatId::named("vm.net.N.rx.drops");
 pub(crate) const TX_DROPS: StatId = StatId::named("vm.net.N.tx.drops");
+pub(crate) const RX_LIMIT: StatId = StatId::named("vm.net.N.rx.limit");
+pub(crate) const TX_LIMIT: StatId = StatId::named("vm.net.N.tx.limit");
 pub(super) const HOST_RX: [StatId; 2] =
     [StatId::named("net.rx.packets"), StatId::named("net.rx.drops")];
 pub(super) const HOST_TX: [StatId; 2] =

@@ -59,7 +59,7 @@ impl Sample {
                 faults: from.whole(stats::FAULTS, None),
                 all_faults: bounds.major_faults,
                 stall: from.time(stats::OWN_STALL, None),
-                current: from.whole(stats::CURRENT, None),
+                taken: from.whole(stats::TAKEN, None),
                 maximum: from.whole(stats::MAXIMUM, None),
                 host_swap_in: from.whole(stats::SWAP_IN, None),
                 host_swap_out: from.whole(stats::SWAP_OUT, None),
@@ -98,7 +98,7 @@ impl<'v, F: FnMut(StatId, Option<&str>) -> Option<Value<'v>>> Figures<F> {
             ops: self.wholes(&stats::DISK_OPS, dev),
             time: self.times(&stats::DISK_SECONDS, dev),
             bytes: self.wholes(&stats::DISK_BYTES, dev),
-            errors: None,
+            errors: self.whole(stats::DISK_ERRORS, dev),
             limit_ops: self.whole(stats::DISK_LIMIT_OPS, dev),
             limit_bytes: self.whole(stats::DISK_LIMIT_BYTES, dev),
         }
@@ -115,7 +115,7 @@ impl<'v, F: FnMut(StatId, Option<&str>) -> Option<Value<'v>>> Figures<F> {
     fn way(&mut self, way: &stats::Way, number: &str) -> Way {
         Way {
             bytes: self.whole(way.bytes, Some(number)),
-            limit: None,
+            limit: self.whole(way.limit, Some(number)),
             passed: self.passed([way.packets, way.drops], Some(number)),
         }
     }

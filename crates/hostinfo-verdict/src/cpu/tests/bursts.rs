@@ -48,7 +48,7 @@ fn a_burst_that_was_felt_is_told_of_where_the_whole_lost_little() {
     // 1 of 55 s.
     assert!(minute(short(1.0)).starts_with("contended: for 5 s of the last 55 s, your vCPUs"));
     assert!(minute(short(0.99)).starts_with("ok: "));
-    let shorter = Stretch { length: 4.9, ..short(1.0) };
+    let shorter = Stretch { length: 3.9, ..short(1.0) };
     assert!(minute(shorter).starts_with("ok: "), "shorter than any window");
 }
 

@@ -118,10 +118,18 @@ fn two_vcpus_that_need_little_beside_one_that_never_sleeps_wait_for_that() {
 }
 
 #[test]
+fn a_guest_with_pauses_waits_for_whoever_runs_when_it_wants_to() {
+    // 12 of 60 s, together with a process that wants to run for as long.
+    let minute = Stretch { run: 6.0, delay: 6.0, cpus: on(1, 12.0), ..ON_ONE };
+    assert_eq!(minute.state(), State::Contended);
+}
+
+#[test]
 fn idle_cpus_say_nothing_of_the_one_that_a_vcpu_waits_for() {
     // One busy vCPU of four, each bound to one of three CPUs, one of which a process shares.
     let one = Stretch { vcpus: 3, run: 29.0, delay: 29.0, cpus: on(3, 62.0), ..QUIET };
     assert_eq!(one.state(), State::Contended, "nobody else can have held it up");
+    assert_eq!(Stretch { cpus: on(3, 42.0), ..one }.state(), State::Unknown, "they hardly could");
     let own = Used { number: 3, busy: 62.0, own: (30.0, 0.0), ..PINNED };
     let own = Stretch { cpus: Some(own), threads: Some((30.0, 0.0)), ..one };
     assert_eq!(own.state(), State::SelfLimited, "others did not run for so long");
@@ -175,7 +183,7 @@ fn where_the_cpus_are_not_known_a_guest_that_is_alone_on_the_host_waits_for_itse
 #[test]
 fn cpus_that_it_may_use_no_more_are_not_compared_with_those_that_it_may_use() {
     let before = Stretch { run: 30.0, delay: 30.0, cpus: on(1, 60.0), busy: Some(66.0), ..ON_ONE };
-    let elsewhere = Some(Used { first: 2, ..PINNED });
+    let elsewhere = Some(Used { first: 2, busy: 60.0, ..PINNED });
     let after = Stretch { cpus: elsewhere, busy: Some(110.0), ..before };
     assert_eq!(judge(&[before], &|_, _| true).state, State::Contended);
     let moved = samples(&[before, after]);

@@ -49,8 +49,14 @@ fn threads_on_other_cpus_of_the_host_wait_for_whoever_runs_there() {
 
 #[test]
 fn a_quota_that_holds_back_more_than_the_vcpus_holds_back_the_threads() {
-    let minute = Stretch { throttled: Some(2.0), ..here(28.0, 30.0, 31.0) };
-    assert_ne!(minute.state(), State::SelfLimited, "it is in the vCPUs' delay as far as it goes");
+    let minute = Stretch { delay: 2.9, ..here(10.0, 4.0, 60.0) };
+    assert_eq!(Stretch { throttled: Some(2.9), ..minute }.state(), State::Contended, "the vCPUs");
+    assert_eq!(Stretch { throttled: Some(5.9), ..minute }.state(), State::SelfLimited);
+    let around = |around| Stretch { around, ..minute }.verdict();
+    assert!(around(2.9).contains(" for a host CPU"));
+    assert!(
+        around(5.9).starts_with("contended: a CPU limit that your host sets around your guest")
+    );
     let held =
         Stretch { delay: 0.5, throttled: Some(2.9), quota: Some(0.5), ..here(28.0, 2.5, 31.0) };
     assert_eq!(held.state(), State::Ok, "the vCPUs lost 4.8%, and the threads 4.2%");

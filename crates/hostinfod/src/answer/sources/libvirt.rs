@@ -65,7 +65,7 @@ impl Sources<'_, '_> {
                 Some(Value::Whole(taken))
             }),
             Source::Kvm(what) => self.of_kvm(stat, what),
-            Source::Disk(..) | Source::DiskLimit(_) | Source::DiskLatency => {
+            Source::Disk(..) | Source::DiskErrors | Source::DiskLimit(_) | Source::DiskLatency => {
                 return self.of_disk(stat, what, instance);
             }
             Source::Net(..) | Source::NetLimit(_) => return self.of_net(stat, what, instance),
@@ -97,7 +97,7 @@ impl Sources<'_, '_> {
     /// The names of the guest's disks, or the numbers of its interfaces.
     pub(super) fn devices(&mut self, what: Source) -> Vec<String> {
         let devices = self.with_figures(|told, _| match what {
-            Source::Disk(..) | Source::DiskLimit(_) | Source::DiskLatency => {
+            Source::Disk(..) | Source::DiskErrors | Source::DiskLimit(_) | Source::DiskLatency => {
                 let names = told.disks.iter().map(|disk| disk.dev.as_str());
                 names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
             }
@@ -138,6 +138,9 @@ impl Sources<'_, '_> {
             let value = match what {
                 Source::DiskLimit(Limit::Bytes) => disk.limit_bytes.map(Value::Whole),
                 Source::DiskLimit(Limit::Ops) => disk.limit_ops.map(Value::Whole),
+                Source::DiskErrors => {
+                    disk.errors.map(|now| Value::Whole(history.count(stat, dev, now)))
+                }
                 Source::Disk(operation, amount) => done(disk, operation, amount).map(|now| {
                     let sum = history.count(stat, dev, now);
                     if amount == Amount::Seconds { nanos(sum) } else { Value::Whole(sum) }

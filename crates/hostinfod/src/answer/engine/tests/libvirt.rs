@@ -68,6 +68,10 @@ fn what_libvirt_tells_of_a_guest_is_answered_and_what_it_does_not_tell_is_not() 
         "404-vm.disk.vdb.read.ops: no such statistic\n404-vm.net.1.rx.bytes: no such statistic\n\
          503 vm.disk.vda.latency: ask again in 1 s\n"
     );
+    assert_eq!(
+        scene.ask("vm.disk.vda.errors"),
+        "503 vm.disk.vda.errors: libvirt does not tell this of this guest\n"
+    );
     assert!(scene.ask("list vm.disk.vda").contains("200-vm.disk.vda.read.bytes counter bytes"));
 }
 
