@@ -138,6 +138,12 @@ impl Source {
             Self::Vmm(Vmm::NumaLocal | Vmm::NumaRemote) => {
                 Some("the machines that tests run on have one NUMA node")
             }
+            Self::Libvirt(Libvirt::Kvm(_)) => {
+                Some("the machines that tests run on have no KVM; a lab's has")
+            }
+            Self::Libvirt(Libvirt::NetLimit(_)) => {
+                Some("the machines that tests run on cannot limit interfaces; a lab's did")
+            }
             Self::Energy => Some("the machines that tests run on are guests, which have no RAPL"),
             _ => None,
         }

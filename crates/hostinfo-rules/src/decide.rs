@@ -9,8 +9,8 @@ use crate::setting::Setting;
 
 /// What the guests of one rule may do.
 ///
-/// Two grants are equal where they say the same for the same lines of the file, so a guest whose
-/// grant is not equal to the one before is under another rule, or its rule has changed or moved.
+/// Two grants are equal where they say the same by the same lines of the file. What a guest may see
+/// is the same where [`Grant::shows_the_same`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     origin: Option<Origin>,
@@ -49,6 +49,14 @@ struct Selection {
     line: usize,
     scopes: Vec<Scope>,
     permitted: bool,
+}
+
+impl Selection {
+    /// All but the place where it stands.
+    fn says(&self) -> (&[Scope], bool) {
+        let Self { line: _, scopes, permitted } = self;
+        (scopes, *permitted)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +163,20 @@ impl Grant {
             Some(selection) => Why { permitted: selection.permitted, line: Some(selection.line) },
             None => Why { permitted: stat.stat().default, line: None },
         }
+    }
+
+    /// Whether a guest may see the same under both: what was made under one may be given out under
+    /// the other. Its rule may have been moved within the file, or have another interval.
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        // Every field is thought of here.
+        let Self { origin: _, disabled, interval: _, watch: _, vhostmd_disk: _, selections, table } =
+            self;
+        disabled.is_some() == other.disabled.is_some()
+            && *table == other.table
+            && selections
+                .iter()
+                .map(Selection::says)
+                .eq(other.selections.iter().map(Selection::says))
     }
 
     /// The instances that settings name, with each statistic that they have.
@@ -267,6 +289,25 @@ mod tests {
         assert_ne!(grant(&[("interval", "60")]), grant(&[("interval", "61")]));
         assert_ne!(grant(&[("physcpus", "0")]), grant(&[("loadavg", "0")]));
         assert_ne!(grant(&[("watch", "1")]), grant(&[("watch", "0")]));
+    }
+
+    #[test]
+    fn two_grants_show_the_same_whatever_line_they_stand_in_and_whatever_the_interval() {
+        let one = [("all", "0"), ("vm.disk.vda", "1")];
+        let moved = Grant::new(
+            Some(Origin { pattern: "x".to_owned(), line: 7 }),
+            one.iter().map(|(key, value)| (9, Key::find(key).unwrap().with(value).unwrap())),
+        );
+        assert!(grant(&one).shows_the_same(&moved) && grant(&one) != moved);
+        assert!(moved.shows_the_same(&grant(&[one[0], one[1], ("interval", "7")])));
+        for other in [
+            &[("all", "0"), ("vm.disk.vdb", "1")][..],
+            &[one[0]],
+            &[one[0], one[1], ("enabled", "0")],
+            &[one[0], one[1], ("custom.a", "1")],
+        ] {
+            assert!(!moved.shows_the_same(&grant(other)), "{other:?}");
+        }
     }
 
     proptest! {

@@ -1,8 +1,12 @@
 //! Whether a guest is slow because of its host, because of its own limits or because of itself.
 //!
-//! [`judge()`] gives the verdict on an [`Interval`]: [`Sample`]s of up to a minute. A [`Watch`] says
+//! [`judge()`] gives the verdict on an [`Interval`]: the [`Sample`]s of up to a minute. A [`Watch`] says
 //! when samples are to be taken of a guest, and which of them make the interval. [`Incidents`] are
 //! what verdicts were over time. All of it is pure: figures and clocks are handed in.
+//!
+//! What was lost is told of the whole interval, or of a burst in it that was felt though the rest
+//! was quiet; and the cause that the most was lost to is named first. No verdict is `ok` where 5 %
+//! was lost, and none blames anybody whom no figure shows.
 //!
 //! A verdict uses whatever its host knows, and names a figure only where the guest may see the
 //! statistics that it comes from. It never speaks of another guest.
@@ -12,6 +16,7 @@ mod incident;
 mod incidents;
 mod interval;
 mod io;
+mod lost;
 mod memory;
 mod net;
 mod sample;
@@ -28,7 +33,7 @@ pub use interval::Interval;
 pub use io::io;
 pub use memory::memory;
 pub use net::net;
-pub use sample::Sample;
+pub use sample::{Devices, Sample};
 pub use verdict::{State, Verdict};
 pub use watch::Watch;
 

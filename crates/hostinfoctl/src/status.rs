@@ -45,9 +45,10 @@ impl Overview {
     /// A host without libvirt is as it should be.
     fn is_wrong(&self) -> bool {
         let places = [&self.status.settings, &self.status.socket_dir];
+        let libvirt = &self.status.libvirt;
         places.iter().any(|place| place.problem.is_some())
             || self.status.rules.problem.is_some()
-            || self.status.libvirt.state == LibvirtState::Down
+            || libvirt.state != LibvirtState::Missing && libvirt.problem.is_some()
             || !self.errors.is_empty()
     }
 
@@ -90,6 +91,13 @@ impl Overview {
         }
         for missing in &status.missing {
             add("missing", &format!("{}: {}", missing.source, missing.why));
+        }
+        for without in &status.without {
+            let times = match without.count {
+                0 | 1 => String::new(),
+                many => format!(" ({many} times)"),
+            };
+            add("without", &format!("{}: {}{times}", without.source, without.what));
         }
         text
     }
@@ -148,7 +156,7 @@ fn libvirt(libvirt: &Libvirt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_control::{Missing, Place};
+    use hostinfo_control::{Missing, Place, WhyWithout, Without};
 
     #[test]
     fn what_is_wrong_stands_below_what_it_concerns() {
@@ -175,7 +183,17 @@ mod tests {
                 domains: None,
                 problem: Some("no such file".to_owned()),
             },
-            missing: vec![Missing { source: "PSI".to_owned(), why: "boot with psi=1".to_owned() }],
+            missing: vec![Missing {
+                source: "PSI".to_owned(),
+                why: "boot with psi=1".to_owned(),
+                count: 1,
+            }],
+            without: vec![Without {
+                source: "cpufreq".to_owned(),
+                what: "this host has none".to_owned(),
+                why: WhyWithout::Unsupported,
+                count: 64,
+            }],
         };
         let overview = Overview { status, errors: Vec::new() };
         assert!(overview.is_wrong());
@@ -187,6 +205,7 @@ mod tests {
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
         assert!(after("\nwatch     2 guests are").contains("\n          1 left out, although"));
         assert!(after("does not answer").starts_with("\n          no such file\n"));
-        assert!(text.ends_with("missing   PSI: boot with psi=1\n"), "{text}");
+        assert!(after("missing   ").starts_with("PSI: boot with psi=1\n"), "{text}");
+        assert!(text.ends_with("without   cpufreq: this host has none (64 times)\n"), "{text}");
     }
 }

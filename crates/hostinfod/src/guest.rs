@@ -188,12 +188,12 @@ impl Guest {
         double
     }
 
-    /// Puts it under another rule. Nothing that was made under the one before is given out.
+    /// Puts it under a rule. Nothing that was made under another is given out where the guest may see
+    /// other things now.
     pub(crate) fn come_under(&mut self, grant: Arc<Grant>, now: Instant) {
-        if self.grant == grant {
-            return;
+        if !self.grant.shows_the_same(&grant) {
+            self.document = None;
         }
-        self.document = None;
         if self.grant.watch() && !grant.watch() {
             self.observed.held = Held::default();
         }

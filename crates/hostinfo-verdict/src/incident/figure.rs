@@ -34,7 +34,7 @@ impl Figure {
         let figure = match what {
             Judged::Cpu => cpu(interval),
             Judged::Memory => {
-                let stall = interval.time(|sample| sample.memory.stall);
+                let stall = interval.whole().time(|sample| sample.memory.stall);
                 stall.map(|stall| Self::share(stall, interval.length))
             }
             Judged::Io => io(interval),
@@ -91,9 +91,10 @@ impl Figure {
 
 /// The time that vCPUs waited, of the time of as many as wanted to run.
 fn cpu(interval: &Interval<'_>) -> Option<Figure> {
-    let run = interval.time(|sample| sample.cpu.run)?;
-    let delay = interval.time(|sample| sample.cpu.delay)?;
-    let waited = delay.max(interval.time(|sample| sample.cpu.throttled).unwrap_or_default());
+    let run = interval.whole().time(|sample| sample.cpu.run)?;
+    let delay = interval.whole().time(|sample| sample.cpu.delay)?;
+    let waited =
+        delay.max(interval.whole().time(|sample| sample.cpu.throttled).unwrap_or_default());
     let wanted = run.saturating_add(waited).as_nanos();
     let wanting = wanted.div_ceil(interval.length.as_nanos().max(1));
     let vcpus = u32::try_from(interval.after.cpu.vcpus?).unwrap_or(u32::MAX).max(1);

@@ -1,7 +1,7 @@
 //! Notices as a file of the state directory, so that they outlive the daemon.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(crate) enum Unchanged {
 #[derive(Debug, thiserror::Error)]
 enum Unread {
     #[error("{0}")]
-    File(#[from] io::Error),
+    File(#[from] hostinfo_file::Error),
     #[error("{0}")]
     Damaged(#[from] Damaged),
 }
@@ -128,21 +128,17 @@ impl NoticesFile {
 }
 
 fn read(path: &Path) -> Result<Notices, Unread> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Notices::default()),
-        other => other?,
-    };
-    let mut bytes = Vec::new();
-    file.take(limits::FILE_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(Notices::parse(&bytes)?)
+    let bytes = hostinfo_file::read(path, limits::FILE_MAX as u64)?;
+    Ok(bytes.map_or_else(|| Ok(Notices::default()), |bytes| Notices::parse(&bytes))?)
 }
 
 /// Written aside and moved into place, so that whenever the power fails the file is the old one
 /// or the new one.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    // What a kill has left there, or anything else that would be waited for or written through.
+    let _ = fs::remove_file(&aside);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&aside, path)?;

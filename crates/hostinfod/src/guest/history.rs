@@ -1,10 +1,11 @@
 //! What libvirt told of a guest over time: counters that do not fall, and how fast its disks are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use hostinfo_catalog::StatId;
 use hostinfo_domains::Disk;
+use hostinfo_domains::limits::VCPUS_MAX;
 use hostinfo_sample::{Absent, gain};
 use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 
@@ -20,6 +21,8 @@ pub(crate) const FRESH: Duration = Duration::from_secs(75);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     counters: HashMap<(StatId, String), Counter>,
+    /// By the numbers of vCPUs, of which there are [`VCPUS_MAX`] at the most.
+    parts: HashMap<StatId, BTreeMap<u32, Counter>>,
     /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
     looks: VecDeque<Look>,
     /// When it asked for newer figures last, and had them asked for.
@@ -34,6 +37,14 @@ pub(crate) struct History {
 struct Counter {
     sum: u64,
     last: u64,
+}
+
+impl Counter {
+    fn count(&mut self, now: u64) -> u64 {
+        self.sum = self.sum.saturating_add(gain(self.last, now));
+        self.last = now;
+        self.sum
+    }
 }
 
 /// What all disks had completed at one time.
@@ -55,10 +66,23 @@ impl History {
     /// in again counts on.
     pub(crate) fn count(&mut self, stat: StatId, instance: Option<&str>, now: u64) -> u64 {
         let key = (stat, instance.unwrap_or_default().to_owned());
-        let counter = self.counters.entry(key).or_default();
-        counter.sum = counter.sum.saturating_add(gain(counter.last, now));
-        counter.last = now;
-        counter.sum
+        self.counters.entry(key).or_default().count(now)
+    }
+
+    /// The sum of counters that stand at `now`, each with the number of its vCPU: those that are
+    /// gone stay in it, and one that comes back counts on.
+    pub(crate) fn count_parts(
+        &mut self,
+        stat: StatId,
+        now: impl Iterator<Item = (u32, u64)>,
+    ) -> u64 {
+        let parts = self.parts.entry(stat).or_default();
+        for (number, now) in now {
+            if parts.len() < VCPUS_MAX || parts.contains_key(&number) {
+                parts.entry(number).or_default().count(now);
+            }
+        }
+        parts.values().fold(0, |sum, part| sum.saturating_add(part.sum))
     }
 
     /// Whether newer figures may be asked for now: once in [`REFRESH`]. From then on they are asked
@@ -146,6 +170,8 @@ mod tests {
 
     const READS: StatId = StatId::named("vm.disk.DEV.read.ops");
 
+    const EXITS: StatId = StatId::named("vm.exits");
+
     fn disk(ops: u64, millis: u64) -> Disk {
         let io = Io { bytes: None, ops: Some(ops), nanos: Some(millis * 1_000_000) };
         Disk { dev: "vda".to_owned(), read: io, ..Disk::default() }
@@ -158,6 +184,25 @@ mod tests {
             [70, 100, 4, 6].iter().map(|now| history.count(READS, Some("vda"), *now)).collect();
         assert_eq!(told, [70, 100, 104, 106]);
         assert_eq!(history.count(READS, Some("vdb"), 1), 1);
+    }
+
+    #[test]
+    fn a_vcpu_that_is_unplugged_stays_in_the_sum_and_counts_on_when_it_is_back() {
+        let mut history = History::default();
+        let mut sum = |now: &[(u32, u64)]| history.count_parts(EXITS, now.iter().copied());
+        assert_eq!(sum(&[(0, 100), (1, 1000)]), 1100);
+        assert_eq!(sum(&[(0, 110)]), 1110);
+        assert_eq!(sum(&[(0, 110), (1, 1005)]), 1115);
+        assert_eq!(sum(&[(0, 120), (1, 3)]), 1128, "a new one in its place");
+    }
+
+    #[test]
+    fn a_helper_that_makes_numbers_up_does_not_fill_the_memory() {
+        let mut history = History::default();
+        for round in 0..100 {
+            history.count_parts(EXITS, (round * 1000..round * 1000 + 1000).map(|at| (at, 1)));
+        }
+        assert_eq!(history.parts[&EXITS].len(), VCPUS_MAX);
     }
 
     #[test]

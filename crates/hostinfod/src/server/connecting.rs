@@ -18,7 +18,7 @@ use crate::port::connection::Connection;
 use crate::port::dialect::Dialect;
 use crate::port::pty::{self, Pty};
 use crate::port::{Port, To};
-use crate::sockets::{self, Refused};
+use crate::sockets::{self, Connected, Refused};
 use crate::system::poll::Interest;
 
 impl Server {
@@ -36,9 +36,12 @@ impl Server {
         let Some(dialled) = self.dial(number) else { return };
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
-            Ok(socket) => return self.connect(number, socket, now),
+            Ok((socket, file)) => {
+                port.file = Some(file);
+                return self.connect(number, socket, now);
+            }
             Err(Refused::NobodyListens) => (port.retry.after_refusal(now), None),
-            Err(refused @ Refused::Failed(_)) => {
+            Err(refused @ (Refused::Full | Refused::Failed(_))) => {
                 (Some(port.retry.after_failure(now)), Some(refused))
             }
             Err(refused @ Refused::Denied) => (None, Some(refused)),
@@ -68,7 +71,7 @@ impl Server {
     }
 
     /// Connects to where a port leads; `None` while there is no way.
-    fn dial(&mut self, number: usize) -> Option<Result<OwnedFd, Refused>> {
+    fn dial(&mut self, number: usize) -> Option<Result<Connected, Refused>> {
         let (port, guest) = self.roster.at(number)?;
         match &port.to {
             To::Socket => {
@@ -133,7 +136,7 @@ impl Server {
             return;
         };
         let guest = port.guest;
-        if let Some(Ok(socket)) = self.dial(number) {
+        if let Some(Ok((socket, _))) = self.dial(number) {
             let peer = Peer::of(&socket, &self.paths.proc_root);
             if !peer.is_some_and(|peer| peer.is_libvirt(&self.paths.proc_root)) {
                 if let Some(port) = self.roster.ports.get_mut(number) {

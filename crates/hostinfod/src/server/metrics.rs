@@ -54,6 +54,7 @@ impl Server {
         all.number(&table::NOTICES, notices);
         all.number(&table::CLIENTS, self.control.clients.len() as u64);
         all.number(&table::LEFT_OUT, self.control.left_out);
+        all.number(&table::LOG_LEFT_OUT, self.logging.left_out.so_far());
         all
     }
 }

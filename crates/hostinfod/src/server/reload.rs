@@ -32,6 +32,7 @@ impl Server {
             }
         }
         self.reload_customs();
+        self.look_for_other_directories();
         self.look_for_the_control_socket();
     }
 

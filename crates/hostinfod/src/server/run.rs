@@ -56,6 +56,7 @@ impl Server {
             while let Some(alarm) = self.alarms.due(now) {
                 self.ring(alarm, now);
             }
+            self.logging.tell_left_out();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use hostinfo_catalog::source::{Judged, Vmm};
 use hostinfo_sample::Absent;
-use hostinfo_verdict::{Sample, Verdict, Watch, judge};
+use hostinfo_verdict::{Devices, Sample, Verdict, Watch, judge};
 
 use super::Sources;
 
@@ -34,11 +34,10 @@ impl Sources<'_, '_> {
     /// A sample for verdicts, of whatever the host knows.
     pub(crate) fn sample(&mut self) -> Sample {
         self.is_sample = true;
-        let disks = self.disks();
+        let (disks, interfaces) = (self.disks(), self.interfaces());
+        let devices = Devices { disks: &disks, interfaces: &interfaces, age: self.figures_age() };
         let vmm = self.observed.vmm.as_mut().ok();
         let bounds = vmm.map(|vmm| vmm.bounds(self.at)).unwrap_or_default();
-        Sample::take(disks.iter().map(String::as_str), bounds, |stat, instance| {
-            self.value(stat, instance).ok()
-        })
+        Sample::take(devices, bounds, |stat, instance| self.value(stat, instance).ok())
     }
 }
