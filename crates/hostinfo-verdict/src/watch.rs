@@ -28,8 +28,9 @@ const EARLY: Duration = Duration::from_millis(100);
 /// enough that it speaks of what the guest's owner is just looking at.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// How late a sample may be taken and still be where the schedule has it.
-const LATE: Duration = Duration::from_millis(500);
+/// How long before or after its step a sample may be taken: when the figures for it have come, which
+/// are asked for a little ahead.
+const SOON: Duration = Duration::from_secs(1);
 
 /// How long a guest counts as one that asks: whoever looks at its verdicts looks again by then.
 const OFTEN: Duration = Duration::from_secs(60);
@@ -108,13 +109,13 @@ impl Watch {
         self.samples.is_empty()
     }
 
-    /// Takes the sample that is due, and forgets what is too old for the window. One that is not
-    /// due is none.
+    /// Takes the sample that is due, at the soonest 1 s before, and forgets what is too old for the
+    /// window. Any other is none.
     pub fn push(&mut self, now: Instant, sample: Sample) {
-        if self.next_sample().is_none_or(|next| now < next) {
+        if self.next_sample().is_none_or(|next| now + SOON < next) {
             return;
         }
-        let is_old = |at: &Instant| now.saturating_duration_since(*at) > WINDOW + LATE;
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) > WINDOW + SOON;
         while self.samples.front().is_some_and(|(at, _)| is_old(at)) {
             self.samples.pop_front();
         }
@@ -128,7 +129,7 @@ impl Watch {
     pub fn interval(&self, now: Instant) -> Result<Interval<'_>, Duration> {
         let first = self.samples.front().map_or(self.begun, |(at, _)| *at);
         let last = self.samples.back().map_or(first, |(at, _)| *at);
-        if last.saturating_duration_since(first) < STEP - LATE {
+        if last.saturating_duration_since(first) < STEP - SOON {
             return Err((first + STEP).saturating_duration_since(now));
         }
         Ok(Interval::new(self.since(first)))

@@ -45,8 +45,8 @@ pub(crate) struct Observed {
     pub(crate) vmm: Result<Box<Vmm>, Absent>,
     /// The samples that verdicts are made of, while it is watched.
     pub(crate) watch: Option<Watch>,
-    /// The sample that libvirt's figures were asked for ahead of.
-    pub(crate) asked_ahead_of: Option<Instant>,
+    /// libvirt's figures were asked for, for the sample of that time.
+    pub(crate) asked_ahead: Option<AskedAhead>,
     /// What its verdicts were over time.
     pub(crate) held: Held,
     /// What libvirt told of it so far.
@@ -58,11 +58,20 @@ impl Default for Observed {
         Self {
             vmm: Err(NOT_MET),
             watch: None,
-            asked_ahead_of: None,
+            asked_ahead: None,
             held: Held::default(),
             history: History::default(),
         }
     }
+}
+
+/// Figures that a sample waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AskedAhead {
+    /// When the sample is due.
+    pub(crate) of: Instant,
+    /// When they were asked for.
+    pub(crate) at: Instant,
 }
 
 /// A guest.

@@ -147,13 +147,23 @@ fn a_sample_that_comes_late_is_where_it_is_and_the_next_ones_keep_to_the_schedul
 }
 
 #[test]
+fn a_sample_that_is_taken_a_little_early_is_that_of_its_step() {
+    let start = Instant::now();
+    let mut watch = Watch::begin(start, SECOND);
+    run(&mut watch, start, SECOND);
+    watch.push(start + Duration::from_millis(4_200), Sample::default());
+    assert_eq!(length(&watch, start + 5 * SECOND), Duration::from_millis(4_200));
+    assert_eq!(watch.next_sample(), Some(start + 10 * SECOND - EARLY));
+}
+
+#[test]
 fn a_sample_that_is_not_due_is_none() {
     let start = Instant::now();
     let mut watch = Watch::begin(start, SECOND);
     for millis in 0..59_000 {
         watch.push(start + Duration::from_millis(millis), Sample::default());
     }
-    assert_eq!(watch.samples.len(), 12);
+    assert_eq!(watch.samples.len(), 13);
 }
 
 #[test]
@@ -192,11 +202,11 @@ proptest! {
             watch.push(now, Sample::default());
             prop_assert!(watch.samples.len() <= 14);
             match watch.interval(now) {
-                Ok(interval) => prop_assert!(interval.length >= STEP - LATE),
+                Ok(interval) => prop_assert!(interval.length >= STEP - SOON),
                 Err(wait) => prop_assert!(wait <= STEP),
             }
             if let Some(period) = watch.period() {
-                prop_assert!(period.length <= WINDOW + LATE);
+                prop_assert!(period.length <= WINDOW + SOON);
             }
             if asks.rotate_left(u32::try_from(at).unwrap()) & 1 == 1 {
                 watch.asked(now, Duration::from_secs(asks % 1000));

@@ -2,7 +2,7 @@
 
 mod custom;
 mod incidents;
-pub(crate) mod libvirt;
+mod libvirt;
 mod members;
 mod notices;
 mod own;

@@ -9,6 +9,9 @@ pub(crate) struct Watched {
     guests: BTreeSet<usize>,
     /// Those that are to be watched, and are not.
     left_out: BTreeSet<usize>,
+    /// Those, also of others that are watched since they ask, whose samples wait for figures: each
+    /// once for a sample, and not longer than that takes.
+    pub(crate) awaiting: BTreeSet<usize>,
 }
 
 /// What became of a guest that is to be watched.
@@ -23,7 +26,7 @@ pub(crate) enum Place {
 impl Watched {
     /// Nobody yet.
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, guests: BTreeSet::new(), left_out: BTreeSet::new() }
+        Self { max, guests: BTreeSet::new(), left_out: BTreeSet::new(), awaiting: BTreeSet::new() }
     }
 
     /// A guest is to be watched.

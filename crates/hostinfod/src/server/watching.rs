@@ -8,11 +8,10 @@ use hostinfo_verdict::Watch;
 use jiff::Timestamp;
 
 use super::{Alarm, Server};
-use crate::answer::sources::libvirt::AHEAD;
-use crate::guest::Guest;
 use crate::guest::key::{Held, Key};
 use crate::guest::standing::Standing;
 use crate::guest::watched::Place;
+use crate::guest::{AskedAhead, Guest};
 
 /// The time between two samples of a guest that is watched for good, over which those of different
 /// guests are spread.
@@ -22,14 +21,15 @@ const SPREAD_MILLIS: usize = 10_000;
 /// section of [`SPREAD_MILLIS`], which leaves no gap however many there are.
 const STEP_MILLIS: usize = 6_180;
 
-/// Guests whose samples are due within this time have their figures asked for in one request.
+/// How long before a sample figures are asked for: libvirt takes some milliseconds for a domain, and
+/// the sample is taken when they have come.
+const AHEAD: Duration = Duration::from_millis(200);
+
+/// Guests whose samples are due within that time have their figures asked for in one request.
 const TOGETHER: Duration = Duration::from_millis(500);
 
-/// How long a first sample waits for figures, which nobody could ask for ahead of it.
-const FIRST_FIGURES: Duration = Duration::from_secs(1);
-
-/// How often it is looked whether they have come.
-const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// How long a sample waits for figures; then it is taken without them.
+const LATE: Duration = Duration::from_millis(500);
 
 /// How long after it was connected to while it was libvirt's a socket is looked at again: QEMU has it
 /// some tenths of a second later, or after the next such time.
@@ -161,22 +161,20 @@ impl Server {
         self.incidents.turn(|guest| rules.decide(guest).watch(), now);
     }
 
-    /// A watched guest's time has come: for its sample, or to have figures asked for ahead of it.
+    /// A watched guest's time has come: its sample is due, or to have figures asked for ahead of it,
+    /// or they are there.
     pub(crate) fn watch(&mut self, number: usize, now: Instant) {
-        let next = self.roster.guests.get(number).and_then(next_sample);
-        match next {
-            None => self.forget_watch(number),
-            Some(next) if next > now => self.ask_ahead(number, now + AHEAD),
-            Some(next) if self.waits_for_figures(number, next, now) => {
-                self.ask_ahead(number, next);
-                return self.alarms.set(Alarm::Watch(number), Some(now + FIRST_LOOK));
-            }
-            Some(_) => {
-                if let Some(guest) = self.roster.guests.get_mut(number) {
-                    self.desk.watch(guest, now);
-                }
-                self.keep_incidents(number);
-            }
+        let Some(guest) = self.roster.guests.get(number) else { return };
+        let Some(next) = next_sample(guest) else {
+            self.forget_watch(number);
+            return self.set_watch_alarm(number);
+        };
+        let latest = next + if domain(guest).is_some() { LATE } else { Duration::ZERO };
+        if now < latest && !self.has_figures(number, next) {
+            self.ask_ahead(number, now);
+        } else if let Some(guest) = self.roster.guests.get_mut(number) {
+            self.desk.watch(guest, now);
+            self.keep_incidents(number);
         }
         self.set_watch_alarm(number);
     }
@@ -195,45 +193,76 @@ impl Server {
 
     /// Sets the alarm for a guest's next sample, or for what comes ahead of it.
     pub(crate) fn set_watch_alarm(&mut self, number: usize) {
-        let guest = self.roster.guests.get(number);
-        let at = guest.and_then(|guest| {
-            let next = next_sample(guest).or_else(|| guest.observed.watch.as_ref()?.ends())?;
-            let is_ahead = domain(guest).is_some() && guest.observed.asked_ahead_of != Some(next);
-            Some(if is_ahead { next.checked_sub(AHEAD).unwrap_or(next) } else { next })
-        });
+        let at = self.next_watch(number);
         self.alarms.set(Alarm::Watch(number), at);
     }
 
-    /// Has the figures asked for of a guest whose sample is due by then, and with it of all that are
-    /// watched for good and whose samples are due a little later at the most.
-    fn ask_ahead(&mut self, number: usize, by: Instant) {
+    fn next_watch(&mut self, number: usize) -> Option<Instant> {
+        let guest = self.roster.guests.get(number)?;
+        let Some(next) = next_sample(guest) else { return guest.observed.watch.as_ref()?.ends() };
+        if domain(guest).is_none() {
+            return Some(next);
+        }
+        let is_asked = is_asked_ahead(guest, next);
+        let is_due = !is_asked || self.has_figures(number, next);
+        if is_due { next.checked_sub(AHEAD) } else { Some(next + LATE) }
+    }
+
+    /// Has the figures asked for of a guest whose sample is due soon, and with it of all that are watched
+    /// for good and whose samples are due a little later at the most.
+    fn ask_ahead(&mut self, number: usize, now: Instant) {
+        let due = |guest: &Guest, by: Instant| {
+            let next = next_sample(guest).filter(|next| *next <= by)?;
+            domain(guest).filter(|_| !is_asked_ahead(guest, next)).map(|uuid| (next, uuid))
+        };
+        let guest = self.roster.guests.get(number);
+        if guest.and_then(|guest| due(guest, now + AHEAD)).is_none() {
+            return;
+        }
         let mut domains: Vec<Uuid> = Vec::new();
-        for number in self.watched.guests().chain([number]) {
+        let mut together: Vec<usize> = self.watched.guests().collect();
+        together.push(number);
+        for number in together {
             let Some(guest) = self.roster.guests.get_mut(number) else { continue };
-            let next = next_sample(guest).filter(|next| *next <= by + TOGETHER);
-            if let (Some(next), Some(uuid)) = (next, domain(guest))
-                && guest.observed.asked_ahead_of != Some(next)
-            {
-                guest.observed.asked_ahead_of = Some(next);
-                self.alarms.set(Alarm::Watch(number), Some(next));
+            if let Some((next, uuid)) = due(guest, now + AHEAD + TOGETHER) {
+                guest.observed.asked_ahead = Some(AskedAhead { of: next, at: now });
+                self.watched.awaiting.insert(number);
                 domains.push(uuid);
+                self.set_watch_alarm(number);
             }
         }
-        if !domains.is_empty() {
-            self.desk.libvirt().refresh(domains, Instant::now());
+        self.desk.libvirt().refresh(domains, now);
+    }
+
+    /// Figures may have come that samples wait for.
+    pub(crate) fn figures_have_come(&mut self, now: Instant) {
+        for number in std::mem::take(&mut self.watched.awaiting) {
+            let guest = self.roster.guests.get(number);
+            let next = guest.and_then(|guest| Some((guest, next_sample(guest)?)));
+            let Some((_, next)) = next.filter(|(guest, next)| is_asked_ahead(guest, *next)) else {
+                continue;
+            };
+            if self.has_figures(number, next) {
+                self.alarms.set(Alarm::Watch(number), Some(now));
+            } else {
+                self.watched.awaiting.insert(number);
+            }
         }
     }
 
-    /// Whether a guest's first sample is to wait for figures that are on their way.
-    fn waits_for_figures(&mut self, number: usize, due: Instant, now: Instant) -> bool {
+    /// Whether the figures are there that were asked for ahead of a guest's sample.
+    fn has_figures(&mut self, number: usize, sample: Instant) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
-        let is_new = guest.observed.watch.as_ref().is_some_and(Watch::is_new);
-        let Some(uuid) = domain(guest).filter(|_| is_new && now < due + FIRST_FIGURES) else {
-            return false;
-        };
-        let known = self.desk.libvirt().known().and_then(|known| known.guest(uuid).cloned());
-        known.is_some_and(|known| known.figures.as_ref().is_none_or(|(_, at)| *at < due))
+        let asked = guest.observed.asked_ahead.filter(|asked| asked.of == sample);
+        let (Some(asked), Some(uuid)) = (asked, domain(guest)) else { return false };
+        let known = self.desk.libvirt().known();
+        let figures = known.and_then(|known| known.guest(uuid)?.figures.as_ref());
+        figures.is_some_and(|(_, told)| *told >= asked.at)
     }
+}
+
+fn is_asked_ahead(guest: &Guest, sample: Instant) -> bool {
+    guest.observed.asked_ahead.is_some_and(|asked| asked.of == sample)
 }
 
 fn next_sample(guest: &Guest) -> Option<Instant> {

@@ -1,3 +1,4 @@
+mod cost;
 mod custom;
 mod incidents;
 mod interval;

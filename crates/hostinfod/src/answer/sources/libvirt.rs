@@ -22,11 +22,9 @@ use crate::guest::history::{FRESH, History};
 use crate::guest::standing::Standing;
 
 /// Figures that are older are in no sample: two samples have to be as far from each other as the
-/// figures in them. They are asked for [`AHEAD`] and a little more.
-const FRESH_IN_SAMPLES: Duration = Duration::from_secs(2);
-
-/// How long before a sample figures are asked for: libvirt takes a few milliseconds for a domain.
-pub(crate) const AHEAD: Duration = Duration::from_secs(1);
+/// figures in them, or a disk's rate is wrong. They are asked for ahead of a sample, which is taken
+/// when they have come.
+const FRESH_IN_SAMPLES: Duration = Duration::from_millis(500);
 
 const NO_DOMAIN: Absent = Absent::plain("this guest is no domain of libvirt");
 const NONE: Absent = Absent::plain("this guest has none");
