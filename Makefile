@@ -5,6 +5,7 @@ export PATH := $(CURDIR)/target/tools:$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(P
 # What runs in a guest needs nothing of the guest: no libc, no loader.
 FOR_GUESTS = x86_64-unknown-linux-musl
 BUILD_GUEST_TOOL = cargo build --release --target $(FOR_GUESTS) -p hostinfo
+BUILD_FOR_TESTS = cargo build --workspace && $(BUILD_GUEST_TOOL)
 
 # What is installed, and where; scripts/install reads them.
 export PREFIX ?= /usr/local
@@ -19,10 +20,10 @@ export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 FUZZ_TARGETS = request framer rules custom kernel control domain message
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build install uninstall demo test bench fuzz lint docs clean
+.PHONY: help build install uninstall demo test test-lab test-long bench fuzz lint docs clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## The programs, optimised; for the guest in target/x86_64-unknown-linux-musl/release
 	scripts/setup build
@@ -40,10 +41,20 @@ demo: ## A real guest asks this machine why it is slow
 	cargo build -p hostinfod && $(BUILD_GUEST_TOOL)
 	cargo run -p hostinfo-tests --bin demo
 
-test: ## All tests, also those that start guests
+test: ## All tests, also those that start guests, with one scenario in the lab
 	scripts/setup test
-	cargo build --workspace && $(BUILD_GUEST_TOOL)
+	$(BUILD_FOR_TESTS)
 	cargo nextest run --workspace && cargo test --workspace --doc
+
+test-lab: ## Scenarios on real KVM hosts in a box: Debian 12 and 13, AppArmor and SELinux
+	scripts/setup test lab
+	$(BUILD_FOR_TESTS)
+	cargo nextest run --profile lab -p hostinfo-tests
+
+test-long: ## What takes hours
+	scripts/setup test lab
+	$(BUILD_FOR_TESTS)
+	cargo nextest run --profile long -p hostinfo-tests
 
 bench: ## A thousand guests, beside a bare echo server: fails where a target is missed
 	cargo build --release -p hostinfod -p hostinfo-bench

@@ -20,6 +20,20 @@ pub fn guest_cache() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Where `scripts/setup lab` makes KVM hosts, and where booted ones are kept: `HOSTINFO_LAB_DIR`, or below
+/// `target/`.
+///
+/// # Errors
+/// It cannot be made.
+pub fn lab_cache() -> Result<PathBuf> {
+    let folder = match std::env::var_os("HOSTINFO_LAB_DIR") {
+        Some(folder) => std::path::absolute(folder)?,
+        None => workspace().join("target/lab"),
+    };
+    std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    Ok(folder)
+}
+
 /// One of the project's own programs for the host: from `HOSTINFO_BIN_DIR`, or built beside
 /// the program that runs now.
 ///

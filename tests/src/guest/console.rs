@@ -26,35 +26,47 @@ pub struct Output {
 
 /// The harness's end of the console.
 #[derive(Debug)]
-pub(super) struct Console {
+pub(crate) struct Console {
     stream: UnixStream,
     /// All that the guest has said.
     said: Vec<u8>,
     /// How much of it has been understood.
     taken: usize,
     commands: u32,
+    /// The longest command that reaches the shell, in bytes.
+    longest: usize,
 }
 
 impl Console {
-    pub(super) fn new(stream: UnixStream) -> Self {
-        Self { stream, said: Vec::new(), taken: 0, commands: 0 }
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Self { stream, said: Vec::new(), taken: 0, commands: 0, longest: COMMAND_MAX }
+    }
+
+    /// One that is no terminal and loses nothing: a virtio port all the way to the shell.
+    pub(crate) fn lossless(stream: UnixStream) -> Self {
+        Self { longest: usize::MAX, ..Self::new(stream) }
     }
 
     /// Everything that the guest has said.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&self.said).into_owned()
     }
 
     /// Waits until the guest has booted, for the first time or once more.
-    pub(super) fn wait_for_boot(&mut self, within: Duration) -> Result<()> {
+    pub(crate) fn wait_for_boot(&mut self, within: Duration) -> Result<()> {
         let deadline = Instant::now() + within;
         self.take_past(READY, deadline).context("the guest does not boot")
     }
 
+    /// Sends what is no command.
+    pub(crate) fn say(&mut self, text: &str) -> Result<()> {
+        self.stream.write_all(text.as_bytes()).context("write to the console")
+    }
+
     /// Runs a command in the guest's shell.
-    pub(super) fn run(&mut self, command: &str, within: Duration) -> Result<Output> {
+    pub(crate) fn run(&mut self, command: &str, within: Duration) -> Result<Output> {
         let deadline = Instant::now() + within;
-        if command.len() > COMMAND_MAX {
+        if command.len() > self.longest {
             bail!("a command of {} bytes does not fit the guest's terminal", command.len());
         }
         self.commands += 1;

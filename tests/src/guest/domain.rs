@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::console::Console;
 use super::machine::KERNEL;
 use super::saved::Cached;
-use super::{Output, Port, question};
+use super::{ANSWER, Output, Port, question};
 use crate::deadline::{PATIENCE, wait_for};
 use crate::libvirtd::{escaped, path};
 
@@ -211,7 +211,7 @@ impl DomainGuest {
     /// # Errors
     /// No whole reply comes.
     pub fn ask_by(&mut self, port: Port, request: &str) -> Result<Vec<String>> {
-        let output = self.run(&question(port, request))?;
+        let output = self.run(&question(port, request, ANSWER))?;
         if output.status != 0 {
             bail!("no reply to {request:?}: {output:?}");
         }

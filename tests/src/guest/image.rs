@@ -58,7 +58,7 @@ impl Image {
     pub(super) fn build(&self) -> Result<()> {
         // Under its own name only when it is whole.
         let partial = self.initramfs.with_extension("partial");
-        build(&found("busybox")?, &paths::guest_tool()?, &found("drivers")?, &partial)?;
+        build(&found("drivers")?, &partial)?;
         Ok(fs::rename(&partial, &self.initramfs)?)
     }
 }
@@ -69,7 +69,9 @@ fn found(name: &str) -> Result<PathBuf> {
     path.canonicalize().with_context(|| format!("no {}: `scripts/setup test`", path.display()))
 }
 
-fn build(busybox: &Path, tool: &Path, drivers: &Path, archive: &Path) -> Result<()> {
+/// Packs an initramfs for the kernel of those drivers.
+pub(crate) fn build(drivers: &Path, archive: &Path) -> Result<()> {
+    let (busybox, tool) = (found("busybox")?, paths::guest_tool()?);
     let folder = tempfile::tempdir()?;
     let root = folder.path();
     for sub in ["bin", "modules"] {

@@ -95,7 +95,7 @@ fn chardev(name: &str, path: &Path, rest: &str) -> String {
 }
 
 /// What `qemu-system-x86_64 --version` says: a saved state fits the QEMU that made it.
-pub(super) fn qemu_version() -> Result<String> {
+pub(crate) fn qemu_version() -> Result<String> {
     let output = Command::new("qemu-system-x86_64")
         .arg("--version")
         .output()

@@ -1,10 +1,10 @@
 //! A real guest: QEMU, a Linux kernel, busybox, and a shell that does what a test says.
 
-mod console;
+pub(crate) mod console;
 mod domain;
-mod image;
+pub(crate) mod image;
 mod machine;
-mod qmp;
+pub(crate) mod qmp;
 mod saved;
 
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 pub use console::Output;
 pub use domain::{Domain, DomainGuest, Libvirt, serial, serial_at};
+pub(crate) use machine::qemu_version;
 pub use machine::{Accel, Port};
 
 use crate::deadline::{PATIENCE, wait_for, wait_until};
@@ -26,6 +27,9 @@ use image::Image;
 use machine::{CONSOLE, HOSTINFO, MONITOR};
 use qmp::Qmp;
 use saved::Cached;
+
+/// How long a guest waits for a line of the answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A running guest. Its QEMU is killed when this value is dropped; the socket's file stays, as
 /// it does on a host.
@@ -128,7 +132,7 @@ impl Guest {
     /// # Errors
     /// No whole reply comes.
     pub fn ask(&mut self, request: &str) -> Result<Vec<String>> {
-        let reply = self.sh(&question(self.port, request))?;
+        let reply = self.sh(&question(self.port, request, ANSWER))?;
         Ok(reply.lines().map(str::to_owned).collect())
     }
 
@@ -227,13 +231,13 @@ impl Drop for Guest {
     }
 }
 
-/// What asks the host, by shell alone.
-fn question(port: Port, request: &str) -> String {
+/// What asks the host, by shell alone, and waits so long for each line of its reply.
+pub(crate) fn question(port: Port, request: &str, patience: Duration) -> String {
     // A channel is no terminal and needs no stty.
-    let device = port.device();
+    let (device, seconds) = (port.device(), patience.as_secs());
     format!(
         "exec 3<>{device}; stty raw -echo <&3 2>/dev/null; echo '{request}' >&3
-        while read -r -t 10 line <&3; do
+        while read -r -t {seconds} line <&3; do
             echo \"$line\"
             case $line in ???' '*) exit 0;; esac
         done
@@ -242,11 +246,12 @@ fn question(port: Port, request: &str) -> String {
 }
 
 /// A text in one of QEMU's answers.
-fn text<'a>(answer: &'a Value, key: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(answer: &'a Value, key: &str) -> Option<&'a str> {
     answer.get(key)?.as_str()
 }
 
-fn accept(listener: &UnixListener, qemu: &mut Process) -> Result<UnixStream> {
+/// The connection of a QEMU that has just been started.
+pub(crate) fn accept(listener: &UnixListener, qemu: &mut Process) -> Result<UnixStream> {
     listener.set_nonblocking(true)?;
     let stream = wait_for("QEMU to connect", PATIENCE, || {
         if let Some(status) = qemu.ended()? {

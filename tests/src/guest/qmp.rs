@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 /// A connection to QEMU's monitor.
 #[derive(Debug)]
-pub(super) struct Qmp {
+pub(crate) struct Qmp {
     reader: BufReader<UnixStream>,
 }
 
 impl Qmp {
     /// Takes over a connection that QEMU has made, and says hello.
-    pub(super) fn new(stream: UnixStream) -> Result<Self> {
+    pub(crate) fn new(stream: UnixStream) -> Result<Self> {
         let mut qmp = Self { reader: BufReader::new(stream) };
         let greeting = qmp.message()?;
         if greeting.get("QMP").is_none() {
@@ -26,7 +26,7 @@ impl Qmp {
     }
 
     /// Runs a command and gives back what it returned.
-    pub(super) fn call(&mut self, command: &str, arguments: Value) -> Result<Value> {
+    pub(crate) fn call(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let line = json!({ "execute": command, "arguments": arguments });
         let mut stream = self.reader.get_ref();
         stream.write_all(format!("{line}\n").as_bytes()).context("write to QEMU's monitor")?;

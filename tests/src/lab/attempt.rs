@@ -1,0 +1,41 @@
+//! Running a scenario, twice where the emulation is in its way.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::{Result, anyhow};
+
+use super::{Lab, Spec};
+
+/// How often a scenario is begun.
+const ATTEMPTS: u32 = 2;
+
+/// Runs a scenario in a host of its own. Where the emulation has killed the host or a guest, it is run
+/// once more. What is left of each run that failed is below `failed/` in the lab's folder.
+///
+/// # Errors
+/// It fails, and says where what is left of it is.
+pub fn run(spec: Spec, scenario: impl Fn(&Lab) -> Result<()>) -> Result<()> {
+    let mut attempt = 1;
+    loop {
+        let lab = Lab::start(spec)?;
+        let outcome = catch_unwind(AssertUnwindSafe(|| scenario(&lab)));
+        let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the scenario panicked: see above")));
+        let Err(error) = outcome else { return Ok(()) };
+        let fault = lab.fault();
+        let kept = match lab.keep(attempt, &error) {
+            Ok(folder) => format!("what is left of it: {}", folder.display()),
+            Err(error) => format!("not all that is left of it could be kept: {error:#}"),
+        };
+        match fault {
+            Some(fault) if attempt < ATTEMPTS => {
+                eprintln!("--- the emulation failed, so once more: {fault}; {kept}\n{error:?}");
+                attempt += 1;
+            }
+            Some(fault) => {
+                let story = format!("the emulation failed {attempt} times: {fault}; {kept}");
+                return Err(error.context(story));
+            }
+            None => return Err(error.context(kept)),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! A real KVM host in a box: a Debian with systemd, libvirt, QEMU and hostinfo as `make install` lays it
+//! out, booted by an emulation that has AMD's virtualization as well, so that its guests are KVM's. The
+//! machine that this runs on needs no /dev/kvm.
+//!
+//! A scenario is a function that is given a [`Lab`], and [`run`] runs it: once more where the emulation
+//! and not hostinfo has failed. What the emulation cannot do is said where it is seen to: one lab at a
+//! time (`saved.rs`), each guest on a CPU of its own (`guest.rs`), one guest under newer kernels
+//! (`spec.rs`). Clocks in guests drift: ask for shares and counters, and take the time on this side.
+
+mod attempt;
+mod by_hand;
+mod domain;
+mod fault;
+mod guest;
+mod payload;
+mod qemu;
+mod remains;
+mod saved;
+mod spec;
+mod started;
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+pub use attempt::run;
+pub use by_hand::{HandPlan, Place};
+pub use domain::DomainPlan;
+pub use guest::LabGuest;
+pub use spec::{BOOKWORM, Kernel, Lsm, SELINUX, Spec, Suite, TRIXIE, TRIXIE_AS_IT_COMES};
+pub use started::PATIENCE;
+
+use crate::deadline::wait_until;
+use crate::guest::Output;
+use guest::Known;
+use payload::Payload;
+use saved::{Folder, Saved};
+use started::Started;
+
+/// A running host, in which hostinfo is installed and its service is not started. It is gone when this
+/// value is dropped.
+#[derive(Debug)]
+pub struct Lab {
+    spec: Spec,
+    host: RefCell<Started>,
+    guests: RefCell<Vec<Known>>,
+    folder: Folder,
+}
+
+/// As `scripts/install` does where it installs into a running system. A tar has no labels.
+const INSTALL: &str = "tar --no-overwrite-dir -xf /dev/vdb -C / && mkdir -p /run/lab /etc/hostinfo/custom.d
+    ! selinuxenabled 2>/dev/null || restorecon -RF /usr/sbin/hostinfod /usr/bin/hostinfo \
+        /usr/bin/hostinfoctl /usr/libexec/hostinfo /usr/lib/systemd /usr/lib/sysusers.d \
+        /usr/lib/tmpfiles.d /etc/hostinfo /var/lib/libvirt/boot /run/lab
+    systemd-sysusers hostinfo.conf && systemd-tmpfiles --create hostinfo.conf && systemctl daemon-reload";
+
+impl Lab {
+    /// Restores a host that has booted, or boots one, and installs what was built.
+    fn start(spec: Spec) -> Result<Self> {
+        let folder = Folder::lock()?;
+        let saved = Saved::find(&folder, spec)?;
+        let run = folder.for_a_run()?;
+        let payload = Payload::make(&run, &saved.made, spec)?;
+        let host = saved.restore(run, &payload)?;
+        let lab = Self { spec, host: RefCell::new(host), guests: RefCell::default(), folder };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        lab.sh(&format!("date -s @{now}"))?;
+        lab.sh(INSTALL)?;
+        let version = lab.sh("hostinfod --version").context(
+            "what was built does not run there: was it built on a Debian that is newer than 12?",
+        )?;
+        ensure!(version.starts_with("hostinfod"), "{version}");
+        Ok(lab)
+    }
+
+    /// What it was started as.
+    pub fn spec(&self) -> Spec {
+        self.spec
+    }
+
+    /// What a line of shell, run by root, left behind.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub fn run(&self, line: &str) -> Result<Output> {
+        self.run_within(line, PATIENCE)
+    }
+
+    fn run_within(&self, line: &str, within: Duration) -> Result<Output> {
+        let output = self.host.borrow_mut().shell.run(line, within);
+        output.with_context(|| format!("run in the host: {line}"))
+    }
+
+    /// What a line of shell prints that has to succeed.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn sh(&self, line: &str) -> Result<String> {
+        let output = self.run(line)?;
+        if output.status != 0 {
+            bail!("in the host {line:?} fails: {output:?}");
+        }
+        Ok(output.stdout)
+    }
+
+    /// What `virsh` prints.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn virsh(&self, arguments: &str) -> Result<String> {
+        self.sh(&format!("virsh -q -c qemu:///system {arguments}"))
+    }
+
+    /// Writes a file, and the folders that it is in.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, path: &str, text: &str) -> Result<()> {
+        const END: &str = "end of the file that a test writes";
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        self.sh(&format!(
+            "mkdir -p '{path}' && rmdir '{path}'; cat >'{path}' <<'{END}'\n{text}{end}{END}"
+        ))
+        .map(drop)
+    }
+
+    /// Starts hostinfo with these rules, or has it read them.
+    ///
+    /// # Errors
+    /// The service does not start.
+    pub fn serve(&self, rules: &str) -> Result<()> {
+        self.write("/etc/hostinfo/hostinfo.conf", rules)?;
+        self.sh("systemctl start hostinfo")
+            .map(drop)
+            .with_context(|| self.journal().unwrap_or_default())
+    }
+
+    /// What the service has logged, and systemd of it.
+    ///
+    /// # Errors
+    /// There is no journal.
+    pub fn journal(&self) -> Result<String> {
+        self.sh("journalctl --no-pager --output=cat --unit=hostinfo")
+    }
+
+    /// Waits until a line of shell succeeds.
+    ///
+    /// # Errors
+    /// It never does.
+    pub fn wait_until(&self, line: &str) -> Result<()> {
+        wait_until(line, PATIENCE, || {
+            std::thread::sleep(Duration::from_millis(200));
+            Ok(self.run(line)?.status == 0)
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! What the host is given as a disk that is a tar archive: hostinfo as `make install` lays it out, and
+//! what its guests boot from.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+
+use super::spec::Spec;
+use crate::guest::image;
+use crate::install::{Install, run};
+
+/// The disk's size, whatever is on it: a host is restored with the disk that it was saved with.
+const SIZE: u64 = 1 << 30;
+
+/// Where a guest's kernel and initramfs are in the host: where libvirt expects such files, and labels
+/// them under SELinux.
+pub(super) const BOOT: &str = "/var/lib/libvirt/boot";
+
+/// The disk.
+#[derive(Debug)]
+pub(super) struct Payload {
+    file: PathBuf,
+}
+
+impl Payload {
+    /// One with nothing on it, in that folder.
+    pub(super) fn empty(folder: &TempDir) -> Result<Self> {
+        let file = folder.path().join("payload");
+        File::create(&file)?.set_len(SIZE)?;
+        Ok(Self { file })
+    }
+
+    /// What was built now, for guests that run the host's own kernel.
+    pub(super) fn make(folder: &TempDir, made: &Path, spec: Spec) -> Result<Self> {
+        let payload = Self::empty(folder)?;
+        let root = folder.path().join("installed");
+        Install::prepare()?.make("install", "/usr", &root)?;
+        strip(&root)?;
+        let boot = root.join(BOOT.trim_start_matches('/'));
+        fs::create_dir_all(&boot)?;
+        let kernel = spec.kernel.name();
+        fs::copy(made.join(format!("vmlinuz-{kernel}")), boot.join("vmlinuz"))?;
+        let drivers = made.join(format!("drivers-{kernel}"));
+        image::build(&drivers, &boot.join("initramfs"))?;
+        let mut tar = Command::new("tar");
+        tar.args(["--owner=0", "--group=0", "-cf"]).arg(&payload.file);
+        run(tar.arg("-C").arg(&root).arg("."))?;
+        ensure!(fs::metadata(&payload.file)?.len() <= SIZE, "the payload is over {SIZE} bytes");
+        File::options().write(true).open(&payload.file)?.set_len(SIZE)?;
+        fs::remove_dir_all(root)?;
+        Ok(payload)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.file
+    }
+}
+
+/// Debug information is most of what was built, and the host would read all of it.
+fn strip(root: &Path) -> Result<()> {
+    let programs =
+        ["usr/sbin/hostinfod", "usr/bin/hostinfoctl", "usr/libexec/hostinfo/hostinfo-libvirt"];
+    run(Command::new("strip").args(programs.map(|program| root.join(program)))).map(drop)
+}

@@ -1,0 +1,93 @@
+//! The host as QEMU's arguments: the same for a boot and for what is restored from it.
+
+use std::ops::Range;
+use std::path::Path;
+use std::process::Command;
+
+use super::spec::Spec;
+use crate::process::tied;
+
+/// Where guests run, each on a CPU of its own: two on one are not to be had. The host itself keeps
+/// CPU 0.
+pub(super) const GUEST_CPUS: Range<u32> = 1..CPUS;
+
+/// In two sockets, which are the NUMA nodes 0 and 1.
+const CPUS: u32 = 4;
+
+/// MiB, half of it on each node.
+const MEMORY: u32 = 4096;
+
+/// How many guests can have a console while the host runs.
+pub(super) const CONSOLES: usize = 12;
+
+/// The names of QEMU's character devices, of their sockets in the folder, and, after `lab.`, of the
+/// ports in the host.
+pub(super) const SHELL: &str = "shell";
+pub(super) const MONITOR: &str = "monitor";
+
+/// The same of the console of that number.
+pub(super) fn console(number: usize) -> String {
+    format!("console.{number}")
+}
+
+/// Where the host's kernel says what it has to say, in the folder.
+pub(super) const SERIAL: &str = "serial.log";
+
+/// The command that starts the host. `made` is what scripts/lab-root has made, `disk` a layer above
+/// the disk of that, `payload` what the host finds as its second disk, and `folder` holds the sockets
+/// that the harness listens on.
+pub(super) fn command(
+    spec: Spec,
+    made: &Path,
+    disk: &Path,
+    payload: &Path,
+    folder: &Path,
+) -> Command {
+    let mut command = tied("qemu-system-x86_64");
+    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+    // With AMD's virtualization, so that the host has a /dev/kvm.
+    command.args(["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm"]);
+    command.args(["-smp", &format!("{CPUS},sockets=2"), "-m", &MEMORY.to_string()]);
+    for node in 0..2 {
+        let (half, first) = (MEMORY / 2, node * CPUS / 2);
+        command.args(["-object", &format!("memory-backend-ram,id=m{node},size={half}M")]);
+        let last = first + CPUS / 2 - 1;
+        command.args(["-numa", &format!("node,nodeid={node},memdev=m{node},cpus={first}-{last}")]);
+    }
+    let kernel = spec.kernel.name();
+    command.arg("-kernel").arg(made.join(format!("vmlinuz-{kernel}")));
+    command.arg("-initrd").arg(made.join(format!("initrd-{kernel}")));
+    let lsm = spec.lsm.arguments();
+    // With panic=-1 and -no-reboot a panic of the host ends QEMU.
+    let line = "root=/dev/vda rw console=ttyS0 quiet panic=-1 systemd.show_status=0 psi=1";
+    command.args(["-append", &format!("{line} {lsm}")]);
+    command.args(["-serial", &format!("file:{}", value(&folder.join(SERIAL)))]);
+    // Nothing has to outlast the machine that this runs on.
+    let drive = |format: &str, path: &Path, rest: &str| {
+        format!("if=virtio,cache=unsafe,format={format},file={}{rest}", value(path))
+    };
+    command.args(["-drive", &drive("qcow2", disk, "")]);
+    command.args(["-drive", &drive("raw", payload, ",readonly=on")]);
+
+    command.args(["-device", "virtio-serial-pci,max_ports=31"]);
+    command.args(["-mon", "chardev=monitor,mode=control"]);
+    for name in chardevs() {
+        let path = value(&folder.join(&name));
+        command.args(["-chardev", &format!("socket,id={name},path={path}")]);
+        if name != MONITOR {
+            command.args(["-device", &format!("virtserialport,chardev={name},name=lab.{name}")]);
+        }
+    }
+    command
+}
+
+/// All character devices. QEMU connects to them in this order.
+pub(super) fn chardevs() -> Vec<String> {
+    let named = [MONITOR, SHELL].map(str::to_owned);
+    named.into_iter().chain((0..CONSOLES).map(console)).collect()
+}
+
+/// A path in QEMU's options, where a comma in a value is written twice.
+fn value(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}

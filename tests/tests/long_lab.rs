@@ -1,0 +1,35 @@
+//! How long the lab itself bears what scenarios ask of it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Place};
+
+/// Three times as long as any scenario.
+const TIME: Duration = Duration::from_secs(900);
+
+#[test]
+fn three_busy_guests_are_answered_for_a_quarter_of_an_hour() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let domain = lab.domain("a").boot()?;
+        let service = lab.by_hand("b", Place::Service(String::new())).boot()?;
+        let session = lab.by_hand("c", Place::Session).boot()?;
+        let guests = [domain, service, session];
+        for guest in &guests {
+            guest.ask_until("vm.cpu.seconds", "200")?;
+            guest.sh("(while :; do :; done) >/dev/null 2>&1 &")?;
+        }
+        let end = Instant::now() + TIME;
+        let mut spent = [0.0; 3];
+        while Instant::now() < end {
+            for (guest, spent) in guests.iter().zip(&mut spent) {
+                let now = guest.figure("vm.cpu.seconds")?;
+                ensure!(now > *spent, "{}: {now} after {spent}", guest.name());
+                *spent = now;
+            }
+        }
+        Ok(())
+    })
+}
