@@ -1,5 +1,6 @@
 //! A line to its reply.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,10 +147,17 @@ impl Engine {
         Ok(reply)
     }
 
-    /// The instances of a row that there are for a guest now.
-    pub(crate) fn instances(&mut self, guest: &Guest, stat: StatId, now: Instant) -> Vec<String> {
+    /// The instances of these rows that there are for a guest now.
+    pub(crate) fn instances(
+        &mut self,
+        guest: &Guest,
+        stats: impl Iterator<Item = StatId>,
+        now: Instant,
+    ) -> HashMap<StatId, Vec<String>> {
         let mut double = guest.double();
-        self.with_sources(&mut double, now.into(), |mut sources| sources.instances(stat))
+        self.with_sources(&mut double, now.into(), |mut sources| {
+            stats.map(|stat| (stat, sources.instances(stat))).collect()
+        })
     }
 
     /// Forgets what was had, and what was not, for a guest that is gone.
