@@ -213,15 +213,12 @@ impl Engine {
             reply.line(Code::TooSoon, retry_after(wait));
             return Ok(());
         }
-        self.with_sources(guest, when, |mut sources| {
+        let cost = self.with_sources(guest, when, |mut sources| {
             sources.ask(&picks)?;
             render(&gather(picks, &mut sources), reply);
-            Ok(())
+            Ok(sources.cost())
         })?;
-        reply.end();
-        if reply.is_granted() {
-            guest.answered(when.now);
-        }
+        guest.allowance.spend(cost, when.now);
         Ok(())
     }
 }

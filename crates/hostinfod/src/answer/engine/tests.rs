@@ -14,6 +14,7 @@ use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
 use crate::given::tests::given;
+use crate::guest::identity::HostId;
 use crate::guest::name::Name;
 use crate::guest::session::Session;
 use crate::guest::standing::Standing;
@@ -85,7 +86,8 @@ fn guest(name: &str, rules: &str) -> Guest {
     let grant = rules.decide(name.whole());
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
     let session = Session { id: "5e55".to_owned(), start };
-    Guest::new(name, grant, "1d".to_owned(), session)
+    let host_id = HostId { text: "1d".to_owned(), number: 29 };
+    Guest::new(name, grant, host_id, session)
 }
 
 const FREE: &str = "*:\n interval = 0\n";
