@@ -154,6 +154,12 @@ impl Grant {
         !matches!(self.table.get(stat.index()), Some(Verdict::No))
     }
 
+    /// Whether a setting names an instance of the statistic, so that one may be decided otherwise
+    /// than the others.
+    pub fn names_an_instance_of(&self, stat: StatId) -> bool {
+        matches!(self.table.get(stat.index()), Some(Verdict::ByInstance) | None)
+    }
+
     /// What [`Grant::permits`] says, and by which line.
     pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
         // Keys are not case sensitive, so instances are not, either.
@@ -326,6 +332,9 @@ mod tests {
             for stat in StatId::all() {
                 for instance in [None, Some("vda"), Some("vdb"), Some("0"), Some("a"), Some("a.b"), Some("A.b.c")] {
                     prop_assert_eq!(grant.permits(stat, instance), grant.explain(stat, instance).permitted);
+                    if !grant.names_an_instance_of(stat) {
+                        prop_assert_eq!(grant.explain(stat, instance), grant.explain(stat, None));
+                    }
                 }
             }
         }

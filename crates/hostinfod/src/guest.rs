@@ -1,5 +1,6 @@
 //! One guest, however many connections it has: what it may, what it did, who it is.
 
+pub(crate) mod allowance;
 mod audit;
 pub(crate) mod history;
 pub(crate) mod identity;
@@ -26,7 +27,9 @@ use crate::audit::quota::Quotas;
 use crate::bucket::Bucket;
 use crate::metrics::tally::Record;
 use crate::pending::Pending;
+use allowance::Allowance;
 use history::History;
+use identity::HostId;
 use key::{Held, Key};
 use name::Name;
 use peer::Peer;
@@ -80,8 +83,8 @@ pub(crate) struct Guest {
     pub(crate) name: Name,
     /// What its rule grants: found when the guest came or the rules changed.
     pub(crate) grant: Arc<Grant>,
-    /// The host's name for this guest alone.
-    pub(crate) host_id: String,
+    /// The host's names for this guest alone.
+    pub(crate) host_id: HostId,
     /// By how much the times of its incidents are moved: its own secret, lest exact times prove
     /// that two guests share a host.
     pub(crate) phase: Duration,
@@ -107,12 +110,13 @@ pub(crate) struct Guest {
     pub(crate) disk_pending: Option<Pending>,
     /// What vhostmd's client got last, for when it asks too soon: it knows no 429.
     pub(crate) document: Option<Box<str>>,
-    last_answered: Option<Instant>,
+    /// What it has of its interval.
+    pub(crate) allowance: Allowance,
 }
 
 impl Guest {
     /// A guest that has asked nothing yet.
-    pub(crate) fn new(name: Name, grant: Arc<Grant>, host_id: String, session: Session) -> Self {
+    pub(crate) fn new(name: Name, grant: Arc<Grant>, host_id: HostId, session: Session) -> Self {
         Self {
             name,
             grant,
@@ -129,7 +133,7 @@ impl Guest {
             has_disk: false,
             disk_pending: None,
             document: None,
-            last_answered: None,
+            allowance: Allowance::default(),
         }
     }
 
@@ -267,14 +271,7 @@ impl Guest {
 
     /// How long until it may have a query answered; nothing where it may now.
     pub(crate) fn wait(&self, now: Instant) -> Duration {
-        self.last_answered.map_or(Duration::ZERO, |last| {
-            self.grant.interval().saturating_sub(now.saturating_duration_since(last))
-        })
-    }
-
-    /// Counts a query against its interval.
-    pub(crate) fn answered(&mut self, now: Instant) {
-        self.last_answered = Some(now);
+        self.allowance.wait(self.grant.interval(), now)
     }
 
     /// Whether nothing would change if it were forgotten and came anew.

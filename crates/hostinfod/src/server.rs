@@ -83,6 +83,8 @@ pub(crate) enum Alarm {
     Client(usize),
     /// People are let in at the control socket again.
     Door,
+    /// Whoever was not let in has had the time to read why.
+    Refused,
     /// The time of one who reads the metrics over HTTP is over.
     Scraper(usize),
     /// Others who do are let in again.

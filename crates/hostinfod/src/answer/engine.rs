@@ -1,5 +1,6 @@
 //! A line to its reply.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -147,10 +148,17 @@ impl Engine {
         Ok(reply)
     }
 
-    /// The instances of a row that there are for a guest now.
-    pub(crate) fn instances(&mut self, guest: &Guest, stat: StatId, now: Instant) -> Vec<String> {
+    /// The instances of these rows that there are for a guest now.
+    pub(crate) fn instances(
+        &mut self,
+        guest: &Guest,
+        stats: impl Iterator<Item = StatId>,
+        now: Instant,
+    ) -> HashMap<StatId, Vec<String>> {
         let mut double = guest.double();
-        self.with_sources(&mut double, now.into(), |mut sources| sources.instances(stat))
+        self.with_sources(&mut double, now.into(), |mut sources| {
+            stats.map(|stat| (stat, sources.instances(stat))).collect()
+        })
     }
 
     /// Forgets what was had, and what was not, for a guest that is gone.
@@ -210,15 +218,12 @@ impl Engine {
             reply.line(Code::TooSoon, retry_after(wait));
             return Ok(());
         }
-        self.with_sources(guest, when, |mut sources| {
+        let cost = self.with_sources(guest, when, |mut sources| {
             sources.ask(&picks)?;
             render(&gather(picks, &mut sources), reply);
-            Ok(())
+            Ok(sources.cost())
         })?;
-        reply.end();
-        if reply.is_granted() {
-            guest.answered(when.now);
-        }
+        guest.allowance.spend(cost, when.now);
         Ok(())
     }
 }

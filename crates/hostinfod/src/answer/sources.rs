@@ -21,7 +21,7 @@ use hostinfo_wire::{Refusal, Value};
 
 use crate::answer::select::{Pick, select};
 use crate::given::Given;
-use crate::guest::standing::Standing;
+use crate::guest::allowance::Cost;
 use crate::guest::{Guest, Observed};
 use crate::libvirt::Libvirt;
 use crate::pending::When;
@@ -46,6 +46,7 @@ pub(crate) struct Sources<'a, 's> {
     extent: Extent,
     /// It is a sample that is taken, and no question: nothing is asked for in its place.
     is_sample: bool,
+    found: Found,
     /// What the guest is told, once it was looked for: the same in all of the reply.
     notices: Option<Vec<Arc<Notice>>>,
     incidents: Option<Vec<String>>,
@@ -59,6 +60,14 @@ struct Extent {
     /// At the most.
     age: Duration,
     window: Option<Duration>,
+}
+
+/// What was looked for, and what came of it.
+#[derive(Default)]
+struct Found {
+    values: u32,
+    soon: u32,
+    nothing: u32,
 }
 
 impl<'a, 's> Sources<'a, 's> {
@@ -85,6 +94,7 @@ impl<'a, 's> Sources<'a, 's> {
             by_guest: false,
             extent,
             is_sample: false,
+            found: Found::default(),
             notices: None,
             incidents: None,
             verdicts: Vec::new(),
@@ -117,6 +127,25 @@ impl<'a, 's> Sources<'a, 's> {
         stat: StatId,
         instance: Option<&str>,
     ) -> Result<Value<'a>, Refusal> {
+        let value = self.look_up(stat, instance);
+        *match &value {
+            Ok(_) => &mut self.found.values,
+            Err(Refusal::Unavailable(why)) if *why == Absent::AGAIN.reason => &mut self.found.soon,
+            Err(_) => &mut self.found.nothing,
+        } += 1;
+        value
+    }
+
+    /// What the reply so far has cost.
+    pub(crate) fn cost(&self) -> Cost {
+        match self.found {
+            Found { values: 0, soon: 0, nothing: 0 } => Cost::Nothing,
+            Found { values: 0, soon: 1.., .. } => Cost::Soon,
+            Found { .. } => Cost::Read,
+        }
+    }
+
+    fn look_up(&mut self, stat: StatId, instance: Option<&str>) -> Result<Value<'a>, Refusal> {
         let source = stat.stat().source;
         let value = match source {
             Source::Own(own) => return self.own(own),
@@ -203,12 +232,9 @@ impl<'a, 's> Sources<'a, 's> {
         value
     }
 
-    /// libvirt's number for this run of the guest.
-    pub(crate) fn domain_id(&self) -> Option<u32> {
-        match self.guest.standing {
-            Standing::Domain(_, run) => run.id,
-            Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
-        }
+    /// vhostmd's number for the guest.
+    pub(crate) fn number(&self) -> u32 {
+        self.guest.host_id.number
     }
 
     /// What vhostmd's sums need beside statistics.

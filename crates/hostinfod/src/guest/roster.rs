@@ -126,6 +126,8 @@ mod tests {
     use std::time::Duration;
 
     use crate::given::tests::given;
+    use crate::guest::allowance::Cost;
+    use crate::guest::identity::HostId;
     use crate::guest::session::Session;
     use hostinfo_rules::Rules;
 
@@ -136,7 +138,7 @@ mod tests {
     fn guest(name: &Name) -> Guest {
         let session = Session { id: "s".to_owned(), start: None };
         let grant = Rules::builtin().decide(name.whole());
-        Guest::new(name.clone(), grant, "h".to_owned(), session)
+        Guest::new(name.clone(), grant, HostId::default(), session)
     }
 
     #[test]
@@ -152,7 +154,7 @@ mod tests {
             let guest = roster.guests.get_mut(number).unwrap();
             // Its interval is not over: it would gain by being forgotten.
             if name.guest() == "7" {
-                guest.answered(now + Duration::from_secs(1));
+                guest.allowance.spend(Cost::Read, now + Duration::from_secs(1));
             }
         }
         let mut left: Vec<&str> = customs.absent().map(|(_, guest, _)| guest).collect();

@@ -116,6 +116,7 @@ impl Server {
             Alarm::Libvirt => self.libvirt_is_due(now),
             Alarm::Client(client) => self.client_rings(client),
             Alarm::Door => self.open_the_door(),
+            Alarm::Refused => self.hang_up_on_refused(now),
             Alarm::Scraper(scraper) => self.drop_scraper(scraper),
             Alarm::Scrape => self.await_scrapers(Interest::Read),
         }

@@ -10,6 +10,7 @@ use hostinfo_sample::{Host, Roots};
 use hostinfo_wire::limits::LINE_MAX;
 
 use crate::given::tests::given;
+use crate::guest::identity::HostId;
 use crate::guest::name::Name;
 use crate::guest::session::Session;
 
@@ -37,7 +38,7 @@ impl Scene {
                 Engine::new(Host::new(nowhere), Libvirt::none(), given(""), None, now),
                 Flow::default(),
             ),
-            guest: Guest::new(name, grant, String::new(), session),
+            guest: Guest::new(name, grant, HostId::default(), session),
             connection: Connection::new(OwnedFd::from(near_end), now),
             far_end,
             now,

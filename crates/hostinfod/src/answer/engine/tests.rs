@@ -16,6 +16,7 @@ use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
 use crate::given::tests::given;
+use crate::guest::identity::HostId;
 use crate::guest::name::Name;
 use crate::guest::session::Session;
 use crate::guest::standing::Standing;
@@ -86,7 +87,8 @@ fn guest(name: &str, rules: &str) -> Guest {
     let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
     let grant = rules.decide(name.whole());
     let session = Session { id: "5e55".to_owned(), start: None };
-    Guest::new(name, grant, "1d".to_owned(), session)
+    let host_id = HostId { text: "1d".to_owned(), number: 29 };
+    Guest::new(name, grant, host_id, session)
 }
 
 const FREE: &str = "*:\n interval = 0\n";

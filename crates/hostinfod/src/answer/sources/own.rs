@@ -25,7 +25,7 @@ impl<'a> Sources<'a, '_> {
                 Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)
             }
             Own::Interval => Value::seconds(guest.grant.interval()),
-            Own::HostId => Value::text(&guest.host_id),
+            Own::HostId => Value::text(&guest.host_id.text),
             Own::Driver => Value::text(guest.name.driver()),
             Own::GuestName => Value::text(guest.name.guest()),
         })

@@ -193,9 +193,9 @@ fn who_is_not_who_the_socket_says_is_blocked() {
 }
 
 #[test]
-fn vhostmds_document_has_the_domains_uuid_and_number() {
+fn vhostmds_document_has_the_domains_uuid_and_a_number_that_is_not_libvirts() {
     let mut scene = Scene::in_libvirt(FREE, figures());
     let document = scene.ask("GET /metrics/XML");
-    let attributes = format!(" id='1' uuid='{}'", examples::UUID);
+    let attributes = format!(" id='29' uuid='{}'", examples::UUID);
     assert!(document.contains(&attributes), "{document}");
 }
