@@ -30,6 +30,8 @@ pub enum Source {
     Label,
     /// What the administrator has to say.
     Notice,
+    /// What the administrator says of the host.
+    HostState,
     /// A file or a command that the administrator named.
     Custom,
     /// The host's packages, shared out by CPU time.
@@ -100,7 +102,7 @@ impl Source {
             }
             Self::Incident => "verdicts on 10 s each, while this guest was watched",
             Self::Label => "hostinfod.toml, `[labels]`",
-            Self::Notice => "the host's administrator",
+            Self::Notice | Self::HostState => "the host's administrator",
             Self::Custom => "a file or a command: custom.md",
             Self::Energy => {
                 "/sys/class/powercap/intel-rapl:*/energy_uj, by vCPU threads' share of the CPUs' busy time"

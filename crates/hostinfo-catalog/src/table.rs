@@ -35,6 +35,8 @@ pub const STATS: &[Stat] = &[
         "who made the host"),
     row("host.product",                    Info,    None,    OPT_IN,  host(Host::Identity(Identity::Product)),
         "what the host is called by who made it"),
+    row("host.state",                      Info,    None,    DEFAULT, Source::HostState,
+        "normal, draining or degraded, as the host's administrator says"),
     row("hypervisor",                      Info,    None,    DEFAULT, own(Own::Driver),
         "the driver that runs this guest"),
     row("hypervisor.version",              Info,    None,    OPT_IN,  libvirt(Libvirt::HypervisorVersion),

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::counter::{Pace, round};
 use crate::machine::Machine;
 use crate::root::{Roots, numbered};
 use crate::text::only_number;
-use crate::{Absent, machine};
+use crate::{Absent, Moment, machine};
 
 const LACK: Absent = Absent::new(
     "this host does not measure energy",
@@ -31,9 +32,13 @@ const ZONES_MAX: usize = 128;
 /// The packages' counters, and what they counted together.
 #[derive(Default)]
 pub(crate) struct Meter {
-    last: BTreeMap<u32, u64>,
+    last: BTreeMap<u32, (u64, Moment)>,
     micros: u64,
 }
+
+/// The most that a package is believed to use: 10 kW, where the largest have 1 kW. What is more is a
+/// counter that fell, and was taken for one that went round its end.
+const PACE: Pace = Pace(10_000_000_000);
 
 /// What all packages used since they were first looked at, in millionths of a joule.
 ///
@@ -41,7 +46,12 @@ pub(crate) struct Meter {
 /// `261893412305`, and `max_energy_range_uj` the highest that it counts to, such as
 /// `262143328850`: at 200 W it begins anew after 22 minutes. What nobody looked at for longer
 /// is told too low.
-pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>, meter: &mut Meter) -> Result<u64, Absent> {
+pub(crate) fn read(
+    roots: &Roots,
+    at: Moment,
+    buffer: &mut Vec<u8>,
+    meter: &mut Meter,
+) -> Result<u64, Absent> {
     let zones = match numbered(roots.sys.join("class/powercap"), "intel-rapl:", ZONES_MAX) {
         Ok(zones) => zones,
         Err(error) => return Err(error.or(lack(roots, buffer))),
@@ -68,7 +78,7 @@ pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>, meter: &mut Meter) -> Re
             true => DENIED.because(&error).of(count),
             false => error.or(LACK).of(count),
         });
-        meter.count(zone, only_number(&text?).ok_or(UNTOLD)?, range);
+        meter.count(zone, only_number(&text?).ok_or(UNTOLD)?, range, at);
     }
     Ok(meter.micros)
 }
@@ -82,13 +92,11 @@ fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
 }
 
 impl Meter {
-    fn count(&mut self, zone: u32, now: u64, range: u64) {
-        let last = self.last.insert(zone, now).unwrap_or(now);
-        let gain = now.checked_sub(last).unwrap_or_else(|| {
-            // Round its end, from there to zero.
-            range.saturating_sub(last).saturating_add(now)
-        });
-        self.micros = self.micros.saturating_add(gain);
+    fn count(&mut self, zone: u32, now: u64, range: u64, at: Moment) {
+        let (last, then) = self.last.insert(zone, (now, at)).unwrap_or((now, at));
+        let gain = now.checked_sub(last).or_else(|| round(last, now, range));
+        let gain = gain.filter(|gain| *gain <= PACE.most(at.since(then)));
+        self.micros = self.micros.saturating_add(gain.unwrap_or(0));
     }
 }
 
@@ -130,15 +138,31 @@ impl Portion {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     #[test]
     fn a_counter_that_went_round_its_end_goes_on() {
         let mut meter = Meter::default();
+        let at = Moment::new(Duration::ZERO);
         for now in [90, 95, 5, 10] {
-            meter.count(0, now, 100);
+            meter.count(0, now, 100, at);
         }
-        meter.count(1, 50, 100);
+        meter.count(1, 50, 100, at);
         assert_eq!(meter.micros, 20);
+    }
+
+    #[test]
+    fn a_counter_that_falls_or_leaps_uses_no_more_than_a_package_can() {
+        let mut meter = Meter::default();
+        let second = |second| Moment::new(Duration::from_secs(second));
+        let range = 262_143_328_850;
+        for (at, now) in [5_000_000, 4_000_000, 4_500_000, 200_000_000_000, 200_000_000_100]
+            .into_iter()
+            .enumerate()
+        {
+            meter.count(0, now, range, second(at as u64));
+        }
+        assert_eq!(meter.micros, 500_100);
     }
 
     #[test]

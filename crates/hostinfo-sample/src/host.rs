@@ -250,7 +250,7 @@ impl Host {
     /// What the host's packages used, in millionths of a joule, and for how long its CPUs were
     /// busy, in nanoseconds.
     pub(crate) fn energy(&mut self, at: Moment) -> Result<(u64, u64), Absent> {
-        let read = |meter: &mut _| energy::read(&self.roots, &mut self.buffer, meter);
+        let read = |meter: &mut _| energy::read(&self.roots, at, &mut self.buffer, meter);
         let micros = *self.energy.at(at, read)?;
         let units = self.units;
         Ok((micros, self.stat(at)?.busy(units)?))

@@ -118,6 +118,7 @@ fn domain(number: u128) -> Domain {
         name: number.to_string(),
         driver: "qemu".to_owned(),
         id: Some(1),
+        is_kvm: true,
         state: State::Running,
         migrating: false,
         vcpus: 1,

@@ -32,7 +32,9 @@ fn every_guest_is_told_what_its_golden_file_says() {
 
 #[test]
 fn an_ordinary_host_has_no_fault() {
-    for name in ["two-sockets-6.1", "virtual-6.18", "centos-3.10"] {
+    for name in
+        ["two-sockets-6.1", "virtual-6.18", "centos-3.10", "amd-switchdev-5.14", "s390-5.14"]
+    {
         let tree = Path::new("fixtures/hosts").join(name);
         let roots = Roots { proc: tree.join("proc"), sys: tree.join("sys") };
         let mut host = Host::with_units(roots, UNITS);

@@ -175,6 +175,7 @@ impl<'a, 's> Sources<'a, 's> {
                 None => return Err(Refusal::Unavailable(NONE.into())),
             },
             Source::Notice => return self.notice(instance),
+            Source::HostState => return Ok(Value::text(self.given.host_state.state().word())),
             Source::Custom => {
                 let value = self.custom(instance.unwrap_or_default()).at_once();
                 return value.map_err(unavailable);

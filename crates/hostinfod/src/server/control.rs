@@ -6,6 +6,7 @@
 mod answers;
 mod explain;
 mod guests;
+mod host_state;
 mod notices;
 mod overview;
 mod watchers;

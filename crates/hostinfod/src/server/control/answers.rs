@@ -96,6 +96,10 @@ impl Server {
             }
             Call::NoticeList {} => value(self.notices()),
             Call::NoticeClear { ids } => value(self.clear_notices(ids.as_deref(), user)?),
+            Call::HostStateGet {} => value(self.host_state()),
+            Call::HostStateSet { state, text } => {
+                value(self.set_host_state(*state, text.as_deref(), user)?)
+            }
         };
         value.map(Outcome::Now)
     }
