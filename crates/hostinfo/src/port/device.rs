@@ -122,6 +122,13 @@ impl Port for Device {
         look(&tty.devices)
     }
 
+    fn hold(&mut self) {
+        if self.tty.is_some() {
+            // Root can open it nevertheless: tty_ioctl(2).
+            let _ = termios::ioctl_tiocexcl(&self.device);
+        }
+    }
+
     fn sleep(&mut self, time: Duration) {
         std::thread::sleep(time);
     }
@@ -136,6 +143,7 @@ impl Drop for Device {
     /// at. A signal that ends the program leaves it raw, which does no harm on a serial port.
     fn drop(&mut self) {
         if let Some(tty) = &self.tty {
+            let _ = termios::ioctl_tiocnxcl(&self.device);
             // What a dead host has not taken would hold up the close for 30 s (closing_wait).
             let _ = termios::tcflush(&self.device, QueueSelector::OFlush);
             let _ = termios::tcsetattr(&self.device, OptionalActions::Now, &tty.found);
