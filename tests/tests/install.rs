@@ -44,6 +44,10 @@ const OTHERS: &str = "\
 /usr/share/man/man5/hostinfo.conf.5
 /usr/share/man/man5/hostinfod.toml.5
 /usr/share/hostinfo/grafana/hostinfo.json
+/usr/share/hostinfo/guest/60-hostinfo.rules
+/usr/share/hostinfo/guest/hostinfo-serve.service
+/usr/share/hostinfo/guest/hostinfo-serve.socket
+/usr/share/hostinfo/guest/install
 /usr/share/hostinfo/prometheus/hostinfo.rules.yml
 /usr/share/man/man7/hostinfo-administration.7
 /usr/share/man/man7/hostinfo-audit.7

@@ -1,11 +1,15 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hostinfo_wire::duration;
 use hostinfo_wire::name::is_name;
+
+/// Where the broker listens, and is looked for.
+pub(crate) const BROKER: &str = "/run/hostinfo.sock";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,6 +54,15 @@ The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is t
 12 it cannot be told, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
 is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
 
+const SERVE: &str = "\
+Examples:
+  hostinfo serve                       from then on, hostinfo asks it
+  curl localhost:4679/metrics          what Prometheus gets
+  hostinfo serve --mode 0660 --listen none
+
+It asks the host for everything, no more often than this guest may, and answers everybody from that: nobody \
+is told that it is too soon. The installed unit hostinfo-serve.socket starts it when somebody asks.";
+
 const PING: &str = "\
 Examples:
   hostinfo ping                        hostinfo/1 answers on /dev/ttyS1 in 1.25 ms
@@ -74,7 +87,7 @@ pub(crate) struct Args {
 
 /// The commands' names.
 pub(crate) fn commands() -> Vec<&'static str> {
-    vec!["get", "list", "diagnose", "ping", "help"]
+    vec!["get", "list", "diagnose", "serve", "ping", "help"]
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +109,9 @@ pub(crate) enum Command {
     /// Look for longer, at what the host and this guest's own kernel say, and conclude who is to blame
     #[command(after_help = DIAGNOSE)]
     Diagnose(Diagnose),
+    /// Hold the port, and answer every program in this guest and Prometheus: a broker
+    #[command(after_help = SERVE)]
+    Serve(Serve),
     /// See whether a host answers, where, and how fast
     #[command(after_help = PING)]
     Ping,
@@ -119,6 +135,35 @@ impl Diagnose {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// The socket at which programs ask; - for the one on standard input, as systemd gives it
+    #[arg(long, value_name = "PATH", default_value = BROKER)]
+    pub(crate) socket: PathBuf,
+    /// Who may ask: the socket's mode, in octal
+    #[arg(long, value_name = "MODE", value_parser = mode, default_value = "0666")]
+    pub(crate) mode: u32,
+    /// Where Prometheus scrapes /metrics: a loopback address, or none
+    #[arg(long, value_name = "ADDRESS", value_parser = listen, default_value = "127.0.0.1:4679")]
+    pub(crate) listen: Listen,
+}
+
+/// Where Prometheus scrapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listen {
+    Nowhere,
+    At(SocketAddr),
+}
+
+impl Listen {
+    pub(crate) fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Nowhere => None,
+            Self::At(address) => Some(address),
+        }
+    }
+}
+
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// How to write the answer; openmetrics and prometheus for statistics only, nagios for diagnose only
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -174,6 +219,23 @@ fn name(word: &str) -> Result<String, String> {
         Ok(word.to_owned())
     } else {
         Err("a name is words of letters, digits, _ and - with dots between them".to_owned())
+    }
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    const MOST: u32 = 0o777;
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= MOST);
+    mode.ok_or_else(|| "an octal number up to 0777, such as 0660".to_owned())
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    match text.parse::<SocketAddr>() {
+        _ if text == "none" => Ok(Listen::Nowhere),
+        Ok(address) if address.ip().is_loopback() => Ok(Listen::At(address)),
+        Ok(_) => {
+            Err("only a loopback address: others could see what this guest may see".to_owned())
+        }
+        Err(_) => Err("an address and a port, such as 127.0.0.1:4679, or none".to_owned()),
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     Disturbed { way: Way, why: Broken, by: String },
     #[error("the answer to {0:?} makes no sense; hostinfo may be older than the host")]
     Unexpected(&'static str),
+    #[error("cannot listen at {place}: {why}")]
+    Listen { place: String, why: io::Error },
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
 }
@@ -80,7 +82,11 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::TooSoon(_) => 4,
             Self::NoHost { .. } => 5,
-            Self::Port { .. } | Self::Disturbed { .. } | Self::Unexpected(_) | Self::Output(_) => 1,
+            Self::Port { .. }
+            | Self::Disturbed { .. }
+            | Self::Unexpected(_)
+            | Self::Listen { .. }
+            | Self::Output(_) => 1,
         }
     }
 }

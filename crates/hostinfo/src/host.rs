@@ -33,6 +33,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Host<'a> {
     options: &'a Options,
     connection: Option<Connection>,
+    /// The port is kept from others as long as it is in use, and a broker is not asked.
+    is_held: bool,
 }
 
 struct Connection {
@@ -42,7 +44,17 @@ struct Connection {
 
 impl<'a> Host<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, connection: None }
+        Self { options, connection: None, is_held: false }
+    }
+
+    /// The same for a broker, which keeps the port for itself.
+    pub(crate) fn held(options: &'a Options) -> Self {
+        Self { is_held: true, ..Self::new(options) }
+    }
+
+    /// Whether there is a connection, which may be old.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.is_some()
     }
 
     /// Asks the host; its reply, which has at least one line and no 400 and no 429.
@@ -150,9 +162,14 @@ impl<'a> Host<'a> {
     fn find(&self) -> Result<Connection, Failure> {
         let ways = match &self.options.device {
             Some(name) => vec![Way::named(name).map_err(Failure::Usage)?],
+            None if self.is_held => Way::without_broker(),
             None => Way::usual(),
         };
-        find(ways, self.options.timeout)
+        let mut connection = find(ways, self.options.timeout)?;
+        if self.is_held {
+            connection.link.hold();
+        }
+        Ok(connection)
     }
 }
 

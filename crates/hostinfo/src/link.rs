@@ -77,6 +77,11 @@ impl<P: Port> Link<P> {
         self.was_disturbed
     }
 
+    /// Keeps others from the port, as far as the system lets this program.
+    pub(crate) fn hold(&mut self) {
+        self.port.hold();
+    }
+
     /// Who else was seen at the port since a request was disturbed for the first time.
     pub(crate) fn others(&self) -> &Others {
         &self.others

@@ -20,6 +20,7 @@ mod progress;
 mod prometheus;
 mod question;
 mod reply;
+mod serve;
 mod table;
 mod units;
 mod verdict;
@@ -46,6 +47,7 @@ fn run(args: &Args) -> Result<Outcome, Failure> {
         Some(Command::Get { names }) => get::run(&mut host, format, names, &[]),
         Some(Command::List { names }) => list::run(&mut host, format, names),
         Some(Command::Diagnose(options)) => diagnose::run(&mut host, format, options),
+        Some(Command::Serve(serve)) => serve::run(&args.options, serve),
         Some(Command::Ping) => ping::run(&mut host, format),
         None if !args.names.is_empty() => {
             get::run(&mut host, format, &args.names, &args::commands())

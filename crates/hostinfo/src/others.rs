@@ -70,6 +70,13 @@ impl Others {
         self.holders.iter().any(|holder| holder.reads)
     }
 
+    /// Those that another look saw as well.
+    pub(crate) fn who_stayed(mut self, later: &Self) -> Self {
+        self.holders.retain(|holder| later.holders.iter().any(|other| other.pid == holder.pid));
+        self.is_partial |= later.is_partial;
+        self
+    }
+
     /// Remembers also whom another look has seen.
     pub(crate) fn add(&mut self, seen: Self) {
         self.is_partial |= seen.is_partial;
@@ -274,6 +281,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let seen = Others::look(&folder.path().join("none"), 1, &[1]);
         assert!(seen.is_partial && seen.holders.is_empty());
+    }
+
+    #[test]
+    fn who_is_gone_at_the_next_look_does_not_count() {
+        let seen = |pids: &[u32]| Others {
+            holders: pids
+                .iter()
+                .map(|pid| Holder { pid: *pid, name: "cat".to_owned(), reads: true })
+                .collect(),
+            is_partial: false,
+        };
+        assert_eq!(seen(&[1, 2]).who_stayed(&seen(&[2, 3])), seen(&[2]));
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(crate) trait Port {
     /// Who else has the port open, as far as this program may see.
     fn others(&mut self) -> Others;
 
+    /// Keeps others from opening it, as far as the system lets this program, until it is closed.
+    fn hold(&mut self) {}
+
     /// Lets time pass.
     fn sleep(&mut self, time: Duration);
 
@@ -82,6 +85,10 @@ impl Port for Box<dyn Port> {
 
     fn others(&mut self) -> Others {
         (**self).others()
+    }
+
+    fn hold(&mut self) {
+        (**self).hold();
     }
 
     fn sleep(&mut self, time: Duration) {

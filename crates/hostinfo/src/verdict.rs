@@ -62,20 +62,27 @@ impl<'a> Verdict<'a> {
         if self.state != State::Unknown {
             return None;
         }
-        let seconds: u64 = self.reason.strip_prefix(AGAIN)?.strip_suffix(" s")?.parse().ok()?;
-        Some(Duration::from_secs(seconds)).filter(|wait| *wait <= INTERVAL_MAX)
+        wait(self.reason)
     }
 }
 
-const AGAIN: &str = "ask again in ";
+/// `ask again in 5 s`
+fn wait(reason: &str) -> Option<Duration> {
+    let seconds: u64 = reason.strip_prefix("ask again in ")?.strip_suffix(" s")?.parse().ok()?;
+    Some(Duration::from_secs(seconds)).filter(|wait| *wait <= INTERVAL_MAX)
+}
 
-/// How long until the host can give every verdict of a reply to `get` or `json` that it has only
-/// begun to look for. `None` where there is nothing to wait for.
+/// How long until the host can give everything of a reply to `get` or `json` that it has only begun
+/// to look for: verdicts, and what it says of itself that it can tell after a while. `None` where there
+/// is nothing to wait for.
 pub(crate) fn again(lines: &[Line]) -> Option<Duration> {
-    lines.iter().filter(|line| line.code == Code::Done).filter_map(of_line).max()
+    lines.iter().filter_map(of_line).max()
 }
 
 fn of_line(line: &Line) -> Option<Duration> {
+    if line.code == Code::Unavailable {
+        return wait(line.text.split_once(": ")?.1);
+    }
     if let Ok(Value::Object(object)) = serde_json::from_str(&line.text) {
         let verdicts = object.iter().filter(|(name, _)| is_verdict(name));
         return verdicts.filter_map(|(_, value)| Verdict::parse(value.as_str()?).again()).max();
@@ -136,6 +143,13 @@ mod tests {
         for other in [format!("label.a={five}"), format!("verdict.incident.1={five}")] {
             assert_eq!(seconds(&[&other, "verdict.cpu.state=unknown"]), None, "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_waited_for_too() {
+        let refused = |text: &str| [Line { code: Code::Unavailable, text: text.to_owned() }];
+        assert_eq!(again(&refused("cpu.busy: ask again in 1 s")), Some(Duration::from_secs(1)));
+        assert_eq!(again(&refused("swap.free: this host has no swap")), None);
     }
 
     proptest! {

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The socket of `hostinfo serve`.
-pub(crate) const BROKER: &str = "/run/hostinfo.sock";
+use crate::args::BROKER;
 
 /// The virtio channel.
 pub(crate) const CHANNEL: &str = "/dev/virtio-ports/org.hostinfo.0";
@@ -62,11 +61,13 @@ impl Way {
     /// which loses nothing on its way and is there only for this very purpose; vsock; and the serial
     /// port. The broker and vsock only where they are there at all.
     pub(crate) fn usual() -> Vec<Self> {
-        let mut ways = Vec::new();
-        if Path::new(BROKER).exists() {
-            ways.push(Self::Unix(BROKER.into()));
-        }
-        ways.push(Self::Device(CHANNEL.into()));
+        let broker = Path::new(BROKER).exists().then(|| Self::Unix(BROKER.into()));
+        broker.into_iter().chain(Self::without_broker()).collect()
+    }
+
+    /// The same for the broker itself.
+    pub(crate) fn without_broker() -> Vec<Self> {
+        let mut ways = vec![Self::Device(CHANNEL.into())];
         if Path::new("/dev/vsock").exists() {
             ways.push(Self::Vsock { cid: HOST_CID, port: VSOCK_PORT });
         }

@@ -48,10 +48,16 @@ impl Device {
         let deadline = Instant::now() + timeout;
         let mut seen = Others::default();
         loop {
-            match Self::try_open(path) {
+            // Opening it would look to others as if it were in use.
+            let tried = match is_locked(path) {
+                true => Err(OpenError::Busy(Others::default())),
+                false => Self::try_open(path),
+            };
+            match tried {
                 Err(OpenError::Busy(others)) => {
                     seen.add(others);
                     if Instant::now() >= deadline {
+                        seen.add(others_on(path));
                         return Err(OpenError::Busy(seen));
                     }
                     std::thread::sleep(BUSY_PAUSE);
@@ -69,7 +75,7 @@ impl Device {
             // /dev/ttyS1 without a UART behind it, for a user; root learns it from tcgetattr.
             Errno::IO => OpenError::NoHardware,
             // A virtio channel that is open elsewhere, or a tty under TIOCEXCL.
-            Errno::BUSY => OpenError::Busy(others_on(path)),
+            Errno::BUSY => OpenError::Busy(Others::default()),
             Errno::ISDIR => OpenError::NotAPort,
             Errno::ACCESS | Errno::PERM => OpenError::Denied(remedy(path)),
             other => OpenError::Io(other),
@@ -82,7 +88,11 @@ impl Device {
         // Not TIOCEXCL, which would keep out everybody else until the last close: the kernel
         // takes this lock off a program that dies.
         rustix::fs::flock(&device, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            if error == Errno::WOULDBLOCK { OpenError::Busy(look(&[rdev])) } else { error.into() }
+            if error == Errno::WOULDBLOCK {
+                OpenError::Busy(Others::default())
+            } else {
+                error.into()
+            }
         })?;
         let found = match termios::tcgetattr(&device) {
             Ok(found) => found,
@@ -90,7 +100,7 @@ impl Device {
             Err(_) => return Ok(Self { device, tty: None }),
         };
         // Who does not know of the lock would get a part of the answer, or be answered in between.
-        let others = look(&[rdev]);
+        let others = rivals(&[rdev]);
         if !others.holders.is_empty() {
             return Err(OpenError::Busy(others));
         }
@@ -114,12 +124,14 @@ impl Port for Device {
 
     fn others(&mut self) -> Others {
         let Some(tty) = &self.tty else { return Others::default() };
-        let seen = look(&tty.devices);
-        if seen.holders.is_empty() {
-            return seen;
+        rivals(&tty.devices)
+    }
+
+    fn hold(&mut self) {
+        if self.tty.is_some() {
+            // Root can open it nevertheless: tty_ioctl(2).
+            let _ = termios::ioctl_tiocexcl(&self.device);
         }
-        std::thread::sleep(SECOND_LOOK);
-        look(&tty.devices)
     }
 
     fn sleep(&mut self, time: Duration) {
@@ -136,11 +148,42 @@ impl Drop for Device {
     /// at. A signal that ends the program leaves it raw, which does no harm on a serial port.
     fn drop(&mut self) {
         if let Some(tty) = &self.tty {
+            let _ = termios::ioctl_tiocnxcl(&self.device);
             // What a dead host has not taken would hold up the close for 30 s (closing_wait).
             let _ = termios::tcflush(&self.device, QueueSelector::OFlush);
             let _ = termios::tcsetattr(&self.device, OptionalActions::Now, &tty.found);
         }
     }
+}
+
+/// Who else has one of the devices open for longer than it takes to see whether it is free.
+fn rivals(devices: &[u64]) -> Others {
+    let first = look(devices);
+    if first.holders.is_empty() {
+        return first;
+    }
+    std::thread::sleep(SECOND_LOOK);
+    first.who_stayed(&look(devices))
+}
+
+/// Whether a program has locked the device at `path`, as far as that is told.
+fn is_locked(path: &Path) -> bool {
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    rustix::fs::stat(path).is_ok_and(|status| has_lock(&locks, status.st_dev, status.st_ino))
+}
+
+/// Whether a file is locked for one program alone, of /proc/locks (proc_locks(5)):
+///
+/// ```text
+/// 1: FLOCK  ADVISORY  WRITE 1207 00:06:104 0 EOF
+/// ```
+fn has_lock(locks: &str, device: u64, inode: u64) -> bool {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let file = format!("{major:02x}:{minor:02x}:{inode}");
+    locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words.as_slice(), [_, "FLOCK", _, "WRITE", _, of, ..] if *of == file)
+    })
 }
 
 /// Who else has the device at `path` open.
@@ -195,6 +238,24 @@ mod tests {
         assert_eq!(group_that_may(0o020_600, 0, GROUPS), None);
         assert_eq!(group_that_may(0o020_660, 0, GROUPS), None);
         assert_eq!(group_that_may(0o020_660, 21, GROUPS), None);
+    }
+
+    #[test]
+    fn a_lock_on_the_port_is_seen_without_opening_it() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 1207 00:06:104 0 EOF\n\
+                     2: POSIX  ADVISORY  WRITE 1 00:06:105 0 EOF\n\
+                     3: FLOCK  ADVISORY  READ  1 00:06:106 0 EOF\n2: -> FLOCK\n";
+        let device = rustix::fs::makedev(0, 6);
+        assert!(has_lock(locks, device, 104));
+        for inode in [105, 106, 10] {
+            assert!(!has_lock(locks, device, inode), "{inode}");
+        }
+        assert!(!has_lock(locks, rustix::fs::makedev(1, 6), 104));
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(!is_locked(file.path()));
+        rustix::fs::flock(file.as_file(), FlockOperation::LockExclusive).unwrap();
+        assert!(is_locked(file.path()), "the kernel writes it so");
     }
 
     #[test]
