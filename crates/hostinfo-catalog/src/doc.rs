@@ -30,12 +30,12 @@ pub fn markdown() -> String {
 const UNSEEN: &str = "
 ## Not seen on a real host
 
-The machines that tests run on have no value of these, or none but 0, because they have nothing of what is
-counted. They were tried on files that were written after the kernel's documentation.
+Neither the machines that tests run on nor the KVM hosts that they emulate have a value of these, because they
+have nothing of what is counted. They were tried on files that were written after the kernel's documentation.
 
-Of each of the others a test has seen real guests told a value (`tests/tests/statistics.rs`): one in a libvirt
-domain, one started by hand in a cgroup of its own. What counts mishaps, such as `oom.kills` or
-`net.rx.errors`, or what seldom happens, such as `vm.migrating`, was 0 then.
+A test has seen a KVM guest get a value of each of the others, on such a host (`tests/tests/lab_statistics.rs`).
+What counts mishaps, such as `oom.kills` or `net.rx.errors`, or what seldom happens, such as `vm.migrating`, was
+0 then.
 
 | name | why |
 |---|---|

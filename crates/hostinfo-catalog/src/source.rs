@@ -112,41 +112,15 @@ impl Source {
 }
 
 impl Source {
-    /// Why the machines that tests run on have no value of it, or none but 0: they have nothing of
-    /// what it counts, so it was tried on files that were written after the kernel's documentation.
-    /// `None` where a test has seen a real guest told a value.
+    /// Why neither the machines that tests run on nor the KVM hosts that they emulate have a value of it,
+    /// or none but 0: they have nothing of what it counts, so it was tried on files that were written
+    /// after the kernel's documentation. `None` where a test has seen a real guest told a value.
     pub fn unseen(self) -> Option<&'static str> {
         match self {
-            Self::Host(Host::Identity(Identity::Vendor | Identity::Product)) => {
-                Some("the machines that tests run on have no DMI")
-            }
             Self::Host(Host::Frequency(_) | Host::Throttles) => {
-                Some("the machines that tests run on are guests, which see neither clock nor heat")
+                Some("an emulated CPU has neither a clock that changes nor heat")
             }
-            Self::Host(
-                Host::Memory(Memory::SwapTotal | Memory::SwapFree)
-                | Host::Paging(Paging::SwapIn | Paging::SwapOut),
-            )
-            | Self::Vmm(Vmm::Swapped) => Some("the machines that tests run on have no swap"),
-            Self::Host(Host::Memory(
-                Memory::HugepagesTotal
-                | Memory::HugepagesFree
-                | Memory::HugepagesReserved
-                | Memory::HugepagesSurplus,
-            )) => Some("the machines that tests run on have no huge pages"),
-            Self::Host(Host::KsmSaved) => {
-                Some("the machines that tests run on merge no pages: KSM is off")
-            }
-            Self::Vmm(Vmm::NumaLocal | Vmm::NumaRemote) => {
-                Some("the machines that tests run on have one NUMA node")
-            }
-            Self::Libvirt(Libvirt::Kvm(_)) => {
-                Some("the machines that tests run on have no KVM; a lab's has")
-            }
-            Self::Libvirt(Libvirt::NetLimit(_)) => {
-                Some("the machines that tests run on cannot limit interfaces; a lab's did")
-            }
-            Self::Energy => Some("the machines that tests run on are guests, which have no RAPL"),
+            Self::Energy => Some("an emulated CPU has no RAPL"),
             _ => None,
         }
     }

@@ -87,6 +87,11 @@ impl LabGuest<'_> {
         &self.known.name
     }
 
+    /// Its host.
+    pub fn lab(&self) -> &Lab {
+        self.lab
+    }
+
     /// The first CPU of the host that is its own.
     pub fn cpu(&self) -> u32 {
         self.known.cpus.first().copied().unwrap_or_default()

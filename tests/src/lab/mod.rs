@@ -9,17 +9,20 @@
 
 mod attempt;
 mod by_hand;
+mod causes;
 mod domain;
 mod fault;
 mod guest;
+mod meter;
 mod payload;
 mod qemu;
 mod remains;
 mod saved;
 mod spec;
 mod started;
+mod verdict;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -27,10 +30,13 @@ use serde_json::json;
 
 pub use attempt::run;
 pub use by_hand::{HandPlan, Place};
+pub use causes::Busy;
 pub use domain::DomainPlan;
 pub use guest::LabGuest;
+pub use meter::{Meter, Work};
 pub use spec::{BOOKWORM, Kernel, Lsm, SELINUX, Spec, Suite, TRIXIE, TRIXIE_AS_IT_COMES};
 pub use started::PATIENCE;
+pub use verdict::Verdict;
 
 use crate::deadline::wait_until;
 use crate::guest::Output;
@@ -46,6 +52,8 @@ pub struct Lab {
     spec: Spec,
     host: RefCell<Started>,
     guests: RefCell<Vec<Known>>,
+    /// How many names have been given out.
+    names: Cell<u32>,
     folder: Folder,
 }
 
@@ -64,7 +72,13 @@ impl Lab {
         let run = folder.for_a_run()?;
         let payload = Payload::make(&run, &saved.made, spec)?;
         let host = saved.restore(run, &payload)?;
-        let lab = Self { spec, host: RefCell::new(host), guests: RefCell::default(), folder };
+        let lab = Self {
+            spec,
+            host: RefCell::new(host),
+            guests: RefCell::default(),
+            names: Cell::default(),
+            folder,
+        };
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         lab.sh(&format!("date -s @{now}"))?;
         lab.sh(INSTALL)?;
@@ -78,6 +92,11 @@ impl Lab {
     /// What it was started as.
     pub fn spec(&self) -> Spec {
         self.spec
+    }
+
+    /// A number that nothing else here has.
+    fn next(&self) -> u32 {
+        self.names.replace(self.names.get() + 1)
     }
 
     /// What a line of shell, run by root, left behind.

@@ -4,6 +4,8 @@ if [ -e /sys/fs/selinux/enforce ]; then
     echo 'namespaces = []' >>/etc/libvirt/qemu.conf
     systemctl restart libvirtd
 fi
+nic=$(ls /sys/class/net | grep '^e')
+ip link set "$nic" up && ip address add 10.0.2.15/24 dev "$nic"
 # libvirt asks its QEMU what it can do.
 until virsh version && virsh domcapabilities --virttype kvm; do
     sleep 1

@@ -72,6 +72,9 @@ pub(super) fn command(
     command.args(["-drive", &drive("qcow2", disk, "")]);
     command.args(["-drive", &drive("raw", payload, ",readonly=on")]);
 
+    // A network of its own, in which QEMU is all that there is.
+    command.args(["-nic", "user,restrict=on,model=virtio-net-pci"]);
+
     command.args(["-device", "virtio-serial-pci,max_ports=31"]);
     command.args(["-mon", "chardev=monitor,mode=control"]);
     for name in chardevs() {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::qemu;
@@ -95,6 +95,17 @@ impl Started {
             Ok(text(&answer, "status").is_some_and(|status| wanted.contains(&status)))
         })
         .with_context(|| self.story())
+    }
+
+    /// The thread of QEMU's that is that CPU.
+    pub(super) fn thread_of_cpu(&mut self, cpu: u32) -> Result<u64> {
+        let cpus = self.qmp.call("query-cpus-fast", json!({}))?;
+        let thread = cpus.as_array().and_then(|cpus| {
+            let mut cpus = cpus.iter();
+            cpus.find(|it| it.get("cpu-index").and_then(Value::as_u64) == Some(cpu.into()))
+        });
+        let thread = thread.and_then(|it| it.get("thread-id")?.as_u64());
+        thread.with_context(|| format!("there is no CPU {cpu}: {cpus}"))
     }
 
     /// What the host's kernel has said.

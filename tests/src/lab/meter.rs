@@ -1,0 +1,113 @@
+//! How much a guest gets done: the truth that a verdict is held against.
+//!
+//! A loop in the guest's shell counts what it has done, and this side reads the count by its own clock:
+//! a guest's clock drifts. What the guest loses to others on the machine that all of this runs on is no
+//! doing of its host, and is taken out: see [`Meter::rate`].
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::LabGuest;
+
+/// What a guest does, again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Counts: all of a vCPU, and nothing else.
+    Cpu,
+    /// Writes to so many MiB of its memory, in turn.
+    Memory(u32),
+    /// Reads its disk `vda` in blocks of 64 KiB, past its cache.
+    Disk,
+}
+
+/// A guest at work. It goes on until [`Meter::end`].
+#[derive(Debug)]
+pub struct Meter<'a> {
+    guest: &'a LabGuest<'a>,
+}
+
+impl<'a> LabGuest<'a> {
+    /// Sets the guest to work.
+    ///
+    /// # Errors
+    /// It does not begin.
+    pub fn work(&'a self, work: Work) -> Result<Meter<'a>> {
+        let step = match work {
+            Work::Cpu => "i=0; while [ $i -lt 500 ]; do i=$((i + 1)); done".to_owned(),
+            Work::Memory(size) => {
+                self.sh(&format!(
+                    "mkdir -p /work && mount -t tmpfs -o size={}m none /work",
+                    size + 1
+                ))?;
+                let at = format!("$((n % {size}))");
+                format!(
+                    "dd if=/dev/zero of=/work/it bs=1M count=1 seek={at} conv=notrunc 2>/dev/null"
+                )
+            }
+            Work::Disk => "dd if=/dev/vda of=/dev/null bs=64k count=1 iflag=direct \
+                           skip=$((n % 512)) 2>/dev/null"
+                .to_owned(),
+        };
+        self.sh(&format!(
+            "(n=0; while :; do {step}; n=$((n + 1)); echo $n >/run/work; done) >/dev/null 2>&1 &
+             echo $! >/run/worker; until [ -s /run/work ]; do sleep 0.1; done"
+        ))?;
+        Ok(Meter { guest: self })
+    }
+}
+
+impl Meter<'_> {
+    /// What is done in a second, over that time. The seconds are those in which the machine below let
+    /// the host's CPU run that this guest has: what it waited for is taken out.
+    ///
+    /// # Errors
+    /// The guest does not answer.
+    pub fn rate(&self, over: Duration) -> Result<f64> {
+        let (before, count) = (self.guest.lab().time_below(self.guest.cpu())?, self.count()?);
+        let start = Instant::now();
+        sleep(over);
+        let done = self.count()? - count;
+        let passed = start.elapsed().as_secs_f64();
+        let after = self.guest.lab().time_below(self.guest.cpu())?;
+        let (ran, waited) = (after.0 - before.0, after.1 - before.1);
+        // One that wanted nothing waited for nothing.
+        let granted = if ran + waited > 0.0 { ran / (ran + waited) } else { 1.0 };
+        ensure!(granted > 0.05, "the machine below is too busy: the host got {granted} of its CPU");
+        Ok(done / passed / granted)
+    }
+
+    fn count(&self) -> Result<f64> {
+        let text = self.guest.sh("until [ -s /run/work ]; do :; done; cat /run/work")?;
+        text.trim().parse().with_context(|| text.clone())
+    }
+
+    /// Ends the work.
+    ///
+    /// # Errors
+    /// The guest does not answer.
+    pub fn end(self) -> Result<()> {
+        self.guest.sh(
+            "kill $(cat /run/worker); rm -f /run/work /work/it; umount /work 2>/dev/null; true",
+        )?;
+        Ok(())
+    }
+}
+
+impl super::Lab {
+    /// Seconds that a CPU of the host ran on the machine below, and that it waited to: the first two
+    /// fields of its thread's schedstat, in nanoseconds (Documentation/scheduler/sched-stats.rst).
+    fn time_below(&self, cpu: u32) -> Result<(f64, f64)> {
+        let mut host = self.host.borrow_mut();
+        let thread = host.thread_of_cpu(cpu)?;
+        let file = format!("/proc/{}/task/{thread}/schedstat", host.qemu.pid());
+        let text = fs::read_to_string(&file).with_context(|| file.clone())?;
+        let mut fields = text.split_whitespace().map(|field| field.parse::<f64>().map(|n| n / 1e9));
+        let (Some(ran), Some(waited)) = (fields.next(), fields.next()) else {
+            anyhow::bail!("{file}: {text}")
+        };
+        Ok((ran?, waited?))
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether docs/statistics.md tells rightly which statistics were never seen on a real host: a KVM guest
+//! on a host with two NUMA nodes, swap, huge pages, and pages that are merged is told all others.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use hostinfo_catalog::STATS;
+use hostinfo_tests::deadline::wait_until;
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
+
+/// The instances that the guest has of a row's.
+const INSTANCES: [&str; 4] = ["0", "1", "vda", "own"];
+
+/// What the host has none of by itself, and which this scenario gives it: these have to be told as more
+/// than nothing.
+const MADE: [&str; 12] = [
+    "memory.hugepages.total",
+    "memory.hugepages.free",
+    "memory.hugepages.reserved",
+    "memory.hugepages.surplus",
+    "memory.ksm.saved",
+    "swap.total",
+    "swap.free",
+    "swap.in",
+    "swap.out",
+    "vm.memory.swapped",
+    "vm.numa.local",
+    "vm.cpu.throttled",
+];
+
+/// Eight huge pages, half of them lent, for a QEMU that does not touch them; a scan for equal pages; and
+/// what the administrator adds.
+const HOST: &str = "echo 4 >/proc/sys/vm/nr_hugepages; echo 8 >/proc/sys/vm/nr_overcommit_hugepages
+    systemd-run -q qemu-system-x86_64 -machine none -nodefaults -display none -S \
+        -object memory-backend-memfd,id=m,size=16M,hugetlb=on
+    cd /sys/kernel/mm/ksm && echo 5000 >pages_to_scan && echo 20 >sleep_millisecs && echo 1 >run
+    cat >>/etc/hostinfo/hostinfod.toml <<'END'
+[labels]
+own = 'label'
+END
+    cat >/etc/hostinfo/custom.d/own.toml <<'END'
+[custom.own]
+kind = 'gauge'
+help = 'seven'
+command = ['/bin/echo', '7']
+END";
+
+const DEVICES: &str = "<interface type='ethernet'><model type='virtio'/></interface>";
+
+fn guest(lab: &Lab) -> Result<LabGuest<'_>> {
+    lab.domain("a").memory(192).disk(64).with("<iothreads>1</iothreads>").devices(DEVICES).boot()
+}
+
+#[test]
+fn every_statistic_that_is_not_listed_as_unseen_has_a_value_for_a_guest_of_kvms() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.sh(HOST)?;
+        lab.swap(512)?;
+        lab.serve(EVERYTHING)?;
+        lab.sh("hostinfoctl notice set '*' text --kind maintenance")?;
+        let guest = guest(lab)?;
+        guest.virsh("schedinfo", "--live --set vcpu_quota=80000")?;
+        guest.virsh("blkdeviotune", "vda --live --total-bytes-sec 7000000")?;
+        guest.ask_until("vm.uuid", "200 ")?;
+
+        let mut missing: BTreeSet<&str> = STATS
+            .iter()
+            .filter(|stat| stat.source.unseen().is_none())
+            .map(|stat| stat.name)
+            .collect();
+        let all = missing.len();
+        // Half of the guest's memory goes out, and comes in again.
+        guest.sh(
+            "mount -t tmpfs -o size=100m none /mnt && dd if=/dev/urandom of=/mnt/it bs=1M count=90",
+        )?;
+        guest.virsh("memtune", "--live --hard-limit 122880")?;
+        let told = wait_until("all statistics", PATIENCE, || {
+            guest.sh(
+                "cat /mnt/it >/dev/null; dd if=/dev/zero of=/dev/vda bs=64k count=4 conv=fsync",
+            )?;
+            lab.sh("ping -c 1 -W 1 10.0.2.2 >/dev/null; true")?;
+            strike(&mut missing, &guest.ask("*")?);
+            Ok(missing.is_empty())
+        });
+        ensure!(told.is_ok(), "of {all} rows {missing:?} have no value, and are not listed");
+        Ok(())
+    })
+}
+
+/// Takes away those rows that a reply has values of.
+fn strike(missing: &mut BTreeSet<&str>, reply: &[String]) {
+    let told: BTreeSet<&str> = reply
+        .iter()
+        .filter_map(|line| line.strip_prefix("200")?.get(1..)?.split_once('='))
+        .filter(|(name, value)| *value != "0" || !MADE.contains(name))
+        .map(|(name, _)| name)
+        .collect();
+    let has = |instance: Option<&str>, name: &str| {
+        let row = STATS.iter().find(|stat| stat.name == name);
+        row.is_some_and(|stat| told.contains(&*stat.name_of(instance)))
+    };
+    missing.retain(|name| {
+        let mut instances = INSTANCES.iter().map(|instance| Some(*instance));
+        !has(None, name) && !instances.any(|instance| has(instance, name))
+    });
+}
