@@ -27,6 +27,7 @@ const OTHERS: &str = "\
 /usr/lib/systemd/system/hostinfo.service
 /usr/lib/sysusers.d/hostinfo.conf
 /usr/lib/tmpfiles.d/hostinfo.conf
+/usr/lib/udev/rules.d/70-hostinfo.rules
 /usr/share/bash-completion/completions/hostinfo
 /usr/share/bash-completion/completions/hostinfoctl
 /usr/share/bash-completion/completions/hostinfod

@@ -26,6 +26,7 @@ pub use guests::{
 };
 pub use host::{
     Figure, Libvirt, LibvirtState, Metrics, Missing, Place, Rules, RulesState, Stats, Status,
+    Watched, WhyWithout, Without,
 };
 pub use hostinfo_notices::Kind as NoticeKind;
 pub use hostinfo_notices::limits::PER_GUEST as NOTICES_PER_GUEST;

@@ -151,6 +151,13 @@ impl Helper {
         self.ask(now);
     }
 
+    /// The same of several domains, in one request.
+    pub fn refresh_each(&mut self, of: impl IntoIterator<Item = Uuid>, now: Instant) {
+        self.want(now);
+        of.into_iter().for_each(|domain| self.wanted.figures(Some(domain)));
+        self.ask(now);
+    }
+
     /// When [`Self::on_time`] is to be called, if nothing comes before.
     pub fn next_deadline(&self) -> Option<Instant> {
         let asked = self.process.as_ref().and_then(|running| running.asked.as_ref());

@@ -17,6 +17,7 @@ pub struct Grant {
     /// The line of `enabled = 0`, where that holds.
     disabled: Option<usize>,
     interval: Duration,
+    watch: bool,
     vhostmd_disk: bool,
     /// From top to bottom: the last one that means a statistic decides.
     selections: Vec<Selection>,
@@ -81,6 +82,7 @@ impl Grant {
             origin,
             disabled: None,
             interval: INTERVAL_DEFAULT,
+            watch: false,
             vhostmd_disk: false,
             selections: Vec::new(),
             table: StatId::all().map(|stat| Verdict::of(stat.stat().default)).collect(),
@@ -89,6 +91,7 @@ impl Grant {
             match setting {
                 Setting::Enabled(enabled) => grant.disabled = (!enabled).then_some(line),
                 Setting::Interval(interval) => grant.interval = interval,
+                Setting::Watch(watch) => grant.watch = watch,
                 Setting::VhostmdDisk(disk) => grant.vhostmd_disk = disk,
                 Setting::Select(scopes, permitted) => grant.select(line, scopes, permitted),
             }
@@ -125,6 +128,11 @@ impl Grant {
     /// [`INTERVAL_MAX`](hostinfo_wire::limits::INTERVAL_MAX).
     pub fn interval(&self) -> Duration {
         self.interval
+    }
+
+    /// Whether the guest is watched for its verdicts while it does not ask.
+    pub fn watch(&self) -> bool {
+        self.watch
     }
 
     /// Whether the guest has a metrics disk.
@@ -167,7 +175,8 @@ impl Grant {
     /// the other. Its rule may have been moved within the file, or have another interval.
     pub fn shows_the_same(&self, other: &Self) -> bool {
         // Every field is thought of here.
-        let Self { origin: _, disabled, interval: _, vhostmd_disk: _, selections, table } = self;
+        let Self { origin: _, disabled, interval: _, watch: _, vhostmd_disk: _, selections, table } =
+            self;
         disabled.is_some() == other.disabled.is_some()
             && *table == other.table
             && selections
@@ -221,7 +230,8 @@ mod tests {
     #[test]
     fn the_built_in_default_is_enabled_once_a_second_with_the_default_selection() {
         let grant = Grant::builtin();
-        assert!(grant.enabled() && !grant.vhostmd_disk() && grant.rule().is_none());
+        assert!(grant.enabled() && grant.rule().is_none());
+        assert!(!grant.watch() && !grant.vhostmd_disk());
         assert_eq!(grant.interval(), Duration::from_secs(1));
         for stat in StatId::all() {
             let permitted = stat.stat().default;
@@ -284,6 +294,7 @@ mod tests {
         assert_eq!(grant(&[("interval", "60")]), grant(&[("interval", "1m")]));
         assert_ne!(grant(&[("interval", "60")]), grant(&[("interval", "61")]));
         assert_ne!(grant(&[("physcpus", "0")]), grant(&[("loadavg", "0")]));
+        assert_ne!(grant(&[("watch", "1")]), grant(&[("watch", "0")]));
     }
 
     #[test]

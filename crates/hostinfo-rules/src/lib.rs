@@ -19,6 +19,7 @@ mod pattern;
 mod problem;
 mod rules;
 mod setting;
+mod tags;
 mod unreachable;
 mod value;
 
@@ -28,4 +29,5 @@ pub use glob::BadPattern;
 pub use parse::{FILE_MAX, Parsed, parse};
 pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
-pub use rules::Rules;
+pub use rules::{Decision, Rules};
+pub use tags::{KEY_MAX, Tag, Tags, is_key};

@@ -5,6 +5,7 @@ pub(crate) mod labels;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
+pub(crate) mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use labels::Labels;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
+use watch::Watch;
 
 /// Where the settings are, unless the command line says otherwise.
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
@@ -41,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) flow: Flow,
     /// What is asked of libvirt.
     pub(crate) libvirt: Libvirt,
+    /// What is watched while nobody asks.
+    pub(crate) watch: Watch,
     /// What guests can be told of this host.
     pub(crate) labels: Labels,
     /// What is logged, and where.

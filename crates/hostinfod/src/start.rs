@@ -20,6 +20,8 @@ use crate::disks::Disks;
 use crate::given::Given;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
+use crate::guest::watched::Watched;
+use crate::incidents::IncidentFiles;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::rules_file::{self, RulesFile};
@@ -61,7 +63,8 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let Settings { paths, control, metrics, flow, libvirt, labels, log } = Settings::load(&args)?;
+    let Settings { paths, control, metrics, flow, libvirt, watch, labels, log } =
+        Settings::load(&args)?;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     // First of all that tells of itself: of two daemons, one has nothing in force.
@@ -76,12 +79,16 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let scrape = Scrape::open(&metrics.listen, &control.group);
+    let kept = |guest: &str| rules.rules().decide(guest).watch();
+    let incidents = IncidentFiles::open(&paths.state_dir, &paths.proc_root, kept, Instant::now());
     let mut server = Server {
         identity: identity(&paths.state_dir)?,
         desk: Desk::new(engine, flow),
         control: Control::open(control),
         scrape,
         roster: Roster::default(),
+        watched: Watched::new(watch.guests),
+        incidents,
         disks: Disks::beside(&paths.socket_dir),
         poll: Poll::new().context("epoll")?,
         alarms: Alarms::new(),

@@ -10,7 +10,7 @@ use hostinfo_control::{
     Call, Cleared, Counts, DESCRIPTION, Decision, Event, Explanation, Figure, Guest, GuestState,
     INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing, Notice, NoticeKind, Notices,
     Page, Place, Port, PortKind, PortState, Preview, Refusal, Rules, RulesState, SetNotice, Stats,
-    Status,
+    Status, Watched, WhyWithout, Without,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +92,7 @@ fn every_reply_has_the_fields_of_its_method() {
         guests: 2,
         connected: 1,
         rules: rules_state(),
+        watched: Watched { guests: 3, left_out: 1, limit: 3 },
         libvirt: Libvirt {
             state: LibvirtState::Up,
             uri: text("qemu:///system"),
@@ -99,7 +100,13 @@ fn every_reply_has_the_fields_of_its_method() {
             domains: Some(2),
             problem: some("p"),
         },
-        missing: vec![Missing { source: text("/proc/pressure"), why: text("w") }],
+        missing: vec![Missing { source: text("/proc/pressure"), why: text("w"), count: 1 }],
+        without: vec![Without {
+            source: text("cpufreq"),
+            what: text("this host has none"),
+            why: WhyWithout::Unsupported,
+            count: 64,
+        }],
     };
     agree(&interface, reply("Status"), status);
     agree(&interface, reply("List"), Page { guests: vec![guest()], complete: true });
@@ -132,6 +139,7 @@ fn every_reply_has_the_fields_of_its_method() {
         line: Some(1),
         may_ask: false,
         interval: 1.0,
+        watch: true,
         vhostmd_disk: true,
         statistics: vec![Decision { name: text("physcpus"), permitted: true, line: Some(2) }],
     };
@@ -239,6 +247,7 @@ fn every_word_of_a_choice_is_known_to_both() {
         types["Libvirt"].field("state"),
         &[LibvirtState::Off, LibvirtState::Missing, LibvirtState::Up, LibvirtState::Down],
     );
+    agree(types["Without"].field("why"), &[WhyWithout::Unsupported, WhyWithout::Chosen]);
     agree(
         &types["NoticeKind"],
         &[NoticeKind::Maintenance, NoticeKind::Migration, NoticeKind::Info],

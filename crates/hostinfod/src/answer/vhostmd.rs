@@ -1,6 +1,7 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::vhostmd::Context;
@@ -32,6 +33,7 @@ impl Engine {
             reply.line(Code::NotPermitted, BLOCKED);
             return Ok(());
         }
+        guest.session.asked(SystemTime::now());
         if guest.wait(when.now).is_zero() {
             let (document, cost) = self.with_cost(guest, when)?;
             guest.allowance.spend(cost, when.now);

@@ -1,8 +1,7 @@
 //! Notices as a file of the state directory, so that they outlive the daemon.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -136,9 +135,7 @@ fn read(path: &Path) -> Result<Notices, Unread> {
 /// or the new one.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("new");
-    // What a kill has left there, or anything else that would be waited for or written through.
-    let _ = fs::remove_file(&aside);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+    let mut file = hostinfo_file::make_aside(&aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&aside, path)?;

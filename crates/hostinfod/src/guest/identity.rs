@@ -1,10 +1,11 @@
 //! The host's secret and what is made from it: names that tell a guest nothing but that its
 //! host is the same.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rustix::io::Errno;
@@ -85,7 +86,22 @@ impl Identity {
         // Not 0, which is the host itself among Xen's domains.
         HostId { text: hex(mac.iter().take(ID_LEN)), number: (number >> 1).max(1) }
     }
+
+    /// By how much the times of the incidents of the guest behind that socket are moved, which no
+    /// guest is told: less than a minute. No socket has such a name as makes `host.id` of it.
+    pub(crate) fn phase(&self, socket_name: &str) -> Duration {
+        let mac = self.mac.clone().chain_update("incidents\0").chain_update(socket_name).finalize();
+        let number = mac
+            .into_bytes()
+            .iter()
+            .take(8)
+            .fold(0, |sum: u64, byte| sum.wrapping_mul(256).wrapping_add(u64::from(*byte)));
+        Duration::from_millis(number % PHASE_MAX)
+    }
 }
+
+/// Times are told to the minute, so a phase is shorter than one.
+const PHASE_MAX: u64 = 60_000;
 
 /// The secret of a file; `None` where there is no file.
 fn read_secret(file: &Path) -> io::Result<Option<[u8; SECRET_LEN]>> {
@@ -108,12 +124,7 @@ fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
     }
     let secret: [u8; SECRET_LEN] = random()?;
     let aside = state.join(format!("{SECRET_FILE}.{}", std::process::id()));
-    let _ = fs::remove_file(&aside);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&aside)
+    let written = hostinfo_file::make_aside(&aside)
         .and_then(|mut opened| opened.write_all(&secret).and_then(|()| opened.sync_all()))
         .and_then(|()| fs::hard_link(&aside, file));
     let _ = fs::remove_file(&aside);
@@ -163,6 +174,20 @@ mod tests {
         fs::write(&machine, "abd\n").unwrap();
         assert!(!is_first(id(&state)));
         assert!(!first.text.contains(&format!("{:x}", first.number)));
+    }
+
+    #[test]
+    fn the_phase_is_a_guests_own_and_the_same_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let phases = || -> Vec<Duration> {
+            let identity = Identity::load(folder.path(), Path::new("/nonexistent")).unwrap();
+            (0..100).map(|number| identity.phase(&format!("qemu-{number}"))).collect()
+        };
+        let first = phases();
+        assert_eq!(phases(), first);
+        assert!(first.iter().all(|phase| *phase < Duration::from_secs(60)));
+        let late = first.iter().filter(|phase| **phase >= Duration::from_secs(30)).count();
+        assert!((20..80).contains(&late), "{late}");
     }
 
     #[test]

@@ -106,10 +106,17 @@ impl Server {
 
     /// Has nothing to do with a socket any more.
     pub(crate) fn leave(&mut self, dialect: Dialect, name: &OsStr) {
-        let number = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
-        if let Some(number) = number {
-            self.alarms.set(Alarm::Port(number), None);
+        let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
+        if let Some((number, guest)) = removed {
+            self.port_is_gone(number, guest, Instant::now());
         }
+    }
+
+    /// Nothing is due for a port any more, and its guest may have no other.
+    pub(crate) fn port_is_gone(&mut self, number: usize, guest: usize, now: Instant) {
+        self.alarms.set(Alarm::Port(number), None);
+        self.alarms.set(Alarm::LookAgain(number), None);
+        self.plan_watch(guest, now);
     }
 
     /// Has nothing to do with a socket any more, unless what is there now is what it is connected

@@ -25,6 +25,9 @@ impl Server {
         let states = self.states();
         let count = |state| states.get(&state).copied().unwrap_or_default();
         all.numbers(&table::GUESTS, "state", STATES.map(|(state, word)| (word, count(state))));
+        let (watched, left_out) = self.watched.count();
+        let watched = [("watched", watched), ("left_out", left_out)];
+        all.numbers(&table::WATCHED, "state", watched);
         all.tally(&self.desk.tally);
         let libvirt = self.desk.libvirt();
         let (outages, libvirt) = (libvirt.outages(), libvirt.state());

@@ -20,6 +20,8 @@ impl Server {
                 self.logging.reload(&settings.log);
                 self.desk.set_flow(settings.flow);
                 self.desk.given().labels = settings.labels;
+                self.watched.max = settings.watch.guests;
+                self.plan_all_watches(Instant::now());
                 tracing::info!(
                     "settings read again; paths and the log's output change with the next start"
                 );
@@ -47,6 +49,8 @@ impl Server {
                     guest.come_under(self.rules.rules().decide(guest.name.whole()), now);
                 }
                 self.plan_disks(now);
+                self.plan_all_watches(now);
+                self.drop_incidents();
             }
             Err(error) => {
                 Event::RulesRefused { file: &self.paths.rules, why: &error.to_string() }.log();
