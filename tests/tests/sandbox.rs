@@ -31,7 +31,15 @@ fn an_administrator_asks_the_service_and_so_may_a_group_and_prometheus() -> Resu
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let settings = format!("[metrics]\nlisten = '{address}'\n[control]\ngroup = 'hostinfo'\n");
     machine.write("/etc/hostinfo/hostinfod.toml", &settings)?;
+    // Without it the service has no network, and the log says what gives it some.
     machine.shell("systemctl start hostinfo && hostinfoctl stats")?;
+    let log = machine.shell("journalctl -u hostinfo --no-pager")?;
+    ensure!(log.contains("add RestrictAddressFamilies=AF_INET AF_INET6 under [Service]"), "{log}");
+    ensure!(TcpStream::connect(address).is_err());
+    machine.shell("mkdir -p /etc/systemd/system/hostinfo.service.d")?;
+    let network = "[Service]\nRestrictAddressFamilies=AF_INET AF_INET6\n";
+    machine.write("/etc/systemd/system/hostinfo.service.d/metrics.conf", network)?;
+    machine.shell("systemctl daemon-reload && systemctl restart hostinfo && hostinfoctl stats")?;
     machine.shell("setpriv --reuid backup --regid backup --groups hostinfo hostinfoctl stats")?;
     let stranger = "setpriv --reuid backup --regid backup --clear-groups hostinfoctl stats";
     ensure!(machine.shell(stranger).is_err_and(|error| error.to_string().contains("permi")));

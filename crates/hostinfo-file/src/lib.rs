@@ -5,7 +5,7 @@
 //! opened without blocking, and only a regular one is read, up to the bound that its reader names.
 //! What the kernel makes up in `/proc` and `/sys` is not read here.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -67,6 +67,18 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     Ok(file)
 }
 
+/// Makes an empty file, which only its owner may read, to be written and then moved into another's
+/// place. What a kill has left there, or anything else that would be waited for or written through, is
+/// removed first.
+///
+/// # Errors
+/// What open(2) has.
+pub fn make_aside(path: &Path) -> io::Result<File> {
+    // Where it fails, so does the next step, with a better word.
+    let _ = fs::remove_file(path);
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// The bytes of a file that was opened with [`FLAGS`], at most `max`.
 ///
 /// # Errors
@@ -99,8 +111,8 @@ fn check(metadata: &Metadata) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::io::Write as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::UnixListener;
 
     use rustix::fs::{CWD, Mode, mkfifoat};
@@ -172,6 +184,23 @@ mod tests {
         for path in [&at("pipe"), folder.path(), Path::new("/dev/null")] {
             assert!(matches!(append(path), Err(Error::NotAFile(_))), "{}", path.display());
         }
+    }
+
+    #[test]
+    fn whatever_stands_in_the_way_of_a_file_aside_is_replaced_and_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("aim"), "x").unwrap();
+        symlink("aim", at("link")).unwrap();
+        mkfifoat(CWD, at("pipe"), Mode::RWXU).unwrap();
+        fs::write(at("left"), "what a kill has left").unwrap();
+        for name in ["link", "pipe", "left", "none"] {
+            make_aside(&at(name)).unwrap().write_all(b"new").unwrap();
+            assert_eq!(fs::read(at(name)).unwrap(), b"new", "{name}");
+            let mode = fs::symlink_metadata(at(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o600);
+        }
+        assert_eq!(fs::read(at("aim")).unwrap(), b"x");
     }
 
     #[test]

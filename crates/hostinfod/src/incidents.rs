@@ -8,8 +8,8 @@
 mod name;
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, DirBuilder, DirEntry, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -42,7 +42,7 @@ const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 const DAMAGED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A pipe that somebody put there is empty, and a link leads nowhere.
-const OPENED: OFlags = OFlags::NONBLOCK.union(OFlags::NOFOLLOW);
+const OPENED: OFlags = hostinfo_file::FLAGS.union(OFlags::NOFOLLOW);
 
 /// Files that are looked at: as many as libvirt has domains. To read them takes half a second.
 const FILES_MAX: usize = hostinfo_domains::limits::DOMAINS_MAX;
@@ -246,10 +246,9 @@ impl IncidentFiles {
 }
 
 fn read(path: &Path) -> Result<(String, Incidents), Unread> {
-    let mut bytes = Vec::new();
     let file =
         OpenOptions::new().read(true).custom_flags(OPENED.bits().cast_signed()).open(path)?;
-    file.take(FILE_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    let bytes = hostinfo_file::read_from(&file, FILE_MAX as u64).map_err(io::Error::from)?;
     Ok(Incidents::parse(&bytes)?)
 }
 
@@ -259,8 +258,7 @@ fn write(state: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => {}
     }
     let aside = state.join(ASIDE);
-    let mut file: File =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    let mut file = hostinfo_file::make_aside(&aside)?;
     file.write_all(bytes)?;
     fs::rename(&aside, path)
 }

@@ -1,9 +1,9 @@
 //! The host's secret and what is made from it: names that tell a guest nothing but that its
 //! host is the same.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -124,12 +124,7 @@ fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
     }
     let secret: [u8; SECRET_LEN] = random()?;
     let aside = state.join(format!("{SECRET_FILE}.{}", std::process::id()));
-    let _ = fs::remove_file(&aside);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&aside)
+    let written = hostinfo_file::make_aside(&aside)
         .and_then(|mut opened| opened.write_all(&secret).and_then(|()| opened.sync_all()))
         .and_then(|()| fs::hard_link(&aside, file));
     let _ = fs::remove_file(&aside);
