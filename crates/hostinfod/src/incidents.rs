@@ -8,15 +8,15 @@
 mod name;
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, DirBuilder, DirEntry, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use hostinfo_rules::{Decision, Rules, Tags};
 use hostinfo_verdict::{Damaged, FILE_MAX, Incidents};
 use jiff::Timestamp;
-use rustix::fs::OFlags;
 
 use crate::guest::key::Key;
 use crate::system::file_error::FileError;
@@ -41,9 +41,6 @@ const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// What nobody could read is left aside so long.
 const DAMAGED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// A pipe that somebody put there is empty, and a link leads nowhere.
-const OPENED: OFlags = hostinfo_file::FLAGS.union(OFlags::NOFOLLOW);
-
 /// Files that are looked at: as many as libvirt has domains. To read them takes half a second.
 const FILES_MAX: usize = hostinfo_domains::limits::DOMAINS_MAX;
 
@@ -65,9 +62,9 @@ pub(crate) struct IncidentFiles {
 /// Why there are no incidents in a file.
 #[derive(Debug, thiserror::Error)]
 enum Unread {
-    #[error("{0}")]
-    File(#[from] io::Error),
-    #[error("{0}")]
+    #[error(transparent)]
+    File(#[from] hostinfo_file::Error),
+    #[error(transparent)]
     Damaged(#[from] Damaged),
 }
 
@@ -191,7 +188,8 @@ impl IncidentFiles {
                 }
                 continue;
             }
-            if !Names::is_ours(&file) || self.is_unwritten(&file) {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if !is_file || !Names::is_ours(&file) || self.is_unwritten(&file) {
                 continue;
             }
             match read(&entry.path()) {
@@ -245,11 +243,19 @@ impl IncidentFiles {
     }
 }
 
+/// Whether a guest that is not there may be watched for good when it comes: it is not known which tags
+/// it has then.
+pub(crate) fn may_be_watched(rules: &Rules, guest: &str) -> bool {
+    match rules.decide_tagged(guest, &Tags::Unreadable) {
+        Decision::Granted(grant) => grant.watch(),
+        Decision::Unreadable(_) => true,
+    }
+}
+
+/// One that is gone has none.
 fn read(path: &Path) -> Result<(String, Incidents), Unread> {
-    let file =
-        OpenOptions::new().read(true).custom_flags(OPENED.bits().cast_signed()).open(path)?;
-    let bytes = hostinfo_file::read_from(&file, FILE_MAX as u64).map_err(io::Error::from)?;
-    Ok(Incidents::parse(&bytes)?)
+    let bytes = hostinfo_file::read(path, FILE_MAX as u64)?;
+    Ok(bytes.map(|bytes| Incidents::parse(&bytes)).transpose()?.unwrap_or_default())
 }
 
 fn write(state: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {

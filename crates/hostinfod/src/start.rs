@@ -21,7 +21,7 @@ use crate::given::Given;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
-use crate::incidents::IncidentFiles;
+use crate::incidents::{IncidentFiles, may_be_watched};
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::rules_file::{self, RulesFile};
@@ -79,7 +79,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let scrape = Scrape::open(&metrics.listen, &control.group);
-    let kept = |guest: &str| rules.rules().decide(guest).watch();
+    let kept = |guest: &str| may_be_watched(rules.rules(), guest);
     let incidents = IncidentFiles::open(&paths.state_dir, &paths.proc_root, kept, Instant::now());
     let mut server = Server {
         identity: identity(&paths.state_dir)?,

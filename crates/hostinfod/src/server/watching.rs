@@ -12,6 +12,7 @@ use crate::guest::key::{Held, Key};
 use crate::guest::standing::Standing;
 use crate::guest::watched::Place;
 use crate::guest::{AskedAhead, Guest};
+use crate::incidents::may_be_watched;
 
 /// The time between two samples of a guest that is watched for good, over which those of different
 /// guests are spread.
@@ -151,14 +152,17 @@ impl Server {
     /// The rules have changed: deletes what was recorded of guests that are not watched for good any
     /// more, whether they are there or not.
     pub(crate) fn drop_incidents(&mut self) {
-        let rules = self.rules.rules();
-        self.incidents.retain(|guest| rules.decide(guest).watch());
+        let (rules, roster) = (self.rules.rules(), &self.roster);
+        self.incidents.retain(|name| {
+            let guest = roster.named(name).and_then(|number| roster.guests.get(number));
+            guest.map_or_else(|| may_be_watched(rules, name), |guest| guest.grant.watch())
+        });
     }
 
     /// Something is to be written, or was kept for long.
     pub(crate) fn write_incidents(&mut self, now: Instant) {
         let rules = self.rules.rules();
-        self.incidents.turn(|guest| rules.decide(guest).watch(), now);
+        self.incidents.turn(|guest| may_be_watched(rules, guest), now);
     }
 
     /// A watched guest's time has come: its sample is due, or to have figures asked for ahead of it,

@@ -21,11 +21,6 @@ use super::{Sources, unavailable};
 use crate::guest::history::{FRESH, History};
 use crate::guest::standing::Standing;
 
-/// Figures that are older are in no sample: two samples have to be as far from each other as the
-/// figures in them, or a disk's rate is wrong. They are asked for ahead of a sample, which is taken
-/// when they have come.
-const FRESH_IN_SAMPLES: Duration = Duration::from_millis(500);
-
 const NO_DOMAIN: Absent = Absent::plain("this guest is no domain of libvirt");
 const NONE: Absent = Absent::plain("this guest has none");
 const UNTOLD: Absent = Absent::plain("libvirt does not tell this of this guest");
@@ -228,8 +223,7 @@ impl Sources<'_, '_> {
     ) -> Result<T, Absent> {
         let told = Arc::clone(self.domain()?);
         let age = |at: Instant| self.when.now.saturating_duration_since(at);
-        let fresh = if self.is_sample { FRESH_IN_SAMPLES } else { FRESH };
-        let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= fresh);
+        let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
         let history = &mut self.observed.history;
         let age = fresh.map(|(_, at)| history.age(*at, self.when.now));
         if !self.is_sample && history.may_refresh(self.when.now) {
