@@ -70,6 +70,22 @@ fn a_domain_is_served_as_itself_and_sees_what_virsh_shows() -> Result<()> {
 }
 
 #[test]
+fn a_guest_is_told_what_its_host_takes_back_and_what_there_is_not() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
+    guest.ask_until("vm.net.0.rx.limit", "503 vm.net.0.rx.limit: this interface has no limit")?;
+    guest.ask_until("vm.memory.balloon.taken", "200 vm.memory.balloon.taken=0")?;
+    guest.ask_until("vm.exits", "503 vm.exits: this guest does not run on KVM")?;
+    guest.ask_until("vm.haltpoll", "503 vm.haltpoll: this guest does not run on KVM")?;
+
+    libvirtd.virsh(&["setmem", "a", "96M", "--live"])?;
+    let taken = 32 << 20;
+    guest.ask_until("vm.memory.balloon.taken", &format!("200 vm.memory.balloon.taken={taken}"))?;
+    Ok(())
+}
+
+#[test]
 fn a_guest_is_told_as_long_as_its_disk_is_copied_or_filled() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let _daemon = host.start_daemon_beside(&libvirtd)?;

@@ -25,6 +25,8 @@ pub struct Status {
     pub connected: u64,
     /// The rules file.
     pub rules: RulesState,
+    /// Guests whose rule says `watch = 1`.
+    pub watched: Watched,
     /// Who tells of the guests.
     pub libvirt: Libvirt,
     /// What this host does not tell, and could.
@@ -55,6 +57,17 @@ pub struct RulesState {
     pub problem: Option<String>,
 }
 
+/// Guests whose rule says `watch = 1`, as far as they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Those that are watched.
+    pub guests: u64,
+    /// Those that are not, since there are more than `limit`.
+    pub left_out: u64,
+    /// `[watch] guests` of hostinfod.toml.
+    pub limit: u64,
+}
+
 /// Who tells of the guests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Libvirt {
@@ -66,7 +79,7 @@ pub struct Libvirt {
     pub hypervisor: Option<String>,
     /// Domains that are live, where libvirt answers.
     pub domains: Option<u64>,
-    /// Why it does not answer, with the remedy.
+    /// Why it does not answer, or which running domains' XML cannot be read, with the remedy.
     pub problem: Option<String>,
 }
 

@@ -27,7 +27,7 @@ pub use guests::{
 };
 pub use host::{
     Figure, Libvirt, LibvirtState, Metrics, Missing, Place, Rules, RulesState, Stats, Status,
-    WhyWithout, Without,
+    Watched, WhyWithout, Without,
 };
 pub use host_state::HostStateSaid;
 pub use hostinfo_notices::HostState;

@@ -45,7 +45,7 @@ pub use administrator::{Access, Administrator, Unanswered};
 pub use clause::{Clause, Unfit};
 pub use cut::cut;
 pub use directory::Directory;
-pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic};
+pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic, Vcpu};
 pub use helper::{Helper, is_there};
 pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, message, to_line};
 pub use names::Names;

@@ -9,7 +9,7 @@ use virt::domain::Domain as Handle;
 use virt::error::{Error, ErrorNumber};
 use virt_sys as sys;
 
-use crate::figures::figures;
+use crate::figures::{bandwidth, figures};
 use crate::inbox::Changes;
 use crate::raw::{self, Param};
 use crate::voice::say;
@@ -18,9 +18,14 @@ use crate::voice::say;
 /// that a call may take.
 const AT_ONCE: usize = 64;
 
+/// vCPUs of which they are, unless one domain has more: of each, libvirt 11 tells 50 numbers of 60
+/// bytes with their names, and an answer has to fit its 32 MiB (VIR_NET_MESSAGE_MAX).
+const VCPUS_AT_ONCE: u64 = 4096;
+
 const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
     | sys::VIR_DOMAIN_STATS_BALLOON
     | sys::VIR_DOMAIN_STATS_VCPU
+    | sys::VIR_DOMAIN_STATS_CPU_TOTAL
     | sys::VIR_DOMAIN_STATS_INTERFACE
     | sys::VIR_DOMAIN_STATS_BLOCK;
 
@@ -109,13 +114,10 @@ impl Survey {
     /// Tells the figures of these live domains; of all where there are none.
     pub(crate) fn figures(&mut self, of: &[Uuid]) -> Result<(), Lost> {
         let live = self.known.values().map(|known| &known.domain).filter(|domain| domain.is_live());
-        let asked: Vec<Uuid> = live
-            .map(|domain| domain.uuid)
-            .filter(|uuid| of.is_empty() || of.contains(uuid))
-            .collect();
-        for uuids in asked.chunks(AT_ONCE) {
+        let asked = live.filter(|domain| of.is_empty() || of.contains(&domain.uuid));
+        for uuids in chunks(asked.map(|domain| (domain.uuid, domain.vcpus))) {
             let mut handles = HashMap::new();
-            for uuid in uuids {
+            for uuid in &uuids {
                 let handle = self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))?;
                 handles.extend(handle.map(|handle| (*uuid, handle)));
             }
@@ -151,6 +153,13 @@ impl Survey {
             let has_job = self.unless_lost(raw::has_block_job(handle, &disk.dev))?;
             figures.block_job = figures.block_job.max(has_job);
         }
+        for (number, interface) in &told.interfaces {
+            let found = self.unless_lost(raw::bandwidth(handle, interface))?;
+            let net = figures.nets.iter_mut().find(|net| net.number == *number);
+            if let (Some(found), Some(net)) = (found, net) {
+                (net.rx_limit, net.tx_limit) = bandwidth(&found);
+            }
+        }
         self.tell(&Message::Figures(uuid, figures));
         Ok(())
     }
@@ -180,6 +189,7 @@ impl Survey {
             uuid,
             name: cut(&name, NAME_MAX).to_owned(),
             driver: found.driver,
+            is_kvm: found.is_kvm,
             id: handle.get_id(),
             state,
             migrating: self.is_migrating(uuid, handle)?,
@@ -237,6 +247,23 @@ impl Survey {
     }
 }
 
+/// Domains with their vCPUs, as many as are asked for in one call.
+fn chunks(domains: impl Iterator<Item = (Uuid, u64)>) -> Vec<Vec<Uuid>> {
+    let mut chunks: Vec<Vec<Uuid>> = Vec::new();
+    let mut room = 0;
+    for (uuid, vcpus) in domains {
+        match chunks.last_mut().filter(|last| last.len() < AT_ONCE && vcpus <= room) {
+            Some(last) => last.push(uuid),
+            None => {
+                chunks.push(vec![uuid]);
+                room = VCPUS_AT_ONCE;
+            }
+        }
+        room = room.saturating_sub(vcpus);
+    }
+    chunks
+}
+
 /// Whether a domain went back to a snapshot in the run that it was in. One that was started for it
 /// is in another run already, and is told to go on in it once.
 fn goes_back(starters: &mut HashSet<Uuid>, uuid: Uuid, changes: Changes) -> bool {
@@ -273,6 +300,17 @@ fn state(number: u64, reason: Option<u64>) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_call_asks_for_a_bounded_number_of_domains_and_of_their_vcpus() {
+        let sizes = |vcpus: &[u64]| -> Vec<usize> {
+            let domains = vcpus.iter().map(|vcpus| (Uuid::from_u128(1), *vcpus));
+            chunks(domains).iter().map(Vec::len).collect()
+        };
+        assert_eq!(sizes(&[2; 2 * AT_ONCE + 1]), [AT_ONCE, AT_ONCE, 1]);
+        assert_eq!(sizes(&[2000, 2000, 96, 1, u64::MAX, 1]), [3, 1, 1, 1]);
+        assert_eq!(sizes(&[]), [0; 0]);
+    }
 
     #[test]
     fn a_domain_that_was_started_from_a_snapshot_goes_on_once_and_any_other_goes_back() {

@@ -21,8 +21,13 @@ pub fn parse_as_each(bytes: &[u8]) {
     text::only_number(bytes);
     vmstat::parse(bytes);
     vmm::cgroup::parse(bytes);
-    vmm::cpu::throttled(bytes);
-    vmm::memory::parse(bytes);
+    let _ = vmm::cpu::cpu_max(bytes);
+    let _ = vmm::cpu::throttled(bytes);
+    vmm::cpus::allowed(bytes);
+    vmm::cpus::parse(bytes);
+    vmm::memory::major_faults(bytes);
+    let _ = vmm::memory::parse(bytes);
+    vmm::numa::parse_huge(bytes);
     vmm::numa::parse_v1(bytes, Units::default());
     vmm::numa::parse_v2(bytes);
     vmm::process::parse(bytes);

@@ -1,18 +1,15 @@
 //! `/proc/pressure`: how long tasks waited for a CPU, memory or I/O (PSI).
 
-use std::path::Path;
-
 use hostinfo_catalog::source::{PressureFigure, Stall};
 use hostinfo_wire::Value;
 
 use crate::counter::{Pace, Told};
 use crate::root::{LINE_BYTES, Roots};
-use crate::tally::Highest;
 use crate::text::{lines, millionths, number, words};
 use crate::units::micro;
 use crate::{Absent, Moment, machine};
 
-const LACK: Absent = Absent::new(
+pub(crate) const LACK: Absent = Absent::new(
     "this host does not measure pressure",
     "boot the host with psi=1; needs a kernel with CONFIG_PSI, which came with Linux 4.20",
 );
@@ -72,20 +69,6 @@ fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
     }
 }
 
-/// The same of a cgroup, from its `cpu.pressure`, `memory.pressure` or `io.pressure`.
-pub(crate) fn read_cgroup(
-    file: &Path,
-    roots: &Roots,
-    buffer: &mut Vec<u8>,
-    highest: &mut Highest<2>,
-) -> Result<Pressure, Absent> {
-    let text = roots.cgroup(file, buffer).map_err(|e| e.or(LACK))?;
-    let mut pressure = parse(text);
-    [pressure.some.total, pressure.full.total] =
-        highest.raise([pressure.some.total, pressure.full.total]);
-    Ok(pressure)
-}
-
 /// ```text
 /// some avg10=0.42 avg60=1.51 avg300=1.54 total=33247757
 /// full avg10=0.00 avg60=0.00 avg300=0.00 total=0
@@ -122,6 +105,15 @@ fn percent(word: &[u8]) -> Option<u64> {
 }
 
 impl Pressure {
+    /// The same with other totals in microseconds: of `some`, and of `full`.
+    pub(crate) fn with_totals(
+        mut self,
+        of: impl FnOnce([Option<u64>; 2]) -> [Option<u64>; 2],
+    ) -> Self {
+        [self.some.total, self.full.total] = of([self.some.total, self.full.total]);
+        self
+    }
+
     pub(crate) fn value(
         &self,
         stall: Stall,

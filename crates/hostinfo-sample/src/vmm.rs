@@ -4,16 +4,22 @@
 //! Each part is read when a statistic that needs it is asked for, at most once in a step of the
 //! sampling grid. Figures are of the process that was connected to, or absent: see `process.rs`.
 
-pub(crate) mod alone;
 pub(crate) mod bounds;
+mod branch;
 pub(crate) mod cgroup;
+mod company;
 pub(crate) mod cpu;
+pub(crate) mod cpus;
+mod grown;
 pub(crate) mod memory;
+mod name;
 pub(crate) mod numa;
 pub(crate) mod process;
+pub(crate) mod psi;
 pub(crate) mod role;
 pub(crate) mod status;
 pub(crate) mod threads;
+mod unit;
 
 use std::time::Duration;
 
@@ -22,16 +28,17 @@ use hostinfo_wire::Value;
 
 use crate::cached::Cached;
 use crate::energy::{Portion, Use};
-use crate::pressure::{self, Pressure};
+use crate::pressure::Pressure;
 use crate::shares::{HostSample, Share};
-use crate::tally::{Highest, Tally};
 use crate::units::micro;
 use crate::window::{Pair, Window};
-use crate::{Absent, Host, Moment, Roots, Units};
+use crate::{Absent, CpuUse, Host, Moment, Roots, Units};
 
 use bounds::Bounds;
 use cgroup::Cgroups;
-use cpu::Cpu;
+use cpu::{Cpu, Held};
+use cpus::{Counted, Cpus};
+use grown::Grown;
 use numa::Placement;
 use process::Process;
 use status::Status;
@@ -43,7 +50,7 @@ const NO_VMM: Absent = Absent::new(
 );
 
 /// One guest's VMM: a process, told from others by its number and its start, and the samples that
-/// were taken of it. It has 1.5 KB before it was asked for anything, so it is best made for a
+/// were taken of it. It has 2.3 KB before it was asked for anything, so it is best made for a
 /// guest that asks.
 ///
 /// # Ratios
@@ -57,15 +64,17 @@ const NO_VMM: Absent = Absent::new(
 #[derive(Clone)]
 pub struct Vmm {
     process: Process,
-    status: Cached<Status, Highest<1>>,
+    status: Cached<Status, Grown<1>>,
     threads_read: Cached<()>,
     threads: Threads,
-    cgroups: Cached<Cgroups>,
-    cpu: Cached<Cpu, Tally<1>>,
-    throttled_around: Tally<1>,
-    pressure_cpu: Cached<Pressure, Highest<2>>,
-    pressure_memory: Cached<Pressure, Highest<2>>,
-    pressure_io: Cached<Pressure, Highest<2>>,
+    cgroups: Cached<Box<Cgroups>>,
+    cpu: Cached<Cpu, Held>,
+    cpus: Cached<Cpus>,
+    counted: Counted,
+    bounds: bounds::Kept,
+    pressure_cpu: Cached<Pressure, Grown<2>>,
+    pressure_memory: Cached<Pressure, Grown<2>>,
+    pressure_io: Cached<Pressure, Grown<2>>,
     memory_limit: Cached<u64>,
     placement: Cached<Placement>,
     window: Window<Sample>,
@@ -100,7 +109,9 @@ impl Vmm {
             threads: Threads::default(),
             cgroups: Cached::default(),
             cpu: Cached::default(),
-            throttled_around: Tally::default(),
+            cpus: Cached::default(),
+            counted: Counted::default(),
+            bounds: bounds::Kept::default(),
             pressure_cpu: Cached::default(),
             pressure_memory: Cached::default(),
             pressure_io: Cached::default(),
@@ -145,6 +156,7 @@ impl Vmm {
             Source::Throttled => self.cpu(at)?.throttled.clone().map(nanos),
             Source::Quota => self.cpu(at)?.quota.clone().map(micro),
             Source::Weight => self.cpu(at)?.weight.clone().map(Value::Whole),
+            Source::Pinned => Ok(Value::Whole(self.cpus(at)?.count())),
             Source::Pressure(resource, stall, figure) => {
                 self.pressure(resource, at)?.value(stall, figure)
             }
@@ -162,12 +174,16 @@ impl Vmm {
         if self.require_vmm(at).is_err() {
             return Bounds::default();
         }
-        let (process, buffer) = (&mut self.process, &mut Vec::new());
-        match self.cgroups.at(at, |()| cgroup::read(process, buffer)) {
-            Ok(cgroups) => {
-                bounds::read(cgroups, &process.roots, buffer, &mut self.throttled_around)
-            }
-            Err(_) => Bounds::default(),
+        let cpus = self.cpu_use(at).ok();
+        let threads_run = self.threads(at).and_then(Threads::others_run).ok();
+        let Self { cgroups, process, bounds: kept, .. } = self;
+        let of_cgroups = look(cgroups, process, at, |cgroups, process, buffer| {
+            Ok(bounds::read(cgroups, at, kept, process, buffer))
+        });
+        Bounds {
+            threads_run: threads_run.map(Duration::from_nanos),
+            cpus,
+            ..of_cgroups.unwrap_or_default()
         }
     }
 
@@ -225,7 +241,7 @@ impl Vmm {
 
     fn status(&mut self, at: Moment) -> Result<&Status, Absent> {
         let process = &mut self.process;
-        self.status.at(at, |highest| status::read(process, &mut Vec::new(), highest))
+        self.status.at(at, |grown| status::read(process, &mut Vec::new(), grown))
     }
 
     fn threads(&mut self, at: Moment) -> Result<&Threads, Absent> {
@@ -236,57 +252,89 @@ impl Vmm {
 
     fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        self.cpu.at(at, |tally| {
-            let buffer = &mut Vec::new();
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.cpu.own.as_ref();
-            Ok(cpu::read(own.map_err(Absent::clone)?, &process.roots, buffer, tally))
+        self.cpu.at(at, |held| {
+            look(cgroups, process, at, |cgroups, process, buffer| {
+                let branch = cgroups.cpu.as_ref().map_err(Absent::clone)?;
+                Ok(cpu::read(branch, &process.roots, buffer, held))
+            })
         })
     }
 
+    fn cpus(&mut self, at: Moment) -> Result<&Cpus, Absent> {
+        self.threads(at)?;
+        let (threads, process) = (&self.threads, &mut self.process);
+        self.cpus.at(at, |()| cpus::read(threads, process, &mut Vec::new()))
+    }
+
+    fn cpu_use(&mut self, at: Moment) -> Result<CpuUse, Absent> {
+        let cpus = self.cpus(at)?.clone();
+        let Self { cgroups, process, threads, counted, .. } = self;
+        let buffer = &mut Vec::new();
+        let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
+        let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
+        cpus.usage(threads, workers, at, counted, process, buffer)
+    }
+
     fn pressure(&mut self, resource: Resource, at: Moment) -> Result<&Pressure, Absent> {
-        let (sample, file) = match resource {
-            Resource::Cpu => (&mut self.pressure_cpu, "cpu.pressure"),
-            Resource::Memory => (&mut self.pressure_memory, "memory.pressure"),
-            Resource::Io => (&mut self.pressure_io, "io.pressure"),
+        let sample = match resource {
+            Resource::Cpu => &mut self.pressure_cpu,
+            Resource::Memory => &mut self.pressure_memory,
+            Resource::Io => &mut self.pressure_io,
         };
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        sample.at(at, |highest| {
-            let buffer = &mut Vec::new();
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.pressure.as_ref();
-            let file = own.map_err(Absent::clone)?.file(file);
-            pressure::read_cgroup(&file, &process.roots, buffer, highest)
+        sample.at(at, |grown| {
+            look(cgroups, process, at, |cgroups, process, buffer| {
+                let branch = cgroups.pressure.as_ref().map_err(Absent::clone)?;
+                psi::read(&branch.own()?, resource, &process.roots, buffer, grown)
+            })
         })
     }
 
     fn memory_limit(&mut self, at: Moment) -> Result<u64, Absent> {
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
         let limit = self.memory_limit.at(at, |()| {
-            let buffer = &mut Vec::new();
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.own.as_ref();
-            memory::limit(own.map_err(Absent::clone)?, &process.roots, buffer)
+            look(cgroups, process, at, |cgroups, process, buffer| {
+                let branch = cgroups.memory.as_ref().map_err(Absent::clone)?;
+                memory::limit(branch, &process.roots, buffer)
+            })
         });
         limit.copied()
     }
 
     fn placement(&mut self, at: Moment) -> Result<Placement, Absent> {
-        let buffer = &mut Vec::new();
-        let nodes = numa::nodes(&self.process.roots, buffer);
+        let nodes = numa::nodes(&self.process.roots, &mut Vec::new());
+        let status = self.status(at)?;
         // On one node there is nothing else than local memory.
         if nodes.len() < 2 {
-            let local = self.status(at)?.resident()?;
-            return Ok(Placement { local, remote: 0 });
+            return Ok(Placement { local: status.resident()?, remote: 0 });
         }
+        let holds = status.holds();
         self.threads(at)?;
         let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);
         let placement = self.placement.at(at, |()| {
-            let vcpus = numa::nodes_of(threads.vcpu_threads()?, &nodes, process, buffer)?;
-            process.check((), buffer)?;
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.own.as_ref();
-            let own = own.map_err(Absent::clone)?;
-            numa::read(own, &vcpus, &process.roots, process.units, buffer)
+            look(cgroups, process, at, |cgroups, process, buffer| {
+                let vcpus = numa::nodes_of(threads.vcpu_threads()?, &nodes, process, buffer)?;
+                let memory = cgroups.memory.as_ref().map_err(Absent::clone)?.own()?;
+                let hugetlb = cgroups.hugetlb.as_ref().ok().and_then(|branch| branch.own().ok());
+                numa::read(&memory, hugetlb.as_ref(), holds, &vcpus, process, buffer)
+            })
         });
         placement.copied()
     }
+}
+
+/// What `read` reads of the slot's cgroups. It counts only if the VMM was in them all the while.
+fn look<T>(
+    cgroups: &mut Cached<Box<Cgroups>>,
+    process: &mut Process,
+    at: Moment,
+    read: impl FnOnce(&Cgroups, &Process, &mut Vec<u8>) -> Result<T, Absent>,
+) -> Result<T, Absent> {
+    let buffer = &mut Vec::new();
+    let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer))?;
+    let told = read(cgroups, process, buffer);
+    cgroups.check(process, buffer)?;
+    told
 }
 
 /// The share of the time that the vCPUs wanted to run in which they did not. Those that wanted

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::args::Format;
 use crate::exit::{Failure, Outcome};
 use crate::host::Host;
-use crate::link::Line;
 use crate::output::Shown;
+use crate::question::Question;
+use crate::reply::Line;
 
 /// What the host says about a statistic. Its kinds and units may be more than this program
 /// knows.
@@ -62,11 +63,11 @@ pub(crate) fn run(
     let render = match format {
         Format::Text => table,
         Format::Json => array,
-        Format::Openmetrics | Format::Prometheus => {
+        Format::Openmetrics | Format::Prometheus | Format::Nagios => {
             return Err(Failure::Usage("list is written as text or json".to_owned()));
         }
     };
-    let lines = host.ask(format!("list {}", names.join(" ")).trim_end())?;
+    let lines = host.ask(&Question::list(names))?;
     let listed = Listed::all(&lines);
     let refused = lines.iter().filter(|line| line.code != Code::Done);
     let refusals = refused.map(|line| line.text.clone()).collect();

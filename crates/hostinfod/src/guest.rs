@@ -3,12 +3,14 @@
 mod audit;
 pub(crate) mod history;
 pub(crate) mod identity;
+pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod peer;
 mod random;
 pub(crate) mod roster;
 pub(crate) mod session;
 pub(crate) mod standing;
+pub(crate) mod watched;
 
 use std::borrow::Cow;
 use std::io;
@@ -25,6 +27,7 @@ use crate::bucket::Bucket;
 use crate::metrics::tally::Record;
 use crate::pending::Pending;
 use history::History;
+use key::{Held, Key};
 use name::Name;
 use peer::Peer;
 use session::Session;
@@ -40,15 +43,25 @@ pub(crate) const NOT_MET: Absent =
 pub(crate) struct Observed {
     /// The process that runs it, or why it is not known.
     pub(crate) vmm: Result<Box<Vmm>, Absent>,
-    /// The samples that verdicts are made of, while it asks for verdicts.
+    /// The samples that verdicts are made of, while it is watched.
     pub(crate) watch: Option<Watch>,
+    /// The sample that libvirt's figures were asked for ahead of.
+    pub(crate) asked_ahead_of: Option<Instant>,
+    /// What its verdicts were over time.
+    pub(crate) held: Held,
     /// What libvirt told of it so far.
     pub(crate) history: History,
 }
 
 impl Default for Observed {
     fn default() -> Self {
-        Self { vmm: Err(NOT_MET), watch: None, history: History::default() }
+        Self {
+            vmm: Err(NOT_MET),
+            watch: None,
+            asked_ahead_of: None,
+            held: Held::default(),
+            history: History::default(),
+        }
     }
 }
 
@@ -60,6 +73,9 @@ pub(crate) struct Guest {
     pub(crate) grant: Arc<Grant>,
     /// The host's name for this guest alone.
     pub(crate) host_id: String,
+    /// By how much the times of its incidents are moved: its own secret, lest exact times prove
+    /// that two guests share a host.
+    pub(crate) phase: Duration,
     /// Its session.
     pub(crate) session: Session,
     /// Bytes read from it.
@@ -92,6 +108,7 @@ impl Guest {
             name,
             grant,
             host_id,
+            phase: Duration::ZERO,
             session,
             bytes: Bucket::default(),
             lines: Bucket::default(),
@@ -130,6 +147,21 @@ impl Guest {
         self.peer.flatten().map(|peer| peer.pid)
     }
 
+    /// What makes it the same guest as before a restart; `None` where that is not known.
+    pub(crate) fn key(&self) -> Option<Key> {
+        match self.standing {
+            Standing::Domain(uuid, _) => Some(Key::Domain(uuid)),
+            Standing::Unnamed => self.process(),
+            Standing::Refused(_) | Standing::Awaited => None,
+        }
+    }
+
+    /// The same without libvirt.
+    pub(crate) fn process(&self) -> Option<Key> {
+        let Peer { pid, start } = self.peer.flatten()?;
+        Some(Key::Process { pid, start: start? })
+    }
+
     /// Whether it was ever connected to.
     pub(crate) fn has_come(&self) -> bool {
         self.peer.is_some()
@@ -140,17 +172,22 @@ impl Guest {
     pub(crate) fn double(&self) -> Self {
         let (name, grant) = (self.name.clone(), Arc::clone(&self.grant));
         let mut double = Self::new(name, grant, self.host_id.clone(), self.session.clone());
+        double.phase = self.phase;
+        double.peer = self.peer;
         double.standing = self.standing.clone();
         double.observed = self.observed.clone();
         double
     }
 
-    /// Puts it under another rule. Nothing that was made under the one before is given out.
+    /// Puts it under a rule. Nothing that was made under another is given out where the guest may see
+    /// other things now.
     pub(crate) fn come_under(&mut self, grant: Arc<Grant>, now: Instant) {
-        if self.grant == grant {
-            return;
+        if !self.grant.shows_the_same(&grant) {
+            self.document = None;
         }
-        self.document = None;
+        if self.grant.watch() && !grant.watch() {
+            self.observed.held = Held::default();
+        }
         let is_turned = self.grant.enabled() != grant.enabled();
         self.grant = grant;
         if is_turned && self.standing.may_ask() {

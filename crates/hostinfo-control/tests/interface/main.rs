@@ -10,7 +10,7 @@ use hostinfo_control::{
     Call, Cleared, Counts, DESCRIPTION, Decision, Event, Explanation, Figure, Guest, GuestState,
     HostState, HostStateSaid, INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing,
     Notice, NoticeKind, Notices, Page, Place, Port, PortKind, PortState, Preview, Refusal, Rules,
-    RulesState, SetNotice, Stats, Status, WhyWithout, Without,
+    RulesState, SetNotice, Stats, Status, Watched, WhyWithout, Without,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +92,7 @@ fn every_reply_has_the_fields_of_its_method() {
         guests: 2,
         connected: 1,
         rules: rules_state(),
+        watched: Watched { guests: 3, left_out: 1, limit: 3 },
         libvirt: Libvirt {
             state: LibvirtState::Up,
             uri: text("qemu:///system"),
@@ -138,6 +139,7 @@ fn every_reply_has_the_fields_of_its_method() {
         line: Some(1),
         may_ask: false,
         interval: 1.0,
+        watch: true,
         vhostmd_disk: true,
         statistics: vec![Decision { name: text("physcpus"), permitted: true, line: Some(2) }],
     };

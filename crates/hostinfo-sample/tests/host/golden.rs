@@ -2,7 +2,8 @@
 //! none.
 //!
 //! `fixtures/hosts/HOST/golden.txt` holds what each host tells, as a reply has it, and behind `#` what
-//! its administrator is told; `fixtures/guests/GUEST/golden.txt` what a guest is told of its VMM.
+//! its administrator is told; `fixtures/guests/GUEST/golden.txt` what a guest is told of its VMM,
+//! and behind `-` what verdicts know besides.
 //! `UPDATE_GOLDEN=1 cargo test -p hostinfo-sample` writes them anew.
 
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source};
-use hostinfo_sample::{Absent, Host, Lack, Moment, Roots, Units, Vmm};
+use hostinfo_sample::{Absent, Bounds, Host, Lack, Moment, Roots, Units, Vmm};
 use hostinfo_wire::Value;
 
 const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
@@ -97,7 +98,29 @@ fn of_guest(roots: Roots) -> String {
             told += &line(&name, value);
         }
     }
-    told + &remedies(&host)
+    told + &bounds(&vmm.bounds(at())) + &remedies(&host)
+}
+
+/// What verdicts are told beside statistics.
+fn bounds(bounds: &Bounds) -> String {
+    let Bounds {
+        throttled_around,
+        cpu_limit_is_shared,
+        memory,
+        memory_around,
+        memory_limit_is_shared,
+        major_faults,
+        threads_run,
+        cpus,
+    } = bounds;
+    format!(
+        "- throttled around: {throttled_around:?}, shared: {cpu_limit_is_shared}\n\
+         - memory: {memory:?}\n\
+         - memory around: {memory_around:?}, shared: {memory_limit_is_shared}\n\
+         - major faults: {major_faults:?}\n\
+         - threads run: {threads_run:?}\n\
+         - CPUs: {cpus:?}\n"
+    )
 }
 
 fn line(name: &str, value: Result<Value<'_>, Absent>) -> String {
@@ -120,7 +143,9 @@ fn remedies(host: &Host) -> String {
     told
 }
 
+/// Of other processes there is no more than their `stat`.
 fn only_process(proc: &Path) -> i32 {
-    let name = std::fs::read_dir(proc).unwrap().next().unwrap().unwrap().file_name();
-    name.to_str().unwrap().parse().unwrap()
+    let mut entries = std::fs::read_dir(proc).unwrap().map(|entry| entry.unwrap());
+    let vmm = entries.find(|entry| entry.path().join("cgroup").exists()).unwrap();
+    vmm.file_name().to_str().unwrap().parse().unwrap()
 }

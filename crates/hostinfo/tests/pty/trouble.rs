@@ -74,7 +74,7 @@ fn the_tty_is_left_as_it_was_found() {
 #[test]
 fn too_soon_is_status_4_with_the_time_to_wait() {
     let host = FakeHost::new(|_| "429 retry after 12.345 s\n");
-    for arguments in ["get physcpus", "--json", "--format openmetrics"] {
+    for arguments in ["", "get physcpus", "--json", "--format openmetrics"] {
         assert_eq!(
             run(&host, arguments),
             (
@@ -147,7 +147,7 @@ fn who_speaks_without_end_is_given_up_in_time() {
     let start = Instant::now();
     let (status, _, errors) = run(&host, "--timeout 0.5");
     assert_eq!(status, 5);
-    assert!(errors.contains("it is no hostinfo"), "{errors}");
+    assert!(errors.contains("it is not hostinfo"), "{errors}");
     assert!(start.elapsed() < Duration::from_secs(3));
 }
 
@@ -166,10 +166,13 @@ fn of_half_a_reply_nothing_is_shown() {
     assert_eq!((status, text.as_str()), (1, ""));
     assert!(errors.contains("hung up"), "{errors}");
 
-    let host = FakeHost::new(|_| "200-physcpus=1\n200-load");
+    let host = FakeHost::raw(b"", |line| match line.strip_prefix("ping") {
+        Some(token) => format!("200 pong{token}\n").into(),
+        None => Act::Fall(b"200-physcpus=1\n200-load".to_vec()),
+    });
     let (status, text, errors) = run(&host, "get * --timeout 0.3");
     assert_eq!((status, text.as_str()), (1, ""));
-    assert!(errors.contains("fell silent"), "{errors}");
+    assert!(errors.contains("stopped in the middle of its reply"), "{errors}");
 }
 
 #[test]

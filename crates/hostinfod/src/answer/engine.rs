@@ -1,7 +1,7 @@
 //! A line to its reply.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_catalog::{Scope, StatId};
 use hostinfo_render::Answer;
@@ -11,6 +11,7 @@ use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
 use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
+use jiff::Timestamp;
 
 use crate::answer::gather::gather;
 use crate::answer::list::list;
@@ -163,11 +164,14 @@ impl Engine {
         &self.host
     }
 
-    /// Takes the sample of a guest that its watch is due for.
+    /// Takes the sample of a guest that its watch is due for, and judges it.
     pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) {
         let sample = self.with_sources(guest, now.into(), |mut sources| sources.sample());
-        if let Some(watch) = &mut guest.observed.watch {
-            watch.push(now, sample);
+        let key = guest.key();
+        let Some(watch) = &mut guest.observed.watch else { return };
+        watch.push(now, sample);
+        if let (Some(period), Some(key)) = (watch.period(), key) {
+            guest.observed.held.of_mut(key).judge(&period, Timestamp::now());
         }
     }
 
@@ -198,6 +202,7 @@ impl Engine {
             reply.line(Code::NotPermitted, BLOCKED);
             return Ok(());
         }
+        guest.session.asked(SystemTime::now());
         let picks = select(names.iter(), &guest.grant, &self.given);
         let is_query = picks.iter().any(|pick| !matches!(pick, Pick::Refused(..)));
         let wait = if is_query { guest.wait(when.now) } else { Duration::ZERO };

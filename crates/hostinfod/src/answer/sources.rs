@@ -1,7 +1,8 @@
 //! Where a reply's values come from: the one place that knows every source.
 
 mod custom;
-mod libvirt;
+mod incidents;
+pub(crate) mod libvirt;
 mod members;
 mod notices;
 mod own;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
-use hostinfo_catalog::source::{Host as HostSource, Source, Vmm as VmmSource};
+use hostinfo_catalog::source::{Host as HostSource, Judged, Source, Vmm as VmmSource};
 use hostinfo_notices::Notice;
 use hostinfo_sample::{Absent, Host, Moment, Spare};
+use hostinfo_verdict::Verdict;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
@@ -42,8 +44,13 @@ pub(crate) struct Sources<'a, 's> {
     /// The reply has ratios of the guest: the host's have to speak of the same time.
     by_guest: bool,
     extent: Extent,
+    /// It is a sample that is taken, and no question: nothing is asked for in its place.
+    is_sample: bool,
     /// What the guest is told, once it was looked for: the same in all of the reply.
     notices: Option<Vec<Arc<Notice>>>,
+    incidents: Option<Vec<String>>,
+    /// Verdicts, as far as they were asked for.
+    verdicts: Vec<(Judged, Verdict)>,
 }
 
 /// What `sample.age` and `window` tell of the rest of their reply.
@@ -77,7 +84,10 @@ impl<'a, 's> Sources<'a, 's> {
             at,
             by_guest: false,
             extent,
+            is_sample: false,
             notices: None,
+            incidents: None,
+            verdicts: Vec::new(),
         }
     }
 
@@ -122,7 +132,15 @@ impl<'a, 's> Sources<'a, 's> {
                 }
                 self.of_vmm(what, instance)
             }
-            Source::Verdict(resource) => return self.verdict(resource).map_err(unavailable),
+            Source::Verdict(what) => {
+                let verdict = self.verdict(what).map_err(unavailable)?;
+                return Ok(Value::text(verdict.to_string()));
+            }
+            Source::State(what) => {
+                let verdict = self.verdict(what).map_err(unavailable)?;
+                return Ok(Value::text(verdict.state.word()));
+            }
+            Source::Incident => return self.incident(instance),
             Source::Label => match instance.and_then(|name| self.given.labels.get(name)) {
                 Some(text) => return Ok(Value::text(text.to_owned())),
                 None => return Err(Refusal::Unavailable(NONE.into())),

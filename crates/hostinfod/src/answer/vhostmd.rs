@@ -1,6 +1,7 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::vhostmd::Context;
@@ -31,6 +32,7 @@ impl Engine {
             reply.line(Code::NotPermitted, BLOCKED);
             return Ok(());
         }
+        guest.session.asked(SystemTime::now());
         if guest.wait(when.now).is_zero() {
             let document = self.document(guest, when)?;
             if document != EMPTY {

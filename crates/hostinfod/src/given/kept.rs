@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ impl KeptFile {
         loss: &str,
     ) -> (Self, Option<T>) {
         let path = state.join(name);
-        let why = match read(&path, bound) {
+        let why = match hostinfo_file::read(&path, bound as u64) {
             Ok(None) => return (Self(path), None),
             Ok(Some(bytes)) => match parse(&bytes) {
                 Ok(kept) => return (Self(path), Some(kept)),
@@ -57,20 +57,11 @@ impl KeptFile {
     }
 }
 
-fn read(path: &Path, bound: usize) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
-    let mut bytes = Vec::new();
-    file.take(bound as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
-}
-
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    // What a kill has left there, or anything else that would be waited for or written through.
+    let _ = fs::remove_file(&aside);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&aside, path)?;

@@ -74,15 +74,15 @@ impl Roster {
         number
     }
 
-    /// Takes the port of a socket away, and says which number it had.
-    pub(crate) fn remove_socket(&mut self, dialect: Dialect, name: &str) -> Option<usize> {
+    /// Takes the port of a socket away, and says which number it had, and its guest.
+    pub(crate) fn remove_socket(&mut self, dialect: Dialect, name: &str) -> Option<(usize, usize)> {
         let number = self.sockets.remove(&(dialect, name.into()))?;
-        self.ports.try_remove(number).map(|_| number)
+        self.ports.try_remove(number).map(|port| (number, port.guest))
     }
 
-    /// Takes a port away that is no socket of the directory.
-    pub(crate) fn remove_port(&mut self, number: usize) {
-        self.ports.try_remove(number);
+    /// Takes a port away that is no socket of the directory, and says which guest's it was.
+    pub(crate) fn remove_port(&mut self, number: usize) -> Option<usize> {
+        self.ports.try_remove(number).map(|port| port.guest)
     }
 
     /// Whether any of a guest's ports is connected.
@@ -123,7 +123,7 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use crate::given::tests::given;
     use crate::guest::session::Session;
@@ -134,7 +134,7 @@ mod tests {
                        file = '/nonexistent/{guest}'\n";
 
     fn guest(name: &Name) -> Guest {
-        let session = Session { id: "s".to_owned(), start: SystemTime::UNIX_EPOCH };
+        let session = Session { id: "s".to_owned(), start: None };
         let grant = Rules::builtin().decide(name.whole());
         Guest::new(name.clone(), grant, "h".to_owned(), session)
     }

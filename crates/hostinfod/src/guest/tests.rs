@@ -1,7 +1,5 @@
 use super::*;
 
-use std::time::SystemTime;
-
 use hostinfo_domains::Run;
 use hostinfo_rules::Rules;
 
@@ -14,7 +12,7 @@ fn guest() -> Guest {
 }
 
 fn session(id: &str) -> Session {
-    Session { id: id.to_owned(), start: SystemTime::UNIX_EPOCH }
+    Session { id: id.to_owned(), start: None }
 }
 
 fn run(id: u32, reverts: u32) -> Run {

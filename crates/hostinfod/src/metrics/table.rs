@@ -61,6 +61,8 @@ table! {
     BUILD: Info "" "hostinfod_build" "The daemon's version.";
     START: Gauge "seconds" "hostinfod_start_time_seconds" "When the daemon started, since 1970.";
     GUESTS: Gauge "" "hostinfod_guests" "Guests by whether they can ask.";
+    WATCHED: Gauge "" "hostinfod_watched_guests"
+        "Guests whose rule says watch = 1, by whether there is room for them.";
     QUERIES: Counter "" "hostinfod_queries" "Lines that guests sent, by what became of them.";
     DURATION: Histogram "seconds" "hostinfod_query_duration_seconds"
         "Time that a reply took to be made, without waiting for commands.";
@@ -84,6 +86,8 @@ table! {
     CLIENTS: Gauge "" "hostinfod_control_clients" "Connections to the control socket.";
     LEFT_OUT: Counter "" "hostinfod_watch_events_left_out"
         "Events that were not told to who watches and does not keep up.";
+    LOG_LEFT_OUT: Counter "" "hostinfod_log_lines_left_out"
+        "Lines of the log that are missing since nobody took them.";
 }
 
 #[cfg(test)]

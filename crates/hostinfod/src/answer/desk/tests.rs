@@ -3,7 +3,7 @@ use super::*;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hostinfo_rules::Rules;
 use hostinfo_sample::{Host, Roots};
@@ -29,7 +29,7 @@ impl Scene {
         near_end.set_nonblocking(true).unwrap();
         far_end.set_nonblocking(true).unwrap();
         let nowhere = Roots { proc: "/nonexistent".into(), sys: "/nonexistent".into() };
-        let session = Session { id: "s".to_owned(), start: SystemTime::UNIX_EPOCH };
+        let session = Session { id: "s".to_owned(), start: None };
         let name = Name::parse("qemu-a").unwrap();
         let grant = Rules::builtin().decide(name.whole());
         Self {

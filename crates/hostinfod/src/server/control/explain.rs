@@ -51,6 +51,7 @@ impl Server {
             line: rule.map(|rule| rule.line as u64),
             may_ask: guest.may_ask(),
             interval: grant.interval().as_secs_f64(),
+            watch: grant.watch(),
             vhostmd_disk: grant.vhostmd_disk(),
             statistics,
         })

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use hostinfo_control::limits::MISSING_MAX;
 use hostinfo_control::{
-    GuestState, Missing, Place, Rules, Stats, Status, WhyWithout, Without, timestamp,
+    GuestState, Missing, Place, Rules, Stats, Status, Watched, WhyWithout, Without, timestamp,
 };
 use hostinfo_sample::{Absent, Lack};
 
@@ -18,6 +18,8 @@ impl Server {
         let libvirt = self.desk.libvirt().state();
         let (missing, without) = (self.missing(), self.without());
         let states = self.states();
+        let (guests, left_out) = self.watched.count();
+        let limit = self.watched.max as u64;
         let absent = states.get(&GuestState::Absent).copied().unwrap_or_default();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -34,6 +36,7 @@ impl Server {
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
             rules: self.rules.state(),
+            watched: Watched { guests, left_out, limit },
             libvirt,
             missing,
             without,
