@@ -9,6 +9,9 @@ use crate::stat::{Kind, Stat, Unit, is_placeholder};
 /// The words of a verdict, which are the states of its metric.
 pub const STATES: [&str; 4] = ["ok", "contended", "self-limited", "unknown"];
 
+/// The words of `host.state`, which are the states of its metric.
+pub const HOST_STATES: [&str; 3] = ["normal", "draining", "degraded"];
+
 /// What OpenMetrics calls a statistic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metric {
@@ -57,6 +60,10 @@ impl Metric {
                 let name = stat.name.strip_suffix(".state").unwrap_or(stat.name);
                 let metric = Self::compute(row, name, Kind::Gauge, Unit::None);
                 Some(Self { states: &STATES, ..metric })
+            }
+            Source::HostState => {
+                let metric = Self::compute(row, stat.name, Kind::Gauge, Unit::None);
+                Some(Self { states: &HOST_STATES, ..metric })
             }
             _ => Some(Self::compute(row, stat.name, stat.kind, stat.unit)),
         }
@@ -139,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdicts_state_has_the_verdicts_name_and_texts_that_change_have_none() {
+    fn states_are_metrics_and_texts_that_change_are_none() {
         let metric = |name| Metric::of(StatId::named(name));
         let state = metric("verdict.io.state").unwrap();
         assert_eq!(
@@ -147,6 +154,8 @@ mod tests {
             ("hostinfo_verdict_io", "hostinfo_verdict_io")
         );
         assert_eq!((state.states, state.unit, state.label), (&STATES[..], None, None));
+        let state = metric("host.state").unwrap();
+        assert_eq!((&*state.sample, state.states), ("hostinfo_host_state", &HOST_STATES[..]));
         for name in ["verdict.io", "verdict.incident.N", "notice.N"] {
             assert_eq!(metric(name), None, "{name}");
         }

@@ -82,6 +82,12 @@ mod tests {
     }
 
     #[test]
+    fn the_words_are_those_of_the_metric() {
+        let words = HostState::ALL.map(HostState::word);
+        assert_eq!(words, hostinfo_catalog::metric::HOST_STATES);
+    }
+
+    #[test]
     fn what_was_said_outlives_the_daemon() {
         let state = tempfile::tempdir().unwrap();
         let mut file = HostStateFile::open(state.path());
