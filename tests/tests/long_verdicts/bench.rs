@@ -68,7 +68,7 @@ impl<'a> Bench<'a> {
 
     /// Makes the cause, asks while it lasts, and takes it away.
     pub(crate) fn judge(&mut self, cause: Cause<'_>) -> Result<()> {
-        self.judge_with(cause, |bench| bench.lab.sh(cause.make).map(drop), |bench| bench.rate())
+        self.judge_with(cause, |bench| bench.lab.sh(cause.make).map(drop), Self::rate)
     }
 
     /// The same where the daemon has to look on before the cause, which `meanwhile` makes and waits for.
