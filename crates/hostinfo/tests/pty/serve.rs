@@ -145,7 +145,7 @@ fn what_is_not_among_what_the_host_told_is_refused_by_what_may_be_asked() {
     assert_eq!(broker.ask("list"), LIST);
     assert_eq!(
         broker.run("list swap").1,
-        "swap.free  gauge  bytes  free swap\n"
+        "swap.free  gauge  bytes  free swap  hostinfo_swap_free_bytes\n"
     );
     assert_eq!(broker.run("get swap.free").0, 3);
 }
