@@ -52,6 +52,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-administration.7
 /usr/share/man/man7/hostinfo-audit.7
 /usr/share/man/man7/hostinfo-control.7
+/usr/share/man/man7/hostinfo-guest.7
 /usr/share/man/man7/hostinfo-monitoring.7
 /usr/share/man/man7/hostinfo-protocol.7
 /usr/share/man/man7/hostinfo-statistics.7

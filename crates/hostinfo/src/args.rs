@@ -19,7 +19,9 @@ Examples:
   hostinfo diagnose                    looks for a minute, and concludes in sentences
   hostinfo list memory                 what can be asked about the host's memory
   hostinfo --json vm.cpu               for a program
-  hostinfo --wait --format prometheus  for node_exporter's textfile collector
+  hostinfo --json --every 60s          a line of JSON each minute
+  hostinfo --format prometheus --output /var/lib/node_exporter/host.prom
+                                       for node_exporter's textfile collector
 
 Exit status:
   0  all that was asked was answered
@@ -171,6 +173,13 @@ pub(crate) struct Options {
     /// The same as --format json
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
+    /// Write the answer to FILE instead, whole or not at all: where there is no answer, FILE stays as it
+    /// was
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Ask again and again, such as every 15s: with --json, a line each time
+    #[arg(long, global = true, value_name = "TIME", value_parser = time)]
+    pub(crate) every: Option<Duration>,
     /// How to reach the host: a serial port or channel, unix:PATH, vsock, or vsock:CID:PORT [default:
     /// the first that answers of unix:/run/hostinfo.sock (hostinfo serve),
     /// /dev/virtio-ports/org.hostinfo.0, vsock and /dev/ttyS1]

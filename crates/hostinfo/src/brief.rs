@@ -8,7 +8,7 @@ use hostinfo_wire::Code;
 use hostinfo_wire::reply::BLOCKED;
 
 use crate::color;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Shown;
 use crate::question::Question;
@@ -25,13 +25,13 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// host.
 const NOTICES_MAX: usize = 2;
 
-/// Asks what matters most and shows it.
+/// Asks what matters most.
 ///
 /// # Errors
 /// [`Failure`].
-pub(crate) fn run(host: &mut Host<'_>) -> Result<Outcome, Failure> {
+pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
     let patience = (!host.is_patient()).then_some(WAIT_MAX);
-    page(&host.ask_for_verdicts(&Question::get(&NAMES), patience)?).write()
+    Ok(page(&host.ask_for_verdicts(&Question::get(&NAMES), patience)?))
 }
 
 /// The whole of it.
@@ -48,7 +48,7 @@ fn page(lines: &[Line]) -> Shown {
     rows.extend(if partial { vec![told.without_verdicts()] } else { verdicts });
     rows.extend(told.value("verdict.incident.1").map(|incident| Row::plain("incident", incident)));
     rows.extend(told.host());
-    Shown { text: rows.iter().map(Row::line).collect(), refusals: Vec::new(), partial }
+    Shown { text: rows.iter().map(Row::line).collect(), partial, ..Shown::default() }
 }
 
 /// A line that is shown.

@@ -17,7 +17,7 @@ use crate::diagnose::own::{Moment, Roots};
 use crate::diagnose::plugin::{Level, plugin_line};
 use crate::diagnose::report::Diagnosis;
 use crate::diagnose::told::{Reply, Told};
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Shown;
 use crate::progress::Progress;
@@ -39,7 +39,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a verdict that is not there in the end is waited for without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks, concludes, and shows it; the exit status says what was concluded.
+/// Looks and concludes; the exit status says what was concluded.
 ///
 /// # Errors
 /// [`Failure`]. A plugin has none: it says that nothing is known.
@@ -47,7 +47,7 @@ pub(crate) fn run(
     host: &mut Host<'_>,
     format: Format,
     options: &Diagnose,
-) -> Result<Outcome, Failure> {
+) -> Result<Shown, Failure> {
     let render = match format {
         Format::Text => Diagnosis::text,
         Format::Json => Diagnosis::json,
@@ -61,14 +61,13 @@ pub(crate) fn run(
     let diagnosis = match look(host, &Roots::own(), time, options) {
         Err(failure) if is_plugin => {
             let text = plugin_line(Level::Unknown, &failure.to_string(), "");
-            Shown { text, ..Shown::default() }.write()?;
-            return Ok(Outcome::Status(Level::Unknown as u8));
+            return Ok(Shown { text, status: Some(Level::Unknown as u8), ..Shown::default() });
         }
         looked => looked?,
     };
-    Shown { text: render(&diagnosis), ..Shown::default() }.write()?;
     let conclusion = diagnosis.conclusion();
-    Ok(Outcome::Status(if is_plugin { Level::of(conclusion) as u8 } else { status(conclusion) }))
+    let status = if is_plugin { Level::of(conclusion) as u8 } else { status(conclusion) };
+    Ok(Shown { text: render(&diagnosis), status: Some(status), ..Shown::default() })
 }
 
 fn status(conclusion: Conclusion) -> u8 {

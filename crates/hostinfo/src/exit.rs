@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub(crate) enum Failure {
     Unexpected(&'static str),
     #[error("cannot listen at {place}: {why}")]
     Listen { place: String, why: io::Error },
+    #[error("cannot write {}: {why}", path.display())]
+    File { path: PathBuf, why: io::Error },
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
 }
@@ -86,6 +89,7 @@ impl Failure {
             | Self::Disturbed { .. }
             | Self::Unexpected(_)
             | Self::Listen { .. }
+            | Self::File { .. }
             | Self::Output(_) => 1,
         }
     }

@@ -6,7 +6,7 @@ use hostinfo_wire::Code;
 use serde_json::{Value, json};
 
 use crate::args::Format;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::host::Host;
 use crate::list::Listed;
 use crate::nearest;
@@ -15,7 +15,7 @@ use crate::prometheus;
 use crate::question::Question;
 use crate::reply::Line;
 
-/// Asks for statistics and shows them. A name that is none may be one of `commands`, misspelt.
+/// Asks for statistics. A name that is none may be one of `commands`, misspelt.
 ///
 /// # Errors
 /// [`Failure`].
@@ -24,8 +24,8 @@ pub(crate) fn run(
     format: Format,
     names: &[String],
     commands: &[&str],
-) -> Result<Outcome, Failure> {
-    let shown = match format {
+) -> Result<Shown, Failure> {
+    Ok(match format {
         Format::Text => {
             let mut lines = with_verdicts(host, &Question::get(names))?;
             correct(host, &mut lines, commands);
@@ -40,8 +40,7 @@ pub(crate) fn run(
         Format::Nagios => {
             return Err(Failure::Usage("nagios is a format of hostinfo diagnose".to_owned()));
         }
-    };
-    shown.write()
+    })
 }
 
 /// The reply to `get` or `json`; who is patient gets verdicts, however long the host needs for them.
@@ -166,7 +165,10 @@ mod tests {
         assert_eq!(shown, Shown { text: format!("{whole}\n"), ..Shown::default() });
         let partial = "{\"z\":1,\"errors\":{\"a\":403}}";
         let shown = object(lines(&[(Code::Done, partial)])).unwrap();
-        assert_eq!(shown, Shown { text: format!("{partial}\n"), partial: true, refusals: vec![] });
+        assert_eq!(
+            shown,
+            Shown { text: format!("{partial}\n"), partial: true, ..Shown::default() }
+        );
         assert!(object(lines(&[(Code::Done, "{\"z\":")])).is_err());
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::args::Format;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Shown;
 use crate::question::Question;
@@ -15,7 +15,7 @@ use crate::units;
 ///
 /// # Errors
 /// [`Failure`].
-pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Outcome, Failure> {
+pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Shown, Failure> {
     let render = match format {
         Format::Text => text,
         Format::Json => object,
@@ -29,7 +29,7 @@ pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Outcome, Failur
     host.ask(&Question::ping())?;
     let time = start.elapsed();
     let path = host.way()?.to_string();
-    Shown { text: render(&path, &version, time), ..Shown::default() }.write()
+    Ok(Shown { text: render(&path, &version, time), ..Shown::default() })
 }
 
 fn text(path: &str, version: &str, time: Duration) -> String {

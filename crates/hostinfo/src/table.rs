@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use anstyle::Style;
 
 use crate::color;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::get;
 use crate::host::Host;
 use crate::list::Listed;
@@ -16,20 +16,20 @@ use crate::units;
 /// What comes before everything else: what the administrator has to say, and what it all means.
 const FIRST: [&str; 2] = ["notice", "verdict"];
 
-/// Asks for all there is and shows it.
+/// Asks for all there is.
 ///
 /// # Errors
 /// [`Failure`].
-pub(crate) fn run(host: &mut Host<'_>) -> Result<Outcome, Failure> {
+pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
     let list = host.ask(&Question::list_all())?;
     let listed = Listed::all(&list);
     if listed.is_empty() {
-        return get::text(list).write();
+        return Ok(get::text(list));
     }
     let answered = get::text(get::with_verdicts(host, &Question::get(&["*"]))?);
     let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
     let text = page(&answered.text, &listed, columns.map(usize::from));
-    Shown { text, ..answered }.write()
+    Ok(Shown { text, ..answered })
 }
 
 /// A statistic as it is shown.

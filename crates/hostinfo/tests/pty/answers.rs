@@ -122,12 +122,20 @@ fn a_list_is_a_table_or_an_array() {
     let host = host();
     assert_eq!(
         run(&host, "list memory"),
-        (0, "memory.total  gauge  bytes  memory of the host\n".to_owned(), String::new())
+        (
+            0,
+            "memory.total  gauge  bytes  memory of the host  hostinfo_memory_total_bytes\n"
+                .to_owned(),
+            String::new()
+        )
     );
     let (status, json, _) = run(&host, "list --json");
     let rows: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((status, rows.as_array().unwrap().len()), (0, 4));
-    assert_eq!(rows[2]["unit"], "bytes");
+    assert_eq!(
+        (&rows[2]["unit"], &rows[2]["metric"]),
+        (&"bytes".into(), &"hostinfo_memory_total_bytes".into())
+    );
     assert_eq!(run(&host, "list --format openmetrics").0, 2);
 }
 

@@ -9,6 +9,7 @@ mod diagnose;
 mod host;
 mod metrics;
 mod others;
+mod output;
 mod serve;
 mod sockets;
 mod trouble;

@@ -143,7 +143,10 @@ fn what_is_not_among_what_the_host_told_is_refused_by_what_may_be_asked() {
     assert_eq!(broker.ask("host.name"), "403 host.name: not permitted\n");
     assert_eq!(broker.ask("no.such"), "404 no.such: no such statistic\n");
     assert_eq!(broker.ask("list"), LIST);
-    assert_eq!(broker.run("list swap").1, "swap.free  gauge  bytes  free swap\n");
+    assert_eq!(
+        broker.run("list swap").1,
+        "swap.free  gauge  bytes  free swap  hostinfo_swap_free_bytes\n"
+    );
     assert_eq!(broker.run("get swap.free").0, 3);
 }
 
