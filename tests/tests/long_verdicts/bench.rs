@@ -1,12 +1,11 @@
 //! A guest at work, causes that are made for it, and what it is told.
 
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::wait_for;
-use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{Lab, LabGuest, PATIENCE};
+use hostinfo_tests::lab::{Lab, LabGuest, Meter, PATIENCE, Work};
 
 use crate::table::{Row, Table};
 
@@ -14,29 +13,27 @@ use crate::table::{Row, Table};
 /// within this.
 const COUNTED: Duration = Duration::from_secs(12);
 
-/// What counts as having lost something, in percent: the host of the lab is emulated, and the machine
-/// below it has others to serve, so that the same work takes a tenth longer from one time to the next.
+/// What counts as having lost something, in percent. The emulation's speed varies by a tenth.
 const FELT: f64 = 20.0;
 
-/// A guest that works.
+/// A guest that is asked about one resource.
 pub(crate) struct Bench<'a> {
-    pub(crate) lab: &'a Lab,
+    lab: &'a Lab,
     guest: &'a LabGuest<'a>,
     resource: &'static str,
+    meter: Option<Meter<'a>>,
     table: Table,
 }
 
-/// What is done to the guest, by lines of shell in the host, and the right answer to it.
+/// A cause and the right answer to it.
 #[derive(Clone, Copy)]
-pub(crate) struct Cause<'a> {
+pub(crate) struct Cause {
     /// In the table.
-    pub(crate) name: &'a str,
-    pub(crate) make: &'a str,
-    pub(crate) unmake: &'a str,
+    pub(crate) name: &'static str,
     /// `ok`, `contended` or `self-limited`.
-    pub(crate) state: &'a str,
+    pub(crate) state: &'static str,
     /// What the reason has to say.
-    pub(crate) says: &'a str,
+    pub(crate) says: &'static str,
 }
 
 impl<'a> Bench<'a> {
@@ -47,62 +44,54 @@ impl<'a> Bench<'a> {
         resource: &'static str,
         section: &'static str,
     ) -> Self {
-        Self { lab, guest, resource, table: Table::new(section) }
+        Self { lab, guest, resource, meter: None, table: Table::new(section) }
     }
 
-    /// Has the guest do a piece of work for ever, given as shell, and count the pieces. Another that it
-    /// did before is over.
-    pub(crate) fn work(&self, piece: &str) -> Result<()> {
+    /// Sets the guest to work, at nothing else than before.
+    pub(crate) fn work(&mut self, work: Work) -> Result<()> {
         self.rest()?;
-        self.guest.sh(&format!(
-            "echo 0 >/work; (i=0; while :; do {piece}; i=$((i + 1)); echo $i >/work; done) \
-             >/dev/null 2>&1 & echo $! >/worker"
-        ))?;
+        self.meter = Some(self.guest.work(work)?);
         Ok(())
     }
 
     /// Has the guest do nothing.
-    pub(crate) fn rest(&self) -> Result<()> {
-        self.guest.sh("[ ! -e /worker ] || kill -9 $(cat /worker); rm -f /worker").map(drop)
+    pub(crate) fn rest(&mut self) -> Result<()> {
+        self.meter.take().map_or(Ok(()), Meter::end)
     }
 
-    /// Makes the cause, asks while it lasts, and takes it away.
-    pub(crate) fn judge(&mut self, cause: Cause<'_>) -> Result<()> {
-        self.judge_with(cause, |bench| bench.lab.sh(cause.make).map(drop), Self::rate)
-    }
-
-    /// The same where the daemon has to look on before the cause, which `meanwhile` makes and waits for.
-    pub(crate) fn judge_burst(
+    /// Asks while the cause lasts that `make` makes, up to the end of what it gives back, and takes the
+    /// rest of it away by a line of shell in the host.
+    pub(crate) fn judge<T>(
         &mut self,
-        cause: Cause<'_>,
-        meanwhile: impl FnOnce(&Self) -> Result<()>,
-    ) -> Result<()> {
-        let measured = |bench: &Self| {
-            let start = bench.count()?;
-            let began = Instant::now();
-            meanwhile(bench)?;
-            Ok((bench.count()? - start) / began.elapsed().as_secs_f64())
-        };
-        self.judge_with(cause, |_| Ok(()), measured)
-    }
-
-    fn judge_with(
-        &mut self,
-        cause: Cause<'_>,
-        make: impl FnOnce(&Self) -> Result<()>,
-        measure: impl FnOnce(&Self) -> Result<f64>,
+        cause: Cause,
+        make: impl FnOnce() -> Result<T>,
+        unmake: &str,
     ) -> Result<()> {
         let story = || format!("{}: {}", self.resource, cause.name);
         let alone = self.rate().with_context(story)?;
-        make(self).with_context(story)?;
+        let made = make().with_context(story)?;
         // A daemon that has just started has seen nothing of what was before.
-        self.lab.sh("systemctl restart hostinfo").with_context(story)?;
-        self.guest.ask_until(&format!("verdict.{}", self.resource), "200 ")?;
-        let under = measure(self).with_context(story)?;
+        self.begin().with_context(story)?;
+        let under = self.rate().with_context(story)?;
         let told = self.verdict().with_context(story)?;
-        self.lab.sh(cause.unmake).with_context(story)?;
-        let lost = if alone > 0.0 { 100.0 * (1.0 - under / alone) } else { 0.0 };
-        self.table.add(Row::new(self.resource, cause.name, lost, cause.state, cause.says, &told));
+        drop(made);
+        self.lab.sh(&format!("{unmake}\ntrue")).with_context(story)?;
+        self.add(cause, alone, under, &told);
+        Ok(())
+    }
+
+    /// The same of a cause that comes and goes while the daemon looks on.
+    pub(crate) fn judge_burst(
+        &mut self,
+        cause: Cause,
+        burst: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let story = || format!("{}: {}", self.resource, cause.name);
+        let alone = self.rate().with_context(story)?;
+        self.begin().with_context(story)?;
+        burst().with_context(story)?;
+        let told = self.verdict().with_context(story)?;
+        self.add(cause, alone, alone, &told);
         Ok(())
     }
 
@@ -113,10 +102,20 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    fn begin(&self) -> Result<()> {
+        self.lab.sh("systemctl restart hostinfo")?;
+        self.guest.ask_until(&format!("verdict.{}", self.resource), "200 ").map(drop)
+    }
+
+    fn add(&mut self, cause: Cause, alone: f64, under: f64, told: &str) {
+        let lost = if alone > 0.0 { 100.0 * (1.0 - under / alone) } else { 0.0 };
+        self.table.add(Row::new(self.resource, cause.name, lost, cause.state, cause.says, told));
+    }
+
     /// What the verdict is as soon as there is one.
     fn verdict(&self) -> Result<String> {
         let name = format!("verdict.{}", self.resource);
-        let told = wait_for("a verdict", PATIENCE, || {
+        wait_for("a verdict", PATIENCE, || {
             let told = self.guest.ask(&name)?.concat();
             let told = told.strip_prefix(&format!("200 {name}=")).unwrap_or(&told).to_owned();
             if told.contains("ask again") {
@@ -124,32 +123,22 @@ impl<'a> Bench<'a> {
                 return Ok(None);
             }
             Ok(Some(told))
-        })?;
-        Ok(told)
-    }
-
-    /// Pieces of work a second, by the clock of this side: the guest's drifts.
-    fn rate(&self) -> Result<f64> {
-        let (start, began) = (self.count()?, Instant::now());
-        sleep(COUNTED);
-        Ok((self.count()? - start) / began.elapsed().as_secs_f64())
-    }
-
-    fn count(&self) -> Result<f64> {
-        wait_for("the count of the guest's work", PATIENCE, || {
-            // Between being emptied and being written the file is empty.
-            let count = self.guest.sh("cat /work 2>/dev/null || echo 0")?;
-            Ok(count.trim().parse().ok())
         })
     }
 
+    fn rate(&self) -> Result<f64> {
+        match &self.meter {
+            Some(meter) => meter.rate(COUNTED),
+            None => {
+                sleep(COUNTED);
+                Ok(0.0)
+            }
+        }
+    }
+
     /// That all that was told was right, or that it was not known.
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.rest()?;
         self.table.finish()
     }
-}
-
-/// Starts the daemon with rules by which everything may be seen, as often as one likes.
-pub(crate) fn serve(lab: &Lab) -> Result<()> {
-    lab.serve(EVERYTHING)
 }

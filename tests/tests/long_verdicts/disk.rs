@@ -1,60 +1,54 @@
 //! Causes for which a guest waits for its disk.
 
 use anyhow::Result;
-use hostinfo_tests::lab::{self, BOOKWORM};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Work};
 
-use crate::bench::{Bench, Cause, serve};
-
-/// A write of 64 KiB.
-const WRITE: &str = "dd if=/dev/zero of=/dev/vda bs=64k count=1 seek=$((i % 900)) oflag=direct";
+use crate::bench::{Bench, Cause};
 
 #[test]
 fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_waiting() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
-        serve(lab)?;
+        lab.serve(EVERYTHING)?;
         let guest = lab.domain("d").on_cpus(&[1]).disk(64).boot()?;
+        // What was never written is read without the host's disk.
+        guest.sh("dd if=/dev/urandom of=/dev/vda bs=1M count=33 oflag=direct")?;
         let mut bench = Bench::new(lab, &guest, "io", "io");
-        guest.sh("dd if=/dev/zero of=/dev/vda bs=1M count=60 oflag=direct; echo 0 >/work")?;
-        bench.judge(Cause {
+        let idle = Cause {
             name: "nothing: the guest leaves its disk alone",
-            make: ":",
-            unmake: ":",
             state: "ok",
             says: "completed no operation",
-        })?;
-        bench.work(WRITE)?;
-        bench.judge(Cause {
-            name: "nothing: the guest writes to its disk",
-            make: ":",
-            unmake: ":",
+        };
+        bench.judge(idle, || Ok(()), "")?;
+        bench.work(Work::Disk)?;
+        let busy = Cause {
+            name: "nothing: the guest reads its disk",
             state: "ok",
             says: "answered in time",
-        })?;
-        bench.judge(Cause {
+        };
+        bench.judge(busy, || Ok(()), "")?;
+        let operations = Cause {
             name: "its own limit of operations, by `virsh blkdeviotune`",
-            make: "virsh -q blkdeviotune d vda --live --total-iops-sec 2",
-            unmake: "virsh -q blkdeviotune d vda --live --total-iops-sec 0",
             state: "self-limited",
             says: "your disk vda was at its own limit of 2 operations a second",
-        })?;
+        };
+        let limit = || guest.virsh("blkdeviotune", "vda --live --total-iops-sec 2");
+        bench.judge(operations, limit, "virsh -q blkdeviotune d vda --live --total-iops-sec 0")?;
         bench.felt()?;
-        bench.judge(Cause {
+        let bytes = Cause {
             name: "its own limit of bytes, by `virsh blkdeviotune`",
-            make: "virsh -q blkdeviotune d vda --live --total-bytes-sec 131072",
-            unmake: "virsh -q blkdeviotune d vda --live --total-bytes-sec 0",
             state: "self-limited",
             says: "your disk vda was at its own limit of 128.0 KiB a second",
-        })?;
+        };
+        let limit = || guest.virsh("blkdeviotune", "vda --live --total-bytes-sec 131072");
+        bench.judge(bytes, limit, "virsh -q blkdeviotune d vda --live --total-bytes-sec 0")?;
         bench.felt()?;
-        // The disk of the host itself: below it, in the emulation.
-        lab.slow_disk(2)?;
-        bench.judge(Cause {
+        let slow = Cause {
             name: "the host's disk is slow",
-            make: ":",
-            unmake: ":",
             state: "contended",
             says: "was slow on the host",
-        })?;
+        };
+        bench.judge(slow, || lab.slow_disk(4), "")?;
         lab.slow_disk(0)?;
         bench.finish()
     })

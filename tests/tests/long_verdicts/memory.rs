@@ -1,89 +1,73 @@
 //! Causes for which a guest waits for memory.
 
 use anyhow::Result;
-use hostinfo_tests::lab::{self, BOOKWORM};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Work};
 
-use crate::bench::{Bench, Cause, serve};
+use crate::bench::{Bench, Cause};
 
-/// MiB of the guest, and what it keeps using of them.
+/// MiB of the guest, what it keeps using of them, and of swap in the host.
 const MEMORY: u32 = 448;
 const USED: u32 = 300;
+const SWAP: u32 = 900;
 
-/// What the host lets it have, where it lets it have too little.
-const TOO_LITTLE: &str = "300M";
+/// KiB that the host lets it have where it lets it have too little.
+const TOO_LITTLE: &str = "307200";
+
+const SLICE: &str = "/sys/fs/cgroup/machine.slice";
+
+/// All that is swapped out comes back before the next cause.
+const BRING_BACK: &str =
+    "file=$(awk 'NR == 2 { print $1 }' /proc/swaps); swapoff $file; swapon $file";
 
 #[test]
 fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
-        serve(lab)?;
-        lab.sh("dd if=/dev/zero of=/swap bs=1M count=900 status=none && chmod 600 /swap && \
-             mkswap -q /swap && swapon /swap")?;
+        lab.serve(EVERYTHING)?;
+        lab.swap(SWAP)?;
         let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
-        guest.sh(&format!(
-            "mkdir -p /fill; mount -t tmpfs -o size=95% none /fill; \
-             dd if=/dev/zero of=/fill/all bs=1M count={USED}"
-        ))?;
         let cgroup = guest.cgroup()?;
         let scope = cgroup.split("/libvirt").next().unwrap_or_default();
-        let slice = "/sys/fs/cgroup/machine.slice";
-        let limit =
-            |cgroup: &str, file: &str| format!("echo {TOO_LITTLE} > '{cgroup}/memory.{file}'");
-        // All of it comes back before the next cause.
-        let unlimit = |cgroup: &str, file: &str| {
-            format!("echo max > '{cgroup}/memory.{file}'; swapoff /swap && swapon /swap")
-        };
         let mut bench = Bench::new(lab, &guest, "memory", "memory");
-        // Ten MiB after the other, again and again.
-        bench.work(&format!(
-            "dd if=/fill/all of=/dev/null bs=1M count=10 skip=$((i * 10 % {USED}))"
-        ))?;
-        bench.judge(Cause {
+        bench.work(Work::Memory(USED))?;
+        let nothing = Cause {
             name: "nothing: the guest uses most of its memory",
-            make: ":",
-            unmake: ":",
             state: "ok",
             says: "none of your memory is swapped out",
-        })?;
-        bench.judge(Cause {
+        };
+        bench.judge(nothing, || Ok(()), "")?;
+        let soft = Cause {
             name: "its own limit, by `virsh memtune --soft-limit` (memory.high)",
-            make: "virsh -q memtune m --live --soft-limit 300M",
-            unmake: &unlimit(scope, "high"),
             state: "self-limited",
             says: "you reached your own memory limit",
-        })?;
+        };
+        let limit = || guest.virsh("memtune", &format!("--live --soft-limit {TOO_LITTLE}"));
+        bench.judge(soft, limit, &format!("echo max > '{scope}/memory.high'; {BRING_BACK}"))?;
         bench.felt()?;
-        bench.judge(Cause {
+        let hard = Cause {
             name: "its own limit, by `virsh memtune --hard-limit` (memory.max)",
-            make: "virsh -q memtune m --live --hard-limit 300M",
-            unmake: &unlimit(scope, "max"),
             state: "self-limited",
             says: "you reached your own memory limit",
-        })?;
+        };
+        let limit = || guest.virsh("memtune", &format!("--live --hard-limit {TOO_LITTLE}"));
+        bench.judge(hard, limit, &format!("echo max > '{scope}/memory.max'; {BRING_BACK}"))?;
         bench.felt()?;
-        bench.judge(Cause {
+        let around = Cause {
             name: "a limit around it (memory.high of its slice)",
-            make: &limit(slice, "high"),
-            unmake: &unlimit(slice, "high"),
             state: "contended",
             says: "a memory limit that your host sets around your guest",
-        })?;
+        };
+        let limit = || lab.sh(&format!("echo {TOO_LITTLE}K > {SLICE}/memory.high"));
+        bench.judge(around, limit, &format!("echo max > {SLICE}/memory.high; {BRING_BACK}"))?;
         bench.felt()?;
-        bench.judge(Cause {
-            name: "the balloon has taken 48 MiB that it does not miss",
-            make: "virsh -q setmem m 400M --live",
-            unmake: "virsh -q setmem m 448M --live",
-            state: "ok",
-            says: "your host has taken back",
-        })?;
         bench.rest()?;
-        guest.sh("rm /fill/all; echo 0 >/work")?;
-        bench.judge(Cause {
+        let unused = Cause {
             name: "its own limit, while it uses hardly any memory",
-            make: &format!("{}; sleep 10", limit(scope, "high")),
-            unmake: &unlimit(scope, "high"),
             state: "ok",
             says: "hardly missed it",
-        })?;
+        };
+        let limit = || guest.virsh("memtune", "--live --soft-limit 204800");
+        bench.judge(unused, limit, &format!("echo max > '{scope}/memory.high'; {BRING_BACK}"))?;
         bench.finish()
     })
 }
@@ -91,31 +75,25 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
 #[test]
 fn a_domain_whose_host_runs_out_of_memory_is_told_so() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
-        serve(lab)?;
-        lab.sh("dd if=/dev/zero of=/swap bs=1M count=900 status=none && chmod 600 /swap && \
-             mkswap -q /swap && swapon /swap")?;
+        lab.serve(EVERYTHING)?;
+        lab.swap(SWAP)?;
         let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
-        guest.sh(&format!(
-            "mkdir -p /fill; mount -t tmpfs -o size=95% none /fill; \
-             dd if=/dev/zero of=/fill/all bs=1M count={USED}"
-        ))?;
         let mut bench = Bench::new(lab, &guest, "memory", "memory of the host");
-        bench.work(&format!(
-            "dd if=/fill/all of=/dev/null bs=1M count=10 skip=$((i * 10 % {USED}))"
-        ))?;
-        // A neighbour that uses all that there is and 300 MiB more, and all of it again and again.
-        let make = "mount -t tmpfs -o size=100% none /mnt && \
-             free=$(awk '/MemAvailable/ { print int($2 / 1024) + 300 }' /proc/meminfo) && \
-             dd if=/dev/zero of=/mnt/all bs=1M count=$free status=none && \
-             { setsid sh -c 'while :; do dd if=/mnt/all of=/dev/null bs=1M status=none; done' \
-                 >/dev/null 2>&1 </dev/null & }";
-        bench.judge(Cause {
+        bench.work(Work::Memory(USED))?;
+        let host = Cause {
             name: "neighbours use more memory than the host has: it swaps",
-            make,
-            unmake: "pkill -f '^sh -c while :; do dd if=/mnt/all'; sleep 1; umount /mnt",
             state: "contended",
             says: "the host is short of memory",
-        })?;
+        };
+        // All that there is and 300 MiB more, and all of it again and again.
+        let neighbour = || {
+            lab.sh("mount -t tmpfs -o size=100% none /mnt
+                 size=$(awk '/MemAvailable/ { print int($2 / 1024) + 300 }' /proc/meminfo)
+                 dd if=/dev/zero of=/mnt/all bs=1M count=$size status=none
+                 systemd-run -q --collect --unit=hog sh -c \
+                     'while :; do dd if=/mnt/all of=/dev/null bs=1M status=none; done'")
+        };
+        bench.judge(host, neighbour, "systemctl stop hog; umount /mnt")?;
         bench.felt()?;
         bench.finish()
     })
