@@ -73,7 +73,7 @@ fn every_statistic_that_is_not_listed_as_unseen_has_a_value_for_a_guest_of_kvms(
         let all = missing.len();
         // Half of the guest's memory goes out, and comes in again.
         guest.sh(
-            "mount -t tmpfs -o size=100m none /mnt && dd if=/dev/urandom of=/mnt/it bs=1M count=90",
+            "mkdir -p /mnt; mount -t tmpfs -o size=100m none /mnt && dd if=/dev/urandom of=/mnt/it bs=1M count=90",
         )?;
         guest.virsh("memtune", "--live --hard-limit 122880")?;
         let told = wait_until("all statistics", PATIENCE, || {
