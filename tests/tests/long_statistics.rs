@@ -35,10 +35,7 @@ const HOST: &str = "echo 4 >/proc/sys/vm/nr_hugepages; echo 8 >/proc/sys/vm/nr_o
     systemd-run -q qemu-system-x86_64 -machine none -nodefaults -display none -S \
         -object memory-backend-memfd,id=m,size=16M,hugetlb=on
     cd /sys/kernel/mm/ksm && echo 5000 >pages_to_scan && echo 20 >sleep_millisecs && echo 1 >run
-    cat >>/etc/hostinfo/hostinfod.toml <<'END'
-[labels]
-own = 'label'
-END
+    sed -i \"/^\\[labels\\]/a own = 'label'\" /etc/hostinfo/hostinfod.toml
     cat >/etc/hostinfo/custom.d/own.toml <<'END'
 [custom.own]
 kind = 'gauge'
