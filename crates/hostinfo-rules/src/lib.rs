@@ -30,4 +30,4 @@ pub use parse::{FILE_MAX, Parsed, parse, parse_tagged};
 pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
 pub use rules::{Decision, Rules};
-pub use tags::{KEY_MAX, Tag, Tags, is_key};
+pub use tags::{Tag, Tags};

@@ -76,11 +76,6 @@ impl Rules {
         Decision::Granted(Arc::clone(&self.builtin))
     }
 
-    /// Whether any rule looks at tags.
-    pub fn have_conditions(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.reach.conditions.is_empty())
-    }
-
     /// The guests that patterns without wildcards name, in the order of the file. A rule for one
     /// of them need not be the one that decides: ask [`Rules::decide`].
     pub fn named_guests(&self) -> impl Iterator<Item = String> {

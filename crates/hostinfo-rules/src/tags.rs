@@ -9,7 +9,7 @@ use crate::pattern::Pattern;
 pub(crate) const CONDITIONS_MAX: usize = 16;
 
 /// The longest key of a tag, in bytes: as long as the longest name of a statistic.
-pub const KEY_MAX: usize = 64;
+pub(crate) const KEY_MAX: usize = 64;
 
 /// A guest's tags, as far as they can be read now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub(crate) fn imply(these: &[Condition], those: &[Condition]) -> bool {
 
 /// Whether a text can be the key of a tag: `[A-Za-z0-9_-]+`, joined by dots, [`KEY_MAX`] bytes at
 /// the most.
-pub fn is_key(text: &str) -> bool {
+pub(crate) fn is_key(text: &str) -> bool {
     text.len() <= KEY_MAX && text.split('.').all(hostinfo_wire::name::is_segment)
 }
 

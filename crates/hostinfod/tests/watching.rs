@@ -4,11 +4,12 @@
 // What surprises a test is to end it.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod watch;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -16,9 +17,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_control::{Client, Watched};
 use tempfile::TempDir;
-
-/// Longer than anything here can take, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+use watch::{Guest, PATIENCE, wait_for};
 
 /// A guest's VMM, captured, with one vCPU.
 const CAPTURED: &str = "../hostinfo-sample/fixtures/guests/scope-v2-6.8";
@@ -72,13 +71,6 @@ impl Host {
 
     fn listen(&self, name: &str) -> UnixListener {
         UnixListener::bind(self.path("sockets").join(name)).unwrap()
-    }
-
-    /// A guest at the other end of its socket.
-    fn guest(&self, listener: &UnixListener) -> Guest {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Guest(BufReader::new(stream))
     }
 
     fn watched(&self) -> Watched {
@@ -176,38 +168,7 @@ fn start(folder: &TempDir) -> Child {
     ] {
         command.arg(flag).arg(path(name));
     }
-    let _ = fs::remove_file(path("notify"));
-    let ready = UnixDatagram::bind(path("notify")).unwrap();
-    ready.set_read_timeout(Some(PATIENCE)).unwrap();
-    let log = fs::File::options().create(true).append(true).open(path("log")).unwrap();
-    command.stdin(Stdio::null()).stderr(log).env("NOTIFY_SOCKET", path("notify"));
-    let daemon = command.env_remove("JOURNAL_STREAM").spawn().unwrap();
-    ready.recv(&mut [0; 64]).unwrap();
-    daemon
-}
-
-/// A guest at the other end of its socket.
-struct Guest(BufReader<UnixStream>);
-
-impl Guest {
-    fn ask(&mut self, line: &str) -> String {
-        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
-        let mut answer = String::new();
-        self.0.read_line(&mut answer).unwrap();
-        answer.trim_end().to_owned()
-    }
-}
-
-/// Waits until something holds, and gives it back.
-fn wait_for<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = holds() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    watch::start(&mut command, folder.path())
 }
 
 /// Until `text` is in the file.
@@ -220,12 +181,12 @@ fn an_incident_of_a_guest_that_does_not_ask_survives_a_daemon_that_is_killed() {
     let mut host = Host::new("*:\n interval = 0\n watch = 1\n", "");
     let neighbours = host.neighbours();
     let listener = host.listen("qemu-a");
-    let _silent = host.guest(&listener);
+    let _silent = Guest::accept(&listener);
     let file = wait_for("no incident is kept", || host.files().pop());
     assert!(file.contains("\"guest\":\"qemu-a\"") && file.contains("contended"), "{file}");
 
     host.restart();
-    let mut guest = host.guest(&listener);
+    let mut guest = Guest::accept(&listener);
     let told = guest.ask("verdict.incident.1");
     let from = told.split(" to ").next().unwrap().to_owned();
     assert!(from.starts_with("200 verdict.incident.1=cpu contended from 20"), "{told}");
@@ -254,7 +215,7 @@ fn a_guest_whose_socket_was_libvirts_at_first_is_watched_without_a_word_from_it(
     let host = Host::new("*:\n interval = 0\n watch = 1\n", "");
     host.is_run_by("libvirtd");
     let listener = host.listen("qemu-a");
-    let mut guest = host.guest(&listener);
+    let mut guest = Guest::accept(&listener);
     wait_for("it does not listen", || (host.watched().guests == 0).then_some(()));
     // libvirt still has it when it is looked at for the first time.
     let (_, early) = (listener.accept().unwrap(), Instant::now());
@@ -270,7 +231,7 @@ fn a_guest_whose_socket_was_libvirts_at_first_is_watched_without_a_word_from_it(
 fn guests_beyond_the_bound_are_not_watched_until_one_goes_and_the_log_and_the_status_say_so() {
     let host = Host::new("*:\n interval = 0\n watch = 1\n", "[watch]\nguests = 2\n");
     let listeners = ["qemu-a", "qemu-b", "qemu-c"].map(|name| host.listen(name));
-    let mut guests = listeners.each_ref().map(|listener| Some(host.guest(listener)));
+    let mut guests = listeners.each_ref().map(|listener| Some(Guest::accept(listener)));
     let bounded = Watched { guests: 2, left_out: 1, limit: 2 };
     wait_for("there is no bound", || (host.watched() == bounded).then_some(()));
     wait_for_line(&host.path("log"), "is not watched, although its rule says watch = 1: 2 others");

@@ -4,19 +4,18 @@
 // What surprises a test is to end it.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod watch;
+
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use hostinfo_domains::{Disk, Domain, Figures, Io, Message, Names, State, Uuid, VERSION, to_line};
 use tempfile::TempDir;
-
-/// Longer than anything here can take, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+use watch::{Guest, wait_for};
 
 /// Stand for what a disk has done since it began, in the figures that the script answers with.
 const BYTES: u64 = 111_111_111;
@@ -93,11 +92,10 @@ impl Host {
             .collect()
     }
 
-    fn join(&self, number: u128) -> Guest {
+    /// A guest, and its socket.
+    fn join(&self, number: u128) -> (Guest, UnixListener) {
         let listener = UnixListener::bind(self.path("sockets").join(name(number))).unwrap();
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Guest(BufReader::new(stream), listener)
+        (Guest::accept(&listener), listener)
     }
 }
 
@@ -164,43 +162,13 @@ fn start(folder: &TempDir) -> Child {
     ] {
         command.arg(flag).arg(path(name));
     }
-    let ready = UnixDatagram::bind(path("notify")).unwrap();
-    ready.set_read_timeout(Some(PATIENCE)).unwrap();
-    let log = fs::File::options().create(true).append(true).open(path("log")).unwrap();
-    command.stdin(Stdio::null()).stderr(log).env("NOTIFY_SOCKET", path("notify"));
-    let daemon = command.env_remove("JOURNAL_STREAM").spawn().unwrap();
-    ready.recv(&mut [0; 64]).unwrap();
-    daemon
-}
-
-/// A guest at the other end of its socket.
-struct Guest(BufReader<UnixStream>, #[allow(dead_code, reason = "its socket")] UnixListener);
-
-impl Guest {
-    fn ask(&mut self, line: &str) -> String {
-        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
-        let mut answer = String::new();
-        self.0.read_line(&mut answer).unwrap();
-        answer.trim_end().to_owned()
-    }
-}
-
-/// Waits until something holds, and gives it back.
-fn wait_for<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = holds() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    watch::start(&mut command, folder.path())
 }
 
 #[test]
 fn a_verdict_on_disks_comes_after_5_s_too_although_libvirts_figures_come_a_moment_later() {
     let host = Host::new("*:\n interval = 0\n", 1);
-    let mut guest = host.join(1);
+    let (mut guest, _socket) = host.join(1);
     assert_eq!(guest.ask("verdict.io"), "200 verdict.io=unknown: ask again in 5 s");
     std::thread::sleep(Duration::from_secs(5));
     let told = guest.ask("verdict.io");
@@ -214,7 +182,8 @@ fn a_verdict_on_disks_comes_after_5_s_too_although_libvirts_figures_come_a_momen
 #[test]
 fn figures_of_watched_guests_are_asked_for_together_and_ahead_of_their_samples_alone() {
     let host = Host::new("*:\n interval = 0\n watch = 1\n", GUESTS);
-    let mut guests: Vec<Guest> = (1..=GUESTS).map(|number| host.join(number)).collect();
+    let mut guests: Vec<(Guest, UnixListener)> =
+        (1..=GUESTS).map(|number| host.join(number)).collect();
     let uuid = |number| Uuid::from_u128(number).to_string();
     let names = |line: &str, number| line.contains(&uuid(number));
     // The first sample of all, and then two more.
@@ -234,11 +203,11 @@ fn figures_of_watched_guests_are_asked_for_together_and_ahead_of_their_samples_a
     assert!(asks.iter().any(|(_, line)| is_for_two(line)), "{asks:#?}");
 
     // Nobody but its rule has had them watched, and there is a verdict and an incident at once.
-    assert!(guests[1].ask("verdict.io.state").starts_with("200 verdict.io.state=self-limited"));
+    assert!(guests[1].0.ask("verdict.io.state").starts_with("200 verdict.io.state=self-limited"));
     let kept = host.path("state/incidents").join(uuid(1));
     let text = wait_for("no incident", || fs::read_to_string(&kept).ok());
     assert!(text.contains("\"what\":\"io\"") && text.contains("\"disk\":\"vda\""), "{text}");
-    let told = guests[0].ask("verdict.incident.1");
+    let told = guests[0].0.ask("verdict.incident.1");
     assert!(told.contains("=io self-limited from "), "{told}");
     assert!(told.contains(" to now: an operation of vda took 0."), "{told}");
 }

@@ -1,0 +1,55 @@
+//! What tests of watched guests share: a guest that is this process, and waiting.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here can take, unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Starts a daemon, and waits until it is ready. Its log goes on in `folder`.
+pub(crate) fn start(command: &mut Command, folder: &Path) -> Child {
+    let notify = folder.join("notify");
+    let _ = fs::remove_file(&notify);
+    let ready = UnixDatagram::bind(&notify).unwrap();
+    ready.set_read_timeout(Some(PATIENCE)).unwrap();
+    let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    command.stdin(Stdio::null()).stderr(log).env("NOTIFY_SOCKET", &notify);
+    let daemon = command.env_remove("JOURNAL_STREAM").spawn().unwrap();
+    ready.recv(&mut [0; 64]).unwrap();
+    daemon
+}
+
+/// A guest at the other end of its socket.
+pub(crate) struct Guest(BufReader<UnixStream>);
+
+impl Guest {
+    /// Waits until the daemon connects.
+    pub(crate) fn accept(listener: &UnixListener) -> Self {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    pub(crate) fn ask(&mut self, line: &str) -> String {
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        self.0.read_line(&mut answer).unwrap();
+        answer.trim_end().to_owned()
+    }
+}
+
+/// Waits until something holds, and gives it back.
+pub(crate) fn wait_for<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = holds() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
