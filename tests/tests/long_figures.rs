@@ -45,8 +45,7 @@ fn cpu_time_waiting_and_pressure_are_those_of_libvirt_and_of_the_kernel() -> Res
         // One that is in its way on either CPU.
         let _busy = lab.busy_on(&[1, 2], "")?;
         let pid = guest.pid()?;
-        let scope = guest.cgroup()?;
-        let (scope, _) = scope.split_once("/libvirt").context("libvirt's own cgroups")?;
+        let scope = guest.scope()?;
         for vcpu in 0..2 {
             let thread = lab.sh(&format!("grep -l 'CPU {vcpu}/KVM' /proc/{pid}/task/*/comm"))?;
             let thread = thread.trim().trim_end_matches("/comm").to_owned();

@@ -197,6 +197,16 @@ impl LabGuest<'_> {
         Ok(format!("/sys/fs/cgroup{path}"))
     }
 
+    /// The folder of the cgroup that libvirt has made for the whole of it.
+    ///
+    /// # Errors
+    /// It is gone, or in none of libvirt's.
+    pub fn scope(&self) -> Result<String> {
+        let cgroup = self.cgroup()?;
+        let (scope, _) = cgroup.split_once("/libvirt").context("libvirt's own cgroups")?;
+        Ok(scope.to_owned())
+    }
+
     /// Ends its VMM as its host does, so that another guest may have its CPUs.
     ///
     /// # Errors

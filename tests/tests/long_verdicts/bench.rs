@@ -1,11 +1,10 @@
 //! A guest at work, causes that are made for it, and what it is told.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::deadline::wait_for;
-use hostinfo_tests::lab::{Lab, LabGuest, Meter, PATIENCE, Work};
+use hostinfo_tests::lab::{Lab, LabGuest, Meter, Verdict, Work};
 
 use crate::table::{Row, Table};
 
@@ -70,10 +69,11 @@ impl<'a> Bench<'a> {
         let story = || format!("{}: {}", self.resource, cause.name);
         let alone = self.rate().with_context(story)?;
         let made = make().with_context(story)?;
+        let since = Instant::now();
         // A daemon that has just started has seen nothing of what was before.
         self.begin().with_context(story)?;
         let under = self.rate().with_context(story)?;
-        let told = self.verdict().with_context(story)?;
+        let told = self.guest.verdict(self.resource, since).with_context(story)?;
         drop(made);
         self.lab.sh(&format!("{unmake}\ntrue")).with_context(story)?;
         self.add(cause, alone, under, &told);
@@ -88,9 +88,10 @@ impl<'a> Bench<'a> {
     ) -> Result<()> {
         let story = || format!("{}: {}", self.resource, cause.name);
         let alone = self.rate().with_context(story)?;
+        let since = Instant::now();
         self.begin().with_context(story)?;
         burst().with_context(story)?;
-        let told = self.verdict().with_context(story)?;
+        let told = self.guest.verdict(self.resource, since).with_context(story)?;
         self.add(cause, alone, alone, &told);
         Ok(())
     }
@@ -107,23 +108,9 @@ impl<'a> Bench<'a> {
         self.guest.ask_until(&format!("verdict.{}", self.resource), "200 ").map(drop)
     }
 
-    fn add(&mut self, cause: Cause, alone: f64, under: f64, told: &str) {
+    fn add(&mut self, cause: Cause, alone: f64, under: f64, told: &Verdict) {
         let lost = if alone > 0.0 { 100.0 * (1.0 - under / alone) } else { 0.0 };
         self.table.add(Row::new(self.resource, cause.name, lost, cause.state, cause.says, told));
-    }
-
-    /// What the verdict is as soon as there is one.
-    fn verdict(&self) -> Result<String> {
-        let name = format!("verdict.{}", self.resource);
-        wait_for("a verdict", PATIENCE, || {
-            let told = self.guest.ask(&name)?.concat();
-            let told = told.strip_prefix(&format!("200 {name}=")).unwrap_or(&told).to_owned();
-            if told.contains("ask again") {
-                sleep(Duration::from_secs(1));
-                return Ok(None);
-            }
-            Ok(Some(told))
-        })
     }
 
     fn rate(&self) -> Result<f64> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, Place, TRIXIE, Work};
+use hostinfo_tests::lab::{self, BOOKWORM, Lab, Place, TRIXIE, Work};
 
 use crate::bench::{Bench, Cause};
 
@@ -39,12 +39,6 @@ const NEIGHBOUR: Cause = Cause {
     says: "your host keeps them on some of its CPUs",
 };
 
-/// The cgroup that libvirt has made for the guest.
-fn scope(guest: &LabGuest<'_>) -> Result<String> {
-    let cgroup = guest.cgroup()?;
-    Ok(cgroup.split("/libvirt").next().unwrap_or_default().to_owned())
-}
-
 /// Lets a cgroup have 0.4 CPUs.
 fn limit(lab: &Lab, cgroup: &str) -> Result<String> {
     lab.sh(&format!("echo '40000 100000' > '{cgroup}/cpu.max'"))
@@ -59,7 +53,7 @@ fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting() -> Result<()>
     lab::run(BOOKWORM, |lab| {
         lab.serve(EVERYTHING)?;
         let guest = lab.domain("a").on_cpus(&[1]).with(APART).boot()?;
-        let scope = scope(&guest)?;
+        let scope = guest.scope()?;
         let mut bench = Bench::new(lab, &guest, "cpu", "cpu");
         bench.judge(IDLE, || Ok(()), "")?;
         bench.work(Work::Cpu)?;

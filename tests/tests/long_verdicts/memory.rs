@@ -26,8 +26,7 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
         lab.serve(EVERYTHING)?;
         lab.swap(SWAP)?;
         let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
-        let cgroup = guest.cgroup()?;
-        let scope = cgroup.split("/libvirt").next().unwrap_or_default();
+        let scope = guest.scope()?;
         let mut bench = Bench::new(lab, &guest, "memory", "memory");
         bench.work(Work::Memory(USED))?;
         let nothing = Cause {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::lab::Verdict;
 use hostinfo_tests::paths;
 
 /// The rows of one section of docs/verdicts.md.
@@ -39,15 +40,16 @@ impl Row {
         lost: f64,
         right: &str,
         says: &str,
-        told: &str,
+        told: &Verdict,
     ) -> Self {
-        let (state, reason) = told.split_once(": ").unwrap_or((told, ""));
-        let outcome = match state {
+        let Verdict { state, reason } = told;
+        let outcome = match state.as_str() {
             _ if state == right && reason.contains(says) => Outcome::Right,
             "unknown" => Outcome::Unknown,
             _ => Outcome::Wrong,
         };
-        let (cause, right, told) = (cause.to_owned(), right.to_owned(), told.to_owned());
+        let (cause, right) = (cause.to_owned(), right.to_owned());
+        let told = format!("{state}: {reason}");
         Self { resource, cause, lost: lost.max(0.0), right, told, outcome }
     }
 
