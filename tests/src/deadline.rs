@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Long enough for anything that works, on two busy cores without KVM.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Only what hangs takes so long: two cores without KVM that others load too may take half of it.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long to sleep between two looks.
 const STEP: Duration = Duration::from_millis(2);

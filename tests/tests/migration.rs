@@ -88,6 +88,15 @@ fn values<const N: usize>(
     })
 }
 
+/// The counters, as soon as none of them is 0: libvirt tells what a guest wrote some time later.
+fn counted(guest: &mut DomainGuest, port: Port) -> Result<[String; 4]> {
+    wait_for("counters above 0", PATIENCE, || {
+        let counters = values(guest, port, COUNTERS)?;
+        let have_begun = counters.iter().all(|value| value.parse().is_ok_and(|n: f64| n > 0.0));
+        Ok(have_begun.then_some(counters))
+    })
+}
+
 /// The sessions in these replies, one after the other.
 fn sessions(replies: &str) -> Vec<String> {
     let session = |line: &str| Some(line.strip_prefix("200-session=")?.to_owned());
@@ -115,7 +124,7 @@ fn moves(port: Port) -> Result<()> {
     guest.run("dd if=/dev/zero of=/dev/vda bs=64k count=64 oflag=direct")?;
     here.libvirtd.virsh(&["suspend", "a"])?;
     here.libvirtd.virsh(&["resume", "a"])?;
-    let before: [String; 4] = values(&mut guest, port, COUNTERS)?;
+    let before = counted(&mut guest, port)?;
     let first: [String; 3] = values(&mut guest, port, PLACE)?;
     let name: [String; 2] = values(&mut guest, port, NAME)?;
 

@@ -24,6 +24,12 @@ pub(crate) trait Cause: Copy + PartialEq {
     fn state(self) -> State;
 }
 
+/// The time of as many vCPUs as wanted to run, of what they used and would have used: half of the time
+/// of one busy vCPU of eight is 50 %, and who has little to do loses little.
+pub(crate) fn wanted(used: Duration, length: Duration) -> Duration {
+    used.max(length)
+}
+
 /// Time lost in some parts of a window.
 #[derive(Debug, Clone)]
 pub(crate) struct Lost<C> {
@@ -69,10 +75,9 @@ impl<C: Cause> Lost<C> {
         self.by.iter().fold(Duration::ZERO, |sum, (_, time)| sum.saturating_add(*time))
     }
 
-    /// The share that a time has in what was wanted: the time of as many as wanted to run. Half of
-    /// the time of one busy vCPU of eight is 50 %, and who has little to do loses little.
+    /// The share that a time has in what was [`wanted`].
     pub(crate) fn share_of(&self, time: Duration) -> Share {
-        Share::of(time, self.used.max(self.length))
+        Share::of(time, wanted(self.used, self.length))
     }
 
     pub(crate) fn share(&self, cause: C) -> Share {

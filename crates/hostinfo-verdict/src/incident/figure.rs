@@ -5,6 +5,7 @@ use std::time::Duration;
 use hostinfo_catalog::source::Judged;
 use hostinfo_wire::name::is_segment;
 
+use crate::lost::wanted;
 use crate::sample::Disk;
 use crate::sample::stats::{DELAY, DISK_LATENCY, OWN_PRESSURE, THROTTLED};
 use crate::share::Share;
@@ -89,17 +90,13 @@ impl Figure {
     }
 }
 
-/// The time that vCPUs waited, of the time of as many as wanted to run.
+/// The time that vCPUs waited, of what they wanted, as a verdict has it.
 fn cpu(interval: &Interval<'_>) -> Option<Figure> {
     let run = interval.whole().time(|sample| sample.cpu.run)?;
     let delay = interval.whole().time(|sample| sample.cpu.delay)?;
     let waited =
         delay.max(interval.whole().time(|sample| sample.cpu.throttled).unwrap_or_default());
-    let wanted = run.saturating_add(waited).as_nanos();
-    let wanting = wanted.div_ceil(interval.length.as_nanos().max(1));
-    let vcpus = u32::try_from(interval.after.cpu.vcpus?).unwrap_or(u32::MAX).max(1);
-    let wanting = u32::try_from(wanting).unwrap_or(u32::MAX).clamp(1, vcpus);
-    Some(Figure::share(waited, interval.length.saturating_mul(wanting)))
+    Some(Figure::share(waited, wanted(run.saturating_add(waited), interval.length)))
 }
 
 /// What operations took on the disk that they took the most time on.
