@@ -1,6 +1,6 @@
 //! What makes a guest slow, on purpose: loops beside it, and swap.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{Lab, LabGuest};
 
@@ -87,7 +87,9 @@ impl LabGuest<'_> {
     /// libvirt does not know it.
     pub fn domstats(&self, name: &str) -> Result<f64> {
         let all = self.virsh("domstats", "")?;
-        figure(&all, name)
+        let mut lines = all.lines();
+        let value = lines.find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+        value.and_then(|value| value.parse().ok()).with_context(|| format!("no {name} in {all}"))
     }
 
     /// The unit that systemd knows its VMM by.
@@ -98,11 +100,4 @@ impl LabGuest<'_> {
         let unit = self.lab().sh(&format!("ps -o unit= -p {}", self.pid()?))?;
         Ok(unit.trim().to_owned())
     }
-}
-
-/// The number in the line `NAME=NUMBER`.
-fn figure(text: &str, name: &str) -> Result<f64> {
-    use anyhow::Context as _;
-    let value = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
-    value.and_then(|value| value.parse().ok()).with_context(|| format!("no {name} in {text}"))
 }

@@ -80,7 +80,9 @@ impl Meter<'_> {
     }
 
     fn count(&self) -> Result<f64> {
-        let text = self.guest.sh("until [ -s /run/work ]; do :; done; cat /run/work")?;
+        // The loop empties the file each time before it writes.
+        let text =
+            self.guest.sh("until n=$(cat /run/work) && [ -n \"$n\" ]; do :; done; echo $n")?;
         text.trim().parse().with_context(|| text.clone())
     }
 
