@@ -1,14 +1,30 @@
-//! Any text is a domain's XML whose names can be files' names and fit a message, or an error.
+//! Any text is a domain's XML whose names can be files' names and fit a message, or an error; and
+//! its ports stand in it as they are told.
 #![no_main]
 
 use std::path::Path;
 
 use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NAME_MAX};
-use hostinfo_domains::{Claim, Directory, Domain, Message, State, Uuid, Whose, describe, to_line};
+use hostinfo_domains::{
+    Claim, Clause, Directory, Domain, Message, Place, Ports, State, Uuid, Whose, describe, edit,
+    to_line,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|xml: &str| {
-    let directory = Directory::of_text(Path::new("/var/lib/hostinfo"));
+    let path = Path::new("/var/lib/hostinfo");
+    let directory = Directory::of_text(path);
+    if let Ok(ports) = Ports::find(xml, &directory) {
+        for port in ports.hostinfo.iter().chain(&ports.vhostmd) {
+            assert!(xml.contains(&port.xml));
+            let _ = Ports::find(&edit::without(xml, &port.xml), &directory);
+        }
+        let clause = Clause::new(Place::channel(), path, "qemu-myguest").unwrap();
+        if let Ok(more) = edit::with(xml, &clause.xml()) {
+            let more = Ports::find(&more, &directory).unwrap();
+            assert!(more.hostinfo.iter().any(|port| port.socket == "qemu-myguest"));
+        }
+    }
     let Ok(found) = describe(xml, &directory) else { return };
     for name in found.names.clauses.iter().chain(found.names.beside()) {
         assert!(Path::new("/").join(name).file_name().is_some_and(|file| file == name.as_str()));
@@ -16,11 +32,12 @@ fuzz_target!(|xml: &str| {
     }
     assert!(found.channel.iter().all(|path| Path::new(path).is_absolute()));
     assert!(found.disks.len() <= DISKS_MAX);
-    assert!(found.disks.iter().all(|(dev, _)| dev.len() <= DEV_MAX));
+    assert!(found.disks.iter().all(|disk| disk.dev.len() <= DEV_MAX));
     let domain = Domain {
         uuid: Uuid::from_u128(1),
         name: "myguest".to_owned(),
         driver: found.driver,
+        is_kvm: found.is_kvm,
         id: Some(3),
         state: State::Running,
         migrating: false,

@@ -8,6 +8,12 @@ use hostinfo_rules::{PROBLEMS_MAX, Problem, Rules, parse};
 use hostinfo_wire::limits::INTERVAL_MAX;
 use libfuzzer_sys::fuzz_target;
 
+/// One statistic in so many is decided about.
+const STRIDE: usize = StatId::COUNT / 3;
+
+/// Guests that patterns name and that are decided about.
+const GUESTS: usize = 4;
+
 fuzz_target!(|file: &[u8]| {
     match parse(file) {
         Err(errors) => {
@@ -16,10 +22,10 @@ fuzz_target!(|file: &[u8]| {
         }
         Ok(parsed) => {
             assert_shown(&parsed.warnings, file);
-            assert_decides(&parsed.rules, "qemu-myguest");
-            assert_decides(&parsed.rules, &String::from_utf8_lossy(file));
-            for guest in parsed.rules.named_guests() {
-                assert_decides(&parsed.rules, &guest);
+            assert_decides(&parsed.rules, "qemu-myguest", file);
+            assert_decides(&parsed.rules, &String::from_utf8_lossy(file), file);
+            for guest in parsed.rules.named_guests().take(GUESTS) {
+                assert_decides(&parsed.rules, &guest, file);
                 assert!(parsed.rules.decide(&guest).rule().is_some());
             }
         }
@@ -37,10 +43,13 @@ fn assert_shown(problems: &[Problem], file: &[u8]) {
     }
 }
 
-fn assert_decides(rules: &Rules, guest: &str) {
+/// Some statistics for each file, other ones for another: all of them for each would take a hundred
+/// times as long as the parser does.
+fn assert_decides(rules: &Rules, guest: &str, file: &[u8]) {
     let grant = rules.decide(guest);
     assert!(grant.interval() <= INTERVAL_MAX);
-    for stat in StatId::all() {
+    let first = file.iter().fold(0, |sum: usize, byte| sum.wrapping_mul(31) + usize::from(*byte));
+    for stat in StatId::all().skip(first % STRIDE).step_by(STRIDE) {
         for instance in [None, Some("vda")] {
             assert_eq!(grant.permits(stat, instance), grant.explain(stat, instance).permitted);
         }

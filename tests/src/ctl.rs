@@ -80,7 +80,11 @@ pub fn alone(host: &Host, args: &[&str]) -> Result<Said> {
     said(&mut command(host, args)?)
 }
 
-fn program() -> Result<PathBuf> {
+/// Where hostinfoctl is.
+///
+/// # Errors
+/// It was not built.
+pub fn program() -> Result<PathBuf> {
     paths::program("hostinfo-libvirt")?;
     paths::program("hostinfoctl")
 }

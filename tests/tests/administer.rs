@@ -91,7 +91,7 @@ fn a_rules_file_that_cannot_be_read_is_named_with_the_remedy() -> Result<()> {
     }
     fs::remove_file(host.rules())?;
     ensure!(Command::new("mkfifo").arg(rules).status()?.success());
-    ensure!(alone(&host, &["check"])?.ill(1)?.contains("is a pipe, and has to be a file"));
+    ensure!(alone(&host, &["check"])?.ill(1)?.contains("is a pipe, not a regular file"));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -321,6 +321,12 @@ fn the_state_tells_of_settings_with_an_error_and_of_a_directory_that_is_gone() -
     fs::rename(host.sockets(), host.path().join("elsewhere"))?;
     let problem = wait_for("the problem", PATIENCE, || Ok(client.status()?.socket_dir.problem))?;
     assert!(problem.contains("no such directory: make it by `install -d"), "{problem}");
+    symlink("/dev/null", host.sockets())?;
+    wait_until("the device in its place to be named", PATIENCE, || {
+        let problem = client.status()?.socket_dir.problem.unwrap_or_default();
+        Ok(problem.contains("is not a directory: remove it"))
+    })?;
+    fs::remove_file(host.sockets())?;
     fs::rename(host.path().join("elsewhere"), host.sockets())?;
     wait_until("the directory", PATIENCE, || Ok(client.status()?.socket_dir.problem.is_none()))
 }

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use hostinfo_control::limits::{CLIENTS_MAX, CLIENTS_PER_USER, REQUEST_MAX, WATCHERS_MAX};
+use hostinfo_control::limits::{
+    CLIENTS_MAX, CLIENTS_PER_USER, CLIENTS_RESERVED, NAMES_MAX, REQUEST_MAX, WATCHERS_MAX,
+    WATCHERS_RESERVED,
+};
 use hostinfo_control::{DESCRIPTION, Error, INTERFACE, NoticeKind, Refusal, Status};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
@@ -21,11 +24,19 @@ use varlink::{Connection, MethodCall, OrgVarlinkServiceClient, OrgVarlinkService
 const GROUP: u32 = 54_321;
 const USER: u32 = 65_534;
 
-/// Runs as that user, in that group and no other: the kernel keeps that for each thread.
 fn become_user<T: Send>(group: u32, then: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    become_one(USER, group, then)
+}
+
+/// Runs as that user, in that group and no other: the kernel keeps that for each thread.
+fn become_one<T: Send>(
+    user: u32,
+    group: u32,
+    then: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
     std::thread::scope(|scope| {
         let run = || {
-            let (user, group) = (Uid::from_raw(USER), Gid::from_raw(group));
+            let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
             set_thread_groups(&[]).context("these tests run as root")?;
             set_thread_res_gid(group, group, group)?;
             set_thread_res_uid(user, user, user)?;
@@ -108,6 +119,90 @@ fn one_user_cannot_keep_root_out_and_all_together_have_a_bound() -> Result<()> {
     assert!(is_busy(host.client()?.status()));
     drop(theirs);
     wait_until("room", PATIENCE, || Ok(host.client()?.status().is_ok()))
+}
+
+#[test]
+fn however_many_of_the_group_do_their_worst_root_finds_room_to_ask_and_to_watch() -> Result<()> {
+    let host = host_with_group()?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let (mut idle, mut watches, mut refused) = (Vec::new(), Vec::new(), 0);
+    for user in USER - 8..USER {
+        become_one(user, GROUP, || {
+            for _ in 0..CLIENTS_PER_USER {
+                let mut client = host.client()?;
+                match client.status() {
+                    Ok(_) if watches.len() < WATCHERS_MAX => watches.push(client.watch(None)?),
+                    Ok(_) => idle.push(client),
+                    Err(error) => {
+                        assert!(matches!(error, Error::Refused(Refusal::Busy { .. })), "{error}");
+                        refused += 1;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    }
+    assert_eq!(idle.len() + watches.len(), CLIENTS_MAX - CLIENTS_RESERVED);
+    assert_eq!(refused, 8 * CLIENTS_PER_USER - (CLIENTS_MAX - CLIENTS_RESERVED));
+    let mut ours: Vec<_> =
+        (0..WATCHERS_RESERVED).map(|_| Ok(host.client()?.watch(None)?)).collect::<Result<_>>()?;
+    for _ in WATCHERS_RESERVED..CLIENTS_RESERVED {
+        host.client()?.status()?;
+    }
+    guest.ask("ping")?;
+    for watch in &mut ours {
+        assert_eq!(watch.next().context("the watch is over")??.asked, "ping");
+    }
+    let theirs = watches.last_mut().context("no watch")?.next().context("no answer")?;
+    assert!(matches!(theirs, Err(Error::Refused(Refusal::Busy { .. }))), "{theirs:?}");
+    Ok(())
+}
+
+#[test]
+fn a_client_that_is_refused_gets_its_reason_however_late_it_asks() -> Result<()> {
+    let host = host_with_group()?;
+    let _daemon = host.start_daemon()?;
+    become_user(GROUP, || {
+        let _clients: Vec<_> =
+            (0..CLIENTS_PER_USER).map(|_| host.client()).collect::<Result<_>>()?;
+        for milliseconds in [0, 1, 10, 100, 300] {
+            let mut client = host.client()?;
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            let refused = client.status().err().context("let in")?;
+            assert!(refused.to_string().contains("user 65534 has 8 connections"), "{refused}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_explained_is_bounded_and_each_name_counts_once() -> Result<()> {
+    let host = Host::new("*:\n  interval = 0\n  vm.cpu.7 = 1\n  custom.a = 1\n")?;
+    let _daemon = host.start_daemon()?;
+    let mut client = host.client()?;
+    let names = |count| {
+        Some(
+            ["vm", "*", "vm.cpu", "loadavg.1"]
+                .map(str::to_owned)
+                .into_iter()
+                .cycle()
+                .take(count)
+                .collect(),
+        )
+    };
+    let all = client.explain("qemu-a", None)?.statistics;
+    let mut once = client.explain("qemu-a", names(4))?.statistics;
+    let many = client.explain("qemu-a", names(NAMES_MAX))?.statistics;
+    assert_eq!((once.len(), &once), (all.len(), &many));
+    let by_name = |one: &hostinfo_control::Decision| one.name.clone();
+    let mut all = all;
+    all.sort_by_key(by_name);
+    once.sort_by_key(by_name);
+    assert_eq!(once, all);
+    let refused = client.explain("qemu-a", names(NAMES_MAX + 1)).err().context("explained")?;
+    assert!(refused.to_string().contains("101 names are too many"), "{refused}");
+    Ok(())
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! them.
 
 use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::deadline::wait_for;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest};
+use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
 
 /// How old a sample is at the most, in seconds: what a counter can have risen by since.
 const GRID: f64 = 0.1;
@@ -137,4 +138,30 @@ fn lies_on_node_1(lab: &Lab, guest: &LabGuest, is_far: bool) -> Result<()> {
     let sum = local + remote;
     ensure!((resident - PROGRAM..=resident + MIB).contains(&sum), "{sum} of {resident}");
     Ok(())
+}
+
+#[test]
+fn what_kvm_counts_of_a_guest_is_what_libvirt_says_of_its_vcpus() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.domain("a").boot()?;
+        guest.ask_until("vm.exits", "200 ")?;
+        for (name, libvirts) in [
+            ("vm.exits", "vcpu.0.exits.sum"),
+            ("vm.exits.io", "vcpu.0.io_exits.sum"),
+            ("vm.exits.mmio", "vcpu.0.mmio_exits.sum"),
+            ("vm.exits.halt", "vcpu.0.halt_exits.sum"),
+            ("vm.irqs", "vcpu.0.irq_injections.sum"),
+        ] {
+            let before = guest.domstats(libvirts)?;
+            // Nobody waits for libvirt: the figures told are those of the query before.
+            let told = wait_for(name, PATIENCE, || {
+                let told = guest.figure(name)?;
+                Ok((told >= before).then_some(told))
+            })?;
+            let after = guest.domstats(libvirts)?;
+            ensure!(told <= after, "{name}: {told} is not in {before}..{after}");
+        }
+        Ok(())
+    })
 }

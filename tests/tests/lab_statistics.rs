@@ -46,7 +46,8 @@ help = 'seven'
 command = ['/bin/echo', '7']
 END";
 
-const DEVICES: &str = "<interface type='ethernet'><model type='virtio'/></interface>";
+const DEVICES: &str = "<interface type='ethernet'><model type='virtio'/>\
+    <bandwidth><inbound average='1000'/><outbound average='1000'/></bandwidth></interface>";
 
 fn guest(lab: &Lab) -> Result<LabGuest<'_>> {
     lab.domain("a").memory(192).disk(64).with("<iothreads>1</iothreads>").devices(DEVICES).boot()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::path;
-use hostinfo_tests::{DomainGuest, Host, Libvirtd};
+use hostinfo_tests::{Domain, DomainGuest, Host, Libvirtd, serial};
 
 /// What `virsh domstats` shows, for what it has a line of.
 fn domstats(libvirtd: &Libvirtd, domain: &str, name: &str) -> Result<u64> {
@@ -66,6 +66,55 @@ fn a_domain_is_served_as_itself_and_sees_what_virsh_shows() -> Result<()> {
     libvirtd.virsh(&["resume", "a"])?;
     let paused = guest.ask("vm.paused.seconds")?;
     ensure!(paused[0].starts_with("200 vm.paused.seconds=0.3"), "{paused:?}");
+    Ok(())
+}
+
+#[test]
+fn a_guest_is_told_what_its_host_takes_back_and_what_there_is_not() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
+    guest.ask_until("vm.net.0.rx.limit", "503 vm.net.0.rx.limit: this interface has no limit")?;
+    guest.ask_until("vm.memory.balloon.taken", "200 vm.memory.balloon.taken=0")?;
+    guest.ask_until("vm.exits", "503 vm.exits: this guest does not run on KVM")?;
+    guest.ask_until("vm.haltpoll", "503 vm.haltpoll: this guest does not run on KVM")?;
+
+    libvirtd.virsh(&["setmem", "a", "96M", "--live"])?;
+    let taken = 32 << 20;
+    guest.ask_until("vm.memory.balloon.taken", &format!("200 vm.memory.balloon.taken={taken}"))?;
+    Ok(())
+}
+
+#[test]
+fn an_error_on_a_disk_is_counted_as_qemu_counts_it() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let _daemon = host.start_daemon_beside(&libvirtd)?;
+    // What the guest writes beyond the first page finds no room.
+    let small = libvirtd.folder().join("small");
+    let small = path(&small)?;
+    libvirtd.shell(&format!(
+        "mkdir {small} && mount -t tmpfs -o size=4k none {small} && truncate -s 1M {small}/disk"
+    ))?;
+    let disk = format!(
+        "<disk type='file'><driver name='qemu' type='raw' error_policy='report'/>
+         <source file='{small}/disk'/><target dev='vdb' bus='virtio'/></disk>"
+    );
+    let port = serial(&host.socket("a"))?;
+    let mut guest = Domain::define(&libvirtd, "a", &(disk + &port))?.boot(&libvirtd)?;
+    guest.ask_until("vm.disk.vdb.errors", "200 vm.disk.vdb.errors=0")?;
+    guest.run("dd if=/dev/zero of=/dev/vdb bs=64k count=4 conv=fsync")?;
+    let query = "{\"execute\":\"query-blockstats\"}";
+    let stats = libvirtd.virsh(&["qemu-monitor-command", "a", query])?;
+    let failed = stats.split("\"failed_wr_operations\":").skip(1);
+    let failed = failed.filter_map(|rest| rest.split([',', '}']).next()?.parse::<u64>().ok());
+    let failed = failed.max().context("QEMU counts no errors")?;
+    ensure!(failed > 0, "{stats}");
+    // From 10.0 on QEMU reports one in a second.
+    let version = libvirtd.virsh(&["version"])?;
+    let old = version.contains("QEMU 7.") || version.contains("QEMU 8.");
+    let begins = if old { format!("200 vm.disk.vdb.errors={failed}") } else { "200 ".to_owned() };
+    guest.ask_until("vm.disk.vdb.errors", &begins)?;
+    guest.ask_until("vm.disk.vda.errors", "200 vm.disk.vda.errors=0")?;
     Ok(())
 }
 

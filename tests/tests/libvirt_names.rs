@@ -57,6 +57,42 @@ fn of_a_domain_and_its_clone_that_run_at_once_neither_is_served() -> Result<()> 
 }
 
 #[test]
+fn a_console_at_another_guests_socket_makes_it_nobodys_and_names_whose_console_it_is() -> Result<()>
+{
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    libvirtd.define("a", path(&host.socket("a"))?)?;
+    libvirtd.virsh(&["start", "a"])?;
+    daemon.wait_for_log("access-granted")?;
+    let source = format!("<source mode='bind' path='{}'/>", path(&host.socket("a"))?);
+    let console = format!("<console type='unix'>{source}<target type='virtio'/></console>");
+    libvirtd.define_bare("b", &console)?;
+    libvirtd.virsh(&["start", "b"])?;
+    daemon
+        .wait_for_log("the domain \"b\" has a device at the socket of another guest, \"qemu-a\"")?;
+    ensure!(daemon.log().matches("access-granted").count() == 1, "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn whatever_a_management_program_keeps_in_a_domain_the_others_are_served() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let spaces: String = (0..2000).map(|number| format!(" xmlns:x{number}='u{number}'")).collect();
+    let notes = format!("<r xmlns='urn:r'{spaces}>{}</r>", "<y xmlns:z='z'/>".repeat(15_000));
+    libvirtd.define_xml(&format!(
+        "<domain type='qemu'><name>heavy</name><memory unit='MiB'>32</memory>
+         <os><type arch='x86_64' machine='q35'>hvm</type></os>
+         <metadata>{notes}</metadata></domain>"
+    ))?;
+    libvirtd.define("a", path(&host.socket("a"))?)?;
+    libvirtd.virsh(&["start", "a"])?;
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    daemon.wait_for_log("access-granted")?;
+    ensure!(!daemon.log().contains("did not answer"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
 fn a_domain_with_two_ports_is_served_at_neither() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let daemon = host.start_daemon_beside(&libvirtd)?;

@@ -111,6 +111,35 @@ fn rules_that_appear_where_there_were_none_are_in_force_at_once() -> Result<()> 
 }
 
 #[test]
+fn rules_that_replace_a_link_to_nowhere_or_to_itself_are_in_force_at_once() -> Result<()> {
+    for target in ["hostinfo.conf", "nowhere/at/all"] {
+        closes_at_once(as_it_is, |rules| {
+            fs::remove_file(rules)?;
+            symlink(target, rules)?;
+            std::thread::sleep(A_WHILE);
+            fs::remove_file(rules)?;
+            std::thread::sleep(A_WHILE);
+            let new = rules.with_extension("new");
+            fs::write(&new, CLOSED)?;
+            Ok(fs::rename(new, rules)?)
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn rules_whose_directory_is_made_anew_are_in_force_at_once() -> Result<()> {
+    closes_at_once(as_it_is, |rules| {
+        let directory = rules.parent().unwrap_or(rules);
+        fs::rename(directory, directory.with_extension("old"))?;
+        std::thread::sleep(A_WHILE);
+        fs::create_dir(directory)?;
+        std::thread::sleep(A_WHILE);
+        Ok(fs::write(rules, CLOSED)?)
+    })
+}
+
+#[test]
 fn a_file_that_is_deleted_emptied_or_wrong_changes_nothing() -> Result<()> {
     let host = Host::new(CLOSED)?;
     let daemon = host.start_daemon()?;

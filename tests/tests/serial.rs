@@ -71,11 +71,29 @@ fn an_old_answer_that_nobody_read_is_not_taken_for_the_next_one() -> Result<()> 
 }
 
 #[test]
-fn hostinfo_alone_prints_a_summary() -> Result<()> {
-    let (_host, _daemon, mut guest) = served_guest("")?;
-    let summary = guest.sh("hostinfo")?;
-    assert!(summary.lines().count() > 5, "{summary}");
-    assert!(summary.contains("load"), "{summary}");
+fn a_program_that_writes_to_the_port_all_the_time_does_not_get_its_answers_believed() -> Result<()>
+{
+    let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
+    let told = guest.sh("(while :; do echo loadavg.1 >/dev/ttyS1; usleep 60000; done) \
+            >/dev/null 2>&1 &
+        for i in $(seq 30); do hostinfo get physcpus || echo \"exit $?\"; done | sort | uniq -c
+        for i in $(seq 5); do hostinfo --json get physcpus || echo \"exit $?\"; done | sort | uniq -c
+        kill %1")?;
+    let told: Vec<&str> = told.lines().map(str::trim).collect();
+    let json = physcpus()?.replace("physcpus=", "{\"physcpus\":") + "}";
+    assert_eq!(told, [format!("30 {}", physcpus()?), format!("5 {json}")]);
+    Ok(())
+}
+
+#[test]
+fn hostinfo_alone_says_in_eight_lines_whether_it_is_the_host_and_with_an_option_everything()
+-> Result<()> {
+    let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
+    let brief = guest.sh("hostinfo")?;
+    assert!((3..=8).contains(&brief.lines().count()), "{brief}");
+    assert!(brief.starts_with("cpu ") && brief.contains("\nhost "), "{brief}");
+    let all = guest.sh("hostinfo --all")?;
+    assert!(all.lines().count() > 20 && all.contains("load"), "{all}");
     Ok(())
 }
 
@@ -86,7 +104,8 @@ fn the_exit_status_tells_answered_from_refused_and_too_soon() -> Result<()> {
         ("hostinfo get physcpus", 0),
         ("hostinfo get physcpus host.name", 3),
         ("hostinfo get no.such.thing", 3),
-        ("hostinfo frobnicate", 2),
+        ("hostinfo no.such.thing", 3),
+        ("hostinfo --frobnicate", 2),
         ("hostinfo ping", 0),
         ("hostinfo list", 0),
     ] {

@@ -3,7 +3,14 @@
 use std::sync::LazyLock;
 
 use crate::id::StatId;
-use crate::stat::{Kind, Unit, is_placeholder};
+use crate::source::Source;
+use crate::stat::{Kind, Stat, Unit, is_placeholder};
+
+/// The words of a verdict, which are the states of its metric.
+pub const STATES: [&str; 4] = ["ok", "contended", "self-limited", "unknown"];
+
+/// The words of `host.state`, which are the states of its metric.
+pub const HOST_STATES: [&str; 3] = ["normal", "draining", "degraded"];
 
 /// What OpenMetrics calls a statistic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,24 +26,47 @@ pub struct Metric {
     pub unit: Option<&'static str>,
     /// The label that tells instances apart, where there are any.
     pub label: Option<&'static str>,
+    /// The states of a state set, which has a sample for each: 1 for the one that holds, 0 for the
+    /// others. Empty for everything else. It is exposed as a gauge: OpenMetrics' own type wants the
+    /// metric's name as the label's, and collectors refuse that.
+    pub states: &'static [&'static str],
 }
 
 impl Metric {
-    /// The metric of a row.
+    /// The metric of a row. `None` for texts that change while a session lasts: each text would be
+    /// a series of its own.
     pub fn of(row: StatId) -> Option<&'static Self> {
-        static METRICS: LazyLock<Vec<Metric>> = LazyLock::new(|| {
-            let mut metrics: Vec<Metric> = Vec::with_capacity(StatId::COUNT);
+        static METRICS: LazyLock<Vec<Option<Metric>>> = LazyLock::new(|| {
+            let mut metrics: Vec<Option<Metric>> = Vec::with_capacity(StatId::COUNT);
             for row in StatId::all() {
-                let stat = row.stat();
-                let mut metric = Metric::compute(row, stat.name, stat.kind, stat.unit);
-                if let Some(lead) = metrics.iter().find(|lead| lead.family == metric.family) {
+                let mut metric = Metric::of_row(row, row.stat());
+                if let Some(metric) = &mut metric
+                    && let Some(lead) =
+                        metrics.iter().flatten().find(|lead| lead.family == metric.family)
+                {
                     metric.lead = lead.lead;
                 }
                 metrics.push(metric);
             }
             metrics
         });
-        METRICS.get(row.index())
+        METRICS.get(row.index())?.as_ref()
+    }
+
+    fn of_row(row: StatId, stat: &'static Stat) -> Option<Self> {
+        match stat.source {
+            Source::Verdict(_) | Source::Incident | Source::Notice => None,
+            Source::State(_) => {
+                let name = stat.name.strip_suffix(".state").unwrap_or(stat.name);
+                let metric = Self::compute(row, name, Kind::Gauge, Unit::None);
+                Some(Self { states: &STATES, ..metric })
+            }
+            Source::HostState => {
+                let metric = Self::compute(row, stat.name, Kind::Gauge, Unit::None);
+                Some(Self { states: &HOST_STATES, ..metric })
+            }
+            _ => Some(Self::compute(row, stat.name, stat.kind, stat.unit)),
+        }
     }
 
     /// The metric of one of the administrator's own statistics; `name` stands behind `custom.`,
@@ -83,7 +113,7 @@ impl Metric {
             Kind::Counter => format!("{family}_total"),
             Kind::Info | Kind::Gauge => family.clone(),
         };
-        Self { family, lead, sample, unit, label }
+        Self { family, lead, sample, unit, label, states: &[] }
     }
 }
 
@@ -92,7 +122,6 @@ fn label_of(group: &str) -> &'static str {
         "cpu" => "vcpu",
         "disk" => "device",
         "net" => "interface",
-        "notice" => "notice",
         _ => "name",
     }
 }
@@ -109,12 +138,28 @@ mod tests {
 
     #[test]
     fn rows_of_one_family_are_of_one_kind_and_unit_and_told_apart_by_a_label() {
-        for row in StatId::all() {
-            let metric = Metric::of(row).unwrap();
+        for (row, metric) in StatId::all().filter_map(|row| Some((row, Metric::of(row)?))) {
             let (stat, lead) = (row.stat(), metric.lead.stat());
             assert_eq!((stat.kind, stat.unit), (lead.kind, lead.unit), "{}", stat.name);
             assert!(metric.lead == row || metric.label.is_some(), "{}", stat.name);
         }
+    }
+
+    #[test]
+    fn states_are_metrics_and_texts_that_change_are_none() {
+        let metric = |name| Metric::of(StatId::named(name));
+        let state = metric("verdict.io.state").unwrap();
+        assert_eq!(
+            (&*state.family, &*state.sample),
+            ("hostinfo_verdict_io", "hostinfo_verdict_io")
+        );
+        assert_eq!((state.states, state.unit, state.label), (&STATES[..], None, None));
+        let state = metric("host.state").unwrap();
+        assert_eq!((&*state.sample, state.states), ("hostinfo_host_state", &HOST_STATES[..]));
+        for name in ["verdict.io", "verdict.incident.N", "notice.N"] {
+            assert_eq!(metric(name), None, "{name}");
+        }
+        assert!(metric("host.name").unwrap().states.is_empty());
     }
 
     #[test]

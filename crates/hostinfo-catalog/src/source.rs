@@ -20,16 +20,50 @@ pub enum Source {
     Vmm(Vmm),
     /// What libvirt tells, where there is one.
     Libvirt(Libvirt),
-    /// What the samples of the last minute say of the guest and its host.
-    Verdict(Resource),
+    /// What the samples of up to the last minute say of the guest and its host.
+    Verdict(Judged),
+    /// The same in one word.
+    State(Judged),
+    /// What such samples said while the guest was watched.
+    Incident,
     /// A label of the daemon's settings.
     Label,
     /// What the administrator has to say.
     Notice,
+    /// What the administrator says of the host.
+    HostState,
     /// A file or a command that the administrator named.
     Custom,
     /// The host's packages, shared out by CPU time.
     Energy,
+}
+
+/// What a verdict is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// The vCPUs' time.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Disks.
+    Io,
+    /// Interfaces.
+    Net,
+}
+
+impl Judged {
+    /// Everything that there is a verdict about, in the order of the table.
+    pub const ALL: [Self; 4] = [Self::Cpu, Self::Memory, Self::Io, Self::Net];
+
+    /// Its word in a statistic's name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Io => "io",
+            Self::Net => "net",
+        }
+    }
 }
 
 /// What the daemon knows without reading a file.
@@ -63,9 +97,12 @@ impl Source {
             Self::Host(host) => host.origin(),
             Self::Vmm(vmm) => vmm.origin(),
             Self::Libvirt(libvirt) => libvirt.origin(),
-            Self::Verdict(_) => "the host's and the guest's figures of the last minute",
+            Self::Verdict(_) | Self::State(_) => {
+                "the host's and the guest's figures, sampled since the guest asks or is watched"
+            }
+            Self::Incident => "verdicts on 10 s each, while this guest was watched",
             Self::Label => "hostinfod.toml, `[labels]`",
-            Self::Notice => "the host's administrator",
+            Self::Notice | Self::HostState => "the host's administrator",
             Self::Custom => "a file or a command: custom.md",
             Self::Energy => {
                 "/sys/class/powercap/intel-rapl:*/energy_uj, by vCPU threads' share of the CPUs' busy time"

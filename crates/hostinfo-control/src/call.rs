@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{DESCRIPTION, INTERFACE, NoticeKind};
+use crate::{DESCRIPTION, HostState, INTERFACE, NoticeKind};
 
 /// A call of one of the interface's methods. The interface's file says what each does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,10 @@ pub enum Call {
     NoticeList {},
     #[serde(rename = "org.hostinfo.Control.NoticeClear")]
     NoticeClear { ids: Option<Vec<u64>> },
+    #[serde(rename = "org.hostinfo.Control.HostStateGet")]
+    HostStateGet {},
+    #[serde(rename = "org.hostinfo.Control.HostStateSet")]
+    HostStateSet { state: HostState, text: Option<String> },
 }
 
 impl Call {
@@ -55,7 +59,7 @@ impl Call {
     /// Whether it changes something: then not everybody may call it.
     pub fn changes(&self) -> bool {
         match self {
-            Self::NoticeSet { .. } | Self::NoticeClear { .. } => true,
+            Self::NoticeSet { .. } | Self::NoticeClear { .. } | Self::HostStateSet { .. } => true,
             Self::Status {}
             | Self::List { .. }
             | Self::Watch { .. }
@@ -64,7 +68,8 @@ impl Call {
             | Self::Explain { .. }
             | Self::Preview { .. }
             | Self::Rules {}
-            | Self::NoticeList {} => false,
+            | Self::NoticeList {}
+            | Self::HostStateGet {} => false,
         }
     }
 }

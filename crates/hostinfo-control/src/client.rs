@@ -13,8 +13,8 @@ use varlink::sansio::{self, ClientEvent};
 
 use crate::limits::{PREVIEW_TIME, REPLY_MAX, REQUEST_MAX};
 use crate::{
-    Call, Cleared, Error, Event, Explanation, Guest, Metrics, Notice, NoticeKind, Notices, Page,
-    Preview, Rules, SetNotice, Stats, Status,
+    Call, Cleared, Error, Event, Explanation, Guest, HostState, HostStateSaid, Metrics, Notice,
+    NoticeKind, Notices, Page, Preview, Rules, SetNotice, Stats, Status,
 };
 
 /// Bytes read at a time.
@@ -142,6 +142,26 @@ impl Client {
     /// [`Refusal::NoSuchNotice`](crate::Refusal::NoSuchNotice), [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
     pub fn clear_notices(&mut self, ids: Option<Vec<u64>>) -> Result<Vec<Notice>, Error> {
         self.ask(&Call::NoticeClear { ids }).map(|Cleared { cleared }| cleared)
+    }
+
+    /// What the administrator said of the host last.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn host_state(&mut self) -> Result<HostStateSaid, Error> {
+        self.ask(&Call::HostStateGet {})
+    }
+
+    /// Says it from now on.
+    ///
+    /// # Errors
+    /// [`Refusal::BadHostState`](crate::Refusal::BadHostState), [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
+    pub fn set_host_state(
+        &mut self,
+        state: HostState,
+        text: Option<&str>,
+    ) -> Result<HostStateSaid, Error> {
+        self.ask(&Call::HostStateSet { state, text: text.map(str::to_owned) })
     }
 
     /// What that guest asks, or all do, from now on.

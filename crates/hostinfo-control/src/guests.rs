@@ -165,6 +165,8 @@ pub struct Explanation {
     pub may_ask: bool,
     /// The least time between two of its queries, in seconds.
     pub interval: f64,
+    /// Whether its rule has it watched while it does not ask.
+    pub watch: bool,
     /// Whether it has a metrics disk.
     pub vhostmd_disk: bool,
     /// What it may ask and what it may not.

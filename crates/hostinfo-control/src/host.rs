@@ -25,10 +25,14 @@ pub struct Status {
     pub connected: u64,
     /// The rules file.
     pub rules: RulesState,
+    /// Guests whose rule says `watch = 1`.
+    pub watched: Watched,
     /// Who tells of the guests.
     pub libvirt: Libvirt,
-    /// What this host does not tell.
+    /// What this host does not tell, and could.
     pub missing: Vec<Missing>,
+    /// What it is without, with nothing wrong.
+    pub without: Vec<Without>,
 }
 
 /// A file or a directory.
@@ -53,6 +57,17 @@ pub struct RulesState {
     pub problem: Option<String>,
 }
 
+/// Guests whose rule says `watch = 1`, as far as they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Those that are watched.
+    pub guests: u64,
+    /// Those that are not, since there are more than `limit`.
+    pub left_out: u64,
+    /// `[watch] guests` of hostinfod.toml.
+    pub limit: u64,
+}
+
 /// Who tells of the guests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Libvirt {
@@ -64,7 +79,7 @@ pub struct Libvirt {
     pub hypervisor: Option<String>,
     /// Domains that are live, where libvirt answers.
     pub domains: Option<u64>,
-    /// Why it does not answer, with the remedy.
+    /// Why it does not answer, or which running domains' XML cannot be read, with the remedy.
     pub problem: Option<String>,
 }
 
@@ -93,13 +108,38 @@ impl LibvirtState {
     }
 }
 
-/// What this host does not tell.
+/// What this host does not tell, and could: a fault. Each once, however many CPUs or files lack it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// What it is read from.
     pub source: String,
     /// Why it is not there, with the remedy.
     pub why: String,
+    /// How many CPUs, nodes or zones lack it; 1 of what a host has once.
+    pub count: u64,
+}
+
+/// What this host is without, with nothing wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Without {
+    /// What it would be read from.
+    pub source: String,
+    /// What guests are told of it.
+    pub what: String,
+    /// Why nothing is wrong.
+    pub why: WhyWithout,
+    /// As in [`Missing`].
+    pub count: u64,
+}
+
+/// Why nothing is wrong with a host that is without something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyWithout {
+    /// The machine, its firmware or its kernel has none.
+    Unsupported,
+    /// Its owner does without.
+    Chosen,
 }
 
 /// The reply to `Stats`.

@@ -11,6 +11,7 @@ mod client;
 mod error;
 mod guests;
 mod host;
+mod host_state;
 pub mod limits;
 mod notices;
 mod refusal;
@@ -26,7 +27,10 @@ pub use guests::{
 };
 pub use host::{
     Figure, Libvirt, LibvirtState, Metrics, Missing, Place, Rules, RulesState, Stats, Status,
+    Watched, WhyWithout, Without,
 };
+pub use host_state::HostStateSaid;
+pub use hostinfo_notices::HostState;
 pub use hostinfo_notices::Kind as NoticeKind;
 pub use hostinfo_notices::limits::PER_GUEST as NOTICES_PER_GUEST;
 pub use notices::{Cleared, Notice, Notices, SetNotice};

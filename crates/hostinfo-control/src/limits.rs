@@ -6,6 +6,9 @@ use std::time::Duration;
 /// which may take six in JSON (`\u0001`), beside the name of a guest of 255 bytes.
 pub const REQUEST_MAX: usize = 16 * 1024;
 
+/// Names in one `Explain`: as many as a guest can ask for in one line.
+pub const NAMES_MAX: usize = 100;
+
 /// Guests in one reply to `List`: 256 of 700 bytes are 175 KiB, and take less than 1 ms to make.
 pub const PAGE: usize = 256;
 
@@ -38,11 +41,25 @@ pub const PREVIEW_TIME: Duration = Duration::from_secs(30);
 /// whom the administrator has let in.
 pub const CLIENTS_MAX: usize = 32;
 
-/// Clients at once of one user other than root, so that root always finds room.
+/// As many of these only root and the user that hostinfod runs as can have: however many of the group
+/// there are, and whatever they do, those two find room.
+pub const CLIENTS_RESERVED: usize = 8;
+
+/// Clients at once of one user of the group.
 pub const CLIENTS_PER_USER: usize = 8;
 
 /// Clients at once that watch: each query makes an event of some 3 us for each of them.
 pub const WATCHERS_MAX: usize = 8;
+
+/// As many of these only root and the user that hostinfod runs as can have.
+pub const WATCHERS_RESERVED: usize = 2;
+
+/// Clients at once that are told that there is no room for them.
+pub const REFUSED_MAX: usize = 8;
+
+/// How long the connection of such a client is kept for it to read that, after it has sent what it
+/// came for: a tool does so within a millisecond of connecting.
+pub const REFUSED_TIME: Duration = Duration::from_secs(1);
 
 /// Bytes of events that wait for one client, beside what the kernel holds (some 200 KiB): one
 /// second of 1,000 queries.

@@ -20,6 +20,9 @@ pub enum Refusal {
     #[serde(rename = "org.hostinfo.Control.BadNotice")]
     BadNotice { message: String },
     #[error("{message}")]
+    #[serde(rename = "org.hostinfo.Control.BadHostState")]
+    BadHostState { message: String },
+    #[error("{message}")]
     #[serde(rename = "org.hostinfo.Control.NotPermitted")]
     NotPermitted { message: String },
     #[error("{message}")]

@@ -19,8 +19,9 @@ use crate::failure::{NONE, NOT_YET};
 use crate::file;
 use crate::kept::{Kept, Of};
 use crate::output::{Output, number_value};
-use crate::pool::{Key, Order, Pool};
+use crate::pool::{Order, Pool};
 use crate::problem::Problem;
+use crate::queue::{Asked, Key};
 
 /// The administrator's statistics and their values.
 ///
@@ -239,19 +240,37 @@ impl Custom {
             Source::Command(_) if kept.is_pending => {}
             Source::Command(_) => {
                 let key = Key { name: name.into(), guest: guest.into() };
-                kept.is_pending = self.pool.ask(key);
+                let asked = self.pool.ask(key);
+                kept.is_pending = asked != Asked::NoRoom;
+                if let Asked::InPlaceOf(displaced) = asked {
+                    self.give_up(displaced, now);
+                }
                 self.advance(now);
             }
         }
     }
 
+    /// A run does not take place: whoever waits for it asks again, and finds that there is no room.
+    fn give_up(&mut self, displaced: Key, now: Instant) {
+        let statistic = self.statistics.get_mut(&*displaced.name);
+        if let Some(kept) = statistic.and_then(|one| one.kept.get_mut(&displaced.guest)) {
+            kept.is_pending = false;
+        }
+        self.has_news(displaced, now);
+    }
+
+    fn has_news(&mut self, of: Key, now: Instant) {
+        let (came, news) = self.news.get_or_insert_with(|| (now, News::default()));
+        *came = now;
+        news.0.entry(of.name).or_default().insert(of.guest);
+    }
+
     fn advance(&mut self, now: Instant) {
         let statistics = &self.statistics;
         let ended = self.pool.turn(now, |key| order(statistics, key));
-        for (Key { name, guest }, bytes) in ended {
-            let (came, news) = self.news.get_or_insert_with(|| (now, News::default()));
-            *came = now;
-            news.0.entry(name.clone()).or_default().insert(guest.clone());
+        for (key, bytes) in ended {
+            self.has_news(key.clone(), now);
+            let Key { name, guest } = key;
             if let Some(statistic) = self.statistics.get_mut(&*name)
                 && let Some(definition) = &statistic.definition
                 && let Some(kept) = statistic.kept.get_mut(&guest)

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostinfo_catalog::metric::Metric;
-use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::account::Accounts;
@@ -117,10 +117,10 @@ enum Refused {
     Owner { is: u32, wanted: u32 },
     #[error("others than its owner can write to it: `chmod go-w` it")]
     Writable,
-    #[error("it is no regular file")]
-    NoFile,
+    #[error("it is {0}, not a regular file")]
+    NotAFile(&'static str),
     #[error("it has over {FILE_MAX} bytes: spread it over several files")]
-    TooLarge,
+    TooLong,
     #[error("it is not UTF-8")]
     NotText,
     #[error("it cannot be read: {}", in_words(.0))]
@@ -136,9 +136,19 @@ impl From<Errno> for Refused {
     }
 }
 
+impl From<hostinfo_file::Error> for Refused {
+    fn from(error: hostinfo_file::Error) -> Self {
+        match error {
+            hostinfo_file::Error::NotAFile(what) => Self::NotAFile(what),
+            hostinfo_file::Error::TooLong(_) => Self::TooLong,
+            hostinfo_file::Error::Failed(error) => Self::Unread(error),
+        }
+    }
+}
+
 /// What is looked at is what is read: by the descriptor, whatever the path leads to meanwhile. An
 /// ACL that lets others write shows in the group's bits.
-fn check(fd: impl AsFd, owner: u32) -> Result<Stat, Refused> {
+fn check(fd: impl AsFd, owner: u32) -> Result<(), Refused> {
     let stat = rustix::fs::fstat(fd)?;
     if stat.st_uid != owner {
         return Err(Refused::Owner { is: stat.st_uid, wanted: owner });
@@ -146,14 +156,13 @@ fn check(fd: impl AsFd, owner: u32) -> Result<Stat, Refused> {
     if stat.st_mode & 0o022 != 0 {
         return Err(Refused::Writable);
     }
-    Ok(stat)
+    Ok(())
 }
-
-const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// The directory and the names of its files.
 fn open(directory: &Path, owner: u32) -> Result<(OwnedFd, Vec<Vec<u8>>), Refused> {
-    let fd = rustix::fs::open(directory, READ | OFlags::DIRECTORY, Mode::empty())?;
+    let flags = hostinfo_file::FLAGS | OFlags::DIRECTORY;
+    let fd = rustix::fs::open(directory, flags, Mode::empty())?;
     check(&fd, owner)?;
     let mut names = Vec::new();
     for entry in Dir::read_from(&fd)? {
@@ -167,16 +176,9 @@ fn open(directory: &Path, owner: u32) -> Result<(OwnedFd, Vec<Vec<u8>>), Refused
 }
 
 fn text(directory: &OwnedFd, name: &Path, owner: u32) -> Result<String, Refused> {
-    let fd = rustix::fs::openat(directory, name, READ | OFlags::NOCTTY, Mode::empty())?;
-    let stat = check(&fd, owner)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(Refused::NoFile);
-    }
-    let mut bytes = Vec::new();
-    File::from(fd).take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(Refused::Unread)?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(Refused::TooLarge);
-    }
+    let fd = rustix::fs::openat(directory, name, hostinfo_file::FLAGS, Mode::empty())?;
+    check(&fd, owner)?;
+    let bytes = hostinfo_file::read_from(&File::from(fd), FILE_MAX)?;
     String::from_utf8(bytes).map_err(|_| Refused::NotText)
 }
 

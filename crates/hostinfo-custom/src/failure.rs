@@ -82,7 +82,7 @@ impl Failure {
 
     /// The failure as both see it.
     pub(crate) fn to_absent(&self) -> Absent {
-        Absent { reason: self.reason().into(), remedy: Some(self.to_string().into()), error: None }
+        Absent::fault(self.reason(), self.to_string())
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
         let failure = Failure::Unread("/secret/path".to_owned(), io::Error::from_raw_os_error(13));
         let absent = failure.to_absent();
         assert_eq!(absent.reason, "could not be read on this host");
-        assert_eq!(absent.remedy.unwrap(), "/secret/path: Permission denied");
+        assert_eq!(absent.remedy().unwrap(), "/secret/path: Permission denied");
     }
 
     proptest! {

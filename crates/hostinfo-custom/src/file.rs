@@ -2,11 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::thread;
 
+use hostinfo_file::Error;
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
-use rustix::fs::OFlags;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use crate::account::Account;
@@ -18,35 +18,39 @@ use crate::limits::OUTPUT_MAX;
 /// # Errors
 /// Where it cannot be read, is no regular file, or is none that `account` may read.
 pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Failure> {
-    let unread = |error: io::Error| match account {
-        Some(Account { uid, .. }) if error.kind() == io::ErrorKind::PermissionDenied => {
+    let unread = |error: Error| match (error, account) {
+        (Error::NotAFile(_), _) => Failure::NoFile(path.to_owned()),
+        (Error::Failed(error), Some(Account { uid, .. }))
+            if error.kind() == io::ErrorKind::PermissionDenied =>
+        {
             Failure::Withheld { path: path.to_owned(), uid }
         }
-        _ => Failure::Unread(path.to_owned(), error),
+        (error, _) => Failure::Unread(path.to_owned(), error.into()),
     };
     let opened = account.map_or_else(|| open(path), |account| open_as(path, account));
-    let file = opened.map_err(unread)?;
-    if !file.metadata().map_err(unread)?.is_file() {
-        return Err(Failure::NoFile(path.to_owned()));
-    }
     let mut bytes = Vec::new();
-    file.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+    // Not by its length: of the kernel's files that is a page, whatever is in them.
+    let read =
+        opened.and_then(|file| Ok(file.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes)?));
+    read.map_err(unread)?;
     Ok(bytes)
 }
 
-fn open(path: &str) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+fn open(path: &str) -> Result<File, Error> {
+    hostinfo_file::open(Path::new(path), OpenOptions::new().read(true))
 }
 
 /// The kernel itself says what a user may open, by every directory, link and ACL on the way. Else
 /// whoever has one of the directories could show any file of the host to a guest. Whom it asks
 /// for is a thread's own, and gone with it.
-fn open_as(path: &str, account: Account) -> io::Result<File> {
+fn open_as(path: &str, account: Account) -> Result<File, Error> {
     thread::scope(|scope| {
-        let open = || become_for_files(account).and_then(|()| open(path));
+        let open = || {
+            become_for_files(account)?;
+            open(path)
+        };
         let opened = thread::Builder::new().spawn_scoped(scope, open)?;
-        opened.join().unwrap_or_else(|_| Err(io::Error::other("its thread has ended")))
+        opened.join().unwrap_or_else(|_| Err(io::Error::other("its thread has ended").into()))
     })
 }
 

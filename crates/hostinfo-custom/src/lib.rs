@@ -24,6 +24,7 @@ mod output;
 mod parse;
 mod pool;
 mod problem;
+mod queue;
 
 pub use account::{Account, Accounts, Power};
 pub use custom::{Answer, Custom, News};

@@ -1,6 +1,6 @@
 //! Commands that run and those that wait for their turn.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -10,16 +10,8 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use crate::account::Account;
 use crate::child::Child;
 use crate::failure::Failure;
-use crate::limits::{HUNG_RUNS_MAX, LOOK_EVERY, OUTPUT_MAX, QUEUE_MAX, RUNS_MAX};
-
-/// What a run is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
-    /// The statistic.
-    pub(crate) name: Box<str>,
-    /// The guest; empty where all share the value.
-    pub(crate) guest: Box<str>,
-}
+use crate::limits::{HUNG_RUNS_MAX, LOOK_EVERY, OUTPUT_MAX, RUNS_MAX};
+use crate::queue::{Asked, Key, Queue};
 
 /// What is to be run.
 pub(crate) struct Order {
@@ -32,11 +24,11 @@ pub(crate) struct Order {
 /// What came of a run.
 pub(crate) type Ended = (Key, Result<Vec<u8>, Failure>);
 
-/// At most [`RUNS_MAX`] commands, and a queue of at most [`QUEUE_MAX`].
+/// At most [`RUNS_MAX`] commands, and a queue.
 pub(crate) struct Pool {
     /// Readable when a command has ended.
     epoll: OwnedFd,
-    queue: VecDeque<Key>,
+    queue: Queue,
     runs: Vec<Run>,
     /// Killed, and not let go of by the kernel yet: one that hangs in a file system may take days.
     /// They take nobody's place, and nothing of the same statistic runs beside them, so there are
@@ -63,7 +55,7 @@ impl Pool {
     pub(crate) fn new(has_pidfds: bool) -> io::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             runs: Vec::new(),
             dying: Vec::new(),
             hung: HashSet::new(),
@@ -72,13 +64,9 @@ impl Pool {
         })
     }
 
-    /// Puts a run into the queue, in which it must not be yet. False where there is no room.
-    pub(crate) fn ask(&mut self, key: Key) -> bool {
-        let has_room = self.queue.len() < QUEUE_MAX;
-        if has_room {
-            self.queue.push_back(key);
-        }
-        has_room
+    /// Puts a run into the queue, in which it must not be yet.
+    pub(crate) fn ask(&mut self, key: Key) -> Asked {
+        self.queue.ask(key)
     }
 
     /// Takes off what has ended, kills what is past its deadline and starts what is next.
@@ -107,7 +95,7 @@ impl Pool {
 
     /// Forgets about these runs; what is running of them is killed.
     pub(crate) fn cancel(&mut self, which: impl Fn(&Key) -> bool) {
-        self.queue.retain(|key| !which(key));
+        self.queue.cancel(&which);
         for mut run in self.runs.extract_if(.., |run| which(&run.key)) {
             run.child.kill();
             self.dying.push((run.key, run.child));
@@ -160,8 +148,7 @@ impl Pool {
         self.runs.push(Run { key, child, timeout, deadline: now + timeout });
     }
 
-    /// Takes the next one off the queue: of a guest that has the fewest running, so that none
-    /// has to wait for all that another asks; and of these the one that waits longest.
+    /// Takes the next one off the queue.
     fn next(&mut self) -> Option<Key> {
         let is_hung = |key: &Key| self.hung.contains(&key.name);
         let may_hang = self.runs.iter().filter(|run| is_hung(&run.key)).count() < HUNG_RUNS_MAX;
@@ -171,9 +158,7 @@ impl Pool {
                 && self.dying.iter().all(|(dying, _)| dying.name != key.name)
         };
         let running = |key: &Key| self.runs.iter().filter(|run| run.key.guest == key.guest).count();
-        let waiting = self.queue.iter().enumerate().filter(|(_, key)| may_run(key));
-        let (at, _) = waiting.min_by_key(|(_, key)| running(key))?;
-        self.queue.remove(at)
+        self.queue.take(may_run, running)
     }
 }
 

@@ -84,7 +84,7 @@ fn ask(custom: &mut Custom, name: &str, guest: &str) -> String {
 
 fn remedy(custom: &Custom, name: &str) -> String {
     let absent = custom.absent().find(|(absent, ..)| *absent == name).unwrap().2;
-    absent.remedy.clone().unwrap().into_owned()
+    absent.remedy().unwrap().to_owned()
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub struct Domain {
     pub name: String,
     /// `qemu` for libvirt's types `kvm` and `qemu`; else libvirt's type, such as `xen` or `lxc`.
     pub driver: String,
+    /// Its vCPUs run on KVM: libvirt's type `kvm`.
+    pub is_kvm: bool,
     /// libvirt's number for this run of the domain; `None` while it is not live.
     pub id: Option<u32>,
     /// What it does.
@@ -75,10 +77,33 @@ pub struct Figures {
     pub memory_maximum: Option<u64>,
     /// A disk is being copied, merged or moved.
     pub block_job: Option<bool>,
+    /// What KVM counts of each vCPU that is online: libvirt 8.9 and QEMU 7.1 tell it, or later ones.
+    pub vcpus: Vec<Vcpu>,
+    /// Nanoseconds that KVM polled for all vCPUs, where it is not told of each.
+    pub halt_poll: Option<u64>,
     /// In the order of its XML.
     pub disks: Vec<Disk>,
     /// In the order of its XML.
     pub nets: Vec<Net>,
+}
+
+/// What KVM has counted of a vCPU since it was plugged in for the first time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vcpu {
+    /// libvirt's number of it, from 0.
+    pub number: u32,
+    /// Exits of any kind.
+    pub exits: Option<u64>,
+    /// Exits for I/O ports.
+    pub io_exits: Option<u64>,
+    /// Exits for memory of devices.
+    pub mmio_exits: Option<u64>,
+    /// Exits for want of work.
+    pub halt_exits: Option<u64>,
+    /// Interrupts injected.
+    pub irqs: Option<u64>,
+    /// Nanoseconds polled before it was put to sleep.
+    pub halt_poll: Option<u64>,
 }
 
 /// A disk.
@@ -92,6 +117,9 @@ pub struct Disk {
     pub write: Io,
     /// Flushes; they have no bytes.
     pub flush: Io,
+    /// I/O errors that its hypervisor has reported in this run of the domain, since the helper began
+    /// to listen.
+    pub errors: Option<u64>,
     /// Bytes a second that it is limited to.
     pub limit_bytes: Option<u64>,
     /// Operations a second that it is limited to.
@@ -118,6 +146,10 @@ pub struct Net {
     pub rx: Traffic,
     /// What the guest sent.
     pub tx: Traffic,
+    /// Bytes a second that may come to the guest, on average; 0 where it is not limited.
+    pub rx_limit: Option<u64>,
+    /// Bytes a second that the guest may send, on average; 0 where it is not limited.
+    pub tx_limit: Option<u64>,
 }
 
 /// Traffic in one direction since the guest was started.

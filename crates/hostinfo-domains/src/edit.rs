@@ -1,25 +1,25 @@
 //! What a domain's XML will be when libvirt has taken a device in or out: to show it before it is
 //! done. libvirt itself adds what it chooses, such as addresses.
 
-use roxmltree::Node;
-
-use crate::xml::elements::{children, devices};
-use crate::xml::{Unreadable, parse};
+use crate::xml::Unreadable;
+use crate::xml::reader::parse;
 
 /// With a device more: behind the last of its kind, else at the end of all devices.
 ///
 /// # Errors
 /// [`Unreadable`]; also where there are no devices.
 pub fn with(xml: &str, device: &str) -> Result<String, Unreadable> {
-    let document = parse(xml)?;
-    let domain = document.root_element();
+    let domain = parse(xml)?;
     let kind = if device.starts_with("<channel") { "channel" } else { "serial" };
-    let last = devices(domain).filter(|other| other.has_tag_name(kind)).last();
-    let place = match last.or_else(|| devices(domain).filter(Node::is_element).last()) {
-        Some(other) => other.range().end,
-        None => children(domain, "devices")
-            .next()
-            .and_then(|devices| xml.get(..devices.range().end)?.rfind("</devices"))
+    let last = domain.devices().filter(|other| other.name == kind).last();
+    let place = match last.or_else(|| domain.devices().last()) {
+        Some(other) => other.range.end,
+        None => domain
+            .child("devices")
+            .and_then(|devices| {
+                let written = xml.get(devices.range.clone())?;
+                Some(devices.range.start + written.rfind("</devices")?)
+            })
             .ok_or(Unreadable::NoDomain)?,
     };
     let (before, behind) = xml.split_at_checked(place).ok_or(Unreadable::NoDomain)?;
@@ -63,6 +63,9 @@ mod tests {
         assert!(edited.contains("<console type='pty'/>\n    <channel/>\n  </devices>"), "{edited}");
         let edited = with("<domain type='kvm'><devices></devices></domain>", "<channel/>").unwrap();
         assert!(edited.contains("<devices>\n    <channel/></devices>"), "{edited}");
-        assert!(with("<domain type='kvm'/>", "<channel/>").is_err());
+        for none in ["", "<metadata><devices></devices></metadata><devices/>"] {
+            let xml = format!("<domain type='kvm'>{none}</domain>");
+            assert!(with(&xml, "<channel/>").is_err(), "{xml}");
+        }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) fn domain(number: u128, name: &str) -> Domain {
         uuid: Uuid::from_u128(number),
         name: name.to_owned(),
         driver: "qemu".to_owned(),
+        is_kvm: true,
         id: Some(1),
         state: State::Running,
         migrating: false,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::board::Board;
-use crate::limits::DEADLINE;
+use crate::limits::{ANSWER_DEADLINE, DEADLINE};
 use crate::message::{Message, VERSION};
 use crate::presence::{self, Presence};
 use crate::process::{PROGRAM, Process};
@@ -63,6 +63,27 @@ struct Asked {
     number: u64,
     since: Instant,
     until: Instant,
+}
+
+impl Asked {
+    fn new(number: u64, now: Instant) -> Self {
+        Self { number, since: now, until: now + DEADLINE }
+    }
+
+    /// Some of the answer has come.
+    fn go_on(&mut self, now: Instant) {
+        self.until = (now + DEADLINE).min(self.since + ANSWER_DEADLINE);
+    }
+
+    /// Why the time is over.
+    fn overdue(&self) -> String {
+        let (within, what) = if self.until == self.since + ANSWER_DEADLINE {
+            (ANSWER_DEADLINE, "come to the end of an answer")
+        } else {
+            (DEADLINE, "answer")
+        };
+        format!("libvirt did not {what} within {} s", within.as_secs())
+    }
 }
 
 impl Helper {
@@ -130,6 +151,13 @@ impl Helper {
         self.ask(now);
     }
 
+    /// The same of several domains, in one request.
+    pub fn refresh_each(&mut self, of: impl IntoIterator<Item = Uuid>, now: Instant) {
+        self.want(now);
+        of.into_iter().for_each(|domain| self.wanted.figures(Some(domain)));
+        self.ask(now);
+    }
+
     /// When [`Self::on_time`] is to be called, if nothing comes before.
     pub fn next_deadline(&self) -> Option<Instant> {
         let asked = self.process.as_ref().and_then(|running| running.asked.as_ref());
@@ -164,8 +192,8 @@ impl Helper {
         if let Some(Running { asked: Some(asked), .. }) = &self.process
             && asked.until <= now
         {
-            let seconds = DEADLINE.as_secs();
-            self.end(&format!("libvirt did not answer within {seconds} s"), now);
+            let why = asked.overdue();
+            self.end(&why, now);
             return true;
         }
         if let Some(child) = &mut self.leaving
@@ -199,7 +227,7 @@ impl Helper {
             other => other.map_err(|error| format!("{PROGRAM} cannot be started: {error}"))?,
         };
         let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
-        let asked = Some(Asked { number: 0, since: now, until: now + DEADLINE });
+        let asked = Some(Asked::new(0, now));
         self.process = Some(Running { process, since: now, is_known: false, asked });
         wait.map_err(|error| format!("{PROGRAM} cannot be waited for: {error}"))
     }
@@ -211,7 +239,7 @@ impl Helper {
         let mut is_new = false;
         while let Some(message) = running.process.next()? {
             if let Some(asked) = &mut running.asked {
-                asked.until = now + DEADLINE;
+                asked.go_on(now);
             }
             match message {
                 Message::Hello { version: VERSION } => running.is_known = true,
@@ -229,12 +257,13 @@ impl Helper {
                     let answered = running.asked.take_if(|asked| asked.number == number);
                     self.as_of = answered.map(|asked| asked.since).or(self.as_of);
                     // Before its first whole answer it knows only a part.
-                    if running.asked.as_ref().is_none_or(|asked| asked.number != 0) {
-                        self.snapshot = Arc::new(self.board.snapshot());
-                        is_new = true;
-                    }
+                    is_new |= running.asked.as_ref().is_none_or(|asked| asked.number != 0);
                 }
             }
+        }
+        // Once, however often it says that it is done.
+        if is_new {
+            self.snapshot = Arc::new(self.board.snapshot());
         }
         if is_there { Ok(is_new) } else { Err(format!("{PROGRAM} has ended without a word")) }
     }
@@ -250,7 +279,7 @@ impl Helper {
         self.asks = number;
         // One that does not take it is found out by the deadline.
         let _ = running.process.ask(&ask);
-        running.asked = Some(Asked { number, since: now, until: now + DEADLINE });
+        running.asked = Some(Asked::new(number, now));
     }
 
     /// Ends it, and what it told with it.

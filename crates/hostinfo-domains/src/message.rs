@@ -7,7 +7,7 @@ use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
 
 /// The version of these messages. Daemon and helper must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the helper says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,9 +94,9 @@ pub fn to_line(value: &impl Serialize) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Disk, Io, Net, State, Traffic};
+    use crate::domain::{Disk, Io, Net, State, Traffic, Vcpu};
     use crate::limits::{
-        CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, WORDS_MAX,
+        CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, VCPUS_MAX, WORDS_MAX,
     };
     use crate::names::Names;
     use proptest::prelude::*;
@@ -107,6 +107,7 @@ mod tests {
             uuid: Uuid::from_u128(7),
             name: "a \"b\"\n\u{e9}".to_owned(),
             driver: "qemu".to_owned(),
+            is_kvm: true,
             id: Some(3),
             state: State::Paused,
             migrating: true,
@@ -141,6 +142,7 @@ mod tests {
             uuid: Uuid::max(),
             name: worst(NAME_MAX),
             driver: worst(NAME_MAX),
+            is_kvm: false,
             id: Some(u32::MAX),
             state: State::ShuttingDown,
             migrating: false,
@@ -150,6 +152,7 @@ mod tests {
                 clauses: names.clone(),
                 vhostmd: names.clone(),
                 disks: names.clone(),
+                others: names.clone(),
                 hidden: names,
             },
             channel: Some(worst(CHANNEL_MAX)),
@@ -163,16 +166,30 @@ mod tests {
             read: io,
             write: io,
             flush: io,
+            errors: most,
             limit_bytes: most,
             limit_ops: most,
         };
         let traffic = Traffic { bytes: most, packets: most, drops: most, errors: most };
+        let net =
+            Net { number: u32::MAX, rx: traffic, tx: traffic, rx_limit: most, tx_limit: most };
+        let vcpu = Vcpu {
+            number: u32::MAX,
+            exits: most,
+            io_exits: most,
+            mmio_exits: most,
+            halt_exits: most,
+            irqs: most,
+            halt_poll: most,
+        };
         let figures = Figures {
             memory_current: most,
             memory_maximum: most,
             block_job: Some(false),
+            vcpus: vec![vcpu; VCPUS_MAX],
+            halt_poll: most,
             disks: vec![disk; DISKS_MAX],
-            nets: vec![Net { number: u32::MAX, rx: traffic, tx: traffic }; NETS_MAX],
+            nets: vec![net; NETS_MAX],
         };
         assert!(to_line(&Message::Figures(Uuid::max(), figures)).is_some());
     }

@@ -1,12 +1,12 @@
 //! The names that a domain has in hostinfo's directories: what makes a socket or a disk its own.
 
-use roxmltree::Node;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::{Directory, Leads};
 use crate::limits::NAMES_MAX;
-use crate::xml::elements::{children, paths};
+use crate::xml::element::Element;
 use crate::xml::vhostmd::{DISK_DIR, VHOSTMD_DIR};
+use crate::xml::{Unreadable, driver, paths};
 
 /// All such names that a domain's XML has. Each has to be `$driver-$name` of the domain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,13 +17,18 @@ pub struct Names {
     pub vhostmd: Vec<String>,
     /// Of its metrics disks.
     pub disks: Vec<String>,
-    /// Of ports in directories that cannot be looked at, and may be hostinfo's by another way.
+    /// Of any other devices that may listen there.
+    pub others: Vec<String>,
+    /// Of what is in directories that cannot be looked at, and may be hostinfo's by another way.
     pub hidden: Vec<String>,
 }
 
 impl Names {
-    /// Finds them among a domain's devices; `None` where one of the lists would be longer than
-    /// [`NAMES_MAX`].
+    /// Finds them among a domain's devices.
+    ///
+    /// # Errors
+    /// [`Unreadable::TooManyPaths`], and [`Unreadable::TooManyPorts`] where one of the lists would be
+    /// longer than [`NAMES_MAX`].
     ///
     /// ```xml
     /// <serial type='unix'>
@@ -35,34 +40,53 @@ impl Names {
     /// <disk type='file' device='disk'>
     ///   <source file='/var/lib/hostinfo/disk/qemu-myguest'/>
     /// </disk>
+    /// <console type='unix'>
+    ///   <source mode='bind' path='/var/lib/hostinfo/qemu-myguest'/>
+    ///   <target type='virtio'/>
+    /// </console>
     /// ```
-    pub(crate) fn find<'a, 'i: 'a>(
-        devices: impl Iterator<Item = Node<'a, 'i>>,
-        directory: &Directory,
-    ) -> Option<Self> {
+    pub(crate) fn find(domain: &Element<'_>, directory: &Directory) -> Result<Self, Unreadable> {
         let (vhostmd, disks) = (directory.below(VHOSTMD_DIR), directory.below(DISK_DIR));
+        let (ports, others) = paths(domain)?;
         let mut names = Self::default();
-        for device in devices {
-            for path in paths(device) {
-                match (directory.find(path), vhostmd.find(path)) {
-                    (Leads::Here(name), _) => names.clauses.push(name.to_owned()),
-                    (_, Leads::Here(name)) => names.vhostmd.push(name.to_owned()),
-                    (Leads::Hidden(name), _) => names.hidden.push(name.to_owned()),
-                    _ => {}
-                }
+        for path in ports {
+            match (directory.find(path), vhostmd.find(path)) {
+                (Leads::Here(name), _) => names.clauses.push(name.to_owned()),
+                (_, Leads::Here(name)) => names.vhostmd.push(name.to_owned()),
+                (Leads::Hidden(name), _) => names.hidden.push(name.to_owned()),
+                _ => {}
             }
-            let disk = device.has_tag_name("disk").then(|| children(device, "source").next());
-            let file = disk.flatten().and_then(|source| source.attribute("file"));
+        }
+        // Devices of all kinds have sockets in directories of their own, whose names are no guests'.
+        let prefix = format!("{}-", driver(domain)?);
+        for path in others {
+            match (directory.find(path), vhostmd.find(path)) {
+                (Leads::Here(name), _) | (_, Leads::Here(name)) => {
+                    names.others.push(name.to_owned());
+                }
+                (Leads::Hidden(name), _) if name.starts_with(&prefix) => {
+                    names.hidden.push(name.to_owned());
+                }
+                _ => {}
+            }
+        }
+        for disk in domain.devices().filter(|device| device.name == "disk") {
+            let file = disk.child("source").and_then(|source| source.attribute("file"));
             if let Some(Leads::Here(name)) = file.map(|file| disks.find_in_text(file)) {
                 names.disks.push(name.to_owned());
             }
         }
-        let lists = [&names.clauses, &names.vhostmd, &names.disks, &names.hidden];
-        lists.iter().all(|list| list.len() <= NAMES_MAX).then_some(names)
+        let Self { clauses, vhostmd, disks, others, hidden } = &names;
+        let fit = [clauses, vhostmd, disks, others, hidden];
+        match fit.iter().all(|list| list.len() <= NAMES_MAX) {
+            true => Ok(names),
+            false => Err(Unreadable::TooManyPorts),
+        }
     }
 
     /// All but those of its ports for hostinfo.
     pub fn beside(&self) -> impl Iterator<Item = &String> {
-        self.vhostmd.iter().chain(&self.disks).chain(&self.hidden)
+        let Self { vhostmd, disks, others, hidden, .. } = self;
+        vhostmd.iter().chain(disks).chain(others).chain(hidden)
     }
 }

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use roxmltree::Node;
-
 use crate::directory::{Directory, Leads};
 use crate::limits::{NAMES_MAX, UARTS};
 use crate::place::Place;
 use crate::whose::Conflict;
-use crate::xml::elements::{children, devices, paths};
+use crate::xml::element::Element;
+use crate::xml::reader::parse;
 use crate::xml::vhostmd::VHOSTMD_DIR;
-use crate::xml::{Unreadable, driver, parse};
+use crate::xml::{Unreadable, driver, paths};
 
 /// What a domain's XML has for hostinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,19 +50,19 @@ impl Ports {
     /// # Errors
     /// [`Unreadable`].
     pub fn find(xml: &str, directory: &Directory) -> Result<Self, Unreadable> {
-        let document = parse(xml)?;
-        let domain = document.root_element();
-        let name = children(domain, "name").next().and_then(|name| name.text());
-        let serials = devices(domain).filter(|device| device.has_tag_name("serial"));
+        let domain = parse(xml)?;
+        // The same bound as for hostinfod.
+        paths(&domain)?;
+        let devices = || domain.devices();
         Ok(Self {
-            name: name.unwrap_or_default().to_owned(),
-            driver: driver(domain)?,
-            hostinfo: ports(domain, xml, directory),
-            vhostmd: ports(domain, xml, &directory.below(VHOSTMD_DIR)),
-            taken: serials.filter_map(number).collect(),
-            channels: devices(domain).filter_map(channel).map(str::to_owned).collect(),
-            has_virtio_serial: devices(domain).any(is_virtio_serial),
-            has_uarts: has_uarts(domain),
+            name: domain.child("name").map(|name| name.text.clone()).unwrap_or_default(),
+            driver: driver(&domain)?,
+            hostinfo: ports(&domain, xml, directory),
+            vhostmd: ports(&domain, xml, &directory.below(VHOSTMD_DIR)),
+            taken: devices().filter(|device| device.name == "serial").filter_map(number).collect(),
+            channels: devices().filter_map(channel).map(str::to_owned).collect(),
+            has_virtio_serial: devices().any(is_virtio_serial),
+            has_uarts: has_uarts(&domain),
         })
     }
 
@@ -113,29 +112,28 @@ impl Ports {
     }
 }
 
-fn ports(domain: Node<'_, '_>, xml: &str, directory: &Directory) -> Vec<Port> {
-    let port = |device: Node<'_, '_>| {
-        let socket = paths(device).find_map(|path| match directory.find(path) {
+fn ports(domain: &Element<'_>, xml: &str, directory: &Directory) -> Vec<Port> {
+    let port = |device: &Element<'_>| {
+        let socket = device.paths().find_map(|path| match directory.find(path) {
             Leads::Here(name) => Some(name.to_owned()),
             // It is nobody's socket, or not to be mended here.
             Leads::Hidden(_) | Leads::Elsewhere => None,
         })?;
-        let binds = |source: Node<'_, '_>| source.attribute("mode") == Some("bind");
+        let binds = |source: &Element<'_>| source.attribute("mode") == Some("bind");
         Some(Port {
             place: place(device),
             socket,
             listens: device.attribute("type") == Some("unix")
-                && children(device, "source").all(binds),
-            xml: xml.get(device.range())?.to_owned(),
+                && device.children("source").all(binds),
+            xml: xml.get(device.range.clone())?.to_owned(),
         })
     };
-    devices(domain).filter_map(port).take(NAMES_MAX).collect()
+    domain.devices().filter_map(port).take(NAMES_MAX).collect()
 }
 
-fn place(device: Node<'_, '_>) -> Place {
-    let target = children(device, "target").next();
-    let kind = target.and_then(|target| target.attribute("type"));
-    let element = device.tag_name().name();
+fn place(device: &Element<'_>) -> Place {
+    let kind = device.child("target").and_then(|target| target.attribute("type"));
+    let element = device.name;
     match (number(device), channel(device)) {
         (_, Some(name)) => Place::Channel(name.to_owned()),
         (Some(number), _) if element == "serial" && kind.is_none_or(|k| k == "isa-serial") => {
@@ -146,24 +144,23 @@ fn place(device: Node<'_, '_>) -> Place {
 }
 
 /// `<target type='virtio' name='org.hostinfo.0'/>`
-fn channel<'a>(device: Node<'a, '_>) -> Option<&'a str> {
-    let target = device.has_tag_name("channel").then(|| children(device, "target").next())??;
-    target.attribute("name")
+fn channel<'a>(device: &'a Element<'_>) -> Option<&'a str> {
+    device.child("target").filter(|_| device.name == "channel")?.attribute("name")
 }
 
 /// `<target type='isa-serial' port='1'/>`
-fn number(serial: Node<'_, '_>) -> Option<u32> {
-    children(serial, "target").next()?.attribute("port")?.parse().ok()
+fn number(serial: &Element<'_>) -> Option<u32> {
+    serial.child("target")?.attribute("port")?.parse().ok()
 }
 
 /// `<controller type='virtio-serial' index='0'/>`
-fn is_virtio_serial(device: Node<'_, '_>) -> bool {
-    device.has_tag_name("controller") && device.attribute("type") == Some("virtio-serial")
+fn is_virtio_serial(device: &Element<'_>) -> bool {
+    device.name == "controller" && device.attribute("type") == Some("virtio-serial")
 }
 
 /// PCs have them, and a machine `microvm` has just the one for its console.
-fn has_uarts(domain: Node<'_, '_>) -> bool {
-    let kind = children(domain, "os").flat_map(|os| children(os, "type")).next();
+fn has_uarts(domain: &Element<'_>) -> bool {
+    let kind = domain.child("os").and_then(|os| os.child("type"));
     let is = |name, ok: fn(&str) -> bool| kind.and_then(|kind| kind.attribute(name)).is_none_or(ok);
     is("arch", |arch| matches!(arch, "x86_64" | "i686")) && is("machine", |m| m != "microvm")
 }

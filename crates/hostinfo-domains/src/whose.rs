@@ -64,6 +64,16 @@ pub enum Conflict {
         /// The file's name that would be right.
         expected: String,
     },
+    /// A device that is no port of hostinfo's is at another's socket: who was started last has it.
+    #[error(
+        "the domain \"{domain}\" has a device at the socket of another guest, \"{name}\": give it another path with virsh edit {domain:?}, then shut it down and start it, and then the other guest"
+    )]
+    Device {
+        /// The domain.
+        domain: String,
+        /// The socket's name.
+        name: String,
+    },
     /// A port has the name of another's socket, and may be at the same place.
     #[error(
         "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot look at, which may be that of the sockets by another way: give it another name or directory with virsh edit {domain:?}, then shut it down and start it"
@@ -188,13 +198,15 @@ fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
 
 /// What is wrong where a domain has another's name, and not by a port that hostinfoctl repairs.
 fn beside_ports(name: &str, domain: &Domain) -> Option<Conflict> {
-    let Names { clauses, vhostmd, disks, hidden } = &domain.names;
+    let Names { clauses, vhostmd, disks, others, hidden } = &domain.names;
     let (expected, domain) = (domain.socket_name(), domain.name.clone());
     let is_in = |list: &[String]| list.iter().any(|one| one == name);
     if name == expected || is_in(clauses) || is_in(vhostmd) {
         None
     } else if is_in(disks) {
         Some(Conflict::Disk { domain, expected })
+    } else if is_in(others) {
+        Some(Conflict::Device { domain, name: name.to_owned() })
     } else {
         is_in(hidden).then(|| Conflict::Hidden { domain, name: name.to_owned() })
     }
@@ -280,6 +292,23 @@ mod tests {
         let mut clone = domain(2, "clone", &["qemu-a"]);
         clone.id = None;
         let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), clone]);
+        assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
+    }
+
+    #[test]
+    fn another_device_at_a_guests_socket_makes_it_nobodys_and_at_its_own_is_its_port() {
+        let of_a = domain(1, "a", &["qemu-a"]);
+        let mut thief = domain(2, "b", &[]);
+        thief.names.others = vec!["qemu-a".to_owned()];
+        for domains in [&[of_a.clone(), thief.clone()][..], &[thief.clone()]] {
+            let whose = Whose::new(domains);
+            let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("it is served") };
+            assert!(matches!(conflict, Conflict::Device { .. }), "{conflict}");
+            assert!(conflict.to_string().contains("virsh edit \"b\""), "{conflict}");
+        }
+        thief.names.others = vec!["qemu-b".to_owned()];
+        let whose = Whose::new(&[of_a, thief]);
+        assert_eq!(whose.of("qemu-b"), Claim::Named(Uuid::from_u128(2)));
         assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
     }
 

@@ -1,7 +1,7 @@
 //! What libvirt tells unasked.
 #![expect(unsafe_code, reason = "crate `virt` has no events")]
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::transmute;
 use std::ptr::null_mut;
 use std::thread;
@@ -29,8 +29,10 @@ pub(crate) fn hear() -> Result<(), Error> {
 }
 
 /// Has all events that matter put into the [`INBOX`]. What this libvirt or this hypervisor does
-/// not have is left out: new domains are looked for whenever the daemon asks.
-pub(crate) fn register(connect: &Connect) {
+/// not have is left out: new domains are looked for whenever the daemon asks. Whether I/O errors are
+/// told.
+pub(crate) fn register(connect: &Connect) -> bool {
+    let mut tells_errors = false;
     // SAFETY: the connection is open, and the callback needs nothing that could go away.
     unsafe {
         sys::virConnectRegisterCloseCallback(connect.as_ptr(), Some(closed), null_mut(), None);
@@ -38,7 +40,7 @@ pub(crate) fn register(connect: &Connect) {
     for (event, callback) in callbacks() {
         // SAFETY: the connection is open, the callback is of the type that goes with the event,
         // and it needs nothing that could go away.
-        unsafe {
+        let registered = unsafe {
             sys::virConnectDomainEventRegisterAny(
                 connect.as_ptr(),
                 null_mut(),
@@ -46,15 +48,17 @@ pub(crate) fn register(connect: &Connect) {
                 callback,
                 null_mut(),
                 None,
-            );
-        }
+            )
+        };
+        tells_errors |= event == sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON && registered >= 0;
     }
+    tells_errors
 }
 
 type Callback = sys::virConnectDomainEventGenericCallback;
 
 /// Every event with what takes it, as libvirt wants it: without its type.
-fn callbacks() -> [(sys::virDomainEventID, Callback); 7] {
+fn callbacks() -> [(sys::virDomainEventID, Callback); 8] {
     // SAFETY: all are pointers to functions, and libvirt calls each as the type that it has here.
     unsafe {
         [
@@ -89,6 +93,12 @@ fn callbacks() -> [(sys::virDomainEventID, Callback); 7] {
             (
                 sys::VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
                 transmute::<sys::virConnectDomainEventBlockJobCallback, Callback>(Some(block_job)),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
+                transmute::<sys::virConnectDomainEventIOErrorReasonCallback, Callback>(Some(
+                    io_error,
+                )),
             ),
         ]
     }
@@ -153,12 +163,33 @@ extern "C" fn block_job(
     note(domain, Change::Seen);
 }
 
+extern "C" fn io_error(
+    _: virConnectPtr,
+    domain: virDomainPtr,
+    _source: *const c_char,
+    alias: *const c_char,
+    _action: c_int,
+    _reason: *const c_char,
+    _: *mut c_void,
+) {
+    if let (Some(uuid), false) = (uuid(domain), alias.is_null()) {
+        // SAFETY: libvirt lends the alias to the callback, and it ends with a NUL.
+        let alias = unsafe { CStr::from_ptr(alias) };
+        INBOX.failed(uuid, alias.to_string_lossy().into_owned());
+    }
+}
+
 fn note(domain: virDomainPtr, change: Change) {
+    if let Some(uuid) = uuid(domain) {
+        INBOX.changed(uuid, change);
+    }
+}
+
+fn uuid(domain: virDomainPtr) -> Option<Uuid> {
     let mut uuid = [0; sys::VIR_UUID_BUFLEN as usize];
     // SAFETY: libvirt lends the domain to the callback, and the buffer is as long as it must be.
-    if unsafe { sys::virDomainGetUUID(domain, uuid.as_mut_ptr()) } == 0 {
-        INBOX.changed(Uuid::from_bytes(uuid), change);
-    }
+    let done = unsafe { sys::virDomainGetUUID(domain, uuid.as_mut_ptr()) };
+    (done == 0).then(|| Uuid::from_bytes(uuid))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! libvirt's statistics to figures: `virsh domstats` shows them by the same names.
 
-use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NETS_MAX};
-use hostinfo_domains::{Disk, Figures, Limits, Net};
+use std::collections::BTreeMap;
+
+use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NETS_MAX, VCPUS_MAX};
+use hostinfo_domains::{Configured, Disk, Figures, Net, Vcpu};
 
 use crate::raw::{Param, Value};
 
@@ -14,10 +16,12 @@ pub(crate) struct Told {
     pub(crate) reason: Option<u64>,
     /// vCPUs that are online.
     pub(crate) vcpus: Option<u64>,
+    /// Interfaces by their numbers in [`Figures::nets`], with the host's names for them.
+    pub(crate) interfaces: Vec<(u32, String)>,
 }
 
-/// Reads a domain's statistics. `limits` are those of its XML.
-pub(crate) fn figures(params: &[Param], limits: &[(String, Limits)]) -> (Figures, Told) {
+/// Reads a domain's statistics. `disks` are those of its XML.
+pub(crate) fn figures(params: &[Param], disks: &[Configured]) -> (Figures, Told) {
     let mut found = Found::default();
     for (name, value) in params {
         let mut words = name.split('.');
@@ -26,19 +30,45 @@ pub(crate) fn figures(params: &[Param], limits: &[(String, Limits)]) -> (Figures
                 found.block(number, what, which, value)
             }
             (Some("net"), Some(number), Some(way), Some(what)) => found.net(number, way, what),
+            (Some("net"), Some(number), Some("name"), None) => found.interface(number, value),
+            (Some("vcpu"), Some(number), Some(what), Some("sum")) => found.vcpu(number, what),
+            (Some("cpu"), Some("haltpoll"), Some("success" | "fail"), Some("time")) => {
+                Some(&mut found.figures.halt_poll)
+            }
             (Some(group), Some(what), None, None) => found.own(group, what),
             _ => None,
         };
         if let (Some(place), Value::Number(number)) = (place, value) {
-            *place = Some(*number);
+            // A time of polling comes in two: that after which there was something to do, and the
+            // rest.
+            *place = Some(place.unwrap_or_default().saturating_add(*number));
         }
     }
-    found.done(limits)
+    found.done(disks)
 }
+
+/// Reads what `virsh domiftune` shows of an interface: bytes a second that may come to the guest,
+/// and that it may send.
+pub(crate) fn bandwidth(params: &[Param]) -> (Option<u64>, Option<u64>) {
+    let average = |name: &str| {
+        let value = params.iter().find(|(told, _)| told == name);
+        value.and_then(|(_, value)| match value {
+            Value::Number(kilobytes) => kilobytes.checked_mul(KILOBYTE),
+            Value::Text(_) => None,
+        })
+    };
+    (average("inbound.average"), average("outbound.average"))
+}
+
+/// libvirt gives tc(8) the number with `kbps`, which is 1000 bytes a second there: of an average of
+/// 1000 `tc class show` makes 8 Mbit.
+const KILOBYTE: u64 = 1000;
 
 #[derive(Default)]
 struct Found {
     figures: Figures,
+    /// By their numbers: one more than are told, where there are too many.
+    vcpus: BTreeMap<u32, Vcpu>,
     disks: Vec<Disk>,
     told: Told,
 }
@@ -57,6 +87,35 @@ impl Found {
             ("vcpu", "current") => &mut self.told.vcpus,
             _ => return None,
         })
+    }
+
+    /// `vcpu.0.exits.sum`: QEMU's names for what KVM counts, which are the kernel's. On other
+    /// architectures than x86 KVM has only some of them.
+    fn vcpu(&mut self, number: &str, what: &str) -> Place<'_> {
+        let number = number.parse().ok()?;
+        if self.vcpus.len() > VCPUS_MAX {
+            return None;
+        }
+        let vcpu = self.vcpus.entry(number).or_insert(Vcpu { number, ..Vcpu::default() });
+        Some(match what {
+            "exits" => &mut vcpu.exits,
+            "io_exits" => &mut vcpu.io_exits,
+            "mmio_exits" => &mut vcpu.mmio_exits,
+            "halt_exits" => &mut vcpu.halt_exits,
+            "irq_injections" => &mut vcpu.irqs,
+            "halt_poll_success_ns" | "halt_poll_fail_ns" => &mut vcpu.halt_poll,
+            _ => return None,
+        })
+    }
+
+    /// `net.0.name`
+    fn interface(&mut self, number: &str, value: &Value) -> Place<'_> {
+        if let (Ok(number), Value::Text(name)) = (number.parse(), value)
+            && self.told.interfaces.len() < NETS_MAX
+        {
+            self.told.interfaces.push((number, name.clone()));
+        }
+        None
     }
 
     /// `block.0.name`, `block.0.rd.bytes`.
@@ -111,15 +170,24 @@ impl Found {
         })
     }
 
-    fn done(self, limits: &[(String, Limits)]) -> (Figures, Told) {
-        let Self { mut figures, disks, told } = self;
+    fn done(self, configured: &[Configured]) -> (Figures, Told) {
+        let Self { mut figures, vcpus, disks, told } = self;
+        if vcpus.len() <= VCPUS_MAX {
+            figures.vcpus = vcpus.into_values().collect();
+        }
+        // libvirt 8.9 and later add up what they tell of each vCPU, and tell 0 where they know
+        // nothing: without KVM, and while a domain is busy. Earlier ones tell it of the domain only,
+        // from KVM's debugfs.
+        figures.halt_poll = figures.halt_poll.filter(|nanos| *nanos != 0);
         for memory in [&mut figures.memory_current, &mut figures.memory_maximum] {
             *memory = memory.and_then(|kib| kib.checked_mul(1024));
         }
         figures.disks = disks;
         figures.disks.retain(|disk| !disk.dev.is_empty() && disk.dev.len() <= DEV_MAX);
         for disk in &mut figures.disks {
-            if let Some((_, limits)) = limits.iter().find(|(dev, _)| *dev == disk.dev) {
+            if let Some(Configured { limits, .. }) =
+                configured.iter().find(|own| own.dev == disk.dev)
+            {
                 (disk.limit_bytes, disk.limit_ops) = (limits.bytes, limits.ops);
             }
         }
@@ -128,82 +196,4 @@ impl Found {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use hostinfo_domains::{Io, Traffic};
-
-    fn read(lines: &str) -> (Figures, Told) {
-        let params: Vec<Param> = lines
-            .lines()
-            .filter_map(|line| line.trim().split_once('='))
-            .map(|(name, value)| {
-                let number = value.parse().map(Value::Number);
-                (name.to_owned(), number.unwrap_or_else(|_| Value::Text(value.to_owned())))
-            })
-            .collect();
-        figures(&params, &[("vdb".to_owned(), Limits { bytes: Some(9), ops: None })])
-    }
-
-    #[test]
-    fn what_domstats_tells_is_understood() {
-        let (figures, told) = read(
-            "state.state=1
-            state.reason=5
-            balloon.current=131072
-            balloon.maximum=262144
-            vcpu.current=1
-            vcpu.maximum=2
-            vcpu.0.time=2160000000
-            net.count=1
-            net.1.name=tap0
-            net.1.rx.bytes=90
-            net.1.rx.pkts=1
-            net.1.rx.errs=2
-            net.1.rx.drop=3
-            net.1.tx.bytes=4
-            block.count=2
-            block.0.name=sda
-            block.1.name=vdb
-            block.1.path=/disk
-            block.1.rd.reqs=1
-            block.1.rd.bytes=512
-            block.1.rd.times=107644
-            block.1.wr.reqs=7
-            block.1.fl.times=8",
-        );
-        assert_eq!(told, Told { state: Some(1), reason: Some(5), vcpus: Some(1) });
-        assert_eq!(figures.memory_current, Some(134_217_728));
-        assert_eq!(figures.memory_maximum, Some(268_435_456));
-        let read = Io { bytes: Some(512), ops: Some(1), nanos: Some(107_644) };
-        let write = Io { ops: Some(7), ..Io::default() };
-        let flush = Io { nanos: Some(8), ..Io::default() };
-        let vdb = Disk {
-            dev: "vdb".to_owned(),
-            read,
-            write,
-            flush,
-            limit_bytes: Some(9),
-            limit_ops: None,
-        };
-        assert_eq!(figures.disks, [Disk { dev: "sda".to_owned(), ..Disk::default() }, vdb]);
-        let rx = Traffic { bytes: Some(90), packets: Some(1), drops: Some(3), errors: Some(2) };
-        let tx = Traffic { bytes: Some(4), ..Traffic::default() };
-        assert_eq!(figures.nets, [Net { number: 1, rx, tx }]);
-    }
-
-    #[test]
-    fn what_is_missing_is_not_zero_and_what_is_too_much_is_left_out() {
-        assert_eq!(read(""), (Figures::default(), Told::default()));
-        let many: String = (0..1000)
-            .map(|number| format!("net.{number}.rx.bytes=1\nblock.{number}.name=vd{number}\n"))
-            .collect();
-        let (figures, _) = read(&many);
-        assert_eq!((figures.nets.len(), figures.disks.len()), (NETS_MAX, DISKS_MAX));
-        let (figures, _) = read(&format!(
-            "block.18446744073709551615.name=a\nblock.0.name={}\nballoon.current={}",
-            "x".repeat(DEV_MAX + 1),
-            u64::MAX
-        ));
-        assert_eq!(figures, Figures::default());
-    }
-}
+mod tests;

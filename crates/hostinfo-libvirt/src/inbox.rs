@@ -13,11 +13,13 @@ pub(crate) struct Inbox {
     filled: Condvar,
 }
 
-/// At most one entry for each domain, and one request, since the daemon waits for its answer.
+/// At most one entry for each domain and each disk, and one request, since the daemon waits for its answer.
 #[derive(Debug, Default)]
 pub(crate) struct Todo {
     /// Domains that are not as they were, and what became of them.
     pub(crate) changed: HashMap<Uuid, Changes>,
+    /// I/O errors of disks, by libvirt's own names for them.
+    pub(crate) errors: HashMap<Uuid, HashMap<String, u64>>,
     /// What the daemon asks.
     pub(crate) ask: Option<Ask>,
     /// The connection to libvirt is gone.
@@ -59,6 +61,14 @@ impl Inbox {
                 Change::Started => changes.started = true,
                 Change::Reverts => changes.reverts = changes.reverts.saturating_add(1),
             }
+        });
+    }
+
+    /// There was an I/O error on a disk of a domain.
+    pub(crate) fn failed(&self, uuid: Uuid, alias: String) {
+        self.put(|todo| {
+            let errors = todo.errors.entry(uuid).or_default().entry(alias).or_default();
+            *errors = errors.saturating_add(1);
         });
     }
 

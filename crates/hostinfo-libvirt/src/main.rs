@@ -15,10 +15,12 @@
 //! otherwise: `unix_sock_ro_perms`, `auth_unix_ro`, and polkit's `org.libvirt.unix.monitor`.
 
 mod args;
+mod batch;
 mod ears;
 mod events;
 mod figures;
 mod inbox;
+mod known;
 mod orders;
 mod raw;
 mod survey;
@@ -34,7 +36,7 @@ use virt::error::Error;
 
 use crate::args::Args;
 use crate::inbox::INBOX;
-use crate::survey::{Lost, Survey};
+use crate::survey::{Lost, Survey, Tells};
 use crate::voice::{leave, say};
 
 fn main() {
@@ -55,10 +57,11 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     virt::error::clear_error_callback();
     events::hear()?;
     let connect = Connect::open_read_only(Some(&args.connect))?;
-    events::register(&connect);
+    let tells_errors = events::register(&connect);
     let hypervisor = connect.clone();
     let directory = Directory::of_host(&args.socket_dir);
-    let mut survey = Survey::new(connect, directory, args.vhostmd_channels);
+    let tells = Tells { channels: args.vhostmd_channels, errors: tells_errors };
+    let mut survey = Survey::new(connect, directory, tells);
     survey.look()?;
     say(&Message::Done(0));
     // Only now: libvirt may have to start the hypervisor to find out.
@@ -72,6 +75,7 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
             return Err(Lost("the connection to libvirt was closed".to_owned()));
         }
         survey.look_at(&todo.changed)?;
+        survey.count_errors(&todo.errors);
         let number = match todo.ask {
             None => 0,
             Some(Ask::Look { number }) => {

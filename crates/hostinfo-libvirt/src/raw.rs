@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "they are calls into a C library")]
 
 use std::ffi::{CStr, CString, c_int};
+use std::mem::zeroed;
 use std::ptr::null_mut;
 use std::slice;
 
@@ -96,6 +97,36 @@ pub(crate) fn has_block_job(domain: &Domain, dev: &str) -> Result<bool, Error> {
         jobs => Ok(jobs > 0),
     }
 }
+
+/// What `virsh domiftune` shows of an interface, by its name on the host. What is limited to 0 is
+/// not limited.
+///
+/// # Errors
+/// Where libvirt cannot be asked, or there is no such interface.
+pub(crate) fn bandwidth(domain: &Domain, interface: &str) -> Result<Vec<Param>, Error> {
+    // No name of an interface can hold a NUL.
+    let Ok(interface) = CString::new(interface) else { return Ok(Vec::new()) };
+    // SAFETY: a parameter is plain data, and all zeros are one without a name.
+    let mut found: [sys::virTypedParameter; BANDWIDTH_MAX] = unsafe { zeroed() };
+    let mut count = 0;
+    let call = |found: sys::virTypedParameterPtr, count: &mut c_int| {
+        let (domain, interface) = (domain.as_ptr(), interface.as_ptr());
+        // SAFETY: all are alive until the call ends, and libvirt fills `count` parameters at most.
+        match unsafe { sys::virDomainGetInterfaceParameters(domain, interface, found, count, 0) } {
+            0 => Ok(()),
+            _ => Err(Error::last_error()),
+        }
+    };
+    // It wants to hear how many there are, which it tells itself where it is asked for none.
+    call(null_mut(), &mut count)?;
+    count = count.min(c_int::try_from(found.len()).unwrap_or_default());
+    call(found.as_mut_ptr(), &mut count)?;
+    // SAFETY: libvirt filled that many parameters, none of which is a string that had to be freed.
+    Ok(unsafe { params(found.as_mut_ptr(), count) })
+}
+
+/// Parameters of an interface that are taken: libvirt 11 has seven.
+const BANDWIDTH_MAX: usize = 16;
 
 /// Whether the last call of this thread failed for want of a permission of the system's, as to a
 /// socket: libvirt's own code says no more than that a call to the system failed.

@@ -3,24 +3,23 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hostinfo_domains::limits::{NAME_MAX, WORDS_MAX};
-use hostinfo_domains::{Directory, Domain, Limits, Message, State, Uuid, cut, describe};
+use hostinfo_domains::{Directory, Domain, Message, State, Uuid, cut, describe};
 use virt::connect::Connect;
 use virt::domain::Domain as Handle;
 use virt::error::{Error, ErrorNumber};
 use virt_sys as sys;
 
-use crate::figures::figures;
+use crate::batch::batches;
+use crate::figures::{bandwidth, figures};
 use crate::inbox::Changes;
+use crate::known::Known;
 use crate::raw::{self, Param};
 use crate::voice::say;
-
-/// Domains whose statistics are asked for in one call: 64 times some 3 ms are far from the 5 s
-/// that a call may take.
-const AT_ONCE: usize = 64;
 
 const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
     | sys::VIR_DOMAIN_STATS_BALLOON
     | sys::VIR_DOMAIN_STATS_VCPU
+    | sys::VIR_DOMAIN_STATS_CPU_TOTAL
     | sys::VIR_DOMAIN_STATS_INTERFACE
     | sys::VIR_DOMAIN_STATS_BLOCK;
 
@@ -39,7 +38,7 @@ pub(crate) struct Survey {
     /// Of the sockets.
     directory: Directory,
     known: BTreeMap<Uuid, Known>,
-    tells_channels: bool,
+    tells: Tells,
     /// Domains that were seen to move their memory: only they are asked whether they migrate.
     movers: HashSet<Uuid>,
     /// Domains that were started from a snapshot and not yet told to go on from it.
@@ -47,19 +46,22 @@ pub(crate) struct Survey {
     has_told: bool,
 }
 
-struct Known {
-    domain: Domain,
-    limits: Vec<(String, Limits)>,
+/// What is told only where the daemon wants it, or libvirt has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tells {
+    /// libvirt's own channels for vhostmd's clients.
+    pub(crate) channels: bool,
+    /// I/O errors of disks.
+    pub(crate) errors: bool,
 }
 
 impl Survey {
-    /// Everything is to be told yet. `directory` is that of the sockets; libvirt's own channels are
-    /// told only if it `tells_channels`.
-    pub(crate) fn new(connect: Connect, directory: Directory, tells_channels: bool) -> Self {
+    /// Everything is to be told yet. `directory` is that of the sockets.
+    pub(crate) fn new(connect: Connect, directory: Directory, tells: Tells) -> Self {
         Self {
             connect,
             directory,
-            tells_channels,
+            tells,
             known: BTreeMap::new(),
             movers: HashSet::new(),
             starters: HashSet::new(),
@@ -106,16 +108,22 @@ impl Survey {
         Ok(())
     }
 
+    /// Counts I/O errors, which are told with the figures.
+    pub(crate) fn count_errors(&mut self, errors: &HashMap<Uuid, HashMap<String, u64>>) {
+        for (uuid, of_domain) in errors {
+            if let Some(known) = self.known.get_mut(uuid) {
+                known.count(of_domain);
+            }
+        }
+    }
+
     /// Tells the figures of these live domains; of all where there are none.
     pub(crate) fn figures(&mut self, of: &[Uuid]) -> Result<(), Lost> {
         let live = self.known.values().map(|known| &known.domain).filter(|domain| domain.is_live());
-        let asked: Vec<Uuid> = live
-            .map(|domain| domain.uuid)
-            .filter(|uuid| of.is_empty() || of.contains(uuid))
-            .collect();
-        for uuids in asked.chunks(AT_ONCE) {
+        let asked = live.filter(|domain| of.is_empty() || of.contains(&domain.uuid));
+        for uuids in batches(asked.map(|domain| (domain.uuid, domain.vcpus))) {
             let mut handles = HashMap::new();
-            for uuid in uuids {
+            for uuid in &uuids {
                 let handle = self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))?;
                 handles.extend(handle.map(|handle| (*uuid, handle)));
             }
@@ -132,7 +140,10 @@ impl Survey {
     fn tell_figures(&mut self, uuid: Uuid, handle: &Handle, params: &[Param]) -> Result<(), Lost> {
         let migrating = self.is_migrating(uuid, handle)?;
         let Some(known) = self.known.get_mut(&uuid) else { return Ok(()) };
-        let (mut figures, told) = figures(params, &known.limits);
+        let (mut figures, told) = figures(params, &known.disks);
+        if self.tells.errors {
+            known.tell_errors(&mut figures);
+        }
         let domain = Domain {
             state: told.state.map_or(known.domain.state, |now| state(now, told.reason)),
             vcpus: told.vcpus.unwrap_or(known.domain.vcpus),
@@ -150,6 +161,13 @@ impl Survey {
         for disk in figures.disks.iter().filter(|disk| disk.read.ops.is_some()) {
             let has_job = self.unless_lost(raw::has_block_job(handle, &disk.dev))?;
             figures.block_job = figures.block_job.max(has_job);
+        }
+        for (number, interface) in &told.interfaces {
+            let found = self.unless_lost(raw::bandwidth(handle, interface))?;
+            let net = figures.nets.iter_mut().find(|net| net.number == *number);
+            if let (Some(found), Some(net)) = (found, net) {
+                (net.rx_limit, net.tx_limit) = bandwidth(&found);
+            }
         }
         self.tell(&Message::Figures(uuid, figures));
         Ok(())
@@ -180,17 +198,20 @@ impl Survey {
             uuid,
             name: cut(&name, NAME_MAX).to_owned(),
             driver: found.driver,
+            is_kvm: found.is_kvm,
             id: handle.get_id(),
             state,
             migrating: self.is_migrating(uuid, handle)?,
             vcpus: found.vcpus,
             vcpus_max: found.vcpus_max,
             names: found.names,
-            channel: found.channel.filter(|_| self.tells_channels),
+            channel: found.channel.filter(|_| self.tells.channels),
             unread,
         };
-        let known = Known { domain: domain.clone(), limits: found.disks };
-        if self.known.insert(uuid, known).is_none_or(|before| before.domain != domain) {
+        let before = self.known.remove(&uuid);
+        let is_new = before.as_ref().is_none_or(|before| before.domain != domain);
+        self.known.insert(uuid, Known::new(domain.clone(), found.disks, before));
+        if is_new {
             self.tell(&Message::Domain(domain));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Every bound on notices.
+//! Every bound on notices, and on what is said of the host.
 
 /// The longest value of `notice.N`, in bytes: `KIND at TIME: TEXT`.
 pub const NOTICE_MAX: usize = 400;
@@ -16,3 +16,10 @@ pub const PATTERN_MAX: usize = 512;
 /// The longest file of notices: `NOTICES_MAX` of 2 KiB, which are 875 bytes of pattern and text, each
 /// of them escaped, and what stands around them.
 pub const FILE_MAX: usize = NOTICES_MAX * 2048;
+
+/// The longest remark of an administrator on the host's state, in bytes: as long as a notice.
+pub const REMARK_MAX: usize = 400;
+
+/// The longest file of the host's state: the longest remark with each byte escaped (800), and 100
+/// bytes around it.
+pub const STATE_FILE_MAX: usize = 1024;

@@ -7,6 +7,8 @@
 
 use std::mem;
 
+use crate::vhostmd::EMPTY;
+
 /// The size of the file.
 pub const SIZE: usize = 256 * 1024;
 
@@ -41,6 +43,8 @@ pub struct TooLong(pub usize);
 pub struct Disk {
     /// `None`: anything may stand there.
     content: Option<Content>,
+    /// What stood there before.
+    before: Option<Content>,
 }
 
 /// What tells one content from another.
@@ -59,33 +63,57 @@ impl Disk {
     }
 
     /// The steps that put `document` in place of what the disk holds, in their order. Where one
-    /// of them fails, go on with a new `Disk`.
+    /// of them fails, do what [`Disk::give_up`] says, and go on with a new `Disk`.
     ///
     /// # Errors
     /// The document does not fit; the disk stays as it is.
     pub fn update(&mut self, document: &str) -> Result<[Step; 4], TooLong> {
-        // On its disk, vhostmd ends the document with one line end. A second one makes the
-        // checksum another where it would be that of the content before: the reader would not
-        // see that they were exchanged under its hands, nor that the new one is new.
-        let short = document.strip_suffix('\n').unwrap_or(document);
-        let same = self.content.is_some_and(|before| before.checksum == checksum(short));
-        let text = if same { document } else { short };
+        let text = other_than(self.content, document);
         if text.len() > CONTENT_MAX {
             return Err(TooLong(text.len()));
         }
-        let content = Content { checksum: checksum(text), length: text.len() };
-        let before = self.content.replace(content).map_or(CONTENT_MAX, |before| before.length);
+        self.before = self.content;
+        self.content = Some(Content { checksum: checksum(text), length: text.len() });
+        let length = self.before.map_or(CONTENT_MAX, |before| before.length);
 
         let mut bytes = text.as_bytes().to_vec();
-        bytes.resize(before.max(text.len()), 0);
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        bytes.resize(length.max(text.len()), 0);
         Ok([
             words(SIGNATURE_AT, &[SIGNATURE, 1]),
             Step { offset: CONTENT_AT, bytes },
-            words(CHECKSUM_AT, &[content.checksum, length]),
+            checksum_and_length(text),
             words(BUSY_AT, &[0]),
         ])
     }
+
+    /// The steps that leave a disk with nothing to see on which one of [`Disk::update`]'s failed, as
+    /// on a full file system, each to be tried whatever becomes of the others. A reader that found
+    /// it busy would wait for ever. They are all within the first page of the file, which those
+    /// before them have changed already if any could.
+    pub fn give_up(self) -> [Step; 3] {
+        let text = other_than(self.before, EMPTY);
+        [
+            Step { offset: CONTENT_AT, bytes: text.into() },
+            checksum_and_length(text),
+            words(SIGNATURE_AT, &[SIGNATURE, 0]),
+        ]
+    }
+}
+
+/// The document as it is put in place of what stands there `before`.
+///
+/// On its disk, vhostmd ends the document with one line end. A second one makes the checksum another
+/// where it would be that of the content before: the reader would not see that they were exchanged
+/// under its hands, nor that the new one is new.
+fn other_than(before: Option<Content>, document: &str) -> &str {
+    let short = document.strip_suffix('\n').unwrap_or(document);
+    let same = before.is_some_and(|before| before.checksum == checksum(short));
+    if same { document } else { short }
+}
+
+fn checksum_and_length(text: &str) -> Step {
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    words(CHECKSUM_AT, &[checksum(text), length])
 }
 
 fn words(offset: u64, words: &[u32]) -> Step {

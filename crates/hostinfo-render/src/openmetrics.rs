@@ -18,9 +18,15 @@ pub fn openmetrics(answers: &[Answer<'_>], reply: &mut Reply) {
     if values(answers).next().is_none() {
         return;
     }
-    let mut samples: Vec<Sample<'_>> = values(answers)
-        .filter_map(|(row, value)| row.metric().map(|metric| Sample { row, metric, value }))
-        .collect();
+    let mut samples: Vec<Sample<'_>> = Vec::new();
+    for (row, value) in values(answers) {
+        let Some(metric) = row.metric() else { continue };
+        let sample = |state| Sample { row, metric, value, state };
+        match metric.states {
+            [] => samples.push(sample(None)),
+            states => samples.extend(states.iter().map(|state| sample(Some(*state)))),
+        }
+    }
     // A family's samples have to stand together; a guest asks in any order.
     samples.sort_by_key(|sample| sample.metric.lead);
     let mut family = None;
@@ -51,6 +57,8 @@ struct Sample<'a> {
     row: &'a Row,
     metric: &'a Metric,
     value: &'a Value<'a>,
+    /// The one of its states that it tells of, where it has states.
+    state: Option<&'static str>,
 }
 
 impl Sample<'_> {
@@ -69,7 +77,11 @@ impl fmt::Display for Sample<'_> {
             Value::Text(text) => Some(&**text),
             Value::Whole(_) | Value::Micro(_) => None,
         };
-        let labels = [(self.metric.label, self.row.instance.as_deref()), (Some("value"), text)];
+        let own = match self.state {
+            Some(_) => (Some("state"), self.state),
+            None => (Some("value"), text),
+        };
+        let labels = [(self.metric.label, self.row.instance.as_deref()), own];
         out.write_str(&self.metric.sample)?;
         let mut before = '{';
         for (label, value) in labels {
@@ -81,9 +93,10 @@ impl fmt::Display for Sample<'_> {
         if before == ',' {
             out.write_str("}")?;
         }
-        match text {
-            Some(_) => out.write_str(" 1"),
-            None => write!(out, " {}", self.value),
+        match (text, self.state) {
+            (Some(text), Some(state)) => write!(out, " {}", u8::from(text == state)),
+            (Some(_), None) => out.write_str(" 1"),
+            (None, _) => write!(out, " {}", self.value),
         }
     }
 }
@@ -127,6 +140,27 @@ mod tests {
              200-hostinfo_vm_cpu_seconds_total{vcpu=\"0\"} 1\n\
              200 # EOF\n"
         );
+    }
+
+    #[test]
+    fn a_state_is_1_and_the_others_are_0_and_texts_that_change_have_no_series() {
+        let answers = [
+            value("verdict.cpu", Value::text("contended: 31% waited")),
+            value("verdict.cpu.state", Value::text("contended")),
+            value("notice.1", Value::text("info at 2026-01-05T22:00:00Z: x")),
+            value("verdict.incident.1", Value::text("x")),
+        ];
+        assert_eq!(
+            shown(openmetrics, &answers),
+            "200-# TYPE hostinfo_verdict_cpu gauge\n\
+             200-# HELP hostinfo_verdict_cpu verdict.cpu in one word: ok, contended, self-limited or unknown\n\
+             200-hostinfo_verdict_cpu{state=\"ok\"} 0\n\
+             200-hostinfo_verdict_cpu{state=\"contended\"} 1\n\
+             200-hostinfo_verdict_cpu{state=\"self-limited\"} 0\n\
+             200-hostinfo_verdict_cpu{state=\"unknown\"} 0\n\
+             200 # EOF\n"
+        );
+        assert_eq!(shown(openmetrics, &answers[..1]), "200 # EOF\n");
     }
 
     #[test]

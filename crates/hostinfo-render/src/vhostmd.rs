@@ -27,8 +27,8 @@ pub struct Extra<'a> {
     pub swap_cached: Option<u64>,
     /// NAME of the host's os-release(5).
     pub os_name: Option<&'a str>,
-    /// libvirt's number for the running domain.
-    pub domain_id: Option<u32>,
+    /// The number that the guest has here, which is no statistic.
+    pub id: u32,
 }
 
 /// A statistic of the administrator's own, which this guest may see.
@@ -57,7 +57,7 @@ pub fn document<'v>(
     let mut look = |stat| permits(stat).then(|| value(stat)).flatten();
     let mut document = Document { text: "<metrics>\n".to_owned(), guest: String::new() };
     if permits(UUID) {
-        document.guest = attribute("id", extra.domain_id) + &attribute("uuid", look(UUID));
+        document.guest = attribute("id", Some(extra.id)) + &attribute("uuid", look(UUID));
     }
     for metric in METRICS {
         if let Some(value) = made(metric, &permits, &mut look, extra) {

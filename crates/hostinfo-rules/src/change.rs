@@ -15,6 +15,8 @@ pub struct Changes {
     pub enabled: Option<bool>,
     /// The time between two queries: before, and now.
     pub interval: Option<(Duration, Duration)>,
+    /// Whether it is watched now while it does not ask.
+    pub watch: Option<bool>,
     /// Whether it has a metrics disk now.
     pub vhostmd_disk: Option<bool>,
     /// What it may see now: statistics, and groups of which all is new to it, or `all`.
@@ -32,6 +34,7 @@ impl Changes {
         Self {
             enabled: (old.enabled() != new.enabled()).then(|| new.enabled()),
             interval: (old.interval() != new.interval()).then(|| (old.interval(), new.interval())),
+            watch: (old.watch() != new.watch()).then(|| new.watch()),
             vhostmd_disk: (old.vhostmd_disk() != new.vhostmd_disk()).then(|| new.vhostmd_disk()),
             opened: gained(old, new),
             closed: gained(new, old),
@@ -115,6 +118,12 @@ mod tests {
         assert_eq!((one.opened.len(), &*one.closed), (0, &["vm.disk.vda.latency".to_owned()][..]));
         let custom = changes("custom.rack = 1", "custom.rack = 0\ncustom.door = 1");
         assert_eq!((&*custom.closed[0], &*custom.opened[0]), ("custom.rack", "custom.door"));
+    }
+
+    #[test]
+    fn whether_a_guest_is_watched_is_a_change() {
+        let told = changes("watch = 0", "watch = on");
+        assert_eq!((told.watch, told.vhostmd_disk), (Some(true), None));
     }
 
     #[test]

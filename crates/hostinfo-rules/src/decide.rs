@@ -9,14 +9,15 @@ use crate::setting::Setting;
 
 /// What the guests of one rule may do.
 ///
-/// Two grants are equal where they say the same for the same lines of the file, so a guest whose
-/// grant is not equal to the one before is under another rule, or its rule has changed or moved.
+/// Two grants are equal where they say the same by the same lines of the file. What a guest may see
+/// is the same where [`Grant::shows_the_same`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     origin: Option<Origin>,
     /// The line of `enabled = 0`, where that holds.
     disabled: Option<usize>,
     interval: Duration,
+    watch: bool,
     vhostmd_disk: bool,
     /// From top to bottom: the last one that means a statistic decides.
     selections: Vec<Selection>,
@@ -50,6 +51,14 @@ struct Selection {
     permitted: bool,
 }
 
+impl Selection {
+    /// All but the place where it stands.
+    fn says(&self) -> (&[Scope], bool) {
+        let Self { line: _, scopes, permitted } = self;
+        (scopes, *permitted)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     No,
@@ -73,6 +82,7 @@ impl Grant {
             origin,
             disabled: None,
             interval: INTERVAL_DEFAULT,
+            watch: false,
             vhostmd_disk: false,
             selections: Vec::new(),
             table: StatId::all().map(|stat| Verdict::of(stat.stat().default)).collect(),
@@ -81,6 +91,7 @@ impl Grant {
             match setting {
                 Setting::Enabled(enabled) => grant.disabled = (!enabled).then_some(line),
                 Setting::Interval(interval) => grant.interval = interval,
+                Setting::Watch(watch) => grant.watch = watch,
                 Setting::VhostmdDisk(disk) => grant.vhostmd_disk = disk,
                 Setting::Select(scopes, permitted) => grant.select(line, scopes, permitted),
             }
@@ -119,6 +130,11 @@ impl Grant {
         self.interval
     }
 
+    /// Whether the guest is watched for its verdicts while it does not ask.
+    pub fn watch(&self) -> bool {
+        self.watch
+    }
+
     /// Whether the guest has a metrics disk.
     pub fn vhostmd_disk(&self) -> bool {
         self.vhostmd_disk
@@ -138,6 +154,12 @@ impl Grant {
         !matches!(self.table.get(stat.index()), Some(Verdict::No))
     }
 
+    /// Whether a setting names an instance of the statistic, so that one may be decided otherwise
+    /// than the others.
+    pub fn names_an_instance_of(&self, stat: StatId) -> bool {
+        matches!(self.table.get(stat.index()), Some(Verdict::ByInstance) | None)
+    }
+
     /// What [`Grant::permits`] says, and by which line.
     pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
         // Keys are not case sensitive, so instances are not, either.
@@ -147,6 +169,20 @@ impl Grant {
             Some(selection) => Why { permitted: selection.permitted, line: Some(selection.line) },
             None => Why { permitted: stat.stat().default, line: None },
         }
+    }
+
+    /// Whether a guest may see the same under both: what was made under one may be given out under
+    /// the other. Its rule may have been moved within the file, or have another interval.
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        // Every field is thought of here.
+        let Self { origin: _, disabled, interval: _, watch: _, vhostmd_disk: _, selections, table } =
+            self;
+        disabled.is_some() == other.disabled.is_some()
+            && *table == other.table
+            && selections
+                .iter()
+                .map(Selection::says)
+                .eq(other.selections.iter().map(Selection::says))
     }
 
     /// The instances that settings name, with each statistic that they have.
@@ -194,7 +230,8 @@ mod tests {
     #[test]
     fn the_built_in_default_is_enabled_once_a_second_with_the_default_selection() {
         let grant = Grant::builtin();
-        assert!(grant.enabled() && !grant.vhostmd_disk() && grant.rule().is_none());
+        assert!(grant.enabled() && grant.rule().is_none());
+        assert!(!grant.watch() && !grant.vhostmd_disk());
         assert_eq!(grant.interval(), Duration::from_secs(1));
         for stat in StatId::all() {
             let permitted = stat.stat().default;
@@ -257,6 +294,26 @@ mod tests {
         assert_eq!(grant(&[("interval", "60")]), grant(&[("interval", "1m")]));
         assert_ne!(grant(&[("interval", "60")]), grant(&[("interval", "61")]));
         assert_ne!(grant(&[("physcpus", "0")]), grant(&[("loadavg", "0")]));
+        assert_ne!(grant(&[("watch", "1")]), grant(&[("watch", "0")]));
+    }
+
+    #[test]
+    fn two_grants_show_the_same_whatever_line_they_stand_in_and_whatever_the_interval() {
+        let one = [("all", "0"), ("vm.disk.vda", "1")];
+        let moved = Grant::new(
+            Some(Origin { pattern: "x".to_owned(), line: 7 }),
+            one.iter().map(|(key, value)| (9, Key::find(key).unwrap().with(value).unwrap())),
+        );
+        assert!(grant(&one).shows_the_same(&moved) && grant(&one) != moved);
+        assert!(moved.shows_the_same(&grant(&[one[0], one[1], ("interval", "7")])));
+        for other in [
+            &[("all", "0"), ("vm.disk.vdb", "1")][..],
+            &[one[0]],
+            &[one[0], one[1], ("enabled", "0")],
+            &[one[0], one[1], ("custom.a", "1")],
+        ] {
+            assert!(!moved.shows_the_same(&grant(other)), "{other:?}");
+        }
     }
 
     proptest! {
@@ -275,6 +332,9 @@ mod tests {
             for stat in StatId::all() {
                 for instance in [None, Some("vda"), Some("vdb"), Some("0"), Some("a"), Some("a.b"), Some("A.b.c")] {
                     prop_assert_eq!(grant.permits(stat, instance), grant.explain(stat, instance).permitted);
+                    if !grant.names_an_instance_of(stat) {
+                        prop_assert_eq!(grant.explain(stat, instance), grant.explain(stat, None));
+                    }
                 }
             }
         }

@@ -20,8 +20,30 @@ pub(crate) struct Fault {
 /// `quoted`: the text stood between double quotes, in which blanks, `#`, `:` and `=` have no
 /// meaning of their own.
 pub(crate) fn parse(text: &str, quoted: bool) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
+    let quoting = if quoted { Quoting::Around } else { Quoting::None };
+    parse_as(text, quoting)
+}
+
+/// The same of the value of a condition: any part of it may stand between double quotes.
+pub(crate) fn parse_value(text: &str) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
+    parse_as(text, Quoting::Within { open: false })
+}
+
+/// Where a pattern's double quotes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quoting {
+    None,
+    /// Around all of it, and taken away.
+    Around,
+    /// Around parts of it. `open`: the letter that comes next stands between them.
+    Within {
+        open: bool,
+    },
+}
+
+fn parse_as(text: &str, quoting: Quoting) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
     let mut faults = Vec::new();
-    let letters = letters(text, quoted, &mut faults);
+    let letters = letters(text, quoting, &mut faults);
     let parts = parts(&letters, &mut faults);
     if text.is_empty() {
         let expected = "expected a pattern of guests' names, as in `qemu-*:`";
@@ -62,6 +84,12 @@ impl FromStr for Pattern {
     }
 }
 
+impl Quoting {
+    fn is_open(self) -> bool {
+        matches!(self, Self::Around | Self::Within { open: true })
+    }
+}
+
 /// A character of a pattern.
 #[derive(Clone, Copy)]
 struct Letter {
@@ -80,7 +108,7 @@ impl Letter {
 /// The characters whose special meaning `\` takes away.
 const SPECIAL: [char; 6] = ['*', '?', '[', ']', '\\', '"'];
 
-fn letters(text: &str, quoted: bool, faults: &mut Vec<Fault>) -> Vec<Letter> {
+fn letters(text: &str, mut quoting: Quoting, faults: &mut Vec<Fault>) -> Vec<Letter> {
     let mut letters = Vec::new();
     let mut wants_quotes = false;
     let mut chars = text.char_indices();
@@ -97,7 +125,11 @@ fn letters(text: &str, quoted: bool, faults: &mut Vec<Fault>) -> Vec<Letter> {
                 faults.push(error(at, message, "expected one of * ? [ ] \\ \" behind `\\`"));
                 continue;
             }
-            (' ' | '\t' | '#' | ':' | '=' | '"', _) if c == '"' || !quoted => {
+            ('"', _) if matches!(quoting, Quoting::Within { .. }) => {
+                quoting = Quoting::Within { open: !quoting.is_open() };
+                continue;
+            }
+            (' ' | '\t' | '#' | ':' | '=' | '"', _) if c == '"' || !quoting.is_open() => {
                 // Once is enough: quotes around the whole pattern help them all.
                 if !std::mem::replace(&mut wants_quotes, true) {
                     faults.push(wants_quotes_around(at, c));

@@ -44,15 +44,17 @@ pub(crate) enum Content<'a> {
     Header(Header<'a>),
 }
 
-/// What should be `PATTERN:`.
+/// What should be `PATTERN:`, or `PATTERN KEY=VALUE...:`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Header<'a> {
-    /// The pattern as it is written.
+    /// The pattern and the conditions as they are written.
     pub(crate) written: Word<'a>,
     /// The pattern without quotes around it.
     pub(crate) pattern: Word<'a>,
     pub(crate) quotes: Quotes,
-    /// What stands behind the pattern. Nothing but `:`, where all is well.
+    /// Keys and values, each value with the quotes in it.
+    pub(crate) conditions: Vec<(Word<'a>, Word<'a>)>,
+    /// What stands behind all that. Nothing but `:`, where all is well.
     pub(crate) rest: Word<'a>,
 }
 
@@ -78,6 +80,10 @@ pub(crate) fn lex(line: &str) -> Option<Content<'_>> {
     let first = code.text.find([':', '=']).map(|at| code.at + at);
     match first {
         Some(at) if line.get(at..).is_some_and(|rest| rest.starts_with('=')) => {
+            if let Some(key) = condition_at(line, code.at, at) {
+                let pattern = Word::of(line, code.at, key);
+                return Some(Content::Header(with_conditions(line, pattern, pattern, Quotes::No)));
+            }
             Some(Content::Setting {
                 key: Word::of(line, code.at, at),
                 value: Word::of(line, at + 1, code.end()),
@@ -97,7 +103,77 @@ pub(crate) fn header(line: &str) -> Header<'_> {
     };
     let pattern = Word::of(line, code.at, colon);
     let rest = Word::of(line, colon, code.end());
-    Header { written: pattern, pattern, quotes: Quotes::No, rest }
+    Header { written: pattern, pattern, quotes: Quotes::No, conditions: vec![], rest }
+}
+
+/// Where the condition begins that has its `=` at that byte: a word before it, and no blanks on
+/// either side. `interval = 60` has none, nor has `interval=60`.
+fn condition_at(line: &str, from: usize, equals: usize) -> Option<usize> {
+    let (before, behind) = (line.get(from..equals)?, line.get(equals + 1..)?);
+    let key = from + before.rfind(BLANKS)? + 1;
+    let has_value = !behind.is_empty() && !behind.starts_with(BLANKS);
+    (key < equals && has_value).then_some(key)
+}
+
+/// The header whose conditions begin behind `written`, where it has any.
+fn with_conditions<'a>(
+    line: &'a str,
+    written: Word<'a>,
+    pattern: Word<'a>,
+    quotes: Quotes,
+) -> Header<'a> {
+    let (mut conditions, mut end, mut rest) = (Vec::new(), written.end(), written.end());
+    while let Some(key) = key(line, rest) {
+        let from = key.end() + 1;
+        match value(line, from) {
+            Ok(value) => {
+                (end, rest) = (value.end(), value.end());
+                conditions.push((key, value));
+            }
+            Err(open) => {
+                let written = Word { at: open, text: line.get(open..).unwrap_or_default() };
+                let rest = Word { at: line.len(), text: "" };
+                return Header { written, pattern, quotes: Quotes::Open, conditions, rest };
+            }
+        }
+    }
+    let text = line.get(written.at..end).unwrap_or_default();
+    let rest = Word::of(line, rest, comment(line, rest));
+    Header { written: Word { at: written.at, text }, pattern, quotes, conditions, rest }
+}
+
+/// The key of a condition that comes next: what stands before a `=`.
+fn key(line: &str, from: usize) -> Option<Word<'_>> {
+    let next = line.get(from..)?;
+    let text = next.trim_start_matches(BLANKS);
+    // A condition is parted from what comes before it.
+    let is_parted = text.len() < next.len();
+    let end = text.find(['=', ':', '"', ' ', '\t']).filter(|_| is_parted)?;
+    let is_key = end > 0 && text.get(end..)?.starts_with('=') && !text.starts_with('#');
+    is_key.then(|| Word { at: line.len() - text.len(), text: text.get(..end).unwrap_or_default() })
+}
+
+/// The value of a condition: up to a blank or `:` that is not between double quotes.
+///
+/// # Errors
+/// Where quotes begin that do not end.
+fn value(line: &str, from: usize) -> Result<Word<'_>, usize> {
+    let (mut open, mut escaped) = (None, false);
+    let mut end = line.len();
+    for (at, c) in line.char_indices().skip_while(|(at, _)| *at < from) {
+        let is_plain = escaped;
+        escaped = c == '\\' && !is_plain;
+        match c {
+            _ if is_plain => {}
+            '"' => open = if open.is_some() { None } else { Some(at) },
+            ' ' | '\t' | ':' if open.is_none() => {
+                end = at;
+                break;
+            }
+            _ => {}
+        }
+    }
+    open.map_or(Ok(Word { at: from, text: line.get(from..end).unwrap_or_default() }), Err)
 }
 
 fn quoted_header(line: &str, open: usize) -> Header<'_> {
@@ -115,14 +191,13 @@ fn quoted_header(line: &str, open: usize) -> Header<'_> {
             written: between(open, line.len()),
             pattern: between(inner, line.len()),
             quotes: Quotes::Open,
+            conditions: vec![],
             rest: between(line.len(), line.len()),
         },
-        Some((close, _)) => Header {
-            written: between(open, close + 1),
-            pattern: between(inner, close),
-            quotes: Quotes::Yes,
-            rest: Word::of(line, close + 1, comment(line, close + 1)),
-        },
+        Some((close, _)) => {
+            let written = between(open, close + 1);
+            with_conditions(line, written, between(inner, close), Quotes::Yes)
+        }
     }
 }
 
@@ -183,6 +258,38 @@ mod tests {
     }
 
     #[test]
+    fn words_with_an_equals_sign_behind_a_pattern_are_conditions() {
+        let conditions = |line: &'static str| match lex(line) {
+            Some(Content::Header(header)) => {
+                let both = |(key, value): &(Word<'static>, Word<'static>)| (key.text, value.text);
+                let all: Vec<_> = header.conditions.iter().map(both).collect();
+                (header.pattern.text, all, header.rest.text)
+            }
+            other => panic!("{line}: {other:?}"),
+        };
+        let (project, role) = (("project", "acme"), ("role", "db*"));
+        assert_eq!(
+            conditions("qemu-* project=acme role=db* :"),
+            ("qemu-*", vec![project, role], ":")
+        );
+        let title = ("title", "\"Web 1 # : =\"*");
+        assert_eq!(conditions("\"a b\" title=\"Web 1 # : =\"*: # x"), ("a b", vec![title], ":"));
+        assert_eq!(conditions("a b=\"c\\\" d\":"), ("a", vec![("b", "\"c\\\" d\"")], ":"));
+        assert_eq!(conditions("qemu-a role=db"), ("qemu-a", vec![("role", "db")], ""));
+        assert_eq!(conditions("qemu-a role=a:b:"), ("qemu-a", vec![("role", "a")], ":b:"));
+        assert_eq!(conditions("qemu-a role=a b:"), ("qemu-a", vec![("role", "a")], "b:"));
+        assert_eq!(pattern("a b=\"c:").unwrap().1, Quotes::Open);
+    }
+
+    #[test]
+    fn a_setting_is_none_the_less_one_for_equals_signs_in_its_value() {
+        assert_eq!(setting("interval =60 a=b"), Some(("interval", "60 a=b")));
+        assert_eq!(setting("interval=60 a=b:"), Some(("interval", "60 a=b:")));
+        assert_eq!(setting("interval = a=b:"), Some(("interval", "a=b:")));
+        assert_eq!(setting("a b= c"), Some(("a b", "c")));
+    }
+
+    #[test]
     fn nothing_between_double_quotes_is_special_to_a_line() {
         assert_eq!(pattern("  \"a # = : \": # b"), Some(("a # = : ", Quotes::Yes, ":")));
         assert_eq!(pattern("\"a\\\"b\\\\\":"), Some(("a\\\"b\\\\", Quotes::Yes, ":")));
@@ -193,11 +300,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_piece_stands_where_it_says(line in "[a\"\\\\# =:\tä]{0,12}") {
+        fn every_piece_stands_where_it_says(line in "[a\"\\\\# =:\tä]{0,12}|a b=[a\"# =:]{0,9}") {
             let words = match lex(&line) {
                 None => vec![],
                 Some(Content::Setting { key, value }) => vec![key, value],
-                Some(Content::Header(h)) => vec![h.written, h.pattern, h.rest],
+                Some(Content::Header(h)) => {
+                    let conditions = h.conditions.iter().flat_map(|(key, value)| [*key, *value]);
+                    conditions.chain([h.written, h.pattern, h.rest]).collect()
+                }
             };
             for word in words {
                 prop_assert_eq!(line.get(word.at..word.end()), Some(word.text));

@@ -2,15 +2,15 @@
 //!
 //! [`parse`] turns a file's bytes into [`Rules`] or into all its [`Problem`]s.
 //! [`Rules::decide`] finds the one rule that a guest is under, and the [`Grant`] that it gets
-//! says what is permitted and why. Nothing here waits or logs, and only [`read`] reads a file.
+//! says what is permitted and why. Nothing here reads, waits or logs.
 //!
-//! The way of a file: `lex` (a line's pieces) -> `glob` and `setting` (what the pieces mean) ->
+//! The way of a file: `binary` (whether it is text), `lex` (a line's pieces) -> `glob` and `setting` (what the pieces mean) ->
 //! `parse` (rules) -> `unreachable` (rules that can never match, by `cover`).
 
+mod binary;
 mod change;
 mod cover;
 mod decide;
-mod file;
 mod glob;
 mod lex;
 mod nearest;
@@ -19,14 +19,15 @@ mod pattern;
 mod problem;
 mod rules;
 mod setting;
+mod tags;
 mod unreachable;
 mod value;
 
 pub use change::Changes;
 pub use decide::{Grant, Origin, Why};
-pub use file::{FILE_MAX, read};
 pub use glob::BadPattern;
-pub use parse::{Parsed, parse};
+pub use parse::{FILE_MAX, Parsed, parse};
 pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
-pub use rules::Rules;
+pub use rules::{Decision, Rules};
+pub use tags::{KEY_MAX, Tag, Tags, is_key};

@@ -3,15 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::binary::not_text;
 use crate::decide::{Grant, Origin};
-use crate::glob;
+use crate::glob::{self, Fault};
 use crate::lex::{self, Content, Header, Line, Quotes, Word, lex};
 use crate::nearest::nearest;
 use crate::pattern::Pattern;
 use crate::problem::{Problem, Problems, Severity, Text, quote};
 use crate::rules::{Rule, Rules};
 use crate::setting::{Key, Setting};
-use crate::unreachable::{Never, unreachable};
+use crate::tags::{CONDITIONS_MAX, Condition, KEY_MAX, is_key};
+use crate::unreachable::{Never, Reach, unreachable};
+
+/// The largest file that is to be read, in bytes: 100,000 rules of 160 bytes.
+pub const FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// A file without errors.
 #[derive(Debug, Clone)]
@@ -26,8 +31,12 @@ pub struct Parsed {
 ///
 /// # Errors
 /// All errors of the file, in the order of its lines: at most
-/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others.
+/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others. Of a file that is
+/// no text there is one.
 pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
+    if let Some(problem) = not_text(file) {
+        return Err(vec![problem]);
+    }
     let mut parser = Parser::default();
     let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
     for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
@@ -55,7 +64,7 @@ struct Parser<'a> {
 struct Draft<'a> {
     line: Line<'a>,
     written: Word<'a>,
-    pattern: Pattern,
+    reach: Reach,
     settings: Vec<(usize, Setting)>,
 }
 
@@ -107,13 +116,19 @@ impl<'a> Parser<'a> {
             _ if quotes == Quotes::Open => self.error(line, header.written.at, || {
                 Text::new("quotes without an end", "expected `\"` somewhere behind this one")
             }),
-            None => self.error(line, rest.at, || {
+            None if header.conditions.is_empty() => self.error(line, rest.at, || {
                 Text::new("missing `:`", "expected `:` behind a pattern, or `=` behind a key")
+            }),
+            None => self.error(line, rest.at, || {
+                Text::new("missing `:`", "expected `:` or another KEY=VALUE behind a condition")
             }),
             Some(more) => {
                 let at = rest.end() - more.trim_start_matches(lex::BLANKS).len();
                 self.error(line, at, || {
-                    let hint = "expected the end of the line: each setting has a line of its own";
+                    let hint = match header.conditions.is_empty() {
+                        true => "expected the end of the line: each setting has a line of its own",
+                        false => "expected double quotes around a value that has `:` in it",
+                    };
                     Text::new("text behind a header", hint)
                 });
             }
@@ -126,20 +141,59 @@ impl<'a> Parser<'a> {
     }
 
     fn header(&mut self, line: Line<'a>, header: Header<'a>) {
-        let Header { written, pattern, quotes, .. } = header;
-        let (parsed, faults) = match glob::parse(pattern.text, quotes == Quotes::Yes) {
-            Ok((parsed, warnings)) => (parsed, warnings),
-            Err(errors) => (Pattern::default(), errors),
-        };
+        let Header { written, pattern, quotes, conditions, .. } = header;
+        let parsed = glob::parse(pattern.text, quotes == Quotes::Yes);
+        let pattern = self.pattern(line, pattern.at, parsed);
+        let conditions = self.conditions(line, &conditions);
+        let reach = Reach { pattern, conditions };
+        self.rules.push(Draft { line, written, reach, settings: Vec::new() });
+    }
+
+    /// Says what is wrong with a pattern that begins at that byte; then it is the empty one.
+    fn pattern(
+        &mut self,
+        line: Line<'_>,
+        at: usize,
+        parsed: Result<(Pattern, Vec<Fault>), Vec<Fault>>,
+    ) -> Pattern {
+        let (pattern, faults) = parsed.unwrap_or_else(|errors| (Pattern::default(), errors));
         for fault in faults {
             let problems = match fault.severity {
                 Severity::Error => &mut self.errors,
                 Severity::Warning => &mut self.warnings,
             };
             let text = || Text::new(fault.message, fault.expected);
-            problems.add(fault.severity, line, pattern.at + fault.at, text);
+            problems.add(fault.severity, line, at + fault.at, text);
         }
-        self.rules.push(Draft { line, written, pattern: parsed, settings: Vec::new() });
+        pattern
+    }
+
+    fn conditions(&mut self, line: Line<'_>, written: &[(Word<'_>, Word<'_>)]) -> Box<[Condition]> {
+        if let Some((key, _)) = written.get(CONDITIONS_MAX) {
+            self.error(line, key.at, || {
+                let message = format!("more than {CONDITIONS_MAX} conditions");
+                Text::new(message, "expected the end of the header")
+            });
+        }
+        let mut conditions: Vec<Condition> = Vec::new();
+        for (key, value) in written.iter().take(CONDITIONS_MAX) {
+            if !is_key(key.text) {
+                self.error(line, key.at, || {
+                    let message = format!("{} is no key of a tag", quote(key.text));
+                    let expected = "expected letters, digits, `_` and `-`, joined by dots,";
+                    Text::new(message, format!("{expected} {KEY_MAX} characters at the most"))
+                });
+            }
+            if conditions.iter().any(|condition| *condition.key == *key.text) {
+                self.error(line, key.at, || {
+                    let message = format!("tag {} given twice", quote(key.text));
+                    Text::new(message, "expected each tag once in a header")
+                });
+            }
+            let value = self.pattern(line, value.at, glob::parse_value(value.text));
+            conditions.push(Condition { key: key.text.into(), value });
+        }
+        conditions.into()
     }
 
     fn setting(&mut self, line: Line<'a>, key: Word<'a>, value: Word<'a>) {
@@ -192,7 +246,7 @@ impl<'a> Parser<'a> {
                 text => format!("unknown key {}", quote(text)),
             };
             let mut hint =
-                "expected `enabled`, `interval`, `vhostmd-disk`, `all`, `vhostmd`, or a \
+                "expected `enabled`, `interval`, `watch`, `vhostmd-disk`, `all`, `vhostmd`, or a \
                             statistic or group"
                     .to_owned();
             if let Some(name) = nearest(key.text) {
@@ -206,16 +260,17 @@ impl<'a> Parser<'a> {
         if !self.errors.is_empty() {
             return Err(self.errors.into_sorted());
         }
-        let patterns: Vec<Pattern> =
-            self.rules.iter_mut().map(|rule| std::mem::take(&mut rule.pattern)).collect();
-        for (at, never) in unreachable(&patterns) {
+        let reaches: Vec<Reach> =
+            self.rules.iter_mut().map(|rule| std::mem::take(&mut rule.reach)).collect();
+        for (at, never) in unreachable(&reaches) {
             let Some(rule) = self.rules.get(at) else { continue };
             let text = || never_matches(&never, &self.rules);
             self.warnings.add(Severity::Warning, rule.line, rule.written.at, text);
         }
-        let rules = self.rules.into_iter().zip(patterns).map(|(rule, pattern)| {
+        let rules = self.rules.into_iter().zip(reaches).map(|(rule, reach)| {
             let origin = Origin { pattern: rule.written.text.to_owned(), line: rule.line.number };
-            Rule { pattern, grant: Arc::new(Grant::new(Some(origin), rule.settings)) }
+            let grant = Arc::new(Grant::new(Some(origin), rule.settings));
+            Rule { reach, grant }
         });
         Ok(Parsed { rules: Rules::new(rules), warnings: self.warnings.into_sorted() })
     }

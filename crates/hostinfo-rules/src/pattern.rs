@@ -80,6 +80,11 @@ impl Pattern {
         }
     }
 
+    /// Whether it matches any text.
+    pub(crate) fn is_any(&self) -> bool {
+        self.parts == [Part::Star]
+    }
+
     /// The one name that a pattern without wildcards matches.
     pub(crate) fn literal(&self) -> Option<String> {
         self.parts

@@ -10,10 +10,11 @@ use hostinfo_wire::limits::INTERVAL_MAX;
 use crate::value::truth;
 
 /// The keys that are no names of the catalog.
-pub(crate) const KEYS: [&str; 5] = [ENABLED, INTERVAL, VHOSTMD_DISK, "all", "vhostmd"];
+pub(crate) const KEYS: [&str; 6] = [ENABLED, INTERVAL, WATCH, VHOSTMD_DISK, "all", "vhostmd"];
 
 const ENABLED: &str = "enabled";
 const INTERVAL: &str = "interval";
+const WATCH: &str = "watch";
 const VHOSTMD_DISK: &str = "vhostmd-disk";
 
 /// What stands before `=`.
@@ -21,6 +22,7 @@ const VHOSTMD_DISK: &str = "vhostmd-disk";
 pub(crate) enum Key {
     Enabled,
     Interval,
+    Watch,
     VhostmdDisk,
     /// A statistic, a group, `all` or `vhostmd`.
     Select(Vec<Scope>),
@@ -33,6 +35,8 @@ pub(crate) enum Setting {
     Enabled(bool),
     /// The time between two queries.
     Interval(Duration),
+    /// Whether the guest is watched for its verdicts while it does not ask.
+    Watch(bool),
     /// Whether the guest has a metrics disk.
     VhostmdDisk(bool),
     /// Whether statistics may be seen.
@@ -48,6 +52,8 @@ impl Key {
             Some(Self::Enabled)
         } else if is(INTERVAL) {
             Some(Self::Interval)
+        } else if is(WATCH) {
+            Some(Self::Watch)
         } else if is(VHOSTMD_DISK) {
             Some(Self::VhostmdDisk)
         } else {
@@ -65,6 +71,7 @@ impl Key {
         Some(match self {
             Self::Enabled => Setting::Enabled(truth(value)?),
             Self::Interval => Setting::Interval(duration::parse(value, ..=INTERVAL_MAX)?),
+            Self::Watch => Setting::Watch(truth(value)?),
             Self::VhostmdDisk => Setting::VhostmdDisk(truth(value)?),
             Self::Select(scopes) => Setting::Select(scopes.clone(), truth(value)?),
         })
@@ -78,7 +85,7 @@ impl Key {
                  from 0 to {} hours",
                 INTERVAL_MAX.as_secs() / 3600
             ),
-            Self::Enabled | Self::VhostmdDisk | Self::Select(_) => {
+            Self::Enabled | Self::Watch | Self::VhostmdDisk | Self::Select(_) => {
                 "expected `0` or `1` (or `no`, `yes`, `off`, `on`, `false`, `true`)".to_owned()
             }
         }
@@ -100,6 +107,7 @@ mod tests {
     fn keys_are_not_case_sensitive() {
         assert_eq!(Key::find("ENABLED"), Some(Key::Enabled));
         assert_eq!(Key::find("Interval"), Some(Key::Interval));
+        assert_eq!(Key::find("Watch"), Some(Key::Watch));
         assert_eq!(Key::find("VHostMD-Disk"), Some(Key::VhostmdDisk));
         assert_eq!(Key::find("LoadAvg"), Key::find("loadavg"));
         assert_eq!(Key::find("ALL"), Some(Key::Select(vec![Scope::ALL])));

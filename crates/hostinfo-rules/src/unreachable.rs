@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::cover::is_covered;
 use crate::pattern::{Part, Pattern};
+use crate::tags::{Condition, imply};
 
 /// The most steps that are taken for one rule, and for a file. 5,000 rules of the common form
 /// need 500,000; where these do not suffice there is no warning.
@@ -12,6 +13,14 @@ const FILE_WORK_MAX: usize = 2_000_000;
 
 /// How much of a pattern's beginning and end is looked at before the whole is.
 const AFFIX_MAX: usize = 32;
+
+/// Which guests a header means.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Reach {
+    pub(crate) pattern: Pattern,
+    /// On tags. All have to hold.
+    pub(crate) conditions: Box<[Condition]>,
+}
 
 /// Why a rule can never match.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,22 +32,22 @@ pub(crate) enum Never {
 }
 
 /// The rules that can never match, each by its number in the list.
-pub(crate) fn unreachable(patterns: &[Pattern]) -> Vec<(usize, Never)> {
+pub(crate) fn unreachable(rules: &[Reach]) -> Vec<(usize, Never)> {
     let mut found = Vec::new();
     let mut file_work = FILE_WORK_MAX;
     let mut earlier = Earlier::default();
-    for (at, pattern) in patterns.iter().enumerate() {
+    for (at, rule) in rules.iter().enumerate() {
         let mut work = file_work.min(RULE_WORK_MAX);
         let given = work;
-        let never = match earlier.same.get(pattern) {
+        let never = match earlier.same.get(rule) {
             Some(same) => Some(Never::After(vec![*same])),
-            None => never(pattern, patterns, &earlier, &mut work),
+            None => never(rule, rules, &earlier, &mut work),
         };
         file_work -= given - work;
         match never {
             Some(never) => found.push((at, never)),
             // A rule that never matches hides nothing that is not hidden already.
-            None => earlier.add(at, pattern),
+            None => earlier.add(at, rule),
         }
     }
     found
@@ -46,15 +55,18 @@ pub(crate) fn unreachable(patterns: &[Pattern]) -> Vec<(usize, Never)> {
 
 /// `None` where the rule can match, and where the work does not suffice to tell.
 fn never(
-    pattern: &Pattern,
-    patterns: &[Pattern],
+    Reach { pattern, conditions }: &Reach,
+    rules: &[Reach],
     earlier: &Earlier<'_>,
     work: &mut usize,
 ) -> Option<Never> {
     let mut rules: Vec<(usize, &Pattern)> = earlier
         .like(pattern, work)?
         .into_iter()
-        .filter_map(|at| Some((at, patterns.get(at)?)))
+        .filter_map(|at| Some((at, rules.get(at)?)))
+        // One with other conditions may leave some of the guests.
+        .filter(|(_, rule)| imply(conditions, &rule.conditions))
+        .map(|(at, rule)| (at, &rule.pattern))
         .collect();
     if !is_covered(pattern, &only_patterns(&rules), work)? {
         return None;
@@ -84,14 +96,15 @@ fn only_patterns<'p>(rules: &[(usize, &'p Pattern)]) -> Vec<&'p Pattern> {
 /// The rules so far, found by how their patterns begin.
 #[derive(Default)]
 struct Earlier<'p> {
-    same: HashMap<&'p Pattern, usize>,
+    same: HashMap<&'p Reach, usize>,
     /// Rules, each with the end of its pattern, by the beginning.
     by_prefix: BTreeMap<String, Vec<(String, usize)>>,
 }
 
 impl<'p> Earlier<'p> {
-    fn add(&mut self, at: usize, pattern: &'p Pattern) {
-        self.same.insert(pattern, at);
+    fn add(&mut self, at: usize, rule: &'p Reach) {
+        self.same.insert(rule, at);
+        let pattern = &rule.pattern;
         let suffix = literal(pattern.parts().iter().rev());
         self.by_prefix.entry(literal(pattern.parts().iter())).or_default().push((suffix, at));
     }
@@ -129,8 +142,14 @@ mod tests {
     use crate::glob::pattern;
     use rustix::time::{ClockId, Timespec, clock_gettime};
 
+    fn reach(glob: &str, conditions: &[(&str, &str)]) -> Reach {
+        let condition =
+            |(key, value): &(&str, &str)| Condition { key: (*key).into(), value: pattern(value) };
+        Reach { pattern: pattern(glob), conditions: conditions.iter().map(condition).collect() }
+    }
+
     fn never(globs: &[&str]) -> Vec<(usize, Never)> {
-        unreachable(&globs.iter().map(|glob| pattern(glob)).collect::<Vec<_>>())
+        unreachable(&globs.iter().map(|glob| reach(glob, &[])).collect::<Vec<_>>())
     }
 
     fn after(at: usize, earlier: &[usize]) -> (usize, Never) {
@@ -164,6 +183,18 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_with_conditions_hides_only_those_that_have_them_too() {
+        let acme = ("project", "acme");
+        let hidden = |rules: &[Reach]| unreachable(rules);
+        assert_eq!(hidden(&[reach("qemu-*", &[acme]), reach("qemu-a", &[])]), []);
+        assert_eq!(hidden(&[reach("*", &[acme]), reach("qemu-a", &[("project", "other")])]), []);
+        let same = [reach("*", &[acme]), reach("qemu-a", &[("role", "db"), acme])];
+        assert_eq!(hidden(&same), [after(1, &[0])]);
+        assert_eq!(hidden(&[reach("*", &[]), reach("qemu-a", &[acme])]), [after(1, &[0])]);
+        assert_eq!(hidden(&[reach("myguest", &[acme])]), [(0, Never::NoName)]);
+    }
+
+    #[test]
     fn a_pattern_that_fits_no_guests_name_can_never_match() {
         assert_eq!(never(&["myguest", "qemu-a/b"]), [(0, Never::NoName), (1, Never::NoName)]);
     }
@@ -188,11 +219,11 @@ mod tests {
             |n| format!("q{}", "?*[!x]".repeat(n % 40)),
         ];
         for form in forms {
-            let patterns: Vec<Pattern> = (0..5000).map(|n| pattern(&form(n))).collect();
+            let rules: Vec<Reach> = (0..5000).map(|n| reach(&form(n), &[])).collect();
             // Of this thread, since others may have the machine at the same time.
             let cpu_time = || clock_gettime(ClockId::ThreadCPUTime);
             let start = cpu_time();
-            unreachable(&patterns);
+            unreachable(&rules);
             let took = cpu_time() - start;
             assert!(took < Timespec { tv_sec: 3, tv_nsec: 0 }, "{}: {took:?}", form(11));
         }

@@ -18,7 +18,8 @@ fn shown(problems: &[Problem]) -> Vec<String> {
 fn nearly_a_file() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         8 => "(qemu-[a-c*?]{0,3}|\\*|[a-z]-\\[!?[a-c]{0,3}\\]?):\n",
-        8 => "  (interval|enabled|physcpus|all|vm.disk.vda|custom.x|vhostmd-disk) ?=? ?([01]|5m|yes)( # x)?\n",
+        4 => "(qemu-\\*|\"a b\")( (a|b.c|-)=(x|\"y z\"?|[*?a-c\\[\\]]{0,3})){1,3} ?:?\n",
+        8 => "  (interval|enabled|physcpus|all|vm.disk.vda|custom.x|watch|vhostmd-disk) ?=? ?([01]|5m|yes)( # x)?\n",
         2 => "\"[a-z #:=\\\\*\"-]{0,9}\"?:?\r?\n",
         1 => "\"a-\\[?[\\x01\\x1b-]{0,4}\\]\":\n",
         1 => "[ -~\t]{0,20}\n",

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{Named, StatId, resolve};
-use hostinfo_rules::{Parsed, Rules, parse};
+use hostinfo_rules::{Decision, Parsed, Rules, Tag, Tags, parse};
 
 fn parsed(file: &str) -> Parsed {
     parse(file.as_bytes()).unwrap_or_else(|_| panic!("{}", errors(file).join("\n")))
@@ -314,11 +314,20 @@ fn a_metrics_disk_is_off_by_default() {
 }
 
 #[test]
+fn a_guest_is_watched_only_where_its_rule_says_so() {
+    assert!(!rules("*:").decide("a-1").watch());
+    assert!(rules("*:\n WATCH = on").decide("a-1").watch());
+    assert!(!rules("*:\n watch = 0").decide("a-1").watch());
+    assert!(!rules("a-2:\n watch = 1\n*:").decide("a-1").watch(), "nothing is inherited");
+    assert_eq!(places("*:\n watch = 2\n watch = 1\n"), [(2, 10), (3, 2)]);
+}
+
+#[test]
 fn an_unknown_key_is_an_error_with_the_nearest_known_name() {
     assert_eq!(
         errors("*:\n\tphyscpu = 1   # all of them\n"),
         ["F:2:2: error: unknown key `physcpu`\n   physcpu = 1   # all of them\n   ^ expected \
-          `enabled`, `interval`, `vhostmd-disk`, `all`, `vhostmd`, or a statistic or group, did you \
+          `enabled`, `interval`, `watch`, `vhostmd-disk`, `all`, `vhostmd`, or a statistic or group, did you \
           mean `physcpus`?"]
     );
 }
@@ -405,6 +414,26 @@ fn what_is_not_utf8_is_an_error_with_a_place() {
 }
 
 #[test]
+fn a_file_that_is_no_text_is_one_error() {
+    let program = b"\x7fELF\x02\x01\x01\n\xb8 a\n\0\n\xff\n".repeat(1000);
+    let archive: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let utf16: Vec<u8> = "\u{feff}*:\r\n interval = 5\r\n"
+        .repeat(500)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (file, place, words) in [
+        (&program[..], (3, 1), "this file is not text"),
+        (&archive, (1, 1), "this file is not text"),
+        (&utf16, (1, 4), "this file is UTF-16"),
+    ] {
+        let problems = parse(file).unwrap_err();
+        let [problem] = &problems[..] else { panic!("{} errors", problems.len()) };
+        assert_eq!(((problem.line(), problem.column()), problem.message()), (place, words));
+    }
+}
+
+#[test]
 fn a_rule_that_earlier_ones_cover_is_a_warning_with_their_lines() {
     let shown = warnings("*:\n\nqemu-a:\n interval = 1\n");
     assert_eq!(
@@ -455,4 +484,52 @@ fn guests_of_one_rule_share_one_grant() {
 fn patterns_without_wildcards_name_guests() {
     let rules = rules("qemu-\\*:\n\"qemu-a b\":\nqemu-*:\n");
     assert_eq!(rules.named_guests().collect::<Vec<_>>(), ["qemu-*", "qemu-a b"]);
+}
+
+/// The line of the rule that decides for a guest with these tags; one without a value cannot be read.
+fn line(file: &str, tags: &[(&str, Option<&str>)]) -> Result<usize, usize> {
+    let tag = |value: &Option<&str>| value.map_or(Tag::Unreadable, |text| Tag::Value(text.into()));
+    let tags = tags.iter().map(|(key, value)| ((*key).into(), tag(value))).collect();
+    match rules(file).decide_tagged("qemu-a", &Tags::Known(tags)) {
+        Decision::Granted(grant) => Ok(grant.rule().unwrap().line),
+        Decision::Unreadable(grant) => Err(grant.rule().unwrap().line),
+    }
+}
+
+#[test]
+fn all_conditions_of_a_header_have_to_hold() {
+    let file = "qemu-* project=acme role=db*:\nqemu-* project=acme:\n*:\n";
+    assert_eq!(line(file, &[("project", Some("acme")), ("role", Some("db7"))]), Ok(1));
+    assert_eq!(line(file, &[("project", Some("acme")), ("role", Some("web"))]), Ok(2));
+    assert_eq!(line(file, &[("project", Some("acme"))]), Ok(2));
+    assert_eq!(line(file, &[("role", Some("db7"))]), Ok(3));
+    assert_eq!(rules(file).decide("qemu-a").rule().unwrap().line, 3, "no tag is known");
+}
+
+#[test]
+fn a_guest_whose_tag_cannot_be_read_never_falls_through_to_a_later_rule() {
+    let file = "xen-* project=acme:\nqemu-* project=acme role=db:\n*:\n";
+    assert_eq!(line(file, &[("project", None), ("role", Some("db"))]), Err(2));
+    assert_eq!(line(file, &[("project", None), ("role", Some("web"))]), Ok(3), "it surely has not");
+    let silent = rules(file).decide_tagged("qemu-a", &Tags::Unreadable);
+    assert!(matches!(silent, Decision::Unreadable(grant) if grant.rule().unwrap().line == 2));
+    let before = "qemu-a:\nqemu-* project=acme:\n";
+    let granted = rules(before).decide_tagged("qemu-a", &Tags::Unreadable);
+    assert!(matches!(granted, Decision::Granted(_)), "nobody has to look at a tag");
+}
+
+#[test]
+fn a_value_is_a_pattern_and_quoted_where_it_has_to_be() {
+    for (value, yes, no) in [
+        ("acme", "acme", "Acme"),
+        ("db[0-9]?", "db1x", "db1"),
+        ("\"Web 1\"*", "Web 1 of 2", "Web 2"),
+        ("a\"# b:\"c", "a# b:c", "a# b:"),
+        ("\"\"", "", "x"),
+        ("\\*", "*", "x"),
+    ] {
+        let file = format!("qemu-* title={value}:\n*:\n");
+        assert_eq!(line(&file, &[("title", Some(yes))]), Ok(1), "{file}");
+        assert_eq!(line(&file, &[("title", Some(no))]), Ok(2), "{file}");
+    }
 }

@@ -7,17 +7,17 @@ use crate::text::only_number;
 use crate::topology::cpu_file;
 use crate::{Absent, Moment};
 
-const LACK: Absent = Absent::new(
-    "this host does not tell its clock frequency",
-    "needs a cpufreq driver; a host that is a guest itself has none",
-);
+/// No CPU has a cpufreq driver: a virtual machine has none, nor has a machine whose firmware keeps the
+/// clocks to itself.
+const LACK: Absent = Absent::unsupported("this host has no figures of its clock frequency");
 
 /// How long reading the clocks may take. Kernels before 5.18 wait 10 ms for the clock of each
 /// CPU that was not asked for a second: all of 512 CPUs would hold every guest up for 5 s.
 const BUDGET: Duration = Duration::from_millis(50);
 
 /// The mean of a file over the CPUs that have it, in hertz; over as many as there was time for,
-/// beginning with another CPU in each slot. The file holds kilohertz: `2450000`.
+/// beginning with another CPU in each slot. The file holds kilohertz, such as `2450000`, or
+/// `<unknown>`.
 pub(crate) fn mean(
     file: &str,
     cpus: &[u32],
@@ -28,7 +28,7 @@ pub(crate) fn mean(
     let begun = Instant::now();
     let first = usize::try_from(at.slot()).unwrap_or(0) % cpus.len().max(1);
     let (mut sum, mut count) = (0u128, 0u128);
-    let mut lack = LACK;
+    let mut lack = None;
     for cpu in cpus.iter().cycle().skip(first).take(cpus.len()) {
         match roots.sys(cpu_file(*cpu, file), buffer) {
             Ok(text) => {
@@ -37,12 +37,14 @@ pub(crate) fn mean(
                     count += 1;
                 }
             }
-            Err(error) => lack = error.or(LACK),
+            Err(error) => {
+                lack.get_or_insert_with(|| error.or(LACK));
+            }
         }
         if begun.elapsed() > BUDGET {
             break;
         }
     }
-    let mean = sum.checked_div(count).ok_or(lack)?;
+    let mean = sum.checked_div(count).ok_or(lack.unwrap_or(LACK).of(cpus.len()))?;
     Ok(u64::try_from(mean).unwrap_or(u64::MAX))
 }

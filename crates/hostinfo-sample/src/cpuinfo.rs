@@ -4,15 +4,14 @@ use crate::Absent;
 use crate::root::{LINE_BYTES, Roots};
 use crate::text::{first_line, key_and_value, lines};
 
-const LACK: Absent = Absent::new(
-    "this host does not tell its CPUs' model",
-    "/proc/cpuinfo begins without one: so it is on 64-bit ARM and on s390",
-);
+/// So it is on 64-bit ARM and on s390.
+const LACK: Absent = Absent::unsupported("this host's CPUs have no model name");
 
 /// The first CPU's model. Only the beginning is read: with 512 CPUs the file has megabytes,
 /// and makes the kernel measure each CPU's clock.
 pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<String, Absent> {
-    let text = roots.proc_head("cpuinfo", LINE_BYTES, buffer).map_err(|e| e.or(LACK))?;
+    let text = roots.proc_head("cpuinfo", LINE_BYTES, buffer);
+    let text = text.map_err(|e| e.or(Absent::NO_PROC))?;
     parse(text).ok_or(LACK)
 }
 

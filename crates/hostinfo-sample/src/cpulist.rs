@@ -2,8 +2,8 @@
 
 use crate::text::number;
 
-/// The most CPUs that a list may have: what the kernel can be built for (x86, MAXSMP).
-const CPUS_MAX: usize = 8192;
+/// The most CPUs that a host may have: what the kernel can be built for (x86, MAXSMP).
+pub(crate) const CPUS_MAX: usize = 8192;
 
 /// ```text
 /// 0-3,5,7-511

@@ -1,20 +1,89 @@
-//! Whether a disk or an interface is a piece of hardware.
+//! Devices in sysfs, as far as disks and interfaces have the same.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::Roots;
+use crate::text::only_number;
 
-/// The folder of a device in a folder of sysfs (`block`, `class/net`), where it is backed by
-/// hardware: not for loops, dm, md, partitions, bridges, bonds and guests' taps.
-pub(crate) fn hardware(roots: &Roots, folder: &str, name: &[u8]) -> Option<PathBuf> {
-    // A slash in a device's name (`cciss/c0d0`) is a `!` in its path.
-    let name: Vec<u8> = name.iter().map(|byte| if *byte == b'/' { b'!' } else { *byte }).collect();
-    if name.is_empty() || name == b"." || name == b".." {
-        return None;
+/// Names in a folder of sysfs: 10,000 guests with six taps each.
+const NAMES_MAX: usize = 65_536;
+
+/// A folder of sysfs that has the devices of one kind, such as `class/net`.
+pub(crate) struct Folder<'a> {
+    roots: &'a Roots,
+    path: &'static str,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Folder<'a> {
+    pub(crate) fn new(roots: &'a Roots, path: &'static str) -> Self {
+        Self { roots, path, buffer: Vec::new() }
     }
-    let path = Path::new(folder).join(OsStr::from_bytes(&name));
-    // `device` is a link to the hardware, which is all that has to be known of it.
-    roots.sys.join(&path).join("device").symlink_metadata().is_ok().then_some(path)
+
+    /// The inode of each name: sysfs gives no two devices the same one. None where it cannot be read.
+    pub(crate) fn inodes(&self) -> HashMap<Vec<u8>, u64> {
+        let Ok(entries) = self.roots.sys.join(self.path).read_dir() else { return HashMap::new() };
+        let entries = entries.take(NAMES_MAX).filter_map(Result::ok);
+        entries.map(|entry| (in_proc(entry.file_name().into_vec()), entry.ino())).collect()
+    }
+
+    /// The folder of a device that is backed by hardware, which is so for guests' taps, bridges, bonds,
+    /// loops, dm and md as little as for partitions: below `/sys`.
+    pub(crate) fn hardware(&self, name: &[u8]) -> Option<PathBuf> {
+        let path = self.device(name)?;
+        // `device` is a link to the hardware, which is all that has to be known of it.
+        self.has(path.join("device")).then_some(path)
+    }
+
+    /// The folder of a device, below `/sys`.
+    pub(crate) fn device(&self, name: &[u8]) -> Option<PathBuf> {
+        if name.is_empty() || name == b"." || name == b".." {
+            return None;
+        }
+        let name: Vec<u8> =
+            name.iter().map(|byte| if *byte == b'/' { b'!' } else { *byte }).collect();
+        Some(Path::new(self.path).join(OsStr::from_bytes(&name)))
+    }
+
+    pub(crate) fn has(&self, path: impl AsRef<Path>) -> bool {
+        self.roots.sys.join(path).symlink_metadata().is_ok()
+    }
+
+    /// What a file says, without the blanks around it. `None`: it says nothing, or cannot be read.
+    pub(crate) fn text(&mut self, path: impl AsRef<Path>) -> Option<&[u8]> {
+        let text = self.roots.sys(path, &mut self.buffer).ok()?.trim_ascii();
+        (!text.is_empty()).then_some(text)
+    }
+
+    pub(crate) fn number(&mut self, path: impl AsRef<Path>) -> Option<u64> {
+        self.text(path).and_then(only_number)
+    }
+
+    /// The last part of where a link leads.
+    pub(crate) fn target(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
+        let target = self.roots.sys.join(path).read_link().ok()?;
+        Some(target.file_name()?.as_bytes().to_owned())
+    }
+
+    /// Where a link leads in the end.
+    pub(crate) fn place(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
+        self.roots.sys.join(path).canonicalize().ok()
+    }
+
+    /// Names in another folder of sysfs.
+    pub(crate) fn names(&self, path: impl AsRef<Path>) -> Vec<PathBuf> {
+        let Ok(entries) = self.roots.sys.join(path).read_dir() else { return Vec::new() };
+        let entries = entries.take(NAMES_MAX).filter_map(Result::ok);
+        entries.map(|entry| PathBuf::from(entry.file_name())).collect()
+    }
+}
+
+/// A slash in a device's name (`cciss/c0d0`) is a `!` in sysfs.
+fn in_proc(mut name: Vec<u8>) -> Vec<u8> {
+    name.iter_mut().filter(|byte| **byte == b'!').for_each(|byte| *byte = b'/');
+    name
 }

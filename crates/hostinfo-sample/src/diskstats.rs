@@ -3,16 +3,17 @@
 use hostinfo_catalog::source::Disk;
 use hostinfo_wire::Value;
 
-use crate::Absent;
-use crate::device::hardware;
+use crate::devices::{Devices, Row, Sums};
+use crate::disk::{self, Heads};
 use crate::root::{Roots, TABLE_BYTES};
-use crate::tally::{Newcomers, Sums, Tally};
 use crate::text::{lines, number, words};
 use crate::units::micro;
+use crate::{Absent, Moment};
 
-const LACK: Absent = Absent::new(
+const LACK: Absent = Absent::unsupported("this host has no physical disk");
+const UNSEEN: Absent = Absent::new(
     "this host has no physical disk",
-    "no disk of /proc/diskstats has a device in /sys/block",
+    "there is no /sys/block or no /proc/diskstats: hostinfod needs the host's own",
 );
 
 /// Bytes in a sector of `/proc/diskstats`, whatever those of the disk have.
@@ -36,20 +37,19 @@ pub(crate) struct BusyTime {
 
 pub(crate) fn read(
     roots: &Roots,
+    at: Moment,
     buffer: &mut Vec<u8>,
-    tally: &mut Tally<7>,
+    devices: &mut Devices<7>,
 ) -> Result<Disks, Absent> {
-    let text = roots.proc("diskstats", TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
-    let sums = tally.add(Newcomers::CountFromZero, parse(text), |name| is_disk(roots, name));
-    if sums.devices == 0 { Err(LACK) } else { Ok(Disks(sums)) }
-}
-
-/// A path of a multipath NVMe disk is hidden: its figures are in those of the disk.
-fn is_disk(roots: &Roots, name: &[u8]) -> bool {
-    hardware(roots, "block", name).is_some_and(|path| {
-        let mut hidden = Vec::new();
-        !roots.sys(path.join("hidden"), &mut hidden).is_ok_and(|text| text.trim_ascii() == b"1")
-    })
+    let text = roots.proc("diskstats", TABLE_BYTES, buffer).map_err(|e| e.or(UNSEEN))?;
+    let heads = Heads::of(parse(text));
+    let rows = parse(text).map(|(name, figures)| Row { name, figures, part: heads.part(name) });
+    let sums = devices.add(at, rows, &mut disk::Disks::new(roots));
+    match sums.devices {
+        0 if roots.sys.join("block").is_dir() => Err(LACK),
+        0 => Err(UNSEEN),
+        _ => Ok(Disks(sums)),
+    }
 }
 
 /// ```text

@@ -5,15 +5,26 @@
 
 use std::collections::BTreeMap;
 
-use crate::Absent;
+use crate::counter::{Pace, round};
+use crate::machine::Machine;
 use crate::root::{Roots, numbered};
 use crate::text::only_number;
+use crate::{Absent, Moment, machine};
 
 const LACK: Absent = Absent::new(
     "this host does not measure energy",
-    "needs RAPL, which Intel's CPUs have and AMD's since Zen, with the module intel_rapl_msr; \
-     energy_uj is for root alone since Linux 5.10; a host that is a guest itself has none",
+    "load the module intel_rapl_msr: Intel's CPUs have RAPL since 2011, AMD's since Zen",
 );
+/// A virtual machine, or CPUs that have no RAPL.
+const NO_METER: Absent = Absent::unsupported("this host has no energy meter");
+/// So it is since Linux 5.10, against PLATYPUS (CVE-2020-8694): who reads it often sees what other
+/// programs do.
+const DENIED: Absent = Absent::new(
+    "this host's energy meter is for its root alone",
+    "the udev rule 70-hostinfo.rules gives energy_uj to the group hostinfo: install it, then run \
+     `udevadm control --reload && udevadm trigger --subsystem-match=powercap`; see hostinfod(8)",
+);
+const UNTOLD: Absent = Absent::untold("energy_uj of a package holds no number");
 
 /// Zones that are looked at: packages of the largest hosts, and as many of other kinds.
 const ZONES_MAX: usize = 128;
@@ -21,9 +32,13 @@ const ZONES_MAX: usize = 128;
 /// The packages' counters, and what they counted together.
 #[derive(Default)]
 pub(crate) struct Meter {
-    last: BTreeMap<u32, u64>,
+    last: BTreeMap<u32, (u64, Moment)>,
     micros: u64,
 }
+
+/// The most that a package is believed to use: 10 kW, where the largest have 1 kW. What is more is a
+/// counter that fell, and was taken for one that went round its end.
+const PACE: Pace = Pace(10_000_000_000);
 
 /// What all packages used since they were first looked at, in millionths of a joule.
 ///
@@ -31,40 +46,57 @@ pub(crate) struct Meter {
 /// `261893412305`, and `max_energy_range_uj` the highest that it counts to, such as
 /// `262143328850`: at 200 W it begins anew after 22 minutes. What nobody looked at for longer
 /// is told too low.
-pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>, meter: &mut Meter) -> Result<u64, Absent> {
-    let zones = numbered(roots.sys.join("class/powercap"), "intel-rapl:", ZONES_MAX);
-    let mut lack = LACK;
-    let mut packages = 0;
-    for zone in zones.map_err(|e| e.or(LACK))? {
+pub(crate) fn read(
+    roots: &Roots,
+    at: Moment,
+    buffer: &mut Vec<u8>,
+    meter: &mut Meter,
+) -> Result<u64, Absent> {
+    let zones = match numbered(roots.sys.join("class/powercap"), "intel-rapl:", ZONES_MAX) {
+        Ok(zones) => zones,
+        Err(error) => return Err(error.or(lack(roots, buffer))),
+    };
+    let mut packages = Vec::new();
+    for zone in zones {
         let mut file = |name: &str| {
             let file = format!("class/powercap/intel-rapl:{}/{name}", zone.number);
             roots.sys(file, buffer).map(<[u8]>::to_vec)
         };
         // psys is the whole machine: its packages are in it.
-        if !file("name").is_ok_and(|name| name.starts_with(b"package-")) {
-            continue;
-        }
-        match file("energy_uj") {
-            Ok(text) => {
-                let Some(now) = only_number(&text) else { continue };
-                let range = file("max_energy_range_uj").ok().and_then(|text| only_number(&text));
-                meter.count(zone.number, now, range.unwrap_or(0));
-                packages += 1;
-            }
-            Err(error) => lack = error.or(LACK),
+        if file("name").is_ok_and(|name| name.starts_with(b"package-")) {
+            let range = file("max_energy_range_uj").ok().and_then(|text| only_number(&text));
+            packages.push((zone.number, file("energy_uj"), range.unwrap_or(0)));
         }
     }
-    if packages == 0 { Err(lack) } else { Ok(meter.micros) }
+    if packages.is_empty() {
+        return Err(lack(roots, buffer));
+    }
+    // Some packages without the others would be too little.
+    let count = packages.len();
+    for (zone, text, range) in packages {
+        let text = text.map_err(|error| match error.is_denied() {
+            true => DENIED.because(&error).of(count),
+            false => error.or(LACK).of(count),
+        });
+        meter.count(zone, only_number(&text?).ok_or(UNTOLD)?, range, at);
+    }
+    Ok(meter.micros)
+}
+
+/// What it is that there are no packages.
+fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
+    match machine::look(roots, buffer) {
+        Machine::X86 | Machine::Unknown => LACK,
+        Machine::Virtual | Machine::Other => NO_METER,
+    }
 }
 
 impl Meter {
-    fn count(&mut self, zone: u32, now: u64, range: u64) {
-        let last = self.last.insert(zone, now).unwrap_or(now);
-        let gain = now.checked_sub(last).unwrap_or_else(|| {
-            // Round its end, from there to zero.
-            range.saturating_sub(last).saturating_add(now)
-        });
-        self.micros = self.micros.saturating_add(gain);
+    fn count(&mut self, zone: u32, now: u64, range: u64, at: Moment) {
+        let (last, then) = self.last.insert(zone, (now, at)).unwrap_or((now, at));
+        let gain = now.checked_sub(last).or_else(|| round(last, now, range));
+        let gain = gain.filter(|gain| *gain <= PACE.most(at.since(then)));
+        self.micros = self.micros.saturating_add(gain.unwrap_or(0));
     }
 }
 
@@ -106,15 +138,31 @@ impl Portion {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     #[test]
     fn a_counter_that_went_round_its_end_goes_on() {
         let mut meter = Meter::default();
+        let at = Moment::new(Duration::ZERO);
         for now in [90, 95, 5, 10] {
-            meter.count(0, now, 100);
+            meter.count(0, now, 100, at);
         }
-        meter.count(1, 50, 100);
+        meter.count(1, 50, 100, at);
         assert_eq!(meter.micros, 20);
+    }
+
+    #[test]
+    fn a_counter_that_falls_or_leaps_uses_no_more_than_a_package_can() {
+        let mut meter = Meter::default();
+        let second = |second| Moment::new(Duration::from_secs(second));
+        let range = 262_143_328_850;
+        for (at, now) in [5_000_000, 4_000_000, 4_500_000, 200_000_000_000, 200_000_000_100]
+            .into_iter()
+            .enumerate()
+        {
+            meter.count(0, now, range, second(at as u64));
+        }
+        assert_eq!(meter.micros, 500_100);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use crate::vmm::{self, role::Role};
 use crate::{
-    Units, cpuinfo, cpulist, diskstats, loadavg, meminfo, netdev, pressure, stat, text, vmstat,
+    Units, cpuinfo, cpulist, diskstats, loadavg, machine, meminfo, netdev, pressure, stat, text,
+    vmstat,
 };
 
 /// Parses a file as each of those that are read. Nothing is to come of it but an end.
@@ -11,6 +12,7 @@ pub fn parse_as_each(bytes: &[u8]) {
     cpulist::parse(bytes);
     diskstats::parse(bytes).for_each(drop);
     loadavg::parse(bytes);
+    machine::parse(bytes);
     meminfo::parse(bytes);
     netdev::parse(bytes).for_each(drop);
     pressure::parse(bytes);
@@ -18,9 +20,14 @@ pub fn parse_as_each(bytes: &[u8]) {
     text::first_line(bytes);
     text::only_number(bytes);
     vmstat::parse(bytes);
+    vmm::affinity::allowed(bytes);
     vmm::cgroup::parse(bytes);
-    vmm::cpu::throttled(bytes);
-    vmm::memory::parse(bytes);
+    let _ = vmm::cpu::cpu_max(bytes);
+    let _ = vmm::cpu::throttled(bytes);
+    vmm::cpus::parse(bytes);
+    vmm::memory::major_faults(bytes);
+    let _ = vmm::memory::parse(bytes);
+    vmm::numa::parse_huge(bytes);
     vmm::numa::parse_v1(bytes, Units::default());
     vmm::numa::parse_v2(bytes);
     vmm::process::parse(bytes);

@@ -6,6 +6,8 @@ use hostinfo_catalog::source::{self, Frequency, Identity, Resource};
 use hostinfo_wire::Value;
 
 use crate::cached::Cached;
+use crate::cputime::CpuTimes;
+use crate::devices::Devices;
 use crate::diskstats::Disks;
 use crate::energy::Meter;
 use crate::loadavg::LoadAverages;
@@ -15,7 +17,7 @@ use crate::netdev::Interfaces;
 use crate::pressure::Pressure;
 use crate::shares::{HostSample, Share};
 use crate::stat::Stat;
-use crate::tally::{Highest, Tally};
+use crate::tally::Tally;
 use crate::topology::{Topology, count};
 use crate::vmstat::Vmstat;
 use crate::window::Window;
@@ -40,16 +42,16 @@ pub struct Host {
     frequency: Cached<u64>,
     frequency_max: Cached<u64>,
     throttles: Cached<u64, Tally<1>>,
-    stat: Cached<Stat, Highest<9>>,
+    stat: Cached<Stat, CpuTimes>,
     load: Cached<LoadAverages>,
-    pressure_cpu: Cached<Pressure, Highest<2>>,
-    pressure_memory: Cached<Pressure, Highest<2>>,
-    pressure_io: Cached<Pressure, Highest<2>>,
+    pressure_cpu: Cached<Pressure, pressure::Kept>,
+    pressure_memory: Cached<Pressure, pressure::Kept>,
+    pressure_io: Cached<Pressure, pressure::Kept>,
     meminfo: Cached<Meminfo>,
     ksm: Cached<u64>,
-    vmstat: Cached<Vmstat, Highest<8>>,
-    disks: Cached<Disks, Tally<7>>,
-    interfaces: Cached<Interfaces, Tally<8>>,
+    vmstat: Cached<Vmstat, vmstat::Kept>,
+    disks: Cached<Disks, Devices<7>>,
+    interfaces: Cached<Interfaces, Devices<8>>,
     energy: Cached<u64, Meter>,
     window: Window<HostSample>,
     missing: Missing,
@@ -102,9 +104,16 @@ impl Host {
         self.meminfo.at(at, read).map(Meminfo::spare).unwrap_or_default()
     }
 
-    /// What was found missing when it was last asked for, each once, with the kernel's file.
+    /// What was found missing when it was last asked for and could be mended, each once, with the
+    /// kernel's file.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
-        self.missing.of_host()
+        self.missing.of_host().filter(|(_, absent)| absent.remedy().is_some())
+    }
+
+    /// What the host was found to be without when it was last asked for, with nothing wrong:
+    /// [`Lack::Unsupported`](crate::Lack::Unsupported) or [`Lack::Chosen`](crate::Lack::Chosen).
+    pub fn without(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
+        self.missing.of_host().filter(|(_, absent)| absent.remedy().is_none())
     }
 
     /// The same of guests, with whose it is.
@@ -146,7 +155,7 @@ impl Host {
                     Resource::Memory => (&mut self.pressure_memory, "pressure/memory"),
                     Resource::Io => (&mut self.pressure_io, "pressure/io"),
                 };
-                let read = |highest: &mut _| pressure::read(file, roots, buffer, highest);
+                let read = |kept: &mut _| pressure::read(file, roots, at, buffer, kept);
                 sample.at(at, read)?.value(stall, figure)
             }
             Source::Memory(what) => {
@@ -157,13 +166,13 @@ impl Host {
                 Ok(units.pages(*pages))
             }
             Source::Paging(what) => {
-                let read = |highest: &mut _| vmstat::read(roots, buffer, highest);
+                let read = |kept: &mut _| vmstat::read(roots, at, buffer, kept);
                 self.vmstat.at(at, read)?.value(what, units)
             }
             Source::Disk(what) => Ok(self.disks(at)?.value(what)),
             Source::DiskBusy => self.share(Share::Disk, at),
             Source::Net(direction, what) => {
-                let read = |tally: &mut _| netdev::read(roots, buffer, tally);
+                let read = |devices: &mut _| netdev::read(roots, at, buffer, devices);
                 Ok(self.interfaces.at(at, read)?.value(direction, what))
             }
         }
@@ -221,11 +230,13 @@ impl Host {
     }
 
     fn stat(&mut self, at: Moment) -> Result<&Stat, Absent> {
-        self.stat.at(at, |highest| stat::read(&self.roots, &mut self.buffer, highest))
+        let units = self.units;
+        self.stat.at(at, |times| stat::read(&self.roots, units, at, &mut self.buffer, times))
     }
 
     fn disks(&mut self, at: Moment) -> Result<&Disks, Absent> {
-        self.disks.at(at, |tally| diskstats::read(&self.roots, &mut self.buffer, tally))
+        let read = |devices: &mut _| diskstats::read(&self.roots, at, &mut self.buffer, devices);
+        self.disks.at(at, read)
     }
 
     fn share(&mut self, what: Share, at: Moment) -> Result<Value<'static>, Absent> {
@@ -239,7 +250,7 @@ impl Host {
     /// What the host's packages used, in millionths of a joule, and for how long its CPUs were
     /// busy, in nanoseconds.
     pub(crate) fn energy(&mut self, at: Moment) -> Result<(u64, u64), Absent> {
-        let read = |meter: &mut _| energy::read(&self.roots, &mut self.buffer, meter);
+        let read = |meter: &mut _| energy::read(&self.roots, at, &mut self.buffer, meter);
         let micros = *self.energy.at(at, read)?;
         let units = self.units;
         Ok((micros, self.stat(at)?.busy(units)?))
@@ -249,7 +260,7 @@ impl Host {
     /// the same time.
     pub(crate) fn sample(&mut self, at: Moment) -> HostSample {
         HostSample {
-            ticks: self.stat(at).map(|stat| stat.ticks),
+            ticks: self.stat(at).map(Stat::ticks),
             disks: self.disks(at).map(Disks::busy_time),
         }
     }

@@ -4,10 +4,8 @@ use crate::Absent;
 use crate::root::{LINE_BYTES, Roots};
 use crate::text::first_line;
 
-const NO_DMI: Absent = Absent::new(
-    "this host's firmware does not tell",
-    "DMI is there on x86 and on ARM servers, where firmware or hypervisor fill it in",
-);
+/// DMI is there on x86 and on ARM servers, where firmware or hypervisor fill it in.
+const NO_DMI: Absent = Absent::unsupported("this host's firmware gives no name");
 const UNTOLD: Absent = Absent::untold("a file of /proc/sys/kernel is empty");
 
 /// A file of `/proc/sys/kernel`: `hostname` or `osrelease`.
@@ -20,6 +18,7 @@ pub(crate) fn kernel(file: &str, roots: &Roots, buffer: &mut Vec<u8>) -> Result<
 
 /// A file of `/sys/class/dmi/id`: `sys_vendor` or `product_name`.
 pub(crate) fn dmi(file: &str, roots: &Roots, buffer: &mut Vec<u8>) -> Result<String, Absent> {
-    let text = roots.sys(format!("class/dmi/id/{file}"), buffer).map_err(|e| e.or(NO_DMI))?;
+    let lack = if roots.has_sys() { NO_DMI } else { Absent::NO_SYS };
+    let text = roots.sys(format!("class/dmi/id/{file}"), buffer).map_err(|e| e.or(lack))?;
     first_line(text).ok_or(NO_DMI)
 }

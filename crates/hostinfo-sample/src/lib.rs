@@ -9,18 +9,24 @@
 
 mod absent;
 mod cached;
+mod counter;
 mod cpufreq;
 mod cpuinfo;
 mod cpulist;
+mod cputime;
 mod device;
+mod devices;
+mod disk;
 mod diskstats;
 mod energy;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod host;
 mod identity;
+mod interface;
 mod ksm;
 mod loadavg;
+mod machine;
 mod meminfo;
 mod missing;
 mod moment;
@@ -38,7 +44,7 @@ mod vmm;
 mod vmstat;
 mod window;
 
-pub use absent::Absent;
+pub use absent::{Absent, Lack};
 pub use host::Host;
 pub use meminfo::Spare;
 pub use moment::Moment;

@@ -7,29 +7,35 @@ use crate::Absent;
 use crate::root::{PAGE_BYTES, Roots};
 use crate::text::{key_and_value, lines, number, words};
 
-const NO_SWAP: Absent = Absent::new("this host has no swap", "where swap is wanted: see swapon(8)");
-const UNTOLD: Absent = Absent::untold(
-    "a line of /proc/meminfo is not there: MemAvailable came with Linux 3.14, HugePages with \
-     CONFIG_HUGETLBFS",
-);
+const NO_SWAP: Absent = Absent::chosen("this host has no swap");
+/// Its kernel was made without CONFIG_HUGETLBFS.
+const NO_HUGE_PAGES: Absent = Absent::unsupported("this host has no huge pages");
+/// It came with Linux 3.14.
+const NO_AVAILABLE: Absent =
+    Absent::unsupported("this host's kernel has no figure of available memory");
+const UNTOLD: Absent =
+    Absent::untold("a line of /proc/meminfo that every kernel has is not there, or not a figure");
+
+/// The figure of a line. `None`: there is no such line; `None` within: it has no figure.
+type Line = Option<Option<u64>>;
 
 /// Bytes, but for `HugePages_`, which are pages of `huge_page` bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meminfo {
-    total: Option<u64>,
-    available: Option<u64>,
-    free: Option<u64>,
-    cached: Option<u64>,
-    buffers: Option<u64>,
-    swap_cached: Option<u64>,
-    dirty: Option<u64>,
-    huge_page: Option<u64>,
-    huge_total: Option<u64>,
-    huge_free: Option<u64>,
-    huge_reserved: Option<u64>,
-    huge_surplus: Option<u64>,
-    swap_total: Option<u64>,
-    swap_free: Option<u64>,
+    total: Line,
+    available: Line,
+    free: Line,
+    cached: Line,
+    buffers: Line,
+    swap_cached: Line,
+    dirty: Line,
+    huge_page: Line,
+    huge_total: Line,
+    huge_free: Line,
+    huge_reserved: Line,
+    huge_surplus: Line,
+    swap_total: Line,
+    swap_free: Line,
 }
 
 pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Meminfo, Absent> {
@@ -62,7 +68,7 @@ pub(crate) fn parse(text: &[u8]) -> Meminfo {
             b"SwapFree" => &mut meminfo.swap_free,
             _ => continue,
         };
-        *figure = amount(value);
+        *figure = Some(amount(value));
     }
     meminfo
 }
@@ -89,27 +95,27 @@ pub struct Spare {
 
 impl Meminfo {
     pub(crate) fn spare(&self) -> Spare {
-        Spare { buffers: self.buffers, swap_cached: self.swap_cached }
+        Spare { buffers: self.buffers.flatten(), swap_cached: self.swap_cached.flatten() }
     }
 
     pub(crate) fn value(&self, what: Memory) -> Result<Value<'static>, Absent> {
-        let huge = |pages: Option<u64>| pages?.checked_mul(self.huge_page?);
-        let has_swap = self.swap_total != Some(0);
-        let figure = match what {
-            Memory::Total => self.total,
-            Memory::Available => self.available,
-            Memory::Free => self.free,
-            Memory::Cached => self.cached,
-            Memory::Dirty => self.dirty,
-            Memory::HugepagesTotal => huge(self.huge_total),
-            Memory::HugepagesFree => huge(self.huge_free),
-            Memory::HugepagesReserved => huge(self.huge_reserved),
-            Memory::HugepagesSurplus => huge(self.huge_surplus),
-            Memory::SwapTotal if has_swap => self.swap_total,
-            Memory::SwapFree if has_swap => self.swap_free,
+        let huge = |pages: Line| Some(pages?.and_then(|n| n.checked_mul(self.huge_page??)));
+        let has_swap = self.swap_total != Some(Some(0));
+        let (line, lack) = match what {
+            Memory::Total => (self.total, UNTOLD),
+            Memory::Available => (self.available, NO_AVAILABLE),
+            Memory::Free => (self.free, UNTOLD),
+            Memory::Cached => (self.cached, UNTOLD),
+            Memory::Dirty => (self.dirty, UNTOLD),
+            Memory::HugepagesTotal => (huge(self.huge_total), NO_HUGE_PAGES),
+            Memory::HugepagesFree => (huge(self.huge_free), NO_HUGE_PAGES),
+            Memory::HugepagesReserved => (huge(self.huge_reserved), NO_HUGE_PAGES),
+            Memory::HugepagesSurplus => (huge(self.huge_surplus), NO_HUGE_PAGES),
+            Memory::SwapTotal if has_swap => (self.swap_total, UNTOLD),
+            Memory::SwapFree if has_swap => (self.swap_free, UNTOLD),
             Memory::SwapTotal | Memory::SwapFree => return Err(NO_SWAP),
         };
-        figure.map(Value::Whole).ok_or(UNTOLD)
+        line.ok_or(lack)?.map(Value::Whole).ok_or(UNTOLD)
     }
 }
 
@@ -131,7 +137,7 @@ mod tests {
         assert_eq!(told(text, Memory::Total), Ok(Value::Whole(25_276_514_304)));
         assert_eq!(told(text, Memory::HugepagesTotal), Ok(Value::Whole(8 << 30)));
         assert_eq!(told(text, Memory::HugepagesFree), Ok(Value::Whole(3 << 30)));
-        assert_eq!(told(text, Memory::HugepagesSurplus), Err(UNTOLD));
+        assert_eq!(told(text, Memory::HugepagesSurplus), Err(NO_HUGE_PAGES));
     }
 
     #[test]
@@ -139,7 +145,7 @@ mod tests {
         // 3.10.
         let text = "MemTotal:        1884188 kB\nMemFree:          951600 kB\n\
                     Buffers:            2072 kB\nCached:           374948 kB\n";
-        assert_eq!(told(text, Memory::Available), Err(UNTOLD));
+        assert_eq!(told(text, Memory::Available), Err(NO_AVAILABLE));
         assert_eq!(told(text, Memory::Cached), Ok(Value::Whole(374_948 * 1024)));
     }
 

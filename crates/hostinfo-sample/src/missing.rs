@@ -4,34 +4,34 @@ use std::collections::HashMap;
 
 use hostinfo_catalog::Source;
 
-use crate::Absent;
+use crate::{Absent, Lack};
 
-/// How many lacks of the host are remembered and logged: there are about fifty, each with the few
-/// errors that reading a file can end in.
+/// How many lacks of the host are remembered and logged: there are about fifty.
 const OF_HOST_MAX: usize = 100;
 
 /// How many of each guest: there are about fifteen, whatever the errors. A guest has some 3 KB of
 /// them at the most, and as many lines in the log for as long as it is known.
 const OF_GUEST_MAX: usize = 32;
 
-/// Each lack once, however often it is met, with the kernel's file.
+/// Each lack once, however often it is met and however many CPUs or files have it, with the kernel's
+/// file that showed it.
 #[derive(Default)]
 pub(crate) struct Missing {
     host: Lacks,
     guests: HashMap<Box<str>, Lacks>,
-    /// How often one was met.
+    /// How often a fault was met.
     met: u64,
 }
 
 /// In the order in which they were found.
 #[derive(Default)]
 struct Lacks {
-    known: Vec<Lack>,
+    known: Vec<Known>,
     /// The one that was met last: rows that stand together often lack the same.
     last: usize,
 }
 
-struct Lack {
+struct Known {
     file: &'static str,
     absent: Absent,
     /// The statistic that met it last; `None` where that one has a value again.
@@ -40,35 +40,39 @@ struct Lack {
 
 impl Missing {
     /// Remembers what became of a statistic of the host: that it was absent, or not. Logs what is
-    /// new and has a remedy.
+    /// new.
     pub(crate) fn note(&mut self, what: Source, absent: Option<&Absent>) {
-        let Some(absent) = absent.filter(|absent| absent.remedy.is_some()) else {
-            return self.host.mend(what);
-        };
-        self.met += 1;
-        if self.host.add(what, absent, OF_HOST_MAX, Absent::eq) {
-            tracing::warn!("{}: {}", what.origin(), absent.advice().unwrap_or_default());
+        match absent.filter(|absent| absent.lack != Lack::Passing) {
+            None => self.host.mend(what),
+            Some(absent) => self.of_all(what, absent),
         }
     }
 
     /// The same of a guest. Its files have other names whenever it is started, so that the same lack
     /// with another error is none that is new.
     pub(crate) fn note_of(&mut self, guest: &str, what: Source, absent: Option<&Absent>) {
-        let Some(absent) = absent.filter(|absent| absent.remedy.is_some()) else {
+        let Some(absent) = absent.filter(|absent| absent.lack != Lack::Passing) else {
             self.guests.get_mut(guest).into_iter().for_each(|lacks| lacks.mend(what));
             return self.host.mend(what);
         };
-        self.met += 1;
-        let (file, advice) = (what.origin(), absent.advice().unwrap_or_default());
         if absent.is_of_host() {
-            if self.host.add(what, absent, OF_HOST_MAX, Absent::is_like) {
-                tracing::warn!("{file}: {advice}");
-            }
+            return self.of_all(what, absent);
+        }
+        self.met += u64::from(absent.remedy().is_some());
+        let lacks = self.guests.entry(guest.into()).or_default();
+        if lacks.add(what, absent, OF_GUEST_MAX) {
+            tracing::warn!(guest, "{}: {}", what.origin(), absent.advice().unwrap_or_default());
+        }
+    }
+
+    fn of_all(&mut self, what: Source, absent: &Absent) {
+        self.met += u64::from(absent.remedy().is_some());
+        if !self.host.add(what, absent, OF_HOST_MAX) {
             return;
         }
-        let lacks = self.guests.entry(guest.into()).or_default();
-        if lacks.add(what, absent, OF_GUEST_MAX, Absent::is_like) {
-            tracing::warn!(guest, "{file}: {advice}");
+        match absent.advice() {
+            Some(advice) => tracing::warn!("{}: {advice}", what.origin()),
+            None => tracing::info!("{}: {absent}: nothing is wrong", what.origin()),
         }
     }
 
@@ -77,19 +81,19 @@ impl Missing {
         self.guests.remove(guest);
     }
 
-    /// What there is of the host: file and lack.
+    /// What there is of the host, file and lack: what is wrong, and what it is without.
     pub(crate) fn of_host(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
         self.host.iter()
     }
 
-    /// What there is of guests, with whose it is.
+    /// What is wrong of guests, with whose it is.
     pub(crate) fn of_guests(&self) -> impl Iterator<Item = (&str, &'static str, &Absent)> {
         let guests = self.guests.iter();
         guests
             .flat_map(|(guest, lacks)| lacks.iter().map(|(file, absent)| (&**guest, file, absent)))
     }
 
-    /// How often one was met, of whomever.
+    /// How often a fault was met, of whomever.
     pub(crate) fn met(&self) -> u64 {
         self.met
     }
@@ -97,38 +101,36 @@ impl Missing {
 
 impl Lacks {
     /// True where it was not known, and there is room for it.
-    fn add(
-        &mut self,
-        what: Source,
-        absent: &Absent,
-        bound: usize,
-        is_same: impl Fn(&Absent, &Absent) -> bool,
-    ) -> bool {
-        let is_it = |lack: &Lack| is_same(&lack.absent, absent);
+    fn add(&mut self, what: Source, absent: &Absent, bound: usize) -> bool {
+        let file = what.origin();
+        let is_it = |known: &Known| known.absent.is_like(absent, known.file == file);
         if !self.known.get(self.last).is_some_and(is_it) {
             self.last = self.known.iter().position(is_it).unwrap_or(self.known.len());
         }
-        if let Some(lack) = self.known.get_mut(self.last) {
-            lack.of = Some(what);
+        if let Some(known) = self.known.get_mut(self.last) {
+            known.of = Some(what);
+            known.absent.count = absent.count;
             return false;
         }
         let has_room = self.known.len() < bound;
         if has_room {
-            let lack = Lack { file: what.origin(), absent: absent.clone(), of: Some(what) };
-            self.known.push(lack);
+            self.known.push(Known { file, absent: absent.clone(), of: Some(what) });
         }
         has_room
     }
 
-    /// A statistic has a value, or lacks nothing that could be mended.
+    /// A statistic has a value, or lacks it for now.
     fn mend(&mut self, what: Source) {
-        for lack in self.known.iter_mut().filter(|lack| lack.of == Some(what)) {
-            lack.of = None;
+        for known in self.known.iter_mut().filter(|known| known.of == Some(what)) {
+            known.of = None;
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
-        self.known.iter().filter(|lack| lack.of.is_some()).map(|lack| (lack.file, &lack.absent))
+        self.known
+            .iter()
+            .filter(|known| known.of.is_some())
+            .map(|known| (known.file, &known.absent))
     }
 }
 
@@ -181,8 +183,40 @@ mod tests {
         assert_eq!(told(&missing).len(), OF_GUEST_MAX);
         missing.note_of("qemu-b", CPU, Some(&lack("unseen", "x")));
         missing.note(CPU, Some(&lack("unseen", "x")));
-        missing.note(CPU, Some(&lack("unseen", "another file")));
-        assert_eq!((told(&missing).len(), missing.of_host().count()), (OF_GUEST_MAX + 1, 2));
+        assert_eq!((told(&missing).len(), missing.of_host().count()), (OF_GUEST_MAX + 1, 1));
+    }
+
+    #[test]
+    fn what_many_cpus_or_files_lack_is_one_lack_with_a_count() {
+        let mut missing = Missing::default();
+        for cpu in 0..64 {
+            missing.note(CPU, Some(&lack("this host has none", &format!("cpu{cpu}")).of(64)));
+        }
+        missing.note(MEMORY, Some(&lack("this host has none", "memory").of(64)));
+        let lacks: Vec<_> = missing.of_host().collect();
+        let [(file, absent)] = lacks[..] else { panic!("{lacks:?}") };
+        assert_eq!((file, absent.count), (CPU.origin(), 64));
+        let advice = absent.advice().unwrap();
+        assert_eq!(advice, "this host has none: do something (64 times; first cpu0)");
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_are_told_apart() {
+        let mut missing = Missing::default();
+        for what in [CPU, MEMORY, CPU] {
+            missing.note(what, Some(&Absent::UNREAD));
+        }
+        assert_eq!(missing.of_host().count(), 2);
+    }
+
+    #[test]
+    fn what_a_host_is_without_is_remembered_and_no_fault() {
+        let mut missing = Missing::default();
+        missing.note(CPU, Some(&Absent::unsupported("this host has no meter")));
+        missing.note(MEMORY, Some(&Absent::chosen("this host has no swap")));
+        missing.note(MEMORY, Some(&Absent::AGAIN));
+        let lacks: Vec<_> = missing.of_host().map(|(_, absent)| absent.to_string()).collect();
+        assert_eq!((lacks, missing.met()), (vec!["this host has no meter".to_owned()], 0));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use hostinfo_catalog::source::{Direction, Traffic};
 use hostinfo_wire::Value;
 
-use crate::Absent;
-use crate::device::hardware;
+use crate::devices::{Devices, Part, Row, Sums};
+use crate::interface;
 use crate::root::{Roots, TABLE_BYTES};
-use crate::tally::{Newcomers, Sums, Tally};
 use crate::text::{lines, number, words};
+use crate::{Absent, Moment};
 
 const LACK: Absent = Absent::new(
     "this host has no physical interface",
@@ -23,13 +23,13 @@ pub(crate) struct Interfaces(Sums<8>);
 
 pub(crate) fn read(
     roots: &Roots,
+    at: Moment,
     buffer: &mut Vec<u8>,
-    tally: &mut Tally<8>,
+    devices: &mut Devices<8>,
 ) -> Result<Interfaces, Absent> {
     let text = roots.proc("net/dev", TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
-    let sums = tally.add(Newcomers::CountFromZero, parse(text), |name| {
-        hardware(roots, "class/net", name).is_some()
-    });
+    let rows = parse(text).map(|(name, figures)| Row { name, figures, part: Part::Device });
+    let sums = devices.add(at, rows, &mut interface::Interfaces::new(roots));
     if sums.devices == 0 { Err(LACK) } else { Ok(Interfaces(sums)) }
 }
 

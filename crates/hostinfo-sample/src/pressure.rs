@@ -1,20 +1,21 @@
 //! `/proc/pressure`: how long tasks waited for a CPU, memory or I/O (PSI).
 
-use std::path::Path;
-
 use hostinfo_catalog::source::{PressureFigure, Stall};
 use hostinfo_wire::Value;
 
-use crate::Absent;
+use crate::counter::{Pace, Told};
 use crate::root::{LINE_BYTES, Roots};
-use crate::tally::Highest;
 use crate::text::{lines, millionths, number, words};
 use crate::units::micro;
+use crate::{Absent, Moment, machine};
 
 const LACK: Absent = Absent::new(
     "this host does not measure pressure",
-    "boot the host with psi=1, on Linux 4.20 or newer with CONFIG_PSI",
+    "boot the host with psi=1; needs a kernel with CONFIG_PSI, which came with Linux 4.20",
 );
+/// The oldest kernel that any distribution has brought it to: RHEL 8's.
+const FIRST: (u64, u64) = (4, 18);
+
 const UNTOLD: Absent = Absent::untold("a line or a figure of the pressure file is not there");
 
 /// One of the files: its two lines.
@@ -33,31 +34,39 @@ struct Line {
     total: Option<u64>,
 }
 
+/// What is kept of the two totals of a file.
+pub(crate) type Kept = [Told; 2];
+
+/// Totals are of time that passes for everybody.
+const PACE: Pace = Pace(1_000_000);
+
 pub(crate) fn read(
     file: &str,
     roots: &Roots,
+    at: Moment,
     buffer: &mut Vec<u8>,
-    highest: &mut Highest<2>,
+    kept: &mut Kept,
 ) -> Result<Pressure, Absent> {
-    let text = roots.proc(file, LINE_BYTES, buffer).map_err(|e| e.or(LACK))?;
-    Ok(raised(parse(text), highest))
+    let mut pressure = match roots.proc(file, LINE_BYTES, buffer) {
+        Ok(text) => parse(text),
+        Err(error) => return Err(error.or(lack(roots, buffer))),
+    };
+    let [some, full] = kept;
+    for (line, told) in [(&mut pressure.some, some), (&mut pressure.full, full)] {
+        line.total = line.total.and_then(|now| told.tell(now, at, PACE, None));
+    }
+    Ok(pressure)
 }
 
-/// The same of a cgroup, from its `cpu.pressure`, `memory.pressure` or `io.pressure`.
-pub(crate) fn read_cgroup(
-    file: &Path,
-    roots: &Roots,
-    buffer: &mut Vec<u8>,
-    highest: &mut Highest<2>,
-) -> Result<Pressure, Absent> {
-    let text = roots.cgroup(file, buffer).map_err(|e| e.or(LACK))?;
-    Ok(raised(parse(text), highest))
-}
-
-fn raised(mut pressure: Pressure, highest: &mut Highest<2>) -> Pressure {
-    [pressure.some.total, pressure.full.total] =
-        highest.raise([pressure.some.total, pressure.full.total]);
-    pressure
+/// What it is that the host has no such file.
+pub(crate) fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
+    if machine::release(roots, buffer).is_some_and(|release| release < FIRST) {
+        Absent::unsupported("this host's kernel cannot measure pressure")
+    } else if machine::is_booted_with(b"psi=0", roots, buffer) {
+        Absent::chosen("this host does not measure pressure")
+    } else {
+        LACK
+    }
 }
 
 /// ```text
@@ -96,6 +105,15 @@ fn percent(word: &[u8]) -> Option<u64> {
 }
 
 impl Pressure {
+    /// The same with other totals in microseconds: of `some`, and of `full`.
+    pub(crate) fn with_totals(
+        mut self,
+        of: impl FnOnce([Option<u64>; 2]) -> [Option<u64>; 2],
+    ) -> Self {
+        [self.some.total, self.full.total] = of([self.some.total, self.full.total]);
+        self
+    }
+
     pub(crate) fn value(
         &self,
         stall: Stall,

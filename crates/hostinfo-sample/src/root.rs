@@ -11,9 +11,12 @@ use rustix::io::Errno;
 use crate::Absent;
 use crate::text::number;
 
-/// The most that is read of a file with one figure or one line: the kernel's own bound for an
-/// attribute in sysfs.
+/// The most that is read of a file of `/proc` with one figure or one line.
 pub(crate) const LINE_BYTES: usize = 4096;
+
+/// The most that is read of an attribute in sysfs. The kernel's own bound is a page, which has up to 64
+/// KiB; a list of CPUs may be longer than a page, and 8,192 CPUs have at most 8,192 x 7 / 2 bytes.
+const ATTRIBUTE_BYTES: usize = 64 * 1024;
 
 /// The most that is read of a file with a fixed set of lines: `vmstat` has 200 of 40 bytes.
 pub(crate) const PAGE_BYTES: usize = 64 * 1024;
@@ -56,13 +59,14 @@ impl Unread {
         Errno::from_io_error(&self.error).is_some_and(|errno| NOT_THERE.contains(&errno))
     }
 
+    /// Whether it is not for this user.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.error.kind() == io::ErrorKind::PermissionDenied
+    }
+
     /// `lack` where this kernel has no such file; else that it could not be read.
     pub(crate) fn or(&self, lack: Absent) -> Absent {
-        let lack = if self.is_not_there() {
-            lack
-        } else {
-            Absent::new("could not be read on this host", "hostinfod must be able to read it")
-        };
+        let lack = if self.is_not_there() { lack } else { Absent::UNREAD };
         lack.because(self)
     }
 }
@@ -99,7 +103,7 @@ impl Roots {
         file: impl AsRef<Path>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        read_whole(self.sys.join(file), LINE_BYTES, buffer)
+        read_whole(self.sys.join(file), ATTRIBUTE_BYTES, buffer)
     }
 
     /// A file of a cgroup, below `/sys/fs/cgroup`, in `buffer`.
@@ -109,6 +113,11 @@ impl Roots {
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
         read_whole(self.cgroups().join(file), PAGE_BYTES, buffer)
+    }
+
+    /// Whether the host's sysfs can be seen.
+    pub(crate) fn has_sys(&self) -> bool {
+        self.sys.join("devices/system/cpu").is_dir()
     }
 
     /// Where cgroups are mounted.

@@ -3,15 +3,16 @@
 use hostinfo_catalog::source::{self, CpuShare};
 use hostinfo_wire::Value;
 
+use crate::cputime::Fit;
 use crate::diskstats::BusyTime;
-use crate::stat::{self, Ticks};
+use crate::stat;
 use crate::window::{Pair, Window};
 use crate::{Absent, Moment};
 
 /// What the host's ratios are made of.
 #[derive(Debug, Clone)]
 pub(crate) struct HostSample {
-    pub(crate) ticks: Result<Ticks, Absent>,
+    pub(crate) ticks: Result<Fit, Absent>,
     pub(crate) disks: Result<BusyTime, Absent>,
 }
 
@@ -47,7 +48,7 @@ impl Share {
 }
 
 /// Guests' time is in user's, so busy is all but idle and iowait of the first eight.
-fn cpu(what: CpuShare, Pair { before, now, .. }: Pair<Ticks>) -> Result<Value<'static>, Absent> {
+fn cpu(what: CpuShare, Pair { before, now, .. }: Pair<Fit>) -> Result<Value<'static>, Absent> {
     let gain: [Option<u64>; 10] =
         std::array::from_fn(|at| gain(before.get(at).copied()?, now.get(at).copied()?));
     let [user, nice, system, idle, iowait, irq, softirq, steal, ..] = gain;
@@ -63,7 +64,7 @@ fn cpu(what: CpuShare, Pair { before, now, .. }: Pair<Ticks>) -> Result<Value<'s
     };
     match part {
         None => Err(stat::UNTOLD),
-        // The counters began anew, or stood still: nothing can be said of this time.
+        // No CPU had figures in this time that belong together.
         Some(_) if all == 0 => Err(Absent::AGAIN),
         Some(part) => Ok(Value::ratio(part, all)),
     }
@@ -75,9 +76,9 @@ fn disk(Pair { before, now, elapsed }: Pair<BusyTime>) -> Value<'static> {
     Value::ratio(now.millis.saturating_sub(before.millis), elapsed.saturating_mul(now.disks))
 }
 
-/// A figure may fall a little: see `tally.rs`.
-fn gain(before: Option<u64>, now: Option<u64>) -> Option<u64> {
-    Some(now?.saturating_sub(before?))
+/// A figure may have fallen a little.
+fn gain(before: Option<i64>, now: Option<i64>) -> Option<u64> {
+    Some(u64::try_from(now?.saturating_sub(before?)).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -85,14 +86,14 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Ticks {
+    fn ticks(busy: i64, idle: i64, iowait: i64, steal: i64) -> Fit {
         let mut ticks = [Some(0); 10];
         (ticks[0], ticks[3], ticks[4], ticks[7]) =
             (Some(busy), Some(idle), Some(iowait), Some(steal));
         ticks
     }
 
-    fn share(what: CpuShare, before: Ticks, now: Ticks) -> Result<Value<'static>, Absent> {
+    fn share(what: CpuShare, before: Fit, now: Fit) -> Result<Value<'static>, Absent> {
         cpu(what, Pair { before, now, elapsed: Duration::from_secs(1) })
     }
 
@@ -100,9 +101,9 @@ mod tests {
     fn shares_are_of_the_time_since_the_sample_that_is_compared_with() {
         let mut window = Window::default();
         let at = |millis| Moment::new(Duration::from_millis(millis));
-        for (millis, busy) in [(0, 0), (1_000, 0), (2_050, 1_050)] {
-            let ticks = Ok(ticks(busy, millis, 0, 0));
-            let disks = Ok(BusyTime { millis: busy, disks: 2 });
+        for (millis, busy) in [(0u64, 0), (1_000, 0), (2_050, 1_050)] {
+            let ticks = Ok(ticks(busy, millis.try_into().unwrap(), 0, 0));
+            let disks = Ok(BusyTime { millis: busy.try_into().unwrap(), disks: 2 });
             window.push(at(millis), HostSample { ticks, disks });
         }
         let told = |share: Share| share.value(&window, |sample| sample, at(2_050));
@@ -111,19 +112,17 @@ mod tests {
     }
 
     #[test]
-    fn counters_that_began_anew_are_no_ratio() {
-        let before = ticks(1_000, 1_000, 10, 10);
-        for now in [before, ticks(0, 0, 0, 0)] {
-            assert_eq!(share(CpuShare::Busy, before, now), Err(Absent::AGAIN));
-        }
-    }
-
-    #[test]
-    fn idle_time_that_falls_does_not_spoil_the_others() {
+    fn idle_time_that_falls_a_little_does_not_spoil_the_others() {
         let share = |what| share(what, ticks(0, 100, 50, 0), ticks(60, 99, 60, 30));
         assert_eq!(share(CpuShare::Busy), Ok(Value::Micro(900_000)));
         assert_eq!(share(CpuShare::Iowait), Ok(Value::Micro(100_000)));
         assert_eq!(share(CpuShare::Steal), Ok(Value::Micro(300_000)));
+    }
+
+    #[test]
+    fn counters_that_stood_still_are_no_ratio() {
+        let before = ticks(1_000, 1_000, 10, 10);
+        assert_eq!(share(CpuShare::Busy, before, before), Err(Absent::AGAIN));
     }
 
     #[test]

@@ -1,41 +1,52 @@
 //! `/proc/stat`: where the CPUs' time went, when the host booted, how many tasks want a CPU.
 
+use std::time::Duration;
+
 use hostinfo_catalog::source::CpuTime;
 use hostinfo_wire::Value;
 
-use crate::root::{Roots, TABLE_BYTES};
-use crate::tally::Highest;
-use crate::text::{lines, number, words};
-use crate::{Absent, Units};
+use crate::cpulist::CPUS_MAX;
+use crate::cputime::{Counted, CpuLines, CpuTimes, Fit, Line};
+use crate::root::{LINE_BYTES, Roots, TABLE_BYTES};
+use crate::text::{lines, millionths, number, words};
+use crate::{Absent, Moment, Units};
 
 pub(crate) const UNTOLD: Absent =
     Absent::untold("/proc/stat lacks a figure: a newer kernel may have it");
 
-/// Ticks since boot, as the first line has them: user, nice, system, idle, iowait, irq,
-/// softirq, steal, guest, guest_nice. Guest time is in user too, and guest_nice in nice.
-pub(crate) type Ticks = [Option<u64>; 10];
-
-/// What `/proc/stat` said.
-#[derive(Debug, PartialEq, Eq)]
+/// What `/proc/stat` told.
 pub(crate) struct Stat {
-    pub(crate) ticks: Ticks,
+    counted: Counted,
+    rest: Rest,
+}
+
+/// What it has beside the CPUs' times.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rest {
     /// Lines of single CPUs: one for each that is online.
     cpus: u64,
     boot_time: Option<u64>,
     procs_running: Option<u64>,
-    /// As [`times`] has them, and never less than before.
-    times: [Option<u64>; 9],
 }
 
 pub(crate) fn read(
     roots: &Roots,
+    units: Units,
+    at: Moment,
     buffer: &mut Vec<u8>,
-    highest: &mut Highest<9>,
+    times: &mut CpuTimes,
 ) -> Result<Stat, Absent> {
+    let up = if times.is_new() { uptime(roots, buffer) } else { None };
     let text = roots.proc("stat", TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
-    let mut stat = parse(text);
-    stat.times = highest.raise(stat.times);
-    Ok(stat)
+    let (lines, rest) = parse(text);
+    Ok(Stat { counted: times.add(&lines, at, units.ticks_per_second, up), rest })
+}
+
+/// For how long the host has been up: the first number of `/proc/uptime`, in seconds with two
+/// decimals.
+fn uptime(roots: &Roots, buffer: &mut Vec<u8>) -> Option<Duration> {
+    let text = roots.proc("uptime", LINE_BYTES, buffer).ok()?;
+    words(text).next().and_then(millionths).map(Duration::from_micros)
 }
 
 /// ```text
@@ -44,42 +55,45 @@ pub(crate) fn read(
 /// btime 1795329966
 /// procs_running 1
 /// ```
-pub(crate) fn parse(text: &[u8]) -> Stat {
-    let mut stat =
-        Stat { ticks: [None; 10], cpus: 0, boot_time: None, procs_running: None, times: [None; 9] };
+///
+/// Ticks since boot: user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice.
+pub(crate) fn parse(text: &[u8]) -> (CpuLines, Rest) {
+    let (mut cpus, mut rest) = (CpuLines::default(), Rest::default());
     for line in lines(text) {
         let mut words = words(line);
         match words.next() {
-            Some(b"cpu") => stat.ticks = std::array::from_fn(|_| words.next().and_then(number)),
-            Some(b"btime") => stat.boot_time = words.next().and_then(number),
-            Some(b"procs_running") => stat.procs_running = words.next().and_then(number),
-            Some(key) if is_cpu(key) => stat.cpus += 1,
-            _ => {}
+            Some(b"cpu") => cpus.all = ticks(words),
+            Some(b"btime") => rest.boot_time = words.next().and_then(number),
+            Some(b"procs_running") => rest.procs_running = words.next().and_then(number),
+            Some(key) => {
+                let Some(number) = cpu(key) else { continue };
+                rest.cpus += 1;
+                if cpus.single.len() < CPUS_MAX {
+                    cpus.single.push((number, ticks(words)));
+                }
+            }
+            None => {}
         }
     }
-    stat.times = times(&stat.ticks);
-    stat
+    (cpus, rest)
 }
 
-fn is_cpu(key: &[u8]) -> bool {
-    key.strip_prefix(b"cpu").and_then(number).is_some()
+fn cpu(key: &[u8]) -> Option<u32> {
+    key.strip_prefix(b"cpu").and_then(number)?.try_into().ok()
 }
 
-/// User, nice, system, idle, iowait, irq, softirq, steal, and guests. Guests' time is taken out
-/// of user and nice. The kernel adds to the two one after the other, so that for an instant
-/// there may be more of guests than of all.
-fn times(ticks: &Ticks) -> [Option<u64>; 9] {
-    let [user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice] = *ticks;
-    let without =
-        |all: Option<u64>, part: Option<u64>| Some(all?.saturating_sub(part.unwrap_or(0)));
-    let guests = guest.map(|guest| guest.saturating_add(guest_nice.unwrap_or(0)));
-    let (user, nice) = (without(user, guest), without(nice, guest_nice));
-    [user, nice, system, idle, iowait, irq, softirq, steal, guests]
+fn ticks<'w>(mut words: impl Iterator<Item = &'w [u8]>) -> Line {
+    std::array::from_fn(|_| words.next().and_then(number))
 }
 
 impl Stat {
+    /// What ratios are made of.
+    pub(crate) fn ticks(&self) -> Fit {
+        self.counted.fit
+    }
+
     pub(crate) fn time(&self, what: CpuTime, units: Units) -> Result<Value<'static>, Absent> {
-        let [user, nice, system, idle, iowait, irq, softirq, steal, guest] = self.times;
+        let [user, nice, system, idle, iowait, irq, softirq, steal, guest] = self.counted.times;
         match what {
             CpuTime::User => user,
             CpuTime::Nice => nice,
@@ -96,16 +110,16 @@ impl Stat {
     }
 
     pub(crate) fn boot_time(&self) -> Result<Value<'static>, Absent> {
-        self.boot_time.map(Value::Whole).ok_or(UNTOLD)
+        self.rest.boot_time.map(Value::Whole).ok_or(UNTOLD)
     }
 
     pub(crate) fn procs_running(&self) -> Result<Value<'static>, Absent> {
-        self.procs_running.map(Value::Whole).ok_or(UNTOLD)
+        self.rest.procs_running.map(Value::Whole).ok_or(UNTOLD)
     }
 
     /// Time in which CPUs did something for this host, its guests included, in nanoseconds.
     pub(crate) fn busy(&self, units: Units) -> Result<u64, Absent> {
-        let [user, nice, system, _, _, irq, softirq, _, guest] = self.times;
+        let [user, nice, system, _, _, irq, softirq, _, guest] = self.counted.times;
         let (Some(user), Some(system)) = (user, system) else { return Err(UNTOLD) };
         let rest = [nice, irq, softirq, guest].into_iter().flatten();
         let ticks = rest.fold(user.saturating_add(system), u64::saturating_add);
@@ -115,7 +129,7 @@ impl Stat {
 
     /// How many CPUs are online, for a host that has no sysfs to tell it.
     pub(crate) fn cpus(&self) -> Option<u64> {
-        (self.cpus > 0).then_some(self.cpus)
+        (self.rest.cpus > 0).then_some(self.rest.cpus)
     }
 }
 
@@ -138,8 +152,13 @@ mod tests {
         CpuTime::Guest,
     ];
 
+    fn stat(text: &str) -> Stat {
+        let ((lines, rest), at) = (parse(text.as_bytes()), Moment::new(Duration::ZERO));
+        Stat { counted: CpuTimes::default().add(&lines, at, 100, None), rest }
+    }
+
     fn told(text: &str) -> Vec<String> {
-        let stat = parse(text.as_bytes());
+        let stat = stat(text);
         ALL.map(|what| stat.time(what, UNITS).map_or("-".to_owned(), |v| v.to_string())).to_vec()
     }
 
@@ -168,17 +187,17 @@ mod tests {
 
     #[test]
     fn cpus_are_counted_by_their_lines() {
-        let stat = parse(b"cpu  1 2\ncpu0 1 2\ncpu7 1 2\ncpufreq 1\nintr 5 0 0\nctxt 1\n");
-        assert_eq!(stat.cpus(), Some(2));
-        assert_eq!(parse(b"").cpus(), None);
+        let text = "cpu  1 2\ncpu0 1 2\ncpu7 1 2\ncpufreq 1\nintr 5 0 0\nctxt 1\n";
+        assert_eq!(stat(text).cpus(), Some(2));
+        assert_eq!(stat("").cpus(), None);
     }
 
     #[test]
     fn boot_time_and_running_tasks_have_lines_of_their_own() {
-        let stat = parse(b"btime 1795329966\nprocesses 24092\nprocs_running 3\nprocs_blocked 0\n");
+        let stat = stat("btime 1795329966\nprocesses 24092\nprocs_running 3\nprocs_blocked 0\n");
         assert_eq!(stat.boot_time(), Ok(Value::Whole(1_795_329_966)));
         assert_eq!(stat.procs_running(), Ok(Value::Whole(3)));
-        assert_eq!(parse(b"btime -1").boot_time(), Err(UNTOLD));
+        assert_eq!(self::stat("btime -1").boot_time(), Err(UNTOLD));
     }
 
     proptest! {

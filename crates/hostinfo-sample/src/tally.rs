@@ -1,43 +1,17 @@
-//! Counters that never fall.
+//! Counters of a guest that never fall.
 //!
-//! A counter that a guest is told never falls while the daemon lives, whatever the kernel does.
-//! There are two cases. One number of the kernel ([`Highest`]) may fall by a little, as idle
-//! time does when it is added up from CPUs that go on counting: the highest that was seen is
-//! told until the kernel has passed it. A sum over devices ([`Tally`]) would fall when a device
-//! goes away, and holding its highest value would make it stand still for as long as the
-//! other devices need to make up for that: what each device counted on is added up instead,
-//! and what a device has counted stays in the sum.
+//! A counter that a guest is told never falls while the daemon lives, whatever the kernel does. A sum
+//! over devices ([`Tally`]) would fall when a device goes away, and holding its highest value would make
+//! it stand still for as long as the other devices need to make up for that: what each device counted on
+//! is added up instead, and what a device has counted stays in the sum. The host's own counters, which
+//! may fall for good and have absurd values, are in `counter.rs`.
 
 use std::collections::HashMap;
-
-/// The highest values of figures that only ever grow.
-#[derive(Clone)]
-pub(crate) struct Highest<const N: usize>([u64; N]);
-
-impl<const N: usize> Default for Highest<N> {
-    fn default() -> Self {
-        Self([0; N])
-    }
-}
-
-impl<const N: usize> Highest<N> {
-    /// What may be told of `now`; a figure that is missing now is missing.
-    pub(crate) fn raise(&mut self, now: [Option<u64>; N]) -> [Option<u64>; N] {
-        let mut told = now;
-        for (told, highest) in told.iter_mut().zip(&mut self.0) {
-            if let Some(figure) = told {
-                *highest = (*highest).max(*figure);
-                *figure = *highest;
-            }
-        }
-        told
-    }
-}
 
 /// What a device has counted before it was seen, when others were already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Newcomers {
-    /// Devices that were plugged in: all of it was counted since.
+    /// Cgroups that were made: all of it was counted since.
     CountFromZero,
     /// CPUs that came back online with their old figures: nothing is known of it.
     CountFromNow,
@@ -198,14 +172,6 @@ mod tests {
             });
         }
         assert_eq!(asked, 1);
-    }
-
-    #[test]
-    fn the_highest_value_is_told_until_it_is_passed() {
-        let mut highest = Highest::default();
-        let told = [5, 4, 6].map(|now| highest.raise([Some(now)])[0]);
-        assert_eq!(told, [Some(5), Some(5), Some(6)]);
-        assert_eq!(highest.raise([None]), [None]);
     }
 
     proptest! {

@@ -6,10 +6,10 @@ use crate::tally::{Newcomers, Tally};
 use crate::text::only_number;
 use crate::topology::cpu_file;
 
-const LACK: Absent = Absent::new(
-    "this host does not count throttling",
-    "thermal_throttle is there on Intel's CPUs, and not within a guest",
-);
+/// The files are there on Intel's CPUs, and not in a virtual machine.
+const LACK: Absent = Absent::unsupported("this host has no count of thermal throttling");
+
+const UNTOLD: Absent = Absent::untold("core_throttle_count holds no number");
 
 /// How often it came to that since boot, all cores. Threads of a core count the same, so one of
 /// each is asked. The file holds a number: `17`.
@@ -19,17 +19,17 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     tally: &mut Tally<1>,
 ) -> Result<u64, Absent> {
-    let mut lack = LACK;
+    let mut lack = None;
     let rows = cores.iter().filter_map(|cpu| {
         match roots.sys(cpu_file(*cpu, "thermal_throttle/core_throttle_count"), buffer) {
             Ok(text) => Some((cpu.to_ne_bytes(), only_number(text).map(|count| [count]))),
             Err(error) => {
-                lack = error.or(LACK);
+                lack.get_or_insert_with(|| error.or(LACK));
                 None
             }
         }
     });
     let sums = tally.add(Newcomers::CountFromNow, rows, |_| true);
     let [count] = sums.sums;
-    if sums.devices == 0 { Err(lack) } else { Ok(count) }
+    if sums.devices == 0 { Err(lack.unwrap_or(UNTOLD).of(cores.len())) } else { Ok(count) }
 }

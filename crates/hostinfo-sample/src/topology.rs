@@ -42,7 +42,7 @@ impl Topology {
         self.online.at(at, |()| read_online(roots, buffer)).map(Vec::as_slice)
     }
 
-    /// Reading it takes four files a core, so it is read again only when other CPUs are online.
+    /// Reading it takes several files a core, so it is read again only when other CPUs are online.
     pub(crate) fn shape(
         &mut self,
         at: Moment,
@@ -89,41 +89,87 @@ fn read_online(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> 
     cpulist::parse(text).ok_or(LACK)
 }
 
+/// What tells packages apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Package {
+    /// Its number; on s390, those of the drawer and the book that it is in as well.
+    Number([Option<u64>; 3]),
+    /// The first of its CPUs, where the kernel knows no number (-1): s390, LPARs of POWER, sparc.
+    First(u32),
+    /// Nothing.
+    Unknown,
+}
+
 /// Threads of a core name each other in a list, which tells cores apart on every machine.
-/// Where a kernel has no such list, a core is its number within its die and package. A package
-/// whose number the kernel does not know (-1) is one package.
+/// Where a kernel has no such list, a core is its number within its die and package.
 fn read_shape(online: &[u32], roots: &Roots, buffer: &mut Vec<u8>) -> Result<Shape, Absent> {
     let (mut packages, mut numbered) = (HashSet::new(), HashSet::new());
     let (mut seen, mut cores) = (HashSet::new(), Vec::new());
-    let mut lack = LACK;
+    let mut files = Files { roots, buffer, lack: LACK };
     for cpu in online {
         if seen.contains(cpu) {
             continue;
         }
-        let mut file = |name: &str| match roots.sys(cpu_file(*cpu, name), buffer) {
-            Ok(text) => Some(text.trim_ascii().to_owned()),
-            Err(error) => {
-                lack = error.or(LACK);
-                None
-            }
-        };
-        let package = file("topology/physical_package_id").map(|text| only_number(&text));
-        packages.extend(package);
-        let threads = file("topology/core_cpus_list")
-            .or_else(|| file("topology/thread_siblings_list"))
-            .and_then(|text| cpulist::parse(&text))
-            .filter(|threads| threads.contains(cpu));
-        if let Some(threads) = threads {
+        let package = files.package(*cpu);
+        packages.extend(package.clone());
+        if let Some(threads) = files.list(*cpu, ["core_cpus_list", "thread_siblings_list"]) {
             seen.extend(threads);
             cores.push(*cpu);
-        } else if let Some(core) = file("topology/core_id")
-            && numbered.insert((package, file("topology/die_id"), core))
-        {
-            cores.push(*cpu);
+        } else if let Some(core) = files.text(*cpu, "core_id") {
+            // A core whose number is not known is one for each CPU.
+            let core = only_number(&core).ok_or(*cpu);
+            if numbered.insert((package, files.number(*cpu, "die_id"), core)) {
+                cores.push(*cpu);
+            }
         }
     }
     if packages.is_empty() || cores.is_empty() {
-        return Err(lack);
+        return Err(files.lack);
     }
     Ok(Shape { sockets: u64::try_from(packages.len()).unwrap_or(u64::MAX), cores })
+}
+
+/// The files of CPUs in `topology`.
+struct Files<'a> {
+    roots: &'a Roots,
+    buffer: &'a mut Vec<u8>,
+    /// Why the last one of those that there were not could not be read.
+    lack: Absent,
+}
+
+impl Files<'_> {
+    /// `None` where it is not known that the CPU is in one.
+    fn package(&mut self, cpu: u32) -> Option<Package> {
+        let number = self.text(cpu, "physical_package_id")?;
+        if let Some(number) = only_number(&number) {
+            let around = ["book_id", "drawer_id"].map(|file| self.number(cpu, file));
+            let [book, drawer] = around;
+            return Some(Package::Number([drawer, book, Some(number)]));
+        }
+        let cpus = self.list(cpu, ["package_cpus_list", "core_siblings_list"]);
+        let first = cpus.and_then(|cpus| cpus.first().copied());
+        Some(first.map_or(Package::Unknown, Package::First))
+    }
+
+    /// The first of the files that lists the CPU with others; the second is its name before Linux 5.3.
+    fn list(&mut self, cpu: u32, files: [&str; 2]) -> Option<Vec<u32>> {
+        files.iter().find_map(|file| {
+            let list = self.text(cpu, file).and_then(|text| cpulist::parse(&text));
+            list.filter(|cpus| cpus.contains(&cpu))
+        })
+    }
+
+    fn number(&mut self, cpu: u32, file: &str) -> Option<u64> {
+        self.text(cpu, file).and_then(|text| only_number(&text))
+    }
+
+    fn text(&mut self, cpu: u32, file: &str) -> Option<Vec<u8>> {
+        match self.roots.sys(cpu_file(cpu, &format!("topology/{file}")), self.buffer) {
+            Ok(text) => Some(text.to_vec()),
+            Err(error) => {
+                self.lack = error.or(LACK);
+                None
+            }
+        }
+    }
 }

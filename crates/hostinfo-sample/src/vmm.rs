@@ -4,34 +4,44 @@
 //! Each part is read when a statistic that needs it is asked for, at most once in a step of the
 //! sampling grid. Figures are of the process that was connected to, or absent: see `process.rs`.
 
-pub(crate) mod alone;
+pub(crate) mod affinity;
 pub(crate) mod bounds;
+mod branch;
 pub(crate) mod cgroup;
+mod company;
 pub(crate) mod cpu;
+pub(crate) mod cpus;
+mod grown;
 pub(crate) mod memory;
+mod name;
 pub(crate) mod numa;
 pub(crate) mod process;
+pub(crate) mod psi;
 pub(crate) mod role;
+mod samples;
 pub(crate) mod status;
 pub(crate) mod threads;
+mod unit;
 
 use std::time::Duration;
 
-use hostinfo_catalog::source::{self, Resource};
+use hostinfo_catalog::source;
 use hostinfo_wire::Value;
 
 use crate::cached::Cached;
 use crate::energy::{Portion, Use};
-use crate::pressure::{self, Pressure};
+use crate::pressure::Pressure;
 use crate::shares::{HostSample, Share};
-use crate::tally::{Highest, Tally};
 use crate::units::micro;
 use crate::window::{Pair, Window};
 use crate::{Absent, Host, Moment, Roots, Units};
 
+use affinity::Affinities;
 use bounds::Bounds;
 use cgroup::Cgroups;
-use cpu::Cpu;
+use cpu::{Cpu, Held};
+use cpus::{Counted, Cpus};
+use grown::Grown;
 use numa::Placement;
 use process::Process;
 use status::Status;
@@ -43,7 +53,7 @@ const NO_VMM: Absent = Absent::new(
 );
 
 /// One guest's VMM: a process, told from others by its number and its start, and the samples that
-/// were taken of it. It has 1.5 KB before it was asked for anything, so it is best made for a
+/// were taken of it. It has 2.4 KB before it was asked for anything, so it is best made for a
 /// guest that asks.
 ///
 /// # Ratios
@@ -57,15 +67,18 @@ const NO_VMM: Absent = Absent::new(
 #[derive(Clone)]
 pub struct Vmm {
     process: Process,
-    status: Cached<Status, Highest<1>>,
+    status: Cached<Status, Grown<1>>,
     threads_read: Cached<()>,
     threads: Threads,
-    cgroups: Cached<Cgroups>,
-    cpu: Cached<Cpu, Tally<1>>,
-    throttled_around: Tally<1>,
-    pressure_cpu: Cached<Pressure, Highest<2>>,
-    pressure_memory: Cached<Pressure, Highest<2>>,
-    pressure_io: Cached<Pressure, Highest<2>>,
+    cgroups: Cached<Box<Cgroups>>,
+    cpu: Cached<Cpu, Held>,
+    cpus: Cached<Cpus>,
+    affinities: Affinities,
+    counted: Counted,
+    bounds: bounds::Kept,
+    pressure_cpu: Cached<Pressure, Grown<2>>,
+    pressure_memory: Cached<Pressure, Grown<2>>,
+    pressure_io: Cached<Pressure, Grown<2>>,
     memory_limit: Cached<u64>,
     placement: Cached<Placement>,
     window: Window<Sample>,
@@ -100,7 +113,10 @@ impl Vmm {
             threads: Threads::default(),
             cgroups: Cached::default(),
             cpu: Cached::default(),
-            throttled_around: Tally::default(),
+            cpus: Cached::default(),
+            affinities: Affinities::default(),
+            counted: Counted::default(),
+            bounds: bounds::Kept::default(),
             pressure_cpu: Cached::default(),
             pressure_memory: Cached::default(),
             pressure_io: Cached::default(),
@@ -129,7 +145,7 @@ impl Vmm {
         self.require_vmm(at)?;
         match what {
             Source::Vcpus => {
-                let vcpus = self.threads(at)?.vcpu_threads()?.count();
+                let vcpus = self.threads(at)?.of_vcpus()?.count();
                 Ok(Value::Whole(u64::try_from(vcpus).unwrap_or(u64::MAX)))
             }
             Source::VcpuTime => Ok(nanos(self.threads(at)?.all_vcpus()?.run)),
@@ -145,8 +161,9 @@ impl Vmm {
             Source::Throttled => self.cpu(at)?.throttled.clone().map(nanos),
             Source::Quota => self.cpu(at)?.quota.clone().map(micro),
             Source::Weight => self.cpu(at)?.weight.clone().map(Value::Whole),
+            Source::Pinned => Ok(Value::Whole(self.cpus(at)?.count())),
             Source::Pressure(resource, stall, figure) => {
-                self.pressure(resource, at)?.value(stall, figure)
+                psi::value(self.pressure(resource, at)?, resource, stall, figure)
             }
             Source::Resident => self.status(at)?.resident().map(Value::Whole),
             Source::Swapped => self.status(at)?.swapped().map(Value::Whole),
@@ -162,12 +179,13 @@ impl Vmm {
         if self.require_vmm(at).is_err() {
             return Bounds::default();
         }
-        let (process, buffer) = (&mut self.process, &mut Vec::new());
-        match self.cgroups.at(at, |()| cgroup::read(process, buffer)) {
-            Ok(cgroups) => {
-                bounds::read(cgroups, &process.roots, buffer, &mut self.throttled_around)
-            }
-            Err(_) => Bounds::default(),
+        let cpus = self.cpu_use(at).ok();
+        let threads_run = self.threads(at).and_then(Threads::others_run).ok();
+        let of_cgroups = self.bounds_of_cgroups(at);
+        Bounds {
+            threads_run: threads_run.map(Duration::from_nanos),
+            cpus,
+            ..of_cgroups.unwrap_or_default()
         }
     }
 
@@ -216,76 +234,6 @@ impl Vmm {
     /// where they have no sample to compare with. Reads nothing.
     pub fn window(&self, at: Moment) -> Option<Duration> {
         self.window.span(at)
-    }
-
-    /// That the process is there, and a VMM: by its name, or by its threads'.
-    fn require_vmm(&mut self, at: Moment) -> Result<(), Absent> {
-        if self.status(at)?.is_vmm || self.threads(at)?.are_named() { Ok(()) } else { Err(NO_VMM) }
-    }
-
-    fn status(&mut self, at: Moment) -> Result<&Status, Absent> {
-        let process = &mut self.process;
-        self.status.at(at, |highest| status::read(process, &mut Vec::new(), highest))
-    }
-
-    fn threads(&mut self, at: Moment) -> Result<&Threads, Absent> {
-        let (threads, process) = (&mut self.threads, &mut self.process);
-        self.threads_read.at(at, |()| threads.read(process, &mut Vec::new()))?;
-        Ok(threads)
-    }
-
-    fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {
-        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        self.cpu.at(at, |tally| {
-            let buffer = &mut Vec::new();
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.cpu.own.as_ref();
-            Ok(cpu::read(own.map_err(Absent::clone)?, &process.roots, buffer, tally))
-        })
-    }
-
-    fn pressure(&mut self, resource: Resource, at: Moment) -> Result<&Pressure, Absent> {
-        let (sample, file) = match resource {
-            Resource::Cpu => (&mut self.pressure_cpu, "cpu.pressure"),
-            Resource::Memory => (&mut self.pressure_memory, "memory.pressure"),
-            Resource::Io => (&mut self.pressure_io, "io.pressure"),
-        };
-        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        sample.at(at, |highest| {
-            let buffer = &mut Vec::new();
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.pressure.as_ref();
-            let file = own.map_err(Absent::clone)?.file(file);
-            pressure::read_cgroup(&file, &process.roots, buffer, highest)
-        })
-    }
-
-    fn memory_limit(&mut self, at: Moment) -> Result<u64, Absent> {
-        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        let limit = self.memory_limit.at(at, |()| {
-            let buffer = &mut Vec::new();
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.own.as_ref();
-            memory::limit(own.map_err(Absent::clone)?, &process.roots, buffer)
-        });
-        limit.copied()
-    }
-
-    fn placement(&mut self, at: Moment) -> Result<Placement, Absent> {
-        let buffer = &mut Vec::new();
-        let nodes = numa::nodes(&self.process.roots, buffer);
-        // On one node there is nothing else than local memory.
-        if nodes.len() < 2 {
-            let local = self.status(at)?.resident()?;
-            return Ok(Placement { local, remote: 0 });
-        }
-        self.threads(at)?;
-        let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);
-        let placement = self.placement.at(at, |()| {
-            let vcpus = numa::nodes_of(threads.vcpu_threads()?, &nodes, process, buffer)?;
-            process.check((), buffer)?;
-            let own = cgroups.at(at, |()| cgroup::read(process, buffer))?.memory.own.as_ref();
-            let own = own.map_err(Absent::clone)?;
-            numa::read(own, &vcpus, &process.roots, process.units, buffer)
-        });
-        placement.copied()
     }
 }
 

@@ -3,27 +3,77 @@
 use hostinfo_catalog::source::Paging;
 use hostinfo_wire::Value;
 
+use crate::counter::{Pace, Told};
 use crate::root::{PAGE_BYTES, Roots};
-use crate::tally::Highest;
 use crate::text::{lines, number, words};
-use crate::{Absent, Units};
+use crate::{Absent, Moment, Units};
 
-const UNTOLD: Absent = Absent::untold(
-    "a line of /proc/vmstat is not there: workingset_refault came with Linux 3.15, oom_kill with \
-     4.13",
-);
+const UNTOLD: Absent =
+    Absent::untold("a line of /proc/vmstat that every kernel has is not there, or not a count");
 
-/// Swapped in and out (pages), paged in and out (KiB), major faults, stalls, refaults and
-/// kills: as [`parse`] has them, and never less than before.
-pub(crate) struct Vmstat([Option<u64>; 8]);
+/// The lines that are read, and what they are part of. Up to Linux 4.9 there is one `allocstall`, then
+/// one for each zone; up to 5.8 one `workingset_refault`, then one for files and one for anonymous
+/// memory.
+const LINES: [(&[u8], Paging); 16] = [
+    (b"pswpin", Paging::SwapIn),
+    (b"pswpout", Paging::SwapOut),
+    (b"pgpgin", Paging::In),
+    (b"pgpgout", Paging::Out),
+    (b"pgmajfault", Paging::MajorFaults),
+    (b"oom_kill", Paging::OomKills),
+    (b"workingset_refault", Paging::Refaults),
+    (b"workingset_refault_anon", Paging::Refaults),
+    (b"workingset_refault_file", Paging::Refaults),
+    (b"allocstall", Paging::ReclaimStalls),
+    (b"allocstall_dma", Paging::ReclaimStalls),
+    (b"allocstall_dma32", Paging::ReclaimStalls),
+    (b"allocstall_normal", Paging::ReclaimStalls),
+    (b"allocstall_high", Paging::ReclaimStalls),
+    (b"allocstall_movable", Paging::ReclaimStalls),
+    (b"allocstall_device", Paging::ReclaimStalls),
+];
+
+/// The lines' numbers, in the order of [`LINES`], as they are told: they never fall. `None` within is
+/// a line with a number that is no count.
+pub(crate) struct Vmstat([Option<Option<u64>>; 16]);
+
+/// What is kept of each line.
+pub(crate) type Kept = [Told; 16];
 
 pub(crate) fn read(
     roots: &Roots,
+    at: Moment,
     buffer: &mut Vec<u8>,
-    highest: &mut Highest<8>,
+    kept: &mut Kept,
 ) -> Result<Vmstat, Absent> {
     let text = roots.proc("vmstat", PAGE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
-    Ok(Vmstat(highest.raise(parse(text).0)))
+    let mut numbers = parse(text);
+    for ((number, told), (_, what)) in numbers.iter_mut().zip(kept).zip(LINES) {
+        *number = number.map(|now| told.tell(now?, at, Pace::DEVICE, Some(range(what))));
+    }
+    Ok(Vmstat(numbers))
+}
+
+/// Where the counters of a 32-bit kernel begin anew. It tells the half of what was paged in and out,
+/// which it counts in sectors of 512 bytes.
+fn range(what: Paging) -> u64 {
+    match what {
+        Paging::In | Paging::Out => 1 << 31,
+        _ => 1 << 32,
+    }
+}
+
+/// What it is that there is no such line.
+fn lack(what: Paging) -> Absent {
+    match what {
+        // Without CONFIG_SWAP.
+        Paging::SwapIn | Paging::SwapOut => Absent::unsupported("this host's kernel does not swap"),
+        // Before Linux 3.15.
+        Paging::Refaults => Absent::unsupported("this host's kernel does not count refaults"),
+        // Before Linux 4.13.
+        Paging::OomKills => Absent::unsupported("this host's kernel does not count OOM kills"),
+        Paging::In | Paging::Out | Paging::MajorFaults | Paging::ReclaimStalls => UNTOLD,
+    }
 }
 
 /// ```text
@@ -31,50 +81,32 @@ pub(crate) fn read(
 /// allocstall_normal 0
 /// workingset_refault_file 660334
 /// ```
-///
-/// Up to Linux 4.9 there is one `allocstall`, then one for each zone; up to 5.8 one
-/// `workingset_refault`, then one for files and one for anonymous memory.
-pub(crate) fn parse(text: &[u8]) -> Vmstat {
-    let mut figures = [None; 8];
-    let [swap_in, swap_out, page_in, page_out, major, stalls, refaults, kills] = &mut figures;
+pub(crate) fn parse(text: &[u8]) -> [Option<Option<u64>>; 16] {
+    let mut numbers = [None; 16];
     for line in lines(text) {
         let mut words = words(line);
-        let (Some(key), Some(now)) = (words.next(), words.next().and_then(number)) else {
-            continue;
-        };
-        let sum = match key {
-            b"pswpin" => &mut *swap_in,
-            b"pswpout" => &mut *swap_out,
-            b"pgpgin" => &mut *page_in,
-            b"pgpgout" => &mut *page_out,
-            b"pgmajfault" => &mut *major,
-            b"oom_kill" => &mut *kills,
-            b"workingset_refault" | b"workingset_refault_anon" | b"workingset_refault_file" => {
-                &mut *refaults
-            }
-            key if key == b"allocstall" || key.starts_with(b"allocstall_") => &mut *stalls,
-            _ => continue,
-        };
-        *sum = Some(sum.unwrap_or(0u64).saturating_add(now));
+        let Some(key) = words.next() else { continue };
+        let wanted = numbers.iter_mut().zip(LINES).find(|(_, (name, _))| *name == key);
+        if let Some((found, _)) = wanted {
+            *found = Some(words.next().and_then(number));
+        }
     }
-    Vmstat(figures)
+    numbers
 }
 
 impl Vmstat {
     pub(crate) fn value(&self, what: Paging, units: Units) -> Result<Value<'static>, Absent> {
-        let [swap_in, swap_out, page_in, page_out, major, stalls, refaults, kills] = self.0;
-        let kib = |kib: u64| Value::Whole(kib.saturating_mul(1024));
-        match what {
-            Paging::SwapIn => swap_in.map(|pages| units.pages(pages)),
-            Paging::SwapOut => swap_out.map(|pages| units.pages(pages)),
-            Paging::In => page_in.map(kib),
-            Paging::Out => page_out.map(kib),
-            Paging::MajorFaults => major.map(Value::Whole),
-            Paging::ReclaimStalls => stalls.map(Value::Whole),
-            Paging::Refaults => refaults.map(Value::Whole),
-            Paging::OomKills => kills.map(Value::Whole),
-        }
-        .ok_or(UNTOLD)
+        let of_it = self.0.iter().zip(LINES).filter(|(_, (_, of))| *of == what);
+        let numbers = of_it.filter_map(|(number, _)| *number);
+        let sum = numbers.reduce(|sum, number| Some(sum?.saturating_add(number?)));
+        let sum = sum.ok_or(lack(what))?.ok_or(UNTOLD)?;
+        Ok(match what {
+            Paging::SwapIn | Paging::SwapOut => units.pages(sum),
+            Paging::In | Paging::Out => Value::Whole(sum.saturating_mul(1024)),
+            Paging::MajorFaults | Paging::ReclaimStalls | Paging::Refaults | Paging::OomKills => {
+                Value::Whole(sum)
+            }
+        })
     }
 }
 
@@ -85,7 +117,7 @@ mod tests {
 
     fn told(text: &str, what: Paging) -> Option<String> {
         let units = Units { ticks_per_second: 100, page_bytes: 16_384 };
-        parse(text.as_bytes()).value(what, units).ok().map(|value| value.to_string())
+        Vmstat(parse(text.as_bytes())).value(what, units).ok().map(|value| value.to_string())
     }
 
     #[test]

@@ -1,21 +1,72 @@
-//! What became of the figures between two samples.
+//! What became of the figures between samples.
 
+use std::ops::Range;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::sample::Sample;
 
-/// Two samples of one guest in one session, and the time between them.
-#[derive(Debug, Clone, Copy)]
+/// The samples that a verdict speaks of: of one guest in one session, the oldest first.
+#[derive(Debug, Clone)]
 pub struct Interval<'a> {
+    samples: Vec<(Duration, &'a Sample)>,
+    /// The first sample and the last, and the time between them.
     pub(crate) before: &'a Sample,
     pub(crate) after: &'a Sample,
     pub(crate) length: Duration,
 }
 
 impl<'a> Interval<'a> {
-    /// From one sample to a later one.
-    pub fn new(before: &'a Sample, after: &'a Sample, length: Duration) -> Self {
-        Self { before, after, length }
+    /// Of samples in the order in which they were taken, each with the time since the first one.
+    pub fn new(samples: Vec<(Duration, &'a Sample)>) -> Self {
+        static NOTHING: LazyLock<Sample> = LazyLock::new(Sample::default);
+        let nothing = (Duration::ZERO, &*NOTHING);
+        let (begin, before) = samples.first().copied().unwrap_or(nothing);
+        let (end, after) = samples.last().copied().unwrap_or(nothing);
+        Self { samples, before, after, length: end.saturating_sub(begin) }
+    }
+
+    /// The same without the samples that lack what is needed, as far as that goes back.
+    pub(crate) fn with(&self, needed: impl Fn(&Sample) -> bool) -> Self {
+        Self::new(self.samples.iter().filter(|(_, sample)| needed(sample)).copied().collect())
+    }
+
+    /// From the first sample to the last.
+    pub(crate) fn whole(&self) -> Span<'a> {
+        Span { before: self.before, after: self.after, length: self.length }
+    }
+
+    /// By how much a time rose in all.
+    pub(crate) fn time(&self, counter: impl Fn(&Sample) -> Option<Duration>) -> Option<Duration> {
+        self.whole().time(counter)
+    }
+
+    /// From each sample to the next one.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Span<'a>> {
+        self.samples.windows(2).filter_map(|pair| match pair {
+            [before, after] => Some(Span::between(before, after)),
+            _ => None,
+        })
+    }
+
+    /// Of these parts, all together.
+    pub(crate) fn span(&self, parts: Range<usize>) -> Option<Span<'a>> {
+        (parts.start < parts.end).then_some(())?;
+        Some(Span::between(self.samples.get(parts.start)?, self.samples.get(parts.end)?))
+    }
+}
+
+/// Two samples, and the time between them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span<'a> {
+    pub(crate) before: &'a Sample,
+    pub(crate) after: &'a Sample,
+    pub(crate) length: Duration,
+}
+
+impl<'a> Span<'a> {
+    fn between(before: &(Duration, &'a Sample), after: &(Duration, &'a Sample)) -> Self {
+        Self { before: before.1, after: after.1, length: after.0.saturating_sub(before.0) }
     }
 
     /// By how much a counter rose. `None` where it is not known at both ends, or fell: it began
@@ -29,9 +80,57 @@ impl<'a> Interval<'a> {
         counter(self.after)?.checked_sub(counter(self.before)?)
     }
 
-    /// Whether as many came to pass, each second on the mean.
-    pub(crate) fn reaches(&self, number: u64, per_second: u64) -> bool {
-        let wanted = u128::from(per_second).saturating_mul(self.length.as_nanos());
-        u128::from(number) * 1_000_000_000 >= wanted
+    /// The time between the figures of the guest's disks and interfaces: each sample has those that
+    /// libvirt had told by then. Zero where they are the same ones.
+    pub(crate) fn of_devices(&self) -> Duration {
+        let length = self.length.saturating_add(self.before.devices_age);
+        length.saturating_sub(self.after.devices_age)
+    }
+}
+
+/// Whether as many came to pass in that time, each second on average.
+pub(crate) fn reaches(number: u64, per_second: u64, length: Duration) -> bool {
+    let wanted = u128::from(per_second).saturating_mul(length.as_nanos());
+    u128::from(number) * 1_000_000_000 >= wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_make_parts_and_parts_make_spans() {
+        let sample = Sample::default();
+        let seconds = Duration::from_secs;
+        let interval = Interval::new([3, 8, 18].map(|at| (seconds(at), &sample)).to_vec());
+        assert_eq!(interval.length, seconds(15));
+        let lengths: Vec<_> = interval.parts().map(|part| part.length).collect();
+        assert_eq!(lengths, [seconds(5), seconds(10)]);
+        assert_eq!(interval.span(1..2).unwrap().length, seconds(10));
+        assert_eq!(interval.whole().length, seconds(15));
+        assert!(interval.span(1..1).is_none() && interval.span(1..3).is_none());
+    }
+
+    #[test]
+    fn figures_of_devices_speak_of_the_time_between_themselves() {
+        let seconds = Duration::from_secs;
+        let of_devices = |before, after| {
+            let aged = |age| Sample { devices_age: seconds(age), ..Sample::default() };
+            let (before, after) = (aged(before), aged(after));
+            let interval = Interval::new(vec![(seconds(0), &before), (seconds(5), &after)]);
+            interval.whole().of_devices()
+        };
+        assert_eq!([of_devices(0, 0), of_devices(60, 5)], [seconds(5), seconds(60)]);
+        assert_eq!([of_devices(3, 8), of_devices(0, 9)], [Duration::ZERO; 2]);
+    }
+
+    #[test]
+    fn what_has_no_two_samples_has_no_parts() {
+        let sample = Sample::default();
+        for samples in [vec![], vec![(Duration::from_secs(9), &sample)]] {
+            let interval = Interval::new(samples);
+            assert!(interval.parts().next().is_none());
+            assert_eq!(interval.whole().length, Duration::ZERO);
+        }
     }
 }

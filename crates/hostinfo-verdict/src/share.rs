@@ -4,12 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 /// In millionths. May be over 1: several may wait at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Share(u64);
 
 impl Share {
     pub(crate) const fn percent(percent: u64) -> Self {
         Self(percent * 10_000)
+    }
+
+    pub(crate) const fn per_mille(per_mille: u64) -> Self {
+        Self(per_mille * 1000)
     }
 
     /// `part` of `whole`. Nothing of nothing is nothing.

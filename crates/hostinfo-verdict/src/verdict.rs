@@ -17,6 +17,14 @@ pub enum State {
 }
 
 impl State {
+    /// Every state, as `STATES` of the catalog has their words.
+    const ALL: [Self; 4] = [Self::Ok, Self::Contended, Self::SelfLimited, Self::Unknown];
+
+    /// The state of that word.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
     /// The state's word.
     pub fn word(self) -> &'static str {
         match self {
@@ -59,6 +67,11 @@ impl fmt::Display for Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_catalog_has_the_words_of_all_states() {
+        assert_eq!(State::ALL.map(State::word), hostinfo_catalog::metric::STATES);
+    }
 
     #[test]
     fn who_waits_as_long_as_it_says_does_not_come_too_soon() {

@@ -6,22 +6,53 @@ use hostinfo_catalog::StatId;
 use hostinfo_wire::name::is_segment;
 
 use crate::Permits;
-use crate::sample::stats::DISK_LATENCY;
 use crate::share::Share;
+use crate::verdict::{State, Verdict};
 
-/// The longest name of a disk in a sentence. libvirt's target names have a few letters.
+/// The longest name of a device in a sentence. libvirt's target names have a few letters.
 const NAME_MAX: usize = 32;
 
 /// How a sentence may speak to this guest of this window.
 #[derive(Clone, Copy)]
 pub(crate) struct Words<'a> {
     permits: Permits<'a>,
+    /// Of what is spoken of: the window, or a burst in it.
     length: Duration,
+    burst: Option<Burst>,
+}
+
+/// A part of the window that the sentence is about.
+#[derive(Clone, Copy)]
+struct Burst {
+    window: Duration,
+    is_told: bool,
 }
 
 impl<'a> Words<'a> {
     pub(crate) fn new(permits: Permits<'a>, length: Duration) -> Self {
-        Self { permits, length }
+        Self { permits, length, burst: None }
+    }
+
+    /// The same of a burst that was so long, which the guest may know or not.
+    pub(crate) fn of_burst(self, length: Duration, is_told: bool) -> Self {
+        let burst = Burst { window: self.length, is_told };
+        Self { length, burst: Some(burst), ..self }
+    }
+
+    /// The verdict with that reason.
+    pub(crate) fn verdict(self, state: State, reason: impl Into<String>) -> Verdict {
+        let reason = reason.into();
+        let reason = match self.burst {
+            Some(Burst { window, is_told: true }) => {
+                let (burst, window) = (seconds(self.length), seconds(window));
+                format!("for {burst} of the last {window}, {reason}")
+            }
+            Some(Burst { window, is_told: false }) => {
+                format!("for part of the last {}, {reason}", seconds(window))
+            }
+            None => reason,
+        };
+        Verdict::new(state, reason)
     }
 
     /// Whether a figure that comes from all these may be named.
@@ -29,8 +60,8 @@ impl<'a> Words<'a> {
         stats.iter().all(|stat| (self.permits)(*stat, None))
     }
 
-    pub(crate) fn may_name_of(&self, stat: StatId, disk: &str) -> bool {
-        (self.permits)(stat, Some(disk))
+    pub(crate) fn may_name_of(&self, stat: StatId, instance: &str) -> bool {
+        (self.permits)(stat, Some(instance))
     }
 
     /// `31% of the last 60 s`, or `part of` it.
@@ -43,9 +74,12 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// `the last 60 s`.
+    /// `the last 60 s`, or `that time` of a burst.
     pub(crate) fn window(&self) -> String {
-        format!("the last {} s", self.length.as_millis().saturating_add(500) / 1000)
+        match self.burst {
+            Some(_) => "that time".to_owned(),
+            None => format!("the last {}", seconds(self.length)),
+        }
     }
 
     /// `; tasks of the host waited for a CPU 88% of that time`, where that may be said.
@@ -59,14 +93,18 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// `your disk vda`, or `one of your disks`.
-    pub(crate) fn disk(&self, name: &str) -> String {
-        if self.may_name_of(DISK_LATENCY, name) && is_segment(name) && name.len() <= NAME_MAX {
-            format!("your disk {name}")
+    /// `your disk vda` where that figure of it may be seen, or `one of your disks`.
+    pub(crate) fn device(&self, what: &str, name: &str, stat: StatId) -> String {
+        if self.may_name_of(stat, name) && is_segment(name) && name.len() <= NAME_MAX {
+            format!("your {what} {name}")
         } else {
-            "one of your disks".to_owned()
+            format!("one of your {what}s")
         }
     }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_millis().saturating_add(500) / 1000)
 }
 
 /// `1.5 GiB`.
@@ -91,6 +129,7 @@ pub(crate) fn millis(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::stats::DISK_LATENCY;
 
     #[test]
     fn figures_are_short() {
@@ -101,12 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_is_named_only_by_what_is_a_name_and_may_be_seen() {
+    fn a_device_is_named_only_by_what_is_a_name_and_may_be_seen() {
         let words = |permits| Words::new(permits, Duration::ZERO);
-        assert_eq!(words(&|_, disk| disk == Some("vda")).disk("vda"), "your disk vda");
-        assert_eq!(words(&|_, _| false).disk("vda"), "one of your disks");
+        let disk = |permits, name| words(permits).device("disk", name, DISK_LATENCY);
+        assert_eq!(disk(&|_, disk| disk == Some("vda"), "vda"), "your disk vda");
+        assert_eq!(disk(&|_, _| false, "vda"), "one of your disks");
         for odd in ["a\nb", "", &"x".repeat(33)] {
-            assert_eq!(words(&|_, _| true).disk(odd), "one of your disks");
+            assert_eq!(disk(&|_, _| true, odd), "one of your disks");
         }
     }
 }

@@ -1,12 +1,17 @@
-//! Verdicts on any figures at all.
+//! Verdicts on any figures at all, and what none of them may say.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
-use hostinfo_sample::{Bounds, Used};
-use hostinfo_verdict::{Interval, Sample, cpu, io, memory};
+use hostinfo_sample::{Bounds, CpuUse, Used};
+use hostinfo_verdict::{Devices, Interval, Sample, State, Verdict, cpu, io, memory, net};
 use hostinfo_wire::Value;
 use proptest::prelude::*;
+
+/// A prime that no group of statistics repeats at, and a fraction of them all.
+const FIGURES: usize = 43;
 
 fn any_value() -> impl Strategy<Value = Option<Value<'static>>> {
     prop_oneof![
@@ -19,42 +24,255 @@ fn any_value() -> impl Strategy<Value = Option<Value<'static>>> {
     ]
 }
 
-fn any_bounds() -> impl Strategy<Value = Bounds> {
-    let used = || proptest::option::of(any::<(u64, u64)>());
-    (any::<Option<u64>>(), used(), used()).prop_map(|(throttled, memory, around)| Bounds {
-        throttled_around: throttled.map(Duration::from_nanos),
-        memory: memory.map(|(bytes, limit)| Used { bytes, limit }),
-        memory_around: around.map(|(bytes, limit)| Used { bytes, limit }),
-        ..Bounds::default()
-    })
+fn any_time() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        any::<Duration>(),
+        (0..200_000_000_000u64).prop_map(Duration::from_nanos),
+        Just(Duration::ZERO),
+    ]
 }
 
-fn any_sample(disk: String) -> impl Strategy<Value = Sample> {
-    let values = proptest::collection::vec(any_value(), StatId::COUNT);
-    (values, any_bounds()).prop_map(move |(values, bounds)| {
-        Sample::take(["vda", &disk], bounds, |stat, _| values.get(stat.index()).cloned().flatten())
-    })
+prop_compose! {
+    fn any_cpus()(
+        cpus in proptest::collection::vec(any::<u32>(), 0..3), online: u32,
+        (busy, own_others, own_others_delay) in (any_time(), any_time(), any_time()),
+    ) -> CpuUse {
+        CpuUse { cpus: cpus.into(), online, busy, own_others, own_others_delay }
+    }
 }
+
+prop_compose! {
+    fn any_bounds()(
+        throttled in proptest::option::of(any_time()),
+        threads_run in proptest::option::of(any_time()),
+        used in any::<[Option<(u64, u64)>; 2]>(),
+        is_shared: [bool; 2],
+        major_faults: Option<u64>,
+        cpus in proptest::option::of(any_cpus()),
+    ) -> Bounds {
+        let [memory, memory_around] = used.map(|used| used.map(|(bytes, limit)| Used { bytes, limit }));
+        Bounds {
+            throttled_around: throttled,
+            cpu_limit_is_shared: is_shared[0],
+            memory,
+            memory_around,
+            memory_limit_is_shared: is_shared[1],
+            major_faults,
+            threads_run,
+            cpus,
+        }
+    }
+}
+
+prop_compose! {
+    fn any_sample(disk: String)(
+        values in proptest::collection::vec(any_value(), FIGURES),
+        bounds in any_bounds(), age in any_time(),
+    ) -> Sample {
+        let devices = Devices {
+            disks: &["vda".to_owned(), disk.clone()],
+            interfaces: &["0".to_owned(), disk.clone()],
+            age,
+        };
+        Sample::take(devices, bounds, |stat, _| values.get(stat.index() % FIGURES).cloned().flatten())
+    }
+}
+
+fn any_samples() -> impl Strategy<Value = Vec<(Duration, Sample)>> {
+    "\\PC{0,300}"
+        .prop_flat_map(|disk| proptest::collection::vec((any_time(), any_sample(disk)), 0..5))
+}
+
+const JUDGES: [fn(&Interval<'_>, hostinfo_verdict::Permits<'_>) -> Verdict; 4] =
+    [cpu, memory, io, net];
 
 proptest! {
     #[test]
-    fn any_figures_have_a_verdict_of_one_short_line(
-        (before, after) in "\\PC{0,300}".prop_flat_map(|disk| (any_sample(disk.clone()), any_sample(disk))),
-        length in prop_oneof![Just(Duration::ZERO), Just(Duration::MAX), (1..100_000u64).prop_map(Duration::from_millis)],
-        permitted: u64,
-    ) {
+    fn any_figures_have_a_verdict_of_one_short_line(mut samples in any_samples(), permitted: u64) {
+        samples.sort_by_key(|(at, _)| *at);
         let permits = |stat: StatId, _: Option<&str>| {
-            permitted.rotate_left(u32::try_from(stat.index()).unwrap()) & 1 == 1
+            permitted.rotate_left(u32::try_from(stat.index() % 64).unwrap()) & 1 == 1
         };
-        let interval = Interval::new(&before, &after, length);
-        for judge in [cpu, memory, io] {
+        let interval = Interval::new(samples.iter().map(|(at, sample)| (*at, sample)).collect());
+        for judge in JUDGES {
             let verdict = judge(&interval, &permits).to_string();
             prop_assert!(verdict.len() <= 400, "{}", verdict);
             prop_assert!(!verdict.contains(char::is_control), "{}", verdict);
             prop_assert_eq!(verdict.trim(), &verdict);
+            // But for how long the window is.
             let told_nothing = judge(&interval, &|_, _| false).reason;
-            let window = format!("the last {} s", length.as_millis().saturating_add(500) / 1000);
-            prop_assert!(!told_nothing.replace(&window, "").contains(|c: char| c.is_ascii_digit()), "{}", told_nothing);
+            let (before, after) = told_nothing.split_once(" of the last ").or_else(|| told_nothing.split_once(" the last ")).unwrap_or((&told_nothing, ""));
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            prop_assert!(!before.contains(|c: char| c.is_ascii_digit()), "{}", told_nothing);
+            prop_assert!(!after.contains(|c: char| c.is_ascii_digit()), "{}", told_nothing);
         }
+    }
+}
+
+/// What came about in one part of a window, in milliseconds where it is time.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    length: u64,
+    run: u64,
+    delay: u64,
+    throttled: u64,
+    around: u64,
+    own: u64,
+    own_delay: u64,
+    others: u64,
+    idle: u64,
+    faults: u64,
+    all_faults: u64,
+    stall: u64,
+    host_stall: u64,
+    swap: u64,
+    ops: u64,
+    took: u64,
+    packets: u64,
+    drops: u64,
+    host_drops: u64,
+}
+
+prop_compose! {
+    /// On CPUs that are as busy as somebody ran on them, of which the guest's threads get some.
+    fn any_part()(
+        length in 100..20_000u64,
+        [run, delay, throttled, around] in proptest::array::uniform4(any_part_of_time()),
+        [own, own_delay, others, idle] in proptest::array::uniform4(any_part_of_time()),
+        [stall, host_stall, took] in proptest::array::uniform3(any_part_of_time()),
+        [faults, all_faults, swap, ops] in proptest::array::uniform4(0..2000u64),
+        [packets, drops, host_drops] in proptest::array::uniform3(0..20_000u64),
+    ) -> Part {
+        Part {
+            length, run, delay, throttled, around, own, own_delay, others, idle, faults, all_faults,
+            stall, host_stall, swap, ops, took, packets, drops, host_drops,
+        }
+    }
+}
+
+fn any_part_of_time() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 0..300u64, 0..20_000u64]
+}
+
+fn any_window() -> impl Strategy<Value = (Vec<Part>, u8, bool)> {
+    (proptest::collection::vec(any_part(), 1..8), 1..4u8, any::<bool>())
+}
+
+/// The verdicts on CPU, memory, I/O and network.
+fn judge((parts, cpus, knows_cpus): &(Vec<Part>, u8, bool)) -> [State; 4] {
+    let mut sum = Part::default();
+    let mut samples = vec![(Duration::ZERO, take(&sum, *cpus, *knows_cpus))];
+    for part in parts {
+        sum = Part {
+            length: sum.length + part.length,
+            run: sum.run + part.run,
+            delay: sum.delay + part.delay,
+            throttled: sum.throttled + part.throttled,
+            around: sum.around + part.around,
+            own: sum.own + part.own,
+            own_delay: sum.own_delay + part.own_delay,
+            others: sum.others + part.others,
+            idle: sum.idle + part.idle,
+            faults: sum.faults + part.faults,
+            all_faults: sum.all_faults + part.all_faults,
+            stall: sum.stall + part.stall,
+            host_stall: sum.host_stall + part.host_stall,
+            swap: sum.swap + part.swap,
+            ops: sum.ops + part.ops,
+            took: sum.took + part.took,
+            packets: sum.packets + part.packets,
+            drops: sum.drops + part.drops,
+            host_drops: sum.host_drops + part.host_drops,
+        };
+        samples.push((Duration::from_millis(sum.length), take(&sum, *cpus, *knows_cpus)));
+    }
+    let interval = Interval::new(samples.iter().map(|(at, sample)| (*at, sample)).collect());
+    JUDGES.map(|judge| judge(&interval, &|_, _| true).state)
+}
+
+fn take(sum: &Part, cpus: u8, knows_cpus: bool) -> Sample {
+    let time = Duration::from_millis;
+    let busy = sum.run + sum.own + sum.others;
+    let cpus = CpuUse {
+        cpus: (0..cpus.into()).collect::<Arc<[u32]>>(),
+        online: 3,
+        busy: time(busy),
+        own_others: time(sum.own),
+        own_others_delay: time(sum.own_delay),
+    };
+    let bounds = Bounds {
+        throttled_around: Some(time(sum.around)),
+        threads_run: Some(time(sum.own)),
+        major_faults: Some(sum.all_faults),
+        cpus: knows_cpus.then_some(cpus),
+        ..Bounds::default()
+    };
+    let millis = |millis| Value::seconds(time(millis));
+    let figures = HashMap::from([
+        ("vm.vcpus", Value::Whole(2)),
+        ("vm.cpu.seconds", millis(sum.run)),
+        ("vm.cpu.delay", millis(sum.delay)),
+        ("vm.cpu.throttled", millis(sum.throttled)),
+        ("vm.emulator.delay", millis(sum.own_delay)),
+        ("cpu.seconds.user", millis(busy)),
+        ("cpu.seconds.idle", millis(sum.idle)),
+        ("vm.memory.majorfaults", Value::Whole(sum.faults)),
+        ("vm.pressure.memory.some.seconds", millis(sum.stall)),
+        ("pressure.memory.some.seconds", millis(sum.host_stall)),
+        ("vm.memory.swapped", Value::Whole(4096)),
+        ("swap.out", Value::Whole(sum.swap)),
+        ("vm.disk.DEV.read.ops", Value::Whole(sum.ops)),
+        ("vm.disk.DEV.read.seconds", millis(sum.took)),
+        ("vm.pressure.io.some.seconds", millis(sum.stall)),
+        ("pressure.io.some.seconds", millis(sum.host_stall)),
+        ("vm.net.N.tx.packets", Value::Whole(sum.packets)),
+        ("vm.net.N.tx.drops", Value::Whole(sum.drops)),
+        ("vm.net.N.rx.drops", Value::Whole(sum.drops)),
+        ("net.rx.packets", Value::Whole(sum.packets)),
+        ("net.rx.drops", Value::Whole(sum.host_drops)),
+    ]);
+    let devices =
+        Devices { disks: &["vda".to_owned()], interfaces: &["0".to_owned()], age: Duration::ZERO };
+    Sample::take(devices, bounds, |stat, _| figures.get(stat.stat().name).cloned())
+}
+
+fn sum(parts: &[Part], figure: impl Fn(&Part) -> u64) -> u64 {
+    parts.iter().map(figure).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn no_verdict_is_ok_where_5_percent_of_the_time_was_waited(window in any_window()) {
+        let parts = &window.0;
+        let [of_cpu, of_memory, ..] = judge(&window);
+        let length = sum(parts, |part| part.length);
+        let waited = sum(parts, |part| part.delay.max(part.throttled));
+        let wanted = length.max(sum(parts, |part| part.run) + waited);
+        if waited * 20 >= wanted || sum(parts, |part| part.own_delay) * 20 >= length.max(sum(parts, |part| part.own + part.own_delay)) {
+            prop_assert_ne!(of_cpu, State::Ok);
+        }
+        if sum(parts, |part| part.stall) * 20 >= length || sum(parts, |part| part.all_faults) * 100 >= length {
+            prop_assert_ne!(of_memory, State::Ok);
+        }
+    }
+
+    #[test]
+    fn nobody_is_blamed_who_was_not_there((mut parts, cpus, knows_cpus) in any_window()) {
+        for part in &mut parts {
+            (part.others, part.around, part.swap, part.drops) = (0, 0, 0, 0);
+            part.host_stall = part.stall;
+        }
+        for state in judge(&(parts.clone(), cpus, knows_cpus)) {
+            prop_assert_ne!(state, State::Contended);
+        }
+        for part in &mut parts {
+            (part.throttled, part.own, part.own_delay) = (0, 0, 0);
+            part.others = 2 * part.length;
+        }
+        // Two vCPUs on as many CPUs or more, without a limit and other threads.
+        let [of_cpu, ..] = judge(&(parts, 3, true));
+        prop_assert_ne!(of_cpu, State::SelfLimited);
     }
 }

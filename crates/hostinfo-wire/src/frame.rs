@@ -18,8 +18,10 @@ pub enum Frame<'a> {
 
 /// Cuts one connection's bytes into lines.
 ///
-/// Holds at most `LINE_MAX + 1` bytes, whatever arrives: the longest line, and a CR of which
-/// it is not known yet whether an LF follows.
+/// A line ends with LF, with CR, or with CR LF: a person at a terminal program sends CR alone. An
+/// LF behind a CR ends an empty line, and those are dropped, so the three need not be told apart.
+///
+/// Holds at most `LINE_MAX` bytes, whatever arrives.
 #[derive(Debug, Default)]
 pub struct Framer {
     line: Vec<u8>,
@@ -43,7 +45,7 @@ impl Framer {
         if self.given {
             self.restart();
         }
-        while let Some(at) = memchr::memchr2(b'\n', CANCEL, input) {
+        while let Some(at) = memchr::memchr3(b'\n', b'\r', CANCEL, input) {
             let (text, rest) = input.split_at(at);
             let end = rest.first().copied();
             *input = rest.get(1..).unwrap_or_default();
@@ -52,19 +54,12 @@ impl Framer {
                 continue;
             }
             self.append(text);
-            if self.line.last() == Some(&b'\r') {
-                self.line.pop();
-            }
             if self.is_silent() {
                 self.restart();
                 continue;
             }
             self.given = true;
-            return Some(if self.too_long || self.line.len() > LINE_MAX {
-                Frame::TooLong
-            } else {
-                Frame::Line(&self.line)
-            });
+            return Some(if self.too_long { Frame::TooLong } else { Frame::Line(&self.line) });
         }
         self.append(input);
         *input = &[];
@@ -83,7 +78,7 @@ impl Framer {
         if self.too_long {
             return;
         }
-        self.too_long = self.line.len() + text.len() > LINE_MAX + 1;
+        self.too_long = self.line.len() + text.len() > LINE_MAX;
         if self.too_long {
             self.line.clear();
         } else {
@@ -96,7 +91,6 @@ impl Framer {
     fn is_silent(&self) -> bool {
         match self.first {
             None => true,
-            Some(b'\r') => !self.too_long && self.line.iter().all(|b| matches!(b, b' ' | b'\t')),
             Some(first) => first.is_ascii_digit() || matches!(first, b'<' | b'#'),
         }
     }
@@ -126,13 +120,21 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_with_lf_and_a_cr_before_it_is_ignored() {
-        assert_eq!(lines(&[b"ping\nping a\r\nlist"]), [line("ping"), line("ping a")]);
+    fn a_line_ends_with_lf_with_cr_or_with_both() {
+        assert_eq!(
+            lines(&[b"ping\nping a\rping b\r\nlist"]),
+            [line("ping"), line("ping a"), line("ping b")]
+        );
     }
 
     #[test]
-    fn only_one_cr_is_part_of_the_line_end() {
-        assert_eq!(lines(&[b"ping\r\r\n\r\r\n"]), [line("ping\r"), line("\r")]);
+    fn who_sends_cr_alone_is_answered_before_anything_follows_it() {
+        assert_eq!(lines(&[b"physcpus\r"]), [line("physcpus")]);
+    }
+
+    #[test]
+    fn the_lf_behind_a_cr_may_arrive_later() {
+        assert_eq!(lines(&[b"ping\r", b"\n", b"list\r", b"\n"]), [line("ping"), line("list")]);
     }
 
     #[test]
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn empty_and_blank_lines_are_dropped_in_silence() {
-        assert_eq!(lines(&[b"\n\r\n \t \n \r\n"]), []);
+        assert_eq!(lines(&[b"\n\r\n\r\r \t \n \r\n \t\r"]), []);
     }
 
     #[test]
@@ -165,7 +167,7 @@ mod tests {
         let mut long = b" \t4".to_vec();
         long.extend([0u8; 5000]);
         long.push(b'\n');
-        assert_eq!(lines(&[b"200 x\r\n <a>\n\t# EOF\n9\xC3\n", &long]), []);
+        assert_eq!(lines(&[b"200 x\r\n <a>\n\t# EOF\r9\xC3\n", &long]), []);
     }
 
     #[test]
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn a_line_of_1024_bytes_is_kept_and_one_more_is_too_long() {
         let full = "x".repeat(LINE_MAX);
-        for end in ["\n", "\r\n"] {
+        for end in ["\n", "\r", "\r\n"] {
             assert_eq!(lines(&[full.as_bytes(), end.as_bytes()]), [line(&full)]);
             assert_eq!(
                 lines(&[full.as_bytes(), b"x", end.as_bytes(), b"ping\n"]),
@@ -197,13 +199,35 @@ mod tests {
         }
 
         #[test]
-        fn no_more_than_a_line_and_a_cr_is_ever_held(
+        fn which_line_end_a_client_sends_does_not_matter(
+            texts in proptest::collection::vec("[a-z0-9 ]{0,40}", 0..20), cut in 1usize..50,
+        ) {
+            let ended = |end: &str| -> String { texts.iter().map(|text| format!("{text}{end}")).collect() };
+            let with_lf = lines(&[ended("\n").as_bytes()]);
+            for end in ["\r", "\r\n"] {
+                let bytes = ended(end);
+                let chunks: Vec<&[u8]> = bytes.as_bytes().chunks(cut).collect();
+                prop_assert_eq!(lines(&chunks), with_lf.clone());
+            }
+        }
+
+        #[test]
+        fn no_line_that_is_given_out_has_a_line_end_in_it(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..400),
+        ) {
+            for line in lines(&[&bytes]).into_iter().flatten() {
+                prop_assert!(!line.iter().any(|byte| matches!(byte, b'\r' | b'\n' | &CANCEL)));
+            }
+        }
+
+        #[test]
+        fn no_more_than_a_line_is_ever_held(
             bytes in proptest::collection::vec(any::<u8>(), 0..5000), cut in 1usize..3000,
         ) {
             let mut framer = Framer::new();
             for mut chunk in bytes.chunks(cut) {
                 while framer.next(&mut chunk).is_some() {}
-                prop_assert!(framer.line.len() <= LINE_MAX + 1);
+                prop_assert!(framer.line.len() <= LINE_MAX);
             }
         }
     }

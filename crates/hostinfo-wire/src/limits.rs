@@ -1,8 +1,8 @@
 //! Every bound on what a guest can make its host hold, do or wait for, with its arithmetic.
 //!
 //! What one guest costs at the very most, with its two transports (serial port and vhostmd
-//! channel): 2 x (`LINE_MAX` + 1 partial or waiting line + `READ_CHUNK` held + `REPLY_MAX` unread)
-//! = 2 x (1,025 + 4,096 + 262,144) bytes = 523 KiB, and only while it refuses to read.
+//! channel): 2 x (`LINE_MAX` partial or waiting line + `READ_CHUNK` held + `REPLY_MAX` unread)
+//! = 2 x (1,024 + 4,096 + 262,144) bytes = 522 KiB, and only while it refuses to read.
 
 use std::time::Duration;
 

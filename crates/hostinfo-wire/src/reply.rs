@@ -190,11 +190,6 @@ impl Reply {
         !self.makes_sense && !self.is_empty()
     }
 
-    /// Whether anything was answered with 200, as far as [`Reply::end`] left it in.
-    pub fn is_granted(&self) -> bool {
-        self.granted
-    }
-
     /// How many results are 403, as far as [`Reply::end`] left them in.
     pub fn denied(&self) -> u32 {
         self.denied
@@ -283,7 +278,7 @@ mod tests {
             reply.line(Code::Done, "x".repeat(95));
         }
         assert_eq!(reply.end(), b"503 reply too long, ask for a group\n");
-        assert!(!reply.is_nonsense() && !reply.is_granted());
+        assert!(!reply.is_nonsense() && reply.result() == Some(Code::Unavailable));
     }
 
     #[test]

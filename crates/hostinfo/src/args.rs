@@ -1,18 +1,27 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use hostinfo_wire::duration;
 use hostinfo_wire::name::is_name;
+
+/// Where the broker listens, and is looked for.
+pub(crate) const BROKER: &str = "/run/hostinfo.sock";
 
 const EXAMPLES: &str = "\
 Examples:
-  hostinfo                             what the host lets this guest see
-  hostinfo get loadavg verdict.cpu     some of it, as NAME=VALUE lines for a script
+  hostinfo                             is it me or my host? In eight lines at the most
+  hostinfo --all                       everything that the host lets this guest see
+  hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for a script
+  hostinfo diagnose                    looks for a minute, and concludes in sentences
   hostinfo list memory                 what can be asked about the host's memory
-  hostinfo --json get vm.cpu           for a program
-  hostinfo --wait --format prometheus  for node_exporter's textfile collector
+  hostinfo --json vm.cpu               for a program
+  hostinfo --json --every 60s          a line of JSON each minute
+  hostinfo --format prometheus --output /var/lib/node_exporter/host.prom
+                                       for node_exporter's textfile collector
 
 Exit status:
   0  all that was asked was answered
@@ -20,47 +29,160 @@ Exit status:
   2  the command line is wrong
   3  some of it was refused or is not available
   4  too soon: the host answers again after a while (see --wait)
-  5  no host answers";
+  5  no host answers
+  10, 11, 12  what diagnose has concluded: see hostinfo diagnose --help";
+
+const GET: &str = "\
+Examples:
+  hostinfo get loadavg.1               one statistic
+  hostinfo get memory vm.cpu           two groups of them
+  hostinfo get --wait verdict.io       why are disks slow? Waits until the host can tell
+  load=$(hostinfo get loadavg.1) && echo \"${load#*=}\"";
+
+const LIST: &str = "\
+Examples:
+  hostinfo list                        all that this guest may ask
+  hostinfo list vm.disk                what there is of its disks
+  hostinfo list --json                 for a program";
+
+const DIAGNOSE: &str = "\
+Examples:
+  hostinfo diagnose                    looks for a minute, and concludes in sentences
+  hostinfo diagnose --for 10m cpu      looks for ten minutes, at CPU time alone
+  hostinfo diagnose --json             for a program
+  hostinfo diagnose --format nagios    a plugin for Nagios or Icinga
+
+The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \
+12 it cannot be told, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
+is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
+
+const SERVE: &str = "\
+Examples:
+  hostinfo serve                       from then on, hostinfo asks it
+  curl localhost:4679/metrics          what Prometheus gets
+  hostinfo serve --mode 0660 --listen none
+
+It asks the host for everything, no more often than this guest may, and answers everybody from that: nobody \
+is told that it is too soon. The installed unit hostinfo-serve.socket starts it when somebody asks.";
+
+const PING: &str = "\
+Examples:
+  hostinfo ping                        hostinfo/1 answers on /dev/ttyS1 in 1.25 ms
+  hostinfo ping --device /dev/ttyS2    does it answer there?";
 
 /// Ask the host of this virtual machine what it lets be seen: is it me or my host?
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What to do; without it, a summary of all.
+    /// What to do; without it, and without a NAME, the host's verdicts in a few lines
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// A statistic (memory.total), a group of them (memory, vm.cpu) or '*': the same as get NAME
+    #[arg(value_name = "NAME", value_parser = name)]
+    pub(crate) names: Vec<String>,
+    /// Show everything that the host lets this guest see, with units and descriptions
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) options: Options,
+}
+
+/// The commands' names.
+pub(crate) fn commands() -> Vec<&'static str> {
+    vec!["get", "list", "diagnose", "serve", "ping", "help"]
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show statistics, a line each: NAME=VALUE, in bytes, seconds, ratios of 1 and hertz
+    #[command(after_help = GET)]
     Get {
         /// A statistic (memory.total), a group of them (memory, vm.cpu) or '*'
         #[arg(required = true, value_name = "NAME", value_parser = name)]
         names: Vec<String>,
     },
     /// Show what this guest may ask: NAME KIND UNIT DESCRIPTION
+    #[command(after_help = LIST)]
     List {
         /// A statistic, or a group of them; all without one
         #[arg(value_name = "NAME", value_parser = name)]
         names: Vec<String>,
     },
+    /// Look for longer, at what the host and this guest's own kernel say, and conclude who is to blame
+    #[command(after_help = DIAGNOSE)]
+    Diagnose(Diagnose),
+    /// Hold the port, and answer every program in this guest and Prometheus: a broker
+    #[command(after_help = SERVE)]
+    Serve(Serve),
     /// See whether a host answers, where, and how fast
+    #[command(after_help = PING)]
     Ping,
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Diagnose {
+    /// What to look at; all of it without one
+    #[arg(value_name = "RESOURCE", value_parser = ["cpu", "memory", "io", "net"])]
+    resources: Vec<String>,
+    /// How long to look, such as 90, 90s or 10m [default: 60s; 5s with --format nagios]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(crate) time: Option<Duration>,
+}
+
+impl Diagnose {
+    /// Whether that is to be looked at.
+    pub(crate) fn wants(&self, resource: &str) -> bool {
+        self.resources.is_empty() || self.resources.iter().any(|wanted| wanted == resource)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// The socket at which programs ask; - for the one on standard input, as systemd gives it
+    #[arg(long, value_name = "PATH", default_value = BROKER)]
+    pub(crate) socket: PathBuf,
+    /// Who may ask: the socket's mode, in octal
+    #[arg(long, value_name = "MODE", value_parser = mode, default_value = "0666")]
+    pub(crate) mode: u32,
+    /// Where Prometheus scrapes /metrics: a loopback address, or none
+    #[arg(long, value_name = "ADDRESS", value_parser = listen, default_value = "127.0.0.1:4679")]
+    pub(crate) listen: Listen,
+}
+
+/// Where Prometheus scrapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listen {
+    Nowhere,
+    At(SocketAddr),
+}
+
+impl Listen {
+    pub(crate) fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Nowhere => None,
+            Self::At(address) => Some(address),
+        }
+    }
+}
+
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// How to write what the host answers; openmetrics and prometheus for statistics only
+    /// How to write the answer; openmetrics and prometheus for statistics only, nagios for diagnose only
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The same as --format json
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
-    /// The port behind which the host listens [default: the first that answers of
-    /// /dev/virtio-ports/org.hostinfo.0 and /dev/ttyS1]
+    /// Write the answer to FILE instead, whole or not at all: where there is no answer, FILE stays as it
+    /// was
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Ask again and again, such as every 15s: with --json, a line each time
+    #[arg(long, global = true, value_name = "TIME", value_parser = time)]
+    pub(crate) every: Option<Duration>,
+    /// How to reach the host: a serial port or channel, unix:PATH, vsock, or vsock:CID:PORT [default:
+    /// the first that answers of unix:/run/hostinfo.sock (hostinfo serve),
+    /// /dev/virtio-ports/org.hostinfo.0, vsock and /dev/ttyS1]
     #[arg(
         long,
         global = true,
@@ -72,7 +194,8 @@ pub(crate) struct Options {
     /// How long the host may be silent, and a port busy, before it is given up
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
     pub(crate) timeout: Duration,
-    /// Where it is too soon to ask again, wait as long as the host says, and ask again
+    /// Where it is too soon to ask again, or the host can give its verdict only after a while, wait as
+    /// long as it says, and ask again
     #[arg(long, global = true)]
     pub(crate) wait: bool,
 }
@@ -93,6 +216,8 @@ pub(crate) enum Format {
     Openmetrics,
     /// The classic text format of Prometheus
     Prometheus,
+    /// As a plugin of Nagios or Icinga, with its exit status
+    Nagios,
 }
 
 /// A word that may stand in a request. It is checked here because a line end in it would
@@ -104,6 +229,30 @@ fn name(word: &str) -> Result<String, String> {
     } else {
         Err("a name is words of letters, digits, _ and - with dots between them".to_owned())
     }
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    const MOST: u32 = 0o777;
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= MOST);
+    mode.ok_or_else(|| "an octal number up to 0777, such as 0660".to_owned())
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    match text.parse::<SocketAddr>() {
+        _ if text == "none" => Ok(Listen::Nowhere),
+        Ok(address) if address.ip().is_loopback() => Ok(Listen::At(address)),
+        Ok(_) => {
+            Err("only a loopback address: others could see what this guest may see".to_owned())
+        }
+        Err(_) => Err("an address and a port, such as 127.0.0.1:4679, or none".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_secs(1);
+    const MOST: Duration = Duration::from_secs(24 * 3600);
+    duration::parse(text, LEAST..=MOST)
+        .ok_or_else(|| "a time from 1s to 24h, such as 90, 90s or 10m".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -136,6 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn names_without_a_command_are_those_of_get() {
+        let args = parse("loadavg --json vm.cpu").unwrap();
+        assert_eq!(args.names, ["loadavg", "vm.cpu"]);
+        assert_eq!(args.options.format(), Format::Json);
+        assert!(args.command.is_none());
+        assert!(parse("--all loadavg").is_err());
+    }
+
+    #[test]
+    fn a_misspelt_name_is_compared_with_every_command() {
+        let mut command = Args::command();
+        command.build();
+        let all = command.get_subcommands().map(|command| command.get_name().to_owned());
+        assert_eq!(all.collect::<Vec<_>>(), commands());
+    }
+
+    #[test]
     fn what_cannot_stand_in_a_request_is_no_name() {
         for word in ["", "a b", "a\nping", "GET /metrics/XML", "a..b", "**", ".*", "\u{ff}"] {
             assert!(name(word).is_err(), "{word:?}");
@@ -147,7 +313,8 @@ mod tests {
 
     #[test]
     fn get_needs_a_name_and_a_timeout_is_a_positive_number_of_seconds() {
-        for line in ["get", "--timeout 0", "--timeout -1", "--timeout x", "--timeout inf", "frob"] {
+        for line in ["get", "--timeout 0", "--timeout -1", "--timeout x", "--timeout inf", "--frob"]
+        {
             assert!(parse(line).is_err(), "{line}");
         }
         assert_eq!(parse("--timeout 0.25").unwrap().options.timeout, Duration::from_millis(250));

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::link::Broken;
+use crate::broken::Broken;
 use crate::port::OpenError;
+use crate::way::Way;
 
 /// A host answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) enum Outcome {
     Complete,
     /// Some of it was refused or is not available.
     Partial,
+    /// What it means is told by a status of its own.
+    Status(u8),
 }
 
 /// Nothing to show.
@@ -25,14 +28,23 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
     TooSoon(Duration),
-    #[error("no host answers: {}\n{REMEDY}", .0.join("; "))]
-    NoHost(Vec<String>),
-    #[error("{}: {why}", path.display())]
-    Port { path: PathBuf, why: Trouble },
-    #[error("the host does not understand this request: {0}")]
-    NotUnderstood(String),
+    #[error("no host answers: {}\n{}", tried.join("; "), taken.as_deref().unwrap_or(REMEDY))]
+    NoHost {
+        /// Each port, and why nobody answers there.
+        tried: Vec<String>,
+        /// Who may have taken the answer away.
+        taken: Option<String>,
+    },
+    #[error("{way}: {why}")]
+    Port { way: Way, why: Trouble },
+    #[error("{way}: {why}: {by}")]
+    Disturbed { way: Way, why: Broken, by: String },
     #[error("the answer to {0:?} makes no sense; hostinfo may be older than the host")]
     Unexpected(&'static str),
+    #[error("cannot listen at {place}: {why}")]
+    Listen { place: String, why: io::Error },
+    #[error("cannot write {}: {why}", path.display())]
+    File { path: PathBuf, why: io::Error },
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
 }
@@ -50,7 +62,7 @@ impl Trouble {
     pub(crate) fn is_absence(&self) -> bool {
         matches!(
             self,
-            Self::Open(OpenError::Missing | OpenError::NoHardware)
+            Self::Open(OpenError::Missing | OpenError::NoHardware | OpenError::NobodyListens)
                 | Self::Talk(Broken::Silent(_) | Broken::Strange | Broken::NotConnected)
         )
     }
@@ -72,8 +84,13 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::TooSoon(_) => 4,
-            Self::NoHost(_) => 5,
-            Self::Port { .. } | Self::NotUnderstood(_) | Self::Unexpected(_) | Self::Output(_) => 1,
+            Self::NoHost { .. } => 5,
+            Self::Port { .. }
+            | Self::Disturbed { .. }
+            | Self::Unexpected(_)
+            | Self::Listen { .. }
+            | Self::File { .. }
+            | Self::Output(_) => 1,
         }
     }
 }
@@ -83,6 +100,7 @@ pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Partial) => ExitCode::from(3),
+        Ok(Outcome::Status(status)) => ExitCode::from(status),
         // Who reads no further has what he wanted (`hostinfo | head -1`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS

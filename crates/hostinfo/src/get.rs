@@ -1,16 +1,21 @@
 //! `get`: statistics as text, JSON or metrics.
 
+use std::time::Duration;
+
 use hostinfo_wire::Code;
 use serde_json::{Value, json};
 
 use crate::args::Format;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::host::Host;
-use crate::link::Line;
+use crate::list::Listed;
+use crate::nearest;
 use crate::output::Shown;
 use crate::prometheus;
+use crate::question::Question;
+use crate::reply::Line;
 
-/// Asks for statistics and shows them.
+/// Asks for statistics. A name that is none may be one of `commands`, misspelt.
 ///
 /// # Errors
 /// [`Failure`].
@@ -18,18 +23,73 @@ pub(crate) fn run(
     host: &mut Host<'_>,
     format: Format,
     names: &[String],
-) -> Result<Outcome, Failure> {
-    let names = names.join(" ");
-    let shown = match format {
-        Format::Text => text(host.ask(&format!("get {names}"))?),
-        Format::Json => object(host.ask(&format!("json {names}"))?)?,
-        Format::Openmetrics => metrics(host.ask(&format!("metrics {names}"))?)?,
+    commands: &[&str],
+) -> Result<Shown, Failure> {
+    Ok(match format {
+        Format::Text => {
+            let mut lines = with_verdicts(host, &Question::get(names))?;
+            correct(host, &mut lines, commands);
+            text(lines)
+        }
+        Format::Json => object(with_verdicts(host, &Question::json(names))?)?,
+        Format::Openmetrics => metrics(with_states(host, &Question::metrics(names))?)?,
         Format::Prometheus => {
-            let shown = metrics(host.ask(&format!("metrics {names}"))?)?;
+            let shown = metrics(with_states(host, &Question::metrics(names))?)?;
             Shown { text: prometheus::classic(&shown.text), ..shown }
         }
+        Format::Nagios => {
+            return Err(Failure::Usage("nagios is a format of hostinfo diagnose".to_owned()));
+        }
+    })
+}
+
+/// The reply to `get` or `json`; who is patient gets verdicts, however long the host needs for them.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn with_verdicts(
+    host: &mut Host<'_>,
+    question: &Question,
+) -> Result<Vec<Line>, Failure> {
+    let patience = if host.is_patient() { None } else { Some(Duration::ZERO) };
+    host.ask_for_verdicts(question, patience)
+}
+
+/// The same of `metrics`, which do not tell a verdict that will be there soon from one that never
+/// will: so the host is asked again once.
+fn with_states(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>, Failure> {
+    /// In which a host finds a verdict.
+    const VERDICT_TIME: Duration = Duration::from_secs(5);
+    let is_unknown = |line: &Line| {
+        let is_verdict = line.text.starts_with("hostinfo_verdict_");
+        is_verdict && line.text.ends_with("{state=\"unknown\"} 1")
     };
-    shown.write()
+    let lines = host.ask(question)?;
+    if !host.is_patient() || !lines.iter().any(is_unknown) {
+        return Ok(lines);
+    }
+    host.sit_out(VERDICT_TIME, "waiting for the host's verdict");
+    host.ask(question)
+}
+
+/// Adds to each name that is none the one that was meant, as far as it can be told.
+fn correct(host: &mut Host<'_>, lines: &mut [Line], commands: &[&str]) {
+    let is_unknown = |line: &Line| line.code == Code::NoSuchStatistic;
+    if !lines.iter().any(is_unknown) {
+        return;
+    }
+    // Asking what there is costs nothing. Without it there are still the names of this program.
+    let list = host.ask(&Question::list_all()).unwrap_or_default();
+    let listed = Listed::all(&list);
+    for line in lines.iter_mut().filter(|line| is_unknown(line)) {
+        let Some(word) = line.subject() else { continue };
+        let meant = nearest::command(word, commands.iter().copied())
+            .map(|command| format!("hostinfo {command}"))
+            .or_else(|| nearest::nearest(word, listed.iter().map(|listed| listed.name)));
+        if let Some(meant) = meant {
+            line.text.push_str(&format!("; did you mean {meant}?"));
+        }
+    }
 }
 
 /// What was answered, without codes, a line each; and what was not.
@@ -105,7 +165,10 @@ mod tests {
         assert_eq!(shown, Shown { text: format!("{whole}\n"), ..Shown::default() });
         let partial = "{\"z\":1,\"errors\":{\"a\":403}}";
         let shown = object(lines(&[(Code::Done, partial)])).unwrap();
-        assert_eq!(shown, Shown { text: format!("{partial}\n"), partial: true, refusals: vec![] });
+        assert_eq!(
+            shown,
+            Shown { text: format!("{partial}\n"), partial: true, ..Shown::default() }
+        );
         assert!(object(lines(&[(Code::Done, "{\"z\":")])).is_err());
     }
 

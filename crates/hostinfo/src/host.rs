@@ -1,8 +1,6 @@
 //! The host: finds the port behind which it listens, asks, and waits where it is too soon.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hostinfo_wire::Code;
@@ -10,42 +8,61 @@ use hostinfo_wire::limits::{INTERVAL_MAX, LINE_MAX};
 use hostinfo_wire::reply::parse_retry_after;
 
 use crate::args::Options;
+use crate::blame;
+use crate::broken::Broken;
 use crate::exit::{Failure, Trouble};
-use crate::link::{Broken, Line, Link};
-use crate::port::{CANDIDATES, LinuxPort};
+use crate::link::Link;
+use crate::port::{Port, open, others_on};
+use crate::progress;
+use crate::question::Question;
+use crate::reply::Line;
+use crate::verdict;
+use crate::way::Way;
 
 /// How often one request is sent again after a wait. Programs of one guest share its interval
 /// and take turns, so the first wait need not be the last.
 const WAITS_MAX: u32 = 32;
 
-/// A wait that is worth a word on a terminal.
-const LONG_WAIT: Duration = Duration::from_secs(2);
+/// How often a verdict is waited for: the host counts seconds, and may begin anew in between.
+const VERDICT_WAITS_MAX: u32 = 4;
 
-/// How long a port may be silent before it is opened anew.
+/// How long a way may be silent before the next one is tried.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// The host of this guest, connected to at the first question.
 pub(crate) struct Host<'a> {
     options: &'a Options,
     connection: Option<Connection>,
+    /// The port is kept from others as long as it is in use, and a broker is not asked.
+    is_held: bool,
 }
 
 struct Connection {
-    path: PathBuf,
-    link: Link<LinuxPort>,
+    way: Way,
+    link: Link<Box<dyn Port>>,
 }
 
 impl<'a> Host<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, connection: None }
+        Self { options, connection: None, is_held: false }
     }
 
-    /// Sends a request; its reply, which has at least one line and no 400 and no 429.
+    /// The same for a broker, which keeps the port for itself.
+    pub(crate) fn held(options: &'a Options) -> Self {
+        Self { is_held: true, ..Self::new(options) }
+    }
+
+    /// Whether there is a connection, which may be old.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Asks the host; its reply, which has at least one line and no 400 and no 429.
     ///
     /// # Errors
     /// [`Failure`]: there is no such reply.
-    pub(crate) fn ask(&mut self, request: &str) -> Result<Vec<Line>, Failure> {
-        if request.len() > LINE_MAX {
+    pub(crate) fn ask(&mut self, question: &Question) -> Result<Vec<Line>, Failure> {
+        if question.to_string().len() > LINE_MAX {
             return Err(Failure::Usage(format!(
                 "too many names for one request of {LINE_MAX} bytes: ask for a group"
             )));
@@ -54,45 +71,83 @@ impl<'a> Host<'a> {
         let mut waits = 0;
         loop {
             let connection = self.connect()?;
-            let lines = connection
-                .link
-                .ask(request, timeout)
-                .map_err(|why| Failure::Port { path: connection.path.clone(), why: why.into() })?;
-            match lines.as_slice() {
-                [Line { code: Code::NotARequest, text }, ..] => {
-                    return Err(Failure::NotUnderstood(text.clone()));
+            let lines =
+                connection.link.ask(question, timeout).map_err(|why| connection.failed(why))?;
+            let [Line { code: Code::TooSoon, text }, ..] = lines.as_slice() else {
+                return Ok(lines);
+            };
+            let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
+            // An answer that was lost on its way counts as one for the host.
+            let is_own_fault = connection.link.was_disturbed() && wait <= timeout;
+            if waits == WAITS_MAX || !(self.options.wait || is_own_fault) {
+                return Err(Failure::TooSoon(wait));
+            }
+            waits += 1;
+            self.sit_out(wait.min(INTERVAL_MAX), "too soon, asking again in");
+        }
+    }
+
+    /// The same, and again where the host has only begun to look for a verdict, unless the wait for
+    /// it is longer than `patience` in all; `None` for no end of it. The newest reply.
+    ///
+    /// # Errors
+    /// [`Failure`]: there is no reply at all.
+    pub(crate) fn ask_for_verdicts(
+        &mut self,
+        question: &Question,
+        mut patience: Option<Duration>,
+    ) -> Result<Vec<Line>, Failure> {
+        let mut take = |wait: Duration| match patience.as_mut().map(|left| left.checked_sub(wait)) {
+            None => true,
+            Some(rest) => {
+                patience = rest.or(Some(Duration::ZERO));
+                rest.is_some()
+            }
+        };
+        let (mut newest, mut failure) = (None, None);
+        for _ in 0..=VERDICT_WAITS_MAX {
+            let wait = match self.ask(question) {
+                Ok(lines) => {
+                    let wait = verdict::again(&lines);
+                    newest = Some(lines);
+                    wait
                 }
-                [Line { code: Code::TooSoon, text }, ..] => {
-                    let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
-                    if !self.options.wait || waits == WAITS_MAX {
-                        return Err(Failure::TooSoon(wait));
-                    }
-                    waits += 1;
-                    self.sit_out(wait.min(INTERVAL_MAX));
+                Err(Failure::TooSoon(wait)) => {
+                    failure = Some(Failure::TooSoon(wait));
+                    Some(wait)
                 }
-                _ => return Ok(lines),
+                Err(other) => return newest.ok_or(other),
+            };
+            match wait {
+                Some(wait) if take(wait) => self.sit_out(wait, "waiting for the host's verdict"),
+                _ => break,
             }
         }
+        newest.ok_or_else(|| failure.unwrap_or(Failure::Unexpected("verdict")))
     }
 
-    /// Lets go of the port meanwhile: others may have something to ask.
-    fn sit_out(&mut self, wait: Duration) {
+    /// Whether the user wants to wait as long as the host says.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.options.wait
+    }
+
+    /// Lets go of the port until the next question: others may have something to ask.
+    pub(crate) fn let_go(&mut self) {
         self.connection = None;
-        if wait >= LONG_WAIT && std::io::stderr().is_terminal() {
-            crate::exit::complain(format_args!(
-                "too soon, asking again in {}",
-                crate::units::duration(wait)
-            ));
-        }
-        std::thread::sleep(wait);
     }
 
-    /// The port in use.
+    /// Lets time pass, and go of the port meanwhile.
+    pub(crate) fn sit_out(&mut self, wait: Duration, what: &str) {
+        self.let_go();
+        progress::wait(wait, what);
+    }
+
+    /// The way in use.
     ///
     /// # Errors
     /// [`Failure`]: no host answers.
-    pub(crate) fn path(&mut self) -> Result<&Path, Failure> {
-        Ok(&self.connect()?.path)
+    pub(crate) fn way(&mut self) -> Result<&Way, Failure> {
+        Ok(&self.connect()?.way)
     }
 
     fn connect(&mut self) -> Result<&mut Connection, Failure> {
@@ -103,36 +158,81 @@ impl<'a> Host<'a> {
         Ok(self.connection.insert(connection))
     }
 
-    /// The first port that a host answers on.
+    /// The first way on which a host answers.
     fn find(&self) -> Result<Connection, Failure> {
-        let paths = match &self.options.device {
-            Some(path) => vec![path.clone()],
-            None => CANDIDATES.map(PathBuf::from).to_vec(),
+        let ways = match &self.options.device {
+            Some(name) => vec![Way::named(name).map_err(Failure::Usage)?],
+            None if self.is_held => Way::without_broker(),
+            None => Way::usual(),
         };
-        let mut absent = Vec::new();
-        let mut failure = None;
-        for path in paths {
-            match talk(&path, self.options.timeout) {
-                Ok(link) => return Ok(Connection { path, link }),
-                Err(why) if why.is_absence() => absent.push(format!("{}: {why}", path.display())),
-                Err(why) => {
-                    failure.get_or_insert(Failure::Port { path, why });
-                }
-            }
+        let mut connection = find(ways, self.options.timeout)?;
+        if self.is_held {
+            connection.link.hold();
         }
-        Err(failure.unwrap_or(Failure::NoHost(absent)))
+        Ok(connection)
     }
 }
 
-/// Finds a footing on a port. A serial port that is opened while bytes wait in it can be dead
-/// until it is opened again, neither sending nor receiving (seen once in 60 boots of a guest
-/// under QEMU 7.2): where a first look finds nothing at all, there is a second.
-fn talk(path: &Path, timeout: Duration) -> Result<Link<LinuxPort>, Trouble> {
-    match Link::establish(LinuxPort::open(path, timeout)?, timeout.min(FIRST_LOOK), token) {
-        Err(Broken::Silent(_)) => {
-            Ok(Link::establish(LinuxPort::open(path, timeout)?, timeout, token)?)
+/// The first of the ways on which a host answers. Each is looked at for a moment, so that one on which
+/// nobody answers does not hold up the next; the last that is there then has the whole timeout, because
+/// a serial line under emulation is slow.
+fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
+    let (mut tried, mut failure, mut last) = (Vec::new(), None, None);
+    for way in ways {
+        match talk(&way, timeout, timeout.min(FIRST_LOOK)) {
+            Ok(link) => return Ok(Connection { way, link }),
+            Err(why) if why.is_absence() => {
+                if let Trouble::Talk(Broken::Silent(_) | Broken::Strange) = why {
+                    last = Some((way.clone(), tried.len()));
+                }
+                tried.push((way, why));
+            }
+            Err(why) => {
+                failure.get_or_insert(Failure::Port { way, why });
+            }
         }
-        done => Ok(done?),
+    }
+    if let Some((way, number)) = last {
+        match talk(&way, timeout, timeout) {
+            Ok(link) => return Ok(Connection { way, link }),
+            Err(why) if why.is_absence() => {
+                if let Some((_, first)) = tried.get_mut(number) {
+                    *first = why;
+                }
+            }
+            Err(why) => {
+                failure.get_or_insert(Failure::Port { way, why });
+            }
+        }
+    }
+    let reads = |way: &Way| way.device().and_then(|path| blame::silent(path, &others_on(path)));
+    let taken = tried.iter().find_map(|(way, _)| reads(way));
+    let tried = tried.iter().map(|(way, why)| format!("{way}: {why}")).collect();
+    Err(failure.unwrap_or(Failure::NoHost { tried, taken }))
+}
+
+/// Opens a way and finds a footing on it within `patience`. A serial port that is opened while bytes
+/// wait in it can be dead until it is opened again, neither sending nor receiving (seen once in 60
+/// boots of a guest under QEMU 7.2): that is another reason for a first, short look.
+fn talk(way: &Way, timeout: Duration, patience: Duration) -> Result<Link<Box<dyn Port>>, Trouble> {
+    Ok(Link::establish(open(way, timeout)?, patience, token)?)
+}
+
+impl Connection {
+    /// What a conversation that ended so amounts to.
+    fn failed(&self, why: Broken) -> Failure {
+        let way = self.way.clone();
+        let Some(path) = way.device() else { return Failure::Port { way, why: why.into() } };
+        let mut others = self.link.others().clone();
+        others.add(others_on(path));
+        let by = match why {
+            Broken::Disturbed(_) => blame::disturbed(&others, blame::is_console(path)),
+            Broken::Silent(_) | Broken::Stalled if others.read() => {
+                blame::disturbed(&others, false)
+            }
+            why => return Failure::Port { way, why: why.into() },
+        };
+        Failure::Disturbed { way, why, by }
     }
 }
 
@@ -141,5 +241,79 @@ fn talk(path: &Path, timeout: Duration) -> Result<Link<LinuxPort>, Trouble> {
 /// Nobody gains by guessing it. The seed of the hash maps will do: it does not wait for the
 /// kernel to gather randomness, which takes a second and more while a guest boots.
 fn token() -> String {
-    format!("{:016x}", RandomState::new().build_hasher().finish())
+    let random = || RandomState::new().build_hasher().finish();
+    // Long: a program that reads from the port as well more likely takes a part of it than a part
+    // of the answer alone.
+    format!("{:016x}{:016x}", random(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+    use std::time::Instant;
+
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Somebody who listens, and answers pings if he `answers`, so late.
+    fn listen(path: &Path, answers: bool, late: Duration) -> Way {
+        let listener = UnixListener::bind(path).unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                std::thread::sleep(late);
+                let lines = BufReader::new(stream.try_clone().unwrap()).split(b'\n');
+                for line in lines.map_while(Result::ok).filter(|_| answers) {
+                    if let Some(token) = line.strip_prefix(b"ping ") {
+                        stream
+                            .write_all(&[b"200 pong ", token, b"\n"].concat())
+                            .unwrap_or_default();
+                    }
+                }
+            }
+        });
+        Way::Unix(path.to_owned())
+    }
+
+    #[test]
+    fn the_first_way_on_which_a_host_answers_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let gone = path("gone");
+        drop(UnixListener::bind(&gone).unwrap());
+        let ways = vec![
+            Way::Device(path("none")),
+            Way::Unix(gone),
+            listen(&path("silent"), false, Duration::ZERO),
+            listen(&path("one"), true, Duration::ZERO),
+            listen(&path("two"), true, Duration::ZERO),
+        ];
+        let start = Instant::now();
+        let found = find(ways, TIMEOUT).unwrap();
+        assert_eq!(found.way, Way::Unix(path("one")));
+        assert!(start.elapsed() < TIMEOUT / 2, "the silent one is left after a moment");
+    }
+
+    #[test]
+    fn the_last_that_is_there_is_given_the_whole_timeout() {
+        let folder = tempfile::tempdir().unwrap();
+        let slow = listen(&folder.path().join("slow"), true, FIRST_LOOK + FIRST_LOOK / 2);
+        let none = Way::Device(folder.path().join("none"));
+        assert_eq!(find(vec![slow.clone(), none], TIMEOUT).unwrap().way, slow);
+    }
+
+    #[test]
+    fn where_nobody_answers_each_way_is_told_with_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let silent = listen(&folder.path().join("silent"), false, Duration::ZERO);
+        let ways = vec![Way::Device("/dev/no-such".into()), silent.clone()];
+        let timeout = Duration::from_millis(200);
+        let Err(failure) = find(ways, timeout) else { panic!("somebody answered") };
+        let told = failure.to_string();
+        let expected =
+            format!("no host answers: /dev/no-such: no such device; {silent}: silent for 0.2 s\n");
+        assert!(told.starts_with(&expected), "{told}");
+    }
 }

@@ -1,67 +1,23 @@
 //! A conversation with the host over a port: finding a footing, a request, its reply.
 //!
-//! What comes in is noise until the host has sent back a token that was made a moment ago:
-//! others' old answers, halves of lines, an echo. From then on it is the host's reply or an
-//! error; nothing is guessed.
+//! Nothing that comes in is believed because it looks right. A request goes out in one write
+//! between two tokens that were made a moment ago, and its reply counts only if it is whole, alone
+//! between their answers, and about what was asked. Where it is not, somebody else reads or writes
+//! on the same line, and the host is asked again.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use hostinfo_wire::Code;
 use hostinfo_wire::frame::CANCEL;
 use hostinfo_wire::limits::{READ_CHUNK, REPLY_MAX, WRITE_DEADLINE};
-use hostinfo_wire::reply::{Code, ReplyLine};
+use hostinfo_wire::reply::ReplyLine;
 
-/// Bytes to and from the host, by a clock.
-pub(crate) trait Port {
-    /// Reads what is there, or waits for it.
-    ///
-    /// # Errors
-    /// `TimedOut` when there was nothing by `until`; `NotConnected` where nobody is at the
-    /// other end now.
-    fn read(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize>;
-
-    /// Writes all of `bytes`.
-    ///
-    /// # Errors
-    /// As [`Port::read`]. Some of the bytes may have been written.
-    fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()>;
-
-    /// Lets time pass.
-    fn sleep(&mut self, time: Duration);
-
-    /// The clock.
-    fn now(&self) -> Instant;
-}
-
-/// Why a conversation ended.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Broken {
-    #[error("silent for {} s", .0.as_secs_f64())]
-    Silent(Duration),
-    #[error("something speaks there, but it is no hostinfo")]
-    Strange,
-    #[error("nobody is at the other end")]
-    NotConnected,
-    #[error("the host fell silent in the middle of its reply: ask again")]
-    Stalled,
-    #[error("the host hung up in the middle of its reply: ask again")]
-    HungUp,
-    #[error("the reply was damaged on its way: ask again, with nobody else on the port")]
-    Damaged,
-    #[error("the reply is longer than a host's can be")]
-    TooLong,
-    #[error("{0}")]
-    Io(io::Error),
-}
-
-/// One line of a reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// What became of it.
-    pub(crate) code: Code,
-    /// What stands behind the code; without control characters.
-    pub(crate) text: String,
-}
+use crate::broken::Broken;
+use crate::others::Others;
+use crate::port::Port;
+use crate::question::Question;
+use crate::reply::Line;
 
 /// How long the first token is waited for. The next ones are given twice the time each, so
 /// that a host that is slow is not asked faster than it answers.
@@ -71,13 +27,27 @@ const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 /// back within a second.
 const HUNG_UP_PAUSE: Duration = Duration::from_millis(100);
 
+/// The pause before a request that was disturbed is sent again; it doubles up to the longest. A host
+/// answers 20 lines a second, and one attempt has 4 of them.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// How often a host says that a request is none before it is believed: what is sent is well formed,
+/// so the first time it is more likely that something came into it on its way.
+const REJECTIONS_MAX: u32 = 3;
+
 /// A port on which host and guest understand each other.
 pub(crate) struct Link<P> {
     port: P,
+    /// Makes a word that nobody has sent before.
+    token: Box<dyn FnMut() -> String>,
     /// Read, and not yet looked at: at most [`READ_CHUNK`] bytes.
     pending: Vec<u8>,
     /// The line that has begun: at most [`REPLY_MAX`] + [`READ_CHUNK`] bytes.
     line: Vec<u8>,
+    /// Who else was seen at the port.
+    others: Others,
+    was_disturbed: bool,
 }
 
 impl<P: Port> Link<P> {
@@ -88,23 +58,88 @@ impl<P: Port> Link<P> {
     pub(crate) fn establish(
         port: P,
         timeout: Duration,
-        mut token: impl FnMut() -> String,
+        token: impl FnMut() -> String + 'static,
     ) -> Result<Self, Broken> {
-        let mut link = Self { port, pending: Vec::new(), line: Vec::new() };
-        let deadline = link.port.now() + timeout;
+        let mut link = Self {
+            port,
+            token: Box::new(token),
+            pending: Vec::new(),
+            line: Vec::new(),
+            others: Others::default(),
+            was_disturbed: false,
+        };
+        link.find_footing(timeout)?;
+        Ok(link)
+    }
+
+    /// Whether a request had to be sent again, because somebody else reads or writes on the line.
+    pub(crate) fn was_disturbed(&self) -> bool {
+        self.was_disturbed
+    }
+
+    /// Keeps others from the port, as far as the system lets this program.
+    pub(crate) fn hold(&mut self) {
+        self.port.hold();
+    }
+
+    /// Who else was seen at the port since a request was disturbed for the first time.
+    pub(crate) fn others(&self) -> &Others {
+        &self.others
+    }
+
+    /// Asks, and again where the reply was disturbed, for `timeout`; the host may be silent as
+    /// long. The reply, which is whole and about what was asked, and has no 400.
+    ///
+    /// # Errors
+    /// [`Broken`]: there is no such reply.
+    pub(crate) fn ask(
+        &mut self,
+        question: &Question,
+        timeout: Duration,
+    ) -> Result<Vec<Line>, Broken> {
+        let deadline = self.port.now() + timeout;
+        let (mut pause, mut rejections) = (FIRST_PAUSE, 0);
+        loop {
+            let why = match self.exchange(question, timeout) {
+                Err(Broken::NotUnderstood(_)) if rejections + 1 < REJECTIONS_MAX => {
+                    rejections += 1;
+                    Broken::Disturbed(timeout)
+                }
+                Err(why @ (Broken::Disturbed(_) | Broken::Stalled | Broken::Silent(_))) => why,
+                done => return done,
+            };
+            self.was_disturbed = true;
+            let seen = self.port.others();
+            self.others.add(seen);
+            let left = deadline.saturating_duration_since(self.port.now());
+            if left <= pause {
+                return Err(why);
+            }
+            self.port.sleep(pause);
+            pause = (2 * pause).min(LONGEST_PAUSE);
+            match self.find_footing(left) {
+                Err(Broken::Silent(_) | Broken::Strange) => return Err(why),
+                found => found?,
+            }
+        }
+    }
+
+    /// Sends tokens until one comes back.
+    fn find_footing(&mut self, timeout: Duration) -> Result<(), Broken> {
+        let deadline = self.port.now() + timeout;
         let mut patience = FIRST_PATIENCE;
         let (mut connected, mut heard) = (false, false);
         loop {
-            let until = deadline.min(link.port.now() + patience);
-            match link.call(&token(), until, &mut heard) {
-                Ok(()) => return Ok(link),
+            let until = deadline.min(self.port.now() + patience);
+            match self.call(until, &mut heard) {
+                Ok(()) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::TimedOut => connected = true,
                 Err(error) if error.kind() == ErrorKind::NotConnected => {
-                    link.port.sleep(HUNG_UP_PAUSE);
+                    self.port.sleep(HUNG_UP_PAUSE);
                 }
                 Err(error) => return Err(Broken::Io(error)),
             }
-            if link.port.now() >= deadline {
+            if self.port.now() >= deadline {
                 return Err(match (heard, connected) {
                     (true, _) => Broken::Strange,
                     (false, true) => Broken::Silent(timeout),
@@ -117,21 +152,24 @@ impl<P: Port> Link<P> {
 
     /// Sends one token and skips what comes until it is back. Older tokens are noise like
     /// any other: their answers came before this one's, or never will.
-    fn call(&mut self, token: &str, until: Instant, heard: &mut bool) -> io::Result<()> {
-        let mut request = vec![CANCEL];
-        request.extend(format!("\nping {token}\n").bytes());
-        self.port.write(&request, until)?;
-        // Noise without a line end may stand before the host's line.
-        let pong = format!("{} pong {token}", Code::Done);
+    fn call(&mut self, until: Instant, heard: &mut bool) -> io::Result<()> {
+        let token = (self.token)();
+        self.port.write(&on_a_new_line(&format!("ping {token}\n")), until)?;
+        self.skip_to(&[&pong(&token)], until, heard).map(drop)
+    }
+
+    /// Skips what comes up to and including the line of one of the `pongs`; which one. Noise without
+    /// a line end may stand before it.
+    fn skip_to(&mut self, pongs: &[&str], until: Instant, heard: &mut bool) -> io::Result<usize> {
         loop {
             while let Some(line) = self.take_line() {
-                let line = line.strip_suffix(b"\r").unwrap_or(&line);
-                if line.ends_with(pong.as_bytes()) {
-                    return Ok(());
+                let is_at_end = |pong: &&str| without_cr(&line).ends_with(pong.as_bytes());
+                if let Some(which) = pongs.iter().position(is_at_end) {
+                    return Ok(which);
                 }
             }
             if self.line.len() > READ_CHUNK {
-                self.line.drain(..READ_CHUNK - pong.len());
+                self.line.drain(..READ_CHUNK - PONG_MAX);
             }
             // Before a read that may not have to wait: noise without end ends here.
             if self.port.now() >= until {
@@ -142,32 +180,43 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// Asks, and reads the reply to its last line. The host may be silent for `timeout`.
-    ///
-    /// # Errors
-    /// [`Broken`]: there is no whole reply.
-    pub(crate) fn ask(&mut self, request: &str, timeout: Duration) -> Result<Vec<Line>, Broken> {
+    /// Sends the request between two tokens, and reads what comes between their answers. The host
+    /// may be silent for `timeout` while it works out its reply, and for half of that before and
+    /// within it, so that there is time to ask again.
+    fn exchange(&mut self, question: &Question, timeout: Duration) -> Result<Vec<Line>, Broken> {
+        let (before, behind) = ((self.token)(), (self.token)());
         let start = self.port.now();
         // By then the host has given up, too.
         let end = start + WRITE_DEADLINE.max(timeout);
-        self.port
-            .write(format!("{request}\n").as_bytes(), start + timeout)
-            .map_err(|error| broken(error, timeout, true))?;
-        let mut lines = Vec::new();
-        let mut length = 0;
+        let block = on_a_new_line(&format!("ping {before}\n{question}\nping {behind}\n"));
+        let (before, behind) = (pong(&before), pong(&behind));
+        let (until, mut heard) = (start + timeout / 2, false);
+        let first = match self.port.write(&block, until) {
+            Ok(()) => self.skip_to(&[&before, &behind], until, &mut heard),
+            Err(error) => Err(error),
+        };
+        match first {
+            Ok(0) => {}
+            Ok(_) => return Err(Broken::Disturbed(timeout)),
+            Err(error) if heard => return Err(broken(error, Broken::Disturbed(timeout))),
+            Err(error) => return Err(broken(error, Broken::Silent(timeout))),
+        }
+        let (mut lines, mut length, mut is_whole) = (Vec::new(), 0, false);
         loop {
             while let Some(line) = self.take_line() {
+                let line = without_cr(&line);
+                if line == behind.as_bytes() {
+                    return self.judged(question, lines, is_whole, timeout);
+                }
                 length += line.len() + 1;
                 if length > REPLY_MAX {
                     return Err(Broken::TooLong);
                 }
-                let line = ReplyLine::parse(&line)
-                    .filter(|line| !line.text.contains(char::is_control))
-                    .ok_or(Broken::Damaged)?;
-                lines.push(Line { code: line.code, text: line.text.to_owned() });
-                if line.last {
-                    return Ok(lines);
-                }
+                let parsed = ReplyLine::parse(line)
+                    .filter(|line| !is_whole && !line.text.contains(char::is_control))
+                    .ok_or(Broken::Disturbed(timeout))?;
+                is_whole = parsed.last;
+                lines.push(Line { code: parsed.code, text: parsed.text.to_owned() });
             }
             if length + self.line.len() > REPLY_MAX {
                 return Err(Broken::TooLong);
@@ -176,8 +225,32 @@ impl<P: Port> Link<P> {
             if now >= end {
                 return Err(Broken::Stalled);
             }
-            self.fill(end.min(now + timeout))
-                .map_err(|error| broken(error, timeout, length == 0 && self.line.is_empty()))?;
+            let has_begun = length > 0 || !self.line.is_empty();
+            let patience = if has_begun { timeout / 2 } else { timeout };
+            self.fill(end.min(now + patience)).map_err(|error| {
+                let silence = if has_begun { Broken::Stalled } else { Broken::Silent(timeout) };
+                broken(error, silence)
+            })?;
+        }
+    }
+
+    /// What was between the answers to the two tokens, if it can be believed.
+    fn judged(
+        &mut self,
+        question: &Question,
+        lines: Vec<Line>,
+        is_whole: bool,
+        timeout: Duration,
+    ) -> Result<Vec<Line>, Broken> {
+        match lines.as_slice() {
+            [Line { code: Code::NotARequest, text }] if is_whole => {
+                Err(Broken::NotUnderstood(text.clone()))
+            }
+            // Another reader may have got a part of it.
+            all if is_whole && question.is_answered_by(all) && !self.port.others().read() => {
+                Ok(lines)
+            }
+            _ => Err(Broken::Disturbed(timeout)),
         }
     }
 
@@ -201,10 +274,29 @@ impl<P: Port> Link<P> {
     }
 }
 
-fn broken(error: io::Error, timeout: Duration, at_start: bool) -> Broken {
+/// The longest answer to a token, and room to spare.
+const PONG_MAX: usize = 128;
+
+/// Lines behind what throws away a line that somebody else has begun.
+fn on_a_new_line(lines: &str) -> Vec<u8> {
+    let mut bytes = vec![CANCEL, b'\n'];
+    bytes.extend(lines.bytes());
+    bytes
+}
+
+/// The answer to a token.
+fn pong(token: &str) -> String {
+    format!("{} pong {token}", Code::Done)
+}
+
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Why nothing more was read or written, where it is no `silence`.
+fn broken(error: io::Error, silence: Broken) -> Broken {
     match error.kind() {
-        ErrorKind::TimedOut if at_start => Broken::Silent(timeout),
-        ErrorKind::TimedOut => Broken::Stalled,
+        ErrorKind::TimedOut => silence,
         ErrorKind::NotConnected => Broken::HungUp,
         _ => Broken::Io(error),
     }

@@ -1,14 +1,18 @@
 //! `list`: what this guest may ask.
 
+use anstyle::Style;
+use hostinfo_catalog::metric::Metric;
 use hostinfo_catalog::stat::{fits, is_placeholder};
+use hostinfo_catalog::{Kind, Named, StatId, Unit, resolve};
 use hostinfo_wire::Code;
 use serde_json::{Value, json};
 
 use crate::args::Format;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::host::Host;
-use crate::link::Line;
 use crate::output::Shown;
+use crate::question::Question;
+use crate::reply::Line;
 
 /// What the host says about a statistic. Its kinds and units may be more than this program
 /// knows.
@@ -33,6 +37,24 @@ impl<'a> Listed<'a> {
         Self { name: word(), kind: word(), unit: word(), description: word() }
     }
 
+    /// What `metrics` calls it. `None` where it is no metric, because its text changes, or where only
+    /// a newer host knows it.
+    pub(crate) fn metric(&self) -> Option<String> {
+        const CUSTOM: StatId = StatId::named("custom.NAME");
+        let row = StatId::all().find(|row| row.stat().name == self.name);
+        let stat = row.or_else(|| match resolve(self.name)? {
+            Named::Stat(stat, _) => Some(stat),
+            Named::Group(_) | Named::Below(..) => None,
+        })?;
+        if stat != CUSTOM || row.is_some() {
+            return Metric::of(stat).map(|metric| metric.sample.clone());
+        }
+        let kind = Kind::ALL.into_iter().find(|kind| kind.word() == self.kind)?;
+        let unit = Unit::ALL.into_iter().find(|unit| unit.word() == self.unit)?;
+        let own = self.name.strip_prefix("custom.")?;
+        Some(Metric::of_custom(own, kind, unit).sample)
+    }
+
     /// Whether it describes the statistic `name`: that one, or one of each instance
     /// (`vm.disk.DEV.latency`).
     pub(crate) fn describes(&self, name: &str) -> bool {
@@ -50,50 +72,51 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// Asks what may be asked and shows it.
+/// Asks what may be asked.
 ///
 /// # Errors
 /// [`Failure`].
-pub(crate) fn run(
-    host: &mut Host<'_>,
-    format: Format,
-    names: &[String],
-) -> Result<Outcome, Failure> {
+pub(crate) fn run(host: &mut Host<'_>, format: Format, names: &[String]) -> Result<Shown, Failure> {
     let render = match format {
         Format::Text => table,
         Format::Json => array,
-        Format::Openmetrics | Format::Prometheus => {
+        Format::Openmetrics | Format::Prometheus | Format::Nagios => {
             return Err(Failure::Usage("list is written as text or json".to_owned()));
         }
     };
-    let lines = host.ask(format!("list {}", names.join(" ")).trim_end())?;
+    let lines = host.ask(&Question::list(names))?;
     let listed = Listed::all(&lines);
     let refused = lines.iter().filter(|line| line.code != Code::Done);
     let refusals = refused.map(|line| line.text.clone()).collect();
-    Shown { text: render(&listed), refusals, partial: false }.write()
+    Ok(Shown { text: render(&listed), refusals, ..Shown::default() })
 }
 
 fn table(listed: &[Listed<'_>]) -> String {
     let width = |field: fn(&Listed<'_>) -> usize| listed.iter().map(field).max().unwrap_or(0);
     let (name, kind, unit) =
         (width(|l| l.name.len()), width(|l| l.kind.len()), width(|l| l.unit.len()));
-    listed
-        .iter()
-        .map(|l| {
-            format!("{:name$}  {:kind$}  {:unit$}  {}\n", l.name, l.kind, l.unit, l.description)
-        })
-        .collect()
+    let faint = Style::new().dimmed();
+    let row = |l: &Listed<'_>| {
+        let metric = l.metric().unwrap_or_else(|| "-".to_owned());
+        format!(
+            "{:name$}  {:kind$}  {:unit$}  {}  {faint}{metric}{faint:#}\n",
+            l.name, l.kind, l.unit, l.description
+        )
+    };
+    listed.iter().map(row).collect()
 }
 
 fn array(listed: &[Listed<'_>]) -> String {
-    let rows: Vec<Value> = listed
-        .iter()
-        .map(|l| {
-            let unit = (l.unit != "-").then_some(l.unit);
-            json!({ "name": l.name, "kind": l.kind, "unit": unit, "description": l.description })
+    let row = |l: &Listed<'_>| {
+        json!({
+            "name": l.name,
+            "kind": l.kind,
+            "unit": (l.unit != "-").then_some(l.unit),
+            "description": l.description,
+            "metric": l.metric(),
         })
-        .collect();
-    Value::from(rows).to_string() + "\n"
+    };
+    Value::from_iter(listed.iter().map(row)).to_string() + "\n"
 }
 
 #[cfg(test)]
@@ -106,9 +129,9 @@ mod tests {
     fn columns_are_aligned() {
         let listed = ["physcpus gauge cpus online CPUs", LOAD].map(Listed::parse);
         assert_eq!(
-            table(&listed),
-            "physcpus   gauge  cpus  online CPUs\n\
-             loadavg.1  gauge  -     load average of the host over 1 minute\n"
+            anstream::adapter::strip_str(&table(&listed)).to_string(),
+            "physcpus   gauge  cpus  online CPUs  hostinfo_physcpus_cpus\n\
+             loadavg.1  gauge  -     load average of the host over 1 minute  hostinfo_loadavg_1\n"
         );
     }
 
@@ -117,7 +140,7 @@ mod tests {
         assert_eq!(
             array(&[Listed::parse(LOAD)]),
             "[{\"description\":\"load average of the host over 1 minute\",\"kind\":\"gauge\",\
-             \"name\":\"loadavg.1\",\"unit\":null}]\n"
+             \"metric\":\"hostinfo_loadavg_1\",\"name\":\"loadavg.1\",\"unit\":null}]\n"
         );
         assert_eq!(array(&[]), "[]\n");
     }
@@ -125,6 +148,19 @@ mod tests {
     #[test]
     fn a_line_with_too_few_words_is_taken_as_it_is() {
         assert_eq!(Listed::parse("x"), Listed { name: "x", ..Listed::default() });
+    }
+
+    #[test]
+    fn each_statistic_has_the_name_of_its_metric() {
+        for (row, metric) in [
+            (LOAD, Some("hostinfo_loadavg_1")),
+            ("vm.cpu.N.delay counter seconds x", Some("hostinfo_vm_cpu_delay_seconds_total")),
+            ("vm.disk.vda.read.bytes counter bytes x", Some("hostinfo_vm_disk_read_bytes_total")),
+            ("custom.rack-1 gauge seconds x", Some("hostinfo_custom_rack_1_seconds")),
+            ("newer.thing gauge kelvins x", None),
+        ] {
+            assert_eq!(Listed::parse(row).metric().as_deref(), metric, "{row}");
+        }
     }
 
     #[test]

@@ -1,36 +1,92 @@
 //! `hostinfo`, the guest's tool: asks the host over a serial port and shows what it answers.
 
 mod args;
+mod blame;
+mod brief;
+mod broken;
+mod color;
+mod diagnose;
 mod exit;
 mod get;
 mod host;
 mod link;
 mod list;
+mod nearest;
+mod others;
 mod output;
 mod ping;
 mod port;
+mod progress;
 mod prometheus;
-mod summary;
+mod question;
+mod reply;
+mod serve;
+mod table;
 mod units;
+mod verdict;
+mod way;
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use args::{Args, Command, Format};
 use clap::Parser as _;
-use exit::{Failure, Outcome};
+use exit::{Failure, Outcome, complain};
 use host::Host;
+use output::Shown;
 
 fn main() -> ExitCode {
     exit::code(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<Outcome, Failure> {
+    if let Some(Command::Serve(serve)) = &args.command {
+        return serve::run(&args.options, serve);
+    }
     let mut host = Host::new(&args.options);
+    match args.options.every {
+        None => once(args, &mut host)?.write(args.options.output.as_deref()),
+        Some(every) => again_and_again(args, &mut host, every),
+    }
+}
+
+/// What is asked for.
+fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
+    let format = args.options.format();
     match &args.command {
-        Some(Command::Get { names }) => get::run(&mut host, args.options.format(), names),
-        Some(Command::List { names }) => list::run(&mut host, args.options.format(), names),
-        Some(Command::Ping) => ping::run(&mut host, args.options.format()),
-        None if args.options.format() == Format::Text => summary::run(&mut host),
-        None => get::run(&mut host, args.options.format(), &["*".to_owned()]),
+        Some(_) if args.all => {
+            Err(Failure::Usage("--all goes with no command: see hostinfo --help".to_owned()))
+        }
+        Some(Command::Get { names }) => get::run(host, format, names, &[]),
+        Some(Command::List { names }) => list::run(host, format, names),
+        Some(Command::Diagnose(options)) => diagnose::run(host, format, options),
+        Some(Command::Ping) => ping::run(host, format),
+        Some(Command::Serve(_)) => Err(Failure::Usage("serve has no answer".to_owned())),
+        None if !args.names.is_empty() => get::run(host, format, &args.names, &args::commands()),
+        None if format != Format::Text => get::run(host, format, &["*".to_owned()], &[]),
+        None if args.all => table::run(host),
+        None => brief::run(host),
+    }
+}
+
+/// Asks again and again, and says where there is no answer. It ends where nobody reads any more.
+fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<Outcome, Failure> {
+    loop {
+        let start = Instant::now();
+        match once(args, host) {
+            Ok(shown) => {
+                shown.write(args.options.output.as_deref())?;
+            }
+            Err(Failure::TooSoon(wait)) => {
+                host.let_go();
+                std::thread::sleep(wait);
+                continue;
+            }
+            Err(failure @ Failure::Usage(_)) => return Err(failure),
+            Err(failure) => complain(&failure),
+        }
+        // Meanwhile others may have something to ask.
+        host.let_go();
+        std::thread::sleep(every.saturating_sub(start.elapsed()));
     }
 }

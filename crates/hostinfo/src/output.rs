@@ -1,6 +1,8 @@
-//! stdout for answers, stderr for everything else.
+//! stdout, or a file, for answers; stderr for everything else.
 
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome, complain};
 
@@ -13,19 +15,109 @@ pub(crate) struct Shown {
     pub(crate) refusals: Vec<String>,
     /// `text` tells of more that was not answered.
     pub(crate) partial: bool,
+    /// What it means, where that has a status of its own.
+    pub(crate) status: Option<u8>,
 }
 
 impl Shown {
-    /// Writes it. Colours are kept on a terminal alone, and not where NO_COLOR is set.
+    /// Writes it to a file, or to stdout without one. Colours are kept on a terminal alone, and not
+    /// where NO_COLOR is set.
     ///
     /// # Errors
-    /// stdout takes no more.
-    pub(crate) fn write(&self) -> Result<Outcome, Failure> {
-        let mut stdout = anstream::stdout().lock();
-        stdout.write_all(self.text.as_bytes())?;
-        stdout.flush()?;
+    /// Whatever it is written to takes no more. A file is as it was before then, and also where
+    /// there is nothing to write.
+    pub(crate) fn write(&self, file: Option<&Path>) -> Result<Outcome, Failure> {
+        match file {
+            None => {
+                let mut stdout = anstream::stdout().lock();
+                stdout.write_all(self.text.as_bytes())?;
+                stdout.flush()?;
+            }
+            Some(_) if self.text.is_empty() => {}
+            Some(file) => {
+                let text = anstream::adapter::strip_str(&self.text).to_string();
+                replace(file, text.as_bytes())
+                    .map_err(|why| Failure::File { path: file.to_owned(), why })?;
+            }
+        }
         self.refusals.iter().for_each(complain);
-        let complete = self.refusals.is_empty() && !self.partial;
-        Ok(if complete { Outcome::Complete } else { Outcome::Partial })
+        let is_complete = self.refusals.is_empty() && !self.partial;
+        Ok(match self.status {
+            Some(status) => Outcome::Status(status),
+            None if is_complete => Outcome::Complete,
+            None => Outcome::Partial,
+        })
+    }
+}
+
+/// Puts a file with that content in the place of another, so that who reads it sees the one or the
+/// other and never a part.
+fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+    match fs::metadata(file) {
+        // A device such as /dev/stdout would be replaced by a file.
+        Ok(meta) if !meta.is_file() => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        }
+        _ => {}
+    }
+    let partial = beside(file)?;
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_data()
+    });
+    let replaced = written.and_then(|()| fs::rename(&partial, file));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&partial);
+    }
+    replaced
+}
+
+/// A name in the same folder that no collector of metrics looks at, and no other process has.
+fn beside(file: &Path) -> io::Result<PathBuf> {
+    let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}", std::process::id()));
+    Ok(file.with_file_name(hidden))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Shown {
+        Shown { text: text.to_owned(), ..Shown::default() }
+    }
+
+    /// The names in a folder.
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_written_as_a_whole_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("host.prom");
+        for text in ["a 1\n", "\u{1b}[32mb\u{1b}[0m 2\n"] {
+            assert_eq!(shown(text).write(Some(&file)).unwrap(), Outcome::Complete);
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "b 2\n", "without colours");
+        assert_eq!(names(folder.path()), ["host.prom"]);
+    }
+
+    #[test]
+    fn where_there_is_nothing_to_write_or_no_room_the_file_stays_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("host.prom");
+        fs::write(&file, "before").unwrap();
+        shown("").write(Some(&file)).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+        for place in [Path::new("/dev/full"), &folder.path().join("none/host.prom"), folder.path()]
+        {
+            let failed = shown("x").write(Some(place));
+            assert!(matches!(failed, Err(Failure::File { .. })), "{}", place.display());
+        }
+        assert_eq!(names(folder.path()), ["host.prom"]);
     }
 }

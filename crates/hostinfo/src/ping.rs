@@ -5,30 +5,31 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::args::Format;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Shown;
+use crate::question::Question;
 use crate::units;
 
 /// Measures one round trip.
 ///
 /// # Errors
 /// [`Failure`].
-pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Outcome, Failure> {
+pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Shown, Failure> {
     let render = match format {
         Format::Text => text,
         Format::Json => object,
-        Format::Openmetrics | Format::Prometheus => {
+        Format::Openmetrics | Format::Prometheus | Format::Nagios => {
             return Err(Failure::Usage("ping is written as text or json".to_owned()));
         }
     };
     // Finding the port and a footing on it is no part of the round trip.
-    let version = host.ask("version")?.pop().ok_or(Failure::Unexpected("version"))?.text;
+    let version = host.ask(&Question::version())?.pop().ok_or(Failure::Unexpected("version"))?.text;
     let start = Instant::now();
-    host.ask("ping")?;
+    host.ask(&Question::ping())?;
     let time = start.elapsed();
-    let path = host.path()?.display().to_string();
-    Shown { text: render(&path, &version, time), ..Shown::default() }.write()
+    let path = host.way()?.to_string();
+    Ok(Shown { text: render(&path, &version, time), ..Shown::default() })
 }
 
 fn text(path: &str, version: &str, time: Duration) -> String {

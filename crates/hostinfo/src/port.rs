@@ -1,21 +1,47 @@
-//! The port of a Linux guest: a serial port or a virtio channel. All that is Linux's own in
-//! this program is here.
+//! Bytes to and from the host. All that is Linux's own in this program is below here.
 
-use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
-use std::path::Path;
+mod device;
+mod fd;
+mod socket;
+
+use std::io;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::termios::{self, ControlModes, OptionalActions, QueueSelector, Termios};
 
-use crate::link::Port;
+use crate::blame::in_use;
+use crate::others::Others;
+use crate::way::Way;
 
-/// Where a host may listen. The channel first: it loses nothing on the way, and is there only
-/// where somebody gave it for this very purpose.
-pub(crate) const CANDIDATES: [&str; 2] = ["/dev/virtio-ports/org.hostinfo.0", "/dev/ttyS1"];
+pub(crate) use device::others_on;
+
+/// Bytes to and from the host, by a clock.
+pub(crate) trait Port {
+    /// Reads what is there, or waits for it.
+    ///
+    /// # Errors
+    /// `TimedOut` when there was nothing by `until`; `NotConnected` where nobody is at the
+    /// other end now.
+    fn read(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize>;
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// As [`Port::read`]. Some of the bytes may have been written.
+    fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()>;
+
+    /// Who else has the port open, as far as this program may see.
+    fn others(&mut self) -> Others;
+
+    /// Keeps others from opening it, as far as the system lets this program, until it is closed.
+    fn hold(&mut self) {}
+
+    /// Lets time pass.
+    fn sleep(&mut self, time: Duration);
+
+    /// The clock.
+    fn now(&self) -> Instant;
+}
 
 /// Why there is no port.
 #[derive(Debug, thiserror::Error)]
@@ -24,194 +50,52 @@ pub(crate) enum OpenError {
     Missing,
     #[error("this guest has no such serial port, only its name")]
     NoHardware,
-    #[error("this is no serial port and no channel")]
+    #[error("this is not a serial port, a channel or a socket")]
     NotAPort,
-    #[error("another program has been using it all the time")]
-    Busy,
+    #[error("nobody listens there")]
+    NobodyListens,
+    #[error("{}", in_use(.0))]
+    Busy(Others),
     #[error("permission denied: {0}")]
     Denied(String),
     #[error("{0}")]
     Io(#[from] Errno),
 }
 
-/// An open port. A tty is raw as long as it lives.
-pub(crate) struct LinuxPort {
-    device: OwnedFd,
-    /// How the tty was found.
-    found: Option<Termios>,
-}
-
-/// Between two looks at a busy port: an answer takes milliseconds.
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
-
-impl LinuxPort {
-    /// Opens a port for this program alone. Tries again for `timeout` where it is busy.
-    ///
-    /// # Errors
-    /// [`OpenError`].
-    pub(crate) fn open(path: &Path, timeout: Duration) -> Result<Self, OpenError> {
-        let deadline = Instant::now() + timeout;
-        loop {
-            match Self::try_open(path) {
-                Err(OpenError::Busy) if Instant::now() < deadline => {
-                    std::thread::sleep(BUSY_PAUSE);
-                }
-                done => return done,
-            }
-        }
-    }
-
-    fn try_open(path: &Path) -> Result<Self, OpenError> {
-        // NONBLOCK: opening a serial port waits for a carrier otherwise.
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let device = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
-            Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::NODEV => OpenError::Missing,
-            // /dev/ttyS1 without a UART behind it, for a user; root learns it from tcgetattr.
-            Errno::IO => OpenError::NoHardware,
-            // A virtio channel that is open elsewhere, or a tty under TIOCEXCL.
-            Errno::BUSY => OpenError::Busy,
-            Errno::ISDIR => OpenError::NotAPort,
-            Errno::ACCESS | Errno::PERM => OpenError::Denied(remedy(path)),
-            other => OpenError::Io(other),
-        })?;
-        if FileType::from_raw_mode(rustix::fs::fstat(&device)?.st_mode) != FileType::CharacterDevice
-        {
-            return Err(OpenError::NotAPort);
-        }
-        // Not TIOCEXCL, which would keep out everybody else until the last close: the kernel
-        // takes this lock off a program that dies.
-        rustix::fs::flock(&device, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            if error == Errno::WOULDBLOCK { OpenError::Busy } else { error.into() }
-        })?;
-        let found = match termios::tcgetattr(&device) {
-            Ok(found) => Some(found),
-            Err(Errno::IO) => return Err(OpenError::NoHardware),
-            Err(_) => None,
-        };
-        if let Some(mut raw) = found.clone() {
-            // One byte is enough for a read to return (VMIN), and there is no carrier to lose.
-            raw.make_raw();
-            raw.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
-            termios::tcsetattr(&device, OptionalActions::Now, &raw)?;
-        }
-        Ok(Self { device, found })
-    }
-
-    fn wait(&self, events: PollFlags, until: Instant) -> io::Result<()> {
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let left = Timespec::try_from(left).map_err(io::Error::other)?;
-            let mut polled = [PollFd::new(&self.device, events)];
-            match rustix::event::poll(&mut polled, Some(&left)) {
-                Ok(0) => return Err(ErrorKind::TimedOut.into()),
-                Ok(_) if polled.iter().any(|fd| fd.revents().intersects(events)) => return Ok(()),
-                Ok(_) => return Err(ErrorKind::NotConnected.into()),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-impl Port for LinuxPort {
-    fn read(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
-        loop {
-            self.wait(PollFlags::IN, until)?;
-            match rustix::io::read(&self.device, &mut *buffer) {
-                // A channel without a host; a tty that was hung up.
-                Ok(0) | Err(Errno::IO) => return Err(ErrorKind::NotConnected.into()),
-                Ok(length) => return Ok(length),
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn write(&mut self, mut bytes: &[u8], until: Instant) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match rustix::io::write(&self.device, bytes) {
-                Ok(length) => bytes = bytes.get(length..).unwrap_or_default(),
-                Err(Errno::AGAIN) => self.wait(PollFlags::OUT, until)?,
-                Err(Errno::INTR) => {}
-                Err(Errno::IO | Errno::PIPE) => return Err(ErrorKind::NotConnected.into()),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    fn sleep(&mut self, time: Duration) {
-        std::thread::sleep(time);
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
-}
-
-impl Drop for LinuxPort {
-    /// Leaves the tty as it was found: by mistake, it may be the terminal that somebody sits
-    /// at. A signal that ends the program leaves it raw, which does no harm on a serial port.
-    fn drop(&mut self) {
-        if let Some(found) = &self.found {
-            // What a dead host has not taken would hold up the close for 30 s (closing_wait).
-            let _ = termios::tcflush(&self.device, QueueSelector::OFlush);
-            let _ = termios::tcsetattr(&self.device, OptionalActions::Now, found);
-        }
-    }
-}
-
-/// How a user gets to a device that is not open to him.
-fn remedy(path: &Path) -> String {
-    let Ok(status) = rustix::fs::stat(path) else { return "use sudo".to_owned() };
-    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
-    match group_that_may(status.st_mode, status.st_gid, &groups) {
-        Some(group) => format!("use sudo, or join the group {group} (usermod -aG {group} USER)"),
-        None => "use sudo".to_owned(),
-    }
-}
-
-/// The name of a group other than root's whose members may read and write.
+/// Opens a way that no other program has open. Tries again for `timeout` where one has.
 ///
-/// `groups` are lines of /etc/group: `dialout:x:20:someone,another`
-fn group_that_may(mode: u32, gid: u32, groups: &str) -> Option<&str> {
-    const READ_AND_WRITE: u32 = 0o060;
-    if mode & READ_AND_WRITE != READ_AND_WRITE || gid == 0 {
-        return None;
-    }
-    groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(gid)).then_some(name)
+/// # Errors
+/// [`OpenError`].
+pub(crate) fn open(way: &Way, timeout: Duration) -> Result<Box<dyn Port>, OpenError> {
+    Ok(match way {
+        Way::Device(path) => Box::new(device::Device::open(path, timeout)?),
+        Way::Unix(path) => Box::new(socket::unix(path)?),
+        Way::Vsock { cid, port } => Box::new(socket::vsock(*cid, *port)?),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GROUPS: &str = "root:x:0:\nbroken\ndialout:x:20:someone,another\n";
-
-    #[test]
-    fn a_user_is_told_to_join_a_group_only_if_that_would_help() {
-        assert_eq!(group_that_may(0o020_660, 20, GROUPS), Some("dialout"));
-        assert_eq!(group_that_may(0o020_640, 20, GROUPS), None);
-        assert_eq!(group_that_may(0o020_600, 0, GROUPS), None);
-        assert_eq!(group_that_may(0o020_660, 0, GROUPS), None);
-        assert_eq!(group_that_may(0o020_660, 21, GROUPS), None);
+impl Port for Box<dyn Port> {
+    fn read(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
+        (**self).read(buffer, until)
     }
 
-    #[test]
-    fn a_file_or_a_folder_is_not_written_to() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        std::fs::write(&file, "kept").unwrap();
-        for path in [folder.path(), &file] {
-            let opened = LinuxPort::open(path, Duration::ZERO);
-            assert!(matches!(opened, Err(OpenError::NotAPort)), "{}", path.display());
-        }
-        let below = LinuxPort::open(&file.join("port"), Duration::ZERO);
-        assert!(matches!(below, Err(OpenError::Missing)));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+    fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()> {
+        (**self).write(bytes, until)
+    }
+
+    fn others(&mut self) -> Others {
+        (**self).others()
+    }
+
+    fn hold(&mut self) {
+        (**self).hold();
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        (**self).sleep(time);
+    }
+
+    fn now(&self) -> Instant {
+        (**self).now()
     }
 }

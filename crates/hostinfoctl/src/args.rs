@@ -27,6 +27,7 @@ Examples:
   hostinfoctl preview web loadavg      what web would get now
   hostinfoctl watch                    who asks what, as it happens
   hostinfoctl notice set 'qemu-*' 'the host goes down at ten' --kind maintenance --at 22:00
+  hostinfoctl host-state set draining  guests read that they are being moved away
 
 Exit status:
   0  done, or it was so already
@@ -158,6 +159,11 @@ pub(crate) enum Command {
     /// Tell guests something: they see it first of all
     #[command(subcommand)]
     Notice(Notice),
+    /// Show what guests read as host.state, or set it
+    HostState {
+        #[command(subcommand)]
+        wanted: Option<HostState>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -192,6 +198,30 @@ pub(crate) enum Notice {
         #[arg(long, conflicts_with = "numbers")]
         all: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostState {
+    /// Set it from now on, also after a restart of the daemon
+    Set {
+        /// What guests read
+        #[arg(value_enum, value_name = "STATE")]
+        state: Say,
+        /// Why: for the host's administrators alone
+        #[arg(value_name = "TEXT")]
+        text: Option<String>,
+    },
+}
+
+/// What guests read of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Say {
+    /// The host is as it should be
+    Normal,
+    /// Its guests are being moved away or shut down
+    Draining,
+    /// Something of it is broken, and it goes on with less
+    Degraded,
 }
 
 /// What a notice is about.
@@ -309,6 +339,9 @@ mod tests {
             "snippet a b",
             "notice clear",
             "notice clear 1 --all",
+            "host-state draining",
+            "host-state set",
+            "host-state set down",
             "stats --json --openmetrics",
             "snippet a --port 4",
             "enable a --port -1",

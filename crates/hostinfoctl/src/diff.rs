@@ -99,6 +99,11 @@ impl Changed {
         if let Some((before, now)) = changes.interval {
             add(format!("interval: {} -> {}", seconds(before), seconds(now)));
         }
+        match changes.watch {
+            Some(true) => add("is watched while it does not ask".to_owned()),
+            Some(false) => add("is not watched any more while it does not ask".to_owned()),
+            None => {}
+        }
         match changes.vhostmd_disk {
             Some(true) => add("gets a metrics disk".to_owned()),
             Some(false) => add("has no metrics disk any more".to_owned()),
@@ -127,6 +132,7 @@ impl Changed {
             "interval": changes.interval.map(
                 |(before, now)| json!({ "before": seconds(before), "after": seconds(now) })
             ),
+            "watch": changes.watch,
             "vhostmd_disk": changes.vhostmd_disk,
             "opened": changes.opened,
             "closed": changes.closed,
@@ -149,13 +155,13 @@ mod tests {
     #[test]
     fn only_what_changes_for_a_guest_is_told() {
         let old = rules("qemu-web:\n interval = 60\n\n*:\n");
-        let new = rules("# more\nqemu-web:\n interval = 0.5\n physcpus = 0\n\n*:\n");
+        let new = rules("# more\nqemu-web:\n interval = 0.5\n physcpus = 0\n watch = 1\n\n*:\n");
         assert!(Changed::of("qemu-db".to_owned(), &old, &new).is_none());
         let web = Changed::of("qemu-web".to_owned(), &old, &new).unwrap();
         assert_eq!(
             grouped(&[web]),
             "qemu-web: qemu-web (line 1) -> qemu-web (line 2)\n  interval: 60 s -> 0.5 s\n  \
-             may not see any more: physcpus\n"
+             is watched while it does not ask\n  may not see any more: physcpus\n"
         );
     }
 

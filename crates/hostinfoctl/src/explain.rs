@@ -45,6 +45,9 @@ fn shown(told: &Explanation) -> String {
     if told.may_ask {
         add(&format!("may ask once in {} s", told.interval));
     }
+    if told.watch {
+        add("is watched while it does not ask");
+    }
     if told.vhostmd_disk {
         add("has a metrics disk");
     }
@@ -80,6 +83,7 @@ mod tests {
             line: Some(3),
             may_ask: true,
             interval: 30.0,
+            watch: true,
             vhostmd_disk: false,
             statistics: vec![
                 decision("physcpus", false, Some(5)),
@@ -92,7 +96,8 @@ mod tests {
     fn each_decision_has_its_line_or_is_the_built_in_default() {
         assert_eq!(
             shown(&told()),
-            "qemu-web: connected\n  rule qemu-* at /etc/h.conf:3\n  may ask once in 30 s\n\
+            "qemu-web: connected\n  rule qemu-* at /etc/h.conf:3\n  may ask once in 30 s\n  \
+             is watched while it does not ask\n\
              STATISTIC  MAY SEE  BY\n\
              physcpus   no       /etc/h.conf:5\n\
              loadavg.1  yes      built-in default\n"
@@ -110,7 +115,8 @@ mod tests {
         };
         assert_eq!(
             shown(&told),
-            "qemu-web: error\n  may not ask: it is another's\n  rule qemu-* at /etc/h.conf:3\n\
+            "qemu-web: error\n  may not ask: it is another's\n  rule qemu-* at /etc/h.conf:3\n  \
+             is watched while it does not ask\n\
              STATISTIC  MAY SEE  BY\n\
              physcpus   no       see above\n"
         );

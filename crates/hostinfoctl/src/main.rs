@@ -19,6 +19,7 @@ mod exit;
 mod explain;
 mod facts;
 mod guests;
+mod host_state;
 mod libvirt;
 mod list;
 mod notice;
@@ -64,6 +65,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::Explain { guest, names } => explain::run(options, guest, names),
         Command::Preview { guest, names } => preview::run(options, guest, names),
         Command::Notice(wanted) => notice::run(options, wanted),
+        Command::HostState { wanted } => host_state::run(options, wanted.as_ref()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The rules: what the daemon has in force, and what a file says now.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use hostinfo_rules::{Parsed, Problem, Rules, parse};
+use hostinfo_rules::{FILE_MAX, Parsed, Problem, Rules, parse};
 
 use crate::args::Options;
 use crate::daemon::Known;
@@ -46,7 +46,8 @@ impl RulesOf {
 /// # Errors
 /// It cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    hostinfo_rules::read(path).map_err(|error| {
+    hostinfo_file::read(path, FILE_MAX).map_err(|error| {
+        let error = io::Error::from(error);
         let words = error.to_string();
         let words = words.split(" (os error ").next().unwrap_or_default();
         let words = format!("{}: {words}", path.display());

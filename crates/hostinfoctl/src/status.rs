@@ -1,6 +1,8 @@
 //! `status`: what the daemon does, and what is wrong with what it needs.
 
-use hostinfo_control::{Guest, GuestState, Libvirt, LibvirtState, RulesState, Status as Told};
+use hostinfo_control::{
+    Guest, GuestState, Libvirt, LibvirtState, RulesState, Status as Told, Watched,
+};
 use serde::Serialize;
 
 use crate::args::Options;
@@ -43,9 +45,10 @@ impl Overview {
     /// A host without libvirt is as it should be.
     fn is_wrong(&self) -> bool {
         let places = [&self.status.settings, &self.status.socket_dir];
+        let libvirt = &self.status.libvirt;
         places.iter().any(|place| place.problem.is_some())
             || self.status.rules.problem.is_some()
-            || self.status.libvirt.state == LibvirtState::Down
+            || libvirt.state != LibvirtState::Missing && libvirt.problem.is_some()
             || !self.errors.is_empty()
     }
 
@@ -77,6 +80,7 @@ impl Overview {
             add("settings", &format!("what the file says now is not in force:\n{problem}"));
         }
         add("rules", &rules(&status.rules));
+        add("watch", &watched(&status.watched));
         add("libvirt", &libvirt(&status.libvirt));
         for guest in self.errors.iter().take(NAMED_MAX) {
             let problem = guest.problem.as_deref().unwrap_or("it cannot ask");
@@ -87,6 +91,13 @@ impl Overview {
         }
         for missing in &status.missing {
             add("missing", &format!("{}: {}", missing.source, missing.why));
+        }
+        for without in &status.without {
+            let times = match without.count {
+                0 | 1 => String::new(),
+                many => format!(" ({many} times)"),
+            };
+            add("without", &format!("{}: {}{times}", without.source, without.what));
         }
         text
     }
@@ -102,6 +113,24 @@ fn rules(state: &RulesState) -> String {
     let mut words = format!("{path}: {count}, in force since {}", local(*since));
     if let Some(problem) = &state.problem {
         words.push_str(&format!("\nwhat the file says now is not in force:\n{problem}"));
+    }
+    words
+}
+
+/// Nothing where no rule has a guest watched.
+fn watched(watched: &Watched) -> String {
+    let Watched { guests, left_out, limit } = watched;
+    let mut words = match guests {
+        0 if *left_out == 0 => String::new(),
+        0 => "no guest is watched while it does not ask".to_owned(),
+        1 => "1 guest is watched while it does not ask".to_owned(),
+        many => format!("{many} guests are watched while they do not ask"),
+    };
+    if let more @ 1.. = left_out {
+        words.push_str(&format!(
+            "\n{more} left out, although the rule says watch = 1: [watch] guests = {limit} in \
+             hostinfod.toml"
+        ));
     }
     words
 }
@@ -127,7 +156,7 @@ fn libvirt(libvirt: &Libvirt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_control::{Missing, Place};
+    use hostinfo_control::{Missing, Place, WhyWithout, Without};
 
     #[test]
     fn what_is_wrong_stands_below_what_it_concerns() {
@@ -146,6 +175,7 @@ mod tests {
                 since,
                 problem: Some("/etc/h.conf:1:1: error: x\n  x".to_owned()),
             },
+            watched: Watched { guests: 2, left_out: 1, limit: 2 },
             libvirt: Libvirt {
                 state: LibvirtState::Down,
                 uri: "qemu:///system".to_owned(),
@@ -153,7 +183,17 @@ mod tests {
                 domains: None,
                 problem: Some("no such file".to_owned()),
             },
-            missing: vec![Missing { source: "PSI".to_owned(), why: "boot with psi=1".to_owned() }],
+            missing: vec![Missing {
+                source: "PSI".to_owned(),
+                why: "boot with psi=1".to_owned(),
+                count: 1,
+            }],
+            without: vec![Without {
+                source: "cpufreq".to_owned(),
+                what: "this host has none".to_owned(),
+                why: WhyWithout::Unsupported,
+                count: 64,
+            }],
         };
         let overview = Overview { status, errors: Vec::new() };
         assert!(overview.is_wrong());
@@ -163,7 +203,9 @@ mod tests {
         assert!(after("in /s, 2 connected").starts_with("\n          /s: gone\n"));
         assert!(after("settings  ").contains("\n          /h: line 1\n"));
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
+        assert!(after("\nwatch     2 guests are").contains("\n          1 left out, although"));
         assert!(after("does not answer").starts_with("\n          no such file\n"));
-        assert!(text.ends_with("missing   PSI: boot with psi=1\n"), "{text}");
+        assert!(after("missing   ").starts_with("PSI: boot with psi=1\n"), "{text}");
+        assert!(text.ends_with("without   cpufreq: this host has none (64 times)\n"), "{text}");
     }
 }

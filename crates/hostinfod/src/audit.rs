@@ -7,7 +7,7 @@ pub(crate) mod quota;
 use std::borrow::Cow;
 use std::path::Path;
 
-use hostinfo_notices::Notice;
+use hostinfo_notices::{Declared, Notice};
 use hostinfo_rules::Grant;
 use tracing::{Level, event};
 
@@ -42,6 +42,8 @@ pub(crate) enum Event<'a> {
     NoticeSet { notice: &'a Notice, uid: u32 },
     /// A notice was taken away, by a user of that number.
     NoticeCleared { notice: &'a Notice, uid: u32 },
+    /// The host's state was set, by a user of that number.
+    HostStateSet { declared: &'a Declared, uid: u32 },
 }
 
 impl Event<'_> {
@@ -120,6 +122,14 @@ impl Event<'_> {
                     target: TARGET, Level::INFO, event = "notice-cleared",
                     id, pattern, uid,
                     "notice is cleared: {notice}"
+                );
+            }
+            Self::HostStateSet { declared, uid } => {
+                let (state, remark) = (declared.state.word(), declared.remark.as_deref());
+                event!(
+                    target: TARGET, Level::INFO, event = "host-state-set",
+                    state, remark, uid,
+                    "the host's state is {state}"
                 );
             }
         }

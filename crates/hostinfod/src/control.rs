@@ -4,6 +4,8 @@ pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod door;
 mod group;
+mod refused;
+mod room;
 
 use std::time::SystemTime;
 
@@ -13,6 +15,7 @@ use crate::settings;
 
 use client::Client;
 use door::Door;
+use refused::Refused;
 
 /// The socket, and those who are connected to it.
 pub(crate) struct Control {
@@ -20,6 +23,8 @@ pub(crate) struct Control {
     door: Option<Door>,
     /// Who is connected.
     pub(crate) clients: Slab<Client>,
+    /// Who is told that there is no room.
+    pub(crate) refused: Refused,
     /// When the daemon started.
     pub(crate) since: SystemTime,
     /// Events that watchers were not told.
@@ -30,7 +35,8 @@ impl Control {
     /// Opens the socket. Guests are served without it too: where that fails, the log says so.
     pub(crate) fn open(settings: settings::Control) -> Self {
         let (clients, since) = (Slab::new(), SystemTime::now());
-        let mut control = Self { settings, door: None, clients, since, left_out: 0 };
+        let refused = Refused::default();
+        let mut control = Self { settings, door: None, clients, refused, since, left_out: 0 };
         control.open_door();
         control
     }

@@ -10,9 +10,9 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use hostinfo_domains::DISK_DIR;
-use hostinfo_render::disk::{self, Disk};
+use hostinfo_render::disk::{self, Disk, Step};
 use hostinfo_render::vhostmd::EMPTY;
-use rustix::fs::OFlags;
+use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 
 use crate::guest::name::Name;
@@ -62,25 +62,44 @@ impl Disks {
     /// Puts a document on a guest's disk, and makes the disk where there is none.
     ///
     /// # Errors
-    /// The system's, with the file. It is not known then what is on it.
+    /// The system's, with the file. As far as anything can be written, it shows nothing then.
     pub(crate) fn write(&mut self, name: &Name, document: &str) -> Result<(), FileError> {
         let path = self.directory.join(name.whole());
-        let written = self.write_to(&path, name, document).map_err(FileError::of(&path));
-        if written.is_err() {
-            // What is on it is not known now.
-            self.files.remove(name.whole());
+        let (file, mut disk) = match self.files.remove(name.whole()) {
+            Some(before) => before,
+            None => (open(&self.directory, &path).map_err(FileError::of(&path))?, Disk::new()),
+        };
+        let put = |step: &Step| file.write_all_at(&step.bytes, step.offset);
+        let written = reserve(&file).and_then(|()| update(&mut disk, document, put));
+        match written {
+            Ok(()) => {
+                self.files.insert(name.whole().into(), (file, disk));
+                Ok(())
+            }
+            Err(error) => {
+                for step in disk.give_up() {
+                    let _ = put(&step);
+                }
+                Err(FileError::of(&path)(error))
+            }
         }
-        written
     }
+}
 
-    fn write_to(&mut self, path: &Path, name: &Name, document: &str) -> io::Result<()> {
-        if !self.files.contains_key(name.whole()) {
-            let opened = open(&self.directory, path)?;
-            self.files.insert(name.whole().into(), (opened, Disk::new()));
-        }
-        let Some((file, disk)) = self.files.get_mut(name.whole()) else { return Ok(()) };
-        let steps = disk.update(document).map_err(io::Error::other)?;
-        steps.iter().try_for_each(|step| file.write_all_at(&step.bytes, step.offset))
+fn update(
+    disk: &mut Disk,
+    document: &str,
+    put: impl Fn(&Step) -> io::Result<()>,
+) -> io::Result<()> {
+    disk.update(document).map_err(io::Error::other)?.iter().try_for_each(put)
+}
+
+/// Has all blocks of the file reserved, so that a full file system is found out while it is not
+/// busy. Most file systems can; on the others it may be found out later.
+fn reserve(file: &File) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, disk::SIZE as u64) {
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -146,6 +165,44 @@ mod tests {
         std::fs::write(&path, b"mvbd\0\0\0\x01secret").unwrap();
         let _disks = Disks::beside(folder.path());
         assert_eq!(content(&path).trim_end(), EMPTY.trim_end());
+    }
+
+    #[test]
+    fn on_a_full_file_system_a_disk_shows_nothing_and_keeps_no_reader_waiting() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        // Its mounts are this thread's alone, and gone with it.
+        let full = std::thread::spawn(|| {
+            use nix::mount::{MsFlags, mount};
+            const NONE: Option<&str> = None;
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+            mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let size = Some("size=400k");
+            mount(NONE, folder.path(), Some("tmpfs"), MsFlags::empty(), size).unwrap();
+            let place = |name: &str| folder.path().join("disk").join(name);
+            let [good, old, new] =
+                ["qemu-good", "qemu-old", "qemu-new"].map(|n| Name::parse(n).unwrap());
+            std::fs::create_dir(folder.path().join("disk")).unwrap();
+            // Without its blocks, as an older hostinfod left it, and in the middle of being written.
+            std::fs::write(place("qemu-old"), b"mvbd\0\0\0\x01secret").unwrap();
+            let mut disks = Disks { directory: folder.path().join("disk"), files: HashMap::new() };
+            let text = format!("<metrics>\n{}</metrics>\n\n", "<a/>\n".repeat(30_000));
+            disks.write(&good, &text).unwrap();
+            for name in [&old, &new] {
+                let error = disks.write(name, &text).unwrap_err().to_string();
+                assert!(error.ends_with("make room on that file system"), "{error}");
+            }
+            for name in ["qemu-old", "qemu-new"] {
+                assert_eq!(content(&place(name)).trim_end(), EMPTY.trim_end());
+            }
+            std::fs::write(folder.path().join("rest"), vec![0; 400 << 10]).unwrap_err();
+            disks.write(&good, EMPTY).unwrap();
+            disks.write(&good, &text).unwrap();
+            assert_eq!(content(&place("qemu-good")).trim_end(), text.trim_end());
+        });
+        full.join().unwrap();
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What the host's administrator gives to guests beside the host's own figures: labels, notices,
-//! and own statistics. See `docs/custom.md`.
+//! what is said of the host, and own statistics. See `docs/custom.md`.
 
+pub(crate) mod host_state;
+mod kept;
 pub(crate) mod notices;
 
 use std::io;
@@ -11,12 +13,13 @@ use hostinfo_catalog::{About, Source};
 use hostinfo_custom::{Custom, Problem};
 
 use crate::settings::labels::Labels;
+use host_state::HostStateFile;
 use notices::NoticesFile;
 
 /// Whose the directory of definitions has to be: what it names is run.
 const ROOT: u32 = 0;
 
-/// Labels, notices, and statistics of the administrator's own.
+/// Labels, notices, the host's state, and statistics of the administrator's own.
 pub(crate) struct Given {
     /// Those of the settings.
     pub(crate) labels: Labels,
@@ -24,17 +27,20 @@ pub(crate) struct Given {
     pub(crate) customs: Custom,
     /// Those of the state directory.
     pub(crate) notices: NoticesFile,
+    /// That of the state directory, too.
+    pub(crate) host_state: HostStateFile,
 }
 
 impl Given {
-    /// Reads the directory's definitions and the notices in `state`, and logs what is wrong in them.
+    /// Reads the directory's definitions and what is kept in `state`, and logs what is wrong in them.
     ///
     /// # Errors
     /// Where there are no descriptors left.
     pub(crate) fn load(directory: &Path, state: &Path, labels: Labels) -> io::Result<Self> {
         let (customs, problems) = Custom::load(directory, ROOT)?;
         log(&problems);
-        Ok(Self { labels, customs, notices: NoticesFile::open(state) })
+        let (notices, host_state) = (NoticesFile::open(state), HostStateFile::open(state));
+        Ok(Self { labels, customs, notices, host_state })
     }
 
     /// Reads the directory's definitions again.
@@ -94,6 +100,7 @@ pub(crate) mod tests {
         assert_eq!(problems, []);
         let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
         let notices = NoticesFile::open(directory.path());
-        Given { labels: labels.try_into().unwrap(), customs, notices }
+        let host_state = HostStateFile::open(directory.path());
+        Given { labels: labels.try_into().unwrap(), customs, notices, host_state }
     }
 }

@@ -1,14 +1,17 @@
 //! One guest, however many connections it has: what it may, what it did, who it is.
 
+pub(crate) mod allowance;
 mod audit;
 pub(crate) mod history;
 pub(crate) mod identity;
+pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod peer;
 mod random;
 pub(crate) mod roster;
 pub(crate) mod session;
 pub(crate) mod standing;
+pub(crate) mod watched;
 
 use std::borrow::Cow;
 use std::io;
@@ -24,7 +27,10 @@ use crate::audit::quota::Quotas;
 use crate::bucket::Bucket;
 use crate::metrics::tally::Record;
 use crate::pending::Pending;
+use allowance::Allowance;
 use history::History;
+use identity::HostId;
+use key::{Held, Key};
 use name::Name;
 use peer::Peer;
 use session::Session;
@@ -40,16 +46,35 @@ pub(crate) const NOT_MET: Absent =
 pub(crate) struct Observed {
     /// The process that runs it, or why it is not known.
     pub(crate) vmm: Result<Box<Vmm>, Absent>,
-    /// The samples that verdicts are made of, while it asks for verdicts.
+    /// The samples that verdicts are made of, while it is watched.
     pub(crate) watch: Option<Watch>,
+    /// libvirt's figures were asked for, for the sample of that time.
+    pub(crate) asked_ahead: Option<AskedAhead>,
+    /// What its verdicts were over time.
+    pub(crate) held: Held,
     /// What libvirt told of it so far.
     pub(crate) history: History,
 }
 
 impl Default for Observed {
     fn default() -> Self {
-        Self { vmm: Err(NOT_MET), watch: None, history: History::default() }
+        Self {
+            vmm: Err(NOT_MET),
+            watch: None,
+            asked_ahead: None,
+            held: Held::default(),
+            history: History::default(),
+        }
     }
+}
+
+/// Figures that a sample waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AskedAhead {
+    /// When the sample is due.
+    pub(crate) of: Instant,
+    /// When they were asked for.
+    pub(crate) at: Instant,
 }
 
 /// A guest.
@@ -58,8 +83,11 @@ pub(crate) struct Guest {
     pub(crate) name: Name,
     /// What its rule grants: found when the guest came or the rules changed.
     pub(crate) grant: Arc<Grant>,
-    /// The host's name for this guest alone.
-    pub(crate) host_id: String,
+    /// The host's names for this guest alone.
+    pub(crate) host_id: HostId,
+    /// By how much the times of its incidents are moved: its own secret, lest exact times prove
+    /// that two guests share a host.
+    pub(crate) phase: Duration,
     /// Its session.
     pub(crate) session: Session,
     /// Bytes read from it.
@@ -82,16 +110,18 @@ pub(crate) struct Guest {
     pub(crate) disk_pending: Option<Pending>,
     /// What vhostmd's client got last, for when it asks too soon: it knows no 429.
     pub(crate) document: Option<Box<str>>,
-    last_answered: Option<Instant>,
+    /// What it has of its interval.
+    pub(crate) allowance: Allowance,
 }
 
 impl Guest {
     /// A guest that has asked nothing yet.
-    pub(crate) fn new(name: Name, grant: Arc<Grant>, host_id: String, session: Session) -> Self {
+    pub(crate) fn new(name: Name, grant: Arc<Grant>, host_id: HostId, session: Session) -> Self {
         Self {
             name,
             grant,
             host_id,
+            phase: Duration::ZERO,
             session,
             bytes: Bucket::default(),
             lines: Bucket::default(),
@@ -103,7 +133,7 @@ impl Guest {
             has_disk: false,
             disk_pending: None,
             document: None,
-            last_answered: None,
+            allowance: Allowance::default(),
         }
     }
 
@@ -130,6 +160,21 @@ impl Guest {
         self.peer.flatten().map(|peer| peer.pid)
     }
 
+    /// What makes it the same guest as before a restart; `None` where that is not known.
+    pub(crate) fn key(&self) -> Option<Key> {
+        match self.standing {
+            Standing::Domain(uuid, _) => Some(Key::Domain(uuid)),
+            Standing::Unnamed => self.process(),
+            Standing::Refused(_) | Standing::Awaited => None,
+        }
+    }
+
+    /// The same without libvirt.
+    pub(crate) fn process(&self) -> Option<Key> {
+        let Peer { pid, start } = self.peer.flatten()?;
+        Some(Key::Process { pid, start: start? })
+    }
+
     /// Whether it was ever connected to.
     pub(crate) fn has_come(&self) -> bool {
         self.peer.is_some()
@@ -140,17 +185,22 @@ impl Guest {
     pub(crate) fn double(&self) -> Self {
         let (name, grant) = (self.name.clone(), Arc::clone(&self.grant));
         let mut double = Self::new(name, grant, self.host_id.clone(), self.session.clone());
+        double.phase = self.phase;
+        double.peer = self.peer;
         double.standing = self.standing.clone();
         double.observed = self.observed.clone();
         double
     }
 
-    /// Puts it under another rule. Nothing that was made under the one before is given out.
+    /// Puts it under a rule. Nothing that was made under another is given out where the guest may see
+    /// other things now.
     pub(crate) fn come_under(&mut self, grant: Arc<Grant>, now: Instant) {
-        if self.grant == grant {
-            return;
+        if !self.grant.shows_the_same(&grant) {
+            self.document = None;
         }
-        self.document = None;
+        if self.grant.watch() && !grant.watch() {
+            self.observed.held = Held::default();
+        }
         let is_turned = self.grant.enabled() != grant.enabled();
         self.grant = grant;
         if is_turned && self.standing.may_ask() {
@@ -221,14 +271,7 @@ impl Guest {
 
     /// How long until it may have a query answered; nothing where it may now.
     pub(crate) fn wait(&self, now: Instant) -> Duration {
-        self.last_answered.map_or(Duration::ZERO, |last| {
-            self.grant.interval().saturating_sub(now.saturating_duration_since(last))
-        })
-    }
-
-    /// Counts a query against its interval.
-    pub(crate) fn answered(&mut self, now: Instant) {
-        self.last_answered = Some(now);
+        self.allowance.wait(self.grant.interval(), now)
     }
 
     /// Whether nothing would change if it were forgotten and came anew.

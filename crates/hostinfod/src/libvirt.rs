@@ -148,10 +148,10 @@ impl Libvirt {
         waits.then_some(until)
     }
 
-    /// Has a domain's figures asked for.
-    pub(crate) fn refresh(&mut self, domain: Uuid, now: Instant) {
+    /// Has the figures of these domains asked for, in one request.
+    pub(crate) fn refresh(&mut self, domains: impl IntoIterator<Item = Uuid>, now: Instant) {
         if let Some(helper) = self.worth_asking() {
-            helper.refresh(Some(domain), now);
+            helper.refresh_each(domains, now);
         }
     }
 

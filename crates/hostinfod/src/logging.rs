@@ -1,19 +1,24 @@
 //! The log: which lines, and where to.
 
+mod journal;
+pub(crate) mod left_out;
+mod stderr;
+
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{Targets, dynamic_filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::logging::left_out::LeftOut;
 use crate::settings::log::{Level, Log, Output};
 use crate::system::file_error::FileError;
 
@@ -24,6 +29,10 @@ const JOURNAL_PREFIX: &str = "HOSTINFO";
 pub(crate) struct Logging {
     filter: reload::Handle<Targets, Registry>,
     file: Option<LogFile>,
+    /// Lines that nobody took.
+    pub(crate) left_out: LeftOut,
+    /// How many of them the log was told of.
+    told: u64,
 }
 
 impl Logging {
@@ -33,16 +42,20 @@ impl Logging {
     /// Where the file cannot be opened, or journald does not listen.
     pub(crate) fn start(log: &Log) -> anyhow::Result<Self> {
         let (filter, handle) = reload::Layer::new(targets(log));
-        let mut file = None;
+        let (mut file, left_out) = (None, LeftOut::default());
+        let stderr = || Mutex::new(stderr::Lines::of_stderr(left_out.clone()));
         let layer = match log.output {
             Output::Stderr if std::env::var_os("JOURNAL_STREAM").is_some() => {
-                lines(io::stderr).without_time().boxed()
+                lines(stderr()).without_time().boxed()
             }
-            Output::Stderr => lines(io::stderr).boxed(),
+            Output::Stderr => lines(stderr()).boxed(),
             Output::Journald => {
                 let journal = tracing_journald::layer();
                 let journal = journal.context("[log] output: journald does not listen")?;
-                journal.with_field_prefix(Some(JOURNAL_PREFIX.to_owned())).boxed()
+                let journal = journal.with_field_prefix(Some(JOURNAL_PREFIX.to_owned()));
+                let queue = journal::Queue::of(Path::new(journal::SOCKET), left_out.clone())
+                    .context("[log] output: journald does not listen")?;
+                journal.with_filter(dynamic_filter_fn(move |_, _| queue.has_room())).boxed()
             }
             Output::File => {
                 let opened = LogFile::open(&log.file)
@@ -53,7 +66,14 @@ impl Logging {
             }
         };
         tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?;
-        Ok(Self { filter: handle, file })
+        Ok(Self { filter: handle, file, left_out, told: 0 })
+    }
+
+    /// Says how many lines were left out, as soon as lines are taken again.
+    pub(crate) fn tell_left_out(&mut self) {
+        self.left_out.tell(&mut self.told, |count| {
+            tracing::warn!("{count} lines of the log are missing: nobody took them");
+        });
     }
 
     /// Takes over what is logged, and opens the file anew: it may have been moved away.
@@ -131,8 +151,10 @@ impl<'w> MakeWriter<'w> for LogFile {
     }
 }
 
+/// A pipe or a device in the log's place could be waited for at each line.
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    let mut options = OpenOptions::new();
+    Ok(hostinfo_file::open(path, options.append(true).create(true).mode(0o640))?)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod control;
 mod disks;
 mod given;
 mod guest;
+mod incidents;
 mod libvirt;
 mod logging;
 mod metrics;

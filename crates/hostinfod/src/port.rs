@@ -13,6 +13,8 @@ use dialect::Dialect;
 use pty::Pty;
 use retry::Retry;
 
+use crate::system::file_id::FileId;
+
 /// One way, connected or not.
 #[derive(Debug)]
 pub(crate) struct Port {
@@ -26,6 +28,8 @@ pub(crate) struct Port {
     pub(crate) retry: Retry,
     /// While it is connected.
     pub(crate) connection: Option<Connection>,
+    /// What it is connected to.
+    pub(crate) file: Option<FileId>,
     /// It was connected to while libvirt, which makes the socket, had not handed it to QEMU yet:
     /// which process its guest is has to be seen.
     pub(crate) is_early: bool,
@@ -49,8 +53,8 @@ pub(crate) enum To {
 impl Port {
     /// A port that nobody has tried yet.
     pub(crate) fn new(guest: usize, to: To, dialect: Dialect, since: Instant) -> Self {
-        let (retry, connection, refusal) = (Retry::default(), None, None);
-        Self { guest, to, dialect, retry, connection, is_early: false, since, refusal }
+        let (retry, connection, file, refusal) = (Retry::default(), None, None, None);
+        Self { guest, to, dialect, retry, connection, file, is_early: false, since, refusal }
     }
 
     /// Drops the connection. When to try for another one.

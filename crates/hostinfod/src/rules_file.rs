@@ -1,9 +1,7 @@
 //! hostinfo.conf as a file: read when it has changed, kept where it is bad.
 
 mod in_force;
-mod trail;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,11 +12,10 @@ use hostinfo_rules::{Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
-use crate::system::file_error::FileError;
-use crate::system::watch::{Change, Watch, Watcher};
+use crate::system::watch::{Watch, Watcher};
+use crate::system::way::Way;
 
 pub(crate) use in_force::{Error, InForce};
-use trail::trail;
 
 /// The time that a changed file is left alone before it is read.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -34,8 +31,9 @@ pub(crate) struct RulesFile {
     /// Why what the file says now is not in force.
     problem: Option<String>,
     watcher: Watcher,
-    /// What is watched, and the names in it that concern us.
-    watches: Vec<(Watch, OsString)>,
+    way: Way,
+    /// That of the file itself: it may be written by another name.
+    file: Option<Watch>,
     pending: Pending,
 }
 
@@ -54,15 +52,15 @@ impl RulesFile {
     /// Reads the file for the first time; without one the built-in default is in force.
     ///
     /// # Errors
-    /// Where it is bad: a daemon does not start so. Where it cannot be watched.
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let watcher = Watcher::new().map_err(FileError::of(path)).map_err(Error::Unreadable)?;
+    /// Where it is bad: a daemon does not start so.
+    pub(crate) fn open(path: &Path, watcher: Watcher) -> Result<Self, Error> {
         let mut file = Self {
             path: path.to_owned(),
             in_force: InForce::builtin(),
             problem: None,
             watcher,
-            watches: Vec::new(),
+            way: Way::new(path),
+            file: None,
             pending: Pending::No,
         };
         file.follow();
@@ -111,7 +109,7 @@ impl RulesFile {
     /// Takes note of what has changed.
     pub(crate) fn take_changes(&mut self, now: Instant) {
         for change in self.watcher.changes() {
-            if self.concerns_us(&change) {
+            if Some(change.watch) == self.file || self.way.concerns(&change) {
                 self.note(change.what, now);
             }
         }
@@ -162,13 +160,6 @@ impl RulesFile {
         self.in_force = new;
     }
 
-    fn concerns_us(&self, change: &Change) -> bool {
-        change.what.contains(ReadFlags::QUEUE_OVERFLOW)
-            || self.watches.iter().any(|(watch, name)| {
-                *watch == change.watch && change.name.as_ref().is_none_or(|changed| changed == name)
-            })
-    }
-
     fn note(&mut self, what: ReadFlags, now: Instant) {
         let is_being_written = matches!(self.pending, Pending::BeingWritten(_));
         if what.contains(ReadFlags::MODIFY) {
@@ -178,41 +169,22 @@ impl RulesFile {
         }
     }
 
-    /// Watches every place where the path can be made to lead elsewhere, and the file itself: it
-    /// may be written by another name.
+    /// Watches the file, and wherever its path can be made to lead elsewhere.
     fn follow(&mut self) {
-        let steps = trail(&self.path).unwrap_or_default();
-        let file = steps.last().map(|(directory, name)| directory.join(name));
-        let before = std::mem::take(&mut self.watches);
-        for (directory, name) in steps {
-            match self.watcher.add(&directory, WATCHED | WatchFlags::ONLYDIR) {
-                Ok(watch) => self.watches.push((watch, name)),
-                Err(error) => {
-                    let error = FileError::of(&directory)(error);
-                    tracing::warn!("{error}; changes are seen at SIGHUP alone");
-                }
-            }
+        let (file, unwatched) = self.way.follow(&self.watcher, WRITTEN);
+        for error in unwatched {
+            tracing::warn!("{error}; what changes there is seen at SIGHUP alone");
         }
-        if let Some(Ok(watch)) = file.map(|file| self.watcher.add(&file, WATCHED)) {
-            self.watches.push((watch, OsString::new()));
-        }
-        for (watch, _) in before {
-            if self.watches.iter().all(|(now, _)| *now != watch) {
-                self.watcher.remove(watch);
-            }
+        let before = self.file.take();
+        self.file = self.watcher.add(&file, WRITTEN | WatchFlags::ATTRIB).ok();
+        if let Some(before) = before.filter(|before| self.file != Some(*before)) {
+            self.watcher.remove(before);
         }
     }
 }
 
-const WATCHED: WatchFlags = WatchFlags::CLOSE_WRITE
-    .union(WatchFlags::MODIFY)
-    .union(WatchFlags::MOVED_TO)
-    .union(WatchFlags::MOVED_FROM)
-    .union(WatchFlags::CREATE)
-    .union(WatchFlags::DELETE)
-    .union(WatchFlags::ATTRIB)
-    .union(WatchFlags::DELETE_SELF)
-    .union(WatchFlags::MOVE_SELF);
+/// Somebody writes it, or has written it.
+const WRITTEN: WatchFlags = WatchFlags::CLOSE_WRITE.union(WatchFlags::MODIFY);
 
 #[cfg(test)]
 mod tests;

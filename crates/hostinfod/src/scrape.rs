@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
+use rustix::io::Errno;
 use slab::Slab;
 
 use crate::control::door::Door;
@@ -45,9 +46,8 @@ impl Scrape {
             Listen::Loopback(address) => match loopback(*address) {
                 Ok(listener) => Some(Place::Loopback(listener)),
                 Err(error) => {
-                    tracing::error!(
-                        "[metrics] listen: {address}: {error}; nobody is answered there"
-                    );
+                    let why = in_words(&error);
+                    tracing::error!("[metrics] listen: {address}: {why}; nobody is answered there");
                     None
                 }
             },
@@ -79,6 +79,18 @@ impl Scrape {
 
 fn of_group(socket: &Path, group: &str) -> settings::Control {
     settings::Control { socket: socket.to_owned(), group: group.to_owned() }
+}
+
+/// Why nobody can be listened to, with the remedy where it is the service's own sandbox.
+fn in_words(error: &io::Error) -> String {
+    match Errno::from_io_error(error) {
+        Some(Errno::AFNOSUPPORT) => {
+            "the service has no network: run systemctl edit hostinfo, and add \
+            RestrictAddressFamilies=AF_INET AF_INET6 under [Service]"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn loopback(address: std::net::SocketAddr) -> io::Result<TcpListener> {

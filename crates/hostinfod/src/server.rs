@@ -14,6 +14,7 @@ mod run;
 mod scrape;
 mod turns;
 mod values;
+mod watching;
 
 use crate::answer::desk::Desk;
 use crate::args::Args;
@@ -21,6 +22,8 @@ use crate::control::Control;
 use crate::disks::Disks;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
+use crate::guest::watched::Watched;
+use crate::incidents::IncidentFiles;
 use crate::logging::Logging;
 use crate::rules_file::RulesFile;
 use crate::scrape::Scrape;
@@ -41,6 +44,9 @@ pub(crate) struct Server {
     pub(crate) rules: RulesFile,
     pub(crate) directories: Directories,
     pub(crate) roster: Roster,
+    /// Guests that are watched for good.
+    pub(crate) watched: Watched,
+    pub(crate) incidents: IncidentFiles,
     pub(crate) disks: Disks,
     pub(crate) desk: Desk,
     pub(crate) control: Control,
@@ -61,8 +67,12 @@ pub(crate) enum Alarm {
     Custom,
     /// A port is to be tried, or its guest may go on, or has not read for too long.
     Port(usize),
-    /// A guest that asks for verdicts is due for a sample.
+    /// A guest that is watched is due for a sample, or to have figures asked for.
     Watch(usize),
+    /// A port that was connected to while libvirt had its socket is to be looked at again.
+    LookAgain(usize),
+    /// Incidents are to be written.
+    Incidents,
     /// What was left out of the log about a guest is to be said.
     LeftOut(usize),
     /// A guest's metrics disk is to be written.
@@ -73,6 +83,8 @@ pub(crate) enum Alarm {
     Client(usize),
     /// People are let in at the control socket again.
     Door,
+    /// Whoever was not let in has had the time to read why.
+    Refused,
     /// The time of one who reads the metrics over HTTP is over.
     Scraper(usize),
     /// Others who do are let in again.

@@ -5,11 +5,12 @@ pub(crate) mod labels;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
+pub(crate) mod watch;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use serde::Deserialize;
 
 use crate::args::Args;
@@ -19,9 +20,14 @@ use labels::Labels;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
+use watch::Watch;
 
 /// Where the settings are, unless the command line says otherwise.
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
+
+/// The longest file that is read: the documented one has 4 KiB, and 900 labels of the longest text 1
+/// MiB.
+const FILE_MAX: u64 = 1024 * 1024;
 
 /// Everything that an administrator sets for the daemon.
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) flow: Flow,
     /// What is asked of libvirt.
     pub(crate) libvirt: Libvirt,
+    /// What is watched while nobody asks.
+    pub(crate) watch: Watch,
     /// What guests can be told of this host.
     pub(crate) labels: Labels,
     /// What is logged, and where.
@@ -94,6 +102,9 @@ pub(crate) enum Error {
     /// The file could not be read.
     #[error(transparent)]
     Unreadable(FileError),
+    /// The file is not UTF-8.
+    #[error("{path}: is not UTF-8 text: save it as UTF-8", path = .0.display())]
+    NotText(PathBuf),
     /// The file is no TOML, or has a setting that there is not.
     #[error("{path}: {error}", path = .path.display())]
     Malformed {
@@ -117,12 +128,14 @@ impl Settings {
     /// [`Error`], which names the file and the place in it.
     pub(crate) fn load(args: &Args) -> Result<Self, Error> {
         let path = Self::path(args);
-        let text = match fs::read_to_string(path) {
-            Err(error) if args.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                String::new()
+        let unreadable = |error| Error::Unreadable(FileError::of(path)(error));
+        let text = match hostinfo_file::read(path, FILE_MAX).map_err(io::Error::from) {
+            Ok(None) if args.config.is_some() => {
+                return Err(unreadable(Errno::NOENT.into()));
             }
-            other => other.map_err(FileError::of(path)).map_err(Error::Unreadable)?,
+            other => other.map_err(unreadable)?.unwrap_or_default(),
         };
+        let text = String::from_utf8(text).map_err(|_| Error::NotText(path.into()))?;
         let mut settings: Self = toml::from_str(&text)
             .map_err(|error| Error::Malformed { path: path.into(), error: Box::new(error) })?;
         if let Some(socket) = &args.control {
@@ -147,6 +160,8 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
     use clap::Parser as _;
 
     use crate::bucket::Bound;

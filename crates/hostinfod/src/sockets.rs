@@ -14,6 +14,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use crate::system::file_id::FileId;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
@@ -29,9 +31,14 @@ pub(crate) enum Refused {
     /// A directory: ours (`state`), or somebody's.
     #[error("it is a directory")]
     Directory,
-    /// Nobody listens, not yet or not any more, or too many wait already.
+    /// Nobody listens, not yet or not any more.
     #[error("nobody listens")]
     NobodyListens,
+    /// Somebody listens, and has let no one in for a while: others wait already.
+    #[error(
+        "others wait to connect to it already, and its QEMU takes no one: end them, as QEMU serves one client, or see why QEMU stands still"
+    )]
+    Full,
     /// The file's mode or ACL.
     #[error(
         "permission denied: let the user of hostinfod write to the socket: setfacl -m u:USER:rw SOCKET; or to all that come: setfacl -d -m u:USER:rwx DIRECTORY, and umask 002 for a QEMU without libvirt"
@@ -42,6 +49,9 @@ pub(crate) enum Refused {
     Failed(io::Error),
 }
 
+/// A connection, and to which file.
+pub(crate) type Connected = (OwnedFd, FileId);
+
 /// Connects to the socket `name` in `directory`.
 ///
 /// By way of a descriptor of the file itself: names of any length fit (an address holds 107
@@ -49,27 +59,36 @@ pub(crate) enum Refused {
 ///
 /// # Errors
 /// [`Refused`].
-pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<OwnedFd, Refused> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
-    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
-        FileType::Socket => {}
-        FileType::Symlink => return Err(Refused::Link),
-        FileType::Directory => return Err(Refused::Directory),
-        _ => return Err(Refused::NoSocket),
-    }
+pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, Refused> {
+    let (file, id) = find(directory, name)?;
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::connect(&socket, &address)?;
-    Ok(socket)
+    Ok((socket, id))
+}
+
+/// The socket that is at `name` in `directory` now.
+///
+/// # Errors
+/// [`Refused`].
+pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Result<(OwnedFd, FileId), Refused> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    let (id, kind) = FileId::of(&file)?;
+    match kind {
+        FileType::Socket => Ok((file, id)),
+        FileType::Symlink => Err(Refused::Link),
+        FileType::Directory => Err(Refused::Directory),
+        _ => Err(Refused::NoSocket),
+    }
 }
 
 /// Connects to the socket at `path`, whose length and last name are bound as by [`connect`].
 ///
 /// # Errors
 /// [`Refused`].
-pub(crate) fn connect_at(path: &Path) -> Result<OwnedFd, Refused> {
+pub(crate) fn connect_at(path: &Path) -> Result<Connected, Refused> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Refused::Directory);
     };
@@ -81,7 +100,8 @@ impl From<Errno> for Refused {
     fn from(error: Errno) -> Self {
         match error {
             Errno::NOENT => Self::Gone,
-            Errno::CONNREFUSED | Errno::AGAIN => Self::NobodyListens,
+            Errno::CONNREFUSED => Self::NobodyListens,
+            Errno::AGAIN => Self::Full,
             Errno::ACCESS | Errno::PERM => Self::Denied,
             other => Self::Failed(other.into()),
         }
@@ -105,7 +125,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    fn try_connect(folder: &Path, name: &str) -> Result<OwnedFd, Refused> {
+    fn try_connect(folder: &Path, name: &str) -> Result<Connected, Refused> {
         connect(File::open(folder).unwrap(), OsStr::new(name))
     }
 
@@ -126,6 +146,18 @@ mod tests {
         assert!(matches!(try_connect(folder, "qemu-folder"), Err(Refused::Directory)));
         assert!(matches!(try_connect(folder, "qemu-link"), Err(Refused::Link)));
         assert!(matches!(try_connect(folder, "qemu-none"), Err(Refused::Gone)));
+    }
+
+    #[test]
+    fn a_socket_whose_queue_is_full_is_not_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("qemu-a")).unwrap();
+        // As QEMU's, which lets one wait, and the kernel one more.
+        rustix::net::listen(&listener, 0).unwrap();
+        let _waits = try_connect(folder.path(), "qemu-a").unwrap();
+        assert!(matches!(try_connect(folder.path(), "qemu-a"), Err(Refused::Full)));
+        listener.accept().unwrap();
+        try_connect(folder.path(), "qemu-a").unwrap();
     }
 
     #[test]

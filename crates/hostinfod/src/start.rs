@@ -20,6 +20,8 @@ use crate::disks::Disks;
 use crate::given::Given;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
+use crate::guest::watched::Watched;
+use crate::incidents::{IncidentFiles, may_be_watched};
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::rules_file::{self, RulesFile};
@@ -31,6 +33,7 @@ use crate::sockets::lock;
 use crate::system::alarms::Alarms;
 use crate::system::poll::Poll;
 use crate::system::signals::Signals;
+use crate::system::watch::Watcher;
 
 /// The rules or the settings have an error, or the directory of the sockets is not there or not ours:
 /// EX_CONFIG of sysexits.h. Another try would end as this one.
@@ -41,6 +44,9 @@ const MACHINE_ID: &str = "/etc/machine-id";
 
 /// os-release(5).
 const OS_RELEASE: &str = "/etc/os-release";
+
+/// The longest of it that is read: distributions have 1 KiB.
+const OS_RELEASE_MAX: u64 = 64 * 1024;
 
 /// Runs the daemon until it ends.
 pub(crate) fn run() -> ExitCode {
@@ -57,25 +63,32 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let Settings { paths, control, metrics, flow, libvirt, labels, log } = Settings::load(&args)?;
+    let Settings { paths, control, metrics, flow, libvirt, watch, labels, log } =
+        Settings::load(&args)?;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     // First of all that tells of itself: of two daemons, one has nothing in force.
     let directories = Directories::open(&paths.socket_dir, args.pty)?;
-    let rules = RulesFile::open(&paths.rules)?;
+    let watcher = Watcher::new().context("the rules file cannot be watched")?;
+    let rules = RulesFile::open(&paths.rules, watcher)?;
     raise_file_limit();
     keep_capabilities();
-    let os_name = std::fs::read_to_string(OS_RELEASE).ok().and_then(|text| vhostmd::os_name(&text));
+    let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
+    let os_name = vhostmd::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
     let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let scrape = Scrape::open(&metrics.listen, &control.group);
+    let kept = |guest: &str| may_be_watched(rules.rules(), guest);
+    let incidents = IncidentFiles::open(&paths.state_dir, &paths.proc_root, kept, Instant::now());
     let mut server = Server {
         identity: identity(&paths.state_dir)?,
         desk: Desk::new(engine, flow),
         control: Control::open(control),
         scrape,
         roster: Roster::default(),
+        watched: Watched::new(watch.guests),
+        incidents,
         disks: Disks::beside(&paths.socket_dir),
         poll: Poll::new().context("epoll")?,
         alarms: Alarms::new(),

@@ -3,7 +3,10 @@
 pub(crate) mod alarms;
 pub(crate) mod credentials;
 pub(crate) mod file_error;
+pub(crate) mod file_id;
 pub(crate) mod poll;
 pub(crate) mod signals;
 pub(crate) mod systemd;
+pub(crate) mod trail;
 pub(crate) mod watch;
+pub(crate) mod way;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hostinfo_control::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -142,6 +143,22 @@ fn a_missing_socket_directory_is_named_with_its_remedy() {
 }
 
 #[test]
+fn where_all_inotify_instances_are_in_use_the_limit_is_named_and_another_try_may_help() {
+    let place = Place::new();
+    let daemon = place.command();
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c"])
+        .arg("echo 0 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"")
+        .arg(daemon.get_program())
+        .args(daemon.get_args())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("raise fs.inotify.max_user_instances"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn a_second_daemon_says_who_serves_the_directory_already() {
     let place = Place::new();
     let (first, _told) = place.start(&[]);
@@ -203,6 +220,35 @@ fn sighup_opens_the_log_anew_and_takes_over_settings_and_rules() {
     place.write("rules", "nonsense\n");
     let log = wait_for(&place.path("log"), "the rules stay as they were");
     assert_eq!(log.matches("settings read again").count(), 1, "{log}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_is_missing() {
+    let place = Place::new();
+    let (mut daemon, _told) = place.start(&[]);
+    // A thousand errors are far more than a pipe holds.
+    place.write("rules", &"nonsense\n".repeat(1000));
+    let client = || Client::connect(&place.path("control"), PATIENCE).unwrap();
+    let left_out = || {
+        let text = client().metrics().unwrap();
+        let line = text.lines().find(|line| line.starts_with("hostinfod_log_lines_left_out_total"));
+        line.unwrap().rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
+    };
+    let end = Instant::now() + PATIENCE;
+    while left_out() < 3 {
+        assert!(Instant::now() < end, "nothing is left out");
+        daemon.signal(Signal::HUP);
+    }
+    let mut log = daemon.0.stderr.take().unwrap();
+    let (mut said, mut page) = (String::new(), [0; 4096]);
+    while !said.contains("lines of the log are missing: nobody took them") {
+        client().status().unwrap();
+        let count = log.read(&mut page).unwrap();
+        assert!(count > 0, "the log has ended: {said}");
+        said.push_str(&String::from_utf8_lossy(&page[..count]));
+    }
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.exit_status(), Some(0));
 }
 
 #[test]

@@ -16,9 +16,9 @@ const INIT: &str = include_str!("init.sh");
 /// What a saved state depends on besides the files: how the machine is made.
 const MACHINE: &str = include_str!("machine.rs");
 
-/// What cloud kernels may have as modules and a virtio channel or disk needs, in the order in which
+/// What cloud kernels may have as modules and a virtio channel, disk or balloon needs, in the order in which
 /// they need each other.
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 8] = [
     "virtio/virtio_ring",
     "virtio/virtio",
     "virtio/virtio_pci_modern_dev",
@@ -26,6 +26,7 @@ const MODULES: [&str; 7] = [
     "virtio/virtio_pci",
     "char/virtio_console",
     "block/virtio_blk",
+    "virtio/virtio_balloon",
 ];
 
 /// What a guest boots from.
@@ -42,7 +43,7 @@ impl Image {
     pub(super) fn find() -> Result<Self> {
         let (kernel, busybox, tool) = (found("vmlinuz")?, found("busybox")?, paths::guest_tool()?);
         let mut hasher = DefaultHasher::new();
-        (INIT, MACHINE).hash(&mut hasher);
+        (INIT, MACHINE, MODULES).hash(&mut hasher);
         for input in [&kernel, &busybox, &tool] {
             let meta = fs::metadata(input).with_context(|| format!("look at {input:?}"))?;
             (input, meta.size(), meta.mtime(), meta.mtime_nsec()).hash(&mut hasher);

@@ -26,6 +26,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
 
 pub use attempt::run;
 pub use by_hand::{HandPlan, Place};
@@ -161,6 +162,18 @@ impl Lab {
     /// There is no journal.
     pub fn journal(&self) -> Result<String> {
         self.sh("journalctl --no-pager --output=cat --unit=hostinfo")
+    }
+
+    /// Has the host's own disk complete so many operations a second at the most; 0 for no limit.
+    ///
+    /// # Errors
+    /// The emulation refuses.
+    pub fn slow_disk(&self, operations: u32) -> Result<()> {
+        let limit = json!({
+            "device": qemu::DISK, "iops": operations, "iops_rd": 0, "iops_wr": 0,
+            "bps": 0, "bps_rd": 0, "bps_wr": 0,
+        });
+        self.host.borrow_mut().qmp.call("block_set_io_throttle", limit).map(drop)
     }
 
     /// Waits until a line of shell succeeds.

@@ -30,6 +30,9 @@ pub(super) fn console(number: usize) -> String {
     format!("console.{number}")
 }
 
+/// The name that QEMU gives to the first disk.
+pub(super) const DISK: &str = "virtio0";
+
 /// Where the host's kernel says what it has to say, in the folder.
 pub(super) const SERIAL: &str = "serial.log";
 

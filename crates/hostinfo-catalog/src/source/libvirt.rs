@@ -19,20 +19,46 @@ pub enum Libvirt {
     MemoryCurrent,
     /// What it may have.
     MemoryMaximum,
+    /// What its balloon has taken of that.
+    BalloonTaken,
+    /// What KVM counts of its vCPUs.
+    Kvm(Kvm),
     /// Operations on one disk since the guest was started.
     Disk(Operation, Amount),
+    /// I/O errors of one disk.
+    DiskErrors,
     /// What one disk is limited to.
     DiskLimit(Limit),
     /// Time / operations of one disk, between two looks at it.
     DiskLatency,
     /// Traffic over one interface since the guest was started.
     Net(Direction, Traffic),
+    /// What one interface is limited to.
+    NetLimit(Direction),
     /// How long it was seen paused.
     Paused,
     /// Whether it is being moved to another host.
     Migrating,
     /// Whether a disk is being copied, merged or moved.
     BlockJob,
+}
+
+/// What KVM counts of a vCPU: `struct kvm_vcpu_stat` of the kernel, which QEMU passes on
+/// (`query-stats`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kvm {
+    /// Times that it left guest mode, for whatever reason.
+    Exits,
+    /// The same for an access to an I/O port.
+    IoExits,
+    /// The same for an access to the memory of a device.
+    MmioExits,
+    /// The same because it had nothing to do.
+    HaltExits,
+    /// Interrupts put into it.
+    Irqs,
+    /// Time polled for something to do before it was put to sleep.
+    HaltPoll,
 }
 
 /// What is done with a disk.
@@ -77,16 +103,39 @@ impl Libvirt {
             Self::VcpusMax => "libvirt, the domain's vcpu",
             Self::MemoryCurrent => "libvirt, balloon.current",
             Self::MemoryMaximum => "libvirt, balloon.maximum",
+            Self::BalloonTaken => "libvirt, balloon.maximum - balloon.current",
+            Self::Kvm(kvm) => kvm.origin(),
             Self::Disk(Operation::Read, _) => "libvirt, block.*.rd",
             Self::Disk(Operation::Write, _) => "libvirt, block.*.wr",
             Self::Disk(Operation::Flush, _) => "libvirt, block.*.fl",
+            Self::DiskErrors => {
+                "libvirt, the domain's io-error events, as far as hostinfod has seen them"
+            }
             Self::DiskLimit(_) => "libvirt, the disk's iotune",
             Self::DiskLatency => "libvirt, block.*.times / block.*.reqs, since the look before",
             Self::Net(Direction::Rx, _) => "libvirt, net.*.rx",
             Self::Net(Direction::Tx, _) => "libvirt, net.*.tx",
+            Self::NetLimit(Direction::Rx) => "libvirt, the interface's bandwidth, inbound average",
+            Self::NetLimit(Direction::Tx) => "libvirt, the interface's bandwidth, outbound average",
             Self::Paused => "libvirt, the domain's events, as far as hostinfod has seen them",
             Self::Migrating => "libvirt, the domain's job",
             Self::BlockJob => "libvirt, the disks' block jobs",
+        }
+    }
+}
+
+impl Kvm {
+    /// In libvirt's words.
+    fn origin(self) -> &'static str {
+        match self {
+            Self::Exits => "KVM by libvirt, vcpu.*.exits.sum",
+            Self::IoExits => "KVM by libvirt, vcpu.*.io_exits.sum",
+            Self::MmioExits => "KVM by libvirt, vcpu.*.mmio_exits.sum",
+            Self::HaltExits => "KVM by libvirt, vcpu.*.halt_exits.sum",
+            Self::Irqs => "KVM by libvirt, vcpu.*.irq_injections.sum",
+            Self::HaltPoll => {
+                "KVM by libvirt, vcpu.*.halt_poll_{success,fail}_ns.sum, or cpu.haltpoll.*.time"
+            }
         }
     }
 }

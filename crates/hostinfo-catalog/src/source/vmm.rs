@@ -28,18 +28,20 @@ pub enum Vmm {
     Quota,
     /// Its cgroup's share where CPUs are short, on v2's scale: v1's 1,024 shares are 100.
     Weight,
+    /// How many online CPUs its vCPUs may run on, all of them together.
+    Pinned,
     /// Its cgroup's pressure.
     Pressure(Resource, Stall, PressureFigure),
     /// Resident memory, huge pages included.
     Resident,
     /// Swapped memory that is the VMM's alone.
     Swapped,
-    /// The most memory that its cgroup may use.
+    /// The most memory that its cgroups may use, before the kernel holds them up or kills.
     MemoryLimit,
     /// Major faults of its own threads. Those that KVM serves in the background while the vCPU
     /// runs on (asynchronous page faults) are the kernel's.
     MajorFaults,
-    /// Memory on the NUMA nodes where its vCPUs run.
+    /// Memory on the NUMA nodes where its vCPUs run, page cache left out.
     NumaLocal,
     /// Memory on other NUMA nodes.
     NumaRemote,
@@ -62,15 +64,16 @@ impl Vmm {
             Self::Throttled => "cgroup cpu.stat",
             Self::Quota => "cgroup cpu.max; v1 cpu.cfs_quota_us",
             Self::Weight => "cgroup cpu.weight; v1 cpu.shares",
+            Self::Pinned => "/proc/PID/task/*/status, Cpus_allowed_list, vCPU threads",
             Self::Pressure(Resource::Cpu, ..) => "cgroup v2 cpu.pressure",
             Self::Pressure(Resource::Memory, ..) => "cgroup v2 memory.pressure",
             Self::Pressure(Resource::Io, ..) => "cgroup v2 io.pressure",
             Self::Resident => "/proc/PID/status, VmRSS and HugetlbPages",
             Self::Swapped => "/proc/PID/status, VmSwap",
-            Self::MemoryLimit => "cgroup memory.max; v1 memory.limit_in_bytes",
+            Self::MemoryLimit => "cgroup memory.max, memory.high; v1 memory.limit_in_bytes",
             Self::MajorFaults => "/proc/PID/stat, majflt",
             Self::NumaLocal | Self::NumaRemote => {
-                "cgroup memory.numa_stat, /proc/PID/task/*/stat, processor; with one node resident memory"
+                "cgroup memory.numa_stat, hugetlb.*.numa_stat, /proc/PID/task/*/stat, processor; with one node resident memory"
             }
         }
     }

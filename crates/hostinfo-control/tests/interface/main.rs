@@ -8,9 +8,9 @@ use std::fmt::Debug;
 
 use hostinfo_control::{
     Call, Cleared, Counts, DESCRIPTION, Decision, Event, Explanation, Figure, Guest, GuestState,
-    INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing, Notice, NoticeKind, Notices,
-    Page, Place, Port, PortKind, PortState, Preview, Refusal, Rules, RulesState, SetNotice, Stats,
-    Status,
+    HostState, HostStateSaid, INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing,
+    Notice, NoticeKind, Notices, Page, Place, Port, PortKind, PortState, Preview, Refusal, Rules,
+    RulesState, SetNotice, Stats, Status, Watched, WhyWithout, Without,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +92,7 @@ fn every_reply_has_the_fields_of_its_method() {
         guests: 2,
         connected: 1,
         rules: rules_state(),
+        watched: Watched { guests: 3, left_out: 1, limit: 3 },
         libvirt: Libvirt {
             state: LibvirtState::Up,
             uri: text("qemu:///system"),
@@ -99,7 +100,13 @@ fn every_reply_has_the_fields_of_its_method() {
             domains: Some(2),
             problem: some("p"),
         },
-        missing: vec![Missing { source: text("/proc/pressure"), why: text("w") }],
+        missing: vec![Missing { source: text("/proc/pressure"), why: text("w"), count: 1 }],
+        without: vec![Without {
+            source: text("cpufreq"),
+            what: text("this host has none"),
+            why: WhyWithout::Unsupported,
+            count: 64,
+        }],
     };
     agree(&interface, reply("Status"), status);
     agree(&interface, reply("List"), Page { guests: vec![guest()], complete: true });
@@ -132,6 +139,7 @@ fn every_reply_has_the_fields_of_its_method() {
         line: Some(1),
         may_ask: false,
         interval: 1.0,
+        watch: true,
         vhostmd_disk: true,
         statistics: vec![Decision { name: text("physcpus"), permitted: true, line: Some(2) }],
     };
@@ -141,7 +149,10 @@ fn every_reply_has_the_fields_of_its_method() {
     agree(&interface, reply("NoticeSet"), SetNotice { notice: notice(), guests: 2, hidden: 1 });
     agree(&interface, reply("NoticeList"), Notices { notices: vec![notice()] });
     agree(&interface, reply("NoticeClear"), Cleared { cleared: vec![notice()] });
-    assert_eq!(interface.methods.len(), 11, "a method without a reply here");
+    let said = HostStateSaid { state: HostState::Draining, text: some("t"), since: Some(since) };
+    agree(&interface, reply("HostStateGet"), said.clone());
+    agree(&interface, reply("HostStateSet"), said);
+    assert_eq!(interface.methods.len(), 13, "a method without a reply here");
 }
 
 #[test]
@@ -166,6 +177,8 @@ fn every_call_has_the_name_and_the_parameters_of_its_method() {
         },
         Call::NoticeList {},
         Call::NoticeClear { ids: Some(vec![1]) },
+        Call::HostStateGet {},
+        Call::HostStateSet { state: HostState::Degraded, text: some("t") },
     ];
     assert_eq!(calls.len(), interface.methods.len());
     for call in calls {
@@ -197,6 +210,7 @@ fn every_error_has_its_name_and_its_parameters() {
         Refusal::NoSuchStatistic { name: text("a"), message: message() },
         Refusal::NoSuchNotice { id: 1, message: message() },
         Refusal::BadNotice { message: message() },
+        Refusal::BadHostState { message: message() },
         Refusal::NotPermitted { message: message() },
         Refusal::Busy { message: message() },
         Refusal::Failed { message: message() },
@@ -219,6 +233,7 @@ fn every_word_of_a_choice_is_known_to_both() {
     }
     let interface = Interface::parse(DESCRIPTION);
     let types = &interface.types;
+    agree(&types["HostState"], &HostState::ALL);
     agree(
         &types["GuestState"],
         &[
@@ -239,6 +254,7 @@ fn every_word_of_a_choice_is_known_to_both() {
         types["Libvirt"].field("state"),
         &[LibvirtState::Off, LibvirtState::Missing, LibvirtState::Up, LibvirtState::Down],
     );
+    agree(types["Without"].field("why"), &[WhyWithout::Unsupported, WhyWithout::Chosen]);
     agree(
         &types["NoticeKind"],
         &[NoticeKind::Maintenance, NoticeKind::Migration, NoticeKind::Info],

@@ -121,6 +121,33 @@ fn one_that_does_not_answer_is_killed_after_5_s_and_started_again() {
 }
 
 #[test]
+fn one_that_trickles_lines_without_end_is_killed_after_two_minutes() {
+    let line = say(&Message::Domain(domain(7, "a")));
+    let trickle = format!("while :; do {line}sleep 0.01; done");
+    for script in [trickle.clone(), up() + "read -r line\n" + &trickle] {
+        let mut helper = helper(&(say(&Message::Hello { version: VERSION }) + &script));
+        let begun = Instant::now();
+        helper.want(begun);
+        assert!(!helper.on_time(begun));
+        let mut now = begun;
+        while helper.process.is_some() {
+            assert!(now < begun + 2 * ANSWER_DEADLINE, "it goes on and on");
+            let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+            let mut polled = [PollFd::new(&helper.poll, PollFlags::IN)];
+            assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1));
+            if helper.on_ready(now) {
+                helper.refresh(None, now);
+            }
+            // A line every 4 s is no silence.
+            now += Duration::from_secs(4);
+            let _ = helper.on_time(now);
+        }
+        let words = "libvirt did not come to the end of an answer within 120 s";
+        assert_eq!(outage(&helper), words);
+    }
+}
+
+#[test]
 fn one_that_hangs_before_its_first_answer_is_killed_too() {
     let mut helper = helper("exec sleep 1000");
     let now = Instant::now();
@@ -155,9 +182,9 @@ fn every_way_to_fail_is_told_in_words() {
         (say(&Message::Done(0)), "hostinfo-libvirt is not of the same release as hostinfod"),
         (
             "echo libvirt: error".to_owned(),
-            "no message of hostinfo-libvirt, version 1: expected value at line 1 column 1",
+            "no message of hostinfo-libvirt, version 2: expected value at line 1 column 1",
         ),
-        (long, "hostinfo-libvirt sent a line over 262144 bytes"),
+        (long, "hostinfo-libvirt sent a line over 1310720 bytes"),
     ] {
         let mut helper = helper(&script);
         let now = Instant::now();

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use roxmltree::Node;
-
-use super::elements::{children, paths};
+use super::element::Element;
 use crate::limits::CHANNEL_MAX;
 use crate::place::VHOSTMD_CHANNEL;
 
@@ -21,10 +19,10 @@ pub const DISK_DIR: &str = "disk";
 /// /var/lib/libvirt/qemu/channel/target/domain-3-myguest/org.github.vhostmd.1
 /// /run/libvirt/qemu/channel/3-myguest/org.github.vhostmd.1
 /// ```
-pub(super) fn channel(device: Node<'_, '_>, id: &str) -> Option<String> {
-    let target = device.has_tag_name("channel").then(|| children(device, "target").next())??;
+pub(super) fn channel(device: &Element<'_>, id: &str) -> Option<String> {
+    let target = device.child("target").filter(|_| device.name == "channel")?;
     let path =
-        paths(device).next().filter(|_| target.attribute("name") == Some(VHOSTMD_CHANNEL))?;
+        device.paths().next().filter(|_| target.attribute("name") == Some(VHOSTMD_CHANNEL))?;
     let (file, run) = (Path::new(path), Path::new(path).parent()?);
     let above = run.parent()?;
     let name = match run.file_name()?.to_str()? {

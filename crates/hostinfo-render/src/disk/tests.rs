@@ -70,6 +70,36 @@ fn the_bytes_are_those_of_vhostmd() {
 }
 
 #[test]
+fn where_a_step_fails_a_reader_finds_nothing_and_neither_waits_nor_takes_a_mixture() {
+    for first in [EMPTY.to_owned(), document("12")] {
+        for failing in 0..4 {
+            let (mut disk, mut file) = new();
+            written(&mut disk, &mut file, &first);
+            let mut moments = vec![file.clone()];
+            let steps = disk.update(&document(&"7".repeat(9000))).unwrap();
+            for step in &steps[..failing] {
+                file.apply(step);
+                moments.push(file.clone());
+            }
+            // The beginning of the failing one may be there.
+            let bytes = steps[failing].bytes[..steps[failing].bytes.len() / 2].to_vec();
+            file.apply(&Step { bytes, ..steps[failing] });
+            moments.push(file.clone());
+            for step in disk.give_up() {
+                file.apply(&step);
+                moments.push(file.clone());
+            }
+            let seen = dump(&file, &file, &file).unwrap();
+            assert_eq!(String::from_utf8_lossy(seen).trim_end(), EMPTY.trim_end());
+            for during in &moments {
+                let mixed = dump(&moments[0], during, &file);
+                assert!(mixed.is_none_or(|content| moments[0].0[HEADER..].starts_with(content)));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_reader_never_takes_a_mixture_for_whole() {
     // The second has the checksum of the first, the third is shorter, the fourth longer.
     let documents = [document("12"), document("21"), document("3"), document("1234")];

@@ -35,7 +35,7 @@ const EXTRA: Extra<'static> = Extra {
     buffers: Some(GIB),
     swap_cached: Some(GIB / 2),
     os_name: Some("Debian GNU/Linux"),
-    domain_id: Some(2),
+    id: 2,
 };
 
 /// A document for a guest that may see what the names name, and nothing else.
@@ -179,9 +179,10 @@ fn the_distribution_and_the_version_are_for_who_may_see_the_version() {
 }
 
 #[test]
-fn a_guest_without_uuid_or_number_has_no_attribute_for_it() {
-    let document = document(|_| true, |_| None, &Extra { domain_id: None, ..EXTRA }, &[]);
-    assert!(!document.contains(" id=") && !document.contains("uuid"));
+fn a_guest_has_its_number_without_a_uuid_and_neither_where_it_may_not_see_that() {
+    let value = |stat| value(stat).filter(|_| stat != UUID);
+    let document = document(|_| true, value, &EXTRA, &[]);
+    assert!(document.contains("context='vm' id='2' unit='s'>") && !document.contains("uuid"));
     let hidden = seeing(&["vm.cpu.seconds"]);
     assert!(hidden.contains("<metric type='real64' context='vm' unit='s'>\n"));
 }
@@ -245,7 +246,7 @@ proptest! {
             1 => Value::Micro(micros),
             _ => Value::Whole(whole),
         });
-        let extra = Extra { buffers: Some(whole), swap_cached: Some(whole), os_name: Some(&text), domain_id: None };
+        let extra = Extra { buffers: Some(whole), swap_cached: Some(whole), os_name: Some(&text), id: 2 };
         let custom = Custom { name: text.as_str().into(), context: Context::Vm, unit: catalog::Unit::None, value: Value::Text(text.as_str().into()) };
         let document = document(|_| true, any, &extra, &[custom]);
         let lines = document.strip_suffix("\n\n").unwrap();

@@ -1,12 +1,20 @@
 //! What limits a guest and is no statistic: some of it is about others too. Verdicts need it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Roots;
+use crate::Moment;
 use crate::tally::Tally;
 use crate::vmm::cgroup::Cgroups;
+use crate::vmm::company::Company;
+use crate::vmm::grown::Grown;
+use crate::vmm::process::Process;
 use crate::vmm::{cpu, memory};
+
+/// How often a second VMM is looked for: guests come and go in minutes, and a slice with 1,000
+/// processes takes 10 ms to look through.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Limits of the guest's own cgroups and of those around them, and who uses the CPUs that the guest
 /// may run on. `None` is what does not exist or cannot be seen.
@@ -27,6 +35,8 @@ pub struct Bounds {
     /// kernel thread fetch a page while the vCPU goes on (cgroup `memory.stat`, `pgmajfault`). It
     /// never falls.
     pub major_faults: Option<u64>,
+    /// Time that the VMM's threads other than vCPUs ran, on whichever CPUs. It never falls.
+    pub threads_run: Option<Duration>,
     /// The CPUs that its vCPUs may run on.
     pub cpus: Option<CpuUse>,
 }
@@ -57,21 +67,74 @@ pub struct Used {
     pub limit: u64,
 }
 
+/// What is kept from one sample to the next.
+#[derive(Clone, Default)]
+pub(crate) struct Kept {
+    throttled_around: Tally<1>,
+    major_faults: Grown<1>,
+    cpu_limit: Shared,
+    memory_limit: Shared,
+}
+
+/// Whether a second VMM was seen in the cgroup that has a limit.
+#[derive(Clone, Default)]
+struct Shared {
+    /// When it was last looked for, where, and whether it was there.
+    seen: Option<(Moment, PathBuf, bool)>,
+}
+
+/// What the guest's cgroups say. What cannot be read is `None` for itself.
 pub(crate) fn read(
     cgroups: &Cgroups,
-    roots: &Roots,
+    at: Moment,
+    kept: &mut Kept,
+    process: &Process,
     buffer: &mut Vec<u8>,
-    tally: &mut Tally<1>,
 ) -> Bounds {
-    let Cgroups { cpu, memory, .. } = cgroups;
-    let throttled = cpu::throttled_around(&cpu.shared, roots, buffer, tally);
-    Bounds {
-        throttled_around: Some(Duration::from_nanos(throttled)),
-        memory: match &memory.own {
-            Ok(own) => memory::used(own.levels(), own.version, roots, buffer),
-            Err(_) => None,
-        },
-        memory_around: memory::used(memory.shared.paths(), memory.shared.version, roots, buffer),
-        ..Bounds::default()
+    let mut bounds = Bounds::default();
+    let roots = &process.roots;
+    if let Ok(branch) = &cgroups.cpu
+        && let Ok(around) = cpu::around(branch, roots, buffer, &mut kept.throttled_around)
+    {
+        bounds.throttled_around = Some(Duration::from_nanos(around.throttled));
+        // The outermost has the others in it.
+        let limited = around.limited.last().map(PathBuf::as_path);
+        bounds.cpu_limit_is_shared = kept.cpu_limit.look(limited, at, process, buffer);
+    }
+    let Ok(branch) = &cgroups.memory else { return bounds };
+    if let Ok(own) = branch.own() {
+        let used = memory::used(own.levels, own.version, roots, buffer);
+        bounds.memory = used.ok().flatten().map(|(_, used)| used);
+        let stat = own.whole.join("memory.stat");
+        let faults = roots.cgroup(&stat, buffer).ok().and_then(memory::major_faults);
+        [bounds.major_faults] = kept.major_faults.add(&stat, [faults]);
+    }
+    if let Ok(used) = memory::used(branch.around(), branch.version, roots, buffer) {
+        bounds.memory_around = used.map(|(_, used)| used);
+        let limited = used.map(|(cgroup, _)| cgroup);
+        bounds.memory_limit_is_shared = kept.memory_limit.look(limited, at, process, buffer);
+    }
+    bounds
+}
+
+impl Shared {
+    /// Looks into the cgroup with the limit, where there is one.
+    fn look(
+        &mut self,
+        limited: Option<&Path>,
+        at: Moment,
+        process: &Process,
+        buffer: &mut Vec<u8>,
+    ) -> bool {
+        let Some(limited) = limited else { return false };
+        if let Some((looked_at, cgroup, is_shared)) = &self.seen
+            && cgroup == limited
+            && at.since(*looked_at) < LOOK_EVERY
+        {
+            return *is_shared;
+        }
+        let is_shared = Company::of(process, None, buffer).below(limited).second;
+        self.seen = Some((at, limited.to_owned(), is_shared));
+        is_shared
     }
 }

@@ -3,17 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use crate::Absent;
-use crate::root::{Roots, Unread, numbered};
+use crate::root::{Roots, numbered};
 use crate::tally::{Newcomers, Tally};
 use crate::text::{lines, number, only_number, words};
-use crate::vmm::cgroup::{Own, Shared, Version};
+use crate::vmm::branch::{Branch, Own, Version};
 use crate::vmm::role::VCPUS_MAX;
+use crate::vmm::unit::is_libvirts;
 
 const NO_QUOTA: Absent = Absent::plain("this guest has no CPU quota");
 const NO_CONTROLLER: Absent = Absent::new(
     "this guest's CPU time is not controlled",
-    "turn the cpu controller on for the guest's cgroup, in libvirt's qemu.conf: cgroup_controllers",
+    "turn the cpu controller on for the guest's unit: systemctl set-property UNIT CPUWeight=100",
 );
+const NO_CONTROLLER_OF_LIBVIRTS: Absent = Absent::new(
+    "this guest's CPU time is not controlled",
+    "turn the cpu controller on for guests, in libvirt's qemu.conf: cgroup_controllers",
+);
+const UNTOLD: Absent =
+    Absent::untold("cpu.stat, cpu.max or cpu.weight of the guest's cgroup lacks a figure");
 
 /// What the guest's cgroups say of its CPU time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,38 +33,93 @@ pub(crate) struct Cpu {
     pub(crate) weight: Result<u64, Absent>,
 }
 
-pub(crate) fn read(own: &Own, roots: &Roots, buffer: &mut Vec<u8>, tally: &mut Tally<1>) -> Cpu {
-    let vcpus = vcpu_cgroups(own, roots);
-    let mut files = Files { version: own.version, roots, buffer };
-    let all = own.levels().chain(vcpus.iter().map(PathBuf::as_path));
-    let throttled = tally.add(Newcomers::CountFromZero, files.all_throttled(all), |_| true);
-    let [ns] = throttled.sums;
-    Cpu {
-        throttled: if throttled.devices == 0 { Err(NO_CONTROLLER) } else { Ok(ns) },
-        quota: files.guests_quota(own, &vcpus).and_then(|quota| quota.ok_or(NO_QUOTA)),
-        weight: files.weight(own),
-    }
+/// For how long cgroups were held back, added up.
+#[derive(Clone, Default)]
+pub(crate) struct Held {
+    tally: Tally<1>,
+    /// The guest's own cgroup that this was of.
+    of: Option<PathBuf>,
+    nanos: u64,
 }
 
-/// For how long all in the shared cgroups were held back, in nanoseconds, added up over the CPUs of
-/// the host.
-pub(crate) fn throttled_around(
-    shared: &Shared,
+/// What the cgroups around the guest's own say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Around {
+    /// Nanoseconds, added up over the CPUs of the host.
+    pub(crate) throttled: u64,
+    /// Those that have a quota, the innermost first: of those that were ever held back, if any was.
+    pub(crate) limited: Vec<PathBuf>,
+}
+
+pub(crate) fn read(branch: &Branch, roots: &Roots, buffer: &mut Vec<u8>, held: &mut Held) -> Cpu {
+    let mut files = Files { version: branch.version, roots, buffer };
+    let own = branch.own();
+    let vcpus = own.as_ref().map(|own| vcpu_cgroups(own, roots)).unwrap_or_default();
+    let quota = files.lowest_quota(branch.all(), &vcpus);
+    let throttled = match (&own, &quota) {
+        (Ok(own), _) => {
+            let rows = files.all_throttled(own.levels.iter().chain(&vcpus));
+            rows.map(|rows| held.add(own.whole, &rows))
+        }
+        // What no quota limits was not held back.
+        (Err(_), Ok(None)) => Ok(held.nanos),
+        (Err(absent), Ok(Some(_))) | (_, Err(absent)) => Err(absent.clone()),
+    };
+    let weight = own.clone().and_then(|own| files.weight(&own));
+    let quota = quota.and_then(|quota| quota.ok_or(NO_QUOTA));
+    Cpu { throttled, quota: quota.and_then(|quota| own.map(|_| quota)), weight }
+}
+
+/// `tally` is of the cgroups around.
+pub(crate) fn around(
+    branch: &Branch,
     roots: &Roots,
     buffer: &mut Vec<u8>,
     tally: &mut Tally<1>,
-) -> u64 {
-    let mut files = Files { version: shared.version, roots, buffer };
+) -> Result<Around, Absent> {
+    let mut files = Files { version: branch.version, roots, buffer };
+    let rows = files.all_throttled(branch.around().iter())?;
+    let (mut limited, mut ever_held) = (Vec::new(), Vec::new());
+    for (cgroup, throttled) in &rows {
+        if files.quota(cgroup)?.is_some() {
+            limited.push(cgroup.to_path_buf());
+            if throttled.is_some_and(|nanos| nanos > 0) {
+                ever_held.push(cgroup.to_path_buf());
+            }
+        }
+    }
     // A guest may be moved into a slice that was throttled for days.
-    let [ns] =
-        tally.add(Newcomers::CountFromNow, files.all_throttled(shared.paths()), |_| true).sums;
-    ns
+    let throttled = add(tally, Newcomers::CountFromNow, &rows);
+    Ok(Around { throttled, limited: if ever_held.is_empty() { limited } else { ever_held } })
+}
+
+impl Held {
+    fn add(&mut self, whole: &Path, rows: &Rows<'_>) -> u64 {
+        // vCPUs that were plugged in were not held back before. A cgroup that the guest is moved to
+        // may have been another's.
+        let is_same = self.of.as_deref().is_none_or(|of| of == whole);
+        let newcomers = if is_same { Newcomers::CountFromZero } else { Newcomers::CountFromNow };
+        self.of = Some(whole.to_owned());
+        self.nanos = add(&mut self.tally, newcomers, rows);
+        self.nanos
+    }
+}
+
+/// Cgroups, and for how long each was held back: `None` where the controller is off.
+type Rows<'a> = Vec<(&'a Path, Option<u64>)>;
+
+fn add(tally: &mut Tally<1>, newcomers: Newcomers, rows: &Rows<'_>) -> u64 {
+    let rows = rows
+        .iter()
+        .map(|(path, nanos)| (path.as_os_str().as_encoded_bytes(), nanos.map(|nanos| [nanos])));
+    let [nanos] = tally.add(newcomers, rows, |_| true).sums;
+    nanos
 }
 
 /// Those that libvirt made for single vCPUs; none where it did not.
-fn vcpu_cgroups(own: &Own, roots: &Roots) -> Vec<PathBuf> {
+fn vcpu_cgroups(own: &Own<'_>, roots: &Roots) -> Vec<PathBuf> {
     let bound = usize::try_from(VCPUS_MAX).unwrap_or(usize::MAX);
-    let mut entries = numbered(roots.cgroups().join(&own.inner), "vcpu", bound).unwrap_or_default();
+    let mut entries = numbered(roots.cgroups().join(own.inner), "vcpu", bound).unwrap_or_default();
     entries.sort_unstable_by_key(|entry| entry.number);
     entries.iter().map(|entry| own.inner.join(format!("vcpu{}", entry.number))).collect()
 }
@@ -70,74 +132,92 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn file(&mut self, cgroup: &Path, name: &str) -> Result<&[u8], Unread> {
-        self.roots.cgroup(cgroup.join(name), self.buffer)
+    /// `None` where there is no such file: the controller is off here, and nothing limited.
+    fn file(&mut self, cgroup: &Path, name: &str) -> Result<Option<&[u8]>, Absent> {
+        match self.roots.cgroup(cgroup.join(name), self.buffer) {
+            Ok(text) => Ok(Some(text)),
+            Err(unread) if unread.is_not_there() => Ok(None),
+            Err(unread) => Err(unread.or(UNTOLD)),
+        }
     }
 
-    /// As a tally takes it.
     fn all_throttled<'p>(
         &mut self,
-        cgroups: impl Iterator<Item = &'p Path>,
-    ) -> impl Iterator<Item = (&'p [u8], Option<[u64; 1]>)> {
-        cgroups.map(|cgroup| {
-            let stat = self.file(cgroup, "cpu.stat").ok();
-            (cgroup.as_os_str().as_encoded_bytes(), stat.and_then(throttled).map(|ns| [ns]))
-        })
+        cgroups: impl Iterator<Item = &'p PathBuf>,
+    ) -> Result<Rows<'p>, Absent> {
+        let mut rows = Vec::new();
+        for cgroup in cgroups {
+            let nanos = match self.file(cgroup, "cpu.stat")? {
+                Some(text) => throttled(text)?,
+                None => None,
+            };
+            if nanos.is_none() && self.quota(cgroup)?.is_some() {
+                return Err(UNTOLD);
+            }
+            rows.push((cgroup.as_path(), nanos));
+        }
+        Ok(rows)
     }
 
-    /// The lower one of the quota of the whole and those of the vCPUs together, which are one
-    /// only where each has its own.
-    fn guests_quota(&mut self, own: &Own, vcpus: &[PathBuf]) -> Result<Option<u64>, Absent> {
-        let mut lowest: Option<u64> = None;
-        for level in own.levels() {
-            lowest = lower(lowest, self.quota(level)?);
-        }
+    /// The lowest of the quotas of those on the way up, and of that of the vCPUs together, which
+    /// are one only where each has its own.
+    fn lowest_quota(&mut self, all: &[PathBuf], vcpus: &[PathBuf]) -> Result<Option<u64>, Absent> {
         let mut sum = (!vcpus.is_empty()).then_some(0u64);
         for vcpu in vcpus {
             let Some(so_far) = sum else { break };
             sum = self.quota(vcpu)?.map(|quota| so_far.saturating_add(quota));
         }
-        Ok(lower(lowest, sum))
+        let mut lowest = sum;
+        for cgroup in all {
+            lowest = self.quota(cgroup)?.into_iter().chain(lowest).min();
+        }
+        Ok(lowest)
     }
 
     fn quota(&mut self, cgroup: &Path) -> Result<Option<u64>, Absent> {
-        let quota = match self.version {
-            Version::V2 => self.file(cgroup, "cpu.max").map(|text| {
-                let mut words = words(text);
-                (words.next().and_then(number), words.next().and_then(number))
-            }),
-            Version::V1 => match self.file(cgroup, "cpu.cfs_quota_us").map(only_number) {
-                Ok(Some(quota)) => self
-                    .file(cgroup, "cpu.cfs_period_us")
-                    .map(|text| (Some(quota), only_number(text))),
-                // -1 is no quota.
-                other => other.map(|quota| (quota, None)),
+        match self.version {
+            Version::V2 => match self.file(cgroup, "cpu.max")? {
+                Some(text) => cpu_max(text).ok_or(UNTOLD),
+                None => Ok(None),
             },
-        };
-        match quota {
-            Ok((quota, period)) => Ok(quota.zip(period).and_then(in_cpus)),
-            // The controller is off here: nothing is limited.
-            Err(unread) if unread.is_not_there() => Ok(None),
-            Err(unread) => Err(unread.or(NO_CONTROLLER)),
+            Version::V1 => {
+                let quota = match self.file(cgroup, "cpu.cfs_quota_us")?.map(<[u8]>::trim_ascii) {
+                    None | Some(b"-1") => return Ok(None),
+                    Some(text) => number(text).ok_or(UNTOLD)?,
+                };
+                let period = self.file(cgroup, "cpu.cfs_period_us")?.and_then(only_number);
+                period.and_then(|period| in_cpus((quota, period))).map(Some).ok_or(UNTOLD)
+            }
         }
     }
 
-    fn weight(&mut self, own: &Own) -> Result<u64, Absent> {
-        let name = match own.version {
+    fn weight(&mut self, own: &Own<'_>) -> Result<u64, Absent> {
+        let name = match self.version {
             Version::V2 => "cpu.weight",
             Version::V1 => "cpu.shares",
         };
-        let text = self.file(&own.path, name).map_err(|e| e.or(NO_CONTROLLER))?;
-        let figure = only_number(text).ok_or(NO_CONTROLLER)?;
-        Ok(match own.version {
-            Version::V2 => figure,
-            Version::V1 => weight_of(figure),
-        })
+        for level in own.levels.iter().rev() {
+            let Some(text) = self.file(level, name)? else { continue };
+            let figure = only_number(text).ok_or(UNTOLD)?;
+            return Ok(match self.version {
+                Version::V2 => figure,
+                Version::V1 => weight_of(figure),
+            });
+        }
+        Err(if is_libvirts(own.whole) { NO_CONTROLLER_OF_LIBVIRTS } else { NO_CONTROLLER })
     }
 }
 
-fn lower(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    one.into_iter().chain(other).min()
+/// ```text
+/// 50000 100000
+/// max 100000
+/// ```
+///
+/// Millionths of a CPU; `Some(None)` is no quota.
+pub(crate) fn cpu_max(text: &[u8]) -> Option<Option<u64>> {
+    let mut words = words(text);
+    let (quota, period) = (words.next()?, number(words.next()?)?);
+    if quota == b"max" { Some(None) } else { in_cpus((number(quota)?, period)).map(Some) }
 }
 
 /// Microseconds of CPU time in a period of so many, in millionths of a CPU.
@@ -152,21 +232,29 @@ fn weight_of(shares: u64) -> u64 {
 }
 
 /// ```text
+/// usage_usec 9130511
 /// nr_periods 120
 /// nr_throttled 31
 /// throttled_usec 482113
 /// ```
 ///
-/// In nanoseconds. v1 has `throttled_time 482113000` in them.
-pub(crate) fn throttled(text: &[u8]) -> Option<u64> {
-    lines(text).find_map(|line| {
+/// In nanoseconds. v1 has `throttled_time 482113000` in them. Without the controller, v2 has the
+/// first line and its parts alone.
+pub(crate) fn throttled(text: &[u8]) -> Result<Option<u64>, Absent> {
+    let mut is_without = false;
+    for line in lines(text) {
         let mut words = words(line);
-        match words.next()? {
-            b"throttled_usec" => number(words.next()?)?.checked_mul(1000),
-            b"throttled_time" => number(words.next()?),
-            _ => None,
+        let (key, figure) = (words.next(), words.next().and_then(number));
+        match key {
+            Some(b"throttled_usec") => {
+                return figure.and_then(|usec| usec.checked_mul(1000)).map(Some).ok_or(UNTOLD);
+            }
+            Some(b"throttled_time") => return figure.map(Some).ok_or(UNTOLD),
+            Some(b"usage_usec") => is_without = figure.is_some(),
+            _ => {}
         }
-    })
+    }
+    if is_without { Ok(None) } else { Err(UNTOLD) }
 }
 
 #[cfg(test)]
@@ -179,16 +267,26 @@ mod tests {
         // Linux 5.14 and 6.18.
         let v2 = "usage_usec 9\nuser_usec 8\nsystem_usec 1\nnr_periods 2\nnr_throttled 1\n\
                   throttled_usec 482113\nnr_bursts 0\nburst_usec 0\n";
-        assert_eq!(throttled(v2.as_bytes()), Some(482_113_000));
+        assert_eq!(throttled(v2.as_bytes()), Ok(Some(482_113_000)));
         let v1 = "nr_periods 2\nnr_throttled 1\nthrottled_time 482113001\nnr_bursts 0\n";
-        assert_eq!(throttled(v1.as_bytes()), Some(482_113_001));
+        assert_eq!(throttled(v1.as_bytes()), Ok(Some(482_113_001)));
     }
 
     #[test]
-    fn without_the_controller_nothing_is_throttled() {
-        assert_eq!(throttled(b"usage_usec 9\nuser_usec 8\nsystem_usec 1\n"), None);
-        assert_eq!(throttled(b"throttled_usec -1\n"), None);
-        assert_eq!(throttled(b"throttled_usec 18446744073709551615\n"), None);
+    fn without_the_controller_nothing_is_throttled_and_of_an_absurd_file_nothing_is_known() {
+        assert_eq!(throttled(b"usage_usec 9\nuser_usec 8\nsystem_usec 1\n"), Ok(None));
+        for text in ["throttled_usec -1\n", "throttled_usec 18446744073709551615\n", "", "x\n"] {
+            assert_eq!(throttled(text.as_bytes()), Err(UNTOLD), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_quota_is_told_from_an_absurd_one() {
+        assert_eq!(cpu_max(b"40000 100000\n"), Some(Some(400_000)));
+        assert_eq!(cpu_max(b"max 100000\n"), Some(None));
+        for text in ["", "max", "40000", "-1 100000", "40000 0", "max max"] {
+            assert_eq!(cpu_max(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]
@@ -210,7 +308,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_have_an_answer(bytes: Vec<u8>, quota: u64, period: u64) {
-            throttled(&bytes);
+            let _ = (throttled(&bytes), cpu_max(&bytes));
             in_cpus((quota, period));
             prop_assert!((1..=10_000).contains(&weight_of(quota)));
         }

@@ -1,60 +1,89 @@
-//! Cgroups' `memory.max` and `memory.current`: how much memory the guest's VMM may use, and how
-//! much of that is used.
+//! Cgroups' `memory.max`, `memory.high`, `memory.current` and `memory.stat`: how much memory the
+//! guest's VMM may use, how much of that is used, and what had to be read back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::root::Roots;
-use crate::text::only_number;
-use crate::vmm::cgroup::{Own, Version};
+use crate::text::{lines, number, only_number, words};
+use crate::vmm::branch::{Branch, Version};
 use crate::{Absent, Used};
 
 const NO_LIMIT: Absent = Absent::plain("this guest has no memory limit");
-const UNREAD: Absent = Absent::untold("the memory controller of the guest's cgroup is off");
+const UNTOLD: Absent = Absent::untold("a limit of the guest's cgroup is no number");
 
 /// v1 says no limit with the highest number of pages that it can count: in bytes something
 /// below 2^63, by less than a page.
 const V1_UNLIMITED: u64 = 1 << 62;
 
-/// The lowest of the limits that hold for the guest, in bytes.
-pub(crate) fn limit(own: &Own, roots: &Roots, buffer: &mut Vec<u8>) -> Result<u64, Absent> {
+/// The lowest of the limits from the guest's own cgroup up, in bytes.
+///
+/// # Errors
+///
+/// There is none, or the guest shares with others what it is the limit of.
+pub(crate) fn limit(branch: &Branch, roots: &Roots, buffer: &mut Vec<u8>) -> Result<u64, Absent> {
     let mut lowest = None;
-    for cgroup in own.ancestors() {
-        match roots.cgroup(cgroup.join(limit_file(own.version)), buffer) {
-            Ok(text) => lowest = parse(text).into_iter().chain(lowest).min(),
-            // The controller is off here.
-            Err(unread) if unread.is_not_there() => {}
-            Err(unread) => return Err(unread.or(UNREAD)),
-        }
+    for cgroup in branch.all() {
+        lowest = limit_of(cgroup, branch.version, roots, buffer)?.into_iter().chain(lowest).min();
     }
-    lowest.ok_or(NO_LIMIT)
+    let lowest = lowest.ok_or(NO_LIMIT)?;
+    branch.own().map(|_| lowest)
 }
 
-/// What is used in the one of the cgroups that is nearest to its limit: page cache and page tables
-/// are in it, other than in resident memory.
+/// What is used in the one of the cgroups that is nearest to its limit, and which one that is: page
+/// cache and page tables are in it, other than in resident memory.
+///
+/// # Errors
+///
+/// A limit cannot be told, or what is used of it: another one may be nearer.
 pub(crate) fn used<'p>(
-    cgroups: impl Iterator<Item = &'p Path>,
+    cgroups: &'p [PathBuf],
     version: Version,
     roots: &Roots,
     buffer: &mut Vec<u8>,
-) -> Option<Used> {
+) -> Result<Option<(&'p Path, Used)>, Absent> {
     let current = match version {
         Version::V2 => "memory.current",
         Version::V1 => "memory.usage_in_bytes",
     };
-    let all = cgroups.filter_map(|cgroup| {
-        let limit = parse(roots.cgroup(cgroup.join(limit_file(version)), buffer).ok()?)?;
-        let bytes = only_number(roots.cgroup(cgroup.join(current), buffer).ok()?)?;
-        Some(Used { bytes, limit })
-    });
+    let mut all = Vec::new();
+    for cgroup in cgroups {
+        if let Some(limit) = limit_of(cgroup, version, roots, buffer)? {
+            let text = roots.cgroup(cgroup.join(current), buffer).map_err(|e| e.or(UNTOLD))?;
+            let bytes = only_number(text).ok_or(UNTOLD)?;
+            all.push((cgroup.as_path(), Used { bytes, limit }));
+        }
+    }
     let times = |bytes: u64, limit: u64| u128::from(bytes) * u128::from(limit);
-    all.max_by(|one, other| times(one.bytes, other.limit).cmp(&times(other.bytes, one.limit)))
+    let nearest = all.into_iter().max_by(|(_, one), (_, other)| {
+        times(one.bytes, other.limit).cmp(&times(other.bytes, one.limit))
+    });
+    Ok(nearest)
 }
 
-fn limit_file(version: Version) -> &'static str {
-    match version {
-        Version::V2 => "memory.max",
-        Version::V1 => "memory.limit_in_bytes",
+/// The lower one of a cgroup's limits. `None` where it has none, or the controller is off.
+///
+/// Over `memory.high`, which is libvirt's `soft_limit` and systemd's `MemoryHigh=`, processes are
+/// held up until pages are given back, so that it works as a limit. v1's `soft_limit_in_bytes` is
+/// none: it only says whose pages go first when all the host is short of memory.
+fn limit_of(
+    cgroup: &Path,
+    version: Version,
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<u64>, Absent> {
+    let files: &[_] = match version {
+        Version::V2 => &["memory.max", "memory.high"],
+        Version::V1 => &["memory.limit_in_bytes"],
+    };
+    let mut lowest = None;
+    for file in files {
+        match roots.cgroup(cgroup.join(file), buffer) {
+            Ok(text) => lowest = parse(text)?.into_iter().chain(lowest).min(),
+            Err(unread) if unread.is_not_there() => {}
+            Err(unread) => return Err(unread.or(UNTOLD)),
+        }
     }
+    Ok(lowest)
 }
 
 /// ```text
@@ -62,21 +91,67 @@ fn limit_file(version: Version) -> &'static str {
 /// ```
 ///
 /// Or `max`, which is none.
-pub(crate) fn parse(text: &[u8]) -> Option<u64> {
-    only_number(text).filter(|bytes| *bytes < V1_UNLIMITED)
+pub(crate) fn parse(text: &[u8]) -> Result<Option<u64>, Absent> {
+    match text.trim_ascii() {
+        b"max" => Ok(None),
+        text => Ok(Some(number(text).ok_or(UNTOLD)?).filter(|bytes| *bytes < V1_UNLIMITED)),
+    }
+}
+
+/// ```text
+/// pgfault 84301
+/// pgmajfault 12
+/// total_pgmajfault 15
+/// ```
+///
+/// Major faults on a cgroup's memory, `memory.stat`. v1 has those of the cgroups within it in the
+/// third line, and v2 in the second.
+pub(crate) fn major_faults(text: &[u8]) -> Option<u64> {
+    [&b"total_pgmajfault"[..], b"pgmajfault"].into_iter().find_map(|key| {
+        let mut line = lines(text)
+            .map(words)
+            .find_map(|mut line| (line.next() == Some(key)).then_some(line))?;
+        line.next().and_then(number)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn no_limit_has_many_forms() {
         // v2; v1 of Linux 3.10, 6.18 with pages of 4 and of 64 KiB.
         for text in ["max\n", "9223372036854775807", "9223372036854771712", "9223372036854710272"] {
-            assert_eq!(parse(text.as_bytes()), None, "{text}");
+            assert_eq!(parse(text.as_bytes()), Ok(None), "{text}");
         }
-        assert_eq!(parse(b"-1"), None);
-        assert_eq!(parse(b"4294967296\n"), Some(4_294_967_296));
+        assert_eq!(parse(b"4294967296\n"), Ok(Some(4_294_967_296)));
+    }
+
+    #[test]
+    fn what_is_no_limit_is_not_taken_for_there_being_none() {
+        for text in ["", "-1", "maximum", "1 2", "18446744073709551616"] {
+            assert_eq!(parse(text.as_bytes()), Err(UNTOLD), "{text}");
+        }
+    }
+
+    #[test]
+    fn major_faults_are_those_of_all_of_the_guest() {
+        // Linux 6.1, and v1 of 5.10.
+        assert_eq!(major_faults(b"pgfault 84301\npgmajfault 12\nworkingset_nodes 0\n"), Some(12));
+        assert_eq!(major_faults(b"pgmajfault 12\ntotal_pgmajfault 15\n"), Some(15));
+        for text in ["", "pgmajfault", "pgmajfault -1", "pgfault 1\n"] {
+            assert_eq!(major_faults(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "((total_)?pgmajfault ?[0-9]{0,22}\n?){0,3}") {
+            for text in [&bytes[..], text.as_bytes()] {
+                let _ = (parse(text), major_faults(text));
+            }
+        }
     }
 }

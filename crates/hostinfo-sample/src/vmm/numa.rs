@@ -1,19 +1,38 @@
-//! A cgroup's `memory.numa_stat`, against the nodes that the vCPUs run on.
+//! Cgroups' `memory.numa_stat` and `hugetlb.*.numa_stat`, against the nodes that the vCPUs run on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::cpulist;
 use crate::root::Roots;
 use crate::text::{lines, number, words};
-use crate::vmm::cgroup::{Own, Version};
+use crate::vmm::branch::{Own, Version};
 use crate::vmm::process::{self, Process};
-use crate::{Absent, Units};
+use crate::vmm::threads::Task;
+use crate::{Absent, Units, machine};
 
-const UNTOLD: Absent =
-    Absent::untold("memory.numa_stat of the guest's cgroup: on v2 it needs Linux 5.10");
+const UNTOLD: Absent = Absent::untold("memory.numa_stat of the guest's cgroup lacks its figures");
+/// On v2.
+const TOO_OLD: Absent = Absent::unsupported("this host's kernel does not tell");
+const FIRST: (u64, u64) = (5, 10);
+const NO_CONTROLLER: Absent = Absent::new(
+    "this guest's memory is not accounted for",
+    "turn the memory controller on for the guest's cgroup: MemoryAccounting=yes in its unit, or \
+     cgroup_controllers in libvirt's qemu.conf",
+);
+/// It takes Linux 5.17 and the hugetlb controller, which systemd turns on for nobody.
+const NO_HUGE: Absent = Absent::plain("the NUMA nodes of this guest's huge pages are not recorded");
+const CHARGED_ELSEWHERE: Absent = Absent::new(
+    "the NUMA nodes of this guest's memory are not recorded",
+    "start the guest in its cgroup, since memory stays charged to the one that it was first used \
+     in; memory in a file is page cache, unless the file is on tmpfs or hugetlbfs",
+);
 const NO_NODES: Absent = Absent::untold(
     "the CPUs that the vCPUs run on are in no /sys/devices/system/node/node*/cpulist",
 );
+
+/// The most sizes of huge pages: arm64 has 4.
+const HUGE_SIZES_MAX: usize = 8;
 
 /// The guest's memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +43,15 @@ pub(crate) struct Placement {
     pub(crate) remote: u64,
 }
 
+/// What the VMM's process holds by `/proc/PID/status`, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holds {
+    /// In other pages, without those of its programs; 0 where the kernel does not tell them apart.
+    pub(crate) small: u64,
+    /// In huge pages.
+    pub(crate) huge: u64,
+}
+
 /// The NUMA nodes of the host, in order. A kernel without NUMA has no list of them.
 pub(crate) fn nodes(roots: &Roots, buffer: &mut Vec<u8>) -> Vec<u32> {
     let online = roots.sys("devices/system/node/online", buffer).ok();
@@ -32,13 +60,13 @@ pub(crate) fn nodes(roots: &Roots, buffer: &mut Vec<u8>) -> Vec<u32> {
 
 /// The nodes that the threads ran on last. One that has ended since runs nowhere.
 pub(crate) fn nodes_of(
-    threads: impl Iterator<Item = u32>,
+    threads: impl Iterator<Item = Task>,
     nodes: &[u32],
     process: &Process,
     buffer: &mut Vec<u8>,
 ) -> Result<BTreeSet<u32>, Absent> {
     let mut cpus = BTreeSet::new();
-    for tid in threads {
+    for (tid, _) in threads {
         let stat = process.read_thread(tid, "stat", buffer);
         cpus.extend(stat.ok().and_then(process::parse).and_then(|stat| stat.processor));
     }
@@ -53,42 +81,91 @@ pub(crate) fn nodes_of(
     if found.is_empty() { Err(NO_NODES) } else { Ok(found) }
 }
 
+/// What the guest's cgroups say of its memory, which is to be about what its process `holds`.
 pub(crate) fn read(
-    own: &Own,
+    memory: &Own<'_>,
+    hugetlb: Option<&Own<'_>>,
+    holds: Holds,
     vcpus: &BTreeSet<u32>,
-    roots: &Roots,
-    units: Units,
+    process: &Process,
     buffer: &mut Vec<u8>,
 ) -> Result<Placement, Absent> {
-    let text = roots.cgroup(own.file("memory.numa_stat"), buffer).map_err(|e| e.or(UNTOLD))?;
-    let bytes = match own.version {
-        Version::V2 => parse_v2(text),
-        Version::V1 => parse_v1(text, units),
+    let roots = &process.roots;
+    let small = match roots.cgroup(memory.whole.join("memory.numa_stat"), buffer) {
+        Ok(text) if memory.version == Version::V2 => parse_v2(text),
+        Ok(text) => parse_v1(text, process.units),
+        Err(unread) => return Err(unread.or(lack(memory, roots, buffer))),
     };
-    if bytes.is_empty() {
+    if small.is_empty() {
         return Err(UNTOLD);
     }
-    let mut placement = Placement { local: 0, remote: 0 };
-    for (node, bytes) in bytes {
-        let Placement { local, remote } = &mut placement;
-        let part = if vcpus.contains(&node) { local } else { remote };
-        *part = part.saturating_add(bytes);
+    let mut huge = BTreeMap::new();
+    for file in hugetlb.into_iter().flat_map(|own| huge_files(own, roots)) {
+        let text = roots.cgroup(file, buffer).map_err(|e| e.or(NO_HUGE))?;
+        add_all(&mut huge, &parse_huge(text));
     }
-    Ok(placement)
+    // A cgroup that the process was moved to has none of what it held before.
+    let is_half = |nodes: &BTreeMap<u32, u64>, held: u64| sum(nodes) >= held / 2;
+    if !is_half(&huge, holds.huge) {
+        return Err(NO_HUGE);
+    }
+    if !is_half(&small, holds.small) {
+        return Err(CHARGED_ELSEWHERE);
+    }
+    add_all(&mut huge, &small);
+    let local = huge.iter().filter(|(node, _)| vcpus.contains(node));
+    let local = local.fold(0u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+    Ok(Placement { local, remote: sum(&huge).saturating_sub(local) })
+}
+
+/// What it is that there is no such file.
+fn lack(memory: &Own<'_>, roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
+    let is_old = |release| release < FIRST;
+    match memory.version {
+        Version::V1 => UNTOLD,
+        Version::V2 if !roots.cgroups().join(memory.whole).join("memory.current").exists() => {
+            NO_CONTROLLER
+        }
+        Version::V2 if machine::release(roots, buffer).is_some_and(is_old) => TOO_OLD,
+        Version::V2 => UNTOLD,
+    }
+}
+
+/// `hugetlb.2MB.numa_stat`, a file for each size that the host has.
+fn huge_files(own: &Own<'_>, roots: &Roots) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(roots.cgroups().join(own.whole)).into_iter().flatten();
+    let names = entries.flatten().map(|entry| entry.file_name()).filter(|name| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(b"hugetlb.") && name.ends_with(b".numa_stat")
+    });
+    names.take(HUGE_SIZES_MAX).map(|name| own.whole.join(name)).collect()
+}
+
+fn sum(nodes: &BTreeMap<u32, u64>) -> u64 {
+    nodes.values().fold(0, |sum, bytes| sum.saturating_add(*bytes))
+}
+
+fn add_all(sums: &mut BTreeMap<u32, u64>, nodes: &BTreeMap<u32, u64>) {
+    for (node, bytes) in nodes {
+        let sum = sums.entry(*node).or_default();
+        *sum = sum.saturating_add(*bytes);
+    }
 }
 
 /// ```text
-/// anon N0=1073741824 N1=4096
-/// file N0=8192 N1=0
+/// anon N0=3758096384 N1=536870912
+/// file N0=10737418240 N1=0
+/// shmem N0=67108864 N1=0
 /// ```
 ///
-/// Bytes a node; shared memory is in `file`. The other lines are parts of these two, or the
-/// kernel's.
+/// Bytes a node, of what the first and the third line count. The second has shared memory in it as
+/// well, and page cache, which is the host's: that of a disk image may be many times the guest's
+/// memory. The other lines are parts of these, or the kernel's.
 pub(crate) fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
     let mut sums = BTreeMap::new();
     for line in lines(text) {
         let mut words = words(line);
-        if matches!(words.next(), Some(b"anon" | b"file")) {
+        if matches!(words.next(), Some(b"anon" | b"shmem")) {
             add(&mut sums, words, 1);
         }
     }
@@ -96,17 +173,39 @@ pub(crate) fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
 }
 
 /// ```text
-/// total=4890 N0=4890
-/// hierarchical_total=704636 N0=704636
+/// total=704636 N0=704636
+/// file=3000 N0=3000
+/// anon=701436 N0=701436
+/// unevictable=200 N0=200
+/// hierarchical_anon=701436 N0=701436
+/// hierarchical_unevictable=200 N0=200
 /// ```
 ///
-/// Pages a node. The second line, which older kernels do not have, has those of the cgroups
-/// within it too.
+/// Pages a node: anonymous and shared memory, and what is locked. The last two lines, which older
+/// kernels do not have, have those of the cgroups within it too.
 pub(crate) fn parse_v1(text: &[u8], units: Units) -> BTreeMap<u32, u64> {
+    let sums = |keys: [&[u8]; 2]| {
+        let mut sums = BTreeMap::new();
+        for line in lines(text).filter(|line| keys.iter().any(|key| line.starts_with(key))) {
+            add(&mut sums, words(line).skip(1), units.page_bytes);
+        }
+        sums
+    };
+    let all = sums([b"hierarchical_anon=", b"hierarchical_unevictable="]);
+    if all.is_empty() { sums([b"anon=", b"unevictable="]) } else { all }
+}
+
+/// ```text
+/// total=127926272 N0=44040192 N1=83886080
+/// ```
+///
+/// Bytes a node, Linux 5.17. v1 has that of the cgroup alone in this line, and in another one,
+/// `hierarchical_total=`, those of the cgroups within it too.
+pub(crate) fn parse_huge(text: &[u8]) -> BTreeMap<u32, u64> {
     let mut sums = BTreeMap::new();
     for key in [&b"hierarchical_total="[..], b"total="] {
         if let Some(line) = lines(text).find(|line| line.starts_with(key)) {
-            add(&mut sums, words(line).skip(1), units.page_bytes);
+            add(&mut sums, words(line).skip(1), 1);
             break;
         }
     }
@@ -134,17 +233,32 @@ mod tests {
     const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
 
     #[test]
-    fn v2_tells_bytes_and_v1_pages() {
-        // Linux 6.1.
-        let v2 = "anon N0=1000 N1=20\nfile N0=3 N1=0\nkernel_stack N0=9 N1=9\nfile_mapped N0=3 \
-                  N1=0\nanon_thp N0=1000 N1=0\n";
-        assert_eq!(parse_v2(v2.as_bytes()), BTreeMap::from([(0, 1003), (1, 20)]));
-        // Linux 6.18, and 3.10 without the second part.
-        let new = "total=5 N0=2 N1=3\nfile=5 N0=2 N1=3\nhierarchical_total=9 N0=4 N1=5\n";
+    fn page_cache_is_not_the_guests_memory() {
+        // A guest of 4 GiB whose disk image the host has in its page cache.
+        let v2 = "anon N0=3758096384 N1=536870912\nfile N0=10737418240 N1=0\n\
+                  shmem N0=67108864 N1=0\nkernel_stack N0=16384 N1=0\nfile_mapped N0=3 N1=0\n\
+                  anon_thp N0=1000 N1=0\nshmem_thp N0=1000 N1=0\n";
+        let told = BTreeMap::from([(0, 3_825_205_248), (1, 536_870_912)]);
+        assert_eq!(parse_v2(v2.as_bytes()), told);
+        // Linux 6.1, and 3.10 without the second part.
+        let new = "total=15 N0=5 N1=10\nfile=5 N0=2 N1=3\nanon=1 N0=1 N1=0\n\
+                   unevictable=0 N0=0 N1=0\nhierarchical_total=19 N0=8 N1=11\n\
+                   hierarchical_file=5 N0=2 N1=3\nhierarchical_anon=8 N0=3 N1=5\n\
+                   hierarchical_unevictable=1 N0=1 N1=0\n";
         let told = BTreeMap::from([(0, 16_384), (1, 20_480)]);
         assert_eq!(parse_v1(new.as_bytes(), UNITS), told);
-        let old = "total=9 N0=4 N1=5\nfile=5 N0=2 N1=3\nanon=0 N0=0 N1=0\n";
+        let old = "total=14 N0=6 N1=8\nfile=5 N0=2 N1=3\nanon=8 N0=3 N1=5\n\
+                   unevictable=1 N0=1 N1=0\n";
         assert_eq!(parse_v1(old.as_bytes(), UNITS), told);
+    }
+
+    #[test]
+    fn huge_pages_are_told_in_bytes_in_both_versions() {
+        let told = BTreeMap::from([(0, 4_194_304), (1, 2_097_152)]);
+        assert_eq!(parse_huge(b"total=6291456 N0=4194304 N1=2097152\n"), told);
+        let v1 =
+            "total=2097152 N0=2097152 N1=0\nhierarchical_total=6291456 N0=4194304 N1=2097152\n";
+        assert_eq!(parse_huge(v1.as_bytes()), told);
     }
 
     #[test]
@@ -155,10 +269,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "(anon|total=)( N[0-9]{0,11}=[0-9]{0,22}){0,5}") {
+        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "(anon|anon=|total=)( N[0-9]{0,11}=[0-9]{0,22}){0,5}") {
             for text in [&bytes[..], text.as_bytes()] {
                 parse_v1(text, UNITS);
                 parse_v2(text);
+                parse_huge(text);
             }
         }
     }

@@ -5,9 +5,10 @@
 //! all the while, then.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::root::{LINE_BYTES, Roots, Unread};
-use crate::text::{number, words};
+use crate::root::{LINE_BYTES, PAGE_BYTES, Roots, Unread};
+use crate::text::{millionths, number, words};
 use crate::{Absent, Units};
 
 pub(crate) const ENDED: Absent = Absent::plain("this guest's VMM has ended");
@@ -70,6 +71,34 @@ impl Process {
         self.threads().join(format!("{tid}/comm")).exists()
     }
 
+    /// Another process's file.
+    pub(crate) fn read_other<'b>(
+        &self,
+        pid: u64,
+        file: &str,
+        bound: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        self.roots.proc(&format!("{pid}/{file}"), bound, buffer)
+    }
+
+    /// How long ago it started. `None` where that is not known.
+    pub(crate) fn age(&self, buffer: &mut Vec<u8>) -> Option<Duration> {
+        let text = self.roots.proc("uptime", LINE_BYTES, buffer).ok()?;
+        let up = Duration::from_micros(words(text).next().and_then(millionths)?);
+        let per_second = self.units.ticks_per_second.max(1);
+        Some(
+            up.saturating_sub(Duration::from_millis(self.start?.saturating_mul(1000) / per_second)),
+        )
+    }
+
+    /// Whether libvirt started it: all versions of it give QEMU a monitor of this name.
+    pub(crate) fn is_libvirts(&self, buffer: &mut Vec<u8>) -> bool {
+        const MONITOR: &[u8] = b"chardev=charmonitor";
+        let head = self.roots.proc_head(&format!("{}/cmdline", self.pid), PAGE_BYTES, buffer);
+        head.is_ok_and(|line| line.windows(MONITOR.len()).any(|part| part == MONITOR))
+    }
+
     /// What `stat` says, as long as it speaks of this process. A start that is not known yet is
     /// taken from it.
     pub(crate) fn stat<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Stat<'b>, Absent> {
@@ -83,8 +112,7 @@ impl Process {
         };
         let stat = parse(text).ok_or(UNTOLD)?;
         let is_same = self.start.is_none_or(|start| start == stat.start);
-        // A process that its parent has not asked about is dead (Z, X), and its memory gone.
-        if !is_same || matches!(stat.state, b'Z' | b'X' | b'x') {
+        if !is_same || stat.is_dead() {
             return Err(ENDED);
         }
         self.start = Some(stat.start);
@@ -110,28 +138,48 @@ impl Process {
 pub(crate) struct Stat<'a> {
     pub(crate) comm: &'a [u8],
     state: u8,
+    pub(crate) parent: Option<u64>,
+    flags: Option<u64>,
     /// Of a process: those of all its threads, also of those that ended.
     pub(crate) major_faults: Option<u64>,
-    start: u64,
+    /// How many it has.
+    pub(crate) threads: Option<u64>,
+    pub(crate) start: u64,
     /// The CPU that it ran on last.
     pub(crate) processor: Option<u32>,
+}
+
+impl Stat<'_> {
+    /// Whether it is a thread of the kernel's: `PF_KTHREAD` in Linux's `sched.h`.
+    pub(crate) fn is_kernels(&self) -> bool {
+        const PF_KTHREAD: u64 = 0x0020_0000;
+        self.flags.is_some_and(|flags| flags & PF_KTHREAD != 0)
+    }
+
+    /// A process that its parent has not asked about is dead (Z, X), and its memory gone.
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
 }
 
 /// ```text
 /// 4242 (CPU 0/KVM (x)) S 1 4242 4242 0 -1 138412416 4703 0 36 0 0 2 0 0 20 0 6 0 458372 ...
 /// ```
 ///
-/// Fields 2, 3, 12, 22 and 39 of proc(5). The name in field 2 may hold blanks and brackets.
+/// Fields 2, 3, 4, 9, 12, 20, 22 and 39 of proc(5). The name in field 2 may hold blanks and brackets.
 pub(crate) fn parse(text: &[u8]) -> Option<Stat<'_>> {
     let open = text.iter().position(|byte| *byte == b'(')?;
     let close = text.iter().rposition(|byte| *byte == b')')?;
     let comm = text.get(open.checked_add(1)?..close)?;
     let mut fields = words(text.get(close.checked_add(1)?..)?);
     let state = *fields.next()?.first()?;
-    let major_faults = fields.nth(8).and_then(number);
-    let start = number(fields.nth(9)?)?;
+    let parent = fields.next().and_then(number);
+    let flags = fields.nth(4).and_then(number);
+    let major_faults = fields.nth(2).and_then(number);
+    let threads = fields.nth(7).and_then(number);
+    let start = number(fields.nth(1)?)?;
     let processor = fields.nth(16).and_then(number).and_then(|cpu| cpu.try_into().ok());
-    Some(Stat { comm, state, major_faults, start, processor })
+    Some(Stat { comm, state, parent, flags, major_faults, threads, start, processor })
 }
 
 #[cfg(test)]
@@ -154,7 +202,10 @@ mod tests {
         let wanted = Stat {
             comm: b"qemu-system-x86",
             state: b'S',
+            parent: Some(23_313),
+            flags: Some(138_412_416),
             major_faults: Some(36),
+            threads: Some(6),
             start: 458_372,
             processor: Some(1),
         };
@@ -162,6 +213,16 @@ mod tests {
         let stat = parse(OLD.as_bytes()).unwrap();
         assert_eq!((stat.comm, stat.start), (&b"CPU 0/KVM (x)"[..], 1234));
         assert_eq!((stat.major_faults, stat.processor), (Some(5), None));
+    }
+
+    #[test]
+    fn a_kernel_thread_is_told_from_a_process_by_its_flags_and_not_by_its_name() {
+        // Linux 6.1, which gives kernel threads names of more than 15 bytes.
+        let text = "519 (kvm-nx-lpage-recovery-513) S 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 \
+                    8448 0 0";
+        assert!(parse(text.as_bytes()).unwrap().is_kernels());
+        let text = text.replace("2129984", "138412416");
+        assert!(!parse(text.as_bytes()).unwrap().is_kernels());
     }
 
     #[test]

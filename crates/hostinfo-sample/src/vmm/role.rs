@@ -22,6 +22,7 @@ impl Role {
     /// ALL CPUs/TCG      the same, where emulated vCPUs take turns on one thread
     /// vcpu0             cloud-hypervisor
     /// fc_vcpu 0         Firecracker
+    /// crosvm_vcpu0      crosvm
     /// IO iothread1      QEMU
     /// IO mon_iothread   QEMU's monitor, for the host: no disk waits for it
     /// ```
@@ -43,7 +44,8 @@ fn vcpu(name: &[u8]) -> Option<u32> {
     } else if name.starts_with(b"ALL CPUs/") {
         b"0"
     } else {
-        name.strip_prefix(b"vcpu").or_else(|| name.strip_prefix(b"fc_vcpu "))?
+        let prefixes = [&b"vcpu"[..], b"fc_vcpu ", b"crosvm_vcpu"];
+        prefixes.iter().find_map(|prefix| name.strip_prefix(*prefix))?
     };
     number(digits)?.try_into().ok().filter(|vcpu| *vcpu < VCPUS_MAX)
 }
@@ -62,6 +64,7 @@ mod tests {
             ("ALL CPUs/TCG", 0),
             ("vcpu3", 3),
             ("fc_vcpu 2", 2),
+            ("crosvm_vcpu1", 1),
         ] {
             assert_eq!(Role::of(name.as_bytes()), Role::Vcpu(number), "{name}");
         }

@@ -1,16 +1,19 @@
 //! `/proc/PID/stat` and `status`: what kind of process it is, and its memory.
 
+use std::path::Path;
+
 use crate::Absent;
 use crate::root::TABLE_BYTES;
-use crate::tally::Highest;
 use crate::text::{key_and_value, lines, number, words};
+use crate::vmm::grown::Grown;
+use crate::vmm::name::is_vmm;
+use crate::vmm::numa::Holds;
 use crate::vmm::process::{Process, UNSEEN};
 
 const UNTOLD: Absent = Absent::untold("/proc/PID/status or stat lacks a figure");
 
-/// What VMMs call themselves: QEMU, also as RHEL, Debian and Proxmox name it, cloud-hypervisor
-/// (cut to 15 bytes) and Firecracker. One under another name is known by its vCPU threads.
-const VMMS: [&[u8]; 4] = [b"qemu", b"kvm", b"cloud-hyperviso", b"firecracker"];
+/// The most that a program and its libraries are believed to have in memory: QEMU 7.2 has 23 MB.
+const PROGRAM_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// What the two files said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(crate) struct Status {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
     resident: Option<u64>,
+    /// Of the resident: pages of files that are not on tmpfs.
+    files: Option<u64>,
     swapped: Option<u64>,
     huge: Option<u64>,
 }
@@ -32,11 +37,11 @@ pub(crate) struct Memory {
 pub(crate) fn read(
     process: &mut Process,
     buffer: &mut Vec<u8>,
-    highest: &mut Highest<1>,
+    grown: &mut Grown<1>,
 ) -> Result<Status, Absent> {
     let stat = process.stat(buffer)?;
-    let is_vmm = VMMS.iter().any(|vmm| stat.comm.starts_with(vmm));
-    let [major_faults] = highest.raise([stat.major_faults]);
+    let is_vmm = is_vmm(stat.comm);
+    let [major_faults] = grown.add(Path::new("stat"), [stat.major_faults]);
     let text = process.read("status", TABLE_BYTES, buffer);
     let memory = parse(text.map_err(|e| e.or(UNSEEN))?);
     process.check(Status { is_vmm, major_faults, memory }, buffer)
@@ -44,6 +49,7 @@ pub(crate) fn read(
 
 /// ```text
 /// VmRSS:       36924 kB
+/// RssFile:     21832 kB
 /// VmSwap:          0 kB
 /// HugetlbPages:    0 kB
 /// ```
@@ -52,6 +58,7 @@ pub(crate) fn parse(text: &[u8]) -> Memory {
     for (key, value) in lines(text).filter_map(key_and_value) {
         let figure = match key {
             b"VmRSS" => &mut memory.resident,
+            b"RssFile" => &mut memory.files,
             b"VmSwap" => &mut memory.swapped,
             b"HugetlbPages" => &mut memory.huge,
             _ => continue,
@@ -66,6 +73,15 @@ impl Status {
     pub(crate) fn resident(&self) -> Result<u64, Absent> {
         let resident = self.memory.resident.ok_or(UNTOLD)?;
         Ok(resident.saturating_add(self.memory.huge.unwrap_or(0)))
+    }
+
+    /// What `numa.rs` is to find in cgroups. Guest memory may be a file of its own.
+    pub(crate) fn holds(&self) -> Holds {
+        let Memory { resident, files, huge, .. } = self.memory;
+        let small = resident
+            .zip(files)
+            .map(|(all, files)| all.saturating_sub(files.min(PROGRAM_BYTES_MAX)));
+        Holds { small: small.unwrap_or(0), huge: huge.unwrap_or(0) }
     }
 
     /// Bytes swapped out. What the VMM shares with another process is not in it.
@@ -94,6 +110,16 @@ mod tests {
                     RssAnon:\t   15092 kB\nVmSwap:\t       8 kB\nHugetlbPages:\t    2048 kB\n";
         assert_eq!(status(text).resident(), Ok((36924 + 2048) * 1024));
         assert_eq!(status(text).swapped(), Ok(8192));
+    }
+
+    #[test]
+    fn a_program_in_memory_is_not_its_guests() {
+        let holds = |text| status(text).holds();
+        let text = "VmRSS: 182580 kB\nRssFile: 22892 kB\nHugetlbPages: 2048 kB\n";
+        assert_eq!(holds(text), Holds { small: (182_580 - 22_892) * 1024, huge: 2048 * 1024 });
+        let text = "VmRSS: 4194304 kB\nRssFile: 4000000 kB\n";
+        assert_eq!(holds(text).small, (4_194_304 - 131_072) * 1024, "the guest is a file");
+        assert_eq!(holds("VmRSS: 182580 kB\n"), Holds { small: 0, huge: 0 });
     }
 
     #[test]

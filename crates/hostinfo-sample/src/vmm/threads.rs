@@ -1,10 +1,12 @@
 //! `/proc/PID/task/*/comm` and `schedstat`: what the VMM's threads got and waited for.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use crate::Absent;
 use crate::root::{Unread, numbered};
 use crate::text::{number, words};
+use crate::vmm::name::is_qemu;
 use crate::vmm::process::{Process, UNSEEN};
 use crate::vmm::role::Role;
 
@@ -15,9 +17,18 @@ const NAMELESS: Absent = Absent::new(
     "this guest's VMM does not name its threads",
     "start QEMU with -name NAME,debug-threads=on",
 );
+/// The same while it starts: there is nothing to mend.
+const NAMELESS_YET: Absent = Absent::plain("this guest's VMM does not name its threads");
+/// Other VMMs always name them.
+const NO_VCPUS_YET: Absent = Absent::plain("this guest's vCPUs have not started");
 const LACK: Absent = Absent::untold(
     "/proc/PID/task/TID/schedstat is missing or all 0: the kernel needs CONFIG_SCHED_INFO",
 );
+
+/// For how long after its start QEMU may not have its vCPUs' threads yet: it makes its memory first,
+/// and with `prealloc=on` touches all of it. A guest of 1 TiB takes about a minute.
+const STARTING: Duration = Duration::from_secs(60);
+
 const NO_SUCH_VCPU: Absent = Absent::plain("this guest has no such vCPU");
 const NO_IOTHREAD: Absent = Absent::plain("this guest has no iothreads");
 
@@ -29,14 +40,14 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    fn add(&mut self, gain: Self) {
+    pub(crate) fn add(&mut self, gain: Self) {
         self.run = self.run.saturating_add(gain.run);
         self.delay = self.delay.saturating_add(gain.delay);
     }
 
     /// What a thread gained. The kernel's figures of a thread never fall: where they did, it is
     /// another thread, and all of its time is new.
-    fn gain(self, last: Self) -> Self {
+    pub(crate) fn gain(self, last: Self) -> Self {
         let run = self.run.checked_sub(last.run);
         let delay = self.delay.checked_sub(last.delay);
         run.zip(delay).map_or(self, |(run, delay)| Self { run, delay })
@@ -52,6 +63,8 @@ pub(crate) struct Threads {
     emulator: Times,
     /// Why the last reading found no times.
     lack: Option<Absent>,
+    /// Why it found no vCPUs.
+    nameless: Option<Absent>,
 }
 
 /// What is known of a thread. Its number alone may be used again in the same process; the
@@ -63,6 +76,9 @@ struct Thread {
     role: Option<Role>,
     last: Times,
 }
+
+/// A thread: its number, and the inode of its directory.
+pub(crate) type Task = (u32, u64);
 
 impl Threads {
     /// Adds what the threads gained since the last reading. What one gained between that and
@@ -101,7 +117,20 @@ impl Threads {
         });
         let counts = known.values().any(|thread| thread.last.run > 0);
         self.lack = (!counts).then_some(lack);
+        self.nameless = if self.are_named() { None } else { Some(self.nameless(process, buffer)?) };
         process.check((), buffer)
+    }
+
+    fn nameless(&self, process: &mut Process, buffer: &mut Vec<u8>) -> Result<Absent, Absent> {
+        let is_qemu = is_qemu(process.stat(buffer)?.comm);
+        let is_young = process.age(buffer).is_some_and(|age| age < STARTING);
+        Ok(if !is_qemu {
+            NO_VCPUS_YET
+        } else if is_young || self.known.len() < 2 {
+            NAMELESS_YET
+        } else {
+            NAMELESS
+        })
     }
 
     /// Whether vCPUs can be told from other threads.
@@ -114,13 +143,25 @@ impl Threads {
         self.vcpus.keys().copied()
     }
 
-    /// The vCPUs that there are now: the numbers of their threads.
-    pub(crate) fn vcpu_threads(&self) -> Result<impl Iterator<Item = u32>, Absent> {
-        let threads = self
-            .known
-            .iter()
-            .filter_map(|(tid, thread)| matches!(thread.role, Some(Role::Vcpu(_))).then_some(*tid));
-        if self.are_named() { Ok(threads) } else { Err(NAMELESS) }
+    /// All threads that there are now.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Task> {
+        self.known.iter().map(|(tid, thread)| (*tid, thread.inode))
+    }
+
+    /// Those that are vCPUs'.
+    pub(crate) fn of_vcpus(&self) -> Result<impl Iterator<Item = Task>, Absent> {
+        let tasks = self.known.iter().filter_map(|(tid, thread)| {
+            matches!(thread.role, Some(Role::Vcpu(_))).then_some((*tid, thread.inode))
+        });
+        self.named().map(|()| tasks)
+    }
+
+    /// The others, each with its times since it began.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (Task, Times)> {
+        self.known.iter().filter_map(|(tid, thread)| match thread.role? {
+            Role::Vcpu(_) => None,
+            Role::Iothread | Role::Emulator => Some(((*tid, thread.inode), thread.last)),
+        })
     }
 
     /// All vCPUs together.
@@ -146,11 +187,19 @@ impl Threads {
         self.iothreads.ok_or(NO_IOTHREAD)
     }
 
+    /// How long the threads that are no vCPUs ran, in nanoseconds.
+    pub(crate) fn others_run(&self) -> Result<u64, Absent> {
+        let iothreads = self.iothreads.unwrap_or_default();
+        Ok(self.emulator()?.run.saturating_add(iothreads.run))
+    }
+
     fn told(&self) -> Result<(), Absent> {
-        if !self.are_named() {
-            return Err(NAMELESS);
-        }
+        self.named()?;
         self.lack.clone().map_or(Ok(()), Err)
+    }
+
+    fn named(&self) -> Result<(), Absent> {
+        self.nameless.clone().map_or(Ok(()), Err)
     }
 }
 

@@ -69,3 +69,78 @@ fn a_core_number_that_two_dies_have_is_two_cores() {
     }
     assert_eq!(ask(&mut tree.host(), "cpu.cores", 0), "2");
 }
+
+/// Files of a CPU's topology.
+fn cpu(tree: &Tree, number: u32, files: &[(&str, &str)]) {
+    for (file, text) in files {
+        let path = format!("sys/devices/system/cpu/cpu{number}/topology/{file}");
+        tree.write(&path, format!("{text}\n"));
+    }
+}
+
+#[test]
+fn sockets_without_a_number_are_told_apart_by_their_cpus() {
+    for list in ["package_cpus_list", "core_siblings_list"] {
+        let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-7\n")]);
+        for number in 0..8 {
+            let first = number / 4 * 4;
+            let threads = format!("{}-{}", number / 2 * 2, number / 2 * 2 + 1);
+            let cpus = format!("{first}-{}", first + 3);
+            cpu(&tree, number, &[("physical_package_id", "-1"), (list, &cpus)]);
+            cpu(&tree, number, &[("core_id", "-1"), ("thread_siblings_list", &threads)]);
+        }
+        let mut host = tree.host();
+        assert_eq!(ask(&mut host, "cpu.sockets", 0), "2", "{list}");
+        assert_eq!(ask(&mut host, "cpu.cores", 0), "4", "{list}");
+    }
+}
+
+#[test]
+fn cores_of_sockets_without_a_number_are_not_taken_for_each_other() {
+    let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-7\n")]);
+    for number in 0..8 {
+        let list = if number < 4 { "0-3" } else { "4-7" };
+        let core = (number % 4 / 2).to_string();
+        cpu(&tree, number, &[("physical_package_id", "-1"), ("core_siblings_list", list)]);
+        cpu(&tree, number, &[("core_id", &core)]);
+    }
+    assert_eq!(ask(&mut tree.host(), "cpu.cores", 0), "4");
+}
+
+#[test]
+fn a_kernel_that_knows_neither_sockets_nor_cores_has_one_socket_and_a_core_for_each_cpu() {
+    let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-3\n")]);
+    for number in 0..4 {
+        cpu(&tree, number, &[("physical_package_id", "-1"), ("core_id", "-1")]);
+    }
+    let mut host = tree.host();
+    assert_eq!(ask(&mut host, "cpu.sockets", 0), "1");
+    assert_eq!(ask(&mut host, "cpu.cores", 0), "4");
+}
+
+#[test]
+fn sockets_of_other_books_and_drawers_may_have_the_same_number() {
+    let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-7\n")]);
+    for number in 0..8 {
+        let [book, drawer] = [(number / 2 % 2).to_string(), (number / 4).to_string()];
+        let files = [("physical_package_id", "1"), ("book_id", &book), ("drawer_id", &drawer)];
+        cpu(&tree, number, &files);
+        cpu(&tree, number, &[("core_id", &number.to_string())]);
+    }
+    assert_eq!(ask(&mut tree.host(), "cpu.sockets", 0), "4");
+}
+
+#[test]
+fn a_list_of_cpus_that_is_longer_than_a_page_is_read_to_its_end() {
+    let even: Vec<String> = (0..4096).map(|cpu| (cpu * 2).to_string()).collect();
+    let list = even.join(",");
+    assert!(list.len() > 4 * 4096);
+    let tree = Tree::new(&[("sys/devices/system/cpu/online", &list)]);
+    assert_eq!(ask(&mut tree.host(), "physcpus", 0), "4096");
+    cpu(&tree, 0, &[("physical_package_id", "-1"), ("core_siblings_list", &list)]);
+    cpu(&tree, 0, &[("thread_siblings_list", "0")]);
+    assert_eq!(ask(&mut tree.host(), "cpu.sockets", 0), "1");
+    tree.write("sys/devices/system/cpu/online", "0,".repeat(40_000));
+    let told = ask(&mut tree.host(), "physcpus", 0);
+    assert_eq!(told, "could not be read on this host", "longer than any kernel's");
+}

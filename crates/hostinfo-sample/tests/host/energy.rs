@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::tree::Tree;
-use hostinfo_sample::{Host, Moment, Vmm};
+use hostinfo_sample::{Host, Lack, Moment, Vmm};
 
 const ZONES: &str = "sys/class/powercap/intel-rapl";
 
@@ -56,4 +56,29 @@ fn a_host_without_rapl_says_what_it_needs() {
     let absent = vmm.energy(&mut host, Moment::new(Duration::ZERO)).unwrap_err();
     assert_eq!(absent.reason, "this host does not measure energy");
     assert!(absent.advice().unwrap().contains("intel_rapl_msr"));
+}
+
+#[test]
+fn a_host_that_cannot_have_rapl_says_so_and_nothing_is_wrong() {
+    let virtual_machine = "vendor_id : AuthenticAMD\nflags : fpu hypervisor rapl\n";
+    for cpuinfo in [virtual_machine, "vendor_id       : IBM/S390\n", "CPU implementer : 0x41\n"] {
+        let tree = Tree::new(&[("proc/cpuinfo", cpuinfo)]);
+        let (mut host, mut vmm) = (tree.host(), tree.vmm(7, None));
+        set(&tree, 1_000, 10, [0, 0]);
+        std::fs::remove_dir_all(tree.path().join("sys")).unwrap();
+        let absent = vmm.energy(&mut host, Moment::new(Duration::ZERO)).unwrap_err();
+        assert_eq!(
+            (&*absent.reason, absent.lack),
+            ("this host has no energy meter", Lack::Unsupported)
+        );
+    }
+}
+
+#[test]
+fn a_package_without_a_figure_is_not_left_out_of_the_sum() {
+    let tree = Tree::new(&[]);
+    let (mut host, mut vmm) = (tree.host(), tree.vmm(7, None));
+    set(&tree, 1_000, 10, [5, 6]);
+    tree.write(&format!("{ZONES}:1/energy_uj"), "x");
+    assert_eq!(ask(&mut host, &mut vmm, 0), "this host's kernel does not tell");
 }

@@ -2,7 +2,8 @@
 //! none.
 //!
 //! `fixtures/hosts/HOST/golden.txt` holds what each host tells, as a reply has it, and behind `#` what
-//! its administrator is told; `fixtures/guests/GUEST/golden.txt` what a guest is told of its VMM.
+//! its administrator is told; `fixtures/guests/GUEST/golden.txt` what a guest is told of its VMM,
+//! and behind `-` what verdicts know besides.
 //! `UPDATE_GOLDEN=1 cargo test -p hostinfo-sample` writes them anew.
 
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source};
-use hostinfo_sample::{Absent, Host, Moment, Roots, Units, Vmm};
+use hostinfo_sample::{Absent, Bounds, Host, Lack, Moment, Roots, Units, Vmm};
 use hostinfo_wire::Value;
 
 const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
@@ -27,6 +28,24 @@ fn every_host_tells_what_its_golden_file_says() {
 #[test]
 fn every_guest_is_told_what_its_golden_file_says() {
     compare("fixtures/guests", of_guest);
+}
+
+#[test]
+fn an_ordinary_host_has_no_fault() {
+    for name in
+        ["two-sockets-6.1", "virtual-6.18", "centos-3.10", "amd-switchdev-5.14", "s390-5.14"]
+    {
+        let tree = Path::new("fixtures/hosts").join(name);
+        let roots = Roots { proc: tree.join("proc"), sys: tree.join("sys") };
+        let mut host = Host::with_units(roots, UNITS);
+        for stat in STATS {
+            if let Source::Host(what) = stat.source {
+                let _ = host.value(what, at());
+            }
+        }
+        let missing: Vec<_> = host.missing().collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+    }
 }
 
 fn compare(folder: &str, everything: fn(Roots) -> String) {
@@ -79,7 +98,29 @@ fn of_guest(roots: Roots) -> String {
             told += &line(&name, value);
         }
     }
-    told + &remedies(&host)
+    told + &bounds(&vmm.bounds(at())) + &remedies(&host)
+}
+
+/// What verdicts are told beside statistics.
+fn bounds(bounds: &Bounds) -> String {
+    let Bounds {
+        throttled_around,
+        cpu_limit_is_shared,
+        memory,
+        memory_around,
+        memory_limit_is_shared,
+        major_faults,
+        threads_run,
+        cpus,
+    } = bounds;
+    format!(
+        "- throttled around: {throttled_around:?}, shared: {cpu_limit_is_shared}\n\
+         - memory: {memory:?}\n\
+         - memory around: {memory_around:?}, shared: {memory_limit_is_shared}\n\
+         - major faults: {major_faults:?}\n\
+         - threads run: {threads_run:?}\n\
+         - CPUs: {cpus:?}\n"
+    )
 }
 
 fn line(name: &str, value: Result<Value<'_>, Absent>) -> String {
@@ -95,10 +136,16 @@ fn remedies(host: &Host) -> String {
     for (file, absent) in host.missing().chain(of_guest) {
         writeln!(told, "# {file}: {}", absent.advice().unwrap()).unwrap();
     }
+    for (file, absent) in host.without() {
+        let why = if absent.lack == Lack::Chosen { "chosen" } else { "unsupported" };
+        writeln!(told, "# {why}, {file}: {absent}").unwrap();
+    }
     told
 }
 
+/// Of other processes there is no more than their `stat`.
 fn only_process(proc: &Path) -> i32 {
-    let name = std::fs::read_dir(proc).unwrap().next().unwrap().unwrap().file_name();
-    name.to_str().unwrap().parse().unwrap()
+    let mut entries = std::fs::read_dir(proc).unwrap().map(|entry| entry.unwrap());
+    let vmm = entries.find(|entry| entry.path().join("cgroup").exists()).unwrap();
+    vmm.file_name().to_str().unwrap().parse().unwrap()
 }

@@ -4,9 +4,15 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod big_host;
+mod cgroups;
+mod counters;
+mod cpus;
 mod energy;
 mod golden;
+mod hardware;
 mod junk;
+mod memory;
+mod qemu;
 mod samples;
 mod threads;
 mod tree;

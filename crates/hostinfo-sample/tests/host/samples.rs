@@ -45,6 +45,63 @@ fn a_source_that_is_missing_is_told_to_the_administrator_once() {
 }
 
 #[test]
+fn what_64_cpus_lack_is_told_once_and_is_no_fault() {
+    let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-63\n")]);
+    for cpu in 0..64 {
+        let folder = format!("sys/devices/system/cpu/cpu{cpu}/topology");
+        tree.write(&format!("{folder}/physical_package_id"), "0\n");
+        tree.write(&format!("{folder}/thread_siblings_list"), format!("{cpu}\n"));
+    }
+    let mut host = tree.host();
+    for slot in 0..200 {
+        for name in ["cpu.frequency", "cpu.frequency.max", "cpu.throttles"] {
+            let told = ask(&mut host, name, slot * 100);
+            assert!(told.starts_with("this host has no "), "{told}");
+        }
+    }
+    let without: Vec<_> = host.without().map(|(file, absent)| (file, absent.count)).collect();
+    let throttles = "cpu*/thermal_throttle/core_throttle_count";
+    assert_eq!(without, [("cpu*/cpufreq/scaling_cur_freq", 64), (throttles, 64)]);
+    assert_eq!((host.missing().count(), host.failures()), (0, 0));
+}
+
+#[test]
+fn clocks_that_cannot_be_read_are_one_fault_with_a_count() {
+    let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-63\n")]);
+    for cpu in 0..64 {
+        // A folder is no file that could be read.
+        tree.write(&format!("sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq/x"), "");
+    }
+    let mut host = tree.host();
+    for slot in 0..200 {
+        assert_eq!(ask(&mut host, "cpu.frequency", slot * 100), "could not be read on this host");
+    }
+    let missing: Vec<_> = host.missing().collect();
+    let [(_, absent)] = missing[..] else { panic!("{missing:?}") };
+    let advice = absent.advice().unwrap();
+    assert!(advice.contains("(64 times; first ") && advice.contains("/cpu0/cpufreq"), "{advice}");
+}
+
+#[test]
+fn a_host_without_pressure_is_told_what_its_kernel_and_its_owner_make_of_it() {
+    for (release, line, missing, told) in [
+        ("6.12.9-amd64", "ro quiet", 1, "this host does not measure pressure"),
+        ("4.18.0-513.el8.x86_64", "ro", 1, "this host does not measure pressure"),
+        ("5.14.0-427.el9.x86_64", "ro psi=0", 0, "this host does not measure pressure"),
+        ("3.10.0-1160.el7.x86_64", "ro", 0, "this host's kernel cannot measure pressure"),
+    ] {
+        let tree = Tree::new(&[("proc/sys/kernel/osrelease", release), ("proc/cmdline", line)]);
+        let mut host = tree.host();
+        for resource in ["cpu", "memory", "io"] {
+            let name = format!("pressure.{resource}.some.avg60");
+            assert_eq!(ask(&mut host, &name, 0), told, "{release}");
+        }
+        let counts = (host.missing().count(), host.without().count());
+        assert_eq!(counts, (missing, 1 - missing), "{release}");
+    }
+}
+
+#[test]
 fn no_reason_names_a_file() {
     let tree = Tree::new(&[]);
     let mut host = tree.host();

@@ -3,75 +3,14 @@
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source, source};
-use hostinfo_sample::{Bounds, Moment, Used, Vmm};
 use proptest::prelude::*;
 
+use crate::qemu::{Qemu, ask, at};
 use crate::tree::Tree;
 
 const AGAIN: &str = "ask again in 1 s";
 const ENDED: &str = "this guest's VMM has ended";
 const UNSEEN: &str = "hostinfod cannot see this guest's VMM";
-
-fn at(millis: u64) -> Moment {
-    Moment::new(Duration::from_millis(millis))
-}
-
-/// What a guest reads of one of its statistics, of the vCPU whose number is in the name.
-fn ask(vmm: &mut Vmm, name: &str, millis: u64) -> String {
-    let number = name.split('.').find_map(|part| part.parse::<u32>().ok());
-    let row = match number {
-        Some(number) => name.replace(&format!(".{number}."), ".N."),
-        None => name.to_owned(),
-    };
-    let stat = STATS.iter().find(|stat| stat.name == row).unwrap();
-    let Source::Vmm(what) = stat.source else { panic!("{name} is not of the VMM") };
-    match vmm.value(what, number, at(millis)) {
-        Ok(value) => value.to_string(),
-        Err(absent) => absent.to_string(),
-    }
-}
-
-/// QEMU, process 7.
-struct Qemu(Tree);
-
-impl Qemu {
-    fn new() -> Self {
-        let qemu = Self(Tree::new(&[
-            ("proc/7/status", "VmRSS: 4 kB\nVmSwap: 0 kB\n"),
-            ("proc/7/cgroup", "0::/a.scope\n"),
-            ("sys/fs/cgroup/cgroup.controllers", "cpu memory\n"),
-            ("sys/fs/cgroup/a.scope/cgroup.procs", "7\n"),
-        ]));
-        qemu.starts(100);
-        qemu.thread(7, "qemu-system-x86", 1, 1);
-        qemu
-    }
-
-    fn starts(&self, start: u64) {
-        self.stat("qemu-system-x86", 'S', start);
-    }
-
-    fn stat(&self, comm: &str, state: char, start: u64) {
-        let stat =
-            format!("7 ({comm}) {state} 1 7 7 0 -1 4 9 0 5 0 6 7 0 0 20 0 3 0 {start} 1 2\n");
-        self.0.write("proc/7/stat", stat);
-    }
-
-    /// Times in seconds.
-    fn thread(&self, tid: u32, name: &str, run: u64, delay: u64) {
-        self.0.write(&format!("proc/7/task/{tid}/comm"), format!("{name}\n"));
-        let times = format!("{} {} 1\n", run * 1_000_000_000, delay * 1_000_000_000);
-        self.0.write(&format!("proc/7/task/{tid}/schedstat"), times);
-    }
-
-    fn ends(&self, tid: u32) {
-        std::fs::remove_dir_all(self.0.path().join(format!("proc/7/task/{tid}"))).unwrap();
-    }
-
-    fn vmm(&self) -> Vmm {
-        self.0.vmm(7, Some(100))
-    }
-}
 
 #[test]
 fn threads_that_ended_stay_in_the_sums() {
@@ -193,6 +132,32 @@ fn a_vmm_under_another_name_is_known_by_its_threads() {
 }
 
 #[test]
+fn only_qemu_is_to_be_asked_for_names_and_not_while_it_starts() {
+    let qemu = Qemu::new();
+    let told = |start| {
+        let value = qemu.0.vmm(7, Some(start)).value(source::Vmm::VcpuTime, None, at(0));
+        value.unwrap_err()
+    };
+    let reason = "this guest's VMM does not name its threads";
+    assert_eq!((told(100).reason.as_ref(), told(100).advice()), (reason, None), "one thread");
+    qemu.thread(8, "qemu-system-x86", 1, 1);
+    assert!(told(100).advice().unwrap().contains("debug-threads=on"));
+    // It started 1 s after the host did.
+    qemu.0.write("proc/uptime", "60.99 1.00\n");
+    assert_eq!((told(100).reason.as_ref(), told(100).advice()), (reason, None), "just started");
+    qemu.0.write("proc/uptime", "61.00 1.00\n");
+    assert!(told(100).advice().is_some());
+    for comm in ["cloud-hyperviso", "firecracker", "crosvm"] {
+        qemu.stat(comm, 'S', 100);
+        let absent = told(100);
+        assert_eq!(absent.reason, "this guest's vCPUs have not started", "{comm}");
+        assert_eq!(absent.advice(), None, "{comm}");
+    }
+    qemu.thread(8, "crosvm_vcpu0", 3, 1);
+    assert_eq!(ask(&mut qemu.vmm(), "vm.cpu.0.seconds", 0), "3");
+}
+
+#[test]
 fn a_kernel_that_counts_no_times_is_no_guest_without_delay() {
     let qemu = Qemu::new();
     qemu.thread(7, "qemu-system-x86", 0, 0);
@@ -206,120 +171,6 @@ fn a_kernel_that_counts_no_times_is_no_guest_without_delay() {
     }
     assert_eq!(ask(&mut vmm, "vm.cpu.0.delay", 100), "this host's kernel does not tell");
     assert_eq!(ask(&mut vmm, "vm.vcpus", 100), "1");
-}
-
-#[test]
-fn a_cgroup_that_others_join_is_no_longer_the_guests_own() {
-    let qemu = Qemu::new();
-    qemu.0.write("sys/fs/cgroup/a.scope/cpu.weight", "300\n");
-    let mut vmm = qemu.vmm();
-    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 0), "300");
-    qemu.0.write("sys/fs/cgroup/a.scope/cgroup.procs", "7\n8\n");
-    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 100), "this guest has no cgroup of its own");
-    qemu.0.write("sys/fs/cgroup/a.scope/cgroup.procs", "");
-    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 200), "this guest has no cgroup of its own");
-}
-
-#[test]
-fn a_cgroup_that_others_are_below_is_not_the_guests_own() {
-    const NO_OWN: &str = "this guest has no cgroup of its own";
-    let qemu = Qemu::new();
-    let own = "sys/fs/cgroup/a.scope";
-    qemu.0.write(&format!("{own}/cpu.weight"), "300\n");
-    qemu.0.write(&format!("{own}/cpu.pressure"), "some avg10=0.00 total=1000000\n");
-    qemu.0.write(&format!("{own}/memory.max"), "4096\n");
-    let mut vmm = qemu.vmm();
-    let mut ask_all = |millis| {
-        ["vm.cpu.weight", "vm.pressure.cpu.some.seconds", "vm.memory.limit"]
-            .map(|name| ask(&mut vmm, name, millis))
-    };
-    let told = ["300", "1", "4096"].map(str::to_owned);
-    assert_eq!(ask_all(0), told);
-    for child in ["emulator", "vcpu0", "iothread1", "any"] {
-        qemu.0.write(&format!("{own}/{child}/cgroup.procs"), "7\n");
-    }
-    qemu.0.write(&format!("{own}/any/empty/cgroup.procs"), "");
-    assert_eq!(ask_all(100), told);
-    qemu.0.write(&format!("{own}/any/empty/deeper/cgroup.procs"), "8\n");
-    assert_eq!(ask_all(200), [NO_OWN; 3].map(str::to_owned));
-    // 0 is a process that this PID namespace has no number for.
-    qemu.0.write(&format!("{own}/any/empty/deeper/cgroup.procs"), "0\n");
-    assert_eq!(ask_all(300), [NO_OWN; 3].map(str::to_owned));
-    qemu.0.write(&format!("{own}/any/empty/deeper/cgroup.procs"), "");
-    assert_eq!(ask_all(400), told);
-    for number in 0..1024 {
-        std::fs::create_dir(qemu.0.path().join(format!("{own}/any/{number}"))).unwrap();
-    }
-    assert_eq!(ask_all(500), [NO_OWN; 3].map(str::to_owned), "too many to be looked at");
-}
-
-#[test]
-fn a_host_with_cgroup_v2_beside_v1_measures_pressure_and_only_this_guest_has_none() {
-    let qemu = Qemu::new();
-    std::fs::remove_file(qemu.0.path().join("sys/fs/cgroup/cgroup.controllers")).unwrap();
-    qemu.0.write("proc/7/cgroup", "1:cpu:/\n0::/\n");
-    let mut vmm = qemu.vmm();
-    let pressure = "vm.pressure.cpu.some.avg10";
-    let none = "this host does not measure guests' pressure";
-    assert_eq!(ask(&mut vmm, pressure, 0), none);
-    qemu.0.write("sys/fs/cgroup/unified/cgroup.controllers", "");
-    assert_eq!(ask(&mut vmm, pressure, 100), "this guest has no cgroup of its own");
-}
-
-#[test]
-fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
-    let qemu = Qemu::new();
-    let slice = "sys/fs/cgroup/all.slice";
-    let own = format!("{slice}/machine-qemu.slice/web.scope");
-    qemu.0.write("proc/7/cgroup", "0::/all.slice/machine-qemu.slice/web.scope\n");
-    qemu.0.write(&format!("{own}/cgroup.procs"), "7\n");
-    let mut vmm = qemu.vmm();
-    let none = Bounds { throttled_around: Some(Duration::ZERO), ..Bounds::default() };
-    assert_eq!(vmm.bounds(at(0)), none);
-
-    for (cgroup, throttled, used, limit) in
-        [(slice, 7, 10, "100"), ("sys/fs/cgroup", 50, 9, "9"), (&own, 2, 30, "max")]
-    {
-        qemu.0.write(&format!("{cgroup}/cpu.stat"), format!("throttled_usec {throttled}000000\n"));
-        qemu.0.write(&format!("{cgroup}/memory.current"), format!("{used}\n"));
-        qemu.0.write(&format!("{cgroup}/memory.max"), format!("{limit}\n"));
-    }
-    let bounds = vmm.bounds(at(100));
-    assert_eq!(bounds.throttled_around, Some(Duration::ZERO), "it was throttled before");
-    assert_eq!(bounds.memory, None);
-    assert_eq!(bounds.memory_around, Some(Used { bytes: 10, limit: 100 }));
-    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 100), "2");
-
-    qemu.0.write(&format!("{slice}/cpu.stat"), "throttled_usec 10000000\n");
-    qemu.0.write(&format!("{slice}/machine-qemu.slice/cpu.stat"), "throttled_usec 1\n");
-    qemu.0.write(&format!("{own}/memory.max"), "40\n");
-    let bounds = vmm.bounds(at(200));
-    assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
-    assert_eq!(bounds.memory, Some(Used { bytes: 30, limit: 40 }));
-    qemu.0.write(&format!("{own}/cgroup.procs"), "7\n8\n");
-    let bounds = vmm.bounds(at(300));
-    assert_eq!((bounds.memory, bounds.memory_around), (None, Some(Used { bytes: 30, limit: 40 })));
-    assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
-    qemu.0.write(&format!("{own}/cpu.stat"), "throttled_usec 4000000\n");
-    assert_eq!(vmm.bounds(at(400)).throttled_around, Some(Duration::from_secs(5)));
-    qemu.starts(101);
-    assert_eq!(vmm.bounds(at(500)), Bounds::default(), "it is another process");
-}
-
-#[test]
-fn throttled_time_never_falls() {
-    let qemu = Qemu::new();
-    let vcpu = "sys/fs/cgroup/machine-qemu\\x2d1\\x2dq.scope/libvirt/vcpu1";
-    qemu.0.write("proc/7/cgroup", "0::/machine-qemu\\x2d1\\x2dq.scope/libvirt/emulator\n");
-    qemu.0
-        .write("sys/fs/cgroup/machine-qemu\\x2d1\\x2dq.scope/cpu.stat", "throttled_usec 1000000\n");
-    qemu.0.write(&format!("{vcpu}/cpu.stat"), "throttled_usec 2000000\n");
-    let mut vmm = qemu.vmm();
-    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 0), "3");
-    std::fs::remove_dir_all(qemu.0.path().join(vcpu)).unwrap();
-    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 100), "3");
-    qemu.0.write(&format!("{vcpu}/cpu.stat"), "throttled_usec 500000\n");
-    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 200), "3.5");
 }
 
 #[test]

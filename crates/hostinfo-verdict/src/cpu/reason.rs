@@ -1,125 +1,194 @@
-//! Why vCPUs waited, or that they did not, in words.
+//! Why threads waited, or that they did not, in words.
 
-use std::time::Duration;
+use hostinfo_catalog::StatId;
 
-use super::Times;
+use super::part::{Cause, Part};
 use crate::WAITED;
-use crate::sample::stats::{BUSY, CPU_PRESSURE, DELAY, QUOTA, RUN, STEAL, THROTTLED};
+use crate::lost::{Cause as _, Lost};
+use crate::sample::stats::{
+    BUSY, CPU_PRESSURE, DELAY, QUOTA, RUN, STEAL, THREADS_DELAY, THROTTLED,
+};
 use crate::share::Share;
+use crate::verdict::{State, Verdict};
 use crate::words::Words;
 
 /// vCPUs that ran for so much of the time had no time left over.
 const GUEST_BUSY: Share = Share::percent(90);
 
-const SHARED_QUOTA: &str = "a CPU limit that your host sets for several guests";
+/// The VMM's threads that are no vCPUs, to somebody who may not know what a VMM is.
+const THREADS: &str = "the threads that serve your disks and network";
 
-impl Times {
-    pub(super) fn no_wait(&self, words: Words<'_>) -> String {
-        let got = "your vCPUs got the time that they asked for";
-        let ran = Share::of(self.run, self.length.saturating_mul(self.vcpus));
-        if !words.may_name(&[RUN]) {
-            return format!("{got} in {}", words.window());
-        }
-        let ran_of = words.share(ran, &[RUN]);
-        if ran >= GUEST_BUSY {
-            format!("{got}; your own work kept them busy {ran_of}")
-        } else if words.may_name(&[DELAY, THROTTLED]) {
-            format!("{got}: they ran {ran_of} and waited {}", self.share(self.waited()))
-        } else {
-            format!("{got}: they ran {ran_of}")
+/// Whose waiting is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    Vcpus,
+    Threads,
+}
+
+impl Whose {
+    /// What it is known from.
+    pub(super) fn stats(self) -> &'static [StatId] {
+        match self {
+            Self::Vcpus => &[DELAY, THROTTLED],
+            Self::Threads => &THREADS_DELAY,
         }
     }
 
-    pub(super) fn host_wait(&self, words: Words<'_>, host: Option<Duration>) -> String {
-        let (waited, quota) = (self.waited_for_cpu(words), self.own_quota_too(words));
-        let around = match self.is_held_around() {
-            true => format!("; {SHARED_QUOTA} held them back too"),
-            false => String::new(),
-        };
-        let host = match self.host_busy() {
-            Some(share) if words.may_name(&[BUSY]) => {
-                format!("; the host's CPUs were {share} busy")
+    fn them(self) -> &'static str {
+        match self {
+            Self::Vcpus => "your vCPUs",
+            Self::Threads => THREADS,
+        }
+    }
+}
+
+/// Waiting that is worth telling of.
+pub(super) struct Told<'a> {
+    pub(super) lost: Lost<Cause>,
+    /// All of the time that is spoken of.
+    pub(super) part: Part<'a>,
+    pub(super) words: Words<'a>,
+    pub(super) whose: Whose,
+}
+
+impl Told<'_> {
+    pub(super) fn verdict(&self) -> Verdict {
+        let cause = self.lost.leading().unwrap_or(Cause::Unexplained);
+        let (them, waited) = (self.whose.them(), self.share(cause));
+        let reason = match cause {
+            Cause::Quota => format!("your own CPU quota{} held {them} back {waited}", self.quota()),
+            Cause::QuotaAround => {
+                format!("{} held {them} back: they waited {waited}", self.quota_around())
             }
-            _ => words.pressure(host, "a CPU", CPU_PRESSURE),
+            Cause::Others => format!("{them} waited {waited} for a host CPU"),
+            Cause::OwnThreads => format!("{them} waited {waited} for {}", self.own_threads()),
+            Cause::EachOther => format!(
+                "{them} waited {waited} for each other: there are more of them than CPUs of the \
+                 host that they may run on"
+            ),
+            Cause::Untold => format!(
+                "{them} waited {waited}, but this host does not tell whether for a host CPU or for \
+                 your own CPU quota"
+            ),
+            Cause::Unexplained => format!(
+                "{them} waited {waited}, but neither a CPU limit nor the host's load says why: they \
+                 may be bound to a few of its CPUs"
+            ),
         };
-        format!("your vCPUs waited {waited} for a host CPU{quota}{around}{host}")
+        let (further, host) = (self.further(cause), self.host(cause));
+        self.words.verdict(cause.state(), format!("{reason}{further}{host}"))
     }
 
-    /// How long the quota held back the others is theirs to know.
-    pub(super) fn shared_quota_wait(&self, words: Words<'_>) -> String {
-        let (waited, quota) = (self.waited_for_cpu(words), self.own_quota_too(words));
-        format!("{SHARED_QUOTA} held your vCPUs back: they waited {waited}{quota}")
+    /// All of it where nobody is to blame.
+    fn share(&self, cause: Cause) -> String {
+        let share = match cause.state() {
+            State::Unknown => self.lost.total_share(),
+            _ => self.lost.share(cause),
+        };
+        self.words.share(share, self.whose.stats())
     }
 
-    pub(super) fn wait_for_each_other(&self, words: Words<'_>) -> String {
-        format!(
-            "your vCPUs waited {} for each other: there are more of them than CPUs of the host \
-             that they may run on",
-            self.waited_for_cpu(words)
-        )
+    /// What else they waited for most.
+    fn further(&self, cause: Cause) -> String {
+        if cause.state() == State::Unknown {
+            return String::new();
+        }
+        let causes =
+            [Cause::Quota, Cause::QuotaAround, Cause::Others, Cause::OwnThreads, Cause::EachOther];
+        let others = causes.into_iter().filter(|other| *other != cause);
+        let most = others.max_by_key(|other| self.lost.share(*other));
+        let felt = most.filter(|other| self.lost.share(*other) >= WAITED);
+        felt.map(|other| format!("; {}", self.also(other))).unwrap_or_default()
     }
 
-    pub(super) fn untold_wait(&self, words: Words<'_>) -> String {
-        format!(
-            "your vCPUs waited {}, but this host does not tell whether for a host CPU or for your \
-             own CPU quota",
-            words.share(self.share(self.delay), &[DELAY])
-        )
-    }
-
-    pub(super) fn unexplained_wait(&self, words: Words<'_>) -> String {
-        format!(
-            "your vCPUs waited {}, but neither a CPU limit nor the host's load says why: they may \
-             be bound to a few of its CPUs",
-            self.waited_for_cpu(words)
-        )
-    }
-
-    fn waited_for_cpu(&self, words: Words<'_>) -> String {
-        words.share(self.share(self.for_cpu()), &[DELAY, THROTTLED])
-    }
-
-    /// What ends a sentence of what held the vCPUs back, where their own quota did so too.
-    fn own_quota_too(&self, words: Words<'_>) -> String {
-        let held = self.share(self.held());
-        match held >= WAITED {
-            true if words.may_name(&[THROTTLED]) => {
-                format!("; your own CPU quota held them back a further {held}")
-            }
-            true => "; your own CPU quota held them back too".to_owned(),
-            false => String::new(),
+    fn also(&self, cause: Cause) -> String {
+        let stats = if cause == Cause::Quota { &[THROTTLED] } else { self.whose.stats() };
+        let share = match self.words.may_name(stats) {
+            true => format!("a further {}", self.lost.share(cause)),
+            false => "too".to_owned(),
+        };
+        match cause {
+            Cause::Quota => format!("your own CPU quota held them back {share}"),
+            // How long it held back others is theirs to know.
+            Cause::QuotaAround => format!("{} held them back too", self.quota_around()),
+            Cause::OwnThreads => format!("they waited {share} for {}", self.own_threads()),
+            Cause::EachOther => format!("they waited {share} for each other"),
+            _ => format!("they waited {share} for a host CPU"),
         }
     }
 
-    pub(super) fn quota_wait(&self, words: Words<'_>) -> String {
-        let quota = match self.quota {
-            Some(quota) if words.may_name(&[QUOTA]) => {
+    fn quota(&self) -> String {
+        match self.part.span.after.cpu.quota {
+            Some(quota) if self.words.may_name(&[QUOTA]) => {
                 let hundredths = quota.as_millis() / 10;
                 format!(" of {}.{:02} CPUs", hundredths / 100, hundredths % 100)
             }
             _ => String::new(),
-        };
-        let held = words.share(self.share(self.held()), &[THROTTLED]);
-        let for_cpu = self.share(self.for_cpu());
-        let too = match for_cpu >= WAITED {
-            true if words.may_name(&[DELAY, THROTTLED]) => {
-                format!("; they waited a further {for_cpu} for a host CPU")
+        }
+    }
+
+    fn quota_around(&self) -> &'static str {
+        match self.part.span.after.cpu.is_quota_around_shared {
+            true => "a CPU limit that your host sets for several guests",
+            false => "a CPU limit that your host sets around your guest",
+        }
+    }
+
+    fn own_threads(&self) -> &'static str {
+        match self.whose {
+            Whose::Vcpus => "the threads that serve your disks and network on the same CPUs",
+            Whose::Threads => "your own vCPUs, which run on the same CPUs",
+        }
+    }
+
+    /// How it looks on the host.
+    fn host(&self, cause: Cause) -> String {
+        if cause != Cause::Others {
+            return String::new();
+        }
+        if self.whose == Whose::Vcpus && self.part.is_kept_from_idle_cpus() {
+            return "; your host keeps them on some of its CPUs, which other work uses too, while \
+                    the rest are mostly idle"
+                .to_owned();
+        }
+        match self.part.host_busy() {
+            Some(share) if self.words.may_name(&[BUSY]) => {
+                format!("; the host's CPUs were {share} busy")
             }
-            true => "; they waited for a host CPU too".to_owned(),
-            false => String::new(),
-        };
-        format!("your own CPU quota{quota} held your vCPUs back {held}{too}")
+            _ => {
+                let stall = self.part.span.time(|s| s.cpu.host_stall);
+                self.words.pressure(stall, "a CPU", CPU_PRESSURE)
+            }
+        }
     }
 }
 
-pub(super) fn stolen(share: Share, words: Words<'_>) -> String {
+pub(super) fn no_wait(whole: &Part<'_>, lost: &Lost<Cause>, words: Words<'_>) -> Verdict {
+    let got = "your vCPUs got the time that they asked for";
+    let vcpus = u32::try_from(whole.vcpus).unwrap_or(u32::MAX);
+    let ran = Share::of(whole.run, whole.span.length.saturating_mul(vcpus));
+    let ran_of = words.share(ran, &[RUN]);
+    let reason = if !words.may_name(&[RUN]) {
+        format!("{got} in {}", words.window())
+    } else if ran >= GUEST_BUSY {
+        format!("{got}; your own work kept them busy {ran_of}")
+    } else if words.may_name(&[DELAY, THROTTLED]) {
+        format!("{got}: they ran {ran_of} and waited {}", lost.total_share())
+    } else {
+        format!("{got}: they ran {ran_of}")
+    };
+    words.verdict(State::Ok, reason)
+}
+
+pub(super) fn stolen(share: Share, words: Words<'_>) -> Verdict {
     let lost = match words.may_name(&[STEAL]) {
         true => share.to_string(),
         false => "part".to_owned(),
     };
     let window = words.window();
-    format!(
+    let reason = format!(
         "the host is itself a virtual machine, and did not get {lost} of the CPU time that it \
          wanted in {window}"
-    )
+    );
+    words.verdict(State::Contended, reason)
 }

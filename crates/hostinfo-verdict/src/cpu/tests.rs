@@ -1,64 +1,173 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostinfo_sample::CpuUse;
+
 use super::*;
 use crate::Sample;
 use crate::sample::Cpu;
 
-/// A minute of a guest with two vCPUs on a host with four CPUs; times in seconds.
+mod around;
+mod bursts;
+mod host;
+mod quota;
+mod threads;
+
+/// What became of a guest in some time, on a host with four CPUs. All in seconds.
 #[derive(Clone, Copy)]
-struct Minute {
+struct Stretch {
+    length: f64,
     vcpus: u64,
     run: f64,
     delay: f64,
     throttled: Option<f64>,
     around: f64,
+    is_shared: bool,
     quota: Option<f64>,
+    /// The CPUs that the vCPUs may run on.
+    cpus: Option<Used>,
+    /// The VMM's other threads: run and waited.
+    threads: Option<(f64, f64)>,
+    /// All CPUs of the host.
     busy: Option<f64>,
     stolen: f64,
 }
 
-const QUIET: Minute = Minute {
+#[derive(Clone, Copy)]
+struct Used {
+    first: u32,
+    number: u32,
+    busy: f64,
+    /// The VMM's other threads there: run and waited.
+    own: (f64, f64),
+}
+
+/// A minute.
+const QUIET: Stretch = Stretch {
+    length: 60.0,
     vcpus: 2,
     run: 1.0,
     delay: 0.0,
     throttled: Some(0.0),
     around: 0.0,
+    is_shared: false,
     quota: None,
+    cpus: None,
+    threads: None,
     busy: Some(2.0),
     stolen: 0.0,
 };
 
-const LENGTH: Duration = Duration::from_secs(60);
+/// One CPU of the host, to which the guest is pinned.
+const PINNED: Used = Used { first: 1, number: 1, busy: 0.0, own: (0.0, 0.0) };
 
-impl Minute {
+/// One vCPU on that.
+const ON_ONE: Stretch = Stretch { vcpus: 1, cpus: Some(PINNED), ..QUIET };
+
+fn on(number: u32, busy: f64) -> Option<Used> {
+    Some(Used { number, busy, ..PINNED })
+}
+
+/// All that grew, and the gauges at the end.
+fn grow(sample: &Sample, by: &Stretch) -> Sample {
+    let cpu = &sample.cpu;
+    let more = |before: Option<Duration>, by: f64| Some(before? + Duration::from_secs_f64(by));
+    let (run, delay) = by.threads.unwrap_or_default();
+    let used = by.cpus.unwrap_or(Used { busy: 0.0, ..PINNED });
+    let last = cpu.cpus.as_ref().unwrap();
+    let after = |before: Duration, by: f64| before + Duration::from_secs_f64(by);
+    let cpus = CpuUse {
+        cpus: (used.first..used.first + used.number).collect(),
+        online: 4,
+        busy: after(last.busy, used.busy),
+        own_others: after(last.own_others, used.own.0),
+        own_others_delay: after(last.own_others_delay, used.own.1),
+    };
+    let cpu = Cpu {
+        vcpus: Some(by.vcpus),
+        run: more(cpu.run, by.run),
+        delay: more(cpu.delay, by.delay),
+        threads_run: more(cpu.threads_run, run),
+        threads_delay: more(cpu.threads_delay, delay),
+        throttled: more(cpu.throttled, by.throttled.unwrap_or_default()),
+        throttled_around: more(cpu.throttled_around, by.around),
+        is_quota_around_shared: by.is_shared,
+        quota: by.quota.map(Duration::from_secs_f64),
+        cpus: Some(cpus),
+        host_busy: more(cpu.host_busy, by.busy.unwrap_or_default()),
+        host_idle: more(cpu.host_idle, 4.0 * by.length - by.busy.unwrap_or_default()),
+        host_stolen: more(cpu.host_stolen, by.stolen),
+        host_stall: more(cpu.host_stall, by.length / 2.0),
+    };
+    Sample { cpu, ..Sample::default() }
+}
+
+/// The samples around these stretches.
+fn samples(stretches: &[Stretch]) -> Vec<Sample> {
+    let start = Some(Duration::from_secs(1000));
+    let first = stretches.first().and_then(|first| first.cpus).unwrap_or(PINNED);
+    let cpus = CpuUse {
+        cpus: (first.first..first.first + first.number).collect::<Arc<[u32]>>(),
+        online: 4,
+        busy: Duration::from_secs(1000),
+        own_others: Duration::from_secs(1000),
+        own_others_delay: Duration::from_secs(1000),
+    };
+    let cpu = Cpu {
+        vcpus: Some(1),
+        run: start,
+        delay: start,
+        threads_run: start,
+        threads_delay: start,
+        throttled: start,
+        throttled_around: start,
+        is_quota_around_shared: false,
+        quota: None,
+        cpus: Some(cpus),
+        host_busy: start,
+        host_idle: start,
+        host_stolen: start,
+        host_stall: start,
+    };
+    let mut samples = vec![Sample { cpu, ..Sample::default() }];
+    for stretch in stretches {
+        samples.push(grow(samples.last().unwrap(), stretch));
+    }
+    // What is not known in a stretch is known at neither end.
+    for (at, stretch) in stretches.iter().enumerate() {
+        for sample in &mut samples[at..at + 2] {
+            let cpu = &mut sample.cpu;
+            if stretch.throttled.is_none() {
+                cpu.throttled = None;
+            }
+            if stretch.cpus.is_none() {
+                cpu.cpus = None;
+            }
+            if stretch.busy.is_none() {
+                (cpu.host_busy, cpu.host_idle) = (None, None);
+            }
+            if stretch.threads.is_none() {
+                (cpu.threads_run, cpu.threads_delay) = (None, None);
+            }
+        }
+    }
+    samples
+}
+
+fn judge(stretches: &[Stretch], permits: Permits<'_>) -> Verdict {
+    let samples = samples(stretches);
+    let mut at = Duration::ZERO;
+    let mut timed = vec![(at, &samples[0])];
+    for (stretch, sample) in stretches.iter().zip(&samples[1..]) {
+        at += Duration::from_secs_f64(stretch.length);
+        timed.push((at, sample));
+    }
+    cpu(&Interval::new(timed), permits)
+}
+
+impl Stretch {
     fn verdict_for(self, permits: Permits<'_>) -> Verdict {
-        let start = Some(Duration::from_secs(1000));
-        let after = |seconds: f64| start.map(|start| start + Duration::from_secs_f64(seconds));
-        let before = Cpu {
-            vcpus: Some(self.vcpus),
-            run: start,
-            delay: start,
-            throttled: start,
-            throttled_around: start,
-            quota: None,
-            host_busy: start,
-            host_idle: start,
-            host_stolen: start,
-            host_stall: start,
-        };
-        let now = Cpu {
-            vcpus: Some(self.vcpus),
-            run: after(self.run),
-            delay: after(self.delay),
-            throttled: self.throttled.and_then(after),
-            throttled_around: after(self.around),
-            quota: self.quota.map(Duration::from_secs_f64),
-            host_busy: self.busy.and_then(after),
-            host_idle: self.busy.and_then(|busy| after(240.0 - busy)),
-            host_stolen: after(self.stolen),
-            host_stall: after(30.0),
-        };
-        let before = Sample { cpu: before, ..Sample::default() };
-        let now = Sample { cpu: now, ..Sample::default() };
-        cpu(&Interval::new(&before, &now, LENGTH), permits)
+        judge(&[self], permits)
     }
 
     fn verdict(self) -> String {
@@ -71,72 +180,8 @@ impl Minute {
 }
 
 #[test]
-fn a_guest_that_spins_beside_load_is_contended() {
-    let minute = Minute { run: 82.8, delay: 37.2, busy: Some(232.8), ..QUIET };
-    assert_eq!(
-        minute.verdict(),
-        "contended: your vCPUs waited 31% of the last 60 s for a host CPU; the host's CPUs were \
-         97% busy"
-    );
-}
-
-#[test]
-fn the_reason_names_only_what_the_guest_may_see() {
-    let minute = Minute { run: 82.8, delay: 37.2, busy: Some(232.8), ..QUIET };
-    let without = |hidden: &'static [&'static str]| {
-        minute.verdict_for(&|stat, _| !hidden.contains(&stat.stat().name)).reason
-    };
-    assert_eq!(
-        without(&["cpu.busy"]),
-        "your vCPUs waited 31% of the last 60 s for a host CPU; tasks of the host waited for a \
-         CPU 50% of that time"
-    );
-    assert_eq!(
-        without(&["cpu.busy", "pressure.cpu.some.avg60", "vm.cpu.delay"]),
-        "your vCPUs waited part of the last 60 s for a host CPU"
-    );
-    let nothing = Minute { quota: Some(0.5), throttled: Some(30.0), delay: 40.0, ..QUIET };
-    assert_eq!(
-        nothing.verdict_for(&|_, _| false).to_string(),
-        "self-limited: your own CPU quota held your vCPUs back part of the last 60 s; they waited \
-         for a host CPU too"
-    );
-}
-
-#[test]
-fn the_same_guest_under_a_quota_on_an_idle_host_is_self_limited() {
-    let minute = Minute {
-        vcpus: 1,
-        run: 30.0,
-        delay: 29.9,
-        throttled: Some(29.5),
-        quota: Some(0.5),
-        busy: Some(31.0),
-        ..QUIET
-    };
-    assert_eq!(
-        minute.verdict(),
-        "self-limited: your own CPU quota of 0.50 CPUs held your vCPUs back 49% of the last 60 s"
-    );
-}
-
-#[test]
-fn a_host_that_is_itself_kept_waiting_is_the_hosts_matter_and_an_idle_guests_is_none() {
-    let minute = Minute { run: 60.0, busy: Some(100.0), stolen: 12.0, ..QUIET };
-    assert_eq!(
-        minute.verdict(),
-        "contended: the host is itself a virtual machine, and did not get 12% of the CPU time \
-         that it wanted in the last 60 s"
-    );
-    let hidden = minute.verdict_for(&|stat, _| stat.stat().name != "cpu.steal").reason;
-    assert!(hidden.contains("did not get part of the CPU time"), "{hidden}");
-    assert_eq!(Minute { stolen: 4.0, ..minute }.state(), State::Ok);
-    assert_eq!(Minute { run: 1.0, ..minute }.state(), State::Ok);
-}
-
-#[test]
 fn alone_it_is_ok_and_told_that_its_own_work_keeps_it_busy() {
-    let minute = Minute { run: 119.0, delay: 0.5, busy: Some(121.0), ..QUIET };
+    let minute = Stretch { run: 119.0, delay: 0.5, busy: Some(121.0), ..QUIET };
     assert_eq!(
         minute.verdict(),
         "ok: your vCPUs got the time that they asked for; your own work kept them busy 99% of the \
@@ -146,7 +191,7 @@ fn alone_it_is_ok_and_told_that_its_own_work_keeps_it_busy() {
 
 #[test]
 fn an_idle_guest_is_ok_however_busy_the_host() {
-    let minute = Minute { run: 0.5, delay: 0.4, busy: Some(240.0), ..QUIET };
+    let minute = Stretch { run: 0.5, delay: 0.4, busy: Some(240.0), ..QUIET };
     assert_eq!(
         minute.verdict(),
         "ok: your vCPUs got the time that they asked for: they ran 0% of the last 60 s and waited \
@@ -155,154 +200,41 @@ fn an_idle_guest_is_ok_however_busy_the_host() {
 }
 
 #[test]
-fn a_guest_is_slow_from_5_percent_of_waiting_on() {
-    let minute = Minute { vcpus: 1, run: 50.0, busy: Some(240.0), ..QUIET };
-    assert_eq!(Minute { delay: 2.9, ..minute }.state(), State::Ok);
-    assert_eq!(Minute { delay: 3.0, ..minute }.state(), State::Contended);
-}
-
-#[test]
 fn vcpus_with_nothing_to_do_do_not_hide_that_one_waits() {
-    let minute = Minute { vcpus: 8, run: 30.0, delay: 30.0, busy: Some(240.0), ..QUIET };
+    let minute = Stretch { vcpus: 8, run: 30.0, delay: 30.0, busy: Some(240.0), ..QUIET };
     assert!(minute.verdict().starts_with("contended: your vCPUs waited 50% of the last 60 s"));
 }
 
 #[test]
-fn a_host_with_cpus_to_spare_is_not_blamed_where_nothing_explains_the_wait() {
-    // Bound to CPUs that others use too.
-    let minute = Minute { run: 60.0, delay: 60.0, busy: Some(119.9), ..QUIET };
-    assert_eq!(
-        minute.verdict(),
-        "unknown: your vCPUs waited 50% of the last 60 s, but neither a CPU limit nor the host's \
-         load says why: they may be bound to a few of its CPUs"
-    );
-    assert_eq!(Minute { busy: Some(120.0), ..minute }.state(), State::Contended);
-    assert_eq!(Minute { busy: None, ..minute }.state(), State::Contended);
-}
-
-#[test]
-fn a_limit_that_the_host_sets_for_several_guests_is_named_and_no_figure_of_it() {
-    // Half a CPU for a slice: the guest is alone in it, or one of several.
-    let minute = Minute { vcpus: 1, run: 18.0, delay: 42.0, around: 41.0, ..QUIET };
-    let told = "contended: a CPU limit that your host sets for several guests held your vCPUs \
-                back: they waited 70% of the last 60 s";
-    for busy in [Some(20.0), Some(239.0), None] {
-        assert_eq!(Minute { busy, ..minute }.verdict(), told);
-    }
-    assert_eq!(Minute { throttled: None, ..minute }.verdict(), told);
-    assert_eq!(Minute { around: 2000.0, ..minute }.verdict(), told);
-    let hidden = minute.verdict_for(&|stat, _| stat.stat().name != "vm.cpu.delay").to_string();
-    assert_eq!(hidden, told.replace("70%", "part"));
-}
-
-#[test]
-fn a_limit_around_the_guest_counts_as_far_as_it_explains_the_wait() {
-    // Held back together on one CPU, vCPUs wait several times as long as is counted.
-    let minute = Minute { vcpus: 4, run: 30.0, delay: 180.0, around: 45.0, ..QUIET };
-    let named = |minute: Minute| minute.verdict().starts_with("contended: a CPU limit");
-    assert!(named(Minute { busy: Some(100.0), ..minute }));
-    let busy = Minute { busy: Some(239.0), ..minute };
-    assert!(!named(busy) && named(Minute { around: 90.0, ..busy }));
-    assert_eq!(
-        busy.verdict(),
-        "contended: your vCPUs waited 75% of the last 60 s for a host CPU; a CPU limit that your \
-         host sets for several guests held them back too; the host's CPUs were 100% busy"
-    );
-    assert!(!named(Minute { around: 11.9, busy: Some(100.0), ..minute }), "of 240 s wanted 5%");
-}
-
-#[test]
-fn of_two_limits_the_guests_own_comes_first_where_it_held_back_as_much() {
-    let minute = Minute { vcpus: 1, run: 15.0, delay: 45.0, around: 30.0, ..QUIET };
-    assert_eq!(Minute { throttled: Some(22.5), ..minute }.state(), State::SelfLimited);
-    assert_eq!(
-        Minute { throttled: Some(22.4), ..minute }.verdict(),
-        "contended: a CPU limit that your host sets for several guests held your vCPUs back: they \
-         waited 38% of the last 60 s; your own CPU quota held them back a further 37%"
-    );
-}
-
-#[test]
-fn of_quota_and_neighbours_the_one_that_took_more_is_named_first() {
-    let minute = Minute { run: 40.0, delay: 60.0, quota: Some(1.5), busy: Some(240.0), ..QUIET };
-    assert_eq!(
-        Minute { throttled: Some(29.9), ..minute }.verdict(),
-        "contended: your vCPUs waited 25% of the last 60 s for a host CPU; your own CPU quota held \
-         them back a further 25%; the host's CPUs were 100% busy"
-    );
-    assert_eq!(
-        Minute { throttled: Some(30.0), ..minute }.verdict(),
-        "self-limited: your own CPU quota of 1.50 CPUs held your vCPUs back 25% of the last 60 s; \
-         they waited a further 25% for a host CPU"
-    );
-}
-
-#[test]
-fn who_got_all_of_its_quota_waited_for_that_however_throttling_is_counted() {
-    // Four vCPUs held back on one CPU: once throttled, four times delayed.
-    let minute = Minute {
-        vcpus: 4,
-        delay: 180.0,
-        throttled: Some(45.0),
-        quota: Some(0.5),
-        busy: Some(200.0),
-        ..QUIET
-    };
-    assert_eq!(Minute { run: 27.0, ..minute }.state(), State::SelfLimited);
-    assert_eq!(Minute { run: 26.9, ..minute }.state(), State::Contended);
-    assert_eq!(
-        Minute { run: 27.0, throttled: Some(0.1), ..minute }.state(),
-        State::Contended,
-        "a quota that does not hold back is no reason"
-    );
-}
-
-#[test]
-fn a_guest_that_is_alone_waits_for_itself() {
-    // Two vCPUs pinned to one CPU.
-    let minute = Minute { run: 60.0, delay: 60.0, ..QUIET };
-    assert_eq!(
-        Minute { busy: Some(66.6), ..minute }.verdict(),
-        "self-limited: your vCPUs waited 50% of the last 60 s for each other: there are more of \
-         them than CPUs of the host that they may run on"
-    );
-    assert_eq!(Minute { busy: Some(66.7), ..minute }.state(), State::Unknown);
-}
-
-#[test]
-fn without_word_of_throttling_a_busy_host_is_reason_enough_and_another_is_not() {
-    let minute = Minute { run: 60.0, delay: 60.0, throttled: None, ..QUIET };
-    assert_eq!(Minute { busy: Some(192.0), ..minute }.state(), State::Contended);
-    for busy in [Some(191.9), None] {
-        assert_eq!(
-            Minute { busy, ..minute }.verdict(),
-            "unknown: your vCPUs waited 50% of the last 60 s, but this host does not tell whether \
-             for a host CPU or for your own CPU quota"
-        );
-    }
-}
-
-#[test]
-fn throttling_counts_where_the_kernel_leaves_it_out_of_the_delay() {
-    let minute = Minute { run: 30.0, delay: 1.0, throttled: Some(29.0), ..QUIET };
-    assert_eq!(minute.state(), State::SelfLimited);
+fn a_vcpu_with_little_to_do_does_not_hide_that_a_busy_one_waits() {
+    // 8 % of the busy one's time, and 4 % of both.
+    let minute = Stretch { run: 58.2, delay: 4.8, busy: Some(240.0), ..QUIET };
+    assert!(minute.verdict().starts_with("contended: your vCPUs waited 8% of the last 60 s"));
 }
 
 #[test]
 fn figures_that_are_missing_or_began_anew_are_unknown() {
     let none = Sample::default();
-    let verdict = cpu(&Interval::new(&none, &none, LENGTH), &|_, _| true);
-    assert_eq!(
-        verdict.to_string(),
-        "unknown: this host does not tell how long your vCPUs ran and waited"
-    );
-    let cpu_of = |run| Cpu {
-        vcpus: Some(1),
-        run: Some(Duration::from_secs(run)),
-        delay: Some(Duration::ZERO),
-        ..Cpu::default()
-    };
-    let before = Sample { cpu: cpu_of(9), ..Sample::default() };
-    let after = Sample { cpu: cpu_of(8), ..Sample::default() };
-    assert_eq!(cpu(&Interval::new(&before, &after, LENGTH), &|_, _| true).state, State::Unknown);
+    let untold = "unknown: this host does not tell how long your vCPUs ran and waited";
+    let seconds = Duration::from_secs;
+    for samples in [vec![], vec![(seconds(0), &none), (seconds(60), &none)]] {
+        assert_eq!(cpu(&Interval::new(samples), &|_, _| true).to_string(), untold);
+    }
+    let known = samples(&[QUIET]);
+    let [before, after] = [&known[0], &known[1]];
+    for samples in [vec![(seconds(0), before)], vec![(seconds(0), after), (seconds(60), before)]] {
+        assert_eq!(cpu(&Interval::new(samples), &|_, _| true).to_string(), untold);
+    }
+}
+
+#[test]
+fn a_sample_without_figures_is_left_out() {
+    let known = samples(&[QUIET, QUIET]);
+    let (none, seconds) = (Sample::default(), Duration::from_secs);
+    let judged = |samples| cpu(&Interval::new(samples), &|_, _| true).to_string();
+    let told = "ok: your vCPUs got the time that they asked for: they ran";
+    let between = vec![(seconds(0), &known[0]), (seconds(60), &none), (seconds(120), &known[2])];
+    assert_eq!(judged(between), format!("{told} 1% of the last 120 s and waited 0%"));
+    let first = vec![(seconds(0), &none), (seconds(60), &known[1]), (seconds(120), &known[2])];
+    assert_eq!(judged(first), format!("{told} 1% of the last 60 s and waited 0%"));
 }

@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use super::*;
-use crate::sample::Io;
+use crate::Sample;
+use crate::sample::{Disk, Io};
 
 const LENGTH: Duration = Duration::from_secs(60);
 
@@ -10,19 +13,38 @@ fn disk(name: &str, ops: u64, millis: u64) -> Disk {
         ops: Some(ops),
         time: Some(Duration::from_millis(ops * millis)),
         bytes: Some(ops * 4096),
+        errors: None,
         limit_ops: None,
         limit_bytes: None,
     }
 }
 
-fn verdict_for(disks: Vec<Disk>, stall_millis: Option<u64>, permits: Permits<'_>) -> Verdict {
-    let sample = |disks, stall: Option<u64>| Sample {
-        io: Io { disks, host_stall: stall.map(Duration::from_millis) },
-        ..Sample::default()
+/// On a host whose tasks waited for I/O for so long.
+fn host(disks: Vec<Disk>, stall_millis: Option<u64>) -> Io {
+    let host_stall = stall_millis.map(Duration::from_millis);
+    Io { disks, stall: None, host_stall, host_ops: None, host_time: None }
+}
+
+fn judge(brought: Io, permits: Permits<'_>) -> Verdict {
+    let zero = |disk: &Disk| Disk {
+        ops: disk.ops.map(|_| 0),
+        errors: disk.errors.map(|_| 0),
+        ..self::disk(&disk.name, 0, 0)
     };
-    let before = sample(disks.iter().map(|now| disk(&now.name, 0, 0)).collect(), Some(0));
-    let after = sample(disks, stall_millis);
-    io(&Interval::new(&before, &after, LENGTH), permits)
+    let before = Io {
+        disks: brought.disks.iter().map(zero).collect(),
+        stall: Some(Duration::ZERO),
+        host_stall: Some(Duration::ZERO),
+        host_ops: Some(0),
+        host_time: Some(Duration::ZERO),
+    };
+    let sample = |io| Sample { io, ..Sample::default() };
+    let (before, after) = (sample(before), sample(brought));
+    io(&Interval::new(vec![(Duration::ZERO, &before), (LENGTH, &after)]), permits)
+}
+
+fn verdict_for(disks: Vec<Disk>, stall_millis: Option<u64>, permits: Permits<'_>) -> Verdict {
+    judge(host(disks, stall_millis), permits)
 }
 
 fn verdict(disk: Disk, stall_millis: Option<u64>) -> String {
@@ -39,7 +61,7 @@ const PRESSED: Option<u64> = Some(37_200);
 fn a_slow_disk_on_a_host_that_waits_for_io_is_contended() {
     assert_eq!(
         verdict(disk("vda", 600, 45), PRESSED),
-        "contended: your disk vda was slow on the host: an operation took 45.0 ms on the mean of \
+        "contended: your disk vda was slow on the host: an operation took 45.0 ms on average in \
          the last 60 s; tasks of the host waited for I/O 62% of that time"
     );
 }
@@ -50,13 +72,13 @@ fn a_disk_at_its_own_limit_is_self_limited_however_pressed_the_host() {
     assert_eq!(
         verdict(ops, PRESSED),
         "self-limited: your disk vda was at its own limit of 500 operations a second: an operation \
-         took 45.0 ms on the mean of the last 60 s"
+         took 45.0 ms on average in the last 60 s"
     );
     let bytes = Disk { limit_bytes: Some(4096 * 10), ..disk("vda", 600, 45) };
     assert_eq!(
         verdict(bytes, PRESSED),
         "self-limited: your disk vda was at its own limit of 40.0 KiB a second: an operation took \
-         45.0 ms on the mean of the last 60 s"
+         45.0 ms on average in the last 60 s"
     );
 }
 
@@ -96,8 +118,8 @@ fn a_disk_with_little_to_do_slows_nobody_down() {
 fn a_slow_disk_without_a_reason_is_unknown() {
     assert_eq!(
         verdict(disk("vda", 600, 45), Some(2_999)),
-        "unknown: your disk vda was slow: an operation took 45.0 ms on the mean of the last 60 s; \
-         neither its own limits nor the host's pressure say why"
+        "unknown: your disk vda was slow: an operation took 45.0 ms on average in the last 60 s; \
+         neither its own limits nor the host's disks and pressure say why"
     );
     assert_eq!(state(disk("vda", 600, 45), Some(3_000)), State::Contended);
     assert_eq!(state(disk("vda", 600, 45), None), State::Unknown);
@@ -118,9 +140,9 @@ fn without_io_all_is_well_and_without_figures_nothing_is_known() {
     );
     assert_eq!(
         verdict(disk("vda", 6_000, 1), PRESSED),
-        "ok: your disks answered in time: an operation took 1.0 ms on the mean of the last 60 s"
+        "ok: your disks answered in time: an operation took 1.0 ms on average in the last 60 s"
     );
-    let unknown = "unknown: this host does not tell how your disks answer";
+    let unknown = "unknown: this host has no figures of your disks: they come from libvirt";
     assert_eq!(verdict(Disk { ops: None, ..disk("vda", 1, 1) }, PRESSED), unknown);
     assert_eq!(verdict_for(Vec::new(), PRESSED, &|_, _| true).to_string(), unknown);
 }
@@ -135,5 +157,138 @@ fn the_reason_names_only_what_the_guest_may_see() {
     assert_eq!(
         hidden(Disk { limit_ops: Some(10), ..disk("vda", 600, 45) }),
         "one of your disks was at its own limit in the last 60 s"
+    );
+}
+
+#[test]
+fn a_slow_disk_of_the_hosts_own_is_the_hosts_though_nobody_else_waits() {
+    let slow = |host_millis: u64| Io {
+        host_ops: Some(700),
+        host_time: Some(Duration::from_millis(700 * host_millis)),
+        ..host(vec![disk("vda", 600, 45)], Some(0))
+    };
+    assert_eq!(
+        judge(slow(41), &|_, _| true).to_string(),
+        "contended: your disk vda was slow on the host: an operation took 45.0 ms on average in the \
+         last 60 s; one on the host's own disks took 41.0 ms; tasks of the host waited for I/O 0% \
+         of that time"
+    );
+    assert_eq!(judge(slow(19), &|_, _| true).state, State::Unknown);
+}
+
+#[test]
+fn the_hosts_pressure_counts_as_far_as_it_is_not_the_guests_own() {
+    let waits = |own| Io {
+        stall: Some(Duration::from_millis(own)),
+        ..host(vec![disk("vda", 600, 45)], Some(30_000))
+    };
+    assert_eq!(judge(waits(27_000), &|_, _| true).state, State::Contended);
+    assert_eq!(judge(waits(27_001), &|_, _| true).state, State::Unknown);
+}
+
+#[test]
+fn a_guest_that_queues_up_alone_on_the_hosts_disks_is_not_told_that_others_are_there() {
+    // A hard disk gives 150 operations a second, and the guest keeps 64 of them waiting.
+    let queue = |ops, host_ops| Io {
+        host_ops: Some(host_ops),
+        host_time: Some(Duration::from_millis(host_ops * 426)),
+        ..host(vec![disk("vda", ops, 426)], PRESSED)
+    };
+    assert_eq!(
+        judge(queue(9_000, 9_900), &|_, _| true).to_string(),
+        "unknown: your disk vda was slow: an operation took 426.0 ms on average in the last 60 s; \
+         63 of your operations waited at a time, and hardly anybody else used the host's disks"
+    );
+    assert_eq!(judge(queue(9_000, 10_100), &|_, _| true).state, State::Contended);
+    assert_eq!(judge(queue(3_000, 3_000), &|_, _| true).state, State::Contended, "20 ms each");
+    let one_or_two = Io { disks: vec![disk("vda", 3_600, 25)], ..queue(3_600, 3_600) };
+    assert_eq!(judge(one_or_two, &|_, _| true).state, State::Contended);
+}
+
+#[test]
+fn an_operation_that_failed_on_the_host_is_told_of_however_fast() {
+    let failed = |errors| Disk { errors: Some(errors), ..disk("vda", 100, 1) };
+    assert_eq!(
+        verdict(failed(1), None),
+        "contended: the host saw an I/O error on your disk vda in the last 60 s"
+    );
+    assert_eq!(state(failed(0), None), State::Ok);
+}
+
+#[test]
+fn a_burst_is_told_of_where_fast_operations_hide_it() {
+    // 20 s of 40 ms each among 50,000 of 1 ms.
+    let mut done = disk("vda", 0, 0);
+    let mut samples = vec![(
+        Duration::ZERO,
+        Sample { io: host(vec![done.clone()], Some(0)), ..Sample::default() },
+    )];
+    for at in 1..=6 {
+        let (ops, millis) = if [3, 4].contains(&at) { (100, 40) } else { (10_000, 1) };
+        done.ops = done.ops.map(|so_far| so_far + ops);
+        done.time = done.time.map(|so_far| so_far + Duration::from_millis(ops * millis));
+        let stall = Some(if at < 3 { 0 } else { 5_000 });
+        let io = host(vec![done.clone()], stall);
+        samples.push((Duration::from_secs(10 * at), Sample { io, ..Sample::default() }));
+    }
+    let timed = samples.iter().map(|(at, sample)| (*at, sample)).collect();
+    assert_eq!(
+        io(&Interval::new(timed), &|_, _| true).to_string(),
+        "contended: for 20 s of the last 60 s, your disk vda was slow on the host: an operation \
+         took 40.0 ms on average in that time; tasks of the host waited for I/O 25% of that time"
+    );
+}
+
+#[test]
+fn figures_of_libvirts_that_are_old_speak_of_more_time() {
+    // At 60 % of its limit since a minute ago, which the first sample is a minute behind of.
+    let judge = |age| {
+        let before = Sample {
+            io: host(vec![disk("vda", 0, 0)], None),
+            devices_age: Duration::from_secs(age),
+            ..Sample::default()
+        };
+        let now = Disk { limit_ops: Some(100), ..disk("vda", 60 * 65, 10) };
+        let after = Sample { io: host(vec![now], None), ..Sample::default() };
+        let timed = vec![(Duration::ZERO, &before), (Duration::from_secs(5), &after)];
+        io(&Interval::new(timed), &|_, _| true).state
+    };
+    assert_eq!([judge(60), judge(0)], [State::Ok, State::SelfLimited]);
+}
+
+#[test]
+fn without_libvirt_it_is_told_that_the_guests_process_waited() {
+    let waits = |millis| Io {
+        stall: Some(Duration::from_millis(millis)),
+        ..host(Vec::new(), Some(30_000))
+    };
+    assert_eq!(
+        judge(waits(12_000), &|_, _| true).to_string(),
+        "unknown: your guest's process on the host waited for I/O 20% of the last 60 s, but this \
+         host has no figures of your disks: they come from libvirt"
+    );
+    assert!(!judge(waits(2_999), &|_, _| true).reason.contains("waited"));
+}
+
+#[test]
+fn samples_that_came_before_libvirts_figures_are_left_out() {
+    let sample = |disks| Sample { io: host(disks, Some(0)), ..Sample::default() };
+    let samples = [
+        sample(vec![]),
+        sample(vec![disk("vda", 0, 0)]),
+        sample(vec![]),
+        sample(vec![disk("vda", 100, 1)]),
+    ];
+    let judge = |range: std::ops::Range<usize>| {
+        let timed = range.map(|at| (Duration::from_secs(5 * at as u64), &samples[at])).collect();
+        io(&Interval::new(timed), &|_, _| true).to_string()
+    };
+    assert_eq!(
+        judge(0..4),
+        "ok: your disks answered in time: an operation took 1.0 ms on average in the last 10 s"
+    );
+    assert_eq!(
+        judge(0..2),
+        "unknown: libvirt gave figures of your disks only once so far: ask again"
     );
 }

@@ -1,160 +1,100 @@
+use std::time::Duration;
+
 use hostinfo_sample::Used;
 
 use super::*;
 use crate::Sample;
 use crate::sample::Memory;
 
+mod host;
+mod limits;
+
 const GIB: u64 = 1 << 30;
 const LENGTH: Duration = Duration::from_secs(60);
 
-/// What a minute brought: `swapped`, `resident` and `limit` as they are at its end.
+/// What a minute brought.
 fn quiet() -> Memory {
     Memory {
         swapped: Some(0),
-        resident: Some(2 * GIB),
-        limit: None,
         used: None,
         used_around: None,
+        is_limit_around_shared: false,
         faults: Some(0),
+        all_faults: Some(0),
         stall: Some(Duration::ZERO),
-        host_swapping: Some(0),
+        taken: Some(0),
+        maximum: Some(4 * GIB),
+        host_swap_in: Some(0),
+        host_swap_out: Some(0),
         host_reclaims: Some(0),
         host_stall: Some(Duration::ZERO),
     }
 }
 
-fn verdict_for(brought: Memory, permits: Permits<'_>) -> Verdict {
-    let before = Sample { memory: quiet(), ..Sample::default() };
-    let after = Sample { memory: brought, ..Sample::default() };
-    memory(&Interval::new(&before, &after, LENGTH), permits)
-}
-
-fn verdict(brought: Memory) -> String {
-    verdict_for(brought, &|_, _| true).to_string()
-}
-
-fn state(brought: Memory) -> State {
-    verdict_for(brought, &|_, _| true).state
-}
-
+/// A guest of a host that swaps.
 fn swapped_out() -> Memory {
     Memory {
         swapped: Some(3 << 29),
-        faults: Some(60 * 35),
-        host_swapping: Some(GIB),
+        all_faults: Some(60 * 35),
+        host_swap_in: Some(GIB),
+        host_swap_out: Some(GIB),
+        host_reclaims: Some(100),
         host_stall: Some(Duration::from_secs(5)),
         ..quiet()
     }
 }
 
-#[test]
-fn a_guest_that_waits_for_what_its_host_swapped_out_is_contended() {
-    assert_eq!(
-        verdict(swapped_out()),
-        "contended: the host is short of memory and has swapped out 1.5 GiB of yours: 35 of your \
-         page faults a second waited for a disk of the host in the last 60 s; tasks of the host \
-         waited for memory 8% of that time"
-    );
+fn used(bytes: u64, limit: u64) -> Option<Used> {
+    Some(Used { bytes, limit })
+}
+
+fn judge(before: Memory, brought: Memory, permits: Permits<'_>) -> Verdict {
+    let before = Sample { memory: before, ..Sample::default() };
+    let after = Sample { memory: brought, ..Sample::default() };
+    memory(&Interval::new(vec![(Duration::ZERO, &before), (LENGTH, &after)]), permits)
+}
+
+fn verdict(brought: Memory) -> String {
+    judge(quiet(), brought, &|_, _| true).to_string()
+}
+
+fn state(brought: Memory) -> State {
+    judge(quiet(), brought, &|_, _| true).state
 }
 
 #[test]
 fn the_reason_names_only_what_the_guest_may_see() {
     assert_eq!(
-        verdict_for(swapped_out(), &|_, _| false).reason,
+        judge(quiet(), swapped_out(), &|_, _| false).reason,
         "the host is short of memory and has swapped out some of yours: your page faults waited \
          for a disk of the host in the last 60 s"
     );
-    let limited = Memory { limit: Some(2 * GIB), ..swapped_out() };
+    let limited = Memory { used: used(2 * GIB, 2 * GIB), ..swapped_out() };
     assert_eq!(
-        verdict_for(limited, &|stat, _| stat == FAULTS).reason,
-        "you are at your own memory limit: 35 of your page faults a second waited for a disk of \
+        judge(quiet(), limited, &|stat, _| stat.stat().name == "vm.memory.majorfaults").reason,
+        "you reached your own memory limit: 35 of your page faults a second waited for a disk of \
          the host in the last 60 s"
     );
-    let hidden = verdict_for(quiet(), &|_, _| false);
+    let hidden = judge(quiet(), quiet(), &|_, _| false);
     assert_eq!(hidden.to_string(), "ok: you hardly waited for memory in the last 60 s");
 }
 
 #[test]
-fn a_guest_at_its_own_limit_is_self_limited_however_short_the_host() {
-    let limited = Memory { limit: Some(2 * GIB), ..swapped_out() };
-    assert!(
-        verdict(limited)
-            .starts_with("self-limited: you are at your own memory limit of 2.0 GiB: 35")
-    );
-    let at = |resident| Memory { resident: Some(resident), limit: Some(1000), ..swapped_out() };
-    assert_eq!([state(at(899)), state(at(900))], [State::Contended, State::SelfLimited]);
-}
-
-#[test]
-fn a_limit_is_reached_by_all_that_the_cgroup_counts() {
-    // Page cache of its disk's image fills it up, and the host's pressure is the guest's own.
-    let stalls = || Memory {
-        resident: Some(GIB),
-        limit: Some(2 * GIB),
-        stall: Some(Duration::from_secs(9)),
-        host_stall: Some(Duration::from_secs(9)),
-        ..quiet()
-    };
-    let used = |permille| Some(Used { bytes: 2 * GIB / 1000 * permille, limit: 2 * GIB });
-    assert_eq!(
-        verdict(Memory { used: used(999), ..stalls() }),
-        "self-limited: you are at your own memory limit of 2.0 GiB: you waited for memory 15% of \
-         the last 60 s"
-    );
-    assert_eq!(state(Memory { used: used(901), ..stalls() }), State::SelfLimited);
-    assert_eq!(state(Memory { used: used(899), ..stalls() }), State::Unknown);
-    let resident = Memory { resident: Some(2 * GIB), ..stalls() };
-    assert_eq!(state(Memory { used: None, ..resident }), State::SelfLimited);
-}
-
-#[test]
-fn a_limit_that_the_host_sets_for_several_guests_is_named_and_no_figure_of_it() {
-    let short = |bytes| Memory {
-        limit: Some(2 * GIB),
-        resident: Some(2 * GIB),
-        used: Some(Used { bytes: GIB, limit: 4 * GIB }),
-        used_around: Some(Used { bytes, limit: 1000 }),
-        faults: Some(6000),
-        ..quiet()
-    };
-    assert_eq!(
-        verdict(short(900)),
-        "contended: a memory limit that your host sets for several guests is reached: 100 of your \
-         page faults a second waited for a disk of the host in the last 60 s"
-    );
-    assert_eq!(state(short(899)), State::Unknown);
-}
-
-#[test]
-fn the_hosts_pressure_counts_as_far_as_it_is_not_the_guests_own() {
-    let stalled = |own, host| Memory {
-        stall: Some(Duration::from_millis(own)),
-        host_stall: Some(Duration::from_millis(host)),
-        ..quiet()
-    };
-    assert_eq!(state(stalled(9_000, 11_999)), State::Unknown);
-    assert_eq!(state(stalled(9_000, 12_000)), State::Contended);
-    assert_eq!(state(stalled(9_000, 3_000)), State::Unknown, "however the two were read");
-    let untold = Memory { stall: None, faults: Some(6000), ..stalled(0, 3_000) };
-    assert_eq!(state(untold), State::Contended);
-}
-
-#[test]
-fn a_guest_at_its_limit_that_waits_for_nothing_is_ok() {
-    assert_eq!(state(Memory { limit: Some(2 * GIB), ..quiet() }), State::Ok);
-}
-
-#[test]
-fn ten_faults_a_second_are_felt() {
-    let faults = |faults| Memory { faults: Some(faults), ..swapped_out() };
-    assert_eq!([state(faults(599)), state(faults(600))], [State::Ok, State::Contended]);
+fn ten_faults_a_second_are_felt_whoever_took_them() {
+    let all = |faults| Memory { all_faults: Some(faults), ..swapped_out() };
+    assert_eq!([state(all(599)), state(all(600))], [State::Ok, State::Contended]);
+    let own = |faults| Memory { all_faults: None, faults: Some(faults), ..swapped_out() };
+    assert_eq!(state(own(600)), State::Contended);
+    let both = Memory { all_faults: Some(599), faults: Some(600), ..swapped_out() };
+    assert_eq!(state(both), State::Contended);
 }
 
 #[test]
 fn waiting_5_percent_of_the_time_is_felt() {
     let stall = |millis| Memory {
-        faults: None,
+        all_faults: Some(0),
         stall: Some(Duration::from_millis(millis)),
+        host_stall: Some(Duration::from_secs(20)),
         ..swapped_out()
     };
     assert_eq!([state(stall(2_999)), state(stall(3_000))], [State::Ok, State::Contended]);
@@ -162,33 +102,11 @@ fn waiting_5_percent_of_the_time_is_felt() {
 }
 
 #[test]
-fn each_sign_that_the_host_is_short_is_enough() {
-    let faults = || Memory { faults: Some(6_000), ..quiet() };
-    assert_eq!(
-        verdict(faults()),
-        "unknown: 100 of your page faults a second waited for a disk of the host in the last 60 s, \
-         but neither for your own limit nor for a shortage of the host's"
-    );
-    let swaps = |swapped, host| Memory { swapped: Some(swapped), host_swapping: host, ..faults() };
-    assert_eq!([state(swaps(1, Some(0))), state(swaps(0, Some(1)))], [State::Unknown; 2]);
-    assert_eq!(
-        [state(swaps(1, Some(1))), state(swaps(1, None))],
-        [State::Contended, State::Unknown],
-        "that nothing is known of the host's swapping is no sign"
-    );
-    let reclaims = |times| Memory { host_reclaims: Some(times), ..faults() };
-    assert_eq!([state(reclaims(59)), state(reclaims(60))], [State::Unknown, State::Contended]);
-    let stall = |millis| Memory { host_stall: Some(Duration::from_millis(millis)), ..faults() };
-    assert_eq!([state(stall(2_999)), state(stall(3_000))], [State::Unknown, State::Contended]);
-}
-
-#[test]
 fn what_is_swapped_out_and_not_missed_is_ok() {
-    let cold = Memory { swapped: Some(12 << 20), faults: Some(3), ..quiet() };
+    let cold = Memory { swapped: Some(12 << 20), all_faults: Some(3), ..quiet() };
     assert_eq!(
         verdict(cold),
-        "ok: the host has swapped out 12.0 MiB of your memory, but you hardly missed it in the \
-         last 60 s"
+        "ok: 12.0 MiB of your memory is swapped out, but you hardly missed it in the last 60 s"
     );
     assert_eq!(
         verdict(quiet()),
@@ -197,7 +115,65 @@ fn what_is_swapped_out_and_not_missed_is_ok() {
 }
 
 #[test]
+fn where_nothing_counts_what_kvm_fetches_swapped_memory_may_be_missed() {
+    // 142 MiB, and 10 pages of 4 KiB read back each second.
+    let untold =
+        |read| Memory { swapped: Some(142 << 20), all_faults: None, host_swap_in: read, ..quiet() };
+    assert_eq!(
+        verdict(untold(Some(600 * 4096))),
+        "unknown: 142.0 MiB of your memory is swapped out, and this host does not tell how often \
+         you waited for it in the last 60 s"
+    );
+    assert_eq!([state(untold(Some(599 * 4096))), state(untold(None))], [State::Ok, State::Unknown]);
+    assert_eq!(state(Memory { swapped: Some(0), ..untold(None) }), State::Ok);
+}
+
+#[test]
+fn what_the_balloon_took_is_missed_where_no_host_can_see_it() {
+    let taken = |taken| Memory { taken: Some(taken), ..quiet() };
+    assert_eq!(
+        verdict(taken(3 << 29)),
+        "unknown: your host has taken back 1.5 GiB of your memory by its balloon: only inside your \
+         guest can be seen whether you miss it"
+    );
+    let hidden = judge(quiet(), taken(3 << 29), &|_, _| false).reason;
+    assert!(hidden.starts_with("your host has taken back some of your memory by"), "{hidden}");
+    let percent = |percent| taken(4 * GIB / 100 * percent);
+    assert_eq!([state(percent(6)), state(percent(4))], [State::Unknown, State::Ok]);
+    let both = Memory { taken: Some(3 << 29), ..swapped_out() };
+    assert!(
+        verdict(both).contains("; your host has also taken back 1.5 GiB of your memory by its")
+    );
+}
+
+#[test]
 fn a_host_that_tells_neither_faults_nor_stalls_cannot_judge() {
-    let untold = Memory { faults: None, stall: None, ..quiet() };
-    assert_eq!(verdict(untold), "unknown: this host does not tell how long you waited for memory");
+    let untold = || Memory { faults: None, all_faults: None, stall: None, ..quiet() };
+    let told = "unknown: this host does not tell how long you waited for memory";
+    assert_eq!(verdict(untold()), told);
+    assert_eq!(memory(&Interval::new(Vec::new()), &|_, _| true).to_string(), told);
+    let fell = judge(swapped_out(), quiet(), &|_, _| true);
+    assert_eq!(fell.state, State::Ok, "the VMM's own faults are known");
+    let fell = judge(swapped_out(), Memory { faults: None, stall: None, ..quiet() }, &|_, _| true);
+    assert_eq!(fell.to_string(), told);
+}
+
+#[test]
+fn a_burst_is_judged_by_what_was_then() {
+    // A limit is set for 10 s, and the host swaps before and after, too little to be felt.
+    let mut samples = vec![Sample { memory: quiet(), ..Sample::default() }];
+    for at in 1..=6 {
+        let mut memory = samples.last().unwrap().memory.clone();
+        let faults = if at == 4 { 400 } else { 20 };
+        memory.all_faults = memory.all_faults.map(|all| all + faults);
+        memory.swapped = memory.swapped.map(|swapped| swapped + (1 << 20));
+        memory.used = if at == 4 { used(1000, 1000) } else { None };
+        samples.push(Sample { memory, ..Sample::default() });
+    }
+    let timed = (0..).map(|at| Duration::from_secs(10 * at)).zip(&samples).collect();
+    assert_eq!(
+        memory(&Interval::new(timed), &|_, _| true).to_string(),
+        "self-limited: for 10 s of the last 60 s, you reached your own memory limit of 1000 bytes: 40 \
+         of your page faults a second waited for a disk of the host in that time"
+    );
 }

@@ -11,7 +11,16 @@ const LIST: &str = "\
 ";
 
 fn host() -> FakeHost {
-    FakeHost::new(|line| match line {
+    FakeHost::new(|line| match line.strip_prefix("get ") {
+        Some(word @ ("memroy.total" | "lsit" | "verdict.cup" | "xyzzy")) => {
+            format!("404 {word}: no such statistic\n")
+        }
+        _ => answer(line).to_owned(),
+    })
+}
+
+fn answer(line: &str) -> &'static str {
+    match line {
         "list" => LIST,
         "list memory" => "200 memory.total gauge bytes memory of the host\n",
         "get *" => {
@@ -29,13 +38,13 @@ fn host() -> FakeHost {
         }
         "version" => "200 hostinfo/1\n",
         _ => "404 x: no such statistic\n",
-    })
+    }
 }
 
 #[test]
-fn alone_it_shows_a_summary_with_units_that_a_person_reads() {
+fn all_of_it_is_a_table_with_units_that_a_person_reads() {
     assert_eq!(
-        run(&host(), ""),
+        run(&host(), "--all"),
         (
             0,
             "verdict.cpu   ok\n\
@@ -71,6 +80,30 @@ fn what_was_answered_is_on_stdout_and_what_was_not_on_stderr() {
 }
 
 #[test]
+fn a_name_alone_is_asked_for_as_get_does() {
+    let host = host();
+    assert_eq!(run(&host, "loadavg.1 physcpus"), run(&host, "get loadavg.1 physcpus"));
+    assert_eq!(run(&host, "--json loadavg.1 host.name").0, 3);
+}
+
+#[test]
+fn a_misspelt_name_or_command_gets_the_nearest_one() {
+    let host = host();
+    for (word, meant) in [
+        ("memroy.total", "memory.total"),
+        ("lsit", "hostinfo list"),
+        ("verdict.cup", "verdict.cpu"),
+    ] {
+        let (status, text, errors) = run(&host, word);
+        assert_eq!((status, text.as_str()), (3, ""));
+        let told = format!("hostinfo: {word}: no such statistic; did you mean {meant}?\n");
+        assert_eq!(errors, told);
+    }
+    let (_, _, errors) = run(&host, "get xyzzy");
+    assert_eq!(errors, "hostinfo: xyzzy: no such statistic\n");
+}
+
+#[test]
 fn json_is_one_object_with_the_errors_in_it() {
     let host = host();
     assert_eq!(
@@ -89,12 +122,20 @@ fn a_list_is_a_table_or_an_array() {
     let host = host();
     assert_eq!(
         run(&host, "list memory"),
-        (0, "memory.total  gauge  bytes  memory of the host\n".to_owned(), String::new())
+        (
+            0,
+            "memory.total  gauge  bytes  memory of the host  hostinfo_memory_total_bytes\n"
+                .to_owned(),
+            String::new()
+        )
     );
     let (status, json, _) = run(&host, "list --json");
     let rows: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((status, rows.as_array().unwrap().len()), (0, 4));
-    assert_eq!(rows[2]["unit"], "bytes");
+    assert_eq!(
+        (&rows[2]["unit"], &rows[2]["metric"]),
+        (&"bytes".into(), &"hostinfo_memory_total_bytes".into())
+    );
     assert_eq!(run(&host, "list --format openmetrics").0, 2);
 }
 
@@ -121,10 +162,20 @@ fn openmetrics_is_the_hosts_reply_without_its_codes() {
 
 #[test]
 fn a_guest_that_may_not_ask_is_told_so() {
-    let host = FakeHost::new(|_| "403 this guest may not ask\n");
-    for arguments in ["", "get *", "--json", "--format prometheus", "list"] {
+    let host = FakeHost::new(|line| match line {
+        "list" => "403 list: not permitted\n",
+        _ => "403 this guest may not ask\n",
+    });
+    for (arguments, told) in [
+        ("", "this guest may not ask"),
+        ("--all", "list: not permitted"),
+        ("get *", "this guest may not ask"),
+        ("--json", "this guest may not ask"),
+        ("--format prometheus", "this guest may not ask"),
+        ("list", "list: not permitted"),
+    ] {
         let (status, text, errors) = run(&host, arguments);
-        assert_eq!((status, errors.as_str()), (3, "hostinfo: this guest may not ask\n"));
+        assert_eq!((status, errors), (3, format!("hostinfo: {told}\n")));
         assert_eq!(text.trim_end(), "", "{arguments}");
     }
 }
@@ -140,7 +191,9 @@ fn the_option_goes_before_the_environment() {
 #[test]
 fn a_wrong_command_line_is_status_2_and_reaches_no_host() {
     let host = FakeHost::raw(b"", |line| -> &str { panic!("the tool sent {line}") });
-    for arguments in ["frob", "get", "get a..b", "--timeout 0", "--json --format text"] {
+    for arguments in
+        ["--frob", "get", "get a..b", "a..b", "--timeout 0", "--json --format text", "--all ping"]
+    {
         assert_eq!(run(&host, arguments).0, 2, "{arguments}");
     }
     let output = tool("get").arg("a\nping").env("HOSTINFO_DEVICE", &host.path).output().unwrap();

@@ -16,6 +16,8 @@ pub(crate) enum Act {
     Say(Vec<u8>),
     /// It says these bytes and hangs up.
     Die(Vec<u8>),
+    /// It says these bytes, and nothing ever after.
+    Fall(Vec<u8>),
 }
 
 impl<T: AsRef<[u8]>> From<T> for Act {
@@ -47,30 +49,42 @@ impl FakeHost {
         before: &[u8],
         mut answer: impl FnMut(&str) -> A + Send + 'static,
     ) -> Self {
-        let host = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&host).unwrap();
-        unlockpt(&host).unwrap();
-        let path = ptsname(&host, Vec::new()).unwrap().into_bytes();
-        let path = PathBuf::from(std::ffi::OsString::from_vec(path));
-        let tty =
-            rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
-                .unwrap();
-        let mut host = File::from(host);
+        let (mut host, tty, path) = pty();
         host.write_all(before).unwrap();
         std::thread::spawn(move || {
             let mut framer = Framer::new();
             let mut chunk = [0; 4096];
+            let mut is_silent = false;
             while let Ok(length) = host.read(&mut chunk) {
                 let mut input = &chunk[..length];
                 while let Some(frame) = framer.next(&mut input) {
                     let Frame::Line(line) = frame else { continue };
+                    if is_silent {
+                        continue;
+                    }
                     match answer(&String::from_utf8_lossy(line)).into() {
                         Act::Say(text) => host.write_all(&text).unwrap_or_default(),
                         Act::Die(text) => return host.write_all(&text).unwrap_or_default(),
+                        Act::Fall(text) => {
+                            host.write_all(&text).unwrap_or_default();
+                            is_silent = true;
+                        }
                     }
                 }
             }
         });
         Self { path, tty }
     }
+}
+
+/// The controlling end of a new pseudo-terminal, its other end, and where that is found.
+pub(crate) fn pty() -> (File, OwnedFd, PathBuf) {
+    let host = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&host).unwrap();
+    unlockpt(&host).unwrap();
+    let path = ptsname(&host, Vec::new()).unwrap().into_bytes();
+    let path = PathBuf::from(std::ffi::OsString::from_vec(path));
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let tty = rustix::fs::open(&path, flags, Mode::empty()).unwrap();
+    (File::from(host), tty, path)
 }

@@ -4,8 +4,14 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod answers;
+mod brief;
+mod diagnose;
 mod host;
 mod metrics;
+mod others;
+mod output;
+mod serve;
+mod sockets;
 mod trouble;
 
 use std::process::{Command, Output, Stdio};

@@ -74,7 +74,7 @@ fn the_tty_is_left_as_it_was_found() {
 #[test]
 fn too_soon_is_status_4_with_the_time_to_wait() {
     let host = FakeHost::new(|_| "429 retry after 12.345 s\n");
-    for arguments in ["get physcpus", "--json", "--format openmetrics"] {
+    for arguments in ["", "get physcpus", "--json", "--format openmetrics"] {
         assert_eq!(
             run(&host, arguments),
             (
@@ -88,25 +88,28 @@ fn too_soon_is_status_4_with_the_time_to_wait() {
 
 #[test]
 fn with_wait_it_sits_out_the_time_and_leaves_the_port_to_others_meanwhile() {
-    let mut first = None;
+    let (told, is_told) = std::sync::mpsc::channel();
+    let mut asked = 0;
     let host = FakeHost::new(move |line| {
         if line == "version" {
             return "200 hostinfo/1\n".to_owned();
         }
-        let first = first.get_or_insert_with(Instant::now);
-        match Duration::from_millis(800).checked_sub(first.elapsed()) {
-            Some(left) => format!("429 {}\n", hostinfo_wire::reply::retry_after(left)),
-            None => "200 physcpus=1\n".to_owned(),
+        asked += 1;
+        told.send(()).unwrap();
+        match asked {
+            1 => "429 retry after 5.000 s\n".to_owned(),
+            _ => "200 physcpus=1\n".to_owned(),
         }
     });
-    let waiting = tool("get physcpus --wait")
+    let mut waiting = tool("get physcpus --wait")
         .env("HOSTINFO_DEVICE", &host.path)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(run(&host, "ping --timeout 0.2").0, 0, "the port is free");
+    is_told.recv().unwrap();
+    assert_eq!(run(&host, "ping --timeout 60").0, 0);
+    assert!(waiting.try_wait().unwrap().is_none(), "the port was free while it waited");
     let answer = (0, "physcpus=1\n".to_owned(), String::new());
     assert_eq!(said(waiting.wait_with_output().unwrap()), answer);
 }
@@ -120,7 +123,7 @@ fn a_silent_host_is_status_5_and_the_administrator_learns_what_to_do() {
     let path = host.path.display();
     assert!(errors.starts_with(&format!("hostinfo: no host answers: {path}: silent for 0.3 s\n")));
     assert!(errors.contains("<serial type='unix'>") && errors.contains("hostinfod"));
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
@@ -145,10 +148,10 @@ fn what_is_no_port_is_not_written_to() {
 fn who_speaks_without_end_is_given_up_in_time() {
     let host = FakeHost::raw(b"", |_| "noise ".repeat(1_000_000));
     let start = Instant::now();
-    let (status, _, errors) = run(&host, "--timeout 0.5");
+    let (status, _, errors) = run(&host, "--timeout 3");
     assert_eq!(status, 5);
-    assert!(errors.contains("it is no hostinfo"), "{errors}");
-    assert!(start.elapsed() < Duration::from_secs(3));
+    assert!(errors.contains("it is not hostinfo"), "{errors}");
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
@@ -166,10 +169,13 @@ fn of_half_a_reply_nothing_is_shown() {
     assert_eq!((status, text.as_str()), (1, ""));
     assert!(errors.contains("hung up"), "{errors}");
 
-    let host = FakeHost::new(|_| "200-physcpus=1\n200-load");
+    let host = FakeHost::raw(b"", |line| match line.strip_prefix("ping") {
+        Some(token) => format!("200 pong{token}\n").into(),
+        None => Act::Fall(b"200-physcpus=1\n200-load".to_vec()),
+    });
     let (status, text, errors) = run(&host, "get * --timeout 0.3");
     assert_eq!((status, text.as_str()), (1, ""));
-    assert!(errors.contains("fell silent"), "{errors}");
+    assert!(errors.contains("stopped in the middle of its reply"), "{errors}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A line to its reply.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_catalog::{Scope, StatId};
 use hostinfo_render::Answer;
@@ -11,6 +12,7 @@ use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
 use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
+use jiff::Timestamp;
 
 use crate::answer::gather::gather;
 use crate::answer::list::list;
@@ -146,10 +148,17 @@ impl Engine {
         Ok(reply)
     }
 
-    /// The instances of a row that there are for a guest now.
-    pub(crate) fn instances(&mut self, guest: &Guest, stat: StatId, now: Instant) -> Vec<String> {
+    /// The instances of these rows that there are for a guest now.
+    pub(crate) fn instances(
+        &mut self,
+        guest: &Guest,
+        stats: impl Iterator<Item = StatId>,
+        now: Instant,
+    ) -> HashMap<StatId, Vec<String>> {
         let mut double = guest.double();
-        self.with_sources(&mut double, now.into(), |mut sources| sources.instances(stat))
+        self.with_sources(&mut double, now.into(), |mut sources| {
+            stats.map(|stat| (stat, sources.instances(stat))).collect()
+        })
     }
 
     /// Forgets what was had, and what was not, for a guest that is gone.
@@ -163,11 +172,14 @@ impl Engine {
         &self.host
     }
 
-    /// Takes the sample of a guest that its watch is due for.
+    /// Takes the sample of a guest that its watch is due for, and judges it.
     pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) {
         let sample = self.with_sources(guest, now.into(), |mut sources| sources.sample());
-        if let Some(watch) = &mut guest.observed.watch {
-            watch.push(now, sample);
+        let key = guest.key();
+        let Some(watch) = &mut guest.observed.watch else { return };
+        watch.push(now, sample);
+        if let (Some(period), Some(key)) = (watch.period(), key) {
+            guest.observed.held.of_mut(key).judge(&period, Timestamp::now());
         }
     }
 
@@ -198,6 +210,7 @@ impl Engine {
             reply.line(Code::NotPermitted, BLOCKED);
             return Ok(());
         }
+        guest.session.asked(SystemTime::now());
         let picks = select(names.iter(), &guest.grant, &self.given);
         let is_query = picks.iter().any(|pick| !matches!(pick, Pick::Refused(..)));
         let wait = if is_query { guest.wait(when.now) } else { Duration::ZERO };
@@ -205,15 +218,12 @@ impl Engine {
             reply.line(Code::TooSoon, retry_after(wait));
             return Ok(());
         }
-        self.with_sources(guest, when, |mut sources| {
+        let cost = self.with_sources(guest, when, |mut sources| {
             sources.ask(&picks)?;
             render(&gather(picks, &mut sources), reply);
-            Ok(())
+            Ok(sources.cost())
         })?;
-        reply.end();
-        if reply.is_granted() {
-            guest.answered(when.now);
-        }
+        guest.allowance.spend(cost, when.now);
         Ok(())
     }
 }

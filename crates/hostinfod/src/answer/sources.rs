@@ -1,6 +1,7 @@
 //! Where a reply's values come from: the one place that knows every source.
 
 mod custom;
+mod incidents;
 mod libvirt;
 mod members;
 mod notices;
@@ -11,15 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
-use hostinfo_catalog::source::{Host as HostSource, Source, Vmm as VmmSource};
+use hostinfo_catalog::source::{Host as HostSource, Judged, Source, Vmm as VmmSource};
 use hostinfo_notices::Notice;
 use hostinfo_sample::{Absent, Host, Moment, Spare};
+use hostinfo_verdict::Verdict;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
 use crate::answer::select::{Pick, select};
 use crate::given::Given;
-use crate::guest::standing::Standing;
+use crate::guest::allowance::Cost;
 use crate::guest::{Guest, Observed};
 use crate::libvirt::Libvirt;
 use crate::pending::When;
@@ -42,8 +44,14 @@ pub(crate) struct Sources<'a, 's> {
     /// The reply has ratios of the guest: the host's have to speak of the same time.
     by_guest: bool,
     extent: Extent,
+    /// It is a sample that is taken, and no question: nothing is asked for in its place.
+    is_sample: bool,
+    found: Found,
     /// What the guest is told, once it was looked for: the same in all of the reply.
     notices: Option<Vec<Arc<Notice>>>,
+    incidents: Option<Vec<String>>,
+    /// Verdicts, as far as they were asked for.
+    verdicts: Vec<(Judged, Verdict)>,
 }
 
 /// What `sample.age` and `window` tell of the rest of their reply.
@@ -52,6 +60,14 @@ struct Extent {
     /// At the most.
     age: Duration,
     window: Option<Duration>,
+}
+
+/// What was looked for, and what came of it.
+#[derive(Default)]
+struct Found {
+    values: u32,
+    soon: u32,
+    nothing: u32,
 }
 
 impl<'a, 's> Sources<'a, 's> {
@@ -77,7 +93,11 @@ impl<'a, 's> Sources<'a, 's> {
             at,
             by_guest: false,
             extent,
+            is_sample: false,
+            found: Found::default(),
             notices: None,
+            incidents: None,
+            verdicts: Vec::new(),
         }
     }
 
@@ -107,6 +127,25 @@ impl<'a, 's> Sources<'a, 's> {
         stat: StatId,
         instance: Option<&str>,
     ) -> Result<Value<'a>, Refusal> {
+        let value = self.look_up(stat, instance);
+        *match &value {
+            Ok(_) => &mut self.found.values,
+            Err(Refusal::Unavailable(why)) if *why == Absent::AGAIN.reason => &mut self.found.soon,
+            Err(_) => &mut self.found.nothing,
+        } += 1;
+        value
+    }
+
+    /// What the reply so far has cost.
+    pub(crate) fn cost(&self) -> Cost {
+        match self.found {
+            Found { values: 0, soon: 0, nothing: 0 } => Cost::Nothing,
+            Found { values: 0, soon: 1.., .. } => Cost::Soon,
+            Found { .. } => Cost::Read,
+        }
+    }
+
+    fn look_up(&mut self, stat: StatId, instance: Option<&str>) -> Result<Value<'a>, Refusal> {
         let source = stat.stat().source;
         let value = match source {
             Source::Own(own) => return self.own(own),
@@ -122,12 +161,21 @@ impl<'a, 's> Sources<'a, 's> {
                 }
                 self.of_vmm(what, instance)
             }
-            Source::Verdict(resource) => return self.verdict(resource).map_err(unavailable),
+            Source::Verdict(what) => {
+                let verdict = self.verdict(what).map_err(unavailable)?;
+                return Ok(Value::text(verdict.to_string()));
+            }
+            Source::State(what) => {
+                let verdict = self.verdict(what).map_err(unavailable)?;
+                return Ok(Value::text(verdict.state.word()));
+            }
+            Source::Incident => return self.incident(instance),
             Source::Label => match instance.and_then(|name| self.given.labels.get(name)) {
                 Some(text) => return Ok(Value::text(text.to_owned())),
                 None => return Err(Refusal::Unavailable(NONE.into())),
             },
             Source::Notice => return self.notice(instance),
+            Source::HostState => return Ok(Value::text(self.given.host_state.state().word())),
             Source::Custom => {
                 let value = self.custom(instance.unwrap_or_default()).at_once();
                 return value.map_err(unavailable);
@@ -185,12 +233,9 @@ impl<'a, 's> Sources<'a, 's> {
         value
     }
 
-    /// libvirt's number for this run of the guest.
-    pub(crate) fn domain_id(&self) -> Option<u32> {
-        match self.guest.standing {
-            Standing::Domain(_, run) => run.id,
-            Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
-        }
+    /// vhostmd's number for the guest.
+    pub(crate) fn number(&self) -> u32 {
+        self.guest.host_id.number
     }
 
     /// What vhostmd's sums need beside statistics.

@@ -1,6 +1,7 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::vhostmd::Context;
@@ -15,6 +16,7 @@ use crate::answer::engine::Engine;
 use crate::answer::gather::gather;
 use crate::answer::sources::Sources;
 use crate::guest::Guest;
+use crate::guest::allowance::Cost;
 use crate::pending::{Pending, When};
 use crate::port::dialect::Dialect;
 
@@ -31,11 +33,10 @@ impl Engine {
             reply.line(Code::NotPermitted, BLOCKED);
             return Ok(());
         }
+        guest.session.asked(SystemTime::now());
         if guest.wait(when.now).is_zero() {
-            let document = self.document(guest, when)?;
-            if document != EMPTY {
-                guest.answered(when.now);
-            }
+            let (document, cost) = self.with_cost(guest, when)?;
+            guest.allowance.spend(cost, when.now);
             guest.document = Some(document.into());
         }
         reply.raw(guest.document.as_deref().unwrap_or(EMPTY).as_bytes());
@@ -47,12 +48,19 @@ impl Engine {
     /// # Errors
     /// Where some of it is on its way.
     pub(crate) fn document(&mut self, guest: &mut Guest, when: When) -> Result<String, Pending> {
+        self.with_cost(guest, when).map(|(document, _)| document)
+    }
+
+    fn with_cost(&mut self, guest: &mut Guest, when: When) -> Result<(String, Cost), Pending> {
         if !guest.may_ask() {
-            return Ok(EMPTY.to_owned());
+            return Ok((EMPTY.to_owned(), Cost::Nothing));
         }
         let os_name = self.os_name.clone();
         let grant = Arc::clone(&guest.grant);
-        self.with_sources(guest, when, |sources| document(&grant, sources, os_name.as_deref()))
+        self.with_sources(guest, when, |mut sources| {
+            let document = document(&grant, &mut sources, os_name.as_deref())?;
+            Ok((document, sources.cost()))
+        })
     }
 }
 
@@ -62,15 +70,15 @@ impl Engine {
 /// Where some of it is on its way.
 fn document(
     grant: &Grant,
-    mut sources: Sources<'_, '_>,
+    sources: &mut Sources<'_, '_>,
     os_name: Option<&str>,
 ) -> Result<String, Pending> {
-    let customs = customs(&mut sources)?;
+    let customs = customs(sources)?;
     let permits = |stat| grant.permits(stat, None);
     let wants_spare = permits(StatId::named("memory.cached"));
     let Spare { buffers, swap_cached } =
         if wants_spare { sources.spare_memory() } else { Spare::default() };
-    let extra = Extra { os_name, buffers, swap_cached, domain_id: sources.domain_id() };
+    let extra = Extra { os_name, buffers, swap_cached, id: sources.number() };
     let value = |stat| sources.value(stat, None).ok();
     Ok(hostinfo_render::vhostmd::document(permits, value, &extra, &customs))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use hostinfo_notices::{Draft, Kind, Notices};
+use hostinfo_notices::{Draft, HostState, Kind, Notices};
 use hostinfo_rules::Rules;
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
@@ -46,7 +46,12 @@ fn logged(events: &[Event<'_>]) -> Vec<Logged> {
 const LEAVE: Leave = Leave { left_out: Some(3) };
 
 /// Each event once, with all that it can have. Without a wildcard, lest one be forgotten.
-fn after<'a>(event: Option<&Event<'a>>, grant: &'a Grant, notice: &'a Notice) -> Option<Event<'a>> {
+fn after<'a>(
+    event: Option<&Event<'a>>,
+    grant: &'a Grant,
+    notice: &'a Notice,
+    declared: &'a Declared,
+) -> Option<Event<'a>> {
     let (guest, why, file) = ("qemu-a", "why", Path::new("/rules"));
     Some(match event {
         None => Event::Granted { guest, grant, pid: Some(7), leave: LEAVE },
@@ -61,7 +66,8 @@ fn after<'a>(event: Option<&Event<'a>>, grant: &'a Grant, notice: &'a Notice) ->
         Some(Event::RulesLoaded { .. }) => Event::RulesRefused { file, why },
         Some(Event::RulesRefused { .. }) => Event::NoticeSet { notice, uid: 0 },
         Some(Event::NoticeSet { .. }) => Event::NoticeCleared { notice, uid: 0 },
-        Some(Event::NoticeCleared { .. }) => return None,
+        Some(Event::NoticeCleared { .. }) => Event::HostStateSet { declared, uid: 0 },
+        Some(Event::HostStateSet { .. }) => return None,
     })
 }
 
@@ -84,9 +90,11 @@ fn notice() -> Arc<Notice> {
 #[test]
 fn the_page_in_docs_names_every_event_its_level_and_its_fields() {
     let (grant, notice) = (grant(), notice());
-    let first = after(None, &grant, &notice);
-    let events: Vec<Event<'_>> =
-        std::iter::successors(first, |event| after(Some(event), &grant, &notice)).collect();
+    let remark = Some("a fan has failed".to_owned());
+    let declared = Declared::new(HostState::Degraded, remark, Timestamp::UNIX_EPOCH).unwrap();
+    let first = after(None, &grant, &notice, &declared);
+    let next = std::iter::successors(first, |event| after(Some(event), &grant, &notice, &declared));
+    let events: Vec<Event<'_>> = next.collect();
     let mut table: Vec<String> = Vec::new();
     for (level, mut fields) in logged(&events) {
         let name = fields.remove("event").unwrap();

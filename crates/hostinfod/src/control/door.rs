@@ -42,7 +42,10 @@ pub(crate) enum Error {
     #[error("{path}: is there already and no socket: remove it, or set another path", path = .0.display())]
     NoSocket(PathBuf),
     /// group(5) has none of that name.
-    #[error("[control] group: there is no group {0} in {GROUPS}: add it, or give its number", GROUPS = group::FILE)]
+    #[error(
+        "[control] group: there is no group {0} in {GROUPS}. A group that LDAP or sssd knows is given by its number: getent group {0}",
+        GROUPS = group::FILE
+    )]
     NoGroup(String),
     /// It cannot be given to the group.
     #[error(
@@ -183,7 +186,11 @@ mod tests {
         assert_eq!(mode(&settings.socket), 0o770);
         drop(door);
         settings.group = "no-such-group".to_owned();
-        assert!(matches!(Door::open(&settings), Err(Error::NoGroup(_))));
+        let error = Door::open(&settings).err().unwrap();
+        assert!(
+            error.to_string().ends_with("by its number: getent group no-such-group"),
+            "{error}"
+        );
         assert!(!settings.socket.exists());
     }
 

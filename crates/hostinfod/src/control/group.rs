@@ -1,6 +1,5 @@
 //! The groups of this host, group(5).
 
-use std::fs;
 use std::path::Path;
 
 use rustix::process::Gid;
@@ -10,16 +9,24 @@ use crate::system::file_error::FileError;
 /// Where they are.
 pub(super) const FILE: &str = "/etc/group";
 
+/// The longest of it that is read: 100,000 groups of 160 bytes. Larger sites keep them elsewhere.
+const FILE_MAX: u64 = 16 * 1024 * 1024;
+
 /// The group of that name, or of that number; `None` where there is none.
 ///
 /// # Errors
 /// Where the file cannot be read.
 pub(super) fn find(name: &str) -> Result<Option<Gid>, FileError> {
-    if let Ok(number) = name.parse() {
-        return Ok(Some(Gid::from_raw(number)));
+    match name.parse() {
+        // chown(2) takes it for "as it is", and another group would get the socket.
+        Ok(u32::MAX) => return Ok(None),
+        Ok(number) => return Ok(Some(Gid::from_raw(number))),
+        Err(_) => {}
     }
-    let text = fs::read_to_string(FILE).map_err(FileError::of(Path::new(FILE)))?;
-    Ok(number_in(&text, name).map(Gid::from_raw))
+    let file = Path::new(FILE);
+    let text = hostinfo_file::read(file, FILE_MAX).map_err(FileError::of(file))?;
+    let text = text.unwrap_or_default();
+    Ok(number_in(&String::from_utf8_lossy(&text), name).map(Gid::from_raw))
 }
 
 /// `kvm:x:104:qemu,alice`
@@ -33,6 +40,12 @@ fn number_in(text: &str, name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_need_not_be_in_the_file_and_is_one_that_a_group_can_have() {
+        assert_eq!(find("54321").unwrap().map(Gid::as_raw), Some(54321));
+        assert_eq!(find("4294967295").unwrap().map(Gid::as_raw), None);
+    }
 
     #[test]
     fn a_group_is_found_by_its_name() {

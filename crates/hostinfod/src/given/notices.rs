@@ -1,26 +1,21 @@
 //! Notices as a file of the state directory, so that they outlive the daemon.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use hostinfo_notices::{Damaged, Draft, Notice, Notices, Refused, limits};
+use hostinfo_notices::{Draft, Notice, Notices, Refused, limits};
 use jiff::Timestamp;
 
 use crate::audit::Event;
+use crate::given::kept::KeptFile;
 use crate::system::file_error::FileError;
 
 /// The file in the state directory.
 const FILE: &str = "notices.json";
 
-/// What a file that was not understood is called from then on.
-const DAMAGED_FILE: &str = "notices.json.damaged";
-
 /// The notices that hold, and the file that keeps them.
 pub(crate) struct NoticesFile {
-    path: PathBuf,
+    file: KeptFile,
     notices: Notices,
 }
 
@@ -38,37 +33,13 @@ pub(crate) enum Unchanged {
     File(#[from] FileError),
 }
 
-/// Why there are no notices in a file.
-#[derive(Debug, thiserror::Error)]
-enum Unread {
-    #[error("{0}")]
-    File(#[from] io::Error),
-    #[error("{0}")]
-    Damaged(#[from] Damaged),
-}
-
 impl NoticesFile {
-    /// Reads the file. One that cannot be read is set aside, and the log says so: guests are served
-    /// without notices rather than not at all.
+    /// Reads the file. Without one that can be read there are no notices.
     pub(crate) fn open(state: &Path) -> Self {
-        let path = state.join(FILE);
-        let notices = read(&path).unwrap_or_else(|why| {
-            let aside = state.join(DAMAGED_FILE);
-            match fs::rename(&path, &aside) {
-                Ok(()) => tracing::error!(
-                    "{}: {why}: there are no notices now; the file is {} now, set them anew",
-                    path.display(),
-                    aside.display()
-                ),
-                Err(error) => tracing::error!(
-                    "{}: {why}: there are no notices now; {}",
-                    path.display(),
-                    FileError::of(&aside)(error)
-                ),
-            }
-            Notices::default()
-        });
-        Self { path, notices }
+        const LOSS: &str = "there are no notices now: set them anew";
+        let bound = limits::FILE_MAX;
+        let (file, notices) = KeptFile::open(state, FILE, bound, Notices::parse, LOSS);
+        Self { file, notices: notices.unwrap_or_default() }
     }
 
     /// Those that hold.
@@ -121,37 +92,17 @@ impl NoticesFile {
         if notices == self.notices {
             return Ok(false);
         }
-        write(&self.path, &notices.to_bytes()).map_err(FileError::of(&self.path))?;
+        self.file.write(&notices.to_bytes())?;
         self.notices = notices;
         Ok(true)
     }
 }
 
-fn read(path: &Path) -> Result<Notices, Unread> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Notices::default()),
-        other => other?,
-    };
-    let mut bytes = Vec::new();
-    file.take(limits::FILE_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(Notices::parse(&bytes)?)
-}
-
-/// Written aside and moved into place, so that whenever the power fails the file is the old one
-/// or the new one.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let aside = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&aside, path)?;
-    path.parent().map_or(Ok(()), |state| File::open(state)?.sync_all())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
     use hostinfo_notices::Kind;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -213,7 +164,7 @@ mod tests {
             let mut file = NoticesFile::open(state.path());
             assert_eq!(file.notices(), &Notices::default());
             assert!(!path.exists());
-            assert_eq!(fs::read(state.path().join(DAMAGED_FILE)).unwrap(), damaged);
+            assert_eq!(fs::read(state.path().join("notices.json.damaged")).unwrap(), damaged);
             assert!(set(&mut file, "x").is_ok());
         }
     }

@@ -1,10 +1,11 @@
 //! What libvirt told of a guest over time: counters that do not fall, and how fast its disks are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use hostinfo_catalog::StatId;
 use hostinfo_domains::Disk;
+use hostinfo_domains::limits::VCPUS_MAX;
 use hostinfo_sample::{Absent, gain};
 use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 
@@ -12,19 +13,38 @@ use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 /// guest's QEMU some milliseconds of a CPU.
 const REFRESH: Duration = WINDOW_MIN;
 
+/// Older figures are not told. Who asks once a minute, as monitoring does, is told those that the
+/// query before has had asked for; who asks less often is asked to ask again.
+pub(crate) const FRESH: Duration = Duration::from_secs(75);
+
 /// What is kept of one session of a guest.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     counters: HashMap<(StatId, String), Counter>,
+    /// By the numbers of vCPUs, of which there are [`VCPUS_MAX`] at the most.
+    parts: HashMap<StatId, BTreeMap<u32, Counter>>,
     /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
     looks: VecDeque<Look>,
+    /// When it asked for newer figures last, and had them asked for.
     asked: Option<Instant>,
+    /// The first time since then that is not answered yet.
+    unanswered: Option<Instant>,
+    /// The last time that is.
+    answered: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Counter {
     sum: u64,
     last: u64,
+}
+
+impl Counter {
+    fn count(&mut self, now: u64) -> u64 {
+        self.sum = self.sum.saturating_add(gain(self.last, now));
+        self.last = now;
+        self.sum
+    }
 }
 
 /// What all disks had completed at one time.
@@ -46,10 +66,23 @@ impl History {
     /// in again counts on.
     pub(crate) fn count(&mut self, stat: StatId, instance: Option<&str>, now: u64) -> u64 {
         let key = (stat, instance.unwrap_or_default().to_owned());
-        let counter = self.counters.entry(key).or_default();
-        counter.sum = counter.sum.saturating_add(gain(counter.last, now));
-        counter.last = now;
-        counter.sum
+        self.counters.entry(key).or_default().count(now)
+    }
+
+    /// The sum of counters that stand at `now`, each with the number of its vCPU: those that are
+    /// gone stay in it, and one that comes back counts on.
+    pub(crate) fn count_parts(
+        &mut self,
+        stat: StatId,
+        now: impl Iterator<Item = (u32, u64)>,
+    ) -> u64 {
+        let parts = self.parts.entry(stat).or_default();
+        for (number, now) in now {
+            if parts.len() < VCPUS_MAX || parts.contains_key(&number) {
+                parts.entry(number).or_default().count(now);
+            }
+        }
+        parts.values().fold(0, |sum, part| sum.saturating_add(part.sum))
     }
 
     /// Whether newer figures may be asked for now: once in [`REFRESH`]. From then on they are asked
@@ -58,8 +91,20 @@ impl History {
         let is_due = self.asked.is_none_or(|asked| now >= asked + REFRESH);
         if is_due {
             self.asked = Some(now);
+            self.unanswered.get_or_insert(now);
         }
         is_due
+    }
+
+    /// How old figures that were told `at` that time are for this guest: since it asked for them
+    /// itself. They can be newer, because others asked, and that is not for it to know. Figures
+    /// over [`FRESH`] are nobody's, so nothing is older.
+    pub(crate) fn age(&mut self, at: Instant, now: Instant) -> Duration {
+        if let Some(asked) = self.unanswered.take_if(|asked| *asked <= at) {
+            self.answered = Some(asked);
+        }
+        let age = self.answered.map(|asked| now.saturating_duration_since(asked));
+        age.unwrap_or(FRESH).min(FRESH)
     }
 
     /// Notes the disks' figures that were told `at` that time.
@@ -125,6 +170,8 @@ mod tests {
 
     const READS: StatId = StatId::named("vm.disk.DEV.read.ops");
 
+    const EXITS: StatId = StatId::named("vm.exits");
+
     fn disk(ops: u64, millis: u64) -> Disk {
         let io = Io { bytes: None, ops: Some(ops), nanos: Some(millis * 1_000_000) };
         Disk { dev: "vda".to_owned(), read: io, ..Disk::default() }
@@ -137,6 +184,25 @@ mod tests {
             [70, 100, 4, 6].iter().map(|now| history.count(READS, Some("vda"), *now)).collect();
         assert_eq!(told, [70, 100, 104, 106]);
         assert_eq!(history.count(READS, Some("vdb"), 1), 1);
+    }
+
+    #[test]
+    fn a_vcpu_that_is_unplugged_stays_in_the_sum_and_counts_on_when_it_is_back() {
+        let mut history = History::default();
+        let mut sum = |now: &[(u32, u64)]| history.count_parts(EXITS, now.iter().copied());
+        assert_eq!(sum(&[(0, 100), (1, 1000)]), 1100);
+        assert_eq!(sum(&[(0, 110)]), 1110);
+        assert_eq!(sum(&[(0, 110), (1, 1005)]), 1115);
+        assert_eq!(sum(&[(0, 120), (1, 3)]), 1128, "a new one in its place");
+    }
+
+    #[test]
+    fn a_helper_that_makes_numbers_up_does_not_fill_the_memory() {
+        let mut history = History::default();
+        for round in 0..100 {
+            history.count_parts(EXITS, (round * 1000..round * 1000 + 1000).map(|at| (at, 1)));
+        }
+        assert_eq!(history.parts[&EXITS].len(), VCPUS_MAX);
     }
 
     #[test]
@@ -160,6 +226,23 @@ mod tests {
         let (mut history, start) = (History::default(), Instant::now());
         let at = (0..3000).map(|millis| start + Duration::from_millis(millis));
         assert_eq!(at.filter(|now| history.may_refresh(*now)).count(), 3);
+    }
+
+    #[test]
+    fn figures_are_as_old_as_the_guests_own_request_whoever_else_asked() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let age = |history: &mut History, told, now| history.age(at(told), at(now)).as_secs();
+        assert_eq!(age(&mut history, 0, 0), 75, "it has asked for none");
+        assert!(history.may_refresh(at(10)));
+        assert_eq!(age(&mut history, 9, 10), 75, "these are not the ones");
+        assert_eq!(age(&mut history, 11, 12), 2);
+        assert_eq!(age(&mut history, 39, 40), 30, "another asked");
+        assert!(history.may_refresh(at(40)));
+        assert_eq!(age(&mut history, 39, 40), 30);
+        assert!(history.may_refresh(at(42)));
+        assert_eq!(age(&mut history, 43, 44), 4, "the answer may be that to the first request");
+        assert_eq!(age(&mut history, 300, 301), 75);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The host's secret and what is made from it: names that tell a guest nothing but that its
 //! host is the same.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rustix::io::Errno;
 use sha2::Sha256;
 
 use crate::guest::random::{hex, random};
@@ -17,6 +19,22 @@ const SECRET_FILE: &str = "secret";
 
 const SECRET_LEN: usize = 32;
 
+/// Bytes of the HMAC that are `host.id`.
+const ID_LEN: usize = 16;
+
+/// The longest file of a secret or of machine-id(5) that is read: 32 bytes and 33 are enough.
+const FILE_MAX: u64 = 4096;
+
+/// What one guest knows its host by, on whichever of its channels. Neither tells the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HostId {
+    /// `host.id`: the first 128 bits of the HMAC, in hexadecimal.
+    pub(crate) text: String,
+    /// vhostmd's `id`: the next 31 bits, as a number that is not 0. libvirt's own number counts how
+    /// many domains have been started on the host.
+    pub(crate) number: u32,
+}
+
 /// What only this host knows, and where its machine-id goes in.
 pub(crate) struct Identity {
     mac: Hmac<Sha256>,
@@ -25,9 +43,9 @@ pub(crate) struct Identity {
 impl Identity {
     /// Made of a secret and of the 32 digits of machine-id(5), so that a host cloned with its
     /// secret still has a name of its own. Together they fill HMAC's key of 64 bytes.
-    fn new(secret: &[u8; SECRET_LEN], machine_id: &str) -> Self {
+    fn new(secret: &[u8; SECRET_LEN], machine_id: &[u8]) -> Self {
         let mut key = [0; 64];
-        for (to, from) in key.iter_mut().zip(secret.iter().chain(machine_id.as_bytes())) {
+        for (to, from) in key.iter_mut().zip(secret.iter().chain(machine_id)) {
             *to = *from;
         }
         Self { mac: Hmac::new(&key.into()) }
@@ -40,15 +58,14 @@ impl Identity {
     /// bytes.
     pub(crate) fn load(state: &Path, machine_id: &Path) -> Result<Self, FileError> {
         let file = state.join(SECRET_FILE);
-        let secret = match read_secret(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_secret(state, &file).map_err(FileError::of(state))?;
-                read_secret(&file)
-            }
-            other => other,
-        };
-        let secret = secret.map_err(FileError::of(&file))?;
-        Ok(Self::new(&secret, &fs::read_to_string(machine_id).unwrap_or_default()))
+        let mut secret = read_secret(&file).map_err(FileError::of(&file))?;
+        if secret.is_none() {
+            make_secret(state, &file).map_err(FileError::of(state))?;
+            secret = read_secret(&file).map_err(FileError::of(&file))?;
+        }
+        let secret = secret.ok_or(Errno::NOENT).map_err(FileError::of(&file))?;
+        sweep(state);
+        Ok(Self::new(&secret, &read_machine_id(machine_id)))
     }
 
     /// A secret that lasts as long as the daemon.
@@ -57,21 +74,45 @@ impl Identity {
     /// Where the system gives no random bytes.
     pub(crate) fn in_memory(machine_id: &Path) -> io::Result<Self> {
         let secret = random()?;
-        Ok(Self::new(&secret, &fs::read_to_string(machine_id).unwrap_or_default()))
+        Ok(Self::new(&secret, &read_machine_id(machine_id)))
     }
 
-    /// `host.id` for the guest behind that socket: 128 bits in hexadecimal.
-    pub(crate) fn host_id(&self, socket_name: &str) -> String {
-        let mac = self.mac.clone().chain_update(socket_name).finalize().into_bytes();
-        hex(mac.iter().take(16))
+    /// What the guest behind that socket knows its host by.
+    pub(crate) fn host_id(&self, socket_name: &str) -> HostId {
+        let mac: [u8; 32] =
+            self.mac.clone().chain_update(socket_name).finalize().into_bytes().into();
+        let number =
+            mac.iter().skip(ID_LEN).take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+        // Not 0, which is the host itself among Xen's domains.
+        HostId { text: hex(mac.iter().take(ID_LEN)), number: (number >> 1).max(1) }
+    }
+
+    /// By how much the times of the incidents of the guest behind that socket are moved, which no
+    /// guest is told: less than a minute. No socket has such a name as makes `host.id` of it.
+    pub(crate) fn phase(&self, socket_name: &str) -> Duration {
+        let mac = self.mac.clone().chain_update("incidents\0").chain_update(socket_name).finalize();
+        let number = mac
+            .into_bytes()
+            .iter()
+            .take(8)
+            .fold(0, |sum: u64, byte| sum.wrapping_mul(256).wrapping_add(u64::from(*byte)));
+        Duration::from_millis(number % PHASE_MAX)
     }
 }
 
-fn read_secret(file: &Path) -> io::Result<[u8; SECRET_LEN]> {
-    let mut secret = [0; SECRET_LEN];
-    let mut opened = fs::File::open(file)?;
-    opened.read_exact(&mut secret)?;
-    Ok(secret)
+/// Times are told to the minute, so a phase is shorter than one.
+const PHASE_MAX: u64 = 60_000;
+
+/// The secret of a file; `None` where there is no file.
+fn read_secret(file: &Path) -> io::Result<Option<[u8; SECRET_LEN]>> {
+    let Some(bytes) = hostinfo_file::read(file, FILE_MAX)? else { return Ok(None) };
+    let secret = bytes.first_chunk().ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(Some(*secret))
+}
+
+/// A host that has none does without.
+fn read_machine_id(file: &Path) -> Vec<u8> {
+    hostinfo_file::read(file, FILE_MAX).ok().flatten().unwrap_or_default()
 }
 
 /// Written aside and linked into place, so that no half of a secret is ever found there, and of
@@ -83,18 +124,27 @@ fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
     }
     let secret: [u8; SECRET_LEN] = random()?;
     let aside = state.join(format!("{SECRET_FILE}.{}", std::process::id()));
-    let _ = fs::remove_file(&aside);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&aside)
+    let written = hostinfo_file::make_aside(&aside)
         .and_then(|mut opened| opened.write_all(&secret).and_then(|()| opened.sync_all()))
         .and_then(|()| fs::hard_link(&aside, file));
     let _ = fs::remove_file(&aside);
     match written {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Another one was first. It may have swept ours away already.
+        Err(_) if file.exists() => Ok(()),
         other => other,
+    }
+}
+
+/// Removes what a daemon has left aside that was killed in its first start. Once there is a secret
+/// nothing aside is of use to anybody.
+fn sweep(state: &Path) {
+    for entry in fs::read_dir(state).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number =
+            name.to_str().and_then(|name| name.strip_prefix(SECRET_FILE)?.strip_prefix('.'));
+        if number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -111,12 +161,33 @@ mod tests {
         let state = folder.path().join("state");
         let id = |state: &Path| Identity::load(state, &machine).unwrap().host_id("qemu-a");
         let first = id(&state);
-        assert_eq!(first.len(), 32);
-        assert_eq!(id(&state), first);
-        assert_ne!(Identity::load(&state, &machine).unwrap().host_id("qemu-b"), first);
-        assert_ne!(id(&folder.path().join("other")), first);
+        assert_eq!(first.text.len(), 32);
+        assert!((1..1 << 31).contains(&first.number));
+        let is_first = |other: HostId| {
+            let same = [other.text == first.text, other.number == first.number];
+            assert_eq!(same[0], same[1]);
+            same[0]
+        };
+        assert!(is_first(id(&state)));
+        assert!(!is_first(Identity::load(&state, &machine).unwrap().host_id("qemu-b")));
+        assert!(!is_first(id(&folder.path().join("other"))));
         fs::write(&machine, "abd\n").unwrap();
-        assert_ne!(id(&state), first);
+        assert!(!is_first(id(&state)));
+        assert!(!first.text.contains(&format!("{:x}", first.number)));
+    }
+
+    #[test]
+    fn the_phase_is_a_guests_own_and_the_same_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let phases = || -> Vec<Duration> {
+            let identity = Identity::load(folder.path(), Path::new("/nonexistent")).unwrap();
+            (0..100).map(|number| identity.phase(&format!("qemu-{number}"))).collect()
+        };
+        let first = phases();
+        assert_eq!(phases(), first);
+        assert!(first.iter().all(|phase| *phase < Duration::from_secs(60)));
+        let late = first.iter().filter(|phase| **phase >= Duration::from_secs(30)).count();
+        assert!((20..80).contains(&late), "{late}");
     }
 
     #[test]
@@ -127,6 +198,21 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state), mode(&state.join(SECRET_FILE))), (0o700, 0o600));
         assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing is left aside");
+    }
+
+    #[test]
+    fn what_a_kill_in_the_first_start_has_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for left in ["secret.1", "secret.4194304", "secret.old", "notices.json"] {
+            fs::write(folder.path().join(left), "x").unwrap();
+        }
+        for _ in 0..2 {
+            Identity::load(folder.path(), Path::new("/nonexistent")).unwrap();
+            let found = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = found.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            assert_eq!(names, ["notices.json", "secret", "secret.old"]);
+        }
     }
 
     #[test]

@@ -20,8 +20,13 @@ impl Peer {
     /// where the socket does not tell, as from another PID namespace.
     pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Self> {
         let pid = Credentials::of(&socket)?.pid?;
+        Some(Self::now(pid, proc))
+    }
+
+    /// The process that has the number now.
+    pub(crate) fn now(pid: i32, proc: &Path) -> Self {
         let stat = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok();
-        Some(Self { pid, start: stat.as_deref().and_then(start_time) })
+        Self { pid, start: stat.as_deref().and_then(start_time) }
     }
 
     /// Whether it is known to be the same process. One whose start is not known never is.

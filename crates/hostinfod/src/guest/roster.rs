@@ -74,15 +74,15 @@ impl Roster {
         number
     }
 
-    /// Takes the port of a socket away, and says which number it had.
-    pub(crate) fn remove_socket(&mut self, dialect: Dialect, name: &str) -> Option<usize> {
+    /// Takes the port of a socket away, and says which number it had, and its guest.
+    pub(crate) fn remove_socket(&mut self, dialect: Dialect, name: &str) -> Option<(usize, usize)> {
         let number = self.sockets.remove(&(dialect, name.into()))?;
-        self.ports.try_remove(number).map(|_| number)
+        self.ports.try_remove(number).map(|port| (number, port.guest))
     }
 
-    /// Takes a port away that is no socket of the directory.
-    pub(crate) fn remove_port(&mut self, number: usize) {
-        self.ports.try_remove(number);
+    /// Takes a port away that is no socket of the directory, and says which guest's it was.
+    pub(crate) fn remove_port(&mut self, number: usize) -> Option<usize> {
+        self.ports.try_remove(number).map(|port| port.guest)
     }
 
     /// Whether any of a guest's ports is connected.
@@ -123,9 +123,11 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use crate::given::tests::given;
+    use crate::guest::allowance::Cost;
+    use crate::guest::identity::HostId;
     use crate::guest::session::Session;
     use hostinfo_rules::Rules;
 
@@ -134,9 +136,9 @@ mod tests {
                        file = '/nonexistent/{guest}'\n";
 
     fn guest(name: &Name) -> Guest {
-        let session = Session { id: "s".to_owned(), start: SystemTime::UNIX_EPOCH };
+        let session = Session { id: "s".to_owned(), start: None };
         let grant = Rules::builtin().decide(name.whole());
-        Guest::new(name.clone(), grant, "h".to_owned(), session)
+        Guest::new(name.clone(), grant, HostId::default(), session)
     }
 
     #[test]
@@ -152,7 +154,7 @@ mod tests {
             let guest = roster.guests.get_mut(number).unwrap();
             // Its interval is not over: it would gain by being forgotten.
             if name.guest() == "7" {
-                guest.answered(now + Duration::from_secs(1));
+                guest.allowance.spend(Cost::Read, now + Duration::from_secs(1));
             }
         }
         let mut left: Vec<&str> = customs.absent().map(|(_, guest, _)| guest).collect();

@@ -1,26 +1,54 @@
 //! The time in which a guest is the same one to itself.
 
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::random::{hex, random};
+
+/// How fine a session's start is told. When a host's daemon started, or a neighbour's process, to
+/// the byte, would prove to two guests that they share that host.
+const GRAIN: u64 = 10;
 
 /// The time in which a guest's counters do not fall.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     /// Random, so that it tells nothing.
     pub(crate) id: String,
-    /// When it began.
-    pub(crate) start: SystemTime,
+    /// When the guest asked for the first time, in whole [`GRAIN`]s. `None`: it has not yet.
+    pub(crate) start: Option<SystemTime>,
 }
 
 impl Session {
-    /// A session that begins now.
+    /// A session that begins with the guest's first question.
     ///
     /// # Errors
     /// Where the system gives no random bytes.
     pub(crate) fn begin() -> io::Result<Self> {
         let id: [u8; 8] = random()?;
-        Ok(Self { id: hex(&id), start: SystemTime::now() })
+        Ok(Self { id: hex(&id), start: None })
+    }
+
+    /// Notes a question.
+    pub(crate) fn asked(&mut self, now: SystemTime) {
+        let cut = |now: SystemTime| {
+            let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds - seconds % GRAIN)
+        };
+        self.start.get_or_insert_with(|| cut(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_begins_with_its_first_question_cut_to_10_s() {
+        let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        let mut session = Session::begin().unwrap();
+        assert_eq!(session.start, None);
+        session.asked(at(1_763_794_627_999));
+        session.asked(at(1_763_794_699_000));
+        assert_eq!(session.start, Some(at(1_763_794_620_000)));
     }
 }

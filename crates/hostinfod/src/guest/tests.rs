@@ -1,6 +1,6 @@
 use super::*;
 
-use std::time::SystemTime;
+use crate::guest::allowance::Cost;
 
 use hostinfo_domains::Run;
 use hostinfo_rules::Rules;
@@ -10,11 +10,11 @@ use crate::libvirt::examples::UUID;
 fn guest() -> Guest {
     let name = Name::parse("qemu-a").unwrap();
     let grant = Rules::builtin().decide(name.whole());
-    Guest::new(name, grant, "h".to_owned(), session("first"))
+    Guest::new(name, grant, HostId::default(), session("first"))
 }
 
 fn session(id: &str) -> Session {
-    Session { id: id.to_owned(), start: SystemTime::UNIX_EPOCH }
+    Session { id: id.to_owned(), start: None }
 }
 
 fn run(id: u32, reverts: u32) -> Run {
@@ -25,7 +25,7 @@ fn run(id: u32, reverts: u32) -> Run {
 fn one_query_an_interval_is_answered_wherever_it_comes_from() {
     let (mut guest, now) = (guest(), Instant::now());
     assert_eq!(guest.wait(now), Duration::ZERO);
-    guest.answered(now);
+    guest.allowance.spend(Cost::Read, now);
     guest.connected(None, || Ok(session("second"))).unwrap();
     assert_eq!(guest.wait(now + Duration::from_millis(400)), Duration::from_millis(600));
     assert_eq!(guest.wait(now + Duration::from_secs(1)), Duration::ZERO);
@@ -50,7 +50,7 @@ fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not()
 #[test]
 fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
     let (mut guest, now) = (guest(), Instant::now());
-    guest.answered(now);
+    guest.allowance.spend(Cost::Read, now);
     assert!(!guest.is_forgettable(now));
     assert!(guest.is_forgettable(now + Duration::from_secs(1)));
 }

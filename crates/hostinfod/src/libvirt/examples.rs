@@ -12,6 +12,7 @@ pub(crate) fn domain(name: &str) -> Domain {
         uuid: if name == "a" { UUID } else { Uuid::from_u128(8) },
         name: name.to_owned(),
         driver: "qemu".to_owned(),
+        is_kvm: true,
         id: Some(1),
         state: State::Running,
         migrating: false,
@@ -29,9 +30,10 @@ pub(crate) fn libvirt(domains: &[Domain], required: bool) -> Libvirt {
     telling(told.collect(), required)
 }
 
-/// One that knows the domain `a` with these figures.
-pub(crate) fn with_figures(figures: Figures) -> Libvirt {
-    telling(vec![Message::Domain(domain("a")), Message::Figures(UUID, figures)], false)
+/// One that knows this domain with these figures.
+pub(crate) fn with_figures(domain: Domain, figures: Figures) -> Libvirt {
+    let uuid = domain.uuid;
+    telling(vec![Message::Domain(domain), Message::Figures(uuid, figures)], false)
 }
 
 fn telling(told: Vec<Message>, required: bool) -> Libvirt {

@@ -30,7 +30,7 @@ pub(super) fn remedy(why: &str) -> String {
 pub(super) fn unread(name: &str, why: &str) -> String {
     format!(
         "the XML of the running domain {name:?} cannot be read: {why}; until it can, sockets that \
-         no other domain names are not served: see to it that virsh dumpxml {name:?} \
-         prints it, as by taking out metadata that is too long"
+         no other domain names are not served: shorten it with virsh edit {name:?}, then shut the \
+         domain down and start it"
     )
 }

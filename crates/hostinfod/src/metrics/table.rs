@@ -61,6 +61,8 @@ table! {
     BUILD: Info "" "hostinfod_build" "The daemon's version.";
     START: Gauge "seconds" "hostinfod_start_time_seconds" "When the daemon started, since 1970.";
     GUESTS: Gauge "" "hostinfod_guests" "Guests by whether they can ask.";
+    WATCHED: Gauge "" "hostinfod_watched_guests"
+        "Guests whose rule says watch = 1, by whether there is room for them.";
     QUERIES: Counter "" "hostinfod_queries" "Lines that guests sent, by what became of them.";
     DURATION: Histogram "seconds" "hostinfod_query_duration_seconds"
         "Time that a reply took to be made, without waiting for commands.";
@@ -69,7 +71,7 @@ table! {
     FAILURES: Counter "" "hostinfod_source_failures"
         "How often a source had no value that an administrator could see to.";
     MISSING: Gauge "" "hostinfod_sources_missing"
-        "What this host was found not to tell, and could: see hostinfoctl status.";
+        "What this host was found not to tell, and could, each once: see hostinfoctl status.";
     RULES: Gauge "" "hostinfod_rules" "Rules in force; 0 is the built-in default.";
     RULES_SINCE: Gauge "seconds" "hostinfod_rules_since_seconds"
         "Since when the rules are in force, since 1970.";
@@ -84,6 +86,8 @@ table! {
     CLIENTS: Gauge "" "hostinfod_control_clients" "Connections to the control socket.";
     LEFT_OUT: Counter "" "hostinfod_watch_events_left_out"
         "Events that were not told to who watches and does not keep up.";
+    LOG_LEFT_OUT: Counter "" "hostinfod_log_lines_left_out"
+        "Lines of the log that are missing since nobody took them.";
 }
 
 #[cfg(test)]

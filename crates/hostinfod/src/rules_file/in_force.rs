@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use hostinfo_control::limits::RULES_TEXT_MAX;
-use hostinfo_rules::{Problem, Rules};
+use hostinfo_rules::{FILE_MAX, Problem, Rules};
 
 use crate::system::file_error::FileError;
 
@@ -56,8 +56,8 @@ impl InForce {
     /// # Errors
     /// It cannot be read, or has errors.
     pub(super) fn read(path: &Path) -> Result<Option<(Self, Vec<Problem>)>, Error> {
-        let text =
-            hostinfo_rules::read(path).map_err(FileError::of(path)).map_err(Error::Unreadable)?;
+        let text = hostinfo_file::read(path, FILE_MAX);
+        let text = text.map_err(FileError::of(path)).map_err(Error::Unreadable)?;
         let Some(text) = text else { return Ok(None) };
         let parsed = hostinfo_rules::parse(&text)
             .map_err(|problems| Error::Malformed { path: path.to_owned(), problems })?;

@@ -12,6 +12,10 @@ fn folder(rules: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+fn open(path: &Path) -> Result<RulesFile, Error> {
+    RulesFile::open(path, Watcher::new().unwrap())
+}
+
 fn interval(file: &RulesFile) -> u64 {
     file.rules().decide("qemu-a").interval().as_secs()
 }
@@ -25,7 +29,7 @@ fn settle(file: &mut RulesFile) -> Option<Result<bool, Error>> {
 #[test]
 fn every_way_of_changing_a_file_is_seen() {
     let (folder, path) = folder("*:\n interval = 1\n");
-    let mut file = RulesFile::open(&path).unwrap();
+    let mut file = open(&path).unwrap();
     let aside = folder.path().join("aside");
 
     fs::write(&path, "*:\n interval = 2\n").unwrap();
@@ -62,7 +66,7 @@ fn a_link_on_the_way_that_leads_elsewhere_is_seen() {
     }
     symlink("v1", at("current")).unwrap();
     symlink("current/rules", at("hostinfo.conf")).unwrap();
-    let mut file = RulesFile::open(&at("hostinfo.conf")).unwrap();
+    let mut file = open(&at("hostinfo.conf")).unwrap();
     symlink("v2", at("next")).unwrap();
     fs::rename(at("next"), at("current")).unwrap();
     settle(&mut file).unwrap().unwrap();
@@ -76,7 +80,7 @@ fn a_link_on_the_way_that_leads_elsewhere_is_seen() {
 fn a_file_is_never_read_in_the_middle_of_a_write() {
     use std::io::Write as _;
     let (_folder, path) = folder("*:\n interval = 1\n");
-    let mut file = RulesFile::open(&path).unwrap();
+    let mut file = open(&path).unwrap();
     let mut writer = fs::File::create(&path).unwrap();
     writer.write_all(b"*:\n").unwrap();
     assert!(settle(&mut file).is_none());
@@ -94,7 +98,7 @@ fn a_file_that_is_written_by_another_name_is_seen() {
     let (folder, path) = folder("*:\n interval = 1\n");
     fs::create_dir(folder.path().join("elsewhere")).unwrap();
     fs::hard_link(&path, folder.path().join("elsewhere/rules")).unwrap();
-    let mut file = RulesFile::open(&path).unwrap();
+    let mut file = open(&path).unwrap();
     fs::write(folder.path().join("elsewhere/rules"), "*:\n interval = 2\n").unwrap();
     settle(&mut file).unwrap().unwrap();
     assert_eq!(interval(&file), 2);
@@ -103,7 +107,7 @@ fn a_file_that_is_written_by_another_name_is_seen() {
 #[test]
 fn a_changed_file_is_left_alone_until_it_has_settled() {
     let (_folder, path) = folder("*:\n interval = 1\n");
-    let mut file = RulesFile::open(&path).unwrap();
+    let mut file = open(&path).unwrap();
     fs::write(&path, "*:\n interval = 2\n").unwrap();
     let now = Instant::now();
     file.take_changes(now);
@@ -113,7 +117,7 @@ fn a_changed_file_is_left_alone_until_it_has_settled() {
 #[test]
 fn a_bad_an_empty_and_a_missing_file_change_nothing() {
     let (_folder, path) = folder("*:\n interval = 2\n");
-    let mut file = RulesFile::open(&path).unwrap();
+    let mut file = open(&path).unwrap();
     fs::write(&path, "*:\n interval = much\n").unwrap();
     let error = settle(&mut file).unwrap().unwrap_err().to_string();
     assert!(error.contains("hostinfo.conf:2:13: "), "{error}");
@@ -130,7 +134,7 @@ fn a_bad_an_empty_and_a_missing_file_change_nothing() {
 #[test]
 fn a_file_that_says_the_same_as_before_is_in_force_since_it_first_did() {
     let (_folder, path) = folder("*:\n interval = 2\n");
-    let mut file = RulesFile::open(&path).unwrap();
+    let mut file = open(&path).unwrap();
     let since = file.in_force().since;
     fs::write(&path, "*:\n interval = much\n").unwrap();
     assert!(settle(&mut file).unwrap().is_err() && file.state().problem.is_some());
@@ -150,7 +154,7 @@ fn a_file_that_says_the_same_as_before_is_in_force_since_it_first_did() {
 fn a_file_that_comes_after_the_start_is_seen_even_with_its_directory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("etc/hostinfo.conf");
-    let mut file = RulesFile::open(&path).unwrap();
+    let mut file = open(&path).unwrap();
     assert!(file.rules().is_empty());
     fs::create_dir(folder.path().join("etc")).unwrap();
     settle(&mut file);
@@ -160,8 +164,43 @@ fn a_file_that_comes_after_the_start_is_seen_even_with_its_directory() {
 }
 
 #[test]
+fn a_file_that_was_a_link_to_nowhere_or_to_itself_is_watched_on() {
+    for target in ["hostinfo.conf", "nowhere", "/nonexistent/a/b", "aside/x"] {
+        let (folder, path) = folder("*:\n interval = 1\n");
+        fs::write(folder.path().join("aside"), "").unwrap();
+        let mut file = open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(target, &path).unwrap();
+        assert!(settle(&mut file).unwrap().is_err(), "{target}");
+        fs::remove_file(&path).unwrap();
+        assert!(settle(&mut file).unwrap().is_err(), "{target}");
+        fs::write(folder.path().join("new"), "*:\n interval = 2\n").unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        assert!(settle(&mut file).unwrap().unwrap(), "{target}");
+        assert_eq!(interval(&file), 2);
+    }
+}
+
+#[test]
+fn a_directory_above_it_that_is_made_anew_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("etc/hostinfo/hostinfo.conf");
+    let make = |interval| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("*:\n interval = {interval}\n")).unwrap();
+    };
+    make(1);
+    let mut file = open(&path).unwrap();
+    fs::rename(folder.path().join("etc"), folder.path().join("old")).unwrap();
+    assert!(settle(&mut file).unwrap().is_err());
+    make(2);
+    settle(&mut file).unwrap().unwrap();
+    assert_eq!(interval(&file), 2);
+}
+
+#[test]
 fn a_daemon_does_not_start_with_a_bad_file() {
     let (folder, path) = folder("interval = 1\n");
-    assert!(matches!(RulesFile::open(&path), Err(Error::Malformed { .. })));
-    assert!(matches!(RulesFile::open(folder.path()), Err(Error::Unreadable(_))));
+    assert!(matches!(open(&path), Err(Error::Malformed { .. })));
+    assert!(matches!(open(folder.path()), Err(Error::Unreadable(_))));
 }

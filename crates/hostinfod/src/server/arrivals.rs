@@ -20,20 +20,33 @@ impl Server {
     /// Looks at what has happened in a directory.
     pub(crate) fn take_news(&mut self, dialect: Dialect) {
         for news in self.directories.of_mut(dialect).news() {
-            match news {
-                News::New(name) => {
-                    self.leave(dialect, &name);
-                    self.look_at(dialect, &name);
-                }
-                News::Changed(name) => self.look_at(dialect, &name),
-                News::Removed(name) => self.forget_unconnected(dialect, &name),
-                News::Renamed(name) => self.leave(dialect, &name),
-                News::Everything => {
-                    self.look_at_all(dialect);
-                    if dialect == Dialect::Hostinfo {
-                        self.directories.look_for_the_second();
-                        self.look_at_all(Dialect::Vhostmd);
-                    }
+            self.take(dialect, news);
+        }
+    }
+
+    /// Looks whether the paths of the directories lead elsewhere now, where nothing has told of it.
+    pub(crate) fn look_for_other_directories(&mut self) {
+        for dialect in Dialect::ALL {
+            if let Some(news) = self.directories.of_mut(dialect).look_for_another() {
+                self.take(dialect, news);
+            }
+        }
+    }
+
+    fn take(&mut self, dialect: Dialect, news: News) {
+        match news {
+            News::New(name) => {
+                self.leave_another(dialect, &name);
+                self.look_at(dialect, &name);
+            }
+            News::Changed(name) => self.look_at(dialect, &name),
+            News::Removed(name) => self.forget_unconnected(dialect, &name),
+            News::Renamed(name) => self.leave_another(dialect, &name),
+            News::Everything => {
+                self.look_at_all(dialect);
+                if dialect == Dialect::Hostinfo {
+                    self.directories.look_for_the_second();
+                    self.look_at_all(Dialect::Vhostmd);
                 }
             }
         }
@@ -62,6 +75,7 @@ impl Server {
             self.forget_unconnected(dialect, OsStr::new(&name));
         }
         for name in &names {
+            self.leave_another(dialect, name);
             self.look_at(dialect, name);
         }
     }
@@ -92,9 +106,29 @@ impl Server {
 
     /// Has nothing to do with a socket any more.
     pub(crate) fn leave(&mut self, dialect: Dialect, name: &OsStr) {
-        let number = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
-        if let Some(number) = number {
-            self.alarms.set(Alarm::Port(number), None);
+        let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
+        if let Some((number, guest)) = removed {
+            self.port_is_gone(number, guest, Instant::now());
+        }
+    }
+
+    /// Nothing is due for a port any more, and its guest may have no other.
+    pub(crate) fn port_is_gone(&mut self, number: usize, guest: usize, now: Instant) {
+        self.alarms.set(Alarm::Port(number), None);
+        self.alarms.set(Alarm::LookAgain(number), None);
+        self.plan_watch(guest, now);
+    }
+
+    /// Has nothing to do with a socket any more, unless what is there now is what it is connected
+    /// to: what an event tells of may be over, and the connection newer than the event.
+    fn leave_another(&mut self, dialect: Dialect, name: &OsStr) {
+        let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
+        let port = port.and_then(|number| self.roster.ports.get(number));
+        let connected_to = port.filter(|port| port.connection.is_some()).and_then(|port| port.file);
+        let directory = self.directories.of(dialect).directory();
+        let now = directory.and_then(|directory| sockets::find(directory, name).ok());
+        if connected_to.is_none() || connected_to != now.map(|(_, file)| file) {
+            self.leave(dialect, name);
         }
     }
 

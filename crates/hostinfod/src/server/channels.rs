@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{Alarm, Server};
+use super::Server;
 use crate::guest::name::Name;
 use crate::port::dialect::Dialect;
 use crate::port::{Port, To};
@@ -31,8 +31,9 @@ impl Server {
             }
         }
         for number in gone {
-            self.roster.remove_port(number);
-            self.alarms.set(Alarm::Port(number), None);
+            if let Some(guest) = self.roster.remove_port(number) {
+                self.port_is_gone(number, guest, now);
+            }
         }
         // Nothing else tells when one can be connected to at last.
         for number in silent {

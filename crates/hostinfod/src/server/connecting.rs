@@ -18,7 +18,7 @@ use crate::port::connection::Connection;
 use crate::port::dialect::Dialect;
 use crate::port::pty::{self, Pty};
 use crate::port::{Port, To};
-use crate::sockets::{self, Refused};
+use crate::sockets::{self, Connected, Refused};
 use crate::system::poll::Interest;
 
 impl Server {
@@ -36,9 +36,12 @@ impl Server {
         let Some(dialled) = self.dial(number) else { return };
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
-            Ok(socket) => return self.connect(number, socket, now),
+            Ok((socket, file)) => {
+                port.file = Some(file);
+                return self.connect(number, socket, now);
+            }
             Err(Refused::NobodyListens) => (port.retry.after_refusal(now), None),
-            Err(refused @ Refused::Failed(_)) => {
+            Err(refused @ (Refused::Full | Refused::Failed(_))) => {
                 (Some(port.retry.after_failure(now)), Some(refused))
             }
             Err(refused @ Refused::Denied) => (None, Some(refused)),
@@ -68,7 +71,7 @@ impl Server {
     }
 
     /// Connects to where a port leads; `None` while there is no way.
-    fn dial(&mut self, number: usize) -> Option<Result<OwnedFd, Refused>> {
+    fn dial(&mut self, number: usize) -> Option<Result<Connected, Refused>> {
         let (port, guest) = self.roster.at(number)?;
         match &port.to {
             To::Socket => {
@@ -104,6 +107,7 @@ impl Server {
         guest.log_access(now);
         let guest = port.guest;
         self.log_left_out(guest, now);
+        self.plan_watch(guest, now);
     }
 
     /// Notes which process a port's guest is, or why that is not known.
@@ -124,15 +128,26 @@ impl Server {
     }
 
     /// A guest that was connected to early has something to say: by now its QEMU has the socket,
-    /// and whoever connects is told so. QEMU finds this connection closed when it comes to it.
+    /// and whoever connects is told so. Or it is to be watched, and some time has passed: then it may
+    /// still be libvirt's. QEMU finds this connection closed when it comes to it.
     pub(crate) fn meet_again(&mut self, number: usize, now: Instant) {
-        let Some(Ok(socket)) = self.dial(number) else { return };
-        let Some((port, _)) = self.roster.at(number) else { return };
-        port.is_early = false;
-        let peer = Peer::of(&socket, &self.paths.proc_root);
-        if let Err(error) = self.meet(number, peer.ok_or(Vmm::UNSEEN), now) {
-            tracing::error!("no new session: {error}");
+        let is_early = |port: &Port| port.is_early && port.connection.is_some();
+        let Some(port) = self.roster.ports.get(number).filter(|port| is_early(port)) else {
+            return;
+        };
+        let guest = port.guest;
+        if let Some(Ok((socket, _))) = self.dial(number) {
+            let peer = Peer::of(&socket, &self.paths.proc_root);
+            if !peer.is_some_and(|peer| peer.is_libvirt(&self.paths.proc_root)) {
+                if let Some(port) = self.roster.ports.get_mut(number) {
+                    port.is_early = false;
+                }
+                if let Err(error) = self.meet(number, peer.ok_or(Vmm::UNSEEN), now) {
+                    tracing::error!("no new session: {error}");
+                }
+            }
         }
+        self.plan_watch(guest, now);
     }
 
     /// Serves a pseudo-terminal, and tells where it is.

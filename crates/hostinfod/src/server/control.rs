@@ -6,13 +6,14 @@
 mod answers;
 mod explain;
 mod guests;
+mod host_state;
 mod notices;
 mod overview;
 mod watchers;
 
 use std::time::{Duration, Instant};
 
-use hostinfo_control::limits::{CLIENTS_MAX, CLIENTS_PER_USER, READ_DEADLINE};
+use hostinfo_control::limits::READ_DEADLINE;
 use hostinfo_control::{Refusal, answer};
 use rustix::io::Errno;
 
@@ -48,20 +49,23 @@ impl Server {
             }
             Err(_) => return,
         };
-        let theirs = self.control.clients.iter().filter(|(_, other)| other.user() == user);
-        let is_too_many = theirs.count() >= CLIENTS_PER_USER && !user.is_root();
-        let mut client = Client::new(fd, user);
-        if is_too_many || self.control.clients.len() >= CLIENTS_MAX {
-            let message = "too many are connected to the control socket: end some".to_owned();
-            let _ = client.send(&answer(Err(Refusal::Busy { message }), false), Instant::now());
-            return;
+        if let Some(message) = self.control.no_room(user) {
+            let reason = answer(Err(Refusal::Busy { message }), false);
+            let until = self.control.refused.add(fd, &reason, Instant::now());
+            return self.alarms.set(Alarm::Refused, until);
         }
-        let number = self.control.clients.insert(client);
+        let number = self.control.clients.insert(Client::new(fd, user));
         let Some(client) = self.control.clients.get(number) else { return };
         if let Err(error) = self.poll.add(client, client_token(number), Interest::Read) {
             tracing::error!("a client of the control socket cannot be waited for: {error}");
             self.drop_client(number);
         }
+    }
+
+    /// Whoever was refused has had the time to read why.
+    pub(crate) fn hang_up_on_refused(&mut self, now: Instant) {
+        let until = self.control.refused.hang_up(now);
+        self.alarms.set(Alarm::Refused, until);
     }
 
     /// People are let in again.

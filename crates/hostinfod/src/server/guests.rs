@@ -3,8 +3,6 @@
 use std::io;
 use std::time::Instant;
 
-use hostinfo_verdict::Watch;
-
 use super::{Alarm, Server};
 use crate::guest::Guest;
 use crate::guest::name::Name;
@@ -32,6 +30,7 @@ impl Server {
         let grant = self.rules.rules().decide(name.whole());
         let host_id = self.identity.host_id(name.whole());
         let mut guest = Guest::new(name.clone(), grant, host_id, Session::begin()?);
+        guest.phase = self.identity.phase(name.whole());
         let libvirt = self.desk.libvirt();
         guest.standing = libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown());
         Ok(guest)
@@ -40,24 +39,20 @@ impl Server {
     /// Takes over what libvirt says now of everybody's socket.
     pub(crate) fn find_out_who_is_who(&mut self, now: Instant) {
         let libvirt = self.desk.libvirt();
+        let mut changed = Vec::new();
         for (number, guest) in &mut self.roster.guests {
-            let Some(standing) = libvirt.standing(guest.name.whole()) else { return };
-            if guest.stand(standing, now) && guest.grant.vhostmd_disk() {
+            let Some(standing) = libvirt.standing(guest.name.whole()) else { break };
+            if !guest.stand(standing, now) {
+                continue;
+            }
+            if guest.grant.vhostmd_disk() {
                 self.alarms.set(Alarm::Disk(number), Some(now));
             }
+            if guest.grant.watch() {
+                changed.push(number);
+            }
         }
-    }
-
-    /// A guest that asks for verdicts is due for a sample, or has not asked for long.
-    pub(crate) fn watch(&mut self, guest: usize, now: Instant) {
-        let alarm = Alarm::Watch(guest);
-        let Some(guest) = self.roster.guests.get_mut(guest) else { return };
-        self.desk.watch(guest, now);
-        let next = guest.observed.watch.as_ref().and_then(Watch::next_sample);
-        if next.is_none() {
-            guest.observed.watch = None;
-        }
-        self.alarms.set(alarm, next);
+        changed.into_iter().for_each(|number| self.plan_watch(number, now));
     }
 
     /// Says what was left out of the log about a guest, now or when it is due.

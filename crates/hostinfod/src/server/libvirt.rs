@@ -19,6 +19,7 @@ impl Server {
 
     fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, now: Instant) {
         let Some(news) = self.desk.libvirt().turn(turn) else { return };
+        self.figures_have_come(now);
         if let Some(before) = news.before {
             self.find_out_who_is_who(now);
             self.find_channels(now);

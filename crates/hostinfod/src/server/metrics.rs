@@ -25,6 +25,9 @@ impl Server {
         let states = self.states();
         let count = |state| states.get(&state).copied().unwrap_or_default();
         all.numbers(&table::GUESTS, "state", STATES.map(|(state, word)| (word, count(state))));
+        let (watched, left_out) = self.watched.count();
+        let watched = [("watched", watched), ("left_out", left_out)];
+        all.numbers(&table::WATCHED, "state", watched);
         all.tally(&self.desk.tally);
         let libvirt = self.desk.libvirt();
         let (outages, libvirt) = (libvirt.outages(), libvirt.state());
@@ -51,6 +54,7 @@ impl Server {
         all.number(&table::NOTICES, notices);
         all.number(&table::CLIENTS, self.control.clients.len() as u64);
         all.number(&table::LEFT_OUT, self.control.left_out);
+        all.number(&table::LOG_LEFT_OUT, self.logging.left_out.so_far());
         all
     }
 }

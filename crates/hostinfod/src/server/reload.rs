@@ -20,6 +20,8 @@ impl Server {
                 self.logging.reload(&settings.log);
                 self.desk.set_flow(settings.flow);
                 self.desk.given().labels = settings.labels;
+                self.watched.max = settings.watch.guests;
+                self.plan_all_watches(Instant::now());
                 tracing::info!(
                     "settings read again; paths and the log's output change with the next start"
                 );
@@ -30,6 +32,7 @@ impl Server {
             }
         }
         self.reload_customs();
+        self.look_for_other_directories();
         self.look_for_the_control_socket();
     }
 
@@ -46,6 +49,8 @@ impl Server {
                     guest.come_under(self.rules.rules().decide(guest.name.whole()), now);
                 }
                 self.plan_disks(now);
+                self.plan_all_watches(now);
+                self.drop_incidents();
             }
             Err(error) => {
                 Event::RulesRefused { file: &self.paths.rules, why: &error.to_string() }.log();

@@ -29,11 +29,13 @@ impl Server {
         loop {
             self.alarms.set(Alarm::Libvirt, self.desk.libvirt().next_deadline());
             self.alarms.set(Alarm::Custom, self.desk.given().customs.next_deadline());
+            self.alarms.set(Alarm::Incidents, self.incidents.due());
             self.poll.wait(self.alarms.next(), &mut ready).context("epoll")?;
             for event in &ready {
                 match event.token {
                     STOP => {
                         systemd::stopping();
+                        self.incidents.write_all();
                         return Ok(());
                     }
                     RELOAD => self.reload(),
@@ -54,6 +56,7 @@ impl Server {
             while let Some(alarm) = self.alarms.due(now) {
                 self.ring(alarm, now);
             }
+            self.logging.tell_left_out();
         }
     }
 
@@ -106,11 +109,14 @@ impl Server {
             Alarm::Custom => self.take_values(now),
             Alarm::Port(port) => self.port_rings(port, now),
             Alarm::Watch(guest) => self.watch(guest, now),
+            Alarm::LookAgain(port) => self.meet_again(port, now),
+            Alarm::Incidents => self.write_incidents(now),
             Alarm::LeftOut(guest) => self.log_left_out(guest, now),
             Alarm::Disk(guest) => self.write_disk(guest, now),
             Alarm::Libvirt => self.libvirt_is_due(now),
             Alarm::Client(client) => self.client_rings(client),
             Alarm::Door => self.open_the_door(),
+            Alarm::Refused => self.hang_up_on_refused(now),
             Alarm::Scraper(scraper) => self.drop_scraper(scraper),
             Alarm::Scrape => self.await_scrapers(Interest::Read),
         }

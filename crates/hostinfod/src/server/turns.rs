@@ -20,11 +20,12 @@ impl Server {
         // While it reads, the end comes behind what was sent before it.
         let is_over = hung_up && connection.interest == Interest::Rest;
         let served = self.desk.serve(port.dialect, connection, guest, now);
-        if let Some(watch) = &guest.observed.watch {
-            self.alarms.set(Alarm::Watch(port.guest), watch.next_sample());
-        }
         if let Some(due) = guest.quotas.due(now) {
             self.alarms.set(Alarm::LeftOut(port.guest), Some(due));
+        }
+        if guest.observed.watch.is_some() {
+            let guest = port.guest;
+            self.set_watch_alarm(guest);
         }
         self.tell_watchers();
         match served {
@@ -77,8 +78,9 @@ impl Server {
                 self.await_next(number, Next::WhenRead);
             }
             To::Socket | To::Channel(_) => {
-                let again = port.drop_connection(now);
+                let (again, guest) = (port.drop_connection(now), port.guest);
                 self.alarms.set(Alarm::Port(number), again);
+                self.plan_watch(guest, now);
             }
         }
     }

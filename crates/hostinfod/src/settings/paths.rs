@@ -15,7 +15,7 @@ pub(crate) struct Paths {
     pub(crate) custom_dir: PathBuf,
     /// The directory of the guests' sockets.
     pub(crate) socket_dir: PathBuf,
-    /// The directory of what outlives the daemon: the host's secret, notices.
+    /// The directory of what outlives the daemon: the host's secret, notices, incidents.
     pub(crate) state_dir: PathBuf,
     /// In place of `/proc`.
     pub(crate) proc_root: PathBuf,

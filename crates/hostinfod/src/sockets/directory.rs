@@ -9,16 +9,17 @@ use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use crate::sockets::lock::{self, DirLock};
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
+use crate::system::way::Way;
 
 /// The directory, locked and watched while it is there, and awaited while it is not.
 ///
-/// Its parent is watched all the time: the kernel does not tell of the end of a directory that
+/// The way to it is watched all the time: the kernel does not tell of the end of a directory that
 /// somebody has open, and the lock has it open.
 #[derive(Debug)]
 pub(crate) struct SocketDir {
     path: PathBuf,
     watcher: Watcher,
-    parent: Option<Watch>,
+    way: Way,
     present: Option<(DirLock, Watch)>,
     /// Why it is not, where it is not.
     problem: Option<String>,
@@ -57,9 +58,9 @@ impl SocketDir {
     pub(crate) fn awaiting(path: &Path) -> Result<Self, lock::Error> {
         let watcher = Watcher::new().map_err(FileError::of(path));
         let watcher = watcher.map_err(lock::Error::Unreachable)?;
-        let path = path.to_owned();
-        let mut directory = Self { path, watcher, parent: None, present: None, problem: None };
-        directory.watch_parent();
+        let (way, path) = (Way::new(path), path.to_owned());
+        let mut directory = Self { path, watcher, way, present: None, problem: None };
+        directory.watch_way();
         Ok(directory)
     }
 
@@ -88,7 +89,7 @@ impl SocketDir {
     pub(crate) fn news(&mut self) -> Vec<News> {
         let mut news = Vec::new();
         for change in self.watcher.changes() {
-            if self.is_about_the_directory(&change) {
+            if self.way.concerns(&change) {
                 news.extend(self.look_again());
             } else if self.present.as_ref().is_some_and(|(_, watch)| *watch == change.watch) {
                 news.extend(what_happened(change));
@@ -97,17 +98,21 @@ impl SocketDir {
         news
     }
 
-    fn is_about_the_directory(&self, change: &Change) -> bool {
-        change.what.contains(ReadFlags::QUEUE_OVERFLOW)
-            || (Some(change.watch) == self.parent
-                && change.name.as_deref() == self.path.file_name())
+    /// Looks again where another directory stands behind the path now, or none did: the kernel does
+    /// not tell of a file system that was mounted over it.
+    pub(crate) fn look_for_another(&mut self) -> Option<News> {
+        if self.is_there() { None } else { self.look_again() }
+    }
+
+    fn is_there(&self) -> bool {
+        self.present.as_ref().is_some_and(|(lock, _)| lock.is_of(&self.path))
     }
 
     /// Something else may stand behind the path now, or nothing.
     pub(crate) fn look_again(&mut self) -> Option<News> {
-        self.watch_parent();
+        self.watch_way();
         let was_there = self.present.is_some();
-        if self.present.as_ref().is_some_and(|(lock, _)| lock.is_of(&self.path)) {
+        if self.is_there() {
             return Some(News::Everything);
         }
         if let Some((_, watch)) = self.present.take() {
@@ -137,18 +142,11 @@ impl SocketDir {
         Ok(())
     }
 
-    fn watch_parent(&mut self) {
-        let what = WatchFlags::CREATE
-            | WatchFlags::MOVED_TO
-            | WatchFlags::DELETE
-            | WatchFlags::MOVED_FROM
-            | WatchFlags::ATTRIB;
-        let parent = self.path.parent().unwrap_or(Path::new("/"));
-        let watch = self.watcher.add(parent, what).map_err(FileError::of(parent));
-        if let Err(error) = &watch {
-            tracing::debug!("{error}: {} is not awaited", self.path.display());
+    fn watch_way(&mut self) {
+        let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
+        for error in unwatched {
+            tracing::debug!("{error}; what changes there is seen at SIGHUP alone");
         }
-        self.parent = watch.ok();
     }
 }
 
@@ -224,6 +222,57 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(directory.news().contains(&News::Everything));
         assert!(directory.directory().is_some());
+    }
+
+    #[test]
+    fn a_directory_is_found_again_whatever_above_it_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let above = folder.path().join("srv/run");
+        let path = above.join("sockets");
+        fs::create_dir_all(&above).unwrap();
+        let mut directory = made(&path);
+        for _ in 0..2 {
+            fs::rename(folder.path().join("srv"), folder.path().join("old")).unwrap();
+            assert_eq!(directory.news(), []);
+            assert!(directory.problem().is_some());
+            // Each comes some time after the other.
+            for made in [folder.path().join("srv"), above.clone(), path.clone()] {
+                fs::create_dir(made).unwrap();
+                let news = directory.news();
+                assert_eq!(news.contains(&News::Everything), path.exists(), "{news:?}");
+            }
+            assert!(directory.problem().is_none());
+            fs::remove_dir_all(folder.path().join("old")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_system_that_is_mounted_over_it_is_found_when_it_is_looked_for() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        // Its mounts are this thread's alone, and gone with it.
+        let mounting = std::thread::spawn(|| {
+            use nix::mount::{MsFlags, mount};
+            const NONE: Option<&str> = None;
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+            mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("sockets");
+            let mut directory = made(&path);
+            assert_eq!(directory.look_for_another(), None);
+            mount(NONE, &path, Some("tmpfs"), MsFlags::empty(), NONE).unwrap();
+            assert_eq!(directory.news(), []);
+            assert_eq!(directory.look_for_another(), Some(News::Everything));
+            fs::write(path.join("a"), "").unwrap();
+            assert_eq!(directory.news(), [News::New("a".into())]);
+            nix::mount::umount(&path).unwrap_err();
+            nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH).unwrap();
+            assert_eq!(directory.look_for_another(), Some(News::Everything));
+            fs::write(path.join("b"), "").unwrap();
+            assert_eq!(directory.news(), [News::New("b".into())]);
+        });
+        mounting.join().unwrap();
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! One daemon a socket directory: QEMU serves one client, and a second one's `connect` succeeds
 //! and then waits for ever.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::system::file_error::FileError;
 
@@ -22,6 +22,9 @@ pub(crate) enum Error {
     /// There is none.
     #[error("{path}: no such directory: make it by `{}`", remedy(.0), path = .0.display())]
     Missing(PathBuf),
+    /// Something else stands in its place.
+    #[error("{path}: is not a directory: remove it, and make the directory by `{}`", remedy(.0), path = .0.display())]
+    NotADirectory(PathBuf),
     /// It is another user's.
     #[error("{path}: permission denied: hostinfod's user has to own it: `{}`", remedy(.0), path = .0.display())]
     Denied(PathBuf),
@@ -43,7 +46,7 @@ impl Error {
     /// end.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::Missing(_) | Self::Denied(_) => true,
+            Self::Missing(_) | Self::NotADirectory(_) | Self::Denied(_) => true,
             Self::Unreachable(_) | Self::Held { .. } => false,
         }
     }
@@ -63,9 +66,14 @@ impl DirLock {
     /// # Errors
     /// Where it cannot be opened, or is locked.
     pub(crate) fn take(directory: &Path) -> Result<Self, Error> {
-        let opened = match File::open(directory) {
+        // What is no directory is not opened: a pipe would be waited for, a device be disturbed.
+        let flags = (hostinfo_file::FLAGS | OFlags::DIRECTORY).bits().cast_signed();
+        let opened = match OpenOptions::new().read(true).custom_flags(flags).open(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::Missing(directory.into()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(Error::NotADirectory(directory.into()));
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(Error::Denied(directory.into()));
@@ -141,6 +149,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let missing = DirLock::take(&folder.path().join("none")).unwrap_err();
         assert!(missing.is_final() && missing.to_string().contains("by `install -d -m 0711 -o "));
+        let device = DirLock::take(Path::new("/dev/null")).unwrap_err();
+        assert!(
+            device.is_final() && device.to_string().contains(": is not a directory: remove it")
+        );
         let denied = Error::Denied(hostinfo_domains::SOCKET_DIR.into());
         let said = denied.to_string();
         assert!(denied.is_final() && said.ends_with("`systemd-tmpfiles --create hostinfo.conf`"));

@@ -8,11 +8,25 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 /// Directories and files whose changes are told.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     fd: OwnedFd,
+}
+
+/// inotify(7) has the limits.
+const NO_INSTANCE: &str = "all inotify instances of this user are in use: raise \
+                           fs.inotify.max_user_instances with sysctl, or end what uses them";
+
+const NO_WATCH: &str = "all inotify watches of this user are in use: raise \
+                        fs.inotify.max_user_watches with sysctl, or end what uses them";
+
+fn has_descriptors() -> bool {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    !matches!(rustix::fs::open("/", flags, Mode::empty()), Err(Errno::MFILE))
 }
 
 /// A watched thing's number.
@@ -33,17 +47,25 @@ impl Watcher {
     /// Watches nothing yet.
     ///
     /// # Errors
-    /// Where max_user_instances is reached.
+    /// Where the user has no instance left, or the process no descriptor.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { fd: inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)? })
+        match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
+            Ok(fd) => Ok(Self { fd }),
+            // The kernel has the same error for both.
+            Err(Errno::MFILE) if has_descriptors() => Err(io::Error::other(NO_INSTANCE)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Watches a directory or a file for `what`. It has one number, however often it is given.
     ///
     /// # Errors
-    /// Where there is no such thing, or max_user_watches is reached.
+    /// Where there is no such thing, it may not be read, or the user has no watch left.
     pub(crate) fn add(&self, path: &Path, what: WatchFlags) -> io::Result<Watch> {
-        Ok(inotify::add_watch(&self.fd, path, what)?)
+        inotify::add_watch(&self.fd, path, what).map_err(|error| match error {
+            Errno::NOSPC => io::Error::other(NO_WATCH),
+            error => error.into(),
+        })
     }
 
     /// Watches it no longer.

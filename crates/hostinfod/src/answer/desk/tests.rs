@@ -3,13 +3,14 @@ use super::*;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hostinfo_rules::Rules;
 use hostinfo_sample::{Host, Roots};
 use hostinfo_wire::limits::LINE_MAX;
 
 use crate::given::tests::given;
+use crate::guest::identity::HostId;
 use crate::guest::name::Name;
 use crate::guest::session::Session;
 
@@ -29,7 +30,7 @@ impl Scene {
         near_end.set_nonblocking(true).unwrap();
         far_end.set_nonblocking(true).unwrap();
         let nowhere = Roots { proc: "/nonexistent".into(), sys: "/nonexistent".into() };
-        let session = Session { id: "s".to_owned(), start: SystemTime::UNIX_EPOCH };
+        let session = Session { id: "s".to_owned(), start: None };
         let name = Name::parse("qemu-a").unwrap();
         let grant = Rules::builtin().decide(name.whole());
         Self {
@@ -37,7 +38,7 @@ impl Scene {
                 Engine::new(Host::new(nowhere), Libvirt::none(), given(""), None, now),
                 Flow::default(),
             ),
-            guest: Guest::new(name, grant, String::new(), session),
+            guest: Guest::new(name, grant, HostId::default(), session),
             connection: Connection::new(OwnedFd::from(near_end), now),
             far_end,
             now,

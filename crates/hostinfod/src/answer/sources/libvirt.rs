@@ -8,24 +8,27 @@ use std::time::{Duration, Instant};
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::source::{
-    Amount, Direction, Host as HostSource, Libvirt as Source, Limit, Operation, Topology, Traffic,
+    Amount, Direction, Host as HostSource, Kvm, Libvirt as Source, Limit, Operation, Topology,
+    Traffic,
 };
-use hostinfo_domains::{Disk, Figures, Guest as Domain, Net};
+use hostinfo_domains::limits::VCPUS_MAX;
+use hostinfo_domains::{Disk, Figures, Guest as Domain, Net, Vcpu};
 use hostinfo_sample::Absent;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value, name};
 
 use super::{Sources, unavailable};
-use crate::guest::history::History;
+use crate::guest::history::{FRESH, History};
 use crate::guest::standing::Standing;
-
-/// Older figures are not told. Who asks once a minute, as monitoring does, is told those that the
-/// query before has had asked for; who asks less often is asked to ask again.
-const FRESH: Duration = Duration::from_secs(75);
 
 const NO_DOMAIN: Absent = Absent::plain("this guest is no domain of libvirt");
 const NONE: Absent = Absent::plain("this guest has none");
 const UNTOLD: Absent = Absent::plain("libvirt does not tell this of this guest");
+const NO_KVM: Absent = Absent::plain("this guest does not run on KVM, which counts this");
+const UNCOUNTED: Absent = Absent::plain(
+    "libvirt does not tell this of this guest now: it takes libvirt 8.9, QEMU 7.1 and x86",
+);
+const UNLIMITED: Absent = Absent::plain("this interface has no limit");
 
 impl Sources<'_, '_> {
     /// The value of a statistic that libvirt tells.
@@ -50,12 +53,15 @@ impl Sources<'_, '_> {
             Source::BlockJob => self.figure(|told| told.block_job.map(Value::truth)),
             Source::MemoryCurrent => self.figure(|told| told.memory_current.map(Value::Whole)),
             Source::MemoryMaximum => self.figure(|told| told.memory_maximum.map(Value::Whole)),
-            Source::Disk(..) | Source::DiskLimit(_) | Source::DiskLatency => {
+            Source::BalloonTaken => self.figure(|told| {
+                let taken = told.memory_maximum?.saturating_sub(told.memory_current?);
+                Some(Value::Whole(taken))
+            }),
+            Source::Kvm(what) => self.of_kvm(stat, what),
+            Source::Disk(..) | Source::DiskErrors | Source::DiskLimit(_) | Source::DiskLatency => {
                 return self.of_disk(stat, what, instance);
             }
-            Source::Net(direction, traffic) => {
-                return self.of_net(stat, direction, traffic, instance);
-            }
+            Source::Net(..) | Source::NetLimit(_) => return self.of_net(stat, what, instance),
         };
         value.map_err(unavailable)
     }
@@ -70,14 +76,27 @@ impl Sources<'_, '_> {
         self.devices(Source::DiskLatency)
     }
 
+    /// The numbers of its interfaces.
+    pub(super) fn interfaces(&mut self) -> Vec<String> {
+        self.devices(Source::Net(Direction::Rx, Traffic::Bytes))
+    }
+
+    /// How old the figures are that libvirt told of it.
+    pub(super) fn figures_age(&self) -> Duration {
+        let told = self.domain().ok().and_then(|told| told.figures.as_ref());
+        told.map(|(_, at)| self.when.now.saturating_duration_since(*at)).unwrap_or_default()
+    }
+
     /// The names of the guest's disks, or the numbers of its interfaces.
     pub(super) fn devices(&mut self, what: Source) -> Vec<String> {
         let devices = self.with_figures(|told, _| match what {
-            Source::Disk(..) | Source::DiskLimit(_) | Source::DiskLatency => {
+            Source::Disk(..) | Source::DiskErrors | Source::DiskLimit(_) | Source::DiskLatency => {
                 let names = told.disks.iter().map(|disk| disk.dev.as_str());
                 names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
             }
-            Source::Net(..) => told.nets.iter().map(|net| net.number.to_string()).collect(),
+            Source::Net(..) | Source::NetLimit(_) => {
+                told.nets.iter().map(|net| net.number.to_string()).collect()
+            }
             _ => Vec::new(),
         });
         devices.unwrap_or_default()
@@ -112,6 +131,9 @@ impl Sources<'_, '_> {
             let value = match what {
                 Source::DiskLimit(Limit::Bytes) => disk.limit_bytes.map(Value::Whole),
                 Source::DiskLimit(Limit::Ops) => disk.limit_ops.map(Value::Whole),
+                Source::DiskErrors => {
+                    disk.errors.map(|now| Value::Whole(history.count(stat, dev, now)))
+                }
                 Source::Disk(operation, amount) => done(disk, operation, amount).map(|now| {
                     let sum = history.count(stat, dev, now);
                     if amount == Amount::Seconds { nanos(sum) } else { Value::Whole(sum) }
@@ -132,18 +154,44 @@ impl Sources<'_, '_> {
     fn of_net(
         &mut self,
         stat: StatId,
-        direction: Direction,
-        traffic: Traffic,
+        what: Source,
         number: Option<&str>,
     ) -> Result<Value<'static>, Refusal> {
         let wanted = number.and_then(|number| number.parse().ok());
         let told = self.with_figures(|told, history| {
             let net = told.nets.iter().find(|net| Some(net.number) == wanted);
-            let now = carried(net.ok_or_else(|| no_such(number))?, direction, traffic);
-            let now = now.ok_or_else(|| unavailable(UNTOLD))?;
-            Ok(Value::Whole(history.count(stat, number, now)))
+            let net = net.ok_or_else(|| no_such(number))?;
+            let value = match what {
+                Source::NetLimit(direction) => match limit(net, direction) {
+                    Some(0) => return Err(unavailable(UNLIMITED)),
+                    limit => limit,
+                },
+                Source::Net(direction, traffic) => {
+                    carried(net, direction, traffic).map(|now| history.count(stat, number, now))
+                }
+                _ => None,
+            };
+            value.map(Value::Whole).ok_or_else(|| unavailable(UNTOLD))
         });
         told.map_err(unavailable)?
+    }
+
+    /// The sum of all vCPUs that there were in this session: one that is unplugged stays in it.
+    fn of_kvm(&mut self, stat: StatId, what: Kvm) -> Result<Value<'static>, Absent> {
+        if !self.domain()?.domain.is_kvm {
+            return Err(NO_KVM);
+        }
+        let sum = self.with_figures(|told, history| {
+            let each = told.vcpus.iter().filter_map(|vcpu| Some((vcpu.number, kvm(vcpu, what)?)));
+            let mut each = each.take(VCPUS_MAX).peekable();
+            if each.peek().is_some() {
+                return Some(history.count_parts(stat, each));
+            }
+            let of_all = told.halt_poll.filter(|_| what == Kvm::HaltPoll)?;
+            Some(history.count(stat, None, of_all))
+        })?;
+        let sum = sum.ok_or(UNCOUNTED)?;
+        Ok(if what == Kvm::HaltPoll { nanos(sum) } else { Value::Whole(sum) })
     }
 
     fn paused(&mut self, stat: StatId) -> Result<Value<'static>, Absent> {
@@ -176,13 +224,13 @@ impl Sources<'_, '_> {
         let told = Arc::clone(self.domain()?);
         let age = |at: Instant| self.when.now.saturating_duration_since(at);
         let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
-        // Those of this moment are new enough: others may have had all domains asked for.
-        let is_new = fresh.is_some_and(|(_, at)| age(*at) < SAMPLE_GRID);
-        if !is_new && self.observed.history.may_refresh(self.when.now) {
-            self.libvirt.refresh(told.domain.uuid, self.when.now);
+        let history = &mut self.observed.history;
+        let age = fresh.map(|(_, at)| history.age(*at, self.when.now));
+        if !self.is_sample && history.may_refresh(self.when.now) {
+            self.libvirt.refresh([told.domain.uuid], self.when.now);
         }
-        let (figures, at) = fresh.ok_or(Absent::AGAIN)?;
-        let steps = age(*at).as_nanos().div_ceil(SAMPLE_GRID.as_nanos());
+        let ((figures, at), age) = fresh.zip(age).ok_or(Absent::AGAIN)?;
+        let steps = age.as_nanos().div_ceil(SAMPLE_GRID.as_nanos());
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         self.extent.age = self.extent.age.max(SAMPLE_GRID.saturating_mul(steps));
         self.observed.history.look(&figures.disks, *at);
@@ -213,6 +261,24 @@ fn carried(net: &Net, direction: Direction, traffic: Traffic) -> Option<u64> {
         Traffic::Packets => way.packets,
         Traffic::Drops => way.drops,
         Traffic::Errors => way.errors,
+    }
+}
+
+fn limit(net: &Net, direction: Direction) -> Option<u64> {
+    match direction {
+        Direction::Rx => net.rx_limit,
+        Direction::Tx => net.tx_limit,
+    }
+}
+
+fn kvm(vcpu: &Vcpu, what: Kvm) -> Option<u64> {
+    match what {
+        Kvm::Exits => vcpu.exits,
+        Kvm::IoExits => vcpu.io_exits,
+        Kvm::MmioExits => vcpu.mmio_exits,
+        Kvm::HaltExits => vcpu.halt_exits,
+        Kvm::Irqs => vcpu.irqs,
+        Kvm::HaltPoll => vcpu.halt_poll,
     }
 }
 

@@ -54,6 +54,7 @@ impl Sources<'_, '_> {
             }
             (Source::Libvirt(what), _) => self.devices(what),
             (Source::Notice, _) => self.notice_numbers(),
+            (Source::Incident, _) => self.incident_numbers(),
             (source, _) => self.given.names(source, "").map(str::to_owned).collect(),
         }
     }

@@ -16,7 +16,7 @@ impl<'a> Sources<'a, '_> {
         let guest = self.guest;
         Ok(match own {
             Own::Session => Value::text(&guest.session.id),
-            Own::SessionStart => since_1970(guest.session.start),
+            Own::SessionStart => since_1970(guest.session.start.unwrap_or_else(SystemTime::now)),
             Own::Time => since_1970(SystemTime::now()),
             // Whether the sample was there already would show that another had asked.
             Own::SampleAge => Value::seconds(self.extent.age),
@@ -25,7 +25,7 @@ impl<'a> Sources<'a, '_> {
                 Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)
             }
             Own::Interval => Value::seconds(guest.grant.interval()),
-            Own::HostId => Value::text(&guest.host_id),
+            Own::HostId => Value::text(&guest.host_id.text),
             Own::Driver => Value::text(guest.name.driver()),
             Own::GuestName => Value::text(guest.name.guest()),
         })

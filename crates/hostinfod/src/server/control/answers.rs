@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hostinfo_control::limits::{READ_DEADLINE, WATCHERS_MAX};
+use hostinfo_control::limits::READ_DEADLINE;
 use hostinfo_control::{Asked, Call, Metrics, Preview, Refusal, Request};
 use hostinfo_notices::Draft;
 use hostinfo_wire::Framer;
@@ -11,6 +11,7 @@ use rustix::process::Uid;
 use serde_json::Value;
 
 use crate::control::answer::{bounded, value};
+use crate::control::client::is_trusted;
 use crate::guest::name::Name;
 use crate::pending::{Pending, When};
 use crate::port::connection::Closed;
@@ -70,13 +71,13 @@ impl Server {
     }
 
     fn call(&mut self, call: &Call, more: bool, user: Uid, when: When) -> Result<Outcome, Refusal> {
-        if call.changes() && !user.is_root() && user != rustix::process::geteuid() {
+        if call.changes() && !is_trusted(user) {
             let message = "only root and the user that hostinfod runs as may do that".to_owned();
             return Err(Refusal::NotPermitted { message });
         }
         let value = match call {
             Call::Watch { .. } if !more => return Err(Refusal::ExpectedMore {}),
-            Call::Watch { guest } => return self.begin_to_watch(guest.as_deref()),
+            Call::Watch { guest } => return self.begin_to_watch(guest.as_deref(), user),
             Call::Preview { guest, line } => return self.preview(guest, line, when),
             Call::Status {} => value(self.status()),
             Call::List { after } => value(self.page(after.as_deref(), when.now)),
@@ -95,14 +96,16 @@ impl Server {
             }
             Call::NoticeList {} => value(self.notices()),
             Call::NoticeClear { ids } => value(self.clear_notices(ids.as_deref(), user)?),
+            Call::HostStateGet {} => value(self.host_state()),
+            Call::HostStateSet { state, text } => {
+                value(self.set_host_state(*state, text.as_deref(), user)?)
+            }
         };
         value.map(Outcome::Now)
     }
 
-    fn begin_to_watch(&self, guest: Option<&str>) -> Result<Outcome, Refusal> {
-        let watchers = self.control.clients.iter().filter(|(_, client)| client.watches());
-        if watchers.count() >= WATCHERS_MAX {
-            let message = format!("{WATCHERS_MAX} watch already: end one of them");
+    fn begin_to_watch(&self, guest: Option<&str>, user: Uid) -> Result<Outcome, Refusal> {
+        if let Some(message) = self.control.no_room_to_watch(user) {
             return Err(Refusal::Busy { message });
         }
         let guest = guest.map(|name| self.find_guest(name)).transpose()?;

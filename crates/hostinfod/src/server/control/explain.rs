@@ -1,9 +1,10 @@
 //! What a guest may ask, and by which line of the rules file: the decision that is in force.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use hostinfo_catalog::{Named, Scope, StatId, resolve};
+use hostinfo_control::limits::NAMES_MAX;
 use hostinfo_control::{Decision, Explanation, Refusal};
 
 use crate::guest::Guest;
@@ -20,26 +21,10 @@ impl Server {
         let name = self.find_guest(name)?;
         let (number, guest) = self.double(&name)?;
         let (state, problem) = self.state_of(number, &guest);
-        let picked = match words {
-            None => vec![(Scope::ALL, None)],
-            Some(words) => words.iter().map(|word| pick(word)).collect::<Result<_, _>>()?,
-        };
-        let mut statistics = Vec::new();
-        let mut told = HashSet::new();
-        for (scope, instance) in picked {
-            for stat in scope.rows() {
-                let instances = match &instance {
-                    Some(instance) => vec![Some(instance.clone())],
-                    None => self.instances_to_tell(&guest, stat, &scope, now),
-                };
-                for instance in instances {
-                    let decision = decide(&guest, stat, instance.as_deref());
-                    if told.insert(decision.name.clone()) {
-                        statistics.push(decision);
-                    }
-                }
-            }
-        }
+        let picked = pick(words)?;
+        let told = self.tell_apart(&guest, &picked, now);
+        let statistics =
+            told.iter().map(|(stat, one)| decide(&guest, *stat, one.as_deref())).collect();
         let grant = &guest.grant;
         let rule = grant.rule();
         Ok(Explanation {
@@ -51,49 +36,83 @@ impl Server {
             line: rule.map(|rule| rule.line as u64),
             may_ask: guest.may_ask(),
             interval: grant.interval().as_secs_f64(),
+            watch: grant.watch(),
             vhostmd_disk: grant.vhostmd_disk(),
             statistics,
         })
     }
 
-    /// The row itself, and of its instances that the guest has now those of which the rules say
-    /// another thing.
-    fn instances_to_tell(
-        &mut self,
-        guest: &Guest,
-        stat: StatId,
-        scope: &Scope,
-        now: Instant,
-    ) -> Vec<Option<String>> {
-        let mut all = vec![None];
-        if stat.stat().has_instances() {
-            let usual = guest.explain(stat, None);
-            let mut instances = self.desk.engine().instances(guest, stat, now);
-            instances.retain(|one| {
-                scope.covers(stat, Some(one)) && guest.explain(stat, Some(one)) != usual
-            });
-            all.extend(instances.into_iter().map(Some));
+    /// What was picked, each once: of a row itself, and of its instances that the guest has now those
+    /// of which the rules may say another thing.
+    fn tell_apart(&mut self, guest: &Guest, picked: &[Picked], now: Instant) -> Vec<One> {
+        let rows: BTreeSet<StatId> = picked.iter().flat_map(|picked| picked.scope.rows()).collect();
+        let apart = rows.iter().filter(|stat| guest.grant.names_an_instance_of(**stat));
+        let instances = self.desk.engine().instances(guest, apart.copied(), now);
+        let (mut told, mut seen, mut whole) = (Vec::new(), HashSet::new(), BTreeSet::new());
+        for Picked { scope, instance, is_whole } in picked {
+            for stat in scope.rows() {
+                if *is_whole && !whole.insert(stat) {
+                    continue;
+                }
+                let usual = guest.explain(stat, None);
+                let is_other = |one: &&String| {
+                    scope.covers(stat, Some(one)) && guest.explain(stat, Some(one)) != usual
+                };
+                let others = instances.get(&stat).into_iter().flatten().filter(is_other);
+                let ones: Vec<Option<String>> = match instance {
+                    Some(_) => vec![instance.clone()],
+                    None => std::iter::once(None).chain(others.cloned().map(Some)).collect(),
+                };
+                told.extend(
+                    ones.into_iter().map(|one| (stat, one)).filter(|one| seen.insert(one.clone())),
+                );
+            }
         }
-        all
+        told
     }
 }
 
-/// The rows that a word means, and the one instance where it means one.
-fn pick(word: &str) -> Result<(Scope, Option<String>), Refusal> {
-    match resolve(word) {
+/// A statistic, and which instance of it.
+type One = (StatId, Option<String>);
+
+/// What a word means.
+struct Picked {
+    scope: Scope,
+    /// The one instance, where it means one.
+    instance: Option<String>,
+    /// It means all of each of its rows.
+    is_whole: bool,
+}
+
+/// What words mean; everything without any.
+fn pick(words: Option<&[String]>) -> Result<Vec<Picked>, Refusal> {
+    let Some(words) = words else {
+        return Ok(vec![Picked { scope: Scope::ALL, instance: None, is_whole: true }]);
+    };
+    if words.len() > NAMES_MAX {
+        let message = format!("{} names are too many: ask for {NAMES_MAX} at a time", words.len());
+        return Err(Refusal::Failed { message });
+    }
+    words.iter().map(|word| pick_one(word)).collect()
+}
+
+fn pick_one(word: &str) -> Result<Picked, Refusal> {
+    let (scope, instance, is_below) = match resolve(word) {
         Some(Named::Group(scope)) => {
             let instance = scope.instance().map(str::to_owned);
-            Ok((scope, instance))
+            (scope, instance, false)
         }
-        Some(Named::Below(stat, instance)) => Ok((Scope::below(stat, instance), None)),
-        Some(Named::Stat(stat, instance)) => Ok((Scope::of(stat), instance)),
+        Some(Named::Below(stat, name)) => (Scope::below(stat, name), None, true),
+        Some(Named::Stat(stat, instance)) => (Scope::of(stat), instance, false),
         None => {
             let message = format!(
                 "there is no statistic or group {word}: hostinfo-statistics(7) has them all"
             );
-            Err(Refusal::NoSuchStatistic { name: word.to_owned(), message })
+            return Err(Refusal::NoSuchStatistic { name: word.to_owned(), message });
         }
-    }
+    };
+    let is_whole = instance.is_none() && !is_below;
+    Ok(Picked { scope, instance, is_whole })
 }
 
 fn decide(guest: &Guest, stat: StatId, instance: Option<&str>) -> Decision {

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use hostinfo_control::limits::MISSING_MAX;
-use hostinfo_control::{GuestState, Missing, Place, Rules, Stats, Status, timestamp};
+use hostinfo_control::{
+    GuestState, Missing, Place, Rules, Stats, Status, Watched, WhyWithout, Without, timestamp,
+};
+use hostinfo_sample::{Absent, Lack};
 
 use crate::port::dialect::Dialect;
 use crate::server::Server;
@@ -13,8 +16,10 @@ impl Server {
     /// What the daemon does, and what is wrong with what it needs.
     pub(super) fn status(&mut self) -> Status {
         let libvirt = self.desk.libvirt().state();
-        let missing = self.missing();
+        let (missing, without) = (self.missing(), self.without());
         let states = self.states();
+        let (guests, left_out) = self.watched.count();
+        let limit = self.watched.max as u64;
         let absent = states.get(&GuestState::Absent).copied().unwrap_or_default();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -31,13 +36,15 @@ impl Server {
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
             rules: self.rules.state(),
+            watched: Watched { guests, left_out, limit },
             libvirt,
             missing,
+            without,
         }
     }
 
-    /// What the host does not tell, of itself, of the administrator's own, and of guests that are
-    /// connected.
+    /// What the host does not tell and could, of itself, of the administrator's own, and of guests
+    /// that are connected.
     fn missing(&mut self) -> Vec<Missing> {
         let ports = self.roster.ports.iter().filter(|(_, port)| port.connection.is_some());
         let connected: HashSet<usize> = ports.map(|(_, port)| port.guest).collect();
@@ -45,19 +52,33 @@ impl Server {
             self.roster.named(guest).is_some_and(|number| connected.contains(&number))
         };
         let engine = self.desk.engine();
-        let of_host =
-            engine.host().missing().map(|(file, absent)| (file.to_owned(), absent.advice()));
-        let customs = engine.given.customs.absent().map(|(name, guest, absent)| {
-            let remedy = absent.remedy.as_deref().map(str::to_owned);
-            (of(&format!("custom.{name}"), guest), remedy)
+        let of_host = engine
+            .host()
+            .missing()
+            .filter_map(|(file, absent)| missing(file.to_owned(), absent.advice(), absent));
+        let customs = engine.given.customs.absent().filter_map(|(name, guest, absent)| {
+            let remedy = absent.remedy().map(str::to_owned);
+            missing(of(&format!("custom.{name}"), guest), remedy, absent)
         });
         let of_guests = engine.host().missing_of_guests();
         let of_guests = of_guests
             .filter(|(guest, ..)| is_connected(guest))
-            .map(|(guest, file, absent)| (of(file, guest), absent.advice()));
-        let all = of_host.chain(customs).chain(of_guests);
-        let all = all.filter_map(|(source, why)| Some(Missing { source, why: why? }));
-        all.take(MISSING_MAX).collect()
+            .filter_map(|(guest, file, absent)| missing(of(file, guest), absent.advice(), absent));
+        of_host.chain(customs).chain(of_guests).take(MISSING_MAX).collect()
+    }
+
+    /// What the host is without, with nothing wrong.
+    fn without(&mut self) -> Vec<Without> {
+        let without = self.desk.engine().host().without().filter_map(|(file, absent)| {
+            let why = match absent.lack {
+                Lack::Unsupported => WhyWithout::Unsupported,
+                Lack::Chosen => WhyWithout::Chosen,
+                Lack::Passing | Lack::Fault(_) => return None,
+            };
+            let (source, what) = (file.to_owned(), absent.reason.clone().into_owned());
+            Some(Without { source, what, why, count: absent.count })
+        });
+        without.collect()
     }
 
     /// The rules in force.
@@ -69,6 +90,10 @@ impl Server {
     pub(super) fn stats(&mut self) -> Stats {
         Stats { since: timestamp(self.control.since), figures: self.metrics().figures() }
     }
+}
+
+fn missing(source: String, why: Option<String>, absent: &Absent) -> Option<Missing> {
+    Some(Missing { source, why: why?, count: absent.count })
 }
 
 fn of(source: &str, guest: &str) -> String {

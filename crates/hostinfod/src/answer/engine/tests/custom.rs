@@ -142,9 +142,9 @@ fn vhostmds_document_waits_for_the_administrators_statistics_too() {
     scene.wait_for_news();
     let document = scene.ask("GET /metrics/XML");
     for (context, name, value) in
-        [("host", "custom.rack.inlet", "65536"), ("vm", "custom.who", "qemu-a-b")]
+        [("'host'", "custom.rack.inlet", "65536"), ("'vm' id='29'", "custom.who", "qemu-a-b")]
     {
-        let metric = format!("context='{context}'>\n<name>{name}</name>\n<value>{value}</value>");
+        let metric = format!("context={context}>\n<name>{name}</name>\n<value>{value}</value>");
         assert!(document.contains(&metric), "{document}");
     }
     assert!(!document.contains("custom.hangs"));

@@ -27,14 +27,46 @@ fn what_is_refused_from_tables_alone_is_so_even_when_it_is_too_soon() {
 }
 
 #[test]
-fn a_query_in_which_nothing_was_answered_does_not_count() {
+fn a_query_for_which_something_was_read_counts_even_when_all_of_it_is_503() {
     let mut scene = Scene::new("*:\n interval = 60\n");
-    for _ in 0..3 {
-        assert!(scene.ask("physcpus host.name").starts_with("503-"));
-    }
     scene.ask("help");
     scene.ask("list");
+    scene.ask("host.name nosuch");
+    assert!(scene.ask("physcpus host.name").starts_with("503-"));
+    assert_eq!(scene.ask("physcpus"), "429 retry after 60.000 s\n");
+    scene.wait(59_999);
+    assert!(scene.ask("loadavg.1").starts_with("429 "));
+    scene.wait(1);
     assert!(scene.ask("loadavg.1").starts_with("200"));
+}
+
+#[test]
+fn what_is_on_its_way_may_be_asked_for_once_more_when_it_is_there() {
+    let mut scene = Scene::new("*:\n interval = 60\n cpu = 1\n");
+    let file = scene.host.path().join("stat");
+    let stat = |busy: u32, idle: u32| {
+        let text = format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\nbtime 1\nprocs_running 1\n");
+        fs::write(&file, text).unwrap();
+    };
+    stat(100, 100);
+    assert_eq!(scene.ask("cpu.busy"), "503 cpu.busy: ask again in 1 s\n");
+    stat(130, 170);
+    scene.wait(999);
+    assert!(scene.ask("cpu.busy").starts_with("429 "));
+    scene.wait(1);
+    assert_eq!(scene.ask("cpu.busy"), "200 cpu.busy=0.3\n");
+    scene.wait(1000);
+    assert_eq!(scene.ask("cpu.busy"), "429 retry after 59.000 s\n");
+}
+
+#[test]
+fn a_document_of_vhostmds_counts_that_is_empty_since_nothing_is_there() {
+    let mut scene = Scene::new("*:\n interval = 60\n all = 0\n physcpus = 1\n");
+    assert_eq!(scene.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
+    assert_eq!(scene.ask("physcpus"), "429 retry after 60.000 s\n");
+    let mut scene = Scene::new("*:\n interval = 60\n all = 0\n loadavg = 1\n");
+    assert_eq!(scene.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
+    assert!(scene.ask("loadavg.1").starts_with("200 "), "nothing was read for the document");
 }
 
 #[test]

@@ -1,16 +1,23 @@
 use super::*;
 use hostinfo_render::vhostmd::EMPTY;
 
-use hostinfo_domains::{Disk, Figures, Io, Net, Run, Traffic};
+use hostinfo_domains::{Disk, Domain, Figures, Io, Net, Run, Traffic, Vcpu};
 
+use crate::guest::history::History;
 use crate::guest::standing::Standing;
 use crate::libvirt::examples;
 
 impl Scene {
     /// The guest as the domain `a` of a libvirt that knows these figures.
+    /// It has asked for them itself.
     fn in_libvirt(rules: &str, figures: Figures) -> Self {
+        Self::in_libvirt_as(rules, examples::domain("a"), figures)
+    }
+
+    fn in_libvirt_as(rules: &str, domain: Domain, figures: Figures) -> Self {
         let mut scene = Self::new(rules);
-        scene.engine.libvirt = examples::with_figures(figures);
+        scene.guest.observed.history.may_refresh(scene.now);
+        scene.engine.libvirt = examples::with_figures(domain, figures);
         let run = Run { id: Some(1), reverts: 0 };
         scene.guest.stand(Standing::Domain(examples::UUID, run), scene.now);
         scene.now = Instant::now();
@@ -61,7 +68,72 @@ fn what_libvirt_tells_of_a_guest_is_answered_and_what_it_does_not_tell_is_not() 
         "404-vm.disk.vdb.read.ops: no such statistic\n404-vm.net.1.rx.bytes: no such statistic\n\
          503 vm.disk.vda.latency: ask again in 1 s\n"
     );
+    assert_eq!(
+        scene.ask("vm.disk.vda.errors"),
+        "503 vm.disk.vda.errors: libvirt does not tell this of this guest\n"
+    );
     assert!(scene.ask("list vm.disk.vda").contains("200-vm.disk.vda.read.bytes counter bytes"));
+}
+
+#[test]
+fn what_kvm_counts_is_the_sum_of_all_vcpus_and_none_where_there_is_no_kvm() {
+    let vcpu = |number, exits| Vcpu {
+        number,
+        exits: Some(exits),
+        halt_poll: Some(1_500_000),
+        ..Vcpu::default()
+    };
+    let counted = Figures { vcpus: vec![vcpu(0, 40), vcpu(1, 2)], ..Figures::default() };
+    let mut scene = Scene::in_libvirt(FREE, counted.clone());
+    assert_eq!(
+        scene.ask("vm.exits vm.haltpoll"),
+        "200-vm.exits=42\n200 vm.haltpoll.seconds=0.003\n"
+    );
+    assert_eq!(
+        scene.ask("vm.irqs"),
+        "503 vm.irqs: libvirt does not tell this of this guest now: \
+         it takes libvirt 8.9, QEMU 7.1 and x86\n"
+    );
+    let older = Figures { halt_poll: Some(2_000_000), ..Figures::default() };
+    assert_eq!(
+        Scene::in_libvirt(FREE, older).ask("vm.haltpoll.seconds"),
+        "200 vm.haltpoll.seconds=0.002\n"
+    );
+    let emulated = Domain { is_kvm: false, ..examples::domain("a") };
+    let halt_poll = Figures { halt_poll: Some(1), ..counted };
+    let mut scene = Scene::in_libvirt_as(FREE, emulated, halt_poll);
+    for name in ["vm.exits.io", "vm.irqs", "vm.haltpoll.seconds"] {
+        let none = "this guest does not run on KVM, which counts this";
+        assert_eq!(scene.ask(name), format!("503 {name}: {none}\n"));
+    }
+}
+
+#[test]
+fn what_the_balloon_has_taken_is_what_the_guest_has_not_of_what_it_may() {
+    let taken = |current, maximum| {
+        let figures =
+            Figures { memory_current: current, memory_maximum: maximum, ..Figures::default() };
+        Scene::in_libvirt(FREE, figures).ask("vm.memory.balloon.taken")
+    };
+    assert_eq!(taken(Some(3), Some(8)), "200 vm.memory.balloon.taken=5\n");
+    assert_eq!(taken(Some(8), Some(8)), "200 vm.memory.balloon.taken=0\n");
+    assert_eq!(taken(Some(9), Some(8)), "200 vm.memory.balloon.taken=0\n");
+    assert!(taken(None, Some(8)).starts_with("503 "));
+}
+
+#[test]
+fn an_interface_without_a_limit_is_told_apart_from_one_of_which_nothing_is_told() {
+    let net = Net { rx_limit: Some(1_000_000), tx_limit: Some(0), ..Net::default() };
+    let untold = Net { number: 1, ..Net::default() };
+    let mut scene =
+        Scene::in_libvirt(FREE, Figures { nets: vec![net, untold], ..Figures::default() });
+    assert_eq!(
+        scene.ask("vm.net.0.rx.limit vm.net.0.tx.limit vm.net.1.tx.limit vm.net.2.tx.limit"),
+        "200-vm.net.0.rx.limit=1000000\n\
+         503-vm.net.0.tx.limit: this interface has no limit\n\
+         503-vm.net.1.tx.limit: libvirt does not tell this of this guest\n\
+         404 vm.net.2.tx.limit: no such statistic\n"
+    );
 }
 
 #[test]
@@ -76,6 +148,19 @@ fn figures_have_their_age_and_old_ones_are_asked_for_anew() {
     assert_eq!(scene.ask("vm.disk"), "503 vm.disk: ask again in 1 s\n");
     assert!(scene.ask("vm.uuid").starts_with("200 "));
     assert!(scene.engine.libvirt.next_deadline().is_some(), "libvirt is asked");
+}
+
+#[test]
+fn figures_that_others_had_asked_for_are_as_old_as_figures_can_be() {
+    let mut scene = Scene::in_libvirt(FREE, figures());
+    for seconds in [0, 7, 30] {
+        scene.guest.observed.history = History::default();
+        scene.wait(seconds * 1000);
+        assert_eq!(
+            scene.ask("vm.memory.current sample.age"),
+            "200-vm.memory.current=67108864\n200 sample.age=75\n"
+        );
+    }
 }
 
 #[test]
@@ -108,9 +193,9 @@ fn who_is_not_who_the_socket_says_is_blocked() {
 }
 
 #[test]
-fn vhostmds_document_has_the_domains_uuid_and_number() {
+fn vhostmds_document_has_the_domains_uuid_and_a_number_that_is_not_libvirts() {
     let mut scene = Scene::in_libvirt(FREE, figures());
     let document = scene.ask("GET /metrics/XML");
-    let attributes = format!(" id='1' uuid='{}'", examples::UUID);
+    let attributes = format!(" id='29' uuid='{}'", examples::UUID);
     assert!(document.contains(&attributes), "{document}");
 }

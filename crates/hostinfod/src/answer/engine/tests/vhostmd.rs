@@ -21,6 +21,25 @@ fn vhostmds_document_is_one_query_and_is_given_again_to_who_asks_too_soon() {
 }
 
 #[test]
+fn an_edit_that_changes_nothing_of_what_a_guest_may_see_leaves_it_its_document() {
+    let mut scene = Scene::new("*:\n interval = 60\n host.name = 1\n");
+    let first = scene.ask("GET /metrics/XML");
+    assert!(first.contains("<name>Time</name>"), "{first}");
+    for (rules, stays) in [
+        ("qemu-z:\n interval = 1\n\n*:\n interval = 60\n host.name = 1\n", true),
+        ("# moved\n\"qemu-a-b\":\n vhostmd-disk = 1\n host.name = yes\n interval = 1h\n", true),
+        ("*:\n interval = 60\n host.name = 1\n label.x = 0\n", false),
+    ] {
+        let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
+        scene.guest.come_under(rules.decide("qemu-a-b"), scene.now);
+        assert_eq!(scene.ask("GET /metrics/XML") == first, stays);
+    }
+    let shorter = hostinfo_rules::parse(b"*:\n interval = 0\n host.name = 1\n").unwrap().rules;
+    scene.guest.come_under(shorter.decide("qemu-a-b"), scene.now);
+    assert!(scene.ask("GET /metrics/XML").contains("<name>Time</name>"), "it need not wait");
+}
+
+#[test]
 fn on_vhostmds_channel_everything_else_is_an_invalid_request_and_soon_silence() {
     let mut scene = Scene::new(FREE);
     scene.dialect = Dialect::Vhostmd;

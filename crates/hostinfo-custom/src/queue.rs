@@ -1,0 +1,169 @@
+//! Runs that wait for their turn: guests take turns, however much one of them asks for.
+
+use std::collections::HashMap;
+
+use crate::limits::QUEUE_MAX;
+
+/// What a run is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// The statistic.
+    pub(crate) name: Box<str>,
+    /// The guest; empty where all share the value.
+    pub(crate) guest: Box<str>,
+}
+
+/// At most [`QUEUE_MAX`] runs. Each has its round: the first one that a guest asks for is in the
+/// round that is on, the second one in the next, and so on. An earlier round comes first, so that who
+/// asks for one waits for no more than one of each other guest.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// In the order in which they came.
+    waiting: Vec<(u64, Key)>,
+    /// The round that is on.
+    round: u64,
+    /// The last round of each guest that has one which is not over.
+    rounds: HashMap<Box<str>, u64>,
+}
+
+/// What has become of a run that was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It waits.
+    Waits,
+    /// It waits in the place of this one, of a guest that asks for more.
+    InPlaceOf(Key),
+    /// There is no room for it: its guest asks for as much as any other.
+    NoRoom,
+}
+
+impl Queue {
+    /// Adds a run, which must not be in it yet.
+    pub(crate) fn ask(&mut self, key: Key) -> Asked {
+        let round = self.rounds.get(&key.guest).map_or(self.round, |last| self.round.max(last + 1));
+        let mut asked = Asked::Waits;
+        if self.waiting.len() >= QUEUE_MAX {
+            let last = self.waiting.iter().enumerate().max_by_key(|(_, (round, _))| *round);
+            match last.filter(|(_, (last, _))| *last > round).map(|(at, _)| at) {
+                None => return Asked::NoRoom,
+                Some(at) => {
+                    let (last, displaced) = self.waiting.remove(at);
+                    self.rounds.insert(displaced.guest.clone(), last - 1);
+                    asked = Asked::InPlaceOf(displaced);
+                }
+            }
+        }
+        self.rounds.insert(key.guest.clone(), round);
+        self.waiting.push((round, key));
+        asked
+    }
+
+    /// Takes off the next one of those that may run: of a guest that has the fewest `running`, then
+    /// of the earliest round, then the one that waits longest.
+    pub(crate) fn take(
+        &mut self,
+        may_run: impl Fn(&Key) -> bool,
+        running: impl Fn(&Key) -> usize,
+    ) -> Option<Key> {
+        let waiting = self.waiting.iter().enumerate().filter(|(_, (_, key))| may_run(key));
+        let (at, _) = waiting.min_by_key(|(_, (round, key))| (running(key), *round))?;
+        let (round, key) = self.waiting.remove(at);
+        if round > self.round {
+            self.round = round;
+            // Whoever had the last turn in a round that is over begins anew.
+            self.rounds.retain(|_, last| *last >= round);
+        }
+        Some(key)
+    }
+
+    /// Takes off all that are meant.
+    pub(crate) fn cancel(&mut self, which: impl Fn(&Key) -> bool) {
+        self.waiting.retain(|(_, key)| !which(key));
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: impl ToString, guest: &str) -> Key {
+        Key { name: name.to_string().into(), guest: guest.into() }
+    }
+
+    fn next(queue: &mut Queue) -> Option<String> {
+        queue.take(|_| true, |_| 0).map(|key| format!("{}{}", key.guest, key.name))
+    }
+
+    fn full_of(guest: &str) -> Queue {
+        let mut queue = Queue::default();
+        for number in 0..QUEUE_MAX {
+            assert_eq!(queue.ask(key(number, guest)), Asked::Waits);
+        }
+        queue
+    }
+
+    #[test]
+    fn guests_take_turns_and_each_has_its_own_in_order() {
+        let mut queue = Queue::default();
+        for (guest, count) in [("a", 4), ("b", 1), ("c", 2)] {
+            (0..count).for_each(|number| assert_eq!(queue.ask(key(number, guest)), Asked::Waits));
+        }
+        let order: Vec<String> = std::iter::from_fn(|| next(&mut queue)).collect();
+        assert_eq!(order, ["a0", "b0", "c0", "a1", "c1", "a2", "a3"]);
+        assert!(queue.rounds.len() <= 1, "{:?}", queue.rounds);
+    }
+
+    #[test]
+    fn who_comes_later_waits_for_one_of_each_and_not_for_all_that_was_asked_before() {
+        let mut queue = full_of("greedy");
+        for _ in 0..100 {
+            next(&mut queue);
+        }
+        for round in 0..3 {
+            for guest in ["a", "b"] {
+                assert_eq!(queue.ask(key(round, guest)), Asked::Waits);
+            }
+            let order: Vec<String> = (0..3).filter_map(|_| next(&mut queue)).collect();
+            for guest in ["a", "b"] {
+                assert!(order.contains(&format!("{guest}{round}")), "{order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_a_full_queue_who_asks_for_the_most_makes_room() {
+        let mut queue = full_of("greedy");
+        assert_eq!(queue.ask(key("more", "greedy")), Asked::NoRoom);
+        let last = QUEUE_MAX - 1;
+        assert_eq!(queue.ask(key("one", "a")), Asked::InPlaceOf(key(last, "greedy")));
+        assert_eq!(queue.ask(key("two", "a")), Asked::InPlaceOf(key(last - 1, "greedy")));
+        assert_eq!(queue.ask(key("more", "greedy")), Asked::NoRoom);
+        assert_eq!(queue.len(), QUEUE_MAX);
+        // Room goes to them until both ask for the same.
+        let mut more = 0;
+        while queue.ask(key(more, "a")) != Asked::NoRoom {
+            more += 1;
+        }
+        let of = |guest: &str| queue.waiting.iter().filter(|(_, key)| &*key.guest == guest).count();
+        assert!(of("a").abs_diff(of("greedy")) <= 1, "{} {}", of("a"), of("greedy"));
+    }
+
+    #[test]
+    fn what_may_not_run_is_passed_over_and_who_has_fewer_running_comes_first() {
+        let mut queue = Queue::default();
+        for guest in ["a", "b", "c"] {
+            queue.ask(key("", guest));
+        }
+        let runs = |key: &Key| usize::from(&*key.guest == "b");
+        let mut take = || queue.take(|key| &*key.guest != "a", runs).map(|key| key.guest);
+        assert_eq!([take(), take(), take()], [Some("c".into()), Some("b".into()), None]);
+        queue.cancel(|key| &*key.guest == "a");
+        assert_eq!(queue.len(), 0);
+    }
+}

@@ -1,0 +1,235 @@
+//! One number of the kernel that counts up, from one reading to the next.
+//!
+//! Such numbers fall: a CPU that goes offline takes its idle time with it, and a driver that is reset
+//! begins at zero. And they jump: steal time that went below zero is 2^64 less a little, often for a
+//! single reading. So a gain is believed only where the time that has passed allows it. The first
+//! number that is too high is left aside. If the next reading agrees with those before it, that one
+//! number was absurd; if it goes on from the high one, so does the count, without the jump.
+
+use std::time::Duration;
+
+use crate::Moment;
+
+/// Numbers from here on are no counts: they are what is left of one that went below zero. A machine
+/// that counted 2^37 a second, as [`Pace::DEVICE`] has it, would take two years to get there.
+pub(crate) const NO_COUNT: u64 = 1 << 63;
+
+/// The most that a counter gains in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pace(pub(crate) u64);
+
+impl Pace {
+    /// Of a disk or an interface, and of what the kernel counts of its memory: 137 GB/s, where the
+    /// fastest interfaces have 800 Gbit/s. Operations, packets and pages are fewer than bytes.
+    pub(crate) const DEVICE: Self = Self(1 << 37);
+
+    /// The most that is believed to have been gained in `time`: what is gained in twice that time and
+    /// ten seconds more. Readings are late on a busy host, and a CPU without ticks tells its time up to
+    /// a second late. What is absurd is off by hours to years.
+    pub(crate) fn most(self, time: Duration) -> u64 {
+        let millis = time.as_millis().saturating_mul(2).saturating_add(10_000);
+        u64::try_from(millis.saturating_mul(u128::from(self.0)) / 1000).unwrap_or(u64::MAX)
+    }
+}
+
+/// A number and when it was read.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    number: u64,
+    at: Moment,
+}
+
+impl Reading {
+    /// What was gained since. `None`: it fell, or rose by more than it can.
+    fn gain(self, now: Self, pace: Pace) -> Option<u64> {
+        let gain = now.number.checked_sub(self.number)?;
+        (gain <= pace.most(now.at.since(self.at))).then_some(gain)
+    }
+}
+
+/// What is known of a counter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counter {
+    last: Reading,
+    /// What was read after `last` and was too high.
+    doubted: Option<Reading>,
+}
+
+/// What became of a counter from one reading to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It gained so much since the last reading.
+    Gained(u64),
+    /// The last reading was doubted. It gained so much since the one before, or since the doubted
+    /// one, from which it went on.
+    Settled(u64),
+    /// It fell from there, and is counted on from where it is now.
+    Fell(u64),
+    /// It rose by more than it can: what it gained is not known yet.
+    Doubted,
+}
+
+impl Counter {
+    /// As it is first read.
+    pub(crate) fn new(number: u64, at: Moment) -> Self {
+        Self { last: Reading { number, at }, doubted: None }
+    }
+
+    /// What it was when it was last believed.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.number
+    }
+
+    /// Takes what is read now.
+    pub(crate) fn step(&mut self, number: u64, at: Moment, pace: Pace) -> Step {
+        let now = Reading { number, at };
+        let doubted = self.doubted.take();
+        let gain = self.last.gain(now, pace).or_else(|| doubted?.gain(now, pace));
+        let step = match gain {
+            Some(gain) if doubted.is_some() => Step::Settled(gain),
+            Some(gain) => Step::Gained(gain),
+            None if number < self.last.number => Step::Fell(self.last.number),
+            None => {
+                self.doubted = Some(now);
+                return Step::Doubted;
+            }
+        };
+        self.last = now;
+        step
+    }
+}
+
+/// A counter of the kernel as it is told: it never falls, goes on after a fall, and no jump is in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Told {
+    counter: Option<Counter>,
+    sum: u64,
+}
+
+impl Told {
+    /// What is to be told of `number`. A counter that begins anew after `range` went round its end
+    /// where it can have gained no more than half of it; without a range it fell. `None` where
+    /// `number` is the first one and is no count.
+    pub(crate) fn tell(
+        &mut self,
+        number: u64,
+        at: Moment,
+        pace: Pace,
+        range: Option<u64>,
+    ) -> Option<u64> {
+        let gain = match &mut self.counter {
+            None => {
+                self.counter = Some(Counter::new(countable(number)?, at));
+                number
+            }
+            Some(counter) => match counter.step(number, at, pace) {
+                Step::Gained(gain) | Step::Settled(gain) => gain,
+                Step::Fell(from) => range
+                    .and_then(|range| round(from, number, range).filter(|gain| *gain <= range / 2))
+                    .unwrap_or(0),
+                Step::Doubted => 0,
+            },
+        };
+        self.sum = self.sum.saturating_add(gain);
+        Some(self.sum)
+    }
+}
+
+/// The number, where it can have been counted.
+pub(crate) fn countable(number: u64) -> Option<u64> {
+    (number < NO_COUNT).then_some(number)
+}
+
+/// What a counter gained that went round its end, which is `range`.
+pub(crate) fn round(from: u64, to: u64, range: u64) -> Option<u64> {
+    range.checked_sub(from)?.checked_add(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PACE: Pace = Pace(100);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::new(Duration::from_secs(seconds))
+    }
+
+    /// What is told of these numbers, each read a second after the one before.
+    fn told(numbers: &[u64], range: Option<u64>) -> Vec<u64> {
+        let mut told = Told::default();
+        let seconds = numbers.iter().zip(0..);
+        seconds.map(|(now, second)| told.tell(*now, at(second), PACE, range).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_counter_that_falls_counts_on() {
+        assert_eq!(told(&[5_000, 2_000, 2_100, 2_150], None), [5_000, 5_000, 5_100, 5_150]);
+        assert_eq!(told(&[50, 49, 60], None), [50, 50, 61]);
+    }
+
+    #[test]
+    fn one_absurd_number_is_dropped_and_what_was_counted_meanwhile_is_not() {
+        for absurd in [u64::MAX, u64::MAX - 7, 1 << 63, 5_000] {
+            assert_eq!(told(&[50, absurd, 70, 80], None), [50, 50, 70, 80], "{absurd}");
+        }
+    }
+
+    #[test]
+    fn a_jump_that_stays_is_not_counted_and_what_comes_after_it_is() {
+        assert_eq!(told(&[50, 9_000, 9_010, 9_020], None), [50, 50, 60, 70]);
+        assert_eq!(told(&[50, u64::MAX - 100, u64::MAX - 90], None), [50, 50, 60]);
+        assert_eq!(told(&[50, 9_000, 90_000, 90_001, 90_002], None), [50, 50, 50, 51, 52]);
+    }
+
+    #[test]
+    fn a_low_number_that_was_absurd_costs_no_more_than_the_gain_of_that_time() {
+        assert_eq!(told(&[5_000, 0, 5_020, 5_030], None), [5_000, 5_000, 5_000, 5_010]);
+    }
+
+    #[test]
+    fn a_counter_of_32_bits_goes_round_its_end() {
+        let range = Some(1 << 32);
+        assert_eq!(told(&[4_294_967_000, 704], range), [4_294_967_000, 4_294_968_000]);
+        // It fell: from there it would have gained nearly all of its range.
+        assert_eq!(told(&[1_000, 400, 450], range), [1_000, 1_000, 1_050]);
+        assert_eq!(told(&[5_000_000_000, 2_000_000_000], range), [5_000_000_000; 2]);
+    }
+
+    #[test]
+    fn what_went_below_zero_before_it_was_first_read_is_no_count() {
+        let mut told = Told::default();
+        assert_eq!(told.tell(u64::MAX - 7, at(0), PACE, None), None);
+        assert_eq!(told.tell(7, at(1), PACE, None), Some(7));
+    }
+
+    #[test]
+    fn a_day_without_a_reading_is_a_days_gain() {
+        let mut told = Told::default();
+        assert_eq!(told.tell(0, at(0), PACE, None), Some(0));
+        assert_eq!(told.tell(8_640_000, at(86_400), PACE, None), Some(8_640_000));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_never_falls_and_always_goes_on(
+            numbers in prop::collection::vec(any::<u64>(), 1..20), last in 0..NO_COUNT / 2,
+        ) {
+            let mut told = Told::default();
+            let mut before = 0;
+            for (number, second) in numbers.iter().zip(0..) {
+                if let Some(now) = told.tell(*number, at(second), PACE, None) {
+                    prop_assert!(now >= before);
+                    before = now;
+                }
+            }
+            // Whatever was before: from the third sound reading on it counts.
+            let tell = |told: &mut Told, number, second| told.tell(number, at(second), PACE, None);
+            tell(&mut told, last, 100);
+            let second = tell(&mut told, last + 1, 101).unwrap();
+            let third = tell(&mut told, last + 2, 102).unwrap();
+            prop_assert!(third == second + 1 || second == u64::MAX);
+        }
+    }
+}

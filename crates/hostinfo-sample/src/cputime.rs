@@ -1,0 +1,247 @@
+//! What came of the CPUs' time from one reading of `/proc/stat` to the next.
+//!
+//! The line of all CPUs falls when a CPU goes offline and takes its idle time with it, leaps when it
+//! comes back, and has the absurd figures of any one CPU in it. The lines of single CPUs tell those
+//! apart. So what the line of all has gained is counted as long as the same CPUs are online and each
+//! has gained what it can; else it is what the CPUs that were online before and are now have gained.
+//!
+//! A ratio needs figures that belong together: idle time that was dropped would look like work. So
+//! ratios are made of the CPUs whose figures all are as they should be.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::Moment;
+use crate::counter::{Counter, NO_COUNT, Pace, Step};
+use crate::cpulist::CPUS_MAX;
+
+/// User, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice, in ticks. Guest time is in
+/// user too, and guest_nice in nice. `None`: this kernel does not count it.
+pub(crate) type Line = [Option<u64>; 10];
+
+/// The same without guests' time in user and nice, and with one figure of guests.
+pub(crate) type Times = [Option<u64>; 9];
+
+/// How far a figure may fall and still be used for a ratio, as a part of a second. Idle and iowait
+/// waver by some ticks, since the kernel guesses at what goes on.
+const WAVER: u64 = 10;
+
+/// How many figures of a line add up to all of a CPU's time: those before guests'.
+const ALL_TIME: usize = 8;
+
+/// Ticks of CPUs whose figures belong together, in the order of [`Line`]. They waver.
+pub(crate) type Fit = [Option<i64>; 10];
+
+/// Stands for the line of all CPUs where there are no lines of single ones.
+const ALL: u32 = u32::MAX;
+
+/// What `/proc/stat` had of the CPUs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct CpuLines {
+    /// The line of all CPUs, those that went offline included.
+    pub(crate) all: Line,
+    /// Those of single CPUs that are online, each with its number; at most [`CPUS_MAX`].
+    pub(crate) single: Vec<(u32, Line)>,
+}
+
+/// The CPUs' times since boot, as they are told, and what is needed to go on from there.
+#[derive(Default)]
+pub(crate) struct CpuTimes {
+    all: Option<(Line, Moment)>,
+    single: HashMap<u32, [Counter; 10]>,
+    counted: [u64; 9],
+    fit: [i64; 10],
+}
+
+/// Ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Since boot: they never fall.
+    pub(crate) times: Times,
+    /// Since the first reading, for ratios.
+    pub(crate) fit: Fit,
+}
+
+impl CpuTimes {
+    /// Whether nothing was read yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.all.is_none()
+    }
+
+    /// Takes what is read now. `up` is how long the host has been up, where that is known: no CPU
+    /// has counted for longer.
+    pub(crate) fn add(
+        &mut self,
+        lines: &CpuLines,
+        at: Moment,
+        ticks_per_second: u64,
+        up: Option<Duration>,
+    ) -> Counted {
+        let pace = |cpus: usize| {
+            let cpus = u64::try_from(cpus).unwrap_or(u64::MAX);
+            Pace(ticks_per_second.saturating_mul(cpus))
+        };
+        let alone = [(ALL, lines.all)];
+        let (single, cpu, all) = match lines.single.as_slice() {
+            // Of how many CPUs the figures are is not known.
+            [] => (&alone[..], pace(CPUS_MAX), pace(CPUS_MAX)),
+            single => (single, pace(1), pace(single.len())),
+        };
+        match self.all.replace((lines.all, at)) {
+            None => {
+                self.counted = without_guests(since_boot(&lines.all, single, up, cpu, all));
+                for (number, times) in single {
+                    self.single.insert(*number, counters(times, at));
+                }
+            }
+            Some((before, then)) => {
+                let most = signed(all.most(at.since(then)));
+                let waver = -signed(ticks_per_second / WAVER);
+                let whole = each(lines.all, before, change);
+                let parts = self.step(single, at, cpu, waver);
+                let counted = without_guests(parts.counted(whole, &(0..=most)));
+                self.counted = each(self.counted, counted, u64::saturating_add);
+                let fit = parts.fit(whole, &(waver..=most));
+                self.fit = each(self.fit, fit, i64::saturating_add);
+            }
+        }
+        let [all @ .., _] = lines.all;
+        Counted {
+            times: each(all, self.counted, |told, ticks| told.map(|_| ticks)),
+            fit: each(lines.all, self.fit, |told, ticks| told.map(|_| ticks)),
+        }
+    }
+
+    /// What single CPUs gained; in a ratio, a figure may fall by `waver`.
+    fn step(&mut self, single: &[(u32, Line)], at: Moment, pace: Pace, waver: i64) -> Parts {
+        let mut parts = Parts { same: true, ..Parts::default() };
+        for (number, times) in single {
+            let Some(cpu) = self.single.get_mut(number) else {
+                self.single.insert(*number, counters(times, at));
+                parts.same = false;
+                continue;
+            };
+            let mut steps = [Step::Doubted; 10];
+            for ((step, counter), now) in steps.iter_mut().zip(cpu).zip(times) {
+                *step = counter.step(now.unwrap_or(0), at, pace);
+            }
+            parts.add(steps, times, waver);
+        }
+        if self.single.len() != single.len() {
+            let online: HashSet<u32> = single.iter().map(|(number, _)| *number).collect();
+            self.single.retain(|number, _| online.contains(number));
+            parts.same = false;
+        }
+        parts
+    }
+}
+
+/// What the CPUs that were online before and are now have gained.
+#[derive(Debug, Default)]
+struct Parts {
+    /// No other CPUs are online than before.
+    same: bool,
+    /// The figure of a CPU rose by more than it can, now or at the last reading.
+    doubted: [bool; 10],
+    counted: [u64; 10],
+    fit: [i64; 10],
+}
+
+impl Parts {
+    /// Adds a CPU with its figures of now.
+    fn add(&mut self, steps: [Step; 10], now: &Line, waver: i64) {
+        self.counted = each(self.counted, steps, |sum, step| match step {
+            Step::Gained(gain) | Step::Settled(gain) => sum.saturating_add(gain),
+            Step::Fell(_) | Step::Doubted => sum,
+        });
+        let changes = each(steps, *now, |step, now| match step {
+            Step::Gained(gain) => Some(signed(gain)),
+            Step::Fell(from) => Some(change(now, Some(from))),
+            Step::Settled(_) | Step::Doubted => None,
+        });
+        self.doubted = each(self.doubted, changes, |doubted, change| doubted || change.is_none());
+        if changes.iter().take(ALL_TIME).all(|change| change.is_some_and(|change| change >= waver))
+        {
+            self.fit =
+                each(self.fit, changes, |sum, change| sum.saturating_add(change.unwrap_or(0)));
+        }
+    }
+
+    /// What is counted, where the line of all has changed by `whole`.
+    fn counted(&self, whole: [i64; 10], sound: &RangeInclusive<i64>) -> [u64; 10] {
+        let whole = each(whole, self.doubted, |change, doubted| {
+            let is_sound = self.same && !doubted && sound.contains(&change);
+            u64::try_from(change).ok().filter(|_| is_sound)
+        });
+        each(whole, self.counted, Option::unwrap_or)
+    }
+
+    /// What a ratio is made of.
+    fn fit(&self, whole: [i64; 10], sound: &RangeInclusive<i64>) -> [i64; 10] {
+        let is_sound = self.same
+            && !self.doubted.iter().take(ALL_TIME).any(|doubted| *doubted)
+            && whole.iter().take(ALL_TIME).all(|change| sound.contains(change));
+        if is_sound { whole } else { self.fit }
+    }
+}
+
+fn change(now: Option<u64>, before: Option<u64>) -> i64 {
+    let (now, before) = (now.unwrap_or(0), before.unwrap_or(0));
+    now.checked_sub(before).map_or_else(|| -signed(before - now), signed)
+}
+
+fn signed(ticks: u64) -> i64 {
+    i64::try_from(ticks).unwrap_or(i64::MAX)
+}
+
+/// What is told first: the line of all, and in place of a figure that no host can have by then those
+/// of the CPUs that can.
+fn since_boot(
+    all: &Line,
+    single: &[(u32, Line)],
+    up: Option<Duration>,
+    cpu: Pace,
+    most: Pace,
+) -> [u64; 10] {
+    let bound = |pace: Pace| up.map_or(NO_COUNT - 1, |up| pace.most(up));
+    let mut sums = [0u64; 10];
+    for (_, times) in single {
+        sums = each(sums, *times, |sum, ticks| {
+            sum.saturating_add(ticks.filter(|ticks| *ticks <= bound(cpu)).unwrap_or(0))
+        });
+    }
+    each(*all, sums, |ticks, sum| match ticks {
+        Some(ticks) if ticks > bound(most) => sum,
+        ticks => ticks.unwrap_or(0),
+    })
+}
+
+fn counters(line: &Line, at: Moment) -> [Counter; 10] {
+    line.map(|ticks| Counter::new(ticks.unwrap_or(0), at))
+}
+
+/// Takes guests' time out of user and nice. The kernel adds to the two one after the other, so that
+/// for an instant there may be more of guests than of all.
+fn without_guests(ticks: [u64; 10]) -> [u64; 9] {
+    let [user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice] = ticks;
+    let (user, nice) = (user.saturating_sub(guest), nice.saturating_sub(guest_nice));
+    let guests = guest.saturating_add(guest_nice);
+    [user, nice, system, idle, iowait, irq, softirq, steal, guests]
+}
+
+/// The figures of one with those of another.
+fn each<A: Copy, B: Copy, C: Copy + Default, const N: usize>(
+    left: [A; N],
+    right: [B; N],
+    both: impl Fn(A, B) -> C,
+) -> [C; N] {
+    let mut made = [C::default(); N];
+    for ((made, left), right) in made.iter_mut().zip(left).zip(right) {
+        *made = both(left, right);
+    }
+    made
+}
+
+#[cfg(test)]
+mod tests;

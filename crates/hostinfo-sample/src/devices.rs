@@ -1,0 +1,258 @@
+//! Sums over the host's disks or interfaces, which come, go, and change their names.
+//!
+//! What a device counted stays in the sum when it goes, so that the sum never falls. A device is known
+//! by the number that the kernel gave it, wherever there is one: under another name, or back from
+//! another network namespace, it goes on from what it had counted. What kind of a device it is, is
+//! looked up once, when it is new: a host of thousands of guests has thousands of taps.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::Moment;
+use crate::counter::{Counter, Pace, Step, countable, round};
+
+/// Devices that are gone and still known, so that they are not counted twice when they come back: as
+/// many interfaces as the largest hosts pass on to guests and containers.
+const GONE_MAX: usize = 1024;
+
+/// Where 32-bit counters begin anew: milliseconds of a disk in every kernel, all others in those of 32
+/// bits.
+const RANGE: u64 = 1 << 32;
+
+/// What a counter may have gained to be taken for one that went round its end, and not for one that
+/// began at zero: with 64 requests at a time, a disk counts so many milliseconds in 70 minutes.
+const ROUND_MAX: u64 = 1 << 28;
+
+/// Who a device is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    /// The kernel's number for it, which no other has until the host is booted anew.
+    Number(u64),
+    /// Its name, where there is no number.
+    Name(Vec<u8>),
+}
+
+/// A device that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) identity: Identity,
+    /// The hardware that it is, by which it is known when it comes back under another number.
+    pub(crate) place: Option<PathBuf>,
+}
+
+/// A folder of sysfs with the devices of one kind.
+pub(crate) trait Class {
+    /// The inode of each name in it: another one where the name is another device's.
+    fn inodes(&mut self) -> HashMap<Vec<u8>, u64>;
+
+    /// The device of that name. `None`: it is none that counts.
+    fn find(&mut self, name: &[u8]) -> Option<Found>;
+
+    /// Whether the device that was found under that name is still the one that counts there. Asked
+    /// at each reading, of those that count.
+    fn is_still(&mut self, name: &[u8], identity: &Identity) -> bool;
+}
+
+/// What the figures of a row are to the sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A device of its own.
+    Device,
+    /// They are added; the device has another row.
+    Figures,
+    /// Another row has them already.
+    None,
+}
+
+impl Part {
+    fn devices(self) -> u64 {
+        u64::from(self == Self::Device)
+    }
+}
+
+/// A row of the kernel's table.
+pub(crate) struct Row<'t, const N: usize> {
+    pub(crate) name: &'t [u8],
+    /// `None`: they could not be read.
+    pub(crate) figures: Option<[u64; N]>,
+    pub(crate) part: Part,
+}
+
+/// Sums over the devices that count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sums<const N: usize> {
+    pub(crate) sums: [u64; N],
+    /// How many devices that count there are now.
+    pub(crate) devices: u64,
+}
+
+/// What is known of the devices.
+pub(crate) struct Devices<const N: usize> {
+    names: HashMap<Vec<u8>, Seen>,
+    known: HashMap<Identity, Device<N>>,
+    sums: [u64; N],
+    /// When they were read last.
+    last: Option<Moment>,
+    round: u64,
+}
+
+/// Who stands under a name.
+struct Seen {
+    inode: Option<u64>,
+    /// `None`: none that counts.
+    found: Option<Found>,
+    round: u64,
+}
+
+struct Device<const N: usize> {
+    figures: [Counter; N],
+    place: Option<PathBuf>,
+    round: u64,
+}
+
+impl<const N: usize> Default for Devices<N> {
+    fn default() -> Self {
+        let (names, known) = (HashMap::new(), HashMap::new());
+        Self { names, known, sums: [0; N], last: None, round: 0 }
+    }
+}
+
+impl<const N: usize> Devices<N> {
+    /// Adds what the devices counted since the last time.
+    pub(crate) fn add<'t>(
+        &mut self,
+        at: Moment,
+        rows: impl Iterator<Item = Row<'t, N>>,
+        class: &mut impl Class,
+    ) -> Sums<N> {
+        self.round += 1;
+        let inodes = class.inodes();
+        let (mut devices, mut newcomers) = (0, Vec::new());
+        for row in rows {
+            self.look(row.name, inodes.get(row.name).copied(), class);
+            let seen = self.names.get(row.name);
+            let Some(found) = seen.and_then(|seen| seen.found.as_ref()) else { continue };
+            match (self.known.get_mut(&found.identity), row.figures) {
+                (Some(device), _) if device.round == self.round => {}
+                (Some(device), figures) => {
+                    device.round = self.round;
+                    devices += row.part.devices();
+                    let gained = figures.map(|now| device.step(now, at));
+                    add(&mut self.sums, gained.filter(|_| row.part != Part::None));
+                }
+                (None, Some(now)) => newcomers.push((found.clone(), now, row.part)),
+                (None, None) => {}
+            }
+        }
+        // Only now is it known who is gone.
+        for (found, now, part) in newcomers {
+            if self.welcome(found, now, part, at) {
+                devices += part.devices();
+            }
+        }
+        self.forget();
+        self.last = Some(at);
+        Sums { sums: self.sums, devices }
+    }
+
+    /// Sees to it that it is known who stands under a name.
+    fn look(&mut self, name: &[u8], inode: Option<u64>, class: &mut impl Class) {
+        if let Some(seen) = self.names.get_mut(name)
+            && seen.inode == inode
+            && seen.found.as_ref().is_none_or(|found| class.is_still(name, &found.identity))
+        {
+            seen.round = self.round;
+            return;
+        }
+        let seen = Seen { inode, found: class.find(name), round: self.round };
+        self.names.insert(name.to_owned(), seen);
+    }
+
+    /// Takes in a device that was not known by its number. One that is new has counted since it came;
+    /// one that is back under another number has counted on. False where its figures are no counts.
+    fn welcome(&mut self, found: Found, now: [u64; N], part: Part, at: Moment) -> bool {
+        let Found { identity, place } = found;
+        let is_known_meanwhile = self.known.contains_key(&identity);
+        if is_known_meanwhile || now.iter().any(|figure| countable(*figure).is_none()) {
+            return false;
+        }
+        let back = self.known.iter().find(|(_, device)| {
+            let mut figures = device.figures.iter().zip(now);
+            let is_gone = device.round != self.round;
+            is_gone
+                && place.is_some()
+                && device.place == place
+                && figures.all(|(before, now)| before.last() <= now)
+        });
+        let back = back.map(|(identity, _)| identity.clone());
+        let (mut device, gained) = match back.and_then(|identity| self.known.remove(&identity)) {
+            Some(mut device) => {
+                let gained = device.step(now, at);
+                (device, Some(gained))
+            }
+            None => {
+                let figures = now.map(|figure| Counter::new(figure, at));
+                // What is more than it can have counted since the last reading was counted before that,
+                // where this host did not see it.
+                let most = self.last.map_or(u64::MAX, |last| Pace::DEVICE.most(at.since(last)));
+                let gained = now.iter().all(|figure| *figure <= most).then_some(now);
+                (Device { figures, place, round: self.round }, gained)
+            }
+        };
+        device.round = self.round;
+        add(&mut self.sums, gained.filter(|_| part != Part::None));
+        self.known.insert(identity, device);
+        true
+    }
+
+    /// Forgets names that nobody has, and devices that will not be known when they come back.
+    fn forget(&mut self) {
+        let now = self.round;
+        self.names.retain(|_, seen| seen.round == now);
+        self.known.retain(|identity, device| {
+            device.round == now || matches!(identity, Identity::Number(_))
+        });
+        let mut gone: Vec<u64> =
+            self.known.values().map(|device| device.round).filter(|round| *round != now).collect();
+        if gone.len() > GONE_MAX {
+            gone.sort_unstable_by(|one, other| other.cmp(one));
+            let oldest = gone.get(GONE_MAX - 1).copied().unwrap_or(now);
+            self.known.retain(|_, device| device.round > oldest);
+        }
+    }
+}
+
+impl<const N: usize> Device<N> {
+    /// What each figure gained.
+    fn step(&mut self, now: [u64; N], at: Moment) -> [u64; N] {
+        let mut gained = now;
+        for (gain, counter) in gained.iter_mut().zip(&mut self.figures) {
+            let now = *gain;
+            *gain = match counter.step(now, at, Pace::DEVICE) {
+                Step::Gained(gain) | Step::Settled(gain) => gain,
+                Step::Fell(from) => after_fall(from, now),
+                Step::Doubted => 0,
+            };
+        }
+        gained
+    }
+}
+
+/// What a counter gained that is below its last value. It may have gone round its end; far below, it
+/// was reset and counts from zero; a little below, it was added up from parts while they changed.
+fn after_fall(from: u64, now: u64) -> u64 {
+    match round(from, now, RANGE) {
+        Some(gain) if gain <= ROUND_MAX => gain,
+        _ if now < from / 2 => now,
+        _ => 0,
+    }
+}
+
+fn add<const N: usize>(sums: &mut [u64; N], gained: Option<[u64; N]>) {
+    for (sum, gain) in sums.iter_mut().zip(gained.unwrap_or([0; N])) {
+        *sum = sum.saturating_add(gain);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! The cgroups of one tree that a VMM is in, and which of them are the guest's own.
+//!
+//! The guest's own is the nearest unit on the way up from its VMM (see `unit.rs`), or the VMM's
+//! cgroup where there is no unit, as long as no second VMM is in it (see `company.rs`). What is
+//! around it is the host's doing: a slice's limits may hold for other guests too.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::Absent;
+use crate::vmm::company::{Company, Seen, Worker};
+use crate::vmm::process::Process;
+use crate::vmm::unit::{is_for_threads, is_libvirts, is_slice, is_unit, name};
+
+/// The deepest path that is followed: systemd's and libvirt's have 6.
+const DEPTH_MAX: usize = 64;
+
+const NO_OWN: Absent = Absent::new(
+    "this guest has no cgroup of its own",
+    "start the guest with libvirt, or in a unit of its own, as with systemd-run",
+);
+const NO_OWN_OF_LIBVIRTS: Absent = Absent::new(
+    "this guest has no cgroup of its own",
+    "libvirt gives a guest one in qemu:///system, where cgroup_controllers in qemu.conf allows it",
+);
+pub(crate) const ELSEWHERE: Absent = Absent::new(
+    "hostinfod cannot see this guest's cgroups",
+    "run hostinfod in the host's own cgroup namespace and with its /sys/fs/cgroup",
+);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1,
+    V2,
+}
+
+/// The cgroups from the VMM's up to the root of one tree. Paths are below `/sys/fs/cgroup`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Branch {
+    pub(crate) version: Version,
+    /// The innermost first. Without those for some of the VMM's threads, and without the root,
+    /// which has no limits.
+    paths: Vec<PathBuf>,
+    /// How many of the first are the guest's own: at least 1.
+    own: Result<usize, Absent>,
+}
+
+/// The guest's own cgroups of one tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Own<'a> {
+    pub(crate) version: Version,
+    /// The innermost first.
+    pub(crate) levels: &'a [PathBuf],
+    /// The outermost: all of the guest.
+    pub(crate) whole: &'a Path,
+    /// That in which libvirt has one for each vCPU.
+    pub(crate) inner: &'a Path,
+}
+
+impl Branch {
+    /// The guest's own.
+    pub(crate) fn own(&self) -> Result<Own<'_>, Absent> {
+        let levels = self.paths.get(..self.own.clone()?).unwrap_or_default();
+        let (Some(whole), Some(inner)) = (levels.last(), levels.first()) else {
+            return Err(NO_OWN);
+        };
+        Ok(Own { version: self.version, levels, whole, inner })
+    }
+
+    /// Those around it; where the guest has none of its own, that which the VMM is in too.
+    pub(crate) fn around(&self) -> &[PathBuf] {
+        self.paths.get(*self.own.as_ref().unwrap_or(&0)..).unwrap_or_default()
+    }
+
+    /// All whose limits hold for the guest.
+    pub(crate) fn all(&self) -> &[PathBuf] {
+        &self.paths
+    }
+}
+
+/// Finds a VMM's cgroups, tree by tree.
+pub(crate) struct Finder<'a> {
+    process: &'a Process,
+    buffer: Vec<u8>,
+    company: Company<'a>,
+    no_own: Option<Absent>,
+}
+
+impl<'a> Finder<'a> {
+    /// `parent` is the process that started the VMM.
+    pub(crate) fn new(process: &'a Process, parent: Option<u64>, buffer: &'a mut Vec<u8>) -> Self {
+        let company = Company::of(process, parent, buffer);
+        Self { process, buffer: Vec::new(), company, no_own: None }
+    }
+
+    /// What the kernel has in the guest's own cgroups that works for it.
+    pub(crate) fn into_workers(self) -> Vec<Worker> {
+        self.company.workers
+    }
+
+    /// The cgroups of a VMM that is in the root, or on a host without this tree.
+    pub(crate) fn nowhere(&mut self, version: Version) -> Branch {
+        Branch { version, paths: Vec::new(), own: Err(self.no_own()) }
+    }
+
+    fn no_own(&mut self) -> Absent {
+        let (process, buffer) = (self.process, &mut self.buffer);
+        let why = || if process.is_libvirts(buffer) { NO_OWN_OF_LIBVIRTS } else { NO_OWN };
+        self.no_own.get_or_insert_with(why).clone()
+    }
+
+    /// The cgroups of a VMM that the kernel says to be at `path`, in the tree that is mounted at the
+    /// first of `mounts` that has it.
+    ///
+    /// # Errors
+    ///
+    /// None of them has it.
+    pub(crate) fn branch<'m>(
+        &mut self,
+        version: Version,
+        mut mounts: impl Iterator<Item = &'m Path>,
+        path: &[u8],
+    ) -> Result<Branch, Absent> {
+        let below = relative(path).ok_or(ELSEWHERE)?;
+        let whole = outermost_of_libvirts(below).unwrap_or(below);
+        let cgroups = self.process.roots.cgroups();
+        let is_there = |mount: &&Path| cgroups.join(mount).join(whole).is_dir();
+        let Some(mount) = mounts.find(is_there) else {
+            return if path == b"/" { Ok(self.nowhere(version)) } else { Err(ELSEWHERE) };
+        };
+        let paths = self.paths(version, mount, below);
+        let own = self.own(&paths).ok_or_else(|| self.no_own());
+        Ok(Branch { version, paths, own })
+    }
+
+    /// The innermost first.
+    fn paths(&mut self, version: Version, mount: &Path, below: &Path) -> Vec<PathBuf> {
+        let innermost = mount.join(domain_of_libvirts(below).unwrap_or(below));
+        let innermost = innermost.components().collect::<PathBuf>();
+        let to_root = innermost.ancestors().take_while(|path| *path != mount);
+        let mut paths: Vec<_> = to_root.map(Path::to_owned).collect();
+        // The root of a cgroup namespace is a cgroup like others, with limits, and this file.
+        if version == Version::V2
+            && self.process.roots.cgroups().join(mount).join("cgroup.events").exists()
+        {
+            paths.push(mount.to_owned());
+        }
+        let mut is_threaded = |path: &Path| {
+            let kind = self.process.roots.cgroup(path.join("cgroup.type"), &mut self.buffer);
+            kind.is_ok_and(|kind| kind.trim_ascii_end() == b"threaded")
+        };
+        let threaded = paths.iter().take_while(|path| is_threaded(path)).count();
+        paths.drain(..threaded);
+        paths
+    }
+
+    /// How many of the innermost cgroups are the guest's own.
+    fn own(&mut self, paths: &[PathBuf]) -> Option<usize> {
+        let top = paths.iter().position(|path| is_unit(path)).unwrap_or(0);
+        let candidates = paths.iter().enumerate().take(top + 1).rev();
+        let own =
+            candidates.filter(|(_, path)| !is_slice(path)).find(|(_, path)| self.is_own(path));
+        own.map(|(index, _)| index + 1)
+    }
+
+    /// Whether no second VMM is in the cgroup. Where that cannot be seen, it is not known to be the
+    /// guest's own.
+    fn is_own(&mut self, path: &Path) -> bool {
+        if !is_libvirts(path) {
+            let Seen { own, second, unclear } = self.company.below(path);
+            return own && !second && !unclear;
+        }
+        // What libvirt makes is one guest's by its name; below it are cgroups of its threads.
+        let mut seen = Seen::default();
+        for inner in ["", "emulator", "libvirt", "libvirt/emulator"] {
+            self.company.look(&path.join(inner), &mut seen);
+        }
+        !seen.second
+    }
+}
+
+/// ```text
+/// /machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator   libvirt with systemd
+/// /machine.slice/machine-qemu\x2d1\x2dweb.scope/emulator           the same, up to 6.x and on v1
+/// /machine/qemu-1-web.libvirt-qemu/emulator                        libvirt alone
+/// ```
+///
+/// Without the last part, where that is for some of the VMM's threads.
+fn domain_of_libvirts(path: &Path) -> Option<&Path> {
+    let inner = parent_if(path, is_for_threads);
+    outermost_of_libvirts(path).map(|_| inner)
+}
+
+fn outermost_of_libvirts(path: &Path) -> Option<&Path> {
+    let outer = parent_if(parent_if(path, is_for_threads), |path| name(path) == b"libvirt");
+    is_libvirts(outer).then_some(outer)
+}
+
+fn parent_if(path: &Path, is: impl Fn(&Path) -> bool) -> &Path {
+    path.parent().filter(|_| is(path)).unwrap_or(path)
+}
+
+/// A path as the kernel tells it, to go below a mount point. `None` where it leads out of it: the
+/// cgroup is not in this process's namespace.
+fn relative(path: &[u8]) -> Option<&Path> {
+    let names = path.strip_prefix(b"/")?;
+    let is_inside = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
+    let mut all = names.split(|byte| *byte == b'/');
+    let is_path = names.is_empty() || all.clone().count() <= DEPTH_MAX && all.all(is_inside);
+    is_path.then(|| Path::new(OsStr::from_bytes(names)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn libvirts_cgroups_of_threads_are_left_out_wherever_the_guest_is() {
+        let scope = r"machine.slice/machine-qemu\x2d1\x2dweb.scope";
+        for (path, inner, outer) in [
+            (format!("{scope}/libvirt/vcpu0"), format!("{scope}/libvirt"), scope),
+            (format!("{scope}/libvirt"), format!("{scope}/libvirt"), scope),
+            (format!("{scope}/emulator"), scope.to_owned(), scope),
+            (scope.to_owned(), scope.to_owned(), scope),
+            ("a.libvirt-qemu/iothread1".into(), "a.libvirt-qemu".into(), "a.libvirt-qemu"),
+        ] {
+            let path = Path::new(&path);
+            assert_eq!(domain_of_libvirts(path), Some(Path::new(&inner)), "{path:?}");
+            assert_eq!(outermost_of_libvirts(path), Some(Path::new(outer)), "{path:?}");
+        }
+        for path in ["a/emulator", "web.service/libvirt/vcpu0", "machine.slice", ""] {
+            assert_eq!(domain_of_libvirts(Path::new(path)), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_leads_out_of_the_tree_is_not_followed() {
+        assert_eq!(relative(b"/"), Some(Path::new("")));
+        assert_eq!(relative(b"/a:b c/d.scope"), Some(Path::new("a:b c/d.scope")));
+        for path in ["", "a", "//a", "/a/", "/../a", "/a/../b", "/./a"] {
+            assert_eq!(relative(path.as_bytes()), None, "{path}");
+        }
+        assert_eq!(relative("/a".repeat(DEPTH_MAX + 1).as_bytes()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_stays_below_the_mount_point(bytes: Vec<u8>, path in "(/(\\.|\\.\\.|a|vcpu1|libvirt|x.scope)?){0,6}") {
+            for path in [&bytes[..], path.as_bytes()] {
+                if let Some(path) = relative(path) {
+                    prop_assert!(Path::new("cpu").join(path).starts_with("cpu"));
+                    prop_assert!(!path.components().any(|part| part.as_os_str() == ".."));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Who is in a cgroup beside the guest's VMM: a second VMM makes it another guest's as well.
+//!
+//! Nobody else does. The kernel has threads of its own there that work for this VMM, such as
+//! `kvm-nx-lpage-recovery-PID`, and so do its helpers (swtpm, virtiofsd, passt, virt-launcher), and
+//! the shell that started it.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::root::LINE_BYTES;
+use crate::text::{number, words};
+use crate::vmm::name::is_vmm;
+use crate::vmm::process::{self, Process};
+use crate::vmm::role::Role;
+
+/// The most cgroups that are looked at, each with two files: a guest that was started by hand has
+/// one, a host of 1,000 guests has them below one slice.
+const CGROUPS_MAX: usize = 1024;
+
+/// The most processes that are looked at, each with one file: some 10 us each, so 10 ms. A user's
+/// session has some 100.
+const PROCESSES_MAX: usize = 1024;
+
+/// The most threads of a process whose names are read: VMMs start their vCPUs among the first ones.
+const NAMES_EACH_MAX: usize = 16;
+
+/// The most threads of all processes whose names are read.
+const NAMES_MAX: usize = 512;
+
+/// What was seen in cgroups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The guest's VMM.
+    pub(crate) own: bool,
+    /// A second VMM.
+    pub(crate) second: bool,
+    /// Not all of it could be seen.
+    pub(crate) unclear: bool,
+}
+
+/// A thread of the kernel's that works for the guest's VMM alone. Since Linux 6.4 it is one of the
+/// VMM's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Worker {
+    pub(crate) pid: u64,
+    pub(crate) start: u64,
+}
+
+/// Looks at cgroups, at each process once.
+pub(crate) struct Company<'a> {
+    process: &'a Process,
+    /// The process that started the VMM.
+    parent: Option<u64>,
+    buffer: &'a mut Vec<u8>,
+    known: HashMap<u64, Kind>,
+    cgroups_left: usize,
+    names_left: usize,
+    pub(crate) workers: Vec<Worker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Own,
+    Second,
+    Harmless,
+    /// It has ended, or is hidden from this program.
+    Gone,
+    Unseen,
+}
+
+impl<'a> Company<'a> {
+    pub(crate) fn of(process: &'a Process, parent: Option<u64>, buffer: &'a mut Vec<u8>) -> Self {
+        Self {
+            process,
+            parent,
+            buffer,
+            known: HashMap::new(),
+            cgroups_left: CGROUPS_MAX,
+            names_left: NAMES_MAX,
+            workers: Vec::new(),
+        }
+    }
+
+    /// Who is in the cgroup or below it. Ends at a second VMM.
+    pub(crate) fn below(&mut self, cgroup: &Path) -> Seen {
+        let (mut seen, mut left) = (Seen::default(), vec![cgroup.to_owned()]);
+        while let Some(cgroup) = left.pop() {
+            self.look(&cgroup, &mut seen);
+            if seen.second {
+                break;
+            }
+            match self.children(&cgroup) {
+                Some(names) => left.extend(names.iter().map(|name| cgroup.join(name))),
+                None => seen.unclear = true,
+            }
+        }
+        seen
+    }
+
+    /// Adds who is in the cgroup itself. The processes of v2's threaded ones are told by that around
+    /// them, and not again by each.
+    pub(crate) fn look(&mut self, cgroup: &Path, seen: &mut Seen) {
+        let Some(pids) = self.pids(cgroup) else {
+            seen.unclear = true;
+            return;
+        };
+        let mut gone = Vec::new();
+        for pid in pids {
+            match self.kind(pid) {
+                Kind::Own => seen.own = true,
+                Kind::Second => {
+                    seen.second = true;
+                    return;
+                }
+                Kind::Harmless => {}
+                Kind::Gone => gone.push(pid),
+                Kind::Unseen => seen.unclear = true,
+            }
+        }
+        // One that has ended is no longer listed; one that is hidden is.
+        if !gone.is_empty() {
+            let listed = self.pids(cgroup);
+            seen.unclear |= listed.is_none_or(|pids| pids.iter().any(|pid| gone.contains(pid)));
+        }
+    }
+
+    /// The processes in a cgroup; none where there is no such cgroup. `None` where they cannot be
+    /// told.
+    fn pids(&mut self, cgroup: &Path) -> Option<Vec<u64>> {
+        match self.process.roots.cgroup(cgroup.join("cgroup.procs"), self.buffer) {
+            Ok(text) => words(text).map(number).collect(),
+            Err(unread) => unread.is_not_there().then(Vec::new),
+        }
+    }
+
+    /// The cgroups in a cgroup. `None` where they are too many, or cannot be seen.
+    fn children(&mut self, cgroup: &Path) -> Option<Vec<OsString>> {
+        let entries = match std::fs::read_dir(self.process.roots.cgroups().join(cgroup)) {
+            Ok(entries) => entries,
+            Err(error) => return (error.kind() == std::io::ErrorKind::NotFound).then(Vec::new),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.ok()?;
+            if entry.file_type().ok()?.is_dir() {
+                self.cgroups_left = self.cgroups_left.checked_sub(1)?;
+                names.push(entry.file_name());
+            }
+        }
+        Some(names)
+    }
+
+    fn kind(&mut self, pid: u64) -> Kind {
+        if u64::try_from(self.process.pid()) == Ok(pid) {
+            return Kind::Own;
+        }
+        if let Some(kind) = self.known.get(&pid) {
+            return *kind;
+        }
+        // 0 is a process of another PID namespace.
+        if pid == 0 || self.known.len() == PROCESSES_MAX {
+            return Kind::Unseen;
+        }
+        let kind = self.look_at(pid);
+        self.known.insert(pid, kind);
+        kind
+    }
+
+    fn look_at(&mut self, pid: u64) -> Kind {
+        let text = match self.process.read_other(pid, "stat", LINE_BYTES, self.buffer) {
+            Ok(text) => text,
+            Err(unread) if unread.is_not_there() => return Kind::Gone,
+            Err(_) => return Kind::Unseen,
+        };
+        let Some(stat) = process::parse(text) else { return Kind::Unseen };
+        if stat.is_kernels() {
+            if stat.comm == format!("vhost-{}", self.process.pid()).as_bytes() {
+                self.workers.push(Worker { pid, start: stat.start });
+            }
+            return Kind::Harmless;
+        }
+        // QEMU forks when it becomes a daemon, and before it starts a script; crosvm has a process
+        // for each device.
+        let own = u64::try_from(self.process.pid()).ok();
+        let is_forked = (own.is_some() && stat.parent == own) || self.parent == Some(pid);
+        if stat.is_dead() || is_forked {
+            return Kind::Harmless;
+        }
+        if is_vmm(stat.comm) {
+            return Kind::Second;
+        }
+        let is_threaded = stat.threads.is_none_or(|threads| threads > 1);
+        if is_threaded && self.has_vcpus(pid) { Kind::Second } else { Kind::Harmless }
+    }
+
+    fn has_vcpus(&mut self, pid: u64) -> bool {
+        let tasks = self.process.roots.proc.join(format!("{pid}/task"));
+        let Ok(tasks) = std::fs::read_dir(tasks) else { return false };
+        for task in tasks.take(NAMES_EACH_MAX).flatten() {
+            let Some(left) = self.names_left.checked_sub(1) else { return false };
+            self.names_left = left;
+            let Some(tid) = number(task.file_name().as_encoded_bytes()) else { continue };
+            let file = format!("task/{tid}/comm");
+            let name = self.process.read_other(pid, &file, LINE_BYTES, self.buffer);
+            if name.is_ok_and(|name| matches!(Role::of(name.trim_ascii_end()), Role::Vcpu(_))) {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,268 @@
+//! The CPUs that a guest's vCPUs may run on, and who uses them: the lines of single CPUs in
+//! `/proc/stat`.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::root::{LINE_BYTES, PAGE_BYTES, TABLE_BYTES};
+use crate::text::{lines, number, words};
+use crate::vmm::affinity::{Affinities, allowed};
+use crate::vmm::company::Worker;
+use crate::vmm::process::{self, Process};
+use crate::vmm::threads::{self, Task, Threads, Times};
+use crate::{Absent, CpuUse, Moment, Units, cpulist};
+
+const UNTOLD: Absent = Absent::untold(
+    "/proc/stat or /sys/devices/system/cpu/online lacks a CPU that a vCPU may run on",
+);
+
+/// How much longer than the time between two samples a CPU may have been busy: its ticks are counted
+/// in steps, and the samples are not taken in one instant.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// CPUs of the host, by their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cpus {
+    /// Those that the vCPUs may run on, all of them together.
+    pub(crate) vcpus: Arc<[u32]>,
+    online: BTreeSet<u32>,
+}
+
+/// What was counted on single CPUs and of single threads, to go on from there.
+#[derive(Clone, Default)]
+pub(crate) struct Counted {
+    at: Option<Moment>,
+    busy: HashMap<u32, Busy>,
+    threads: HashMap<Task, Times>,
+    workers: HashMap<Worker, Times>,
+    own_others: Times,
+}
+
+/// How long a CPU was busy, in ticks.
+#[derive(Clone, Copy)]
+struct Busy {
+    last: u64,
+    sum: u64,
+}
+
+/// The CPUs that the vCPUs of now may run on.
+pub(crate) fn read(
+    threads: &Threads,
+    affinities: &Affinities,
+    process: &mut Process,
+    buffer: &mut Vec<u8>,
+) -> Result<Cpus, Absent> {
+    let online = process.roots.sys("devices/system/cpu/online", buffer).ok();
+    let online = match online.and_then(cpulist::parse) {
+        Some(online) => online.into_iter().collect(),
+        // A container may be without sysfs.
+        None => busy_of_all(process, buffer)?.into_keys().collect::<BTreeSet<u32>>(),
+    };
+    let lists = threads.of_vcpus()?.map(|task| affinities.list(task));
+    let lists = lists.collect::<Result<HashSet<_>, _>>()?;
+    let mut vcpus = BTreeSet::new();
+    for list in &lists {
+        vcpus.extend(cpulist::parse(list).ok_or(UNTOLD)?);
+    }
+    vcpus.retain(|cpu| online.contains(cpu));
+    process.check((), buffer)?;
+    let vcpus: Arc<[u32]> = vcpus.into_iter().collect();
+    if vcpus.is_empty() { Err(UNTOLD) } else { Ok(Cpus { vcpus, online }) }
+}
+
+impl Cpus {
+    pub(crate) fn count(&self) -> u64 {
+        u64::try_from(self.vcpus.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Who used them. `workers` are the kernel's threads that work for the guest.
+    pub(crate) fn usage(
+        &self,
+        (threads, affinities): (&Threads, &Affinities),
+        workers: &[Worker],
+        at: Moment,
+        counted: &mut Counted,
+        process: &mut Process,
+        buffer: &mut Vec<u8>,
+    ) -> Result<CpuUse, Absent> {
+        counted.add_busy(&busy_of_all(process, buffer)?, &self.vcpus, at, process.units);
+        let mut before = std::mem::take(&mut counted.threads);
+        for (task, now) in threads.others() {
+            let last = before.remove(&task);
+            let list = affinities.list(task).ok();
+            let Some(allowed) = list.and_then(|list| cpulist::parse(&list)) else {
+                counted.threads.extend(last.map(|last| (task, last)));
+                continue;
+            };
+            let gain = now.gain(last.unwrap_or_default());
+            counted.own_others.add(self.part(gain, &allowed));
+            counted.threads.insert(task, now);
+        }
+        counted.workers.retain(|worker, _| workers.contains(worker));
+        for worker in workers {
+            if let Some((now, allowed)) = of_worker(*worker, process, buffer) {
+                let last = counted.workers.insert(*worker, now).unwrap_or_default();
+                counted.own_others.add(self.part(now.gain(last), &allowed));
+            }
+        }
+        let sums = self.vcpus.iter().map(|cpu| counted.busy.get(cpu).map(|busy| busy.sum));
+        let busy = sums.sum::<Option<u64>>().ok_or(UNTOLD)?;
+        let Times { run, delay } = counted.own_others;
+        let usage = CpuUse {
+            cpus: Arc::clone(&self.vcpus),
+            online: u32::try_from(self.online.len()).unwrap_or(u32::MAX),
+            busy: duration(busy, process.units),
+            own_others: Duration::from_nanos(run),
+            own_others_delay: Duration::from_nanos(delay),
+        };
+        process.check(usage, buffer)
+    }
+
+    /// As much of it as is believed to have been here: a thread runs on all CPUs alike that it is
+    /// `allowed` to use.
+    fn part(&self, times: Times, allowed: &[u32]) -> Times {
+        let online = || allowed.iter().filter(|cpu| self.online.contains(cpu));
+        let here = online().filter(|cpu| self.vcpus.binary_search(cpu).is_ok()).count();
+        let all = online().count();
+        let part = |nanos: u64| {
+            let part = u128::from(nanos) * here as u128 / all.max(1) as u128;
+            u64::try_from(part).unwrap_or(u64::MAX)
+        };
+        Times { run: part(times.run), delay: part(times.delay) }
+    }
+}
+
+impl Counted {
+    /// A CPU that was looked at once is looked at from then on, so that its sum goes on whatever
+    /// the guest is pinned to in between. One that falls, or gains more than the time that has
+    /// passed, gained nothing that can be known.
+    fn add_busy(&mut self, now: &HashMap<u32, u64>, vcpus: &[u32], at: Moment, units: Units) {
+        let passed = self.at.map_or(Duration::ZERO, |before| at.since(before));
+        let most = ticks(passed.saturating_add(TOLERANCE), units);
+        self.at = Some(at);
+        for (cpu, now) in now {
+            if let Some(Busy { last, sum }) = self.busy.get_mut(cpu) {
+                let gain = now.checked_sub(*last).filter(|gain| *gain <= most);
+                *sum = sum.saturating_add(gain.unwrap_or(0));
+                *last = *now;
+            } else if vcpus.contains(cpu) {
+                self.busy.insert(*cpu, Busy { last: *now, sum: *now });
+            }
+        }
+    }
+}
+
+fn of_worker(
+    Worker { pid, start }: Worker,
+    process: &Process,
+    buffer: &mut Vec<u8>,
+) -> Option<(Times, Vec<u32>)> {
+    let times = threads::parse(process.read_other(pid, "schedstat", LINE_BYTES, buffer).ok()?)?;
+    let text = process.read_other(pid, "status", PAGE_BYTES, buffer).ok()?;
+    let allowed = allowed(text).and_then(cpulist::parse)?;
+    let stat = process::parse(process.read_other(pid, "stat", LINE_BYTES, buffer).ok()?)?;
+    (stat.is_kernels() && stat.start == start).then_some((times, allowed))
+}
+
+/// How long each CPU was busy since boot, in ticks.
+fn busy_of_all(process: &Process, buffer: &mut Vec<u8>) -> Result<HashMap<u32, u64>, Absent> {
+    let text =
+        process.roots.proc("stat", TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
+    Ok(parse(text))
+}
+
+/// ```text
+/// cpu  17228 0 10105 39685 92 0 876 0 10615 0
+/// cpu0 2146 0 2972 12828 22 0 299 0 0 0
+/// cpu1 3297 0 2486 10853 28 0 177 0 2374 0
+/// ```
+///
+/// User, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice: all of the first eight
+/// but idle and iowait. Time of guests is in user and nice.
+pub(crate) fn parse(text: &[u8]) -> HashMap<u32, u64> {
+    lines(text).filter_map(busy).collect()
+}
+
+fn busy(line: &[u8]) -> Option<(u32, u64)> {
+    let mut words = words(line);
+    let cpu = number(words.next()?.strip_prefix(b"cpu")?)?.try_into().ok()?;
+    // Kernels before 2.6.11 have no steal.
+    let [user, nice, system, _, _, irq, softirq, steal] =
+        std::array::from_fn(|_| words.next().and_then(number));
+    let all = [user?, nice?, system?, irq?, softirq?, steal.unwrap_or(0)];
+    Some((cpu, all.into_iter().fold(0, u64::saturating_add)))
+}
+
+fn ticks(time: Duration, units: Units) -> u64 {
+    let ticks = time.as_nanos().saturating_mul(units.ticks_per_second.into()) / 1_000_000_000;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
+}
+
+fn duration(ticks: u64, units: Units) -> Duration {
+    let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(units.ticks_per_second.max(1));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
+
+    #[test]
+    fn a_cpu_is_busy_in_all_that_is_not_idle_and_counts_guests_once() {
+        // Linux 6.1, made up in all fields but the order.
+        let text = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu0 100 20 30 4000 500 6 7 8 90 10\n\
+                    cpu17 1 2 3 4 5 6 7\ncpufreq 1\ncpu2 1 x 3 4 5 6 7 8\nintr 1 2 3\n";
+        assert_eq!(parse(text.as_bytes()), HashMap::from([(0, 171), (17, 19)]));
+    }
+
+    #[test]
+    fn of_a_thread_that_may_run_elsewhere_too_a_part_is_here() {
+        let cpus = Cpus { vcpus: [1, 2].into(), online: (0..4).collect() };
+        let all = Times { run: 900, delay: 90 };
+        for (allowed, part) in [
+            (vec![1, 2], 900),
+            (vec![2], 900),
+            (vec![0, 1, 2, 3], 450),
+            (vec![0, 2], 450),
+            (vec![0, 2, 3, 4, 5], 300),
+            (vec![0, 3], 0),
+            (vec![7], 0),
+        ] {
+            assert_eq!(
+                cpus.part(all, &allowed),
+                Times { run: part, delay: part / 10 },
+                "{allowed:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_cpu_never_falls_and_leaves_absurd_values_out() {
+        let mut counted = Counted::default();
+        let mut step = |now, seconds| {
+            let at = Moment::new(Duration::from_secs(seconds));
+            counted.add_busy(&HashMap::from([(3, now)]), &[3], at, UNITS);
+            counted.busy[&3].sum
+        };
+        assert_eq!(step(5_000, 0), 5_000);
+        assert_eq!(step(5_100, 1), 5_100);
+        assert_eq!(step(700, 2), 5_100, "it was taken offline");
+        assert_eq!(step(750, 3), 5_150);
+        assert_eq!(step(u64::MAX - 5, 4), 5_150);
+        assert_eq!(step(850, 5), 5_150);
+        assert_eq!(step(950, 6), 5_250);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "(cpu[0-9]{0,11}( [0-9]{0,22}){0,10}\n){0,3}") {
+            for text in [&bytes[..], text.as_bytes()] {
+                let _ = parse(text);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Counters of the kernel that begin anew, and go on for the guest.
+
+use std::path::{Path, PathBuf};
+
+use crate::tally::gain;
+
+/// `N` counters of one file. What they gained is added up, so that a guest is told of a counter that
+/// never falls and never stands still, whatever became of the cgroup or the process behind it.
+#[derive(Clone)]
+pub(crate) struct Grown<const N: usize> {
+    /// The file.
+    of: Option<PathBuf>,
+    last: [Option<u64>; N],
+    sums: [u64; N],
+}
+
+impl<const N: usize> Default for Grown<N> {
+    fn default() -> Self {
+        Self { of: None, last: [None; N], sums: [0; N] }
+    }
+}
+
+impl<const N: usize> Grown<N> {
+    /// What may be told of what the file says now. The first file counts from its beginning, another
+    /// one from now: what it counted before was not about this guest. A counter that is missing now
+    /// is missing, and its next value counts from its last.
+    pub(crate) fn add(&mut self, of: &Path, now: [Option<u64>; N]) -> [Option<u64>; N] {
+        let is_first = self.of.is_none();
+        if self.of.as_deref() != Some(of) {
+            self.of = Some(of.to_owned());
+            self.last = if is_first { [Some(0); N] } else { now };
+        }
+        let mut told = now;
+        for ((told, last), sum) in told.iter_mut().zip(&mut self.last).zip(&mut self.sums) {
+            let Some(figure) = told else { continue };
+            let from = last.unwrap_or(*figure);
+            *sum = sum.saturating_add(gain(from, *figure));
+            *last = Some(*figure);
+            *told = Some(*sum);
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn told<const N: usize>(steps: [(&str, Option<u64>); N]) -> [Option<u64>; N] {
+        let mut grown = Grown::default();
+        steps.map(|(of, now)| grown.add(Path::new(of), [now])[0])
+    }
+
+    #[test]
+    fn a_counter_that_falls_counts_on() {
+        let steps = [("a", Some(100)), ("a", Some(7)), ("a", Some(9)), ("a", Some(8))];
+        assert_eq!(told(steps), [Some(100), Some(107), Some(109), Some(109)]);
+    }
+
+    #[test]
+    fn a_counter_that_is_missing_for_a_while_loses_nothing() {
+        let steps = [("a", Some(5)), ("a", None), ("a", Some(6))];
+        assert_eq!(told(steps), [Some(5), None, Some(6)]);
+        assert_eq!(told([("a", None), ("a", Some(6))]), [None, Some(6)]);
+    }
+
+    #[test]
+    fn what_another_cgroup_counted_before_is_not_this_guests() {
+        let steps =
+            [("a", Some(5)), ("b", Some(900)), ("b", Some(901)), ("c", None), ("c", Some(9))];
+        assert_eq!(told(steps), [Some(5), Some(5), Some(6), None, Some(6)]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_never_falls(steps: Vec<(bool, Option<u64>)>) {
+            let (mut grown, mut before) = (Grown::default(), 0);
+            for (of, now) in steps {
+                if let [Some(told)] = grown.add(Path::new(if of { "a" } else { "b" }), [now]) {
+                    prop_assert!(told >= before);
+                    before = told;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Cgroups' `cpu.pressure`, `memory.pressure` and `io.pressure` (PSI): how long the guest's VMM waited.
+
+use hostinfo_catalog::source::{PressureFigure, Resource, Stall};
+use hostinfo_wire::Value;
+
+use crate::pressure::{self, Pressure};
+use crate::root::Roots;
+use crate::vmm::branch::Own;
+use crate::vmm::grown::Grown;
+use crate::{Absent, Lack};
+
+const TURNED_OFF: Absent = Absent::new(
+    "the pressure of this guest's cgroup is not measured",
+    "write 1 to cgroup.pressure in the guest's cgroup",
+);
+
+/// Only v2 has it, and the host has v1, as its owner or its distribution wants it.
+const NO_V2: Absent = Absent::chosen("this host does not measure guests' pressure");
+
+/// Before Linux 5.13 a cgroup's `cpu.pressure` has one line.
+const NO_FULL: Absent = Absent::unsupported("this host's kernel does not tell");
+
+/// What it is that the host has no cgroup v2.
+pub(crate) fn without_v2(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
+    let of_host = pressure::lack(roots, buffer);
+    if of_host.lack == Lack::Unsupported { of_host } else { NO_V2 }
+}
+
+/// What a cgroup's file says of how long tasks waited.
+pub(crate) fn value(
+    pressure: &Pressure,
+    resource: Resource,
+    stall: Stall,
+    figure: PressureFigure,
+) -> Result<Value<'static>, Absent> {
+    let value = pressure.value(stall, figure);
+    match (resource, stall) {
+        (Resource::Cpu, Stall::Full) => value.map_err(|_| NO_FULL),
+        _ => value,
+    }
+}
+
+pub(crate) fn read(
+    own: &Own<'_>,
+    resource: Resource,
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+    grown: &mut Grown<2>,
+) -> Result<Pressure, Absent> {
+    let (file, of_host) = match resource {
+        Resource::Cpu => ("cpu.pressure", "pressure/cpu"),
+        Resource::Memory => ("memory.pressure", "pressure/memory"),
+        Resource::Io => ("io.pressure", "pressure/io"),
+    };
+    // A kernel that measures its own pressure measures that of cgroups too, unless told not to.
+    let is_measured = || roots.proc.join(of_host).exists();
+    let file = own.whole.join(file);
+    let pressure = match roots.cgroup(&file, buffer) {
+        Ok(text) => pressure::parse(text),
+        Err(unread) if is_measured() => return Err(unread.or(TURNED_OFF)),
+        Err(unread) => return Err(unread.or(pressure::lack(roots, buffer))),
+    };
+    Ok(pressure.with_totals(|totals| grown.add(&file, totals)))
+}

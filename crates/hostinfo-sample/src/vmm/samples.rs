@@ -1,0 +1,132 @@
+//! Which parts of a VMM's sample are read, and of which others they need: each at most once in a
+//! slot.
+
+use hostinfo_catalog::source::Resource;
+
+use super::bounds::{self, Bounds};
+use super::cgroup::{self, Cgroups};
+use super::cpu::{self, Cpu};
+use super::cpus::{self, Cpus};
+use super::numa::{self, Placement};
+use super::process::Process;
+use super::status::{self, Status};
+use super::threads::Threads;
+use super::{NO_VMM, Vmm, memory, psi};
+use crate::cached::Cached;
+use crate::pressure::Pressure;
+use crate::{Absent, CpuUse, Moment};
+
+impl Vmm {
+    /// That the process is there, and a VMM: by its name, or by its threads'.
+    pub(super) fn require_vmm(&mut self, at: Moment) -> Result<(), Absent> {
+        if self.status(at)?.is_vmm || self.threads(at)?.are_named() { Ok(()) } else { Err(NO_VMM) }
+    }
+
+    pub(super) fn status(&mut self, at: Moment) -> Result<&Status, Absent> {
+        let process = &mut self.process;
+        self.status.at(at, |grown| status::read(process, &mut Vec::new(), grown))
+    }
+
+    pub(super) fn threads(&mut self, at: Moment) -> Result<&Threads, Absent> {
+        let (threads, process) = (&mut self.threads, &mut self.process);
+        self.threads_read.at(at, |()| threads.read(process, &mut Vec::new()))?;
+        Ok(threads)
+    }
+
+    pub(super) fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {
+        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
+        self.cpu.at(at, |held| {
+            look(cgroups, process, at, |cgroups, process, buffer| {
+                let branch = cgroups.cpu.as_ref().map_err(Absent::clone)?;
+                Ok(cpu::read(branch, &process.roots, buffer, held))
+            })
+        })
+    }
+
+    pub(super) fn cpus(&mut self, at: Moment) -> Result<&Cpus, Absent> {
+        self.threads(at)?;
+        let Self { cpus, affinities, threads, process, .. } = self;
+        cpus.at(at, |()| {
+            let buffer = &mut Vec::new();
+            affinities.renew(threads.all(), process, buffer);
+            cpus::read(threads, affinities, process, buffer)
+        })
+    }
+
+    pub(super) fn cpu_use(&mut self, at: Moment) -> Result<CpuUse, Absent> {
+        let cpus = self.cpus(at)?.clone();
+        let Self { cgroups, process, threads, affinities, counted, .. } = self;
+        let buffer = &mut Vec::new();
+        let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
+        let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
+        cpus.usage((threads, affinities), workers, at, counted, process, buffer)
+    }
+
+    pub(super) fn bounds_of_cgroups(&mut self, at: Moment) -> Result<Bounds, Absent> {
+        let Self { cgroups, process, bounds: kept, .. } = self;
+        look(cgroups, process, at, |cgroups, process, buffer| {
+            Ok(bounds::read(cgroups, at, kept, process, buffer))
+        })
+    }
+
+    pub(super) fn pressure(&mut self, resource: Resource, at: Moment) -> Result<&Pressure, Absent> {
+        let sample = match resource {
+            Resource::Cpu => &mut self.pressure_cpu,
+            Resource::Memory => &mut self.pressure_memory,
+            Resource::Io => &mut self.pressure_io,
+        };
+        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
+        sample.at(at, |grown| {
+            look(cgroups, process, at, |cgroups, process, buffer| {
+                let branch = cgroups.pressure.as_ref().map_err(Absent::clone)?;
+                psi::read(&branch.own()?, resource, &process.roots, buffer, grown)
+            })
+        })
+    }
+
+    pub(super) fn memory_limit(&mut self, at: Moment) -> Result<u64, Absent> {
+        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
+        let limit = self.memory_limit.at(at, |()| {
+            look(cgroups, process, at, |cgroups, process, buffer| {
+                let branch = cgroups.memory.as_ref().map_err(Absent::clone)?;
+                memory::limit(branch, &process.roots, buffer)
+            })
+        });
+        limit.copied()
+    }
+
+    pub(super) fn placement(&mut self, at: Moment) -> Result<Placement, Absent> {
+        let nodes = numa::nodes(&self.process.roots, &mut Vec::new());
+        let status = self.status(at)?;
+        // On one node there is nothing else than local memory.
+        if nodes.len() < 2 {
+            return Ok(Placement { local: status.resident()?, remote: 0 });
+        }
+        let holds = status.holds();
+        self.threads(at)?;
+        let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);
+        let placement = self.placement.at(at, |()| {
+            look(cgroups, process, at, |cgroups, process, buffer| {
+                let vcpus = numa::nodes_of(threads.of_vcpus()?, &nodes, process, buffer)?;
+                let memory = cgroups.memory.as_ref().map_err(Absent::clone)?.own()?;
+                let hugetlb = cgroups.hugetlb.as_ref().ok().and_then(|branch| branch.own().ok());
+                numa::read(&memory, hugetlb.as_ref(), holds, &vcpus, process, buffer)
+            })
+        });
+        placement.copied()
+    }
+}
+
+/// What `read` reads of the slot's cgroups. It counts only if the VMM was in them all the while.
+fn look<T>(
+    cgroups: &mut Cached<Box<Cgroups>>,
+    process: &mut Process,
+    at: Moment,
+    read: impl FnOnce(&Cgroups, &Process, &mut Vec<u8>) -> Result<T, Absent>,
+) -> Result<T, Absent> {
+    let buffer = &mut Vec::new();
+    let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer))?;
+    let told = read(cgroups, process, buffer);
+    cgroups.check(process, buffer)?;
+    told
+}

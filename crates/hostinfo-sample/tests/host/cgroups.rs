@@ -1,0 +1,538 @@
+//! Whose cgroups a guest's VMM is in, and what limits it there.
+
+use std::time::Duration;
+
+use hostinfo_catalog::source::{PressureFigure, Resource, Stall, Vmm as Source};
+use hostinfo_sample::{Bounds, Lack, Used, Vmm};
+
+use crate::qemu::{KERNEL_THREAD, PROCESS, Qemu, ask, at};
+
+const NO_OWN: &str = "this guest has no cgroup of its own";
+const AGAIN: &str = "ask again in 1 s";
+const ENDED: &str = "this guest's VMM has ended";
+
+fn ask_all(vmm: &mut Vmm, millis: u64) -> [String; 3] {
+    ["vm.cpu.weight", "vm.pressure.cpu.some.seconds", "vm.memory.limit"]
+        .map(|name| ask(vmm, name, millis))
+}
+
+/// Files of a cgroup that [`ask_all`] finds.
+fn with_figures(qemu: &Qemu, cgroup: &str) -> [String; 3] {
+    qemu.cgroup(&format!("{cgroup}/cpu.weight"), "300\n");
+    qemu.cgroup(&format!("{cgroup}/cpu.pressure"), "some avg10=0.00 total=1000000\n");
+    qemu.cgroup(&format!("{cgroup}/memory.max"), "4096\n");
+    ["300", "1", "4096"].map(str::to_owned)
+}
+
+#[test]
+fn the_kernels_threads_and_a_guests_helpers_leave_its_cgroup_its_own() {
+    let qemu = Qemu::new();
+    let told = with_figures(&qemu, "a.scope");
+    for (pid, comm, parent, flags) in [
+        (11, "kvm-nx-lpage-recovery-7", 2, KERNEL_THREAD),
+        (12, "vhost-7", 2, KERNEL_THREAD),
+        (13, "swtpm", 10, PROCESS),
+        (14, "virtiofsd", 10, PROCESS),
+        (15, "virt-launcher", 1, PROCESS),
+        (16, "virtqemud", 15, PROCESS),
+        (17, "bash", 1, PROCESS),
+        (18, "qemu-nbd", 1, PROCESS),
+        // What it has forked and not yet replaced.
+        (19, "qemu-system-x86", 7, PROCESS),
+    ] {
+        qemu.beside(pid, comm, parent, flags);
+    }
+    qemu.cgroup("a.scope/cgroup.procs", "7\n11\n12\n13\n14\n15\n16\n17\n18\n19\n");
+    assert_eq!(ask_all(&mut qemu.vmm(), 0), told);
+}
+
+#[test]
+fn a_second_vmm_makes_a_cgroup_anothers_as_well() {
+    for comm in ["qemu-system-x86", "qemu-kvm", "kvm", "cloud-hyperviso", "firecracker"] {
+        let qemu = Qemu::new();
+        let told = with_figures(&qemu, "a.scope");
+        let mut vmm = qemu.vmm();
+        assert_eq!(ask_all(&mut vmm, 0), told);
+        qemu.beside(8, comm, 1, PROCESS);
+        qemu.cgroup("a.scope/cgroup.procs", "7\n8\n");
+        assert_eq!(ask_all(&mut vmm, 100), [NO_OWN; 3].map(str::to_owned), "{comm}");
+        qemu.cgroup("a.scope/cgroup.procs", "7\n");
+        assert_eq!(ask_all(&mut vmm, 200), told);
+    }
+}
+
+#[test]
+fn a_second_vmm_of_another_name_is_known_by_its_threads() {
+    let qemu = Qemu::new();
+    with_figures(&qemu, "a.scope");
+    let stat = "8 (my vmm) S 1 8 8 0 -1 4 0 0 0 0 0 0 0 0 20 0 2 0 50 0 0\n";
+    qemu.0.write("proc/8/stat", stat);
+    qemu.0.write("proc/8/task/8/comm", "my vmm\n");
+    qemu.0.write("proc/8/task/9/comm", "vcpu0\n");
+    qemu.cgroup("a.scope/cgroup.procs", "7\n8\n");
+    assert_eq!(ask(&mut qemu.vmm(), "vm.cpu.weight", 0), NO_OWN);
+    qemu.0.write("proc/8/task/9/comm", "worker\n");
+    assert_eq!(ask(&mut qemu.vmm(), "vm.cpu.weight", 0), "300");
+}
+
+#[test]
+fn where_somebody_cannot_be_seen_a_cgroup_is_not_known_to_be_the_guests_own() {
+    let qemu = Qemu::new();
+    let told = with_figures(&qemu, "a.scope");
+    let mut vmm = qemu.vmm();
+    // 8 is hidden by hidepid=, 0 is of another PID namespace, and where the VMM is not it may be
+    // anybody's.
+    for pids in ["7\n8\n", "7\n0\n", "7\nx\n", ""] {
+        qemu.cgroup("a.scope/cgroup.procs", pids);
+        assert_eq!(ask_all(&mut vmm, 0), [NO_OWN; 3].map(str::to_owned), "{pids:?}");
+        vmm = qemu.vmm();
+    }
+    qemu.cgroup("a.scope/cgroup.procs", "7\n8\n");
+    qemu.0.write("proc/8/stat", "8 (junk");
+    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 0), NO_OWN);
+    qemu.beside(8, "sh", 1, PROCESS);
+    assert_eq!(ask_all(&mut vmm, 100), told);
+}
+
+#[test]
+fn a_cgroup_that_a_second_vmm_is_below_is_not_the_guests_own() {
+    let qemu = Qemu::new();
+    let told = with_figures(&qemu, "a.scope");
+    let mut vmm = qemu.vmm();
+    for child in ["emulator", "vcpu0", "iothread1", "any"] {
+        qemu.cgroup(&format!("a.scope/{child}/cgroup.procs"), "7\n");
+    }
+    qemu.cgroup("a.scope/any/empty/cgroup.procs", "");
+    assert_eq!(ask_all(&mut vmm, 0), told);
+    qemu.beside(8, "qemu-system-x86", 1, PROCESS);
+    qemu.cgroup("a.scope/any/empty/deeper/cgroup.procs", "8\n");
+    assert_eq!(ask_all(&mut vmm, 100), [NO_OWN; 3].map(str::to_owned));
+    qemu.cgroup("a.scope/any/empty/deeper/cgroup.procs", "");
+    assert_eq!(ask_all(&mut vmm, 200), told);
+    for number in 0..1024 {
+        std::fs::create_dir(qemu.0.path().join(format!("sys/fs/cgroup/a.scope/any/{number}")))
+            .unwrap();
+    }
+    assert_eq!(ask_all(&mut vmm, 300), [NO_OWN; 3].map(str::to_owned), "too many to look at");
+}
+
+#[test]
+fn a_guests_own_cgroup_is_the_nearest_unit_or_that_of_its_vmm() {
+    let pod = "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1f.slice";
+    for (path, own) in [
+        ("qemu.slice/100.scope", "qemu.slice/100.scope"),
+        ("system.slice/web.service", "system.slice/web.service"),
+        ("system.slice/web.service/payload/a", "system.slice/web.service"),
+        ("user.slice/user-0.slice/session-3.scope", "user.slice/user-0.slice/session-3.scope"),
+        ("user@1.service/app.slice/b.scope/c", "user@1.service/app.slice/b.scope"),
+        (&format!("{pod}/1f2e"), pod),
+        (&format!("{pod}/cri-1f2e.scope"), &format!("{pod}/cri-1f2e.scope")),
+        ("kubepods/burstable/pod1f/2e", "kubepods/burstable/pod1f"),
+        ("a/b", "a/b"),
+        ("a/emulator", "a/emulator"),
+    ] {
+        let qemu = Qemu::new();
+        qemu.moves(path, "7\n");
+        let told = with_figures(&qemu, own);
+        assert_eq!(ask_all(&mut qemu.vmm(), 0), told, "{path}");
+    }
+    for path in ["", "user.slice", "user.slice/user-0.slice", "kubepods.slice/kubepods-a.slice"] {
+        let qemu = Qemu::new();
+        qemu.moves(path, "7\n");
+        with_figures(&qemu, path);
+        assert_eq!(ask(&mut qemu.vmm(), "vm.cpu.weight", 0), NO_OWN, "{path}");
+        assert_eq!(ask(&mut qemu.vmm(), "vm.pressure.cpu.some.seconds", 0), NO_OWN, "{path}");
+    }
+}
+
+#[test]
+fn of_a_unit_that_guests_share_the_part_of_one_guest_is_its_own() {
+    let qemu = Qemu::new();
+    qemu.moves("all.service/vm7", "7\n");
+    qemu.beside(8, "qemu-system-x86", 1, PROCESS);
+    qemu.cgroup("all.service/vm8/cgroup.procs", "8\n");
+    let told = with_figures(&qemu, "all.service/vm7");
+    assert_eq!(ask_all(&mut qemu.vmm(), 0), told);
+}
+
+#[test]
+fn libvirts_cgroups_of_threads_tell_of_single_vcpus_and_not_of_the_guest() {
+    let scope = "machine.slice/machine-qemu\\x2d1\\x2dq.scope";
+    let qemu = Qemu::new();
+    qemu.moves(&format!("{scope}/libvirt/emulator"), "");
+    qemu.remove(&format!("sys/fs/cgroup/{scope}/libvirt/emulator/cgroup.procs"));
+    qemu.cgroup(&format!("{scope}/libvirt/cgroup.procs"), "7\n9\n");
+    qemu.beside(9, "kvm-nx-lpage-recovery-7", 2, KERNEL_THREAD);
+    let told = with_figures(&qemu, scope);
+    qemu.cgroup(&format!("{scope}/libvirt/emulator/memory.max"), "1\n");
+    qemu.cgroup(&format!("{scope}/libvirt/emulator/cpu.max"), "1000 100000\n");
+    for (vcpu, quota) in [(0, 50_000), (1, 25_000)] {
+        qemu.cgroup(&format!("{scope}/libvirt/vcpu{vcpu}/cpu.max"), &format!("{quota} 100000\n"));
+        let stat = format!("usage_usec 9\nthrottled_usec {vcpu}000000\n");
+        qemu.cgroup(&format!("{scope}/libvirt/vcpu{vcpu}/cpu.stat"), &stat);
+    }
+    let mut vmm = qemu.vmm();
+    assert_eq!(ask_all(&mut vmm, 0), told);
+    assert_eq!(ask(&mut vmm, "vm.cpu.quota", 0), "0.75");
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 0), "1");
+}
+
+#[test]
+fn a_cgroup_for_some_threads_is_part_of_the_one_around_it() {
+    let qemu = Qemu::new();
+    qemu.moves("a/b/housekeeping", "");
+    qemu.cgroup("a/b/housekeeping/cgroup.type", "threaded\n");
+    qemu.cgroup("a/b/cgroup.procs", "7\n");
+    let told = with_figures(&qemu, "a/b");
+    assert_eq!(ask_all(&mut qemu.vmm(), 0), told);
+}
+
+#[test]
+fn without_a_quota_on_the_way_up_nothing_was_throttled_whosever_cgroup_it_is() {
+    let ask_both = |vmm: &mut Vmm, millis| {
+        ["vm.cpu.throttled", "vm.cpu.quota", "vm.memory.limit"].map(|name| ask(vmm, name, millis))
+    };
+    let none = ["0", "this guest has no CPU quota", "this guest has no memory limit"];
+    for path in ["", "user.slice", "b.slice/a.scope"] {
+        let qemu = Qemu::new();
+        qemu.moves(path, "7\n");
+        qemu.cgroup("b.slice/cpu.max", "max 100000\n");
+        qemu.cgroup("b.slice/memory.max", "max\n");
+        qemu.cgroup("b.slice/memory.high", "max\n");
+        let mut vmm = qemu.vmm();
+        assert_eq!(ask_both(&mut vmm, 0), none.map(str::to_owned), "{path}");
+        assert_eq!(vmm.bounds(at(0)).throttled_around, Some(Duration::ZERO));
+    }
+    // Of a quota that others have too, it is not known whom it held back.
+    let qemu = Qemu::new();
+    qemu.beside(8, "qemu-system-x86", 1, PROCESS);
+    qemu.moves("b.slice/a.scope", "7\n8\n");
+    qemu.cgroup("b.slice/cpu.max", "50000 100000\n");
+    qemu.cgroup("b.slice/cpu.stat", "usage_usec 1\nthrottled_usec 1\n");
+    qemu.cgroup("b.slice/memory.max", "4096\n");
+    assert_eq!(ask_both(&mut qemu.vmm(), 0), [NO_OWN; 3].map(str::to_owned));
+}
+
+#[test]
+fn limits_are_the_lowest_from_the_guests_own_cgroup_up() {
+    let qemu = Qemu::new();
+    qemu.moves("c.slice/b.slice/a.scope", "7\n");
+    let mut vmm = qemu.vmm();
+    for (step, (file, text, quota, limit)) in [
+        ("a.scope/cpu.max", "60000 100000", "0.6", "this guest has no memory limit"),
+        ("cpu.max", "50000 100000", "0.5", "this guest has no memory limit"),
+        ("memory.max", "8192", "0.5", "8192"),
+        ("a.scope/memory.high", "4096", "0.5", "4096"),
+        ("a.scope/memory.max", "6000", "0.5", "4096"),
+        ("memory.high", "4000", "0.5", "4000"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        qemu.cgroup(&format!("c.slice/b.slice/{file}"), &format!("{text}\n"));
+        qemu.cgroup("c.slice/b.slice/a.scope/cpu.stat", "throttled_usec 0\n");
+        let millis = u64::try_from(step).unwrap() * 100;
+        assert_eq!(ask(&mut vmm, "vm.cpu.quota", millis), quota, "{file}");
+        assert_eq!(ask(&mut vmm, "vm.memory.limit", millis), limit, "{file}");
+    }
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 0), "0");
+}
+
+#[test]
+fn absurd_files_are_no_limits_and_no_zeros() {
+    let untold = "this host's kernel does not tell";
+    for (file, text, names) in [
+        ("cpu.max", "junk", &["vm.cpu.quota", "vm.cpu.throttled"][..]),
+        ("cpu.max", "", &["vm.cpu.quota"]),
+        ("cpu.stat", "throttled_usec junk", &["vm.cpu.throttled"]),
+        ("cpu.weight", "-1", &["vm.cpu.weight"]),
+        ("memory.max", "junk", &["vm.memory.limit"]),
+        ("memory.high", "-1", &["vm.memory.limit"]),
+    ] {
+        let qemu = Qemu::new();
+        qemu.cgroup(&format!("a.scope/{file}"), text);
+        for name in names {
+            assert_eq!(ask(&mut qemu.vmm(), name, 0), untold, "{file} {text:?} {name}");
+        }
+    }
+    let qemu = Qemu::new();
+    qemu.0.write("proc/7/cgroup", "junk\n");
+    for name in ["vm.cpu.throttled", "vm.cpu.quota", "vm.memory.limit", "vm.cpu.weight"] {
+        assert_eq!(ask(&mut qemu.vmm(), name, 0), untold, "{name}");
+    }
+}
+
+#[test]
+fn a_cgroup_of_another_namespace_is_not_taken_for_there_being_no_limit() {
+    let unseen = "hostinfod cannot see this guest's cgroups";
+    let names =
+        ["vm.cpu.throttled", "vm.cpu.quota", "vm.memory.limit", "vm.pressure.io.some.avg10"];
+    for path in ["0::/../../a.scope\n", "0::/not/there.scope\n", "0::a.scope\n"] {
+        let qemu = Qemu::new();
+        qemu.0.write("proc/7/cgroup", path);
+        let mut vmm = qemu.vmm();
+        for name in names {
+            assert_eq!(ask(&mut vmm, name, 0), unseen, "{path} {name}");
+        }
+        assert_eq!(vmm.bounds(at(0)), Bounds::default());
+    }
+    // The root of a namespace is a cgroup with limits.
+    let qemu = Qemu::new();
+    qemu.cgroup("cgroup.events", "populated 1\n");
+    qemu.cgroup("cpu.max", "50000 100000\n");
+    qemu.cgroup("cpu.stat", "throttled_usec 5000000\n");
+    let mut vmm = qemu.vmm();
+    assert_eq!(ask(&mut vmm, "vm.cpu.quota", 0), "0.5");
+    assert_eq!(vmm.bounds(at(0)).throttled_around, Some(Duration::from_secs(5)));
+}
+
+#[test]
+fn v1_is_found_where_it_is_mounted() {
+    for (mount, line) in
+        [("cpu", "cpu"), ("cpu,cpuacct", "cpu,cpuacct"), ("cpu,cpuacct", "cpuacct,cpu")]
+    {
+        let qemu = Qemu::new();
+        qemu.remove("sys/fs/cgroup/cgroup.controllers");
+        qemu.0.write("proc/7/cgroup", format!("5:memory:/a.scope\n4:{line}:/a.scope\n0::/\n"));
+        for tree in [mount, "memory"] {
+            qemu.cgroup(&format!("{tree}/a.scope/cgroup.procs"), "7\n");
+        }
+        qemu.cgroup(&format!("{mount}/a.scope/cpu.cfs_quota_us"), "50000\n");
+        qemu.cgroup(&format!("{mount}/a.scope/cpu.cfs_period_us"), "100000\n");
+        qemu.cgroup(&format!("{mount}/a.scope/cpu.shares"), "2048\n");
+        qemu.cgroup(&format!("{mount}/a.scope/cpu.stat"), "throttled_time 3000000000\n");
+        qemu.cgroup("memory/a.scope/memory.limit_in_bytes", "8192\n");
+        qemu.cgroup("memory/a.scope/memory.soft_limit_in_bytes", "4096\n");
+        let mut vmm = qemu.vmm();
+        let names = ["vm.cpu.quota", "vm.cpu.weight", "vm.cpu.throttled", "vm.memory.limit"];
+        let told = names.map(|name| ask(&mut vmm, name, 0));
+        assert_eq!(told, ["0.5", "200", "3", "8192"].map(str::to_owned), "{mount} {line}");
+    }
+}
+
+#[test]
+fn what_changes_while_it_is_read_is_not_told() {
+    let qemu = Qemu::new();
+    let told = with_figures(&qemu, "a.scope");
+    let mut vmm = qemu.vmm();
+    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 0), told[0]);
+    // In the same step of the grid, after its cgroups were looked up.
+    qemu.moves("b.scope", "7\n");
+    assert_eq!(ask(&mut vmm, "vm.memory.limit", 0), AGAIN);
+    assert_eq!(vmm.bounds(at(0)).throttled_around, None);
+    assert_eq!(ask(&mut vmm, "vm.memory.limit", 100), "this guest has no memory limit");
+    qemu.starts(101);
+    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 100), ENDED);
+    assert_eq!(ask(&mut vmm, "vm.pressure.cpu.some.seconds", 100), ENDED);
+}
+
+#[test]
+fn pressure_that_is_turned_off_for_a_cgroup_is_no_lack_of_the_host() {
+    let qemu = Qemu::new();
+    let name = "vm.pressure.memory.full.avg10";
+    assert_eq!(ask(&mut qemu.vmm(), name, 0), "this host does not measure pressure");
+    qemu.0.write("proc/pressure/memory", "some avg10=0.00\n");
+    let told = ask(&mut qemu.vmm(), name, 0);
+    assert_eq!(told, "the pressure of this guest's cgroup is not measured");
+}
+
+#[test]
+fn what_an_old_kernel_or_cgroup_v1_does_not_tell_is_no_fault() {
+    let lack = |qemu: &Qemu, stall| {
+        let what = Source::Pressure(Resource::Cpu, stall, PressureFigure::Avg10);
+        qemu.vmm().value(what, None, at(0)).unwrap_err().lack
+    };
+    // Linux 4.20 to 5.12.
+    let qemu = Qemu::new();
+    qemu.cgroup("a.scope/cpu.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
+    assert_eq!(lack(&qemu, Stall::Full), Lack::Unsupported);
+    qemu.cgroup("a.scope/cpu.pressure", "full avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
+    assert!(matches!(lack(&qemu, Stall::Some), Lack::Fault(_)));
+    qemu.remove("sys/fs/cgroup/cgroup.controllers");
+    qemu.0.write("proc/7/cgroup", "1:cpu:/\n0::/\n");
+    assert_eq!(lack(&qemu, Stall::Some), Lack::Chosen);
+    qemu.0.write("proc/sys/kernel/osrelease", "3.10.0-1160.el7.x86_64\n");
+    assert_eq!(lack(&qemu, Stall::Some), Lack::Unsupported);
+}
+
+#[test]
+fn a_cgroup_without_a_controller_is_no_lack_of_the_host_and_has_the_remedy_of_who_made_it() {
+    let remedy = |qemu: &Qemu| {
+        let value = qemu.vmm().value(Source::Weight, None, at(0));
+        value.unwrap_err().advice().unwrap()
+    };
+    let qemu = Qemu::new();
+    assert!(remedy(&qemu).contains("systemctl"), "{}", remedy(&qemu));
+    qemu.moves("machine-qemu\\x2d1\\x2dq.scope", "7\n");
+    assert!(remedy(&qemu).contains("qemu.conf"), "{}", remedy(&qemu));
+    // libvirt has started it, but as a session's.
+    qemu.moves("user.slice", "7\n");
+    assert!(remedy(&qemu).contains("with libvirt"), "{}", remedy(&qemu));
+    qemu.0.write(
+        "proc/7/cmdline",
+        "qemu\0-chardev\0socket,id=charmonitor\0-mon\0chardev=charmonitor,id=monitor\0",
+    );
+    assert!(remedy(&qemu).contains("qemu:///system"), "{}", remedy(&qemu));
+}
+
+#[test]
+fn a_host_with_cgroup_v2_beside_v1_measures_pressure_and_only_this_guest_has_none() {
+    let qemu = Qemu::new();
+    std::fs::remove_file(qemu.0.path().join("sys/fs/cgroup/cgroup.controllers")).unwrap();
+    qemu.0.write("proc/7/cgroup", "1:cpu:/\n0::/\n");
+    let mut vmm = qemu.vmm();
+    let pressure = "vm.pressure.cpu.some.avg10";
+    let none = "this host does not measure guests' pressure";
+    assert_eq!(ask(&mut vmm, pressure, 0), none);
+    qemu.0.write("sys/fs/cgroup/unified/cgroup.controllers", "");
+    assert_eq!(ask(&mut vmm, pressure, 100), "this guest has no cgroup of its own");
+}
+
+#[test]
+fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
+    let qemu = Qemu::new();
+    let slice = "sys/fs/cgroup/all.slice";
+    let own = format!("{slice}/machine-qemu.slice/web.scope");
+    qemu.0.write("proc/7/cgroup", "0::/all.slice/machine-qemu.slice/web.scope\n");
+    qemu.0.write(&format!("{own}/cgroup.procs"), "7\n");
+    let mut vmm = qemu.vmm();
+    let none = Bounds { throttled_around: Some(Duration::ZERO), ..Bounds::default() };
+    assert_eq!(vmm.bounds(at(0)), none);
+
+    for (cgroup, throttled, used, limit) in
+        [(slice, 7, 10, "100"), ("sys/fs/cgroup", 50, 9, "9"), (&own, 2, 30, "max")]
+    {
+        qemu.0.write(&format!("{cgroup}/cpu.stat"), format!("throttled_usec {throttled}000000\n"));
+        qemu.0.write(&format!("{cgroup}/memory.current"), format!("{used}\n"));
+        qemu.0.write(&format!("{cgroup}/memory.max"), format!("{limit}\n"));
+    }
+    let bounds = vmm.bounds(at(100));
+    assert_eq!(bounds.throttled_around, Some(Duration::ZERO), "it was throttled before");
+    assert_eq!(bounds.memory, None);
+    assert_eq!(bounds.memory_around, Some(Used { bytes: 10, limit: 100 }));
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 100), "2");
+
+    qemu.0.write(&format!("{slice}/cpu.stat"), "throttled_usec 10000000\n");
+    qemu.0.write(&format!("{slice}/machine-qemu.slice/cpu.stat"), "throttled_usec 1\n");
+    qemu.0.write(&format!("{own}/memory.max"), "40\n");
+    let bounds = vmm.bounds(at(200));
+    assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
+    assert_eq!(bounds.memory, Some(Used { bytes: 30, limit: 40 }));
+    qemu.beside(8, "qemu-system-x86", 1, PROCESS);
+    qemu.0.write(&format!("{own}/cgroup.procs"), "7\n8\n");
+    let bounds = vmm.bounds(at(300));
+    assert_eq!((bounds.memory, bounds.memory_around), (None, Some(Used { bytes: 30, limit: 40 })));
+    assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
+    qemu.0.write(&format!("{own}/cpu.stat"), "throttled_usec 4000000\n");
+    assert_eq!(vmm.bounds(at(400)).throttled_around, Some(Duration::from_secs(5)));
+    qemu.starts(101);
+    assert_eq!(vmm.bounds(at(500)), Bounds::default(), "it is another process");
+}
+
+#[test]
+fn throttled_time_never_falls() {
+    let qemu = Qemu::new();
+    let vcpu = "sys/fs/cgroup/machine-qemu\\x2d1\\x2dq.scope/libvirt/vcpu1";
+    qemu.0.write("proc/7/cgroup", "0::/machine-qemu\\x2d1\\x2dq.scope/libvirt/emulator\n");
+    qemu.0
+        .write("sys/fs/cgroup/machine-qemu\\x2d1\\x2dq.scope/cpu.stat", "throttled_usec 1000000\n");
+    qemu.0.write(&format!("{vcpu}/cpu.stat"), "throttled_usec 2000000\n");
+    let mut vmm = qemu.vmm();
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 0), "3");
+    std::fs::remove_dir_all(qemu.0.path().join(vcpu)).unwrap();
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 100), "3");
+    qemu.0.write(&format!("{vcpu}/cpu.stat"), "throttled_usec 500000\n");
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 200), "3.5");
+}
+
+#[test]
+fn a_limit_around_a_guest_is_shared_where_a_second_vmm_was_seen() {
+    let qemu = Qemu::new();
+    qemu.moves("b.slice/a.scope", "7\n");
+    for (file, text) in [
+        ("cpu.max", "50000 100000\n"),
+        ("cpu.stat", "usage_usec 1\nthrottled_usec 1\n"),
+        ("memory.max", "100\n"),
+        ("memory.current", "50\n"),
+        ("other.service/cgroup.procs", "9\n"),
+    ] {
+        qemu.cgroup(&format!("b.slice/{file}"), text);
+    }
+    qemu.beside(9, "sshd", 1, PROCESS);
+    let shared = |vmm: &mut Vmm, seconds: u64| {
+        let bounds = vmm.bounds(at(seconds * 1000));
+        (bounds.cpu_limit_is_shared, bounds.memory_limit_is_shared)
+    };
+    let mut vmm = qemu.vmm();
+    assert_eq!(shared(&mut vmm, 0), (false, false));
+    qemu.beside(8, "qemu-system-x86", 1, PROCESS);
+    qemu.cgroup("b.slice/c.scope/cgroup.procs", "8\n");
+    assert_eq!(shared(&mut vmm, 30), (false, false), "it is not looked for all the time");
+    assert_eq!(shared(&mut vmm, 60), (true, true));
+    qemu.cgroup("b.slice/memory.max", "max\n");
+    assert_eq!(shared(&mut vmm, 61), (true, false));
+    qemu.cgroup("b.slice/cpu.max", "max 100000\n");
+    assert_eq!(shared(&mut vmm, 62), (false, false));
+    // One that is limited by itself is not under the guest's limit.
+    qemu.moves("b.slice/d.slice/a.scope", "7\n");
+    qemu.cgroup("b.slice/d.slice/cpu.max", "50000 100000\n");
+    qemu.cgroup("b.slice/d.slice/cpu.stat", "usage_usec 1\nthrottled_usec 1\n");
+    assert_eq!(shared(&mut vmm, 63), (false, false));
+}
+
+#[test]
+fn of_two_limits_around_a_guest_the_one_that_held_it_back_counts() {
+    let qemu = Qemu::new();
+    qemu.moves("outer.slice/inner.slice/a.scope", "7\n");
+    qemu.beside(8, "qemu-system-x86", 1, PROCESS);
+    qemu.cgroup("outer.slice/b.scope/cgroup.procs", "8\n");
+    for (slice, throttled) in [("outer.slice", 0), ("outer.slice/inner.slice", 7)] {
+        qemu.cgroup(&format!("{slice}/cpu.max"), "50000 100000\n");
+        qemu.cgroup(&format!("{slice}/cpu.stat"), &format!("throttled_usec {throttled}\n"));
+    }
+    assert!(!qemu.vmm().bounds(at(0)).cpu_limit_is_shared, "the outer one never did");
+    qemu.cgroup("outer.slice/cpu.stat", "throttled_usec 7\n");
+    assert!(qemu.vmm().bounds(at(0)).cpu_limit_is_shared);
+}
+
+#[test]
+fn counters_of_cgroups_and_processes_that_fall_count_on() {
+    let qemu = Qemu::new();
+    let pressure = |total: u64| {
+        qemu.cgroup("a.scope/cpu.pressure", &format!("some avg10=0.00 total={total}000000\n"));
+    };
+    let faults = |count: u64| {
+        qemu.cgroup("a.scope/memory.stat", &format!("pgfault 9\npgmajfault {count}\n"));
+        let stat = format!("7 (kvm) S 1 7 7 0 -1 4 9 0 {count} 0 6 7 0 0 20 0 3 0 100 1 2\n");
+        qemu.0.write("proc/7/stat", stat);
+    };
+    let mut vmm = qemu.vmm();
+    for (millis, now, told) in [(0, 50, 50), (100, 60, 60), (200, 3, 63), (300, 5, 65)] {
+        pressure(now);
+        faults(now);
+        let figures = ["vm.pressure.cpu.some.seconds", "vm.memory.majorfaults"];
+        for figure in figures {
+            assert_eq!(ask(&mut vmm, figure, millis), told.to_string(), "{figure}");
+        }
+        assert_eq!(vmm.bounds(at(millis)).major_faults, Some(told));
+    }
+}
+
+#[test]
+fn memory_that_is_used_up_to_memory_high_is_at_its_limit() {
+    let qemu = Qemu::new();
+    qemu.moves("b.slice/a.scope", "7\n");
+    for (file, text) in
+        [("a.scope/memory.max", 100), ("a.scope/memory.high", 50), ("memory.high", 400)]
+    {
+        qemu.cgroup(&format!("b.slice/{file}"), &format!("{text}\n"));
+    }
+    qemu.cgroup("b.slice/memory.current", "200\n");
+    qemu.cgroup("b.slice/a.scope/memory.current", "49\n");
+    let bounds = qemu.vmm().bounds(at(0));
+    assert_eq!(bounds.memory, Some(Used { bytes: 49, limit: 50 }));
+    assert_eq!(bounds.memory_around, Some(Used { bytes: 200, limit: 400 }));
+    // What is used cannot be told: another limit may be nearer.
+    qemu.cgroup("b.slice/a.scope/memory.current", "junk\n");
+    assert_eq!(qemu.vmm().bounds(at(0)).memory, None);
+}

@@ -1,0 +1,131 @@
+//! The CPUs that the guest's threads may use, and who else did.
+
+use std::time::Duration;
+
+use super::blame::{Cpus, Waiting};
+use super::part::Part;
+use crate::share::Share;
+
+/// The share of the host's busy time at which a guest has only itself to wait for, where it is not
+/// known which CPUs it may use.
+const ALONE: Share = Share::percent(90);
+
+/// CPUs that are busy for less than that stand by while others are waited for.
+const IDLE: Share = Share::percent(50);
+
+/// What became of the CPUs that the vCPUs may use.
+struct Used {
+    number: u64,
+    online: u64,
+    busy: Duration,
+    /// By the VMM's other threads.
+    own: Duration,
+    own_delay: Duration,
+}
+
+impl Part<'_> {
+    /// Those of the vCPUs. `None` where nothing tells how busy they were.
+    pub(super) fn cpus(&self, waiting: Waiting) -> Option<Cpus> {
+        let Some(used) = self.used() else {
+            return self.cpus_of_host(waiting, self.threads_run().unwrap_or_default());
+        };
+        Some(Cpus {
+            number: used.number,
+            is_part: used.is_part(),
+            length: self.span.length,
+            busy: used.busy,
+            ours: waiting.run.saturating_add(used.own),
+            own: used.own,
+        })
+    }
+
+    /// Those of the VMM's other threads: the vCPUs', if they waited there, or else the rest.
+    pub(super) fn cpus_of_threads(&self, waiting: Waiting) -> Option<Cpus> {
+        let Some(used) = self.used() else {
+            return self.cpus_of_host(waiting, self.run);
+        };
+        let length = self.span.length;
+        if used.own_delay >= waiting.waited / 2 {
+            return Some(Cpus {
+                number: used.number,
+                is_part: used.is_part(),
+                length,
+                busy: used.busy,
+                ours: self.run.saturating_add(used.own),
+                own: self.run,
+            });
+        }
+        let (busy, _) = self.host()?;
+        let run = self.span.time(|s| s.cpu.threads_run)?;
+        Some(Cpus {
+            number: used.online.checked_sub(used.number).filter(|number| *number > 0)?,
+            is_part: true,
+            length,
+            busy: busy.saturating_sub(used.busy),
+            ours: run.saturating_sub(used.own),
+            own: Duration::ZERO,
+        })
+    }
+
+    /// All of the host, where it is not known which of its CPUs the guest's threads may use.
+    fn cpus_of_host(&self, waiting: Waiting, own: Duration) -> Option<Cpus> {
+        let (busy, idle) = self.host()?;
+        let length = self.span.length;
+        let ours = waiting.run.saturating_add(own);
+        let cpus = busy.saturating_add(idle).saturating_add(length / 2).as_nanos();
+        let number = cpus.checked_div(length.as_nanos()).unwrap_or_default();
+        let number = u64::try_from(number).unwrap_or(u64::MAX).max(1);
+        let all = Cpus { number, is_part: false, length, busy, ours, own };
+        let is_alone = Share::of(ours, busy) >= ALONE;
+        // Nobody else ran on any CPU, so they waited for themselves, on however few.
+        Some(if is_alone { Cpus { number: 1, busy: ours, ..all } } else { all })
+    }
+
+    /// Time that the VMM's threads ran that are no vCPUs, on whichever CPUs that is known of.
+    pub(super) fn threads_run(&self) -> Option<Duration> {
+        let here = || Some(self.used()?.own);
+        self.span.time(|s| s.cpu.threads_run).or_else(here)
+    }
+
+    /// Busy and idle time of all CPUs of the host.
+    fn host(&self) -> Option<(Duration, Duration)> {
+        Some((self.span.time(|s| s.cpu.host_busy)?, self.span.time(|s| s.cpu.host_idle)?))
+    }
+
+    pub(super) fn host_busy(&self) -> Option<Share> {
+        let (busy, idle) = self.host()?;
+        Some(Share::of(busy, busy.saturating_add(idle)))
+    }
+
+    /// The host keeps the vCPUs on some of its CPUs, and others were idle.
+    pub(super) fn is_kept_from_idle_cpus(&self) -> bool {
+        let rest = || {
+            let (used, (busy, idle)) = (self.used()?, self.host()?);
+            let capacity = self.span.length.as_nanos().saturating_mul(used.number.into());
+            let rest = busy.saturating_add(idle).as_nanos().saturating_sub(capacity);
+            let busy = busy.saturating_sub(used.busy).as_nanos();
+            Some(used.is_part() && rest > 0 && Share::ratio(busy, rest) < IDLE)
+        };
+        rest().unwrap_or(false)
+    }
+
+    /// `None` where it is not known which they are, or they were others before.
+    fn used(&self) -> Option<Used> {
+        let (before, after) =
+            (self.span.before.cpu.cpus.as_ref()?, self.span.after.cpu.cpus.as_ref()?);
+        (before.cpus == after.cpus).then_some(())?;
+        Some(Used {
+            number: u64::try_from(after.cpus.len()).unwrap_or(u64::MAX),
+            online: after.online.into(),
+            busy: after.busy.checked_sub(before.busy)?,
+            own: after.own_others.checked_sub(before.own_others)?,
+            own_delay: after.own_others_delay.checked_sub(before.own_others_delay)?,
+        })
+    }
+}
+
+impl Used {
+    fn is_part(&self) -> bool {
+        self.number < self.online
+    }
+}

@@ -1,0 +1,59 @@
+//! A quota that the host set around the guest's own cgroup.
+
+use super::*;
+
+#[test]
+fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
+    // Half a CPU for a slice.
+    let minute = Stretch { vcpus: 1, run: 18.0, delay: 42.0, around: 41.5, ..QUIET };
+    let told = "contended: a CPU limit that your host sets around your guest held your vCPUs back: \
+                they waited 69% of the last 60 s";
+    for (cpus, busy) in
+        [(None, Some(20.0)), (None, Some(239.0)), (None, None), (on(1, 60.0), Some(70.0))]
+    {
+        assert_eq!(Stretch { cpus, busy, ..minute }.verdict(), told);
+    }
+    assert_eq!(Stretch { throttled: None, ..minute }.verdict(), told);
+    let more = told.replace("69%", "70%");
+    assert_eq!(Stretch { around: 2000.0, ..minute }.verdict(), more, "it is not all the guest's");
+    let hidden = minute.verdict_for(&|stat, _| stat.stat().name != "vm.cpu.delay").to_string();
+    assert_eq!(hidden, told.replace("69%", "part"));
+}
+
+#[test]
+fn several_guests_are_told_of_only_where_another_was_seen() {
+    let minute = Stretch { vcpus: 1, run: 18.0, delay: 42.0, around: 42.0, ..QUIET };
+    let shared = Stretch { is_shared: true, ..minute };
+    let told = "contended: a CPU limit that your host sets for several guests held your vCPUs back";
+    assert!(shared.verdict().starts_with(told));
+    assert!(!minute.verdict().contains("several"));
+}
+
+#[test]
+fn a_limit_around_the_guest_counts_as_far_as_it_explains_the_wait() {
+    // Held back together on one CPU, vCPUs wait several times as long as is counted.
+    let minute = Stretch { vcpus: 4, run: 30.0, delay: 180.0, around: 45.0, ..QUIET };
+    let named = |minute: Stretch| minute.verdict().starts_with("contended: a CPU limit");
+    assert!(named(Stretch { busy: Some(100.0), ..minute }));
+    let busy = Stretch { busy: Some(239.0), ..minute };
+    assert!(!named(busy) && named(Stretch { around: 90.0, ..busy }));
+    assert_eq!(
+        busy.verdict(),
+        "contended: your vCPUs waited 64% of the last 60 s for a host CPU; a CPU limit that your \
+         host sets around your guest held them back too; the host's CPUs were 100% busy"
+    );
+    // What was not felt does not explain more than what was counted.
+    let alone = Stretch { run: 48.0, delay: 12.0, cpus: on(4, 49.0), ..minute };
+    assert!(named(Stretch { around: 3.0, ..alone }) && !named(Stretch { around: 2.9, ..alone }));
+}
+
+#[test]
+fn of_two_limits_the_guests_own_comes_first_where_it_held_back_as_much() {
+    let minute = Stretch { vcpus: 1, run: 15.0, delay: 45.0, around: 30.0, ..QUIET };
+    assert_eq!(Stretch { throttled: Some(22.5), ..minute }.state(), State::SelfLimited);
+    assert_eq!(
+        Stretch { throttled: Some(22.4), ..minute }.verdict(),
+        "contended: a CPU limit that your host sets around your guest held your vCPUs back: they \
+         waited 38% of the last 60 s; your own CPU quota held them back a further 37%"
+    );
+}

@@ -1,0 +1,69 @@
+//! The VMM's threads that are no vCPUs, where these do not wait.
+
+use super::*;
+
+/// A vCPU with little to do, and threads that serve its disks on the same CPU.
+const SERVED: Stretch = Stretch { run: 2.0, delay: 1.0, ..ON_ONE };
+
+fn here(run: f64, waited: f64, busy: f64) -> Stretch {
+    let cpus = Some(Used { busy, own: (run, waited), ..PINNED });
+    Stretch { cpus, threads: Some((run, waited)), busy: Some(busy + 2.0), ..SERVED }
+}
+
+/// The host keeps them on its three other CPUs.
+fn elsewhere(run: f64, waited: f64, busy: f64) -> Stretch {
+    let cpus = Some(Used { busy: 3.0, ..PINNED });
+    Stretch { cpus, threads: Some((run, waited)), busy: Some(busy + 3.0), ..SERVED }
+}
+
+#[test]
+fn threads_that_wait_for_others_are_contended_though_the_vcpus_do_not_wait() {
+    assert_eq!(
+        here(10.0, 20.0, 60.0).verdict(),
+        "contended: the threads that serve your disks and network waited 32% of the last 60 s for \
+         a host CPU; the host's CPUs were 26% busy"
+    );
+    assert_eq!(here(10.0, 2.9, 60.0).state(), State::Ok);
+    assert_eq!(here(10.0, 3.0, 60.0).state(), State::Contended);
+}
+
+#[test]
+fn threads_that_wait_for_the_vcpus_beside_them_are_self_limited() {
+    let minute = Stretch { run: 45.0, delay: 2.0, ..here(10.0, 12.0, 56.0) };
+    assert_eq!(
+        minute.verdict(),
+        "self-limited: the threads that serve your disks and network waited 20% of the last 60 s \
+         for your own vCPUs, which run on the same CPUs"
+    );
+}
+
+#[test]
+fn threads_on_other_cpus_of_the_host_wait_for_whoever_runs_there() {
+    assert_eq!(elsewhere(20.0, 20.0, 170.0).state(), State::Contended);
+    // One busy CPU of three: nobody else can have held up one thread.
+    assert_eq!(elsewhere(20.0, 20.0, 60.0).state(), State::Contended);
+    assert_eq!(elsewhere(20.0, 20.0, 21.0).state(), State::Unknown, "nobody else was there");
+    let own = elsewhere(60.0, 60.0, 66.0);
+    assert_eq!(own.state(), State::Unknown, "two of them may have shared a CPU");
+}
+
+#[test]
+fn a_quota_that_holds_back_more_than_the_vcpus_holds_back_the_threads() {
+    let minute = Stretch { delay: 2.9, ..here(10.0, 4.0, 60.0) };
+    assert_eq!(Stretch { throttled: Some(2.9), ..minute }.state(), State::Contended, "the vCPUs");
+    assert_eq!(Stretch { throttled: Some(5.9), ..minute }.state(), State::SelfLimited);
+    let around = |around| Stretch { around, ..minute }.verdict();
+    assert!(around(2.9).contains(" for a host CPU"));
+    assert!(
+        around(5.9).starts_with("contended: a CPU limit that your host sets around your guest")
+    );
+    let held =
+        Stretch { delay: 0.5, throttled: Some(2.9), quota: Some(0.5), ..here(28.0, 2.5, 31.0) };
+    assert_eq!(held.state(), State::Ok, "the vCPUs lost 4.8%, and the threads 4.2%");
+}
+
+#[test]
+fn threads_of_which_nothing_is_known_do_not_wait() {
+    let minute = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
+    assert_eq!(minute.state(), State::Ok);
+}

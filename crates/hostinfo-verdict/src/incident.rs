@@ -1,0 +1,124 @@
+//! One incident: what was wrong, from when to when, and how bad it was.
+
+pub(crate) mod figure;
+
+use std::time::Duration;
+
+use hostinfo_catalog::source::Judged;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{Permits, State};
+use figure::Figure;
+
+/// What a guest is told times to: which second it was would show two guests that they share a host.
+const MINUTE: i64 = 60;
+
+/// A time in which verdicts on one thing were all of one kind, and not that all is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Incident {
+    pub(crate) what: Judged,
+    /// [`State::Contended`] or [`State::SelfLimited`].
+    pub(crate) state: State,
+    pub(crate) from: Timestamp,
+    /// The end of the last sample that was so.
+    pub(crate) to: Timestamp,
+    pub(crate) figure: Figure,
+    pub(crate) end: End,
+}
+
+/// Whether it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It lasts.
+    Open,
+    /// Nobody looks any more: it is not known whether it went on.
+    Unseen,
+    /// It has.
+    Closed,
+}
+
+impl Incident {
+    /// Takes in another sample that was so.
+    pub(crate) fn extend(&mut self, to: Timestamp, figure: &Figure) {
+        self.to = self.to.max(to);
+        self.figure.add(figure);
+    }
+
+    /// As the guest reads it; times are moved by its `phase` and cut to the minute. A figure is
+    /// named where the guest may see the statistics that it comes from.
+    ///
+    /// ```text
+    /// cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited
+    /// ```
+    pub(crate) fn told(&self, phase: Duration, permits: Permits<'_>) -> String {
+        let (what, state, from) = (self.what.word(), self.state.word(), minute(self.from, phase));
+        let to = match self.end {
+            End::Open => "now".to_owned(),
+            End::Unseen | End::Closed => minute(self.to, phase),
+        };
+        let figure = self.figure.told(self.what, permits);
+        let figure = figure.map_or_else(String::new, |figure| format!(": {figure}"));
+        format!("{what} {state} from {from} to {to}{figure}")
+    }
+}
+
+fn minute(time: Timestamp, phase: Duration) -> String {
+    let phase = SignedDuration::try_from(phase).unwrap_or_default();
+    let moved = time.checked_add(phase).unwrap_or(time).as_second();
+    let cut = Timestamp::from_second(moved - moved.rem_euclid(MINUTE)).unwrap_or(time);
+    cut.strftime("%Y-%m-%dT%H:%MZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incident() -> Incident {
+        Incident {
+            what: Judged::Cpu,
+            state: State::Contended,
+            from: "2026-11-28T10:02:31Z".parse().unwrap(),
+            to: "2026-11-28T10:05:31Z".parse().unwrap(),
+            figure: Figure { part: 34, whole: 100, disk: None },
+            end: End::Closed,
+        }
+    }
+
+    #[test]
+    fn it_is_told_to_the_minute_on_the_guests_own_phase() {
+        let told = |phase| incident().told(Duration::from_secs(phase), &|_, _| true);
+        assert_eq!(
+            told(0),
+            "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited"
+        );
+        assert_eq!(told(28), told(0));
+        assert_eq!(
+            told(29),
+            "cpu contended from 2026-11-28T10:03Z to 2026-11-28T10:06Z: 34% waited"
+        );
+    }
+
+    #[test]
+    fn one_that_lasts_is_told_to_last() {
+        let lasting = Incident { end: End::Open, ..incident() };
+        let told = lasting.told(Duration::ZERO, &|_, _| true);
+        assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to now: 34% waited");
+    }
+
+    #[test]
+    fn who_may_not_see_what_a_figure_comes_from_is_told_none() {
+        for hidden in ["vm.cpu.delay", "vm.cpu.throttled"] {
+            let told = incident().told(Duration::ZERO, &|stat, _| stat.stat().name != hidden);
+            assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z");
+        }
+    }
+
+    #[test]
+    fn any_time_can_be_told() {
+        for time in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+            for phase in [Duration::ZERO, Duration::from_secs(59), Duration::MAX] {
+                assert!(minute(time, phase).ends_with('Z'));
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A guest's incidents: when one opens, when it closes, and which of them are kept.
+//!
+//! One opens after two samples in a row that are contended or self-limited, and closes after
+//! [`CLOSES`] that are ok. An unknown one does neither. Numbers are kept, words are made when the
+//! guest asks. Nothing here reads a clock or a file.
+
+mod file;
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use hostinfo_catalog::source::Judged;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::incident::figure::Figure;
+use crate::incident::{End, Incident};
+use crate::{Interval, Permits, State, judge};
+
+pub use file::{Damaged, FILE_MAX};
+
+/// Samples that are ok and close an incident: a minute.
+const CLOSES: u32 = 6;
+
+/// One that begins so soon after one of its kind that nobody saw the end of is the same: the daemon
+/// was started again. What was stored is up to a minute behind, and a new watch opens an incident
+/// within half a minute.
+const SAME: SignedDuration = SignedDuration::from_mins(2);
+
+/// Incidents that one guest is told of: 2 KB of a reply.
+pub(crate) const INCIDENTS_MAX: usize = 16;
+
+/// How long an incident is told of.
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How far what is stored of an incident that lasts may be behind.
+const BEHIND: SignedDuration = SignedDuration::from_mins(1);
+
+/// The incidents of a guest.
+#[derive(Debug, Clone, Default)]
+pub struct Incidents {
+    /// The newest first. At most one of each kind is open.
+    list: Vec<Incident>,
+    courses: [Course; Judged::ALL.len()],
+    stored: Stored,
+}
+
+/// How the verdicts on one thing have gone on.
+#[derive(Debug, Clone, Default)]
+struct Course {
+    /// The last sample, where another of its kind opens an incident.
+    first: Option<(State, Timestamp, Figure)>,
+    /// Samples that were ok since the incident was last seen.
+    ok: u32,
+}
+
+/// Whether what was stored last still says what there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stored {
+    #[default]
+    All,
+    /// But for how long an incident lasts, since then.
+    Since(Timestamp),
+    Not,
+}
+
+impl Incidents {
+    /// Judges a sample: the time between it and the one before, which has ended `now`.
+    pub fn judge(&mut self, interval: &Interval<'_>, now: Timestamp) {
+        let mut courses = std::mem::take(&mut self.courses);
+        for (what, course) in Judged::ALL.into_iter().zip(&mut courses) {
+            match judge(what, interval, &|_, _| false).state {
+                State::Unknown => course.first = None,
+                State::Ok => self.ok(what, course),
+                state => self.not_ok((what, state), course, interval, now),
+            }
+        }
+        self.courses = courses;
+    }
+
+    fn ok(&mut self, what: Judged, course: &mut Course) {
+        course.first = None;
+        course.ok = course.ok.saturating_add(1);
+        if course.ok >= CLOSES
+            && let Some(open) = self.open_one(what)
+        {
+            open.end = End::Closed;
+            self.stored = Stored::Not;
+        }
+    }
+
+    fn not_ok(
+        &mut self,
+        (what, state): (Judged, State),
+        course: &mut Course,
+        interval: &Interval<'_>,
+        now: Timestamp,
+    ) {
+        let mut figure = Figure::of(what, interval);
+        let first = course.first.take();
+        let open = self.open_one(what);
+        if let Some(open) = open.filter(|open| open.state == state) {
+            course.ok = 0;
+            open.extend(now, &figure);
+            self.stored = self.stored.behind(now);
+            return;
+        }
+        // One sample of another kind does not end what lasts; a second one does.
+        let is_open = self.open_one(what).is_some();
+        let Some((_, since, sum)) = first.filter(|(first, ..)| !is_open || *first == state) else {
+            let length = SignedDuration::try_from(interval.length).unwrap_or_default();
+            course.first = Some((state, now.checked_sub(length).unwrap_or(now), figure));
+            return;
+        };
+        course.ok = 0;
+        figure.add(&sum);
+        let (from, to, end) = (since.min(now), now, End::Open);
+        self.open(Incident { what, state, from, to, figure, end });
+    }
+
+    fn open_one(&mut self, what: Judged) -> Option<&mut Incident> {
+        self.list.iter_mut().find(|one| one.what == what && one.end == End::Open)
+    }
+
+    fn open(&mut self, new: Incident) {
+        self.stored = Stored::Not;
+        let of_this = self.list.iter_mut().filter(|other| other.what == new.what);
+        for other in of_this {
+            let gap = new.from.duration_since(other.to);
+            if other.end == End::Unseen && other.state == new.state && gap < SAME {
+                other.end = End::Open;
+                return other.extend(new.to, &new.figure);
+            }
+            // Only one of another kind can be open.
+            other.end = End::Closed;
+        }
+        self.list.push(new);
+        self.tidy();
+    }
+
+    /// Nobody looks any more: what lasted has ended when it was last seen.
+    pub fn end(&mut self) {
+        self.courses = Default::default();
+        for open in self.list.iter_mut().filter(|one| one.end == End::Open) {
+            open.end = End::Unseen;
+            self.stored = Stored::Not;
+        }
+    }
+
+    /// Takes in others of the same guest, which were stored.
+    pub fn merge(&mut self, stored: Self) {
+        self.list.extend(stored.list);
+        self.tidy();
+    }
+
+    /// Keeps the newest [`INCIDENTS_MAX`].
+    fn tidy(&mut self) {
+        self.list.sort_by_key(|one| (one.end != End::Open, Reverse(one.from)));
+        self.list.truncate(INCIDENTS_MAX);
+        self.list.sort_by_key(|one| Reverse(one.from));
+    }
+
+    /// What the guest is told, the newest first; see `incident.rs`. `phase` is the guest's own.
+    pub fn told(&self, now: Timestamp, phase: Duration, permits: Permits<'_>) -> Vec<String> {
+        self.kept(now).map(|incident| incident.told(phase, permits)).collect()
+    }
+
+    /// Whether there is something to store that is not stored, at most a minute after it came about.
+    pub fn is_unstored(&self) -> bool {
+        self.stored == Stored::Not
+    }
+
+    /// Whether there is none to be told of any more.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.kept(now).next().is_none()
+    }
+
+    fn kept(&self, now: Timestamp) -> impl Iterator<Item = &Incident> {
+        let is_new = move |one: &&Incident| now.duration_since(one.to) <= KEPT;
+        self.list.iter().filter(is_new)
+    }
+}
+
+impl Stored {
+    /// How it stands when an incident goes on.
+    fn behind(self, now: Timestamp) -> Self {
+        match self {
+            Self::All => Self::Since(now),
+            Self::Since(then) if now.duration_since(then).abs() < BEHIND => self,
+            Self::Since(_) | Self::Not => Self::Not,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! A guest's incidents as the bytes of a file.
+
+use hostinfo_catalog::source::Judged;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{INCIDENTS_MAX, Incidents, Stored};
+use crate::State;
+use crate::incident::figure::Figure;
+use crate::incident::{End, Incident};
+
+/// The largest file of a guest: 16 incidents of 200 bytes, and its name.
+pub const FILE_MAX: usize = 4096;
+
+/// The form that is written, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// Why a file's bytes are no incidents.
+#[derive(Debug, thiserror::Error)]
+pub enum Damaged {
+    /// It is over [`FILE_MAX`].
+    #[error("has over {FILE_MAX} bytes")]
+    Long,
+    /// It is no JSON of that form.
+    #[error("{0}")]
+    Malformed(#[from] serde_json::Error),
+    /// It was written by another release.
+    #[error("has the version {0}, and this release reads {VERSION}")]
+    Version(u32),
+    /// One of them is none, or there are too many.
+    #[error("holds what is no incident, or over {INCIDENTS_MAX} of them")]
+    Invalid,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    /// Whole name of the guest that had them last.
+    guest: String,
+    incidents: Vec<Entry>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    what: String,
+    state: String,
+    from: Timestamp,
+    to: Timestamp,
+    /// Its end was not seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
+    part: u64,
+    whole: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disk: Option<Box<str>>,
+}
+
+impl Incidents {
+    /// What [`Incidents::store`] has written, and the whole name of the guest that had them.
+    /// The end of those that lasted was not seen.
+    ///
+    /// # Errors
+    /// [`Damaged`]: nothing is taken then.
+    pub fn parse(bytes: &[u8]) -> Result<(String, Self), Damaged> {
+        if bytes.len() > FILE_MAX {
+            return Err(Damaged::Long);
+        }
+        match serde_json::from_slice(bytes)? {
+            Head { version: VERSION } => {}
+            Head { version } => return Err(Damaged::Version(version)),
+        }
+        let File { guest, incidents, .. } = serde_json::from_slice(bytes)?;
+        let list: Option<Vec<Incident>> = incidents.into_iter().map(Entry::incident).collect();
+        let list = list.filter(|list| list.len() <= INCIDENTS_MAX).ok_or(Damaged::Invalid)?;
+        let mut all = Self { list, ..Self::default() };
+        all.tidy();
+        Ok((guest, all))
+    }
+
+    /// What a file of the guest of that whole name holds, at most [`FILE_MAX`] bytes: from then on
+    /// it counts as stored. What is over `now` is left out.
+    pub fn store(&mut self, guest: &str, now: Timestamp) -> Vec<u8> {
+        let mut incidents: Vec<Entry> = self.kept(now).map(Entry::of).collect();
+        self.stored = Stored::All;
+        loop {
+            let file = File { version: VERSION, guest: guest.to_owned(), incidents };
+            // Neither maps with keys that are no text nor anything else that JSON has not.
+            let mut bytes = serde_json::to_vec(&file).unwrap_or_default();
+            bytes.push(b'\n');
+            incidents = file.incidents;
+            if bytes.len() <= FILE_MAX || incidents.pop().is_none() {
+                return bytes;
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn of(incident: &Incident) -> Self {
+        let Incident { what, state, from, to, figure, end } = incident;
+        let Figure { part, whole, disk } = figure.clone();
+        let second = |time: &Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(*time);
+        Self {
+            what: what.word().to_owned(),
+            state: state.word().to_owned(),
+            from: second(from),
+            to: second(to),
+            open: *end != End::Closed,
+            part,
+            whole,
+            disk,
+        }
+    }
+
+    /// `None` where it is none.
+    fn incident(self) -> Option<Incident> {
+        let Self { what, state, from, to, open, part, whole, disk } = self;
+        let what = Judged::ALL.into_iter().find(|one| one.word() == what)?;
+        let state = State::of(&state)?;
+        let is_one = matches!(state, State::Contended | State::SelfLimited) && from <= to;
+        let figure = Figure { part, whole, disk };
+        let end = if open { End::Unseen } else { End::Closed };
+        let incident = Incident { what, state, from, to, figure, end };
+        (is_one && incident.figure.is_sound()).then_some(incident)
+    }
+}

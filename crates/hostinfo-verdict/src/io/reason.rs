@@ -1,0 +1,84 @@
+//! Why disks were slow, in words.
+
+use super::cause::{Cause, host_latency};
+use super::disk::{SLOW, Use};
+use crate::interval::Span;
+use crate::sample::stats::{
+    DISK_ERRORS, DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
+};
+use crate::share::Share;
+use crate::verdict::{State, Verdict};
+use crate::words::{Words, millis};
+use crate::{Interval, Permits, WAITED};
+
+const TOLD_ONCE: &str = "libvirt gave figures of your disks only once so far: ask again";
+
+const UNTOLD: &str = "this host has no figures of your disks: they come from libvirt";
+
+pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
+    let (name, took, window) =
+        (words.device("disk", disk.name, DISK_LATENCY), disk.took(words), words.window());
+    let reason = match cause {
+        Cause::Failed => {
+            let errors = match words.may_name_of(DISK_ERRORS, disk.name) {
+                true if disk.errors > 1 => format!("{} I/O errors", disk.errors),
+                true => "an I/O error".to_owned(),
+                false => "I/O errors".to_owned(),
+            };
+            format!("the host saw {errors} on {name} in {window}")
+        }
+        Cause::Limit => format!("{name} was at its own limit{}{took}", disk.at_limit(words)),
+        Cause::Host => {
+            let stall = disk.span.time(|s| s.io.host_stall);
+            let pressure = words.pressure(stall, "I/O", IO_PRESSURE);
+            format!("{name} was slow on the host{took}{}{pressure}", host_took(&disk.span, words))
+        }
+        Cause::OwnQueue => {
+            let queue = match disk.may_be_told(words) {
+                true => (disk.queue() / 1000).to_string(),
+                false => "many".to_owned(),
+            };
+            format!(
+                "{name} was slow{took}; {queue} of your operations waited at a time, and hardly \
+                 anybody else used the host's disks"
+            )
+        }
+        Cause::Unexplained => format!(
+            "{name} was slow{took}; neither its own limits nor the host's disks and pressure say \
+             why"
+        ),
+    };
+    words.verdict(cause.state(), reason)
+}
+
+/// `; one on the host's own disks took 44.1 ms`, where that says something and may be said.
+fn host_took(span: &Span<'_>, words: Words<'_>) -> String {
+    let may_name = words.may_name(&HOST_DISK_OPS) && words.may_name(&HOST_DISK_SECONDS);
+    match host_latency(span) {
+        Some(latency) if may_name && latency >= SLOW => {
+            format!("; one on the host's own disks took {}", millis(latency))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where too little is known of disks: by as many samples as `told` has.
+pub(super) fn untold(
+    interval: &Interval<'_>,
+    told: &Interval<'_>,
+    permits: Permits<'_>,
+) -> Verdict {
+    if told.after.io.has_figures() {
+        return Verdict::new(State::Unknown, TOLD_ONCE);
+    }
+    let words = Words::new(permits, interval.length);
+    let stall = interval.time(|s| s.io.stall).map(|stall| Share::of(stall, interval.length));
+    let reason = match stall {
+        Some(share) if share >= WAITED => {
+            let share = words.share(share, &[OWN_IO_PRESSURE]);
+            format!("your guest's process on the host waited for I/O {share}, but {UNTOLD}")
+        }
+        _ => UNTOLD.to_owned(),
+    };
+    words.verdict(State::Unknown, reason)
+}

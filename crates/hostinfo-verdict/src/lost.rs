@@ -1,0 +1,144 @@
+//! Time that a guest lost, by what it lost it to, and which part of a window is to be told of.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::WAITED;
+use crate::share::Share;
+use crate::verdict::State;
+
+/// The share of a burst that was lost: a window in which less than [`WAITED`] was lost can hold
+/// some seconds that everybody felt.
+pub(crate) const BURST: Share = Share::percent(20);
+
+/// The shortest burst: the 5 s of the shortest window that a verdict speaks of, less what samples may
+/// be early or late. One of these in a minute loses almost 1 s of it.
+const BURST_MIN: Duration = Duration::from_secs(4);
+
+/// A window that lost so much of its time within a burst is told of as that.
+const BURST_HOLDS: Share = Share::percent(90);
+
+/// What time can be lost to.
+pub(crate) trait Cause: Copy + PartialEq {
+    /// Whom it is to be blamed on.
+    fn state(self) -> State;
+}
+
+/// Time lost in some parts of a window.
+#[derive(Debug, Clone)]
+pub(crate) struct Lost<C> {
+    pub(crate) length: Duration,
+    /// Time that was used, and that would have been if it had not been lost.
+    used: Duration,
+    by: Vec<(C, Duration)>,
+}
+
+impl<C: Cause> Lost<C> {
+    /// Nothing, in a part that is so long and in which so much was used: the threads' time.
+    pub(crate) fn none(length: Duration, used: Duration) -> Self {
+        Self { length, used, by: Vec::new() }
+    }
+
+    /// Time lost to a cause.
+    pub(crate) fn add(&mut self, cause: C, time: Duration) {
+        self.used = self.used.saturating_add(time);
+        self.count(cause, time);
+    }
+
+    fn count(&mut self, cause: C, time: Duration) {
+        match self.by.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, sum)) => *sum = sum.saturating_add(time),
+            None => self.by.push((cause, time)),
+        }
+    }
+
+    /// All that these parts lost.
+    pub(crate) fn sum(parts: &[Self]) -> Self {
+        let mut sum = Self::none(Duration::ZERO, Duration::ZERO);
+        for part in parts {
+            sum.length = sum.length.saturating_add(part.length);
+            sum.used = sum.used.saturating_add(part.used);
+            for (cause, time) in &part.by {
+                sum.count(*cause, *time);
+            }
+        }
+        sum
+    }
+
+    fn total(&self) -> Duration {
+        self.by.iter().fold(Duration::ZERO, |sum, (_, time)| sum.saturating_add(*time))
+    }
+
+    /// The share that a time has in what was wanted: the time of as many as wanted to run. Half of
+    /// the time of one busy vCPU of eight is 50 %, and who has little to do loses little.
+    pub(crate) fn share_of(&self, time: Duration) -> Share {
+        Share::of(time, self.used.max(self.length))
+    }
+
+    pub(crate) fn share(&self, cause: C) -> Share {
+        let found = self.by.iter().find(|(known, _)| *known == cause);
+        self.share_of(found.map_or(Duration::ZERO, |(_, time)| *time))
+    }
+
+    pub(crate) fn total_share(&self) -> Share {
+        self.share_of(self.total())
+    }
+
+    /// What the most was lost to, of that which those are to blame for to whom the most was lost.
+    /// Of as much, a guest's own limits are named before its host, and either before nobody; then
+    /// what was added first.
+    pub(crate) fn leading(&self) -> Option<C> {
+        let to = |state| {
+            let lost = self.by.iter().filter(|(cause, _)| cause.state() == state);
+            lost.fold(Duration::ZERO, |sum, (_, time)| sum.saturating_add(*time))
+        };
+        let mut blamed = State::SelfLimited;
+        for state in [State::Contended, State::Unknown] {
+            if to(state) > to(blamed) {
+                blamed = state;
+            }
+        }
+        let mut most: Option<(C, Duration)> = None;
+        for (cause, time) in self.by.iter().filter(|(cause, _)| cause.state() == blamed) {
+            if most.is_none_or(|(_, so_far)| *time > so_far) {
+                most = Some((*cause, *time));
+            }
+        }
+        most.map(|(cause, _)| cause)
+    }
+}
+
+/// What there is to tell of: all of the window, where [`WAITED`] of it was lost, or the parts of a
+/// burst in it. `None` where neither was felt.
+pub(crate) fn worth_telling<C: Cause>(
+    parts: &[Lost<C>],
+) -> Option<(Lost<C>, Option<Range<usize>>)> {
+    let whole = Lost::sum(parts);
+    let is_felt = whole.total_share() >= WAITED;
+    let burst = burst(parts.iter().map(|part| (part.length, part.total_share() >= BURST)));
+    let burst = burst.and_then(|range| {
+        let burst = Lost::sum(parts.get(range.clone())?);
+        let holds = Share::of(burst.total(), whole.total()) >= BURST_HOLDS;
+        let is_short = burst.length <= whole.length / 2;
+        (!is_felt || holds && is_short).then_some((burst, Some(range)))
+    });
+    burst.or_else(|| is_felt.then_some((whole, None)))
+}
+
+/// The longest run of parts that were hit, if it is long enough to be felt.
+pub(crate) fn burst(parts: impl Iterator<Item = (Duration, bool)>) -> Option<Range<usize>> {
+    let (mut longest, mut run) = (None, (Duration::ZERO, 0..0));
+    for (at, (length, is_hit)) in parts.enumerate() {
+        run = match is_hit {
+            true => (run.0.saturating_add(length), run.1.start..at + 1),
+            false => (Duration::ZERO, at + 1..at + 1),
+        };
+        if longest.as_ref().is_none_or(|(most, _)| run.0 > *most) {
+            longest = Some(run.clone());
+        }
+    }
+    longest.filter(|(length, _)| *length >= BURST_MIN).map(|(_, range)| range)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Why memory was missing, or that it was not, in words.
+
+use hostinfo_catalog::StatId;
+
+use super::part::{Cause, cost, faults, is_at_limit, is_host_short, stall};
+use crate::WAITED;
+use crate::interval::Span;
+use crate::lost::{Cause as _, Lost};
+use crate::sample::Memory;
+use crate::sample::stats::{FAULTS, LIMIT, MEMORY_PRESSURE, OWN_PRESSURE, SWAPPED, TAKEN};
+use crate::share::Share;
+use crate::verdict::{State, Verdict};
+use crate::words::{Words, bytes};
+
+/// What waiting is known from.
+pub(super) const WAITS: &[StatId] = &[OWN_PRESSURE, FAULTS];
+
+/// The share of its memory that a balloon has to have taken before a guest can be expected to miss
+/// it.
+const MISSED: Share = Share::percent(5);
+
+/// The smallest page that a fault can bring back.
+const PAGE: u64 = 4096;
+
+/// Waiting that is worth telling of, in all of the time that is spoken of.
+pub(super) struct Told<'a> {
+    pub(super) span: Span<'a>,
+    pub(super) words: Words<'a>,
+}
+
+impl Told<'_> {
+    pub(super) fn verdict(&self, lost: &Lost<Cause>) -> Verdict {
+        let cause = lost.leading().unwrap_or(Cause::Unexplained);
+        let missed = self.missed();
+        let reason = match cause {
+            Cause::OwnLimit => {
+                format!("you reached your own memory limit{}: {missed}", self.own_limit())
+            }
+            Cause::LimitAround => format!("{} was reached: {missed}", self.limit_around()),
+            Cause::Host => {
+                let stall = self.span.time(|s| s.memory.host_stall);
+                let pressure = self.words.pressure(stall, "memory", MEMORY_PRESSURE);
+                format!("{}: {missed}{}{pressure}", self.host(), self.balloon())
+            }
+            Cause::Earlier => format!(
+                "{missed}: {} was swapped out earlier, and it can no longer be seen why{}",
+                self.swapped("of your memory"),
+                self.balloon()
+            ),
+            Cause::Unexplained => format!(
+                "{missed}, but neither for your own limit nor for a shortage of the host's{}",
+                self.balloon()
+            ),
+        };
+        self.words.verdict(cause.state(), reason)
+    }
+
+    fn missed(&self) -> String {
+        let (length, words) = (self.span.length, self.words);
+        let (stall, faults) = (stall(&self.span), faults(&self.span).unwrap_or_default());
+        let share = stall.map(|stall| Share::of(stall, length)).unwrap_or_default();
+        if share >= WAITED || stall.is_some_and(|stall| stall >= cost(faults)) {
+            return format!("you waited for memory {}", words.share(share, &[OWN_PRESSURE]));
+        }
+        let figure = match words.may_name(&[FAULTS]) {
+            true => {
+                let a_second = u128::from(faults) * 1_000_000_000 / length.as_nanos().max(1);
+                format!("{a_second} of your page faults a second")
+            }
+            false => "your page faults".to_owned(),
+        };
+        format!("{figure} waited for a disk of the host in {}", words.window())
+    }
+
+    fn own_limit(&self) -> String {
+        let both = [&self.span.after.memory, &self.span.before.memory];
+        let mut limits = both.into_iter().filter_map(|memory| memory.used);
+        match limits.find(is_at_limit) {
+            Some(used) if self.words.may_name(&[LIMIT]) => format!(" of {}", bytes(used.limit)),
+            _ => String::new(),
+        }
+    }
+
+    fn limit_around(&self) -> &'static str {
+        match self.span.after.memory.is_limit_around_shared {
+            true => "a memory limit that your host sets for several guests",
+            false => "a memory limit that your host sets around your guest",
+        }
+    }
+
+    fn host(&self) -> String {
+        let swapped = self.span.after.memory.swapped > Some(0);
+        match (is_host_short(&self.span), swapped) {
+            (true, true) => {
+                let yours = self.swapped("of yours");
+                format!("the host is short of memory and has swapped out {yours}")
+            }
+            (true, false) => "the host is short of memory".to_owned(),
+            (false, _) => format!("the host has swapped out {}", self.swapped("of your memory")),
+        }
+    }
+
+    fn swapped(&self, whose: &str) -> String {
+        let both = [self.span.after.memory.swapped, self.span.before.memory.swapped];
+        match both.into_iter().flatten().find(|bytes| *bytes > 0) {
+            Some(swapped) if self.words.may_name(&[SWAPPED]) => {
+                format!("{} {whose}", bytes(swapped))
+            }
+            _ => format!("some {whose}"),
+        }
+    }
+
+    fn balloon(&self) -> String {
+        match taken(&self.span.after.memory) {
+            Some(taken) => {
+                format!("; your host has also taken back {}", of_memory(taken, self.words))
+            }
+            None => String::new(),
+        }
+    }
+}
+
+/// What the balloon took, where that is worth a word.
+fn taken(now: &Memory) -> Option<u64> {
+    let taken = now.taken?;
+    (Share::ratio(taken.into(), now.maximum?.into()) >= MISSED).then_some(taken)
+}
+
+fn of_memory(taken: u64, words: Words<'_>) -> String {
+    match words.may_name(&[TAKEN]) {
+        true => format!("{} of your memory by its balloon", bytes(taken)),
+        false => "some of your memory by its balloon".to_owned(),
+    }
+}
+
+/// Where no waiting was seen.
+pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
+    let (window, now) = (words.window(), &whole.after.memory);
+    if let Some(taken) = taken(now) {
+        let taken = of_memory(taken, words);
+        let reason = format!(
+            "your host has taken back {taken}: only inside your guest can be seen whether you \
+             miss it"
+        );
+        return words.verdict(State::Unknown, reason);
+    }
+    if may_have_waited(whole) {
+        let swapped = Told { span: *whole, words }.swapped("of your memory");
+        let reason = format!(
+            "{swapped} is swapped out, and this host does not tell how often you waited for it in \
+             {window}"
+        );
+        return words.verdict(State::Unknown, reason);
+    }
+    let reason = match now.swapped {
+        Some(0) if words.may_name(&[SWAPPED]) => {
+            format!("none of your memory is swapped out, and you hardly waited for any in {window}")
+        }
+        Some(swapped) if words.may_name(&[SWAPPED]) => format!(
+            "{} of your memory is swapped out, but you hardly missed it in {window}",
+            bytes(swapped)
+        ),
+        _ => format!("you hardly waited for memory in {window}"),
+    };
+    words.verdict(State::Ok, reason)
+}
+
+/// Nothing counts what KVM has fetched on the guest's behalf, and the host read back as much as
+/// could have been felt.
+fn may_have_waited(whole: &Span<'_>) -> bool {
+    let read_back = whole.rise(|s| s.memory.host_swap_in).map(|bytes| bytes / PAGE);
+    let felt = |pages: u64| Share::of(cost(pages), whole.length) >= WAITED;
+    whole.rise(|s| s.memory.all_faults).is_none()
+        && whole.after.memory.swapped > Some(0)
+        && read_back.is_none_or(felt)
+}

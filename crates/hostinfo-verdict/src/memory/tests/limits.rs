@@ -1,0 +1,61 @@
+//! Memory limits, the guest's own and those around it.
+
+use super::*;
+
+#[test]
+fn a_guest_at_its_own_limit_is_self_limited_however_short_the_host() {
+    let at = |bytes| Memory { used: used(bytes, 1000), ..swapped_out() };
+    assert_eq!([state(at(899)), state(at(900))], [State::Contended, State::SelfLimited]);
+    assert_eq!(
+        verdict(Memory { used: used(2 * GIB, 2 * GIB), ..swapped_out() }),
+        "self-limited: you reached your own memory limit of 2.0 GiB: 35 of your page faults a \
+         second waited for a disk of the host in the last 60 s"
+    );
+}
+
+#[test]
+fn page_cache_that_fills_a_limit_up_is_the_guests_own() {
+    // The host's pressure is that of the guest.
+    let stalls = Memory {
+        used: used(2 * GIB - 4096, 2 * GIB),
+        stall: Some(Duration::from_secs(9)),
+        host_stall: Some(Duration::from_secs(9)),
+        ..quiet()
+    };
+    assert_eq!(
+        verdict(stalls),
+        "self-limited: you reached your own memory limit of 2.0 GiB: you waited for memory 15% of \
+         the last 60 s"
+    );
+}
+
+#[test]
+fn a_limit_is_felt_after_it_was_raised() {
+    let limited = Memory { used: used(GIB, GIB), swapped: Some(142 << 20), ..quiet() };
+    let raised = Memory { used: used(GIB, 2 * GIB), ..swapped_out() };
+    let verdict = judge(limited, raised, &|_, _| true).to_string();
+    assert!(verdict.starts_with("self-limited: you reached your own memory limit of 1.0 GiB"));
+}
+
+#[test]
+fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
+    let short = |bytes| Memory {
+        used: used(GIB, 4 * GIB),
+        used_around: used(bytes, 1000),
+        all_faults: Some(6000),
+        ..quiet()
+    };
+    assert_eq!(
+        verdict(short(900)),
+        "contended: a memory limit that your host sets around your guest was reached: 100 of your \
+         page faults a second waited for a disk of the host in the last 60 s"
+    );
+    assert_eq!(state(short(899)), State::Unknown);
+    let shared = Memory { is_limit_around_shared: true, ..short(900) };
+    assert!(verdict(shared).contains("a memory limit that your host sets for several guests was"));
+}
+
+#[test]
+fn a_guest_at_its_limit_that_waits_for_nothing_is_ok() {
+    assert_eq!(state(Memory { used: used(GIB, GIB), ..quiet() }), State::Ok);
+}

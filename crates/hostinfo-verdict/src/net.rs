@@ -1,0 +1,55 @@
+//! Network: whether the host passed on what the guest sent and should have received.
+//!
+//! What the guest sends is dropped by nobody but the host. What is on its way to the guest is
+//! dropped where the queue is full that the guest takes it from: it came faster than the guest took
+//! it, whoever is to blame for that. libvirt's limits delay packets, or drop them where nothing
+//! counts it, so an interface at its limit is held up whether or not drops are seen.
+//!
+//! Drops at the host's own interfaces are everybody's, and some are meant for nobody on the host.
+//! They say how the host fares, and not whose packets were lost.
+
+mod cause;
+mod reason;
+mod way;
+
+use cause::{drops_on_host, held_up};
+use way::{Way, uses};
+
+use crate::lost::burst;
+use crate::share::Share;
+use crate::verdict::{State, Verdict};
+use crate::words::Words;
+use crate::{Interval, Permits};
+
+/// The share of packets that the host drops for whatever reason from which nobody can be sure of
+/// theirs.
+const HOST_LOSSY: Share = Share::percent(1);
+
+/// Judges drops at the guest's interfaces against their limits and the host's drops.
+pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
+    // libvirt does not always answer in time for a sample.
+    let interval = interval.with(|s| s.net.has_figures());
+    let words = Words::new(permits, interval.length);
+    let (whole, uses) = (interval.whole(), uses(&interval.whole()));
+    if uses.is_empty() {
+        return Verdict::new(State::Unknown, reason::untold(&interval));
+    }
+    if let Some((at, cause)) = held_up(&whole) {
+        return reason::held_up(&at, cause, words);
+    }
+    let parts = interval.parts().map(|part| (part.length, held_up(&part).is_some()));
+    let span = burst(parts).and_then(|burst| interval.span(burst));
+    if let Some((span, (at, cause))) = span.and_then(|span| Some((span, held_up(&span)?))) {
+        let words = words.of_burst(span.length, at.may_be_told(words));
+        return reason::held_up(&at, cause, words);
+    }
+    let host_drops =
+        [Way::Rx, Way::Tx].into_iter().any(|way| drops_on_host(&whole, way, HOST_LOSSY));
+    if host_drops {
+        return words.verdict(State::Unknown, reason::host_drops(words));
+    }
+    words.verdict(State::Ok, reason::passed(&uses, words))
+}
+
+#[cfg(test)]
+mod tests;

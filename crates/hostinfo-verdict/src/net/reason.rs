@@ -1,0 +1,67 @@
+//! How the guest's network fared, in words.
+
+use super::cause::Cause;
+use super::way::{Use, Way};
+use crate::Interval;
+use crate::verdict::Verdict;
+use crate::words::Words;
+
+/// Where too little is known of interfaces.
+pub(super) fn untold(interval: &Interval<'_>) -> &'static str {
+    match interval.after.net.has_figures() {
+        true => "libvirt gave figures of your network interfaces only once so far: ask again",
+        false => "this host has no figures of your network interfaces: they come from libvirt",
+    }
+}
+
+pub(super) fn held_up(at: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
+    let (window, name) = (words.window(), at.name(words));
+    let packets = match at.drops {
+        Some(drops) if at.may_be_told(words) => format!("{drops} packets"),
+        _ => "packets".to_owned(),
+    };
+    let reason = match (cause, at.way) {
+        (Cause::Limit, Way::Rx) => {
+            format!(
+                "{name} was at its own limit{} for what you receive in {window}",
+                at.at_limit(words)
+            )
+        }
+        (Cause::Limit, Way::Tx) => {
+            format!(
+                "{name} was at its own limit{} for what you send in {window}",
+                at.at_limit(words)
+            )
+        }
+        (Cause::Host, Way::Tx) => {
+            format!("the host dropped {packets} that you sent over {name} in {window}")
+        }
+        (Cause::Host, Way::Rx) => format!(
+            "the host dropped {packets} for {name} in {window}, and others at its own interfaces"
+        ),
+        (Cause::NotTaken, _) => format!(
+            "{packets} for {name} were dropped in {window}, because they came faster than your \
+             guest took them: verdict.cpu tells whether it lacked CPU time"
+        ),
+    };
+    words.verdict(cause.state(), reason)
+}
+
+pub(super) fn host_drops(words: Words<'_>) -> String {
+    format!(
+        "the host dropped many packets at its own interfaces in {}, and nothing tells whether \
+         yours were among them",
+        words.window()
+    )
+}
+
+pub(super) fn passed(uses: &[Use<'_>], words: Words<'_>) -> String {
+    let window = words.window();
+    if uses.iter().all(|at| at.packets == Some(0)) {
+        return format!("no packets of yours came or went in {window}");
+    }
+    match uses.iter().all(|at| at.drops == Some(0)) {
+        true => format!("none of your packets were dropped in {window}"),
+        false => format!("hardly any of your packets were dropped in {window}"),
+    }
+}

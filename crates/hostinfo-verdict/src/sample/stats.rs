@@ -1,0 +1,99 @@
+//! The statistics that verdicts are made of, as they are taken and as they are permitted.
+
+use hostinfo_catalog::StatId;
+
+pub(crate) const VCPUS: StatId = StatId::named("vm.vcpus");
+pub(crate) const RUN: StatId = StatId::named("vm.cpu.seconds");
+pub(crate) const DELAY: StatId = StatId::named("vm.cpu.delay");
+pub(crate) const THROTTLED: StatId = StatId::named("vm.cpu.throttled");
+pub(crate) const QUOTA: StatId = StatId::named("vm.cpu.quota");
+/// Of all the VMM's threads that are no vCPUs.
+pub(crate) const THREADS_DELAY: [StatId; 2] =
+    [StatId::named("vm.emulator.delay"), StatId::named("vm.iothread.delay")];
+pub(super) const STOLEN: StatId = StatId::named("cpu.seconds.steal");
+/// Tells the same as a share of what was stolen does.
+pub(crate) const STEAL: StatId = StatId::named("cpu.steal");
+pub(crate) const BUSY: StatId = StatId::named("cpu.busy");
+pub(super) const BUSY_PARTS: [StatId; 7] = [
+    StatId::named("cpu.seconds.user"),
+    StatId::named("cpu.seconds.nice"),
+    StatId::named("cpu.seconds.system"),
+    StatId::named("cpu.seconds.irq"),
+    StatId::named("cpu.seconds.softirq"),
+    StatId::named("cpu.seconds.steal"),
+    StatId::named("cpu.seconds.guest"),
+];
+pub(super) const IDLE_PARTS: [StatId; 2] =
+    [StatId::named("cpu.seconds.idle"), StatId::named("cpu.seconds.iowait")];
+pub(super) const CPU_STALL: StatId = StatId::named("pressure.cpu.some.seconds");
+/// Tells the same as a stall over a minute does.
+pub(crate) const CPU_PRESSURE: StatId = StatId::named("pressure.cpu.some.avg60");
+
+pub(crate) const SWAPPED: StatId = StatId::named("vm.memory.swapped");
+pub(crate) const LIMIT: StatId = StatId::named("vm.memory.limit");
+/// The major faults of the guest's whole cgroup are no statistic. They are of the same memory, and
+/// are told to whoever may see those that its VMM took itself.
+pub(crate) const FAULTS: StatId = StatId::named("vm.memory.majorfaults");
+pub(super) const OWN_STALL: StatId = StatId::named("vm.pressure.memory.some.seconds");
+pub(crate) const OWN_PRESSURE: StatId = StatId::named("vm.pressure.memory.some.avg60");
+pub(crate) const TAKEN: StatId = StatId::named("vm.memory.balloon.taken");
+pub(super) const MAXIMUM: StatId = StatId::named("vm.memory.maximum");
+pub(super) const SWAP_IN: StatId = StatId::named("swap.in");
+pub(super) const SWAP_OUT: StatId = StatId::named("swap.out");
+pub(super) const RECLAIM_STALLS: StatId = StatId::named("reclaim.stalls");
+pub(super) const MEMORY_STALL: StatId = StatId::named("pressure.memory.some.seconds");
+pub(crate) const MEMORY_PRESSURE: StatId = StatId::named("pressure.memory.some.avg60");
+
+pub(super) const DISK_OPS: [StatId; 3] = [
+    StatId::named("vm.disk.DEV.read.ops"),
+    StatId::named("vm.disk.DEV.write.ops"),
+    StatId::named("vm.disk.DEV.flush.ops"),
+];
+pub(super) const DISK_SECONDS: [StatId; 3] = [
+    StatId::named("vm.disk.DEV.read.seconds"),
+    StatId::named("vm.disk.DEV.write.seconds"),
+    StatId::named("vm.disk.DEV.flush.seconds"),
+];
+pub(super) const DISK_BYTES: [StatId; 2] =
+    [StatId::named("vm.disk.DEV.read.bytes"), StatId::named("vm.disk.DEV.write.bytes")];
+pub(crate) const DISK_ERRORS: StatId = StatId::named("vm.disk.DEV.errors");
+pub(crate) const DISK_LIMIT_OPS: StatId = StatId::named("vm.disk.DEV.limit.ops");
+pub(crate) const DISK_LIMIT_BYTES: StatId = StatId::named("vm.disk.DEV.limit.bytes");
+pub(crate) const DISK_LATENCY: StatId = StatId::named("vm.disk.DEV.latency");
+pub(super) const OWN_IO_STALL: StatId = StatId::named("vm.pressure.io.some.seconds");
+pub(crate) const OWN_IO_PRESSURE: StatId = StatId::named("vm.pressure.io.some.avg60");
+pub(super) const IO_STALL: StatId = StatId::named("pressure.io.some.seconds");
+pub(crate) const IO_PRESSURE: StatId = StatId::named("pressure.io.some.avg60");
+pub(crate) const HOST_DISK_OPS: [StatId; 2] =
+    [StatId::named("disk.read.ops"), StatId::named("disk.write.ops")];
+pub(crate) const HOST_DISK_SECONDS: [StatId; 2] =
+    [StatId::named("disk.read.seconds"), StatId::named("disk.write.seconds")];
+
+/// Of one direction of an interface.
+pub(super) struct Way {
+    pub(super) bytes: StatId,
+    pub(super) packets: StatId,
+    pub(super) drops: StatId,
+    pub(super) limit: StatId,
+}
+
+pub(super) const RX: Way = Way {
+    bytes: StatId::named("vm.net.N.rx.bytes"),
+    packets: StatId::named("vm.net.N.rx.packets"),
+    drops: RX_DROPS,
+    limit: RX_LIMIT,
+};
+pub(super) const TX: Way = Way {
+    bytes: StatId::named("vm.net.N.tx.bytes"),
+    packets: StatId::named("vm.net.N.tx.packets"),
+    drops: TX_DROPS,
+    limit: TX_LIMIT,
+};
+pub(crate) const RX_DROPS: StatId = StatId::named("vm.net.N.rx.drops");
+pub(crate) const TX_DROPS: StatId = StatId::named("vm.net.N.tx.drops");
+pub(crate) const RX_LIMIT: StatId = StatId::named("vm.net.N.rx.limit");
+pub(crate) const TX_LIMIT: StatId = StatId::named("vm.net.N.tx.limit");
+pub(super) const HOST_RX: [StatId; 2] =
+    [StatId::named("net.rx.packets"), StatId::named("net.rx.drops")];
+pub(super) const HOST_TX: [StatId; 2] =
+    [StatId::named("net.tx.packets"), StatId::named("net.tx.drops")];

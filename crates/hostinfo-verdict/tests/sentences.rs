@@ -1,0 +1,97 @@
+//! What guests are told, cause by cause: `fixtures/sentences.txt`.
+
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hostinfo_catalog::{Kind, StatId};
+use hostinfo_sample::{Bounds, CpuUse, Used};
+use hostinfo_verdict::{Devices, Interval, Sample, cpu, io, memory, net};
+use hostinfo_wire::Value;
+
+const TABLE: &str = include_str!("../fixtures/sentences.txt");
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What became of figures in a minute: of counters by how much they grew, of gauges what they were.
+struct Figures<'t>(HashMap<&'t str, f64>);
+
+impl<'t> Figures<'t> {
+    fn read(lines: &[&'t str]) -> Self {
+        let all = lines.iter().flat_map(|line| line.split_whitespace());
+        let figures = all.map(|figure| {
+            let (name, value) = figure.split_once('=').unwrap();
+            (name, value.parse().unwrap())
+        });
+        Self(figures.collect())
+    }
+
+    fn time(&self, name: &str) -> Duration {
+        Duration::from_secs_f64(self.0.get(name).copied().unwrap_or_default())
+    }
+
+    fn whole(&self, name: &str) -> Option<u64> {
+        self.0.get(name).map(|_| self.time(name).as_secs())
+    }
+
+    fn used(&self, bytes: &str, limit: &str) -> Option<Used> {
+        Some(Used { bytes: self.whole(bytes)?, limit: self.whole(limit)? })
+    }
+
+    /// At the beginning of the minute, 0 times of what it brought, or at its end, once.
+    fn sample(&self, times: u32) -> Sample {
+        let grown = |name: &str| self.time(name) * times;
+        let cpus = self.whole("CPUS").map(|number| CpuUse {
+            cpus: (0..u32::try_from(number).unwrap()).collect(),
+            online: 4,
+            busy: grown("BUSY"),
+            own_others: grown("THREADS"),
+            own_others_delay: grown("THREADS-DELAY"),
+        });
+        let is_shared = self.0.contains_key("SHARED");
+        let bounds = Bounds {
+            throttled_around: Some(grown("AROUND")),
+            cpu_limit_is_shared: is_shared,
+            memory: self.used("USED", "LIMIT"),
+            memory_around: self.used("USED-AROUND", "LIMIT-AROUND"),
+            memory_limit_is_shared: is_shared,
+            major_faults: self.whole("FAULTS").map(|faults| faults * u64::from(times)),
+            threads_run: Some(grown("THREADS")),
+            cpus,
+        };
+        let devices = Devices {
+            disks: &["vda".to_owned()],
+            interfaces: &["0".to_owned()],
+            age: Duration::ZERO,
+        };
+        Sample::take(devices, bounds, |stat: StatId, _| {
+            let figure = self.0.get(stat.stat().name)?;
+            let is_gauge = stat.stat().kind == Kind::Gauge;
+            let times = if is_gauge { 1.0 } else { f64::from(times) };
+            Some(Value::seconds(Duration::from_secs_f64(figure * times)))
+        })
+    }
+}
+
+#[test]
+fn each_cause_has_its_sentence() {
+    let mut causes = 0;
+    for told in TABLE.split("\n\n").skip(1) {
+        let lines: Vec<&str> = told.lines().collect();
+        let [cause, figures @ .., sentence] = lines.as_slice() else { panic!("{told}") };
+        let figures = Figures::read(figures);
+        let samples = [0, 1].map(|times| figures.sample(times));
+        let interval = Interval::new(vec![(Duration::ZERO, &samples[0]), (MINUTE, &samples[1])]);
+        let has = |group: &str| figures.0.keys().any(|name| name.starts_with(group));
+        let judge = match () {
+            () if has("vm.cpu.") => cpu,
+            () if has("vm.memory.") => memory,
+            () if has("vm.net.") => net,
+            () => io,
+        };
+        assert_eq!(judge(&interval, &|_, _| true).to_string(), *sentence, "{cause}");
+        causes += 1;
+    }
+    assert_eq!(causes, 34);
+}

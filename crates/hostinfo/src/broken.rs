@@ -1,0 +1,27 @@
+//! Why a conversation with the host ended.
+
+use std::io;
+use std::time::Duration;
+
+/// Why a conversation ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("silent for {} s", .0.as_secs_f64())]
+    Silent(Duration),
+    #[error("something answers there, but it is not hostinfo")]
+    Strange,
+    #[error("nobody is at the other end")]
+    NotConnected,
+    #[error("the host stopped in the middle of its reply: ask again")]
+    Stalled,
+    #[error("the host hung up in the middle of its reply: ask again")]
+    HungUp,
+    #[error("no answer arrived intact within {} s", .0.as_secs_f64())]
+    Disturbed(Duration),
+    #[error("the host does not understand this request: {0}")]
+    NotUnderstood(String),
+    #[error("the reply is longer than a host's can be")]
+    TooLong,
+    #[error("{0}")]
+    Io(io::Error),
+}

@@ -1,0 +1,164 @@
+//! `diagnose`: looks for longer, at both views of this guest, and concludes.
+
+mod conclude;
+mod json;
+mod own;
+mod parse;
+mod plugin;
+mod report;
+mod told;
+mod words;
+
+use std::time::{Duration, Instant};
+
+use crate::args::{Diagnose, Format};
+use crate::diagnose::conclude::{Conclusion, Finding};
+use crate::diagnose::own::{Moment, Roots};
+use crate::diagnose::plugin::{Level, plugin_line};
+use crate::diagnose::report::Diagnosis;
+use crate::diagnose::told::{Reply, Told};
+use crate::exit::Failure;
+use crate::host::Host;
+use crate::output::Shown;
+use crate::progress::Progress;
+use crate::question::Question;
+use crate::verdict::RESOURCES;
+
+/// How long is looked where nothing else is said: as far as a verdict looks back.
+const TIME: Duration = Duration::from_secs(60);
+
+/// The same as a plugin, whose caller has other things to do: as long as a verdict needs.
+const PLUGIN_TIME: Duration = Duration::from_secs(5);
+
+/// How often the host is asked meanwhile: a verdict looks back so far.
+const ASK_EVERY: Duration = Duration::from_secs(60);
+
+/// How often is looked how many tasks want to run.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a verdict that is not there in the end is waited for without `--wait`.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks and concludes; the exit status says what was concluded.
+///
+/// # Errors
+/// [`Failure`]. A plugin has none: it says that nothing is known.
+pub(crate) fn run(
+    host: &mut Host<'_>,
+    format: Format,
+    options: &Diagnose,
+) -> Result<Shown, Failure> {
+    let render = match format {
+        Format::Text => Diagnosis::text,
+        Format::Json => Diagnosis::json,
+        Format::Nagios => Diagnosis::plugin,
+        Format::Openmetrics | Format::Prometheus => {
+            return Err(Failure::Usage("diagnose is written as text, json or nagios".to_owned()));
+        }
+    };
+    let is_plugin = format == Format::Nagios;
+    let time = options.time.unwrap_or(if is_plugin { PLUGIN_TIME } else { TIME });
+    let diagnosis = match look(host, &Roots::own(), time, options) {
+        Err(failure) if is_plugin => {
+            let text = plugin_line(Level::Unknown, &failure.to_string(), "");
+            return Ok(Shown { text, status: Some(Level::Unknown as u8), ..Shown::default() });
+        }
+        looked => looked?,
+    };
+    let conclusion = diagnosis.conclusion();
+    let status = if is_plugin { Level::of(conclusion) as u8 } else { status(conclusion) };
+    Ok(Shown { text: render(&diagnosis), status: Some(status), ..Shown::default() })
+}
+
+fn status(conclusion: Conclusion) -> u8 {
+    match conclusion {
+        Conclusion::Ok => 0,
+        Conclusion::Refused => 3,
+        Conclusion::Contended => 10,
+        Conclusion::SelfLimited => 11,
+        Conclusion::Unknown => 12,
+    }
+}
+
+/// Looks for `time`. The host is asked at the beginning, so that it begins to look as well.
+fn look(
+    host: &mut Host<'_>,
+    roots: &Roots,
+    time: Duration,
+    options: &Diagnose,
+) -> Result<Diagnosis, Failure> {
+    let question = Question::get(&["verdict", "*"]);
+    let start = Instant::now();
+    let first = Moment::take(roots, start);
+    let mut told = Told::default();
+    let mut running = Mean::default();
+    add(&mut told, host.ask(&question))?;
+
+    let shown = Progress::show(time, "looking at both views");
+    let mut asked = start;
+    while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        // Meanwhile others may have something to ask.
+        host.let_go();
+        std::thread::sleep(left.min(LOOK_EVERY));
+        // This program runs while it looks.
+        running.add(roots.stat().map(|stat| stat.running.saturating_sub(1)));
+        if asked.elapsed() >= ASK_EVERY && time > start.elapsed() + ASK_EVERY / 2 {
+            asked = Instant::now();
+            add(&mut told, host.ask(&question))?;
+        }
+    }
+    drop(shown);
+
+    let last = Moment::take(roots, Instant::now());
+    let patience = (!host.is_patient()).then_some(PATIENCE);
+    let end = host.ask_for_verdicts(&question, patience);
+    if let Err(failure @ Failure::TooSoon(_)) = end {
+        if told.is_empty() {
+            return Err(failure);
+        }
+    } else {
+        add(&mut told, end)?;
+    }
+    let view = first.until(&last, running.get(), page_size());
+    let wanted = |resource: &&str| options.wants(resource);
+    let findings = RESOURCES
+        .into_iter()
+        .filter(wanted)
+        .map(|resource| Finding::new(resource, told.judged(resource), &view))
+        .collect();
+    Ok(Diagnosis { findings, view, told, time: start.elapsed() })
+}
+
+/// Adds a reply; that it was too soon for one is no failure as long as there is another.
+fn add(told: &mut Told, reply: Result<Vec<crate::reply::Line>, Failure>) -> Result<(), Failure> {
+    match reply {
+        Ok(lines) => told.add(Reply::of(&lines)),
+        Err(Failure::TooSoon(_)) => {}
+        Err(failure) => return Err(failure),
+    }
+    Ok(())
+}
+
+fn page_size() -> u64 {
+    u64::try_from(rustix::param::page_size()).unwrap_or(4096)
+}
+
+/// Of what was seen again and again.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+}
+
+impl Mean {
+    fn add(&mut self, number: Option<u64>) {
+        if let Some(number) = number.and_then(|number| u32::try_from(number).ok()) {
+            self.sum += f64::from(number);
+            self.count += 1.0;
+        }
+    }
+
+    fn get(&self) -> Option<f64> {
+        (self.count > 0.0).then(|| self.sum / self.count)
+    }
+}

@@ -1,0 +1,71 @@
+//! A diagnosis as a program reads it.
+
+use serde_json::{Map, Value, json};
+
+use crate::diagnose::conclude::sentences;
+use crate::diagnose::report::Diagnosis;
+use crate::diagnose::told::Judged;
+
+impl Diagnosis {
+    /// For programs: one line.
+    pub(crate) fn json(&self) -> String {
+        let figures = self.told.figures();
+        let mut resources = Map::new();
+        for finding in &self.findings {
+            let (state, reason) = match &finding.judged {
+                Judged::Verdict { state, reason } => (Some(state.word()), reason),
+                Judged::Refused(why) | Judged::Missing(why) => (None, why),
+            };
+            resources.insert(
+                finding.resource.to_owned(),
+                json!({ "state": state, "reason": reason, "doubt": finding.doubt }),
+            );
+        }
+        let view = &self.view;
+        let disks: Map<String, Value> = view
+            .disks
+            .iter()
+            .map(|(name, disk)| {
+                let latency = disk.latency.map(|latency| latency.as_secs_f64());
+                (name.clone(), json!({ "operations_per_second": disk.rate, "latency": latency }))
+            })
+            .collect();
+        let latencies: Map<String, Value> = figures
+            .latencies
+            .iter()
+            .map(|(name, time)| (name.clone(), json!(time.as_secs_f64())))
+            .collect();
+        let drops: u64 = view.drops.values().map(|(_, drops)| drops).sum();
+        let [cpu, memory, io] = view.pressure;
+        let object = json!({
+            "verdict": self.conclusion().word(),
+            "sentences": sentences(&self.findings, view, &figures),
+            "seconds": self.time.as_secs_f64(),
+            "resources": resources,
+            "host": {
+                "id": self.told.last.text("host.id"),
+                "name": self.told.last.text("host.name"),
+                "state": self.told.last.text("host.state"),
+                "incident": self.told.last.text("verdict.incident.1"),
+                "vcpus_waited": figures.waited,
+                "vcpus_throttled_seconds": figures.throttled,
+                "memory_swapped_bytes": figures.swapped,
+                "balloon_taken_bytes": figures.taken,
+                "disk_latency": latencies,
+            },
+            "guest": {
+                "cpus": view.cpus,
+                "running": view.running,
+                "steal": view.steal,
+                "busy": view.busy,
+                "pressure": { "cpu": cpu, "memory": memory, "io": io },
+                "memory_total_bytes": view.memory.map(|memory| memory.total),
+                "memory_available_bytes": view.memory.map(|memory| memory.available),
+                "swapped_bytes_per_second": view.swapped,
+                "disks": disks,
+                "packets_dropped": drops,
+            },
+        });
+        object.to_string() + "\n"
+    }
+}

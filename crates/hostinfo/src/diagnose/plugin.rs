@@ -1,0 +1,109 @@
+//! A diagnosis as a monitoring plugin tells it: what Nagios, Icinga and their kin run and read.
+
+use crate::diagnose::conclude::{Conclusion, Finding};
+use crate::diagnose::report::Diagnosis;
+use crate::diagnose::told::Judged;
+
+impl Diagnosis {
+    /// As the guidelines of Monitoring Plugins have it: a line of text, `|`, and figures.
+    pub(crate) fn plugin(&self) -> String {
+        let conclusion = self.conclusion();
+        let is_concerned =
+            |finding: &&Finding| finding.conclusion().is_none_or(|own| own == conclusion);
+        let mut told: Vec<String> = Vec::new();
+        for finding in self.findings.iter().filter(is_concerned) {
+            let why = match (&finding.doubt, &finding.judged) {
+                (Some(doubt), _) => doubt,
+                (None, Judged::Verdict { reason, .. }) => reason,
+                // Beside a verdict on something else it is of no interest.
+                (None, Judged::Refused(why) | Judged::Missing(why)) => match conclusion {
+                    Conclusion::Refused | Conclusion::Unknown => why,
+                    _ => continue,
+                },
+            };
+            told.push(format!("{}: {why}", finding.resource));
+        }
+        let told = format!("{}, {}", conclusion.word(), told.join("; "));
+        plugin_line(Level::of(conclusion), &told, &self.figures())
+    }
+
+    /// Figures as a plugin tells them: `'label'=value[unit];warn;crit;min;max`.
+    fn figures(&self) -> String {
+        let (view, figures) = (&self.view, self.told.figures());
+        let [cpu, memory, io] = view.pressure;
+        let shares = [
+            ("steal", view.steal),
+            ("vcpus_waited", figures.waited),
+            ("cpu_pressure", cpu),
+            ("memory_pressure", memory),
+            ("io_pressure", io),
+        ];
+        let shares = shares.iter().filter_map(|(label, share)| {
+            Some(format!("{label}={:.1}%;;;0;100", (*share)? * 100.0))
+        });
+        let latencies = view.disks.iter().filter_map(|(name, disk)| {
+            Some(format!("'{name}_latency'={:.6}s;;;0", disk.latency?.as_secs_f64()))
+        });
+        shares.chain(latencies).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// How bad it is, as Nagios and Icinga count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Ok = 0,
+    Warning = 1,
+    Critical = 2,
+    Unknown = 3,
+}
+
+impl Level {
+    pub(crate) fn of(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Ok => Self::Ok,
+            Conclusion::SelfLimited => Self::Warning,
+            Conclusion::Contended => Self::Critical,
+            Conclusion::Unknown | Conclusion::Refused => Self::Unknown,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// The one line of a plugin. A `|` in its text would begin the figures, a line end another text.
+pub(crate) fn plugin_line(level: Level, told: &str, figures: &str) -> String {
+    let told = told.lines().next().unwrap_or_default().replace('|', "/");
+    let bar = if figures.is_empty() { "" } else { " | " };
+    format!("HOSTINFO {}: {told}{bar}{figures}\n", level.word())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_says_one_line_whatever_it_is_told() {
+        assert_eq!(plugin_line(Level::Unknown, "a | b\nc", ""), "HOSTINFO UNKNOWN: a / b\n");
+        assert_eq!(plugin_line(Level::Ok, "ok", "steal=0.0%"), "HOSTINFO OK: ok | steal=0.0%\n");
+    }
+
+    #[test]
+    fn the_host_is_critical_and_the_guests_own_limit_a_warning() {
+        for (conclusion, level) in [
+            (Conclusion::Ok, 0),
+            (Conclusion::SelfLimited, 1),
+            (Conclusion::Contended, 2),
+            (Conclusion::Unknown, 3),
+            (Conclusion::Refused, 3),
+        ] {
+            assert_eq!(Level::of(conclusion) as u8, level);
+        }
+    }
+}

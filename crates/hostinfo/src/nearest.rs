@@ -1,0 +1,98 @@
+//! The name that a misspelt one was meant to be.
+
+use std::collections::BTreeSet;
+
+use hostinfo_catalog::resolve::known_names;
+
+/// How alike two words must be for one to be taken for the other, from 0 to 1.
+const ALIKE: f64 = 0.8;
+
+/// Words that are longer are like no name.
+const WORD_MAX: usize = 100;
+
+/// The name most like `word` among those that the host lists, the groups above them, and those that
+/// this program knows, which the host may not let this guest see: what is listed goes before.
+pub(crate) fn nearest<'a>(word: &str, listed: impl Iterator<Item = &'a str>) -> Option<String> {
+    if word.len() > WORD_MAX {
+        return None;
+    }
+    let word = word.to_ascii_lowercase();
+    let listed: BTreeSet<&str> = listed.flat_map(with_groups).collect();
+    most_like(&word, listed.into_iter()).or_else(|| most_like(&word, known_names()))
+}
+
+/// The command most like `word`, where a name was meant for one.
+pub(crate) fn command<'a>(word: &str, commands: impl Iterator<Item = &'a str>) -> Option<String> {
+    /// Commands are short: two letters of four that changed places are no other word.
+    const ALIKE: f64 = 0.75;
+    let (alike, command) = best(&word.to_ascii_lowercase(), commands)?;
+    (alike >= ALIKE && !word.contains('.')).then(|| command.to_owned())
+}
+
+fn most_like<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    best(word, names).filter(|(alike, _)| *alike >= ALIKE).map(|(_, name)| name.to_owned())
+}
+
+fn best<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<(f64, &'a str)> {
+    names
+        .map(|name| (strsim::jaro_winkler(name, word), name))
+        .max_by(|(a, name_a), (b, name_b)| a.total_cmp(b).then_with(|| name_b.cmp(name_a)))
+}
+
+/// `vm.cpu.delay`, `vm.cpu` and `vm`.
+fn with_groups(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |name| name.rsplit_once('.').map(|(group, _)| group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LISTED: [&str; 4] = ["loadavg.1", "memory.total", "vm.disk.vda.latency", "custom.rack"];
+
+    fn near(word: &str) -> Option<String> {
+        nearest(word, LISTED.into_iter())
+    }
+
+    #[test]
+    fn a_misspelt_name_is_near_the_one_that_was_meant() {
+        for (word, name) in [
+            ("memroy.total", "memory.total"),
+            ("laodavg", "loadavg"),
+            ("LOADAVG1", "loadavg.1"),
+            ("vm.disk.vda.latancy", "vm.disk.vda.latency"),
+            ("custom.rakc", "custom.rack"),
+        ] {
+            assert_eq!(near(word).as_deref(), Some(name), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_host_does_not_list_is_near_too() {
+        assert_eq!(near("hots.name").as_deref(), Some("host.name"));
+        assert_eq!(near("physcpu").as_deref(), Some("physcpus"));
+    }
+
+    #[test]
+    fn nonsense_is_near_nothing() {
+        for word in ["xyzzy", "", &"memory".repeat(1000)] {
+            assert_eq!(near(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_command_may_be_misspelt_too() {
+        let near = |word| command(word, ["list", "ping", "diagnose"].into_iter());
+        assert_eq!(near("lsit").as_deref(), Some("list"));
+        assert_eq!(near("diagnos").as_deref(), Some("diagnose"));
+        assert_eq!(near("physcpus"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_word_has_an_answer(word in "\\PC{0,120}") {
+            let _ = (near(&word), command(&word, ["list"].into_iter()));
+        }
+    }
+}

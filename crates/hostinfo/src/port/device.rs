@@ -1,0 +1,274 @@
+//! A serial port or a virtio channel.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::termios::{self, ControlModes, OptionalActions, QueueSelector, Termios};
+
+use crate::blame::is_console;
+use crate::others::Others;
+use crate::port::{OpenError, Port, fd};
+
+/// An open port. A tty is raw as long as it lives.
+pub(super) struct Device {
+    device: OwnedFd,
+    /// A channel has one reader and one writer, and there is nothing to leave as it was.
+    tty: Option<Tty>,
+}
+
+/// What a tty is beside a channel.
+struct Tty {
+    /// How it was found.
+    found: Termios,
+    /// The devices that lead to it (`st_rdev`).
+    devices: Vec<u64>,
+}
+
+/// Between two looks at a busy port: an answer takes milliseconds.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Between two looks for others: who opens the port to see whether it is free has let go by then.
+const SECOND_LOOK: Duration = Duration::from_millis(20);
+
+/// Who else has one of the devices open.
+fn look(devices: &[u64]) -> Others {
+    Others::look(Path::new("/proc"), std::process::id(), devices)
+}
+
+impl Device {
+    /// Opens a port that no other program has open. Tries again for `timeout` where one has.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub(super) fn open(path: &Path, timeout: Duration) -> Result<Self, OpenError> {
+        let deadline = Instant::now() + timeout;
+        let mut seen = Others::default();
+        loop {
+            // Opening it would look to others as if it were in use.
+            let tried = match is_locked(path) {
+                true => Err(OpenError::Busy(Others::default())),
+                false => Self::try_open(path),
+            };
+            match tried {
+                Err(OpenError::Busy(others)) => {
+                    seen.add(others);
+                    if Instant::now() >= deadline {
+                        seen.add(others_on(path));
+                        return Err(OpenError::Busy(seen));
+                    }
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Self, OpenError> {
+        // NONBLOCK: opening a serial port waits for a carrier otherwise.
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let device = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+            Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::NODEV => OpenError::Missing,
+            // /dev/ttyS1 without a UART behind it, for a user; root learns it from tcgetattr.
+            Errno::IO => OpenError::NoHardware,
+            // A virtio channel that is open elsewhere, or a tty under TIOCEXCL.
+            Errno::BUSY => OpenError::Busy(Others::default()),
+            Errno::ISDIR => OpenError::NotAPort,
+            Errno::ACCESS | Errno::PERM => OpenError::Denied(remedy(path)),
+            other => OpenError::Io(other),
+        })?;
+        let status = rustix::fs::fstat(&device)?;
+        if FileType::from_raw_mode(status.st_mode) != FileType::CharacterDevice {
+            return Err(OpenError::NotAPort);
+        }
+        let rdev = status.st_rdev;
+        // Not TIOCEXCL, which would keep out everybody else until the last close: the kernel
+        // takes this lock off a program that dies.
+        rustix::fs::flock(&device, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+            if error == Errno::WOULDBLOCK {
+                OpenError::Busy(Others::default())
+            } else {
+                error.into()
+            }
+        })?;
+        let found = match termios::tcgetattr(&device) {
+            Ok(found) => found,
+            Err(Errno::IO) => return Err(OpenError::NoHardware),
+            Err(_) => return Ok(Self { device, tty: None }),
+        };
+        // Who does not know of the lock would get a part of the answer, or be answered in between.
+        let others = rivals(&[rdev]);
+        if !others.holders.is_empty() {
+            return Err(OpenError::Busy(others));
+        }
+        let mut raw = found.clone();
+        // One byte is enough for a read to return (VMIN), and there is no carrier to lose.
+        raw.make_raw();
+        raw.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
+        termios::tcsetattr(&device, OptionalActions::Now, &raw)?;
+        Ok(Self { device, tty: Some(Tty { found, devices: devices(path, rdev) }) })
+    }
+}
+
+impl Port for Device {
+    fn read(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
+        fd::read(&self.device, buffer, until)
+    }
+
+    fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()> {
+        fd::write(&self.device, bytes, until)
+    }
+
+    fn others(&mut self) -> Others {
+        let Some(tty) = &self.tty else { return Others::default() };
+        rivals(&tty.devices)
+    }
+
+    fn hold(&mut self) {
+        if self.tty.is_some() {
+            // Root can open it nevertheless: tty_ioctl(2).
+            let _ = termios::ioctl_tiocexcl(&self.device);
+        }
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+impl Drop for Device {
+    /// Leaves the tty as it was found: by mistake, it may be the terminal that somebody sits
+    /// at. A signal that ends the program leaves it raw, which does no harm on a serial port.
+    fn drop(&mut self) {
+        if let Some(tty) = &self.tty {
+            let _ = termios::ioctl_tiocnxcl(&self.device);
+            // What a dead host has not taken would hold up the close for 30 s (closing_wait).
+            let _ = termios::tcflush(&self.device, QueueSelector::OFlush);
+            let _ = termios::tcsetattr(&self.device, OptionalActions::Now, &tty.found);
+        }
+    }
+}
+
+/// Who else has one of the devices open for longer than it takes to see whether it is free.
+fn rivals(devices: &[u64]) -> Others {
+    let first = look(devices);
+    if first.holders.is_empty() {
+        return first;
+    }
+    std::thread::sleep(SECOND_LOOK);
+    first.who_stayed(&look(devices))
+}
+
+/// Whether a program has locked the device at `path`, as far as that is told.
+fn is_locked(path: &Path) -> bool {
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    rustix::fs::stat(path).is_ok_and(|status| has_lock(&locks, status.st_dev, status.st_ino))
+}
+
+/// Whether a file is locked for one program alone, of /proc/locks (proc_locks(5)):
+///
+/// ```text
+/// 1: FLOCK  ADVISORY  WRITE 1207 00:06:104 0 EOF
+/// ```
+fn has_lock(locks: &str, device: u64, inode: u64) -> bool {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let file = format!("{major:02x}:{minor:02x}:{inode}");
+    locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words.as_slice(), [_, "FLOCK", _, "WRITE", _, of, ..] if *of == file)
+    })
+}
+
+/// Who else has the device at `path` open.
+pub(crate) fn others_on(path: &Path) -> Others {
+    match rustix::fs::stat(path) {
+        Ok(status) => look(&devices(path, status.st_rdev)),
+        Err(_) => Others::default(),
+    }
+}
+
+/// The numbers of the devices that lead to that one: its own, and that of /dev/console where the
+/// kernel's console is that tty.
+fn devices(path: &Path, own: u64) -> Vec<u64> {
+    if is_console(path) { vec![own, rustix::fs::makedev(5, 1)] } else { vec![own] }
+}
+
+/// How a user gets to a device that is not open to him.
+fn remedy(path: &Path) -> String {
+    let Ok(status) = rustix::fs::stat(path) else { return "use sudo".to_owned() };
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    match group_that_may(status.st_mode, status.st_gid, &groups) {
+        Some(group) => format!("use sudo, or join the group {group} (usermod -aG {group} USER)"),
+        None => "use sudo".to_owned(),
+    }
+}
+
+/// The name of a group other than root's whose members may read and write.
+///
+/// `groups` are lines of /etc/group: `dialout:x:20:someone,another`
+fn group_that_may(mode: u32, gid: u32, groups: &str) -> Option<&str> {
+    const READ_AND_WRITE: u32 = 0o060;
+    if mode & READ_AND_WRITE != READ_AND_WRITE || gid == 0 {
+        return None;
+    }
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(gid)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPS: &str = "root:x:0:\nbroken\ndialout:x:20:someone,another\n";
+
+    #[test]
+    fn a_user_is_told_to_join_a_group_only_if_that_would_help() {
+        assert_eq!(group_that_may(0o020_660, 20, GROUPS), Some("dialout"));
+        assert_eq!(group_that_may(0o020_640, 20, GROUPS), None);
+        assert_eq!(group_that_may(0o020_600, 0, GROUPS), None);
+        assert_eq!(group_that_may(0o020_660, 0, GROUPS), None);
+        assert_eq!(group_that_may(0o020_660, 21, GROUPS), None);
+    }
+
+    #[test]
+    fn a_lock_on_the_port_is_seen_without_opening_it() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 1207 00:06:104 0 EOF\n\
+                     2: POSIX  ADVISORY  WRITE 1 00:06:105 0 EOF\n\
+                     3: FLOCK  ADVISORY  READ  1 00:06:106 0 EOF\n2: -> FLOCK\n";
+        let device = rustix::fs::makedev(0, 6);
+        assert!(has_lock(locks, device, 104));
+        for inode in [105, 106, 10] {
+            assert!(!has_lock(locks, device, inode), "{inode}");
+        }
+        assert!(!has_lock(locks, rustix::fs::makedev(1, 6), 104));
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(!is_locked(file.path()));
+        rustix::fs::flock(file.as_file(), FlockOperation::LockExclusive).unwrap();
+        assert!(is_locked(file.path()), "the kernel writes it so");
+    }
+
+    #[test]
+    fn a_file_or_a_folder_is_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "kept").unwrap();
+        for path in [folder.path(), &file] {
+            let opened = Device::open(path, Duration::ZERO);
+            assert!(matches!(opened, Err(OpenError::NotAPort)), "{}", path.display());
+        }
+        let below = Device::open(&file.join("port"), Duration::ZERO);
+        assert!(matches!(below, Err(OpenError::Missing)));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+    }
+}

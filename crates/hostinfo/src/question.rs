@@ -1,0 +1,216 @@
+//! A request, and whether a reply can be the answer to it.
+//!
+//! On a serial port other programs may write as well, and the host answers each of them: what
+//! stands between two tokens is still somebody else's where the names in it are.
+
+use std::fmt;
+
+use hostinfo_wire::Code;
+use hostinfo_wire::name::is_name;
+use hostinfo_wire::reply::{BLOCKED, REPLY_TOO_LONG, parse_retry_after};
+use serde_json::Value;
+
+use crate::reply::Line;
+
+/// What is asked of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Question {
+    verb: Verb,
+    /// Statistics, groups or `*`: see [`is_name`].
+    names: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Get,
+    Json,
+    Metrics,
+    List,
+    Ping,
+    Version,
+}
+
+impl Question {
+    /// Statistics, a line each.
+    pub(crate) fn get(names: &[impl AsRef<str>]) -> Self {
+        Self::of(Verb::Get, names)
+    }
+
+    /// Statistics as one object.
+    pub(crate) fn json(names: &[impl AsRef<str>]) -> Self {
+        Self::of(Verb::Json, names)
+    }
+
+    /// Statistics as OpenMetrics text.
+    pub(crate) fn metrics(names: &[impl AsRef<str>]) -> Self {
+        Self::of(Verb::Metrics, names)
+    }
+
+    /// What may be asked of those; of all without a name.
+    pub(crate) fn list(names: &[impl AsRef<str>]) -> Self {
+        Self::of(Verb::List, names)
+    }
+
+    /// All that may be asked.
+    pub(crate) fn list_all() -> Self {
+        Self { verb: Verb::List, names: Vec::new() }
+    }
+
+    /// Whether a host is there.
+    pub(crate) fn ping() -> Self {
+        Self { verb: Verb::Ping, names: Vec::new() }
+    }
+
+    /// Which protocol the host speaks.
+    pub(crate) fn version() -> Self {
+        Self { verb: Verb::Version, names: Vec::new() }
+    }
+
+    fn of(verb: Verb, names: &[impl AsRef<str>]) -> Self {
+        Self { verb, names: names.iter().map(|name| name.as_ref().to_owned()).collect() }
+    }
+
+    /// Whether a reply is whole and about what was asked. It may be a refusal.
+    pub(crate) fn is_answered_by(&self, lines: &[Line]) -> bool {
+        let Some((last, before)) = lines.split_last() else { return false };
+        if before.is_empty() && self.is_refused_by(last) {
+            return true;
+        }
+        match self.verb {
+            Verb::Get => self.names_all(lines),
+            Verb::Json => before.is_empty() && self.is_object(last),
+            Verb::Metrics => self.is_exposition(lines),
+            Verb::List => lines.iter().all(|line| self.is_listed(line)),
+            Verb::Ping => before.is_empty() && last.code == Code::Done && last.text == "pong",
+            Verb::Version => {
+                before.is_empty() && last.code == Code::Done && last.text.starts_with("hostinfo/")
+            }
+        }
+    }
+
+    /// Whether a host says by that line, alone, that the request as a whole gets nothing.
+    fn is_refused_by(&self, line: &Line) -> bool {
+        let is_query = matches!(self.verb, Verb::Get | Verb::Json | Verb::Metrics);
+        match line.code {
+            Code::TooSoon => is_query && parse_retry_after(&line.text).is_some(),
+            Code::NotPermitted if self.verb == Verb::List => line.subject() == Some("list"),
+            Code::NotPermitted => is_query && line.text == BLOCKED,
+            Code::Unavailable => line.text == REPLY_TOO_LONG,
+            Code::Done | Code::NotARequest | Code::NoSuchStatistic => false,
+        }
+    }
+
+    /// Whether each line is about a name that was asked for, and each of those has its line.
+    fn names_all(&self, lines: &[Line]) -> bool {
+        let subjects: Option<Vec<&str>> = lines.iter().map(Line::subject).collect();
+        subjects.is_some_and(|subjects| self.asked_for_exactly(&subjects))
+    }
+
+    fn asked_for_exactly(&self, subjects: &[&str]) -> bool {
+        subjects.iter().all(|subject| self.asked_for(subject))
+            && self.names.iter().all(|name| subjects.iter().any(|subject| covers(name, subject)))
+    }
+
+    fn asked_for(&self, subject: &str) -> bool {
+        self.names.iter().any(|name| covers(name, subject))
+    }
+
+    /// Whether that is the object of `json`, or the first refusal where there is nothing else.
+    fn is_object(&self, line: &Line) -> bool {
+        if line.code != Code::Done {
+            return line.subject().is_some_and(|subject| self.asked_for(subject));
+        }
+        let Ok(Value::Object(object)) = serde_json::from_str(&line.text) else { return false };
+        let errors = object.get("errors").and_then(Value::as_object);
+        let refused = errors.into_iter().flat_map(|errors| errors.keys());
+        let valued = object.keys().filter(|name| *name != "errors");
+        let subjects: Vec<&str> = valued.chain(refused).map(String::as_str).collect();
+        self.asked_for_exactly(&subjects)
+    }
+
+    /// Whether that is what `metrics` answers: refusals, and OpenMetrics text to its end. Only the
+    /// first word of a name shows in that of its metric for certain.
+    fn is_exposition(&self, lines: &[Line]) -> bool {
+        let start = lines.iter().position(|line| line.code == Code::Done);
+        let (refusals, text) = lines.split_at(start.unwrap_or(lines.len()));
+        let Some((end, text)) = text.split_last() else {
+            return self.names_all(refusals);
+        };
+        end.text == "# EOF"
+            && refusals.iter().all(|line| line.subject().is_some_and(|name| self.asked_for(name)))
+            && text.iter().all(|line| line.code == Code::Done && self.is_metric(&line.text))
+    }
+
+    fn is_metric(&self, text: &str) -> bool {
+        let text = match text.strip_prefix("# ") {
+            Some(comment) => comment.split_once(' ').map_or("", |(_, rest)| rest),
+            None => text,
+        };
+        let Some(metric) = text.strip_prefix("hostinfo_") else { return false };
+        self.names.is_empty() || self.names.iter().any(|name| name == "*" || leads(name, metric))
+    }
+
+    /// Whether that is a line of `list`, or the refusal of a name that was to be listed.
+    fn is_listed(&self, line: &Line) -> bool {
+        let is_any = self.names.is_empty();
+        if line.code != Code::Done {
+            return line.subject().is_some_and(|subject| is_any || self.asked_for(subject));
+        }
+        let Some((row, _)) = line.text.split_once(' ') else { return false };
+        is_name(row) && (is_any || self.names.iter().any(|name| lists(name, row)))
+    }
+}
+
+impl fmt::Display for Question {
+    /// As the host reads it, without a line end.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self.verb {
+            Verb::Get => "get",
+            Verb::Json => "json",
+            Verb::Metrics => "metrics",
+            Verb::List => "list",
+            Verb::Ping => "ping",
+            Verb::Version => "version",
+        })?;
+        self.names.iter().try_for_each(|name| write!(out, " {name}"))
+    }
+}
+
+/// Whether who asks for `name` may be told of `subject`: of itself, of what is in that group, of
+/// everything.
+fn covers(name: &str, subject: &str) -> bool {
+    is_above(name, subject, str::eq_ignore_ascii_case)
+}
+
+/// The same of a row of `list`, in which a segment in capitals stands for any instance.
+fn lists(name: &str, row: &str) -> bool {
+    let is_placeholder = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_above(name, row, |word, segment| word.eq_ignore_ascii_case(segment) || is_placeholder(word))
+}
+
+fn is_above(name: &str, subject: &str, is_same: impl Fn(&str, &str) -> bool) -> bool {
+    if name == "*" {
+        return subject == "*" || is_name(subject);
+    }
+    let mut words = subject.split('.');
+    for segment in name.strip_suffix(".*").unwrap_or(name).split('.') {
+        match words.next() {
+            // One or more segments.
+            Some("NAME") if is_same("NAME", segment) => return true,
+            Some(word) if is_same(word, segment) => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Whether the metric, without `hostinfo_`, begins with the first word of `name`.
+fn leads(name: &str, metric: &str) -> bool {
+    let first = name.split('.').next().unwrap_or_default().replace('-', "_");
+    let rest = metric.get(first.len()..).unwrap_or_default();
+    metric.get(..first.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&first))
+        && !rest.starts_with(|next: char| next.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! A request to its reply, from what the host told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostinfo_catalog::metric::Metric;
+use hostinfo_catalog::{About, Kind, Named, StatId, Unit, resolve};
+use hostinfo_render::{Answer, Row, openmetrics};
+use hostinfo_wire::reply::BLOCKED;
+use hostinfo_wire::request::{Names, VHOSTMD_PATH};
+use hostinfo_wire::{Code, Refusal, Reply, Request, VERSION, Value};
+use serde_json::Value as Json;
+
+use crate::list::Listed;
+use crate::serve::snapshot::{Picked, Snapshot, number};
+
+/// Fills `reply` where that needs nothing of the host; whether it did.
+pub(crate) fn at_once(request: Request<'_>, reply: &mut Reply) -> bool {
+    match request {
+        Request::Ping(None) => reply.line(Code::Done, "pong"),
+        Request::Ping(Some(token)) => reply.line(Code::Done, format_args!("pong {token}")),
+        Request::Version => reply.line(Code::Done, VERSION),
+        Request::Help => hostinfo_render::help(reply),
+        Request::Vhostmd => {
+            let why = "a broker does not have it: ask the host itself";
+            reply.refuse(VHOSTMD_PATH, &Refusal::Unavailable(why.into()));
+        }
+        Request::Get(_) | Request::Json(_) | Request::Metrics(_) | Request::List(_) => {
+            return false;
+        }
+    }
+    true
+}
+
+/// Fills `reply` from what the host told, as it is `now`.
+pub(crate) fn from_snapshot(
+    request: Request<'_>,
+    snapshot: &Snapshot,
+    now: Duration,
+    reply: &mut Reply,
+) {
+    match request {
+        Request::List(names) => list(names, snapshot, reply),
+        _ if snapshot.is_blocked() => reply.line(Code::NotPermitted, BLOCKED),
+        Request::Get(names) => {
+            for picked in snapshot.pick(names.iter()) {
+                match picked {
+                    Picked::Value(place) => {
+                        if let Some((told, value)) = snapshot.value(place, now) {
+                            reply.line(Code::Done, format_args!("{}={value}", told.name));
+                        }
+                    }
+                    Picked::Refused(name, refusal) => reply.refuse(&name, &refusal),
+                }
+            }
+        }
+        Request::Json(names) => json(names, snapshot, now, reply),
+        Request::Metrics(names) => metrics(names, snapshot, now, reply),
+        Request::Ping(_) | Request::Version | Request::Help | Request::Vhostmd => {}
+    }
+}
+
+/// Fills `reply` where the host told nothing: each name may be asked for again in `wait`.
+pub(crate) fn nothing_yet(request: Request<'_>, wait: Duration, reply: &mut Reply) {
+    let names = match request {
+        Request::Get(names) | Request::Json(names) | Request::Metrics(names) => names,
+        _ => return reply.refuse("list", &again(wait)),
+    };
+    // One line, as `json` has it where there is nothing else.
+    let is_one_line = matches!(request, Request::Json(_));
+    for name in names.iter().take(if is_one_line { 1 } else { usize::MAX }) {
+        reply.refuse(name, &again(wait));
+    }
+}
+
+fn again(wait: Duration) -> Refusal {
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    Refusal::Unavailable(format!("ask again in {seconds} s").into())
+}
+
+/// What this guest may ask, as the host listed it.
+fn list(names: Names<'_>, snapshot: &Snapshot, reply: &mut Reply) {
+    let rows = snapshot.rows();
+    if rows.is_empty() {
+        return reply.refuse("list", &Refusal::NotPermitted);
+    }
+    let mut listed = vec![false; rows.len()];
+    for name in names.iter() {
+        let wanted = name.to_ascii_lowercase();
+        let group = wanted.strip_suffix(".*").unwrap_or(&wanted);
+        let mut is_any = false;
+        for (row, listed) in rows.iter().zip(&mut listed) {
+            let below = row.name.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'));
+            if wanted == "*" || below || row.describes(&wanted) {
+                is_any = true;
+                if !std::mem::replace(listed, true) {
+                    let Listed { name, kind, unit, description } = row;
+                    reply.line(Code::Done, format_args!("{name} {kind} {unit} {description}"));
+                }
+            }
+        }
+        if !is_any {
+            let refusal = match resolve(name) {
+                Some(_) => Refusal::NotPermitted,
+                None => Refusal::NoSuchStatistic,
+            };
+            reply.refuse(name, &refusal);
+        }
+    }
+}
+
+fn json(names: Names<'_>, snapshot: &Snapshot, now: Duration, reply: &mut Reply) {
+    let picked = snapshot.pick(names.iter());
+    let mut refusals = picked.iter().filter_map(|picked| match picked {
+        Picked::Refused(name, refusal) => Some((name, refusal)),
+        Picked::Value(_) => None,
+    });
+    if picked.iter().any(|picked| matches!(picked, Picked::Value(_))) {
+        reply.line(Code::Done, Object { picked: &picked, snapshot, now });
+    } else if let Some((name, refusal)) = refusals.next() {
+        reply.refuse(name, refusal);
+    }
+    refusals.for_each(|(_, refusal)| reply.count(refusal.code()));
+}
+
+/// The object of `json`.
+struct Object<'a> {
+    picked: &'a [Picked<'a>],
+    snapshot: &'a Snapshot,
+    now: Duration,
+}
+
+impl fmt::Display for Object<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut before, mut errors) = ("{", String::new());
+        for picked in self.picked {
+            match picked {
+                Picked::Value(place) => {
+                    let Some((told, value)) = self.snapshot.value(*place, self.now) else {
+                        continue;
+                    };
+                    write!(out, "{before}{}:", Json::from(told.name.as_str()))?;
+                    match told.is_text || number(&value).is_none() {
+                        true => write!(out, "{}", Json::from(&*value))?,
+                        false => out.write_str(&value)?,
+                    }
+                    before = ",";
+                }
+                Picked::Refused(name, refusal) => {
+                    let comma = if errors.is_empty() { "" } else { "," };
+                    errors += &format!("{comma}{}:{}", Json::from(&**name), refusal.code());
+                }
+            }
+        }
+        if errors.is_empty() {
+            out.write_str("}")
+        } else {
+            write!(out, ",\"errors\":{{{errors}}}}}")
+        }
+    }
+}
+
+/// OpenMetrics text. A statistic that only a newer host knows has no metric here.
+fn metrics(names: Names<'_>, snapshot: &Snapshot, now: Duration, reply: &mut Reply) {
+    let rows = snapshot.rows();
+    let answers: Vec<Answer<'_>> = snapshot
+        .pick(names.iter())
+        .into_iter()
+        .filter_map(|picked| match picked {
+            Picked::Refused(name, refusal) => {
+                Some(Answer::Refused { name: name.into_owned().into(), refusal })
+            }
+            Picked::Value(place) => {
+                let (told, value) = snapshot.value(place, now)?;
+                let row = row(&told.name, &rows)?;
+                let value = match told.is_text {
+                    true => Value::text(value.into_owned()),
+                    false => number(&value)?,
+                };
+                Some(Answer::Value { row, value })
+            }
+        })
+        .collect();
+    openmetrics(&answers, reply);
+}
+
+/// What the catalog has by that name, and what `list` says of one of the administrator's own.
+fn row(name: &str, rows: &[Listed<'_>]) -> Option<Row> {
+    const CUSTOM: StatId = StatId::named("custom.NAME");
+    let Some(Named::Stat(stat, instance)) = resolve(name) else { return None };
+    if stat != CUSTOM {
+        return Some(Row { stat, instance, about: None });
+    }
+    let listed = rows.iter().find(|row| row.name == name)?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.word() == listed.kind)?;
+    let unit = Unit::ALL.into_iter().find(|unit| unit.word() == listed.unit)?;
+    let metric = instance.as_deref().map(|own| Metric::of_custom(own, kind, unit));
+    let about = About { kind, unit, help: listed.description.to_owned(), metric };
+    Some(Row { stat, instance, about: Some(Arc::new(about)) })
+}
+
+#[cfg(test)]
+mod tests;

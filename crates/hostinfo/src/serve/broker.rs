@@ -1,0 +1,287 @@
+//! The loop of the broker: sleeps until something has come about, and gives everybody a turn.
+
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hostinfo_wire::Reply;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::exit::{Failure, complain};
+use crate::reply::Line;
+use crate::serve::client::{Client, Source};
+use crate::serve::clock;
+use crate::serve::connection::{Connection, Stream};
+use crate::serve::limits::{CLIENTS_MAX, IDLE, LIST_MAX_AGE, SCRAPERS_MAX, UNREAD_MAX};
+use crate::serve::schedule::Schedule;
+use crate::serve::scraper::Scraper;
+use crate::serve::snapshot::Snapshot;
+use crate::serve::upstream::{Answered, Told, Upstream};
+
+/// Everything that the broker holds.
+pub(crate) struct Broker {
+    upstream: Upstream,
+    socket: UnixListener,
+    http: Option<TcpListener>,
+    clients: Vec<Client>,
+    scrapers: Vec<Scraper>,
+    schedule: Schedule,
+    told: Option<Snapshot>,
+    /// What may be asked, and when the host was asked for that.
+    list: Rc<Vec<Line>>,
+    list_at: Option<Duration>,
+    /// What the log said of the host last.
+    logged: String,
+    reply: Reply,
+}
+
+/// What has come about at a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Bell,
+    Client,
+    Scrape,
+    /// Something has come.
+    Read(usize),
+    ReadScraper(usize),
+    /// The other end is gone.
+    Gone(usize),
+    GoneScraper(usize),
+}
+
+impl Broker {
+    pub(crate) fn new(upstream: Upstream, socket: UnixListener, http: Option<TcpListener>) -> Self {
+        Self {
+            upstream,
+            socket,
+            http,
+            clients: Vec::new(),
+            scrapers: Vec::new(),
+            schedule: Schedule::new(),
+            told: None,
+            list: Rc::default(),
+            list_at: None,
+            logged: String::new(),
+            reply: Reply::new(),
+        }
+    }
+
+    /// Serves as long as the program runs. The host is asked at once, so that it begins to look for its
+    /// verdicts, and then only when a client wants to know.
+    ///
+    /// # Errors
+    /// The system does not let it wait.
+    pub(crate) fn run(mut self) -> Result<(), Failure> {
+        self.ask(clock::now());
+        loop {
+            let now = clock::now();
+            while let Some(answered) = self.upstream.take() {
+                self.hear(answered, now);
+            }
+            self.turns(now);
+            if self.is_wanted() && self.schedule.can_ask(now) {
+                self.ask(now);
+            }
+            for event in self.wait(now)? {
+                self.handle(event);
+            }
+            self.clients.retain(|client| !client.is_done());
+        }
+    }
+
+    fn ask(&mut self, now: Duration) {
+        let is_old = self.list_at.is_none_or(|at| now.saturating_sub(at) >= LIST_MAX_AGE);
+        self.schedule.ask();
+        self.upstream.ask(is_old);
+    }
+
+    /// Takes in what came of asking the host.
+    fn hear(&mut self, Answered { asked, result }: Answered, now: Duration) {
+        match result {
+            Ok(Told { values, list, way }) => {
+                if let Some(list) = list {
+                    self.list = Rc::new(list);
+                    self.list_at = Some(asked);
+                }
+                let snapshot = Snapshot::new(asked, &values, Rc::clone(&self.list));
+                if !snapshot.is_all_listed() {
+                    // The rules have changed, or a disk was plugged in.
+                    self.list_at = None;
+                }
+                self.schedule.told(now, snapshot.interval());
+                self.told = Some(snapshot);
+                self.log(format!("the host answers on {way}"));
+            }
+            Err(Failure::TooSoon(wait)) => self.schedule.too_soon(wait, now),
+            Err(failure) => {
+                self.schedule.failed(now);
+                self.told = None;
+                self.log(failure.to_string());
+            }
+        }
+    }
+
+    /// Says on stderr what is new.
+    fn log(&mut self, what: String) {
+        if self.logged != what {
+            complain(&what);
+            self.logged = what;
+        }
+    }
+
+    /// Whether somebody waits for the host.
+    fn is_wanted(&self) -> bool {
+        self.clients.iter().any(|client| client.waits_until().is_some())
+            || self.scrapers.iter().any(Scraper::is_waiting)
+    }
+
+    fn turns(&mut self, now: Duration) {
+        let fresh = self.told.as_ref().filter(|_| self.schedule.is_fresh(now));
+        let source = Source { fresh, wait: self.schedule.wait(now) };
+        let reply = &mut self.reply;
+        self.clients.retain_mut(|client| client.turn(source, reply, now).is_ok());
+        self.scrapers.retain_mut(|scraper| scraper.turn(source, reply, now).is_ok());
+    }
+
+    /// Sleeps until something has come about, or somebody's time.
+    fn wait(&self, now: Duration) -> Result<Vec<Event>, Failure> {
+        let unread: usize = self.clients.iter().map(|client| client.connection.unsent()).sum();
+        let may_read = unread < UNREAD_MAX;
+        let mut watched: Vec<(BorrowedFd<'_>, PollFlags, Event)> = vec![
+            (self.upstream.bell.as_fd(), PollFlags::IN, Event::Bell),
+            (self.socket.as_fd(), PollFlags::IN, Event::Client),
+        ];
+        let http = self.http.as_ref().map(|http| (http.as_fd(), PollFlags::IN, Event::Scrape));
+        watched.extend(http);
+        for (number, client) in self.clients.iter().enumerate() {
+            let events = match client.connection.unsent() {
+                0 if may_read && client.wants_to_read(now) => PollFlags::IN,
+                0 => PollFlags::empty(),
+                _ => PollFlags::OUT,
+            };
+            watched.push((client.connection.as_fd(), events, Event::Read(number)));
+        }
+        for (number, scraper) in self.scrapers.iter().enumerate() {
+            let events = match scraper.connection.unsent() {
+                0 if scraper.is_reading() => PollFlags::IN,
+                0 => PollFlags::empty(),
+                _ => PollFlags::OUT,
+            };
+            watched.push((scraper.connection.as_fd(), events, Event::ReadScraper(number)));
+        }
+        let mut polled: Vec<PollFd<'_>> =
+            watched.iter().map(|(fd, events, _)| PollFd::from_borrowed_fd(*fd, *events)).collect();
+        let timeout = self.alarm(now).map(|at| at.saturating_sub(now));
+        let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(Failure::Output(error.into())),
+        }
+        let happened = polled.iter().zip(&watched).filter_map(|(polled, (_, _, event))| {
+            let is_gone = polled.revents().intersects(PollFlags::HUP | PollFlags::ERR);
+            match event {
+                Event::Read(number) if is_gone => Some(Event::Gone(*number)),
+                Event::ReadScraper(number) if is_gone => Some(Event::GoneScraper(*number)),
+                event => polled.revents().intersects(PollFlags::IN).then_some(*event),
+            }
+        });
+        let mut happened: Vec<Event> = happened.collect();
+        // Who is gone is taken out from the back, so that the numbers of the others stay right.
+        happened.reverse();
+        Ok(happened)
+    }
+
+    /// When somebody's time comes, if nothing else comes about.
+    fn alarm(&self, now: Duration) -> Option<Duration> {
+        let of_clients = self.clients.iter().filter_map(|client| client.alarm(now));
+        let of_scrapers = self.scrapers.iter().map(Scraper::deadline);
+        let of_host = self.is_wanted().then(|| self.schedule.next()).filter(|next| *next > now);
+        of_clients.chain(of_scrapers).chain(of_host).min()
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = clock::now();
+        match event {
+            Event::Bell => {}
+            Event::Client => {
+                if let Some(connection) = accepted(self.socket.accept()) {
+                    self.let_in(connection, now);
+                }
+            }
+            Event::Scrape => {
+                let accepted = self.http.as_ref().and_then(|http| accepted(http.accept()));
+                if let Some(connection) = accepted.filter(|_| self.scrapers.len() < SCRAPERS_MAX) {
+                    self.scrapers.push(Scraper::new(connection, now));
+                }
+            }
+            Event::Read(number) => {
+                if self.clients.get_mut(number).is_some_and(|client| client.read(now).is_err()) {
+                    self.clients.remove(number);
+                }
+            }
+            Event::ReadScraper(number) => {
+                let scraper = self.scrapers.get_mut(number);
+                if scraper.is_some_and(|scraper| scraper.read(now).is_err()) {
+                    self.scrapers.remove(number);
+                }
+            }
+            Event::Gone(number) if number < self.clients.len() => {
+                self.clients.remove(number);
+            }
+            Event::GoneScraper(number) if number < self.scrapers.len() => {
+                self.scrapers.remove(number);
+            }
+            Event::Gone(_) | Event::GoneScraper(_) => {}
+        }
+    }
+
+    /// Lets a client in. Where there is no room, who has asked nothing for long gives way.
+    fn let_in(&mut self, connection: Connection, now: Duration) {
+        if self.clients.len() >= CLIENTS_MAX {
+            let idle = self.clients.iter().position(|client| {
+                client.waits_until().is_none() && now.saturating_sub(client.asked) >= IDLE
+            });
+            match idle {
+                Some(number) => drop(self.clients.remove(number)),
+                None => return,
+            }
+        }
+        self.clients.push(Client::new(connection, now));
+    }
+}
+
+/// Who has come.
+fn accepted<S: Accepted + 'static, A>(accepted: std::io::Result<(S, A)>) -> Option<Connection> {
+    let (stream, _) = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            // Out of descriptors or memory: whoever has come is still there.
+            if error.kind() != std::io::ErrorKind::WouldBlock {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            return None;
+        }
+    };
+    stream.let_not_block().ok()?;
+    Some(Connection::new(stream))
+}
+
+/// What listeners give out.
+trait Accepted: Stream {
+    fn let_not_block(&self) -> std::io::Result<()>;
+}
+
+impl Accepted for std::os::unix::net::UnixStream {
+    fn let_not_block(&self) -> std::io::Result<()> {
+        self.set_nonblocking(true)
+    }
+}
+
+impl Accepted for std::net::TcpStream {
+    fn let_not_block(&self) -> std::io::Result<()> {
+        self.set_nonblocking(true)
+    }
+}

@@ -1,0 +1,139 @@
+//! When the host may be asked, and how long what it told can be given out: pure.
+
+use std::time::Duration;
+
+use hostinfo_wire::limits::INTERVAL_DEFAULT;
+
+use crate::serve::limits::{FRESH_LEAST, RETRY};
+
+/// Times are those of [`clock`](super::clock).
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    /// How often this guest may ask.
+    interval: Duration,
+    /// When the host was asked for what it told last.
+    told: Option<Duration>,
+    /// The host has not answered yet.
+    is_asking: bool,
+    /// The host said that it was too soon: until then what it told before is all that there is.
+    too_soon: Duration,
+    /// After a failure.
+    retry: Duration,
+}
+
+impl Schedule {
+    pub(crate) fn new() -> Self {
+        Self {
+            interval: INTERVAL_DEFAULT,
+            told: None,
+            is_asking: false,
+            too_soon: Duration::ZERO,
+            retry: Duration::ZERO,
+        }
+    }
+
+    /// Whether what the host told last can be given out: asking now would be of no use, or too soon.
+    pub(crate) fn is_fresh(&self, now: Duration) -> bool {
+        self.told.is_some_and(|told| {
+            now.saturating_sub(told) < self.interval.max(FRESH_LEAST) || now < self.too_soon
+        })
+    }
+
+    /// Whether the host can be asked now.
+    pub(crate) fn can_ask(&self, now: Duration) -> bool {
+        !self.is_asking && now >= self.next()
+    }
+
+    /// When the host can be asked, as far as the clock decides that.
+    pub(crate) fn next(&self) -> Duration {
+        self.too_soon.max(self.retry)
+    }
+
+    /// How long a client has to wait until it is worth to ask again, at least a second.
+    pub(crate) fn wait(&self, now: Duration) -> Duration {
+        self.next().saturating_sub(now).max(RETRY)
+    }
+
+    /// The host is asked.
+    pub(crate) fn ask(&mut self) {
+        self.is_asking = true;
+    }
+
+    /// It told at the time `asked` what it had to tell, and maybe how often it may be asked.
+    pub(crate) fn told(&mut self, asked: Duration, interval: Option<Duration>) {
+        let interval = interval.unwrap_or(self.interval);
+        *self = Self { interval, told: Some(asked), ..Self::new() };
+    }
+
+    /// It said that it was too soon.
+    pub(crate) fn too_soon(&mut self, wait: Duration, now: Duration) {
+        self.is_asking = false;
+        self.too_soon = now.saturating_add(wait);
+    }
+
+    /// It did not answer. What it told before may be another's: a guest that was restored or has moved
+    /// has another host.
+    pub(crate) fn failed(&mut self, now: Duration) {
+        self.is_asking = false;
+        self.told = None;
+        self.retry = now.saturating_add(RETRY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1000);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_was_told_is_fresh_for_the_interval() {
+        let mut schedule = Schedule::new();
+        assert!(!schedule.is_fresh(NOW) && schedule.can_ask(NOW));
+        schedule.ask();
+        assert!(!schedule.can_ask(NOW), "one question at a time");
+        schedule.told(NOW, Some(60 * SECOND));
+        assert!(schedule.is_fresh(NOW + 59 * SECOND));
+        assert!(!schedule.is_fresh(NOW + 60 * SECOND) && schedule.can_ask(NOW + 60 * SECOND));
+    }
+
+    #[test]
+    fn a_host_that_may_be_asked_all_the_time_is_not_asked_faster_than_it_reads() {
+        let mut schedule = Schedule::new();
+        schedule.told(NOW, Some(Duration::ZERO));
+        assert!(schedule.is_fresh(NOW + FRESH_LEAST / 2) && !schedule.is_fresh(NOW + FRESH_LEAST));
+    }
+
+    #[test]
+    fn an_interval_that_the_host_does_not_tell_stays_as_it_was_known() {
+        let mut schedule = Schedule::new();
+        schedule.told(NOW, Some(30 * SECOND));
+        schedule.told(NOW, None);
+        assert!(schedule.is_fresh(NOW + 29 * SECOND));
+    }
+
+    #[test]
+    fn where_it_is_too_soon_the_last_answer_does_and_without_one_it_is_waited_for() {
+        let mut schedule = Schedule::new();
+        schedule.ask();
+        schedule.too_soon(3 * SECOND, NOW);
+        assert!(!schedule.is_fresh(NOW) && !schedule.can_ask(NOW + 2 * SECOND));
+        assert!(schedule.can_ask(NOW + 3 * SECOND));
+        assert_eq!(schedule.wait(NOW), 3 * SECOND);
+        schedule.told(NOW, Some(SECOND));
+        schedule.too_soon(10 * SECOND, NOW + SECOND);
+        assert!(schedule.is_fresh(NOW + 10 * SECOND) && !schedule.is_fresh(NOW + 11 * SECOND));
+    }
+
+    #[test]
+    fn after_a_failure_nothing_that_was_told_before_is_given_out() {
+        let mut schedule = Schedule::new();
+        schedule.told(NOW, Some(60 * SECOND));
+        schedule.ask();
+        schedule.failed(NOW + SECOND);
+        assert!(!schedule.is_fresh(NOW + SECOND) && !schedule.can_ask(NOW + SECOND));
+        assert!(schedule.can_ask(NOW + SECOND + RETRY));
+        assert_eq!(schedule.wait(NOW + SECOND), RETRY);
+    }
+}

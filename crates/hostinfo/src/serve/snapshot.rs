@@ -1,0 +1,323 @@
+//! What the host told at one time, and what of it a name means.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hostinfo_catalog::resolve;
+use hostinfo_wire::reply::BLOCKED;
+use hostinfo_wire::{Code, Refusal, Value};
+
+use crate::list::Listed;
+use crate::reply::Line;
+use crate::verdict::{State, Verdict};
+
+/// What the host told. Times are those of [`clock`](super::clock).
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// When it was asked.
+    asked: Duration,
+    /// In the host's order.
+    values: Vec<Told>,
+    /// The values' places by their names.
+    places: BTreeMap<String, usize>,
+    /// What may be asked: lines of `list`.
+    listed: Rc<Vec<Line>>,
+    /// This guest may not ask anything.
+    is_blocked: bool,
+}
+
+/// A value, and what it is of.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) name: String,
+    value: String,
+    /// Text, which JSON has between quotes.
+    pub(crate) is_text: bool,
+}
+
+/// What one word of a query comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Picked<'a> {
+    /// The place of a value.
+    Value(usize),
+    Refused(Cow<'a, str>, Refusal),
+}
+
+impl Snapshot {
+    /// Of the replies to `get *` and to `list`.
+    pub(crate) fn new(asked: Duration, values: &[Line], listed: Rc<Vec<Line>>) -> Self {
+        let is_blocked = matches!(values, [line] if line.text == BLOCKED);
+        let rows = Listed::all(&listed);
+        let told: Vec<Told> = values
+            .iter()
+            .filter(|line| line.code == Code::Done)
+            .filter_map(|line| line.text.split_once('='))
+            .map(|(name, value)| Told {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                is_text: is_text(name, value, &rows),
+            })
+            .collect();
+        let places = told.iter().enumerate().map(|(at, told)| (told.name.clone(), at)).collect();
+        Self { asked, values: told, places, listed, is_blocked }
+    }
+
+    /// Whether the list has every value that there is.
+    pub(crate) fn is_all_listed(&self) -> bool {
+        let rows = self.rows();
+        let is_listed = |told: &Told| {
+            rows.iter().any(|row| row.name == told.name)
+                || rows.iter().any(|row| row.describes(&told.name))
+        };
+        self.values.iter().all(is_listed)
+    }
+
+    /// Whether the host's rules let this guest ask nothing.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.is_blocked
+    }
+
+    /// What may be asked.
+    pub(crate) fn rows(&self) -> Vec<Listed<'_>> {
+        Listed::all(&self.listed)
+    }
+
+    /// How often the host says that it may be asked.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        let seconds = self.values.get(*self.places.get("interval")?)?.value.parse().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    /// A value as it is to be told `now`: its age has grown, and a verdict is nearer.
+    pub(crate) fn value(&self, place: usize, now: Duration) -> Option<(&Told, Cow<'_, str>)> {
+        let told = self.values.get(place)?;
+        let age = now.saturating_sub(self.asked);
+        let value = match told.name.as_str() {
+            "sample.age" => older(&told.value, age),
+            name if name.starts_with("verdict.") => nearer(&told.value, age),
+            _ => None,
+        };
+        Some((told, value.map_or(Cow::Borrowed(told.value.as_str()), Cow::Owned)))
+    }
+
+    /// What the words of a query come to, each value once.
+    pub(crate) fn pick<'w>(&self, words: impl Iterator<Item = &'w str>) -> Vec<Picked<'w>> {
+        let (mut picked, mut seen, mut words_seen) = (Vec::new(), HashSet::new(), HashSet::new());
+        for word in words {
+            if !words_seen.insert(word.to_ascii_lowercase()) {
+                continue;
+            }
+            match self.places_of(word) {
+                places if places.is_empty() => {
+                    picked.push(Picked::Refused(Cow::Borrowed(word), self.why_not(word)));
+                }
+                places => {
+                    let new = places.into_iter().filter(|place| seen.insert(*place));
+                    picked.extend(new.map(Picked::Value));
+                }
+            }
+        }
+        picked
+    }
+
+    /// The places of the values that a word means, in the host's order.
+    fn places_of(&self, word: &str) -> Vec<usize> {
+        if word == "*" {
+            return (0..self.values.len()).collect();
+        }
+        let word = word.to_ascii_lowercase();
+        let group = word.strip_suffix(".*");
+        if let (None, Some(place)) = (group, self.places.get(&word)) {
+            return vec![*place];
+        }
+        let prefix = format!("{}.", group.unwrap_or(&word));
+        let below = self.places.range(prefix.clone()..);
+        let mut places: Vec<usize> =
+            below.take_while(|(name, _)| name.starts_with(&prefix)).map(|(_, at)| *at).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Why nothing is there by that name. The host is not asked for it: `*` was all that it has.
+    fn why_not(&self, word: &str) -> Refusal {
+        let word = word.to_ascii_lowercase();
+        let group = word.strip_suffix(".*").unwrap_or(&word);
+        let is_listed = |row: &Listed<'_>| {
+            row.describes(&word)
+                || row.name.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'))
+        };
+        let rows = self.rows();
+        if rows.iter().any(is_listed) || (word == "*" && !rows.is_empty()) {
+            return Refusal::Unavailable("not available now".into());
+        }
+        // What is hidden of the administrator's own looks as what is not there, as the host has it.
+        let mut first = word.split('.');
+        let own = first.next().filter(|group| matches!(*group, "custom" | "label"));
+        let may_see_own =
+            own.is_some_and(|own| rows.iter().any(|row| row.name.split('.').next() == Some(own)));
+        if resolve(&word).is_some() && !may_see_own {
+            Refusal::NotPermitted
+        } else {
+            Refusal::NoSuchStatistic
+        }
+    }
+}
+
+/// Whether a value is text: as `list` says, and where that says nothing, as it looks.
+fn is_text(name: &str, value: &str, rows: &[Listed<'_>]) -> bool {
+    let exact = rows.iter().find(|row| row.name == name);
+    match exact.or_else(|| rows.iter().find(|row| row.describes(name))) {
+        Some(row) => row.kind == hostinfo_catalog::Kind::Info.word(),
+        None => number(value).is_none(),
+    }
+}
+
+/// A number as the wire has it: whole, or with up to six decimals.
+pub(crate) fn number(text: &str) -> Option<Value<'static>> {
+    if let Ok(whole) = text.parse::<u64>() {
+        return Some(Value::Whole(whole)).filter(|value| value.to_string() == text);
+    }
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let micros: i64 = format!("{whole}{part:0<6}").parse().ok()?;
+    Some(Value::Micro(micros)).filter(|value| value.to_string() == text)
+}
+
+/// An age that has grown, rounded up to 0.1 s as the host does it.
+fn older(value: &str, age: Duration) -> Option<String> {
+    let told = Duration::try_from_secs_f64(value.parse().ok()?).ok()?;
+    let tenths = told.saturating_add(age).as_millis().div_ceil(100);
+    let (seconds, tenth) = (tenths / 10, tenths % 10);
+    Some(if tenth == 0 { seconds.to_string() } else { format!("{seconds}.{tenth}") })
+}
+
+/// A verdict that the host has only begun to look for.
+fn nearer(value: &str, age: Duration) -> Option<String> {
+    let left = Verdict::parse(value).again()?.saturating_sub(age);
+    let seconds = left.as_millis().div_ceil(1000).max(1);
+    Some(format!("{}: ask again in {seconds} s", State::Unknown.word()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Duration = Duration::from_secs(1000);
+
+    fn lines(texts: &[&str]) -> Vec<Line> {
+        texts.iter().map(|text| Line { code: Code::Done, text: (*text).to_owned() }).collect()
+    }
+
+    fn snapshot() -> Snapshot {
+        let values = lines(&[
+            "session=a1",
+            "session.start=5",
+            "sample.age=0.1",
+            "interval=60",
+            "loadavg.1=0.42",
+            "loadavg.15=2",
+            "vm.cpu.1.delay=7",
+            "vm.cpu.0.delay=6",
+            "verdict.cpu=unknown: ask again in 60 s",
+            "newer.thing=x",
+        ]);
+        let listed = lines(&[
+            "session info - s",
+            "session.start gauge seconds s",
+            "interval gauge seconds i",
+            "loadavg.1 gauge - load",
+            "swap.free gauge bytes free swap",
+            "vm.cpu.N.delay counter seconds d",
+            "custom.rack gauge - r",
+        ]);
+        Snapshot::new(NOW, &values, listed.into())
+    }
+
+    fn names(words: &[&str]) -> Vec<String> {
+        let snapshot = snapshot();
+        let name = |picked| match picked {
+            Picked::Value(place) => snapshot.value(place, NOW).unwrap().0.name.clone(),
+            Picked::Refused(name, refusal) => format!("{} {name}", refusal.code()),
+        };
+        snapshot.pick(words.iter().copied()).into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_name_is_a_statistic_a_group_or_everything_each_value_once() {
+        assert_eq!(names(&["LOADAVG", "loadavg.1"]), ["loadavg.1", "loadavg.15"]);
+        assert_eq!(names(&["session"]), ["session"]);
+        assert_eq!(names(&["session.*", "session"]), ["session.start", "session"]);
+        assert_eq!(names(&["vm.cpu"]), ["vm.cpu.1.delay", "vm.cpu.0.delay"], "the host's order");
+        assert_eq!(names(&["*", "loadavg"]).len(), 10);
+    }
+
+    #[test]
+    fn what_is_not_among_the_values_is_told_from_what_may_be_asked() {
+        assert_eq!(
+            names(&["swap.free", "swap", "vm.cpu.7.delay", "host.name", "no.such", "custom.x"]),
+            [
+                "503 swap.free",
+                "503 swap",
+                "503 vm.cpu.7.delay",
+                "403 host.name",
+                "404 no.such",
+                "404 custom.x"
+            ]
+        );
+        assert_eq!(names(&["label.x", "host.*", "é"]), ["403 label.x", "403 host.*", "404 é"]);
+    }
+
+    #[test]
+    fn values_grow_old_and_verdicts_come_nearer() {
+        let snapshot = snapshot();
+        let value = |name: &str, millis| {
+            let place = snapshot.places[name];
+            let (_, value) = snapshot.value(place, NOW + Duration::from_millis(millis)).unwrap();
+            value.into_owned()
+        };
+        assert_eq!(value("sample.age", 0), "0.1");
+        assert_eq!(value("sample.age", 1850), "2");
+        assert_eq!(value("sample.age", 1901), "2.1");
+        assert_eq!(value("verdict.cpu", 20_100), "unknown: ask again in 40 s");
+        assert_eq!(value("verdict.cpu", 90_000), "unknown: ask again in 1 s");
+        assert_eq!(value("loadavg.1", 90_000), "0.42");
+        assert_eq!(snapshot.interval(), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn text_is_told_from_numbers_by_the_list_and_else_by_its_look() {
+        let snapshot = snapshot();
+        let is_text = |name: &str| snapshot.values[snapshot.places[name]].is_text;
+        assert!(is_text("session") && is_text("newer.thing") && is_text("verdict.cpu"));
+        assert!(!is_text("loadavg.1") && !is_text("vm.cpu.0.delay") && !is_text("sample.age"));
+    }
+
+    #[test]
+    fn a_guest_that_may_not_ask_has_nothing() {
+        let refused = [Line { code: Code::NotPermitted, text: BLOCKED.to_owned() }];
+        assert!(Snapshot::new(NOW, &refused, Rc::default()).is_blocked());
+        assert!(!snapshot().is_blocked());
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_read_as_it_is_written(text in "-?[0-9]{1,20}(\\.[0-9]{0,7})?|\\PC{0,10}") {
+            if let Some(value) = number(&text) {
+                prop_assert_eq!(value.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn what_the_wire_writes_is_a_number(micros in any::<i64>()) {
+            let text = Value::Micro(micros).to_string();
+            prop_assert!(number(&text).is_some(), "{}", text);
+        }
+
+        #[test]
+        fn any_words_are_picked(words in proptest::collection::vec("\\PC{0,12}|[a-z]{1,7}(\\.\\*)?", 0..9)) {
+            prop_assert!(snapshot().pick(words.iter().map(String::as_str)).len() <= 10 + words.len());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The host, asked in a thread of its own: it may take seconds to answer, and nobody else waits.
+
+use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::args::Options;
+use crate::exit::Failure;
+use crate::host::Host;
+use crate::question::Question;
+use crate::reply::Line;
+use crate::serve::clock;
+
+/// The stack of the thread: a reply is on the heap, and nothing in it calls itself.
+const STACK: usize = 256 * 1024;
+
+/// What the thread is asked to do: to ask for everything.
+struct Ask {
+    /// And for what may be asked.
+    with_list: bool,
+}
+
+/// What came of it.
+pub(crate) struct Answered {
+    /// When the host was asked.
+    pub(crate) asked: Duration,
+    pub(crate) result: Result<Told, Failure>,
+}
+
+/// What the host told.
+pub(crate) struct Told {
+    pub(crate) values: Vec<Line>,
+    /// Where that was asked for.
+    pub(crate) list: Option<Vec<Line>>,
+    /// The way to the host.
+    pub(crate) way: String,
+}
+
+/// The thread. It ends with the program.
+pub(crate) struct Upstream {
+    asks: Sender<Ask>,
+    answers: Receiver<Answered>,
+    /// Readable when there is an answer.
+    pub(crate) bell: PipeReader,
+}
+
+impl Upstream {
+    /// Starts the thread, which asks the host that `options` name.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    pub(crate) fn start(options: &Options) -> std::io::Result<Self> {
+        let (asks, asked) = channel();
+        let (told, answers) = channel();
+        let (bell, ring) = std::io::pipe()?;
+        let options = options.clone();
+        thread::Builder::new()
+            .name("host".to_owned())
+            .stack_size(STACK)
+            .spawn(move || run(&options, &asked, &told, ring))?;
+        Ok(Self { asks, answers, bell })
+    }
+
+    /// Has the host asked. Only one question may be on its way.
+    pub(crate) fn ask(&self, with_list: bool) {
+        // The thread lives as long as this.
+        let _ = self.asks.send(Ask { with_list });
+    }
+
+    /// The answer, if there is one.
+    pub(crate) fn take(&mut self) -> Option<Answered> {
+        match self.answers.try_recv() {
+            Ok(answered) => {
+                // One byte for each, which is there already.
+                let _ = self.bell.read(&mut [0]);
+                Some(answered)
+            }
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+}
+
+fn run(options: &Options, asks: &Receiver<Ask>, answers: &Sender<Answered>, mut ring: PipeWriter) {
+    let mut host = Host::held(options);
+    for Ask { with_list } in asks {
+        let answered = ask(&mut host, with_list);
+        if answers.send(answered).is_err() || ring.write_all(&[0]).is_err() {
+            return;
+        }
+    }
+}
+
+/// Asks; once more on a new connection where the old one was of no use any more, as when the guest was
+/// restored or has moved.
+fn ask(host: &mut Host<'_>, with_list: bool) -> Answered {
+    let is_old = host.is_connected();
+    let mut answered = ask_once(host, with_list);
+    if is_old && answered.result.as_ref().is_err_and(|failure| !is_too_soon(failure)) {
+        answered = ask_once(host, with_list);
+    }
+    answered
+}
+
+fn ask_once(host: &mut Host<'_>, with_list: bool) -> Answered {
+    let asked = clock::now();
+    let result = told(host, with_list);
+    if result.as_ref().is_err_and(|failure| !is_too_soon(failure)) {
+        host.let_go();
+    }
+    Answered { asked, result }
+}
+
+fn told(host: &mut Host<'_>, with_list: bool) -> Result<Told, Failure> {
+    let values = host.ask(&Question::get(&["*"]))?;
+    let list = with_list.then(|| host.ask(&Question::list_all())).transpose()?;
+    Ok(Told { values, list, way: host.way()?.to_string() })
+}
+
+fn is_too_soon(failure: &Failure) -> bool {
+    matches!(failure, Failure::TooSoon(_))
+}

@@ -1,0 +1,198 @@
+//! What `hostinfo --all` shows: everything that the host lets this guest see, for a person.
+
+use std::borrow::Cow;
+
+use anstyle::Style;
+
+use crate::color;
+use crate::exit::Failure;
+use crate::get;
+use crate::host::Host;
+use crate::list::Listed;
+use crate::output::Shown;
+use crate::question::Question;
+use crate::units;
+
+/// What comes before everything else: what the administrator has to say, and what it all means.
+const FIRST: [&str; 2] = ["notice", "verdict"];
+
+/// Asks for all there is.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
+    let list = host.ask(&Question::list_all())?;
+    let listed = Listed::all(&list);
+    if listed.is_empty() {
+        return Ok(get::text(list));
+    }
+    let answered = get::text(get::with_verdicts(host, &Question::get(&["*"]))?);
+    let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
+    let text = page(&answered.text, &listed, columns.map(usize::from));
+    Ok(Shown { text, ..answered })
+}
+
+/// A statistic as it is shown.
+struct Row<'a> {
+    name: &'a str,
+    value: String,
+    /// Empty behind a text, which speaks for itself.
+    description: &'a str,
+    style: Style,
+}
+
+impl<'a> Row<'a> {
+    fn new(name: &'a str, value: &str, listed: &[Listed<'a>]) -> Self {
+        let about = listed
+            .iter()
+            .find(|l| l.name == name)
+            .or_else(|| listed.iter().find(|l| l.describes(name)))
+            .copied()
+            .unwrap_or_default();
+        let is_text = about.kind == hostinfo_catalog::Kind::Info.word();
+        Self {
+            name,
+            value: units::human(value, about.kind, about.unit),
+            description: if is_text { "" } else { about.description },
+            style: color::of(name, value),
+        }
+    }
+
+    fn group(&self) -> &'a str {
+        self.name.split('.').next().unwrap_or_default()
+    }
+}
+
+/// Less of a description says nothing.
+const ROOM_LEAST: usize = 20;
+
+/// The statistics in groups with an empty line between them, in aligned columns; descriptions
+/// are cut to what fits `columns`.
+fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String {
+    let mut rows: Vec<Row<'_>> = answered
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| !is_told_already(name))
+        .map(|(name, value)| Row::new(name, value, listed))
+        .collect();
+    rows.sort_by_key(|row| FIRST.iter().position(|first| *first == row.group()).unwrap_or(2));
+
+    let name = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let described = rows.iter().filter(|row| !row.description.is_empty());
+    let value = described.map(|row| row.value.chars().count()).max().unwrap_or(0);
+    let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(name + value + 4));
+
+    let mut text = String::new();
+    let mut length_before = 0;
+    for group in rows.chunk_by(|a, b| a.group() == b.group()) {
+        // Groups of one row stand together.
+        if length_before > 1 || (length_before == 1 && group.len() > 1) {
+            text.push('\n');
+        }
+        length_before = group.len();
+        for row in group {
+            let (bold, faint, style) = (Style::new().bold(), Style::new().dimmed(), row.style);
+            text.push_str(&format!("{bold}{:name$}{bold:#}  ", row.name));
+            if row.description.is_empty() || room < ROOM_LEAST {
+                text.push_str(&format!("{style}{}{style:#}\n", row.value));
+            } else {
+                let description = cut(row.description, room);
+                let value = format!("{:value$}", row.value);
+                text.push_str(&format!("{style}{value}{style:#}  {faint}{description}{faint:#}\n"));
+            }
+        }
+    }
+    text
+}
+
+/// A verdict's word is what the verdict begins with.
+fn is_told_already(name: &str) -> bool {
+    name.starts_with("verdict.") && name.ends_with(".state")
+}
+
+fn cut(text: &str, room: usize) -> Cow<'_, str> {
+    if text.chars().count() <= room {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    Cow::Owned(kept + "…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::Line;
+    use hostinfo_wire::Code;
+
+    const LIST: [&str; 8] = [
+        "time gauge seconds the host's clock",
+        "window gauge seconds the time that ratios speak of",
+        "notice.N info - a notice",
+        "loadavg.1 gauge - load average over 1 minute",
+        "loadavg.5 gauge - load average over 5 minutes",
+        "memory.total gauge bytes memory of the host",
+        "vm.cpu.N.delay counter seconds time that this vCPU waited",
+        "verdict.cpu info - CPU of the last minute",
+    ];
+
+    const ANSWERED: &str = "\
+time=1763794623.25
+window=60
+notice.1=maintenance at 2026-01-05T22:00:00Z: a=b
+loadavg.1=0.42
+loadavg.5=12
+memory.total=16773406720
+vm.cpu.0.delay=1.5
+newer.thing=7
+verdict.cpu=contended: 31% waited
+";
+
+    fn plain(columns: Option<usize>) -> String {
+        let lines = LIST.map(|text| Line { code: Code::Done, text: text.to_owned() });
+        let page = page(ANSWERED, &Listed::all(&lines), columns);
+        anstream::adapter::strip_str(&page).to_string()
+    }
+
+    #[test]
+    fn notices_and_verdicts_come_first_and_groups_stand_apart() {
+        assert_eq!(
+            plain(None),
+            "\
+notice.1        maintenance at 2026-01-05T22:00:00Z: a=b
+verdict.cpu     contended: 31% waited
+time            2025-11-22 06:57:03 UTC  the host's clock
+window          1 min                    the time that ratios speak of
+
+loadavg.1       0.42                     load average over 1 minute
+loadavg.5       12                       load average over 5 minutes
+
+memory.total    15.6 GiB                 memory of the host
+vm.cpu.0.delay  1.5 s                    time that this vCPU waited
+newer.thing     7
+"
+        );
+    }
+
+    #[test]
+    fn a_verdicts_word_is_shown_once_and_incidents_stand_below_verdicts() {
+        let incident = "verdict.incident.1=cpu contended from 2026-11-28T10:02Z to now";
+        let answered =
+            format!("verdict.cpu=contended: x\nverdict.cpu.state=contended\n{incident}\n");
+        let page = page(&answered, &[], None);
+        assert_eq!(
+            anstream::adapter::strip_str(&page).to_string(),
+            "verdict.cpu         contended: x\n\
+             verdict.incident.1  cpu contended from 2026-11-28T10:02Z to now\n"
+        );
+    }
+
+    #[test]
+    fn descriptions_are_cut_to_the_terminal_and_values_are_not() {
+        let narrow = plain(Some(65));
+        assert!(narrow.contains("  load average over 1 min…\n"), "{narrow}");
+        assert!(narrow.contains("  memory of the host\n"), "{narrow}");
+        let narrower = plain(Some(60));
+        assert!(narrower.contains("\nmemory.total    15.6 GiB\n"), "{narrower}");
+        assert!(narrower.contains("maintenance at 2026-01-05T22:00:00Z: a=b\n"));
+    }
+}

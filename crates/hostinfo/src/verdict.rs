@@ -1,0 +1,161 @@
+//! Verdicts as a host tells them: a word, and a reason for people.
+
+use std::time::Duration;
+
+use hostinfo_wire::Code;
+use hostinfo_wire::limits::INTERVAL_MAX;
+use serde_json::Value;
+
+use crate::reply::Line;
+
+/// What a verdict can be about, in the order in which it is shown.
+pub(crate) const RESOURCES: [&str; 4] = ["cpu", "memory", "io", "net"];
+
+/// Who is to blame. From the best to the worst to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// Nobody but the guest's own programs.
+    Ok,
+    /// It cannot be told, or in a word that this program does not know.
+    Unknown,
+    /// The guest's own limits.
+    SelfLimited,
+    /// The host.
+    Contended,
+}
+
+impl State {
+    /// The state's word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::SelfLimited => "self-limited",
+            Self::Contended => "contended",
+        }
+    }
+}
+
+/// What a host says of one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Verdict<'a> {
+    pub(crate) state: State,
+    /// One line for the guest's owner.
+    pub(crate) reason: &'a str,
+}
+
+impl<'a> Verdict<'a> {
+    /// `contended: your vCPUs waited 6% of the last 60 s for a host CPU`
+    pub(crate) fn parse(value: &'a str) -> Self {
+        let (word, reason) = value.split_once(": ").unwrap_or((value, ""));
+        let states = [State::Ok, State::Contended, State::SelfLimited];
+        let state = states.into_iter().find(|state| state.word() == word);
+        match state {
+            Some(state) => Self { state, reason },
+            None if word == State::Unknown.word() => Self { state: State::Unknown, reason },
+            None => Self { state: State::Unknown, reason: value },
+        }
+    }
+
+    /// How long until the host can tell, where it has only begun to look.
+    pub(crate) fn again(&self) -> Option<Duration> {
+        if self.state != State::Unknown {
+            return None;
+        }
+        wait(self.reason)
+    }
+}
+
+/// `ask again in 5 s`
+fn wait(reason: &str) -> Option<Duration> {
+    let seconds: u64 = reason.strip_prefix("ask again in ")?.strip_suffix(" s")?.parse().ok()?;
+    Some(Duration::from_secs(seconds)).filter(|wait| *wait <= INTERVAL_MAX)
+}
+
+/// How long until the host can give everything of a reply to `get` or `json` that it has only begun
+/// to look for: verdicts, and what it says of itself that it can tell after a while. `None` where there
+/// is nothing to wait for.
+pub(crate) fn again(lines: &[Line]) -> Option<Duration> {
+    lines.iter().filter_map(of_line).max()
+}
+
+fn of_line(line: &Line) -> Option<Duration> {
+    if line.code == Code::Unavailable {
+        return wait(line.text.split_once(": ")?.1);
+    }
+    if let Ok(Value::Object(object)) = serde_json::from_str(&line.text) {
+        let verdicts = object.iter().filter(|(name, _)| is_verdict(name));
+        return verdicts.filter_map(|(_, value)| Verdict::parse(value.as_str()?).again()).max();
+    }
+    let (name, value) = line.text.split_once('=')?;
+    is_verdict(name).then(|| Verdict::parse(value).again()).flatten()
+}
+
+/// Whether that is the name of a verdict in words.
+fn is_verdict(name: &str) -> bool {
+    name.strip_prefix("verdict.").is_some_and(|resource| !resource.contains('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_verdict_is_a_word_and_a_reason() {
+        for (value, state, reason) in [
+            ("ok: your vCPUs ran", State::Ok, "your vCPUs ran"),
+            ("contended: a: b", State::Contended, "a: b"),
+            ("self-limited: x", State::SelfLimited, "x"),
+            ("unknown: no PSI", State::Unknown, "no PSI"),
+            ("ok", State::Ok, ""),
+            ("throttled: by the sun", State::Unknown, "throttled: by the sun"),
+        ] {
+            assert_eq!(Verdict::parse(value), Verdict { state, reason });
+        }
+    }
+
+    #[test]
+    fn a_host_that_has_only_begun_to_look_says_when_it_can_tell() {
+        let again = |value| Verdict::parse(value).again().map(|wait| wait.as_secs());
+        assert_eq!(again("unknown: ask again in 5 s"), Some(5));
+        for value in [
+            "unknown: this host has no PSI",
+            "ok: ask again in 5 s",
+            "unknown: ask again in 5.5 s",
+            "unknown: ask again in 99999999999 s",
+            "unknown: ask again in s",
+        ] {
+            assert_eq!(again(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn of_several_verdicts_the_last_is_waited_for() {
+        let reply = |texts: &[&str]| -> Vec<Line> {
+            texts.iter().map(|text| Line { code: Code::Done, text: (*text).to_owned() }).collect()
+        };
+        let seconds = |texts: &[&str]| again(&reply(texts)).map(|wait| wait.as_secs());
+        let (five, seven) = ("unknown: ask again in 5 s", "unknown: ask again in 7 s");
+        let lines = [format!("verdict.cpu={five}"), format!("verdict.io={seven}")];
+        assert_eq!(seconds(&[&lines[0], &lines[1]]), Some(7));
+        assert_eq!(seconds(&[&format!("{{\"verdict.cpu\":\"{five}\",\"x\":1}}")]), Some(5));
+        for other in [format!("label.a={five}"), format!("verdict.incident.1={five}")] {
+            assert_eq!(seconds(&[&other, "verdict.cpu.state=unknown"]), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_waited_for_too() {
+        let refused = |text: &str| [Line { code: Code::Unavailable, text: text.to_owned() }];
+        assert_eq!(again(&refused("cpu.busy: ask again in 1 s")), Some(Duration::from_secs(1)));
+        assert_eq!(again(&refused("swap.free: this host has no swap")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_verdict(text in "\\PC{0,40}|unknown: ask again in [0-9]{0,30} s") {
+            let _ = Verdict::parse(&text).again();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What the tool shows alone, and how it waits for verdicts.
+
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::host::{FakeHost, pty};
+use crate::{run, said, tool};
+
+/// A host that says `early` until `time` has passed since the first question, and `late` then.
+fn host_after(time: Duration, early: &'static str, late: &'static str) -> FakeHost {
+    let mut first = None;
+    FakeHost::new(move |line| {
+        assert!(line.starts_with("get ") || line.starts_with("json "), "{line}");
+        let first = first.get_or_insert_with(Instant::now);
+        if first.elapsed() < time { early } else { late }
+    })
+}
+
+const FIRST: &str = "200-verdict.cpu=unknown: ask again in 2 s\n\
+                     200-verdict.memory=unknown: ask again in 2 s\n\
+                     404-host.state: no such statistic\n403-host.name: not permitted\n\
+                     503-notice: there are none\n200-hypervisor=kvm\n200 host.id=0123456789abcdef\n";
+
+const THEN: &str = "200-verdict.cpu=contended: your vCPUs waited 34% of the last 2 s\n\
+                    200-verdict.memory=ok: nothing waited for memory\n\
+                    404-host.state: no such statistic\n403-host.name: not permitted\n\
+                    503-notice: there are none\n200-hypervisor=kvm\n200 host.id=0123456789abcdef\n";
+
+#[test]
+fn alone_it_waits_for_the_verdict_and_shows_it_with_its_reason() {
+    let host = host_after(Duration::from_secs(2), FIRST, THEN);
+    assert_eq!(
+        run(&host, ""),
+        (
+            0,
+            "cpu       contended: your vCPUs waited 34% of the last 2 s\n\
+             memory    ok: nothing waited for memory\n\
+             host      01234567, kvm\n"
+                .to_owned(),
+            String::new()
+        )
+    );
+}
+
+#[test]
+fn where_the_verdict_takes_longer_it_says_when_to_ask_again() {
+    let start = Instant::now();
+    let host = FakeHost::new(|_| {
+        "200-verdict.cpu=unknown: ask again in 600 s\n404-host.state: no such statistic\n\
+         403-host.name: not permitted\n503-notice: there are none\n200-hypervisor=kvm\n\
+         200 host.id=0123456789abcdef\n"
+    });
+    let (status, text, errors) = run(&host, "");
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert!(text.starts_with("cpu       unknown: ask again in 600 s\n"), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(300));
+}
+
+#[test]
+fn a_guest_that_may_ask_again_soon_waits_and_one_that_may_not_shows_what_it_has() {
+    let soon = host_after(Duration::from_secs(1), "429 retry after 1.000 s\n", THEN);
+    assert_eq!(run(&soon, "").0, 0);
+    let mut asked = 0;
+    let host = FakeHost::new(move |_| {
+        asked += 1;
+        if asked == 1 { FIRST } else { "429 retry after 60.000 s\n" }
+    });
+    let (status, text, _) = run(&host, "");
+    assert!(status == 0 && text.starts_with("cpu       unknown: ask again in 2 s\n"), "{text}");
+}
+
+#[test]
+fn who_waits_gets_a_verdict_from_get_too() {
+    let early = "200 verdict.cpu=unknown: ask again in 1 s\n";
+    let host = host_after(Duration::from_secs(1), early, "200 verdict.cpu=ok: your vCPUs ran\n");
+    assert_eq!(run(&host, "get verdict.cpu").1, "verdict.cpu=unknown: ask again in 1 s\n");
+    assert_eq!(run(&host, "get verdict.cpu --wait").1, "verdict.cpu=ok: your vCPUs ran\n");
+    let early = "200 {\"verdict.cpu\":\"unknown: ask again in 1 s\"}\n";
+    let host = host_after(Duration::from_secs(1), early, "200 {\"verdict.cpu\":\"ok: x\"}\n");
+    assert_eq!(run(&host, "--json verdict.cpu --wait").1, "{\"verdict.cpu\":\"ok: x\"}\n");
+}
+
+#[test]
+fn what_is_waited_for_is_told_on_a_terminal_and_taken_away_again() {
+    let host = host_after(Duration::from_secs(2), FIRST, THEN);
+    let (mut terminal, tty, _) = pty();
+    let mut command = tool("");
+    command.env("HOSTINFO_DEVICE", &host.path).stdout(Stdio::piped()).stderr(tty);
+    assert_eq!(said(command.spawn().unwrap().wait_with_output().unwrap()).0, 0);
+    let mut shown = [0; 200];
+    let length = terminal.read(&mut shown).unwrap();
+    let shown = String::from_utf8_lossy(&shown[..length]);
+    assert!(shown.starts_with("hostinfo: waiting for the host's verdict: 2 s"), "{shown:?}");
+    drop(command);
+}

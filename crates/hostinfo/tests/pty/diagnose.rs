@@ -1,0 +1,115 @@
+//! What `diagnose` concludes, as its exit status, its sentences, and as programs read it.
+
+use crate::host::FakeHost;
+use crate::run;
+
+/// A host whose verdict on the CPU is `then` when it is asked for the second time.
+fn host(then: &'static str) -> FakeHost {
+    let mut asked = 0;
+    FakeHost::new(move |line| {
+        assert_eq!(line, "get verdict *");
+        asked += 1;
+        let cpu = if asked == 1 { "unknown: ask again in 1 s" } else { then };
+        format!(
+            "200-session=a\n200-host.id=df1a367eaff5239f\n200-vm.cpu.seconds={asked}\n\
+             200-vm.cpu.delay={asked}\n200-verdict.cpu={cpu}\n\
+             200-verdict.memory=ok: nothing waited for memory\n\
+             200 verdict.io=ok: your disks answered in time\n"
+        )
+    })
+}
+
+const CONTENDED: &str = "contended: your vCPUs waited 34% of the last 60 s";
+
+#[test]
+fn the_exit_status_tells_what_was_concluded() {
+    for (verdict, status, nagios) in [
+        ("ok: your vCPUs ran", 0, 0),
+        (CONTENDED, 10, 2),
+        ("self-limited: your own CPU quota held your vCPUs back", 11, 1),
+        ("unknown: this host has no PSI", 12, 3),
+    ] {
+        let (told, text, errors) = run(&host(verdict), "diagnose --for 1s");
+        assert_eq!((told, errors.as_str()), (status, ""), "{text}");
+        assert_eq!(run(&host(verdict), "diagnose --for 1s --format nagios").0, nagios, "{verdict}");
+    }
+}
+
+#[test]
+fn both_views_stand_beside_each_other_and_the_conclusion_below() {
+    let (_, text, _) = run(&host(CONTENDED), "diagnose --for 1s");
+    assert!(text.starts_with("Looked for ") && text.contains(" at the host df1a367e.\n"), "{text}");
+    for part in [
+        "\ncpu     host   contended: your vCPUs waited 34% of the last 60 s\n",
+        "\n               vCPUs waited 50% of the time\n",
+        "\n        guest  ",
+        " stolen; ",
+        "\nmemory  host   ok: nothing waited for memory\n",
+        "\nnet     host   says nothing: this host gives none\n",
+        "\nIt is the host: it is short of CPU time for this guest.",
+        "Show this to whoever runs the host.\n",
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+}
+
+#[test]
+fn only_what_was_asked_for_is_looked_at() {
+    let (status, text, _) = run(&host(CONTENDED), "diagnose --for 1s memory io");
+    assert_eq!(status, 0);
+    assert!(!text.contains("\ncpu ") && text.contains("\nio "), "{text}");
+    assert_eq!(run(&host(CONTENDED), "diagnose disk").0, 2);
+}
+
+#[test]
+fn a_program_gets_one_object() {
+    let (status, text, _) = run(&host(CONTENDED), "diagnose --for 1s --json");
+    let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, text.lines().count()), (10, 1));
+    assert_eq!(object["verdict"], "contended");
+    assert_eq!(object["resources"]["cpu"]["state"], "contended");
+    assert_eq!(object["resources"]["net"]["state"], serde_json::Value::Null);
+    assert_eq!(object["host"]["vcpus_waited"], 0.5);
+    assert!(object["guest"]["cpus"].as_u64() > Some(0), "{object}");
+}
+
+#[test]
+fn a_plugin_says_one_line_with_figures_whatever_happens() {
+    let (_, text, _) = run(&host(CONTENDED), "diagnose --for 1s --format nagios");
+    let told = "HOSTINFO CRITICAL: contended, cpu: your vCPUs waited 34% of the last 60 s | ";
+    assert!(text.starts_with(told) && text.contains("vcpus_waited=50.0%;;;0;100"), "{text}");
+    assert_eq!(text.lines().count(), 1);
+
+    let silent = FakeHost::raw(b"", |_| "");
+    let (status, text, errors) = run(&silent, "diagnose --timeout 0.3 --format nagios");
+    assert_eq!((status, errors.as_str(), text.lines().count()), (3, "", 1));
+    assert!(text.starts_with("HOSTINFO UNKNOWN: no host answers: "), "{text}");
+}
+
+#[test]
+fn a_guest_that_may_not_see_verdicts_is_told_so_and_no_host_is_no_conclusion() {
+    let refused = FakeHost::new(|_| "403-verdict: not permitted\n200 physcpus=1\n");
+    let (status, text, _) = run(&refused, "diagnose --for 1s");
+    assert_eq!(status, 3);
+    assert!(text.contains("Ask whoever runs the host to permit verdict.*"), "{text}");
+    let blocked = FakeHost::new(|_| "403 this guest may not ask\n");
+    let (status, text, _) = run(&blocked, "diagnose --for 1s");
+    assert!(status == 3 && text.contains("says nothing: this guest may not ask"), "{text}");
+    let silent = FakeHost::raw(b"", |_| "");
+    assert_eq!(run(&silent, "diagnose --for 1s --timeout 0.3").0, 5);
+}
+
+#[test]
+fn a_guest_that_may_ask_too_seldom_for_it_says_what_is_known() {
+    let mut asked = 0;
+    let host = FakeHost::new(move |_| {
+        asked += 1;
+        match asked {
+            1 => "200-verdict.cpu=unknown: ask again in 60 s\n200 physcpus=1\n",
+            _ => "429 retry after 58.000 s\n",
+        }
+    });
+    let (status, text, _) = run(&host, "diagnose --for 1s cpu");
+    assert_eq!(status, 12);
+    assert!(text.contains("the host says: ask again in 60 s."), "{text}");
+}

@@ -1,0 +1,346 @@
+//! The broker, as everybody in a guest sees it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::host::FakeHost;
+use crate::{said, tool};
+
+/// A broker that runs as long as this lives.
+struct Broker {
+    process: Child,
+    socket: PathBuf,
+    http: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Broker {
+    /// Serves that host.
+    fn start(device: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let process = tool("serve --timeout 2 --socket")
+            .arg(&socket)
+            .args(["--listen", &http.to_string()])
+            .env("HOSTINFO_DEVICE", device)
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let broker = Self { process, socket, http, _folder: folder };
+        while UnixStream::connect(&broker.socket).is_err() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        broker
+    }
+
+    /// What `hostinfo ARGUMENTS` says with it.
+    fn run(&self, arguments: &str) -> (i32, String, String) {
+        said(tool(arguments).env("HOSTINFO_DEVICE", &self.socket).output().unwrap())
+    }
+
+    /// What it answers to a line, to the end of the reply.
+    fn ask(&self, line: &str) -> String {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        stream.write_all(format!("{line}\n").as_bytes()).unwrap();
+        reply(&mut BufReader::new(stream))
+    }
+
+    /// The answer to a scraper.
+    fn scrape(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.http).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn reply(stream: &mut impl std::io::BufRead) -> String {
+    let mut reply = String::new();
+    while reply.lines().last().is_none_or(|line| line.get(3..4) != Some(" ")) {
+        assert!(stream.read_line(&mut reply).unwrap() > 0, "{reply}");
+    }
+    reply
+}
+
+const LIST: &str = "200-session info - changes\n200-sample.age gauge seconds how old\n\
+                    200-interval gauge seconds how often\n200-loadavg.1 gauge - load\n\
+                    200-swap.free gauge bytes free swap\n200 verdict.cpu info - CPU\n";
+
+/// A host that lets its guest ask once a minute; how often it was asked for everything.
+fn host_of_a_minute() -> (FakeHost, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let host = FakeHost::new(move |line| match line {
+        "list" => LIST,
+        "get *" => match counted.fetch_add(1, Ordering::Relaxed) {
+            0 => {
+                "200-session=a\n200-sample.age=0.1\n200-interval=60\n200-loadavg.1=0.42\n\
+                 200 verdict.cpu=ok: your vCPUs ran\n"
+            }
+            _ => "429 retry after 55.000 s\n",
+        },
+        other => panic!("the broker sent {other}"),
+    });
+    (host, asked)
+}
+
+const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost:4679\r\n\r\n";
+
+#[test]
+fn a_person_a_script_and_prometheus_all_get_answers_though_the_guest_may_ask_once_a_minute() {
+    let (host, asked) = host_of_a_minute();
+    let broker = Broker::start(&host.path);
+    for _ in 0..5 {
+        let answer = (0, "loadavg.1=0.42\n".to_owned(), String::new());
+        assert_eq!(broker.run("get loadavg.1"), answer);
+        assert_eq!(broker.run("--json loadavg.1").1, "{\"loadavg.1\":0.42}\n");
+        assert_eq!(broker.ask("loadavg"), "200 loadavg.1=0.42\n");
+        let scraped = broker.scrape(GET);
+        assert!(scraped.starts_with("HTTP/1.1 200 OK\r\n"), "{scraped}");
+        assert!(scraped.contains("\nhostinfo_loadavg_1 0.42\n"), "{scraped}");
+    }
+    let (status, text, _) = broker.run("");
+    assert!(status == 0 && text.starts_with("cpu       ok: your vCPUs ran\n"), "{text}");
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn what_it_gives_out_grows_old() {
+    let (host, _) = host_of_a_minute();
+    let broker = Broker::start(&host.path);
+    let age = || -> f64 {
+        let told = broker.ask("sample.age");
+        told.trim().strip_prefix("200 sample.age=").unwrap().parse().unwrap()
+    };
+    let (first, start) = (age(), Instant::now());
+    assert!(first >= 0.1, "{first}");
+    std::thread::sleep(Duration::from_millis(1200));
+    let grown = age() - first;
+    assert!(grown >= 1.0 && grown <= start.elapsed().as_secs_f64() + 0.2, "{grown}");
+}
+
+#[test]
+fn what_is_not_among_what_the_host_told_is_refused_by_what_may_be_asked() {
+    let (host, _) = host_of_a_minute();
+    let broker = Broker::start(&host.path);
+    assert_eq!(broker.ask("swap.free"), "503 swap.free: not available now\n");
+    assert_eq!(broker.ask("host.name"), "403 host.name: not permitted\n");
+    assert_eq!(broker.ask("no.such"), "404 no.such: no such statistic\n");
+    assert_eq!(broker.ask("list"), LIST);
+    assert_eq!(
+        broker.run("list swap").1,
+        "swap.free  gauge  bytes  free swap  hostinfo_swap_free_bytes\n"
+    );
+    assert_eq!(broker.run("get swap.free").0, 3);
+}
+
+#[test]
+fn while_the_host_is_silent_a_query_is_held_and_then_told_when_to_ask_again() {
+    let host = FakeHost::raw(b"", |_| "");
+    let broker = Broker::start(&host.path);
+    let start = Instant::now();
+    let told = broker.ask("get loadavg.1 x");
+    assert!(start.elapsed() >= Duration::from_secs(5));
+    assert!(told.starts_with("503-loadavg.1: ask again in "), "{told}");
+    assert!(broker.scrape(GET).starts_with("HTTP/1.1 503 "));
+    assert_eq!(broker.ask("ping x"), "200 pong x\n", "what needs no host is answered at once");
+}
+
+/// A host that goes away when it is asked for everything a second time on one connection, as when its
+/// guest moves: the number of the connection is its session.
+fn host_that_goes_away(path: &Path) {
+    let listener = UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let mut asked = 0;
+            for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
+                let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+                let answer = match line.as_str() {
+                    "get *" if asked == 1 => break,
+                    "get *" => {
+                        asked += 1;
+                        format!("200-session={number}\n200 interval=0\n")
+                    }
+                    "list" => "200 session info - changes\n".to_owned(),
+                    line => match line.strip_prefix("ping ") {
+                        Some(token) => format!("200 pong {token}\n"),
+                        None => continue,
+                    },
+                };
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_guest_that_has_moved_gets_its_new_hosts_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("host");
+    host_that_goes_away(&path);
+    let broker = Broker::start(&path);
+    assert_eq!(broker.ask("session"), "200 session=0\n");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(broker.ask("session"), "200 session=1\n");
+}
+
+#[test]
+fn a_foreign_page_in_a_browser_gets_nothing() {
+    let (host, _) = host_of_a_minute();
+    let broker = Broker::start(&host.path);
+    let answer = broker.scrape(&GET.replace("localhost", "evil.example"));
+    assert!(answer.starts_with("HTTP/1.1 403 ") && !answer.contains("loadavg"), "{answer}");
+}
+
+#[test]
+fn more_clients_than_there_is_room_for_are_turned_away_and_the_others_are_served() {
+    let (host, _) = host_of_a_minute();
+    let broker = Broker::start(&host.path);
+    let mut clients: Vec<_> =
+        (0..32).map(|_| BufReader::new(UnixStream::connect(&broker.socket).unwrap())).collect();
+    for client in &mut clients {
+        client.get_mut().write_all(b"loadavg.1\n").unwrap();
+        assert_eq!(reply(client), "200 loadavg.1=0.42\n");
+    }
+    let mut last = UnixStream::connect(&broker.socket).unwrap();
+    assert_eq!(last.read(&mut [0; 8]).unwrap(), 0, "it is closed at once");
+    drop(clients);
+    assert_eq!(broker.ask("loadavg.1"), "200 loadavg.1=0.42\n");
+}
+
+#[test]
+fn a_socket_of_the_service_managers_is_taken_from_standard_input() {
+    let (host, _) = host_of_a_minute();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut process = tool("serve --socket - --listen none")
+        .env("HOSTINFO_DEVICE", &host.path)
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)))
+        .spawn()
+        .unwrap();
+    let output = tool("get loadavg.1").env("HOSTINFO_DEVICE", &path).output().unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert_eq!(said(output).1, "loadavg.1=0.42\n");
+    let (status, _, errors) = said(tool("serve --socket - --listen none").output().unwrap());
+    assert_eq!(status, 1);
+    assert!(errors.contains("standard input is not a socket"), "{errors}");
+}
+
+#[test]
+fn a_broker_that_nobody_asks_does_not_wake_up() {
+    let (host, _) = host_of_a_minute();
+    let broker = Broker::start(&host.path);
+    assert_eq!(broker.ask("loadavg.1"), "200 loadavg.1=0.42\n");
+    let switches = || -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", broker.process.id())).unwrap();
+        let count = |task: std::io::Result<fs::DirEntry>| -> u64 {
+            let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+            let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches"));
+            line.unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        tasks.map(count).sum()
+    };
+    // Until the client's leaving is done with.
+    std::thread::sleep(Duration::from_millis(500));
+    let before = switches();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(switches(), before);
+}
+
+#[test]
+fn prometheus_own_checker_finds_nothing_to_say_about_what_is_scraped() {
+    let (host, _) = host_of_a_minute();
+    let broker = Broker::start(&host.path);
+    let answer = broker.scrape(GET);
+    let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool, of Debian's package prometheus, has to be there: scripts/setup test");
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Prometheus itself, which scrapes every second; it ends with the test.
+struct Prometheus {
+    process: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Prometheus {
+    fn start(target: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("prometheus.yml");
+        let scrape = "scrape_configs:\n  - job_name: guest\n    scrape_interval: 1s\n    \
+                      static_configs:\n      - targets: [";
+        fs::write(&config, format!("{scrape}\"{target}\"]\n")).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let process = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("prometheus, Debian's package, has to be there: scripts/setup test");
+        Self { process, address, _folder: folder }
+    }
+
+    /// What it has of that metric, when it has something.
+    fn query(&self, metric: &str) -> String {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(120) {
+            std::thread::sleep(Duration::from_millis(300));
+            let Ok(mut stream) = TcpStream::connect(self.address) else { continue };
+            let request = format!("GET /api/v1/query?query={metric} HTTP/1.0\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            if answer.contains("\"value\":[") {
+                return answer;
+            }
+        }
+        panic!("Prometheus has no {metric}");
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+#[test]
+fn prometheus_itself_scrapes_it() {
+    let (host, asked) = host_of_a_minute();
+    let broker = Broker::start(&host.path);
+    let prometheus = Prometheus::start(broker.http);
+    let load = prometheus.query("hostinfo_loadavg_1");
+    assert!(load.contains("\"0.42\"]") && load.contains("\"job\":\"guest\""), "{load}");
+    let up = prometheus.query("min_over_time(up[3s])");
+    assert!(up.contains("\"1\"]"), "{up}");
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "though it scrapes every second");
+}

@@ -1,0 +1,60 @@
+//! `host-state`: what guests are told of the host.
+
+use hostinfo_control::{HostState as State, HostStateSaid};
+
+use crate::args::{HostState, Options, Say};
+use crate::daemon::connect;
+use crate::exit::{DONE, Failure, Status};
+use crate::output::{printable, write, write_json};
+use crate::time::local;
+
+/// Shows it, or sets it.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn run(options: &Options, wanted: Option<&HostState>) -> Result<Status, Failure> {
+    let mut daemon = connect(options)?;
+    let said = match wanted {
+        None => daemon.host_state()?,
+        Some(HostState::Set { state, text }) => {
+            daemon.set_host_state(meant(*state), text.as_deref())?
+        }
+    };
+    if options.json {
+        write_json(&said)?;
+    } else {
+        write(&shown(&said))?;
+    }
+    Ok(DONE)
+}
+
+fn meant(state: Say) -> State {
+    match state {
+        Say::Normal => State::Normal,
+        Say::Draining => State::Draining,
+        Say::Degraded => State::Degraded,
+    }
+}
+
+fn shown(said: &HostStateSaid) -> String {
+    let since = said.since.map(|since| format!(", since {}", local(since))).unwrap_or_default();
+    let text =
+        said.text.as_deref().map(|text| format!(": {}", printable(text))).unwrap_or_default();
+    format!("{}{since}{text}\n", said.state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_shown_with_when_and_why() {
+        let since = Some("2026-11-22T22:00:00Z".parse().unwrap());
+        let text = Some("a fan has failed".to_owned());
+        let told = shown(&HostStateSaid { state: State::Degraded, text, since });
+        assert!(told.starts_with("degraded, since 2026-11-22 "), "{told}");
+        assert!(told.ends_with(": a fan has failed\n"), "{told}");
+        let nothing = HostStateSaid { state: State::Normal, text: None, since: None };
+        assert_eq!(shown(&nothing), "normal\n");
+    }
+}

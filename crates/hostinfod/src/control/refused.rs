@@ -1,0 +1,77 @@
+//! Who was not let in at the control socket: told why, and then hung up on.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Instant;
+
+use hostinfo_control::limits::{REFUSED_MAX, REFUSED_TIME};
+
+use crate::port::connection::write_some;
+
+/// Connections whose reason was sent. Of one that is closed at once the client may never read it: it
+/// sends its request first, which fails then.
+#[derive(Default)]
+pub(crate) struct Refused(VecDeque<(Instant, OwnedFd)>);
+
+impl Refused {
+    /// Sends the reason to another one. Where there are too many, the one that had the most time
+    /// goes. When to hang up next.
+    pub(crate) fn add(&mut self, fd: OwnedFd, reason: &[u8], now: Instant) -> Option<Instant> {
+        // A new connection has room for more than that.
+        if write_some(fd.as_fd(), reason).is_ok() {
+            self.0.push_back((now + REFUSED_TIME, fd));
+        }
+        if self.0.len() > REFUSED_MAX {
+            self.0.pop_front();
+        }
+        self.next()
+    }
+
+    /// Hangs up on those whose time is over. When to do so next.
+    pub(crate) fn hang_up(&mut self, now: Instant) -> Option<Instant> {
+        self.0.retain(|(until, _)| *until > now);
+        self.next()
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.0.front().map(|(until, _)| *until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    #[test]
+    fn a_reason_can_be_read_after_a_request_was_sent_and_then_comes_the_end() {
+        let (mut refused, now) = (Refused::default(), Instant::now());
+        let (mut client, ours) = UnixStream::pair().unwrap();
+        let until = refused.add(ours.into(), b"no room", now).unwrap();
+        client.write_all(b"what I came for").unwrap();
+        let mut heard = [0; 7];
+        client.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"no room");
+        assert_eq!(refused.hang_up(until - Duration::from_millis(1)), Some(until));
+        assert_eq!(refused.hang_up(until), None);
+        assert!(client.write_all(b"more").is_err());
+    }
+
+    #[test]
+    fn no_more_are_kept_than_the_bound_and_the_oldest_go_first() {
+        let (mut refused, now) = (Refused::default(), Instant::now());
+        let mut clients = Vec::new();
+        for _ in 0..3 * REFUSED_MAX {
+            let (client, ours) = UnixStream::pair().unwrap();
+            refused.add(ours.into(), b"x", now);
+            clients.push(client);
+        }
+        assert_eq!(refused.0.len(), REFUSED_MAX);
+        let is_open = |client: &mut UnixStream| client.write_all(b"x").is_ok();
+        let open: Vec<bool> = clients.iter_mut().map(is_open).collect();
+        assert_eq!(open.iter().filter(|open| **open).count(), REFUSED_MAX);
+        assert!(open.is_sorted());
+    }
+}

@@ -1,0 +1,66 @@
+//! A file of the state directory, in which something outlives the daemon.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::system::file_error::FileError;
+
+/// Where it is.
+pub(crate) struct KeptFile(PathBuf);
+
+impl KeptFile {
+    /// Reads the file of that name, of at most `bound` bytes. `None`: there is none. One that cannot be
+    /// read is set aside, and the log says so with what that comes to: guests are served without it
+    /// rather than not at all.
+    pub(crate) fn open<T, E: Display>(
+        state: &Path,
+        name: &str,
+        bound: usize,
+        parse: impl FnOnce(&[u8]) -> Result<T, E>,
+        loss: &str,
+    ) -> (Self, Option<T>) {
+        let path = state.join(name);
+        let why = match hostinfo_file::read(&path, bound as u64) {
+            Ok(None) => return (Self(path), None),
+            Ok(Some(bytes)) => match parse(&bytes) {
+                Ok(kept) => return (Self(path), Some(kept)),
+                Err(why) => why.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        let aside = state.join(format!("{name}.damaged"));
+        match fs::rename(&path, &aside) {
+            Ok(()) => tracing::error!(
+                "{}: {why}: {loss}; the file is {} now",
+                path.display(),
+                aside.display()
+            ),
+            Err(error) => tracing::error!(
+                "{}: {why}: {loss}; {}",
+                path.display(),
+                FileError::of(&aside)(error)
+            ),
+        }
+        (Self(path), None)
+    }
+
+    /// Written aside and moved into place, so that whenever the power fails the file is the old one
+    /// or the new one.
+    ///
+    /// # Errors
+    /// The directory is not there or not the daemon's, or the disk is full.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), FileError> {
+        write(&self.0, bytes).map_err(FileError::of(&self.0))
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension("new");
+    let mut file = hostinfo_file::make_aside(&aside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&aside, path)?;
+    path.parent().map_or(Ok(()), |state| File::open(state)?.sync_all())
+}

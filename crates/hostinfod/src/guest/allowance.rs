@@ -1,0 +1,79 @@
+//! When a guest may have its next query answered.
+
+use std::time::{Duration, Instant};
+
+use hostinfo_wire::limits::WINDOW_MIN;
+
+/// What a query has cost, whatever it got for it: what was read counts, or a guest that is told
+/// nothing could have the host read on and on, and see by the time that takes what others do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cost {
+    /// Nothing was read.
+    Nothing,
+    /// All of it is on its way: the guest was told to ask again in a second.
+    Soon,
+    /// Something was read.
+    Read,
+}
+
+/// What a guest has of its interval.
+#[derive(Debug, Default)]
+pub(crate) struct Allowance {
+    last: Option<Instant>,
+    /// The last query got nothing yet, and may be asked again: once, lest it be a way around.
+    is_soon: bool,
+}
+
+impl Allowance {
+    /// How long until there may be another query; nothing where there may be one now.
+    pub(crate) fn wait(&self, interval: Duration, now: Instant) -> Duration {
+        let interval = if self.is_soon { interval.min(WINDOW_MIN) } else { interval };
+        self.last.map_or(Duration::ZERO, |last| {
+            interval.saturating_sub(now.saturating_duration_since(last))
+        })
+    }
+
+    /// Counts a query.
+    pub(crate) fn spend(&mut self, cost: Cost, now: Instant) {
+        if cost != Cost::Nothing {
+            self.is_soon = cost == Cost::Soon && !self.is_soon;
+            self.last = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(60);
+
+    fn waits(costs: &[Cost], interval: Duration) -> Vec<u64> {
+        let (mut allowance, mut now) = (Allowance::default(), Instant::now());
+        let seconds = costs.iter().map(|cost| {
+            allowance.spend(*cost, now);
+            let wait = allowance.wait(interval, now);
+            now += wait;
+            assert_eq!(allowance.wait(interval, now), Duration::ZERO);
+            wait.as_secs()
+        });
+        seconds.collect()
+    }
+
+    #[test]
+    fn what_was_read_counts_and_what_was_not_does_not() {
+        use Cost::{Nothing, Read};
+        assert_eq!(waits(&[Nothing, Read, Read], INTERVAL), [0, 60, 60]);
+        let (mut allowance, now) = (Allowance::default(), Instant::now());
+        allowance.spend(Read, now);
+        allowance.spend(Nothing, now + INTERVAL / 2);
+        assert_eq!(allowance.wait(INTERVAL, now + INTERVAL / 2), INTERVAL / 2);
+    }
+
+    #[test]
+    fn what_is_on_its_way_may_be_asked_for_once_more() {
+        use Cost::{Read, Soon};
+        assert_eq!(waits(&[Soon, Read, Soon, Soon, Soon], INTERVAL), [1, 60, 1, 60, 1]);
+        assert_eq!(waits(&[Soon, Soon], Duration::ZERO), [0, 0]);
+    }
+}

@@ -1,0 +1,96 @@
+//! Which guests are watched for good, as their rules say, and which of them are too many.
+
+use std::collections::BTreeSet;
+
+/// Guests by their numbers in the roster.
+pub(crate) struct Watched {
+    /// At the most.
+    pub(crate) max: usize,
+    guests: BTreeSet<usize>,
+    /// Those that are to be watched, and are not.
+    left_out: BTreeSet<usize>,
+    /// Those, also of others that are watched since they ask, whose samples wait for figures: each
+    /// once for a sample, and not longer than that takes.
+    pub(crate) awaiting: BTreeSet<usize>,
+}
+
+/// What became of a guest that is to be watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is.
+    Watched,
+    /// There are enough already; `true` where that is new.
+    LeftOut(bool),
+}
+
+impl Watched {
+    /// Nobody yet.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, guests: BTreeSet::new(), left_out: BTreeSet::new(), awaiting: BTreeSet::new() }
+    }
+
+    /// A guest is to be watched.
+    pub(crate) fn add(&mut self, guest: usize) -> Place {
+        if self.guests.contains(&guest) || self.guests.len() < self.max {
+            self.left_out.remove(&guest);
+            self.guests.insert(guest);
+            return Place::Watched;
+        }
+        Place::LeftOut(self.left_out.insert(guest))
+    }
+
+    /// A guest is not to be watched any more. Whether it was.
+    pub(crate) fn remove(&mut self, guest: usize) -> bool {
+        self.left_out.remove(&guest);
+        self.guests.remove(&guest)
+    }
+
+    /// Those that are watched.
+    pub(crate) fn guests(&self) -> impl Iterator<Item = usize> {
+        self.guests.iter().copied()
+    }
+
+    /// One that is to be watched, and could be now.
+    pub(crate) fn next(&self) -> Option<usize> {
+        self.left_out.first().copied().filter(|_| self.guests.len() < self.max)
+    }
+
+    /// One that there is no place for any more.
+    pub(crate) fn surplus(&self) -> Option<usize> {
+        self.guests.last().copied().filter(|_| self.guests.len() > self.max)
+    }
+
+    /// How many are watched, and how many are not and should be.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        (self.guests.len() as u64, self.left_out.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_when_there_are_enough_is_left_out_until_one_goes() {
+        let mut watched = Watched::new(2);
+        assert_eq!([watched.add(7), watched.add(8), watched.add(7)], [Place::Watched; 3]);
+        assert_eq!(watched.add(9), Place::LeftOut(true));
+        assert_eq!(watched.add(9), Place::LeftOut(false));
+        assert_eq!((watched.count(), watched.next()), ((2, 1), None));
+        assert!(watched.remove(7) && !watched.remove(7));
+        assert_eq!(watched.next(), Some(9));
+        assert_eq!(watched.add(9), Place::Watched);
+        assert_eq!((watched.count(), watched.next()), ((2, 0), None));
+        assert!(!watched.remove(6));
+    }
+
+    #[test]
+    fn a_lower_bound_has_a_surplus() {
+        let mut watched = Watched::new(2);
+        watched.add(1);
+        watched.add(2);
+        assert_eq!(watched.surplus(), None);
+        watched.max = 1;
+        assert_eq!(watched.surplus(), Some(2));
+    }
+}

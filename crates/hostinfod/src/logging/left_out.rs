@@ -1,0 +1,57 @@
+//! How many lines of the log nobody took.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter that those who write the log share with those who tell of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LeftOut(Arc<AtomicU64>);
+
+impl LeftOut {
+    /// One more.
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many so far.
+    pub(crate) fn so_far(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Tells of those since `told` by a line that `log` writes, as soon as that is not left out as
+    /// well: such a line does not count.
+    pub(super) fn tell(&self, told: &mut u64, log: impl FnOnce(u64)) {
+        let so_far = self.so_far();
+        if so_far == *told {
+            return;
+        }
+        log(so_far - *told);
+        if self.so_far() == so_far {
+            *told = so_far;
+        } else {
+            self.0.store(so_far, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_is_told_once_and_as_soon_as_it_can_be() {
+        let (left_out, mut told) = (LeftOut::default(), 0);
+        left_out.tell(&mut told, |_| panic!("nothing was left out"));
+        (0..3).for_each(|_| left_out.count());
+        for _ in 0..2 {
+            left_out.tell(&mut told, |_| left_out.count());
+            assert_eq!(left_out.so_far(), 3);
+        }
+        let mut lines = Vec::new();
+        left_out.tell(&mut told, |count| lines.push(count));
+        left_out.count();
+        left_out.tell(&mut told, |count| lines.push(count));
+        left_out.tell(&mut told, |count| lines.push(count));
+        assert_eq!((lines, left_out.so_far()), (vec![3, 1], 4));
+    }
+}

@@ -1,0 +1,219 @@
+//! Standard error as the log writes to it: a line that nobody takes is left out, and not waited for.
+
+use std::io::{self, Stderr, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+use crate::logging::left_out::LeftOut;
+
+/// As much of a line as is kept where only its beginning was taken: what a pipe holds.
+const REST_MAX: usize = 64 * 1024;
+
+/// A pipe that takes anything takes that much at once: PIPE_BUF of pipe(7).
+const PIECE: usize = 4096;
+
+/// Where lines go.
+pub(super) struct Lines<F> {
+    fd: F,
+    way: Way,
+    /// The end of a line whose beginning was taken.
+    rest: Vec<u8>,
+    left_out: LeftOut,
+}
+
+/// How it is written to without waiting. The flag O_NONBLOCK is of no use where others have the same
+/// file open, which would have it too: so it is set where the file can be opened anew.
+enum Way {
+    /// It is a file, which is not waited for.
+    Plain,
+    /// It was opened anew.
+    Own(OwnedFd),
+    /// It is a socket, as under a service manager.
+    Socket,
+    /// It is a pipe of another user's.
+    Polled,
+}
+
+impl Lines<Stderr> {
+    /// Standard error.
+    pub(super) fn of_stderr(left_out: LeftOut) -> Self {
+        Self::new(io::stderr(), "/proc/self/fd/2", left_out)
+    }
+}
+
+impl<F: AsFd + Write> Lines<F> {
+    /// Writes to `fd`, which can be opened anew at `path`.
+    fn new(fd: F, path: &str, left_out: LeftOut) -> Self {
+        let kind = rustix::fs::fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let way = match kind {
+            Ok(FileType::Socket) => Way::Socket,
+            Ok(FileType::Fifo | FileType::CharacterDevice) => {
+                let flags = OFlags::WRONLY | OFlags::APPEND | hostinfo_file::FLAGS;
+                rustix::fs::open(path, flags, Mode::empty()).map_or(Way::Polled, Way::Own)
+            }
+            _ => Way::Plain,
+        };
+        Self { fd, way, rest: Vec::new(), left_out }
+    }
+
+    /// Writes as much as is taken now. Says how much that was.
+    fn write_some(&mut self, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.write_once(rest) {
+                Ok(count) => written += count,
+                Err(Errno::INTR) => {}
+                // Whether nobody reads now or ever again.
+                Err(_) => break,
+            }
+        }
+        written
+    }
+
+    fn write_once(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        match &self.way {
+            Way::Plain => rustix::io::write(&self.fd, bytes),
+            Way::Own(fd) => rustix::io::write(fd, bytes),
+            Way::Socket => {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                rustix::net::send(&self.fd, bytes, flags)
+            }
+            Way::Polled if is_writable(self.fd.as_fd()) => {
+                rustix::io::write(&self.fd, bytes.get(..PIECE).unwrap_or(bytes))
+            }
+            Way::Polled => Err(Errno::AGAIN),
+        }
+    }
+}
+
+/// Whether a write would be taken now.
+pub(super) fn is_writable(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+    poll(&mut fds, Some(&Timespec::default())) == Ok(1)
+}
+
+/// Every call is one line, and never fails: what is not taken is counted.
+impl<F: AsFd + Write> Write for Lines<F> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let rest = std::mem::take(&mut self.rest);
+        let written = self.write_some(&rest);
+        self.rest = rest.get(written..).unwrap_or_default().to_vec();
+        if !self.rest.is_empty() {
+            self.left_out.count();
+            return Ok(line.len());
+        }
+        let written = self.write_some(line);
+        if written == 0 {
+            self.left_out.count();
+        } else if let Some(rest) = line.get(written..).filter(|rest| !rest.is_empty()) {
+            self.rest = rest.to_vec();
+            if rest.len() > REST_MAX {
+                self.left_out.count();
+                self.rest.truncate(REST_MAX);
+                self.rest.push(b'\n');
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{PipeReader, PipeWriter, Read as _, pipe};
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::net::UnixStream;
+
+    fn path(fd: &impl AsFd) -> String {
+        format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+    }
+
+    fn say<F: AsFd + Write>(lines: &mut Lines<F>, line: &str) {
+        lines.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Writes until nothing is taken any more, and then ten lines. How many lines were taken.
+    fn fill<F: AsFd + Write>(lines: &mut Lines<F>, left_out: &LeftOut) -> u64 {
+        let mut taken = 0;
+        for number in 0.. {
+            say(lines, &format!("{number:0>99}"));
+            if left_out.so_far() > 0 {
+                break;
+            }
+            taken += 1;
+        }
+        for _ in 0..9 {
+            say(lines, &"x".repeat(99));
+        }
+        taken
+    }
+
+    #[test]
+    fn what_nobody_reads_is_left_out_and_counted_and_lines_stay_whole() {
+        let own = |writer: &PipeWriter| path(writer);
+        let polled = |_: &PipeWriter| "/nonexistent/path".to_owned();
+        for path in [&own as &dyn Fn(&PipeWriter) -> String, &polled] {
+            let (mut reader, writer): (PipeReader, PipeWriter) = pipe().unwrap();
+            let left_out = LeftOut::default();
+            let path = path(&writer);
+            let mut lines = Lines::new(writer, &path, left_out.clone());
+            let taken = fill(&mut lines, &left_out);
+            assert!(taken > 100, "{taken}");
+            assert_eq!(left_out.so_far(), 10);
+            let mut some = [0; 8192];
+            reader.read_exact(&mut some).unwrap();
+            say(&mut lines, "last");
+            assert_eq!(left_out.so_far(), 10, "it flows again");
+            drop(lines);
+            let mut rest = String::new();
+            reader.read_to_string(&mut rest).unwrap();
+            let all = String::from_utf8(some.to_vec()).unwrap() + &rest;
+            let (whole, last) = all.trim_end().rsplit_once('\n').unwrap();
+            assert_eq!(last, "last");
+            assert!(whole.lines().all(|line| line.len() == 99));
+            assert_eq!(whole.lines().count() as u64, taken);
+        }
+    }
+
+    #[test]
+    fn a_service_managers_socket_is_not_waited_for_either() {
+        let (_reader, writer) = UnixStream::pair().unwrap();
+        let left_out = LeftOut::default();
+        let mut lines = Lines::new(writer, "", left_out.clone());
+        assert!(fill(&mut lines, &left_out) > 100);
+        assert_eq!(left_out.so_far(), 10);
+    }
+
+    #[test]
+    fn of_a_line_that_is_taken_in_part_a_bounded_rest_is_kept() {
+        let (reader, writer) = pipe().unwrap();
+        let left_out = LeftOut::default();
+        let path = path(&writer);
+        let mut lines = Lines::new(writer, &path, left_out.clone());
+        lines.write_all(&vec![b'x'; 1 << 20]).unwrap();
+        assert_eq!((lines.rest.len(), left_out.so_far()), (REST_MAX + 1, 1));
+        drop(reader);
+        say(&mut lines, "nobody can read it any more");
+        assert_eq!(left_out.so_far(), 2);
+    }
+
+    #[test]
+    fn a_file_takes_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let left_out = LeftOut::default();
+        let file = File::create(folder.path().join("log")).unwrap();
+        let mut lines = Lines::new(file, "", left_out.clone());
+        lines.write_all(&vec![b'x'; 1 << 20]).unwrap();
+        assert_eq!((lines.rest.len(), left_out.so_far()), (0, 0));
+        assert_eq!(folder.path().join("log").metadata().unwrap().len(), 1 << 20);
+    }
+}

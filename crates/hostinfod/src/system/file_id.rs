@@ -1,0 +1,71 @@
+//! Which file a file is: what tells it from every other that had its name, or will have it.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, FileType, StatxFlags};
+use rustix::io::Errno;
+
+/// A file. File systems give an inode's number away again as soon as it is free, so that its time of
+/// birth goes with it. The kernel has that to a tick, 1 to 10 ms: two files of one name that are made
+/// within a tick may be taken for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: (u32, u32),
+    inode: u64,
+    /// In seconds and nanoseconds; `None` where the file system keeps none.
+    born: Option<(i64, u32)>,
+}
+
+impl FileId {
+    /// That of an open file, and what kind of file it is.
+    ///
+    /// # Errors
+    /// What statx(2) has.
+    pub(crate) fn of(file: impl AsFd) -> Result<(Self, FileType), Errno> {
+        let wanted = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::BTIME;
+        let found = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, wanted)?;
+        let has_birth = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+        let id = Self {
+            device: (found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
+            born: has_birth.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
+        };
+        Ok((id, FileType::from_raw_mode(found.stx_mode.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, Mode, OFlags};
+
+    #[test]
+    fn a_socket_is_known_again_and_told_from_the_next_one_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("qemu-a");
+        let look = || {
+            let file = rustix::fs::openat(CWD, &path, OFlags::PATH, Mode::empty()).unwrap();
+            let (id, kind) = FileId::of(file).unwrap();
+            assert_eq!(kind, FileType::Socket);
+            id
+        };
+        let mut before = None;
+        for _ in 0..5 {
+            let listener = UnixListener::bind(&path).unwrap();
+            let now = look();
+            assert_ne!(Some(now), before);
+            // As libvirt does, which gives it to QEMU's user.
+            fs::set_permissions(&path, Permissions::from_mode(0o775)).unwrap();
+            assert_eq!(look(), now);
+            drop(listener);
+            fs::remove_file(&path).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+            before = Some(now);
+        }
+    }
+}

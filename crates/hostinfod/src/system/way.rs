@@ -1,0 +1,225 @@
+//! A path whose meaning is watched: wherever on its way something comes, goes or is exchanged.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::inotify::{ReadFlags, WatchFlags};
+
+use crate::system::file_error::FileError;
+use crate::system::trail::{Step, trail};
+use crate::system::watch::{Change, Watch, Watcher};
+
+/// A path, and what of its way is watched.
+///
+/// An error never means that there is nothing to watch: what can be watched of a way that leads
+/// nowhere is where it can be mended. A file system that is mounted over a part of the way is the
+/// one thing that the kernel does not tell of: follow it again when somebody asks for that.
+#[derive(Debug)]
+pub(crate) struct Way {
+    path: PathBuf,
+    /// The entries of each directory that concern us. What has no name is about itself.
+    watches: Vec<(Watch, Vec<OsString>)>,
+}
+
+/// What is told of a directory in which an entry may be exchanged.
+const ENTRIES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::ATTRIB);
+
+/// What is told of every directory: one with something in it goes only by being moved.
+const ITSELF: WatchFlags =
+    WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF).union(WatchFlags::ONLYDIR);
+
+/// How often the way is gone again where it was changed while it was being watched.
+const TRIES: usize = 4;
+
+impl Way {
+    /// Nothing is watched yet.
+    pub(crate) fn new(path: &Path) -> Self {
+        // It fails only where the current directory is gone, and then a relative path leads nowhere.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self { path, watches: Vec::new() }
+    }
+
+    /// Watches the way as it is now, and for `what` besides in its last directory. Hands out what it
+    /// leads to, which need not be there, and what cannot be watched.
+    pub(crate) fn follow(
+        &mut self,
+        watcher: &Watcher,
+        what: WatchFlags,
+    ) -> (PathBuf, Vec<FileError>) {
+        let mut before: HashSet<Watch> = self.watches.drain(..).map(|(watch, _)| watch).collect();
+        let mut steps = Steps::of(&self.path);
+        let mut unwatched = self.watch(&steps, watcher, what);
+        for _ in 1..TRIES {
+            let now = Steps::of(&self.path);
+            if now == steps {
+                break;
+            }
+            before.extend(self.watches.drain(..).map(|(watch, _)| watch));
+            steps = now;
+            unwatched = self.watch(&steps, watcher, what);
+        }
+        for (watch, _) in &self.watches {
+            before.remove(watch);
+        }
+        before.into_iter().for_each(|watch| watcher.remove(watch));
+        (steps.end, unwatched)
+    }
+
+    fn watch(&mut self, steps: &Steps, watcher: &Watcher, what: WatchFlags) -> Vec<FileError> {
+        let mut unwatched = Vec::new();
+        for (directory, (flags, names)) in steps.directories(what) {
+            match watcher.add(directory, flags | ITSELF) {
+                Ok(watch) => self.watches.push((watch, names)),
+                Err(error) => unwatched.push(FileError::of(directory)(error)),
+            }
+        }
+        unwatched
+    }
+
+    /// Whether the way may lead elsewhere now.
+    pub(crate) fn concerns(&self, change: &Change) -> bool {
+        change.what.contains(ReadFlags::QUEUE_OVERFLOW)
+            || self.watches.iter().any(|(watch, names)| {
+                *watch == change.watch
+                    && change.name.as_ref().is_none_or(|name| names.contains(name))
+            })
+    }
+}
+
+/// A way as it is now.
+#[derive(Debug, PartialEq, Eq)]
+struct Steps {
+    steps: Vec<Step>,
+    end: PathBuf,
+    /// The end is there. While it is not, whatever is above it may come and go.
+    is_there: bool,
+}
+
+impl Steps {
+    fn of(path: &Path) -> Self {
+        let steps = trail(path);
+        let end = steps.last().map_or_else(|| "/".into(), |(directory, name)| directory.join(name));
+        let is_there = end.symlink_metadata().is_ok_and(|found| !found.is_symlink());
+        Self { steps, end, is_there }
+    }
+
+    /// Every directory on the way, with what concerns us there besides itself.
+    fn directories(&self, what: WatchFlags) -> BTreeMap<&Path, (WatchFlags, Vec<OsString>)> {
+        let mut directories = BTreeMap::new();
+        for (number, (directory, name)) in self.steps.iter().enumerate() {
+            let nothing = (WatchFlags::empty(), Vec::new());
+            let (flags, names) = directories.entry(directory.as_path()).or_insert(nothing);
+            let is_last = number + 1 == self.steps.len();
+            // Entries come and go in `/tmp` all the time: those of others wake nobody.
+            if is_last || !self.is_there || directory.join(name).is_symlink() {
+                *flags |= if is_last { ENTRIES | what } else { ENTRIES };
+                names.push(name.clone());
+            }
+        }
+        directories
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    struct Scene {
+        folder: tempfile::TempDir,
+        watcher: Watcher,
+        way: Way,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let way = Way::new(&folder.path().join("a/b/c"));
+            Self { folder, watcher: Watcher::new().unwrap(), way }
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn follow(&mut self) {
+            let (_, errors) = self.way.follow(&self.watcher, WatchFlags::empty());
+            assert!(errors.is_empty(), "{errors:?}");
+        }
+
+        fn is_told(&mut self) -> bool {
+            let changes = self.watcher.changes();
+            changes.iter().any(|change| self.way.concerns(change))
+        }
+    }
+
+    #[test]
+    fn whatever_on_the_way_comes_goes_or_is_exchanged_is_told() {
+        let mut scene = Scene::new();
+        scene.follow();
+        let at = |name: &str| scene.folder.path().join(name);
+        let steps: [&dyn Fn(); 8] = [
+            &|| fs::create_dir(at("a")).unwrap(),
+            &|| fs::create_dir(at("a/b")).unwrap(),
+            &|| fs::write(at("a/b/c"), "").unwrap(),
+            &|| fs::rename(at("a"), at("z")).unwrap(),
+            &|| fs::rename(at("z"), at("a")).unwrap(),
+            &|| fs::remove_dir_all(at("a/b")).unwrap(),
+            &|| symlink("../d", at("a/b")).unwrap(),
+            &|| fs::create_dir(at("d")).unwrap(),
+        ];
+        let (watcher, mut way) = (&scene.watcher, Way::new(&at("a/b/c")));
+        let _ = way.follow(watcher, WatchFlags::empty());
+        for (number, step) in steps.iter().enumerate() {
+            step();
+            assert!(watcher.changes().iter().any(|change| way.concerns(change)), "{number}");
+            let _ = way.follow(watcher, WatchFlags::empty());
+            fs::write(at("other"), "").unwrap();
+            let others = watcher.changes();
+            assert!(!others.iter().any(|change| way.concerns(change)), "{number}: {others:?}");
+            // What is of no use wakes nobody while the way leads somewhere.
+            assert!(others.is_empty() || !at("a/b/c").exists(), "{number}: {others:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_leads_to_itself_is_watched_where_it_can_be_mended() {
+        let mut scene = Scene::new();
+        fs::create_dir_all(scene.at("a/b")).unwrap();
+        symlink("c", scene.at("a/b/c")).unwrap();
+        scene.follow();
+        assert_eq!(scene.way.path, scene.at("a/b/c"));
+        fs::remove_file(scene.at("a/b/c")).unwrap();
+        assert!(scene.is_told());
+    }
+
+    #[test]
+    fn what_leads_below_a_file_is_watched_where_the_file_is() {
+        let mut scene = Scene::new();
+        fs::create_dir(scene.at("a")).unwrap();
+        fs::write(scene.at("a/b"), "").unwrap();
+        let (_, errors) = scene.way.follow(&scene.watcher, WatchFlags::empty());
+        assert!(errors.is_empty(), "{errors:?}");
+        fs::remove_file(scene.at("a/b")).unwrap();
+        assert!(scene.is_told());
+    }
+
+    #[test]
+    fn no_watch_is_left_behind_that_is_of_no_use_any_more() {
+        let mut scene = Scene::new();
+        fs::create_dir_all(scene.at("a/b")).unwrap();
+        scene.follow();
+        fs::rename(scene.at("a"), scene.at("old")).unwrap();
+        fs::create_dir(scene.at("a")).unwrap();
+        scene.follow();
+        let _ = scene.watcher.changes();
+        fs::write(scene.at("old/b/c"), "").unwrap();
+        assert_eq!(scene.watcher.changes().len(), 0);
+    }
+}

@@ -1,0 +1,286 @@
+//! Guests that are watched while they do not ask, by a real daemon, on a captured tree in which the
+//! test is their VMM.
+
+// What surprises a test is to end it.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hostinfo_control::{Client, Watched};
+use tempfile::TempDir;
+
+/// Longer than anything here can take, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A guest's VMM, captured, with one vCPU.
+const CAPTURED: &str = "../hostinfo-sample/fixtures/guests/scope-v2-6.8";
+const CAPTURED_PID: &str = "1234";
+const VCPU: &str = "1236";
+
+/// A host whose guests are all run by this process.
+struct Host {
+    folder: TempDir,
+    daemon: Child,
+}
+
+impl Host {
+    fn new(rules: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        copy(Path::new(CAPTURED), &folder.path().join("tree"));
+        let (captured, own) =
+            (path("tree/proc").join(CAPTURED_PID), std::process::id().to_string());
+        fs::rename(captured.join("task").join(CAPTURED_PID), captured.join("task").join(&own))
+            .unwrap();
+        fs::rename(captured, path("tree/proc").join(&own)).unwrap();
+        fs::write(path("tree/sys/fs/cgroup/qemu.slice/100.scope/cgroup.procs"), format!("{own}\n"))
+            .unwrap();
+        fs::create_dir_all(path("tree/proc/sys/kernel/random")).unwrap();
+        fs::write(
+            path("tree/proc/sys/kernel/random/boot_id"),
+            "5d7a9ad1-4b1c-4f0a-8f5e-6a1e2f3c4d5e\n",
+        )
+        .unwrap();
+        fs::create_dir(path("sockets")).unwrap();
+        fs::write(path("rules"), rules).unwrap();
+        fs::write(path("toml"), format!("[libvirt]\nenabled = false\n{settings}")).unwrap();
+        let host = Self { daemon: start(&folder), folder };
+        host.is_run_by("kvm");
+        host
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn process(&self) -> PathBuf {
+        self.path("tree/proc").join(std::process::id().to_string())
+    }
+
+    /// What the process at the other end of the sockets is called.
+    fn is_run_by(&self, name: &str) {
+        fs::write(self.process().join("comm"), format!("{name}\n")).unwrap();
+    }
+
+    fn listen(&self, name: &str) -> UnixListener {
+        UnixListener::bind(self.path("sockets").join(name)).unwrap()
+    }
+
+    /// A guest at the other end of its socket.
+    fn guest(&self, listener: &UnixListener) -> Guest {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Guest(BufReader::new(stream))
+    }
+
+    fn watched(&self) -> Watched {
+        Client::connect(&self.path("control"), PATIENCE).unwrap().status().unwrap().watched
+    }
+
+    /// SIGKILL, and a new daemon.
+    fn restart(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+        self.daemon = start(&self.folder);
+    }
+
+    /// What is kept of incidents.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("state/incidents")).into_iter().flatten();
+        entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+    }
+
+    /// From now on the vCPU waits for 40 % of its time, on a host that is busy.
+    fn neighbours(&self) -> Neighbours {
+        let task = self.process().join("task").join(VCPU).join("schedstat");
+        let (stat, begun) = (self.path("tree/proc/stat"), Instant::now());
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let work = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let nanos = begun.elapsed().as_nanos();
+                let (ran, waited) = (nanos * 6 / 10, nanos * 4 / 10);
+                put(&task, &format!("{ran} {waited} 1\n"));
+                let ticks = nanos / 10_000_000;
+                let cpu = |name: &str, ticks| format!("{name} {ticks} 0 0 0 0 0 0 0 0 0\n");
+                let cpus: String =
+                    (0..4).map(|cpu_number| cpu(&format!("cpu{cpu_number}"), ticks)).collect();
+                let all = cpu("cpu ", ticks * 4);
+                put(&stat, &format!("{all}{cpus}btime 1\nprocs_running 4\n"));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        Neighbours { stop, work: Some(work) }
+    }
+}
+
+/// Load on the host, until it is dropped.
+struct Neighbours {
+    stop: Arc<AtomicBool>,
+    work: Option<JoinHandle<()>>,
+}
+
+impl Drop for Neighbours {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(work) = self.work.take() {
+            let _ = work.join();
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// Nobody sees half of it.
+fn put(path: &Path, text: &str) {
+    let aside = path.with_extension("new");
+    fs::write(&aside, text).unwrap();
+    fs::rename(aside, path).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => fs::write(to, fs::read(entry.path()).unwrap()).unwrap(),
+        }
+    }
+}
+
+fn start(folder: &TempDir) -> Child {
+    let path = |name: &str| folder.path().join(name);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfod"));
+    for (flag, name) in [
+        ("--config", "toml"),
+        ("--rules", "rules"),
+        ("--socket-dir", "sockets"),
+        ("--state-dir", "state"),
+        ("--control", "control"),
+        ("--proc-root", "tree/proc"),
+        ("--sys-root", "tree/sys"),
+    ] {
+        command.arg(flag).arg(path(name));
+    }
+    let _ = fs::remove_file(path("notify"));
+    let ready = UnixDatagram::bind(path("notify")).unwrap();
+    ready.set_read_timeout(Some(PATIENCE)).unwrap();
+    let log = fs::File::options().create(true).append(true).open(path("log")).unwrap();
+    command.stdin(Stdio::null()).stderr(log).env("NOTIFY_SOCKET", path("notify"));
+    let daemon = command.env_remove("JOURNAL_STREAM").spawn().unwrap();
+    ready.recv(&mut [0; 64]).unwrap();
+    daemon
+}
+
+/// A guest at the other end of its socket.
+struct Guest(BufReader<UnixStream>);
+
+impl Guest {
+    fn ask(&mut self, line: &str) -> String {
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        self.0.read_line(&mut answer).unwrap();
+        answer.trim_end().to_owned()
+    }
+}
+
+/// Waits until something holds, and gives it back.
+fn wait_for<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = holds() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Until `text` is in the file.
+fn wait_for_line(file: &Path, text: &str) {
+    wait_for(text, || fs::read_to_string(file).unwrap().contains(text).then_some(()));
+}
+
+#[test]
+fn an_incident_of_a_guest_that_does_not_ask_survives_a_daemon_that_is_killed() {
+    let mut host = Host::new("*:\n interval = 0\n watch = 1\n", "");
+    let neighbours = host.neighbours();
+    let listener = host.listen("qemu-a");
+    let _silent = host.guest(&listener);
+    let file = wait_for("no incident is kept", || host.files().pop());
+    assert!(file.contains("\"guest\":\"qemu-a\"") && file.contains("contended"), "{file}");
+
+    host.restart();
+    let mut guest = host.guest(&listener);
+    let told = guest.ask("verdict.incident.1");
+    let from = told.split(" to ").next().unwrap().to_owned();
+    assert!(from.starts_with("200 verdict.incident.1=cpu contended from 20"), "{told}");
+    assert!(
+        told.contains("Z to 20") && told.ends_with("% waited"),
+        "nobody knows whether it lasts: {told}"
+    );
+
+    // It does, and it is the same one.
+    let told = wait_for("it does not last", || {
+        Some(guest.ask("verdict.incident.1")).filter(|told| told.contains(" to now: "))
+    });
+    assert!(told.starts_with(&from), "{told}");
+    assert!(guest.ask("verdict.incident.2").starts_with("503 "));
+    drop(neighbours);
+
+    fs::write(host.path("rules"), "*:\n interval = 0\n").unwrap();
+    wait_for("it is told still", || {
+        guest.ask("verdict.incident.1").starts_with("503 ").then_some(())
+    });
+    assert!(host.files().is_empty(), "what a rule does not keep any more is deleted");
+}
+
+#[test]
+fn a_guest_whose_socket_was_libvirts_at_first_is_watched_without_a_word_from_it() {
+    let host = Host::new("*:\n interval = 0\n watch = 1\n", "");
+    host.is_run_by("libvirtd");
+    let listener = host.listen("qemu-a");
+    let mut guest = host.guest(&listener);
+    wait_for("it does not listen", || (host.watched().guests == 0).then_some(()));
+    // libvirt still has it when it is looked at for the first time.
+    let (_, early) = (listener.accept().unwrap(), Instant::now());
+    assert_eq!(host.watched().guests, 0);
+    host.is_run_by("kvm");
+    let _second = listener.accept().unwrap();
+    assert!(early.elapsed() > Duration::from_secs(1), "some seconds lie between two looks");
+    wait_for("it is not watched", || (host.watched().guests == 1).then_some(()));
+    assert!(guest.ask("vm.vcpus").starts_with("200 vm.vcpus=1"));
+}
+
+#[test]
+fn guests_beyond_the_bound_are_not_watched_until_one_goes_and_the_log_and_the_status_say_so() {
+    let host = Host::new("*:\n interval = 0\n watch = 1\n", "[watch]\nguests = 2\n");
+    let listeners = ["qemu-a", "qemu-b", "qemu-c"].map(|name| host.listen(name));
+    let mut guests = listeners.each_ref().map(|listener| Some(host.guest(listener)));
+    let bounded = Watched { guests: 2, left_out: 1, limit: 2 };
+    wait_for("there is no bound", || (host.watched() == bounded).then_some(()));
+    wait_for_line(&host.path("log"), "is not watched, although its rule says watch = 1: 2 others");
+
+    drop(guests[0].take());
+    fs::remove_file(host.path("sockets/qemu-a")).unwrap();
+    let all = Watched { guests: 2, left_out: 0, limit: 2 };
+    wait_for("nobody takes the place", || (host.watched() == all).then_some(()));
+
+    fs::write(host.path("rules"), "*:\n interval = 0\n").unwrap();
+    let none = Watched { guests: 0, left_out: 0, limit: 2 };
+    wait_for("somebody is watched still", || (host.watched() == none).then_some(()));
+}

@@ -1,0 +1,70 @@
+//! Whatever stands in the place of a file that the administrator writes, guests are served, and
+//! the daemon says what is wrong with it.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::Result;
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::{FakeGuest, Host};
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+fn make_pipe(path: &Path) -> Result<()> {
+    let _ = fs::remove_file(path);
+    Ok(mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)?)
+}
+
+#[test]
+fn settings_that_are_a_pipe_or_huge_are_refused_and_those_in_force_stay() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    make_pipe(&host.config())?;
+    daemon.hang_up()?;
+    daemon.wait_for_log("hostinfod.toml: is a pipe, not a regular file")?;
+    assert!(guest.ask_one("ping")?.starts_with("200 "));
+    fs::remove_file(host.config())?;
+    File::create(host.config())?.set_len(300 << 20)?;
+    let before = daemon.memory()?;
+    daemon.hang_up()?;
+    daemon.wait_for_log("hostinfod.toml: has over 1048576 bytes")?;
+    assert!(guest.ask_one("ping")?.starts_with("200 "));
+    let grown = daemon.memory()?.saturating_sub(before);
+    assert!(grown < 4 << 20, "the daemon grew by {grown} bytes");
+    host.write_config("")?;
+    daemon.hang_up()?;
+    daemon.wait_for_log("settings read again")
+}
+
+#[test]
+fn a_daemon_starts_and_serves_with_pipes_in_the_place_of_what_it_keeps() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    for name in ["secret", "notices.json", "notices.new"] {
+        make_pipe(&host.state().join(name))?;
+    }
+    let daemon = host.start_daemon()?;
+    for name in ["secret", "notices.json"] {
+        daemon.wait_for_log(&format!("/{name}: is a pipe, not a regular file"))?;
+    }
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    assert!(guest.ask_one("host.id")?.starts_with("200 "));
+    host.client()?.set_notice("*", hostinfo_control::NoticeKind::Info, "x", None, None)?;
+    assert!(host.state().join("notices.json").metadata()?.is_file());
+    Ok(())
+}
+
+#[test]
+fn a_log_file_that_becomes_a_pipe_is_refused_and_the_log_goes_on() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let log = host.path().join("log");
+    host.write_config(&format!("[log]\noutput = 'file'\nfile = '{}'\n", log.display()))?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let moved = host.path().join("log.1");
+    fs::rename(&log, &moved)?;
+    make_pipe(&log)?;
+    daemon.hang_up()?;
+    assert!(guest.ask_one("ping")?.starts_with("200 "));
+    let said = || Ok(fs::read_to_string(&moved)?.contains("the log goes on to its old file"));
+    hostinfo_tests::deadline::wait_until("a word", hostinfo_tests::deadline::PATIENCE, said)
+}

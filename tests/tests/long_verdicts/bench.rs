@@ -1,0 +1,144 @@
+//! A guest at work, causes that are made for it, and what it is told.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::deadline::wait_for;
+use hostinfo_tests::lab::{Lab, LabGuest, Meter, PATIENCE, Work};
+
+use crate::table::{Row, Table};
+
+/// How long work is counted, alone and under a cause. A verdict comes after 5 s, so its window lies
+/// within this.
+const COUNTED: Duration = Duration::from_secs(12);
+
+/// What counts as having lost something, in percent. The emulation's speed varies by a tenth.
+const FELT: f64 = 20.0;
+
+/// A guest that is asked about one resource.
+pub(crate) struct Bench<'a> {
+    lab: &'a Lab,
+    guest: &'a LabGuest<'a>,
+    resource: &'static str,
+    meter: Option<Meter<'a>>,
+    table: Table,
+}
+
+/// A cause and the right answer to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Cause {
+    /// In the table.
+    pub(crate) name: &'static str,
+    /// `ok`, `contended` or `self-limited`.
+    pub(crate) state: &'static str,
+    /// What the reason has to say.
+    pub(crate) says: &'static str,
+}
+
+impl<'a> Bench<'a> {
+    /// Verdicts about `resource` for a guest, whose rows go into the table `section` of the docs.
+    pub(crate) fn new(
+        lab: &'a Lab,
+        guest: &'a LabGuest<'a>,
+        resource: &'static str,
+        section: &'static str,
+    ) -> Self {
+        Self { lab, guest, resource, meter: None, table: Table::new(section) }
+    }
+
+    /// Sets the guest to work, at nothing else than before.
+    pub(crate) fn work(&mut self, work: Work) -> Result<()> {
+        self.rest()?;
+        self.meter = Some(self.guest.work(work)?);
+        Ok(())
+    }
+
+    /// Has the guest do nothing.
+    pub(crate) fn rest(&mut self) -> Result<()> {
+        self.meter.take().map_or(Ok(()), Meter::end)
+    }
+
+    /// Asks while the cause lasts that `make` makes, up to the end of what it gives back, and takes the
+    /// rest of it away by a line of shell in the host.
+    pub(crate) fn judge<T>(
+        &mut self,
+        cause: Cause,
+        make: impl FnOnce() -> Result<T>,
+        unmake: &str,
+    ) -> Result<()> {
+        let story = || format!("{}: {}", self.resource, cause.name);
+        let alone = self.rate().with_context(story)?;
+        let made = make().with_context(story)?;
+        // A daemon that has just started has seen nothing of what was before.
+        self.begin().with_context(story)?;
+        let under = self.rate().with_context(story)?;
+        let told = self.verdict().with_context(story)?;
+        drop(made);
+        self.lab.sh(&format!("{unmake}\ntrue")).with_context(story)?;
+        self.add(cause, alone, under, &told);
+        Ok(())
+    }
+
+    /// The same of a cause that comes and goes while the daemon looks on.
+    pub(crate) fn judge_burst(
+        &mut self,
+        cause: Cause,
+        burst: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let story = || format!("{}: {}", self.resource, cause.name);
+        let alone = self.rate().with_context(story)?;
+        self.begin().with_context(story)?;
+        burst().with_context(story)?;
+        let told = self.verdict().with_context(story)?;
+        self.add(cause, alone, alone, &told);
+        Ok(())
+    }
+
+    /// That what was meant to be felt was.
+    pub(crate) fn felt(&self) -> Result<()> {
+        let lost = self.table.last_lost();
+        ensure!(lost >= FELT, "the guest lost {lost:.0} % only: the cause was none");
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<()> {
+        self.lab.sh("systemctl restart hostinfo")?;
+        self.guest.ask_until(&format!("verdict.{}", self.resource), "200 ").map(drop)
+    }
+
+    fn add(&mut self, cause: Cause, alone: f64, under: f64, told: &str) {
+        let lost = if alone > 0.0 { 100.0 * (1.0 - under / alone) } else { 0.0 };
+        self.table.add(Row::new(self.resource, cause.name, lost, cause.state, cause.says, told));
+    }
+
+    /// What the verdict is as soon as there is one.
+    fn verdict(&self) -> Result<String> {
+        let name = format!("verdict.{}", self.resource);
+        wait_for("a verdict", PATIENCE, || {
+            let told = self.guest.ask(&name)?.concat();
+            let told = told.strip_prefix(&format!("200 {name}=")).unwrap_or(&told).to_owned();
+            if told.contains("ask again") {
+                sleep(Duration::from_secs(1));
+                return Ok(None);
+            }
+            Ok(Some(told))
+        })
+    }
+
+    fn rate(&self) -> Result<f64> {
+        match &self.meter {
+            Some(meter) => meter.rate(COUNTED),
+            None => {
+                sleep(COUNTED);
+                Ok(0.0)
+            }
+        }
+    }
+
+    /// That all that was told was right, or that it was not known.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.rest()?;
+        self.table.finish()
+    }
+}

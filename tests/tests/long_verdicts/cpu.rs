@@ -1,0 +1,227 @@
+//! Causes for which a guest waits for a CPU.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::Result;
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, Place, TRIXIE, Work};
+
+use crate::bench::{Bench, Cause};
+
+/// QEMU's own threads apart from the vCPU, which libvirt would have on its CPU: they serve the console
+/// and the port by which it is asked.
+const APART: &str = "<cputune><emulatorpin cpuset='3'/></cputune>";
+
+const SLICE: &str = "/sys/fs/cgroup/machine.slice";
+
+const IDLE: Cause = Cause {
+    name: "nothing: the guest idles",
+    state: "ok",
+    says: "got the time that they asked for",
+};
+
+const BUSY: Cause = Cause {
+    name: "nothing: the guest is busy with its own work",
+    state: "ok",
+    says: "got the time that they asked for",
+};
+
+const SCHEDINFO: Cause = Cause {
+    name: "its own quota, by `virsh schedinfo`",
+    state: "self-limited",
+    says: "your own CPU quota",
+};
+
+const NEIGHBOUR: Cause = Cause {
+    name: "a neighbour on the CPU that it is pinned to, while the others idle",
+    state: "contended",
+    says: "your host keeps them on some of its CPUs",
+};
+
+/// The cgroup that libvirt has made for the guest.
+fn scope(guest: &LabGuest<'_>) -> Result<String> {
+    let cgroup = guest.cgroup()?;
+    Ok(cgroup.split("/libvirt").next().unwrap_or_default().to_owned())
+}
+
+/// Lets a cgroup have 0.4 CPUs.
+fn limit(lab: &Lab, cgroup: &str) -> Result<String> {
+    lab.sh(&format!("echo '40000 100000' > '{cgroup}/cpu.max'"))
+}
+
+fn unlimit(cgroup: &str) -> String {
+    format!("echo max > '{cgroup}/cpu.max'")
+}
+
+#[test]
+fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.domain("a").on_cpus(&[1]).with(APART).boot()?;
+        let scope = scope(&guest)?;
+        let mut bench = Bench::new(lab, &guest, "cpu", "cpu");
+        bench.judge(IDLE, || Ok(()), "")?;
+        bench.work(Work::Cpu)?;
+        bench.judge(BUSY, || Ok(()), "")?;
+        let quota = || guest.virsh("schedinfo", "--live --set vcpu_quota=40000");
+        bench.judge(SCHEDINFO, quota, "virsh -q schedinfo a --live --set vcpu_quota=-1")?;
+        bench.felt()?;
+        let own = Cause {
+            name: "its own quota, of its scope",
+            state: "self-limited",
+            says: "your own CPU quota of 0.40 CPUs",
+        };
+        bench.judge(own, || limit(lab, &scope), &unlimit(&scope))?;
+        bench.felt()?;
+        let around = Cause {
+            name: "a quota around it, and nobody else under that",
+            state: "contended",
+            says: "a CPU limit that your host sets around your guest",
+        };
+        bench.judge(around, || limit(lab, SLICE), &unlimit(SLICE))?;
+        bench.felt()?;
+        bench.judge(NEIGHBOUR, || lab.busy_on(&[1], ""), "")?;
+        bench.felt()?;
+        let everywhere =
+            Cause { name: "neighbours on all CPUs", state: "contended", says: "for a host CPU" };
+        bench.judge(everywhere, || lab.busy_on(&[0, 1, 2, 3], ""), "")?;
+        bench.felt()?;
+        let burst = Cause {
+            name: "a neighbour on its CPU for 15 s of 40 s",
+            state: "contended",
+            says: "waited",
+        };
+        bench.judge_burst(burst, || {
+            sleep(Duration::from_secs(12));
+            let busy = lab.busy_on(&[1], "")?;
+            sleep(Duration::from_secs(15));
+            busy.end()?;
+            sleep(Duration::from_secs(13));
+            Ok(())
+        })?;
+
+        let _second = lab.domain("b").on_cpus(&[2]).boot()?;
+        let shared = Cause {
+            name: "a quota around it and another guest",
+            state: "contended",
+            says: "a CPU limit that your host sets for several guests",
+        };
+        bench.judge(shared, || limit(lab, SLICE), &unlimit(SLICE))?;
+        bench.felt()?;
+        bench.finish()
+    })
+}
+
+#[test]
+fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.domain("a").on_cpus(&[1]).disk(64).with(APART).boot()?;
+        let mut bench = Bench::new(lab, &guest, "cpu", "cpu of disk threads");
+        bench.work(Work::Disk)?;
+        let own = Cause {
+            name: "its own disk threads on the CPU that it is pinned to",
+            state: "self-limited",
+            says: "the threads that serve your disks and network",
+        };
+        let together = || guest.virsh("emulatorpin", "1 --live");
+        bench.judge(own, together, "virsh -q emulatorpin a 3 --live")?;
+        let others = Cause {
+            name: "its disk threads on a CPU that a neighbour uses",
+            state: "contended",
+            says: "the threads that serve your disks and network",
+        };
+        bench.judge(others, || lab.busy_on(&[3], ""), "")?;
+        bench.finish()
+    })
+}
+
+#[test]
+fn a_domain_of_debian_13s_libvirt_is_told_the_same() -> Result<()> {
+    lab::run(TRIXIE, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.domain("a").on_cpus(&[1]).with(APART).boot()?;
+        let mut bench = Bench::new(lab, &guest, "cpu", "cpu on Debian 13");
+        bench.work(Work::Cpu)?;
+        bench.judge(BUSY, || Ok(()), "")?;
+        let quota = || guest.virsh("schedinfo", "--live --set vcpu_quota=40000");
+        bench.judge(SCHEDINFO, quota, "virsh -q schedinfo a --live --set vcpu_quota=-1")?;
+        bench.felt()?;
+        bench.judge(NEIGHBOUR, || lab.busy_on(&[1], ""), "")?;
+        bench.felt()?;
+        bench.finish()
+    })
+}
+
+#[test]
+fn a_guest_that_was_started_by_hand_is_told_its_own_quota_from_one_around_it() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.by_hand("h", Place::Service(String::new())).on_cpu(1).boot()?;
+        let service = "/sys/fs/cgroup/system.slice/qemu-h.service";
+        let mut bench = Bench::new(lab, &guest, "cpu", "cpu by hand");
+        bench.work(Work::Cpu)?;
+        let own = Cause {
+            name: "by hand, in a service: its own quota of 0.4 CPUs",
+            state: "self-limited",
+            says: "your own CPU quota of 0.40 CPUs",
+        };
+        bench.judge(own, || limit(lab, service), &unlimit(service))?;
+        bench.felt()?;
+        bench.judge(NEIGHBOUR, || lab.busy_on(&[1], ""), "")?;
+        bench.felt()?;
+        bench.finish()?;
+        guest.end()
+    })
+}
+
+#[test]
+fn a_guest_of_a_login_session_is_told_the_sessions_quota_from_one_around_it() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.by_hand("s", Place::Session).on_cpu(1).boot()?;
+        let (session, user) =
+            ("/sys/fs/cgroup/user.slice/session-lab.scope", "/sys/fs/cgroup/user.slice");
+        let mut bench = Bench::new(lab, &guest, "cpu", "cpu in a session");
+        bench.work(Work::Cpu)?;
+        let own = Cause {
+            name: "by hand, in a login session: the session's quota",
+            state: "self-limited",
+            says: "your own CPU quota of 0.40 CPUs",
+        };
+        bench.judge(own, || limit(lab, session), &unlimit(session))?;
+        bench.felt()?;
+        let around = Cause {
+            name: "by hand, in a login session: a quota of user.slice",
+            state: "contended",
+            says: "a CPU limit that your host sets around your guest",
+        };
+        bench.judge(around, || limit(lab, user), &unlimit(user))?;
+        bench.felt()?;
+        bench.finish()
+    })
+}
+
+#[test]
+fn a_guest_with_more_vcpus_than_cpus_is_told_that_they_wait_for_each_other() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.domain("two").on_cpus(&[1, 2]).with(APART).boot()?;
+        let mut bench = Bench::new(lab, &guest, "cpu", "cpu of two vCPUs");
+        guest.sh("(while :; do :; done) >/dev/null 2>&1 &")?;
+        bench.work(Work::Cpu)?;
+        let each_other = Cause {
+            name: "two busy vCPUs on one CPU",
+            state: "self-limited",
+            says: "for each other",
+        };
+        let together = || {
+            guest.virsh("vcpupin", "0 1 --live")?;
+            guest.virsh("vcpupin", "1 1 --live")
+        };
+        let apart = "virsh -q vcpupin two 0 1-2 --live; virsh -q vcpupin two 1 1-2 --live";
+        bench.judge(each_other, together, apart)?;
+        bench.finish()
+    })
+}

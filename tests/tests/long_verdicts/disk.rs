@@ -1,0 +1,55 @@
+//! Causes for which a guest waits for its disk.
+
+use anyhow::Result;
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Work};
+
+use crate::bench::{Bench, Cause};
+
+#[test]
+fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_waiting() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.domain("d").on_cpus(&[1]).disk(64).boot()?;
+        // What was never written is read without the host's disk.
+        guest.sh("dd if=/dev/urandom of=/dev/vda bs=1M count=33 oflag=direct")?;
+        let mut bench = Bench::new(lab, &guest, "io", "io");
+        let idle = Cause {
+            name: "nothing: the guest leaves its disk alone",
+            state: "ok",
+            says: "completed no operation",
+        };
+        bench.judge(idle, || Ok(()), "")?;
+        bench.work(Work::Disk)?;
+        let busy = Cause {
+            name: "nothing: the guest reads its disk",
+            state: "ok",
+            says: "answered in time",
+        };
+        bench.judge(busy, || Ok(()), "")?;
+        let operations = Cause {
+            name: "its own limit of operations, by `virsh blkdeviotune`",
+            state: "self-limited",
+            says: "your disk vda was at its own limit of 2 operations a second",
+        };
+        let limit = || guest.virsh("blkdeviotune", "vda --live --total-iops-sec 2");
+        bench.judge(operations, limit, "virsh -q blkdeviotune d vda --live --total-iops-sec 0")?;
+        bench.felt()?;
+        let bytes = Cause {
+            name: "its own limit of bytes, by `virsh blkdeviotune`",
+            state: "self-limited",
+            says: "your disk vda was at its own limit of 128.0 KiB a second",
+        };
+        let limit = || guest.virsh("blkdeviotune", "vda --live --total-bytes-sec 131072");
+        bench.judge(bytes, limit, "virsh -q blkdeviotune d vda --live --total-bytes-sec 0")?;
+        bench.felt()?;
+        let slow = Cause {
+            name: "the host's disk is slow",
+            state: "contended",
+            says: "was slow on the host",
+        };
+        bench.judge(slow, || lab.slow_disk(4), "")?;
+        lab.slow_disk(0)?;
+        bench.finish()
+    })
+}

@@ -1,0 +1,100 @@
+//! Causes for which a guest waits for memory.
+
+use anyhow::Result;
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Work};
+
+use crate::bench::{Bench, Cause};
+
+/// MiB of the guest, what it keeps using of them, and of swap in the host.
+const MEMORY: u32 = 448;
+const USED: u32 = 300;
+const SWAP: u32 = 900;
+
+/// KiB that the host lets it have where it lets it have too little.
+const TOO_LITTLE: &str = "307200";
+
+const SLICE: &str = "/sys/fs/cgroup/machine.slice";
+
+/// All that is swapped out comes back before the next cause.
+const BRING_BACK: &str =
+    "file=$(awk 'NR == 2 { print $1 }' /proc/swaps); swapoff $file; swapon $file";
+
+#[test]
+fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        lab.swap(SWAP)?;
+        let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
+        let cgroup = guest.cgroup()?;
+        let scope = cgroup.split("/libvirt").next().unwrap_or_default();
+        let mut bench = Bench::new(lab, &guest, "memory", "memory");
+        bench.work(Work::Memory(USED))?;
+        let nothing = Cause {
+            name: "nothing: the guest uses most of its memory",
+            state: "ok",
+            says: "none of your memory is swapped out",
+        };
+        bench.judge(nothing, || Ok(()), "")?;
+        let soft = Cause {
+            name: "its own limit, by `virsh memtune --soft-limit` (memory.high)",
+            state: "self-limited",
+            says: "you reached your own memory limit",
+        };
+        let limit = || guest.virsh("memtune", &format!("--live --soft-limit {TOO_LITTLE}"));
+        bench.judge(soft, limit, &format!("echo max > '{scope}/memory.high'; {BRING_BACK}"))?;
+        bench.felt()?;
+        let hard = Cause {
+            name: "its own limit, by `virsh memtune --hard-limit` (memory.max)",
+            state: "self-limited",
+            says: "you reached your own memory limit",
+        };
+        let limit = || guest.virsh("memtune", &format!("--live --hard-limit {TOO_LITTLE}"));
+        bench.judge(hard, limit, &format!("echo max > '{scope}/memory.max'; {BRING_BACK}"))?;
+        bench.felt()?;
+        let around = Cause {
+            name: "a limit around it (memory.high of its slice)",
+            state: "contended",
+            says: "a memory limit that your host sets around your guest",
+        };
+        let limit = || lab.sh(&format!("echo {TOO_LITTLE}K > {SLICE}/memory.high"));
+        bench.judge(around, limit, &format!("echo max > {SLICE}/memory.high; {BRING_BACK}"))?;
+        bench.felt()?;
+        bench.rest()?;
+        let unused = Cause {
+            name: "its own limit, while it uses hardly any memory",
+            state: "ok",
+            says: "hardly missed it",
+        };
+        let limit = || guest.virsh("memtune", "--live --soft-limit 204800");
+        bench.judge(unused, limit, &format!("echo max > '{scope}/memory.high'; {BRING_BACK}"))?;
+        bench.finish()
+    })
+}
+
+#[test]
+fn a_domain_whose_host_runs_out_of_memory_is_told_so() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        lab.swap(SWAP)?;
+        let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
+        let mut bench = Bench::new(lab, &guest, "memory", "memory of the host");
+        bench.work(Work::Memory(USED))?;
+        let host = Cause {
+            name: "neighbours use more memory than the host has: it swaps",
+            state: "contended",
+            says: "the host is short of memory",
+        };
+        // All that there is and 300 MiB more, and all of it again and again.
+        let neighbour = || {
+            lab.sh("mount -t tmpfs -o size=100% none /mnt
+                 size=$(awk '/MemAvailable/ { print int($2 / 1024) + 300 }' /proc/meminfo)
+                 dd if=/dev/zero of=/mnt/all bs=1M count=$size status=none
+                 systemd-run -q --collect --unit=hog sh -c \
+                     'while :; do dd if=/mnt/all of=/dev/null bs=1M status=none; done'")
+        };
+        bench.judge(host, neighbour, "systemctl stop hog; umount /mnt")?;
+        bench.felt()?;
+        bench.finish()
+    })
+}
