@@ -34,10 +34,23 @@ pub struct Parsed {
 /// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others. Of a file that is
 /// no text there is one.
 pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
+    parse_as(file, Parser::default())
+}
+
+/// The same where headers may have conditions on tags: for who can tell [`Rules::decide_tagged`] what
+/// tags a guest has. Whoever cannot has to refuse such a file, since a later rule may open what a
+/// condition was to close.
+///
+/// # Errors
+/// Those of [`parse`], but for conditions.
+pub fn parse_tagged(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
+    parse_as(file, Parser { knows_tags: true, ..Parser::default() })
+}
+
+fn parse_as<'a>(file: &'a [u8], mut parser: Parser<'a>) -> Result<Parsed, Vec<Problem>> {
     if let Some(problem) = not_text(file) {
         return Err(vec![problem]);
     }
-    let mut parser = Parser::default();
     let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
     for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -58,6 +71,8 @@ struct Parser<'a> {
     keys: HashMap<String, usize>,
     errors: Problems,
     warnings: Problems,
+    /// Somebody can tell which tags guests have.
+    knows_tags: bool,
 }
 
 /// A rule whose settings are being read.
@@ -169,6 +184,12 @@ impl<'a> Parser<'a> {
     }
 
     fn conditions(&mut self, line: Line<'_>, written: &[(Word<'_>, Word<'_>)]) -> Box<[Condition]> {
+        if let (Some((key, _)), false) = (written.first(), self.knows_tags) {
+            self.error(line, key.at, || {
+                let message = "conditions on tags are not supported yet";
+                Text::new(message, "expected `:` behind the pattern")
+            });
+        }
         if let Some((key, _)) = written.get(CONDITIONS_MAX) {
             self.error(line, key.at, || {
                 let message = format!("more than {CONDITIONS_MAX} conditions");

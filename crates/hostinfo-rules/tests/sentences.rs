@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{Named, StatId, resolve};
-use hostinfo_rules::{Decision, Parsed, Rules, Tag, Tags, parse};
+use hostinfo_rules::{Decision, Parsed, Rules, Tag, Tags, parse, parse_tagged};
 
 fn parsed(file: &str) -> Parsed {
     parse(file.as_bytes()).unwrap_or_else(|_| panic!("{}", errors(file).join("\n")))
@@ -486,11 +486,22 @@ fn patterns_without_wildcards_name_guests() {
     assert_eq!(rules.named_guests().collect::<Vec<_>>(), ["qemu-*", "qemu-a b"]);
 }
 
+fn tagged(file: &str) -> Rules {
+    parse_tagged(file.as_bytes()).unwrap().rules
+}
+
+#[test]
+fn who_cannot_tell_a_guests_tags_takes_no_conditions() {
+    let file = "qemu-* project=acme:\n  enabled = 0\n*:\n";
+    assert_eq!(places(file), [(1, 8)]);
+    assert!(errors(file)[0].contains("conditions on tags are not supported yet"));
+}
+
 /// The line of the rule that decides for a guest with these tags; one without a value cannot be read.
 fn line(file: &str, tags: &[(&str, Option<&str>)]) -> Result<usize, usize> {
     let tag = |value: &Option<&str>| value.map_or(Tag::Unreadable, |text| Tag::Value(text.into()));
     let tags = tags.iter().map(|(key, value)| ((*key).into(), tag(value))).collect();
-    match rules(file).decide_tagged("qemu-a", &Tags::Known(tags)) {
+    match tagged(file).decide_tagged("qemu-a", &Tags::Known(tags)) {
         Decision::Granted(grant) => Ok(grant.rule().unwrap().line),
         Decision::Unreadable(grant) => Err(grant.rule().unwrap().line),
     }
@@ -503,7 +514,7 @@ fn all_conditions_of_a_header_have_to_hold() {
     assert_eq!(line(file, &[("project", Some("acme")), ("role", Some("web"))]), Ok(2));
     assert_eq!(line(file, &[("project", Some("acme"))]), Ok(2));
     assert_eq!(line(file, &[("role", Some("db7"))]), Ok(3));
-    assert_eq!(rules(file).decide("qemu-a").rule().unwrap().line, 3, "no tag is known");
+    assert_eq!(tagged(file).decide("qemu-a").rule().unwrap().line, 3, "no tag is known");
 }
 
 #[test]
@@ -511,10 +522,10 @@ fn a_guest_whose_tag_cannot_be_read_never_falls_through_to_a_later_rule() {
     let file = "xen-* project=acme:\nqemu-* project=acme role=db:\n*:\n";
     assert_eq!(line(file, &[("project", None), ("role", Some("db"))]), Err(2));
     assert_eq!(line(file, &[("project", None), ("role", Some("web"))]), Ok(3), "it surely has not");
-    let silent = rules(file).decide_tagged("qemu-a", &Tags::Unreadable);
+    let silent = tagged(file).decide_tagged("qemu-a", &Tags::Unreadable);
     assert!(matches!(silent, Decision::Unreadable(grant) if grant.rule().unwrap().line == 2));
     let before = "qemu-a:\nqemu-* project=acme:\n";
-    let granted = rules(before).decide_tagged("qemu-a", &Tags::Unreadable);
+    let granted = tagged(before).decide_tagged("qemu-a", &Tags::Unreadable);
     assert!(matches!(granted, Decision::Granted(_)), "nobody has to look at a tag");
 }
 
