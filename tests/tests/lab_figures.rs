@@ -63,14 +63,14 @@ fn cpu_time_waiting_and_pressure_are_those_of_libvirt_and_of_the_kernel() -> Res
         }
         for (name, file) in [("cpu", "cpu"), ("memory", "memory"), ("io", "io")] {
             // some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS
-            let line = format!("sed -n 's/some.*total=//p' {scope}/{file}.pressure");
+            let line = format!("sed -n 's/some.*total=//p' '{scope}/{file}.pressure'");
             let name = format!("vm.pressure.{name}.some.seconds");
             is_between(&guest, &name, (GRID, 0.0), || Ok(field(lab, &line, 0)? / 1e6))?;
         }
         guest.virsh("schedinfo", "--live --set vcpu_quota=20000")?;
         guest.ask_until("vm.cpu.quota", "200 vm.cpu.quota=0.4")?;
         is_between(&guest, "vm.cpu.throttled", (2.0 * GRID, 0.0), || {
-            let line = format!("cat {scope}/libvirt/vcpu*/cpu.stat | grep throttled_usec");
+            let line = format!("cat '{scope}'/libvirt/vcpu*/cpu.stat | grep throttled_usec");
             let text = lab.sh(&line)?;
             let spent = text.lines().filter_map(|line| line.split_once(' ')?.1.parse::<f64>().ok());
             Ok(spent.sum::<f64>() / 1e6)
@@ -87,7 +87,7 @@ fn memory_is_what_libvirt_and_the_kernel_say_and_lies_where_numastat_finds_it() 
         for (cpu, far) in [(1, true), (2, false)] {
             let name = if far { "far" } else { "near" };
             let guest = lab.domain(name).on_cpus(&[cpu]).memory(256).with(on_node_1).boot()?;
-            guest.sh("mount -t tmpfs -o size=120m none /mnt; dd if=/dev/urandom of=/mnt/it bs=1M count=100")?;
+            guest.sh("mkdir -p /mnt && mount -t tmpfs -o size=120m none /mnt; dd if=/dev/urandom of=/mnt/it bs=1M count=100")?;
             guest.ask_until("vm.memory.maximum", "200 ")?;
             memory_is_so(lab, &guest)?;
             lies_on_node_1(lab, &guest, far)?;
@@ -115,7 +115,7 @@ fn memory_is_so(lab: &Lab, guest: &LabGuest) -> Result<()> {
     })?;
     guest.virsh("memtune", "--live --hard-limit 1048576")?;
     let told = guest.ask_until("vm.memory.limit", "200 vm.memory.limit=1073741824")?;
-    let file = field(lab, &format!("cat {scope}/memory.max"), 0)?;
+    let file = field(lab, &format!("cat '{scope}/memory.max'"), 0)?;
     ensure!(file == 1024.0 * MIB, "{told:?} and {file}");
     Ok(())
 }
