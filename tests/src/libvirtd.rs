@@ -3,7 +3,7 @@
 //! UUID of its own. It needs root, and ends with all its guests when this value is dropped.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
