@@ -33,7 +33,7 @@ const UNSEEN: &str = "
 Neither the machines that tests run on nor the KVM hosts that they emulate have a value of these, because they
 have nothing of what is counted. They were tried on files that were written after the kernel's documentation.
 
-A test has seen a KVM guest get a value of each of the others, on such a host (`tests/tests/lab_statistics.rs`).
+A test has seen a KVM guest get a value of each of the others, on such a host (`tests/tests/long_statistics.rs`).
 What counts mishaps, such as `oom.kills` or `net.rx.errors`, or what seldom happens, such as `vm.migrating`, was
 0 then.
 

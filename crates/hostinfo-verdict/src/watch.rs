@@ -135,7 +135,7 @@ impl Watch {
         Ok(Interval::new(self.since(first)))
     }
 
-    /// A [`PERIOD`] that has ended with the last sample, each once: between it and the sample that
+    /// A `PERIOD` that has ended with the last sample, each once: between it and the sample that
     /// was the last one then.
     pub fn period(&mut self) -> Option<Interval<'_>> {
         let (last, _) = self.samples.back()?;

@@ -143,7 +143,7 @@ fn what_a_rule_does_not_keep_any_more_and_what_is_over_for_30_days_is_deleted() 
 
 #[test]
 fn what_a_guest_is_told_by_a_tag_is_kept_until_it_is_there_to_show_its_tags() {
-    let rules = |text: &str| hostinfo_rules::parse(text.as_bytes()).unwrap().rules;
+    let rules = |text: &str| hostinfo_rules::parse_tagged(text.as_bytes()).unwrap().rules;
     let tagged = rules("qemu-* role=db:\n watch = 1\n*:\n");
     assert!(may_be_watched(&tagged, "qemu-a") && !may_be_watched(&tagged, "lxc-a"));
     let plain = rules("qemu-a:\n watch = 1\n*:\n");

@@ -35,10 +35,7 @@ const HOST: &str = "echo 4 >/proc/sys/vm/nr_hugepages; echo 8 >/proc/sys/vm/nr_o
     systemd-run -q qemu-system-x86_64 -machine none -nodefaults -display none -S \
         -object memory-backend-memfd,id=m,size=16M,hugetlb=on
     cd /sys/kernel/mm/ksm && echo 5000 >pages_to_scan && echo 20 >sleep_millisecs && echo 1 >run
-    cat >/etc/hostinfo/hostinfod.toml <<'END'
-[labels]
-own = 'label'
-END
+    sed -i \"/^\\[labels\\]/a own = 'label'\" /etc/hostinfo/hostinfod.toml
     cat >/etc/hostinfo/custom.d/own.toml <<'END'
 [custom.own]
 kind = 'gauge'
@@ -73,7 +70,7 @@ fn every_statistic_that_is_not_listed_as_unseen_has_a_value_for_a_guest_of_kvms(
         let all = missing.len();
         // Half of the guest's memory goes out, and comes in again.
         guest.sh(
-            "mkdir -p /mnt && mount -t tmpfs -o size=100m none /mnt && dd if=/dev/urandom of=/mnt/it bs=1M count=90",
+            "mkdir -p /mnt; mount -t tmpfs -o size=100m none /mnt && dd if=/dev/urandom of=/mnt/it bs=1M count=90",
         )?;
         guest.virsh("memtune", "--live --hard-limit 122880")?;
         let told = wait_until("all statistics", PATIENCE, || {

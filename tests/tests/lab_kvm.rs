@@ -1,0 +1,32 @@
+//! What KVM itself counts of a guest, held against `virsh domstats --vcpu`.
+
+use anyhow::{Result, ensure};
+use hostinfo_tests::deadline::wait_for;
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE};
+
+#[test]
+fn what_kvm_counts_of_a_guest_is_what_libvirt_says_of_its_vcpus() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let guest = lab.domain("a").boot()?;
+        guest.ask_until("vm.exits", "200 ")?;
+        for (name, libvirts) in [
+            ("vm.exits", "vcpu.0.exits.sum"),
+            ("vm.exits.io", "vcpu.0.io_exits.sum"),
+            ("vm.exits.mmio", "vcpu.0.mmio_exits.sum"),
+            ("vm.exits.halt", "vcpu.0.halt_exits.sum"),
+            ("vm.irqs", "vcpu.0.irq_injections.sum"),
+        ] {
+            let before = guest.domstats(libvirts)?;
+            // Nobody waits for libvirt: the figures told are those of the query before.
+            let told = wait_for(name, PATIENCE, || {
+                let told = guest.figure(name)?;
+                Ok((told >= before).then_some(told))
+            })?;
+            let after = guest.domstats(libvirts)?;
+            ensure!(told <= after, "{name}: {told} is not in {before}..{after}");
+        }
+        Ok(())
+    })
+}
