@@ -34,10 +34,7 @@ impl FakeQemu {
     /// It does not.
     pub fn accept(&self) -> Result<FakeGuest> {
         let stream = wait_for("the daemon to connect", PATIENCE, || self.try_accept())?;
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(FakeGuest { reader: BufReader::new(stream) })
+        FakeGuest::over(stream, PATIENCE)
     }
 
     /// Whether nobody connects for that long.
@@ -72,6 +69,14 @@ impl FakeGuest {
     /// The socket is taken, or nobody connects.
     pub fn join(path: &Path) -> Result<Self> {
         FakeQemu::listen(path)?.accept()
+    }
+
+    /// A guest over a connection that somebody has made.
+    pub(crate) fn over(stream: UnixStream, patience: Duration) -> Result<Self> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        Ok(Self { reader: BufReader::new(stream) })
     }
 
     /// The connection itself.

@@ -14,7 +14,6 @@ pub mod host;
 pub mod install;
 pub mod lab;
 pub mod libvirtd;
-pub mod machine;
 pub mod paths;
 pub mod process;
 
@@ -22,8 +21,7 @@ pub use cgroup::Cgroup;
 pub use ctl::hostinfoctl;
 pub use daemon::Daemon;
 pub use fake::{FakeGuest, FakeQemu};
-pub use guest::{Domain, DomainGuest, Guest, Libvirt, Port, serial};
+pub use guest::{Domain, DomainGuest, Guest, Port, serial};
 pub use host::Host;
 pub use lab::{Lab, LabGuest};
 pub use libvirtd::Libvirtd;
-pub use machine::Machine;

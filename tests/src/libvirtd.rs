@@ -3,14 +3,13 @@
 //! UUID of its own. It needs root, and ends with all its guests when this value is dropped.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
 use crate::deadline::{PATIENCE, wait_for, wait_until};
-use crate::guest::Libvirt;
 use crate::process::{Process, tied};
 
 const SCRIPTS: [(&str, &str); 2] =
@@ -240,20 +239,6 @@ fn remove(cgroup: &Path) -> bool {
 /// A text as XML has it, also in an attribute in single quotes.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&apos;")
-}
-
-impl Libvirt for Libvirtd {
-    fn inside(&self) -> &Path {
-        self.folder()
-    }
-
-    fn outside(&self) -> PathBuf {
-        self.folder().to_owned()
-    }
-
-    fn virsh(&self, args: &[&str]) -> Result<String> {
-        Self::virsh(self, args)
-    }
 }
 
 /// A path as an argument.

@@ -1,8 +1,7 @@
-//! `hostinfo serve` in a real guest, and as a service under a real systemd.
+//! `hostinfo serve` in a real guest.
 
 use anyhow::{Result, ensure};
-use hostinfo_tests::deadline::{PATIENCE, wait_until};
-use hostinfo_tests::{Guest, Host, Machine, Port};
+use hostinfo_tests::{Guest, Host, Port};
 
 /// As the announcement's guests have it: everything, once a minute.
 const MINUTE: &str = "*:\n  all = 1\n  interval = 60\n";
@@ -49,35 +48,5 @@ fn while_others_write_to_the_serial_port_the_broker_believes_only_its_own_answer
         kill %1",
     )?;
     ensure!(told.trim() == "10 vm.name=a", "{told}");
-    Ok(())
-}
-
-#[test]
-fn the_service_is_started_by_who_asks_and_asks_with_the_rights_of_its_group() -> Result<()> {
-    let machine = Machine::boot()?;
-    machine.shell("systemctl start hostinfo")?;
-    let told = machine.shell("sh /usr/local/share/hostinfo/guest/install")?;
-    ensure!(told.starts_with("hostinfo serve runs"), "{told}");
-    let verified = machine.shell(
-        "systemd-analyze verify --man=no hostinfo-serve.service hostinfo-serve.socket 2>&1",
-    )?;
-    ensure!(verified.is_empty(), "{verified}");
-    let modes = machine.shell("stat -c '%a %U %G' /run/hostinfo.sock")?;
-    ensure!(modes == "666 hostinfo hostinfo\n", "{modes}");
-    machine.shell("systemctl stop hostinfo-serve.service")?;
-    // Without a host to ask, it is there all the same, and answers what it knows itself.
-    let told = machine.shell("hostinfo --device /run/hostinfo.sock ping")?;
-    ensure!(told.contains("answers on unix:/run/hostinfo.sock"), "{told}");
-    wait_until("the service to run", PATIENCE, || {
-        Ok(machine.shell("systemctl is-active hostinfo-serve.service || :")? == "active\n")
-    })?;
-    let scraped = machine.shell(
-
-        "bash -c 'exec 3<>/dev/tcp/127.0.0.1/4679; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3'",
-    )?;
-    ensure!(scraped.starts_with("HTTP/1.1 404 "), "{scraped}");
-    machine.shell("sh /usr/local/share/hostinfo/guest/install --remove")?;
-    let left = machine.shell("ls /etc/systemd/system /etc/udev/rules.d | grep hostinfo || :")?;
-    ensure!(left.is_empty(), "{left}");
     Ok(())
 }

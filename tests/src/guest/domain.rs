@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,22 +13,7 @@ use super::machine::KERNEL;
 use super::saved::Cached;
 use super::{ANSWER, Output, Port, question};
 use crate::deadline::{PATIENCE, wait_for};
-use crate::libvirtd::{escaped, path};
-
-/// A libvirtd that domains can be given to.
-pub trait Libvirt {
-    /// A folder for their files, as it sees it.
-    fn inside(&self) -> &Path;
-
-    /// The same folder as this side sees it.
-    fn outside(&self) -> PathBuf;
-
-    /// What `virsh` prints.
-    ///
-    /// # Errors
-    /// It fails.
-    fn virsh(&self, args: &[&str]) -> Result<String>;
-}
+use crate::libvirtd::{Libvirtd, escaped, path};
 
 /// A domain of 128 MiB with one of two vCPUs, a disk `vda` of 64 MiB with an iothread, and an
 /// interface, that is off.
@@ -69,11 +54,11 @@ impl Domain {
     ///
     /// # Errors
     /// libvirt refuses it.
-    pub fn define(libvirt: &impl Libvirt, name: &str, devices: &str) -> Result<Self> {
+    pub fn define(libvirtd: &Libvirtd, name: &str, devices: &str) -> Result<Self> {
         let image = Cached::find()?;
         let stem = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let outside = libvirt.outside();
-        let file = |kind: &str| outside.join(format!("{stem}.{kind}"));
+        let folder = libvirtd.folder();
+        let file = |kind: &str| folder.join(format!("{stem}.{kind}"));
         // libvirt gives a domain's files to QEMU's user, who is not to have the cache's.
         fs::copy(&image.image.kernel, file("kernel"))?;
         fs::copy(&image.image.initramfs, file("initramfs"))?;
@@ -86,8 +71,8 @@ impl Domain {
         let console = UnixListener::bind(file("console"))?;
         fs::set_permissions(file("console"), fs::Permissions::from_mode(0o777))?;
         console.set_nonblocking(true)?;
-        let inside = libvirt.inside().join(&stem);
-        let inside = inside.display();
+        let stem = folder.join(&stem);
+        let stem = stem.display();
         let xml = format!(
             "<domain type='qemu'>
               <name>{}</name>
@@ -96,15 +81,15 @@ impl Domain {
               <iothreads>1</iothreads>
               <os>
                 <type arch='x86_64' machine='q35'>hvm</type>
-                <kernel>{inside}.kernel</kernel>
-                <initrd>{inside}.initramfs</initrd>
+                <kernel>{stem}.kernel</kernel>
+                <initrd>{stem}.initramfs</initrd>
                 <cmdline>{KERNEL}</cmdline>
               </os>
               <features><acpi/></features>
               <devices>
                 <disk type='file' device='disk'>
                   <driver name='qemu' type='qcow2' iothread='1'/>
-                  <source file='{inside}.disk'/>
+                  <source file='{stem}.disk'/>
                   <target dev='vda' bus='virtio'/>
                   <iotune>
                     <total_bytes_sec>7000000</total_bytes_sec><total_iops_sec>900</total_iops_sec>
@@ -113,7 +98,7 @@ impl Domain {
                 <interface type='ethernet'><model type='virtio'/></interface>
                 <memballoon model='virtio'/>
                 <serial type='unix'>
-                  <source mode='connect' path='{inside}.console'/><target port='0'/>
+                  <source mode='connect' path='{stem}.console'/><target port='0'/>
                 </serial>
                 {devices}
               </devices>
@@ -121,7 +106,7 @@ impl Domain {
             escaped(name),
         );
         fs::write(file("xml"), xml)?;
-        libvirt.virsh(&["define", &format!("{inside}.xml")])?;
+        libvirtd.virsh(&["define", &format!("{stem}.xml")])?;
         Ok(Self { name: name.to_owned(), console })
     }
 
@@ -129,14 +114,14 @@ impl Domain {
     ///
     /// # Errors
     /// libvirt refuses it, or it does not boot.
-    pub fn boot(self, libvirt: &impl Libvirt) -> Result<DomainGuest> {
-        let console = self.start(libvirt, &self.name)?;
+    pub fn boot(self, libvirtd: &Libvirtd) -> Result<DomainGuest> {
+        let console = self.start(libvirtd, &self.name)?;
         Ok(DomainGuest { domain: self, console })
     }
 
     /// Starts it by that name, and waits until it has booted.
-    fn start(&self, libvirt: &impl Libvirt, name: &str) -> Result<Console> {
-        libvirt.virsh(&["start", name])?;
+    fn start(&self, libvirtd: &Libvirtd, name: &str) -> Result<Console> {
+        libvirtd.virsh(&["start", name])?;
         let mut console = self.connect()?;
         let booted = console.wait_for_boot(PATIENCE);
         booted.with_context(|| format!("the guest said:\n{}", console.said()))?;
@@ -163,8 +148,8 @@ impl DomainGuest {
     ///
     /// # Errors
     /// libvirt refuses it, or it does not boot.
-    pub fn boot(libvirt: &impl Libvirt, name: &str, socket: &Path) -> Result<Self> {
-        Domain::define(libvirt, name, &serial(socket)?)?.boot(libvirt)
+    pub fn boot(libvirtd: &Libvirtd, name: &str, socket: &Path) -> Result<Self> {
+        Domain::define(libvirtd, name, &serial(socket)?)?.boot(libvirtd)
     }
 
     /// The domain, once libvirt has ended its QEMU.
@@ -185,8 +170,8 @@ impl DomainGuest {
     ///
     /// # Errors
     /// libvirt refuses it, or it does not boot.
-    pub fn boot_as(&mut self, libvirt: &impl Libvirt, name: &str) -> Result<()> {
-        self.console = self.domain.start(libvirt, name)?;
+    pub fn boot_as(&mut self, libvirtd: &Libvirtd, name: &str) -> Result<()> {
+        self.console = self.domain.start(libvirtd, name)?;
         Ok(())
     }
 

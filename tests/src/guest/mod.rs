@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use console::Output;
-pub use domain::{Domain, DomainGuest, Libvirt, serial, serial_at};
+pub use domain::{Domain, DomainGuest, serial, serial_at};
 pub(crate) use machine::qemu_version;
 pub use machine::{Accel, Port};
 

@@ -187,7 +187,7 @@ impl LabGuest<'_> {
         pid.trim().parse().with_context(|| pid.clone())
     }
 
-    /// The folder of its VMM's cgroup in the host.
+    /// The folder of its VMM's cgroup in the host. A shell wants it in quotes: systemd's names have backslashes.
     ///
     /// # Errors
     /// It is gone.

@@ -18,6 +18,7 @@ mod payload;
 mod qemu;
 mod remains;
 mod saved;
+mod service;
 mod spec;
 mod started;
 mod verdict;

@@ -50,7 +50,10 @@ impl Folder {
     pub(super) fn lock() -> Result<Self> {
         let path = paths::lab_cache()?;
         let lock = File::create(path.join("lock"))?;
-        flock(&lock, FlockOperation::LockExclusive)?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            eprintln!("--- waiting until another lab has ended");
+            flock(&lock, FlockOperation::LockExclusive)?;
+        }
         // Of those that were killed.
         for entry in fs::read_dir(&path)? {
             let entry = entry?;

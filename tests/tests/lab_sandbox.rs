@@ -1,0 +1,190 @@
+//! What the sandbox of the service keeps from the daemon, and what it does not: a real systemd, with
+//! a real libvirtd beside the service.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::FakeGuest;
+use hostinfo_tests::deadline::wait_until;
+use hostinfo_tests::guest::serial_at;
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, LabGuest, PATIENCE};
+use serde_json::{Map, Value};
+
+const RULES: &str = "/etc/hostinfo/hostinfo.conf";
+
+/// What a guest is told by one of its ports, all at once.
+fn all(guest: &LabGuest, device: &str) -> Result<Map<String, Value>> {
+    let told = guest.run(&format!("hostinfo --device {device} --json get '*'"))?;
+    serde_json::from_str(&told.stdout).with_context(|| format!("{told:?}"))
+}
+
+#[test]
+fn an_administrator_asks_the_service_and_so_may_a_group_and_prometheus() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        let settings = "[metrics]\nlisten = '127.0.0.1:9177'\n[control]\ngroup = 'hostinfo'\n";
+        lab.write("/etc/hostinfo/hostinfod.toml", settings)?;
+        let scrape = "bash -c 'exec 3<>/dev/tcp/127.0.0.1/9177
+            printf \"GET /metrics HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3'";
+        // Without it the service has no network, and the log says what gives it some.
+        lab.sh("systemctl start hostinfo && hostinfoctl stats")?;
+        let log = lab.sh("journalctl -u hostinfo --no-pager")?;
+        ensure!(
+            log.contains("add RestrictAddressFamilies=AF_INET AF_INET6 under [Service]"),
+            "{log}"
+        );
+        ensure!(lab.sh(scrape).is_err());
+        lab.sh("mkdir -p /etc/systemd/system/hostinfo.service.d")?;
+        let network = "[Service]\nRestrictAddressFamilies=AF_INET AF_INET6\n";
+        lab.write("/etc/systemd/system/hostinfo.service.d/metrics.conf", network)?;
+        lab.sh("systemctl daemon-reload && systemctl restart hostinfo && hostinfoctl stats")?;
+        lab.sh("setpriv --reuid backup --regid backup --groups hostinfo hostinfoctl stats")?;
+        let stranger = "setpriv --reuid backup --regid backup --clear-groups hostinfoctl stats";
+        ensure!(lab.sh(stranger).is_err_and(|error| error.to_string().contains("permi")));
+
+        let metrics = lab.sh(scrape)?;
+        ensure!(metrics.contains("hostinfod_build_info{"), "{metrics}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_guest_of_libvirts_own_user_sees_what_it_would_see_without_the_sandbox() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.write(
+            RULES,
+            &format!("qemu-a:\n  vhostmd-disk = 1\n  interval = 0\n  all = 1\n{EVERYTHING}"),
+        )?;
+        lab.sh("systemctl start hostinfo; mkdir /srv/outside")?;
+        lab.write("/srv/hostinfod.toml", "")?;
+        lab.sh("systemd-run -q hostinfod --config /srv/hostinfod.toml --socket-dir /srv/outside \
+             --state-dir /srv/state --control /srv/control")?;
+        let second = serial_at(2, Path::new("/srv/outside/qemu-a"))?;
+        let interface = "<interface type='ethernet'><model type='virtio'/></interface>";
+        let mut guest = lab.domain("a").without_port().disk(64).devices(&(second + interface));
+        guest.define()?;
+        lab.sh("hostinfoctl enable a")?;
+        let guest = guest.start()?;
+        let (inside, outside) = ("/dev/ttyS1", "/dev/ttyS2");
+        // Ratios need a second, and libvirt's figures are those that the question before asked for.
+        let names = |told: &Map<String, Value>| told.keys().cloned().collect::<BTreeSet<_>>();
+        let known = ["vm.disk.vda.read.ops", "vm.cpu.0.delay", "cpu.busy", "net.rx.bytes"];
+        let mut told: [Map<String, Value>; 3] = Default::default();
+        let settled = wait_until("the same statistics", PATIENCE, || {
+            for (told, port) in told.iter_mut().zip([outside, inside, outside]) {
+                *told = all(&guest, port)?;
+            }
+            let [before, here, after] = told.each_ref().map(names);
+            Ok(before == here && here == after && known.iter().all(|name| here.contains(*name)))
+        });
+        let [before, here, after] = &told;
+        settled.with_context(|| format!("differ: {:?}", &names(before) ^ &names(here)))?;
+        // What nobody's asking changes: what falls never, and what stays. The others have no order.
+        let owns =
+            |name: &str| ["session", "host.id"].contains(&name) || name.starts_with("verdict.");
+        let listed = guest.run("hostinfo list")?.stdout;
+        for line in listed.lines() {
+            let mut words = line.split(' ');
+            let (Some(name), Some(kind)) = (words.next(), words.next()) else { continue };
+            let Some(value) = here.get(name) else { continue };
+            let (low, high) = (&before[name], &after[name]);
+            let is_same = match kind {
+                "counter" if !name.starts_with("vm.emulator") => {
+                    (low.as_f64()..=high.as_f64()).contains(&value.as_f64())
+                }
+                "info" if !owns(name) => value == low,
+                _ => true,
+            };
+            ensure!(is_same, "{name}: {low}, in the unit {value}, {high}");
+        }
+        for name in ["physcpus", "cpu.cores", "memory.total", "vm.vcpus.max", "vm.memory.maximum"] {
+            ensure!(here[name] == before[name], "{name}");
+        }
+
+        let disk = lab.sh("setpriv --reuid libvirt-qemu --regid libvirt-qemu --clear-groups \
+             head -c 4 /var/lib/hostinfo/disk/qemu-a")?;
+        ensure!(disk == "mvbd", "{disk:?}");
+        lab.sh("hostname elsewhere")?;
+        ensure!(guest.ask("host.name")? == ["200 host.name=elsewhere"]);
+        Ok(())
+    })
+}
+
+/// Asks for a statistic of the administrator's, which has that value.
+fn expect(guest: &mut FakeGuest, name: &str, value: &str) -> Result<()> {
+    let told = guest.ask_one(&format!("custom.{name}"))?;
+    ensure!(told == format!("200 custom.{name}={value}"), "{told}");
+    Ok(())
+}
+
+/// A statistic that a line of shell prints, in the sandbox of the service.
+fn custom(name: &str, user: &str, line: &str) -> String {
+    format!(
+        "[custom.{name}]\nkind = 'info'\nhelp = 'a test'\nevery = '1s'\ntimeout = '20s'\n{user}\n\
+         command = ['/bin/sh', '-c', '''{line}''']\n"
+    )
+}
+
+#[test]
+fn whoever_gets_hold_of_the_daemon_can_write_only_what_is_its_own() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.write(RULES, EVERYTHING)?;
+        let write = "for folder in / /etc /etc/hostinfo /usr/local/sbin /var /home /root /dev \
+             /var/lib /var/lib/hostinfo /var/lib/hostinfod /run /run/hostinfo /sys /proc/sys/kernel \
+             /sys/fs/cgroup /usr/open; do (: >$folder/x) 2>/dev/null && printf %s, $folder; done; echo .";
+        let read = "for file in /etc/shadow /home/open /tmp/open /proc/1/environ /dev/kmsg /dev/net/tun; do \
+             (: <$file) 2>/dev/null && printf %s, $file; done; echo .";
+        let call = "for call in \"mount -t tmpfs none /tmp\" \"unshare -U true\" \"chroot / true\" \
+             \"renice -n 5 -p $$\" \"setpriv --reuid 0 true\" \"hostname x\" \"su -c true\"; do \
+             $call 2>/dev/null </dev/null && printf %s, \"$call\"; done; echo .";
+        let file =
+            custom("write", "", write) + &custom("read", "", read) + &custom("call", "", call);
+        lab.write("/etc/hostinfo/custom.d/test.toml", &file)?;
+        // What everybody may write or read, who is not kept from it.
+        lab.sh("mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open")?;
+        lab.sh("systemctl start hostinfo")?;
+        let mut guest = lab.fake_guest("qemu-fake")?;
+        let own = "/var/lib/hostinfo,/var/lib/hostinfod,/run/hostinfo,.";
+        expect(&mut guest, "write", own)?;
+        expect(&mut guest, "read", ".")?;
+        expect(&mut guest, "call", ".")?;
+        Ok(())
+    })
+}
+
+#[test]
+fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_along() -> Result<()>
+{
+    lab::run(BOOKWORM, |lab| {
+        lab.write(RULES, EVERYTHING)?;
+        let who = "echo $(id -un) $(grep CapEff /proc/self/status | cut -f 2)";
+        let read =
+            "[custom.read]\nkind = 'info'\nhelp = 'a test'\nfile = '/srv/read'\nuser = 'backup'\n";
+        lab.sh("echo 7 >/srv/read; chown backup /srv/read; chmod 400 /srv/read")?;
+        let others = custom("backup", "user = 'backup'", who)
+            + read
+            + &custom("hangs", "user = 'backup'", "sleep 77").replace("20s", "1s");
+        lab.write("/etc/hostinfo/custom.d/mine.toml", &custom("mine", "", who))?;
+        lab.write("/etc/hostinfo/custom.d/others.toml", &others)?;
+        lab.sh("systemctl start hostinfo")?;
+        lab.wait_for_journal("hostinfod may not be `backup`")?;
+        const NONE: &str = "0000000000000000";
+        let mut fake = lab.fake_guest("qemu-a")?;
+        expect(&mut fake, "mine", &format!("hostinfo {NONE}"))?;
+
+        let page = include_str!("../../docs/custom.md");
+        let (_, drop_in) = page.split_once("```\n[Service]\n").context("no drop-in")?;
+        let (drop_in, _) = drop_in.split_once("```").context("no end of the drop-in")?;
+        lab.restart_with(&format!("[Service]\n{drop_in}"))?;
+        let mut fake = lab.fake_guest("qemu-b")?;
+        expect(&mut fake, "mine", &format!("nobody {NONE}"))?;
+        expect(&mut fake, "backup", &format!("backup {NONE}"))?;
+        expect(&mut fake, "read", "7")?;
+        ensure!(fake.ask_one("custom.hangs")?.starts_with("503"));
+        wait_until("the end of the command that hangs", PATIENCE, || {
+            Ok(lab.sh("grep -sl ^sleep /proc/[0-9]*/comm || true")?.is_empty())
+        })?;
+        Ok(())
+    })
+}

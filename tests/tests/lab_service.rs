@@ -1,0 +1,207 @@
+//! The life of the service under a real systemd, as `make install` lays it out.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::deadline::wait_until;
+use hostinfo_tests::install::run;
+use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE};
+use hostinfo_tests::paths;
+
+const RULES: &str = "/etc/hostinfo/hostinfo.conf";
+
+#[test]
+fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        let told = lab.sh("systemd-analyze verify --man=no hostinfo.service 2>&1")?;
+        ensure!(told.is_empty(), "{told}");
+        let groups = lab.sh("id -nG hostinfo")?;
+        ensure!(groups == "hostinfo\n", "{groups}");
+
+        lab.sh("service hostinfo start")?;
+        ensure!(lab.property("ActiveState")? == "active");
+        lab.sh("systemctl enable hostinfo 2>&1")?;
+        ensure!(lab.sh("systemctl is-enabled hostinfo")? == "enabled\n");
+        lab.sh("service hostinfo status")?;
+        lab.sh("service hostinfo restart")?;
+        lab.sh("service hostinfo reload")?;
+        lab.wait_for_journal("settings read again")?;
+        lab.sh("service hostinfo stop")?;
+        ensure!(lab.property("ActiveState")? == "inactive");
+        ensure!(lab.property("Result")? == "success");
+        let left = lab.sh("stat -c '%a %U' /var/lib/hostinfo /var/lib/hostinfod")?;
+        ensure!(left == "711 hostinfo\n700 hostinfo\n", "{left}");
+        Ok(())
+    })
+}
+
+/// The lines of shell of the `number`th example below the README's "Use it".
+fn example(number: usize) -> Result<&'static str> {
+    let (_, rest) =
+        include_str!("../../README.md").split_once("## Use it").context("no such part")?;
+    let example = rest.split("```\n").nth(2 * number + 1);
+    example.context("no such example")
+}
+
+#[test]
+fn who_does_what_the_readme_says_gets_an_answer() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        let mut guest = lab.domain("a").without_port();
+        guest.define()?;
+        let mut lines = example(0)?.lines();
+        ensure!(
+            lines.next().is_some_and(|line| line.starts_with("make build && sudo make install"))
+        );
+        for line in lines {
+            lab.sh(&line.replace("sudo ", "").replace("NAME", "a"))?;
+        }
+        let guest = guest.start()?;
+        let told = guest.run(example(1)?)?;
+        ensure!(told.stdout.starts_with("200-loadavg.1="), "{told:?}");
+        let told = guest.run("hostinfo --wait get loadavg.1 memory.total")?;
+        ensure!(told.status == 0, "{told:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_daemon_whose_loop_stands_still_is_started_again() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.sh("systemctl start hostinfo")?;
+        ensure!(lab.property("WatchdogUSec")? == "30s");
+        lab.restart_with("[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n")?;
+        // Whoever does its work is left alone: it says that it does.
+        std::thread::sleep(Duration::from_secs(4));
+        ensure!(lab.property("NRestarts")? == "0", "{}", lab.journal()?);
+
+        let pid = lab.property("MainPID")?;
+        lab.sh(&format!("kill -STOP {pid}"))?;
+        wait_until("another daemon", PATIENCE, || {
+            Ok(lab.property("NRestarts")? == "1" && lab.property("ActiveState")? == "active")
+        })?;
+        ensure!(lab.property("MainPID")? != pid);
+        Ok(())
+    })
+}
+
+#[test]
+fn rules_with_an_error_stop_no_daemon_that_runs_and_let_none_start() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.sh("systemctl start hostinfo")?;
+        lab.write(RULES, "*:\n  interval = often\n")?;
+        lab.wait_for_journal("the rules stay as they were")?;
+        lab.sh("systemctl reload hostinfo")?;
+        ensure!(lab.property("ActiveState")? == "active");
+
+        ensure!(lab.sh("systemctl restart hostinfo").is_err());
+        let journal = lab.journal()?;
+        ensure!(journal.contains(&format!("{RULES}:2:14: error:")), "{journal}");
+        ensure!(lab.property("ExecMainStatus")? == "78");
+        // Nothing would be better the next time.
+        std::thread::sleep(Duration::from_secs(2));
+        ensure!(lab.property("NRestarts")? == "0");
+
+        lab.write(RULES, "*:\n  interval = 5\n")?;
+        lab.sh("systemctl restart hostinfo")?;
+        Ok(())
+    })
+}
+
+/// As much of the sources as `make uninstall` looks at, as a compressed tar in base64.
+fn source() -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let parts = "scripts dist docs README.md SECURITY.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT";
+    for part in parts.split(' ') {
+        run(Command::new("cp").arg("-r").arg(paths::workspace().join(part)).arg(folder.path()))?;
+    }
+    run(Command::new(paths::program("hostinfo-pages")?).arg(folder.path().join("pages")))?;
+    let pack = "tar --owner=0 --group=0 -C \"$0\" -cz . | base64";
+    run(Command::new("sh").args(["-c", pack]).arg(folder.path()))
+}
+
+#[test]
+fn who_takes_it_away_again_leaves_no_service_behind() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.sh("systemctl enable --now --quiet hostinfo")?;
+        let pid = lab.property("MainPID")?;
+        lab.write("/srv/source.base64", &source()?)?;
+        lab.sh("mkdir /srv/source && cd /srv/source && base64 -d ../source.base64 | tar -xz && \
+             PREFIX=/usr DESTDIR= BUILT=. GUEST_TOOL=. PAGES=pages scripts/install uninstall")?;
+        ensure!(lab.sh("find / -xdev -xtype l -name 'hostinfo*'")?.is_empty());
+        lab.sh(&format!("[ ! -e /proc/{pid} ]"))?;
+        ensure!(lab.property("LoadState")? == "not-found");
+        lab.sh("[ -d /var/lib/hostinfo ]")?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_directory_that_the_service_may_not_use_ends_it_for_good_with_the_remedy() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.sh("chown root:root /var/lib/hostinfo")?;
+        ensure!(lab.sh("systemctl start hostinfo").is_err());
+        ensure!(lab.property("ExecMainStatus")? == "78", "{}", lab.journal()?);
+        std::thread::sleep(Duration::from_secs(2));
+        ensure!(lab.property("NRestarts")? == "0");
+        let journal = lab.journal()?;
+        let remedy = "systemd-tmpfiles --create hostinfo.conf";
+        ensure!(
+            journal.contains(&format!(
+                "/var/lib/hostinfo: permission denied: hostinfod's user has to own it: `{remedy}`"
+            )),
+            "{journal}"
+        );
+        lab.sh(remedy)?;
+        lab.sh("systemctl start hostinfo")?;
+        Ok(())
+    })
+}
+
+#[test]
+fn the_log_goes_to_the_journal_with_its_fields_or_to_a_file_if_it_is_to() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        let log_to = |output: &str| {
+            let settings = format!("[log]\noutput = '{output}'\n");
+            lab.write("/etc/hostinfo/hostinfod.toml", &settings)?;
+            lab.sh("systemctl restart hostinfo")
+        };
+        log_to("journald")?;
+        let events = "journalctl _SYSTEMD_UNIT=hostinfo.service HOSTINFO_EVENT=rules-loaded";
+        wait_until("the event", PATIENCE, || Ok(lab.sh(events)?.contains("in force")))?;
+        log_to("file")?;
+        lab.sh("grep 'in force' /var/log/hostinfo/hostinfod.log")?;
+        Ok(())
+    })
+}
+
+#[test]
+fn the_guests_service_is_started_by_who_asks_and_asks_with_the_rights_of_its_group() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.sh("systemctl start hostinfo")?;
+        let told = lab.sh("sh /usr/share/hostinfo/guest/install")?;
+        ensure!(told.starts_with("hostinfo serve runs"), "{told}");
+        let verified = lab.sh(
+            "systemd-analyze verify --man=no hostinfo-serve.service hostinfo-serve.socket 2>&1",
+        )?;
+        ensure!(verified.is_empty(), "{verified}");
+        let modes = lab.sh("stat -c '%a %U %G' /run/hostinfo.sock")?;
+        ensure!(modes == "666 hostinfo hostinfo\n", "{modes}");
+        lab.sh("systemctl stop hostinfo-serve.service")?;
+        // Without a host to ask, it is there all the same, and answers what it knows itself.
+        let told = lab.sh("hostinfo --device /run/hostinfo.sock ping")?;
+        ensure!(told.contains("answers on unix:/run/hostinfo.sock"), "{told}");
+        wait_until("the service to run", PATIENCE, || {
+            Ok(lab.sh("systemctl is-active hostinfo-serve.service || :")? == "active\n")
+        })?;
+        let scraped = lab.sh(
+
+            "bash -c 'exec 3<>/dev/tcp/127.0.0.1/4679; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3'",
+        )?;
+        ensure!(scraped.starts_with("HTTP/1.1 404 "), "{scraped}");
+        lab.sh("sh /usr/share/hostinfo/guest/install --remove")?;
+        let left = lab.sh("ls /etc/systemd/system /etc/udev/rules.d | grep hostinfo || :")?;
+        ensure!(left.is_empty(), "{left}");
+        Ok(())
+    })
+}
