@@ -19,7 +19,7 @@ pub const STATS: &[Stat] = &[
     row("sample.age",                      Gauge,   Seconds, DEFAULT, own(Own::SampleAge),
         "how old the values of this reply are at the most"),
     row("window",                          Gauge,   Seconds, DEFAULT, own(Own::Window),
-        "the time that this reply's ratios speak of"),
+        "the time that this reply's ratios speak of, or its verdicts where it has none"),
     row("interval",                        Gauge,   Seconds, DEFAULT, own(Own::Interval),
         "how often this guest may ask: one query in that time"),
     // The host.

@@ -26,6 +26,11 @@ impl<'a> Interval<'a> {
         Self { samples, before, after, length: end.saturating_sub(begin) }
     }
 
+    /// The time that a verdict speaks of, in whole seconds as its words have it.
+    pub fn window(&self) -> Duration {
+        Duration::from_secs(self.length.saturating_add(Duration::from_millis(500)).as_secs())
+    }
+
     /// The same without the samples that lack what is needed, as far as that goes back.
     pub(crate) fn with(&self, needed: impl Fn(&Sample) -> bool) -> Self {
         Self::new(self.samples.iter().filter(|(_, sample)| needed(sample)).copied().collect())

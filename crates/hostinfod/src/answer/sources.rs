@@ -60,6 +60,8 @@ struct Extent {
     /// At the most.
     age: Duration,
     window: Option<Duration>,
+    /// That of verdicts, which counts where there are no ratios.
+    verdicts: Option<Duration>,
 }
 
 /// What was looked for, and what came of it.

@@ -21,7 +21,7 @@ impl<'a> Sources<'a, '_> {
             // Whether the sample was there already would show that another had asked.
             Own::SampleAge => Value::seconds(self.extent.age),
             Own::Window => {
-                let window = self.extent.window;
+                let window = self.extent.window.or(self.extent.verdicts);
                 Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)
             }
             Own::Interval => Value::seconds(guest.grant.interval()),

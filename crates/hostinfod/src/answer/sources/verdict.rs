@@ -25,7 +25,10 @@ impl Sources<'_, '_> {
         let permits = |stat, instance: Option<&str>| grant.permits(stat, instance);
         let verdict = match watch.interval(now) {
             Err(wait) => Verdict::ask_again(wait.max(interval)),
-            Ok(window) => judge(what, &window, &permits),
+            Ok(window) => {
+                self.extent.verdicts = Some(window.window());
+                judge(what, &window, &permits)
+            }
         };
         self.verdicts.push((what, verdict.clone()));
         Ok(verdict)

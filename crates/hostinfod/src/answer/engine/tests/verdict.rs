@@ -71,6 +71,8 @@ fn a_verdict_comes_after_5_s_and_says_of_which_time_it_speaks() {
         "200-verdict.cpu=ok: your vCPUs got the time that they asked for; your own work kept them \
          busy 100% of the last 5 s\n200 verdict.cpu.state=ok\n"
     );
+    let told = scene.ask("verdict.cpu.state window");
+    assert_eq!(told, "200-verdict.cpu.state=ok\n200 window=5\n");
     scene.pass(95_000);
     assert!(scene.ask("verdict.cpu").contains(" of the last 60 s"));
 }
