@@ -14,6 +14,8 @@ use hostinfo_catalog::{STATS, Source};
 use hostinfo_sample::{Absent, Bounds, Host, Lack, Moment, Roots, Units, Vmm};
 use hostinfo_wire::Value;
 
+use crate::tree::Tree;
+
 const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
 
 fn at() -> Moment {
@@ -35,9 +37,8 @@ fn an_ordinary_host_has_no_fault() {
     for name in
         ["two-sockets-6.1", "virtual-6.18", "centos-3.10", "amd-switchdev-5.14", "s390-5.14"]
     {
-        let tree = Path::new("fixtures/hosts").join(name);
-        let roots = Roots { proc: tree.join("proc"), sys: tree.join("sys") };
-        let mut host = Host::with_units(roots, UNITS);
+        let tree = Tree::captured(&Path::new("fixtures/hosts").join(name));
+        let mut host = tree.host();
         for stat in STATS {
             if let Source::Host(what) = stat.source {
                 let _ = host.value(what, at());
@@ -52,9 +53,11 @@ fn compare(folder: &str, everything: fn(Roots) -> String) {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut trees = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
-        let tree = entry.unwrap().path();
-        let told = everything(Roots { proc: tree.join("proc"), sys: tree.join("sys") });
-        let path = tree.join("golden.txt");
+        let folder = entry.unwrap().path();
+        let tree = Tree::captured(&folder);
+        let told = everything(tree.roots())
+            .replace(tree.path().to_str().unwrap(), folder.to_str().unwrap());
+        let path = folder.join("golden.txt");
         if update {
             std::fs::write(&path, &told).unwrap();
         }

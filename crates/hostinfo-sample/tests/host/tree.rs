@@ -1,5 +1,6 @@
 //! A host made of files, to be changed while it is looked at.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,20 @@ impl Tree {
         let tree = Self(tempfile::tempdir().unwrap());
         for (path, text) in files {
             tree.write(path, text);
+        }
+        tree
+    }
+
+    /// A copy of a captured one. Its file `links` has its symbolic links, one a line with where it leads:
+    /// in the sources they would be a circle, as in sysfs, which not every program bears.
+    pub(crate) fn captured(folder: &Path) -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        copy(folder, tree.path());
+        let links = std::fs::read_to_string(folder.join("links")).unwrap_or_default();
+        for (link, target) in links.lines().filter_map(|line| line.split_once(' ')) {
+            let link = tree.path().join(link);
+            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+            symlink(target, link).unwrap();
         }
         tree
     }
@@ -39,12 +54,25 @@ impl Tree {
         Vmm::with_units(self.roots(), UNITS, pid, start)
     }
 
-    fn roots(&self) -> Roots {
+    pub(crate) fn roots(&self) -> Roots {
         Roots { proc: self.path().join("proc"), sys: self.path().join("sys") }
     }
 }
 
 const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
 
 /// What a guest reads of a statistic that long after the start: the value, or the reason.
 pub(crate) fn ask(host: &mut Host, name: &str, millis: u64) -> String {
