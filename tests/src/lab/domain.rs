@@ -19,6 +19,7 @@ pub struct DomainPlan<'a> {
     vcpus: usize,
     memory: u32,
     disk: Option<u32>,
+    has_iothread: bool,
     has_port: bool,
     elements: String,
     devices: String,
@@ -34,6 +35,7 @@ impl Lab {
             vcpus: 1,
             memory: 128,
             disk: None,
+            has_iothread: false,
             has_port: true,
             elements: String::new(),
             devices: String::new(),
@@ -58,6 +60,12 @@ impl<'a> DomainPlan<'a> {
     /// A disk `vda` of so many MiB.
     pub fn disk(mut self, size: u32) -> Self {
         self.disk = Some(size);
+        self
+    }
+
+    /// Its disk is served by the first iothread, which [`Self::with`] has to have made.
+    pub fn iothread(mut self) -> Self {
+        self.has_iothread = true;
         self
     }
 
@@ -126,9 +134,11 @@ impl<'a> DomainPlan<'a> {
             true => serial(format!("/var/lib/hostinfo/qemu-{name}").as_ref())?,
             false => String::new(),
         };
+        let iothread = if self.has_iothread { "iothread='1'" } else { "" };
         let disk = match self.disk {
             Some(_) => format!(
-                "<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/>
+                "<disk type='file' device='disk'>
+                 <driver name='qemu' type='qcow2' cache='none' {iothread}/>
                  <source file='{}'/><target dev='vda' bus='virtio'/></disk>",
                 escaped(&self.disk_file())
             ),

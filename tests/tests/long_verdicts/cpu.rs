@@ -132,6 +132,25 @@ fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom() -> Result<()> 
 }
 
 #[test]
+fn a_domain_is_told_whether_its_iothread_waits_and_for_whom() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        let apart = "<iothreads>1</iothreads><cputune><emulatorpin cpuset='3'/>\
+            <iothreadpin iothread='1' cpuset='2'/></cputune>";
+        let guest = lab.domain("i").on_cpus(&[1]).disk(64).iothread().with(apart).boot()?;
+        let mut bench = Bench::new(lab, &guest, "cpu", "cpu of an iothread");
+        bench.work(Work::Disk)?;
+        let iothread = Cause {
+            name: "its iothread on a CPU that a neighbour uses",
+            state: "contended",
+            says: "the threads that serve your disks and network",
+        };
+        bench.judge(iothread, || lab.busy_on(&[2], ""), "")?;
+        bench.finish()
+    })
+}
+
+#[test]
 fn a_domain_of_debian_13s_libvirt_is_told_the_same() -> Result<()> {
     lab::run(TRIXIE, |lab| {
         lab.serve(EVERYTHING)?;

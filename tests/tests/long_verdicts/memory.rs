@@ -1,8 +1,9 @@
 //! Causes for which a guest waits for memory.
 
 use anyhow::Result;
+use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Work};
+use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE, Work};
 
 use crate::bench::{Bench, Cause};
 
@@ -67,6 +68,19 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
         };
         let limit = || guest.virsh("memtune", "--live --soft-limit 204800");
         bench.judge(unused, limit, &format!("echo max > '{scope}/memory.high'; {BRING_BACK}"))?;
+        // Whether a guest misses it is seen nowhere but in the guest.
+        let balloon = Cause {
+            name: "its balloon holds almost half of its memory, by `virsh setmem`",
+            state: "unknown",
+            says: "your host has taken back 192.0 MiB of your memory by its balloon",
+        };
+        let inflate = || {
+            guest.virsh("setmem", "--live --size 256M")?;
+            wait_until("the balloon", PATIENCE, || {
+                Ok(guest.domstats("balloon.current")? <= f64::from(256 << 10))
+            })
+        };
+        bench.judge(balloon, inflate, &format!("virsh -q setmem m --live --size {MEMORY}M"))?;
         bench.finish()
     })
 }
