@@ -48,6 +48,15 @@ fn unlimit(cgroup: &str) -> String {
     format!("echo max > '{cgroup}/cpu.max'")
 }
 
+/// The same for a unit of systemd's, whose cgroup need not have the controller before.
+fn limit_unit(lab: &Lab, unit: &str) -> Result<()> {
+    lab.set(unit, "CPUQuota=40%")
+}
+
+fn unlimit_unit(unit: &str) -> String {
+    format!("systemctl set-property --runtime {unit} CPUQuota=")
+}
+
 #[test]
 fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
@@ -172,7 +181,7 @@ fn a_guest_that_was_started_by_hand_is_told_its_own_quota_from_one_around_it() -
     lab::run(BOOKWORM, |lab| {
         lab.serve(EVERYTHING)?;
         let guest = lab.by_hand("h", Place::Service(String::new())).on_cpu(1).boot()?;
-        let service = "/sys/fs/cgroup/system.slice/qemu-h.service";
+        let service = "qemu-h.service";
         let mut bench = Bench::new(lab, &guest, "cpu", "cpu by hand");
         bench.work(Work::Cpu)?;
         let own = Cause {
@@ -180,7 +189,7 @@ fn a_guest_that_was_started_by_hand_is_told_its_own_quota_from_one_around_it() -
             state: "self-limited",
             says: "your own CPU quota of 0.40 CPUs",
         };
-        bench.judge(own, || limit(lab, service), &unlimit(service))?;
+        bench.judge(own, || limit_unit(lab, service), &unlimit_unit(service))?;
         bench.felt()?;
         bench.judge(NEIGHBOUR, || lab.busy_on(&[1], ""), "")?;
         bench.felt()?;
@@ -194,8 +203,7 @@ fn a_guest_of_a_login_session_is_told_the_sessions_quota_from_one_around_it() ->
     lab::run(BOOKWORM, |lab| {
         lab.serve(EVERYTHING)?;
         let guest = lab.by_hand("s", Place::Session).on_cpu(1).boot()?;
-        let (session, user) =
-            ("/sys/fs/cgroup/user.slice/session-lab.scope", "/sys/fs/cgroup/user.slice");
+        let (session, user) = ("session-lab.scope", "user.slice");
         let mut bench = Bench::new(lab, &guest, "cpu", "cpu in a session");
         bench.work(Work::Cpu)?;
         let own = Cause {
@@ -203,14 +211,14 @@ fn a_guest_of_a_login_session_is_told_the_sessions_quota_from_one_around_it() ->
             state: "self-limited",
             says: "your own CPU quota of 0.40 CPUs",
         };
-        bench.judge(own, || limit(lab, session), &unlimit(session))?;
+        bench.judge(own, || limit_unit(lab, session), &unlimit_unit(session))?;
         bench.felt()?;
         let around = Cause {
             name: "by hand, in a login session: a quota of user.slice",
             state: "contended",
             says: "a CPU limit that your host sets around your guest",
         };
-        bench.judge(around, || limit(lab, user), &unlimit(user))?;
+        bench.judge(around, || limit_unit(lab, user), &unlimit_unit(user))?;
         bench.felt()?;
         bench.finish()
     })
