@@ -5,12 +5,14 @@ mod blame;
 mod brief;
 mod broken;
 mod color;
+mod complete;
 mod diagnose;
 mod exit;
 mod get;
 mod host;
 mod link;
 mod list;
+mod listed;
 mod nearest;
 mod others;
 mod output;
@@ -36,6 +38,12 @@ use host::Host;
 use output::Shown;
 
 fn main() -> ExitCode {
+    // For shells alone: what clap knows of, they would offer to people.
+    if std::env::args_os().skip(1).eq([complete::OPTION]) {
+        let mut args = Args::parse_from(["hostinfo"]);
+        args.options.timeout = complete::TIMEOUT;
+        return exit::code(complete::run(&mut Host::new(&args.options)).write(None));
+    }
     exit::code(run(&Args::parse()))
 }
 

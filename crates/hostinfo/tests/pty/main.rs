@@ -5,6 +5,7 @@
 
 mod answers;
 mod brief;
+mod complete;
 mod diagnose;
 mod host;
 mod metrics;
