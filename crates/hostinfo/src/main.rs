@@ -21,11 +21,17 @@ mod port;
 mod progress;
 mod prometheus;
 mod question;
+mod record;
+mod recorder;
+// Nothing but the tests reads recordings yet.
+#[allow(dead_code)]
+mod recording;
 mod reply;
 mod serve;
 mod table;
 mod units;
 mod verdict;
+mod views;
 mod way;
 
 use std::process::ExitCode;
@@ -48,8 +54,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Outcome, Failure> {
-    if let Some(Command::Serve(serve)) = &args.command {
-        return serve::run(&args.options, serve);
+    match &args.command {
+        Some(Command::Serve(serve)) => return serve::run(&args.options, serve),
+        Some(Command::Record(record)) => return record::run(&args.options, record),
+        _ => {}
     }
     let mut host = Host::new(&args.options);
     match args.options.every {
@@ -69,7 +77,9 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
         Some(Command::List { names }) => list::run(host, format, names),
         Some(Command::Diagnose(options)) => diagnose::run(host, format, options),
         Some(Command::Ping) => ping::run(host, format),
-        Some(Command::Serve(_)) => Err(Failure::Usage("serve has no answer".to_owned())),
+        Some(Command::Serve(_) | Command::Record(_)) => {
+            Err(Failure::Usage("serve and record have no answer".to_owned()))
+        }
         None if !args.names.is_empty() => get::run(host, format, &args.names, &args::commands()),
         None if format != Format::Text => get::run(host, format, &["*".to_owned()], &[]),
         None if args.all => table::run(host),

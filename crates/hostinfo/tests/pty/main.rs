@@ -11,6 +11,7 @@ mod host;
 mod metrics;
 mod others;
 mod output;
+mod record;
 mod serve;
 mod sockets;
 mod trouble;
