@@ -17,6 +17,7 @@ Examples:
   hostinfo --all                       everything that the host lets this guest see
   hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for a script
   hostinfo diagnose                    looks for a minute, and concludes in sentences
+  hostinfo record slow.rec --for 24h   for a day, to be looked at with hostinfo report
   hostinfo list memory                 what can be asked about the host's memory
   hostinfo --json vm.cpu               for a program
   hostinfo --json --every 60s          a line of JSON each minute
@@ -65,6 +66,16 @@ Examples:
 A FILE that is a recording already is appended to. It survives whatever ends this program or the guest; a \
 file that is something else is refused, and left as it is.";
 
+const REPORT: &str = "\
+Examples:
+  hostinfo report slow.rec > report.html
+                                       a page for a browser, or for one's provider
+  hostinfo report slow.rec --text      the same in words, without charts
+  hostinfo report slow.rec             on a terminal: in words, too
+
+The page is one file that needs nothing else: no network, no scripts. It has a summary, the host's verdicts over \
+time, incidents, and charts of what the host said beside what this guest's own kernel counted.";
+
 const SERVE: &str = "\
 Examples:
   hostinfo serve                       from then on, hostinfo asks it
@@ -98,7 +109,7 @@ pub(crate) struct Args {
 
 /// The commands' names.
 pub(crate) fn commands() -> Vec<&'static str> {
-    vec!["get", "list", "diagnose", "record", "serve", "ping", "help"]
+    vec!["get", "list", "diagnose", "record", "report", "serve", "ping", "help"]
 }
 
 #[derive(Debug, Subcommand)]
@@ -123,6 +134,9 @@ pub(crate) enum Command {
     /// Record what the host and this guest's own kernel say, over hours and days
     #[command(after_help = RECORD)]
     Record(Record),
+    /// Make a page, or text, of a recording: was it the host?
+    #[command(after_help = REPORT)]
+    Report(Report),
     /// Hold the port, and answer every program in this guest and Prometheus: a broker
     #[command(after_help = SERVE)]
     Serve(Serve),
@@ -156,6 +170,16 @@ pub(crate) struct Record {
     /// How long to record, such as 90s, 10m or 24h [default: until Ctrl-C]
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub(crate) time: Option<Duration>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// A recording that hostinfo record has made, or is making
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// In words instead of HTML
+    #[arg(long)]
+    pub(crate) text: bool,
 }
 
 #[derive(Debug, clap::Args)]

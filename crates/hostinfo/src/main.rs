@@ -23,10 +23,9 @@ mod prometheus;
 mod question;
 mod record;
 mod recorder;
-// Nothing but the tests reads recordings yet.
-#[allow(dead_code)]
 mod recording;
 mod reply;
+mod report;
 mod serve;
 mod table;
 mod units;
@@ -57,6 +56,7 @@ fn run(args: &Args) -> Result<Outcome, Failure> {
     match &args.command {
         Some(Command::Serve(serve)) => return serve::run(&args.options, serve),
         Some(Command::Record(record)) => return record::run(&args.options, record),
+        Some(Command::Report(report)) => return report::run(&args.options, report),
         _ => {}
     }
     let mut host = Host::new(&args.options);
@@ -77,8 +77,8 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
         Some(Command::List { names }) => list::run(host, format, names),
         Some(Command::Diagnose(options)) => diagnose::run(host, format, options),
         Some(Command::Ping) => ping::run(host, format),
-        Some(Command::Serve(_) | Command::Record(_)) => {
-            Err(Failure::Usage("serve and record have no answer".to_owned()))
+        Some(Command::Serve(_) | Command::Record(_) | Command::Report(_)) => {
+            Err(Failure::Usage("this command has no answer of a host".to_owned()))
         }
         None if !args.names.is_empty() => get::run(host, format, &args.names, &args::commands()),
         None if format != Format::Text => get::run(host, format, &["*".to_owned()], &[]),

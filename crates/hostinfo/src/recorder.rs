@@ -116,8 +116,7 @@ impl Recorder {
     /// What the host says that it did not say before.
     fn news(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
         let mut news = Vec::new();
-        let parts = ["host.id", "host.name", "hypervisor"].map(|name| reply.text(name));
-        let host = line(&parts.into_iter().flatten().collect::<Vec<_>>().join(" "));
+        let host = line(&named(reply));
         if host != self.host {
             self.host.clone_from(&host);
             news.push(Entry::Host { time, host });
@@ -174,6 +173,16 @@ impl Recorder {
         sample.set(Field::Swapped, figures.swapped.map(|bytes| bytes / MIB));
         sample.set(Field::Taken, figures.taken.map(|bytes| bytes / MIB));
     }
+}
+
+/// `rack7 df1a367e kvm`, as far as it is known.
+fn named(reply: &Reply) -> String {
+    /// As many as no two of a guest's hosts share.
+    const ID_SHOWN: usize = 8;
+    let id = reply.text("host.id").map(|id| id.chars().take(ID_SHOWN).collect());
+    let text = |name| reply.text(name).map(str::to_owned);
+    let parts: [Option<String>; 3] = [text("host.name"), id, text("hypervisor")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 const KIB: f64 = 1024.0;

@@ -12,6 +12,7 @@ mod metrics;
 mod others;
 mod output;
 mod record;
+mod report;
 mod serve;
 mod sockets;
 mod trouble;
