@@ -17,6 +17,7 @@ Examples:
   hostinfo --all                       everything that the host lets this guest see
   hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for a script
   hostinfo diagnose                    looks for a minute, and concludes in sentences
+  hostinfo record slow.rec --for 24h   for a day, to be looked at with hostinfo report
   hostinfo list memory                 what can be asked about the host's memory
   hostinfo --json vm.cpu               for a program
   hostinfo --json --every 60s          a line of JSON each minute
@@ -56,6 +57,25 @@ The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is t
 12 it cannot be told, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
 is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
 
+const RECORD: &str = "\
+Examples:
+  hostinfo record slow.rec             until Ctrl-C: both views, every 10 s
+  hostinfo record slow.rec --for 24h   a day, in less than 2 MiB
+  hostinfo record slow.rec --every 1m --for 1h &
+
+A FILE that is a recording already is appended to. It survives whatever ends this program or the guest; a \
+file that is something else is refused, and left as it is.";
+
+const REPORT: &str = "\
+Examples:
+  hostinfo report slow.rec > report.html
+                                       a page for a browser, or for one's provider
+  hostinfo report slow.rec --text      the same in words, without charts
+  hostinfo report slow.rec             on a terminal: in words, too
+
+The page is one file that needs nothing else: no network, no scripts. It has a summary, the host's verdicts over \
+time, incidents, and charts of what the host said beside what this guest's own kernel counted.";
+
 const SERVE: &str = "\
 Examples:
   hostinfo serve                       from then on, hostinfo asks it
@@ -89,7 +109,7 @@ pub(crate) struct Args {
 
 /// The commands' names.
 pub(crate) fn commands() -> Vec<&'static str> {
-    vec!["get", "list", "diagnose", "serve", "ping", "help"]
+    vec!["get", "list", "diagnose", "record", "report", "serve", "ping", "help"]
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,6 +131,12 @@ pub(crate) enum Command {
     /// Look for longer, at what the host and this guest's own kernel say, and conclude who is to blame
     #[command(after_help = DIAGNOSE)]
     Diagnose(Diagnose),
+    /// Record what the host and this guest's own kernel say, over hours and days
+    #[command(after_help = RECORD)]
+    Record(Record),
+    /// Make a page, or text, of a recording: was it the host?
+    #[command(after_help = REPORT)]
+    Report(Report),
     /// Hold the port, and answer every program in this guest and Prometheus: a broker
     #[command(after_help = SERVE)]
     Serve(Serve),
@@ -134,6 +160,26 @@ impl Diagnose {
     pub(crate) fn wants(&self, resource: &str) -> bool {
         self.resources.is_empty() || self.resources.iter().any(|wanted| wanted == resource)
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Record {
+    /// Where to: a new file, or a recording to append to
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How long to record, such as 90s, 10m or 24h [default: until Ctrl-C]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(crate) time: Option<Duration>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// A recording that hostinfo record has made, or is making
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// In words instead of HTML
+    #[arg(long)]
+    pub(crate) text: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -203,6 +249,11 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
+    }
+
+    /// The same for who goes on where it is too soon to ask.
+    pub(crate) fn impatient(&self) -> Self {
+        Self { wait: false, ..self.clone() }
     }
 }
 

@@ -2,27 +2,24 @@
 
 mod conclude;
 mod json;
-mod own;
-mod parse;
 mod plugin;
 mod report;
-mod told;
 mod words;
 
 use std::time::{Duration, Instant};
 
 use crate::args::{Diagnose, Format};
 use crate::diagnose::conclude::{Conclusion, Finding};
-use crate::diagnose::own::{Moment, Roots};
 use crate::diagnose::plugin::{Level, plugin_line};
 use crate::diagnose::report::Diagnosis;
-use crate::diagnose::told::{Reply, Told};
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Shown;
 use crate::progress::Progress;
 use crate::question::Question;
 use crate::verdict::RESOURCES;
+use crate::views::own::{Moment, Roots, page_size};
+use crate::views::told::{Reply, Told};
 
 /// How long is looked where nothing else is said: as far as a verdict looks back.
 const TIME: Duration = Duration::from_secs(60);
@@ -137,10 +134,6 @@ fn add(told: &mut Told, reply: Result<Vec<crate::reply::Line>, Failure>) -> Resu
         Err(failure) => return Err(failure),
     }
     Ok(())
-}
-
-fn page_size() -> u64 {
-    u64::try_from(rustix::param::page_size()).unwrap_or(4096)
 }
 
 /// Of what was seen again and again.

@@ -45,6 +45,8 @@ pub(crate) enum Failure {
     Listen { place: String, why: io::Error },
     #[error("cannot write {}: {why}", path.display())]
     File { path: PathBuf, why: io::Error },
+    #[error("cannot read {}: {why}", path.display())]
+    Recording { path: PathBuf, why: String },
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
 }
@@ -90,6 +92,7 @@ impl Failure {
             | Self::Unexpected(_)
             | Self::Listen { .. }
             | Self::File { .. }
+            | Self::Recording { .. }
             | Self::Output(_) => 1,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::args::Format;
 use crate::exit::Failure;
 use crate::host::Host;
-use crate::list::Listed;
+use crate::listed::Listed;
 use crate::nearest;
 use crate::output::Shown;
 use crate::prometheus;

@@ -5,12 +5,14 @@ mod blame;
 mod brief;
 mod broken;
 mod color;
+mod complete;
 mod diagnose;
 mod exit;
 mod get;
 mod host;
 mod link;
 mod list;
+mod listed;
 mod nearest;
 mod others;
 mod output;
@@ -19,11 +21,16 @@ mod port;
 mod progress;
 mod prometheus;
 mod question;
+mod record;
+mod recorder;
+mod recording;
 mod reply;
+mod report;
 mod serve;
 mod table;
 mod units;
 mod verdict;
+mod views;
 mod way;
 
 use std::process::ExitCode;
@@ -36,12 +43,21 @@ use host::Host;
 use output::Shown;
 
 fn main() -> ExitCode {
+    // For shells alone: what clap knows of, they would offer to people.
+    if std::env::args_os().skip(1).eq([complete::OPTION]) {
+        let mut args = Args::parse_from(["hostinfo"]);
+        args.options.timeout = complete::TIMEOUT;
+        return exit::code(complete::run(&mut Host::new(&args.options)).write(None));
+    }
     exit::code(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<Outcome, Failure> {
-    if let Some(Command::Serve(serve)) = &args.command {
-        return serve::run(&args.options, serve);
+    match &args.command {
+        Some(Command::Serve(serve)) => return serve::run(&args.options, serve),
+        Some(Command::Record(record)) => return record::run(&args.options, record),
+        Some(Command::Report(report)) => return report::run(&args.options, report),
+        _ => {}
     }
     let mut host = Host::new(&args.options);
     match args.options.every {
@@ -61,7 +77,9 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
         Some(Command::List { names }) => list::run(host, format, names),
         Some(Command::Diagnose(options)) => diagnose::run(host, format, options),
         Some(Command::Ping) => ping::run(host, format),
-        Some(Command::Serve(_)) => Err(Failure::Usage("serve has no answer".to_owned())),
+        Some(Command::Serve(_) | Command::Record(_) | Command::Report(_)) => {
+            Err(Failure::Usage("this command has no answer of a host".to_owned()))
+        }
         None if !args.names.is_empty() => get::run(host, format, &args.names, &args::commands()),
         None if format != Format::Text => get::run(host, format, &["*".to_owned()], &[]),
         None if args.all => table::run(host),

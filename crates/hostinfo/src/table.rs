@@ -8,7 +8,7 @@ use crate::color;
 use crate::exit::Failure;
 use crate::get;
 use crate::host::Host;
-use crate::list::Listed;
+use crate::listed::Listed;
 use crate::output::Shown;
 use crate::question::Question;
 use crate::units;

@@ -34,6 +34,12 @@ impl State {
             Self::Contended => "contended",
         }
     }
+
+    /// The state of that word.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        let states = [Self::Ok, Self::Unknown, Self::SelfLimited, Self::Contended];
+        states.into_iter().find(|state| state.word() == word)
+    }
 }
 
 /// What a host says of one resource.
@@ -48,11 +54,8 @@ impl<'a> Verdict<'a> {
     /// `contended: your vCPUs waited 6% of the last 60 s for a host CPU`
     pub(crate) fn parse(value: &'a str) -> Self {
         let (word, reason) = value.split_once(": ").unwrap_or((value, ""));
-        let states = [State::Ok, State::Contended, State::SelfLimited];
-        let state = states.into_iter().find(|state| state.word() == word);
-        match state {
+        match State::named(word) {
             Some(state) => Self { state, reason },
-            None if word == State::Unknown.word() => Self { state: State::Unknown, reason },
             None => Self { state: State::Unknown, reason: value },
         }
     }

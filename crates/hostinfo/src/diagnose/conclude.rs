@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::diagnose::own::View;
-use crate::diagnose::told::{Figures, Judged};
 use crate::units;
 use crate::verdict::State;
+use crate::views::own::View;
+use crate::views::told::{Figures, Judged};
 
 /// What is concluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -240,7 +240,7 @@ pub(crate) fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::own::DiskView;
+    use crate::views::own::DiskView;
 
     fn finding(resource: &'static str, state: State, view: &View) -> Finding {
         let judged = Judged::Verdict { state, reason: format!("the reason of {resource}") };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::diagnose::conclude::sentences;
 use crate::diagnose::report::Diagnosis;
-use crate::diagnose::told::Judged;
+use crate::views::told::Judged;
 
 impl Diagnosis {
     /// For programs: one line.

@@ -2,7 +2,7 @@
 
 use crate::diagnose::conclude::{Conclusion, Finding};
 use crate::diagnose::report::Diagnosis;
-use crate::diagnose::told::Judged;
+use crate::views::told::Judged;
 
 impl Diagnosis {
     /// As the guidelines of Monitoring Plugins have it: a line of text, `|`, and figures.

@@ -6,10 +6,10 @@ use anstyle::Style;
 
 use crate::color;
 use crate::diagnose::conclude::{Conclusion, Finding, overall, sentences};
-use crate::diagnose::own::View;
-use crate::diagnose::told::{Judged, Told};
 use crate::diagnose::words::{measured, seen};
 use crate::units;
+use crate::views::own::View;
+use crate::views::told::{Judged, Told};
 
 /// Everything that was found out.
 pub(crate) struct Diagnosis {

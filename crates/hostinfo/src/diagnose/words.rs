@@ -1,9 +1,9 @@
 //! Figures of both views, in words.
 
 use crate::diagnose::conclude::percent;
-use crate::diagnose::own::View;
-use crate::diagnose::told::Figures;
 use crate::units;
+use crate::views::own::View;
+use crate::views::told::Figures;
 
 /// What the host measured, beside its verdict.
 pub(crate) fn measured(resource: &str, figures: &Figures) -> Vec<String> {
@@ -90,8 +90,8 @@ pub(crate) fn seen(resource: &str, view: &View) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::own::DiskView;
-    use crate::diagnose::parse::Memory;
+    use crate::views::own::DiskView;
+    use crate::views::parse::Memory;
     use std::time::Duration;
 
     #[test]

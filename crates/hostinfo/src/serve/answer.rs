@@ -12,7 +12,7 @@ use hostinfo_wire::request::{Names, VHOSTMD_PATH};
 use hostinfo_wire::{Code, Refusal, Reply, Request, VERSION, Value};
 use serde_json::Value as Json;
 
-use crate::list::Listed;
+use crate::listed::Listed;
 use crate::serve::snapshot::{Picked, Snapshot, number};
 
 /// Fills `reply` where that needs nothing of the host; whether it did.

@@ -9,7 +9,7 @@ use hostinfo_catalog::resolve;
 use hostinfo_wire::reply::BLOCKED;
 use hostinfo_wire::{Code, Refusal, Value};
 
-use crate::list::Listed;
+use crate::listed::Listed;
 use crate::reply::Line;
 use crate::verdict::{State, Verdict};
 

@@ -5,11 +5,14 @@
 
 mod answers;
 mod brief;
+mod complete;
 mod diagnose;
 mod host;
 mod metrics;
 mod others;
 mod output;
+mod record;
+mod report;
 mod serve;
 mod sockets;
 mod trouble;

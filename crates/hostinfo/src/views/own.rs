@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::diagnose::parse::{self, Disk, Memory, Net, Stat};
+use crate::views::parse::{self, Disk, Memory, Net, Stat};
 
 /// The most that is read of one file: /proc/stat of 4,096 CPUs has 700 KiB.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -129,6 +129,13 @@ pub(crate) struct View {
     pub(crate) drops: BTreeMap<String, (u64, u64)>,
 }
 
+impl View {
+    /// Bytes that programs could have without swapping.
+    pub(crate) fn available(&self) -> Option<f64> {
+        self.memory.map(|memory| as_f64(memory.available))
+    }
+}
+
 /// What a disk did in some time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DiskView {
@@ -136,6 +143,11 @@ pub(crate) struct DiskView {
     pub(crate) rate: f64,
     /// Of one of them, queued in the guest included. `None` where there was none.
     pub(crate) latency: Option<Duration>,
+}
+
+/// Bytes of a page of memory, which is what swapping is counted in.
+pub(crate) fn page_size() -> u64 {
+    u64::try_from(rustix::param::page_size()).unwrap_or(4096)
 }
 
 /// The share of all CPU time between two moments. A counter that fell tells nothing.

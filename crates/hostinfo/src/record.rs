@@ -1,0 +1,165 @@
+//! `record`: both views of this guest, again and again, into a file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::args::{Format, Options, Record};
+use crate::exit::{Failure, Outcome, complain};
+use crate::host::Host;
+use crate::recorder::Recorder;
+use crate::recording::{Entry, HEAD, is_begin, joint};
+use crate::units;
+use crate::views::own::Roots;
+
+/// How often a sample is taken where nothing else is said.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Records until it is ended, or for as long as is wanted.
+///
+/// # Errors
+/// [`Failure`]: the file cannot be written, or is something else. A host that does not answer is none:
+/// what the guest sees of itself goes on.
+pub(crate) fn run(options: &Options, record: &Record) -> Result<Outcome, Failure> {
+    if options.format() != Format::Text || options.output.is_some() {
+        let why = "record writes to its FILE alone: leave out --output, --json and --format";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let path = record.file.as_path();
+    let failed = |why| Failure::File { path: path.to_owned(), why };
+    let mut file = open(path).map_err(failed)?;
+    let every = options.every.unwrap_or(EVERY);
+    if io::stderr().is_terminal() {
+        complain(begin(path, every, record.time));
+    }
+    // A sample does not wait for a host that is not to be asked yet.
+    let options = options.impatient();
+    let (mut host, mut recorder) = (Host::new(&options), Recorder::new(Roots::own()));
+    let (begin, mut told) = (Instant::now(), String::new());
+    loop {
+        let start = Instant::now();
+        let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
+        // Meanwhile others may have something to ask.
+        host.let_go();
+        let lines: String = entries.iter().map(Entry::line).collect();
+        file.write_all(lines.as_bytes()).map_err(failed)?;
+        if let Some(notice) = notice(&entries, &recorder, every).filter(|notice| *notice != told) {
+            complain(&notice);
+            told = notice;
+        }
+        let left = record.time.map(|time| time.saturating_sub(begin.elapsed()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(Outcome::Complete);
+        }
+        let wait = every.saturating_sub(start.elapsed());
+        std::thread::sleep(left.map_or(wait, |left| left.min(wait)));
+    }
+}
+
+fn begin(file: &Path, every: Duration, time: Option<Duration>) -> String {
+    let end = match time {
+        Some(time) => format!("for {}", units::duration(time)),
+        None => "until Ctrl-C".to_owned(),
+    };
+    let file = file.display();
+    let every = units::duration(every);
+    format!("recording every {every}, {end}; then: hostinfo report {file} > report.html")
+}
+
+/// What keeps the recording from being what was asked for.
+fn notice(entries: &[Entry], recorder: &Recorder, every: Duration) -> Option<String> {
+    let silence = entries.iter().find_map(|entry| match entry {
+        Entry::Silence { why, .. } => Some(why),
+        _ => None,
+    });
+    if let Some(why) = silence {
+        return Some(format!("{why}; what this guest sees of itself is recorded all the same"));
+    }
+    let interval = recorder.interval().filter(|interval| *interval > every)?;
+    Some(format!(
+        "this guest may ask its host only every {}: what the host says is recorded that often, and what \
+         this guest sees of itself every {}",
+        units::duration(interval),
+        units::duration(every)
+    ))
+}
+
+/// Opens a recording to append to it, or makes one.
+///
+/// # Errors
+/// It cannot be opened, is something else, or is being written to. It is as it was then.
+fn open(path: &Path) -> io::Result<File> {
+    let refused = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    // Opening a FIFO or a device may wait, or do something to it.
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return refused("it is not a file: name another");
+    }
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return refused("another hostinfo record writes to it: name another file");
+    }
+    let mut begin = Vec::new();
+    (&mut file).take(HEAD.len() as u64).read_to_end(&mut begin)?;
+    if !is_begin(&begin) {
+        return refused("it is not a recording, and was left as it is: name another file");
+    }
+    let mut last = [b'\n'];
+    if !begin.is_empty() {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    file.write_all(joint(&begin, last == *b"\n").as_bytes())?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::head;
+
+    #[test]
+    fn a_recording_that_was_cut_is_appended_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r");
+        let sample = "s 1 silent .\n";
+        for (before, then) in [
+            (String::new(), head()),
+            ("#hostinfo-rec".to_owned(), head()),
+            (format!("{HEAD}#colu"), format!("{HEAD}#colu\n{}", head())),
+            (head() + sample, head() + sample + &head()),
+            (head() + "s 1 si", format!("{}s 1 si\n{}", head(), head())),
+        ] {
+            fs::write(&path, before).unwrap();
+            open(&path).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), then);
+        }
+    }
+
+    #[test]
+    fn what_is_no_recording_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r");
+        for other in ["time,value\n", "#!", "#hostinfo-recording 2\n", "\0"] {
+            fs::write(&path, other).unwrap();
+            assert_eq!(open(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+            assert_eq!(fs::read_to_string(&path).unwrap(), other);
+        }
+        for other in [folder.path(), Path::new("/dev/null")] {
+            assert_eq!(open(other).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn two_do_not_record_into_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r");
+        let first = open(&path).unwrap();
+        let told = open(&path).unwrap_err().to_string();
+        assert!(told.starts_with("another hostinfo record"), "{told}");
+        drop(first);
+        open(&path).unwrap();
+    }
+}

@@ -1,0 +1,317 @@
+//! Samples of both views, one after the other: what `record` writes down, and `top` shows.
+
+use std::time::{Duration, Instant};
+
+use hostinfo_wire::text::printable;
+
+use crate::exit::Failure;
+use crate::host::Host;
+use crate::question::Question;
+use crate::recording::{Entry, Field, Heard, Sample, is_same_incident};
+use crate::reply::Line;
+use crate::verdict::RESOURCES;
+use crate::views::own::{Moment, Roots, View, page_size};
+use crate::views::told::{Judged, Reply, Told};
+
+/// How soon another reason of a verdict is told, and one of a verdict that is still the same: the figures
+/// in it change all the time, and the verdict itself is in each sample.
+const REASON_EVERY: Duration = Duration::from_secs(60);
+const SAME_EVERY: Duration = Duration::from_secs(300);
+
+/// How soon a host that does not answer is asked again: each question may take seconds, in which nothing
+/// is seen of the guest either.
+const SILENT_FOR: Duration = Duration::from_secs(30);
+
+/// What was seen last.
+pub(crate) struct Recorder {
+    roots: Roots,
+    moment: Option<Moment>,
+    reply: Option<(Reply, Instant)>,
+    /// Before then the host is not asked.
+    not_before: Option<Instant>,
+    /// The host has not answered the last question.
+    is_silent: bool,
+    silence: String,
+    host: String,
+    incident: String,
+    /// Of each resource, the verdict that was told last, and when.
+    verdicts: [Option<(Judged, Instant)>; RESOURCES.len()],
+}
+
+impl Recorder {
+    pub(crate) fn new(roots: Roots) -> Self {
+        Self {
+            roots,
+            moment: None,
+            reply: None,
+            not_before: None,
+            is_silent: false,
+            silence: String::new(),
+            host: String::new(),
+            incident: String::new(),
+            verdicts: [const { None }; RESOURCES.len()],
+        }
+    }
+
+    /// The time that has to pass between two questions of this guest, as far as its host tells.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        let (reply, _) = self.reply.as_ref()?;
+        Duration::try_from_secs_f64(reply.number("interval")?).ok()
+    }
+
+    /// One sample, and what is new. The first time there is no sample yet: what both count is known only
+    /// between two moments.
+    pub(crate) fn turn(&mut self, host: &mut Host<'_>, time: i64) -> Vec<Entry> {
+        let asked = Instant::now();
+        let is_due = self.not_before.is_none_or(|not_before| asked >= not_before);
+        let answer = is_due.then(|| host.ask(&Question::get(&["verdict", "*"])));
+        self.take(answer, time, Instant::now())
+    }
+
+    /// The same with what the host has answered, if it was asked.
+    fn take(
+        &mut self,
+        answer: Option<Result<Vec<Line>, Failure>>,
+        time: i64,
+        now: Instant,
+    ) -> Vec<Entry> {
+        let mut sample = Sample::at(time, Heard::TooSoon);
+        let mut entries = Vec::new();
+        match answer {
+            None if self.is_silent => sample.heard = Heard::Silence,
+            None => {}
+            Some(Ok(lines)) => {
+                self.is_silent = false;
+                self.silence.clear();
+                let reply = Reply::of(&lines);
+                entries.extend(self.news(time, &reply, now));
+                self.hear(&mut sample, reply, now);
+            }
+            Some(Err(Failure::TooSoon(wait))) => {
+                self.is_silent = false;
+                self.not_before = Some(now + wait);
+            }
+            Some(Err(failure)) => {
+                self.is_silent = true;
+                self.not_before = Some(now + SILENT_FOR);
+                sample.heard = Heard::Silence;
+                let why = line(failure.to_string().lines().next().unwrap_or_default());
+                if why != self.silence {
+                    self.silence.clone_from(&why);
+                    entries.push(Entry::Silence { time, why });
+                }
+            }
+        }
+        let moment = Moment::take(&self.roots, now);
+        if let Some(before) = self.moment.replace(moment.clone()) {
+            // This program runs while it looks.
+            let running = self.roots.stat().map(|stat| stat.running.saturating_sub(1));
+            let running = running.and_then(|running| u32::try_from(running).ok()).map(f64::from);
+            see(&mut sample, &before.until(&moment, running, page_size()));
+            entries.push(Entry::Sample(sample));
+        }
+        entries
+    }
+
+    /// What the host says that it did not say before.
+    fn news(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
+        let mut news = Vec::new();
+        let host = line(&named(reply));
+        if host != self.host {
+            self.host.clone_from(&host);
+            news.push(Entry::Host { time, host });
+        }
+        let incident = line(reply.text("verdict.incident.1").unwrap_or_default());
+        // Of one that goes on, the figures change with each reply: they are told when it has ended.
+        let goes_on = incident.contains(" to now") && is_same_incident(&incident, &self.incident);
+        if incident != self.incident && !goes_on {
+            self.incident.clone_from(&incident);
+            if !incident.is_empty() {
+                news.push(Entry::Incident { time, incident });
+            }
+        }
+        let mut told = Told::default();
+        told.add(reply.clone());
+        for (resource, known) in RESOURCES.into_iter().zip(&mut self.verdicts) {
+            let judged = told.judged(resource);
+            let is_new = known.as_ref().is_none_or(|(before, at)| {
+                let is_same = before.state() == judged.state();
+                let soonest = if is_same { SAME_EVERY } else { REASON_EVERY };
+                *before != judged && now.duration_since(*at) >= soonest
+            });
+            if is_new {
+                let reason = match &judged {
+                    Judged::Verdict { reason, .. } => line(reason),
+                    Judged::Refused(why) | Judged::Missing(why) => line(why),
+                };
+                let (resource, state) = (resource.to_owned(), judged.state());
+                news.push(Entry::Verdict { time, resource, state, reason });
+                *known = Some((judged, now));
+            }
+        }
+        news
+    }
+
+    /// The host's view.
+    fn hear(&mut self, sample: &mut Sample, reply: Reply, now: Instant) {
+        let mut told = Told::default();
+        let before = self.reply.replace((reply.clone(), now));
+        let elapsed = before.as_ref().map(|(_, at)| now.duration_since(*at).as_secs_f64());
+        before.into_iter().for_each(|(reply, _)| told.add(reply));
+        told.add(reply);
+        sample.heard = Heard::Verdicts(RESOURCES.map(|resource| told.judged(resource).state()));
+        let figures = told.figures();
+        let number = |name: &str| told.last.number(name);
+        sample.set(Field::Waited, share(figures.waited));
+        let throttled = figures.throttled.zip(elapsed.filter(|elapsed| *elapsed > 0.0));
+        sample.set(Field::Throttled, share(throttled.map(|(held, elapsed)| held / elapsed)));
+        sample.set(Field::Load, number("loadavg.1").map(|load| load * 10.0));
+        sample.set(Field::HostCpu, share(number("pressure.cpu.some.avg60")));
+        sample.set(Field::HostMemory, share(number("pressure.memory.some.avg60")));
+        sample.set(Field::HostIo, share(number("pressure.io.some.avg60")));
+        sample.set(Field::HostLatency, micros(figures.latencies.values().max()));
+        sample.set(Field::Swapped, figures.swapped.map(|bytes| bytes / MIB));
+        sample.set(Field::Taken, figures.taken.map(|bytes| bytes / MIB));
+    }
+}
+
+/// `rack7 df1a367e kvm`, as far as it is known.
+fn named(reply: &Reply) -> String {
+    /// As many as no two of a guest's hosts share.
+    const ID_SHOWN: usize = 8;
+    let id = reply.text("host.id").map(|id| id.chars().take(ID_SHOWN).collect());
+    let text = |name| reply.text(name).map(str::to_owned);
+    let parts: [Option<String>; 3] = [text("host.name"), id, text("hypervisor")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+const KIB: f64 = 1024.0;
+const MIB: f64 = 1024.0 * KIB;
+
+/// The guest's view.
+fn see(sample: &mut Sample, view: &View) {
+    let [cpu, memory, io] = view.pressure;
+    let latencies = view.disks.values().filter_map(|disk| disk.latency.as_ref());
+    sample.set(Field::Steal, share(view.steal));
+    sample.set(Field::Busy, share(view.busy));
+    sample.set(Field::Running, view.running.map(|running| running * 10.0));
+    sample.set(Field::Cpu, share(cpu));
+    sample.set(Field::Memory, share(memory));
+    sample.set(Field::Io, share(io));
+    sample.set(Field::Latency, micros(latencies.max()));
+    sample.set(Field::Available, view.available().map(|bytes| bytes / MIB));
+    sample.set(Field::Swapping, view.swapped.map(|rate| rate / KIB));
+}
+
+/// In thousandths.
+fn share(share: Option<f64>) -> Option<f64> {
+    share.map(|share| share * 1000.0)
+}
+
+fn micros(time: Option<&Duration>) -> Option<f64> {
+    time.map(|time| time.as_secs_f64() * 1e6)
+}
+
+/// Text as one line.
+fn line(text: &str) -> String {
+    printable(text.into()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::State;
+    use hostinfo_wire::Code;
+
+    struct Played {
+        recorder: Recorder,
+        start: Instant,
+    }
+
+    impl Played {
+        fn new() -> Self {
+            let nowhere = Roots { proc: "/nonexistent".into(), sys: "/nonexistent".into() };
+            Self { recorder: Recorder::new(nowhere), start: Instant::now() }
+        }
+
+        /// What is recorded when the host answers so, that many seconds after the start.
+        fn at(&mut self, seconds: u32, answer: Result<&[&str], Failure>) -> Vec<Entry> {
+            let line = |text: &&str| Line { code: Code::Done, text: (*text).to_owned() };
+            let answer = answer.map(|lines| lines.iter().map(line).collect());
+            let now = self.start + Duration::from_secs(seconds.into());
+            self.recorder.take(Some(answer), i64::from(seconds), now)
+        }
+    }
+
+    fn sample(entries: &[Entry]) -> &Sample {
+        let Some(Entry::Sample(sample)) = entries.last() else { panic!("{entries:?}") };
+        sample
+    }
+
+    fn reasons(entries: &[Entry]) -> usize {
+        entries
+            .iter()
+            .filter(|entry| matches!(entry, Entry::Verdict { resource, .. } if resource == "cpu"))
+            .count()
+    }
+
+    #[test]
+    fn the_hosts_figures_are_of_the_time_between_two_answers() {
+        let mut played = Played::new();
+        let first = ["session=a", "vm.cpu.seconds=100", "vm.cpu.delay=10", "vm.cpu.throttled=0"];
+        assert!(!played.at(0, Ok(&first)).iter().any(|entry| matches!(entry, Entry::Sample(_))));
+        let then = ["session=a", "vm.cpu.seconds=106", "vm.cpu.delay=14", "vm.cpu.throttled=5"];
+        let entries = played.at(10, Ok(&then));
+        let sample = sample(&entries);
+        assert_eq!(sample.figure(Field::Waited), Some(400));
+        assert_eq!(sample.figure(Field::Throttled), Some(500));
+        assert_eq!(sample.figure(Field::Steal), None, "there is no /proc");
+        assert_eq!(sample.heard, Heard::Verdicts([None; 4]));
+    }
+
+    #[test]
+    fn a_host_that_may_not_be_asked_yet_and_one_that_does_not_answer_are_told_apart() {
+        let mut played = Played::new();
+        played.at(0, Ok(&["verdict.cpu=ok: x"]));
+        let later = played.at(10, Err(Failure::TooSoon(Duration::from_secs(50))));
+        assert_eq!((later.len(), sample(&later).heard), (1, Heard::TooSoon));
+        let silent = || Failure::Usage("nobody\nanswers".to_owned());
+        let told = played.at(20, Err(silent()));
+        assert_eq!(told[0], Entry::Silence { time: 20, why: "nobody".to_owned() });
+        assert_eq!(sample(&told).heard, Heard::Silence);
+        assert_eq!(played.at(30, Err(silent())).len(), 1, "once");
+        assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
+    }
+
+    #[test]
+    fn a_reason_is_told_when_it_is_new_and_not_with_each_sample() {
+        let mut played = Played::new();
+        assert_eq!(reasons(&played.at(0, Ok(&["verdict.cpu=ok: your vCPUs ran"]))), 1);
+        assert_eq!(reasons(&played.at(90, Ok(&["verdict.cpu=contended: 31% waited"]))), 1);
+        let states = |entries: &[Entry]| sample(entries).state(0);
+        let flapping = played.at(100, Ok(&["verdict.cpu=ok: your vCPUs ran"]));
+        assert_eq!((reasons(&flapping), states(&flapping)), (0, Some(State::Ok)));
+        assert_eq!(reasons(&played.at(200, Ok(&["verdict.cpu=contended: 35% waited"]))), 0);
+        assert_eq!(reasons(&played.at(400, Ok(&["verdict.cpu=contended: 34% waited"]))), 1);
+    }
+
+    #[test]
+    fn an_incident_that_goes_on_is_told_when_it_begins_and_when_it_has_ended() {
+        let mut played = Played::new();
+        let mut told = |end: &str| {
+            let incident =
+                format!("verdict.incident.1=cpu contended from 2026-11-28T10:02Z to {end}");
+            let entries = played.at(0, Ok(&[&incident]));
+            entries.iter().filter(|entry| matches!(entry, Entry::Incident { .. })).count()
+        };
+        let ends = ["now: 34% waited", "now: 35% waited", "2026-11-28T10:05Z: 35% waited"];
+        assert_eq!(ends.map(&mut told), [1, 0, 1]);
+    }
+
+    #[test]
+    fn what_a_host_says_is_one_line() {
+        let mut played = Played::new();
+        let entries = played.at(0, Ok(&["host.name=a\u{2028}b\u{1b}[31m"]));
+        assert_eq!(entries[0], Entry::Host { time: 0, host: "a b [31m".to_owned() });
+    }
+}

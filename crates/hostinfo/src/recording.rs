@@ -1,0 +1,180 @@
+//! What `record` writes and `report` reads: lines of text, so that a recording can be appended to, read
+//! by anybody, and survives a program that is killed at any byte of it.
+//!
+//! ```text
+//! #hostinfo-recording 1
+//! #columns waited throttled ...
+//! h 1795852941 df1a367e kvm .
+//! v 1795852941 cpu contended your vCPUs waited 34% of the last 60 s for a host CPU .
+//! s 1795852941 coo- 340 0 ... .
+//! i 1795852951 cpu contended from 2026-11-28T10:02Z to now: 34% waited .
+//! ```
+//!
+//! Behind the letter stands the time, in seconds since 1970. Each line ends with a dot of its own: a line
+//! without one was cut, and is left out. Columns are known by their names, so that a recording of a newer
+//! version can be read.
+
+mod sample;
+
+pub(crate) use sample::{Field, Heard, Sample};
+
+use crate::verdict::State;
+
+/// The first line of every recording.
+pub(crate) const HEAD: &str = "#hostinfo-recording 1\n";
+
+/// What stands before the names of columns.
+const COLUMNS: &str = "#columns ";
+
+/// The most bytes of a text that is recorded. The reasons of verdicts have up to some 150.
+const TEXT_MAX: usize = 300;
+
+/// The longest line: one with a text, or a sample, whose numbers have ten digits at the most.
+pub(crate) const LINE_MAX: usize = 512;
+
+/// The end of the year 9999: a time behind it is damage.
+const LATEST: i64 = 253_402_300_799;
+
+/// A line of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Sample(Sample),
+    /// A verdict and its reason; without a state, why there is none.
+    Verdict {
+        time: i64,
+        resource: String,
+        state: Option<State>,
+        reason: String,
+    },
+    /// Which host it is from then on.
+    Host {
+        time: i64,
+        host: String,
+    },
+    /// An incident that the host tells of.
+    Incident {
+        time: i64,
+        incident: String,
+    },
+    /// Why the host does not answer.
+    Silence {
+        time: i64,
+        why: String,
+    },
+}
+
+impl Entry {
+    /// As it stands in a recording, with its line end. Texts are of one line.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Self::Sample(sample) => format!("s {sample} .\n"),
+            Self::Verdict { time, resource, state, reason } => {
+                let state = state.map_or("-", State::word);
+                format!("v {time} {resource} {state} {} .\n", cut(reason))
+            }
+            Self::Host { time, host } => format!("h {time} {} .\n", cut(host)),
+            Self::Incident { time, incident } => format!("i {time} {} .\n", cut(incident)),
+            Self::Silence { time, why } => format!("n {time} {} .\n", cut(why)),
+        }
+    }
+}
+
+/// As much of a text as is recorded.
+fn cut(text: &str) -> &str {
+    (0..=TEXT_MAX).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// What begins a recording, and each part of it that another version may have appended.
+pub(crate) fn head() -> String {
+    format!("{HEAD}{COLUMNS}{}\n", Field::names().join(" "))
+}
+
+/// Whether a recording can begin so: with its first line, or with nothing but a part of that, because it
+/// was cut there.
+pub(crate) fn is_begin(begin: &[u8]) -> bool {
+    begin.starts_with(HEAD.as_bytes()) || HEAD.as_bytes().starts_with(begin)
+}
+
+/// What has to be written behind a recording before anything is appended to it; `begin` are its first
+/// bytes, at least as many as its first line has.
+pub(crate) fn joint(begin: &[u8], ends_with_line: bool) -> String {
+    match head().get(begin.len()..) {
+        Some(rest) if begin.len() < HEAD.len() => rest.to_owned(),
+        _ if ends_with_line => head(),
+        _ => format!("\n{}", head()),
+    }
+}
+
+/// Reads lines of a recording, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// Where each column of the part that is read goes.
+    columns: Vec<Option<Field>>,
+    /// A line was there that says that it is a recording.
+    is_ours: bool,
+    /// Lines that make no sense.
+    damaged: usize,
+}
+
+impl Reader {
+    /// Whether what was read so far is a recording.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.is_ours
+    }
+
+    /// Lines so far that make no sense.
+    pub(crate) fn damaged(&self) -> usize {
+        self.damaged
+    }
+
+    /// What a line says, if it says something; without its line end.
+    pub(crate) fn read(&mut self, line: &str) -> Option<Entry> {
+        if line == HEAD.trim_end() {
+            self.is_ours = true;
+            return None;
+        }
+        if let Some(names) = line.strip_prefix(COLUMNS) {
+            self.columns = names.split(' ').take(LINE_MAX).map(Field::named).collect();
+            return None;
+        }
+        // An empty line stands between a line that was cut and the next one.
+        if line.is_empty() {
+            return None;
+        }
+        let entry = line.strip_suffix(" .").and_then(|line| self.entry(line));
+        self.damaged += usize::from(entry.is_none());
+        entry
+    }
+
+    fn entry(&self, line: &str) -> Option<Entry> {
+        let (kind, rest) = line.split_once(' ')?;
+        let (time, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let time = time.parse().ok().filter(|time| (0..=LATEST).contains(time))?;
+        match kind {
+            "s" => Sample::read(time, rest, &self.columns).map(Entry::Sample),
+            "v" => {
+                let mut words = rest.splitn(3, ' ');
+                let mut word = || words.next().unwrap_or_default();
+                let (resource, state, reason) = (word().to_owned(), word(), word().to_owned());
+                let state = match state {
+                    "-" => None,
+                    word => Some(State::named(word)?),
+                };
+                Some(Entry::Verdict { time, resource, state, reason })
+            }
+            "h" => Some(Entry::Host { time, host: rest.to_owned() }),
+            "i" => Some(Entry::Incident { time, incident: rest.to_owned() }),
+            "n" => Some(Entry::Silence { time, why: rest.to_owned() }),
+            _ => None,
+        }
+    }
+}
+
+/// Whether two texts are of one incident: while it goes on, a host tells it with other words behind `to`.
+pub(crate) fn is_same_incident(one: &str, other: &str) -> bool {
+    let begin = |text: &str| text.split(" to ").next().map(str::to_owned);
+    begin(one) == begin(other)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Recordings whole, cut, appended to, and of others.
+
+use super::*;
+use crate::verdict::RESOURCES;
+use proptest::prelude::*;
+
+fn sample(time: i64) -> Sample {
+    let states = [Some(State::Contended), Some(State::Ok), None, Some(State::Unknown)];
+    let mut sample = Sample::at(time, Heard::Verdicts(states));
+    sample.set(Field::Waited, Some(340.4));
+    sample.set(Field::Swapping, Some(0.0));
+    sample
+}
+
+fn verdict(state: Option<State>, reason: &str) -> Entry {
+    Entry::Verdict { time: 5, resource: "cpu".to_owned(), state, reason: reason.to_owned() }
+}
+
+fn entries() -> Vec<Entry> {
+    vec![
+        Entry::Host { time: 5, host: "df1a367e kvm".to_owned() },
+        verdict(Some(State::Contended), "your vCPUs waited 34%: x ."),
+        verdict(None, "not permitted"),
+        Entry::Sample(sample(5)),
+        Entry::Incident { time: 9, incident: "cpu contended from 1 to now".to_owned() },
+        Entry::Silence { time: 15, why: "silent for 5 s".to_owned() },
+        Entry::Sample(Sample::at(15, Heard::Silence)),
+    ]
+}
+
+fn text() -> String {
+    head() + &entries().iter().map(Entry::line).collect::<String>()
+}
+
+fn read(text: &str) -> (Vec<Entry>, Reader) {
+    let mut reader = Reader::default();
+    let entries = text.lines().filter_map(|line| reader.read(line)).collect();
+    (entries, reader)
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let (read, reader) = read(&text());
+    assert_eq!(read, entries());
+    assert!(reader.is_ours() && reader.damaged() == 0);
+    assert_eq!(sample(5).figure(Field::Waited), Some(340));
+}
+
+#[test]
+fn a_recording_that_was_cut_anywhere_and_appended_to_loses_the_line_that_was_cut_and_nothing_else()
+{
+    let whole = text();
+    for cut in 0..whole.len() {
+        let (cut_off, more) = (whole.split_at(cut).0, Entry::Sample(sample(25)).line());
+        let appended =
+            format!("{cut_off}{}{more}", joint(cut_off.as_bytes(), cut_off.ends_with('\n')));
+        let (read, reader) = read(&appended);
+        assert!(reader.is_ours() && reader.damaged() <= 1);
+        let written = cut_off.matches('\n').count().saturating_sub(2);
+        // Cut just before its line end, a line is whole.
+        assert!(read.len() == written + 1 || read.len() == written + 2, "{cut}");
+        assert_eq!(read[..written], entries()[..written]);
+        assert_eq!(read.last(), Some(&Entry::Sample(sample(25))));
+    }
+}
+
+#[test]
+fn columns_of_another_version_are_read_by_their_names() {
+    let other = format!("{HEAD}#columns newer steal waited\ns 7 oo-u 1 2 3 .\n");
+    let (read, _) = read(&other);
+    let [Entry::Sample(sample)] = &read[..] else { panic!("{read:?}") };
+    assert_eq!((sample.figure(Field::Steal), sample.figure(Field::Waited)), (Some(2), Some(3)));
+}
+
+#[test]
+fn what_is_no_recording_is_known_as_none() {
+    for text in ["time,value\n1,2\n", "{\"a\":1}\n", "#hostinfo-recording 2\n", "# x"] {
+        assert!(!read(text).1.is_ours() && !is_begin(text.as_bytes()), "{text:?}");
+    }
+    for begin in ["", "#hostinfo-rec", HEAD, &text()] {
+        assert!(is_begin(begin.as_bytes()), "{begin:?}");
+    }
+}
+
+#[test]
+fn no_line_is_longer_than_is_read() {
+    let mut sample = Sample::at(LATEST, Heard::Silence);
+    for name in Field::names() {
+        sample.set(Field::named(name).unwrap(), Some(f64::from(u32::MAX)));
+    }
+    let long = "\u{20ac}".repeat(1000);
+    for entry in [Entry::Sample(sample), verdict(Some(State::SelfLimited), &long)] {
+        assert!(entry.line().len() <= LINE_MAX, "{}", entry.line().len());
+        assert_eq!(read(&(head() + &entry.line())).1.damaged(), 0);
+    }
+}
+
+#[test]
+fn an_incident_that_goes_on_is_the_same() {
+    let told = |end: &str| format!("cpu contended from 2026-11-28T10:02Z to {end}: 34% waited");
+    assert!(is_same_incident(&told("now"), &told("2026-11-28T10:05Z")));
+    assert!(!is_same_incident(&told("now"), &told("now").replace("cpu", "io")));
+}
+
+/// A sample of a busy guest with every figure, as the lab's hosts and guests give them.
+const BUSY: &str = "s 1795852941 coos 342 118 123 405 37 218 12500 1536 2048 331 998 117 871 64 402 48211 15872 20480 .\n";
+
+#[test]
+fn a_day_of_samples_every_10_s_is_less_than_2_mib() {
+    const SAMPLES: usize = 24 * 360;
+    let (read, _) = read(&(head() + BUSY));
+    assert!(
+        matches!(&read[..], [Entry::Sample(sample)] if sample.figure(Field::Swapping) == Some(20480))
+    );
+    let reason = verdict(
+        Some(State::SelfLimited),
+        "your own CPU quota of 1.5 CPUs held your vCPUs back for 41% of the last 60 s in which they wanted to run",
+    );
+    // As often as reasons are written down at the most, of every resource, which no host has ever had.
+    let verdicts = RESOURCES.len() * 24 * 60 * reason.line().len();
+    let day = SAMPLES * BUSY.len() + verdicts;
+    assert!(day < 2 * 1024 * 1024, "{day}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read(text in "((#columns |s 1 |v |h |i |n )?[ -~]{0,40}( \\.)?\n){0,6}") {
+        let _ = read(&text);
+    }
+}

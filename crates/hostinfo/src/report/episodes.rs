@@ -1,0 +1,96 @@
+//! Times without a break in which a resource was contended, or limited by the guest's own limits: pure.
+
+use crate::report::read::Recording;
+use crate::report::timeline::Span;
+use crate::verdict::{RESOURCES, State};
+
+/// The most that are told, the longest of them.
+const EPISODES_MAX: usize = 20;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Episode {
+    pub(crate) resource: &'static str,
+    pub(crate) state: State,
+    /// In seconds since 1970.
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    /// What the host gave as the reason, the last time; empty where it was not recorded.
+    pub(crate) reason: String,
+}
+
+/// The longest of a recording, in the order of time, and how many there are besides.
+pub(crate) fn longest(recording: &Recording, told: &[Span<'_>]) -> (Vec<Episode>, usize) {
+    let of_resource = |(number, resource)| episodes(number, resource, told);
+    let mut all: Vec<Episode> = RESOURCES.into_iter().enumerate().flat_map(of_resource).collect();
+    all.sort_by_key(|episode| (episode.start - episode.end, episode.start));
+    let more = all.len().saturating_sub(EPISODES_MAX);
+    all.truncate(EPISODES_MAX);
+    all.sort_by_key(|episode| episode.start);
+    for episode in &mut all {
+        let reason = recording.reasons.iter().rev().find(|reason| {
+            reason.resource == episode.resource
+                && reason.state == Some(episode.state)
+                && (episode.start..=episode.end).contains(&reason.time)
+        });
+        episode.reason = reason.map(|reason| reason.words.clone()).unwrap_or_default();
+    }
+    (all, more)
+}
+
+fn episodes(number: usize, resource: &'static str, told: &[Span<'_>]) -> Vec<Episode> {
+    let same = |one: &Span<'_>, other: &Span<'_>| {
+        one.part == other.part && one.sample.state(number) == other.sample.state(number)
+    };
+    let episode = |spans: &[Span<'_>]| {
+        let (first, last) = (spans.first()?, spans.last()?);
+        let state = first.sample.state(number)?;
+        let is_bad = matches!(state, State::Contended | State::SelfLimited);
+        let (start, end) = (first.from, last.to);
+        is_bad.then(|| Episode { resource, state, start, end, reason: String::new() })
+    };
+    told.chunk_by(same).filter_map(episode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::HEAD;
+
+    /// One sample every 10 s, with those verdicts on the CPU.
+    fn longest(states: &str) -> (Vec<(i64, i64, State, String)>, usize) {
+        let samples = states
+            .chars()
+            .zip(1i64..)
+            .map(|(state, number)| format!("s {} {state}o-- .\n", number * 10));
+        let text = format!(
+            "{HEAD}{}v 30 cpu contended your vCPUs waited .\n",
+            samples.collect::<String>().replace(" .", " - .")
+        );
+        let text = text.replacen('\n', "\n#columns waited\n", 1);
+        let recording = Recording::read(text.as_bytes()).unwrap();
+        let (episodes, more) = super::longest(&recording, &recording.told());
+        let told = episodes.into_iter().map(|e| (e.start, e.end, e.state, e.reason));
+        (told.collect(), more)
+    }
+
+    #[test]
+    fn an_episode_goes_on_as_long_as_the_verdict_is_the_same() {
+        let none = String::new;
+        assert_eq!(
+            longest("ocoocccos").0,
+            [
+                (10, 20, State::Contended, none()),
+                (40, 70, State::Contended, none()),
+                (80, 90, State::SelfLimited, none()),
+            ]
+        );
+        assert_eq!(longest("occcc").0[0].3, "your vCPUs waited");
+    }
+
+    #[test]
+    fn of_many_the_longest_are_told() {
+        let (told, more) = longest(&("oc".repeat(25) + "cc"));
+        assert_eq!((told.len(), more), (20, 5));
+        assert_eq!(told.last().map(|(start, end, ..)| end - start), Some(30));
+    }
+}

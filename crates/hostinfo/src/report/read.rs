@@ -1,0 +1,188 @@
+//! A recording to what a report is made of.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read};
+
+use hostinfo_wire::text::printable;
+
+use crate::recording::{Entry, LINE_MAX, Reader, Sample, is_same_incident};
+use crate::verdict::{RESOURCES, State};
+
+/// The most entries: two months of samples every 10 s, which take 90 MB; reasons take 200 MB at the most.
+const ENTRIES_MAX: usize = 1 << 19;
+
+/// What was recorded, in the order of time.
+#[derive(Debug, Default)]
+pub(crate) struct Recording {
+    pub(crate) samples: Vec<Sample>,
+    /// Hosts that the guest was on, each once.
+    pub(crate) hosts: Vec<String>,
+    /// Incidents that the hosts told of, each once; of one that goes on, the newest words.
+    pub(crate) incidents: Vec<String>,
+    pub(crate) reasons: Vec<Reason>,
+    /// Why the host did not answer, the newest.
+    pub(crate) silence: Option<String>,
+    /// Lines that made no sense.
+    pub(crate) damaged: usize,
+}
+
+/// The reason of a verdict, or of there being none.
+#[derive(Debug)]
+pub(crate) struct Reason {
+    pub(crate) time: i64,
+    pub(crate) resource: &'static str,
+    pub(crate) state: Option<State>,
+    pub(crate) words: String,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("it is not a recording of hostinfo record")]
+    NotOurs,
+    #[error("there is no sample in it yet: hostinfo record takes the first after 10 s, or --every")]
+    Empty,
+    #[error("it has more than {ENTRIES_MAX} lines; keep the first two, and as many of the last")]
+    TooLong,
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Recording {
+    /// Reads all of it. Who wrote it need not be trusted.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub(crate) fn read(source: impl Read) -> Result<Self, Unreadable> {
+        let (mut recording, mut reader) = (Self::default(), Reader::default());
+        let mut source = BufReader::new(source);
+        let (mut line, mut seen, mut entries) = (Vec::new(), BTreeSet::new(), 0);
+        while (&mut source).take(LINE_MAX as u64).read_until(b'\n', &mut line)? > 0 {
+            let text = String::from_utf8_lossy(&line);
+            let entry = reader.read(text.strip_suffix('\n').unwrap_or(&text));
+            line.clear();
+            // Something else is not read to its end.
+            if !reader.is_ours() {
+                return Err(Unreadable::NotOurs);
+            }
+            entries += usize::from(entry.is_some());
+            if entries > ENTRIES_MAX {
+                return Err(Unreadable::TooLong);
+            }
+            recording.extend(entry, &mut seen);
+        }
+        recording.damaged = reader.damaged();
+        if !reader.is_ours() {
+            return Err(Unreadable::NotOurs);
+        }
+        if recording.samples.is_empty() {
+            return Err(Unreadable::Empty);
+        }
+        // A clock that was set back puts later samples before others.
+        recording.samples.sort_by_key(|sample| sample.time);
+        Ok(recording)
+    }
+
+    fn extend(&mut self, entry: Option<Entry>, seen: &mut BTreeSet<String>) {
+        let line = |text: String| printable(text.into()).into_owned();
+        match entry {
+            Some(Entry::Sample(sample)) => self.samples.push(sample),
+            Some(Entry::Host { host, .. }) if host.is_empty() || !seen.insert(host.clone()) => {}
+            Some(Entry::Host { host, .. }) => self.hosts.push(line(host)),
+            Some(Entry::Incident { incident, .. }) => {
+                let incident = line(incident);
+                match self.incidents.last_mut() {
+                    Some(last) if is_same_incident(last, &incident) => *last = incident,
+                    _ => self.incidents.push(incident),
+                }
+            }
+            Some(Entry::Verdict { time, resource, state, reason }) => {
+                let known = RESOURCES.into_iter().find(|known| *known == resource);
+                self.reasons.extend(known.map(|resource| {
+                    let words = line(reason);
+                    Reason { time, resource, state, words }
+                }));
+            }
+            Some(Entry::Silence { why, .. }) => self.silence = Some(line(why)),
+            None => {}
+        }
+    }
+
+    /// Why there was no verdict, the last time that the host said so.
+    pub(crate) fn without_verdict(&self) -> Option<&str> {
+        let reason = self.reasons.iter().rev().find(|reason| reason.state.is_none());
+        reason.map(|reason| reason.words.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{HEAD, Heard, head};
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Result<Recording, Unreadable> {
+        Recording::read(text.as_bytes())
+    }
+
+    fn sample(time: i64) -> String {
+        Entry::Sample(Sample::at(time, Heard::TooSoon)).line()
+    }
+
+    #[test]
+    fn what_is_no_recording_or_has_no_sample_is_told_apart() {
+        for other in ["", "a,b\n", "\u{1b}\0\n", "#hostinfo-recording 2\n"] {
+            assert!(matches!(read(other), Err(Unreadable::NotOurs)), "{other:?}");
+        }
+        assert!(matches!(read(&head()), Err(Unreadable::Empty)));
+        assert!(matches!(read(HEAD), Err(Unreadable::Empty)));
+        let endless = "x".repeat(1 << 20);
+        assert!(matches!(read(&endless), Err(Unreadable::NotOurs)));
+    }
+
+    #[test]
+    fn a_recording_has_a_bound() {
+        let text = head() + &sample(1).repeat(ENTRIES_MAX);
+        assert_eq!(read(&text).unwrap().samples.len(), ENTRIES_MAX);
+        assert!(matches!(read(&(text + &sample(1))), Err(Unreadable::TooLong)));
+    }
+
+    #[test]
+    fn samples_are_in_the_order_of_time_and_lines_without_end_are_damage() {
+        let text = head() + &sample(20) + &"x".repeat(3 * LINE_MAX) + "\n" + &sample(10);
+        let recording = read(&text).unwrap();
+        let times: Vec<i64> = recording.samples.iter().map(|sample| sample.time).collect();
+        assert_eq!((times, recording.damaged), (vec![10, 20], 3));
+    }
+
+    #[test]
+    fn an_incident_that_goes_on_is_one_and_hosts_are_told_once() {
+        let incident = |incident: &str| Entry::Incident { time: 1, incident: incident.to_owned() };
+        let host = |host: &str| Entry::Host { time: 1, host: host.to_owned() };
+        let entries = [
+            incident("cpu contended from 10:02Z to now: 3%"),
+            incident("cpu contended from 10:02Z to 10:05Z: 34%"),
+            incident("io contended from 11:02Z to now: 3%"),
+            host("a"),
+            host("b\u{202e}"),
+            host("a"),
+        ];
+        let text = head() + &sample(1) + &entries.map(|entry| entry.line()).concat();
+        let recording = read(&text).unwrap();
+        assert_eq!(recording.incidents.len(), 2);
+        assert!(recording.incidents[0].ends_with("34%"));
+        assert_eq!(recording.hosts, ["a", "b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_recording_that_was_cut_anywhere_is_read(cut in 0usize..2000) {
+            let whole = head() + &(0..20).map(sample).collect::<String>();
+            let cut = cut.min(whole.len());
+            match read(whole.split_at(cut).0) {
+                Ok(recording) => prop_assert!(recording.samples.len() <= 20),
+                Err(error) => prop_assert!(cut < head().len() + sample(0).len(), "{}", error),
+            }
+        }
+    }
+}

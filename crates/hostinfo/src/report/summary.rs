@@ -1,0 +1,294 @@
+//! What a recording comes to: how long each verdict held, the worst of it, and sentences. Pure.
+
+use std::time::Duration;
+
+use crate::recording::{Field, Heard, Sample};
+use crate::report::episodes::{Episode, longest};
+use crate::report::read::Recording;
+use crate::report::timeline::Span;
+use crate::units;
+use crate::verdict::{RESOURCES, State};
+
+/// The least share of stolen time that is felt, in thousandths: the same that hosts judge by.
+const FELT: u32 = 50;
+
+/// How long one resource was in each state, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) contended: i64,
+    pub(crate) self_limited: i64,
+    pub(crate) ok: i64,
+    /// There was no verdict, or none that tells.
+    pub(crate) unknown: i64,
+}
+
+impl Times {
+    fn add(&mut self, state: Option<State>, seconds: i64) {
+        match state {
+            Some(State::Ok) => self.ok += seconds,
+            Some(State::Contended) => self.contended += seconds,
+            Some(State::SelfLimited) => self.self_limited += seconds,
+            Some(State::Unknown) | None => {}
+        }
+    }
+
+    fn known(&self) -> i64 {
+        self.ok + self.contended + self.self_limited
+    }
+}
+
+/// What a recording comes to. Times are in seconds, points in time since 1970.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    /// How much of that was recorded.
+    pub(crate) recorded: i64,
+    pub(crate) samples: usize,
+    pub(crate) step: i64,
+    /// Of each resource, in their order.
+    pub(crate) times: [Times; RESOURCES.len()],
+    /// The longest, in the order of time, and how many there are besides.
+    pub(crate) episodes: Vec<Episode>,
+    pub(crate) more: usize,
+    /// The host did not answer, and why.
+    silent: i64,
+    silence: Option<String>,
+    /// Why there was no verdict.
+    without_verdict: Option<String>,
+    /// The host said `ok` of the CPU, and the guest's own kernel counted stolen time.
+    doubted: i64,
+    /// What vCPUs waited, by the host's count, and what was stolen, by the guest's, while CPU time was
+    /// contended: shares.
+    waited: Option<f64>,
+    stolen: Option<f64>,
+}
+
+impl Summary {
+    pub(crate) fn of(recording: &Recording) -> Self {
+        let (spans, told) = (recording.spans(), recording.told());
+        let recorded: i64 = spans.iter().map(Span::seconds).sum();
+        let mut times = [Times::default(); RESOURCES.len()];
+        for span in &told {
+            for (number, times) in times.iter_mut().enumerate() {
+                times.add(span.sample.state(number), span.seconds());
+            }
+        }
+        for times in &mut times {
+            times.unknown = recorded - times.known();
+        }
+        let seconds = |is_counted: &dyn Fn(&Sample) -> bool| -> i64 {
+            let counted = told.iter().filter(|span| is_counted(span.sample));
+            counted.map(Span::seconds).sum()
+        };
+        let cpu = |sample: &Sample, state| sample.state(0) == Some(state);
+        let contended: Vec<&Sample> =
+            recording.samples.iter().filter(|sample| cpu(sample, State::Contended)).collect();
+        let (episodes, more) = longest(recording, &told);
+        Self {
+            start: spans.first().map_or(0, |span| span.from),
+            end: spans.last().map_or(0, |span| span.to),
+            recorded,
+            samples: recording.samples.len(),
+            step: recording.step(),
+            times,
+            episodes,
+            more,
+            silent: seconds(&|sample| sample.heard == Heard::Silence),
+            silence: recording.silence.clone(),
+            without_verdict: recording.without_verdict().map(str::to_owned),
+            doubted: seconds(&|sample| {
+                let stolen = sample.figure(Field::Steal);
+                cpu(sample, State::Ok) && stolen.is_some_and(|stolen| stolen >= FELT)
+            }),
+            waited: mean(&contended, Field::Waited),
+            stolen: mean(&contended, Field::Steal),
+        }
+    }
+
+    /// What one can hand to one's provider, the most important first.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        let named = || RESOURCES.into_iter().map(in_sentence).zip(&self.times);
+        let mut sentences = Vec::new();
+        for (resource, times) in named().filter(|(_, times)| times.contended > 0) {
+            let time = self.of_all(times.contended);
+            sentences.push(format!("The host was short of {resource} for this guest for {time}."));
+        }
+        if let (Some(waited), Some(stolen)) = (self.waited, self.stolen) {
+            sentences.push(format!(
+                "While it was short of CPU time, this guest's vCPUs waited {:.0}% of the time in which they \
+                 wanted to run, by the host's count; the guest's own kernel counted {:.0}% of its CPU time \
+                 as stolen.",
+                waited * 100.0,
+                stolen * 100.0
+            ));
+        }
+        let worst = self.episodes.iter().filter(|episode| episode.state == State::Contended);
+        if let Some(worst) = worst.max_by_key(|episode| episode.end - episode.start) {
+            let because = because(&worst.reason);
+            sentences.push(format!(
+                "The longest time was {}, from {} to {} UTC{because}.",
+                span(worst.end - worst.start),
+                minute(worst.start),
+                minute(worst.end),
+            ));
+        }
+        for (resource, times) in named().filter(|(_, times)| times.self_limited > 0) {
+            let time = self.of_all(times.self_limited);
+            sentences
+                .push(format!("This guest's own limit on {resource} held it back for {time}."));
+        }
+        if sentences.is_empty() {
+            sentences.push(self.nothing_bad());
+        }
+        if self.doubted > 0 {
+            sentences.push(format!(
+                "For {} the host said that CPU time was ok, and this guest's own kernel counted 5% or more \
+                 of it as stolen.",
+                self.of_all(self.doubted)
+            ));
+        }
+        if self.silent > 0 {
+            let because = because(self.silence.as_deref().unwrap_or_default());
+            sentences.push(format!(
+                "The host did not answer for {}{because}.",
+                self.of_all(self.silent)
+            ));
+        }
+        sentences
+    }
+
+    fn nothing_bad(&self) -> String {
+        let known = self.times.iter().map(Times::known).max().unwrap_or(0);
+        if known > 0 {
+            return format!(
+                "It was not the host: this guest got what it asked for, in the {} of which there are verdicts.",
+                self.of_all(known)
+            );
+        }
+        let because = because(self.without_verdict.as_deref().unwrap_or_default());
+        format!("The host gave no verdict in this time{because}.")
+    }
+
+    /// `34 min (2.4%)`
+    pub(crate) fn of_all(&self, seconds: i64) -> String {
+        format!("{} ({})", span(seconds), share(seconds, self.recorded))
+    }
+}
+
+/// `: your vCPUs waited`
+pub(crate) fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
+/// The mean of a share.
+fn mean(samples: &[&Sample], field: Field) -> Option<f64> {
+    let known = samples.iter().filter_map(|sample| sample.figure(field)).map(f64::from);
+    let (sum, count) = known.fold((0.0, 0.0), |(sum, count), share| (sum + share, count + 1.0));
+    (count > 0.0).then(|| sum / count / 1000.0)
+}
+
+/// `34 min`
+pub(crate) fn span(seconds: i64) -> String {
+    units::duration(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+}
+
+/// `2.4%`
+pub(crate) fn share(part: i64, all: i64) -> String {
+    let tenths = part.saturating_mul(1000) / all.max(1);
+    match tenths {
+        0 if part > 0 => "under 0.1%".to_owned(),
+        0 => "0%".to_owned(),
+        1..100 => format!("{}.{}%", tenths / 10, tenths % 10),
+        _ => format!("{}%", tenths / 10),
+    }
+}
+
+/// A point in time, in minutes.
+pub(crate) fn minute(time: i64) -> String {
+    jiff::Timestamp::from_second(time)
+        .map_or_else(|_| time.to_string(), |time| time.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
+/// At the beginning of a line.
+pub(crate) fn spoken(resource: &str) -> &str {
+    match resource {
+        "cpu" => "CPU time",
+        "memory" => "Memory",
+        "io" => "Disk I/O",
+        "net" => "Network",
+        other => other,
+    }
+}
+
+fn in_sentence(resource: &str) -> &str {
+    match resource {
+        "memory" => "memory",
+        "io" => "disk I/O",
+        "net" => "network",
+        other => spoken(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::HEAD;
+
+    /// A recording of one sample every 10 s, with those verdicts on the CPU.
+    fn summary(states: &str) -> Summary {
+        let samples = states.chars().zip(1i64..).map(|(state, number)| {
+            let waited = if state == 'c' { "300" } else { "-" };
+            let heard = if state == '!' { "silent".to_owned() } else { format!("{state}o--") };
+            let steal = if state == 'o' { "60" } else { "-" };
+            format!("s {} {heard} {waited} {steal} .\n", number * 10)
+        });
+        let text = format!(
+            "{HEAD}#columns waited steal\n{}v 30 cpu contended 30% waited .\nn 30 nobody listens .\n\
+             v 30 cpu - not permitted .\n",
+            samples.collect::<String>()
+        );
+        Summary::of(&Recording::read(text.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn times_are_those_for_which_each_verdict_held() {
+        let summary = summary("ooccs-u!");
+        assert_eq!(
+            summary.times[0],
+            Times { ok: 20, contended: 20, self_limited: 10, unknown: 30 }
+        );
+        assert_eq!((summary.start, summary.end, summary.recorded), (0, 80, 80));
+    }
+
+    #[test]
+    fn the_sentences_say_what_was_and_nothing_that_was_not() {
+        let told = |states| summary(states).sentences().join(" ");
+        assert_eq!(
+            told("----"),
+            "It was not the host: this guest got what it asked for, in the 40 s (100%) of which there are verdicts."
+        );
+        let contended = told("--cc");
+        assert!(
+            contended.starts_with(
+                "The host was short of CPU time for this guest for 20 s (50%). The longest time was 20 s, \
+                 from 1970-01-01 00:00 to 1970-01-01 00:00 UTC: 30% waited."
+            ),
+            "{contended}"
+        );
+        assert!(!contended.contains("own kernel"), "the guest's steal is not known");
+        assert!(told("-sss").contains("own limit on CPU time held it back for 30 s (75%)."));
+        assert!(told("--oo").contains("For 20 s (50%) the host said that CPU time was ok"));
+        assert!(told("o!!!").contains("The host did not answer for 30 s (75%): nobody listens."));
+        assert_eq!(
+            told("!").split_once(". ").unwrap().0,
+            "The host gave no verdict in this time: not permitted"
+        );
+    }
+
+    #[test]
+    fn shares_are_told_with_a_digit_where_they_are_small() {
+        assert_eq!([share(1, 10_000), share(24, 1000), share(1, 2)], ["under 0.1%", "2.4%", "50%"]);
+        assert_eq!(share(0, 0), "0%");
+    }
+}

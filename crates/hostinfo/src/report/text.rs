@@ -1,0 +1,145 @@
+//! A report as text.
+
+use crate::report::read::Recording;
+use crate::report::summary::{Summary, because, minute, span};
+use crate::verdict::RESOURCES;
+
+/// The most incidents that are told, the newest of them.
+pub(crate) const INCIDENTS_MAX: usize = 50;
+
+/// All of it.
+pub(crate) fn text(recording: &Recording) -> String {
+    let summary = Summary::of(recording);
+    let mut text = format!("{}\n{}\n\n", recorded(&summary), hosts(recording));
+    for sentence in summary.sentences() {
+        text += &format!("{sentence}\n");
+    }
+    text += "\n          contended          self-limited       ok                 not known\n";
+    for (resource, times) in RESOURCES.into_iter().zip(summary.times) {
+        let parts = [times.contended, times.self_limited, times.ok, times.unknown];
+        let parts = parts.map(|part| format!("{:19}", summary.of_all(part))).concat();
+        text += &format!("{resource:10}{}\n", parts.trim_end());
+    }
+    if !summary.episodes.is_empty() {
+        text += "\nWhen it was not ok (UTC):\n";
+    }
+    for episode in &summary.episodes {
+        text += &format!(
+            "{} to {}  {:7} {}{}\n",
+            minute(episode.start),
+            minute(episode.end),
+            episode.resource,
+            episode.state.word(),
+            because(&episode.reason)
+        );
+    }
+    text += &more(summary.more, "shorter times");
+    let incidents = incidents(recording);
+    if !incidents.is_empty() {
+        text += "\nIncidents that the host recorded (UTC):\n";
+    }
+    for incident in incidents {
+        text += &format!("{incident}\n");
+    }
+    text + &more(recording.incidents.len().saturating_sub(INCIDENTS_MAX), "earlier incidents")
+        + "\n"
+        + NOTES
+        + &damage(recording).map(|damage| damage + "\n").unwrap_or_default()
+}
+
+/// What a reader has to know.
+const NOTES: &str = "\
+A verdict is the host's, and speaks of up to the minute before it. contended: the host was short of it for
+this guest; self-limited: the guest's own limits held it back; ok: the guest got what it asked for.
+";
+
+/// When, how long, and how often.
+pub(crate) fn recorded(summary: &Summary) -> String {
+    let all = summary.end - summary.start;
+    let gaps = match all - summary.recorded {
+        0 => String::new(),
+        gaps => format!(", without {} in which nothing was recorded", span(gaps)),
+    };
+    format!(
+        "From {} to {} UTC ({}{gaps}), {} samples, one every {}.",
+        minute(summary.start),
+        minute(summary.end),
+        span(all),
+        summary.samples,
+        span(summary.step)
+    )
+}
+
+/// On which hosts.
+pub(crate) fn hosts(recording: &Recording) -> String {
+    match recording.hosts.as_slice() {
+        [] => "No host said who it is.".to_owned(),
+        [host] => format!("On the host {host}."),
+        hosts => format!("On {} hosts, one after the other: {}.", hosts.len(), hosts.join(", ")),
+    }
+}
+
+/// The newest incidents.
+pub(crate) fn incidents(recording: &Recording) -> &[String] {
+    let all = recording.incidents.as_slice();
+    all.get(all.len().saturating_sub(INCIDENTS_MAX)..).unwrap_or_default()
+}
+
+fn more(number: usize, of_what: &str) -> String {
+    if number == 0 { String::new() } else { format!("and {number} {of_what}\n") }
+}
+
+/// What could not be read.
+pub(crate) fn damage(recording: &Recording) -> Option<String> {
+    match recording.damaged {
+        0 => None,
+        1 => Some("One line of the recording was damaged and left out.".to_owned()),
+        lines => Some(format!("{lines} lines of the recording were damaged and left out.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::HEAD;
+
+    #[test]
+    fn a_report_says_when_where_how_long_and_why() {
+        let recording = format!(
+            "{HEAD}#columns waited\n\
+             h 1795852940 df1a367e kvm .\ns 1795852940 oo-- - .\ns 1795852950 co-- 340 .\n\
+             v 1795852950 cpu contended your vCPUs waited 34% .\ns 1795852960 co-- 320 .\n\
+             i 1795852960 cpu contended from 2026-11-28T08:02Z to now: 34% waited .\ns 17958"
+        );
+        let text = text(&Recording::read(recording.as_bytes()).unwrap());
+        assert_eq!(
+            text,
+            "From 2026-11-28 08:02 to 2026-11-28 08:02 UTC (30 s), 3 samples, one every 10 s.\n\
+             On the host df1a367e kvm.\n\n\
+             The host was short of CPU time for this guest for 20 s (66%).\n\
+             The longest time was 20 s, from 2026-11-28 08:02 to 2026-11-28 08:02 UTC: your vCPUs waited 34%.\n\n\
+             \x20         contended          self-limited       ok                 not known\n\
+             cpu       20 s (66%)         0 s (0%)           10 s (33%)         0 s (0%)\n\
+             memory    0 s (0%)           0 s (0%)           30 s (100%)        0 s (0%)\n\
+             io        0 s (0%)           0 s (0%)           0 s (0%)           30 s (100%)\n\
+             net       0 s (0%)           0 s (0%)           0 s (0%)           30 s (100%)\n\n\
+             When it was not ok (UTC):\n\
+             2026-11-28 08:02 to 2026-11-28 08:02  cpu     contended: your vCPUs waited 34%\n\n\
+             Incidents that the host recorded (UTC):\n\
+             cpu contended from 2026-11-28T08:02Z to now: 34% waited\n\n"
+                .to_owned()
+                + NOTES
+                + "One line of the recording was damaged and left out.\n"
+        );
+    }
+
+    #[test]
+    fn of_many_incidents_the_newest_are_told() {
+        let line = |number| format!("i 1 cpu contended from {number} to 9 .\n");
+        let text = format!("{HEAD}#columns\ns 1 oooo .\n{}", (0..60).map(line).collect::<String>());
+        let recording = Recording::read(text.replace("#columns\n", "").as_bytes()).unwrap();
+        assert_eq!(incidents(&recording).len(), INCIDENTS_MAX);
+        let text = super::text(&recording);
+        assert!(text.contains("from 59 to 9\nand 10 earlier incidents\n"), "{text}");
+    }
+}
