@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hostinfo_answer::Standing;
 use hostinfo_domains::{Helper, Snapshot, Uuid};
 use hostinfo_sample::Absent;
 
-use crate::guest::standing::Standing;
 use crate::settings;
 
 use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
@@ -92,14 +92,6 @@ impl Libvirt {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// The same for who asks for what only libvirt knows.
-    ///
-    /// # Errors
-    /// Why it is not known.
-    pub(crate) fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
-        self.known().ok_or(if self.helper.is_some() { SILENT } else { NOT_ASKED })
-    }
-
     /// What is known of the socket of that name; `None` while libvirt does not answer.
     pub(crate) fn standing(&self, socket: &str) -> Option<Standing> {
         self.known().map(|snapshot| Standing::of(socket, snapshot, self.required))
@@ -149,7 +141,7 @@ impl Libvirt {
     }
 
     /// Has the figures of these domains asked for, in one request.
-    pub(crate) fn refresh(&mut self, domains: impl IntoIterator<Item = Uuid>, now: Instant) {
+    pub(crate) fn refresh_each(&mut self, domains: impl IntoIterator<Item = Uuid>, now: Instant) {
         if let Some(helper) = self.worth_asking() {
             helper.refresh_each(domains, now);
         }
@@ -217,6 +209,16 @@ impl Libvirt {
             }
         }
         self.answers = Some(outage.is_none());
+    }
+}
+
+impl hostinfo_answer::Libvirt for Libvirt {
+    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+        self.known().ok_or(if self.helper.is_some() { SILENT } else { NOT_ASKED })
+    }
+
+    fn refresh(&mut self, domain: Uuid, now: Instant) {
+        self.refresh_each([domain], now);
     }
 }
 

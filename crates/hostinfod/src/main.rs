@@ -1,10 +1,9 @@
 //! hostinfod: answers what its guests ask, as far as the administrator lets them.
 
-mod answer;
 mod args;
 mod audit;
-mod bucket;
 mod control;
+mod desk;
 mod disks;
 mod given;
 mod guest;
@@ -12,7 +11,6 @@ mod incidents;
 mod libvirt;
 mod logging;
 mod metrics;
-mod pending;
 mod port;
 mod rules_file;
 mod scrape;
@@ -20,6 +18,7 @@ mod server;
 mod settings;
 mod sockets;
 mod start;
+mod stream;
 mod system;
 
 fn main() -> std::process::ExitCode {

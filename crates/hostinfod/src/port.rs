@@ -1,7 +1,6 @@
 //! A way to a guest: a socket in the directory, a channel of libvirt's own, or a pseudo-terminal.
 
 pub(crate) mod connection;
-pub(crate) mod dialect;
 pub(crate) mod pty;
 pub(crate) mod retry;
 
@@ -9,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use connection::Connection;
-use dialect::Dialect;
+use hostinfo_answer::Dialect;
 use pty::Pty;
 use retry::Retry;
 

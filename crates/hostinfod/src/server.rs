@@ -16,10 +16,11 @@ mod turns;
 mod values;
 mod watching;
 
-use crate::answer::desk::Desk;
 use crate::args::Args;
 use crate::control::Control;
+use crate::desk::Desk;
 use crate::disks::Disks;
+use crate::given::GivenFiles;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
@@ -49,6 +50,7 @@ pub(crate) struct Server {
     pub(crate) incidents: IncidentFiles,
     pub(crate) disks: Disks,
     pub(crate) desk: Desk,
+    pub(crate) given_files: GivenFiles,
     pub(crate) control: Control,
     pub(crate) scrape: Scrape,
     pub(crate) signals: Signals,

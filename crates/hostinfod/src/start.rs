@@ -6,18 +6,17 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use hostinfo_answer::Engine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::clear_ambient_capability_set;
 
 use hostinfo_sample::Host;
 
-use crate::answer::desk::Desk;
-use crate::answer::engine::Engine;
-use crate::answer::vhostmd;
 use crate::args::Args;
 use crate::control::Control;
+use crate::desk::Desk;
 use crate::disks::Disks;
-use crate::given::Given;
+use crate::given;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
@@ -74,9 +73,11 @@ fn serve(args: Args) -> anyhow::Result<()> {
     raise_file_limit();
     keep_capabilities();
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
-    let os_name = vhostmd::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
+    let os_name =
+        hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
-    let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
+    let (given, given_files) =
+        given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let scrape = Scrape::open(&metrics.listen, &control.group);
     let kept = |guest: &str| may_be_watched(rules.rules(), guest);
@@ -84,6 +85,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let mut server = Server {
         identity: identity(&paths.state_dir)?,
         desk: Desk::new(engine, flow),
+        given_files,
         control: Control::open(control),
         scrape,
         roster: Roster::default(),

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::time::Instant;
 
+use hostinfo_answer::{Dialect, Name};
 use slab::Slab;
 
 use crate::guest::Guest;
-use crate::guest::name::Name;
 use crate::port::Port;
-use crate::port::dialect::Dialect;
 
 /// Guests and their ports.
 #[derive(Default)]
@@ -39,7 +38,7 @@ impl Roster {
         if self.guests.len() >= (2 * self.ports.len() + ABSENT_MIN).max(2 * self.needed) {
             self.forget(now, forgotten);
         }
-        let name = guest.name.whole().into();
+        let name = guest.who.name().whole().into();
         let number = self.guests.insert(guest);
         self.by_name.insert(name, number);
         number
@@ -110,7 +109,7 @@ impl Roster {
         self.guests.retain(|number, guest| {
             let stays = present.contains(&number) || !guest.is_forgettable(now);
             if !stays {
-                forgotten(&guest.name);
+                forgotten(guest.who.name());
             }
             stays
         });
@@ -123,23 +122,14 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     use crate::given::tests::given;
-    use crate::guest::allowance::Cost;
-    use crate::guest::identity::HostId;
-    use crate::guest::session::Session;
-    use hostinfo_rules::Rules;
+    use crate::guest::tests::guest;
+    use hostinfo_answer::Bound;
 
     /// Of each guest its own, and it fails for all.
     const OWN: &str = "[custom.own]\nkind = 'info'\nhelp = 'h'\nscope = 'guest'\n\
                        file = '/nonexistent/{guest}'\n";
-
-    fn guest(name: &Name) -> Guest {
-        let session = Session { id: "s".to_owned(), start: None };
-        let grant = Rules::builtin().decide(name.whole());
-        Guest::new(name.clone(), grant, HostId::default(), session)
-    }
 
     #[test]
     fn a_guest_that_is_forgotten_takes_along_what_was_had_for_it_alone() {
@@ -150,11 +140,11 @@ mod tests {
         for name in &names {
             let _ = customs.value("own", name.whole(), now, now);
             let forgotten = |name: &Name| customs.forget(name.whole());
-            let number = roster.add(guest(name), now, forgotten);
+            let number = roster.add(guest(name.whole()), now, forgotten);
             let guest = roster.guests.get_mut(number).unwrap();
-            // Its interval is not over: it would gain by being forgotten.
+            // It has to wait for its next line: it would gain by being forgotten.
             if name.guest() == "7" {
-                guest.allowance.spend(Cost::Read, now + Duration::from_secs(1));
+                guest.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
             }
         }
         let mut left: Vec<&str> = customs.absent().map(|(_, guest, _)| guest).collect();
@@ -169,7 +159,7 @@ mod tests {
         let mut sweeps = Vec::new();
         for number in 0..10_000 {
             let name = Name::parse(&format!("qemu-{number}")).unwrap();
-            let number = roster.add(guest(&name), now, |_| {});
+            let number = roster.add(guest(name.whole()), now, |_| {});
             // As those with a metrics disk, which libvirt tells of before they have a port.
             roster.guests.get_mut(number).unwrap().has_disk = true;
             sweeps.push(roster.needed);

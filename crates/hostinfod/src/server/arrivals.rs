@@ -4,12 +4,11 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::time::Instant;
 
+use hostinfo_answer::{Dialect, Name};
 use rustix::fs::{AtFlags, FileType};
 
 use super::{Alarm, Server};
 use crate::audit::Event;
-use crate::guest::name::Name;
-use crate::port::dialect::Dialect;
 use crate::port::retry::Retry;
 use crate::port::{Port, To};
 use crate::sockets;

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use hostinfo_answer::{Dialect, Name};
+
 use super::Server;
-use crate::guest::name::Name;
-use crate::port::dialect::Dialect;
 use crate::port::{Port, To};
 
 impl Server {

@@ -6,16 +6,14 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer};
 use hostinfo_sample::{Absent, Vmm};
 
 use super::{Alarm, Server, token};
 use crate::audit::Event;
-use crate::guest::name::Name;
-use crate::guest::peer::Peer;
-use crate::guest::session::Session;
-use crate::guest::{NOT_MET, Observed};
+use crate::guest::begin_session;
+use crate::guest::peer;
 use crate::port::connection::Connection;
-use crate::port::dialect::Dialect;
 use crate::port::pty::{self, Pty};
 use crate::port::{Port, To};
 use crate::sockets::{self, Connected, Refused};
@@ -46,7 +44,7 @@ impl Server {
             }
             Err(refused @ Refused::Denied) => (None, Some(refused)),
             Err(refused) => {
-                let (name, dialect) = (guest.name.whole().to_owned(), port.dialect);
+                let (name, dialect) = (guest.who.name().whole().to_owned(), port.dialect);
                 match refused {
                     Refused::Gone | Refused::Directory => {}
                     other => {
@@ -64,7 +62,7 @@ impl Server {
         if let Some(refused) = refused.map(|refused| refused.to_string())
             && port.refusal.as_ref() != Some(&refused)
         {
-            Event::SocketRefused { socket: guest.name.whole(), why: &refused }.log();
+            Event::SocketRefused { socket: guest.who.name().whole(), why: &refused }.log();
             port.refusal = Some(refused);
         }
         self.alarms.set(Alarm::Port(number), again);
@@ -76,7 +74,7 @@ impl Server {
         match &port.to {
             To::Socket => {
                 let directory = self.directories.of(port.dialect).directory()?;
-                Some(sockets::connect(directory, OsStr::new(guest.name.whole())))
+                Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
             }
             To::Channel(path) => Some(sockets::connect_at(path)),
             To::Pty(_) => None,
@@ -85,22 +83,22 @@ impl Server {
 
     /// Serves whoever is at the other end of `fd` as a port's guest.
     fn connect(&mut self, number: usize, fd: OwnedFd, now: Instant) {
-        let peer = Peer::of(&fd, &self.paths.proc_root);
-        let is_early = peer.is_some_and(|peer| peer.is_libvirt(&self.paths.proc_root));
+        let peer = peer::of(&fd, &self.paths.proc_root);
+        let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.paths.proc_root));
         let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
         let added = self
             .meet(number, peer, now)
             .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
         let Some((port, guest)) = self.roster.at(number) else { return };
         if let Err(error) = added {
-            tracing::error!(guest = guest.name.whole(), "cannot be served: {error}");
+            tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
             let again = port.retry.after_failure(now);
             return self.alarms.set(Alarm::Port(number), Some(again));
         }
-        if guest.grant.vhostmd_disk() {
+        if guest.who.grant().vhostmd_disk() {
             self.alarms.set(Alarm::Disk(port.guest), Some(now));
         }
-        port.connection = Some(Connection::new(fd, now));
+        port.connection = Some(Connection::new(fd, port.dialect, now));
         port.refusal = None;
         port.is_early = is_early;
         self.alarms.set(Alarm::Port(number), None);
@@ -114,15 +112,16 @@ impl Server {
     fn meet(&mut self, number: usize, peer: Result<Peer, Absent>, now: Instant) -> io::Result<()> {
         let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
         let libvirt = self.desk.libvirt();
-        let standing = libvirt.standing(guest.name.whole());
-        let is_another = guest.connected(peer.as_ref().ok().copied(), Session::begin)?;
+        let standing = libvirt.standing(guest.who.name().whole());
+        let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
         if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
-            guest.stand(standing, now);
+            guest.set_standing(standing, now);
         }
         if is_another {
             let roots = self.paths.roots();
             let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
-            guest.observed = Observed { vmm, ..Observed::default() };
+            guest.observed = Observed::new(vmm);
+            guest.asked_ahead = None;
         }
         Ok(())
     }
@@ -137,8 +136,8 @@ impl Server {
         };
         let guest = port.guest;
         if let Some(Ok((socket, _))) = self.dial(number) {
-            let peer = Peer::of(&socket, &self.paths.proc_root);
-            if !peer.is_some_and(|peer| peer.is_libvirt(&self.paths.proc_root)) {
+            let peer = peer::of(&socket, &self.paths.proc_root);
+            if !peer.is_some_and(|peer| peer::is_libvirt(peer, &self.paths.proc_root)) {
                 if let Some(port) = self.roster.ports.get_mut(number) {
                     port.is_early = false;
                 }

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 use super::{Alarm, CONTROL, Server, client_token};
 use crate::control::client::{Client, Next};
-use crate::port::connection::Closed;
+use crate::stream::Closed;
 use crate::system::poll::Interest;
 
 /// How long nobody is let in where there are no descriptors left.

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use hostinfo_answer::{Name, Standing, When};
 use hostinfo_domains::{Domain, Snapshot};
 
 use super::{Alarm, Server};
-use crate::guest::name::Name;
-use crate::guest::standing::Standing;
-use crate::pending::When;
 
 /// A disk is written at the soonest so often, whatever the guest's interval.
 const PERIOD_MIN: Duration = Duration::from_secs(5);
@@ -20,7 +18,8 @@ impl Server {
         for name in named.iter().filter_map(|name| Name::parse(name)) {
             self.plan_disk(&name, true, now);
         }
-        let wanted = self.roster.guests.iter().filter(|(_, guest)| guest.grant.vhostmd_disk());
+        let wanted =
+            self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().vhostmd_disk());
         for (guest, _) in wanted {
             self.alarms.set(Alarm::Disk(guest), Some(now));
         }
@@ -63,7 +62,7 @@ impl Server {
         let when = When::of(guest.disk_pending.take(), now);
         guest.has_disk = may_be_read;
         if !may_be_read {
-            return self.disks.clear(&guest.name);
+            return self.disks.clear(guest.who.name());
         }
         let document = match self.desk.document(guest, when) {
             Ok(document) => document,
@@ -72,16 +71,16 @@ impl Server {
                 return self.alarms.set(Alarm::Disk(number), Some(until));
             }
         };
-        if let Err(error) = self.disks.write(&guest.name, &document)
+        if let Err(error) = self.disks.write(guest.who.name(), &document)
             && let Some(leave) = guest.quotas.own.ask(now)
         {
             tracing::warn!(
-                guest = guest.name.whole(),
+                guest = guest.who.name().whole(),
                 left_out = leave.left_out,
                 "no metrics disk: {error}"
             );
         }
-        let period = guest.grant.interval().max(PERIOD_MIN);
+        let period = guest.who.grant().interval().max(PERIOD_MIN);
         self.alarms.set(Alarm::Disk(number), Some(now + period));
     }
 
@@ -89,9 +88,10 @@ impl Server {
     /// or its rule names it and nobody can say.
     fn may_be_read(&self, number: usize) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
-        let is_named = || self.rules.rules().named_guests().any(|name| name == guest.name.whole());
-        guest.grant.vhostmd_disk()
-            && (matches!(guest.standing, Standing::Domain(..))
+        let is_named =
+            || self.rules.rules().named_guests().any(|name| name == guest.who.name().whole());
+        guest.who.grant().vhostmd_disk()
+            && (matches!(guest.who.standing(), Standing::Domain(..))
                 || self.roster.is_connected(number)
                 || is_named())
     }

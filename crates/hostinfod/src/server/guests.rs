@@ -3,10 +3,10 @@
 use std::io;
 use std::time::Instant;
 
+use hostinfo_answer::{Name, Who};
+
 use super::{Alarm, Server};
-use crate::guest::Guest;
-use crate::guest::name::Name;
-use crate::guest::session::Session;
+use crate::guest::{Guest, begin_session};
 
 impl Server {
     /// The guest of that name, which is made where it is not known.
@@ -29,11 +29,11 @@ impl Server {
     pub(crate) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
         let grant = self.rules.rules().decide(name.whole());
         let host_id = self.identity.host_id(name.whole());
-        let mut guest = Guest::new(name.clone(), grant, host_id, Session::begin()?);
-        guest.phase = self.identity.phase(name.whole());
+        let phase = self.identity.phase(name.whole());
+        let mut who = Who::new(name.clone(), grant, host_id, phase, begin_session()?);
         let libvirt = self.desk.libvirt();
-        guest.standing = libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown());
-        Ok(guest)
+        who.set_standing(libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown()));
+        Ok(Guest::new(who))
     }
 
     /// Takes over what libvirt says now of everybody's socket.
@@ -41,14 +41,14 @@ impl Server {
         let libvirt = self.desk.libvirt();
         let mut changed = Vec::new();
         for (number, guest) in &mut self.roster.guests {
-            let Some(standing) = libvirt.standing(guest.name.whole()) else { break };
-            if !guest.stand(standing, now) {
+            let Some(standing) = libvirt.standing(guest.who.name().whole()) else { break };
+            if !guest.set_standing(standing, now) {
                 continue;
             }
-            if guest.grant.vhostmd_disk() {
+            if guest.who.grant().vhostmd_disk() {
                 self.alarms.set(Alarm::Disk(number), Some(now));
             }
-            if guest.grant.watch() {
+            if guest.who.grant().watch() {
                 changed.push(number);
             }
         }

@@ -35,11 +35,11 @@ impl Server {
         let failures = [
             ("kernel", engine.host().failures()),
             ("libvirt", outages),
-            ("custom", engine.given.customs.failures()),
+            ("custom", engine.given().customs.failures()),
         ];
         all.numbers(&table::FAILURES, "source", failures);
         all.number(&table::MISSING, engine.host().missing().count() as u64);
-        let notices = engine.given.notices.notices().all(Timestamp::now()).count() as u64;
+        let notices = engine.given().notices.all(Timestamp::now()).count() as u64;
         let rules = self.rules.state();
         all.number(&table::RULES, rules.rules);
         all.time(&table::RULES_SINCE, self.rules.in_force().since);

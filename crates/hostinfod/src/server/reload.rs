@@ -43,10 +43,10 @@ impl Server {
             Ok(true) => {
                 let now = Instant::now();
                 for (number, guest) in &mut self.roster.guests {
-                    if guest.grant.vhostmd_disk() {
+                    if guest.who.grant().vhostmd_disk() {
                         self.alarms.set(Alarm::Disk(number), Some(now));
                     }
-                    guest.come_under(self.rules.rules().decide(guest.name.whole()), now);
+                    guest.apply_grant(self.rules.rules().decide(guest.who.name().whole()), now);
                 }
                 self.plan_disks(now);
                 self.plan_all_watches(now);

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use hostinfo_answer::Dialect;
+
 use super::{
     Alarm, CONTROL, CUSTOM, FIRST_CLIENT, FIRST_PORT, FIRST_SCRAPER, LIBVIRT, RELOAD, RULES,
     SCRAPE, SOCKETS, STOP, Server, VHOSTMD_SOCKETS,
 };
-use crate::port::dialect::Dialect;
 use crate::system::poll::{Interest, Ready};
 use crate::system::systemd;
 

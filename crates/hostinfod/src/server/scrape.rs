@@ -8,9 +8,9 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
 use super::{Alarm, SCRAPE, Server, scraper_token};
-use crate::port::connection::{Closed, Connection};
 use crate::scrape::Scraper;
 use crate::scrape::http::{self, REQUEST_MAX};
+use crate::stream::{Closed, Stream};
 use crate::system::poll::Interest;
 
 /// Those who are answered at once: a Prometheus or two, and a person. With
@@ -42,13 +42,11 @@ impl Server {
         {
             self.drop_scraper(oldest);
         }
-        let scraper = Scraper { connection: Connection::new(fd, now), request: Vec::new() };
+        let scraper = Scraper::new(Stream::new(fd), now);
         let number = self.scrape.scrapers.insert(scraper);
         self.alarms.set(Alarm::Scraper(number), Some(now + DEADLINE));
         let Some(scraper) = self.scrape.scrapers.get(number) else { return };
-        if let Err(error) =
-            self.poll.add(&scraper.connection, scraper_token(number), Interest::Read)
-        {
+        if let Err(error) = self.poll.add(&scraper.stream, scraper_token(number), Interest::Read) {
             tracing::error!("who reads the metrics cannot be waited for: {error}");
             self.drop_scraper(number);
         }
@@ -73,12 +71,12 @@ impl Server {
     /// What the connection waits for from now on; nothing where all is said.
     fn scraper_turn(&mut self, number: usize, now: Instant) -> Result<Option<Interest>, Closed> {
         let Some(scraper) = self.scrape.scrapers.get_mut(number) else { return Ok(None) };
-        if scraper.connection.interest == Interest::Write {
-            return Ok(scraper.connection.flush()?.map(|_| Interest::Write));
+        if scraper.interest == Interest::Write {
+            return Ok(scraper.stream.flush()?.map(|_| Interest::Write));
         }
         let mut buffer = [0; READ_CHUNK];
         let room = REQUEST_MAX.saturating_sub(scraper.request.len());
-        let read = scraper.connection.read(buffer.get_mut(..room).unwrap_or_default())?;
+        let read = scraper.stream.read(buffer.get_mut(..room).unwrap_or_default())?;
         scraper.request.extend_from_slice(read);
         let request = std::mem::take(&mut scraper.request);
         let answer = http::answer(&request, || self.metrics().to_string());
@@ -88,16 +86,16 @@ impl Server {
                 scraper.request = request;
                 Ok(Some(Interest::Read))
             }
-            Some(answer) => Ok(scraper.connection.send(&answer, now)?.map(|_| Interest::Write)),
+            Some(answer) => Ok(scraper.stream.send(&answer, now)?.map(|_| Interest::Write)),
         }
     }
 
     fn await_scraper(&mut self, number: usize, interest: Interest) {
         let Some(scraper) = self.scrape.scrapers.get_mut(number) else { return };
-        if scraper.connection.interest != interest {
-            scraper.connection.interest = interest;
+        if scraper.interest != interest {
+            scraper.interest = interest;
             let token = scraper_token(number);
-            if let Err(error) = self.poll.modify(&scraper.connection, token, interest) {
+            if let Err(error) = self.poll.modify(&scraper.stream, token, interest) {
                 tracing::error!("who reads the metrics cannot be waited for: {error}");
             }
         }

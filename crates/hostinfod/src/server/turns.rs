@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::{Alarm, Server, token};
-use crate::answer::desk::Next;
+use crate::desk::Next;
 use crate::port::To;
-use crate::port::connection::Closed;
+use crate::stream::Closed;
 use crate::system::poll::Interest;
 
 impl Server {
@@ -19,7 +19,7 @@ impl Server {
         let Some(connection) = &mut port.connection else { return };
         // While it reads, the end comes behind what was sent before it.
         let is_over = hung_up && connection.interest == Interest::Rest;
-        let served = self.desk.serve(port.dialect, connection, guest, now);
+        let served = self.desk.serve(connection, guest, now);
         if let Some(due) = guest.quotas.due(now) {
             self.alarms.set(Alarm::LeftOut(port.guest), Some(due));
         }
@@ -73,7 +73,7 @@ impl Server {
             To::Pty(pty) => {
                 pty.flush();
                 if let Some(connection) = &mut port.connection {
-                    connection.restart(now);
+                    connection.restart(port.dialect, now);
                 }
                 self.await_next(number, Next::WhenRead);
             }

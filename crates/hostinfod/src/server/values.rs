@@ -3,9 +3,11 @@
 
 use std::time::Instant;
 
+use hostinfo_answer::Pending;
+
 use super::{Alarm, Server};
+use crate::given;
 use crate::guest::Guest;
-use crate::pending::Pending;
 
 impl Server {
     /// Values may have come: who waits for them has a turn.
@@ -18,7 +20,7 @@ impl Server {
 
     /// Reads the directory again.
     pub(crate) fn reload_customs(&mut self) {
-        self.desk.given().reload();
+        given::log(&self.desk.given().customs.reload());
         // Who waits for what is gone now is told so.
         self.wake(Instant::now(), |_, _| true);
     }
@@ -28,7 +30,7 @@ impl Server {
         self.wake_previews(now);
         let guests = &self.roster.guests;
         let is_meant = |pending: Option<&Pending>, guest: &Guest| {
-            pending.is_some_and(|pending| is_meant(pending, guest.name.whole()))
+            pending.is_some_and(|pending| is_meant(pending, guest.who.name().whole()))
         };
         for (number, port) in &self.roster.ports {
             let pending = port.connection.as_ref().and_then(|one| one.pending.as_ref());

@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use hostinfo_answer::{Held, Key, Standing};
 use hostinfo_domains::Uuid;
 use hostinfo_verdict::Watch;
 use jiff::Timestamp;
 
 use super::{Alarm, Server};
-use crate::guest::key::{Held, Key};
-use crate::guest::standing::Standing;
 use crate::guest::watched::Place;
 use crate::guest::{AskedAhead, Guest};
 use crate::incidents::may_be_watched;
@@ -55,7 +54,7 @@ impl Server {
             Place::LeftOut(false) => {}
             Place::LeftOut(true) => {
                 if let Some(leave) = guest.quotas.own.ask(now) {
-                    let (guest, max) = (guest.name.whole(), self.watched.max);
+                    let (guest, max) = (guest.who.name().whole(), self.watched.max);
                     tracing::warn!(
                         guest,
                         left_out = leave.left_out,
@@ -70,7 +69,7 @@ impl Server {
     /// Whether a guest's rule wants it watched, it is there, and the process that runs it is known.
     fn is_to_be_watched(&self, number: usize) -> bool {
         self.roster.guests.get(number).is_some_and(|guest| {
-            guest.grant.watch() && guest.may_ask() && guest.observed.vmm.is_ok()
+            guest.who.grant().watch() && guest.who.may_ask() && guest.observed.vmm.is_ok()
         }) && self.roster.is_connected(number)
     }
 
@@ -78,7 +77,7 @@ impl Server {
     /// be seen without that.
     fn plan_to_look_again(&mut self, number: usize, now: Instant) {
         let Some(guest) = self.roster.guests.get(number) else { return };
-        if !guest.grant.watch() || guest.observed.vmm.is_ok() {
+        if !guest.who.grant().watch() || guest.observed.vmm.is_ok() {
             return;
         }
         let ports = self.roster.ports.iter();
@@ -89,7 +88,7 @@ impl Server {
 
     /// Plans it for all whom it may concern: their rules have changed, or how many may be watched.
     pub(crate) fn plan_all_watches(&mut self, now: Instant) {
-        let concerned = self.roster.guests.iter().filter(|(_, guest)| guest.grant.watch());
+        let concerned = self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().watch());
         let mut concerned: Vec<usize> = concerned.map(|(number, _)| number).collect();
         concerned.extend(self.watched.guests());
         while let Some(number) = self.watched.surplus() {
@@ -125,13 +124,14 @@ impl Server {
     /// Finds what was kept of a guest that has come, or that is found to be a domain.
     fn settle_incidents(&mut self, number: usize) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let Some(key) = guest.key().filter(|key| guest.observed.held.key() != Some(*key)) else {
+        let Some(key) = guest.who.key().filter(|key| guest.observed.held.key() != Some(*key))
+        else {
             return;
         };
-        let stored = self.incidents.settle(key, guest.name.whole());
+        let stored = self.incidents.settle(key, guest.who.name().whole());
         let before = std::mem::replace(&mut guest.observed.held, Held::new(key, stored));
         // Before libvirt said which domain it is, it was the process that it still is.
-        if let (Some(process), Key::Domain(_)) = (guest.process(), key)
+        if let (Some(process), Key::Domain(_)) = (guest.who.process(), key)
             && before.key() == Some(process)
         {
             guest.observed.held.merge(before);
@@ -142,8 +142,8 @@ impl Server {
     /// Has a guest's incidents written, where its rule has them kept and something of them is new.
     fn keep_incidents(&mut self, number: usize) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let Some(key) = guest.key().filter(|_| guest.grant.watch()) else { return };
-        let name = guest.name.whole();
+        let Some(key) = guest.who.key().filter(|_| guest.who.grant().watch()) else { return };
+        let name = guest.who.name().whole();
         if let Some(bytes) = guest.observed.held.store(key, name, Timestamp::now()) {
             self.incidents.keep(key, name, bytes);
         }
@@ -155,7 +155,7 @@ impl Server {
         let (rules, roster) = (self.rules.rules(), &self.roster);
         self.incidents.retain(|name| {
             let guest = roster.named(name).and_then(|number| roster.guests.get(number));
-            guest.map_or_else(|| may_be_watched(rules, name), |guest| guest.grant.watch())
+            guest.map_or_else(|| may_be_watched(rules, name), |guest| guest.who.grant().watch())
         });
     }
 
@@ -189,7 +189,7 @@ impl Server {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         guest.observed.watch = None;
         guest.observed.held.end();
-        if !guest.grant.watch() {
+        if !guest.who.grant().watch() {
             guest.observed.held = Held::default();
         }
         self.keep_incidents(number);
@@ -229,13 +229,13 @@ impl Server {
         for number in together {
             let Some(guest) = self.roster.guests.get_mut(number) else { continue };
             if let Some((next, uuid)) = due(guest, now + AHEAD + TOGETHER) {
-                guest.observed.asked_ahead = Some(AskedAhead { of: next, at: now });
+                guest.asked_ahead = Some(AskedAhead { of: next, at: now });
                 self.watched.awaiting.insert(number);
                 domains.push(uuid);
                 self.set_watch_alarm(number);
             }
         }
-        self.desk.libvirt().refresh(domains, now);
+        self.desk.libvirt().refresh_each(domains, now);
     }
 
     /// Figures may have come that samples wait for.
@@ -257,7 +257,7 @@ impl Server {
     /// Whether the figures are there that were asked for ahead of a guest's sample.
     fn has_figures(&mut self, number: usize, sample: Instant) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
-        let asked = guest.observed.asked_ahead.filter(|asked| asked.of == sample);
+        let asked = guest.asked_ahead.filter(|asked| asked.of == sample);
         let (Some(asked), Some(uuid)) = (asked, domain(guest)) else { return false };
         let known = self.desk.libvirt().known();
         let figures = known.and_then(|known| known.guest(uuid)?.figures.as_ref());
@@ -266,7 +266,7 @@ impl Server {
 }
 
 fn is_asked_ahead(guest: &Guest, sample: Instant) -> bool {
-    guest.observed.asked_ahead.is_some_and(|asked| asked.of == sample)
+    guest.asked_ahead.is_some_and(|asked| asked.of == sample)
 }
 
 fn next_sample(guest: &Guest) -> Option<Instant> {
@@ -274,8 +274,8 @@ fn next_sample(guest: &Guest) -> Option<Instant> {
 }
 
 fn domain(guest: &Guest) -> Option<Uuid> {
-    match guest.standing {
-        Standing::Domain(uuid, _) => Some(uuid),
+    match guest.who.standing() {
+        Standing::Domain(uuid, _) => Some(*uuid),
         Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
     }
 }

@@ -1,9 +1,8 @@
 //! `[flow]` of the settings.
 
+use hostinfo_answer::Bound;
 use hostinfo_wire::limits;
 use serde::Deserialize;
-
-use crate::bucket::Bound;
 
 /// What one guest may send and get, over all its connections; 0 for no bound.
 #[derive(Debug, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use hostinfo_answer::{Name, Pending, When};
 use hostinfo_control::limits::READ_DEADLINE;
 use hostinfo_control::{Asked, Call, Metrics, Preview, Refusal, Request};
 use hostinfo_notices::Draft;
@@ -12,10 +13,8 @@ use serde_json::Value;
 
 use crate::control::answer::{bounded, value};
 use crate::control::client::is_trusted;
-use crate::guest::name::Name;
-use crate::pending::{Pending, When};
-use crate::port::connection::Closed;
 use crate::server::Server;
+use crate::stream::Closed;
 use crate::system::poll::Interest;
 
 /// What becomes of a call.
@@ -117,12 +116,12 @@ impl Server {
         if line.contains('\n') {
             return Err(Refusal::InvalidParameter { parameter: "line".to_owned() });
         }
-        let (_, guest) = self.double(&name)?;
+        let (_, who, observed) = self.for_preview(&name)?;
         let line = format!("{line}\n");
         let (mut framer, mut input) = (Framer::new(), line.as_bytes());
         let reply = match framer.next(&mut input) {
             None => String::new(),
-            Some(frame) => match self.desk.engine().preview(&guest, &frame, when) {
+            Some(frame) => match self.desk.engine().preview(who, observed, &frame, when) {
                 Err(pending) => return Ok(Outcome::Later(pending)),
                 Ok(mut reply) => String::from_utf8_lossy(reply.end()).into_owned(),
             },

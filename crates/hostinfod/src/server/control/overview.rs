@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use hostinfo_answer::Dialect;
 use hostinfo_control::limits::MISSING_MAX;
 use hostinfo_control::{
     GuestState, Missing, Place, Rules, Stats, Status, Watched, WhyWithout, Without, timestamp,
 };
 use hostinfo_sample::{Absent, Lack};
 
-use crate::port::dialect::Dialect;
 use crate::server::Server;
 use crate::settings::Settings;
 
@@ -56,7 +56,7 @@ impl Server {
             .host()
             .missing()
             .filter_map(|(file, absent)| missing(file.to_owned(), absent.advice(), absent));
-        let customs = engine.given.customs.absent().filter_map(|(name, guest, absent)| {
+        let customs = engine.given().customs.absent().filter_map(|(name, guest, absent)| {
             let remedy = absent.remedy().map(str::to_owned);
             missing(of(&format!("custom.{name}"), guest), remedy, absent)
         });
