@@ -15,6 +15,7 @@ use hostinfo_answer::Standing;
 use hostinfo_domains::{Helper, Snapshot, Uuid};
 use hostinfo_sample::Absent;
 
+use crate::reactor::id::PortId;
 use crate::settings;
 
 use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
@@ -38,7 +39,7 @@ pub(crate) struct Libvirt {
     /// Whether its first answer is awaited; not any more once there was one, or a failure.
     is_first: bool,
     /// Ports that wait to hear whose they are.
-    waiting: Vec<usize>,
+    waiting: Vec<PortId>,
     /// How often it has stopped to answer.
     outages: u64,
 }
@@ -48,7 +49,7 @@ pub(crate) struct News {
     /// What was known before, where a domain is another than it was.
     pub(crate) before: Option<Arc<Snapshot>>,
     /// Ports that have waited to hear whose they are.
-    pub(crate) waited: Vec<usize>,
+    pub(crate) waited: Vec<PortId>,
 }
 
 impl Libvirt {
@@ -125,7 +126,12 @@ impl Libvirt {
 
     /// Until when a port waits that was there `since` then, for libvirt to say whose it is: what
     /// is known may be older than the port. Nobody waits for a libvirt that does not answer.
-    pub(crate) fn awaited(&mut self, port: usize, since: Instant, now: Instant) -> Option<Instant> {
+    pub(crate) fn awaited(
+        &mut self,
+        port: PortId,
+        since: Instant,
+        now: Instant,
+    ) -> Option<Instant> {
         let is_up = self.known().is_some() || self.is_first;
         let helper = self.worth_asking()?;
         if helper.as_of().is_some_and(|as_of| as_of >= since) {

@@ -12,6 +12,7 @@ mod libvirt;
 mod logging;
 mod metrics;
 mod port;
+mod reactor;
 mod rules_file;
 mod scrape;
 mod server;

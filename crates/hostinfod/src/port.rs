@@ -12,13 +12,14 @@ use hostinfo_answer::Dialect;
 use pty::Pty;
 use retry::Retry;
 
+use crate::reactor::id::GuestId;
 use crate::system::file_id::FileId;
 
 /// One way, connected or not.
 #[derive(Debug)]
 pub(crate) struct Port {
     /// Whose it is, in the roster.
-    pub(crate) guest: usize,
+    pub(crate) guest: GuestId,
     /// Where it leads.
     pub(crate) to: To,
     /// What is spoken over it.
@@ -51,7 +52,7 @@ pub(crate) enum To {
 
 impl Port {
     /// A port that nobody has tried yet.
-    pub(crate) fn new(guest: usize, to: To, dialect: Dialect, since: Instant) -> Self {
+    pub(crate) fn new(guest: GuestId, to: To, dialect: Dialect, since: Instant) -> Self {
         let (retry, connection, file, refusal) = (Retry::default(), None, None, None);
         Self { guest, to, dialect, retry, connection, file, is_early: false, since, refusal }
     }

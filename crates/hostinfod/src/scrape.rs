@@ -10,19 +10,19 @@ use std::path::Path;
 use std::time::Instant;
 
 use rustix::io::Errno;
-use slab::Slab;
 
 use crate::control::door::Door;
+use crate::reactor::id::{ScraperId, Table};
+use crate::reactor::poll::Interest;
 use crate::settings;
 use crate::settings::listen::Listen;
 use crate::stream::Stream;
-use crate::system::poll::Interest;
 
 /// Where Prometheus asks, and who does.
 pub(crate) struct Scrape {
     place: Option<Place>,
     /// Who has connected.
-    pub(crate) scrapers: Slab<Scraper>,
+    pub(crate) scrapers: Table<ScraperId, Scraper>,
 }
 
 /// What is listened at.
@@ -71,7 +71,7 @@ impl Scrape {
                 }
             },
         };
-        Self { place, scrapers: Slab::new() }
+        Self { place, scrapers: Table::default() }
     }
 
     /// What tells that somebody has come.
@@ -83,7 +83,7 @@ impl Scrape {
     }
 
     /// Who has been there for longest.
-    pub(crate) fn oldest(&self) -> Option<usize> {
+    pub(crate) fn oldest(&self) -> Option<ScraperId> {
         let oldest = self.scrapers.iter().min_by_key(|(_, scraper)| scraper.since);
         oldest.map(|(number, _)| number)
     }

@@ -23,14 +23,13 @@ use crate::guest::watched::Watched;
 use crate::incidents::{IncidentFiles, may_be_watched};
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
+use crate::reactor::Reactor;
 use crate::rules_file::{self, RulesFile};
 use crate::scrape::Scrape;
 use crate::server::Server;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
 use crate::sockets::lock;
-use crate::system::alarms::Alarms;
-use crate::system::poll::Poll;
 use crate::system::signals::Signals;
 use crate::system::watch::Watcher;
 
@@ -92,8 +91,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         watched: Watched::new(watch.guests),
         incidents,
         disks: Disks::beside(&paths.socket_dir),
-        poll: Poll::new().context("epoll")?,
-        alarms: Alarms::new(),
+        reactor: Reactor::new().context("epoll")?,
         args,
         paths,
         settings_problem: None,

@@ -9,8 +9,8 @@ use hostinfo_control::{Front, Request, front};
 use rustix::io::Errno;
 use rustix::process::Uid;
 
+use crate::reactor::poll::Interest;
 use crate::stream::{Closed, write_some};
-use crate::system::poll::Interest;
 
 /// A client. Idle, it holds nothing but itself.
 pub(crate) struct Client {

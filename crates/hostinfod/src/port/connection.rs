@@ -7,8 +7,8 @@ use hostinfo_answer::{Dialect, Pending, Protocol};
 use hostinfo_wire::Framer;
 use hostinfo_wire::limits::{LINE_MAX, READ_CHUNK};
 
+use crate::reactor::poll::Interest;
 use crate::stream::Stream;
-use crate::system::poll::Interest;
 
 /// A connection. Idle, it holds nothing but itself.
 #[derive(Debug)]

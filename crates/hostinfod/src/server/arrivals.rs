@@ -7,10 +7,12 @@ use std::time::Instant;
 use hostinfo_answer::{Dialect, Name};
 use rustix::fs::{AtFlags, FileType};
 
-use super::{Alarm, Server};
+use super::Server;
 use crate::audit::Event;
 use crate::port::retry::Retry;
 use crate::port::{Port, To};
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{GuestId, PortId};
 use crate::sockets;
 use crate::sockets::directory::News;
 use crate::system::file_error::FileError;
@@ -112,9 +114,9 @@ impl Server {
     }
 
     /// Nothing is due for a port any more, and its guest may have no other.
-    pub(crate) fn port_is_gone(&mut self, number: usize, guest: usize, now: Instant) {
-        self.alarms.set(Alarm::Port(number), None);
-        self.alarms.set(Alarm::LookAgain(number), None);
+    pub(crate) fn port_is_gone(&mut self, number: PortId, guest: GuestId, now: Instant) {
+        self.reactor.set_alarm(Alarm::Port(number), None);
+        self.reactor.set_alarm(Alarm::LookAgain(number), None);
         self.plan_watch(guest, now);
     }
 

@@ -22,7 +22,7 @@ impl Server {
         });
         let mut channels: HashMap<PathBuf, Name> = channels.collect();
         let (mut gone, mut silent) = (Vec::new(), Vec::new());
-        for (number, port) in &self.roster.ports {
+        for (number, port) in self.roster.ports.iter() {
             let To::Channel(path) = &port.to else { continue };
             match channels.remove(path) {
                 None => gone.push(number),

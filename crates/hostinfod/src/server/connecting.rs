@@ -9,19 +9,22 @@ use anyhow::Context as _;
 use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer};
 use hostinfo_sample::{Absent, Vmm};
 
-use super::{Alarm, Server, token};
+use super::Server;
 use crate::audit::Event;
 use crate::guest::begin_session;
 use crate::guest::peer;
 use crate::port::connection::Connection;
 use crate::port::pty::{self, Pty};
 use crate::port::{Port, To};
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::PortId;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
 use crate::sockets::{self, Connected, Refused};
-use crate::system::poll::Interest;
 
 impl Server {
     /// Tries to connect a port, once libvirt has said whose it is.
-    pub(crate) fn knock(&mut self, number: usize, now: Instant) {
+    pub(crate) fn knock(&mut self, number: PortId, now: Instant) {
         let Some(port) = self.roster.ports.get(number) else { return };
         if port.connection.is_some() {
             return;
@@ -29,7 +32,7 @@ impl Server {
         if let To::Socket = port.to
             && let Some(until) = self.desk.libvirt().awaited(number, port.since, now)
         {
-            return self.alarms.set(Alarm::Port(number), Some(until));
+            return self.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
         let Some(dialled) = self.dial(number) else { return };
         let Some((port, guest)) = self.roster.at(number) else { return };
@@ -65,11 +68,11 @@ impl Server {
             Event::SocketRefused { socket: guest.who.name().whole(), why: &refused }.log();
             port.refusal = Some(refused);
         }
-        self.alarms.set(Alarm::Port(number), again);
+        self.reactor.set_alarm(Alarm::Port(number), again);
     }
 
     /// Connects to where a port leads; `None` while there is no way.
-    fn dial(&mut self, number: usize) -> Option<Result<Connected, Refused>> {
+    fn dial(&mut self, number: PortId) -> Option<Result<Connected, Refused>> {
         let (port, guest) = self.roster.at(number)?;
         match &port.to {
             To::Socket => {
@@ -82,26 +85,26 @@ impl Server {
     }
 
     /// Serves whoever is at the other end of `fd` as a port's guest.
-    fn connect(&mut self, number: usize, fd: OwnedFd, now: Instant) {
+    fn connect(&mut self, number: PortId, fd: OwnedFd, now: Instant) {
         let peer = peer::of(&fd, &self.paths.proc_root);
         let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.paths.proc_root));
         let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
         let added = self
             .meet(number, peer, now)
-            .and_then(|()| self.poll.add(&fd, token(number), Interest::Read));
+            .and_then(|()| self.reactor.add(&fd, Token::Port(number), Interest::Read));
         let Some((port, guest)) = self.roster.at(number) else { return };
         if let Err(error) = added {
             tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
             let again = port.retry.after_failure(now);
-            return self.alarms.set(Alarm::Port(number), Some(again));
+            return self.reactor.set_alarm(Alarm::Port(number), Some(again));
         }
         if guest.who.grant().vhostmd_disk() {
-            self.alarms.set(Alarm::Disk(port.guest), Some(now));
+            self.reactor.set_alarm(Alarm::Disk(port.guest), Some(now));
         }
         port.connection = Some(Connection::new(fd, port.dialect, now));
         port.refusal = None;
         port.is_early = is_early;
-        self.alarms.set(Alarm::Port(number), None);
+        self.reactor.set_alarm(Alarm::Port(number), None);
         guest.log_access(now);
         let guest = port.guest;
         self.log_left_out(guest, now);
@@ -109,7 +112,7 @@ impl Server {
     }
 
     /// Notes which process a port's guest is, or why that is not known.
-    fn meet(&mut self, number: usize, peer: Result<Peer, Absent>, now: Instant) -> io::Result<()> {
+    fn meet(&mut self, number: PortId, peer: Result<Peer, Absent>, now: Instant) -> io::Result<()> {
         let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
         let libvirt = self.desk.libvirt();
         let standing = libvirt.standing(guest.who.name().whole());
@@ -129,7 +132,7 @@ impl Server {
     /// A guest that was connected to early has something to say: by now its QEMU has the socket,
     /// and whoever connects is told so. Or it is to be watched, and some time has passed: then it may
     /// still be libvirt's. QEMU finds this connection closed when it comes to it.
-    pub(crate) fn meet_again(&mut self, number: usize, now: Instant) {
+    pub(crate) fn meet_again(&mut self, number: PortId, now: Instant) {
         let is_early = |port: &Port| port.is_early && port.connection.is_some();
         let Some(port) = self.roster.ports.get(number).filter(|port| is_early(port)) else {
             return;

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use hostinfo_answer::{Name, Standing, When};
 use hostinfo_domains::{Domain, Snapshot};
 
-use super::{Alarm, Server};
+use super::Server;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::GuestId;
 
 /// A disk is written at the soonest so often, whatever the guest's interval.
 const PERIOD_MIN: Duration = Duration::from_secs(5);
@@ -21,7 +23,7 @@ impl Server {
         let wanted =
             self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().vhostmd_disk());
         for (guest, _) in wanted {
-            self.alarms.set(Alarm::Disk(guest), Some(now));
+            self.reactor.set_alarm(Alarm::Disk(guest), Some(now));
         }
         self.plan_disks_since(&Snapshot::default(), now);
     }
@@ -50,13 +52,13 @@ impl Server {
             return self.disks.make(name);
         }
         match self.guest(name, now) {
-            Ok(guest) => self.alarms.set(Alarm::Disk(guest), Some(now)),
+            Ok(guest) => self.reactor.set_alarm(Alarm::Disk(guest), Some(now)),
             Err(error) => tracing::error!(guest = name.whole(), "{error}"),
         }
     }
 
     /// Writes a guest's disk, and plans the next time.
-    pub(crate) fn write_disk(&mut self, number: usize, now: Instant) {
+    pub(crate) fn write_disk(&mut self, number: GuestId, now: Instant) {
         let may_be_read = self.may_be_read(number);
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let when = When::of(guest.disk_pending.take(), now);
@@ -68,7 +70,7 @@ impl Server {
             Ok(document) => document,
             Err(pending) => {
                 let until = guest.disk_pending.insert(pending).until;
-                return self.alarms.set(Alarm::Disk(number), Some(until));
+                return self.reactor.set_alarm(Alarm::Disk(number), Some(until));
             }
         };
         if let Err(error) = self.disks.write(guest.who.name(), &document)
@@ -81,12 +83,12 @@ impl Server {
             );
         }
         let period = guest.who.grant().interval().max(PERIOD_MIN);
-        self.alarms.set(Alarm::Disk(number), Some(now + period));
+        self.reactor.set_alarm(Alarm::Disk(number), Some(now + period));
     }
 
     /// Whether a guest has a disk and may be there to read it: it is connected, libvirt says so,
     /// or its rule names it and nobody can say.
-    fn may_be_read(&self, number: usize) -> bool {
+    fn may_be_read(&self, number: GuestId) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
         let is_named =
             || self.rules.rules().named_guests().any(|name| name == guest.who.name().whole());

@@ -5,15 +5,17 @@ use std::time::Instant;
 
 use hostinfo_answer::{Name, Who};
 
-use super::{Alarm, Server};
+use super::Server;
 use crate::guest::{Guest, begin_session};
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::GuestId;
 
 impl Server {
     /// The guest of that name, which is made where it is not known.
     ///
     /// # Errors
     /// Where the system gives no random bytes.
-    pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<usize> {
+    pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<GuestId> {
         if let Some(known) = self.roster.named(name.whole()) {
             return Ok(known);
         }
@@ -40,13 +42,13 @@ impl Server {
     pub(crate) fn find_out_who_is_who(&mut self, now: Instant) {
         let libvirt = self.desk.libvirt();
         let mut changed = Vec::new();
-        for (number, guest) in &mut self.roster.guests {
+        for (number, guest) in self.roster.guests.iter_mut() {
             let Some(standing) = libvirt.standing(guest.who.name().whole()) else { break };
             if !guest.set_standing(standing, now) {
                 continue;
             }
             if guest.who.grant().vhostmd_disk() {
-                self.alarms.set(Alarm::Disk(number), Some(now));
+                self.reactor.set_alarm(Alarm::Disk(number), Some(now));
             }
             if guest.who.grant().watch() {
                 changed.push(number);
@@ -56,9 +58,9 @@ impl Server {
     }
 
     /// Says what was left out of the log about a guest, now or when it is due.
-    pub(crate) fn log_left_out(&mut self, number: usize, now: Instant) {
+    pub(crate) fn log_left_out(&mut self, number: GuestId, now: Instant) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         guest.log_left_out(now);
-        self.alarms.set(Alarm::LeftOut(number), guest.quotas.due(now));
+        self.reactor.set_alarm(Alarm::LeftOut(number), guest.quotas.due(now));
     }
 }

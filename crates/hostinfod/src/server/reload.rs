@@ -5,8 +5,9 @@ use std::time::Instant;
 use hostinfo_control::limits::PROBLEM_MAX;
 use hostinfo_domains::cut;
 
-use super::{Alarm, Server};
+use super::Server;
 use crate::audit::Event;
+use crate::reactor::alarms::Alarm;
 use crate::settings::Settings;
 
 impl Server {
@@ -42,9 +43,9 @@ impl Server {
             Ok(false) => {}
             Ok(true) => {
                 let now = Instant::now();
-                for (number, guest) in &mut self.roster.guests {
+                for (number, guest) in self.roster.guests.iter_mut() {
                     if guest.who.grant().vhostmd_disk() {
-                        self.alarms.set(Alarm::Disk(number), Some(now));
+                        self.reactor.set_alarm(Alarm::Disk(number), Some(now));
                     }
                     guest.apply_grant(self.rules.rules().decide(guest.who.name().whole()), now);
                 }

@@ -7,11 +7,11 @@ use anyhow::Context as _;
 
 use hostinfo_answer::Dialect;
 
-use super::{
-    Alarm, CONTROL, CUSTOM, FIRST_CLIENT, FIRST_PORT, FIRST_SCRAPER, LIBVIRT, RELOAD, RULES,
-    SCRAPE, SOCKETS, STOP, Server, VHOSTMD_SOCKETS,
-};
-use crate::system::poll::{Interest, Ready};
+use super::Server;
+use crate::reactor::Ready;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
 use crate::system::systemd;
 
 impl Server {
@@ -24,37 +24,26 @@ impl Server {
         self.desk.libvirt().begin(Instant::now());
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect));
         self.plan_disks(Instant::now());
-        self.alarms.set(Alarm::Watchdog, systemd::watchdog().map(|every| Instant::now() + every));
+        self.reactor
+            .set_alarm(Alarm::Watchdog, systemd::watchdog().map(|every| Instant::now() + every));
         systemd::ready();
         let mut ready = Vec::new();
         loop {
-            self.alarms.set(Alarm::Libvirt, self.desk.libvirt().next_deadline());
-            self.alarms.set(Alarm::Custom, self.desk.given().customs.next_deadline());
-            self.alarms.set(Alarm::Incidents, self.incidents.due());
-            self.poll.wait(self.alarms.next(), &mut ready).context("epoll")?;
+            self.reactor.set_alarm(Alarm::Libvirt, self.desk.libvirt().next_deadline());
+            self.reactor.set_alarm(Alarm::Custom, self.desk.given().customs.next_deadline());
+            self.reactor.set_alarm(Alarm::Incidents, self.incidents.due());
+            self.reactor.wait(&mut ready).context("epoll")?;
             for event in &ready {
-                match event.token {
-                    STOP => {
-                        systemd::stopping();
-                        self.incidents.write_all();
-                        return Ok(());
-                    }
-                    RELOAD => self.reload(),
-                    RULES => self.rules.take_changes(Instant::now()),
-                    SOCKETS => self.take_news(Dialect::Hostinfo),
-                    VHOSTMD_SOCKETS => self.take_news(Dialect::Vhostmd),
-                    LIBVIRT => self.libvirt_is_ready(Instant::now()),
-                    CUSTOM => self.take_values(Instant::now()),
-                    CONTROL => self.let_in(),
-                    SCRAPE => self.let_scraper_in(Instant::now()),
-                    FIRST_SCRAPER.. => self.scraper(event),
-                    FIRST_CLIENT.. => self.client(event),
-                    _ => self.port_is_ready(event),
+                if event.token == Token::Stop {
+                    systemd::stopping();
+                    self.incidents.write_all();
+                    return Ok(());
                 }
+                self.is_ready(*event);
             }
-            self.alarms.set(Alarm::Rules, self.rules.due());
+            self.reactor.set_alarm(Alarm::Rules, self.rules.due());
             let now = Instant::now();
-            while let Some(alarm) = self.alarms.due(now) {
+            while let Some(alarm) = self.reactor.due(now) {
                 self.ring(alarm, now);
             }
             self.logging.tell_left_out();
@@ -62,41 +51,42 @@ impl Server {
     }
 
     fn watch_all(&mut self) -> io::Result<()> {
-        self.poll.add(&self.signals.stop, STOP, Interest::Read)?;
-        self.poll.add(&self.signals.reload, RELOAD, Interest::Read)?;
-        self.poll.add(self.rules.watcher(), RULES, Interest::Read)?;
-        self.poll.add(&self.desk.given().customs, CUSTOM, Interest::Read)?;
-        for (dialect, token) in [(Dialect::Hostinfo, SOCKETS), (Dialect::Vhostmd, VHOSTMD_SOCKETS)]
-        {
-            self.poll.add(self.directories.of(dialect).watcher(), token, Interest::Read)?;
+        let reactor = &self.reactor;
+        reactor.add(&self.signals.stop, Token::Stop, Interest::Read)?;
+        reactor.add(&self.signals.reload, Token::Reload, Interest::Read)?;
+        reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
+        reactor.add(&self.desk.given().customs, Token::Custom, Interest::Read)?;
+        for dialect in Dialect::ALL {
+            let watcher = self.directories.of(dialect).watcher();
+            reactor.add(watcher, Token::Sockets(dialect), Interest::Read)?;
         }
         if let Some(helper) = self.desk.libvirt().helper() {
-            self.poll.add(helper, LIBVIRT, Interest::Read)?;
+            reactor.add(helper, Token::Libvirt, Interest::Read)?;
         }
         if let Some(door) = self.control.door() {
-            self.poll.add(door, CONTROL, Interest::Read)?;
+            reactor.add(door, Token::Control, Interest::Read)?;
         }
         if let Some(place) = self.scrape.place() {
-            self.poll.add(place, SCRAPE, Interest::Read)?;
+            reactor.add(place, Token::Scrape, Interest::Read)?;
         }
         Ok(())
     }
 
-    fn port_is_ready(&mut self, event: &Ready) {
-        if let Ok(port) = usize::try_from(event.token - FIRST_PORT) {
-            self.turn(port, event.hung_up);
-        }
-    }
-
-    fn client(&mut self, event: &Ready) {
-        if let Ok(client) = usize::try_from(event.token - FIRST_CLIENT) {
-            self.client_is_ready(client, event.hung_up);
-        }
-    }
-
-    fn scraper(&mut self, event: &Ready) {
-        if let Ok(scraper) = usize::try_from(event.token - FIRST_SCRAPER) {
-            self.scraper_is_ready(scraper, Instant::now());
+    /// Something has come about on a descriptor.
+    fn is_ready(&mut self, Ready { token, hung_up }: Ready) {
+        match token {
+            // The loop has ended.
+            Token::Stop => {}
+            Token::Reload => self.reload(),
+            Token::Rules => self.rules.take_changes(Instant::now()),
+            Token::Sockets(dialect) => self.take_news(dialect),
+            Token::Libvirt => self.libvirt_is_ready(Instant::now()),
+            Token::Custom => self.take_values(Instant::now()),
+            Token::Control => self.let_in(),
+            Token::Scrape => self.let_scraper_in(Instant::now()),
+            Token::Port(port) => self.turn(port, hung_up),
+            Token::Client(client) => self.client_is_ready(client, hung_up),
+            Token::Scraper(scraper) => self.scraper_is_ready(scraper, Instant::now()),
         }
     }
 
@@ -105,7 +95,7 @@ impl Server {
             Alarm::Rules => self.reload_rules(),
             Alarm::Watchdog => {
                 systemd::alive();
-                self.alarms.set(alarm, systemd::watchdog().map(|every| now + every));
+                self.reactor.set_alarm(alarm, systemd::watchdog().map(|every| now + every));
             }
             Alarm::Custom => self.take_values(now),
             Alarm::Port(port) => self.port_rings(port, now),

@@ -2,15 +2,18 @@
 
 use std::time::Instant;
 
-use super::{Alarm, Server, token};
+use super::Server;
 use crate::desk::Next;
 use crate::port::To;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::PortId;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
 use crate::stream::Closed;
-use crate::system::poll::Interest;
 
 impl Server {
     /// Something has come about on a port's connection.
-    pub(crate) fn turn(&mut self, number: usize, hung_up: bool) {
+    pub(crate) fn turn(&mut self, number: PortId, hung_up: bool) {
         let now = Instant::now();
         if self.roster.ports.get(number).is_some_and(|port| port.is_early) && !hung_up {
             self.meet_again(number, now);
@@ -21,7 +24,7 @@ impl Server {
         let is_over = hung_up && connection.interest == Interest::Rest;
         let served = self.desk.serve(connection, guest, now);
         if let Some(due) = guest.quotas.due(now) {
-            self.alarms.set(Alarm::LeftOut(port.guest), Some(due));
+            self.reactor.set_alarm(Alarm::LeftOut(port.guest), Some(due));
         }
         if guest.observed.watch.is_some() {
             let guest = port.guest;
@@ -35,7 +38,7 @@ impl Server {
     }
 
     /// A port's alarm has gone off.
-    pub(crate) fn port_rings(&mut self, number: usize, now: Instant) {
+    pub(crate) fn port_rings(&mut self, number: PortId, now: Instant) {
         let Some(port) = self.roster.ports.get(number) else { return };
         match port.connection.as_ref().map(|connection| connection.interest) {
             None => self.knock(number, now),
@@ -44,7 +47,7 @@ impl Server {
         }
     }
 
-    fn await_next(&mut self, number: usize, next: Next) {
+    fn await_next(&mut self, number: PortId, next: Next) {
         let (interest, alarm) = match next {
             Next::WhenRead => (Interest::Read, None),
             Next::WhenWritten(until) => (Interest::Write, Some(until)),
@@ -55,20 +58,20 @@ impl Server {
         if interest == Interest::Read && connection.interest == Interest::Read {
             return;
         }
-        self.alarms.set(Alarm::Port(number), alarm);
+        self.reactor.set_alarm(Alarm::Port(number), alarm);
         if connection.interest != interest {
             connection.interest = interest;
-            if let Err(error) = self.poll.modify(&*connection, token(number), interest) {
+            if let Err(error) = self.reactor.modify(&*connection, Token::Port(number), interest) {
                 tracing::error!("a connection cannot be waited for: {error}");
             }
         }
     }
 
     /// Ends a connection, and sees to the next one.
-    fn hang_up(&mut self, number: usize, why: &str, now: Instant) {
+    fn hang_up(&mut self, number: PortId, why: &str, now: Instant) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         guest.log_gone(why, now);
-        self.alarms.set(Alarm::LeftOut(port.guest), guest.quotas.due(now));
+        self.reactor.set_alarm(Alarm::LeftOut(port.guest), guest.quotas.due(now));
         match &port.to {
             To::Pty(pty) => {
                 pty.flush();
@@ -79,7 +82,7 @@ impl Server {
             }
             To::Socket | To::Channel(_) => {
                 let (again, guest) = (port.drop_connection(now), port.guest);
-                self.alarms.set(Alarm::Port(number), again);
+                self.reactor.set_alarm(Alarm::Port(number), again);
                 self.plan_watch(guest, now);
             }
         }

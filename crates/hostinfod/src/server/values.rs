@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use hostinfo_answer::Pending;
 
-use super::{Alarm, Server};
+use super::Server;
 use crate::given;
 use crate::guest::Guest;
+use crate::reactor::alarms::Alarm;
 
 impl Server {
     /// Values may have come: who waits for them has a turn.
@@ -32,15 +33,15 @@ impl Server {
         let is_meant = |pending: Option<&Pending>, guest: &Guest| {
             pending.is_some_and(|pending| is_meant(pending, guest.who.name().whole()))
         };
-        for (number, port) in &self.roster.ports {
+        for (number, port) in self.roster.ports.iter() {
             let pending = port.connection.as_ref().and_then(|one| one.pending.as_ref());
             if guests.get(port.guest).is_some_and(|guest| is_meant(pending, guest)) {
-                self.alarms.set(Alarm::Port(number), Some(now));
+                self.reactor.set_alarm(Alarm::Port(number), Some(now));
             }
         }
-        for (number, guest) in guests {
+        for (number, guest) in guests.iter() {
             if is_meant(guest.disk_pending.as_ref(), guest) {
-                self.alarms.set(Alarm::Disk(number), Some(now));
+                self.reactor.set_alarm(Alarm::Disk(number), Some(now));
             }
         }
     }

@@ -8,10 +8,12 @@ use hostinfo_domains::Uuid;
 use hostinfo_verdict::Watch;
 use jiff::Timestamp;
 
-use super::{Alarm, Server};
+use super::Server;
 use crate::guest::watched::Place;
 use crate::guest::{AskedAhead, Guest};
 use crate::incidents::may_be_watched;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{GuestId, Id as _};
 
 /// The time between two samples of a guest that is watched for good, over which those of different
 /// guests are spread.
@@ -37,7 +39,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Server {
     /// Begins or ends to watch a guest for good, as its rule says and as it is there.
-    pub(crate) fn plan_watch(&mut self, number: usize, now: Instant) {
+    pub(crate) fn plan_watch(&mut self, number: GuestId, now: Instant) {
         if !self.is_to_be_watched(number) {
             self.plan_to_look_again(number, now);
             return self.unwatch(number, now);
@@ -46,7 +48,8 @@ impl Server {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         match self.watched.add(number) {
             Place::Watched => {
-                let spread = u64::try_from(number * STEP_MILLIS % SPREAD_MILLIS).unwrap_or(0);
+                let spread =
+                    u64::try_from(number.index() * STEP_MILLIS % SPREAD_MILLIS).unwrap_or(0);
                 let first = now + Duration::from_millis(spread);
                 guest.observed.watch.get_or_insert_with(|| Watch::keep(first)).set_kept(true);
                 self.set_watch_alarm(number);
@@ -67,7 +70,7 @@ impl Server {
     }
 
     /// Whether a guest's rule wants it watched, it is there, and the process that runs it is known.
-    fn is_to_be_watched(&self, number: usize) -> bool {
+    fn is_to_be_watched(&self, number: GuestId) -> bool {
         self.roster.guests.get(number).is_some_and(|guest| {
             guest.who.grant().watch() && guest.who.may_ask() && guest.observed.vmm.is_ok()
         }) && self.roster.is_connected(number)
@@ -75,21 +78,21 @@ impl Server {
 
     /// A guest that is to be watched need not say anything, so whoever has its socket by now has to
     /// be seen without that.
-    fn plan_to_look_again(&mut self, number: usize, now: Instant) {
+    fn plan_to_look_again(&mut self, number: GuestId, now: Instant) {
         let Some(guest) = self.roster.guests.get(number) else { return };
         if !guest.who.grant().watch() || guest.observed.vmm.is_ok() {
             return;
         }
         let ports = self.roster.ports.iter();
         for (port, _) in ports.filter(|(_, port)| port.guest == number && port.is_early) {
-            self.alarms.set(Alarm::LookAgain(port), Some(now + LOOK_AGAIN));
+            self.reactor.set_alarm(Alarm::LookAgain(port), Some(now + LOOK_AGAIN));
         }
     }
 
     /// Plans it for all whom it may concern: their rules have changed, or how many may be watched.
     pub(crate) fn plan_all_watches(&mut self, now: Instant) {
         let concerned = self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().watch());
-        let mut concerned: Vec<usize> = concerned.map(|(number, _)| number).collect();
+        let mut concerned: Vec<GuestId> = concerned.map(|(number, _)| number).collect();
         concerned.extend(self.watched.guests());
         while let Some(number) = self.watched.surplus() {
             self.unwatch(number, now);
@@ -100,7 +103,7 @@ impl Server {
     }
 
     /// Watches a guest no more but for what it asks, and another in its place.
-    fn unwatch(&mut self, number: usize, now: Instant) {
+    fn unwatch(&mut self, number: GuestId, now: Instant) {
         if !self.watched.remove(number) {
             return;
         }
@@ -122,7 +125,7 @@ impl Server {
     }
 
     /// Finds what was kept of a guest that has come, or that is found to be a domain.
-    fn settle_incidents(&mut self, number: usize) {
+    fn settle_incidents(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let Some(key) = guest.who.key().filter(|key| guest.observed.held.key() != Some(*key))
         else {
@@ -140,7 +143,7 @@ impl Server {
     }
 
     /// Has a guest's incidents written, where its rule has them kept and something of them is new.
-    fn keep_incidents(&mut self, number: usize) {
+    fn keep_incidents(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let Some(key) = guest.who.key().filter(|_| guest.who.grant().watch()) else { return };
         let name = guest.who.name().whole();
@@ -167,7 +170,7 @@ impl Server {
 
     /// A watched guest's time has come: its sample is due, or to have figures asked for ahead of it,
     /// or they are there.
-    pub(crate) fn watch(&mut self, number: usize, now: Instant) {
+    pub(crate) fn watch(&mut self, number: GuestId, now: Instant) {
         let Some(guest) = self.roster.guests.get(number) else { return };
         let Some(next) = next_sample(guest) else {
             self.forget_watch(number);
@@ -185,7 +188,7 @@ impl Server {
 
     /// A guest that asked for verdicts has not done so for long. What was recorded of it goes with
     /// that, unless its rule has it kept.
-    fn forget_watch(&mut self, number: usize) {
+    fn forget_watch(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         guest.observed.watch = None;
         guest.observed.held.end();
@@ -196,12 +199,12 @@ impl Server {
     }
 
     /// Sets the alarm for a guest's next sample, or for what comes ahead of it.
-    pub(crate) fn set_watch_alarm(&mut self, number: usize) {
+    pub(crate) fn set_watch_alarm(&mut self, number: GuestId) {
         let at = self.next_watch(number);
-        self.alarms.set(Alarm::Watch(number), at);
+        self.reactor.set_alarm(Alarm::Watch(number), at);
     }
 
-    fn next_watch(&mut self, number: usize) -> Option<Instant> {
+    fn next_watch(&mut self, number: GuestId) -> Option<Instant> {
         let guest = self.roster.guests.get(number)?;
         let Some(next) = next_sample(guest) else { return guest.observed.watch.as_ref()?.ends() };
         if domain(guest).is_none() {
@@ -214,7 +217,7 @@ impl Server {
 
     /// Has the figures asked for of a guest whose sample is due soon, and with it of all that are watched
     /// for good and whose samples are due a little later at the most.
-    fn ask_ahead(&mut self, number: usize, now: Instant) {
+    fn ask_ahead(&mut self, number: GuestId, now: Instant) {
         let due = |guest: &Guest, by: Instant| {
             let next = next_sample(guest).filter(|next| *next <= by)?;
             domain(guest).filter(|_| !is_asked_ahead(guest, next)).map(|uuid| (next, uuid))
@@ -224,7 +227,7 @@ impl Server {
             return;
         }
         let mut domains: Vec<Uuid> = Vec::new();
-        let mut together: Vec<usize> = self.watched.guests().collect();
+        let mut together: Vec<GuestId> = self.watched.guests().collect();
         together.push(number);
         for number in together {
             let Some(guest) = self.roster.guests.get_mut(number) else { continue };
@@ -247,7 +250,7 @@ impl Server {
                 continue;
             };
             if self.has_figures(number, next) {
-                self.alarms.set(Alarm::Watch(number), Some(now));
+                self.reactor.set_alarm(Alarm::Watch(number), Some(now));
             } else {
                 self.watched.awaiting.insert(number);
             }
@@ -255,7 +258,7 @@ impl Server {
     }
 
     /// Whether the figures are there that were asked for ahead of a guest's sample.
-    fn has_figures(&mut self, number: usize, sample: Instant) -> bool {
+    fn has_figures(&mut self, number: GuestId, sample: Instant) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
         let asked = guest.asked_ahead.filter(|asked| asked.of == sample);
         let (Some(asked), Some(uuid)) = (asked, domain(guest)) else { return false };

@@ -13,9 +13,10 @@ use serde_json::Value;
 
 use crate::control::answer::{bounded, value};
 use crate::control::client::is_trusted;
+use crate::reactor::id::ClientId;
+use crate::reactor::poll::Interest;
 use crate::server::Server;
 use crate::stream::Closed;
-use crate::system::poll::Interest;
 
 /// What becomes of a call.
 enum Outcome {
@@ -31,7 +32,7 @@ impl Server {
     /// Answers a client, or begins to.
     pub(super) fn answer_client(
         &mut self,
-        number: usize,
+        number: ClientId,
         request: Request,
         pending: Option<Pending>,
         now: Instant,

@@ -14,6 +14,7 @@ use crate::control::answer::failed;
 use crate::desk::seen::shown;
 use crate::guest::Guest;
 use crate::port::{Port, To};
+use crate::reactor::id::GuestId;
 use crate::server::Server;
 
 impl Server {
@@ -50,7 +51,7 @@ impl Server {
     pub(super) fn for_preview(
         &mut self,
         name: &Name,
-    ) -> Result<(Option<usize>, Who, Observed), Refusal> {
+    ) -> Result<(Option<GuestId>, Who, Observed), Refusal> {
         let number = self.roster.named(name.whole());
         match number.and_then(|number| self.roster.guests.get(number)) {
             Some(guest) => Ok((number, guest.who.for_preview(), guest.observed.clone())),
@@ -66,9 +67,9 @@ impl Server {
         let mut guests: Vec<_> = self.roster.in_order(after).take(PAGE + 1).collect();
         let complete = guests.len() <= PAGE;
         guests.truncate(PAGE);
-        let mut ports: HashMap<usize, Vec<&Port>> =
+        let mut ports: HashMap<GuestId, Vec<&Port>> =
             guests.iter().map(|(number, _)| (*number, Vec::new())).collect();
-        for (_, port) in &self.roster.ports {
+        for (_, port) in self.roster.ports.iter() {
             if let Some(ports) = ports.get_mut(&port.guest) {
                 ports.push(port);
             }
@@ -81,14 +82,14 @@ impl Server {
 
     /// How many guests are in each state.
     pub(crate) fn states(&self) -> HashMap<GuestState, u64> {
-        let mut ports: HashMap<usize, PortState> = HashMap::new();
-        for (_, port) in &self.roster.ports {
+        let mut ports: HashMap<GuestId, PortState> = HashMap::new();
+        for (_, port) in self.roster.ports.iter() {
             let state = port_state(port);
             let best = ports.entry(port.guest).or_insert(state);
             *best = (*best).min(state);
         }
         let mut states = HashMap::new();
-        for (number, guest) in &self.roster.guests {
+        for (number, guest) in self.roster.guests.iter() {
             *states.entry(state(&guest.who, ports.get(&number).copied())).or_insert(0) += 1;
         }
         states
@@ -97,7 +98,7 @@ impl Server {
     /// Whether the guest can ask, and why not.
     pub(super) fn state_of(
         &self,
-        number: Option<usize>,
+        number: Option<GuestId>,
         who: &Who,
     ) -> (GuestState, Option<String>) {
         let ports = self.roster.ports.iter().map(|(_, port)| port);
@@ -107,7 +108,7 @@ impl Server {
 
     /// The whole names of guests that have a socket.
     pub(super) fn present_guests(&self) -> impl Iterator<Item = &str> {
-        let present: std::collections::HashSet<usize> =
+        let present: std::collections::HashSet<GuestId> =
             self.roster.ports.iter().map(|(_, port)| port.guest).collect();
         let guests = self.roster.guests.iter().filter(move |(number, _)| present.contains(number));
         guests.map(|(_, guest)| guest.who.name().whole())

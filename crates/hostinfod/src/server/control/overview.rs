@@ -9,6 +9,7 @@ use hostinfo_control::{
 };
 use hostinfo_sample::{Absent, Lack};
 
+use crate::reactor::id::GuestId;
 use crate::server::Server;
 use crate::settings::Settings;
 
@@ -47,7 +48,7 @@ impl Server {
     /// that are connected.
     fn missing(&mut self) -> Vec<Missing> {
         let ports = self.roster.ports.iter().filter(|(_, port)| port.connection.is_some());
-        let connected: HashSet<usize> = ports.map(|(_, port)| port.guest).collect();
+        let connected: HashSet<GuestId> = ports.map(|(_, port)| port.guest).collect();
         let is_connected = |guest: &str| {
             self.roster.named(guest).is_some_and(|number| connected.contains(&number))
         };

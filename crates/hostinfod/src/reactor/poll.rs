@@ -18,15 +18,6 @@ pub(crate) enum Interest {
     Rest,
 }
 
-/// What has come about.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ready {
-    /// As given to [`Poll::add`].
-    pub(crate) token: u64,
-    /// The other end is gone, or the descriptor is broken.
-    pub(crate) hung_up: bool,
-}
-
 /// File descriptors that are waited for.
 pub(crate) struct Poll {
     epoll: OwnedFd,
@@ -62,16 +53,15 @@ impl Poll {
         Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(token), flags(interest))?)
     }
 
-    /// Sleeps until something has come about or `until` is past. Fills `ready`.
+    /// Sleeps until something has come about or `until` is past. Of each descriptor the token that was
+    /// given to [`Poll::add`], and whether the other end is gone or the descriptor is broken.
     ///
     /// # Errors
     /// What epoll_wait(2) has, but for a signal that came between.
     pub(crate) fn wait(
         &mut self,
         until: Option<Instant>,
-        ready: &mut Vec<Ready>,
-    ) -> io::Result<()> {
-        ready.clear();
+    ) -> io::Result<impl Iterator<Item = (u64, bool)>> {
         self.events.clear();
         let timeout =
             until.map(|until| milliseconds(until.saturating_duration_since(Instant::now())));
@@ -83,11 +73,11 @@ impl Poll {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        ready.extend(self.events.iter().map(|&Event { flags, data }| Ready {
-            token: data.u64(),
-            hung_up: flags.intersects(EventFlags::HUP | EventFlags::ERR),
-        }));
-        Ok(())
+        let hung_up = EventFlags::HUP | EventFlags::ERR;
+        Ok(self
+            .events
+            .iter()
+            .map(move |&Event { flags, data }| (data.u64(), flags.intersects(hung_up))))
     }
 }
 

@@ -4,6 +4,43 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
+use super::id::{ClientId, GuestId, PortId, ScraperId};
+
+/// Who is to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Alarm {
+    /// The rules file has settled.
+    Rules,
+    /// The service manager wants a sign of life.
+    Watchdog,
+    /// A command of the administrator's is past its deadline. Comes before those who wait for it.
+    Custom,
+    /// A port is to be tried, or its guest may go on, or has not read for too long.
+    Port(PortId),
+    /// A guest that is watched is due for a sample, or to have figures asked for.
+    Watch(GuestId),
+    /// A port that was connected to while libvirt had its socket is to be looked at again.
+    LookAgain(PortId),
+    /// Incidents are to be written.
+    Incidents,
+    /// What was left out of the log about a guest is to be said.
+    LeftOut(GuestId),
+    /// A guest's metrics disk is to be written.
+    Disk(GuestId),
+    /// libvirt's helper is to be started, or did not answer in time.
+    Libvirt,
+    /// A client of the control socket may go on, or has not read for too long.
+    Client(ClientId),
+    /// People are let in at the control socket again.
+    Door,
+    /// Whoever was not let in has had the time to read why.
+    Refused,
+    /// The time of one who reads the metrics over HTTP is over.
+    Scraper(ScraperId),
+    /// Others who do are let in again.
+    Scrape,
+}
+
 /// At most one time for each `K`.
 #[derive(Debug)]
 pub(crate) struct Alarms<K> {
