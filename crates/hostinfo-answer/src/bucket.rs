@@ -11,6 +11,31 @@ pub struct Bound {
     pub burst: u32,
 }
 
+/// What one guest may send and get, over all its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// Lines answered.
+    pub lines: Bound,
+    /// Bytes read.
+    pub bytes: Bound,
+}
+
+/// What a guest has of its [`Flow`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Meter {
+    /// Lines answered to it.
+    pub lines: Bucket,
+    /// Bytes read from it.
+    pub bytes: Bucket,
+}
+
+impl Meter {
+    /// Whether nothing is missing.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.lines.is_full(now) && self.bytes.is_full(now)
+    }
+}
+
 /// A bucket of tokens, full at first.
 ///
 /// All that is kept is when it will be full again (GCRA, as in ITU-T I.371), so an idle guest's

@@ -16,7 +16,7 @@ impl Dialect {
 
 /// What is spoken over one connection, and how well.
 #[derive(Debug, Clone)]
-pub struct Protocol {
+pub(crate) struct Protocol {
     pub(crate) dialect: Dialect,
     /// Lines of nonsense in a row that were answered.
     pub(crate) nonsense: u32,
@@ -24,7 +24,7 @@ pub struct Protocol {
 
 impl Protocol {
     /// Nothing was said yet.
-    pub fn new(dialect: Dialect) -> Self {
+    pub(crate) fn new(dialect: Dialect) -> Self {
         Self { dialect, nonsense: 0 }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use hostinfo_catalog::{Scope, StatId};
 use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::INVALID_REQUEST;
-use hostinfo_sample::{Host, Moment};
+use hostinfo_sample::Host;
 use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
 use hostinfo_wire::request::Names;
@@ -21,16 +21,18 @@ use crate::list::list;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted, select};
-use crate::sources::Sources;
 use crate::who::Who;
 
 /// Answers every guest. `L` asks libvirt.
 pub struct Engine<L> {
-    host: Host,
-    libvirt: L,
-    given: Given,
-    start: Instant,
+    pub(crate) host: Host,
+    pub(crate) libvirt: L,
+    pub(crate) given: Given,
+    pub(crate) start: Instant,
     pub(crate) os_name: Option<String>,
+    /// Units of work that were done since somebody asked: see
+    /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
+    pub(crate) work: u32,
 }
 
 /// How the results of a query are shown.
@@ -46,7 +48,7 @@ impl<L: Libvirt> Engine<L> {
         os_name: Option<String>,
         start: Instant,
     ) -> Self {
-        Self { host, libvirt, given, start, os_name }
+        Self { host, libvirt, given, start, os_name, work: 0 }
     }
 
     /// The host's own sources.
@@ -74,12 +76,17 @@ impl<L: Libvirt> Engine<L> {
         &mut self.given
     }
 
+    /// Units of work that were done since this was called last.
+    pub(crate) fn take_work(&mut self) -> u32 {
+        std::mem::take(&mut self.work)
+    }
+
     /// Fills `reply` with the answer to one line. It stays empty where the line is dropped in
     /// silence: nonsense, after as much of it as is answered. `protocol` counts that.
     ///
     /// # Errors
     /// Where some values are on their way. Nothing is counted, and the line has to come again.
-    pub fn answer(
+    pub(crate) fn answer(
         &mut self,
         frame: &Frame<'_>,
         protocol: &mut Protocol,
@@ -89,6 +96,7 @@ impl<L: Libvirt> Engine<L> {
         reply: &mut Reply,
     ) -> Result<(), Pending> {
         reply.clear();
+        self.work += 1;
         let request = match frame {
             Frame::TooLong => Err(Malformed::TooLong),
             Frame::Line(line) => Request::parse(line),
@@ -136,7 +144,7 @@ impl<L: Libvirt> Engine<L> {
             Request::Metrics(names) => {
                 self.query(names, who, observed, when, openmetrics, reply)?;
             }
-            Request::List(names) => self.list(names, who, observed, when, reply),
+            Request::List(names) => self.list(names, who, observed, when, reply)?,
             Request::Ping(None) => reply.line(Code::Done, "pong"),
             Request::Ping(Some(token)) => reply.line(Code::Done, format_args!("pong {token}")),
             Request::Version => reply.line(Code::Done, VERSION),
@@ -154,12 +162,24 @@ impl<L: Libvirt> Engine<L> {
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
-    ) {
+    ) -> Result<(), Pending> {
         if !who.may_ask() || permitted(&Scope::ALL, &who.grant).next().is_none() {
-            return reply.refuse("list", &Refusal::NotPermitted);
+            reply.refuse("list", &Refusal::NotPermitted);
+            return Ok(());
         }
-        let picks = select(names.iter(), &who.grant, &self.given);
-        list(picks, self.sources(who, observed, when), reply);
+        let picks = self.select(names, who);
+        let mut sources = self.sources(who, observed, when);
+        sources.read_ahead_of(&picks)?;
+        list(picks, sources, reply);
+        Ok(())
+    }
+
+    /// What the names mean for a guest.
+    fn select<'n>(&mut self, names: Names<'n>, who: &Who) -> Vec<Pick<'n>> {
+        let mut words = 0;
+        let picks = select(names.iter().inspect(|_| words += 1), &who.grant, &self.given);
+        self.work = self.work.saturating_add(words);
+        picks
     }
 
     /// What a guest would get for a line, to the byte, if its interval let it ask now: `who` is
@@ -175,6 +195,8 @@ impl<L: Libvirt> Engine<L> {
         when: When,
     ) -> Result<Reply, Pending> {
         let (mut protocol, mut reply) = (Protocol::new(Dialect::Hostinfo), Reply::new());
+        // An administrator does not mind; and of a copy, no turn after this one could go on with it.
+        while self.sources(&who, &mut observed, when).read_threads().is_err() {}
         self.answer(frame, &mut protocol, &mut who, &mut observed, when, &mut reply)?;
         Ok(reply)
     }
@@ -198,25 +220,24 @@ impl<L: Libvirt> Engine<L> {
     }
 
     /// Takes the sample of a guest that its watch is due for, and judges it.
-    pub fn watch(&mut self, who: &Who, observed: &mut Observed, now: Instant) {
-        let sample = self.sources(who, observed, now.into()).sample();
-        let Some(watch) = &mut observed.watch else { return };
+    ///
+    /// # Errors
+    /// Where some of it is still to be read, when others had their turns.
+    pub fn watch(
+        &mut self,
+        who: &Who,
+        observed: &mut Observed,
+        now: Instant,
+    ) -> Result<(), Pending> {
+        let mut sources = self.sources(who, observed, now.into());
+        sources.read_threads()?;
+        let sample = sources.sample();
+        let Some(watch) = &mut observed.watch else { return Ok(()) };
         watch.push(now, sample);
         if let (Some(period), Some(key)) = (watch.period(), who.key()) {
             observed.held.of_mut(key).judge(&period, Timestamp::now());
         }
-    }
-
-    /// Everything that values for a guest come from, as it is now.
-    pub(crate) fn sources<'a, 's>(
-        &'s mut self,
-        who: &'a Who,
-        observed: &'s mut Observed,
-        when: When,
-    ) -> Sources<'a, 's> {
-        let at = Moment::new(when.now.saturating_duration_since(self.start));
-        let Self { host, libvirt, given, .. } = self;
-        Sources::new(who, host, libvirt, given, observed, when, at)
+        Ok(())
     }
 
     fn query(
@@ -233,7 +254,7 @@ impl<L: Libvirt> Engine<L> {
             return Ok(());
         }
         who.session.asked(SystemTime::now());
-        let picks = select(names.iter(), &who.grant, &self.given);
+        let picks = self.select(names, who);
         let is_query = picks.iter().any(|pick| !matches!(pick, Pick::Refused(..)));
         let wait = if is_query { who.wait(when.now) } else { Duration::ZERO };
         if !wait.is_zero() {
@@ -242,6 +263,7 @@ impl<L: Libvirt> Engine<L> {
         }
         let mut sources = self.sources(who, observed, when);
         sources.ask(&picks)?;
+        sources.read_ahead_of(&picks)?;
         render(&gather(picks, &mut sources), reply);
         let cost = sources.cost();
         who.allowance.spend(cost, when.now);

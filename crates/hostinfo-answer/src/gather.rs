@@ -1,6 +1,6 @@
 //! Picks to answers: in their order, each statistic once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use hostinfo_catalog::source::{Own, Source};
 use hostinfo_catalog::{Scope, StatId};
@@ -45,6 +45,8 @@ struct Gathered<'a> {
     /// What has its answer. Nearly all is without an instance: a table does for that.
     rows: [bool; StatId::COUNT],
     instances: HashSet<(StatId, String)>,
+    /// What came of rows with instances that were asked for as a whole.
+    whole: HashMap<StatId, Option<Result<(), Refusal>>>,
 }
 
 impl<'a> Gathered<'a> {
@@ -73,7 +75,33 @@ impl<'a> Gathered<'a> {
         sources: &mut Sources<'g, '_>,
     ) -> Result<(), Refusal> {
         let mut result = None;
-        for (stat, instance) in sources.members(scope) {
+        for stat in sources.rows(scope) {
+            let of_row = self.add_row(stat, scope, sources);
+            match of_row {
+                Some(Ok(())) => result = Some(Ok(())),
+                Some(Err(refusal)) => {
+                    result.get_or_insert(Err(refusal));
+                }
+                None => {}
+            }
+        }
+        result.unwrap_or_else(|| Err(sources.why_empty(scope)))
+    }
+
+    /// Adds what is available of a row in a scope. `None`: it has no instance there.
+    fn add_row<'g: 'a>(
+        &mut self,
+        stat: StatId,
+        scope: &Scope,
+        sources: &mut Sources<'g, '_>,
+    ) -> Option<Result<(), Refusal>> {
+        let is_whole = stat.stat().has_instances() && scope.is_of_all_instances();
+        // Groups overlap, and a row may have thousands of instances: it is looked at once.
+        if is_whole && let Some(result) = self.whole.get(&stat) {
+            return result.clone();
+        }
+        let mut result = None;
+        for instance in sources.members_of(stat, scope) {
             match sources.value(stat, instance.as_deref()) {
                 Ok(value) => {
                     result = Some(Ok(()));
@@ -86,11 +114,14 @@ impl<'a> Gathered<'a> {
                     result.get_or_insert(Err(refusal));
                 }
             }
-            if tells_of_others(stat) && self.is_first(stat, None) {
-                self.late.push((self.answers.len(), stat, false));
-            }
         }
-        result.unwrap_or_else(|| Err(sources.why_empty(scope)))
+        if tells_of_others(stat) && self.is_first(stat, None) {
+            self.late.push((self.answers.len(), stat, false));
+        }
+        if is_whole {
+            self.whole.insert(stat, result.clone());
+        }
+        result
     }
 
     /// Whether it had no answer; it has one now.
@@ -126,6 +157,7 @@ impl Default for Gathered<'_> {
             late: Vec::new(),
             rows: [false; StatId::COUNT],
             instances: HashSet::new(),
+            whole: HashMap::new(),
         }
     }
 }

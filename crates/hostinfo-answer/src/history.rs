@@ -52,12 +52,11 @@ impl Counter {
 #[derive(Debug, Clone)]
 struct Look {
     at: Instant,
-    disks: Vec<Completed>,
+    disks: HashMap<String, Completed>,
 }
 
 #[derive(Debug, Clone)]
 struct Completed {
-    dev: String,
     ops: u64,
     nanos: u64,
 }
@@ -117,7 +116,8 @@ impl History {
         while self.looks.get(1).is_some_and(is_old_enough) {
             self.looks.pop_front();
         }
-        self.looks.push_back(Look { at, disks: disks.iter().map(completed).collect() });
+        let disks = disks.iter().rev().map(|disk| (disk.dev.clone(), completed(disk))).collect();
+        self.looks.push_back(Look { at, disks });
     }
 
     /// The time that a latency speaks of.
@@ -150,18 +150,14 @@ const IDLE: Absent = Absent::plain("no operation was completed since the host lo
 
 impl Look {
     fn of(&self, dev: &str) -> Option<&Completed> {
-        self.disks.iter().find(|disk| disk.dev == dev)
+        self.disks.get(dev)
     }
 }
 
 fn completed(disk: &Disk) -> Completed {
     let all = [disk.read, disk.write, disk.flush];
     let sum = |parts: [Option<u64>; 3]| parts.into_iter().flatten().fold(0, u64::saturating_add);
-    Completed {
-        dev: disk.dev.clone(),
-        ops: sum(all.map(|io| io.ops)),
-        nanos: sum(all.map(|io| io.nanos)),
-    }
+    Completed { ops: sum(all.map(|io| io.ops)), nanos: sum(all.map(|io| io.nanos)) }
 }
 
 #[cfg(test)]

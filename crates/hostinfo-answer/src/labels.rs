@@ -1,6 +1,7 @@
 //! What the administrator calls this host, for guests to read: `[labels]` of the settings.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use hostinfo_custom::limits::{NAME_MAX, TEXT_MAX};
 use hostinfo_wire::name::is_name;
@@ -20,7 +21,9 @@ impl Labels {
 
     /// The names that begin like that, in order.
     pub fn names<'l>(&'l self, beginning: &'l str) -> impl Iterator<Item = &'l str> {
-        self.0.keys().map(String::as_str).filter(move |name| name.starts_with(beginning))
+        let from = (Bound::Included(beginning), Bound::Unbounded);
+        let names = self.0.range::<str, _>(from).map(|(name, _)| name.as_str());
+        names.take_while(move |name| name.starts_with(beginning))
     }
 }
 

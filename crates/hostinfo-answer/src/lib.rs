@@ -2,12 +2,14 @@
 //!
 //! An [`Engine`] has what values come from: the host's files, libvirt, and what the administrator has
 //! [`Given`]. It answers a line for somebody ([`Who`]) of whom something was [`Observed`], at once or
-//! not yet ([`Pending`]). Everything refused is refused before anything is read. No socket, no clock
-//! and no other process is known here: bytes come and go elsewhere, libvirt is asked behind a
-//! [`Libvirt`], and the time is an argument.
+//! not yet ([`Pending`]). A [`Conversation`] has what one connection said and was not answered, and is
+//! gone on with in turns of bounded work. Everything refused is refused before anything
+//! is read. No socket is known here: bytes come and go elsewhere, libvirt is asked behind a [`Libvirt`], and
+//! how much time has passed is an argument.
 
 mod allowance;
 mod bucket;
+mod conversation;
 mod dialect;
 mod engine;
 #[cfg(test)]
@@ -31,8 +33,9 @@ mod standing;
 mod vhostmd;
 mod who;
 
-pub use bucket::{Bound, Bucket};
-pub use dialect::{Dialect, Protocol};
+pub use bucket::{Bound, Bucket, Flow, Meter};
+pub use conversation::{Conversation, Guest, Outcome, Turn};
+pub use dialect::Dialect;
 pub use engine::Engine;
 pub use given::Given;
 pub use host_id::HostId;
@@ -46,4 +49,4 @@ pub use pending::{Pending, When};
 pub use session::Session;
 pub use standing::Standing;
 pub use vhostmd::os_name;
-pub use who::{Turn, Who};
+pub use who::{Change, Who};

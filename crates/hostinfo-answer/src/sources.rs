@@ -1,6 +1,8 @@
 //! Where a reply's values come from: the one place that knows every source.
 
+mod ahead;
 mod custom;
+mod devices;
 mod incidents;
 mod libvirt;
 mod members;
@@ -20,11 +22,13 @@ use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
 use crate::allowance::Cost;
+use crate::engine::Engine;
 use crate::given::Given;
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::When;
 use crate::select::{Pick, select};
+use crate::sources::devices::Devices;
 use crate::who::Who;
 
 /// Behind 503, where nothing has a name of that group.
@@ -42,6 +46,8 @@ pub(crate) struct Sources<'a, 's> {
     observed: &'s mut Observed,
     when: When,
     at: Moment,
+    /// Units of work, counted up.
+    work: &'s mut u32,
     /// The reply has ratios of the guest: the host's have to speak of the same time.
     by_guest: bool,
     extent: Extent,
@@ -53,6 +59,8 @@ pub(crate) struct Sources<'a, 's> {
     incidents: Option<Vec<String>>,
     /// Verdicts, as far as they were asked for.
     verdicts: Vec<(Judged, Verdict)>,
+    /// Where the guest's devices are in what libvirt told, once one was looked for.
+    devices: Option<Devices>,
 }
 
 /// What `sample.age` and `window` tell of the rest of their reply.
@@ -71,37 +79,36 @@ struct Found {
     nothing: u32,
 }
 
-impl<'a, 's> Sources<'a, 's> {
-    /// Those of a reply whose values are taken `when.now`, which is `at` for samples. `observed`
-    /// is the guest's.
-    pub(crate) fn new(
+impl<L: Libvirt> Engine<L> {
+    /// Everything that values for a guest come from, as it is now.
+    pub(crate) fn sources<'a, 's>(
+        &'s mut self,
         who: &'a Who,
-        host: &'s mut Host,
-        libvirt: &'s mut dyn Libvirt,
-        given: &'s mut Given,
         observed: &'s mut Observed,
         when: When,
-        at: Moment,
-    ) -> Self {
-        let extent = Extent::default();
-        Self {
+    ) -> Sources<'a, 's> {
+        Sources {
             who,
-            host,
-            libvirt,
-            given,
+            host: &mut self.host,
+            libvirt: &mut self.libvirt,
+            given: &mut self.given,
             observed,
             when,
-            at,
+            at: Moment::new(when.now.saturating_duration_since(self.start)),
+            work: &mut self.work,
             by_guest: false,
-            extent,
+            extent: Extent::default(),
             is_sample: false,
             found: Found::default(),
             notices: None,
             incidents: None,
             verdicts: Vec::new(),
+            devices: None,
         }
     }
+}
 
+impl<'a> Sources<'a, '_> {
     /// What `name` comes to.
     pub(crate) fn select<'n>(&self, name: &'n str) -> Vec<Pick<'n>> {
         select(std::iter::once(name), &self.who.grant, self.given)
@@ -128,6 +135,7 @@ impl<'a, 's> Sources<'a, 's> {
         stat: StatId,
         instance: Option<&str>,
     ) -> Result<Value<'a>, Refusal> {
+        *self.work = self.work.saturating_add(1);
         let value = self.look_up(stat, instance);
         *match &value {
             Ok(_) => &mut self.found.values,
@@ -157,7 +165,7 @@ impl<'a, 's> Sources<'a, 's> {
                 None => self.of_vmm(VmmSource::Vcpus, None),
             },
             Source::Vmm(what) => {
-                if instance.is_some_and(|instance| !has(&self.instances(stat), instance)) {
+                if instance.is_some_and(|instance| !self.may_have(stat, instance)) {
                     return Err(Refusal::NoSuchStatistic);
                 }
                 self.of_vmm(what, instance)
@@ -243,11 +251,6 @@ impl<'a, 's> Sources<'a, 's> {
     pub(crate) fn spare_memory(&mut self) -> Spare {
         self.host.spare_memory(self.at)
     }
-}
-
-/// Where no instance can be told, it is not known that there is none of that name.
-fn has(instances: &[String], name: &str) -> bool {
-    instances.is_empty() || instances.iter().any(|instance| instance == name)
 }
 
 fn unavailable(absent: Absent) -> Refusal {

@@ -69,6 +69,8 @@ impl<L: Libvirt> Engine<L> {
         }
         let os_name = self.os_name.clone();
         let mut sources = self.sources(who, observed, when);
+        let needed = hostinfo_catalog::vhostmd::stats().into_iter();
+        sources.read_ahead(needed.filter(|stat| who.grant.permits(*stat, None)))?;
         let document = document(&who.grant, &mut sources, os_name.as_deref())?;
         let cost = sources.cost();
         Ok((document, cost))

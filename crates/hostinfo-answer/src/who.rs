@@ -36,7 +36,7 @@ pub struct Who {
 
 /// What became of a [`Who`] with another [`Standing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Change {
     /// It is the standing that it had.
     Same,
     /// It is another, and the guest the same as far as that was known.
@@ -146,15 +146,15 @@ impl Who {
     }
 
     /// Takes over what libvirt says of its socket. No document that was made before is given out.
-    pub fn set_standing(&mut self, standing: Standing) -> Turn {
+    pub fn set_standing(&mut self, standing: Standing) -> Change {
         if self.standing == standing {
-            return Turn::Same;
+            return Change::Same;
         }
         let before = std::mem::replace(&mut self.standing, standing);
         self.document = None;
         match (before, &self.standing) {
-            (Standing::Domain(..), Standing::Domain(..)) => Turn::AnotherRun,
-            _ => Turn::Other,
+            (Standing::Domain(..), Standing::Domain(..)) => Change::AnotherRun,
+            _ => Change::Other,
         }
     }
 

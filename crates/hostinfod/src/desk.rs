@@ -4,17 +4,16 @@ pub(crate) mod seen;
 
 use std::time::Instant;
 
-use hostinfo_answer::{Engine, Given, Pending, When};
+use hostinfo_answer::{Conversation, Engine, Flow, Given, Outcome, Pending, Turn, When};
 use hostinfo_control::Event;
-use hostinfo_wire::limits::{NONSENSE_COST, READ_CHUNK, WRITE_DEADLINE};
-use hostinfo_wire::{Frame, Reply};
+use hostinfo_wire::limits::{READ_CHUNK, WRITE_DEADLINE};
+use hostinfo_wire::{Code, Reply};
 
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
-use crate::port::connection::Connection;
-use crate::settings::flow::Flow;
-use crate::stream::Closed;
+use crate::port::connection::{Connection, Phase};
+use crate::stream::{Closed, Stream};
 
 /// What all guests share: nothing in it is one guest's beyond its turn.
 pub(crate) struct Desk {
@@ -28,18 +27,8 @@ pub(crate) struct Desk {
     pub(crate) is_watched: bool,
     /// The line that was answered last, for who watches.
     seen: Option<Event>,
-}
-
-/// When a guest has its next turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// When more has come.
-    WhenRead,
-    /// When there is room for the rest of a reply, and at the latest then it is over.
-    WhenWritten(Instant),
-    /// At that time: it has used up its turn, or what it may send, or its values are there then
-    /// at the latest.
-    At(Instant),
+    /// Units of work that were done in turns.
+    work: u32,
 }
 
 impl Desk {
@@ -53,6 +42,7 @@ impl Desk {
             tally: Tally::default(),
             is_watched: false,
             seen: None,
+            work: 0,
         }
     }
 
@@ -90,12 +80,21 @@ impl Desk {
     }
 
     /// Takes the sample of a guest that its watch is due for.
-    pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) {
-        self.engine.watch(&guest.who, &mut guest.observed, now);
+    ///
+    /// # Errors
+    /// Where some of it is still to be read, when others had their turns.
+    pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) -> Result<(), Pending> {
+        self.engine.watch(&guest.who, &mut guest.observed, now)
     }
 
-    /// Gives a guest its turn: at most one chunk is read and one line answered, so that no other
-    /// waits longer than that takes.
+    /// Units of work that were done in turns since this was called last: see
+    /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
+    pub(crate) fn take_work(&mut self) -> u32 {
+        std::mem::take(&mut self.work)
+    }
+
+    /// Gives a guest its turn: at most one chunk is read and one line answered, and no more is begun than
+    /// its share of work, so that no other waits longer than that takes. What the connection does next.
     ///
     /// # Errors
     /// [`Closed`].
@@ -104,24 +103,24 @@ impl Desk {
         connection: &mut Connection,
         guest: &mut Guest,
         now: Instant,
-    ) -> Result<Next, Closed> {
-        if let Some(since) = connection.stream.flush()? {
-            return Ok(Next::WhenWritten(since + WRITE_DEADLINE));
+    ) -> Result<Phase, Closed> {
+        let Connection { stream, conversation, .. } = connection;
+        if let Some(since) = stream.flush()? {
+            return Ok(Phase::Writing(since + WRITE_DEADLINE));
         }
-        let held = std::mem::take(&mut connection.held);
-        if !held.is_empty() {
-            return self.answer(&held, connection, guest, now);
+        if conversation.has_held() {
+            return self.answer(&[], stream, conversation, guest, now);
         }
-        let bytes = self.flow.bytes();
-        let wait = guest.bytes.wait(CHUNK, bytes, now);
+        let wait = guest.meter.bytes.wait(CHUNK, self.flow.bytes, now);
         if !wait.is_zero() {
-            return Ok(Next::At(now + wait));
+            return Ok(Phase::Throttled(now + wait));
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        let result = connection.stream.read(&mut buffer).and_then(|input| {
-            guest.bytes.take(u32::try_from(input.len()).unwrap_or(CHUNK), bytes, now);
+        let result = stream.read(&mut buffer).and_then(|input| {
+            let length = u32::try_from(input.len()).unwrap_or(CHUNK);
+            guest.meter.bytes.take(length, self.flow.bytes, now);
             self.tally.received += input.len() as u64;
-            self.answer(input, connection, guest, now)
+            self.answer(input, stream, conversation, guest, now)
         });
         self.buffer = buffer;
         result
@@ -129,68 +128,46 @@ impl Desk {
 
     fn answer(
         &mut self,
-        mut input: &[u8],
-        connection: &mut Connection,
+        input: &[u8],
+        stream: &mut Stream,
+        conversation: &mut Conversation,
         guest: &mut Guest,
         now: Instant,
-    ) -> Result<Next, Closed> {
-        let lines = self.flow.lines();
-        while !input.is_empty() {
-            let wait = guest.lines.wait(1, lines, now);
-            if !wait.is_zero() {
-                connection.hold(input);
-                return Ok(Next::At(now + wait));
-            }
-            let Some(frame) = connection.framer.next(&mut input) else { break };
-            let when = When::of(connection.pending.take(), now);
-            let (protocol, reply) = (&mut connection.protocol, &mut self.reply);
-            let (who, observed) = (&mut guest.who, &mut guest.observed);
-            let answered = self.engine.answer(&frame, protocol, who, observed, when, reply);
-            if let Err(pending) = answered {
-                let held = with_rest(&frame, input);
-                connection.hold(&held);
-                return Ok(Next::At(connection.pending.insert(pending).until));
-            }
-            let length = self.reply.end().len();
-            let Some(code) = self.reply.result() else {
-                guest.bytes.take(NONSENSE_COST, self.flow.bytes(), now);
-                guest.record.counts.dropped += 1;
-                self.tally.counts.dropped += 1;
-                continue;
-            };
-            guest.lines.take(1, lines, now);
-            let line = match frame {
-                Frame::Line(line) => line,
-                Frame::TooLong => &[],
-            };
-            let took = now.elapsed();
-            guest.record.reply(line, code, now);
-            self.tally.reply(code, length, took);
-            if self.is_watched {
-                self.seen = Some(seen::event(guest, line, code, self.reply.end(), took));
-            }
-            if let (Frame::Line(asked), denied @ 1..) = (&frame, self.reply.denied()) {
-                guest.log_denied(asked, denied, now);
-            }
-            let unsent_since = connection.stream.send(self.reply.end(), now)?;
-            connection.hold(input);
-            if let Some(since) = unsent_since {
-                return Ok(Next::WhenWritten(since + WRITE_DEADLINE));
-            }
-            if !input.is_empty() {
-                // A burst of queries for everything is not answered at one go: others wait.
-                return Ok(Next::At(now));
-            }
-        }
-        Ok(Next::WhenRead)
+    ) -> Result<Phase, Closed> {
+        let (engine, flow, asker) = (&mut self.engine, &self.flow, guest.asker());
+        let turn = conversation.turn(input, engine, flow, asker, now, &mut self.reply);
+        let Turn { dropped, work, outcome } = turn;
+        self.work = self.work.saturating_add(work);
+        guest.record.counts.dropped += dropped;
+        self.tally.counts.dropped += dropped;
+        let (line, code, has_more) = match outcome {
+            Outcome::Read => return Ok(Phase::Reading),
+            Outcome::Wait(until) => return Ok(Phase::Throttled(until)),
+            Outcome::WaitForValue(until) => return Ok(Phase::WaitingForValue(until)),
+            Outcome::Answered { line, code, has_more } => (line, code, has_more),
+        };
+        self.record(line, code, guest, now);
+        Ok(match stream.send(self.reply.end(), now)? {
+            Some(since) => Phase::Writing(since + WRITE_DEADLINE),
+            // A burst of queries for everything is not answered at one go: others wait.
+            None if has_more => Phase::Throttled(now),
+            None => Phase::Reading,
+        })
     }
-}
 
-/// A line with what came behind it, as both came.
-fn with_rest(frame: &Frame<'_>, rest: &[u8]) -> Vec<u8> {
-    match frame {
-        Frame::Line(line) => [line, b"\n".as_slice(), rest].concat(),
-        Frame::TooLong => rest.to_vec(),
+    /// Counts a reply, and tells of it whom it concerns.
+    fn record(&mut self, line: Option<&[u8]>, code: Code, guest: &mut Guest, now: Instant) {
+        let asked = line.unwrap_or_default();
+        let length = self.reply.end().len();
+        let took = now.elapsed();
+        guest.record.reply(asked, code, now);
+        self.tally.reply(code, length, took);
+        if self.is_watched {
+            self.seen = Some(seen::event(guest, asked, code, self.reply.end(), took));
+        }
+        if let (Some(asked), denied @ 1..) = (line, self.reply.denied()) {
+            guest.log_denied(asked, denied, now);
+        }
     }
 }
 

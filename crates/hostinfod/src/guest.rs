@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_answer::{Bucket, Observed, Pending, Standing, Turn, Who};
+use hostinfo_answer::{Change, Meter, Observed, Pending, Standing, Who};
 use hostinfo_rules::Grant;
 
 use crate::audit::quota::Quotas;
@@ -36,10 +36,8 @@ pub(crate) struct Guest {
     pub(crate) observed: Observed,
     /// libvirt's figures were asked for, for the sample of that time.
     pub(crate) asked_ahead: Option<AskedAhead>,
-    /// Bytes read from it.
-    pub(crate) bytes: Bucket,
-    /// Lines answered to it.
-    pub(crate) lines: Bucket,
+    /// What it has of its flow.
+    pub(crate) meter: Meter,
     /// What became of its lines.
     pub(crate) record: Record,
     /// What may be logged about it.
@@ -57,13 +55,18 @@ impl Guest {
             who,
             observed: Observed::default(),
             asked_ahead: None,
-            bytes: Bucket::default(),
-            lines: Bucket::default(),
+            meter: Meter::default(),
             record: Record::default(),
             quotas: Quotas::default(),
             has_disk: false,
             disk_pending: None,
         }
+    }
+
+    /// As one who speaks.
+    pub(crate) fn asker(&mut self) -> hostinfo_answer::Guest<'_> {
+        let Self { who, observed, meter, .. } = self;
+        hostinfo_answer::Guest { who, observed, meter }
     }
 
     /// Puts it under a rule.
@@ -79,9 +82,9 @@ impl Guest {
     pub(crate) fn set_standing(&mut self, standing: Standing, now: Instant) -> bool {
         let refusal = self.who.refusal().map(Cow::into_owned);
         match self.who.set_standing(standing) {
-            Turn::Same => return false,
-            Turn::Other => {}
-            Turn::AnotherRun => match begin_session() {
+            Change::Same => return false,
+            Change::Other => {}
+            Change::AnotherRun => match begin_session() {
                 Ok(session) => self.who.begin_session(session, &mut self.observed),
                 Err(error) => {
                     tracing::error!(guest = self.who.name().whole(), "no new session: {error}");
@@ -102,7 +105,7 @@ impl Guest {
             && self.observed.watch.is_none()
             && !self.has_disk
             && self.quotas.are_full(now)
-            && [self.bytes, self.lines].iter().all(|bucket| bucket.is_full(now))
+            && self.meter.is_full(now)
     }
 }
 

@@ -13,7 +13,6 @@ use pty::Pty;
 use retry::Retry;
 
 use crate::reactor::id::GuestId;
-use crate::system::file_id::FileId;
 
 /// One way, connected or not.
 #[derive(Debug)]
@@ -28,11 +27,6 @@ pub(crate) struct Port {
     pub(crate) retry: Retry,
     /// While it is connected.
     pub(crate) connection: Option<Connection>,
-    /// What it is connected to.
-    pub(crate) file: Option<FileId>,
-    /// It was connected to while libvirt, which makes the socket, had not handed it to QEMU yet:
-    /// which process its guest is has to be seen.
-    pub(crate) is_early: bool,
     /// Since when whoever is at the other end may have been there: libvirt is asked whose it is.
     pub(crate) since: Instant,
     /// Why it was refused, as far as the log has been told.
@@ -53,8 +47,13 @@ pub(crate) enum To {
 impl Port {
     /// A port that nobody has tried yet.
     pub(crate) fn new(guest: GuestId, to: To, dialect: Dialect, since: Instant) -> Self {
-        let (retry, connection, file, refusal) = (Retry::default(), None, None, None);
-        Self { guest, to, dialect, retry, connection, file, is_early: false, since, refusal }
+        let (retry, connection, refusal) = (Retry::default(), None, None);
+        Self { guest, to, dialect, retry, connection, since, refusal }
+    }
+
+    /// Whether it is connected, and who is at the other end has still to be seen.
+    pub(crate) fn is_early(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.is_early)
     }
 
     /// Drops the connection. When to try for another one.

@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(settings.paths.rules, Path::new("/b"));
         assert_eq!(settings.paths.socket_dir, Path::new("/s"));
         assert_eq!(settings.paths.proc_root, Path::new("/proc"));
-        assert_eq!(settings.flow.lines(), Bound { per_second: 20, burst: 7 });
+        assert_eq!(settings.flow.bounds().lines, Bound { per_second: 20, burst: 7 });
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let incidents = IncidentFiles::open(&paths.state_dir, &paths.proc_root, kept, Instant::now());
     let mut server = Server {
         identity: identity(&paths.state_dir)?,
-        desk: Desk::new(engine, flow),
+        desk: Desk::new(engine, flow.bounds()),
         given_files,
         control: Control::open(control),
         scrape,

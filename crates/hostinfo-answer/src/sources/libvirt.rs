@@ -17,6 +17,7 @@ use hostinfo_sample::Absent;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value, name};
 
+use super::devices::Devices;
 use super::{Sources, unavailable};
 use crate::history::{FRESH, History};
 use crate::standing::Standing;
@@ -102,6 +103,32 @@ impl Sources<'_, '_> {
         devices.unwrap_or_default()
     }
 
+    /// Where a device is in the newest figures.
+    fn device(&mut self, find: impl FnOnce(&Devices) -> Option<usize>) -> Option<usize> {
+        if self.devices.is_none() {
+            let (figures, _) = self.domain().ok()?.figures.as_ref()?;
+            self.devices = Some(Devices::of(figures));
+        }
+        self.devices.as_ref().and_then(find)
+    }
+
+    /// Whether there is a device of that name, or of that number, as [`Sources::devices`] tells of all.
+    pub(super) fn has_device(&mut self, what: Source, instance: &str) -> bool {
+        if self.with_figures(|_, _| ()).is_err() {
+            return false;
+        }
+        match what {
+            Source::Disk(..) | Source::DiskErrors | Source::DiskLimit(_) | Source::DiskLatency => {
+                name::is_segment(instance) && self.device(|all| all.disk(instance)).is_some()
+            }
+            Source::Net(..) | Source::NetLimit(_) => {
+                let number = instance.parse().ok();
+                number.is_some_and(|number| self.device(|all| all.net(number)).is_some())
+            }
+            _ => false,
+        }
+    }
+
     fn of_all(&mut self, what: Source) -> Result<Value<'static>, Absent> {
         let known = Arc::clone(self.libvirt.tells()?);
         match what {
@@ -125,8 +152,9 @@ impl Sources<'_, '_> {
         what: Source,
         dev: Option<&str>,
     ) -> Result<Value<'static>, Refusal> {
+        let place = dev.and_then(|dev| self.device(|all| all.disk(dev)));
         let told = self.with_figures(|told, history| {
-            let disk = told.disks.iter().find(|disk| Some(disk.dev.as_str()) == dev);
+            let disk = place.and_then(|place| told.disks.get(place));
             let disk = disk.ok_or_else(|| no_such(dev))?;
             let value = match what {
                 Source::DiskLimit(Limit::Bytes) => disk.limit_bytes.map(Value::Whole),
@@ -158,8 +186,9 @@ impl Sources<'_, '_> {
         number: Option<&str>,
     ) -> Result<Value<'static>, Refusal> {
         let wanted = number.and_then(|number| number.parse().ok());
+        let place = wanted.and_then(|number| self.device(|all| all.net(number)));
         let told = self.with_figures(|told, history| {
-            let net = told.nets.iter().find(|net| Some(net.number) == wanted);
+            let net = place.and_then(|place| told.nets.get(place));
             let net = net.ok_or_else(|| no_such(number))?;
             let value = match what {
                 Source::NetLimit(direction) => match limit(net, direction) {

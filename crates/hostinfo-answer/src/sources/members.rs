@@ -23,32 +23,62 @@ impl Sources<'_, '_> {
         why.unwrap_or(Refusal::Unavailable(NONE.into()))
     }
 
-    /// What the guest may see of a scope: each row, of each instance that there is.
-    pub(crate) fn members(&mut self, scope: &Scope) -> Vec<(StatId, Option<String>)> {
-        let mut members = Vec::new();
-        for stat in permitted(scope, &self.who.grant) {
-            if !stat.stat().has_instances() {
-                members.push((stat, None));
-                continue;
-            }
-            let instances = self.instances_in(scope, stat).into_iter();
-            members.extend(instances.map(|instance| (stat, Some(instance))));
+    /// The rows of a scope of which the guest may see something.
+    pub(crate) fn rows(&self, scope: &Scope) -> impl Iterator<Item = StatId> + use<> {
+        permitted(scope, &self.who.grant).collect::<Vec<_>>().into_iter()
+    }
+
+    /// What the guest may see of a row in a scope: the row, or each instance that there is.
+    pub(crate) fn members_of(&mut self, stat: StatId, scope: &Scope) -> Vec<Option<String>> {
+        if !stat.stat().has_instances() {
+            return vec![None];
         }
-        members
+        self.instances_in(scope, stat).into_iter().map(Some).collect()
     }
 
     /// The instances of a row that are in the scope and that the guest may see.
     pub(super) fn instances_in(&mut self, scope: &Scope, stat: StatId) -> Vec<String> {
-        let mut instances = self.instances(stat);
+        let mut instances = match scope.instance() {
+            // The administrator's own may have others below it.
+            Some(one) if !stat.stat().is_open() => self.one_instance(stat, one),
+            _ => self.instances(stat),
+        };
         instances.retain(|instance| {
             scope.covers(stat, Some(instance)) && self.who.grant.permits(stat, Some(instance))
         });
         instances
     }
 
+    /// That instance, where there is one: without a list of all, which may be long.
+    fn one_instance(&mut self, stat: StatId, instance: &str) -> Vec<String> {
+        let is_there = match stat.stat().source {
+            Source::Vmm(_) => self.has_vcpu(instance) == Some(true),
+            Source::Libvirt(what) => self.has_device(what, instance),
+            _ => return self.instances(stat),
+        };
+        if is_there { vec![instance.to_owned()] } else { Vec::new() }
+    }
+
+    /// Whether there may be that instance of a statistic of the VMM: where none can be told, it is not
+    /// known that there is not.
+    pub(super) fn may_have(&mut self, stat: StatId, instance: &str) -> bool {
+        match stat.stat().source {
+            Source::Vmm(Vmm::OneVcpuTime | Vmm::OneVcpuDelay) => {
+                self.has_vcpu(instance).unwrap_or(true)
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether there is a vCPU of that number; `None` where that cannot be told.
+    fn has_vcpu(&mut self, number: &str) -> Option<bool> {
+        let vmm = self.observed.vmm.as_mut().ok()?;
+        number.parse().map_or(Some(false), |number| vmm.has_vcpu(number, self.at))
+    }
+
     /// The instances of a row that there are, in order.
     pub(crate) fn instances(&mut self, stat: StatId) -> Vec<String> {
-        match (stat.stat().source, &mut self.observed.vmm) {
+        let instances: Vec<String> = match (stat.stat().source, &mut self.observed.vmm) {
             (Source::Vmm(Vmm::OneVcpuTime | Vmm::OneVcpuDelay), Ok(vmm)) => {
                 vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
             }
@@ -56,6 +86,8 @@ impl Sources<'_, '_> {
             (Source::Notice, _) => self.notice_numbers(),
             (Source::Incident, _) => self.incident_numbers(),
             (source, _) => self.given.names(source, "").map(str::to_owned).collect(),
-        }
+        };
+        *self.work = self.work.saturating_add(u32::try_from(instances.len()).unwrap_or(u32::MAX));
+        instances
     }
 }

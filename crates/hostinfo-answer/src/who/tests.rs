@@ -56,10 +56,10 @@ fn who_is_refused_may_not_ask_whatever_its_rule_says_and_gets_no_document_of_bef
     guest.document = Some("<metrics>".into());
     assert!(guest.may_ask());
     let refused = Standing::Refused("why".to_owned());
-    assert_eq!(guest.set_standing(refused.clone()), Turn::Other);
+    assert_eq!(guest.set_standing(refused.clone()), Change::Other);
     assert!(!guest.may_ask() && guest.document.is_none());
-    assert_eq!(guest.set_standing(refused), Turn::Same, "it is logged once");
-    assert_eq!(guest.set_standing(Standing::Unnamed), Turn::Other);
+    assert_eq!(guest.set_standing(refused), Change::Same, "it is logged once");
+    assert_eq!(guest.set_standing(Standing::Unnamed), Change::Other);
     assert!(guest.may_ask());
 }
 
@@ -67,7 +67,7 @@ fn who_is_refused_may_not_ask_whatever_its_rule_says_and_gets_no_document_of_bef
 fn the_same_process_that_runs_another_guest_is_told_apart_from_one_that_is_only_found_out() {
     let mut guest = guest();
     let domain = |id, reverts| Standing::Domain(UUID, run(id, reverts));
-    assert_eq!(guest.set_standing(domain(1, 0)), Turn::Other, "it was only found out who it is");
-    assert_eq!(guest.set_standing(domain(2, 0)), Turn::AnotherRun);
-    assert_eq!(guest.set_standing(domain(2, 1)), Turn::AnotherRun, "it went back to a snapshot");
+    assert_eq!(guest.set_standing(domain(1, 0)), Change::Other, "it was only found out who it is");
+    assert_eq!(guest.set_standing(domain(2, 0)), Change::AnotherRun);
+    assert_eq!(guest.set_standing(domain(2, 1)), Change::AnotherRun, "it went back to a snapshot");
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use hostinfo_answer::Dialect;
 use hostinfo_sample::{Host, Roots};
-use hostinfo_wire::limits::LINE_MAX;
 
 use crate::given::tests::given;
 use crate::guest::tests::guest;
+use crate::settings;
 
 /// A guest at the other end of a socket, and a desk that serves it.
 struct Scene {
@@ -31,10 +31,10 @@ impl Scene {
         Self {
             desk: Desk::new(
                 Engine::new(Host::new(nowhere), Libvirt::none(), given(""), None, now),
-                Flow::default(),
+                settings::flow::Flow::default().bounds(),
             ),
             guest: guest("qemu-a"),
-            connection: Connection::new(OwnedFd::from(near_end), Dialect::Hostinfo, now),
+            connection: Connection::new(OwnedFd::from(near_end), None, Dialect::Hostinfo, now),
             far_end,
             now,
         }
@@ -44,15 +44,15 @@ impl Scene {
         self.far_end.write(text.as_bytes()).unwrap_or(0)
     }
 
-    fn turn(&mut self) -> Next {
+    fn turn(&mut self) -> Phase {
         self.desk.serve(&mut self.connection, &mut self.guest, self.now).unwrap()
     }
 
     /// Turns until the guest has to wait for something.
-    fn turns(&mut self) -> Next {
+    fn turns(&mut self) -> Phase {
         loop {
             let next = self.turn();
-            if next != Next::At(self.now) {
+            if next != Phase::Throttled(self.now) {
                 return next;
             }
         }
@@ -69,7 +69,7 @@ impl Scene {
 fn lines_are_answered_in_order_as_they_come() {
     let mut scene = Scene::new();
     scene.say("ping a\nping b\npi");
-    assert_eq!(scene.turns(), Next::WhenRead);
+    assert_eq!(scene.turns(), Phase::Reading);
     assert_eq!(scene.hear(), "200 pong a\n200 pong b\n");
     scene.say("ng c\n");
     scene.turn();
@@ -81,11 +81,11 @@ fn a_burst_of_lines_is_answered_and_what_is_over_it_waits_and_is_not_lost() {
     let mut scene = Scene::new();
     let lines: String = (0..50).map(|number| format!("ping {number}\n")).collect();
     scene.say(&lines);
-    let Next::At(at) = scene.turns() else { panic!("no wait") };
+    let Phase::Throttled(at) = scene.turns() else { panic!("no wait") };
     assert_eq!(scene.hear().lines().count(), 40);
     assert!(at > scene.now && at <= scene.now + Duration::from_millis(50), "20 lines a second");
     scene.now += Duration::from_millis(500);
-    assert_eq!(scene.turns(), Next::WhenRead);
+    assert_eq!(scene.turns(), Phase::Reading);
     assert_eq!(scene.hear().lines().last(), Some("200 pong 49"));
 }
 
@@ -93,9 +93,9 @@ fn a_burst_of_lines_is_answered_and_what_is_over_it_waits_and_is_not_lost() {
 fn one_line_is_answered_in_a_turn_and_the_next_turn_comes_at_once() {
     let mut scene = Scene::new();
     scene.say("ping a\nping b\n");
-    assert_eq!(scene.turn(), Next::At(scene.now));
+    assert_eq!(scene.turn(), Phase::Throttled(scene.now));
     assert_eq!(scene.hear(), "200 pong a\n");
-    assert_eq!(scene.turn(), Next::WhenRead);
+    assert_eq!(scene.turn(), Phase::Reading);
     assert_eq!(scene.hear(), "200 pong b\n");
 }
 
@@ -119,15 +119,15 @@ fn a_flood_is_read_up_to_its_bound_and_then_left_where_it_is() {
     let next = loop {
         read += scene.say(&flood);
         match scene.turn() {
-            Next::WhenRead => assert!(read < 5 * 1024 * 1024, "no end"),
+            Phase::Reading => assert!(read < 5 * 1024 * 1024, "no end"),
             next => break next,
         }
     };
-    let Next::At(at) = next else { panic!("{next:?}") };
+    let Phase::Throttled(at) = next else { panic!("{next:?}") };
     assert!(read >= 4 * 1024 * 1024, "{read}");
     assert!(at <= scene.now + Duration::from_millis(63), "64 KiB a second, in chunks of 4 KiB");
     scene.now = at;
-    assert_eq!(scene.turn(), Next::WhenRead);
+    assert_eq!(scene.turn(), Phase::Reading);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn short_lines_of_nonsense_use_up_the_bytes_sooner() {
     let mut scene = Scene::new();
     let flood = "x\n".repeat(2048);
     let mut lines = 0;
-    while scene.turn() == Next::WhenRead {
+    while scene.turn() == Phase::Reading {
         lines += scene.say(&flood) / 2;
         assert!(lines < 400_000, "no end");
     }
@@ -149,19 +149,19 @@ fn a_guest_that_does_not_read_holds_one_reply_and_60_seconds() {
         scene.say("help\n");
         scene.now += Duration::from_millis(50);
         match scene.turn() {
-            Next::WhenRead => {}
+            Phase::Reading => {}
             next => break next,
         }
     };
-    assert_eq!(next, Next::WhenWritten(scene.now + WRITE_DEADLINE));
+    assert_eq!(next, Phase::Writing(scene.now + WRITE_DEADLINE));
     scene.say("ping after\n");
     let begun = scene.now;
     scene.now += Duration::from_secs(1);
-    assert_eq!(scene.turn(), Next::WhenWritten(begun + WRITE_DEADLINE));
+    assert_eq!(scene.turn(), Phase::Writing(begun + WRITE_DEADLINE));
 
     // It reads after all, and nothing is missing.
     let mut heard = scene.hear();
-    while scene.turn() != Next::WhenRead || !heard.ends_with("pong after\n") {
+    while scene.turn() != Phase::Reading || !heard.ends_with("pong after\n") {
         heard += &scene.hear();
     }
     assert!(heard.lines().all(|line| line.starts_with("200")));
@@ -172,7 +172,7 @@ fn the_end_of_a_connection_comes_behind_what_was_sent_before_it() {
     let mut scene = Scene::new();
     scene.say("ping a\n");
     scene.far_end.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(scene.turn(), Next::WhenRead);
+    assert_eq!(scene.turn(), Phase::Reading);
     assert_eq!(scene.hear(), "200 pong a\n");
     let Scene { desk, connection, guest, now, .. } = &mut scene;
     assert!(desk.serve(connection, guest, *now).is_err());
@@ -191,11 +191,11 @@ fn a_line_whose_values_are_on_their_way_waits_with_all_behind_it_and_costs_nothi
     scene.say(&"#".repeat(READ_CHUNK));
     let until = scene.now + Duration::from_millis(500);
     for _ in 0..100 {
-        assert_eq!(scene.turn(), Next::At(until));
-        assert!(scene.connection.held.len() <= LINE_MAX + 1 + READ_CHUNK);
+        assert_eq!(scene.turn(), Phase::WaitingForValue(until));
+        assert!(scene.connection.conversation.has_held());
         scene.now += Duration::from_millis(1);
     }
-    assert!(scene.guest.lines.is_full(scene.now), "no line was answered");
+    assert!(scene.guest.meter.lines.is_full(scene.now), "no line was answered");
     assert_eq!(scene.guest.who.wait(scene.now), Duration::ZERO, "no query was answered");
     scene.say("\nping a\n");
     scene.now = until;

@@ -147,7 +147,7 @@ mod tests {
             let guest = roster.guests.get_mut(number).unwrap();
             // It has to wait for its next line: it would gain by being forgotten.
             if name.guest() == "7" {
-                guest.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
+                guest.meter.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
             }
         }
         let mut left: Vec<&str> = customs.absent().map(|(_, guest, _)| guest).collect();

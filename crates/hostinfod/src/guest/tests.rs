@@ -18,7 +18,7 @@ pub(crate) fn guest(name: &str) -> Guest {
 #[test]
 fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
     let (mut guest, now) = (guest("qemu-a"), Instant::now());
-    guest.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
+    guest.meter.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
     assert!(!guest.is_forgettable(now));
     assert!(guest.is_forgettable(now + Duration::from_secs(1)));
 }

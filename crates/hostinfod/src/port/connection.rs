@@ -1,63 +1,84 @@
-//! A connection to a guest: its stream, and what has come over it and is not answered.
+//! A connection to a guest: its stream, what has come over it and is not answered, and what it is
+//! doing.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use hostinfo_answer::{Dialect, Pending, Protocol};
-use hostinfo_wire::Framer;
-use hostinfo_wire::limits::{LINE_MAX, READ_CHUNK};
+use hostinfo_answer::{Conversation, Dialect};
 
 use crate::reactor::poll::Interest;
 use crate::stream::Stream;
+use crate::system::file_id::FileId;
 
 /// A connection. Idle, it holds nothing but itself.
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// Of what is sent, it keeps the one reply that the guest has not read yet.
     pub(crate) stream: Stream,
-    /// The line that has come in part.
-    pub(crate) framer: Framer,
-    /// Lines that have come and have to wait: at most one that was begun to be answered, and
-    /// [`READ_CHUNK`] bytes.
-    pub(crate) held: Vec<u8>,
-    /// What is spoken over it.
-    pub(crate) protocol: Protocol,
-    /// What the first line of those held waits for, if it was asked already.
-    pub(crate) pending: Option<Pending>,
+    /// What has come over it and is not answered.
+    pub(crate) conversation: Conversation,
+    /// What it is doing.
+    pub(crate) phase: Phase,
+    /// What it is connected to; `None` for a pseudo-terminal, which is no file of a directory.
+    pub(crate) file: Option<FileId>,
+    /// It was made while libvirt, which makes the socket, had not handed it to QEMU yet: which process
+    /// its guest is has to be seen.
+    pub(crate) is_early: bool,
     /// When it was made.
     pub(crate) since: Instant,
-    /// What the loop waits for on it.
-    pub(crate) interest: Interest,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It waits for what the guest says.
+    Reading,
+    /// What has come, or would, is left alone until then: the guest has used up its turn, or what it
+    /// may send.
+    Throttled(Instant),
+    /// The first line that has come waits for values, at the latest until then.
+    WaitingForValue(Instant),
+    /// The guest has not read all of a reply. Then its connection is over.
+    Writing(Instant),
+}
+
+impl Phase {
+    /// What is waited for on the descriptor.
+    pub(crate) fn interest(self) -> Interest {
+        match self {
+            Self::Reading => Interest::Read,
+            Self::Throttled(_) | Self::WaitingForValue(_) => Interest::Rest,
+            Self::Writing(_) => Interest::Write,
+        }
+    }
+
+    /// When it ends by itself.
+    pub(crate) fn until(self) -> Option<Instant> {
+        match self {
+            Self::Reading => None,
+            Self::Throttled(at) | Self::WaitingForValue(at) | Self::Writing(at) => Some(at),
+        }
+    }
 }
 
 impl Connection {
-    /// Takes over a descriptor that does not block.
-    pub(crate) fn new(fd: OwnedFd, dialect: Dialect, now: Instant) -> Self {
+    /// Takes over a descriptor that does not block, and that leads to `file`.
+    pub(crate) fn new(fd: OwnedFd, file: Option<FileId>, dialect: Dialect, now: Instant) -> Self {
         Self {
             stream: Stream::new(fd),
-            framer: Framer::new(),
-            held: Vec::new(),
-            protocol: Protocol::new(dialect),
-            pending: None,
+            conversation: Conversation::new(dialect),
+            phase: Phase::Reading,
+            file,
+            is_early: false,
             since: now,
-            interest: Interest::Read,
         }
     }
 
     /// Begins anew on the same descriptor.
     pub(crate) fn restart(&mut self, dialect: Dialect, now: Instant) {
         self.stream.forget_unsent();
-        self.framer = Framer::new();
-        self.held = Vec::new();
-        self.protocol = Protocol::new(dialect);
-        self.pending = None;
+        self.conversation = Conversation::new(dialect);
         self.since = now;
-    }
-
-    /// Keeps what has come until it may be looked at.
-    pub(crate) fn hold(&mut self, input: &[u8]) {
-        debug_assert!(input.len() <= LINE_MAX + 1 + READ_CHUNK);
-        self.held = input.to_vec();
     }
 }
 

@@ -125,7 +125,7 @@ impl Server {
     fn leave_another(&mut self, dialect: Dialect, name: &OsStr) {
         let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
         let port = port.and_then(|number| self.roster.ports.get(number));
-        let connected_to = port.filter(|port| port.connection.is_some()).and_then(|port| port.file);
+        let connected_to = port.and_then(|port| port.connection.as_ref()?.file);
         let directory = self.directories.of(dialect).directory();
         let now = directory.and_then(|directory| sockets::find(directory, name).ok());
         if connected_to.is_none() || connected_to != now.map(|(_, file)| file) {

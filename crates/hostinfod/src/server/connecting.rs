@@ -21,6 +21,7 @@ use crate::reactor::id::PortId;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::{self, Connected, Refused};
+use crate::system::file_id::FileId;
 
 impl Server {
     /// Tries to connect a port, once libvirt has said whose it is.
@@ -37,10 +38,7 @@ impl Server {
         let Some(dialled) = self.dial(number) else { return };
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
-            Ok((socket, file)) => {
-                port.file = Some(file);
-                return self.connect(number, socket, now);
-            }
+            Ok((socket, file)) => return self.connect(number, socket, Some(file), now),
             Err(Refused::NobodyListens) => (port.retry.after_refusal(now), None),
             Err(refused @ (Refused::Full | Refused::Failed(_))) => {
                 (Some(port.retry.after_failure(now)), Some(refused))
@@ -85,7 +83,7 @@ impl Server {
     }
 
     /// Serves whoever is at the other end of `fd` as a port's guest.
-    fn connect(&mut self, number: PortId, fd: OwnedFd, now: Instant) {
+    fn connect(&mut self, number: PortId, fd: OwnedFd, file: Option<FileId>, now: Instant) {
         let peer = peer::of(&fd, &self.paths.proc_root);
         let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.paths.proc_root));
         let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
@@ -101,9 +99,9 @@ impl Server {
         if guest.who.grant().vhostmd_disk() {
             self.reactor.set_alarm(Alarm::Disk(port.guest), Some(now));
         }
-        port.connection = Some(Connection::new(fd, port.dialect, now));
+        let connection = Connection::new(fd, file, port.dialect, now);
+        port.connection = Some(Connection { is_early, ..connection });
         port.refusal = None;
-        port.is_early = is_early;
         self.reactor.set_alarm(Alarm::Port(number), None);
         guest.log_access(now);
         let guest = port.guest;
@@ -133,16 +131,16 @@ impl Server {
     /// and whoever connects is told so. Or it is to be watched, and some time has passed: then it may
     /// still be libvirt's. QEMU finds this connection closed when it comes to it.
     pub(crate) fn meet_again(&mut self, number: PortId, now: Instant) {
-        let is_early = |port: &Port| port.is_early && port.connection.is_some();
-        let Some(port) = self.roster.ports.get(number).filter(|port| is_early(port)) else {
+        let Some(port) = self.roster.ports.get(number).filter(|port| port.is_early()) else {
             return;
         };
         let guest = port.guest;
         if let Some(Ok((socket, _))) = self.dial(number) {
             let peer = peer::of(&socket, &self.paths.proc_root);
             if !peer.is_some_and(|peer| peer::is_libvirt(peer, &self.paths.proc_root)) {
-                if let Some(port) = self.roster.ports.get_mut(number) {
-                    port.is_early = false;
+                let port = self.roster.ports.get_mut(number);
+                if let Some(connection) = port.and_then(|port| port.connection.as_mut()) {
+                    connection.is_early = false;
                 }
                 if let Err(error) = self.meet(number, peer.ok_or(Vmm::UNSEEN), now) {
                     tracing::error!("no new session: {error}");
@@ -164,7 +162,7 @@ impl Server {
         writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
         let number =
             self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo, now), None);
-        self.connect(number, master, now);
+        self.connect(number, master, None, now);
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ impl Server {
             Ok(settings) => {
                 self.settings_problem = None;
                 self.logging.reload(&settings.log);
-                self.desk.set_flow(settings.flow);
+                self.desk.set_flow(settings.flow.bounds());
                 self.desk.given().labels = settings.labels;
                 self.watched.max = settings.watch.guests;
                 self.plan_all_watches(Instant::now());

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use hostinfo_answer::Dialect;
+use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
 use super::Server;
 use crate::reactor::Ready;
@@ -41,10 +42,17 @@ impl Server {
                 }
                 self.is_ready(*event);
             }
+            self.desk.take_work();
             self.reactor.set_alarm(Alarm::Rules, self.rules.due());
             let now = Instant::now();
-            while let Some(alarm) = self.reactor.due(now) {
+            // Whoever was put off, such as one who floods, has his turn; and before all of those had theirs,
+            // whoever has come meanwhile.
+            let mut work = 0;
+            while work < ROUND_WORK
+                && let Some(alarm) = self.reactor.due(now)
+            {
                 self.ring(alarm, now);
+                work += self.desk.take_work().saturating_add(TURN_WORK);
             }
             self.logging.tell_left_out();
         }

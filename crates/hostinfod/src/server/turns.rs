@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use super::Server;
-use crate::desk::Next;
-use crate::port::To;
+use crate::port::connection::Phase;
+use crate::port::{Port, To};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
-use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::stream::Closed;
 
@@ -15,13 +14,17 @@ impl Server {
     /// Something has come about on a port's connection.
     pub(crate) fn turn(&mut self, number: PortId, hung_up: bool) {
         let now = Instant::now();
-        if self.roster.ports.get(number).is_some_and(|port| port.is_early) && !hung_up {
+        if self.roster.ports.get(number).is_some_and(Port::is_early) && !hung_up {
             self.meet_again(number, now);
         }
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Some(connection) = &mut port.connection else { return };
         // While it reads, the end comes behind what was sent before it.
-        let is_over = hung_up && connection.interest == Interest::Rest;
+        let is_over = hung_up
+            && match connection.phase {
+                Phase::Throttled(_) | Phase::WaitingForValue(_) => true,
+                Phase::Reading | Phase::Writing(_) => false,
+            };
         let served = self.desk.serve(connection, guest, now);
         if let Some(due) = guest.quotas.due(now) {
             self.reactor.set_alarm(Alarm::LeftOut(port.guest), Some(due));
@@ -32,7 +35,7 @@ impl Server {
         }
         self.tell_watchers();
         match served {
-            Ok(next) if !is_over => self.await_next(number, next),
+            Ok(phase) if !is_over => self.set_phase(number, phase),
             Ok(_) | Err(Closed) => self.hang_up(number, "its connection has ended", now),
         }
     }
@@ -40,30 +43,29 @@ impl Server {
     /// A port's alarm has gone off.
     pub(crate) fn port_rings(&mut self, number: PortId, now: Instant) {
         let Some(port) = self.roster.ports.get(number) else { return };
-        match port.connection.as_ref().map(|connection| connection.interest) {
+        match port.connection.as_ref().map(|connection| connection.phase) {
             None => self.knock(number, now),
-            Some(Interest::Write) => self.hang_up(number, "guest does not read its reply", now),
-            Some(Interest::Read | Interest::Rest) => self.turn(number, false),
+            Some(Phase::Writing(_)) => self.hang_up(number, "guest does not read its reply", now),
+            Some(Phase::Reading | Phase::Throttled(_) | Phase::WaitingForValue(_)) => {
+                self.turn(number, false);
+            }
         }
     }
 
-    fn await_next(&mut self, number: PortId, next: Next) {
-        let (interest, alarm) = match next {
-            Next::WhenRead => (Interest::Read, None),
-            Next::WhenWritten(until) => (Interest::Write, Some(until)),
-            Next::At(at) => (Interest::Rest, Some(at)),
-        };
+    /// Has a connection do something else.
+    fn set_phase(&mut self, number: PortId, phase: Phase) {
         let Some(port) = self.roster.ports.get_mut(number) else { return };
         let Some(connection) = &mut port.connection else { return };
-        if interest == Interest::Read && connection.interest == Interest::Read {
+        let before = std::mem::replace(&mut connection.phase, phase);
+        if before == phase && phase == Phase::Reading {
             return;
         }
-        self.reactor.set_alarm(Alarm::Port(number), alarm);
-        if connection.interest != interest {
-            connection.interest = interest;
-            if let Err(error) = self.reactor.modify(&*connection, Token::Port(number), interest) {
-                tracing::error!("a connection cannot be waited for: {error}");
-            }
+        self.reactor.set_alarm(Alarm::Port(number), phase.until());
+        if before.interest() != phase.interest()
+            && let Err(error) =
+                self.reactor.modify(&*connection, Token::Port(number), phase.interest())
+        {
+            tracing::error!("a connection cannot be waited for: {error}");
         }
     }
 
@@ -78,7 +80,7 @@ impl Server {
                 if let Some(connection) = &mut port.connection {
                     connection.restart(port.dialect, now);
                 }
-                self.await_next(number, Next::WhenRead);
+                self.set_phase(number, Phase::Reading);
             }
             To::Socket | To::Channel(_) => {
                 let (again, guest) = (port.drop_connection(now), port.guest);

@@ -34,7 +34,7 @@ impl Server {
             pending.is_some_and(|pending| is_meant(pending, guest.who.name().whole()))
         };
         for (number, port) in self.roster.ports.iter() {
-            let pending = port.connection.as_ref().and_then(|one| one.pending.as_ref());
+            let pending = port.connection.as_ref().and_then(|one| one.conversation.pending());
             if guests.get(port.guest).is_some_and(|guest| is_meant(pending, guest)) {
                 self.reactor.set_alarm(Alarm::Port(number), Some(now));
             }

@@ -84,7 +84,7 @@ impl Server {
             return;
         }
         let ports = self.roster.ports.iter();
-        for (port, _) in ports.filter(|(_, port)| port.guest == number && port.is_early) {
+        for (port, _) in ports.filter(|(_, port)| port.guest == number && port.is_early()) {
             self.reactor.set_alarm(Alarm::LookAgain(port), Some(now + LOOK_AGAIN));
         }
     }
@@ -179,8 +179,9 @@ impl Server {
         let latest = next + if domain(guest).is_some() { LATE } else { Duration::ZERO };
         if now < latest && !self.has_figures(number, next) {
             self.ask_ahead(number, now);
-        } else if let Some(guest) = self.roster.guests.get_mut(number) {
-            self.desk.watch(guest, now);
+        } else if let Some(guest) = self.roster.guests.get_mut(number)
+            && self.desk.watch(guest, now).is_ok()
+        {
             self.keep_incidents(number);
         }
         self.set_watch_alarm(number);

@@ -79,7 +79,7 @@ fn a_minute_of_a_watched_guest_costs_at_most_1_ms_of_cpu_beside_reading_its_file
             let watch = observed.watch.as_mut().unwrap();
             scene.now = scene.now.max(watch.next_sample().unwrap());
             watch.asked(scene.now, Duration::ZERO);
-            scene.engine.watch(who, observed, scene.now);
+            scene.engine.watch(who, observed, scene.now).unwrap();
         }
     }
     let minute = (user_time() - begun) / (GUESTS * MINUTES);

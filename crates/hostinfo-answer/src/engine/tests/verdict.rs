@@ -38,7 +38,7 @@ impl Scene {
         let next = |scene: &Self| scene.observed.watch.as_ref()?.next_sample();
         while let Some(next) = next(self).filter(|next| *next <= until) {
             self.now = self.now.max(next);
-            self.engine.watch(&self.who, &mut self.observed, self.now);
+            self.engine.watch(&self.who, &mut self.observed, self.now).unwrap();
         }
         self.now = until;
     }
