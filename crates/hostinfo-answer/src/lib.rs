@@ -3,9 +3,10 @@
 //! An [`Engine`] has what values come from: the host's files, libvirt, and what the administrator has
 //! [`Given`]. It answers a line for somebody ([`Who`]) of whom something was [`Observed`], at once or
 //! not yet ([`Pending`]). A [`Conversation`] has what one connection said and was not answered, and is
-//! gone on with in turns of bounded work. Everything refused is refused before anything
-//! is read. No socket is known here: bytes come and go elsewhere, libvirt is asked behind a [`Libvirt`], and
-//! how much time has passed is an argument.
+//! gone on with in turns of bounded work. Everything refused is refused before anything is read.
+//!
+//! No socket is known here: bytes come and go elsewhere, libvirt is asked behind a [`Libvirt`], and how
+//! much time has passed is an argument.
 
 mod allowance;
 mod bucket;

@@ -52,7 +52,12 @@ impl Desk {
     }
 
     /// What answers.
-    pub(crate) fn engine(&mut self) -> &mut Engine<Libvirt> {
+    pub(crate) fn engine(&self) -> &Engine<Libvirt> {
+        &self.engine
+    }
+
+    /// The same, to be asked or changed.
+    pub(crate) fn engine_mut(&mut self) -> &mut Engine<Libvirt> {
         &mut self.engine
     }
 

@@ -7,6 +7,7 @@ mod desk;
 mod disks;
 mod given;
 mod guest;
+mod guests;
 mod incidents;
 mod libvirt;
 mod logging;

@@ -19,6 +19,14 @@ pub(crate) struct Reactor {
     alarms: Alarms<Alarm>,
 }
 
+/// What whoever has to do something is handed: what to wait for next, and what time it is.
+pub(crate) struct Ctx<'r> {
+    /// Where it says what it waits for.
+    pub(crate) reactor: &'r mut Reactor,
+    /// Now.
+    pub(crate) now: Instant,
+}
+
 /// Something has come about on a descriptor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ready {
@@ -35,6 +43,11 @@ impl Reactor {
     /// Where there are no descriptors left.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { poll: Poll::new()?, alarms: Alarms::new() })
+    }
+
+    /// For something that is to be done now.
+    pub(crate) fn now(&mut self) -> Ctx<'_> {
+        Ctx { reactor: self, now: Instant::now() }
     }
 
     /// Waits for `fd` from now on, until it is closed.

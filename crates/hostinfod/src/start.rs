@@ -18,8 +18,8 @@ use crate::desk::Desk;
 use crate::disks::Disks;
 use crate::given;
 use crate::guest::identity::Identity;
-use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
+use crate::guests::{Guests, Parts};
 use crate::incidents::{IncidentFiles, may_be_watched};
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
@@ -81,27 +81,30 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let scrape = Scrape::open(&metrics.listen, &control.group);
     let kept = |guest: &str| may_be_watched(rules.rules(), guest);
     let incidents = IncidentFiles::open(&paths.state_dir, &paths.proc_root, kept, Instant::now());
-    let mut server = Server {
+    let guests = Guests::new(Parts {
         identity: identity(&paths.state_dir)?,
+        watched: Watched::new(watch.guests),
+        disks: Disks::beside(&paths.socket_dir),
         desk: Desk::new(engine, flow.bounds()),
+        roots: paths.roots(),
+        rules,
+        directories,
+        incidents,
+    });
+    let mut server = Server {
+        guests,
         given_files,
         control: Control::open(control),
         scrape,
-        roster: Roster::default(),
-        watched: Watched::new(watch.guests),
-        incidents,
-        disks: Disks::beside(&paths.socket_dir),
         reactor: Reactor::new().context("epoll")?,
         args,
         paths,
         settings_problem: None,
         logging,
-        rules,
-        directories,
         signals,
     };
     if server.args.pty {
-        server.add_pty().context("pseudo-terminal")?;
+        server.guests.add_pty(&mut server.reactor.now()).context("pseudo-terminal")?;
     }
     server.run()
 }

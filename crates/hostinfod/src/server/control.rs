@@ -150,6 +150,6 @@ impl Server {
             self.give_up_preview(&request);
         }
         self.reactor.set_alarm(Alarm::Client(number), None);
-        self.desk.is_watched = self.control.clients.iter().any(|(_, client)| client.watches());
+        self.guests.set_seen(self.control.clients.iter().any(|(_, client)| client.watches()));
     }
 }

@@ -53,7 +53,7 @@ impl Server {
             }
             Ok(Outcome::Watch(guest)) => {
                 client.watch(guest);
-                self.desk.is_watched = true;
+                self.guests.set_seen(true);
                 return self.await_client(number, Interest::Rest, None);
             }
             Ok(Outcome::Now(value)) => Ok(value),
@@ -122,7 +122,7 @@ impl Server {
         let (mut framer, mut input) = (Framer::new(), line.as_bytes());
         let reply = match framer.next(&mut input) {
             None => String::new(),
-            Some(frame) => match self.desk.engine().preview(who, observed, &frame, when) {
+            Some(frame) => match self.guests.engine_mut().preview(who, observed, &frame, when) {
                 Err(pending) => return Ok(Outcome::Later(pending)),
                 Ok(mut reply) => String::from_utf8_lossy(reply.end()).into_owned(),
             },
@@ -134,8 +134,8 @@ impl Server {
     /// Of a guest that is not there, nothing is kept of what the administrator's own statistics
     /// have for it alone.
     fn end_preview(&mut self, name: &Name) {
-        if self.roster.named(name.whole()).is_none() {
-            self.desk.given().customs.forget(name.whole());
+        if self.guests.roster().named(name.whole()).is_none() {
+            self.guests.engine_mut().given_mut().customs.forget(name.whole());
         }
     }
 

@@ -53,7 +53,7 @@ impl Server {
     ) -> Vec<One> {
         let rows: BTreeSet<StatId> = picked.iter().flat_map(|picked| picked.scope.rows()).collect();
         let apart = rows.iter().filter(|stat| who.grant().names_an_instance_of(**stat));
-        let instances = self.desk.engine().instances(who, observed, apart.copied(), now);
+        let instances = self.guests.engine_mut().instances(who, observed, apart.copied(), now);
         let (mut told, mut seen, mut whole) = (Vec::new(), HashSet::new(), BTreeSet::new());
         for Picked { scope, instance, is_whole } in picked {
             for stat in scope.rows() {

@@ -21,12 +21,17 @@ impl Server {
     /// Whom an administrator means: the guest of that whole name, or of that name alone where no
     /// other guest has it too. By a whole name, it need not be there.
     pub(super) fn find_guest(&self, name: &str) -> Result<Name, Refusal> {
-        let known = self.roster.named(name).and_then(|number| self.roster.guests.get(number));
+        let known = self
+            .guests
+            .roster()
+            .named(name)
+            .and_then(|number| self.guests.roster().guests.get(number));
         if let Some(guest) = known {
             return Ok(guest.who.name().clone());
         }
         let mut named = self
-            .roster
+            .guests
+            .roster()
             .in_order(None)
             .map(|(_, guest)| guest.who.name())
             .filter(|known| known.guest() == name);
@@ -52,11 +57,11 @@ impl Server {
         &mut self,
         name: &Name,
     ) -> Result<(Option<GuestId>, Who, Observed), Refusal> {
-        let number = self.roster.named(name.whole());
-        match number.and_then(|number| self.roster.guests.get(number)) {
+        let number = self.guests.roster().named(name.whole());
+        match number.and_then(|number| self.guests.roster().guests.get(number)) {
             Some(guest) => Ok((number, guest.who.for_preview(), guest.observed.clone())),
             None => {
-                let Guest { who, observed, .. } = self.make_guest(name).map_err(failed)?;
+                let Guest { who, observed, .. } = self.guests.make_guest(name).map_err(failed)?;
                 Ok((None, who, observed))
             }
         }
@@ -64,12 +69,12 @@ impl Server {
 
     /// Guests behind that name.
     pub(super) fn page(&self, after: Option<&str>, now: Instant) -> Page {
-        let mut guests: Vec<_> = self.roster.in_order(after).take(PAGE + 1).collect();
+        let mut guests: Vec<_> = self.guests.roster().in_order(after).take(PAGE + 1).collect();
         let complete = guests.len() <= PAGE;
         guests.truncate(PAGE);
         let mut ports: HashMap<GuestId, Vec<&Port>> =
             guests.iter().map(|(number, _)| (*number, Vec::new())).collect();
-        for (_, port) in self.roster.ports.iter() {
+        for (_, port) in self.guests.roster().ports.iter() {
             if let Some(ports) = ports.get_mut(&port.guest) {
                 ports.push(port);
             }
@@ -83,13 +88,13 @@ impl Server {
     /// How many guests are in each state.
     pub(crate) fn states(&self) -> HashMap<GuestState, u64> {
         let mut ports: HashMap<GuestId, PortState> = HashMap::new();
-        for (_, port) in self.roster.ports.iter() {
+        for (_, port) in self.guests.roster().ports.iter() {
             let state = port_state(port);
             let best = ports.entry(port.guest).or_insert(state);
             *best = (*best).min(state);
         }
         let mut states = HashMap::new();
-        for (number, guest) in self.roster.guests.iter() {
+        for (number, guest) in self.guests.roster().guests.iter() {
             *states.entry(state(&guest.who, ports.get(&number).copied())).or_insert(0) += 1;
         }
         states
@@ -101,7 +106,7 @@ impl Server {
         number: Option<GuestId>,
         who: &Who,
     ) -> (GuestState, Option<String>) {
-        let ports = self.roster.ports.iter().map(|(_, port)| port);
+        let ports = self.guests.roster().ports.iter().map(|(_, port)| port);
         let ports: Vec<&Port> = ports.filter(|port| Some(port.guest) == number).collect();
         (state(who, best(&ports)), problem(who, &ports))
     }
@@ -109,8 +114,9 @@ impl Server {
     /// The whole names of guests that have a socket.
     pub(super) fn present_guests(&self) -> impl Iterator<Item = &str> {
         let present: std::collections::HashSet<GuestId> =
-            self.roster.ports.iter().map(|(_, port)| port.guest).collect();
-        let guests = self.roster.guests.iter().filter(move |(number, _)| present.contains(number));
+            self.guests.roster().ports.iter().map(|(_, port)| port.guest).collect();
+        let guests =
+            self.guests.roster().guests.iter().filter(move |(number, _)| present.contains(number));
         guests.map(|(_, guest)| guest.who.name().whole())
     }
 }

@@ -16,11 +16,11 @@ use crate::settings::Settings;
 impl Server {
     /// What the daemon does, and what is wrong with what it needs.
     pub(super) fn status(&mut self) -> Status {
-        let libvirt = self.desk.libvirt().state();
+        let libvirt = self.guests.engine().libvirt().state();
         let (missing, without) = (self.missing(), self.without());
         let states = self.states();
-        let (guests, left_out) = self.watched.count();
-        let limit = self.watched.max as u64;
+        let (guests, left_out) = self.guests.watched().count();
+        let limit = self.guests.watched().max as u64;
         let absent = states.get(&GuestState::Absent).copied().unwrap_or_default();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -32,11 +32,16 @@ impl Server {
             },
             socket_dir: Place {
                 path: self.paths.socket_dir.display().to_string(),
-                problem: self.directories.of(Dialect::Hostinfo).problem().map(str::to_owned),
+                problem: self
+                    .guests
+                    .directories()
+                    .of(Dialect::Hostinfo)
+                    .problem()
+                    .map(str::to_owned),
             },
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
-            rules: self.rules.state(),
+            rules: self.guests.rules().state(),
             watched: Watched { guests, left_out, limit },
             libvirt,
             missing,
@@ -47,12 +52,12 @@ impl Server {
     /// What the host does not tell and could, of itself, of the administrator's own, and of guests
     /// that are connected.
     fn missing(&mut self) -> Vec<Missing> {
-        let ports = self.roster.ports.iter().filter(|(_, port)| port.connection.is_some());
+        let ports = self.guests.roster().ports.iter().filter(|(_, port)| port.connection.is_some());
         let connected: HashSet<GuestId> = ports.map(|(_, port)| port.guest).collect();
         let is_connected = |guest: &str| {
-            self.roster.named(guest).is_some_and(|number| connected.contains(&number))
+            self.guests.roster().named(guest).is_some_and(|number| connected.contains(&number))
         };
-        let engine = self.desk.engine();
+        let engine = self.guests.engine();
         let of_host = engine
             .host()
             .missing()
@@ -70,7 +75,7 @@ impl Server {
 
     /// What the host is without, with nothing wrong.
     fn without(&mut self) -> Vec<Without> {
-        let without = self.desk.engine().host().without().filter_map(|(file, absent)| {
+        let without = self.guests.engine().host().without().filter_map(|(file, absent)| {
             let why = match absent.lack {
                 Lack::Unsupported => WhyWithout::Unsupported,
                 Lack::Chosen => WhyWithout::Chosen,
@@ -84,7 +89,10 @@ impl Server {
 
     /// The rules in force.
     pub(super) fn rules_in_force(&self) -> Rules {
-        Rules { state: self.rules.state(), text: self.rules.in_force().text.clone() }
+        Rules {
+            state: self.guests.rules().state(),
+            text: self.guests.rules().in_force().text.clone(),
+        }
     }
 
     /// The daemon's own figures, one by one.

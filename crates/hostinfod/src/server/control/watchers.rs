@@ -9,7 +9,7 @@ use crate::server::Server;
 impl Server {
     /// Tells of what was answered in the last turn.
     pub(crate) fn tell_watchers(&mut self) {
-        let Some(event) = self.desk.take_seen() else { return };
+        let Some(event) = self.guests.take_seen() else { return };
         let (mut slow, mut gone) = (Vec::new(), Vec::new());
         for (number, client) in self.control.clients.iter_mut() {
             let make = |left_out| {

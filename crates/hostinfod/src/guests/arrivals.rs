@@ -2,59 +2,59 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::time::Instant;
 
 use hostinfo_answer::{Dialect, Name};
 use rustix::fs::{AtFlags, FileType};
 
-use super::Server;
+use super::Guests;
 use crate::audit::Event;
 use crate::port::retry::Retry;
 use crate::port::{Port, To};
+use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId};
 use crate::sockets;
 use crate::sockets::directory::News;
 use crate::system::file_error::FileError;
 
-impl Server {
+impl Guests {
     /// Looks at what has happened in a directory.
-    pub(crate) fn take_news(&mut self, dialect: Dialect) {
+    pub(crate) fn take_news(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
         for news in self.directories.of_mut(dialect).news() {
-            self.take(dialect, news);
+            self.take(dialect, news, ctx);
         }
     }
 
     /// Looks whether the paths of the directories lead elsewhere now, where nothing has told of it.
-    pub(crate) fn look_for_other_directories(&mut self) {
+    pub(crate) fn look_for_other_directories(&mut self, ctx: &mut Ctx<'_>) {
         for dialect in Dialect::ALL {
             if let Some(news) = self.directories.of_mut(dialect).look_for_another() {
-                self.take(dialect, news);
+                self.take(dialect, news, ctx);
             }
         }
     }
 
-    fn take(&mut self, dialect: Dialect, news: News) {
+    fn take(&mut self, dialect: Dialect, news: News, ctx: &mut Ctx<'_>) {
         match news {
             News::New(name) => {
-                self.leave_another(dialect, &name);
-                self.look_at(dialect, &name);
+                self.leave_another(dialect, &name, ctx);
+                self.look_at(dialect, &name, ctx);
             }
-            News::Changed(name) => self.look_at(dialect, &name),
-            News::Removed(name) => self.forget_unconnected(dialect, &name),
-            News::Renamed(name) => self.leave_another(dialect, &name),
+            News::Changed(name) => self.look_at(dialect, &name, ctx),
+            News::Removed(name) => self.forget_unconnected(dialect, &name, ctx),
+            News::Renamed(name) => self.leave_another(dialect, &name, ctx),
             News::Everything => {
-                self.look_at_all(dialect);
+                self.look_at_all(dialect, ctx);
                 if dialect == Dialect::Hostinfo {
                     self.directories.look_for_the_second();
-                    self.look_at_all(Dialect::Vhostmd);
+                    self.look_at_all(Dialect::Vhostmd, ctx);
                 }
             }
         }
     }
 
     /// Looks at every name in a directory.
-    pub(crate) fn look_at_all(&mut self, dialect: Dialect) {
+    pub(crate) fn look_at_all(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
         let directory = self.directories.of(dialect);
         if directory.directory().is_none() {
             return;
@@ -73,26 +73,25 @@ impl Server {
             .map(str::to_owned)
             .collect();
         for name in gone {
-            self.forget_unconnected(dialect, OsStr::new(&name));
+            self.forget_unconnected(dialect, OsStr::new(&name), ctx);
         }
         for name in &names {
-            self.leave_another(dialect, name);
-            self.look_at(dialect, name);
+            self.leave_another(dialect, name, ctx);
+            self.look_at(dialect, name, ctx);
         }
     }
 
     /// Tries a name of a directory that is not connected, from the first try on.
-    fn look_at(&mut self, dialect: Dialect, file_name: &OsStr) {
-        let now = Instant::now();
+    fn look_at(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
         let Some(name) = file_name.to_str().and_then(Name::parse) else {
             return self.refuse_name(dialect, file_name);
         };
         let number = match self.roster.socket(dialect, name.whole()) {
             Some(number) => number,
-            None => match self.guest(&name, now) {
-                Ok(guest) => {
-                    self.roster.add_port(Port::new(guest, To::Socket, dialect, now), Some(&name))
-                }
+            None => match self.guest(&name, ctx.now) {
+                Ok(guest) => self
+                    .roster
+                    .add_port(Port::new(guest, To::Socket, dialect, ctx.now), Some(&name)),
                 Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
             },
         };
@@ -100,45 +99,45 @@ impl Server {
             && port.connection.is_none()
         {
             port.retry = Retry::default();
-            port.since = now;
-            self.knock(number, now);
+            port.since = ctx.now;
+            self.try_connect(number, ctx);
         }
     }
 
     /// Has nothing to do with a socket any more.
-    pub(crate) fn leave(&mut self, dialect: Dialect, name: &OsStr) {
+    pub(crate) fn leave(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
         if let Some((number, guest)) = removed {
-            self.port_is_gone(number, guest, Instant::now());
+            self.port_is_gone(number, guest, ctx);
         }
     }
 
     /// Nothing is due for a port any more, and its guest may have no other.
-    pub(crate) fn port_is_gone(&mut self, number: PortId, guest: GuestId, now: Instant) {
-        self.reactor.set_alarm(Alarm::Port(number), None);
-        self.reactor.set_alarm(Alarm::LookAgain(number), None);
-        self.plan_watch(guest, now);
+    pub(crate) fn port_is_gone(&mut self, number: PortId, guest: GuestId, ctx: &mut Ctx<'_>) {
+        ctx.reactor.set_alarm(Alarm::Port(number), None);
+        ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
+        self.plan_watch(guest, ctx);
     }
 
     /// Has nothing to do with a socket any more, unless what is there now is what it is connected
     /// to: what an event tells of may be over, and the connection newer than the event.
-    fn leave_another(&mut self, dialect: Dialect, name: &OsStr) {
+    fn leave_another(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
         let port = port.and_then(|number| self.roster.ports.get(number));
         let connected_to = port.and_then(|port| port.connection.as_ref()?.file);
         let directory = self.directories.of(dialect).directory();
         let now = directory.and_then(|directory| sockets::find(directory, name).ok());
         if connected_to.is_none() || connected_to != now.map(|(_, file)| file) {
-            self.leave(dialect, name);
+            self.leave(dialect, name, ctx);
         }
     }
 
     /// A socket's file may go before its guest does.
-    fn forget_unconnected(&mut self, dialect: Dialect, name: &OsStr) {
+    fn forget_unconnected(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
         let port = port.and_then(|number| self.roster.ports.get(number));
         if port.is_some_and(|port| port.connection.is_none()) {
-            self.leave(dialect, name);
+            self.leave(dialect, name, ctx);
         }
     }
 

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use hostinfo_answer::{Name, Who};
 
-use super::Server;
+use super::Guests;
 use crate::guest::{Guest, begin_session};
+use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
-impl Server {
+impl Guests {
     /// The guest of that name, which is made where it is not known.
     ///
     /// # Errors
@@ -20,7 +21,7 @@ impl Server {
             return Ok(known);
         }
         let guest = self.make_guest(name)?;
-        let engine = self.desk.engine();
+        let engine = self.desk.engine_mut();
         Ok(self.roster.add(guest, now, |name| engine.forget(name.whole())))
     }
 
@@ -39,28 +40,28 @@ impl Server {
     }
 
     /// Takes over what libvirt says now of everybody's socket.
-    pub(crate) fn find_out_who_is_who(&mut self, now: Instant) {
+    pub(crate) fn find_out_who_is_who(&mut self, ctx: &mut Ctx<'_>) {
         let libvirt = self.desk.libvirt();
         let mut changed = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {
             let Some(standing) = libvirt.standing(guest.who.name().whole()) else { break };
-            if !guest.set_standing(standing, now) {
+            if !guest.set_standing(standing, ctx.now) {
                 continue;
             }
             if guest.who.grant().vhostmd_disk() {
-                self.reactor.set_alarm(Alarm::Disk(number), Some(now));
+                ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
             }
             if guest.who.grant().watch() {
                 changed.push(number);
             }
         }
-        changed.into_iter().for_each(|number| self.plan_watch(number, now));
+        changed.into_iter().for_each(|number| self.plan_watch(number, ctx));
     }
 
     /// Says what was left out of the log about a guest, now or when it is due.
-    pub(crate) fn log_left_out(&mut self, number: GuestId, now: Instant) {
+    pub(crate) fn log_left_out(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        guest.log_left_out(now);
-        self.reactor.set_alarm(Alarm::LeftOut(number), guest.quotas.due(now));
+        guest.log_left_out(ctx.now);
+        ctx.reactor.set_alarm(Alarm::LeftOut(number), guest.quotas.due(ctx.now));
     }
 }

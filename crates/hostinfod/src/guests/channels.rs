@@ -5,16 +5,16 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use hostinfo_answer::{Dialect, Name};
 
-use super::Server;
+use super::Guests;
 use crate::port::{Port, To};
+use crate::reactor::Ctx;
 
-impl Server {
+impl Guests {
     /// Has a port for the channel of each running domain that has one, and none for any other.
-    pub(crate) fn find_channels(&mut self, now: Instant) {
+    pub(crate) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
         let Some(known) = self.desk.libvirt().known() else { return };
         let channels = known.guests().filter_map(|guest| {
             let path = PathBuf::from(guest.domain.channel.as_ref()?);
@@ -32,19 +32,19 @@ impl Server {
         }
         for number in gone {
             if let Some(guest) = self.roster.remove_port(number) {
-                self.port_is_gone(number, guest, now);
+                self.port_is_gone(number, guest, ctx);
             }
         }
         // Nothing else tells when one can be connected to at last.
         for number in silent {
-            self.knock(number, now);
+            self.try_connect(number, ctx);
         }
         for (path, name) in channels {
-            match self.guest(&name, now) {
+            match self.guest(&name, ctx.now) {
                 Ok(guest) => {
-                    let port = Port::new(guest, To::Channel(path), Dialect::Vhostmd, now);
+                    let port = Port::new(guest, To::Channel(path), Dialect::Vhostmd, ctx.now);
                     let number = self.roster.add_port(port, None);
-                    self.knock(number, now);
+                    self.try_connect(number, ctx);
                 }
                 Err(error) => tracing::error!(guest = name.whole(), "{error}"),
             }

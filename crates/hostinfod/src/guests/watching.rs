@@ -8,10 +8,11 @@ use hostinfo_domains::Uuid;
 use hostinfo_verdict::Watch;
 use jiff::Timestamp;
 
-use super::Server;
+use super::Guests;
 use crate::guest::watched::Place;
 use crate::guest::{AskedAhead, Guest};
 use crate::incidents::may_be_watched;
+use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, Id as _};
 
@@ -37,12 +38,12 @@ const LATE: Duration = Duration::from_millis(500);
 /// some tenths of a second later, or after the next such time.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-impl Server {
+impl Guests {
     /// Begins or ends to watch a guest for good, as its rule says and as it is there.
-    pub(crate) fn plan_watch(&mut self, number: GuestId, now: Instant) {
+    pub(crate) fn plan_watch(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         if !self.is_to_be_watched(number) {
-            self.plan_to_look_again(number, now);
-            return self.unwatch(number, now);
+            self.plan_to_look_again(number, ctx);
+            return self.unwatch(number, ctx);
         }
         self.settle_incidents(number);
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
@@ -50,13 +51,13 @@ impl Server {
             Place::Watched => {
                 let spread =
                     u64::try_from(number.index() * STEP_MILLIS % SPREAD_MILLIS).unwrap_or(0);
-                let first = now + Duration::from_millis(spread);
+                let first = ctx.now + Duration::from_millis(spread);
                 guest.observed.watch.get_or_insert_with(|| Watch::keep(first)).set_kept(true);
-                self.set_watch_alarm(number);
+                self.set_watch_alarm(number, ctx);
             }
             Place::LeftOut(false) => {}
             Place::LeftOut(true) => {
-                if let Some(leave) = guest.quotas.own.ask(now) {
+                if let Some(leave) = guest.quotas.own.ask(ctx.now) {
                     let (guest, max) = (guest.who.name().whole(), self.watched.max);
                     tracing::warn!(
                         guest,
@@ -78,32 +79,32 @@ impl Server {
 
     /// A guest that is to be watched need not say anything, so whoever has its socket by now has to
     /// be seen without that.
-    fn plan_to_look_again(&mut self, number: GuestId, now: Instant) {
+    fn plan_to_look_again(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get(number) else { return };
         if !guest.who.grant().watch() || guest.observed.vmm.is_ok() {
             return;
         }
         let ports = self.roster.ports.iter();
         for (port, _) in ports.filter(|(_, port)| port.guest == number && port.is_early()) {
-            self.reactor.set_alarm(Alarm::LookAgain(port), Some(now + LOOK_AGAIN));
+            ctx.reactor.set_alarm(Alarm::LookAgain(port), Some(ctx.now + LOOK_AGAIN));
         }
     }
 
     /// Plans it for all whom it may concern: their rules have changed, or how many may be watched.
-    pub(crate) fn plan_all_watches(&mut self, now: Instant) {
+    pub(crate) fn plan_all_watches(&mut self, ctx: &mut Ctx<'_>) {
         let concerned = self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().watch());
         let mut concerned: Vec<GuestId> = concerned.map(|(number, _)| number).collect();
         concerned.extend(self.watched.guests());
         while let Some(number) = self.watched.surplus() {
-            self.unwatch(number, now);
+            self.unwatch(number, ctx);
         }
         for number in concerned {
-            self.plan_watch(number, now);
+            self.plan_watch(number, ctx);
         }
     }
 
     /// Watches a guest no more but for what it asks, and another in its place.
-    fn unwatch(&mut self, number: GuestId, now: Instant) {
+    fn unwatch(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         if !self.watched.remove(number) {
             return;
         }
@@ -117,10 +118,10 @@ impl Server {
                 guest.observed.held.end();
                 self.keep_incidents(number);
             }
-            self.set_watch_alarm(number);
+            self.set_watch_alarm(number, ctx);
         }
         if let Some(next) = self.watched.next() {
-            self.plan_watch(next, now);
+            self.plan_watch(next, ctx);
         }
     }
 
@@ -170,21 +171,21 @@ impl Server {
 
     /// A watched guest's time has come: its sample is due, or to have figures asked for ahead of it,
     /// or they are there.
-    pub(crate) fn watch(&mut self, number: GuestId, now: Instant) {
+    pub(crate) fn watch(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get(number) else { return };
         let Some(next) = next_sample(guest) else {
             self.forget_watch(number);
-            return self.set_watch_alarm(number);
+            return self.set_watch_alarm(number, ctx);
         };
         let latest = next + if domain(guest).is_some() { LATE } else { Duration::ZERO };
-        if now < latest && !self.has_figures(number, next) {
-            self.ask_ahead(number, now);
+        if ctx.now < latest && !self.has_figures(number, next) {
+            self.ask_ahead(number, ctx);
         } else if let Some(guest) = self.roster.guests.get_mut(number)
-            && self.desk.watch(guest, now).is_ok()
+            && self.desk.watch(guest, ctx.now).is_ok()
         {
             self.keep_incidents(number);
         }
-        self.set_watch_alarm(number);
+        self.set_watch_alarm(number, ctx);
     }
 
     /// A guest that asked for verdicts has not done so for long. What was recorded of it goes with
@@ -200,9 +201,9 @@ impl Server {
     }
 
     /// Sets the alarm for a guest's next sample, or for what comes ahead of it.
-    pub(crate) fn set_watch_alarm(&mut self, number: GuestId) {
+    pub(crate) fn set_watch_alarm(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let at = self.next_watch(number);
-        self.reactor.set_alarm(Alarm::Watch(number), at);
+        ctx.reactor.set_alarm(Alarm::Watch(number), at);
     }
 
     fn next_watch(&mut self, number: GuestId) -> Option<Instant> {
@@ -218,13 +219,13 @@ impl Server {
 
     /// Has the figures asked for of a guest whose sample is due soon, and with it of all that are watched
     /// for good and whose samples are due a little later at the most.
-    fn ask_ahead(&mut self, number: GuestId, now: Instant) {
+    fn ask_ahead(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let due = |guest: &Guest, by: Instant| {
             let next = next_sample(guest).filter(|next| *next <= by)?;
             domain(guest).filter(|_| !is_asked_ahead(guest, next)).map(|uuid| (next, uuid))
         };
         let guest = self.roster.guests.get(number);
-        if guest.and_then(|guest| due(guest, now + AHEAD)).is_none() {
+        if guest.and_then(|guest| due(guest, ctx.now + AHEAD)).is_none() {
             return;
         }
         let mut domains: Vec<Uuid> = Vec::new();
@@ -232,18 +233,18 @@ impl Server {
         together.push(number);
         for number in together {
             let Some(guest) = self.roster.guests.get_mut(number) else { continue };
-            if let Some((next, uuid)) = due(guest, now + AHEAD + TOGETHER) {
-                guest.asked_ahead = Some(AskedAhead { of: next, at: now });
+            if let Some((next, uuid)) = due(guest, ctx.now + AHEAD + TOGETHER) {
+                guest.asked_ahead = Some(AskedAhead { of: next, at: ctx.now });
                 self.watched.awaiting.insert(number);
                 domains.push(uuid);
-                self.set_watch_alarm(number);
+                self.set_watch_alarm(number, ctx);
             }
         }
-        self.desk.libvirt().refresh_each(domains, now);
+        self.desk.libvirt().refresh_each(domains, ctx.now);
     }
 
     /// Figures may have come that samples wait for.
-    pub(crate) fn figures_have_come(&mut self, now: Instant) {
+    pub(crate) fn figures_have_come(&mut self, ctx: &mut Ctx<'_>) {
         for number in std::mem::take(&mut self.watched.awaiting) {
             let guest = self.roster.guests.get(number);
             let next = guest.and_then(|guest| Some((guest, next_sample(guest)?)));
@@ -251,7 +252,7 @@ impl Server {
                 continue;
             };
             if self.has_figures(number, next) {
-                self.reactor.set_alarm(Alarm::Watch(number), Some(now));
+                ctx.reactor.set_alarm(Alarm::Watch(number), Some(ctx.now));
             } else {
                 self.watched.awaiting.insert(number);
             }
