@@ -71,6 +71,11 @@ impl Scope {
         }
     }
 
+    /// Whether all instances of its rows are meant.
+    pub fn is_of_all_instances(&self) -> bool {
+        self.instances == Instances::All
+    }
+
     /// Whether `instance` of the row, or the row that has no instances, is meant.
     pub fn covers(&self, row: StatId, instance: Option<&str>) -> bool {
         let behind = |mine: &str| instance.and_then(|other| other.strip_prefix(mine));

@@ -92,6 +92,21 @@ impl Board {
     }
 }
 
+impl Snapshot {
+    /// What is known when `now` these domains and figures have been told, and nothing else.
+    pub fn of(told: impl IntoIterator<Item = (Domain, Option<Figures>)>, now: Instant) -> Self {
+        let mut board = Board::default();
+        for (domain, figures) in told {
+            let uuid = domain.uuid;
+            board.domain(domain, now);
+            if let Some(figures) = figures {
+                board.figures(uuid, figures, now);
+            }
+        }
+        board.snapshot()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,11 @@ impl<T, K> Cached<T, K> {
         self.read_if_empty(at, read)
     }
 
+    /// Whether the moment's slot has its sample.
+    pub(crate) fn has(&self, at: Moment) -> bool {
+        self.sample.as_ref().is_some_and(|(slot, _)| *slot == at.slot())
+    }
+
     /// What does not change while the host runs: read again only where it could not be read.
     pub(crate) fn once(
         &mut self,

@@ -53,3 +53,4 @@ pub use tally::gain;
 pub use units::Units;
 pub use vmm::Vmm;
 pub use vmm::bounds::{Bounds, CpuUse, Used};
+pub use vmm::samples::Ahead;

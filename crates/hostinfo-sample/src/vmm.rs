@@ -18,7 +18,7 @@ pub(crate) mod numa;
 pub(crate) mod process;
 pub(crate) mod psi;
 pub(crate) mod role;
-mod samples;
+pub(crate) mod samples;
 pub(crate) mod status;
 pub(crate) mod threads;
 mod unit;
@@ -70,6 +70,8 @@ pub struct Vmm {
     status: Cached<Status, Grown<1>>,
     threads_read: Cached<()>,
     threads: Threads,
+    /// When the last reading of them in more than one go was begun.
+    reading_since: Option<Moment>,
     cgroups: Cached<Box<Cgroups>>,
     cpu: Cached<Cpu, Held>,
     cpus: Cached<Cpus>,
@@ -111,6 +113,7 @@ impl Vmm {
             status: Cached::default(),
             threads_read: Cached::default(),
             threads: Threads::default(),
+            reading_since: None,
             cgroups: Cached::default(),
             cpu: Cached::default(),
             cpus: Cached::default(),
@@ -207,6 +210,43 @@ impl Vmm {
         match self.require_vmm(at).and_then(|()| self.threads(at)) {
             Ok(threads) => threads.vcpus().collect(),
             Err(_) => Vec::new(),
+        }
+    }
+
+    /// Whether there is or was a vCPU of that number. `None` where that cannot be told; [`Self::value`] says
+    /// why.
+    pub fn has_vcpu(&mut self, number: u32, at: Moment) -> Option<bool> {
+        self.require_vmm(at).ok()?;
+        self.threads(at)
+            .ok()
+            .filter(|threads| threads.are_named())
+            .map(|threads| threads.has_vcpu(number))
+    }
+
+    /// Whether the value of a statistic takes a look at every thread: those that do are read ahead by
+    /// [`Self::read_threads`].
+    pub fn needs_threads(&mut self, what: source::Vmm, at: Moment) -> bool {
+        use source::Vmm as Source;
+        match what {
+            Source::Vcpus
+            | Source::VcpuTime
+            | Source::VcpuDelay
+            | Source::OneVcpuTime
+            | Source::OneVcpuDelay
+            | Source::Contention
+            | Source::EmulatorDelay
+            | Source::IothreadDelay
+            | Source::Pinned
+            | Source::NumaLocal
+            | Source::NumaRemote => true,
+            Source::Throttled
+            | Source::Quota
+            | Source::Weight
+            | Source::Pressure(..)
+            | Source::Resident
+            | Source::Swapped
+            | Source::MajorFaults
+            | Source::MemoryLimit => self.is_known_by_its_threads(at),
         }
     }
 

@@ -66,6 +66,12 @@ impl Framer {
         None
     }
 
+    /// The line that [`Framer::next`] gave out last; nothing where that was too long, or where it gave
+    /// out none.
+    pub fn given(&self) -> &[u8] {
+        if self.given { &self.line } else { &[] }
+    }
+
     fn restart(&mut self) {
         *self = Self { line: std::mem::take(&mut self.line), ..Self::default() };
         self.line.clear();

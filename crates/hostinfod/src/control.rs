@@ -9,8 +9,7 @@ mod room;
 
 use std::time::SystemTime;
 
-use slab::Slab;
-
+use crate::reactor::id::{ClientId, Table};
 use crate::settings;
 
 use client::Client;
@@ -22,7 +21,7 @@ pub(crate) struct Control {
     settings: settings::Control,
     door: Option<Door>,
     /// Who is connected.
-    pub(crate) clients: Slab<Client>,
+    pub(crate) clients: Table<ClientId, Client>,
     /// Who is told that there is no room.
     pub(crate) refused: Refused,
     /// When the daemon started.
@@ -34,7 +33,7 @@ pub(crate) struct Control {
 impl Control {
     /// Opens the socket. Guests are served without it too: where that fails, the log says so.
     pub(crate) fn open(settings: settings::Control) -> Self {
-        let (clients, since) = (Slab::new(), SystemTime::now());
+        let (clients, since) = (Table::default(), SystemTime::now());
         let refused = Refused::default();
         let mut control = Self { settings, door: None, clients, refused, since, left_out: 0 };
         control.open_door();

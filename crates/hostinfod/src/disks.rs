@@ -9,13 +9,13 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
+use hostinfo_answer::Name;
 use hostinfo_domains::DISK_DIR;
 use hostinfo_render::disk::{self, Disk, Step};
 use hostinfo_render::vhostmd::EMPTY;
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 
-use crate::guest::name::Name;
 use crate::system::file_error::FileError;
 
 /// The files that are kept up to date.

@@ -1,5 +1,5 @@
-//! What the host's administrator gives to guests beside the host's own figures: labels, notices,
-//! what is said of the host, and own statistics. See `docs/custom.md`.
+//! What the host's administrator gives to guests, as files: what of it is read at the start, and what
+//! is kept of what was set since. See `docs/custom.md`.
 
 pub(crate) mod host_state;
 mod kept;
@@ -7,76 +7,43 @@ pub(crate) mod notices;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use hostinfo_catalog::{About, Source};
+use hostinfo_answer::{Given, Labels};
 use hostinfo_custom::{Custom, Problem};
 
-use crate::settings::labels::Labels;
 use host_state::HostStateFile;
 use notices::NoticesFile;
 
 /// Whose the directory of definitions has to be: what it names is run.
 const ROOT: u32 = 0;
 
-/// Labels, notices, the host's state, and statistics of the administrator's own.
-pub(crate) struct Given {
-    /// Those of the settings.
-    pub(crate) labels: Labels,
-    /// Those of the directory.
-    pub(crate) customs: Custom,
-    /// Those of the state directory.
+/// Files of the state directory, in which what was set outlives the daemon.
+pub(crate) struct GivenFiles {
+    /// That of the notices.
     pub(crate) notices: NoticesFile,
-    /// That of the state directory, too.
+    /// That of the host's state.
     pub(crate) host_state: HostStateFile,
 }
 
-impl Given {
-    /// Reads the directory's definitions and what is kept in `state`, and logs what is wrong in them.
-    ///
-    /// # Errors
-    /// Where there are no descriptors left.
-    pub(crate) fn load(directory: &Path, state: &Path, labels: Labels) -> io::Result<Self> {
-        let (customs, problems) = Custom::load(directory, ROOT)?;
-        log(&problems);
-        let (notices, host_state) = (NoticesFile::open(state), HostStateFile::open(state));
-        Ok(Self { labels, customs, notices, host_state })
-    }
-
-    /// Reads the directory's definitions again.
-    pub(crate) fn reload(&mut self) {
-        log(&self.customs.reload());
-    }
-
-    /// The names of a source that begin like that, in order; none of another source than labels
-    /// and the administrator's own.
-    pub(crate) fn names<'g>(
-        &'g self,
-        source: Source,
-        beginning: &'g str,
-    ) -> impl Iterator<Item = &'g str> {
-        let labels = (source == Source::Label).then(|| self.labels.names(beginning));
-        let customs = (source == Source::Custom).then(|| self.customs.names(beginning));
-        labels.into_iter().flatten().chain(customs.into_iter().flatten())
-    }
-
-    /// Whether the source has that name.
-    pub(crate) fn has(&self, source: Source, name: &str) -> bool {
-        match source {
-            Source::Label => self.labels.get(name).is_some(),
-            Source::Custom => self.customs.find(name).is_some(),
-            _ => false,
-        }
-    }
-
-    /// What the administrator says of a statistic, where the table does not.
-    pub(crate) fn about(&self, source: Source, name: &str) -> Option<Arc<About>> {
-        let definition = (source == Source::Custom).then(|| self.customs.find(name))?;
-        definition.map(|definition| Arc::clone(&definition.about))
-    }
+/// Reads the directory's definitions and what is kept in `state`, and logs what is wrong in them.
+///
+/// # Errors
+/// Where there are no descriptors left.
+pub(crate) fn load(
+    directory: &Path,
+    state: &Path,
+    labels: Labels,
+) -> io::Result<(Given, GivenFiles)> {
+    let (customs, problems) = Custom::load(directory, ROOT)?;
+    log(&problems);
+    let (notices_file, notices) = NoticesFile::open(state);
+    let (host_state, declared) = HostStateFile::open(state);
+    let files = GivenFiles { notices: notices_file, host_state };
+    Ok((Given { labels, customs, notices, declared }, files))
 }
 
-fn log(problems: &[Problem]) {
+/// Logs what is wrong in the directory's definitions.
+pub(crate) fn log(problems: &[Problem]) {
     for problem in problems {
         tracing::error!("{problem}");
     }
@@ -85,11 +52,10 @@ fn log(problems: &[Problem]) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use std::collections::BTreeMap;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
 
-    /// What an administrator gives with those definitions and a label.
+    /// What an administrator gives with those definitions.
     pub(crate) fn given(definitions: &str) -> Given {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("x.toml");
@@ -98,9 +64,6 @@ pub(crate) mod tests {
         let owner = rustix::process::geteuid().as_raw();
         let (customs, problems) = Custom::load(directory.path(), owner).unwrap();
         assert_eq!(problems, []);
-        let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
-        let notices = NoticesFile::open(directory.path());
-        let host_state = HostStateFile::open(directory.path());
-        Given { labels: labels.try_into().unwrap(), customs, notices, host_state }
+        Given { labels: Labels::default(), customs, notices: Default::default(), declared: None }
     }
 }

@@ -14,11 +14,11 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use hostinfo_answer::Key;
 use hostinfo_rules::{Decision, Rules, Tags};
 use hostinfo_verdict::{Damaged, FILE_MAX, Incidents};
 use jiff::Timestamp;
 
-use crate::guest::key::Key;
 use crate::system::file_error::FileError;
 use name::Names;
 

@@ -11,10 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hostinfo_answer::Standing;
 use hostinfo_domains::{Helper, Snapshot, Uuid};
 use hostinfo_sample::Absent;
 
-use crate::guest::standing::Standing;
+use crate::reactor::id::PortId;
 use crate::settings;
 
 use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
@@ -38,7 +39,7 @@ pub(crate) struct Libvirt {
     /// Whether its first answer is awaited; not any more once there was one, or a failure.
     is_first: bool,
     /// Ports that wait to hear whose they are.
-    waiting: Vec<usize>,
+    waiting: Vec<PortId>,
     /// How often it has stopped to answer.
     outages: u64,
 }
@@ -48,7 +49,7 @@ pub(crate) struct News {
     /// What was known before, where a domain is another than it was.
     pub(crate) before: Option<Arc<Snapshot>>,
     /// Ports that have waited to hear whose they are.
-    pub(crate) waited: Vec<usize>,
+    pub(crate) waited: Vec<PortId>,
 }
 
 impl Libvirt {
@@ -92,14 +93,6 @@ impl Libvirt {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// The same for who asks for what only libvirt knows.
-    ///
-    /// # Errors
-    /// Why it is not known.
-    pub(crate) fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
-        self.known().ok_or(if self.helper.is_some() { SILENT } else { NOT_ASKED })
-    }
-
     /// What is known of the socket of that name; `None` while libvirt does not answer.
     pub(crate) fn standing(&self, socket: &str) -> Option<Standing> {
         self.known().map(|snapshot| Standing::of(socket, snapshot, self.required))
@@ -133,7 +126,12 @@ impl Libvirt {
 
     /// Until when a port waits that was there `since` then, for libvirt to say whose it is: what
     /// is known may be older than the port. Nobody waits for a libvirt that does not answer.
-    pub(crate) fn awaited(&mut self, port: usize, since: Instant, now: Instant) -> Option<Instant> {
+    pub(crate) fn awaited(
+        &mut self,
+        port: PortId,
+        since: Instant,
+        now: Instant,
+    ) -> Option<Instant> {
         let is_up = self.known().is_some() || self.is_first;
         let helper = self.worth_asking()?;
         if helper.as_of().is_some_and(|as_of| as_of >= since) {
@@ -149,7 +147,7 @@ impl Libvirt {
     }
 
     /// Has the figures of these domains asked for, in one request.
-    pub(crate) fn refresh(&mut self, domains: impl IntoIterator<Item = Uuid>, now: Instant) {
+    pub(crate) fn refresh_each(&mut self, domains: impl IntoIterator<Item = Uuid>, now: Instant) {
         if let Some(helper) = self.worth_asking() {
             helper.refresh_each(domains, now);
         }
@@ -217,6 +215,16 @@ impl Libvirt {
             }
         }
         self.answers = Some(outage.is_none());
+    }
+}
+
+impl hostinfo_answer::Libvirt for Libvirt {
+    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+        self.known().ok_or(if self.helper.is_some() { SILENT } else { NOT_ASKED })
+    }
+
+    fn refresh(&mut self, domain: Uuid, now: Instant) {
+        self.refresh_each([domain], now);
     }
 }
 

@@ -1,25 +1,26 @@
 //! hostinfod: answers what its guests ask, as far as the administrator lets them.
 
-mod answer;
 mod args;
 mod audit;
-mod bucket;
 mod control;
+mod desk;
 mod disks;
 mod given;
 mod guest;
+mod guests;
 mod incidents;
 mod libvirt;
 mod logging;
 mod metrics;
-mod pending;
 mod port;
+mod reactor;
 mod rules_file;
 mod scrape;
 mod server;
 mod settings;
 mod sockets;
 mod start;
+mod stream;
 mod system;
 
 fn main() -> std::process::ExitCode {

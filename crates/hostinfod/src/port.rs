@@ -1,7 +1,6 @@
 //! A way to a guest: a socket in the directory, a channel of libvirt's own, or a pseudo-terminal.
 
 pub(crate) mod connection;
-pub(crate) mod dialect;
 pub(crate) mod pty;
 pub(crate) mod retry;
 
@@ -9,17 +8,17 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use connection::Connection;
-use dialect::Dialect;
+use hostinfo_answer::Dialect;
 use pty::Pty;
 use retry::Retry;
 
-use crate::system::file_id::FileId;
+use crate::reactor::id::GuestId;
 
 /// One way, connected or not.
 #[derive(Debug)]
 pub(crate) struct Port {
     /// Whose it is, in the roster.
-    pub(crate) guest: usize,
+    pub(crate) guest: GuestId,
     /// Where it leads.
     pub(crate) to: To,
     /// What is spoken over it.
@@ -28,11 +27,6 @@ pub(crate) struct Port {
     pub(crate) retry: Retry,
     /// While it is connected.
     pub(crate) connection: Option<Connection>,
-    /// What it is connected to.
-    pub(crate) file: Option<FileId>,
-    /// It was connected to while libvirt, which makes the socket, had not handed it to QEMU yet:
-    /// which process its guest is has to be seen.
-    pub(crate) is_early: bool,
     /// Since when whoever is at the other end may have been there: libvirt is asked whose it is.
     pub(crate) since: Instant,
     /// Why it was refused, as far as the log has been told.
@@ -52,9 +46,14 @@ pub(crate) enum To {
 
 impl Port {
     /// A port that nobody has tried yet.
-    pub(crate) fn new(guest: usize, to: To, dialect: Dialect, since: Instant) -> Self {
-        let (retry, connection, file, refusal) = (Retry::default(), None, None, None);
-        Self { guest, to, dialect, retry, connection, file, is_early: false, since, refusal }
+    pub(crate) fn new(guest: GuestId, to: To, dialect: Dialect, since: Instant) -> Self {
+        let (retry, connection, refusal) = (Retry::default(), None, None);
+        Self { guest, to, dialect, retry, connection, since, refusal }
+    }
+
+    /// Whether it is connected, and who is at the other end has still to be seen.
+    pub(crate) fn is_early(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.is_early)
     }
 
     /// Drops the connection. When to try for another one.

@@ -73,6 +73,11 @@ impl RulesFile {
         Ok(file)
     }
 
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The rules in force.
     pub(crate) fn rules(&self) -> &Rules {
         &self.in_force.rules

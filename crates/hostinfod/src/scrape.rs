@@ -7,20 +7,22 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::io::Errno;
-use slab::Slab;
 
 use crate::control::door::Door;
-use crate::port::connection::Connection;
+use crate::reactor::id::{ScraperId, Table};
+use crate::reactor::poll::Interest;
 use crate::settings;
 use crate::settings::listen::Listen;
+use crate::stream::Stream;
 
 /// Where Prometheus asks, and who does.
 pub(crate) struct Scrape {
     place: Option<Place>,
     /// Who has connected.
-    pub(crate) scrapers: Slab<Scraper>,
+    pub(crate) scrapers: Table<ScraperId, Scraper>,
 }
 
 /// What is listened at.
@@ -32,9 +34,19 @@ enum Place {
 /// Who has connected.
 pub(crate) struct Scraper {
     /// Its connection.
-    pub(crate) connection: Connection,
+    pub(crate) stream: Stream,
     /// What has come of the request, at most [`REQUEST_MAX`](http::REQUEST_MAX).
     pub(crate) request: Vec<u8>,
+    since: Instant,
+    /// What the loop waits for on it.
+    pub(crate) interest: Interest,
+}
+
+impl Scraper {
+    /// Somebody who has said nothing yet.
+    pub(crate) fn new(stream: Stream, since: Instant) -> Self {
+        Self { stream, request: Vec::new(), since, interest: Interest::Read }
+    }
 }
 
 impl Scrape {
@@ -59,7 +71,7 @@ impl Scrape {
                 }
             },
         };
-        Self { place, scrapers: Slab::new() }
+        Self { place, scrapers: Table::default() }
     }
 
     /// What tells that somebody has come.
@@ -71,8 +83,8 @@ impl Scrape {
     }
 
     /// Who has been there for longest.
-    pub(crate) fn oldest(&self) -> Option<usize> {
-        let oldest = self.scrapers.iter().min_by_key(|(_, scraper)| scraper.connection.since);
+    pub(crate) fn oldest(&self) -> Option<ScraperId> {
+        let oldest = self.scrapers.iter().min_by_key(|(_, scraper)| scraper.since);
         oldest.map(|(number, _)| number)
     }
 }

@@ -1,7 +1,6 @@
 //! `hostinfod.toml` and the command line put together.
 
 pub(crate) mod flow;
-pub(crate) mod labels;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
@@ -16,7 +15,7 @@ use serde::Deserialize;
 use crate::args::Args;
 use crate::system::file_error::FileError;
 use flow::Flow;
-use labels::Labels;
+use hostinfo_answer::Labels;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
@@ -164,7 +163,7 @@ mod tests {
 
     use clap::Parser as _;
 
-    use crate::bucket::Bound;
+    use hostinfo_answer::Bound;
 
     fn load(text: &str, flags: &[&str]) -> Result<Settings, Error> {
         let folder = tempfile::tempdir().unwrap();
@@ -181,7 +180,7 @@ mod tests {
         assert_eq!(settings.paths.rules, Path::new("/b"));
         assert_eq!(settings.paths.socket_dir, Path::new("/s"));
         assert_eq!(settings.paths.proc_root, Path::new("/proc"));
-        assert_eq!(settings.flow.lines(), Bound { per_second: 20, burst: 7 });
+        assert_eq!(settings.flow.bounds().lines, Bound { per_second: 20, burst: 7 });
     }
 
     #[test]

@@ -6,32 +6,30 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use hostinfo_answer::Engine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::clear_ambient_capability_set;
 
 use hostinfo_sample::Host;
 
-use crate::answer::desk::Desk;
-use crate::answer::engine::Engine;
-use crate::answer::vhostmd;
 use crate::args::Args;
 use crate::control::Control;
+use crate::desk::Desk;
 use crate::disks::Disks;
-use crate::given::Given;
+use crate::given;
 use crate::guest::identity::Identity;
-use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
+use crate::guests::{Guests, Parts};
 use crate::incidents::{IncidentFiles, may_be_watched};
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
+use crate::reactor::Reactor;
 use crate::rules_file::{self, RulesFile};
 use crate::scrape::Scrape;
 use crate::server::Server;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
 use crate::sockets::lock;
-use crate::system::alarms::Alarms;
-use crate::system::poll::Poll;
 use crate::system::signals::Signals;
 use crate::system::watch::Watcher;
 
@@ -74,34 +72,39 @@ fn serve(args: Args) -> anyhow::Result<()> {
     raise_file_limit();
     keep_capabilities();
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
-    let os_name = vhostmd::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
+    let os_name =
+        hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
-    let given = Given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
+    let (given, given_files) =
+        given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let scrape = Scrape::open(&metrics.listen, &control.group);
     let kept = |guest: &str| may_be_watched(rules.rules(), guest);
     let incidents = IncidentFiles::open(&paths.state_dir, &paths.proc_root, kept, Instant::now());
-    let mut server = Server {
+    let guests = Guests::new(Parts {
         identity: identity(&paths.state_dir)?,
-        desk: Desk::new(engine, flow),
+        watched: Watched::new(watch.guests),
+        disks: Disks::beside(&paths.socket_dir),
+        desk: Desk::new(engine, flow.bounds()),
+        roots: paths.roots(),
+        rules,
+        directories,
+        incidents,
+    });
+    let mut server = Server {
+        guests,
+        given_files,
         control: Control::open(control),
         scrape,
-        roster: Roster::default(),
-        watched: Watched::new(watch.guests),
-        incidents,
-        disks: Disks::beside(&paths.socket_dir),
-        poll: Poll::new().context("epoll")?,
-        alarms: Alarms::new(),
+        reactor: Reactor::new().context("epoll")?,
         args,
         paths,
         settings_problem: None,
         logging,
-        rules,
-        directories,
         signals,
     };
     if server.args.pty {
-        server.add_pty().context("pseudo-terminal")?;
+        server.guests.add_pty(&mut server.reactor.now()).context("pseudo-terminal")?;
     }
     server.run()
 }

@@ -1,10 +1,8 @@
 //! As much of the system as the daemon needs: what is waited for, and what is told of it.
 
-pub(crate) mod alarms;
 pub(crate) mod credentials;
 pub(crate) mod file_error;
 pub(crate) mod file_id;
-pub(crate) mod poll;
 pub(crate) mod signals;
 pub(crate) mod systemd;
 pub(crate) mod trail;

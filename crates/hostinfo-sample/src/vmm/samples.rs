@@ -1,6 +1,8 @@
 //! Which parts of a VMM's sample are read, and of which others they need: each at most once in a
 //! slot.
 
+use std::time::Duration;
+
 use hostinfo_catalog::source::Resource;
 
 use super::bounds::{self, Bounds};
@@ -16,10 +18,27 @@ use crate::cached::Cached;
 use crate::pressure::Pressure;
 use crate::{Absent, CpuUse, Moment};
 
+/// How far a reading has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// Threads that were read just now.
+    pub read: usize,
+    /// All are: the slot has its sample, or it cannot be had.
+    pub is_done: bool,
+}
+
+/// The longest that a reading of threads may take with others' turns between.
+const READING_MAX: Duration = Duration::from_secs(1);
+
 impl Vmm {
     /// That the process is there, and a VMM: by its name, or by its threads'.
     pub(super) fn require_vmm(&mut self, at: Moment) -> Result<(), Absent> {
         if self.status(at)?.is_vmm || self.threads(at)?.are_named() { Ok(()) } else { Err(NO_VMM) }
+    }
+
+    /// Whether only its threads' names can tell that it is a VMM.
+    pub(super) fn is_known_by_its_threads(&mut self, at: Moment) -> bool {
+        self.status(at).is_ok_and(|status| !status.is_vmm)
     }
 
     pub(super) fn status(&mut self, at: Moment) -> Result<&Status, Absent> {
@@ -31,6 +50,32 @@ impl Vmm {
         let (threads, process) = (&mut self.threads, &mut self.process);
         self.threads_read.at(at, |()| threads.read(process, &mut Vec::new()))?;
         Ok(threads)
+    }
+
+    /// Reads so many of the guest's threads at the most ahead of their use in the moment's slot: a guest
+    /// of thousands is read in more than one go, in which others have their turns. What was begun is gone
+    /// on with for a second, and then begun anew: times of one sample are to be of one time.
+    pub fn read_threads(&mut self, most: usize, at: Moment) -> Ahead {
+        if self.threads_read.has(at) {
+            return Ahead { read: 0, is_done: true };
+        }
+        let Self { threads, process, threads_read, reading_since, .. } = self;
+        let is_recent = |since: &mut Moment| at.since(*since) < READING_MAX;
+        let is_begun = threads.has_unread() && reading_since.as_mut().is_some_and(is_recent);
+        if !is_begun {
+            *reading_since = Some(at);
+            if let Err(absent) = threads.begin(process) {
+                let _ = threads_read.at(at, |()| Err(absent));
+                return Ahead { read: 0, is_done: true };
+            }
+        }
+        let buffer = &mut Vec::new();
+        let read = threads.go_on(most, process, buffer);
+        let is_done = !threads.has_unread();
+        if is_done {
+            let _ = threads_read.at(at, |()| threads.end(process, buffer));
+        }
+        Ahead { read, is_done }
     }
 
     pub(super) fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {

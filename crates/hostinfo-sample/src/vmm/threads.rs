@@ -55,7 +55,7 @@ impl Times {
 }
 
 /// Sums over the threads that there are or were.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Threads {
     known: HashMap<u32, Thread>,
     vcpus: BTreeMap<u32, Times>,
@@ -65,6 +65,25 @@ pub(crate) struct Threads {
     lack: Option<Absent>,
     /// Why it found no vCPUs.
     nameless: Option<Absent>,
+    /// Threads that the reading has not come to yet.
+    unread: Vec<u32>,
+    /// Why it found no times so far.
+    lack_so_far: Absent,
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            vcpus: BTreeMap::new(),
+            iothreads: None,
+            emulator: Times::default(),
+            lack: None,
+            nameless: None,
+            unread: Vec::new(),
+            lack_so_far: LACK,
+        }
+    }
 }
 
 /// What is known of a thread. Its number alone may be used again in the same process; the
@@ -88,6 +107,13 @@ impl Threads {
         process: &mut Process,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Absent> {
+        self.begin(process)?;
+        self.go_on(usize::MAX, process, buffer);
+        self.end(process, buffer)
+    }
+
+    /// Begins a reading: finds which threads there are.
+    pub(crate) fn begin(&mut self, process: &Process) -> Result<(), Absent> {
         for entry in numbered(process.threads(), "", THREADS_MAX).map_err(|e| e.or(UNSEEN))? {
             // A thread that began since is new with all its time.
             let new = Thread { inode: entry.inode, role: None, last: Times::default() };
@@ -96,27 +122,57 @@ impl Threads {
                 (thread.inode, thread.role) = (entry.inode, None);
             }
         }
-        let mut lack = LACK;
-        let Self { known, vcpus, iothreads, emulator, .. } = self;
+        self.unread = self.known.keys().copied().collect();
+        self.lack_so_far = LACK;
+        Ok(())
+    }
+
+    /// Whether a reading has begun and has not come to its last thread.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Reads so many more of the threads at the most, and says how many that were.
+    pub(crate) fn go_on(&mut self, most: usize, process: &Process, buffer: &mut Vec<u8>) -> usize {
+        let first = self.unread.len().saturating_sub(most);
+        let now = self.unread.split_off(first);
+        for tid in &now {
+            self.read_one(*tid, process, buffer);
+        }
+        now.len()
+    }
+
+    fn read_one(&mut self, tid: u32, process: &Process, buffer: &mut Vec<u8>) {
+        let Self { known, vcpus, iothreads, emulator, lack_so_far, .. } = self;
+        let Some(thread) = known.get_mut(&tid) else { return };
         // A listing may miss one when others end: a thread has ended when it cannot be read.
-        known.retain(|tid, thread| {
-            let (gain, stays) = match thread.read(*tid, process, buffer) {
-                Ok(gain) => (gain, true),
-                Err(unread) => {
-                    lack = unread.or(LACK);
-                    (Times::default(), !unread.is_not_there() || process.has_thread(*tid))
-                }
-            };
-            match thread.role {
-                Some(Role::Vcpu(vcpu)) => vcpus.entry(vcpu).or_default().add(gain),
-                Some(Role::Iothread) => iothreads.get_or_insert_default().add(gain),
-                Some(Role::Emulator) => emulator.add(gain),
-                None => {}
+        let (gain, stays) = match thread.read(tid, process, buffer) {
+            Ok(gain) => (gain, true),
+            Err(unread) => {
+                *lack_so_far = unread.or(LACK);
+                (Times::default(), !unread.is_not_there() || process.has_thread(tid))
             }
-            stays
-        });
-        let counts = known.values().any(|thread| thread.last.run > 0);
-        self.lack = (!counts).then_some(lack);
+        };
+        match thread.role {
+            Some(Role::Vcpu(vcpu)) => vcpus.entry(vcpu).or_default().add(gain),
+            Some(Role::Iothread) => iothreads.get_or_insert_default().add(gain),
+            Some(Role::Emulator) => emulator.add(gain),
+            None => {}
+        }
+        if !stays {
+            known.remove(&tid);
+        }
+    }
+
+    /// Ends a reading: every thread was read.
+    pub(crate) fn end(
+        &mut self,
+        process: &mut Process,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Absent> {
+        self.unread = Vec::new();
+        let counts = self.known.values().any(|thread| thread.last.run > 0);
+        self.lack = (!counts).then(|| self.lack_so_far.clone());
         self.nameless = if self.are_named() { None } else { Some(self.nameless(process, buffer)?) };
         process.check((), buffer)
     }
@@ -141,6 +197,11 @@ impl Threads {
     /// The numbers of the vCPUs that there are or were, in order.
     pub(crate) fn vcpus(&self) -> impl Iterator<Item = u32> {
         self.vcpus.keys().copied()
+    }
+
+    /// Whether there is or was one of that number.
+    pub(crate) fn has_vcpu(&self, number: u32) -> bool {
+        self.vcpus.contains_key(&number)
     }
 
     /// All threads that there are now.

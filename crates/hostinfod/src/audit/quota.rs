@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
+use hostinfo_answer::{Bound, Bucket};
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
-
-use crate::bucket::{Bound, Bucket};
 
 /// A line is worth a minute's tokens.
 const LINE: u32 = 60;

@@ -3,14 +3,14 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
+use hostinfo_answer::Pending;
 use hostinfo_control::limits::{CHUNK, WATCH_QUEUE_MAX};
 use hostinfo_control::{Front, Request, front};
 use rustix::io::Errno;
 use rustix::process::Uid;
 
-use crate::pending::Pending;
-use crate::port::connection::{Closed, write_some};
-use crate::system::poll::Interest;
+use crate::reactor::poll::Interest;
+use crate::stream::{Closed, write_some};
 
 /// A client. Idle, it holds nothing but itself.
 pub(crate) struct Client {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hostinfo_control::limits::{REFUSED_MAX, REFUSED_TIME};
 
-use crate::port::connection::write_some;
+use crate::stream::write_some;
 
 /// Connections whose reason was sent. Of one that is closed at once the client may never read it: it
 /// sends its request first, which fails then.

@@ -12,11 +12,8 @@ use crate::system::file_error::FileError;
 /// The file in the state directory.
 const FILE: &str = "host-state.json";
 
-/// What was said last, and the file that keeps it.
-pub(crate) struct HostStateFile {
-    file: KeptFile,
-    declared: Option<Declared>,
-}
+/// The file that keeps what was said last.
+pub(crate) struct HostStateFile(KeptFile);
 
 /// Why the host's state is what it was.
 #[derive(Debug, thiserror::Error)]
@@ -31,38 +28,29 @@ pub(crate) enum Unchanged {
 
 impl HostStateFile {
     /// Reads the file. Without one that can be read, the host's state is normal.
-    pub(crate) fn open(state: &Path) -> Self {
+    pub(crate) fn open(state: &Path) -> (Self, Option<Declared>) {
         const LOSS: &str = "guests read that the host's state is normal: set it anew";
         let bound = limits::STATE_FILE_MAX;
         let (file, declared) = KeptFile::open(state, FILE, bound, Declared::parse, LOSS);
-        Self { file, declared }
+        (Self(file), declared)
     }
 
-    /// What guests read.
-    pub(crate) fn state(&self) -> HostState {
-        self.declared.as_ref().map(|declared| declared.state).unwrap_or_default()
-    }
-
-    /// What was said last. `None`: nothing.
-    pub(crate) fn declared(&self) -> Option<&Declared> {
-        self.declared.as_ref()
-    }
-
-    /// Says it from now on for a user of that number, and logs it.
+    /// Makes it what was `said` last, for a user of that number, and logs it.
     ///
     /// # Errors
     /// [`Unchanged`].
-    pub(crate) fn set(
-        &mut self,
+    pub(crate) fn set<'s>(
+        &self,
+        said: &'s mut Option<Declared>,
         state: HostState,
         remark: Option<String>,
         uid: u32,
         now: Timestamp,
-    ) -> Result<&Declared, Unchanged> {
+    ) -> Result<&'s Declared, Unchanged> {
         let declared = Declared::new(state, remark, now)?;
-        self.file.write(&declared.to_bytes())?;
+        self.0.write(&declared.to_bytes())?;
         Event::HostStateSet { declared: &declared, uid }.log();
-        Ok(self.declared.insert(declared))
+        Ok(said.insert(declared))
     }
 }
 
@@ -74,10 +62,9 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     #[test]
-    fn a_host_of_which_nobody_said_anything_is_normal() {
+    fn a_host_of_which_nobody_said_anything_has_no_state_of_its_own() {
         let state = tempfile::tempdir().unwrap();
-        let file = HostStateFile::open(state.path());
-        assert_eq!((file.state(), file.declared()), (HostState::Normal, None));
+        assert_eq!(HostStateFile::open(state.path()).1, None);
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
     }
 
@@ -90,27 +77,27 @@ mod tests {
     #[test]
     fn what_was_said_outlives_the_daemon() {
         let state = tempfile::tempdir().unwrap();
-        let mut file = HostStateFile::open(state.path());
+        let (file, mut said) = HostStateFile::open(state.path());
         let remark = Some("a fan has failed".to_owned());
-        let set = file.set(HostState::Degraded, remark, 0, NOW).unwrap().clone();
-        let mut file = HostStateFile::open(state.path());
-        assert_eq!((file.state(), file.declared()), (HostState::Degraded, Some(&set)));
-        file.set(HostState::Normal, None, 0, NOW).unwrap();
-        assert_eq!(HostStateFile::open(state.path()).state(), HostState::Normal);
+        let set = file.set(&mut said, HostState::Degraded, remark, 0, NOW).unwrap().clone();
+        let (file, mut said) = HostStateFile::open(state.path());
+        assert_eq!(said, Some(set));
+        file.set(&mut said, HostState::Normal, None, 0, NOW).unwrap();
+        assert_eq!(HostStateFile::open(state.path()).1, said);
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1, "nothing is left aside");
     }
 
     #[test]
     fn what_cannot_be_kept_is_not_said() {
         let state = tempfile::tempdir().unwrap();
-        let mut file = HostStateFile::open(&state.path().join("gone"));
-        let error = file.set(HostState::Draining, None, 0, NOW).unwrap_err().to_string();
+        let (file, mut said) = HostStateFile::open(&state.path().join("gone"));
+        let error = file.set(&mut said, HostState::Draining, None, 0, NOW).unwrap_err().to_string();
         assert!(error.contains("host-state.json"), "{error}");
-        assert_eq!(file.state(), HostState::Normal);
-        let mut file = HostStateFile::open(state.path());
+        assert_eq!(said, None);
+        let (file, mut said) = HostStateFile::open(state.path());
         let two_lines = Some("a\nb".to_owned());
         assert!(matches!(
-            file.set(HostState::Draining, two_lines, 0, NOW),
+            file.set(&mut said, HostState::Draining, two_lines, 0, NOW),
             Err(Unchanged::Remark(_))
         ));
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
@@ -123,8 +110,7 @@ mod tests {
         let long = vec![b' '; limits::STATE_FILE_MAX + 1];
         for damaged in [&b"{\"state\":"[..], b"", b"\xff\0", &long] {
             fs::write(&path, damaged).unwrap();
-            let file = HostStateFile::open(state.path());
-            assert_eq!(file.state(), HostState::Normal);
+            assert_eq!(HostStateFile::open(state.path()).1, None);
             assert!(!path.exists());
             let aside = state.path().join("host-state.json.damaged");
             assert_eq!(fs::read(aside).unwrap(), damaged);

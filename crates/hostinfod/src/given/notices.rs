@@ -13,11 +13,8 @@ use crate::system::file_error::FileError;
 /// The file in the state directory.
 const FILE: &str = "notices.json";
 
-/// The notices that hold, and the file that keeps them.
-pub(crate) struct NoticesFile {
-    file: KeptFile,
-    notices: Notices,
-}
+/// The file that keeps the notices that hold.
+pub(crate) struct NoticesFile(KeptFile);
 
 /// Why the notices are what they were.
 #[derive(Debug, thiserror::Error)]
@@ -35,31 +32,27 @@ pub(crate) enum Unchanged {
 
 impl NoticesFile {
     /// Reads the file. Without one that can be read there are no notices.
-    pub(crate) fn open(state: &Path) -> Self {
+    pub(crate) fn open(state: &Path) -> (Self, Notices) {
         const LOSS: &str = "there are no notices now: set them anew";
         let bound = limits::FILE_MAX;
         let (file, notices) = KeptFile::open(state, FILE, bound, Notices::parse, LOSS);
-        Self { file, notices: notices.unwrap_or_default() }
+        (Self(file), notices.unwrap_or_default())
     }
 
-    /// Those that hold.
-    pub(crate) fn notices(&self) -> &Notices {
-        &self.notices
-    }
-
-    /// Adds one for a user of that number, and logs it; see [`Notices::set`].
+    /// Adds one to those `in_force` for a user of that number, and logs it; see [`Notices::set`].
     ///
     /// # Errors
     /// [`Unchanged`].
     pub(crate) fn set(
-        &mut self,
+        &self,
+        in_force: &mut Notices,
         draft: Draft,
         uid: u32,
         now: Timestamp,
     ) -> Result<Arc<Notice>, Unchanged> {
-        let mut notices = self.notices.clone();
+        let mut notices = in_force.clone();
         let notice = notices.set(draft, now)?;
-        if self.keep(notices)? {
+        if self.keep(in_force, notices)? {
             Event::NoticeSet { notice: &notice, uid }.log();
         }
         Ok(notice)
@@ -70,17 +63,18 @@ impl NoticesFile {
     /// # Errors
     /// [`Unchanged`], also where one of the ids is nobody's.
     pub(crate) fn clear(
-        &mut self,
+        &self,
+        in_force: &mut Notices,
         ids: Option<&[u64]>,
         uid: u32,
     ) -> Result<Vec<Arc<Notice>>, Unchanged> {
-        let mut notices = self.notices.clone();
+        let mut notices = in_force.clone();
         let cleared = notices.clear(|notice| ids.is_none_or(|ids| ids.contains(&notice.id)));
         let is_there = |id: &u64| cleared.iter().any(|notice| notice.id == *id);
         if let Some(id) = ids.unwrap_or_default().iter().find(|id| !is_there(id)) {
             return Err(Unchanged::NoSuchNotice(*id));
         }
-        self.keep(notices)?;
+        self.keep(in_force, notices)?;
         for notice in &cleared {
             Event::NoticeCleared { notice, uid }.log();
         }
@@ -88,12 +82,12 @@ impl NoticesFile {
     }
 
     /// Takes over others, here and in the file. False where they are the same.
-    fn keep(&mut self, notices: Notices) -> Result<bool, FileError> {
-        if notices == self.notices {
+    fn keep(&self, in_force: &mut Notices, notices: Notices) -> Result<bool, FileError> {
+        if notices == *in_force {
             return Ok(false);
         }
-        self.file.write(&notices.to_bytes())?;
-        self.notices = notices;
+        self.0.write(&notices.to_bytes())?;
+        *in_force = notices;
         Ok(true)
     }
 }
@@ -107,23 +101,29 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn set(file: &mut NoticesFile, text: &str) -> Result<u64, Unchanged> {
+    type Scene = (NoticesFile, Notices);
+
+    fn set((file, notices): &mut Scene, text: &str) -> Result<u64, Unchanged> {
         let (pattern, text) = ("*".to_owned(), text.to_owned());
         let draft = Draft { pattern, kind: Kind::Info, at: Timestamp::MAX, until: None, text };
-        Ok(file.set(draft, 0, NOW)?.id)
+        Ok(file.set(notices, draft, 0, NOW)?.id)
     }
 
-    fn ids(file: &NoticesFile) -> Vec<u64> {
-        file.notices().all(NOW).map(|notice| notice.id).collect()
+    fn clear((file, notices): &mut Scene, ids: Option<&[u64]>) -> Result<usize, Unchanged> {
+        file.clear(notices, ids, 0).map(|cleared| cleared.len())
+    }
+
+    fn ids((_, notices): &Scene) -> Vec<u64> {
+        notices.all(NOW).map(|notice| notice.id).collect()
     }
 
     #[test]
     fn notices_outlive_the_daemon() {
         let state = tempfile::tempdir().unwrap();
         let mut file = NoticesFile::open(state.path());
-        assert_eq!(file.notices(), &Notices::default());
+        assert_eq!(file.1, Notices::default());
         assert_eq!(set(&mut file, "x").unwrap(), 1);
-        assert_eq!(NoticesFile::open(state.path()).notices(), file.notices());
+        assert_eq!(NoticesFile::open(state.path()).1, file.1);
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1, "nothing is left aside");
     }
 
@@ -133,7 +133,7 @@ mod tests {
         let mut file = NoticesFile::open(&state.path().join("gone"));
         let error = set(&mut file, "x").unwrap_err().to_string();
         assert!(error.contains("notices.json"), "{error}");
-        assert_eq!(file.notices(), &Notices::default());
+        assert_eq!(file.1, Notices::default());
         let mut file = NoticesFile::open(state.path());
         assert!(set(&mut file, "a\nb").is_err());
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
@@ -146,11 +146,11 @@ mod tests {
         for text in ["a", "b", "c"] {
             set(&mut file, text).unwrap();
         }
-        assert!(matches!(file.clear(Some(&[1, 7]), 0), Err(Unchanged::NoSuchNotice(7))));
+        assert!(matches!(clear(&mut file, Some(&[1, 7])), Err(Unchanged::NoSuchNotice(7))));
         assert_eq!(ids(&file), [1, 2, 3]);
-        assert_eq!(file.clear(Some(&[2]), 0).unwrap().len(), 1);
+        assert_eq!(clear(&mut file, Some(&[2])).unwrap(), 1);
         assert_eq!(ids(&NoticesFile::open(state.path())), [1, 3]);
-        assert_eq!(file.clear(None, 0).unwrap().len(), 2);
+        assert_eq!(clear(&mut file, None).unwrap(), 2);
         assert!(ids(&NoticesFile::open(state.path())).is_empty());
     }
 
@@ -162,7 +162,7 @@ mod tests {
         for damaged in [&b"{\"next\":"[..], b"", b"\xff\0", &long] {
             fs::write(&path, damaged).unwrap();
             let mut file = NoticesFile::open(state.path());
-            assert_eq!(file.notices(), &Notices::default());
+            assert_eq!(file.1, Notices::default());
             assert!(!path.exists());
             assert_eq!(fs::read(state.path().join("notices.json.damaged")).unwrap(), damaged);
             assert!(set(&mut file, "x").is_ok());

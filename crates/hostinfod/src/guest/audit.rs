@@ -10,9 +10,9 @@ impl Guest {
     /// Logs that it may ask, or why it may not.
     pub(crate) fn log_access(&mut self, now: Instant) {
         let Some(leave) = self.quotas.own.ask(now) else { return };
-        let (guest, grant) = (self.name.whole(), &*self.grant);
-        match self.refusal() {
-            None => Event::Granted { guest, grant, pid: self.pid(), leave }.log(),
+        let (guest, grant) = (self.who.name().whole(), self.who.grant());
+        match self.who.refusal() {
+            None => Event::Granted { guest, grant, pid: self.who.pid(), leave }.log(),
             Some(why) => Event::Refused { guest, grant, why: &why, leave }.log(),
         }
     }
@@ -20,14 +20,14 @@ impl Guest {
     /// Logs that its connection has ended.
     pub(crate) fn log_gone(&mut self, why: &str, now: Instant) {
         if let Some(leave) = self.quotas.own.ask(now) {
-            Event::Gone { guest: self.name.whole(), why, leave }.log();
+            Event::Gone { guest: self.who.name().whole(), why, leave }.log();
         }
     }
 
     /// Logs that so many names of its line `asked` were refused.
     pub(crate) fn log_denied(&mut self, asked: &[u8], denied: u32, now: Instant) {
         if let Some(leave) = self.quotas.denials.ask(now) {
-            let (guest, grant) = (self.name.whole(), &*self.grant);
+            let (guest, grant) = (self.who.name().whole(), self.who.grant());
             Event::Denied { guest, grant, asked, denied, leave }.log();
         }
     }
@@ -36,7 +36,7 @@ impl Guest {
     pub(crate) fn log_left_out(&mut self, now: Instant) {
         for quota in [&mut self.quotas.own, &mut self.quotas.denials] {
             if let Some(leave) = quota.overdue(now) {
-                Event::LeftOut { guest: self.name.whole(), leave }.log();
+                Event::LeftOut { guest: self.who.name().whole(), leave }.log();
             }
         }
     }

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use hostinfo_answer::HostId;
 use rustix::io::Errno;
 use sha2::Sha256;
 
-use crate::guest::random::{hex, random};
+use crate::guest::random::random;
 use crate::system::file_error::FileError;
 
 /// The file in the state directory.
@@ -19,21 +20,8 @@ const SECRET_FILE: &str = "secret";
 
 const SECRET_LEN: usize = 32;
 
-/// Bytes of the HMAC that are `host.id`.
-const ID_LEN: usize = 16;
-
 /// The longest file of a secret or of machine-id(5) that is read: 32 bytes and 33 are enough.
 const FILE_MAX: u64 = 4096;
-
-/// What one guest knows its host by, on whichever of its channels. Neither tells the other.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct HostId {
-    /// `host.id`: the first 128 bits of the HMAC, in hexadecimal.
-    pub(crate) text: String,
-    /// vhostmd's `id`: the next 31 bits, as a number that is not 0. libvirt's own number counts how
-    /// many domains have been started on the host.
-    pub(crate) number: u32,
-}
 
 /// What only this host knows, and where its machine-id goes in.
 pub(crate) struct Identity {
@@ -79,12 +67,7 @@ impl Identity {
 
     /// What the guest behind that socket knows its host by.
     pub(crate) fn host_id(&self, socket_name: &str) -> HostId {
-        let mac: [u8; 32] =
-            self.mac.clone().chain_update(socket_name).finalize().into_bytes().into();
-        let number =
-            mac.iter().skip(ID_LEN).take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte));
-        // Not 0, which is the host itself among Xen's domains.
-        HostId { text: hex(mac.iter().take(ID_LEN)), number: (number >> 1).max(1) }
+        HostId::of(&self.mac.clone().chain_update(socket_name).finalize().into_bytes().into())
     }
 
     /// By how much the times of the incidents of the guest behind that socket are moved, which no
@@ -161,10 +144,10 @@ mod tests {
         let state = folder.path().join("state");
         let id = |state: &Path| Identity::load(state, &machine).unwrap().host_id("qemu-a");
         let first = id(&state);
-        assert_eq!(first.text.len(), 32);
-        assert!((1..1 << 31).contains(&first.number));
+        assert_eq!(first.text().len(), 32);
+        assert!((1..1 << 31).contains(&first.number()));
         let is_first = |other: HostId| {
-            let same = [other.text == first.text, other.number == first.number];
+            let same = [other.text() == first.text(), other.number() == first.number()];
             assert_eq!(same[0], same[1]);
             same[0]
         };
@@ -173,7 +156,7 @@ mod tests {
         assert!(!is_first(id(&folder.path().join("other"))));
         fs::write(&machine, "abd\n").unwrap();
         assert!(!is_first(id(&state)));
-        assert!(!first.text.contains(&format!("{:x}", first.number)));
+        assert!(!first.text().contains(&format!("{:x}", first.number())));
     }
 
     #[test]

@@ -4,42 +4,28 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use hostinfo_answer::Peer;
+
 use crate::system::credentials::Credentials;
 
-/// A process: its number alone may be used again, so its start goes with it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer {
-    /// As the kernel of the daemon's PID namespace numbers it.
-    pub(crate) pid: i32,
-    /// In clock ticks since boot; `None` where `/proc` does not tell.
-    pub(crate) start: Option<u64>,
+/// The process that listens at the other end: QEMU, also under libvirt. `None`
+/// where the socket does not tell, as from another PID namespace.
+pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Peer> {
+    let pid = Credentials::of(&socket)?.pid?;
+    Some(now(pid, proc))
 }
 
-impl Peer {
-    /// The process that listens at the other end: QEMU, also under libvirt. `None`
-    /// where the socket does not tell, as from another PID namespace.
-    pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Self> {
-        let pid = Credentials::of(&socket)?.pid?;
-        Some(Self::now(pid, proc))
-    }
+/// The process that has the number now.
+pub(crate) fn now(pid: i32, proc: &Path) -> Peer {
+    let stat = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok();
+    Peer { pid, start: stat.as_deref().and_then(start_time) }
+}
 
-    /// The process that has the number now.
-    pub(crate) fn now(pid: i32, proc: &Path) -> Self {
-        let stat = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok();
-        Self { pid, start: stat.as_deref().and_then(start_time) }
-    }
-
-    /// Whether it is known to be the same process. One whose start is not known never is.
-    pub(crate) fn is(self, other: Self) -> bool {
-        self.pid == other.pid && self.start.is_some() && self.start == other.start
-    }
-
-    /// Whether it is libvirt: it listens at the socket that it has made until its QEMU does, some
-    /// tenths of a second later. SO_PEERCRED is who listened last when the connection was made.
-    pub(crate) fn is_libvirt(self, proc: &Path) -> bool {
-        let name = fs::read(proc.join(format!("{}/comm", self.pid))).unwrap_or_default();
-        LIBVIRT.contains(&name.trim_ascii_end())
-    }
+/// Whether it is libvirt: it listens at the socket that it has made until its QEMU does, some
+/// tenths of a second later. SO_PEERCRED is who listened last when the connection was made.
+pub(crate) fn is_libvirt(peer: Peer, proc: &Path) -> bool {
+    let name = fs::read(proc.join(format!("{}/comm", peer.pid))).unwrap_or_default();
+    LIBVIRT.contains(&name.trim_ascii_end())
 }
 
 /// libvirt's daemons that start QEMU: of all drivers, and of QEMU's.
@@ -73,12 +59,12 @@ mod tests {
         let proc = tempfile::tempdir().unwrap();
         fs::create_dir(proc.path().join("7")).unwrap();
         let peer = Peer { pid: 7, start: None };
-        assert!(!peer.is_libvirt(proc.path()));
+        assert!(!is_libvirt(peer, proc.path()));
         for (name, is) in
             [("libvirtd\n", true), ("virtqemud\n", true), ("qemu-system-x86\n", false)]
         {
             fs::write(proc.path().join("7/comm"), name).unwrap();
-            assert_eq!(peer.is_libvirt(proc.path()), is, "{name}");
+            assert_eq!(is_libvirt(peer, proc.path()), is, "{name}");
         }
     }
 
@@ -87,7 +73,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
-        let peer = Peer::of(UnixStream::connect(&path).unwrap(), Path::new("/proc")).unwrap();
+        let peer = of(UnixStream::connect(&path).unwrap(), Path::new("/proc")).unwrap();
         assert_eq!(peer.pid.cast_unsigned(), std::process::id());
         assert!(peer.start.is_some());
     }

@@ -1,7 +1,8 @@
-//! Random bytes, and bytes as digits.
+//! Random bytes, and sessions that are known by some.
 
-use std::fmt::Write as _;
 use std::io;
+
+use hostinfo_answer::Session;
 
 /// That many bytes that nobody can guess.
 ///
@@ -13,11 +14,10 @@ pub(super) fn random<const N: usize>() -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Two digits a byte.
-pub(super) fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> String {
-    bytes.into_iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// A session that begins with the guest's first question.
+///
+/// # Errors
+/// Where the system gives no random bytes.
+pub(crate) fn begin_session() -> io::Result<Session> {
+    random().map(Session::new)
 }

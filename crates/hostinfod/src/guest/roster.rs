@@ -4,22 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::time::Instant;
 
-use slab::Slab;
-
 use crate::guest::Guest;
-use crate::guest::name::Name;
 use crate::port::Port;
-use crate::port::dialect::Dialect;
+use crate::reactor::id::{GuestId, PortId, Table};
+use hostinfo_answer::{Dialect, Name};
 
 /// Guests and their ports.
 #[derive(Default)]
 pub(crate) struct Roster {
     /// Every guest that has a port, or that would gain by being forgotten.
-    pub(crate) guests: Slab<Guest>,
+    pub(crate) guests: Table<GuestId, Guest>,
     /// Every port.
-    pub(crate) ports: Slab<Port>,
-    by_name: BTreeMap<Box<str>, usize>,
-    sockets: HashMap<(Dialect, Box<str>), usize>,
+    pub(crate) ports: Table<PortId, Port>,
+    by_name: BTreeMap<Box<str>, GuestId>,
+    sockets: HashMap<(Dialect, Box<str>), PortId>,
     /// Guests that nobody could be forgotten of when that was looked at last.
     needed: usize,
 }
@@ -34,24 +32,24 @@ impl Roster {
         guest: Guest,
         now: Instant,
         forgotten: impl FnMut(&Name),
-    ) -> usize {
+    ) -> GuestId {
         // All are looked at when there are twice as many as before: twice for each, all in all.
         if self.guests.len() >= (2 * self.ports.len() + ABSENT_MIN).max(2 * self.needed) {
             self.forget(now, forgotten);
         }
-        let name = guest.name.whole().into();
+        let name = guest.who.name().whole().into();
         let number = self.guests.insert(guest);
         self.by_name.insert(name, number);
         number
     }
 
     /// The guest of that whole name.
-    pub(crate) fn named(&self, whole: &str) -> Option<usize> {
+    pub(crate) fn named(&self, whole: &str) -> Option<GuestId> {
         self.by_name.get(whole).copied()
     }
 
     /// Guests in the order of their names, those behind `after` or all.
-    pub(crate) fn in_order(&self, after: Option<&str>) -> impl Iterator<Item = (usize, &Guest)> {
+    pub(crate) fn in_order(&self, after: Option<&str>) -> impl Iterator<Item = (GuestId, &Guest)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let numbers =
             self.by_name.range::<str, _>((from, Bound::Unbounded)).map(|(_, guest)| *guest);
@@ -59,12 +57,12 @@ impl Roster {
     }
 
     /// The port of the socket of that name.
-    pub(crate) fn socket(&self, dialect: Dialect, name: &str) -> Option<usize> {
+    pub(crate) fn socket(&self, dialect: Dialect, name: &str) -> Option<PortId> {
         self.sockets.get(&(dialect, name.into())).copied()
     }
 
     /// Adds a port; `socket` where it is one of the directory.
-    pub(crate) fn add_port(&mut self, port: Port, socket: Option<&Name>) -> usize {
+    pub(crate) fn add_port(&mut self, port: Port, socket: Option<&Name>) -> PortId {
         let number = self.ports.insert(port);
         if let Some(name) = socket
             && let Some(port) = self.ports.get(number)
@@ -75,23 +73,27 @@ impl Roster {
     }
 
     /// Takes the port of a socket away, and says which number it had, and its guest.
-    pub(crate) fn remove_socket(&mut self, dialect: Dialect, name: &str) -> Option<(usize, usize)> {
+    pub(crate) fn remove_socket(
+        &mut self,
+        dialect: Dialect,
+        name: &str,
+    ) -> Option<(PortId, GuestId)> {
         let number = self.sockets.remove(&(dialect, name.into()))?;
-        self.ports.try_remove(number).map(|port| (number, port.guest))
+        self.ports.remove(number).map(|port| (number, port.guest))
     }
 
     /// Takes a port away that is no socket of the directory, and says which guest's it was.
-    pub(crate) fn remove_port(&mut self, number: usize) -> Option<usize> {
-        self.ports.try_remove(number).map(|port| port.guest)
+    pub(crate) fn remove_port(&mut self, number: PortId) -> Option<GuestId> {
+        self.ports.remove(number).map(|port| port.guest)
     }
 
     /// Whether any of a guest's ports is connected.
-    pub(crate) fn is_connected(&self, guest: usize) -> bool {
+    pub(crate) fn is_connected(&self, guest: GuestId) -> bool {
         self.ports.iter().any(|(_, port)| port.guest == guest && port.connection.is_some())
     }
 
     /// A port and its guest.
-    pub(crate) fn at(&mut self, port: usize) -> Option<(&mut Port, &mut Guest)> {
+    pub(crate) fn at(&mut self, port: PortId) -> Option<(&mut Port, &mut Guest)> {
         let port = self.ports.get_mut(port)?;
         let guest = self.guests.get_mut(port.guest)?;
         Some((port, guest))
@@ -105,12 +107,12 @@ impl Roster {
     /// Forgets guests that have no port, as far as that gives them nothing: a guest that stops
     /// and starts again finds its interval where it left it.
     fn forget(&mut self, now: Instant, mut forgotten: impl FnMut(&Name)) {
-        let present: std::collections::HashSet<usize> =
+        let present: std::collections::HashSet<GuestId> =
             self.ports.iter().map(|(_, port)| port.guest).collect();
         self.guests.retain(|number, guest| {
             let stays = present.contains(&number) || !guest.is_forgettable(now);
             if !stays {
-                forgotten(&guest.name);
+                forgotten(guest.who.name());
             }
             stays
         });
@@ -123,23 +125,14 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     use crate::given::tests::given;
-    use crate::guest::allowance::Cost;
-    use crate::guest::identity::HostId;
-    use crate::guest::session::Session;
-    use hostinfo_rules::Rules;
+    use crate::guest::tests::guest;
+    use hostinfo_answer::Bound;
 
     /// Of each guest its own, and it fails for all.
     const OWN: &str = "[custom.own]\nkind = 'info'\nhelp = 'h'\nscope = 'guest'\n\
                        file = '/nonexistent/{guest}'\n";
-
-    fn guest(name: &Name) -> Guest {
-        let session = Session { id: "s".to_owned(), start: None };
-        let grant = Rules::builtin().decide(name.whole());
-        Guest::new(name.clone(), grant, HostId::default(), session)
-    }
 
     #[test]
     fn a_guest_that_is_forgotten_takes_along_what_was_had_for_it_alone() {
@@ -150,11 +143,11 @@ mod tests {
         for name in &names {
             let _ = customs.value("own", name.whole(), now, now);
             let forgotten = |name: &Name| customs.forget(name.whole());
-            let number = roster.add(guest(name), now, forgotten);
+            let number = roster.add(guest(name.whole()), now, forgotten);
             let guest = roster.guests.get_mut(number).unwrap();
-            // Its interval is not over: it would gain by being forgotten.
+            // It has to wait for its next line: it would gain by being forgotten.
             if name.guest() == "7" {
-                guest.allowance.spend(Cost::Read, now + Duration::from_secs(1));
+                guest.meter.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
             }
         }
         let mut left: Vec<&str> = customs.absent().map(|(_, guest, _)| guest).collect();
@@ -169,7 +162,7 @@ mod tests {
         let mut sweeps = Vec::new();
         for number in 0..10_000 {
             let name = Name::parse(&format!("qemu-{number}")).unwrap();
-            let number = roster.add(guest(&name), now, |_| {});
+            let number = roster.add(guest(name.whole()), now, |_| {});
             // As those with a metrics disk, which libvirt tells of before they have a port.
             roster.guests.get_mut(number).unwrap().has_disk = true;
             sweeps.push(roster.needed);

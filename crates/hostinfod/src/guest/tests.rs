@@ -1,80 +1,49 @@
 use super::*;
 
-use crate::guest::allowance::Cost;
-
+use hostinfo_answer::{Bound, HostId, Name, Session};
 use hostinfo_domains::Run;
 use hostinfo_rules::Rules;
+use std::time::Duration;
 
 use crate::libvirt::examples::UUID;
 
-fn guest() -> Guest {
-    let name = Name::parse("qemu-a").unwrap();
+/// A guest of that whole name, under the rules without a file.
+pub(crate) fn guest(name: &str) -> Guest {
+    let name = Name::parse(name).unwrap();
     let grant = Rules::builtin().decide(name.whole());
-    Guest::new(name, grant, HostId::default(), session("first"))
-}
-
-fn session(id: &str) -> Session {
-    Session { id: id.to_owned(), start: None }
-}
-
-fn run(id: u32, reverts: u32) -> Run {
-    Run { id: Some(id), reverts }
-}
-
-#[test]
-fn one_query_an_interval_is_answered_wherever_it_comes_from() {
-    let (mut guest, now) = (guest(), Instant::now());
-    assert_eq!(guest.wait(now), Duration::ZERO);
-    guest.allowance.spend(Cost::Read, now);
-    guest.connected(None, || Ok(session("second"))).unwrap();
-    assert_eq!(guest.wait(now + Duration::from_millis(400)), Duration::from_millis(600));
-    assert_eq!(guest.wait(now + Duration::from_secs(1)), Duration::ZERO);
-}
-
-#[test]
-fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not() {
-    let mut guest = guest();
-    let peer = |pid| Some(Peer { pid, start: Some(7) });
-    for (peer, id) in [(peer(1), "first"), (peer(1), "first"), (peer(2), "new"), (peer(2), "new")] {
-        guest.connected(peer, || Ok(session("new"))).unwrap();
-        assert_eq!(guest.session.id, id);
-    }
-    let unknown = Some(Peer { pid: 2, start: None });
-    for (number, peer) in [None, None, unknown, unknown, peer(2)].into_iter().enumerate() {
-        let id = format!("unknown {number}");
-        assert!(guest.connected(peer, || Ok(session(&id))).unwrap(), "{peer:?} may be another");
-        assert_eq!(guest.session.id, id);
-    }
+    let session = Session::new([1; 8]);
+    Guest::new(Who::new(name, grant, HostId::default(), Duration::ZERO, session))
 }
 
 #[test]
 fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
-    let (mut guest, now) = (guest(), Instant::now());
-    guest.allowance.spend(Cost::Read, now);
+    let (mut guest, now) = (guest("qemu-a"), Instant::now());
+    guest.meter.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
     assert!(!guest.is_forgettable(now));
     assert!(guest.is_forgettable(now + Duration::from_secs(1)));
 }
 
 #[test]
-fn who_is_refused_may_not_ask_whatever_its_rule_says_and_gets_no_document_of_before() {
-    let (mut guest, now) = (guest(), Instant::now());
-    guest.document = Some("<metrics>".into());
-    assert!(guest.may_ask());
-    assert!(guest.stand(Standing::Refused("why".to_owned()), now));
-    assert!(!guest.may_ask() && guest.document.is_none());
-    assert!(!guest.stand(Standing::Refused("why".to_owned()), now), "it is logged once");
-    assert!(guest.stand(Standing::Unnamed, now) && guest.may_ask());
+fn another_standing_is_taken_over_once() {
+    let (mut guest, now) = (guest("qemu-a"), Instant::now());
+    let refused = Standing::Refused("why".to_owned());
+    assert!(guest.set_standing(refused.clone(), now));
+    assert!(!guest.who.may_ask());
+    assert!(!guest.set_standing(refused, now), "it is logged once");
+    assert!(guest.set_standing(Standing::Unnamed, now) && guest.who.may_ask());
 }
 
 #[test]
 fn a_session_begins_when_the_same_process_runs_another_guest() {
-    let (mut guest, now) = (guest(), Instant::now());
-    let first = guest.session.id.clone();
-    guest.stand(Standing::Domain(UUID, run(1, 0)), now);
-    assert_eq!(guest.session.id, first, "it was only found out who it is");
-    guest.stand(Standing::Domain(UUID, run(2, 0)), now);
-    let second = guest.session.id.clone();
+    let (mut guest, now) = (guest("qemu-a"), Instant::now());
+    let domain = |id, reverts| Standing::Domain(UUID, Run { id: Some(id), reverts });
+    let mut session = |standing| {
+        guest.set_standing(standing, now);
+        guest.who.session().id().to_owned()
+    };
+    let first = session(Standing::Unnamed);
+    assert_eq!(session(domain(1, 0)), first, "it was only found out who it is");
+    let second = session(domain(2, 0));
     assert_ne!(second, first);
-    guest.stand(Standing::Domain(UUID, run(2, 1)), now);
-    assert_ne!(guest.session.id, second, "it went back to a snapshot");
+    assert_ne!(session(domain(2, 1)), second, "it went back to a snapshot");
 }

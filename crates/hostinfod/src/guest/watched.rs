@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use crate::reactor::id::GuestId;
+
 /// Guests by their numbers in the roster.
 pub(crate) struct Watched {
     /// At the most.
     pub(crate) max: usize,
-    guests: BTreeSet<usize>,
+    guests: BTreeSet<GuestId>,
     /// Those that are to be watched, and are not.
-    left_out: BTreeSet<usize>,
+    left_out: BTreeSet<GuestId>,
     /// Those, also of others that are watched since they ask, whose samples wait for figures: each
     /// once for a sample, and not longer than that takes.
-    pub(crate) awaiting: BTreeSet<usize>,
+    pub(crate) awaiting: BTreeSet<GuestId>,
 }
 
 /// What became of a guest that is to be watched.
@@ -30,7 +32,7 @@ impl Watched {
     }
 
     /// A guest is to be watched.
-    pub(crate) fn add(&mut self, guest: usize) -> Place {
+    pub(crate) fn add(&mut self, guest: GuestId) -> Place {
         if self.guests.contains(&guest) || self.guests.len() < self.max {
             self.left_out.remove(&guest);
             self.guests.insert(guest);
@@ -40,23 +42,23 @@ impl Watched {
     }
 
     /// A guest is not to be watched any more. Whether it was.
-    pub(crate) fn remove(&mut self, guest: usize) -> bool {
+    pub(crate) fn remove(&mut self, guest: GuestId) -> bool {
         self.left_out.remove(&guest);
         self.guests.remove(&guest)
     }
 
     /// Those that are watched.
-    pub(crate) fn guests(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn guests(&self) -> impl Iterator<Item = GuestId> {
         self.guests.iter().copied()
     }
 
     /// One that is to be watched, and could be now.
-    pub(crate) fn next(&self) -> Option<usize> {
+    pub(crate) fn next(&self) -> Option<GuestId> {
         self.left_out.first().copied().filter(|_| self.guests.len() < self.max)
     }
 
     /// One that there is no place for any more.
-    pub(crate) fn surplus(&self) -> Option<usize> {
+    pub(crate) fn surplus(&self) -> Option<GuestId> {
         self.guests.last().copied().filter(|_| self.guests.len() > self.max)
     }
 
@@ -69,28 +71,32 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reactor::id::Id as _;
 
     #[test]
     fn who_comes_when_there_are_enough_is_left_out_until_one_goes() {
         let mut watched = Watched::new(2);
-        assert_eq!([watched.add(7), watched.add(8), watched.add(7)], [Place::Watched; 3]);
-        assert_eq!(watched.add(9), Place::LeftOut(true));
-        assert_eq!(watched.add(9), Place::LeftOut(false));
+        assert_eq!(
+            [watched.add(GuestId::of(7)), watched.add(GuestId::of(8)), watched.add(GuestId::of(7))],
+            [Place::Watched; 3]
+        );
+        assert_eq!(watched.add(GuestId::of(9)), Place::LeftOut(true));
+        assert_eq!(watched.add(GuestId::of(9)), Place::LeftOut(false));
         assert_eq!((watched.count(), watched.next()), ((2, 1), None));
-        assert!(watched.remove(7) && !watched.remove(7));
-        assert_eq!(watched.next(), Some(9));
-        assert_eq!(watched.add(9), Place::Watched);
+        assert!(watched.remove(GuestId::of(7)) && !watched.remove(GuestId::of(7)));
+        assert_eq!(watched.next(), Some(GuestId::of(9)));
+        assert_eq!(watched.add(GuestId::of(9)), Place::Watched);
         assert_eq!((watched.count(), watched.next()), ((2, 0), None));
-        assert!(!watched.remove(6));
+        assert!(!watched.remove(GuestId::of(6)));
     }
 
     #[test]
     fn a_lower_bound_has_a_surplus() {
         let mut watched = Watched::new(2);
-        watched.add(1);
-        watched.add(2);
+        watched.add(GuestId::of(1));
+        watched.add(GuestId::of(2));
         assert_eq!(watched.surplus(), None);
         watched.max = 1;
-        assert_eq!(watched.surplus(), Some(2));
+        assert_eq!(watched.surplus(), Some(GuestId::of(2)));
     }
 }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hostinfo_answer::Key;
 use hostinfo_domains::Uuid;
 
-use crate::guest::key::Key;
-use crate::guest::peer::Peer;
+use crate::guest::peer;
 
 /// Before the name of a process. A number and a start are used again after the host has booted,
 /// so which boot it was goes with them: `process-4242-123456-BOOT`.
@@ -43,7 +43,7 @@ impl Names {
     /// Whether it is that of a process that has ended.
     pub(super) fn is_over(&self, file: &str) -> bool {
         parse(file).is_some_and(|(pid, start, boot)| {
-            self.boot != Some(boot) || Peer::now(pid, &self.proc).start != Some(start)
+            self.boot != Some(boot) || peer::now(pid, &self.proc).start != Some(start)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A libvirt that has told all that it ever will.
 
 use super::*;
-use hostinfo_domains::{Domain, Figures, Message, Names, State, Uuid, VERSION, to_line};
+use hostinfo_domains::{Domain, Message, Names, State, Uuid, VERSION, to_line};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 pub(crate) const UUID: Uuid = Uuid::from_u128(7);
@@ -28,12 +28,6 @@ pub(crate) fn domain(name: &str) -> Domain {
 pub(crate) fn libvirt(domains: &[Domain], required: bool) -> Libvirt {
     let told = domains.iter().map(|domain| Message::Domain(domain.clone()));
     telling(told.collect(), required)
-}
-
-/// One that knows this domain with these figures.
-pub(crate) fn with_figures(domain: Domain, figures: Figures) -> Libvirt {
-    let uuid = domain.uuid;
-    telling(vec![Message::Domain(domain), Message::Figures(uuid, figures)], false)
 }
 
 fn telling(told: Vec<Message>, required: bool) -> Libvirt {

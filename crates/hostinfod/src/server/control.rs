@@ -17,10 +17,13 @@ use hostinfo_control::limits::READ_DEADLINE;
 use hostinfo_control::{Refusal, answer};
 use rustix::io::Errno;
 
-use super::{Alarm, CONTROL, Server, client_token};
+use super::Server;
 use crate::control::client::{Client, Next};
-use crate::port::connection::Closed;
-use crate::system::poll::Interest;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::ClientId;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
+use crate::stream::Closed;
 
 /// How long nobody is let in where there are no descriptors left.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,8 +33,10 @@ impl Server {
     pub(crate) fn look_for_the_control_socket(&mut self) {
         if self.control.door().is_none() {
             self.control.open_door();
-            let added =
-                self.control.door().map(|door| self.poll.add(door, CONTROL, Interest::Read));
+            let added = self
+                .control
+                .door()
+                .map(|door| self.reactor.add(door, Token::Control, Interest::Read));
             if let Some(Err(error)) = added {
                 tracing::error!("the control socket cannot be waited for: {error}");
             }
@@ -44,7 +49,7 @@ impl Server {
         let (fd, user) = match door.accept() {
             Ok(accepted) => accepted,
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                self.alarms.set(Alarm::Door, Some(Instant::now() + PAUSE));
+                self.reactor.set_alarm(Alarm::Door, Some(Instant::now() + PAUSE));
                 return self.change_interest_of_the_door(Interest::Rest);
             }
             Err(_) => return,
@@ -52,11 +57,11 @@ impl Server {
         if let Some(message) = self.control.no_room(user) {
             let reason = answer(Err(Refusal::Busy { message }), false);
             let until = self.control.refused.add(fd, &reason, Instant::now());
-            return self.alarms.set(Alarm::Refused, until);
+            return self.reactor.set_alarm(Alarm::Refused, until);
         }
         let number = self.control.clients.insert(Client::new(fd, user));
         let Some(client) = self.control.clients.get(number) else { return };
-        if let Err(error) = self.poll.add(client, client_token(number), Interest::Read) {
+        if let Err(error) = self.reactor.add(client, Token::Client(number), Interest::Read) {
             tracing::error!("a client of the control socket cannot be waited for: {error}");
             self.drop_client(number);
         }
@@ -65,7 +70,7 @@ impl Server {
     /// Whoever was refused has had the time to read why.
     pub(crate) fn hang_up_on_refused(&mut self, now: Instant) {
         let until = self.control.refused.hang_up(now);
-        self.alarms.set(Alarm::Refused, until);
+        self.reactor.set_alarm(Alarm::Refused, until);
     }
 
     /// People are let in again.
@@ -75,13 +80,13 @@ impl Server {
 
     fn change_interest_of_the_door(&self, interest: Interest) {
         let Some(door) = self.control.door() else { return };
-        if let Err(error) = self.poll.modify(door, CONTROL, interest) {
+        if let Err(error) = self.reactor.modify(door, Token::Control, interest) {
             tracing::error!("the control socket cannot be waited for: {error}");
         }
     }
 
     /// Something has come about on a client's connection.
-    pub(crate) fn client_is_ready(&mut self, number: usize, hung_up: bool) {
+    pub(crate) fn client_is_ready(&mut self, number: ClientId, hung_up: bool) {
         let Some(client) = self.control.clients.get(number) else { return };
         match client.interest {
             Interest::Read => self.client_turn(number),
@@ -93,7 +98,7 @@ impl Server {
     }
 
     /// A client may go on, or has not read for too long.
-    pub(crate) fn client_rings(&mut self, number: usize) {
+    pub(crate) fn client_rings(&mut self, number: ClientId) {
         match self.control.clients.get(number).map(|client| client.interest) {
             None | Some(Interest::Write) => self.drop_client(number),
             Some(Interest::Read | Interest::Rest) => self.client_turn(number),
@@ -102,14 +107,14 @@ impl Server {
 
     /// Values may have come that previews wait for.
     pub(crate) fn wake_previews(&mut self, now: Instant) {
-        for (number, client) in &self.control.clients {
+        for (number, client) in self.control.clients.iter() {
             if client.waits() {
-                self.alarms.set(Alarm::Client(number), Some(now));
+                self.reactor.set_alarm(Alarm::Client(number), Some(now));
             }
         }
     }
 
-    fn client_turn(&mut self, number: usize) {
+    fn client_turn(&mut self, number: ClientId) {
         let now = Instant::now();
         let Some(client) = self.control.clients.get_mut(number) else { return };
         match client.turn() {
@@ -128,23 +133,23 @@ impl Server {
     }
 
     /// Waits for something on a client's connection.
-    fn await_client(&mut self, number: usize, interest: Interest, alarm: Option<Instant>) {
-        self.alarms.set(Alarm::Client(number), alarm);
+    fn await_client(&mut self, number: ClientId, interest: Interest, alarm: Option<Instant>) {
+        self.reactor.set_alarm(Alarm::Client(number), alarm);
         let Some(client) = self.control.clients.get_mut(number) else { return };
         if client.interest != interest {
             client.interest = interest;
-            if let Err(error) = self.poll.modify(&*client, client_token(number), interest) {
+            if let Err(error) = self.reactor.modify(&*client, Token::Client(number), interest) {
                 tracing::error!("a client of the control socket cannot be waited for: {error}");
             }
         }
     }
 
-    fn drop_client(&mut self, number: usize) {
-        let gone = self.control.clients.try_remove(number);
+    fn drop_client(&mut self, number: ClientId) {
+        let gone = self.control.clients.remove(number);
         if let Some(request) = gone.and_then(Client::waits_for) {
             self.give_up_preview(&request);
         }
-        self.alarms.set(Alarm::Client(number), None);
-        self.desk.is_watched = self.control.clients.iter().any(|(_, client)| client.watches());
+        self.reactor.set_alarm(Alarm::Client(number), None);
+        self.guests.set_seen(self.control.clients.iter().any(|(_, client)| client.watches()));
     }
 }

@@ -25,24 +25,24 @@ impl Server {
         let states = self.states();
         let count = |state| states.get(&state).copied().unwrap_or_default();
         all.numbers(&table::GUESTS, "state", STATES.map(|(state, word)| (word, count(state))));
-        let (watched, left_out) = self.watched.count();
+        let (watched, left_out) = self.guests.watched().count();
         let watched = [("watched", watched), ("left_out", left_out)];
         all.numbers(&table::WATCHED, "state", watched);
-        all.tally(&self.desk.tally);
-        let libvirt = self.desk.libvirt();
+        all.tally(self.guests.tally());
+        let libvirt = self.guests.engine().libvirt();
         let (outages, libvirt) = (libvirt.outages(), libvirt.state());
-        let engine = self.desk.engine();
+        let engine = self.guests.engine();
         let failures = [
             ("kernel", engine.host().failures()),
             ("libvirt", outages),
-            ("custom", engine.given.customs.failures()),
+            ("custom", engine.given().customs.failures()),
         ];
         all.numbers(&table::FAILURES, "source", failures);
         all.number(&table::MISSING, engine.host().missing().count() as u64);
-        let notices = engine.given.notices.notices().all(Timestamp::now()).count() as u64;
-        let rules = self.rules.state();
+        let notices = engine.given().notices.all(Timestamp::now()).count() as u64;
+        let rules = self.guests.rules().state();
         all.number(&table::RULES, rules.rules);
-        all.time(&table::RULES_SINCE, self.rules.in_force().since);
+        all.time(&table::RULES_SINCE, self.guests.rules().in_force().since);
         all.number(&table::RULES_BAD, u64::from(rules.problem.is_some()));
         all.number(&table::SETTINGS_BAD, u64::from(self.settings_problem.is_some()));
         if let Some(up) = libvirt.state.is_up() {

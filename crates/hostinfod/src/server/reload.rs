@@ -1,27 +1,22 @@
-//! What the administrator has changed: settings and rules, read again.
-
-use std::time::Instant;
+//! The administrator wants the settings read again.
 
 use hostinfo_control::limits::PROBLEM_MAX;
 use hostinfo_domains::cut;
 
-use super::{Alarm, Server};
-use crate::audit::Event;
+use super::Server;
 use crate::settings::Settings;
 
 impl Server {
     /// SIGHUP.
     pub(crate) fn reload(&mut self) {
         self.signals.clear_reload();
-        self.rules.ask(Instant::now());
+        let ctx = &mut self.reactor.now();
+        self.guests.ask_for_rules(ctx.now);
         match Settings::load(&self.args) {
             Ok(settings) => {
                 self.settings_problem = None;
                 self.logging.reload(&settings.log);
-                self.desk.set_flow(settings.flow);
-                self.desk.given().labels = settings.labels;
-                self.watched.max = settings.watch.guests;
-                self.plan_all_watches(Instant::now());
+                self.guests.apply_settings(settings, ctx);
                 tracing::info!(
                     "settings read again; paths and the log's output change with the next start"
                 );
@@ -31,30 +26,9 @@ impl Server {
                 self.settings_problem = Some(cut(&error.to_string(), PROBLEM_MAX).to_owned());
             }
         }
-        self.reload_customs();
-        self.look_for_other_directories();
+        self.guests.reload_customs(ctx);
+        self.guests.look_for_other_directories(ctx);
+        self.wake_previews(std::time::Instant::now());
         self.look_for_the_control_socket();
-    }
-
-    /// The rules file has settled: every guest comes under its rule.
-    pub(crate) fn reload_rules(&mut self) {
-        match self.rules.reload() {
-            Ok(false) => {}
-            Ok(true) => {
-                let now = Instant::now();
-                for (number, guest) in &mut self.roster.guests {
-                    if guest.grant.vhostmd_disk() {
-                        self.alarms.set(Alarm::Disk(number), Some(now));
-                    }
-                    guest.come_under(self.rules.rules().decide(guest.name.whole()), now);
-                }
-                self.plan_disks(now);
-                self.plan_all_watches(now);
-                self.drop_incidents();
-            }
-            Err(error) => {
-                Event::RulesRefused { file: &self.paths.rules, why: &error.to_string() }.log();
-            }
-        }
     }
 }

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use super::{
-    Alarm, CONTROL, CUSTOM, FIRST_CLIENT, FIRST_PORT, FIRST_SCRAPER, LIBVIRT, RELOAD, RULES,
-    SCRAPE, SOCKETS, STOP, Server, VHOSTMD_SOCKETS,
-};
-use crate::port::dialect::Dialect;
-use crate::system::poll::{Interest, Ready};
+use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
+
+use super::Server;
+use crate::reactor::Ready;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
 use crate::system::systemd;
 
 impl Server {
@@ -19,106 +20,105 @@ impl Server {
     /// # Errors
     /// Where the system fails the loop itself: nothing that a guest or a file can cause.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        self.watch_all().context("epoll")?;
-        self.desk.libvirt().begin(Instant::now());
-        Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect));
-        self.plan_disks(Instant::now());
-        self.alarms.set(Alarm::Watchdog, systemd::watchdog().map(|every| Instant::now() + every));
+        self.wait_for_all().context("epoll")?;
+        self.guests.begin(&mut self.reactor.now());
+        let every = systemd::watchdog();
+        self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         systemd::ready();
         let mut ready = Vec::new();
         loop {
-            self.alarms.set(Alarm::Libvirt, self.desk.libvirt().next_deadline());
-            self.alarms.set(Alarm::Custom, self.desk.given().customs.next_deadline());
-            self.alarms.set(Alarm::Incidents, self.incidents.due());
-            self.poll.wait(self.alarms.next(), &mut ready).context("epoll")?;
+            self.guests.set_deadlines(&mut self.reactor);
+            self.reactor.wait(&mut ready).context("epoll")?;
             for event in &ready {
-                match event.token {
-                    STOP => {
-                        systemd::stopping();
-                        self.incidents.write_all();
-                        return Ok(());
-                    }
-                    RELOAD => self.reload(),
-                    RULES => self.rules.take_changes(Instant::now()),
-                    SOCKETS => self.take_news(Dialect::Hostinfo),
-                    VHOSTMD_SOCKETS => self.take_news(Dialect::Vhostmd),
-                    LIBVIRT => self.libvirt_is_ready(Instant::now()),
-                    CUSTOM => self.take_values(Instant::now()),
-                    CONTROL => self.let_in(),
-                    SCRAPE => self.let_scraper_in(Instant::now()),
-                    FIRST_SCRAPER.. => self.scraper(event),
-                    FIRST_CLIENT.. => self.client(event),
-                    _ => self.port_is_ready(event),
+                if event.token == Token::Stop {
+                    systemd::stopping();
+                    self.guests.end();
+                    return Ok(());
                 }
+                self.on_ready(*event);
+                self.tell_watchers();
             }
-            self.alarms.set(Alarm::Rules, self.rules.due());
-            let now = Instant::now();
-            while let Some(alarm) = self.alarms.due(now) {
-                self.ring(alarm, now);
+            self.guests.take_work();
+            self.guests.set_deadlines(&mut self.reactor);
+            // Whoever was put off, such as one who floods, has his turn; and before all of those had theirs,
+            // whoever has come meanwhile.
+            let (now, mut work) = (Instant::now(), 0);
+            while work < ROUND_WORK
+                && let Some(alarm) = self.reactor.due(now)
+            {
+                self.on_alarm(alarm);
+                self.tell_watchers();
+                work += self.guests.take_work().saturating_add(TURN_WORK);
             }
             self.logging.tell_left_out();
         }
     }
 
-    fn watch_all(&mut self) -> io::Result<()> {
-        self.poll.add(&self.signals.stop, STOP, Interest::Read)?;
-        self.poll.add(&self.signals.reload, RELOAD, Interest::Read)?;
-        self.poll.add(self.rules.watcher(), RULES, Interest::Read)?;
-        self.poll.add(&self.desk.given().customs, CUSTOM, Interest::Read)?;
-        for (dialect, token) in [(Dialect::Hostinfo, SOCKETS), (Dialect::Vhostmd, VHOSTMD_SOCKETS)]
-        {
-            self.poll.add(self.directories.of(dialect).watcher(), token, Interest::Read)?;
-        }
-        if let Some(helper) = self.desk.libvirt().helper() {
-            self.poll.add(helper, LIBVIRT, Interest::Read)?;
-        }
+    fn wait_for_all(&mut self) -> io::Result<()> {
+        self.guests.wait_for_all(&self.reactor)?;
+        let reactor = &self.reactor;
+        reactor.add(&self.signals.stop, Token::Stop, Interest::Read)?;
+        reactor.add(&self.signals.reload, Token::Reload, Interest::Read)?;
         if let Some(door) = self.control.door() {
-            self.poll.add(door, CONTROL, Interest::Read)?;
+            reactor.add(door, Token::Control, Interest::Read)?;
         }
         if let Some(place) = self.scrape.place() {
-            self.poll.add(place, SCRAPE, Interest::Read)?;
+            reactor.add(place, Token::Scrape, Interest::Read)?;
         }
         Ok(())
     }
 
-    fn port_is_ready(&mut self, event: &Ready) {
-        if let Ok(port) = usize::try_from(event.token - FIRST_PORT) {
-            self.turn(port, event.hung_up);
+    /// Something has come about on a descriptor.
+    fn on_ready(&mut self, Ready { token, hung_up }: Ready) {
+        let ctx = &mut self.reactor.now();
+        match token {
+            // The loop has ended.
+            Token::Stop => {}
+            Token::Reload => self.reload(),
+            Token::Rules => self.guests.take_rules_changes(ctx.now),
+            Token::Sockets(dialect) => self.guests.take_news(dialect, ctx),
+            Token::Libvirt => self.guests.libvirt_is_ready(ctx),
+            Token::Custom => self.take_values(),
+            Token::Control => self.let_in(),
+            Token::Scrape => self.let_scraper_in(Instant::now()),
+            Token::Port(port) => self.guests.turn(port, hung_up, ctx),
+            Token::Client(client) => self.client_is_ready(client, hung_up),
+            Token::Scraper(scraper) => self.scraper_is_ready(scraper, Instant::now()),
         }
     }
 
-    fn client(&mut self, event: &Ready) {
-        if let Ok(client) = usize::try_from(event.token - FIRST_CLIENT) {
-            self.client_is_ready(client, event.hung_up);
-        }
-    }
-
-    fn scraper(&mut self, event: &Ready) {
-        if let Ok(scraper) = usize::try_from(event.token - FIRST_SCRAPER) {
-            self.scraper_is_ready(scraper, Instant::now());
-        }
-    }
-
-    fn ring(&mut self, alarm: Alarm, now: Instant) {
+    /// The time of somebody has come.
+    fn on_alarm(&mut self, alarm: Alarm) {
+        let ctx = &mut self.reactor.now();
+        let now = ctx.now;
         match alarm {
-            Alarm::Rules => self.reload_rules(),
+            Alarm::Rules => self.guests.reload_rules(ctx),
             Alarm::Watchdog => {
                 systemd::alive();
-                self.alarms.set(alarm, systemd::watchdog().map(|every| now + every));
+                ctx.reactor.set_alarm(alarm, systemd::watchdog().map(|every| now + every));
             }
-            Alarm::Custom => self.take_values(now),
-            Alarm::Port(port) => self.port_rings(port, now),
-            Alarm::Watch(guest) => self.watch(guest, now),
-            Alarm::LookAgain(port) => self.meet_again(port, now),
-            Alarm::Incidents => self.write_incidents(now),
-            Alarm::LeftOut(guest) => self.log_left_out(guest, now),
-            Alarm::Disk(guest) => self.write_disk(guest, now),
-            Alarm::Libvirt => self.libvirt_is_due(now),
+            Alarm::Custom => self.take_values(),
+            Alarm::Port(port) => self.guests.on_port_alarm(port, ctx),
+            Alarm::Watch(guest) => self.guests.watch(guest, ctx),
+            Alarm::LookAgain(port) => self.guests.identify_again(port, ctx),
+            Alarm::Incidents => self.guests.write_incidents(now),
+            Alarm::LeftOut(guest) => self.guests.log_left_out(guest, ctx),
+            Alarm::Disk(guest) => self.guests.write_disk(guest, ctx),
+            Alarm::Libvirt => self.guests.libvirt_is_due(ctx),
             Alarm::Client(client) => self.client_rings(client),
             Alarm::Door => self.open_the_door(),
             Alarm::Refused => self.hang_up_on_refused(now),
             Alarm::Scraper(scraper) => self.drop_scraper(scraper),
             Alarm::Scrape => self.await_scrapers(Interest::Read),
+        }
+    }
+
+    /// Values may have come that guests and previews wait for.
+    fn take_values(&mut self) {
+        let ctx = &mut self.reactor.now();
+        if self.guests.take_values(ctx) {
+            let now = ctx.now;
+            self.wake_previews(now);
         }
     }
 }

@@ -7,11 +7,14 @@ use hostinfo_wire::limits::READ_CHUNK;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
-use super::{Alarm, SCRAPE, Server, scraper_token};
-use crate::port::connection::{Closed, Connection};
+use super::Server;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::ScraperId;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
 use crate::scrape::Scraper;
 use crate::scrape::http::{self, REQUEST_MAX};
-use crate::system::poll::Interest;
+use crate::stream::{Closed, Stream};
 
 /// Those who are answered at once: a Prometheus or two, and a person. With
 /// [`REQUEST_MAX`] and some 20 KiB of metrics they hold 200 KiB.
@@ -32,7 +35,7 @@ impl Server {
         let fd: OwnedFd = match rustix::net::accept_with(place, flags) {
             Ok(fd) => fd,
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                self.alarms.set(Alarm::Scrape, Some(now + PAUSE));
+                self.reactor.set_alarm(Alarm::Scrape, Some(now + PAUSE));
                 return self.await_scrapers(Interest::Rest);
             }
             Err(_) => return,
@@ -42,12 +45,12 @@ impl Server {
         {
             self.drop_scraper(oldest);
         }
-        let scraper = Scraper { connection: Connection::new(fd, now), request: Vec::new() };
+        let scraper = Scraper::new(Stream::new(fd), now);
         let number = self.scrape.scrapers.insert(scraper);
-        self.alarms.set(Alarm::Scraper(number), Some(now + DEADLINE));
+        self.reactor.set_alarm(Alarm::Scraper(number), Some(now + DEADLINE));
         let Some(scraper) = self.scrape.scrapers.get(number) else { return };
         if let Err(error) =
-            self.poll.add(&scraper.connection, scraper_token(number), Interest::Read)
+            self.reactor.add(&scraper.stream, Token::Scraper(number), Interest::Read)
         {
             tracing::error!("who reads the metrics cannot be waited for: {error}");
             self.drop_scraper(number);
@@ -57,13 +60,13 @@ impl Server {
     /// Waits for somebody to come, or does not.
     pub(crate) fn await_scrapers(&self, interest: Interest) {
         let Some(place) = self.scrape.place() else { return };
-        if let Err(error) = self.poll.modify(place, SCRAPE, interest) {
+        if let Err(error) = self.reactor.modify(place, Token::Scrape, interest) {
             tracing::error!("who reads the metrics cannot be waited for: {error}");
         }
     }
 
     /// Something has come about on a connection.
-    pub(crate) fn scraper_is_ready(&mut self, number: usize, now: Instant) {
+    pub(crate) fn scraper_is_ready(&mut self, number: ScraperId, now: Instant) {
         match self.scraper_turn(number, now) {
             Ok(Some(interest)) => self.await_scraper(number, interest),
             Ok(None) | Err(Closed) => self.drop_scraper(number),
@@ -71,14 +74,18 @@ impl Server {
     }
 
     /// What the connection waits for from now on; nothing where all is said.
-    fn scraper_turn(&mut self, number: usize, now: Instant) -> Result<Option<Interest>, Closed> {
+    fn scraper_turn(
+        &mut self,
+        number: ScraperId,
+        now: Instant,
+    ) -> Result<Option<Interest>, Closed> {
         let Some(scraper) = self.scrape.scrapers.get_mut(number) else { return Ok(None) };
-        if scraper.connection.interest == Interest::Write {
-            return Ok(scraper.connection.flush()?.map(|_| Interest::Write));
+        if scraper.interest == Interest::Write {
+            return Ok(scraper.stream.flush()?.map(|_| Interest::Write));
         }
         let mut buffer = [0; READ_CHUNK];
         let room = REQUEST_MAX.saturating_sub(scraper.request.len());
-        let read = scraper.connection.read(buffer.get_mut(..room).unwrap_or_default())?;
+        let read = scraper.stream.read(buffer.get_mut(..room).unwrap_or_default())?;
         scraper.request.extend_from_slice(read);
         let request = std::mem::take(&mut scraper.request);
         let answer = http::answer(&request, || self.metrics().to_string());
@@ -88,24 +95,24 @@ impl Server {
                 scraper.request = request;
                 Ok(Some(Interest::Read))
             }
-            Some(answer) => Ok(scraper.connection.send(&answer, now)?.map(|_| Interest::Write)),
+            Some(answer) => Ok(scraper.stream.send(&answer, now)?.map(|_| Interest::Write)),
         }
     }
 
-    fn await_scraper(&mut self, number: usize, interest: Interest) {
+    fn await_scraper(&mut self, number: ScraperId, interest: Interest) {
         let Some(scraper) = self.scrape.scrapers.get_mut(number) else { return };
-        if scraper.connection.interest != interest {
-            scraper.connection.interest = interest;
-            let token = scraper_token(number);
-            if let Err(error) = self.poll.modify(&scraper.connection, token, interest) {
+        if scraper.interest != interest {
+            scraper.interest = interest;
+            let token = Token::Scraper(number);
+            if let Err(error) = self.reactor.modify(&scraper.stream, token, interest) {
                 tracing::error!("who reads the metrics cannot be waited for: {error}");
             }
         }
     }
 
     /// Ends a connection: all is said, or its time is over.
-    pub(crate) fn drop_scraper(&mut self, number: usize) {
-        self.scrape.scrapers.try_remove(number);
-        self.alarms.set(Alarm::Scraper(number), None);
+    pub(crate) fn drop_scraper(&mut self, number: ScraperId) {
+        self.scrape.scrapers.remove(number);
+        self.reactor.set_alarm(Alarm::Scraper(number), None);
     }
 }

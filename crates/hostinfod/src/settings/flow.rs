@@ -1,9 +1,8 @@
 //! `[flow]` of the settings.
 
+use hostinfo_answer::Bound;
 use hostinfo_wire::limits;
 use serde::Deserialize;
-
-use crate::bucket::Bound;
 
 /// What one guest may send and get, over all its connections; 0 for no bound.
 #[derive(Debug, Deserialize)]
@@ -27,14 +26,12 @@ impl Default for Flow {
 }
 
 impl Flow {
-    /// Lines answered.
-    pub(crate) fn lines(&self) -> Bound {
-        bound(self.lines_per_second, self.line_burst)
-    }
-
-    /// Bytes read.
-    pub(crate) fn bytes(&self) -> Bound {
-        bound(self.bytes_per_second, self.byte_burst)
+    /// As bounds.
+    pub(crate) fn bounds(&self) -> hostinfo_answer::Flow {
+        hostinfo_answer::Flow {
+            lines: bound(self.lines_per_second, self.line_burst),
+            bytes: bound(self.bytes_per_second, self.byte_burst),
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use hostinfo_answer::Dialect;
 use hostinfo_domains::VHOSTMD_DIR;
 
-use crate::port::dialect::Dialect;
 use crate::sockets::directory::SocketDir;
 use crate::sockets::lock;
 use crate::system::file_error::FileError;

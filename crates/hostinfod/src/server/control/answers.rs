@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use hostinfo_answer::{Name, Pending, When};
 use hostinfo_control::limits::READ_DEADLINE;
 use hostinfo_control::{Asked, Call, Metrics, Preview, Refusal, Request};
 use hostinfo_notices::Draft;
@@ -12,11 +13,10 @@ use serde_json::Value;
 
 use crate::control::answer::{bounded, value};
 use crate::control::client::is_trusted;
-use crate::guest::name::Name;
-use crate::pending::{Pending, When};
-use crate::port::connection::Closed;
+use crate::reactor::id::ClientId;
+use crate::reactor::poll::Interest;
 use crate::server::Server;
-use crate::system::poll::Interest;
+use crate::stream::Closed;
 
 /// What becomes of a call.
 enum Outcome {
@@ -32,7 +32,7 @@ impl Server {
     /// Answers a client, or begins to.
     pub(super) fn answer_client(
         &mut self,
-        number: usize,
+        number: ClientId,
         request: Request,
         pending: Option<Pending>,
         now: Instant,
@@ -53,7 +53,7 @@ impl Server {
             }
             Ok(Outcome::Watch(guest)) => {
                 client.watch(guest);
-                self.desk.is_watched = true;
+                self.guests.set_seen(true);
                 return self.await_client(number, Interest::Rest, None);
             }
             Ok(Outcome::Now(value)) => Ok(value),
@@ -117,12 +117,12 @@ impl Server {
         if line.contains('\n') {
             return Err(Refusal::InvalidParameter { parameter: "line".to_owned() });
         }
-        let (_, guest) = self.double(&name)?;
+        let (_, who, observed) = self.for_preview(&name)?;
         let line = format!("{line}\n");
         let (mut framer, mut input) = (Framer::new(), line.as_bytes());
         let reply = match framer.next(&mut input) {
             None => String::new(),
-            Some(frame) => match self.desk.engine().preview(&guest, &frame, when) {
+            Some(frame) => match self.guests.engine_mut().preview(who, observed, &frame, when) {
                 Err(pending) => return Ok(Outcome::Later(pending)),
                 Ok(mut reply) => String::from_utf8_lossy(reply.end()).into_owned(),
             },
@@ -134,8 +134,8 @@ impl Server {
     /// Of a guest that is not there, nothing is kept of what the administrator's own statistics
     /// have for it alone.
     fn end_preview(&mut self, name: &Name) {
-        if self.roster.named(name.whole()).is_none() {
-            self.desk.given().customs.forget(name.whole());
+        if self.guests.roster().named(name.whole()).is_none() {
+            self.guests.engine_mut().given_mut().customs.forget(name.whole());
         }
     }
 

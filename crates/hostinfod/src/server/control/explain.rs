@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
+use hostinfo_answer::{Observed, Who};
 use hostinfo_catalog::{Named, Scope, StatId, resolve};
 use hostinfo_control::limits::NAMES_MAX;
 use hostinfo_control::{Decision, Explanation, Refusal};
 
-use crate::guest::Guest;
 use crate::server::Server;
 
 impl Server {
@@ -19,13 +19,13 @@ impl Server {
         now: Instant,
     ) -> Result<Explanation, Refusal> {
         let name = self.find_guest(name)?;
-        let (number, guest) = self.double(&name)?;
-        let (state, problem) = self.state_of(number, &guest);
+        let (number, who, observed) = self.for_preview(&name)?;
+        let (state, problem) = self.state_of(number, &who);
         let picked = pick(words)?;
-        let told = self.tell_apart(&guest, &picked, now);
+        let told = self.tell_apart(&who, observed, &picked, now);
         let statistics =
-            told.iter().map(|(stat, one)| decide(&guest, *stat, one.as_deref())).collect();
-        let grant = &guest.grant;
+            told.iter().map(|(stat, one)| decide(&who, *stat, one.as_deref())).collect();
+        let grant = who.grant();
         let rule = grant.rule();
         Ok(Explanation {
             guest: name.whole().to_owned(),
@@ -34,7 +34,7 @@ impl Server {
             path: self.paths.rules.display().to_string(),
             pattern: rule.map(|rule| rule.pattern.clone()),
             line: rule.map(|rule| rule.line as u64),
-            may_ask: guest.may_ask(),
+            may_ask: who.may_ask(),
             interval: grant.interval().as_secs_f64(),
             watch: grant.watch(),
             vhostmd_disk: grant.vhostmd_disk(),
@@ -44,19 +44,25 @@ impl Server {
 
     /// What was picked, each once: of a row itself, and of its instances that the guest has now those
     /// of which the rules may say another thing.
-    fn tell_apart(&mut self, guest: &Guest, picked: &[Picked], now: Instant) -> Vec<One> {
+    fn tell_apart(
+        &mut self,
+        who: &Who,
+        observed: Observed,
+        picked: &[Picked],
+        now: Instant,
+    ) -> Vec<One> {
         let rows: BTreeSet<StatId> = picked.iter().flat_map(|picked| picked.scope.rows()).collect();
-        let apart = rows.iter().filter(|stat| guest.grant.names_an_instance_of(**stat));
-        let instances = self.desk.engine().instances(guest, apart.copied(), now);
+        let apart = rows.iter().filter(|stat| who.grant().names_an_instance_of(**stat));
+        let instances = self.guests.engine_mut().instances(who, observed, apart.copied(), now);
         let (mut told, mut seen, mut whole) = (Vec::new(), HashSet::new(), BTreeSet::new());
         for Picked { scope, instance, is_whole } in picked {
             for stat in scope.rows() {
                 if *is_whole && !whole.insert(stat) {
                     continue;
                 }
-                let usual = guest.explain(stat, None);
+                let usual = who.explain(stat, None);
                 let is_other = |one: &&String| {
-                    scope.covers(stat, Some(one)) && guest.explain(stat, Some(one)) != usual
+                    scope.covers(stat, Some(one)) && who.explain(stat, Some(one)) != usual
                 };
                 let others = instances.get(&stat).into_iter().flatten().filter(is_other);
                 let ones: Vec<Option<String>> = match instance {
@@ -115,8 +121,8 @@ fn pick_one(word: &str) -> Result<Picked, Refusal> {
     Ok(Picked { scope, instance, is_whole })
 }
 
-fn decide(guest: &Guest, stat: StatId, instance: Option<&str>) -> Decision {
-    let why = guest.explain(stat, instance);
+fn decide(who: &Who, stat: StatId, instance: Option<&str>) -> Decision {
+    let why = who.explain(stat, instance);
     Decision {
         name: stat.stat().name_of(instance).into_owned(),
         permitted: why.permitted,

@@ -3,33 +3,37 @@
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
+use hostinfo_answer::{Dialect, Name, Observed, Standing, Who};
 use hostinfo_control::limits::PAGE;
 use hostinfo_control::{
     Guest as Told, GuestState, LastQuery, Page, Port as ToldPort, PortKind, PortState, Refusal,
     timestamp,
 };
 
-use crate::answer::seen::shown;
 use crate::control::answer::failed;
+use crate::desk::seen::shown;
 use crate::guest::Guest;
-use crate::guest::name::Name;
-use crate::guest::standing::Standing;
-use crate::port::dialect::Dialect;
 use crate::port::{Port, To};
+use crate::reactor::id::GuestId;
 use crate::server::Server;
 
 impl Server {
     /// Whom an administrator means: the guest of that whole name, or of that name alone where no
     /// other guest has it too. By a whole name, it need not be there.
     pub(super) fn find_guest(&self, name: &str) -> Result<Name, Refusal> {
-        let known = self.roster.named(name).and_then(|number| self.roster.guests.get(number));
+        let known = self
+            .guests
+            .roster()
+            .named(name)
+            .and_then(|number| self.guests.roster().guests.get(number));
         if let Some(guest) = known {
-            return Ok(guest.name.clone());
+            return Ok(guest.who.name().clone());
         }
         let mut named = self
-            .roster
+            .guests
+            .roster()
             .in_order(None)
-            .map(|(_, guest)| &guest.name)
+            .map(|(_, guest)| guest.who.name())
             .filter(|known| known.guest() == name);
         let message = match (named.next(), named.next(), Name::parse(name)) {
             (Some(found), None, _) => return Ok(found.clone()),
@@ -49,22 +53,28 @@ impl Server {
 
     /// Somebody who gets what the guest of that name would get; and the guest's number, where it is
     /// there.
-    pub(super) fn double(&mut self, name: &Name) -> Result<(Option<usize>, Guest), Refusal> {
-        let number = self.roster.named(name.whole());
-        match number.and_then(|number| self.roster.guests.get(number)) {
-            Some(guest) => Ok((number, guest.double())),
-            None => Ok((None, self.make_guest(name).map_err(failed)?)),
+    pub(super) fn for_preview(
+        &mut self,
+        name: &Name,
+    ) -> Result<(Option<GuestId>, Who, Observed), Refusal> {
+        let number = self.guests.roster().named(name.whole());
+        match number.and_then(|number| self.guests.roster().guests.get(number)) {
+            Some(guest) => Ok((number, guest.who.for_preview(), guest.observed.clone())),
+            None => {
+                let Guest { who, observed, .. } = self.guests.make_guest(name).map_err(failed)?;
+                Ok((None, who, observed))
+            }
         }
     }
 
     /// Guests behind that name.
     pub(super) fn page(&self, after: Option<&str>, now: Instant) -> Page {
-        let mut guests: Vec<_> = self.roster.in_order(after).take(PAGE + 1).collect();
+        let mut guests: Vec<_> = self.guests.roster().in_order(after).take(PAGE + 1).collect();
         let complete = guests.len() <= PAGE;
         guests.truncate(PAGE);
-        let mut ports: HashMap<usize, Vec<&Port>> =
+        let mut ports: HashMap<GuestId, Vec<&Port>> =
             guests.iter().map(|(number, _)| (*number, Vec::new())).collect();
-        for (_, port) in &self.roster.ports {
+        for (_, port) in self.guests.roster().ports.iter() {
             if let Some(ports) = ports.get_mut(&port.guest) {
                 ports.push(port);
             }
@@ -77,15 +87,15 @@ impl Server {
 
     /// How many guests are in each state.
     pub(crate) fn states(&self) -> HashMap<GuestState, u64> {
-        let mut ports: HashMap<usize, PortState> = HashMap::new();
-        for (_, port) in &self.roster.ports {
+        let mut ports: HashMap<GuestId, PortState> = HashMap::new();
+        for (_, port) in self.guests.roster().ports.iter() {
             let state = port_state(port);
             let best = ports.entry(port.guest).or_insert(state);
             *best = (*best).min(state);
         }
         let mut states = HashMap::new();
-        for (number, guest) in &self.roster.guests {
-            *states.entry(state(guest, ports.get(&number).copied())).or_insert(0) += 1;
+        for (number, guest) in self.guests.roster().guests.iter() {
+            *states.entry(state(&guest.who, ports.get(&number).copied())).or_insert(0) += 1;
         }
         states
     }
@@ -93,40 +103,41 @@ impl Server {
     /// Whether the guest can ask, and why not.
     pub(super) fn state_of(
         &self,
-        number: Option<usize>,
-        guest: &Guest,
+        number: Option<GuestId>,
+        who: &Who,
     ) -> (GuestState, Option<String>) {
-        let ports = self.roster.ports.iter().map(|(_, port)| port);
+        let ports = self.guests.roster().ports.iter().map(|(_, port)| port);
         let ports: Vec<&Port> = ports.filter(|port| Some(port.guest) == number).collect();
-        (state(guest, best(&ports)), problem(guest, &ports))
+        (state(who, best(&ports)), problem(who, &ports))
     }
 
     /// The whole names of guests that have a socket.
     pub(super) fn present_guests(&self) -> impl Iterator<Item = &str> {
-        let present: std::collections::HashSet<usize> =
-            self.roster.ports.iter().map(|(_, port)| port.guest).collect();
-        let guests = self.roster.guests.iter().filter(move |(number, _)| present.contains(number));
-        guests.map(|(_, guest)| guest.name.whole())
+        let present: std::collections::HashSet<GuestId> =
+            self.guests.roster().ports.iter().map(|(_, port)| port.guest).collect();
+        let guests =
+            self.guests.roster().guests.iter().filter(move |(number, _)| present.contains(number));
+        guests.map(|(_, guest)| guest.who.name().whole())
     }
 }
 
 fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
-    let rule = guest.grant.rule();
+    let rule = guest.who.grant().rule();
     let record = &guest.record;
     Told {
-        id: guest.name.whole().to_owned(),
-        driver: guest.name.driver().to_owned(),
-        name: guest.name.guest().to_owned(),
-        state: state(guest, best(ports)),
-        problem: problem(guest, ports),
+        id: guest.who.name().whole().to_owned(),
+        driver: guest.who.name().driver().to_owned(),
+        name: guest.who.name().guest().to_owned(),
+        state: state(&guest.who, best(ports)),
+        problem: problem(&guest.who, ports),
         ports: ports.iter().map(|port| told_port(port)).collect(),
-        uuid: match guest.standing {
+        uuid: match guest.who.standing() {
             Standing::Domain(uuid, _) => Some(uuid.to_string()),
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
         },
         pattern: rule.map(|rule| rule.pattern.clone()),
         line: rule.map(|rule| rule.line as u64),
-        interval: guest.grant.interval().as_secs_f64(),
+        interval: guest.who.grant().interval().as_secs_f64(),
         counts: record.counts,
         last: record.last.map(|(at, code)| LastQuery {
             at: timestamp(SystemTime::now() - now.saturating_duration_since(at)),
@@ -158,18 +169,18 @@ fn best(ports: &[&Port]) -> Option<PortState> {
 }
 
 /// By the best of its ports; `None` where it has none.
-fn state(guest: &Guest, port: Option<PortState>) -> GuestState {
-    match (&guest.standing, port) {
+fn state(who: &Who, port: Option<PortState>) -> GuestState {
+    match (who.standing(), port) {
         (_, None) => GuestState::Absent,
         (Standing::Refused(_) | Standing::Awaited, _) => GuestState::Refused,
-        _ if !guest.grant.enabled() => GuestState::Disabled,
+        _ if !who.grant().enabled() => GuestState::Disabled,
         (_, Some(PortState::Connected)) => GuestState::Connected,
         (_, Some(PortState::Failed)) => GuestState::Failed,
         (_, Some(PortState::Waiting)) => GuestState::Waiting,
     }
 }
 
-fn problem(guest: &Guest, ports: &[&Port]) -> Option<String> {
+fn problem(who: &Who, ports: &[&Port]) -> Option<String> {
     let of_port = || ports.iter().find_map(|port| port.refusal.clone());
-    guest.refusal().map(std::borrow::Cow::into_owned).or_else(of_port)
+    who.refusal().map(std::borrow::Cow::into_owned).or_else(of_port)
 }

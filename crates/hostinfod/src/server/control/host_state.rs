@@ -12,7 +12,7 @@ use crate::server::Server;
 impl Server {
     /// What was said last.
     pub(super) fn host_state(&mut self) -> HostStateSaid {
-        said(self.desk.given().host_state.declared())
+        said(self.guests.engine_mut().given_mut().declared.as_ref())
     }
 
     /// Says it for a user.
@@ -23,7 +23,8 @@ impl Server {
         user: Uid,
     ) -> Result<HostStateSaid, Refusal> {
         let (remark, now) = (text.map(str::to_owned), Timestamp::now());
-        match self.desk.given().host_state.set(state, remark, user.as_raw(), now) {
+        let last = &mut self.guests.engine_mut().given_mut().declared;
+        match self.given_files.host_state.set(last, state, remark, user.as_raw(), now) {
             Ok(declared) => Ok(said(Some(declared))),
             Err(Unchanged::Remark(why)) => Err(Refusal::BadHostState { message: why.to_string() }),
             Err(Unchanged::File(error)) => Err(failed(error.to_string())),

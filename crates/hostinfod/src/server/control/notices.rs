@@ -15,18 +15,19 @@ impl Server {
     /// Sets one for a user.
     pub(super) fn set_notice(&mut self, draft: Draft, user: Uid) -> Result<SetNotice, Refusal> {
         let now = Timestamp::now();
-        let set = self.desk.given().notices.set(draft, user.as_raw(), now);
+        let in_force = &mut self.guests.engine_mut().given_mut().notices;
+        let set = self.given_files.notices.set(in_force, draft, user.as_raw(), now);
         let notice = set.map_err(refusal)?;
         let guests = self.present_guests().filter(|name| notice.is_for(name));
         let guests: Vec<String> = guests.map(str::to_owned).collect();
-        let notices = self.desk.given().notices.notices();
+        let notices = &self.guests.engine_mut().given_mut().notices;
         let hidden = guests.iter().filter(|name| notices.hide(&notice, name, now)).count();
         Ok(SetNotice { notice: told(&notice), guests: guests.len() as u64, hidden: hidden as u64 })
     }
 
     /// All that hold.
     pub(super) fn notices(&mut self) -> Notices {
-        let notices = self.desk.given().notices.notices();
+        let notices = &self.guests.engine_mut().given_mut().notices;
         Notices { notices: notices.all(Timestamp::now()).map(told).collect() }
     }
 
@@ -36,7 +37,9 @@ impl Server {
         ids: Option<&[u64]>,
         user: Uid,
     ) -> Result<Cleared, Refusal> {
-        let cleared = self.desk.given().notices.clear(ids, user.as_raw()).map_err(refusal)?;
+        let in_force = &mut self.guests.engine_mut().given_mut().notices;
+        let cleared = self.given_files.notices.clear(in_force, ids, user.as_raw());
+        let cleared = cleared.map_err(refusal)?;
         Ok(Cleared { cleared: cleared.iter().map(told).collect() })
     }
 }

@@ -2,24 +2,25 @@
 
 use std::collections::HashSet;
 
+use hostinfo_answer::Dialect;
 use hostinfo_control::limits::MISSING_MAX;
 use hostinfo_control::{
     GuestState, Missing, Place, Rules, Stats, Status, Watched, WhyWithout, Without, timestamp,
 };
 use hostinfo_sample::{Absent, Lack};
 
-use crate::port::dialect::Dialect;
+use crate::reactor::id::GuestId;
 use crate::server::Server;
 use crate::settings::Settings;
 
 impl Server {
     /// What the daemon does, and what is wrong with what it needs.
     pub(super) fn status(&mut self) -> Status {
-        let libvirt = self.desk.libvirt().state();
+        let libvirt = self.guests.engine().libvirt().state();
         let (missing, without) = (self.missing(), self.without());
         let states = self.states();
-        let (guests, left_out) = self.watched.count();
-        let limit = self.watched.max as u64;
+        let (guests, left_out) = self.guests.watched().count();
+        let limit = self.guests.watched().max as u64;
         let absent = states.get(&GuestState::Absent).copied().unwrap_or_default();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -31,11 +32,16 @@ impl Server {
             },
             socket_dir: Place {
                 path: self.paths.socket_dir.display().to_string(),
-                problem: self.directories.of(Dialect::Hostinfo).problem().map(str::to_owned),
+                problem: self
+                    .guests
+                    .directories()
+                    .of(Dialect::Hostinfo)
+                    .problem()
+                    .map(str::to_owned),
             },
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
-            rules: self.rules.state(),
+            rules: self.guests.rules().state(),
             watched: Watched { guests, left_out, limit },
             libvirt,
             missing,
@@ -46,17 +52,17 @@ impl Server {
     /// What the host does not tell and could, of itself, of the administrator's own, and of guests
     /// that are connected.
     fn missing(&mut self) -> Vec<Missing> {
-        let ports = self.roster.ports.iter().filter(|(_, port)| port.connection.is_some());
-        let connected: HashSet<usize> = ports.map(|(_, port)| port.guest).collect();
+        let ports = self.guests.roster().ports.iter().filter(|(_, port)| port.connection.is_some());
+        let connected: HashSet<GuestId> = ports.map(|(_, port)| port.guest).collect();
         let is_connected = |guest: &str| {
-            self.roster.named(guest).is_some_and(|number| connected.contains(&number))
+            self.guests.roster().named(guest).is_some_and(|number| connected.contains(&number))
         };
-        let engine = self.desk.engine();
+        let engine = self.guests.engine();
         let of_host = engine
             .host()
             .missing()
             .filter_map(|(file, absent)| missing(file.to_owned(), absent.advice(), absent));
-        let customs = engine.given.customs.absent().filter_map(|(name, guest, absent)| {
+        let customs = engine.given().customs.absent().filter_map(|(name, guest, absent)| {
             let remedy = absent.remedy().map(str::to_owned);
             missing(of(&format!("custom.{name}"), guest), remedy, absent)
         });
@@ -69,7 +75,7 @@ impl Server {
 
     /// What the host is without, with nothing wrong.
     fn without(&mut self) -> Vec<Without> {
-        let without = self.desk.engine().host().without().filter_map(|(file, absent)| {
+        let without = self.guests.engine().host().without().filter_map(|(file, absent)| {
             let why = match absent.lack {
                 Lack::Unsupported => WhyWithout::Unsupported,
                 Lack::Chosen => WhyWithout::Chosen,
@@ -83,7 +89,10 @@ impl Server {
 
     /// The rules in force.
     pub(super) fn rules_in_force(&self) -> Rules {
-        Rules { state: self.rules.state(), text: self.rules.in_force().text.clone() }
+        Rules {
+            state: self.guests.rules().state(),
+            text: self.guests.rules().in_force().text.clone(),
+        }
     }
 
     /// The daemon's own figures, one by one.

@@ -3,15 +3,15 @@
 use hostinfo_control::{Event, answer};
 
 use crate::control::answer::failed;
+use crate::reactor::poll::Interest;
 use crate::server::Server;
-use crate::system::poll::Interest;
 
 impl Server {
     /// Tells of what was answered in the last turn.
     pub(crate) fn tell_watchers(&mut self) {
-        let Some(event) = self.desk.take_seen() else { return };
+        let Some(event) = self.guests.take_seen() else { return };
         let (mut slow, mut gone) = (Vec::new(), Vec::new());
-        for (number, client) in &mut self.control.clients {
+        for (number, client) in self.control.clients.iter_mut() {
             let make = |left_out| {
                 let event = Event { left_out, ..event.clone() };
                 answer(serde_json::to_value(event).map_err(failed), true)

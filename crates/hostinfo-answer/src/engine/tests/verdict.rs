@@ -1,0 +1,149 @@
+//! Verdicts of guests whose processes are made of files.
+
+use super::*;
+use hostinfo_sample::Vmm;
+
+impl Scene {
+    /// A guest that is the process 7, with one vCPU that ran and waited so long.
+    pub(super) fn with_vmm(rules: &str) -> Self {
+        let mut scene = Self::new(rules);
+        scene.write(
+            "7/stat",
+            "7 (qemu-system-x86) S 1 7 7 0 -1 4 9 0 5 0 6 7 0 0 20 0 3 0 100 1 2\n",
+        );
+        scene.write("7/status", "VmRSS: 4 kB\n");
+        scene.write("7/task/7/comm", "qemu-system-x86\n");
+        scene.write("7/task/7/schedstat", "1000 1000 1\n");
+        let roots = Roots { proc: scene.host.path().into(), sys: scene.host.path().join("none") };
+        scene.observed.vmm = Ok(Box::new(Vmm::new(roots, 7, None)));
+        scene
+    }
+
+    pub(super) fn write(&self, file: &str, text: &str) {
+        let path = self.host.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Its vCPU ran and waited so long since it began, in seconds, on a host that does nothing else.
+    pub(super) fn vcpu(&self, ran: u64, waited: u64) {
+        self.write("7/task/8/comm", "CPU 0/KVM\n");
+        let nanos = |seconds: u64| seconds * 1_000_000_000;
+        self.write("7/task/8/schedstat", &format!("{} {} 1\n", nanos(ran), nanos(waited)));
+    }
+
+    /// Lets that time go by, and takes every sample that becomes due.
+    pub(super) fn pass(&mut self, millis: u64) {
+        let until = self.now + Duration::from_millis(millis);
+        let next = |scene: &Self| scene.observed.watch.as_ref()?.next_sample();
+        while let Some(next) = next(self).filter(|next| *next <= until) {
+            self.now = self.now.max(next);
+            self.engine.watch(&self.who, &mut self.observed, self.now).unwrap();
+        }
+        self.now = until;
+    }
+}
+
+#[test]
+fn a_vmm_that_does_not_name_its_threads_has_no_cpu_verdict_and_is_told_so_at_once() {
+    let mut scene = Scene::with_vmm("*:\n interval = 0\n verdict = 1\n");
+    for name in ["verdict.cpu", "verdict.cpu.state"] {
+        let nameless = format!("503 {name}: this guest's VMM does not name its threads\n");
+        assert_eq!(scene.ask(name), nameless);
+    }
+    assert!(scene.observed.watch.is_none());
+    let again = "200 verdict.memory=unknown: ask again in 5 s\n";
+    assert_eq!(scene.ask("verdict.memory"), again);
+}
+
+#[test]
+fn a_verdict_comes_after_5_s_and_says_of_which_time_it_speaks() {
+    let mut scene = Scene::with_vmm("*:\n interval = 0\n");
+    scene.vcpu(100, 0);
+    let first = "200-verdict.cpu=unknown: ask again in 5 s\n200 verdict.cpu.state=unknown\n";
+    assert_eq!(scene.ask("verdict.cpu verdict.cpu.state"), first);
+    scene.pass(2_000);
+    assert_eq!(scene.ask("verdict.cpu"), "200 verdict.cpu=unknown: ask again in 3 s\n");
+    scene.vcpu(105, 0);
+    scene.pass(3_000);
+    assert_eq!(
+        scene.ask("verdict.cpu verdict.cpu.state"),
+        "200-verdict.cpu=ok: your vCPUs got the time that they asked for; your own work kept them \
+         busy 100% of the last 5 s\n200 verdict.cpu.state=ok\n"
+    );
+    let told = scene.ask("verdict.cpu.state window");
+    assert_eq!(told, "200-verdict.cpu.state=ok\n200 window=5\n");
+    scene.pass(95_000);
+    assert!(scene.ask("verdict.cpu").contains(" of the last 60 s"));
+}
+
+#[test]
+fn with_a_long_interval_the_second_question_is_answered_when_the_first_one_says() {
+    for (interval, wait, window) in
+        [("0.5", 5, 5), ("30", 30, 30), ("60", 60, 60), ("299.5", 300, 60)]
+    {
+        let mut scene = Scene::with_vmm(&format!("*:\n interval = {interval}\n"));
+        scene.vcpu(100, 0);
+        let again = format!("200 verdict.cpu=unknown: ask again in {wait} s\n");
+        assert_eq!(scene.ask("verdict.cpu"), again);
+        scene.pass(wait * 1000);
+        let told = scene.ask("verdict.cpu");
+        assert!(told.starts_with("200 verdict.cpu=ok: "), "{told}");
+        assert!(told.contains(&format!("the last {window} s")), "{told}");
+    }
+}
+
+#[test]
+fn words_and_states_of_all_verdicts_come_from_one_watch_and_a_group_has_them_all() {
+    let mut scene = Scene::with_vmm("*:\n interval = 0\n");
+    scene.vcpu(100, 0);
+    let told = scene.ask("verdict");
+    let names: Vec<&str> =
+        told.lines().map(|line| line.split_at(4).1.split('=').next().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "verdict.cpu",
+            "verdict.cpu.state",
+            "verdict.memory",
+            "verdict.memory.state",
+            "verdict.io",
+            "verdict.io.state",
+            "verdict.net",
+            "verdict.net.state",
+        ]
+    );
+    assert!(told.lines().all(|line| line.contains("=unknown")), "{told}");
+    assert_eq!(scene.ask("verdict.io.*"), "200 verdict.io.state=unknown\n");
+    scene.pass(5_000);
+    let told = scene.ask("verdict.cpu verdict.memory.state");
+    assert!(told.contains("=ok") && !told.contains("ask again"), "{told}");
+}
+
+#[test]
+fn who_may_not_see_a_verdict_may_not_see_its_state_but_may_see_it_alone() {
+    let mut scene = Scene::with_vmm(
+        "*:\n interval = 0\n verdict.cpu = 0\n verdict.io = 0\n verdict.io.state = 1\n",
+    );
+    scene.vcpu(100, 0);
+    assert_eq!(
+        scene.ask("verdict.cpu verdict.cpu.state verdict.io verdict.io.state"),
+        "403-verdict.cpu: not permitted\n403-verdict.cpu.state: not permitted\n\
+         403-verdict.io: not permitted\n200 verdict.io.state=unknown\n"
+    );
+}
+
+#[test]
+fn as_metrics_a_verdict_is_its_states_and_texts_are_left_out() {
+    let mut scene = Scene::with_vmm("*:\n interval = 0\n");
+    scene.vcpu(100, 0);
+    let told = scene.ask("metrics verdict");
+    for line in [
+        "200-# TYPE hostinfo_verdict_cpu gauge\n",
+        "200-hostinfo_verdict_cpu{state=\"ok\"} 0\n",
+        "200-hostinfo_verdict_net{state=\"unknown\"} 1\n",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    assert!(!told.contains("_info") && !told.contains("ask again"), "{told}");
+}

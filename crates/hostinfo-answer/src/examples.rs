@@ -1,0 +1,81 @@
+//! What tests give an engine: an administrator's own, and a libvirt that has told all that it ever
+//! will.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hostinfo_custom::Custom;
+use hostinfo_domains::{Domain, Figures, Names, Snapshot, State, Uuid};
+use hostinfo_notices::Notices;
+use hostinfo_sample::Absent;
+
+use crate::{Given, Libvirt};
+
+pub(crate) const UUID: Uuid = Uuid::from_u128(7);
+
+/// A domain that runs and has the socket `qemu-NAME`.
+pub(crate) fn domain(name: &str) -> Domain {
+    Domain {
+        uuid: if name == "a" { UUID } else { Uuid::from_u128(8) },
+        name: name.to_owned(),
+        driver: "qemu".to_owned(),
+        is_kvm: true,
+        id: Some(1),
+        state: State::Running,
+        migrating: false,
+        vcpus: 2,
+        vcpus_max: 4,
+        names: Names { clauses: vec![format!("qemu-{name}")], ..Names::default() },
+        channel: None,
+        unread: None,
+    }
+}
+
+/// A libvirt that has told something, or that is not there.
+#[derive(Default)]
+pub(crate) struct Told {
+    snapshot: Option<Arc<Snapshot>>,
+    /// How often newer figures were asked for.
+    pub(crate) refreshed: usize,
+}
+
+impl Told {
+    /// It knows this domain, and these figures of it since just now.
+    pub(crate) fn with_figures(domain: Domain, figures: Figures) -> Self {
+        Self { snapshot: Some(snapshot([(domain, Some(figures))])), refreshed: 0 }
+    }
+}
+
+impl Libvirt for Told {
+    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+        self.snapshot.as_ref().ok_or(Absent::plain("this host does not ask libvirt"))
+    }
+
+    fn refresh(&mut self, _: Uuid, _: Instant) {
+        self.refreshed += 1;
+    }
+}
+
+/// What is known of these domains.
+pub(crate) fn snapshot(
+    domains: impl IntoIterator<Item = (Domain, Option<Figures>)>,
+) -> Arc<Snapshot> {
+    Arc::new(Snapshot::of(domains, Instant::now()))
+}
+
+/// What an administrator gives with those definitions and a label.
+pub(crate) fn given(definitions: &str) -> Given {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.toml");
+    fs::write(&file, definitions).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let owner = rustix::process::geteuid().as_raw();
+    let (customs, problems) = Custom::load(directory.path(), owner).unwrap();
+    assert_eq!(problems, []);
+    let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
+    let labels = labels.try_into().unwrap();
+    Given { labels, customs, notices: Notices::default(), declared: None }
+}

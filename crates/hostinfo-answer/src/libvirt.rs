@@ -1,0 +1,19 @@
+//! libvirt as answers need it: what it has told, and a way to have more told.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hostinfo_domains::{Snapshot, Uuid};
+use hostinfo_sample::Absent;
+
+/// Whoever asks libvirt. Neither of these may wait for it.
+pub trait Libvirt {
+    /// Everything that is known.
+    ///
+    /// # Errors
+    /// Why nothing is.
+    fn tells(&self) -> Result<&Arc<Snapshot>, Absent>;
+
+    /// Has newer figures of a domain asked for.
+    fn refresh(&mut self, domain: Uuid, now: Instant);
+}

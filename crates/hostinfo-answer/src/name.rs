@@ -1,0 +1,48 @@
+//! A guest's name, which is its socket's.
+
+/// A socket's name taken apart: `$driver-$name`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Name {
+    whole: Box<str>,
+    driver_len: usize,
+}
+
+impl Name {
+    /// The first `-` parts the two; neither may be empty, and what no file name has and control
+    /// characters may not be in them: `None` where that does not hold.
+    pub fn parse(whole: &str) -> Option<Self> {
+        let (driver, name) = whole.split_once('-')?;
+        let is_file_name = !whole.chars().any(|c| c.is_control() || c == '/');
+        let holds = !driver.is_empty() && !name.is_empty() && is_file_name;
+        holds.then(|| Self { whole: whole.into(), driver_len: driver.len() })
+    }
+
+    /// As the rules match it.
+    pub fn whole(&self) -> &str {
+        &self.whole
+    }
+
+    /// The driver, such as `qemu`.
+    pub fn driver(&self) -> &str {
+        self.whole.split_at_checked(self.driver_len).map_or("", |(driver, _)| driver)
+    }
+
+    /// The guest's own name.
+    pub fn guest(&self) -> &str {
+        self.whole.get(self.driver_len + 1..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_hyphen_parts_driver_and_name() {
+        let name = Name::parse("qemu-my-guest").unwrap();
+        assert_eq!((name.driver(), name.guest()), ("qemu", "my-guest"));
+        for none in ["", "-", "qemu", "qemu-", "-a", "qemu-a\n", "qemu-\u{85}", "qemu-a/b"] {
+            assert_eq!(Name::parse(none), None, "{none:?}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What is read before a reply is begun, in as many turns as it takes.
+
+use hostinfo_catalog::StatId;
+use hostinfo_catalog::source::{Judged, Source, Vmm};
+use hostinfo_rules::Grant;
+use hostinfo_sample::Ahead;
+use hostinfo_wire::limits::{THREAD_WORK, TURN_THREADS};
+
+use super::Sources;
+use crate::pending::Pending;
+use crate::select::{Pick, permitted};
+
+impl Sources<'_, '_> {
+    /// Reads some of the threads of the guest's VMM, where any of the picks needs them.
+    ///
+    /// # Errors
+    /// Where there are more, to be read in the next turn.
+    pub(crate) fn read_ahead_of(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
+        let grant: &Grant = &self.who.grant;
+        let needs = picks.iter().any(|pick| match pick {
+            Pick::Refused(..) => false,
+            Pick::Stat(stat, _) => self.needs_threads(*stat),
+            Pick::Group(_, scope) => permitted(scope, grant).any(|stat| self.needs_threads(stat)),
+        });
+        if needs { self.read_threads() } else { Ok(()) }
+    }
+
+    /// The same for single statistics without instances.
+    ///
+    /// # Errors
+    /// As [`Sources::read_ahead_of`].
+    pub(crate) fn read_ahead(
+        &mut self,
+        mut stats: impl Iterator<Item = StatId>,
+    ) -> Result<(), Pending> {
+        let needs = stats.any(|stat| self.needs_threads(stat));
+        if needs { self.read_threads() } else { Ok(()) }
+    }
+
+    /// Reads some of the threads of the guest's VMM.
+    ///
+    /// # Errors
+    /// As [`Sources::read_ahead_of`].
+    pub(crate) fn read_threads(&mut self) -> Result<(), Pending> {
+        let Ok(vmm) = &mut self.observed.vmm else { return Ok(()) };
+        let Ahead { read, is_done } = vmm.read_threads(TURN_THREADS, self.at);
+        let read = u32::try_from(read).unwrap_or(u32::MAX);
+        *self.work = self.work.saturating_add(read.saturating_mul(THREAD_WORK));
+        if is_done {
+            return Ok(());
+        }
+        Err(Pending { asked: self.when.asked, until: self.when.now, on: String::new() })
+    }
+
+    fn needs_threads(&mut self, stat: StatId) -> bool {
+        let what = match stat.stat().source {
+            Source::Vmm(Vmm::Vcpus) if self.told_vcpus().is_some() => return false,
+            Source::Vmm(what) => what,
+            Source::Energy | Source::Verdict(Judged::Cpu) | Source::State(Judged::Cpu) => {
+                Vmm::VcpuDelay
+            }
+            Source::Verdict(_) | Source::State(_) => Vmm::Resident,
+            Source::Own(_)
+            | Source::Host(_)
+            | Source::Libvirt(_)
+            | Source::Incident
+            | Source::Label
+            | Source::Notice
+            | Source::HostState
+            | Source::Custom => return false,
+        };
+        let at = self.at;
+        self.observed.vmm.as_mut().is_ok_and(|vmm| vmm.needs_threads(what, at))
+    }
+}

@@ -1,0 +1,64 @@
+//! The administrator's own statistics, which may take their time: asked for side by side, and
+//! waited for.
+
+use hostinfo_catalog::{Source, StatId};
+use hostinfo_custom::{Answer, Scope};
+
+use super::Sources;
+use crate::pending::{Pending, When};
+use crate::select::{Pick, permitted};
+
+impl Sources<'_, '_> {
+    /// Asks for all that may take its time, so that it runs side by side. Has to come first.
+    ///
+    /// # Errors
+    /// Where some of it is not there yet.
+    pub(crate) fn ask(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
+        let mut last: Option<Pending> = None;
+        for name in self.customs(picks) {
+            match self.custom(&name) {
+                Answer::Pending { until } => {
+                    let until = last.map_or(until, |last| last.until.max(until));
+                    last = Some(Pending { asked: self.when.asked, until, on: name });
+                }
+                Answer::Ready(Err(_)) => {}
+                Answer::Ready(Ok(_)) => {
+                    // How long a value may be kept: its true age would show that another asked.
+                    let every = self.given.customs.find(&name).map(|custom| custom.every);
+                    let held = self.when.now.saturating_duration_since(self.when.asked);
+                    self.extent.age = self.extent.age.max(every.unwrap_or_default()).max(held);
+                }
+            }
+        }
+        last.map_or(Ok(()), Err)
+    }
+
+    /// The administrator's own statistics in a query.
+    fn customs(&mut self, picks: &[Pick<'_>]) -> Vec<String> {
+        let is_custom = |stat: &StatId| stat.stat().source == Source::Custom;
+        let mut names = Vec::new();
+        for pick in picks {
+            match pick {
+                Pick::Stat(stat, Some(name)) if is_custom(stat) => names.push(name.clone()),
+                Pick::Stat(..) | Pick::Refused(..) => {}
+                Pick::Group(_, scope) => {
+                    for stat in permitted(scope, &self.who.grant).filter(is_custom) {
+                        names.extend(self.instances_in(scope, stat));
+                    }
+                }
+            }
+        }
+        names
+    }
+
+    pub(super) fn custom(&mut self, name: &str) -> Answer {
+        let When { asked, now } = self.when;
+        self.given.customs.value(name, self.who.name.whole(), asked, now)
+    }
+
+    /// Whether the administrator's own statistic of that name speaks of the guest alone.
+    pub(crate) fn is_of_guest(&self, name: &str) -> bool {
+        let custom = self.given.customs.find(name);
+        custom.is_some_and(|custom| custom.scope == Scope::Guest)
+    }
+}

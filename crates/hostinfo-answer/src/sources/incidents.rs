@@ -1,0 +1,41 @@
+//! What was wrong while the guest was watched, as statistics.
+
+use hostinfo_wire::{Refusal, Value};
+use jiff::Timestamp;
+
+use super::Sources;
+
+/// Behind 503. Not 404: who looks for incidents now and then makes sense.
+const NONE: &str = "there was no incident while this guest was watched";
+const NO_MORE: &str = "there were fewer incidents while this guest was watched";
+const NOT_WATCHED: &str = "this guest is not watched: whoever asks for a verdict is, for a while; its host's administrator can \
+     have it watched for good";
+
+impl Sources<'_, '_> {
+    /// One of the guest's incidents; they are counted from 1.
+    pub(super) fn incident(&mut self, number: Option<&str>) -> Result<Value<'static>, Refusal> {
+        let number: Option<usize> = number.and_then(|number| number.parse().ok());
+        let is_watched = self.observed.watch.is_some();
+        let told = self.told_incidents();
+        match number.and_then(|number| told.get(number.checked_sub(1)?)) {
+            Some(incident) => Ok(Value::text(incident.clone())),
+            None if !told.is_empty() => Err(Refusal::Unavailable(NO_MORE.into())),
+            None if is_watched => Err(Refusal::Unavailable(NONE.into())),
+            None => Err(Refusal::Unavailable(NOT_WATCHED.into())),
+        }
+    }
+
+    /// The numbers of the guest's incidents.
+    pub(super) fn incident_numbers(&mut self) -> Vec<String> {
+        (1..=self.told_incidents().len()).map(|number| number.to_string()).collect()
+    }
+
+    fn told_incidents(&mut self) -> &[String] {
+        let (who, held) = (self.who, &self.observed.held);
+        self.incidents.get_or_insert_with(|| {
+            let permits = |stat, instance: Option<&str>| who.grant.permits(stat, instance);
+            let held = held.of(who.key());
+            held.map_or_else(Vec::new, |held| held.told(Timestamp::now(), who.phase, &permits))
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! What the administrator has to say to a guest, as statistics.
+
+use std::sync::Arc;
+
+use hostinfo_notices::Notice;
+use hostinfo_wire::{Refusal, Value};
+use jiff::Timestamp;
+
+use super::Sources;
+
+/// Behind 503. Not 404: who looks for notices now and then makes sense.
+const NONE: &str = "there is no notice for this guest";
+const NO_MORE: &str = "there are fewer notices for this guest";
+
+impl Sources<'_, '_> {
+    /// One of the guest's notices; they are counted from 1.
+    pub(super) fn notice(&mut self, number: Option<&str>) -> Result<Value<'static>, Refusal> {
+        let number: Option<usize> = number.and_then(|number| number.parse().ok());
+        let told = self.told_notices();
+        match number.and_then(|number| told.get(number.checked_sub(1)?)) {
+            Some(notice) => Ok(Value::text(notice.to_string())),
+            None if told.is_empty() => Err(Refusal::Unavailable(NONE.into())),
+            None => Err(Refusal::Unavailable(NO_MORE.into())),
+        }
+    }
+
+    /// The numbers of the guest's notices.
+    pub(super) fn notice_numbers(&mut self) -> Vec<String> {
+        (1..=self.told_notices().len()).map(|number| number.to_string()).collect()
+    }
+
+    fn told_notices(&mut self) -> &[Arc<Notice>] {
+        let (given, who) = (&self.given, self.who);
+        self.notices.get_or_insert_with(|| {
+            given.notices.of(who.name.whole(), Timestamp::now()).cloned().collect()
+        })
+    }
+}

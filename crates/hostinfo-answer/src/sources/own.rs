@@ -1,0 +1,37 @@
+//! What the daemon knows of a guest and of its reply by itself, as statistics.
+
+use std::time::SystemTime;
+
+use hostinfo_catalog::source::Own;
+use hostinfo_wire::{Refusal, Value};
+
+use super::Sources;
+
+/// Behind 503, where a reply has no ratio that speaks of a time.
+const NO_WINDOW: &str = "nothing in this reply speaks of a time";
+
+impl<'a> Sources<'a, '_> {
+    /// The value of a statistic that needs no source.
+    pub(super) fn own(&self, own: Own) -> Result<Value<'a>, Refusal> {
+        let who = self.who;
+        Ok(match own {
+            Own::Session => Value::text(&who.session.id),
+            Own::SessionStart => since_1970(who.session.start.unwrap_or_else(SystemTime::now)),
+            Own::Time => since_1970(SystemTime::now()),
+            // Whether the sample was there already would show that another had asked.
+            Own::SampleAge => Value::seconds(self.extent.age),
+            Own::Window => {
+                let window = self.extent.window.or(self.extent.verdicts);
+                Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)
+            }
+            Own::Interval => Value::seconds(who.grant.interval()),
+            Own::HostId => Value::text(&who.host_id.text),
+            Own::Driver => Value::text(who.name.driver()),
+            Own::GuestName => Value::text(who.name.guest()),
+        })
+    }
+}
+
+fn since_1970(time: SystemTime) -> Value<'static> {
+    Value::seconds(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}

@@ -1,0 +1,46 @@
+//! Why a guest is slow, as statistics: samples of it are taken while it asks.
+
+use hostinfo_catalog::source::{Judged, Vmm};
+use hostinfo_sample::Absent;
+use hostinfo_verdict::{Devices, Sample, Verdict, Watch, judge};
+
+use super::Sources;
+
+impl Sources<'_, '_> {
+    /// Judges up to the last minute, each thing once for a reply. Who asks is watched from then
+    /// on, for a while; only where there is a process to be watched, with what a verdict cannot do
+    /// without.
+    pub(super) fn verdict(&mut self, what: Judged) -> Result<Verdict, Absent> {
+        if let Some((_, verdict)) = self.verdicts.iter().find(|(judged, _)| *judged == what) {
+            return Ok(verdict.clone());
+        }
+        match what {
+            Judged::Cpu => self.of_vmm(Vmm::VcpuDelay, None)?,
+            Judged::Memory | Judged::Io | Judged::Net => self.of_vmm(Vmm::Resident, None)?,
+        };
+        let grant = &self.who.grant;
+        let (now, interval) = (self.when.now, grant.interval());
+        let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval));
+        watch.asked(now, interval);
+        let permits = |stat, instance: Option<&str>| grant.permits(stat, instance);
+        let verdict = match watch.interval(now) {
+            Err(wait) => Verdict::ask_again(wait.max(interval)),
+            Ok(window) => {
+                self.extent.verdicts = Some(window.window());
+                judge(what, &window, &permits)
+            }
+        };
+        self.verdicts.push((what, verdict.clone()));
+        Ok(verdict)
+    }
+
+    /// A sample for verdicts, of whatever the host knows.
+    pub(crate) fn sample(&mut self) -> Sample {
+        self.is_sample = true;
+        let (disks, interfaces) = (self.disks(), self.interfaces());
+        let devices = Devices { disks: &disks, interfaces: &interfaces, age: self.figures_age() };
+        let vmm = self.observed.vmm.as_mut().ok();
+        let bounds = vmm.map(|vmm| vmm.bounds(self.at)).unwrap_or_default();
+        Sample::take(devices, bounds, |stat, instance| self.value(stat, instance).ok())
+    }
+}

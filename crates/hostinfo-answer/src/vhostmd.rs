@@ -1,0 +1,134 @@
+//! What vhostmd's clients are given: see `docs/vhostmd.md`.
+
+use std::time::SystemTime;
+
+use hostinfo_catalog::StatId;
+use hostinfo_catalog::vhostmd::Context;
+use hostinfo_render::Answer;
+use hostinfo_render::vhostmd::{Custom, EMPTY, Extra};
+use hostinfo_rules::Grant;
+use hostinfo_sample::Spare;
+use hostinfo_wire::reply::BLOCKED;
+use hostinfo_wire::{Code, Reply};
+
+use crate::allowance::Cost;
+use crate::dialect::Dialect;
+use crate::engine::Engine;
+use crate::gather::gather;
+use crate::libvirt::Libvirt;
+use crate::observed::Observed;
+use crate::pending::{Pending, When};
+use crate::sources::Sources;
+use crate::who::Who;
+
+impl<L: Libvirt> Engine<L> {
+    /// Whoever asks too soon gets the last document again: these clients know no 429.
+    pub(crate) fn vhostmd(
+        &mut self,
+        dialect: Dialect,
+        who: &mut Who,
+        observed: &mut Observed,
+        when: When,
+        reply: &mut Reply,
+    ) -> Result<(), Pending> {
+        if dialect == Dialect::Hostinfo && !who.may_ask() {
+            reply.line(Code::NotPermitted, BLOCKED);
+            return Ok(());
+        }
+        who.session.asked(SystemTime::now());
+        if who.wait(when.now).is_zero() {
+            let (document, cost) = self.with_cost(who, observed, when)?;
+            who.allowance.spend(cost, when.now);
+            who.document = Some(document.into());
+        }
+        reply.raw(who.document.as_deref().unwrap_or(EMPTY).as_bytes());
+        Ok(())
+    }
+
+    /// vhostmd's document for a guest, as it is now.
+    ///
+    /// # Errors
+    /// Where some of it is on its way.
+    pub fn document(
+        &mut self,
+        who: &Who,
+        observed: &mut Observed,
+        when: When,
+    ) -> Result<String, Pending> {
+        self.with_cost(who, observed, when).map(|(document, _)| document)
+    }
+
+    fn with_cost(
+        &mut self,
+        who: &Who,
+        observed: &mut Observed,
+        when: When,
+    ) -> Result<(String, Cost), Pending> {
+        if !who.may_ask() {
+            return Ok((EMPTY.to_owned(), Cost::Nothing));
+        }
+        let os_name = self.os_name.clone();
+        let mut sources = self.sources(who, observed, when);
+        let needed = hostinfo_catalog::vhostmd::stats().into_iter();
+        sources.read_ahead(needed.filter(|stat| who.grant.permits(*stat, None)))?;
+        let document = document(&who.grant, &mut sources, os_name.as_deref())?;
+        let cost = sources.cost();
+        Ok((document, cost))
+    }
+}
+
+/// The document for a guest that may ask.
+///
+/// # Errors
+/// Where some of it is on its way.
+fn document(
+    grant: &Grant,
+    sources: &mut Sources<'_, '_>,
+    os_name: Option<&str>,
+) -> Result<String, Pending> {
+    let customs = customs(sources)?;
+    let permits = |stat| grant.permits(stat, None);
+    let wants_spare = permits(StatId::named("memory.cached"));
+    let Spare { buffers, swap_cached } =
+        if wants_spare { sources.spare_memory() } else { Spare::default() };
+    let extra = Extra { os_name, buffers, swap_cached, id: sources.number() };
+    let value = |stat| sources.value(stat, None).ok();
+    Ok(hostinfo_render::vhostmd::document(permits, value, &extra, &customs))
+}
+
+/// The administrator's own statistics that the guest may see, under their own names.
+fn customs<'g>(sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending> {
+    let picks = sources.select("custom");
+    sources.ask(&picks)?;
+    let told = gather(picks, sources).into_iter().filter_map(|answer| match answer {
+        Answer::Refused { .. } => None,
+        Answer::Value { row, value } => {
+            let is_of_guest = row.instance.as_deref().is_some_and(|name| sources.is_of_guest(name));
+            let context = if is_of_guest { Context::Vm } else { Context::Host };
+            Some(Custom { name: row.name(), context, unit: row.unit(), value })
+        }
+    });
+    Ok(told.collect())
+}
+
+/// NAME of os-release(5), which may be quoted.
+///
+/// `NAME="Debian GNU/Linux"`
+pub fn os_name(os_release: &str) -> Option<String> {
+    let name = os_release.lines().find_map(|line| line.strip_prefix("NAME="))?;
+    let name = name.trim().trim_matches(['"', '\'']);
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_system_may_be_quoted_or_missing() {
+        let text = "PRETTY_NAME=\"x\"\nNAME=\"Debian GNU/Linux\"\nID=debian\n";
+        assert_eq!(os_name(text).as_deref(), Some("Debian GNU/Linux"));
+        assert_eq!(os_name("NAME=Fedora").as_deref(), Some("Fedora"));
+        assert_eq!(os_name("ID=x\nNAME=\n"), None);
+    }
+}

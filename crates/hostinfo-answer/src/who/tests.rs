@@ -1,0 +1,73 @@
+use super::*;
+
+use crate::allowance::Cost;
+
+use hostinfo_domains::Run;
+use hostinfo_rules::Rules;
+
+use crate::examples::UUID;
+
+fn guest() -> Who {
+    let name = Name::parse("qemu-a").unwrap();
+    let grant = Rules::builtin().decide(name.whole());
+    Who::new(name, grant, HostId::default(), Duration::ZERO, session("first"))
+}
+
+fn session(id: &str) -> Session {
+    Session { id: id.to_owned(), start: None }
+}
+
+fn run(id: u32, reverts: u32) -> Run {
+    Run { id: Some(id), reverts }
+}
+
+#[test]
+fn one_query_an_interval_is_answered_wherever_it_comes_from() {
+    let (mut guest, now) = (guest(), Instant::now());
+    assert_eq!(guest.wait(now), Duration::ZERO);
+    guest.allowance.spend(Cost::Read, now);
+    guest.connected(None, || Ok::<_, ()>(session("second"))).unwrap();
+    assert_eq!(guest.wait(now + Duration::from_millis(400)), Duration::from_millis(600));
+    assert_eq!(guest.wait(now + Duration::from_secs(1)), Duration::ZERO);
+}
+
+#[test]
+fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not() {
+    let mut guest = guest();
+    let peer = |pid| Some(Peer { pid, start: Some(7) });
+    for (peer, id) in [(peer(1), "first"), (peer(1), "first"), (peer(2), "new"), (peer(2), "new")] {
+        guest.connected(peer, || Ok::<_, ()>(session("new"))).unwrap();
+        assert_eq!(guest.session.id, id);
+    }
+    let unknown = Some(Peer { pid: 2, start: None });
+    for (number, peer) in [None, None, unknown, unknown, peer(2)].into_iter().enumerate() {
+        let id = format!("unknown {number}");
+        assert!(
+            guest.connected(peer, || Ok::<_, ()>(session(&id))).unwrap(),
+            "{peer:?} may be another"
+        );
+        assert_eq!(guest.session.id, id);
+    }
+}
+
+#[test]
+fn who_is_refused_may_not_ask_whatever_its_rule_says_and_gets_no_document_of_before() {
+    let mut guest = guest();
+    guest.document = Some("<metrics>".into());
+    assert!(guest.may_ask());
+    let refused = Standing::Refused("why".to_owned());
+    assert_eq!(guest.set_standing(refused.clone()), Change::Other);
+    assert!(!guest.may_ask() && guest.document.is_none());
+    assert_eq!(guest.set_standing(refused), Change::Same, "it is logged once");
+    assert_eq!(guest.set_standing(Standing::Unnamed), Change::Other);
+    assert!(guest.may_ask());
+}
+
+#[test]
+fn the_same_process_that_runs_another_guest_is_told_apart_from_one_that_is_only_found_out() {
+    let mut guest = guest();
+    let domain = |id, reverts| Standing::Domain(UUID, run(id, reverts));
+    assert_eq!(guest.set_standing(domain(1, 0)), Change::Other, "it was only found out who it is");
+    assert_eq!(guest.set_standing(domain(2, 0)), Change::AnotherRun);
+    assert_eq!(guest.set_standing(domain(2, 1)), Change::AnotherRun, "it went back to a snapshot");
+}

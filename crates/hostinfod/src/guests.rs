@@ -1,0 +1,199 @@
+//! Guests and the ways to them: all that is known of them, and what is due for each. A file below for each
+//! thing that is done. Nobody else changes any of it.
+
+mod arrivals;
+mod channels;
+mod connecting;
+mod disks;
+mod libvirt;
+mod turns;
+mod values;
+mod watching;
+mod who;
+
+use std::io;
+use std::time::Instant;
+
+use hostinfo_answer::{Dialect, Engine};
+use hostinfo_control::Event as Seen;
+use hostinfo_sample::Roots;
+
+use crate::audit::Event;
+use crate::desk::Desk;
+use crate::disks::Disks;
+use crate::guest::identity::Identity;
+use crate::guest::roster::Roster;
+use crate::guest::watched::Watched;
+use crate::incidents::IncidentFiles;
+use crate::libvirt::Libvirt;
+use crate::metrics::tally::Tally;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
+use crate::reactor::{Ctx, Reactor};
+use crate::rules_file::RulesFile;
+use crate::settings::Settings;
+use crate::sockets::directories::Directories;
+
+/// Guests, their ports, and whatever is kept of them.
+pub(crate) struct Guests {
+    rules: RulesFile,
+    identity: Identity,
+    directories: Directories,
+    roster: Roster,
+    /// Guests that are watched for good.
+    watched: Watched,
+    incidents: IncidentFiles,
+    disks: Disks,
+    desk: Desk,
+    /// Where processes are looked at.
+    roots: Roots,
+}
+
+/// What guests are served with.
+pub(crate) struct Parts {
+    pub(crate) rules: RulesFile,
+    pub(crate) identity: Identity,
+    pub(crate) directories: Directories,
+    pub(crate) watched: Watched,
+    pub(crate) incidents: IncidentFiles,
+    pub(crate) disks: Disks,
+    pub(crate) desk: Desk,
+    pub(crate) roots: Roots,
+}
+
+impl Guests {
+    /// Nobody has come yet.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { rules, identity, directories, watched, incidents, disks, desk, roots } = parts;
+        let roster = Roster::default();
+        Self { rules, identity, directories, roster, watched, incidents, disks, desk, roots }
+    }
+
+    /// Waits for all that tells of guests.
+    ///
+    /// # Errors
+    /// Where the kernel has no room for it.
+    pub(crate) fn wait_for_all(&mut self, reactor: &Reactor) -> io::Result<()> {
+        reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
+        reactor.add(&self.desk.given().customs, Token::Custom, Interest::Read)?;
+        for dialect in Dialect::ALL {
+            let watcher = self.directories.of(dialect).watcher();
+            reactor.add(watcher, Token::Sockets(dialect), Interest::Read)?;
+        }
+        match self.desk.libvirt().helper() {
+            Some(helper) => reactor.add(helper, Token::Libvirt, Interest::Read),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks who is there already.
+    pub(crate) fn begin(&mut self, ctx: &mut Ctx<'_>) {
+        self.desk.libvirt().begin(ctx.now);
+        Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
+        self.plan_disks(ctx);
+    }
+
+    /// Sets the alarms of what has deadlines of its own.
+    pub(crate) fn set_deadlines(&mut self, reactor: &mut Reactor) {
+        reactor.set_alarm(Alarm::Libvirt, self.desk.libvirt().next_deadline());
+        reactor.set_alarm(Alarm::Custom, self.desk.given().customs.next_deadline());
+        reactor.set_alarm(Alarm::Incidents, self.incidents.due());
+        reactor.set_alarm(Alarm::Rules, self.rules.due());
+    }
+
+    /// The daemon ends: what is kept has to be in its file.
+    pub(crate) fn end(&mut self) {
+        self.incidents.write_all();
+    }
+
+    /// Something has changed on the way to the rules file.
+    pub(crate) fn take_rules_changes(&mut self, now: Instant) {
+        self.rules.take_changes(now);
+    }
+
+    /// SIGHUP: has the rules file read.
+    pub(crate) fn ask_for_rules(&mut self, now: Instant) {
+        self.rules.ask(now);
+    }
+
+    /// The rules file has settled: every guest comes under its rule.
+    pub(crate) fn reload_rules(&mut self, ctx: &mut Ctx<'_>) {
+        match self.rules.reload() {
+            Ok(false) => {}
+            Ok(true) => {
+                for (number, guest) in self.roster.guests.iter_mut() {
+                    if guest.who.grant().vhostmd_disk() {
+                        ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
+                    }
+                    let grant = self.rules.rules().decide(guest.who.name().whole());
+                    guest.apply_grant(grant, ctx.now);
+                }
+                self.plan_disks(ctx);
+                self.plan_all_watches(ctx);
+                self.drop_incidents();
+            }
+            Err(error) => {
+                Event::RulesRefused { file: self.rules.path(), why: &error.to_string() }.log();
+            }
+        }
+    }
+
+    /// Takes over what the settings say of guests.
+    pub(crate) fn apply_settings(&mut self, settings: Settings, ctx: &mut Ctx<'_>) {
+        self.desk.set_flow(settings.flow.bounds());
+        self.desk.given().labels = settings.labels;
+        self.watched.max = settings.watch.guests;
+        self.plan_all_watches(ctx);
+    }
+
+    /// What answers them.
+    pub(crate) fn engine(&self) -> &Engine<Libvirt> {
+        self.desk.engine()
+    }
+
+    /// The same, to be asked or changed.
+    pub(crate) fn engine_mut(&mut self) -> &mut Engine<Libvirt> {
+        self.desk.engine_mut()
+    }
+
+    /// Who is there.
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Who is watched for good.
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
+    /// The rules file.
+    pub(crate) fn rules(&self) -> &RulesFile {
+        &self.rules
+    }
+
+    /// The directories of sockets.
+    pub(crate) fn directories(&self) -> &Directories {
+        &self.directories
+    }
+
+    /// What became of all lines.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.desk.tally
+    }
+
+    /// Units of work that were done in turns since this was called last.
+    pub(crate) fn take_work(&mut self) -> u32 {
+        self.desk.take_work()
+    }
+
+    /// Whether somebody is to be told of each line and its reply.
+    pub(crate) fn set_seen(&mut self, is_seen: bool) {
+        self.desk.is_watched = is_seen;
+    }
+
+    /// What was answered in the last turn, where somebody is to be told.
+    pub(crate) fn take_seen(&mut self) -> Option<Seen> {
+        self.desk.take_seen()
+    }
+}

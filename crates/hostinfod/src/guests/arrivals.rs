@@ -1,0 +1,153 @@
+//! What appears in the directories of sockets, and what goes.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+
+use hostinfo_answer::{Dialect, Name};
+use rustix::fs::{AtFlags, FileType};
+
+use super::Guests;
+use crate::audit::Event;
+use crate::port::retry::Retry;
+use crate::port::{Port, To};
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{GuestId, PortId};
+use crate::sockets;
+use crate::sockets::directory::News;
+use crate::system::file_error::FileError;
+
+impl Guests {
+    /// Looks at what has happened in a directory.
+    pub(crate) fn take_news(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
+        for news in self.directories.of_mut(dialect).news() {
+            self.take(dialect, news, ctx);
+        }
+    }
+
+    /// Looks whether the paths of the directories lead elsewhere now, where nothing has told of it.
+    pub(crate) fn look_for_other_directories(&mut self, ctx: &mut Ctx<'_>) {
+        for dialect in Dialect::ALL {
+            if let Some(news) = self.directories.of_mut(dialect).look_for_another() {
+                self.take(dialect, news, ctx);
+            }
+        }
+    }
+
+    fn take(&mut self, dialect: Dialect, news: News, ctx: &mut Ctx<'_>) {
+        match news {
+            News::New(name) => {
+                self.leave_another(dialect, &name, ctx);
+                self.look_at(dialect, &name, ctx);
+            }
+            News::Changed(name) => self.look_at(dialect, &name, ctx),
+            News::Removed(name) => self.forget_unconnected(dialect, &name, ctx),
+            News::Renamed(name) => self.leave_another(dialect, &name, ctx),
+            News::Everything => {
+                self.look_at_all(dialect, ctx);
+                if dialect == Dialect::Hostinfo {
+                    self.directories.look_for_the_second();
+                    self.look_at_all(Dialect::Vhostmd, ctx);
+                }
+            }
+        }
+    }
+
+    /// Looks at every name in a directory.
+    pub(crate) fn look_at_all(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
+        let directory = self.directories.of(dialect);
+        if directory.directory().is_none() {
+            return;
+        }
+        let names = match sockets::names(directory.path()) {
+            Ok(names) => names,
+            Err(error) => {
+                return tracing::error!("{}", FileError::of(directory.path())(error));
+            }
+        };
+        let present: HashSet<&OsStr> = names.iter().map(|name| &**name).collect();
+        let gone: Vec<String> = self
+            .roster
+            .sockets(dialect)
+            .filter(|name| !present.contains(OsStr::new(name)))
+            .map(str::to_owned)
+            .collect();
+        for name in gone {
+            self.forget_unconnected(dialect, OsStr::new(&name), ctx);
+        }
+        for name in &names {
+            self.leave_another(dialect, name, ctx);
+            self.look_at(dialect, name, ctx);
+        }
+    }
+
+    /// Tries a name of a directory that is not connected, from the first try on.
+    fn look_at(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
+        let Some(name) = file_name.to_str().and_then(Name::parse) else {
+            return self.refuse_name(dialect, file_name);
+        };
+        let number = match self.roster.socket(dialect, name.whole()) {
+            Some(number) => number,
+            None => match self.guest(&name, ctx.now) {
+                Ok(guest) => self
+                    .roster
+                    .add_port(Port::new(guest, To::Socket, dialect, ctx.now), Some(&name)),
+                Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
+            },
+        };
+        if let Some(port) = self.roster.ports.get_mut(number)
+            && port.connection.is_none()
+        {
+            port.retry = Retry::default();
+            port.since = ctx.now;
+            self.try_connect(number, ctx);
+        }
+    }
+
+    /// Has nothing to do with a socket any more.
+    pub(crate) fn leave(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
+        let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
+        if let Some((number, guest)) = removed {
+            self.port_is_gone(number, guest, ctx);
+        }
+    }
+
+    /// Nothing is due for a port any more, and its guest may have no other.
+    pub(crate) fn port_is_gone(&mut self, number: PortId, guest: GuestId, ctx: &mut Ctx<'_>) {
+        ctx.reactor.set_alarm(Alarm::Port(number), None);
+        ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
+        self.plan_watch(guest, ctx);
+    }
+
+    /// Has nothing to do with a socket any more, unless what is there now is what it is connected
+    /// to: what an event tells of may be over, and the connection newer than the event.
+    fn leave_another(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
+        let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
+        let port = port.and_then(|number| self.roster.ports.get(number));
+        let connected_to = port.and_then(|port| port.connection.as_ref()?.file);
+        let directory = self.directories.of(dialect).directory();
+        let now = directory.and_then(|directory| sockets::find(directory, name).ok());
+        if connected_to.is_none() || connected_to != now.map(|(_, file)| file) {
+            self.leave(dialect, name, ctx);
+        }
+    }
+
+    /// A socket's file may go before its guest does.
+    fn forget_unconnected(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
+        let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
+        let port = port.and_then(|number| self.roster.ports.get(number));
+        if port.is_some_and(|port| port.connection.is_none()) {
+            self.leave(dialect, name, ctx);
+        }
+    }
+
+    fn refuse_name(&self, dialect: Dialect, name: &OsStr) {
+        let Some(directory) = self.directories.of(dialect).directory() else { return };
+        let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let is = |kind| matches!(&found, Ok(stat) if FileType::from_raw_mode(stat.st_mode) == kind);
+        if found.is_ok() && !is(FileType::Directory) {
+            let (socket, why) = (&*name.to_string_lossy(), "its name is not $driver-$name");
+            Event::SocketRefused { socket, why }.log();
+        }
+    }
+}

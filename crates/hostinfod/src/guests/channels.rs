@@ -1,0 +1,53 @@
+//! libvirt's own channels for vhostmd's clients: a guest that was set up for vhostmd is served as
+//! the domain that it is, and nothing of it has to be changed.
+//!
+//! Only where hostinfod.toml says `vhostmd_channels = true`: else the helper tells of none.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use hostinfo_answer::{Dialect, Name};
+
+use super::Guests;
+use crate::port::{Port, To};
+use crate::reactor::Ctx;
+
+impl Guests {
+    /// Has a port for the channel of each running domain that has one, and none for any other.
+    pub(crate) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(known) = self.desk.libvirt().known() else { return };
+        let channels = known.guests().filter_map(|guest| {
+            let path = PathBuf::from(guest.domain.channel.as_ref()?);
+            Some((path, Name::parse(&guest.domain.socket_name())?))
+        });
+        let mut channels: HashMap<PathBuf, Name> = channels.collect();
+        let (mut gone, mut silent) = (Vec::new(), Vec::new());
+        for (number, port) in self.roster.ports.iter() {
+            let To::Channel(path) = &port.to else { continue };
+            match channels.remove(path) {
+                None => gone.push(number),
+                Some(_) if port.connection.is_none() => silent.push(number),
+                Some(_) => {}
+            }
+        }
+        for number in gone {
+            if let Some(guest) = self.roster.remove_port(number) {
+                self.port_is_gone(number, guest, ctx);
+            }
+        }
+        // Nothing else tells when one can be connected to at last.
+        for number in silent {
+            self.try_connect(number, ctx);
+        }
+        for (path, name) in channels {
+            match self.guest(&name, ctx.now) {
+                Ok(guest) => {
+                    let port = Port::new(guest, To::Channel(path), Dialect::Vhostmd, ctx.now);
+                    let number = self.roster.add_port(port, None);
+                    self.try_connect(number, ctx);
+                }
+                Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Ports that are not connected: knocking at them, and who is at the other end.
+
+use std::ffi::OsStr;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer};
+use hostinfo_sample::{Absent, Vmm};
+
+use super::Guests;
+use crate::audit::Event;
+use crate::guest::begin_session;
+use crate::guest::peer;
+use crate::port::connection::Connection;
+use crate::port::pty::{self, Pty};
+use crate::port::{Port, To};
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::PortId;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
+use crate::sockets::{self, Connected, Refused};
+use crate::system::file_id::FileId;
+
+impl Guests {
+    /// Tries to connect a port, once libvirt has said whose it is.
+    pub(crate) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        let Some(port) = self.roster.ports.get(number) else { return };
+        if port.connection.is_some() {
+            return;
+        }
+        if let To::Socket = port.to
+            && let Some(until) = self.desk.libvirt().awaited(number, port.since, ctx.now)
+        {
+            return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
+        }
+        let Some(dialled) = self.dial(number) else { return };
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let (again, refused) = match dialled {
+            Ok((socket, file)) => return self.connect(number, socket, Some(file), ctx),
+            Err(Refused::NobodyListens) => (port.retry.after_refusal(ctx.now), None),
+            Err(refused @ (Refused::Full | Refused::Failed(_))) => {
+                (Some(port.retry.after_failure(ctx.now)), Some(refused))
+            }
+            Err(refused @ Refused::Denied) => (None, Some(refused)),
+            Err(refused) => {
+                let (name, dialect) = (guest.who.name().whole().to_owned(), port.dialect);
+                match refused {
+                    Refused::Gone | Refused::Directory => {}
+                    other => {
+                        let why = &other.to_string();
+                        Event::SocketRefused { socket: &name, why }.log();
+                    }
+                }
+                // Libvirt tells when one of its own channels goes.
+                if matches!(port.to, To::Socket) {
+                    self.leave(dialect, OsStr::new(&name), ctx);
+                }
+                return;
+            }
+        };
+        if let Some(refused) = refused.map(|refused| refused.to_string())
+            && port.refusal.as_ref() != Some(&refused)
+        {
+            Event::SocketRefused { socket: guest.who.name().whole(), why: &refused }.log();
+            port.refusal = Some(refused);
+        }
+        ctx.reactor.set_alarm(Alarm::Port(number), again);
+    }
+
+    /// Connects to where a port leads; `None` while there is no way.
+    fn dial(&mut self, number: PortId) -> Option<Result<Connected, Refused>> {
+        let (port, guest) = self.roster.at(number)?;
+        match &port.to {
+            To::Socket => {
+                let directory = self.directories.of(port.dialect).directory()?;
+                Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
+            }
+            To::Channel(path) => Some(sockets::connect_at(path)),
+            To::Pty(_) => None,
+        }
+    }
+
+    /// Serves whoever is at the other end of `fd` as a port's guest.
+    fn connect(&mut self, number: PortId, fd: OwnedFd, file: Option<FileId>, ctx: &mut Ctx<'_>) {
+        let peer = peer::of(&fd, &self.roots.proc);
+        let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
+        let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
+        let added = self
+            .identify_peer(number, peer, ctx.now)
+            .and_then(|()| ctx.reactor.add(&fd, Token::Port(number), Interest::Read));
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        if let Err(error) = added {
+            tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
+            let again = port.retry.after_failure(ctx.now);
+            return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
+        }
+        if guest.who.grant().vhostmd_disk() {
+            ctx.reactor.set_alarm(Alarm::Disk(port.guest), Some(ctx.now));
+        }
+        let connection = Connection::new(fd, file, port.dialect, ctx.now);
+        port.connection = Some(Connection { is_early, ..connection });
+        port.refusal = None;
+        ctx.reactor.set_alarm(Alarm::Port(number), None);
+        guest.log_access(ctx.now);
+        let guest = port.guest;
+        self.log_left_out(guest, ctx);
+        self.plan_watch(guest, ctx);
+    }
+
+    /// Notes which process a port's guest is, or why that is not known.
+    fn identify_peer(
+        &mut self,
+        number: PortId,
+        peer: Result<Peer, Absent>,
+        now: Instant,
+    ) -> io::Result<()> {
+        let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
+        let libvirt = self.desk.libvirt();
+        let standing = libvirt.standing(guest.who.name().whole());
+        let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
+        if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
+            guest.set_standing(standing, now);
+        }
+        if is_another {
+            let roots = self.roots.clone();
+            let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
+            guest.observed = Observed::new(vmm);
+            guest.asked_ahead = None;
+        }
+        Ok(())
+    }
+
+    /// A guest that was connected to early has something to say: by now its QEMU has the socket,
+    /// and whoever connects is told so. Or it is to be watched, and some time has passed: then it may
+    /// still be libvirt's. QEMU finds this connection closed when it comes to it.
+    pub(crate) fn identify_again(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        let Some(port) = self.roster.ports.get(number).filter(|port| port.is_early()) else {
+            return;
+        };
+        let guest = port.guest;
+        if let Some(Ok((socket, _))) = self.dial(number) {
+            let peer = peer::of(&socket, &self.roots.proc);
+            if !peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc)) {
+                let port = self.roster.ports.get_mut(number);
+                if let Some(connection) = port.and_then(|port| port.connection.as_mut()) {
+                    connection.is_early = false;
+                }
+                if let Err(error) = self.identify_peer(number, peer.ok_or(Vmm::UNSEEN), ctx.now) {
+                    tracing::error!("no new session: {error}");
+                }
+            }
+        }
+        self.plan_watch(guest, ctx);
+    }
+
+    /// Serves a pseudo-terminal, and tells where it is.
+    ///
+    /// # Errors
+    /// Where there is none to be had.
+    pub(crate) fn add_pty(&mut self, ctx: &mut Ctx<'_>) -> anyhow::Result<()> {
+        let (master, pty) = Pty::open()?;
+        let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };
+        let guest = self.guest(&name, ctx.now)?;
+        writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
+        let number =
+            self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo, ctx.now), None);
+        self.connect(number, master, None, ctx);
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Metrics disks in the loop: which guests have one, and when it is written.
+
+use std::time::Duration;
+
+use hostinfo_answer::{Name, Standing, When};
+use hostinfo_domains::{Domain, Snapshot};
+
+use super::Guests;
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::GuestId;
+
+/// A disk is written at the soonest so often, whatever the guest's interval.
+const PERIOD_MIN: Duration = Duration::from_secs(5);
+
+impl Guests {
+    /// Has every disk made and written that the rules want, now: also those of guests that are
+    /// not there yet, because a disk has to be there before its guest starts.
+    pub(crate) fn plan_disks(&mut self, ctx: &mut Ctx<'_>) {
+        let named: Vec<String> = self.rules.rules().named_guests().collect();
+        for name in named.iter().filter_map(|name| Name::parse(name)) {
+            self.plan_disk(&name, true, ctx);
+        }
+        let wanted =
+            self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().vhostmd_disk());
+        for (guest, _) in wanted {
+            ctx.reactor.set_alarm(Alarm::Disk(guest), Some(ctx.now));
+        }
+        self.plan_disks_since(&Snapshot::default(), ctx);
+    }
+
+    /// Has those disks made that libvirt's domains want which have come, or started, since
+    /// `before`.
+    pub(crate) fn plan_disks_since(&mut self, before: &Snapshot, ctx: &mut Ctx<'_>) {
+        let Some(known) = self.desk.libvirt().known().cloned() else { return };
+        for domain in known.guests().map(|guest| &guest.domain) {
+            let was = before.guest(domain.uuid).map(|guest| &guest.domain);
+            let is_old = |was: &Domain| was.name == domain.name && was.id == domain.id;
+            if !was.is_some_and(is_old)
+                && let Some(name) = Name::parse(&domain.socket_name())
+            {
+                self.plan_disk(&name, domain.is_live(), ctx);
+            }
+        }
+    }
+
+    /// Has a guest's disk made, and written where `may_be_read` by it.
+    fn plan_disk(&mut self, name: &Name, may_be_read: bool, ctx: &mut Ctx<'_>) {
+        if !self.rules.rules().decide(name.whole()).vhostmd_disk() {
+            return;
+        }
+        if !may_be_read {
+            return self.disks.make(name);
+        }
+        match self.guest(name, ctx.now) {
+            Ok(guest) => ctx.reactor.set_alarm(Alarm::Disk(guest), Some(ctx.now)),
+            Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+        }
+    }
+
+    /// Writes a guest's disk, and plans the next time.
+    pub(crate) fn write_disk(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
+        let may_be_read = self.may_be_read(number);
+        let Some(guest) = self.roster.guests.get_mut(number) else { return };
+        let when = When::of(guest.disk_pending.take(), ctx.now);
+        guest.has_disk = may_be_read;
+        if !may_be_read {
+            return self.disks.clear(guest.who.name());
+        }
+        let document = match self.desk.document(guest, when) {
+            Ok(document) => document,
+            Err(pending) => {
+                let until = guest.disk_pending.insert(pending).until;
+                return ctx.reactor.set_alarm(Alarm::Disk(number), Some(until));
+            }
+        };
+        if let Err(error) = self.disks.write(guest.who.name(), &document)
+            && let Some(leave) = guest.quotas.own.ask(ctx.now)
+        {
+            tracing::warn!(
+                guest = guest.who.name().whole(),
+                left_out = leave.left_out,
+                "no metrics disk: {error}"
+            );
+        }
+        let period = guest.who.grant().interval().max(PERIOD_MIN);
+        ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now + period));
+    }
+
+    /// Whether a guest has a disk and may be there to read it: it is connected, libvirt says so,
+    /// or its rule names it and nobody can say.
+    fn may_be_read(&self, number: GuestId) -> bool {
+        let Some(guest) = self.roster.guests.get(number) else { return false };
+        let is_named =
+            || self.rules.rules().named_guests().any(|name| name == guest.who.name().whole());
+        guest.who.grant().vhostmd_disk()
+            && (matches!(guest.who.standing(), Standing::Domain(..))
+                || self.roster.is_connected(number)
+                || is_named())
+    }
+}

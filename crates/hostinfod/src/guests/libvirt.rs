@@ -1,0 +1,33 @@
+//! libvirt's helper in the loop: its turns, and what follows from what it tells.
+
+use hostinfo_domains::Helper;
+
+use super::Guests;
+use crate::reactor::Ctx;
+
+impl Guests {
+    /// The helper has something to tell.
+    pub(crate) fn libvirt_is_ready(&mut self, ctx: &mut Ctx<'_>) {
+        let now = ctx.now;
+        self.with_libvirt(|helper| helper.on_ready(now), ctx);
+    }
+
+    /// The helper's time has come.
+    pub(crate) fn libvirt_is_due(&mut self, ctx: &mut Ctx<'_>) {
+        let now = ctx.now;
+        self.with_libvirt(|helper| helper.on_time(now), ctx);
+    }
+
+    fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, ctx: &mut Ctx<'_>) {
+        let Some(news) = self.desk.libvirt().turn(turn) else { return };
+        self.figures_have_come(ctx);
+        if let Some(before) = news.before {
+            self.find_out_who_is_who(ctx);
+            self.find_channels(ctx);
+            self.plan_disks_since(&before, ctx);
+        }
+        for port in news.waited {
+            self.try_connect(port, ctx);
+        }
+    }
+}

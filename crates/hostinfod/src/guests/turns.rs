@@ -1,0 +1,89 @@
+//! Ports that are connected: whose turn it is, and what comes after it.
+
+use super::Guests;
+use crate::port::connection::Phase;
+use crate::port::{Port, To};
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::PortId;
+use crate::reactor::token::Token;
+use crate::stream::Closed;
+
+impl Guests {
+    /// Something has come about on a port's connection.
+    pub(crate) fn turn(&mut self, number: PortId, hung_up: bool, ctx: &mut Ctx<'_>) {
+        if self.roster.ports.get(number).is_some_and(Port::is_early) && !hung_up {
+            self.identify_again(number, ctx);
+        }
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let Some(connection) = &mut port.connection else { return };
+        // While it reads, the end comes behind what was sent before it.
+        let is_over = hung_up
+            && match connection.phase {
+                Phase::Throttled(_) | Phase::WaitingForValue(_) => true,
+                Phase::Reading | Phase::Writing(_) => false,
+            };
+        let served = self.desk.serve(connection, guest, ctx.now);
+        if let Some(due) = guest.quotas.due(ctx.now) {
+            ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), Some(due));
+        }
+        if guest.observed.watch.is_some() {
+            let guest = port.guest;
+            self.set_watch_alarm(guest, ctx);
+        }
+        match served {
+            Ok(phase) if !is_over => self.set_phase(number, phase, ctx),
+            Ok(_) | Err(Closed) => self.hang_up(number, "its connection has ended", ctx),
+        }
+    }
+
+    /// A port's alarm has gone off.
+    pub(crate) fn on_port_alarm(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        let Some(port) = self.roster.ports.get(number) else { return };
+        match port.connection.as_ref().map(|connection| connection.phase) {
+            None => self.try_connect(number, ctx),
+            Some(Phase::Writing(_)) => self.hang_up(number, "guest does not read its reply", ctx),
+            Some(Phase::Reading | Phase::Throttled(_) | Phase::WaitingForValue(_)) => {
+                self.turn(number, false, ctx);
+            }
+        }
+    }
+
+    /// Has a connection do something else.
+    fn set_phase(&mut self, number: PortId, phase: Phase, ctx: &mut Ctx<'_>) {
+        let Some(port) = self.roster.ports.get_mut(number) else { return };
+        let Some(connection) = &mut port.connection else { return };
+        let before = std::mem::replace(&mut connection.phase, phase);
+        if before == phase && phase == Phase::Reading {
+            return;
+        }
+        ctx.reactor.set_alarm(Alarm::Port(number), phase.until());
+        if before.interest() != phase.interest()
+            && let Err(error) =
+                ctx.reactor.modify(&*connection, Token::Port(number), phase.interest())
+        {
+            tracing::error!("a connection cannot be waited for: {error}");
+        }
+    }
+
+    /// Ends a connection, and sees to the next one.
+    fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        guest.log_gone(why, ctx.now);
+        ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), guest.quotas.due(ctx.now));
+        match &port.to {
+            To::Pty(pty) => {
+                pty.flush();
+                if let Some(connection) = &mut port.connection {
+                    connection.restart(port.dialect, ctx.now);
+                }
+                self.set_phase(number, Phase::Reading, ctx);
+            }
+            To::Socket | To::Channel(_) => {
+                let (again, guest) = (port.drop_connection(ctx.now), port.guest);
+                ctx.reactor.set_alarm(Alarm::Port(number), again);
+                self.plan_watch(guest, ctx);
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Values of the administrator's own statistics in the loop: who waits for one has a turn when it
+//! comes.
+
+use hostinfo_answer::Pending;
+
+use super::Guests;
+use crate::given;
+use crate::guest::Guest;
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+
+impl Guests {
+    /// Values may have come: who waits for them has a turn. True where some have.
+    pub(crate) fn take_values(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let news = self.desk.given().customs.turn(ctx.now);
+        if !news.is_empty() {
+            self.wake(|pending, guest| news.has(&pending.on, guest), ctx);
+        }
+        !news.is_empty()
+    }
+
+    /// Reads the directory again.
+    pub(crate) fn reload_customs(&mut self, ctx: &mut Ctx<'_>) {
+        given::log(&self.desk.given().customs.reload());
+        // Who waits for what is gone now is told so.
+        self.wake(|_, _| true, ctx);
+    }
+
+    /// Costs a look at each guest and port, whatever they ask.
+    fn wake(&mut self, is_meant: impl Fn(&Pending, &str) -> bool, ctx: &mut Ctx<'_>) {
+        let guests = &self.roster.guests;
+        let is_meant = |pending: Option<&Pending>, guest: &Guest| {
+            pending.is_some_and(|pending| is_meant(pending, guest.who.name().whole()))
+        };
+        for (number, port) in self.roster.ports.iter() {
+            let pending = port.connection.as_ref().and_then(|one| one.conversation.pending());
+            if guests.get(port.guest).is_some_and(|guest| is_meant(pending, guest)) {
+                ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now));
+            }
+        }
+        for (number, guest) in guests.iter() {
+            if is_meant(guest.disk_pending.as_ref(), guest) {
+                ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
+            }
+        }
+    }
+}

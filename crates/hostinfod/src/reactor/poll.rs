@@ -1,0 +1,97 @@
+//! epoll(7), as much of it as the daemon needs.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+
+/// What is waited for on a file descriptor. That it was hung up is told in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// That there is something to read.
+    Read,
+    /// That there is room to write.
+    Write,
+    /// Nothing.
+    Rest,
+}
+
+/// File descriptors that are waited for.
+pub(crate) struct Poll {
+    epoll: OwnedFd,
+    events: Vec<Event>,
+}
+
+/// Events taken from the kernel at a time.
+const EVENTS: usize = 256;
+
+impl Poll {
+    /// Waits for nothing yet.
+    ///
+    /// # Errors
+    /// Where there are no descriptors left.
+    pub(crate) fn new() -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        Ok(Self { epoll, events: Vec::with_capacity(EVENTS) })
+    }
+
+    /// Waits for `fd` from now on, until it is closed.
+    ///
+    /// # Errors
+    /// Where the kernel has no room (max_user_watches) or `fd` cannot be waited for.
+    pub(crate) fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, fd, EventData::new_u64(token), flags(interest))?)
+    }
+
+    /// Waits for something else on `fd`.
+    ///
+    /// # Errors
+    /// Where `fd` was not added.
+    pub(crate) fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(token), flags(interest))?)
+    }
+
+    /// Sleeps until something has come about or `until` is past. Of each descriptor the token that was
+    /// given to [`Poll::add`], and whether the other end is gone or the descriptor is broken.
+    ///
+    /// # Errors
+    /// What epoll_wait(2) has, but for a signal that came between.
+    pub(crate) fn wait(
+        &mut self,
+        until: Option<Instant>,
+    ) -> io::Result<impl Iterator<Item = (u64, bool)>> {
+        self.events.clear();
+        let timeout =
+            until.map(|until| milliseconds(until.saturating_duration_since(Instant::now())));
+        match epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(&mut self.events),
+            timeout.as_ref(),
+        ) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let hung_up = EventFlags::HUP | EventFlags::ERR;
+        Ok(self
+            .events
+            .iter()
+            .map(move |&Event { flags, data }| (data.u64(), flags.intersects(hung_up))))
+    }
+}
+
+/// Rounded up to what epoll_pwait(2) counts in, lest the daemon wake before the time and spin.
+fn milliseconds(wait: Duration) -> Timespec {
+    let millis = wait.as_nanos().div_ceil(1_000_000);
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX).min(60 * 60 * 1000);
+    Timespec::try_from(Duration::from_millis(millis)).unwrap_or_default()
+}
+
+fn flags(interest: Interest) -> EventFlags {
+    match interest {
+        Interest::Read => EventFlags::IN,
+        Interest::Write => EventFlags::OUT,
+        Interest::Rest => EventFlags::empty(),
+    }
+}

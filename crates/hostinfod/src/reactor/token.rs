@@ -1,0 +1,135 @@
+//! Whom it concerns that something has come about on a descriptor, and that as the number that
+//! epoll(7) keeps with it.
+
+use hostinfo_answer::Dialect;
+
+use super::id::{ClientId, Id, PortId, ScraperId};
+
+/// Whom it concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// A signal ends the daemon.
+    Stop,
+    /// SIGHUP.
+    Reload,
+    /// Something has changed on the way to the rules file.
+    Rules,
+    /// Something has changed in a directory of sockets.
+    Sockets(Dialect),
+    /// libvirt's helper has something to tell.
+    Libvirt,
+    /// A command of the administrator's has written or ended.
+    Custom,
+    /// Somebody connects to the control socket.
+    Control,
+    /// Somebody connects to read the metrics over HTTP.
+    Scrape,
+    /// A port's connection.
+    Port(PortId),
+    /// The connection of a client of the control socket.
+    Client(ClientId),
+    /// The connection of one who reads the metrics over HTTP.
+    Scraper(ScraperId),
+}
+
+/// A number is a kind and, below it, the place in that kind's table: 2^48 places of which none is ever
+/// reached, since each has a descriptor, and there are at most 2^31 of those.
+const PLACES: u64 = 1 << 48;
+
+const STOP: u64 = 0;
+const RELOAD: u64 = 1;
+const RULES: u64 = 2;
+const SOCKETS: u64 = 3;
+const VHOSTMD_SOCKETS: u64 = 4;
+const LIBVIRT: u64 = 5;
+const CUSTOM: u64 = 6;
+const CONTROL: u64 = 7;
+const SCRAPE: u64 = 8;
+const PORT: u64 = 9;
+const CLIENT: u64 = 10;
+const SCRAPER: u64 = 11;
+
+impl Token {
+    /// Its number.
+    pub(crate) fn encode(self) -> u64 {
+        let (kind, place) = match self {
+            Self::Stop => (STOP, 0),
+            Self::Reload => (RELOAD, 0),
+            Self::Rules => (RULES, 0),
+            Self::Sockets(Dialect::Hostinfo) => (SOCKETS, 0),
+            Self::Sockets(Dialect::Vhostmd) => (VHOSTMD_SOCKETS, 0),
+            Self::Libvirt => (LIBVIRT, 0),
+            Self::Custom => (CUSTOM, 0),
+            Self::Control => (CONTROL, 0),
+            Self::Scrape => (SCRAPE, 0),
+            Self::Port(port) => (PORT, port.index()),
+            Self::Client(client) => (CLIENT, client.index()),
+            Self::Scraper(scraper) => (SCRAPER, scraper.index()),
+        };
+        kind * PLACES + place as u64
+    }
+
+    /// Whose number it is; `None` where it is nobody's.
+    pub(crate) fn decode(number: u64) -> Option<Self> {
+        let place = usize::try_from(number % PLACES).ok()?;
+        let token = match number / PLACES {
+            STOP => Self::Stop,
+            RELOAD => Self::Reload,
+            RULES => Self::Rules,
+            SOCKETS => Self::Sockets(Dialect::Hostinfo),
+            VHOSTMD_SOCKETS => Self::Sockets(Dialect::Vhostmd),
+            LIBVIRT => Self::Libvirt,
+            CUSTOM => Self::Custom,
+            CONTROL => Self::Control,
+            SCRAPE => Self::Scrape,
+            PORT => Self::Port(PortId::of(place)),
+            CLIENT => Self::Client(ClientId::of(place)),
+            SCRAPER => Self::Scraper(ScraperId::of(place)),
+            _ => return None,
+        };
+        // One without a table has no places.
+        (token.encode() == number).then_some(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// The one behind it, so that a new one has to be put into the row.
+    fn next(token: Token) -> Option<Token> {
+        Some(match token {
+            Token::Stop => Token::Reload,
+            Token::Reload => Token::Rules,
+            Token::Rules => Token::Sockets(Dialect::Hostinfo),
+            Token::Sockets(Dialect::Hostinfo) => Token::Sockets(Dialect::Vhostmd),
+            Token::Sockets(Dialect::Vhostmd) => Token::Libvirt,
+            Token::Libvirt => Token::Custom,
+            Token::Custom => Token::Control,
+            Token::Control => Token::Scrape,
+            Token::Scrape => Token::Port(PortId::of(3)),
+            Token::Port(_) => Token::Client(ClientId::of(3)),
+            Token::Client(_) => Token::Scraper(ScraperId::of(0)),
+            Token::Scraper(_) => return None,
+        })
+    }
+
+    #[test]
+    fn each_token_has_a_number_of_its_own_and_comes_back_of_it() {
+        let all: Vec<Token> = std::iter::successors(Some(Token::Stop), |one| next(*one)).collect();
+        let numbers: HashSet<u64> = all.iter().map(|token| token.encode()).collect();
+        assert_eq!(numbers.len(), all.len());
+        for token in all {
+            assert_eq!(Token::decode(token.encode()), Some(token));
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
+        let behind = (SCRAPER + 1) * PLACES;
+        for number in [1, STOP * PLACES + 7, SCRAPE * PLACES + 1, behind, behind + 1, u64::MAX] {
+            assert_eq!(Token::decode(number), None, "{number}");
+        }
+    }
+}
