@@ -73,33 +73,24 @@ impl Sources<'_, '_> {
 
     /// The names of the guest's disks.
     pub(super) fn disks(&mut self) -> Vec<String> {
-        self.devices(Source::DiskLatency)
+        let disks = self.with_figures(|told, _| {
+            let names = told.disks.iter().map(|disk| disk.dev.as_str());
+            names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
+        });
+        disks.unwrap_or_default()
     }
 
     /// The numbers of its interfaces.
     pub(super) fn interfaces(&mut self) -> Vec<String> {
-        self.devices(Source::Net(Direction::Rx, Traffic::Bytes))
+        let numbers = self
+            .with_figures(|told, _| told.nets.iter().map(|net| net.number.to_string()).collect());
+        numbers.unwrap_or_default()
     }
 
     /// How old the figures are that libvirt told of it.
     pub(super) fn figures_age(&self) -> Duration {
         let told = self.domain().ok().and_then(|told| told.figures.as_ref());
         told.map(|(_, at)| self.when.now.saturating_duration_since(*at)).unwrap_or_default()
-    }
-
-    /// The names of the guest's disks, or the numbers of its interfaces.
-    pub(super) fn devices(&mut self, what: Source) -> Vec<String> {
-        let devices = self.with_figures(|told, _| match what {
-            Source::Disk(..) | Source::DiskErrors | Source::DiskLimit(_) | Source::DiskLatency => {
-                let names = told.disks.iter().map(|disk| disk.dev.as_str());
-                names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
-            }
-            Source::Net(..) | Source::NetLimit(_) => {
-                told.nets.iter().map(|net| net.number.to_string()).collect()
-            }
-            _ => Vec::new(),
-        });
-        devices.unwrap_or_default()
     }
 
     fn of_all(&mut self, what: Source) -> Result<Value<'static>, Absent> {

@@ -1,7 +1,6 @@
 //! What there is for a guest, and how it is told of: no values.
 
-use hostinfo_catalog::source::{Source, Vmm};
-use hostinfo_catalog::{Scope, StatId};
+use hostinfo_catalog::{Instances, Scope, StatId};
 use hostinfo_render::Row;
 use hostinfo_wire::Refusal;
 
@@ -48,14 +47,22 @@ impl Sources<'_, '_> {
 
     /// The instances of a row that there are, in order.
     pub(crate) fn instances(&mut self, stat: StatId) -> Vec<String> {
-        match (stat.stat().source, &mut self.observed.vmm) {
-            (Source::Vmm(Vmm::OneVcpuTime | Vmm::OneVcpuDelay), Ok(vmm)) => {
-                vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
+        match stat.stat().instances {
+            Instances::None => Vec::new(),
+            Instances::Vcpus => self.vcpus(),
+            Instances::Disks => self.disks(),
+            Instances::Nets => self.interfaces(),
+            Instances::Notices => self.notice_numbers(),
+            Instances::Incidents => self.incident_numbers(),
+            given @ (Instances::Labels | Instances::Customs) => {
+                self.given.names(given, "").map(str::to_owned).collect()
             }
-            (Source::Libvirt(what), _) => self.devices(what),
-            (Source::Notice, _) => self.notice_numbers(),
-            (Source::Incident, _) => self.incident_numbers(),
-            (source, _) => self.given.names(source, "").map(str::to_owned).collect(),
         }
+    }
+
+    /// The numbers of the guest's vCPUs.
+    fn vcpus(&mut self) -> Vec<String> {
+        let vcpus = self.observed.vmm.as_mut().map(|vmm| vmm.vcpus(self.at));
+        vcpus.unwrap_or_default().iter().map(u32::to_string).collect()
     }
 }
