@@ -1,5 +1,6 @@
 //! Where each statistic comes from.
 
+mod figures;
 mod host;
 mod libvirt;
 mod vmm;
