@@ -27,6 +27,7 @@ use crate::incidents::IncidentFiles;
 use crate::logging::Logging;
 use crate::rules_file::RulesFile;
 use crate::scrape::Scrape;
+use crate::settings::at_start::AtStart;
 use crate::settings::paths::Paths;
 use crate::sockets::directories::Directories;
 use crate::system::alarms::Alarms;
@@ -37,6 +38,7 @@ use crate::system::signals::Signals;
 pub(crate) struct Server {
     pub(crate) args: Args,
     pub(crate) paths: Paths,
+    pub(crate) at_start: AtStart,
     /// Why what the settings file says now is not in force.
     pub(crate) settings_problem: Option<String>,
     pub(crate) logging: Logging,

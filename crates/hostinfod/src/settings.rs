@@ -1,5 +1,6 @@
 //! `hostinfod.toml` and the command line put together.
 
+pub(crate) mod at_start;
 pub(crate) mod flow;
 pub(crate) mod labels;
 pub(crate) mod listen;
@@ -52,7 +53,7 @@ pub(crate) struct Settings {
 }
 
 /// Who may ask the daemon itself.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Control {
     /// Where.
@@ -68,7 +69,7 @@ impl Default for Control {
 }
 
 /// Where the daemon's own metrics can be read, besides the control socket.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
     /// Over HTTP.
@@ -76,7 +77,7 @@ pub(crate) struct Metrics {
 }
 
 /// What is asked of libvirt.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Libvirt {
     /// Whether anything is.

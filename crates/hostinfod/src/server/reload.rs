@@ -8,6 +8,7 @@ use hostinfo_domains::cut;
 use super::{Alarm, Server};
 use crate::audit::Event;
 use crate::settings::Settings;
+use crate::settings::watch::Watch;
 
 impl Server {
     /// SIGHUP.
@@ -17,14 +18,7 @@ impl Server {
         match Settings::load(&self.args) {
             Ok(settings) => {
                 self.settings_problem = None;
-                self.logging.reload(&settings.log);
-                self.desk.set_flow(settings.flow);
-                self.desk.given().labels = settings.labels;
-                self.watched.max = settings.watch.guests;
-                self.plan_all_watches(Instant::now());
-                tracing::info!(
-                    "settings read again; paths and the log's output change with the next start"
-                );
+                self.take_over(settings);
             }
             Err(error) => {
                 tracing::error!("the settings stay as they were: {error}");
@@ -34,6 +28,26 @@ impl Server {
         self.reload_customs();
         self.look_for_other_directories();
         self.look_for_the_control_socket();
+    }
+
+    /// Takes over what can be while the daemon runs, and logs what waits for a restart.
+    fn take_over(&mut self, settings: Settings) {
+        let waiting = self.at_start.waiting(&settings).join(", ");
+        let Settings { flow, watch, labels, log, paths: _, control: _, metrics: _, libvirt: _ } =
+            settings;
+        let Watch { guests } = watch;
+        self.logging.reload(&log);
+        self.desk.set_flow(flow);
+        self.desk.given().labels = labels;
+        self.watched.max = guests;
+        self.plan_all_watches(Instant::now());
+        if waiting.is_empty() {
+            tracing::info!("settings read again");
+        } else {
+            tracing::warn!(
+                "settings read again; these changes take effect when hostinfod is restarted: {waiting}"
+            );
+        }
     }
 
     /// The rules file has settled: every guest comes under its rule.
