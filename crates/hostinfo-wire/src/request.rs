@@ -262,6 +262,28 @@ mod tests {
         assert_eq!(names(parse("ümlaut \u{a0}")), ["ümlaut", "\u{a0}"]);
     }
 
+    #[test]
+    fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+        for seed in std::fs::read_dir("../../fuzz/seeds/request").unwrap() {
+            let path = seed.unwrap().path();
+            let line = std::fs::read(&path).unwrap();
+            let request = Request::parse(&line);
+            let is_it = match path.file_name().unwrap().to_str().unwrap() {
+                "get" | "name" => matches!(request, Ok(Request::Get(_))),
+                "json" => matches!(request, Ok(Request::Json(_))),
+                "metrics" => matches!(request, Ok(Request::Metrics(_))),
+                "list" => matches!(request, Ok(Request::List(_))),
+                "ping" => matches!(request, Ok(Request::Ping(Some(_)))),
+                "version" => request == Ok(Request::Version),
+                "vhostmd" => request == Ok(Request::Vhostmd),
+                "usage" => matches!(request, Err(Malformed::Usage(_))),
+                "control" | "not-text" => request == Err(Malformed::NotText),
+                other => panic!("say here what {other} is"),
+            };
+            assert!(is_it, "{}: {request:?}", path.display());
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_have_an_answer(line in proptest::collection::vec(any::<u8>(), 0..200)) {
