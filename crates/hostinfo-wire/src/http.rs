@@ -220,6 +220,23 @@ mod tests {
         assert_eq!(ask(many), Asked::Malformed);
     }
 
+    #[test]
+    fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+        for seed in std::fs::read_dir("../../fuzz/seeds/scrape").unwrap() {
+            let path = seed.unwrap().path();
+            let asked = ask(std::fs::read(&path).unwrap());
+            let is_it = match path.file_name().unwrap().to_str().unwrap() {
+                "prometheus" => matches!(asked, Asked::Metrics(Wanted { openmetrics: true, .. })),
+                "head" => matches!(asked, Asked::Metrics(Wanted { body: false, .. })),
+                "elsewhere" | "post" => matches!(asked, Asked::Answered(_)),
+                "begun" => asked == Asked::NotYet,
+                "http-0.9" => asked == Asked::Malformed,
+                other => panic!("say here what {other} is"),
+            };
+            assert!(is_it, "{}: {asked:?}", path.display());
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_answered_or_waited_for(

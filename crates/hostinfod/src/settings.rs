@@ -136,9 +136,7 @@ impl Settings {
             }
             other => other.map_err(unreadable)?.unwrap_or_default(),
         };
-        let text = String::from_utf8(text).map_err(|_| Error::NotText(path.into()))?;
-        let mut settings: Self = toml::from_str(&text)
-            .map_err(|error| Error::Malformed { path: path.into(), error: Box::new(error) })?;
+        let mut settings = Self::parse(text, path)?;
         if let Some(socket) = &args.control {
             settings.control.socket.clone_from(socket);
         }
@@ -155,6 +153,16 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+
+    /// What a file says; `path` is for errors alone.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub(crate) fn parse(file: Vec<u8>, path: &Path) -> Result<Self, Error> {
+        let text = String::from_utf8(file).map_err(|_| Error::NotText(path.into()))?;
+        toml::from_str(&text)
+            .map_err(|error| Error::Malformed { path: path.into(), error: Box::new(error) })
     }
 }
 
@@ -213,6 +221,21 @@ mod tests {
         ] {
             let error = load(text, &[]).unwrap_err().to_string();
             assert!(error.contains("hostinfod.toml") && error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+        for seed in fs::read_dir("../../fuzz/seeds/settings").unwrap() {
+            let path = seed.unwrap().path();
+            let settings = Settings::parse(fs::read(&path).unwrap(), &path);
+            let is_it = match path.file_name().unwrap().to_str().unwrap() {
+                "every-section" => settings.is_ok(),
+                "unknown" => matches!(settings, Err(Error::Malformed { .. })),
+                "not-text" => matches!(settings, Err(Error::NotText(_))),
+                other => panic!("say here what {other} is"),
+            };
+            assert!(is_it, "{}: {settings:?}", path.display());
         }
     }
 
