@@ -9,6 +9,7 @@ pub mod frame;
 pub mod http;
 pub mod limits;
 pub mod name;
+pub mod nearest;
 pub mod reply;
 pub mod request;
 pub mod text;
