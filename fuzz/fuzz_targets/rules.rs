@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use hostinfo_catalog::StatId;
-use hostinfo_rules::{PROBLEMS_MAX, Problem, Rules, parse};
+use hostinfo_rules::{PROBLEMS_MAX, Problem, Rules, parse, parse_tagged};
 use hostinfo_wire::limits::INTERVAL_MAX;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,6 +19,11 @@ fuzz_target!(|file: &[u8]| {
         Err(errors) => {
             assert!(!errors.is_empty());
             assert_shown(&errors, file);
+            // Whoever knows guests' tags takes conditions as well.
+            if let Ok(parsed) = parse_tagged(file) {
+                assert_shown(&parsed.warnings, file);
+                assert_decides(&parsed.rules, "qemu-myguest", file);
+            }
         }
         Ok(parsed) => {
             assert_shown(&parsed.warnings, file);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hostinfo_catalog::{About, Source};
+use hostinfo_catalog::{About, Instances, Source};
 use hostinfo_custom::Custom;
 use hostinfo_notices::{Declared, HostState, Notices};
 
@@ -22,24 +22,29 @@ pub struct Given {
 }
 
 impl Given {
-    /// The names of a source that begin like that, in order; none of another source than labels
-    /// and the administrator's own.
+    /// The names of instances that begin like that, in order; none of others than labels and the
+    /// administrator's own statistics.
     pub(crate) fn names<'g>(
         &'g self,
-        source: Source,
+        instances: Instances,
         beginning: &'g str,
     ) -> impl Iterator<Item = &'g str> {
-        let labels = (source == Source::Label).then(|| self.labels.names(beginning));
-        let customs = (source == Source::Custom).then(|| self.customs.names(beginning));
+        let labels = (instances == Instances::Labels).then(|| self.labels.names(beginning));
+        let customs = (instances == Instances::Customs).then(|| self.customs.names(beginning));
         labels.into_iter().flatten().chain(customs.into_iter().flatten())
     }
 
-    /// Whether the source has that name.
-    pub(crate) fn has(&self, source: Source, name: &str) -> bool {
-        match source {
-            Source::Label => self.labels.get(name).is_some(),
-            Source::Custom => self.customs.find(name).is_some(),
-            _ => false,
+    /// Whether there is a label, or one of the administrator's own statistics, of that name.
+    pub(crate) fn has(&self, instances: Instances, name: &str) -> bool {
+        match instances {
+            Instances::Labels => self.labels.get(name).is_some(),
+            Instances::Customs => self.customs.find(name).is_some(),
+            Instances::None
+            | Instances::Vcpus
+            | Instances::Disks
+            | Instances::Nets
+            | Instances::Notices
+            | Instances::Incidents => false,
         }
     }
 

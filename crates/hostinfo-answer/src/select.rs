@@ -55,7 +55,7 @@ fn pick<'a>(asked: &'a str, word: Cow<'a, str>, grant: &Grant, given: &Given) ->
     match resolve(&word) {
         None => Pick::Refused(asked.into(), Refusal::NoSuchStatistic),
         Some(Named::Stat(stat, Some(name))) if stat.stat().is_open() => {
-            if grant.permits(stat, Some(&name)) && given.has(stat.stat().source, &name) {
+            if grant.permits(stat, Some(&name)) && given.has(stat.stat().instances, &name) {
                 Pick::Stat(stat, Some(name))
             } else {
                 pick_below(word, stat, name, grant, given)
@@ -82,7 +82,7 @@ fn pick_below<'a>(
     given: &Given,
 ) -> Pick<'a> {
     let permits = |name: &str| grant.permits(stat, Some(name));
-    if given.names(stat.stat().source, &format!("{name}.")).any(permits) {
+    if given.names(stat.stat().instances, &format!("{name}.")).any(permits) {
         Pick::Group(word, Scope::below(stat, name))
     } else if permits(&name) {
         Pick::Refused(word, Refusal::NoSuchStatistic)

@@ -74,6 +74,15 @@ mod tests {
     }
 
     #[test]
+    fn the_head_says_what_each_segment_in_capitals_stands_for() {
+        for stat in STATS {
+            let placeholder = stat.instances.placeholder();
+            let is_explained = placeholder.is_none_or(|it| HEAD.contains(&format!("`{it}` a ")));
+            assert!(is_explained, "{}", stat.name);
+        }
+    }
+
+    #[test]
     fn help_is_one_line_that_fits_a_table_and_a_list() {
         for stat in STATS {
             assert!(

@@ -7,6 +7,7 @@
 pub mod about;
 pub mod doc;
 pub mod id;
+pub mod instances;
 pub mod metric;
 pub mod resolve;
 pub mod source;
@@ -16,6 +17,7 @@ pub mod vhostmd;
 
 pub use about::About;
 pub use id::StatId;
+pub use instances::Instances;
 pub use resolve::{Named, Scope, resolve};
 pub use source::Source;
 pub use stat::{Kind, Stat, Unit};

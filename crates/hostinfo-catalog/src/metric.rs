@@ -65,7 +65,10 @@ impl Metric {
                 let metric = Self::compute(row, stat.name, Kind::Gauge, Unit::None);
                 Some(Self { states: &HOST_STATES, ..metric })
             }
-            _ => Some(Self::compute(row, stat.name, stat.kind, stat.unit)),
+            _ => {
+                let metric = Self::compute(row, stat.name, stat.kind, stat.unit);
+                Some(Self { label: stat.instances.label(), ..metric })
+            }
         }
     }
 
@@ -87,16 +90,9 @@ impl Metric {
 
     fn compute(lead: StatId, name: &str, kind: Kind, unit: Unit) -> Self {
         let mut family = "hostinfo".to_owned();
-        let mut label = None;
-        let mut group = "";
-        for segment in name.split('.') {
-            if is_placeholder(segment) {
-                label = Some(label_of(group));
-            } else {
-                family.push('_');
-                family.push_str(&segment.replace('-', "_"));
-                group = segment;
-            }
+        for segment in name.split('.').filter(|segment| !is_placeholder(segment)) {
+            family.push('_');
+            family.push_str(&segment.replace('-', "_"));
         }
         let unit = (unit != Unit::None).then(|| unit.word());
         if let Some(unit) = unit
@@ -113,16 +109,7 @@ impl Metric {
             Kind::Counter => format!("{family}_total"),
             Kind::Info | Kind::Gauge => family.clone(),
         };
-        Self { family, lead, sample, unit, label, states: &[] }
-    }
-}
-
-fn label_of(group: &str) -> &'static str {
-    match group {
-        "cpu" => "vcpu",
-        "disk" => "device",
-        "net" => "interface",
-        _ => "name",
+        Self { family, lead, sample, unit, label: None, states: &[] }
     }
 }
 

@@ -243,6 +243,7 @@ fn prefixes(name: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hostinfo_wire::request::VERBS;
     use proptest::prelude::*;
 
     fn names(word: &str) -> Vec<&'static str> {
@@ -261,6 +262,16 @@ mod tests {
             let name = id.stat().name_of(instance);
             let found = Some(Named::Stat(id, instance.map(str::to_owned)));
             assert_eq!(resolve(&name), found, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_row_and_no_group_has_a_verbs_name() {
+        for stat in STATS {
+            for name in prefixes(stat.name) {
+                let is_verb = VERBS.iter().any(|verb| verb.word() == name);
+                assert!(!is_verb, "{} cannot be asked for: {name} is a verb", stat.name);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where each statistic comes from.
 
+mod figures;
 mod host;
 mod libvirt;
 mod vmm;
@@ -7,6 +8,8 @@ mod vmm;
 pub use host::*;
 pub use libvirt::*;
 pub use vmm::*;
+
+use crate::Instances;
 
 /// A statistic's source, as fine as the figure. Those who read sources match this without a
 /// wildcard.
@@ -112,6 +115,24 @@ impl Source {
 }
 
 impl Source {
+    /// What there is a value of it for each of.
+    pub const fn instances(self) -> Instances {
+        match self {
+            Self::Vmm(vmm) => vmm.instances(),
+            Self::Libvirt(libvirt) => libvirt.instances(),
+            Self::Label => Instances::Labels,
+            Self::Notice => Instances::Notices,
+            Self::Incident => Instances::Incidents,
+            Self::Custom => Instances::Customs,
+            Self::Own(_)
+            | Self::Host(_)
+            | Self::Verdict(_)
+            | Self::State(_)
+            | Self::HostState
+            | Self::Energy => Instances::None,
+        }
+    }
+
     /// Why neither the machines that tests run on nor the KVM hosts that they emulate have a value of it,
     /// or none but 0: they have nothing of what it counts, so it was tried on files that were written
     /// after the kernel's documentation. `None` where a test has seen a real guest told a value.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::Source;
+use crate::{Instances, Source};
 
 /// What kind of figure a statistic is, as OpenMetrics means it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,19 +104,19 @@ pub struct Stat {
     pub help: &'static str,
     /// Where it comes from.
     pub source: Source,
-    /// Found once: who asks for everything asks this of every row.
-    pub(crate) has_instances: bool,
+    /// What it has a value for each of: those of its source.
+    pub instances: Instances,
 }
 
 impl Stat {
     /// Whether it has a value for each instance of something.
     pub fn has_instances(&self) -> bool {
-        self.has_instances
+        self.instances != Instances::None
     }
 
     /// Whether its instances are names that may hold dots, so that one may be below another.
     pub fn is_open(&self) -> bool {
-        self.name.ends_with(".NAME")
+        self.instances.are_open()
     }
 
     /// The name of one instance, or of a row that has none.
@@ -126,19 +126,6 @@ impl Stat {
             self.name.split('.').map(|part| if is_placeholder(part) { instance } else { part });
         Cow::Owned(named.collect::<Vec<_>>().join("."))
     }
-}
-
-/// Whether a row's name has a segment that stands for an instance: nothing else in it is in
-/// capitals.
-pub(crate) const fn has_placeholder(name: &str) -> bool {
-    let mut rest = name.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        if first.is_ascii_uppercase() {
-            return true;
-        }
-        rest = behind;
-    }
-    false
 }
 
 /// Whether a segment of a row's name stands for an instance.

@@ -1,7 +1,7 @@
 //! The table: two lines a statistic.
 
 use crate::source::*;
-use crate::stat::{Kind::*, Stat, Unit::*, has_placeholder};
+use crate::stat::{Kind::*, Stat, Unit::*};
 
 const DEFAULT: bool = true;
 const OPT_IN: bool = false;
@@ -403,6 +403,7 @@ pub const STATS: &[Stat] = &[
 #[allow(clippy::cast_possible_truncation)]
 pub(crate) const LEN: u16 = STATS.len() as u16;
 
+/// A row whose name and whose source have not the same instances does not compile.
 const fn row(
     name: &'static str,
     kind: crate::Kind,
@@ -411,7 +412,9 @@ const fn row(
     source: Source,
     help: &'static str,
 ) -> Stat {
-    Stat { name, kind, unit, default, help, source, has_instances: has_placeholder(name) }
+    let instances = source.instances();
+    assert!(instances.are_in(name), "the row's name and its source have not the same instances");
+    Stat { name, kind, unit, default, help, source, instances }
 }
 
 const fn own(source: Own) -> Source {
@@ -428,4 +431,28 @@ const fn vmm(source: Vmm) -> Source {
 
 const fn libvirt(source: Libvirt) -> Source {
     Source::Libvirt(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "not the same instances")]
+    fn a_name_with_instances_that_its_source_has_not_is_no_row() {
+        const SOURCE: Source = host(Host::Frequency(Frequency::Current));
+        row("cpu.N.frequency", Gauge, Hertz, OPT_IN, SOURCE, "clock frequency of this CPU now");
+    }
+
+    #[test]
+    #[should_panic(expected = "not the same instances")]
+    fn a_name_without_the_instances_of_its_source_is_no_row() {
+        row("vm.cpu.first", Counter, Seconds, DEFAULT, vmm(Vmm::OneVcpuTime), "CPU time");
+    }
+
+    #[test]
+    #[should_panic(expected = "not the same instances")]
+    fn a_name_with_other_instances_than_its_source_is_no_row() {
+        row("vm.disk.N.errors", Counter, None, DEFAULT, libvirt(Libvirt::DiskErrors), "I/O errors");
+    }
 }

@@ -247,4 +247,15 @@ mod tests {
             "{\"error\":\"org.hostinfo.Control.Busy\",\"parameters\":{\"message\":\"later\"}}\0"
         );
     }
+
+    #[test]
+    fn the_seeds_of_the_fuzzer_are_messages_of_today() {
+        for seed in std::fs::read_dir("../../fuzz/seeds/control").unwrap() {
+            let path = seed.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            let Front::Message(request, consumed) = front(&bytes) else { panic!("{path:?}") };
+            assert_eq!(consumed, bytes.len(), "{}", path.display());
+            assert!(request.what.is_ok(), "{}: {:?}", path.display(), request.what);
+        }
+    }
 }

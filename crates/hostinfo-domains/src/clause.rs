@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use quick_xml::escape::escape;
+
 use crate::limits::{NAME_MAX, SOCKET_PATH_MAX};
 use crate::place::Place;
 
@@ -65,10 +67,10 @@ impl Clause {
     pub fn xml(&self) -> String {
         let (element, target) = match &self.place {
             Place::Serial(number) => ("serial", format!("port='{number}'")),
-            Place::Channel(name) => ("channel", format!("type='virtio' name='{}'", escaped(name))),
-            Place::Other(kind) => ("serial", format!("type='{}'", escaped(kind))),
+            Place::Channel(name) => ("channel", format!("type='virtio' name='{}'", escape(name))),
+            Place::Other(kind) => ("serial", format!("type='{}'", escape(kind))),
         };
-        let path = escaped(&self.path);
+        let path = escape(&self.path);
         format!(
             "<{element} type='unix'>\n  <source mode='bind' path='{path}'/>\n  <target {target}/>\n</{element}>"
         )
@@ -86,21 +88,6 @@ impl Clause {
         };
         (option, format!("unix,path={path},mode=bind,{target}"))
     }
-}
-
-/// Text for an attribute in single quotes.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '\'' => escaped.push_str("&apos;"),
-            _ => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 /// Text as a value in a list with commas, which virt-install takes apart like a shell.

@@ -25,6 +25,8 @@ mod domain;
 pub mod edit;
 #[cfg(test)]
 mod examples;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod helper;
 pub mod limits;
 mod lines;

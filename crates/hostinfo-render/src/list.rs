@@ -1,7 +1,6 @@
 //! `list` and `help`: what may be asked.
 
-use hostinfo_wire::request::HELP;
-use hostinfo_wire::{Code, Reply};
+use hostinfo_wire::{Code, Reply, request};
 
 use crate::Row;
 
@@ -13,7 +12,7 @@ pub fn list(row: &Row, reply: &mut Reply) {
 
 /// Adds a line for each request that there is.
 pub fn help(reply: &mut Reply) {
-    for (usage, meaning) in HELP {
+    for (usage, meaning) in request::help() {
         reply.line(Code::Done, format_args!("{usage:<18} {meaning}"));
     }
 }
@@ -39,7 +38,7 @@ mod tests {
         let mut reply = Reply::new();
         help(&mut reply);
         let text = String::from_utf8(reply.end().to_vec()).unwrap();
-        assert_eq!(text.lines().count(), HELP.len());
+        assert_eq!(text.lines().count(), request::help().count());
         assert!(text.contains("200-ping [TOKEN]       pong TOKEN\n"));
     }
 }

@@ -1,5 +1,7 @@
 //! The decision: what a guest may ask, and by which line of the file.
 
+pub(crate) mod change;
+
 use std::time::Duration;
 
 use hostinfo_catalog::{Scope, StatId};

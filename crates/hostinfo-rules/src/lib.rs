@@ -8,7 +8,6 @@
 //! `parse` (rules) -> `unreachable` (rules that can never match, by `cover`).
 
 mod binary;
-mod change;
 mod cover;
 mod decide;
 mod glob;
@@ -23,7 +22,7 @@ mod tags;
 mod unreachable;
 mod value;
 
-pub use change::Changes;
+pub use decide::change::Changes;
 pub use decide::{Grant, Origin, Why};
 pub use glob::BadPattern;
 pub use parse::{FILE_MAX, Parsed, parse, parse_tagged};

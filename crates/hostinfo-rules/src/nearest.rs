@@ -5,15 +5,12 @@ use std::borrow::Cow;
 use hostinfo_catalog::resolve::known_names;
 use hostinfo_catalog::stat::{fits, is_placeholder};
 use hostinfo_catalog::{STATS, Stat};
+use hostinfo_wire::nearest::{self, ALIKE};
 
 use crate::setting::KEYS;
 
 /// Keys that are longer are like no name.
 const KEY_MAX: usize = 100;
-
-/// How alike two words must be for one to be taken for the other, from 0 to 1. `mem` is like
-/// `memory`, and `foo` like nothing.
-const ALIKE: f64 = 0.8;
 
 /// The name that is most like `key`.
 pub(crate) fn nearest(key: &str) -> Option<String> {
@@ -22,14 +19,9 @@ pub(crate) fn nearest(key: &str) -> Option<String> {
     }
     let key = key.to_ascii_lowercase();
     let with_instance = STATS.iter().filter_map(|stat| with_instance_of(stat, &key));
-    KEYS.into_iter()
-        .chain(known_names())
-        .map(Cow::Borrowed)
-        .chain(with_instance.map(Cow::Owned))
-        .map(|name| (strsim::jaro_winkler(&name, &key), name))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|(a, name_a), (b, name_b)| a.total_cmp(b).then_with(|| name_b.cmp(name_a)))
-        .map(|(_, name)| name.into_owned())
+    let names = KEYS.into_iter().chain(known_names()).map(Cow::Borrowed);
+    let names = names.chain(with_instance.map(Cow::Owned));
+    nearest::nearest(&key, names, ALIKE).map(Cow::into_owned)
 }
 
 /// As many segments of a row's name as the key has, with the key's instance in them:

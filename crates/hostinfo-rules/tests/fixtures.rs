@@ -52,3 +52,20 @@ fn a_good_file_is_taken_with_its_warnings() {
         }
     }
 }
+
+#[test]
+fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+    for seed in fs::read_dir("../../fuzz/seeds/rules").unwrap() {
+        let path = seed.unwrap().path();
+        let parsed = parse_tagged(&fs::read(&path).unwrap());
+        let problems = parsed.as_ref().map(|parsed| parsed.warnings.len()).map_err(Vec::len);
+        let is_it = match path.file_name().unwrap().to_str().unwrap() {
+            "crlf" | "example" | "patterns" | "settings" | "tags" => problems.is_ok(),
+            "never-matches" => problems == Ok(2),
+            "mistakes" | "intervals" => problems.is_err_and(|count| count > 2),
+            "not-text" | "range-of-a-control-character" => problems == Err(1),
+            other => panic!("say here what {other} is"),
+        };
+        assert!(is_it, "{}: {problems:?}", path.display());
+    }
+}

@@ -41,6 +41,35 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn the_seeds_of_the_fuzzer_have_figures_in_them() {
+        for seed in std::fs::read_dir("../../fuzz/seeds/kernel").unwrap() {
+            let path = seed.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            let has_figures = match path.file_name().unwrap().to_str().unwrap() {
+                "cgroup" => vmm::cgroup::parse(&bytes) != vmm::cgroup::parse(b""),
+                "comm" => vmm::name::is_vmm(bytes.trim_ascii_end()),
+                "cpu-stat" => vmm::cpu::throttled(&bytes).is_ok_and(|told| told.is_some()),
+                "cpuinfo" => cpuinfo::parse(&bytes).is_some(),
+                "cpulist" => cpulist::parse(&bytes).is_some(),
+                "diskstats" => diskstats::parse(&bytes).all(|(_, row)| row.is_some()),
+                "loadavg" => loadavg::parse(&bytes) != loadavg::parse(b""),
+                "meminfo" => meminfo::parse(&bytes) != meminfo::parse(b""),
+                "net-dev" => netdev::parse(&bytes).any(|(_, row)| row.is_some()),
+                "numa_stat" => !vmm::numa::parse_v2(&bytes).is_empty(),
+                "numa_stat-v1" => !vmm::numa::parse_v1(&bytes, Units::default()).is_empty(),
+                "pressure" => pressure::parse(&bytes) != pressure::parse(b""),
+                "process-stat" => vmm::process::parse(&bytes).is_some(),
+                "schedstat" => vmm::threads::parse(&bytes).is_some(),
+                "stat" => stat::parse(&bytes) != stat::parse(b""),
+                "status" => vmm::status::parse(&bytes) != vmm::status::parse(b""),
+                "vmstat" => vmstat::parse(&bytes) != vmstat::parse(b""),
+                other => panic!("say here what {other} is"),
+            };
+            assert!(has_figures, "{}", path.display());
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_have_an_end(bytes: Vec<u8>, words in "([a-zN:=/_()-]{0,6}[0-9.]{0,22}[ \n]){0,40}") {

@@ -5,7 +5,7 @@ use hostinfo_wire::Value;
 
 use crate::Absent;
 use crate::root::{PAGE_BYTES, Roots};
-use crate::text::{key_and_value, lines, number, words};
+use crate::text::{Figure, amounts, figure_of};
 
 const NO_SWAP: Absent = Absent::chosen("this host has no swap");
 /// Its kernel was made without CONFIG_HUGETLBFS.
@@ -16,26 +16,14 @@ const NO_AVAILABLE: Absent =
 const UNTOLD: Absent =
     Absent::untold("a line of /proc/meminfo that every kernel has is not there, or not a figure");
 
-/// The figure of a line. `None`: there is no such line; `None` within: it has no figure.
-type Line = Option<Option<u64>>;
-
 /// Bytes, but for `HugePages_`, which are pages of `huge_page` bytes.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Meminfo {
-    total: Line,
-    available: Line,
-    free: Line,
-    cached: Line,
-    buffers: Line,
-    swap_cached: Line,
-    dirty: Line,
-    huge_page: Line,
-    huge_total: Line,
-    huge_free: Line,
-    huge_reserved: Line,
-    huge_surplus: Line,
-    swap_total: Line,
-    swap_free: Line,
+    /// In the order of [`Memory::KEYS`].
+    figures: [Figure; Memory::KEYS.len()],
+    /// What no statistic is alone.
+    spare: Spare,
+    huge_page: Option<u64>,
 }
 
 pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Meminfo, Absent> {
@@ -49,39 +37,10 @@ pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Meminfo, Absen
 /// Hugepagesize:       2048 kB
 /// ```
 pub(crate) fn parse(text: &[u8]) -> Meminfo {
-    let mut meminfo = Meminfo::default();
-    for (key, value) in lines(text).filter_map(key_and_value) {
-        let figure = match key {
-            b"MemTotal" => &mut meminfo.total,
-            b"MemAvailable" => &mut meminfo.available,
-            b"MemFree" => &mut meminfo.free,
-            b"Cached" => &mut meminfo.cached,
-            b"Buffers" => &mut meminfo.buffers,
-            b"SwapCached" => &mut meminfo.swap_cached,
-            b"Dirty" => &mut meminfo.dirty,
-            b"Hugepagesize" => &mut meminfo.huge_page,
-            b"HugePages_Total" => &mut meminfo.huge_total,
-            b"HugePages_Free" => &mut meminfo.huge_free,
-            b"HugePages_Rsvd" => &mut meminfo.huge_reserved,
-            b"HugePages_Surp" => &mut meminfo.huge_surplus,
-            b"SwapTotal" => &mut meminfo.swap_total,
-            b"SwapFree" => &mut meminfo.swap_free,
-            _ => continue,
-        };
-        *figure = Some(amount(value));
-    }
-    meminfo
-}
-
-/// `24684096 kB` in bytes (the kernel's kB are KiB), or a bare number.
-fn amount(value: &[u8]) -> Option<u64> {
-    let mut words = words(value);
-    let figure = words.next().and_then(number)?;
-    match words.next() {
-        None => Some(figure),
-        Some(b"kB") => figure.checked_mul(1024),
-        Some(_) => None,
-    }
+    let figures = amounts(text, Memory::KEYS.map(|(key, _)| key));
+    let others = amounts(text, ["Buffers", "SwapCached", "Hugepagesize"]);
+    let [buffers, swap_cached, huge_page] = others.map(Option::flatten);
+    Meminfo { figures, spare: Spare { buffers, swap_cached }, huge_page }
 }
 
 /// What counts as neither used nor free, beside `memory.cached`: in bytes.
@@ -95,27 +54,27 @@ pub struct Spare {
 
 impl Meminfo {
     pub(crate) fn spare(&self) -> Spare {
-        Spare { buffers: self.buffers.flatten(), swap_cached: self.swap_cached.flatten() }
+        self.spare
     }
 
     pub(crate) fn value(&self, what: Memory) -> Result<Value<'static>, Absent> {
-        let huge = |pages: Line| Some(pages?.and_then(|n| n.checked_mul(self.huge_page??)));
-        let has_swap = self.swap_total != Some(Some(0));
-        let (line, lack) = match what {
-            Memory::Total => (self.total, UNTOLD),
-            Memory::Available => (self.available, NO_AVAILABLE),
-            Memory::Free => (self.free, UNTOLD),
-            Memory::Cached => (self.cached, UNTOLD),
-            Memory::Dirty => (self.dirty, UNTOLD),
-            Memory::HugepagesTotal => (huge(self.huge_total), NO_HUGE_PAGES),
-            Memory::HugepagesFree => (huge(self.huge_free), NO_HUGE_PAGES),
-            Memory::HugepagesReserved => (huge(self.huge_reserved), NO_HUGE_PAGES),
-            Memory::HugepagesSurplus => (huge(self.huge_surplus), NO_HUGE_PAGES),
-            Memory::SwapTotal if has_swap => (self.swap_total, UNTOLD),
-            Memory::SwapFree if has_swap => (self.swap_free, UNTOLD),
-            Memory::SwapTotal | Memory::SwapFree => return Err(NO_SWAP),
+        let told = |what: Memory| figure_of(what, &Memory::KEYS, &self.figures);
+        let line = told(what);
+        let figure = match what {
+            Memory::Total | Memory::Free | Memory::Cached | Memory::Dirty => line.ok_or(UNTOLD)?,
+            Memory::Available => line.ok_or(NO_AVAILABLE)?,
+            Memory::HugepagesTotal
+            | Memory::HugepagesFree
+            | Memory::HugepagesReserved
+            | Memory::HugepagesSurplus => {
+                line.ok_or(NO_HUGE_PAGES)?.and_then(|pages| pages.checked_mul(self.huge_page?))
+            }
+            Memory::SwapTotal | Memory::SwapFree => match told(Memory::SwapTotal) {
+                Some(Some(0)) => return Err(NO_SWAP),
+                _ => line.ok_or(UNTOLD)?,
+            },
         };
-        line.ok_or(lack)?.map(Value::Whole).ok_or(UNTOLD)
+        figure.map(Value::Whole).ok_or(UNTOLD)
     }
 }
 

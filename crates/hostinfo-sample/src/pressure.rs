@@ -25,14 +25,11 @@ pub(crate) struct Pressure {
     full: Line,
 }
 
-/// Averages are millionths of a ratio, the total is in microseconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Line {
-    avg10: Option<u64>,
-    avg60: Option<u64>,
-    avg300: Option<u64>,
-    total: Option<u64>,
-}
+/// In the order of [`PressureFigure::KEYS`]. Averages are millionths of a ratio; the total, which is
+/// the last, is in microseconds.
+type Line = [Option<u64>; PressureFigure::KEYS.len()];
+
+const _: () = assert!(matches!(PressureFigure::KEYS, [.., (_, PressureFigure::Total)]));
 
 /// What is kept of the two totals of a file.
 pub(crate) type Kept = [Told; 2];
@@ -51,9 +48,8 @@ pub(crate) fn read(
         Ok(text) => parse(text),
         Err(error) => return Err(error.or(lack(roots, buffer))),
     };
-    let [some, full] = kept;
-    for (line, told) in [(&mut pressure.some, some), (&mut pressure.full, full)] {
-        line.total = line.total.and_then(|now| told.tell(now, at, PACE, None));
+    for (total, told) in pressure.totals().into_iter().zip(kept) {
+        *total = total.and_then(|now| told.tell(now, at, PACE, None));
     }
     Ok(pressure)
 }
@@ -85,14 +81,17 @@ pub(crate) fn parse(text: &[u8]) -> Pressure {
             _ => continue,
         };
         for word in words {
-            if let Some(figure) = word.strip_prefix(b"avg10=") {
-                stall.avg10 = percent(figure);
-            } else if let Some(figure) = word.strip_prefix(b"avg60=") {
-                stall.avg60 = percent(figure);
-            } else if let Some(figure) = word.strip_prefix(b"avg300=") {
-                stall.avg300 = percent(figure);
-            } else if let Some(figure) = word.strip_prefix(b"total=") {
-                stall.total = number(figure);
+            for (told, (key, what)) in stall.iter_mut().zip(PressureFigure::KEYS) {
+                let behind = word.strip_prefix(key.as_bytes());
+                let Some(figure) = behind.and_then(|behind| behind.strip_prefix(b"=")) else {
+                    continue;
+                };
+                *told = match what {
+                    PressureFigure::Total => number(figure),
+                    PressureFigure::Avg10 | PressureFigure::Avg60 | PressureFigure::Avg300 => {
+                        percent(figure)
+                    }
+                };
             }
         }
     }
@@ -110,8 +109,14 @@ impl Pressure {
         mut self,
         of: impl FnOnce([Option<u64>; 2]) -> [Option<u64>; 2],
     ) -> Self {
-        [self.some.total, self.full.total] = of([self.some.total, self.full.total]);
+        let [some, full] = self.totals();
+        [*some, *full] = of([*some, *full]);
         self
+    }
+
+    fn totals(&mut self) -> [&mut Option<u64>; 2] {
+        let Self { some: [.., some], full: [.., full] } = self;
+        [some, full]
     }
 
     pub(crate) fn value(
@@ -123,14 +128,9 @@ impl Pressure {
             Stall::Some => &self.some,
             Stall::Full => &self.full,
         };
-        match figure {
-            PressureFigure::Avg10 => line.avg10,
-            PressureFigure::Avg60 => line.avg60,
-            PressureFigure::Avg300 => line.avg300,
-            PressureFigure::Total => line.total,
-        }
-        .map(micro)
-        .ok_or(UNTOLD)
+        let mut figures = line.iter().zip(PressureFigure::KEYS);
+        let told = figures.find_map(|(told, (_, what))| told.filter(|_| what == figure));
+        told.map(micro).ok_or(UNTOLD)
     }
 }
 

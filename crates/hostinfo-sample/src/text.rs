@@ -17,6 +17,59 @@ pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((key.trim_ascii(), rest.get(1..)?.trim_ascii()))
 }
 
+/// The figure behind a key. `None`: there is no such line; `None` within: it has no figure.
+pub(crate) type Figure = Option<Option<u64>>;
+
+/// The figures of lines `KEY NUMBER` with these keys.
+pub(crate) fn numbers<const N: usize>(text: &[u8], keys: [&str; N]) -> [Figure; N] {
+    let lines = lines(text).filter_map(|line| {
+        let mut words = words(line);
+        Some((words.next()?, words.next()))
+    });
+    behind(keys, lines, |word| word.and_then(number))
+}
+
+/// The figures of lines `KEY: NUMBER kB` with these keys, in bytes: the kernel's kB are KiB. Without
+/// `kB` it is the bare number.
+pub(crate) fn amounts<const N: usize>(text: &[u8], keys: [&str; N]) -> [Figure; N] {
+    behind(keys, lines(text).filter_map(key_and_value), |value| {
+        let mut words = words(value);
+        let figure = words.next().and_then(number)?;
+        match words.next() {
+            None => Some(figure),
+            Some(b"kB") => figure.checked_mul(1024),
+            Some(_) => None,
+        }
+    })
+}
+
+fn behind<'t, V, const N: usize>(
+    keys: [&str; N],
+    lines: impl Iterator<Item = (&'t [u8], V)>,
+    figure: impl Fn(V) -> Option<u64>,
+) -> [Figure; N] {
+    let mut figures = [None; N];
+    for (key, value) in lines {
+        let wanted = figures.iter_mut().zip(keys).find(|(_, wanted)| wanted.as_bytes() == key);
+        if let Some((found, _)) = wanted {
+            *found = Some(figure(value));
+        }
+    }
+    figures
+}
+
+/// The figure of what is `wanted`, of `figures` in the order of its table: the sum where more than one
+/// line is a part of it.
+pub(crate) fn figure_of<K: PartialEq, const N: usize>(
+    wanted: K,
+    table: &[(&str, K); N],
+    figures: &[Figure; N],
+) -> Figure {
+    let of_it = figures.iter().zip(table).filter(|(_, (_, what))| *what == wanted);
+    let there = of_it.filter_map(|(figure, _)| *figure);
+    there.reduce(|sum, figure| Some(sum?.saturating_add(figure?)))
+}
+
 /// A decimal number without a sign.
 pub(crate) fn number(word: &[u8]) -> Option<u64> {
     if !word.iter().all(u8::is_ascii_digit) {
@@ -94,6 +147,7 @@ mod tests {
             for line in lines(&bytes) {
                 let _ = words(line).count();
             }
+            let _ = (numbers(&bytes, ["a", "b"]), amounts(&bytes, ["a", "b"]));
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) mod cpu;
 pub(crate) mod cpus;
 mod grown;
 pub(crate) mod memory;
-mod name;
+pub(crate) mod name;
 pub(crate) mod numa;
 pub(crate) mod process;
 pub(crate) mod psi;

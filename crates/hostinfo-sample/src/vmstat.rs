@@ -5,40 +5,17 @@ use hostinfo_wire::Value;
 
 use crate::counter::{Pace, Told};
 use crate::root::{PAGE_BYTES, Roots};
-use crate::text::{lines, number, words};
+use crate::text::{Figure, figure_of, numbers};
 use crate::{Absent, Moment, Units};
 
 const UNTOLD: Absent =
     Absent::untold("a line of /proc/vmstat that every kernel has is not there, or not a count");
 
-/// The lines that are read, and what they are part of. Up to Linux 4.9 there is one `allocstall`, then
-/// one for each zone; up to 5.8 one `workingset_refault`, then one for files and one for anonymous
-/// memory.
-const LINES: [(&[u8], Paging); 16] = [
-    (b"pswpin", Paging::SwapIn),
-    (b"pswpout", Paging::SwapOut),
-    (b"pgpgin", Paging::In),
-    (b"pgpgout", Paging::Out),
-    (b"pgmajfault", Paging::MajorFaults),
-    (b"oom_kill", Paging::OomKills),
-    (b"workingset_refault", Paging::Refaults),
-    (b"workingset_refault_anon", Paging::Refaults),
-    (b"workingset_refault_file", Paging::Refaults),
-    (b"allocstall", Paging::ReclaimStalls),
-    (b"allocstall_dma", Paging::ReclaimStalls),
-    (b"allocstall_dma32", Paging::ReclaimStalls),
-    (b"allocstall_normal", Paging::ReclaimStalls),
-    (b"allocstall_high", Paging::ReclaimStalls),
-    (b"allocstall_movable", Paging::ReclaimStalls),
-    (b"allocstall_device", Paging::ReclaimStalls),
-];
-
-/// The lines' numbers, in the order of [`LINES`], as they are told: they never fall. `None` within is
-/// a line with a number that is no count.
-pub(crate) struct Vmstat([Option<Option<u64>>; 16]);
+/// The lines' numbers, in the order of [`Paging::KEYS`], as they are told: they never fall.
+pub(crate) struct Vmstat([Figure; Paging::KEYS.len()]);
 
 /// What is kept of each line.
-pub(crate) type Kept = [Told; 16];
+pub(crate) type Kept = [Told; Paging::KEYS.len()];
 
 pub(crate) fn read(
     roots: &Roots,
@@ -48,7 +25,7 @@ pub(crate) fn read(
 ) -> Result<Vmstat, Absent> {
     let text = roots.proc("vmstat", PAGE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     let mut numbers = parse(text);
-    for ((number, told), (_, what)) in numbers.iter_mut().zip(kept).zip(LINES) {
+    for ((number, told), (_, what)) in numbers.iter_mut().zip(kept).zip(Paging::KEYS) {
         *number = number.map(|now| told.tell(now?, at, Pace::DEVICE, Some(range(what))));
     }
     Ok(Vmstat(numbers))
@@ -59,7 +36,12 @@ pub(crate) fn read(
 fn range(what: Paging) -> u64 {
     match what {
         Paging::In | Paging::Out => 1 << 31,
-        _ => 1 << 32,
+        Paging::SwapIn
+        | Paging::SwapOut
+        | Paging::MajorFaults
+        | Paging::ReclaimStalls
+        | Paging::Refaults
+        | Paging::OomKills => 1 << 32,
     }
 }
 
@@ -81,25 +63,13 @@ fn lack(what: Paging) -> Absent {
 /// allocstall_normal 0
 /// workingset_refault_file 660334
 /// ```
-pub(crate) fn parse(text: &[u8]) -> [Option<Option<u64>>; 16] {
-    let mut numbers = [None; 16];
-    for line in lines(text) {
-        let mut words = words(line);
-        let Some(key) = words.next() else { continue };
-        let wanted = numbers.iter_mut().zip(LINES).find(|(_, (name, _))| *name == key);
-        if let Some((found, _)) = wanted {
-            *found = Some(words.next().and_then(number));
-        }
-    }
-    numbers
+pub(crate) fn parse(text: &[u8]) -> [Figure; Paging::KEYS.len()] {
+    numbers(text, Paging::KEYS.map(|(key, _)| key))
 }
 
 impl Vmstat {
     pub(crate) fn value(&self, what: Paging, units: Units) -> Result<Value<'static>, Absent> {
-        let of_it = self.0.iter().zip(LINES).filter(|(_, (_, of))| *of == what);
-        let numbers = of_it.filter_map(|(number, _)| *number);
-        let sum = numbers.reduce(|sum, number| Some(sum?.saturating_add(number?)));
-        let sum = sum.ok_or(lack(what))?.ok_or(UNTOLD)?;
+        let sum = figure_of(what, &Paging::KEYS, &self.0).ok_or(lack(what))?.ok_or(UNTOLD)?;
         Ok(match what {
             Paging::SwapIn | Paging::SwapOut => units.pages(sum),
             Paging::In | Paging::Out => Value::Whole(sum.saturating_mul(1024)),

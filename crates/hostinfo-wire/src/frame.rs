@@ -194,6 +194,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+        for seed in std::fs::read_dir("../../fuzz/seeds/framer").unwrap() {
+            let path = seed.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            // The first byte tells the fuzzer where to cut.
+            let mut chunk = &bytes[1..];
+            let (mut framer, mut lines, mut too_long) = (Framer::new(), Vec::new(), 0);
+            while let Some(frame) = framer.next(&mut chunk) {
+                match frame {
+                    Frame::Line(line) => lines.push(line.len()),
+                    Frame::TooLong => too_long += 1,
+                }
+            }
+            let is_it = match path.file_name().unwrap().to_str().unwrap() {
+                "cancel" => lines == ["ping t".len()],
+                "carriage-returns" => lines == [1, 1],
+                "echo" => lines.is_empty(),
+                "lines" => lines.len() > 2,
+                "longest" => lines == [LINE_MAX, 4],
+                "too-long" => too_long == 1,
+                "too-long-cancelled" => too_long == 0,
+                other => panic!("say here what {other} is"),
+            };
+            assert!(is_it, "{}: {lines:?}, {too_long} too long", path.display());
+        }
+    }
+
     proptest! {
         #[test]
         fn how_the_bytes_are_cut_does_not_matter(

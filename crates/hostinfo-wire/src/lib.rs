@@ -2,12 +2,14 @@
 //!
 //! Nothing here reads, writes, waits or knows a statistic. The daemon and the guest's tool
 //! share it, so that what one says the other understands. `docs/protocol.md` is the
-//! specification in words.
+//! specification in words. What both answer over HTTP is in [`http`].
 
 pub mod duration;
 pub mod frame;
+pub mod http;
 pub mod limits;
 pub mod name;
+pub mod nearest;
 pub mod reply;
 pub mod request;
 pub mod text;

@@ -5,18 +5,75 @@ use crate::limits::TOKEN_MAX;
 /// The path by which vhostmd's clients ask. Case counts, as in HTTP.
 pub const VHOSTMD_PATH: &str = "/metrics/XML";
 
-/// Every request with its one line of help, in the order in which `help` shows them.
-pub const HELP: [(&str, &str); 9] = [
-    ("get NAME...", "one line a statistic: NAME=VALUE"),
-    ("NAME...", "the same"),
-    ("json NAME...", "the same selection as one JSON object on one line"),
-    ("metrics [NAME...]", "the same selection as OpenMetrics text; all without a NAME"),
-    ("list [NAME...]", "what this guest may ask: NAME KIND UNIT DESCRIPTION"),
-    ("ping [TOKEN]", "pong TOKEN"),
-    ("version", "the protocol's name and version"),
-    ("help", "this; NAME is a statistic, a group of them (memory, vm.cpu) or *"),
-    ("GET /metrics/XML", "vhostmd's document"),
+/// A verb: all that is told of it, and how the words behind it are read.
+pub struct Verb {
+    word: &'static str,
+    /// The word and what stands behind it.
+    usage: &'static str,
+    /// One line of help.
+    help: &'static str,
+    read: Read,
+}
+
+/// Takes what stands behind the verb, and its usage for who misuses it.
+type Read = for<'a> fn(&'a str, &'static str) -> Result<Request<'a>, Malformed>;
+
+/// Every verb, in the order in which `help` shows them.
+pub const VERBS: [Verb; 7] = [
+    verb("get NAME...", "one line a statistic: NAME=VALUE", |rest, usage| match rest {
+        VHOSTMD_PATH => Ok(Request::Vhostmd),
+        names => named(names, usage).map(Request::Get),
+    }),
+    verb("json NAME...", "the same selection as one JSON object on one line", |rest, usage| {
+        named(rest, usage).map(Request::Json)
+    }),
+    verb(
+        "metrics [NAME...]",
+        "the same selection as OpenMetrics text; all without a NAME",
+        |rest, _| Ok(Request::Metrics(named_or_all(rest))),
+    ),
+    verb("list [NAME...]", "what this guest may ask: NAME KIND UNIT DESCRIPTION", |rest, _| {
+        Ok(Request::List(named_or_all(rest)))
+    }),
+    verb("ping [TOKEN]", "pong TOKEN", |rest, usage| token(rest, usage).map(Request::Ping)),
+    verb("version", "the protocol's name and version", |rest, usage| {
+        alone(rest, usage, Request::Version)
+    }),
+    verb(
+        "help",
+        "this; NAME is a statistic, a group of them (memory, vm.cpu) or *",
+        |rest, usage| alone(rest, usage, Request::Help),
+    ),
 ];
+
+/// A line without a verb.
+const PLAIN: (&str, &str) = ("NAME...", "the same");
+
+/// `get` with [`VHOSTMD_PATH`].
+const VHOSTMD: (&str, &str) = ("GET /metrics/XML", "vhostmd's document");
+
+const fn verb(usage: &'static str, help: &'static str, read: Read) -> Verb {
+    let (mut end, mut rest) = (0, usage.as_bytes());
+    while let Some((b'!'.., behind)) = rest.split_first() {
+        (end, rest) = (end + 1, behind);
+    }
+    let (word, _) = usage.split_at(end);
+    Verb { word, usage, help, read }
+}
+
+impl Verb {
+    /// Its first word: no statistic may begin with it.
+    pub fn word(&self) -> &'static str {
+        self.word
+    }
+}
+
+/// The usage of every request and its one line of help, in the order in which `help` shows them.
+pub fn help() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let line = |verb: &Verb| (verb.usage, verb.help);
+    let (get, others) = VERBS.split_at(1);
+    get.iter().map(line).chain([PLAIN]).chain(others.iter().map(line)).chain([VHOSTMD])
+}
 
 /// What a guest asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,26 +146,9 @@ impl<'a> Request<'a> {
         let text = text.trim_matches(BLANKS);
         let (verb, rest) = text.split_once(BLANKS).unwrap_or((text, ""));
         let rest = rest.trim_matches(BLANKS);
-        let is = |name: &str| verb.eq_ignore_ascii_case(name);
-
-        if is("get") && rest == VHOSTMD_PATH {
-            Ok(Self::Vhostmd)
-        } else if is("get") {
-            named(rest, "get NAME...").map(Self::Get)
-        } else if is("json") {
-            named(rest, "json NAME...").map(Self::Json)
-        } else if is("metrics") {
-            Ok(Self::Metrics(named_or_all(rest)))
-        } else if is("list") {
-            Ok(Self::List(named_or_all(rest)))
-        } else if is("ping") {
-            token(rest).map(Self::Ping)
-        } else if is("version") {
-            alone(rest, "version", Self::Version)
-        } else if is("help") {
-            alone(rest, "help", Self::Help)
-        } else {
-            named(text, "NAME...").map(Self::Get)
+        match VERBS.iter().find(|known| verb.eq_ignore_ascii_case(known.word)) {
+            Some(verb) => (verb.read)(rest, verb.usage),
+            None => named(text, PLAIN.0).map(Self::Get),
         }
     }
 }
@@ -127,11 +167,11 @@ fn named_or_all(rest: &str) -> Names<'_> {
     Names(if rest.is_empty() { "*" } else { rest })
 }
 
-fn token(rest: &str) -> Result<Option<&str>, Malformed> {
+fn token<'a>(rest: &'a str, usage: &'static str) -> Result<Option<&'a str>, Malformed> {
     let mut words = words(rest);
     match (words.next(), words.next()) {
         (None, _) => Ok(None),
-        (Some(_), Some(_)) => Err(Malformed::Usage("ping [TOKEN]")),
+        (Some(_), Some(_)) => Err(Malformed::Usage(usage)),
         (Some(token), None) if token.len() <= TOKEN_MAX && token.is_ascii() => Ok(Some(token)),
         (Some(_), None) => Err(Malformed::Token),
     }
@@ -180,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn help_shows_every_verb_and_what_else_is_a_request() {
+        let usages: Vec<&str> = help().map(|(usage, _)| usage).collect();
+        assert_eq!(usages.len(), VERBS.len() + 2);
+        for verb in &VERBS {
+            assert!(usages.contains(&verb.usage), "{}", verb.usage);
+            assert_eq!(verb.usage.split(' ').next(), Some(verb.word));
+        }
+        assert_eq!(usages[..2], ["get NAME...", "NAME..."]);
+        assert_eq!(usages.last().copied(), Some(&*format!("GET {VHOSTMD_PATH}")));
+    }
+
+    #[test]
     fn metrics_and_list_without_a_name_mean_all() {
         assert_eq!(names(parse("metrics")), ["*"]);
         assert_eq!(names(parse("list")), ["*"]);
@@ -208,6 +260,28 @@ mod tests {
             assert_eq!(Request::parse(line), Err(Malformed::NotText), "{line:?}");
         }
         assert_eq!(names(parse("ümlaut \u{a0}")), ["ümlaut", "\u{a0}"]);
+    }
+
+    #[test]
+    fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+        for seed in std::fs::read_dir("../../fuzz/seeds/request").unwrap() {
+            let path = seed.unwrap().path();
+            let line = std::fs::read(&path).unwrap();
+            let request = Request::parse(&line);
+            let is_it = match path.file_name().unwrap().to_str().unwrap() {
+                "get" | "name" => matches!(request, Ok(Request::Get(_))),
+                "json" => matches!(request, Ok(Request::Json(_))),
+                "metrics" => matches!(request, Ok(Request::Metrics(_))),
+                "list" => matches!(request, Ok(Request::List(_))),
+                "ping" => matches!(request, Ok(Request::Ping(Some(_)))),
+                "version" => request == Ok(Request::Version),
+                "vhostmd" => request == Ok(Request::Vhostmd),
+                "usage" => matches!(request, Err(Malformed::Usage(_))),
+                "control" | "not-text" => request == Err(Malformed::NotText),
+                other => panic!("say here what {other} is"),
+            };
+            assert!(is_it, "{}: {request:?}", path.display());
+        }
     }
 
     proptest! {

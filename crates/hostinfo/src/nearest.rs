@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use hostinfo_catalog::resolve::known_names;
-
-/// How alike two words must be for one to be taken for the other, from 0 to 1.
-const ALIKE: f64 = 0.8;
+use hostinfo_wire::nearest::{self, ALIKE};
 
 /// Words that are longer are like no name.
 const WORD_MAX: usize = 100;
@@ -18,25 +16,16 @@ pub(crate) fn nearest<'a>(word: &str, listed: impl Iterator<Item = &'a str>) -> 
     }
     let word = word.to_ascii_lowercase();
     let listed: BTreeSet<&str> = listed.flat_map(with_groups).collect();
-    most_like(&word, listed.into_iter()).or_else(|| most_like(&word, known_names()))
+    let listed = nearest::nearest(&word, listed.into_iter(), ALIKE);
+    listed.or_else(|| nearest::nearest(&word, known_names(), ALIKE)).map(str::to_owned)
 }
 
 /// The command most like `word`, where a name was meant for one.
 pub(crate) fn command<'a>(word: &str, commands: impl Iterator<Item = &'a str>) -> Option<String> {
     /// Commands are short: two letters of four that changed places are no other word.
     const ALIKE: f64 = 0.75;
-    let (alike, command) = best(&word.to_ascii_lowercase(), commands)?;
-    (alike >= ALIKE && !word.contains('.')).then(|| command.to_owned())
-}
-
-fn most_like<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    best(word, names).filter(|(alike, _)| *alike >= ALIKE).map(|(_, name)| name.to_owned())
-}
-
-fn best<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<(f64, &'a str)> {
-    names
-        .map(|name| (strsim::jaro_winkler(name, word), name))
-        .max_by(|(a, name_a), (b, name_b)| a.total_cmp(b).then_with(|| name_b.cmp(name_a)))
+    let command = nearest::nearest(&word.to_ascii_lowercase(), commands, ALIKE)?;
+    (!word.contains('.')).then(|| command.to_owned())
 }
 
 /// `vm.cpu.delay`, `vm.cpu` and `vm`.

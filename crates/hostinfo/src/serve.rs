@@ -7,7 +7,6 @@ mod bucket;
 mod client;
 mod clock;
 mod connection;
-mod http;
 mod limits;
 mod listen;
 mod schedule;

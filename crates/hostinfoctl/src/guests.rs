@@ -2,11 +2,9 @@
 
 use hostinfo_domains::Entry;
 use hostinfo_rules::Pattern;
+use hostinfo_wire::nearest::{ALIKE, nearest};
 
 use crate::exit::Failure;
-
-/// How alike two names must be for one to be taken for the other, from 0 to 1.
-const ALIKE: f64 = 0.8;
 
 /// The guests that the words mean, each once, in the order of the words; and the words that mean
 /// none. No words mean all. A guest can be called by its whole name, `$driver-$name`, as well.
@@ -62,22 +60,13 @@ pub(crate) fn called<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Opti
 
 /// There is no such guest, but maybe one of nearly that name.
 pub(crate) fn no_guest(entries: &[Entry], word: &str) -> Failure {
-    let nearest = nearest(entries.iter().map(|entry| &*entry.name), word);
-    Failure::NoGuest { name: word.to_owned(), nearest }
+    let nearest = nearest(word, entries.iter().map(|entry| &*entry.name), ALIKE);
+    Failure::NoGuest { name: word.to_owned(), nearest: nearest.map(str::to_owned) }
 }
 
 /// Whether a word may mean several guests.
 pub(crate) fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?', '['])
-}
-
-/// The name that is most like `word`.
-fn nearest<'n>(names: impl Iterator<Item = &'n str>, word: &str) -> Option<String> {
-    names
-        .map(|name| (strsim::jaro_winkler(name, word), name))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|(a, name_a), (b, name_b)| a.total_cmp(b).then_with(|| name_b.cmp(name_a)))
-        .map(|(_, name)| name.to_owned())
 }
 
 #[cfg(test)]

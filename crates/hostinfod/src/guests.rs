@@ -14,7 +14,7 @@ mod who;
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Dialect, Engine};
+use hostinfo_answer::{Dialect, Engine, Labels};
 use hostinfo_control::Event as Seen;
 use hostinfo_sample::Roots;
 
@@ -32,7 +32,8 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
 use crate::rules_file::RulesFile;
-use crate::settings::Settings;
+use crate::settings::flow::Flow;
+use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 
 /// Guests, their ports, and whatever is kept of them.
@@ -140,10 +141,17 @@ impl Guests {
     }
 
     /// Takes over what the settings say of guests.
-    pub(crate) fn apply_settings(&mut self, settings: Settings, ctx: &mut Ctx<'_>) {
-        self.desk.set_flow(settings.flow.bounds());
-        self.desk.given().labels = settings.labels;
-        self.watched.max = settings.watch.guests;
+    pub(crate) fn apply_settings(
+        &mut self,
+        flow: Flow,
+        watch: Watch,
+        labels: Labels,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Watch { guests } = watch;
+        self.desk.set_flow(flow.bounds());
+        self.desk.given().labels = labels;
+        self.watched.max = guests;
         self.plan_all_watches(ctx);
     }
 

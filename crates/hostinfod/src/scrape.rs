@@ -1,7 +1,5 @@
 //! The daemon's own metrics for Prometheus, over HTTP, where the settings want it: where it asks,
-//! and who does. What is asked and answered is in `http`, the metrics are `metrics`.
-
-pub(crate) mod http;
+//! and who does. What the metrics are is in `metrics`.
 
 use std::io;
 use std::net::TcpListener;
@@ -9,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Instant;
 
+use hostinfo_wire::http::{self, Asked, Hosts, Wanted};
 use rustix::io::Errno;
 
 use crate::control::door::Door;
@@ -89,6 +88,20 @@ impl Scrape {
     }
 }
 
+/// The whole answer to what has come so far; `metrics` makes the text where it is asked for. `None`:
+/// the request goes on.
+pub(crate) fn answer(request: &[u8], metrics: impl FnOnce() -> String) -> Option<Vec<u8>> {
+    match http::parse(request, Hosts::Any) {
+        Asked::NotYet => None,
+        Asked::Malformed => Some(http::malformed("this is no HTTP/1.1 request")),
+        // There is no other text than OpenMetrics.
+        Asked::Metrics(wanted) => {
+            Some(http::metrics(Wanted { openmetrics: true, ..wanted }, &metrics()))
+        }
+        Asked::Answered(answer) => Some(answer),
+    }
+}
+
 fn of_group(socket: &Path, group: &str) -> settings::Control {
     settings::Control { socket: socket.to_owned(), group: group.to_owned() }
 }
@@ -109,4 +122,27 @@ fn loopback(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(request: &str) -> Option<String> {
+        let answer = answer(request.as_bytes(), || "x 1\n# EOF\n".to_owned());
+        answer.map(|answer| String::from_utf8(answer).unwrap())
+    }
+
+    #[test]
+    fn a_scrape_gets_openmetrics_whatever_it_accepts_and_under_whatever_name_it_comes() {
+        let request = "GET /metrics HTTP/1.1\r\nHost: host.example\r\nAccept: */*\r\n\r\n";
+        assert_eq!(
+            ask(request).unwrap(),
+            "HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0; \
+             charset=utf-8\r\nContent-Length: 10\r\nCache-Control: no-store\r\n\
+             Connection: close\r\n\r\nx 1\n# EOF\n"
+        );
+        assert_eq!(ask("GET /metrics HTTP/1.1\r\n"), None);
+        assert!(ask("\0").unwrap().ends_with("\r\n\r\nthis is no HTTP/1.1 request\n"));
+    }
 }

@@ -14,6 +14,7 @@ use crate::guests::Guests;
 use crate::logging::Logging;
 use crate::reactor::Reactor;
 use crate::scrape::Scrape;
+use crate::settings::at_start::AtStart;
 use crate::settings::paths::Paths;
 use crate::system::signals::Signals;
 
@@ -21,6 +22,7 @@ use crate::system::signals::Signals;
 pub(crate) struct Server {
     pub(crate) args: Args,
     pub(crate) paths: Paths,
+    pub(crate) at_start: AtStart,
     /// Why what the settings file says now is not in force.
     pub(crate) settings_problem: Option<String>,
     pub(crate) logging: Logging,

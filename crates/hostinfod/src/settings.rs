@@ -1,5 +1,6 @@
 //! `hostinfod.toml` and the command line put together.
 
+pub(crate) mod at_start;
 pub(crate) mod flow;
 pub(crate) mod listen;
 pub(crate) mod log;
@@ -51,7 +52,7 @@ pub(crate) struct Settings {
 }
 
 /// Who may ask the daemon itself.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Control {
     /// Where.
@@ -67,7 +68,7 @@ impl Default for Control {
 }
 
 /// Where the daemon's own metrics can be read, besides the control socket.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
     /// Over HTTP.
@@ -75,7 +76,7 @@ pub(crate) struct Metrics {
 }
 
 /// What is asked of libvirt.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Libvirt {
     /// Whether anything is.
@@ -134,9 +135,7 @@ impl Settings {
             }
             other => other.map_err(unreadable)?.unwrap_or_default(),
         };
-        let text = String::from_utf8(text).map_err(|_| Error::NotText(path.into()))?;
-        let mut settings: Self = toml::from_str(&text)
-            .map_err(|error| Error::Malformed { path: path.into(), error: Box::new(error) })?;
+        let mut settings = Self::parse(text, path)?;
         if let Some(socket) = &args.control {
             settings.control.socket.clone_from(socket);
         }
@@ -153,6 +152,16 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+
+    /// What a file says; `path` is for errors alone.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub(crate) fn parse(file: Vec<u8>, path: &Path) -> Result<Self, Error> {
+        let text = String::from_utf8(file).map_err(|_| Error::NotText(path.into()))?;
+        toml::from_str(&text)
+            .map_err(|error| Error::Malformed { path: path.into(), error: Box::new(error) })
     }
 }
 
@@ -211,6 +220,21 @@ mod tests {
         ] {
             let error = load(text, &[]).unwrap_err().to_string();
             assert!(error.contains("hostinfod.toml") && error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+        for seed in fs::read_dir("../../fuzz/seeds/settings").unwrap() {
+            let path = seed.unwrap().path();
+            let settings = Settings::parse(fs::read(&path).unwrap(), &path);
+            let is_it = match path.file_name().unwrap().to_str().unwrap() {
+                "every-section" => settings.is_ok(),
+                "unknown" => matches!(settings, Err(Error::Malformed { .. })),
+                "not-text" => matches!(settings, Err(Error::NotText(_))),
+                other => panic!("say here what {other} is"),
+            };
+            assert!(is_it, "{}: {settings:?}", path.display());
         }
     }
 

@@ -27,6 +27,7 @@ use crate::reactor::Reactor;
 use crate::rules_file::{self, RulesFile};
 use crate::scrape::Scrape;
 use crate::server::Server;
+use crate::settings::at_start::AtStart;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
 use crate::sockets::lock;
@@ -61,8 +62,9 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let Settings { paths, control, metrics, flow, libvirt, watch, labels, log } =
-        Settings::load(&args)?;
+    let settings = Settings::load(&args)?;
+    let at_start = AtStart::of(&settings);
+    let Settings { paths, control, metrics, flow, libvirt, watch, labels, log } = settings;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     // First of all that tells of itself: of two daemons, one has nothing in force.
@@ -99,6 +101,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         reactor: Reactor::new().context("epoll")?,
         args,
         paths,
+        at_start,
         settings_problem: None,
         logging,
         signals,

@@ -223,6 +223,28 @@ fn sighup_opens_the_log_anew_and_takes_over_settings_and_rules() {
 }
 
 #[test]
+fn sighup_logs_which_settings_wait_for_a_restart() {
+    let place = Place::new();
+    let toml = |rest: &str| {
+        let file = place.path("log");
+        let text = format!("[log]\noutput = 'file'\nfile = '{}'\n{rest}", file.display());
+        place.write("toml", &text);
+    };
+    toml("");
+    let (daemon, _told) = place.start(&["--config", place.path("toml").to_str().unwrap()]);
+    wait_for(&place.path("log"), "no such file: the built-in rules are in force");
+
+    toml("[libvirt]\nrequired = true\n[labels]\nrack = 'b 7'\n[metrics]\nlisten = '127.0.0.1:9'\n");
+    daemon.signal(Signal::HUP);
+    let waiting = "these changes take effect when hostinfod is restarted: [metrics], [libvirt]\n";
+    wait_for(&place.path("log"), waiting);
+
+    toml("[labels]\nrack = 'b 7'\n");
+    daemon.signal(Signal::HUP);
+    wait_for(&place.path("log"), "settings read again\n");
+}
+
+#[test]
 fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_is_missing() {
     let place = Place::new();
     let (mut daemon, _told) = place.start(&[]);

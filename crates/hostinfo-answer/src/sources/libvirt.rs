@@ -74,33 +74,24 @@ impl Sources<'_, '_> {
 
     /// The names of the guest's disks.
     pub(super) fn disks(&mut self) -> Vec<String> {
-        self.devices(Source::DiskLatency)
+        let disks = self.with_figures(|told, _| {
+            let names = told.disks.iter().map(|disk| disk.dev.as_str());
+            names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
+        });
+        disks.unwrap_or_default()
     }
 
     /// The numbers of its interfaces.
     pub(super) fn interfaces(&mut self) -> Vec<String> {
-        self.devices(Source::Net(Direction::Rx, Traffic::Bytes))
+        let numbers = self
+            .with_figures(|told, _| told.nets.iter().map(|net| net.number.to_string()).collect());
+        numbers.unwrap_or_default()
     }
 
     /// How old the figures are that libvirt told of it.
     pub(super) fn figures_age(&self) -> Duration {
         let told = self.domain().ok().and_then(|told| told.figures.as_ref());
         told.map(|(_, at)| self.when.now.saturating_duration_since(*at)).unwrap_or_default()
-    }
-
-    /// The names of the guest's disks, or the numbers of its interfaces.
-    pub(super) fn devices(&mut self, what: Source) -> Vec<String> {
-        let devices = self.with_figures(|told, _| match what {
-            Source::Disk(..) | Source::DiskErrors | Source::DiskLimit(_) | Source::DiskLatency => {
-                let names = told.disks.iter().map(|disk| disk.dev.as_str());
-                names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
-            }
-            Source::Net(..) | Source::NetLimit(_) => {
-                told.nets.iter().map(|net| net.number.to_string()).collect()
-            }
-            _ => Vec::new(),
-        });
-        devices.unwrap_or_default()
     }
 
     /// Where a device is in the newest figures.
@@ -112,21 +103,16 @@ impl Sources<'_, '_> {
         self.devices.as_ref().and_then(find)
     }
 
-    /// Whether there is a device of that name, or of that number, as [`Sources::devices`] tells of all.
-    pub(super) fn has_device(&mut self, what: Source, instance: &str) -> bool {
-        if self.with_figures(|_, _| ()).is_err() {
-            return false;
-        }
-        match what {
-            Source::Disk(..) | Source::DiskErrors | Source::DiskLimit(_) | Source::DiskLatency => {
-                name::is_segment(instance) && self.device(|all| all.disk(instance)).is_some()
-            }
-            Source::Net(..) | Source::NetLimit(_) => {
-                let number = instance.parse().ok();
-                number.is_some_and(|number| self.device(|all| all.net(number)).is_some())
-            }
-            _ => false,
-        }
+    /// Whether there is a disk of that name, as [`Sources::disks`] tells of all.
+    pub(super) fn has_disk(&mut self, name: &str) -> bool {
+        let is_told = name::is_segment(name) && self.with_figures(|_, _| ()).is_ok();
+        is_told && self.device(|all| all.disk(name)).is_some()
+    }
+
+    /// Whether there is an interface of that number, as [`Sources::interfaces`] tells of all.
+    pub(super) fn has_interface(&mut self, number: &str) -> bool {
+        let number = number.parse().ok().filter(|_| self.with_figures(|_, _| ()).is_ok());
+        number.is_some_and(|number| self.device(|all| all.net(number)).is_some())
     }
 
     fn of_all(&mut self, what: Source) -> Result<Value<'static>, Absent> {

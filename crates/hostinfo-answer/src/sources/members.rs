@@ -1,7 +1,6 @@
 //! What there is for a guest, and how it is told of: no values.
 
-use hostinfo_catalog::source::{Source, Vmm};
-use hostinfo_catalog::{Scope, StatId};
+use hostinfo_catalog::{Instances, Scope, StatId};
 use hostinfo_render::Row;
 use hostinfo_wire::Refusal;
 
@@ -51,10 +50,15 @@ impl Sources<'_, '_> {
 
     /// That instance, where there is one: without a list of all, which may be long.
     fn one_instance(&mut self, stat: StatId, instance: &str) -> Vec<String> {
-        let is_there = match stat.stat().source {
-            Source::Vmm(_) => self.has_vcpu(instance) == Some(true),
-            Source::Libvirt(what) => self.has_device(what, instance),
-            _ => return self.instances(stat),
+        let is_there = match stat.stat().instances {
+            Instances::Vcpus => self.has_vcpu(instance) == Some(true),
+            Instances::Disks => self.has_disk(instance),
+            Instances::Nets => self.has_interface(instance),
+            Instances::None
+            | Instances::Notices
+            | Instances::Incidents
+            | Instances::Labels
+            | Instances::Customs => return self.instances(stat),
         };
         if is_there { vec![instance.to_owned()] } else { Vec::new() }
     }
@@ -62,12 +66,7 @@ impl Sources<'_, '_> {
     /// Whether there may be that instance of a statistic of the VMM: where none can be told, it is not
     /// known that there is not.
     pub(super) fn may_have(&mut self, stat: StatId, instance: &str) -> bool {
-        match stat.stat().source {
-            Source::Vmm(Vmm::OneVcpuTime | Vmm::OneVcpuDelay) => {
-                self.has_vcpu(instance).unwrap_or(true)
-            }
-            _ => true,
-        }
+        stat.stat().instances != Instances::Vcpus || self.has_vcpu(instance).unwrap_or(true)
     }
 
     /// Whether there is a vCPU of that number; `None` where that cannot be told.
@@ -78,16 +77,24 @@ impl Sources<'_, '_> {
 
     /// The instances of a row that there are, in order.
     pub(crate) fn instances(&mut self, stat: StatId) -> Vec<String> {
-        let instances: Vec<String> = match (stat.stat().source, &mut self.observed.vmm) {
-            (Source::Vmm(Vmm::OneVcpuTime | Vmm::OneVcpuDelay), Ok(vmm)) => {
-                vmm.vcpus(self.at).into_iter().map(|vcpu| vcpu.to_string()).collect()
+        let instances = match stat.stat().instances {
+            Instances::None => Vec::new(),
+            Instances::Vcpus => self.vcpus(),
+            Instances::Disks => self.disks(),
+            Instances::Nets => self.interfaces(),
+            Instances::Notices => self.notice_numbers(),
+            Instances::Incidents => self.incident_numbers(),
+            given @ (Instances::Labels | Instances::Customs) => {
+                self.given.names(given, "").map(str::to_owned).collect()
             }
-            (Source::Libvirt(what), _) => self.devices(what),
-            (Source::Notice, _) => self.notice_numbers(),
-            (Source::Incident, _) => self.incident_numbers(),
-            (source, _) => self.given.names(source, "").map(str::to_owned).collect(),
         };
         *self.work = self.work.saturating_add(u32::try_from(instances.len()).unwrap_or(u32::MAX));
         instances
+    }
+
+    /// The numbers of the guest's vCPUs.
+    fn vcpus(&mut self) -> Vec<String> {
+        let vcpus = self.observed.vmm.as_mut().map(|vmm| vmm.vcpus(self.at));
+        vcpus.unwrap_or_default().iter().map(u32::to_string).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! What the host's kernel tells of the host.
 
+use super::figures::figures;
+
 /// What is read below `/proc` and `/sys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host {
@@ -141,65 +143,44 @@ pub enum Stall {
     Full,
 }
 
-/// Which figure of a pressure line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PressureFigure {
-    /// Share of the last 10 s.
-    Avg10,
-    /// Share of the last 60 s.
-    Avg60,
-    /// Share of the last 300 s.
-    Avg300,
-    /// Time since boot.
-    Total,
+figures! {
+    /// Figures of a pressure line: shares of the last so many seconds, and the time since boot.
+    PressureFigure:
+    Avg10 = "avg10",
+    Avg60 = "avg60",
+    Avg300 = "avg300",
+    Total = "total",
 }
 
-/// Figures of `/proc/meminfo`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
-    /// MemTotal.
-    Total,
-    /// MemAvailable.
-    Available,
-    /// MemFree.
-    Free,
-    /// Cached.
-    Cached,
-    /// Dirty.
-    Dirty,
-    /// HugePages_Total, in bytes.
-    HugepagesTotal,
-    /// HugePages_Free, in bytes.
-    HugepagesFree,
-    /// HugePages_Rsvd, in bytes.
-    HugepagesReserved,
-    /// HugePages_Surp, in bytes.
-    HugepagesSurplus,
-    /// SwapTotal.
-    SwapTotal,
-    /// SwapFree.
-    SwapFree,
+figures! {
+    /// Figures of `/proc/meminfo`.
+    Memory:
+    Total = "MemTotal",
+    Available = "MemAvailable",
+    Free = "MemFree",
+    Cached = "Cached",
+    Dirty = "Dirty",
+    HugepagesTotal = "HugePages_Total",
+    HugepagesFree = "HugePages_Free",
+    HugepagesReserved = "HugePages_Rsvd",
+    HugepagesSurplus = "HugePages_Surp",
+    SwapTotal = "SwapTotal",
+    SwapFree = "SwapFree",
 }
 
-/// Figures of `/proc/vmstat`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paging {
-    /// pswpin, in bytes.
-    SwapIn,
-    /// pswpout, in bytes.
-    SwapOut,
-    /// pgpgin, in bytes.
-    In,
-    /// pgpgout, in bytes.
-    Out,
-    /// pgmajfault.
-    MajorFaults,
-    /// allocstall, all zones.
-    ReclaimStalls,
-    /// workingset_refault, file and anonymous.
-    Refaults,
-    /// oom_kill.
-    OomKills,
+figures! {
+    /// Figures of `/proc/vmstat`. Up to Linux 4.9 there is one `allocstall`, then one for each zone; up
+    /// to 5.8 one `workingset_refault`, then one for files and one for anonymous memory.
+    Paging:
+    SwapIn = "pswpin",
+    SwapOut = "pswpout",
+    In = "pgpgin",
+    Out = "pgpgout",
+    MajorFaults = "pgmajfault",
+    ReclaimStalls = "allocstall" | "allocstall_dma" | "allocstall_dma32" | "allocstall_normal"
+        | "allocstall_high" | "allocstall_movable" | "allocstall_device",
+    Refaults = "workingset_refault" | "workingset_refault_anon" | "workingset_refault_file",
+    OomKills = "oom_kill",
 }
 
 /// Figures of `/proc/diskstats`.

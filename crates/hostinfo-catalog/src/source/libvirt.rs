@@ -1,6 +1,7 @@
 //! What libvirt tells of the guest, and of all guests together.
 
 use super::{Direction, Traffic};
+use crate::Instances;
 
 /// What libvirt is asked for, by the names that `virsh domstats` shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,27 @@ pub enum Limit {
 }
 
 impl Libvirt {
+    pub(super) const fn instances(self) -> Instances {
+        match self {
+            Self::Disk(..) | Self::DiskErrors | Self::DiskLimit(_) | Self::DiskLatency => {
+                Instances::Disks
+            }
+            Self::Net(..) | Self::NetLimit(_) => Instances::Nets,
+            Self::HypervisorVersion
+            | Self::GuestsRunning
+            | Self::Overcommit
+            | Self::Uuid
+            | Self::VcpusMax
+            | Self::MemoryCurrent
+            | Self::MemoryMaximum
+            | Self::BalloonTaken
+            | Self::Kvm(_)
+            | Self::Paused
+            | Self::Migrating
+            | Self::BlockJob => Instances::None,
+        }
+    }
+
     /// In libvirt's words.
     pub(super) fn origin(self) -> &'static str {
         match self {

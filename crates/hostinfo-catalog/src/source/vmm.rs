@@ -1,6 +1,7 @@
 //! What the host's kernel tells of the guest's virtual machine monitor (VMM), such as QEMU.
 
 use super::{PressureFigure, Resource, Stall};
+use crate::Instances;
 
 /// What is read of the process at the other end of the guest's socket, and of its cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,29 @@ pub enum Vmm {
 }
 
 impl Vmm {
+    pub(super) const fn instances(self) -> Instances {
+        match self {
+            Self::OneVcpuTime | Self::OneVcpuDelay => Instances::Vcpus,
+            Self::Vcpus
+            | Self::VcpuTime
+            | Self::VcpuDelay
+            | Self::Contention
+            | Self::EmulatorDelay
+            | Self::IothreadDelay
+            | Self::Throttled
+            | Self::Quota
+            | Self::Weight
+            | Self::Pinned
+            | Self::Pressure(..)
+            | Self::Resident
+            | Self::Swapped
+            | Self::MemoryLimit
+            | Self::MajorFaults
+            | Self::NumaLocal
+            | Self::NumaRemote => Instances::None,
+        }
+    }
+
     /// In the words of the kernel's file.
     pub(super) fn origin(self) -> &'static str {
         match self {

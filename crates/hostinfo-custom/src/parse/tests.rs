@@ -137,6 +137,21 @@ fn what_is_no_toml_or_no_table_of_that_name_is_a_mistake() {
     assert_eq!(parse("").unwrap(), []);
 }
 
+#[test]
+fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+    for seed in std::fs::read_dir("../../fuzz/seeds/custom").unwrap() {
+        let path = seed.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let found = parse(&text);
+        let is_it = match path.file_name().unwrap().to_str().unwrap() {
+            "example" => found.as_ref().is_ok_and(|definitions| definitions.len() > 1),
+            "mistakes" => found.as_ref().is_err_and(|problems| problems.len() > 3),
+            other => panic!("say here what {other} is"),
+        };
+        assert!(is_it, "{}: {found:?}", path.display());
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_has_an_answer(text in "\\PC{0,80}|([\\[\\]a-z{}.='\",0-9 \n]{0,80})") {

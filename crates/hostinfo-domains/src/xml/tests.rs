@@ -198,6 +198,28 @@ fn whatever_a_management_program_keeps_in_it_a_domain_is_read() {
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
+#[test]
+fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+    let has_sockets = |found: &Description| {
+        !found.names.clauses.is_empty() || found.names.beside().next().is_some()
+    };
+    for seed in std::fs::read_dir("../../fuzz/seeds/domain").unwrap() {
+        let path = seed.unwrap().path();
+        let read = read(&std::fs::read_to_string(&path).unwrap());
+        let is_it = match path.file_name().unwrap().to_str().unwrap() {
+            "live" | "two-ports" | "other-devices" => read.as_ref().is_ok_and(has_sockets),
+            "deep" | "devices-in-metadata" | "metadata-heavy" | "many-namespaces" => {
+                read.as_ref().is_ok_and(|found| !has_sockets(found))
+            }
+            "references" => matches!(read, Err(Unreadable::Entity(_))),
+            "many-attributes" => matches!(read, Err(Unreadable::TooManyAttributes(_))),
+            "cut-short" => matches!(read, Err(Unreadable::CutShort)),
+            other => panic!("say here what {other} is"),
+        };
+        assert!(is_it, "{}: {read:?}", path.display());
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_described_or_an_error(

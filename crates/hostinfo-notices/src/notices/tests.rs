@@ -141,3 +141,17 @@ fn a_file_that_is_not_wholly_understood_is_damaged() {
         assert!(Notices::parse(bytes).is_err());
     }
 }
+
+#[test]
+fn the_seeds_of_the_fuzzer_are_written_as_they_were_read() {
+    for seed in std::fs::read_dir("../../fuzz/seeds/notices").unwrap() {
+        let path = seed.unwrap().path();
+        let file = std::fs::read(&path).unwrap();
+        let written = match path.file_name().unwrap().to_str().unwrap() {
+            "notices" => Notices::parse(&file).unwrap().to_bytes(),
+            "host-state" => crate::Declared::parse(&file).unwrap().to_bytes(),
+            other => panic!("say here what {other} is"),
+        };
+        assert_eq!(written, file, "{}", path.display());
+    }
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::Absent;
 use crate::root::{Roots, numbered};
 use crate::tally::{Newcomers, Tally};
-use crate::text::{lines, number, only_number, words};
+use crate::text::{number, numbers, only_number, words};
 use crate::vmm::branch::{Branch, Own, Version};
 use crate::vmm::role::VCPUS_MAX;
 use crate::vmm::unit::is_libvirts;
@@ -241,20 +241,12 @@ fn weight_of(shares: u64) -> u64 {
 /// In nanoseconds. v1 has `throttled_time 482113000` in them. Without the controller, v2 has the
 /// first line and its parts alone.
 pub(crate) fn throttled(text: &[u8]) -> Result<Option<u64>, Absent> {
-    let mut is_without = false;
-    for line in lines(text) {
-        let mut words = words(line);
-        let (key, figure) = (words.next(), words.next().and_then(number));
-        match key {
-            Some(b"throttled_usec") => {
-                return figure.and_then(|usec| usec.checked_mul(1000)).map(Some).ok_or(UNTOLD);
-            }
-            Some(b"throttled_time") => return figure.map(Some).ok_or(UNTOLD),
-            Some(b"usage_usec") => is_without = figure.is_some(),
-            _ => {}
-        }
+    let [usec, nanos, usage] = numbers(text, ["throttled_usec", "throttled_time", "usage_usec"]);
+    match (usec, nanos) {
+        (Some(usec), _) => usec.and_then(|usec| usec.checked_mul(1000)).map(Some).ok_or(UNTOLD),
+        (None, Some(nanos)) => nanos.map(Some).ok_or(UNTOLD),
+        (None, None) => usage.flatten().map(|_| None).ok_or(UNTOLD),
     }
-    if is_without { Ok(None) } else { Err(UNTOLD) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::root::Roots;
-use crate::text::{lines, number, only_number, words};
+use crate::text::{number, numbers, only_number};
 use crate::vmm::branch::{Branch, Version};
 use crate::{Absent, Used};
 
@@ -107,12 +107,8 @@ pub(crate) fn parse(text: &[u8]) -> Result<Option<u64>, Absent> {
 /// Major faults on a cgroup's memory, `memory.stat`. v1 has those of the cgroups within it in the
 /// third line, and v2 in the second.
 pub(crate) fn major_faults(text: &[u8]) -> Option<u64> {
-    [&b"total_pgmajfault"[..], b"pgmajfault"].into_iter().find_map(|key| {
-        let mut line = lines(text)
-            .map(words)
-            .find_map(|mut line| (line.next() == Some(key)).then_some(line))?;
-        line.next().and_then(number)
-    })
+    let [total, own] = numbers(text, ["total_pgmajfault", "pgmajfault"]).map(Option::flatten);
+    total.or(own)
 }
 
 #[cfg(test)]

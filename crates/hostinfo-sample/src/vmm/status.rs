@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::Absent;
 use crate::root::TABLE_BYTES;
-use crate::text::{key_and_value, lines, number, words};
+use crate::text::amounts;
 use crate::vmm::grown::Grown;
 use crate::vmm::name::is_vmm;
 use crate::vmm::numa::Holds;
@@ -25,7 +25,7 @@ pub(crate) struct Status {
 }
 
 /// In bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Memory {
     resident: Option<u64>,
     /// Of the resident: pages of files that are not on tmpfs.
@@ -54,18 +54,9 @@ pub(crate) fn read(
 /// HugetlbPages:    0 kB
 /// ```
 pub(crate) fn parse(text: &[u8]) -> Memory {
-    let mut memory = Memory::default();
-    for (key, value) in lines(text).filter_map(key_and_value) {
-        let figure = match key {
-            b"VmRSS" => &mut memory.resident,
-            b"RssFile" => &mut memory.files,
-            b"VmSwap" => &mut memory.swapped,
-            b"HugetlbPages" => &mut memory.huge,
-            _ => continue,
-        };
-        *figure = words(value).next().and_then(number).and_then(|kb| kb.checked_mul(1024));
-    }
-    memory
+    let figures = amounts(text, ["VmRSS", "RssFile", "VmSwap", "HugetlbPages"]);
+    let [resident, files, swapped, huge] = figures.map(Option::flatten);
+    Memory { resident, files, swapped, huge }
 }
 
 impl Status {

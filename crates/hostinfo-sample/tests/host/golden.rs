@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use hostinfo_catalog::{STATS, Source};
+use hostinfo_catalog::{Instances, STATS, Source};
 use hostinfo_sample::{Absent, Bounds, Host, Lack, Moment, Roots, Units, Vmm};
 use hostinfo_wire::Value;
 
@@ -86,10 +86,15 @@ fn of_guest(roots: Roots) -> String {
     let mut told = String::new();
     for stat in STATS {
         let Source::Vmm(what) = stat.source else { continue };
-        let instances = if stat.has_instances() {
-            vcpus.iter().copied().map(Some).collect()
-        } else {
-            vec![None]
+        let instances = match stat.instances {
+            Instances::None => vec![None],
+            Instances::Vcpus => vcpus.iter().copied().map(Some).collect(),
+            other @ (Instances::Disks
+            | Instances::Nets
+            | Instances::Labels
+            | Instances::Notices
+            | Instances::Incidents
+            | Instances::Customs) => panic!("a VMM has no {other:?}"),
         };
         for instance in instances {
             let name = stat.name_of(instance.map(|number| number.to_string()).as_deref());

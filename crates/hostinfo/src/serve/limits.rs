@@ -1,7 +1,7 @@
 //! Every bound on what clients of the broker can make it hold, do or wait for.
 //!
 //! What clients cost at the very most: [`CLIENTS_MAX`] x (`LINE_MAX` of a partial line + `LINE_MAX` of a
-//! waiting one + `READ_CHUNK` held) + [`SCRAPERS_MAX`] x [`REQUEST_MAX`](super::http::REQUEST_MAX) +
+//! waiting one + `READ_CHUNK` held) + [`SCRAPERS_MAX`] x [`REQUEST_MAX`](hostinfo_wire::http::REQUEST_MAX) +
 //! [`UNREAD_MAX`] + one reply of `REPLY_MAX` = 32 x 6 KiB + 8 x 4 KiB + 1 MiB + 256 KiB = 1.5 MiB. What
 //! the host told is at most twice `REPLY_MAX` of values and descriptions, and as much again for their
 //! index: 1 MiB.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use hostinfo_wire::http::{self, Asked, Hosts, Wanted};
 use hostinfo_wire::{Reply, Request};
 
 use crate::prometheus;
 use crate::serve::answer::from_snapshot;
 use crate::serve::client::Source;
 use crate::serve::connection::{Connection, Over};
-use crate::serve::http::{self, Asked, Wanted};
 use crate::serve::limits::{HOLD, SCRAPE_MAX};
 use crate::serve::snapshot::Snapshot;
 
@@ -75,9 +75,12 @@ impl Scraper {
     ) -> Result<(), Over> {
         self.connection.flush(now)?;
         if self.state == State::Reading {
-            match http::parse(&self.request) {
+            match http::parse(&self.request, Hosts::Local) {
                 Asked::NotYet if self.connection.has_ended() => return Err(Over),
                 Asked::NotYet => {}
+                Asked::Malformed => {
+                    self.send(&http::malformed("this is not an HTTP/1.1 request"), now)?;
+                }
                 Asked::Metrics(wanted) => self.state = State::Waiting(wanted, now),
                 Asked::Answered(answer) => self.send(&answer, now)?,
             }

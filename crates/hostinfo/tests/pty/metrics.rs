@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use hostinfo_catalog::metric::Metric;
-use hostinfo_catalog::{About, Kind, StatId, Unit, stat::is_placeholder};
+use hostinfo_catalog::{About, Kind, StatId, Unit};
 use hostinfo_render::{Answer, Row, openmetrics};
 use hostinfo_wire::{Reply, Value};
 
@@ -17,8 +17,7 @@ use crate::run;
 fn all() -> String {
     let answers: Vec<Answer<'_>> = StatId::all()
         .flat_map(|stat| {
-            let placeholder = stat.stat().name.split('.').find(|word| is_placeholder(word));
-            let instances = match placeholder {
+            let instances = match stat.stat().instances.placeholder() {
                 None => vec![None],
                 Some("N") => vec![Some("0".into()), Some("1".into())],
                 Some(_) => vec![Some("vda".into()), Some("vdb".into())],

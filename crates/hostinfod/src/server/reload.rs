@@ -15,11 +15,20 @@ impl Server {
         match Settings::load(&self.args) {
             Ok(settings) => {
                 self.settings_problem = None;
-                self.logging.reload(&settings.log);
-                self.guests.apply_settings(settings, ctx);
-                tracing::info!(
-                    "settings read again; paths and the log's output change with the next start"
-                );
+                let waiting = self.at_start.waiting(&settings).join(", ");
+                let Settings {
+                    flow,
+                    watch,
+                    labels,
+                    log,
+                    paths: _,
+                    control: _,
+                    metrics: _,
+                    libvirt: _,
+                } = settings;
+                self.logging.reload(&log);
+                self.guests.apply_settings(flow, watch, labels, ctx);
+                log_reload(&waiting);
             }
             Err(error) => {
                 tracing::error!("the settings stay as they were: {error}");
@@ -30,5 +39,16 @@ impl Server {
         self.guests.look_for_other_directories(ctx);
         self.wake_previews(std::time::Instant::now());
         self.look_for_the_control_socket();
+    }
+}
+
+/// What of the settings is in force now.
+fn log_reload(waiting: &str) {
+    if waiting.is_empty() {
+        tracing::info!("settings read again");
+    } else {
+        tracing::warn!(
+            "settings read again; these changes take effect when hostinfod is restarted: {waiting}"
+        );
     }
 }

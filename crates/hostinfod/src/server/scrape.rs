@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use hostinfo_wire::http::REQUEST_MAX;
 use hostinfo_wire::limits::READ_CHUNK;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
@@ -12,8 +13,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::ScraperId;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::scrape::Scraper;
-use crate::scrape::http::{self, REQUEST_MAX};
+use crate::scrape::{self, Scraper};
 use crate::stream::{Closed, Stream};
 
 /// Those who are answered at once: a Prometheus or two, and a person. With
@@ -88,7 +88,7 @@ impl Server {
         let read = scraper.stream.read(buffer.get_mut(..room).unwrap_or_default())?;
         scraper.request.extend_from_slice(read);
         let request = std::mem::take(&mut scraper.request);
-        let answer = http::answer(&request, || self.metrics().to_string());
+        let answer = scrape::answer(&request, || self.metrics().to_string());
         let Some(scraper) = self.scrape.scrapers.get_mut(number) else { return Ok(None) };
         match answer {
             None => {

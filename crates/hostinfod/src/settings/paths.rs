@@ -6,7 +6,7 @@ use hostinfo_sample::Roots;
 use serde::Deserialize;
 
 /// Where things are.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Paths {
     /// hostinfo.conf(5).

@@ -96,3 +96,30 @@ fn a_host_that_drips_does_not_hold_up_for_longer_than_a_host_would_wait() {
     assert!(link.ask(&question(), Duration::from_secs(120)).is_err());
     assert!(link.port.now() - start <= 2 * Duration::from_secs(120));
 }
+
+#[test]
+fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+    for seed in std::fs::read_dir("../../fuzz/seeds/reply").unwrap() {
+        let path = seed.unwrap().path();
+        // As in `fuzzing.rs`: the host has said all of it by then, and every token is the same.
+        let said = std::fs::read(&path).unwrap();
+        let ask = |question: Question| {
+            let fake = Fake::new(|_: &str| Vec::new()).with(&said);
+            Link::establish(fake, TIMEOUT, || "t".to_owned()).unwrap().ask(&question, TIMEOUT)
+        };
+        let names = ["loadavg"];
+        let answer = match path.file_name().unwrap().to_str().unwrap() {
+            "get" | "refused" | "too-soon" | "disturbed" => ask(Question::get(&names)),
+            "json" => ask(Question::json(&names)),
+            "metrics" => ask(Question::metrics(&names)),
+            "list" => ask(Question::list_all()),
+            "version" => ask(Question::version()),
+            "usage" => {
+                assert!(ask(Question::get(&names)).is_err());
+                continue;
+            }
+            other => panic!("say here what {other} is"),
+        };
+        assert!(answer.is_ok(), "{}: {answer:?}", path.display());
+    }
+}

@@ -1,7 +1,8 @@
-//! As much of HTTP/1.1 (RFC 9112) as a scrape is: one request, one answer, and the end.
+//! As much of HTTP/1.1 (RFC 9112) as a scrape is: one request, one answer, and the end. The daemon
+//! answers for its own metrics, and a guest's tool for what its host told.
 
 /// The most bytes of a request, which Prometheus' are a tenth of.
-pub(crate) const REQUEST_MAX: usize = 4096;
+pub const REQUEST_MAX: usize = 4096;
 
 /// The most header lines of a request.
 const HEADERS_MAX: usize = 64;
@@ -12,12 +13,15 @@ const PATH: &str = "/metrics";
 /// OpenMetrics 1.0, and the text format that every scraper reads.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// What a request comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub enum Asked {
     /// It goes on.
     NotYet,
+    /// It is no request of HTTP/1.1.
+    Malformed,
     /// The metrics.
     Metrics(Wanted),
     /// The whole answer.
@@ -26,13 +30,26 @@ pub(crate) enum Asked {
 
 /// How the metrics are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) openmetrics: bool,
-    body: bool,
+pub struct Wanted {
+    /// Whether they are wanted as OpenMetrics, and not as the text format of before.
+    pub openmetrics: bool,
+    /// Whether they are wanted at all, and not only the head of the answer.
+    pub body: bool,
 }
 
-/// What has come so far.
-pub(crate) fn parse(request: &[u8]) -> Asked {
+/// By which names of this machine requests may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hosts {
+    /// Any: a reverse proxy keeps that of its own client.
+    Any,
+    /// Those of this machine alone. A page in somebody's browser can have a name of its own lead here:
+    /// DNS rebinding.
+    Local,
+}
+
+/// What a request comes to of which so much has come, at most [`REQUEST_MAX`] bytes and what came with
+/// the last of them.
+pub fn parse(request: &[u8], hosts: Hosts) -> Asked {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);
     let is_whole = match head.parse(request) {
@@ -41,16 +58,19 @@ pub(crate) fn parse(request: &[u8]) -> Asked {
         Err(_) => false,
     };
     let (Some(method), Some(target), true) = (head.method, head.path, is_whole) else {
-        return refusal("400 Bad Request", "this is not an HTTP/1.1 request", true);
+        return Asked::Malformed;
     };
     let body = method != "HEAD";
     let header = |name: &str| {
         let named = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
         named.map(|header| String::from_utf8_lossy(header.value).to_ascii_lowercase()).next()
     };
-    // A page in somebody's browser can have a name of its own lead here: DNS rebinding.
-    if header("host").is_some_and(|host| !is_local(&host)) {
-        return refusal("403 Forbidden", "only http://localhost is answered", body);
+    if hosts == Hosts::Local && header("host").is_some_and(|host| !is_local(&host)) {
+        return Asked::Answered(refusal(
+            "403 Forbidden",
+            "only http://localhost is answered",
+            body,
+        ));
     }
     // Whatever is asked of it, the path is the same.
     match (method, target.split_once('?').map_or(target, |(path, _)| path)) {
@@ -59,16 +79,12 @@ pub(crate) fn parse(request: &[u8]) -> Asked {
             let openmetrics = accept.contains("application/openmetrics-text");
             Asked::Metrics(Wanted { openmetrics, body })
         }
-        ("GET" | "HEAD", _) => refusal("404 Not Found", "there is only /metrics", body),
+        ("GET" | "HEAD", _) => {
+            Asked::Answered(refusal("404 Not Found", "there is only /metrics", body))
+        }
         (_, _) => {
-            let text = "only GET and HEAD are answered\n";
-            Asked::Answered(response(
-                "405 Method Not Allowed",
-                "text/plain; charset=utf-8",
-                "Allow: GET, HEAD\r\n",
-                text,
-                true,
-            ))
+            let (status, text) = ("405 Method Not Allowed", "only GET and HEAD are answered\n");
+            Asked::Answered(response(status, PLAIN, "Allow: GET, HEAD\r\n", text, true))
         }
     }
 }
@@ -84,20 +100,23 @@ fn is_local(host: &str) -> bool {
 }
 
 /// The answer with the metrics.
-pub(crate) fn metrics(wanted: Wanted, text: &str) -> Vec<u8> {
+pub fn metrics(wanted: Wanted, text: &str) -> Vec<u8> {
     let kind = if wanted.openmetrics { OPENMETRICS } else { CLASSIC };
     response("200 OK", kind, "", text, wanted.body)
 }
 
-/// The answer without them: the host said nothing, or this guest may not ask.
-pub(crate) fn unavailable(wanted: Wanted, why: &str) -> Vec<u8> {
-    let body = format!("{why}\n");
-    response("503 Service Unavailable", "text/plain; charset=utf-8", "", &body, wanted.body)
+/// The answer to [`Asked::Malformed`].
+pub fn malformed(why: &str) -> Vec<u8> {
+    refusal("400 Bad Request", why, true)
 }
 
-fn refusal(status: &str, why: &str, wants_body: bool) -> Asked {
-    let body = format!("{why}\n");
-    Asked::Answered(response(status, "text/plain; charset=utf-8", "", &body, wants_body))
+/// The answer without the metrics: there are none for now, or not for who asks.
+pub fn unavailable(wanted: Wanted, why: &str) -> Vec<u8> {
+    refusal("503 Service Unavailable", why, wanted.body)
+}
+
+fn refusal(status: &str, why: &str, wants_body: bool) -> Vec<u8> {
+    response(status, PLAIN, "", &format!("{why}\n"), wants_body)
 }
 
 /// `more` is header lines, each with its end.
@@ -119,7 +138,7 @@ mod tests {
     const GET: &str = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:4679\r\nAccept: */*\r\n\r\n";
 
     fn status(request: impl AsRef<[u8]>) -> String {
-        match parse(request.as_ref()) {
+        match parse(request.as_ref(), Hosts::Local) {
             Asked::Answered(answer) => {
                 String::from_utf8(answer).unwrap().lines().next().unwrap().to_owned()
             }
@@ -127,14 +146,18 @@ mod tests {
         }
     }
 
+    fn ask(request: impl AsRef<[u8]>) -> Asked {
+        parse(request.as_ref(), Hosts::Local)
+    }
+
     #[test]
     fn a_scraper_gets_the_format_that_it_reads() {
         let classic = Wanted { openmetrics: false, body: true };
-        assert_eq!(parse(GET.as_bytes()), Asked::Metrics(classic));
+        assert_eq!(ask(GET), Asked::Metrics(classic));
         let prometheus =
             GET.replace("*/*", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
         let wanted = Wanted { openmetrics: true, body: true };
-        assert_eq!(parse(prometheus.as_bytes()), Asked::Metrics(wanted));
+        assert_eq!(ask(prometheus), Asked::Metrics(wanted));
         assert_eq!(
             String::from_utf8(metrics(wanted, "x 1\n# EOF\n")).unwrap(),
             "HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0; \
@@ -145,7 +168,7 @@ mod tests {
 
     #[test]
     fn head_gets_the_head_of_it() {
-        let Asked::Metrics(wanted) = parse(GET.replace("GET", "HEAD").as_bytes()) else { panic!() };
+        let Asked::Metrics(wanted) = ask(GET.replace("GET", "HEAD")) else { panic!() };
         let head = String::from_utf8(metrics(wanted, "x 1\n")).unwrap();
         assert!(head.ends_with("\r\n\r\n") && head.contains("Content-Length: 4\r\n"), "{head}");
     }
@@ -153,45 +176,73 @@ mod tests {
     #[test]
     fn who_came_by_a_foreign_name_is_refused() {
         for host in ["localhost", "LOCALHOST:4679", "127.0.0.1", "127.9.9.9:1", "[::1]:4679"] {
-            let asked = parse(GET.replace("127.0.0.1:4679", host).as_bytes());
+            let asked = ask(GET.replace("127.0.0.1:4679", host));
             assert!(matches!(asked, Asked::Metrics(_)), "{host}");
         }
         for host in ["evil.example", "localhost.evil.example:4679", "10.0.0.1", "[::2]", "", "::1"]
         {
             let request = GET.replace("127.0.0.1:4679", host);
             assert_eq!(status(&request), "HTTP/1.1 403 Forbidden", "{host}");
+            let by_any = parse(request.as_bytes(), Hosts::Any);
+            assert!(matches!(by_any, Asked::Metrics(_)), "{host}");
         }
-        assert!(matches!(parse(b"GET /metrics HTTP/1.0\r\n\r\n"), Asked::Metrics(_)));
+        assert!(matches!(ask("GET /metrics?x=/y HTTP/1.0\r\n\r\n"), Asked::Metrics(_)));
     }
 
     #[test]
     fn nothing_else_is_there_or_can_be_done() {
-        for path in ["/", "/metrics/", "*", "/metrics%00"] {
+        for path in ["/", "/metrics/", "/metric", "*", "/metrics%00", "http://h/metrics"] {
             let request = GET.replace("/metrics", path);
             assert_eq!(status(&request), "HTTP/1.1 404 Not Found", "{path}");
         }
-        assert!(status(GET.replace("GET", "POST")).starts_with("HTTP/1.1 405 "));
-        for request in ["\0", "GET\r\n\r\n", "GET /metrics HTTP/2.0\r\n\r\n"] {
-            assert_eq!(status(request), "HTTP/1.1 400 Bad Request", "{request:?}");
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "get"] {
+            let Asked::Answered(answer) = ask(GET.replace("GET", method)) else { panic!() };
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("\r\nAllow: GET, HEAD"));
         }
+        for request in
+            ["\0", "GET\r\n\r\n", "GET /metrics HTTP/2.0\r\n\r\n", "GET /metrics\r\n\r\n"]
+        {
+            assert_eq!(ask(request), Asked::Malformed, "{request:?}");
+        }
+        assert!(malformed("why").starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
     }
 
     #[test]
     fn a_request_that_is_not_whole_is_waited_for_as_far_as_it_may_be_long() {
         for end in 0..GET.len() {
-            assert_eq!(parse(&GET.as_bytes()[..end]), Asked::NotYet);
+            assert_eq!(ask(&GET.as_bytes()[..end]), Asked::NotYet);
         }
         let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(REQUEST_MAX)).into_bytes();
-        assert_eq!(parse(&long[..REQUEST_MAX - 1]), Asked::NotYet);
-        assert_eq!(status(&long[..REQUEST_MAX]), "HTTP/1.1 400 Bad Request");
+        assert_eq!(ask(&long[..REQUEST_MAX - 1]), Asked::NotYet);
+        assert_eq!(ask(&long[..REQUEST_MAX]), Asked::Malformed);
+        let many = format!("GET /metrics HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(HEADERS_MAX + 1));
+        assert_eq!(ask(many), Asked::Malformed);
+    }
+
+    #[test]
+    fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
+        for seed in std::fs::read_dir("../../fuzz/seeds/scrape").unwrap() {
+            let path = seed.unwrap().path();
+            let asked = ask(std::fs::read(&path).unwrap());
+            let is_it = match path.file_name().unwrap().to_str().unwrap() {
+                "prometheus" => matches!(asked, Asked::Metrics(Wanted { openmetrics: true, .. })),
+                "head" => matches!(asked, Asked::Metrics(Wanted { body: false, .. })),
+                "elsewhere" | "post" => matches!(asked, Asked::Answered(_)),
+                "begun" => asked == Asked::NotYet,
+                "http-0.9" => asked == Asked::Malformed,
+                other => panic!("say here what {other} is"),
+            };
+            assert!(is_it, "{}: {asked:?}", path.display());
+        }
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_answered_or_waited_for(
-            request in proptest::collection::vec(any::<u8>(), 0..600),
+            request in proptest::collection::vec(any::<u8>(), 0..REQUEST_MAX),
         ) {
-            if let Asked::Answered(answer) = parse(&request) {
+            if let Asked::Answered(answer) = ask(&request) {
                 prop_assert!(answer.starts_with(b"HTTP/1.1 "));
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hostinfo_catalog::resolve::{known_names, scopes};
 use hostinfo_catalog::{Scope, StatId};
 
-use crate::decide::Grant;
+use super::Grant;
 
 /// What is not the same. Where a guest may not ask under either grant, nothing is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,11 +31,15 @@ impl Changes {
         if !old.enabled() && !new.enabled() {
             return Self::default();
         }
+        // Without `..`, so that a new part of a grant does not compile until it is compared. The lines
+        // that say so may be others; what selections come to is asked of each statistic.
+        let Grant { origin: _, disabled, interval, watch, vhostmd_disk, selections: _, table: _ } =
+            new;
         Self {
-            enabled: (old.enabled() != new.enabled()).then(|| new.enabled()),
-            interval: (old.interval() != new.interval()).then(|| (old.interval(), new.interval())),
-            watch: (old.watch() != new.watch()).then(|| new.watch()),
-            vhostmd_disk: (old.vhostmd_disk() != new.vhostmd_disk()).then(|| new.vhostmd_disk()),
+            enabled: changed(old.disabled.is_none(), disabled.is_none()),
+            interval: changed(old.interval, *interval).map(|now| (old.interval, now)),
+            watch: changed(old.watch, *watch),
+            vhostmd_disk: changed(old.vhostmd_disk, *vhostmd_disk),
             opened: gained(old, new),
             closed: gained(new, old),
         }
@@ -45,6 +49,10 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+fn changed<T: PartialEq>(old: T, new: T) -> Option<T> {
+    (old != new).then_some(new)
 }
 
 /// What `to` permits and `from` does not.

@@ -1,0 +1,31 @@
+//! The word that a misspelt one was meant to be.
+
+/// How alike two words must be for one to be taken for the other, from 0 to 1. `mem` is like `memory`,
+/// and `foo` like nothing.
+pub const ALIKE: f64 = 0.8;
+
+/// The one of `words` that is most like `word`, and at least as much as `alike` says: the first in
+/// alphabetical order where several are. Case counts.
+pub fn nearest<W: AsRef<str>>(word: &str, words: impl Iterator<Item = W>, alike: f64) -> Option<W> {
+    words
+        .map(|other| (strsim::jaro_winkler(other.as_ref(), word), other))
+        .filter(|(likeness, _)| *likeness >= alike)
+        .max_by(|(a, one), (b, other)| {
+            a.total_cmp(b).then_with(|| other.as_ref().cmp(one.as_ref()))
+        })
+        .map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_one_that_is_most_alike_and_the_first_of_several() {
+        let near = |word: &str| nearest(word, ["web2", "web1", "mail"].into_iter(), ALIKE);
+        assert_eq!(near("mial"), Some("mail"));
+        assert_eq!(near("web"), Some("web1"));
+        assert_eq!(near("xyzzy"), None);
+        assert_eq!(near(""), None);
+    }
+}

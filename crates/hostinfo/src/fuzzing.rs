@@ -1,0 +1,90 @@
+//! What `fuzz/` throws bytes at. Nothing of this is in the program.
+#![cfg(fuzzing)]
+#![allow(dead_code, unused_imports, reason = "only what reads replies is looked at")]
+
+mod args;
+mod blame;
+mod broken;
+mod link;
+mod others;
+mod port;
+mod prometheus;
+mod question;
+mod reply;
+mod units;
+mod verdict;
+mod way;
+mod views {
+    pub(crate) mod told;
+}
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use link::Link;
+use others::Others;
+use port::Port;
+use question::Question;
+
+/// How long an answer is waited for, by the host's clock.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A host that says these bytes whatever it is asked. Its clock goes on where there are no more.
+struct Host<'b> {
+    bytes: &'b [u8],
+    now: Instant,
+}
+
+impl Port for Host<'_> {
+    fn read(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
+        let (now, later) = self.bytes.split_at(self.bytes.len().min(buffer.len()));
+        if now.is_empty() {
+            self.now = self.now.max(until);
+            return Err(ErrorKind::TimedOut.into());
+        }
+        buffer[..now.len()].copy_from_slice(now);
+        self.bytes = later;
+        Ok(now.len())
+    }
+
+    fn write(&mut self, _: &[u8], _: Instant) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn others(&mut self) -> Others {
+        Others::default()
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+}
+
+/// Asks a host that says these bytes, with `t` for every token. What is believed is the whole answer to
+/// what was asked, and can be shown.
+pub fn reply(bytes: &[u8]) {
+    for question in [
+        Question::get(&["loadavg"]),
+        Question::json(&["loadavg"]),
+        Question::metrics(&["loadavg"]),
+        Question::list_all(),
+        Question::version(),
+    ] {
+        let host = Host { bytes, now: Instant::now() };
+        let Ok(mut link) = Link::establish(host, TIMEOUT, || "t".to_owned()) else { return };
+        let Ok(lines) = link.ask(&question, TIMEOUT) else { continue };
+        assert!(question.is_answered_by(&lines));
+        let mut text = String::new();
+        for line in &lines {
+            assert!(!line.text.contains(char::is_control));
+            text += &line.text;
+            text.push('\n');
+        }
+        prometheus::classic(&text);
+        let _ = views::told::Reply::of(&lines).number("loadavg.1");
+    }
+}

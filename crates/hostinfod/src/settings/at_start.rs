@@ -1,0 +1,85 @@
+//! The settings that a running daemon does not take over.
+
+use std::path::PathBuf;
+
+use super::log::{Log, Output};
+use super::paths::Paths;
+use super::{Control, Libvirt, Metrics, Settings};
+
+/// Those that the daemon was started with.
+#[derive(Debug)]
+pub(crate) struct AtStart {
+    paths: Paths,
+    control: Control,
+    metrics: Metrics,
+    libvirt: Libvirt,
+    log: (Output, PathBuf),
+}
+
+impl AtStart {
+    /// Those in `settings`.
+    // Without `..`, so that a new setting does not compile until it is either here or taken over.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let Settings { paths, control, metrics, libvirt, log, flow: _, watch: _, labels: _ } =
+            settings;
+        let Log { output, file, level: _, filters: _ } = log;
+        Self {
+            paths: paths.clone(),
+            control: control.clone(),
+            metrics: metrics.clone(),
+            libvirt: libvirt.clone(),
+            log: (*output, file.clone()),
+        }
+    }
+
+    /// What of the file is other in `settings`, and so waits for a restart.
+    pub(crate) fn waiting(&self, settings: &Settings) -> Vec<&'static str> {
+        let Self { paths, control, metrics, libvirt, log } = Self::of(settings);
+        let sections = [
+            (paths != self.paths, "[paths]"),
+            (control != self.control, "[control]"),
+            (metrics != self.metrics, "[metrics]"),
+            (libvirt != self.libvirt, "[libvirt]"),
+            (log != self.log, "the log's output and file"),
+        ];
+        sections.into_iter().filter_map(|(waits, section)| waits.then_some(section)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(text: &str) -> Vec<&'static str> {
+        let settings = toml::from_str(text).unwrap();
+        AtStart::of(&Settings::default()).waiting(&settings)
+    }
+
+    #[test]
+    fn each_section_that_is_not_taken_over_waits_for_a_restart() {
+        for (text, section) in [
+            ("[paths]\nrules = '/x'", "[paths]"),
+            ("[control]\ngroup = 'x'", "[control]"),
+            ("[metrics]\nlisten = '/x'", "[metrics]"),
+            ("[libvirt]\nrequired = true", "[libvirt]"),
+            ("[log]\noutput = 'journald'", "the log's output and file"),
+            ("[log]\nfile = '/x'", "the log's output and file"),
+        ] {
+            assert_eq!(waiting(text), [section], "{text}");
+        }
+        assert_eq!(
+            waiting("[libvirt]\nuri = 'x'\n[paths]\nrules = '/x'"),
+            ["[paths]", "[libvirt]"]
+        );
+    }
+
+    #[test]
+    fn what_is_taken_over_or_the_same_waits_for_nothing() {
+        let page = include_str!("../../../../docs/hostinfod.toml");
+        let at_once = "[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n\
+                       [log]\nlevel = 'error'\nfilters = { x = 'off' }\n";
+        for text in ["", page, at_once] {
+            assert!(waiting(text).is_empty(), "{text}");
+        }
+    }
+}
