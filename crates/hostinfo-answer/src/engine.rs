@@ -76,8 +76,9 @@ impl<L: Libvirt> Engine<L> {
         &mut self.given
     }
 
-    /// Units of work that were done since this was called last.
-    pub(crate) fn take_work(&mut self) -> u32 {
+    /// Units of work that were done since this was called last, in a [`Conversation`](crate::Conversation)'s
+    /// turn or beside all of them.
+    pub fn take_work(&mut self) -> u32 {
         std::mem::take(&mut self.work)
     }
 

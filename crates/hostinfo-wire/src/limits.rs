@@ -36,16 +36,16 @@ pub const READ_CHUNK: usize = 4096;
 /// where its lines are short.
 pub const TURN_WORK: u32 = 64;
 
-/// Threads of a guest's VMM that are read in one turn: at 4 us for each, 1 ms. A guest with more is
-/// answered in more turns: 17 for the 4,096 vCPUs that KVM can run, and what serves them.
-pub const TURN_THREADS: usize = 256;
+/// Threads of a guest's VMM that are read in one turn: at 4 to 8 us for each, 1 ms at the most. A guest
+/// with more is answered in more turns: 33 for the 4,096 vCPUs that KVM can run, and what serves them.
+pub const TURN_THREADS: usize = 128;
 
 /// What one thread that is read counts for in units of work: a file of `/proc` against a name.
-pub const THREAD_WORK: u32 = 8;
+pub const THREAD_WORK: u32 = 16;
 
-/// Units of work in turns that were put off, after which the daemon looks what else has come: twice
-/// [`TURN_THREADS`], 2 ms. Whoever asks one thing waits so long at the most for all who flood it with
-/// lines that have to wait, however many they are.
+/// Units of work in turns that were put off, after which the daemon looks what else has come: those of two
+/// turns of [`TURN_THREADS`], 2 ms. Whoever asks one thing waits so long at the most for all who flood it
+/// with lines that have to wait, however many they are.
 pub const ROUND_WORK: u32 = 4096;
 
 /// How long a reply may remain unread before the connection is dropped and made again:

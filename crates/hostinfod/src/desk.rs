@@ -92,10 +92,10 @@ impl Desk {
         self.engine.watch(&guest.who, &mut guest.observed, now)
     }
 
-    /// Units of work that were done in turns since this was called last: see
+    /// Units of work that were done since this was called last, in turns and in samples: see
     /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
     pub(crate) fn take_work(&mut self) -> u32 {
-        std::mem::take(&mut self.work)
+        std::mem::take(&mut self.work).saturating_add(self.engine.take_work())
     }
 
     /// Gives a guest its turn: at most one chunk is read and one line answered, and no more is begun than

@@ -190,7 +190,7 @@ impl Guests {
         &self.desk.tally
     }
 
-    /// Units of work that were done in turns since this was called last.
+    /// Units of work that were done in turns and in samples since this was called last.
     pub(crate) fn take_work(&mut self) -> u32 {
         self.desk.take_work()
     }

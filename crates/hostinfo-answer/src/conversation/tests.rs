@@ -156,7 +156,19 @@ fn a_reading_that_nobody_goes_on_with_is_begun_anew_and_counts_nothing_twice() {
     assert!(goes_on);
     scene.now += Duration::from_secs(10);
     let (works, told) = scene.turns(&[]);
-    assert_eq!((works.len(), &*told), (3, "200 vm.cpu.seconds=0.6\n"));
+    assert_eq!((works.len(), &*told), (5, "200 vm.cpu.seconds=0.6\n"));
+}
+
+#[test]
+fn a_sample_that_a_watch_is_due_for_is_read_in_turns_and_counts_as_work() {
+    let mut scene = Scene::with_vcpus(600);
+    let Scene { engine, who, observed, now, .. } = &mut scene;
+    let mut turns = 1;
+    while engine.watch(who, observed, *now).is_err() {
+        assert_eq!(engine.take_work() as usize, TURN_THREADS * THREAD_WORK as usize);
+        turns += 1;
+    }
+    assert_eq!(turns, 5);
 }
 
 #[test]

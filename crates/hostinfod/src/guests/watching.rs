@@ -180,9 +180,11 @@ impl Guests {
         let latest = next + if domain(guest).is_some() { LATE } else { Duration::ZERO };
         if ctx.now < latest && !self.has_figures(number, next) {
             self.ask_ahead(number, ctx);
-        } else if let Some(guest) = self.roster.guests.get_mut(number)
-            && self.desk.watch(guest, ctx.now).is_ok()
-        {
+        } else if let Some(guest) = self.roster.guests.get_mut(number) {
+            if self.desk.watch(guest, ctx.now).is_err() {
+                // Behind whoever has been waiting for longer.
+                return ctx.reactor.set_alarm(Alarm::Watch(number), Some(ctx.now));
+            }
             self.keep_incidents(number);
         }
         self.set_watch_alarm(number, ctx);
