@@ -17,6 +17,7 @@ Examples:
   hostinfo --all                       everything that the host lets this guest see
   hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for a script
   hostinfo diagnose                    looks for a minute, and concludes in sentences
+  hostinfo top                         both views as they change
   hostinfo record slow.rec --for 24h   for a day, to be looked at with hostinfo report
   hostinfo list memory                 what can be asked about the host's memory
   hostinfo --json vm.cpu               for a program
@@ -56,6 +57,15 @@ Examples:
 The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \
 12 it cannot be told, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
 is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
+
+const TOP: &str = "\
+Examples:
+  hostinfo top                         every 2 s, until q
+  hostinfo top --every 10s             more of the past, and fewer questions
+
+Above stand the host's verdicts with their reasons; below, what the host says (host) and what this guest's own \
+kernel counts (guest), the newest at the right. It needs a terminal of 40 columns and 10 lines, also a serial \
+console, and no colours.";
 
 const RECORD: &str = "\
 Examples:
@@ -109,7 +119,7 @@ pub(crate) struct Args {
 
 /// The commands' names.
 pub(crate) fn commands() -> Vec<&'static str> {
-    vec!["get", "list", "diagnose", "record", "report", "serve", "ping", "help"]
+    vec!["get", "list", "diagnose", "top", "record", "report", "serve", "ping", "help"]
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,6 +141,9 @@ pub(crate) enum Command {
     /// Look for longer, at what the host and this guest's own kernel say, and conclude who is to blame
     #[command(after_help = DIAGNOSE)]
     Diagnose(Diagnose),
+    /// Show both views as they change: verdicts, CPU time, pressure, disks, memory, incidents
+    #[command(after_help = TOP)]
+    Top,
     /// Record what the host and this guest's own kernel say, over hours and days
     #[command(after_help = RECORD)]
     Record(Record),
