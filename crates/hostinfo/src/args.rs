@@ -63,9 +63,9 @@ Examples:
   hostinfo top                         every 2 s, until q
   hostinfo top --every 10s             more of the past, and fewer questions
 
-Above stand the host's verdicts with their reasons; below, what the host says (host) and what this guest's own \
-kernel counts (guest), the newest at the right. It needs a terminal of 40 columns and 10 lines, also a serial \
-console, and no colours.";
+hostinfo top shows the host's verdicts with their reasons above, and below them what the host says (host) and what \
+this guest's own kernel counts (guest), the newest at the right. It needs a terminal of 40 columns and 10 lines, \
+which may be a serial console, and no colours.";
 
 const RECORD: &str = "\
 Examples:
@@ -73,8 +73,8 @@ Examples:
   hostinfo record slow.rec --for 24h   a day, in less than 2 MiB
   hostinfo record slow.rec --every 1m --for 1h &
 
-A FILE that is a recording already is appended to. It survives whatever ends this program or the guest; a \
-file that is something else is refused, and left as it is.";
+hostinfo record appends to a FILE that is a recording already. A recording survives whatever ends this program or \
+the guest; a file that is something else is refused, and left as it is.";
 
 const REPORT: &str = "\
 Examples:
@@ -83,8 +83,9 @@ Examples:
   hostinfo report slow.rec --text      the same in words, without charts
   hostinfo report slow.rec             on a terminal: in words, too
 
-The page is one file that needs nothing else: no network, no scripts. It has a summary, the host's verdicts over \
-time, incidents, and charts of what the host said beside what this guest's own kernel counted.";
+The page that hostinfo report makes is one file that needs nothing else: no network, no scripts. It has a summary, \
+the host's verdicts over time, incidents, and charts of what the host said beside what this guest's own kernel \
+counted.";
 
 const SERVE: &str = "\
 Examples:
