@@ -47,3 +47,29 @@ fn a_guest_that_may_ask_once_a_minute_is_told_what_that_means_for_its_recording(
     ensure!(recorded.contains(" later - - "), "{recorded}");
     Ok(())
 }
+
+#[test]
+fn on_the_console_of_a_real_guest_verdicts_are_seen_as_they_change() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;
+    guest.wait_for_host()?;
+    // The kernel's own terminal, whose screen can be read: vcs(4).
+    let seen = guest.sh("[ -e /dev/vcs1 ] || mknod /dev/vcs1 c 7 1
+        stty -g </dev/tty1 >/before
+        hostinfo top --every 1s </dev/tty1 >/dev/tty1 2>/errors &
+        turns=0
+        until grep -q 'cpu     [ocsu][a-z-]*  *[a-z].*guest CPU busy' /dev/vcs1 &&
+            ! grep -q 'cpu     unknown  *ask again' /dev/vcs1; do
+            sleep 0.5; turns=$((turns + 1)); [ $turns -lt 240 ] || break
+        done
+        fold -w \"$(stty size </dev/tty1 | cut -d' ' -f2)\" /dev/vcs1
+        kill $!; wait
+        stty -g </dev/tty1 | cmp - /before || echo 'the terminal is not as it was'
+        cat /errors")?;
+    ensure!(seen.starts_with("hostinfo  ") && seen.contains("q quits"), "{seen}");
+    ensure!(seen.contains("guest CPU busy") && seen.contains("cpu     "), "{seen}");
+    ensure!(!seen.contains("not as it was"), "{seen}");
+    ensure!(!seen.contains("cpu     unknown      ask again"), "{seen}");
+    Ok(())
+}
