@@ -17,6 +17,7 @@ Examples:
   hostinfo --all                       everything that the host lets this guest see
   hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for a script
   hostinfo diagnose                    looks for a minute, and concludes in sentences
+  hostinfo top                         both views as they change
   hostinfo record slow.rec --for 24h   for a day, to be looked at with hostinfo report
   hostinfo list memory                 what can be asked about the host's memory
   hostinfo --json vm.cpu               for a program
@@ -57,14 +58,23 @@ The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is t
 12 it cannot be told, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
 is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
 
+const TOP: &str = "\
+Examples:
+  hostinfo top                         every 2 s, until q
+  hostinfo top --every 10s             more of the past, and fewer questions
+
+hostinfo top shows the host's verdicts with their reasons above, and below them what the host says (host) and what \
+this guest's own kernel counts (guest), the newest at the right. It needs a terminal of 40 columns and 10 lines, \
+which may be a serial console, and no colours.";
+
 const RECORD: &str = "\
 Examples:
   hostinfo record slow.rec             until Ctrl-C: both views, every 10 s
   hostinfo record slow.rec --for 24h   a day, in less than 2 MiB
   hostinfo record slow.rec --every 1m --for 1h &
 
-A FILE that is a recording already is appended to. It survives whatever ends this program or the guest; a \
-file that is something else is refused, and left as it is.";
+hostinfo record appends to a FILE that is a recording already. A recording survives whatever ends this program or \
+the guest; a file that is something else is refused, and left as it is.";
 
 const REPORT: &str = "\
 Examples:
@@ -73,8 +83,9 @@ Examples:
   hostinfo report slow.rec --text      the same in words, without charts
   hostinfo report slow.rec             on a terminal: in words, too
 
-The page is one file that needs nothing else: no network, no scripts. It has a summary, the host's verdicts over \
-time, incidents, and charts of what the host said beside what this guest's own kernel counted.";
+The page that hostinfo report makes is one file that needs nothing else: no network, no scripts. It has a summary, \
+the host's verdicts over time, incidents, and charts of what the host said beside what this guest's own kernel \
+counted.";
 
 const SERVE: &str = "\
 Examples:
@@ -109,7 +120,7 @@ pub(crate) struct Args {
 
 /// The commands' names.
 pub(crate) fn commands() -> Vec<&'static str> {
-    vec!["get", "list", "diagnose", "record", "report", "serve", "ping", "help"]
+    vec!["get", "list", "diagnose", "top", "record", "report", "serve", "ping", "help"]
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,6 +142,9 @@ pub(crate) enum Command {
     /// Look for longer, at what the host and this guest's own kernel say, and conclude who is to blame
     #[command(after_help = DIAGNOSE)]
     Diagnose(Diagnose),
+    /// Show both views as they change: verdicts, CPU time, pressure, disks, memory, incidents
+    #[command(after_help = TOP)]
+    Top,
     /// Record what the host and this guest's own kernel say, over hours and days
     #[command(after_help = RECORD)]
     Record(Record),

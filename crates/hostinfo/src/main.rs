@@ -28,6 +28,7 @@ mod reply;
 mod report;
 mod serve;
 mod table;
+mod top;
 mod units;
 mod verdict;
 mod views;
@@ -57,6 +58,7 @@ fn run(args: &Args) -> Result<Outcome, Failure> {
         Some(Command::Serve(serve)) => return serve::run(&args.options, serve),
         Some(Command::Record(record)) => return record::run(&args.options, record),
         Some(Command::Report(report)) => return report::run(&args.options, report),
+        Some(Command::Top) => return top::run(&args.options),
         _ => {}
     }
     let mut host = Host::new(&args.options);
@@ -77,7 +79,7 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
         Some(Command::List { names }) => list::run(host, format, names),
         Some(Command::Diagnose(options)) => diagnose::run(host, format, options),
         Some(Command::Ping) => ping::run(host, format),
-        Some(Command::Serve(_) | Command::Record(_) | Command::Report(_)) => {
+        Some(Command::Serve(_) | Command::Record(_) | Command::Report(_) | Command::Top) => {
             Err(Failure::Usage("this command has no answer of a host".to_owned()))
         }
         None if !args.names.is_empty() => get::run(host, format, &args.names, &args::commands()),

@@ -13,7 +13,7 @@ use crate::verdict::RESOURCES;
 use crate::views::own::{Moment, Roots, View, page_size};
 use crate::views::told::{Judged, Reply, Told};
 
-/// How soon another reason of a verdict is told, and one of a verdict that is still the same: the figures
+/// How soon another reason of a verdict is recorded, and one of a verdict that is still the same: the figures
 /// in it change all the time, and the verdict itself is in each sample.
 const REASON_EVERY: Duration = Duration::from_secs(60);
 const SAME_EVERY: Duration = Duration::from_secs(300);
@@ -25,6 +25,8 @@ const SILENT_FOR: Duration = Duration::from_secs(30);
 /// What was seen last.
 pub(crate) struct Recorder {
     roots: Roots,
+    /// Reasons are told whenever they are new.
+    is_live: bool,
     moment: Option<Moment>,
     reply: Option<(Reply, Instant)>,
     /// Before then the host is not asked.
@@ -42,6 +44,7 @@ impl Recorder {
     pub(crate) fn new(roots: Roots) -> Self {
         Self {
             roots,
+            is_live: false,
             moment: None,
             reply: None,
             not_before: None,
@@ -51,6 +54,11 @@ impl Recorder {
             incident: String::new(),
             verdicts: [const { None }; RESOURCES.len()],
         }
+    }
+
+    /// The same for somebody who looks on.
+    pub(crate) fn live(roots: Roots) -> Self {
+        Self { is_live: true, ..Self::new(roots) }
     }
 
     /// The time that has to pass between two questions of this guest, as far as its host tells.
@@ -123,7 +131,9 @@ impl Recorder {
         }
         let incident = line(reply.text("verdict.incident.1").unwrap_or_default());
         // Of one that goes on, the figures change with each reply: they are told when it has ended.
-        let goes_on = incident.contains(" to now") && is_same_incident(&incident, &self.incident);
+        let goes_on = !self.is_live
+            && incident.contains(" to now")
+            && is_same_incident(&incident, &self.incident);
         if incident != self.incident && !goes_on {
             self.incident.clone_from(&incident);
             if !incident.is_empty() {
@@ -132,12 +142,13 @@ impl Recorder {
         }
         let mut told = Told::default();
         told.add(reply.clone());
+        let is_live = self.is_live;
         for (resource, known) in RESOURCES.into_iter().zip(&mut self.verdicts) {
             let judged = told.judged(resource);
             let is_new = known.as_ref().is_none_or(|(before, at)| {
                 let is_same = before.state() == judged.state();
                 let soonest = if is_same { SAME_EVERY } else { REASON_EVERY };
-                *before != judged && now.duration_since(*at) >= soonest
+                *before != judged && (is_live || now.duration_since(*at) >= soonest)
             });
             if is_new {
                 let reason = match &judged {

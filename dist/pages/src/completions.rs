@@ -67,7 +67,7 @@ _hostinfo_with_statistics() {
             return ;;
     esac
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case "$word" in diagnose | serve | ping | help) return ;; esac
+        case "$word" in diagnose | top | record | report | serve | ping | help) return ;; esac
     done
     COMPREPLY+=($(compgen -W "$(hostinfo --complete 2>/dev/null)" -- "$2"))
 }
@@ -130,7 +130,11 @@ mod tests {
         assert_eq!(bash(&["hostinfo", "--json", "list", "lo"]), ["loadavg.1"]);
         let l = bash(&["hostinfo", "l"]);
         assert!(l.contains(&"list".to_owned()) && l.contains(&"loadavg.1".to_owned()), "{l:?}");
-        for none in [&["hostinfo", "diagnose", "lo"][..], &["hostinfo", "--output", "lo"]] {
+        for none in [
+            &["hostinfo", "diagnose", "lo"][..],
+            &["hostinfo", "record", "lo"],
+            &["hostinfo", "--output", "lo"],
+        ] {
             assert!(!bash(none).contains(&"loadavg.1".to_owned()), "{none:?}");
         }
     }

@@ -58,15 +58,9 @@ mod tests {
 
     /// One sample every 10 s, with those verdicts on the CPU.
     fn longest(states: &str) -> (Vec<(i64, i64, State, String)>, usize) {
-        let samples = states
-            .chars()
-            .zip(1i64..)
-            .map(|(state, number)| format!("s {} {state}o-- .\n", number * 10));
-        let text = format!(
-            "{HEAD}{}v 30 cpu contended your vCPUs waited .\n",
-            samples.collect::<String>().replace(" .", " - .")
-        );
-        let text = text.replacen('\n', "\n#columns waited\n", 1);
+        let sample = |(state, number)| format!("s {} {state}o-- .\n", number * 10);
+        let samples: String = states.chars().zip(1i64..).map(sample).collect();
+        let text = format!("{HEAD}{samples}v 30 cpu contended your vCPUs waited .\n");
         let recording = Recording::read(text.as_bytes()).unwrap();
         let (episodes, more) = super::longest(&recording, &recording.told());
         let told = episodes.into_iter().map(|e| (e.start, e.end, e.state, e.reason));

@@ -15,6 +15,7 @@ mod record;
 mod report;
 mod serve;
 mod sockets;
+mod top;
 mod trouble;
 
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,86 @@
+//! The figures that `top` draws, each with how its newest value is told.
+
+use std::time::Duration;
+
+use crate::recording::Field;
+use crate::units;
+
+/// A figure over the last minutes.
+pub(super) struct Row {
+    /// What it is, and whose view.
+    pub(super) label: &'static str,
+    pub(super) is_hosts: bool,
+    pub(super) field: Field,
+    /// The least that a full height means: little is not to look like much.
+    pub(super) least: f64,
+    tell: fn(f64) -> String,
+}
+
+impl Row {
+    /// A value in words.
+    pub(super) fn told(&self, figure: u32) -> String {
+        (self.tell)(f64::from(figure))
+    }
+
+    const fn host(label: &'static str, field: Field, least: f64, tell: fn(f64) -> String) -> Self {
+        Self { label, is_hosts: true, field, least, tell }
+    }
+
+    const fn guest(label: &'static str, field: Field, least: f64, tell: fn(f64) -> String) -> Self {
+        Self { label, is_hosts: false, field, least, tell }
+    }
+}
+
+/// What matters most is above, and both views of one thing stand below each other.
+pub(super) const ROWS: [Row; 14] = [
+    Row::host("vCPUs waited", Field::Waited, 100.0, percent),
+    Row::guest("CPU stolen", Field::Steal, 100.0, percent),
+    Row::host("held by a limit", Field::Throttled, 100.0, percent),
+    Row::guest("CPU busy", Field::Busy, 1000.0, percent),
+    Row::host("CPU pressure", Field::HostCpu, 100.0, percent),
+    Row::guest("CPU pressure", Field::Cpu, 100.0, percent),
+    Row::host("memory pressure", Field::HostMemory, 100.0, percent),
+    Row::guest("memory pressure", Field::Memory, 100.0, percent),
+    Row::host("I/O pressure", Field::HostIo, 100.0, percent),
+    Row::guest("I/O pressure", Field::Io, 100.0, percent),
+    Row::host("disk operation", Field::HostLatency, 10_000.0, micros),
+    Row::guest("disk operation", Field::Latency, 10_000.0, micros),
+    Row::host("taken back", Field::Taken, 64.0, mib),
+    Row::guest("memory left", Field::Available, 64.0, mib),
+];
+
+/// As much as every label has.
+pub(super) const LABEL: usize = "guest memory pressure ".len();
+
+/// The widest value.
+pub(super) const VALUE: usize = 9;
+
+fn percent(thousandths: f64) -> String {
+    format!("{:.1}%", thousandths / 10.0)
+}
+
+fn micros(micros: f64) -> String {
+    let time = Duration::try_from_secs_f64(micros / 1e6).unwrap_or_default();
+    units::duration(time)
+}
+
+fn mib(mib: f64) -> String {
+    units::human(&format!("{:.0}", mib * 1024.0 * 1024.0), "gauge", "bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_and_value_has_room() {
+        for row in &ROWS {
+            assert!("guest ".len() + row.label.len() < LABEL, "{}", row.label);
+            for figure in [0, 1, 999, 48_211, 1_023_999] {
+                assert!(row.told(figure).chars().count() <= VALUE, "{}", row.told(figure));
+            }
+        }
+        assert_eq!(percent(331.0), "33.1%");
+        assert_eq!((micros(12_500.0), mib(1536.0)), ("12.5 ms".to_owned(), "1.5 GiB".to_owned()));
+    }
+}

@@ -1,0 +1,222 @@
+//! What is shown, line by line: pure.
+
+use ratatui_core::style::{Color, Style};
+use ratatui_core::text::{Line, Span};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::recording::Sample;
+use crate::top::rows::{LABEL, ROWS, Row, VALUE};
+use crate::top::spark::{Glyphs, spark};
+use crate::top::state::State;
+use crate::units;
+use crate::verdict::{self, RESOURCES};
+
+/// The smallest terminal on which it can be read: the verdicts, and a few figures.
+pub(super) const WIDTH_LEAST: u16 = 40;
+pub(super) const HEIGHT_LEAST: u16 = 10;
+
+/// Everything, for a terminal of that size: what matters most is above.
+pub(super) fn screen(
+    state: &State,
+    width: usize,
+    height: usize,
+    glyphs: Glyphs,
+) -> Vec<Line<'static>> {
+    if width < WIDTH_LEAST.into() || height < HEIGHT_LEAST.into() {
+        let text = format!("too small: make it {WIDTH_LEAST} x {HEIGHT_LEAST}");
+        return vec![Line::raw(cut(&text, width, glyphs))];
+    }
+    let mut lines = vec![head(state, width, glyphs)];
+    lines.extend(verdicts(state, width, glyphs));
+    lines.push(notice(state, width, glyphs));
+    let room = height.saturating_sub(lines.len());
+    // Incidents have the last lines, where there is room for them beside the figures.
+    let incidents = room.saturating_sub(ROWS.len()).min(state.incidents.len());
+    lines.extend(ROWS.iter().map(|row| figure(row, state, width, glyphs)));
+    lines.truncate(height.saturating_sub(incidents));
+    let incident = |text: &String| Line::raw(cut(text, width, glyphs));
+    lines.extend(state.incidents.iter().take(incidents).map(incident));
+    lines
+}
+
+/// `hostinfo  10:02:11 UTC  df1a367e kvm         every 2 s  q quits`
+fn head(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
+    let time = state.newest().and_then(|sample| jiff::Timestamp::from_second(sample.time).ok());
+    let time =
+        time.map_or_else(|| "--:--:--".to_owned(), |time| time.strftime("%H:%M:%S").to_string());
+    let end = format!("  every {}  q quits", units::duration(state.every));
+    let room = width.saturating_sub(end.len());
+    let begin = cut(&format!("hostinfo  {time} UTC  {}", state.host), room, glyphs);
+    let text = format!("{begin}{:1$}{end}", "", room.saturating_sub(begin.width()));
+    Line::styled(text, Style::new().reversed())
+}
+
+fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
+    let line = |(number, resource): (usize, &&str)| {
+        let verdict = state.verdicts.get(number).copied().flatten();
+        let word = match verdict {
+            Some(state) => state.word(),
+            None if state.heard.is_none() => "...",
+            None => "no verdict",
+        };
+        let style = match verdict {
+            Some(verdict::State::Contended) => Style::new().fg(Color::Red).bold().reversed(),
+            Some(verdict::State::SelfLimited) => Style::new().fg(Color::Yellow).bold(),
+            Some(verdict::State::Ok) => Style::new().fg(Color::Green),
+            Some(verdict::State::Unknown) | None => Style::new(),
+        };
+        let reason = state.reasons.get(*resource).map(String::as_str).unwrap_or_default();
+        /// The longest word, and a blank.
+        const WORD: usize = "self-limited ".len();
+        let behind = WORD.saturating_sub(word.len());
+        let room = width.saturating_sub("memory  ".len() + WORD);
+        Line::from(vec![
+            Span::raw(format!("{resource:8}")),
+            Span::styled(word, style),
+            Span::raw(format!("{:behind$}{}", "", cut(reason, room, glyphs))),
+        ])
+    };
+    RESOURCES.iter().enumerate().map(line).collect()
+}
+
+/// Why the host's figures are old or missing; blank where they are not.
+fn notice(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
+    let age = state.heard.zip(state.newest()).map(|(heard, newest)| newest.time - heard);
+    let age = age.and_then(|age| u64::try_from(age).ok()).map(std::time::Duration::from_secs);
+    let text = match age {
+        _ if state.is_silent() => state.silence.clone(),
+        None => "the first figures come with the second sample".to_owned(),
+        Some(age) if age > 2 * state.every => {
+            format!(
+                "what the host says is {} old: this guest may ask it no sooner",
+                units::duration(age)
+            )
+        }
+        Some(_) => String::new(),
+    };
+    Line::styled(cut(&text, width, glyphs), Style::new().bold())
+}
+
+/// `guest CPU stolen     ▁▂▃▅   34%`
+fn figure(row: &Row, state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
+    let newest = if row.is_hosts { state.newest_of_host() } else { state.newest() };
+    let value = newest.and_then(|sample| sample.figure(row.field));
+    let value = value.map_or_else(|| "-".to_owned(), |figure| row.told(figure));
+    let whose = if row.is_hosts { "host" } else { "guest" };
+    let label = format!("{whose:5} {}", row.label);
+    let room = width.saturating_sub(LABEL + VALUE + 1);
+    let figure = |sample: &Sample| sample.figure(row.field).map(f64::from);
+    let drawn = spark(state.samples.iter().rev().map(figure), row.least, room, glyphs);
+    // The newest stands at the right.
+    let value = cut(&value, VALUE, glyphs);
+    Line::raw(format!("{label:LABEL$}{drawn:>room$} {value:>VALUE$}"))
+}
+
+/// As much of a text as fits into so many columns.
+fn cut(text: &str, width: usize, glyphs: Glyphs) -> String {
+    let is_whole = text.width() <= width;
+    let room = if is_whole { width } else { width.saturating_sub(1) };
+    let mut used = 0;
+    let mut kept: String = text
+        .chars()
+        .take_while(|sign| {
+            used += sign.width().unwrap_or(0);
+            used <= room
+        })
+        .collect();
+    if !is_whole && width > 0 {
+        kept.push(glyphs.rest());
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{Entry, Field, Heard};
+    use crate::verdict::State as Verdict;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn state(reason: &str, host: &str) -> State {
+        let mut state = State::new(Duration::from_secs(2));
+        state.add(Entry::Host { time: 0, host: host.to_owned() });
+        let (resource, reason) = ("cpu".to_owned(), reason.to_owned());
+        let contended = Some(Verdict::Contended);
+        state.add(Entry::Verdict { time: 0, resource, state: contended, reason });
+        for number in 0..10u32 {
+            let states = [contended, Some(Verdict::Ok), None, None];
+            let mut sample = Sample::at(1_795_852_940 + i64::from(number), Heard::Verdicts(states));
+            sample.set(Field::Waited, Some(f64::from(number) * 40.0));
+            state.add(Entry::Sample(sample));
+        }
+        for number in 0..5 {
+            let incident = format!("cpu contended from {number} to now");
+            state.add(Entry::Incident { time: 0, incident });
+        }
+        state
+    }
+
+    fn shown(state: &State, width: usize, height: usize, glyphs: Glyphs) -> Vec<String> {
+        screen(state, width, height, glyphs).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn everything_fits_into_80_by_24_and_what_matters_is_above() {
+        let state = state("your vCPUs waited 34% of it", "df1a367e kvm");
+        let lines = shown(&state, 80, 24, Glyphs::Ascii);
+        assert_eq!(lines.len(), 24);
+        assert_eq!(lines[0].len(), 80);
+        assert!(lines[0].starts_with("hostinfo  08:02:29 UTC  df1a367e kvm "), "{}", lines[0]);
+        assert!(lines[0].ends_with("  every 2 s  q quits"));
+        assert_eq!(lines[1], "cpu     contended    your vCPUs waited 34% of it");
+        assert_eq!(lines[2].trim_end(), "memory  ok");
+        assert_eq!(lines[3].trim_end(), "io      no verdict");
+        assert_eq!(lines[6], format!("host  vCPUs waited    {:>48}     36.0%", "_.:-==+*##"));
+        assert_eq!(lines[7].split_whitespace().last(), Some("-"), "not known is not zero");
+        assert_eq!(lines[20], "cpu contended from 4 to now");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80 && line.is_ascii()));
+    }
+
+    #[test]
+    fn a_small_terminal_has_what_matters_most_and_one_that_is_too_small_is_told_so() {
+        let state = state("your vCPUs waited 34% of the last 60 s", "df1a367e kvm");
+        let lines = shown(&state, 40, 10, Glyphs::Blocks);
+        assert_eq!(lines.len(), 10);
+        assert_eq!(lines[1], "cpu     contended    your vCPUs waited …");
+        assert_eq!(shown(&state, 20, 24, Glyphs::Ascii), ["too small: make it ~"]);
+        assert_eq!(shown(&state, 30, 24, Glyphs::Ascii), ["too small: make it 40 x 10"]);
+    }
+
+    #[test]
+    fn figures_that_are_old_or_missing_are_explained() {
+        let mut state = state("x", "y");
+        let notice = |state: &State| shown(state, 120, 24, Glyphs::Ascii)[5].clone();
+        assert_eq!(notice(&state), "");
+        state.add(Entry::Sample(Sample::at(1_795_852_995, Heard::TooSoon)));
+        let told = "what the host says is 46 s old: this guest may ask it no sooner";
+        assert_eq!(notice(&state), told);
+        assert!(shown(&state, 80, 24, Glyphs::Ascii)[6].ends_with(" 36.0%"), "the last one stands");
+        state.add(Entry::Silence { time: 0, why: "no host answers: x".to_owned() });
+        state.add(Entry::Sample(Sample::at(1_795_852_997, Heard::Silence)));
+        assert_eq!(notice(&state), "no host answers: x");
+        assert!(shown(&state, 80, 24, Glyphs::Ascii)[6].ends_with(" -"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_host_says_fits(
+            text in "\\PC{0,100}",
+            width in 0usize..220,
+            height in 0usize..70,
+        ) {
+            let mut state = state(&text, &text);
+            state.add(Entry::Incident { time: 0, incident: text });
+            for glyphs in [Glyphs::Blocks, Glyphs::Ascii] {
+                let lines = screen(&state, width, height, glyphs);
+                prop_assert!(lines.len() <= height.max(1));
+                prop_assert!(lines.iter().all(|line| line.width() <= width), "{:?}", lines);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Figures of the last minutes as a line of signs, each as high as its figure.
+
+/// What lines are drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Glyphs {
+    /// Blocks of eight heights.
+    Blocks,
+    /// For terminals that show nothing but ASCII, as behind `virsh console`.
+    Ascii,
+}
+
+impl Glyphs {
+    /// What the locale says that the terminal shows (locale(7)). The console of Linux and the terminals that gave
+    /// serial lines their names have no blocks, whatever it says.
+    pub(super) fn of_terminal(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
+        let locale = locale.to_ascii_lowercase().replace('-', "");
+        let term = variable("TERM").unwrap_or_default();
+        let has_no_blocks = ["linux", "vt", "dumb"].iter().any(|begin| term.starts_with(begin));
+        if locale.contains("utf8") && !has_no_blocks { Self::Blocks } else { Self::Ascii }
+    }
+
+    /// From nothing to all of it.
+    fn ramp(self) -> [char; 8] {
+        match self {
+            Self::Blocks => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+            Self::Ascii => ['_', '.', ':', '-', '=', '+', '*', '#'],
+        }
+    }
+
+    /// What stands for the rest of a text that was cut.
+    pub(super) fn rest(self) -> char {
+        match self {
+            Self::Blocks => '…',
+            Self::Ascii => '~',
+        }
+    }
+}
+
+/// The newest of the figures, which come with the newest first, as many as there is room for; a full height
+/// means at least `least`. What is not known is blank, and zero is not.
+pub(super) fn spark(
+    newest_first: impl Iterator<Item = Option<f64>>,
+    least: f64,
+    room: usize,
+    glyphs: Glyphs,
+) -> String {
+    let newest: Vec<Option<f64>> = newest_first.take(room).collect();
+    let most = newest.iter().flatten().copied().fold(least, f64::max);
+    let ramp = glyphs.ramp();
+    let glyph = |figure: &Option<f64>| {
+        let Some(figure) = figure else { return ' ' };
+        // From 0 to 7.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let height = (figure / most * 7.0).ceil().clamp(0.0, 7.0) as usize;
+        ramp.get(height).copied().unwrap_or(' ')
+    };
+    newest.iter().rev().map(glyph).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_drawn_only_where_the_terminal_shows_them() {
+        let of = |set: &'static [(&str, &str)]| {
+            Glyphs::of_terminal(|name| {
+                set.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(of(&[("LANG", "en_US.UTF-8")]), Glyphs::Blocks);
+        assert_eq!(of(&[("LANG", "C.utf8"), ("TERM", "tmux-256color")]), Glyphs::Blocks);
+        assert_eq!(of(&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C")]), Glyphs::Ascii);
+        assert_eq!(of(&[("LANG", "en_US.UTF-8"), ("TERM", "vt220")]), Glyphs::Ascii);
+        assert_eq!(of(&[("LANG", "en_US.UTF-8"), ("TERM", "linux")]), Glyphs::Ascii);
+        assert_eq!(of(&[]), Glyphs::Ascii);
+    }
+
+    #[test]
+    fn what_is_not_known_is_blank_and_zero_is_not() {
+        let newest_first = [Some(100.0), None, Some(0.0), Some(0.1), Some(50.0)];
+        let drawn = |room| spark(newest_first.into_iter(), 100.0, room, Glyphs::Ascii);
+        assert_eq!((drawn(9).as_str(), drawn(2).as_str()), ("=._ #", " #"));
+        assert_eq!(
+            spark([Some(1.0)].into_iter(), 100.0, 9, Glyphs::Blocks),
+            "▂",
+            "little is little"
+        );
+    }
+}

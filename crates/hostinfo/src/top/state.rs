@@ -1,0 +1,129 @@
+//! What `top` knows: the newest of everything, and figures of the last minutes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::recording::{Entry, Heard, Sample, is_same_incident};
+use crate::verdict::{self, RESOURCES};
+
+/// As many samples are kept as the widest line shows.
+const SAMPLES_MAX: usize = 512;
+
+/// As many incidents as there is ever room for.
+const INCIDENTS_MAX: usize = 8;
+
+/// What there is to show.
+pub(super) struct State {
+    pub(super) every: Duration,
+    pub(super) samples: VecDeque<Sample>,
+    pub(super) host: String,
+    /// The newest verdict on each resource; `None` where there is none.
+    pub(super) verdicts: [Option<verdict::State>; RESOURCES.len()],
+    /// When that was, in seconds since 1970. `None` before the first answer.
+    pub(super) heard: Option<i64>,
+    /// Of each resource, the reason of its verdict, or why there is none.
+    pub(super) reasons: BTreeMap<String, String>,
+    /// Why the host does not answer.
+    pub(super) silence: String,
+    /// The newest first.
+    pub(super) incidents: VecDeque<String>,
+}
+
+impl State {
+    pub(super) fn new(every: Duration) -> Self {
+        Self {
+            every,
+            samples: VecDeque::new(),
+            host: String::new(),
+            verdicts: [None; RESOURCES.len()],
+            heard: None,
+            reasons: BTreeMap::new(),
+            silence: String::new(),
+            incidents: VecDeque::new(),
+        }
+    }
+
+    /// The newest sample.
+    pub(super) fn newest(&self) -> Option<&Sample> {
+        self.samples.back()
+    }
+
+    /// The newest sample that the host had a chance to add to: between two answers there is none of its
+    /// figures.
+    pub(super) fn newest_of_host(&self) -> Option<&Sample> {
+        self.samples.iter().rev().find(|sample| sample.heard != Heard::TooSoon)
+    }
+
+    /// Whether the host has not answered the last time that it was asked.
+    pub(super) fn is_silent(&self) -> bool {
+        self.newest().is_some_and(|sample| sample.heard == Heard::Silence)
+    }
+
+    /// Takes in what a recorder has.
+    pub(super) fn add(&mut self, entry: Entry) {
+        match entry {
+            Entry::Sample(sample) => {
+                if let Heard::Verdicts(verdicts) = sample.heard {
+                    self.verdicts = verdicts;
+                    self.heard = Some(sample.time);
+                }
+                self.samples.push_back(sample);
+                if self.samples.len() > SAMPLES_MAX {
+                    self.samples.pop_front();
+                }
+            }
+            Entry::Host { host, .. } => self.host = host,
+            Entry::Verdict { time, resource, state, reason } => {
+                // The first answer comes before the first sample.
+                let number = RESOURCES.iter().position(|known| *known == resource);
+                if let Some(place) = number.and_then(|number| self.verdicts.get_mut(number)) {
+                    *place = state;
+                    self.heard = Some(time);
+                }
+                self.reasons.insert(resource, reason);
+            }
+            Entry::Silence { why, .. } => self.silence = why,
+            Entry::Incident { incident, .. } => {
+                match self.incidents.front_mut() {
+                    Some(newest) if is_same_incident(newest, &incident) => *newest = incident,
+                    _ => self.incidents.push_front(incident),
+                }
+                self.incidents.truncate(INCIDENTS_MAX);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_two_answers_the_last_verdict_stands() {
+        let mut state = State::new(Duration::from_secs(2));
+        let ok = Some(verdict::State::Ok);
+        state.add(Entry::Sample(Sample::at(5, Heard::Verdicts([ok, None, None, None]))));
+        state.add(Entry::Sample(Sample::at(7, Heard::TooSoon)));
+        assert_eq!((state.verdicts[0], state.heard, state.is_silent()), (ok, Some(5), false));
+        assert_eq!(state.newest_of_host().map(|sample| sample.time), Some(5));
+        state.add(Entry::Sample(Sample::at(9, Heard::Silence)));
+        assert!(state.is_silent());
+        assert_eq!(state.newest_of_host().map(|sample| sample.time), Some(9));
+    }
+
+    #[test]
+    fn what_is_kept_has_a_bound_and_an_incident_that_goes_on_is_one() {
+        let mut state = State::new(Duration::from_secs(2));
+        for time in 0..2000 {
+            state.add(Entry::Sample(Sample::at(time, Heard::TooSoon)));
+            state.add(Entry::Incident {
+                time,
+                incident: format!("cpu contended from {time} to now"),
+            });
+            state
+                .add(Entry::Incident { time, incident: format!("cpu contended from {time} to 9") });
+        }
+        assert_eq!((state.samples.len(), state.incidents.len()), (SAMPLES_MAX, INCIDENTS_MAX));
+        assert_eq!(state.incidents[1], "cpu contended from 1998 to 9");
+    }
+}
