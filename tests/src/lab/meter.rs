@@ -17,11 +17,14 @@ use super::LabGuest;
 pub enum Work {
     /// Counts: all of a vCPU, and nothing else.
     Cpu,
-    /// Writes to so many MiB of its memory, in turn.
+    /// Writes to so many MiB of its memory, a multiple of 10, in turn.
     Memory(u32),
     /// Reads its disk `vda` in blocks of 64 KiB, past its cache.
     Disk,
 }
+
+/// MiB of memory that are written to by one program.
+const AT_ONCE: u32 = 10;
 
 /// A guest at work. It goes on until [`Meter::end`].
 #[derive(Debug)]
@@ -42,9 +45,12 @@ impl<'a> LabGuest<'a> {
                     "mkdir -p /work && mount -t tmpfs -o size={}m none /work",
                     size + 1
                 ))?;
-                let at = format!("$((n % {size}))");
+                // A program's start takes longer than its writing, and all of it is to be written to
+                // again before a verdict comes.
+                let at = format!("$((n * {AT_ONCE} % {size}))");
                 format!(
-                    "dd if=/dev/zero of=/work/it bs=1M count=1 seek={at} conv=notrunc 2>/dev/null"
+                    "dd if=/dev/zero of=/work/it bs=1M count={AT_ONCE} seek={at} conv=notrunc \
+                     2>/dev/null"
                 )
             }
             Work::Disk => "dd if=/dev/vda of=/dev/null bs=64k count=1 iflag=direct \

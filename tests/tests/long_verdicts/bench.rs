@@ -21,6 +21,8 @@ pub(crate) struct Bench<'a> {
     guest: &'a LabGuest<'a>,
     resource: &'static str,
     meter: Option<Meter<'a>>,
+    /// The most that it got done in a second at this work: it may still suffer from the cause before.
+    best: f64,
     table: Table,
 }
 
@@ -43,12 +45,13 @@ impl<'a> Bench<'a> {
         resource: &'static str,
         section: &'static str,
     ) -> Self {
-        Self { lab, guest, resource, meter: None, table: Table::new(section) }
+        Self { lab, guest, resource, meter: None, best: 0.0, table: Table::new(section) }
     }
 
     /// Sets the guest to work, at nothing else than before.
     pub(crate) fn work(&mut self, work: Work) -> Result<()> {
         self.rest()?;
+        self.best = 0.0;
         self.meter = Some(self.guest.work(work)?);
         Ok(())
     }
@@ -66,14 +69,19 @@ impl<'a> Bench<'a> {
         make: impl FnOnce() -> Result<T>,
         unmake: &str,
     ) -> Result<()> {
-        let story = || format!("{}: {}", self.resource, cause.name);
-        let alone = self.rate().with_context(story)?;
+        let resource = self.resource;
+        let story = || format!("{resource}: {}", cause.name);
+        let alone = self.alone().with_context(story)?;
         let made = make().with_context(story)?;
         let since = Instant::now();
         // A daemon that has just started has seen nothing of what was before.
         self.begin().with_context(story)?;
         let under = self.rate().with_context(story)?;
         let told = self.guest.verdict(self.resource, since).with_context(story)?;
+        if told.state != cause.state {
+            let figures = self.guest.ask("verdict vm.cpu vm.memory vm.pressure disk")?;
+            eprintln!("{}", figures.join("\n"));
+        }
         drop(made);
         self.lab.sh(&format!("{unmake}\ntrue")).with_context(story)?;
         self.add(cause, alone, under, &told);
@@ -86,8 +94,9 @@ impl<'a> Bench<'a> {
         cause: Cause,
         burst: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
-        let story = || format!("{}: {}", self.resource, cause.name);
-        let alone = self.rate().with_context(story)?;
+        let resource = self.resource;
+        let story = || format!("{resource}: {}", cause.name);
+        let alone = self.alone().with_context(story)?;
         let since = Instant::now();
         self.begin().with_context(story)?;
         burst().with_context(story)?;
@@ -111,6 +120,11 @@ impl<'a> Bench<'a> {
     fn add(&mut self, cause: Cause, alone: f64, under: f64, told: &Verdict) {
         let lost = if alone > 0.0 { 100.0 * (1.0 - under / alone) } else { 0.0 };
         self.table.add(Row::new(self.resource, cause.name, lost, cause.state, cause.says, told));
+    }
+
+    fn alone(&mut self) -> Result<f64> {
+        self.best = self.best.max(self.rate()?);
+        Ok(self.best)
     }
 
     fn rate(&self) -> Result<f64> {

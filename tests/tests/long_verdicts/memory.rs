@@ -103,7 +103,7 @@ fn a_domain_whose_host_runs_out_of_memory_is_told_so() -> Result<()> {
             lab.sh("mount -t tmpfs -o size=100% none /mnt
                  size=$(awk '/MemAvailable/ { print int($2 / 1024) + 300 }' /proc/meminfo)
                  dd if=/dev/zero of=/mnt/all bs=1M count=$size status=none
-                 systemd-run -q --collect --unit=hog sh -c \
+                 systemd-run -q --collect --unit=hog -p CPUAffinity='2 3' sh -c \
                      'while :; do dd if=/mnt/all of=/dev/null bs=1M status=none; done'")
         };
         bench.judge(host, neighbour, "systemctl stop hog; umount /mnt")?;
