@@ -22,6 +22,9 @@ pub enum Instances {
     Customs,
 }
 
+/// Stands for one or more segments, where the others stand for one.
+pub(crate) const OPEN: &str = "NAME";
+
 impl Instances {
     /// The segment of a row's name that stands for one: `N` a number, `DEV` a device, `NAME` a name.
     pub const fn placeholder(self) -> Option<&'static str> {
@@ -29,21 +32,13 @@ impl Instances {
             Self::None => None,
             Self::Vcpus | Self::Nets | Self::Notices | Self::Incidents => Some("N"),
             Self::Disks => Some("DEV"),
-            Self::Labels | Self::Customs => Some("NAME"),
+            Self::Labels | Self::Customs => Some(OPEN),
         }
     }
 
     /// Whether they are names that may hold dots, so that one may be below another.
     pub fn are_open(self) -> bool {
-        match self {
-            Self::Labels | Self::Customs => true,
-            Self::None
-            | Self::Vcpus
-            | Self::Disks
-            | Self::Nets
-            | Self::Notices
-            | Self::Incidents => false,
-        }
+        self.placeholder() == Some(OPEN)
     }
 
     /// OpenMetrics' label that tells them apart.

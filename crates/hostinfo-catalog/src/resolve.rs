@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use hostinfo_wire::name::is_name;
 
 use crate::id::StatId;
+use crate::instances::OPEN;
 use crate::stat::{fits, is_placeholder};
 use crate::table::{LEN, STATS};
 use crate::vhostmd;
@@ -210,7 +211,6 @@ fn find(name: &str) -> Option<Found> {
 }
 
 /// Whether `name` is the row `template` or a group above it, with the instance that it names.
-/// A last segment `NAME` stands for one or more segments.
 fn match_row<'n>(template: &str, name: &'n str) -> Option<(bool, &'n str)> {
     let mut instance = None;
     let mut rest = Some(name);
@@ -218,7 +218,7 @@ fn match_row<'n>(template: &str, name: &'n str) -> Option<(bool, &'n str)> {
         let Some(left) = rest else {
             return instance.map(|instance| (false, instance));
         };
-        if segment == "NAME" {
+        if segment == OPEN {
             return Some((true, left));
         }
         let (own, behind) = left.split_once('.').map_or((left, None), |(o, b)| (o, Some(b)));

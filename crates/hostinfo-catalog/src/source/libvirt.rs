@@ -94,24 +94,14 @@ pub enum Limit {
 }
 
 impl Libvirt {
+    /// What is left out here has none: a row that has them in its name would not compile.
     pub(super) const fn instances(self) -> Instances {
         match self {
             Self::Disk(..) | Self::DiskErrors | Self::DiskLimit(_) | Self::DiskLatency => {
                 Instances::Disks
             }
             Self::Net(..) | Self::NetLimit(_) => Instances::Nets,
-            Self::HypervisorVersion
-            | Self::GuestsRunning
-            | Self::Overcommit
-            | Self::Uuid
-            | Self::VcpusMax
-            | Self::MemoryCurrent
-            | Self::MemoryMaximum
-            | Self::BalloonTaken
-            | Self::Kvm(_)
-            | Self::Paused
-            | Self::Migrating
-            | Self::BlockJob => Instances::None,
+            _ => Instances::None,
         }
     }
 
