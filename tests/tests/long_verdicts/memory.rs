@@ -27,7 +27,6 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
         lab.serve(EVERYTHING)?;
         lab.swap(SWAP)?;
         let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
-        let scope = guest.scope()?;
         let mut bench = Bench::new(lab, &guest, "memory", "memory");
         bench.work(Work::Memory(USED))?;
         let nothing = Cause {
@@ -42,7 +41,11 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
             says: "you reached your own memory limit",
         };
         let limit = || guest.virsh("memtune", &format!("--live --soft-limit {TOO_LITTLE}"));
-        bench.judge(soft, limit, &format!("echo max > '{scope}/memory.high'; {BRING_BACK}"))?;
+        bench.judge(
+            soft,
+            limit,
+            &format!("virsh -q memtune m --live --soft-limit -1; {BRING_BACK}"),
+        )?;
         bench.felt()?;
         let hard = Cause {
             name: "its own limit, by `virsh memtune --hard-limit` (memory.max)",
@@ -50,7 +53,11 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
             says: "you reached your own memory limit",
         };
         let limit = || guest.virsh("memtune", &format!("--live --hard-limit {TOO_LITTLE}"));
-        bench.judge(hard, limit, &format!("echo max > '{scope}/memory.max'; {BRING_BACK}"))?;
+        bench.judge(
+            hard,
+            limit,
+            &format!("virsh -q memtune m --live --hard-limit -1; {BRING_BACK}"),
+        )?;
         bench.felt()?;
         let around = Cause {
             name: "a limit around it (memory.high of its slice)",
@@ -67,7 +74,11 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
             says: "hardly missed it",
         };
         let limit = || guest.virsh("memtune", "--live --soft-limit 204800");
-        bench.judge(unused, limit, &format!("echo max > '{scope}/memory.high'; {BRING_BACK}"))?;
+        bench.judge(
+            unused,
+            limit,
+            &format!("virsh -q memtune m --live --soft-limit -1; {BRING_BACK}"),
+        )?;
         // Whether a guest misses it is seen nowhere but in the guest.
         let balloon = Cause {
             name: "its balloon holds almost half of its memory, by `virsh setmem`",
