@@ -51,13 +51,13 @@ impl<'a> Bench<'a> {
     /// Sets the guest to work, at nothing else than before.
     pub(crate) fn work(&mut self, work: Work) -> Result<()> {
         self.rest()?;
-        self.best = 0.0;
         self.meter = Some(self.guest.work(work)?);
         Ok(())
     }
 
     /// Has the guest do nothing.
     pub(crate) fn rest(&mut self) -> Result<()> {
+        self.best = 0.0;
         self.meter.take().map_or(Ok(()), Meter::end)
     }
 
@@ -88,27 +88,35 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// The same of a cause that comes and goes while the daemon looks on.
-    pub(crate) fn judge_burst(
+    /// The same of a cause that comes while the daemon looks on, lasts for [`COUNTED`], and is gone as
+    /// long before the question.
+    pub(crate) fn judge_burst<T>(
         &mut self,
         cause: Cause,
-        burst: impl FnOnce() -> Result<()>,
+        make: impl FnOnce() -> Result<T>,
     ) -> Result<()> {
         let resource = self.resource;
         let story = || format!("{resource}: {}", cause.name);
         let alone = self.alone().with_context(story)?;
         let since = Instant::now();
         self.begin().with_context(story)?;
-        burst().with_context(story)?;
+        sleep(COUNTED);
+        let made = make().with_context(story)?;
+        let under = self.rate().with_context(story)?;
+        drop(made);
+        sleep(COUNTED);
         let told = self.guest.verdict(self.resource, since).with_context(story)?;
-        self.add(cause, alone, alone, &told);
+        self.add(cause, alone, under, &told);
         Ok(())
     }
 
     /// That what was meant to be felt was.
     pub(crate) fn felt(&self) -> Result<()> {
         let lost = self.table.last_lost();
-        ensure!(lost >= FELT, "the guest lost {lost:.0} % only: the cause was none");
+        ensure!(
+            lost.is_some_and(|lost| lost >= FELT),
+            "the guest lost {lost:?} % only: the cause was none"
+        );
         Ok(())
     }
 
@@ -118,7 +126,7 @@ impl<'a> Bench<'a> {
     }
 
     fn add(&mut self, cause: Cause, alone: f64, under: f64, told: &Verdict) {
-        let lost = if alone > 0.0 { 100.0 * (1.0 - under / alone) } else { 0.0 };
+        let lost = (alone > 0.0).then(|| 100.0 * (1.0 - under / alone));
         self.table.add(Row::new(self.resource, cause.name, lost, cause.state, cause.says, told));
     }
 

@@ -1,8 +1,5 @@
 //! Causes for which a guest waits for a CPU.
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use anyhow::Result;
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::lab::{self, BOOKWORM, Lab, Place, TRIXIE, Work};
@@ -91,18 +88,12 @@ fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting() -> Result<()>
         bench.judge(everywhere, || lab.busy_on(&[0, 1, 2, 3], ""), "")?;
         bench.felt()?;
         let burst = Cause {
-            name: "a neighbour on its CPU for 15 s of 40 s",
+            name: "a neighbour on its CPU for a third of the time",
             state: "contended",
             says: "waited",
         };
-        bench.judge_burst(burst, || {
-            sleep(Duration::from_secs(12));
-            let busy = lab.busy_on(&[1], "")?;
-            sleep(Duration::from_secs(15));
-            busy.end()?;
-            sleep(Duration::from_secs(13));
-            Ok(())
-        })?;
+        bench.judge_burst(burst, || lab.busy_on(&[1], ""))?;
+        bench.felt()?;
 
         let _second = lab.domain("b").on_cpus(&[2]).boot()?;
         let shared = Cause {
@@ -122,7 +113,10 @@ fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom() -> Result<()> 
         lab.serve(EVERYTHING)?;
         let guest = lab.domain("a").on_cpus(&[1]).disk(64).with(APART).boot()?;
         let mut bench = Bench::new(lab, &guest, "cpu", "cpu of disk threads");
-        bench.work(Work::Disk)?;
+        guest.sh(
+            "(while :; do dd if=/dev/vda of=/dev/null bs=64k iflag=direct; done) >/dev/null 2>&1 &",
+        )?;
+        bench.work(Work::Cpu)?;
         let own = Cause {
             name: "its own disk threads on the CPU that it is pinned to",
             state: "self-limited",
@@ -130,6 +124,8 @@ fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom() -> Result<()> 
         };
         let together = || guest.virsh("emulatorpin", "1 --live");
         bench.judge(own, together, "virsh -q emulatorpin a 3 --live")?;
+        bench.felt()?;
+        bench.work(Work::Disk)?;
         let others = Cause {
             name: "its disk threads on a CPU that a neighbour uses",
             state: "contended",
@@ -155,6 +151,7 @@ fn a_domain_is_told_whether_its_iothread_waits_and_for_whom() -> Result<()> {
             says: "the threads that serve your disks and network",
         };
         bench.judge(iothread, || lab.busy_on(&[2], ""), "")?;
+        bench.felt()?;
         bench.finish()
     })
 }
@@ -243,6 +240,7 @@ fn a_guest_with_more_vcpus_than_cpus_is_told_that_they_wait_for_each_other() -> 
         };
         let apart = "virsh -q vcpupin two 0 1-2 --live; virsh -q vcpupin two 1 1-2 --live";
         bench.judge(each_other, together, apart)?;
+        bench.felt()?;
         bench.finish()
     })
 }

@@ -49,6 +49,7 @@ fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_waiting() -
             says: "was slow on the host",
         };
         bench.judge(slow, || lab.slow_disk(4), "")?;
+        bench.felt()?;
         lab.slow_disk(0)?;
         bench.finish()
     })

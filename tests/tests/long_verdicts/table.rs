@@ -17,8 +17,8 @@ pub(crate) struct Table {
 pub(crate) struct Row {
     resource: &'static str,
     cause: String,
-    /// Percent of the guest's work.
-    lost: f64,
+    /// Percent of the guest's work. `None`: it did none.
+    lost: Option<f64>,
     right: String,
     told: String,
     outcome: Outcome,
@@ -37,7 +37,7 @@ impl Row {
     pub(crate) fn new(
         resource: &'static str,
         cause: &str,
-        lost: f64,
+        lost: Option<f64>,
         right: &str,
         says: &str,
         told: &Verdict,
@@ -50,7 +50,7 @@ impl Row {
         };
         let (cause, right) = (cause.to_owned(), right.to_owned());
         let told = format!("{state}: {reason}");
-        Self { resource, cause, lost: lost.max(0.0), right, told, outcome }
+        Self { resource, cause, lost: lost.map(|lost| lost.max(0.0)), right, told, outcome }
     }
 
     fn show(&self) -> String {
@@ -60,7 +60,8 @@ impl Row {
             Outcome::Unknown => "not known",
             Outcome::Wrong => "WRONG",
         };
-        format!("| {resource} | {cause} | {lost:.0} % | {right} | {told} | {outcome} |\n")
+        let lost = lost.map_or_else(|| "-".to_owned(), |lost| format!("{lost:.0} %"));
+        format!("| {resource} | {cause} | {lost} | {right} | {told} | {outcome} |\n")
     }
 }
 
@@ -75,8 +76,8 @@ impl Table {
     }
 
     /// What the guest lost by the last cause, in percent.
-    pub(crate) fn last_lost(&self) -> f64 {
-        self.rows.last().map_or(0.0, |row| row.lost)
+    pub(crate) fn last_lost(&self) -> Option<f64> {
+        self.rows.last()?.lost
     }
 
     /// Writes the section where docs are to be written, and fails where an answer was wrong.
