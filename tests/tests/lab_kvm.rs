@@ -26,6 +26,7 @@ fn what_kvm_counts_of_a_guest_is_what_libvirt_says_of_its_vcpus() -> Result<()> 
             })?;
             let after = guest.domstats(libvirts)?;
             ensure!(told <= after, "{name}: {told} is not in {before}..{after}");
+            ensure!(told > 0.0, "{name}: KVM counted none, and the guest has booted");
         }
         Ok(())
     })
