@@ -59,7 +59,7 @@ fn every_statistic_that_is_not_listed_as_unseen_has_a_value_for_a_guest_of_kvms(
         lab.sh("hostinfoctl notice set '*' text --kind maintenance")?;
         let guest = guest(lab)?;
         guest.virsh("schedinfo", "--live --set vcpu_quota=80000")?;
-        guest.virsh("blkdeviotune", "vda --live --total-bytes-sec 7000000")?;
+        guest.virsh("blkdeviotune", "vda --live --total-bytes-sec 7000000 --total-iops-sec 500")?;
         guest.ask_until("vm.uuid", "200 ")?;
 
         let mut missing: BTreeSet<&str> = STATS
