@@ -114,7 +114,8 @@ fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom() -> Result<()> 
         let guest = lab.domain("a").on_cpus(&[1]).disk(64).with(APART).boot()?;
         let mut bench = Bench::new(lab, &guest, "cpu", "cpu of disk threads");
         guest.sh(
-            "(while :; do dd if=/dev/vda of=/dev/null bs=64k iflag=direct; done) >/dev/null 2>&1 &",
+            "(while :; do dd if=/dev/vda of=/dev/null bs=64k iflag=direct; done) >/dev/null 2>&1 &
+             echo $! >/run/loop",
         )?;
         bench.work(Work::Cpu)?;
         let own = Cause {
@@ -125,6 +126,7 @@ fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom() -> Result<()> 
         let together = || guest.virsh("emulatorpin", "1 --live");
         bench.judge(own, together, "virsh -q emulatorpin a 3 --live")?;
         bench.felt()?;
+        guest.sh("kill $(cat /run/loop)")?;
         bench.work(Work::Disk)?;
         let others = Cause {
             name: "its disk threads on a CPU that a neighbour uses",
