@@ -9,6 +9,9 @@
 //! A quota may also be set around the guest's own cgroup. Its throttling is that of all guests in
 //! there, so it tells that the guest was held back and not for how long.
 //!
+//! One vCPU of many may wait while the others do not, and work in the guest that needs it waits as
+//! well: where all together lost little, the one that waited most is judged for itself.
+//!
 //! A guest whose vCPUs did not wait is slow all the same when the threads that serve its disks and
 //! its network did, so these are judged after them.
 
@@ -29,8 +32,10 @@ use crate::{Interval, Permits, WAITED};
 /// Judges the run-queue delay of the guest's threads, in each part of the window for itself:
 /// neighbours that were busy before the guest was are no reason.
 pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
-    let interval =
-        interval.with(|s| s.cpu.vcpus.is_some() && s.cpu.run.is_some() && s.cpu.delay.is_some());
+    let interval = interval.with(|s| {
+        let of_all = s.cpu.vcpus.is_some() && s.cpu.run.is_some() && s.cpu.delay.is_some();
+        of_all && s.cpu.vcpu_delays.is_some()
+    });
     let parts: Option<Vec<_>> = interval.parts().map(Part::of).collect();
     let parts = parts.filter(|parts| !parts.is_empty());
     let (Some(parts), Some(whole)) = (parts, Part::of(interval.whole())) else {
@@ -42,7 +47,7 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let words = Words::new(permits, interval.length);
     let lost = |whose: Whose| -> Vec<Lost<Cause>> {
         let lost = parts.iter().map(|part| match whose {
-            Whose::Vcpus => part.vcpus(),
+            Whose::Vcpus | Whose::OneVcpu => part.vcpus(),
             Whose::Threads => part.threads(),
         });
         lost.collect()
@@ -58,9 +63,14 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         };
         Some(told.verdict())
     };
+    let one_vcpu = || {
+        let lost = whole.worst_vcpu(&Lost::sum(&lost(Whose::Vcpus)))?;
+        Some(Told { lost, part: whole, words, whose: Whose::OneVcpu }.verdict())
+    };
     judged(Whose::Vcpus)
         .or_else(|| Some(reason::stolen(stolen(&interval, &whole)?, words)))
         .or_else(|| judged(Whose::Threads))
+        .or_else(one_vcpu)
         .unwrap_or_else(|| reason::no_wait(&whole, &Lost::sum(&lost(Whose::Vcpus)), words))
 }
 

@@ -37,6 +37,10 @@ pub struct Bounds {
     pub major_faults: Option<u64>,
     /// Time that the VMM's threads other than vCPUs ran, on whichever CPUs. It never falls.
     pub threads_run: Option<Duration>,
+    /// Time that each vCPU waited in a run queue, at its number; 0 of a number that there is none of.
+    /// Microseconds, from 0 again after 2^32 of them (71 minutes): samples of one window are compared,
+    /// and as a guest may have thousands of vCPUs, each sample has no more than 4 bytes for one.
+    pub vcpu_delays: Option<Arc<[u32]>>,
     /// The CPUs that its vCPUs may run on.
     pub cpus: Option<CpuUse>,
 }

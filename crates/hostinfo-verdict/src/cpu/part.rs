@@ -1,11 +1,13 @@
 //! What the guest's threads waited for in one part of the window.
 
+use std::iter;
 use std::time::Duration;
 
 use super::blame::{Blame, Cpus, Waiting};
 use crate::WAITED;
 use crate::interval::Span;
 use crate::lost::{self, Lost};
+use crate::sample::Sample;
 use crate::share::Share;
 use crate::verdict::State;
 
@@ -85,6 +87,22 @@ impl<'a> Part<'a> {
         let held = Held { own: held, around: self.throttled_around() };
         self.blame(&mut lost, waiting, held, self.cpus(waiting));
         lost
+    }
+
+    /// What the vCPU lost that waited most, of these that all of them `lost`: one that waits is not to
+    /// be hidden by many that do not. What it waited for is known as far as it waited longer than all
+    /// waited for anything else.
+    pub(super) fn worst_vcpu(&self, lost: &Lost<Cause>) -> Option<Lost<Cause>> {
+        let delays = |sample: &'a Sample| sample.cpu.vcpu_delays.as_deref();
+        let (before, after) = (delays(self.span.before)?, delays(self.span.after)?);
+        let before = before.iter().chain(iter::repeat(&0));
+        let rises = after.iter().zip(before).map(|(after, before)| after.wrapping_sub(*before));
+        let waited = Duration::from_micros(rises.max()?.into()).min(self.span.length);
+        let (cause, known) = lost.known_of(waited).unwrap_or((Cause::Unexplained, Duration::ZERO));
+        let mut worst = Lost::none(self.span.length, Duration::ZERO);
+        worst.add(cause, known);
+        worst.add(Cause::Unexplained, waited.saturating_sub(known));
+        (worst.total_share() >= WAITED).then_some(worst)
     }
 
     /// What the VMM's other threads lost.
