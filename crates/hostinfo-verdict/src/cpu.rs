@@ -20,6 +20,8 @@ mod part;
 mod pools;
 mod reason;
 
+use std::time::Duration;
+
 use part::{Cause, Part};
 use reason::{Told, Whose};
 
@@ -45,15 +47,17 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         );
     };
     let words = Words::new(permits, interval.length);
-    let lost = |whose: Whose| -> Vec<Lost<Cause>> {
-        let lost = parts.iter().map(|part| match whose {
-            Whose::Vcpus | Whose::OneVcpu => part.vcpus(),
-            Whose::Threads => part.threads(),
-        });
-        lost.collect()
-    };
-    let judged = |whose: Whose| {
-        let (lost, burst) = worth_telling(&lost(whose))?;
+    let vcpus: Vec<_> = parts.iter().map(Part::vcpus).collect();
+    let threads: Vec<_> = parts.iter().map(Part::threads).collect();
+    let are_threads_known = threads.iter().all(Option::is_some);
+    // Parts of which that is not known stay in, as time in which they did not wait: others may tell
+    // that they did, but not that they never did.
+    let threads = parts.iter().zip(threads);
+    let threads: Vec<_> = threads
+        .map(|(part, lost)| lost.unwrap_or_else(|| Lost::none(part.span.length, Duration::ZERO)))
+        .collect();
+    let judged = |whose: Whose, lost: &[Lost<Cause>]| {
+        let (lost, burst) = worth_telling(lost)?;
         let told = match burst {
             None => Told { lost, part: whole, words, whose },
             Some(burst) => {
@@ -64,14 +68,14 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         Some(told.verdict())
     };
     let one_vcpu = || {
-        let lost = whole.worst_vcpu(&Lost::sum(&lost(Whose::Vcpus)))?;
+        let lost = whole.worst_vcpu(&Lost::sum(&vcpus))?;
         Some(Told { lost, part: whole, words, whose: Whose::OneVcpu }.verdict())
     };
-    judged(Whose::Vcpus)
+    judged(Whose::Vcpus, &vcpus)
         .or_else(|| Some(reason::stolen(stolen(&interval, &whole)?, words)))
-        .or_else(|| judged(Whose::Threads))
+        .or_else(|| judged(Whose::Threads, &threads))
         .or_else(one_vcpu)
-        .unwrap_or_else(|| reason::no_wait(&whole, &Lost::sum(&lost(Whose::Vcpus)), words))
+        .unwrap_or_else(|| reason::no_wait(&whole, &Lost::sum(&vcpus), are_threads_known, words))
 }
 
 /// The share of its busy time in which the host did not run: the guest's part of that is taken to

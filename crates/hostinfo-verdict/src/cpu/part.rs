@@ -105,10 +105,10 @@ impl<'a> Part<'a> {
         (worst.total_share() >= WAITED).then_some(worst)
     }
 
-    /// What the VMM's other threads lost.
-    pub(super) fn threads(&self) -> Lost<Cause> {
+    /// What the VMM's other threads lost. `None` where it is not known how long they waited.
+    pub(super) fn threads(&self) -> Option<Lost<Cause>> {
+        let waited = self.span.time(|s| s.cpu.threads_delay)?;
         let run = self.threads_run().unwrap_or_default();
-        let waited = self.span.time(|s| s.cpu.threads_delay).unwrap_or_default();
         let mut lost = Lost::none(self.span.length, run);
         // What held the vCPUs back is in their delay.
         let own = self.throttled().unwrap_or_default().saturating_sub(self.delay);
@@ -119,7 +119,7 @@ impl<'a> Part<'a> {
         let waiting = Waiting { run, waited, threads };
         let held = Held { own, around };
         self.blame(&mut lost, waiting, held, self.cpus_of_threads(waiting));
-        lost
+        Some(lost)
     }
 
     /// Shares out what threads waited: what quotas held them back is certain, and who ran on their
@@ -127,7 +127,10 @@ impl<'a> Part<'a> {
     fn blame(&self, lost: &mut Lost<Cause>, waiting: Waiting, held: Held, cpus: Option<Cpus>) {
         let own = held.own.min(waiting.waited);
         let left = waiting.waited.saturating_sub(own);
-        let around = held.around.min(left);
+        // What a limit held back several guests is of all of them. So it explains no more than what
+        // nobody else was seen to.
+        let is_shared = self.span.after.cpu.is_quota_around_shared;
+        let around = if is_shared { Duration::ZERO } else { held.around.min(left) };
         let for_cpu = left.saturating_sub(around);
         let blame = match cpus {
             Some(cpus) if self.throttled().is_some() || cpus.busy() >= BUSY => {
@@ -143,7 +146,8 @@ impl<'a> Part<'a> {
         };
         let more_own = more(own).min(blame.unexplained);
         let left = blame.unexplained.saturating_sub(more_own);
-        let more_around = more(held.around).min(left);
+        let shared = if is_shared { held.around } else { Duration::ZERO };
+        let more_around = more(held.around).saturating_add(shared).min(left);
         lost.add(Cause::Quota, own.saturating_add(more_own));
         lost.add(Cause::QuotaAround, around.saturating_add(more_around));
         lost.add(Cause::Others, blame.others);

@@ -184,7 +184,13 @@ impl Told<'_> {
     }
 }
 
-pub(super) fn no_wait(whole: &Part<'_>, lost: &Lost<Cause>, words: Words<'_>) -> Verdict {
+/// `are_threads_known`: those that are no vCPUs did not wait either.
+pub(super) fn no_wait(
+    whole: &Part<'_>,
+    lost: &Lost<Cause>,
+    are_threads_known: bool,
+    words: Words<'_>,
+) -> Verdict {
     let got = "your vCPUs got the time that they asked for";
     let vcpus = u32::try_from(whole.vcpus).unwrap_or(u32::MAX);
     let ran = Share::of(whole.run, whole.span.length.saturating_mul(vcpus));
@@ -198,7 +204,11 @@ pub(super) fn no_wait(whole: &Part<'_>, lost: &Lost<Cause>, words: Words<'_>) ->
     } else {
         format!("{got}: they ran {ran_of}")
     };
-    words.verdict(State::Ok, reason)
+    let unseen = match are_threads_known {
+        true => String::new(),
+        false => format!("; this host does not tell whether {THREADS} waited"),
+    };
+    words.verdict(State::Ok, format!("{reason}{unseen}"))
 }
 
 pub(super) fn stolen(share: Share, words: Words<'_>) -> Verdict {

@@ -57,7 +57,7 @@ const QUIET: Stretch = Stretch {
     is_shared: false,
     quota: None,
     cpus: None,
-    threads: None,
+    threads: Some((0.0, 0.0)),
     busy: Some(2.0),
     stolen: 0.0,
 };
