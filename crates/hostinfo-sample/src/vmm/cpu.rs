@@ -20,7 +20,7 @@ const NO_CONTROLLER_OF_LIBVIRTS: Absent = Absent::new(
     "turn the cpu controller on for guests, in libvirt's qemu.conf: cgroup_controllers",
 );
 const UNTOLD: Absent =
-    Absent::untold("cpu.stat, cpu.max or cpu.weight of the guest's cgroup lacks a figure");
+    Absent::untold_of_guest("cpu.stat, cpu.max or cpu.weight of the guest's cgroup lacks a figure");
 
 /// What the guest's cgroups say of its CPU time.
 #[derive(Debug, Clone, PartialEq, Eq)]

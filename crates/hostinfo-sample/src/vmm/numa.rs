@@ -11,7 +11,8 @@ use crate::vmm::process::{self, Process};
 use crate::vmm::threads::Task;
 use crate::{Absent, Units, machine, topology};
 
-const UNTOLD: Absent = Absent::untold("memory.numa_stat of the guest's cgroup lacks its figures");
+const UNTOLD: Absent =
+    Absent::untold_of_guest("memory.numa_stat of the guest's cgroup lacks its figures");
 /// On v2.
 const TOO_OLD: Absent = Absent::unsupported("this host's kernel does not tell");
 const FIRST: (u64, u64) = (5, 10);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hostinfo_catalog::STATS;
 use hostinfo_catalog::source::{PressureFigure, Resource, Stall, Vmm as Source};
 use hostinfo_sample::{Bounds, Lack, Used, Vmm};
 
@@ -240,7 +241,7 @@ fn limits_are_the_lowest_from_the_guests_own_cgroup_up() {
 
 #[test]
 fn absurd_files_are_no_limits_and_no_zeros() {
-    let untold = "this host's kernel does not tell";
+    let untold = "this guest's process or cgroup does not report it";
     for (file, text, names) in [
         ("cpu.max", "junk", &["vm.cpu.quota", "vm.cpu.throttled"][..]),
         ("cpu.max", "", &["vm.cpu.quota"]),
@@ -353,6 +354,30 @@ fn what_an_old_kernel_or_cgroup_v1_does_not_tell_is_no_fault() {
     assert_eq!(lack(&qemu, Stall::Some), Lack::Chosen);
     qemu.0.write("proc/sys/kernel/osrelease", "3.10.0-1160.el7.x86_64\n");
     assert_eq!(lack(&qemu, Stall::Some), Lack::Unsupported);
+}
+
+#[test]
+fn an_absurd_file_of_one_guest_is_no_fault_of_the_host() {
+    let qemu = Qemu::new();
+    for file in ["cpu.stat", "cpu.max", "memory.max", "cpu.weight", "cpu.pressure"] {
+        qemu.cgroup(&format!("a.scope/{file}"), "x\n");
+    }
+    let (mut host, mut vmm) = (qemu.0.host(), qemu.vmm());
+    for name in [
+        "vm.cpu.throttled",
+        "vm.cpu.quota",
+        "vm.cpu.weight",
+        "vm.memory.limit",
+        "vm.pressure.cpu.some.seconds",
+    ] {
+        let stat = STATS.iter().find(|stat| stat.name == name).unwrap();
+        let hostinfo_catalog::Source::Vmm(what) = stat.source else { panic!("{name}") };
+        let absent = vmm.value(what, None, at(0)).unwrap_err();
+        assert!(absent.reason.starts_with("this guest"), "{name}: {absent}");
+        host.note_of("qemu-a", stat.source, Some(&absent));
+    }
+    assert_eq!(host.missing().count(), 0);
+    assert!(host.missing_of_guests().count() > 0);
 }
 
 #[test]

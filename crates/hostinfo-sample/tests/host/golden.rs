@@ -147,8 +147,8 @@ fn remedies(host: &Host) -> String {
         writeln!(told, "# {file}: {}", absent.advice().unwrap()).unwrap();
     }
     for (file, absent) in host.without() {
-        let why = if absent.lack == Lack::Chosen { "chosen" } else { "unsupported" };
-        writeln!(told, "# {why}, {file}: {absent}").unwrap();
+        let why = if absent.lack == Lack::Unsupported { "unsupported" } else { "chosen" };
+        writeln!(told, "# {why}, {file}: {}", absent.without()).unwrap();
     }
     told
 }

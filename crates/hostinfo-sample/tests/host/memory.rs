@@ -61,7 +61,7 @@ fn memory_that_another_cgroup_is_charged_for_is_not_said_to_be_none() {
 #[test]
 fn without_the_memory_controller_the_host_is_not_blamed() {
     let qemu = on_two_nodes("VmRSS: 4260000 kB\n");
-    let untold = "this host's kernel does not tell";
+    let untold = "this guest's process or cgroup does not report it";
     let lack = || qemu.vmm().value(source::Vmm::NumaLocal, None, at(0)).unwrap_err().lack;
     assert_eq!(numa(&qemu), [untold; 2]);
     assert!(matches!(lack(), Lack::Fault(_)));
