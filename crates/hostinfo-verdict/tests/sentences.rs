@@ -67,6 +67,7 @@ impl<'t> Figures<'t> {
             memory_limit_is_shared: is_shared,
             major_faults: self.whole("FAULTS").map(|faults| faults * u64::from(times)),
             threads_run: Some(grown("THREADS")),
+            threads_throttled: Some(grown("THREADS-THROTTLED")),
             vcpu_delays: Some(self.vcpu_delays(times)),
             cpus,
         };
@@ -103,5 +104,5 @@ fn each_cause_has_its_sentence() {
         assert_eq!(judge(&interval, &|_, _| true).to_string(), *sentence, "{cause}");
         causes += 1;
     }
-    assert_eq!(causes, 35);
+    assert_eq!(causes, 36);
 }

@@ -421,7 +421,8 @@ fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
     qemu.0.write("proc/7/cgroup", "0::/all.slice/machine-qemu.slice/web.scope\n");
     qemu.0.write(&format!("{own}/cgroup.procs"), "7\n");
     let mut vmm = qemu.vmm();
-    let none = Bounds { throttled_around: Some(Duration::ZERO), ..Bounds::default() };
+    let zero = Some(Duration::ZERO);
+    let none = Bounds { throttled_around: zero, threads_throttled: zero, ..Bounds::default() };
     assert_eq!(vmm.bounds(at(0)), none);
 
     for (cgroup, throttled, used, limit) in
@@ -452,6 +453,34 @@ fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
     assert_eq!(vmm.bounds(at(400)).throttled_around, Some(Duration::from_secs(5)));
     qemu.starts(101);
     assert_eq!(vmm.bounds(at(500)), Bounds::default(), "it is another process");
+}
+
+#[test]
+fn quotas_of_single_threads_are_told_apart_from_those_of_the_guest() {
+    let qemu = Qemu::new();
+    let scope = "machine-qemu\\x2d1\\x2dq.scope/libvirt";
+    qemu.0.write("proc/7/cgroup", format!("0::/{scope}/emulator\n"));
+    let held = |name: &str, seconds: u64| {
+        qemu.cgroup(
+            &format!("{scope}/{name}/cpu.stat"),
+            &format!("throttled_usec {seconds}000000\n"),
+        );
+    };
+    held("emulator", 2);
+    held("iothread1", 3);
+    held("vcpu0", 20);
+    let mut vmm = qemu.vmm();
+    let mut throttled =
+        |millis| vmm.bounds(at(millis)).threads_throttled.map(|time| time.as_secs());
+    assert_eq!(throttled(0), Some(5));
+    held("iothread2", 4);
+    held("emulator", 3);
+    assert_eq!(throttled(100), Some(10));
+    qemu.remove(&format!("sys/fs/cgroup/{scope}/iothread1/cpu.stat"));
+    assert_eq!(throttled(200), Some(10));
+    qemu.cgroup(&format!("{scope}/emulator/cpu.stat"), "junk\n");
+    assert_eq!(throttled(300), None, "it is not known");
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 400), "20");
 }
 
 #[test]

@@ -119,6 +119,7 @@ fn bounds(bounds: &Bounds) -> String {
         memory_limit_is_shared,
         major_faults,
         threads_run,
+        threads_throttled,
         vcpu_delays,
         cpus,
     } = bounds;
@@ -128,6 +129,7 @@ fn bounds(bounds: &Bounds) -> String {
          - memory around: {memory_around:?}, shared: {memory_limit_is_shared}\n\
          - major faults: {major_faults:?}\n\
          - threads run: {threads_run:?}\n\
+         - threads throttled: {threads_throttled:?}\n\
          - vCPU delays: {vcpu_delays:?}\n\
          - CPUs: {cpus:?}\n"
     )

@@ -57,6 +57,8 @@ pub(super) struct Part<'a> {
 
 /// Quotas that held threads back.
 struct Held {
+    /// It is known for how long the guest's own did.
+    is_known: bool,
     own: Duration,
     around: Duration,
 }
@@ -74,7 +76,8 @@ impl<'a> Part<'a> {
 
     /// What its vCPUs lost.
     pub(super) fn vcpus(&self) -> Lost<Cause> {
-        let held = self.throttled().unwrap_or_default();
+        let throttled = self.throttled();
+        let held = throttled.unwrap_or_default();
         let waited = self.delay.max(held);
         let mut lost = Lost::none(self.span.length, self.run);
         // vCPUs that are held back on one CPU together count once as throttled and each for itself
@@ -84,7 +87,8 @@ impl<'a> Part<'a> {
             return lost;
         }
         let waiting = Waiting { run: self.run, waited, threads: self.vcpus };
-        let held = Held { own: held, around: self.throttled_around() };
+        let is_known = throttled.is_some();
+        let held = Held { is_known, own: held, around: self.throttled_around() };
         self.blame(&mut lost, waiting, held, self.cpus(waiting));
         lost
     }
@@ -111,13 +115,17 @@ impl<'a> Part<'a> {
         let run = self.threads_run().unwrap_or_default();
         let mut lost = Lost::none(self.span.length, run);
         // What held the vCPUs back is in their delay.
-        let own = self.throttled().unwrap_or_default().saturating_sub(self.delay);
+        let throttled = self.throttled();
+        let own = throttled.unwrap_or_default().saturating_sub(self.delay);
+        let alone = self.span.time(|s| s.cpu.threads_throttled);
+        let own = own.saturating_add(alone.unwrap_or_default());
         let around = self.throttled_around().saturating_sub(self.delay);
         let wanted = run.saturating_add(waited).as_nanos();
         let threads = wanted.div_ceil(self.span.length.as_nanos().max(1));
         let threads = u64::try_from(threads).unwrap_or(u64::MAX).max(1);
         let waiting = Waiting { run, waited, threads };
-        let held = Held { own, around };
+        let is_known = throttled.is_some() && alone.is_some();
+        let held = Held { is_known, own, around };
         self.blame(&mut lost, waiting, held, self.cpus_of_threads(waiting));
         Some(lost)
     }
@@ -133,7 +141,7 @@ impl<'a> Part<'a> {
         let around = if is_shared { Duration::ZERO } else { held.around.min(left) };
         let for_cpu = left.saturating_sub(around);
         let blame = match cpus {
-            Some(cpus) if self.throttled().is_some() || cpus.busy() >= BUSY => {
+            Some(cpus) if held.is_known || cpus.busy() >= BUSY => {
                 cpus.blame(Waiting { waited: for_cpu, ..waiting })
             }
             _ => Blame { unexplained: for_cpu, ..Blame::default() },
@@ -153,10 +161,7 @@ impl<'a> Part<'a> {
         lost.add(Cause::Others, blame.others);
         lost.add(Cause::OwnThreads, blame.own);
         lost.add(Cause::EachOther, blame.each_other);
-        let unknown = match self.throttled() {
-            Some(_) => Cause::Unexplained,
-            None => Cause::Untold,
-        };
+        let unknown = if held.is_known { Cause::Unexplained } else { Cause::Untold };
         lost.add(unknown, left.saturating_sub(more_around));
     }
 

@@ -138,7 +138,8 @@ impl Told<'_> {
 
     fn quota(&self) -> String {
         match self.part.span.after.cpu.quota {
-            Some(quota) if self.words.may_name(&[QUOTA]) => {
+            // Threads may have been held back by one of their own.
+            Some(quota) if self.whose != Whose::Threads && self.words.may_name(&[QUOTA]) => {
                 let hundredths = quota.as_millis() / 10;
                 format!(" of {}.{:02} CPUs", hundredths / 100, hundredths % 100)
             }

@@ -31,6 +31,8 @@ struct Stretch {
     cpus: Option<Used>,
     /// The VMM's other threads: run and waited.
     threads: Option<(f64, f64)>,
+    /// Quotas of theirs held those back.
+    threads_held: Option<f64>,
     /// All CPUs of the host.
     busy: Option<f64>,
     stolen: f64,
@@ -58,6 +60,7 @@ const QUIET: Stretch = Stretch {
     quota: None,
     cpus: None,
     threads: Some((0.0, 0.0)),
+    threads_held: Some(0.0),
     busy: Some(2.0),
     stolen: 0.0,
 };
@@ -102,6 +105,7 @@ fn grow(sample: &Sample, by: &Stretch) -> Sample {
         delay: more(cpu.delay, by.delay),
         threads_run: more(cpu.threads_run, run),
         threads_delay: more(cpu.threads_delay, delay),
+        threads_throttled: more(cpu.threads_throttled, by.threads_held.unwrap_or_default()),
         throttled: more(cpu.throttled, by.throttled.unwrap_or_default()),
         throttled_around: more(cpu.throttled_around, by.around),
         is_quota_around_shared: by.is_shared,
@@ -134,6 +138,7 @@ fn samples(stretches: &[Stretch]) -> Vec<Sample> {
         delay: start,
         threads_run: start,
         threads_delay: start,
+        threads_throttled: start,
         throttled: start,
         throttled_around: start,
         is_quota_around_shared: false,
@@ -160,6 +165,9 @@ fn samples(stretches: &[Stretch]) -> Vec<Sample> {
             }
             if stretch.busy.is_none() {
                 (cpu.host_busy, cpu.host_idle) = (None, None);
+            }
+            if stretch.threads_held.is_none() {
+                cpu.threads_throttled = None;
             }
             if stretch.threads.is_none() {
                 (cpu.threads_run, cpu.threads_delay) = (None, None);

@@ -81,3 +81,21 @@ fn threads_that_waited_while_they_were_seen_are_told_of() {
     let waits = here(10.0, 20.0, 60.0);
     assert_eq!(judge(&[waits, waits, unknown], &|_, _| true).state, State::Contended);
 }
+
+#[test]
+fn a_quota_of_the_threads_alone_is_the_guests_own_and_not_others_work() {
+    let busy = here(10.0, 20.0, 60.0);
+    assert_eq!(
+        Stretch { threads_held: Some(19.0), quota: Some(1.5), ..busy }.verdict(),
+        "self-limited: your own CPU quota held the threads that serve your disks and network back \
+         32% of the last 60 s"
+    );
+    assert_eq!(Stretch { threads_held: Some(2.0), ..busy }.state(), State::Contended);
+    // It is not known whether one did, and the CPUs were not so busy that it must have been others.
+    let unknown = Stretch { threads_held: None, ..here(10.0, 20.0, 40.0) };
+    assert!(
+        unknown.verdict().contains("does not tell whether for a host CPU"),
+        "{}",
+        unknown.verdict()
+    );
+}
