@@ -124,7 +124,7 @@ pub struct Missing {
 pub struct Without {
     /// What it would be read from.
     pub source: String,
-    /// What guests are told of it.
+    /// What guests are told of it, and what would turn it on where the host could have it.
     pub what: String,
     /// Why nothing is wrong.
     pub why: WhyWithout,
@@ -138,7 +138,7 @@ pub struct Without {
 pub enum WhyWithout {
     /// The machine, its firmware or its kernel has none.
     Unsupported,
-    /// Its owner does without.
+    /// Its owner or its distribution does without.
     Chosen,
 }
 

@@ -29,6 +29,9 @@ pub enum Lack {
     Unsupported,
     /// Nothing: the host's owner has chosen to do without it.
     Chosen,
+    /// Nothing is wrong: the host's owner or its distribution does without it, and this would turn it
+    /// on, in the administrator's words.
+    Optional(Cow<'static, str>),
     /// Something is wrong. This would help, in the administrator's words.
     Fault(Cow<'static, str>),
 }
@@ -70,9 +73,19 @@ impl Absent {
         Self::with(reason, Lack::Chosen)
     }
 
+    /// The host does without it unless its owner wants it.
+    pub(crate) const fn optional(reason: &'static str, remedy: &'static str) -> Self {
+        Self::with(reason, Lack::Optional(Cow::Borrowed(remedy)))
+    }
+
     /// A file is there, but not the line or the number in it.
     pub(crate) const fn untold(remedy: &'static str) -> Self {
         Self::new("this host's kernel does not tell", remedy)
+    }
+
+    /// The same of a file of one guest: other guests' may be as they should.
+    pub(crate) const fn untold_of_guest(remedy: &'static str) -> Self {
+        Self::new("this guest's process or cgroup does not report it", remedy)
     }
 
     const fn with(reason: &'static str, lack: Lack) -> Self {
@@ -95,7 +108,20 @@ impl Absent {
     pub fn remedy(&self) -> Option<&str> {
         match &self.lack {
             Lack::Fault(remedy) => Some(remedy),
-            Lack::Passing | Lack::Unsupported | Lack::Chosen => None,
+            Lack::Passing | Lack::Unsupported | Lack::Chosen | Lack::Optional(_) => None,
+        }
+    }
+
+    /// What the administrator is told where nothing is wrong: the reason, and where the host could
+    /// have it, what would turn it on and the error that showed it.
+    pub fn without(&self) -> String {
+        let reason = &self.reason;
+        match (&self.lack, &self.error) {
+            (Lack::Optional(remedy), None) => format!("{reason}; to turn it on, {remedy}"),
+            (Lack::Optional(remedy), Some(error)) => {
+                format!("{reason}; to turn it on, {remedy} ({error})")
+            }
+            _ => reason.clone().into_owned(),
         }
     }
 

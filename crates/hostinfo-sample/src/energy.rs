@@ -11,17 +11,18 @@ use crate::root::{Roots, numbered};
 use crate::text::only_number;
 use crate::{Absent, Moment, machine};
 
-const LACK: Absent = Absent::new(
+/// Or they may have: a machine without RAPL looks like one without the module.
+const LACK: Absent = Absent::optional(
     "this host does not measure energy",
     "load the module intel_rapl_msr: Intel's CPUs have RAPL since 2011, AMD's since Zen",
 );
 /// A virtual machine, or CPUs that have no RAPL.
 const NO_METER: Absent = Absent::unsupported("this host has no energy meter");
 /// So it is since Linux 5.10, against PLATYPUS (CVE-2020-8694): who reads it often sees what other
-/// programs do.
-const DENIED: Absent = Absent::new(
+/// programs do. So a host without the rule is one whose owner wants it so.
+const DENIED: Absent = Absent::optional(
     "this host's energy meter is for its root alone",
-    "the udev rule 70-hostinfo.rules gives energy_uj to the group hostinfo: install it, then run \
+    "install the udev rule 70-hostinfo.rules, which gives energy_uj to the group hostinfo, then run \
      `udevadm control --reload && udevadm trigger --subsystem-match=powercap`; see hostinfod(8)",
 );
 const UNTOLD: Absent = Absent::untold("energy_uj of a package holds no number");

@@ -111,7 +111,8 @@ impl Host {
     }
 
     /// What the host was found to be without when it was last asked for, with nothing wrong:
-    /// [`Lack::Unsupported`](crate::Lack::Unsupported) or [`Lack::Chosen`](crate::Lack::Chosen).
+    /// [`Lack::Unsupported`](crate::Lack::Unsupported), [`Lack::Chosen`](crate::Lack::Chosen) or
+    /// [`Lack::Optional`](crate::Lack::Optional).
     pub fn without(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
         self.missing.of_host().filter(|(_, absent)| absent.remedy().is_none())
     }

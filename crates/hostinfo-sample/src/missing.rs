@@ -72,7 +72,7 @@ impl Missing {
         }
         match absent.advice() {
             Some(advice) => tracing::warn!("{}: {advice}", what.origin()),
-            None => tracing::info!("{}: {absent}: nothing is wrong", what.origin()),
+            None => tracing::info!("{}: nothing is wrong: {}", what.origin(), absent.without()),
         }
     }
 

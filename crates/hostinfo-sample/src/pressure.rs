@@ -9,7 +9,9 @@ use crate::text::{lines, millionths, number, words};
 use crate::units::micro;
 use crate::{Absent, Moment, machine};
 
-const LACK: Absent = Absent::new(
+/// Distributions build kernels that measure it only when told to, as RHEL 8 and 9
+/// (CONFIG_PSI_DEFAULT_DISABLED), and nothing tells those from kernels without it.
+const LACK: Absent = Absent::optional(
     "this host does not measure pressure",
     "boot the host with psi=1; needs a kernel with CONFIG_PSI, which came with Linux 4.20",
 );

@@ -6,13 +6,13 @@ use crate::cached::Cached;
 use crate::cpulist;
 use crate::root::Roots;
 use crate::text::only_number;
+use crate::vmm::numa;
 use crate::{Absent, Moment};
 
-const LACK: Absent = Absent::new(
+pub(crate) const LACK: Absent = Absent::new(
     "this host does not tell its CPUs' topology",
     "hostinfod needs the host's own /sys/devices/system/cpu",
 );
-const NO_NODES: Absent = Absent::untold("/sys/devices/system/node/online is no list of nodes");
 
 /// The CPUs that are online, and their topology as long as the same ones are.
 #[derive(Default)]
@@ -66,9 +66,9 @@ impl Topology {
         buffer: &mut Vec<u8>,
     ) -> Result<u64, Absent> {
         let online = &mut self.online;
-        let nodes = self.nodes.at(at, |()| match roots.sys("devices/system/node/online", buffer) {
-            Ok(text) => cpulist::parse(text).map(|nodes| count(&nodes)).ok_or(NO_NODES),
-            Err(_) => online.at(at, |()| read_online(roots, buffer)).map(|_| 1),
+        let nodes = self.nodes.at(at, |()| match numa::nodes(roots, buffer)? {
+            Some(nodes) => Ok(count(&nodes)),
+            None => online.at(at, |()| read_online(roots, buffer)).map(|_| 1),
         });
         nodes.copied()
     }

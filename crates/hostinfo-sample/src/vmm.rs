@@ -184,9 +184,11 @@ impl Vmm {
         }
         let cpus = self.cpu_use(at).ok();
         let threads_run = self.threads(at).and_then(Threads::others_run).ok();
+        let vcpu_delays = self.threads(at).and_then(Threads::vcpu_delays).ok();
         let of_cgroups = self.bounds_of_cgroups(at);
         Bounds {
             threads_run: threads_run.map(Duration::from_nanos),
+            vcpu_delays,
             cpus,
             ..of_cgroups.unwrap_or_default()
         }

@@ -9,6 +9,9 @@
 //! A quota may also be set around the guest's own cgroup. Its throttling is that of all guests in
 //! there, so it tells that the guest was held back and not for how long.
 //!
+//! One vCPU of many may wait while the others do not, and work in the guest that needs it waits as
+//! well: where all together lost little, the one that waited most is judged for itself.
+//!
 //! A guest whose vCPUs did not wait is slow all the same when the threads that serve its disks and
 //! its network did, so these are judged after them.
 
@@ -16,6 +19,8 @@ mod blame;
 mod part;
 mod pools;
 mod reason;
+
+use std::time::Duration;
 
 use part::{Cause, Part};
 use reason::{Told, Whose};
@@ -29,8 +34,10 @@ use crate::{Interval, Permits, WAITED};
 /// Judges the run-queue delay of the guest's threads, in each part of the window for itself:
 /// neighbours that were busy before the guest was are no reason.
 pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
-    let interval =
-        interval.with(|s| s.cpu.vcpus.is_some() && s.cpu.run.is_some() && s.cpu.delay.is_some());
+    let interval = interval.with(|s| {
+        let of_all = s.cpu.vcpus.is_some() && s.cpu.run.is_some() && s.cpu.delay.is_some();
+        of_all && s.cpu.vcpu_delays.is_some()
+    });
     let parts: Option<Vec<_>> = interval.parts().map(Part::of).collect();
     let parts = parts.filter(|parts| !parts.is_empty());
     let (Some(parts), Some(whole)) = (parts, Part::of(interval.whole())) else {
@@ -40,15 +47,17 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         );
     };
     let words = Words::new(permits, interval.length);
-    let lost = |whose: Whose| -> Vec<Lost<Cause>> {
-        let lost = parts.iter().map(|part| match whose {
-            Whose::Vcpus => part.vcpus(),
-            Whose::Threads => part.threads(),
-        });
-        lost.collect()
-    };
-    let judged = |whose: Whose| {
-        let (lost, burst) = worth_telling(&lost(whose))?;
+    let vcpus: Vec<_> = parts.iter().map(Part::vcpus).collect();
+    let threads: Vec<_> = parts.iter().map(Part::threads).collect();
+    let are_threads_known = threads.iter().all(Option::is_some);
+    // Parts of which that is not known stay in, as time in which they did not wait: others may tell
+    // that they did, but not that they never did.
+    let threads = parts.iter().zip(threads);
+    let threads: Vec<_> = threads
+        .map(|(part, lost)| lost.unwrap_or_else(|| Lost::none(part.span.length, Duration::ZERO)))
+        .collect();
+    let judged = |whose: Whose, lost: &[Lost<Cause>]| {
+        let (lost, burst) = worth_telling(lost)?;
         let told = match burst {
             None => Told { lost, part: whole, words, whose },
             Some(burst) => {
@@ -58,10 +67,15 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         };
         Some(told.verdict())
     };
-    judged(Whose::Vcpus)
+    let one_vcpu = || {
+        let lost = whole.worst_vcpu(&Lost::sum(&vcpus))?;
+        Some(Told { lost, part: whole, words, whose: Whose::OneVcpu }.verdict())
+    };
+    judged(Whose::Vcpus, &vcpus)
         .or_else(|| Some(reason::stolen(stolen(&interval, &whole)?, words)))
-        .or_else(|| judged(Whose::Threads))
-        .unwrap_or_else(|| reason::no_wait(&whole, &Lost::sum(&lost(Whose::Vcpus)), words))
+        .or_else(|| judged(Whose::Threads, &threads))
+        .or_else(one_vcpu)
+        .unwrap_or_else(|| reason::no_wait(&whole, &Lost::sum(&vcpus), are_threads_known, words))
 }
 
 /// The share of its busy time in which the host did not run: the guest's part of that is taken to

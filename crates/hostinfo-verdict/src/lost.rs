@@ -89,6 +89,16 @@ impl<C: Cause> Lost<C> {
         self.share_of(self.total())
     }
 
+    /// What one of those who lost this lost for certain to the [leading](Self::leading) cause, of a
+    /// time that it lost: as much as is more than all lost to the others. `None` where that is
+    /// not worth telling.
+    pub(crate) fn known_of(&self, time: Duration) -> Option<(C, Duration)> {
+        let leading = self.leading()?;
+        let others = self.by.iter().filter(|(cause, _)| *cause != leading);
+        let known = others.fold(time, |left, (_, time)| left.saturating_sub(*time));
+        (Share::of(known, self.length) >= WAITED).then_some((leading, known))
+    }
+
     /// What the most was lost to, of that which those are to blame for to whom the most was lost.
     /// Of as much, a guest's own limits are named before its host, and either before nobody; then
     /// what was added first.

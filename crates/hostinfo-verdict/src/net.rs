@@ -48,6 +48,9 @@ pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     if host_drops {
         return words.verdict(State::Unknown, reason::host_drops(words));
     }
+    if uses.iter().any(|at| at.drops.is_none()) {
+        return words.verdict(State::Unknown, reason::drops_untold(words));
+    }
     words.verdict(State::Ok, reason::passed(&uses, words))
 }
 

@@ -1,5 +1,6 @@
 //! What is known of a guest and its host at one moment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_sample::{CpuUse, Used};
@@ -30,6 +31,11 @@ pub(crate) struct Cpu {
     /// The same of the VMM's other threads, which serve disks, interfaces and devices.
     pub(crate) threads_run: Option<Duration>,
     pub(crate) threads_delay: Option<Duration>,
+    /// Time that quotas of theirs alone held those back.
+    pub(crate) threads_throttled: Option<Duration>,
+    /// Time that each vCPU waited, by its number, in microseconds that begin anew at 2^32. A guest
+    /// with 8,192 of them, the most that are believed, has 14 samples of 32 KiB in a window.
+    pub(crate) vcpu_delays: Option<Arc<[u32]>>,
     /// Time that the quota held them back.
     pub(crate) throttled: Option<Duration>,
     /// Time that a quota held back all in the cgroups around the guest's own, on each CPU.

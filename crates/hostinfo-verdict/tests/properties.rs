@@ -45,6 +45,8 @@ prop_compose! {
     fn any_bounds()(
         throttled in proptest::option::of(any_time()),
         threads_run in proptest::option::of(any_time()),
+        threads_throttled in proptest::option::of(any_time()),
+        vcpu_delays: Option<Vec<u32>>,
         used in any::<[Option<(u64, u64)>; 2]>(),
         is_shared: [bool; 2],
         major_faults: Option<u64>,
@@ -59,6 +61,8 @@ prop_compose! {
             memory_limit_is_shared: is_shared[1],
             major_faults,
             threads_run,
+            threads_throttled,
+            vcpu_delays: vcpu_delays.map(Into::into),
             cpus,
         }
     }
@@ -203,6 +207,8 @@ fn take(sum: &Part, cpus: u8, knows_cpus: bool) -> Sample {
     let bounds = Bounds {
         throttled_around: Some(time(sum.around)),
         threads_run: Some(time(sum.own)),
+        threads_throttled: Some(Duration::ZERO),
+        vcpu_delays: Some([u32::try_from(sum.delay / 2 * 1000).unwrap_or_default(); 2].into()),
         major_faults: Some(sum.all_faults),
         cpus: knows_cpus.then_some(cpus),
         ..Bounds::default()

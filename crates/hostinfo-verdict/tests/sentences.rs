@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::{Kind, StatId};
@@ -39,6 +40,14 @@ impl<'t> Figures<'t> {
         Some(Used { bytes: self.whole(bytes)?, limit: self.whole(limit)? })
     }
 
+    /// All waited alike, unless one is told to have waited all of it.
+    fn vcpu_delays(&self, times: u32) -> Arc<[u32]> {
+        let delay = u32::try_from(self.time("vm.cpu.delay").as_micros()).unwrap() * times;
+        let vcpus = u32::try_from(self.whole("vm.vcpus").unwrap_or(1)).unwrap();
+        let alike = (0..vcpus).map(|_| delay / vcpus);
+        if self.0.contains_key("ONE") { [delay].into() } else { alike.collect() }
+    }
+
     /// At the beginning of the minute, 0 times of what it brought, or at its end, once.
     fn sample(&self, times: u32) -> Sample {
         let grown = |name: &str| self.time(name) * times;
@@ -58,6 +67,8 @@ impl<'t> Figures<'t> {
             memory_limit_is_shared: is_shared,
             major_faults: self.whole("FAULTS").map(|faults| faults * u64::from(times)),
             threads_run: Some(grown("THREADS")),
+            threads_throttled: Some(grown("THREADS-THROTTLED")),
+            vcpu_delays: Some(self.vcpu_delays(times)),
             cpus,
         };
         let devices = Devices {
@@ -93,5 +104,5 @@ fn each_cause_has_its_sentence() {
         assert_eq!(judge(&interval, &|_, _| true).to_string(), *sentence, "{cause}");
         causes += 1;
     }
-    assert_eq!(causes, 34);
+    assert_eq!(causes, 36);
 }

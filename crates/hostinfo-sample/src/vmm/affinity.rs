@@ -13,7 +13,7 @@ use crate::vmm::threads::Task;
 /// with more threads all are known after some samples, and are read again in turns.
 const READS_MAX: usize = 128;
 
-const UNTOLD: Absent = Absent::untold("/proc/PID/task/*/status lacks Cpus_allowed_list");
+const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/task/*/status lacks Cpus_allowed_list");
 
 /// Threads' lists as they were read last.
 #[derive(Clone, Default)]

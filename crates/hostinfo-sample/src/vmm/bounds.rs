@@ -8,6 +8,7 @@ use crate::Moment;
 use crate::tally::Tally;
 use crate::vmm::cgroup::Cgroups;
 use crate::vmm::company::Company;
+use crate::vmm::cpu::Held;
 use crate::vmm::grown::Grown;
 use crate::vmm::process::Process;
 use crate::vmm::{cpu, memory};
@@ -37,6 +38,14 @@ pub struct Bounds {
     pub major_faults: Option<u64>,
     /// Time that the VMM's threads other than vCPUs ran, on whichever CPUs. It never falls.
     pub threads_run: Option<Duration>,
+    /// For how long the quotas that libvirt sets for those threads alone held them back
+    /// (`emulator_quota`, `iothread_quota`), added up over their cgroups; zero where there are none. It
+    /// never falls.
+    pub threads_throttled: Option<Duration>,
+    /// Time that each vCPU waited in a run queue, at its number; 0 of a number that there is none of.
+    /// Microseconds, from 0 again after 2^32 of them (71 minutes): samples of one window are compared,
+    /// and as a guest may have thousands of vCPUs, each sample has no more than 4 bytes for one.
+    pub vcpu_delays: Option<Arc<[u32]>>,
     /// The CPUs that its vCPUs may run on.
     pub cpus: Option<CpuUse>,
 }
@@ -71,6 +80,7 @@ pub struct Used {
 #[derive(Clone, Default)]
 pub(crate) struct Kept {
     throttled_around: Tally<1>,
+    threads_held: Held,
     major_faults: Grown<1>,
     cpu_limit: Shared,
     memory_limit: Shared,
@@ -100,6 +110,11 @@ pub(crate) fn read(
         // The outermost has the others in it.
         let limited = around.limited.last().map(PathBuf::as_path);
         bounds.cpu_limit_is_shared = kept.cpu_limit.look(limited, at, process, buffer);
+    }
+    if let Ok(branch) = &cgroups.cpu
+        && let Ok(nanos) = cpu::of_threads(branch, roots, buffer, &mut kept.threads_held)
+    {
+        bounds.threads_throttled = Some(Duration::from_nanos(nanos));
     }
     let Ok(branch) = &cgroups.memory else { return bounds };
     if let Ok(own) = branch.own() {

@@ -20,7 +20,7 @@ const NO_CONTROLLER_OF_LIBVIRTS: Absent = Absent::new(
     "turn the cpu controller on for guests, in libvirt's qemu.conf: cgroup_controllers",
 );
 const UNTOLD: Absent =
-    Absent::untold("cpu.stat, cpu.max or cpu.weight of the guest's cgroup lacks a figure");
+    Absent::untold_of_guest("cpu.stat, cpu.max or cpu.weight of the guest's cgroup lacks a figure");
 
 /// What the guest's cgroups say of its CPU time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) struct Around {
 pub(crate) fn read(branch: &Branch, roots: &Roots, buffer: &mut Vec<u8>, held: &mut Held) -> Cpu {
     let mut files = Files { version: branch.version, roots, buffer };
     let own = branch.own();
-    let vcpus = own.as_ref().map(|own| vcpu_cgroups(own, roots)).unwrap_or_default();
+    let vcpus = own.as_ref().map(|own| numbered_cgroups(own, "vcpu", roots)).unwrap_or_default();
     let quota = files.lowest_quota(branch.all(), &vcpus);
     let throttled = match (&own, &quota) {
         (Ok(own), _) => {
@@ -68,6 +68,22 @@ pub(crate) fn read(branch: &Branch, roots: &Roots, buffer: &mut Vec<u8>, held: &
     let weight = own.clone().and_then(|own| files.weight(&own));
     let quota = quota.and_then(|quota| quota.ok_or(NO_QUOTA));
     Cpu { throttled, quota: quota.and_then(|quota| own.map(|_| quota)), weight }
+}
+
+/// Nanoseconds for which the threads that are no vCPUs were held back by quotas of their own.
+pub(crate) fn of_threads(
+    branch: &Branch,
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+    held: &mut Held,
+) -> Result<u64, Absent> {
+    let Some(own) = branch.own().ok().filter(|own| is_libvirts(own.whole)) else {
+        return Ok(held.nanos);
+    };
+    let mut cgroups = numbered_cgroups(&own, "iothread", roots);
+    cgroups.push(own.inner.join("emulator"));
+    let mut files = Files { version: branch.version, roots, buffer };
+    Ok(held.add(own.whole, &files.all_throttled(cgroups.iter())?))
 }
 
 /// `tally` is of the cgroups around.
@@ -116,12 +132,13 @@ fn add(tally: &mut Tally<1>, newcomers: Newcomers, rows: &Rows<'_>) -> u64 {
     nanos
 }
 
-/// Those that libvirt made for single vCPUs; none where it did not.
-fn vcpu_cgroups(own: &Own<'_>, roots: &Roots) -> Vec<PathBuf> {
+/// Those that libvirt made for single vCPUs or iothreads; none where it did not. More than the most
+/// vCPUs are none.
+fn numbered_cgroups(own: &Own<'_>, name: &str, roots: &Roots) -> Vec<PathBuf> {
     let bound = usize::try_from(VCPUS_MAX).unwrap_or(usize::MAX);
-    let mut entries = numbered(roots.cgroups().join(own.inner), "vcpu", bound).unwrap_or_default();
+    let mut entries = numbered(roots.cgroups().join(own.inner), name, bound).unwrap_or_default();
     entries.sort_unstable_by_key(|entry| entry.number);
-    entries.iter().map(|entry| own.inner.join(format!("vcpu{}", entry.number))).collect()
+    entries.iter().map(|entry| own.inner.join(format!("{name}{}", entry.number))).collect()
 }
 
 /// The files of both versions.

@@ -9,9 +9,10 @@ use crate::text::{lines, number, words};
 use crate::vmm::branch::{Own, Version};
 use crate::vmm::process::{self, Process};
 use crate::vmm::threads::Task;
-use crate::{Absent, Units, machine};
+use crate::{Absent, Units, machine, topology};
 
-const UNTOLD: Absent = Absent::untold("memory.numa_stat of the guest's cgroup lacks its figures");
+const UNTOLD: Absent =
+    Absent::untold_of_guest("memory.numa_stat of the guest's cgroup lacks its figures");
 /// On v2.
 const TOO_OLD: Absent = Absent::unsupported("this host's kernel does not tell");
 const FIRST: (u64, u64) = (5, 10);
@@ -27,6 +28,7 @@ const CHARGED_ELSEWHERE: Absent = Absent::new(
     "start the guest in its cgroup, since memory stays charged to the one that it was first used \
      in; memory in a file is page cache, unless the file is on tmpfs or hugetlbfs",
 );
+const NO_LIST: Absent = Absent::untold("/sys/devices/system/node/online is no list of nodes");
 const NO_NODES: Absent = Absent::untold(
     "the CPUs that the vCPUs run on are in no /sys/devices/system/node/node*/cpulist",
 );
@@ -52,10 +54,18 @@ pub(crate) struct Holds {
     pub(crate) huge: u64,
 }
 
-/// The NUMA nodes of the host, in order. A kernel without NUMA has no list of them.
-pub(crate) fn nodes(roots: &Roots, buffer: &mut Vec<u8>) -> Vec<u32> {
-    let online = roots.sys("devices/system/node/online", buffer).ok();
-    online.and_then(cpulist::parse).unwrap_or_default()
+/// The NUMA nodes of the host, in order. `None`: it has one, since a kernel without NUMA has no list
+/// of them, as long as there is a sysfs to be without.
+///
+/// # Errors
+///
+/// The list is there and cannot be read, or is none: how many there are is not known.
+pub(crate) fn nodes(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Option<Vec<u32>>, Absent> {
+    match roots.sys("devices/system/node/online", buffer) {
+        Ok(text) => cpulist::parse(text).map(Some).ok_or(NO_LIST),
+        Err(unread) if unread.is_not_there() && roots.has_sys() => Ok(None),
+        Err(unread) => Err(unread.or(topology::LACK)),
+    }
 }
 
 /// The nodes that the threads ran on last. One that has ended since runs nowhere.

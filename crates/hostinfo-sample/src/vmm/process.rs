@@ -20,7 +20,7 @@ pub(crate) const UNSEEN: Absent = Absent::new(
      hidepid=, put hostinfod into the group that gid= names",
 );
 
-const UNTOLD: Absent = Absent::untold("/proc/PID/stat lacks a figure");
+const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/stat lacks a figure");
 
 /// A process: its number and when it started.
 #[derive(Clone)]

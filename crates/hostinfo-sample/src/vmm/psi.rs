@@ -20,6 +20,9 @@ const NO_V2: Absent = Absent::chosen("this host does not measure guests' pressur
 /// Before Linux 5.13 a cgroup's `cpu.pressure` has one line.
 const NO_FULL: Absent = Absent::unsupported("this host's kernel does not tell");
 
+const UNTOLD: Absent =
+    Absent::untold_of_guest("a line or a figure of the cgroup's pressure file is missing");
+
 /// What it is that the host has no cgroup v2.
 pub(crate) fn without_v2(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
     let of_host = pressure::lack(roots, buffer);
@@ -36,7 +39,7 @@ pub(crate) fn value(
     let value = pressure.value(stall, figure);
     match (resource, stall) {
         (Resource::Cpu, Stall::Full) => value.map_err(|_| NO_FULL),
-        _ => value,
+        _ => value.map_err(|_| UNTOLD),
     }
 }
 

@@ -141,12 +141,12 @@ impl Vmm {
     }
 
     pub(super) fn placement(&mut self, at: Moment) -> Result<Placement, Absent> {
-        let nodes = numa::nodes(&self.process.roots, &mut Vec::new());
+        let nodes = numa::nodes(&self.process.roots, &mut Vec::new())?;
         let status = self.status(at)?;
         // On one node there is nothing else than local memory.
-        if nodes.len() < 2 {
+        let Some(nodes) = nodes.filter(|nodes| nodes.len() > 1) else {
             return Ok(Placement { local: status.resident()?, remote: 0 });
-        }
+        };
         let holds = status.holds();
         self.threads(at)?;
         let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);

@@ -10,7 +10,7 @@ use crate::vmm::name::is_vmm;
 use crate::vmm::numa::Holds;
 use crate::vmm::process::{Process, UNSEEN};
 
-const UNTOLD: Absent = Absent::untold("/proc/PID/status or stat lacks a figure");
+const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/status or stat lacks a figure");
 
 /// The most that a program and its libraries are believed to have in memory: QEMU 7.2 has 23 MB.
 const PROGRAM_BYTES_MAX: u64 = 128 * 1024 * 1024;

@@ -1,6 +1,7 @@
 //! `/proc/PID/task/*/comm` and `schedstat`: what the VMM's threads got and waited for.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Absent;
@@ -232,6 +233,19 @@ impl Threads {
             sum.add(*vcpu);
             sum
         }))
+    }
+
+    /// What each vCPU waited, as [`Bounds`](crate::Bounds) has it: at most 4 bytes times
+    /// [`VCPUS_MAX`](crate::vmm::role::VCPUS_MAX), which is 32 KiB.
+    pub(crate) fn vcpu_delays(&self) -> Result<Arc<[u32]>, Absent> {
+        self.told()?;
+        let mut delays = Vec::new();
+        for (number, times) in &self.vcpus {
+            delays.resize(usize::try_from(*number).unwrap_or_default(), 0);
+            let micros = times.delay / 1000 % (u64::from(u32::MAX) + 1);
+            delays.push(u32::try_from(micros).unwrap_or_default());
+        }
+        Ok(delays.into())
     }
 
     pub(crate) fn vcpu(&self, number: Option<u32>) -> Result<Times, Absent> {

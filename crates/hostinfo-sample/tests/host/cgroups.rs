@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hostinfo_catalog::STATS;
 use hostinfo_catalog::source::{PressureFigure, Resource, Stall, Vmm as Source};
 use hostinfo_sample::{Bounds, Lack, Used, Vmm};
 
@@ -240,7 +241,7 @@ fn limits_are_the_lowest_from_the_guests_own_cgroup_up() {
 
 #[test]
 fn absurd_files_are_no_limits_and_no_zeros() {
-    let untold = "this host's kernel does not tell";
+    let untold = "this guest's process or cgroup does not report it";
     for (file, text, names) in [
         ("cpu.max", "junk", &["vm.cpu.quota", "vm.cpu.throttled"][..]),
         ("cpu.max", "", &["vm.cpu.quota"]),
@@ -356,6 +357,30 @@ fn what_an_old_kernel_or_cgroup_v1_does_not_tell_is_no_fault() {
 }
 
 #[test]
+fn an_absurd_file_of_one_guest_is_no_fault_of_the_host() {
+    let qemu = Qemu::new();
+    for file in ["cpu.stat", "cpu.max", "memory.max", "cpu.weight", "cpu.pressure"] {
+        qemu.cgroup(&format!("a.scope/{file}"), "x\n");
+    }
+    let (mut host, mut vmm) = (qemu.0.host(), qemu.vmm());
+    for name in [
+        "vm.cpu.throttled",
+        "vm.cpu.quota",
+        "vm.cpu.weight",
+        "vm.memory.limit",
+        "vm.pressure.cpu.some.seconds",
+    ] {
+        let stat = STATS.iter().find(|stat| stat.name == name).unwrap();
+        let hostinfo_catalog::Source::Vmm(what) = stat.source else { panic!("{name}") };
+        let absent = vmm.value(what, None, at(0)).unwrap_err();
+        assert!(absent.reason.starts_with("this guest"), "{name}: {absent}");
+        host.note_of("qemu-a", stat.source, Some(&absent));
+    }
+    assert_eq!(host.missing().count(), 0);
+    assert!(host.missing_of_guests().count() > 0);
+}
+
+#[test]
 fn a_cgroup_without_a_controller_is_no_lack_of_the_host_and_has_the_remedy_of_who_made_it() {
     let remedy = |qemu: &Qemu| {
         let value = qemu.vmm().value(Source::Weight, None, at(0));
@@ -396,7 +421,8 @@ fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
     qemu.0.write("proc/7/cgroup", "0::/all.slice/machine-qemu.slice/web.scope\n");
     qemu.0.write(&format!("{own}/cgroup.procs"), "7\n");
     let mut vmm = qemu.vmm();
-    let none = Bounds { throttled_around: Some(Duration::ZERO), ..Bounds::default() };
+    let zero = Some(Duration::ZERO);
+    let none = Bounds { throttled_around: zero, threads_throttled: zero, ..Bounds::default() };
     assert_eq!(vmm.bounds(at(0)), none);
 
     for (cgroup, throttled, used, limit) in
@@ -427,6 +453,34 @@ fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
     assert_eq!(vmm.bounds(at(400)).throttled_around, Some(Duration::from_secs(5)));
     qemu.starts(101);
     assert_eq!(vmm.bounds(at(500)), Bounds::default(), "it is another process");
+}
+
+#[test]
+fn quotas_of_single_threads_are_told_apart_from_those_of_the_guest() {
+    let qemu = Qemu::new();
+    let scope = "machine-qemu\\x2d1\\x2dq.scope/libvirt";
+    qemu.0.write("proc/7/cgroup", format!("0::/{scope}/emulator\n"));
+    let held = |name: &str, seconds: u64| {
+        qemu.cgroup(
+            &format!("{scope}/{name}/cpu.stat"),
+            &format!("throttled_usec {seconds}000000\n"),
+        );
+    };
+    held("emulator", 2);
+    held("iothread1", 3);
+    held("vcpu0", 20);
+    let mut vmm = qemu.vmm();
+    let mut throttled =
+        |millis| vmm.bounds(at(millis)).threads_throttled.map(|time| time.as_secs());
+    assert_eq!(throttled(0), Some(5));
+    held("iothread2", 4);
+    held("emulator", 3);
+    assert_eq!(throttled(100), Some(10));
+    qemu.remove(&format!("sys/fs/cgroup/{scope}/iothread1/cpu.stat"));
+    assert_eq!(throttled(200), Some(10));
+    qemu.cgroup(&format!("{scope}/emulator/cpu.stat"), "junk\n");
+    assert_eq!(throttled(300), None, "it is not known");
+    assert_eq!(ask(&mut vmm, "vm.cpu.throttled", 400), "20");
 }
 
 #[test]

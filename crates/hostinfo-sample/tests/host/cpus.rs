@@ -161,3 +161,19 @@ fn a_thread_whose_cpus_cannot_be_told_for_a_while_is_not_counted_twice() {
     qemu.allowed(7, "1");
     assert_eq!(own_others(200), 9);
 }
+
+#[test]
+fn each_vcpu_has_its_delay_at_its_number() {
+    let qemu = Qemu::new();
+    qemu.thread(8, "CPU 0/KVM", 1, 3);
+    qemu.thread(9, "CPU 2/KVM", 1, 4294);
+    qemu.thread(10, "IO iothread1", 1, 7);
+    let mut vmm = qemu.vmm();
+    let mut delays = |millis| vmm.bounds(at(millis)).vcpu_delays.unwrap().to_vec();
+    assert_eq!(delays(0), [3_000_000, 0, 4_294_000_000]);
+    qemu.thread(9, "CPU 2/KVM", 1, 4295);
+    qemu.thread(11, "CPU 1/KVM", 1, 2);
+    assert_eq!(delays(5_000), [3_000_000, 2_000_000, 32_704], "it went round");
+    qemu.ends(8);
+    assert_eq!(delays(10_000).len(), 3);
+}

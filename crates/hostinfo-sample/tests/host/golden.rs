@@ -119,6 +119,8 @@ fn bounds(bounds: &Bounds) -> String {
         memory_limit_is_shared,
         major_faults,
         threads_run,
+        threads_throttled,
+        vcpu_delays,
         cpus,
     } = bounds;
     format!(
@@ -127,6 +129,8 @@ fn bounds(bounds: &Bounds) -> String {
          - memory around: {memory_around:?}, shared: {memory_limit_is_shared}\n\
          - major faults: {major_faults:?}\n\
          - threads run: {threads_run:?}\n\
+         - threads throttled: {threads_throttled:?}\n\
+         - vCPU delays: {vcpu_delays:?}\n\
          - CPUs: {cpus:?}\n"
     )
 }
@@ -145,8 +149,8 @@ fn remedies(host: &Host) -> String {
         writeln!(told, "# {file}: {}", absent.advice().unwrap()).unwrap();
     }
     for (file, absent) in host.without() {
-        let why = if absent.lack == Lack::Chosen { "chosen" } else { "unsupported" };
-        writeln!(told, "# {why}, {file}: {absent}").unwrap();
+        let why = if absent.lack == Lack::Unsupported { "unsupported" } else { "chosen" };
+        writeln!(told, "# {why}, {file}: {}", absent.without()).unwrap();
     }
     told
 }

@@ -61,7 +61,7 @@ fn memory_that_another_cgroup_is_charged_for_is_not_said_to_be_none() {
 #[test]
 fn without_the_memory_controller_the_host_is_not_blamed() {
     let qemu = on_two_nodes("VmRSS: 4260000 kB\n");
-    let untold = "this host's kernel does not tell";
+    let untold = "this guest's process or cgroup does not report it";
     let lack = || qemu.vmm().value(source::Vmm::NumaLocal, None, at(0)).unwrap_err().lack;
     assert_eq!(numa(&qemu), [untold; 2]);
     assert!(matches!(lack(), Lack::Fault(_)));
@@ -71,4 +71,26 @@ fn without_the_memory_controller_the_host_is_not_blamed() {
     assert_eq!(numa(&qemu), ["this guest's memory is not accounted for"; 2]);
     qemu.cgroup("a.scope/memory.numa_stat", "junk\n");
     assert_eq!(numa(&qemu), [untold; 2]);
+}
+
+#[test]
+fn a_list_of_nodes_that_is_none_or_cannot_be_read_is_not_one_node() {
+    let qemu = on_two_nodes("VmRSS: 60000 kB\nRssFile: 30000 kB\n");
+    let one = ["61440000", "0"];
+    for junk in ["", "x\n", "0-99999999\n"] {
+        qemu.0.write("sys/devices/system/node/online", junk);
+        let told = numa(&qemu);
+        assert!(told.iter().all(|told| told.starts_with("this host")), "{junk}: {told:?}");
+    }
+    let online = qemu.0.path().join("sys/devices/system/node/online");
+    std::fs::remove_file(&online).unwrap();
+    assert!(numa(&qemu)[1].starts_with("this host"), "there is no sysfs to be without");
+    qemu.0.write("sys/devices/system/cpu/online", "0-3\n");
+    assert_eq!(numa(&qemu), one, "a kernel without NUMA");
+    assert_eq!(crate::tree::ask(&mut qemu.0.host(), "cpu.nodes", 0), "1");
+    // It can be opened and not read.
+    std::fs::create_dir(online).unwrap();
+    let unread = "could not be read on this host";
+    assert_eq!(numa(&qemu), [unread; 2]);
+    assert_eq!(crate::tree::ask(&mut qemu.0.host(), "cpu.nodes", 0), unread);
 }

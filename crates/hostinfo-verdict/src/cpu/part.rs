@@ -1,11 +1,13 @@
 //! What the guest's threads waited for in one part of the window.
 
+use std::iter;
 use std::time::Duration;
 
 use super::blame::{Blame, Cpus, Waiting};
 use crate::WAITED;
 use crate::interval::Span;
 use crate::lost::{self, Lost};
+use crate::sample::Sample;
 use crate::share::Share;
 use crate::verdict::State;
 
@@ -55,6 +57,8 @@ pub(super) struct Part<'a> {
 
 /// Quotas that held threads back.
 struct Held {
+    /// It is known for how long the guest's own did.
+    is_known: bool,
     own: Duration,
     around: Duration,
 }
@@ -72,7 +76,8 @@ impl<'a> Part<'a> {
 
     /// What its vCPUs lost.
     pub(super) fn vcpus(&self) -> Lost<Cause> {
-        let held = self.throttled().unwrap_or_default();
+        let throttled = self.throttled();
+        let held = throttled.unwrap_or_default();
         let waited = self.delay.max(held);
         let mut lost = Lost::none(self.span.length, self.run);
         // vCPUs that are held back on one CPU together count once as throttled and each for itself
@@ -82,26 +87,47 @@ impl<'a> Part<'a> {
             return lost;
         }
         let waiting = Waiting { run: self.run, waited, threads: self.vcpus };
-        let held = Held { own: held, around: self.throttled_around() };
+        let is_known = throttled.is_some();
+        let held = Held { is_known, own: held, around: self.throttled_around() };
         self.blame(&mut lost, waiting, held, self.cpus(waiting));
         lost
     }
 
-    /// What the VMM's other threads lost.
-    pub(super) fn threads(&self) -> Lost<Cause> {
+    /// What the vCPU lost that waited most, of these that all of them `lost`: one that waits is not to
+    /// be hidden by many that do not. What it waited for is known as far as it waited longer than all
+    /// waited for anything else.
+    pub(super) fn worst_vcpu(&self, lost: &Lost<Cause>) -> Option<Lost<Cause>> {
+        let delays = |sample: &'a Sample| sample.cpu.vcpu_delays.as_deref();
+        let (before, after) = (delays(self.span.before)?, delays(self.span.after)?);
+        let before = before.iter().chain(iter::repeat(&0));
+        let rises = after.iter().zip(before).map(|(after, before)| after.wrapping_sub(*before));
+        let waited = Duration::from_micros(rises.max()?.into()).min(self.span.length);
+        let (cause, known) = lost.known_of(waited).unwrap_or((Cause::Unexplained, Duration::ZERO));
+        let mut worst = Lost::none(self.span.length, Duration::ZERO);
+        worst.add(cause, known);
+        worst.add(Cause::Unexplained, waited.saturating_sub(known));
+        (worst.total_share() >= WAITED).then_some(worst)
+    }
+
+    /// What the VMM's other threads lost. `None` where it is not known how long they waited.
+    pub(super) fn threads(&self) -> Option<Lost<Cause>> {
+        let waited = self.span.time(|s| s.cpu.threads_delay)?;
         let run = self.threads_run().unwrap_or_default();
-        let waited = self.span.time(|s| s.cpu.threads_delay).unwrap_or_default();
         let mut lost = Lost::none(self.span.length, run);
         // What held the vCPUs back is in their delay.
-        let own = self.throttled().unwrap_or_default().saturating_sub(self.delay);
+        let throttled = self.throttled();
+        let own = throttled.unwrap_or_default().saturating_sub(self.delay);
+        let alone = self.span.time(|s| s.cpu.threads_throttled);
+        let own = own.saturating_add(alone.unwrap_or_default());
         let around = self.throttled_around().saturating_sub(self.delay);
         let wanted = run.saturating_add(waited).as_nanos();
         let threads = wanted.div_ceil(self.span.length.as_nanos().max(1));
         let threads = u64::try_from(threads).unwrap_or(u64::MAX).max(1);
         let waiting = Waiting { run, waited, threads };
-        let held = Held { own, around };
+        let is_known = throttled.is_some() && alone.is_some();
+        let held = Held { is_known, own, around };
         self.blame(&mut lost, waiting, held, self.cpus_of_threads(waiting));
-        lost
+        Some(lost)
     }
 
     /// Shares out what threads waited: what quotas held them back is certain, and who ran on their
@@ -109,10 +135,13 @@ impl<'a> Part<'a> {
     fn blame(&self, lost: &mut Lost<Cause>, waiting: Waiting, held: Held, cpus: Option<Cpus>) {
         let own = held.own.min(waiting.waited);
         let left = waiting.waited.saturating_sub(own);
-        let around = held.around.min(left);
+        // What a limit held back several guests is of all of them. So it explains no more than what
+        // nobody else was seen to.
+        let is_shared = self.span.after.cpu.is_quota_around_shared;
+        let around = if is_shared { Duration::ZERO } else { held.around.min(left) };
         let for_cpu = left.saturating_sub(around);
         let blame = match cpus {
-            Some(cpus) if self.throttled().is_some() || cpus.busy() >= BUSY => {
+            Some(cpus) if held.is_known || cpus.busy() >= BUSY => {
                 cpus.blame(Waiting { waited: for_cpu, ..waiting })
             }
             _ => Blame { unexplained: for_cpu, ..Blame::default() },
@@ -125,16 +154,14 @@ impl<'a> Part<'a> {
         };
         let more_own = more(own).min(blame.unexplained);
         let left = blame.unexplained.saturating_sub(more_own);
-        let more_around = more(held.around).min(left);
+        let shared = if is_shared { held.around } else { Duration::ZERO };
+        let more_around = more(held.around).saturating_add(shared).min(left);
         lost.add(Cause::Quota, own.saturating_add(more_own));
         lost.add(Cause::QuotaAround, around.saturating_add(more_around));
         lost.add(Cause::Others, blame.others);
         lost.add(Cause::OwnThreads, blame.own);
         lost.add(Cause::EachOther, blame.each_other);
-        let unknown = match self.throttled() {
-            Some(_) => Cause::Unexplained,
-            None => Cause::Untold,
-        };
+        let unknown = if held.is_known { Cause::Unexplained } else { Cause::Untold };
         lost.add(unknown, left.saturating_sub(more_around));
     }
 

@@ -6,7 +6,7 @@ use super::part::{Cause, Part};
 use crate::WAITED;
 use crate::lost::{Cause as _, Lost};
 use crate::sample::stats::{
-    BUSY, CPU_PRESSURE, DELAY, QUOTA, RUN, STEAL, THREADS_DELAY, THROTTLED,
+    BUSY, CPU_PRESSURE, DELAY, QUOTA, RUN, STEAL, THREADS_DELAY, THROTTLED, VCPUS,
 };
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
@@ -22,6 +22,8 @@ const THREADS: &str = "the threads that serve your disks and network";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
     Vcpus,
+    /// The vCPU that waited most.
+    OneVcpu,
     Threads,
 }
 
@@ -29,16 +31,13 @@ impl Whose {
     /// What it is known from.
     pub(super) fn stats(self) -> &'static [StatId] {
         match self {
-            Self::Vcpus => &[DELAY, THROTTLED],
+            Self::Vcpus | Self::OneVcpu => &[DELAY, THROTTLED],
             Self::Threads => &THREADS_DELAY,
         }
     }
 
-    fn them(self) -> &'static str {
-        match self {
-            Self::Vcpus => "your vCPUs",
-            Self::Threads => THREADS,
-        }
+    fn is_one(self) -> bool {
+        self == Self::OneVcpu
     }
 }
 
@@ -54,14 +53,19 @@ pub(super) struct Told<'a> {
 impl Told<'_> {
     pub(super) fn verdict(&self) -> Verdict {
         let cause = self.lost.leading().unwrap_or(Cause::Unexplained);
-        let (them, waited) = (self.whose.them(), self.share(cause));
+        let (them, waited) = (self.them(), self.share(cause));
         let reason = match cause {
             Cause::Quota => format!("your own CPU quota{} held {them} back {waited}", self.quota()),
             Cause::QuotaAround => {
-                format!("{} held {them} back: they waited {waited}", self.quota_around())
+                let they = if self.whose.is_one() { "it" } else { "they" };
+                format!("{} held {them} back: {they} waited {waited}", self.quota_around())
             }
             Cause::Others => format!("{them} waited {waited} for a host CPU"),
             Cause::OwnThreads => format!("{them} waited {waited} for {}", self.own_threads()),
+            Cause::EachOther if self.whose.is_one() => format!(
+                "{them} waited {waited} for your others: there are more of them than CPUs of the \
+                 host that they may run on"
+            ),
             Cause::EachOther => format!(
                 "{them} waited {waited} for each other: there are more of them than CPUs of the \
                  host that they may run on"
@@ -70,6 +74,10 @@ impl Told<'_> {
                 "{them} waited {waited}, but this host does not tell whether for a host CPU or for \
                  your own CPU quota"
             ),
+            Cause::Unexplained if self.whose.is_one() => format!(
+                "{them} waited {waited}, while all together hardly did, and nothing tells what it \
+                 waited for"
+            ),
             Cause::Unexplained => format!(
                 "{them} waited {waited}, but neither a CPU limit nor the host's load says why: they \
                  may be bound to a few of its CPUs"
@@ -77,6 +85,17 @@ impl Told<'_> {
         };
         let (further, host) = (self.further(cause), self.host(cause));
         self.words.verdict(cause.state(), format!("{reason}{further}{host}"))
+    }
+
+    fn them(&self) -> String {
+        match self.whose {
+            Whose::Vcpus => "your vCPUs".to_owned(),
+            Whose::OneVcpu if self.words.may_name(&[VCPUS]) => {
+                format!("one of your {} vCPUs", self.part.vcpus)
+            }
+            Whose::OneVcpu => "one of your vCPUs".to_owned(),
+            Whose::Threads => THREADS.to_owned(),
+        }
     }
 
     /// All of it where nobody is to blame.
@@ -119,7 +138,8 @@ impl Told<'_> {
 
     fn quota(&self) -> String {
         match self.part.span.after.cpu.quota {
-            Some(quota) if self.words.may_name(&[QUOTA]) => {
+            // Threads may have been held back by one of their own.
+            Some(quota) if self.whose != Whose::Threads && self.words.may_name(&[QUOTA]) => {
                 let hundredths = quota.as_millis() / 10;
                 format!(" of {}.{:02} CPUs", hundredths / 100, hundredths % 100)
             }
@@ -136,7 +156,9 @@ impl Told<'_> {
 
     fn own_threads(&self) -> &'static str {
         match self.whose {
-            Whose::Vcpus => "the threads that serve your disks and network on the same CPUs",
+            Whose::Vcpus | Whose::OneVcpu => {
+                "the threads that serve your disks and network on the same CPUs"
+            }
             Whose::Threads => "your own vCPUs, which run on the same CPUs",
         }
     }
@@ -163,7 +185,13 @@ impl Told<'_> {
     }
 }
 
-pub(super) fn no_wait(whole: &Part<'_>, lost: &Lost<Cause>, words: Words<'_>) -> Verdict {
+/// `are_threads_known`: those that are no vCPUs did not wait either.
+pub(super) fn no_wait(
+    whole: &Part<'_>,
+    lost: &Lost<Cause>,
+    are_threads_known: bool,
+    words: Words<'_>,
+) -> Verdict {
     let got = "your vCPUs got the time that they asked for";
     let vcpus = u32::try_from(whole.vcpus).unwrap_or(u32::MAX);
     let ran = Share::of(whole.run, whole.span.length.saturating_mul(vcpus));
@@ -177,7 +205,11 @@ pub(super) fn no_wait(whole: &Part<'_>, lost: &Lost<Cause>, words: Words<'_>) ->
     } else {
         format!("{got}: they ran {ran_of}")
     };
-    words.verdict(State::Ok, reason)
+    let unseen = match are_threads_known {
+        true => String::new(),
+        false => format!("; this host does not tell whether {THREADS} waited"),
+    };
+    words.verdict(State::Ok, format!("{reason}{unseen}"))
 }
 
 pub(super) fn stolen(share: Share, words: Words<'_>) -> Verdict {

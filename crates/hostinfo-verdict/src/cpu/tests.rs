@@ -10,6 +10,7 @@ use crate::sample::Cpu;
 mod around;
 mod bursts;
 mod host;
+mod one;
 mod quota;
 mod threads;
 
@@ -20,6 +21,8 @@ struct Stretch {
     vcpus: u64,
     run: f64,
     delay: f64,
+    /// Of it, that of the vCPU that waited most, where they did not all wait alike.
+    worst: Option<f64>,
     throttled: Option<f64>,
     around: f64,
     is_shared: bool,
@@ -28,6 +31,8 @@ struct Stretch {
     cpus: Option<Used>,
     /// The VMM's other threads: run and waited.
     threads: Option<(f64, f64)>,
+    /// Quotas of theirs held those back.
+    threads_held: Option<f64>,
     /// All CPUs of the host.
     busy: Option<f64>,
     stolen: f64,
@@ -48,12 +53,14 @@ const QUIET: Stretch = Stretch {
     vcpus: 2,
     run: 1.0,
     delay: 0.0,
+    worst: None,
     throttled: Some(0.0),
     around: 0.0,
     is_shared: false,
     quota: None,
     cpus: None,
-    threads: None,
+    threads: Some((0.0, 0.0)),
+    threads_held: Some(0.0),
     busy: Some(2.0),
     stolen: 0.0,
 };
@@ -83,12 +90,22 @@ fn grow(sample: &Sample, by: &Stretch) -> Sample {
         own_others: after(last.own_others, used.own.0),
         own_others_delay: after(last.own_others_delay, used.own.1),
     };
+    let vcpus = u32::try_from(by.vcpus).unwrap();
+    let worst = by.worst.unwrap_or(by.delay / f64::from(vcpus));
+    let delays = (0..vcpus).map(|vcpu| {
+        let last = cpu.vcpu_delays.as_ref().unwrap().get(vcpu as usize).copied();
+        let rest = (by.delay - worst) / f64::from((vcpus - 1).max(1));
+        let rise = Duration::from_secs_f64(if vcpu == 0 { worst } else { rest });
+        last.unwrap_or_default().wrapping_add(u32::try_from(rise.as_micros()).unwrap())
+    });
     let cpu = Cpu {
+        vcpu_delays: Some(delays.collect()),
         vcpus: Some(by.vcpus),
         run: more(cpu.run, by.run),
         delay: more(cpu.delay, by.delay),
         threads_run: more(cpu.threads_run, run),
         threads_delay: more(cpu.threads_delay, delay),
+        threads_throttled: more(cpu.threads_throttled, by.threads_held.unwrap_or_default()),
         throttled: more(cpu.throttled, by.throttled.unwrap_or_default()),
         throttled_around: more(cpu.throttled_around, by.around),
         is_quota_around_shared: by.is_shared,
@@ -114,11 +131,14 @@ fn samples(stretches: &[Stretch]) -> Vec<Sample> {
         own_others_delay: Duration::from_secs(1000),
     };
     let cpu = Cpu {
+        // It goes round its end in the first seconds.
+        vcpu_delays: Some([u32::MAX - 10].into()),
         vcpus: Some(1),
         run: start,
         delay: start,
         threads_run: start,
         threads_delay: start,
+        threads_throttled: start,
         throttled: start,
         throttled_around: start,
         is_quota_around_shared: false,
@@ -145,6 +165,9 @@ fn samples(stretches: &[Stretch]) -> Vec<Sample> {
             }
             if stretch.busy.is_none() {
                 (cpu.host_busy, cpu.host_idle) = (None, None);
+            }
+            if stretch.threads_held.is_none() {
+                cpu.threads_throttled = None;
             }
             if stretch.threads.is_none() {
                 (cpu.threads_run, cpu.threads_delay) = (None, None);

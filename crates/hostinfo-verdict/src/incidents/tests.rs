@@ -38,6 +38,8 @@ impl Scene {
                 sample.cpu.vcpus = Some(1);
                 sample.cpu.run = Some(run * at);
                 sample.cpu.delay = Some(delay * at);
+                let delay = u32::try_from(delay.as_micros()).unwrap() * at;
+                sample.cpu.vcpu_delays = Some([delay].into());
                 sample.cpu.throttled = Some(Duration::from_secs(throttled) * at);
                 sample.cpu.throttled_around = Some(Duration::ZERO);
                 sample.cpu.host_busy = Some(Duration::from_secs(20) * at);

@@ -55,6 +55,14 @@ pub(super) fn host_drops(words: Words<'_>) -> String {
     )
 }
 
+pub(super) fn drops_untold(words: Words<'_>) -> String {
+    format!(
+        "this host does not count the dropped packets of all your interfaces, so it cannot tell \
+         whether you lost any in {}",
+        words.window()
+    )
+}
+
 pub(super) fn passed(uses: &[Use<'_>], words: Words<'_>) -> String {
     let window = words.window();
     if uses.iter().all(|at| at.packets == Some(0)) {

@@ -125,6 +125,24 @@ fn the_hosts_own_drops_are_nobodys_until_they_are_many() {
 }
 
 #[test]
+fn drops_that_nobody_counts_are_not_said_to_be_few() {
+    let uncounted = |packets| {
+        let passed = Passed { packets: Some(packets), drops: None };
+        Figures { passed, ..way(packets, 0) }
+    };
+    let untold = "unknown: this host does not count the dropped packets of all your interfaces, so \
+                  it cannot tell whether you lost any in the last 60 s";
+    for packets in [60_000, 0] {
+        let both = interface(uncounted(packets), uncounted(packets));
+        assert_eq!(verdict(quiet(both)), untold);
+    }
+    let one = interface(uncounted(60_000), way(60_000, 3));
+    assert_eq!(verdict(quiet(one)), untold);
+    let lost = interface(uncounted(60_000), way(60_000, 900));
+    assert!(verdict(quiet(lost)).starts_with("contended: the host dropped 900 packets"));
+}
+
+#[test]
 fn the_way_that_lost_most_is_told_of() {
     let mut brought = quiet(interface(way(60_000, 100), way(60_000, 0)));
     brought

@@ -41,6 +41,8 @@ impl Sample {
                 delay: from.time(stats::DELAY, None),
                 threads_run: bounds.threads_run,
                 threads_delay: from.times(&stats::THREADS_DELAY, None),
+                threads_throttled: bounds.threads_throttled,
+                vcpu_delays: bounds.vcpu_delays,
                 throttled: from.time(stats::THROTTLED, None),
                 throttled_around: bounds.throttled_around,
                 is_quota_around_shared: bounds.cpu_limit_is_shared,

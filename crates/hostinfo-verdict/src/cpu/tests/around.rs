@@ -57,3 +57,20 @@ fn of_two_limits_the_guests_own_comes_first_where_it_held_back_as_much() {
          waited 38% of the last 60 s; your own CPU quota held them back a further 37%"
     );
 }
+
+#[test]
+fn a_limit_of_several_guests_is_blamed_only_for_what_nobody_else_was_seen_to_cause() {
+    // Two vCPUs on one CPU, while the limit held back another guest of the slice.
+    let each_other = Stretch { vcpus: 2, run: 60.0, delay: 58.0, cpus: on(1, 60.0), ..QUIET };
+    let shared = Stretch { around: 50.0, is_shared: true, ..each_other };
+    assert!(shared.verdict().starts_with("self-limited: "), "{}", shared.verdict());
+    assert!(shared.verdict().contains(" for each other"), "{}", shared.verdict());
+    // The guest's own threads beside its vCPU.
+    let own = Some(Used { busy: 60.0, own: (20.0, 25.0), ..PINNED });
+    let own = Stretch { vcpus: 1, run: 39.0, delay: 19.0, cpus: own, ..QUIET };
+    let shared = Stretch { around: 50.0, is_shared: true, ..own };
+    assert!(shared.verdict().starts_with("self-limited: "), "{}", shared.verdict());
+    // Alone under the limit, it is certain.
+    let alone = Stretch { is_shared: false, ..shared };
+    assert!(alone.verdict().starts_with("contended: a CPU limit"), "{}", alone.verdict());
+}

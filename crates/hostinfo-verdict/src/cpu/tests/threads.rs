@@ -63,7 +63,39 @@ fn a_quota_that_holds_back_more_than_the_vcpus_holds_back_the_threads() {
 }
 
 #[test]
-fn threads_of_which_nothing_is_known_do_not_wait() {
-    let minute = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
-    assert_eq!(minute.state(), State::Ok);
+fn threads_of_which_nothing_is_known_are_not_said_to_have_had_their_time() {
+    let unknown = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
+    let untold = "ok: your vCPUs got the time that they asked for: they ran 3% of the last 60 s and \
+                  waited 2%; this host does not tell whether the threads that serve your disks and \
+                  network waited";
+    assert_eq!(unknown.verdict(), untold);
+    let known = here(10.0, 1.0, 60.0);
+    assert!(!known.verdict().contains("does not tell"), "{}", known.verdict());
+    let told = judge(&[known, unknown, known], &|_, _| true).to_string();
+    assert!(told.ends_with(" waited"), "{told}");
+}
+
+#[test]
+fn threads_that_waited_while_they_were_seen_are_told_of() {
+    let unknown = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
+    let waits = here(10.0, 20.0, 60.0);
+    assert_eq!(judge(&[waits, waits, unknown], &|_, _| true).state, State::Contended);
+}
+
+#[test]
+fn a_quota_of_the_threads_alone_is_the_guests_own_and_not_others_work() {
+    let busy = here(10.0, 20.0, 60.0);
+    assert_eq!(
+        Stretch { threads_held: Some(19.0), quota: Some(1.5), ..busy }.verdict(),
+        "self-limited: your own CPU quota held the threads that serve your disks and network back \
+         32% of the last 60 s"
+    );
+    assert_eq!(Stretch { threads_held: Some(2.0), ..busy }.state(), State::Contended);
+    // It is not known whether one did, and the CPUs were not so busy that it must have been others.
+    let unknown = Stretch { threads_held: None, ..here(10.0, 20.0, 40.0) };
+    assert!(
+        unknown.verdict().contains("does not tell whether for a host CPU"),
+        "{}",
+        unknown.verdict()
+    );
 }

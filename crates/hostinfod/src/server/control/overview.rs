@@ -78,10 +78,10 @@ impl Server {
         let without = self.guests.engine().host().without().filter_map(|(file, absent)| {
             let why = match absent.lack {
                 Lack::Unsupported => WhyWithout::Unsupported,
-                Lack::Chosen => WhyWithout::Chosen,
+                Lack::Chosen | Lack::Optional(_) => WhyWithout::Chosen,
                 Lack::Passing | Lack::Fault(_) => return None,
             };
-            let (source, what) = (file.to_owned(), absent.reason.clone().into_owned());
+            let (source, what) = (file.to_owned(), absent.without());
             Some(Without { source, what, why, count: absent.count })
         });
         without.collect()
