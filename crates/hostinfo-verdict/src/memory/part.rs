@@ -45,7 +45,7 @@ impl lost::Cause for Cause {
 /// whether it waited.
 pub(super) fn lost(span: &Span<'_>) -> Option<Lost<Cause>> {
     let (stall, faults) = (stall(span), Faults::of(span));
-    let for_faults = faults.map(|faults| faults.at_least());
+    let for_faults = faults.map(Faults::at_least);
     // Either may be a part of the other.
     let waited = stall.into_iter().chain(for_faults).max()?;
     let mut lost = Lost::none(span.length, Duration::ZERO);

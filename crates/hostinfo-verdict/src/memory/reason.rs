@@ -66,7 +66,7 @@ impl Told<'_> {
     fn missed(&self) -> String {
         let (stall, faults) = (stall(&self.span), Faults::of(&self.span));
         let share = Share::of(stall.unwrap_or_default(), self.span.length);
-        let for_faults = faults.map(|faults| faults.at_least()).unwrap_or_default();
+        let for_faults = faults.map(Faults::at_least).unwrap_or_default();
         if share >= WAITED || stall.is_some_and(|stall| stall >= for_faults) {
             return format!("you waited for memory {}", self.words.share(share, &[OWN_PRESSURE]));
         }
