@@ -165,8 +165,12 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
         return words.verdict(State::Unknown, reason);
     }
     if may_have_waited(whole) {
+        let short = match is_host_short(whole) {
+            true => format!("{}: ", told.host()),
+            false => String::new(),
+        };
         let reason = format!(
-            "{} had to wait for memory in {window}, and this host does not show for how long",
+            "{short}{} had to wait for memory in {window}, and this host does not show for how long",
             told.faults()
         );
         return words.verdict(State::Unknown, reason);
