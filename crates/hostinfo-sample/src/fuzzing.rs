@@ -26,6 +26,7 @@ pub fn parse_as_each(bytes: &[u8]) {
     let _ = vmm::cpu::throttled(bytes);
     vmm::cpus::parse(bytes);
     vmm::memory::major_faults(bytes);
+    vmm::memory::swapped(bytes, Some(bytes));
     let _ = vmm::memory::parse(bytes);
     vmm::numa::parse_huge(bytes);
     vmm::numa::parse_v1(bytes, Units::default());

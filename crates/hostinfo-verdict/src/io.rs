@@ -11,6 +11,7 @@ mod disk;
 mod reason;
 
 use cause::held_up;
+pub(crate) use disk::mean;
 use disk::uses;
 
 use crate::lost::{BURST, burst};

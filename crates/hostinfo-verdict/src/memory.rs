@@ -1,15 +1,17 @@
 //! Memory: whether the guest waited for memory that was not there, and who took it.
 //!
 //! A guest that reaches a limit is reclaimed from by that cgroup, whatever the host has: its own
-//! limit is looked at first, and then those around it. The host's pressure counts stalls of any
-//! guest, this one's too, so only what is left of it without them is reason enough.
+//! limit is looked at first, and then those around it. The host's pressure and what it swaps out
+//! count any guest at a limit of its own: only memory that it had to free for all is reason enough.
 //!
 //! Most pages that the host swapped out are fetched by a kernel thread on the guest's behalf while
 //! its vCPU does something else, or idles (KVM's asynchronous page faults): neither the VMM's own
-//! faults nor its pressure show them, but the faults on its cgroup's memory do.
+//! faults nor its pressure show them, but the faults on its cgroup's memory do. What one costs is
+//! as long as the host's disks took for a read just then: 0.1 ms of flash, and 5 ms of a hard disk.
 //!
 //! Memory that the balloon took is missed inside the guest, if at all, which no host can see.
 
+mod fault;
 mod part;
 mod reason;
 

@@ -56,10 +56,14 @@ pub(crate) struct Cpu {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
+    /// Bytes, those that the guest shares with another process included where a cgroup tells them.
     pub(crate) swapped: Option<u64>,
     /// Of the guest's own limit, and of one around it.
     pub(crate) used: Option<Used>,
     pub(crate) used_around: Option<Used>,
+    /// How often any of its own limits was reached, and any around it.
+    pub(crate) hits: Option<u64>,
+    pub(crate) hits_around: Option<u64>,
     /// Another guest was seen under that one.
     pub(crate) is_limit_around_shared: bool,
     /// Major faults that the VMM took itself.
@@ -73,7 +77,11 @@ pub(crate) struct Memory {
     pub(crate) maximum: Option<u64>,
     /// Bytes that the host swapped.
     pub(crate) host_swap_in: Option<u64>,
-    pub(crate) host_swap_out: Option<u64>,
+    /// Completed reads of the host's disks, and what they took, each for itself.
+    pub(crate) host_reads: Option<u64>,
+    pub(crate) host_read_time: Option<Duration>,
+    /// Tasks that had to free memory of all the host first. Those that a cgroup's limit stopped are
+    /// not in it (`allocstall` in mm/vmscan.c).
     pub(crate) host_reclaims: Option<u64>,
     pub(crate) host_stall: Option<Duration>,
 }

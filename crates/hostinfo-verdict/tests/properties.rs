@@ -49,7 +49,7 @@ prop_compose! {
         vcpu_delays: Option<Vec<u32>>,
         used in any::<[Option<(u64, u64)>; 2]>(),
         is_shared: [bool; 2],
-        major_faults: Option<u64>,
+        [major_faults, memory_hits, memory_hits_around, swapped] in any::<[Option<u64>; 4]>(),
         cpus in proptest::option::of(any_cpus()),
     ) -> Bounds {
         let [memory, memory_around] = used.map(|used| used.map(|(bytes, limit)| Used { bytes, limit }));
@@ -58,6 +58,9 @@ prop_compose! {
             cpu_limit_is_shared: is_shared[0],
             memory,
             memory_around,
+            memory_hits,
+            memory_hits_around,
+            swapped,
             memory_limit_is_shared: is_shared[1],
             major_faults,
             threads_run,

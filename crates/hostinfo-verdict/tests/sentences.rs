@@ -64,6 +64,9 @@ impl<'t> Figures<'t> {
             cpu_limit_is_shared: is_shared,
             memory: self.used("USED", "LIMIT"),
             memory_around: self.used("USED-AROUND", "LIMIT-AROUND"),
+            memory_hits: self.whole("HITS").map(|hits| hits * u64::from(times)),
+            memory_hits_around: self.whole("HITS-AROUND").map(|hits| hits * u64::from(times)),
+            swapped: self.whole("SWAPPED"),
             memory_limit_is_shared: is_shared,
             major_faults: self.whole("FAULTS").map(|faults| faults * u64::from(times)),
             threads_run: Some(grown("THREADS")),
@@ -104,5 +107,5 @@ fn each_cause_has_its_sentence() {
         assert_eq!(judge(&interval, &|_, _| true).to_string(), *sentence, "{cause}");
         causes += 1;
     }
-    assert_eq!(causes, 36);
+    assert_eq!(causes, 41);
 }

@@ -30,6 +30,13 @@ pub struct Bounds {
     pub memory: Option<Used>,
     /// Of the memory limit around it that is nearest to being used up.
     pub memory_around: Option<Used>,
+    /// How often the guest's own cgroups reached limits of their own, each time that memory had to be
+    /// freed for that (`memory.events`, `memory.failcnt`). It never falls.
+    pub memory_hits: Option<u64>,
+    /// The same of the cgroups around them, without those of other guests within.
+    pub memory_hits_around: Option<u64>,
+    /// Bytes of the guest's own cgroup that are swapped out, shared memory included.
+    pub swapped: Option<u64>,
     /// A second VMM was seen under a memory limit around the guest's own cgroup.
     pub memory_limit_is_shared: bool,
     /// Major faults on the memory of the guest's own cgroup, whichever process took them: KVM has a
@@ -82,6 +89,8 @@ pub(crate) struct Kept {
     throttled_around: Tally<1>,
     threads_held: Held,
     major_faults: Grown<1>,
+    memory_hits: Tally<1>,
+    memory_hits_around: Tally<1>,
     cpu_limit: Shared,
     memory_limit: Shared,
 }
@@ -120,11 +129,19 @@ pub(crate) fn read(
     if let Ok(own) = branch.own() {
         let used = memory::used(own.levels, own.version, roots, buffer);
         bounds.memory = used.ok().flatten().map(|(_, used)| used);
+        let tally = &mut kept.memory_hits;
+        bounds.memory_hits = memory::hits(own.levels, own.version, roots, buffer, tally);
+        let mut current = Vec::new();
+        let swap = own.whole.join("memory.swap.current");
+        let current = roots.cgroup(swap, &mut current).ok();
         let stat = own.whole.join("memory.stat");
-        let faults = roots.cgroup(&stat, buffer).ok().and_then(memory::major_faults);
-        [bounds.major_faults] = kept.major_faults.add(&stat, [faults]);
+        let text = roots.cgroup(&stat, buffer).ok();
+        bounds.swapped = text.and_then(|text| memory::swapped(text, current));
+        [bounds.major_faults] = kept.major_faults.add(&stat, [text.and_then(memory::major_faults)]);
     }
-    if let Ok(used) = memory::used(branch.around(), branch.version, roots, buffer) {
+    let (around, tally) = (branch.around(), &mut kept.memory_hits_around);
+    bounds.memory_hits_around = memory::hits(around, branch.version, roots, buffer, tally);
+    if let Ok(used) = memory::used(around, branch.version, roots, buffer) {
         bounds.memory_around = used.map(|(_, used)| used);
         let limited = used.map(|(cgroup, _)| cgroup);
         bounds.memory_limit_is_shared = kept.memory_limit.look(limited, at, process, buffer);

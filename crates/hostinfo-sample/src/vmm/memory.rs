@@ -1,9 +1,11 @@
-//! Cgroups' `memory.max`, `memory.high`, `memory.current` and `memory.stat`: how much memory the
-//! guest's VMM may use, how much of that is used, and what had to be read back.
+//! Cgroups' `memory.max`, `memory.high`, `memory.current`, `memory.events` and `memory.stat`: how much
+//! memory the guest's VMM may use, how much of that is used, how often it was too little, and what
+//! had to be read back.
 
 use std::path::{Path, PathBuf};
 
 use crate::root::Roots;
+use crate::tally::{Newcomers, Tally};
 use crate::text::{number, numbers, only_number};
 use crate::vmm::branch::{Branch, Version};
 use crate::{Absent, Used};
@@ -58,6 +60,73 @@ pub(crate) fn used<'p>(
         times(one.bytes, other.limit).cmp(&times(other.bytes, one.limit))
     });
     Ok(nearest)
+}
+
+/// How often the cgroups reached limits of their own. It never falls. `None` where no kernel file
+/// counts that, or one cannot be read.
+///
+/// All of them are counted, whether or not they have a limit just now: one that is set between two
+/// samples is reached between them too.
+pub(crate) fn hits(
+    cgroups: &[PathBuf],
+    version: Version,
+    roots: &Roots,
+    buffer: &mut Vec<u8>,
+    tally: &mut Tally<1>,
+) -> Option<u64> {
+    // Linux 5.2 and newer add up in memory.events what the cgroups within counted: a slice would
+    // have reached the limits of all its guests. Older ones have no other file, and do not add.
+    let files: &[_] = match version {
+        Version::V2 => &["memory.events.local", "memory.events"],
+        Version::V1 => &["memory.failcnt"],
+    };
+    let mut rows = Vec::new();
+    for cgroup in cgroups {
+        for file in files {
+            match roots.cgroup(cgroup.join(file), buffer) {
+                Ok(text) => {
+                    let name = cgroup.as_os_str().as_encoded_bytes();
+                    rows.push((name, Some([parse_hits(version, text)?])));
+                    break;
+                }
+                Err(unread) if unread.is_not_there() => {}
+                Err(_) => return None,
+            }
+        }
+    }
+    (!rows.is_empty()).then_some(())?;
+    // A cgroup that the guest is moved to may have reached its limit for others before.
+    let [hits] = tally.add(Newcomers::CountFromNow, rows.into_iter(), |_| true).sums;
+    Some(hits)
+}
+
+/// ```text
+/// high 12
+/// max 3
+/// ```
+///
+/// v2's `memory.events`, or the number that is all of v1's `memory.failcnt`.
+fn parse_hits(version: Version, text: &[u8]) -> Option<u64> {
+    match version {
+        Version::V2 => {
+            let [high, max] = numbers(text, ["high", "max"]);
+            Some(high??.saturating_add(max??))
+        }
+        Version::V1 => only_number(text),
+    }
+}
+
+/// Bytes of a cgroup's memory that are swapped out and not in memory as well, shared memory
+/// included. `stat` is its `memory.stat`, and `current` its `memory.swap.current`, which v1 lacks.
+pub(crate) fn swapped(stat: &[u8], current: Option<&[u8]>) -> Option<u64> {
+    let keys = ["total_swap", "swap", "swapcached"];
+    let [total, own, cached] = numbers(stat, keys).map(Option::flatten);
+    let swapped = match current {
+        Some(text) => only_number(text),
+        None => total.or(own),
+    };
+    // Pages that were read back keep their place in swap while there is room, Linux 5.12.
+    Some(swapped?.saturating_sub(cached.unwrap_or(0)))
 }
 
 /// The lower one of a cgroup's limits. `None` where it has none, or the controller is off.
@@ -142,11 +211,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn limits_that_were_reached_are_counted_by_either_version() {
+        let events = b"low 9\nhigh 12\nmax 3\noom 7\noom_kill 7\n";
+        assert_eq!(parse_hits(Version::V2, events), Some(15));
+        assert_eq!(parse_hits(Version::V1, b"41\n"), Some(41));
+        for text in ["", "high 12\n", "high 1\nmax -1\n"] {
+            assert_eq!(parse_hits(Version::V2, text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn swapped_memory_that_is_in_memory_too_is_not_swapped_out() {
+        assert_eq!(swapped(b"anon 5\nswapcached 4096\n", Some(b"12288\n")), Some(8192));
+        assert_eq!(swapped(b"anon 5\n", Some(b"12288\n")), Some(12288), "before 5.12");
+        // v1, where swap is accounted for.
+        assert_eq!(swapped(b"swap 4096\ntotal_swap 8192\n", None), Some(8192));
+        assert_eq!([swapped(b"anon 5\n", None), swapped(b"", Some(b"max"))], [None; 2]);
+    }
+
     proptest! {
         #[test]
-        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "((total_)?pgmajfault ?[0-9]{0,22}\n?){0,3}") {
+        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "((total_)?(pgmajfault|swap|max|high) ?[0-9]{0,22}\n?){0,3}") {
             for text in [&bytes[..], text.as_bytes()] {
-                let _ = (parse(text), major_faults(text));
+                let _ = (parse(text), major_faults(text), swapped(text, None), swapped(text, Some(text)));
+                let _ = [Version::V1, Version::V2].map(|version| parse_hits(version, text));
             }
         }
     }

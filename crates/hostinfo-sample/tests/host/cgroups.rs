@@ -590,3 +590,44 @@ fn memory_that_is_used_up_to_memory_high_is_at_its_limit() {
     qemu.cgroup("b.slice/a.scope/memory.current", "junk\n");
     assert_eq!(qemu.vmm().bounds(at(0)).memory, None);
 }
+
+#[test]
+fn a_slice_does_not_reach_the_limits_of_its_guests() {
+    let qemu = Qemu::new();
+    qemu.moves("b.slice/a.scope/libvirt", "7\n");
+    let events = |file: &str, high: u64, max: u64| {
+        qemu.cgroup(&format!("b.slice/{file}"), &format!("low 0\nhigh {high}\nmax {max}\n"));
+    };
+    events("memory.events", 100, 100);
+    events("memory.events.local", 1, 1);
+    // Linux 5.1 and older have only this one, of this cgroup alone.
+    events("a.scope/memory.events", 3, 4);
+    let mut vmm = qemu.vmm();
+    let mut hits = |millis| {
+        let bounds = vmm.bounds(at(millis));
+        (bounds.memory_hits, bounds.memory_hits_around)
+    };
+    assert_eq!(hits(0), (Some(7), Some(2)));
+    events("memory.events", 200, 100);
+    events("a.scope/memory.events", 3, 6);
+    assert_eq!(hits(100), (Some(9), Some(2)));
+    // Their own limit may be that of either of libvirt's cgroups.
+    events("a.scope/libvirt/memory.events.local", 0, 0);
+    assert_eq!(hits(200), (Some(9), Some(2)));
+    events("a.scope/libvirt/memory.events.local", 5, 0);
+    assert_eq!(hits(300), (Some(14), Some(2)));
+    events("a.scope/memory.events", 0, 0);
+    assert_eq!(hits(400), (Some(14), Some(2)), "it never falls");
+    qemu.cgroup("b.slice/a.scope/memory.events", "junk\n");
+    assert_eq!(hits(500), (None, Some(2)));
+}
+
+#[test]
+fn shared_memory_that_is_swapped_out_is_the_guests() {
+    let qemu = Qemu::new();
+    qemu.moves("a.scope", "7\n");
+    qemu.cgroup("a.scope/memory.stat", "pgmajfault 3\nswapcached 4096\n");
+    assert_eq!(qemu.vmm().bounds(at(0)).swapped, None);
+    qemu.cgroup("a.scope/memory.swap.current", "1052672\n");
+    assert_eq!(qemu.vmm().bounds(at(0)).swapped, Some(1 << 20));
+}

@@ -116,6 +116,9 @@ fn bounds(bounds: &Bounds) -> String {
         cpu_limit_is_shared,
         memory,
         memory_around,
+        memory_hits,
+        memory_hits_around,
+        swapped,
         memory_limit_is_shared,
         major_faults,
         threads_run,
@@ -127,6 +130,8 @@ fn bounds(bounds: &Bounds) -> String {
         "- throttled around: {throttled_around:?}, shared: {cpu_limit_is_shared}\n\
          - memory: {memory:?}\n\
          - memory around: {memory_around:?}, shared: {memory_limit_is_shared}\n\
+         - memory limits hit: {memory_hits:?}, around: {memory_hits_around:?}\n\
+         - memory swapped out: {swapped:?}\n\
          - major faults: {major_faults:?}\n\
          - threads run: {threads_run:?}\n\
          - threads throttled: {threads_throttled:?}\n\

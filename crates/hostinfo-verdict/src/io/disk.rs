@@ -140,7 +140,7 @@ fn find<'s>(sample: &'s Sample, at: usize, name: &str) -> Option<&'s Disk> {
     same.or_else(|| disks.iter().find(|disk| disk.name == name))
 }
 
-pub(super) fn mean(time: Duration, ops: u64) -> Duration {
+pub(crate) fn mean(time: Duration, ops: u64) -> Duration {
     let nanos = time.as_nanos() / u128::from(ops.max(1));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use hostinfo_sample::Used;
 
-use crate::WAITED;
+use super::fault::Faults;
 use crate::interval::{Span, reaches};
 use crate::lost::{self, Lost};
 use crate::share::Share;
 use crate::verdict::State;
-
-/// What a major fault costs at the least: the 5 to 10 ms that a disk takes. Ten a second are
-/// [`WAITED`]. Where the kernel tells how long the guest waited, that counts as well.
-const FAULT: Duration = Duration::from_millis(5);
 
 /// The share of a limit at which a cgroup is at it: the kernel frees memory in steps.
 const AT_LIMIT: Share = Share::percent(90);
@@ -28,6 +24,8 @@ pub(super) enum Cause {
     /// One that the host set around the guest's own cgroup.
     LimitAround,
     Host,
+    /// The guest is near its own limit and the host is short: nothing shows which of them it was.
+    LimitOrHost,
     /// It was swapped out before anything was watched, for whatever reason.
     Earlier,
     Unexplained,
@@ -38,15 +36,16 @@ impl lost::Cause for Cause {
         match self {
             Self::OwnLimit => State::SelfLimited,
             Self::LimitAround | Self::Host => State::Contended,
-            Self::Earlier | Self::Unexplained => State::Unknown,
+            Self::LimitOrHost | Self::Earlier | Self::Unexplained => State::Unknown,
         }
     }
 }
 
-/// What the guest lost between two samples. `None` where that is not known.
+/// What the guest lost between two samples, as far as it was measured. `None` where nothing shows
+/// whether it waited.
 pub(super) fn lost(span: &Span<'_>) -> Option<Lost<Cause>> {
-    let (stall, faults) = (stall(span), faults(span));
-    let for_faults = faults.map(cost);
+    let (stall, faults) = (stall(span), Faults::of(span));
+    let for_faults = faults.map(Faults::at_least);
     // Either may be a part of the other.
     let waited = stall.into_iter().chain(for_faults).max()?;
     let mut lost = Lost::none(span.length, Duration::ZERO);
@@ -54,33 +53,29 @@ pub(super) fn lost(span: &Span<'_>) -> Option<Lost<Cause>> {
     Some(lost)
 }
 
-/// What so many major faults cost at the least.
-pub(super) fn cost(faults: u64) -> Duration {
-    FAULT.saturating_mul(u32::try_from(faults).unwrap_or(u32::MAX))
-}
-
 /// Time that the guest's VMM waited for memory.
 pub(super) fn stall(span: &Span<'_>) -> Option<Duration> {
     span.time(|s| s.memory.stall)
 }
 
-/// Major faults, whoever took them.
-pub(super) fn faults(span: &Span<'_>) -> Option<u64> {
-    let all = span.rise(|s| s.memory.all_faults);
-    all.into_iter().chain(span.rise(|s| s.memory.faults)).max()
-}
-
+/// Page cache counts towards a limit, and a guest whose disks are cached is near its limit most of
+/// the time: a limit is blamed where it was also reached in this time, if the kernel counts that.
 fn cause(span: &Span<'_>) -> Cause {
     let (before, after) = (&span.before.memory, &span.after.memory);
     // What a limit made of the guest's memory is felt after it was raised, too.
-    let is_reached = |one: Option<Used>, other: Option<Used>| {
+    let is_near = |one: Option<Used>, other: Option<Used>| {
         one.into_iter().chain(other).any(|used| is_at_limit(&used))
     };
-    if is_reached(before.used, after.used) {
+    let hits = span.rise(|s| s.memory.hits).map(|hits| hits > 0);
+    let hits_around = span.rise(|s| s.memory.hits_around).map(|hits| hits > 0);
+    let is_near_own = is_near(before.used, after.used);
+    if is_near_own && hits == Some(true) {
         Cause::OwnLimit
-    } else if is_reached(before.used_around, after.used_around) {
+    } else if is_near_own && hits.is_none() {
+        if is_host_short(span) { Cause::LimitOrHost } else { Cause::OwnLimit }
+    } else if is_near(before.used_around, after.used_around) && hits_around != Some(false) {
         Cause::LimitAround
-    } else if is_host_short(span) || swaps_out(span) {
+    } else if is_host_short(span) || hits != Some(true) && is_swapped_out_more(span) {
         Cause::Host
     } else if after.swapped.max(before.swapped) > Some(0) {
         Cause::Earlier
@@ -93,20 +88,16 @@ pub(super) fn is_at_limit(used: &Used) -> bool {
     Share::ratio(used.bytes.into(), used.limit.into()) >= AT_LIMIT
 }
 
-/// Tasks of the host wait for memory that are not this guest's.
+/// Tasks had to free memory because all of the host had too little. Its pressure and what it swaps
+/// out do not show that: both rise as well when some other guest is at a limit of its own.
 pub(super) fn is_host_short(span: &Span<'_>) -> bool {
-    let host = span.time(|s| s.memory.host_stall);
-    let others = host.map(|host| host.saturating_sub(stall(span).unwrap_or_default()));
     let reclaims = span.rise(|s| s.memory.host_reclaims);
-    others.is_some_and(|stall| Share::of(stall, span.length) >= WAITED)
-        || reclaims.is_some_and(|reclaims| reaches(reclaims, RECLAIMS_PER_SECOND, span.length))
+    reclaims.is_some_and(|reclaims| reaches(reclaims, RECLAIMS_PER_SECOND, span.length))
 }
 
-/// The host swaps out just now, and has swapped out some of the guest. What it reads back may have
-/// been swapped out for a limit that was raised since.
-fn swaps_out(span: &Span<'_>) -> bool {
-    let swapped = span.after.memory.swapped;
-    swapped > Some(0)
-        && (swapped > span.before.memory.swapped
-            || span.rise(|s| s.memory.host_swap_out).is_some_and(|bytes| bytes > 0))
+/// More of the guest is swapped out than before: without a limit that it reached, only the host
+/// does that.
+fn is_swapped_out_more(span: &Span<'_>) -> bool {
+    let (before, after) = (span.before.memory.swapped, span.after.memory.swapped);
+    before.is_some_and(|before| after > Some(before))
 }

@@ -1,8 +1,11 @@
 //! Why memory was missing, or that it was not, in words.
 
+use std::time::Duration;
+
 use hostinfo_catalog::StatId;
 
-use super::part::{Cause, cost, faults, is_at_limit, is_host_short, stall};
+use super::fault::Faults;
+use super::part::{Cause, is_at_limit, is_host_short, stall};
 use crate::WAITED;
 use crate::interval::Span;
 use crate::lost::{Cause as _, Lost};
@@ -42,6 +45,11 @@ impl Told<'_> {
                 let pressure = self.words.pressure(stall, "memory", MEMORY_PRESSURE);
                 format!("{}: {missed}{}{pressure}", self.host(), self.balloon())
             }
+            Cause::LimitOrHost => format!(
+                "{missed}: you were near your own memory limit{} and the host is short of memory \
+                 too, and it does not show which of them you waited for",
+                self.own_limit()
+            ),
             Cause::Earlier => format!(
                 "{missed}: {} was swapped out earlier, and it can no longer be seen why{}",
                 self.swapped("of your memory"),
@@ -56,20 +64,23 @@ impl Told<'_> {
     }
 
     fn missed(&self) -> String {
-        let (length, words) = (self.span.length, self.words);
-        let (stall, faults) = (stall(&self.span), faults(&self.span).unwrap_or_default());
-        let share = stall.map(|stall| Share::of(stall, length)).unwrap_or_default();
-        if share >= WAITED || stall.is_some_and(|stall| stall >= cost(faults)) {
-            return format!("you waited for memory {}", words.share(share, &[OWN_PRESSURE]));
+        let (stall, faults) = (stall(&self.span), Faults::of(&self.span));
+        let share = Share::of(stall.unwrap_or_default(), self.span.length);
+        let for_faults = faults.map(Faults::at_least).unwrap_or_default();
+        if share >= WAITED || stall.is_some_and(|stall| stall >= for_faults) {
+            return format!("you waited for memory {}", self.words.share(share, &[OWN_PRESSURE]));
         }
-        let figure = match words.may_name(&[FAULTS]) {
-            true => {
-                let a_second = u128::from(faults) * 1_000_000_000 / length.as_nanos().max(1);
-                format!("{a_second} of your page faults a second")
-            }
+        format!("{} waited for a disk of the host in {}", self.faults(), self.words.window())
+    }
+
+    fn faults(&self) -> String {
+        let faults = Faults::of(&self.span).map_or(0, |faults| faults.number);
+        let a_second = u128::from(faults) * 1_000_000_000 / self.span.length.as_nanos().max(1);
+        match self.words.may_name(&[FAULTS]) {
+            true if a_second > 0 => format!("{a_second} of your page faults a second"),
+            true => "some of your page faults".to_owned(),
             false => "your page faults".to_owned(),
-        };
-        format!("{figure} waited for a disk of the host in {}", words.window())
+        }
     }
 
     fn own_limit(&self) -> String {
@@ -144,11 +155,23 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
         );
         return words.verdict(State::Unknown, reason);
     }
-    if may_have_waited(whole) {
-        let swapped = Told { span: *whole, words }.swapped("of your memory");
+    let told = Told { span: *whole, words };
+    if may_have_read_back(whole) {
         let reason = format!(
-            "{swapped} is swapped out, and this host does not tell how often you waited for it in \
-             {window}"
+            "{} is swapped out, and this host does not tell how often you waited for it in \
+             {window}",
+            told.swapped("of your memory")
+        );
+        return words.verdict(State::Unknown, reason);
+    }
+    if may_have_waited(whole) {
+        let short = match is_host_short(whole) {
+            true => format!("{}: ", told.host()),
+            false => String::new(),
+        };
+        let reason = format!(
+            "{short}{} had to wait for memory in {window}, and this host does not show for how long",
+            told.faults()
         );
         return words.verdict(State::Unknown, reason);
     }
@@ -167,10 +190,21 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
 
 /// Nothing counts what KVM has fetched on the guest's behalf, and the host read back as much as
 /// could have been felt.
-fn may_have_waited(whole: &Span<'_>) -> bool {
+fn may_have_read_back(whole: &Span<'_>) -> bool {
     let read_back = whole.rise(|s| s.memory.host_swap_in).map(|bytes| bytes / PAGE);
-    let felt = |pages: u64| Share::of(cost(pages), whole.length) >= WAITED;
+    let felt = |pages| is_felt(Faults::so_many(pages, whole).at_most(), whole);
     whole.rise(|s| s.memory.all_faults).is_none()
         && whole.after.memory.swapped > Some(0)
         && read_back.is_none_or(felt)
+}
+
+/// The faults may have taken so long, beside what the VMM is known to have waited.
+fn may_have_waited(whole: &Span<'_>) -> bool {
+    let faults = Faults::of(whole).filter(|faults| faults.number > 0);
+    let stall = stall(whole).unwrap_or_default();
+    faults.is_some_and(|faults| is_felt(stall.saturating_add(faults.at_most()), whole))
+}
+
+fn is_felt(time: Duration, whole: &Span<'_>) -> bool {
+    Share::of(time, whole.length) >= WAITED
 }

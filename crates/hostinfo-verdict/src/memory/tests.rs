@@ -6,6 +6,7 @@ use super::*;
 use crate::Sample;
 use crate::sample::Memory;
 
+mod cost;
 mod host;
 mod limits;
 
@@ -18,6 +19,8 @@ fn quiet() -> Memory {
         swapped: Some(0),
         used: None,
         used_around: None,
+        hits: Some(0),
+        hits_around: Some(0),
         is_limit_around_shared: false,
         faults: Some(0),
         all_faults: Some(0),
@@ -25,7 +28,8 @@ fn quiet() -> Memory {
         taken: Some(0),
         maximum: Some(4 * GIB),
         host_swap_in: Some(0),
-        host_swap_out: Some(0),
+        host_reads: Some(0),
+        host_read_time: Some(Duration::ZERO),
         host_reclaims: Some(0),
         host_stall: Some(Duration::ZERO),
     }
@@ -37,11 +41,16 @@ fn swapped_out() -> Memory {
         swapped: Some(3 << 29),
         all_faults: Some(60 * 35),
         host_swap_in: Some(GIB),
-        host_swap_out: Some(GIB),
         host_reclaims: Some(100),
         host_stall: Some(Duration::from_secs(5)),
-        ..quiet()
+        ..on_slow_disks(quiet())
     }
+}
+
+/// On a host whose disks took 5 ms for each of 100 reads a second.
+fn on_slow_disks(memory: Memory) -> Memory {
+    let host_read_time = Some(Duration::from_secs(30));
+    Memory { host_reads: Some(6_000), host_read_time, ..memory }
 }
 
 fn used(bytes: u64, limit: u64) -> Option<Used> {
@@ -69,7 +78,7 @@ fn the_reason_names_only_what_the_guest_may_see() {
         "the host is short of memory and has swapped out some of yours: your page faults waited \
          for a disk of the host in the last 60 s"
     );
-    let limited = Memory { used: used(2 * GIB, 2 * GIB), ..swapped_out() };
+    let limited = Memory { used: used(2 * GIB, 2 * GIB), hits: Some(1), ..swapped_out() };
     assert_eq!(
         judge(quiet(), limited, &|stat, _| stat.stat().name == "vm.memory.majorfaults").reason,
         "you reached your own memory limit: 35 of your page faults a second waited for a disk of \
@@ -167,6 +176,10 @@ fn a_burst_is_judged_by_what_was_then() {
         let faults = if at == 4 { 400 } else { 20 };
         memory.all_faults = memory.all_faults.map(|all| all + faults);
         memory.swapped = memory.swapped.map(|swapped| swapped + (1 << 20));
+        memory.host_reads = memory.host_reads.map(|reads| reads + faults);
+        let took = Duration::from_millis(5 * faults);
+        memory.host_read_time = memory.host_read_time.map(|all| all + took);
+        memory.hits = memory.hits.map(|hits| hits + u64::from(at == 4));
         memory.used = if at == 4 { used(1000, 1000) } else { None };
         samples.push(Sample { memory, ..Sample::default() });
     }

@@ -39,7 +39,6 @@ pub(crate) const OWN_PRESSURE: StatId = StatId::named("vm.pressure.memory.some.a
 pub(crate) const TAKEN: StatId = StatId::named("vm.memory.balloon.taken");
 pub(super) const MAXIMUM: StatId = StatId::named("vm.memory.maximum");
 pub(super) const SWAP_IN: StatId = StatId::named("swap.in");
-pub(super) const SWAP_OUT: StatId = StatId::named("swap.out");
 pub(super) const RECLAIM_STALLS: StatId = StatId::named("reclaim.stalls");
 pub(super) const MEMORY_STALL: StatId = StatId::named("pressure.memory.some.seconds");
 pub(crate) const MEMORY_PRESSURE: StatId = StatId::named("pressure.memory.some.avg60");
@@ -64,10 +63,11 @@ pub(super) const OWN_IO_STALL: StatId = StatId::named("vm.pressure.io.some.secon
 pub(crate) const OWN_IO_PRESSURE: StatId = StatId::named("vm.pressure.io.some.avg60");
 pub(super) const IO_STALL: StatId = StatId::named("pressure.io.some.seconds");
 pub(crate) const IO_PRESSURE: StatId = StatId::named("pressure.io.some.avg60");
-pub(crate) const HOST_DISK_OPS: [StatId; 2] =
-    [StatId::named("disk.read.ops"), StatId::named("disk.write.ops")];
+pub(super) const HOST_DISK_READS: StatId = StatId::named("disk.read.ops");
+pub(super) const HOST_DISK_READ_SECONDS: StatId = StatId::named("disk.read.seconds");
+pub(crate) const HOST_DISK_OPS: [StatId; 2] = [HOST_DISK_READS, StatId::named("disk.write.ops")];
 pub(crate) const HOST_DISK_SECONDS: [StatId; 2] =
-    [StatId::named("disk.read.seconds"), StatId::named("disk.write.seconds")];
+    [HOST_DISK_READ_SECONDS, StatId::named("disk.write.seconds")];
 
 /// Of one direction of an interface.
 pub(super) struct Way {

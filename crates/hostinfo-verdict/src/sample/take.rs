@@ -54,9 +54,12 @@ impl Sample {
                 host_stall: from.time(stats::CPU_STALL, None),
             },
             memory: Memory {
-                swapped: from.whole(stats::SWAPPED, None),
+                // The VMM's own figure is without memory that it shares with another process.
+                swapped: from.whole(stats::SWAPPED, None).max(bounds.swapped),
                 used: bounds.memory,
                 used_around: bounds.memory_around,
+                hits: bounds.memory_hits,
+                hits_around: bounds.memory_hits_around,
                 is_limit_around_shared: bounds.memory_limit_is_shared,
                 faults: from.whole(stats::FAULTS, None),
                 all_faults: bounds.major_faults,
@@ -64,7 +67,8 @@ impl Sample {
                 taken: from.whole(stats::TAKEN, None),
                 maximum: from.whole(stats::MAXIMUM, None),
                 host_swap_in: from.whole(stats::SWAP_IN, None),
-                host_swap_out: from.whole(stats::SWAP_OUT, None),
+                host_reads: from.whole(stats::HOST_DISK_READS, None),
+                host_read_time: from.time(stats::HOST_DISK_READ_SECONDS, None),
                 host_reclaims: from.whole(stats::RECLAIM_STALLS, None),
                 host_stall: from.time(stats::MEMORY_STALL, None),
             },
@@ -163,10 +167,12 @@ mod tests {
             interfaces: &["0".to_owned()],
             age: Duration::from_secs(3),
         };
-        let sample = Sample::take(devices, Bounds::default(), |stat, instance| {
+        let bounds = Bounds { swapped: Some(9), ..Bounds::default() };
+        let sample = Sample::take(devices, bounds, |stat, instance| {
             Some(match (stat.stat().name, instance) {
                 ("cpu.seconds.user", None) => Value::Micro(1_500_000),
                 ("cpu.seconds.guest", None) => Value::Whole(2),
+                ("vm.memory.swapped", None) => Value::Whole(0),
                 ("vm.cpu.quota", None) => Value::Micro(500_000),
                 ("vm.vcpus", None) => Value::text("4"),
                 ("vm.cpu.delay", None) => Value::Micro(-1),
@@ -176,6 +182,7 @@ mod tests {
                 _ => return None,
             })
         });
+        assert_eq!(sample.memory.swapped, Some(9), "the VMM tells less than its cgroup");
         assert_eq!(sample.cpu.host_busy, Some(Duration::from_millis(3_500)));
         assert_eq!(sample.cpu.quota, Some(Duration::from_millis(500)));
         assert_eq!((sample.cpu.vcpus, sample.cpu.delay, sample.cpu.host_idle), (None, None, None));

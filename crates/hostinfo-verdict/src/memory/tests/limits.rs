@@ -4,10 +4,10 @@ use super::*;
 
 #[test]
 fn a_guest_at_its_own_limit_is_self_limited_however_short_the_host() {
-    let at = |bytes| Memory { used: used(bytes, 1000), ..swapped_out() };
+    let at = |bytes| Memory { used: used(bytes, 1000), hits: Some(1), ..swapped_out() };
     assert_eq!([state(at(899)), state(at(900))], [State::Contended, State::SelfLimited]);
     assert_eq!(
-        verdict(Memory { used: used(2 * GIB, 2 * GIB), ..swapped_out() }),
+        verdict(Memory { used: used(2 * GIB, 2 * GIB), hits: Some(1), ..swapped_out() }),
         "self-limited: you reached your own memory limit of 2.0 GiB: 35 of your page faults a \
          second waited for a disk of the host in the last 60 s"
     );
@@ -18,6 +18,7 @@ fn page_cache_that_fills_a_limit_up_is_the_guests_own() {
     // The host's pressure is that of the guest.
     let stalls = Memory {
         used: used(2 * GIB - 4096, 2 * GIB),
+        hits: Some(1),
         stall: Some(Duration::from_secs(9)),
         host_stall: Some(Duration::from_secs(9)),
         ..quiet()
@@ -32,7 +33,7 @@ fn page_cache_that_fills_a_limit_up_is_the_guests_own() {
 #[test]
 fn a_limit_is_felt_after_it_was_raised() {
     let limited = Memory { used: used(GIB, GIB), swapped: Some(142 << 20), ..quiet() };
-    let raised = Memory { used: used(GIB, 2 * GIB), ..swapped_out() };
+    let raised = Memory { used: used(GIB, 2 * GIB), hits: Some(1), ..swapped_out() };
     let verdict = judge(limited, raised, &|_, _| true).to_string();
     assert!(verdict.starts_with("self-limited: you reached your own memory limit of 1.0 GiB"));
 }
@@ -42,8 +43,9 @@ fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
     let short = |bytes| Memory {
         used: used(GIB, 4 * GIB),
         used_around: used(bytes, 1000),
+        hits_around: Some(1),
         all_faults: Some(6000),
-        ..quiet()
+        ..on_slow_disks(quiet())
     };
     assert_eq!(
         verdict(short(900)),
@@ -51,6 +53,8 @@ fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
          page faults a second waited for a disk of the host in the last 60 s"
     );
     assert_eq!(state(short(899)), State::Unknown);
+    let hits = |hits_around| state(Memory { hits_around, ..short(900) });
+    assert_eq!([hits(Some(0)), hits(None)], [State::Unknown, State::Contended]);
     let shared = Memory { is_limit_around_shared: true, ..short(900) };
     assert!(verdict(shared).contains("a memory limit that your host sets for several guests was"));
 }
@@ -58,4 +62,29 @@ fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
 #[test]
 fn a_guest_at_its_limit_that_waits_for_nothing_is_ok() {
     assert_eq!(state(Memory { used: used(GIB, GIB), ..quiet() }), State::Ok);
+}
+
+#[test]
+fn a_guest_whose_cached_disks_fill_its_limit_up_did_not_reach_it() {
+    let near = |hits| Memory { used: used(950, 1000), hits, ..swapped_out() };
+    assert_eq!(state(near(Some(0))), State::Contended, "the host is short");
+    let idle = |hits| Memory {
+        used: used(950, 1000),
+        hits,
+        all_faults: Some(6000),
+        ..on_slow_disks(quiet())
+    };
+    assert_eq!([state(idle(Some(0))), state(idle(Some(1)))], [State::Unknown, State::SelfLimited]);
+}
+
+#[test]
+fn where_nothing_counts_how_often_a_limit_was_reached_a_short_host_may_be_the_cause() {
+    let near = Memory { used: used(2 * GIB, 2 * GIB), hits: None, ..swapped_out() };
+    assert_eq!(
+        verdict(near.clone()),
+        "unknown: 35 of your page faults a second waited for a disk of the host in the last 60 s: \
+         you were near your own memory limit of 2.0 GiB and the host is short of memory too, and it \
+         does not show which of them you waited for"
+    );
+    assert_eq!(state(Memory { host_reclaims: Some(0), ..near }), State::SelfLimited);
 }

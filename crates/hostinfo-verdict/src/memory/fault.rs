@@ -1,0 +1,65 @@
+//! Major faults on a guest's memory, and what they cost.
+
+use std::time::Duration;
+
+use super::part::is_host_short;
+use crate::interval::Span;
+use crate::io::mean;
+
+/// What a major fault costs where a disk takes at least as long: the 5 to 10 ms of a hard disk. A
+/// longer mean has operations in it that are larger than a page.
+const FAULT: Duration = Duration::from_millis(5);
+
+/// The same of a disk whose time is not known, on a host that is short of memory: its swap has many
+/// readers and writers, and a queue of ten on a hard disk makes 50 ms.
+const FAULT_OF_SHORT_HOST: Duration = Duration::from_millis(50);
+
+/// The faults of a span.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Faults {
+    pub(super) number: u64,
+    /// How many reads the host's disks completed, and what all of these took.
+    reads: Option<(u64, Duration)>,
+    /// What one costs at the most where that is not known.
+    untimed: Duration,
+}
+
+impl Faults {
+    /// All of them, whoever took them. `None` where they are not counted.
+    pub(super) fn of(span: &Span<'_>) -> Option<Self> {
+        let all = span.rise(|s| s.memory.all_faults);
+        let number = all.into_iter().chain(span.rise(|s| s.memory.faults)).max()?;
+        Some(Self::so_many(number, span))
+    }
+
+    /// If so many pages were waited for.
+    pub(super) fn so_many(number: u64, span: &Span<'_>) -> Self {
+        let reads = span.rise(|s| s.memory.host_reads).filter(|reads| *reads > 0);
+        let reads = reads.zip(span.time(|s| s.memory.host_read_time));
+        let untimed = match is_host_short(span) {
+            true => FAULT_OF_SHORT_HOST,
+            false => FAULT,
+        };
+        Self { number, reads, untimed }
+    }
+
+    /// What they cost at the least. Zero where the host's disks read nothing, or do not show how
+    /// long they took: compressed memory gives a page back in microseconds.
+    pub(super) fn at_least(self) -> Duration {
+        let Some((reads, took)) = self.reads else { return Duration::ZERO };
+        // Each read brings back at least the page that one fault waits for.
+        times(mean(took, reads).min(FAULT), self.number.min(reads))
+    }
+
+    /// What they may have cost.
+    pub(super) fn at_most(self) -> Duration {
+        match self.reads {
+            Some((reads, took)) if reads >= self.number => times(mean(took, reads), self.number),
+            _ => times(self.untimed, self.number),
+        }
+    }
+}
+
+fn times(one: Duration, number: u64) -> Duration {
+    one.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX))
+}
