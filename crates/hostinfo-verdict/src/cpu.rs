@@ -50,8 +50,8 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let vcpus: Vec<_> = parts.iter().map(Part::vcpus).collect();
     let threads: Vec<_> = parts.iter().map(Part::threads).collect();
     let are_threads_known = threads.iter().all(Option::is_some);
-    // Parts of which that is not known stay in, as time in which they did not wait: others may tell
-    // that they did, but not that they never did.
+    // A part in which their waiting is not known counts as one without: the other parts can show that
+    // they waited, and no verdict then says that they did not.
     let threads = parts.iter().zip(threads);
     let threads: Vec<_> = threads
         .map(|(part, lost)| lost.unwrap_or_else(|| Lost::none(part.span.length, Duration::ZERO)))

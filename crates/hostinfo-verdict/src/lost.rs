@@ -89,9 +89,9 @@ impl<C: Cause> Lost<C> {
         self.share_of(self.total())
     }
 
-    /// What one of those who lost this lost for certain to the [leading](Self::leading) cause, of a
-    /// time that it lost: as much as is more than all lost to the others. `None` where that is
-    /// not worth telling.
+    /// The part of `time`, which one of several lost, that it certainly lost to the
+    /// [leading](Self::leading) cause: what is left when all that they lost to other causes is taken
+    /// off. `None` where that is less than [`WAITED`].
     pub(crate) fn known_of(&self, time: Duration) -> Option<(C, Duration)> {
         let leading = self.leading()?;
         let others = self.by.iter().filter(|(cause, _)| *cause != leading);

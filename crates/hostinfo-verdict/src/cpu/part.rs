@@ -93,9 +93,9 @@ impl<'a> Part<'a> {
         lost
     }
 
-    /// What the vCPU lost that waited most, of these that all of them `lost`: one that waits is not to
-    /// be hidden by many that do not. What it waited for is known as far as it waited longer than all
-    /// waited for anything else.
+    /// What the vCPU that waited most lost, where all of them together `lost` that: many that do not
+    /// wait are not to hide one that does. Its cause is known only for the time by which it waited
+    /// longer than all of them did for every other cause.
     pub(super) fn worst_vcpu(&self, lost: &Lost<Cause>) -> Option<Lost<Cause>> {
         let delays = |sample: &'a Sample| sample.cpu.vcpu_delays.as_deref();
         let (before, after) = (delays(self.span.before)?, delays(self.span.after)?);

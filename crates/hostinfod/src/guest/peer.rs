@@ -9,10 +9,11 @@ use hostinfo_answer::Peer;
 use crate::system::credentials::Credentials;
 
 /// The process that listens at the other end: QEMU, also under libvirt. `None`
-/// where the socket does not tell, as from another PID namespace.
+/// where the socket does not tell, as from another PID namespace, and where nothing tells when the
+/// process began: another may have its number by the time that something is read of it.
 pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Peer> {
     let pid = Credentials::of(&socket)?.pid?;
-    Some(now(pid, proc))
+    Some(now(pid, proc)).filter(|peer| peer.start.is_some())
 }
 
 /// The process that has the number now.
@@ -76,5 +77,18 @@ mod tests {
         let peer = of(UnixStream::connect(&path).unwrap(), Path::new("/proc")).unwrap();
         assert_eq!(peer.pid.cast_unsigned(), std::process::id());
         assert!(peer.start.is_some());
+    }
+
+    #[test]
+    fn a_peer_of_which_nothing_tells_when_it_began_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let of = || of(UnixStream::connect(&path).unwrap(), folder.path());
+        assert!(of().is_none(), "it has ended");
+        let process = folder.path().join(std::process::id().to_string());
+        fs::create_dir(&process).unwrap();
+        fs::write(process.join("stat"), "7 (junk").unwrap();
+        assert!(of().is_none());
     }
 }

@@ -48,7 +48,7 @@ fn what_one_vcpu_waited_for_is_told_where_all_waited_for_little_else() {
 #[test]
 fn a_vcpu_that_was_plugged_in_waited_since_then() {
     let minute = Stretch { vcpus: 1, run: 30.0, ..MANY };
-    let more = Stretch { delay: 8.0, worst: Some(0.5), vcpus: 2, run: 119.0, ..MANY };
+    let more = Stretch { delay: 7.0, worst: Some(0.5), vcpus: 2, run: 119.0, ..MANY };
     assert_eq!(judge(&[minute, more], &|_, _| true).state, State::Unknown);
 }
 
