@@ -121,6 +121,7 @@ fn bounds(bounds: &Bounds) -> String {
         swapped,
         memory_limit_is_shared,
         major_faults,
+        freed_for_host,
         threads_run,
         cpus,
     } = bounds;
@@ -131,6 +132,7 @@ fn bounds(bounds: &Bounds) -> String {
          - memory limits hit: {memory_hits:?}, around: {memory_hits_around:?}\n\
          - memory swapped out: {swapped:?}\n\
          - major faults: {major_faults:?}\n\
+         - pages freed for the host: {freed_for_host:?}\n\
          - threads run: {threads_run:?}\n\
          - CPUs: {cpus:?}\n"
     )
