@@ -25,6 +25,7 @@ pub fn parse_as_each(bytes: &[u8]) {
     let _ = vmm::cpu::cpu_max(bytes);
     let _ = vmm::cpu::throttled(bytes);
     vmm::cpus::parse(bytes);
+    vmm::memory::freed_for_host(bytes);
     vmm::memory::major_faults(bytes);
     vmm::memory::swapped(bytes, Some(bytes));
     let _ = vmm::memory::parse(bytes);

@@ -70,6 +70,8 @@ pub(crate) struct Memory {
     pub(crate) faults: Option<u64>,
     /// Those on the memory of the guest's cgroup, whoever took them.
     pub(crate) all_faults: Option<u64>,
+    /// Pages of the guest's that were freed because the host was getting short.
+    pub(crate) freed_for_host: Option<u64>,
     /// Time that the guest's VMM waited for memory.
     pub(crate) stall: Option<Duration>,
     /// What the balloon took of what the guest may have.

@@ -49,7 +49,7 @@ prop_compose! {
         vcpu_delays: Option<Vec<u32>>,
         used in any::<[Option<(u64, u64)>; 2]>(),
         is_shared: [bool; 2],
-        [major_faults, memory_hits, memory_hits_around, swapped] in any::<[Option<u64>; 4]>(),
+        [major_faults, freed_for_host, memory_hits, memory_hits_around, swapped] in any::<[Option<u64>; 5]>(),
         cpus in proptest::option::of(any_cpus()),
     ) -> Bounds {
         let [memory, memory_around] = used.map(|used| used.map(|(bytes, limit)| Used { bytes, limit }));
@@ -63,6 +63,7 @@ prop_compose! {
             swapped,
             memory_limit_is_shared: is_shared[1],
             major_faults,
+            freed_for_host,
             threads_run,
             threads_throttled,
             vcpu_delays: vcpu_delays.map(Into::into),

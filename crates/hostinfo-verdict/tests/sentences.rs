@@ -69,6 +69,7 @@ impl<'t> Figures<'t> {
             swapped: self.whole("SWAPPED"),
             memory_limit_is_shared: is_shared,
             major_faults: self.whole("FAULTS").map(|faults| faults * u64::from(times)),
+            freed_for_host: self.whole("FREED").map(|pages| pages * u64::from(times)),
             threads_run: Some(grown("THREADS")),
             threads_throttled: Some(grown("THREADS-THROTTLED")),
             vcpu_delays: Some(self.vcpu_delays(times)),

@@ -43,6 +43,9 @@ pub struct Bounds {
     /// kernel thread fetch a page while the vCPU goes on (cgroup `memory.stat`, `pgmajfault`). It
     /// never falls.
     pub major_faults: Option<u64>,
+    /// Pages of the guest's own cgroup that were freed because the host was getting short of memory
+    /// (cgroup `memory.stat`, `pgsteal_kswapd`). It never falls.
+    pub freed_for_host: Option<u64>,
     /// Time that the VMM's threads other than vCPUs ran, on whichever CPUs. It never falls.
     pub threads_run: Option<Duration>,
     /// For how long the quotas that libvirt sets for those threads alone held them back
@@ -88,7 +91,7 @@ pub struct Used {
 pub(crate) struct Kept {
     throttled_around: Tally<1>,
     threads_held: Held,
-    major_faults: Grown<1>,
+    stat: Grown<2>,
     memory_hits: Tally<1>,
     memory_hits_around: Tally<1>,
     cpu_limit: Shared,
@@ -137,7 +140,9 @@ pub(crate) fn read(
         let stat = own.whole.join("memory.stat");
         let text = roots.cgroup(&stat, buffer).ok();
         bounds.swapped = text.and_then(|text| memory::swapped(text, current));
-        [bounds.major_faults] = kept.major_faults.add(&stat, [text.and_then(memory::major_faults)]);
+        let counters =
+            [memory::major_faults, memory::freed_for_host].map(|figure| text.and_then(figure));
+        [bounds.major_faults, bounds.freed_for_host] = kept.stat.add(&stat, counters);
     }
     let (around, tally) = (branch.around(), &mut kept.memory_hits_around);
     bounds.memory_hits_around = memory::hits(around, branch.version, roots, buffer, tally);

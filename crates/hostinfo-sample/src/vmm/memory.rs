@@ -180,6 +180,17 @@ pub(crate) fn major_faults(text: &[u8]) -> Option<u64> {
     total.or(own)
 }
 
+/// ```text
+/// pgsteal_kswapd 4711
+/// ```
+///
+/// Pages of a cgroup that the kernel freed because all of the host was getting short of memory,
+/// `memory.stat` of v2 since Linux 6.0. A cgroup's limit makes others free them, not kswapd.
+pub(crate) fn freed_for_host(text: &[u8]) -> Option<u64> {
+    let [pages] = numbers(text, ["pgsteal_kswapd"]);
+    pages.flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +239,12 @@ mod tests {
         // v1, where swap is accounted for.
         assert_eq!(swapped(b"swap 4096\ntotal_swap 8192\n", None), Some(8192));
         assert_eq!([swapped(b"anon 5\n", None), swapped(b"", Some(b"max"))], [None; 2]);
+    }
+
+    #[test]
+    fn only_what_kswapd_freed_was_freed_for_the_host() {
+        let text = b"pgsteal 30\npgsteal_kswapd 12\npgsteal_direct 18\n";
+        assert_eq!([freed_for_host(text), freed_for_host(b"pgsteal 30\n")], [Some(12), None]);
     }
 
     proptest! {

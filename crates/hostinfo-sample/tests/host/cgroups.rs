@@ -556,7 +556,10 @@ fn counters_of_cgroups_and_processes_that_fall_count_on() {
         qemu.cgroup("a.scope/cpu.pressure", &format!("some avg10=0.00 total={total}000000\n"));
     };
     let faults = |count: u64| {
-        qemu.cgroup("a.scope/memory.stat", &format!("pgfault 9\npgmajfault {count}\n"));
+        qemu.cgroup(
+            "a.scope/memory.stat",
+            &format!("pgmajfault {count}\npgsteal_kswapd {count}\n"),
+        );
         let stat = format!("7 (kvm) S 1 7 7 0 -1 4 9 0 {count} 0 6 7 0 0 20 0 3 0 100 1 2\n");
         qemu.0.write("proc/7/stat", stat);
     };
@@ -568,7 +571,8 @@ fn counters_of_cgroups_and_processes_that_fall_count_on() {
         for figure in figures {
             assert_eq!(ask(&mut vmm, figure, millis), told.to_string(), "{figure}");
         }
-        assert_eq!(vmm.bounds(at(millis)).major_faults, Some(told));
+        let bounds = vmm.bounds(at(millis));
+        assert_eq!([bounds.major_faults, bounds.freed_for_host], [Some(told); 2]);
     }
 }
 

@@ -121,6 +121,7 @@ fn bounds(bounds: &Bounds) -> String {
         swapped,
         memory_limit_is_shared,
         major_faults,
+        freed_for_host,
         threads_run,
         threads_throttled,
         vcpu_delays,
@@ -133,6 +134,7 @@ fn bounds(bounds: &Bounds) -> String {
          - memory limits hit: {memory_hits:?}, around: {memory_hits_around:?}\n\
          - memory swapped out: {swapped:?}\n\
          - major faults: {major_faults:?}\n\
+         - pages freed for the host: {freed_for_host:?}\n\
          - threads run: {threads_run:?}\n\
          - threads throttled: {threads_throttled:?}\n\
          - vCPU delays: {vcpu_delays:?}\n\

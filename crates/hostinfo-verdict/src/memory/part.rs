@@ -17,6 +17,9 @@ const AT_LIMIT: Share = Share::percent(90);
 /// enough frees it beforehand (kswapd) and counts none.
 const RECLAIMS_PER_SECOND: u64 = 1;
 
+/// The smallest page that a fault can bring back.
+pub(super) const PAGE: u64 = 4096;
+
 /// What makes memory missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -75,7 +78,7 @@ fn cause(span: &Span<'_>) -> Cause {
         if is_host_short(span) { Cause::LimitOrHost } else { Cause::OwnLimit }
     } else if is_near(before.used_around, after.used_around) && hits_around != Some(false) {
         Cause::LimitAround
-    } else if is_host_short(span) || hits != Some(true) && is_swapped_out_more(span) {
+    } else if is_host_short(span) || hits != Some(true) && is_swapped_out(span) {
         Cause::Host
     } else if after.swapped.max(before.swapped) > Some(0) {
         Cause::Earlier
@@ -95,9 +98,16 @@ pub(super) fn is_host_short(span: &Span<'_>) -> bool {
     reclaims.is_some_and(|reclaims| reaches(reclaims, RECLAIMS_PER_SECOND, span.length))
 }
 
-/// More of the guest is swapped out than before: without a limit that it reached, only the host
-/// does that.
-fn is_swapped_out_more(span: &Span<'_>) -> bool {
+/// The host swaps out this guest: more of it than before, or at least half of what was read back
+/// meanwhile. Without a limit that it reached, only the host does that.
+fn is_swapped_out(span: &Span<'_>) -> bool {
     let (before, after) = (span.before.memory.swapped, span.after.memory.swapped);
-    before.is_some_and(|before| after > Some(before))
+    let Some((before, after)) = before.zip(after) else { return false };
+    let is_replaced = || {
+        let faults = Faults::of(span).map_or(0, |faults| faults.number);
+        let freed = span.rise(|s| s.memory.freed_for_host).unwrap_or_default();
+        // Each fault on swapped memory reads at least a page back.
+        faults > 0 && freed >= faults && before.saturating_sub(after) / PAGE <= faults / 2
+    };
+    after > before || after > 0 && is_replaced()
 }

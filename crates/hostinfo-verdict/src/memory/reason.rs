@@ -5,7 +5,7 @@ use std::time::Duration;
 use hostinfo_catalog::StatId;
 
 use super::fault::Faults;
-use super::part::{Cause, is_at_limit, is_host_short, stall};
+use super::part::{Cause, PAGE, is_at_limit, is_host_short, stall};
 use crate::WAITED;
 use crate::interval::Span;
 use crate::lost::{Cause as _, Lost};
@@ -21,9 +21,6 @@ pub(super) const WAITS: &[StatId] = &[OWN_PRESSURE, FAULTS];
 /// The share of its memory that a balloon has to have taken before a guest can be expected to miss
 /// it.
 const MISSED: Share = Share::percent(5);
-
-/// The smallest page that a fault can bring back.
-const PAGE: u64 = 4096;
 
 /// Waiting that is worth telling of, in all of the time that is spoken of.
 pub(super) struct Told<'a> {

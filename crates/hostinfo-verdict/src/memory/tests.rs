@@ -24,6 +24,7 @@ fn quiet() -> Memory {
         is_limit_around_shared: false,
         faults: Some(0),
         all_faults: Some(0),
+        freed_for_host: Some(0),
         stall: Some(Duration::ZERO),
         taken: Some(0),
         maximum: Some(4 * GIB),

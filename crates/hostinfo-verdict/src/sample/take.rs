@@ -63,6 +63,7 @@ impl Sample {
                 is_limit_around_shared: bounds.memory_limit_is_shared,
                 faults: from.whole(stats::FAULTS, None),
                 all_faults: bounds.major_faults,
+                freed_for_host: bounds.freed_for_host,
                 stall: from.time(stats::OWN_STALL, None),
                 taken: from.whole(stats::TAKEN, None),
                 maximum: from.whole(stats::MAXIMUM, None),

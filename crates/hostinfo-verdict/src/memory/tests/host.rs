@@ -63,6 +63,22 @@ fn a_host_that_swaps_out_this_guest_is_blamed_unless_the_guest_reached_its_limit
 }
 
 #[test]
+fn a_host_that_swaps_out_again_half_of_what_it_reads_back_is_blamed() {
+    let swapped = |swapped| Memory { swapped: Some(swapped), ..faults() };
+    let state = |freed_for_host, brought| {
+        let before = Memory { swapped: Some(GIB), ..quiet() };
+        judge(before, Memory { freed_for_host, ..brought }, &|_, _| true).state
+    };
+    let same = || swapped(GIB);
+    assert_eq!([state(Some(5_999), same()), state(None, same())], [State::Unknown; 2]);
+    assert_eq!(state(Some(6_000), same()), State::Contended);
+    let fallen = |pages: u64| state(Some(6_000), swapped(GIB - pages * 4096));
+    assert_eq!([fallen(3_000), fallen(3_001)], [State::Contended, State::Unknown]);
+    let limited = Memory { hits: Some(1), ..same() };
+    assert_eq!(state(Some(6_000), limited), State::Unknown);
+}
+
+#[test]
 fn what_is_read_back_may_have_been_swapped_out_for_a_limit_that_is_gone() {
     let before = Memory { swapped: Some(200 << 20), ..quiet() };
     let reads_back = Memory { swapped: Some(142 << 20), host_swap_in: Some(58 << 20), ..faults() };
