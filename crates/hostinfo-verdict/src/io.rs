@@ -27,18 +27,19 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         return reason::untold(interval, &told, permits);
     };
     let (interval, words) = (&told, Words::new(permits, told.length));
-    if let Some((disk, cause)) = held_up(&whole, WAITED) {
-        return reason::held_up(&disk, cause, words);
+    if let Some(held_up) = held_up(&whole, WAITED) {
+        return reason::held_up(&held_up, words);
     }
     let parts = interval.parts().map(|part| (part.length, held_up(&part, BURST).is_some()));
     let span = burst(parts).and_then(|burst| interval.span(burst));
-    if let Some((disk, cause)) = span.and_then(|span| held_up(&span, BURST)) {
+    if let Some(held_up) = span.and_then(|span| held_up(&span, BURST)) {
+        let disk = &held_up.disk;
         let words = words.of_burst(disk.span.length, disk.may_be_told(words));
-        return reason::held_up(&disk, cause, words);
+        return reason::held_up(&held_up, words);
     }
-    let reason = match disks.iter().all(|disk| disk.ops == 0) {
+    let reason = match disks.iter().all(|disk| disk.all().ops == 0) {
         true => format!("your disks completed no operation in {}", words.window()),
-        false => format!("your disks answered in time{}", most.took(words)),
+        false => format!("your disks answered in time{}", most.took(None, words)),
     };
     words.verdict(State::Ok, reason)
 }

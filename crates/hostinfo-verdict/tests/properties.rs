@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
+use hostinfo_domains::{Limit, Limits};
 use hostinfo_sample::{Bounds, CpuUse, Used};
 use hostinfo_verdict::{Devices, Interval, Sample, State, Verdict, cpu, io, memory, net};
 use hostinfo_wire::Value;
@@ -64,13 +65,20 @@ prop_compose! {
     }
 }
 
+fn any_limits() -> impl Strategy<Value = Limits> {
+    any::<([Option<u64>; 6], bool)>().prop_map(|([total, read, write, all, r, w], is_unclear)| {
+        let ops = Limit { total: all, read: r, write: w };
+        Limits { bytes: Limit { total, read, write }, ops, is_unclear }
+    })
+}
+
 prop_compose! {
     fn any_sample(disk: String)(
         values in proptest::collection::vec(any_value(), FIGURES),
-        bounds in any_bounds(), age in any_time(),
+        bounds in any_bounds(), age in any_time(), limits in any_limits(),
     ) -> Sample {
         let devices = Devices {
-            disks: &["vda".to_owned(), disk.clone()],
+            disks: &["vda".to_owned(), disk.clone()].map(|name| (name, limits)),
             interfaces: &["0".to_owned(), disk.clone()],
             age,
         };
@@ -231,8 +239,11 @@ fn take(sum: &Part, cpus: u8, knows_cpus: bool) -> Sample {
         ("net.rx.packets", Value::Whole(sum.packets)),
         ("net.rx.drops", Value::Whole(sum.host_drops)),
     ]);
-    let devices =
-        Devices { disks: &["vda".to_owned()], interfaces: &["0".to_owned()], age: Duration::ZERO };
+    let devices = Devices {
+        disks: &[("vda".to_owned(), Limits::default())],
+        interfaces: &["0".to_owned()],
+        age: Duration::ZERO,
+    };
     Sample::take(devices, bounds, |stat, _| figures.get(stat.stat().name).cloned())
 }
 
@@ -246,7 +257,7 @@ proptest! {
     #[test]
     fn no_verdict_is_ok_where_5_percent_of_the_time_was_waited(window in any_window()) {
         let parts = &window.0;
-        let [of_cpu, of_memory, ..] = judge(&window);
+        let [of_cpu, of_memory, of_io, _] = judge(&window);
         let length = sum(parts, |part| part.length);
         let waited = sum(parts, |part| part.delay.max(part.throttled));
         let wanted = length.max(sum(parts, |part| part.run) + waited);
@@ -255,6 +266,9 @@ proptest! {
         }
         if sum(parts, |part| part.stall) * 20 >= length || sum(parts, |part| part.all_faults) * 100 >= length {
             prop_assert_ne!(of_memory, State::Ok);
+        }
+        if sum(parts, |part| part.ops) == 0 && sum(parts, |part| part.stall) * 20 >= length {
+            prop_assert_ne!(of_io, State::Ok);
         }
     }
 

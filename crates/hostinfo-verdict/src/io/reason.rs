@@ -1,7 +1,7 @@
 //! Why disks were slow, in words.
 
-use super::cause::{Cause, host_latency};
-use super::disk::{SLOW, Use};
+use super::cause::{Cause, HeldUp, host_latency};
+use super::disk::SLOW;
 use crate::interval::Span;
 use crate::sample::stats::{
     DISK_ERRORS, DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
@@ -15,9 +15,10 @@ const TOLD_ONCE: &str = "libvirt gave figures of your disks only once so far: as
 
 const UNTOLD: &str = "this host has no figures of your disks: they come from libvirt";
 
-pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
+pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
+    let HeldUp { disk, kind, cause } = held_up;
     let (name, took, window) =
-        (words.device("disk", disk.name, DISK_LATENCY), disk.took(words), words.window());
+        (words.device("disk", disk.name, DISK_LATENCY), disk.took(*kind, words), words.window());
     let reason = match cause {
         Cause::Failed => {
             let errors = match words.may_name_of(DISK_ERRORS, disk.name) {
@@ -27,7 +28,7 @@ pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict
             };
             format!("the host saw {errors} on {name} in {window}")
         }
-        Cause::Limit => format!("{name} was at its own limit{}{took}", disk.at_limit(words)),
+        Cause::Limit => format!("{name} was at its own limit{}{took}", disk.at_limit(*kind, words)),
         Cause::Host => {
             let stall = disk.span.time(|s| s.io.host_stall);
             let pressure = words.pressure(stall, "I/O", IO_PRESSURE);
@@ -39,8 +40,20 @@ pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict
                 false => "many".to_owned(),
             };
             format!(
-                "{name} was slow{took}; {queue} of your operations waited at a time, and hardly \
-                 anybody else used the host's disks"
+                "{name} was slow{took}; {queue} of your operations waited at a time, probably for \
+                 each other: others are not seen to use the host's disks much"
+            )
+        }
+        Cause::UnclearLimit => format!(
+            "{name} was slow{took}; it has a limit of your own, but several disks may share that \
+             limit, or a large operation may count as several, so it cannot be told whether it \
+             was reached"
+        ),
+        Cause::Slowed => {
+            let pressure = words.pressure(disk.span.time(|s| s.io.host_stall), "I/O", IO_PRESSURE);
+            format!(
+                "{name} was slower than a healthy disk{took}{pressure}; it cannot be told whether \
+                 others slowed it down"
             )
         }
         Cause::Unexplained => format!(
