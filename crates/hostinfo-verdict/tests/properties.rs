@@ -148,7 +148,8 @@ prop_compose! {
         [run, delay, throttled, around] in proptest::array::uniform4(any_part_of_time()),
         [own, own_delay, others, idle] in proptest::array::uniform4(any_part_of_time()),
         [stall, host_stall, took] in proptest::array::uniform3(any_part_of_time()),
-        [faults, all_faults, swap, ops] in proptest::array::uniform4(0..2000u64),
+        [faults, all_faults, swap] in proptest::array::uniform3(0..2000u64),
+        ops in prop_oneof![Just(0), 0..2000u64],
         [packets, drops, host_drops] in proptest::array::uniform3(0..20_000u64),
     ) -> Part {
         Part {

@@ -169,6 +169,11 @@ impl<'a> Use<'a> {
         self.work.into_iter().fold(Work::default(), Work::and)
     }
 
+    /// It completed nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.all().ops == 0
+    }
+
     fn reads_and_writes(&self) -> Work {
         self.of_kind(Kind::Read).and(self.of_kind(Kind::Write))
     }

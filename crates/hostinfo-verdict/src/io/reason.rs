@@ -2,6 +2,7 @@
 
 use super::cause::{Cause, HeldUp, host_latency};
 use super::disk::SLOW;
+use super::hang::Hang;
 use crate::interval::Span;
 use crate::sample::stats::{
     DISK_ERRORS, DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
@@ -73,6 +74,34 @@ fn host_took(span: &Span<'_>, words: Words<'_>) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// Where disks completed nothing in that part of the window, and others or the guest waited for I/O.
+pub(super) fn hang(hang: Hang, span: &Span<'_>, words: Words<'_>) -> Verdict {
+    let is_told = words.may_name(&[OWN_IO_PRESSURE]);
+    let words = match span.length < words.length() {
+        true => words.of_burst(span.length, is_told),
+        false => words,
+    };
+    let reason = match hang {
+        Hang::Own => {
+            let stall = span.time(|s| s.io.stall).unwrap_or_default();
+            let share = words.share(Share::of(stall, span.length), &[OWN_IO_PRESSURE]);
+            format!(
+                "your guest's process on the host waited for I/O {share}, but your disks completed \
+                 no operation: one of them may hang"
+            )
+        }
+        Hang::Host => {
+            let pressure = words.pressure(span.time(|s| s.io.host_stall), "I/O", IO_PRESSURE);
+            format!(
+                "your disks completed no operation in {}{pressure}; it cannot be told whether your \
+                 guest asked for none or waits as well",
+                words.window()
+            )
+        }
+    };
+    words.verdict(State::Unknown, reason)
 }
 
 /// Where too little is known of disks: by as many samples as `told` has.
