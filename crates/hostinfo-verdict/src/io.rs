@@ -13,6 +13,7 @@ mod cause;
 mod disk;
 mod hang;
 mod reason;
+mod work;
 
 use cause::held_up;
 use disk::{Use, uses};

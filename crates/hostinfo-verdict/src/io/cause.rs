@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::disk::{FAST, Kind, SLOW, Use, mean, uses};
+use super::disk::{FAST, SLOW, Use, uses};
+use super::work::{Kind, mean};
 use crate::WAITED;
 use crate::interval::Span;
 use crate::share::Share;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use hostinfo_domains::{Limit, Limits};
 
+use super::work::{Kind, Work};
 use crate::interval::Span;
 use crate::sample::stats::{DISK_LATENCY, DISK_LIMIT_BYTES, DISK_LIMIT_OPS};
-use crate::sample::{Disk, Done, Sample};
+use crate::sample::{Disk, Sample};
 use crate::share::Share;
 use crate::words::{Words, bytes, millis};
 
@@ -44,23 +45,6 @@ pub(super) struct Use<'a> {
     guest_ops: u64,
 }
 
-/// A kind of operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Read,
-    Write,
-    Flush,
-}
-
-/// What was completed.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Work {
-    pub(super) ops: u64,
-    bytes: u64,
-    /// What the operations took, each for itself.
-    pub(super) time: Duration,
-}
-
 /// A limit that operations are at, in a second.
 pub(super) struct AtLimit {
     unit: Unit,
@@ -86,52 +70,6 @@ pub(super) fn uses<'a>(span: &Span<'a>) -> Vec<Use<'a>> {
     }
     uses.sort_by_key(|disk| Reverse(disk.all().time));
     uses
-}
-
-impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Flush];
-
-    /// One of them.
-    fn one(self) -> &'static str {
-        match self {
-            Self::Read => "a read",
-            Self::Write => "a write",
-            Self::Flush => "a flush",
-        }
-    }
-
-    fn many(self) -> &'static str {
-        match self {
-            Self::Read => "reads",
-            Self::Write => "writes",
-            Self::Flush => "flushes",
-        }
-    }
-}
-
-impl Work {
-    /// Nothing where there are no figures of it; `None` where a figure is not known at both ends.
-    fn of(now: &Done, before: &Done) -> Option<Self> {
-        let (Some(ops), Some(time)) = (now.ops, now.time) else { return Some(Self::default()) };
-        let bytes = |done: &Done| done.bytes.unwrap_or_default();
-        Some(Self {
-            ops: ops.checked_sub(before.ops?)?,
-            bytes: bytes(now).saturating_sub(before.bytes.unwrap_or_else(|| bytes(now))),
-            time: time.checked_sub(before.time?)?,
-        })
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            ops: self.ops.saturating_add(other.ops),
-            bytes: self.bytes.saturating_add(other.bytes),
-            time: self.time.saturating_add(other.time),
-        }
-    }
-
-    pub(super) fn latency(&self) -> Duration {
-        mean(self.time, self.ops)
-    }
 }
 
 impl<'a> Use<'a> {
@@ -262,9 +200,4 @@ fn find<'s>(sample: &'s Sample, at: usize, name: &str) -> Option<&'s Disk> {
     let disks = &sample.io.disks;
     let same = disks.get(at).filter(|disk| disk.name == name);
     same.or_else(|| disks.iter().find(|disk| disk.name == name))
-}
-
-pub(super) fn mean(time: Duration, ops: u64) -> Duration {
-    let nanos = time.as_nanos() / u128::from(ops.max(1));
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
