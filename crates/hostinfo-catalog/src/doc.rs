@@ -51,6 +51,10 @@ A segment in capitals stands for an instance: `N` a number, `DEV` a device, `NAM
 *Default*: a guest sees it where no rule says otherwise. The others name the host, show what
 neighbours do, or are a known side channel: a rule has to turn them on.
 
+A verdict is never `ok` where 5 % of the time was spent waiting. For `verdict.io`, an operation waits if it takes
+longer than on a healthy disk: over 10 ms on average. From 20 ms on the disk is slow. In between, the verdict is
+`unknown` if others on the host waited for I/O too, and `ok` if they did not.
+
 | name | kind | unit | default | what it is | source on a Linux host |
 |---|---|---|---|---|---|
 ";

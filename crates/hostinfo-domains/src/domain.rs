@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::iotune::Limits;
 use crate::names::Names;
 
 /// What is known of a domain without asking its hypervisor. Changes are told by events.
@@ -120,10 +121,8 @@ pub struct Disk {
     /// I/O errors that its hypervisor has reported in this run of the domain, since the helper began
     /// to listen.
     pub errors: Option<u64>,
-    /// Bytes a second that it is limited to.
-    pub limit_bytes: Option<u64>,
-    /// Operations a second that it is limited to.
-    pub limit_ops: Option<u64>,
+    /// What it is limited to.
+    pub limits: Limits,
 }
 
 /// Operations on a disk since the guest was started.

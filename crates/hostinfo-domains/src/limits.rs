@@ -22,8 +22,8 @@ pub const RESTART_LONGEST: Duration = Duration::from_secs(10);
 /// After that it is tried when libvirt's sockets change or somebody asks.
 pub const RESTARTS: u32 = 8;
 
-/// The longest line between daemon and helper. A domain's figures are 256 disks of 590 bytes, 256
-/// interfaces of 340 bytes and 4,096 vCPUs of 220 bytes at most (13, 10 and 7 numbers of 20 digits
+/// The longest line between daemon and helper. A domain's figures are 256 disks of 770 bytes, 256
+/// interfaces of 340 bytes and 4,096 vCPUs of 220 bytes at most (17, 10 and 7 numbers of 20 digits
 /// with their names), 1.1 MiB in all; a domain itself is a path, 82 names of 255 bytes and 1 KiB of
 /// words, each up to six times as long in JSON: 130 KiB.
 pub const LINE_MAX: usize = 1280 * 1024;

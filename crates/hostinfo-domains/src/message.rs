@@ -7,7 +7,7 @@ use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
 
 /// The version of these messages. Daemon and helper must have the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What the helper says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +95,7 @@ pub fn to_line(value: &impl Serialize) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::domain::{Disk, Io, Net, State, Traffic, Vcpu};
+    use crate::iotune::{Limit, Limits};
     use crate::limits::{
         CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, VCPUS_MAX, WORDS_MAX,
     };
@@ -161,14 +162,14 @@ mod tests {
         assert!(to_line(&Message::Domain(domain)).is_some());
         let most = Some(u64::MAX);
         let io = Io { bytes: most, ops: most, nanos: most };
+        let limit = Limit { total: most, read: most, write: most };
         let disk = Disk {
             dev: worst(DEV_MAX),
             read: io,
             write: io,
             flush: io,
             errors: most,
-            limit_bytes: most,
-            limit_ops: most,
+            limits: Limits { bytes: limit, ops: limit, is_unclear: false },
         };
         let traffic = Traffic { bytes: most, packets: most, drops: most, errors: most };
         let net =

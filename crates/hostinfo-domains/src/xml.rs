@@ -2,6 +2,7 @@
 
 use crate::cut::cut;
 use crate::directory::Directory;
+use crate::iotune::{Limits, limits};
 use crate::limits::{
     ATTRIBUTES_MAX, DEV_MAX, DISKS_MAX, ELEMENTS_MAX, NAME_MAX, NAMES_MAX, PATHS_MAX, XML_MAX,
 };
@@ -44,16 +45,6 @@ pub struct Configured {
     pub alias: Option<String>,
     /// What it is limited to.
     pub limits: Limits,
-}
-
-/// What a disk is limited to (`<iotune>`): in all, or as the sum of reads and writes where both
-/// are limited. A limit of only one of the two is none of the disk's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes a second.
-    pub bytes: Option<u64>,
-    /// Operations a second.
-    pub ops: Option<u64>,
 }
 
 /// XML that is no domain's, or over a bound.
@@ -158,19 +149,12 @@ fn vcpus(domain: &Element<'_>) -> (u64, u64) {
 fn disk(device: &Element<'_>) -> Option<Configured> {
     let target = device.child("target").filter(|_| device.name == "disk")?;
     let dev = target.attribute("dev").filter(|dev| dev.len() <= DEV_MAX)?;
-    let limits = device.child("iotune").map_or_else(Limits::default, |tune| {
-        let limit = |total, read, write| {
-            // 0 is no limit.
-            let of = |name| number(tune, name).filter(|limit| *limit != 0);
-            of(total).or_else(|| of(read)?.checked_add(of(write)?))
-        };
-        Limits {
-            bytes: limit("total_bytes_sec", "read_bytes_sec", "write_bytes_sec"),
-            ops: limit("total_iops_sec", "read_iops_sec", "write_iops_sec"),
-        }
-    });
     let alias = device.child("alias").and_then(|alias| alias.attribute("name"));
-    Some(Configured { dev: dev.to_owned(), alias: alias.map(str::to_owned), limits })
+    Some(Configured {
+        dev: dev.to_owned(),
+        alias: alias.map(str::to_owned),
+        limits: limits(device),
+    })
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ impl Found {
             if let Some(Configured { limits, .. }) =
                 configured.iter().find(|own| own.dev == disk.dev)
             {
-                (disk.limit_bytes, disk.limit_ops) = (limits.bytes, limits.ops);
+                disk.limits = *limits;
             }
         }
         (figures, told)

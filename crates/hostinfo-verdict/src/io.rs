@@ -1,18 +1,24 @@
 //! I/O: whether the guest's disks answered in time, and what they were held up by.
 //!
 //! QEMU counts an operation from when the guest gave it, so the time that its own throttling holds
-//! an operation back is in the latency: the limits are looked at first. Only what was completed is
-//! counted.
+//! an operation back is in the latency: the limits are looked at first. It counts what was completed,
+//! so a disk that hangs has no figures: that the guest waits is then seen in its I/O pressure alone.
+//!
+//! What a healthy disk takes for an operation is not waited: nobody is slow up to `FAST`, and from
+//! there to `SLOW` only where others wait for I/O, too.
 //!
 //! All of the window is judged first, and a burst in it only where nothing was slow.
 
 mod cause;
 mod disk;
+mod hang;
 mod reason;
+mod work;
 
 use cause::held_up;
-pub(crate) use disk::mean;
-use disk::uses;
+use disk::{Use, uses};
+use hang::hang;
+pub(crate) use work::mean;
 
 use crate::lost::{BURST, burst};
 use crate::verdict::{State, Verdict};
@@ -28,20 +34,25 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         return reason::untold(interval, &told, permits);
     };
     let (interval, words) = (&told, Words::new(permits, told.length));
-    if let Some((disk, cause)) = held_up(&whole, WAITED) {
-        return reason::held_up(&disk, cause, words);
+    if let Some(held_up) = held_up(&whole, WAITED) {
+        return reason::held_up(&held_up, words);
     }
     let parts = interval.parts().map(|part| (part.length, held_up(&part, BURST).is_some()));
     let span = burst(parts).and_then(|burst| interval.span(burst));
-    if let Some((disk, cause)) = span.and_then(|span| held_up(&span, BURST)) {
+    if let Some(held_up) = span.and_then(|span| held_up(&span, BURST)) {
+        let disk = &held_up.disk;
         let words = words.of_burst(disk.span.length, disk.may_be_told(words));
-        return reason::held_up(&disk, cause, words);
+        return reason::held_up(&held_up, words);
     }
-    let reason = match disks.iter().all(|disk| disk.ops == 0) {
-        true => format!("your disks completed no operation in {}", words.window()),
-        false => format!("your disks answered in time{}", most.took(words)),
-    };
-    words.verdict(State::Ok, reason)
+    match hang(interval) {
+        Some((hang, span)) => reason::hang(hang, &span, words),
+        None if disks.iter().all(Use::is_idle) => words
+            .verdict(State::Ok, format!("your disks completed no operation in {}", words.window())),
+        None => {
+            let reason = format!("your disks answered in time{}", most.took(None, words));
+            words.verdict(State::Ok, reason)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //!
 //! What was lost is told of the whole interval, or of a burst in it that was felt though the rest
 //! was quiet; and the cause that the most was lost to is named first. No verdict is `ok` where 5 %
-//! was lost, and none blames anybody whom no figure shows.
+//! was lost, and none blames anybody whom no figure shows. What a healthy disk takes for an operation,
+//! up to 10 ms, is not lost.
 //!
 //! A verdict uses whatever its host knows, and names a figure only where the guest may see the
 //! statistics that it comes from. It never speaks of another guest.
@@ -52,5 +53,6 @@ pub type Permits<'a> = &'a dyn Fn(hostinfo_catalog::StatId, Option<&str>) -> boo
 
 /// The least share of the time that wanted to be spent and was waited instead that counts as
 /// slow. VMware's guides call CPU ready time of 5 % of an interval for each vCPU the beginning of
-/// what is felt and 10 % a problem; memory and I/O are measured the same way, as time lost.
+/// what is felt and 10 % a problem; memory and I/O are measured the same way, as time lost. Of I/O, that
+/// is the time of operations that take longer than on a healthy disk: over 10 ms on average.
 const WAITED: share::Share = share::Share::percent(5);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostinfo_domains::Limits;
 use hostinfo_sample::{CpuUse, Used};
 
 pub(crate) mod stats;
@@ -102,15 +103,21 @@ pub(crate) struct Io {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Disk {
     pub(crate) name: String,
-    /// Completed reads, writes and flushes, and what they took, each for itself.
-    pub(crate) ops: Option<u64>,
-    pub(crate) time: Option<Duration>,
-    pub(crate) bytes: Option<u64>,
+    pub(crate) read: Done,
+    pub(crate) write: Done,
+    pub(crate) flush: Done,
     /// Operations that failed.
     pub(crate) errors: Option<u64>,
-    /// In a second.
-    pub(crate) limit_ops: Option<u64>,
-    pub(crate) limit_bytes: Option<u64>,
+    pub(crate) limits: Limits,
+}
+
+/// Completed operations of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) ops: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+    /// The sum of what each of them took.
+    pub(crate) time: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,7 +154,21 @@ pub(crate) struct Passed {
 impl Io {
     /// Whether libvirt told anything of the guest's disks.
     pub(crate) fn has_figures(&self) -> bool {
-        self.disks.iter().any(|disk| disk.ops.is_some())
+        self.disks.iter().any(|disk| disk.ops().is_some())
+    }
+}
+
+impl Disk {
+    /// All operations, as far as they are counted.
+    pub(crate) fn ops(&self) -> Option<u64> {
+        let ops = [self.read.ops, self.write.ops, self.flush.ops];
+        ops.into_iter().flatten().reduce(u64::saturating_add)
+    }
+
+    /// What all operations took.
+    pub(crate) fn time(&self) -> Option<Duration> {
+        let times = [self.read.time, self.write.time, self.flush.time];
+        times.into_iter().flatten().reduce(Duration::saturating_add)
     }
 }
 

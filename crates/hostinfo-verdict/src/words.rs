@@ -39,6 +39,11 @@ impl<'a> Words<'a> {
         Self { length, burst: Some(burst), ..self }
     }
 
+    /// Of what is spoken of.
+    pub(crate) fn length(&self) -> Duration {
+        self.length
+    }
+
     /// The verdict with that reason.
     pub(crate) fn verdict(self, state: State, reason: impl Into<String>) -> Verdict {
         let reason = reason.into();

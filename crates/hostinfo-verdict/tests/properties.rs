@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
+use hostinfo_domains::{Limit, Limits};
 use hostinfo_sample::{Bounds, CpuUse, Used};
 use hostinfo_verdict::{Devices, Interval, Sample, State, Verdict, cpu, io, memory, net};
 use hostinfo_wire::Value;
@@ -72,13 +73,20 @@ prop_compose! {
     }
 }
 
+fn any_limits() -> impl Strategy<Value = Limits> {
+    any::<([Option<u64>; 6], bool)>().prop_map(|([total, read, write, all, r, w], is_unclear)| {
+        let ops = Limit { total: all, read: r, write: w };
+        Limits { bytes: Limit { total, read, write }, ops, is_unclear }
+    })
+}
+
 prop_compose! {
     fn any_sample(disk: String)(
         values in proptest::collection::vec(any_value(), FIGURES),
-        bounds in any_bounds(), age in any_time(),
+        bounds in any_bounds(), age in any_time(), limits in any_limits(),
     ) -> Sample {
         let devices = Devices {
-            disks: &["vda".to_owned(), disk.clone()],
+            disks: &["vda".to_owned(), disk.clone()].map(|name| (name, limits)),
             interfaces: &["0".to_owned(), disk.clone()],
             age,
         };
@@ -148,7 +156,8 @@ prop_compose! {
         [run, delay, throttled, around] in proptest::array::uniform4(any_part_of_time()),
         [own, own_delay, others, idle] in proptest::array::uniform4(any_part_of_time()),
         [stall, host_stall, took] in proptest::array::uniform3(any_part_of_time()),
-        [faults, all_faults, swap, ops] in proptest::array::uniform4(0..2000u64),
+        [faults, all_faults, swap] in proptest::array::uniform3(0..2000u64),
+        ops in prop_oneof![Just(0), 0..2000u64],
         [packets, drops, host_drops] in proptest::array::uniform3(0..20_000u64),
     ) -> Part {
         Part {
@@ -241,8 +250,11 @@ fn take(sum: &Part, cpus: u8, knows_cpus: bool) -> Sample {
         ("net.rx.packets", Value::Whole(sum.packets)),
         ("net.rx.drops", Value::Whole(sum.host_drops)),
     ]);
-    let devices =
-        Devices { disks: &["vda".to_owned()], interfaces: &["0".to_owned()], age: Duration::ZERO };
+    let devices = Devices {
+        disks: &[("vda".to_owned(), Limits::default())],
+        interfaces: &["0".to_owned()],
+        age: Duration::ZERO,
+    };
     Sample::take(devices, bounds, |stat, _| figures.get(stat.stat().name).cloned())
 }
 
@@ -256,7 +268,7 @@ proptest! {
     #[test]
     fn no_verdict_is_ok_where_5_percent_of_the_time_was_waited(window in any_window()) {
         let parts = &window.0;
-        let [of_cpu, of_memory, ..] = judge(&window);
+        let [of_cpu, of_memory, of_io, _] = judge(&window);
         let length = sum(parts, |part| part.length);
         let waited = sum(parts, |part| part.delay.max(part.throttled));
         let wanted = length.max(sum(parts, |part| part.run) + waited);
@@ -265,6 +277,9 @@ proptest! {
         }
         if sum(parts, |part| part.stall) * 20 >= length || sum(parts, |part| part.all_faults) * 100 >= length {
             prop_assert_ne!(of_memory, State::Ok);
+        }
+        if sum(parts, |part| part.ops) == 0 && sum(parts, |part| part.stall) * 20 >= length {
+            prop_assert_ne!(of_io, State::Ok);
         }
     }
 

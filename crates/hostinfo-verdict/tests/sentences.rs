@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::{Kind, StatId};
+use hostinfo_domains::{Limit, Limits};
 use hostinfo_sample::{Bounds, CpuUse, Used};
 use hostinfo_verdict::{Devices, Interval, Sample, cpu, io, memory, net};
 use hostinfo_wire::Value;
@@ -75,8 +76,15 @@ impl<'t> Figures<'t> {
             vcpu_delays: Some(self.vcpu_delays(times)),
             cpus,
         };
+        let limit = |name: &str| Limit {
+            total: self.whole(&format!("{name}-LIMIT")),
+            read: self.whole(&format!("READ-{name}-LIMIT")),
+            write: self.whole(&format!("WRITE-{name}-LIMIT")),
+        };
+        let is_unclear = self.0.contains_key("UNCLEAR-LIMIT");
+        let limits = Limits { bytes: limit("BYTES"), ops: limit("OPS"), is_unclear };
         let devices = Devices {
-            disks: &["vda".to_owned()],
+            disks: &[("vda".to_owned(), limits)],
             interfaces: &["0".to_owned()],
             age: Duration::ZERO,
         };
@@ -108,5 +116,5 @@ fn each_cause_has_its_sentence() {
         assert_eq!(judge(&interval, &|_, _| true).to_string(), *sentence, "{cause}");
         causes += 1;
     }
-    assert_eq!(causes, 41);
+    assert_eq!(causes, 45);
 }

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use hostinfo_domains::{Disk, Domain, Figures, Io, Message, Names, State, Uuid, VERSION, to_line};
+use hostinfo_domains::{
+    Disk, Domain, Figures, Io, Limit, Limits, Message, Names, State, Uuid, VERSION, to_line,
+};
 use tempfile::TempDir;
 use watch::{Guest, wait_for};
 
@@ -129,8 +131,9 @@ fn domain(number: u128) -> Domain {
 
 fn figures() -> Figures {
     let read = Io { bytes: Some(BYTES), ops: Some(OPS), nanos: Some(NANOS) };
-    let disk =
-        Disk { dev: "vda".to_owned(), read, limit_bytes: Some(1_000_000), ..Disk::default() };
+    let bytes = Limit { total: Some(1_000_000), ..Limit::default() };
+    let limits = Limits { bytes, ..Limits::default() };
+    let disk = Disk { dev: "vda".to_owned(), read, limits, ..Disk::default() };
     Figures { disks: vec![disk], ..Figures::default() }
 }
 

@@ -12,7 +12,7 @@ use hostinfo_catalog::source::{
     Traffic,
 };
 use hostinfo_domains::limits::VCPUS_MAX;
-use hostinfo_domains::{Disk, Figures, Guest as Domain, Net, Vcpu};
+use hostinfo_domains::{Disk, Figures, Guest as Domain, Limits, Net, Vcpu};
 use hostinfo_sample::Absent;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value, name};
@@ -81,6 +81,15 @@ impl Sources<'_, '_> {
         disks.unwrap_or_default()
     }
 
+    /// The same names, each with what that disk is limited to.
+    pub(super) fn limited_disks(&mut self) -> Vec<(String, Limits)> {
+        let disks = self.with_figures(|told, _| {
+            let named = told.disks.iter().filter(|disk| name::is_segment(&disk.dev));
+            named.map(|disk| (disk.dev.clone(), disk.limits)).collect()
+        });
+        disks.unwrap_or_default()
+    }
+
     /// The numbers of its interfaces.
     pub(super) fn interfaces(&mut self) -> Vec<String> {
         let numbers = self
@@ -143,8 +152,8 @@ impl Sources<'_, '_> {
             let disk = place.and_then(|place| told.disks.get(place));
             let disk = disk.ok_or_else(|| no_such(dev))?;
             let value = match what {
-                Source::DiskLimit(Limit::Bytes) => disk.limit_bytes.map(Value::Whole),
-                Source::DiskLimit(Limit::Ops) => disk.limit_ops.map(Value::Whole),
+                Source::DiskLimit(Limit::Bytes) => disk.limits.bytes.in_all().map(Value::Whole),
+                Source::DiskLimit(Limit::Ops) => disk.limits.ops.in_all().map(Value::Whole),
                 Source::DiskErrors => {
                     disk.errors.map(|now| Value::Whole(history.count(stat, dev, now)))
                 }

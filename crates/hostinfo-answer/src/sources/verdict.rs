@@ -37,7 +37,7 @@ impl Sources<'_, '_> {
     /// A sample for verdicts, of whatever the host knows.
     pub(crate) fn sample(&mut self) -> Sample {
         self.is_sample = true;
-        let (disks, interfaces) = (self.disks(), self.interfaces());
+        let (disks, interfaces) = (self.limited_disks(), self.interfaces());
         let devices = Devices { disks: &disks, interfaces: &interfaces, age: self.figures_age() };
         let vmm = self.observed.vmm.as_mut().ok();
         let bounds = vmm.map(|vmm| vmm.bounds(self.at)).unwrap_or_default();

@@ -108,27 +108,6 @@ fn all_vcpus_are_online_unless_it_says_otherwise() {
 }
 
 #[test]
-fn a_disk_is_limited_in_all_or_by_the_sum_of_both_directions() {
-    let limits = |tune: &str| {
-        let disk = format!(
-            "<disk><target dev='vda'/><alias name='virtio-disk0'/><iotune>{tune}</iotune></disk>"
-        );
-        let xml = format!("<domain type='kvm'><devices>{disk}</devices></domain>");
-        let disks = read(&xml).unwrap().disks;
-        assert_eq!((&*disks[0].dev, disks[0].alias.as_deref()), ("vda", Some("virtio-disk0")));
-        (disks[0].limits.bytes, disks[0].limits.ops)
-    };
-    assert_eq!(limits(""), (None, None));
-    assert_eq!(limits("<total_bytes_sec>7</total_bytes_sec>"), (Some(7), None));
-    assert_eq!(
-        limits("<read_iops_sec>7</read_iops_sec><write_iops_sec> 8 </write_iops_sec>"),
-        (None, Some(15))
-    );
-    assert_eq!(limits("<read_iops_sec>7</read_iops_sec>"), (None, None));
-    assert_eq!(limits("<total_iops_sec>0</total_iops_sec>"), (None, None));
-}
-
-#[test]
 fn what_is_no_domain_or_too_large_is_an_error() {
     for (xml, why) in [
         ("", "not a <domain type=...>"),

@@ -1,5 +1,5 @@
 use super::*;
-use hostinfo_domains::{Io, Limits, Traffic};
+use hostinfo_domains::{Io, Limit, Limits, Traffic};
 
 fn read(lines: &str) -> (Figures, Told) {
     let params: Vec<Param> = lines
@@ -10,8 +10,13 @@ fn read(lines: &str) -> (Figures, Told) {
             (name.to_owned(), number.unwrap_or_else(|_| Value::Text(value.to_owned())))
         })
         .collect();
-    let limits = Limits { bytes: Some(9), ops: None };
-    figures(&params, &[Configured { dev: "vdb".to_owned(), limits, ..Configured::default() }])
+    let limited = Configured { dev: "vdb".to_owned(), limits: limits(), ..Configured::default() };
+    figures(&params, &[limited])
+}
+
+fn limits() -> Limits {
+    let bytes = Limit { read: Some(9), ..Limit::default() };
+    Limits { bytes, ..Limits::default() }
 }
 
 #[test]
@@ -49,7 +54,7 @@ fn what_domstats_tells_is_understood() {
     let write = Io { ops: Some(7), ..Io::default() };
     let flush = Io { nanos: Some(8), ..Io::default() };
     let vdb =
-        Disk { dev: "vdb".to_owned(), read, write, flush, limit_bytes: Some(9), ..Disk::default() };
+        Disk { dev: "vdb".to_owned(), read, write, flush, limits: limits(), ..Disk::default() };
     assert_eq!(figures.disks, [Disk { dev: "sda".to_owned(), ..Disk::default() }, vdb]);
     let rx = Traffic { bytes: Some(90), packets: Some(1), drops: Some(3), errors: Some(2) };
     let tx = Traffic { bytes: Some(4), ..Traffic::default() };

@@ -97,7 +97,8 @@ fn figures_are_those_of_virsh_domstats() -> Result<()> {
     libvirtd.virsh(&["blkdeviotune", "a", "vda", "--total-bytes-sec", "7000000"])?;
     let figures = daemon.figures("a")?;
     let [disk] = figures.disks.as_slice() else { bail!("not one disk: {figures:?}") };
-    assert_eq!((&*disk.dev, disk.limit_bytes, disk.limit_ops), ("vda", Some(7_000_000), None));
+    let limits = (disk.limits.bytes.in_all(), disk.limits.ops.in_all());
+    assert_eq!((&*disk.dev, limits), ("vda", (Some(7_000_000), None)));
     let stats = libvirtd.virsh(&["domstats", "a"])?;
     for (name, ours) in [
         ("balloon.current", figures.memory_current.map(|bytes| bytes / 1024)),

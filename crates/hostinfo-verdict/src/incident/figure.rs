@@ -102,7 +102,7 @@ fn cpu(interval: &Interval<'_>) -> Option<Figure> {
 /// What operations took on the disk that they took the most time on.
 fn io(interval: &Interval<'_>) -> Option<Figure> {
     fn done(disk: &Disk) -> Option<(Duration, u64)> {
-        Some((disk.time?, disk.ops?))
+        Some((disk.time()?, disk.ops()?))
     }
     let before = &interval.before.io.disks;
     let named = interval.after.io.disks.iter().filter(|disk| is_name(&disk.name));
@@ -128,6 +128,7 @@ fn micros(time: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::Sample;
+    use crate::sample::Done;
 
     const LENGTH: Duration = Duration::from_secs(10);
 
@@ -162,8 +163,11 @@ mod tests {
     fn the_disk_that_was_waited_for_most_is_named_with_its_mean() {
         let disk = |name: &str, ops, millis| Disk {
             name: name.to_owned(),
-            ops: Some(ops),
-            time: Some(Duration::from_millis(millis)),
+            read: Done {
+                ops: Some(ops),
+                time: Some(Duration::from_millis(millis)),
+                ..Done::default()
+            },
             ..Disk::default()
         };
         let slow = figure(Judged::Io, |sample, at| {

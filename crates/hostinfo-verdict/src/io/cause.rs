@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::disk::{SLOW, Use, mean, uses};
+use super::disk::{FAST, SLOW, Use, uses};
+use super::work::{Kind, mean};
 use crate::WAITED;
 use crate::interval::Span;
 use crate::share::Share;
@@ -14,8 +15,12 @@ pub(super) enum Cause {
     Failed,
     Limit,
     Host,
-    /// The guest's own operations queue up on disks that hardly anybody else uses.
+    /// It has a limit that its figures cannot be compared with.
+    UnclearLimit,
+    /// The guest's own operations queue up on disks that others are not seen to use.
     OwnQueue,
+    /// Slower than a healthy disk and not yet slow, while others wait for I/O.
+    Slowed,
     Unexplained,
 }
 
@@ -24,32 +29,60 @@ impl Cause {
         match self {
             Self::Failed | Self::Host => State::Contended,
             Self::Limit => State::SelfLimited,
-            Self::OwnQueue | Self::Unexplained => State::Unknown,
+            Self::UnclearLimit | Self::OwnQueue | Self::Slowed | Self::Unexplained => {
+                State::Unknown
+            }
         }
     }
 }
 
+/// A disk that was held up.
+pub(super) struct HeldUp<'a> {
+    pub(super) disk: Use<'a>,
+    /// The operations that were, where that is known.
+    pub(super) kind: Option<Kind>,
+    pub(super) cause: Cause,
+}
+
 /// The disk that was held up for the longest, if that was so much of the time.
-pub(super) fn held_up<'a>(span: &Span<'a>, at_least: Share) -> Option<(Use<'a>, Cause)> {
+pub(super) fn held_up<'a>(span: &Span<'a>, at_least: Share) -> Option<HeldUp<'a>> {
     let mut disks = uses(span);
     if let Some(failed) = disks.iter().position(|disk| disk.errors > 0) {
-        return Some((disks.swap_remove(failed), Cause::Failed));
+        let disk = disks.swap_remove(failed);
+        return Some(HeldUp { disk, kind: None, cause: Cause::Failed });
     }
     disks.into_iter().find_map(|disk| {
-        let waited = Share::of(disk.time, disk.length) >= at_least;
-        let cause = cause(&disk).filter(|_| waited)?;
-        Some((disk, cause))
+        let (kind, cause) = leading(&disk, at_least)?;
+        Some(HeldUp { disk, kind: Some(kind), cause })
     })
 }
 
-fn cause(disk: &Use<'_>) -> Option<Cause> {
-    if disk.limit().is_some() {
+/// The operations that were held up for the longest, if all of them together were for so much of
+/// the time. Those that somebody is to blame for come first, if they alone were.
+fn leading(disk: &Use<'_>, at_least: Share) -> Option<(Kind, Cause)> {
+    let time = |kind| disk.of_kind(kind).time;
+    let is_felt = |time| Share::of(time, disk.length) >= at_least;
+    let kinds = Kind::ALL.into_iter().filter_map(|kind| Some((kind, cause(disk, kind)?)));
+    let held_up: Vec<(Kind, Cause)> = kinds.collect();
+    let all = held_up.iter().fold(Duration::ZERO, |sum, (kind, _)| sum.saturating_add(time(*kind)));
+    let most = held_up.into_iter().max_by_key(|(kind, cause)| {
+        (cause.state() != State::Unknown && is_felt(time(*kind)), time(*kind))
+    });
+    most.filter(|_| is_felt(all))
+}
+
+fn cause(disk: &Use<'_>, kind: Kind) -> Option<Cause> {
+    if disk.limit(kind).is_some() {
         return Some(Cause::Limit);
     }
-    if disk.latency() < SLOW {
-        return None;
+    let latency = disk.of_kind(kind).latency();
+    if latency < SLOW {
+        let may_be_slowed = latency > FAST && are_disks_slow(&disk.span);
+        return may_be_slowed.then_some(Cause::Slowed);
     }
-    Some(if disk.queues_up_alone() {
+    Some(if disk.limits.is_unclear && kind != Kind::Flush {
+        Cause::UnclearLimit
+    } else if disk.queues_up() {
         Cause::OwnQueue
     } else if are_disks_slow(&disk.span) {
         Cause::Host

@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use hostinfo_catalog::StatId;
+use hostinfo_domains::{Limit, Limits};
 
+use super::work::{Kind, Work};
 use crate::interval::Span;
 use crate::sample::stats::{DISK_LATENCY, DISK_LIMIT_BYTES, DISK_LIMIT_OPS};
 use crate::sample::{Disk, Sample};
@@ -16,11 +17,15 @@ use crate::words::{Words, bytes, millis};
 /// takes 5 to 10 ms.
 pub(super) const SLOW: Duration = Duration::from_millis(20);
 
+/// The mean time up to which nobody waited: a healthy hard disk takes as long.
+pub(super) const FAST: Duration = Duration::from_millis(10);
+
 /// Who has fewer operations waiting at a time, in thousandths, does not queue up for itself.
 const QUEUE: u128 = 2000;
 
-/// The share in the operations of the host's disks from which nobody else hinders a guest.
-const ALONE: Share = Share::percent(90);
+/// The share in the operations of the host's disks from which others are not seen to use them: a
+/// mirror makes two operations of a write, and the host writes some of its own.
+const ALONE: Share = Share::percent(40);
 
 /// The share of a limit at which a disk is at it: QEMU lets bursts through, and ends a little
 /// below.
@@ -32,26 +37,38 @@ pub(super) struct Use<'a> {
     /// The time between the figures.
     pub(super) length: Duration,
     pub(super) name: &'a str,
-    pub(super) ops: u64,
-    /// What the operations took, each for itself.
-    pub(super) time: Duration,
+    /// Reads, writes and flushes.
+    work: [Work; 3],
     pub(super) errors: u64,
-    bytes: Option<u64>,
-    limit_ops: Option<u64>,
-    limit_bytes: Option<u64>,
+    pub(super) limits: Limits,
+    /// Reads and writes of all disks of the guest.
+    guest_ops: u64,
 }
 
-/// A limit that a disk is at, in a second.
-pub(super) enum Limit {
-    Ops(u64),
-    Bytes(u64),
+/// A limit that operations are at, in a second.
+pub(super) struct AtLimit {
+    unit: Unit,
+    limit: u64,
+    /// The only kind of operation that it limits.
+    of: Option<Kind>,
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    Ops,
+    Bytes,
 }
 
 /// All disks that there is something to tell of, that which was waited for most first.
 pub(super) fn uses<'a>(span: &Span<'a>) -> Vec<Use<'a>> {
     let disks = span.after.io.disks.iter().enumerate();
     let mut uses: Vec<_> = disks.filter_map(|(at, disk)| Use::of(at, disk, span)).collect();
-    uses.sort_by_key(|disk| Reverse(disk.time));
+    let ops = uses.iter().map(|disk| disk.reads_and_writes().ops);
+    let guest_ops = ops.fold(0, u64::saturating_add);
+    for disk in &mut uses {
+        disk.guest_ops = guest_ops;
+    }
+    uses.sort_by_key(|disk| Reverse(disk.all().time));
     uses
 }
 
@@ -60,75 +77,120 @@ impl<'a> Use<'a> {
     fn of(at: usize, now: &'a Disk, span: &Span<'a>) -> Option<Self> {
         let length = Some(span.of_devices()).filter(|length| !length.is_zero())?;
         let before = find(span.before, at, &now.name)?;
-        let rise = |figure: fn(&Disk) -> Option<u64>| figure(now)?.checked_sub(figure(before)?);
+        now.ops().and(now.time())?;
+        let errors = now.errors.zip(before.errors);
         Some(Self {
             span: *span,
             length,
             name: &now.name,
-            ops: rise(|disk| disk.ops)?,
-            time: now.time?.checked_sub(before.time?)?,
-            errors: rise(|disk| disk.errors).unwrap_or_default(),
-            bytes: rise(|disk| disk.bytes),
-            limit_ops: now.limit_ops,
-            limit_bytes: now.limit_bytes,
+            work: [
+                Work::of(&now.read, &before.read)?,
+                Work::of(&now.write, &before.write)?,
+                Work::of(&now.flush, &before.flush)?,
+            ],
+            errors: errors.map_or(0, |(now, before)| now.saturating_sub(before)),
+            limits: now.limits,
+            guest_ops: 0,
         })
     }
 
-    pub(super) fn latency(&self) -> Duration {
-        mean(self.time, self.ops)
+    pub(super) fn of_kind(&self, kind: Kind) -> Work {
+        let [read, write, flush] = self.work;
+        match kind {
+            Kind::Read => read,
+            Kind::Write => write,
+            Kind::Flush => flush,
+        }
     }
 
-    /// The limit that it is at.
-    pub(super) fn limit(&self) -> Option<Limit> {
-        let is_at = |used: Option<u64>, limit: &u64| {
-            let allowed = u128::from(*limit).saturating_mul(self.length.as_nanos());
-            let used = used.map(|used| u128::from(used).saturating_mul(1_000_000_000));
-            allowed > 0 && used.is_some_and(|used| Share::ratio(used, allowed) >= AT_LIMIT)
+    pub(super) fn all(&self) -> Work {
+        self.work.into_iter().fold(Work::default(), Work::and)
+    }
+
+    /// It completed nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.all().ops == 0
+    }
+
+    fn reads_and_writes(&self) -> Work {
+        self.of_kind(Kind::Read).and(self.of_kind(Kind::Write))
+    }
+
+    /// The limit that operations of that kind are at.
+    pub(super) fn limit(&self, kind: Kind) -> Option<AtLimit> {
+        let both = self.reads_and_writes();
+        let own = self.of_kind(kind);
+        let of = |limit: &Limit| match kind {
+            Kind::Read => limit.read,
+            Kind::Write => limit.write,
+            Kind::Flush => None,
         };
-        let ops = self.limit_ops.filter(|limit| is_at(Some(self.ops), limit)).map(Limit::Ops);
-        ops.or_else(|| self.limit_bytes.filter(|limit| is_at(self.bytes, limit)).map(Limit::Bytes))
+        // Flushes are not held back.
+        let total = |limit: &Limit| limit.total.filter(|_| kind != Kind::Flush);
+        let Limits { ops, bytes, .. } = &self.limits;
+        let limits = [
+            (Unit::Ops, both.ops, total(ops), None),
+            (Unit::Ops, own.ops, of(ops), Some(kind)),
+            (Unit::Bytes, both.bytes, total(bytes), None),
+            (Unit::Bytes, own.bytes, of(bytes), Some(kind)),
+        ];
+        limits.into_iter().find_map(|(unit, used, limit, of)| {
+            let limit = limit.filter(|limit| self.is_at(*limit, used))?;
+            Some(AtLimit { unit, limit, of })
+        })
+    }
+
+    fn is_at(&self, limit: u64, used: u64) -> bool {
+        let allowed = u128::from(limit).saturating_mul(self.length.as_nanos());
+        let used = u128::from(used).saturating_mul(1_000_000_000);
+        allowed > 0 && Share::ratio(used, allowed) >= AT_LIMIT
     }
 
     /// How many operations waited at a time, on average, in thousandths (Little's law).
     pub(super) fn queue(&self) -> u128 {
-        self.time.as_nanos().saturating_mul(1000) / self.length.as_nanos().max(1)
+        self.all().time.as_nanos().saturating_mul(1000) / self.length.as_nanos().max(1)
     }
 
-    /// It would be fast enough if the guest gave it one operation after another, and hardly anybody
-    /// else uses the host's disks.
-    pub(super) fn queues_up_alone(&self) -> bool {
-        let one_by_one = self.length.as_nanos() / u128::from(self.ops.max(1));
-        let is_alone = self
+    /// It would be fast enough if the guest gave it one operation after another, and others are not
+    /// seen to use the host's disks.
+    pub(super) fn queues_up(&self) -> bool {
+        let one_by_one = self.length.as_nanos() / u128::from(self.all().ops.max(1));
+        let are_others_seen = self
             .span
             .rise(|s| s.io.host_ops)
-            .is_some_and(|all| all > 0 && Share::ratio(self.ops.into(), all.into()) >= ALONE);
-        is_alone && self.queue() >= QUEUE && one_by_one < SLOW.as_nanos()
+            .is_some_and(|all| Share::ratio(self.guest_ops.into(), all.into()) < ALONE);
+        !are_others_seen && self.queue() >= QUEUE && one_by_one < SLOW.as_nanos()
     }
 
     pub(super) fn may_be_told(&self, words: Words<'_>) -> bool {
         words.may_name_of(DISK_LATENCY, self.name)
     }
 
-    /// How a sentence about the disk ends.
-    pub(super) fn took(&self, words: Words<'_>) -> String {
+    /// How a sentence about the disk ends, or about one kind of operation on it.
+    pub(super) fn took(&self, kind: Option<Kind>, words: Words<'_>) -> String {
         let window = words.window();
-        if self.may_be_told(words) {
-            format!(": an operation took {} on average in {window}", millis(self.latency()))
-        } else {
-            format!(" in {window}")
+        if !self.may_be_told(words) {
+            return format!(" in {window}");
         }
+        let work = kind.map_or_else(|| self.all(), |kind| self.of_kind(kind));
+        let one = kind.map_or("an operation", Kind::one);
+        format!(": {one} took {} on average in {window}", millis(work.latency()))
     }
 
     /// The limit in the words that the guest may read.
-    pub(super) fn at_limit(&self, words: Words<'_>) -> String {
-        let told = |stat: StatId, text: String| match words.may_name_of(stat, self.name) {
-            true => format!(" of {text} a second"),
-            false => String::new(),
+    pub(super) fn at_limit(&self, kind: Option<Kind>, words: Words<'_>) -> String {
+        let Some(AtLimit { unit, limit, of }) = kind.and_then(|kind| self.limit(kind)) else {
+            return String::new();
         };
-        match self.limit() {
-            Some(Limit::Ops(limit)) => told(DISK_LIMIT_OPS, format!("{limit} operations")),
-            Some(Limit::Bytes(limit)) => told(DISK_LIMIT_BYTES, bytes(limit)),
-            None => String::new(),
+        match unit {
+            Unit::Ops if words.may_name_of(DISK_LIMIT_OPS, self.name) => {
+                format!(" of {limit} {} a second", of.map_or("operations", Kind::many))
+            }
+            Unit::Bytes if words.may_name_of(DISK_LIMIT_BYTES, self.name) => {
+                let of = of.map(|kind| format!(" for {}", kind.many())).unwrap_or_default();
+                format!(" of {} a second{of}", bytes(limit))
+            }
+            _ => String::new(),
         }
     }
 }
@@ -138,9 +200,4 @@ fn find<'s>(sample: &'s Sample, at: usize, name: &str) -> Option<&'s Disk> {
     let disks = &sample.io.disks;
     let same = disks.get(at).filter(|disk| disk.name == name);
     same.or_else(|| disks.iter().find(|disk| disk.name == name))
-}
-
-pub(crate) fn mean(time: Duration, ops: u64) -> Duration {
-    let nanos = time.as_nanos() / u128::from(ops.max(1));
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

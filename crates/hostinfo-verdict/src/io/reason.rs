@@ -1,7 +1,8 @@
 //! Why disks were slow, in words.
 
-use super::cause::{Cause, host_latency};
-use super::disk::{SLOW, Use};
+use super::cause::{Cause, HeldUp, host_latency};
+use super::disk::SLOW;
+use super::hang::Hang;
 use crate::interval::Span;
 use crate::sample::stats::{
     DISK_ERRORS, DISK_LATENCY, HOST_DISK_OPS, HOST_DISK_SECONDS, IO_PRESSURE, OWN_IO_PRESSURE,
@@ -15,9 +16,10 @@ const TOLD_ONCE: &str = "libvirt gave figures of your disks only once so far: as
 
 const UNTOLD: &str = "this host has no figures of your disks: they come from libvirt";
 
-pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
+pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
+    let HeldUp { disk, kind, cause } = held_up;
     let (name, took, window) =
-        (words.device("disk", disk.name, DISK_LATENCY), disk.took(words), words.window());
+        (words.device("disk", disk.name, DISK_LATENCY), disk.took(*kind, words), words.window());
     let reason = match cause {
         Cause::Failed => {
             let errors = match words.may_name_of(DISK_ERRORS, disk.name) {
@@ -27,7 +29,7 @@ pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict
             };
             format!("the host saw {errors} on {name} in {window}")
         }
-        Cause::Limit => format!("{name} was at its own limit{}{took}", disk.at_limit(words)),
+        Cause::Limit => format!("{name} was at its own limit{}{took}", disk.at_limit(*kind, words)),
         Cause::Host => {
             let stall = disk.span.time(|s| s.io.host_stall);
             let pressure = words.pressure(stall, "I/O", IO_PRESSURE);
@@ -39,8 +41,20 @@ pub(super) fn held_up(disk: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict
                 false => "many".to_owned(),
             };
             format!(
-                "{name} was slow{took}; {queue} of your operations waited at a time, and hardly \
-                 anybody else used the host's disks"
+                "{name} was slow{took}; {queue} of your operations waited at a time, probably for \
+                 each other: others are not seen to use the host's disks much"
+            )
+        }
+        Cause::UnclearLimit => format!(
+            "{name} was slow{took}; it has a limit of your own, but several disks may share that \
+             limit, or a large operation may count as several, so it cannot be told whether it \
+             was reached"
+        ),
+        Cause::Slowed => {
+            let pressure = words.pressure(disk.span.time(|s| s.io.host_stall), "I/O", IO_PRESSURE);
+            format!(
+                "{name} was slower than a healthy disk{took}{pressure}; it cannot be told whether \
+                 others slowed it down"
             )
         }
         Cause::Unexplained => format!(
@@ -60,6 +74,34 @@ fn host_took(span: &Span<'_>, words: Words<'_>) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// Where disks completed nothing in that part of the window, and others or the guest waited for I/O.
+pub(super) fn hang(hang: Hang, span: &Span<'_>, words: Words<'_>) -> Verdict {
+    let is_told = words.may_name(&[OWN_IO_PRESSURE]);
+    let words = match span.length < words.length() {
+        true => words.of_burst(span.length, is_told),
+        false => words,
+    };
+    let reason = match hang {
+        Hang::Own => {
+            let stall = span.time(|s| s.io.stall).unwrap_or_default();
+            let share = words.share(Share::of(stall, span.length), &[OWN_IO_PRESSURE]);
+            format!(
+                "your guest's process on the host waited for I/O {share}, but your disks completed \
+                 no operation: one of them may hang"
+            )
+        }
+        Hang::Host => {
+            let pressure = words.pressure(span.time(|s| s.io.host_stall), "I/O", IO_PRESSURE);
+            format!(
+                "your disks completed no operation in {}{pressure}; it cannot be told whether your \
+                 guest asked for none or waits as well",
+                words.window()
+            )
+        }
+    };
+    words.verdict(State::Unknown, reason)
 }
 
 /// Where too little is known of disks: by as many samples as `told` has.

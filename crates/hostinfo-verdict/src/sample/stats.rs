@@ -43,18 +43,29 @@ pub(super) const RECLAIM_STALLS: StatId = StatId::named("reclaim.stalls");
 pub(super) const MEMORY_STALL: StatId = StatId::named("pressure.memory.some.seconds");
 pub(crate) const MEMORY_PRESSURE: StatId = StatId::named("pressure.memory.some.avg60");
 
-pub(super) const DISK_OPS: [StatId; 3] = [
-    StatId::named("vm.disk.DEV.read.ops"),
-    StatId::named("vm.disk.DEV.write.ops"),
-    StatId::named("vm.disk.DEV.flush.ops"),
-];
-pub(super) const DISK_SECONDS: [StatId; 3] = [
-    StatId::named("vm.disk.DEV.read.seconds"),
-    StatId::named("vm.disk.DEV.write.seconds"),
-    StatId::named("vm.disk.DEV.flush.seconds"),
-];
-pub(super) const DISK_BYTES: [StatId; 2] =
-    [StatId::named("vm.disk.DEV.read.bytes"), StatId::named("vm.disk.DEV.write.bytes")];
+/// Of one kind of operation on a disk.
+pub(super) struct Operation {
+    pub(super) ops: StatId,
+    /// Flushes have none.
+    pub(super) bytes: Option<StatId>,
+    pub(super) seconds: StatId,
+}
+
+pub(super) const READ: Operation = Operation {
+    ops: StatId::named("vm.disk.DEV.read.ops"),
+    bytes: Some(StatId::named("vm.disk.DEV.read.bytes")),
+    seconds: StatId::named("vm.disk.DEV.read.seconds"),
+};
+pub(super) const WRITE: Operation = Operation {
+    ops: StatId::named("vm.disk.DEV.write.ops"),
+    bytes: Some(StatId::named("vm.disk.DEV.write.bytes")),
+    seconds: StatId::named("vm.disk.DEV.write.seconds"),
+};
+pub(super) const FLUSH: Operation = Operation {
+    ops: StatId::named("vm.disk.DEV.flush.ops"),
+    bytes: None,
+    seconds: StatId::named("vm.disk.DEV.flush.seconds"),
+};
 pub(crate) const DISK_ERRORS: StatId = StatId::named("vm.disk.DEV.errors");
 pub(crate) const DISK_LIMIT_OPS: StatId = StatId::named("vm.disk.DEV.limit.ops");
 pub(crate) const DISK_LIMIT_BYTES: StatId = StatId::named("vm.disk.DEV.limit.bytes");

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
+use hostinfo_domains::Limits;
 use hostinfo_sample::Bounds;
 use hostinfo_wire::Value;
 
-use super::{Cpu, Disk, Interface, Io, Memory, Net, Passed, Sample, Way, stats};
+use super::{Cpu, Disk, Done, Interface, Io, Memory, Net, Passed, Sample, Way, stats};
 
-/// Disks of a guest that are judged at the most: each sample holds about 140 bytes for one.
+/// Disks of a guest that are judged at the most: each sample holds about 310 bytes for one.
 const DISKS_MAX: usize = 64;
 
 /// The same of its interfaces: about 160 bytes for one.
@@ -17,8 +18,8 @@ const INTERFACES_MAX: usize = 64;
 /// What libvirt tells of, of a guest.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Devices<'a> {
-    /// The instances of `vm.disk`.
-    pub disks: &'a [String],
+    /// The instances of `vm.disk`, and what each is limited to.
+    pub disks: &'a [(String, Limits)],
     /// The instances of `vm.net`.
     pub interfaces: &'a [String],
     /// How old the figures of them are: newer ones are asked for and not waited for.
@@ -74,7 +75,12 @@ impl Sample {
                 host_stall: from.time(stats::MEMORY_STALL, None),
             },
             io: Io {
-                disks: devices.disks.iter().take(DISKS_MAX).map(|name| from.disk(name)).collect(),
+                disks: devices
+                    .disks
+                    .iter()
+                    .take(DISKS_MAX)
+                    .map(|(name, limits)| from.disk(name, *limits))
+                    .collect(),
                 stall: from.time(stats::OWN_IO_STALL, None),
                 host_stall: from.time(stats::IO_STALL, None),
                 host_ops: from.wholes(&stats::HOST_DISK_OPS, None),
@@ -98,16 +104,22 @@ impl Sample {
 struct Figures<F>(F);
 
 impl<'v, F: FnMut(StatId, Option<&str>) -> Option<Value<'v>>> Figures<F> {
-    fn disk(&mut self, name: &str) -> Disk {
-        let dev = Some(name);
+    fn disk(&mut self, name: &str, limits: Limits) -> Disk {
         Disk {
             name: name.to_owned(),
-            ops: self.wholes(&stats::DISK_OPS, dev),
-            time: self.times(&stats::DISK_SECONDS, dev),
-            bytes: self.wholes(&stats::DISK_BYTES, dev),
-            errors: self.whole(stats::DISK_ERRORS, dev),
-            limit_ops: self.whole(stats::DISK_LIMIT_OPS, dev),
-            limit_bytes: self.whole(stats::DISK_LIMIT_BYTES, dev),
+            read: self.done(&stats::READ, name),
+            write: self.done(&stats::WRITE, name),
+            flush: self.done(&stats::FLUSH, name),
+            errors: self.whole(stats::DISK_ERRORS, Some(name)),
+            limits,
+        }
+    }
+
+    fn done(&mut self, operation: &stats::Operation, disk: &str) -> Done {
+        Done {
+            ops: self.whole(operation.ops, Some(disk)),
+            bytes: operation.bytes.and_then(|bytes| self.whole(bytes, Some(disk))),
+            time: self.time(operation.seconds, Some(disk)),
         }
     }
 
@@ -159,12 +171,16 @@ impl<'v, F: FnMut(StatId, Option<&str>) -> Option<Value<'v>>> Figures<F> {
 
 #[cfg(test)]
 mod tests {
+    use hostinfo_domains::Limit;
+
     use super::*;
 
     #[test]
     fn parts_are_added_and_figures_that_there_are_none_of_stay_away() {
+        let ops = Limit { read: Some(9), ..Limit::default() };
+        let limits = Limits { ops, ..Limits::default() };
         let devices = Devices {
-            disks: &["vda".to_owned(), "vdb".to_owned()],
+            disks: &["vda", "vdb"].map(|name| (name.to_owned(), limits)),
             interfaces: &["0".to_owned()],
             age: Duration::from_secs(3),
         };
@@ -188,7 +204,8 @@ mod tests {
         assert_eq!(sample.cpu.quota, Some(Duration::from_millis(500)));
         assert_eq!((sample.cpu.vcpus, sample.cpu.delay, sample.cpu.host_idle), (None, None, None));
         let [vda, vdb] = sample.io.disks.as_slice() else { panic!("two disks") };
-        assert_eq!((vda.ops, vdb.ops), (None, Some(6)));
+        assert_eq!((vda.ops(), vdb.ops()), (None, Some(6)));
+        assert_eq!((vdb.write.ops, vdb.limits), (None, limits));
         assert_eq!(sample.net.interfaces[0].rx.passed, Passed { packets: Some(7), drops: None });
         assert_eq!(sample.net.host_tx, Passed { packets: None, drops: Some(8) });
     }

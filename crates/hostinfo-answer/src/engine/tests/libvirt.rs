@@ -1,7 +1,7 @@
 use super::*;
 use hostinfo_render::vhostmd::EMPTY;
 
-use hostinfo_domains::{Disk, Domain, Figures, Io, Net, Run, Traffic, Vcpu};
+use hostinfo_domains::{Disk, Domain, Figures, Io, Limit, Limits, Net, Run, Traffic, Vcpu};
 
 use crate::examples::{self, Told};
 use crate::history::History;
@@ -33,7 +33,10 @@ fn figures() -> Figures {
             dev: "vda".to_owned(),
             read: io(Some(512), 1, 2_500_000),
             flush: io(None, 3, 0),
-            limit_bytes: Some(7_000_000),
+            limits: Limits {
+                bytes: Limit { total: Some(7_000_000), ..Limit::default() },
+                ..Limits::default()
+            },
             ..Disk::default()
         }],
         nets: vec![Net { rx: Traffic { bytes: Some(90), ..Traffic::default() }, ..Net::default() }],
