@@ -97,6 +97,27 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
 }
 
 #[test]
+fn a_domain_is_told_of_a_limit_around_it_and_another_guest() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve(EVERYTHING)?;
+        lab.swap(SWAP)?;
+        let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
+        let _second = lab.domain("n").on_cpus(&[2]).boot()?;
+        let mut bench = Bench::new(lab, &guest, "memory", "memory of two guests");
+        bench.work(Work::Memory(USED))?;
+        let shared = Cause {
+            name: "a limit around it and another guest (memory.high of their slice)",
+            state: "contended",
+            says: "a memory limit that your host sets for several guests",
+        };
+        let limit = || lab.sh(&format!("echo {TOO_LITTLE}K > {SLICE}/memory.high"));
+        bench.judge(shared, limit, &format!("echo max > {SLICE}/memory.high"))?;
+        bench.felt()?;
+        bench.finish()
+    })
+}
+
+#[test]
 fn a_domain_whose_host_runs_out_of_memory_is_told_so() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.serve(EVERYTHING)?;
