@@ -1,5 +1,5 @@
-//! What tests give an engine: an administrator's own, and a libvirt that has told all that it ever
-//! will.
+//! What tests give an engine: the administrator's own statistics and labels, and a libvirt whose answers
+//! never change.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -34,7 +34,7 @@ pub(crate) fn domain(name: &str) -> Domain {
     }
 }
 
-/// A libvirt that has told something, or that is not there.
+/// A libvirt with fixed answers; by default there is no libvirt.
 #[derive(Default)]
 pub(crate) struct Told {
     snapshot: Option<Arc<Snapshot>>,

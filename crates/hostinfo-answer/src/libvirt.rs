@@ -1,4 +1,4 @@
-//! libvirt as answers need it: what it has told, and a way to have more told.
+//! libvirt as answers need it: its latest values, and a way to request newer ones.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! What there is for a guest, and how it is told of: no values.
+//! Which statistics and instances a guest has, and how they are described, without their values.
 
 use hostinfo_catalog::{Instances, Scope, StatId};
 use hostinfo_render::Row;
