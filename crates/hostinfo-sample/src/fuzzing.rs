@@ -24,7 +24,6 @@ pub fn parse_as_each(bytes: &[u8]) {
     vmm::cgroup::parse(bytes);
     let _ = vmm::cpu::cpu_max(bytes);
     let _ = vmm::cpu::throttled(bytes);
-    vmm::cpus::parse(bytes);
     vmm::memory::freed_for_host(bytes);
     vmm::memory::major_faults(bytes);
     vmm::memory::swapped(bytes, Some(bytes));

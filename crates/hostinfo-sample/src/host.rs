@@ -257,6 +257,11 @@ impl Host {
         Ok((micros, self.stat(at)?.busy(units)?))
     }
 
+    /// How long each CPU was busy since boot, in ticks.
+    pub(crate) fn busy_of_each(&mut self, at: Moment) -> Result<&[(u32, u64)], Absent> {
+        self.stat(at).map(Stat::busy_of_each)
+    }
+
     /// CPUs and disks together, whichever is asked for, so that all ratios of a reply speak of
     /// the same time.
     pub(crate) fn sample(&mut self, at: Moment) -> HostSample {

@@ -18,6 +18,7 @@ pub(crate) const UNTOLD: Absent =
 pub(crate) struct Stat {
     counted: Counted,
     rest: Rest,
+    busy: Vec<(u32, u64)>,
 }
 
 /// What it has beside the CPUs' times.
@@ -39,7 +40,14 @@ pub(crate) fn read(
     let up = if times.is_new() { uptime(roots, buffer) } else { None };
     let text = roots.proc("stat", TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     let (lines, rest) = parse(text);
-    Ok(Stat { counted: times.add(&lines, at, units.ticks_per_second, up), rest })
+    let busy = busy_of_each(&lines);
+    Ok(Stat { counted: times.add(&lines, at, units.ticks_per_second, up), rest, busy })
+}
+
+/// The CPUs that are online, for a host that has no sysfs to tell them.
+pub(crate) fn online(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
+    let text = roots.proc("stat", TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
+    Ok(parse(text).0.single.into_iter().map(|(cpu, _)| cpu).collect())
 }
 
 /// For how long the host has been up: the first number of `/proc/uptime`, in seconds with two
@@ -76,6 +84,18 @@ pub(crate) fn parse(text: &[u8]) -> (CpuLines, Rest) {
         }
     }
     (cpus, rest)
+}
+
+/// How long each CPU was busy, in ticks: all of the time but idle and iowait. Guests' time is in user's and
+/// nice's.
+fn busy_of_each(lines: &CpuLines) -> Vec<(u32, u64)> {
+    let busy = lines.single.iter().map(|(cpu, line)| {
+        let [user, nice, system, _, _, irq, softirq, steal, ..] = *line;
+        // Kernels before 2.6.11 have no steal.
+        let all = [user?, nice?, system?, irq?, softirq?, steal.unwrap_or(0)];
+        Some((*cpu, all.into_iter().fold(0, u64::saturating_add)))
+    });
+    busy.flatten().collect()
 }
 
 fn cpu(key: &[u8]) -> Option<u32> {
@@ -127,6 +147,12 @@ impl Stat {
         Ok(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
+    /// How long each CPU was busy since boot, in ticks. A CPU with a figure that could not be read is not
+    /// among them.
+    pub(crate) fn busy_of_each(&self) -> &[(u32, u64)] {
+        &self.busy
+    }
+
     /// How many CPUs are online, for a host that has no sysfs to tell it.
     pub(crate) fn cpus(&self) -> Option<u64> {
         (self.rest.cpus > 0).then_some(self.rest.cpus)
@@ -154,7 +180,8 @@ mod tests {
 
     fn stat(text: &str) -> Stat {
         let ((lines, rest), at) = (parse(text.as_bytes()), Moment::new(Duration::ZERO));
-        Stat { counted: CpuTimes::default().add(&lines, at, 100, None), rest }
+        let busy = busy_of_each(&lines);
+        Stat { counted: CpuTimes::default().add(&lines, at, 100, None), rest, busy }
     }
 
     fn told(text: &str) -> Vec<String> {
@@ -190,6 +217,14 @@ mod tests {
         let text = "cpu  1 2\ncpu0 1 2\ncpu7 1 2\ncpufreq 1\nintr 5 0 0\nctxt 1\n";
         assert_eq!(stat(text).cpus(), Some(2));
         assert_eq!(stat("").cpus(), None);
+    }
+
+    #[test]
+    fn a_cpu_is_busy_in_all_that_is_not_idle_and_counts_guests_once() {
+        // Linux 6.1, made up in all fields but the order.
+        let text = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu0 100 20 30 4000 500 6 7 8 90 10\n\
+                    cpu17 1 2 3 4 5 6 7\ncpufreq 1\ncpu2 1 x 3 4 5 6 7 8\nintr 1 2 3\n";
+        assert_eq!(stat(text).busy_of_each(), [(0, 171), (17, 19)]);
     }
 
     #[test]

@@ -177,12 +177,12 @@ impl Vmm {
         }
     }
 
-    /// What limits the guest beside what statistics tell, as far as it can be seen.
-    pub fn bounds(&mut self, at: Moment) -> Bounds {
+    /// What limits the guest beside what statistics tell, as far as it can be seen on its `host`.
+    pub fn bounds(&mut self, host: &mut Host, at: Moment) -> Bounds {
         if self.require_vmm(at).is_err() {
             return Bounds::default();
         }
-        let cpus = self.cpu_use(at).ok();
+        let cpus = self.cpu_use(host, at).ok();
         let threads_run = self.threads(at).and_then(Threads::others_run).ok();
         let vcpu_delays = self.threads(at).and_then(Threads::vcpu_delays).ok();
         let of_cgroups = self.bounds_of_cgroups(at);

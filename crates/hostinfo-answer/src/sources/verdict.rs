@@ -40,7 +40,7 @@ impl Sources<'_, '_> {
         let (disks, interfaces) = (self.limited_disks(), self.interfaces());
         let devices = Devices { disks: &disks, interfaces: &interfaces, age: self.figures_age() };
         let vmm = self.observed.vmm.as_mut().ok();
-        let bounds = vmm.map(|vmm| vmm.bounds(self.at)).unwrap_or_default();
+        let bounds = vmm.map(|vmm| vmm.bounds(self.host, self.at)).unwrap_or_default();
         Sample::take(devices, bounds, |stat, instance| self.value(stat, instance).ok())
     }
 }

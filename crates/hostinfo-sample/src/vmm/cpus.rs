@@ -1,17 +1,15 @@
-//! The CPUs that a guest's vCPUs may run on, and who uses them: the lines of single CPUs in
-//! `/proc/stat`.
+//! The CPUs that a guest's vCPUs may run on, and who uses them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::root::{LINE_BYTES, PAGE_BYTES, TABLE_BYTES};
-use crate::text::{lines, number, words};
+use crate::root::{LINE_BYTES, PAGE_BYTES};
 use crate::vmm::affinity::{Affinities, allowed};
 use crate::vmm::company::Worker;
 use crate::vmm::process::{self, Process};
 use crate::vmm::threads::{self, Task, Threads, Times};
-use crate::{Absent, CpuUse, Moment, Units, cpulist};
+use crate::{Absent, CpuUse, Moment, Units, cpulist, stat};
 
 const UNTOLD: Absent = Absent::untold(
     "/proc/stat or /sys/devices/system/cpu/online lacks a CPU that a vCPU may run on",
@@ -57,7 +55,7 @@ pub(crate) fn read(
     let online = match online.and_then(cpulist::parse) {
         Some(online) => online.into_iter().collect(),
         // A container may be without sysfs.
-        None => busy_of_all(process, buffer)?.into_keys().collect::<BTreeSet<u32>>(),
+        None => stat::online(&process.roots, buffer)?.into_iter().collect::<BTreeSet<u32>>(),
     };
     let lists = threads.of_vcpus()?.map(|task| affinities.list(task));
     let lists = lists.collect::<Result<HashSet<_>, _>>()?;
@@ -76,17 +74,15 @@ impl Cpus {
         u64::try_from(self.vcpus.len()).unwrap_or(u64::MAX)
     }
 
-    /// Who used them. `workers` are the kernel's threads that work for the guest.
+    /// Who used them, after [`Counted::add_busy`]. `workers` are the kernel's threads that work for the guest.
     pub(crate) fn usage(
         &self,
         (threads, affinities): (&Threads, &Affinities),
         workers: &[Worker],
-        at: Moment,
         counted: &mut Counted,
         process: &mut Process,
         buffer: &mut Vec<u8>,
     ) -> Result<CpuUse, Absent> {
-        counted.add_busy(&busy_of_all(process, buffer)?, &self.vcpus, at, process.units);
         let mut before = std::mem::take(&mut counted.threads);
         for (task, now) in threads.others() {
             let last = before.remove(&task);
@@ -134,10 +130,10 @@ impl Cpus {
 }
 
 impl Counted {
-    /// A CPU that was looked at once is looked at from then on, so that its sum goes on whatever
+    /// Takes how long each of the host's CPUs was busy since boot, in ticks. One that was looked at once is looked at from then on, so that its sum goes on whatever
     /// the guest is pinned to in between. One that falls, or gains more than the time that has
     /// passed, gained nothing that can be known.
-    fn add_busy(&mut self, now: &HashMap<u32, u64>, vcpus: &[u32], at: Moment, units: Units) {
+    pub(crate) fn add_busy(&mut self, now: &[(u32, u64)], cpus: &Cpus, at: Moment, units: Units) {
         let passed = self.at.map_or(Duration::ZERO, |before| at.since(before));
         let most = ticks(passed.saturating_add(TOLERANCE), units);
         self.at = Some(at);
@@ -146,7 +142,7 @@ impl Counted {
                 let gain = now.checked_sub(*last).filter(|gain| *gain <= most);
                 *sum = sum.saturating_add(gain.unwrap_or(0));
                 *last = *now;
-            } else if vcpus.contains(cpu) {
+            } else if cpus.vcpus.binary_search(cpu).is_ok() {
                 self.busy.insert(*cpu, Busy { last: *now, sum: *now });
             }
         }
@@ -165,35 +161,6 @@ fn of_worker(
     (stat.is_kernels() && stat.start == start).then_some((times, allowed))
 }
 
-/// How long each CPU was busy since boot, in ticks.
-fn busy_of_all(process: &Process, buffer: &mut Vec<u8>) -> Result<HashMap<u32, u64>, Absent> {
-    let text =
-        process.roots.proc("stat", TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
-    Ok(parse(text))
-}
-
-/// ```text
-/// cpu  17228 0 10105 39685 92 0 876 0 10615 0
-/// cpu0 2146 0 2972 12828 22 0 299 0 0 0
-/// cpu1 3297 0 2486 10853 28 0 177 0 2374 0
-/// ```
-///
-/// User, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice: all of the first eight
-/// but idle and iowait. Time of guests is in user and nice.
-pub(crate) fn parse(text: &[u8]) -> HashMap<u32, u64> {
-    lines(text).filter_map(busy).collect()
-}
-
-fn busy(line: &[u8]) -> Option<(u32, u64)> {
-    let mut words = words(line);
-    let cpu = number(words.next()?.strip_prefix(b"cpu")?)?.try_into().ok()?;
-    // Kernels before 2.6.11 have no steal.
-    let [user, nice, system, _, _, irq, softirq, steal] =
-        std::array::from_fn(|_| words.next().and_then(number));
-    let all = [user?, nice?, system?, irq?, softirq?, steal.unwrap_or(0)];
-    Some((cpu, all.into_iter().fold(0, u64::saturating_add)))
-}
-
 fn ticks(time: Duration, units: Units) -> u64 {
     let ticks = time.as_nanos().saturating_mul(units.ticks_per_second.into()) / 1_000_000_000;
     u64::try_from(ticks).unwrap_or(u64::MAX)
@@ -207,17 +174,8 @@ fn duration(ticks: u64, units: Units) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
-
-    #[test]
-    fn a_cpu_is_busy_in_all_that_is_not_idle_and_counts_guests_once() {
-        // Linux 6.1, made up in all fields but the order.
-        let text = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu0 100 20 30 4000 500 6 7 8 90 10\n\
-                    cpu17 1 2 3 4 5 6 7\ncpufreq 1\ncpu2 1 x 3 4 5 6 7 8\nintr 1 2 3\n";
-        assert_eq!(parse(text.as_bytes()), HashMap::from([(0, 171), (17, 19)]));
-    }
 
     #[test]
     fn of_a_thread_that_may_run_elsewhere_too_a_part_is_here() {
@@ -243,9 +201,10 @@ mod tests {
     #[test]
     fn the_time_of_a_cpu_never_falls_and_leaves_absurd_values_out() {
         let mut counted = Counted::default();
+        let cpus = Cpus { vcpus: [3].into(), online: (0..4).collect() };
         let mut step = |now, seconds| {
             let at = Moment::new(Duration::from_secs(seconds));
-            counted.add_busy(&HashMap::from([(3, now)]), &[3], at, UNITS);
+            counted.add_busy(&[(3, now)], &cpus, at, UNITS);
             counted.busy[&3].sum
         };
         assert_eq!(step(5_000, 0), 5_000);
@@ -255,14 +214,5 @@ mod tests {
         assert_eq!(step(u64::MAX - 5, 4), 5_150);
         assert_eq!(step(850, 5), 5_150);
         assert_eq!(step(950, 6), 5_250);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_have_an_answer(bytes: Vec<u8>, text in "(cpu[0-9]{0,11}( [0-9]{0,22}){0,10}\n){0,3}") {
-            for text in [&bytes[..], text.as_bytes()] {
-                let _ = parse(text);
-            }
-        }
     }
 }

@@ -16,7 +16,7 @@ use super::threads::Threads;
 use super::{NO_VMM, Vmm, memory, psi};
 use crate::cached::Cached;
 use crate::pressure::Pressure;
-use crate::{Absent, CpuUse, Moment};
+use crate::{Absent, CpuUse, Host, Moment};
 
 /// How far a reading has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,13 +98,15 @@ impl Vmm {
         })
     }
 
-    pub(super) fn cpu_use(&mut self, at: Moment) -> Result<CpuUse, Absent> {
+    pub(super) fn cpu_use(&mut self, host: &mut Host, at: Moment) -> Result<CpuUse, Absent> {
+        let busy = host.busy_of_each(at)?;
         let cpus = self.cpus(at)?.clone();
         let Self { cgroups, process, threads, affinities, counted, .. } = self;
         let buffer = &mut Vec::new();
         let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
         let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
-        cpus.usage((threads, affinities), workers, at, counted, process, buffer)
+        counted.add_busy(busy, &cpus, at, process.units);
+        cpus.usage((threads, affinities), workers, counted, process, buffer)
     }
 
     pub(super) fn bounds_of_cgroups(&mut self, at: Moment) -> Result<Bounds, Absent> {

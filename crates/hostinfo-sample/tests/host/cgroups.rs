@@ -202,7 +202,7 @@ fn without_a_quota_on_the_way_up_nothing_was_throttled_whosever_cgroup_it_is() {
         qemu.cgroup("b.slice/memory.high", "max\n");
         let mut vmm = qemu.vmm();
         assert_eq!(ask_both(&mut vmm, 0), none.map(str::to_owned), "{path}");
-        assert_eq!(vmm.bounds(at(0)).throttled_around, Some(Duration::ZERO));
+        assert_eq!(vmm.bounds(&mut qemu.host(), at(0)).throttled_around, Some(Duration::ZERO));
     }
     // Of a quota that others have too, it is not known whom it held back.
     let qemu = Qemu::new();
@@ -275,7 +275,7 @@ fn a_cgroup_of_another_namespace_is_not_taken_for_there_being_no_limit() {
         for name in names {
             assert_eq!(ask(&mut vmm, name, 0), unseen, "{path} {name}");
         }
-        assert_eq!(vmm.bounds(at(0)), Bounds::default());
+        assert_eq!(vmm.bounds(&mut qemu.host(), at(0)), Bounds::default());
     }
     // The root of a namespace is a cgroup with limits.
     let qemu = Qemu::new();
@@ -284,7 +284,7 @@ fn a_cgroup_of_another_namespace_is_not_taken_for_there_being_no_limit() {
     qemu.cgroup("cpu.stat", "throttled_usec 5000000\n");
     let mut vmm = qemu.vmm();
     assert_eq!(ask(&mut vmm, "vm.cpu.quota", 0), "0.5");
-    assert_eq!(vmm.bounds(at(0)).throttled_around, Some(Duration::from_secs(5)));
+    assert_eq!(vmm.bounds(&mut qemu.host(), at(0)).throttled_around, Some(Duration::from_secs(5)));
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn what_changes_while_it_is_read_is_not_told() {
     // In the same step of the grid, after its cgroups were looked up.
     qemu.moves("b.scope", "7\n");
     assert_eq!(ask(&mut vmm, "vm.memory.limit", 0), AGAIN);
-    assert_eq!(vmm.bounds(at(0)).throttled_around, None);
+    assert_eq!(vmm.bounds(&mut qemu.host(), at(0)).throttled_around, None);
     assert_eq!(ask(&mut vmm, "vm.memory.limit", 100), "this guest has no memory limit");
     qemu.starts(101);
     assert_eq!(ask(&mut vmm, "vm.cpu.weight", 100), ENDED);
@@ -423,7 +423,7 @@ fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
     let mut vmm = qemu.vmm();
     let zero = Some(Duration::ZERO);
     let none = Bounds { throttled_around: zero, threads_throttled: zero, ..Bounds::default() };
-    assert_eq!(vmm.bounds(at(0)), none);
+    assert_eq!(vmm.bounds(&mut qemu.host(), at(0)), none);
 
     for (cgroup, throttled, used, limit) in
         [(slice, 7, 10, "100"), ("sys/fs/cgroup", 50, 9, "9"), (&own, 2, 30, "max")]
@@ -432,7 +432,7 @@ fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
         qemu.0.write(&format!("{cgroup}/memory.current"), format!("{used}\n"));
         qemu.0.write(&format!("{cgroup}/memory.max"), format!("{limit}\n"));
     }
-    let bounds = vmm.bounds(at(100));
+    let bounds = vmm.bounds(&mut qemu.host(), at(100));
     assert_eq!(bounds.throttled_around, Some(Duration::ZERO), "it was throttled before");
     assert_eq!(bounds.memory, None);
     assert_eq!(bounds.memory_around, Some(Used { bytes: 10, limit: 100 }));
@@ -441,18 +441,21 @@ fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
     qemu.0.write(&format!("{slice}/cpu.stat"), "throttled_usec 10000000\n");
     qemu.0.write(&format!("{slice}/machine-qemu.slice/cpu.stat"), "throttled_usec 1\n");
     qemu.0.write(&format!("{own}/memory.max"), "40\n");
-    let bounds = vmm.bounds(at(200));
+    let bounds = vmm.bounds(&mut qemu.host(), at(200));
     assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
     assert_eq!(bounds.memory, Some(Used { bytes: 30, limit: 40 }));
     qemu.beside(8, "qemu-system-x86", 1, PROCESS);
     qemu.0.write(&format!("{own}/cgroup.procs"), "7\n8\n");
-    let bounds = vmm.bounds(at(300));
+    let bounds = vmm.bounds(&mut qemu.host(), at(300));
     assert_eq!((bounds.memory, bounds.memory_around), (None, Some(Used { bytes: 30, limit: 40 })));
     assert_eq!(bounds.throttled_around, Some(Duration::from_secs(3)));
     qemu.0.write(&format!("{own}/cpu.stat"), "throttled_usec 4000000\n");
-    assert_eq!(vmm.bounds(at(400)).throttled_around, Some(Duration::from_secs(5)));
+    assert_eq!(
+        vmm.bounds(&mut qemu.host(), at(400)).throttled_around,
+        Some(Duration::from_secs(5))
+    );
     qemu.starts(101);
-    assert_eq!(vmm.bounds(at(500)), Bounds::default(), "it is another process");
+    assert_eq!(vmm.bounds(&mut qemu.host(), at(500)), Bounds::default(), "it is another process");
 }
 
 #[test]
@@ -470,8 +473,9 @@ fn quotas_of_single_threads_are_told_apart_from_those_of_the_guest() {
     held("iothread1", 3);
     held("vcpu0", 20);
     let mut vmm = qemu.vmm();
-    let mut throttled =
-        |millis| vmm.bounds(at(millis)).threads_throttled.map(|time| time.as_secs());
+    let mut throttled = |millis| {
+        vmm.bounds(&mut qemu.host(), at(millis)).threads_throttled.map(|time| time.as_secs())
+    };
     assert_eq!(throttled(0), Some(5));
     held("iothread2", 4);
     held("emulator", 3);
@@ -514,7 +518,7 @@ fn a_limit_around_a_guest_is_shared_where_a_second_vmm_was_seen() {
     }
     qemu.beside(9, "sshd", 1, PROCESS);
     let shared = |vmm: &mut Vmm, seconds: u64| {
-        let bounds = vmm.bounds(at(seconds * 1000));
+        let bounds = vmm.bounds(&mut qemu.host(), at(seconds * 1000));
         (bounds.cpu_limit_is_shared, bounds.memory_limit_is_shared)
     };
     let mut vmm = qemu.vmm();
@@ -544,9 +548,12 @@ fn of_two_limits_around_a_guest_the_one_that_held_it_back_counts() {
         qemu.cgroup(&format!("{slice}/cpu.max"), "50000 100000\n");
         qemu.cgroup(&format!("{slice}/cpu.stat"), &format!("throttled_usec {throttled}\n"));
     }
-    assert!(!qemu.vmm().bounds(at(0)).cpu_limit_is_shared, "the outer one never did");
+    assert!(
+        !qemu.vmm().bounds(&mut qemu.host(), at(0)).cpu_limit_is_shared,
+        "the outer one never did"
+    );
     qemu.cgroup("outer.slice/cpu.stat", "throttled_usec 7\n");
-    assert!(qemu.vmm().bounds(at(0)).cpu_limit_is_shared);
+    assert!(qemu.vmm().bounds(&mut qemu.host(), at(0)).cpu_limit_is_shared);
 }
 
 #[test]
@@ -571,7 +578,7 @@ fn counters_of_cgroups_and_processes_that_fall_count_on() {
         for figure in figures {
             assert_eq!(ask(&mut vmm, figure, millis), told.to_string(), "{figure}");
         }
-        let bounds = vmm.bounds(at(millis));
+        let bounds = vmm.bounds(&mut qemu.host(), at(millis));
         assert_eq!([bounds.major_faults, bounds.freed_for_host], [Some(told); 2]);
     }
 }
@@ -587,12 +594,12 @@ fn memory_that_is_used_up_to_memory_high_is_at_its_limit() {
     }
     qemu.cgroup("b.slice/memory.current", "200\n");
     qemu.cgroup("b.slice/a.scope/memory.current", "49\n");
-    let bounds = qemu.vmm().bounds(at(0));
+    let bounds = qemu.vmm().bounds(&mut qemu.host(), at(0));
     assert_eq!(bounds.memory, Some(Used { bytes: 49, limit: 50 }));
     assert_eq!(bounds.memory_around, Some(Used { bytes: 200, limit: 400 }));
     // What is used cannot be told: another limit may be nearer.
     qemu.cgroup("b.slice/a.scope/memory.current", "junk\n");
-    assert_eq!(qemu.vmm().bounds(at(0)).memory, None);
+    assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).memory, None);
 }
 
 #[test]
@@ -608,7 +615,7 @@ fn a_slice_does_not_reach_the_limits_of_its_guests() {
     events("a.scope/memory.events", 3, 4);
     let mut vmm = qemu.vmm();
     let mut hits = |millis| {
-        let bounds = vmm.bounds(at(millis));
+        let bounds = vmm.bounds(&mut qemu.host(), at(millis));
         (bounds.memory_hits, bounds.memory_hits_around)
     };
     assert_eq!(hits(0), (Some(7), Some(2)));
@@ -631,7 +638,7 @@ fn shared_memory_that_is_swapped_out_is_the_guests() {
     let qemu = Qemu::new();
     qemu.moves("a.scope", "7\n");
     qemu.cgroup("a.scope/memory.stat", "pgmajfault 3\nswapcached 4096\n");
-    assert_eq!(qemu.vmm().bounds(at(0)).swapped, None);
+    assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).swapped, None);
     qemu.cgroup("a.scope/memory.swap.current", "1052672\n");
-    assert_eq!(qemu.vmm().bounds(at(0)).swapped, Some(1 << 20));
+    assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).swapped, Some(1 << 20));
 }

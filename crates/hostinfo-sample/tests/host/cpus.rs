@@ -71,12 +71,12 @@ fn what_cannot_be_told_of_cpus_is_no_zero() {
     qemu.allowed(8, "77");
     qemu.allowed(9, "78");
     assert_eq!(ask(&mut qemu.vmm(), "vm.cpu.pinned", 0), untold, "they are offline");
-    assert_eq!(qemu.vmm().bounds(at(0)).cpus, None);
+    assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).cpus, None);
     let qemu = pinned(["1", "2"]);
     qemu.0.write("proc/stat", "cpu  1 1 1 1 1 1 1 1\ncpu1 1 1 1 1 1 1 1 1\n");
-    assert_eq!(qemu.vmm().bounds(at(0)).cpus, None, "one of them is not counted");
+    assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).cpus, None, "one of them is not counted");
     let nameless = Qemu::new();
-    assert_eq!(nameless.vmm().bounds(at(0)).cpus, None);
+    assert_eq!(nameless.vmm().bounds(&mut nameless.host(), at(0)).cpus, None);
 }
 
 #[test]
@@ -91,25 +91,32 @@ fn who_uses_the_guests_cpus_is_counted_there_and_not_elsewhere() {
         own_others: Duration::from_secs(4),
         own_others_delay: Duration::from_secs(2),
     };
-    assert_eq!(vmm.bounds(at(0)).cpus, Some(first.clone()));
-    assert_eq!(vmm.bounds(at(0)).cpus, Some(first.clone()), "nothing is counted twice");
+    assert_eq!(vmm.bounds(&mut qemu.host(), at(0)).cpus, Some(first.clone()));
+    assert_eq!(
+        vmm.bounds(&mut qemu.host(), at(0)).cpus,
+        Some(first.clone()),
+        "nothing is counted twice"
+    );
 
     busy(&qemu, [9_000, 2_100, 3_200, 9_000]);
     qemu.thread(7, "qemu-system-x86", 10, 4);
     qemu.thread(10, "IO iothread1", 5, 3);
     qemu.allowed(10, "2");
-    let second = vmm.bounds(at(5_000)).cpus.unwrap();
+    let second = vmm.bounds(&mut qemu.host(), at(5_000)).cpus.unwrap();
     assert_eq!(second.busy - first.busy, Duration::from_secs(3));
     assert_eq!(second.own_others - first.own_others, Duration::from_secs(1 + 5));
     assert_eq!(second.own_others_delay - first.own_others_delay, Duration::from_secs(3));
 
-    assert_eq!(vmm.bounds(at(5_000)).threads_run, Some(Duration::from_secs(10 + 5)));
+    assert_eq!(
+        vmm.bounds(&mut qemu.host(), at(5_000)).threads_run,
+        Some(Duration::from_secs(10 + 5))
+    );
 
     // Pinned away, all that it had stays, and nothing is added.
     qemu.allowed(7, "0");
     qemu.thread(7, "qemu-system-x86", 100, 4);
     qemu.ends(10);
-    let third = vmm.bounds(at(10_000)).cpus.unwrap();
+    let third = vmm.bounds(&mut qemu.host(), at(10_000)).cpus.unwrap();
     assert_eq!((third.own_others, third.busy), (second.own_others, second.busy));
 }
 
@@ -125,7 +132,7 @@ fn a_kernel_thread_that_works_for_the_guest_counts_as_its_own() {
         qemu.0.write(&format!("proc/{pid}/schedstat"), "3000000000 1000000000 9\n");
         qemu.0.write(&format!("proc/{pid}/status"), "Cpus_allowed_list:\t0-3\n");
     }
-    let cpus = qemu.vmm().bounds(at(0)).cpus.unwrap();
+    let cpus = qemu.vmm().bounds(&mut qemu.host(), at(0)).cpus.unwrap();
     assert_eq!(cpus.own_others, Duration::from_millis(1_500));
     assert_eq!(cpus.own_others_delay, Duration::from_millis(500));
 }
@@ -152,7 +159,8 @@ fn of_a_guest_with_many_threads_a_part_is_read_for_each_sample() {
 fn a_thread_whose_cpus_cannot_be_told_for_a_while_is_not_counted_twice() {
     let qemu = pinned(["1", "2"]);
     let mut vmm = qemu.vmm();
-    let mut own_others = |millis| vmm.bounds(at(millis)).cpus.unwrap().own_others.as_secs();
+    let mut own_others =
+        |millis| vmm.bounds(&mut qemu.host(), at(millis)).cpus.unwrap().own_others.as_secs();
     qemu.allowed(7, "1");
     assert_eq!(own_others(0), 8);
     qemu.allowed(7, "junk");
@@ -169,7 +177,8 @@ fn each_vcpu_has_its_delay_at_its_number() {
     qemu.thread(9, "CPU 2/KVM", 1, 4294);
     qemu.thread(10, "IO iothread1", 1, 7);
     let mut vmm = qemu.vmm();
-    let mut delays = |millis| vmm.bounds(at(millis)).vcpu_delays.unwrap().to_vec();
+    let mut delays =
+        |millis| vmm.bounds(&mut qemu.host(), at(millis)).vcpu_delays.unwrap().to_vec();
     assert_eq!(delays(0), [3_000_000, 0, 4_294_000_000]);
     qemu.thread(9, "CPU 2/KVM", 1, 4295);
     qemu.thread(11, "CPU 1/KVM", 1, 2);

@@ -106,7 +106,7 @@ fn of_guest(roots: Roots) -> String {
             told += &line(&name, value);
         }
     }
-    told + &bounds(&vmm.bounds(at())) + &remedies(&host)
+    told + &bounds(&vmm.bounds(&mut host, at())) + &remedies(&host)
 }
 
 /// What verdicts are told beside statistics.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source};
-use hostinfo_sample::{Moment, Vmm};
+use hostinfo_sample::{Host, Moment, Vmm};
 
 use crate::tree::Tree;
 
@@ -92,6 +92,10 @@ impl Qemu {
         } else {
             std::fs::remove_file(path).unwrap();
         }
+    }
+
+    pub(crate) fn host(&self) -> Host {
+        self.0.host()
     }
 
     pub(crate) fn vmm(&self) -> Vmm {
