@@ -30,6 +30,17 @@ impl Lab {
         Ok(busy)
     }
 
+    /// Takes CPUs of the host out of use.
+    ///
+    /// # Errors
+    /// The kernel keeps one.
+    pub fn offline(&self, cpus: &[u32]) -> Result<()> {
+        for cpu in cpus {
+            self.sh(&format!("echo 0 > /sys/devices/system/cpu/cpu{cpu}/online"))?;
+        }
+        Ok(())
+    }
+
     /// So many MiB of swap, in a file.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Whether disks hang: an operation counts once it is completed, and one that hangs never is.
 
+use std::time::Duration;
+
 use super::disk::{Use, uses};
 use crate::WAITED;
 use crate::interval::{Interval, Span};
@@ -20,8 +22,7 @@ pub(super) enum Hang {
 pub(super) fn hang<'a>(interval: &Interval<'a>) -> Option<(Hang, Span<'a>)> {
     let whole = interval.whole();
     let waited = |span: &Span<'a>, at_least| {
-        let stall = span.time(|s| s.io.stall).unwrap_or_default();
-        is_idle(span) && Share::of(stall, span.length) >= at_least
+        unexplained(span).is_some_and(|stall| Share::of(stall, span.length) >= at_least)
     };
     if waited(&whole, WAITED) {
         return Some((Hang::Own, whole));
@@ -32,11 +33,22 @@ pub(super) fn hang<'a>(interval: &Interval<'a>) -> Option<(Hang, Span<'a>)> {
     }
     let stall = whole.time(|s| s.io.host_stall).unwrap_or_default();
     let is_pressed = Share::of(stall, whole.length) >= WAITED;
-    (is_idle(&whole) && is_pressed).then_some((Hang::Host, whole))
+    let disks = uses(&whole);
+    let are_idle = !disks.is_empty() && disks.iter().all(Use::is_idle);
+    (are_idle && is_pressed).then_some((Hang::Host, whole))
 }
 
-/// The disks have figures, and completed nothing.
-fn is_idle(span: &Span<'_>) -> bool {
+/// For how long the guest's process waited for I/O other than the operations that its disks completed, where
+/// one of them completed nothing. Beside a disk that works, what it waited for memory may be all of the
+/// rest: the kernel counts reading swapped memory back as waiting for both.
+fn unexplained(span: &Span<'_>) -> Option<Duration> {
     let disks = uses(span);
-    !disks.is_empty() && disks.iter().all(Use::is_idle)
+    disks.iter().any(Use::is_idle).then_some(())?;
+    let stall = span.time(|s| s.io.stall)?;
+    if disks.iter().all(Use::is_idle) {
+        return Some(stall);
+    }
+    let memory = span.time(|s| s.memory.stall).unwrap_or_default();
+    let completed = disks.iter().map(|disk| disk.all().time);
+    Some(stall.saturating_sub(completed.fold(memory, Duration::saturating_add)))
 }

@@ -1,7 +1,7 @@
 //! Why disks were slow, in words.
 
 use super::cause::{Cause, HeldUp, host_latency};
-use super::disk::SLOW;
+use super::disk::{SLOW, uses};
 use super::hang::Hang;
 use crate::interval::Span;
 use crate::sample::stats::{
@@ -87,10 +87,24 @@ pub(super) fn hang(hang: Hang, span: &Span<'_>, words: Words<'_>) -> Verdict {
         Hang::Own => {
             let stall = span.time(|s| s.io.stall).unwrap_or_default();
             let share = words.share(Share::of(stall, span.length), &[OWN_IO_PRESSURE]);
-            format!(
-                "your guest's process on the host waited for I/O {share}, but your disks completed \
-                 no operation: one of them may hang"
-            )
+            let disks = uses(span);
+            let idle: Vec<_> = disks.iter().filter(|disk| disk.is_idle()).collect();
+            let why = match idle.as_slice() {
+                all if all.len() == disks.len() => {
+                    "but your disks completed no operation: one of them may hang".to_owned()
+                }
+                [disk] => format!(
+                    "longer than the operations took that your disks completed: {}, which completed \
+                     none, may hang",
+                    words.device("disk", disk.name, DISK_LATENCY)
+                ),
+                _ => {
+                    "longer than the operations took that your disks completed: one of those that \
+                      completed none may hang"
+                        .to_owned()
+                }
+            };
+            format!("your guest's process on the host waited for I/O {share}, {why}")
         }
         Hang::Host => {
             let pressure = words.pressure(span.time(|s| s.io.host_stall), "I/O", IO_PRESSURE);

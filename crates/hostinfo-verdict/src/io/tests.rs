@@ -4,7 +4,7 @@ use hostinfo_domains::{Limit, Limits};
 
 use super::*;
 use crate::Sample;
-use crate::sample::{Disk, Done, Io};
+use crate::sample::{Disk, Done, Io, Memory};
 
 mod hang;
 mod limits;
@@ -40,6 +40,11 @@ fn host(disks: Vec<Disk>, stall_millis: Option<u64>) -> Io {
 }
 
 fn judge(brought: Io, permits: Permits<'_>) -> Verdict {
+    judge_beside(Duration::ZERO, brought, permits)
+}
+
+/// Of a guest that waited for memory for so long.
+fn judge_beside(memory: Duration, brought: Io, permits: Permits<'_>) -> Verdict {
     let none = |done: &Done| if done.ops.is_some() { self::done(0, 0) } else { *done };
     let zero = |disk: &Disk| Disk {
         name: disk.name.clone(),
@@ -56,8 +61,11 @@ fn judge(brought: Io, permits: Permits<'_>) -> Verdict {
         host_ops: Some(0),
         host_time: Some(Duration::ZERO),
     };
-    let sample = |io| Sample { io, ..Sample::default() };
-    let (before, after) = (sample(before), sample(brought));
+    let sample = |io, stall| {
+        let memory = Memory { stall: Some(stall), ..Memory::default() };
+        Sample { io, memory, ..Sample::default() }
+    };
+    let (before, after) = (sample(before, Duration::ZERO), sample(brought, memory));
     io(&Interval::new(vec![(Duration::ZERO, &before), (LENGTH, &after)]), permits)
 }
 

@@ -21,6 +21,30 @@ fn a_guest_that_waits_for_a_disk_that_completes_nothing_is_not_ok() {
 }
 
 #[test]
+fn a_disk_that_hangs_beside_one_that_works_is_not_ok() {
+    // 1,000 reads of 5 ms.
+    let judged = |own_millis: u64, memory_millis: u64, disks: &[&str]| {
+        let idle = disks.iter().map(|name| disk(name, 0, 0));
+        let io = host([disk("vda", 1_000, 5)].into_iter().chain(idle).collect(), None);
+        let io = Io { stall: Some(Duration::from_millis(own_millis)), ..io };
+        judge_beside(Duration::from_millis(memory_millis), io, &|_, _| true).to_string()
+    };
+    assert_eq!(
+        judged(57_000, 0, &["vdb"]),
+        "unknown: your guest's process on the host waited for I/O 95% of the last 60 s, longer than the \
+         operations took that your disks completed: your disk vdb, which completed none, may hang"
+    );
+    assert!(
+        judged(8_000, 0, &["vdb", "vdc"]).ends_with("one of those that completed none may hang")
+    );
+    for explained in
+        [judged(7_999, 0, &["vdb"]), judged(57_000, 0, &[]), judged(57_000, 49_001, &["vdb"])]
+    {
+        assert!(explained.starts_with("ok: your disks answered in time"), "{explained}");
+    }
+}
+
+#[test]
 fn a_guest_that_leaves_its_disks_alone_is_ok_only_on_a_quiet_host() {
     assert_eq!(
         judge(idle(Some(0), Some(37_200)), &|_, _| true).to_string(),
