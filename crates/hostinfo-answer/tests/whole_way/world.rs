@@ -1,0 +1,182 @@
+//! A host made of files, guests of it, and an engine that answers them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hostinfo_answer::{
+    Bound, Conversation, Dialect, Engine, Flow, Given, HostId, Libvirt, Meter, Name, Observed,
+    Outcome, Peer, Session, Who,
+};
+use hostinfo_custom::Custom;
+use hostinfo_domains::{Snapshot, Uuid};
+use hostinfo_notices::Notices;
+use hostinfo_rules::{Grant, Rules};
+use hostinfo_sample::{Absent, Host, Roots, Units, Vmm};
+use hostinfo_verdict::Watch;
+use hostinfo_wire::Reply;
+use hostinfo_wire::limits::READ_CHUNK;
+
+/// Rules that guests are under, one set after the other.
+pub(crate) const RULES: [&str; 7] = [
+    "*:\n interval = 0\n",
+    "*:\n interval = 0\n loadavg = 0\n memory.free = 0\n vm.cpu = 0\n",
+    "*:\n interval = 0\n all = 0\n loadavg.1 = 1\n vm = 1\n vm.cpu.1 = 0\n verdict.memory = 1\n",
+    "*:\n interval = 60\n all = 0\n vhostmd = 1\n label = 1\n",
+    "qemu-a:\n interval = 5\n verdict = 1\n\n*:\n enabled = 0\n",
+    "*:\n interval = 0\n all = 1\n watch = 1\n",
+    "*:\n interval = 0\n all = 0\n",
+];
+
+const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
+
+const FIXTURES: &str = "crates/hostinfo-sample/fixtures";
+
+/// A host and a guest of them, and the guest's process.
+pub(crate) const HOST: &str = "hosts/two-sockets-6.1";
+pub(crate) const GUEST: &str = "guests/kvm-libvirt-v2-6.1";
+const CAPTURED: i32 = 513;
+
+/// No libvirt.
+pub(crate) struct None;
+
+impl Libvirt for None {
+    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+        Err(Absent::plain("this host does not ask libvirt"))
+    }
+
+    fn refresh(&mut self, _: Uuid, _: Instant) {}
+}
+
+/// A guest with a connection.
+pub(crate) struct Guest {
+    pub(crate) who: Who,
+    pub(crate) observed: Observed,
+    meter: Meter,
+    conversation: Conversation,
+}
+
+/// A host and its guests.
+pub(crate) struct World {
+    engine: Engine<None>,
+    flow: Flow,
+    pub(crate) guests: Vec<Guest>,
+    reply: Reply,
+}
+
+impl World {
+    /// Under the rules of that number, on a host that was captured.
+    pub(crate) fn new(rules: u8, start: Instant) -> Self {
+        let (host, vmm) = (fixtures().join(HOST), fixtures().join(GUEST));
+        Self::on(&host, &vmm, RULES[usize::from(rules) % RULES.len()], start)
+    }
+
+    /// Under these rules, on the host that is in a folder, with a guest's VMM that is in another.
+    pub(crate) fn on(host: &Path, vmm: &Path, rules: &str, start: Instant) -> Self {
+        let (customs, _) = Custom::load(&host.join("custom.d"), u32::MAX).unwrap();
+        let labels = BTreeMap::from([("rack".to_owned(), "b 7".to_owned())]).try_into().unwrap();
+        let given = Given { labels, customs, notices: Notices::default(), declared: Option::None };
+        let host = Host::with_units(roots(host), UNITS);
+        let engine = Engine::new(host, None, given, Some("x".to_owned()), start);
+        let bound = Bound { per_second: 20, burst: 40 };
+        let flow = Flow { lines: bound, bytes: Bound { per_second: 65_536, burst: 262_144 } };
+        let mut world = Self { engine, flow, guests: Vec::new(), reply: Reply::new() };
+        let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
+        world.add("qemu-a", &rules, Some((vmm, CAPTURED)));
+        world.add("qemu-b", &rules, Option::None);
+        world
+    }
+
+    /// One more guest, whose VMM is this process in a folder.
+    pub(crate) fn add(&mut self, name: &str, rules: &Rules, vmm: Option<(&Path, i32)>) -> usize {
+        let mut who = Who::new(
+            Name::parse(name).unwrap(),
+            rules.decide(name),
+            HostId::of(&[7; 32]),
+            Duration::from_secs(7),
+            Session::new([1; 8]),
+        );
+        let mut observed = Observed::default();
+        if let Some((folder, pid)) = vmm {
+            let peer = Peer { pid, start: Option::None };
+            who.connected(Some(peer), || Ok::<_, ()>(Session::new([2; 8]))).unwrap();
+            let vmm = Vmm::with_units(roots(folder), UNITS, pid, Option::None);
+            observed = Observed::new(Ok(Box::new(vmm)));
+        }
+        let conversation = Conversation::new(Dialect::Hostinfo);
+        self.guests.push(Guest { who, observed, meter: Meter::default(), conversation });
+        self.guests.len() - 1
+    }
+
+    /// One turn of a guest.
+    pub(crate) fn turn(&mut self, guest: usize, input: &[u8], now: Instant) -> Outcome<'_> {
+        let Guest { who, observed, meter, conversation } = &mut self.guests[guest];
+        let asker = hostinfo_answer::Guest { who, observed, meter };
+        conversation.turn(input, &mut self.engine, &self.flow, asker, now, &mut self.reply).outcome
+    }
+
+    /// The reply to the line that was answered last.
+    pub(crate) fn reply(&mut self) -> String {
+        String::from_utf8(self.reply.end().to_vec()).unwrap()
+    }
+
+    /// Whether any of that is answered to a guest that has said nothing else, and sends as much as it likes.
+    pub(crate) fn answers(&mut self, sent: &[u8], now: Instant) -> bool {
+        let bound = Bound { per_second: 0, burst: 0 };
+        let flow = Flow { lines: bound, bytes: bound };
+        let Guest { who, observed, .. } = &mut self.guests[0];
+        let (mut conversation, mut meter) =
+            (Conversation::new(Dialect::Hostinfo), Meter::default());
+        let mut reply = Reply::new();
+        for mut chunk in sent.chunks(READ_CHUNK) {
+            loop {
+                let asker = hostinfo_answer::Guest { who, observed, meter: &mut meter };
+                let chunk = std::mem::take(&mut chunk);
+                let engine = &mut self.engine;
+                match conversation.turn(chunk, engine, &flow, asker, now, &mut reply).outcome {
+                    Outcome::Read => break,
+                    Outcome::Wait(_) => {}
+                    Outcome::WaitForValue(_) | Outcome::Answered { .. } => return true,
+                }
+            }
+        }
+        false
+    }
+
+    pub(crate) fn has_held(&self, guest: usize) -> bool {
+        self.guests[guest].conversation.has_held()
+    }
+
+    /// The guest's connection is made anew.
+    pub(crate) fn reconnect(&mut self, guest: usize) {
+        self.guests[guest].conversation = Conversation::new(Dialect::Hostinfo);
+    }
+
+    pub(crate) fn apply(&mut self, guest: usize, grant: Arc<Grant>) {
+        let Guest { who, observed, .. } = &mut self.guests[guest];
+        who.apply_grant(grant, observed);
+    }
+
+    /// Takes the samples that are due.
+    pub(crate) fn watch(&mut self, guest: usize, now: Instant) {
+        let Guest { who, observed, .. } = &mut self.guests[guest];
+        let due = observed.watch.as_ref().and_then(Watch::next_sample);
+        if due.is_some_and(|due| due <= now) {
+            let _ = self.engine.watch(who, observed, now);
+        }
+    }
+}
+
+/// Hosts and guests that were captured.
+pub(crate) fn fixtures() -> PathBuf {
+    // The fuzzers' package is elsewhere.
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above
+        .find_map(|folder| Some(folder.join(FIXTURES)).filter(|fixtures| fixtures.is_dir()))
+        .unwrap()
+}
+
+fn roots(folder: &Path) -> Roots {
+    Roots { proc: folder.join("proc"), sys: folder.join("sys") }
+}
