@@ -5,7 +5,9 @@ mod arrivals;
 mod channels;
 mod connecting;
 mod disks;
+mod given;
 mod libvirt;
+mod preview;
 mod turns;
 mod values;
 mod watching;
@@ -21,10 +23,11 @@ use hostinfo_sample::Roots;
 use crate::audit::Event;
 use crate::desk::Desk;
 use crate::disks::Disks;
+use crate::given::GivenFiles;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
-use crate::incidents::IncidentFiles;
+use crate::incidents::{IncidentFiles, may_be_watched};
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
 use crate::reactor::alarms::Alarm;
@@ -33,6 +36,7 @@ use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
 use crate::rules_file::RulesFile;
 use crate::settings::flow::Flow;
+use crate::settings::paths::Paths;
 use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 
@@ -47,28 +51,41 @@ pub(crate) struct Guests {
     incidents: IncidentFiles,
     disks: Disks,
     desk: Desk,
+    /// What keeps what the administrator tells guests.
+    given_files: GivenFiles,
     /// Where processes are looked at.
     roots: Roots,
 }
 
-/// What guests are served with.
-pub(crate) struct Parts {
-    pub(crate) rules: RulesFile,
-    pub(crate) identity: Identity,
-    pub(crate) directories: Directories,
-    pub(crate) watched: Watched,
-    pub(crate) incidents: IncidentFiles,
-    pub(crate) disks: Disks,
-    pub(crate) desk: Desk,
-    pub(crate) roots: Roots,
-}
-
 impl Guests {
     /// Nobody has come yet.
-    pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { rules, identity, directories, watched, incidents, disks, desk, roots } = parts;
-        let roster = Roster::default();
-        Self { rules, identity, directories, roster, watched, incidents, disks, desk, roots }
+    pub(crate) fn new(
+        rules: RulesFile,
+        identity: Identity,
+        directories: Directories,
+        desk: Desk,
+        given_files: GivenFiles,
+        paths: &Paths,
+        watch: Watch,
+    ) -> Self {
+        let kept = |guest: &str| may_be_watched(rules.rules(), guest);
+        Self {
+            incidents: IncidentFiles::open(
+                &paths.state_dir,
+                &paths.proc_root,
+                kept,
+                Instant::now(),
+            ),
+            rules,
+            identity,
+            directories,
+            roster: Roster::default(),
+            watched: Watched::new(watch.guests),
+            disks: Disks::beside(&paths.socket_dir),
+            desk,
+            given_files,
+            roots: paths.roots(),
+        }
     }
 
     /// Waits for all that tells of guests.
@@ -158,11 +175,6 @@ impl Guests {
     /// What answers them.
     pub(crate) fn engine(&self) -> &Engine<Libvirt> {
         self.desk.engine()
-    }
-
-    /// The same, to be asked or changed.
-    pub(crate) fn engine_mut(&mut self) -> &mut Engine<Libvirt> {
-        self.desk.engine_mut()
     }
 
     /// Who is there.

@@ -1,7 +1,7 @@
 //! The log: which lines, and where to.
 
 mod journal;
-pub(crate) mod left_out;
+mod left_out;
 mod stderr;
 
 use std::fs::{File, OpenOptions};
@@ -30,7 +30,7 @@ pub(crate) struct Logging {
     filter: reload::Handle<Targets, Registry>,
     file: Option<LogFile>,
     /// Lines that nobody took.
-    pub(crate) left_out: LeftOut,
+    left_out: LeftOut,
     /// How many of them the log was told of.
     told: u64,
 }
@@ -74,6 +74,11 @@ impl Logging {
         self.left_out.tell(&mut self.told, |count| {
             tracing::warn!("{count} lines of the log are missing: nobody took them");
         });
+    }
+
+    /// How many lines were left out.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out.so_far()
     }
 
     /// Takes over what is logged, and opens the file anew: it may have been moved away.

@@ -1,8 +1,8 @@
 //! hostinfod: answers what its guests ask, as far as the administrator lets them.
 
+mod admin;
 mod args;
 mod audit;
-mod control;
 mod desk;
 mod disks;
 mod given;
@@ -15,7 +15,6 @@ mod metrics;
 mod port;
 mod reactor;
 mod rules_file;
-mod scrape;
 mod server;
 mod settings;
 mod sockets;

@@ -1,35 +1,38 @@
-//! Everything that the daemon holds, and who in it can be woken. Each file below gives it one
-//! thing to do.
+//! Everything that the daemon holds. Each part keeps its state to itself: the loop gives each event to the
+//! one that it concerns, with what that one needs of others, and hands on what it has for them.
 
-mod control;
-mod metrics;
 mod reload;
 mod run;
-mod scrape;
 
-use crate::args::Args;
-use crate::control::Control;
-use crate::given::GivenFiles;
+use crate::admin::{Control, Scrape};
 use crate::guests::Guests;
 use crate::logging::Logging;
 use crate::reactor::Reactor;
-use crate::scrape::Scrape;
-use crate::settings::at_start::AtStart;
-use crate::settings::paths::Paths;
+use crate::settings::file::SettingsFile;
 use crate::system::signals::Signals;
 
 /// Everything that the daemon holds.
 pub(crate) struct Server {
-    pub(crate) args: Args,
-    pub(crate) paths: Paths,
-    pub(crate) at_start: AtStart,
-    /// Why what the settings file says now is not in force.
-    pub(crate) settings_problem: Option<String>,
-    pub(crate) logging: Logging,
-    pub(crate) guests: Guests,
-    pub(crate) given_files: GivenFiles,
-    pub(crate) control: Control,
-    pub(crate) scrape: Scrape,
-    pub(crate) signals: Signals,
-    pub(crate) reactor: Reactor,
+    settings: SettingsFile,
+    logging: Logging,
+    guests: Guests,
+    control: Control,
+    scrape: Scrape,
+    signals: Signals,
+    reactor: Reactor,
+}
+
+impl Server {
+    /// Of what was started.
+    pub(crate) fn new(
+        settings: SettingsFile,
+        logging: Logging,
+        guests: Guests,
+        control: Control,
+        scrape: Scrape,
+        signals: Signals,
+        reactor: Reactor,
+    ) -> Self {
+        Self { settings, logging, guests, control, scrape, signals, reactor }
+    }
 }

@@ -1,6 +1,7 @@
 //! `hostinfod.toml` and the command line put together.
 
-pub(crate) mod at_start;
+mod at_start;
+pub(crate) mod file;
 pub(crate) mod flow;
 pub(crate) mod listen;
 pub(crate) mod log;

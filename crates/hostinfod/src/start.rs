@@ -12,22 +12,18 @@ use rustix::thread::clear_ambient_capability_set;
 
 use hostinfo_sample::Host;
 
+use crate::admin::{Control, Scrape};
 use crate::args::Args;
-use crate::control::Control;
 use crate::desk::Desk;
-use crate::disks::Disks;
 use crate::given;
 use crate::guest::identity::Identity;
-use crate::guest::watched::Watched;
-use crate::guests::{Guests, Parts};
-use crate::incidents::{IncidentFiles, may_be_watched};
+use crate::guests::Guests;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::reactor::Reactor;
 use crate::rules_file::{self, RulesFile};
-use crate::scrape::Scrape;
 use crate::server::Server;
-use crate::settings::at_start::AtStart;
+use crate::settings::file::SettingsFile;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
 use crate::sockets::lock;
@@ -62,13 +58,13 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let settings = Settings::load(&args)?;
-    let at_start = AtStart::of(&settings);
+    let pty = args.pty;
+    let (file, settings) = SettingsFile::open(args)?;
     let Settings { paths, control, metrics, flow, libvirt, watch, labels, log } = settings;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     // First of all that tells of itself: of two daemons, one has nothing in force.
-    let directories = Directories::open(&paths.socket_dir, args.pty)?;
+    let directories = Directories::open(&paths.socket_dir, pty)?;
     let watcher = Watcher::new().context("the rules file cannot be watched")?;
     let rules = RulesFile::open(&paths.rules, watcher)?;
     raise_file_limit();
@@ -81,35 +77,14 @@ fn serve(args: Args) -> anyhow::Result<()> {
         given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let scrape = Scrape::open(&metrics.listen, &control.group);
-    let kept = |guest: &str| may_be_watched(rules.rules(), guest);
-    let incidents = IncidentFiles::open(&paths.state_dir, &paths.proc_root, kept, Instant::now());
-    let guests = Guests::new(Parts {
-        identity: identity(&paths.state_dir)?,
-        watched: Watched::new(watch.guests),
-        disks: Disks::beside(&paths.socket_dir),
-        desk: Desk::new(engine, flow.bounds()),
-        roots: paths.roots(),
-        rules,
-        directories,
-        incidents,
-    });
-    let mut server = Server {
-        guests,
-        given_files,
-        control: Control::open(control),
-        scrape,
-        reactor: Reactor::new().context("epoll")?,
-        args,
-        paths,
-        at_start,
-        settings_problem: None,
-        logging,
-        signals,
-    };
-    if server.args.pty {
-        server.guests.add_pty(&mut server.reactor.now()).context("pseudo-terminal")?;
+    let (identity, desk) = (identity(&paths.state_dir)?, Desk::new(engine, flow.bounds()));
+    let mut guests = Guests::new(rules, identity, directories, desk, given_files, &paths, watch);
+    let control = Control::open(control);
+    let mut reactor = Reactor::new().context("epoll")?;
+    if pty {
+        guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }
-    server.run()
+    Server::new(file, logging, guests, control, scrape, signals, reactor).run()
 }
 
 fn identity(state: &Path) -> anyhow::Result<Identity> {

@@ -36,12 +36,16 @@ impl Stream {
         }
     }
 
-    /// Sends an answer, or as much as there is room for; the rest is kept, and it is said since
-    /// when. There has to be no rest of another one.
+    /// Sends an answer behind what was kept, or as much as there is room for; the rest is kept, and it is
+    /// said since when.
     ///
     /// # Errors
     /// [`Closed`].
     pub(crate) fn send(&mut self, answer: &[u8], now: Instant) -> Result<Option<Instant>, Closed> {
+        if self.unsent_since.is_some() {
+            self.unsent.extend_from_slice(answer);
+            return self.flush();
+        }
         let rest = write_some(self.fd.as_fd(), answer)?;
         if !rest.is_empty() {
             self.unsent = rest.to_vec();
@@ -66,6 +70,11 @@ impl Stream {
         Ok(self.unsent_since)
     }
 
+    /// How many bytes are kept.
+    pub(crate) fn unsent(&self) -> usize {
+        self.unsent.len()
+    }
+
     /// Throws away what was kept.
     pub(crate) fn forget_unsent(&mut self) {
         self.unsent = Vec::new();
@@ -83,7 +92,7 @@ impl AsFd for Stream {
 ///
 /// # Errors
 /// [`Closed`].
-pub(crate) fn write_some<'b>(fd: BorrowedFd<'_>, mut bytes: &'b [u8]) -> Result<&'b [u8], Closed> {
+fn write_some<'b>(fd: BorrowedFd<'_>, mut bytes: &'b [u8]) -> Result<&'b [u8], Closed> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),

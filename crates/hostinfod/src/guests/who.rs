@@ -29,7 +29,7 @@ impl Guests {
     ///
     /// # Errors
     /// Where the system gives no random bytes.
-    pub(crate) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
+    pub(super) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
         let grant = self.rules.rules().decide(name.whole());
         let host_id = self.identity.host_id(name.whole());
         let phase = self.identity.phase(name.whole());

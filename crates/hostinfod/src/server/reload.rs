@@ -1,44 +1,25 @@
 //! The administrator wants the settings read again.
 
-use hostinfo_control::limits::PROBLEM_MAX;
-use hostinfo_domains::cut;
-
 use super::Server;
 use crate::settings::Settings;
 
 impl Server {
     /// SIGHUP.
-    pub(crate) fn reload(&mut self) {
+    pub(super) fn reload(&mut self) {
         self.signals.clear_reload();
         let ctx = &mut self.reactor.now();
         self.guests.ask_for_rules(ctx.now);
-        match Settings::load(&self.args) {
-            Ok(settings) => {
-                self.settings_problem = None;
-                let waiting = self.at_start.waiting(&settings).join(", ");
-                let Settings {
-                    flow,
-                    watch,
-                    labels,
-                    log,
-                    paths: _,
-                    control: _,
-                    metrics: _,
-                    libvirt: _,
-                } = settings;
-                self.logging.reload(&log);
-                self.guests.apply_settings(flow, watch, labels, ctx);
-                log_reload(&waiting);
-            }
-            Err(error) => {
-                tracing::error!("the settings stay as they were: {error}");
-                self.settings_problem = Some(cut(&error.to_string(), PROBLEM_MAX).to_owned());
-            }
+        if let Some((settings, waiting)) = self.settings.reload() {
+            let Settings { flow, watch, labels, log, paths: _, control: _, metrics: _, libvirt: _ } =
+                settings;
+            self.logging.reload(&log);
+            self.guests.apply_settings(flow, watch, labels, ctx);
+            log_reload(&waiting.join(", "));
         }
         self.guests.reload_customs(ctx);
         self.guests.look_for_other_directories(ctx);
-        self.wake_previews(std::time::Instant::now());
-        self.look_for_the_control_socket();
+        self.control.wake_previews(ctx);
+        self.control.look_for_the_socket(ctx.reactor);
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
 use super::Server;
+use crate::admin::Daemon;
 use crate::reactor::Ready;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
@@ -59,57 +60,61 @@ impl Server {
         let reactor = &self.reactor;
         reactor.add(&self.signals.stop, Token::Stop, Interest::Read)?;
         reactor.add(&self.signals.reload, Token::Reload, Interest::Read)?;
-        if let Some(door) = self.control.door() {
-            reactor.add(door, Token::Control, Interest::Read)?;
-        }
-        if let Some(place) = self.scrape.place() {
-            reactor.add(place, Token::Scrape, Interest::Read)?;
-        }
-        Ok(())
+        self.control.wait_for_all(reactor)?;
+        self.scrape.wait_for_all(reactor)
     }
 
     /// Something has come about on a descriptor.
     fn on_ready(&mut self, Ready { token, hung_up }: Ready) {
-        let ctx = &mut self.reactor.now();
+        let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
+        let (ctx, socket) = (&mut reactor.now(), control.state());
         match token {
             // The loop has ended.
             Token::Stop => {}
             Token::Reload => self.reload(),
-            Token::Rules => self.guests.take_rules_changes(ctx.now),
-            Token::Sockets(dialect) => self.guests.take_news(dialect, ctx),
-            Token::Libvirt => self.guests.libvirt_is_ready(ctx),
+            Token::Rules => guests.take_rules_changes(ctx.now),
+            Token::Sockets(dialect) => guests.take_news(dialect, ctx),
+            Token::Libvirt => guests.libvirt_is_ready(ctx),
             Token::Custom => self.take_values(),
-            Token::Control => self.let_in(),
-            Token::Scrape => self.let_scraper_in(Instant::now()),
-            Token::Port(port) => self.guests.turn(port, hung_up, ctx),
-            Token::Client(client) => self.client_is_ready(client, hung_up),
-            Token::Scraper(scraper) => self.scraper_is_ready(scraper, Instant::now()),
+            Token::Port(port) => guests.turn(port, hung_up, ctx),
+            Token::Control => control.let_in(ctx),
+            Token::Client(client) => {
+                let daemon = &mut Daemon { guests, settings, logging, socket };
+                control.on_ready(client, hung_up, daemon, ctx);
+            }
+            Token::Scrape => scrape.let_in(ctx),
+            Token::Scraper(scraper) => {
+                scrape.on_ready(scraper, &mut Daemon { guests, settings, logging, socket }, ctx);
+            }
         }
     }
 
     /// The time of somebody has come.
     fn on_alarm(&mut self, alarm: Alarm) {
-        let ctx = &mut self.reactor.now();
-        let now = ctx.now;
+        let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
+        let (ctx, socket) = (&mut reactor.now(), control.state());
         match alarm {
-            Alarm::Rules => self.guests.reload_rules(ctx),
+            Alarm::Rules => guests.reload_rules(ctx),
             Alarm::Watchdog => {
                 systemd::alive();
-                ctx.reactor.set_alarm(alarm, systemd::watchdog().map(|every| now + every));
+                let next = systemd::watchdog().map(|every| ctx.now + every);
+                ctx.reactor.set_alarm(alarm, next);
             }
             Alarm::Custom => self.take_values(),
-            Alarm::Port(port) => self.guests.on_port_alarm(port, ctx),
-            Alarm::Watch(guest) => self.guests.watch(guest, ctx),
-            Alarm::LookAgain(port) => self.guests.identify_again(port, ctx),
-            Alarm::Incidents => self.guests.write_incidents(now),
-            Alarm::LeftOut(guest) => self.guests.log_left_out(guest, ctx),
-            Alarm::Disk(guest) => self.guests.write_disk(guest, ctx),
-            Alarm::Libvirt => self.guests.libvirt_is_due(ctx),
-            Alarm::Client(client) => self.client_rings(client),
-            Alarm::Door => self.open_the_door(),
-            Alarm::Refused => self.hang_up_on_refused(now),
-            Alarm::Scraper(scraper) => self.drop_scraper(scraper),
-            Alarm::Scrape => self.await_scrapers(Interest::Read),
+            Alarm::Port(port) => guests.on_port_alarm(port, ctx),
+            Alarm::Watch(guest) => guests.watch(guest, ctx),
+            Alarm::LookAgain(port) => guests.identify_again(port, ctx),
+            Alarm::Incidents => guests.write_incidents(ctx.now),
+            Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
+            Alarm::Disk(guest) => guests.write_disk(guest, ctx),
+            Alarm::Libvirt => guests.libvirt_is_due(ctx),
+            Alarm::Client(client) => {
+                control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);
+            }
+            Alarm::Door => control.resume(ctx),
+            Alarm::Refused => control.hang_up_on_refused(ctx),
+            Alarm::Scraper(scraper) => scrape.hang_up(scraper, ctx),
+            Alarm::Scrape => scrape.resume(ctx),
         }
     }
 
@@ -117,8 +122,16 @@ impl Server {
     fn take_values(&mut self) {
         let ctx = &mut self.reactor.now();
         if self.guests.take_values(ctx) {
-            let now = ctx.now;
-            self.wake_previews(now);
+            self.control.wake_previews(ctx);
         }
+    }
+
+    /// Tells of what was answered in the last turn, where somebody watches.
+    fn tell_watchers(&mut self) {
+        let Some(event) = self.guests.take_seen() else { return };
+        let Self { settings, logging, guests, control, reactor, .. } = self;
+        let socket = control.state();
+        let daemon = &mut Daemon { guests, settings, logging, socket };
+        control.tell(&event, daemon, &mut reactor.now());
     }
 }

@@ -10,7 +10,7 @@ use super::client::{Client, is_trusted};
 
 impl Control {
     /// Why there is no room for another client of that user.
-    pub(crate) fn no_room(&self, user: Uid) -> Option<String> {
+    pub(super) fn no_room(&self, user: Uid) -> Option<String> {
         let of = |user: Uid| self.count(|client| client.user() == user);
         let others = self.count(|client| !client.is_trusted());
         if self.clients.len() >= CLIENTS_MAX {
@@ -34,7 +34,7 @@ impl Control {
     }
 
     /// Why there is no room for that user to watch.
-    pub(crate) fn no_room_to_watch(&self, user: Uid) -> Option<String> {
+    pub(super) fn no_room_to_watch(&self, user: Uid) -> Option<String> {
         let all = self.count(Client::watches);
         let others = self.count(|client| client.watches() && !client.is_trusted());
         let is_full = others >= WATCHERS_MAX - WATCHERS_RESERVED && !is_trusted(user);

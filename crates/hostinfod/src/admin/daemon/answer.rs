@@ -6,17 +6,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// As JSON.
-pub(crate) fn value(answer: impl Serialize) -> Result<Value, Refusal> {
+pub(in crate::admin) fn value(answer: impl Serialize) -> Result<Value, Refusal> {
     serde_json::to_value(answer).map_err(failed)
 }
 
 /// What could not be done, for a reason that the interface has no error for.
-pub(crate) fn failed(why: impl ToString) -> Refusal {
+pub(in crate::admin) fn failed(why: impl ToString) -> Refusal {
     Refusal::Failed { message: why.to_string() }
 }
 
 /// The bytes of an answer that is not too long.
-pub(crate) fn bounded(answered: Result<Value, Refusal>) -> Vec<u8> {
+pub(in crate::admin) fn bounded(answered: Result<Value, Refusal>) -> Vec<u8> {
     let bytes = answer(answered, false);
     if bytes.len() <= REPLY_MAX {
         return bytes;

@@ -9,14 +9,14 @@ use hostinfo_control::{
 };
 use hostinfo_sample::{Absent, Lack};
 
+use super::Daemon;
 use crate::reactor::id::GuestId;
-use crate::server::Server;
-use crate::settings::Settings;
 
-impl Server {
+impl Daemon<'_> {
     /// What the daemon does, and what is wrong with what it needs.
-    pub(super) fn status(&mut self) -> Status {
+    pub(super) fn status(&self) -> Status {
         let libvirt = self.guests.engine().libvirt().state();
+        let socket_dir = self.guests.directories().of(Dialect::Hostinfo);
         let (missing, without) = (self.missing(), self.without());
         let states = self.states();
         let (guests, left_out) = self.guests.watched().count();
@@ -25,19 +25,11 @@ impl Server {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            since: timestamp(self.control.since),
-            settings: Place {
-                path: Settings::path(&self.args).display().to_string(),
-                problem: self.settings_problem.clone(),
-            },
+            since: timestamp(self.socket.since),
+            settings: self.settings.state(),
             socket_dir: Place {
-                path: self.paths.socket_dir.display().to_string(),
-                problem: self
-                    .guests
-                    .directories()
-                    .of(Dialect::Hostinfo)
-                    .problem()
-                    .map(str::to_owned),
+                path: socket_dir.path().display().to_string(),
+                problem: socket_dir.problem().map(str::to_owned),
             },
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
@@ -51,7 +43,7 @@ impl Server {
 
     /// What the host does not tell and could, of itself, of the administrator's own, and of guests
     /// that are connected.
-    fn missing(&mut self) -> Vec<Missing> {
+    fn missing(&self) -> Vec<Missing> {
         let ports = self.guests.roster().ports.iter().filter(|(_, port)| port.connection.is_some());
         let connected: HashSet<GuestId> = ports.map(|(_, port)| port.guest).collect();
         let is_connected = |guest: &str| {
@@ -74,7 +66,7 @@ impl Server {
     }
 
     /// What the host is without, with nothing wrong.
-    fn without(&mut self) -> Vec<Without> {
+    fn without(&self) -> Vec<Without> {
         let without = self.guests.engine().host().without().filter_map(|(file, absent)| {
             let why = match absent.lack {
                 Lack::Unsupported => WhyWithout::Unsupported,
@@ -96,8 +88,8 @@ impl Server {
     }
 
     /// The daemon's own figures, one by one.
-    pub(super) fn stats(&mut self) -> Stats {
-        Stats { since: timestamp(self.control.since), figures: self.metrics().figures() }
+    pub(super) fn stats(&self) -> Stats {
+        Stats { since: timestamp(self.socket.since), figures: self.metrics().figures() }
     }
 }
 

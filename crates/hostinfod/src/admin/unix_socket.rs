@@ -1,4 +1,4 @@
-//! The control socket itself: made, and given to whom it is for.
+//! A socket that people connect to, as a file: made, and given to whom it is for.
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::process::{Gid, Uid};
+use rustix::process::Gid;
 
-use crate::control::group;
+use super::group;
 use crate::settings;
-use crate::system::credentials::Credentials;
 use crate::system::file_error::FileError;
 
 /// A socket that people may connect to. It is removed with this value.
-pub(crate) struct Door {
+pub(super) struct UnixSocket {
     path: PathBuf,
     /// Device and inode: the path may lead to another daemon's by then.
     file: (u64, u64),
@@ -28,7 +27,7 @@ const BACKLOG: i32 = 16;
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(super) enum Error {
     /// The directory is missing.
     #[error(
         "{path}: no such directory: make it by `install -d {path}`, as the service does, and send SIGHUP",
@@ -63,13 +62,13 @@ pub(crate) enum Error {
     Failed(FileError),
 }
 
-impl Door {
+impl UnixSocket {
     /// Makes the socket, for its owner, or for a group too. What a daemon has left there that was
     /// killed is replaced.
     ///
     /// # Errors
     /// [`Error`].
-    pub(crate) fn open(settings: &settings::Control) -> Result<Self, Error> {
+    pub(super) fn open(settings: &settings::Control) -> Result<Self, Error> {
         let path = &settings.socket;
         let failed = |error: Errno| match error {
             Errno::NOENT => Error::NoDirectory(path.parent().unwrap_or(Path::new("/")).to_owned()),
@@ -97,7 +96,7 @@ impl Door {
         }
         let metadata =
             fs::symlink_metadata(path).map_err(FileError::of(path)).map_err(Error::Failed)?;
-        let door = Self { path: path.clone(), file: (metadata.dev(), metadata.ino()), socket };
+        let made = Self { path: path.clone(), file: (metadata.dev(), metadata.ino()), socket };
         // Nobody can connect before it listens.
         if let Some(group) = group {
             rustix::fs::chown(path, None, Some(group)).map_err(|error| match error {
@@ -107,29 +106,18 @@ impl Door {
         }
         let mode = Mode::from_raw_mode(if group.is_some() { 0o770 } else { 0o700 });
         rustix::fs::chmodat(CWD, path, mode, rustix::fs::AtFlags::empty()).map_err(failed)?;
-        rustix::net::listen(&door.socket, BACKLOG).map_err(failed)?;
-        Ok(door)
-    }
-
-    /// Lets one in who waits, and tells whose it is.
-    ///
-    /// # Errors
-    /// What accept4(2) has.
-    pub(crate) fn accept(&self) -> Result<(OwnedFd, Uid), Errno> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let client = rustix::net::accept_with(&self.socket, flags)?;
-        let user = Credentials::of(&client).ok_or(Errno::NOTSOCK)?.uid;
-        Ok((client, user))
+        rustix::net::listen(&made.socket, BACKLOG).map_err(failed)?;
+        Ok(made)
     }
 }
 
-impl AsFd for Door {
+impl AsFd for UnixSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-impl Drop for Door {
+impl Drop for UnixSocket {
     fn drop(&mut self) {
         let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == self.file;
         if fs::symlink_metadata(&self.path).is_ok_and(ours) {
@@ -150,6 +138,7 @@ fn find_group(name: &str) -> Result<Option<Gid>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::credentials::Credentials;
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -157,8 +146,8 @@ mod tests {
         settings::Control { socket: socket.to_owned(), ..settings::Control::default() }
     }
 
-    fn open(socket: &Path) -> Result<Door, Error> {
-        Door::open(&settings(socket))
+    fn open(socket: &Path) -> Result<UnixSocket, Error> {
+        UnixSocket::open(&settings(socket))
     }
 
     fn mode(path: &Path) -> u32 {
@@ -169,11 +158,12 @@ mod tests {
     fn it_is_for_its_owner_and_gone_with_the_daemon() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
-        let door = open(&path).unwrap();
+        let socket = open(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
         let _client = UnixStream::connect(&path).unwrap();
-        assert_eq!(door.accept().unwrap().1, rustix::process::geteuid());
-        drop(door);
+        let accepted = rustix::net::accept(&socket).unwrap();
+        assert_eq!(Credentials::of(&accepted).unwrap().uid, rustix::process::geteuid());
+        drop(socket);
         assert!(!path.exists());
     }
 
@@ -182,11 +172,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings(&folder.path().join("control"));
         settings.group = rustix::process::getegid().as_raw().to_string();
-        let door = Door::open(&settings).unwrap();
+        let socket = UnixSocket::open(&settings).unwrap();
         assert_eq!(mode(&settings.socket), 0o770);
-        drop(door);
+        drop(socket);
         settings.group = "no-such-group".to_owned();
-        let error = Door::open(&settings).err().unwrap();
+        let error = UnixSocket::open(&settings).err().unwrap();
         assert!(
             error.to_string().ends_with("by its number: getent group no-such-group"),
             "{error}"

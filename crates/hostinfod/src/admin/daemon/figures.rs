@@ -3,7 +3,7 @@
 use hostinfo_control::GuestState;
 use jiff::Timestamp;
 
-use super::Server;
+use super::Daemon;
 use crate::metrics::{Metrics, table};
 
 /// Every state of a guest, with its word.
@@ -16,12 +16,12 @@ const STATES: [(GuestState, &str); 6] = [
     (GuestState::Absent, "absent"),
 ];
 
-impl Server {
+impl Daemon<'_> {
     /// The daemon's own figures.
-    pub(crate) fn metrics(&mut self) -> Metrics {
+    pub(in crate::admin) fn metrics(&self) -> Metrics {
         let mut all = Metrics::default();
         all.numbers(&table::BUILD, "version", [(env!("CARGO_PKG_VERSION"), 1)]);
-        all.time(&table::START, self.control.since);
+        all.time(&table::START, self.socket.since);
         let states = self.states();
         let count = |state| states.get(&state).copied().unwrap_or_default();
         all.numbers(&table::GUESTS, "state", STATES.map(|(state, word)| (word, count(state))));
@@ -44,7 +44,7 @@ impl Server {
         all.number(&table::RULES, rules.rules);
         all.time(&table::RULES_SINCE, self.guests.rules().in_force().since);
         all.number(&table::RULES_BAD, u64::from(rules.problem.is_some()));
-        all.number(&table::SETTINGS_BAD, u64::from(self.settings_problem.is_some()));
+        all.number(&table::SETTINGS_BAD, u64::from(self.settings.state().problem.is_some()));
         if let Some(up) = libvirt.state.is_up() {
             all.number(&table::LIBVIRT, u64::from(up));
         }
@@ -52,9 +52,9 @@ impl Server {
             all.number(&table::DOMAINS, domains);
         }
         all.number(&table::NOTICES, notices);
-        all.number(&table::CLIENTS, self.control.clients.len() as u64);
-        all.number(&table::LEFT_OUT, self.control.left_out);
-        all.number(&table::LOG_LEFT_OUT, self.logging.left_out.so_far());
+        all.number(&table::CLIENTS, self.socket.clients);
+        all.number(&table::LEFT_OUT, self.socket.left_out);
+        all.number(&table::LOG_LEFT_OUT, self.logging.left_out());
         all
     }
 }

@@ -8,9 +8,10 @@ use hostinfo_catalog::{Named, Scope, StatId, resolve};
 use hostinfo_control::limits::NAMES_MAX;
 use hostinfo_control::{Decision, Explanation, Refusal};
 
-use crate::server::Server;
+use super::Daemon;
+use super::answer::failed;
 
-impl Server {
+impl Daemon<'_> {
     /// Of what is named, or of everything.
     pub(super) fn explain(
         &mut self,
@@ -19,7 +20,7 @@ impl Server {
         now: Instant,
     ) -> Result<Explanation, Refusal> {
         let name = self.find_guest(name)?;
-        let (number, who, observed) = self.for_preview(&name)?;
+        let (number, who, observed) = self.guests.for_preview(&name).map_err(failed)?;
         let (state, problem) = self.state_of(number, &who);
         let picked = pick(words)?;
         let told = self.tell_apart(&who, observed, &picked, now);
@@ -31,7 +32,7 @@ impl Server {
             guest: name.whole().to_owned(),
             state,
             problem,
-            path: self.paths.rules.display().to_string(),
+            path: self.guests.rules().path().display().to_string(),
             pattern: rule.map(|rule| rule.pattern.clone()),
             line: rule.map(|rule| rule.line as u64),
             may_ask: who.may_ask(),
@@ -53,7 +54,7 @@ impl Server {
     ) -> Vec<One> {
         let rows: BTreeSet<StatId> = picked.iter().flat_map(|picked| picked.scope.rows()).collect();
         let apart = rows.iter().filter(|stat| who.grant().names_an_instance_of(**stat));
-        let instances = self.guests.engine_mut().instances(who, observed, apart.copied(), now);
+        let instances = self.guests.instances(who, observed, apart.copied(), now);
         let (mut told, mut seen, mut whole) = (Vec::new(), HashSet::new(), BTreeSet::new());
         for Picked { scope, instance, is_whole } in picked {
             for stat in scope.rows() {

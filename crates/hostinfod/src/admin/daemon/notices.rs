@@ -7,27 +7,25 @@ use hostinfo_notices::{self as notices, Draft};
 use jiff::Timestamp;
 use rustix::process::Uid;
 
-use crate::control::answer::failed;
+use super::Daemon;
+use super::answer::failed;
 use crate::given::notices::Unchanged;
-use crate::server::Server;
 
-impl Server {
+impl Daemon<'_> {
     /// Sets one for a user.
     pub(super) fn set_notice(&mut self, draft: Draft, user: Uid) -> Result<SetNotice, Refusal> {
         let now = Timestamp::now();
-        let in_force = &mut self.guests.engine_mut().given_mut().notices;
-        let set = self.given_files.notices.set(in_force, draft, user.as_raw(), now);
-        let notice = set.map_err(refusal)?;
+        let notice = self.guests.set_notice(draft, user, now).map_err(refusal)?;
         let guests = self.present_guests().filter(|name| notice.is_for(name));
-        let guests: Vec<String> = guests.map(str::to_owned).collect();
-        let notices = &self.guests.engine_mut().given_mut().notices;
+        let guests: Vec<&str> = guests.collect();
+        let notices = &self.guests.engine().given().notices;
         let hidden = guests.iter().filter(|name| notices.hide(&notice, name, now)).count();
         Ok(SetNotice { notice: told(&notice), guests: guests.len() as u64, hidden: hidden as u64 })
     }
 
     /// All that hold.
-    pub(super) fn notices(&mut self) -> Notices {
-        let notices = &self.guests.engine_mut().given_mut().notices;
+    pub(super) fn notices(&self) -> Notices {
+        let notices = &self.guests.engine().given().notices;
         Notices { notices: notices.all(Timestamp::now()).map(told).collect() }
     }
 
@@ -37,9 +35,7 @@ impl Server {
         ids: Option<&[u64]>,
         user: Uid,
     ) -> Result<Cleared, Refusal> {
-        let in_force = &mut self.guests.engine_mut().given_mut().notices;
-        let cleared = self.given_files.notices.clear(in_force, ids, user.as_raw());
-        let cleared = cleared.map_err(refusal)?;
+        let cleared = self.guests.clear_notices(ids, user).map_err(refusal)?;
         Ok(Cleared { cleared: cleared.iter().map(told).collect() })
     }
 }

@@ -1,25 +1,26 @@
 //! Who was not let in at the control socket: told why, and then hung up on.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use hostinfo_control::limits::{REFUSED_MAX, REFUSED_TIME};
 
-use crate::stream::write_some;
+use crate::stream::Stream;
 
 /// Connections whose reason was sent. Of one that is closed at once the client may never read it: it
 /// sends its request first, which fails then.
 #[derive(Default)]
-pub(crate) struct Refused(VecDeque<(Instant, OwnedFd)>);
+pub(super) struct Refused(VecDeque<(Instant, Stream)>);
 
 impl Refused {
     /// Sends the reason to another one. Where there are too many, the one that had the most time
     /// goes. When to hang up next.
-    pub(crate) fn add(&mut self, fd: OwnedFd, reason: &[u8], now: Instant) -> Option<Instant> {
+    pub(super) fn add(&mut self, fd: OwnedFd, reason: &[u8], now: Instant) -> Option<Instant> {
         // A new connection has room for more than that.
-        if write_some(fd.as_fd(), reason).is_ok() {
-            self.0.push_back((now + REFUSED_TIME, fd));
+        let mut stream = Stream::new(fd);
+        if stream.send(reason, now).is_ok() {
+            self.0.push_back((now + REFUSED_TIME, stream));
         }
         if self.0.len() > REFUSED_MAX {
             self.0.pop_front();
@@ -28,7 +29,7 @@ impl Refused {
     }
 
     /// Hangs up on those whose time is over. When to do so next.
-    pub(crate) fn hang_up(&mut self, now: Instant) -> Option<Instant> {
+    pub(super) fn hang_up(&mut self, now: Instant) -> Option<Instant> {
         self.0.retain(|(until, _)| *until > now);
         self.next()
     }

@@ -5,14 +5,14 @@ use hostinfo_notices::Declared;
 use jiff::Timestamp;
 use rustix::process::Uid;
 
-use crate::control::answer::failed;
+use super::Daemon;
+use super::answer::failed;
 use crate::given::host_state::Unchanged;
-use crate::server::Server;
 
-impl Server {
+impl Daemon<'_> {
     /// What was said last.
-    pub(super) fn host_state(&mut self) -> HostStateSaid {
-        said(self.guests.engine_mut().given_mut().declared.as_ref())
+    pub(super) fn host_state(&self) -> HostStateSaid {
+        said(self.guests.engine().given().declared.as_ref())
     }
 
     /// Says it for a user.
@@ -23,8 +23,7 @@ impl Server {
         user: Uid,
     ) -> Result<HostStateSaid, Refusal> {
         let (remark, now) = (text.map(str::to_owned), Timestamp::now());
-        let last = &mut self.guests.engine_mut().given_mut().declared;
-        match self.given_files.host_state.set(last, state, remark, user.as_raw(), now) {
+        match self.guests.set_host_state(state, remark, user, now) {
             Ok(declared) => Ok(said(Some(declared))),
             Err(Unchanged::Remark(why)) => Err(Refusal::BadHostState { message: why.to_string() }),
             Err(Unchanged::File(error)) => Err(failed(error.to_string())),

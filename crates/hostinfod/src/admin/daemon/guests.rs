@@ -3,21 +3,20 @@
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
-use hostinfo_answer::{Dialect, Name, Observed, Standing, Who};
+use hostinfo_answer::{Dialect, Name, Standing, Who};
 use hostinfo_control::limits::PAGE;
 use hostinfo_control::{
     Guest as Told, GuestState, LastQuery, Page, Port as ToldPort, PortKind, PortState, Refusal,
     timestamp,
 };
 
-use crate::control::answer::failed;
+use super::Daemon;
 use crate::desk::seen::shown;
 use crate::guest::Guest;
 use crate::port::{Port, To};
 use crate::reactor::id::GuestId;
-use crate::server::Server;
 
-impl Server {
+impl Daemon<'_> {
     /// Whom an administrator means: the guest of that whole name, or of that name alone where no
     /// other guest has it too. By a whole name, it need not be there.
     pub(super) fn find_guest(&self, name: &str) -> Result<Name, Refusal> {
@@ -49,22 +48,6 @@ impl Server {
             ),
         };
         Err(Refusal::NoSuchGuest { guest: name.to_owned(), message })
-    }
-
-    /// Somebody who gets what the guest of that name would get; and the guest's number, where it is
-    /// there.
-    pub(super) fn for_preview(
-        &mut self,
-        name: &Name,
-    ) -> Result<(Option<GuestId>, Who, Observed), Refusal> {
-        let number = self.guests.roster().named(name.whole());
-        match number.and_then(|number| self.guests.roster().guests.get(number)) {
-            Some(guest) => Ok((number, guest.who.for_preview(), guest.observed.clone())),
-            None => {
-                let Guest { who, observed, .. } = self.guests.make_guest(name).map_err(failed)?;
-                Ok((None, who, observed))
-            }
-        }
     }
 
     /// Guests behind that name.

@@ -1,0 +1,33 @@
+//! Who watches what guests ask: told as it happens, as far as they keep up.
+
+use hostinfo_control::{Event, answer};
+
+use super::Control;
+use crate::admin::daemon::Daemon;
+use crate::admin::daemon::answer::failed;
+use crate::reactor::Ctx;
+use crate::reactor::poll::Interest;
+
+impl Control {
+    /// Tells of what was answered in the last turn.
+    pub(crate) fn tell(&mut self, event: &Event, daemon: &mut Daemon<'_>, ctx: &mut Ctx<'_>) {
+        let mut gone = Vec::new();
+        for (number, client) in self.clients.iter_mut() {
+            let make = |left_out| {
+                let event = Event { left_out, ..event.clone() };
+                answer(serde_json::to_value(event).map_err(failed), true)
+            };
+            match client.tell(&event.guest, make, ctx.now) {
+                Ok(None) => {}
+                Ok(Some(told)) => {
+                    self.left_out += u64::from(!told.is_kept);
+                    if !told.is_sent {
+                        client.wait_for(number, Interest::Write, None, ctx);
+                    }
+                }
+                Err(_) => gone.push(number),
+            }
+        }
+        gone.into_iter().for_each(|number| self.drop_client(number, daemon, ctx));
+    }
+}

@@ -1,0 +1,110 @@
+//! The daemon as an administrator asks about it: a call to its answer. A file below for each thing that can
+//! be asked.
+
+pub(super) mod answer;
+mod explain;
+mod figures;
+mod guests;
+mod host_state;
+mod notices;
+mod overview;
+
+use hostinfo_answer::{Pending, When};
+use hostinfo_control::{Asked, Call, Metrics, Preview, Refusal, Request};
+use hostinfo_notices::Draft;
+use hostinfo_wire::Framer;
+use jiff::Timestamp;
+use rustix::process::Uid;
+use serde_json::Value;
+
+use super::control::State;
+use crate::guests::Guests;
+use crate::logging::Logging;
+use crate::settings::file::SettingsFile;
+
+use answer::{failed, value};
+
+/// What an administrator asks about, and changes.
+pub(crate) struct Daemon<'d> {
+    pub(crate) guests: &'d mut Guests,
+    pub(crate) settings: &'d SettingsFile,
+    pub(crate) logging: &'d Logging,
+    /// What there is to say of the control socket itself.
+    pub(crate) socket: State,
+}
+
+/// What becomes of a call.
+pub(super) enum Outcome {
+    /// It is answered.
+    Now(Value),
+    /// It has to come again.
+    Later(Pending),
+    /// It is answered with events, of that guest or of all.
+    Watch(Option<Box<str>>),
+}
+
+impl Daemon<'_> {
+    /// Does what that user calls for.
+    pub(super) fn call(&mut self, call: &Call, user: Uid, when: When) -> Result<Outcome, Refusal> {
+        let value = match call {
+            Call::Watch { guest } => {
+                let guest = guest.as_deref().map(|name| self.find_guest(name)).transpose()?;
+                return Ok(Outcome::Watch(guest.map(|name| name.whole().into())));
+            }
+            Call::Preview { guest, line } => return self.preview(guest, line, when),
+            Call::Status {} => value(self.status()),
+            Call::List { after } => value(self.page(after.as_deref(), when.now)),
+            Call::Stats {} => value(self.stats()),
+            Call::Metrics {} => value(Metrics { text: self.metrics().to_string() }),
+            Call::Explain { guest, names } => {
+                value(self.explain(guest, names.as_deref(), when.now)?)
+            }
+            Call::Rules {} => value(self.rules_in_force()),
+            Call::NoticeSet { pattern, kind, text, at, until } => {
+                let (pattern, text) = (pattern.clone(), text.clone());
+                let at = at.unwrap_or_else(Timestamp::now);
+                value(
+                    self.set_notice(Draft { pattern, kind: *kind, at, until: *until, text }, user)?,
+                )
+            }
+            Call::NoticeList {} => value(self.notices()),
+            Call::NoticeClear { ids } => value(self.clear_notices(ids.as_deref(), user)?),
+            Call::HostStateGet {} => value(self.host_state()),
+            Call::HostStateSet { state, text } => {
+                value(self.set_host_state(*state, text.as_deref(), user)?)
+            }
+        };
+        value.map(Outcome::Now)
+    }
+
+    fn preview(&mut self, guest: &str, line: &str, when: When) -> Result<Outcome, Refusal> {
+        let name = self.find_guest(guest)?;
+        if line.contains('\n') {
+            return Err(Refusal::InvalidParameter { parameter: "line".to_owned() });
+        }
+        let line = format!("{line}\n");
+        let (mut framer, mut input) = (Framer::new(), line.as_bytes());
+        let reply = match framer.next(&mut input) {
+            None => String::new(),
+            Some(frame) => match self.guests.preview(&name, &frame, when).map_err(failed)? {
+                Err(pending) => return Ok(Outcome::Later(pending)),
+                Ok(mut reply) => String::from_utf8_lossy(reply.end()).into_owned(),
+            },
+        };
+        value(Preview { reply }).map(Outcome::Now)
+    }
+
+    /// A client is gone that waited for what it asked.
+    pub(super) fn give_up(&mut self, request: &Request) {
+        if let Ok(Asked::Call(Call::Preview { guest, .. })) = &request.what
+            && let Ok(name) = self.find_guest(guest)
+        {
+            self.guests.end_preview(&name);
+        }
+    }
+
+    /// Whether somebody is to be told of each line and its reply.
+    pub(super) fn set_seen(&mut self, is_seen: bool) {
+        self.guests.set_seen(is_seen);
+    }
+}

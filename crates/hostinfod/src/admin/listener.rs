@@ -1,0 +1,68 @@
+//! Where people connect, and when nobody is let in.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
+
+use crate::reactor::alarms::Alarm;
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
+use crate::reactor::{Ctx, Reactor};
+
+/// How long nobody is let in where there are no descriptors left.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A place where people connect.
+pub(super) struct Listener {
+    /// What it is to the log.
+    pub(super) name: &'static str,
+    /// What is listened at.
+    pub(super) place: Box<dyn AsFd>,
+    /// What tells that somebody has come.
+    pub(super) token: Token,
+    /// When people are let in again.
+    pub(super) alarm: Alarm,
+}
+
+impl Listener {
+    /// Waits for people to come.
+    ///
+    /// # Errors
+    /// Where the kernel has no room for it.
+    pub(super) fn add(&self, reactor: &Reactor) -> io::Result<()> {
+        reactor.add(self, self.token, Interest::Read)
+    }
+
+    /// Lets one in who waits.
+    pub(super) fn accept(&self, ctx: &mut Ctx<'_>) -> Option<OwnedFd> {
+        match rustix::net::accept_with(self, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok(fd) => Some(fd),
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                ctx.reactor.set_alarm(self.alarm, Some(ctx.now + PAUSE));
+                self.wait_for(Interest::Rest, ctx.reactor);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Lets people in again.
+    pub(super) fn resume(&self, ctx: &Ctx<'_>) {
+        self.wait_for(Interest::Read, ctx.reactor);
+    }
+
+    fn wait_for(&self, interest: Interest, reactor: &Reactor) {
+        if let Err(error) = reactor.modify(self, self.token, interest) {
+            tracing::error!("{} cannot be waited for: {error}", self.name);
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.place.as_fd()
+    }
+}

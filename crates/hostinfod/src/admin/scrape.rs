@@ -1,0 +1,221 @@
+//! The daemon's own metrics for Prometheus, over HTTP, where the settings want it: who is let in, and whose
+//! turn it is. What the metrics are is in `metrics`.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hostinfo_wire::http::{self, Asked, Hosts, REQUEST_MAX, Wanted};
+use hostinfo_wire::limits::READ_CHUNK;
+use rustix::io::Errno;
+
+use super::daemon::Daemon;
+use super::listener::Listener;
+use super::unix_socket::UnixSocket;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{ScraperId, Table};
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
+use crate::reactor::{Ctx, Reactor};
+use crate::settings;
+use crate::settings::listen::Listen;
+use crate::stream::{Closed, Stream};
+
+/// Those who are answered at once: a Prometheus or two, and a person. With
+/// [`REQUEST_MAX`] and some 20 KiB of metrics they hold 200 KiB.
+const SCRAPERS_MAX: usize = 8;
+
+/// The time from a connection to its end. Prometheus needs 10 ms, and gives up after 10 s.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// What the log calls those who ask.
+const SCRAPERS: &str = "who reads the metrics";
+
+/// Where Prometheus asks, and who does.
+pub(crate) struct Scrape {
+    listener: Option<Listener>,
+    /// Who has connected.
+    scrapers: Table<ScraperId, Scraper>,
+}
+
+/// Who has connected.
+struct Scraper {
+    stream: Stream,
+    /// What has come of the request, at most [`REQUEST_MAX`].
+    request: Vec<u8>,
+    since: Instant,
+    /// What the loop waits for on it.
+    interest: Interest,
+}
+
+impl Scrape {
+    /// Listens where the settings say; a socket is also for the members of `group`. Guests are served
+    /// also where that fails; the log says so.
+    pub(crate) fn open(listen: &Listen, group: &str) -> Self {
+        let place: Option<Box<dyn AsFd>> = match listen {
+            Listen::Off => None,
+            Listen::Loopback(address) => match loopback(*address) {
+                Ok(listener) => Some(Box::new(listener)),
+                Err(error) => {
+                    let why = in_words(&error);
+                    tracing::error!("[metrics] listen: {address}: {why}; nobody is answered there");
+                    None
+                }
+            },
+            Listen::Unix(path) => match UnixSocket::open(&of_group(path, group)) {
+                Ok(socket) => Some(Box::new(socket)),
+                Err(error) => {
+                    tracing::error!("[metrics] listen: {error}; nobody is answered there");
+                    None
+                }
+            },
+        };
+        let (token, alarm) = (Token::Scrape, Alarm::Scrape);
+        let listener = place.map(|place| Listener { name: SCRAPERS, place, token, alarm });
+        Self { listener, scrapers: Table::default() }
+    }
+
+    /// Waits for somebody to come.
+    ///
+    /// # Errors
+    /// Where the kernel has no room for it.
+    pub(crate) fn wait_for_all(&self, reactor: &Reactor) -> io::Result<()> {
+        self.listener.as_ref().map_or(Ok(()), |listener| listener.add(reactor))
+    }
+
+    /// Somebody has come to read the metrics. Where too many are there, the one that has been there
+    /// for longest has to go: whoever asks at once is answered, whatever the others do.
+    pub(crate) fn let_in(&mut self, ctx: &mut Ctx<'_>) {
+        let fd = self.listener.as_ref().and_then(|listener| listener.accept(ctx));
+        let Some(stream) = fd.map(Stream::new) else { return };
+        let oldest = self.scrapers.iter().min_by_key(|(_, scraper)| scraper.since);
+        if self.scrapers.len() >= SCRAPERS_MAX
+            && let Some((oldest, _)) = oldest
+        {
+            self.hang_up(oldest, ctx);
+        }
+        let (request, since, interest) = (Vec::new(), ctx.now, Interest::Read);
+        let number = self.scrapers.insert(Scraper { stream, request, since, interest });
+        ctx.reactor.set_alarm(Alarm::Scraper(number), Some(ctx.now + DEADLINE));
+        let Some(scraper) = self.scrapers.get(number) else { return };
+        if let Err(error) = ctx.reactor.add(&scraper.stream, Token::Scraper(number), interest) {
+            tracing::error!("{SCRAPERS} cannot be waited for: {error}");
+            self.hang_up(number, ctx);
+        }
+    }
+
+    /// Others are let in again.
+    pub(crate) fn resume(&self, ctx: &Ctx<'_>) {
+        self.listener.iter().for_each(|listener| listener.resume(ctx));
+    }
+
+    /// Something has come about on a connection.
+    pub(crate) fn on_ready(
+        &mut self,
+        number: ScraperId,
+        daemon: &mut Daemon<'_>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(scraper) = self.scrapers.get_mut(number) else { return };
+        match scraper.turn(|| daemon.metrics().to_string(), ctx.now) {
+            Ok(Some(interest)) => scraper.wait_for(number, interest, ctx.reactor),
+            Ok(None) | Err(Closed) => self.hang_up(number, ctx),
+        }
+    }
+
+    /// Ends a connection: all is said, or its time is over.
+    pub(crate) fn hang_up(&mut self, number: ScraperId, ctx: &mut Ctx<'_>) {
+        self.scrapers.remove(number);
+        ctx.reactor.set_alarm(Alarm::Scraper(number), None);
+    }
+}
+
+impl Scraper {
+    /// What the connection waits for from now on; nothing where all is said.
+    fn turn(
+        &mut self,
+        metrics: impl FnOnce() -> String,
+        now: Instant,
+    ) -> Result<Option<Interest>, Closed> {
+        if self.interest == Interest::Write {
+            return Ok(self.stream.flush()?.map(|_| Interest::Write));
+        }
+        let mut buffer = [0; READ_CHUNK];
+        let room = REQUEST_MAX.saturating_sub(self.request.len());
+        let read = self.stream.read(buffer.get_mut(..room).unwrap_or_default())?;
+        self.request.extend_from_slice(read);
+        match answer(&self.request, metrics) {
+            None => Ok(Some(Interest::Read)),
+            Some(answer) => Ok(self.stream.send(&answer, now)?.map(|_| Interest::Write)),
+        }
+    }
+
+    fn wait_for(&mut self, number: ScraperId, interest: Interest, reactor: &Reactor) {
+        if std::mem::replace(&mut self.interest, interest) != interest
+            && let Err(error) = reactor.modify(&self.stream, Token::Scraper(number), interest)
+        {
+            tracing::error!("{SCRAPERS} cannot be waited for: {error}");
+        }
+    }
+}
+
+/// The whole answer to what has come so far; `metrics` makes the text where it is asked for. `None`:
+/// the request goes on.
+fn answer(request: &[u8], metrics: impl FnOnce() -> String) -> Option<Vec<u8>> {
+    match http::parse(request, Hosts::Any) {
+        Asked::NotYet => None,
+        Asked::Malformed => Some(http::malformed("this is no HTTP/1.1 request")),
+        // There is no other text than OpenMetrics.
+        Asked::Metrics(wanted) => {
+            Some(http::metrics(Wanted { openmetrics: true, ..wanted }, &metrics()))
+        }
+        Asked::Answered(answer) => Some(answer),
+    }
+}
+
+fn of_group(socket: &Path, group: &str) -> settings::Control {
+    settings::Control { socket: socket.to_owned(), group: group.to_owned() }
+}
+
+/// Why nobody can be listened to, with the remedy where it is the service's own sandbox.
+fn in_words(error: &io::Error) -> String {
+    match Errno::from_io_error(error) {
+        Some(Errno::AFNOSUPPORT) => {
+            "the service has no network: run systemctl edit hostinfo, and add \
+            RestrictAddressFamilies=AF_INET AF_INET6 under [Service]"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn loopback(address: std::net::SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(request: &str) -> Option<String> {
+        let answer = answer(request.as_bytes(), || "x 1\n# EOF\n".to_owned());
+        answer.map(|answer| String::from_utf8(answer).unwrap())
+    }
+
+    #[test]
+    fn a_scrape_gets_openmetrics_whatever_it_accepts_and_under_whatever_name_it_comes() {
+        let request = "GET /metrics HTTP/1.1\r\nHost: host.example\r\nAccept: */*\r\n\r\n";
+        assert_eq!(
+            ask(request).unwrap(),
+            "HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0; \
+             charset=utf-8\r\nContent-Length: 10\r\nCache-Control: no-store\r\n\
+             Connection: close\r\n\r\nx 1\n# EOF\n"
+        );
+        assert_eq!(ask("GET /metrics HTTP/1.1\r\n"), None);
+        assert!(ask("\0").unwrap().ends_with("\r\n\r\nthis is no HTTP/1.1 request\n"));
+    }
+}

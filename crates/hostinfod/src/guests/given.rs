@@ -1,0 +1,54 @@
+//! What the administrator tells guests: changed together with the file that keeps it.
+
+use std::sync::Arc;
+
+use hostinfo_notices::{Declared, Draft, HostState, Notice};
+use jiff::Timestamp;
+use rustix::process::Uid;
+
+use super::Guests;
+use crate::given::{host_state, notices};
+
+impl Guests {
+    /// Sets a notice for a user.
+    ///
+    /// # Errors
+    /// Where there is none and the notices are what they were.
+    pub(crate) fn set_notice(
+        &mut self,
+        draft: Draft,
+        user: Uid,
+        now: Timestamp,
+    ) -> Result<Arc<Notice>, notices::Unchanged> {
+        let in_force = &mut self.desk.given().notices;
+        self.given_files.notices.set(in_force, draft, user.as_raw(), now)
+    }
+
+    /// Takes the notices with these ids away, or all, for a user, and hands out each.
+    ///
+    /// # Errors
+    /// Where the notices are what they were.
+    pub(crate) fn clear_notices(
+        &mut self,
+        ids: Option<&[u64]>,
+        user: Uid,
+    ) -> Result<Vec<Arc<Notice>>, notices::Unchanged> {
+        let in_force = &mut self.desk.given().notices;
+        self.given_files.notices.clear(in_force, ids, user.as_raw())
+    }
+
+    /// Says for a user in which state the host is.
+    ///
+    /// # Errors
+    /// Where what was said before still holds.
+    pub(crate) fn set_host_state(
+        &mut self,
+        state: HostState,
+        remark: Option<String>,
+        user: Uid,
+        now: Timestamp,
+    ) -> Result<&Declared, host_state::Unchanged> {
+        let last = &mut self.desk.given().declared;
+        self.given_files.host_state.set(last, state, remark, user.as_raw(), now)
+    }
+}

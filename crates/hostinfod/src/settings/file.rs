@@ -1,0 +1,52 @@
+//! hostinfod.toml as a file: read at the start and at SIGHUP, and what of it is in force.
+
+use hostinfo_control::Place;
+use hostinfo_control::limits::PROBLEM_MAX;
+use hostinfo_domains::cut;
+
+use super::at_start::AtStart;
+use super::{Error, Settings};
+use crate::args::Args;
+
+/// The file, and what the command line says besides.
+pub(crate) struct SettingsFile {
+    args: Args,
+    at_start: AtStart,
+    /// Why what the file says now is not in force.
+    problem: Option<String>,
+}
+
+impl SettingsFile {
+    /// Reads the file for the first time.
+    ///
+    /// # Errors
+    /// Where it is bad: a daemon does not start so.
+    pub(crate) fn open(args: Args) -> Result<(Self, Settings), Error> {
+        let settings = Settings::load(&args)?;
+        let at_start = AtStart::of(&settings);
+        Ok((Self { args, at_start, problem: None }, settings))
+    }
+
+    /// Reads the file again, and tells which sections wait for a restart. `None` where the settings stay as
+    /// they were.
+    pub(crate) fn reload(&mut self) -> Option<(Settings, Vec<&'static str>)> {
+        match Settings::load(&self.args) {
+            Ok(settings) => {
+                self.problem = None;
+                let waiting = self.at_start.waiting(&settings);
+                Some((settings, waiting))
+            }
+            Err(error) => {
+                tracing::error!("the settings stay as they were: {error}");
+                self.problem = Some(cut(&error.to_string(), PROBLEM_MAX).to_owned());
+                None
+            }
+        }
+    }
+
+    /// Where the file is, and what is wrong with it.
+    pub(crate) fn state(&self) -> Place {
+        let path = Settings::path(&self.args).display().to_string();
+        Place { path, problem: self.problem.clone() }
+    }
+}
