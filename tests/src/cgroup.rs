@@ -55,15 +55,6 @@ impl Cgroup {
         self.write(path.as_ref(), "cpu/cpu.cfs_quota_us", "50000")
     }
 
-    /// That much memory for all in this one.
-    ///
-    /// # Errors
-    /// There is no memory controller.
-    pub fn limit_memory(&self, bytes: u64) -> Result<()> {
-        let file = if is_v2() { "memory.max" } else { "memory/memory.limit_in_bytes" };
-        self.write(&self.path, file, &bytes.to_string())
-    }
-
     /// Writes `FILE`, or on v1 `TREE/FILE`.
     fn write(&self, path: &Path, file: &str, text: &str) -> Result<()> {
         let (tree, file) = file.split_once('/').unwrap_or(("", file));

@@ -2,37 +2,17 @@
 //! never change.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_custom::Custom;
-use hostinfo_domains::{Domain, Figures, Names, Snapshot, State, Uuid};
+use hostinfo_domains::{Domain, Figures, Snapshot, Uuid};
 use hostinfo_notices::Notices;
 use hostinfo_sample::Absent;
 
 use crate::{Given, Libvirt};
 
+/// That of most tests' guest.
 pub(crate) const UUID: Uuid = Uuid::from_u128(7);
-
-/// A domain that runs and has the socket `qemu-NAME`.
-pub(crate) fn domain(name: &str) -> Domain {
-    Domain {
-        uuid: if name == "a" { UUID } else { Uuid::from_u128(8) },
-        name: name.to_owned(),
-        driver: "qemu".to_owned(),
-        is_kvm: true,
-        id: Some(1),
-        state: State::Running,
-        migrating: false,
-        vcpus: 2,
-        vcpus_max: 4,
-        names: Names { clauses: vec![format!("qemu-{name}")], ..Names::default() },
-        channel: None,
-        unread: None,
-    }
-}
 
 /// A libvirt with fixed answers; by default there is no libvirt.
 #[derive(Default)]
@@ -68,14 +48,8 @@ pub(crate) fn snapshot(
 
 /// What an administrator gives with those definitions and a label.
 pub(crate) fn given(definitions: &str) -> Given {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("x.toml");
-    fs::write(&file, definitions).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    let owner = rustix::process::geteuid().as_raw();
-    let (customs, problems) = Custom::load(directory.path(), owner).unwrap();
-    assert_eq!(problems, []);
     let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
     let labels = labels.try_into().unwrap();
+    let customs = hostinfo_custom::examples::custom(definitions);
     Given { labels, customs, notices: Notices::default(), declared: None }
 }

@@ -89,11 +89,6 @@ impl Scope {
                 Instances::Below(mine) => behind(mine).is_some_and(|rest| rest.starts_with('.')),
             }
     }
-
-    /// Whether everything in `other` is in this scope.
-    pub fn includes(&self, other: &Self) -> bool {
-        other.rows().all(|row| self.covers(row, other.instance()))
-    }
 }
 
 /// Finds what a word of a request means: a statistic, a group (`G` or `G.*`) or `*`. A name
@@ -361,11 +356,9 @@ mod tests {
         let session = scope("session").unwrap();
         assert_eq!(session.rows().count(), 2);
         assert_eq!(scopes("ALL"), [Scope::ALL]);
-        assert!(Scope::ALL.includes(&session) && !session.includes(&Scope::ALL));
         let disk = scope("vm.disk").unwrap();
         let vda = scope("vm.disk.vda").unwrap();
         let row = vda.rows().next().unwrap();
-        assert!(disk.includes(&vda) && !vda.includes(&disk));
         assert!(vda.covers(row, Some("vda")) && !vda.covers(row, Some("vdaa")));
         assert!(disk.covers(row, Some("vdb")));
     }

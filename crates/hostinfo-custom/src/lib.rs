@@ -16,6 +16,8 @@ mod custom;
 mod definition;
 mod directory;
 mod draft;
+#[cfg(feature = "examples")]
+pub mod examples;
 mod failure;
 mod file;
 mod kept;

@@ -1,12 +1,12 @@
-//! Domains for tests.
+//! Domains for tests, those of other crates too.
 
 use uuid::Uuid;
 
 use crate::domain::{Domain, State};
 use crate::names::Names;
 
-/// One that runs and has the socket `qemu-NAME`.
-pub(crate) fn domain(number: u128, name: &str) -> Domain {
+/// One of that UUID that runs and has the socket `qemu-NAME`.
+pub fn domain(number: u128, name: &str) -> Domain {
     Domain {
         uuid: Uuid::from_u128(number),
         name: name.to_owned(),

@@ -23,8 +23,8 @@ mod cut;
 mod directory;
 mod domain;
 pub mod edit;
-#[cfg(test)]
-mod examples;
+#[cfg(any(test, feature = "examples"))]
+pub mod examples;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod helper;
@@ -54,7 +54,7 @@ pub use iotune::{Limit, Limits};
 pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, message, to_line};
 pub use names::Names;
 pub use order::{Act, Answer, Entry, Failure, FailureKind, Form, Order, order, order_line};
-pub use place::{CHANNEL, Place, VHOSTMD_CHANNEL};
+pub use place::{CHANNEL, Place};
 pub use ports::{Port, Ports};
 pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Run, Snapshot};

@@ -6,7 +6,7 @@ use std::fmt;
 pub const CHANNEL: &str = "org.hostinfo.0";
 
 /// The virtio channel of vhostmd's clients.
-pub const VHOSTMD_CHANNEL: &str = "org.github.vhostmd.1";
+pub(crate) const VHOSTMD_CHANNEL: &str = "org.github.vhostmd.1";
 
 /// How the guest sees its port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -164,15 +164,6 @@ impl Whose {
             None => self.others.as_ref().map_or(Claim::Unnamed, Claim::Refused),
         }
     }
-
-    /// Every conflict, in the order of the sockets' names.
-    pub fn conflicts(&self) -> Vec<(&str, &Conflict)> {
-        let wrong =
-            self.judged.iter().filter_map(|(name, found)| Some((&**name, found.as_ref().err()?)));
-        let mut wrong: Vec<_> = wrong.collect();
-        wrong.sort_by_key(|(name, _)| *name);
-        wrong
-    }
 }
 
 /// The worst first: of two domains at one path, nobody can tell which is at its other end.
@@ -228,7 +219,7 @@ mod tests {
         assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
         assert_eq!(whose.of("qemu-my-b"), Claim::Named(Uuid::from_u128(2)));
         assert_eq!(whose.of("qemu-c"), Claim::Unnamed);
-        assert_eq!(whose.conflicts(), []);
+        assert!(whose.judged.values().all(Result::is_ok));
     }
 
     #[test]
@@ -257,7 +248,7 @@ mod tests {
         let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), domain(2, "clone", &["qemu-a"])]);
         let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("one of them is served") };
         assert!(conflict.to_string().contains("\"a\", \"clone\""), "{conflict}");
-        assert_eq!(whose.conflicts(), [("qemu-a", conflict)]);
+        assert_eq!(whose.judged.values().filter(|found| found.is_err()).count(), 1);
     }
 
     #[test]

@@ -43,23 +43,10 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_domains::{Disk, Names, State, Uuid};
+    use hostinfo_domains::{Disk, examples};
 
     fn known(id: u32, before: Option<Known>) -> Known {
-        let domain = Domain {
-            uuid: Uuid::from_u128(1),
-            name: "a".to_owned(),
-            driver: "qemu".to_owned(),
-            is_kvm: true,
-            id: Some(id),
-            state: State::Running,
-            migrating: false,
-            vcpus: 1,
-            vcpus_max: 1,
-            names: Names::default(),
-            channel: None,
-            unread: None,
-        };
+        let domain = Domain { id: Some(id), ..examples::domain(1, "a") };
         let alias = Some("virtio-disk0".to_owned());
         let disk = Configured { dev: "vda".to_owned(), alias, ..Configured::default() };
         Known::new(domain, vec![disk], before)

@@ -52,18 +52,11 @@ pub(crate) fn log(problems: &[Problem]) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt as _;
+    use hostinfo_custom::examples::custom;
 
     /// What an administrator gives with those definitions.
     pub(crate) fn given(definitions: &str) -> Given {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("x.toml");
-        fs::write(&file, definitions).unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-        let owner = rustix::process::geteuid().as_raw();
-        let (customs, problems) = Custom::load(directory.path(), owner).unwrap();
-        assert_eq!(problems, []);
+        let customs = custom(definitions);
         Given { labels: Labels::default(), customs, notices: Default::default(), declared: None }
     }
 }

@@ -245,6 +245,3 @@ impl Libvirt {
         }
     }
 }
-
-#[cfg(test)]
-pub(crate) mod examples;

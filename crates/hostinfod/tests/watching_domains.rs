@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use hostinfo_domains::{
-    Disk, Domain, Figures, Io, Limit, Limits, Message, Names, State, Uuid, VERSION, to_line,
-};
+use hostinfo_domains::examples::domain;
+use hostinfo_domains::{Disk, Figures, Io, Limit, Limits, Message, Uuid, VERSION, to_line};
 use tempfile::TempDir;
 use watch::{Guest, wait_for};
 
@@ -67,7 +66,7 @@ impl Host {
         let mut told = vec![Message::Hello { version: VERSION }];
         for number in 1..=domains {
             let uuid = Uuid::from_u128(number);
-            told.push(Message::Domain(domain(number)));
+            told.push(Message::Domain(domain(number, &number.to_string())));
             let line = to_line(&Message::Figures(uuid, figures())).unwrap();
             fs::write(path(&format!("bin/figures.{uuid}")), line).unwrap();
         }
@@ -110,23 +109,6 @@ impl Drop for Host {
 
 fn name(number: u128) -> String {
     format!("qemu-{number}")
-}
-
-fn domain(number: u128) -> Domain {
-    Domain {
-        uuid: Uuid::from_u128(number),
-        name: number.to_string(),
-        driver: "qemu".to_owned(),
-        id: Some(1),
-        is_kvm: true,
-        state: State::Running,
-        migrating: false,
-        vcpus: 1,
-        vcpus_max: 1,
-        names: Names { clauses: vec![name(number)], ..Names::default() },
-        channel: None,
-        unread: None,
-    }
 }
 
 fn figures() -> Figures {

@@ -1,13 +1,14 @@
 use super::*;
 
+use hostinfo_domains::examples::domain;
 use hostinfo_domains::{Domain, Run, State};
 
-use crate::examples::{UUID, domain, snapshot};
+use crate::examples::{UUID, snapshot};
 
 #[test]
 fn a_socket_is_its_domains_or_nobodys_or_refused() {
-    let clone = Domain { name: "clone".into(), uuid: Uuid::from_u128(9), ..domain("b") };
-    let known = snapshot([domain("a"), domain("b"), clone].map(|domain| (domain, None)));
+    let clone = Domain { name: "clone".into(), uuid: Uuid::from_u128(9), ..domain(8, "b") };
+    let known = snapshot([domain(7, "a"), domain(8, "b"), clone].map(|domain| (domain, None)));
     let standing = |socket| Standing::of(socket, &known, false);
     assert_eq!(standing("qemu-a"), Standing::Domain(UUID, Run { id: Some(1), reverts: 0 }));
     assert_eq!(standing("qemu-x"), Standing::Unnamed);
@@ -17,7 +18,7 @@ fn a_socket_is_its_domains_or_nobodys_or_refused() {
 
 #[test]
 fn where_a_domain_is_required_no_other_is_served_and_nobody_before_libvirt_has_told() {
-    let known = snapshot([(domain("a"), None)]);
+    let known = snapshot([(domain(7, "a"), None)]);
     assert!(Standing::of("qemu-a", &known, true).may_ask());
     assert_eq!(Standing::of("qemu-x", &known, true), Standing::Refused(REQUIRED.to_owned()));
     assert!(!Standing::unknown(true).may_ask());
@@ -26,6 +27,6 @@ fn where_a_domain_is_required_no_other_is_served_and_nobody_before_libvirt_has_t
 
 #[test]
 fn a_domain_that_is_off_names_nobody() {
-    let known = snapshot([(Domain { id: None, state: State::Off, ..domain("a") }, None)]);
+    let known = snapshot([(Domain { id: None, state: State::Off, ..domain(7, "a") }, None)]);
     assert_eq!(Standing::of("qemu-a", &known, false), Standing::Unnamed);
 }

@@ -1,11 +1,9 @@
 use super::*;
 
 use hostinfo_answer::{Bound, HostId, Name, Session};
-use hostinfo_domains::Run;
+use hostinfo_domains::{Run, Uuid};
 use hostinfo_rules::Rules;
 use std::time::Duration;
-
-use crate::libvirt::examples::UUID;
 
 /// A guest of that whole name, under the rules without a file.
 pub(crate) fn guest(name: &str) -> Guest {
@@ -36,7 +34,7 @@ fn another_standing_is_taken_over_once() {
 #[test]
 fn a_session_begins_when_the_same_process_runs_another_guest() {
     let (mut guest, now) = (guest("qemu-a"), Instant::now());
-    let domain = |id, reverts| Standing::Domain(UUID, Run { id: Some(id), reverts });
+    let domain = |id, reverts| Standing::Domain(Uuid::from_u128(7), Run { id: Some(id), reverts });
     let mut session = |standing| {
         guest.set_standing(standing, now);
         guest.who.session().id().to_owned()

@@ -44,17 +44,38 @@ fn all_unread(snapshot: &Snapshot) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::libvirt::examples;
-    use hostinfo_domains::Domain;
+    use hostinfo_domains::examples::domain;
+    use hostinfo_domains::{Domain, Message, VERSION, to_line};
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    use std::time::Instant;
+
+    /// What is told of a libvirt that has told of these domains.
+    fn told(domains: &[Domain]) -> hostinfo_control::Libvirt {
+        let mut said = vec![Message::Hello { version: VERSION }];
+        said.extend(domains.iter().map(|domain| Message::Domain(domain.clone())));
+        said.push(Message::Done(0));
+        let lines: Vec<u8> = said.iter().flat_map(|said| to_line(said).unwrap()).collect();
+        let script = "printf '%s' \"$0\"; exec cat >/dev/null";
+        let arguments = ["-c", script, std::str::from_utf8(&lines).unwrap()].map(Into::into);
+        let mut helper = Helper::new(vec!["/bin/sh".into()], arguments.into()).unwrap();
+        let now = Instant::now();
+        helper.want(now);
+        assert!(!helper.on_time(now));
+        while helper.snapshot().outage().is_some() {
+            let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+            let mut polled = [PollFd::new(&helper, PollFlags::IN)];
+            assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
+            let _ = helper.on_ready(now);
+        }
+        let helper = Some(helper);
+        Libvirt { helper, is_wanted: true, is_own: false, ..Libvirt::none() }.state()
+    }
 
     #[test]
     fn a_running_domain_that_cannot_be_read_is_a_problem_of_its_own_and_no_outage() {
         let unread = Some("it has over 16384 elements in <devices> and <os>".to_owned());
-        let heavy = Domain { unread, ..examples::domain("heavy") };
-        let told = |domains: &[Domain]| {
-            Libvirt { is_wanted: true, ..examples::libvirt(domains, false) }.state()
-        };
-        let state = told(&[examples::domain("a"), heavy.clone()]);
+        let heavy = Domain { unread, ..domain(8, "heavy") };
+        let state = told(&[domain(7, "a"), heavy.clone()]);
         assert_eq!(state.state, LibvirtState::Up);
         let problem = state.problem.unwrap();
         assert!(

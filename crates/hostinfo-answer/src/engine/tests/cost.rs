@@ -4,6 +4,7 @@ use super::*;
 use std::io::Read as _;
 use std::path::Path;
 
+use hostinfo_domains::examples::domain;
 use hostinfo_domains::{Disk, Figures, Io, Net, Run, Traffic};
 use hostinfo_sample::Vmm;
 use hostinfo_verdict::Watch;
@@ -138,7 +139,7 @@ fn a_minute_of_a_watched_guest_costs_at_most_1_ms_of_cpu_beside_reading_its_file
     let mut scene = Scene::new(FREE);
     let roots = large_host(&scene);
     scene.engine.host = Host::new(roots.clone());
-    scene.engine.libvirt = Told::with_figures(examples::domain("a"), figures());
+    scene.engine.libvirt = Told::with_figures(domain(7, "a"), figures());
     let mut guests: Vec<_> = (0..GUESTS).map(|_| watched(&scene, &roots)).collect();
     let begun = (user_time(), reads(), scene.now);
     let mut samples = 0u32;

@@ -1,6 +1,7 @@
 use super::*;
 use hostinfo_render::vhostmd::EMPTY;
 
+use hostinfo_domains::examples::domain;
 use hostinfo_domains::{Disk, Domain, Figures, Io, Limit, Limits, Net, Run, Traffic, Vcpu};
 
 use crate::examples::{self, Told};
@@ -11,7 +12,7 @@ impl Scene {
     /// The guest as the domain `a` of a libvirt that knows these figures.
     /// It has asked for them itself.
     fn in_libvirt(rules: &str, figures: Figures) -> Self {
-        Self::in_libvirt_as(rules, examples::domain("a"), figures)
+        Self::in_libvirt_as(rules, domain(7, "a"), figures)
     }
 
     fn in_libvirt_as(rules: &str, domain: Domain, figures: Figures) -> Self {
@@ -102,7 +103,7 @@ fn what_kvm_counts_is_the_sum_of_all_vcpus_and_none_where_there_is_no_kvm() {
         Scene::in_libvirt(FREE, older).ask("vm.haltpoll.seconds"),
         "200 vm.haltpoll.seconds=0.002\n"
     );
-    let emulated = Domain { is_kvm: false, ..examples::domain("a") };
+    let emulated = Domain { is_kvm: false, ..domain(7, "a") };
     let halt_poll = Figures { halt_poll: Some(1), ..counted };
     let mut scene = Scene::in_libvirt_as(FREE, emulated, halt_poll);
     for name in ["vm.exits.io", "vm.irqs", "vm.haltpoll.seconds"] {
