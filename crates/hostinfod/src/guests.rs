@@ -6,8 +6,10 @@ mod channels;
 mod connecting;
 mod disks;
 mod given;
+mod incidents;
 mod libvirt;
 mod preview;
+mod samples;
 mod turns;
 mod values;
 mod watching;
@@ -27,7 +29,7 @@ use crate::given::GivenFiles;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
-use crate::incidents::{IncidentFiles, may_be_watched};
+use crate::incidents::IncidentFiles;
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
 use crate::reactor::alarms::Alarm;
@@ -39,6 +41,8 @@ use crate::settings::flow::Flow;
 use crate::settings::paths::Paths;
 use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
+
+use incidents::may_be_watched;
 
 /// Guests, their ports, and whatever is kept of them.
 pub(crate) struct Guests {
@@ -59,17 +63,19 @@ pub(crate) struct Guests {
 
 impl Guests {
     /// Nobody has come yet.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
     pub(crate) fn new(
         rules: RulesFile,
-        identity: Identity,
         directories: Directories,
         desk: Desk,
         given_files: GivenFiles,
         paths: &Paths,
         watch: Watch,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let kept = |guest: &str| may_be_watched(rules.rules(), guest);
-        Self {
+        Ok(Self {
             incidents: IncidentFiles::open(
                 &paths.state_dir,
                 &paths.proc_root,
@@ -77,7 +83,7 @@ impl Guests {
                 Instant::now(),
             ),
             rules,
-            identity,
+            identity: Identity::open(&paths.state_dir)?,
             directories,
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
@@ -85,7 +91,7 @@ impl Guests {
             desk,
             given_files,
             roots: paths.roots(),
-        }
+        })
     }
 
     /// Waits for all that tells of guests.

@@ -1,33 +1,21 @@
 //! Incidents as files of the state directory, so that they outlive the daemon: one for each guest
 //! whose rule has it watched, named by what makes it the same guest.
 //!
-//! A file is written aside and moved into place, so that it is the old one or the new one when the
-//! daemon is killed. It is not waited for until it is on the disk: after a loss of power it may be
-//! the old one or none, and then it is left aside.
+//! Which there are, and when each is written; how that is done is in `folder`.
 
+mod folder;
 mod name;
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, DirBuilder, DirEntry};
-use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::Key;
-use hostinfo_rules::{Decision, Rules, Tags};
-use hostinfo_verdict::{Damaged, FILE_MAX, Incidents};
+use hostinfo_verdict::Incidents;
 use jiff::Timestamp;
 
-use crate::system::file_error::FileError;
+use folder::Folder;
 use name::Names;
-
-/// The folder in the state directory, and what is written before it is moved there.
-const FOLDER: &str = "incidents";
-const ASIDE: &str = "incidents.new";
-
-/// What is behind the name of a file that was not understood.
-const DAMAGED: &str = "damaged";
 
 /// The time between two writes, for all guests together.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -38,15 +26,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// How often it is looked for what is over.
 const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What nobody could read is left aside so long.
-const DAMAGED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// Files that are looked at: as many as libvirt has domains. To read them takes half a second.
-const FILES_MAX: usize = hostinfo_domains::limits::DOMAINS_MAX;
-
 /// The incidents that are kept.
 pub(crate) struct IncidentFiles {
-    state: PathBuf,
+    folder: Folder,
     names: Names,
     /// Each file, and the whole name of the guest that it is of.
     guests: HashMap<Box<str>, Box<str>>,
@@ -59,15 +41,6 @@ pub(crate) struct IncidentFiles {
     problem: Option<String>,
 }
 
-/// Why there are no incidents in a file.
-#[derive(Debug, thiserror::Error)]
-enum Unread {
-    #[error(transparent)]
-    File(#[from] hostinfo_file::Error),
-    #[error(transparent)]
-    Damaged(#[from] Damaged),
-}
-
 impl IncidentFiles {
     /// Those in `state`. What is of nobody any more, or of a guest that is not `kept`, is deleted;
     /// what cannot be read is left aside, and the log says so.
@@ -78,7 +51,7 @@ impl IncidentFiles {
         now: Instant,
     ) -> Self {
         let mut files = Self {
-            state: state.to_owned(),
+            folder: Folder::in_state(state),
             names: Names::new(proc),
             guests: HashMap::new(),
             unwritten: VecDeque::new(),
@@ -103,13 +76,11 @@ impl IncidentFiles {
         if let Some((_, bytes)) = self.unwritten.iter().find(|(other, _)| *other == file) {
             return Incidents::parse(bytes).map(|(_, incidents)| incidents).unwrap_or_default();
         }
-        match read(&self.path(&file)) {
-            Ok((_, incidents)) => incidents,
-            Err(why) => {
-                self.set_aside(&file, &why);
-                Incidents::default()
-            }
+        let read = self.folder.read(&file);
+        if read.is_none() {
+            self.guests.remove(&file);
         }
+        read.map(|(_, incidents)| incidents).unwrap_or_default()
     }
 
     /// Has a guest's incidents written when it is their turn.
@@ -161,9 +132,7 @@ impl IncidentFiles {
     /// False where it failed. It is tried again when it is its turn.
     fn write_next(&mut self) -> bool {
         let Some((file, bytes)) = self.unwritten.pop_front() else { return true };
-        let path = self.path(&file);
-        let written = write(&self.state, &path, &bytes).map_err(FileError::of(&path));
-        let problem = written.err().map(|error| error.to_string());
+        let problem = self.folder.write(&file, &bytes).err().map(|error| error.to_string());
         if problem.is_some() {
             self.unwritten.push_back((file, bytes));
         }
@@ -177,31 +146,19 @@ impl IncidentFiles {
     /// Looks at every file.
     fn sweep(&mut self, kept: impl Fn(&str) -> bool, now: Instant) {
         self.swept = now;
-        let Ok(entries) = fs::read_dir(self.state.join(FOLDER)) else { return };
-        for entry in entries.flatten().take(FILES_MAX) {
-            let Ok(file) = entry.file_name().into_string() else { continue };
-            if let Some(damaged) = file.strip_suffix(DAMAGED)
-                && damaged.ends_with('.')
-            {
-                if is_old(&entry) {
-                    let _ = fs::remove_file(entry.path());
-                }
+        for file in self.folder.files().filter(|file| Names::is_ours(file)) {
+            if self.is_unwritten(&file) {
                 continue;
             }
-            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            if !is_file || !Names::is_ours(&file) || self.is_unwritten(&file) {
+            let Some((guest, incidents)) = self.folder.read(&file) else {
+                self.guests.remove(&*file);
                 continue;
-            }
-            match read(&entry.path()) {
-                Err(why) => self.set_aside(&file, &why),
-                Ok((guest, incidents)) => {
-                    // The name that it has now may be another one.
-                    let guest = self.guests.entry(file.as_str().into()).or_insert(guest.into());
-                    let is_kept = kept(guest) && !incidents.is_over(Timestamp::now());
-                    if !is_kept || self.names.is_over(&file) {
-                        self.delete(&file);
-                    }
-                }
+            };
+            // The name that it has now may be another one.
+            let guest = self.guests.entry(file.as_str().into()).or_insert(guest.into());
+            let is_kept = kept(guest) && !incidents.is_over(Timestamp::now());
+            if !is_kept || self.names.is_over(&file) {
+                self.delete(&file);
             }
         }
     }
@@ -210,69 +167,11 @@ impl IncidentFiles {
         self.unwritten.iter().any(|(other, _)| &**other == file)
     }
 
-    fn path(&self, file: &str) -> PathBuf {
-        self.state.join(FOLDER).join(file)
-    }
-
     fn delete(&mut self, file: &str) {
         self.guests.remove(file);
         self.unwritten.retain(|(other, _)| &**other != file);
-        let path = self.path(file);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::error!("incidents are not deleted: {}", FileError::of(&path)(error));
-            }
-            _ => {}
-        }
+        self.folder.delete(file);
     }
-
-    fn set_aside(&mut self, file: &str, why: &Unread) {
-        self.guests.remove(file);
-        let path = self.path(file);
-        let aside = self.path(&format!("{file}.{DAMAGED}"));
-        match fs::rename(&path, &aside) {
-            Ok(()) => tracing::error!(
-                "{}: {why}: the incidents of this guest are not told; the file is {} now",
-                path.display(),
-                aside.display()
-            ),
-            Err(error) => {
-                tracing::error!("{}: {why}; {}", path.display(), FileError::of(&aside)(error));
-            }
-        }
-    }
-}
-
-/// Whether a guest that is not there may be watched for good when it comes: it is not known which tags
-/// it has then.
-pub(crate) fn may_be_watched(rules: &Rules, guest: &str) -> bool {
-    match rules.decide_tagged(guest, &Tags::Unreadable) {
-        Decision::Granted(grant) => grant.watch(),
-        Decision::Unreadable(_) => true,
-    }
-}
-
-/// One that is gone has none.
-fn read(path: &Path) -> Result<(String, Incidents), Unread> {
-    let bytes = hostinfo_file::read(path, FILE_MAX as u64)?;
-    Ok(bytes.map(|bytes| Incidents::parse(&bytes)).transpose()?.unwrap_or_default())
-}
-
-fn write(state: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(state.join(FOLDER)) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let aside = state.join(ASIDE);
-    let mut file = hostinfo_file::make_aside(&aside)?;
-    file.write_all(bytes)?;
-    fs::rename(&aside, path)
-}
-
-fn is_old(entry: &DirEntry) -> bool {
-    let changed = entry.metadata().and_then(|metadata| metadata.modified());
-    let age = changed.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-    age.is_some_and(|age| age > DAMAGED_KEPT)
 }
 
 #[cfg(test)]

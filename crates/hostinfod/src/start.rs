@@ -16,7 +16,6 @@ use crate::admin::{Control, Scrape};
 use crate::args::Args;
 use crate::desk::Desk;
 use crate::given;
-use crate::guest::identity::Identity;
 use crate::guests::Guests;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
@@ -33,9 +32,6 @@ use crate::system::watch::Watcher;
 /// The rules or the settings have an error, or the directory of the sockets is not there or not ours:
 /// EX_CONFIG of sysexits.h. Another try would end as this one.
 const EX_CONFIG: u8 = 78;
-
-/// machine-id(5).
-const MACHINE_ID: &str = "/etc/machine-id";
 
 /// os-release(5).
 const OS_RELEASE: &str = "/etc/os-release";
@@ -77,22 +73,15 @@ fn serve(args: Args) -> anyhow::Result<()> {
         given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
     let scrape = Scrape::open(&metrics.listen, &control.group);
-    let (identity, desk) = (identity(&paths.state_dir)?, Desk::new(engine, flow.bounds()));
-    let mut guests = Guests::new(rules, identity, directories, desk, given_files, &paths, watch);
+    let desk = Desk::new(engine, flow.bounds());
+    let guests = Guests::new(rules, directories, desk, given_files, &paths, watch);
+    let mut guests = guests.context("random bytes")?;
     let control = Control::open(control);
     let mut reactor = Reactor::new().context("epoll")?;
     if pty {
         guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }
     Server::new(file, logging, guests, control, scrape, signals, reactor).run()
-}
-
-fn identity(state: &Path) -> anyhow::Result<Identity> {
-    let machine_id = Path::new(MACHINE_ID);
-    Identity::load(state, machine_id).or_else(|error| {
-        tracing::warn!("{error}; until it can be kept, host.id is another with each start");
-        Identity::in_memory(machine_id).context("random bytes")
-    })
 }
 
 /// What its service lets the daemon do, such as become another user for a command, is not for the

@@ -18,6 +18,9 @@ use crate::system::file_error::FileError;
 /// The file in the state directory.
 const SECRET_FILE: &str = "secret";
 
+/// machine-id(5).
+const MACHINE_ID: &str = "/etc/machine-id";
+
 const SECRET_LEN: usize = 32;
 
 /// The longest file of a secret or of machine-id(5) that is read: 32 bytes and 33 are enough.
@@ -39,12 +42,25 @@ impl Identity {
         Self { mac: Hmac::new(&key.into()) }
     }
 
+    /// This host's, with the secret in `state`. Where that cannot be kept, the log says so and it lasts as
+    /// long as the daemon.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
+    pub(crate) fn open(state: &Path) -> io::Result<Self> {
+        let machine_id = Path::new(MACHINE_ID);
+        Self::load(state, machine_id).or_else(|error| {
+            tracing::warn!("{error}; until it can be kept, host.id is another with each start");
+            Ok(Self::new(&random()?, &read_machine_id(machine_id)))
+        })
+    }
+
     /// Reads the secret in `state`, or makes it there.
     ///
     /// # Errors
     /// Where the directory or the file cannot be made or read, or the system gives no random
     /// bytes.
-    pub(crate) fn load(state: &Path, machine_id: &Path) -> Result<Self, FileError> {
+    fn load(state: &Path, machine_id: &Path) -> Result<Self, FileError> {
         let file = state.join(SECRET_FILE);
         let mut secret = read_secret(&file).map_err(FileError::of(&file))?;
         if secret.is_none() {
@@ -53,15 +69,6 @@ impl Identity {
         }
         let secret = secret.ok_or(Errno::NOENT).map_err(FileError::of(&file))?;
         sweep(state);
-        Ok(Self::new(&secret, &read_machine_id(machine_id)))
-    }
-
-    /// A secret that lasts as long as the daemon.
-    ///
-    /// # Errors
-    /// Where the system gives no random bytes.
-    pub(crate) fn in_memory(machine_id: &Path) -> io::Result<Self> {
-        let secret = random()?;
         Ok(Self::new(&secret, &read_machine_id(machine_id)))
     }
 

@@ -1,6 +1,10 @@
+use super::folder::{DAMAGED, FOLDER};
 use super::*;
 use hostinfo_domains::Uuid;
+use hostinfo_verdict::FILE_MAX;
+use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 const BOOT: &str = "sys/kernel/random/boot_id";
 
@@ -139,15 +143,6 @@ fn what_a_rule_does_not_keep_any_more_and_what_is_over_for_30_days_is_deleted() 
     files.turn(|_| true, day);
     assert!(place.files().is_empty());
     assert_eq!(files.due(), None, "nothing is due where nothing is kept");
-}
-
-#[test]
-fn what_a_guest_is_told_by_a_tag_is_kept_until_it_is_there_to_show_its_tags() {
-    let rules = |text: &str| hostinfo_rules::parse_tagged(text.as_bytes()).unwrap().rules;
-    let tagged = rules("qemu-* role=db:\n watch = 1\n*:\n");
-    assert!(may_be_watched(&tagged, "qemu-a") && !may_be_watched(&tagged, "lxc-a"));
-    let plain = rules("qemu-a:\n watch = 1\n*:\n");
-    assert!(may_be_watched(&plain, "qemu-a") && !may_be_watched(&plain, "qemu-b"));
 }
 
 #[test]

@@ -1,0 +1,79 @@
+//! What is kept of the incidents of guests that are watched for good.
+
+use std::time::Instant;
+
+use hostinfo_answer::{Held, Key};
+use hostinfo_rules::{Decision, Rules, Tags};
+use jiff::Timestamp;
+
+use super::Guests;
+use crate::reactor::id::GuestId;
+
+impl Guests {
+    /// Finds what was kept of a guest that has come, or that is found to be a domain.
+    pub(super) fn settle_incidents(&mut self, number: GuestId) {
+        let Some(guest) = self.roster.guests.get_mut(number) else { return };
+        let Some(key) = guest.who.key().filter(|key| guest.observed.held.key() != Some(*key))
+        else {
+            return;
+        };
+        let stored = self.incidents.settle(key, guest.who.name().whole());
+        let before = std::mem::replace(&mut guest.observed.held, Held::new(key, stored));
+        // Before libvirt said which domain it is, it was the process that it still is.
+        if let (Some(process), Key::Domain(_)) = (guest.who.process(), key)
+            && before.key() == Some(process)
+        {
+            guest.observed.held.merge(before);
+            self.incidents.forget(process);
+        }
+    }
+
+    /// Has a guest's incidents written, where its rule has them kept and something of them is new.
+    pub(super) fn keep_incidents(&mut self, number: GuestId) {
+        let Some(guest) = self.roster.guests.get_mut(number) else { return };
+        let Some(key) = guest.who.key().filter(|_| guest.who.grant().watch()) else { return };
+        let name = guest.who.name().whole();
+        if let Some(bytes) = guest.observed.held.store(key, name, Timestamp::now()) {
+            self.incidents.keep(key, name, bytes);
+        }
+    }
+
+    /// The rules have changed: deletes what was recorded of guests that are not watched for good any
+    /// more, whether they are there or not.
+    pub(crate) fn drop_incidents(&mut self) {
+        let (rules, roster) = (self.rules.rules(), &self.roster);
+        self.incidents.retain(|name| {
+            let guest = roster.named(name).and_then(|number| roster.guests.get(number));
+            guest.map_or_else(|| may_be_watched(rules, name), |guest| guest.who.grant().watch())
+        });
+    }
+
+    /// Something is to be written, or was kept for long.
+    pub(crate) fn write_incidents(&mut self, now: Instant) {
+        let rules = self.rules.rules();
+        self.incidents.turn(|guest| may_be_watched(rules, guest), now);
+    }
+}
+
+/// Whether a guest that is not there may be watched for good when it comes: it is not known which tags
+/// it has then.
+pub(super) fn may_be_watched(rules: &Rules, guest: &str) -> bool {
+    match rules.decide_tagged(guest, &Tags::Unreadable) {
+        Decision::Granted(grant) => grant.watch(),
+        Decision::Unreadable(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_is_told_by_a_tag_is_kept_until_it_is_there_to_show_its_tags() {
+        let rules = |text: &str| hostinfo_rules::parse_tagged(text.as_bytes()).unwrap().rules;
+        let tagged = rules("qemu-* role=db:\n watch = 1\n*:\n");
+        assert!(may_be_watched(&tagged, "qemu-a") && !may_be_watched(&tagged, "lxc-a"));
+        let plain = rules("qemu-a:\n watch = 1\n*:\n");
+        assert!(may_be_watched(&plain, "qemu-a") && !may_be_watched(&plain, "qemu-b"));
+    }
+}

@@ -1,0 +1,132 @@
+//! The folder of incidents in the state directory.
+//!
+//! A file is written aside and moved into place, so that it is the old one or the new one when the
+//! daemon is killed. It is not waited for until it is on the disk: after a loss of power it may be
+//! the old one or none, and then it is left aside.
+
+use std::fs::{self, DirBuilder, DirEntry};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use hostinfo_verdict::{Damaged, FILE_MAX, Incidents};
+
+use crate::system::file_error::FileError;
+
+/// The folder, and what is written before it is moved there.
+pub(super) const FOLDER: &str = "incidents";
+const ASIDE: &str = "incidents.new";
+
+/// What is behind the name of a file that was not understood.
+pub(super) const DAMAGED: &str = "damaged";
+
+/// What nobody could read is left aside so long.
+const DAMAGED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Files that are looked at: as many as libvirt has domains. To read them takes half a second.
+const FILES_MAX: usize = hostinfo_domains::limits::DOMAINS_MAX;
+
+/// The folder.
+pub(super) struct Folder {
+    state: PathBuf,
+}
+
+/// Why there are no incidents in a file.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error(transparent)]
+    File(#[from] hostinfo_file::Error),
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+}
+
+impl Folder {
+    /// That of a state directory.
+    pub(super) fn in_state(state: &Path) -> Self {
+        Self { state: state.to_owned() }
+    }
+
+    /// The names of all files. Of those that were set aside, what is old is deleted.
+    pub(super) fn files(&self) -> impl Iterator<Item = String> + use<> {
+        let entries = fs::read_dir(self.state.join(FOLDER)).into_iter().flatten().flatten();
+        entries.take(FILES_MAX).filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            if file.strip_suffix(DAMAGED).is_some_and(|damaged| damaged.ends_with('.')) {
+                if is_old(&entry) {
+                    let _ = fs::remove_file(entry.path());
+                }
+                return None;
+            }
+            entry.file_type().is_ok_and(|kind| kind.is_file()).then_some(file)
+        })
+    }
+
+    /// The guest's name and the incidents of a file. One that is gone has none; one that cannot be read is
+    /// left aside, and the log says so.
+    pub(super) fn read(&self, file: &str) -> Option<(String, Incidents)> {
+        let path = self.path(file);
+        let why = match read(&path) {
+            Ok(read) => return Some(read),
+            Err(why) => why,
+        };
+        let aside = self.path(&format!("{file}.{DAMAGED}"));
+        match fs::rename(&path, &aside) {
+            Ok(()) => tracing::error!(
+                "{}: {why}: the incidents of this guest are not told; the file is {} now",
+                path.display(),
+                aside.display()
+            ),
+            Err(error) => {
+                tracing::error!("{}: {why}; {}", path.display(), FileError::of(&aside)(error));
+            }
+        }
+        None
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// The directory is not there or not the daemon's, or the disk is full.
+    pub(super) fn write(&self, file: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let path = self.path(file);
+        write(&self.state, &path, bytes).map_err(FileError::of(&path))
+    }
+
+    /// Deletes a file, where there is one.
+    pub(super) fn delete(&self, file: &str) {
+        let path = self.path(file);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::error!("incidents are not deleted: {}", FileError::of(&path)(error));
+            }
+            _ => {}
+        }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.state.join(FOLDER).join(file)
+    }
+}
+
+fn read(path: &Path) -> Result<(String, Incidents), Unread> {
+    let bytes = hostinfo_file::read(path, FILE_MAX as u64)?;
+    Ok(bytes.map(|bytes| Incidents::parse(&bytes)).transpose()?.unwrap_or_default())
+}
+
+fn write(state: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(state.join(FOLDER)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let aside = state.join(ASIDE);
+    let mut file = hostinfo_file::make_aside(&aside)?;
+    file.write_all(bytes)?;
+    fs::rename(&aside, path)
+}
+
+fn is_old(entry: &DirEntry) -> bool {
+    let changed = entry.metadata().and_then(|metadata| metadata.modified());
+    let age = changed.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+    age.is_some_and(|age| age > DAMAGED_KEPT)
+}

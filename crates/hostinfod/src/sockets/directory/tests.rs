@@ -1,0 +1,107 @@
+use super::*;
+use std::fs;
+
+fn made(path: &Path) -> SocketDir {
+    fs::create_dir(path).unwrap();
+    SocketDir::open(path).unwrap()
+}
+
+#[test]
+fn what_comes_changes_and_goes_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sockets");
+    let mut directory = made(&path);
+    fs::write(path.join("a"), "").unwrap();
+    fs::rename(path.join("a"), path.join("b")).unwrap();
+    fs::remove_file(path.join("b")).unwrap();
+    let [a, b] = ["a", "b"].map(OsString::from);
+    assert_eq!(
+        directory.news(),
+        [News::New(a.clone()), News::Renamed(a), News::New(b.clone()), News::Removed(b)]
+    );
+}
+
+#[test]
+fn a_directory_that_was_made_anew_is_entered_at_once_or_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sockets");
+    let mut directory = made(&path);
+    for pause in [false, true] {
+        fs::remove_dir(&path).unwrap();
+        if pause {
+            assert_eq!(directory.news(), []);
+            assert!(directory.directory().is_none());
+        }
+        fs::create_dir(&path).unwrap();
+        assert!(directory.news().contains(&News::Everything));
+        fs::write(path.join("a"), "").unwrap();
+        assert_eq!(directory.news(), [News::New("a".into())]);
+        fs::remove_file(path.join("a")).unwrap();
+        assert_eq!(directory.news(), [News::Removed("a".into())]);
+    }
+    fs::rename(&path, folder.path().join("old")).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(directory.news().contains(&News::Everything));
+    assert!(directory.directory().is_some());
+}
+
+#[test]
+fn a_directory_is_found_again_whatever_above_it_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let above = folder.path().join("srv/run");
+    let path = above.join("sockets");
+    fs::create_dir_all(&above).unwrap();
+    let mut directory = made(&path);
+    for _ in 0..2 {
+        fs::rename(folder.path().join("srv"), folder.path().join("old")).unwrap();
+        assert_eq!(directory.news(), []);
+        assert!(directory.problem().is_some());
+        // Each comes some time after the other.
+        for made in [folder.path().join("srv"), above.clone(), path.clone()] {
+            fs::create_dir(made).unwrap();
+            let news = directory.news();
+            assert_eq!(news.contains(&News::Everything), path.exists(), "{news:?}");
+        }
+        assert!(directory.problem().is_none());
+        fs::remove_dir_all(folder.path().join("old")).unwrap();
+    }
+}
+
+#[test]
+fn a_file_system_that_is_mounted_over_it_is_found_when_it_is_looked_for() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // Its mounts are this thread's alone, and gone with it.
+    let mounting = std::thread::spawn(|| {
+        use nix::mount::{MsFlags, mount};
+        const NONE: Option<&str> = None;
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sockets");
+        let mut directory = made(&path);
+        assert_eq!(directory.look_for_another(), None);
+        mount(NONE, &path, Some("tmpfs"), MsFlags::empty(), NONE).unwrap();
+        assert_eq!(directory.news(), []);
+        assert_eq!(directory.look_for_another(), Some(News::Everything));
+        fs::write(path.join("a"), "").unwrap();
+        assert_eq!(directory.news(), [News::New("a".into())]);
+        nix::mount::umount(&path).unwrap_err();
+        nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH).unwrap();
+        assert_eq!(directory.look_for_another(), Some(News::Everything));
+        fs::write(path.join("b"), "").unwrap();
+        assert_eq!(directory.news(), [News::New("b".into())]);
+    });
+    mounting.join().unwrap();
+}
+
+#[test]
+fn a_missing_directory_is_an_error_and_can_be_awaited() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sockets");
+    assert!(matches!(SocketDir::open(&path), Err(lock::Error::Missing(_))));
+    let mut directory = SocketDir::awaiting(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_eq!(directory.news(), [News::Everything]);
+}
