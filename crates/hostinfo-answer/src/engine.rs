@@ -1,9 +1,10 @@
 //! A line to its reply.
 
-use std::collections::HashMap;
+mod beside;
+
 use std::time::{Duration, Instant, SystemTime};
 
-use hostinfo_catalog::{Scope, StatId};
+use hostinfo_catalog::Scope;
 use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::INVALID_REQUEST;
 use hostinfo_sample::Host;
@@ -11,7 +12,6 @@ use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
 use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
-use jiff::Timestamp;
 
 use crate::dialect::{Dialect, Protocol};
 use crate::gather::gather;
@@ -181,64 +181,6 @@ impl<L: Libvirt> Engine<L> {
         let picks = select(names.iter().inspect(|_| words += 1), &who.grant, &self.given);
         self.work = self.work.saturating_add(words);
         picks
-    }
-
-    /// What a guest would get for a line, to the byte, if its interval let it ask now: `who` is
-    /// [`Who::for_preview`], and `observed` a copy, so that nothing is counted against the guest.
-    ///
-    /// # Errors
-    /// Where some of it is on its way.
-    pub fn preview(
-        &mut self,
-        mut who: Who,
-        mut observed: Observed,
-        frame: &Frame<'_>,
-        when: When,
-    ) -> Result<Reply, Pending> {
-        let (mut protocol, mut reply) = (Protocol::new(Dialect::Hostinfo), Reply::new());
-        // An administrator does not mind; and of a copy, no turn after this one could go on with it.
-        while self.sources(&who, &mut observed, when).read_threads().is_err() {}
-        self.answer(frame, &mut protocol, &mut who, &mut observed, when, &mut reply)?;
-        Ok(reply)
-    }
-
-    /// The instances of these rows that there are for a guest now; `observed` is a copy, as for a preview.
-    pub fn instances(
-        &mut self,
-        who: &Who,
-        mut observed: Observed,
-        stats: impl Iterator<Item = StatId>,
-        now: Instant,
-    ) -> HashMap<StatId, Vec<String>> {
-        let mut sources = self.sources(who, &mut observed, now.into());
-        stats.map(|stat| (stat, sources.instances(stat))).collect()
-    }
-
-    /// Forgets what was had, and what was not, for a guest that is gone.
-    pub fn forget(&mut self, guest: &str) {
-        self.host.forget(guest);
-        self.given.customs.forget(guest);
-    }
-
-    /// Takes the sample of a guest that its watch is due for, and judges it.
-    ///
-    /// # Errors
-    /// Where some of it is still to be read, when others had their turns.
-    pub fn watch(
-        &mut self,
-        who: &Who,
-        observed: &mut Observed,
-        now: Instant,
-    ) -> Result<(), Pending> {
-        let mut sources = self.sources(who, observed, now.into());
-        sources.read_threads()?;
-        let sample = sources.sample();
-        let Some(watch) = &mut observed.watch else { return Ok(()) };
-        watch.push(now, sample);
-        if let (Some(period), Some(key)) = (watch.period(), who.key()) {
-            observed.held.of_mut(key).judge(&period, Timestamp::now());
-        }
-        Ok(())
     }
 
     fn query(

@@ -1,11 +1,21 @@
-//! Where a guest's disks and interfaces are in what libvirt told: found once for a reply, since each has
-//! some twenty statistics.
+//! A guest's disks and interfaces, as libvirt told of them: which there are, and their statistics.
 
 use std::collections::HashMap;
 
-use hostinfo_domains::Figures;
+use hostinfo_catalog::StatId;
+use hostinfo_catalog::source::{Amount, Direction, Libvirt as Source, Limit, Operation, Traffic};
+use hostinfo_domains::{Disk, Figures, Limits, Net};
+use hostinfo_sample::Absent;
+use hostinfo_wire::{Refusal, Value, name};
 
-/// Places by names, and by numbers.
+use super::libvirt::{UNTOLD, nanos};
+use super::{Sources, unavailable};
+
+const NONE: Absent = Absent::plain("this guest has none");
+const UNLIMITED: Absent = Absent::plain("this interface has no limit");
+
+/// Where they are in what libvirt told, by names and by numbers: found once for a reply, since each has some
+/// twenty statistics.
 pub(crate) struct Devices {
     disks: HashMap<Box<str>, usize>,
     nets: HashMap<u64, usize>,
@@ -13,7 +23,7 @@ pub(crate) struct Devices {
 
 impl Devices {
     /// Those of these figures. Of two that are called the same, the first is meant.
-    pub(crate) fn of(figures: &Figures) -> Self {
+    fn of(figures: &Figures) -> Self {
         let (mut disks, mut nets) = (HashMap::new(), HashMap::new());
         for (place, disk) in figures.disks.iter().enumerate() {
             disks.entry(disk.dev.as_str().into()).or_insert(place);
@@ -25,12 +35,157 @@ impl Devices {
     }
 
     /// The place of a disk.
-    pub(crate) fn disk(&self, dev: &str) -> Option<usize> {
+    fn disk(&self, dev: &str) -> Option<usize> {
         self.disks.get(dev).copied()
     }
 
     /// The place of an interface.
-    pub(crate) fn net(&self, number: u64) -> Option<usize> {
+    fn net(&self, number: u64) -> Option<usize> {
         self.nets.get(&number).copied()
     }
+}
+
+impl Sources<'_, '_> {
+    /// The names of the guest's disks.
+    pub(super) fn disks(&mut self) -> Vec<String> {
+        let disks = self.with_figures(|told, _| {
+            let names = told.disks.iter().map(|disk| disk.dev.as_str());
+            names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
+        });
+        disks.unwrap_or_default()
+    }
+
+    /// The same names, each with what that disk is limited to.
+    pub(super) fn limited_disks(&mut self) -> Vec<(String, Limits)> {
+        let disks = self.with_figures(|told, _| {
+            let named = told.disks.iter().filter(|disk| name::is_segment(&disk.dev));
+            named.map(|disk| (disk.dev.clone(), disk.limits)).collect()
+        });
+        disks.unwrap_or_default()
+    }
+
+    /// The numbers of its interfaces.
+    pub(super) fn interfaces(&mut self) -> Vec<String> {
+        let numbers = self
+            .with_figures(|told, _| told.nets.iter().map(|net| net.number.to_string()).collect());
+        numbers.unwrap_or_default()
+    }
+
+    /// Where a device is in the newest figures.
+    fn device(&mut self, find: impl FnOnce(&Devices) -> Option<usize>) -> Option<usize> {
+        if self.devices.is_none() {
+            let (figures, _) = self.domain().ok()?.figures.as_ref()?;
+            self.devices = Some(Devices::of(figures));
+        }
+        self.devices.as_ref().and_then(find)
+    }
+
+    /// Whether there is a disk of that name, as [`Sources::disks`] tells of all.
+    pub(super) fn has_disk(&mut self, name: &str) -> bool {
+        let is_told = name::is_segment(name) && self.with_figures(|_, _| ()).is_ok();
+        is_told && self.device(|all| all.disk(name)).is_some()
+    }
+
+    /// Whether there is an interface of that number, as [`Sources::interfaces`] tells of all.
+    pub(super) fn has_interface(&mut self, number: &str) -> bool {
+        let number = number.parse().ok().filter(|_| self.with_figures(|_, _| ()).is_ok());
+        number.is_some_and(|number| self.device(|all| all.net(number)).is_some())
+    }
+
+    pub(super) fn of_disk(
+        &mut self,
+        stat: StatId,
+        what: Source,
+        dev: Option<&str>,
+    ) -> Result<Value<'static>, Refusal> {
+        let place = dev.and_then(|dev| self.device(|all| all.disk(dev)));
+        let told = self.with_figures(|told, history| {
+            let disk = place.and_then(|place| told.disks.get(place));
+            let disk = disk.ok_or_else(|| no_such(dev))?;
+            let value = match what {
+                Source::DiskLimit(Limit::Bytes) => disk.limits.bytes.in_all().map(Value::Whole),
+                Source::DiskLimit(Limit::Ops) => disk.limits.ops.in_all().map(Value::Whole),
+                Source::DiskErrors => {
+                    disk.errors.map(|now| Value::Whole(history.count(stat, dev, now)))
+                }
+                Source::Disk(operation, amount) => done(disk, operation, amount).map(|now| {
+                    let sum = history.count(stat, dev, now);
+                    if amount == Amount::Seconds { nanos(sum) } else { Value::Whole(sum) }
+                }),
+                _ => {
+                    let latency = history.latency(&disk.dev);
+                    return latency.map(Value::seconds).map_err(unavailable);
+                }
+            };
+            value.ok_or_else(|| unavailable(UNTOLD))
+        });
+        if what == Source::DiskLatency && matches!(told, Ok(Ok(_))) {
+            self.extent.window = self.extent.window.or(self.observed.history.window());
+        }
+        told.map_err(unavailable)?
+    }
+
+    pub(super) fn of_net(
+        &mut self,
+        stat: StatId,
+        what: Source,
+        number: Option<&str>,
+    ) -> Result<Value<'static>, Refusal> {
+        let wanted = number.and_then(|number| number.parse().ok());
+        let place = wanted.and_then(|number| self.device(|all| all.net(number)));
+        let told = self.with_figures(|told, history| {
+            let net = place.and_then(|place| told.nets.get(place));
+            let net = net.ok_or_else(|| no_such(number))?;
+            let value = match what {
+                Source::NetLimit(direction) => match limit(net, direction) {
+                    Some(0) => return Err(unavailable(UNLIMITED)),
+                    limit => limit,
+                },
+                Source::Net(direction, traffic) => {
+                    carried(net, direction, traffic).map(|now| history.count(stat, number, now))
+                }
+                _ => None,
+            };
+            value.map(Value::Whole).ok_or_else(|| unavailable(UNTOLD))
+        });
+        told.map_err(unavailable)?
+    }
+}
+
+fn done(disk: &Disk, operation: Operation, amount: Amount) -> Option<u64> {
+    let io = match operation {
+        Operation::Read => disk.read,
+        Operation::Write => disk.write,
+        Operation::Flush => disk.flush,
+    };
+    match amount {
+        Amount::Bytes => io.bytes,
+        Amount::Ops => io.ops,
+        Amount::Seconds => io.nanos,
+    }
+}
+
+fn carried(net: &Net, direction: Direction, traffic: Traffic) -> Option<u64> {
+    let way = match direction {
+        Direction::Rx => net.rx,
+        Direction::Tx => net.tx,
+    };
+    match traffic {
+        Traffic::Bytes => way.bytes,
+        Traffic::Packets => way.packets,
+        Traffic::Drops => way.drops,
+        Traffic::Errors => way.errors,
+    }
+}
+
+fn limit(net: &Net, direction: Direction) -> Option<u64> {
+    match direction {
+        Direction::Rx => net.rx_limit,
+        Direction::Tx => net.tx_limit,
+    }
+}
+
+/// A name that there is not; without one, it is asked why there are none.
+fn no_such(instance: Option<&str>) -> Refusal {
+    instance.map_or_else(|| unavailable(NONE), |_| Refusal::NoSuchStatistic)
 }

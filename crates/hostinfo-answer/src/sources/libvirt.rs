@@ -1,4 +1,4 @@
-//! What libvirt told of a guest, as statistics.
+//! What libvirt told of a guest, as statistics. What it told of the guest's disks and interfaces is in `devices`.
 //!
 //! A query is never held up by libvirt: it is answered with the newest figures that were told,
 //! and has newer ones asked for.
@@ -7,29 +7,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_catalog::StatId;
-use hostinfo_catalog::source::{
-    Amount, Direction, Host as HostSource, Kvm, Libvirt as Source, Limit, Operation, Topology,
-    Traffic,
-};
+use hostinfo_catalog::source::{Host as HostSource, Kvm, Libvirt as Source, Topology};
 use hostinfo_domains::limits::VCPUS_MAX;
-use hostinfo_domains::{Disk, Figures, Guest as Domain, Limits, Net, Vcpu};
+use hostinfo_domains::{Figures, Guest as Domain, Vcpu};
 use hostinfo_sample::Absent;
 use hostinfo_wire::limits::SAMPLE_GRID;
-use hostinfo_wire::{Refusal, Value, name};
+use hostinfo_wire::{Refusal, Value};
 
-use super::devices::Devices;
 use super::{Sources, unavailable};
 use crate::history::{FRESH, History};
 use crate::standing::Standing;
 
 const NO_DOMAIN: Absent = Absent::plain("this guest is no domain of libvirt");
-const NONE: Absent = Absent::plain("this guest has none");
-const UNTOLD: Absent = Absent::plain("libvirt does not tell this of this guest");
+pub(super) const UNTOLD: Absent = Absent::plain("libvirt does not tell this of this guest");
 const NO_KVM: Absent = Absent::plain("this guest does not run on KVM, which counts this");
 const UNCOUNTED: Absent = Absent::plain(
     "libvirt does not tell this of this guest now: it takes libvirt 8.9, QEMU 7.1 and x86",
 );
-const UNLIMITED: Absent = Absent::plain("this interface has no limit");
 
 impl Sources<'_, '_> {
     /// The value of a statistic that libvirt tells.
@@ -72,56 +66,10 @@ impl Sources<'_, '_> {
         self.domain().ok().map(|told| Value::Whole(told.domain.vcpus))
     }
 
-    /// The names of the guest's disks.
-    pub(super) fn disks(&mut self) -> Vec<String> {
-        let disks = self.with_figures(|told, _| {
-            let names = told.disks.iter().map(|disk| disk.dev.as_str());
-            names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
-        });
-        disks.unwrap_or_default()
-    }
-
-    /// The same names, each with what that disk is limited to.
-    pub(super) fn limited_disks(&mut self) -> Vec<(String, Limits)> {
-        let disks = self.with_figures(|told, _| {
-            let named = told.disks.iter().filter(|disk| name::is_segment(&disk.dev));
-            named.map(|disk| (disk.dev.clone(), disk.limits)).collect()
-        });
-        disks.unwrap_or_default()
-    }
-
-    /// The numbers of its interfaces.
-    pub(super) fn interfaces(&mut self) -> Vec<String> {
-        let numbers = self
-            .with_figures(|told, _| told.nets.iter().map(|net| net.number.to_string()).collect());
-        numbers.unwrap_or_default()
-    }
-
     /// How old the figures are that libvirt told of it.
     pub(super) fn figures_age(&self) -> Duration {
         let told = self.domain().ok().and_then(|told| told.figures.as_ref());
         told.map(|(_, at)| self.when.now.saturating_duration_since(*at)).unwrap_or_default()
-    }
-
-    /// Where a device is in the newest figures.
-    fn device(&mut self, find: impl FnOnce(&Devices) -> Option<usize>) -> Option<usize> {
-        if self.devices.is_none() {
-            let (figures, _) = self.domain().ok()?.figures.as_ref()?;
-            self.devices = Some(Devices::of(figures));
-        }
-        self.devices.as_ref().and_then(find)
-    }
-
-    /// Whether there is a disk of that name, as [`Sources::disks`] tells of all.
-    pub(super) fn has_disk(&mut self, name: &str) -> bool {
-        let is_told = name::is_segment(name) && self.with_figures(|_, _| ()).is_ok();
-        is_told && self.device(|all| all.disk(name)).is_some()
-    }
-
-    /// Whether there is an interface of that number, as [`Sources::interfaces`] tells of all.
-    pub(super) fn has_interface(&mut self, number: &str) -> bool {
-        let number = number.parse().ok().filter(|_| self.with_figures(|_, _| ()).is_ok());
-        number.is_some_and(|number| self.device(|all| all.net(number)).is_some())
     }
 
     fn of_all(&mut self, what: Source) -> Result<Value<'static>, Absent> {
@@ -139,65 +87,6 @@ impl Sources<'_, '_> {
             }
             _ => Ok(Value::Whole(known.running())),
         }
-    }
-
-    fn of_disk(
-        &mut self,
-        stat: StatId,
-        what: Source,
-        dev: Option<&str>,
-    ) -> Result<Value<'static>, Refusal> {
-        let place = dev.and_then(|dev| self.device(|all| all.disk(dev)));
-        let told = self.with_figures(|told, history| {
-            let disk = place.and_then(|place| told.disks.get(place));
-            let disk = disk.ok_or_else(|| no_such(dev))?;
-            let value = match what {
-                Source::DiskLimit(Limit::Bytes) => disk.limits.bytes.in_all().map(Value::Whole),
-                Source::DiskLimit(Limit::Ops) => disk.limits.ops.in_all().map(Value::Whole),
-                Source::DiskErrors => {
-                    disk.errors.map(|now| Value::Whole(history.count(stat, dev, now)))
-                }
-                Source::Disk(operation, amount) => done(disk, operation, amount).map(|now| {
-                    let sum = history.count(stat, dev, now);
-                    if amount == Amount::Seconds { nanos(sum) } else { Value::Whole(sum) }
-                }),
-                _ => {
-                    let latency = history.latency(&disk.dev);
-                    return latency.map(Value::seconds).map_err(unavailable);
-                }
-            };
-            value.ok_or_else(|| unavailable(UNTOLD))
-        });
-        if what == Source::DiskLatency && matches!(told, Ok(Ok(_))) {
-            self.extent.window = self.extent.window.or(self.observed.history.window());
-        }
-        told.map_err(unavailable)?
-    }
-
-    fn of_net(
-        &mut self,
-        stat: StatId,
-        what: Source,
-        number: Option<&str>,
-    ) -> Result<Value<'static>, Refusal> {
-        let wanted = number.and_then(|number| number.parse().ok());
-        let place = wanted.and_then(|number| self.device(|all| all.net(number)));
-        let told = self.with_figures(|told, history| {
-            let net = place.and_then(|place| told.nets.get(place));
-            let net = net.ok_or_else(|| no_such(number))?;
-            let value = match what {
-                Source::NetLimit(direction) => match limit(net, direction) {
-                    Some(0) => return Err(unavailable(UNLIMITED)),
-                    limit => limit,
-                },
-                Source::Net(direction, traffic) => {
-                    carried(net, direction, traffic).map(|now| history.count(stat, number, now))
-                }
-                _ => None,
-            };
-            value.map(Value::Whole).ok_or_else(|| unavailable(UNTOLD))
-        });
-        told.map_err(unavailable)?
     }
 
     /// The sum of all vCPUs that there were in this session: one that is unplugged stays in it.
@@ -232,7 +121,7 @@ impl Sources<'_, '_> {
     }
 
     /// What libvirt knows of the guest.
-    fn domain(&self) -> Result<&Arc<Domain>, Absent> {
+    pub(super) fn domain(&self) -> Result<&Arc<Domain>, Absent> {
         let known = self.libvirt.tells()?;
         match &self.who.standing {
             Standing::Domain(uuid, _) => known.guest(*uuid).ok_or(NO_DOMAIN),
@@ -241,7 +130,7 @@ impl Sources<'_, '_> {
     }
 
     /// Picks from the newest figures; newer ones are asked for.
-    fn with_figures<T>(
+    pub(super) fn with_figures<T>(
         &mut self,
         pick: impl FnOnce(&Figures, &mut History) -> T,
     ) -> Result<T, Absent> {
@@ -262,39 +151,6 @@ impl Sources<'_, '_> {
     }
 }
 
-fn done(disk: &Disk, operation: Operation, amount: Amount) -> Option<u64> {
-    let io = match operation {
-        Operation::Read => disk.read,
-        Operation::Write => disk.write,
-        Operation::Flush => disk.flush,
-    };
-    match amount {
-        Amount::Bytes => io.bytes,
-        Amount::Ops => io.ops,
-        Amount::Seconds => io.nanos,
-    }
-}
-
-fn carried(net: &Net, direction: Direction, traffic: Traffic) -> Option<u64> {
-    let way = match direction {
-        Direction::Rx => net.rx,
-        Direction::Tx => net.tx,
-    };
-    match traffic {
-        Traffic::Bytes => way.bytes,
-        Traffic::Packets => way.packets,
-        Traffic::Drops => way.drops,
-        Traffic::Errors => way.errors,
-    }
-}
-
-fn limit(net: &Net, direction: Direction) -> Option<u64> {
-    match direction {
-        Direction::Rx => net.rx_limit,
-        Direction::Tx => net.tx_limit,
-    }
-}
-
 fn kvm(vcpu: &Vcpu, what: Kvm) -> Option<u64> {
     match what {
         Kvm::Exits => vcpu.exits,
@@ -306,11 +162,6 @@ fn kvm(vcpu: &Vcpu, what: Kvm) -> Option<u64> {
     }
 }
 
-fn nanos(nanos: u64) -> Value<'static> {
+pub(super) fn nanos(nanos: u64) -> Value<'static> {
     Value::seconds(Duration::from_nanos(nanos))
-}
-
-/// A name that there is not; without one, it is asked why there are none.
-fn no_such(instance: Option<&str>) -> Refusal {
-    instance.map_or_else(|| unavailable(NONE), |_| Refusal::NoSuchStatistic)
 }

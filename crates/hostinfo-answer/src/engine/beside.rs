@@ -1,0 +1,75 @@
+//! What an engine does beside answering guests' lines: previews for administrators, and samples that are due.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use hostinfo_catalog::StatId;
+use hostinfo_wire::{Frame, Reply};
+use jiff::Timestamp;
+
+use super::Engine;
+use crate::dialect::{Dialect, Protocol};
+use crate::libvirt::Libvirt;
+use crate::observed::Observed;
+use crate::pending::{Pending, When};
+use crate::who::Who;
+
+impl<L: Libvirt> Engine<L> {
+    /// What a guest would get for a line, to the byte, if its interval let it ask now: `who` is
+    /// [`Who::for_preview`], and `observed` a copy, so that nothing is counted against the guest.
+    ///
+    /// # Errors
+    /// Where some of it is on its way.
+    pub fn preview(
+        &mut self,
+        mut who: Who,
+        mut observed: Observed,
+        frame: &Frame<'_>,
+        when: When,
+    ) -> Result<Reply, Pending> {
+        let (mut protocol, mut reply) = (Protocol::new(Dialect::Hostinfo), Reply::new());
+        // An administrator does not mind; and of a copy, no turn after this one could go on with it.
+        while self.sources(&who, &mut observed, when).read_threads().is_err() {}
+        self.answer(frame, &mut protocol, &mut who, &mut observed, when, &mut reply)?;
+        Ok(reply)
+    }
+
+    /// The instances of these rows that there are for a guest now; `observed` is a copy, as for a preview.
+    pub fn instances(
+        &mut self,
+        who: &Who,
+        mut observed: Observed,
+        stats: impl Iterator<Item = StatId>,
+        now: Instant,
+    ) -> HashMap<StatId, Vec<String>> {
+        let mut sources = self.sources(who, &mut observed, now.into());
+        stats.map(|stat| (stat, sources.instances(stat))).collect()
+    }
+
+    /// Forgets what was had, and what was not, for a guest that is gone.
+    pub fn forget(&mut self, guest: &str) {
+        self.host.forget(guest);
+        self.given.customs.forget(guest);
+    }
+
+    /// Takes the sample of a guest that its watch is due for, and judges it.
+    ///
+    /// # Errors
+    /// Where some of it is still to be read, when others had their turns.
+    pub fn watch(
+        &mut self,
+        who: &Who,
+        observed: &mut Observed,
+        now: Instant,
+    ) -> Result<(), Pending> {
+        let mut sources = self.sources(who, observed, now.into());
+        sources.read_threads()?;
+        let sample = sources.sample();
+        let Some(watch) = &mut observed.watch else { return Ok(()) };
+        watch.push(now, sample);
+        if let (Some(period), Some(key)) = (watch.period(), who.key()) {
+            observed.held.of_mut(key).judge(&period, Timestamp::now());
+        }
+        Ok(())
+    }
+}
