@@ -1,6 +1,6 @@
 //! `hostinfod.toml` and the command line put together.
 
-mod at_start;
+pub(crate) mod at_start;
 pub(crate) mod file;
 pub(crate) mod flow;
 pub(crate) mod listen;

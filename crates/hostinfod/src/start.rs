@@ -72,12 +72,12 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let (given, given_files) =
         given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
-    let scrape = Scrape::open(&metrics.listen, &control.group);
+    let mut reactor = Reactor::new().context("epoll")?;
+    let scrape = Scrape::open(&metrics.listen, &control.group, &reactor).context("epoll")?;
     let desk = Desk::new(engine, flow.bounds());
     let guests = Guests::new(rules, directories, desk, given_files, &paths, watch);
     let mut guests = guests.context("random bytes")?;
-    let control = Control::open(control);
-    let mut reactor = Reactor::new().context("epoll")?;
+    let control = Control::open(control, &reactor).context("epoll")?;
     if pty {
         guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }

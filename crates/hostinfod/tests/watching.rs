@@ -9,7 +9,7 @@ mod watch;
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -155,20 +155,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn start(folder: &TempDir) -> Child {
-    let path = |name: &str| folder.path().join(name);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfod"));
-    for (flag, name) in [
-        ("--config", "toml"),
-        ("--rules", "rules"),
-        ("--socket-dir", "sockets"),
-        ("--state-dir", "state"),
-        ("--control", "control"),
-        ("--proc-root", "tree/proc"),
-        ("--sys-root", "tree/sys"),
-    ] {
-        command.arg(flag).arg(path(name));
-    }
-    watch::start(&mut command, folder.path())
+    let roots = [("--proc-root", "tree/proc"), ("--sys-root", "tree/sys")];
+    watch::start(env!("CARGO_BIN_EXE_hostinfod").as_ref(), folder.path(), &roots)
 }
 
 /// Until `text` is in the file.

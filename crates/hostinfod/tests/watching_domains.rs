@@ -10,7 +10,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::Duration;
 
 use hostinfo_domains::examples::domain;
@@ -76,7 +76,9 @@ impl Host {
         fs::write(path("rules"), rules).unwrap();
         fs::write(path("toml"), "[libvirt]\nuri = 'test:///x'\n").unwrap();
         process(&path("proc").join(std::process::id().to_string()));
-        Self { daemon: start(&folder), folder }
+        let roots = [("--proc-root", "proc")];
+        let daemon = watch::start(&path("bin/hostinfod"), folder.path(), &roots);
+        Self { folder, daemon }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -132,22 +134,6 @@ fn process(folder: &Path) {
     ] {
         fs::write(folder.join(file), text).unwrap();
     }
-}
-
-fn start(folder: &TempDir) -> Child {
-    let path = |name: &str| folder.path().join(name);
-    let mut command = Command::new(path("bin/hostinfod"));
-    for (flag, name) in [
-        ("--config", "toml"),
-        ("--rules", "rules"),
-        ("--socket-dir", "sockets"),
-        ("--state-dir", "state"),
-        ("--control", "control"),
-        ("--proc-root", "proc"),
-    ] {
-        command.arg(flag).arg(path(name));
-    }
-    watch::start(&mut command, folder.path())
 }
 
 #[test]

@@ -24,6 +24,9 @@ use crate::system::credentials::Credentials;
 use client::Client;
 use refused::Refused;
 
+/// What the log calls it.
+const SOCKET: &str = "the control socket";
+
 /// The socket, and those who are connected to it.
 pub(crate) struct Control {
     settings: settings::Control,
@@ -50,43 +53,35 @@ pub(crate) struct State {
 
 impl Control {
     /// Opens the socket. Guests are served without it too: where that fails, the log says so.
-    pub(crate) fn open(settings: settings::Control) -> Self {
+    ///
+    /// # Errors
+    /// Where it cannot be waited for.
+    pub(crate) fn open(settings: settings::Control, reactor: &Reactor) -> io::Result<Self> {
         let (listener, clients, refused) = (None, Table::default(), Refused::default());
         let since = SystemTime::now();
         let mut control = Self { settings, listener, clients, refused, since, left_out: 0 };
-        control.listen();
-        control
+        control.listen(reactor)?;
+        Ok(control)
     }
 
-    fn listen(&mut self) {
+    fn listen(&mut self, reactor: &Reactor) -> io::Result<()> {
         match UnixSocket::open(&self.settings) {
             Ok(socket) => {
-                self.listener = Some(Listener {
-                    name: "the control socket",
-                    place: Box::new(socket),
-                    token: Token::Control,
-                    alarm: Alarm::Door,
-                });
+                let (socket, token) = (Box::new(socket), Token::Control);
+                let listener = Listener::new(SOCKET, socket, token, Alarm::Door, reactor)?;
+                self.listener = Some(listener);
             }
             Err(error) => tracing::error!("{error}; guests are served without a control socket"),
         }
-    }
-
-    /// Waits for people to come.
-    ///
-    /// # Errors
-    /// Where the kernel has no room for it.
-    pub(crate) fn wait_for_all(&self, reactor: &Reactor) -> io::Result<()> {
-        self.listener.as_ref().map_or(Ok(()), |listener| listener.add(reactor))
+        Ok(())
     }
 
     /// Tries again to open the socket, where there is none.
     pub(crate) fn look_for_the_socket(&mut self, reactor: &Reactor) {
-        if self.listener.is_none() {
-            self.listen();
-            if let Err(error) = self.wait_for_all(reactor) {
-                tracing::error!("the control socket cannot be waited for: {error}");
-            }
+        if self.listener.is_none()
+            && let Err(error) = self.listen(reactor)
+        {
+            tracing::error!("{SOCKET} cannot be waited for: {error}");
         }
     }
 

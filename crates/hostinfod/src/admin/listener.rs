@@ -1,7 +1,7 @@
 //! Where people connect, and when nobody is let in.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -18,27 +18,33 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A place where people connect.
 pub(super) struct Listener {
     /// What it is to the log.
-    pub(super) name: &'static str,
-    /// What is listened at.
-    pub(super) place: Box<dyn AsFd>,
+    name: &'static str,
+    place: Box<dyn AsFd>,
     /// What tells that somebody has come.
-    pub(super) token: Token,
+    token: Token,
     /// When people are let in again.
-    pub(super) alarm: Alarm,
+    alarm: Alarm,
 }
 
 impl Listener {
-    /// Waits for people to come.
+    /// Waits for people to come to a socket that listens.
     ///
     /// # Errors
     /// Where the kernel has no room for it.
-    pub(super) fn add(&self, reactor: &Reactor) -> io::Result<()> {
-        reactor.add(self, self.token, Interest::Read)
+    pub(super) fn new(
+        name: &'static str,
+        place: Box<dyn AsFd>,
+        token: Token,
+        alarm: Alarm,
+        reactor: &Reactor,
+    ) -> io::Result<Self> {
+        reactor.add(&place, token, Interest::Read)?;
+        Ok(Self { name, place, token, alarm })
     }
 
     /// Lets one in who waits.
     pub(super) fn accept(&self, ctx: &mut Ctx<'_>) -> Option<OwnedFd> {
-        match rustix::net::accept_with(self, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+        match rustix::net::accept_with(&self.place, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok(fd) => Some(fd),
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                 ctx.reactor.set_alarm(self.alarm, Some(ctx.now + PAUSE));
@@ -55,14 +61,8 @@ impl Listener {
     }
 
     fn wait_for(&self, interest: Interest, reactor: &Reactor) {
-        if let Err(error) = reactor.modify(self, self.token, interest) {
+        if let Err(error) = reactor.modify(&self.place, self.token, interest) {
             tracing::error!("{} cannot be waited for: {error}", self.name);
         }
-    }
-}
-
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.place.as_fd()
     }
 }

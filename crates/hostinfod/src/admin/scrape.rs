@@ -53,7 +53,10 @@ struct Scraper {
 impl Scrape {
     /// Listens where the settings say; a socket is also for the members of `group`. Guests are served
     /// also where that fails; the log says so.
-    pub(crate) fn open(listen: &Listen, group: &str) -> Self {
+    ///
+    /// # Errors
+    /// Where it cannot be waited for.
+    pub(crate) fn open(listen: &Listen, group: &str, reactor: &Reactor) -> io::Result<Self> {
         let place: Option<Box<dyn AsFd>> = match listen {
             Listen::Off => None,
             Listen::Loopback(address) => match loopback(*address) {
@@ -72,17 +75,9 @@ impl Scrape {
                 }
             },
         };
-        let (token, alarm) = (Token::Scrape, Alarm::Scrape);
-        let listener = place.map(|place| Listener { name: SCRAPERS, place, token, alarm });
-        Self { listener, scrapers: Table::default() }
-    }
-
-    /// Waits for somebody to come.
-    ///
-    /// # Errors
-    /// Where the kernel has no room for it.
-    pub(crate) fn wait_for_all(&self, reactor: &Reactor) -> io::Result<()> {
-        self.listener.as_ref().map_or(Ok(()), |listener| listener.add(reactor))
+        let listener = place
+            .map(|place| Listener::new(SCRAPERS, place, Token::Scrape, Alarm::Scrape, reactor));
+        Ok(Self { listener: listener.transpose()?, scrapers: Table::default() })
     }
 
     /// Somebody has come to read the metrics. Where too many are there, the one that has been there

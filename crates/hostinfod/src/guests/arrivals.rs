@@ -54,7 +54,7 @@ impl Guests {
     }
 
     /// Looks at every name in a directory.
-    pub(crate) fn look_at_all(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
+    pub(super) fn look_at_all(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
         let directory = self.directories.of(dialect);
         if directory.directory().is_none() {
             return;
@@ -105,7 +105,7 @@ impl Guests {
     }
 
     /// Has nothing to do with a socket any more.
-    pub(crate) fn leave(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
+    pub(super) fn leave(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
         if let Some((number, guest)) = removed {
             self.port_is_gone(number, guest, ctx);
@@ -113,7 +113,7 @@ impl Guests {
     }
 
     /// Nothing is due for a port any more, and its guest may have no other.
-    pub(crate) fn port_is_gone(&mut self, number: PortId, guest: GuestId, ctx: &mut Ctx<'_>) {
+    pub(super) fn port_is_gone(&mut self, number: PortId, guest: GuestId, ctx: &mut Ctx<'_>) {
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
         self.plan_watch(guest, ctx);

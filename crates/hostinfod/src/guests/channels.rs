@@ -14,7 +14,7 @@ use crate::reactor::Ctx;
 
 impl Guests {
     /// Has a port for the channel of each running domain that has one, and none for any other.
-    pub(crate) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
         let Some(known) = self.desk.libvirt().known() else { return };
         let channels = known.guests().filter_map(|guest| {
             let path = PathBuf::from(guest.domain.channel.as_ref()?);

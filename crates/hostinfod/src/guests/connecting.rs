@@ -26,7 +26,7 @@ use crate::system::file_id::FileId;
 
 impl Guests {
     /// Tries to connect a port, once libvirt has said whose it is.
-    pub(crate) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+    pub(super) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
         if port.connection.is_some() {
             return;

@@ -16,7 +16,7 @@ const PERIOD_MIN: Duration = Duration::from_secs(5);
 impl Guests {
     /// Has every disk made and written that the rules want, now: also those of guests that are
     /// not there yet, because a disk has to be there before its guest starts.
-    pub(crate) fn plan_disks(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn plan_disks(&mut self, ctx: &mut Ctx<'_>) {
         let named: Vec<String> = self.rules.rules().named_guests().collect();
         for name in named.iter().filter_map(|name| Name::parse(name)) {
             self.plan_disk(&name, true, ctx);
@@ -31,7 +31,7 @@ impl Guests {
 
     /// Has those disks made that libvirt's domains want which have come, or started, since
     /// `before`.
-    pub(crate) fn plan_disks_since(&mut self, before: &Snapshot, ctx: &mut Ctx<'_>) {
+    pub(super) fn plan_disks_since(&mut self, before: &Snapshot, ctx: &mut Ctx<'_>) {
         let Some(known) = self.desk.libvirt().known().cloned() else { return };
         for domain in known.guests().map(|guest| &guest.domain) {
             let was = before.guest(domain.uuid).map(|guest| &guest.domain);

@@ -40,7 +40,7 @@ impl Guests {
 
     /// The rules have changed: deletes what was recorded of guests that are not watched for good any
     /// more, whether they are there or not.
-    pub(crate) fn drop_incidents(&mut self) {
+    pub(super) fn drop_incidents(&mut self) {
         let (rules, roster) = (self.rules.rules(), &self.roster);
         self.incidents.retain(|name| {
             let guest = roster.named(name).and_then(|number| roster.guests.get(number));

@@ -58,7 +58,7 @@ impl Guests {
     }
 
     /// Sets the alarm for a guest's next sample, or for what comes ahead of it.
-    pub(crate) fn set_watch_alarm(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
+    pub(super) fn set_watch_alarm(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let at = self.next_watch(number);
         ctx.reactor.set_alarm(Alarm::Watch(number), at);
     }
@@ -101,7 +101,7 @@ impl Guests {
     }
 
     /// Figures may have come that samples wait for.
-    pub(crate) fn figures_have_come(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn figures_have_come(&mut self, ctx: &mut Ctx<'_>) {
         for number in std::mem::take(&mut self.watched.awaiting) {
             let guest = self.roster.guests.get(number);
             let next = guest.and_then(|guest| Some((guest, next_sample(guest)?)));

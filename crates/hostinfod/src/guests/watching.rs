@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Guests {
     /// Begins or ends to watch a guest for good, as its rule says and as it is there.
-    pub(crate) fn plan_watch(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
+    pub(super) fn plan_watch(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         if !self.is_to_be_watched(number) {
             self.plan_to_look_again(number, ctx);
             return self.unwatch(number, ctx);
@@ -76,7 +76,7 @@ impl Guests {
     }
 
     /// Plans it for all whom it may concern: their rules have changed, or how many may be watched.
-    pub(crate) fn plan_all_watches(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn plan_all_watches(&mut self, ctx: &mut Ctx<'_>) {
         let concerned = self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().watch());
         let mut concerned: Vec<GuestId> = concerned.map(|(number, _)| number).collect();
         concerned.extend(self.watched.guests());

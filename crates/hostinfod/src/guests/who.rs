@@ -16,7 +16,7 @@ impl Guests {
     ///
     /// # Errors
     /// Where the system gives no random bytes.
-    pub(crate) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<GuestId> {
+    pub(super) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<GuestId> {
         if let Some(known) = self.roster.named(name.whole()) {
             return Ok(known);
         }
@@ -40,7 +40,7 @@ impl Guests {
     }
 
     /// Takes over what libvirt says now of everybody's socket.
-    pub(crate) fn find_out_who_is_who(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn find_out_who_is_who(&mut self, ctx: &mut Ctx<'_>) {
         let libvirt = self.desk.libvirt();
         let mut changed = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {

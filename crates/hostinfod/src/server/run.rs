@@ -57,11 +57,8 @@ impl Server {
 
     fn wait_for_all(&mut self) -> io::Result<()> {
         self.guests.wait_for_all(&self.reactor)?;
-        let reactor = &self.reactor;
-        reactor.add(&self.signals.stop, Token::Stop, Interest::Read)?;
-        reactor.add(&self.signals.reload, Token::Reload, Interest::Read)?;
-        self.control.wait_for_all(reactor)?;
-        self.scrape.wait_for_all(reactor)
+        self.reactor.add(&self.signals.stop, Token::Stop, Interest::Read)?;
+        self.reactor.add(&self.signals.reload, Token::Reload, Interest::Read)
     }
 
     /// Something has come about on a descriptor.

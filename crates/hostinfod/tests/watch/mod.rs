@@ -10,8 +10,20 @@ use std::time::{Duration, Instant};
 /// Longer than anything here can take, unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Starts a daemon, and waits until it is ready. Its log goes on in `folder`.
-pub(crate) fn start(command: &mut Command, folder: &Path) -> Child {
+/// Starts a daemon on what is in `folder`, also its `/proc` and `/sys` where they are named, and waits until
+/// it is ready. Its log goes on there.
+pub(crate) fn start(program: &Path, folder: &Path, roots: &[(&str, &str)]) -> Child {
+    let mut command = Command::new(program);
+    let files = [
+        ("--config", "toml"),
+        ("--rules", "rules"),
+        ("--socket-dir", "sockets"),
+        ("--state-dir", "state"),
+        ("--control", "control"),
+    ];
+    for (flag, name) in files.iter().chain(roots) {
+        command.arg(flag).arg(folder.join(name));
+    }
     let notify = folder.join("notify");
     let _ = fs::remove_file(&notify);
     let ready = UnixDatagram::bind(&notify).unwrap();
