@@ -18,10 +18,9 @@ mod rules_file;
 mod server;
 mod settings;
 mod sockets;
-mod start;
 mod stream;
 mod system;
 
 fn main() -> std::process::ExitCode {
-    start::run()
+    server::start()
 }

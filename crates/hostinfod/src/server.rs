@@ -1,8 +1,9 @@
-//! Everything that the daemon holds. Each part keeps its state to itself: the loop gives each event to the
-//! one that it concerns, with what that one needs of others, and hands on what it has for them.
+//! Everything that the daemon holds. Each part keeps its state to itself: the loop gives each event to the one
+//! that it concerns, with what that one needs of others, and hands on what it has for them.
 
 mod reload;
 mod run;
+mod start;
 
 use crate::admin::{Control, Scrape};
 use crate::guests::Guests;
@@ -11,8 +12,10 @@ use crate::reactor::Reactor;
 use crate::settings::file::SettingsFile;
 use crate::system::signals::Signals;
 
+pub(crate) use start::start;
+
 /// Everything that the daemon holds.
-pub(crate) struct Server {
+struct Server {
     settings: SettingsFile,
     logging: Logging,
     guests: Guests,
@@ -20,19 +23,4 @@ pub(crate) struct Server {
     scrape: Scrape,
     signals: Signals,
     reactor: Reactor,
-}
-
-impl Server {
-    /// Of what was started.
-    pub(crate) fn new(
-        settings: SettingsFile,
-        logging: Logging,
-        guests: Guests,
-        control: Control,
-        scrape: Scrape,
-        signals: Signals,
-        reactor: Reactor,
-    ) -> Self {
-        Self { settings, logging, guests, control, scrape, signals, reactor }
-    }
 }

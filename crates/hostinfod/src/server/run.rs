@@ -20,7 +20,7 @@ impl Server {
     ///
     /// # Errors
     /// Where the system fails the loop itself: nothing that a guest or a file can cause.
-    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+    pub(super) fn run(mut self) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
         self.guests.begin(&mut self.reactor.now());
         let every = systemd::watchdog();

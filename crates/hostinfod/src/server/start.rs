@@ -12,6 +12,7 @@ use rustix::thread::clear_ambient_capability_set;
 
 use hostinfo_sample::Host;
 
+use super::Server;
 use crate::admin::{Control, Scrape};
 use crate::args::Args;
 use crate::desk::Desk;
@@ -21,7 +22,6 @@ use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::reactor::Reactor;
 use crate::rules_file::{self, RulesFile};
-use crate::server::Server;
 use crate::settings::file::SettingsFile;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
@@ -40,7 +40,7 @@ const OS_RELEASE: &str = "/etc/os-release";
 const OS_RELEASE_MAX: u64 = 64 * 1024;
 
 /// Runs the daemon until it ends.
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn start() -> ExitCode {
     match serve(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -81,7 +81,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     if pty {
         guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }
-    Server::new(file, logging, guests, control, scrape, signals, reactor).run()
+    Server { settings: file, logging, guests, control, scrape, signals, reactor }.run()
 }
 
 /// What its service lets the daemon do, such as become another user for a command, is not for the
