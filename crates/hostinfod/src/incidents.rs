@@ -168,7 +168,7 @@ impl IncidentFiles {
             self.unwritten.push_back((file, bytes));
         }
         if let Some(problem) = problem.as_ref().filter(|_| self.problem.is_none()) {
-            tracing::error!("incidents are not kept: {problem}");
+            tracing::error!("cannot save incidents: {problem}");
         }
         self.problem = problem;
         self.problem.is_none()
@@ -220,7 +220,7 @@ impl IncidentFiles {
         let path = self.path(file);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::error!("incidents are not deleted: {}", FileError::of(&path)(error));
+                tracing::error!("cannot delete incidents: {}", FileError::of(&path)(error));
             }
             _ => {}
         }
@@ -232,7 +232,7 @@ impl IncidentFiles {
         let aside = self.path(&format!("{file}.{DAMAGED}"));
         match fs::rename(&path, &aside) {
             Ok(()) => tracing::error!(
-                "{}: {why}: the incidents of this guest are not told; the file is {} now",
+                "{}: {why}: the incidents of this guest are lost; the file was renamed to {}",
                 path.display(),
                 aside.display()
             ),

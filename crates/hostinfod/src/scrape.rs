@@ -58,14 +58,16 @@ impl Scrape {
                 Ok(listener) => Some(Place::Loopback(listener)),
                 Err(error) => {
                     let why = in_words(&error);
-                    tracing::error!("[metrics] listen: {address}: {why}; nobody is answered there");
+                    tracing::error!(
+                        "[metrics] listen: {address}: {why}; the metrics are not served there"
+                    );
                     None
                 }
             },
             Listen::Unix(path) => match Door::open(&of_group(path, group)) {
                 Ok(door) => Some(Place::Unix(door)),
                 Err(error) => {
-                    tracing::error!("[metrics] listen: {error}; nobody is answered there");
+                    tracing::error!("[metrics] listen: {error}; the metrics are not served there");
                     None
                 }
             },
@@ -93,7 +95,7 @@ impl Scrape {
 pub(crate) fn answer(request: &[u8], metrics: impl FnOnce() -> String) -> Option<Vec<u8>> {
     match http::parse(request, Hosts::Any) {
         Asked::NotYet => None,
-        Asked::Malformed => Some(http::malformed("this is no HTTP/1.1 request")),
+        Asked::Malformed => Some(http::malformed("this is not an HTTP/1.1 request")),
         // There is no other text than OpenMetrics.
         Asked::Metrics(wanted) => {
             Some(http::metrics(Wanted { openmetrics: true, ..wanted }, &metrics()))
@@ -143,6 +145,6 @@ mod tests {
              Connection: close\r\n\r\nx 1\n# EOF\n"
         );
         assert_eq!(ask("GET /metrics HTTP/1.1\r\n"), None);
-        assert!(ask("\0").unwrap().ends_with("\r\n\r\nthis is no HTTP/1.1 request\n"));
+        assert!(ask("\0").unwrap().ends_with("\r\n\r\nthis is not an HTTP/1.1 request\n"));
     }
 }

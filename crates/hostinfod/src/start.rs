@@ -115,7 +115,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
 fn identity(state: &Path) -> anyhow::Result<Identity> {
     let machine_id = Path::new(MACHINE_ID);
     Identity::load(state, machine_id).or_else(|error| {
-        tracing::warn!("{error}; until it can be kept, host.id is another with each start");
+        tracing::warn!("{error}; until it can be saved, host.id changes with each start");
         Identity::in_memory(machine_id).context("random bytes")
     })
 }
@@ -132,6 +132,6 @@ fn keep_capabilities() {
 fn raise_file_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        tracing::warn!("the limit of open files stays as it is: {error}");
+        tracing::warn!("cannot raise the limit of open files: {error}");
     }
 }

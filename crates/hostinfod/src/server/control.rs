@@ -38,7 +38,7 @@ impl Server {
                 .door()
                 .map(|door| self.reactor.add(door, Token::Control, Interest::Read));
             if let Some(Err(error)) = added {
-                tracing::error!("the control socket cannot be waited for: {error}");
+                tracing::error!("cannot wait for the control socket: {error}");
             }
         }
     }
@@ -62,7 +62,7 @@ impl Server {
         let number = self.control.clients.insert(Client::new(fd, user));
         let Some(client) = self.control.clients.get(number) else { return };
         if let Err(error) = self.reactor.add(client, Token::Client(number), Interest::Read) {
-            tracing::error!("a client of the control socket cannot be waited for: {error}");
+            tracing::error!("cannot wait for a client of the control socket: {error}");
             self.drop_client(number);
         }
     }
@@ -81,7 +81,7 @@ impl Server {
     fn change_interest_of_the_door(&self, interest: Interest) {
         let Some(door) = self.control.door() else { return };
         if let Err(error) = self.reactor.modify(door, Token::Control, interest) {
-            tracing::error!("the control socket cannot be waited for: {error}");
+            tracing::error!("cannot wait for the control socket: {error}");
         }
     }
 
@@ -139,7 +139,7 @@ impl Server {
         if client.interest != interest {
             client.interest = interest;
             if let Err(error) = self.reactor.modify(&*client, Token::Client(number), interest) {
-                tracing::error!("a client of the control socket cannot be waited for: {error}");
+                tracing::error!("cannot wait for a client of the control socket: {error}");
             }
         }
     }

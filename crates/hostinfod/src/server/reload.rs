@@ -31,7 +31,7 @@ impl Server {
                 log_reload(&waiting);
             }
             Err(error) => {
-                tracing::error!("the settings stay as they were: {error}");
+                tracing::error!("the previous settings stay in force: {error}");
                 self.settings_problem = Some(cut(&error.to_string(), PROBLEM_MAX).to_owned());
             }
         }

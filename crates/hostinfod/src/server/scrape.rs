@@ -52,7 +52,7 @@ impl Server {
         if let Err(error) =
             self.reactor.add(&scraper.stream, Token::Scraper(number), Interest::Read)
         {
-            tracing::error!("who reads the metrics cannot be waited for: {error}");
+            tracing::error!("cannot wait for clients that read the metrics: {error}");
             self.drop_scraper(number);
         }
     }
@@ -61,7 +61,7 @@ impl Server {
     pub(crate) fn await_scrapers(&self, interest: Interest) {
         let Some(place) = self.scrape.place() else { return };
         if let Err(error) = self.reactor.modify(place, Token::Scrape, interest) {
-            tracing::error!("who reads the metrics cannot be waited for: {error}");
+            tracing::error!("cannot wait for clients that read the metrics: {error}");
         }
     }
 
@@ -105,7 +105,7 @@ impl Server {
             scraper.interest = interest;
             let token = Token::Scraper(number);
             if let Err(error) = self.reactor.modify(&scraper.stream, token, interest) {
-                tracing::error!("who reads the metrics cannot be waited for: {error}");
+                tracing::error!("cannot wait for clients that read the metrics: {error}");
             }
         }
     }
