@@ -62,7 +62,7 @@ fn make_one(path: &Path) -> Result<bool, Failure> {
                     format!("{words}: be root")
                 }
                 ErrorKind::NotFound => format!("{words}: make the directory above it first"),
-                ErrorKind::AlreadyExists => "is no directory: move it away".to_owned(),
+                ErrorKind::AlreadyExists => "is not a directory: move it away".to_owned(),
                 _ => words.to_owned(),
             }))
         }
@@ -107,7 +107,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "").unwrap();
-        assert!(make_one(&path).unwrap_err().to_string().contains("is no directory"));
+        assert!(make_one(&path).unwrap_err().to_string().contains("is not a directory"));
         let deep = make_one(&folder.path().join("a/b")).unwrap_err().to_string();
         assert!(deep.contains("make the directory above it first"), "{deep}");
     }

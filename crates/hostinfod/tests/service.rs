@@ -139,7 +139,7 @@ fn a_missing_socket_directory_is_named_with_its_remedy() {
     fs::remove_dir(place.path("sockets")).unwrap();
     let (status, said) = place.fail(&[]);
     assert_eq!(status, 78);
-    assert!(said.contains("/sockets: no such directory: make it by `install -d"), "{said}");
+    assert!(said.contains("/sockets: no such directory: make it with `install -d"), "{said}");
 }
 
 #[test]
@@ -213,12 +213,12 @@ fn sighup_opens_the_log_anew_and_takes_over_settings_and_rules() {
 
     place.write("toml", "[log\n");
     daemon.signal(Signal::HUP);
-    wait_for(&place.path("log"), "the settings stay as they were");
+    wait_for(&place.path("log"), "the previous settings stay in force");
 
     toml("error");
     daemon.signal(Signal::HUP);
     place.write("rules", "nonsense\n");
-    let log = wait_for(&place.path("log"), "the rules stay as they were");
+    let log = wait_for(&place.path("log"), "the previous rules stay in force");
     assert_eq!(log.matches("settings read again").count(), 1, "{log}");
 }
 
@@ -263,7 +263,7 @@ fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_is_missing() {
     }
     let mut log = daemon.0.stderr.take().unwrap();
     let (mut said, mut page) = (String::new(), [0; 4096]);
-    while !said.contains("lines of the log are missing: nobody took them") {
+    while !said.contains("log lines were dropped: whoever reads the log did not keep up") {
         client().status().unwrap();
         let count = log.read(&mut page).unwrap();
         assert!(count > 0, "the log has ended: {said}");
@@ -283,7 +283,7 @@ fn without_a_place_for_its_secret_it_serves_all_the_same() {
     daemon.exit_status();
     let mut log = String::new();
     daemon.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert!(log.contains("host.id is another with each start"), "{log}");
+    assert!(log.contains("host.id changes with each start"), "{log}");
 }
 
 #[test]
