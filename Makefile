@@ -21,7 +21,7 @@ FUZZ_TARGETS = request framer rules custom kernel control domain message scrape 
 	lines reply answer conversation
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build install uninstall demo test test-lab test-long bench fuzz lint docs clean
+.PHONY: help build install uninstall demo test test-lab test-long bench fuzz lint portable docs count clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,9 +73,19 @@ lint: ## Format, clippy, licences and versions of dependencies, unused dependenc
 	cargo deny check licenses bans sources
 	cargo machete
 
+OLDEST_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
+ON_ARM = aarch64-unknown-linux-musl
+portable: ## Does it compile with the oldest Rust that Cargo.toml promises, and for 64-bit ARM?
+	scripts/setup portable
+	cargo +$(OLDEST_RUST) check --workspace --locked --target-dir $(TARGET)/oldest
+	cargo check --locked --target $(ON_ARM)
+
 docs: ## docs/statistics.md and the code's own pages
 	UPDATE_DOCS=1 cargo test --quiet -p hostinfo-catalog
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+count: ## Lines of code in production, crate by crate
+	scripts/count
 
 clean: ## Everything that was made
 	cargo clean
