@@ -212,7 +212,7 @@ fn list_tells_what_may_be_asked_available_or_not() {
     let mut scene = Scene::new("*:\n all = 0\n swap = 1\n vm.disk = 1\n");
     assert_eq!(
         scene.ask("list swap.total host.name nosuch"),
-        "200-swap.total gauge bytes swap space of the host\n403-host.name: not permitted\n\
+        "200-swap.total gauge bytes total swap space of the host\n403-host.name: not permitted\n\
          404 nosuch: no such statistic\n"
     );
     assert_eq!(scene.ask("list").lines().count(), 4);

@@ -119,7 +119,7 @@ fn list_and_metrics_tell_what_the_administrator_defined() {
     scene.engine.given = given(CUSTOMS);
     assert_eq!(
         scene.ask("list *"),
-        "200-label.rack info - a label that the host's administrator gave\n\
+        "200-label.rack info - label that the host's administrator set\n\
          200-custom.hangs counter bytes nothing\n\
          200-custom.rack.inlet gauge - millidegrees Celsius\n200 custom.who info - whose this is\n"
     );

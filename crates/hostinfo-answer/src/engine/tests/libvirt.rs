@@ -54,7 +54,7 @@ fn what_libvirt_tells_of_a_guest_is_answered_and_what_it_does_not_tell_is_not() 
         format!(
             "200-vm.uuid={uuid}\n200-vm.vcpus=2\n200-vm.vcpus.max=4\n\
              200-vm.memory.current=67108864\n\
-             503 vm.memory.maximum: libvirt does not tell this of this guest\n"
+             503 vm.memory.maximum: libvirt does not report this for this guest\n"
         )
     );
     assert_eq!(
@@ -74,7 +74,7 @@ fn what_libvirt_tells_of_a_guest_is_answered_and_what_it_does_not_tell_is_not() 
     );
     assert_eq!(
         scene.ask("vm.disk.vda.errors"),
-        "503 vm.disk.vda.errors: libvirt does not tell this of this guest\n"
+        "503 vm.disk.vda.errors: libvirt does not report this for this guest\n"
     );
     assert!(scene.ask("list vm.disk.vda").contains("200-vm.disk.vda.read.bytes counter bytes"));
 }
@@ -95,8 +95,8 @@ fn what_kvm_counts_is_the_sum_of_all_vcpus_and_none_where_there_is_no_kvm() {
     );
     assert_eq!(
         scene.ask("vm.irqs"),
-        "503 vm.irqs: libvirt does not tell this of this guest now: \
-         it takes libvirt 8.9, QEMU 7.1 and x86\n"
+        "503 vm.irqs: libvirt does not report this for this guest now: \
+         it needs libvirt 8.9, QEMU 7.1 and x86\n"
     );
     let older = Figures { halt_poll: Some(2_000_000), ..Figures::default() };
     assert_eq!(
@@ -135,7 +135,7 @@ fn an_interface_without_a_limit_is_told_apart_from_one_of_which_nothing_is_told(
         scene.ask("vm.net.0.rx.limit vm.net.0.tx.limit vm.net.1.tx.limit vm.net.2.tx.limit"),
         "200-vm.net.0.rx.limit=1000000\n\
          503-vm.net.0.tx.limit: this interface has no limit\n\
-         503-vm.net.1.tx.limit: libvirt does not tell this of this guest\n\
+         503-vm.net.1.tx.limit: libvirt does not report this for this guest\n\
          404 vm.net.2.tx.limit: no such statistic\n"
     );
 }
@@ -172,7 +172,7 @@ fn who_is_no_domain_and_who_is_on_a_host_that_does_not_ask_libvirt_are_told_so()
     let mut scene = Scene::in_libvirt(FREE, figures());
     scene.set_standing(Standing::Unnamed);
     for name in ["vm.uuid", "vm.memory.current", "vm.disk", "vm.net.0.rx.bytes"] {
-        let answer = format!("503 {name}: this guest is no domain of libvirt\n");
+        let answer = format!("503 {name}: this guest is not a domain of libvirt\n");
         assert_eq!(scene.ask(name), answer);
     }
     let mut scene = Scene::new("*:\n interval = 0\n all = 1\n");
