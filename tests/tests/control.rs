@@ -320,7 +320,7 @@ fn the_state_tells_of_settings_with_an_error_and_of_a_directory_that_is_gone() -
 
     fs::rename(host.sockets(), host.path().join("elsewhere"))?;
     let problem = wait_for("the problem", PATIENCE, || Ok(client.status()?.socket_dir.problem))?;
-    assert!(problem.contains("no such directory: make it by `install -d"), "{problem}");
+    assert!(problem.contains("no such directory: make it with `install -d"), "{problem}");
     symlink("/dev/null", host.sockets())?;
     wait_until("the device in its place to be named", PATIENCE, || {
         let problem = client.status()?.socket_dir.problem.unwrap_or_default();

@@ -59,7 +59,10 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     guest.boot_as(&libvirtd, "clone")?;
     guest.ask_until("loadavg", BLOCKED)?;
     let list = ctl(&["list"])?.well()?;
-    ensure!(list.contains("the domain \"clone\" has the hostinfo path of another"), "{list}");
+    ensure!(
+        list.contains("the domain \"clone\" uses the hostinfo socket of another guest"),
+        "{list}"
+    );
     libvirtd.virsh(&["destroy", "clone"])?;
 
     let said = ctl(&["disable", "*"])?.well()?;

@@ -90,7 +90,7 @@ fn rules_with_an_error_stop_no_daemon_that_runs_and_let_none_start() -> Result<(
     lab::run(BOOKWORM, |lab| {
         lab.sh("systemctl start hostinfo")?;
         lab.write(RULES, "*:\n  interval = often\n")?;
-        lab.wait_for_journal("the rules stay as they were")?;
+        lab.wait_for_journal("the previous rules stay in force")?;
         lab.sh("systemctl reload hostinfo")?;
         ensure!(lab.property("ActiveState")? == "active");
 

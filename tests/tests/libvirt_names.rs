@@ -22,7 +22,10 @@ fn a_renamed_domain_keeps_its_path_and_is_refused_until_that_is_corrected() -> R
         guest.ask_until(request, BLOCKED)?;
     }
     daemon.wait_for_log("it must end in \"qemu-new\"")?;
-    ensure!(daemon.log().matches("has the hostinfo path of another").count() == 1, "told once");
+    ensure!(
+        daemon.log().matches("uses the hostinfo socket of another guest").count() == 1,
+        "told once"
+    );
     ensure!(!daemon.log().contains("access-granted"), "not for a moment: {}", daemon.log());
 
     libvirtd.virsh(&["destroy", "new"])?;
@@ -46,7 +49,7 @@ fn of_a_domain_and_its_clone_that_run_at_once_neither_is_served() -> Result<()> 
     libvirtd.virsh(&["start", "a"])?;
     daemon.wait_for_log("access-granted")?;
     libvirtd.virsh(&["start", "clone"])?;
-    daemon.wait_for_log("the running domains \"a\", \"clone\" have the same hostinfo path")?;
+    daemon.wait_for_log("the running domains \"a\", \"clone\" use the same hostinfo socket")?;
     ensure!(daemon.log().matches("access-granted").count() == 1, "{}", daemon.log());
 
     // As who copies XML by hand.
@@ -223,7 +226,8 @@ fn a_path_by_another_link_or_to_a_metrics_disk_is_anothers_all_the_same() -> Res
         ),
     )?;
     libvirtd.virsh(&["start", "c"])?;
-    daemon.wait_for_log("has the metrics disk of another: its file must be \"qemu-c\"")?;
+    daemon
+        .wait_for_log("uses the metrics disk of another guest: its own is the file \"qemu-c\"")?;
     drop(other);
     Ok(())
 }

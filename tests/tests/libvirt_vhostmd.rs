@@ -118,7 +118,7 @@ fn a_clone_that_has_the_channel_or_the_disk_of_another_gets_nothing() -> Result<
     );
     let ports = serial(&host.socket("clone"))? + &device;
     let mut clone = Domain::define(&libvirtd, "clone", &ports)?.boot(&libvirtd)?;
-    daemon.wait_for_log("the domain \"clone\" has the hostinfo path of another")?;
+    daemon.wait_for_log("the domain \"clone\" uses the hostinfo socket of another guest")?;
     let text = document(&mut clone)?.context("no document")?;
     ensure!(text == "<metrics>\n</metrics>\n", "{text}");
     // Its own port is as good as any.

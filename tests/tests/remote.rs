@@ -51,6 +51,6 @@ fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result
     let list = ctl(&["list", "-c", &there])?;
     ensure!(list.stdout.is_empty() && list.stderr.contains("no route to host7"), "{list:?}");
     let said = list.ill(4)?;
-    ensure!(said.contains("see whether it can be reached, and runs libvirt"), "{said}");
+    ensure!(said.contains("check that it can be reached, and that it runs libvirt"), "{said}");
     Ok(())
 }

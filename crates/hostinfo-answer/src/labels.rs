@@ -47,7 +47,7 @@ impl TryFrom<BTreeMap<String, String>> for Labels {
                 ));
             }
             if labels.insert(name.to_ascii_lowercase(), text).is_some() {
-                return Err(format!("label `{name}` is there in other letters already"));
+                return Err(format!("label `{name}` already exists in other letter case"));
             }
         }
         Ok(Self(labels))

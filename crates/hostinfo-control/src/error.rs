@@ -12,7 +12,7 @@ use crate::limits::REQUEST_MAX;
 pub enum Error {
     /// Nothing is there, or nobody listens.
     #[error(
-        "{path}: no hostinfod answers there: start it (service hostinfo start), or name its socket with --control; where it runs, its log says why it has no such socket",
+        "{path}: no hostinfod answers there: start it (service hostinfo start), or name its socket with --control; if it is running, its log has the reason",
         path = .path.display()
     )]
     NoDaemon {
@@ -35,10 +35,12 @@ pub enum Error {
     #[error("hostinfod has closed the connection")]
     Closed,
     /// It is no hostinfod, or one of another version.
-    #[error("the answer is not one of hostinfod's: are it and this program of one version? ({0})")]
+    #[error(
+        "this is not an answer of hostinfod's: is it of the same version as this program? ({0})"
+    )]
     Nonsense(String),
     /// More is asked at once than the daemon takes: [`REQUEST_MAX`].
-    #[error("what is asked has {0} bytes, and may have {REQUEST_MAX}: ask for less at once")]
+    #[error("the request has {0} bytes, over the limit of {REQUEST_MAX}: ask for less at once")]
     TooLong(usize),
     /// The daemon said no.
     #[error(transparent)]

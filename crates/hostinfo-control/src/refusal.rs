@@ -31,19 +31,19 @@ pub enum Refusal {
     #[error("{message}")]
     #[serde(rename = "org.hostinfo.Control.Failed")]
     Failed { message: String },
-    #[error("hostinfod has no interface {interface}: are it and this program of one version?")]
+    #[error("hostinfod has no interface {interface}: is it of the same version as this program?")]
     #[serde(rename = "org.varlink.service.InterfaceNotFound")]
     InterfaceNotFound { interface: String },
-    #[error("hostinfod has no method {method}: are it and this program of one version?")]
+    #[error("hostinfod has no method {method}: is it of the same version as this program?")]
     #[serde(rename = "org.varlink.service.MethodNotFound")]
     MethodNotFound { method: String },
     #[error("hostinfod has no method {method} of that kind")]
     #[serde(rename = "org.varlink.service.MethodNotImplemented")]
     MethodNotImplemented { method: String },
-    #[error("the parameter {parameter} is not as the interface has it")]
+    #[error("invalid parameter {parameter}: see org.hostinfo.Control.varlink")]
     #[serde(rename = "org.varlink.service.InvalidParameter")]
     InvalidParameter { parameter: String },
-    #[error("this method answers many times: it has to be called with `more`")]
+    #[error("this method answers many times: call it with `more`")]
     #[serde(rename = "org.varlink.service.ExpectedMore")]
     ExpectedMore {},
 }

@@ -98,7 +98,7 @@ impl Accounts {
         }
         let user = user.unwrap_or(NOBODY);
         match self.users.get(user) {
-            None => Err(format!("there is no user `{}` in /etc/passwd", user.escape_debug())),
+            None => Err(format!("no user `{}` in /etc/passwd", user.escape_debug())),
             Some((0, _) | (_, 0)) => Err(format!(
                 "user `{user}` is root or in root's group: name an unprivileged user, such as \
                  `{NOBODY}`"

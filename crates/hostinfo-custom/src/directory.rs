@@ -70,7 +70,7 @@ impl Found {
         for (definition, line) in &definitions {
             if let Some((other, at)) = self.places.get(&definition.name) {
                 let (name, other) = (&definition.name, other.display());
-                let message = format!("custom.{name} is defined at {other}:{at} already");
+                let message = format!("custom.{name} is already defined at {other}:{at}");
                 let line = Some(*line);
                 self.problems.push(Problem { line, ..Problem::of(path, message) });
             }

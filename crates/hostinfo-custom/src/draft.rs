@@ -90,9 +90,9 @@ fn check_guest_words(source: &Source, scope: Scope) -> Result<(), String> {
     }
     match (scope, source.words().any(|word| word == GUEST)) {
         (Scope::Host, true) => Err(format!("`{GUEST}` needs scope = \"guest\"")),
-        (Scope::Guest, false) => {
-            Err(format!("scope = \"guest\" needs the word `{GUEST}`: who the value is about"))
-        }
+        (Scope::Guest, false) => Err(format!(
+            "scope = \"guest\" needs the word `{GUEST}`, which stands for the guest's name"
+        )),
         _ => Ok(()),
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum Failure {
     #[error("{}: {}", .0, in_words(.1))]
     Unread(String, io::Error),
     /// A directory, a pipe, a device.
-    #[error("{0}: it is no regular file")]
+    #[error("{0}: it is not a regular file")]
     NoFile(String),
     /// The daemon could read it, and its user could not.
     #[error(
@@ -49,10 +49,10 @@ pub(crate) enum Failure {
         errors: Vec<u8>,
     },
     /// It wrote too much.
-    #[error("it holds or prints over {OUTPUT_MAX} bytes: print one line")]
+    #[error("its output is over {OUTPUT_MAX} bytes: print one line")]
     TooLong,
     /// It wrote something else than a value of its kind.
-    #[error("{expected} was expected, and there was {}", excerpt(.found))]
+    #[error("expected {expected}, found {}", excerpt(.found))]
     Malformed {
         /// What it should be.
         expected: Cow<'static, str>,
@@ -120,7 +120,7 @@ mod tests {
     fn the_administrator_is_told_what_was_printed_escaped_and_cut_off() {
         let failure =
             Failure::Malformed { expected: "a number".into(), found: b"\x1b[2Jx\n".into() };
-        assert_eq!(failure.to_string(), r"a number was expected, and there was `\u{1b}[2Jx`");
+        assert_eq!(failure.to_string(), r"expected a number, found `\u{1b}[2Jx`");
         let failure = Failure::Malformed { expected: "a".into(), found: vec![b'x'; 5000] };
         assert!(failure.to_string().len() < 300 && failure.to_string().ends_with("`..."));
     }

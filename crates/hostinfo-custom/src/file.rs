@@ -16,7 +16,7 @@ use crate::limits::OUTPUT_MAX;
 /// A file's bytes, up to one more than [`OUTPUT_MAX`].
 ///
 /// # Errors
-/// Where it cannot be read, is no regular file, or is none that `account` may read.
+/// Where it cannot be read, is not a regular file, or is none that `account` may read.
 pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Failure> {
     let unread = |error: Error| match (error, account) {
         (Error::NotAFile(_), _) => Failure::NoFile(path.to_owned()),
@@ -50,7 +50,7 @@ fn open_as(path: &str, account: Account) -> Result<File, Error> {
             open(path)
         };
         let opened = thread::Builder::new().spawn_scoped(scope, open)?;
-        opened.join().unwrap_or_else(|_| Err(io::Error::other("its thread has ended").into()))
+        opened.join().unwrap_or_else(|_| Err(io::Error::other("its thread ended").into()))
     })
 }
 

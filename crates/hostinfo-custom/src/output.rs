@@ -43,7 +43,7 @@ pub(crate) fn read(kind: Kind, bytes: &[u8]) -> Result<Output, Failure> {
         },
         Kind::Gauge | Kind::Counter => match number(line) {
             Some(number) if kind == Kind::Gauge || number >= 0 => Ok(Output::Number(number)),
-            Some(_) => malformed("a number that is not negative".to_owned()),
+            Some(_) => malformed("a non-negative number".to_owned()),
             None => malformed("a decimal number without an exponent".to_owned()),
         },
     }

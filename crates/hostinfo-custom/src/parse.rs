@@ -118,7 +118,7 @@ impl Parser<'_> {
         }
         let twin = self.found.iter().find(|(other, _)| other.name == name);
         let result = match twin {
-            Some((_, line)) => Err(format!("is defined in line {line} already")),
+            Some((_, line)) => Err(format!("is already defined in line {line}")),
             None => draft.finish(name, self.accounts),
         };
         match result {

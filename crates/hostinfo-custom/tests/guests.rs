@@ -185,11 +185,7 @@ fn one_that_fails_or_hangs_is_unavailable_for_itself_alone_and_tells_the_guest_n
     let mut custom = host.good();
     for (name, reason, told) in [
         ("hangs", "took too long on this host", "200ms"),
-        (
-            "silent",
-            "has no proper value on this host",
-            "one line was expected, and there was nothing",
-        ),
+        ("silent", "has no proper value on this host", "expected one line, found nothing"),
         ("floods", "has no proper value on this host", "over 4096 bytes"),
         ("dies", "failed on this host", "signal: 11"),
         ("fails", "failed on this host", "exit status: 1; it said `secret`"),

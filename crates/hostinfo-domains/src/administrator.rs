@@ -45,7 +45,7 @@ pub enum Unanswered {
     )]
     Missing,
     /// The helper is not what it should be.
-    #[error("{PROGRAM} is not of the same release as this program: install both anew")]
+    #[error("{PROGRAM} is not of the same release as this program: install both again")]
     OtherRelease,
     /// The helper cannot be talked to.
     #[error("{PROGRAM}: {0}")]
@@ -156,7 +156,7 @@ impl Administrator {
         let mut line = Vec::new();
         let read = self.stream.by_ref().take(bound).read_until(b'\n', &mut line);
         if read.map_err(|error| unheard(error, deadline))? == 0 {
-            return Err(io::Error::other("it has ended without a word").into());
+            return Err(io::Error::other("it ended without an answer").into());
         }
         serde_json::from_slice(&line).map_err(|_| Unanswered::OtherRelease)
     }
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_helper_that_is_none_is_told_in_words() {
         for (script, words) in [
-            ("exit 2".to_owned(), "ended without a word"),
+            ("exit 2".to_owned(), "ended without an answer"),
             ("echo error".to_owned(), "not of the same release"),
             (said(&Answer::Hello { version: VERSION + 1 }), "not of the same release"),
             (hello() + "head -c 10000000 /dev/zero", "not of the same release"),

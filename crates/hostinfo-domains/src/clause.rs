@@ -28,7 +28,7 @@ pub enum Unfit {
     )]
     TooLong(usize),
     /// XML is text.
-    #[error("the directory of the sockets is no text: choose another")]
+    #[error("the path of the socket directory is not UTF-8: choose another")]
     Directory,
 }
 

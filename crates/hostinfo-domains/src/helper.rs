@@ -224,12 +224,12 @@ impl Helper {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(format!("{PROGRAM} is not installed"));
             }
-            other => other.map_err(|error| format!("{PROGRAM} cannot be started: {error}"))?,
+            other => other.map_err(|error| format!("cannot start {PROGRAM}: {error}"))?,
         };
         let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
         let asked = Some(Asked::new(0, now));
         self.process = Some(Running { process, since: now, is_known: false, asked });
-        wait.map_err(|error| format!("{PROGRAM} cannot be waited for: {error}"))
+        wait.map_err(|error| format!("cannot wait for {PROGRAM}: {error}"))
     }
 
     /// Hears what has come; an error where this helper is of no use any more.
@@ -265,7 +265,7 @@ impl Helper {
         if is_new {
             self.snapshot = Arc::new(self.board.snapshot());
         }
-        if is_there { Ok(is_new) } else { Err(format!("{PROGRAM} has ended without a word")) }
+        if is_there { Ok(is_new) } else { Err(format!("{PROGRAM} ended without an answer")) }
     }
 
     /// Asks what is wanted, unless it has something to answer.

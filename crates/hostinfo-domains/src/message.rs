@@ -64,7 +64,7 @@ pub enum Ask {
 
 /// A line that says nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("no message of hostinfo-libvirt, version {VERSION}: {0}")]
+#[error("not a message of hostinfo-libvirt, version {VERSION}: {0}")]
 pub struct Bad(#[from] serde_json::Error);
 
 /// Reads a line of the helper's.

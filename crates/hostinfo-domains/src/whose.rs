@@ -29,13 +29,13 @@ pub enum Claim<'a> {
 pub enum Conflict {
     /// Two live domains have one path, as after copying XML.
     #[error(
-        "the running domains {} have the same hostinfo path: give each its own with hostinfoctl enable --repair, then shut them down and start them",
+        "the running domains {} use the same hostinfo socket. Run hostinfoctl enable --repair for each of them, then shut them down and start them",
         quoted(.0)
     )]
     Shared(Vec<String>),
     /// A domain has several paths.
     #[error(
-        "the domain \"{domain}\" has more than one hostinfo port ({}): remove all but one with hostinfoctl enable --repair {domain:?}, then shut it down and start it",
+        "the domain \"{domain}\" has more than one hostinfo port ({}). Run hostinfoctl enable --repair {domain:?}, then shut it down and start it",
         quoted(names)
     )]
     Several {
@@ -46,7 +46,7 @@ pub enum Conflict {
     },
     /// The path has another driver or name, as after renaming or cloning.
     #[error(
-        "the domain \"{domain}\" has the hostinfo path of another: it must end in \"{expected}\"; correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
+        "the domain \"{domain}\" uses the hostinfo socket of another guest: its own would be \"{expected}\". Run hostinfoctl enable --repair {domain:?}, then shut it down and start it"
     )]
     Misnamed {
         /// The domain.
@@ -56,7 +56,7 @@ pub enum Conflict {
     },
     /// The metrics disk has another driver or name.
     #[error(
-        "the domain \"{domain}\" has the metrics disk of another: its file must be \"{expected}\"; correct it with virsh edit {domain:?}, then shut it down and start it"
+        "the domain \"{domain}\" uses the metrics disk of another guest: its own is the file \"{expected}\". Correct it with virsh edit {domain:?}, then shut it down and start it"
     )]
     Disk {
         /// The domain.
@@ -76,7 +76,7 @@ pub enum Conflict {
     },
     /// A port has the name of another's socket, and may be at the same place.
     #[error(
-        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot look at, which may be that of the sockets by another way: give it another name or directory with virsh edit {domain:?}, then shut it down and start it"
+        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {domain:?}, then shut it down and start it"
     )]
     Hidden {
         /// The domain.
@@ -86,7 +86,7 @@ pub enum Conflict {
     },
     /// Nobody knows whose sockets these domains have.
     #[error(
-        "no domain names this socket, and the XML of running domains that may do so cannot be read: {}; the log has what is wrong with it",
+        "no domain names this socket, but the XML of these running domains cannot be read, and one of them may: {}; the log says what is wrong",
         quoted(.0)
     )]
     Unread(Vec<String>),

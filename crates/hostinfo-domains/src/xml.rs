@@ -62,13 +62,13 @@ pub enum Unreadable {
         error: quick_xml::Error,
     },
     /// It ends in the middle of an element.
-    #[error("no XML: it is cut short")]
+    #[error("not XML: it is cut short")]
     CutShort,
     /// It has what libvirt never writes.
     #[error("it has a document type, which no domain's XML has")]
     DocType,
     /// It has an entity that XML does not have by itself.
-    #[error("no XML: there is no entity &{0};")]
+    #[error("not XML: unknown entity &{0};")]
     Entity(String),
     /// More elements than are read.
     #[error("it has over {ELEMENTS_MAX} elements in <devices> and <os>")]

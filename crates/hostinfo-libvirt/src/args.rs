@@ -8,7 +8,7 @@ use hostinfo_domains::{SOCKET_DIR, URI};
 #[derive(Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// Which libvirt
+    /// The libvirt to use, as with virsh
     #[arg(long, value_name = "URI", default_value = URI)]
     pub(crate) connect: String,
     /// The directory of the guests' sockets

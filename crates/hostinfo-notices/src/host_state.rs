@@ -63,7 +63,7 @@ pub enum BadRemark {
     #[error("the text has to be one line, without control characters or blanks around it")]
     Text,
     /// It is over [`REMARK_MAX`].
-    #[error("the text has {0} bytes, and may have {REMARK_MAX}")]
+    #[error("the text has {0} bytes, over the limit of {REMARK_MAX}")]
     Long(usize),
 }
 

@@ -42,7 +42,7 @@ impl fmt::Display for Kind {
 
 /// A word that is no kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no kind {0:?} of notice; expected maintenance, migration or info")]
+#[error("unknown kind {0:?}: expected maintenance, migration or info")]
 pub struct NoSuchKind(String);
 
 impl FromStr for Kind {

@@ -56,7 +56,7 @@ pub enum Invalid {
     )]
     LongText(usize),
     /// It is over before it begins.
-    #[error("it would be over (until {until}) before it comes about (at {at})")]
+    #[error("it would end (until {until}) before it begins (at {at})")]
     Backwards {
         /// When it comes about.
         at: Timestamp,

@@ -24,7 +24,7 @@ pub enum Refused {
     #[error(transparent)]
     Invalid(#[from] Invalid),
     /// Nobody would ever be told.
-    #[error("it was over at {0} already")]
+    #[error("it already ended at {0}")]
     Over(Timestamp),
     /// There are enough.
     #[error("this host has {NOTICES_MAX} notices: clear some, or use patterns for many guests")]

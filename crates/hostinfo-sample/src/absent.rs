@@ -80,7 +80,7 @@ impl Absent {
 
     /// A file is there, but not the line or the number in it.
     pub(crate) const fn untold(remedy: &'static str) -> Self {
-        Self::new("this host's kernel does not tell", remedy)
+        Self::new("this host's kernel does not report it", remedy)
     }
 
     /// The same of a file of one guest: other guests' may be as they should.

@@ -10,7 +10,7 @@ use crate::vmm::numa;
 use crate::{Absent, Moment};
 
 pub(crate) const LACK: Absent = Absent::new(
-    "this host does not tell its CPUs' topology",
+    "this host does not report the topology of its CPUs",
     "hostinfod needs the host's own /sys/devices/system/cpu",
 );
 

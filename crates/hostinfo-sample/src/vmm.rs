@@ -48,7 +48,7 @@ use status::Status;
 use threads::{Threads, Times};
 
 const NO_VMM: Absent = Absent::new(
-    "the other end is no virtual machine monitor",
+    "the other end is not a virtual machine monitor",
     "let hostinfod connect to the socket that the VMM itself listens at",
 );
 

@@ -13,105 +13,104 @@ pub(crate) const BROKER: &str = "/run/hostinfo.sock";
 
 const EXAMPLES: &str = "\
 Examples:
-  hostinfo                             is it me or my host? In eight lines at the most
-  hostinfo --all                       everything that the host lets this guest see
-  hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for a script
-  hostinfo diagnose                    looks for a minute, and concludes in sentences
-  hostinfo top                         both views as they change
-  hostinfo record slow.rec --for 24h   for a day, to be looked at with hostinfo report
-  hostinfo list memory                 what can be asked about the host's memory
-  hostinfo --json vm.cpu               for a program
+  hostinfo                             is it me or my host? At most eight lines
+  hostinfo --all                       everything the host lets this guest see
+  hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for scripts
+  hostinfo diagnose                    observe for a minute, and conclude in sentences
+  hostinfo top                         the host's and the guest's own figures, live
+  hostinfo record slow.rec --for 24h   record both for a day, for hostinfo report
+  hostinfo list memory                 what this guest may ask about the host's memory
+  hostinfo --json vm.cpu               JSON, for programs
   hostinfo --json --every 60s          a line of JSON each minute
   hostinfo --format prometheus --output /var/lib/node_exporter/host.prom
                                        for node_exporter's textfile collector
 
 Exit status:
-  0  all that was asked was answered
+  0  everything asked for was answered
   1  it failed
   2  the command line is wrong
   3  some of it was refused or is not available
-  4  too soon: the host answers again after a while (see --wait)
+  4  too soon: ask again later, or use --wait
   5  no host answers
-  10, 11, 12  what diagnose has concluded: see hostinfo diagnose --help";
+  10, 11, 12  conclusions of diagnose: see hostinfo diagnose --help";
 
 const GET: &str = "\
 Examples:
   hostinfo get loadavg.1               one statistic
-  hostinfo get memory vm.cpu           two groups of them
-  hostinfo get --wait verdict.io       why are disks slow? Waits until the host can tell
+  hostinfo get memory vm.cpu           two groups
+  hostinfo get --wait verdict.io       why are disks slow? Waits until the host knows
   load=$(hostinfo get loadavg.1) && echo \"${load#*=}\"";
 
 const LIST: &str = "\
 Examples:
-  hostinfo list                        all that this guest may ask
-  hostinfo list vm.disk                what there is of its disks
-  hostinfo list --json                 for a program";
+  hostinfo list                        everything this guest may ask for
+  hostinfo list vm.disk                statistics of its disks
+  hostinfo list --json                 JSON, for programs";
 
 const DIAGNOSE: &str = "\
 Examples:
-  hostinfo diagnose                    looks for a minute, and concludes in sentences
-  hostinfo diagnose --for 10m cpu      looks for ten minutes, at CPU time alone
-  hostinfo diagnose --json             for a program
-  hostinfo diagnose --format nagios    a plugin for Nagios or Icinga
+  hostinfo diagnose                    observe for a minute, and conclude in sentences
+  hostinfo diagnose --for 10m cpu      observe only CPU time, for ten minutes
+  hostinfo diagnose --json             JSON, for programs
+  hostinfo diagnose --format nagios    as a plugin for Nagios or Icinga
 
 The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \
-12 it cannot be told, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
+12 unknown, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
 is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
 
 const TOP: &str = "\
 Examples:
   hostinfo top                         every 2 s, until q
-  hostinfo top --every 10s             more of the past, and fewer questions
+  hostinfo top --every 10s             a longer history, and fewer queries
 
-hostinfo top shows the host's verdicts with their reasons above, and below them what the host says (host) and what \
-this guest's own kernel counts (guest), the newest at the right. It needs a terminal of 40 columns and 10 lines, \
-which may be a serial console, and no colours.";
+hostinfo top shows the host's verdicts with their reasons, and below them the figures of the host (host) and of \
+this guest's own kernel (guest), with the newest on the right. It needs a terminal of 40 columns and 10 lines; a \
+serial console will do, and colours are not needed.";
 
 const RECORD: &str = "\
 Examples:
-  hostinfo record slow.rec             until Ctrl-C: both views, every 10 s
+  hostinfo record slow.rec             every 10 s, until Ctrl-C
   hostinfo record slow.rec --for 24h   a day, in less than 2 MiB
   hostinfo record slow.rec --every 1m --for 1h &
 
-hostinfo record appends to a FILE that is a recording already. A recording survives whatever ends this program or \
-the guest; a file that is something else is refused, and left as it is.";
+If FILE is a recording, hostinfo record appends to it; any other existing file is refused and left unchanged. A \
+recording stays readable however this program or the guest ends.";
 
 const REPORT: &str = "\
 Examples:
   hostinfo report slow.rec > report.html
-                                       a page for a browser, or for one's provider
-  hostinfo report slow.rec --text      the same in words, without charts
-  hostinfo report slow.rec             on a terminal: in words, too
+                                       a page for a browser, or for your provider
+  hostinfo report slow.rec --text      the same as text, without charts
+  hostinfo report slow.rec             also text, if the output is a terminal
 
-The page that hostinfo report makes is one file that needs nothing else: no network, no scripts. It has a summary, \
-the host's verdicts over time, incidents, and charts of what the host said beside what this guest's own kernel \
-counted.";
+The page is one self-contained file without scripts. It has a summary, the host's verdicts over time, incidents, \
+and charts that compare the host's figures with those of this guest's own kernel.";
 
 const SERVE: &str = "\
 Examples:
-  hostinfo serve                       from then on, hostinfo asks it
+  hostinfo serve                       hostinfo then asks the broker
   curl localhost:4679/metrics          what Prometheus gets
   hostinfo serve --mode 0660 --listen none
 
-It asks the host for everything, no more often than this guest may, and answers everybody from that: nobody \
-is told that it is too soon. The installed unit hostinfo-serve.socket starts it when somebody asks.";
+It asks the host for everything, no more often than this guest may, and answers all programs from that, so none \
+of them is ever too soon. The installed unit hostinfo-serve.socket starts it at the first question.";
 
 const PING: &str = "\
 Examples:
   hostinfo ping                        hostinfo/1 answers on /dev/ttyS1 in 1.25 ms
   hostinfo ping --device /dev/ttyS2    does it answer there?";
 
-/// Ask the host of this virtual machine what it lets be seen: is it me or my host?
+/// Ask the host of this virtual machine: is it me or my host?
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What to do; without it, and without a NAME, the host's verdicts in a few lines
+    /// What to do [default: show the host's verdicts in a few lines]
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// A statistic (memory.total), a group of them (memory, vm.cpu) or '*': the same as get NAME
+    /// Statistics (memory.total), groups (memory, vm.cpu) or '*': the same as get NAME
     #[arg(value_name = "NAME", value_parser = name)]
     pub(crate) names: Vec<String>,
-    /// Show everything that the host lets this guest see, with units and descriptions
+    /// Show everything the host lets this guest see, with units and descriptions
     #[arg(long, conflicts_with = "names")]
     pub(crate) all: bool,
     #[command(flatten)]
@@ -125,46 +124,46 @@ pub(crate) fn commands() -> Vec<&'static str> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show statistics, a line each: NAME=VALUE, in bytes, seconds, ratios of 1 and hertz
+    /// Show statistics, one per line: NAME=VALUE, in bytes, seconds, ratios (0 to 1) and hertz
     #[command(after_help = GET)]
     Get {
-        /// A statistic (memory.total), a group of them (memory, vm.cpu) or '*'
+        /// Statistics (memory.total), groups (memory, vm.cpu) or '*'
         #[arg(required = true, value_name = "NAME", value_parser = name)]
         names: Vec<String>,
     },
-    /// Show what this guest may ask: NAME KIND UNIT DESCRIPTION
+    /// Show what this guest may ask for: NAME KIND UNIT DESCRIPTION
     #[command(after_help = LIST)]
     List {
-        /// A statistic, or a group of them; all without one
+        /// Statistics or groups [default: all]
         #[arg(value_name = "NAME", value_parser = name)]
         names: Vec<String>,
     },
-    /// Look for longer, at what the host and this guest's own kernel say, and conclude who is to blame
+    /// Observe the host and this guest's own kernel for a while, and say which is to blame
     #[command(after_help = DIAGNOSE)]
     Diagnose(Diagnose),
-    /// Show both views as they change: verdicts, CPU time, pressure, disks, memory, incidents
+    /// Show the host's and the guest's own figures live: verdicts, CPU, pressure, disks, memory
     #[command(after_help = TOP)]
     Top,
-    /// Record what the host and this guest's own kernel say, over hours and days
+    /// Record the host's and the guest's own figures for hours or days
     #[command(after_help = RECORD)]
     Record(Record),
-    /// Make a page, or text, of a recording: was it the host?
+    /// Turn a recording into a page or text: was it the host?
     #[command(after_help = REPORT)]
     Report(Report),
-    /// Hold the port, and answer every program in this guest and Prometheus: a broker
+    /// Run a broker, which shares the port among all programs of this guest and Prometheus
     #[command(after_help = SERVE)]
     Serve(Serve),
-    /// See whether a host answers, where, and how fast
+    /// Check whether a host answers, on which device, and how fast
     #[command(after_help = PING)]
     Ping,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Diagnose {
-    /// What to look at; all of it without one
+    /// What to observe [default: all of them]
     #[arg(value_name = "RESOURCE", value_parser = ["cpu", "memory", "io", "net"])]
     resources: Vec<String>,
-    /// How long to look, such as 90, 90s or 10m [default: 60s; 5s with --format nagios]
+    /// How long to observe, such as 90, 90s or 10m [default: 60s; 5s with --format nagios]
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub(crate) time: Option<Duration>,
 }
@@ -178,7 +177,7 @@ impl Diagnose {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Record {
-    /// Where to: a new file, or a recording to append to
+    /// A new file, or a recording to append to
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// How long to record, such as 90s, 10m or 24h [default: until Ctrl-C]
@@ -188,23 +187,23 @@ pub(crate) struct Record {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Report {
-    /// A recording that hostinfo record has made, or is making
+    /// A recording made by hostinfo record, which may still be running
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// In words instead of HTML
+    /// Write text instead of HTML
     #[arg(long)]
     pub(crate) text: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// The socket at which programs ask; - for the one on standard input, as systemd gives it
+    /// The socket for programs; - for the one on standard input, as systemd passes it
     #[arg(long, value_name = "PATH", default_value = BROKER)]
     pub(crate) socket: PathBuf,
     /// Who may ask: the socket's mode, in octal
     #[arg(long, value_name = "MODE", value_parser = mode, default_value = "0666")]
     pub(crate) mode: u32,
-    /// Where Prometheus scrapes /metrics: a loopback address, or none
+    /// Where Prometheus scrapes /metrics: a loopback address and port, or none
     #[arg(long, value_name = "ADDRESS", value_parser = listen, default_value = "127.0.0.1:4679")]
     pub(crate) listen: Listen,
 }
@@ -227,21 +226,20 @@ impl Listen {
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// How to write the answer; openmetrics and prometheus for statistics only, nagios for diagnose only
+    /// Output format; openmetrics and prometheus only for statistics, nagios only for diagnose
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The same as --format json
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
-    /// Write the answer to FILE instead, whole or not at all: where there is no answer, FILE stays as it
-    /// was
+    /// Write the answer to FILE, atomically; if there is no answer, FILE stays unchanged
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Ask again and again, such as every 15s: with --json, a line each time
+    /// Repeat the query, such as every 15s; with --json, one line each time
     #[arg(long, global = true, value_name = "TIME", value_parser = time)]
     pub(crate) every: Option<Duration>,
-    /// How to reach the host: a serial port or channel, unix:PATH, vsock, or vsock:CID:PORT [default:
-    /// the first that answers of unix:/run/hostinfo.sock (hostinfo serve),
+    /// How to reach the host: the path of a serial port or channel, unix:PATH, vsock, or vsock:CID:PORT
+    /// [default: the first of these that answers: unix:/run/hostinfo.sock (hostinfo serve),
     /// /dev/virtio-ports/org.hostinfo.0, vsock and /dev/ttyS1]
     #[arg(
         long,
@@ -251,11 +249,11 @@ pub(crate) struct Options {
         hide_env_values = true
     )]
     pub(crate) device: Option<PathBuf>,
-    /// How long the host may be silent, and a port busy, before it is given up
+    /// How long to wait for a silent host or a busy port before giving up
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
     pub(crate) timeout: Duration,
-    /// Where it is too soon to ask again, or the host can give its verdict only after a while, wait as
-    /// long as it says, and ask again
+    /// If it is too soon to ask, or the host needs time for its verdict, wait as long as it says and
+    /// ask again
     #[arg(long, global = true)]
     pub(crate) wait: bool,
 }
@@ -275,7 +273,7 @@ impl Options {
 pub(crate) enum Format {
     /// For people and shell scripts
     Text,
-    /// One line
+    /// One line of JSON
     Json,
     /// OpenMetrics text
     Openmetrics,
@@ -292,7 +290,8 @@ fn name(word: &str) -> Result<String, String> {
     if word == "*" || is_name(stem) {
         Ok(word.to_owned())
     } else {
-        Err("a name is words of letters, digits, _ and - with dots between them".to_owned())
+        Err("a name consists of letters, digits, _ and -, with single dots between its parts"
+            .to_owned())
     }
 }
 
@@ -307,7 +306,8 @@ fn listen(text: &str) -> Result<Listen, String> {
         _ if text == "none" => Ok(Listen::Nowhere),
         Ok(address) if address.ip().is_loopback() => Ok(Listen::At(address)),
         Ok(_) => {
-            Err("only a loopback address: others could see what this guest may see".to_owned())
+            Err("only a loopback address is allowed: others could see this guest's figures"
+                .to_owned())
         }
         Err(_) => Err("an address and a port, such as 127.0.0.1:4679, or none".to_owned()),
     }

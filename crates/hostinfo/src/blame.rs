@@ -12,10 +12,9 @@ pub(crate) fn in_use(others: &Others) -> String {
             format!("in use by {named}. Stop that, then ask again")
         }
         _ if others.is_partial => {
-            "another program has been using it all the time; as root, hostinfo says which"
-                .to_owned()
+            "another program keeps using it; as root, hostinfo says which".to_owned()
         }
-        _ => "another program has been using it all the time".to_owned(),
+        _ => "another program keeps using it".to_owned(),
     }
 }
 

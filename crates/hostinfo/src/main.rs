@@ -72,15 +72,15 @@ fn run(args: &Args) -> Result<Outcome, Failure> {
 fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
     let format = args.options.format();
     match &args.command {
-        Some(_) if args.all => {
-            Err(Failure::Usage("--all goes with no command: see hostinfo --help".to_owned()))
-        }
+        Some(_) if args.all => Err(Failure::Usage(
+            "--all cannot be combined with a command: see hostinfo --help".to_owned(),
+        )),
         Some(Command::Get { names }) => get::run(host, format, names, &[]),
         Some(Command::List { names }) => list::run(host, format, names),
         Some(Command::Diagnose(options)) => diagnose::run(host, format, options),
         Some(Command::Ping) => ping::run(host, format),
         Some(Command::Serve(_) | Command::Record(_) | Command::Report(_) | Command::Top) => {
-            Err(Failure::Usage("this command has no answer of a host".to_owned()))
+            Err(Failure::Usage("this command does not ask a host".to_owned()))
         }
         None if !args.names.is_empty() => get::run(host, format, &args.names, &args::commands()),
         None if format != Format::Text => get::run(host, format, &["*".to_owned()], &[]),

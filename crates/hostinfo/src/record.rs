@@ -76,7 +76,7 @@ fn notice(entries: &[Entry], recorder: &Recorder, every: Duration) -> Option<Str
         _ => None,
     });
     if let Some(why) = silence {
-        return Some(format!("{why}; what this guest sees of itself is recorded all the same"));
+        return Some(format!("{why}; this guest's own view is recorded all the same"));
     }
     let interval = recorder.interval().filter(|interval| *interval > every)?;
     Some(format!(

@@ -27,7 +27,9 @@ pub(crate) fn run(options: &Options, serve: &Serve) -> Result<Outcome, Failure> 
     let socket = listen::unix(&serve.socket, serve.mode)?;
     let http = serve.listen.address().and_then(|address| {
         listen::tcp(address)
-            .inspect_err(|failure| complain(format_args!("{failure}; nobody is answered there")))
+            .inspect_err(|failure| {
+                complain(format_args!("{failure}; the metrics are not served there"))
+            })
             .ok()
     });
     let upstream = Upstream::start(options)?;

@@ -17,40 +17,39 @@ pub(crate) const UARTS: i64 = 4;
 
 const EXAMPLES: &str = "\
 Examples:
-  hostinfoctl enable web               from its next start, web may ask its host
-  hostinfoctl enable --now 'web-*'     at once, also those that run
-  hostinfoctl enable --dry-run web     what that would change in its XML
-  hostinfoctl list                     which guest has it, and under which rule
-  hostinfoctl check ./hostinfo.conf    is the file right? For CI as well
-  hostinfoctl diff ./hostinfo.conf     what would it change, and for whom?
-  hostinfoctl explain web memory       by which line of the rules may web see memory, or not?
+  hostinfoctl enable web               web may ask its host from its next start on
+  hostinfoctl enable --now 'web-*'     at once, also guests that are running
+  hostinfoctl enable --dry-run web     show what would change in its XML
+  hostinfoctl list                     which guests can ask, and under which rule
+  hostinfoctl check ./hostinfo.conf    does the file have errors? For CI too
+  hostinfoctl diff ./hostinfo.conf     what would it change, and for which guests?
+  hostinfoctl explain web memory       which line of the rules lets web see memory, or not?
   hostinfoctl preview web loadavg      what web would get now
-  hostinfoctl watch                    who asks what, as it happens
+  hostinfoctl watch                    the queries of all guests, live
   hostinfoctl notice set 'qemu-*' 'the host goes down at ten' --kind maintenance --at 22:00
-  hostinfoctl host-state set draining  guests read that they are being moved away
+  hostinfoctl host-state set draining  tell guests that they are being moved away
 
 Exit status:
-  0  done, or it was so already
+  0  done, or nothing had to be done
   1  something was refused or failed; for check, the file has errors; for status, something is wrong
   2  the command line is wrong
   3  there is no such guest
   4  libvirt cannot be reached, or does not answer
   5  no hostinfod answers
-  6  not permitted: to this user, or by a read-only connection";
+  6  not permitted to this user, or over a read-only connection";
 
 const GUESTS: &str = "\
-GUEST is the name of a guest, as libvirt has it, or $driver-$name, or a pattern of names (without \
-$driver-) as in hostinfo.conf, \
-between quotes for the shell: '*' any run of characters, '?' any one, '[a-z]' one of a set, and \
-'\\' takes away the meaning of the next.";
+GUEST is a guest's name in libvirt, or $driver-$name, or a pattern of names (without $driver-) as in \
+hostinfo.conf. Quote a pattern for the shell: '*' matches any characters, '?' matches one, '[a-z]' \
+matches one of a set, and '\\' makes the next character literal.";
 
 const ENABLE: &str = "\
 Examples:
   hostinfoctl enable web             serial port 1, from its next start
-  hostinfoctl enable --now 'web-*'   those that run get a channel at once
+  hostinfoctl enable --now 'web-*'   running guests get a channel at once
   hostinfoctl enable --repair web    after it was renamed or cloned";
 
-/// See and set which guests may ask their host, and what.
+/// Show and set which guests may ask their host, and for what.
 #[derive(Debug, Parser)]
 #[command(name = "hostinfoctl", version, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -63,7 +62,7 @@ pub(crate) struct Args {
 /// What every command has.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// Which libvirt
+    /// The libvirt to use, as with virsh
     #[arg(
         short,
         long,
@@ -90,76 +89,76 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Give guests a port by which they can ask their host
+    /// Give guests a port to ask their host
     #[command(after_help = format!("{ENABLE}\n\n{GUESTS}"))]
     Enable(Enable),
-    /// Take guests' ports away
+    /// Remove guests' ports
     #[command(after_help = GUESTS)]
     Disable(Disable),
-    /// Print the clause for a guest's XML, and the options of virt-install and virt-xml
+    /// Print what to add to a guest's XML, and the options for virt-install and virt-xml
     Snippet(Snippet),
     /// Show guests, whether they can ask, and under which rule
     #[command(after_help = GUESTS)]
     List {
-        /// Which guests; all without any
+        /// Which guests [default: all]
         #[arg(value_name = "GUEST", value_parser = name)]
         guests: Vec<String>,
     },
     /// Check a rules file: errors and warnings
     Check {
-        /// The file [default: that of --rules]
+        /// The file [default: the one named by --rules]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
-        /// Fail where there are warnings, too
+        /// Fail on warnings too
         #[arg(long)]
         strict: bool,
     },
-    /// Show what a new rules file would change, and for which guest
+    /// Show what a new rules file would change, and for which guests
     #[command(after_help = GUESTS)]
     Diff {
         /// The new file
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Which guests; all without any
+        /// Which guests [default: all]
         #[arg(value_name = "GUEST", value_parser = name)]
         guests: Vec<String>,
     },
-    /// Show what the daemon does, and what is wrong with what it needs
+    /// Show the state of the daemon, and any problems
     Status,
-    /// Show who asks what and gets what, as it happens, until Ctrl-C
+    /// Show guests' queries and replies as they happen, until Ctrl-C
     Watch {
-        /// Which guest; all without one
+        /// Which guest [default: all]
         #[arg(value_name = "GUEST", value_parser = name)]
         guest: Option<String>,
     },
-    /// Show what the daemon has counted and measured of itself
+    /// Show the daemon's own metrics
     Stats {
         /// Write OpenMetrics text, for Prometheus
         #[arg(long, conflicts_with = "json")]
         openmetrics: bool,
     },
-    /// Show what a guest may ask, and by which line of the rules file
+    /// Show what a guest may see, and which line of the rules file decides it
     Explain {
-        /// The guest: its name, or $driver-$name, which need not be there yet
+        /// The guest: its name, or $driver-$name, which need not exist yet
         #[arg(value_name = "GUEST", value_parser = name)]
         guest: String,
-        /// A statistic (memory.total) or a group of them (memory); all without any
+        /// Statistics (memory.total) or groups (memory) [default: all]
         #[arg(value_name = "STATISTIC")]
         names: Vec<String>,
     },
-    /// Show what a guest would get now; it does not count as a query of the guest's
+    /// Show what a guest would get now, without counting it as a query
     Preview {
         /// The guest: its name, or $driver-$name
         #[arg(value_name = "GUEST", value_parser = name)]
         guest: String,
-        /// A statistic (memory.total), a group of them (memory) or '*'; all without any
+        /// Statistics (memory.total), groups (memory) or '*' [default: all]
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
-    /// Tell guests something: they see it first of all
+    /// Manage notices, which guests see before anything else
     #[command(subcommand)]
     Notice(Notice),
-    /// Show what guests read as host.state, or set it
+    /// Show or set what guests read as host.state
     HostState {
         #[command(subcommand)]
         wanted: Option<HostState>,
@@ -168,33 +167,33 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Notice {
-    /// Tell it from now on, also after a restart of the daemon
+    /// Set a notice; it outlives a restart of the daemon
     #[command(after_help = TIMES)]
     Set {
-        /// Which guests: a pattern as in hostinfo.conf, of $driver-$name ('qemu-web*')
+        /// Which guests: a pattern of $driver-$name as in hostinfo.conf ('qemu-web*')
         #[arg(value_name = "PATTERN")]
         pattern: String,
-        /// What to tell them
+        /// The text that guests read
         #[arg(value_name = "TEXT")]
         text: String,
-        /// What it is about
+        /// What the notice is about
         #[arg(long, value_enum, default_value_t = Kind::Info)]
         kind: Kind,
-        /// When it will be [default: now]
+        /// When the event begins [default: now]
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
-        /// When it is taken away
+        /// When the notice ends
         #[arg(long, value_name = "TIME")]
         until: Option<String>,
     },
-    /// Show what guests are told
+    /// Show all notices
     List,
-    /// Take notices away
+    /// Remove notices
     Clear {
-        /// The numbers that list shows
+        /// Their numbers, as list shows them
         #[arg(required_unless_present = "all", value_name = "NUMBER")]
         numbers: Vec<u64>,
-        /// All of them
+        /// Remove all notices
         #[arg(long, conflicts_with = "numbers")]
         all: bool,
     },
@@ -202,12 +201,12 @@ pub(crate) enum Notice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostState {
-    /// Set it from now on, also after a restart of the daemon
+    /// Set it; it outlives a restart of the daemon
     Set {
         /// What guests read
         #[arg(value_enum, value_name = "STATE")]
         state: Say,
-        /// Why: for the host's administrators alone
+        /// Why: shown only to the host's administrators
         #[arg(value_name = "TEXT")]
         text: Option<String>,
     },
@@ -220,14 +219,14 @@ pub(crate) enum Say {
     Normal,
     /// Its guests are being moved away or shut down
     Draining,
-    /// Something of it is broken, and it goes on with less
+    /// Something is broken, and the host runs with less
     Degraded,
 }
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// The host will be worked at
+    /// Work on the host is planned
     Maintenance,
     /// The guest will be moved to another host
     Migration,
@@ -236,7 +235,7 @@ pub(crate) enum Kind {
 }
 
 const TIMES: &str = "\
-TIME is 22:00 (the next time that it is ten), '2026-11-22 22:00', both of this host's time zone, \
+TIME is 22:00 (the next time it is 22:00) or '2026-11-22 22:00', both in this host's time zone, \
 +90m or +2h (from now), or RFC 3339 (2026-11-22T22:00:00Z). With --until, 23:00 and +1h count from \
 --at.";
 
@@ -245,23 +244,23 @@ pub(crate) struct Enable {
     /// Which guests
     #[arg(required = true, value_name = "GUEST", value_parser = name)]
     pub(crate) guests: Vec<String>,
-    /// Serial port or virtio channel [default: a serial port, where one is free and the guest need
-    /// not have it at once]
+    /// Serial port or virtio channel [default: a serial port, unless none is free or --now wants a
+    /// channel]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
-    /// The number of the serial port, as N in ttySN [default: 1, or the next that is free]
+    /// Number of the serial port, as N in ttySN [default: 1, or the next free one]
     #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
-    /// Plug it into guests that run, too: a channel, since no serial port can be
+    /// Also hot-plug a channel into running guests that have a virtio-serial controller
     #[arg(long, conflicts_with = "port")]
     pub(crate) now: bool,
-    /// Give them the channel of vhostmd's clients as well
+    /// Also add the channel for vhostmd's clients
     #[arg(long)]
     pub(crate) vhostmd: bool,
-    /// Set right what is wrong: two ports, or the path of another guest
+    /// Repair a guest that has two ports, or the socket of another guest
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Change nothing, and show what would be changed
+    /// Only show what would change
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -271,23 +270,23 @@ pub(crate) struct Disable {
     /// Which guests
     #[arg(required = true, value_name = "GUEST", value_parser = name)]
     pub(crate) guests: Vec<String>,
-    /// Change nothing, and show what would be changed
+    /// Only show what would change
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Snippet {
-    /// The guest's name; it need not be there yet
+    /// The guest's name; the guest need not exist yet
     #[arg(value_name = "GUEST", value_parser = name)]
     pub(crate) guest: String,
-    /// Serial port or virtio channel [default: a serial port, where one is free]
+    /// Serial port or virtio channel [default: a serial port, if one is free]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
-    /// The number of the serial port, as N in ttySN [default: 1, or the next that is free]
+    /// Number of the serial port, as N in ttySN [default: 1, or the next free one]
     #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
-    /// For the channel of vhostmd's clients
+    /// Print it for the channel of vhostmd's clients
     #[arg(long, conflicts_with_all = ["transport", "port"])]
     pub(crate) vhostmd: bool,
 }
@@ -295,15 +294,15 @@ pub(crate) struct Snippet {
 /// A way to the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
-    /// A UART: every guest has a driver, from the guest's next start
+    /// A UART: every guest has a driver; takes effect at the guest's next start
     Serial,
-    /// A virtio channel: fast, without loss, and can be plugged in
+    /// A virtio channel: fast, loses nothing, can be hot-plugged
     Channel,
 }
 
 /// No guest is without.
 fn name(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() { Err("a guest has a name") } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err("a guest's name cannot be empty") } else { Ok(text.to_owned()) }
 }
 
 /// libvirt takes no other paths.

@@ -123,7 +123,7 @@ pub(crate) fn run(
         told = write_json(&reports);
     }
     if let Err(failure) = told {
-        complain(format!("not all that was done could be told: {failure}"));
+        complain(format!("some of what was done could not be printed: {failure}"));
         statuses.push(failure.status());
     }
     if run.is_changed

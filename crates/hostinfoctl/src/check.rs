@@ -18,7 +18,7 @@ pub(crate) fn run(options: &Options, file: Option<&Path>, strict: bool) -> Resul
     let path = file.unwrap_or(&options.rules);
     let text = read(path)?;
     if text.is_none() && file.is_some() {
-        return Err(Failure::Refused(format!("{}: there is no such file", path.display())));
+        return Err(Failure::Refused(format!("{}: no such file", path.display())));
     }
     let is_there = text.is_some();
     let found = match text.map(|text| parse(&text)) {

@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<St
     let known = daemon::known(options);
     let old = RulesOf::in_force(options, known.as_ref())?.rules;
     if rules::read(file)?.is_none() {
-        return Err(Failure::Refused(format!("{}: there is no such file", file.display())));
+        return Err(Failure::Refused(format!("{}: no such file", file.display())));
     }
     let new = rules::load(file)?;
     let present = Present::find(options, words, known.as_ref());

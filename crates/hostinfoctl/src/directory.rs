@@ -62,7 +62,7 @@ fn make_one(path: &Path) -> Result<bool, Failure> {
                     format!("{words}: be root")
                 }
                 ErrorKind::NotFound => format!("{words}: make the directory above it first"),
-                ErrorKind::AlreadyExists => "is no directory: move it away".to_owned(),
+                ErrorKind::AlreadyExists => "is not a directory: move it away".to_owned(),
                 _ => words.to_owned(),
             }))
         }

@@ -52,7 +52,9 @@ impl From<Unfit> for Failure {
 fn libvirt(uri: &str, why: &Unanswered) -> String {
     let Unanswered::Failed(failure) = why else {
         let remedy = match why {
-            Unanswered::Silent(_) => ": see whether it hangs (systemctl status libvirtd virtqemud)",
+            Unanswered::Silent(_) => {
+                ": check whether it hangs (systemctl status libvirtd virtqemud)"
+            }
             _ => "",
         };
         return format!("{uri}: {why}{remedy}");
@@ -62,10 +64,10 @@ fn libvirt(uri: &str, why: &Unanswered) -> String {
         FailureKind::Denied => {
             format!("{uri}: {words}: be root or in the group of libvirt, or name it with -c")
         }
-        FailureKind::NoDomain => "it has gone meanwhile: see hostinfoctl list".to_owned(),
+        FailureKind::NoDomain => "it is gone: see hostinfoctl list".to_owned(),
         FailureKind::Busy => format!("libvirt: {words}: try again when it is not busy"),
         FailureKind::Unreachable if is_remote(uri) => {
-            format!("{uri}: {words}: see whether it can be reached, and runs libvirt")
+            format!("{uri}: {words}: check that it can be reached, and that it runs libvirt")
         }
         FailureKind::Unreachable => format!(
             "{uri}: {words}: start libvirt (systemctl start libvirtd or virtqemud), or name it with -c"

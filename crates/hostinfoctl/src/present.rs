@@ -79,7 +79,7 @@ impl Present {
             match unknown {
                 Failure::NoGuest { name, .. } => {
                     complain(format!(
-                        "{}: whether there is such a guest only libvirt knows",
+                        "{}: only libvirt knows whether there is such a guest",
                         printable(name)
                     ));
                 }

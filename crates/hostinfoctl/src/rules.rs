@@ -52,9 +52,9 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         let words = words.split(" (os error ").next().unwrap_or_default();
         let words = format!("{}: {words}", path.display());
         match error.kind() {
-            ErrorKind::PermissionDenied => Failure::Denied(format!(
-                "{words}: be root, or have the file's mode let you read it"
-            )),
+            ErrorKind::PermissionDenied => {
+                Failure::Denied(format!("{words}: be root, or let your user read the file"))
+            }
             _ => Failure::Refused(words),
         }
     })

@@ -98,7 +98,7 @@ fn words(facts: &Facts, now: Option<&Way>, next: Option<&Way>) -> String {
             now.devices()
         ),
         (None, Some(next)) if !runs && facts.entry.is_saved => format!(
-            "{}, from its next start without its saved state, which has the devices of before \
+            "{}, from its next start without its saved state, which has the old devices \
              (virsh start --force-boot)",
             next.devices()
         ),
@@ -115,11 +115,11 @@ fn words(facts: &Facts, now: Option<&Way>, next: Option<&Way>) -> String {
 fn why_not_now(facts: &Facts, next: &Way) -> &'static str {
     let ports: &[Port] = facts.live.as_ref().map_or(&[], |seen| &seen.ports.hostinfo);
     if !ports.is_empty() {
-        "it runs with what it had before (to reboot it from within is no start)"
+        "it runs with what it had before (rebooting inside the guest is not enough)"
     } else if next.place.is_pluggable() {
         "it runs, and --now was not given"
     } else {
-        "it runs, and a serial port cannot be plugged in (to reboot it from within is no start; \
-         --now plugs in a channel)"
+        "it runs, and a serial port cannot be plugged in (rebooting inside the guest is not \
+         enough; --now plugs in a channel)"
     }
 }

@@ -138,7 +138,7 @@ fn watched(watched: &Watched) -> String {
 fn libvirt(libvirt: &Libvirt) -> String {
     let Libvirt { uri, .. } = libvirt;
     let mut words = match libvirt.state {
-        LibvirtState::Off => "not asked: hostinfod.toml says so".to_owned(),
+        LibvirtState::Off => "not used: hostinfod.toml says so".to_owned(),
         LibvirtState::Missing => format!("{uri}: there is none"),
         LibvirtState::Down => format!("{uri}: does not answer"),
         LibvirtState::Up => {

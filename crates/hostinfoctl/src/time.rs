@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 pub(crate) fn parse(text: &str, from: &Zoned) -> Result<Timestamp, Failure> {
     let wrong = || {
         Failure::Usage(format!(
-            "{text:?} is no time: expected 22:00, '2026-11-22 22:00', +90m, or \
+            "invalid time {text:?}: expected 22:00, '2026-11-22 22:00', +90m, or \
              2026-11-22T22:00:00Z"
         ))
     };

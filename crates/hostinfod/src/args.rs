@@ -5,23 +5,23 @@ use std::path::PathBuf;
 use clap::Parser;
 
 // What is said here overrides the settings file.
-/// Answers what this host's guests ask, as far as the administrator lets them
+/// Answers the questions of this host's guests, as far as the administrator permits
 #[derive(Debug, Parser)]
 #[command(name = "hostinfod", version, after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Settings of the daemon [default: /etc/hostinfo/hostinfod.toml, where there is one]
+    /// Settings of the daemon [default: /etc/hostinfo/hostinfod.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Which guest may ask what, how often [default: /etc/hostinfo/hostinfo.conf]
+    /// The rules: which guest may ask for what, and how often [default: /etc/hostinfo/hostinfo.conf]
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
 
-    /// Where the guests' sockets are [default: /var/lib/hostinfo]
+    /// Directory of the guests' sockets [default: /var/lib/hostinfo]
     #[arg(long, value_name = "DIR")]
     pub(crate) socket_dir: Option<PathBuf>,
 
-    /// Where the host's secret and notices are kept [default: /var/lib/hostinfod]
+    /// Directory of the host's secret, notices and incidents [default: /var/lib/hostinfod]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 
@@ -29,15 +29,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
 
-    /// Make a pseudo-terminal too, print its path, and serve it as the guest pty-local
+    /// Also make a pseudo-terminal, print its path, and serve it as the guest pty-local
     #[arg(long)]
     pub(crate) pty: bool,
 
-    /// Read the host's figures below this directory [default: /proc]
+    /// Read the host's figures from here instead of /proc
     #[arg(long, value_name = "DIR")]
     pub(crate) proc_root: Option<PathBuf>,
 
-    /// Read the host's figures below this directory [default: /sys]
+    /// Read the host's figures from here instead of /sys
     #[arg(long, value_name = "DIR")]
     pub(crate) sys_root: Option<PathBuf>,
 }
@@ -45,19 +45,19 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   hostinfod                          serve every socket in /var/lib/hostinfo
-  hostinfod --pty                    try it without a guest:
-                                     hostinfo --device PATH asks it
-  hostinfod --rules ./hostinfo.conf  with other rules
+  hostinfod --pty                    try it without a guest: ask with
+                                     hostinfo --device PATH
+  hostinfod --rules ./hostinfo.conf  use other rules
 
 Signals:
-  SIGHUP              read the rules and the settings again, open the log file anew
-  SIGTERM, SIGINT     end
+  SIGHUP              reload the rules and the settings, reopen the log file
+  SIGTERM, SIGINT     exit
 
 Exit status:
   0   ended by a signal
   1   failed
-  2   usage
-  78  the rules or the settings have an error, or it may not use the directory of the sockets";
+  2   the command line is wrong
+  78  the rules or the settings have an error, or the socket directory cannot be used";
 
 #[cfg(test)]
 mod tests {

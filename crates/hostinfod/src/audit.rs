@@ -104,7 +104,7 @@ impl Event<'_> {
                 event!(
                     target: TARGET, Level::ERROR, event = "rules-refused",
                     %file,
-                    "the rules stay as they were: {why}"
+                    "the previous rules stay in force: {why}"
                 );
             }
             Self::NoticeSet { notice, uid } => {

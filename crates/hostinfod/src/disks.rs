@@ -117,7 +117,7 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(0o644)
         .custom_flags(flags.bits().cast_signed());
-    let refused = || io::Error::other("is no regular file: remove it");
+    let refused = || io::Error::other("is not a regular file: remove it");
     let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
         Some(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => refused(),
         _ => error,
@@ -221,7 +221,7 @@ mod tests {
         let mut disks = Disks::beside(folder.path());
         for name in ["qemu-folder", "qemu-link", "qemu-pipe", "qemu-read"] {
             let error = disks.write(&Name::parse(name).unwrap(), EMPTY).unwrap_err().to_string();
-            assert!(error.ends_with("is no regular file: remove it"), "{name}: {error}");
+            assert!(error.ends_with("is not a regular file: remove it"), "{name}: {error}");
         }
         assert_eq!(std::fs::read_to_string(&aim).unwrap(), "x");
     }

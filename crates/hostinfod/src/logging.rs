@@ -72,7 +72,7 @@ impl Logging {
     /// Says how many lines were left out, as soon as lines are taken again.
     pub(crate) fn tell_left_out(&mut self) {
         self.left_out.tell(&mut self.told, |count| {
-            tracing::warn!("{count} lines of the log are missing: nobody took them");
+            tracing::warn!("{count} log lines were dropped: whoever reads the log did not keep up");
         });
     }
 
@@ -90,7 +90,7 @@ impl Logging {
             && let Err(error) = file.reopen()
         {
             let error = FileError::of(&file.path)(error);
-            tracing::error!("the log goes on to its old file: {error}");
+            tracing::error!("logging continues to the old file: {error}");
         }
     }
 }

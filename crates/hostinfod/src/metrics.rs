@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(
             metrics.to_string(),
             "# TYPE hostinfod_guests gauge\n\
-             # HELP hostinfod_guests Guests by whether they can ask.\n\
+             # HELP hostinfod_guests Guests, by whether they can ask.\n\
              hostinfod_guests{state=\"connected\"} 2\n\
              hostinfod_guests{state=\"waiting\"} 0\n\
              # TYPE hostinfod_start_time_seconds gauge\n\

@@ -178,7 +178,7 @@ impl RulesFile {
     fn follow(&mut self) {
         let (file, unwatched) = self.way.follow(&self.watcher, WRITTEN);
         for error in unwatched {
-            tracing::warn!("{error}; what changes there is seen at SIGHUP alone");
+            tracing::warn!("{error}; changes there take effect only at SIGHUP");
         }
         let before = self.file.take();
         self.file = self.watcher.add(&file, WRITTEN | WatchFlags::ATTRIB).ok();

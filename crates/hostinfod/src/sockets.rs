@@ -26,7 +26,7 @@ pub(crate) enum Refused {
     #[error("it is a symbolic link: a guest is known by its socket's own name")]
     Link,
     /// Anything else that is no socket.
-    #[error("it is no socket")]
+    #[error("it is not a socket")]
     NoSocket,
     /// A directory: ours (`state`), or somebody's.
     #[error("it is a directory")]
@@ -36,12 +36,12 @@ pub(crate) enum Refused {
     NobodyListens,
     /// Somebody listens, and has let no one in for a while: others wait already.
     #[error(
-        "others wait to connect to it already, and its QEMU takes no one: end them, as QEMU serves one client, or see why QEMU stands still"
+        "other programs already wait to connect to it, and its QEMU accepts none: end them, as QEMU serves one client, or find out why QEMU hangs"
     )]
     Full,
     /// The file's mode or ACL.
     #[error(
-        "permission denied: let the user of hostinfod write to the socket: setfacl -m u:USER:rw SOCKET; or to all that come: setfacl -d -m u:USER:rwx DIRECTORY, and umask 002 for a QEMU without libvirt"
+        "permission denied: let the user that hostinfod runs as write to the socket: setfacl -m u:USER:rw SOCKET; for all later sockets: setfacl -d -m u:USER:rwx DIRECTORY, and umask 002 for a QEMU without libvirt"
     )]
     Denied,
     /// Anything else.

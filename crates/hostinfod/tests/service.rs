@@ -139,7 +139,7 @@ fn a_missing_socket_directory_is_named_with_its_remedy() {
     fs::remove_dir(place.path("sockets")).unwrap();
     let (status, said) = place.fail(&[]);
     assert_eq!(status, 78);
-    assert!(said.contains("/sockets: no such directory: make it by `install -d"), "{said}");
+    assert!(said.contains("/sockets: no such directory: make it with `install -d"), "{said}");
 }
 
 #[test]
@@ -213,12 +213,12 @@ fn sighup_opens_the_log_anew_and_takes_over_settings_and_rules() {
 
     place.write("toml", "[log\n");
     daemon.signal(Signal::HUP);
-    wait_for(&place.path("log"), "the settings stay as they were");
+    wait_for(&place.path("log"), "the previous settings stay in force");
 
     toml("error");
     daemon.signal(Signal::HUP);
     place.write("rules", "nonsense\n");
-    let log = wait_for(&place.path("log"), "the rules stay as they were");
+    let log = wait_for(&place.path("log"), "the previous rules stay in force");
     assert_eq!(log.matches("settings read again").count(), 1, "{log}");
 }
 

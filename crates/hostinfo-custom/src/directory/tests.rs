@@ -45,7 +45,7 @@ fn a_bad_file_takes_away_its_own_statistics_and_no_others() {
     assert_eq!(names, ["a", "d"]);
     let starts = [
         "D/b.toml:6: unknown key `foo`",
-        "D/c.toml:5: custom.a is defined at D/a.toml:1 already",
+        "D/c.toml:5: custom.a is already defined at D/a.toml:1",
         "D/f.toml: it is a directory, not a regular file",
         "D/g.toml: it has over 65536 bytes",
         "D/i.toml: it is not UTF-8",

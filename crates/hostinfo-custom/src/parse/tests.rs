@@ -110,7 +110,7 @@ fn all_mistakes_of_a_file_are_told_in_the_order_of_their_lines() {
 #[test]
 fn names_that_differ_in_case_alone_are_one() {
     let text = format!("[custom.a]\n{GOOD}file='/a'\n[custom.A]\n{GOOD}file='/b'\n");
-    assert_eq!(parse(&text).unwrap_err(), ["x.toml:1: custom.a: is defined in line 5 already"]);
+    assert_eq!(parse(&text).unwrap_err(), ["x.toml:1: custom.a: is already defined in line 5"]);
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn every_way_to_fail_is_told_in_words() {
     let long = format!("head -c {} /dev/zero | tr '\\0' x", LINE_MAX + 1);
     for (script, words) in [
         (up() + &say(&Message::Down("no such host".to_owned())), "no such host"),
-        ("exit 127".to_owned(), "hostinfo-libvirt has ended without a word"),
+        ("exit 127".to_owned(), "hostinfo-libvirt ended without an answer"),
         (
             say(&Message::Hello { version: VERSION + 1 }),
             "hostinfo-libvirt is not of the same release as hostinfod",
@@ -182,7 +182,7 @@ fn every_way_to_fail_is_told_in_words() {
         (say(&Message::Done(0)), "hostinfo-libvirt is not of the same release as hostinfod"),
         (
             "echo libvirt: error".to_owned(),
-            "no message of hostinfo-libvirt, version 3: expected value at line 1 column 1",
+            "not a message of hostinfo-libvirt, version 3: expected value at line 1 column 1",
         ),
         (long, "hostinfo-libvirt sent a line over 1310720 bytes"),
     ] {

@@ -117,7 +117,7 @@ fn what_is_no_domain_or_too_large_is_an_error() {
         ),
         ("<domain/>", "not a <domain type=...>"),
         ("<network type='kvm'/>", "not a <domain type=...>"),
-        ("<domain type='kvm'>", "no XML: it is cut short"),
+        ("<domain type='kvm'>", "not XML: it is cut short"),
         ("<domain type='kvm'/><domain type='kvm'/>", "not a <domain type=...>"),
         ("<domain type='kvm'/>x", "not a <domain type=...>"),
         ("<domain type='kvm'><name>&x;</name></domain>", "no XML: there is no entity &x;"),

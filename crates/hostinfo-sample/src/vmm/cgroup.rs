@@ -13,7 +13,7 @@ use crate::vmm::company::Worker;
 use crate::vmm::process::{Process, UNSEEN};
 use crate::vmm::psi;
 
-const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/cgroup has no line of a cgroup");
+const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/cgroup names no cgroup");
 
 /// The VMM's cgroups. A host may have a tree for each controller, one for all, or both.
 #[derive(Clone)]

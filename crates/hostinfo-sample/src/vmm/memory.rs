@@ -11,7 +11,7 @@ use crate::vmm::branch::{Branch, Version};
 use crate::{Absent, Used};
 
 const NO_LIMIT: Absent = Absent::plain("this guest has no memory limit");
-const UNTOLD: Absent = Absent::untold_of_guest("a limit of the guest's cgroup is no number");
+const UNTOLD: Absent = Absent::untold_of_guest("a limit of the guest's cgroup is not a number");
 
 /// v1 says no limit with the highest number of pages that it can count: in bytes something
 /// below 2^63, by less than a page.

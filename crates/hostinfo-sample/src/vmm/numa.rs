@@ -14,7 +14,7 @@ use crate::{Absent, Units, machine, topology};
 const UNTOLD: Absent =
     Absent::untold_of_guest("memory.numa_stat of the guest's cgroup lacks its figures");
 /// On v2.
-const TOO_OLD: Absent = Absent::unsupported("this host's kernel does not tell");
+const TOO_OLD: Absent = Absent::unsupported("this host's kernel does not report it");
 const FIRST: (u64, u64) = (5, 10);
 const NO_CONTROLLER: Absent = Absent::new(
     "this guest's memory is not accounted for",
@@ -28,7 +28,7 @@ const CHARGED_ELSEWHERE: Absent = Absent::new(
     "start the guest in its cgroup, since memory stays charged to the one that it was first used \
      in; memory in a file is page cache, unless the file is on tmpfs or hugetlbfs",
 );
-const NO_LIST: Absent = Absent::untold("/sys/devices/system/node/online is no list of nodes");
+const NO_LIST: Absent = Absent::untold("/sys/devices/system/node/online is not a list of nodes");
 const NO_NODES: Absent = Absent::untold(
     "the CPUs that the vCPUs run on are in no /sys/devices/system/node/node*/cpulist",
 );

@@ -18,7 +18,7 @@ const TURNED_OFF: Absent = Absent::new(
 const NO_V2: Absent = Absent::chosen("this host does not measure guests' pressure");
 
 /// Before Linux 5.13 a cgroup's `cpu.pressure` has one line.
-const NO_FULL: Absent = Absent::unsupported("this host's kernel does not tell");
+const NO_FULL: Absent = Absent::unsupported("this host's kernel does not report it");
 
 const UNTOLD: Absent =
     Absent::untold_of_guest("a line or a figure of the cgroup's pressure file is missing");

@@ -64,7 +64,7 @@ fn the_cpus_of_all_vcpus_that_are_online_are_those_of_the_guest() {
 
 #[test]
 fn what_cannot_be_told_of_cpus_is_no_zero() {
-    let untold = "this host's kernel does not tell";
+    let untold = "this host's kernel does not report it";
     let qemu = pinned(["1", "2"]);
     qemu.allowed(8, "junk");
     assert_eq!(ask(&mut qemu.vmm(), "vm.cpu.pinned", 0), untold);

@@ -81,5 +81,5 @@ fn a_package_without_a_figure_is_not_left_out_of_the_sum() {
     let (mut host, mut vmm) = (tree.host(), tree.vmm(7, None));
     set(&tree, 1_000, 10, [5, 6]);
     tree.write(&format!("{ZONES}:1/energy_uj"), "x");
-    assert_eq!(ask(&mut host, &mut vmm, 0), "this host's kernel does not tell");
+    assert_eq!(ask(&mut host, &mut vmm, 0), "this host's kernel does not report it");
 }

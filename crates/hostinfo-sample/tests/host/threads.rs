@@ -59,7 +59,7 @@ fn a_process_that_ends_between_two_looks_has_ended() {
     let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
     let mut vmm = vmm(child.id());
     let mut told = |millis| vmm.value(Source::Resident, None, at(millis)).unwrap_err().to_string();
-    assert_eq!(told(0), "the other end is no virtual machine monitor");
+    assert_eq!(told(0), "the other end is not a virtual machine monitor");
     child.kill().unwrap();
     // Dead, and then gone.
     let deadline = Instant::now() + Duration::from_secs(20);

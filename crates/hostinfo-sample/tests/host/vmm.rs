@@ -125,7 +125,7 @@ fn a_vmm_under_another_name_is_known_by_its_threads() {
     let qemu = Qemu::new();
     qemu.stat("my guest (2)", 'S', 100);
     let mut vmm = qemu.vmm();
-    let none = "the other end is no virtual machine monitor";
+    let none = "the other end is not a virtual machine monitor";
     assert_eq!(ask(&mut vmm, "vm.memory.resident", 0), none);
     qemu.thread(8, "CPU 0/KVM", 1, 1);
     assert_eq!(ask(&mut vmm, "vm.memory.resident", 100), "4096");
@@ -163,13 +163,13 @@ fn a_kernel_that_counts_no_times_is_no_guest_without_delay() {
     qemu.thread(7, "qemu-system-x86", 0, 0);
     qemu.thread(8, "CPU 0/KVM", 0, 0);
     let mut vmm = qemu.vmm();
-    assert_eq!(ask(&mut vmm, "vm.cpu.delay", 0), "this host's kernel does not tell");
+    assert_eq!(ask(&mut vmm, "vm.cpu.delay", 0), "this host's kernel does not report it");
     assert_eq!(ask(&mut vmm, "vm.vcpus", 0), "1");
     for tid in [7, 8] {
         let file = format!("proc/7/task/{tid}/schedstat");
         std::fs::remove_file(qemu.0.path().join(file)).unwrap();
     }
-    assert_eq!(ask(&mut vmm, "vm.cpu.0.delay", 100), "this host's kernel does not tell");
+    assert_eq!(ask(&mut vmm, "vm.cpu.0.delay", 100), "this host's kernel does not report it");
     assert_eq!(ask(&mut vmm, "vm.vcpus", 100), "1");
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn at_once(request: Request<'_>, reply: &mut Reply) -> bool {
         Request::Version => reply.line(Code::Done, VERSION),
         Request::Help => hostinfo_render::help(reply),
         Request::Vhostmd => {
-            let why = "a broker does not have it: ask the host itself";
+            let why = "a broker does not serve it: ask the host itself";
             reply.refuse(VHOSTMD_PATH, &Refusal::Unavailable(why.into()));
         }
         Request::Get(_) | Request::Json(_) | Request::Metrics(_) | Request::List(_) => {

@@ -88,7 +88,7 @@ fn notice(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
         None => "the first figures come with the second sample".to_owned(),
         Some(age) if age > 2 * state.every => {
             format!(
-                "what the host says is {} old: this guest may ask it no sooner",
+                "the host's figures are {} old: this guest may not ask sooner",
                 units::duration(age)
             )
         }

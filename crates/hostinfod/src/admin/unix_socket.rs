@@ -30,7 +30,7 @@ const BACKLOG: i32 = 16;
 pub(super) enum Error {
     /// The directory is missing.
     #[error(
-        "{path}: no such directory: make it by `install -d {path}`, as the service does, and send SIGHUP",
+        "{path}: no such directory: make it with `install -d {path}`, as the service does, and send SIGHUP",
         path = .0.display()
     )]
     NoDirectory(PathBuf),
@@ -38,17 +38,17 @@ pub(super) enum Error {
     #[error("{path}: another daemon answers there: end it, or set another path", path = .0.display())]
     Live(PathBuf),
     /// Something else is there.
-    #[error("{path}: is there already and no socket: remove it, or set another path", path = .0.display())]
+    #[error("{path}: exists and is not a socket: remove it, or set another path", path = .0.display())]
     NoSocket(PathBuf),
     /// group(5) has none of that name.
     #[error(
-        "[control] group: there is no group {0} in {GROUPS}. A group that LDAP or sssd knows is given by its number: getent group {0}",
+        "[control] group: no group {0} in {GROUPS}. Give a group of LDAP or sssd by its number: getent group {0}",
         GROUPS = group::FILE
     )]
     NoGroup(String),
     /// It cannot be given to the group.
     #[error(
-        "[control] group: {path} cannot be given to {group}: the user of hostinfod has to be in it",
+        "[control] group: cannot give {path} to {group}: the user that hostinfod runs as has to be a member",
         path = .path.display()
     )]
     NotOurs {
@@ -207,6 +207,6 @@ mod tests {
         assert!(matches!(open(&path), Err(Error::NoSocket(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "x");
         let error = open(&folder.path().join("none/control")).err().unwrap().to_string();
-        assert!(error.contains("/none: no such directory: make it by `install -d "), "{error}");
+        assert!(error.contains("/none: no such directory: make it with `install -d "), "{error}");
     }
 }

@@ -29,7 +29,7 @@ pub(crate) enum Unchanged {
 impl HostStateFile {
     /// Reads the file. Without one that can be read, the host's state is normal.
     pub(crate) fn open(state: &Path) -> (Self, Option<Declared>) {
-        const LOSS: &str = "guests read that the host's state is normal: set it anew";
+        const LOSS: &str = "guests now read that the host's state is normal: set it again";
         let bound = limits::STATE_FILE_MAX;
         let (file, declared) = KeptFile::open(state, FILE, bound, Declared::parse, LOSS);
         (Self(file), declared)

@@ -33,7 +33,7 @@ impl KeptFile {
         let aside = state.join(format!("{name}.damaged"));
         match fs::rename(&path, &aside) {
             Ok(()) => tracing::error!(
-                "{}: {why}: {loss}; the file is {} now",
+                "{}: {why}: {loss}; the file was renamed to {}",
                 path.display(),
                 aside.display()
             ),

@@ -23,7 +23,7 @@ pub(crate) enum Unchanged {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// There is none of that id.
-    #[error("there is no notice {0}: `hostinfoctl notice list` has them all")]
+    #[error("no notice {0}: `hostinfoctl notice list` shows them all")]
     NoSuchNotice(u64),
     /// They could not be kept.
     #[error(transparent)]
@@ -33,7 +33,7 @@ pub(crate) enum Unchanged {
 impl NoticesFile {
     /// Reads the file. Without one that can be read there are no notices.
     pub(crate) fn open(state: &Path) -> (Self, Notices) {
-        const LOSS: &str = "there are no notices now: set them anew";
+        const LOSS: &str = "there are no notices now: set them again";
         let bound = limits::FILE_MAX;
         let (file, notices) = KeptFile::open(state, FILE, bound, Notices::parse, LOSS);
         (Self(file), notices.unwrap_or_default())

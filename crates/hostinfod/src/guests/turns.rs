@@ -62,7 +62,7 @@ impl Guests {
             && let Err(error) =
                 ctx.reactor.modify(&*connection, Token::Port(number), phase.interest())
         {
-            tracing::error!("a connection cannot be waited for: {error}");
+            tracing::error!("cannot wait for a connection: {error}");
         }
     }
 

@@ -11,7 +11,7 @@ pub(super) const NOT_ASKED: Absent = Absent::plain("this host does not ask libvi
 
 /// Why there is to be no helper.
 pub(super) const SWITCHED_OFF: &str =
-    "what only libvirt knows is not told while hostinfod.toml has [libvirt] enabled = false";
+    "what only libvirt knows is unavailable while hostinfod.toml has [libvirt] enabled = false";
 
 /// Why there is no helper.
 pub(super) fn not_installed() -> String {
@@ -21,8 +21,8 @@ pub(super) fn not_installed() -> String {
 /// An outage, and what would end it.
 pub(super) fn remedy(why: &str) -> String {
     format!(
-        "{why}; what only libvirt knows is not told until it answers: see to libvirtd or virtqemud, \
-         and that {PROGRAM} may connect to it"
+        "{why}; what only libvirt knows is unavailable until it answers: check that libvirtd or \
+         virtqemud runs, and that {PROGRAM} may connect to it"
     )
 }
 

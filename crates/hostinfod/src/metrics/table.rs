@@ -60,34 +60,34 @@ macro_rules! table {
 table! {
     BUILD: Info "" "hostinfod_build" "The daemon's version.";
     START: Gauge "seconds" "hostinfod_start_time_seconds" "When the daemon started, since 1970.";
-    GUESTS: Gauge "" "hostinfod_guests" "Guests by whether they can ask.";
+    GUESTS: Gauge "" "hostinfod_guests" "Guests, by whether they can ask.";
     WATCHED: Gauge "" "hostinfod_watched_guests"
         "Guests whose rule says watch = 1, by whether there is room for them.";
-    QUERIES: Counter "" "hostinfod_queries" "Lines that guests sent, by what became of them.";
+    QUERIES: Counter "" "hostinfod_queries" "Lines from guests, by their result.";
     DURATION: Histogram "seconds" "hostinfod_query_duration_seconds"
-        "Time that a reply took to be made, without waiting for commands.";
-    RECEIVED: Counter "bytes" "hostinfod_received_bytes" "What guests sent.";
-    SENT: Counter "bytes" "hostinfod_sent_bytes" "Replies to guests.";
+        "Time taken to make a reply, without waiting for commands.";
+    RECEIVED: Counter "bytes" "hostinfod_received_bytes" "Bytes received from guests.";
+    SENT: Counter "bytes" "hostinfod_sent_bytes" "Bytes sent to guests.";
     FAILURES: Counter "" "hostinfod_source_failures"
-        "How often a source had no value that an administrator could see to.";
+        "Failures to read a source that the administrator can fix.";
     MISSING: Gauge "" "hostinfod_sources_missing"
-        "What this host was found not to tell, and could, each once: see hostinfoctl status.";
+        "Sources that this host lacks and could have: see hostinfoctl status.";
     RULES: Gauge "" "hostinfod_rules" "Rules in force; 0 is the built-in default.";
     RULES_SINCE: Gauge "seconds" "hostinfod_rules_since_seconds"
-        "Since when the rules are in force, since 1970.";
+        "When the rules came into force, since 1970.";
     RULES_BAD: Gauge "" "hostinfod_rules_bad"
-        "1: the rules file has an error, and the rules of before are in force.";
+        "1: the rules file has an error, and the previous rules are in force.";
     SETTINGS_BAD: Gauge "" "hostinfod_settings_bad"
-        "1: the settings had an error when they were read again, and those of before are in force.";
+        "1: the settings had an error when they were read again, and the previous ones are in force.";
     LIBVIRT: Gauge "" "hostinfod_libvirt_up"
         "1: libvirt answers; 0: it does not. Absent on hosts without libvirt.";
-    DOMAINS: Gauge "" "hostinfod_libvirt_domains" "Domains that are live, as libvirt tells.";
-    NOTICES: Gauge "" "hostinfod_notices" "Notices to guests that hold.";
+    DOMAINS: Gauge "" "hostinfod_libvirt_domains" "Running domains, as libvirt counts them.";
+    NOTICES: Gauge "" "hostinfod_notices" "Notices that are shown to guests now.";
     CLIENTS: Gauge "" "hostinfod_control_clients" "Connections to the control socket.";
     LEFT_OUT: Counter "" "hostinfod_watch_events_left_out"
-        "Events that were not told to who watches and does not keep up.";
+        "Events that a client of Watch missed because it did not keep up.";
     LOG_LEFT_OUT: Counter "" "hostinfod_log_lines_left_out"
-        "Lines of the log that are missing since nobody took them.";
+        "Log lines that were dropped because whoever reads the log did not keep up.";
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(crate) enum Error {
         problems: Vec<Problem>,
     },
     /// It is gone or holds no rule, where rules were in force.
-    #[error("{path}: {what}; who wants no rules writes `*:`", path = .path.display())]
+    #[error("{path}: {what}; to have no rules, write `*:`", path = .path.display())]
     Empty {
         /// The file.
         path: PathBuf,

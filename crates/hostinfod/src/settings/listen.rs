@@ -36,7 +36,7 @@ impl TryFrom<String> for Listen {
                  alone, as in `127.0.0.1:9101`, or a socket's path; a reverse proxy can do the rest"
             )),
             Err(_) => Err(format!(
-                "{written:?} is no place to listen: expected an address with its port, as in \
+                "invalid address {written:?}: expected an address with its port, as in \
                  `127.0.0.1:9101` or `[::1]:9101`, or the absolute path of a socket"
             )),
         }

@@ -25,7 +25,7 @@ impl Directories {
     pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
         let hostinfo = match SocketDir::open(path) {
             Err(error) if await_it && !matches!(error, lock::Error::Held { .. }) => {
-                tracing::warn!("{error}; no guests are served from there until then");
+                tracing::warn!("{error}; no guests are served from it until it can be opened");
                 let mut awaited = SocketDir::awaiting(path)?;
                 let _ = awaited.look_again();
                 awaited

@@ -145,7 +145,7 @@ impl SocketDir {
     fn watch_way(&mut self) {
         let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
         for error in unwatched {
-            tracing::debug!("{error}; what changes there is seen at SIGHUP alone");
+            tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }
     }
 }

@@ -20,10 +20,10 @@ pub(crate) struct DirLock {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// There is none.
-    #[error("{path}: no such directory: make it by `{}`", remedy(.0), path = .0.display())]
+    #[error("{path}: no such directory: make it with `{}`", remedy(.0), path = .0.display())]
     Missing(PathBuf),
     /// Something else stands in its place.
-    #[error("{path}: is not a directory: remove it, and make the directory by `{}`", remedy(.0), path = .0.display())]
+    #[error("{path}: is not a directory: remove it, and make the directory with `{}`", remedy(.0), path = .0.display())]
     NotADirectory(PathBuf),
     /// It is another user's.
     #[error("{path}: permission denied: hostinfod's user has to own it: `{}`", remedy(.0), path = .0.display())]
@@ -32,7 +32,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Unreachable(FileError),
     /// Another process has it.
-    #[error("{path} is served by {holder} already", path = .path.display())]
+    #[error("{path} is already served by {holder}", path = .path.display())]
     Held {
         /// The directory.
         path: PathBuf,

@@ -30,7 +30,7 @@ impl fmt::Display for FileError {
         match self.error.kind() {
             io::ErrorKind::UnexpectedEof => out.write_str("is cut short: remove it"),
             io::ErrorKind::PermissionDenied => {
-                write!(out, "{text}: the user that hostinfod runs as has to be let in")
+                write!(out, "{text}: give access to the user that hostinfod runs as")
             }
             io::ErrorKind::StorageFull => write!(out, "{text}: make room on that file system"),
             _ => out.write_str(text),

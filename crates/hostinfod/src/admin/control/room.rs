@@ -14,18 +14,18 @@ impl Control {
         let of = |user: Uid| self.count(|client| client.user() == user);
         let others = self.count(|client| !client.is_trusted());
         if self.clients.len() >= CLIENTS_MAX {
-            Some("too many are connected to the control socket: end some".to_owned())
+            Some("too many clients of the control socket: end some".to_owned())
         } else if is_trusted(user) {
             None
         } else if of(user) >= CLIENTS_PER_USER {
             Some(format!(
-                "user {user} has {CLIENTS_PER_USER} connections to the control socket already: end some",
+                "user {user} already has {CLIENTS_PER_USER} connections to the control socket: end some",
                 user = user.as_raw()
             ))
         } else if others >= CLIENTS_MAX - CLIENTS_RESERVED {
             Some(
-                "too many of the group are connected to the control socket: have some ended, or ask \
-                 as root"
+                "the group already has as many clients of the control socket as it may have: end \
+                 some, or ask as root"
                     .to_owned(),
             )
         } else {
@@ -38,7 +38,8 @@ impl Control {
         let all = self.count(Client::watches);
         let others = self.count(|client| client.watches() && !client.is_trusted());
         let is_full = others >= WATCHERS_MAX - WATCHERS_RESERVED && !is_trusted(user);
-        (all >= WATCHERS_MAX || is_full).then(|| format!("{all} watch already: end one of them"))
+        (all >= WATCHERS_MAX || is_full)
+            .then(|| format!("{all} clients already watch: end one of them"))
     }
 
     fn count(&self, which: impl Fn(&Client) -> bool) -> usize {

@@ -112,9 +112,8 @@ fn pick_one(word: &str) -> Result<Picked, Refusal> {
         Some(Named::Below(stat, name)) => (Scope::below(stat, name), None, true),
         Some(Named::Stat(stat, instance)) => (Scope::of(stat), instance, false),
         None => {
-            let message = format!(
-                "there is no statistic or group {word}: hostinfo-statistics(7) has them all"
-            );
+            let message =
+                format!("unknown statistic or group {word}: hostinfo-statistics(7) lists them all");
             return Err(Refusal::NoSuchStatistic { name: word.to_owned(), message });
         }
     };
