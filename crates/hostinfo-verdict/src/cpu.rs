@@ -43,7 +43,7 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let (Some(parts), Some(whole)) = (parts, Part::of(interval.whole())) else {
         return Verdict::new(
             State::Unknown,
-            "this host does not tell how long your vCPUs ran and waited",
+            "this host does not measure how long your vCPUs ran and waited",
         );
     };
     let words = Words::new(permits, interval.length);

@@ -32,7 +32,7 @@ pub fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let Some(parts) = parts.filter(|parts| !parts.is_empty()) else {
         return Verdict::new(
             State::Unknown,
-            "this host does not tell how long you waited for memory",
+            "this host does not measure how long you waited for memory",
         );
     };
     let whole = interval.whole();

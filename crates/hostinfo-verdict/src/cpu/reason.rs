@@ -63,24 +63,24 @@ impl Told<'_> {
             Cause::Others => format!("{them} waited {waited} for a host CPU"),
             Cause::OwnThreads => format!("{them} waited {waited} for {}", self.own_threads()),
             Cause::EachOther if self.whose.is_one() => format!(
-                "{them} waited {waited} for your others: there are more of them than CPUs of the \
-                 host that they may run on"
+                "{them} waited {waited} for your other vCPUs: there are more of them than host \
+                 CPUs that they may run on"
             ),
             Cause::EachOther => format!(
-                "{them} waited {waited} for each other: there are more of them than CPUs of the \
-                 host that they may run on"
+                "{them} waited {waited} for each other: there are more of them than host CPUs \
+                 that they may run on"
             ),
             Cause::Untold => format!(
-                "{them} waited {waited}, but this host does not tell whether for a host CPU or for \
-                 your own CPU quota"
+                "{them} waited {waited}, for a host CPU or because of your own CPU quota: this host \
+                 does not measure which"
             ),
             Cause::Unexplained if self.whose.is_one() => format!(
-                "{them} waited {waited}, while all together hardly did, and nothing tells what it \
-                 waited for"
+                "{them} waited {waited}, although all together hardly did; what it waited for is \
+                 unknown"
             ),
             Cause::Unexplained => format!(
-                "{them} waited {waited}, but neither a CPU limit nor the host's load says why: they \
-                 may be bound to a few of its CPUs"
+                "{them} waited {waited}, but neither a CPU limit nor the host's load explains it: \
+                 they may be pinned to a few of its CPUs"
             ),
         };
         let (further, host) = (self.further(cause), self.host(cause));
@@ -207,7 +207,7 @@ pub(super) fn no_wait(
     };
     let unseen = match are_threads_known {
         true => String::new(),
-        false => format!("; this host does not tell whether {THREADS} waited"),
+        false => format!("; this host does not measure whether {THREADS} waited"),
     };
     words.verdict(State::Ok, format!("{reason}{unseen}"))
 }

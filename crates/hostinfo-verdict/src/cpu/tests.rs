@@ -238,7 +238,7 @@ fn a_vcpu_with_little_to_do_does_not_hide_that_a_busy_one_waits() {
 #[test]
 fn figures_that_are_missing_or_began_anew_are_unknown() {
     let none = Sample::default();
-    let untold = "unknown: this host does not tell how long your vCPUs ran and waited";
+    let untold = "unknown: this host does not measure how long your vCPUs ran and waited";
     let seconds = Duration::from_secs;
     for samples in [vec![], vec![(seconds(0), &none), (seconds(60), &none)]] {
         assert_eq!(cpu(&Interval::new(samples), &|_, _| true).to_string(), untold);

@@ -42,7 +42,7 @@ pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
             };
             format!(
                 "{name} was slow{took}; {queue} of your operations waited at a time, probably for \
-                 each other: others are not seen to use the host's disks much"
+                 each other: others hardly seem to use the host's disks"
             )
         }
         Cause::UnclearLimit => format!(
@@ -58,8 +58,8 @@ pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
             )
         }
         Cause::Unexplained => format!(
-            "{name} was slow{took}; neither its own limits nor the host's disks and pressure say \
-             why"
+            "{name} was slow{took}; neither its own limits nor the host's disks and pressure \
+             explain it"
         ),
     };
     words.verdict(cause.state(), reason)
@@ -94,15 +94,13 @@ pub(super) fn hang(hang: Hang, span: &Span<'_>, words: Words<'_>) -> Verdict {
                     "but your disks completed no operation: one of them may hang".to_owned()
                 }
                 [disk] => format!(
-                    "longer than the operations took that your disks completed: {}, which completed \
+                    "longer than for the operations that your disks completed: {}, which completed \
                      none, may hang",
                     words.device("disk", disk.name, DISK_LATENCY)
                 ),
-                _ => {
-                    "longer than the operations took that your disks completed: one of those that \
+                _ => "longer than for the operations that your disks completed: one of those that \
                       completed none may hang"
-                        .to_owned()
-                }
+                    .to_owned(),
             };
             format!("your guest's process on the host waited for I/O {share}, {why}")
         }

@@ -153,7 +153,7 @@ fn a_slow_disk_without_a_reason_is_unknown() {
     assert_eq!(
         verdict(disk("vda", 600, 45), Some(2_999)),
         "unknown: your disk vda was slow: a read took 45.0 ms on average in the last 60 s; \
-         neither its own limits nor the host's disks and pressure say why"
+         neither its own limits nor the host's disks and pressure explain it"
     );
     assert_eq!(state(disk("vda", 600, 45), Some(3_000)), State::Contended);
     assert_eq!(state(disk("vda", 600, 45), None), State::Unknown);
@@ -231,8 +231,8 @@ fn a_guest_that_queues_up_alone_on_the_hosts_disks_is_not_told_that_others_are_t
     assert_eq!(
         judge(queue(9_000, 9_900), &|_, _| true).to_string(),
         "unknown: your disk vda was slow: a read took 426.0 ms on average in the last 60 s; 63 of \
-         your operations waited at a time, probably for each other: others are not seen to use the \
-         host's disks much"
+         your operations waited at a time, probably for each other: others hardly seem to use the \
+         host's disks"
     );
     let unseen = Io { host_ops: None, ..queue(9_000, 0) };
     assert_eq!(judge(unseen, &|_, _| true).state, State::Unknown);

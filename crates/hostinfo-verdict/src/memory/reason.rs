@@ -44,16 +44,17 @@ impl Told<'_> {
             }
             Cause::LimitOrHost => format!(
                 "{missed}: you were near your own memory limit{} and the host is short of memory \
-                 too, and it does not show which of them you waited for",
+                 too; which of them you waited for is unknown",
                 self.own_limit()
             ),
             Cause::Earlier => format!(
-                "{missed}: {} was swapped out earlier, and it can no longer be seen why{}",
+                "{missed}: {} was swapped out earlier, for a reason that is no longer known{}",
                 self.swapped("of your memory"),
                 self.balloon()
             ),
             Cause::Unexplained => format!(
-                "{missed}, but neither for your own limit nor for a shortage of the host's{}",
+                "{missed}, but neither because of your own limit nor because the host is short of \
+                 memory{}",
                 self.balloon()
             ),
         };
@@ -147,15 +148,15 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
     if let Some(taken) = taken(now) {
         let taken = of_memory(taken, words);
         let reason = format!(
-            "your host has taken back {taken}: only inside your guest can be seen whether you \
-             miss it"
+            "your host has taken back {taken}: whether you miss it can be seen only inside \
+             your guest"
         );
         return words.verdict(State::Unknown, reason);
     }
     let told = Told { span: *whole, words };
     if may_have_read_back(whole) {
         let reason = format!(
-            "{} is swapped out, and this host does not tell how often you waited for it in \
+            "{} is swapped out, and this host does not measure how often you waited for it in \
              {window}",
             told.swapped("of your memory")
         );
@@ -167,7 +168,7 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
             false => String::new(),
         };
         let reason = format!(
-            "{short}{} had to wait for memory in {window}, and this host does not show for how long",
+            "{short}{} had to wait for memory in {window}, and this host does not measure for how long",
             told.faults()
         );
         return words.verdict(State::Unknown, reason);

@@ -131,8 +131,8 @@ fn where_nothing_counts_what_kvm_fetches_swapped_memory_may_be_missed() {
         |read| Memory { swapped: Some(142 << 20), all_faults: None, host_swap_in: read, ..quiet() };
     assert_eq!(
         verdict(untold(Some(600 * 4096))),
-        "unknown: 142.0 MiB of your memory is swapped out, and this host does not tell how often \
-         you waited for it in the last 60 s"
+        "unknown: 142.0 MiB of your memory is swapped out, and this host does not measure how \
+         often you waited for it in the last 60 s"
     );
     assert_eq!([state(untold(Some(599 * 4096))), state(untold(None))], [State::Ok, State::Unknown]);
     assert_eq!(state(Memory { swapped: Some(0), ..untold(None) }), State::Ok);
@@ -143,8 +143,8 @@ fn what_the_balloon_took_is_missed_where_no_host_can_see_it() {
     let taken = |taken| Memory { taken: Some(taken), ..quiet() };
     assert_eq!(
         verdict(taken(3 << 29)),
-        "unknown: your host has taken back 1.5 GiB of your memory by its balloon: only inside your \
-         guest can be seen whether you miss it"
+        "unknown: your host has taken back 1.5 GiB of your memory by its balloon: whether you miss \
+         it can be seen only inside your guest"
     );
     let hidden = judge(quiet(), taken(3 << 29), &|_, _| false).reason;
     assert!(hidden.starts_with("your host has taken back some of your memory by"), "{hidden}");
@@ -159,7 +159,7 @@ fn what_the_balloon_took_is_missed_where_no_host_can_see_it() {
 #[test]
 fn a_host_that_tells_neither_faults_nor_stalls_cannot_judge() {
     let untold = || Memory { faults: None, all_faults: None, stall: None, ..quiet() };
-    let told = "unknown: this host does not tell how long you waited for memory";
+    let told = "unknown: this host does not measure how long you waited for memory";
     assert_eq!(verdict(untold()), told);
     assert_eq!(memory(&Interval::new(Vec::new()), &|_, _| true).to_string(), told);
     let fell = judge(swapped_out(), quiet(), &|_, _| true);

@@ -41,7 +41,7 @@ pub(super) fn held_up(at: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
         ),
         (Cause::NotTaken, _) => format!(
             "{packets} for {name} were dropped in {window}, because they came faster than your \
-             guest took them: verdict.cpu tells whether it lacked CPU time"
+             guest took them: verdict.cpu shows whether it lacked CPU time"
         ),
     };
     words.verdict(cause.state(), reason)
@@ -49,8 +49,8 @@ pub(super) fn held_up(at: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
 
 pub(super) fn host_drops(words: Words<'_>) -> String {
     format!(
-        "the host dropped many packets at its own interfaces in {}, and nothing tells whether \
-         yours were among them",
+        "the host dropped many packets at its own interfaces in {}; whether yours were among \
+         them is unknown",
         words.window()
     )
 }

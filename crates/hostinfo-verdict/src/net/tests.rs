@@ -81,7 +81,7 @@ fn packets_that_the_guest_did_not_take_are_nobodys_fault_that_could_be_seen() {
     assert_eq!(
         verdict(quiet(late.clone())),
         "unknown: 5200 packets for your interface 0 were dropped in the last 60 s, because they came \
-         faster than your guest took them: verdict.cpu tells whether it lacked CPU time"
+         faster than your guest took them: verdict.cpu shows whether it lacked CPU time"
     );
     assert_eq!(
         verdict(on_host(late, (1_000_000, 1_002), (1_000_000, 0))),
@@ -119,8 +119,8 @@ fn the_hosts_own_drops_are_nobodys_until_they_are_many() {
     assert_eq!(state(host(9_999)), State::Ok);
     assert_eq!(
         verdict(host(10_000)),
-        "unknown: the host dropped many packets at its own interfaces in the last 60 s, and nothing \
-         tells whether yours were among them"
+        "unknown: the host dropped many packets at its own interfaces in the last 60 s; whether yours \
+         were among them is unknown"
     );
 }
 

@@ -82,7 +82,7 @@ fn more_vcpus_than_cpus_wait_for_each_other() {
     assert_eq!(
         busy.verdict(),
         "self-limited: your vCPUs waited 50% of the last 60 s for each other: there are more of \
-         them than CPUs of the host that they may run on"
+         them than host CPUs that they may run on"
     );
     let now_and_then = Stretch { run: 20.0, delay: 8.0, cpus: on(1, 20.5), ..busy };
     assert!(now_and_then.verdict().contains("13% of the last 60 s for each other"));
@@ -97,7 +97,7 @@ fn whoever_took_more_is_named_first_and_the_other_too() {
     assert_eq!(
         minute.verdict(),
         "self-limited: your vCPUs waited 33% of the last 60 s for each other: there are more of \
-         them than CPUs of the host that they may run on; they waited a further 33% for a host CPU"
+         them than host CPUs that they may run on; they waited a further 33% for a host CPU"
     );
     let two_others = Stretch { run: 30.0, delay: 90.0, ..minute };
     assert_eq!(
@@ -145,7 +145,7 @@ fn idle_cpus_say_nothing_of_the_one_that_a_vcpu_waits_for() {
 fn free_to_use_any_cpu_of_a_host_with_cpus_to_spare_nobody_is_blamed() {
     let minute = Stretch { run: 60.0, delay: 60.0, busy: Some(119.9), ..QUIET };
     let told = "unknown: your vCPUs waited 50% of the last 60 s, but neither a CPU limit nor the \
-                host's load says why: they may be bound to a few of its CPUs";
+                host's load explains it: they may be pinned to a few of its CPUs";
     assert_eq!(minute.verdict(), told);
     assert_eq!(Stretch { cpus: on(4, 119.9), ..minute }.verdict(), told);
     assert_eq!(Stretch { busy: Some(120.0), ..minute }.state(), State::Contended);

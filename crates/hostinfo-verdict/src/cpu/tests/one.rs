@@ -10,8 +10,8 @@ fn one_vcpu_that_waits_is_not_hidden_by_15_that_are_busy() {
     let minute = Stretch { delay: 30.0, worst: Some(30.0), ..MANY };
     assert_eq!(
         minute.verdict(),
-        "unknown: one of your 16 vCPUs waited 50% of the last 60 s, while all together hardly did, \
-         and nothing tells what it waited for"
+        "unknown: one of your 16 vCPUs waited 50% of the last 60 s, although all together hardly \
+         did; what it waited for is unknown"
     );
     let hidden = minute.verdict_for(&|_, _| false).reason;
     assert!(hidden.starts_with("one of your vCPUs waited part of the last 60 s, "), "{hidden}");

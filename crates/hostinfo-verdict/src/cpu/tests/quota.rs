@@ -85,8 +85,8 @@ fn what_nobody_else_explains_is_the_quotas_as_far_as_several_were_held_back_on_o
 #[test]
 fn without_word_of_throttling_busy_cpus_are_reason_enough_and_others_are_not() {
     let minute = Stretch { run: 60.0, delay: 60.0, throttled: None, ..QUIET };
-    let untold = "unknown: your vCPUs waited 50% of the last 60 s, but this host does not tell \
-                  whether for a host CPU or for your own CPU quota";
+    let untold = "unknown: your vCPUs waited 50% of the last 60 s, for a host CPU or because of your own \
+                  CPU quota: this host does not measure which";
     assert_eq!(Stretch { busy: Some(192.0), ..minute }.state(), State::Contended);
     for busy in [Some(191.9), None] {
         assert_eq!(Stretch { busy, ..minute }.verdict(), untold);

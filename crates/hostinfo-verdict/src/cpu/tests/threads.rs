@@ -66,11 +66,11 @@ fn a_quota_that_holds_back_more_than_the_vcpus_holds_back_the_threads() {
 fn threads_of_which_nothing_is_known_are_not_said_to_have_had_their_time() {
     let unknown = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
     let untold = "ok: your vCPUs got the time that they asked for: they ran 3% of the last 60 s and \
-                  waited 2%; this host does not tell whether the threads that serve your disks and \
+                  waited 2%; this host does not measure whether the threads that serve your disks and \
                   network waited";
     assert_eq!(unknown.verdict(), untold);
     let known = here(10.0, 1.0, 60.0);
-    assert!(!known.verdict().contains("does not tell"), "{}", known.verdict());
+    assert!(!known.verdict().contains("does not measure"), "{}", known.verdict());
     let told = judge(&[known, unknown, known], &|_, _| true).to_string();
     assert!(told.ends_with(" waited"), "{told}");
 }
@@ -94,7 +94,7 @@ fn a_quota_of_the_threads_alone_is_the_guests_own_and_not_others_work() {
     // It is not known whether one did, and the CPUs were not so busy that it must have been others.
     let unknown = Stretch { threads_held: None, ..here(10.0, 20.0, 40.0) };
     assert!(
-        unknown.verdict().contains("does not tell whether for a host CPU"),
+        unknown.verdict().contains("for a host CPU or because of your own CPU quota"),
         "{}",
         unknown.verdict()
     );

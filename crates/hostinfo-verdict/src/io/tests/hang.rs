@@ -31,8 +31,8 @@ fn a_disk_that_hangs_beside_one_that_works_is_not_ok() {
     };
     assert_eq!(
         judged(57_000, 0, &["vdb"]),
-        "unknown: your guest's process on the host waited for I/O 95% of the last 60 s, longer than the \
-         operations took that your disks completed: your disk vdb, which completed none, may hang"
+        "unknown: your guest's process on the host waited for I/O 95% of the last 60 s, longer than for \
+         the operations that your disks completed: your disk vdb, which completed none, may hang"
     );
     assert!(
         judged(8_000, 0, &["vdb", "vdc"]).ends_with("one of those that completed none may hang")

@@ -41,7 +41,7 @@ fn faults_that_the_hosts_disks_did_not_read_may_have_cost_nothing() {
     assert_eq!(
         verdict(faults(60 * 35, 0, 0)),
         "unknown: 35 of your page faults a second had to wait for memory in the last 60 s, and this \
-         host does not show for how long"
+         host does not measure for how long"
     );
     let untimed = Memory { host_read_time: None, ..faults(600, 600, 5_000) };
     assert_eq!(state(untimed.clone()), State::Unknown);

@@ -27,7 +27,7 @@ fn a_host_that_frees_memory_for_all_is_short() {
     assert_eq!(
         verdict(faults()),
         "unknown: 100 of your page faults a second waited for a disk of the host in the last 60 s, \
-         but neither for your own limit nor for a shortage of the host's"
+         but neither because of your own limit nor because the host is short of memory"
     );
     let reclaims = |times| Memory { host_reclaims: Some(times), ..faults() };
     assert_eq!([state(reclaims(59)), state(reclaims(60))], [State::Unknown, State::Contended]);
@@ -43,7 +43,7 @@ fn a_neighbour_at_its_own_limit_does_not_make_the_host_short() {
     assert_eq!(
         judge(before, one_page, &|_, _| true).to_string(),
         "unknown: 100 of your page faults a second waited for a disk of the host in the last 60 s: \
-         4.0 KiB of your memory was swapped out earlier, and it can no longer be seen why"
+         4.0 KiB of your memory was swapped out earlier, for a reason that is no longer known"
     );
 }
 
@@ -85,6 +85,6 @@ fn what_is_read_back_may_have_been_swapped_out_for_a_limit_that_is_gone() {
     assert_eq!(
         judge(before, reads_back, &|_, _| true).to_string(),
         "unknown: 100 of your page faults a second waited for a disk of the host in the last 60 s: \
-         142.0 MiB of your memory was swapped out earlier, and it can no longer be seen why"
+         142.0 MiB of your memory was swapped out earlier, for a reason that is no longer known"
     );
 }

@@ -83,8 +83,8 @@ fn where_nothing_counts_how_often_a_limit_was_reached_a_short_host_may_be_the_ca
     assert_eq!(
         verdict(near.clone()),
         "unknown: 35 of your page faults a second waited for a disk of the host in the last 60 s: \
-         you were near your own memory limit of 2.0 GiB and the host is short of memory too, and it \
-         does not show which of them you waited for"
+         you were near your own memory limit of 2.0 GiB and the host is short of memory too; \
+         which of them you waited for is unknown"
     );
     assert_eq!(state(Memory { host_reclaims: Some(0), ..near }), State::SelfLimited);
 }
