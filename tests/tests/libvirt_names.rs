@@ -21,7 +21,7 @@ fn a_renamed_domain_keeps_its_path_and_is_refused_until_that_is_corrected() -> R
     for request in ["loadavg", "json *", "GET /metrics/XML"] {
         guest.ask_until(request, BLOCKED)?;
     }
-    daemon.wait_for_log("it must end in \"qemu-new\"")?;
+    daemon.wait_for_log("its own would be \"qemu-new\"")?;
     ensure!(
         daemon.log().matches("uses the hostinfo socket of another guest").count() == 1,
         "told once"
@@ -165,7 +165,7 @@ fn whatever_is_in_its_metadata_a_domain_is_served_as_itself_alone() -> Result<()
     let notes = "<x:a/>".repeat(100_001);
     with_metadata(&libvirtd, "b", &notes, &serial(&host.socket("victim"))?)?;
     libvirtd.virsh(&["start", "b"])?;
-    daemon.wait_for_log("it must end in \"qemu-b\"")?;
+    daemon.wait_for_log("its own would be \"qemu-b\"")?;
     ensure!(!daemon.log().contains("access-granted"), "{}", daemon.log());
     Ok(())
 }
@@ -210,7 +210,7 @@ fn a_path_by_another_link_or_to_a_metrics_disk_is_anothers_all_the_same() -> Res
     symlink(host.sockets(), &alias)?;
     libvirtd.define_bare("b", &serial(&alias.join("qemu-victim"))?)?;
     libvirtd.virsh(&["start", "b"])?;
-    daemon.wait_for_log("it must end in \"qemu-b\"")?;
+    daemon.wait_for_log("its own would be \"qemu-b\"")?;
     ensure!(!daemon.log().contains("access-granted"), "{}", daemon.log());
 
     let disk = host.sockets().join("disk/qemu-other");

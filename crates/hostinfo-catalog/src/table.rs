@@ -26,7 +26,7 @@ pub const STATS: &[Stat] = &[
     row("host.id",                         Info,    None,    DEFAULT, own(Own::HostId),
         "opaque word that changes only when this guest moves to another host"),
     row("host.name",                       Info,    None,    OPT_IN,  host(Host::Identity(Identity::HostName)),
-        "host name of the host"),
+        "the host's name"),
     row("host.kernel",                     Info,    None,    OPT_IN,  host(Host::Identity(Identity::Kernel)),
         "release of the host's kernel"),
     row("host.boot",                       Gauge,   Seconds, OPT_IN,  host(Host::BootTime),

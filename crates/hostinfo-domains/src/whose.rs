@@ -86,7 +86,7 @@ pub enum Conflict {
     },
     /// Nobody knows whose sockets these domains have.
     #[error(
-        "no domain names this socket, but the XML of these running domains cannot be read, and one of them may: {}; the log says what is wrong",
+        "no domain names this socket, and the XML of running domains that may name it cannot be read: {}; the log says what is wrong",
         quoted(.0)
     )]
     Unread(Vec<String>),
@@ -227,7 +227,7 @@ mod tests {
         for clause in ["qemu-old", "kvm-a", "qemu-A", "a", "qemu-a "] {
             let whose = Whose::new(&[domain(1, "a", &[clause])]);
             let Claim::Refused(conflict) = whose.of(clause) else { panic!("{clause} is served") };
-            assert!(conflict.to_string().contains("must end in \"qemu-a\""), "{conflict}");
+            assert!(conflict.to_string().contains("its own would be \"qemu-a\""), "{conflict}");
             assert_eq!(whose.of("qemu-a"), Claim::Unnamed);
         }
     }
@@ -312,7 +312,7 @@ mod tests {
         of_c.names.hidden = vec!["qemu-a".to_owned(), "qemu-c".to_owned()];
         for (domains, told) in [
             (&[of_b.clone()][..], "virsh edit \"b\""),
-            (&[of_a.clone(), of_b.clone()], "must be \"qemu-b\""),
+            (&[of_a.clone(), of_b.clone()], "its own is the file \"qemu-b\""),
             (&[of_c.clone()], "the domain \"c\" has a port \"qemu-a\""),
             (&[of_a, of_c], "virsh edit \"c\""),
         ] {

@@ -107,7 +107,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "").unwrap();
-        assert!(make_one(&path).unwrap_err().to_string().contains("is no directory"));
+        assert!(make_one(&path).unwrap_err().to_string().contains("is not a directory"));
         let deep = make_one(&folder.path().join("a/b")).unwrap_err().to_string();
         assert!(deep.contains("make the directory above it first"), "{deep}");
     }

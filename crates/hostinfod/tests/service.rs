@@ -283,7 +283,7 @@ fn without_a_place_for_its_secret_it_serves_all_the_same() {
     daemon.exit_status();
     let mut log = String::new();
     daemon.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert!(log.contains("host.id is another with each start"), "{log}");
+    assert!(log.contains("host.id changes with each start"), "{log}");
 }
 
 #[test]

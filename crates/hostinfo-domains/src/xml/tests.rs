@@ -120,7 +120,7 @@ fn what_is_no_domain_or_too_large_is_an_error() {
         ("<domain type='kvm'>", "not XML: it is cut short"),
         ("<domain type='kvm'/><domain type='kvm'/>", "not a <domain type=...>"),
         ("<domain type='kvm'/>x", "not a <domain type=...>"),
-        ("<domain type='kvm'><name>&x;</name></domain>", "no XML: there is no entity &x;"),
+        ("<domain type='kvm'><name>&x;</name></domain>", "not XML: unknown entity &x;"),
         ("<!DOCTYPE a><a/>", "it has a document type, which no domain's XML has"),
     ] {
         assert_eq!(read(xml).unwrap_err().to_string(), why, "{xml}");
