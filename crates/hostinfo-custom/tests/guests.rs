@@ -189,7 +189,7 @@ fn one_that_fails_or_hangs_is_unavailable_for_itself_alone_and_tells_the_guest_n
         ("floods", "has no proper value on this host", "over 4096 bytes"),
         ("dies", "failed on this host", "signal: 11"),
         ("fails", "failed on this host", "exit status: 1; it said `secret`"),
-        ("words", "has no proper value on this host", "and there was `secret`"),
+        ("words", "has no proper value on this host", "found `secret`"),
         ("gone", "could not be read on this host", "none: it could not be run: No such file"),
         (
             "plain",
