@@ -137,7 +137,7 @@ impl IncidentFiles {
             self.unwritten.push_back((file, bytes));
         }
         if let Some(problem) = problem.as_ref().filter(|_| self.problem.is_none()) {
-            tracing::error!("incidents are not kept: {problem}");
+            tracing::error!("cannot save incidents: {problem}");
         }
         self.problem = problem;
         self.problem.is_none()

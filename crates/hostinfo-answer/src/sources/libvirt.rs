@@ -18,11 +18,11 @@ use super::{Sources, unavailable};
 use crate::history::{FRESH, History};
 use crate::standing::Standing;
 
-const NO_DOMAIN: Absent = Absent::plain("this guest is no domain of libvirt");
-pub(super) const UNTOLD: Absent = Absent::plain("libvirt does not tell this of this guest");
+const NO_DOMAIN: Absent = Absent::plain("this guest is not a domain of libvirt");
+pub(super) const UNTOLD: Absent = Absent::plain("libvirt does not report this for this guest");
 const NO_KVM: Absent = Absent::plain("this guest does not run on KVM, which counts this");
 const UNCOUNTED: Absent = Absent::plain(
-    "libvirt does not tell this of this guest now: it takes libvirt 8.9, QEMU 7.1 and x86",
+    "libvirt does not report this for this guest now: it needs libvirt 8.9, QEMU 7.1 and x86",
 );
 
 impl Sources<'_, '_> {

@@ -81,7 +81,7 @@ impl Control {
         if self.listener.is_none()
             && let Err(error) = self.listen(reactor)
         {
-            tracing::error!("{SOCKET} cannot be waited for: {error}");
+            tracing::error!("cannot wait for {SOCKET}: {error}");
         }
     }
 
@@ -105,7 +105,7 @@ impl Control {
         let number = self.clients.insert(Client::new(fd, user));
         let Some(client) = self.clients.get(number) else { return };
         if let Err(error) = ctx.reactor.add(client, Token::Client(number), Interest::Read) {
-            tracing::error!("a client of the control socket cannot be waited for: {error}");
+            tracing::error!("cannot wait for a client of the control socket: {error}");
             self.clients.remove(number);
         }
     }

@@ -62,7 +62,7 @@ impl Listener {
 
     fn wait_for(&self, interest: Interest, reactor: &Reactor) {
         if let Err(error) = reactor.modify(&self.place, self.token, interest) {
-            tracing::error!("{} cannot be waited for: {error}", self.name);
+            tracing::error!("cannot wait for {}: {error}", self.name);
         }
     }
 }

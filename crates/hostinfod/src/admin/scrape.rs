@@ -63,14 +63,16 @@ impl Scrape {
                 Ok(listener) => Some(Box::new(listener)),
                 Err(error) => {
                     let why = in_words(&error);
-                    tracing::error!("[metrics] listen: {address}: {why}; nobody is answered there");
+                    tracing::error!(
+                        "[metrics] listen: {address}: {why}; the metrics are not served there"
+                    );
                     None
                 }
             },
             Listen::Unix(path) => match UnixSocket::open(&of_group(path, group)) {
                 Ok(socket) => Some(Box::new(socket)),
                 Err(error) => {
-                    tracing::error!("[metrics] listen: {error}; nobody is answered there");
+                    tracing::error!("[metrics] listen: {error}; the metrics are not served there");
                     None
                 }
             },
@@ -96,7 +98,7 @@ impl Scrape {
         ctx.reactor.set_alarm(Alarm::Scraper(number), Some(ctx.now + DEADLINE));
         let Some(scraper) = self.scrapers.get(number) else { return };
         if let Err(error) = ctx.reactor.add(&scraper.stream, Token::Scraper(number), interest) {
-            tracing::error!("{SCRAPERS} cannot be waited for: {error}");
+            tracing::error!("cannot wait for {SCRAPERS}: {error}");
             self.hang_up(number, ctx);
         }
     }
@@ -151,7 +153,7 @@ impl Scraper {
         if std::mem::replace(&mut self.interest, interest) != interest
             && let Err(error) = reactor.modify(&self.stream, Token::Scraper(number), interest)
         {
-            tracing::error!("{SCRAPERS} cannot be waited for: {error}");
+            tracing::error!("cannot wait for {SCRAPERS}: {error}");
         }
     }
 }
@@ -161,7 +163,7 @@ impl Scraper {
 fn answer(request: &[u8], metrics: impl FnOnce() -> String) -> Option<Vec<u8>> {
     match http::parse(request, Hosts::Any) {
         Asked::NotYet => None,
-        Asked::Malformed => Some(http::malformed("this is no HTTP/1.1 request")),
+        Asked::Malformed => Some(http::malformed("this is not an HTTP/1.1 request")),
         // There is no other text than OpenMetrics.
         Asked::Metrics(wanted) => {
             Some(http::metrics(Wanted { openmetrics: true, ..wanted }, &metrics()))
@@ -211,6 +213,6 @@ mod tests {
              Connection: close\r\n\r\nx 1\n# EOF\n"
         );
         assert_eq!(ask("GET /metrics HTTP/1.1\r\n"), None);
-        assert!(ask("\0").unwrap().ends_with("\r\n\r\nthis is no HTTP/1.1 request\n"));
+        assert!(ask("\0").unwrap().ends_with("\r\n\r\nthis is not an HTTP/1.1 request\n"));
     }
 }

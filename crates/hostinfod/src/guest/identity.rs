@@ -50,7 +50,7 @@ impl Identity {
     pub(crate) fn open(state: &Path) -> io::Result<Self> {
         let machine_id = Path::new(MACHINE_ID);
         Self::load(state, machine_id).or_else(|error| {
-            tracing::warn!("{error}; until it can be kept, host.id is another with each start");
+            tracing::warn!("{error}; until it can be saved, host.id changes with each start");
             Ok(Self::new(&random()?, &read_machine_id(machine_id)))
         })
     }

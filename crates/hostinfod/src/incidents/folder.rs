@@ -73,7 +73,7 @@ impl Folder {
         let aside = self.path(&format!("{file}.{DAMAGED}"));
         match fs::rename(&path, &aside) {
             Ok(()) => tracing::error!(
-                "{}: {why}: the incidents of this guest are not told; the file is {} now",
+                "{}: {why}: the incidents of this guest are lost; the file was renamed to {}",
                 path.display(),
                 aside.display()
             ),
@@ -98,7 +98,7 @@ impl Folder {
         let path = self.path(file);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::error!("incidents are not deleted: {}", FileError::of(&path)(error));
+                tracing::error!("cannot delete incidents: {}", FileError::of(&path)(error));
             }
             _ => {}
         }

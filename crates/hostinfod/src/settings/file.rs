@@ -37,7 +37,7 @@ impl SettingsFile {
                 Some((settings, waiting))
             }
             Err(error) => {
-                tracing::error!("the settings stay as they were: {error}");
+                tracing::error!("the previous settings stay in force: {error}");
                 self.problem = Some(cut(&error.to_string(), PROBLEM_MAX).to_owned());
                 None
             }

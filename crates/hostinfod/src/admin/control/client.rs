@@ -95,7 +95,7 @@ impl Client {
         if std::mem::replace(&mut self.interest, interest) != interest
             && let Err(error) = ctx.reactor.modify(&self.stream, Token::Client(number), interest)
         {
-            tracing::error!("a client of the control socket cannot be waited for: {error}");
+            tracing::error!("cannot wait for a client of the control socket: {error}");
         }
     }
 
