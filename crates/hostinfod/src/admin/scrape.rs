@@ -31,7 +31,7 @@ const SCRAPERS_MAX: usize = 8;
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// What the log calls those who ask.
-const SCRAPERS: &str = "who reads the metrics";
+const SCRAPERS: &str = "clients that read the metrics";
 
 /// Where Prometheus asks, and who does.
 pub(crate) struct Scrape {
