@@ -67,7 +67,7 @@ impl Libvirtd {
             .with_context(|| format!("libvirtd said:\n{}", self.namespace.log()))
     }
 
-    /// Where its guests' files are, and the directory of sockets.
+    /// Where its guests' files are, and the socket directory.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

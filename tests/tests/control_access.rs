@@ -277,7 +277,7 @@ fn a_socket_that_a_killed_daemon_left_is_replaced_and_what_is_no_socket_is_not()
     assert!(!host.control().exists());
     fs::write(host.control(), "x")?;
     let daemon = host.start_daemon()?;
-    assert!(daemon.log().contains("is there already and no socket"), "{}", daemon.log());
+    assert!(daemon.log().contains("exists and is not a socket"), "{}", daemon.log());
     assert!(FakeGuest::join(&host.socket("a"))?.ask_one("ping")?.starts_with("200"));
     fs::remove_file(host.control())?;
     daemon.hang_up()?;

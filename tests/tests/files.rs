@@ -65,6 +65,6 @@ fn a_log_file_that_becomes_a_pipe_is_refused_and_the_log_goes_on() -> Result<()>
     make_pipe(&log)?;
     daemon.hang_up()?;
     assert!(guest.ask_one("ping")?.starts_with("200 "));
-    let said = || Ok(fs::read_to_string(&moved)?.contains("the log goes on to its old file"));
+    let said = || Ok(fs::read_to_string(&moved)?.contains("logging continues to the old file"));
     hostinfo_tests::deadline::wait_until("a word", hostinfo_tests::deadline::PATIENCE, said)
 }

@@ -37,7 +37,7 @@ impl Site {
         Ok(Self { libvirtd: Libvirtd::start()?, host })
     }
 
-    /// Makes the directory of sockets, and starts the daemon.
+    /// Makes the socket directory, and starts the daemon.
     fn serve(&self) -> Result<Daemon> {
         self.libvirtd.shell(&format!("mkdir {SOCKETS}"))?;
         self.host.start_daemon_beside(&self.libvirtd)

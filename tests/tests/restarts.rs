@@ -111,7 +111,7 @@ fn a_socket_whose_queue_is_full_for_long_is_connected_to_when_there_is_room() ->
     rustix::net::listen(&listener, 0)?;
     let waits = UnixStream::connect(&aside)?;
     fs::rename(&aside, host.socket("a"))?;
-    daemon.wait_for_log("others wait to connect to it already")?;
+    daemon.wait_for_log("other programs already wait to connect to it")?;
     // Longer than a dead socket is tried.
     std::thread::sleep(Duration::from_secs(6));
     drop(waits);

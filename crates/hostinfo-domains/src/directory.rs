@@ -1,4 +1,4 @@
-//! The directory of the sockets, however a domain's XML writes it.
+//! The socket directory, however a domain's XML writes it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

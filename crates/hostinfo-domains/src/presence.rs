@@ -17,7 +17,7 @@ pub(crate) fn is_there(directory: &Path) -> bool {
     entries.map(|entry| entry.file_name()).any(|name| name.as_bytes().ends_with(SOCKET))
 }
 
-/// A watch on libvirt's directory of sockets, or on the one above it where that is missing.
+/// A watch on libvirt's socket directory, or on the one above it where that is missing.
 #[derive(Debug)]
 pub(crate) struct Presence(OwnedFd);
 

@@ -11,7 +11,7 @@ pub(crate) struct Args {
     /// The libvirt to use, as with virsh
     #[arg(long, value_name = "URI", default_value = URI)]
     pub(crate) connect: String,
-    /// The directory of the guests' sockets
+    /// The socket directory
     #[arg(long, value_name = "DIRECTORY", default_value = SOCKET_DIR)]
     pub(crate) socket_dir: PathBuf,
     /// Tell where libvirt's own channels for vhostmd's clients are

@@ -5,6 +5,7 @@
 pub mod disk;
 mod json;
 mod list;
+mod markup;
 mod openmetrics;
 mod row;
 mod text;
@@ -16,6 +17,7 @@ use hostinfo_wire::{Refusal, Value};
 
 pub use json::json;
 pub use list::{help, list};
+pub use markup::escaped;
 pub use openmetrics::openmetrics;
 pub use row::Row;
 pub use text::text;

@@ -11,6 +11,8 @@ use hostinfo_catalog::vhostmd::{Context, Figure, METRICS, Made, Metric, Type, UU
 use hostinfo_catalog::{self as catalog, StatId};
 use hostinfo_wire::Value;
 
+use crate::markup::escaped;
+
 /// The document for a guest that may see nothing of it, or for which there is none yet.
 pub const EMPTY: &str = "<metrics>\n</metrics>\n\n";
 
@@ -202,24 +204,6 @@ impl Document {
 
 fn attribute(name: &str, value: Option<impl ToString>) -> String {
     value.map_or_else(String::new, |value| format!(" {name}='{}'", escaped(&value.to_string())))
-}
-
-/// Text as it stands in an element or an attribute. What XML has no way to write becomes a blank.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '\'' => escaped.push_str("&apos;"),
-            '"' => escaped.push_str("&quot;"),
-            '\u{FFFE}' | '\u{FFFF}' => escaped.push(' '),
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Bytes to and from the host. All that is Linux's own in this program is below here.
+//! Bytes to and from the host, over whatever device or socket leads to it.
 
 mod device;
 mod fd;

@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Options, serve: &Serve) -> Result<Outcome, Failure> 
     let http = serve.listen.address().and_then(|address| {
         listen::tcp(address)
             .inspect_err(|failure| {
-                complain(format_args!("{failure}; the metrics are not served there"))
+                complain(format_args!("{failure}; the metrics are not served there"));
             })
             .ok()
     });

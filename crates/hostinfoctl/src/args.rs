@@ -73,7 +73,7 @@ pub(crate) struct Options {
         default_value = URI
     )]
     pub(crate) connect: String,
-    /// The directory of the guests' sockets
+    /// The socket directory
     #[arg(long, global = true, value_name = "DIR", default_value = SOCKET_DIR, value_parser = absolute)]
     pub(crate) directory: PathBuf,
     /// The rules file

@@ -1,4 +1,4 @@
-//! The directory of the guests' sockets: libvirt does not make it.
+//! The socket directory: libvirt does not make it.
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;

@@ -13,7 +13,7 @@ use crate::exit::Failure;
 pub(crate) struct Libvirt {
     administrator: Administrator,
     uri: String,
-    /// The directory of the sockets.
+    /// The socket directory.
     pub(crate) directory: Directory,
 }
 

@@ -1,4 +1,4 @@
-//! Which guests there are: those of libvirt, of the daemon, and of the directory of sockets.
+//! Which guests there are: those of libvirt, of the daemon, and of the socket directory.
 
 use std::collections::HashSet;
 use std::fs;

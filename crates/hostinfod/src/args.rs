@@ -17,7 +17,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
 
-    /// Directory of the guests' sockets [default: /var/lib/hostinfo]
+    /// The socket directory [default: /var/lib/hostinfo]
     #[arg(long, value_name = "DIR")]
     pub(crate) socket_dir: Option<PathBuf>,
 

@@ -6,7 +6,7 @@ use super::element::Element;
 use crate::limits::CHANNEL_MAX;
 use crate::place::VHOSTMD_CHANNEL;
 
-/// The directory of sockets for vhostmd's clients, in that of all sockets.
+/// The socket directory for vhostmd's clients, in that of all sockets.
 pub const VHOSTMD_DIR: &str = "vhostmd";
 
 /// The directory of metrics disks, in that of all sockets.

@@ -1,6 +1,8 @@
 //! A report as one page of HTML that needs nothing else: no network, no script; light and dark, and on
 //! paper.
 
+use hostinfo_render::escaped;
+
 use crate::report::bar::bar;
 use crate::report::chart::Chart;
 use crate::report::charts::charts;
@@ -164,22 +166,6 @@ fn legend(chart: &Chart) -> String {
     items.collect()
 }
 
-/// Text in HTML, also within quotation marks.
-fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            _ => html.push(sign),
-        }
-    }
-    html
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,7 +236,8 @@ mod tests {
     #[test]
     fn what_a_host_says_is_text_and_never_part_of_the_page() {
         let page = page(&recording("</p><script>alert('x')</script>&\"\u{1b}\u{202e}"));
-        let told = "<li>&lt;/p&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;</li>";
+        let told =
+            "<li>&lt;/p&gt;&lt;script&gt;alert(&apos;x&apos;)&lt;/script&gt;&amp;&quot;</li>";
         assert!(page.contains(told), "{page}");
         assert!(!page.contains("<script") && !page.contains('\u{202e}'));
     }

@@ -194,7 +194,7 @@ mod tests {
         let notice = |state: &State| shown(state, 120, 24, Glyphs::Ascii)[5].clone();
         assert_eq!(notice(&state), "");
         state.add(Entry::Sample(Sample::at(1_795_852_995, Heard::TooSoon)));
-        let told = "what the host says is 46 s old: this guest may ask it no sooner";
+        let told = "the host's figures are 46 s old: this guest may not ask sooner";
         assert_eq!(notice(&state), told);
         assert!(shown(&state, 80, 24, Glyphs::Ascii)[6].ends_with(" 36.0%"), "the last one stands");
         state.add(Entry::Silence { time: 0, why: "no host answers: x".to_owned() });

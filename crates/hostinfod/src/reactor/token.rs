@@ -14,7 +14,7 @@ pub(crate) enum Token {
     Reload,
     /// Something has changed on the way to the rules file.
     Rules,
-    /// Something has changed in a directory of sockets.
+    /// Something has changed in a socket directory.
     Sockets(Dialect),
     /// libvirt's helper has something to tell.
     Libvirt,

@@ -29,7 +29,7 @@ use crate::sockets::lock;
 use crate::system::signals::Signals;
 use crate::system::watch::Watcher;
 
-/// The rules or the settings have an error, or the directory of the sockets is not there or not ours:
+/// The rules or the settings have an error, or the socket directory is not there or not ours:
 /// EX_CONFIG of sysexits.h. Another try would end as this one.
 const EX_CONFIG: u8 = 78;
 

@@ -13,7 +13,7 @@ pub(crate) struct Paths {
     pub(crate) rules: PathBuf,
     /// The directory of the administrator's own statistics.
     pub(crate) custom_dir: PathBuf,
-    /// The directory of the guests' sockets.
+    /// The socket directory.
     pub(crate) socket_dir: PathBuf,
     /// The directory of what outlives the daemon: the host's secret, notices, incidents.
     pub(crate) state_dir: PathBuf,

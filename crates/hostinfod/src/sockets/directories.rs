@@ -1,4 +1,4 @@
-//! The directories of guests' sockets: ours, and the one for vhostmd's clients in it.
+//! The socket directories: ours, and the one for vhostmd's clients in it.
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;

@@ -1,4 +1,4 @@
-//! The directory of the guests' sockets: what comes, changes and goes in it.
+//! The socket directory: what comes, changes and goes in it.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -148,7 +148,7 @@ mod tests {
     fn what_an_administrator_has_to_mend_is_final_and_has_its_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let missing = DirLock::take(&folder.path().join("none")).unwrap_err();
-        assert!(missing.is_final() && missing.to_string().contains("by `install -d -m 0711 -o "));
+        assert!(missing.is_final() && missing.to_string().contains("with `install -d -m 0711 -o "));
         let device = DirLock::take(Path::new("/dev/null")).unwrap_err();
         assert!(
             device.is_final() && device.to_string().contains(": is not a directory: remove it")

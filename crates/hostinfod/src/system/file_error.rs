@@ -47,7 +47,7 @@ mod tests {
         let error = FileError::of::<io::Error>(Path::new("/a"))(io::Error::from_raw_os_error(13));
         assert_eq!(
             error.to_string(),
-            "/a: Permission denied: the user that hostinfod runs as has to be let in"
+            "/a: Permission denied: give access to the user that hostinfod runs as"
         );
     }
 }
