@@ -121,7 +121,10 @@ fn where_nobody_reads_what_it_says_every_guest_is_changed_and_it_fails() -> Resu
             program.display(),
             host.sockets().display(),
         ))?;
-        ensure!(said.contains("some of what was done could not be printed"), "{act} {output}: {said}");
+        ensure!(
+            said.contains("some of what was done could not be printed"),
+            "{act} {output}: {said}"
+        );
         ensure!(said.contains("status 1"), "{act} {output}: {said}");
         for name in names {
             let is_enabled = libvirtd.config(name)?.contains("hostinfo");
