@@ -98,6 +98,8 @@ fn a_rules_file_that_cannot_be_read_is_named_with_the_remedy() -> Result<()> {
 #[test]
 fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<()> {
     let host = Host::new(RULES)?;
+    // Whatever libvirt this machine has.
+    host.write_config("[libvirt]\nenabled = false\n")?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;
     let reply = guest.ask("memory.total loadavg.1 physcpus")?;

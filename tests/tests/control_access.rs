@@ -170,7 +170,10 @@ fn a_client_that_is_refused_gets_its_reason_however_late_it_asks() -> Result<()>
             let mut client = host.client()?;
             std::thread::sleep(Duration::from_millis(milliseconds));
             let refused = client.status().err().context("let in")?;
-            assert!(refused.to_string().contains("user 65534 has 8 connections"), "{refused}");
+            assert!(
+                refused.to_string().contains("user 65534 already has 8 connections"),
+                "{refused}"
+            );
         }
         Ok(())
     })
