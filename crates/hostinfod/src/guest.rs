@@ -45,7 +45,7 @@ pub(crate) struct Guest {
     /// Its metrics disk is kept up to date.
     pub(crate) has_disk: bool,
     /// What its metrics disk waits for.
-    pub(crate) disk_pending: Option<Pending>,
+    pub(crate) disk_pending: Option<Box<Pending>>,
 }
 
 impl Guest {

@@ -4,6 +4,7 @@ mod incidents;
 mod interval;
 mod libvirt;
 mod notices;
+mod shared;
 mod verdict;
 mod vhostmd;
 

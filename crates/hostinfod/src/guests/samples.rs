@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Held, Standing};
 use hostinfo_domains::Uuid;
-use hostinfo_verdict::Watch;
 
 use super::Guests;
 use crate::guest::{AskedAhead, Guest};
@@ -132,7 +131,7 @@ fn is_asked_ahead(guest: &Guest, sample: Instant) -> bool {
 }
 
 fn next_sample(guest: &Guest) -> Option<Instant> {
-    guest.observed.watch.as_ref().and_then(Watch::next_sample)
+    guest.observed.watch.as_ref().and_then(|watch| watch.next_sample())
 }
 
 fn domain(guest: &Guest) -> Option<Uuid> {
