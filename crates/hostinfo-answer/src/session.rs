@@ -11,7 +11,7 @@ const GRAIN: u64 = 10;
 /// The time in which a guest's counters do not fall.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub(crate) id: String,
+    pub(crate) id: Box<str>,
     /// When the guest asked for the first time, in whole [`GRAIN`]s. `None`: it has not yet.
     pub(crate) start: Option<SystemTime>,
 }

@@ -35,7 +35,7 @@ pub(crate) struct Guest {
     /// What is observed of it.
     pub(crate) observed: Observed,
     /// libvirt's figures were asked for, for the sample of that time.
-    pub(crate) asked_ahead: Option<AskedAhead>,
+    pub(crate) asked_ahead: Option<Box<AskedAhead>>,
     /// What it has of its flow.
     pub(crate) meter: Meter,
     /// What became of its lines.
