@@ -29,6 +29,12 @@ impl Process {
         Self { roots, peer, vmm: None }
     }
 
+    /// That of a VMM that is there already, such as a captured one.
+    pub fn of(vmm: Vmm) -> Self {
+        let peer = Peer { pid: 0, start: None };
+        Self { vmm: Some(Box::new(vmm)), ..Self::new(Arc::default(), peer) }
+    }
+
     /// As a VMM.
     pub(crate) fn vmm(&mut self) -> &mut Vmm {
         let Self { roots, peer: Peer { pid, start }, vmm } = self;
