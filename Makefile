@@ -21,7 +21,7 @@ FUZZ_TARGETS = request framer rules custom kernel control domain message scrape 
 	lines reply answer conversation
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build install uninstall demo test test-lab test-long bench fuzz lint portable docs count clean
+.PHONY: help build install uninstall demo test test-lab test-long bench callgrind fuzz lint portable docs count clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,11 @@ test-long: ## What takes hours
 bench: ## A thousand guests, beside a bare echo server: fails where a target is missed
 	cargo build --release -p hostinfod -p hostinfo-bench
 	cargo run --release -p hostinfo-bench
+
+callgrind: ## Instructions of a query, whatever else the machine does
+	scripts/setup callgrind
+	cargo build --release -p hostinfod -p hostinfo-bench
+	cargo run --release -p hostinfo-bench -- --instructions
 
 # No sanitizer: what is fuzzed has no unsafe code, and without one it runs twice as often.
 fuzz: ## Any bytes against the parsers, FUZZ_SECONDS for each

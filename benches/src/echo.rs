@@ -11,12 +11,12 @@ use anyhow::Context as _;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 
-/// Connects to every socket in `sockets` and answers each line with `answer`, until a guest
+/// Connects `count` times to the guests' `socket` and answers each line with `answer`, until a guest
 /// hangs up.
-pub(crate) fn run(sockets: &Path, answer: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn run(socket: &Path, count: u16, answer: &[u8]) -> anyhow::Result<()> {
     let mut guests = Vec::new();
-    for entry in sockets.read_dir()? {
-        guests.push(UnixStream::connect(entry?.path())?);
+    for _ in 0..count {
+        guests.push(UnixStream::connect(socket)?);
     }
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     for (number, guest) in (0..).zip(&guests) {

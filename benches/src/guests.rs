@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use hostinfo_wire::limits::REPLY_MAX;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 /// A server that takes longer than this to connect or to answer is broken.
@@ -22,8 +24,11 @@ pub(crate) struct Guests {
     answer: Vec<u8>,
 }
 
-/// Guests whose sockets are there, and nobody has connected yet.
-pub(crate) struct Listening(Vec<UnixListener>);
+/// Guests whose sockets are there, and nobody has connected yet: so many at each socket.
+pub(crate) struct Listening {
+    sockets: Vec<UnixListener>,
+    at_each: u16,
+}
 
 impl Listening {
     /// Makes the sockets of `count` guests in `sockets`.
@@ -41,17 +46,28 @@ impl Listening {
         for listener in &listeners {
             set_socket_timeout(listener, Timeout::Recv, Some(PATIENCE))?;
         }
-        Ok(Self(listeners))
+        Ok(Self { sockets: listeners, at_each: 1 })
+    }
+
+    /// Makes one socket for `count` guests of a server that does not mind: it is one open file, and not
+    /// one for each of them.
+    pub(crate) fn at_one(socket: &Path, count: u16) -> anyhow::Result<Self> {
+        let all = Self::of(vec![UnixListener::bind(socket)?])?;
+        Ok(Self { at_each: count, ..all })
     }
 
     /// Waits until a server has connected to every one of them.
     pub(crate) fn accept(self) -> anyhow::Result<Guests> {
         let mut lines = Vec::new();
-        for (number, listener) in self.0.into_iter().enumerate() {
-            let (line, _) =
-                listener.accept().with_context(|| format!("nobody connects to guest {number}"))?;
-            line.set_read_timeout(Some(PATIENCE))?;
-            lines.push(line);
+        // Each socket is closed when it has its guests.
+        for (number, listener) in self.sockets.into_iter().enumerate() {
+            for _ in 0..self.at_each {
+                let accepted = listener.accept();
+                let (line, _) =
+                    accepted.with_context(|| format!("nobody connects to socket {number}"))?;
+                line.set_read_timeout(Some(PATIENCE))?;
+                lines.push(line);
+            }
         }
         Ok(Guests { lines, answer: vec![0; REPLY_MAX] })
     }
@@ -81,14 +97,23 @@ impl Guests {
     /// Every guest asks at once, and again as soon as it has its answer. How many answers came,
     /// at least one for each guest.
     pub(crate) fn all_ask(&mut self, request: &[u8], time: Duration) -> anyhow::Result<u32> {
+        self.all_ask_theirs(&[request], time)
+    }
+
+    /// The same, where the guests ask these `requests` by turns, each always the same one.
+    pub(crate) fn all_ask_theirs(
+        &mut self,
+        requests: &[&[u8]],
+        time: Duration,
+    ) -> anyhow::Result<u32> {
         let start = Instant::now();
         let mut answers = 0;
-        for guest in &mut self.lines {
+        for (guest, request) in self.lines.iter_mut().zip(requests.iter().cycle()) {
             guest.write_all(request)?;
         }
         loop {
             let again = start.elapsed() < time;
-            for guest in &mut self.lines {
+            for (guest, request) in self.lines.iter_mut().zip(requests.iter().cycle()) {
                 read_answer(guest, &mut self.answer)?;
                 answers += 1;
                 if again {
@@ -99,6 +124,48 @@ impl Guests {
                 return Ok(answers);
             }
         }
+    }
+
+    /// Every guest asks at once, and again as soon as it has its answer, whoever that is: a guest that
+    /// is answered more often asks more often. How many answers each had within `time`.
+    pub(crate) fn all_ask_freely(
+        &mut self,
+        request: &[u8],
+        time: Duration,
+    ) -> anyhow::Result<Vec<u32>> {
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for (number, guest) in (0..).zip(&self.lines) {
+            epoll::add(&poll, guest, epoll::EventData::new_u64(number), epoll::EventFlags::IN)?;
+        }
+        let (mut answers, mut events) = (vec![0; self.lines.len()], Vec::with_capacity(1024));
+        for guest in &mut self.lines {
+            guest.write_all(request)?;
+        }
+        let (start, mut asking) = (Instant::now(), self.lines.len());
+        while asking > 0 {
+            let again = start.elapsed() < time;
+            epoll::wait(&poll, spare_capacity(&mut events), Some(&PATIENCE.try_into()?))?;
+            if events.is_empty() {
+                bail!("{asking} guests get no answer");
+            }
+            for event in events.drain(..) {
+                let number = usize::try_from(event.data.u64())?;
+                let guest = self.lines.get_mut(number).context("an event of no guest")?;
+                read_answer(guest, &mut self.answer)?;
+                if again {
+                    *answers.get_mut(number).context("an event of no guest")? += 1;
+                    guest.write_all(request)?;
+                } else {
+                    asking -= 1;
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The connections themselves.
+    pub(crate) fn into_lines(self) -> Vec<UnixStream> {
+        self.lines
     }
 
     /// The first `count` guests ask at once.

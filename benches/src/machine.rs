@@ -24,6 +24,11 @@ pub(crate) fn raise_open_files() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many files this process may have open.
+pub(crate) fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// A CPU for the guests and another for the server, if there is another.
 ///
 /// Left to the scheduler, both are on one CPU in one round and on two in the next, where a round

@@ -6,10 +6,14 @@
 //! the round with the median ratio is quoted. The output is a Markdown table; the exit status is 1
 //! where a target is missed.
 
+mod crowd;
 mod echo;
 mod everything;
+mod flood;
 mod guests;
+mod instructions;
 mod large_host;
+mod lines;
 mod machine;
 mod measure;
 mod plan;
@@ -44,17 +48,25 @@ struct Args {
     /// How long the idle guests are watched, in seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     idle: u64,
+    /// How many guests there are where there are many
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u16).range(1..))]
+    crowd: u16,
+    /// Counts the instructions of a query instead, by valgrind's callgrind
+    #[arg(long)]
+    instructions: bool,
     #[command(subcommand)]
     role: Option<Role>,
 }
 
 #[derive(Subcommand)]
 enum Role {
-    /// Is the echo server: connects to every socket of a directory
+    /// Is the echo server: connects to a socket, once for each guest
     #[command(hide = true)]
     Echo {
-        /// Where the guests' sockets are
-        sockets: PathBuf,
+        /// The socket
+        socket: PathBuf,
+        /// How many guests there are
+        count: u16,
         /// What every line is answered with
         answer: String,
     },
@@ -68,8 +80,8 @@ fn main() -> anyhow::Result<ExitCode> {
     machine::raise_open_files()?;
     match args.role {
         None => {}
-        Some(Role::Echo { sockets, answer }) => {
-            echo::run(&sockets, answer.as_bytes())?;
+        Some(Role::Echo { socket, count, answer }) => {
+            echo::run(&socket, count, answer.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Role::Vmm) => {
@@ -82,13 +94,15 @@ fn main() -> anyhow::Result<ExitCode> {
         None => std::env::current_exe()?.with_file_name("hostinfod"),
     };
     println!("{}\n", machine::describe());
-    let rows = measure::run(&plan::Plan {
+    let plan = plan::Plan {
         daemon: daemon.canonicalize().with_context(|| daemon.display().to_string())?,
         guests: args.guests,
         rounds: args.rounds,
         time: Duration::from_millis(args.time),
         idle: Duration::from_secs(args.idle),
-    })?;
+        crowd: args.crowd,
+    };
+    let rows = if args.instructions { instructions::run(&plan)? } else { measure::run(&plan)? };
     print!("{}", report::markdown(&rows));
     Ok(if rows.iter().all(report::Row::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

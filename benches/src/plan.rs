@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) time: Duration,
     /// The time for which idle guests are watched.
     pub(crate) idle: Duration,
+    /// Guests of each server where there are many.
+    pub(crate) crowd: u16,
 }
 
 /// A server has done what it does once, after this: starting, connecting, its last answer.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::machine::Seats;
 use crate::process::Process;
@@ -42,11 +42,20 @@ impl Server {
         more: &str,
         seats: &Seats,
     ) -> anyhow::Result<Self> {
+        Self::daemon_by(Command::new(program), dir, more, seats)
+    }
+
+    /// The same where `command` starts the daemon's program.
+    pub(crate) fn daemon_by(
+        mut command: Command,
+        dir: &Path,
+        more: &str,
+        seats: &Seats,
+    ) -> anyhow::Result<Self> {
         let file = |name: &str| dir.join(name);
         fs::create_dir_all(file("state"))?;
         fs::write(file("hostinfod.toml"), format!("{CONFIG}{more}"))?;
         fs::write(file("hostinfo.conf"), RULES)?;
-        let mut command = Command::new(program);
         command.arg("--config").arg(file("hostinfod.toml"));
         command.arg("--rules").arg(file("hostinfo.conf"));
         command.arg("--socket-dir").arg(sockets(dir)?);
@@ -55,10 +64,16 @@ impl Server {
         Self::start(command, dir, seats)
     }
 
-    /// Starts the echo server, which connects to what is in `dir`'s sockets now.
-    pub(crate) fn echo(dir: &Path, answer: &str, seats: &Seats) -> anyhow::Result<Self> {
+    /// Starts the echo server, which connects to `socket` as often as there are guests.
+    pub(crate) fn echo(
+        dir: &Path,
+        socket: &Path,
+        count: u16,
+        answer: &str,
+        seats: &Seats,
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("echo").arg(sockets(dir)?).arg(answer);
+        command.arg("echo").arg(socket).arg(count.to_string()).arg(answer);
         Self::start(command, dir, seats)
     }
 
@@ -78,6 +93,13 @@ impl Server {
     /// The process to look at.
     pub(crate) fn process(&self) -> Process {
         Process(self.child.id())
+    }
+
+    /// Has it end by itself.
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// What it said on stderr.

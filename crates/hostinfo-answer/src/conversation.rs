@@ -24,7 +24,7 @@ pub struct Conversation {
     /// [`READ_CHUNK`] bytes.
     held: Vec<u8>,
     /// What the first line of those held waits for, if it was asked already.
-    pending: Option<Pending>,
+    pending: Option<Box<Pending>>,
 }
 
 /// Who speaks, borrowed part by part.
@@ -82,7 +82,7 @@ impl Conversation {
 
     /// What the first line that is held waits for.
     pub fn pending(&self) -> Option<&Pending> {
-        self.pending.as_ref()
+        self.pending.as_deref()
     }
 
     /// Takes one turn with what was held, or with `input`, which has come since and is at most
@@ -115,12 +115,12 @@ impl Conversation {
                 break Outcome::Wait(now + wait);
             }
             let Some(frame) = framer.next(&mut rest) else { break Outcome::Read };
-            let when = When::of(pending.take(), now);
+            let when = When::of(pending.take().map(|waits| *waits), now);
             let answered = engine.answer(&frame, protocol, who, observed, when, reply);
             work += engine.take_work();
             if let Err(waits) = answered {
                 let until = waits.until;
-                *pending = Some(waits);
+                *pending = Some(waits.into());
                 *held = with_rest(&frame, rest);
                 break Outcome::WaitForValue(until);
             }

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 use hostinfo_catalog::Scope;
 use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::INVALID_REQUEST;
-use hostinfo_sample::Host;
+use hostinfo_sample::{Host, Moment};
 use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::{BLOCKED, retry_after};
 use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
+use crate::allowance::Cost;
 use crate::dialect::{Dialect, Protocol};
 use crate::gather::gather;
 use crate::given::Given;
@@ -20,7 +21,8 @@ use crate::libvirt::Libvirt;
 use crate::list::list;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
-use crate::select::{Pick, permitted, select};
+use crate::select::{Pick, permitted, refused, select};
+use crate::shared::{Shared, are_of_host};
 use crate::who::Who;
 
 /// Answers every guest. `L` asks libvirt.
@@ -30,6 +32,7 @@ pub struct Engine<L> {
     pub(crate) given: Given,
     pub(crate) start: Instant,
     pub(crate) os_name: Option<String>,
+    shared: Shared,
     /// Units of work that were done since somebody asked: see
     /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
     pub(crate) work: u32,
@@ -48,7 +51,8 @@ impl<L: Libvirt> Engine<L> {
         os_name: Option<String>,
         start: Instant,
     ) -> Self {
-        Self { host, libvirt, given, start, os_name, work: 0 }
+        let shared = Shared::default();
+        Self { host, libvirt, given, start, os_name, shared, work: 0 }
     }
 
     /// The host's own sources.
@@ -76,6 +80,11 @@ impl<L: Libvirt> Engine<L> {
         &mut self.given
     }
 
+    /// That time on the samples' grid.
+    pub(crate) fn moment(&self, now: Instant) -> Moment {
+        Moment::new(now.saturating_duration_since(self.start))
+    }
+
     /// Units of work that were done since this was called last, in a [`Conversation`](crate::Conversation)'s
     /// turn or beside all of them.
     pub fn take_work(&mut self) -> u32 {
@@ -98,6 +107,12 @@ impl<L: Libvirt> Engine<L> {
     ) -> Result<(), Pending> {
         reply.clear();
         self.work += 1;
+        if let (Dialect::Hostinfo, Frame::Line(line)) = (protocol.dialect, frame)
+            && self.answer_as_before(line, who, when.now, reply)
+        {
+            protocol.nonsense = 0;
+            return Ok(());
+        }
         let request = match frame {
             Frame::TooLong => Err(Malformed::TooLong),
             Frame::Line(line) => Request::parse(line),
@@ -116,7 +131,11 @@ impl<L: Libvirt> Engine<L> {
                 true
             }
             (Dialect::Hostinfo, Ok(request)) => {
-                self.reply_to(request, who, observed, when, reply)?;
+                let shared = self.reply_to(request, who, observed, when, reply)?;
+                if let (Some(cost), Frame::Line(line)) = (shared, frame) {
+                    let step = self.moment(when.now).slot();
+                    self.shared.keep(line, &who.grant, step, reply, cost);
+                }
                 reply.is_nonsense()
             }
         };
@@ -130,6 +149,27 @@ impl<L: Libvirt> Engine<L> {
         Ok(())
     }
 
+    /// Answers a guest with what another of its rule got for the same line in this step. False where there
+    /// is no such reply, or where the guest is to get none now, of which it is told in the ordinary way.
+    fn answer_as_before(
+        &self,
+        line: &[u8],
+        who: &mut Who,
+        now: Instant,
+        reply: &mut Reply,
+    ) -> bool {
+        let step = self.moment(now).slot();
+        let Some((shared, cost)) = self.shared.find(line, &who.grant, step) else { return false };
+        let is_answered = who.may_ask() && who.wait(now).is_zero();
+        if is_answered {
+            who.session.asked(SystemTime::now);
+            who.allowance.spend(cost, now);
+            reply.clone_from(shared);
+        }
+        is_answered
+    }
+
+    /// What it cost, where the reply is one that others may share.
     fn reply_to(
         &mut self,
         request: Request<'_>,
@@ -137,13 +177,13 @@ impl<L: Libvirt> Engine<L> {
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
-    ) -> Result<(), Pending> {
+    ) -> Result<Option<Cost>, Pending> {
         use hostinfo_render::{json, openmetrics, text};
         match request {
-            Request::Get(names) => self.query(names, who, observed, when, text, reply)?,
-            Request::Json(names) => self.query(names, who, observed, when, json, reply)?,
+            Request::Get(names) => return self.query(names, who, observed, when, text, reply),
+            Request::Json(names) => return self.query(names, who, observed, when, json, reply),
             Request::Metrics(names) => {
-                self.query(names, who, observed, when, openmetrics, reply)?;
+                return self.query(names, who, observed, when, openmetrics, reply);
             }
             Request::List(names) => self.list(names, who, observed, when, reply)?,
             Request::Ping(None) => reply.line(Code::Done, "pong"),
@@ -152,7 +192,7 @@ impl<L: Libvirt> Engine<L> {
             Request::Help => hostinfo_render::help(reply),
             Request::Vhostmd => self.vhostmd(Dialect::Hostinfo, who, observed, when, reply)?,
         }
-        Ok(())
+        Ok(None)
     }
 
     /// What the guest may ask, available or not.
@@ -191,26 +231,33 @@ impl<L: Libvirt> Engine<L> {
         when: When,
         render: Render,
         reply: &mut Reply,
-    ) -> Result<(), Pending> {
+    ) -> Result<Option<Cost>, Pending> {
         if !who.may_ask() {
             reply.line(Code::NotPermitted, BLOCKED);
-            return Ok(());
+            return Ok(None);
         }
-        who.session.asked(SystemTime::now());
+        who.session.asked(SystemTime::now);
         let picks = self.select(names, who);
         let is_query = picks.iter().any(|pick| !matches!(pick, Pick::Refused(..)));
         let wait = if is_query { who.wait(when.now) } else { Duration::ZERO };
         if !wait.is_zero() {
             reply.line(Code::TooSoon, retry_after(wait));
-            return Ok(());
+            return Ok(None);
         }
+        if !is_query {
+            render(&refused(picks), reply);
+            return Ok(None);
+        }
+        let (is_of_host, failures) = (are_of_host(&picks), self.host.failures());
         let mut sources = self.sources(who, observed, when);
         sources.ask(&picks)?;
         sources.read_ahead_of(&picks)?;
         render(&gather(picks, &mut sources), reply);
         let cost = sources.cost();
         who.allowance.spend(cost, when.now);
-        Ok(())
+        // What an administrator could mend counts as often as it is met.
+        let is_shared = is_of_host && self.host.failures() == failures;
+        Ok(is_shared.then_some(cost))
     }
 }
 

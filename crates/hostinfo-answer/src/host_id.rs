@@ -9,7 +9,7 @@ const ID_LEN: usize = 16;
 #[derive(Debug, Clone, Default)]
 pub struct HostId {
     /// `host.id`: the first 128 bits of the MAC, in hexadecimal.
-    pub(crate) text: String,
+    pub(crate) text: Box<str>,
     /// vhostmd's `id`: the next 31 bits, as a number that is not 0. libvirt's own number counts how
     /// many domains have been started on the host.
     pub(crate) number: u32,
@@ -36,10 +36,11 @@ impl HostId {
 }
 
 /// Two digits a byte.
-pub(crate) fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> String {
-    bytes.into_iter().fold(String::new(), |mut text, byte| {
+pub(crate) fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> Box<str> {
+    let text = bytes.into_iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
         text
-    })
+    });
+    text.into()
 }

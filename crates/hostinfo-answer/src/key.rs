@@ -18,51 +18,51 @@ pub enum Key {
     },
 }
 
-/// Incidents, and whose they are.
+/// Incidents, and whose they are: a pointer for each guest, of which nearly none has any.
 #[derive(Debug, Clone, Default)]
-pub struct Held {
-    key: Option<Key>,
-    incidents: Incidents,
-}
+pub struct Held(Option<Box<(Key, Incidents)>>);
 
 impl Held {
     /// Those of a guest that were stored.
     pub fn new(key: Key, incidents: Incidents) -> Self {
-        Self { key: Some(key), incidents }
+        Self(Some(Box::new((key, incidents))))
     }
 
     /// Whose they are.
     pub fn key(&self) -> Option<Key> {
-        self.key
+        self.0.as_ref().map(|held| held.0)
     }
 
     /// Those of that guest; none where it is another.
     pub fn of(&self, key: Option<Key>) -> Option<&Incidents> {
-        (key.is_some() && self.key == key).then_some(&self.incidents)
+        self.0.as_deref().filter(|(own, _)| Some(*own) == key).map(|(_, incidents)| incidents)
     }
 
     /// Those of that guest, from which on they are no other's.
     pub fn of_mut(&mut self, key: Key) -> &mut Incidents {
-        if self.key != Some(key) {
-            *self = Self::new(key, Incidents::default());
-        }
-        &mut self.incidents
+        self.0.take_if(|held| held.0 != key);
+        &mut self.0.get_or_insert_with(|| Box::new((key, Incidents::default()))).1
     }
 
     /// Takes in those of a guest that was found to be this one.
     pub fn merge(&mut self, mut other: Self) {
-        other.incidents.end();
-        self.incidents.merge(other.incidents);
+        other.end();
+        if let (Some(held), Some(other)) = (&mut self.0, other.0) {
+            held.1.merge(other.1);
+        }
     }
 
     /// Those of that guest, which has that whole name, to be stored; `None` where nothing is new.
     pub fn store(&mut self, key: Key, name: &str, now: Timestamp) -> Option<Vec<u8>> {
-        let is_new = self.key == Some(key) && self.incidents.is_unstored();
-        is_new.then(|| self.incidents.store(name, now))
+        let (own, incidents) = self.0.as_deref_mut()?;
+        let is_new = *own == key && incidents.is_unstored();
+        is_new.then(|| incidents.store(name, now))
     }
 
     /// Nobody looks any more: what lasted has ended when it was last seen.
     pub fn end(&mut self) {
-        self.incidents.end();
+        if let Some(held) = &mut self.0 {
+            held.1.end();
+        }
     }
 }

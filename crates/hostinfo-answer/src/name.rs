@@ -1,9 +1,12 @@
 //! A guest's name, which is its socket's.
 
+use std::sync::Arc;
+
 /// A socket's name taken apart: `$driver-$name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name {
-    whole: Box<str>,
+    /// One for all who keep it: of 10,000 guests each byte counts.
+    whole: Arc<str>,
     driver_len: usize,
 }
 
@@ -20,6 +23,11 @@ impl Name {
     /// As the rules match it.
     pub fn whole(&self) -> &str {
         &self.whole
+    }
+
+    /// The same, to be kept.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.whole)
     }
 
     /// The driver, such as `qemu`.

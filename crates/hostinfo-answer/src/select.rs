@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use hostinfo_catalog::{Named, Scope, StatId, resolve};
+use hostinfo_render::Answer;
 use hostinfo_rules::Grant;
 use hostinfo_wire::Refusal;
 
@@ -89,6 +90,15 @@ fn pick_below<'a>(
     } else {
         Pick::Refused(word, Refusal::NotPermitted)
     }
+}
+
+/// The answers where nothing may be seen: no source has to be looked at for them.
+pub(crate) fn refused(picks: Vec<Pick<'_>>) -> Vec<Answer<'_>> {
+    let answer = |pick| match pick {
+        Pick::Refused(name, refusal) => Some(Answer::Refused { name, refusal }),
+        Pick::Stat(..) | Pick::Group(..) => None,
+    };
+    picks.into_iter().filter_map(answer).collect()
 }
 
 /// The rows of a scope of which a guest may see something.

@@ -11,7 +11,7 @@ const GRAIN: u64 = 10;
 /// The time in which a guest's counters do not fall.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub(crate) id: String,
+    pub(crate) id: Box<str>,
     /// When the guest asked for the first time, in whole [`GRAIN`]s. `None`: it has not yet.
     pub(crate) start: Option<SystemTime>,
 }
@@ -27,13 +27,14 @@ impl Session {
         &self.id
     }
 
-    /// Notes a question.
-    pub(crate) fn asked(&mut self, now: SystemTime) {
-        let cut = |now: SystemTime| {
-            let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    /// Notes a question. `clock` is read for the first one alone.
+    pub(crate) fn asked(&mut self, clock: impl FnOnce() -> SystemTime) {
+        let cut = || {
+            let seconds =
+                clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
             SystemTime::UNIX_EPOCH + Duration::from_secs(seconds - seconds % GRAIN)
         };
-        self.start.get_or_insert_with(|| cut(now));
+        self.start.get_or_insert_with(cut);
     }
 }
 
@@ -46,8 +47,8 @@ mod tests {
         let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
         let mut session = Session::new([7; 8]);
         assert_eq!(session.start, None);
-        session.asked(at(1_763_794_627_999));
-        session.asked(at(1_763_794_699_000));
+        session.asked(|| at(1_763_794_627_999));
+        session.asked(|| panic!("it has begun"));
         assert_eq!(session.start, Some(at(1_763_794_620_000)));
     }
 }

@@ -89,6 +89,7 @@ impl<L: Libvirt> Engine<L> {
         observed: &'s mut Observed,
         when: When,
     ) -> Sources<'a, 's> {
+        let at = self.moment(when.now);
         Sources {
             who,
             host: &mut self.host,
@@ -96,7 +97,7 @@ impl<L: Libvirt> Engine<L> {
             given: &mut self.given,
             observed,
             when,
-            at: Moment::new(when.now.saturating_duration_since(self.start)),
+            at,
             work: &mut self.work,
             by_guest: false,
             extent: Extent::default(),
@@ -120,7 +121,7 @@ impl<'a> Sources<'a, '_> {
     /// time, which is the guest's where one is the guest's.
     pub(crate) fn sample_ratios(&mut self, picks: &[Pick<'_>]) {
         if picks.iter().any(|pick| pick.means(CONTENTION, &self.who.grant))
-            && let Ok(vmm) = &mut self.observed.vmm
+            && let Ok(vmm) = self.observed.vmm()
             && vmm.value(VmmSource::Vcpus, None, self.at).is_ok()
         {
             vmm.sample_ratios(self.host, self.at);
@@ -204,15 +205,15 @@ impl<'a> Sources<'a, '_> {
 
     /// The time that this reply's ratios of samples speak of.
     fn window(&self) -> Option<Duration> {
-        match &self.observed.vmm {
-            Ok(vmm) if self.by_guest => vmm.window(self.at),
+        match self.observed.asked_vmm() {
+            Some(vmm) if self.by_guest => vmm.window(self.at),
             _ => self.host.window(self.at),
         }
     }
 
     fn of_host(&mut self, what: HostSource) -> Result<Value<'static>, Absent> {
-        let by_guest = match &self.observed.vmm {
-            Ok(vmm) if self.by_guest => vmm.host_ratio(what, self.at),
+        let by_guest = match self.observed.asked_vmm() {
+            Some(vmm) if self.by_guest => vmm.host_ratio(what, self.at),
             _ => None,
         };
         by_guest.unwrap_or_else(|| self.host.value(what, self.at))
@@ -220,7 +221,7 @@ impl<'a> Sources<'a, '_> {
 
     fn of_vmm(&mut self, what: VmmSource, vcpu: Option<&str>) -> Result<Value<'static>, Absent> {
         let vcpu = vcpu.and_then(|number| number.parse().ok());
-        let value = match &mut self.observed.vmm {
+        let value = match self.observed.vmm() {
             Ok(vmm) => vmm.value(what, vcpu, self.at),
             Err(absent) => Err(absent.clone()),
         };
@@ -228,7 +229,7 @@ impl<'a> Sources<'a, '_> {
     }
 
     fn energy(&mut self) -> Result<Value<'static>, Absent> {
-        let value = match &mut self.observed.vmm {
+        let value = match self.observed.vmm() {
             Ok(vmm) => vmm.energy(self.host, self.at),
             Err(absent) => Err(absent.clone()),
         };

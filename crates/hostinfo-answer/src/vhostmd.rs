@@ -35,7 +35,7 @@ impl<L: Libvirt> Engine<L> {
             reply.line(Code::NotPermitted, BLOCKED);
             return Ok(());
         }
-        who.session.asked(SystemTime::now());
+        who.session.asked(SystemTime::now);
         if who.wait(when.now).is_zero() {
             let (document, cost) = self.with_cost(who, observed, when)?;
             who.allowance.spend(cost, when.now);

@@ -8,7 +8,6 @@ use hostinfo_catalog::StatId;
 use hostinfo_rules::{Grant, Why};
 
 use crate::allowance::Allowance;
-use crate::history::History;
 use crate::host_id::HostId;
 use crate::key::{Held, Key};
 use crate::name::Name;
@@ -161,7 +160,7 @@ impl Who {
     /// Has another session begin: nothing that libvirt told in the last one counts on in it.
     pub fn begin_session(&mut self, session: Session, observed: &mut Observed) {
         self.session = session;
-        observed.history = History::default();
+        observed.forget_history();
     }
 
     /// Somebody who gets what it would get, whatever it asked before, and in whose name nothing is

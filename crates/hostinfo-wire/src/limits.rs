@@ -32,9 +32,10 @@ pub const READ_CHUNK: usize = 4096;
 
 /// Units of work after which a guest's turn is over, and the others have theirs. A unit is what it takes to
 /// look at one line, one name of it or one value: 0.3 to 0.5 us. What was begun is ended: a line of
-/// [`LINE_MAX`] bytes has 512 names at the most, so a turn of nonsense takes 0.2 ms at its worst, and 30 us
-/// where its lines are short.
-pub const TURN_WORK: u32 = 64;
+/// [`LINE_MAX`] bytes has 512 names at the most, so a turn of nonsense takes 0.2 ms at its worst. Where its
+/// lines are short it takes 10 us, half of them for the turn itself: somebody who asks when 500 others have just
+/// sent nonsense has his answer after 5 ms.
+pub const TURN_WORK: u32 = 16;
 
 /// Threads of a guest's VMM that are read in one turn: at 4 to 8 us for each, 1 ms at the most. A guest
 /// with more is answered in more turns: 33 for the 4,096 vCPUs that KVM can run, and what serves them.
@@ -74,6 +75,14 @@ pub const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The grid on which the host is sampled: who asks within one step gets the same sample.
 /// Ten readings a second at the most, however many guests ask.
 pub const SAMPLE_GRID: Duration = Duration::from_millis(100);
+
+/// Replies about the host that are kept within one step of the grid for others of the same rule who ask
+/// the same: 20 different lines of three rules. With [`SHARED_REPLY_MAX`] and [`LINE_MAX`] each, at most
+/// 576 KiB; what comes beyond is rendered for whoever asks.
+pub const SHARED_REPLIES: usize = 64;
+
+/// The longest reply that is kept so: everything about a host's memory as OpenMetrics is 4 KiB.
+pub const SHARED_REPLY_MAX: usize = 8 * 1024;
 
 /// The shortest time that a ratio over time may speak of. Shorter ones would show what
 /// single neighbours do.

@@ -133,6 +133,25 @@ pub struct Reply {
     last: Option<Code>,
 }
 
+impl Clone for Reply {
+    fn clone(&self) -> Self {
+        let mut clone = Self::new();
+        clone.clone_from(self);
+        clone
+    }
+
+    /// Takes over the lines, and keeps the room.
+    fn clone_from(&mut self, source: &Self) {
+        let Self { bytes, last_line, makes_sense, granted, denied, last } = source;
+        self.bytes.clone_from(bytes);
+        self.last_line = *last_line;
+        self.makes_sense = *makes_sense;
+        self.granted = *granted;
+        self.denied = *denied;
+        self.last = *last;
+    }
+}
+
 impl Reply {
     /// Room for a reply, filled again and again.
     pub fn new() -> Self {
@@ -178,6 +197,11 @@ impl Reply {
         self.granted = true;
         self.bytes.extend_from_slice(bytes);
         self.last_line = self.bytes.len();
+    }
+
+    /// How many bytes were added.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Whether nothing was added.
@@ -290,6 +314,19 @@ mod tests {
         assert_eq!(reply.denied(), 2);
         reply.clear();
         assert_eq!(reply.denied(), 0);
+    }
+
+    #[test]
+    fn a_clone_is_the_whole_reply_and_forgets_what_was_there_before() {
+        let mut reply = Reply::new();
+        reply.line(Code::Done, "a=1");
+        reply.refuse("b", &Refusal::NotPermitted);
+        let mut other = Reply::new();
+        other.refuse("much longer than the other one", &Refusal::NoSuchStatistic);
+        other.clone_from(&reply);
+        assert_eq!((other.denied(), other.result()), (1, Some(Code::Done)));
+        assert!(!other.is_nonsense() && other.len() == reply.len());
+        assert_eq!(other.end(), reply.end());
     }
 
     #[test]

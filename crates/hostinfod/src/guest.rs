@@ -35,7 +35,7 @@ pub(crate) struct Guest {
     /// What is observed of it.
     pub(crate) observed: Observed,
     /// libvirt's figures were asked for, for the sample of that time.
-    pub(crate) asked_ahead: Option<AskedAhead>,
+    pub(crate) asked_ahead: Option<Box<AskedAhead>>,
     /// What it has of its flow.
     pub(crate) meter: Meter,
     /// What became of its lines.
@@ -45,7 +45,7 @@ pub(crate) struct Guest {
     /// Its metrics disk is kept up to date.
     pub(crate) has_disk: bool,
     /// What its metrics disk waits for.
-    pub(crate) disk_pending: Option<Pending>,
+    pub(crate) disk_pending: Option<Box<Pending>>,
 }
 
 impl Guest {

@@ -16,6 +16,7 @@ mod watching;
 mod who;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_answer::{Dialect, Engine, Labels};
@@ -58,7 +59,7 @@ pub(crate) struct Guests {
     /// What keeps what the administrator tells guests.
     given_files: GivenFiles,
     /// Where processes are looked at.
-    roots: Roots,
+    roots: Arc<Roots>,
 }
 
 impl Guests {
@@ -90,7 +91,7 @@ impl Guests {
             disks: Disks::beside(&paths.socket_dir),
             desk,
             given_files,
-            roots: paths.roots(),
+            roots: paths.roots().into(),
         })
     }
 

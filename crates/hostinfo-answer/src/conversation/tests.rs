@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use hostinfo_sample::{Host, Roots, Vmm};
+use hostinfo_sample::{Host, Roots};
 use hostinfo_wire::limits::{NONSENSE_MAX, THREAD_WORK, TURN_THREADS};
 use tempfile::TempDir;
 
@@ -12,6 +12,8 @@ use crate::bucket::Bound;
 use crate::examples::{Told, given};
 use crate::host_id::HostId;
 use crate::name::Name;
+use crate::observed::Process;
+use crate::peer::Peer;
 use crate::session::Session;
 
 /// The most words of a line: what was begun is ended, so a turn may do that much over its share.
@@ -69,7 +71,8 @@ impl Scene {
         }
         fs::write(process.join("stat"), stat).unwrap();
         fs::write(process.join("status"), "VmRSS: 4 kB\n").unwrap();
-        scene.observed.vmm = Ok(Box::new(Vmm::new(roots(scene.host.path()), 7, None)));
+        let peer = Peer { pid: 7, start: None };
+        scene.observed = Observed::new(Ok(Process::new(roots(scene.host.path()).into(), peer)));
         scene
     }
 

@@ -4,6 +4,7 @@ mod incidents;
 mod interval;
 mod libvirt;
 mod notices;
+mod shared;
 mod verdict;
 mod vhostmd;
 
@@ -95,8 +96,8 @@ fn guest(name: &str, rules: &str) -> Who {
     let name = Name::parse(name).unwrap();
     let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
     let grant = rules.decide(name.whole());
-    let session = Session { id: "5e55".to_owned(), start: None };
-    let host_id = HostId { text: "1d".to_owned(), number: 29 };
+    let session = Session { id: "5e55".into(), start: None };
+    let host_id = HostId { text: "1d".into(), number: 29 };
     Who::new(name, grant, host_id, Duration::ZERO, session)
 }
 

@@ -42,7 +42,7 @@ impl Sources<'_, '_> {
     /// # Errors
     /// As [`Sources::read_ahead_of`].
     pub(crate) fn read_threads(&mut self) -> Result<(), Pending> {
-        let Ok(vmm) = &mut self.observed.vmm else { return Ok(()) };
+        let Ok(vmm) = self.observed.vmm() else { return Ok(()) };
         let Ahead { read, is_done } = vmm.read_threads(TURN_THREADS, self.at);
         let read = u32::try_from(read).unwrap_or(u32::MAX);
         *self.work = self.work.saturating_add(read.saturating_mul(THREAD_WORK));
@@ -70,6 +70,6 @@ impl Sources<'_, '_> {
             | Source::Custom => return false,
         };
         let at = self.at;
-        self.observed.vmm.as_mut().is_ok_and(|vmm| vmm.needs_threads(what, at))
+        self.observed.vmm().is_ok_and(|vmm| vmm.needs_threads(what, at))
     }
 }

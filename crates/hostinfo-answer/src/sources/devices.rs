@@ -120,7 +120,7 @@ impl Sources<'_, '_> {
             value.ok_or_else(|| unavailable(UNTOLD))
         });
         if what == Source::DiskLatency && matches!(told, Ok(Ok(_))) {
-            self.extent.window = self.extent.window.or(self.observed.history.window());
+            self.extent.window = self.extent.window.or(self.observed.history().window());
         }
         told.map_err(unavailable)?
     }

@@ -110,7 +110,7 @@ impl Sources<'_, '_> {
     fn paused(&mut self, stat: StatId) -> Result<Value<'static>, Absent> {
         let paused = self.domain()?.paused(self.when.now).as_nanos();
         let paused = u64::try_from(paused).unwrap_or(u64::MAX);
-        Ok(nanos(self.observed.history.count(stat, None, paused)))
+        Ok(nanos(self.observed.history().count(stat, None, paused)))
     }
 
     fn figure(
@@ -137,7 +137,7 @@ impl Sources<'_, '_> {
         let told = Arc::clone(self.domain()?);
         let age = |at: Instant| self.when.now.saturating_duration_since(at);
         let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
-        let history = &mut self.observed.history;
+        let history = self.observed.history();
         let age = fresh.map(|(_, at)| history.age(*at, self.when.now));
         if !self.is_sample && history.may_refresh(self.when.now) {
             self.libvirt.refresh(told.domain.uuid, self.when.now);
@@ -146,8 +146,9 @@ impl Sources<'_, '_> {
         let steps = age.as_nanos().div_ceil(SAMPLE_GRID.as_nanos());
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         self.extent.age = self.extent.age.max(SAMPLE_GRID.saturating_mul(steps));
-        self.observed.history.look(&figures.disks, *at);
-        Ok(pick(figures, &mut self.observed.history))
+        let history = self.observed.history();
+        history.look(&figures.disks, *at);
+        Ok(pick(figures, history))
     }
 }
 

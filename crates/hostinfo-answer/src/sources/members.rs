@@ -71,7 +71,7 @@ impl Sources<'_, '_> {
 
     /// Whether there is a vCPU of that number; `None` where that cannot be told.
     fn has_vcpu(&mut self, number: &str) -> Option<bool> {
-        let vmm = self.observed.vmm.as_mut().ok()?;
+        let vmm = self.observed.vmm().ok()?;
         number.parse().map_or(Some(false), |number| vmm.has_vcpu(number, self.at))
     }
 
@@ -94,7 +94,7 @@ impl Sources<'_, '_> {
 
     /// The numbers of the guest's vCPUs.
     fn vcpus(&mut self) -> Vec<String> {
-        let vcpus = self.observed.vmm.as_mut().map(|vmm| vmm.vcpus(self.at));
+        let vcpus = self.observed.vmm().map(|vmm| vmm.vcpus(self.at));
         vcpus.unwrap_or_default().iter().map(u32::to_string).collect()
     }
 }

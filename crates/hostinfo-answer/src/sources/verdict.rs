@@ -20,7 +20,7 @@ impl Sources<'_, '_> {
         };
         let grant = &self.who.grant;
         let (now, interval) = (self.when.now, grant.interval());
-        let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval));
+        let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval).into());
         watch.asked(now, interval);
         let permits = |stat, instance: Option<&str>| grant.permits(stat, instance);
         let verdict = match watch.interval(now) {
@@ -39,7 +39,7 @@ impl Sources<'_, '_> {
         self.is_sample = true;
         let (disks, interfaces) = (self.limited_disks(), self.interfaces());
         let devices = Devices { disks: &disks, interfaces: &interfaces, age: self.figures_age() };
-        let vmm = self.observed.vmm.as_mut().ok();
+        let vmm = self.observed.vmm().ok();
         let bounds = vmm.map(|vmm| vmm.bounds(self.host, self.at)).unwrap_or_default();
         Sample::take(devices, bounds, |stat, instance| self.value(stat, instance).ok())
     }

@@ -14,7 +14,7 @@ fn guest() -> Who {
 }
 
 fn session(id: &str) -> Session {
-    Session { id: id.to_owned(), start: None }
+    Session { id: id.into(), start: None }
 }
 
 fn run(id: u32, reverts: u32) -> Run {
@@ -37,7 +37,7 @@ fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not()
     let peer = |pid| Some(Peer { pid, start: Some(7) });
     for (peer, id) in [(peer(1), "first"), (peer(1), "first"), (peer(2), "new"), (peer(2), "new")] {
         guest.connected(peer, || Ok::<_, ()>(session("new"))).unwrap();
-        assert_eq!(guest.session.id, id);
+        assert_eq!(&*guest.session.id, id);
     }
     let unknown = Some(Peer { pid: 2, start: None });
     for (number, peer) in [None, None, unknown, unknown, peer(2)].into_iter().enumerate() {
@@ -46,7 +46,7 @@ fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not()
             guest.connected(peer, || Ok::<_, ()>(session(&id))).unwrap(),
             "{peer:?} may be another"
         );
-        assert_eq!(guest.session.id, id);
+        assert_eq!(&*guest.session.id, id);
     }
 }
 

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::{
     Bound, Conversation, Dialect, Engine, Flow, Given, HostId, Libvirt, Meter, Name, Observed,
-    Outcome, Peer, Session, Who,
+    Outcome, Peer, Process, Session, Who,
 };
 use hostinfo_custom::Custom;
 use hostinfo_domains::{Snapshot, Uuid};
 use hostinfo_notices::Notices;
 use hostinfo_rules::{Grant, Rules};
 use hostinfo_sample::{Absent, Host, Roots, Units, Vmm};
-use hostinfo_verdict::Watch;
 use hostinfo_wire::Reply;
 use hostinfo_wire::limits::READ_CHUNK;
 
@@ -102,7 +101,7 @@ impl World {
             let peer = Peer { pid, start: Option::None };
             who.connected(Some(peer), || Ok::<_, ()>(Session::new([2; 8]))).unwrap();
             let vmm = Vmm::with_units(roots(folder), UNITS, pid, Option::None);
-            observed = Observed::new(Ok(Box::new(vmm)));
+            observed = Observed::new(Ok(Process::of(vmm)));
         }
         let conversation = Conversation::new(Dialect::Hostinfo);
         self.guests.push(Guest { who, observed, meter: Meter::default(), conversation });
@@ -161,7 +160,7 @@ impl World {
     /// Takes the samples that are due.
     pub(crate) fn watch(&mut self, guest: usize, now: Instant) {
         let Guest { who, observed, .. } = &mut self.guests[guest];
-        let due = observed.watch.as_ref().and_then(Watch::next_sample);
+        let due = observed.watch.as_ref().and_then(|watch| watch.next_sample());
         if due.is_some_and(|due| due <= now) {
             let _ = self.engine.watch(who, observed, now);
         }

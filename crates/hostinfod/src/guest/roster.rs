@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::guest::Guest;
@@ -16,8 +17,8 @@ pub(crate) struct Roster {
     pub(crate) guests: Table<GuestId, Guest>,
     /// Every port.
     pub(crate) ports: Table<PortId, Port>,
-    by_name: BTreeMap<Box<str>, GuestId>,
-    sockets: HashMap<(Dialect, Box<str>), PortId>,
+    by_name: BTreeMap<Arc<str>, GuestId>,
+    sockets: HashMap<(Dialect, Arc<str>), PortId>,
     /// Guests that nobody could be forgotten of when that was looked at last.
     needed: usize,
 }
@@ -37,7 +38,7 @@ impl Roster {
         if self.guests.len() >= (2 * self.ports.len() + ABSENT_MIN).max(2 * self.needed) {
             self.forget(now, forgotten);
         }
-        let name = guest.who.name().whole().into();
+        let name = guest.who.name().shared();
         let number = self.guests.insert(guest);
         self.by_name.insert(name, number);
         number
@@ -67,7 +68,7 @@ impl Roster {
         if let Some(name) = socket
             && let Some(port) = self.ports.get(number)
         {
-            self.sockets.insert((port.dialect, name.whole().into()), number);
+            self.sockets.insert((port.dialect, name.shared()), number);
         }
         number
     }

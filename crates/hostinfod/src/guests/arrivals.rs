@@ -126,8 +126,9 @@ impl Guests {
         let port = port.and_then(|number| self.roster.ports.get(number));
         let connected_to = port.and_then(|port| port.connection.as_ref()?.file);
         let directory = self.directories.of(dialect).directory();
-        let now = directory.and_then(|directory| sockets::find(directory, name).ok());
-        if connected_to.is_none() || connected_to != now.map(|(_, file)| file) {
+        let find = |directory| sockets::find(directory, name).ok().map(|(_, file)| file);
+        // Of a name that is new nothing is looked at: a daemon that starts has thousands of them.
+        if connected_to.is_none() || connected_to != directory.and_then(find) {
             self.leave(dialect, name, ctx);
         }
     }

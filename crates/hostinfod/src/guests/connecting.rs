@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer};
+use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
 use hostinfo_sample::{Absent, Vmm};
 
 use super::Guests;
@@ -125,9 +126,8 @@ impl Guests {
             guest.set_standing(standing, now);
         }
         if is_another {
-            let roots = self.roots.clone();
-            let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
-            guest.observed = Observed::new(vmm);
+            let roots = Arc::clone(&self.roots);
+            guest.observed = Observed::new(peer.map(|peer| Process::new(roots, peer)));
             guest.asked_ahead = None;
         }
         Ok(())

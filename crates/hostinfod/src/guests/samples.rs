@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Held, Standing};
 use hostinfo_domains::Uuid;
-use hostinfo_verdict::Watch;
 
 use super::Guests;
 use crate::guest::{AskedAhead, Guest};
@@ -91,7 +90,7 @@ impl Guests {
         for number in together {
             let Some(guest) = self.roster.guests.get_mut(number) else { continue };
             if let Some((next, uuid)) = due(guest, ctx.now + AHEAD + TOGETHER) {
-                guest.asked_ahead = Some(AskedAhead { of: next, at: ctx.now });
+                guest.asked_ahead = Some(AskedAhead { of: next, at: ctx.now }.into());
                 self.watched.awaiting.insert(number);
                 domains.push(uuid);
                 self.set_watch_alarm(number, ctx);
@@ -119,7 +118,7 @@ impl Guests {
     /// Whether the figures are there that were asked for ahead of a guest's sample.
     fn has_figures(&mut self, number: GuestId, sample: Instant) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
-        let asked = guest.asked_ahead.filter(|asked| asked.of == sample);
+        let asked = guest.asked_ahead.as_ref().filter(|asked| asked.of == sample);
         let (Some(asked), Some(uuid)) = (asked, domain(guest)) else { return false };
         let known = self.desk.libvirt().known();
         let figures = known.and_then(|known| known.guest(uuid)?.figures.as_ref());
@@ -128,11 +127,11 @@ impl Guests {
 }
 
 fn is_asked_ahead(guest: &Guest, sample: Instant) -> bool {
-    guest.asked_ahead.is_some_and(|asked| asked.of == sample)
+    guest.asked_ahead.as_ref().is_some_and(|asked| asked.of == sample)
 }
 
 fn next_sample(guest: &Guest) -> Option<Instant> {
-    guest.observed.watch.as_ref().and_then(Watch::next_sample)
+    guest.observed.watch.as_ref().and_then(|watch| watch.next_sample())
 }
 
 fn domain(guest: &Guest) -> Option<Uuid> {

@@ -39,7 +39,7 @@ impl Guests {
             }
         }
         for (number, guest) in guests.iter() {
-            if is_meant(guest.disk_pending.as_ref(), guest) {
+            if is_meant(guest.disk_pending.as_deref(), guest) {
                 ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
             }
         }

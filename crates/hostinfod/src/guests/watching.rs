@@ -37,7 +37,11 @@ impl Guests {
                 let spread =
                     u64::try_from(number.index() * STEP_MILLIS % SPREAD_MILLIS).unwrap_or(0);
                 let first = ctx.now + Duration::from_millis(spread);
-                guest.observed.watch.get_or_insert_with(|| Watch::keep(first)).set_kept(true);
+                guest
+                    .observed
+                    .watch
+                    .get_or_insert_with(|| Watch::keep(first).into())
+                    .set_kept(true);
                 self.set_watch_alarm(number, ctx);
             }
             Place::LeftOut(false) => {}
@@ -58,7 +62,7 @@ impl Guests {
     /// Whether a guest's rule wants it watched, it is there, and the process that runs it is known.
     fn is_to_be_watched(&self, number: GuestId) -> bool {
         self.roster.guests.get(number).is_some_and(|guest| {
-            guest.who.grant().watch() && guest.who.may_ask() && guest.observed.vmm.is_ok()
+            guest.who.grant().watch() && guest.who.may_ask() && guest.observed.process.is_ok()
         }) && self.roster.is_connected(number)
     }
 
@@ -66,7 +70,7 @@ impl Guests {
     /// be seen without that.
     fn plan_to_look_again(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get(number) else { return };
-        if !guest.who.grant().watch() || guest.observed.vmm.is_ok() {
+        if !guest.who.grant().watch() || guest.observed.process.is_ok() {
             return;
         }
         let ports = self.roster.ports.iter();

@@ -5,7 +5,6 @@ use hostinfo_domains::examples::domain;
 use hostinfo_domains::{Disk, Domain, Figures, Io, Limit, Limits, Net, Run, Traffic, Vcpu};
 
 use crate::examples::{self, Told};
-use crate::history::History;
 use crate::standing::Standing;
 
 impl Scene {
@@ -17,7 +16,7 @@ impl Scene {
 
     fn in_libvirt_as(rules: &str, domain: Domain, figures: Figures) -> Self {
         let mut scene = Self::new(rules);
-        scene.observed.history.may_refresh(scene.now);
+        scene.observed.history().may_refresh(scene.now);
         scene.engine.libvirt = Told::with_figures(domain, figures);
         let run = Run { id: Some(1), reverts: 0 };
         scene.set_standing(Standing::Domain(examples::UUID, run));
@@ -158,7 +157,7 @@ fn figures_have_their_age_and_old_ones_are_asked_for_anew() {
 fn figures_that_others_had_asked_for_are_as_old_as_figures_can_be() {
     let mut scene = Scene::in_libvirt(FREE, figures());
     for seconds in [0, 7, 30] {
-        scene.observed.history = History::default();
+        scene.observed.forget_history();
         scene.wait(seconds * 1000);
         assert_eq!(
             scene.ask("vm.memory.current sample.age"),
