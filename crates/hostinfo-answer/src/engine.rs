@@ -2,6 +2,7 @@
 
 mod beside;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_catalog::Scope;
@@ -21,6 +22,7 @@ use crate::list::list;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted, select};
+use crate::vhostmd::Commons;
 use crate::who::Who;
 
 /// Answers every guest. `L` asks libvirt.
@@ -29,7 +31,8 @@ pub struct Engine<L> {
     pub(crate) libvirt: L,
     pub(crate) given: Given,
     pub(crate) start: Instant,
-    pub(crate) os_name: Option<String>,
+    pub(crate) os_name: Option<Arc<str>>,
+    pub(crate) commons: Commons,
     /// Units of work that were done since somebody asked: see
     /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
     pub(crate) work: u32,
@@ -48,7 +51,8 @@ impl<L: Libvirt> Engine<L> {
         os_name: Option<String>,
         start: Instant,
     ) -> Self {
-        Self { host, libvirt, given, start, os_name, work: 0 }
+        let os_name = os_name.map(Into::into);
+        Self { host, libvirt, given, start, os_name, commons: Commons::default(), work: 0 }
     }
 
     /// The host's own sources.
