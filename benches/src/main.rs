@@ -11,11 +11,13 @@ mod everything;
 mod guests;
 mod large_host;
 mod machine;
+mod many_vcpus;
 mod measure;
 mod plan;
 mod process;
 mod report;
 mod server;
+mod vhostmd;
 mod vmms;
 
 use std::path::PathBuf;
@@ -60,7 +62,7 @@ enum Role {
     },
     /// Is a VMM for the socket that is its standard input
     #[command(hide = true)]
-    Vmm,
+    Vmm(vmms::Threads),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -72,8 +74,8 @@ fn main() -> anyhow::Result<ExitCode> {
             echo::run(&sockets, answer.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
-        Some(Role::Vmm) => {
-            vmms::run()?;
+        Some(Role::Vmm(threads)) => {
+            vmms::run(threads)?;
             return Ok(ExitCode::SUCCESS);
         }
     }

@@ -9,9 +9,11 @@ use anyhow::Context as _;
 use crate::everything;
 use crate::guests::{Guests, Listening};
 use crate::machine::Seats;
+use crate::many_vcpus;
 use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
+use crate::vhostmd;
 
 const QUERY: &[u8] = b"loadavg\n";
 
@@ -39,8 +41,10 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     rows.extend(round_trips(plan, &mut daemon, &mut echo)?);
     rows.extend(throughput(plan, &mut daemon, &mut echo)?);
     rows.extend(cpu_times(plan, &mut daemon)?);
+    rows.extend(vhostmd::run(plan, &daemon.server, &mut daemon.guests)?);
     drop((daemon, echo));
     rows.extend(everything::run(plan, dir.path(), &seats)?);
+    rows.extend(many_vcpus::run(plan, dir.path(), &seats)?);
     Ok(rows)
 }
 
