@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use hostinfo_answer::{Dialect, Engine, Labels};
 use hostinfo_control::Event as Seen;
-use hostinfo_sample::Roots;
+use hostinfo_sample::{OpenFiles, Roots};
 
 use crate::audit::Event;
 use crate::desk::Desk;
@@ -59,6 +59,8 @@ pub(crate) struct Guests {
     given_files: GivenFiles,
     /// Where processes are looked at.
     roots: Roots,
+    /// The files of theirs that stay open.
+    files: OpenFiles,
 }
 
 impl Guests {
@@ -71,6 +73,7 @@ impl Guests {
         directories: Directories,
         desk: Desk,
         given_files: GivenFiles,
+        files: OpenFiles,
         paths: &Paths,
         watch: Watch,
     ) -> io::Result<Self> {
@@ -91,6 +94,7 @@ impl Guests {
             desk,
             given_files,
             roots: paths.roots(),
+            files,
         })
     }
 

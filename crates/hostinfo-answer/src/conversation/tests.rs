@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use hostinfo_sample::{Host, Roots, Vmm};
+use hostinfo_sample::{Host, OpenFiles, Roots, Vmm};
 use hostinfo_wire::limits::{NONSENSE_MAX, THREAD_WORK, TURN_THREADS};
 use tempfile::TempDir;
 
@@ -69,7 +69,8 @@ impl Scene {
         }
         fs::write(process.join("stat"), stat).unwrap();
         fs::write(process.join("status"), "VmRSS: 4 kB\n").unwrap();
-        scene.observed.vmm = Ok(Box::new(Vmm::new(roots(scene.host.path()), 7, None)));
+        scene.observed.vmm =
+            Ok(Box::new(Vmm::new(roots(scene.host.path()), OpenFiles::default(), 7, None)));
         scene
     }
 

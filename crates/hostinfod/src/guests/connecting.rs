@@ -125,8 +125,8 @@ impl Guests {
             guest.set_standing(standing, now);
         }
         if is_another {
-            let roots = self.roots.clone();
-            let vmm = peer.map(|peer| Box::new(Vmm::new(roots, peer.pid, peer.start)));
+            let (roots, files) = (self.roots.clone(), self.files.clone());
+            let vmm = peer.map(|peer| Box::new(Vmm::new(roots, files, peer.pid, peer.start)));
             guest.observed = Observed::new(vmm);
             guest.asked_ahead = None;
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::{Disk, Figures, Io, Net, Run, Traffic};
-use hostinfo_sample::Vmm;
+use hostinfo_sample::{OpenFiles, Vmm};
 use hostinfo_verdict::Watch;
 
 use crate::examples::{self, Told};
@@ -128,7 +128,8 @@ fn watched(scene: &Scene, roots: &Roots) -> (Who, Observed) {
     who.connected(Some(peer), || Ok::<_, ()>(Session::new([1; 8]))).unwrap();
     let run = Run { id: Some(1), reverts: 0 };
     let _ = who.set_standing(Standing::Domain(examples::UUID, run));
-    let mut observed = Observed::new(Ok(Box::new(Vmm::new(roots.clone(), peer.pid, None))));
+    let mut observed =
+        Observed::new(Ok(Box::new(Vmm::new(roots.clone(), OpenFiles::default(), peer.pid, None))));
     observed.watch = Some(Watch::begin(scene.now, Duration::ZERO));
     (who, observed)
 }

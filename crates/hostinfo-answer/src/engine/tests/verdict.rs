@@ -1,7 +1,7 @@
 //! Verdicts of guests whose processes are made of files.
 
 use super::*;
-use hostinfo_sample::Vmm;
+use hostinfo_sample::{OpenFiles, Vmm};
 
 impl Scene {
     /// A guest that is the process 7, with one vCPU that ran and waited so long.
@@ -15,7 +15,7 @@ impl Scene {
         scene.write("7/task/7/comm", "qemu-system-x86\n");
         scene.write("7/task/7/schedstat", "1000 1000 1\n");
         let roots = Roots { proc: scene.host.path().into(), sys: scene.host.path().join("none") };
-        scene.observed.vmm = Ok(Box::new(Vmm::new(roots, 7, None)));
+        scene.observed.vmm = Ok(Box::new(Vmm::new(roots, OpenFiles::default(), 7, None)));
         scene
     }
 
