@@ -180,6 +180,13 @@ impl Guests {
         Ok(())
     }
 
+    /// Two guests, to ask each by itself. `None` where there are not two.
+    pub(crate) fn each(self) -> Option<[Self; 2]> {
+        let [one, other] = <[UnixStream; 2]>::try_from(self.lines).ok()?;
+        let of = |line| Self { lines: vec![line], answer: vec![0; REPLY_MAX] };
+        Some([of(one), of(other)])
+    }
+
     /// One guest asks once: the answer.
     pub(crate) fn ask(&mut self, request: &[u8]) -> anyhow::Result<String> {
         let guest = self.lines.first_mut().context("no guest")?;
@@ -198,7 +205,7 @@ fn read_answer<'a>(guest: &mut UnixStream, room: &'a mut [u8]) -> anyhow::Result
         }
         length += more;
         let answer = room.get(..length).unwrap_or_default();
-        if !answer.starts_with(b"200") {
+        if ![&b"200"[..], DOCUMENT].iter().any(|start| answer.starts_with(start)) {
             bail!("not an answer: {}", String::from_utf8_lossy(answer));
         }
         if is_complete(answer) {
@@ -207,8 +214,14 @@ fn read_answer<'a>(guest: &mut UnixStream, room: &'a mut [u8]) -> anyhow::Result
     }
 }
 
+/// How vhostmd's document begins, which an empty line ends.
+const DOCUMENT: &[u8] = b"<metrics>";
+
 /// Whether the last line is there and says that it is the last: `200 ` and not `200-`.
 fn is_complete(answer: &[u8]) -> bool {
+    if answer.starts_with(DOCUMENT) {
+        return answer.ends_with(b"\n\n");
+    }
     answer
         .strip_suffix(b"\n")
         .and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next())
@@ -223,6 +236,7 @@ mod tests {
     fn an_answer_is_complete_with_the_line_end_of_its_last_line() {
         assert!(is_complete(b"200 physcpus=64\n"));
         assert!(is_complete(b"200-loadavg.1=1\n200 loadavg.5=1\n"));
+        assert!(is_complete(b"<metrics>\n</metrics>\n\n") && !is_complete(b"<metrics>\n\n<"));
         for part in [&b""[..], b"200", b"200 physcpus=64", b"200-a=1\n", b"200-a=1\n200 b=1"] {
             assert!(!is_complete(part), "{part:?}");
         }

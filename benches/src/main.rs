@@ -15,11 +15,13 @@ mod instructions;
 mod large_host;
 mod lines;
 mod machine;
+mod many_vcpus;
 mod measure;
 mod plan;
 mod process;
 mod report;
 mod server;
+mod vhostmd;
 mod vmms;
 
 use std::path::PathBuf;
@@ -72,7 +74,7 @@ enum Role {
     },
     /// Is a VMM for the socket that is its standard input
     #[command(hide = true)]
-    Vmm,
+    Vmm(vmms::Threads),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -84,8 +86,8 @@ fn main() -> anyhow::Result<ExitCode> {
             echo::run(&socket, count, answer.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
-        Some(Role::Vmm) => {
-            vmms::run()?;
+        Some(Role::Vmm(threads)) => {
+            vmms::run(threads)?;
             return Ok(ExitCode::SUCCESS);
         }
     }

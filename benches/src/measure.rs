@@ -12,9 +12,11 @@ use crate::flood;
 use crate::guests::{Guests, Listening};
 use crate::lines;
 use crate::machine::Seats;
+use crate::many_vcpus;
 use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
+use crate::vhostmd;
 
 pub(crate) const QUERY: &[u8] = b"loadavg\n";
 
@@ -44,10 +46,12 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     drop(echo);
     rows.push(lines::run(plan, &dir.path().join("echo-lines"), &seats, &mut daemon)?);
     rows.extend(cpu_times(plan, &mut daemon)?);
+    rows.extend(vhostmd::run(plan, &daemon.server, &mut daemon.guests)?);
     drop(daemon);
     rows.push(flood::run(plan, &dir.path().join("flood"), &seats)?);
     rows.extend(crowd::run(plan, &dir.path().join("crowd"), &seats)?);
     rows.extend(everything::run(plan, dir.path(), &seats)?);
+    rows.extend(many_vcpus::run(plan, dir.path(), &seats)?);
     Ok(rows)
 }
 

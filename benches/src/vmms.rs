@@ -12,20 +12,37 @@ use anyhow::Context as _;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-/// vCPUs of each.
-const VCPUS: usize = 8;
+/// The threads of a VMM, beside its first one.
+#[derive(Clone, Copy, clap::Args)]
+pub(crate) struct Threads {
+    /// How many are vCPUs
+    pub(crate) vcpus: u16,
+    /// How many are none
+    pub(crate) others: u16,
+}
+
+impl Threads {
+    /// A guest like many: with its first thread, the VMM has 7 that are no vCPUs.
+    pub(crate) const USUAL: Self = Self { vcpus: 8, others: 6 };
+}
+
+/// Of a thread that only sleeps, so that there is room for thousands.
+const STACK: usize = 64 * 1024;
 
 /// VMMs that run, and end when let go.
 pub(crate) struct Vmms(Vec<Child>);
 
 impl Vmms {
-    /// Starts `count` of them, and makes a socket in `sockets` for each.
-    pub(crate) fn start(sockets: &Path, count: u16) -> anyhow::Result<(Self, Vec<UnixListener>)> {
+    /// Starts one with each number of `threads`, and makes a socket in `sockets` for each.
+    pub(crate) fn start(
+        sockets: &Path,
+        threads: &[Threads],
+    ) -> anyhow::Result<(Self, Vec<UnixListener>)> {
         let (mut vmms, mut listeners) = (Self(Vec::new()), Vec::new());
-        for number in 0..count {
+        for (number, Threads { vcpus, others }) in threads.iter().enumerate() {
             let socket = bound(&sockets.join(format!("qemu-guest{number}")))?;
             let child = Command::new(std::env::current_exe()?)
-                .arg("vmm")
+                .args(["vmm", &vcpus.to_string(), &others.to_string()])
                 .stdin(socket.try_clone()?)
                 .stdout(Stdio::piped())
                 .spawn()?;
@@ -56,12 +73,17 @@ impl Drop for Vmms {
 }
 
 /// Is such a process, for the socket that is its standard input: who listens is the peer.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(Threads { vcpus, others }: Threads) -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::thread::set_name(c"qemu-system-x86")?;
-    let vcpus = (0..VCPUS).map(|number| format!("CPU {number}/KVM"));
-    for name in vcpus.chain(["IO iothread1".to_owned()]) {
-        std::thread::Builder::new().name(name).spawn(|| std::thread::sleep(Duration::MAX))?;
+    let vcpus = (0..vcpus).map(|number| format!("CPU {number}/KVM"));
+    let others = (0..others).map(|number| match number {
+        0 => "IO iothread1".to_owned(),
+        _ => "worker".to_owned(),
+    });
+    for name in vcpus.chain(others) {
+        let thread = std::thread::Builder::new().name(name).stack_size(STACK);
+        thread.spawn(|| std::thread::sleep(Duration::MAX))?;
     }
     rustix::net::listen(io::stdin(), 1)?;
     rustix::io::write(io::stdout(), b"\n")?;

@@ -2,6 +2,7 @@
 
 mod beside;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_catalog::Scope;
@@ -23,6 +24,7 @@ use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted, refused, select};
 use crate::shared::{Shared, are_of_host};
+use crate::vhostmd::Commons;
 use crate::who::Who;
 
 /// Answers every guest. `L` asks libvirt.
@@ -31,7 +33,8 @@ pub struct Engine<L> {
     pub(crate) libvirt: L,
     pub(crate) given: Given,
     pub(crate) start: Instant,
-    pub(crate) os_name: Option<String>,
+    pub(crate) os_name: Option<Arc<str>>,
+    pub(crate) commons: Commons,
     shared: Shared,
     /// Units of work that were done since somebody asked: see
     /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
@@ -51,8 +54,16 @@ impl<L: Libvirt> Engine<L> {
         os_name: Option<String>,
         start: Instant,
     ) -> Self {
-        let shared = Shared::default();
-        Self { host, libvirt, given, start, os_name, shared, work: 0 }
+        Self {
+            host,
+            libvirt,
+            given,
+            start,
+            os_name: os_name.map(Into::into),
+            commons: Commons::default(),
+            shared: Shared::default(),
+            work: 0,
+        }
     }
 
     /// The host's own sources.

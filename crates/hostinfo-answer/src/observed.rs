@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostinfo_sample::{Absent, Roots, Vmm};
+use hostinfo_sample::{Absent, OpenFiles, Roots, Vmm};
 use hostinfo_verdict::Watch;
 
 use crate::history::History;
@@ -19,26 +19,29 @@ pub const NOT_MET: Absent =
 #[derive(Clone)]
 pub struct Process {
     roots: Arc<Roots>,
+    files: OpenFiles,
     peer: Peer,
     vmm: Option<Box<Vmm>>,
 }
 
 impl Process {
-    /// That process, seen at `roots`.
-    pub fn new(roots: Arc<Roots>, peer: Peer) -> Self {
-        Self { roots, peer, vmm: None }
+    /// That process, seen at `roots`; its files stay open among `files`.
+    pub fn new(roots: Arc<Roots>, files: OpenFiles, peer: Peer) -> Self {
+        Self { roots, files, peer, vmm: None }
     }
 
     /// That of a VMM that is there already, such as a captured one.
     pub fn of(vmm: Vmm) -> Self {
         let peer = Peer { pid: 0, start: None };
-        Self { vmm: Some(Box::new(vmm)), ..Self::new(Arc::default(), peer) }
+        Self { vmm: Some(Box::new(vmm)), ..Self::new(Arc::default(), OpenFiles::default(), peer) }
     }
 
     /// As a VMM.
     pub(crate) fn vmm(&mut self) -> &mut Vmm {
-        let Self { roots, peer: Peer { pid, start }, vmm } = self;
-        vmm.get_or_insert_with(|| Box::new(Vmm::new(Roots::clone(roots), *pid, *start)))
+        let Self { roots, files, peer: Peer { pid, start }, vmm } = self;
+        vmm.get_or_insert_with(|| {
+            Box::new(Vmm::new(Roots::clone(roots), files.clone(), *pid, *start))
+        })
     }
 }
 

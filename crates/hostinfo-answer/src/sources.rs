@@ -74,8 +74,8 @@ struct Extent {
 }
 
 /// What was looked for, and what came of it.
-#[derive(Default)]
-struct Found {
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Found {
     values: u32,
     soon: u32,
     nothing: u32,
@@ -146,6 +146,25 @@ impl<'a> Sources<'a, '_> {
             Err(_) => &mut self.found.nothing,
         } += 1;
         value
+    }
+
+    /// The step of the samples' grid that the values are of.
+    pub(crate) fn slot(&self) -> u64 {
+        self.at.slot()
+    }
+
+    /// What `look` comes to, and what was found for it: that does not count yet.
+    pub(crate) fn finding<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> (T, Found) {
+        let before = std::mem::take(&mut self.found);
+        let what = look(self);
+        (what, std::mem::replace(&mut self.found, before))
+    }
+
+    /// Counts what was found, now or for another reply of this step.
+    pub(crate) fn has_found(&mut self, Found { values, soon, nothing }: Found) {
+        self.found.values += values;
+        self.found.soon += soon;
+        self.found.nothing += nothing;
     }
 
     /// What the reply so far has cost.

@@ -1,11 +1,12 @@
 //! What vhostmd's clients are given: see `docs/vhostmd.md`.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::vhostmd::Context;
 use hostinfo_render::Answer;
-use hostinfo_render::vhostmd::{Custom, EMPTY, Extra};
+use hostinfo_render::vhostmd::{Common, Custom, EMPTY, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
 use hostinfo_wire::reply::BLOCKED;
@@ -18,7 +19,7 @@ use crate::gather::gather;
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
-use crate::sources::Sources;
+use crate::sources::{Found, Sources};
 use crate::who::Who;
 
 impl<L: Libvirt> Engine<L> {
@@ -67,13 +68,46 @@ impl<L: Libvirt> Engine<L> {
         if !who.may_ask() {
             return Ok((EMPTY.to_owned(), Cost::Nothing));
         }
-        let os_name = self.os_name.clone();
+        let (os_name, mut commons) = (self.os_name.clone(), std::mem::take(&mut self.commons));
         let mut sources = self.sources(who, observed, when);
-        let needed = hostinfo_catalog::vhostmd::stats().into_iter();
-        sources.read_ahead(needed.filter(|stat| who.grant.permits(*stat, None)))?;
-        let document = document(&who.grant, &mut sources, os_name.as_deref())?;
+        let document = document(&who.grant, &mut sources, &mut commons, os_name.as_deref());
         let cost = sources.cost();
-        Ok((document, cost))
+        self.commons = commons;
+        Ok((document?, cost))
+    }
+}
+
+/// What documents of one step of the samples' grid have in common, for each grant under which one was asked for.
+#[derive(Default)]
+pub(crate) struct Commons {
+    slot: u64,
+    of: Vec<(Arc<Grant>, Arc<Common>, Found)>,
+}
+
+/// Grants whose documents are remembered: hosts have a rule or a few. A document has some 2 KB, so 32 KB.
+const COMMONS_MAX: usize = 16;
+
+impl Commons {
+    /// What the documents under a grant have in common, and what was found for it.
+    fn of(
+        &mut self,
+        grant: &Arc<Grant>,
+        slot: u64,
+        make: impl FnOnce() -> (Common, Found),
+    ) -> (Arc<Common>, Found) {
+        if self.slot != slot {
+            self.of.clear();
+            self.slot = slot;
+        }
+        if let Some((_, common, found)) = self.of.iter().find(|(of, ..)| Arc::ptr_eq(of, grant)) {
+            return (Arc::clone(common), *found);
+        }
+        let (common, found) = make();
+        let common = Arc::new(common);
+        if self.of.len() < COMMONS_MAX {
+            self.of.push((Arc::clone(grant), Arc::clone(&common), found));
+        }
+        (common, found)
     }
 }
 
@@ -82,22 +116,33 @@ impl<L: Libvirt> Engine<L> {
 /// # Errors
 /// Where some of it is on its way.
 fn document(
-    grant: &Grant,
+    grant: &Arc<Grant>,
     sources: &mut Sources<'_, '_>,
+    commons: &mut Commons,
     os_name: Option<&str>,
 ) -> Result<String, Pending> {
-    let customs = customs(sources)?;
     let permits = |stat| grant.permits(stat, None);
+    let needed = hostinfo_catalog::vhostmd::stats().iter().copied();
+    sources.read_ahead(needed.filter(|stat| permits(*stat)))?;
+    let customs = customs(sources)?;
     let wants_spare = permits(StatId::named("memory.cached"));
     let Spare { buffers, swap_cached } =
         if wants_spare { sources.spare_memory() } else { Spare::default() };
     let extra = Extra { os_name, buffers, swap_cached, id: sources.number() };
+    let (common, found) = commons.of(grant, sources.slot(), || {
+        sources
+            .finding(|sources| Common::new(permits, |stat| sources.value(stat, None).ok(), &extra))
+    });
+    sources.has_found(found);
     let value = |stat| sources.value(stat, None).ok();
-    Ok(hostinfo_render::vhostmd::document(permits, value, &extra, &customs))
+    Ok(hostinfo_render::vhostmd::document(&common, permits, value, &extra, &customs))
 }
 
 /// The administrator's own statistics that the guest may see, under their own names.
 fn customs<'g>(sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending> {
+    if !sources.has_customs() {
+        return Ok(Vec::new());
+    }
     let picks = sources.select("custom");
     sources.ask(&picks)?;
     let told = gather(picks, sources).into_iter().filter_map(|answer| match answer {

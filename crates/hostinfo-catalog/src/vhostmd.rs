@@ -6,8 +6,10 @@
 //! opened by themselves alone.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use crate::id::StatId;
+use crate::source::Source;
 
 use Context::{Host, Vm};
 use Figure::{Buffers, Stat, SwapCached, SwapStat};
@@ -158,6 +160,24 @@ const fn plus(figures: &'static [Figure]) -> Made {
 }
 
 impl Made {
+    /// Whether all guests that may see the same of it have the same figure of it in one sample of their host: no
+    /// guest has a part in it, nor does it go on between samples.
+    pub fn is_of_host(&self, permits: impl Fn(StatId) -> bool) -> bool {
+        let is_hosts = |stat: &StatId| matches!(stat.stat().source, Source::Host(_));
+        let are_hosts = |figures: &[Figure]| {
+            figures.iter().all(|figure| match figure {
+                Stat(stat) | SwapStat(stat) => is_hosts(stat),
+                Buffers | SwapCached => true,
+            })
+        };
+        match self {
+            Self::Fixed(..) | Self::OsName(_) => true,
+            Self::FirstOf(stats) => stats.iter().find(|stat| permits(**stat)).is_none_or(is_hosts),
+            Self::With(stat, behind) => is_hosts(stat) && is_hosts(behind),
+            Self::Sum(plus, minus) => are_hosts(plus) && are_hosts(minus),
+        }
+    }
+
     /// The statistics in it, in no order and perhaps more than once.
     fn stats(&self) -> impl Iterator<Item = StatId> {
         let (stats, figures): (Vec<StatId>, [&[Figure]; 2]) = match *self {
@@ -175,8 +195,12 @@ impl Made {
 }
 
 /// Every statistic that the document is made of, once, in the catalog's order.
-pub fn stats() -> BTreeSet<StatId> {
-    METRICS.iter().flat_map(|metric| metric.made.stats()).chain([UUID]).collect()
+pub fn stats() -> &'static [StatId] {
+    static STATS: LazyLock<Vec<StatId>> = LazyLock::new(|| {
+        let stats = METRICS.iter().flat_map(|metric| metric.made.stats()).chain([UUID]);
+        stats.collect::<BTreeSet<_>>().into_iter().collect()
+    });
+    &STATS
 }
 
 #[cfg(test)]

@@ -4,19 +4,24 @@
 /// blank.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    push_escaped(&mut escaped, text);
+    escaped
+}
+
+/// Adds text as it stands there.
+pub(crate) fn push_escaped(to: &mut String, text: &str) {
     for c in text.chars() {
         match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '\'' => escaped.push_str("&apos;"),
-            '"' => escaped.push_str("&quot;"),
-            '\u{FFFE}' | '\u{FFFF}' => escaped.push(' '),
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
+            '&' => to.push_str("&amp;"),
+            '<' => to.push_str("&lt;"),
+            '>' => to.push_str("&gt;"),
+            '\'' => to.push_str("&apos;"),
+            '"' => to.push_str("&quot;"),
+            '\u{FFFE}' | '\u{FFFF}' => to.push(' '),
+            c if c.is_control() => to.push(' '),
+            c => to.push(c),
         }
     }
-    escaped
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(crate) const LINE_BYTES: usize = 4096;
 
 /// The most that is read of an attribute in sysfs. The kernel's own bound is a page, which has up to 64
 /// KiB; a list of CPUs may be longer than a page, and 8,192 CPUs have at most 8,192 x 7 / 2 bytes.
-const ATTRIBUTE_BYTES: usize = 64 * 1024;
+pub(crate) const ATTRIBUTE_BYTES: usize = 64 * 1024;
 
 /// The most that is read of a file with a fixed set of lines: `vmstat` has 200 of 40 bytes.
 pub(crate) const PAGE_BYTES: usize = 64 * 1024;
@@ -45,8 +45,8 @@ impl Default for Roots {
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {error}", path.display())]
 pub(crate) struct Unread {
-    path: PathBuf,
-    error: io::Error,
+    pub(crate) path: PathBuf,
+    pub(crate) error: io::Error,
 }
 
 impl Unread {
@@ -91,8 +91,8 @@ impl Roots {
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
         let path = self.proc.join(file);
-        match read_up_to(&path, bound, buffer) {
-            Ok(()) => Ok(buffer),
+        match read_file(&path, bound, buffer) {
+            Ok(_) => Ok(buffer),
             Err(error) => Err(Unread { path, error }),
         }
     }
@@ -104,15 +104,6 @@ impl Roots {
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
         read_whole(self.sys.join(file), ATTRIBUTE_BYTES, buffer)
-    }
-
-    /// A file of a cgroup, below `/sys/fs/cgroup`, in `buffer`.
-    pub(crate) fn cgroup<'b>(
-        &self,
-        file: impl AsRef<Path>,
-        buffer: &'b mut Vec<u8>,
-    ) -> Result<&'b [u8], Unread> {
-        read_whole(self.cgroups().join(file), PAGE_BYTES, buffer)
     }
 
     /// Whether the host's sysfs can be seen.
@@ -159,24 +150,30 @@ fn read_numbered(path: &Path, prefix: &str, bound: usize) -> io::Result<Vec<Numb
 }
 
 fn read_whole(path: PathBuf, bound: usize, buffer: &mut Vec<u8>) -> Result<&[u8], Unread> {
-    let read = read_up_to(&path, bound.saturating_add(1), buffer);
-    match read {
-        Ok(()) if buffer.len() <= bound => Ok(buffer),
-        Ok(()) => {
-            let error = io::Error::other(format!("longer than {bound} bytes"));
-            Err(Unread { path, error })
-        }
+    match read_file(&path, bound.saturating_add(1), buffer) {
+        Ok(_) => within(bound, path, buffer),
         Err(error) => Err(Unread { path, error }),
     }
 }
 
-fn read_up_to(path: &Path, bound: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// What was read of a file up to a byte over its bound, if that is all of it.
+pub(crate) fn within(bound: usize, path: PathBuf, buffer: &[u8]) -> Result<&[u8], Unread> {
+    if buffer.len() <= bound {
+        return Ok(buffer);
+    }
+    let error = io::Error::other(format!("longer than {bound} bytes"));
+    Err(Unread { path, error })
+}
+
+/// The first `most` bytes of a file, in `buffer`, and the file.
+pub(crate) fn read_file(path: &Path, most: usize, buffer: &mut Vec<u8>) -> io::Result<File> {
     buffer.clear();
     // Else the first reads would be of 32 bytes.
     buffer.reserve(LINE_BYTES);
-    let bound = u64::try_from(bound).unwrap_or(u64::MAX);
-    File::open(path)?.take(bound).read_to_end(buffer)?;
-    Ok(())
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    let mut file = File::open(path)?.take(most);
+    file.read_to_end(buffer)?;
+    Ok(file.into_inner())
 }
 
 #[cfg(test)]

@@ -1,8 +1,16 @@
 //! Words and numbers in the kernel's text. All total: what has another form is `None`.
 
+use memchr::memchr;
+
 /// The lines, without their ends.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n')
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let end = memchr(b'\n', text).unwrap_or(text.len());
+        rest = text.get(end.saturating_add(1)..);
+        text.get(..end)
+    })
 }
 
 /// What stands between blanks.
@@ -12,7 +20,7 @@ pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A line `KEY:VALUE` or `KEY : VALUE`, without the blanks.
 pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
+    let colon = memchr(b':', line)?;
     let (key, rest) = line.split_at_checked(colon)?;
     Some((key.trim_ascii(), rest.get(1..)?.trim_ascii()))
 }

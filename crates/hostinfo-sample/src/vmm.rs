@@ -30,11 +30,12 @@ use hostinfo_wire::Value;
 
 use crate::cached::Cached;
 use crate::energy::{Portion, Use};
+use crate::open_files::Reader;
 use crate::pressure::Pressure;
 use crate::shares::{HostSample, Share};
 use crate::units::micro;
 use crate::window::{Pair, Window};
-use crate::{Absent, Host, Moment, Roots, Units};
+use crate::{Absent, Host, Moment, OpenFiles, Roots, Units};
 
 use affinity::Affinities;
 use bounds::Bounds;
@@ -76,6 +77,7 @@ pub struct Vmm {
     cpu: Cached<Cpu, Held>,
     cpus: Cached<Cpus>,
     affinities: Affinities,
+    affinities_of_others: Affinities,
     counted: Counted,
     bounds: bounds::Kept,
     pressure_cpu: Cached<Pressure, Grown<2>>,
@@ -101,15 +103,19 @@ impl Vmm {
 
     /// The process `pid`, as the kernel of this program's PID namespace numbers it, which began
     /// at `start`: field 22 of `/proc/PID/stat`. `None` of it means the one that has the number
-    /// at the first look. Reads nothing.
-    pub fn new(roots: Roots, pid: i32, start: Option<u64>) -> Self {
-        Self::with_units(roots, Units::default(), pid, start)
+    /// at the first look. Its files stay open as one of `files`. Reads nothing.
+    pub fn new(roots: Roots, files: OpenFiles, pid: i32, start: Option<u64>) -> Self {
+        Self::of(Process::new(Reader::new(roots, files), Units::default(), pid, start))
     }
 
     /// The same on a host whose kernel counts in other `units`: a captured one. Reads nothing.
     pub fn with_units(roots: Roots, units: Units, pid: i32, start: Option<u64>) -> Self {
+        Self::of(Process::new(Reader::new(roots, OpenFiles::default()), units, pid, start))
+    }
+
+    fn of(process: Process) -> Self {
         Self {
-            process: Process::new(roots, units, pid, start),
+            process,
             status: Cached::default(),
             threads_read: Cached::default(),
             threads: Threads::default(),
@@ -118,6 +124,7 @@ impl Vmm {
             cpu: Cached::default(),
             cpus: Cached::default(),
             affinities: Affinities::default(),
+            affinities_of_others: Affinities::default(),
             counted: Counted::default(),
             bounds: bounds::Kept::default(),
             pressure_cpu: Cached::default(),

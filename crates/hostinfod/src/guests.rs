@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use hostinfo_answer::{Dialect, Engine, Labels};
 use hostinfo_control::Event as Seen;
-use hostinfo_sample::Roots;
+use hostinfo_sample::{OpenFiles, Roots};
 
 use crate::audit::Event;
 use crate::desk::Desk;
@@ -60,6 +60,8 @@ pub(crate) struct Guests {
     given_files: GivenFiles,
     /// Where processes are looked at.
     roots: Arc<Roots>,
+    /// The files of theirs that stay open.
+    files: OpenFiles,
 }
 
 impl Guests {
@@ -72,6 +74,7 @@ impl Guests {
         directories: Directories,
         desk: Desk,
         given_files: GivenFiles,
+        files: OpenFiles,
         paths: &Paths,
         watch: Watch,
     ) -> io::Result<Self> {
@@ -92,6 +95,7 @@ impl Guests {
             desk,
             given_files,
             roots: paths.roots().into(),
+            files,
         })
     }
 

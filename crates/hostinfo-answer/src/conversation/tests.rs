@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use hostinfo_sample::{Host, Roots};
+use hostinfo_sample::{Host, OpenFiles, Roots};
 use hostinfo_wire::limits::{NONSENSE_MAX, THREAD_WORK, TURN_THREADS};
 use tempfile::TempDir;
 
@@ -72,7 +72,11 @@ impl Scene {
         fs::write(process.join("stat"), stat).unwrap();
         fs::write(process.join("status"), "VmRSS: 4 kB\n").unwrap();
         let peer = Peer { pid: 7, start: None };
-        scene.observed = Observed::new(Ok(Process::new(roots(scene.host.path()).into(), peer)));
+        scene.observed = Observed::new(Ok(Process::new(
+            roots(scene.host.path()).into(),
+            OpenFiles::default(),
+            peer,
+        )));
         scene
     }
 

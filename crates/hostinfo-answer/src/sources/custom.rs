@@ -56,6 +56,11 @@ impl Sources<'_, '_> {
         self.given.customs.value(name, self.who.name.whole(), asked, now)
     }
 
+    /// Whether the administrator has own statistics.
+    pub(crate) fn has_customs(&self) -> bool {
+        self.given.customs.names("").next().is_some()
+    }
+
     /// Whether the administrator's own statistic of that name speaks of the guest alone.
     pub(crate) fn is_of_guest(&self, name: &str) -> bool {
         let custom = self.given.customs.find(name);

@@ -43,6 +43,16 @@ fn seeing(names: &[&str]) -> String {
     document(|stat| names.contains(&stat.stat().name), value, &EXTRA, &[])
 }
 
+/// The only one of its step.
+fn document<'v>(
+    permits: impl Fn(StatId) -> bool,
+    value: impl Fn(StatId) -> Option<Value<'v>>,
+    extra: &Extra<'_>,
+    customs: &[Custom<'_>],
+) -> String {
+    super::document(&Common::new(&permits, &value, extra), permits, value, extra, customs)
+}
+
 fn figure(document: &str, name: &str) -> Option<String> {
     let (_, rest) = document.split_once(&format!("<name>{name}</name>\n<value>"))?;
     rest.split_once("</value>").map(|(value, _)| value.to_owned())
@@ -253,4 +263,48 @@ proptest! {
         prop_assert!(lines.split('\n').all(|line| line.starts_with('<') && line.ends_with('>')));
         prop_assert_eq!(document.chars().filter(|c| c.is_control() && *c != '\n').count(), 0);
     }
+}
+
+#[test]
+fn what_is_common_to_guests_has_nothing_of_any_guest() {
+    let asked = std::cell::RefCell::new(Vec::new());
+    let common = Common::new(
+        |_| true,
+        |stat| {
+            asked.borrow_mut().push(stat);
+            value(stat)
+        },
+        &EXTRA,
+    );
+    for stat in asked.take() {
+        let source = stat.stat().source;
+        assert!(matches!(source, hostinfo_catalog::Source::Host(_)), "{}", stat.stat().name);
+    }
+    let other = |stat: StatId| match stat.stat().name {
+        "vm.cpu.seconds" => Some(Value::Micro(2_000_000)),
+        "hypervisor" => Some(Value::text("xen")),
+        "time" => Some(Value::Micro(1_700_000_001_000_000)),
+        "vm.uuid" => Some(Value::text("another")),
+        _ => None,
+    };
+    let extra = Extra { id: 3, ..EXTRA };
+    let own = super::document(&common, |_| true, other, &extra, &[]);
+    for (name, told) in
+        [("VirtProductInfo", "xen"), ("Time", "1700000001"), ("NumberOfPhysicalCPUs", "64")]
+    {
+        assert_eq!(figure(&own, name).as_deref(), Some(told), "{own}");
+    }
+    assert!(
+        own.contains(" id='3' uuid='another' unit='s'>\n<name>TotalCPUTime</name>\n<value>2.0000")
+    );
+    assert!(!own.contains("id='2'") && !own.contains("12.345678"), "{own}");
+}
+
+#[test]
+fn who_is_named_by_an_id_of_its_own_has_its_own_name_of_the_host() {
+    let permits = |stat: StatId| stat.stat().name != "host.name";
+    let common = Common::new(permits, value, &EXTRA);
+    let other = |_: StatId| Some(Value::text("beef"));
+    let own = super::document(&common, permits, other, &EXTRA, &[]);
+    assert_eq!(figure(&own, "HostName").as_deref(), Some("beef"));
 }

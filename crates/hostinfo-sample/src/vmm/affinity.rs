@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::Absent;
 use crate::root::PAGE_BYTES;
-use crate::text::{key_and_value, lines};
+use crate::text::lines;
 use crate::vmm::process::Process;
 use crate::vmm::threads::Task;
 
@@ -86,8 +86,8 @@ impl Affinities {
 /// Cpus_allowed_list: 0-1,4
 /// ```
 pub(crate) fn allowed(text: &[u8]) -> Option<&[u8]> {
-    let mut all = lines(text).filter_map(key_and_value);
-    all.find_map(|(key, value)| (key == b"Cpus_allowed_list").then_some(value))
+    let mut lists = lines(text).filter_map(|line| line.strip_prefix(b"Cpus_allowed_list:"));
+    lists.next().map(<[u8]>::trim_ascii)
 }
 
 #[cfg(test)]

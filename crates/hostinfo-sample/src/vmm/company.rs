@@ -106,10 +106,13 @@ impl<'a> Company<'a> {
             return;
         };
         let mut gone = Vec::new();
-        for pid in pids {
+        // The one that was seen last is likely to be there still.
+        let second = self.process.second_vmm.get().filter(|pid| pids.contains(pid));
+        for pid in second.into_iter().chain(pids) {
             match self.kind(pid) {
                 Kind::Own => seen.own = true,
                 Kind::Second => {
+                    self.process.second_vmm.set(Some(pid));
                     seen.second = true;
                     return;
                 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::Absent;
-use crate::root::{Roots, numbered};
+use crate::open_files::Reader;
+use crate::root::numbered;
 use crate::tally::{Newcomers, Tally};
 use crate::text::{number, numbers, only_number, words};
 use crate::vmm::branch::{Branch, Own, Version};
@@ -51,7 +52,7 @@ pub(crate) struct Around {
     pub(crate) limited: Vec<PathBuf>,
 }
 
-pub(crate) fn read(branch: &Branch, roots: &Roots, buffer: &mut Vec<u8>, held: &mut Held) -> Cpu {
+pub(crate) fn read(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>, held: &mut Held) -> Cpu {
     let mut files = Files { version: branch.version, roots, buffer };
     let own = branch.own();
     let vcpus = own.as_ref().map(|own| numbered_cgroups(own, "vcpu", roots)).unwrap_or_default();
@@ -73,7 +74,7 @@ pub(crate) fn read(branch: &Branch, roots: &Roots, buffer: &mut Vec<u8>, held: &
 /// Nanoseconds for which the threads that are no vCPUs were held back by quotas of their own.
 pub(crate) fn of_threads(
     branch: &Branch,
-    roots: &Roots,
+    roots: &Reader,
     buffer: &mut Vec<u8>,
     held: &mut Held,
 ) -> Result<u64, Absent> {
@@ -89,7 +90,7 @@ pub(crate) fn of_threads(
 /// `tally` is of the cgroups around.
 pub(crate) fn around(
     branch: &Branch,
-    roots: &Roots,
+    roots: &Reader,
     buffer: &mut Vec<u8>,
     tally: &mut Tally<1>,
 ) -> Result<Around, Absent> {
@@ -134,7 +135,7 @@ fn add(tally: &mut Tally<1>, newcomers: Newcomers, rows: &Rows<'_>) -> u64 {
 
 /// Those that libvirt made for single vCPUs or iothreads; none where it did not. More than the most
 /// vCPUs are none.
-fn numbered_cgroups(own: &Own<'_>, name: &str, roots: &Roots) -> Vec<PathBuf> {
+fn numbered_cgroups(own: &Own<'_>, name: &str, roots: &Reader) -> Vec<PathBuf> {
     let bound = usize::try_from(VCPUS_MAX).unwrap_or(usize::MAX);
     let mut entries = numbered(roots.cgroups().join(own.inner), name, bound).unwrap_or_default();
     entries.sort_unstable_by_key(|entry| entry.number);
@@ -144,7 +145,7 @@ fn numbered_cgroups(own: &Own<'_>, name: &str, roots: &Roots) -> Vec<PathBuf> {
 /// The files of both versions.
 struct Files<'a> {
     version: Version,
-    roots: &'a Roots,
+    roots: &'a Reader,
     buffer: &'a mut Vec<u8>,
 }
 

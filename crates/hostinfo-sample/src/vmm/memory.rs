@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::root::Roots;
+use crate::open_files::Reader;
 use crate::tally::{Newcomers, Tally};
 use crate::text::{number, numbers, only_number};
 use crate::vmm::branch::{Branch, Version};
@@ -22,7 +22,7 @@ const V1_UNLIMITED: u64 = 1 << 62;
 /// # Errors
 ///
 /// There is none, or the guest shares with others what it is the limit of.
-pub(crate) fn limit(branch: &Branch, roots: &Roots, buffer: &mut Vec<u8>) -> Result<u64, Absent> {
+pub(crate) fn limit(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>) -> Result<u64, Absent> {
     let mut lowest = None;
     for cgroup in branch.all() {
         lowest = limit_of(cgroup, branch.version, roots, buffer)?.into_iter().chain(lowest).min();
@@ -40,7 +40,7 @@ pub(crate) fn limit(branch: &Branch, roots: &Roots, buffer: &mut Vec<u8>) -> Res
 pub(crate) fn used<'p>(
     cgroups: &'p [PathBuf],
     version: Version,
-    roots: &Roots,
+    roots: &Reader,
     buffer: &mut Vec<u8>,
 ) -> Result<Option<(&'p Path, Used)>, Absent> {
     let current = match version {
@@ -70,7 +70,7 @@ pub(crate) fn used<'p>(
 pub(crate) fn hits(
     cgroups: &[PathBuf],
     version: Version,
-    roots: &Roots,
+    roots: &Reader,
     buffer: &mut Vec<u8>,
     tally: &mut Tally<1>,
 ) -> Option<u64> {
@@ -137,7 +137,7 @@ pub(crate) fn swapped(stat: &[u8], current: Option<&[u8]>) -> Option<u64> {
 fn limit_of(
     cgroup: &Path,
     version: Version,
-    roots: &Roots,
+    roots: &Reader,
     buffer: &mut Vec<u8>,
 ) -> Result<Option<u64>, Absent> {
     let files: &[_] = match version {

@@ -4,10 +4,14 @@
 //! reading counts only if `stat` has the same start after it: the number was the process's own
 //! all the while, then.
 
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::root::{LINE_BYTES, PAGE_BYTES, Roots, Unread};
+use memchr::memmem;
+
+use crate::open_files::Reader;
+use crate::root::{LINE_BYTES, PAGE_BYTES, Unread};
 use crate::text::{millionths, number, words};
 use crate::{Absent, Units};
 
@@ -25,16 +29,33 @@ const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/stat lacks a figure");
 /// A process: its number and when it started.
 #[derive(Clone)]
 pub(crate) struct Process {
-    pub(crate) roots: Roots,
+    pub(crate) roots: Reader,
     pub(crate) units: Units,
     pid: i32,
     /// In clock ticks since boot. `None` until it was seen.
     start: Option<u64>,
+    /// [`Reader::opened`] when it was seen last.
+    seen: Option<u64>,
+    /// `/proc` numbers processes as sockets do.
+    has_own_numbers: bool,
+    /// The second VMM that was last seen in its cgroups.
+    pub(crate) second_vmm: Cell<Option<u64>>,
+    /// Whether libvirt started it, once that was looked for.
+    is_libvirts: OnceCell<bool>,
 }
 
 impl Process {
-    pub(crate) fn new(roots: Roots, units: Units, pid: i32, start: Option<u64>) -> Self {
-        Self { roots, units, pid, start }
+    pub(crate) fn new(roots: Reader, units: Units, pid: i32, start: Option<u64>) -> Self {
+        Self {
+            roots,
+            units,
+            pid,
+            start,
+            seen: None,
+            has_own_numbers: false,
+            second_vmm: Cell::default(),
+            is_libvirts: OnceCell::new(),
+        }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -53,7 +74,7 @@ impl Process {
         bound: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.roots.proc(&format!("{}/{file}", self.pid), bound, buffer)
+        self.roots.own(format_args!("{}/{file}", self.pid), bound, buffer)
     }
 
     /// One of its threads' files, with the same caution.
@@ -63,7 +84,7 @@ impl Process {
         file: &str,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.read(&format!("task/{tid}/{file}"), LINE_BYTES, buffer)
+        self.roots.own(format_args!("{}/task/{tid}/{file}", self.pid), LINE_BYTES, buffer)
     }
 
     /// Whether the thread is there, whatever can be read of it.
@@ -95,14 +116,16 @@ impl Process {
     /// Whether libvirt started it: all versions of it give QEMU a monitor of this name.
     pub(crate) fn is_libvirts(&self, buffer: &mut Vec<u8>) -> bool {
         const MONITOR: &[u8] = b"chardev=charmonitor";
-        let head = self.roots.proc_head(&format!("{}/cmdline", self.pid), PAGE_BYTES, buffer);
-        head.is_ok_and(|line| line.windows(MONITOR.len()).any(|part| part == MONITOR))
+        *self.is_libvirts.get_or_init(|| {
+            let head = self.roots.proc_head(&format!("{}/cmdline", self.pid), PAGE_BYTES, buffer);
+            head.is_ok_and(|line| memmem::find(line, MONITOR).is_some())
+        })
     }
 
     /// What `stat` says, as long as it speaks of this process. A start that is not known yet is
     /// taken from it.
     pub(crate) fn stat<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Stat<'b>, Absent> {
-        if !self.has_own_numbers() {
+        if !self.check_numbers() {
             return Err(UNSEEN);
         }
         let text = match self.read("stat", LINE_BYTES, buffer) {
@@ -116,30 +139,42 @@ impl Process {
             return Err(ENDED);
         }
         self.start = Some(stat.start);
+        self.seen = Some(self.roots.opened());
         Ok(stat)
     }
 
-    /// What was `read`, if it was of this process.
+    /// What was `read`, if it was of this process. What came from files that were open when it was seen
+    /// last was: the kernel reads nothing from those of a process that ended.
     pub(crate) fn check<T>(&mut self, read: T, buffer: &mut Vec<u8>) -> Result<T, Absent> {
-        if self.is_still_there(buffer) { Ok(read) } else { self.stat(buffer).map(|_| read) }
+        if self.seen == Some(self.roots.opened()) || self.is_still_there(buffer) {
+            return Ok(read);
+        }
+        self.stat(buffer).map(|_| read)
     }
 
     /// Whether its first thread is surely the one that it was: that has the process's start in its own
     /// `stat`, for which the kernel need not add up all threads, 0.25 ms for 4,096.
-    fn is_still_there(&self, buffer: &mut Vec<u8>) -> bool {
-        let Some(tid) = u32::try_from(self.pid).ok().filter(|_| self.has_own_numbers()) else {
+    fn is_still_there(&mut self, buffer: &mut Vec<u8>) -> bool {
+        let Some(tid) = u32::try_from(self.pid).ok().filter(|_| self.check_numbers()) else {
             return false;
         };
         let stat = self.read_thread(tid, "stat", buffer).ok().and_then(parse);
-        stat.is_some_and(|stat| Some(stat.start) == self.start && !stat.is_dead())
+        let is_there = stat.is_some_and(|stat| Some(stat.start) == self.start && !stat.is_dead());
+        if is_there {
+            self.seen = Some(self.roots.opened());
+        }
+        is_there
     }
 
-    /// Whether `/proc` numbers processes as sockets do: in a container, it may be the host's.
-    fn has_own_numbers(&self) -> bool {
+    /// Whether `/proc` numbers processes as sockets do: in a container, it may be the host's. Where it once
+    /// did, it does.
+    fn check_numbers(&mut self) -> bool {
         // A captured host has no link.
-        std::fs::read_link(self.roots.proc.join("self")).map_or(true, |link| {
-            link.to_str().and_then(|link| link.parse().ok()) == Some(std::process::id())
-        })
+        self.has_own_numbers = self.has_own_numbers
+            || std::fs::read_link(self.roots.proc.join("self")).map_or(true, |link| {
+                link.to_str().and_then(|link| link.parse().ok()) == Some(std::process::id())
+            });
+        self.has_own_numbers
     }
 }
 

@@ -3,6 +3,7 @@
 use hostinfo_catalog::source::{PressureFigure, Resource, Stall};
 use hostinfo_wire::Value;
 
+use crate::open_files::Reader;
 use crate::pressure::{self, Pressure};
 use crate::root::Roots;
 use crate::vmm::branch::Own;
@@ -46,7 +47,7 @@ pub(crate) fn value(
 pub(crate) fn read(
     own: &Own<'_>,
     resource: Resource,
-    roots: &Roots,
+    roots: &Reader,
     buffer: &mut Vec<u8>,
     grown: &mut Grown<2>,
 ) -> Result<Pressure, Absent> {

@@ -93,7 +93,7 @@ impl Vmm {
         let Self { cpus, affinities, threads, process, .. } = self;
         cpus.at(at, |()| {
             let buffer = &mut Vec::new();
-            affinities.renew(threads.all(), process, buffer);
+            affinities.renew(threads.of_vcpus().into_iter().flatten(), process, buffer);
             cpus::read(threads, affinities, process, buffer)
         })
     }
@@ -101,12 +101,13 @@ impl Vmm {
     pub(super) fn cpu_use(&mut self, host: &mut Host, at: Moment) -> Result<CpuUse, Absent> {
         let busy = host.busy_of_each(at)?;
         let cpus = self.cpus(at)?.clone();
-        let Self { cgroups, process, threads, affinities, counted, .. } = self;
+        let Self { cgroups, process, threads, affinities_of_others, counted, .. } = self;
         let buffer = &mut Vec::new();
+        affinities_of_others.renew(threads.others().map(|(task, _)| task), process, buffer);
         let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
         let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
         counted.add_busy(busy, &cpus, at, process.units);
-        cpus.usage((threads, affinities), workers, counted, process, buffer)
+        cpus.usage((threads, affinities_of_others), workers, counted, process, buffer)
     }
 
     pub(super) fn bounds_of_cgroups(&mut self, at: Moment) -> Result<Bounds, Absent> {
@@ -143,6 +144,11 @@ impl Vmm {
     }
 
     pub(super) fn placement(&mut self, at: Moment) -> Result<Placement, Absent> {
+        let now = if self.placement.has(at) { None } else { Some(self.place(at)) };
+        self.placement.at(at, |()| now.unwrap_or(Err(Absent::AGAIN))).copied()
+    }
+
+    fn place(&mut self, at: Moment) -> Result<Placement, Absent> {
         let nodes = numa::nodes(&self.process.roots, &mut Vec::new())?;
         let status = self.status(at)?;
         // On one node there is nothing else than local memory.
@@ -152,15 +158,12 @@ impl Vmm {
         let holds = status.holds();
         self.threads(at)?;
         let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);
-        let placement = self.placement.at(at, |()| {
-            look(cgroups, process, at, |cgroups, process, buffer| {
-                let vcpus = numa::nodes_of(threads.of_vcpus()?, &nodes, process, buffer)?;
-                let memory = cgroups.memory.as_ref().map_err(Absent::clone)?.own()?;
-                let hugetlb = cgroups.hugetlb.as_ref().ok().and_then(|branch| branch.own().ok());
-                numa::read(&memory, hugetlb.as_ref(), holds, &vcpus, process, buffer)
-            })
-        });
-        placement.copied()
+        look(cgroups, process, at, |cgroups, process, buffer| {
+            let vcpus = numa::nodes_of(threads.of_vcpus()?, &nodes, process, buffer)?;
+            let memory = cgroups.memory.as_ref().map_err(Absent::clone)?.own()?;
+            let hugetlb = cgroups.hugetlb.as_ref().ok().and_then(|branch| branch.own().ok());
+            numa::read(&memory, hugetlb.as_ref(), holds, &vcpus, process, buffer)
+        })
     }
 }
 

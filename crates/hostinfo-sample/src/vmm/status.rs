@@ -39,12 +39,12 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     grown: &mut Grown<1>,
 ) -> Result<Status, Absent> {
+    let memory = process.read("status", TABLE_BYTES, buffer).map(parse);
+    // It says as well whether that was of this process.
     let stat = process.stat(buffer)?;
-    let is_vmm = is_vmm(stat.comm);
+    let memory = memory.map_err(|e| e.or(UNSEEN))?;
     let [major_faults] = grown.add(Path::new("stat"), [stat.major_faults]);
-    let text = process.read("status", TABLE_BYTES, buffer);
-    let memory = parse(text.map_err(|e| e.or(UNSEEN))?);
-    process.check(Status { is_vmm, major_faults, memory }, buffer)
+    Ok(Status { is_vmm: is_vmm(stat.comm), major_faults, memory })
 }
 
 /// ```text

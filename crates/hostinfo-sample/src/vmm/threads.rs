@@ -205,12 +205,7 @@ impl Threads {
         self.vcpus.contains_key(&number)
     }
 
-    /// All threads that there are now.
-    pub(crate) fn all(&self) -> impl Iterator<Item = Task> {
-        self.known.iter().map(|(tid, thread)| (*tid, thread.inode))
-    }
-
-    /// Those that are vCPUs'.
+    /// The threads of now that are vCPUs'.
     pub(crate) fn of_vcpus(&self) -> Result<impl Iterator<Item = Task>, Absent> {
         let tasks = self.known.iter().filter_map(|(tid, thread)| {
             matches!(thread.role, Some(Role::Vcpu(_))).then_some((*tid, thread.inode))

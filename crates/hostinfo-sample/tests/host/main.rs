@@ -12,6 +12,7 @@ mod golden;
 mod hardware;
 mod junk;
 mod memory;
+mod open_files;
 mod qemu;
 mod samples;
 mod threads;

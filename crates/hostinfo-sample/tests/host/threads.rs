@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hostinfo_catalog::source::Vmm as Source;
-use hostinfo_sample::{Moment, Roots, Vmm};
+use hostinfo_sample::{Moment, OpenFiles, Roots, Vmm};
 use hostinfo_wire::Value;
 
 fn at(millis: u64) -> Moment {
@@ -14,7 +14,7 @@ fn at(millis: u64) -> Moment {
 }
 
 fn vmm(pid: u32) -> Vmm {
-    Vmm::new(Roots::default(), pid.try_into().unwrap(), None)
+    Vmm::new(Roots::default(), OpenFiles::default(), pid.try_into().unwrap(), None)
 }
 
 fn micros(vmm: &mut Vmm, what: Source, vcpu: Option<u32>, millis: u64) -> i64 {

@@ -126,8 +126,8 @@ impl Guests {
             guest.set_standing(standing, now);
         }
         if is_another {
-            let roots = Arc::clone(&self.roots);
-            guest.observed = Observed::new(peer.map(|peer| Process::new(roots, peer)));
+            let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
+            guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
         }
         Ok(())

@@ -10,7 +10,7 @@ use hostinfo_answer::Engine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::clear_ambient_capability_set;
 
-use hostinfo_sample::Host;
+use hostinfo_sample::{Host, OpenFiles};
 
 use super::Server;
 use crate::admin::{Control, Scrape};
@@ -63,7 +63,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let directories = Directories::open(&paths.socket_dir, pty)?;
     let watcher = Watcher::new().context("the rules file cannot be watched")?;
     let rules = RulesFile::open(&paths.rules, watcher)?;
-    raise_file_limit();
+    let file_limit = raise_file_limit();
     keep_capabilities();
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
     let os_name =
@@ -75,7 +75,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let mut reactor = Reactor::new().context("epoll")?;
     let scrape = Scrape::open(&metrics.listen, &control.group, &reactor).context("epoll")?;
     let desk = Desk::new(engine, flow.bounds());
-    let guests = Guests::new(rules, directories, desk, given_files, &paths, watch);
+    let files = OpenFiles::within(file_limit);
+    let guests = Guests::new(rules, directories, desk, given_files, files, &paths, watch);
     let mut guests = guests.context("random bytes")?;
     let control = Control::open(control, &reactor).context("epoll")?;
     if pty {
@@ -92,10 +93,15 @@ fn keep_capabilities() {
     }
 }
 
-/// A guest takes one descriptor; the usual soft limit of 1,024 is there for select(2) only.
-fn raise_file_limit() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        tracing::warn!("cannot raise the limit of open files: {error}");
+/// A guest takes one descriptor; the usual soft limit of 1,024 is there for select(2) only. How many files
+/// may be open then.
+fn raise_file_limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum.unwrap_or(u64::MAX),
+        Err(error) => {
+            tracing::warn!("cannot raise the limit of open files: {error}");
+            current.unwrap_or(u64::MAX)
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::{Disk, Figures, Io, Net, Run, Traffic};
+use hostinfo_sample::OpenFiles;
 use hostinfo_verdict::Watch;
 
 use crate::examples::{self, Told};
@@ -128,8 +129,11 @@ fn watched(scene: &Scene, roots: &Roots) -> (Who, Observed) {
     who.connected(Some(peer), || Ok::<_, ()>(Session::new([1; 8]))).unwrap();
     let run = Run { id: Some(1), reverts: 0 };
     let _ = who.set_standing(Standing::Domain(examples::UUID, run));
-    let mut observed =
-        Observed::new(Ok(Process::new(roots.clone().into(), Peer { start: None, ..peer })));
+    let mut observed = Observed::new(Ok(Process::new(
+        roots.clone().into(),
+        OpenFiles::default(),
+        Peer { start: None, ..peer },
+    )));
     observed.watch = Some(Watch::begin(scene.now, Duration::ZERO).into());
     (who, observed)
 }

@@ -1,6 +1,7 @@
 //! Verdicts of guests whose processes are made of files.
 
 use super::*;
+use hostinfo_sample::OpenFiles;
 
 use crate::observed::Process;
 use crate::peer::Peer;
@@ -17,8 +18,11 @@ impl Scene {
         scene.write("7/task/7/comm", "qemu-system-x86\n");
         scene.write("7/task/7/schedstat", "1000 1000 1\n");
         let roots = Roots { proc: scene.host.path().into(), sys: scene.host.path().join("none") };
-        scene.observed =
-            Observed::new(Ok(Process::new(roots.into(), Peer { pid: 7, start: None })));
+        scene.observed = Observed::new(Ok(Process::new(
+            roots.into(),
+            OpenFiles::default(),
+            Peer { pid: 7, start: None },
+        )));
         scene
     }
 

@@ -52,3 +52,54 @@ fn on_vhostmds_channel_everything_else_is_an_invalid_request_and_soon_silence() 
     blocked.protocol.dialect = Dialect::Vhostmd;
     assert_eq!(blocked.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
 }
+
+/// A host with 3 s of CPU time for the first document, and 11 s after it.
+fn two_documents(rules: &str, second: impl FnOnce(&mut Scene)) -> (Scene, [String; 2]) {
+    let mut scene = Scene::new(rules);
+    let stat = "cpu  100 0 200 300 0 0 0 0 0 0\ncpu0 100 0 200 300 0 0 0 0 0 0\nbtime 7\n";
+    fs::write(scene.host.path().join("stat"), stat).unwrap();
+    let one = scene.ask("GET /metrics/XML");
+    assert!(one.contains(&cpu_time(3)), "{one}");
+    fs::write(scene.host.path().join("stat"), stat.replace("100", "900")).unwrap();
+    second(&mut scene);
+    let other = scene.ask("GET /metrics/XML");
+    (scene, [one, other])
+}
+
+fn cpu_time(seconds: u32) -> String {
+    format!("<name>TotalCPUTime</name>\n<value>{seconds}.000000<")
+}
+
+#[test]
+fn guests_of_one_step_have_one_sample_of_their_host_and_each_has_its_own_of_itself() {
+    const RULES: &str = "*:\n interval = 60\n cpu.seconds = 1\n host.name = 0\n";
+    let (mut scene, [one, other]) = two_documents(RULES, |scene| {
+        let mut other = guest("xen-other", RULES);
+        other.host_id = HostId { text: "2e".into(), number: 30 };
+        other.grant = Arc::clone(&scene.who.grant);
+        scene.who = other;
+    });
+    assert!(one.contains("<value>1d</value>") && one.contains("<value>qemu</value>"), "{one}");
+    assert!(other.contains(&cpu_time(3)), "{other}");
+    assert!(other.contains("<value>2e</value>") && other.contains("<value>xen</value>"), "{other}");
+    // It has cost the second as much as the first.
+    scene.wait(1000);
+    assert_eq!(scene.ask("loadavg"), "429 retry after 59.000 s\n");
+}
+
+#[test]
+fn a_document_of_the_next_step_is_made_of_its_sample() {
+    let (_, [_, other]) = two_documents("*:\n interval = 0\n cpu.seconds = 1\n", |scene| {
+        scene.wait(100);
+    });
+    assert!(other.contains(&cpu_time(11)), "{other}");
+}
+
+#[test]
+fn what_another_guest_was_just_told_is_not_told_under_a_rule_that_hides_it() {
+    let (_, [_, other]) = two_documents("*:\n interval = 0\n cpu.seconds = 1\n", |scene| {
+        scene.who = guest("qemu-other", "*:\n interval = 0\n");
+    });
+    assert!(other.contains("<name>Time</name>"), "{other}");
+    assert!(!other.contains("TotalCPUTime"), "{other}");
+}

@@ -1,0 +1,35 @@
+//! What it costs to be vhostmd for guests that want its document: each has one of its own, and much of it is the same for all.
+
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use crate::guests::Guests;
+use crate::plan::Plan;
+use crate::report::{Row, Target};
+use crate::server::Server;
+
+/// vhostmd 1.2 gives out 223,000 a second on this machine: the same text to all, which is seconds old.
+const ANSWERS: Target = Target::AtLeast(160_000.0);
+
+/// Every guest asks at once, and again when it has its document.
+pub(crate) fn run(plan: &Plan, server: &Server, guests: &mut Guests) -> anyhow::Result<Vec<Row>> {
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
+    for _ in 0..plan.rounds {
+        let (start, before) = (Instant::now(), server.process().cpu_time()?);
+        let answers = f64::from(guests.all_ask(b"GET /metrics/XML\n", plan.time)?);
+        let busy = (server.process().cpu_time()? - before).as_secs_f64();
+        rates.push(answers / start.elapsed().as_secs_f64());
+        costs.push(busy * 1e6 / answers);
+    }
+    let what = format!("{} guests ask for vhostmd's document at once: answers", plan.guests);
+    Ok(vec![
+        Row::alone(what, "a second", median(rates)?, ANSWERS),
+        Row::alone("the same, CPU time a query", "µs", median(costs)?, Target::None),
+    ])
+}
+
+fn median(mut figures: Vec<f64>) -> anyhow::Result<f64> {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().context("no round")
+}

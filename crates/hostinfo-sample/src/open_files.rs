@@ -1,0 +1,239 @@
+//! Files of guests that stay open from one sample to the next: opening and closing one takes six times as long as
+//! reading it.
+//!
+//! Only files that the kernel makes stay open, since they tell when what they speak of is gone: one of a
+//! process or a thread that ended, or of a cgroup that was removed, cannot be read any more, even where another
+//! has its name by then. It is opened by its name anew. A plain file would be read for good, whatever took its name.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt::{self, Write as _};
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hostinfo_wire::limits::{FILES_LEFT, OPEN_FILES_EACH, OPEN_FILES_MAX};
+use lru::LruCache;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{FsWord, fstatfs};
+
+use crate::Roots;
+use crate::root::{ATTRIBUTE_BYTES, LINE_BYTES, PAGE_BYTES, Unread, read_file, within};
+
+/// Files that stay open, of all guests together. The files of the guest that was looked at the longest ago are
+/// closed first.
+#[derive(Clone, Debug)]
+pub struct OpenFiles(Rc<Pool>);
+
+#[derive(Debug)]
+struct Pool {
+    most: usize,
+    /// How many there are.
+    count: Cell<usize>,
+    /// Those of each reader.
+    of: RefCell<LruCache<u64, HashMap<OsString, File, lru::DefaultHasher>>>,
+    /// The number of the next reader.
+    next: Cell<u64>,
+}
+
+impl OpenFiles {
+    /// As many as a process may keep open that may have `limit` files (`RLIMIT_NOFILE`); none where
+    /// guests may need them for their sockets.
+    pub fn within(limit: u64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Self::at_most(limit.saturating_sub(FILES_LEFT).min(OPEN_FILES_MAX))
+    }
+
+    fn at_most(most: usize) -> Self {
+        Self(Rc::new(Pool {
+            most,
+            count: Cell::new(0),
+            of: RefCell::new(LruCache::unbounded()),
+            next: Cell::new(0),
+        }))
+    }
+}
+
+impl Default for OpenFiles {
+    /// As many as are ever kept open for one guest.
+    fn default() -> Self {
+        Self::at_most(OPEN_FILES_EACH)
+    }
+}
+
+impl Pool {
+    /// Reads a file that is open. `None`: it is not, or tells nothing any more and is closed.
+    fn read(&self, reader: u64, path: &Path, most: usize, buffer: &mut Vec<u8>) -> Option<()> {
+        let mut of = self.of.borrow_mut();
+        let files = of.get_mut(&reader)?;
+        let file = files.get(path.as_os_str())?;
+        if read_again(file, most, buffer).is_ok() {
+            return Some(());
+        }
+        files.remove(path.as_os_str());
+        self.count.set(self.count.get().saturating_sub(1));
+        None
+    }
+
+    /// Keeps a file open, and closes others where they are too many.
+    fn keep(&self, reader: u64, path: PathBuf, file: File) {
+        let mut of = self.of.borrow_mut();
+        let files = of.get_or_insert_mut(reader, HashMap::default);
+        // Threads come and go, and what is left of those that went is found out here.
+        if files.len() >= OPEN_FILES_EACH {
+            self.count.set(self.count.get().saturating_sub(files.len()));
+            files.clear();
+        }
+        files.insert(path.into_os_string(), file);
+        self.count.set(self.count.get().saturating_add(1));
+        while self.count.get() > self.most {
+            let Some((_, files)) = of.pop_lru() else { break };
+            self.count.set(self.count.get().saturating_sub(files.len()));
+        }
+    }
+
+    fn close_all(&self, reader: u64) {
+        let closed = self.of.borrow_mut().pop(&reader).map_or(0, |files| files.len());
+        self.count.set(self.count.get().saturating_sub(closed));
+    }
+}
+
+/// `/sys/fs/cgroup/machine.slice/machine-qemu\x2d1\x2dweb.scope/memory.pressure` has 79 bytes.
+const PATH: usize = 96;
+
+/// One guest's way to its files. A clone has none of them open.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    roots: Roots,
+    pool: OpenFiles,
+    number: u64,
+    opened: Cell<u64>,
+}
+
+impl Reader {
+    pub(crate) fn new(roots: Roots, pool: OpenFiles) -> Self {
+        let number = pool.0.next.get();
+        pool.0.next.set(number.wrapping_add(1));
+        Self { roots, pool, number, opened: Cell::new(0) }
+    }
+
+    /// How often a file was opened by its name. Where that has not changed, all that was read came from files
+    /// that were open before.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened.get()
+    }
+
+    /// All of a file of the guest's own below `/proc`: see [`Roots::proc`].
+    pub(crate) fn own<'b>(
+        &self,
+        file: fmt::Arguments<'_>,
+        bound: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        let mut path = OsString::with_capacity(PATH);
+        path.push(&self.roots.proc);
+        // Writing to a string does not fail.
+        let _ = write!(path, "/{file}");
+        self.read(path.into(), bound, buffer)
+    }
+
+    /// A file of a cgroup, below `/sys/fs/cgroup`, in `buffer`.
+    pub(crate) fn cgroup<'b>(
+        &self,
+        file: impl AsRef<Path>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        self.read(self.below_sys("/fs/cgroup/", file.as_ref()), PAGE_BYTES, buffer)
+    }
+
+    /// See [`Roots::sys`].
+    pub(crate) fn sys<'b>(
+        &self,
+        file: impl AsRef<Path>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        self.read(self.below_sys("/", file.as_ref()), ATTRIBUTE_BYTES, buffer)
+    }
+
+    fn below_sys(&self, folder: &str, file: &Path) -> PathBuf {
+        let mut path = OsString::with_capacity(PATH);
+        for part in [self.roots.sys.as_os_str(), folder.as_ref(), file.as_os_str()] {
+            path.push(part);
+        }
+        path.into()
+    }
+
+    fn read<'b>(
+        &self,
+        path: PathBuf,
+        bound: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        let (pool, most) = (&self.pool.0, bound.saturating_add(1));
+        if pool.read(self.number, &path, most, buffer).is_some() {
+            return within(bound, path, buffer);
+        }
+        self.opened.set(self.opened.get().wrapping_add(1));
+        let file = match read_file(&path, most, buffer) {
+            Ok(file) => file,
+            Err(error) => return Err(Unread { path, error }),
+        };
+        if pool.most > 0 && is_kernels(&file) {
+            pool.keep(self.number, path.clone(), file);
+        }
+        within(bound, path, buffer)
+    }
+}
+
+impl Deref for Reader {
+    type Target = Roots;
+
+    fn deref(&self) -> &Roots {
+        &self.roots
+    }
+}
+
+impl Clone for Reader {
+    fn clone(&self) -> Self {
+        Self::new(self.roots.clone(), self.pool.clone())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.pool.0.close_all(self.number);
+    }
+}
+
+/// All of a file from its beginning, and no more than that it is over `most` bytes.
+fn read_again(file: &File, most: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    while buffer.len() < most {
+        buffer.reserve(LINE_BYTES);
+        let offset = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+        let read = rustix::io::pread(file, spare_capacity(buffer), offset)?;
+        if read < SURELY_MORE {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The kernel gives at least so much at a time of a file that has more: it makes a page of 4,096 bytes or
+/// what is left, and leaves out only what does not fit whole (`fs/seq_file.c`), such as a process's number.
+const SURELY_MORE: usize = 2048;
+
+/// Whether it is a file of procfs, of a cgroup or of sysfs: statfs(2), `linux/magic.h`.
+fn is_kernels(file: &File) -> bool {
+    const PROC: FsWord = 0x9fa0;
+    const CGROUP: FsWord = 0x0027_e0eb;
+    const CGROUP2: FsWord = 0x6367_7270;
+    const SYSFS: FsWord = 0x6265_6572;
+    fstatfs(file).is_ok_and(|system| [PROC, CGROUP, CGROUP2, SYSFS].contains(&system.f_type))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Files that stay open between samples, of processes and cgroups that change under their names: the kernel's own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hostinfo_catalog::source::Vmm as Source;
+use hostinfo_sample::{Moment, OpenFiles, Roots, Vmm};
+use tempfile::TempDir;
+
+const ENDED: &str = "this guest's VMM has ended";
+
+/// A process with the name of a VMM, which does nothing.
+struct Qemu(Child);
+
+impl Qemu {
+    fn start(folder: &TempDir) -> Self {
+        let program = folder.path().join("qemu-system-x86");
+        if !program.exists() {
+            fs::copy("/bin/sleep", &program).unwrap();
+        }
+        let child = Command::new(program).arg("600").stdout(Stdio::null()).spawn().unwrap();
+        let this = Self(child);
+        // It has its name only when it has begun.
+        let begun = Instant::now();
+        while fs::read_to_string(format!("/proc/{}/comm", this.pid())).unwrap()
+            != "qemu-system-x86\n"
+        {
+            assert!(begun.elapsed() < Duration::from_secs(120));
+        }
+        this
+    }
+
+    fn pid(&self) -> i32 {
+        self.0.id().try_into().unwrap()
+    }
+
+    fn vmm(&self) -> Vmm {
+        Vmm::new(Roots::default(), OpenFiles::default(), self.pid(), None)
+    }
+
+    fn end(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn told(vmm: &mut Vmm, what: Source, slot: u64) -> String {
+    match vmm.value(what, None, Moment::new(Duration::from_millis(slot * 100))) {
+        Ok(value) => value.to_string(),
+        Err(absent) => absent.to_string(),
+    }
+}
+
+#[test]
+fn of_a_vmm_that_dies_between_two_samples_nothing_more_is_told() {
+    const ASKED: [Source; 4] =
+        [Source::Resident, Source::MajorFaults, Source::MemoryLimit, Source::EmulatorDelay];
+    let folder = tempfile::tempdir().unwrap();
+    for first in ASKED {
+        let mut qemu = Qemu::start(&folder);
+        let mut vmm = qemu.vmm();
+        for slot in 0..3 {
+            for what in ASKED {
+                assert_ne!(told(&mut vmm, what, slot), ENDED, "{what:?}");
+            }
+        }
+        qemu.end();
+        for what in [first].into_iter().chain(ASKED) {
+            assert_eq!(told(&mut vmm, what, 3), ENDED, "{what:?}");
+        }
+    }
+}
+
+/// Needs the right to choose the next process's number: `/proc/sys/kernel/ns_last_pid`.
+#[test]
+fn another_vmm_with_the_number_of_one_that_ended_is_not_taken_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        let mut qemu = Qemu::start(&folder);
+        let mut vmm = qemu.vmm();
+        for slot in 0..2 {
+            assert!(told(&mut vmm, Source::Resident, slot).parse::<u64>().is_ok());
+        }
+        let start = start_of(qemu.pid());
+        qemu.end();
+        let last = (qemu.pid() - 1).to_string();
+        if fs::write("/proc/sys/kernel/ns_last_pid", last).is_err() {
+            return;
+        }
+        let other = Qemu::start(&folder);
+        // Others start processes too; and in one tick of the kernel's clock, the two are the same to it.
+        if other.pid() != qemu.pid() || start_of(other.pid()) == start {
+            continue;
+        }
+        assert_eq!(told(&mut vmm, Source::Resident, 2), ENDED);
+        assert!(told(&mut other.vmm(), Source::Resident, 0).parse::<u64>().is_ok());
+        return;
+    }
+}
+
+fn start_of(pid: i32) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(')').next().unwrap().split(' ').nth(20).unwrap().to_owned()
+}
+
+/// A cgroup with a limit of memory, if this user may make one.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(name: &str, limit: u64) -> Option<Self> {
+        for (tree, file) in [("memory", "memory.limit_in_bytes"), ("", "memory.max")] {
+            let folder = Path::new("/sys/fs/cgroup")
+                .join(tree)
+                .join(format!("hostinfo-test-{}-{name}", std::process::id()));
+            if fs::create_dir(&folder).is_ok() {
+                let this = Self(folder);
+                if fs::write(this.0.join(file), limit.to_string()).is_ok() {
+                    return Some(this);
+                }
+            }
+        }
+        None
+    }
+
+    fn add(&self, qemu: &Qemu) {
+        fs::write(self.0.join("cgroup.procs"), qemu.pid().to_string()).unwrap();
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let begun = Instant::now();
+        // A process that has just left is still there for a moment.
+        while fs::remove_dir(&self.0).is_err() && !std::thread::panicking() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "{}", self.0.display());
+        }
+    }
+}
+
+#[test]
+fn a_guest_that_moves_is_told_of_the_cgroup_that_it_is_in_and_of_one_made_anew_under_its_name() {
+    const MIB: u64 = 1024 * 1024;
+    let Some(one) = Cgroup::new("one", 64 * MIB) else { return };
+    let other = Cgroup::new("other", 128 * MIB).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let qemu = Qemu::start(&folder);
+    let mut vmm = qemu.vmm();
+    let mut limit = |slot| told(&mut vmm, Source::MemoryLimit, slot);
+    one.add(&qemu);
+    assert_eq!([limit(0), limit(1)], [(64 * MIB).to_string(), (64 * MIB).to_string()]);
+    other.add(&qemu);
+    assert_eq!(limit(2), (128 * MIB).to_string());
+    drop(one);
+    let again = Cgroup::new("one", 32 * MIB).unwrap();
+    again.add(&qemu);
+    assert_eq!([limit(3), limit(4)], [(32 * MIB).to_string(), (32 * MIB).to_string()]);
+    drop(qemu);
+}
