@@ -170,7 +170,7 @@ fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()>
     let said = ctl(&["enable", "web"])?.ill(4)?;
     ensure!(said.contains("libvirt did not answer within 10 s"), "{said}");
     let said = ctl(&["list", "web"])?.ill(4)?;
-    ensure!(said.contains("web: whether there is such a guest only libvirt knows"), "{said}");
+    ensure!(said.contains("web: only libvirt knows whether there is such a guest"), "{said}");
     let said = ctl(&["list"])?;
     ensure!(!said.stderr.contains("without what the daemon knows"), "{said:?}");
     let said = said.ill(4)?;

@@ -128,7 +128,7 @@ fn a_domain_whose_host_runs_out_of_memory_is_told_so() -> Result<()> {
         let host = Cause {
             name: "neighbours use more memory than the host has: it swaps",
             state: "contended",
-            says: "the host is short of memory",
+            says: "swapped out",
         };
         // All that there is and 300 MiB more: the pages of a ramfs cannot be swapped out, so others' are.
         let neighbour = || {
