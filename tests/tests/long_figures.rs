@@ -59,11 +59,23 @@ fn cpu_time_waiting_and_pressure_are_those_of_libvirt_and_of_the_kernel() -> Res
             is_between(&guest, &seconds, (GRID, 0.0), kernel.clone()(0))?;
             is_between(&guest, &delay, (GRID, 0.0), kernel(1))?;
         }
-        for (name, file) in [("cpu", "cpu"), ("memory", "memory"), ("io", "io")] {
+        for (resource, stall) in
+            ["cpu", "memory", "io"].map(|one| [(one, "some"), (one, "full")]).concat()
+        {
             // some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS
-            let line = format!("sed -n 's/some.*total=//p' '{scope}/'{file}.pressure");
-            let name = format!("vm.pressure.{name}.some.seconds");
+            let line = format!("sed -n 's/{stall}.*total=//p' '{scope}/'{resource}.pressure");
+            let name = format!("vm.pressure.{resource}.{stall}.seconds");
             is_between(&guest, &name, (GRID, 0.0), || Ok(field(lab, &line, 0)? / 1e6))?;
+        }
+        ensure!(guest.figure("vm.pressure.cpu.some.seconds")? > 1.0, "the loops are in its way");
+        let weight = field(lab, &format!("cat '{scope}/cpu.weight'"), 0)?;
+        ensure!(guest.figure("vm.cpu.weight")? == weight, "{weight}");
+        ensure!(guest.figure("vm.cpu.pinned")? == 2.0, "a CPU for each vCPU");
+        for (name, what) in [("vm.cpu.seconds", "time"), ("vm.cpu.delay", "delay")] {
+            is_between(&guest, name, (GRID * 2.0 + TICKS * 2.0, TICKS * 2.0), || {
+                let of = |vcpu| guest.domstats(&format!("vcpu.{vcpu}.{what}"));
+                Ok((of(0)? + of(1)?) / 1e9)
+            })?;
         }
         guest.virsh("schedinfo", "--live --set vcpu_quota=20000")?;
         guest.ask_until("vm.cpu.quota", "200 vm.cpu.quota=0.4")?;

@@ -2,6 +2,8 @@
 //! on a host with two NUMA nodes, swap, huge pages, and pages that are merged is told all others.
 
 use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_catalog::STATS;
@@ -14,7 +16,7 @@ const INSTANCES: [&str; 4] = ["0", "1", "vda", "own"];
 
 /// What the host has none of by itself, and which this scenario gives it: these have to be told as more
 /// than nothing.
-const MADE: [&str; 12] = [
+const MADE: [&str; 14] = [
     "memory.hugepages.total",
     "memory.hugepages.free",
     "memory.hugepages.reserved",
@@ -27,6 +29,8 @@ const MADE: [&str; 12] = [
     "vm.memory.swapped",
     "vm.numa.local",
     "vm.cpu.throttled",
+    "vm.paused.seconds",
+    "vm.memory.balloon.taken",
 ];
 
 /// Eight huge pages, half of them lent, for a QEMU that does not touch them; a scan for equal pages; and
@@ -68,6 +72,10 @@ fn every_statistic_that_is_not_listed_as_unseen_has_a_value_for_a_guest_of_kvms(
             .map(|stat| stat.name)
             .collect();
         let all = missing.len();
+        guest.virsh("suspend", "")?;
+        sleep(Duration::from_secs(2));
+        guest.virsh("resume", "")?;
+        guest.virsh("setmem", "--live --size 176M")?;
         // Half of the guest's memory goes out, and comes in again.
         guest.sh(
             "mkdir -p /mnt; mount -t tmpfs -o size=100m none /mnt && dd if=/dev/urandom of=/mnt/it bs=1M count=90",

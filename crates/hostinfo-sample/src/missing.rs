@@ -60,8 +60,14 @@ impl Missing {
         }
         self.met += u64::from(absent.remedy().is_some());
         let lacks = self.guests.entry(guest.into()).or_default();
-        if lacks.add(what, absent, OF_GUEST_MAX) {
-            tracing::warn!(guest, "{}: {}", what.origin(), absent.advice().unwrap_or_default());
+        if !lacks.add(what, absent, OF_GUEST_MAX) {
+            return;
+        }
+        match absent.advice() {
+            Some(advice) => tracing::warn!(guest, "{}: {advice}", what.origin()),
+            None => {
+                tracing::info!(guest, "{}: nothing is wrong: {}", what.origin(), absent.without())
+            }
         }
     }
 
@@ -89,8 +95,9 @@ impl Missing {
     /// What is wrong of guests, with whose it is.
     pub(crate) fn of_guests(&self) -> impl Iterator<Item = (&str, &'static str, &Absent)> {
         let guests = self.guests.iter();
-        guests
-            .flat_map(|(guest, lacks)| lacks.iter().map(|(file, absent)| (&**guest, file, absent)))
+        let all = guests
+            .flat_map(|(guest, lacks)| lacks.iter().map(|(file, absent)| (&**guest, file, absent)));
+        all.filter(|(_, _, absent)| absent.remedy().is_some())
     }
 
     /// How often a fault was met, of whomever.
@@ -229,6 +236,16 @@ mod tests {
         assert_eq!((told(&missing).len(), missing.of_host().count()), (0, 1));
         missing.note_of("qemu-a", CPU, None);
         assert_eq!(missing.of_host().count(), 0);
+    }
+
+    #[test]
+    fn what_a_guest_does_without_is_no_fault() {
+        let mut missing = Missing::default();
+        let without = Absent::optional("this guest has none", "turn it on");
+        missing.note_of("a", CPU, Some(&without));
+        assert_eq!((missing.of_guests().count(), missing.met()), (0, 0));
+        missing.note_of("a", MEMORY, Some(&lack("this guest's is broken", "x")));
+        assert_eq!((missing.of_guests().count(), missing.met()), (1, 1));
     }
 
     #[test]

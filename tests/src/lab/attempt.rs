@@ -17,8 +17,18 @@ const ATTEMPTS: u32 = 2;
 pub fn run(spec: Spec, scenario: impl Fn(&Lab) -> Result<()>) -> Result<()> {
     let mut attempt = 1;
     loop {
-        let lab = Lab::start(spec)?;
-        let outcome = catch_unwind(AssertUnwindSafe(|| scenario(&lab)));
+        let lab = match Lab::start(spec) {
+            Ok(lab) => lab,
+            // Nothing of hostinfo has run by then.
+            Err(error) if attempt < ATTEMPTS => {
+                eprintln!("--- the host did not start, so once more: {error:?}");
+                attempt += 1;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let begin = || lab.install().and_then(|()| scenario(&lab));
+        let outcome = catch_unwind(AssertUnwindSafe(begin));
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the scenario panicked: see above")));
         let Err(error) = outcome else { return Ok(()) };
         let fault = lab.fault();

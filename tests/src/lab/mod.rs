@@ -66,28 +66,32 @@ const INSTALL: &str = "tar --no-overwrite-dir -xf /dev/vdb -C / && mkdir -p /run
     systemd-sysusers hostinfo.conf && systemd-tmpfiles --create hostinfo.conf && systemctl daemon-reload";
 
 impl Lab {
-    /// Restores a host that has booted, or boots one, and installs what was built.
+    /// Restores a host that has booted, or boots one.
     fn start(spec: Spec) -> Result<Self> {
         let folder = Folder::lock()?;
         let saved = Saved::find(&folder, spec)?;
         let run = folder.for_a_run()?;
         let payload = Payload::make(&run, &saved.made, spec)?;
         let host = saved.restore(run, &payload)?;
-        let lab = Self {
+        Ok(Self {
             spec,
             host: RefCell::new(host),
             guests: RefCell::default(),
             names: Cell::default(),
             folder,
-        };
+        })
+    }
+
+    /// Installs what was built.
+    fn install(&self) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        lab.sh(&format!("date -s @{now}"))?;
-        lab.sh(INSTALL)?;
-        let version = lab.sh("hostinfod --version").context(
+        self.sh(&format!("date -s @{now}"))?;
+        self.sh(INSTALL)?;
+        let version = self.sh("hostinfod --version").context(
             "what was built does not run there: was it built on a Debian that is newer than 12?",
         )?;
         ensure!(version.starts_with("hostinfod"), "{version}");
-        Ok(lab)
+        Ok(())
     }
 
     /// What it was started as.

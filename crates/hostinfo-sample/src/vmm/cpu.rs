@@ -12,11 +12,11 @@ use crate::vmm::role::VCPUS_MAX;
 use crate::vmm::unit::is_libvirts;
 
 const NO_QUOTA: Absent = Absent::plain("this guest has no CPU quota");
-const NO_CONTROLLER: Absent = Absent::new(
+const NO_CONTROLLER: Absent = Absent::optional(
     "this guest's CPU time is not controlled",
     "turn the cpu controller on for the guest's unit: systemctl set-property UNIT CPUWeight=100",
 );
-const NO_CONTROLLER_OF_LIBVIRTS: Absent = Absent::new(
+const NO_CONTROLLER_OF_LIBVIRTS: Absent = Absent::optional(
     "this guest's CPU time is not controlled",
     "turn the cpu controller on for guests, in libvirt's qemu.conf: cgroup_controllers",
 );

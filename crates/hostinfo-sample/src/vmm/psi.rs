@@ -10,7 +10,7 @@ use crate::vmm::branch::Own;
 use crate::vmm::grown::Grown;
 use crate::{Absent, Lack};
 
-const TURNED_OFF: Absent = Absent::new(
+const TURNED_OFF: Absent = Absent::optional(
     "the pressure of this guest's cgroup is not measured",
     "write 1 to cgroup.pressure in the guest's cgroup",
 );
