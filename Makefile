@@ -59,6 +59,7 @@ test-long: ## What takes hours
 
 bench: ## A thousand guests, beside a bare echo server: fails where a target is missed
 	cargo build --release -p hostinfod -p hostinfo-bench
+	cargo test --release --quiet -p hostinfo-answer a_minute -- --nocapture
 	cargo run --release -p hostinfo-bench
 
 callgrind: ## Instructions of a query, whatever else the machine does

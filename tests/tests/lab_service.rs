@@ -195,7 +195,6 @@ fn the_guests_service_is_started_by_who_asks_and_asks_with_the_rights_of_its_gro
             Ok(lab.sh("systemctl is-active hostinfo-serve.service || :")? == "active\n")
         })?;
         let scraped = lab.sh(
-
             "bash -c 'exec 3<>/dev/tcp/127.0.0.1/4679; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3'",
         )?;
         ensure!(scraped.starts_with("HTTP/1.1 404 "), "{scraped}");
