@@ -67,7 +67,8 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
         let limit = || lab.sh(&format!("echo {TOO_LITTLE}K > {SLICE}/memory.high"));
         bench.judge(around, limit, &format!("echo max > {SLICE}/memory.high; {BRING_BACK}"))?;
         bench.felt()?;
-        bench.rest()?;
+        // Work that needs hardly any memory.
+        bench.work(Work::Cpu)?;
         let unused = Cause {
             name: "its own limit, while it uses hardly any memory",
             state: "ok",
