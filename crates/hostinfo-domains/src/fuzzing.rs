@@ -1,8 +1,9 @@
-//! What has no other way in for `fuzz/`.
+//! Gives `fuzz/` access to code that it cannot reach otherwise.
 
 use crate::lines::Lines;
 
-/// The lines of bytes that come in chunks. `None` behind the last: the next one is too long.
+/// Splits bytes that come in chunks into lines. A final `None` means that the next line is too
+/// long.
 pub fn lines<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Option<Vec<u8>>> {
     let (mut lines, mut found) = (Lines::default(), Vec::new());
     for chunk in chunks {
