@@ -25,8 +25,8 @@ pub struct Definition {
     pub every: Duration,
     /// How long its command may run.
     pub timeout: Duration,
-    /// The user that runs its command, or with whose rights its file is read. `None`: the daemon's
-    /// own user, which is then not root.
+    /// The user that runs its command, or whose rights are used to read its file. `None`: the
+    /// daemon's own user, which is then not root.
     pub account: Option<Account>,
 }
 

@@ -31,7 +31,7 @@ mod tests {
     fn the_seeds_of_the_fuzzer_are_lines() {
         for (seed, count) in [("messages", 2), ("empty", 4)] {
             let bytes = std::fs::read(format!("../../fuzz/seeds/lines/{seed}")).unwrap();
-            // The first byte tells the fuzzer where to cut.
+            // The first byte decides where to cut.
             assert_eq!(lines([&bytes[1..]].into_iter()).len(), count, "{seed}");
         }
         assert_eq!(std::fs::read_dir("../../fuzz/seeds/lines").unwrap().count(), 2);

@@ -195,7 +195,7 @@ impl Grant {
             .flat_map(|(scope, instance)| scope.rows().map(move |row| (row, instance)))
     }
 
-    /// The rule. `None` where no rule matched.
+    /// The rule. `None` if no rule matched.
     pub fn rule(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }

@@ -105,7 +105,7 @@ impl Letter {
     }
 }
 
-/// The characters whose special meaning `\` takes away.
+/// The characters that lose their special meaning after a `\`.
 const SPECIAL: [char; 6] = ['*', '?', '[', ']', '\\', '"'];
 
 fn letters(text: &str, mut quoting: Quoting, faults: &mut Vec<Fault>) -> Vec<Letter> {

@@ -100,7 +100,7 @@ pub(crate) fn parse(text: &[u8]) -> Pressure {
     pressure
 }
 
-/// Percent to millionths of a ratio, 1 at the most.
+/// Percent to millionths of a ratio, at most 1.
 fn percent(word: &[u8]) -> Option<u64> {
     Some((millionths(word)? / 100).min(1_000_000))
 }

@@ -200,7 +200,7 @@ mod tests {
         for seed in std::fs::read_dir("../../fuzz/seeds/framer").unwrap() {
             let path = seed.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
-            // The first byte tells the fuzzer where to cut.
+            // The first byte decides where to cut.
             let mut chunk = &bytes[1..];
             let (mut framer, mut lines, mut too_long) = (Framer::new(), Vec::new(), 0);
             while let Some(frame) = framer.next(&mut chunk) {

@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn who_only_writes_is_told_from_who_reads() {
         let own = std::process::id();
-        // Of this very process, by an ancestor that there is not.
+        // An ancestor that does not exist, so that this process itself is seen.
         let writes = File::options().write(true).open("/dev/full").unwrap();
         let look = || Others::look(Path::new("/proc"), u32::MAX, &[rdev("/dev/full")]);
         let own_access = |others: Others| {

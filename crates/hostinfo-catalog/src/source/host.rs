@@ -48,9 +48,9 @@ pub enum Identity {
     HostName,
     /// The kernel's release.
     Kernel,
-    /// Who made the machine.
+    /// The manufacturer of the machine.
     Vendor,
-    /// Which machine it is.
+    /// The model of the machine.
     Product,
 }
 

@@ -93,7 +93,7 @@ impl<'x> Tree<'x> {
         }
     }
 
-    /// Whether an element is to be kept.
+    /// Whether to keep an element.
     fn wants(&self, tag: &BytesStart<'_>) -> Result<bool, Wrong> {
         match self.open.len() {
             0 if self.root.is_some() => Err(Wrong::Bound(Unreadable::NoDomain)),

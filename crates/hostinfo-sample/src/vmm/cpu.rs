@@ -239,7 +239,7 @@ pub(crate) fn cpu_max(text: &[u8]) -> Option<Option<u64>> {
     if quota == b"max" { Some(None) } else { in_cpus((number(quota)?, period)).map(Some) }
 }
 
-/// Microseconds of CPU time in a period of so many, in millionths of a CPU.
+/// Microseconds of CPU time per period, converted to millionths of a CPU.
 fn in_cpus((quota, period): (u64, u64)) -> Option<u64> {
     let micros = u128::from(quota).checked_mul(1_000_000)?.checked_div(u128::from(period))?;
     u64::try_from(micros).ok()

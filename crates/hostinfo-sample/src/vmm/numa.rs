@@ -40,7 +40,7 @@ const HUGE_SIZES_MAX: usize = 8;
 /// The guest's memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placement {
-    /// On nodes where its vCPUs ran last.
+    /// On nodes where its vCPUs last ran.
     pub(crate) local: u64,
     /// On others.
     pub(crate) remote: u64,

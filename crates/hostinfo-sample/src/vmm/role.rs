@@ -2,7 +2,7 @@
 
 use crate::text::number;
 
-/// One more than the highest vCPU number that is believed: KVM has 4,096 at the most.
+/// One more than the highest vCPU number that is believed: KVM has at most 4,096.
 pub(crate) const VCPUS_MAX: u32 = 8192;
 
 /// What a thread does.

@@ -199,7 +199,7 @@ mod tests {
         Recording::read(text.as_bytes()).unwrap()
     }
 
-    /// How often each tag is opened and closed, among other things.
+    /// How often each tag is opened and closed.
     fn tags(page: &str) -> Vec<(usize, usize)> {
         let count = |text: String| page.matches(&text).count();
         let tags =
