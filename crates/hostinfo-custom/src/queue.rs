@@ -22,7 +22,7 @@ pub(crate) struct Queue {
     waiting: Vec<(u64, Key)>,
     /// The current round.
     round: u64,
-    /// The last round of each guest that still has one ahead.
+    /// The last round of each guest, unless that is over.
     rounds: HashMap<Box<str>, u64>,
 }
 

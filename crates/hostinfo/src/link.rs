@@ -77,7 +77,7 @@ impl<P: Port> Link<P> {
         self.was_disturbed
     }
 
-    /// Keeps others from the port, as far as the system permits this program to.
+    /// Keeps others from the port, as far as the system permits.
     pub(crate) fn hold(&mut self) {
         self.port.hold();
     }

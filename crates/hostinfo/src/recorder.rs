@@ -13,8 +13,8 @@ use crate::verdict::RESOURCES;
 use crate::views::own::{Moment, Roots, View, page_size};
 use crate::views::told::{Judged, Reply, Told};
 
-/// How soon to record a new reason for an unchanged verdict: the figures in the reason change all the time, and
-/// the verdict itself is in each sample.
+/// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in
+/// the reason change all the time, and the verdict itself is in each sample.
 const REASON_EVERY: Duration = Duration::from_secs(60);
 const SAME_EVERY: Duration = Duration::from_secs(300);
 

@@ -57,7 +57,7 @@ pub(crate) struct Holds {
 }
 
 /// The NUMA nodes of the host, in order. `None` means one node: a kernel without NUMA has no list
-/// of nodes, though sysfs is there.
+/// of nodes. That conclusion requires that sysfs is there.
 ///
 /// # Errors
 ///
