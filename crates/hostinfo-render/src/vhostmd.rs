@@ -3,7 +3,6 @@
 //! Its clients parse XML, and detect the end by the empty line. Every line begins with `<`, so that a
 //! terminal's echo is never mistaken for a request. vhostmd indents but does not escape; this code escapes but
 //! does not indent.
-//! is the other way round.
 
 use std::borrow::Cow;
 

@@ -31,7 +31,6 @@ pub(crate) fn nearest(key: &str) -> Option<String> {
 
 /// A row's name cut to as many segments as the key has, with the key's instance filled in: `vm.disk.vda.read`
 /// for `vm.disk.vda.raed`.
-/// `vm.disk.vda.read` for `vm.disk.vda.raed`.
 fn with_instance_of(stat: &Stat, key: &str) -> Option<String> {
     let segments = || stat.name.split('.').zip(key.split('.'));
     if !segments().any(|(own, _)| is_placeholder(own)) {

@@ -6,7 +6,6 @@
 //! The first number that is too high is set aside. If the next reading agrees with those before it,
 //! that one number was absurd. If the next reading continues from the high number, so does the
 //! count, without the jump.
-//! number was absurd; if it goes on from the high one, so does the count, without the jump.
 
 use std::time::Duration;
 

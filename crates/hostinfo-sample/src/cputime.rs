@@ -198,7 +198,6 @@ fn signed(ticks: u64) -> i64 {
 
 /// The first values reported: the line of all CPUs. A figure that no host can have reached by then
 /// is replaced by the sum over the CPUs whose figure is possible.
-/// of the CPUs that can.
 fn since_boot(
     all: &Line,
     single: &[(u32, Line)],
