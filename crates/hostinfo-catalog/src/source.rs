@@ -22,11 +22,11 @@ pub enum Source {
     Vmm(Vmm),
     /// Data from libvirt, if there is one.
     Libvirt(Libvirt),
-    /// A judgement of the guest and its host, from the samples of up to the last minute.
+    /// A verdict on the guest and its host, from the samples of up to the last minute.
     Verdict(Judged),
     /// The same in one word.
     State(Judged),
-    /// The judgement of such samples while the guest was watched.
+    /// Verdicts from such samples while the guest was watched.
     Incident,
     /// A label of the daemon's settings.
     Label,

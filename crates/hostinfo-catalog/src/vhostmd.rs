@@ -159,7 +159,7 @@ const fn plus(figures: &'static [Figure]) -> Made {
 }
 
 impl Made {
-    /// Whether all guests with the same permissions for it get the same figure in one sample of their host: the
+    /// Whether all guests that may see the same of it get the same figure in one sample of their host: the
     /// figure depends on no guest, and does not change between samples.
     pub fn is_of_host(&self, permits: impl Fn(StatId) -> bool) -> bool {
         let is_hosts = |stat: &StatId| matches!(stat.stat().source, Source::Host(_));

@@ -1,4 +1,4 @@
-//! Messages from a host's administrator to its guests: notices, for instance of a shutdown, and the
+//! What a host's administrator announces to its guests: notices, for instance of a shutdown, and the
 //! state of the host ([`HostState`]).
 //!
 //! A [`Draft`] is what an administrator wants to announce; [`Notices::set`] turns it into a

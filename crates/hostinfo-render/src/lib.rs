@@ -1,6 +1,6 @@
 //! Renders values for a reply: as text, JSON, OpenMetrics, and vhostmd's document and disk.
 //!
-//! By the time values get here, they have been read, and permissions have been checked.
+//! By the time values get here, they have been read, and the guest's grant has been checked.
 
 pub mod disk;
 mod json;

@@ -45,7 +45,7 @@ pub struct Custom<'a> {
     pub value: Value<'a>,
 }
 
-/// The common part of the documents of guests with the same permissions, made from one sample of their host: it
+/// The common part of the documents of guests that may see the same, made from one sample of their host: it
 /// contains nothing about any guest.
 #[derive(Debug, Clone, Default)]
 pub struct Common(Vec<Part>);
@@ -86,7 +86,7 @@ impl Common {
 
 /// The document, including the empty line at its end.
 ///
-/// `common` was made for a guest with the same permissions. `permits` says what the guest may see. `value` is
+/// `common` was made for a guest that may see the same. `permits` says what the guest may see. `value` is
 /// only called for that, and returns what is available.
 pub fn document<'v>(
     common: &Common,

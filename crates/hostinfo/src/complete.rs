@@ -17,7 +17,7 @@ use crate::reply::Line;
 /// The option with which a shell's completion calls this program.
 pub(crate) const OPTION: &str = "--complete";
 
-/// How long names are cached: a guest's permissions rarely change, and `hostinfo list` refreshes
+/// How long names are cached: what a guest may see rarely changes, and `hostinfo list` refreshes
 /// the cache.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 

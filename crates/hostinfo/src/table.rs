@@ -13,7 +13,7 @@ use crate::output::Shown;
 use crate::question::Question;
 use crate::units;
 
-/// The groups that come first: the administrator's messages, and the verdicts.
+/// The groups that come first: the administrator's notices, and the verdicts.
 const FIRST: [&str; 2] = ["notice", "verdict"];
 
 /// Asks for everything.

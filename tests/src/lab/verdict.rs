@@ -1,4 +1,4 @@
-//! Verdicts that cover a known period.
+//! Verdicts with a known window.
 
 use std::time::{Duration, Instant};
 
@@ -21,11 +21,11 @@ const STEP: Duration = Duration::from_secs(5);
 /// How long a cause may take to have an effect, and a sample to be taken.
 const SETTLING: Duration = Duration::from_secs(3);
 
-/// The period of a verdict that does not state one.
+/// The window of a verdict that does not state one.
 const WHOLE: Duration = Duration::from_secs(60);
 
 impl LabGuest<'_> {
-    /// The verdict on `cpu`, `memory`, `io` or `net`, over a period that lies entirely after
+    /// The verdict on `cpu`, `memory`, `io` or `net`, with a window that lies entirely after
     /// `since`: asks until it does.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ fn parse(reply: &str, name: &str) -> Result<Verdict> {
     Ok(Verdict { state: state.to_owned(), reason: reason.to_owned() })
 }
 
-/// The period that a reason states: `of the last 60 s`.
+/// The window that a reason states: `of the last 60 s`.
 fn window(reason: &str) -> Option<Duration> {
     let (_, rest) = reason.split_once("the last ")?;
     let (seconds, _) = rest.split_once(" s")?;

@@ -1,4 +1,4 @@
-//! How a guest's permissions would change under another grant.
+//! How another grant would change what a guest may ask for.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
