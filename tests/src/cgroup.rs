@@ -1,4 +1,4 @@
-//! Cgroups of a test's own around a guest, v2 or v1 with v2 beside it. They need root, and are gone
+//! A test's own cgroups around a guest, v2 or v1 with v2 beside it. They need root, and are removed
 //! when this value is dropped.
 
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// A cgroup of the same name in each tree that tells of guests, with one process in it.
+/// A cgroup of the same name in each tree that matters for guests, with one process in it.
 #[derive(Debug)]
 pub struct Cgroup {
     trees: Vec<PathBuf>,
@@ -17,10 +17,10 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes it, with all that are around it, and puts the process into it.
+    /// Creates it with all its parents, and moves the process into it.
     ///
     /// # Errors
-    /// This is not root.
+    /// Not running as root.
     pub fn around(pid: u32, path: impl AsRef<Path>) -> Result<Self> {
         let root = Path::new(ROOT);
         let trees = match is_v2() {
@@ -43,7 +43,7 @@ impl Cgroup {
         Ok(cgroup)
     }
 
-    /// Half a CPU for all in the cgroup at `path`: this one, or one around it.
+    /// Limits the cgroup at `path`, this one or one around it, to half a CPU.
     ///
     /// # Errors
     /// There is no such cgroup.
@@ -55,7 +55,7 @@ impl Cgroup {
         self.write(path.as_ref(), "cpu/cpu.cfs_quota_us", "50000")
     }
 
-    /// Writes `FILE`, or on v1 `TREE/FILE`.
+    /// Writes `FILE` or, on v1, `TREE/FILE`.
     fn write(&self, path: &Path, file: &str, text: &str) -> Result<()> {
         let (tree, file) = file.split_once('/').unwrap_or(("", file));
         let file = Path::new(ROOT).join(tree).join(path).join(file);

@@ -1,4 +1,4 @@
-//! hostinfoctl, for the directories of a test's host.
+//! Runs hostinfoctl for the directories of a test's host.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,38 +11,38 @@ use crate::libvirtd::{Libvirtd, path};
 use crate::paths;
 use crate::process::tied;
 
-/// What the program said.
+/// The result of the program.
 #[derive(Debug)]
 pub struct Said {
-    /// Its exit status; -1 where a signal ended it.
+    /// Its exit status; -1 if a signal ended it.
     pub status: i32,
-    /// What it printed.
+    /// Its stdout.
     pub stdout: String,
-    /// What it complained of.
+    /// Its stderr.
     pub stderr: String,
 }
 
 impl Said {
-    /// What it printed, where all went well.
+    /// Its stdout, if it succeeded.
     ///
     /// # Errors
-    /// It did not.
+    /// It failed.
     pub fn well(self) -> Result<String> {
         ensure!(self.status == 0, "hostinfoctl fails: {self:?}");
         Ok(self.stdout)
     }
 
-    /// What it complained of, where it ended with that status.
+    /// Its stderr, if it ended with that status.
     ///
     /// # Errors
-    /// It did not.
+    /// It ended with another status.
     pub fn ill(self, status: i32) -> Result<String> {
         ensure!(self.status == status, "not status {status}: {self:?}");
         Ok(self.stderr)
     }
 }
 
-/// Runs hostinfoctl for that host's directories, where a libvirtd is.
+/// Runs hostinfoctl for that host's directories, in the namespaces of a libvirtd.
 ///
 /// # Errors
 /// It cannot be run.
@@ -50,7 +50,7 @@ pub fn hostinfoctl(libvirtd: &Libvirtd, host: &Host, args: &[&str]) -> Result<Sa
     run(libvirtd, host, &[path(&program()?)?], args)
 }
 
-/// The same with the words before it that run it in another way.
+/// The same, with words in front that run it in another way.
 ///
 /// # Errors
 /// It cannot be run.
@@ -61,8 +61,8 @@ pub fn run(libvirtd: &Libvirtd, host: &Host, program: &[&str], args: &[&str]) ->
     said(command.args(options(host)).args(args))
 }
 
-/// hostinfoctl for that host's directories, with libvirt's own stand-in for a libvirtd, which has
-/// one guest, `test`.
+/// hostinfoctl for that host's directories, with libvirt's own test driver instead of a libvirtd,
+/// which has one guest, `test`.
 ///
 /// # Errors
 /// It was not built.
@@ -80,7 +80,7 @@ pub fn alone(host: &Host, args: &[&str]) -> Result<Said> {
     said(&mut command(host, args)?)
 }
 
-/// Where hostinfoctl is.
+/// The path of hostinfoctl.
 ///
 /// # Errors
 /// It was not built.

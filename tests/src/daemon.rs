@@ -18,17 +18,17 @@ use crate::process::{Process, tied};
 #[derive(Debug)]
 pub struct Daemon {
     process: Process,
-    /// Where it tells, as it would tell systemd, that it serves.
+    /// Where it reports that it is ready, as it would to systemd.
     notices: UnixDatagram,
 }
 
 impl Daemon {
-    /// Starts a daemon of the host in `folder` with these arguments, and the words before it that
-    /// [`Libvirtd::enter`] has.
+    /// Starts a daemon for the host in `folder` with these arguments, after the words of
+    /// [`Libvirtd::enter`].
     ///
     /// [`Libvirtd::enter`]: crate::Libvirtd::enter
     pub(crate) fn launch(folder: &Path, arguments: &[&OsStr], enter: &[&str]) -> Result<Self> {
-        // A daemon that follows another must not write over what the first one said.
+        // A daemon that is started later must not overwrite the log of the first one.
         let number = (0u32..)
             .find(|number| !folder.join(format!("daemon-{number}.log")).exists())
             .unwrap_or_default();
@@ -40,7 +40,7 @@ impl Daemon {
             [] => tied(program),
             [enter, rest @ ..] => {
                 let mut command = tied(enter);
-                // What nsenter starts is another process, and has to end with it.
+                // nsenter starts another process, which has to end with it.
                 command.args(rest).args(["--pid", "setpriv", "--pdeathsig", "KILL", "--"]);
                 command.arg(program);
                 command
@@ -51,7 +51,7 @@ impl Daemon {
         Ok(Self { process: Process::start(&mut command, log)?, notices })
     }
 
-    /// Waits until the daemon says that it serves.
+    /// Waits until the daemon reports that it is ready.
     pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
         let mut notice = [0; 1024];
         wait_until("the daemon to serve", PATIENCE, || {
@@ -65,25 +65,25 @@ impl Daemon {
         .with_context(|| self.story())
     }
 
-    /// The process's number.
+    /// The process number.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// What the daemon has logged.
+    /// The daemon's log.
     pub fn log(&self) -> String {
         self.process.log()
     }
 
-    /// Waits until the log holds `text`.
+    /// Waits until the log contains `text`.
     ///
     /// # Errors
-    /// It does not come.
+    /// It never does.
     pub fn wait_for_log(&self, text: &str) -> Result<()> {
         wait_until(text, PATIENCE, || Ok(self.log().contains(text))).with_context(|| self.story())
     }
 
-    /// Asks it to end and tells how it did.
+    /// Asks it to end and returns its exit status.
     ///
     /// # Errors
     /// It does not end.
@@ -95,15 +95,15 @@ impl Daemon {
     /// Asks it to read its rules again.
     ///
     /// # Errors
-    /// It is gone.
+    /// It has ended.
     pub fn hang_up(&self) -> Result<()> {
         self.process.signal(Signal::HUP)
     }
 
-    /// Waits for its end.
+    /// Waits for it to end.
     ///
     /// # Errors
-    /// It goes on.
+    /// It keeps running.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         self.process.wait(PATIENCE)
     }
@@ -111,18 +111,18 @@ impl Daemon {
     /// `kill -9`.
     ///
     /// # Errors
-    /// It was gone already.
+    /// It had already ended.
     pub fn kill(mut self) -> Result<()> {
         self.process.kill()
     }
 
-    /// CPU time that it has used, user and system.
+    /// The CPU time it has used, user and system.
     ///
     /// # Errors
-    /// It is gone.
+    /// It has ended.
     pub fn cpu_time(&self) -> Result<Duration> {
-        // proc(5): utime and stime are the 14th and 15th field of stat; the name, which may
-        // hold blanks, ends with the last parenthesis and is the 2nd.
+        // proc(5): utime and stime are the 14th and 15th field of stat; the name, which is the 2nd
+        // field and may contain blanks, ends with the last parenthesis.
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
         let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
         let ticks: u64 = fields
@@ -134,10 +134,10 @@ impl Daemon {
         Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
     }
 
-    /// Memory of its own that it holds, in bytes: `RssAnon` of proc(5).
+    /// The memory that it holds for itself, in bytes: `RssAnon` of proc(5).
     ///
     /// # Errors
-    /// It is gone.
+    /// It has ended.
     pub fn memory(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let kilobytes = status

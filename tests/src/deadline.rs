@@ -1,19 +1,20 @@
-//! Waiting, with an end.
+//! Waiting with a deadline.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Only what hangs takes so long: two cores without KVM that others load too may take half of it.
+/// Only something that hangs takes this long: on two cores without KVM that others use too, it may
+/// take half of it.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// How long to sleep between two looks.
+/// How long to sleep between two checks.
 const STEP: Duration = Duration::from_millis(2);
 
-/// Looks again and again until `look` finds something.
+/// Calls `look` repeatedly until it finds something.
 ///
 /// # Errors
-/// Whatever `look` fails with, and that `what` did not happen `within` the time.
+/// Any error of `look`, or that `what` did not happen `within` the time.
 pub fn wait_for<T>(
     what: &str,
     within: Duration,
@@ -31,7 +32,7 @@ pub fn wait_for<T>(
     }
 }
 
-/// [`wait_for`] something that is either so or not.
+/// [`wait_for`] a condition.
 ///
 /// # Errors
 /// As [`wait_for`].

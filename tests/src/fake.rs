@@ -1,4 +1,4 @@
-//! A QEMU without a guest: its side of a socket in the daemon's folder.
+//! A QEMU without a guest: its end of a socket in the daemon's folder.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -17,10 +17,10 @@ pub struct FakeQemu {
 }
 
 impl FakeQemu {
-    /// Makes the socket at `path` and listens.
+    /// Creates the socket at `path` and listens.
     ///
     /// # Errors
-    /// Something is there already.
+    /// The path exists already.
     pub fn listen(path: &Path) -> Result<Self> {
         let listener =
             UnixListener::bind(path).with_context(|| format!("bind {}", path.display()))?;
@@ -62,16 +62,16 @@ pub struct FakeGuest {
 }
 
 impl FakeGuest {
-    /// Makes a socket at `path` and waits until the daemon has connected. The socket takes no
+    /// Creates a socket at `path` and waits until the daemon has connected. The socket accepts no
     /// second connection.
     ///
     /// # Errors
-    /// The socket is taken, or nobody connects.
+    /// The path exists already, or nobody connects.
     pub fn join(path: &Path) -> Result<Self> {
         FakeQemu::listen(path)?.accept()
     }
 
-    /// A guest over a connection that somebody has made.
+    /// A guest on an existing connection.
     pub(crate) fn over(stream: UnixStream, patience: Duration) -> Result<Self> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(patience))?;
@@ -84,10 +84,10 @@ impl FakeGuest {
         self.reader.get_ref()
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     ///
     /// # Errors
-    /// The daemon does not take them.
+    /// The daemon does not accept them.
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
         self.stream().write_all(bytes.as_ref()).context("send to the daemon")
     }
@@ -95,7 +95,7 @@ impl FakeGuest {
     /// The next line from the daemon, without its line end.
     ///
     /// # Errors
-    /// None comes, or the connection ends.
+    /// None arrives, or the connection ends.
     pub fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         if self.reader.read_line(&mut line).context("read from the daemon")? == 0 {
@@ -104,10 +104,10 @@ impl FakeGuest {
         Ok(line.trim_end_matches('\n').to_owned())
     }
 
-    /// The next whole reply, a string a line.
+    /// The next complete reply, one string per line.
     ///
     /// # Errors
-    /// None comes, or it is no reply.
+    /// None arrives, or it is not a reply.
     pub fn reply(&mut self) -> Result<Vec<String>> {
         let mut lines = Vec::new();
         loop {
@@ -131,10 +131,10 @@ impl FakeGuest {
         self.reply().with_context(|| format!("ask {line:?}"))
     }
 
-    /// [`FakeGuest::ask`] for what is answered by a single line.
+    /// [`FakeGuest::ask`] for an answer of a single line.
     ///
     /// # Errors
-    /// There are more.
+    /// There is more than one line.
     pub fn ask_one(&mut self, line: &str) -> Result<String> {
         let mut lines = self.ask(line)?;
         match (lines.pop(), lines.is_empty()) {
@@ -143,14 +143,14 @@ impl FakeGuest {
         }
     }
 
-    /// What is left to read until the daemon hangs up, in bytes.
+    /// The number of bytes left to read until the daemon closes the connection.
     ///
     /// # Errors
-    /// It does not hang up.
+    /// It does not close it.
     pub fn drain(&mut self) -> Result<u64> {
         match std::io::copy(&mut self.reader, &mut std::io::sink()) {
             Ok(bytes) => Ok(bytes),
-            // A daemon that closes with bytes of ours unread resets the connection.
+            // If a daemon closes the connection without having read our bytes, that resets it.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(0),
             Err(error) => Err(error).context("read from the daemon"),
         }

@@ -1,4 +1,4 @@
-//! A host of its own for each test: its folders, its rules, its daemons.
+//! A separate host for each test: its folders, its rules, its daemons.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,11 +12,11 @@ use crate::daemon::Daemon;
 use crate::libvirtd::Libvirtd;
 use crate::process::{Process, tied};
 
-/// Rules under which a guest may ask everything as often as it likes.
+/// Rules under which a guest may ask for everything as often as it likes.
 pub const EVERYTHING: &str = "*:\n  interval = 0\n  all = 1\n";
 
-/// The folders of one host, removed in the end. It outlives its daemons, so that a test can
-/// kill one and start another.
+/// The folders of one host, removed at the end. It outlives its daemons, so that a test can kill
+/// one and start another.
 #[derive(Debug)]
 pub struct Host {
     folder: TempDir,
@@ -24,10 +24,10 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host with these rules and no daemon yet.
+    /// A host with these rules, and without a daemon.
     ///
     /// # Errors
-    /// Its folders cannot be made.
+    /// Its folders cannot be created.
     pub fn new(rules: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("hostinfo-").tempdir()?;
         let sockets = folder.path().join("sockets");
@@ -45,8 +45,8 @@ impl Host {
         self.folder.path()
     }
 
-    /// Endless loops beside everything else on this machine, four for each CPU, until they are
-    /// dropped.
+    /// Endless loops that compete with everything else on this machine, four for each CPU, until
+    /// they are dropped.
     ///
     /// # Errors
     /// There is no shell.
@@ -61,29 +61,29 @@ impl Host {
             .collect()
     }
 
-    /// Where guests' sockets are: `/var/lib/hostinfo` elsewhere.
+    /// The folder of guests' sockets; on a real host, `/var/lib/hostinfo`.
     pub fn sockets(&self) -> PathBuf {
         self.sockets.clone()
     }
 
-    /// The same host, whose daemon finds sockets in a directory that others have as well, each in
-    /// its namespace.
+    /// The same host with a daemon that finds sockets in a directory that others have too, each in
+    /// its own namespace.
     pub fn with_sockets_in(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.sockets);
         self
     }
 
-    /// The socket of the guest of that name, as QEMU's domains have it.
+    /// The socket of the guest with that name, named as for QEMU's domains.
     pub fn socket(&self, name: &str) -> PathBuf {
         self.sockets().join(format!("qemu-{name}"))
     }
 
-    /// Where the daemon keeps what must outlive it.
+    /// The folder for what must outlive the daemon.
     pub fn state(&self) -> PathBuf {
         self.path().join("state")
     }
 
-    /// The folder of the rules and the daemon's settings: `/etc/hostinfo` elsewhere.
+    /// The folder of the rules and the daemon's settings; on a real host, `/etc/hostinfo`.
     pub fn etc(&self) -> PathBuf {
         self.path().join("etc")
     }
@@ -98,20 +98,20 @@ impl Host {
         self.etc().join("hostinfod.toml")
     }
 
-    /// The administrator's socket.
+    /// The control socket.
     pub fn control(&self) -> PathBuf {
         self.path().join("control")
     }
 
-    /// Asks the daemon as its administrator.
+    /// Connects to the daemon as its administrator.
     ///
     /// # Errors
-    /// It does not let us in.
+    /// It refuses the connection.
     pub fn client(&self) -> Result<Client> {
         Ok(Client::connect(&self.control(), hostinfo_control::limits::DEADLINE)?)
     }
 
-    /// Writes the rules in place, as `>` does in a shell.
+    /// Writes the rules in place, like `>` in a shell.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -119,7 +119,7 @@ impl Host {
         fs::write(self.rules(), rules).context("write the rules")
     }
 
-    /// Writes the daemon's settings, which it reads when it starts.
+    /// Writes the daemon's settings, which it reads at its start.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -127,7 +127,7 @@ impl Host {
         fs::write(self.config(), settings).context("write the daemon's settings")
     }
 
-    /// Starts a daemon and waits until it serves.
+    /// Starts a daemon and waits until it is ready.
     ///
     /// # Errors
     /// It does not.
@@ -137,7 +137,8 @@ impl Host {
         Ok(daemon)
     }
 
-    /// Starts a daemon where that libvirtd is, and waits until it serves. It cannot be asked to end.
+    /// Starts a daemon in the namespaces of that libvirtd, and waits until it is ready. It cannot
+    /// be asked to end.
     ///
     /// # Errors
     /// It does not.
@@ -147,7 +148,7 @@ impl Host {
         Ok(daemon)
     }
 
-    /// Starts a daemon that need not come so far as to serve.
+    /// Starts a daemon that may fail before it is ready.
     ///
     /// # Errors
     /// There is no daemon to start.

@@ -1,4 +1,4 @@
-//! `make install` of what the tests run: debug builds, and pages that are made for it.
+//! `make install` of what the tests run: debug builds, and pages generated for the test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::paths;
 
-/// What `make install` and `make uninstall` are told.
+/// The arguments of `make install` and `make uninstall`.
 #[derive(Debug)]
 pub struct Install {
     built: PathBuf,
@@ -17,7 +17,7 @@ pub struct Install {
 }
 
 impl Install {
-    /// Makes the pages.
+    /// Generates the pages.
     ///
     /// # Errors
     /// Something was not built.
@@ -29,7 +29,7 @@ impl Install {
         Ok(Self { built, guest_tool: paths::guest_tool()?, pages })
     }
 
-    /// `make TARGET` below `destination`, as a user whose files are private.
+    /// `make TARGET` into `destination`, as a user whose files are private by default.
     ///
     /// # Errors
     /// It fails.
@@ -42,17 +42,17 @@ impl Install {
             .arg(format!("GUEST_TOOL={}", self.guest_tool.display()))
             .arg(format!("PAGES={}", self.pages.path().display()))
             .current_dir(paths::workspace())
-            // What a make above this one was told is not for this one.
+            // Flags of an outer make are not for this one.
             .env_remove("MAKEFLAGS")
             .env_remove("MAKELEVEL"))
         .map(drop)
     }
 }
 
-/// What a program prints.
+/// The output of a program.
 ///
 /// # Errors
-/// It is not there, or fails.
+/// It does not exist, or fails.
 pub fn run(command: &mut Command) -> Result<String> {
     let Output { status, stdout, stderr } =
         command.output().with_context(|| format!("run {command:?}"))?;

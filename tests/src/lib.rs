@@ -1,8 +1,8 @@
-//! What the whole-system tests and the demo share: a real daemon, real guests, and a fake
-//! QEMU for what the real one does not do on demand.
+//! Shared by the whole-system tests and the demo: a real daemon, real guests, and a fake QEMU for
+//! what the real one does not do on demand.
 //!
-//! Every wait has an end, and what went wrong is told with what the guest, QEMU and the daemon
-//! had to say. Nothing that is started here outlives the thread that started it.
+//! Every wait has a deadline, and errors include the output of the guest, QEMU and the daemon.
+//! Nothing that is started here outlives the thread that started it.
 
 pub mod cgroup;
 pub mod ctl;

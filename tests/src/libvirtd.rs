@@ -1,5 +1,5 @@
-//! A libvirtd that nobody else sees: in mount, PID, UTS and cgroup namespaces of its own, where the
-//! directories that it would share with the machine's own are empty, and the host has a name and a
+//! A private libvirtd, in mount, PID, UTS and cgroup namespaces of its own. There, the directories
+//! that it would share with the machine's own libvirtd are empty, and the host has a name and a
 //! UUID of its own. It needs root, and ends with all its guests when this value is dropped.
 
 use std::fs;
@@ -15,19 +15,19 @@ use crate::process::{Process, tied};
 const SCRIPTS: [(&str, &str); 2] =
     [("outside.sh", include_str!("outside.sh")), ("inside.sh", include_str!("inside.sh"))];
 
-/// Where cgroups of the tests' own are, in v1 and in v2.
+/// The tests' own cgroups, in v1 and in v2.
 const CGROUPS: [&str; 2] = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup"];
 
-/// A channel that has nothing to do with hostinfo, such as a guest agent's: it brings the controller
-/// that other channels can be plugged into.
+/// A channel that has nothing to do with hostinfo, such as a guest agent's. It comes with the
+/// controller that other channels can be plugged into.
 pub const WITH_CHANNELS: &str = "<channel type='null'>\
                                  <target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
 
-/// A running libvirtd, and the namespaces that it and its guests are in.
+/// A running libvirtd, and the namespaces it shares with its guests.
 #[derive(Debug)]
 pub struct Libvirtd {
     namespace: Process,
-    /// The first process in the namespaces, as this side numbers it.
+    /// The first process in the namespaces, by its number outside.
     inside: String,
     folder: TempDir,
 }
@@ -58,7 +58,7 @@ impl Libvirtd {
         Ok(libvirtd)
     }
 
-    /// Waits until it answers, for the first time or once more.
+    /// Waits until it answers, for the first time or again.
     ///
     /// # Errors
     /// It does not.
@@ -67,23 +67,23 @@ impl Libvirtd {
             .with_context(|| format!("libvirtd said:\n{}", self.namespace.log()))
     }
 
-    /// Where its guests' files are, and the socket directory.
+    /// The folder of its guests' files, and its socket directory.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// How this side calls it: by its socket in there.
+    /// The URI for connecting from outside: its socket in that folder.
     pub fn uri(&self) -> String {
         let socket = "root/run/libvirt/libvirt-sock";
         format!("qemu+unix:///system?socket=/proc/{}/{socket}", self.inside)
     }
 
-    /// A program in the namespaces, as arguments.
+    /// The words that run a program in the namespaces.
     pub fn enter(&self) -> [&str; 6] {
         ["nsenter", "--mount", "--uts", "--cgroup", "--target", &self.inside]
     }
 
-    /// What a line of shell prints in the namespaces.
+    /// The output of a shell command in the namespaces.
     ///
     /// # Errors
     /// It fails.
@@ -91,7 +91,7 @@ impl Libvirtd {
         self.run(&["--pid", "sh", "-c", line])
     }
 
-    /// What `virsh` prints.
+    /// The output of `virsh`.
     ///
     /// # Errors
     /// It fails.
@@ -99,10 +99,10 @@ impl Libvirtd {
         self.run(&[&["virsh", "-c", "qemu:///system"], args].concat())
     }
 
-    /// Ends libvirtd at once, its guests not, and takes its sockets away.
+    /// Kills libvirtd but not its guests, and removes its sockets.
     ///
     /// # Errors
-    /// It was gone already.
+    /// It had already ended.
     pub fn crash(&self) -> Result<()> {
         self.shell(
             "kill -9 $(cat /run/libvirtd.pid); rm -f /run/libvirtd.pid /run/libvirt/*sock*",
@@ -110,10 +110,10 @@ impl Libvirtd {
         Ok(())
     }
 
-    /// Has libvirtd end as a service manager does, and waits for it.
+    /// Ends libvirtd as a service manager does, and waits for that.
     ///
     /// # Errors
-    /// It was gone already.
+    /// It had already ended.
     pub fn stop(&self) -> Result<()> {
         self.shell(
             "pid=$(cat /run/libvirtd.pid); kill $pid; while [ -e /proc/$pid ]; do sleep 0.1; done",
@@ -121,7 +121,7 @@ impl Libvirtd {
         Ok(())
     }
 
-    /// Starts libvirtd once more, as that program.
+    /// Starts libvirtd again, from that program.
     ///
     /// # Errors
     /// It does not answer.
@@ -149,7 +149,7 @@ impl Libvirtd {
         self.define_xml(&self.domain(name, &disk, &self.folder().join(socket)))
     }
 
-    /// Defines a domain with nothing to boot from, and these devices beside a serial port 0.
+    /// Defines a domain with nothing to boot from, and these devices beside its serial port 0.
     ///
     /// # Errors
     /// libvirt refuses it.
@@ -162,7 +162,7 @@ impl Libvirtd {
         ))
     }
 
-    /// A domain's XML as it is started.
+    /// The XML from which a domain is started.
     ///
     /// # Errors
     /// There is no such domain.
@@ -212,21 +212,21 @@ impl Drop for Libvirtd {
         let _ = self.namespace.kill();
         let Some(name) = self.folder.path().file_name() else { return };
         for cgroup in CGROUPS.map(|root| Path::new(root).join(name)) {
-            // Killed processes are in it for some moments more.
+            // Killed processes remain in it for a few moments.
             let _ = wait_until("the cgroup to be empty", PATIENCE, || Ok(remove(&cgroup)));
         }
     }
 }
 
-/// Whether a process is the first of a PID namespace: proc(5) has its numbers in `NSpid`, the
+/// Whether a process is the first of a PID namespace: proc(5) lists its numbers in `NSpid`, the
 /// innermost last.
 fn is_first(pid: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
 }
 
-/// Removes a cgroup and all in it: files that the kernel made are not in the way. True where it is
-/// gone.
+/// Removes a cgroup and everything in it; the kernel's own files do not prevent that. Returns true
+/// if it is gone.
 fn remove(cgroup: &Path) -> bool {
     for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -236,7 +236,7 @@ fn remove(cgroup: &Path) -> bool {
     fs::remove_dir(cgroup).is_ok() || !cgroup.exists()
 }
 
-/// A text as XML has it, also in an attribute in single quotes.
+/// Text escaped for XML, including attributes in single quotes.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&apos;")
 }
@@ -244,7 +244,7 @@ pub fn escaped(text: &str) -> String {
 /// A path as an argument.
 ///
 /// # Errors
-/// It is no text.
+/// It is not text.
 pub fn path(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is no text", path.display()))
 }

@@ -1,4 +1,4 @@
-//! Where things are on the machine that runs the tests.
+//! Paths on the machine that runs the tests.
 
 use std::path::{Path, PathBuf};
 
@@ -10,21 +10,21 @@ pub fn workspace() -> &'static Path {
     Path::new(TESTS).parent().unwrap_or(Path::new(TESTS))
 }
 
-/// Where guests' images and saved states are kept from one run to the next.
+/// The folder in which guests' images and saved states are kept between runs.
 ///
 /// # Errors
-/// It cannot be made.
+/// It cannot be created.
 pub fn guest_cache() -> Result<PathBuf> {
     let folder = workspace().join("target/guest");
     std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     Ok(folder)
 }
 
-/// Where `scripts/setup lab` makes KVM hosts, and where booted ones are kept: `HOSTINFO_LAB_DIR`, or below
-/// `target/`.
+/// The folder in which `scripts/setup lab` creates KVM hosts, and in which booted ones are kept:
+/// `HOSTINFO_LAB_DIR`, or below `target/`.
 ///
 /// # Errors
-/// It cannot be made.
+/// It cannot be created.
 pub fn lab_cache() -> Result<PathBuf> {
     let folder = match std::env::var_os("HOSTINFO_LAB_DIR") {
         Some(folder) => std::path::absolute(folder)?,
@@ -34,8 +34,8 @@ pub fn lab_cache() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// One of the project's own programs for the host: from `HOSTINFO_BIN_DIR`, or built beside
-/// the program that runs now.
+/// One of the project's own programs for the host: from `HOSTINFO_BIN_DIR`, or built beside the program that is
+/// running now.
 ///
 /// # Errors
 /// It was not built.
@@ -62,7 +62,7 @@ pub fn guest_tool() -> Result<PathBuf> {
     }
 }
 
-/// Prometheus's checker of metrics: as `scripts/setup` unpacked it, or the machine's own.
+/// Prometheus's checker for metrics: as unpacked by `scripts/setup`, or the machine's own.
 pub fn promtool() -> PathBuf {
     let unpacked = workspace().join("target/tools/promtool");
     if unpacked.exists() { unpacked } else { PathBuf::from("promtool") }

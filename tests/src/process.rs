@@ -11,16 +11,16 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::deadline::wait_for;
 
-/// A running program whose output goes to a file. It is killed when this value is dropped, and
-/// by the kernel when the thread that started it ends in any other way.
+/// A running program whose output goes to a file. It is killed when this value is dropped, and by
+/// the kernel when the thread that started it ends in any other way.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
     log: PathBuf,
 }
 
-/// A command whose process dies with the thread that starts it, and not of a Ctrl-C that is
-/// meant for that.
+/// A command whose process dies with the thread that starts it, but not from a Ctrl-C that is meant
+/// for that.
 pub fn tied(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program.as_ref()).process_group(0);
@@ -28,7 +28,8 @@ pub fn tied(program: impl AsRef<Path>) -> Command {
 }
 
 impl Process {
-    /// Starts `command`, which [`tied`] made, with its output and errors in the file `log`.
+    /// Starts `command`, which must come from [`tied`], with its output and errors in the file
+    /// `log`.
     ///
     /// # Errors
     /// It cannot be started.
@@ -43,30 +44,30 @@ impl Process {
         Ok(Self { child, log })
     }
 
-    /// The process's number.
+    /// The process number.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has written so far.
+    /// Its output so far.
     pub fn log(&self) -> String {
         std::fs::read(&self.log)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     ///
     /// # Errors
-    /// The kernel does not tell.
+    /// The kernel does not report it.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
 
-    /// Waits for its end.
+    /// Waits for it to end.
     ///
     /// # Errors
-    /// It goes on for longer than `within`.
+    /// It runs for longer than `within`.
     pub fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
         wait_for("the end of a program", within, || Ok(self.child.try_wait()?))
             .with_context(|| format!("process {} said:\n{}", self.pid(), self.log()))
@@ -75,7 +76,7 @@ impl Process {
     /// Sends a signal.
     ///
     /// # Errors
-    /// The process is gone.
+    /// The process has ended.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.child), signal).context("send a signal")
     }
@@ -83,7 +84,7 @@ impl Process {
     /// `kill -9`, and waits until it is gone.
     ///
     /// # Errors
-    /// The kernel does not tell that it is gone.
+    /// The kernel does not report that it has ended.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -93,7 +94,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Already gone is as good as killed.
+        // If it had already ended, that is just as good.
         let _ = self.kill();
     }
 }

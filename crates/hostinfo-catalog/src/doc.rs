@@ -1,4 +1,4 @@
-//! The table as a page of documentation.
+//! Renders the table as a page of documentation.
 
 use std::fmt::Write as _;
 

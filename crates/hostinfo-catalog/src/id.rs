@@ -16,9 +16,9 @@ impl StatId {
     /// How many rows there are.
     pub const COUNT: usize = STATS.len();
 
-    /// The row of that name, for constants alone: a name that is none does not compile.
+    /// The row of that name, for constants only: an unknown name does not compile.
     /// [`resolve`](crate::resolve()) is for names from outside.
-    // A panic of the compiler is what this is for.
+    // It is meant to panic in the compiler.
     #[allow(clippy::indexing_slicing, clippy::panic)]
     pub const fn named(name: &str) -> Self {
         let mut at = 0;
@@ -37,14 +37,14 @@ impl StatId {
     }
 
     /// The row.
-    // The number was made from the table's own length, in this crate alone.
+    // Only this crate creates the number, from the table's own length.
     #[allow(clippy::indexing_slicing)]
     pub fn stat(self) -> &'static Stat {
         &STATS[self.index()]
     }
 }
 
-/// What `==` is where the compiler calculates.
+/// Equality of strings that works at compile time.
 #[allow(clippy::indexing_slicing)]
 const fn same(one: &[u8], other: &[u8]) -> bool {
     let mut at = 0;

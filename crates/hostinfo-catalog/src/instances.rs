@@ -1,7 +1,8 @@
-//! What a row may have a value for each of.
+//! The kinds of instances that a row may have a value for.
 
-/// What the instances of a row are. It comes with the row's source, and the row's name has to agree:
-/// see [`table`](crate::table). Whoever works out instances matches it without a wildcard.
+/// The kind of a row's instances. It is derived from the row's source, and must agree with the
+/// row's name: see [`table`](crate::table). Code that lists instances matches this without a
+/// wildcard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instances {
     /// The row is one statistic.
@@ -22,11 +23,11 @@ pub enum Instances {
     Customs,
 }
 
-/// Stands for one or more segments, where the others stand for one.
+/// Stands for one or more segments; the other placeholders stand for exactly one.
 pub(crate) const OPEN: &str = "NAME";
 
 impl Instances {
-    /// The segment of a row's name that stands for one: `N` a number, `DEV` a device, `NAME` a name.
+    /// The placeholder in a row's name: `N` for a number, `DEV` for a device, `NAME` for a name.
     pub const fn placeholder(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -36,12 +37,12 @@ impl Instances {
         }
     }
 
-    /// Whether they are names that may hold dots, so that one may be below another.
+    /// Whether the instances are names that may contain dots, so that one may be below another.
     pub fn are_open(self) -> bool {
         self.placeholder() == Some(OPEN)
     }
 
-    /// OpenMetrics' label that tells them apart.
+    /// The OpenMetrics label that distinguishes them.
     pub(crate) fn label(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -52,7 +53,7 @@ impl Instances {
         }
     }
 
-    /// Whether a row of that name has such instances: nothing else in it is in capitals.
+    /// Whether a row of that name has such instances; nothing else in a name is in capitals.
     pub(crate) const fn are_in(self, name: &str) -> bool {
         let mut wanted = match self.placeholder() {
             Some(placeholder) => placeholder.as_bytes(),

@@ -1,8 +1,8 @@
-//! The one home of what hostinfo knows about its statistics.
+//! The single source of what hostinfo knows about its statistics.
 //!
-//! [`table::STATS`] is the table. [`resolve`](resolve::resolve) finds what a name in a request
-//! or in the rules means. How a value is read is told by [`Source`], which the samplers match
-//! without a wildcard, so that a statistic that nobody samples does not compile.
+//! [`table::STATS`] is the table. [`resolve`](resolve::resolve) finds what a name in a request or
+//! in the rules refers to. [`Source`] says how a value is read; the samplers match it without a
+//! wildcard, so that a statistic that nobody samples does not compile.
 
 pub mod about;
 pub mod doc;

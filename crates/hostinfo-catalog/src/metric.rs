@@ -12,29 +12,29 @@ pub const STATES: [&str; 4] = ["ok", "contended", "self-limited", "unknown"];
 /// The words of `host.state`, which are the states of its metric.
 pub const HOST_STATES: [&str; 3] = ["normal", "draining", "degraded"];
 
-/// What OpenMetrics calls a statistic.
+/// The OpenMetrics names of a statistic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metric {
-    /// The metric family's name: without the `_total` that a counter's samples carry, with the
-    /// `_info` of an info, which is exposed as a gauge of value 1.
+    /// The metric family's name: without the `_total` of a counter's samples, but with the `_info`
+    /// of an info, which is exposed as a gauge of value 1.
     pub family: String,
     /// The first row of that family: `vm.cpu.seconds` and `vm.cpu.N.seconds` are one family.
     pub lead: StatId,
     /// The name of the family's samples.
     pub sample: String,
-    /// The unit, where the family's name ends in it.
+    /// The unit, if the family's name ends in it.
     pub unit: Option<&'static str>,
-    /// The label that tells instances apart, where there are any.
+    /// The label that distinguishes instances, if there are any.
     pub label: Option<&'static str>,
-    /// The states of a state set, which has a sample for each: 1 for the one that holds, 0 for the
-    /// others. Empty for everything else. It is exposed as a gauge: OpenMetrics' own type wants the
-    /// metric's name as the label's, and collectors refuse that.
+    /// The states of a state set, which has a sample for each state: 1 for the current one, 0 for
+    /// the others. Empty for everything else. It is exposed as a gauge: the native OpenMetrics type
+    /// requires the label to have the metric's name, and collectors refuse that.
     pub states: &'static [&'static str],
 }
 
 impl Metric {
-    /// The metric of a row. `None` for texts that change while a session lasts: each text would be
-    /// a series of its own.
+    /// The metric of a row. `None` for texts that change during a session: each text would become a
+    /// series of its own.
     pub fn of(row: StatId) -> Option<&'static Self> {
         static METRICS: LazyLock<Vec<Option<Metric>>> = LazyLock::new(|| {
             let mut metrics: Vec<Option<Metric>> = Vec::with_capacity(StatId::COUNT);
@@ -72,14 +72,14 @@ impl Metric {
         }
     }
 
-    /// The metric of one of the administrator's own statistics; `name` stands behind `custom.`,
+    /// The metric of one of the administrator's own statistics; `name` is the part after `custom.`,
     /// in lower case.
     pub fn of_custom(name: &str, kind: Kind, unit: Unit) -> Self {
         const CUSTOM: StatId = StatId::named("custom.NAME");
         Self::compute(CUSTOM, &CUSTOM.stat().name_of(Some(name)), kind, unit)
     }
 
-    /// Every name that OpenMetrics keeps for it: no two metrics may share one.
+    /// Every name that OpenMetrics reserves for it: no two metrics may share one.
     pub fn names(&self) -> Vec<String> {
         let mut names = vec![self.family.clone()];
         if self.sample != self.family {

@@ -1,4 +1,4 @@
-//! Names to rows.
+//! Finds the rows that a name refers to.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,23 +15,23 @@ use crate::vhostmd;
 /// What a word of a request means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
-    /// One statistic, of one instance where the row has them.
+    /// One statistic; if the row has instances, one instance of it.
     Stat(StatId, Option<String>),
-    /// All in the scope.
+    /// Everything in the scope.
     Group(Scope),
-    /// The instances of one statistic whose names continue that one: [`Scope::below`].
+    /// The instances of one statistic whose names continue the given one: [`Scope::below`].
     Below(StatId, String),
 }
 
-/// Rows that stand together, of all instances or of some.
+/// Adjacent rows, with all their instances or some of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     rows: Range<u16>,
     instances: Instances,
 }
 
-/// Which instances of its rows a scope means. One is below another whose name it continues behind
-/// a dot, as `rack.temperature` of `custom.NAME` is below `rack`.
+/// Which instances of its rows a scope covers. An instance is below another if it continues that
+/// one's name after a dot: `rack.temperature` of `custom.NAME` is below `rack`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Instances {
     All,
@@ -45,7 +45,7 @@ impl Scope {
     /// Every statistic.
     pub const ALL: Self = Self { rows: 0..LEN, instances: Instances::All };
 
-    /// One statistic, of all instances where the row has them.
+    /// One statistic; if the row has instances, with all of them.
     pub fn of(StatId(row): StatId) -> Self {
         Self { rows: row..row + 1, instances: Instances::All }
     }
@@ -64,7 +64,7 @@ impl Scope {
         self.rows.clone().map(StatId)
     }
 
-    /// The one instance that is meant, where it is one.
+    /// The instance, if exactly one is covered.
     pub fn instance(&self) -> Option<&str> {
         match &self.instances {
             Instances::Of(instance) => Some(instance),
@@ -72,12 +72,12 @@ impl Scope {
         }
     }
 
-    /// Whether all instances of its rows are meant.
+    /// Whether all instances of its rows are covered.
     pub fn is_of_all_instances(&self) -> bool {
         self.instances == Instances::All
     }
 
-    /// Whether `instance` of the row, or the row that has no instances, is meant.
+    /// Whether it covers `instance` of the row, or the row itself if that has no instances.
     pub fn covers(&self, row: StatId, instance: Option<&str>) -> bool {
         let behind = |mine: &str| instance.and_then(|other| other.strip_prefix(mine));
         self.rows.contains(&row.0)
@@ -91,8 +91,8 @@ impl Scope {
     }
 }
 
-/// Finds what a word of a request means: a statistic, a group (`G` or `G.*`) or `*`. A name
-/// that is both means the statistic. `None` where it means nothing.
+/// Finds what a word of a request refers to: a statistic, a group (`G` or `G.*`) or `*`. If a name
+/// is both, the statistic wins. `None` if it refers to nothing.
 pub fn resolve(word: &str) -> Option<Named> {
     if word == "*" {
         return Some(Named::Group(Scope::ALL));
@@ -125,8 +125,8 @@ pub fn resolve(word: &str) -> Option<Named> {
     })
 }
 
-/// Finds what a key of the rules means: the name itself and all below it, `all`, or `vhostmd`,
-/// which is more than one scope. Empty where it means nothing.
+/// Finds what a key of the rules refers to: the name itself and everything below it, `all`, or
+/// `vhostmd`, which is more than one scope. Empty if it refers to nothing.
 pub fn scopes(key: &str) -> Vec<Scope> {
     if key.eq_ignore_ascii_case("all") {
         vec![Scope::ALL]
@@ -141,12 +141,12 @@ fn scope(key: &str) -> Option<Scope> {
     find(&key.to_ascii_lowercase()).map(|found| Scope::found(found.rows, found.instance))
 }
 
-/// The names of all rows and groups: what a misspelt name is compared with.
+/// The names of all rows and groups, for comparison with a misspelt name.
 pub fn known_names() -> impl Iterator<Item = &'static str> {
     PLAIN.keys().copied()
 }
 
-/// A name's rows: where `is_stat`, the first of them is the name itself.
+/// A name's rows; if `is_stat`, the first of them has exactly that name.
 #[derive(Clone)]
 struct Found {
     rows: Range<u16>,
@@ -154,10 +154,10 @@ struct Found {
     instance: Option<String>,
 }
 
-/// A name without an instance in it, of a row or a group.
+/// A row or group name without an instance in it.
 struct Plain {
     found: Found,
-    /// The rows in which an instance comes next.
+    /// The rows whose next segment is an instance.
     instances: Range<u16>,
 }
 
@@ -191,8 +191,8 @@ fn find(name: &str) -> Option<Found> {
     if !is_name(name) {
         return None;
     }
-    // Only the rows below the longest plain beginning can match: a guest that makes names up
-    // costs a look or two into the table, and no walk along it.
+    // Only the rows below the longest plain beginning can match: a made-up name costs a look-up or
+    // two in the table, not a scan of it.
     let group = prefixes(name).map_while(|prefix| PLAIN.get(prefix)).last()?;
     let mut all: Option<Found> = None;
     for id in group.instances.clone() {
@@ -205,7 +205,7 @@ fn find(name: &str) -> Option<Found> {
     all
 }
 
-/// Whether `name` is the row `template` or a group above it, with the instance that it names.
+/// Whether `name` is the row `template` or a group above it, and the instance it names.
 fn match_row<'n>(template: &str, name: &'n str) -> Option<(bool, &'n str)> {
     let mut instance = None;
     let mut rest = Some(name);
@@ -230,7 +230,7 @@ fn match_row<'n>(template: &str, name: &'n str) -> Option<(bool, &'n str)> {
     }
 }
 
-/// `a`, `a.b`, `a.b.c` of `a.b.c`.
+/// `a`, `a.b`, `a.b.c` for `a.b.c`.
 fn prefixes(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('.').filter_map(move |(at, _)| name.get(..at)).chain(std::iter::once(name))
 }

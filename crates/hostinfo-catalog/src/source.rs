@@ -11,37 +11,36 @@ pub use vmm::*;
 
 use crate::Instances;
 
-/// A statistic's source, as fine as the figure. Those who read sources match this without a
-/// wildcard.
+/// A statistic's source, down to the single figure. Code that reads sources matches this without a wildcard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// What the daemon itself knows of the guest and of the reply.
+    /// What the daemon itself knows about the guest and the reply.
     Own(Own),
-    /// What a host's kernel tells of the host.
+    /// The kernel's figures for the host.
     Host(Host),
-    /// What a host's kernel tells of the guest's virtual machine monitor.
+    /// The kernel's figures for the guest's virtual machine monitor.
     Vmm(Vmm),
-    /// What libvirt tells, where there is one.
+    /// Data from libvirt, if there is one.
     Libvirt(Libvirt),
-    /// What the samples of up to the last minute say of the guest and its host.
+    /// A verdict on the guest and its host, from the samples of up to the last minute.
     Verdict(Judged),
     /// The same in one word.
     State(Judged),
-    /// What such samples said while the guest was watched.
+    /// Verdicts from such samples while the guest was watched.
     Incident,
     /// A label of the daemon's settings.
     Label,
-    /// What the administrator has to say.
+    /// A notice from the administrator.
     Notice,
-    /// What the administrator says of the host.
+    /// The state of the host, set by the administrator.
     HostState,
-    /// A file or a command that the administrator named.
+    /// A file or a command given by the administrator.
     Custom,
-    /// The host's packages, shared out by CPU time.
+    /// The energy of the host's packages, divided by CPU time.
     Energy,
 }
 
-/// What a verdict is about.
+/// The subject of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judged {
     /// The vCPUs' time.
@@ -55,7 +54,7 @@ pub enum Judged {
 }
 
 impl Judged {
-    /// Everything that there is a verdict about, in the order of the table.
+    /// Every subject of a verdict, in the order of the table.
     pub const ALL: [Self; 4] = [Self::Cpu, Self::Memory, Self::Io, Self::Net];
 
     /// Its word in a statistic's name.
@@ -80,7 +79,7 @@ pub enum Own {
     Time,
     /// The age of the oldest sample in the reply.
     SampleAge,
-    /// The time that the reply's ratios speak of.
+    /// The time that the reply's ratios cover.
     Window,
     /// The guest's rule.
     Interval,
@@ -115,7 +114,7 @@ impl Source {
 }
 
 impl Source {
-    /// What there is a value of it for each of.
+    /// The kind of instances that it has a value for.
     pub const fn instances(self) -> Instances {
         match self {
             Self::Vmm(vmm) => vmm.instances(),
@@ -133,9 +132,9 @@ impl Source {
         }
     }
 
-    /// Why neither the machines that tests run on nor the KVM hosts that they emulate have a value of it,
-    /// or none but 0: they have nothing of what it counts, so it was tried on files that were written
-    /// after the kernel's documentation. `None` where a test has seen a real guest told a value.
+    /// Why the value is missing, or only ever 0, both on the machines that run the tests and on the KVM hosts
+    /// they emulate: those have nothing of what it counts, so it was tested with files written from the
+    /// kernel's documentation. `None` if a test has seen a real guest receive a value.
     pub fn unseen(self) -> Option<&'static str> {
         match self {
             Self::Host(Host::Frequency(_) | Host::Throttles) => {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::{Instances, Source};
 
-/// What kind of figure a statistic is, as OpenMetrics means it.
+/// The kind of a statistic, in the sense of OpenMetrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Text.
@@ -43,7 +43,7 @@ pub enum Unit {
     None,
     /// Bytes.
     Bytes,
-    /// Seconds; of a point in time, since 1970-01-01 00:00:00 UTC.
+    /// Seconds; for a point in time, since 1970-01-01 00:00:00 UTC.
     Seconds,
     /// 0 to 1.
     Ratio,
@@ -97,14 +97,14 @@ pub struct Stat {
     pub kind: Kind,
     /// Its base unit.
     pub unit: Unit,
-    /// In the built-in default selection. What names the host, shows what neighbours do, or is
-    /// a known side channel is not: a rule has to turn it on.
+    /// Whether it is in the built-in default selection. Anything that identifies the host, shows
+    /// what neighbours do, or is a known side channel is not: a rule has to turn it on.
     pub default: bool,
     /// One line for the guest's owner.
     pub help: &'static str,
     /// Where it comes from.
     pub source: Source,
-    /// What it has a value for each of: those of its source.
+    /// The kind of its instances, taken from its source.
     pub instances: Instances,
 }
 
@@ -114,12 +114,12 @@ impl Stat {
         self.instances != Instances::None
     }
 
-    /// Whether its instances are names that may hold dots, so that one may be below another.
+    /// Whether its instances are names that may contain dots, so that one may be below another.
     pub fn is_open(&self) -> bool {
         self.instances.are_open()
     }
 
-    /// The name of one instance, or of a row that has none.
+    /// The name of one instance, or of a row without instances.
     pub fn name_of(&self, instance: Option<&str>) -> Cow<'static, str> {
         let Some(instance) = instance else { return Cow::Borrowed(self.name) };
         let named =

@@ -1,4 +1,4 @@
-//! The table: two lines a statistic.
+//! The table: two lines per statistic.
 
 use crate::source::*;
 use crate::stat::{Kind::*, Stat, Unit::*};
@@ -9,7 +9,7 @@ const OPT_IN: bool = false;
 /// Every statistic, in the order in which groups expand. Rows of a group are adjacent.
 #[rustfmt::skip]
 pub const STATS: &[Stat] = &[
-    // The reply and the guest's place.
+    // The reply, and the guest's place.
     row("session",                         Info,    None,    DEFAULT, own(Own::Session),
         "changes when counters may have restarted: the daemon or the guest was started, restored or migrated"),
     row("session.start",                   Gauge,   Seconds, DEFAULT, own(Own::SessionStart),
@@ -399,11 +399,11 @@ pub const STATS: &[Stat] = &[
 ];
 
 /// How many rows there are.
-// A table of 65,536 rows would not compile: the number would not be that of the last row.
+// A table of 65,536 rows would not compile: the count would overflow.
 #[allow(clippy::cast_possible_truncation)]
 pub(crate) const LEN: u16 = STATS.len() as u16;
 
-/// A row whose name and whose source have disagree about instances does not compile.
+/// A row whose name and source disagree about instances does not compile.
 const fn row(
     name: &'static str,
     kind: crate::Kind,

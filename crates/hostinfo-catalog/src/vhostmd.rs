@@ -1,9 +1,9 @@
-//! What vhostmd's document tells, and which statistics that is made of: the document itself and
-//! the rules' key `vhostmd` are both made from this table.
+//! The contents of vhostmd's document, and the statistics it is made of: both the document and the rules' key
+//! `vhostmd` are derived from this table.
 //!
-//! Names, types and units are those that vhostmd's clients know; libmetrics finds a metric by its
-//! name and context, so there is one of each. `custom.*` statistics are shown behind these, and
-//! opened by themselves alone.
+//! Names, types and units are those that vhostmd's clients know. libmetrics finds a metric by its name and
+//! context, so each combination occurs once. `custom.*` statistics come after these, and have to be permitted
+//! separately.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -19,9 +19,9 @@ use Unit::{Kib, Seconds};
 /// A metric of the document.
 #[derive(Debug)]
 pub struct Metric {
-    /// What stands in `<name>`.
+    /// The text of `<name>`.
     pub name: &'static str,
-    /// Whom it speaks of.
+    /// Whether it is about the host or the guest.
     pub context: Context,
     /// How its value is written.
     pub kind: Type,
@@ -31,7 +31,7 @@ pub struct Metric {
     pub made: Made,
 }
 
-/// Whom a metric speaks of.
+/// Whether a metric is about the host or the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {
     /// The host.
@@ -64,19 +64,18 @@ pub enum Unit {
     Kib,
 }
 
-/// What a metric is made of. A guest that may not see one of the statistics has not got the
-/// metric.
+/// What a metric is made of. A guest that may not see one of the statistics does not get the metric.
 #[derive(Debug)]
 pub enum Made {
-    /// The same words on every host, for a guest that may see the statistic.
+    /// The same text on every host, for a guest that may see the statistic.
     Fixed(&'static str, StatId),
     /// NAME of the host's os-release(5), for a guest that may see the statistic.
     OsName(StatId),
     /// The first of these that the guest may see.
     FirstOf(&'static [StatId]),
-    /// A statistic, and behind a blank another one as far as the guest may see that.
+    /// A statistic, followed by a blank and another one if the guest may see that.
     With(StatId, StatId),
-    /// The sum of the first less the second.
+    /// The sum of the first list minus the sum of the second.
     Sum(&'static [Figure], &'static [Figure]),
 }
 
@@ -85,15 +84,15 @@ pub enum Made {
 pub enum Figure {
     /// A statistic.
     Stat(StatId),
-    /// A statistic that is 0 where the host has no swap and so does not tell it.
+    /// A statistic that counts as 0 if the host has no swap and so does not report it.
     SwapStat(StatId),
-    /// Buffers of `/proc/meminfo`, which no statistic tells.
+    /// Buffers of `/proc/meminfo`, which is not a statistic.
     Buffers,
-    /// SwapCached of `/proc/meminfo`, which no statistic tells.
+    /// SwapCached of `/proc/meminfo`, which is not a statistic.
     SwapCached,
 }
 
-/// A guest that may see this has its UUID and its number as attributes of what speaks of it.
+/// A guest that may see this gets its UUID and its number as attributes of the elements about it.
 pub const UUID: StatId = StatId::named("vm.uuid");
 
 const HOST_NAME: StatId = StatId::named("host.name");
@@ -123,7 +122,7 @@ const VM_CURRENT: StatId = StatId::named("vm.memory.current");
 pub const METRICS: &[Metric] = &[
     metric("HostName",                               Host, Text,   Unit::None, Made::FirstOf(&[HOST_NAME, HOST_ID])),
     metric("HostSystemInfo",                         Host, Text,   Unit::None, Made::Fixed("linux", HYPERVISOR)),
-    // The host's distribution names it as much as the hypervisor's version does.
+    // The host's distribution reveals as much as the hypervisor's version does.
     metric("VirtualizationVendor",                   Host, Text,   Unit::None, Made::OsName(VERSION)),
     metric("VirtProductInfo",                        Host, Text,   Unit::None, Made::With(HYPERVISOR, VERSION)),
     metric("Time",                                   Host, Int64,  Seconds,    plus(&[Stat(TIME)])),
@@ -160,8 +159,8 @@ const fn plus(figures: &'static [Figure]) -> Made {
 }
 
 impl Made {
-    /// Whether all guests that may see the same of it have the same figure of it in one sample of their host: no
-    /// guest has a part in it, nor does it go on between samples.
+    /// Whether all guests that may see the same of it get the same figure in one sample of their host: the
+    /// figure depends on no guest, and does not change between samples.
     pub fn is_of_host(&self, permits: impl Fn(StatId) -> bool) -> bool {
         let is_hosts = |stat: &StatId| matches!(stat.stat().source, Source::Host(_));
         let are_hosts = |figures: &[Figure]| {
@@ -178,7 +177,7 @@ impl Made {
         }
     }
 
-    /// The statistics in it, in no order and perhaps more than once.
+    /// Its statistics, in no particular order and perhaps more than once.
     fn stats(&self) -> impl Iterator<Item = StatId> {
         let (stats, figures): (Vec<StatId>, [&[Figure]; 2]) = match *self {
             Self::Fixed(_, stat) | Self::OsName(stat) => (vec![stat], [&[], &[]]),

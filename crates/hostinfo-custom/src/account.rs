@@ -1,4 +1,4 @@
-//! Whom commands run as, and as whom files are read.
+//! Which user runs commands, and with which user's rights files are read.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,10 +9,11 @@ use rustix::thread::{CapabilitySet, capabilities};
 /// passwd(5).
 const PASSWD: &str = "/etc/passwd";
 
-/// The longest of it that is read: 150,000 users of 100 bytes. Larger sites keep them elsewhere.
+/// The most that is read of it: 150,000 users of 100 bytes. Larger sites keep their users
+/// elsewhere.
 const PASSWD_MAX: u64 = 16 * 1024 * 1024;
 
-/// Who is meant where a definition names nobody.
+/// The user if a definition names none.
 const NOBODY: &str = "nobody";
 
 /// An unprivileged user.
@@ -24,22 +25,22 @@ pub struct Account {
     pub gid: u32,
 }
 
-/// The users of this host, as passwd(5) has them.
+/// The users of this host, according to passwd(5).
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
     users: HashMap<String, (u32, u32)>,
     power: Power,
 }
 
-/// What the daemon can be for a command or a file.
+/// Which users the daemon can act as for a command or a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Power {
-    /// Nobody but itself, who is not root.
+    /// Only as itself; it is not root.
     #[default]
     Itself,
-    /// Any user.
+    /// As any user.
     Anybody,
-    /// Nobody but root, as in a container that leaves root no capabilities.
+    /// Only as root, as in a container that leaves root no capabilities.
     Root,
 }
 
@@ -57,7 +58,7 @@ impl Power {
 }
 
 impl Accounts {
-    /// Those in the text of passwd(5), for a daemon of that power.
+    /// The users in the text of passwd(5), for a daemon with that power.
     pub fn parse(passwd: &str, power: Power) -> Self {
         // nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
         let user = |line: &str| {
@@ -70,14 +71,14 @@ impl Accounts {
         Self { users: passwd.lines().filter_map(user).collect(), power }
     }
 
-    /// Those of [`PASSWD`]; none where it cannot be read.
+    /// The users in [`PASSWD`]; none if it cannot be read.
     pub(crate) fn of_host() -> Self {
         let passwd = hostinfo_file::read(Path::new(PASSWD), PASSWD_MAX).ok().flatten();
         let passwd = passwd.unwrap_or_default();
         Self::parse(&String::from_utf8_lossy(&passwd), Power::of_this_process())
     }
 
-    /// The user of a definition, or why there is none; `None` for the daemon's own user.
+    /// The user of a definition, or why there is none; `None` means the daemon's own user.
     pub(crate) fn find(&self, user: Option<&str>) -> Result<Option<Account>, String> {
         match (self.power, user) {
             (Power::Anybody, _) => {}
@@ -150,7 +151,7 @@ mod tests {
         std::thread::spawn(|| {
             let sets = capabilities(None).unwrap();
             let effective = sets.effective - CapabilitySet::SETGID;
-            // They are this thread's own.
+            // Capabilities belong to this thread alone.
             set_capabilities(None, CapabilitySets { effective, ..sets }).unwrap();
             let expected = if geteuid().is_root() { Power::Root } else { Power::Itself };
             assert_eq!(Power::of_this_process(), expected);

@@ -1,4 +1,4 @@
-//! One command that runs.
+//! A running command.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,14 +13,14 @@ use rustix::process::{
 use crate::account::Account;
 use crate::limits::{EXCERPT_MAX, OUTPUT_MAX};
 
-/// All of a command's environment.
+/// The whole environment of a command.
 const ENVIRONMENT: [(&str, &str); 2] =
     [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8")];
 
 /// A command that was started and has not been waited for.
 ///
-/// Its output stays in the pipe until it ends: a page fits into every pipe, and who prints more
-/// than that is in the wrong. Standard error as well, of which the beginning is shown.
+/// Its output stays in the pipe until it ends: a page fits into every pipe, and printing more than
+/// that is an error anyway. The same goes for standard error, of which the beginning is shown.
 pub(crate) struct Child {
     child: process::Child,
     pid: Pid,
@@ -31,7 +31,7 @@ impl Child {
     /// Starts a program with its arguments, in a process group of its own.
     ///
     /// # Errors
-    /// Where it is not there, cannot be executed, or not as that user.
+    /// If the program does not exist, cannot be executed, or cannot be executed as that user.
     pub(crate) fn start(words: &[String], account: Option<Account>) -> io::Result<Self> {
         let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
@@ -45,49 +45,49 @@ impl Child {
             .stderr(Stdio::piped())
             .process_group(0);
         if let Some(account) = account {
-            // The groups of root go with it: std drops them where root becomes another user.
+            // This drops root's groups too: std does that if root becomes another user.
             command.uid(account.uid).gid(account.gid);
         }
         let child = command.spawn()?;
         let pid = Pid::from_child(&child);
-        // Not before Linux 5.3, and not where there are no descriptors left.
+        // Not available before Linux 5.3, or if there are no descriptors left.
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
         Ok(Self { child, pid, pidfd })
     }
 
-    /// What becomes readable when it has ended, where the kernel has that.
+    /// Becomes readable when the command has ended, if the kernel supports that.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// Does without it.
+    /// Stops using the pidfd.
     pub(crate) fn drop_pidfd(&mut self) {
         self.pidfd = None;
     }
 
-    /// Whether it has ended. It keeps its number until [`Child::reap`]: what is killed by that
-    /// number is this command's and no other's.
+    /// Whether it has ended. Its process number stays reserved until [`Child::reap`], so a kill by
+    /// that number cannot hit another process.
     pub(crate) fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
     }
 
-    /// Kills it and all that is left of its group.
+    /// Kills it and everything left of its process group.
     pub(crate) fn kill(&mut self) {
-        // Nothing is left: that is as well.
+        // If nothing is left, that is fine too.
         let _ = kill_process_group(self.pid, Signal::KILL);
         let _ = self.child.kill();
     }
 
-    /// Takes how it ended off the kernel; `None` where it has not yet.
+    /// Collects its exit status from the kernel; `None` if it has not ended yet.
     ///
     /// # Errors
-    /// Where somebody else did, or nobody is to.
+    /// If somebody else collected it, or exit statuses are not kept.
     pub(crate) fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// What it has printed, as far as one byte over [`OUTPUT_MAX`].
+    /// What it has printed, up to one byte more than [`OUTPUT_MAX`].
     pub(crate) fn output(&mut self) -> Vec<u8> {
         drain(self.child.stdout.take(), OUTPUT_MAX)
     }
@@ -98,13 +98,14 @@ impl Child {
     }
 }
 
-/// What is in a pipe, up to one byte over `bound`. Others may hold its other end open for good.
+/// Reads what is in a pipe, up to one byte more than `bound`. Others may keep its other end open
+/// forever.
 fn drain(pipe: Option<impl Read + AsFd>, bound: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe
         && fcntl_getfl(&pipe).and_then(|now| fcntl_setfl(&pipe, now | OFlags::NONBLOCK)).is_ok()
     {
-        // That there is nothing more yet is an error that leaves what was there.
+        // "No more data yet" is an error that keeps what was read so far.
         let _ = pipe.take(bound as u64 + 1).read_to_end(&mut bytes);
     }
     bytes

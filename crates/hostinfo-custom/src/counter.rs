@@ -1,22 +1,22 @@
-//! A counter that never falls, whatever is printed.
+//! A counter that never falls, whatever the command prints.
 
 use crate::output::number_value;
 use hostinfo_wire::Value;
 
-/// What was told of a counter, in millionths.
+/// What was reported for a counter, in millionths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Counter {
     told: i128,
     last: i128,
 }
 
-/// The highest that can be told.
+/// The highest value that can be reported.
 const HIGHEST: i128 = u64::MAX as i128 * 1_000_000;
 
 impl Counter {
-    /// What may be told of `now`. A counter that fell to under half was begun anew and counts
-    /// on from zero; one that is a little below its last value was only read unlike before,
-    /// and stands still. The host's own counters are held to the same.
+    /// The value to report for `now`. A counter that fell below half was restarted, and counts on
+    /// from zero. One that is slightly below its last value was merely read inexactly, and stands
+    /// still. The host's own counters follow the same rule.
     pub(crate) fn raise(&mut self, now: i128) -> Option<Value<'static>> {
         let gain = if now >= self.last {
             now - self.last

@@ -1,4 +1,4 @@
-//! All of the administrator's statistics, as one who answers guests sees them.
+//! All of the administrator's statistics, for the code that answers guests.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -25,29 +25,30 @@ use crate::queue::{Asked, Key};
 
 /// The administrator's statistics and their values.
 ///
-/// Never waits: it is an `AsFd` that becomes readable when [`Custom::turn`] has something to do,
-/// as does the time of [`Custom::next_deadline`].
+/// Never blocks: it is an `AsFd` that becomes readable when [`Custom::turn`] has something to do.
+/// [`Custom::next_deadline`] gives a time at which to call that as well.
 pub struct Custom {
     directory: PathBuf,
     owner: u32,
     statistics: BTreeMap<String, Statistic>,
     pool: Pool,
-    /// What [`Custom::turn`] has not told yet, and when the newest of it came.
+    /// What [`Custom::turn`] has not reported yet, and when the newest of it arrived.
     news: Option<(Instant, News)>,
     failures: u64,
 }
 
-/// A name, what was had under it for each guest, or for all, and what each was told.
+/// A name, with the values for each guest, or for all guests together, and what each guest was
+/// sent.
 #[derive(Default)]
 struct Statistic {
-    /// `None` where it was defined once: its counters go on if it is defined again.
+    /// `None` if it is no longer defined: its counters continue if it is defined again.
     definition: Option<Definition>,
     kept: HashMap<Box<str>, Kept>,
-    /// What each guest was told of it as a counter, by whatever definition.
+    /// What each guest was sent for it as a counter, under any definition.
     counters: HashMap<Box<str>, Counter>,
 }
 
-/// Values that have come, or the lack of them.
+/// Values, or failures, that have arrived.
 #[derive(Debug, Default)]
 pub struct News(HashMap<Box<str>, HashSet<Box<str>>>);
 
@@ -57,20 +58,20 @@ impl News {
         self.0.is_empty()
     }
 
-    /// Whether there is any of the statistic of that name for a guest.
+    /// Whether there is news about the statistic of that name for a guest.
     pub fn has(&self, name: &str, guest: &str) -> bool {
         let of = |guests: &HashSet<Box<str>>| guests.contains("") || guests.contains(guest);
         self.0.get(name).is_some_and(of)
     }
 }
 
-/// What there is to say about a statistic.
+/// The result of asking for a statistic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// A value, or why there is none.
     Ready(Result<Value<'static>, Absent>),
-    /// A run is on or waits for its turn. Who asks again with the same `asked` gets the value
-    /// as soon as [`Custom::turn`] says that there is news, and at `until` an answer in any case.
+    /// A run is in progress or queued. To get the value, ask again with the same `asked` as soon as
+    /// [`Custom::turn`] reports news; at `until` there is an answer in any case.
     Pending {
         /// When to ask again at the latest.
         until: Instant,
@@ -78,7 +79,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The answer for who does not wait.
+    /// The answer for a caller that does not wait.
     ///
     /// # Errors
     /// Why there is no value now.
@@ -91,11 +92,11 @@ impl Answer {
 }
 
 impl Custom {
-    /// Reads a directory of definitions, which has to belong to `owner` (0 but in tests). What is
-    /// wrong in it takes away its own statistics.
+    /// Reads a directory of definitions, which must belong to `owner` (always 0, except in tests).
+    /// An error in it only affects the statistics in question.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// If there are no descriptors left.
     pub fn load(directory: &Path, owner: u32) -> io::Result<(Self, Vec<Problem>)> {
         let mut custom = Self {
             directory: directory.to_owned(),
@@ -109,8 +110,8 @@ impl Custom {
         Ok((custom, problems))
     }
 
-    /// Reads the directory again. What is defined as before keeps its values; a run for anything
-    /// else is killed.
+    /// Reads the directory again. Unchanged definitions keep their values; a run for anything else
+    /// is killed.
     pub fn reload(&mut self) -> Vec<Problem> {
         let Found { mut definitions, problems, .. } =
             directory::read(&self.directory, self.owner, &Accounts::of_host());
@@ -129,7 +130,7 @@ impl Custom {
         problems
     }
 
-    /// The names that begin like that, in order, without `custom.`.
+    /// The names with that beginning, in order, without `custom.`.
     pub fn names<'c>(&'c self, beginning: &'c str) -> impl Iterator<Item = &'c str> {
         self.statistics
             .range::<str, _>((Bound::Included(beginning), Bound::Unbounded))
@@ -137,14 +138,14 @@ impl Custom {
             .filter_map(|(name, statistic)| statistic.definition.as_ref().map(|_| name.as_str()))
     }
 
-    /// The statistic of that name, in lower case and without `custom.`.
+    /// The statistic with that name, in lower case and without `custom.`.
     pub fn find(&self, name: &str) -> Option<&Definition> {
         self.statistics.get(name)?.definition.as_ref()
     }
 
-    /// The value of a statistic for the guest of that socket name: one that is not older than
-    /// the definition allows, or that was had since the question came, at `asked`. A file
-    /// is read here; a command is started or put into the queue.
+    /// The value of a statistic for the guest with that socket name: one that is no older than the
+    /// definition allows, or that was obtained since the query arrived at `asked`. A file is read
+    /// right here; a command is started or queued.
     pub fn value(&mut self, name: &str, guest: &str, asked: Instant, now: Instant) -> Answer {
         let Some(definition) = self.find(name) else { return Answer::Ready(Err(NONE)) };
         let of = match definition.scope {
@@ -169,8 +170,8 @@ impl Custom {
         }
     }
 
-    /// What a guest is told of what was had. Its counter goes on from what it was told before,
-    /// also where that was another's or everybody's.
+    /// The value to send to a guest for an output. Its counter continues from what the guest was
+    /// sent before, even if that came from another definition or was shared by all guests.
     fn tell(&mut self, name: &str, guest: &str, had: Output) -> Result<Value<'static>, Absent> {
         let statistic = self.statistics.get_mut(name).ok_or(NONE)?;
         let kind = statistic.definition.as_ref().map(|definition| definition.about.kind);
@@ -184,20 +185,20 @@ impl Custom {
         value.ok_or(NONE)
     }
 
-    /// Takes note of what has ended, and starts what is next. Tells what has come since the last
-    /// time: who waits for it asks again.
+    /// Handles runs that have ended, and starts the next ones. Returns what has arrived since the
+    /// last call: guests that wait for it should be answered by asking again.
     pub fn turn(&mut self, now: Instant) -> News {
         self.advance(now);
         self.news.take().map(|(_, news)| news).unwrap_or_default()
     }
 
-    /// When [`Custom::turn`] is due, though nothing is readable.
+    /// When to call [`Custom::turn`] even though nothing is readable.
     pub fn next_deadline(&self) -> Option<Instant> {
         let news = self.news.as_ref().map(|(came, _)| *came);
         news.into_iter().chain(self.pool.next_deadline()).min()
     }
 
-    /// A guest is gone for good: nothing is kept for it, and what runs for it is killed.
+    /// A guest is gone for good: drops everything kept for it, and kills its runs.
     pub fn forget(&mut self, guest: &str) {
         self.pool.cancel(|key| *key.guest == *guest);
         for statistic in self.statistics.values_mut() {
@@ -206,8 +207,8 @@ impl Custom {
         }
     }
 
-    /// What has no value at its last try: the statistic, the guest (empty where all share the
-    /// value), and why.
+    /// Statistics whose last attempt gave no value: the name, the guest (empty if all guests share
+    /// the value), and the reason.
     pub fn absent(&self) -> impl Iterator<Item = (&str, &str, &Absent)> {
         self.statistics.iter().flat_map(|(name, statistic)| {
             statistic.kept.iter().filter_map(|(guest, kept)| {
@@ -216,7 +217,7 @@ impl Custom {
         })
     }
 
-    /// How many runs and readings gave no value.
+    /// How many runs and file reads gave no value.
     pub fn failures(&self) -> u64 {
         self.failures
     }
@@ -225,7 +226,7 @@ impl Custom {
         self.statistics.get(name)?.kept.get(guest)
     }
 
-    /// Reads the file, or sees to it that there is a run.
+    /// Reads the file, or makes sure that a run is queued.
     fn see_to(&mut self, name: &str, guest: &str, now: Instant) {
         let Some(statistic) = self.statistics.get_mut(name) else { return };
         let Some(definition) = &statistic.definition else { return };
@@ -250,7 +251,8 @@ impl Custom {
         }
     }
 
-    /// A run does not take place: whoever waits for it asks again, and finds that there is no room.
+    /// A run will not take place: a guest that waits for it asks again, and learns that there is no
+    /// room.
     fn give_up(&mut self, displaced: Key, now: Instant) {
         let statistic = self.statistics.get_mut(&*displaced.name);
         if let Some(kept) = statistic.and_then(|one| one.kept.get_mut(&displaced.guest)) {
@@ -282,7 +284,7 @@ impl Custom {
     }
 }
 
-/// What is to be run for a place in the queue.
+/// What to run for an entry of the queue.
 fn order(statistics: &BTreeMap<String, Statistic>, key: &Key) -> Option<Order> {
     let definition = statistics.get(&*key.name)?.definition.as_ref()?;
     let Source::Command(words) = &definition.source else { return None };

@@ -1,4 +1,4 @@
-//! What a statistic of the administrator is.
+//! The definition of one of the administrator's statistics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use hostinfo_catalog::About;
 
 use crate::account::Account;
 
-/// The word that stands for the guest's socket name.
+/// The placeholder for the guest's socket name.
 pub(crate) const GUEST: &str = "{guest}";
 
 /// One statistic, as the administrator defined it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
-    /// What stands behind `custom.`, in lower case, as requests are looked up.
+    /// The part after `custom.`, in lower case, as used for look-ups.
     pub name: String,
-    /// What it is.
+    /// Its kind, unit and help.
     pub about: Arc<About>,
     /// Whether guests share one value.
     pub scope: Scope,
@@ -25,12 +25,12 @@ pub struct Definition {
     pub every: Duration,
     /// How long its command may run.
     pub timeout: Duration,
-    /// Whom its command runs as, or its file is read as. `None`: the daemon's own user, which is
-    /// not root then.
+    /// The user that runs its command, or whose rights are used to read its file. `None`: the
+    /// daemon's own user, which is then not root.
     pub account: Option<Account>,
 }
 
-/// Whom a value is about.
+/// Which guests a value is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// All guests get the same.
@@ -51,7 +51,7 @@ impl Scope {
     }
 }
 
-/// Where a value comes from. The guest's name stands as `{guest}` in it.
+/// Where a value comes from. `{guest}` stands for the guest's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// An absolute path.
@@ -61,7 +61,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The words in which `{guest}` has to stand alone.
+    /// The words in which `{guest}` must stand alone.
     pub(crate) fn words(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::File(path) => Box::new(path.split('/')),
@@ -70,13 +70,13 @@ impl Source {
     }
 }
 
-/// The word for that guest.
+/// The word with the guest's name filled in.
 pub(crate) fn fill<'w>(word: &'w str, guest: &'w str) -> &'w str {
     if word == GUEST { guest } else { word }
 }
 
-/// Whether a guest's name can be one word of a command and one step of a path: not an option,
-/// not a way up.
+/// Whether a guest's name is safe as one word of a command and one component of a path: not an
+/// option, and not a way up.
 pub(crate) fn is_one_word(guest: &str) -> bool {
     !guest.is_empty()
         && !guest.starts_with(['-', '.'])

@@ -1,4 +1,4 @@
-//! The directory of definitions: who may write to it, and what its files say.
+//! The directory of definitions: who may write to it, and what its files define.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -20,7 +20,7 @@ use crate::limits::{FILE_MAX, FILES_MAX};
 use crate::parse::parse;
 use crate::problem::Problem;
 
-/// What a directory defines, by name, and what is wrong with it.
+/// The definitions of a directory, by name, and what is wrong with it.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) definitions: BTreeMap<String, Definition>,
@@ -28,9 +28,9 @@ pub(crate) struct Found {
     places: BTreeMap<String, (PathBuf, usize)>,
 }
 
-/// Reads the directory's files `*.toml` in the order of their names; hidden ones, as editors make
-/// them, are left out. Directory and files have to belong to `owner` and be writable by nobody
-/// else. A directory that is not there defines nothing.
+/// Reads the directory's `*.toml` files in the order of their names. Hidden files, such as those
+/// that editors create, are skipped. Directory and files must belong to `owner`, and nobody else
+/// may be able to write to them. A directory that does not exist defines nothing.
 pub(crate) fn read(directory: &Path, owner: u32, accounts: &Accounts) -> Found {
     let mut found = Found::default();
     let (opened, names) = match open(directory, owner) {
@@ -60,7 +60,7 @@ pub(crate) fn read(directory: &Path, owner: u32, accounts: &Accounts) -> Found {
 }
 
 impl Found {
-    /// Takes over all of a file, or none of it.
+    /// Adds either all of a file or none of it.
     fn add(&mut self, parsed: Result<Vec<(Definition, usize)>, Vec<Problem>>, path: &Path) {
         let definitions = match parsed {
             Ok(definitions) => definitions,
@@ -84,8 +84,8 @@ impl Found {
         }
     }
 
-    /// OpenMetrics knows neither dots nor hyphens, so that two statistics can come to one name.
-    /// It belongs to the first of them, whoever asks.
+    /// OpenMetrics allows neither dots nor hyphens, so two statistics can end up with the same
+    /// name. The first of them gets it, whichever is asked for.
     fn name_metrics(&mut self) {
         let mut taken: HashMap<String, &str> = HashMap::new();
         for (name, definition) in &mut self.definitions {
@@ -108,7 +108,7 @@ impl Found {
     }
 }
 
-/// Why a directory or a file is not read.
+/// Why a directory or a file is refused.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
     #[error("it is gone")]
@@ -146,8 +146,8 @@ impl From<hostinfo_file::Error> for Refused {
     }
 }
 
-/// What is looked at is what is read: by the descriptor, whatever the path leads to meanwhile. An
-/// ACL that lets others write shows in the group's bits.
+/// Checks by the descriptor, so that what is checked is what is read, wherever the path leads in
+/// the meantime. An ACL that lets others write shows in the group bits.
 fn check(fd: impl AsFd, owner: u32) -> Result<(), Refused> {
     let stat = rustix::fs::fstat(fd)?;
     if stat.st_uid != owner {

@@ -1,4 +1,4 @@
-//! What may stand in a definition, and what goes together.
+//! Which keys a definition may have, and which go together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::limits::{
 const KEYS: &str =
     "`kind`, `unit`, `help`, `scope`, `file`, `command`, `every`, `timeout` or `user`";
 
-/// A definition as far as its keys are known.
+/// A definition, as far as its keys have been read.
 #[derive(Default)]
 pub(crate) struct Draft {
     kind: Option<Kind>,
@@ -33,7 +33,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Takes a key's value, or says what is wrong with it.
+    /// Sets a key's value, or says what is wrong with it.
     pub(crate) fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), String> {
         match key {
             "kind" => self.kind = Some(one_of(value, &Kind::ALL, Kind::word)?),
@@ -50,7 +50,7 @@ impl Draft {
         Ok(())
     }
 
-    /// The definition, or what is missing or does not go together.
+    /// The definition, or what is missing or contradictory.
     pub(crate) fn finish(self, name: &str, accounts: &Accounts) -> Result<Definition, String> {
         let kind = self.kind.ok_or("`kind` is missing: `info`, `gauge` or `counter`")?;
         let unit = self.unit.unwrap_or(Unit::None);
@@ -81,7 +81,7 @@ impl Draft {
     }
 }
 
-/// A `{guest}` that would be taken to the letter, or that is missing, is a mistake.
+/// A `{guest}` that would be taken literally, or one that is missing, is a mistake.
 fn check_guest_words(source: &Source, scope: Scope) -> Result<(), String> {
     if source.words().any(|word| word.contains(GUEST) && word != GUEST) {
         return Err(format!(

@@ -1,6 +1,6 @@
 //! Statistics for tests of other crates.
 
-// What surprises a test is to end it.
+// A test should fail on anything unexpected.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, Permissions};
@@ -8,10 +8,10 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::Custom;
 
-/// Those with these definitions.
+/// Statistics with these definitions.
 ///
 /// # Panics
-/// Where the definitions are bad.
+/// If the definitions are bad.
 pub fn custom(definitions: &str) -> Custom {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("x.toml");

@@ -1,4 +1,4 @@
-//! Why a statistic has no value: much for the administrator, little for the guest.
+//! Why a statistic has no value: in detail for the administrator, in brief for the guest.
 
 use std::borrow::Cow;
 use std::io;
@@ -9,16 +9,16 @@ use hostinfo_sample::Absent;
 
 use crate::limits::{EXCERPT_MAX, OUTPUT_MAX};
 
-/// Why there is no value, with what the administrator has to know to mend it.
+/// Why there is no value, with what the administrator needs to mend it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The file is not there, or not to be read.
+    /// The file does not exist, or cannot be read.
     #[error("{}: {}", .0, in_words(.1))]
     Unread(String, io::Error),
     /// A directory, a pipe, a device.
     #[error("{0}: it is not a regular file")]
     NoFile(String),
-    /// The daemon could read it, and its user could not.
+    /// The daemon could read it, but its user could not.
     #[error(
         "{path}: user {uid} may not read it, or not pass through a directory to it: let it, or name \
          a `user` who may"
@@ -26,13 +26,13 @@ pub(crate) enum Failure {
     Withheld {
         /// Which file.
         path: String,
-        /// Whose it would have to be.
+        /// The user that would have to be able to read it.
         uid: u32,
     },
-    /// No process came of it, or it was lost.
+    /// The process could not be started, or was lost.
     #[error("{}: it could not be run: {}", .0, in_words(.1))]
     NotRun(String, io::Error),
-    /// It exited with another status than 0, or by a signal.
+    /// It exited with a status other than 0, or was ended by a signal.
     #[error("its command ended with {status}{}", said(.errors))]
     Failed {
         /// How it ended.
@@ -40,35 +40,35 @@ pub(crate) enum Failure {
         /// The beginning of its standard error.
         errors: Vec<u8>,
     },
-    /// It had to be killed.
+    /// It was still running at its deadline, and was killed.
     #[error("its command did not end within {timeout:?} and was killed{}", said(.errors))]
     Late {
-        /// What it was given.
+        /// Its time limit.
         timeout: Duration,
         /// The beginning of its standard error.
         errors: Vec<u8>,
     },
-    /// It wrote too much.
+    /// It printed too much.
     #[error("its output is over {OUTPUT_MAX} bytes: print one line")]
     TooLong,
-    /// It wrote something else than a value of its kind.
+    /// It printed something other than a value of its kind.
     #[error("expected {expected}, found {}", excerpt(.found))]
     Malformed {
-        /// What it should be.
+        /// The expected form.
         expected: Cow<'static, str>,
-        /// What was there.
+        /// What it printed.
         found: Vec<u8>,
     },
 }
 
-/// The value is on its way.
+/// The value is not there yet.
 pub(crate) const NOT_YET: Absent = Absent::plain("not ready yet: ask again");
 
-/// There is no such statistic any more, or not for such a guest.
+/// The statistic no longer exists, or not for this guest.
 pub(crate) const NONE: Absent = Absent::plain("this host has none");
 
 impl Failure {
-    /// For the guest: nothing of paths, output or errors.
+    /// The reason for the guest, without paths, output or errors.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Unread(..) | Self::NoFile(_) | Self::Withheld { .. } | Self::NotRun(..) => {
@@ -80,13 +80,13 @@ impl Failure {
         }
     }
 
-    /// The failure as both see it.
+    /// The failure as an absence, for guest and administrator.
     pub(crate) fn to_absent(&self) -> Absent {
         Absent::fault(self.reason(), self.to_string())
     }
 }
 
-/// Nobody mends a file by the number of an error.
+/// In words, since an error number helps nobody to mend a file.
 pub(crate) fn in_words(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error ").next().unwrap_or_default().to_owned()
@@ -100,7 +100,7 @@ fn said(errors: &[u8]) -> String {
     }
 }
 
-/// The beginning of any bytes, fit for a line of a log.
+/// The beginning of any bytes, made safe for a log line.
 fn excerpt(bytes: &[u8]) -> String {
     let bytes = bytes.trim_ascii();
     if bytes.is_empty() {

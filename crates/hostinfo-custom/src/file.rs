@@ -16,7 +16,7 @@ use crate::limits::OUTPUT_MAX;
 /// A file's bytes, up to one more than [`OUTPUT_MAX`].
 ///
 /// # Errors
-/// Where it cannot be read, is not a regular file, or is none that `account` may read.
+/// If it cannot be read, is not a regular file, or `account` may not read it.
 pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Failure> {
     let unread = |error: Error| match (error, account) {
         (Error::NotAFile(_), _) => Failure::NoFile(path.to_owned()),
@@ -29,7 +29,8 @@ pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Fail
     };
     let opened = account.map_or_else(|| open(path), |account| open_as(path, account));
     let mut bytes = Vec::new();
-    // Not by its length: of the kernel's files that is a page, whatever is in them.
+    // Its reported length is no use: for the kernel's files that is a page, whatever their
+    // contents.
     let read =
         opened.and_then(|file| Ok(file.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes)?));
     read.map_err(unread)?;
@@ -40,9 +41,9 @@ fn open(path: &str) -> Result<File, Error> {
     hostinfo_file::open(Path::new(path), OpenOptions::new().read(true))
 }
 
-/// The kernel itself says what a user may open, by every directory, link and ACL on the way. Else
-/// whoever has one of the directories could show any file of the host to a guest. Whom it asks
-/// for is a thread's own, and gone with it.
+/// Lets the kernel decide what a user may open, including every directory, link and ACL on the way.
+/// Otherwise, whoever owns one of the directories could show any file of the host to a guest. The
+/// user's rights belong to a single thread, and end with it.
 fn open_as(path: &str, account: Account) -> Result<File, Error> {
     thread::scope(|scope| {
         let open = || {
@@ -54,20 +55,21 @@ fn open_as(path: &str, account: Account) -> Result<File, Error> {
     })
 }
 
-/// This thread has that user's rights for files, and no others. It is the daemon's still: the
-/// user can send it no signal.
+/// Gives this thread that user's rights for files, and no others. It is still the daemon's thread:
+/// the user cannot send it a signal.
 fn become_for_files(Account { uid, gid }: Account) -> io::Result<()> {
-    // By the thread's own system call: libc's is for the whole process.
+    // By the thread's own system call: the one in libc affects the whole process.
     rustix::thread::set_thread_groups(&[])?;
     setfsgid(Gid::from_raw(gid));
     setfsuid(Uid::from_raw(uid));
-    // They fail in silence, and tell what was before. This is nobody's number, and changes nothing.
+    // These calls fail silently, and return the previous value. This number is nobody's, so it
+    // changes nothing.
     let is =
         (setfsuid(Uid::from_raw(u32::MAX)).as_raw(), setfsgid(Gid::from_raw(u32::MAX)).as_raw());
     if is != (uid, gid) {
         return Err(io::Error::other("hostinfod could not become its user: setfsuid(2) failed"));
     }
-    // One that is not root would keep those that read every file.
+    // A user other than root would otherwise keep the capabilities that allow reading every file.
     let effective = CapabilitySet::empty();
     Ok(set_capabilities(None, CapabilitySets { effective, ..capabilities(None)? })?)
 }
@@ -147,7 +149,7 @@ mod tests {
         assert_eq!(read(&path("closed/all"), None).unwrap(), b"7", "the daemon is as it was");
     }
 
-    /// An ACL that lets that user read: acl(5), as `linux/posix_acl_xattr.h` has it.
+    /// An ACL that lets that user read: acl(5), in the format of `linux/posix_acl_xattr.h`.
     fn acl(user: u32) -> Vec<u8> {
         let nobody = u32::MAX;
         let entries =

@@ -1,4 +1,4 @@
-//! What was had of one statistic for one guest, and what the log was told of it.
+//! The kept value of one statistic for one guest, and what was logged about it.
 
 use std::time::{Duration, Instant};
 
@@ -9,26 +9,26 @@ use crate::failure::Failure;
 use crate::limits::LOG_EVERY;
 use crate::output::{self, Output};
 
-/// What it is of.
+/// What it belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Of<'a> {
     pub(crate) name: &'a str,
-    /// Empty where all share the value.
+    /// Empty if all guests share the value.
     pub(crate) guest: &'a str,
     pub(crate) kind: Kind,
 }
 
-/// A value or the lack of one.
+/// A value or the reason for its absence.
 #[derive(Default)]
 pub(crate) struct Kept {
     outcome: Option<(Instant, Result<Output, Absent>)>,
     logged: Option<(Instant, Option<&'static str>)>,
-    /// A run is in the queue or on.
+    /// Whether a run is queued or in progress.
     pub(crate) is_pending: bool,
 }
 
 impl Kept {
-    /// What was had at most `every` ago, or since the question came.
+    /// The value, if it was obtained at most `every` ago, or since the query arrived.
     pub(crate) fn fresh(
         &self,
         every: Duration,
@@ -41,12 +41,12 @@ impl Kept {
             .map(|(_, outcome)| outcome)
     }
 
-    /// Why there is no value, where the last try gave none.
+    /// Why there is no value, if the last attempt gave none.
     pub(crate) fn absent(&self) -> Option<&Absent> {
         self.outcome.as_ref()?.1.as_ref().err()
     }
 
-    /// Takes what was read or printed. True where it was no value.
+    /// Stores what was read or printed. Returns true if it was not a value.
     pub(crate) fn put(
         &mut self,
         of: Of<'_>,
@@ -61,8 +61,8 @@ impl Kept {
         failed
     }
 
-    /// Each change of state once; one that comes too soon after the last is told when it still
-    /// holds later.
+    /// Logs each change of state once. A change that comes too soon after the last one is logged
+    /// later, if it still holds.
     fn log(&mut self, of: Of<'_>, failure: Option<&Failure>, now: Instant) {
         let state = failure.map(Failure::reason);
         let is_news = match self.logged {

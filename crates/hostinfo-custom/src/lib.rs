@@ -1,13 +1,14 @@
 //! The administrator's own statistics: `custom.NAME`, from a file or from a command.
 //!
-//! `docs/custom.md` tells the administrator what files of the directory `/etc/hostinfo/custom.d` hold,
-//! and what a command is given. A daemon that is not root runs commands as itself. Commands end by
-//! their deadline as long as the daemon lives and with it when it ends in order; when it is killed,
-//! it is up to the service manager to kill what is left in its control group, as systemd does.
+//! `docs/custom.md` tells the administrator what the files of the directory
+//! `/etc/hostinfo/custom.d` contain, and what a command is given. A daemon that is not root runs
+//! commands as itself. While the daemon lives, commands end by their deadline; when it ends
+//! normally, they end with it. If it is killed, the service manager has to kill what is left in its
+//! control group, as systemd does.
 //!
-//! The way of a definition: `directory` (files) -> `parse` (tables), `draft` (their keys, with
-//! `account`) -> `custom` (what is asked for) -> `file`, or `pool` and `child` -> `output` (bytes to a
-//! value) -> `kept` (what was had, until it is too old). Who may see what is left to others.
+//! The stages of a definition: `directory` (files) -> `parse` (tables), `draft` (their keys, with
+//! `account`) -> `custom` (queries) -> `file`, or `pool` and `child` -> `output` (bytes to a value)
+//! -> `kept` (values, until they are too old). Other crates decide who may see what.
 
 mod account;
 mod child;

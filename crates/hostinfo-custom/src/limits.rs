@@ -1,4 +1,5 @@
-//! Every bound on what definitions may hold, and on what guests can make the host run by them.
+//! Every limit on what definitions may contain, and on what guests can make the host run through
+//! them.
 
 use std::time::Duration;
 
@@ -7,22 +8,22 @@ use hostinfo_wire::limits::{INTERVAL_MAX, SAMPLE_GRID};
 /// The largest file of definitions: some 400 of 160 bytes.
 pub const FILE_MAX: u64 = 64 * 1024;
 
-/// Files that are read of the directory. With `FILE_MAX`, what is held of them is 16 MiB.
+/// The most files read from the directory. With `FILE_MAX`, they take at most 16 MiB.
 pub const FILES_MAX: usize = 256;
 
-/// Problems that are told of one file: with more of them, it is no file of definitions.
+/// The most problems reported for one file: a file with more is not a file of definitions.
 pub const PROBLEMS_MAX: usize = 20;
 
-/// The longest name behind `custom.`: eight names fit into a request line.
+/// The longest name after `custom.`: eight such names fit into a request line.
 pub const NAME_MAX: usize = 100;
 
-/// The longest help: a line of `list` stays readable.
+/// The longest help text; a line of `list` stays readable.
 pub const HELP_MAX: usize = 200;
 
 /// How long a value or a failure is kept, unless the definition says otherwise.
 pub const EVERY_DEFAULT: Duration = Duration::from_secs(10);
 
-/// The shortest time that a value is kept. A command costs a process, some milliseconds.
+/// The shortest time that a value is kept. A command costs a process and some milliseconds.
 pub const EVERY_MIN: Duration = Duration::from_secs(1);
 
 /// The longest time that a value is kept.
@@ -35,33 +36,34 @@ pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 /// The shortest deadline that a command can be given.
 pub const TIMEOUT_MIN: Duration = SAMPLE_GRID;
 
-/// The longest: a guest's reply is held back that long.
+/// The longest deadline: a guest's reply is held back that long.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
 /// Commands that run at once.
 pub const RUNS_MAX: usize = 4;
 
-/// How many of them may be of statistics whose last run had to be killed: however many hang,
-/// three places are left to the others.
+/// How many of them may be for statistics whose last run had to be killed: however many hang, three
+/// places are left for the others.
 pub const HUNG_RUNS_MAX: usize = 1;
 
-/// Runs that wait for their turn, one for each statistic and guest: at 10 ms a run and four at a
-/// time, 10 s of work. 4,096 x 150 bytes of names are 600 KiB.
+/// Queued runs, one for each statistic and guest: at 10 ms a run and four at a time, 10 s of work.
+/// 4,096 x 150 bytes of names are 600 KiB.
 pub const QUEUE_MAX: usize = 4096;
 
-/// The most bytes of a file or of a command's output. Every pipe holds a page, so that a command
-/// never waits for its reader.
+/// The most bytes of a file or of a command's output. Every pipe holds a page, so a command never
+/// waits for its reader.
 pub const OUTPUT_MAX: usize = 4096;
 
-/// The longest text of an info, in bytes: it is one line of a reply.
+/// The longest text of an info, in bytes: it becomes one line of a reply.
 pub const TEXT_MAX: usize = 1000;
 
 /// The most bytes of output and errors that are shown to the administrator.
 pub const EXCERPT_MAX: usize = 200;
 
-/// How often a command's end is looked for where the kernel does not tell (before Linux 5.3).
+/// How often to check whether a command has ended if the kernel does not report it (before Linux
+/// 5.3).
 pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The shortest time between two lines of the log about one statistic of one guest: a command
-/// that fails every other time fills no log.
+/// The shortest time between two log lines about one statistic of one guest, so that a command that
+/// fails every other time does not fill the log.
 pub const LOG_EVERY: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! What a file holds or a command prints, checked against the statistic's kind.
+//! The contents of a file or the output of a command, checked against the statistic's kind.
 
 use hostinfo_catalog::Kind;
 use hostinfo_wire::Value;
@@ -11,17 +11,17 @@ use crate::limits::{OUTPUT_MAX, TEXT_MAX};
 pub(crate) enum Output {
     /// Printable, not empty.
     Text(String),
-    /// In millionths, within what [`number_value`] can tell.
+    /// In millionths, within the range of [`number_value`].
     Number(i128),
 }
 
 /// Millionths in a whole.
 const WHOLE: i128 = 1_000_000;
 
-/// Reads all of an output: one line, and blanks around it.
+/// Reads a whole output: one line, possibly with blanks around it.
 ///
 /// # Errors
-/// Where it is too long, no text, empty, more than a line, or not of that kind.
+/// If it is too long, not text, empty, more than a line, or not of that kind.
 pub(crate) fn read(kind: Kind, bytes: &[u8]) -> Result<Output, Failure> {
     let malformed = |expected: String| {
         Err(Failure::Malformed { expected: expected.into(), found: bytes.to_owned() })
@@ -59,14 +59,14 @@ fn number(word: &str) -> Option<i128> {
     }
     let whole = i128::from(whole.parse::<u64>().ok()?);
     let digits = part.bytes().chain(std::iter::repeat(b'0')).map(|digit| i128::from(digit - b'0'));
-    // Six digits, and the seventh to round by.
+    // Six digits, and a seventh for rounding.
     let part = (digits.take(7).fold(0, |part, digit| part * 10 + digit) + 5) / 10;
     let number = sign * (whole * WHOLE + part);
     number_value(number).map(|_| number)
 }
 
-/// A number of millionths as the wire has it. Beyond 9.2 million millions there are no decimals
-/// and no negative numbers: `None`.
+/// A number of millionths in its wire form. Beyond 9.2 million millions, neither decimals nor
+/// negative numbers are possible: `None`.
 pub(crate) fn number_value(millionths: i128) -> Option<Value<'static>> {
     let rounded = || u64::try_from((millionths + WHOLE / 2) / WHOLE).ok().map(Value::Whole);
     if millionths >= 0 && millionths % WHOLE == 0 {

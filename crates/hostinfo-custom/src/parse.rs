@@ -1,4 +1,5 @@
-//! The text of a file of definitions to what it defines, or to all that is wrong with it.
+//! Parses the text of a file of definitions into definitions, or into everything that is wrong with
+//! it.
 
 use std::path::Path;
 
@@ -12,13 +13,13 @@ use crate::draft::Draft;
 use crate::limits::{NAME_MAX, PROBLEMS_MAX};
 use crate::problem::Problem;
 
-/// What every name begins with.
+/// The beginning of every name.
 const CUSTOM: &str = "custom";
 
 /// A key with its value.
 type Entry<'a, 't> = (&'a Spanned<DeString<'t>>, &'a Spanned<DeValue<'t>>);
 
-/// The definitions of a file, each with its line. `path` is for the problems alone.
+/// The definitions of a file, each with its line. `path` is only used for the problems.
 ///
 /// # Errors
 /// The problems in the order of their lines, at most [`PROBLEMS_MAX`].
@@ -73,7 +74,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Tables in a table are names below its own; all else in it is its definition.
+    /// A table inside a table is a name below it; everything else in it is its definition.
     fn group(&mut self, name: &str, table: &DeTable<'_>) {
         for (key, value) in table.iter() {
             let segment = key.get_ref().to_ascii_lowercase();
@@ -112,7 +113,7 @@ impl Parser<'_> {
                 self.problem(key.span().start, message);
             }
         }
-        // What is missing or does not go together is told once all that is there is right.
+        // Missing or contradictory keys are only reported once all existing ones are right.
         if !is_good {
             return;
         }

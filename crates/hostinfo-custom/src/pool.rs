@@ -1,4 +1,4 @@
-//! Commands that run and those that wait for their turn.
+//! Running commands and queued ones.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::limits::{HUNG_RUNS_MAX, LOOK_EVERY, OUTPUT_MAX, RUNS_MAX};
 use crate::queue::{Asked, Key, Queue};
 
-/// What is to be run.
+/// What to run.
 pub(crate) struct Order {
     /// The program and its arguments.
     pub(crate) words: Vec<String>,
@@ -21,7 +21,7 @@ pub(crate) struct Order {
     pub(crate) timeout: Duration,
 }
 
-/// What came of a run.
+/// The result of a run.
 pub(crate) type Ended = (Key, Result<Vec<u8>, Failure>);
 
 /// At most [`RUNS_MAX`] commands, and a queue.
@@ -30,9 +30,9 @@ pub(crate) struct Pool {
     epoll: OwnedFd,
     queue: Queue,
     runs: Vec<Run>,
-    /// Killed, and not let go of by the kernel yet: one that hangs in a file system may take days.
-    /// They take nobody's place, and nothing of the same statistic runs beside them, so there are
-    /// no more of them than statistics and places.
+    /// Commands that were killed but that the kernel has not released yet: one that hangs in a file
+    /// system may take days. They do not occupy a place, and nothing of the same statistic runs
+    /// beside them, so there are never more of them than statistics and places.
     dying: Vec<(Key, Child)>,
     /// The statistics whose last run had to be killed.
     hung: HashSet<Box<str>>,
@@ -48,10 +48,11 @@ struct Run {
 }
 
 impl Pool {
-    /// Nothing runs yet. Without `has_pidfds`, ends are found by looking, as on old kernels.
+    /// Nothing is running yet. Without `has_pidfds`, it polls for commands that end, as on old
+    /// kernels.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// If there are no descriptors left.
     pub(crate) fn new(has_pidfds: bool) -> io::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
@@ -64,12 +65,12 @@ impl Pool {
         })
     }
 
-    /// Puts a run into the queue, in which it must not be yet.
+    /// Queues a run, which must not be queued already.
     pub(crate) fn ask(&mut self, key: Key) -> Asked {
         self.queue.ask(key)
     }
 
-    /// Takes off what has ended, kills what is past its deadline and starts what is next.
+    /// Collects what has ended, kills what is past its deadline and starts what is next.
     pub(crate) fn turn(
         &mut self,
         now: Instant,
@@ -93,7 +94,7 @@ impl Pool {
         ended
     }
 
-    /// Forgets about these runs; what is running of them is killed.
+    /// Drops these runs; those in progress are killed.
     pub(crate) fn cancel(&mut self, which: impl Fn(&Key) -> bool) {
         self.queue.cancel(&which);
         for mut run in self.runs.extract_if(.., |run| which(&run.key)) {
@@ -102,7 +103,7 @@ impl Pool {
         }
     }
 
-    /// When [`Pool::turn`] is due, though nothing is readable.
+    /// When to call [`Pool::turn`] even though nothing is readable.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let mut children =
             self.runs.iter().map(|run| &run.child).chain(self.dying.iter().map(|(_, child)| child));

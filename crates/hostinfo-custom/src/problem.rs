@@ -3,14 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One reason why a file's statistics, or all of a directory's, are not there.
+/// One reason why the statistics of a file, or of the whole directory, are missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file or directory.
     pub path: PathBuf,
-    /// The line, from 1, where it is about one.
+    /// The line, from 1, if the problem is in one line.
     pub line: Option<usize>,
-    /// What is wrong, and what would mend it.
+    /// What is wrong, and how to mend it.
     pub message: String,
 }
 

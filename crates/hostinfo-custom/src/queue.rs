@@ -1,4 +1,4 @@
-//! Runs that wait for their turn: guests take turns, however much one of them asks for.
+//! The queue of runs: guests take turns, however much one of them asks for.
 
 use std::collections::HashMap;
 
@@ -9,36 +9,36 @@ use crate::limits::QUEUE_MAX;
 pub(crate) struct Key {
     /// The statistic.
     pub(crate) name: Box<str>,
-    /// The guest; empty where all share the value.
+    /// The guest; empty if all guests share the value.
     pub(crate) guest: Box<str>,
 }
 
-/// At most [`QUEUE_MAX`] runs. Each has its round: the first one that a guest asks for is in the
-/// round that is on, the second one in the next, and so on. An earlier round comes first, so that who
-/// asks for one waits for no more than one of each other guest.
+/// At most [`QUEUE_MAX`] runs. Each belongs to a round: the first run that a guest asks for is in
+/// the current round, its second in the next, and so on. Earlier rounds come first, so a guest that
+/// asks for one run waits for no more than one of each other guest.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// In the order in which they came.
+    /// In order of arrival.
     waiting: Vec<(u64, Key)>,
-    /// The round that is on.
+    /// The current round.
     round: u64,
-    /// The last round of each guest that has one which is not over.
+    /// The last round of each guest, unless that is over.
     rounds: HashMap<Box<str>, u64>,
 }
 
-/// What has become of a run that was asked for.
+/// What happened to a requested run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// It waits.
+    /// It is queued.
     Waits,
-    /// It waits in the place of this one, of a guest that asks for more.
+    /// It is queued in place of this one, of a guest that asks for more.
     InPlaceOf(Key),
-    /// There is no room for it: its guest asks for as much as any other.
+    /// There is no room: its guest asks for as much as any other.
     NoRoom,
 }
 
 impl Queue {
-    /// Adds a run, which must not be in it yet.
+    /// Adds a run, which must not be queued already.
     pub(crate) fn ask(&mut self, key: Key) -> Asked {
         let round = self.rounds.get(&key.guest).map_or(self.round, |last| self.round.max(last + 1));
         let mut asked = Asked::Waits;
@@ -58,8 +58,8 @@ impl Queue {
         asked
     }
 
-    /// Takes off the next one of those that may run: of a guest that has the fewest `running`, then
-    /// of the earliest round, then the one that waits longest.
+    /// Takes the next of the runs that may start: of the guest with the fewest `running`, then of
+    /// the earliest round, then the one that has waited longest.
     pub(crate) fn take(
         &mut self,
         may_run: impl Fn(&Key) -> bool,
@@ -70,13 +70,13 @@ impl Queue {
         let (round, key) = self.waiting.remove(at);
         if round > self.round {
             self.round = round;
-            // Whoever had the last turn in a round that is over begins anew.
+            // A guest whose last turn was in a past round starts over.
             self.rounds.retain(|_, last| *last >= round);
         }
         Some(key)
     }
 
-    /// Takes off all that are meant.
+    /// Removes all matching runs.
     pub(crate) fn cancel(&mut self, which: impl Fn(&Key) -> bool) {
         self.waiting.retain(|(_, key)| !which(key));
     }
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(queue.ask(key("two", "a")), Asked::InPlaceOf(key(last - 1, "greedy")));
         assert_eq!(queue.ask(key("more", "greedy")), Asked::NoRoom);
         assert_eq!(queue.len(), QUEUE_MAX);
-        // Room goes to them until both ask for the same.
+        // They get room until both have asked for the same amount.
         let mut more = 0;
         while queue.ask(key(more, "a")) != Asked::NoRoom {
             more += 1;

@@ -1,6 +1,6 @@
 //! Real files and commands, as guests ask for them.
 
-// What surprises a test is to end it.
+// A test should fail on anything unexpected.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::fs::{self, Permissions};
@@ -37,7 +37,7 @@ impl Host {
         fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     }
 
-    /// A file that is there at once with all of its text.
+    /// Creates a file that has all its text from the start.
     fn write(&self, name: &str, text: &str) {
         let file = self.scripts.path().join(name);
         fs::write(file.with_extension("new"), text).unwrap();
@@ -60,7 +60,7 @@ fn command(name: &str, kind: &str, words: &str, more: &str) -> String {
     format!("[custom.{name}]\nkind = '{kind}'\nhelp = 'h'\ncommand = [{words}]\n{more}\n")
 }
 
-/// Sleeps until there is something to do, and does it, as the daemon's loop.
+/// Sleeps until there is something to do, and does it, like the daemon's loop.
 fn sleep(custom: &mut Custom) -> bool {
     let at = custom.next_deadline().unwrap_or_else(|| Instant::now() + Duration::from_secs(10));
     let wait = Timespec::try_from(at.saturating_duration_since(Instant::now())).unwrap();
@@ -68,7 +68,7 @@ fn sleep(custom: &mut Custom) -> bool {
     !custom.turn(Instant::now()).is_empty()
 }
 
-/// What a guest gets that waits for it: a value, or the word behind 503.
+/// What a guest that waits gets: a value, or the reason after 503.
 fn ask(custom: &mut Custom, name: &str, guest: &str) -> String {
     let asked = Instant::now();
     loop {
@@ -282,7 +282,7 @@ fn a_guests_counter_does_not_fall_when_all_share_it_and_when_they_do_no_more() {
         assert_eq!(custom.reload(), []);
         told.push(ask(&mut custom, "c", guest));
     }
-    // Of each its own: nothing is told of what another's has come to.
+    // Each guest has its own counter: what another's has reached does not show.
     assert_eq!(told, ["1000", "1005", "700", "1000", "2000", "2005"]);
 }
 

@@ -1,7 +1,8 @@
-//! How long a domain's XML takes to be read, however odd it is: `cargo bench -p hostinfo-domains`.
+//! Measures how long it takes to read a domain's XML, however odd: `cargo bench -p
+//! hostinfo-domains`.
 //!
-//! It makes 5,000 documents of 10 to 300 KB, of every kind that costs a reader of XML something, and
-//! fails where one of them takes longer than [`WORST`].
+//! It generates 5,000 documents of 10 to 300 KB, covering everything that is expensive for an XML
+//! reader, and fails if one of them takes longer than [`WORST`].
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,13 +14,14 @@ use rustix::time::{ClockId, clock_gettime};
 const DOCUMENTS: usize = 5000;
 const LENGTHS: (usize, usize) = (10_000, 300_000);
 
-/// While a domain is read, the helper tells nothing of others.
+/// While the helper reads one domain, it sends nothing about others.
 const WORST: Duration = Duration::from_millis(20);
 
-/// What it is called, what is before, what is repeated, and what is behind.
+/// Its name, what comes before, what is repeated, and what comes after.
 type Kind = (&'static str, &'static str, &'static str, &'static str);
 
-/// A part that is repeated to make a document long, and where: `N` is another number each time.
+/// A part that is repeated to make a document long, and where: `N` is replaced by a different
+/// number each time.
 const KINDS: [Kind; 20] = [
     ("namespaces of one element", "<metadata><r ", "xmlns:xN='uN' ", "/></metadata>"),
     ("namespaces of each element", "<metadata><r>", "<y xmlns:zN='z'/>", "</r></metadata>"),
@@ -66,7 +68,7 @@ const KINDS: [Kind; 20] = [
 ];
 
 fn main() -> ExitCode {
-    // Others are looked for on this host, as the helper and hostinfoctl do.
+    // Paths are checked on this host, as the helper and hostinfoctl do.
     let directory = Directory::of_host(Path::new("/var/lib"));
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut all = Vec::new();
@@ -96,8 +98,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// A document of the next kind, of any length; every other has parts of another kind in it, or is
-/// cut short.
+/// A document of the next kind, of any length; every second one also has parts of another kind in
+/// it, or is cut short.
 fn document(number: usize, random: &mut Random) -> (&'static str, String) {
     let (kind, before, part, after) = of_number(number);
     let length = LENGTHS.0 + random.below(LENGTHS.1 - LENGTHS.0);
@@ -123,8 +125,8 @@ fn of_number(number: usize) -> Kind {
     KINDS.iter().copied().nth(number % KINDS.len()).unwrap_or_default()
 }
 
-/// The CPU time of a call; the best of three, where what runs beside it on this machine may have cost
-/// it something.
+/// The CPU time of a call: the best of three runs, since other processes on this machine may slow
+/// one down.
 fn timed(call: impl Fn()) -> Duration {
     let now = || {
         let now = clock_gettime(ClockId::ThreadCPUTime);

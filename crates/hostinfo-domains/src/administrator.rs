@@ -1,4 +1,5 @@
-//! libvirt as the administrator's tool uses it: by the helper's process, waiting for each answer.
+//! libvirt as the administrator's tool uses it: through the helper process, waiting for each
+//! answer.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
@@ -14,12 +15,12 @@ use crate::message::VERSION;
 use crate::order::{Act, Answer, Entry, Failure, Form, Order, order_line};
 use crate::process::{PROGRAM, spawn};
 
-/// What is wanted of libvirt.
+/// The kind of access to libvirt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// To look, as every user may.
+    /// Read only, as every user may.
     Read,
-    /// To change something.
+    /// May change something.
     Write,
 }
 
@@ -33,27 +34,27 @@ pub struct Administrator {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
-    /// libvirt says no.
+    /// libvirt refused.
     #[error(transparent)]
     Failed(#[from] Failure),
-    /// libvirt hangs. What was ordered may be done nevertheless.
+    /// libvirt hangs. It may still carry out the order.
     #[error("libvirt did not answer within {} s", .0.as_secs())]
     Silent(Duration),
-    /// There is no helper.
+    /// The helper was not found.
     #[error(
         "{PROGRAM} is not installed: it belongs beside this program or into PREFIX/libexec/hostinfo"
     )]
     Missing,
-    /// The helper is not what it should be.
+    /// The helper is from another release.
     #[error("{PROGRAM} is not of the same release as this program: install both again")]
     OtherRelease,
-    /// The helper cannot be talked to.
+    /// Communication with the helper failed.
     #[error("{PROGRAM}: {0}")]
     Broken(#[from] io::Error),
 }
 
 impl Administrator {
-    /// Starts the first of the programs that is there, and connects to libvirt by this URI.
+    /// Starts the first of the programs that exists, and connects to libvirt by this URI.
     ///
     /// # Errors
     /// [`Unanswered`].
@@ -71,7 +72,7 @@ impl Administrator {
         arguments: &[OsString],
         deadline: Duration,
     ) -> Result<Self, Unanswered> {
-        // What is wrong comes as an answer; libxml2 would write it there as well.
+        // Errors come as an answer; libxml2 would write them to stderr as well.
         let started = spawn(programs, arguments, Stdio::null);
         let (child, stream) = started.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Unanswered::Missing,
@@ -87,7 +88,7 @@ impl Administrator {
         Ok(administrator)
     }
 
-    /// Every domain, in the order of their names.
+    /// Every domain, sorted by name.
     ///
     /// # Errors
     /// [`Unanswered`].
@@ -117,10 +118,10 @@ impl Administrator {
         }
     }
 
-    /// Puts a device into one form of a domain, or takes it out.
+    /// Adds a device to one form of a domain, or removes it.
     ///
     /// # Errors
-    /// [`Unanswered`]. Nothing has changed, but where libvirt was [silent](Unanswered::Silent).
+    /// [`Unanswered`]. Nothing has changed, unless libvirt was [silent](Unanswered::Silent).
     pub fn change(
         &mut self,
         uuid: Uuid,
@@ -164,7 +165,7 @@ impl Administrator {
 
 impl Drop for Administrator {
     fn drop(&mut self) {
-        // It has nothing to do any more, or hangs.
+        // It has nothing left to do, or hangs.
         let _ = self.child.kill();
         let _ = self.child.try_wait();
     }
@@ -197,7 +198,7 @@ mod tests {
         format!("printf '{}'\n", line.replace('\n', "\\n"))
     }
 
-    /// A shell in the helper's place.
+    /// Runs a shell script in place of the helper.
     fn start(script: &str) -> Result<Administrator, Unanswered> {
         let arguments = ["-c", script].map(OsString::from);
         Administrator::start(&["/nonexistent".into(), "/bin/sh".into()], &arguments, DEADLINE)

@@ -1,10 +1,11 @@
-//! When the helper is to be started.
+//! Decides when to start the helper.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::{RESTART_FIRST, RESTART_LONGEST, RESTARTS};
 
-/// Starts that are due, and failures in a row. Never due: nobody has asked yet, or it rests.
+/// When the next start is due, and how many starts failed in a row. No start is due if nobody has
+/// asked yet, or after too many failures.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
@@ -18,17 +19,17 @@ impl Backoff {
         self.due
     }
 
-    /// The soonest that anything more is done about the last failure.
+    /// The earliest time at which anything is done about the last failure.
     pub(crate) fn not_before(&self) -> Option<Instant> {
         self.not_before
     }
 
-    /// It is being started.
+    /// The helper is being started.
     pub(crate) fn started(&mut self) {
         self.due = None;
     }
 
-    /// It failed, after it had run for `lasted`.
+    /// The helper failed after running for `lasted`.
     pub(crate) fn failed(&mut self, lasted: Duration, now: Instant) {
         if lasted > RESTART_LONGEST {
             self.failures = 0;
@@ -40,13 +41,13 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// Somebody asks for it.
+    /// Somebody wants the helper.
     pub(crate) fn want(&mut self, now: Instant) {
         let soonest = self.not_before.map_or(now, |at| at.max(now));
         self.due.get_or_insert(soonest);
     }
 
-    /// What it failed for may be there now.
+    /// Whatever the helper lacked may be there now, so tries start over.
     pub(crate) fn begin_anew(&mut self, now: Instant) {
         let at = Some(now + RESTART_FIRST);
         *self = Self { failures: 0, not_before: at, due: at };

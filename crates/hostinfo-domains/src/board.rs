@@ -1,4 +1,4 @@
-//! Where the helper's messages come together, until they make a whole.
+//! Collects the helper's messages until they form a complete picture.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::pauses::Pauses;
 use crate::snapshot::{Guest, Snapshot};
 use crate::whose::Whose;
 
-/// All domains as told so far. What was known of a domain's pauses outlives the helper.
+/// All domains reported so far. What is known about a domain's pauses outlives the helper.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     guests: BTreeMap<Uuid, Arc<Guest>>,
@@ -54,7 +54,7 @@ impl Board {
         self.domains_changed = true;
     }
 
-    /// Figures of a domain that is not known are none.
+    /// Figures of an unknown domain are ignored.
     pub(crate) fn figures(&mut self, uuid: Uuid, figures: Figures, now: Instant) {
         if let Some(guest) = self.guests.get_mut(&uuid) {
             Arc::make_mut(guest).figures = Some((figures, now));
@@ -65,7 +65,7 @@ impl Board {
         self.hypervisor = Some(hypervisor);
     }
 
-    /// All that was told so far holds together.
+    /// Everything received so far is consistent.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         self.before.clear();
         if std::mem::take(&mut self.domains_changed) {
@@ -79,9 +79,10 @@ impl Board {
         }
     }
 
-    /// Nothing is told any more: what comes next comes from the beginning.
+    /// No more messages will come from this helper; the next one starts from the beginning.
     pub(crate) fn clear(&mut self, now: Instant) {
-        // Where the helper ended before it had told all, what it did not come to is kept.
+        // If the helper ended before it had reported everything, the domains it did not reach are
+        // kept.
         self.before.append(&mut self.guests);
         for guest in self.before.values_mut() {
             let guest = Arc::make_mut(guest);
@@ -93,7 +94,7 @@ impl Board {
 }
 
 impl Snapshot {
-    /// What is known when `now` these domains and figures have been told, and nothing else.
+    /// What is known if exactly these domains and figures were reported at `now`.
     pub fn of(told: impl IntoIterator<Item = (Domain, Option<Figures>)>, now: Instant) -> Self {
         let mut board = Board::default();
         for (domain, figures) in told {
@@ -159,7 +160,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         board.domain(domain(Some(1), State::Paused), at(0));
         board.clear(at(3));
-        // The next helper ends before it has told anything.
+        // The next helper ends before it has reported anything.
         board.clear(at(4));
         board.domain(domain(Some(1), State::Running), at(5));
         assert_eq!(paused(&mut board, at(6)), 3);

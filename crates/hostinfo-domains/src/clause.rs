@@ -1,4 +1,4 @@
-//! The clause that gives a guest its port, for libvirt and for its tools.
+//! The XML clause that gives a guest its port, for libvirt and its tools.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use quick_xml::escape::escape;
 use crate::limits::{NAME_MAX, SOCKET_PATH_MAX};
 use crate::place::Place;
 
-/// A port to be made.
+/// A port to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
     place: Place,
     path: String,
 }
 
-/// Why a guest cannot have a socket. Only another name of the guest, or another directory, helps.
+/// Why a guest cannot have a socket. Only another guest name or another directory helps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// No file, or none that hostinfod serves, can have its name.
+    /// The name cannot be a file name, or is not one that hostinfod serves.
     #[error(
         "its name cannot be that of a socket, which has at most {NAME_MAX} bytes, no / and no control character: rename it (virsh domrename)"
     )]
@@ -33,7 +33,7 @@ pub enum Unfit {
 }
 
 impl Clause {
-    /// The clause of the socket with that name in the directory.
+    /// The clause for the socket with that name in the directory.
     ///
     /// # Errors
     /// [`Unfit`].
@@ -56,7 +56,7 @@ impl Clause {
         &self.place
     }
 
-    /// The device for the domain's XML, indented by two blanks a level:
+    /// The device for the domain's XML, indented by two blanks per level:
     ///
     /// ```xml
     /// <serial type='unix'>
@@ -76,7 +76,7 @@ impl Clause {
         )
     }
 
-    /// The option of virt-install, and of virt-xml behind `--add-device`, with its value.
+    /// The option, with its value, for virt-install, and for virt-xml after `--add-device`.
     pub fn option(&self) -> (&'static str, String) {
         let path = listed(&self.path);
         let (option, target) = match &self.place {
@@ -90,7 +90,7 @@ impl Clause {
     }
 }
 
-/// Text as a value in a list with commas, which virt-install takes apart like a shell.
+/// Escapes text as a value in a comma-separated list, which virt-install splits like a shell.
 fn listed(text: &str) -> String {
     if text.contains([',', '"', '\'', '\\']) {
         format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))

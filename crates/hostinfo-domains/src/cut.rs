@@ -1,6 +1,6 @@
 //! Text that is too long.
 
-/// As much of `text` as has at most `length` bytes.
+/// The longest beginning of `text` that has at most `length` bytes.
 pub fn cut(text: &str, length: usize) -> &str {
     let mut end = length.min(text.len());
     while !text.is_char_boundary(end) {

@@ -1,4 +1,4 @@
-//! The socket directory, however a domain's XML writes it.
+//! The socket directory, in whatever way a domain's XML writes it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::limits::NAME_MAX;
 
-/// Where guests' sockets are, or what belongs to them.
+/// The directory of the guests' sockets, or one below it.
 #[derive(Debug, Clone)]
 pub struct Directory {
     path: PathBuf,
@@ -18,30 +18,31 @@ pub struct Directory {
 pub(crate) enum Leads<'p> {
     /// Into the directory, to this name.
     Here(&'p str),
-    /// To this name in a directory that cannot be looked at: it may be this one by another way.
+    /// To this name in a directory that cannot be read: it may be the socket directory by another
+    /// path.
     Hidden(&'p str),
-    /// To what is not in it.
+    /// To something outside the directory.
     Elsewhere,
 }
 
 impl Directory {
-    /// The directory by its path alone: nothing is looked at.
+    /// The directory by its path alone: the file system is not consulted.
     pub fn of_text(path: &Path) -> Self {
         Self { path: path.to_owned(), looks: false }
     }
 
-    /// The directory of this host, to which other paths may lead: by symbolic links, or because it
-    /// is mounted there too. They are looked at whenever they may be a socket's.
+    /// The directory on this host. Other paths may lead to it, through symbolic links or because it
+    /// is mounted there too. The file system is consulted whenever a path may be a socket's.
     pub fn of_host(path: &Path) -> Self {
         Self { path: path.to_owned(), looks: true }
     }
 
-    /// One in it.
+    /// A subdirectory.
     pub(crate) fn below(&self, name: &str) -> Self {
         Self { path: self.path.join(name), ..self.clone() }
     }
 
-    /// Where the path of a socket leads. A name that no file can have is none.
+    /// Where the path of a socket leads. A name that no file can have leads elsewhere.
     pub(crate) fn find<'p>(&self, path: &'p str) -> Leads<'p> {
         let leads = self.find_in_text(path);
         let path = Path::new(path);
@@ -49,8 +50,8 @@ impl Directory {
         else {
             return leads;
         };
-        // What no guest's socket can be called is of no interest, wherever it is: libvirt has its
-        // own sockets in directories that nobody else may look into.
+        // A name that cannot be a guest's socket does not matter, wherever it is: libvirt keeps its
+        // own sockets in directories that nobody else may read.
         if !self.looks || !path.is_absolute() || !name.contains('-') {
             return Leads::Elsewhere;
         }
@@ -62,7 +63,7 @@ impl Directory {
         }
     }
 
-    /// The same by the path alone, and never hidden: for a file, whose file system may hang.
+    /// The same by the path alone, and never hidden. Used for files, whose file system may hang.
     pub(crate) fn find_in_text<'p>(&self, path: &'p str) -> Leads<'p> {
         let path = Path::new(path);
         let parent = path.parent().and_then(plain);

@@ -6,38 +6,39 @@ use uuid::Uuid;
 use crate::iotune::Limits;
 use crate::names::Names;
 
-/// What is known of a domain without asking its hypervisor. Changes are told by events.
+/// What is known about a domain without asking its hypervisor. Events report changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domain {
-    /// Stays when the domain is renamed.
+    /// Stays the same when the domain is renamed.
     pub uuid: Uuid,
     /// Any text; cut at [`NAME_MAX`](crate::limits::NAME_MAX) bytes.
     pub name: String,
-    /// `qemu` for libvirt's types `kvm` and `qemu`; else libvirt's type, such as `xen` or `lxc`.
+    /// `qemu` for libvirt's types `kvm` and `qemu`; otherwise libvirt's type, such as `xen` or
+    /// `lxc`.
     pub driver: String,
-    /// Its vCPUs run on KVM: libvirt's type `kvm`.
+    /// Whether its vCPUs run on KVM: libvirt's type `kvm`.
     pub is_kvm: bool,
-    /// libvirt's number for this run of the domain; `None` while it is not live.
+    /// libvirt's number for this run of the domain; `None` unless it is live.
     pub id: Option<u32>,
-    /// What it does.
+    /// Its current state.
     pub state: State,
-    /// It is being moved to another host.
+    /// Whether it is being moved to another host.
     pub migrating: bool,
     /// vCPUs that are online.
     pub vcpus: u64,
-    /// vCPUs that it may have.
+    /// The most vCPUs it may have.
     pub vcpus_max: u64,
-    /// The names that its XML has in hostinfo's directories.
+    /// The names in hostinfo's directories that its XML mentions.
     pub names: Names,
-    /// Where its channel for vhostmd's clients is, if libvirt has chosen the place and the daemon
-    /// wants to know.
+    /// The path of its channel for vhostmd's clients, if libvirt has chosen the path and the daemon
+    /// wants to know it.
     pub channel: Option<String>,
-    /// Why its XML cannot be read: then nobody knows which sockets are its own, nor its driver.
+    /// Why its XML cannot be read. Its driver and its sockets are then unknown.
     pub unread: Option<String>,
 }
 
 impl Domain {
-    /// Whether it has a process: running, paused, and what is between these and its end.
+    /// Whether it has a process: it is running, paused, or on its way to its end.
     pub fn is_live(&self) -> bool {
         self.id.is_some()
     }
@@ -48,39 +49,39 @@ impl Domain {
     }
 }
 
-/// What a domain does: virDomainState, as fine as matters here.
+/// The state of a domain: virDomainState, as far as the differences matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Its vCPUs may run.
     Running,
-    /// Its host has paused it.
+    /// The host has paused it.
     Paused,
-    /// It does not run yet, or here no more: it is being started, restored, or moved.
+    /// It does not run yet, or no longer runs here: it is being started, restored, or moved.
     Moving,
     /// It has put itself to sleep (S3).
     Asleep,
-    /// It shuts down.
+    /// It is shutting down.
     ShuttingDown,
-    /// It has crashed, and its process may be there still.
+    /// It has crashed; its process may still exist.
     Crashed,
     /// It is off.
     Off,
 }
 
-/// What its hypervisor has to be asked for, and is only asked for on request. What was not told,
-/// as by a hypervisor that is busy, is `None`.
+/// Figures that only the hypervisor knows, which is asked only on request. A value that was not
+/// reported, for instance because the hypervisor is busy, is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Bytes that it has by its balloon.
+    /// Bytes of memory the balloon currently leaves it.
     pub memory_current: Option<u64>,
-    /// Bytes that it may have.
+    /// The most bytes it may have.
     pub memory_maximum: Option<u64>,
-    /// A disk is being copied, merged or moved.
+    /// Whether a disk is being copied, merged or moved.
     pub block_job: Option<bool>,
-    /// What KVM counts of each vCPU that is online: libvirt 8.9 and QEMU 7.1 tell it, or later ones.
+    /// KVM's counters for each vCPU that is online: reported by libvirt 8.9 and QEMU 7.1, or later.
     pub vcpus: Vec<Vcpu>,
-    /// Nanoseconds that KVM polled for all vCPUs, where it is not told of each.
+    /// Nanoseconds that KVM polled for all vCPUs together, if they are not reported for each.
     pub halt_poll: Option<u64>,
     /// In the order of its XML.
     pub disks: Vec<Disk>,
@@ -88,18 +89,18 @@ pub struct Figures {
     pub nets: Vec<Net>,
 }
 
-/// What KVM has counted of a vCPU since it was plugged in for the first time.
+/// What KVM has counted for a vCPU since it was first plugged in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vcpu {
-    /// libvirt's number of it, from 0.
+    /// libvirt's number for it, from 0.
     pub number: u32,
     /// Exits of any kind.
     pub exits: Option<u64>,
     /// Exits for I/O ports.
     pub io_exits: Option<u64>,
-    /// Exits for memory of devices.
+    /// Exits for device memory.
     pub mmio_exits: Option<u64>,
-    /// Exits for want of work.
+    /// Exits because there was nothing to do.
     pub halt_exits: Option<u64>,
     /// Interrupts injected.
     pub irqs: Option<u64>,
@@ -118,10 +119,10 @@ pub struct Disk {
     pub write: Io,
     /// Flushes; they have no bytes.
     pub flush: Io,
-    /// I/O errors that its hypervisor has reported in this run of the domain, since the helper began
-    /// to listen.
+    /// I/O errors that the hypervisor has reported in this run of the domain, since the helper
+    /// began listening.
     pub errors: Option<u64>,
-    /// What it is limited to.
+    /// Its limits.
     pub limits: Limits,
 }
 
@@ -132,7 +133,7 @@ pub struct Io {
     pub bytes: Option<u64>,
     /// Operations.
     pub ops: Option<u64>,
-    /// Nanoseconds that they took.
+    /// Nanoseconds they took.
     pub nanos: Option<u64>,
 }
 
@@ -141,13 +142,13 @@ pub struct Io {
 pub struct Net {
     /// Its place in the XML, from 0.
     pub number: u32,
-    /// What came to the guest.
+    /// Received by the guest.
     pub rx: Traffic,
-    /// What the guest sent.
+    /// Sent by the guest.
     pub tx: Traffic,
-    /// Bytes a second that may come to the guest, on average; 0 where it is not limited.
+    /// Bytes a second that the guest may receive on average; 0 if unlimited.
     pub rx_limit: Option<u64>,
-    /// Bytes a second that the guest may send, on average; 0 where it is not limited.
+    /// Bytes a second that the guest may send on average; 0 if unlimited.
     pub tx_limit: Option<u64>,
 }
 

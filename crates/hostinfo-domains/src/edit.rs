@@ -1,13 +1,13 @@
-//! What a domain's XML will be when libvirt has taken a device in or out: to show it before it is
-//! done. libvirt itself adds what it chooses, such as addresses.
+//! Shows in advance what a domain's XML will be once libvirt has added or removed a device. libvirt
+//! itself also adds what it chooses, such as addresses.
 
 use crate::xml::Unreadable;
 use crate::xml::reader::parse;
 
-/// With a device more: behind the last of its kind, else at the end of all devices.
+/// Adds a device: after the last of its kind, or else at the end of all devices.
 ///
 /// # Errors
-/// [`Unreadable`]; also where there are no devices.
+/// [`Unreadable`]; also if there are no devices.
 pub fn with(xml: &str, device: &str) -> Result<String, Unreadable> {
     let domain = parse(xml)?;
     let kind = if device.starts_with("<channel") { "channel" } else { "serial" };
@@ -27,7 +27,7 @@ pub fn with(xml: &str, device: &str) -> Result<String, Unreadable> {
     Ok(format!("{before}{lines}{behind}"))
 }
 
-/// Without a device, which is as [`Port::xml`](crate::Port) has it.
+/// Removes a device, given as [`Port::xml`](crate::Port) has it.
 pub fn without(xml: &str, device: &str) -> String {
     let Some((before, behind)) = xml.split_once(device) else { return xml.to_owned() };
     let line = before.trim_end_matches([' ', '\t']);

@@ -1,11 +1,11 @@
-//! Domains for tests, those of other crates too.
+//! Domains for tests, including those of other crates.
 
 use uuid::Uuid;
 
 use crate::domain::{Domain, State};
 use crate::names::Names;
 
-/// One of that UUID that runs and has the socket `qemu-NAME`.
+/// A running domain with that UUID and the socket `qemu-NAME`.
 pub fn domain(number: u128, name: &str) -> Domain {
     Domain {
         uuid: Uuid::from_u128(number),

@@ -1,8 +1,9 @@
-//! What has no other way in for `fuzz/`.
+//! Gives `fuzz/` access to code that it cannot reach otherwise.
 
 use crate::lines::Lines;
 
-/// The lines of bytes that come in chunks. `None` behind the last: the next one is too long.
+/// Splits bytes that come in chunks into lines. A final `None` means that the next line is too
+/// long.
 pub fn lines<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Option<Vec<u8>>> {
     let (mut lines, mut found) = (Lines::default(), Vec::new());
     for chunk in chunks {
@@ -30,7 +31,7 @@ mod tests {
     fn the_seeds_of_the_fuzzer_are_lines() {
         for (seed, count) in [("messages", 2), ("empty", 4)] {
             let bytes = std::fs::read(format!("../../fuzz/seeds/lines/{seed}")).unwrap();
-            // The first byte tells the fuzzer where to cut.
+            // The first byte decides where to cut.
             assert_eq!(lines([&bytes[1..]].into_iter()).len(), count, "{seed}");
         }
         assert_eq!(std::fs::read_dir("../../fuzz/seeds/lines").unwrap().count(), 2);

@@ -20,23 +20,23 @@ use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
 use crate::wanted::Wanted;
 
-/// Where libvirt's sockets are.
+/// The directory of libvirt's sockets.
 const LIBVIRT: &str = "/run/libvirt";
 
-/// Whether this host's own libvirt is there, or can be started by whoever connects to it.
+/// Whether this host's own libvirt is running, or starts on connection.
 pub fn is_there() -> bool {
     presence::is_there(Path::new(LIBVIRT))
 }
 
-/// The helper as an event loop sees it: a descriptor that stays the same, and a time.
+/// The helper as an event loop sees it: a descriptor that stays the same, and a deadline.
 ///
-/// Nothing here waits. It starts nothing and wakes nobody until it was [wanted](Self::want), and
-/// where libvirt is not there, no more after [`RESTARTS`](crate::limits::RESTARTS) tries.
+/// Nothing here blocks. It starts nothing and wakes nobody until it is [wanted](Self::want). If
+/// libvirt is not there, it gives up after [`RESTARTS`](crate::limits::RESTARTS) tries.
 #[derive(Debug)]
 pub struct Helper {
     programs: Vec<PathBuf>,
     arguments: Vec<OsString>,
-    /// Holds `process` and `presence`, so that a loop need not care which of them there is.
+    /// Contains `process` and `presence`, so that a loop need not care which of them exists.
     poll: OwnedFd,
     process: Option<Running>,
     presence: Option<Presence>,
@@ -57,7 +57,7 @@ struct Running {
     asked: Option<Asked>,
 }
 
-/// What it has to answer; its first words have the number 0.
+/// The request it has to answer; its initial report has the number 0.
 #[derive(Debug)]
 struct Asked {
     number: u64,
@@ -70,12 +70,12 @@ impl Asked {
         Self { number, since: now, until: now + DEADLINE }
     }
 
-    /// Some of the answer has come.
+    /// Part of the answer has arrived.
     fn go_on(&mut self, now: Instant) {
         self.until = (now + DEADLINE).min(self.since + ANSWER_DEADLINE);
     }
 
-    /// Why the time is over.
+    /// Says which deadline has passed.
     fn overdue(&self) -> String {
         let (within, what) = if self.until == self.since + ANSWER_DEADLINE {
             (ANSWER_DEADLINE, "come to the end of an answer")
@@ -87,11 +87,10 @@ impl Asked {
 }
 
 impl Helper {
-    /// A helper that is not started yet: the first of `programs` that is there, with these
-    /// arguments.
+    /// A helper that is not started yet: the first of `programs` that exists, with these arguments.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// If there are no descriptors left.
     pub fn new(programs: Vec<PathBuf>, arguments: Vec<OsString>) -> io::Result<Self> {
         Ok(Self {
             programs,
@@ -109,63 +108,63 @@ impl Helper {
         })
     }
 
-    /// Has it started when libvirt comes, without anybody asking.
+    /// Starts it when libvirt appears, even if nobody asks.
     pub fn await_libvirt(&mut self) {
         self.presence = Presence::watch(Path::new(LIBVIRT)).filter(|presence| {
             epoll::add(&self.poll, presence, EventData::new_u64(0), EventFlags::IN).is_ok()
         });
     }
 
-    /// What is known.
+    /// What is currently known.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
-    /// When that was asked for: what has come or gone since need not be in it. `None` where nothing
-    /// was answered.
+    /// When the current data was requested: anything that came or went since may be missing from
+    /// it. `None` if there was no answer yet.
     pub fn as_of(&self) -> Option<Instant> {
         self.as_of
     }
 
-    /// Somebody asks for what libvirt knows: the helper is started where it is not there, by the
-    /// next [`Self::on_time`].
+    /// Somebody asks for data from libvirt: if the helper is not running, the next
+    /// [`Self::on_time`] starts it.
     pub fn want(&mut self, now: Instant) {
         if self.process.is_none() {
             self.backoff.want(now);
         }
     }
 
-    /// Has it look at once whether domains have come or gone. A socket is there some time before
-    /// libvirt tells that its domain has started.
+    /// Checks at once whether domains have come or gone. A socket appears some time before libvirt
+    /// reports that its domain has started.
     pub fn look(&mut self, now: Instant) {
         self.want(now);
         self.wanted.look();
         self.ask(now);
     }
 
-    /// Asks for new figures of a live domain, or of all. What is wanted while an answer is
-    /// awaited is asked for together after it.
+    /// Requests new figures of one live domain, or of all. Requests made while an answer is pending
+    /// are combined into the next one.
     pub fn refresh(&mut self, of: Option<Uuid>, now: Instant) {
         self.want(now);
         self.wanted.figures(of);
         self.ask(now);
     }
 
-    /// The same of several domains, in one request.
+    /// The same for several domains, in one request.
     pub fn refresh_each(&mut self, of: impl IntoIterator<Item = Uuid>, now: Instant) {
         self.want(now);
         of.into_iter().for_each(|domain| self.wanted.figures(Some(domain)));
         self.ask(now);
     }
 
-    /// When [`Self::on_time`] is to be called, if nothing comes before.
+    /// When to call [`Self::on_time`] if nothing happens before.
     pub fn next_deadline(&self) -> Option<Instant> {
         let asked = self.process.as_ref().and_then(|running| running.asked.as_ref());
         let reap = self.leaving.as_ref().and(self.backoff.not_before());
         [asked.map(|asked| asked.until), self.backoff.due(), reap].into_iter().flatten().min()
     }
 
-    /// The descriptor has something to read. Says whether there is a new [`Snapshot`].
+    /// Call this when the descriptor is readable. Returns whether there is a new [`Snapshot`].
     #[must_use]
     pub fn on_ready(&mut self, now: Instant) -> bool {
         if let Some(presence) = &self.presence
@@ -186,7 +185,7 @@ impl Helper {
         }
     }
 
-    /// A time has come. Says whether there is a new [`Snapshot`].
+    /// Call this when the deadline has passed. Returns whether there is a new [`Snapshot`].
     #[must_use]
     pub fn on_time(&mut self, now: Instant) -> bool {
         if let Some(Running { asked: Some(asked), .. }) = &self.process
@@ -232,7 +231,7 @@ impl Helper {
         wait.map_err(|error| format!("cannot wait for {PROGRAM}: {error}"))
     }
 
-    /// Hears what has come; an error where this helper is of no use any more.
+    /// Reads what has arrived. An error means that this helper is of no further use.
     fn listen(&mut self, now: Instant) -> Result<bool, String> {
         let Some(running) = &mut self.process else { return Ok(false) };
         let is_there = running.process.read().map_err(|error| format!("{PROGRAM}: {error}"))?;
@@ -256,19 +255,19 @@ impl Helper {
                 Message::Done(number) => {
                     let answered = running.asked.take_if(|asked| asked.number == number);
                     self.as_of = answered.map(|asked| asked.since).or(self.as_of);
-                    // Before its first whole answer it knows only a part.
+                    // Before its first complete answer it knows only a part.
                     is_new |= running.asked.as_ref().is_none_or(|asked| asked.number != 0);
                 }
             }
         }
-        // Once, however often it says that it is done.
+        // Only once, however often it reports that it is done.
         if is_new {
             self.snapshot = Arc::new(self.board.snapshot());
         }
         if is_there { Ok(is_new) } else { Err(format!("{PROGRAM} ended without an answer")) }
     }
 
-    /// Asks what is wanted, unless it has something to answer.
+    /// Requests what is wanted, unless an answer is still pending.
     fn ask(&mut self, now: Instant) {
         let Some(running) = &mut self.process else { return };
         if running.asked.is_some() {
@@ -277,12 +276,12 @@ impl Helper {
         let number = self.asks + 1;
         let Some(ask) = self.wanted.take(number) else { return };
         self.asks = number;
-        // One that does not take it is found out by the deadline.
+        // If it does not take the request, the deadline reveals it.
         let _ = running.process.ask(&ask);
         running.asked = Some(Asked::new(number, now));
     }
 
-    /// Ends it, and what it told with it.
+    /// Ends the helper, and drops everything it reported.
     fn end(&mut self, why: &str, now: Instant) {
         let since = self.process.as_ref().map_or(now, |running| running.since);
         self.leaving = self.process.take().map(|running| running.process.kill());
@@ -299,7 +298,7 @@ impl Drop for Helper {
     /// It ends by itself when the socket is closed, unless it hangs.
     fn drop(&mut self) {
         if let Some(running) = self.process.take() {
-            // The daemon ends, and whoever comes after it waits for what is left.
+            // The daemon is ending; whichever process inherits the child reaps it.
             let _ = running.process.kill().try_wait();
         }
     }

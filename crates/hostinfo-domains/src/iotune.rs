@@ -1,50 +1,49 @@
-//! What a disk is limited to: `<iotune>` of
-//! <https://libvirt.org/formatdomain.html#block-i-o-tuning>.
+//! A disk's limits: `<iotune>` in <https://libvirt.org/formatdomain.html#block-i-o-tuning>.
 
 use serde::{Deserialize, Serialize};
 
 use crate::xml::element::Element;
 
-/// The limits of a disk. QEMU holds reads and writes back for them, and never flushes.
+/// The limits of a disk. QEMU delays reads and writes to enforce them, but never flushes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes a second.
     pub bytes: Limit,
     /// Operations a second.
     pub ops: Limit,
-    /// There is a limit that this disk's own figures cannot be compared with: several disks share
-    /// it (`<group_name>`, `<throttlefilters>`), or a large operation counts as several
+    /// Whether there is a limit that cannot be compared with this disk's own figures: several disks
+    /// share it (`<group_name>`, `<throttlefilters>`), or a large operation counts as several
     /// (`<size_iops_sec>`).
     pub is_unclear: bool,
 }
 
-/// A limit in a second: libvirt takes either one in all, or one for each direction. `None` is no
+/// A limit per second: libvirt accepts either one total, or one for each direction. `None` means no
 /// limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
-    /// Of reads and writes together.
+    /// For reads and writes together.
     pub total: Option<u64>,
-    /// Of reads alone.
+    /// For reads alone.
     pub read: Option<u64>,
-    /// Of writes alone.
+    /// For writes alone.
     pub write: Option<u64>,
 }
 
 impl Limit {
-    /// What the disk is limited to in all: the sum where both directions are limited. `None` where
-    /// only one of them is.
+    /// The disk's overall limit: the sum if both directions are limited. `None` if only one of them
+    /// is.
     pub fn in_all(&self) -> Option<u64> {
         self.total.or_else(|| self.read?.checked_add(self.write?))
     }
 }
 
-/// The limits that the element of a disk has.
+/// The limits in a disk's element.
 pub(crate) fn limits(disk: &Element<'_>) -> Limits {
     let has_filters = disk.child("throttlefilters").is_some();
     let Some(tune) = disk.child("iotune") else {
         return Limits { is_unclear: has_filters, ..Limits::default() };
     };
-    // 0 is no limit.
+    // 0 means no limit.
     let of = |name| tune.child(name)?.text.trim().parse().ok().filter(|limit| *limit != 0);
     let bytes = Limit {
         total: of("total_bytes_sec"),
@@ -57,7 +56,8 @@ pub(crate) fn limits(disk: &Element<'_>) -> Limits {
         write: of("write_iops_sec"),
     };
     let is_limited = bytes != Limit::default() || ops != Limit::default();
-    // A group of no limits is none, and neither is a size for operations that are not limited.
+    // A group without limits does not count, and neither does a size for operations that are not
+    // limited.
     let is_shared = is_limited && tune.child("group_name").is_some();
     let is_sized = ops != Limit::default() && of("size_iops_sec").is_some();
     Limits { bytes, ops, is_unclear: has_filters || is_shared || is_sized }

@@ -1,18 +1,19 @@
-//! What libvirt knows of the guests, and the helper process that asks it.
+//! What libvirt knows about the guests, and the helper process that asks it.
 //!
-//! libvirt can hang, and a call that hangs cannot be cancelled from within its process. So the
-//! daemon does not link it: `hostinfo-libvirt` does, and the two exchange [`Ask`]s and
-//! [`Message`]s over a socket. A [`Helper`] starts that program, kills it when it does not
-//! answer, and keeps the last [`Snapshot`] of what it told. [`Whose`] says which domain a socket
-//! belongs to. Which figure is which statistic is left to others.
+//! libvirt can hang, and a hanging call cannot be cancelled from within its process. So the daemon
+//! does not link libvirt: `hostinfo-libvirt` does, and the two exchange [`Ask`]s and [`Message`]s
+//! over a socket. A [`Helper`] starts that program, kills it if it does not answer, and keeps the
+//! last [`Snapshot`] of its reports. [`Whose`] finds the domain that a socket belongs to. Other
+//! crates map figures to statistics.
 //!
-//! For the administrator's tool the same program takes [`Order`]s, one after the other, by an
-//! [`Administrator`]. [`Ports`] says what a domain has for hostinfo, [`Clause`] makes it.
+//! For the administrator's tool, the same program takes [`Order`]s, one after the other, from an
+//! [`Administrator`]. [`Ports`] lists the ports that a domain has for hostinfo, and [`Clause`]
+//! creates one.
 
-/// Where guests' sockets are, unless somebody says otherwise.
+/// The default directory of guests' sockets.
 pub const SOCKET_DIR: &str = "/var/lib/hostinfo";
 
-/// Which libvirt, unless somebody says otherwise.
+/// The default libvirt.
 pub const URI: &str = "qemu:///system";
 
 mod administrator;

@@ -1,8 +1,8 @@
-//! Bytes from the helper to lines.
+//! Splits bytes from the helper into lines.
 
 use crate::limits::LINE_MAX;
 
-/// What has come of the next lines: at most [`LINE_MAX`] bytes and what was last added.
+/// What has arrived of the next lines: at most [`LINE_MAX`] bytes plus what was last added.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     held: Vec<u8>,
@@ -14,7 +14,7 @@ pub(crate) struct Lines {
 pub(crate) struct TooLong;
 
 impl Lines {
-    /// Adds what has come.
+    /// Adds what has arrived.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.held.drain(..self.taken);
         self.taken = 0;

@@ -1,4 +1,4 @@
-//! What daemon and helper say to each other: a JSON value a line.
+//! The messages between daemon and helper: one JSON value per line.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,36 +6,36 @@ use uuid::Uuid;
 use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
 
-/// The version of these messages. Daemon and helper must have the same.
+/// The version of these messages. Daemon and helper must use the same.
 pub const VERSION: u32 = 3;
 
-/// What the helper says.
+/// A message from the helper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Message {
-    /// Its first words, before it calls libvirt.
+    /// Its first message, sent before it calls libvirt.
     Hello {
         /// [`VERSION`].
         version: u32,
     },
-    /// A domain that is new or has changed.
+    /// A domain is new or has changed.
     Domain(Domain),
-    /// A domain that is there no more, live or defined.
+    /// A domain no longer exists, live or defined.
     Gone(Uuid),
     /// A domain went back to a snapshot, in the same run.
     Reverted(Uuid),
-    /// The figures of a domain, as they are now.
+    /// The current figures of a domain.
     Figures(Uuid, Figures),
-    /// Who runs the guests.
+    /// The hypervisor that runs the guests.
     Hypervisor(Hypervisor),
-    /// All that was said until now holds together. The number is that of the last [`Ask`] that
-    /// is answered with it; 0 for what it tells unasked, first of all every domain there is.
+    /// Everything sent so far is consistent. The number is that of the last [`Ask`] that this
+    /// answers; 0 for unsolicited reports, the first of which covers every domain.
     Done(u64),
-    /// libvirt cannot be reached, in its own words. The helper ends.
+    /// libvirt cannot be reached, in its own words. The helper then ends.
     Down(String),
 }
 
-/// Who runs the guests.
+/// The hypervisor that runs the guests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hypervisor {
     /// libvirt's name for it, such as `QEMU`.
@@ -44,30 +44,30 @@ pub struct Hypervisor {
     pub version: String,
 }
 
-/// What the daemon asks, one at a time, numbered from 1.
+/// A request from the daemon, one at a time, numbered from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ask {
-    /// To look whether domains have come, changed their state or gone.
+    /// Check whether domains have come, changed their state or gone.
     Look {
         /// Comes back in [`Message::Done`].
         number: u64,
     },
-    /// The same, and the figures of these live domains.
+    /// The same, plus the figures of these live domains.
     Figures {
         /// Comes back in [`Message::Done`].
         number: u64,
-        /// None: of all.
+        /// Empty means all.
         of: Vec<Uuid>,
     },
 }
 
-/// A line that says nothing.
+/// A line that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("not a message of hostinfo-libvirt, version {VERSION}: {0}")]
 pub struct Bad(#[from] serde_json::Error);
 
-/// Reads a line of the helper's.
+/// Reads a line from the helper.
 ///
 /// # Errors
 /// [`Bad`].
@@ -75,7 +75,7 @@ pub fn message(line: &[u8]) -> Result<Message, Bad> {
     Ok(serde_json::from_slice(line)?)
 }
 
-/// Reads a line of the daemon's.
+/// Reads a line from the daemon.
 ///
 /// # Errors
 /// [`Bad`].
@@ -83,9 +83,10 @@ pub fn ask(line: &[u8]) -> Result<Ask, Bad> {
     Ok(serde_json::from_slice(line)?)
 }
 
-/// A line, with its end; `None` where it would be longer than [`LINE_MAX`].
+/// A line, with its end; `None` if it would be longer than [`LINE_MAX`].
 pub fn to_line(value: &impl Serialize) -> Option<Vec<u8>> {
-    // None of these types can fail to be written: they have no maps, and no keys that are no text.
+    // None of these types can fail to serialize: they have no maps, and so no keys that are not
+    // text.
     let mut line = serde_json::to_vec(value).ok()?;
     line.push(b'\n');
     (line.len() <= LINE_MAX).then_some(line)
@@ -204,7 +205,8 @@ mod tests {
                 Ok(heard) => to_line(&heard),
                 Err(_) => to_line(&ask(&line).unwrap()),
             };
-            // Also that of today's version, without a field that is not there any more or too little.
+            // The seed must also be of the current version, with no obsolete field and none
+            // missing.
             let said = String::from_utf8(said.unwrap()).unwrap();
             assert_eq!(said, String::from_utf8(line).unwrap(), "{}", path.display());
         }

@@ -1,4 +1,5 @@
-//! The names that a domain has in hostinfo's directories: what makes a socket or a disk its own.
+//! The names that a domain has in hostinfo's directories: they decide which sockets and disks are
+//! its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,18 +9,18 @@ use crate::xml::element::Element;
 use crate::xml::vhostmd::{DISK_DIR, VHOSTMD_DIR};
 use crate::xml::{Unreadable, driver, paths};
 
-/// All such names that a domain's XML has. Each has to be `$driver-$name` of the domain.
+/// All such names in a domain's XML. Each must be the domain's `$driver-$name`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
-    /// Of its ports for hostinfo. One at the most is right.
+    /// Names of its ports for hostinfo. At most one is right.
     pub clauses: Vec<String>,
-    /// Of its channels for vhostmd's clients.
+    /// Names of its channels for vhostmd's clients.
     pub vhostmd: Vec<String>,
-    /// Of its metrics disks.
+    /// Names of its metrics disks.
     pub disks: Vec<String>,
-    /// Of any other devices that may listen there.
+    /// Names of any other devices that may listen there.
     pub others: Vec<String>,
-    /// Of what is in directories that cannot be looked at, and may be hostinfo's by another way.
+    /// Names in directories that cannot be read, which may be hostinfo's by another path.
     pub hidden: Vec<String>,
 }
 
@@ -27,7 +28,7 @@ impl Names {
     /// Finds them among a domain's devices.
     ///
     /// # Errors
-    /// [`Unreadable::TooManyPaths`], and [`Unreadable::TooManyPorts`] where one of the lists would be
+    /// [`Unreadable::TooManyPaths`], and [`Unreadable::TooManyPorts`] if one of the lists would be
     /// longer than [`NAMES_MAX`].
     ///
     /// ```xml
@@ -57,7 +58,8 @@ impl Names {
                 _ => {}
             }
         }
-        // Devices of all kinds have sockets in directories of their own, whose names are no guests'.
+        // Devices of all kinds have sockets in directories of their own, with names that are not
+        // guests'.
         let prefix = format!("{}-", driver(domain)?);
         for path in others {
             match (directory.find(path), vhostmd.find(path)) {
@@ -84,7 +86,7 @@ impl Names {
         }
     }
 
-    /// All but those of its ports for hostinfo.
+    /// All names except those of its ports for hostinfo.
     pub fn beside(&self) -> impl Iterator<Item = &String> {
         let Self { vhostmd, disks, others, hidden, .. } = self;
         vhostmd.iter().chain(disks).chain(others).chain(hidden)

@@ -1,31 +1,31 @@
-//! What the administrator's tool and the helper say to each other: a JSON value a line, and an
-//! answer to each order. The helper's first words are the same as to the daemon.
+//! The messages between the administrator's tool and the helper: one JSON value per line, and one
+//! answer to each order. The helper's first message is the same as to the daemon.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::limits::ORDER_MAX;
 
-/// What the helper is to do.
+/// An order to the helper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// Tell every domain: [`Answer::Entry`] for each, then [`Answer::Done`].
+    /// List every domain: [`Answer::Entry`] for each, then [`Answer::Done`].
     List,
-    /// Tell a domain's XML: [`Answer::Xml`].
+    /// Send a domain's XML: [`Answer::Xml`].
     Tell {
         /// Which domain.
         uuid: Uuid,
-        /// Which of its two.
+        /// Which of its two forms.
         form: Form,
     },
-    /// Put a device into a domain, or take it out: [`Answer::Done`].
+    /// Add a device to a domain, or remove it: [`Answer::Done`].
     Change {
         /// Which domain.
         uuid: Uuid,
         /// Which of its two forms.
         form: Form,
-        /// Which of both.
+        /// Whether to add or remove it.
         act: Act,
         /// The device's XML.
         device: String,
@@ -38,11 +38,11 @@ pub enum Order {
 pub enum Form {
     /// What it is started from.
     Config,
-    /// What runs.
+    /// What is running.
     Live,
 }
 
-/// What is done to a device.
+/// What to do with a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
@@ -52,11 +52,11 @@ pub enum Act {
     Detach,
 }
 
-/// What the helper says.
+/// A message from the helper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// Its first words, before it calls libvirt; then comes [`Answer::Done`] or
+    /// Its first message, sent before it calls libvirt; then comes [`Answer::Done`] or
     /// [`Answer::Failed`].
     Hello {
         /// [`VERSION`](crate::VERSION).
@@ -66,32 +66,32 @@ pub enum Answer {
     Entry(Entry),
     /// A domain's XML.
     Xml(String),
-    /// The order is carried out.
+    /// The order was carried out.
     Done,
-    /// It is not, and nothing has changed.
+    /// The order failed, and nothing has changed.
     Failed(Failure),
 }
 
 /// A domain in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Stays when the domain is renamed.
+    /// Stays the same when the domain is renamed.
     pub uuid: Uuid,
     /// Any text.
     pub name: String,
-    /// It runs, or is paused: it has [`Form::Live`].
+    /// Whether it runs or is paused: it then has [`Form::Live`].
     pub is_live: bool,
-    /// It outlives its run: it has [`Form::Config`].
+    /// Whether it outlives its run: it then has [`Form::Config`].
     pub is_defined: bool,
-    /// Its next start goes on from where it was saved, with the devices of then.
+    /// Whether its next start continues from a saved state, with the devices it had then.
     pub is_saved: bool,
 }
 
-/// Why libvirt does not do it.
+/// Why libvirt did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{words}")]
 pub struct Failure {
-    /// What the administrator can do about it depends on this.
+    /// Decides what the administrator can do about it.
     pub kind: FailureKind,
     /// libvirt's own words.
     pub words: String,
@@ -101,31 +101,31 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// This user may not.
+    /// This user lacks the permission.
     Denied,
-    /// There is no such domain any more.
+    /// The domain no longer exists.
     NoDomain,
-    /// This hypervisor, or this domain as it is, cannot.
+    /// This hypervisor, or this domain in its current form, does not support it.
     Unsupported,
     /// The domain is busy with something else.
     Busy,
-    /// libvirt is not there.
+    /// libvirt cannot be reached.
     Unreachable,
     /// Anything else.
     Other,
 }
 
-/// A line, with its end; `None` where it would be longer than [`ORDER_MAX`].
+/// A line, with its end; `None` if it would be longer than [`ORDER_MAX`].
 pub fn order_line(value: &impl Serialize) -> Option<Vec<u8>> {
     let mut line = serde_json::to_vec(value).ok()?;
     line.push(b'\n');
     (line.len() <= ORDER_MAX).then_some(line)
 }
 
-/// Reads a line of the tool's.
+/// Reads a line from the tool.
 ///
 /// # Errors
-/// It is no order.
+/// The line is not an order.
 pub fn order(line: &[u8]) -> Result<Order, serde_json::Error> {
     serde_json::from_slice(line)
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// The time that a domain was seen paused: it never falls. Of a time out of sight it counts only
-/// what lay between two looks that both found the domain paused.
+/// The time for which a domain was seen paused: it never falls. While the domain was out of sight,
+/// only the time between two observations that both found it paused counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Pauses {
     past: Duration,
@@ -21,7 +21,7 @@ impl Pauses {
         self.out_of_sight = false;
     }
 
-    /// Notes that from now on nobody tells what it does.
+    /// Notes that from now on nobody reports its state.
     pub(crate) fn lose_sight(&mut self, now: Instant) {
         if !self.out_of_sight {
             self.past = self.total(now);

@@ -13,24 +13,24 @@ pub(crate) const VHOSTMD_CHANNEL: &str = "org.github.vhostmd.1";
 pub enum Place {
     /// The UART of that number, from 0.
     Serial(u32),
-    /// The virtio channel of that name.
+    /// The virtio channel with that name.
     Channel(String),
     /// Something else, by libvirt's name for it, such as `usb-serial`.
     Other(String),
 }
 
 impl Place {
-    /// hostinfo's channel.
+    /// The hostinfo channel.
     pub fn channel() -> Self {
         Self::Channel(CHANNEL.to_owned())
     }
 
-    /// The channel of vhostmd's clients.
+    /// The channel for vhostmd's clients.
     pub fn vhostmd() -> Self {
         Self::Channel(VHOSTMD_CHANNEL.to_owned())
     }
 
-    /// The device of a guest that runs Linux.
+    /// The device name in a Linux guest.
     pub fn linux(&self) -> String {
         match self {
             Self::Serial(number) => format!("/dev/ttyS{number}"),
@@ -39,17 +39,17 @@ impl Place {
         }
     }
 
-    /// The device of a guest that runs Windows.
+    /// The device name in a Windows guest.
     pub fn windows(&self) -> String {
         match self {
-            // Its numbers begin with 1.
+            // COM ports are numbered from 1.
             Self::Serial(number) => format!("COM{}", u64::from(*number) + 1),
             Self::Channel(name) => format!(r"\\.\Global\{name}"),
             Self::Other(kind) => format!("a device of {kind}"),
         }
     }
 
-    /// Whether it can be plugged into a guest that runs, and out of it: a UART cannot.
+    /// Whether it can be hot-plugged and unplugged: a UART cannot.
     pub fn is_pluggable(&self) -> bool {
         matches!(self, Self::Channel(_))
     }

@@ -1,4 +1,4 @@
-//! The ports that a domain's XML has for hostinfo, and the room there is for another.
+//! The ports that a domain's XML has for hostinfo, and whether there is room for another.
 
 use std::collections::BTreeSet;
 
@@ -11,22 +11,22 @@ use crate::xml::reader::parse;
 use crate::xml::vhostmd::VHOSTMD_DIR;
 use crate::xml::{Unreadable, driver, paths};
 
-/// What a domain's XML has for hostinfo.
+/// The ports that a domain's XML has for hostinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
     /// The domain's name.
     pub name: String,
     /// See [`Domain::driver`](crate::Domain::driver).
     pub driver: String,
-    /// Its hostinfo ports: one at the most is right.
+    /// Its hostinfo ports: at most one is right.
     pub hostinfo: Vec<Port>,
-    /// Its ports for vhostmd's clients: one at the most is right.
+    /// Its ports for vhostmd's clients: at most one is right.
     pub vhostmd: Vec<Port>,
-    /// Whether it has what channels are plugged into.
+    /// Whether it has a controller that channels can be plugged into.
     pub has_virtio_serial: bool,
-    /// The numbers that serial ports of any kind have.
+    /// The numbers used by serial ports of any kind.
     taken: BTreeSet<u32>,
-    /// The names that channels of any kind have.
+    /// The names used by channels of any kind.
     channels: BTreeSet<String>,
     has_uarts: bool,
 }
@@ -38,20 +38,20 @@ pub struct Port {
     pub place: Place,
     /// The socket's name.
     pub socket: String,
-    /// Whether it is a Unix socket that the hypervisor listens at.
+    /// Whether it is a Unix socket that the hypervisor listens on.
     listens: bool,
     /// The device as it is written in the XML.
     pub xml: String,
 }
 
 impl Ports {
-    /// Finds them. `directory` is that of the sockets.
+    /// Finds them. `directory` is the socket directory.
     ///
     /// # Errors
     /// [`Unreadable`].
     pub fn find(xml: &str, directory: &Directory) -> Result<Self, Unreadable> {
         let domain = parse(xml)?;
-        // The same bound as for hostinfod.
+        // The same limit as in hostinfod.
         paths(&domain)?;
         let devices = || domain.devices();
         Ok(Self {
@@ -71,14 +71,15 @@ impl Ports {
         format!("{}-{}", self.driver, self.name)
     }
 
-    /// The serial port that is free: 1 (ttyS1, COM2), else the next. `None`: a channel has to do.
+    /// A free serial port: 1 (ttyS1, COM2) if possible, otherwise the next one. `None`: it must be
+    /// a channel.
     pub fn free_uart(&self) -> Option<Place> {
-        // 0 is last: it is where a guest's console is looked for.
+        // 0 comes last: that is where people expect a guest's console.
         let mut places = (1..UARTS).chain([0]).map(Place::Serial);
         places.find(|place| self.is_free(place))
     }
 
-    /// Whether there can be such a port, and is none, whatever its path.
+    /// Whether the domain can have such a port and has none there, whatever its path.
     pub fn is_free(&self, place: &Place) -> bool {
         match place {
             Place::Serial(number) => {
@@ -106,7 +107,7 @@ impl Ports {
             .or_else(|| wrong().then(|| Conflict::NoSocket { domain: self.name.clone() }))
     }
 
-    /// Whether a port of this domain is as it has to be.
+    /// Whether a port of this domain is as it must be.
     pub fn is_right(&self, port: &Port) -> bool {
         port.listens && port.socket == self.socket_name()
     }
@@ -116,7 +117,7 @@ fn ports(domain: &Element<'_>, xml: &str, directory: &Directory) -> Vec<Port> {
     let port = |device: &Element<'_>| {
         let socket = device.paths().find_map(|path| match directory.find(path) {
             Leads::Here(name) => Some(name.to_owned()),
-            // It is nobody's socket, or not to be mended here.
+            // It is nobody's socket, or cannot be repaired here.
             Leads::Hidden(_) | Leads::Elsewhere => None,
         })?;
         let binds = |source: &Element<'_>| source.attribute("mode") == Some("bind");
@@ -158,7 +159,7 @@ fn is_virtio_serial(device: &Element<'_>) -> bool {
     device.name == "controller" && device.attribute("type") == Some("virtio-serial")
 }
 
-/// PCs have them, and a machine `microvm` has just the one for its console.
+/// PCs have them, except that a `microvm` machine only has the one for its console.
 fn has_uarts(domain: &Element<'_>) -> bool {
     let kind = domain.child("os").and_then(|os| os.child("type"));
     let is = |name, ok: fn(&str) -> bool| kind.and_then(|kind| kind.attribute(name)).is_none_or(ok);

@@ -1,4 +1,4 @@
-//! Seeing libvirt come, while it is not there.
+//! Notices when libvirt appears, while it is not there.
 
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -8,22 +8,22 @@ use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
-/// What libvirt's read-only sockets end in: `libvirt-sock-ro`, `virtqemud-sock-ro`.
+/// The suffix of libvirt's read-only sockets: `libvirt-sock-ro`, `virtqemud-sock-ro`.
 const SOCKET: &[u8] = b"-sock-ro";
 
-/// Whether there is a socket of libvirt's in its `directory`.
+/// Whether libvirt has a socket in its `directory`.
 pub(crate) fn is_there(directory: &Path) -> bool {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name()).any(|name| name.as_bytes().ends_with(SOCKET))
 }
 
-/// A watch on libvirt's socket directory, or on the one above it where that is missing.
+/// A watch on libvirt's socket directory or, if that does not exist, on its parent.
 #[derive(Debug)]
 pub(crate) struct Presence(OwnedFd);
 
 impl Presence {
-    /// `None` where it cannot be watched, as where neither directory is there. Then it is seen
-    /// when somebody asks.
+    /// `None` if it cannot be watched, for example because neither directory exists. libvirt is
+    /// then noticed when somebody asks.
     pub(crate) fn watch(directory: &Path) -> Option<Self> {
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
         let what = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
@@ -33,14 +33,15 @@ impl Presence {
         Some(Self(fd))
     }
 
-    /// Whether a socket, or the `directory` for them, has come since the last call, or may have.
+    /// Whether a socket, or the `directory` for them, has appeared since the last call, or may
+    /// have.
     pub(crate) fn has_come(&self, directory: &Path) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.0, &mut buffer);
         let mut has_come = false;
         while let Ok(event) = reader.next() {
             let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
-            // The directory can also go, and be another one when it comes back.
+            // The directory may also have been removed and created again.
             has_come |= event.events().intersects(ReadFlags::QUEUE_OVERFLOW | ReadFlags::IGNORED)
                 || name.is_some_and(|name| {
                     name.as_bytes().ends_with(SOCKET) || Some(name) == directory.file_name()

@@ -14,7 +14,7 @@ use crate::message::{Ask, Message, message, to_line};
 /// The helper's program.
 pub const PROGRAM: &str = "hostinfo-libvirt";
 
-/// Where the program may be, for one that runs from `own`: beside it, or in
+/// Where the program may be, for a program that runs from `own`: beside it, or in
 /// `PREFIX/libexec/hostinfo`.
 pub fn programs(own: &Path) -> Vec<PathBuf> {
     let folder = own.parent().unwrap_or(Path::new("/"));
@@ -22,8 +22,8 @@ pub fn programs(own: &Path) -> Vec<PathBuf> {
     vec![folder.join(PROGRAM), prefix.join("libexec/hostinfo").join(PROGRAM)]
 }
 
-/// Starts the first of the programs that is there, with the other end of the socket as its input
-/// and output. `stderr` is what libraries may write to by themselves.
+/// Starts the first of the programs that exists, with the other end of the socket as its input and
+/// output. Libraries may write to `stderr` on their own.
 pub(crate) fn spawn(
     programs: &[PathBuf],
     arguments: &[OsString],
@@ -48,7 +48,7 @@ pub(crate) fn spawn(
     Err(missing)
 }
 
-/// A running helper. It ends when the socket is closed, so also when the daemon ends.
+/// A running helper. It ends when the socket is closed, and so when the daemon ends.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -57,14 +57,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the first of the programs that is there, with the socket as its input and output.
+    /// Starts the first of the programs that exists, with the socket as its input and output.
     pub(crate) fn start(programs: &[PathBuf], arguments: &[OsString]) -> io::Result<Self> {
         let (child, stream) = spawn(programs, arguments, Stdio::inherit)?;
         stream.set_nonblocking(true)?;
         Ok(Self { child, stream, lines: Lines::default() })
     }
 
-    /// Reads what has come, one chunk at the most, and says whether the helper is there still.
+    /// Reads what has arrived, at most one chunk, and returns whether the helper still runs.
     pub(crate) fn read(&mut self) -> io::Result<bool> {
         let mut chunk = [0; CHUNK];
         match self.stream.read(&mut chunk) {
@@ -79,7 +79,7 @@ impl Process {
         }
     }
 
-    /// The next message of what was read, or what is wrong with it.
+    /// The next message in what was read, or what is wrong with it.
     pub(crate) fn next(&mut self) -> Result<Option<Message>, String> {
         match self.lines.next() {
             Ok(Some(line)) => message(line).map(Some).map_err(|error| error.to_string()),
@@ -88,16 +88,16 @@ impl Process {
         }
     }
 
-    /// Sends a request. It fits into the socket, since the helper has read the one before: one
-    /// that does not take it is broken.
+    /// Sends a request. It fits into the socket, since the helper has read the previous one; if it
+    /// does not take the request, it is broken.
     pub(crate) fn ask(&mut self, ask: &Ask) -> io::Result<()> {
         let line = to_line(ask).ok_or(ErrorKind::InvalidInput)?;
         self.stream.write_all(&line)
     }
 
-    /// Kills it. Its end is left to be waited for: it may hang in the kernel.
+    /// Kills it. The caller must wait for its end: it may hang in the kernel.
     pub(crate) fn kill(mut self) -> Child {
-        // It fails only where the child was waited for already.
+        // It only fails if the child has already been reaped.
         let _ = self.child.kill();
         self.child
     }

@@ -1,4 +1,4 @@
-//! What is known of all domains at one time.
+//! What is known about all domains at one time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use crate::message::Hypervisor;
 use crate::pauses::Pauses;
 use crate::whose::Whose;
 
-/// Everything that libvirt told until its last whole answer. Nothing while it cannot be reached.
+/// Everything libvirt had reported up to its last complete answer. Empty while libvirt cannot be
+/// reached.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub(crate) outage: Option<Arc<str>>,
@@ -23,22 +24,22 @@ pub struct Snapshot {
 /// One domain.
 #[derive(Debug, Clone)]
 pub struct Guest {
-    /// What it is.
+    /// The domain itself.
     pub domain: Domain,
-    /// What it was found to use, and when that was told; since it was started last.
+    /// Its figures, and when they were reported; only from its current run.
     pub figures: Option<(Figures, Instant)>,
     pub(crate) pauses: Pauses,
     /// How often it went back to a snapshot since it was started.
     pub(crate) reverts: u32,
 }
 
-/// A stretch of a domain's life in which it only went on: it ends when the domain is started or
-/// restored anew, and when it goes back to a snapshot.
+/// A stretch of a domain's life without a jump: it ends when the domain is started or restored
+/// again, and when it goes back to a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// See [`Domain::id`].
     pub id: Option<u32>,
-    /// How often it went back to a snapshot without being started anew, as far as that was seen.
+    /// How often it was seen to go back to a snapshot without being restarted.
     pub reverts: u32,
 }
 
@@ -48,24 +49,24 @@ impl Guest {
         Run { id: self.domain.id, reverts: self.reverts }
     }
 
-    /// How long it was paused, since it was started and as far as the daemon has seen it.
+    /// How long it was paused since its start, as far as the daemon saw it.
     pub fn paused(&self, now: Instant) -> Duration {
         self.pauses.total(now)
     }
 }
 
 impl Snapshot {
-    /// Nothing, for that reason.
+    /// An empty snapshot, with the reason.
     pub(crate) fn down(why: &str) -> Self {
         Self { outage: Some(why.into()), ..Self::default() }
     }
 
-    /// Why nothing is known; `None` where libvirt answers.
+    /// Why nothing is known; `None` if libvirt answers.
     pub fn outage(&self) -> Option<&str> {
         self.outage.as_deref()
     }
 
-    /// Who runs the guests, once libvirt has told.
+    /// The hypervisor that runs the guests, once libvirt has reported it.
     pub fn hypervisor(&self) -> Option<&Hypervisor> {
         self.hypervisor.as_ref()
     }
@@ -80,17 +81,17 @@ impl Snapshot {
         self.guests.values()
     }
 
-    /// Which domain a socket belongs to.
+    /// Which domain each socket belongs to.
     pub fn whose(&self) -> &Whose {
         &self.whose
     }
 
-    /// How many domains run: paused ones do not.
+    /// How many domains are running; paused ones are not counted.
     pub fn running(&self) -> u64 {
         self.runners().fold(0, |count, _| count + 1)
     }
 
-    /// The online vCPUs of those that run.
+    /// The online vCPUs of the running domains.
     pub fn vcpus(&self) -> u64 {
         self.runners().fold(0, |sum, guest| sum.saturating_add(guest.domain.vcpus))
     }

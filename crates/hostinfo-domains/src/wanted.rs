@@ -1,4 +1,4 @@
-//! What the helper is to be asked next.
+//! What to ask the helper next.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::limits::ASKED_MAX;
 use crate::message::Ask;
 
-/// Everything that was wanted since the last request; one request has it all.
+/// Everything wanted since the last request; a single request covers it all.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     look: bool,
@@ -16,18 +16,18 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// A look at which domains there are.
+    /// Wants a check of which domains exist.
     pub(crate) fn look(&mut self) {
         self.look = true;
     }
 
-    /// The figures of a domain, or of all.
+    /// Wants the figures of one domain, or of all.
     pub(crate) fn figures(&mut self, of: Option<Uuid>) {
         self.all |= of.is_none() || self.of.len() >= ASKED_MAX;
         self.of.extend(of.filter(|_| !self.all));
     }
 
-    /// The request, and from then on nothing is wanted; `None` where nothing is.
+    /// Returns the request, and clears what is wanted; `None` if nothing is.
     pub(crate) fn take(&mut self, number: u64) -> Option<Ask> {
         let Self { look, all, of } = std::mem::take(self);
         if all {

@@ -1,7 +1,7 @@
-//! Who is who: which domain a socket belongs to.
+//! Finds the domain that a socket belongs to.
 //!
-//! A socket that a live domain's XML names is served only as that domain. Where that cannot be
-//! said without doubt, it is served as nobody until the administrator has put it right.
+//! A socket that a live domain's XML names is served only as that domain. If that is in any doubt,
+//! it is not served at all until the administrator has put it right.
 
 use std::collections::HashMap;
 
@@ -10,24 +10,24 @@ use uuid::Uuid;
 use crate::domain::Domain;
 use crate::names::Names;
 
-/// Domains that cannot be read and are named: enough to begin with.
+/// How many unreadable domains are named: enough to begin with.
 const UNREAD_TOLD: usize = 8;
 
-/// To whom a socket belongs.
+/// The owner of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim<'a> {
-    /// To this domain, and its XML is as it should be.
+    /// It belongs to this domain, and the domain's XML is as it should be.
     Named(Uuid),
-    /// To a domain whose XML, or another's, is wrong: it is not served.
+    /// Its domain's XML, or another's, is wrong: it is not served.
     Refused(&'a Conflict),
     /// No live domain names it.
     Unnamed,
 }
 
-/// What is wrong, in words for the administrator that say what to do.
+/// What is wrong, in words that tell the administrator what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// Two live domains have one path, as after copying XML.
+    /// Two live domains have the same path, for instance after copying XML.
     #[error(
         "the running domains {} use the same hostinfo socket. Run hostinfoctl enable --repair for each of them, then shut them down and start them",
         quoted(.0)
@@ -44,14 +44,14 @@ pub enum Conflict {
         /// The names of the sockets.
         names: Vec<String>,
     },
-    /// The path has another driver or name, as after renaming or cloning.
+    /// The path has another driver or name, for instance after renaming or cloning.
     #[error(
         "the domain \"{domain}\" uses the hostinfo socket of another guest: its own would be \"{expected}\". Run hostinfoctl enable --repair {domain:?}, then shut it down and start it"
     )]
     Misnamed {
         /// The domain.
         domain: String,
-        /// The socket's name that would be right.
+        /// The socket name that would be right.
         expected: String,
     },
     /// The metrics disk has another driver or name.
@@ -61,10 +61,11 @@ pub enum Conflict {
     Disk {
         /// The domain.
         domain: String,
-        /// The file's name that would be right.
+        /// The file name that would be right.
         expected: String,
     },
-    /// A device that is no port of hostinfo's is at another's socket: who was started last has it.
+    /// A device that is not a hostinfo port uses another guest's socket: whichever was started last
+    /// has it.
     #[error(
         "the domain \"{domain}\" has a device at the socket of another guest, \"{name}\": give it another path with virsh edit {domain:?}, then shut it down and start it, and then the other guest"
     )]
@@ -74,7 +75,7 @@ pub enum Conflict {
         /// The socket's name.
         name: String,
     },
-    /// A port has the name of another's socket, and may be at the same place.
+    /// A port has the name of another guest's socket, and may be in the same place.
     #[error(
         "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {domain:?}, then shut it down and start it"
     )]
@@ -84,13 +85,13 @@ pub enum Conflict {
         /// The name of the port's socket.
         name: String,
     },
-    /// Nobody knows whose sockets these domains have.
+    /// It is not known which sockets these domains have.
     #[error(
         "no domain names this socket, and the XML of running domains that may name it cannot be read: {}; the log says what is wrong",
         quoted(.0)
     )]
     Unread(Vec<String>),
-    /// A port with the right path is not what the daemon can connect to.
+    /// The daemon cannot connect to a port although its path is right.
     #[error(
         "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
     )]
@@ -101,7 +102,7 @@ pub enum Conflict {
 }
 
 impl Conflict {
-    /// What is wrong with a domain whose ports have these sockets, where `expected` is right.
+    /// What is wrong with a domain whose ports have these sockets, if `expected` is right.
     pub(crate) fn of(domain: &str, expected: &str, sockets: &[&str]) -> Option<Self> {
         let domain = domain.to_owned();
         match sockets {
@@ -124,12 +125,12 @@ fn quoted(names: &[String]) -> String {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whose {
     judged: HashMap<String, Result<Uuid, Conflict>>,
-    /// What is to be said of all others, where it is not known what a live domain names.
+    /// The verdict on all other sockets if it is not known which ones a live domain names.
     others: Option<Conflict>,
 }
 
 impl Whose {
-    /// Finds out from all domains; those that are not live name nothing.
+    /// Collects the sockets of all domains; domains that are not live name nothing.
     pub fn new<'a>(domains: impl IntoIterator<Item = &'a Domain>) -> Self {
         let live: Vec<&Domain> = domains.into_iter().filter(|domain| domain.is_live()).collect();
         let mut owners: HashMap<&str, Vec<&Domain>> = HashMap::new();
@@ -145,7 +146,8 @@ impl Whose {
         let judged =
             owners.into_iter().map(|(name, of_one)| (name.to_owned(), judge(name, &of_one)));
         let mut judged: HashMap<_, _> = judged.collect();
-        // libvirt's own channels are named by their domains' numbers, which are never in doubt.
+        // The paths of libvirt's own channels contain their domains' numbers, so they are never in
+        // doubt.
         for domain in live.iter().filter(|domain| domain.channel.is_some()) {
             judged.entry(domain.socket_name()).or_insert(Ok(domain.uuid));
         }
@@ -156,7 +158,7 @@ impl Whose {
         Self { judged, others: (!unread.is_empty()).then_some(Conflict::Unread(unread)) }
     }
 
-    /// To whom the socket of that name belongs.
+    /// The owner of the socket with that name.
     pub fn of(&self, socket: &str) -> Claim<'_> {
         match self.judged.get(socket) {
             Some(Ok(uuid)) => Claim::Named(*uuid),
@@ -166,7 +168,8 @@ impl Whose {
     }
 }
 
-/// The worst first: of two domains at one path, nobody can tell which is at its other end.
+/// The worst conflict comes first: if two domains have the same path, it is impossible to tell
+/// which is at the other end.
 fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
     if let Some(conflict) = domains.iter().find_map(|domain| beside_ports(name, domain)) {
         return Err(conflict);
@@ -176,7 +179,7 @@ fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
         names.sort();
         return Err(Conflict::Shared(names));
     };
-    // With one port or none, the name can also be that of what it has for vhostmd's clients.
+    // With one port or none, the name can also come from what it has for vhostmd's clients.
     let sockets = match domain.names.clauses.as_slice() {
         several @ [_, _, ..] => several.iter().map(|socket| &**socket).collect(),
         _ => vec![name],
@@ -187,7 +190,8 @@ fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
     }
 }
 
-/// What is wrong where a domain has another's name, and not by a port that hostinfoctl repairs.
+/// What is wrong if a domain uses another's name through something other than a port that
+/// hostinfoctl repairs.
 fn beside_ports(name: &str, domain: &Domain) -> Option<Conflict> {
     let Names { clauses, vhostmd, disks, others, hidden } = &domain.names;
     let (expected, domain) = (domain.socket_name(), domain.name.clone());

@@ -17,7 +17,7 @@ use devices::other_paths;
 use element::Element;
 use reader::parse;
 
-/// What is needed of a domain's XML; nothing where it cannot be read.
+/// The parts of a domain's XML that are needed; empty if it cannot be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description {
     /// See [`Domain::driver`](crate::Domain::driver).
@@ -26,60 +26,60 @@ pub struct Description {
     pub is_kvm: bool,
     /// vCPUs that are online when it starts.
     pub vcpus: u64,
-    /// vCPUs that it may have.
+    /// The most vCPUs it may have.
     pub vcpus_max: u64,
     /// See [`Domain::names`](crate::Domain::names).
     pub names: Names,
     /// See [`Domain::channel`](crate::Domain::channel).
     pub channel: Option<String>,
-    /// Its disks, in their order.
+    /// Its disks, in the order of the XML.
     pub disks: Vec<Configured>,
 }
 
-/// What is said of a disk.
+/// The configuration of a disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Configured {
     /// See [`Disk::dev`](crate::Disk::dev).
     pub dev: String,
     /// libvirt's own name for it while the domain runs, such as `virtio-disk0`.
     pub alias: Option<String>,
-    /// What it is limited to.
+    /// Its limits.
     pub limits: Limits,
 }
 
-/// XML that is no domain's, or over a bound.
+/// XML that is not a domain's, or exceeds a limit.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// It is longer than [`XML_MAX`].
     #[error("longer than {XML_MAX} bytes")]
     TooLong,
-    /// It is no XML.
+    /// It is not XML.
     #[error("no XML at byte {at}: {error}")]
     NoXml {
         /// How far it was read.
         at: u64,
-        /// What is wrong there.
+        /// What is wrong at that point.
         error: quick_xml::Error,
     },
     /// It ends in the middle of an element.
     #[error("not XML: it is cut short")]
     CutShort,
-    /// It has what libvirt never writes.
+    /// It contains something that libvirt never writes.
     #[error("it has a document type, which no domain's XML has")]
     DocType,
-    /// It has an entity that XML does not have by itself.
+    /// It has an entity that is not predefined in XML.
     #[error("not XML: unknown entity &{0};")]
     Entity(String),
-    /// More elements than are read.
+    /// More elements than the limit.
     #[error("it has over {ELEMENTS_MAX} elements in <devices> and <os>")]
     TooManyElements,
-    /// More attributes than are read.
+    /// More attributes than the limit.
     #[error("it has an element <{0}> with over {ATTRIBUTES_MAX} attributes")]
     TooManyAttributes(String),
-    /// More paths than are looked at.
+    /// More paths than the limit.
     #[error("its devices have over {PATHS_MAX} paths")]
     TooManyPaths,
-    /// More than can be told.
+    /// More ports than the limit.
     #[error("it has over {NAMES_MAX} ports for hostinfo")]
     TooManyPorts,
     /// Its outermost element is not `<domain type=...>`.
@@ -87,7 +87,7 @@ pub enum Unreadable {
     NoDomain,
 }
 
-/// Reads a domain's XML. `directory` is that of the sockets.
+/// Reads a domain's XML. `directory` is the socket directory.
 ///
 /// # Errors
 /// [`Unreadable`].
@@ -106,8 +106,8 @@ pub fn describe(xml: &str, directory: &Directory) -> Result<Description, Unreada
     })
 }
 
-/// The paths of a domain's serial ports and channels, and those of its other devices: each has to be
-/// looked at on the host.
+/// The paths of a domain's serial ports and channels, and those of its other devices: each has to
+/// be checked on the host.
 ///
 /// # Errors
 /// [`Unreadable::TooManyPaths`].
@@ -122,7 +122,7 @@ pub(crate) fn paths<'a>(
     }
 }
 
-/// The driver of a domain, by its outermost element.
+/// The driver of a domain, from its outermost element.
 ///
 /// # Errors
 /// [`Unreadable::NoDomain`].

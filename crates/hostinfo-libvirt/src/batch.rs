@@ -2,15 +2,16 @@
 
 use hostinfo_domains::Uuid;
 
-/// Domains whose statistics are asked for in one call: 64 times some 3 ms are far from the 5 s
-/// that a call may take.
+/// The most domains whose statistics are requested in one call: 64 times some 3 ms is far below the
+/// 5 s that a call may take.
 const AT_ONCE: usize = 64;
 
-/// vCPUs of which they are, unless one domain has more: of each, libvirt 11 tells 50 numbers of 60
-/// bytes with their names, and an answer has to fit its 32 MiB (VIR_NET_MESSAGE_MAX).
+/// The most vCPUs they may have together, unless a single domain has more: for each vCPU, libvirt
+/// 11 sends 50 numbers of 60 bytes with their names, and an answer has to fit into its 32 MiB
+/// (VIR_NET_MESSAGE_MAX).
 const VCPUS_AT_ONCE: u64 = 4096;
 
-/// Domains, each with its number of vCPUs, as calls ask for them.
+/// Splits domains, each with its number of vCPUs, into one batch per call.
 pub(crate) fn batches(domains: impl Iterator<Item = (Uuid, u64)>) -> Vec<Vec<Uuid>> {
     let mut batches: Vec<Vec<Uuid>> = Vec::new();
     let mut room = 0;

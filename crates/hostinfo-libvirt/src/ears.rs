@@ -1,4 +1,4 @@
-//! What the daemon asks.
+//! Listens to the daemon's requests.
 
 use std::io::{BufRead as _, Read as _, stdin};
 use std::thread;
@@ -9,8 +9,8 @@ use hostinfo_domains::limits::LINE_MAX;
 use crate::inbox::INBOX;
 use crate::voice::leave;
 
-/// Hears requests from now on, also while a call into libvirt hangs: when the daemon ends, this
-/// program does.
+/// Listens to requests from now on, even while a call into libvirt hangs: when the daemon ends, so
+/// does this program.
 pub(crate) fn open() {
     thread::spawn(|| {
         let mut input = stdin().lock();

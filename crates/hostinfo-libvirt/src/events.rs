@@ -1,4 +1,4 @@
-//! What libvirt tells unasked.
+//! Unsolicited events from libvirt.
 #![expect(unsafe_code, reason = "crate `virt` has no events")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -15,10 +15,10 @@ use virt_sys::{virConnectPtr, virDomainPtr, virTypedParameterPtr};
 
 use crate::inbox::{Change, INBOX};
 
-/// Hears events from now on, in a thread of its own.
+/// Listens to events from now on, in a thread of its own.
 ///
 /// # Errors
-/// Where libvirt has no room.
+/// If libvirt is out of resources.
 pub(crate) fn hear() -> Result<(), Error> {
     event_register_default_impl()?;
     thread::spawn(|| {
@@ -28,9 +28,9 @@ pub(crate) fn hear() -> Result<(), Error> {
     Ok(())
 }
 
-/// Has all events that matter put into the [`INBOX`]. What this libvirt or this hypervisor does
-/// not have is left out: new domains are looked for whenever the daemon asks. Whether I/O errors are
-/// told.
+/// Puts all events that matter into the [`INBOX`]. Events that this libvirt or hypervisor does not
+/// support are left out: new domains are found whenever the daemon asks. Returns whether I/O errors
+/// are reported.
 pub(crate) fn register(connect: &Connect) -> bool {
     let mut tells_errors = false;
     // SAFETY: the connection is open, and the callback needs nothing that could go away.
@@ -57,7 +57,7 @@ pub(crate) fn register(connect: &Connect) -> bool {
 
 type Callback = sys::virConnectDomainEventGenericCallback;
 
-/// Every event with what takes it, as libvirt wants it: without its type.
+/// Every event with its callback, cast to the untyped pointer that libvirt wants.
 fn callbacks() -> [(sys::virDomainEventID, Callback); 8] {
     // SAFETY: all are pointers to functions, and libvirt calls each as the type that it has here.
     unsafe {
@@ -119,8 +119,8 @@ extern "C" fn lifecycle(
     0
 }
 
-/// libvirt from about 8.0 on has a domain go back to a snapshot by starting it anew, and tells
-/// that it was started before that it goes on; others only tell the latter.
+/// From about 8.0 on, libvirt returns a domain to a snapshot by restarting it, and reports the
+/// start before it reports the resume; older versions only report the resume.
 fn of_lifecycle(event: u32, detail: u32) -> Change {
     match (event, detail) {
         (sys::VIR_DOMAIN_EVENT_STARTED, sys::VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT) => {

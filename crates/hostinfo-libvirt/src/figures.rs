@@ -1,4 +1,4 @@
-//! libvirt's statistics to figures: `virsh domstats` shows them by the same names.
+//! Converts libvirt's statistics to figures: `virsh domstats` shows them under the same names.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use hostinfo_domains::{Configured, Disk, Figures, Net, Vcpu};
 
 use crate::raw::{Param, Value};
 
-/// What was told of a domain that it can also be described by.
+/// Parts of the statistics that also describe the domain.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
     /// virDomainState.
     pub(crate) state: Option<u64>,
-    /// virDomainPausedReason, and what else fits the state.
+    /// virDomainPausedReason, or the corresponding reason for another state.
     pub(crate) reason: Option<u64>,
     /// vCPUs that are online.
     pub(crate) vcpus: Option<u64>,
@@ -39,16 +39,16 @@ pub(crate) fn figures(params: &[Param], disks: &[Configured]) -> (Figures, Told)
             _ => None,
         };
         if let (Some(place), Value::Number(number)) = (place, value) {
-            // A time of polling comes in two: that after which there was something to do, and the
-            // rest.
+            // Polling time is reported in two parts: polling that ended because there was work, and
+            // the rest.
             *place = Some(place.unwrap_or_default().saturating_add(*number));
         }
     }
     found.done(disks)
 }
 
-/// Reads what `virsh domiftune` shows of an interface: bytes a second that may come to the guest,
-/// and that it may send.
+/// Reads what `virsh domiftune` shows for an interface: how many bytes a second the guest may
+/// receive and send.
 pub(crate) fn bandwidth(params: &[Param]) -> (Option<u64>, Option<u64>) {
     let average = |name: &str| {
         let value = params.iter().find(|(told, _)| told == name);
@@ -60,24 +60,24 @@ pub(crate) fn bandwidth(params: &[Param]) -> (Option<u64>, Option<u64>) {
     (average("inbound.average"), average("outbound.average"))
 }
 
-/// libvirt gives tc(8) the number with `kbps`, which is 1000 bytes a second there: of an average of
-/// 1000 `tc class show` makes 8 Mbit.
+/// libvirt passes the number to tc(8) as `kbps`, which means 1000 bytes a second there: for an
+/// average of 1000, `tc class show` reports 8 Mbit.
 const KILOBYTE: u64 = 1000;
 
 #[derive(Default)]
 struct Found {
     figures: Figures,
-    /// By their numbers: one more than are told, where there are too many.
+    /// By number; if there are too many, one more than are reported.
     vcpus: BTreeMap<u32, Vcpu>,
     disks: Vec<Disk>,
     told: Told,
 }
 
-/// Where a number goes to.
+/// Where to store a number.
 type Place<'a> = Option<&'a mut Option<u64>>;
 
 impl Found {
-    /// `balloon.current`, and what is like it.
+    /// `balloon.current` and similar.
     fn own(&mut self, group: &str, what: &str) -> Place<'_> {
         Some(match (group, what) {
             ("balloon", "current") => &mut self.figures.memory_current,
@@ -89,8 +89,8 @@ impl Found {
         })
     }
 
-    /// `vcpu.0.exits.sum`: QEMU's names for what KVM counts, which are the kernel's. On other
-    /// architectures than x86 KVM has only some of them.
+    /// `vcpu.0.exits.sum`: QEMU uses the kernel's names for what KVM counts. On architectures other
+    /// than x86, KVM has only some of them.
     fn vcpu(&mut self, number: &str, what: &str) -> Place<'_> {
         let number = number.parse().ok()?;
         if self.vcpus.len() > VCPUS_MAX {
@@ -175,9 +175,9 @@ impl Found {
         if vcpus.len() <= VCPUS_MAX {
             figures.vcpus = vcpus.into_values().collect();
         }
-        // libvirt 8.9 and later add up what they tell of each vCPU, and tell 0 where they know
-        // nothing: without KVM, and while a domain is busy. Earlier ones tell it of the domain only,
-        // from KVM's debugfs.
+        // libvirt 8.9 and later add up the figures of the vCPUs, and report 0 if they know nothing:
+        // without KVM, and while a domain is busy. Earlier versions only report the figure of the
+        // whole domain, from KVM's debugfs.
         figures.halt_poll = figures.halt_poll.filter(|nanos| *nanos != 0);
         for memory in [&mut figures.memory_current, &mut figures.memory_maximum] {
             *memory = memory.and_then(|kib| kib.checked_mul(1024));

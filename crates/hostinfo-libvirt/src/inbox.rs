@@ -1,11 +1,11 @@
-//! What is to be done. Events that come while something is done become one task for each domain.
+//! Pending work. Events that arrive in the meantime are merged into one task per domain.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use hostinfo_domains::{Ask, Uuid};
 
-/// Filled by the threads of events and requests, emptied by the one that calls libvirt.
+/// Filled by the threads for events and requests, emptied by the thread that calls libvirt.
 pub(crate) static INBOX: Inbox = Inbox { todo: Mutex::new(None), filled: Condvar::new() };
 
 pub(crate) struct Inbox {
@@ -13,45 +13,45 @@ pub(crate) struct Inbox {
     filled: Condvar,
 }
 
-/// At most one entry for each domain and each disk, and one request, since the daemon waits for its answer.
+/// At most one entry per domain and disk, and one request, since the daemon waits for its answer.
 #[derive(Debug, Default)]
 pub(crate) struct Todo {
-    /// Domains that are not as they were, and what became of them.
+    /// Domains that have changed, and how.
     pub(crate) changed: HashMap<Uuid, Changes>,
-    /// I/O errors of disks, by libvirt's own names for them.
+    /// I/O errors of disks, by libvirt's names for the disks.
     pub(crate) errors: HashMap<Uuid, HashMap<String, u64>>,
-    /// What the daemon asks.
+    /// The daemon's request.
     pub(crate) ask: Option<Ask>,
-    /// The connection to libvirt is gone.
+    /// Whether the connection to libvirt is lost.
     pub(crate) is_lost: bool,
 }
 
-/// What became of a domain, beside what can be seen by looking at it.
+/// Changes of a domain that cannot be seen by looking at it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    /// It moves its memory.
+    /// It is moving its memory.
     pub(crate) moves: bool,
     /// It was started from a snapshot, in a new run.
     pub(crate) started: bool,
-    /// How often it was told to go on, or to be paused, from a snapshot.
+    /// How often it resumed, or was paused, from a snapshot.
     pub(crate) reverts: u32,
 }
 
-/// One thing that can become of a domain.
+/// One possible change of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// What can be seen by looking at it.
+    /// A change that can be seen by looking at it.
     Seen,
-    /// It moves its memory.
+    /// It is moving its memory.
     Moves,
     /// It was started from a snapshot.
     Started,
-    /// It goes on, or is paused, from a snapshot.
+    /// It resumed, or was paused, from a snapshot.
     Reverts,
 }
 
 impl Inbox {
-    /// A domain is not as it was.
+    /// Notes that a domain has changed.
     pub(crate) fn changed(&self, uuid: Uuid, change: Change) {
         self.put(|todo| {
             let changes = todo.changed.entry(uuid).or_default();
@@ -64,7 +64,7 @@ impl Inbox {
         });
     }
 
-    /// There was an I/O error on a disk of a domain.
+    /// Notes an I/O error on a disk of a domain.
     pub(crate) fn failed(&self, uuid: Uuid, alias: String) {
         self.put(|todo| {
             let errors = todo.errors.entry(uuid).or_default().entry(alias).or_default();
@@ -72,17 +72,17 @@ impl Inbox {
         });
     }
 
-    /// The daemon asks.
+    /// Notes a request from the daemon.
     pub(crate) fn ask(&self, ask: Ask) {
         self.put(|todo| todo.ask = Some(ask));
     }
 
-    /// The connection to libvirt is gone.
+    /// Notes that the connection to libvirt is lost.
     pub(crate) fn lost(&self) {
         self.put(|todo| todo.is_lost = true);
     }
 
-    /// Waits until there is something.
+    /// Waits until there is something to do.
     pub(crate) fn take(&self) -> Todo {
         let mut todo = self.lock();
         loop {

@@ -1,4 +1,4 @@
-//! A domain as the daemon was told of it, and what is kept beside.
+//! A domain as it was reported to the daemon, with what is kept for it here.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use hostinfo_domains::{Configured, Domain, Figures};
 pub(crate) struct Known {
     pub(crate) domain: Domain,
     pub(crate) disks: Vec<Configured>,
-    /// I/O errors of this run, by libvirt's own names for the disks: at most as many as those.
+    /// I/O errors of this run, by libvirt's names for the disks: at most one entry per disk.
     errors: HashMap<String, u64>,
 }
 
 impl Known {
-    /// A domain that was described anew. Its run may go on, and its errors with it.
+    /// A domain that was described again. If its run continues, so do its error counts.
     pub(crate) fn new(domain: Domain, disks: Vec<Configured>, before: Option<Self>) -> Self {
         let same_run = before.filter(|before| before.domain.id == domain.id);
         let errors = same_run.map(|before| before.errors).unwrap_or_default();
@@ -29,7 +29,7 @@ impl Known {
         }
     }
 
-    /// Puts the disks' errors into their figures. Only QEMU reports any.
+    /// Puts the disks' errors into their figures. Only QEMU reports errors.
     pub(crate) fn tell_errors(&self, figures: &mut Figures) {
         let disks = figures.disks.iter_mut().filter(|_| self.domain.driver == "qemu");
         for disk in disks {

@@ -1,16 +1,17 @@
-//! Asks libvirt for hostinfod, in a process of its own: libvirt may hang, crash, or be upgraded,
-//! and the daemon goes on. The same for hostinfoctl, which orders one thing after the other
-//! (`orders`); what follows is about the daemon's.
+//! Asks libvirt on behalf of hostinfod, in a process of its own: libvirt may hang, crash, or be
+//! upgraded while the daemon goes on. It does the same for hostinfoctl, which sends one order after
+//! the other (`orders`); the rest of this text is about the daemon.
 //!
-//! Its input and output are the daemon's socket; what they say is in `hostinfo-domains`. It
-//! tells every domain at first and what changes from then on, and the figures of live domains
-//! only when asked. It ends when the daemon does, and when libvirt cannot be reached: the daemon
+//! Its input and output are the daemon's socket; the messages are defined in `hostinfo-domains`. It
+//! first reports every domain, then changes as they happen, and the figures of live domains only on
+//! request. It ends when the daemon does, and when libvirt cannot be reached: the daemon then
 //! starts it again. So there is only one way to begin, whatever has happened.
 //!
-//! Three threads: `ears` hears the daemon and `events` hears libvirt, and both put what they hear
-//! into the `inbox`. This one takes it out, and alone asks libvirt.
+//! It has three threads: `ears` listens to the daemon and `events` listens to libvirt, and both put
+//! what they receive into the `inbox`. The main thread takes it out, and is the only one that calls
+//! libvirt.
 //!
-//! It needs no privilege but to connect to libvirt's read-only socket (`/run/libvirt/`
+//! The only privilege it needs is to connect to libvirt's read-only socket (`/run/libvirt/`
 //! `libvirt-sock-ro` or `virtqemud-sock-ro`). Every user may do that, unless libvirtd.conf says
 //! otherwise: `unix_sock_ro_perms`, `auth_unix_ro`, and polkit's `org.libvirt.unix.monitor`.
 
@@ -53,7 +54,7 @@ fn main() {
 
 /// Serves until libvirt cannot be reached.
 fn serve(args: &Args) -> Result<Infallible, Lost> {
-    // Else the library writes every error to stderr, also what was to be expected.
+    // Otherwise the library writes every error to stderr, even expected ones.
     virt::error::clear_error_callback();
     events::hear()?;
     let connect = Connect::open_read_only(Some(&args.connect))?;
@@ -64,7 +65,7 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     let mut survey = Survey::new(connect, directory, tells);
     survey.look()?;
     say(&Message::Done(0));
-    // Only now: libvirt may have to start the hypervisor to find out.
+    // Only now, since libvirt may have to start the hypervisor to find out.
     if let Ok(found) = ask_hypervisor(&hypervisor) {
         say(&Message::Hypervisor(found));
         say(&Message::Done(0));
@@ -94,7 +95,7 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     }
 }
 
-/// libvirt has versions as one number: 7002022 is 7.2.22.
+/// libvirt encodes versions as one number: 7002022 is 7.2.22.
 fn ask_hypervisor(connect: &Connect) -> Result<Hypervisor, Error> {
     let number = connect.get_hyp_version()?;
     let (major, minor, release) = (number / 1_000_000, number / 1000 % 1000, number % 1000);

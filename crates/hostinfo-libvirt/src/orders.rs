@@ -1,4 +1,4 @@
-//! What hostinfoctl orders, one thing after the other. It ends this process where libvirt hangs.
+//! Carries out hostinfoctl's orders, one after the other. If libvirt hangs, this process is killed.
 
 use std::io::{BufRead as _, Read as _, Write as _, stdin, stdout};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::raw::was_denied;
 
 /// Serves until there are no more orders.
 pub(crate) fn serve(uri: &str, access: Access) {
-    // They are meant for hostinfoctl, which first has finished what it has begun.
+    // These signals are meant for hostinfoctl, which first finishes what it has begun.
     for signal in [SIGINT, SIGHUP, SIGTERM] {
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
@@ -60,7 +60,7 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
             };
             find(connect, uuid).and_then(|domain| domain.get_xml_desc(flags)).map(Answer::Xml)
         }
-        // No string of C can hold it.
+        // A C string cannot contain it.
         Order::Change { device, .. } if device.contains('\0') => {
             return failed(FailureKind::Other, "a NUL in a device");
         }
@@ -88,12 +88,12 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
     })
 }
 
-/// Says every domain; the last answer is left to be said.
+/// Sends every domain, and returns the final answer for the caller to send.
 fn list(connect: &Connect) -> Result<Answer, Error> {
     for domain in connect.list_all_domains(0)? {
         match entry(&domain) {
             Ok(entry) => say(&Answer::Entry(entry)),
-            // It has gone just now.
+            // The domain has just gone.
             Err(error) if error.code() == ErrorNumber::NoDomain => {}
             Err(error) => return Err(error),
         }
@@ -107,7 +107,7 @@ fn entry(domain: &Domain) -> Result<Entry, Error> {
         name: domain.get_name()?,
         is_live: domain.is_active()?,
         is_defined: domain.is_persistent()?,
-        // Not every hypervisor can save.
+        // Not every hypervisor can save domains.
         is_saved: domain.has_managed_save(0).unwrap_or_default(),
     })
 }
@@ -142,6 +142,6 @@ fn say(answer: &Answer) {
     let line = order_line(answer).or_else(|| {
         order_line(&failed(FailureKind::Other, "the domain's XML is too long to be read"))
     });
-    // Where hostinfoctl has ended, the next order does not come.
+    // If hostinfoctl has ended, the next order does not come.
     let _ = stdout().write_all(&line.unwrap_or_default());
 }

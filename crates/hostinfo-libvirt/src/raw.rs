@@ -1,4 +1,4 @@
-//! Calls into libvirt that crate `virt` does not have, or leaves unfinished.
+//! Calls into libvirt that crate `virt` does not have, or supports only in part.
 #![expect(unsafe_code, reason = "they are calls into a C library")]
 
 use std::ffi::{CStr, CString, c_int};
@@ -15,18 +15,19 @@ use virt_sys as sys;
 /// A typed parameter's name and value.
 pub(crate) type Param = (String, Value);
 
-/// A typed parameter's value, as far as any is used: no negative number, and nothing else.
+/// A typed parameter's value, limited to the types that are used: text and numbers that are not
+/// negative.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     Number(u64),
     Text(String),
 }
 
-/// Statistics of running domains, without waiting for one that is busy: of that one some are
+/// Statistics of running domains, without waiting for a busy one: some of its statistics are then
 /// missing. `groups` is a sum of `VIR_DOMAIN_STATS_...`.
 ///
 /// # Errors
-/// Where libvirt cannot be asked, or this hypervisor has none.
+/// If libvirt cannot be asked, or this hypervisor has no statistics.
 pub(crate) fn stats<'a>(
     domains: impl Iterator<Item = &'a Domain>,
     groups: u32,
@@ -64,7 +65,7 @@ pub(crate) fn stats<'a>(
 /// Whether a domain is being moved to another host.
 ///
 /// # Errors
-/// Where libvirt cannot be asked, or the domain does not run.
+/// If libvirt cannot be asked, or the domain is not running.
 pub(crate) fn is_migrating(domain: &Domain) -> Result<bool, Error> {
     let (mut kind, mut found, mut count) = (0, null_mut(), 0);
     // SAFETY: the domain is alive until the call ends; libvirt allocates the parameters.
@@ -86,7 +87,7 @@ pub(crate) fn is_migrating(domain: &Domain) -> Result<bool, Error> {
 /// Whether one of a domain's disks is being copied, merged or moved.
 ///
 /// # Errors
-/// Where libvirt cannot be asked, or there is no such disk.
+/// If libvirt cannot be asked, or there is no such disk.
 pub(crate) fn has_block_job(domain: &Domain, dev: &str) -> Result<bool, Error> {
     // No name of a disk in XML can hold a NUL.
     let Ok(dev) = CString::new(dev) else { return Ok(false) };
@@ -98,11 +99,11 @@ pub(crate) fn has_block_job(domain: &Domain, dev: &str) -> Result<bool, Error> {
     }
 }
 
-/// What `virsh domiftune` shows of an interface, by its name on the host. What is limited to 0 is
-/// not limited.
+/// What `virsh domiftune` shows for an interface, given by its name on the host. A limit of 0 means
+/// unlimited.
 ///
 /// # Errors
-/// Where libvirt cannot be asked, or there is no such interface.
+/// If libvirt cannot be asked, or there is no such interface.
 pub(crate) fn bandwidth(domain: &Domain, interface: &str) -> Result<Vec<Param>, Error> {
     // No name of an interface can hold a NUL.
     let Ok(interface) = CString::new(interface) else { return Ok(Vec::new()) };
@@ -117,7 +118,7 @@ pub(crate) fn bandwidth(domain: &Domain, interface: &str) -> Result<Vec<Param>, 
             _ => Err(Error::last_error()),
         }
     };
-    // It wants to hear how many there are, which it tells itself where it is asked for none.
+    // libvirt must be given the number of parameters, which it returns when asked for none.
     call(null_mut(), &mut count)?;
     count = count.min(c_int::try_from(found.len()).unwrap_or_default());
     call(found.as_mut_ptr(), &mut count)?;
@@ -125,11 +126,11 @@ pub(crate) fn bandwidth(domain: &Domain, interface: &str) -> Result<Vec<Param>, 
     Ok(unsafe { params(found.as_mut_ptr(), count) })
 }
 
-/// Parameters of an interface that are taken: libvirt 11 has seven.
+/// The most parameters of an interface that are read: libvirt 11 has seven.
 const BANDWIDTH_MAX: usize = 16;
 
-/// Whether the last call of this thread failed for want of a permission of the system's, as to a
-/// socket: libvirt's own code says no more than that a call to the system failed.
+/// Whether this thread's last call failed because the system denied permission, for example to a
+/// socket: libvirt's own code only says that a system call failed.
 pub(crate) fn was_denied() -> bool {
     // SAFETY: libvirt keeps the error for this thread until its next call.
     let Some(error) = (unsafe { sys::virGetLastError().as_ref() }) else { return false };

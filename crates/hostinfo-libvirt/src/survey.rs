@@ -1,4 +1,4 @@
-//! What domains there are, and what of them the daemon was told.
+//! Which domains exist, and what was reported to the daemon about them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -23,7 +23,7 @@ const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
     | sys::VIR_DOMAIN_STATS_INTERFACE
     | sys::VIR_DOMAIN_STATS_BLOCK;
 
-/// libvirt cannot be reached any more; its words.
+/// libvirt can no longer be reached; its error message.
 pub(crate) struct Lost(pub(crate) String);
 
 impl From<Error> for Lost {
@@ -32,21 +32,22 @@ impl From<Error> for Lost {
     }
 }
 
-/// A connection, and all that was told.
+/// A connection, and everything reported so far.
 pub(crate) struct Survey {
     connect: Connect,
-    /// Of the sockets.
+    /// The socket directory.
     directory: Directory,
     known: BTreeMap<Uuid, Known>,
     tells: Tells,
-    /// Domains that were seen to move their memory: only they are asked whether they migrate.
+    /// Domains that were seen to move their memory: only for them is libvirt asked whether they
+    /// migrate.
     movers: HashSet<Uuid>,
-    /// Domains that were started from a snapshot and not yet told to go on from it.
+    /// Domains that were started from a snapshot and have not resumed from it yet.
     starters: HashSet<Uuid>,
     has_told: bool,
 }
 
-/// What is told only where the daemon wants it, or libvirt has it.
+/// Things that are reported only if the daemon wants them, or libvirt has them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tells {
     /// libvirt's own channels for vhostmd's clients.
@@ -56,7 +57,7 @@ pub(crate) struct Tells {
 }
 
 impl Survey {
-    /// Everything is to be told yet. `directory` is that of the sockets.
+    /// Nothing is reported yet. `directory` is the socket directory.
     pub(crate) fn new(connect: Connect, directory: Directory, tells: Tells) -> Self {
         Self {
             connect,
@@ -69,7 +70,7 @@ impl Survey {
         }
     }
 
-    /// Tells what has come and gone. What else has changed is told by events.
+    /// Reports what has come and gone. Events report all other changes.
     pub(crate) fn look(&mut self) -> Result<(), Lost> {
         let mut gone: HashSet<Uuid> = self.known.keys().copied().collect();
         for handle in self.connect.list_all_domains(0)? {
@@ -89,7 +90,7 @@ impl Survey {
         Ok(())
     }
 
-    /// Looks again at domains that have changed.
+    /// Checks domains that have changed.
     pub(crate) fn look_at(&mut self, domains: &HashMap<Uuid, Changes>) -> Result<(), Lost> {
         for (uuid, changes) in domains {
             if changes.moves {
@@ -108,7 +109,7 @@ impl Survey {
         Ok(())
     }
 
-    /// Counts I/O errors, which are told with the figures.
+    /// Counts I/O errors, which are reported with the figures.
     pub(crate) fn count_errors(&mut self, errors: &HashMap<Uuid, HashMap<String, u64>>) {
         for (uuid, of_domain) in errors {
             if let Some(known) = self.known.get_mut(uuid) {
@@ -117,7 +118,7 @@ impl Survey {
         }
     }
 
-    /// Tells the figures of these live domains; of all where there are none.
+    /// Reports the figures of these live domains, or of all if none are given.
     pub(crate) fn figures(&mut self, of: &[Uuid]) -> Result<(), Lost> {
         let live = self.known.values().map(|known| &known.domain).filter(|domain| domain.is_live());
         let asked = live.filter(|domain| of.is_empty() || of.contains(&domain.uuid));
@@ -157,7 +158,7 @@ impl Survey {
         if figures.disks.is_empty() {
             figures.block_job = Some(false);
         }
-        // A domain that was too busy to tell of its disks would have to be waited for.
+        // If a domain was too busy to report on its disks, this call would have to wait for it.
         for disk in figures.disks.iter().filter(|disk| disk.read.ops.is_some()) {
             let has_job = self.unless_lost(raw::has_block_job(handle, &disk.dev))?;
             figures.block_job = figures.block_job.max(has_job);
@@ -173,11 +174,11 @@ impl Survey {
         Ok(())
     }
 
-    /// Reads what a domain is, and tells it where that is new. One that cannot be read is told as
-    /// such, and not read again before it changes.
+    /// Reads a domain, and reports it if it has changed. A domain that cannot be read is reported
+    /// as such, and not read again until it changes.
     fn read(&mut self, uuid: Uuid, handle: &Handle) -> Result<(), Lost> {
         let xml = match handle.get_xml_desc(0) {
-            // It has gone just now, which an event tells.
+            // It has just gone, which an event reports.
             Err(error) if error.code() == ErrorNumber::NoDomain => return Ok(()),
             Err(error) if !self.is_connected() => return Err(error.into()),
             told => told,
@@ -234,7 +235,7 @@ impl Survey {
         }
     }
 
-    /// Whether anything was told since this was asked last.
+    /// Whether anything was reported since the last call of this.
     pub(crate) fn has_told(&mut self) -> bool {
         std::mem::take(&mut self.has_told)
     }
@@ -244,7 +245,8 @@ impl Survey {
         self.has_told = true;
     }
 
-    /// What a call gave; nothing where only that call failed, as for a domain that has just gone.
+    /// The result of a call; nothing if only that call failed, for example because the domain has
+    /// just gone.
     fn unless_lost<T>(&self, result: Result<T, Error>) -> Result<Option<T>, Lost> {
         match result {
             Ok(found) => Ok(Some(found)),
@@ -258,8 +260,8 @@ impl Survey {
     }
 }
 
-/// Whether a domain went back to a snapshot in the run that it was in. One that was started for it
-/// is in another run already, and is told to go on in it once.
+/// Whether a domain went back to a snapshot within its current run. A domain that was started for
+/// that is already in another run, and resumes once in it.
 fn goes_back(starters: &mut HashSet<Uuid>, uuid: Uuid, changes: Changes) -> bool {
     let Changes { started, reverts, .. } = changes;
     let is_expected = reverts > 0 && (started || starters.remove(&uuid));
@@ -303,7 +305,7 @@ mod tests {
         };
         // libvirt before 8.0: in the same process.
         assert!(goes_back(false, 1) && !goes_back(false, 0));
-        // Later ones: told together, or one after the other.
+        // Later versions: reported together, or one after the other.
         assert!(!goes_back(true, 1));
         assert!(!goes_back(true, 0) && !goes_back(false, 0) && !goes_back(false, 1));
         assert!(goes_back(false, 1), "once more, in this run");

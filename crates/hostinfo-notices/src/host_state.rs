@@ -1,4 +1,4 @@
-//! What the administrator says of the host: whether it is as it should be.
+//! The host's state, as set by the administrator.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{REMARK_MAX, STATE_FILE_MAX};
 
-/// What guests read of their host, as `host.state`.
+/// The host's state as guests read it, in `host.state`.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum HostState {
-    /// It is as it should be. So it is where nobody has said anything.
+    /// Everything is as it should be. This is also the state if nobody has set one.
     #[default]
     Normal,
     /// Its guests are being moved away or shut down.
     Draining,
-    /// Something of it is broken, and it goes on with less.
+    /// Something is broken, and the host continues with less.
     Degraded,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for HostState {
     }
 }
 
-/// What the administrator said last, and when.
+/// The last state that the administrator set, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Declared {
@@ -56,10 +56,10 @@ pub struct Declared {
     pub since: Timestamp,
 }
 
-/// Why a remark is none.
+/// Why a remark is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadRemark {
-    /// It is no line.
+    /// It is not a single line.
     #[error("the text has to be one line, without control characters or blanks around it")]
     Text,
     /// It is over [`REMARK_MAX`].
@@ -67,16 +67,16 @@ pub enum BadRemark {
     Long(usize),
 }
 
-/// Why a file's text says nothing of the host.
+/// Why a file does not contain a state.
 #[derive(Debug, thiserror::Error)]
 pub enum DamagedState {
     /// It is over [`STATE_FILE_MAX`].
     #[error("has over {STATE_FILE_MAX} bytes")]
     Long,
-    /// It is no JSON of that form.
+    /// It is not JSON of that form.
     #[error("{0}")]
     Malformed(#[from] serde_json::Error),
-    /// Its remark is none.
+    /// Its remark is invalid.
     #[error("{0}")]
     Remark(#[from] BadRemark),
 }
@@ -100,7 +100,7 @@ impl Declared {
         Ok(Self { state, remark, since })
     }
 
-    /// What [`Declared::to_bytes`] has written.
+    /// Parses what [`Declared::to_bytes`] has written.
     ///
     /// # Errors
     /// [`DamagedState`].
@@ -112,9 +112,9 @@ impl Declared {
         Ok(Self::new(state, remark, since)?)
     }
 
-    /// What a file holds of it, at most [`STATE_FILE_MAX`] bytes: JSON, fit to be read by a person.
+    /// The contents of its file, at most [`STATE_FILE_MAX`] bytes: JSON that a person can read.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Nothing in it fails to be JSON.
+        // None of it can fail to serialize.
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_longest_remark_fits_into_the_file() {
-        // Each character that JSON escapes and a line may hold has two bytes.
+        // A character that JSON escapes and that a line may contain takes two bytes.
         let longest = declared(HostState::Degraded, Some(&"\\".repeat(REMARK_MAX))).unwrap();
         assert!(longest.to_bytes().len() <= STATE_FILE_MAX);
     }

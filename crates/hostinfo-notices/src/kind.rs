@@ -1,4 +1,4 @@
-//! What a notice is about.
+//! The kinds of notices.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Something is done to the host.
+    /// Work on the host.
     Maintenance,
-    /// The guest is moved to another host.
+    /// The guest will be moved to another host.
     Migration,
     /// Anything else.
     #[default]
@@ -24,7 +24,7 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Maintenance, Self::Migration, Self::Info];
 
-    /// The kind's word, with which the notice begins.
+    /// The kind's word, which begins the notice.
     pub fn word(self) -> &'static str {
         match self {
             Self::Maintenance => "maintenance",
@@ -40,7 +40,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A word that is no kind.
+/// A word that is not a kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown kind {0:?}: expected maintenance, migration or info")]
 pub struct NoSuchKind(String);

@@ -1,9 +1,9 @@
-//! What a host's administrator tells its guests: notices, such as that it will be shut down, and
-//! whether the host is as it should be ([`HostState`]).
+//! What a host's administrator announces to its guests: notices, for instance of a shutdown, and the
+//! state of the host ([`HostState`]).
 //!
-//! A [`Draft`] is what an administrator wants to tell; [`Notices::set`] makes a [`Notice`] of it or
-//! says why it is none. Guests read theirs as `notice.N`, which [`Notices::of`] has in order.
-//! Nothing here reads a file or a clock, waits or logs.
+//! A [`Draft`] is what an administrator wants to announce; [`Notices::set`] turns it into a
+//! [`Notice`] or says why it is invalid. Guests read theirs as `notice.N`, in the order of
+//! [`Notices::of`]. Nothing here reads a file or a clock, waits or logs.
 
 mod host_state;
 mod kind;

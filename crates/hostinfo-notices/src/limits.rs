@@ -1,23 +1,24 @@
-//! Every bound on notices, and on what is said of the host.
+//! Every limit on notices, and on the host's state.
 
 /// The longest value of `notice.N`, in bytes: `KIND at TIME: TEXT`.
 pub const NOTICE_MAX: usize = 400;
 
-/// Notices that one guest is shown: 6.4 KB of a reply.
+/// The most notices that one guest sees: 6.4 KB of a reply.
 pub const PER_GUEST: usize = 16;
 
-/// Notices of a host, so that each of a thousand guests can be told when it will be moved. Who asks
-/// costs one match of a short pattern for each, 50 us in all.
+/// The most notices of a host, so that each of a thousand guests can be told when it will be moved.
+/// A query costs one match of a short pattern for each, 50 us in all.
 pub const NOTICES_MAX: usize = 1024;
 
-/// The longest pattern, in bytes: a socket's name of 255 with a `\` before each.
+/// The longest pattern, in bytes: a socket name of 255 bytes with a `\` before each.
 pub const PATTERN_MAX: usize = 512;
 
-/// The longest file of notices: `NOTICES_MAX` of 2 KiB, which are 875 bytes of pattern and text, each
-/// of them escaped, and what stands around them.
+/// The longest file of notices: `NOTICES_MAX` entries of 2 KiB, for 875 bytes of pattern and text,
+/// each of them escaped, and what surrounds them.
 pub const FILE_MAX: usize = NOTICES_MAX * 2048;
 
-/// The longest remark of an administrator on the host's state, in bytes: as long as a notice.
+/// The longest remark of an administrator on the host's state, in bytes: as long as a notice may
+/// be.
 pub const REMARK_MAX: usize = 400;
 
 /// The longest file of the host's state: the longest remark with each byte escaped (800), and 100

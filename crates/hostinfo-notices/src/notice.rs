@@ -10,44 +10,44 @@ use serde::{Deserialize, Serialize};
 use crate::kind::Kind;
 use crate::limits::{NOTICE_MAX, PATTERN_MAX};
 
-/// What an administrator wants to tell.
+/// What an administrator wants to announce.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
-    /// Whom: matched against the names of guests' sockets, as a rule's is.
+    /// Which guests it is for: matched against the names of guests' sockets, like a rule's pattern.
     pub pattern: String,
     /// What it is about.
     pub kind: Kind,
-    /// When it comes about. Told to the second.
+    /// When it happens, to the second.
     pub at: Timestamp,
-    /// When it is over, and nobody is told any more; without it, when it is cleared.
+    /// When it ends, after which nobody sees it; without it, the notice stays until it is cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// One line.
     pub text: String,
 }
 
-/// What guests are told, as [`Notices`](crate::Notices) has it.
+/// A notice as guests see it, kept in [`Notices`](crate::Notices).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The administrator's name for it: a number from 1 that no other notice ever has. (Guests
-    /// count theirs by themselves.)
+    /// The administrator's name for it: a number from 1 that is never used for another notice.
+    /// (Guests number theirs independently.)
     pub id: u64,
-    /// What is told.
+    /// Its contents.
     pub draft: Draft,
     pattern: Pattern,
 }
 
-/// Why a draft is no notice.
+/// Why a draft is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// The pattern is none.
+    /// The pattern is invalid.
     #[error(transparent)]
     Pattern(#[from] BadPattern),
-    /// No guest has such a name.
+    /// No guest can have such a name.
     #[error("the pattern has over {PATTERN_MAX} bytes, or control characters in it")]
     LongPattern,
-    /// The text is no line.
+    /// The text is not a single line.
     #[error("the text has to be one line, without control characters or blanks around it")]
     Text,
     /// The notice would be longer than [`NOTICE_MAX`].
@@ -55,18 +55,18 @@ pub enum Invalid {
         "the text is {0} bytes too long: with kind and time, a notice has at most {NOTICE_MAX}"
     )]
     LongText(usize),
-    /// It is over before it begins.
+    /// It would end before it begins.
     #[error("it would end (until {until}) before it begins (at {at})")]
     Backwards {
-        /// When it comes about.
+        /// When it happens.
         at: Timestamp,
-        /// When it is over.
+        /// When it ends.
         until: Timestamp,
     },
 }
 
 impl Notice {
-    /// The notice that the draft is; `id` is its own alone.
+    /// Turns the draft into a notice; no other notice may have this `id`.
     ///
     /// # Errors
     /// [`Invalid`].
@@ -93,18 +93,18 @@ impl Notice {
         self.pattern.matches(guest)
     }
 
-    /// Whether it has come about and goes on until it is cleared.
+    /// Whether it has begun and lasts until it is cleared.
     pub fn is_lasting(&self, now: Timestamp) -> bool {
         self.draft.until.is_none() && self.draft.at <= now
     }
 
-    /// Whether nobody is told any more.
+    /// Whether it has ended, so that nobody sees it any more.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.draft.until.is_some_and(|until| until <= now)
     }
 }
 
-/// As guests read it, with the time in UTC as RFC 3339 has it:
+/// The text for guests, with the time in UTC as in RFC 3339:
 ///
 /// ```text
 /// maintenance at 2026-11-23T22:00:00Z: new memory, down for an hour

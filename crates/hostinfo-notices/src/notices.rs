@@ -1,4 +1,4 @@
-//! A host's notices, and the text of the file that keeps them.
+//! A host's notices, and the format of the file that stores them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,41 +9,41 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{FILE_MAX, NOTICES_MAX, PER_GUEST};
 use crate::notice::{Draft, Invalid, Notice};
 
-/// The notices of a host. Cheap to clone, so that a change can be tried.
+/// The notices of a host. Cheap to clone, so that a change can be tried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notices {
-    /// By `at`, and those of the same time by id.
+    /// Sorted by `at`, then by id.
     notices: Vec<Arc<Notice>>,
     next: u64,
 }
 
-/// Why there is no other notice.
+/// Why a notice was not added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The draft is no notice.
+    /// The draft is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// Nobody would ever be told.
+    /// It has already ended, so nobody would ever see it.
     #[error("it already ended at {0}")]
     Over(Timestamp),
-    /// There are enough.
+    /// There are too many.
     #[error("this host has {NOTICES_MAX} notices: clear some, or use patterns for many guests")]
     Full,
 }
 
-/// Why a file's text holds no notices.
+/// Why a file does not contain notices.
 #[derive(Debug, thiserror::Error)]
 pub enum Damaged {
     /// It is over [`FILE_MAX`].
     #[error("has over {FILE_MAX} bytes")]
     Long,
-    /// It is no JSON of that form.
+    /// It is not JSON of that form.
     #[error("{0}")]
     Malformed(#[from] serde_json::Error),
-    /// One of them is none.
+    /// One of them is invalid.
     #[error("notice {0}: {1}")]
     Invalid(u64, Invalid),
-    /// There are too many, or their ids are not their own.
+    /// There are too many, or two have the same id.
     #[error("has over {NOTICES_MAX} notices, or two of one id")]
     Ids,
 }
@@ -51,7 +51,7 @@ pub enum Damaged {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// The next one's id.
+    /// The id of the next one.
     next: u64,
     notices: Vec<Entry>,
 }
@@ -70,10 +70,10 @@ impl Default for Notices {
 }
 
 impl Notices {
-    /// Those that [`Notices::to_bytes`] has written.
+    /// Parses what [`Notices::to_bytes`] has written.
     ///
     /// # Errors
-    /// [`Damaged`], where one of them or all cannot be understood: nothing is taken then.
+    /// [`Damaged`] if any of it cannot be understood: nothing is accepted then.
     pub fn parse(bytes: &[u8]) -> Result<Self, Damaged> {
         if bytes.len() > FILE_MAX {
             return Err(Damaged::Long);
@@ -93,21 +93,21 @@ impl Notices {
         Ok(all)
     }
 
-    /// What a file holds of them, at most [`FILE_MAX`] bytes: JSON, fit to be read by a person.
+    /// The contents of their file, at most [`FILE_MAX`] bytes: JSON that a person can read.
     pub fn to_bytes(&self) -> Vec<u8> {
         let entry = |one: &Arc<Notice>| Entry { id: one.id, notice: one.draft.clone() };
         let file = File { next: self.next, notices: self.notices.iter().map(entry).collect() };
-        // Neither maps with keys that are no text nor anything else that JSON has not.
+        // There are no maps with keys that are not text, nor anything else that JSON lacks.
         let mut bytes = serde_json::to_vec_pretty(&file).unwrap_or_default();
         bytes.push(b'\n');
         bytes
     }
 
-    /// Adds one. The same one again, if perhaps with another end, takes its place: who sets what
-    /// is set changes nothing.
+    /// Adds one. If the same notice exists, perhaps with another end, it is replaced: setting it
+    /// again changes nothing.
     ///
     /// # Errors
-    /// [`Refused`]; nothing is changed then.
+    /// [`Refused`]; nothing changes then.
     pub fn set(&mut self, draft: Draft, now: Timestamp) -> Result<Arc<Notice>, Refused> {
         self.drop_over(now);
         let same = self.notices.iter().position(|one| {
@@ -132,30 +132,30 @@ impl Notices {
         Ok(notice)
     }
 
-    /// Takes those away that are `meant`, and hands them out.
+    /// Removes the notices that are `meant`, and returns them.
     pub fn clear(&mut self, meant: impl Fn(&Notice) -> bool) -> Vec<Arc<Notice>> {
         let (cleared, kept) = self.notices.drain(..).partition(|notice| meant(notice));
         self.notices = kept;
         cleared
     }
 
-    /// All that are not over: what is to come and what has its end, the soonest first; behind
-    /// them, lest what was forgotten hides them, what has come about and has no end, the newest
-    /// first.
+    /// All that have not ended. First those that are still to come or that have an end, the soonest
+    /// first. Then those that have begun and have no end, the newest first; they come last so that
+    /// a forgotten notice does not hide the others.
     pub fn all(&self, now: Timestamp) -> impl Iterator<Item = &Arc<Notice>> {
         let ending = self.notices.iter().filter(move |notice| !notice.is_lasting(now));
         let lasting = self.notices.iter().rev().filter(move |notice| notice.is_lasting(now));
         ending.filter(move |notice| !notice.is_over(now)).chain(lasting)
     }
 
-    /// What the guest with a socket of that name is told: the first [`PER_GUEST`] of them that are
+    /// What the guest with a socket of that name sees: the first [`PER_GUEST`] of those that are
     /// for it.
     pub fn of(&self, guest: &str, now: Timestamp) -> impl Iterator<Item = &Arc<Notice>> {
         self.all(now).filter(move |notice| notice.is_for(guest)).take(PER_GUEST)
     }
 
-    /// Whether the guest with a socket of that name is not told a notice that is for it, since
-    /// [`PER_GUEST`] others come before that.
+    /// Whether the guest with a socket of that name does not see a notice that is for it, because
+    /// [`PER_GUEST`] others come first.
     pub fn hide(&self, notice: &Notice, guest: &str, now: Timestamp) -> bool {
         let before = self.all(now).take_while(|other| other.id != notice.id);
         before.filter(|other| other.is_for(guest)).nth(PER_GUEST - 1).is_some()

@@ -1,9 +1,9 @@
 //! vhostmd's metrics disk: a document in a raw file that a guest reads as a block device.
 //!
-//! A header of four big-endian words (signature, busy flag, checksum, length), the content,
-//! zeros. A reader sees the file at any moment. It takes the content for whole where no busy flag
-//! was set and the checksum was the same before and after, does not look at the checksum
-//! otherwise, and waits for a flag to be cleared without end.
+//! It consists of a header of four big-endian words (signature, busy flag, checksum, length), the
+//! content, and zeros. A reader may look at the file at any moment. It accepts the content as
+//! complete if no busy flag was set and the checksum was the same before and after; it does not
+//! verify the checksum otherwise, and waits forever for a flag to be cleared.
 
 use std::mem;
 
@@ -12,24 +12,24 @@ use crate::vhostmd::EMPTY;
 /// The size of the file.
 pub const SIZE: usize = 256 * 1024;
 
-/// The longest content: with its header it fills the file.
+/// The longest content: with its header, it fills the file.
 pub const CONTENT_MAX: usize = SIZE - HEADER;
 
 const HEADER: usize = 4 * mem::size_of::<u32>();
 const SIGNATURE: u32 = u32::from_be_bytes(*b"mvbd");
 
-/// Where the header's words are. The checksum's and the length's are written as one.
+/// The offsets of the header's words. The checksum and the length are written together.
 const SIGNATURE_AT: u64 = 0;
 const BUSY_AT: u64 = 4;
 const CHECKSUM_AT: u64 = 8;
 const CONTENT_AT: u64 = HEADER as u64;
 
-/// What has to be written, and where.
+/// What to write, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// From the file's beginning.
     pub offset: u64,
-    /// All of it, before the next step.
+    /// To be written completely before the next step.
     pub bytes: Vec<u8>,
 }
 
@@ -38,16 +38,16 @@ pub struct Step {
 #[error("a document of {0} bytes does not fit a metrics disk of {SIZE}")]
 pub struct TooLong(pub usize);
 
-/// A disk by what was last written on it.
+/// A disk, described by what was last written to it.
 #[derive(Debug, Default)]
 pub struct Disk {
-    /// `None`: anything may stand there.
+    /// `None`: it may contain anything.
     content: Option<Content>,
-    /// What stood there before.
+    /// The content before that.
     before: Option<Content>,
 }
 
-/// What tells one content from another.
+/// What distinguishes one content from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Content {
     checksum: u32,
@@ -55,18 +55,18 @@ struct Content {
 }
 
 impl Disk {
-    /// A file of [`SIZE`] bytes of which nothing is known: a new one, one that a crash left
-    /// behind, or one to which a step could not be written. Its first update writes all of it,
-    /// which clears a busy flag that was stuck.
+    /// A file of [`SIZE`] bytes with unknown contents: a new one, one left behind by a crash, or
+    /// one where a step could not be written. Its first update writes all of it, which clears a
+    /// busy flag that was stuck.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The steps that put `document` in place of what the disk holds, in their order. Where one
-    /// of them fails, do what [`Disk::give_up`] says, and go on with a new `Disk`.
+    /// The steps, in order, that replace the disk's content with `document`. If one of them fails,
+    /// carry out the steps of [`Disk::give_up`], and continue with a new `Disk`.
     ///
     /// # Errors
-    /// The document does not fit; the disk stays as it is.
+    /// The document does not fit; the disk stays unchanged.
     pub fn update(&mut self, document: &str) -> Result<[Step; 4], TooLong> {
         let text = other_than(self.content, document);
         if text.len() > CONTENT_MAX {
@@ -86,10 +86,10 @@ impl Disk {
         ])
     }
 
-    /// The steps that leave a disk with nothing to see on which one of [`Disk::update`]'s failed, as
-    /// on a full file system, each to be tried whatever becomes of the others. A reader that found
-    /// it busy would wait for ever. They are all within the first page of the file, which those
-    /// before them have changed already if any could.
+    /// The steps that leave nothing to see on a disk where a step of [`Disk::update`] failed, for
+    /// instance because the file system is full. Try each of them, whether or not the others
+    /// succeed. A reader that found the disk busy would wait forever. They are all within the first
+    /// page of the file, which the earlier steps have already changed if any step could.
     pub fn give_up(self) -> [Step; 3] {
         let text = other_than(self.before, EMPTY);
         [
@@ -100,11 +100,11 @@ impl Disk {
     }
 }
 
-/// The document as it is put in place of what stands there `before`.
+/// The document in the form that replaces the content `before`.
 ///
-/// On its disk, vhostmd ends the document with one line end. A second one makes the checksum another
-/// where it would be that of the content before: the reader would not see that they were exchanged
-/// under its hands, nor that the new one is new.
+/// On its disk, vhostmd ends the document with one line end. If the checksum would be that of the
+/// previous content, a second line end changes it: otherwise the reader would notice neither that
+/// the content was replaced while it read, nor that the new content is new.
 fn other_than(before: Option<Content>, document: &str) -> &str {
     let short = document.strip_suffix('\n').unwrap_or(document);
     let same = before.is_some_and(|before| before.checksum == checksum(short));
@@ -120,7 +120,7 @@ fn words(offset: u64, words: &[u32]) -> Step {
     Step { offset, bytes: words.iter().flat_map(|word| word.to_be_bytes()).collect() }
 }
 
-/// The sum of the bytes, as vhostmd's C has them: signed.
+/// The sum of the bytes as C in vhostmd computes it: signed.
 fn checksum(text: &str) -> u32 {
     text.bytes()
         .fold(0u32, |sum, byte| sum.wrapping_add_signed(i32::from(i8::from_ne_bytes([byte]))))

@@ -6,7 +6,7 @@ use hostinfo_wire::{Code, Reply, Value};
 
 use crate::{Answer, refused, values};
 
-/// Adds one line: the object, or the first refusal where there is nothing but refusals.
+/// Adds one line: the object, or the first refusal if there are only refusals.
 pub fn json(answers: &[Answer<'_>], reply: &mut Reply) {
     let mut refusals = refused(answers);
     if values(answers).next().is_some() {

@@ -1,6 +1,6 @@
-//! Values to what stands in a reply: text, JSON, OpenMetrics, vhostmd's document and its disk.
+//! Renders values for a reply: as text, JSON, OpenMetrics, and vhostmd's document and disk.
 //!
-//! What a guest may see, and what was read, is settled before it comes here.
+//! By the time values get here, they have been read, and the guest's grant has been checked.
 
 pub mod disk;
 mod json;
@@ -22,7 +22,7 @@ pub use openmetrics::openmetrics;
 pub use row::Row;
 pub use text::text;
 
-/// What became of one name of a query.
+/// The result for one name of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<'a> {
     /// A statistic and its value.
@@ -32,16 +32,16 @@ pub enum Answer<'a> {
         /// In base units.
         value: Value<'a>,
     },
-    /// A statistic or a group that got none.
+    /// A statistic or a group without a value.
     Refused {
-        /// As the reply names it.
+        /// Its name in the reply.
         name: Cow<'a, str>,
         /// Why.
         refusal: Refusal,
     },
 }
 
-/// The answers that are values.
+/// The answers that have a value.
 fn values<'a, 'v>(answers: &'a [Answer<'v>]) -> impl Iterator<Item = (&'a Row, &'a Value<'v>)> {
     answers.iter().filter_map(|answer| match answer {
         Answer::Value { row, value } => Some((row, value)),
@@ -49,7 +49,7 @@ fn values<'a, 'v>(answers: &'a [Answer<'v>]) -> impl Iterator<Item = (&'a Row, &
     })
 }
 
-/// The answers that are none.
+/// The answers that have none.
 fn refused<'a>(answers: &'a [Answer<'_>]) -> impl Iterator<Item = (&'a str, &'a Refusal)> {
     answers.iter().filter_map(|answer| match answer {
         Answer::Refused { name, refusal } => Some((&**name, refusal)),

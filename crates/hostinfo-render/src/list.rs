@@ -4,13 +4,13 @@ use hostinfo_wire::{Code, Reply, request};
 
 use crate::Row;
 
-/// Adds the line of a statistic that the guest may ask: NAME KIND UNIT DESCRIPTION.
+/// Adds the line of a statistic that the guest may ask for: NAME KIND UNIT DESCRIPTION.
 pub fn list(row: &Row, reply: &mut Reply) {
     let (name, kind, unit) = (row.name(), row.kind(), row.unit());
     reply.line(Code::Done, format_args!("{name} {kind} {unit} {}", row.help()));
 }
 
-/// Adds a line for each request that there is.
+/// Adds a line for each kind of request.
 pub fn help(reply: &mut Reply) {
     for (usage, meaning) in request::help() {
         reply.line(Code::Done, format_args!("{usage:<18} {meaning}"));

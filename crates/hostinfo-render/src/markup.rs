@@ -1,14 +1,14 @@
 //! Text within XML and HTML.
 
-/// Text as it stands in an element or an attribute of XML or HTML 5. What XML has no way to write becomes a
-/// blank.
+/// Escapes text for an element or an attribute of XML or HTML 5. A character that XML cannot represent becomes
+/// a blank.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     push_escaped(&mut escaped, text);
     escaped
 }
 
-/// Adds text as it stands there.
+/// Appends escaped text.
 pub(crate) fn push_escaped(to: &mut String, text: &str) {
     for c in text.chars() {
         match c {

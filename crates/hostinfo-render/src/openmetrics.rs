@@ -1,4 +1,4 @@
-//! `metrics`: OpenMetrics text (RFC draft "OpenMetrics 1.0"), a line of it in a line of the reply.
+//! `metrics`: OpenMetrics text (RFC draft "OpenMetrics 1.0"), one line of it per line of the reply.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +9,8 @@ use hostinfo_wire::{Code, Reply, Value};
 
 use crate::{Answer, Row, refused, values};
 
-/// Adds the refusals, then the metrics, family by family, and `# EOF`; the refusals alone where
-/// there is nothing else.
+/// Adds the refusals, then the metrics, family by family, and `# EOF`. If there are only refusals,
+/// it adds just those.
 pub fn openmetrics(answers: &[Answer<'_>], reply: &mut Reply) {
     for (name, refusal) in refused(answers) {
         reply.refuse(name, refusal);
@@ -27,7 +27,7 @@ pub fn openmetrics(answers: &[Answer<'_>], reply: &mut Reply) {
             states => samples.extend(states.iter().map(|state| sample(Some(*state)))),
         }
     }
-    // A family's samples have to stand together; a guest asks in any order.
+    // A family's samples must be adjacent, but a guest may ask in any order.
     samples.sort_by_key(|sample| sample.metric.lead);
     let mut family = None;
     for sample in &samples {
@@ -57,12 +57,12 @@ struct Sample<'a> {
     row: &'a Row,
     metric: &'a Metric,
     value: &'a Value<'a>,
-    /// The one of its states that it tells of, where it has states.
+    /// The state that the sample is about, if the metric has states.
     state: Option<&'static str>,
 }
 
 impl Sample<'_> {
-    /// That of its family's first row, or the administrator's.
+    /// The help of its family's first row, or the administrator's.
     fn help(&self) -> Cow<'_, str> {
         match &self.row.about {
             Some(about) => escaped(&about.help),
@@ -101,7 +101,8 @@ impl fmt::Display for Sample<'_> {
     }
 }
 
-/// A label's value: of what OpenMetrics escapes, a value on the wire may hold only these two.
+/// A label's value: of the characters that OpenMetrics escapes, a value on the wire can only
+/// contain these two.
 fn escaped(value: &str) -> Cow<'_, str> {
     if value.contains(['\\', '"']) {
         Cow::Owned(value.replace('\\', "\\\\").replace('"', "\\\""))

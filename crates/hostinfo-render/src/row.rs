@@ -1,4 +1,4 @@
-//! Which statistic a value is of, and what there is to say of it.
+//! The statistic that a value belongs to, and its description.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use hostinfo_catalog::metric::Metric;
 use hostinfo_catalog::{About, Kind, StatId, Unit};
 
-/// One statistic, of one instance where its row has them.
+/// One statistic; if its row has instances, one instance of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// Its row.
     pub stat: StatId,
-    /// Which one, where the row has instances.
+    /// The instance, if the row has instances.
     pub instance: Option<String>,
-    /// What it is, where the table does not know: one of the administrator's own.
+    /// Its description if it is not in the table: one of the administrator's own.
     pub about: Option<Arc<About>>,
 }
 
@@ -38,7 +38,7 @@ impl Row {
         self.about.as_ref().map_or(self.stat.stat().help, |about| &about.help)
     }
 
-    /// What OpenMetrics calls it, where it has a name of its own.
+    /// Its OpenMetrics names, if it has any of its own.
     pub(crate) fn metric(&self) -> Option<&Metric> {
         match &self.about {
             Some(about) => about.metric.as_ref(),

@@ -1,4 +1,4 @@
-//! `get`: a line a statistic.
+//! `get`: one line per statistic.
 
 use hostinfo_wire::{Code, Reply};
 

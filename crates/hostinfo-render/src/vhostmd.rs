@@ -1,9 +1,8 @@
-//! vhostmd's document: the metrics that its clients know, from the same statistics under the same
-//! rules.
+//! vhostmd's document: the metrics that its clients know, from the same statistics under the same rules.
 //!
-//! Its clients parse XML, and find the end by the empty line. Every line begins with `<`, so that
-//! what a terminal echoes is never taken for a request. vhostmd indents and does not escape; this
-//! is the other way round.
+//! Its clients parse XML, and detect the end by the empty line. Every line begins with `<`, so that a
+//! terminal's echo is never mistaken for a request. vhostmd indents but does not escape; this code escapes but
+//! does not indent.
 
 use std::borrow::Cow;
 
@@ -13,14 +12,14 @@ use hostinfo_wire::Value;
 
 use crate::markup::push_escaped;
 
-/// The document for a guest that may see nothing of it, or for which there is none yet.
+/// The document for a guest that may see nothing in it, or for which there is none yet.
 pub const EMPTY: &str = "<metrics>\n</metrics>\n\n";
 
-/// The answer to what is no request.
+/// The answer to an invalid request.
 pub const INVALID_REQUEST: &str = "INVALID REQUEST\n\n";
 
-/// What stands in the document and no statistic tells. What is not known is left out, with all
-/// that is made of it.
+/// Values in the document that are not statistics. An unknown value is left out, and so is everything made from
+/// it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extra<'a> {
     /// Buffers of `/proc/meminfo`, in bytes.
@@ -29,16 +28,16 @@ pub struct Extra<'a> {
     pub swap_cached: Option<u64>,
     /// NAME of the host's os-release(5).
     pub os_name: Option<&'a str>,
-    /// The number that the guest has here, which is no statistic.
+    /// The guest's number on this host, which is not a statistic.
     pub id: u32,
 }
 
-/// A statistic of the administrator's own, which this guest may see.
+/// One of the administrator's own statistics that this guest may see.
 #[derive(Debug, Clone)]
 pub struct Custom<'a> {
     /// Its whole name, such as `custom.rack.temperature`.
     pub name: Cow<'a, str>,
-    /// Whom it speaks of.
+    /// Whether it is about the host or the guest.
     pub context: Context,
     /// Its unit.
     pub unit: catalog::Unit,
@@ -46,22 +45,22 @@ pub struct Custom<'a> {
     pub value: Value<'a>,
 }
 
-/// What the documents of guests that may see the same have in common, made of one sample of their host: nothing
-/// of any guest is in it.
+/// The common part of the documents of guests that may see the same, made from one sample of their host: it
+/// contains nothing about any guest.
 #[derive(Debug, Clone, Default)]
 pub struct Common(Vec<Part>);
 
-/// A metric's part of a document.
+/// A metric's part in a document.
 #[derive(Debug, Clone)]
 enum Part {
-    /// It is the same for all.
+    /// The same for all guests.
     Made(String),
-    /// Each guest has its own.
+    /// Different for each guest.
     Own(&'static Metric),
 }
 
 impl Common {
-    /// `permits` tells what the guests may see. `value` is asked for that alone, and tells what is available.
+    /// `permits` says what the guests may see. `value` is only called for that, and returns what is available.
     pub fn new<'v>(
         permits: impl Fn(StatId) -> bool,
         mut value: impl FnMut(StatId) -> Option<Value<'v>>,
@@ -85,10 +84,10 @@ impl Common {
     }
 }
 
-/// The document, up to and with the empty line at its end.
+/// The document, including the empty line at its end.
 ///
-/// `common` was made for a guest that may see the same. `permits` tells what the guest may see. `value` is asked
-/// for that alone, and tells what is available.
+/// `common` was made for a guest that may see the same. `permits` says what the guest may see. `value` is
+/// only called for that, and returns what is available.
 pub fn document<'v>(
     common: &Common,
     permits: impl Fn(StatId) -> bool,
@@ -126,8 +125,8 @@ pub fn document<'v>(
 /// A document of all metrics has some 1,700 bytes.
 const USUAL: usize = 2048;
 
-/// The metric's value as it is written. `None` where the guest may not see all of it, or not all
-/// of it is available.
+/// The metric's value as written in the document. `None` if the guest may not see all of it, or not all of it
+/// is available.
 fn made<'v>(
     metric: &Metric,
     permits: &impl Fn(StatId) -> bool,
@@ -178,7 +177,7 @@ fn made<'v>(
 
 const MICROS: i128 = 1_000_000;
 
-/// Millionths, of which no sum of the catalog's overflows. `None` of text.
+/// Millionths; no sum of the catalog's overflows. `None` for text.
 fn micros(value: &Value<'_>) -> Option<i128> {
     match value {
         Value::Text(_) => None,
@@ -187,7 +186,7 @@ fn micros(value: &Value<'_>) -> Option<i128> {
     }
 }
 
-/// As C's `%f` writes it.
+/// Formatted like C's `%f`.
 fn real(micros: i128) -> String {
     let sign = if micros < 0 { "-" } else { "" };
     let micros = micros.unsigned_abs();
@@ -197,7 +196,7 @@ fn real(micros: i128) -> String {
 
 const SECONDS: &str = "s";
 
-/// A base unit in the style of vhostmd's.
+/// A base unit in vhostmd's style.
 fn symbol(unit: catalog::Unit) -> Option<&'static str> {
     match unit {
         catalog::Unit::None | catalog::Unit::Ratio | catalog::Unit::Cpus => None,
@@ -211,7 +210,7 @@ fn symbol(unit: catalog::Unit) -> Option<&'static str> {
 #[derive(Default)]
 struct Document {
     text: String,
-    /// The attributes of what speaks of the guest.
+    /// The attributes of the elements about the guest.
     guest: String,
 }
 
@@ -240,7 +239,7 @@ impl Document {
         unit: Option<&'static str>,
         value: &str,
     ) {
-        // libmetrics takes it for granted that there is text in a value.
+        // libmetrics assumes that a value contains text.
         if value.is_empty() {
             return;
         }
@@ -254,7 +253,7 @@ impl Document {
             Context::Host => ("host", ""),
             Context::Vm => ("vm", self.guest.as_str()),
         };
-        // Pieces: to format them takes several times as long, and guests ask for this by the thousand.
+        // Appends pieces: formatting takes several times as long, and guests ask for this by the thousand.
         let text = &mut self.text;
         for piece in ["<metric type='", kind, "' context='", context, "'", guest] {
             text.push_str(piece);

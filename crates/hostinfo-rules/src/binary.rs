@@ -1,10 +1,11 @@
-//! A file that is no text: one error says so, where its lines would have a thousand.
+//! Detects a file that is not text: it gets a single error, rather than a thousand errors for its
+//! lines.
 
 use crate::lex::Line;
 use crate::problem::{Problem, Severity, Text};
 
-/// The error about a file in which is a NUL, which no text has: programs, archives, and text in
-/// UTF-16, in which every other byte of a line end is one. Any other byte that is not UTF-8 is the
+/// The error for a file that contains a NUL, which text never does: programs, archives, and text in
+/// UTF-16, where every other byte of a line end is a NUL. Any other byte that is not UTF-8 is an
 /// error of its own line, since it may be the only one.
 pub(crate) fn not_text(file: &[u8]) -> Option<Problem> {
     let nul = file.iter().position(|byte| *byte == 0)?;

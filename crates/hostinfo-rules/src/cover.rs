@@ -1,16 +1,16 @@
-//! Whether patterns leave another one any name to match.
+//! Whether a pattern can match any name that other patterns do not.
 //!
-//! A pattern is an automaton: a place in it for each part, and a step for each character. All
-//! patterns are walked through side by side, over every character that makes a difference, in
-//! search of a name that the one matches and the others do not.
+//! A pattern is an automaton with a place for each part and a step for each character. All patterns
+//! are walked through side by side, over every character that makes a difference, in search of a
+//! name that the one matches and the others do not.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use crate::pattern::{Part, Pattern};
 
-/// What can be a guest's name, `$driver-$name`: the first `-` parts the two, and neither is
-/// empty. Nor is there a control character or a `/` in it: see [`is_in_names`].
+/// All possible guest names, `$driver-$name`: the first `-` separates the two parts, and neither is
+/// empty. There are no control characters and no `/`: see [`is_in_names`].
 static NAMES: LazyLock<Pattern> = LazyLock::new(|| {
     let no_hyphen = Part::Set { negated: true, ranges: vec![('-', '-')] };
     [no_hyphen, Part::Star, Part::Char('-'), Part::Any, Part::Star].into_iter().collect()
@@ -24,10 +24,10 @@ fn is_in_names(c: char) -> bool {
 /// character that hardly any pattern names.
 const LETTERS: [char; 8] = [' ', '-', '.', '/', '0', '\u{7f}', '\u{a0}', char::MAX];
 
-/// Whether every guest's name that `pattern` matches is matched by one of `others` as well.
+/// Whether every guest name that `pattern` matches is also matched by one of `others`.
 ///
-/// Each step takes something off `work`. `None` where that does not suffice: the number of steps
-/// can grow exponentially in the length of contrived patterns.
+/// Each step reduces `work`. `None` if `work` runs out: the number of steps can grow exponentially
+/// in the length of contrived patterns.
 pub(crate) fn is_covered(pattern: &Pattern, others: &[&Pattern], work: &mut usize) -> Option<bool> {
     let search = Search { names: &[&NAMES], own: &[pattern], others };
     let start = Node { names: start(search.names), own: start(search.own), others: start(others) };
@@ -62,7 +62,7 @@ struct Search<'p> {
     others: &'p [&'p Pattern],
 }
 
-/// Where all patterns can be behind some characters.
+/// The places that all patterns can be in after some characters.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Node {
     names: Places,
@@ -82,8 +82,9 @@ impl Search<'_> {
         }
     }
 
-    /// A character of each range in which the next step treats every character alike, that of
-    /// the last range last: what fits no literal leads out of the other patterns soonest.
+    /// One character for each range in which the next step treats every character alike, that of
+    /// the last range last: a character that fits no literal leads out of the other patterns
+    /// soonest.
     fn letters(&self, node: &Node) -> Vec<char> {
         let mut letters = LETTERS.to_vec();
         let mut edges = |low: char, high: char| {
@@ -128,8 +129,8 @@ fn step(patterns: &[&Pattern], places: &Places, c: char) -> Places {
     next
 }
 
-/// Adds a place. At a star the part behind it can be next, too, and every earlier place of the
-/// pattern is left: what would be matched from there is matched from the star.
+/// Adds a place. At a star, the part after it may be next too, and every earlier place of the
+/// pattern is dropped: whatever would match from there also matches from the star.
 fn enter(patterns: &[&Pattern], places: &mut Places, (which, at): (usize, usize)) {
     let star = part(patterns, (which, at)) == Some(&Part::Star);
     while star && places.last().is_some_and(|(other, _)| *other == which) {
@@ -141,12 +142,12 @@ fn enter(patterns: &[&Pattern], places: &mut Places, (which, at): (usize, usize)
     }
 }
 
-/// Whether one of the patterns matches what was walked through.
+/// Whether one of the patterns matches the characters so far.
 fn match_here(patterns: &[&Pattern], places: &Places) -> bool {
     places.iter().any(|&(which, at)| patterns.get(which).is_some_and(|p| p.parts().len() == at))
 }
 
-/// Whether one of the patterns matches that and whatever may follow.
+/// Whether one of the patterns matches the characters so far and anything that may follow.
 fn match_all(patterns: &[&Pattern], places: &Places) -> bool {
     places.iter().any(|&(which, at)| {
         patterns.get(which).is_some_and(|p| p.parts().get(at..) == Some(&[Part::Star]))

@@ -1,4 +1,4 @@
-//! The decision: what a guest may ask, and by which line of the file.
+//! The decision: what a guest may ask for, and which line of the file decides.
 
 pub(crate) mod change;
 
@@ -11,26 +11,26 @@ use crate::setting::Setting;
 
 /// What the guests of one rule may do.
 ///
-/// Two grants are equal where they say the same by the same lines of the file. What a guest may see
-/// is the same where [`Grant::shows_the_same`].
+/// Two grants are equal if the same lines of the file say the same. To compare only what a guest
+/// may see, use [`Grant::shows_the_same`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     origin: Option<Origin>,
-    /// The line of `enabled = 0`, where that holds.
+    /// The line of `enabled = 0`, if that applies.
     disabled: Option<usize>,
     interval: Duration,
     watch: bool,
     vhostmd_disk: bool,
-    /// From top to bottom: the last one that means a statistic decides.
+    /// From top to bottom: the last selection that covers a statistic decides.
     selections: Vec<Selection>,
-    /// For each row of the catalog, what the selections come to.
+    /// The result of the selections for each row of the catalog.
     table: Box<[Verdict]>,
 }
 
 /// A rule in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The pattern as it is written, quotes and escapes included.
+    /// The pattern as written, including quotes and escapes.
     pub pattern: String,
     /// The line of the header, from 1.
     pub line: usize,
@@ -54,7 +54,7 @@ struct Selection {
 }
 
 impl Selection {
-    /// All but the place where it stands.
+    /// Everything except its line.
     fn says(&self) -> (&[Scope], bool) {
         let Self { line: _, scopes, permitted } = self;
         (scopes, *permitted)
@@ -70,12 +70,12 @@ enum Verdict {
 }
 
 impl Grant {
-    /// What a guest without a rule gets.
+    /// The grant of a guest without a rule.
     pub(crate) fn builtin() -> Self {
         Self::new(None, [])
     }
 
-    /// The settings, each with its line, over the built-in default.
+    /// Applies the settings, each with its line, to the built-in default.
     pub(crate) fn new(
         origin: Option<Origin>,
         settings: impl IntoIterator<Item = (usize, Setting)>,
@@ -116,12 +116,12 @@ impl Grant {
         self.selections.push(Selection { line, scopes, permitted });
     }
 
-    /// Whether the guest may ask at all. Look at this first: [`Grant::permits`] does not.
+    /// Whether the guest may ask at all. Check this first: [`Grant::permits`] does not.
     pub fn enabled(&self) -> bool {
         self.disabled.is_none()
     }
 
-    /// The line of the setting by which the guest may not ask at all, from 1. `None`: it may.
+    /// The line of the setting that forbids the guest to ask at all, from 1. `None`: it may ask.
     pub fn disabled_by(&self) -> Option<usize> {
         self.disabled
     }
@@ -142,7 +142,7 @@ impl Grant {
         self.vhostmd_disk
     }
 
-    /// Whether the guest may see a statistic, of that instance where it has them.
+    /// Whether the guest may see a statistic; if it has instances, that instance of it.
     pub fn permits(&self, stat: StatId, instance: Option<&str>) -> bool {
         match self.table.get(stat.index()) {
             Some(Verdict::No) => false,
@@ -151,20 +151,20 @@ impl Grant {
         }
     }
 
-    /// Whether there may be an instance of the statistic that the guest may see.
+    /// Whether the guest may see any instance of the statistic.
     pub fn may_permit(&self, stat: StatId) -> bool {
         !matches!(self.table.get(stat.index()), Some(Verdict::No))
     }
 
-    /// Whether a setting names an instance of the statistic, so that one may be decided otherwise
-    /// than the others.
+    /// Whether a setting names an instance of the statistic, so that the decision may differ
+    /// between instances.
     pub fn names_an_instance_of(&self, stat: StatId) -> bool {
         matches!(self.table.get(stat.index()), Some(Verdict::ByInstance) | None)
     }
 
-    /// What [`Grant::permits`] says, and by which line.
+    /// The result of [`Grant::permits`], and the line that decided.
     pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
-        // Keys are not case sensitive, so instances are not, either.
+        // Keys are not case-sensitive, so neither are instances.
         let lower = instance.map(str::to_ascii_lowercase);
         let means = |scope: &Scope| scope.covers(stat, lower.as_deref());
         match self.selections.iter().rev().find(|selection| selection.scopes.iter().any(means)) {
@@ -173,10 +173,10 @@ impl Grant {
         }
     }
 
-    /// Whether a guest may see the same under both: what was made under one may be given out under
-    /// the other. Its rule may have been moved within the file, or have another interval.
+    /// Whether a guest may see the same under both grants, so that a reply made under one may be
+    /// sent under the other. The rule may have moved within the file, or have another interval.
     pub fn shows_the_same(&self, other: &Self) -> bool {
-        // Every field is thought of here.
+        // Destructured so that a new field does not compile until it is considered here.
         let Self { origin: _, disabled, interval: _, watch: _, vhostmd_disk: _, selections, table } =
             self;
         disabled.is_some() == other.disabled.is_some()
@@ -187,7 +187,7 @@ impl Grant {
                 .eq(other.selections.iter().map(Selection::says))
     }
 
-    /// The instances that settings name, with each statistic that they have.
+    /// The instances that settings name, each with its statistic.
     pub(crate) fn instances(&self) -> impl Iterator<Item = (StatId, &str)> {
         let scopes = self.selections.iter().flat_map(|selection| &selection.scopes);
         scopes
@@ -195,7 +195,7 @@ impl Grant {
             .flat_map(|(scope, instance)| scope.rows().map(move |row| (row, instance)))
     }
 
-    /// The rule. `None` where no rule matched.
+    /// The rule. `None` if no rule matched.
     pub fn rule(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }

@@ -1,15 +1,15 @@
-//! The text of a pattern to a [`Pattern`].
+//! Parses the text of a pattern into a [`Pattern`].
 
 use std::str::FromStr;
 
 use crate::pattern::{Part, Pattern};
 use crate::problem::{Severity, quote};
 
-/// Something wrong with a pattern's text.
+/// An error or a warning about a pattern's text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) severity: Severity,
-    /// The byte of the text.
+    /// The position in the text, in bytes.
     pub(crate) at: usize,
     pub(crate) message: String,
     pub(crate) expected: &'static str,
@@ -17,14 +17,14 @@ pub(crate) struct Fault {
 
 /// A pattern and its warnings, or everything that is wrong with it.
 ///
-/// `quoted`: the text stood between double quotes, in which blanks, `#`, `:` and `=` have no
-/// meaning of their own.
+/// `quoted`: the text was between double quotes, where blanks, `#`, `:` and `=` are ordinary
+/// characters.
 pub(crate) fn parse(text: &str, quoted: bool) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
     let quoting = if quoted { Quoting::Around } else { Quoting::None };
     parse_as(text, quoting)
 }
 
-/// The same of the value of a condition: any part of it may stand between double quotes.
+/// The same for the value of a condition: any part of it may be between double quotes.
 pub(crate) fn parse_value(text: &str) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
     parse_as(text, Quoting::Within { open: false })
 }
@@ -33,9 +33,9 @@ pub(crate) fn parse_value(text: &str) -> Result<(Pattern, Vec<Fault>), Vec<Fault
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Quoting {
     None,
-    /// Around all of it, and taken away.
+    /// Around the whole pattern, and already removed.
     Around,
-    /// Around parts of it. `open`: the letter that comes next stands between them.
+    /// Around parts of it. `open`: the next letter is between quotes.
     Within {
         open: bool,
     },
@@ -56,7 +56,7 @@ fn parse_as(text: &str, quoting: Quoting) -> Result<(Pattern, Vec<Fault>), Vec<F
     Ok((parts.into_iter().collect(), faults))
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("pattern {}: {message}; {expected}", quote(.text))]
 pub struct BadPattern {
@@ -68,8 +68,8 @@ pub struct BadPattern {
 impl FromStr for Pattern {
     type Err = BadPattern;
 
-    /// The pattern that a text is which holds nothing else, such as an argument of a command: what
-    /// has to stand between double quotes in a file may do so, and need not.
+    /// Parses a text that consists of a pattern alone, such as a command's argument: quotes that a
+    /// file would require are allowed, but not needed.
     fn from_str(text: &str) -> Result<Self, BadPattern> {
         let inner = text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
         match parse(inner.unwrap_or(text), true) {
@@ -95,7 +95,7 @@ impl Quoting {
 struct Letter {
     at: usize,
     c: char,
-    /// It means itself: a `\` stood before it.
+    /// It stands for itself: a `\` preceded it.
     plain: bool,
 }
 
@@ -105,7 +105,7 @@ impl Letter {
     }
 }
 
-/// The characters whose special meaning `\` takes away.
+/// The characters that lose their special meaning after a `\`.
 const SPECIAL: [char; 6] = ['*', '?', '[', ']', '\\', '"'];
 
 fn letters(text: &str, mut quoting: Quoting, faults: &mut Vec<Fault>) -> Vec<Letter> {
@@ -130,7 +130,7 @@ fn letters(text: &str, mut quoting: Quoting, faults: &mut Vec<Fault>) -> Vec<Let
                 continue;
             }
             (' ' | '\t' | '#' | ':' | '=' | '"', _) if c == '"' || !quoting.is_open() => {
-                // Once is enough: quotes around the whole pattern help them all.
+                // Report it once: quotes around the whole pattern solve it everywhere.
                 if !std::mem::replace(&mut wants_quotes, true) {
                     faults.push(wants_quotes_around(at, c));
                 }
@@ -182,7 +182,7 @@ fn parts(mut rest: &[Letter], faults: &mut Vec<Fault>) -> Vec<Part> {
     parts
 }
 
-/// A set, behind its `[`. `None` where it has no end.
+/// A set, after its `[`. `None` if it is not closed.
 fn set(rest: &mut &[Letter], faults: &mut Vec<Fault>) -> Option<Part> {
     let mut left = *rest;
     let negated = matches!(left, [first, ..] if first.is('!'));
@@ -200,7 +200,7 @@ fn set(rest: &mut &[Letter], faults: &mut Vec<Fault>) -> Option<Part> {
     }
     let mut ranges = Vec::new();
     loop {
-        // A `]` that comes first is a member, and a `-` that comes first or last.
+        // A leading `]` is a member, and so is a leading or trailing `-`.
         let (low, high, behind) = match left {
             [end, behind @ ..] if end.is(']') && !ranges.is_empty() => {
                 *rest = behind;
@@ -229,7 +229,7 @@ fn error(at: usize, message: impl Into<String>, expected: &'static str) -> Fault
     Fault { severity: Severity::Error, at, message: message.into(), expected }
 }
 
-/// The pattern of a text that is known to be one.
+/// The pattern of a text that is known to be valid.
 #[cfg(test)]
 pub(crate) fn pattern(text: &str) -> Pattern {
     parse(text, true).unwrap().0

@@ -1,6 +1,6 @@
-//! A line's pieces: comment, header or setting. Whether they mean anything is not decided here.
+//! Splits a line into its parts: comment, header or setting. It does not check what they mean.
 
-/// What separates words. Other white space is part of a word.
+/// Separators between words. Other white space is part of a word.
 pub(crate) const BLANKS: [char; 2] = [' ', '\t'];
 
 /// A line of the file, without its line end.
@@ -11,7 +11,7 @@ pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
 }
 
-/// A piece of a line, and the byte of the line at which it begins.
+/// A piece of a line, and the byte offset at which it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word<'a> {
     pub(crate) at: usize,
@@ -29,32 +29,32 @@ impl<'a> Word<'a> {
         Self { at, text: text.trim_end_matches(BLANKS) }
     }
 
-    /// The byte of the line behind the word.
+    /// The byte offset just after the word.
     pub(crate) fn end(self) -> usize {
         self.at + self.text.len()
     }
 }
 
-/// What a line with something on it is.
+/// The kind of a line that is not empty.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Content<'a> {
-    /// `KEY = VALUE`: what stands on either side of the first `=`.
+    /// `KEY = VALUE`: the text on either side of the first `=`.
     Setting { key: Word<'a>, value: Word<'a> },
     /// Anything else.
     Header(Header<'a>),
 }
 
-/// What should be `PATTERN:`, or `PATTERN KEY=VALUE...:`.
+/// Something that should be `PATTERN:`, or `PATTERN KEY=VALUE...:`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Header<'a> {
-    /// The pattern and the conditions as they are written.
+    /// The pattern and the conditions as written.
     pub(crate) written: Word<'a>,
-    /// The pattern without quotes around it.
+    /// The pattern without surrounding quotes.
     pub(crate) pattern: Word<'a>,
     pub(crate) quotes: Quotes,
-    /// Keys and values, each value with the quotes in it.
+    /// Keys and values, each value including its quotes.
     pub(crate) conditions: Vec<(Word<'a>, Word<'a>)>,
-    /// What stands behind all that. Nothing but `:`, where all is well.
+    /// Whatever follows. Just `:` if the header is well-formed.
     pub(crate) rest: Word<'a>,
 }
 
@@ -63,11 +63,11 @@ pub(crate) struct Header<'a> {
 pub(crate) enum Quotes {
     No,
     Yes,
-    /// They were never closed.
+    /// They were not closed.
     Open,
 }
 
-/// Takes a line apart. `None` where it is empty or all comment.
+/// Splits a line. `None` if it is empty or only a comment.
 pub(crate) fn lex(line: &str) -> Option<Content<'_>> {
     let all = Word::of(line, 0, line.len());
     if all.text.starts_with('"') {
@@ -93,7 +93,7 @@ pub(crate) fn lex(line: &str) -> Option<Content<'_>> {
     }
 }
 
-/// Takes a line apart that is meant as a header without quotes.
+/// Splits a line that is meant as a header without quotes.
 pub(crate) fn header(line: &str) -> Header<'_> {
     let code = Word::of(line, 0, comment(line, 0));
     let colon = if code.text.ends_with(':') {
@@ -106,8 +106,9 @@ pub(crate) fn header(line: &str) -> Header<'_> {
     Header { written: pattern, pattern, quotes: Quotes::No, conditions: vec![], rest }
 }
 
-/// Where the condition begins that has its `=` at that byte: a word before it, and no blanks on
-/// either side. `interval = 60` has none, nor has `interval=60`.
+/// Where the condition starts whose `=` is at that byte: it needs a word before the `=`, another
+/// before that, and no blanks on either side of it. Neither `interval = 60` nor `interval=60` is a
+/// condition.
 fn condition_at(line: &str, from: usize, equals: usize) -> Option<usize> {
     let (before, behind) = (line.get(from..equals)?, line.get(equals + 1..)?);
     let key = from + before.rfind(BLANKS)? + 1;
@@ -115,7 +116,7 @@ fn condition_at(line: &str, from: usize, equals: usize) -> Option<usize> {
     (key < equals && has_value).then_some(key)
 }
 
-/// The header whose conditions begin behind `written`, where it has any.
+/// The header whose conditions start after `written`, if there are any.
 fn with_conditions<'a>(
     line: &'a str,
     written: Word<'a>,
@@ -142,21 +143,21 @@ fn with_conditions<'a>(
     Header { written: Word { at: written.at, text }, pattern, quotes, conditions, rest }
 }
 
-/// The key of a condition that comes next: what stands before a `=`.
+/// The key of the next condition: the text before a `=`.
 fn key(line: &str, from: usize) -> Option<Word<'_>> {
     let next = line.get(from..)?;
     let text = next.trim_start_matches(BLANKS);
-    // A condition is parted from what comes before it.
+    // A blank must separate a condition from what precedes it.
     let is_parted = text.len() < next.len();
     let end = text.find(['=', ':', '"', ' ', '\t']).filter(|_| is_parted)?;
     let is_key = end > 0 && text.get(end..)?.starts_with('=') && !text.starts_with('#');
     is_key.then(|| Word { at: line.len() - text.len(), text: text.get(..end).unwrap_or_default() })
 }
 
-/// The value of a condition: up to a blank or `:` that is not between double quotes.
+/// The value of a condition: up to a blank or `:` outside double quotes.
 ///
 /// # Errors
-/// Where quotes begin that do not end.
+/// If quotes are opened but not closed.
 fn value(line: &str, from: usize) -> Result<Word<'_>, usize> {
     let (mut open, mut escaped) = (None, false);
     let mut end = line.len();
@@ -201,8 +202,8 @@ fn quoted_header(line: &str, open: usize) -> Header<'_> {
     }
 }
 
-/// Where the line's comment begins that begins at or behind the byte `from`: a `#` at the start
-/// of the line or behind a blank. The line's end where there is none.
+/// Where the line's comment starts, at or after the byte `from`: a `#` at the start of the line or
+/// after a blank. The end of the line if there is no comment.
 fn comment(line: &str, from: usize) -> usize {
     line.match_indices('#')
         .map(|(at, _)| at)

@@ -1,11 +1,11 @@
-//! hostinfo.conf: which guest may ask what, how often.
+//! hostinfo.conf: which guest may ask for what, and how often.
 //!
-//! [`parse`] turns a file's bytes into [`Rules`] or into all its [`Problem`]s.
-//! [`Rules::decide`] finds the one rule that a guest is under, and the [`Grant`] that it gets
-//! says what is permitted and why. Nothing here reads, waits or logs.
+//! [`parse`] turns a file's bytes into [`Rules`] or into all its [`Problem`]s. [`Rules::decide`] finds the one
+//! rule that applies to a guest; the resulting [`Grant`] says what is permitted and why. Nothing here reads
+//! files, waits or logs.
 //!
-//! The way of a file: `binary` (whether it is text), `lex` (a line's pieces) -> `glob` and `setting` (what the pieces mean) ->
-//! `parse` (rules) -> `unreachable` (rules that can never match, by `cover`).
+//! The stages for a file: `binary` (whether it is text), `lex` (a line's parts) -> `glob` and `setting` (what
+//! the parts mean) -> `parse` (rules) -> `unreachable` (rules that can never match, using `cover`).
 
 mod binary;
 mod cover;

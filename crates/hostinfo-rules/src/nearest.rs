@@ -1,4 +1,4 @@
-//! The known name that a misspelt key was meant to be.
+//! Finds the known name that a misspelt key was meant to be.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ use hostinfo_wire::nearest::{self, ALIKE};
 
 use crate::setting::KEYS;
 
-/// Keys that are longer are like no name.
+/// Longer keys resemble no name.
 const KEY_MAX: usize = 100;
 
-/// One name in so many is compared. In the fuzzer's build, which notes every comparison, all of them take
-/// a hundred times as long as the rest of a file does.
+/// Only one name in this many is compared. The fuzzer's build notes every comparison, so comparing all names
+/// would take a hundred times as long as the rest of a file.
 const STRIDE: usize = if cfg!(fuzzing) { 64 } else { 1 };
 
-/// The name that is most like `key`.
+/// The name that is most similar to `key`.
 pub(crate) fn nearest(key: &str) -> Option<String> {
     if key.len() > KEY_MAX {
         return None;
@@ -29,8 +29,8 @@ pub(crate) fn nearest(key: &str) -> Option<String> {
     nearest::nearest(&key, names, ALIKE).map(Cow::into_owned)
 }
 
-/// As many segments of a row's name as the key has, with the key's instance in them:
-/// `vm.disk.vda.read` for `vm.disk.vda.raed`.
+/// A row's name cut to as many segments as the key has, with the key's instance filled in: `vm.disk.vda.read`
+/// for `vm.disk.vda.raed`.
 fn with_instance_of(stat: &Stat, key: &str) -> Option<String> {
     let segments = || stat.name.split('.').zip(key.split('.'));
     if !segments().any(|(own, _)| is_placeholder(own)) {

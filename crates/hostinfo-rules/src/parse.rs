@@ -1,4 +1,4 @@
-//! A whole file: lines to rules, or to everything that is wrong with them.
+//! Parses a whole file: turns lines into rules, or into everything that is wrong with them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use crate::setting::{Key, Setting};
 use crate::tags::{CONDITIONS_MAX, Condition, KEY_MAX, is_key};
 use crate::unreachable::{Never, Reach, unreachable};
 
-/// The largest file that is to be read, in bytes: 100,000 rules of 160 bytes.
+/// The largest file to read, in bytes: 100,000 rules of 160 bytes.
 pub const FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// A file without errors.
 #[derive(Debug, Clone)]
 pub struct Parsed {
-    /// What it says.
+    /// The rules.
     pub rules: Rules,
-    /// What may not be meant so, in the order of the file's lines.
+    /// Things that may not be intended, in the order of the file's lines.
     pub warnings: Vec<Problem>,
 }
 
@@ -31,18 +31,18 @@ pub struct Parsed {
 ///
 /// # Errors
 /// All errors of the file, in the order of its lines: at most
-/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the others. Of a file that is
-/// no text there is one.
+/// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the rest. For a file that is not
+/// text there is a single error.
 pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
     parse_as(file, Parser::default())
 }
 
-/// The same where headers may have conditions on tags: for who can tell [`Rules::decide_tagged`] what
-/// tags a guest has. Whoever cannot has to refuse such a file, since a later rule may open what a
-/// condition was to close.
+/// The same for headers that may have conditions on tags. Use it only if you can tell
+/// [`Rules::decide_tagged`] which tags a guest has. Otherwise refuse such a file, since a later
+/// rule may open what a condition was meant to close.
 ///
 /// # Errors
-/// Those of [`parse`], but for conditions.
+/// Those of [`parse`], except for conditions.
 pub fn parse_tagged(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
     parse_as(file, Parser { knows_tags: true, ..Parser::default() })
 }
@@ -65,13 +65,13 @@ fn parse_as<'a>(file: &'a [u8], mut parser: Parser<'a>) -> Result<Parsed, Vec<Pr
 #[derive(Default)]
 struct Parser<'a> {
     rules: Vec<Draft<'a>>,
-    /// The rule that settings belong to has a header, if a bad one.
+    /// Whether settings now belong to a rule, even one with a bad header.
     in_rule: bool,
     /// The keys of this rule so far, in lower case, and their lines.
     keys: HashMap<String, usize>,
     errors: Problems,
     warnings: Problems,
-    /// Somebody can tell which tags guests have.
+    /// Whether guests' tags are known.
     knows_tags: bool,
 }
 
@@ -100,8 +100,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A line that is not UTF-8, from the byte `at` on. Whatever else may be wrong with it is not
-    /// looked for; but a header opens a rule.
+    /// A line that is not UTF-8 from the byte `at` on. Nothing else in it is checked; but a header
+    /// still opens a rule.
     fn broken_line(&mut self, number: usize, line: &[u8], at: usize) {
         let text = String::from_utf8_lossy(line);
         self.error(Line { number, text: &text }, at, || {
@@ -117,7 +117,7 @@ impl<'a> Parser<'a> {
         self.keys.clear();
     }
 
-    /// A line that is no setting by its form. It may be meant as one.
+    /// A line that does not have the form of a setting, though it may be meant as one.
     fn header_or_stray(&mut self, line: Line<'a>, header: Header<'a>) {
         let Header { pattern, quotes, rest, .. } = header;
         let word = pattern.text.split(lex::BLANKS).next().unwrap_or_default();
@@ -148,7 +148,7 @@ impl<'a> Parser<'a> {
                 });
             }
         }
-        // Some words without a colon are no pattern.
+        // Several words without a colon are not a pattern.
         let stray = rest.text.is_empty() && word != pattern.text && quotes == Quotes::No;
         if quotes != Quotes::Open && !stray {
             self.header(line, header);
@@ -164,7 +164,8 @@ impl<'a> Parser<'a> {
         self.rules.push(Draft { line, written, reach, settings: Vec::new() });
     }
 
-    /// Says what is wrong with a pattern that begins at that byte; then it is the empty one.
+    /// Reports what is wrong with a pattern that starts at that byte; it then becomes the empty
+    /// pattern.
     fn pattern(
         &mut self,
         line: Line<'_>,
@@ -297,7 +298,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The most earlier rules that a warning names.
+/// The most earlier rules that a warning lists.
 const NAMED_MAX: usize = 4;
 
 /// The warning about a rule that can never match.

@@ -2,14 +2,14 @@
 
 use std::str::Chars;
 
-/// A pattern of guests' names: `$driver-$name`, with wildcards. `docs/rules.md` has its grammar.
-/// The empty one, which no text is, matches nothing but the empty name.
+/// A pattern for guests' names: `$driver-$name`, with wildcards. `docs/rules.md` has its grammar.
+/// The empty pattern, which cannot be written, matches only the empty name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Pattern {
     parts: Vec<Part>,
 }
 
-/// What a pattern is made of.
+/// A part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     /// Itself.
@@ -18,12 +18,12 @@ pub(crate) enum Part {
     Any,
     /// One character in the ranges, or not in them: `[a-z]`, `[!a-z]`.
     Set { negated: bool, ranges: Vec<(char, char)> },
-    /// Any run of characters: `*`.
+    /// Any number of characters: `*`.
     Star,
 }
 
 impl Part {
-    /// Whether `c` can stand where this part does.
+    /// Whether the part matches `c`.
     pub(crate) fn takes(&self, c: char) -> bool {
         match self {
             Self::Char(own) => *own == c,
@@ -39,7 +39,7 @@ impl FromIterator<Part> for Pattern {
     fn from_iter<T: IntoIterator<Item = Part>>(from: T) -> Self {
         let mut parts: Vec<Part> = Vec::new();
         for part in from {
-            // Two runs in a row are one.
+            // Two stars in a row are equivalent to one.
             if part != Part::Star || parts.last() != Some(&Part::Star) {
                 parts.push(part);
             }
@@ -49,16 +49,17 @@ impl FromIterator<Part> for Pattern {
 }
 
 impl Pattern {
-    /// The parts. No two [`Part::Star`] follow each other.
+    /// The parts. There are never two [`Part::Star`] in a row.
     pub(crate) fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// Whether the pattern matches the whole of `name`, in time of the product of their lengths.
+    /// Whether the pattern matches the whole of `name`. The time is bounded by the product of their
+    /// lengths.
     pub fn matches(&self, name: &str) -> bool {
         let (mut at, mut rest) = (0, name.chars());
-        // Behind the last star: the next part, and the name that is left for it. Earlier stars
-        // need not be tried again: the last one takes whatever they could.
+        // After the last star: the next part, and the rest of the name. Earlier stars need not be
+        // tried again: the last one takes whatever they could.
         let mut retry: Option<(usize, Chars<'_>)> = None;
         loop {
             let part = self.parts.get(at);
@@ -80,12 +81,12 @@ impl Pattern {
         }
     }
 
-    /// Whether it matches any text.
+    /// Whether it matches every text.
     pub(crate) fn is_any(&self) -> bool {
         self.parts == [Part::Star]
     }
 
-    /// The one name that a pattern without wildcards matches.
+    /// The only name that a pattern without wildcards matches.
     pub(crate) fn literal(&self) -> Option<String> {
         self.parts
             .iter()
@@ -100,7 +101,7 @@ mod tests {
     use crate::glob::pattern;
     use proptest::prelude::*;
 
-    /// A matcher that is plainly right.
+    /// A slow matcher that is obviously correct.
     fn matches_slowly(parts: &[Part], name: &[char]) -> bool {
         match (parts, name) {
             ([], []) => true,

@@ -1,4 +1,4 @@
-//! What is wrong with a file, and where, as a person reads it.
+//! Problems in a file and their positions, in readable form.
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -8,19 +8,19 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::lex::Line;
 
-/// The most errors, and the most warnings, that are kept of one file. One more at the end counts
-/// the others: a file with more is no rules file.
+/// The most errors, and the most warnings, that are kept per file. One more at the end counts the
+/// rest: a file with more is not a rules file.
 pub const PROBLEMS_MAX: usize = 1000;
 
-/// The most characters of a line that are shown on either side of the place in question.
+/// The most characters of a line that are shown on either side of the problem.
 const EXCERPT_MAX: usize = 200;
 
-/// Whether a file with the problem is taken.
+/// Whether a file with the problem is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
-    /// It is not.
+    /// The file is refused.
     Error,
-    /// It is.
+    /// The file is accepted.
     Warning,
 }
 
@@ -31,16 +31,16 @@ pub struct Problem {
     line: usize,
     column: usize,
     message: String,
-    /// What stands behind the caret.
+    /// The text after the caret.
     hint: String,
-    /// The line or the part of it around the place, fit for a terminal.
+    /// The line, or the part of it around the problem, made safe for a terminal.
     excerpt: String,
-    /// How many cells of a terminal stand in the excerpt before the place.
+    /// How many terminal cells of the excerpt precede the problem.
     indent: usize,
 }
 
 impl Problem {
-    /// The byte `at` of `line` is where the problem lies.
+    /// A problem at the byte `at` of `line`.
     pub(crate) fn new(severity: Severity, line: Line<'_>, at: usize, text: Text) -> Self {
         let (before, behind) = line.text.split_at_checked(at).unwrap_or((line.text, ""));
         let mut excerpt = String::new();
@@ -77,12 +77,12 @@ impl Problem {
         self.column
     }
 
-    /// What is wrong, in words, without the place.
+    /// What is wrong, in words, without the position.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The problem as compilers show theirs, three lines without a line end:
+    /// The problem in the style of compilers, three lines without a final line end:
     ///
     /// ```text
     /// hostinfo.conf:2:3: error: unknown key `intervall`
@@ -108,7 +108,8 @@ impl fmt::Display for Shown<'_> {
         };
         writeln!(out, "{}:{line}:{column}: {word}: {message}", self.file.display())?;
         writeln!(out, "  {excerpt}")?;
-        // Not by a width in the format: that is bounded and an excerpt of escapes is not.
+        // Not with a width in the format: that is limited, but the length of an excerpt of escapes
+        // is not.
         out.write_str("  ")?;
         (0..*indent).try_for_each(|_| out.write_char(' '))?;
         out.write_char('^')?;
@@ -116,7 +117,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// What a problem says.
+/// The text of a problem.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
     pub(crate) message: String,
@@ -129,7 +130,7 @@ impl Text {
     }
 }
 
-/// The errors or the warnings of a file: [`PROBLEMS_MAX`] of them, and how many more.
+/// The errors or the warnings of a file: up to [`PROBLEMS_MAX`], and the number of further ones.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     kept: Vec<Problem>,
@@ -143,7 +144,7 @@ impl Problems {
         self.kept.is_empty()
     }
 
-    /// Adds one. Its words are only made where it is kept.
+    /// Adds one. Its text is only created if it is kept.
     pub(crate) fn add(
         &mut self,
         severity: Severity,
@@ -160,7 +161,7 @@ impl Problems {
         }
     }
 
-    /// All of them, in the order of the file's lines, and a last one that counts the others.
+    /// All of them, in the order of the file's lines, and a last one that counts the rest.
     pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
         self.kept.sort_by_key(|problem| (problem.line, problem.column));
         if let Some(mut last) = self.first_left_out {
@@ -171,7 +172,7 @@ impl Problems {
     }
 }
 
-/// A piece of the file for a message: cut where it is long.
+/// A piece of the file for a message, shortened if it is long.
 pub(crate) fn quote(text: &str) -> String {
     const QUOTE_MAX: usize = 60;
     let mut quoted = String::from("`");
@@ -183,7 +184,7 @@ pub(crate) fn quote(text: &str) -> String {
     quoted
 }
 
-/// Appends characters that do to a terminal only what they look like.
+/// Appends characters, escaped so that a terminal shows them literally.
 fn push_printable(out: &mut String, chars: impl Iterator<Item = char>) {
     for c in chars {
         match c {
@@ -205,7 +206,7 @@ mod tests {
         problem.show(Path::new("/etc/h.conf")).to_string()
     }
 
-    /// The cells before the caret, and those before `mark` in the line above it.
+    /// The number of cells before the caret, and before `mark` in the line above it.
     fn cells(shown: &str, mark: &str) -> (usize, usize) {
         let lines: Vec<&str> = shown.lines().collect();
         (lines[2].split('^').next().unwrap().width(), lines[1].split(mark).next().unwrap().width())

@@ -1,4 +1,4 @@
-//! The rules of a file, and the guest's own among them.
+//! The rules of a file, and which of them applies to a guest.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use crate::decide::Grant;
 use crate::tags::{Held, Tags};
 use crate::unreachable::Reach;
 
-/// The rules of a file in their order. Cheap to clone, and made once for a change of the file.
+/// The rules of a file in their order. Cheap to clone; created once per change of the file.
 #[derive(Debug, Clone)]
 pub struct Rules {
     rules: Arc<[Rule]>,
     builtin: Arc<Grant>,
 }
 
-/// A header, and what the guests get for which it is the first to hold.
+/// A header, and the grant for the guests for which it is the first to match.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) reach: Reach,
     pub(crate) grant: Arc<Grant>,
 }
 
-/// What becomes of a guest.
+/// The decision about a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It gets that.
+    /// It gets this grant.
     Granted(Arc<Grant>),
-    /// It hangs on a tag that cannot be read now whether it gets that. It gets nothing by a later
-    /// rule: keep what it had by the tags that were read last, or let it wait.
+    /// Whether it gets this grant depends on a tag that cannot be read now. Do not apply a later
+    /// rule: keep the grant it had by its last known tags, or let it wait.
     Unreadable(Arc<Grant>),
 }
 
@@ -40,7 +40,7 @@ impl Rules {
         Self { rules: rules.into_iter().collect(), builtin: Arc::new(Grant::builtin()) }
     }
 
-    /// Whether there is no rule at all.
+    /// Whether there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
@@ -50,20 +50,21 @@ impl Rules {
         self.rules.len()
     }
 
-    /// What a guest gets that has no tags, as where libvirt is not asked: see
+    /// The grant of a guest without tags, for example if libvirt is not asked: see
     /// [`Rules::decide_tagged`].
     pub fn decide(&self, guest: &str) -> Arc<Grant> {
         match self.decide_tagged(guest, &Tags::NONE) {
             Decision::Granted(grant) => grant,
-            // No tag of a guest without tags can be unreadable.
+            // A guest without tags has none that could be unreadable.
             Decision::Unreadable(_) => Arc::clone(&self.builtin),
         }
     }
 
-    /// What a guest gets: by the first rule whose pattern matches its name and whose conditions its
-    /// tags meet, else the built-in default. `guest` is the whole name of its socket, `$driver-$name`.
+    /// The grant of a guest: from the first rule whose pattern matches its name and whose
+    /// conditions match its tags, or else the built-in default. `guest` is the whole name of its
+    /// socket, `$driver-$name`.
     ///
-    /// Looks at one rule after the other: keep the answer until the guest, its tags or the file
+    /// This checks one rule after the other: keep the answer until the guest, its tags or the file
     /// changes.
     pub fn decide_tagged(&self, guest: &str, tags: &Tags) -> Decision {
         for rule in self.rules.iter().filter(|rule| rule.reach.pattern.matches(guest)) {
@@ -76,8 +77,8 @@ impl Rules {
         Decision::Granted(Arc::clone(&self.builtin))
     }
 
-    /// The guests that patterns without wildcards name, in the order of the file. A rule for one
-    /// of them need not be the one that decides: ask [`Rules::decide`].
+    /// The guests named by patterns without wildcards, in the order of the file. Such a rule is not
+    /// necessarily the one that decides: ask [`Rules::decide`].
     pub fn named_guests(&self) -> impl Iterator<Item = String> {
         self.rules.iter().filter_map(|rule| rule.reach.pattern.literal())
     }

@@ -9,7 +9,7 @@ use hostinfo_wire::limits::INTERVAL_MAX;
 
 use crate::value::truth;
 
-/// The keys that are no names of the catalog.
+/// The keys that are not names in the catalog.
 pub(crate) const KEYS: [&str; 6] = [ENABLED, INTERVAL, WATCH, VHOSTMD_DISK, "all", "vhostmd"];
 
 const ENABLED: &str = "enabled";
@@ -17,7 +17,7 @@ const INTERVAL: &str = "interval";
 const WATCH: &str = "watch";
 const VHOSTMD_DISK: &str = "vhostmd-disk";
 
-/// What stands before `=`.
+/// The part before `=`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Key {
     Enabled,
@@ -44,8 +44,8 @@ pub(crate) enum Setting {
 }
 
 impl Key {
-    /// The key of that name, in any case. `interval` is the setting: the statistic of that name
-    /// cannot be selected by itself.
+    /// The key of that name, in any case. `interval` is the setting; the statistic of that name
+    /// cannot be selected on its own.
     pub(crate) fn find(name: &str) -> Option<Self> {
         let is = |key: &str| name.eq_ignore_ascii_case(key);
         if is(ENABLED) {
@@ -61,12 +61,12 @@ impl Key {
         }
     }
 
-    /// Whether it names one instance of something: a disk, a label. It may not be there.
+    /// Whether it names one instance of something: a disk, a label. The instance need not exist.
     pub(crate) fn names_an_instance(&self) -> bool {
         matches!(self, Self::Select(scopes) if scopes.iter().any(|s| s.instance().is_some()))
     }
 
-    /// The setting of that value. `None`: see [`Key::expected`].
+    /// The setting with that value. `None` if the value is invalid: see [`Key::expected`].
     pub(crate) fn with(&self, value: &str) -> Option<Setting> {
         Some(match self {
             Self::Enabled => Setting::Enabled(truth(value)?),
@@ -77,7 +77,7 @@ impl Key {
         })
     }
 
-    /// What the key's value has to be.
+    /// What the key's value must be.
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Interval => format!(

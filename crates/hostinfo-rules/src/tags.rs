@@ -1,32 +1,33 @@
-//! Tags: what is known of a guest beside its name, and the conditions of a header on them.
+//! Tags: what is known about a guest besides its name, and the conditions of a header on them.
 
 use std::collections::BTreeMap;
 
 use crate::pattern::Pattern;
 
-/// The most conditions of one header. Each is looked at for each guest whose name the header's
-/// pattern matches, whenever a guest comes or the file changes.
+/// The most conditions of one header. Each is checked for every guest whose name matches the
+/// header's pattern, whenever a guest appears or the file changes.
 pub(crate) const CONDITIONS_MAX: usize = 16;
 
 /// The longest key of a tag, in bytes: as long as the longest name of a statistic.
 pub(crate) const KEY_MAX: usize = 64;
 
-/// A guest's tags, as far as they can be read now.
+/// A guest's tags, as far as they are readable now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tags {
-    /// Those that there are. A guest without any has none; so has a guest that libvirt does not
-    /// know, and every guest of a host where libvirt is not asked.
+    /// The tags. Empty for a guest without tags, for a guest that libvirt does not know, and for
+    /// every guest of a host where libvirt is not asked.
     Known(BTreeMap<Box<str>, Tag>),
-    /// Nobody can say whether there are any: libvirt is silent, or the guest's XML cannot be read.
+    /// It is not known whether there are any: libvirt does not answer, or the guest's XML cannot be
+    /// read.
     Unreadable,
 }
 
-/// One tag that there is.
+/// One existing tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tag {
     /// Its value.
     Value(Box<str>),
-    /// It has no value that could be told, such as where it is there twice.
+    /// It has no definite value, for example because it occurs twice.
     Unreadable,
 }
 
@@ -34,7 +35,7 @@ impl Tags {
     /// No tags at all.
     pub const NONE: Self = Self::Known(BTreeMap::new());
 
-    /// The tag of that key: `None` where there is none.
+    /// The tag with that key: `None` if there is none.
     fn get(&self, key: &str) -> Option<&Tag> {
         match self {
             Self::Known(tags) => tags.get(key),
@@ -49,25 +50,26 @@ impl Default for Tags {
     }
 }
 
-/// `KEY=VALUE` in a header: the guest has that tag, and the pattern matches the whole value.
+/// `KEY=VALUE` in a header: the guest must have that tag, and the pattern must match the whole
+/// value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Condition {
     pub(crate) key: Box<str>,
     pub(crate) value: Pattern,
 }
 
-/// Whether conditions hold.
+/// Whether conditions are met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Held {
     Yes,
     No,
-    /// It hangs on a tag that cannot be read.
+    /// It depends on a tag that cannot be read.
     Unknown,
 }
 
 impl Held {
-    /// Whether all of the conditions hold. One that surely does not decides, whatever the others
-    /// would say if they could be read.
+    /// Whether all conditions are met. If one certainly is not, that decides, whatever the
+    /// unreadable ones would say.
     pub(crate) fn all(conditions: &[Condition], tags: &Tags) -> Self {
         let mut all = Self::Yes;
         for condition in conditions {
@@ -82,9 +84,9 @@ impl Held {
     }
 }
 
-/// Whether a guest that meets `these` conditions surely meets `those` as well. Patterns of values
-/// count as different unless they are the same or take any value, so the answer may be no where it
-/// could be yes, and never the other way.
+/// Whether a guest that meets `these` conditions certainly meets `those` as well. Value patterns
+/// count as different unless they are equal or match any value. So the answer may be no when yes
+/// would be right, but never the other way round.
 pub(crate) fn imply(these: &[Condition], those: &[Condition]) -> bool {
     those.iter().all(|wanted| {
         these.iter().any(|given| {
@@ -93,8 +95,8 @@ pub(crate) fn imply(these: &[Condition], those: &[Condition]) -> bool {
     })
 }
 
-/// Whether a text can be the key of a tag: `[A-Za-z0-9_-]+`, joined by dots, [`KEY_MAX`] bytes at
-/// the most.
+/// Whether a text can be the key of a tag: `[A-Za-z0-9_-]+`, joined by dots, at most [`KEY_MAX`]
+/// bytes.
 pub(crate) fn is_key(text: &str) -> bool {
     text.len() <= KEY_MAX && text.split('.').all(hostinfo_wire::name::is_segment)
 }

@@ -1,4 +1,4 @@
-//! Rules that can never match, because of the rules before them or by themselves.
+//! Finds rules that can never match, either because of earlier rules or by themselves.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,19 +6,19 @@ use crate::cover::is_covered;
 use crate::pattern::{Part, Pattern};
 use crate::tags::{Condition, imply};
 
-/// The most steps that are taken for one rule, and for a file. 5,000 rules of the common form
-/// need 500,000; where these do not suffice there is no warning.
+/// The most steps taken for one rule, and for a file. 5,000 rules of the usual form need 500,000;
+/// if the steps run out, there is no warning.
 const RULE_WORK_MAX: usize = 200_000;
 const FILE_WORK_MAX: usize = 2_000_000;
 
-/// How much of a pattern's beginning and end is looked at before the whole is.
+/// How much of a pattern's beginning and end is compared before the whole pattern is.
 const AFFIX_MAX: usize = 32;
 
-/// Which guests a header means.
+/// Which guests a header covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Reach {
     pub(crate) pattern: Pattern,
-    /// On tags. All have to hold.
+    /// Conditions on tags. All must be met.
     pub(crate) conditions: Box<[Condition]>,
 }
 
@@ -27,11 +27,11 @@ pub(crate) struct Reach {
 pub(crate) enum Never {
     /// No guest can have such a name.
     NoName,
-    /// Earlier rules match all that it matches: one, or several together.
+    /// Earlier rules match everything that it matches: one, or several together.
     After(Vec<usize>),
 }
 
-/// The rules that can never match, each by its number in the list.
+/// The rules that can never match, each by its index in the list.
 pub(crate) fn unreachable(rules: &[Reach]) -> Vec<(usize, Never)> {
     let mut found = Vec::new();
     let mut file_work = FILE_WORK_MAX;
@@ -46,14 +46,14 @@ pub(crate) fn unreachable(rules: &[Reach]) -> Vec<(usize, Never)> {
         file_work -= given - work;
         match never {
             Some(never) => found.push((at, never)),
-            // A rule that never matches hides nothing that is not hidden already.
+            // A rule that never matches hides nothing that is not already hidden.
             None => earlier.add(at, rule),
         }
     }
     found
 }
 
-/// `None` where the rule can match, and where the work does not suffice to tell.
+/// `None` if the rule can match, or if the work runs out before that is known.
 fn never(
     Reach { pattern, conditions }: &Reach,
     rules: &[Reach],
@@ -64,7 +64,7 @@ fn never(
         .like(pattern, work)?
         .into_iter()
         .filter_map(|at| Some((at, rules.get(at)?)))
-        // One with other conditions may leave some of the guests.
+        // A rule with other conditions may leave some of the guests.
         .filter(|(_, rule)| imply(conditions, &rule.conditions))
         .map(|(at, rule)| (at, &rule.pattern))
         .collect();
@@ -79,7 +79,7 @@ fn never(
             return Some(Never::After(vec![*at]));
         }
     }
-    // Leave out what is not needed, the last first.
+    // Drop rules that are not needed, the last first.
     for at in (0..rules.len()).rev() {
         let left_out = rules.remove(at);
         if is_covered(pattern, &only_patterns(&rules), work) != Some(true) {
@@ -93,11 +93,11 @@ fn only_patterns<'p>(rules: &[(usize, &'p Pattern)]) -> Vec<&'p Pattern> {
     rules.iter().map(|(_, pattern)| *pattern).collect()
 }
 
-/// The rules so far, found by how their patterns begin.
+/// The rules so far, indexed by the beginnings of their patterns.
 #[derive(Default)]
 struct Earlier<'p> {
     same: HashMap<&'p Reach, usize>,
-    /// Rules, each with the end of its pattern, by the beginning.
+    /// Rules by the beginning of their pattern, each with the pattern's end.
     by_prefix: BTreeMap<String, Vec<(String, usize)>>,
 }
 
@@ -109,8 +109,8 @@ impl<'p> Earlier<'p> {
         self.by_prefix.entry(literal(pattern.parts().iter())).or_default().push((suffix, at));
     }
 
-    /// The rules that may match some of what `pattern` matches, in their order: where both
-    /// begin with literal characters, and where both end with some, one goes on as the other does.
+    /// The rules that may match some of what `pattern` matches, in their order. If both begin with
+    /// literal characters, one beginning must continue the other; the same goes for their ends.
     fn like(&self, pattern: &Pattern, work: &mut usize) -> Option<Vec<usize>> {
         let prefix = literal(pattern.parts().iter());
         let suffix = literal(pattern.parts().iter().rev());
@@ -220,7 +220,7 @@ mod tests {
         ];
         for form in forms {
             let rules: Vec<Reach> = (0..5000).map(|n| reach(&form(n), &[])).collect();
-            // Of this thread, since others may have the machine at the same time.
+            // CPU time of this thread, since others may use the machine at the same time.
             let cpu_time = || clock_gettime(ClockId::ThreadCPUTime);
             let start = cpu_time();
             unreachable(&rules);

@@ -1,4 +1,4 @@
-//! What stands behind `=` and is no time.
+//! Values after `=` other than times.
 
 /// A truth value, in any case.
 pub(crate) fn truth(text: &str) -> Option<bool> {

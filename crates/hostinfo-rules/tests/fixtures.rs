@@ -1,7 +1,7 @@
-//! Whole files, good and bad, and what is said about them.
+//! Whole files, good and bad, and the messages about them.
 //!
-//! Beside `NAME.conf` stands `NAME.out`: the errors of a bad file, the warnings of a good one.
-//! `UPDATE_FIXTURES=1 cargo test -p hostinfo-rules` writes it anew.
+//! Next to `NAME.conf`, `NAME.out` holds the errors of a bad file or the warnings of a good one.
+//! `UPDATE_FIXTURES=1 cargo test -p hostinfo-rules` rewrites them.
 
 // Helpers of tests may do what tests may.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]

@@ -1,4 +1,4 @@
-//! What holds for any file.
+//! Properties that hold for any file.
 
 // Helpers of tests may do what tests may.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -14,7 +14,7 @@ fn shown(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(|problem| problem.show(Path::new("hostinfo.conf")).to_string()).collect()
 }
 
-/// Text that is a rules file more often than not.
+/// Text that is a valid rules file more often than not.
 fn nearly_a_file() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         8 => "(qemu-[a-c*?]{0,3}|\\*|[a-z]-\\[!?[a-c]{0,3}\\]?):\n",
@@ -83,7 +83,7 @@ proptest! {
     }
 }
 
-/// A matcher that is plainly right: letters, `*` and `?`.
+/// A matcher that is obviously correct: letters, `*` and `?`.
 fn matches(glob: &[u8], name: &[u8]) -> bool {
     match (glob, name) {
         ([], []) => true,
@@ -112,7 +112,7 @@ fn five_thousand_rules_take_well_under_a_second() {
         file.push_str("qemu-*:\n*:\n");
         let (time, parsed) = timed(&file);
         assert_eq!(parsed.unwrap().rules.len(), 5002);
-        // Code that is not optimized takes ten times as long, and tests share the machine.
+        // Unoptimized code takes ten times as long, and tests share the machine.
         let bound = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
         assert!(time < bound, "{}: {time:?}", form(7));
     }

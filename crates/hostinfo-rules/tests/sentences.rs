@@ -1,4 +1,4 @@
-//! The file format, a test for each sentence of its description.
+//! Tests the file format, with a test for each sentence of its description.
 
 // Helpers of tests may do what tests may.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -17,13 +17,13 @@ fn rules(file: &str) -> Rules {
     parsed(file).rules
 }
 
-/// The errors, each as it is shown.
+/// The errors as shown.
 fn errors(file: &str) -> Vec<String> {
     let problems = parse(file.as_bytes()).err().unwrap_or_default();
     problems.iter().map(|problem| problem.show(Path::new("F")).to_string()).collect()
 }
 
-/// The errors' places.
+/// The positions of the errors.
 fn places(file: &str) -> Vec<(usize, usize)> {
     let problems = parse(file.as_bytes()).err().unwrap_or_default();
     problems.iter().map(|problem| (problem.line(), problem.column())).collect()
@@ -497,7 +497,8 @@ fn who_cannot_tell_a_guests_tags_takes_no_conditions() {
     assert!(errors(file)[0].contains("conditions on tags are not supported yet"));
 }
 
-/// The line of the rule that decides for a guest with these tags; one without a value cannot be read.
+/// The line of the rule that decides for a guest with these tags; a tag without a value is
+/// unreadable.
 fn line(file: &str, tags: &[(&str, Option<&str>)]) -> Result<usize, usize> {
     let tag = |value: &Option<&str>| value.map_or(Tag::Unreadable, |text| Tag::Value(text.into()));
     let tags = tags.iter().map(|(key, value)| ((*key).into(), tag(value))).collect();

@@ -2,63 +2,64 @@
 
 use std::borrow::Cow;
 
-/// The reason where a file says nothing.
+/// The reason when a file cannot be read or has no usable text.
 const UNREADABLE: &str = "could not be read on this host";
 
-/// A statistic that is permitted and has no value now.
+/// A permitted statistic that has no value now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Absent {
-    /// For the guest, behind 503: names no path, no error and nothing else of the host. It begins
-    /// with `this host` where no guest of the host has it.
+    /// The reason the guest sees, behind 503. It names no path, no error and nothing else about the
+    /// host. It begins with `this host` if no guest of the host has the statistic.
     pub reason: Cow<'static, str>,
-    /// What kind of a lack it is.
+    /// What kind of lack this is.
     pub lack: Lack,
-    /// For the administrator: path and error, where a file could not be read.
+    /// The path and error for the administrator, if a file could not be read.
     pub error: Option<String>,
-    /// How many CPUs, nodes or zones lack it: 1 of what a host has once.
+    /// How many CPUs, nodes or zones lack it; 1 for something a host has once.
     pub count: u64,
 }
 
-/// What there is to be done about a lack.
+/// What can be done about a lack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lack {
-    /// Nothing, and nothing to be told: it may be there next time, or is not for this guest.
+    /// Nothing to do and nothing to report: the value may be there next time, or is not for this
+    /// guest.
     Passing,
-    /// Nothing: the machine, its firmware or its kernel has none.
+    /// Nothing: the machine, its firmware or its kernel does not have it.
     Unsupported,
-    /// Nothing: the host's owner has chosen to do without it.
+    /// Nothing: the host's owner chose to do without it.
     Chosen,
-    /// Nothing is wrong: the host's owner or its distribution does without it, and this would turn it
-    /// on, in the administrator's words.
+    /// Nothing is wrong: the host's owner or its distribution does without it. The text tells the
+    /// administrator how to turn it on.
     Optional(Cow<'static, str>),
-    /// Something is wrong. This would help, in the administrator's words.
+    /// Something is wrong. The text tells the administrator what would help.
     Fault(Cow<'static, str>),
 }
 
 impl Absent {
-    /// There is no sample yet, or a ratio has none that is old enough to compare with.
+    /// There is no sample yet, or no sample old enough for a ratio to compare with.
     pub const AGAIN: Self = Self::plain("ask again in 1 s");
 
-    /// A file that every Linux has is not there.
+    /// A file that every Linux has does not exist.
     pub(crate) const NO_PROC: Self = Self::new(UNREADABLE, "hostinfod needs the host's own /proc");
 
     /// The same below `/sys`.
     pub(crate) const NO_SYS: Self = Self::new(UNREADABLE, "hostinfod needs the host's own /sys");
 
-    /// A file is there, and not for hostinfod.
+    /// The file exists, but hostinfod may not read it.
     pub(crate) const UNREAD: Self = Self::new(UNREADABLE, "hostinfod must be able to read it");
 
     pub(crate) const fn new(reason: &'static str, remedy: &'static str) -> Self {
         Self::with(reason, Lack::Fault(Cow::Borrowed(remedy)))
     }
 
-    /// What is wrong, with a remedy that is known only now.
+    /// Something is wrong, and the remedy is only known at run time.
     pub fn fault(reason: &'static str, remedy: String) -> Self {
         Self::with(reason, Lack::Fault(Cow::Owned(remedy)))
     }
 
-    /// There is nothing to mend, and nothing to be told to the administrator.
+    /// Nothing needs mending, and the administrator need not be told.
     pub const fn plain(reason: &'static str) -> Self {
         Self::with(reason, Lack::Passing)
     }
@@ -68,22 +69,22 @@ impl Absent {
         Self::with(reason, Lack::Unsupported)
     }
 
-    /// The host's owner does without it.
+    /// The host's owner chose to do without it.
     pub(crate) const fn chosen(reason: &'static str) -> Self {
         Self::with(reason, Lack::Chosen)
     }
 
-    /// The host does without it unless its owner wants it.
+    /// The host does without it until its owner turns it on.
     pub(crate) const fn optional(reason: &'static str, remedy: &'static str) -> Self {
         Self::with(reason, Lack::Optional(Cow::Borrowed(remedy)))
     }
 
-    /// A file is there, but not the line or the number in it.
+    /// The file exists, but lacks the line or the number.
     pub(crate) const fn untold(remedy: &'static str) -> Self {
         Self::new("this host's kernel does not report it", remedy)
     }
 
-    /// The same of a file of one guest: other guests' may be as they should.
+    /// The same for a file of one guest; other guests may have it.
     pub(crate) const fn untold_of_guest(remedy: &'static str) -> Self {
         Self::new("this guest's process or cgroup does not report it", remedy)
     }
@@ -92,19 +93,19 @@ impl Absent {
         Self { reason: Cow::Borrowed(reason), lack, error: None, count: 1 }
     }
 
-    /// The same with the error that showed it.
+    /// Adds the error that revealed the lack.
     pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {
         self.error = Some(error.to_string());
         self
     }
 
-    /// The same of so many CPUs, nodes or zones.
+    /// Sets how many CPUs, nodes or zones lack it.
     pub(crate) fn of(mut self, count: usize) -> Self {
         self.count = u64::try_from(count).unwrap_or(u64::MAX);
         self
     }
 
-    /// What would help, where something is wrong.
+    /// What would help, if something is wrong.
     pub fn remedy(&self) -> Option<&str> {
         match &self.lack {
             Lack::Fault(remedy) => Some(remedy),
@@ -112,8 +113,8 @@ impl Absent {
         }
     }
 
-    /// What the administrator is told where nothing is wrong: the reason, and where the host could
-    /// have it, what would turn it on and the error that showed it.
+    /// What to tell the administrator when nothing is wrong: the reason and, if the host could have
+    /// it, how to turn it on and the error that revealed the lack.
     pub fn without(&self) -> String {
         let reason = &self.reason;
         match (&self.lack, &self.error) {
@@ -130,15 +131,15 @@ impl Absent {
         self.reason.starts_with("this host")
     }
 
-    /// Whether it is the same lack, seen at the same file or not.
+    /// Whether both are the same lack, whether or not the same file revealed them.
     pub(crate) fn is_like(&self, other: &Self, same_file: bool) -> bool {
-        // Each file that says nothing is a lack of its own.
+        // Each unreadable file is a lack of its own.
         let is_one = same_file || self.reason != UNREADABLE;
         is_one && self.reason == other.reason && self.lack == other.lack
     }
 
-    /// What the administrator is told: the reason, the remedy and the error that showed it. `None`
-    /// where nothing is wrong.
+    /// What to tell the administrator: the reason, the remedy and the error that revealed the lack.
+    /// `None` if nothing is wrong.
     pub fn advice(&self) -> Option<String> {
         let (reason, remedy) = (&self.reason, self.remedy()?);
         Some(match (&self.error, self.count) {

@@ -1,9 +1,9 @@
-//! One sample for all who ask within one step of the grid.
+//! One sample for all queries within one step of the grid.
 
 use crate::{Absent, Moment};
 
-/// The last sample of a source, and the slot in which it was taken. That nothing could be read
-/// is a sample too: a thousand who ask for it in a slot cost one try.
+/// The last sample of a source, and the slot in which it was taken. A failed read is a sample too:
+/// a thousand queries in one slot cost one attempt.
 ///
 /// `K` is what the source keeps from one sample to the next: see `tally.rs`.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ impl<T, K: Default> Default for Cached<T, K> {
 }
 
 impl<T, K> Cached<T, K> {
-    /// The sample of the moment's slot, read where there is none yet.
+    /// The sample of the moment's slot; read now if there is none yet.
     pub(crate) fn at(
         &mut self,
         at: Moment,
@@ -34,7 +34,7 @@ impl<T, K> Cached<T, K> {
         self.sample.as_ref().is_some_and(|(slot, _)| *slot == at.slot())
     }
 
-    /// What does not change while the host runs: read again only where it could not be read.
+    /// A value that does not change while the host runs. Read again only after a failed read.
     pub(crate) fn once(
         &mut self,
         at: Moment,

@@ -1,31 +1,33 @@
-//! One number of the kernel that counts up, from one reading to the next.
+//! One of the kernel's counters, from one reading to the next.
 //!
-//! Such numbers fall: a CPU that goes offline takes its idle time with it, and a driver that is reset
-//! begins at zero. And they jump: steal time that went below zero is 2^64 less a little, often for a
-//! single reading. So a gain is believed only where the time that has passed allows it. The first
-//! number that is too high is left aside. If the next reading agrees with those before it, that one
-//! number was absurd; if it goes on from the high one, so does the count, without the jump.
+//! Such counters fall: a CPU that goes offline takes its idle time with it, and a driver that is
+//! reset starts at zero. They also jump: steal time that went below zero reads as slightly less
+//! than 2^64, often for a single reading. So a gain is believed only if the elapsed time allows it.
+//! The first number that is too high is set aside. If the next reading agrees with those before it,
+//! that one number was absurd. If the next reading continues from the high number, so does the
+//! count, without the jump.
 
 use std::time::Duration;
 
 use crate::Moment;
 
-/// Numbers from here on are no counts: they are what is left of one that went below zero. A machine
-/// that counted 2^37 a second, as [`Pace::DEVICE`] has it, would take two years to get there.
+/// Numbers from here on are not counts: they are what is left of a counter that went below zero. A
+/// machine that counted 2^37 a second, the limit of [`Pace::DEVICE`], would take two years to get
+/// there.
 pub(crate) const NO_COUNT: u64 = 1 << 63;
 
-/// The most that a counter gains in a second.
+/// The most a counter can gain in a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pace(pub(crate) u64);
 
 impl Pace {
-    /// Of a disk or an interface, and of what the kernel counts of its memory: 137 GB/s, where the
-    /// fastest interfaces have 800 Gbit/s. Operations, packets and pages are fewer than bytes.
+    /// For a disk or an interface, and for the kernel's memory counters: 137 GB/s. The fastest
+    /// interfaces reach 800 Gbit/s. Operations, packets and pages are fewer than bytes.
     pub(crate) const DEVICE: Self = Self(1 << 37);
 
-    /// The most that is believed to have been gained in `time`: what is gained in twice that time and
-    /// ten seconds more. Readings are late on a busy host, and a CPU without ticks tells its time up to
-    /// a second late. What is absurd is off by hours to years.
+    /// The largest gain believed for `time`: what can be gained in twice that time plus ten
+    /// seconds. Readings are late on a busy host, and a CPU without ticks updates its times up to a
+    /// second late. Absurd numbers are off by hours to years.
     pub(crate) fn most(self, time: Duration) -> u64 {
         let millis = time.as_millis().saturating_mul(2).saturating_add(10_000);
         u64::try_from(millis.saturating_mul(u128::from(self.0)) / 1000).unwrap_or(u64::MAX)
@@ -40,47 +42,47 @@ struct Reading {
 }
 
 impl Reading {
-    /// What was gained since. `None`: it fell, or rose by more than it can.
+    /// The gain since this reading. `None` if the number fell, or rose by more than it can.
     fn gain(self, now: Self, pace: Pace) -> Option<u64> {
         let gain = now.number.checked_sub(self.number)?;
         (gain <= pace.most(now.at.since(self.at))).then_some(gain)
     }
 }
 
-/// What is known of a counter.
+/// What is known about a counter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counter {
     last: Reading,
-    /// What was read after `last` and was too high.
+    /// The reading after `last` that was too high.
     doubted: Option<Reading>,
 }
 
-/// What became of a counter from one reading to the next.
+/// What happened to a counter from one reading to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It gained so much since the last reading.
+    /// It gained this much since the last reading.
     Gained(u64),
-    /// The last reading was doubted. It gained so much since the one before, or since the doubted
-    /// one, from which it went on.
+    /// The last reading was doubted. The gain is since the reading before it, or since the doubted
+    /// one if the counter continued from there.
     Settled(u64),
-    /// It fell from there, and is counted on from where it is now.
+    /// It fell from this number; counting continues from the current one.
     Fell(u64),
-    /// It rose by more than it can: what it gained is not known yet.
+    /// It rose by more than it can; the gain is not known yet.
     Doubted,
 }
 
 impl Counter {
-    /// As it is first read.
+    /// A counter at its first reading.
     pub(crate) fn new(number: u64, at: Moment) -> Self {
         Self { last: Reading { number, at }, doubted: None }
     }
 
-    /// What it was when it was last believed.
+    /// The number when it was last believed.
     pub(crate) fn last(&self) -> u64 {
         self.last.number
     }
 
-    /// Takes what is read now.
+    /// Takes the current reading.
     pub(crate) fn step(&mut self, number: u64, at: Moment, pace: Pace) -> Step {
         let now = Reading { number, at };
         let doubted = self.doubted.take();
@@ -99,7 +101,8 @@ impl Counter {
     }
 }
 
-/// A counter of the kernel as it is told: it never falls, goes on after a fall, and no jump is in it.
+/// One of the kernel's counters as guests see it: it never falls, continues after a fall, and
+/// contains no jump.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Told {
     counter: Option<Counter>,
@@ -107,9 +110,9 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// What is to be told of `number`. A counter that begins anew after `range` went round its end
-    /// where it can have gained no more than half of it; without a range it fell. `None` where
-    /// `number` is the first one and is no count.
+    /// What to report for `number`. A counter that starts over after `range` wrapped around if it
+    /// can have gained no more than half of the range; without a range, it fell. `None` if `number`
+    /// is the first one and is not a count.
     pub(crate) fn tell(
         &mut self,
         number: u64,
@@ -135,12 +138,12 @@ impl Told {
     }
 }
 
-/// The number, where it can have been counted.
+/// The number, if it can be a count.
 pub(crate) fn countable(number: u64) -> Option<u64> {
     (number < NO_COUNT).then_some(number)
 }
 
-/// What a counter gained that went round its end, which is `range`.
+/// What a counter gained that wrapped around at `range`.
 pub(crate) fn round(from: u64, to: u64, range: u64) -> Option<u64> {
     range.checked_sub(from)?.checked_add(to)
 }
@@ -156,7 +159,7 @@ mod tests {
         Moment::new(Duration::from_secs(seconds))
     }
 
-    /// What is told of these numbers, each read a second after the one before.
+    /// What is reported for these numbers, each read a second after the one before.
     fn told(numbers: &[u64], range: Option<u64>) -> Vec<u64> {
         let mut told = Told::default();
         let seconds = numbers.iter().zip(0..);
@@ -192,7 +195,7 @@ mod tests {
     fn a_counter_of_32_bits_goes_round_its_end() {
         let range = Some(1 << 32);
         assert_eq!(told(&[4_294_967_000, 704], range), [4_294_967_000, 4_294_968_000]);
-        // It fell: from there it would have gained nearly all of its range.
+        // It fell: had it wrapped around, it would have gained nearly all of its range.
         assert_eq!(told(&[1_000, 400, 450], range), [1_000, 1_000, 1_050]);
         assert_eq!(told(&[5_000_000_000, 2_000_000_000], range), [5_000_000_000; 2]);
     }
@@ -224,7 +227,7 @@ mod tests {
                     before = now;
                 }
             }
-            // Whatever was before: from the third sound reading on it counts.
+            // Whatever came before, it counts from the third sound reading on.
             let tell = |told: &mut Told, number, second| told.tell(number, at(second), PACE, None);
             tell(&mut told, last, 100);
             let second = tell(&mut told, last + 1, 101).unwrap();

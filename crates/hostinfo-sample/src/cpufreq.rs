@@ -7,17 +7,16 @@ use crate::text::only_number;
 use crate::topology::cpu_file;
 use crate::{Absent, Moment};
 
-/// No CPU has a cpufreq driver: a virtual machine has none, nor has a machine whose firmware keeps the
-/// clocks to itself.
+/// No CPU has a cpufreq driver, as in a virtual machine or on a machine whose firmware controls the
+/// clocks itself.
 const LACK: Absent = Absent::unsupported("this host has no figures of its clock frequency");
 
-/// How long reading the clocks may take. Kernels before 5.18 wait 10 ms for the clock of each
-/// CPU that was not asked for a second: all of 512 CPUs would hold every guest up for 5 s.
+/// How long reading the clocks may take. Kernels before 5.18 wait 10 ms for the clock of each CPU
+/// that was not read for a second: all of 512 CPUs would delay every guest by 5 s.
 const BUDGET: Duration = Duration::from_millis(50);
 
-/// The mean of a file over the CPUs that have it, in hertz; over as many as there was time for,
-/// beginning with another CPU in each slot. The file holds kilohertz, such as `2450000`, or
-/// `<unknown>`.
+/// The mean of a file in hertz, over the CPUs that have it, as far as time allows. Each slot starts
+/// with a different CPU. The file holds kilohertz, such as `2450000`, or `<unknown>`.
 pub(crate) fn mean(
     file: &str,
     cpus: &[u32],

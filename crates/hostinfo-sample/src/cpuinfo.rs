@@ -4,11 +4,11 @@ use crate::Absent;
 use crate::root::{LINE_BYTES, Roots};
 use crate::text::{first_line, key_and_value, lines};
 
-/// So it is on 64-bit ARM and on s390.
+/// This is so on 64-bit ARM and on s390.
 const LACK: Absent = Absent::unsupported("this host's CPUs have no model name");
 
-/// The first CPU's model. Only the beginning is read: with 512 CPUs the file has megabytes,
-/// and makes the kernel measure each CPU's clock.
+/// The first CPU's model. Only the beginning of the file is read: with 512 CPUs it is megabytes
+/// long, and reading it makes the kernel measure each CPU's clock.
 pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<String, Absent> {
     let text = roots.proc_head("cpuinfo", LINE_BYTES, buffer);
     let text = text.map_err(|e| e.or(Absent::NO_PROC))?;
@@ -22,7 +22,7 @@ pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<String, Absent
 ///
 /// The key is `model name` on x86 and 32-bit ARM, `Processor` on ARM before Linux 3.8, `cpu` on
 /// POWER and SPARC, `cpu model` on MIPS, `Model Name` on LoongArch, `uarch` on RISC-V.
-/// (`processor` with a small letter is the CPU's number.)
+/// (`processor` with a lowercase p is the CPU's number.)
 pub(crate) fn parse(text: &[u8]) -> Option<String> {
     lines(text).filter_map(key_and_value).find_map(|(key, value)| match key {
         b"model name" | b"Processor" | b"cpu" | b"cpu model" | b"Model Name" | b"uarch" => {

@@ -2,14 +2,14 @@
 
 use crate::text::number;
 
-/// The most CPUs that a host may have: what the kernel can be built for (x86, MAXSMP).
+/// The most CPUs a host may have: the largest number the kernel can be built for (x86, MAXSMP).
 pub(crate) const CPUS_MAX: usize = 8192;
 
 /// ```text
 /// 0-3,5,7-511
 /// ```
 ///
-/// The numbers, in order. `None` where it is no list, empty, or over [`CPUS_MAX`].
+/// The numbers, in order. `None` if it is not a list, is empty, or is over [`CPUS_MAX`].
 pub(crate) fn parse(text: &[u8]) -> Option<Vec<u32>> {
     let mut cpus = Vec::new();
     for part in text.trim_ascii().split(|byte| *byte == b',') {

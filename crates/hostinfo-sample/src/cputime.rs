@@ -1,12 +1,13 @@
-//! What came of the CPUs' time from one reading of `/proc/stat` to the next.
+//! How the CPUs spent their time from one reading of `/proc/stat` to the next.
 //!
-//! The line of all CPUs falls when a CPU goes offline and takes its idle time with it, leaps when it
-//! comes back, and has the absurd figures of any one CPU in it. The lines of single CPUs tell those
-//! apart. So what the line of all has gained is counted as long as the same CPUs are online and each
-//! has gained what it can; else it is what the CPUs that were online before and are now have gained.
+//! The line of all CPUs falls when a CPU goes offline and takes its idle time with it, leaps when
+//! the CPU comes back, and includes the absurd figures of any single CPU. The lines of single CPUs
+//! tell these cases apart. So the gain of the line of all CPUs is counted as long as the same CPUs
+//! are online and each gained what it can. Otherwise the count is what those CPUs gained that were
+//! online before and still are.
 //!
 //! A ratio needs figures that belong together: idle time that was dropped would look like work. So
-//! ratios are made of the CPUs whose figures all are as they should be.
+//! ratios use only the CPUs whose figures are all sound.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -16,36 +17,36 @@ use crate::Moment;
 use crate::counter::{Counter, NO_COUNT, Pace, Step};
 use crate::cpulist::CPUS_MAX;
 
-/// User, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice, in ticks. Guest time is in
-/// user too, and guest_nice in nice. `None`: this kernel does not count it.
+/// User, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice, in ticks. Guest time
+/// is also part of user, and guest_nice of nice. `None`: this kernel does not count it.
 pub(crate) type Line = [Option<u64>; 10];
 
-/// The same without guests' time in user and nice, and with one figure of guests.
+/// The same without guests' time in user and nice, and with one figure for all guest time.
 pub(crate) type Times = [Option<u64>; 9];
 
-/// How far a figure may fall and still be used for a ratio, as a part of a second. Idle and iowait
-/// waver by some ticks, since the kernel guesses at what goes on.
+/// How far a figure may fall and still be used for a ratio, as a fraction of a second. Idle and
+/// iowait waver by a few ticks, since the kernel estimates them.
 const WAVER: u64 = 10;
 
-/// How many figures of a line add up to all of a CPU's time: those before guests'.
+/// How many figures of a line add up to all of a CPU's time: those before the guest figures.
 const ALL_TIME: usize = 8;
 
 /// Ticks of CPUs whose figures belong together, in the order of [`Line`]. They waver.
 pub(crate) type Fit = [Option<i64>; 10];
 
-/// Stands for the line of all CPUs where there are no lines of single ones.
+/// Stands for the line of all CPUs if there are no lines of single CPUs.
 const ALL: u32 = u32::MAX;
 
-/// What `/proc/stat` had of the CPUs.
+/// The CPU lines of `/proc/stat`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct CpuLines {
-    /// The line of all CPUs, those that went offline included.
+    /// The line of all CPUs, including those that went offline.
     pub(crate) all: Line,
-    /// Those of single CPUs that are online, each with its number; at most [`CPUS_MAX`].
+    /// The lines of single CPUs that are online, each with its number; at most [`CPUS_MAX`].
     pub(crate) single: Vec<(u32, Line)>,
 }
 
-/// The CPUs' times since boot, as they are told, and what is needed to go on from there.
+/// The CPUs' times since boot as reported, and what is needed to continue from there.
 #[derive(Default)]
 pub(crate) struct CpuTimes {
     all: Option<(Line, Moment)>,
@@ -57,9 +58,9 @@ pub(crate) struct CpuTimes {
 /// Ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counted {
-    /// Since boot: they never fall.
+    /// Since boot; they never fall.
     pub(crate) times: Times,
-    /// Since the first reading, for ratios.
+    /// Since the first reading; used for ratios.
     pub(crate) fit: Fit,
 }
 
@@ -69,8 +70,8 @@ impl CpuTimes {
         self.all.is_none()
     }
 
-    /// Takes what is read now. `up` is how long the host has been up, where that is known: no CPU
-    /// has counted for longer.
+    /// Takes the current reading. `up` is how long the host has been up, if known: no CPU has
+    /// counted for longer.
     pub(crate) fn add(
         &mut self,
         lines: &CpuLines,
@@ -84,7 +85,7 @@ impl CpuTimes {
         };
         let alone = [(ALL, lines.all)];
         let (single, cpu, all) = match lines.single.as_slice() {
-            // Of how many CPUs the figures are is not known.
+            // It is not known how many CPUs the figures cover.
             [] => (&alone[..], pace(CPUS_MAX), pace(CPUS_MAX)),
             single => (single, pace(1), pace(single.len())),
         };
@@ -113,7 +114,7 @@ impl CpuTimes {
         }
     }
 
-    /// What single CPUs gained; in a ratio, a figure may fall by `waver`.
+    /// What single CPUs gained. For a ratio, a figure may fall by `waver`.
     fn step(&mut self, single: &[(u32, Line)], at: Moment, pace: Pace, waver: i64) -> Parts {
         let mut parts = Parts { same: true, ..Parts::default() };
         for (number, times) in single {
@@ -137,19 +138,19 @@ impl CpuTimes {
     }
 }
 
-/// What the CPUs that were online before and are now have gained.
+/// What the CPUs gained that were online before and still are.
 #[derive(Debug, Default)]
 struct Parts {
-    /// No other CPUs are online than before.
+    /// The same CPUs are online as before.
     same: bool,
-    /// The figure of a CPU rose by more than it can, now or at the last reading.
+    /// A CPU's figure rose by more than it can, now or at the last reading.
     doubted: [bool; 10],
     counted: [u64; 10],
     fit: [i64; 10],
 }
 
 impl Parts {
-    /// Adds a CPU with its figures of now.
+    /// Adds a CPU with its current figures.
     fn add(&mut self, steps: [Step; 10], now: &Line, waver: i64) {
         self.counted = each(self.counted, steps, |sum, step| match step {
             Step::Gained(gain) | Step::Settled(gain) => sum.saturating_add(gain),
@@ -168,7 +169,7 @@ impl Parts {
         }
     }
 
-    /// What is counted, where the line of all has changed by `whole`.
+    /// What is counted, given that the line of all CPUs changed by `whole`.
     fn counted(&self, whole: [i64; 10], sound: &RangeInclusive<i64>) -> [u64; 10] {
         let whole = each(whole, self.doubted, |change, doubted| {
             let is_sound = self.same && !doubted && sound.contains(&change);
@@ -195,8 +196,8 @@ fn signed(ticks: u64) -> i64 {
     i64::try_from(ticks).unwrap_or(i64::MAX)
 }
 
-/// What is told first: the line of all, and in place of a figure that no host can have by then those
-/// of the CPUs that can.
+/// The first values reported: the line of all CPUs. A figure that no host can have reached by then
+/// is replaced by the sum over the CPUs whose figure is possible.
 fn since_boot(
     all: &Line,
     single: &[(u32, Line)],
@@ -221,8 +222,8 @@ fn counters(line: &Line, at: Moment) -> [Counter; 10] {
     line.map(|ticks| Counter::new(ticks.unwrap_or(0), at))
 }
 
-/// Takes guests' time out of user and nice. The kernel adds to the two one after the other, so that
-/// for an instant there may be more of guests than of all.
+/// Takes guests' time out of user and nice. The kernel updates the two one after the other, so
+/// guest time may exceed the total for an instant.
 fn without_guests(ticks: [u64; 10]) -> [u64; 9] {
     let [user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice] = ticks;
     let (user, nice) = (user.saturating_sub(guest), nice.saturating_sub(guest_nice));
@@ -230,7 +231,7 @@ fn without_guests(ticks: [u64; 10]) -> [u64; 9] {
     [user, nice, system, idle, iowait, irq, softirq, steal, guests]
 }
 
-/// The figures of one with those of another.
+/// Combines each figure of one with that of the other.
 fn each<A: Copy, B: Copy, C: Copy + Default, const N: usize>(
     left: [A; N],
     right: [B; N],

@@ -1,4 +1,4 @@
-//! Devices in sysfs, as far as disks and interfaces have the same.
+//! Devices in sysfs: what disks and interfaces have in common.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use crate::text::only_number;
 /// Names in a folder of sysfs: 10,000 guests with six taps each.
 const NAMES_MAX: usize = 65_536;
 
-/// A folder of sysfs that has the devices of one kind, such as `class/net`.
+/// A folder of sysfs with the devices of one kind, such as `class/net`.
 pub(crate) struct Folder<'a> {
     roots: &'a Roots,
     path: &'static str,
@@ -24,18 +24,19 @@ impl<'a> Folder<'a> {
         Self { roots, path, buffer: Vec::new() }
     }
 
-    /// The inode of each name: sysfs gives no two devices the same one. None where it cannot be read.
+    /// The inode of each name; sysfs never gives two devices the same one. Empty if the folder
+    /// cannot be read.
     pub(crate) fn inodes(&self) -> HashMap<Vec<u8>, u64> {
         let Ok(entries) = self.roots.sys.join(self.path).read_dir() else { return HashMap::new() };
         let entries = entries.take(NAMES_MAX).filter_map(Result::ok);
         entries.map(|entry| (in_proc(entry.file_name().into_vec()), entry.ino())).collect()
     }
 
-    /// The folder of a device that is backed by hardware, which is so for guests' taps, bridges, bonds,
-    /// loops, dm and md as little as for partitions: below `/sys`.
+    /// The folder, below `/sys`, of a device that is backed by hardware. Guests' taps, bridges,
+    /// bonds, loops, dm, md and partitions are not.
     pub(crate) fn hardware(&self, name: &[u8]) -> Option<PathBuf> {
         let path = self.device(name)?;
-        // `device` is a link to the hardware, which is all that has to be known of it.
+        // `device` links to the hardware; it is enough to know that the link exists.
         self.has(path.join("device")).then_some(path)
     }
 
@@ -53,7 +54,7 @@ impl<'a> Folder<'a> {
         self.roots.sys.join(path).symlink_metadata().is_ok()
     }
 
-    /// What a file says, without the blanks around it. `None`: it says nothing, or cannot be read.
+    /// The text of a file, without surrounding blanks. `None` if it is empty or cannot be read.
     pub(crate) fn text(&mut self, path: impl AsRef<Path>) -> Option<&[u8]> {
         let text = self.roots.sys(path, &mut self.buffer).ok()?.trim_ascii();
         (!text.is_empty()).then_some(text)
@@ -63,18 +64,18 @@ impl<'a> Folder<'a> {
         self.text(path).and_then(only_number)
     }
 
-    /// The last part of where a link leads.
+    /// The last part of a link's target.
     pub(crate) fn target(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let target = self.roots.sys.join(path).read_link().ok()?;
         Some(target.file_name()?.as_bytes().to_owned())
     }
 
-    /// Where a link leads in the end.
+    /// The path a link resolves to.
     pub(crate) fn place(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
         self.roots.sys.join(path).canonicalize().ok()
     }
 
-    /// Names in another folder of sysfs.
+    /// The names in another folder of sysfs.
     pub(crate) fn names(&self, path: impl AsRef<Path>) -> Vec<PathBuf> {
         let Ok(entries) = self.roots.sys.join(path).read_dir() else { return Vec::new() };
         let entries = entries.take(NAMES_MAX).filter_map(Result::ok);

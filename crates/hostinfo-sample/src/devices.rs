@@ -1,9 +1,9 @@
 //! Sums over the host's disks or interfaces, which come, go, and change their names.
 //!
-//! What a device counted stays in the sum when it goes, so that the sum never falls. A device is known
-//! by the number that the kernel gave it, wherever there is one: under another name, or back from
-//! another network namespace, it goes on from what it had counted. What kind of a device it is, is
-//! looked up once, when it is new: a host of thousands of guests has thousands of taps.
+//! What a device counted stays in the sum when the device goes away, so that the sum never falls. A
+//! device is identified by the number the kernel gave it, if it has one: under another name, or
+//! back from another network namespace, it continues from what it had counted. The kind of a device
+//! is looked up once, when it is new: a host with thousands of guests has thousands of taps.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,24 +11,25 @@ use std::path::PathBuf;
 use crate::Moment;
 use crate::counter::{Counter, Pace, Step, countable, round};
 
-/// Devices that are gone and still known, so that they are not counted twice when they come back: as
-/// many interfaces as the largest hosts pass on to guests and containers.
+/// How many devices that went away are remembered, so that they are not counted twice when they
+/// come back: as many interfaces as the largest hosts pass on to guests and containers.
 const GONE_MAX: usize = 1024;
 
-/// Where 32-bit counters begin anew: milliseconds of a disk in every kernel, all others in those of 32
-/// bits.
+/// Where 32-bit counters start over: a disk's milliseconds in every kernel, all other counters in
+/// 32-bit kernels.
 const RANGE: u64 = 1 << 32;
 
-/// What a counter may have gained to be taken for one that went round its end, and not for one that
-/// began at zero: with 64 requests at a time, a disk counts so many milliseconds in 70 minutes.
+/// The largest gain at which a counter that fell is taken to have wrapped around rather than
+/// restarted at zero: with 64 requests at a time, a disk counts this many milliseconds in 70
+/// minutes.
 const ROUND_MAX: u64 = 1 << 28;
 
-/// Who a device is.
+/// The identity of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
-    /// The kernel's number for it, which no other has until the host is booted anew.
+    /// The kernel's number for it, which no other device gets until the host reboots.
     Number(u64),
-    /// Its name, where there is no number.
+    /// Its name, if it has no number.
     Name(Vec<u8>),
 }
 
@@ -36,31 +37,31 @@ pub(crate) enum Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) identity: Identity,
-    /// The hardware that it is, by which it is known when it comes back under another number.
+    /// The hardware behind it, by which it is recognized if it comes back under another number.
     pub(crate) place: Option<PathBuf>,
 }
 
 /// A folder of sysfs with the devices of one kind.
 pub(crate) trait Class {
-    /// The inode of each name in it: another one where the name is another device's.
+    /// The inode of each name in it. If the name passes to another device, the inode changes.
     fn inodes(&mut self) -> HashMap<Vec<u8>, u64>;
 
-    /// The device of that name. `None`: it is none that counts.
+    /// The device of that name. `None` if it does not count.
     fn find(&mut self, name: &[u8]) -> Option<Found>;
 
-    /// Whether the device that was found under that name is still the one that counts there. Asked
-    /// at each reading, of those that count.
+    /// Whether the device found under that name is still the one that counts there. Called at each
+    /// reading, for devices that count.
     fn is_still(&mut self, name: &[u8], identity: &Identity) -> bool;
 }
 
-/// What the figures of a row are to the sum.
+/// How the figures of a row contribute to the sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// A device of its own.
+    /// The row is a device of its own.
     Device,
-    /// They are added; the device has another row.
+    /// Its figures are added; the device has another row.
     Figures,
-    /// Another row has them already.
+    /// Another row includes them already.
     None,
 }
 
@@ -73,7 +74,7 @@ impl Part {
 /// A row of the kernel's table.
 pub(crate) struct Row<'t, const N: usize> {
     pub(crate) name: &'t [u8],
-    /// `None`: they could not be read.
+    /// `None` if they could not be read.
     pub(crate) figures: Option<[u64; N]>,
     pub(crate) part: Part,
 }
@@ -82,24 +83,24 @@ pub(crate) struct Row<'t, const N: usize> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sums<const N: usize> {
     pub(crate) sums: [u64; N],
-    /// How many devices that count there are now.
+    /// The current number of devices that count.
     pub(crate) devices: u64,
 }
 
-/// What is known of the devices.
+/// What is known about the devices.
 pub(crate) struct Devices<const N: usize> {
     names: HashMap<Vec<u8>, Seen>,
     known: HashMap<Identity, Device<N>>,
     sums: [u64; N],
-    /// When they were read last.
+    /// When they were last read.
     last: Option<Moment>,
     round: u64,
 }
 
-/// Who stands under a name.
+/// Which device has a name.
 struct Seen {
     inode: Option<u64>,
-    /// `None`: none that counts.
+    /// `None`: a device that does not count.
     found: Option<Found>,
     round: u64,
 }
@@ -118,7 +119,7 @@ impl<const N: usize> Default for Devices<N> {
 }
 
 impl<const N: usize> Devices<N> {
-    /// Adds what the devices counted since the last time.
+    /// Adds what the devices counted since the last call.
     pub(crate) fn add<'t>(
         &mut self,
         at: Moment,
@@ -144,7 +145,7 @@ impl<const N: usize> Devices<N> {
                 (None, None) => {}
             }
         }
-        // Only now is it known who is gone.
+        // Only now is it known which devices are gone.
         for (found, now, part) in newcomers {
             if self.welcome(found, now, part, at) {
                 devices += part.devices();
@@ -155,7 +156,7 @@ impl<const N: usize> Devices<N> {
         Sums { sums: self.sums, devices }
     }
 
-    /// Sees to it that it is known who stands under a name.
+    /// Makes sure it is known which device has a name.
     fn look(&mut self, name: &[u8], inode: Option<u64>, class: &mut impl Class) {
         if let Some(seen) = self.names.get_mut(name)
             && seen.inode == inode
@@ -168,8 +169,9 @@ impl<const N: usize> Devices<N> {
         self.names.insert(name.to_owned(), seen);
     }
 
-    /// Takes in a device that was not known by its number. One that is new has counted since it came;
-    /// one that is back under another number has counted on. False where its figures are no counts.
+    /// Adds a device that was not known by its number. A new device has counted since it appeared;
+    /// a device that is back under another number continued counting. Returns false if its figures
+    /// are not counts.
     fn welcome(&mut self, found: Found, now: [u64; N], part: Part, at: Moment) -> bool {
         let Found { identity, place } = found;
         let is_known_meanwhile = self.known.contains_key(&identity);
@@ -192,8 +194,8 @@ impl<const N: usize> Devices<N> {
             }
             None => {
                 let figures = now.map(|figure| Counter::new(figure, at));
-                // What is more than it can have counted since the last reading was counted before that,
-                // where this host did not see it.
+                // Anything beyond what it can have counted since the last reading was counted
+                // earlier, out of this host's sight.
                 let most = self.last.map_or(u64::MAX, |last| Pace::DEVICE.most(at.since(last)));
                 let gained = now.iter().all(|figure| *figure <= most).then_some(now);
                 (Device { figures, place, round: self.round }, gained)
@@ -205,7 +207,8 @@ impl<const N: usize> Devices<N> {
         true
     }
 
-    /// Forgets names that nobody has, and devices that will not be known when they come back.
+    /// Forgets names that no device has any more, and devices that could not be recognized if they
+    /// came back.
     fn forget(&mut self) {
         let now = self.round;
         self.names.retain(|_, seen| seen.round == now);
@@ -238,8 +241,9 @@ impl<const N: usize> Device<N> {
     }
 }
 
-/// What a counter gained that is below its last value. It may have gone round its end; far below, it
-/// was reset and counts from zero; a little below, it was added up from parts while they changed.
+/// The gain of a counter that is below its last value. It may have wrapped around. If it is far
+/// below, it was reset and counts from zero; if it is slightly below, it was added up from parts
+/// while they changed.
 fn after_fall(from: u64, now: u64) -> u64 {
     match round(from, now, RANGE) {
         Some(gain) if gain <= ROUND_MAX => gain,

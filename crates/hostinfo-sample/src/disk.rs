@@ -6,8 +6,8 @@ use crate::Roots;
 use crate::device::Folder;
 use crate::devices::{Class, Found, Identity, Part};
 
-/// Beginnings of names that drivers give to disks that are elsewhere, behind the network or a program
-/// of this host (Ceph, RTRS, NBD, ublk). A number follows.
+/// Name prefixes of disks that are elsewhere, behind the network or a program of this host (Ceph,
+/// RTRS, NBD, ublk). A number follows.
 const ELSEWHERE: [&[u8]; 4] = [b"rbd", b"rnbd", b"nbd", b"ublkb"];
 
 /// The disks of a host.
@@ -18,8 +18,8 @@ impl<'a> Disks<'a> {
         Self(Folder::new(roots, "block"))
     }
 
-    /// The kernel's number for what is in the drive now: it says which disk it is where nothing can be
-    /// put in or taken out.
+    /// The kernel's number for the medium now in the drive. For drives without removable media, it
+    /// identifies the disk.
     fn sequence(&mut self, name: &[u8]) -> Option<u64> {
         let disk = self.0.device(name)?;
         let is_drive = self.0.number(disk.join("removable")) == Some(1);
@@ -51,19 +51,19 @@ impl Class for Disks<'_> {
     }
 }
 
-/// Which rows of `/proc/diskstats` have figures that others do not have.
+/// Which rows of `/proc/diskstats` have figures that no other row includes.
 ///
-/// An NVMe disk that is reached over several paths is a head (`nvme0n1`), and a hidden disk for each
-/// path (`nvme0c1n1`). Before Linux 6.2 the head counts nothing, and the paths have all of it; since
-/// then the head has what the paths have.
+/// An NVMe disk with several paths has a head (`nvme0n1`), and a hidden disk for each path
+/// (`nvme0c1n1`). Before Linux 6.2 the head counts nothing, and the paths have all figures; since
+/// then the head includes what the paths have.
 pub(crate) struct Heads<'t> {
     there: HashSet<&'t [u8]>,
     counting: HashSet<&'t [u8]>,
 }
 
 impl<'t> Heads<'t> {
-    /// The heads among these rows; they count where they have figures other than zeros. Of figures
-    /// that cannot be read it is not known.
+    /// The heads among these rows. A head counts if its figures are not all zero; if they cannot be
+    /// read, that is not known.
     pub(crate) fn of<const N: usize>(
         rows: impl Iterator<Item = (&'t [u8], Option<[u64; N]>)>,
     ) -> Self {
@@ -77,7 +77,7 @@ impl<'t> Heads<'t> {
         heads
     }
 
-    /// What the row of that name is to the sum.
+    /// How the row of that name contributes to the sum.
     pub(crate) fn part(&self, name: &[u8]) -> Part {
         match head(name) {
             None => Part::Device,
@@ -88,7 +88,7 @@ impl<'t> Heads<'t> {
     }
 }
 
-/// The head of a path: `nvme0n1` of `nvme0c1n1`.
+/// The head of a path: `nvme0n1` for `nvme0c1n1`.
 fn head(path: &[u8]) -> Option<Vec<u8>> {
     let at = path.iter().position(|byte| *byte == b'c')?;
     let (subsystem, rest) = path.split_at_checked(at)?;

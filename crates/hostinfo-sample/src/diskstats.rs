@@ -16,19 +16,19 @@ const UNSEEN: Absent = Absent::new(
     "there is no /sys/block or no /proc/diskstats: hostinfod needs the host's own",
 );
 
-/// Bytes in a sector of `/proc/diskstats`, whatever those of the disk have.
+/// Bytes in a sector of `/proc/diskstats`, whatever the disk's own sector size.
 const SECTOR_BYTES: u64 = 512;
 
 /// Major numbers of floppy and optical drives.
 const REMOVABLE: [u64; 2] = [2, 11];
 
-/// Reads, sectors read, milliseconds reading, the same of writes, milliseconds with I/O.
+/// Reads, sectors read and milliseconds reading; the same for writes; milliseconds with I/O.
 pub(crate) type Figures = [u64; 7];
 
 /// The physical disks together.
 pub(crate) struct Disks(Sums<7>);
 
-/// How long disks had I/O to do, added up, and how many disks there are.
+/// The time in which disks had I/O to do, summed, and the number of disks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BusyTime {
     pub(crate) millis: u64,
@@ -56,8 +56,8 @@ pub(crate) fn read(
 ///  254       0 vda 119314 26478 8114146 83107 18200 41370 7653776 21662 0 9600 105578
 /// ```
 ///
-/// Behind the name: reads, merged, sectors, ms; writes, merged, sectors, ms; in flight, ms with
-/// I/O. More fields follow since Linux 4.18 and 5.5.
+/// After the name: reads, merged, sectors, ms; writes, merged, sectors, ms; in flight, ms with I/O.
+/// More fields follow since Linux 4.18 and 5.5.
 pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<Figures>)> {
     lines(text).filter_map(|line| {
         let mut words = words(line);

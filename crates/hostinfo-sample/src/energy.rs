@@ -1,7 +1,8 @@
-//! `/sys/class/powercap/intel-rapl:*`: what the host's CPUs used, and a guest's share of it.
+//! `/sys/class/powercap/intel-rapl:*`: how much energy the host's CPUs used, and a guest's share of
+//! it.
 //!
-//! RAPL tells of whole packages. What they used while somebody looked is shared out by CPU time: to
-//! a guest whose vCPUs had a tenth of the time in which the host's CPUs were busy, a tenth.
+//! RAPL only measures whole packages. What they used while it was measured is divided by CPU time:
+//! a guest whose vCPUs had a tenth of the host's busy CPU time gets a tenth.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +12,15 @@ use crate::root::{Roots, numbered};
 use crate::text::only_number;
 use crate::{Absent, Moment, machine};
 
-/// Or they may have: a machine without RAPL looks like one without the module.
+/// The host may still have one: a machine without RAPL looks like one without the module.
 const LACK: Absent = Absent::optional(
     "this host does not measure energy",
     "load the module intel_rapl_msr: Intel's CPUs have RAPL since 2011, AMD's since Zen",
 );
-/// A virtual machine, or CPUs that have no RAPL.
+/// A virtual machine, or CPUs without RAPL.
 const NO_METER: Absent = Absent::unsupported("this host has no energy meter");
-/// So it is since Linux 5.10, against PLATYPUS (CVE-2020-8694): who reads it often sees what other
-/// programs do. So a host without the rule is one whose owner wants it so.
+/// Only root may read it since Linux 5.10, against PLATYPUS (CVE-2020-8694): frequent readings
+/// reveal what other programs do. So if a host has no rule that permits it, its owner wants it so.
 const DENIED: Absent = Absent::optional(
     "this host's energy meter is for its root alone",
     "install the udev rule 70-hostinfo.rules, which gives energy_uj to the group hostinfo, then run \
@@ -27,26 +28,25 @@ const DENIED: Absent = Absent::optional(
 );
 const UNTOLD: Absent = Absent::untold("energy_uj of a package holds no number");
 
-/// Zones that are looked at: packages of the largest hosts, and as many of other kinds.
+/// How many zones are read: the packages of the largest hosts, and as many zones of other kinds.
 const ZONES_MAX: usize = 128;
 
-/// The packages' counters, and what they counted together.
+/// The packages' counters, and their sum.
 #[derive(Default)]
 pub(crate) struct Meter {
     last: BTreeMap<u32, (u64, Moment)>,
     micros: u64,
 }
 
-/// The most that a package is believed to use: 10 kW, where the largest have 1 kW. What is more is a
-/// counter that fell, and was taken for one that went round its end.
+/// The most a package is believed to use: 10 kW; the largest use 1 kW. More than that comes from a
+/// counter that fell and was mistaken for one that wrapped around.
 const PACE: Pace = Pace(10_000_000_000);
 
-/// What all packages used since they were first looked at, in millionths of a joule.
+/// What all packages used since their first reading, in millionths of a joule.
 ///
-/// Of each zone `intel-rapl:0`, `name` is `package-0`, `energy_uj` a counter such as
-/// `261893412305`, and `max_energy_range_uj` the highest that it counts to, such as
-/// `262143328850`: at 200 W it begins anew after 22 minutes. What nobody looked at for longer
-/// is told too low.
+/// In each zone `intel-rapl:0`, `name` is `package-0`, `energy_uj` a counter such as
+/// `261893412305`, and `max_energy_range_uj` the highest value it reaches, such as `262143328850`:
+/// at 200 W it wraps around after 22 minutes. If it was not read for longer, the result is too low.
 pub(crate) fn read(
     roots: &Roots,
     at: Moment,
@@ -63,7 +63,7 @@ pub(crate) fn read(
             let file = format!("class/powercap/intel-rapl:{}/{name}", zone.number);
             roots.sys(file, buffer).map(<[u8]>::to_vec)
         };
-        // psys is the whole machine: its packages are in it.
+        // psys is the whole machine, including its packages.
         if file("name").is_ok_and(|name| name.starts_with(b"package-")) {
             let range = file("max_energy_range_uj").ok().and_then(|text| only_number(&text));
             packages.push((zone.number, file("energy_uj"), range.unwrap_or(0)));
@@ -84,7 +84,7 @@ pub(crate) fn read(
     Ok(meter.micros)
 }
 
-/// What it is that there are no packages.
+/// Why there are no packages.
 fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
     match machine::look(roots, buffer) {
         Machine::X86 | Machine::Unknown => LACK,
@@ -101,18 +101,18 @@ impl Meter {
     }
 }
 
-/// Counters of the host and of a guest at one time.
+/// Counters of the host and of a guest at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Use {
-    /// Of the host's packages, in millionths of a joule.
+    /// The host's packages, in millionths of a joule.
     pub(crate) micros: u64,
-    /// Of the host's CPUs, in nanoseconds.
+    /// The host's CPUs, in nanoseconds.
     pub(crate) busy: u64,
-    /// Of the guest's vCPUs, in nanoseconds.
+    /// The guest's vCPUs, in nanoseconds.
     pub(crate) run: u64,
 }
 
-/// A guest's share since it was first asked for.
+/// A guest's share since the first query for it.
 #[derive(Clone, Default)]
 pub(crate) struct Portion {
     last: Option<Use>,
@@ -120,7 +120,7 @@ pub(crate) struct Portion {
 }
 
 impl Portion {
-    /// What it has come to, in millionths of a joule.
+    /// The share so far, in millionths of a joule.
     pub(crate) fn add(&mut self, now: Use) -> u64 {
         let last = self.last.get_or_insert(now);
         let gain = |now: u64, last: u64| u128::from(now.saturating_sub(last));

@@ -1,4 +1,4 @@
-//! Every parser of the kernel's files, for `fuzz/`: whatever is in them, there is an answer.
+//! Every parser of the kernel's files, for `fuzz/`: each must return, whatever the files contain.
 
 use crate::vmm::{self, role::Role};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     vmstat,
 };
 
-/// Parses a file as each of those that are read. Nothing is to come of it but an end.
+/// Parses the bytes as each kind of file. It only has to return.
 pub fn parse_as_each(bytes: &[u8]) {
     cpuinfo::parse(bytes);
     cpulist::parse(bytes);

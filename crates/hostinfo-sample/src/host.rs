@@ -26,12 +26,12 @@ use crate::{
     meminfo, netdev, pressure, stat, throttle, vmstat,
 };
 
-/// A host and the samples that were taken of it. The default is the host of this program.
+/// A host and the samples taken of it. The default is the host that runs this program.
 #[derive(Default)]
 pub struct Host {
     roots: Roots,
     units: Units,
-    /// What the last file said; kept, so that reading needs no new memory.
+    /// The text of the last file; kept so that reading allocates no new memory.
     buffer: Vec<u8>,
     host_name: Cached<String>,
     kernel: Cached<String>,
@@ -63,61 +63,61 @@ impl Host {
         Self { roots, ..Self::default() }
     }
 
-    /// A host whose kernel counts in other `units`: a captured one. Reads nothing.
+    /// A host whose kernel counts in other `units`, such as a captured one. Reads nothing.
     pub fn with_units(roots: Roots, units: Units) -> Self {
         Self { roots, units, ..Self::default() }
     }
 
-    /// The statistic's value in the moment's slot. Its file is read at the first use in the
-    /// slot; all later uses in it get the same sample.
+    /// The statistic's value in the moment's slot. Its file is read at the first use in the slot;
+    /// all later uses in it get the same sample.
     ///
     /// # Errors
     ///
-    /// The host does not tell it, or not now. What an administrator could mend is logged once.
+    /// The host does not report it, or not now. Anything an administrator could mend is logged
+    /// once.
     pub fn value(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
         let value = self.look(what, at);
         self.missing.note(source::Source::Host(what), value.as_ref().err());
         value
     }
 
-    /// Remembers what became of a statistic of a guest's [`Vmm`](crate::Vmm): that it was `absent`,
-    /// or not. What the administrator could mend is logged once with the guest's name.
+    /// Records whether a statistic of a guest's [`Vmm`](crate::Vmm) was `absent`. Anything the
+    /// administrator could mend is logged once with the guest's name.
     pub fn note_of(&mut self, guest: &str, what: source::Source, absent: Option<&Absent>) {
         self.missing.note_of(guest, what, absent);
     }
 
-    /// Forgets what was missing of a guest that is gone.
+    /// Forgets what was missing for a guest that is gone.
     pub fn forget(&mut self, guest: &str) {
         self.missing.forget(guest);
     }
 
-    /// The time that the ratios of the slot speak of, a multiple of the grid's step. `None`
-    /// where they have no sample to compare with: they are absent then. Reads nothing, and so
-    /// may be asked before a ratio of the same reply or after it.
+    /// The window of the slot's ratios, a multiple of the grid's step. `None` if they have no
+    /// sample to compare with; the ratios are absent then. It reads nothing, so it may be called
+    /// before or after the ratios of the same reply.
     pub fn window(&self, at: Moment) -> Option<Duration> {
         self.window.span(at)
     }
 
-    /// Figures of `/proc/meminfo` that no statistic tells and vhostmd's sums need.
+    /// Figures of `/proc/meminfo` that are not statistics but that vhostmd's sums need.
     pub fn spare_memory(&mut self, at: Moment) -> Spare {
         let read = |(): &mut ()| meminfo::read(&self.roots, &mut self.buffer);
         self.meminfo.at(at, read).map(Meminfo::spare).unwrap_or_default()
     }
 
-    /// What was found missing when it was last asked for and could be mended, each once, with the
-    /// kernel's file.
+    /// What was missing at its last use and could be mended, each once, with the kernel's file.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
         self.missing.of_host().filter(|(_, absent)| absent.remedy().is_some())
     }
 
-    /// What the host was found to be without when it was last asked for, with nothing wrong:
+    /// What the host lacked at its last use, with nothing wrong:
     /// [`Lack::Unsupported`](crate::Lack::Unsupported), [`Lack::Chosen`](crate::Lack::Chosen) or
     /// [`Lack::Optional`](crate::Lack::Optional).
     pub fn without(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
         self.missing.of_host().filter(|(_, absent)| absent.remedy().is_none())
     }
 
-    /// The same of guests, with whose it is.
+    /// The same for guests, each with the guest's name.
     pub fn missing_of_guests(&self) -> impl Iterator<Item = (&str, &'static str, &Absent)> {
         self.missing.of_guests()
     }
@@ -203,7 +203,7 @@ impl Host {
         let number = match what {
             source::Topology::Online | source::Topology::Threads => {
                 let online = self.topology.online(at, roots, buffer).map(count);
-                // A container may be without sysfs.
+                // A container may have no sysfs.
                 online.or_else(|absent| self.stat(at).ok().and_then(Stat::cpus).ok_or(absent))
             }
             source::Topology::Sockets => {
@@ -262,7 +262,7 @@ impl Host {
         self.stat(at).map(Stat::busy_of_each)
     }
 
-    /// CPUs and disks together, whichever is asked for, so that all ratios of a reply speak of
+    /// Samples CPUs and disks together, whichever is asked for, so that all ratios of a reply cover
     /// the same time.
     pub(crate) fn sample(&mut self, at: Moment) -> HostSample {
         HostSample {

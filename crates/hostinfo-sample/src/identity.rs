@@ -1,10 +1,10 @@
-//! What names the host: `/proc/sys/kernel` and what its firmware tells of it (DMI).
+//! What identifies the host: `/proc/sys/kernel` and the names from its firmware (DMI).
 
 use crate::Absent;
 use crate::root::{LINE_BYTES, Roots};
 use crate::text::first_line;
 
-/// DMI is there on x86 and on ARM servers, where firmware or hypervisor fill it in.
+/// DMI exists on x86 and on ARM servers, if the firmware or hypervisor fills it in.
 const NO_DMI: Absent = Absent::unsupported("this host's firmware gives no name");
 const UNTOLD: Absent = Absent::untold("a file of /proc/sys/kernel is empty");
 

@@ -1,4 +1,4 @@
-//! `/sys/class/net`: which interfaces carry what goes in and out of the host, each once.
+//! `/sys/class/net`: which interfaces carry the host's own traffic, each counted once.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::device::Folder;
 use crate::devices::{Class, Found, Identity};
 use crate::text::{lines, number};
 
-/// Values of `type` of an interface that shows what other interfaces of its radio get:
+/// Values of `type` for interfaces that show what other interfaces of their radio receive:
 /// ARPHRD_IEEE80211, ARPHRD_IEEE80211_PRISM, ARPHRD_IEEE80211_RADIOTAP.
 const MONITORS: [u64; 3] = [801, 802, 803];
 
@@ -24,7 +24,7 @@ impl<'a> Interfaces<'a> {
         self.0.number(interface.join("ifindex"))
     }
 
-    /// Whether all of what it counts is in the figures of another interface.
+    /// Whether another interface's figures include everything it counts.
     fn is_in_another(&mut self, interface: &Path) -> bool {
         self.has_master(interface)
             || self.is_guests_end(interface)
@@ -34,8 +34,8 @@ impl<'a> Interfaces<'a> {
             || self.0.number(interface.join("type")).is_some_and(|kind| MONITORS.contains(&kind))
     }
 
-    /// A virtual function below the interface of Hyper-V (netvsc) or a failover pair, which has its
-    /// figures in its own. A bridge or bond has no device: what is below it counts.
+    /// Whether it is a virtual function below a Hyper-V interface (netvsc) or a failover pair,
+    /// whose own figures include it. A bridge or bond has no device, so what is below it counts.
     fn has_master(&mut self, interface: &Path) -> bool {
         let master = interface.join("master");
         let Some(name) = self.0.target(&master) else {
@@ -56,7 +56,7 @@ impl<'a> Interfaces<'a> {
     fn is_representor(&mut self, interface: &Path) -> bool {
         let port = self.0.text(interface.join("phys_port_name")).map(<[u8]>::to_vec);
         port.is_some_and(|port| {
-            // mlx5 gave functions a mere number up to Linux 4.19.
+            // mlx5 named functions by a bare number up to Linux 4.19.
             is_function(&port) || (is_only_number(&port) && self.is_on_switch(interface))
         })
     }
@@ -67,10 +67,10 @@ impl<'a> Interfaces<'a> {
         uevent.is_some_and(|text| lines(text).any(|line| line == b"DEVTYPE=dsa"))
     }
 
-    /// A function that the host itself uses, of a NIC that works as a switch: the uplink's figures are
-    /// those of the wire.
+    /// A function that the host itself uses, on a NIC that works as a switch: the uplink's figures
+    /// are those of the wire.
     fn is_behind_switch(&mut self, interface: &Path) -> bool {
-        // Of a virtual function, and of a subfunction, which is a device below its NIC.
+        // For a virtual function, and for a subfunction, which is a device below its NIC.
         ["device/physfn/net", "device/../net"].iter().any(|folder| {
             let folder = interface.join(folder);
             let names = self.0.names(&folder);
@@ -96,7 +96,7 @@ impl Class for Interfaces<'_> {
         }
         let index = self.index(&interface);
         let identity = index.map_or_else(|| Identity::Name(name.to_owned()), Identity::Number);
-        // Ports of one function have numbers.
+        // Ports of one function are numbered.
         let port = self.0.number(interface.join("dev_port")).unwrap_or(0);
         let place = self.0.place(interface.join("device"));
         Some(Found { identity, place: place.map(|place| place.join(port.to_string())) })
@@ -108,7 +108,7 @@ impl Class for Interfaces<'_> {
             Identity::Number(index) => self.index(&interface) == Some(*index),
             Identity::Name(_) => true,
         };
-        // A function is put below its master when it is there already.
+        // A function is put below its master if the master exists already.
         is_same && !self.has_master(&interface)
     }
 }
@@ -119,8 +119,8 @@ fn is_vif(name: &[u8]) -> bool {
     numbers.next().is_some_and(is_only_number) && numbers.next().is_some_and(is_only_number)
 }
 
-/// The name of a port that is no port but a function: `pf0`, `pf0vf1`, `pf0sf88`, with the number of
-/// the controller before it (`c1pf0vf1`) or that of the port (`p0pf0vf1`). Ports are `p0` and `p0s1`.
+/// The name of a port that is really a function: `pf0`, `pf0vf1`, `pf0sf88`, prefixed with the
+/// controller's number (`c1pf0vf1`) or the port's (`p0pf0vf1`). Real ports are `p0` and `p0s1`.
 fn is_function(port: &[u8]) -> bool {
     let port = numbered(port, b"c").or_else(|| numbered(port, b"p")).unwrap_or(port);
     numbered(port, b"pf").is_some_and(|rest| {
@@ -128,7 +128,7 @@ fn is_function(port: &[u8]) -> bool {
     })
 }
 
-/// What stands behind `prefix` and a number.
+/// What follows `prefix` and a number.
 fn numbered<'w>(word: &'w [u8], prefix: &[u8]) -> Option<&'w [u8]> {
     let rest = word.strip_prefix(prefix)?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

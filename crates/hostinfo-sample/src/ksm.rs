@@ -1,10 +1,10 @@
-//! `/sys/kernel/mm/ksm`: equal pages of guests that are kept once.
+//! `/sys/kernel/mm/ksm`: equal pages of guests that are stored once.
 
 use crate::Absent;
 use crate::root::Roots;
 use crate::text::only_number;
 
-/// Its kernel was made without CONFIG_KSM.
+/// The kernel was built without CONFIG_KSM.
 const LACK: Absent = Absent::unsupported("this host does not merge equal pages");
 const UNTOLD: Absent = Absent::untold("/sys/kernel/mm/ksm/pages_sharing holds no number");
 

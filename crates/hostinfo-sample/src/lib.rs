@@ -1,11 +1,11 @@
-//! A host's `/proc` and `/sys` to values.
+//! Turns a host's `/proc` and `/sys` into values.
 //!
-//! [`Host::value`] gives a statistic's value at a [`Moment`], and [`Vmm::value`] one of a guest,
-//! from the process that runs it and that process's cgroup. A file is read when a statistic that
-//! needs it is asked for, at most once in a step of the sampling grid, and never otherwise. Each
-//! source has a file of its own here: a function that reads, and a pure one that parses, with a
-//! line of the kernel's file over it. What the kernel does not tell is an [`Absent`] of that one
-//! statistic. Who may ask what, and how values are written, is left to others.
+//! [`Host::value`] gives a statistic's value at a [`Moment`]. [`Vmm::value`] gives one of a guest,
+//! from the process that runs it and that process's cgroup. A file is read only when a query needs
+//! it, and at most once in a step of the sampling grid. Each source has a file of its own here: a
+//! function that reads, and a pure one that parses, with a line of the kernel's file above it. If
+//! the kernel does not report a statistic, that one statistic is [`Absent`]. Other crates decide
+//! who may ask for what, and how values are written.
 
 mod absent;
 mod cached;

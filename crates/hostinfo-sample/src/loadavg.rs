@@ -1,4 +1,4 @@
-//! `/proc/loadavg`: how many tasks ran, wanted to, or waited for a disk.
+//! `/proc/loadavg`: how many tasks were running, ready to run, or waiting for a disk.
 
 use hostinfo_catalog::source::Load;
 use hostinfo_wire::Value;

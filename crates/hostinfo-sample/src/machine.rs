@@ -1,22 +1,22 @@
-//! What kind of a machine the host is, as far as that says what it cannot have.
+//! The kind of machine the host is, as far as that decides what it cannot have.
 
 use crate::root::{LINE_BYTES, Roots};
 use crate::text::{key_and_value, lines, number, words};
 
-/// As much of `/proc/cpuinfo` as has all lines of the first CPU: the one with its features has some 2
-/// KiB.
+/// Enough of `/proc/cpuinfo` to hold all lines of the first CPU; the line of its features has some
+/// 2 KiB.
 const HEAD_BYTES: usize = 2 * LINE_BYTES;
 
-/// What the first CPU says of the machine.
+/// What the first CPU reveals about the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Machine {
     /// Nothing.
     Unknown,
     /// It is a virtual machine itself.
     Virtual,
-    /// It is not, and has CPUs of Intel's or AMD's, or of Hygon's, which are AMD's.
+    /// It is not virtual, and its CPUs are from Intel, AMD or Hygon, whose CPUs are AMD's design.
     X86,
-    /// It has others.
+    /// It has other CPUs.
     Other,
 }
 
@@ -44,14 +44,14 @@ pub(crate) fn parse(text: &[u8]) -> Machine {
     machine
 }
 
-/// The first two numbers of the kernel's release: 6 and 1 of `6.1.0-18-amd64`.
+/// The first two numbers of the kernel's release: 6 and 1 for `6.1.0-18-amd64`.
 pub(crate) fn release(roots: &Roots, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
     let text = roots.proc("sys/kernel/osrelease", LINE_BYTES, buffer).ok()?;
     let mut numbers = text.split(|byte| !byte.is_ascii_digit()).map(number);
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// Whether the kernel was booted with that word.
+/// Whether that word is on the kernel's command line.
 pub(crate) fn is_booted_with(word: &[u8], roots: &Roots, buffer: &mut Vec<u8>) -> bool {
     let line = roots.proc("cmdline", LINE_BYTES, buffer);
     line.is_ok_and(|line| words(line).any(|one| one == word))

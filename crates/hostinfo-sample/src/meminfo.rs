@@ -8,20 +8,20 @@ use crate::root::{PAGE_BYTES, Roots};
 use crate::text::{Figure, amounts, figure_of};
 
 const NO_SWAP: Absent = Absent::chosen("this host has no swap");
-/// Its kernel was made without CONFIG_HUGETLBFS.
+/// The kernel was built without CONFIG_HUGETLBFS.
 const NO_HUGE_PAGES: Absent = Absent::unsupported("this host has no huge pages");
-/// It came with Linux 3.14.
+/// Added in Linux 3.14.
 const NO_AVAILABLE: Absent =
     Absent::unsupported("this host's kernel has no figure of available memory");
 const UNTOLD: Absent =
     Absent::untold("a line of /proc/meminfo that every kernel has is not there, or not a figure");
 
-/// Bytes, but for `HugePages_`, which are pages of `huge_page` bytes.
+/// Bytes, except for `HugePages_`, which counts pages of `huge_page` bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Meminfo {
     /// In the order of [`Memory::KEYS`].
     figures: [Figure; Memory::KEYS.len()],
-    /// What no statistic is alone.
+    /// Figures that are not statistics by themselves.
     spare: Spare,
     huge_page: Option<u64>,
 }
@@ -43,7 +43,7 @@ pub(crate) fn parse(text: &[u8]) -> Meminfo {
     Meminfo { figures, spare: Spare { buffers, swap_cached }, huge_page }
 }
 
-/// What counts as neither used nor free, beside `memory.cached`: in bytes.
+/// Memory that counts as neither used nor free, in addition to `memory.cached`, in bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Spare {
     /// Buffers.

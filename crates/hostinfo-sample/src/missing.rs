@@ -1,4 +1,4 @@
-//! What the host was found not to tell, of itself and of its guests, for its administrator.
+//! What the host and its guests were found to lack, for the administrator.
 
 use std::collections::HashMap;
 
@@ -9,17 +9,17 @@ use crate::{Absent, Lack};
 /// How many lacks of the host are remembered and logged: there are about fifty.
 const OF_HOST_MAX: usize = 100;
 
-/// How many of each guest: there are about fifteen, whatever the errors. A guest has some 3 KB of
-/// them at the most, and as many lines in the log for as long as it is known.
+/// How many for each guest: there are about fifteen, whatever the errors. They take at most some 3
+/// KB per guest, and as many lines in the log for as long as the guest is known.
 const OF_GUEST_MAX: usize = 32;
 
-/// Each lack once, however often it is met and however many CPUs or files have it, with the kernel's
-/// file that showed it.
+/// Each lack once, however often it occurs and however many CPUs or files have it, with the
+/// kernel's file that revealed it.
 #[derive(Default)]
 pub(crate) struct Missing {
     host: Lacks,
     guests: HashMap<Box<str>, Lacks>,
-    /// How often a fault was met.
+    /// How often a fault occurred.
     met: u64,
 }
 
@@ -27,20 +27,19 @@ pub(crate) struct Missing {
 #[derive(Default)]
 struct Lacks {
     known: Vec<Known>,
-    /// The one that was met last: rows that stand together often lack the same.
+    /// The most recent one: neighbouring rows often lack the same.
     last: usize,
 }
 
 struct Known {
     file: &'static str,
     absent: Absent,
-    /// The statistic that met it last; `None` where that one has a value again.
+    /// The last statistic that lacked it; `None` if that one has a value again.
     of: Option<Source>,
 }
 
 impl Missing {
-    /// Remembers what became of a statistic of the host: that it was absent, or not. Logs what is
-    /// new.
+    /// Records whether a statistic of the host was absent. Logs a new lack.
     pub(crate) fn note(&mut self, what: Source, absent: Option<&Absent>) {
         match absent.filter(|absent| absent.lack != Lack::Passing) {
             None => self.host.mend(what),
@@ -48,8 +47,8 @@ impl Missing {
         }
     }
 
-    /// The same of a guest. Its files have other names whenever it is started, so that the same lack
-    /// with another error is none that is new.
+    /// The same for a guest. Its files get other names at each start, so the same lack with another
+    /// error is not new.
     pub(crate) fn note_of(&mut self, guest: &str, what: Source, absent: Option<&Absent>) {
         let Some(absent) = absent.filter(|absent| absent.lack != Lack::Passing) else {
             self.guests.get_mut(guest).into_iter().for_each(|lacks| lacks.mend(what));
@@ -87,12 +86,12 @@ impl Missing {
         self.guests.remove(guest);
     }
 
-    /// What there is of the host, file and lack: what is wrong, and what it is without.
+    /// The host's lacks with their files: what is wrong, and what the host does without.
     pub(crate) fn of_host(&self) -> impl Iterator<Item = (&'static str, &Absent)> {
         self.host.iter()
     }
 
-    /// What is wrong of guests, with whose it is.
+    /// What is wrong with guests, each with the guest's name.
     pub(crate) fn of_guests(&self) -> impl Iterator<Item = (&str, &'static str, &Absent)> {
         let guests = self.guests.iter();
         let all = guests
@@ -100,14 +99,14 @@ impl Missing {
         all.filter(|(_, _, absent)| absent.remedy().is_some())
     }
 
-    /// How often a fault was met, of whomever.
+    /// How often a fault occurred, for the host and all guests.
     pub(crate) fn met(&self) -> u64 {
         self.met
     }
 }
 
 impl Lacks {
-    /// True where it was not known, and there is room for it.
+    /// True if it was not known, and there is room for it.
     fn add(&mut self, what: Source, absent: &Absent, bound: usize) -> bool {
         let file = what.origin();
         let is_it = |known: &Known| known.absent.is_like(absent, known.file == file);
@@ -126,7 +125,7 @@ impl Lacks {
         has_room
     }
 
-    /// A statistic has a value, or lacks it for now.
+    /// A statistic has a value, or lacks it only for now.
     fn mend(&mut self, what: Source) {
         for known in self.known.iter_mut().filter(|known| known.of == Some(what)) {
             known.of = None;

@@ -12,14 +12,14 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// That long after some start, such as the daemon's.
+    /// This long after some start, such as the daemon's.
     pub fn new(since_start: Duration) -> Self {
         let slot = since_start.as_nanos() / SAMPLE_GRID.as_nanos();
         Self { slot: u64::try_from(slot).unwrap_or(u64::MAX), since_start }
     }
 
-    /// The step of the grid ([`SAMPLE_GRID`]) that the moment lies in. Who asks within one step
-    /// gets the same sample.
+    /// The step of the grid ([`SAMPLE_GRID`]) that contains the moment. Queries within one step get
+    /// the same sample.
     pub fn slot(self) -> u64 {
         self.slot
     }

@@ -39,8 +39,8 @@ pub(crate) fn read(
 ///   eth0: 348951220   15785    0    0    0     0          0         0   989620   11090    0    0    0     0       0          0
 /// ```
 ///
-/// Old kernels leave no blank behind the colon. A name may hold all but blanks and slashes,
-/// so the last colon ends it.
+/// Old kernels leave no blank after the colon. A name may contain anything but blanks and slashes, so the last
+/// colon ends it.
 pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<Figures>)> {
     lines(text).filter_map(|line| {
         let colon = line.iter().rposition(|byte| *byte == b':')?;

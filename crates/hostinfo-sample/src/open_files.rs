@@ -1,9 +1,9 @@
-//! Files of guests that stay open from one sample to the next: opening and closing one takes six times as long as
-//! reading it.
+//! Files of guests that stay open from one sample to the next: opening and closing a file takes six times as
+//! long as reading it.
 //!
-//! Only files that the kernel makes stay open, since they tell when what they speak of is gone: one of a
-//! process or a thread that ended, or of a cgroup that was removed, cannot be read any more, even where another
-//! has its name by then. It is opened by its name anew. A plain file would be read for good, whatever took its name.
+//! Only the kernel's own files stay open, because they show when their subject is gone: the file of a process
+//! or thread that ended, or of a cgroup that was removed, can no longer be read, even if something else has its
+//! name by then. It is then opened again by name. A plain file could be read forever, whatever took its name.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -23,25 +23,24 @@ use rustix::fs::{FsWord, fstatfs};
 use crate::Roots;
 use crate::root::{ATTRIBUTE_BYTES, LINE_BYTES, PAGE_BYTES, Unread, read_file, within};
 
-/// Files that stay open, of all guests together. The files of the guest that was looked at the longest ago are
-/// closed first.
+/// The open files of all guests together. The files of the guest that was read least recently are closed first.
 #[derive(Clone, Debug)]
 pub struct OpenFiles(Rc<Pool>);
 
 #[derive(Debug)]
 struct Pool {
     most: usize,
-    /// How many there are.
+    /// How many are open.
     count: Cell<usize>,
-    /// Those of each reader.
+    /// The files of each reader.
     of: RefCell<LruCache<u64, HashMap<OsString, File, lru::DefaultHasher>>>,
     /// The number of the next reader.
     next: Cell<u64>,
 }
 
 impl OpenFiles {
-    /// As many as a process may keep open that may have `limit` files (`RLIMIT_NOFILE`); none where
-    /// guests may need them for their sockets.
+    /// As many as may stay open in a process that may have `limit` files (`RLIMIT_NOFILE`); none if guests may
+    /// need them for their sockets.
     pub fn within(limit: u64) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self::at_most(limit.saturating_sub(FILES_LEFT).min(OPEN_FILES_MAX))
@@ -65,7 +64,7 @@ impl Default for OpenFiles {
 }
 
 impl Pool {
-    /// Reads a file that is open. `None`: it is not, or tells nothing any more and is closed.
+    /// Reads a file that is open. `None` if it is not open, or can no longer be read and was closed.
     fn read(&self, reader: u64, path: &Path, most: usize, buffer: &mut Vec<u8>) -> Option<()> {
         let mut of = self.of.borrow_mut();
         let files = of.get_mut(&reader)?;
@@ -78,11 +77,11 @@ impl Pool {
         None
     }
 
-    /// Keeps a file open, and closes others where they are too many.
+    /// Keeps a file open, and closes others if there are too many.
     fn keep(&self, reader: u64, path: PathBuf, file: File) {
         let mut of = self.of.borrow_mut();
         let files = of.get_or_insert_mut(reader, HashMap::default);
-        // Threads come and go, and what is left of those that went is found out here.
+        // Threads come and go; the files of those that ended are found here.
         if files.len() >= OPEN_FILES_EACH {
             self.count.set(self.count.get().saturating_sub(files.len()));
             files.clear();
@@ -104,7 +103,7 @@ impl Pool {
 /// `/sys/fs/cgroup/machine.slice/machine-qemu\x2d1\x2dweb.scope/memory.pressure` has 79 bytes.
 const PATH: usize = 96;
 
-/// One guest's way to its files. A clone has none of them open.
+/// One guest's access to its files. A clone starts with none of them open.
 #[derive(Debug)]
 pub(crate) struct Reader {
     roots: Roots,
@@ -120,8 +119,8 @@ impl Reader {
         Self { roots, pool, number, opened: Cell::new(0) }
     }
 
-    /// How often a file was opened by its name. Where that has not changed, all that was read came from files
-    /// that were open before.
+    /// How often a file was opened by its name. If that did not change, everything was read from files that
+    /// were open before.
     pub(crate) fn opened(&self) -> u64 {
         self.opened.get()
     }
@@ -208,7 +207,7 @@ impl Drop for Reader {
     }
 }
 
-/// All of a file from its beginning, and no more than that it is over `most` bytes.
+/// Reads all of a file from its beginning, but no more than shows that it is over `most` bytes.
 fn read_again(file: &File, most: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     while buffer.len() < most {
@@ -222,8 +221,8 @@ fn read_again(file: &File, most: usize, buffer: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
-/// The kernel gives at least so much at a time of a file that has more: it makes a page of 4,096 bytes or
-/// what is left, and leaves out only what does not fit whole (`fs/seq_file.c`), such as a process's number.
+/// If a file has more to read, the kernel returns at least this much at a time: it fills a page of 4,096 bytes
+/// or what is left, and leaves out only what does not fit whole (`fs/seq_file.c`), such as a process's number.
 const SURELY_MORE: usize = 2048;
 
 /// Whether it is a file of procfs, of a cgroup or of sysfs: statfs(2), `linux/magic.h`.

@@ -9,13 +9,13 @@ use crate::text::{lines, millionths, number, words};
 use crate::units::micro;
 use crate::{Absent, Moment, machine};
 
-/// Distributions build kernels that measure it only when told to, as RHEL 8 and 9
-/// (CONFIG_PSI_DEFAULT_DISABLED), and nothing tells those from kernels without it.
+/// Some distributions build kernels that measure it only on request, such as RHEL 8 and 9
+/// (CONFIG_PSI_DEFAULT_DISABLED), and nothing distinguishes those from kernels without it.
 const LACK: Absent = Absent::optional(
     "this host does not measure pressure",
     "boot the host with psi=1; needs a kernel with CONFIG_PSI, which came with Linux 4.20",
 );
-/// The oldest kernel that any distribution has brought it to: RHEL 8's.
+/// The oldest kernel to which a distribution has backported it: RHEL 8's.
 const FIRST: (u64, u64) = (4, 18);
 
 const UNTOLD: Absent = Absent::untold("a line or a figure of the pressure file is not there");
@@ -27,8 +27,8 @@ pub(crate) struct Pressure {
     full: Line,
 }
 
-/// In the order of [`PressureFigure::KEYS`]. Averages are millionths of a ratio; the total, which is
-/// the last, is in microseconds.
+/// In the order of [`PressureFigure::KEYS`]. Averages are in millionths of a ratio; the total,
+/// which comes last, is in microseconds.
 type Line = [Option<u64>; PressureFigure::KEYS.len()];
 
 const _: () = assert!(matches!(PressureFigure::KEYS, [.., (_, PressureFigure::Total)]));
@@ -36,7 +36,7 @@ const _: () = assert!(matches!(PressureFigure::KEYS, [.., (_, PressureFigure::To
 /// What is kept of the two totals of a file.
 pub(crate) type Kept = [Told; 2];
 
-/// Totals are of time that passes for everybody.
+/// The totals count wall-clock time.
 const PACE: Pace = Pace(1_000_000);
 
 pub(crate) fn read(
@@ -56,7 +56,7 @@ pub(crate) fn read(
     Ok(pressure)
 }
 
-/// What it is that the host has no such file.
+/// Why the host has no such file.
 pub(crate) fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
     if machine::release(roots, buffer).is_some_and(|release| release < FIRST) {
         Absent::unsupported("this host's kernel cannot measure pressure")
@@ -100,13 +100,13 @@ pub(crate) fn parse(text: &[u8]) -> Pressure {
     pressure
 }
 
-/// Percent to millionths of a ratio, 1 at the most.
+/// Percent to millionths of a ratio, at most 1.
 fn percent(word: &[u8]) -> Option<u64> {
     Some((millionths(word)? / 100).min(1_000_000))
 }
 
 impl Pressure {
-    /// The same with other totals in microseconds: of `some`, and of `full`.
+    /// The same with other totals in microseconds, for `some` and for `full`.
     pub(crate) fn with_totals(
         mut self,
         of: impl FnOnce([Option<u64>; 2]) -> [Option<u64>; 2],

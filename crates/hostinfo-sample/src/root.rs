@@ -1,4 +1,4 @@
-//! Where a host's files are, and reading them within bounds.
+//! Where a host's files are, and how they are read within limits.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,22 +11,22 @@ use rustix::io::Errno;
 use crate::Absent;
 use crate::text::number;
 
-/// The most that is read of a file of `/proc` with one figure or one line.
+/// The most read from a file of `/proc` with one figure or one line.
 pub(crate) const LINE_BYTES: usize = 4096;
 
-/// The most that is read of an attribute in sysfs. The kernel's own bound is a page, which has up to 64
+/// The most read from an attribute in sysfs. The kernel's own limit is a page, which has up to 64
 /// KiB; a list of CPUs may be longer than a page, and 8,192 CPUs have at most 8,192 x 7 / 2 bytes.
 pub(crate) const ATTRIBUTE_BYTES: usize = 64 * 1024;
 
-/// The most that is read of a file with a fixed set of lines: `vmstat` has 200 of 40 bytes.
+/// The most read from a file with a fixed set of lines: `vmstat` has 200 of 40 bytes.
 pub(crate) const PAGE_BYTES: usize = 64 * 1024;
 
-/// The most that is read of a file with a line for each CPU, disk or interface. 8,192 CPUs have
-/// 8,192 x 110 bytes in `stat`, and an `intr` line of some 500,000 zeros; 10,000 guests have
-/// 10,000 x 130 bytes of taps in `net/dev`.
+/// The most read from a file with a line for each CPU, disk or interface. 8,192 CPUs have 8,192 x
+/// 110 bytes in `stat`, and an `intr` line of some 500,000 zeros; 10,000 guests have 10,000 x 130
+/// bytes of taps in `net/dev`.
 pub(crate) const TABLE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Where a host's kernel shows itself.
+/// Where to find a host's kernel files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
     /// procfs.
@@ -52,19 +52,19 @@ pub(crate) struct Unread {
 impl Unread {
     /// Whether there is no such file, or nothing behind it.
     pub(crate) fn is_not_there(&self) -> bool {
-        // Files of what was turned off at boot are there at times, and say so when read; and
-        // those of a process that ended, if they were opened before.
+        // Files of a feature that was turned off at boot sometimes exist and report that when read.
+        // So do files of a process that ended, if they were opened before.
         const NOT_THERE: [Errno; 6] =
             [Errno::NOENT, Errno::NOTDIR, Errno::OPNOTSUPP, Errno::NODEV, Errno::NXIO, Errno::SRCH];
         Errno::from_io_error(&self.error).is_some_and(|errno| NOT_THERE.contains(&errno))
     }
 
-    /// Whether it is not for this user.
+    /// Whether this user may not read it.
     pub(crate) fn is_denied(&self) -> bool {
         self.error.kind() == io::ErrorKind::PermissionDenied
     }
 
-    /// `lack` where this kernel has no such file; else that it could not be read.
+    /// `lack` if this kernel has no such file; otherwise, that it could not be read.
     pub(crate) fn or(&self, lack: Absent) -> Absent {
         let lack = if self.is_not_there() { lack } else { Absent::UNREAD };
         lack.because(self)
@@ -73,7 +73,7 @@ impl Unread {
 
 impl Roots {
     /// All of a file below `/proc`, in `buffer`. A file over `bound` bytes is an error: its last
-    /// figure would be a wrong one.
+    /// figure would be cut off and wrong.
     pub(crate) fn proc<'b>(
         &self,
         file: &str,
@@ -106,7 +106,7 @@ impl Roots {
         read_whole(self.sys.join(file), ATTRIBUTE_BYTES, buffer)
     }
 
-    /// Whether the host's sysfs can be seen.
+    /// Whether the host's sysfs is visible.
     pub(crate) fn has_sys(&self) -> bool {
         self.sys.join("devices/system/cpu").is_dir()
     }
@@ -117,14 +117,14 @@ impl Roots {
     }
 }
 
-/// An entry of a folder, as `task/4242` and `vcpu0` are.
+/// An entry of a folder, such as `task/4242` or `vcpu0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Numbered {
     pub(crate) number: u32,
     pub(crate) inode: u64,
 }
 
-/// The entries whose names are `prefix` and a number. More than `bound` are an error.
+/// The entries whose names are `prefix` and a number. More than `bound` entries are an error.
 pub(crate) fn numbered(path: PathBuf, prefix: &str, bound: usize) -> Result<Vec<Numbered>, Unread> {
     match read_numbered(&path, prefix, bound) {
         Ok(entries) => Ok(entries),
@@ -156,7 +156,7 @@ fn read_whole(path: PathBuf, bound: usize, buffer: &mut Vec<u8>) -> Result<&[u8]
     }
 }
 
-/// What was read of a file up to a byte over its bound, if that is all of it.
+/// What was read of a file up to a byte over its bound, if that is the whole file.
 pub(crate) fn within(bound: usize, path: PathBuf, buffer: &[u8]) -> Result<&[u8], Unread> {
     if buffer.len() <= bound {
         return Ok(buffer);
@@ -168,7 +168,7 @@ pub(crate) fn within(bound: usize, path: PathBuf, buffer: &[u8]) -> Result<&[u8]
 /// The first `most` bytes of a file, in `buffer`, and the file.
 pub(crate) fn read_file(path: &Path, most: usize, buffer: &mut Vec<u8>) -> io::Result<File> {
     buffer.clear();
-    // Else the first reads would be of 32 bytes.
+    // Otherwise the first reads would be 32 bytes long.
     buffer.reserve(LINE_BYTES);
     let most = u64::try_from(most).unwrap_or(u64::MAX);
     let mut file = File::open(path)?.take(most);

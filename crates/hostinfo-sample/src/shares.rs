@@ -24,7 +24,7 @@ pub(crate) enum Share {
 }
 
 impl Share {
-    /// `None` of a source that is no ratio over a window.
+    /// `None` for a source that is not a ratio over a window.
     pub(crate) fn of(what: source::Host) -> Option<Self> {
         match what {
             source::Host::CpuShare(what) => Some(Self::Cpu(what)),
@@ -47,7 +47,7 @@ impl Share {
     }
 }
 
-/// Guests' time is in user's, so busy is all but idle and iowait of the first eight.
+/// User time includes guests' time, so busy is the sum of the first eight without idle and iowait.
 fn cpu(what: CpuShare, Pair { before, now, .. }: Pair<Fit>) -> Result<Value<'static>, Absent> {
     let gain: [Option<u64>; 10] =
         std::array::from_fn(|at| gain(before.get(at).copied()?, now.get(at).copied()?));
@@ -70,7 +70,7 @@ fn cpu(what: CpuShare, Pair { before, now, .. }: Pair<Fit>) -> Result<Value<'sta
     }
 }
 
-/// The disks' busy time, mean of all disks.
+/// The disks' busy time, as a mean over all disks.
 fn disk(Pair { before, now, elapsed }: Pair<BusyTime>) -> Value<'static> {
     let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     Value::ratio(now.millis.saturating_sub(before.millis), elapsed.saturating_mul(now.disks))

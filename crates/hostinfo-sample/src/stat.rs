@@ -1,4 +1,4 @@
-//! `/proc/stat`: where the CPUs' time went, when the host booted, how many tasks want a CPU.
+//! `/proc/stat`: how the CPUs spent their time, when the host booted, and how many tasks want a CPU.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::{Absent, Moment, Units};
 pub(crate) const UNTOLD: Absent =
     Absent::untold("/proc/stat lacks a figure: a newer kernel may have it");
 
-/// What `/proc/stat` told.
+/// The contents of `/proc/stat`.
 pub(crate) struct Stat {
     counted: Counted,
     rest: Rest,
     busy: Vec<(u32, u64)>,
 }
 
-/// What it has beside the CPUs' times.
+/// What it has besides the CPUs' times.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rest {
     /// Lines of single CPUs: one for each that is online.
@@ -44,14 +44,13 @@ pub(crate) fn read(
     Ok(Stat { counted: times.add(&lines, at, units.ticks_per_second, up), rest, busy })
 }
 
-/// The CPUs that are online, for a host that has no sysfs to tell them.
+/// The CPUs that are online, for a host without sysfs to list them.
 pub(crate) fn online(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
     let text = roots.proc("stat", TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     Ok(parse(text).0.single.into_iter().map(|(cpu, _)| cpu).collect())
 }
 
-/// For how long the host has been up: the first number of `/proc/uptime`, in seconds with two
-/// decimals.
+/// How long the host has been up: the first number of `/proc/uptime`, in seconds with two decimals.
 fn uptime(roots: &Roots, buffer: &mut Vec<u8>) -> Option<Duration> {
     let text = roots.proc("uptime", LINE_BYTES, buffer).ok()?;
     words(text).next().and_then(millionths).map(Duration::from_micros)
@@ -86,8 +85,7 @@ pub(crate) fn parse(text: &[u8]) -> (CpuLines, Rest) {
     (cpus, rest)
 }
 
-/// How long each CPU was busy, in ticks: all of the time but idle and iowait. Guests' time is in user's and
-/// nice's.
+/// How long each CPU was busy, in ticks: all time except idle and iowait. User and nice include guests' time.
 fn busy_of_each(lines: &CpuLines) -> Vec<(u32, u64)> {
     let busy = lines.single.iter().map(|(cpu, line)| {
         let [user, nice, system, _, _, irq, softirq, steal, ..] = *line;
@@ -137,7 +135,7 @@ impl Stat {
         self.rest.procs_running.map(Value::Whole).ok_or(UNTOLD)
     }
 
-    /// Time in which CPUs did something for this host, its guests included, in nanoseconds.
+    /// Time in which the CPUs worked for this host, its guests included, in nanoseconds.
     pub(crate) fn busy(&self, units: Units) -> Result<u64, Absent> {
         let [user, nice, system, _, _, irq, softirq, _, guest] = self.counted.times;
         let (Some(user), Some(system)) = (user, system) else { return Err(UNTOLD) };
@@ -147,13 +145,12 @@ impl Stat {
         Ok(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// How long each CPU was busy since boot, in ticks. A CPU with a figure that could not be read is not
-    /// among them.
+    /// How long each CPU was busy since boot, in ticks. A CPU with an unreadable figure is left out.
     pub(crate) fn busy_of_each(&self) -> &[(u32, u64)] {
         &self.busy
     }
 
-    /// How many CPUs are online, for a host that has no sysfs to tell it.
+    /// How many CPUs are online, for a host without sysfs to list them.
     pub(crate) fn cpus(&self) -> Option<u64> {
         (self.rest.cpus > 0).then_some(self.rest.cpus)
     }
@@ -221,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_cpu_is_busy_in_all_that_is_not_idle_and_counts_guests_once() {
-        // Linux 6.1, made up in all fields but the order.
+        // Linux 6.1; made up, except for the order of the fields.
         let text = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu0 100 20 30 4000 500 6 7 8 90 10\n\
                     cpu17 1 2 3 4 5 6 7\ncpufreq 1\ncpu2 1 x 3 4 5 6 7 8\nintr 1 2 3\n";
         assert_eq!(stat(text).busy_of_each(), [(0, 171), (17, 19)]);

@@ -1,19 +1,19 @@
 //! Counters of a guest that never fall.
 //!
-//! A counter that a guest is told never falls while the daemon lives, whatever the kernel does. A sum
-//! over devices ([`Tally`]) would fall when a device goes away, and holding its highest value would make
-//! it stand still for as long as the other devices need to make up for that: what each device counted on
-//! is added up instead, and what a device has counted stays in the sum. The host's own counters, which
-//! may fall for good and have absurd values, are in `counter.rs`.
+//! A counter that a guest sees never falls while the daemon lives, whatever the kernel does. A sum over devices
+//! ([`Tally`]) would fall when a device goes away. Holding its highest value would make it stand still until
+//! the other devices make up for the loss. So the gain of each device is added up instead, and what a device
+//! has counted stays in the sum. The host's own counters, which may fall for good and have absurd values, are
+//! in `counter.rs`.
 
 use std::collections::HashMap;
 
-/// What a device has counted before it was seen, when others were already.
+/// What a device counted before it was first seen, if other devices were seen earlier.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Newcomers {
-    /// Cgroups that were made: all of it was counted since.
+    /// Newly created cgroups: all of it was counted since they were created.
     CountFromZero,
-    /// CPUs that came back online with their old figures: nothing is known of it.
+    /// CPUs that came back online with their old figures: how much of it is new is not known.
     CountFromNow,
 }
 
@@ -36,7 +36,7 @@ struct Device<const N: usize> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sums<const N: usize> {
     pub(crate) sums: [u64; N],
-    /// How many devices that count there are now.
+    /// The current number of devices that count.
     pub(crate) devices: u64,
 }
 
@@ -47,9 +47,9 @@ impl<const N: usize> Default for Tally<N> {
 }
 
 impl<const N: usize> Tally<N> {
-    /// Adds what the devices counted since the last time. `None` of a device says that it is
-    /// there and that its figures could not be read. Whether a device `counts` is asked once,
-    /// when it is new: a host of thousands of guests has thousands of taps that do not.
+    /// Adds what the devices counted since the last call. `None` for a device means that it exists but its
+    /// figures could not be read. Whether a device `counts` is checked once, when it is new: a host with
+    /// thousands of guests has thousands of taps that do not count.
     pub(crate) fn add<Name: AsRef<[u8]>>(
         &mut self,
         newcomers: Newcomers,
@@ -91,9 +91,9 @@ impl<const N: usize> Tally<N> {
     }
 }
 
-/// What a counter gained from `last` to `now`. One that restarted, or went over its 32 bits, is
-/// far below its last value and counts from zero; one that is a little below it was added up
-/// from parts while they changed, and to count it from zero would double the sum.
+/// What a counter gained from `last` to `now`. A counter that restarted, or wrapped at 32 bits, is far below
+/// its last value and counts from zero. One that is slightly below was added up from parts while they changed;
+/// counting it from zero would double the sum.
 pub fn gain(last: u64, now: u64) -> u64 {
     if now >= last {
         now - last

@@ -1,4 +1,4 @@
-//! Words and numbers in the kernel's text. All total: what has another form is `None`.
+//! Words and numbers in the kernel's text. All functions are total: unexpected forms give `None`.
 
 use memchr::memchr;
 
@@ -13,7 +13,7 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What stands between blanks.
+/// The words between blanks.
 pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
@@ -25,7 +25,8 @@ pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((key.trim_ascii(), rest.get(1..)?.trim_ascii()))
 }
 
-/// The figure behind a key. `None`: there is no such line; `None` within: it has no figure.
+/// The figure after a key. The outer `None`: there is no such line; the inner `None`: the line has
+/// no figure.
 pub(crate) type Figure = Option<Option<u64>>;
 
 /// The figures of lines `KEY NUMBER` with these keys.
@@ -37,8 +38,8 @@ pub(crate) fn numbers<const N: usize>(text: &[u8], keys: [&str; N]) -> [Figure; 
     behind(keys, lines, |word| word.and_then(number))
 }
 
-/// The figures of lines `KEY: NUMBER kB` with these keys, in bytes: the kernel's kB are KiB. Without
-/// `kB` it is the bare number.
+/// The figures of lines `KEY: NUMBER kB` with these keys, in bytes: the kernel's kB are KiB.
+/// Without `kB`, the number is taken as it is.
 pub(crate) fn amounts<const N: usize>(text: &[u8], keys: [&str; N]) -> [Figure; N] {
     behind(keys, lines(text).filter_map(key_and_value), |value| {
         let mut words = words(value);
@@ -66,8 +67,8 @@ fn behind<'t, V, const N: usize>(
     figures
 }
 
-/// The figure of what is `wanted`, of `figures` in the order of its table: the sum where more than one
-/// line is a part of it.
+/// The figure of what is `wanted`, from `figures` in the order of its table; the sum if several
+/// lines are part of it.
 pub(crate) fn figure_of<K: PartialEq, const N: usize>(
     wanted: K,
     table: &[(&str, K); N],
@@ -86,7 +87,7 @@ pub(crate) fn number(word: &[u8]) -> Option<u64> {
     str::from_utf8(word).ok()?.parse().ok()
 }
 
-/// The number that is all of a file.
+/// The number that makes up a whole file.
 pub(crate) fn only_number(text: &[u8]) -> Option<u64> {
     number(text.trim_ascii())
 }
@@ -105,7 +106,7 @@ pub(crate) fn millionths(word: &[u8]) -> Option<u64> {
     whole.checked_mul(1_000_000)?.checked_add(part)
 }
 
-/// The first line as text, where there is anything in it.
+/// The first line as text, if it is not empty.
 pub(crate) fn first_line(text: &[u8]) -> Option<String> {
     let line = String::from_utf8_lossy(lines(text).next()?);
     let line = line.trim_matches(|c: char| c.is_whitespace() || c.is_control());

@@ -1,4 +1,4 @@
-//! `/sys/devices/system/cpu/cpu*/thermal_throttle`: cores that were slowed down for their heat.
+//! `/sys/devices/system/cpu/cpu*/thermal_throttle`: cores that were slowed down because of heat.
 
 use crate::Absent;
 use crate::root::Roots;
@@ -6,13 +6,13 @@ use crate::tally::{Newcomers, Tally};
 use crate::text::only_number;
 use crate::topology::cpu_file;
 
-/// The files are there on Intel's CPUs, and not in a virtual machine.
+/// Intel's CPUs have the files, but a virtual machine does not.
 const LACK: Absent = Absent::unsupported("this host has no count of thermal throttling");
 
 const UNTOLD: Absent = Absent::untold("core_throttle_count holds no number");
 
-/// How often it came to that since boot, all cores. Threads of a core count the same, so one of
-/// each is asked. The file holds a number: `17`.
+/// How often cores were throttled since boot, summed over all cores. The threads of a core count
+/// the same, so one of each core is read. The file holds a number: `17`.
 pub(crate) fn read(
     cores: &[u32],
     roots: &Roots,

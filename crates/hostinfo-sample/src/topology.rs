@@ -1,4 +1,4 @@
-//! `/sys/devices/system/cpu` and `node`: which CPUs are online, and what they are part of.
+//! `/sys/devices/system/cpu` and `node`: which CPUs are online, and their topology.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ pub(crate) const LACK: Absent = Absent::new(
     "hostinfod needs the host's own /sys/devices/system/cpu",
 );
 
-/// The CPUs that are online, and their topology as long as the same ones are.
+/// The online CPUs, and their topology, valid as long as the same CPUs are online.
 #[derive(Default)]
 pub(crate) struct Topology {
     online: Cached<Vec<u32>>,
@@ -23,7 +23,7 @@ pub(crate) struct Topology {
     nodes: Cached<u64>,
 }
 
-/// What online CPUs are part of.
+/// The topology of the online CPUs.
 pub(crate) struct Shape {
     /// Packages.
     pub(crate) sockets: u64,
@@ -42,7 +42,8 @@ impl Topology {
         self.online.at(at, |()| read_online(roots, buffer)).map(Vec::as_slice)
     }
 
-    /// Reading it takes several files a core, so it is read again only when other CPUs are online.
+    /// Reading it takes several files per core, so it is read again only when other CPUs are
+    /// online.
     pub(crate) fn shape(
         &mut self,
         at: Moment,
@@ -57,8 +58,8 @@ impl Topology {
         self.shape.once(at, |()| read_shape(online, roots, buffer))
     }
 
-    /// How many NUMA nodes are online. A kernel without NUMA has no list of them: that is one
-    /// node, as long as there is a sysfs to be without.
+    /// How many NUMA nodes are online. A kernel without NUMA has no list of nodes: that means one
+    /// node, provided that sysfs is there.
     pub(crate) fn nodes(
         &mut self,
         at: Moment,
@@ -74,7 +75,7 @@ impl Topology {
     }
 }
 
-/// How many of them there are.
+/// How many there are in the list.
 pub(crate) fn count(list: &[u32]) -> u64 {
     u64::try_from(list.len()).unwrap_or(u64::MAX)
 }
@@ -89,19 +90,19 @@ fn read_online(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> 
     cpulist::parse(text).ok_or(LACK)
 }
 
-/// What tells packages apart.
+/// What distinguishes packages.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Package {
-    /// Its number; on s390, those of the drawer and the book that it is in as well.
+    /// Its number; on s390, also the numbers of its drawer and book.
     Number([Option<u64>; 3]),
-    /// The first of its CPUs, where the kernel knows no number (-1): s390, LPARs of POWER, sparc.
+    /// The first of its CPUs, if the kernel knows no number (-1): s390, LPARs of POWER, sparc.
     First(u32),
     /// Nothing.
     Unknown,
 }
 
-/// Threads of a core name each other in a list, which tells cores apart on every machine.
-/// Where a kernel has no such list, a core is its number within its die and package.
+/// Threads of a core name each other in a list, which distinguishes cores on every machine. If a
+/// kernel has no such list, a core is identified by its number within its die and package.
 fn read_shape(online: &[u32], roots: &Roots, buffer: &mut Vec<u8>) -> Result<Shape, Absent> {
     let (mut packages, mut numbered) = (HashSet::new(), HashSet::new());
     let (mut seen, mut cores) = (HashSet::new(), Vec::new());
@@ -116,7 +117,7 @@ fn read_shape(online: &[u32], roots: &Roots, buffer: &mut Vec<u8>) -> Result<Sha
             seen.extend(threads);
             cores.push(*cpu);
         } else if let Some(core) = files.text(*cpu, "core_id") {
-            // A core whose number is not known is one for each CPU.
+            // If the core's number is not known, each CPU counts as a core.
             let core = only_number(&core).ok_or(*cpu);
             if numbered.insert((package, files.number(*cpu, "die_id"), core)) {
                 cores.push(*cpu);
@@ -133,12 +134,12 @@ fn read_shape(online: &[u32], roots: &Roots, buffer: &mut Vec<u8>) -> Result<Sha
 struct Files<'a> {
     roots: &'a Roots,
     buffer: &'a mut Vec<u8>,
-    /// Why the last one of those that there were not could not be read.
+    /// Why the last missing file could not be read.
     lack: Absent,
 }
 
 impl Files<'_> {
-    /// `None` where it is not known that the CPU is in one.
+    /// `None` if the CPU's package is not known.
     fn package(&mut self, cpu: u32) -> Option<Package> {
         let number = self.text(cpu, "physical_package_id")?;
         if let Some(number) = only_number(&number) {
@@ -151,7 +152,8 @@ impl Files<'_> {
         Some(first.map_or(Package::Unknown, Package::First))
     }
 
-    /// The first of the files that lists the CPU with others; the second is its name before Linux 5.3.
+    /// The first of the files that lists the CPU with others; the second is its name before Linux
+    /// 5.3.
     fn list(&mut self, cpu: u32, files: [&str; 2]) -> Option<Vec<u32>> {
         files.iter().find_map(|file| {
             let list = self.text(cpu, file).and_then(|text| cpulist::parse(&text));

@@ -1,8 +1,8 @@
-//! What the kernel counts in, and the way from there to base units.
+//! The units the kernel counts in, and conversion to base units.
 
 use hostinfo_wire::Value;
 
-/// The units of a kernel's figures that its files do not tell.
+/// Units of the kernel's figures that its files do not state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Units {
     /// Ticks of `/proc/stat` in a second: USER_HZ.
@@ -12,7 +12,7 @@ pub struct Units {
 }
 
 impl Default for Units {
-    /// Those of the kernel that runs this program: see sysconf(3).
+    /// The units of the kernel that runs this program: see sysconf(3).
     fn default() -> Self {
         let page_bytes = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
         Self { ticks_per_second: rustix::param::clock_ticks_per_second(), page_bytes }

@@ -1,8 +1,8 @@
-//! A guest's virtual machine monitor (VMM), such as QEMU: what the host's kernel tells of its
-//! process and of its cgroup, without asking libvirt.
+//! A guest's virtual machine monitor (VMM), such as QEMU: what the host's kernel reports about its process and
+//! its cgroup, without asking libvirt.
 //!
-//! Each part is read when a statistic that needs it is asked for, at most once in a step of the
-//! sampling grid. Figures are of the process that was connected to, or absent: see `process.rs`.
+//! Each part is read when a statistic that needs it is asked for, at most once in a step of the sampling grid.
+//! Figures are always those of the process that was connected to; otherwise they are absent: see `process.rs`.
 
 pub(crate) mod affinity;
 pub(crate) mod bounds;
@@ -53,25 +53,23 @@ const NO_VMM: Absent = Absent::new(
     "let hostinfod connect to the socket that the VMM itself listens at",
 );
 
-/// One guest's VMM: a process, told from others by its number and its start, and the samples that
-/// were taken of it. It has 2.4 KB before it was asked for anything, so it is best made for a
-/// guest that asks.
+/// One guest's VMM: a process, identified by its number and its start, and the samples taken of it. It takes
+/// 2.4 KB even before the first query, so create it only for a guest that asks.
 ///
 /// # Ratios
 ///
-/// A reply has one `window`, and all its ratios must speak of that time: those of the guest and
-/// those of the host. So a reply that asks for a ratio of the guest calls
-/// [`Self::sample_ratios`] before anything else and then takes all its ratios from here: the
-/// guest's from [`Self::value`], the host's from [`Self::host_ratio`], the window from
-/// [`Self::window`]. A reply with ratios of the host alone may have all of them from the
-/// [`Host`], as long as it takes the window from there too.
+/// A reply has one `window`, and all its ratios must cover that time: the guest's as well as the host's. So a
+/// reply with a ratio of the guest calls [`Self::sample_ratios`] before anything else and then takes all its
+/// ratios from here: the guest's from [`Self::value`], the host's from [`Self::host_ratio`], the window from
+/// [`Self::window`]. A reply with ratios of the host alone may take them all from the [`Host`], as long as it
+/// takes the window from there too.
 #[derive(Clone)]
 pub struct Vmm {
     process: Process,
     status: Cached<Status, Grown<1>>,
     threads_read: Cached<()>,
     threads: Threads,
-    /// When the last reading of them in more than one go was begun.
+    /// When the last reading that was split into several steps began.
     reading_since: Option<Moment>,
     cgroups: Cached<Box<Cgroups>>,
     cpu: Cached<Cpu, Held>,
@@ -97,18 +95,18 @@ struct Sample {
 }
 
 impl Vmm {
-    /// Where the daemon is not told which process is at the other end: SO_PEERCRED gives 0 for
-    /// one of another PID namespace.
+    /// The daemon cannot learn which process is at the other end: SO_PEERCRED gives 0 for a process in another
+    /// PID namespace.
     pub const UNSEEN: Absent = process::UNSEEN;
 
-    /// The process `pid`, as the kernel of this program's PID namespace numbers it, which began
-    /// at `start`: field 22 of `/proc/PID/stat`. `None` of it means the one that has the number
-    /// at the first look. Its files stay open as one of `files`. Reads nothing.
+    /// The process `pid`, as the kernel of this program's PID namespace numbers it, which began at `start`:
+    /// field 22 of `/proc/PID/stat`. `None` means the process that has the number at the first reading. Its
+    /// files stay open as one of `files`. Reads nothing.
     pub fn new(roots: Roots, files: OpenFiles, pid: i32, start: Option<u64>) -> Self {
         Self::of(Process::new(Reader::new(roots, files), Units::default(), pid, start))
     }
 
-    /// The same on a host whose kernel counts in other `units`: a captured one. Reads nothing.
+    /// The same on a host whose kernel counts in other `units`, such as a captured one. Reads nothing.
     pub fn with_units(roots: Roots, units: Units, pid: i32, start: Option<u64>) -> Self {
         Self::of(Process::new(Reader::new(roots, OpenFiles::default()), units, pid, start))
     }
@@ -137,14 +135,14 @@ impl Vmm {
         }
     }
 
-    /// The statistic's value in the moment's slot; of the vCPU `instance`, where it has one for
-    /// each. What it needs is read at the first use in the slot; all later uses in it get the
-    /// same sample. `vm.cpu.contention` needs [`Self::sample_ratios`] before it.
+    /// The statistic's value in the moment's slot; for the vCPU `instance`, if the statistic has one for each.
+    /// The files are read at the first use in the slot; all later uses in it get the same sample. Call
+    /// [`Self::sample_ratios`] before asking for `vm.cpu.contention`.
     ///
     /// # Errors
     ///
-    /// The process is not there any more, is no VMM or cannot be seen, or the host does not tell
-    /// this of it. Nothing is logged: see [`Host::note_of`].
+    /// The process is gone, is not a VMM or cannot be seen, or the host does not report this statistic for it.
+    /// Nothing is logged: see [`Host::note_of`].
     pub fn value(
         &mut self,
         what: source::Vmm,
@@ -184,7 +182,7 @@ impl Vmm {
         }
     }
 
-    /// What limits the guest beside what statistics tell, as far as it can be seen on its `host`.
+    /// The guest's limits that no statistic shows, as far as its `host` reveals them.
     pub fn bounds(&mut self, host: &mut Host, at: Moment) -> Bounds {
         if self.require_vmm(at).is_err() {
             return Bounds::default();
@@ -201,7 +199,7 @@ impl Vmm {
         }
     }
 
-    /// The guest's share of the energy that its host's CPUs used since this was first asked for.
+    /// The guest's share of the energy that its host's CPUs used since the first query for it.
     ///
     /// # Errors
     ///
@@ -213,8 +211,8 @@ impl Vmm {
         Ok(micro(self.energy.add(Use { micros, busy, run })))
     }
 
-    /// The numbers of the vCPUs that there are or were, in order: instances of `vm.cpu.N`. None
-    /// where they cannot be told; [`Self::value`] says why.
+    /// The numbers of the current and past vCPUs, in order: instances of `vm.cpu.N`. Empty if they are not
+    /// known; [`Self::value`] says why.
     pub fn vcpus(&mut self, at: Moment) -> Vec<u32> {
         match self.require_vmm(at).and_then(|()| self.threads(at)) {
             Ok(threads) => threads.vcpus().collect(),
@@ -222,8 +220,7 @@ impl Vmm {
         }
     }
 
-    /// Whether there is or was a vCPU of that number. `None` where that cannot be told; [`Self::value`] says
-    /// why.
+    /// Whether a vCPU of that number exists or existed. `None` if that is not known; [`Self::value`] says why.
     pub fn has_vcpu(&mut self, number: u32, at: Moment) -> Option<bool> {
         self.require_vmm(at).ok()?;
         self.threads(at)
@@ -232,8 +229,8 @@ impl Vmm {
             .map(|threads| threads.has_vcpu(number))
     }
 
-    /// Whether the value of a statistic takes a look at every thread: those that do are read ahead by
-    /// [`Self::read_threads`].
+    /// Whether the value of a statistic requires reading every thread: [`Self::read_threads`] reads those
+    /// ahead.
     pub fn needs_threads(&mut self, what: source::Vmm, at: Moment) -> bool {
         use source::Vmm as Source;
         match what {
@@ -259,8 +256,7 @@ impl Vmm {
         }
     }
 
-    /// Takes the slot's sample of what ratios are made of, of the guest and of its host together,
-    /// where there is none yet.
+    /// Takes the slot's sample for ratios, of the guest and its host together, if there is none yet.
     pub fn sample_ratios(&mut self, host: &mut Host, at: Moment) {
         if self.window.has(at) {
             return;
@@ -269,8 +265,8 @@ impl Vmm {
         self.window.push(at, Sample { host: host.sample(at), vcpus });
     }
 
-    /// A ratio of the host over this guest's window, after [`Self::sample_ratios`]. `None` where
-    /// the source is none; then [`Host::value`] has it.
+    /// A ratio of the host over this guest's window; call [`Self::sample_ratios`] first. `None` if the source
+    /// is not a ratio; then use [`Host::value`].
     pub fn host_ratio(
         &self,
         what: source::Host,
@@ -279,15 +275,15 @@ impl Vmm {
         Some(Share::of(what)?.value(&self.window, |sample| &sample.host, at))
     }
 
-    /// The time that the ratios of the slot speak of, a multiple of the grid's step. `None`
-    /// where they have no sample to compare with. Reads nothing.
+    /// The window of the slot's ratios, a multiple of the grid's step. `None` if they have no sample to compare
+    /// with. Reads nothing.
     pub fn window(&self, at: Moment) -> Option<Duration> {
         self.window.span(at)
     }
 }
 
-/// The share of the time that the vCPUs wanted to run in which they did not. Those that wanted
-/// nothing waited for nothing.
+/// Of the time in which the vCPUs wanted to run, the share in which they did not. If they never wanted to run,
+/// it is zero.
 fn contention(Pair { before, now, .. }: &Pair<Times>) -> Value<'static> {
     let delay = now.delay.saturating_sub(before.delay);
     let run = now.run.saturating_sub(before.run);

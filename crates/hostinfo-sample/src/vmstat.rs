@@ -11,10 +11,10 @@ use crate::{Absent, Moment, Units};
 const UNTOLD: Absent =
     Absent::untold("a line of /proc/vmstat that every kernel has is not there, or not a count");
 
-/// The lines' numbers, in the order of [`Paging::KEYS`], as they are told: they never fall.
+/// The numbers of the lines, in the order of [`Paging::KEYS`], as reported: they never fall.
 pub(crate) struct Vmstat([Figure; Paging::KEYS.len()]);
 
-/// What is kept of each line.
+/// What is kept for each line.
 pub(crate) type Kept = [Told; Paging::KEYS.len()];
 
 pub(crate) fn read(
@@ -31,8 +31,8 @@ pub(crate) fn read(
     Ok(Vmstat(numbers))
 }
 
-/// Where the counters of a 32-bit kernel begin anew. It tells the half of what was paged in and out,
-/// which it counts in sectors of 512 bytes.
+/// Where the counters of a 32-bit kernel wrap around. For what was paged in and out that is half as
+/// far: the kernel counts sectors of 512 bytes and reports half their number.
 fn range(what: Paging) -> u64 {
     match what {
         Paging::In | Paging::Out => 1 << 31,
@@ -45,7 +45,7 @@ fn range(what: Paging) -> u64 {
     }
 }
 
-/// What it is that there is no such line.
+/// Why there is no such line.
 fn lack(what: Paging) -> Absent {
     match what {
         // Without CONFIG_SWAP.

@@ -1,7 +1,7 @@
-//! The time that ratios speak of: from the newest sample that is old enough to now.
+//! The time that ratios cover: from the newest sample that is old enough until now.
 //!
-//! All ratios of a reply speak of the same time, so a sample holds what all of them are made of.
-//! Nobody samples but those who ask: where nobody asked for an hour, the window is an hour.
+//! All ratios of a reply cover the same time, so a sample contains the input of all of them. Only
+//! queries take samples: if nobody asked for an hour, the window is an hour.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 
 use crate::{Absent, Moment};
 
-/// How many slots old a sample must be. In slots, so that a guest that asks again after
+/// How many slots old a sample must be. It is in slots, so that a guest that asks again after
 /// exactly [`WINDOW_MIN`] is answered.
 #[allow(clippy::cast_possible_truncation)] // 10
 const AGE_MIN: u64 = (WINDOW_MIN.as_millis() / SAMPLE_GRID.as_millis()) as u64;
 
-/// The samples that a later one may be compared with: at most one for each slot of the last
-/// second, this one's included, and one that is older.
+/// The samples that a later one may be compared with: at most one for each slot of the last second,
+/// including this one's, and one that is older.
 #[derive(Clone)]
 pub(crate) struct Window<T>(VecDeque<(Moment, T)>);
 
@@ -35,12 +35,12 @@ pub(crate) struct Pair<T> {
 }
 
 impl<T> Window<T> {
-    /// Whether this slot's sample was taken already.
+    /// Whether this slot's sample was already taken.
     pub(crate) fn has(&self, at: Moment) -> bool {
         self.newest(at).is_some()
     }
 
-    /// Takes the slot's sample, and forgets what no later one will be compared with.
+    /// Takes the slot's sample, and forgets samples that no later one will be compared with.
     pub(crate) fn push(&mut self, at: Moment, sample: T) {
         let old_enough = at.slot().saturating_sub(AGE_MIN);
         while self.0.get(1).is_some_and(|(next, _)| next.slot() <= old_enough) {
@@ -49,19 +49,19 @@ impl<T> Window<T> {
         self.0.push_back((at, sample));
     }
 
-    /// The time that the ratios of the slot speak of, in whole slots.
+    /// The time that the slot's ratios cover, in whole slots.
     pub(crate) fn span(&self, at: Moment) -> Option<Duration> {
         let (before, _) = self.before(at)?;
         let slots = at.slot().checked_sub(before.slot())?;
         Some(SAMPLE_GRID.saturating_mul(u32::try_from(slots).unwrap_or(u32::MAX)))
     }
 
-    /// A part of the slot's sample and of the one that it is compared with.
+    /// A part of the slot's sample and of the one it is compared with.
     ///
     /// # Errors
     ///
-    /// What the part is lacking now; [`Absent::AGAIN`] where it was lacking then, or there is no
-    /// sample of the slot, or none yet to compare it with.
+    /// What the part lacks now; [`Absent::AGAIN`] if it was lacking then, if the slot has no
+    /// sample, or if there is no earlier sample to compare with yet.
     pub(crate) fn pair<'s, P: Clone + 's>(
         &'s self,
         at: Moment,

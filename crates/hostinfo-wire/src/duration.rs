@@ -3,7 +3,7 @@
 use std::ops::RangeBounds;
 use std::time::Duration;
 
-/// A time within `range`: a decimal number of seconds, or of the unit behind it.
+/// A time within `range`: a decimal number of seconds, or of the unit that follows it.
 pub fn parse(text: &str, range: impl RangeBounds<Duration>) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits)?;

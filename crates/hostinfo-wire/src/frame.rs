@@ -1,35 +1,36 @@
-//! Bytes to lines: finds line ends, bounds a line's length, and drops what the host itself
-//! could have said.
+//! Splits bytes into lines: finds line ends, limits a line's length, and drops what may be an echo
+//! of the host's own lines.
 
 use crate::limits::LINE_MAX;
 
-/// Throws away what has arrived of the current line. 0xFF is in no UTF-8 text, so no line
-/// that means anything holds it.
+/// Discards what has arrived of the current line. 0xFF never occurs in UTF-8 text, so no meaningful
+/// line contains it.
 pub const CANCEL: u8 = 0xFF;
 
 /// What the framer found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// A line without its line end: at most [`LINE_MAX`] bytes, not empty, not an echo.
+    /// A line without its line end: at most [`LINE_MAX`] bytes, not empty, and not an echo.
     Line(&'a [u8]),
-    /// A line over [`LINE_MAX`] bytes, of which nothing was kept.
+    /// A line over [`LINE_MAX`] bytes; none of it was kept.
     TooLong,
 }
 
-/// Cuts one connection's bytes into lines.
+/// Splits one connection's bytes into lines.
 ///
 /// A line ends with LF, with CR, or with CR LF: a person at a terminal program sends CR alone. An
-/// LF behind a CR ends an empty line, and those are dropped, so the three need not be told apart.
+/// LF after a CR ends an empty line, and empty lines are dropped, so there is no need to
+/// distinguish the three.
 ///
 /// Holds at most `LINE_MAX` bytes, whatever arrives.
 #[derive(Debug, Default)]
 pub struct Framer {
     line: Vec<u8>,
-    /// The line's first byte that is no blank. It says already whether the line is an echo,
-    /// so it is known of a line that is too long to keep, too.
+    /// The line's first byte that is not a blank. It is enough to tell whether the line is an echo,
+    /// even if the line is too long to keep.
     first: Option<u8>,
     too_long: bool,
-    /// `line` was given out and goes when the next one begins.
+    /// `line` was returned, and is cleared when the next one begins.
     given: bool,
 }
 
@@ -39,8 +40,8 @@ impl Framer {
         Self::default()
     }
 
-    /// Takes bytes off the front of `input` up to the next line that wants an answer.
-    /// `None` once all of `input` is taken; call again when more has arrived.
+    /// Consumes `input` up to the next line that needs an answer. `None` once all of `input` is
+    /// consumed; call again when more has arrived.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Frame<'_>> {
         if self.given {
             self.restart();
@@ -66,8 +67,8 @@ impl Framer {
         None
     }
 
-    /// The line that [`Framer::next`] gave out last; nothing where that was too long, or where it gave
-    /// out none.
+    /// The line that [`Framer::next`] returned last; empty if that was too long, or if it returned
+    /// none.
     pub fn given(&self) -> &[u8] {
         if self.given { &self.line } else { &[] }
     }
@@ -92,8 +93,8 @@ impl Framer {
         }
     }
 
-    /// An empty line, and a line that begins as every line of a host begins: answering what a
-    /// terminal echoes would never end.
+    /// An empty line, or a line that begins like every line from a host: answering a terminal's
+    /// echo would never end.
     fn is_silent(&self) -> bool {
         match self.first {
             None => true,
@@ -199,7 +200,7 @@ mod tests {
         for seed in std::fs::read_dir("../../fuzz/seeds/framer").unwrap() {
             let path = seed.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
-            // The first byte tells the fuzzer where to cut.
+            // The first byte decides where to cut.
             let mut chunk = &bytes[1..];
             let (mut framer, mut lines, mut too_long) = (Framer::new(), Vec::new(), 0);
             while let Some(frame) = framer.next(&mut chunk) {

@@ -1,54 +1,54 @@
-//! As much of HTTP/1.1 (RFC 9112) as a scrape is: one request, one answer, and the end. The daemon
-//! answers for its own metrics, and a guest's tool for what its host told.
+//! The part of HTTP/1.1 (RFC 9112) that a scrape needs: one request, one answer, and the end. The
+//! daemon uses it for its own metrics, and a guest's tool for the host's values.
 
-/// The most bytes of a request, which Prometheus' are a tenth of.
+/// The most bytes of a request; those from Prometheus are a tenth of that.
 pub const REQUEST_MAX: usize = 4096;
 
 /// The most header lines of a request.
 const HEADERS_MAX: usize = 64;
 
-/// Where the metrics are.
+/// The path of the metrics.
 const PATH: &str = "/metrics";
 
-/// OpenMetrics 1.0, and the text format that every scraper reads.
+/// OpenMetrics 1.0, and the older text format that every scraper reads.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// What a request comes to.
+/// What to do about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// It goes on.
+    /// It is incomplete.
     NotYet,
-    /// It is no request of HTTP/1.1.
+    /// It is not an HTTP/1.1 request.
     Malformed,
-    /// The metrics.
+    /// Send the metrics.
     Metrics(Wanted),
-    /// The whole answer.
+    /// Send this whole answer.
     Answered(Vec<u8>),
 }
 
-/// How the metrics are wanted.
+/// In which form the metrics are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Whether they are wanted as OpenMetrics, and not as the text format of before.
+    /// Whether the client wants OpenMetrics rather than the older text format.
     pub openmetrics: bool,
-    /// Whether they are wanted at all, and not only the head of the answer.
+    /// Whether it wants the metrics themselves, and not only the head of the answer.
     pub body: bool,
 }
 
-/// By which names of this machine requests may come.
+/// Which values of `Host` a request may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hosts {
-    /// Any: a reverse proxy keeps that of its own client.
+    /// Any: a reverse proxy passes on the host name that its own client used.
     Any,
-    /// Those of this machine alone. A page in somebody's browser can have a name of its own lead here:
-    /// DNS rebinding.
+    /// Only names of this machine. Otherwise a page in somebody's browser could make a name of its
+    /// own point here: DNS rebinding.
     Local,
 }
 
-/// What a request comes to of which so much has come, at most [`REQUEST_MAX`] bytes and what came with
-/// the last of them.
+/// Evaluates what has arrived of a request: at most [`REQUEST_MAX`] bytes, plus whatever arrived
+/// with the last of them.
 pub fn parse(request: &[u8], hosts: Hosts) -> Asked {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);
@@ -72,7 +72,7 @@ pub fn parse(request: &[u8], hosts: Hosts) -> Asked {
             body,
         ));
     }
-    // Whatever is asked of it, the path is the same.
+    // A query string does not change the path.
     match (method, target.split_once('?').map_or(target, |(path, _)| path)) {
         ("GET" | "HEAD", PATH) => {
             let accept = header("accept").unwrap_or_default();
@@ -110,7 +110,7 @@ pub fn malformed(why: &str) -> Vec<u8> {
     refusal("400 Bad Request", why, true)
 }
 
-/// The answer without the metrics: there are none for now, or not for who asks.
+/// The answer without metrics: there are none at the moment, or not for this client.
 pub fn unavailable(wanted: Wanted, why: &str) -> Vec<u8> {
     refusal("503 Service Unavailable", why, wanted.body)
 }
@@ -119,7 +119,7 @@ fn refusal(status: &str, why: &str, wants_body: bool) -> Vec<u8> {
     response(status, PLAIN, "", &format!("{why}\n"), wants_body)
 }
 
-/// `more` is header lines, each with its end.
+/// `more` contains header lines, each with its line end.
 fn response(status: &str, kind: &str, more: &str, body: &str, wants_body: bool) -> Vec<u8> {
     let length = body.len();
     let body = if wants_body { body } else { "" };

@@ -1,8 +1,8 @@
-//! The hostinfo line protocol, version 1: bytes to values and back.
+//! The hostinfo line protocol, version 1: converts bytes to values and back.
 //!
-//! Nothing here reads, writes, waits or knows a statistic. The daemon and the guest's tool
-//! share it, so that what one says the other understands. `docs/protocol.md` is the
-//! specification in words. What both answer over HTTP is in [`http`].
+//! Nothing here reads, writes, waits or knows a statistic. The daemon and the guest's tool share
+//! it, so that each understands what the other sends. `docs/protocol.md` is the specification in
+//! words. Their HTTP answers are in [`http`].
 
 pub mod duration;
 pub mod frame;
@@ -20,5 +20,5 @@ pub use reply::{Code, Refusal, Reply};
 pub use request::{Malformed, Request};
 pub use value::Value;
 
-/// What `version` answers: the protocol's name and version.
+/// The answer to `version`: the protocol's name and version.
 pub const VERSION: &str = "hostinfo/1";

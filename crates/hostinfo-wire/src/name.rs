@@ -1,7 +1,7 @@
 //! The grammar of names: `[A-Za-z0-9_-]+`, joined by dots.
 
-/// Whether `word` has the form of a statistic's or a group's name. Says nothing about
-/// whether there is one.
+/// Whether `word` has the form of a statistic's or a group's name. Whether that name exists is not
+/// checked.
 pub fn is_name(word: &str) -> bool {
     word.split('.').all(is_segment)
 }

@@ -1,11 +1,11 @@
-//! The word that a misspelt one was meant to be.
+//! Finds the word that a misspelt one was meant to be.
 
-/// How alike two words must be for one to be taken for the other, from 0 to 1. `mem` is like `memory`,
-/// and `foo` like nothing.
+/// How similar two words must be for one to be taken for the other, from 0 to 1. `mem` is similar
+/// to `memory`; `foo` is similar to nothing.
 pub const ALIKE: f64 = 0.8;
 
-/// The one of `words` that is most like `word`, and at least as much as `alike` says: the first in
-/// alphabetical order where several are. Case counts.
+/// The one of `words` that is most similar to `word`, with a similarity of at least `alike`; of
+/// several, the first in alphabetical order. Case matters.
 pub fn nearest<W: AsRef<str>>(word: &str, words: impl Iterator<Item = W>, alike: f64) -> Option<W> {
     words
         .map(|other| (strsim::jaro_winkler(other.as_ref(), word), other))

@@ -1,4 +1,4 @@
-//! Replies: codes, their words, and lines of them.
+//! Replies: codes, their texts, and reply lines.
 
 use std::fmt;
 use std::io::Write as _;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::limits::REPLY_MAX;
 
-/// What became of a request or of one name in it.
+/// The result of a request, or of one name in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum Code {
     /// Done.
     Done = 200,
-    /// Not a request.
+    /// Malformed request.
     NotARequest = 400,
     /// Not permitted to this guest.
     NotPermitted = 403,
@@ -40,7 +40,7 @@ impl Code {
         Self::ALL.into_iter().find(|code| *code as u16 == number)
     }
 
-    /// As it stands at the beginning of a line.
+    /// As it appears at the beginning of a line.
     fn digits(self) -> &'static str {
         match self {
             Self::Done => "200",
@@ -52,7 +52,7 @@ impl Code {
         }
     }
 
-    /// Whether a line that got only such codes is nonsense: see the protocol's quiet rule.
+    /// Whether a request line that got only such codes is nonsense: see the protocol's quiet rule.
     pub fn is_nonsense(self) -> bool {
         matches!(self, Self::NotARequest | Self::NoSuchStatistic)
     }
@@ -98,19 +98,19 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The single line of a guest whose rule says `enabled = 0`.
+/// The only reply line for a guest whose rule says `enabled = 0`.
 pub const BLOCKED: &str = "this guest may not ask";
 
-/// The single line in place of a reply over [`REPLY_MAX`].
+/// The single line that replaces a reply over [`REPLY_MAX`].
 pub const REPLY_TOO_LONG: &str = "reply too long, ask for a group";
 
-/// The text behind 429, rounded up to the millisecond: who waits that long is not too soon.
+/// The text after 429, rounded up to the millisecond, so that waiting this long is enough.
 pub fn retry_after(wait: Duration) -> String {
     let millis = wait.as_nanos().div_ceil(1_000_000);
     format!("{RETRY_AFTER}{}.{:03} s", millis / 1000, millis % 1000)
 }
 
-/// The wait that the text behind a 429 asks for.
+/// The wait in the text after a 429.
 pub fn parse_retry_after(text: &str) -> Option<Duration> {
     let seconds = text.strip_prefix(RETRY_AFTER)?.strip_suffix(" s")?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
@@ -118,17 +118,17 @@ pub fn parse_retry_after(text: &str) -> Option<Duration> {
 
 const RETRY_AFTER: &str = "retry after ";
 
-/// A reply under construction: lines into one buffer, each `CODE-TEXT` until [`Reply::end`]
-/// turns the last one into `CODE TEXT`.
+/// A reply under construction: lines in one buffer, each as `CODE-TEXT` until [`Reply::end`] turns
+/// the last one into `CODE TEXT`.
 #[derive(Debug, Default)]
 pub struct Reply {
     bytes: Vec<u8>,
     last_line: usize,
-    /// A line was answered with something else than 400 and 404.
+    /// Whether a line had a code other than 400 and 404.
     makes_sense: bool,
-    /// A line was answered with 200.
+    /// Whether a line had the code 200.
     granted: bool,
-    /// Results that are 403.
+    /// The number of 403 results.
     denied: u32,
     last: Option<Code>,
 }
@@ -140,7 +140,7 @@ impl Clone for Reply {
         clone
     }
 
-    /// Takes over the lines, and keeps the room.
+    /// Copies the lines into the existing buffer.
     fn clone_from(&mut self, source: &Self) {
         let Self { bytes, last_line, makes_sense, granted, denied, last } = source;
         self.bytes.clone_from(bytes);
@@ -153,12 +153,12 @@ impl Clone for Reply {
 }
 
 impl Reply {
-    /// Room for a reply, filled again and again.
+    /// An empty reply, whose buffer is reused.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Throws the lines away and keeps the room for new ones.
+    /// Removes the lines but keeps the buffer.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.last_line = 0;
@@ -168,8 +168,8 @@ impl Reply {
         self.last = None;
     }
 
-    /// Adds one line. `text` has no control characters: names, values and reasons are made so
-    /// where they come in.
+    /// Adds one line. `text` must have no control characters: names, values and reasons are cleaned
+    /// when they are received.
     pub fn line(&mut self, code: Code, text: impl fmt::Display) {
         self.count(code);
         self.granted |= code == Code::Done;
@@ -186,12 +186,12 @@ impl Reply {
         self.denied += u32::from(code == Code::NotPermitted);
     }
 
-    /// Adds the line of a name that got no value.
+    /// Adds the line for a name without a value.
     pub fn refuse(&mut self, name: &str, refusal: &Refusal) {
         self.line(refusal.code(), format_args!("{name}: {refusal}"));
     }
 
-    /// Adds bytes that carry no codes and are no lines of the protocol.
+    /// Adds bytes that are not lines of the protocol and have no codes.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.makes_sense = true;
         self.granted = true;
@@ -214,19 +214,19 @@ impl Reply {
         !self.makes_sense && !self.is_empty()
     }
 
-    /// How many results are 403, as far as [`Reply::end`] left them in.
+    /// How many results are 403, as far as [`Reply::end`] kept them.
     pub fn denied(&self) -> u32 {
         self.denied
     }
 
-    /// What became of the request as a whole: 200 where it got anything, else the code of the last
+    /// The result of the whole request: 200 if it got anything, otherwise the code of the last
     /// line. `None`: nothing was added.
     pub fn result(&self) -> Option<Code> {
         if self.granted { Some(Code::Done) } else { self.last }
     }
 
-    /// The reply's bytes, its last line marked as such and its length bounded: what is over
-    /// [`REPLY_MAX`] gives way to one line that says so.
+    /// The reply's bytes, with the last line marked as such. If it is longer than [`REPLY_MAX`], a
+    /// single line that says so replaces it.
     pub fn end(&mut self) -> &[u8] {
         if self.bytes.len() > REPLY_MAX {
             self.clear();
@@ -247,13 +247,13 @@ pub struct ReplyLine<'a> {
     pub code: Code,
     /// No more lines follow.
     pub last: bool,
-    /// What stands behind the code.
+    /// The text after the code.
     pub text: &'a str,
 }
 
 impl<'a> ReplyLine<'a> {
-    /// Parses a line without its line end. `None` where it is no line of a reply: somebody
-    /// else's noise, or half of an old answer.
+    /// Parses a line without its line end. `None` if it is not a line of a reply: noise from
+    /// something else, or half of an old answer.
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let line = std::str::from_utf8(line).ok()?;
         let line = line.strip_suffix('\r').unwrap_or(line);

@@ -1,21 +1,21 @@
-//! A line to a request: pure and total.
+//! Parses a line into a request, with pure and total functions.
 
 use crate::limits::TOKEN_MAX;
 
-/// The path by which vhostmd's clients ask. Case counts, as in HTTP.
+/// The path that vhostmd's clients request. Case matters, as in HTTP.
 pub const VHOSTMD_PATH: &str = "/metrics/XML";
 
-/// A verb: all that is told of it, and how the words behind it are read.
+/// A verb: its help, and how the words after it are parsed.
 pub struct Verb {
     word: &'static str,
-    /// The word and what stands behind it.
+    /// The verb and what follows it.
     usage: &'static str,
     /// One line of help.
     help: &'static str,
     read: Read,
 }
 
-/// Takes what stands behind the verb, and its usage for who misuses it.
+/// Parses what follows the verb; the usage is for the error message.
 type Read = for<'a> fn(&'a str, &'static str) -> Result<Request<'a>, Malformed>;
 
 /// Every verb, in the order in which `help` shows them.
@@ -62,20 +62,20 @@ const fn verb(usage: &'static str, help: &'static str, read: Read) -> Verb {
 }
 
 impl Verb {
-    /// Its first word: no statistic may begin with it.
+    /// Its first word: no statistic's name may begin with it.
     pub fn word(&self) -> &'static str {
         self.word
     }
 }
 
-/// The usage of every request and its one line of help, in the order in which `help` shows them.
+/// The usage of every request and its line of help, in the order in which `help` shows them.
 pub fn help() -> impl Iterator<Item = (&'static str, &'static str)> {
     let line = |verb: &Verb| (verb.usage, verb.help);
     let (get, others) = VERBS.split_at(1);
     get.iter().map(line).chain([PLAIN]).chain(others.iter().map(line)).chain([VHOSTMD])
 }
 
-/// What a guest asks.
+/// A guest's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
     /// Statistics as text, a line each.
@@ -84,31 +84,31 @@ pub enum Request<'a> {
     Json(Names<'a>),
     /// Statistics as OpenMetrics text.
     Metrics(Names<'a>),
-    /// What may be asked.
+    /// The names that may be requested.
     List(Names<'a>),
-    /// Is anybody there?
+    /// Check whether the host answers.
     Ping(Option<&'a str>),
-    /// Which protocol?
+    /// The version of the protocol.
     Version,
-    /// Which requests?
+    /// The list of requests.
     Help,
     /// vhostmd's document.
     Vhostmd,
 }
 
-/// The names of a request: at least one, `*` where the guest named none and need not.
+/// The names in a request: at least one; `*` if the guest gave none and need not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Names<'a>(&'a str);
 
 impl<'a> Names<'a> {
-    /// The names in the order in which the guest gave them. They are words, not yet known
-    /// to be names of anything.
+    /// The names in the order in which the guest gave them. They are just words, and may not name
+    /// anything.
     pub fn iter(self) -> impl Iterator<Item = &'a str> {
         words(self.0)
     }
 }
 
-/// Why a line is no request. Its text stands behind the code 400.
+/// Why a line is not a request. Its text follows the code 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// Over [`crate::limits::LINE_MAX`] bytes.
@@ -117,7 +117,7 @@ pub enum Malformed {
     NotText,
     /// A verb with too few or too many words.
     Usage(&'static str),
-    /// A token that `ping` does not hand back.
+    /// A token that `ping` does not return.
     Token,
 }
 
@@ -136,8 +136,8 @@ impl<'a> Request<'a> {
     /// Parses a line without its line end.
     ///
     /// # Errors
-    /// [`Malformed`] where the line is no text or misuses a verb. Whether a name names
-    /// anything is not decided here.
+    /// [`Malformed`] if the line is not text or misuses a verb. Whether a name exists is not
+    /// checked here.
     pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
         let text = std::str::from_utf8(line).map_err(|_| Malformed::NotText)?;
         if text.chars().any(|c| c != '\t' && c.is_control()) {

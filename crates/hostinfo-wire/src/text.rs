@@ -1,10 +1,10 @@
-//! What text may hold that others get to see: what shows as what it is.
+//! Which characters are safe in text that others see.
 
 use std::borrow::Cow;
 
-/// Whether a character does nothing but show as itself: it is no control character, ends no line
-/// (U+2028, U+2029), does not turn the direction of writing, and is not there unseen. Those that
-/// join letters and emoji (U+200C, U+200D) are part of how these look.
+/// Whether a character does nothing but show itself: it is not a control character, does not end a
+/// line (U+2028, U+2029), does not change the writing direction, and is not invisible. The joiners
+/// of letters and emoji (U+200C, U+200D) are allowed, since they affect how these look.
 pub fn is_printable(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
@@ -13,8 +13,8 @@ pub fn is_printable(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The same text with a blank for each character that is not [printable](is_printable), and
-/// without blanks at its ends: one line, whatever it came from.
+/// The same text with a blank in place of each character that is not [printable](is_printable), and
+/// without blanks at the ends: always a single line.
 pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.chars().all(is_printable) && text.trim().len() == text.len() {
         return text;

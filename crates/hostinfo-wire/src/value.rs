@@ -1,4 +1,4 @@
-//! What a statistic's value is on the wire.
+//! A statistic's value on the wire.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,8 +8,8 @@ use crate::text::printable;
 
 /// A value in base units: bytes, seconds, ratio (0 to 1), hertz, joules.
 ///
-/// There is no floating point in it: the wire has six decimals and no exponent, which is
-/// exactly [`Value::Micro`], and thus no NaN, no infinity and no rounding to reason about.
+/// It contains no floating point: the wire has six decimals and no exponent, which is exactly
+/// [`Value::Micro`], so there is no NaN, no infinity and no rounding to worry about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value<'a> {
     /// The rest of a line; see [`printable`].
@@ -21,13 +21,13 @@ pub enum Value<'a> {
 }
 
 impl Value<'static> {
-    /// Seconds, down to the microsecond. Times over 292,000 years stay there.
+    /// Seconds, down to the microsecond. Times over 292,000 years are capped.
     pub fn seconds(duration: Duration) -> Self {
         Self::Micro(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
     }
 
-    /// `part / whole` as a ratio from 0 to 1, rounded to the nearest millionth; a `part` over
-    /// `whole` is 1, and nothing of nothing is 0.
+    /// `part / whole` as a ratio from 0 to 1, rounded to the nearest millionth. If `part` exceeds
+    /// `whole`, it is 1; 0 of 0 is 0.
     pub fn ratio(part: u64, whole: u64) -> Self {
         let whole = u128::from(whole.max(1));
         let part = u128::from(part).min(whole);

@@ -1,5 +1,5 @@
-//! Who disturbs, in words: another program at the port is named before the administrator of the
-//! host is blamed, and nobody is blamed who was not seen.
+//! Says who disturbs the port. Another program at the port is named before the host's administrator
+//! is blamed, and only programs that were seen are blamed.
 
 use std::path::Path;
 
@@ -34,8 +34,8 @@ pub(crate) fn disturbed(others: &Others, is_console: bool) -> String {
     }
 }
 
-/// A port at which nothing arrives: who may have taken the answer away. `None` where nobody was seen
-/// who can have.
+/// A port on which nothing arrives: who may have taken the answer away. `None` if nobody was seen
+/// who could have.
 pub(crate) fn silent(path: &Path, others: &Others) -> Option<String> {
     others.read().then(|| {
         format!(
@@ -46,13 +46,13 @@ pub(crate) fn silent(path: &Path, others: &Others) -> Option<String> {
     })
 }
 
-/// Whether the tty at `path` is where the kernel writes its messages, and where /dev/console leads.
+/// Whether the kernel writes its messages to the tty at `path`, to which /dev/console leads.
 pub(crate) fn is_console(path: &Path) -> bool {
     let active = std::fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
     is_active(path, &active)
 }
 
-/// `active` is /sys/class/tty/console/active: `tty0 ttyS1`, of which the last is /dev/console.
+/// `active` is /sys/class/tty/console/active, such as `tty0 ttyS1`; the last one is /dev/console.
 fn is_active(path: &Path, active: &str) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some() && active.split_whitespace().last() == name

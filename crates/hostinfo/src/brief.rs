@@ -1,4 +1,4 @@
-//! What `hostinfo` alone shows: is it me or my host? In eight lines at the most.
+//! What plain `hostinfo` shows: is it me or my host? At most eight lines.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::question::Question;
 use crate::reply::Line;
 use crate::verdict::{RESOURCES, Verdict};
 
-/// What is asked for, in one query: the host lets a guest ask only so often.
+/// The names in its only query, since the host limits how often a guest may ask.
 const NAMES: [&str; 6] = ["notice", "verdict", "hypervisor", "host.id", "host.name", "host.state"];
 
-/// How long the host is given for its verdicts without `--wait`: it needs 5 s.
+/// How long to wait for the host's verdicts without `--wait`; it needs 5 s.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Lines of notices, so that there are eight lines in all with four resources, an incident and the
-/// host.
+/// The most lines of notices: together with four resources, an incident and the host, that makes
+/// eight lines.
 const NOTICES_MAX: usize = 2;
 
 /// Asks what matters most.
@@ -34,7 +34,7 @@ pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
     Ok(page(&host.ask_for_verdicts(&Question::get(&NAMES), patience)?))
 }
 
-/// The whole of it.
+/// The whole page.
 fn page(lines: &[Line]) -> Shown {
     if let [Line { code: Code::NotPermitted, text }] = lines
         && text == BLOCKED
@@ -71,7 +71,7 @@ impl Row {
     }
 }
 
-/// The soonest first, as the host has them.
+/// The soonest first, in the host's order.
 fn notices(lines: &[Line]) -> Vec<Row> {
     let done = lines.iter().filter(|line| line.code == Code::Done);
     let notices: Vec<&str> = done
@@ -90,7 +90,7 @@ fn notices(lines: &[Line]) -> Vec<Row> {
     rows
 }
 
-/// A reply by its names.
+/// A reply, accessible by name.
 struct Told<'a> {
     values: HashMap<&'a str, &'a str>,
     refusals: HashMap<&'a str, &'a str>,
@@ -135,7 +135,7 @@ impl<'a> Told<'a> {
 
     /// Which host this is.
     fn host(&self) -> Option<Row> {
-        /// As many as git shows of a commit: no two of a guest's hosts share them.
+        /// As many characters as git shows of a commit: no two of a guest's hosts share them.
         const ID_SHOWN: usize = 8;
         let id: Option<String> =
             self.value("host.id").map(|id| id.chars().take(ID_SHOWN).collect());

@@ -1,4 +1,4 @@
-//! What asks for attention has a colour.
+//! Colours for values that need attention.
 
 use anstyle::{AnsiColor, Style};
 

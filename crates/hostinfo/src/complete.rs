@@ -1,5 +1,5 @@
-//! The names that shells complete: those that the host lists, kept for a while, because somebody who
-//! presses Tab does not wait for a host.
+//! The names for shell completion: those that the host lists, cached for a while, because nobody
+//! who presses Tab wants to wait for a host.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,23 +14,24 @@ use crate::output::Shown;
 use crate::question::Question;
 use crate::reply::Line;
 
-/// What a shell's completion calls this program with.
+/// The option with which a shell's completion calls this program.
 pub(crate) const OPTION: &str = "--complete";
 
-/// How long names are kept: what a guest may see changes seldom, and `hostinfo list` asks anew.
+/// How long names are cached: what a guest may see rarely changes, and `hostinfo list` refreshes
+/// the cache.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
-/// How long the names of this program stand in for those of a host that did not answer, lest each Tab
-/// waits for it.
+/// How long this program's own names replace those of a host that did not answer, so that not every
+/// Tab waits for it.
 const KEPT_WITHOUT_HOST: Duration = Duration::from_secs(5 * 60);
 
-/// The most that is read of what was kept: a guest with 256 vCPUs and 32 disks has 80 KiB of names.
+/// The most that is read of the cache: a guest with 256 vCPUs and 32 disks has 80 KiB of names.
 const CACHE_MAX: u64 = 1024 * 1024;
 
 /// How long the host may be silent.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The names, one a line: of the host, or where it does not answer those that this program knows.
+/// The names, one per line: the host's or, if it does not answer, those that this program knows.
 pub(crate) fn run(host: &mut Host<'_>) -> Shown {
     let cache = cache();
     if let Some(kept) = cache.as_deref().and_then(|file| kept(file, SystemTime::now())) {
@@ -44,7 +45,7 @@ pub(crate) fn run(host: &mut Host<'_>) -> Shown {
     Shown { text: names, ..Shown::default() }
 }
 
-/// Keeps the names of a list of everything.
+/// Caches the names in an unrestricted list.
 pub(crate) fn keep(list: &[Line]) {
     let listed = Listed::all(list);
     if !listed.is_empty() {
@@ -52,7 +53,7 @@ pub(crate) fn keep(list: &[Line]) {
     }
 }
 
-/// The names and the groups above them, one a line.
+/// The names and the groups above them, one per line.
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
     let with_groups = |name: &'a str| {
         std::iter::successors(Some(name), |name| name.rsplit_once('.').map(|(group, _)| group))
@@ -61,12 +62,12 @@ fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
     names.into_iter().flat_map(|name| [name, "\n"]).collect()
 }
 
-/// Whether it can be asked for: a segment in capitals stands for an instance.
+/// Whether it can be asked for: a segment in capitals is a placeholder for an instance.
 fn is_plain(name: &str) -> bool {
     hostinfo_wire::name::is_name(name) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// Where names are kept, by the XDG Base Directory Specification.
+/// The path of the cache, by the XDG Base Directory Specification.
 fn cache() -> Option<PathBuf> {
     let variable =
         |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -74,11 +75,12 @@ fn cache() -> Option<PathBuf> {
     Some(folder?.join("hostinfo/names"))
 }
 
-/// What was kept there, if it is not too old. Its time of modification is that until which it counts.
+/// The cached names, unless they are too old. The file's modification time is the time at which it
+/// expires.
 fn kept(file: &Path, now: SystemTime) -> Option<String> {
     let meta = fs::metadata(file).ok().filter(|meta| meta.is_file() && meta.len() <= CACHE_MAX)?;
     let left = meta.modified().ok()?.duration_since(now).ok()?;
-    // A clock that was set back would have it count for years.
+    // If the clock was set back, the file would be valid for years.
     if left > KEPT {
         return None;
     }
@@ -86,7 +88,7 @@ fn kept(file: &Path, now: SystemTime) -> Option<String> {
     Some(text.lines().filter(|name| is_plain(name)).flat_map(|name| [name, "\n"]).collect())
 }
 
-/// Keeps names there for that long. Where that cannot be done, the next one asks again.
+/// Caches names for that long. If that fails, the next call asks the host again.
 fn keep_at(file: Option<&Path>, names: &str, time: Duration) {
     let Some(file) = file else { return };
     let shown = Shown { text: names.to_owned(), ..Shown::default() };

@@ -1,4 +1,4 @@
-//! `diagnose`: looks for longer, at both views of this guest, and concludes.
+//! `diagnose`: observes both views of this guest for a while, and draws a conclusion.
 
 mod conclude;
 mod json;
@@ -21,25 +21,25 @@ use crate::verdict::RESOURCES;
 use crate::views::own::{Moment, Roots, page_size};
 use crate::views::told::{Reply, Told};
 
-/// How long is looked where nothing else is said: as far as a verdict looks back.
+/// The default time to observe: as far as a verdict looks back.
 const TIME: Duration = Duration::from_secs(60);
 
 /// The same as a plugin, whose caller has other things to do: as long as a verdict needs.
 const PLUGIN_TIME: Duration = Duration::from_secs(5);
 
-/// How often the host is asked meanwhile: a verdict looks back so far.
+/// How often to ask the host in the meantime: a verdict looks back that far.
 const ASK_EVERY: Duration = Duration::from_secs(60);
 
-/// How often is looked how many tasks want to run.
+/// How often to count the tasks that want to run.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a verdict that is not there in the end is waited for without `--wait`.
+/// How long to wait for a verdict that is still missing at the end, without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks and concludes; the exit status says what was concluded.
+/// Observes and concludes; the exit status expresses the conclusion.
 ///
 /// # Errors
-/// [`Failure`]. A plugin has none: it says that nothing is known.
+/// [`Failure`]. A plugin never fails: it reports that nothing is known.
 pub(crate) fn run(
     host: &mut Host<'_>,
     format: Format,
@@ -77,7 +77,7 @@ fn status(conclusion: Conclusion) -> u8 {
     }
 }
 
-/// Looks for `time`. The host is asked at the beginning, so that it begins to look as well.
+/// Observes for `time`. The host is asked at the beginning, so that it starts to observe as well.
 fn look(
     host: &mut Host<'_>,
     roots: &Roots,
@@ -94,10 +94,10 @@ fn look(
     let shown = Progress::show(time, "looking at both views");
     let mut asked = start;
     while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
-        // Meanwhile others may have something to ask.
+        // Meanwhile others may want to use the port.
         host.let_go();
         std::thread::sleep(left.min(LOOK_EVERY));
-        // This program runs while it looks.
+        // This program itself is running while it counts.
         running.add(roots.stat().map(|stat| stat.running.saturating_sub(1)));
         if asked.elapsed() >= ASK_EVERY && time > start.elapsed() + ASK_EVERY / 2 {
             asked = Instant::now();
@@ -126,7 +126,7 @@ fn look(
     Ok(Diagnosis { findings, view, told, time: start.elapsed() })
 }
 
-/// Adds a reply; that it was too soon for one is no failure as long as there is another.
+/// Adds a reply. An answer of "too soon" is not a failure as long as there is another reply.
 fn add(told: &mut Told, reply: Result<Vec<crate::reply::Line>, Failure>) -> Result<(), Failure> {
     match reply {
         Ok(lines) => told.add(Reply::of(&lines)),
@@ -136,7 +136,7 @@ fn add(told: &mut Told, reply: Result<Vec<crate::reply::Line>, Failure>) -> Resu
     Ok(())
 }
 
-/// Of what was seen again and again.
+/// Statistics of a figure that was sampled repeatedly.
 #[derive(Default)]
 struct Mean {
     sum: f64,

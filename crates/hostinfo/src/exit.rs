@@ -1,4 +1,4 @@
-//! What can go wrong, in words with a remedy, and the exit status that stands for it.
+//! Everything that can go wrong, in words with a remedy, and the exit status for it.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -13,11 +13,11 @@ use crate::way::Way;
 /// A host answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All that was asked.
+    /// Everything that was asked for.
     Complete,
     /// Some of it was refused or is not available.
     Partial,
-    /// What it means is told by a status of its own.
+    /// The result has an exit status of its own.
     Status(u8),
 }
 
@@ -30,9 +30,9 @@ pub(crate) enum Failure {
     TooSoon(Duration),
     #[error("no host answers: {}\n{}", tried.join("; "), taken.as_deref().unwrap_or(REMEDY))]
     NoHost {
-        /// Each port, and why nobody answers there.
+        /// Each port, and why no host answered there.
         tried: Vec<String>,
-        /// Who may have taken the answer away.
+        /// Which program may have taken the answer away.
         taken: Option<String>,
     },
     #[error("{way}: {why}")]
@@ -51,7 +51,7 @@ pub(crate) enum Failure {
     Output(#[from] io::Error),
 }
 
-/// What is the matter with a port.
+/// What is wrong with a port.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) enum Trouble {
@@ -60,7 +60,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether that is how a port is behind which no host listens.
+    /// Whether this is typical of a port on which no host listens.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(
             self,
@@ -98,13 +98,13 @@ impl Failure {
     }
 }
 
-/// Says what failed on stderr; the program's exit status.
+/// Reports a failure on stderr, and returns the program's exit status.
 pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Partial) => ExitCode::from(3),
         Ok(Outcome::Status(status)) => ExitCode::from(status),
-        // Who reads no further has what he wanted (`hostinfo | head -1`).
+        // If the reader stops early, it has what it wanted (`hostinfo | head -1`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -115,8 +115,8 @@ pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
     }
 }
 
-/// Says something on stderr.
+/// Reports something on stderr.
 pub(crate) fn complain(what: impl Display) {
-    // Where stderr takes nothing there is nobody to tell.
+    // If stderr cannot be written, there is nobody to tell.
     let _ = writeln!(io::stderr(), "hostinfo: {what}");
 }

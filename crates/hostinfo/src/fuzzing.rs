@@ -1,4 +1,4 @@
-//! What `fuzz/` throws bytes at. Nothing of this is in the program.
+//! The code that `fuzz/` feeds with bytes. None of it is in the program.
 #![cfg(fuzzing)]
 #![allow(dead_code, unused_imports, reason = "only what reads replies is looked at")]
 
@@ -26,10 +26,10 @@ use others::Others;
 use port::Port;
 use question::Question;
 
-/// How long an answer is waited for, by the host's clock.
+/// How long to wait for an answer, by the host's clock.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A host that says these bytes whatever it is asked. Its clock goes on where there are no more.
+/// A host that sends these bytes whatever it is asked. Once they run out, only its clock continues.
 struct Host<'b> {
     bytes: &'b [u8],
     now: Instant,
@@ -64,8 +64,8 @@ impl Port for Host<'_> {
     }
 }
 
-/// Asks a host that says these bytes, with `t` for every token. What is believed is the whole answer to
-/// what was asked, and can be shown.
+/// Asks a host that sends these bytes, with `t` for every token. An answer that is believed must be
+/// complete, fit the request, and be printable.
 pub fn reply(bytes: &[u8]) {
     for question in [
         Question::get(&["loadavg"]),

@@ -15,7 +15,7 @@ use crate::prometheus;
 use crate::question::Question;
 use crate::reply::Line;
 
-/// Asks for statistics. A name that is none may be one of `commands`, misspelt.
+/// Asks for statistics. An unknown name may be a misspelt name of one of `commands`.
 ///
 /// # Errors
 /// [`Failure`].
@@ -43,7 +43,8 @@ pub(crate) fn run(
     })
 }
 
-/// The reply to `get` or `json`; who is patient gets verdicts, however long the host needs for them.
+/// The reply to `get` or `json`. A patient caller gets verdicts, however long the host needs for
+/// them.
 ///
 /// # Errors
 /// [`Failure`].
@@ -55,10 +56,10 @@ pub(crate) fn with_verdicts(
     host.ask_for_verdicts(question, patience)
 }
 
-/// The same of `metrics`, which do not tell a verdict that will be there soon from one that never
-/// will: so the host is asked again once.
+/// The same for `metrics`, which do not distinguish a verdict that will be there soon from one that
+/// never will: so the host is asked a second time.
 fn with_states(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>, Failure> {
-    /// In which a host finds a verdict.
+    /// The time in which a host reaches a verdict.
     const VERDICT_TIME: Duration = Duration::from_secs(5);
     let is_unknown = |line: &Line| {
         let is_verdict = line.text.starts_with("hostinfo_verdict_");
@@ -72,13 +73,13 @@ fn with_states(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>, Fa
     host.ask(question)
 }
 
-/// Adds to each name that is none the one that was meant, as far as it can be told.
+/// Adds the probable intended name to each unknown name.
 fn correct(host: &mut Host<'_>, lines: &mut [Line], commands: &[&str]) {
     let is_unknown = |line: &Line| line.code == Code::NoSuchStatistic;
     if !lines.iter().any(is_unknown) {
         return;
     }
-    // Asking what there is costs nothing. Without it there are still the names of this program.
+    // Listing costs nothing. Without an answer, this program still knows some names.
     let list = host.ask(&Question::list_all()).unwrap_or_default();
     let listed = Listed::all(&list);
     for line in lines.iter_mut().filter(|line| is_unknown(line)) {
@@ -92,7 +93,7 @@ fn correct(host: &mut Host<'_>, lines: &mut [Line], commands: &[&str]) {
     }
 }
 
-/// What was answered, without codes, a line each; and what was not.
+/// The answers without codes, one per line; and what was refused.
 pub(crate) fn text(lines: Vec<Line>) -> Shown {
     let mut shown = Shown::default();
     for Line { code, text } in lines {
@@ -106,7 +107,7 @@ pub(crate) fn text(lines: Vec<Line>) -> Shown {
     shown
 }
 
-/// The host's object, or one of the same form where all was refused.
+/// The host's object, or one of the same form if everything was refused.
 fn object(lines: Vec<Line>) -> Result<Shown, Failure> {
     let mut shown = Shown::default();
     let mut errors = serde_json::Map::new();
@@ -129,7 +130,7 @@ fn object(lines: Vec<Line>) -> Result<Shown, Failure> {
     Ok(shown)
 }
 
-/// OpenMetrics text, whole.
+/// Complete OpenMetrics text.
 fn metrics(lines: Vec<Line>) -> Result<Shown, Failure> {
     let shown = text(lines);
     if shown.text.is_empty() || shown.text.ends_with("# EOF\n") {

@@ -1,4 +1,4 @@
-//! The host: finds the port behind which it listens, asks, and waits where it is too soon.
+//! The host: finds the port it listens on, asks, and waits if it is too soon.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::reply::Line;
 use crate::verdict;
 use crate::way::Way;
 
-/// How often one request is sent again after a wait. Programs of one guest share its interval
-/// and take turns, so the first wait need not be the last.
+/// How often one request is sent again after a wait. Programs in one guest share its interval and
+/// take turns, so the first wait may not be the last.
 const WAITS_MAX: u32 = 32;
 
-/// How often a verdict is waited for: the host counts seconds, and may begin anew in between.
+/// How often to wait for a verdict: the host counts seconds, and may start over in between.
 const VERDICT_WAITS_MAX: u32 = 4;
 
 /// How long a way may be silent before the next one is tried.
@@ -33,7 +33,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Host<'a> {
     options: &'a Options,
     connection: Option<Connection>,
-    /// The port is kept from others as long as it is in use, and a broker is not asked.
+    /// Whether others are kept from the port as long as it is in use, and the broker is not asked.
     is_held: bool,
 }
 
@@ -47,17 +47,17 @@ impl<'a> Host<'a> {
         Self { options, connection: None, is_held: false }
     }
 
-    /// The same for a broker, which keeps the port for itself.
+    /// The same for a broker, which keeps the port to itself.
     pub(crate) fn held(options: &'a Options) -> Self {
         Self { is_held: true, ..Self::new(options) }
     }
 
-    /// Whether there is a connection, which may be old.
+    /// Whether there is a connection, though it may be an old one.
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.is_some()
     }
 
-    /// Asks the host; its reply, which has at least one line and no 400 and no 429.
+    /// Asks the host. The reply has at least one line, and neither 400 nor 429.
     ///
     /// # Errors
     /// [`Failure`]: there is no such reply.
@@ -77,7 +77,7 @@ impl<'a> Host<'a> {
                 return Ok(lines);
             };
             let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
-            // An answer that was lost on its way counts as one for the host.
+            // An answer that was lost on its way counts for the host's interval.
             let is_own_fault = connection.link.was_disturbed() && wait <= timeout;
             if waits == WAITS_MAX || !(self.options.wait || is_own_fault) {
                 return Err(Failure::TooSoon(wait));
@@ -87,8 +87,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The same, and again where the host has only begun to look for a verdict, unless the wait for
-    /// it is longer than `patience` in all; `None` for no end of it. The newest reply.
+    /// The same, but asks again if the host has only begun to work on a verdict, unless the total
+    /// wait exceeds `patience`; `None` means no limit. Returns the newest reply.
     ///
     /// # Errors
     /// [`Failure`]: there is no reply at all.
@@ -126,17 +126,17 @@ impl<'a> Host<'a> {
         newest.ok_or_else(|| failure.unwrap_or(Failure::Unexpected("verdict")))
     }
 
-    /// Whether the user wants to wait as long as the host says.
+    /// Whether the user wants to wait for as long as the host says.
     pub(crate) fn is_patient(&self) -> bool {
         self.options.wait
     }
 
-    /// Lets go of the port until the next question: others may have something to ask.
+    /// Releases the port until the next request, as others may want to use it.
     pub(crate) fn let_go(&mut self) {
         self.connection = None;
     }
 
-    /// Lets time pass, and go of the port meanwhile.
+    /// Waits, with the port released.
     pub(crate) fn sit_out(&mut self, wait: Duration, what: &str) {
         self.let_go();
         progress::wait(wait, what);
@@ -173,9 +173,9 @@ impl<'a> Host<'a> {
     }
 }
 
-/// The first of the ways on which a host answers. Each is looked at for a moment, so that one on which
-/// nobody answers does not hold up the next; the last that is there then has the whole timeout, because
-/// a serial line under emulation is slow.
+/// The first of the ways on which a host answers. Each is tried briefly, so that one without an
+/// answer does not delay the next; the last existing one then gets the whole timeout, because a
+/// serial line under emulation is slow.
 fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
     let (mut tried, mut failure, mut last) = (Vec::new(), None, None);
     for way in ways {
@@ -211,15 +211,15 @@ fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
     Err(failure.unwrap_or(Failure::NoHost { tried, taken }))
 }
 
-/// Opens a way and finds a footing on it within `patience`. A serial port that is opened while bytes
-/// wait in it can be dead until it is opened again, neither sending nor receiving (seen once in 60
-/// boots of a guest under QEMU 7.2): that is another reason for a first, short look.
+/// Opens a way and synchronizes with the host within `patience`. A serial port that is opened while
+/// bytes are waiting in it can be dead until it is opened again, neither sending nor receiving
+/// (seen once in 60 boots of a guest under QEMU 7.2). That is another reason to try briefly first.
 fn talk(way: &Way, timeout: Duration, patience: Duration) -> Result<Link<Box<dyn Port>>, Trouble> {
     Ok(Link::establish(open(way, timeout)?, patience, token)?)
 }
 
 impl Connection {
-    /// What a conversation that ended so amounts to.
+    /// The failure that corresponds to the end of a conversation.
     fn failed(&self, why: Broken) -> Failure {
         let way = self.way.clone();
         let Some(path) = way.device() else { return Failure::Port { way, why: why.into() } };
@@ -238,12 +238,12 @@ impl Connection {
 
 /// A word that nobody has sent before.
 ///
-/// Nobody gains by guessing it. The seed of the hash maps will do: it does not wait for the
+/// Guessing it gains nothing, so the seed of the hash maps is good enough: it does not wait for the
 /// kernel to gather randomness, which takes a second and more while a guest boots.
 fn token() -> String {
     let random = || RandomState::new().build_hasher().finish();
-    // Long: a program that reads from the port as well more likely takes a part of it than a part
-    // of the answer alone.
+    // Long, so that another program that reads from the port more likely takes part of the token
+    // than only part of the answer.
     format!("{:016x}{:016x}", random(), random())
 }
 
@@ -257,7 +257,7 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// Somebody who listens, and answers pings if he `answers`, so late.
+    /// A listener that answers pings if it `answers`, after a delay of `late`.
     fn listen(path: &Path, answers: bool, late: Duration) -> Way {
         let listener = UnixListener::bind(path).unwrap();
         std::thread::spawn(move || {

@@ -1,9 +1,9 @@
-//! A conversation with the host over a port: finding a footing, a request, its reply.
+//! A conversation with the host over a port: synchronizing, a request, its reply.
 //!
-//! Nothing that comes in is believed because it looks right. A request goes out in one write
-//! between two tokens that were made a moment ago, and its reply counts only if it is whole, alone
-//! between their answers, and about what was asked. Where it is not, somebody else reads or writes
-//! on the same line, and the host is asked again.
+//! Nothing that comes in is believed because it looks right. A request is sent in one write between
+//! two freshly made tokens. Its reply counts only if it is complete, is the only thing between the
+//! answers to the two tokens, and fits the request. Otherwise something else reads or writes on the
+//! same line, and the host is asked again.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -19,39 +19,39 @@ use crate::port::Port;
 use crate::question::Question;
 use crate::reply::Line;
 
-/// How long the first token is waited for. The next ones are given twice the time each, so
-/// that a host that is slow is not asked faster than it answers.
+/// How long to wait for the first token. Each following one gets twice the time, so that a slow
+/// host is not asked faster than it answers.
 const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Between two looks at a port with nobody at its other end: a daemon that is restarted is
+/// The time between two checks of a port whose other end is closed: a daemon that is restarted is
 /// back within a second.
 const HUNG_UP_PAUSE: Duration = Duration::from_millis(100);
 
-/// The pause before a request that was disturbed is sent again; it doubles up to the longest. A host
-/// answers 20 lines a second, and one attempt has 4 of them.
+/// The pause before a disturbed request is sent again; it doubles up to the longest. A host answers
+/// 20 lines a second, and one attempt has 4 of them.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
-/// How often a host says that a request is none before it is believed: what is sent is well formed,
-/// so the first time it is more likely that something came into it on its way.
+/// How often the host must call a request malformed before it is believed: the request is
+/// well-formed, so the first time it was more likely garbled on its way.
 const REJECTIONS_MAX: u32 = 3;
 
 /// A port on which host and guest understand each other.
 pub(crate) struct Link<P> {
     port: P,
-    /// Makes a word that nobody has sent before.
+    /// Creates a word that nobody has sent before.
     token: Box<dyn FnMut() -> String>,
-    /// Read, and not yet looked at: at most [`READ_CHUNK`] bytes.
+    /// Bytes read but not yet processed: at most [`READ_CHUNK`].
     pending: Vec<u8>,
-    /// The line that has begun: at most [`REPLY_MAX`] + [`READ_CHUNK`] bytes.
+    /// The incomplete line: at most [`REPLY_MAX`] + [`READ_CHUNK`] bytes.
     line: Vec<u8>,
-    /// Who else was seen at the port.
+    /// Which other programs were seen at the port.
     others: Others,
     was_disturbed: bool,
 }
 
 impl<P: Port> Link<P> {
-    /// Finds a footing on the port, however dirty its line is, and gives up after `timeout`.
+    /// Synchronizes with the host, however dirty the line is, and gives up after `timeout`.
     ///
     /// # Errors
     /// [`Broken`]: no host answered.
@@ -72,23 +72,23 @@ impl<P: Port> Link<P> {
         Ok(link)
     }
 
-    /// Whether a request had to be sent again, because somebody else reads or writes on the line.
+    /// Whether a request had to be sent again because something else reads or writes on the line.
     pub(crate) fn was_disturbed(&self) -> bool {
         self.was_disturbed
     }
 
-    /// Keeps others from the port, as far as the system lets this program.
+    /// Keeps others from the port, as far as the system permits.
     pub(crate) fn hold(&mut self) {
         self.port.hold();
     }
 
-    /// Who else was seen at the port since a request was disturbed for the first time.
+    /// Which other programs were seen at the port since a request was first disturbed.
     pub(crate) fn others(&self) -> &Others {
         &self.others
     }
 
-    /// Asks, and again where the reply was disturbed, for `timeout`; the host may be silent as
-    /// long. The reply, which is whole and about what was asked, and has no 400.
+    /// Asks, and again if the reply was disturbed, for `timeout`; the host may be silent for as
+    /// long. The reply is complete, fits the request, and has no 400.
     ///
     /// # Errors
     /// [`Broken`]: there is no such reply.
@@ -150,16 +150,16 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// Sends one token and skips what comes until it is back. Older tokens are noise like
-    /// any other: their answers came before this one's, or never will.
+    /// Sends one token and skips everything until it comes back. Older tokens are noise like
+    /// everything else: their answers came before this one's, or never will.
     fn call(&mut self, until: Instant, heard: &mut bool) -> io::Result<()> {
         let token = (self.token)();
         self.port.write(&on_a_new_line(&format!("ping {token}\n")), until)?;
         self.skip_to(&[&pong(&token)], until, heard).map(drop)
     }
 
-    /// Skips what comes up to and including the line of one of the `pongs`; which one. Noise without
-    /// a line end may stand before it.
+    /// Skips input up to and including the line of one of the `pongs`; returns which one. Noise
+    /// without a line end may precede it.
     fn skip_to(&mut self, pongs: &[&str], until: Instant, heard: &mut bool) -> io::Result<usize> {
         loop {
             while let Some(line) = self.take_line() {
@@ -171,7 +171,7 @@ impl<P: Port> Link<P> {
             if self.line.len() > READ_CHUNK {
                 self.line.drain(..READ_CHUNK - PONG_MAX);
             }
-            // Before a read that may not have to wait: noise without end ends here.
+            // Check before a read that may not have to wait: this is where endless noise stops.
             if self.port.now() >= until {
                 return Err(ErrorKind::TimedOut.into());
             }
@@ -182,11 +182,11 @@ impl<P: Port> Link<P> {
 
     /// Sends the request between two tokens, and reads what comes between their answers. The host
     /// may be silent for `timeout` while it works out its reply, and for half of that before and
-    /// within it, so that there is time to ask again.
+    /// within the reply, which leaves time to ask again.
     fn exchange(&mut self, question: &Question, timeout: Duration) -> Result<Vec<Line>, Broken> {
         let (before, behind) = ((self.token)(), (self.token)());
         let start = self.port.now();
-        // By then the host has given up, too.
+        // By then the host has given up as well.
         let end = start + WRITE_DEADLINE.max(timeout);
         let block = on_a_new_line(&format!("ping {before}\n{question}\nping {behind}\n"));
         let (before, behind) = (pong(&before), pong(&behind));
@@ -234,7 +234,7 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// What was between the answers to the two tokens, if it can be believed.
+    /// The lines between the answers to the two tokens, if they can be believed.
     fn judged(
         &mut self,
         question: &Question,
@@ -246,7 +246,7 @@ impl<P: Port> Link<P> {
             [Line { code: Code::NotARequest, text }] if is_whole => {
                 Err(Broken::NotUnderstood(text.clone()))
             }
-            // Another reader may have got a part of it.
+            // Another reader may have taken part of it.
             all if is_whole && question.is_answered_by(all) && !self.port.others().read() => {
                 Ok(lines)
             }
@@ -254,7 +254,7 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// Reads once, when all that was read before has been looked at.
+    /// Reads once, after everything read before has been processed.
     fn fill(&mut self, until: Instant) -> io::Result<()> {
         let mut chunk = [0; READ_CHUNK];
         let length = self.port.read(&mut chunk, until)?;
@@ -262,7 +262,7 @@ impl<P: Port> Link<P> {
         Ok(())
     }
 
-    /// The next line that is there in full, without its LF.
+    /// The next complete line, without its LF.
     fn take_line(&mut self) -> Option<Vec<u8>> {
         let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') else {
             self.line.append(&mut self.pending);
@@ -274,10 +274,10 @@ impl<P: Port> Link<P> {
     }
 }
 
-/// The longest answer to a token, and room to spare.
+/// The longest answer to a token, with room to spare.
 const PONG_MAX: usize = 128;
 
-/// Lines behind what throws away a line that somebody else has begun.
+/// Lines preceded by a byte that discards a line that something else has begun.
 fn on_a_new_line(lines: &str) -> Vec<u8> {
     let mut bytes = vec![CANCEL, b'\n'];
     bytes.extend(lines.bytes());
@@ -293,7 +293,7 @@ fn without_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Why nothing more was read or written, where it is no `silence`.
+/// Why nothing more was read or written, if it was not a `silence`.
 fn broken(error: io::Error, silence: Broken) -> Broken {
     match error.kind() {
         ErrorKind::TimedOut => silence,

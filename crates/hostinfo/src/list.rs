@@ -1,4 +1,4 @@
-//! `list`: what this guest may ask.
+//! `list`: what this guest may ask for.
 
 use anstyle::Style;
 use hostinfo_wire::Code;
@@ -12,7 +12,7 @@ use crate::listed::Listed;
 use crate::output::Shown;
 use crate::question::Question;
 
-/// Asks what may be asked.
+/// Asks what this guest may ask for.
 ///
 /// # Errors
 /// [`Failure`].

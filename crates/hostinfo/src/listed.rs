@@ -1,4 +1,4 @@
-//! A line of `list`: what the host says about a statistic.
+//! A line of `list`: the host's description of a statistic.
 
 use hostinfo_catalog::metric::Metric;
 use hostinfo_catalog::stat::{fits, is_placeholder};
@@ -7,8 +7,8 @@ use hostinfo_wire::Code;
 
 use crate::reply::Line;
 
-/// What the host says about a statistic. Its kinds and units may be more than this program
-/// knows.
+/// The host's description of a statistic. It may have kinds and units that this program does not
+/// know.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Listed<'a> {
     pub(crate) name: &'a str,
@@ -30,8 +30,8 @@ impl<'a> Listed<'a> {
         Self { name: word(), kind: word(), unit: word(), description: word() }
     }
 
-    /// What `metrics` calls it. `None` where it is no metric, because its text changes, or where only
-    /// a newer host knows it.
+    /// Its name in `metrics`. `None` if it is not a metric, because its text changes or because
+    /// only a newer host knows it.
     pub(crate) fn metric(&self) -> Option<String> {
         const CUSTOM: StatId = StatId::named("custom.NAME");
         let row = StatId::all().find(|row| row.stat().name == self.name);
@@ -48,7 +48,7 @@ impl<'a> Listed<'a> {
         Some(Metric::of_custom(own, kind, unit).sample)
     }
 
-    /// Whether it describes the statistic `name`: that one, or one of each instance
+    /// Whether it describes the statistic `name`: that one itself, or one for each instance
     /// (`vm.disk.DEV.latency`).
     pub(crate) fn describes(&self, name: &str) -> bool {
         let mut words = name.split('.');

@@ -1,4 +1,4 @@
-//! `hostinfo`, the guest's tool: asks the host over a serial port and shows what it answers.
+//! `hostinfo`, the guest's tool: asks the host over a serial port and shows the answer.
 
 mod args;
 mod blame;
@@ -44,7 +44,7 @@ use host::Host;
 use output::Shown;
 
 fn main() -> ExitCode {
-    // For shells alone: what clap knows of, they would offer to people.
+    // Only for shells: if clap knew it, shells would offer it to people.
     if std::env::args_os().skip(1).eq([complete::OPTION]) {
         let mut args = Args::parse_from(["hostinfo"]);
         args.options.timeout = complete::TIMEOUT;
@@ -68,7 +68,7 @@ fn run(args: &Args) -> Result<Outcome, Failure> {
     }
 }
 
-/// What is asked for.
+/// Carries out one command.
 fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
     let format = args.options.format();
     match &args.command {
@@ -89,7 +89,8 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
     }
 }
 
-/// Asks again and again, and says where there is no answer. It ends where nobody reads any more.
+/// Asks repeatedly, and reports when there is no answer. It ends when nobody reads the output any
+/// more.
 fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<Outcome, Failure> {
     loop {
         let start = Instant::now();
@@ -105,7 +106,7 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
             Err(failure @ Failure::Usage(_)) => return Err(failure),
             Err(failure) => complain(&failure),
         }
-        // Meanwhile others may have something to ask.
+        // Meanwhile others may want to use the port.
         host.let_go();
         std::thread::sleep(every.saturating_sub(start.elapsed()));
     }

@@ -1,15 +1,15 @@
-//! The name that a misspelt one was meant to be.
+//! Finds the name that a misspelt one was meant to be.
 
 use std::collections::BTreeSet;
 
 use hostinfo_catalog::resolve::known_names;
 use hostinfo_wire::nearest::{self, ALIKE};
 
-/// Words that are longer are like no name.
+/// Longer words resemble no name.
 const WORD_MAX: usize = 100;
 
-/// The name most like `word` among those that the host lists, the groups above them, and those that
-/// this program knows, which the host may not let this guest see: what is listed goes before.
+/// The name most similar to `word` among those that the host lists, the groups above them, and
+/// those that this program knows, which the host may hide from this guest. Listed names come first.
 pub(crate) fn nearest<'a>(word: &str, listed: impl Iterator<Item = &'a str>) -> Option<String> {
     if word.len() > WORD_MAX {
         return None;
@@ -20,9 +20,10 @@ pub(crate) fn nearest<'a>(word: &str, listed: impl Iterator<Item = &'a str>) -> 
     listed.or_else(|| nearest::nearest(&word, known_names(), ALIKE)).map(str::to_owned)
 }
 
-/// The command most like `word`, where a name was meant for one.
+/// The command most similar to `word`, if a name may have been meant as a command.
 pub(crate) fn command<'a>(word: &str, commands: impl Iterator<Item = &'a str>) -> Option<String> {
-    /// Commands are short: two letters of four that changed places are no other word.
+    /// Commands are short: a word of four letters with two of them swapped is still the same
+    /// command.
     const ALIKE: f64 = 0.75;
     let command = nearest::nearest(&word.to_ascii_lowercase(), commands, ALIKE)?;
     (!word.contains('.')).then(|| command.to_owned())

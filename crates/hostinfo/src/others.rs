@@ -1,4 +1,4 @@
-//! Which other programs have a device open: proc(5), /proc/PID/fd.
+//! Finds other programs that have a device open: proc(5), /proc/PID/fd.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_wire::text::printable;
 
-/// How long is looked at the most: ten thousand processes with ten files each take 0.2 s.
+/// The longest that a search takes: ten thousand processes with ten files each take 0.2 s.
 const LOOK_MAX: Duration = Duration::from_millis(500);
 
 /// What was seen.
@@ -16,7 +16,7 @@ const LOOK_MAX: Duration = Duration::from_millis(500);
 pub(crate) struct Others {
     /// Programs that have the device open.
     pub(crate) holders: Vec<Holder>,
-    /// There are processes into which this one may not look, or too many of them.
+    /// Some processes could not be inspected, or there were too many.
     pub(crate) is_partial: bool,
 }
 
@@ -24,19 +24,20 @@ pub(crate) struct Others {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) pid: u32,
-    /// What the kernel calls it: proc_pid_comm(5).
+    /// The kernel's name for it: proc_pid_comm(5).
     pub(crate) name: String,
-    /// It may read from the device, and so take away what is another's.
+    /// Whether it may read from the device, and so take away what is meant for others.
     pub(crate) reads: bool,
 }
 
 impl Others {
-    /// Looks for who has one of `devices` open, of those that the kernel numbers so (`st_rdev`),
-    /// besides the process `own` and those that it came from: a shell that has opened the port, as
-    /// the README shows, waits while the program runs that it has started. Who holds the other end of
-    /// a pseudo-terminal is the host itself (`hostinfod --pty`) and not another program either.
+    /// Finds the programs that have one of `devices` open, given by the kernel's numbers
+    /// (`st_rdev`), other than the process `own` and its ancestors: a shell that has opened the
+    /// port, as in the README, waits while the program it started runs. A process that holds the
+    /// other end of a pseudo-terminal is the host itself (`hostinfod --pty`), so it does not count
+    /// either.
     ///
-    /// `proc` is where proc(5) is mounted.
+    /// `proc` is the mount point of proc(5).
     pub(crate) fn look(proc: &Path, own: u32, devices: &[u64]) -> Self {
         let deadline = Instant::now() + LOOK_MAX;
         let ancestors = Ancestors::of(proc, own);
@@ -70,14 +71,14 @@ impl Others {
         self.holders.iter().any(|holder| holder.reads)
     }
 
-    /// Those that another look saw as well.
+    /// Those that a later look saw as well.
     pub(crate) fn who_stayed(mut self, later: &Self) -> Self {
         self.holders.retain(|holder| later.holders.iter().any(|other| other.pid == holder.pid));
         self.is_partial |= later.is_partial;
         self
     }
 
-    /// Remembers also whom another look has seen.
+    /// Also remembers those that another look saw.
     pub(crate) fn add(&mut self, seen: Self) {
         self.is_partial |= seen.is_partial;
         for holder in seen.holders {
@@ -87,9 +88,9 @@ impl Others {
         }
     }
 
-    /// As they stand in a sentence: `agetty (PID 412) and cat (PID 500)`.
+    /// Their names for a sentence: `agetty (PID 412) and cat (PID 500)`.
     pub(crate) fn named(&self) -> String {
-        /// More would not help.
+        /// More names would not help.
         const NAMED_MAX: usize = 4;
         let one = |holder: &Holder| format!("{} (PID {})", holder.name, holder.pid);
         let named: Vec<String> = self.holders.iter().take(NAMED_MAX).map(one).collect();
@@ -101,7 +102,7 @@ impl Others {
     }
 }
 
-/// What a process can do with a device.
+/// How a process can use a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Access {
     None,
@@ -110,11 +111,11 @@ enum Access {
 }
 
 impl Access {
-    /// `None` where this program may not look into the process.
+    /// `None` if this program may not inspect the process.
     fn to(process: &Path, devices: &[u64]) -> Option<Self> {
         let files = match fs::read_dir(process.join("fd")) {
             Ok(files) => files,
-            // It has ended meanwhile.
+            // It has ended in the meantime.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Self::None),
             Err(_) => return None,
         };
@@ -122,10 +123,11 @@ impl Access {
         Some(accesses.max().unwrap_or(Self::None))
     }
 
-    /// By one of its open files. The link is as readable and writable as the file that it is for.
+    /// From one of its open files. The link has the same read and write permissions as the open
+    /// file.
     fn by(link: &Path, devices: &[u64]) -> Self {
         const READABLE: u32 = 0o400;
-        // What is no device is not looked at: it may lie on a server that does not answer.
+        // Only devices are inspected: another file may be on a server that does not answer.
         let is_candidate = fs::read_link(link).is_ok_and(|to| to.starts_with("/dev"));
         let is_meant = is_candidate
             && fs::metadata(link).is_ok_and(|file| {
@@ -139,10 +141,10 @@ impl Access {
     }
 }
 
-/// Whether the process holds the controlling end of one of the devices, which is a pseudo-terminal
-/// then.
+/// Whether the process holds the controlling end of one of the devices, which must then be a
+/// pseudo-terminal.
 fn is_at_other_end(process: &Path, devices: &[u64]) -> bool {
-    /// Of the first of them, and how many numbers there are for each (devices.txt).
+    /// The number of the first of them, and how many minor numbers each has (devices.txt).
     const PTS_MAJOR: u32 = 136;
     const PTS_MINORS: u32 = 1 << 20;
     let index = |device: &u64| {
@@ -158,13 +160,13 @@ fn is_at_other_end(process: &Path, devices: &[u64]) -> bool {
         })
 }
 
-/// The number of the pseudo-terminal whose controlling end a file is, of /proc/PID/fdinfo/N:
-/// `tty-index:` and, behind a tab, `5`.
+/// The number of the pseudo-terminal that a file controls, from /proc/PID/fdinfo/N: `tty-index:`
+/// and, after a tab, `5`.
 fn controlled(info: &str) -> Option<u32> {
     info.lines().find_map(|line| line.strip_prefix("tty-index:"))?.trim().parse().ok()
 }
 
-/// A process and those that it came from.
+/// A process and its ancestors.
 struct Ancestors(Vec<u32>);
 
 impl Ancestors {
@@ -181,7 +183,7 @@ impl Ancestors {
     }
 }
 
-/// The parent's PID, of /proc/PID/stat; the name in brackets may hold brackets itself.
+/// The parent's PID, from /proc/PID/stat; the name in brackets may contain brackets itself.
 ///
 /// `412 (a) b) S 1 412 412 0 -1 ...`
 fn parent(stat: &str) -> Option<u32> {
@@ -249,7 +251,7 @@ mod tests {
     #[test]
     fn who_only_writes_is_told_from_who_reads() {
         let own = std::process::id();
-        // Of this very process, by an ancestor that there is not.
+        // An ancestor that does not exist, so that this process itself is seen.
         let writes = File::options().write(true).open("/dev/full").unwrap();
         let look = || Others::look(Path::new("/proc"), u32::MAX, &[rdev("/dev/full")]);
         let own_access = |others: Others| {

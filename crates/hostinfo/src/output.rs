@@ -1,4 +1,4 @@
-//! stdout, or a file, for answers; stderr for everything else.
+//! Answers go to stdout or a file; everything else goes to stderr.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,26 +6,25 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome, complain};
 
-/// What is shown of a reply.
+/// The visible form of a reply.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
     /// For stdout.
     pub(crate) text: String,
-    /// For stderr: what was not answered, and why.
+    /// For stderr: what was refused, and why.
     pub(crate) refusals: Vec<String>,
-    /// `text` tells of more that was not answered.
+    /// Whether `text` itself mentions more that was not answered.
     pub(crate) partial: bool,
-    /// What it means, where that has a status of its own.
+    /// The exit status, if the result has one of its own.
     pub(crate) status: Option<u8>,
 }
 
 impl Shown {
-    /// Writes it to a file, or to stdout without one. Colours are kept on a terminal alone, and not
-    /// where NO_COLOR is set.
+    /// Writes it to a file or, without one, to stdout. Colours are only kept on a terminal, and
+    /// only if NO_COLOR is not set.
     ///
     /// # Errors
-    /// Whatever it is written to takes no more. A file is as it was before then, and also where
-    /// there is nothing to write.
+    /// Writing failed. A file is left unchanged then, and also if there is nothing to write.
     pub(crate) fn write(&self, file: Option<&Path>) -> Result<Outcome, Failure> {
         match file {
             None => {
@@ -50,8 +49,8 @@ impl Shown {
     }
 }
 
-/// Puts a file with that content in the place of another, so that who reads it sees the one or the
-/// other and never a part.
+/// Replaces a file with one of that content, so that a reader sees either the old or the new one
+/// and never a part.
 fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     match fs::metadata(file) {
         // A device such as /dev/stdout would be replaced by a file.
@@ -72,7 +71,7 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     replaced
 }
 
-/// A name in the same folder that no collector of metrics looks at, and no other process has.
+/// A name in the same folder that no collector of metrics reads, and no other process uses.
 fn beside(file: &Path) -> io::Result<PathBuf> {
     let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut hidden = std::ffi::OsString::from(".");

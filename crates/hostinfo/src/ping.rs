@@ -1,4 +1,4 @@
-//! `ping`: whether a host answers, where, and how fast.
+//! `ping`: whether, where and how fast a host answers.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Shown, Failure>
             return Err(Failure::Usage("ping is written as text or json".to_owned()));
         }
     };
-    // Finding the port and a footing on it is no part of the round trip.
+    // Finding the port and synchronizing are not part of the round trip.
     let version = host.ask(&Question::version())?.pop().ok_or(Failure::Unexpected("version"))?.text;
     let start = Instant::now();
     host.ask(&Question::ping())?;

@@ -15,13 +15,12 @@ use crate::way::Way;
 
 pub(crate) use device::others_on;
 
-/// Bytes to and from the host, by a clock.
+/// Sends and receives bytes, with a clock.
 pub(crate) trait Port {
-    /// Reads what is there, or waits for it.
+    /// Reads what is available, or waits for it.
     ///
     /// # Errors
-    /// `TimedOut` when there was nothing by `until`; `NotConnected` where nobody is at the
-    /// other end now.
+    /// `TimedOut` if nothing came by `until`; `NotConnected` if the other end is closed now.
     fn read(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize>;
 
     /// Writes all of `bytes`.
@@ -30,13 +29,14 @@ pub(crate) trait Port {
     /// As [`Port::read`]. Some of the bytes may have been written.
     fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()>;
 
-    /// Who else has the port open, as far as this program may see.
+    /// Which other programs have the port open, as far as this program may see.
     fn others(&mut self) -> Others;
 
-    /// Keeps others from opening it, as far as the system lets this program, until it is closed.
+    /// Keeps others from opening it until it is closed, as far as the system permits this program
+    /// to.
     fn hold(&mut self) {}
 
-    /// Lets time pass.
+    /// Waits.
     fn sleep(&mut self, time: Duration);
 
     /// The clock.
@@ -62,7 +62,7 @@ pub(crate) enum OpenError {
     Io(#[from] Errno),
 }
 
-/// Opens a way that no other program has open. Tries again for `timeout` where one has.
+/// Opens a way that no other program has open. If one has, tries again for `timeout`.
 ///
 /// # Errors
 /// [`OpenError`].

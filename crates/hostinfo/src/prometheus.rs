@@ -1,5 +1,5 @@
-//! OpenMetrics text to the classic text format of Prometheus, in which a counter's HELP and
-//! TYPE carry the name of its samples, and UNIT and EOF are unknown.
+//! Converts OpenMetrics text to the classic text format of Prometheus, in which a counter's HELP
+//! and TYPE have the name of its samples, and UNIT and EOF are unknown.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub(crate) fn classic(openmetrics: &str) -> String {
             continue;
         };
         let total = if counters.contains(family) { "_total" } else { "" };
-        // OpenMetrics escapes quotes in HELP; here they are plain.
+        // OpenMetrics escapes quotes in HELP; the classic format does not.
         let rest = words.next().unwrap_or_default().replace("\\\"", "\"");
         let rest = if rest == "unknown" && word == "TYPE" { "untyped" } else { &rest };
         text.push_str(&format!("# {word} {family}{total} {rest}\n"));

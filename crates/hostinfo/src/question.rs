@@ -1,7 +1,7 @@
 //! A request, and whether a reply can be the answer to it.
 //!
-//! On a serial port other programs may write as well, and the host answers each of them: what
-//! stands between two tokens is still somebody else's where the names in it are.
+//! Other programs may write to a serial port as well, and the host answers each of them: even
+//! between two tokens, a reply is somebody else's if its names are.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::reply::Line;
 
-/// What is asked of the host.
+/// A request to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Question {
     verb: Verb,
@@ -31,7 +31,7 @@ enum Verb {
 }
 
 impl Question {
-    /// Statistics, a line each.
+    /// Statistics, one per line.
     pub(crate) fn get(names: &[impl AsRef<str>]) -> Self {
         Self::of(Verb::Get, names)
     }
@@ -46,12 +46,12 @@ impl Question {
         Self::of(Verb::Metrics, names)
     }
 
-    /// What may be asked of those; of all without a name.
+    /// Which of those may be asked for; without names, which of all.
     pub(crate) fn list(names: &[impl AsRef<str>]) -> Self {
         Self::of(Verb::List, names)
     }
 
-    /// All that may be asked.
+    /// Everything that may be asked for.
     pub(crate) fn list_all() -> Self {
         Self { verb: Verb::List, names: Vec::new() }
     }
@@ -70,7 +70,7 @@ impl Question {
         Self { verb, names: names.iter().map(|name| name.as_ref().to_owned()).collect() }
     }
 
-    /// Whether a reply is whole and about what was asked. It may be a refusal.
+    /// Whether a reply is complete and fits the request. It may be a refusal.
     pub(crate) fn is_answered_by(&self, lines: &[Line]) -> bool {
         let Some((last, before)) = lines.split_last() else { return false };
         if before.is_empty() && self.is_refused_by(last) {
@@ -88,7 +88,7 @@ impl Question {
         }
     }
 
-    /// Whether a host says by that line, alone, that the request as a whole gets nothing.
+    /// Whether that line, on its own, refuses the request as a whole.
     fn is_refused_by(&self, line: &Line) -> bool {
         let is_query = matches!(self.verb, Verb::Get | Verb::Json | Verb::Metrics);
         match line.code {
@@ -100,7 +100,7 @@ impl Question {
         }
     }
 
-    /// Whether each line is about a name that was asked for, and each of those has its line.
+    /// Whether each line is about a requested name, and each requested name has its line.
     fn names_all(&self, lines: &[Line]) -> bool {
         let subjects: Option<Vec<&str>> = lines.iter().map(Line::subject).collect();
         subjects.is_some_and(|subjects| self.asked_for_exactly(&subjects))
@@ -115,7 +115,7 @@ impl Question {
         self.names.iter().any(|name| covers(name, subject))
     }
 
-    /// Whether that is the object of `json`, or the first refusal where there is nothing else.
+    /// Whether that is the object of `json`, or the first refusal if there is nothing else.
     fn is_object(&self, line: &Line) -> bool {
         if line.code != Code::Done {
             return line.subject().is_some_and(|subject| self.asked_for(subject));
@@ -128,8 +128,8 @@ impl Question {
         self.asked_for_exactly(&subjects)
     }
 
-    /// Whether that is what `metrics` answers: refusals, and OpenMetrics text to its end. Only the
-    /// first word of a name shows in that of its metric for certain.
+    /// Whether that is an answer to `metrics`: refusals, and complete OpenMetrics text. Only the
+    /// first word of a name is certain to show in the name of its metric.
     fn is_exposition(&self, lines: &[Line]) -> bool {
         let start = lines.iter().position(|line| line.code == Code::Done);
         let (refusals, text) = lines.split_at(start.unwrap_or(lines.len()));
@@ -150,7 +150,7 @@ impl Question {
         self.names.is_empty() || self.names.iter().any(|name| name == "*" || leads(name, metric))
     }
 
-    /// Whether that is a line of `list`, or the refusal of a name that was to be listed.
+    /// Whether that is a line of `list`, or the refusal of a name to be listed.
     fn is_listed(&self, line: &Line) -> bool {
         let is_any = self.names.is_empty();
         if line.code != Code::Done {
@@ -162,7 +162,7 @@ impl Question {
 }
 
 impl fmt::Display for Question {
-    /// As the host reads it, without a line end.
+    /// In the form the host reads, without a line end.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self.verb {
             Verb::Get => "get",
@@ -176,13 +176,13 @@ impl fmt::Display for Question {
     }
 }
 
-/// Whether who asks for `name` may be told of `subject`: of itself, of what is in that group, of
-/// everything.
+/// Whether an answer about `subject` may belong to a request for `name`: for itself, for its group,
+/// or for everything.
 fn covers(name: &str, subject: &str) -> bool {
     is_above(name, subject, str::eq_ignore_ascii_case)
 }
 
-/// The same of a row of `list`, in which a segment in capitals stands for any instance.
+/// The same for a row of `list`, in which a segment in capitals stands for any instance.
 fn lists(name: &str, row: &str) -> bool {
     let is_placeholder = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
     is_above(name, row, |word, segment| word.eq_ignore_ascii_case(segment) || is_placeholder(word))

@@ -15,14 +15,14 @@ use crate::recording::{Entry, HEAD, is_begin, joint};
 use crate::units;
 use crate::views::own::Roots;
 
-/// How often a sample is taken where nothing else is said.
+/// The default time between samples.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Records until it is ended, or for as long as is wanted.
 ///
 /// # Errors
-/// [`Failure`]: the file cannot be written, or is something else. A host that does not answer is none:
-/// what the guest sees of itself goes on.
+/// [`Failure`]: the file cannot be written, or is not a recording. A host that does not answer is
+/// not a failure: what the guest sees of itself is still recorded.
 pub(crate) fn run(options: &Options, record: &Record) -> Result<Outcome, Failure> {
     if options.format() != Format::Text || options.output.is_some() {
         let why = "record writes to its FILE alone: leave out --output, --json and --format";
@@ -35,14 +35,14 @@ pub(crate) fn run(options: &Options, record: &Record) -> Result<Outcome, Failure
     if io::stderr().is_terminal() {
         complain(begin(path, every, record.time));
     }
-    // A sample does not wait for a host that is not to be asked yet.
+    // A sample does not wait for a host that may not be asked yet.
     let options = options.impatient();
     let (mut host, mut recorder) = (Host::new(&options), Recorder::new(Roots::own()));
     let (begin, mut told) = (Instant::now(), String::new());
     loop {
         let start = Instant::now();
         let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
-        // Meanwhile others may have something to ask.
+        // Meanwhile others may want to use the port.
         host.let_go();
         let lines: String = entries.iter().map(Entry::line).collect();
         file.write_all(lines.as_bytes()).map_err(failed)?;
@@ -69,7 +69,7 @@ fn begin(file: &Path, every: Duration, time: Option<Duration>) -> String {
     format!("recording every {every}, {end}; then: hostinfo report {file} > report.html")
 }
 
-/// What keeps the recording from being what was asked for.
+/// Anything that prevents the recording from containing what was asked for.
 fn notice(entries: &[Entry], recorder: &Recorder, every: Duration) -> Option<String> {
     let silence = entries.iter().find_map(|entry| match entry {
         Entry::Silence { why, .. } => Some(why),
@@ -87,13 +87,13 @@ fn notice(entries: &[Entry], recorder: &Recorder, every: Duration) -> Option<Str
     ))
 }
 
-/// Opens a recording to append to it, or makes one.
+/// Opens a recording to append to it, or creates one.
 ///
 /// # Errors
-/// It cannot be opened, is something else, or is being written to. It is as it was then.
+/// It cannot be opened, is not a recording, or is being written to. It is left unchanged then.
 fn open(path: &Path) -> io::Result<File> {
     let refused = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidData, why));
-    // Opening a FIFO or a device may wait, or do something to it.
+    // Opening a FIFO or a device may block, or have side effects.
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return refused("it is not a file: name another");
     }

@@ -1,4 +1,4 @@
-//! Samples of both views, one after the other: what `record` writes down, and `top` shows.
+//! Samples of both views, one after the other: `record` writes them to a file, and `top` shows them.
 
 use std::time::{Duration, Instant};
 
@@ -13,30 +13,30 @@ use crate::verdict::RESOURCES;
 use crate::views::own::{Moment, Roots, View, page_size};
 use crate::views::told::{Judged, Reply, Told};
 
-/// How soon another reason of a verdict is recorded, and one of a verdict that is still the same: the figures
-/// in it change all the time, and the verdict itself is in each sample.
+/// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in
+/// the reason change all the time, and the verdict itself is in each sample.
 const REASON_EVERY: Duration = Duration::from_secs(60);
 const SAME_EVERY: Duration = Duration::from_secs(300);
 
-/// How soon a host that does not answer is asked again: each question may take seconds, in which nothing
-/// is seen of the guest either.
+/// How soon to ask a host that does not answer again: each attempt may take seconds, during which the guest is
+/// not observed either.
 const SILENT_FOR: Duration = Duration::from_secs(30);
 
-/// What was seen last.
+/// The state from the last sample.
 pub(crate) struct Recorder {
     roots: Roots,
-    /// Reasons are told whenever they are new.
+    /// Whether every new reason is reported.
     is_live: bool,
     moment: Option<Moment>,
     reply: Option<(Reply, Instant)>,
-    /// Before then the host is not asked.
+    /// Do not ask the host before this time.
     not_before: Option<Instant>,
-    /// The host has not answered the last question.
+    /// Whether the host did not answer the last request.
     is_silent: bool,
     silence: String,
     host: String,
     incident: String,
-    /// Of each resource, the verdict that was told last, and when.
+    /// For each resource, the verdict that was last reported, and when.
     verdicts: [Option<(Judged, Instant)>; RESOURCES.len()],
 }
 
@@ -56,19 +56,19 @@ impl Recorder {
         }
     }
 
-    /// The same for somebody who looks on.
+    /// The same for a live view.
     pub(crate) fn live(roots: Roots) -> Self {
         Self { is_live: true, ..Self::new(roots) }
     }
 
-    /// The time that has to pass between two questions of this guest, as far as its host tells.
+    /// The time that must pass between two queries of this guest, if its host has reported it.
     pub(crate) fn interval(&self) -> Option<Duration> {
         let (reply, _) = self.reply.as_ref()?;
         Duration::try_from_secs_f64(reply.number("interval")?).ok()
     }
 
-    /// One sample, and what is new. The first time there is no sample yet: what both count is known only
-    /// between two moments.
+    /// Takes one sample, and collects news. The first call has no sample yet: what both sides count is only
+    /// known between two moments.
     pub(crate) fn turn(&mut self, host: &mut Host<'_>, time: i64) -> Vec<Entry> {
         let asked = Instant::now();
         let is_due = self.not_before.is_none_or(|not_before| asked >= not_before);
@@ -76,7 +76,7 @@ impl Recorder {
         self.take(answer, time, Instant::now())
     }
 
-    /// The same with what the host has answered, if it was asked.
+    /// The same with the host's answer, if it was asked.
     fn take(
         &mut self,
         answer: Option<Result<Vec<Line>, Failure>>,
@@ -112,7 +112,7 @@ impl Recorder {
         }
         let moment = Moment::take(&self.roots, now);
         if let Some(before) = self.moment.replace(moment.clone()) {
-            // This program runs while it looks.
+            // This program itself is running while it counts.
             let running = self.roots.stat().map(|stat| stat.running.saturating_sub(1));
             let running = running.and_then(|running| u32::try_from(running).ok()).map(f64::from);
             see(&mut sample, &before.until(&moment, running, page_size()));
@@ -121,7 +121,7 @@ impl Recorder {
         entries
     }
 
-    /// What the host says that it did not say before.
+    /// What the host reports that it did not report before.
     fn news(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
         let mut news = Vec::new();
         let host = line(&named(reply));
@@ -130,7 +130,7 @@ impl Recorder {
             news.push(Entry::Host { time, host });
         }
         let incident = line(reply.text("verdict.incident.1").unwrap_or_default());
-        // Of one that goes on, the figures change with each reply: they are told when it has ended.
+        // The figures of an ongoing incident change with each reply, so it is only reported when it has ended.
         let goes_on = !self.is_live
             && incident.contains(" to now")
             && is_same_incident(&incident, &self.incident);
@@ -163,7 +163,7 @@ impl Recorder {
         news
     }
 
-    /// The host's view.
+    /// Adds the host's view.
     fn hear(&mut self, sample: &mut Sample, reply: Reply, now: Instant) {
         let mut told = Told::default();
         let before = self.reply.replace((reply.clone(), now));
@@ -188,7 +188,7 @@ impl Recorder {
 
 /// `rack7 df1a367e kvm`, as far as it is known.
 fn named(reply: &Reply) -> String {
-    /// As many as no two of a guest's hosts share.
+    /// As many characters as no two of a guest's hosts share.
     const ID_SHOWN: usize = 8;
     let id = reply.text("host.id").map(|id| id.chars().take(ID_SHOWN).collect());
     let text = |name| reply.text(name).map(str::to_owned);
@@ -199,7 +199,7 @@ fn named(reply: &Reply) -> String {
 const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * KIB;
 
-/// The guest's view.
+/// Adds the guest's view.
 fn see(sample: &mut Sample, view: &View) {
     let [cpu, memory, io] = view.pressure;
     let latencies = view.disks.values().filter_map(|disk| disk.latency.as_ref());
@@ -223,7 +223,7 @@ fn micros(time: Option<&Duration>) -> Option<f64> {
     time.map(|time| time.as_secs_f64() * 1e6)
 }
 
-/// Text as one line.
+/// Turns text into a single line.
 fn line(text: &str) -> String {
     printable(text.into()).into_owned()
 }
@@ -245,7 +245,7 @@ mod tests {
             Self { recorder: Recorder::new(nowhere), start: Instant::now() }
         }
 
-        /// What is recorded when the host answers so, that many seconds after the start.
+        /// What is recorded if the host gives this answer, that many seconds after the start.
         fn at(&mut self, seconds: u32, answer: Result<&[&str], Failure>) -> Vec<Entry> {
             let line = |text: &&str| Line { code: Code::Done, text: (*text).to_owned() };
             let answer = answer.map(|lines| lines.iter().map(line).collect());

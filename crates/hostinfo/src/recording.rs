@@ -1,5 +1,5 @@
-//! What `record` writes and `report` reads: lines of text, so that a recording can be appended to, read
-//! by anybody, and survives a program that is killed at any byte of it.
+//! What `record` writes and `report` reads: lines of text, so that a recording can be appended to, can be read
+//! by anybody, and survives if the program is killed at any byte of it.
 //!
 //! ```text
 //! #hostinfo-recording 1
@@ -10,9 +10,9 @@
 //! i 1795852951 cpu contended from 2026-11-28T10:02Z to now: 34% waited .
 //! ```
 //!
-//! Behind the letter stands the time, in seconds since 1970. Each line ends with a dot of its own: a line
-//! without one was cut, and is left out. Columns are known by their names, so that a recording of a newer
-//! version can be read.
+//! The time follows the letter, in seconds since 1970. Each line ends with a dot of its own: a line without one
+//! was cut off, and is ignored. Columns are identified by name, so that a recording from a newer version can be
+//! read.
 
 mod sample;
 
@@ -23,35 +23,35 @@ use crate::verdict::State;
 /// The first line of every recording.
 pub(crate) const HEAD: &str = "#hostinfo-recording 1\n";
 
-/// What stands before the names of columns.
+/// The prefix of the line with the columns' names.
 const COLUMNS: &str = "#columns ";
 
-/// The most bytes of a text that is recorded. The reasons of verdicts have up to some 150.
+/// The most bytes of a text that are recorded. Reasons of verdicts have up to some 150.
 const TEXT_MAX: usize = 300;
 
-/// The longest line: one with a text, or a sample, whose numbers have ten digits at the most.
+/// The longest line: one with a text, or a sample, whose numbers have at most ten digits.
 pub(crate) const LINE_MAX: usize = 512;
 
-/// The end of the year 9999: a time behind it is damage.
+/// The end of the year 9999: a later time means that the line is damaged.
 const LATEST: i64 = 253_402_300_799;
 
 /// A line of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Entry {
     Sample(Sample),
-    /// A verdict and its reason; without a state, why there is none.
+    /// A verdict and its reason; without a state, the reason why there is none.
     Verdict {
         time: i64,
         resource: String,
         state: Option<State>,
         reason: String,
     },
-    /// Which host it is from then on.
+    /// The host from that time on.
     Host {
         time: i64,
         host: String,
     },
-    /// An incident that the host tells of.
+    /// An incident that the host reported.
     Incident {
         time: i64,
         incident: String,
@@ -64,7 +64,7 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    /// As it stands in a recording, with its line end. Texts are of one line.
+    /// The line for the recording, with its line end. Texts are single lines.
     pub(crate) fn line(&self) -> String {
         match self {
             Self::Sample(sample) => format!("s {sample} .\n"),
@@ -79,24 +79,24 @@ impl Entry {
     }
 }
 
-/// As much of a text as is recorded.
+/// The part of a text that is recorded.
 fn cut(text: &str) -> &str {
     (0..=TEXT_MAX).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
-/// What begins a recording, and each part of it that another version may have appended.
+/// The beginning of a recording, and of each part that another version may have appended.
 pub(crate) fn head() -> String {
     format!("{HEAD}{COLUMNS}{}\n", Field::names().join(" "))
 }
 
-/// Whether a recording can begin so: with its first line, or with nothing but a part of that, because it
-/// was cut there.
+/// Whether a recording can begin like this: with its first line, or with only a part of it, because it was cut
+/// off there.
 pub(crate) fn is_begin(begin: &[u8]) -> bool {
     begin.starts_with(HEAD.as_bytes()) || HEAD.as_bytes().starts_with(begin)
 }
 
-/// What has to be written behind a recording before anything is appended to it; `begin` are its first
-/// bytes, at least as many as its first line has.
+/// What to write at the end of a recording before anything is appended. `begin` is its first bytes, at least as
+/// many as its first line has.
 pub(crate) fn joint(begin: &[u8], ends_with_line: bool) -> String {
     match head().get(begin.len()..) {
         Some(rest) if begin.len() < HEAD.len() => rest.to_owned(),
@@ -108,26 +108,26 @@ pub(crate) fn joint(begin: &[u8], ends_with_line: bool) -> String {
 /// Reads lines of a recording, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    /// Where each column of the part that is read goes.
+    /// Which field each column of the current part belongs to.
     columns: Vec<Option<Field>>,
-    /// A line was there that says that it is a recording.
+    /// Whether the line that marks a recording was found.
     is_ours: bool,
-    /// Lines that make no sense.
+    /// The number of unintelligible lines.
     damaged: usize,
 }
 
 impl Reader {
-    /// Whether what was read so far is a recording.
+    /// Whether the input so far is a recording.
     pub(crate) fn is_ours(&self) -> bool {
         self.is_ours
     }
 
-    /// Lines so far that make no sense.
+    /// The number of unintelligible lines so far.
     pub(crate) fn damaged(&self) -> usize {
         self.damaged
     }
 
-    /// What a line says, if it says something; without its line end.
+    /// The entry in a line, if there is one; `line` has no line end.
     pub(crate) fn read(&mut self, line: &str) -> Option<Entry> {
         if line == HEAD.trim_end() {
             self.is_ours = true;
@@ -137,7 +137,7 @@ impl Reader {
             self.columns = names.split(' ').take(LINE_MAX).map(Field::named).collect();
             return None;
         }
-        // An empty line stands between a line that was cut and the next one.
+        // An empty line separates a line that was cut off from the next one.
         if line.is_empty() {
             return None;
         }
@@ -170,7 +170,7 @@ impl Reader {
     }
 }
 
-/// Whether two texts are of one incident: while it goes on, a host tells it with other words behind `to`.
+/// Whether two texts are about the same incident: while it lasts, the text after `to` changes.
 pub(crate) fn is_same_incident(one: &str, other: &str) -> bool {
     let begin = |text: &str| text.split(" to ").next().map(str::to_owned);
     begin(one) == begin(other)

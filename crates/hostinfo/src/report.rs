@@ -1,4 +1,4 @@
-//! `report`: a recording as a page, or as text, that one can hand to one's provider.
+//! `report`: a recording as a page, or as text, to hand to a provider.
 
 mod bar;
 mod chart;
@@ -18,7 +18,7 @@ use crate::exit::{Failure, Outcome};
 use crate::output::Shown;
 use crate::report::read::{Recording, Unreadable};
 
-/// Makes the report of a recording. On a terminal it is text: nobody reads HTML there.
+/// Creates the report of a recording. On a terminal it is text: nobody reads HTML there.
 ///
 /// # Errors
 /// [`Failure`]: there is no such recording.

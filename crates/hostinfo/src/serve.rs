@@ -1,5 +1,5 @@
-//! `serve`: the broker. It holds the port, so that everybody in the guest gets an answer and nobody is
-//! told that it is too soon, whoever else has asked.
+//! `serve`: the broker. It holds the port, so that every program in the guest gets an answer and
+//! none is told that it is too soon, whatever else has asked.
 
 mod answer;
 mod broker;
@@ -22,7 +22,7 @@ use crate::serve::upstream::Upstream;
 /// Serves until it is ended.
 ///
 /// # Errors
-/// [`Failure`]: it cannot listen. Where only scrapers cannot be listened for, others are served.
+/// [`Failure`]: it cannot listen. If only the listener for scrapers fails, others are served.
 pub(crate) fn run(options: &Options, serve: &Serve) -> Result<Outcome, Failure> {
     let socket = listen::unix(&serve.socket, serve.mode)?;
     let http = serve.listen.address().and_then(|address| {

@@ -1,4 +1,4 @@
-//! What `hostinfo --all` shows: everything that the host lets this guest see, for a person.
+//! What `hostinfo --all` shows: everything that the host lets this guest see, in readable form.
 
 use std::borrow::Cow;
 
@@ -13,10 +13,10 @@ use crate::output::Shown;
 use crate::question::Question;
 use crate::units;
 
-/// What comes before everything else: what the administrator has to say, and what it all means.
+/// The groups that come first: the administrator's notices, and the verdicts.
 const FIRST: [&str; 2] = ["notice", "verdict"];
 
-/// Asks for all there is.
+/// Asks for everything.
 ///
 /// # Errors
 /// [`Failure`].
@@ -32,11 +32,11 @@ pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
     Ok(Shown { text, ..answered })
 }
 
-/// A statistic as it is shown.
+/// A statistic as shown.
 struct Row<'a> {
     name: &'a str,
     value: String,
-    /// Empty behind a text, which speaks for itself.
+    /// Empty after a text, which needs no description.
     description: &'a str,
     style: Style,
 }
@@ -63,11 +63,11 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Less of a description says nothing.
+/// The shortest description worth showing.
 const ROOM_LEAST: usize = 20;
 
-/// The statistics in groups with an empty line between them, in aligned columns; descriptions
-/// are cut to what fits `columns`.
+/// The statistics in groups, separated by empty lines, in aligned columns; descriptions are cut to
+/// fit `columns`.
 fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String {
     let mut rows: Vec<Row<'_>> = answered
         .lines()
@@ -85,7 +85,7 @@ fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String
     let mut text = String::new();
     let mut length_before = 0;
     for group in rows.chunk_by(|a, b| a.group() == b.group()) {
-        // Groups of one row stand together.
+        // Groups of a single row are not separated.
         if length_before > 1 || (length_before == 1 && group.len() > 1) {
             text.push('\n');
         }
@@ -105,7 +105,7 @@ fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String
     text
 }
 
-/// A verdict's word is what the verdict begins with.
+/// The word of a verdict is repeated at the beginning of the verdict itself.
 fn is_told_already(name: &str) -> bool {
     name.starts_with("verdict.") && name.ends_with(".state")
 }

@@ -26,20 +26,20 @@ use crate::top::state::State;
 use crate::top::tty::{Key, RawTty, size};
 use crate::views::own::Roots;
 
-/// How often a sample is taken where nothing else is said.
+/// The default time between samples.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// How soon a sample, a change of the terminal's size or a signal is acted upon at the latest, and how often this
-/// program wakes up.
+/// The longest delay before the program reacts to a sample, a change of the terminal's size or a signal, and
+/// how often it wakes up.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Samples that wait to be shown: while the terminal takes no output, none are taken.
+/// The most samples waiting to be shown: while the terminal accepts no output, none are taken.
 const WAITING_MAX: usize = 4;
 
-/// Shows both views until somebody has seen enough.
+/// Shows both views until the user quits.
 ///
 /// # Errors
-/// [`Failure`]: this is no terminal, or one that is too small; it takes no more output.
+/// [`Failure`]: this is not a terminal, or it is too small; or it accepts no more output.
 pub(crate) fn run(options: &Options) -> Result<Outcome, Failure> {
     if options.format() != Format::Text || options.output.is_some() {
         let why = "top is for a terminal: leave out --output, --json and --format";
@@ -56,15 +56,15 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Failure> {
     let glyphs = Glyphs::of_terminal(variable);
     let tty = RawTty::enter()?;
     let every = options.every.unwrap_or(EVERY);
-    // A sample does not wait for a host that is not to be asked yet.
+    // A sample does not wait for a host that may not be asked yet.
     let samples = start(options.impatient(), every);
     let shown = show(&tty, &samples, glyphs, every);
-    // The terminal is as it was before anything is said of what has come about.
+    // Restore the terminal before printing any message.
     drop(tty);
     shown.map(|()| Outcome::Complete)
 }
 
-/// Takes samples in a thread of its own: a host may take seconds to answer, and keys do not wait.
+/// Takes samples in a thread of its own: a host may take seconds to answer, and keys must not wait.
 fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
     let (samples, taken) = sync_channel(WAITING_MAX);
     thread::spawn(move || {
@@ -73,7 +73,7 @@ fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
         loop {
             let start = Instant::now();
             let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
-            // Meanwhile others may have something to ask.
+            // Meanwhile others may want to use the port.
             host.let_go();
             if samples.send(entries).is_err() {
                 return;

@@ -1,11 +1,11 @@
-//! Base units to what a person reads.
+//! Converts base units to a readable form.
 
 use std::time::Duration;
 
 use hostinfo_catalog::{Kind, Unit};
 
-/// A value as a person reads it. What this program does not know, of a newer host, stays as
-/// it is.
+/// A value in readable form. Anything from a newer host that this program does not know is left
+/// unchanged.
 pub(crate) fn human(value: &str, kind: &str, unit: &str) -> String {
     let known = Unit::ALL.into_iter().find(|known| known.word() == unit);
     let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
@@ -30,7 +30,7 @@ pub(crate) fn human(value: &str, kind: &str, unit: &str) -> String {
     }
 }
 
-/// The two greatest parts of a time from a minute on, one number below.
+/// The two largest units of a time of a minute or more, a single number below that.
 pub(crate) fn duration(time: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
@@ -51,8 +51,8 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
-/// A gauge of a billion seconds is no duration, which would be 31 years, but a point in time
-/// after 2001: so it is told also of a statistic that this program does not know.
+/// A gauge of a billion seconds is not a duration, which would be 31 years, but a point in time
+/// after 2001. This also works for a statistic that this program does not know.
 fn point_in_time(value: &str, kind: &str) -> Option<String> {
     const FIRST: i64 = 1_000_000_000;
     let whole = value.split('.').next()?.parse().ok()?;
@@ -63,12 +63,12 @@ fn point_in_time(value: &str, kind: &str) -> Option<String> {
     Some(time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// The number in the greatest of the units, each `factor` of the one before it, in which it is
-/// not below 1.
+/// The number in the largest of the units, each `factor` of the one before it, in which it is at
+/// least 1.
 fn scaled(mut number: f64, factor: f64, units: &[&str]) -> String {
     let mut units = units.iter();
     let mut unit = units.next();
-    // What would be rounded up to the factor belongs to the next unit already.
+    // A number that would be rounded up to the factor belongs to the next unit.
     while number.abs() >= factor - 0.5
         && let Some(next) = units.next()
     {
@@ -78,7 +78,7 @@ fn scaled(mut number: f64, factor: f64, units: &[&str]) -> String {
     format!("{} {}", short(number), unit.unwrap_or(&""))
 }
 
-/// A number with three digits that count, or all of its whole part.
+/// A number with three significant digits, or its whole integer part.
 fn short(number: f64) -> String {
     let decimals = match number.abs() {
         100.0.. => 0,

@@ -1,4 +1,4 @@
-//! Verdicts as a host tells them: a word, and a reason for people.
+//! Verdicts from a host: a word, and a reason for people.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::reply::Line;
 
-/// What a verdict can be about, in the order in which it is shown.
+/// The subjects of verdicts, in the order in which they are shown.
 pub(crate) const RESOURCES: [&str; 4] = ["cpu", "memory", "io", "net"];
 
-/// Who is to blame. From the best to the worst to be told.
+/// Who is to blame, from the best state to the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
-    /// Nobody but the guest's own programs.
+    /// Only the guest's own programs.
     Ok,
-    /// It cannot be told, or in a word that this program does not know.
+    /// It is not known, or the word is one that this program does not know.
     Unknown,
     /// The guest's own limits.
     SelfLimited,
@@ -42,7 +42,7 @@ impl State {
     }
 }
 
-/// What a host says of one resource.
+/// A host's verdict on one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict<'a> {
     pub(crate) state: State,
@@ -60,7 +60,7 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    /// How long until the host can tell, where it has only begun to look.
+    /// How long until the host has a verdict, if it has only begun to work on it.
     pub(crate) fn again(&self) -> Option<Duration> {
         if self.state != State::Unknown {
             return None;
@@ -75,9 +75,9 @@ fn wait(reason: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds)).filter(|wait| *wait <= INTERVAL_MAX)
 }
 
-/// How long until the host can give everything of a reply to `get` or `json` that it has only begun
-/// to look for: verdicts, and what it says of itself that it can tell after a while. `None` where there
-/// is nothing to wait for.
+/// How long until the host can give everything in a reply to `get` or `json` that it is still
+/// working on: verdicts, and its own values that take a while. `None` if there is nothing to wait
+/// for.
 pub(crate) fn again(lines: &[Line]) -> Option<Duration> {
     lines.iter().filter_map(of_line).max()
 }

@@ -1,4 +1,4 @@
-//! Both views of this guest: what the host says of it, and what its own kernel counts.
+//! Both views of this guest: the host's, and what the guest's own kernel counts.
 
 pub(crate) mod own;
 pub(crate) mod parse;

@@ -1,4 +1,4 @@
-//! Ways to a host: what `--device` names, and what is tried where it names nothing.
+//! Ways to a host: the one given with `--device`, and those tried without it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(crate) const SERIAL: &str = "/dev/ttyS1";
 /// The host's address on vsock(7): VMADDR_CID_HOST.
 const HOST_CID: u32 = 2;
 
-/// Where hostinfod listens on it.
+/// The port on which hostinfod listens there.
 const VSOCK_PORT: u32 = 4678;
 
 /// One way to a host.
@@ -29,8 +29,8 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// What a user names: `/dev/ttyS2`, `unix:/run/hostinfo.sock`, `vsock`, `vsock:2:4678`. A path
-    /// needs no `unix:` where a socket is there already.
+    /// The way that a user gives: `/dev/ttyS2`, `unix:/run/hostinfo.sock`, `vsock`, `vsock:2:4678`.
+    /// The path of an existing socket does not need `unix:`.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -57,9 +57,9 @@ impl Way {
         if is_socket { Self::Unix(path.to_owned()) } else { Self::Device(path.to_owned()) }
     }
 
-    /// What is tried, in this order: the broker, with which everybody gets an answer; the channel,
-    /// which loses nothing on its way and is there only for this very purpose; vsock; and the serial
-    /// port. The broker and vsock only where they are there at all.
+    /// The ways to try, in this order: the broker, through which everybody gets an answer; the
+    /// channel, which loses no data and exists only for this purpose; vsock; and the serial port.
+    /// The broker and vsock are only included if they exist.
     pub(crate) fn usual() -> Vec<Self> {
         let broker = Path::new(BROKER).exists().then(|| Self::Unix(BROKER.into()));
         broker.into_iter().chain(Self::without_broker()).collect()
@@ -75,7 +75,7 @@ impl Way {
         ways
     }
 
-    /// The device that other programs may have open as well.
+    /// The device, which other programs may have open as well.
     pub(crate) fn device(&self) -> Option<&Path> {
         match self {
             Self::Device(path) => Some(path),

@@ -1,5 +1,5 @@
-//! `make demo`: a real guest asks its host why it is slow, and the host's administrator has
-//! the last word.
+//! `make demo`: a real guest asks its host why it is slow, and the host's administrator has the
+//! last word.
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
@@ -14,10 +14,10 @@ use hostinfo_tests::guest::Accel;
 use hostinfo_tests::{Guest, Host, Port};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// The example of the feature's first announcement, to the letter.
+/// The example from the feature's first announcement, verbatim.
 const RULES: &str = include_str!("../../demo.conf");
 
-/// What the administrator puts on top of it.
+/// What the administrator adds at the top.
 const GENEROUS: &str = "\
 kvm-demo:
   interval = 0             # As often as it likes
@@ -43,8 +43,8 @@ fn main() {
 
 fn run() -> Result<()> {
     let start = Instant::now();
-    // All that is made is made below one folder, which goes when this function ends or a
-    // signal ends the demo.
+    // Everything is created below one folder, which is removed when this function ends or a signal
+    // ends the demo.
     let folder = tempfile::Builder::new().prefix("hostinfo-demo-").tempdir()?;
     let _ = tempfile::env::override_temp_dir(folder.path());
     clean_up_on_signal(folder.path().to_owned())?;
@@ -99,11 +99,12 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// The share of the last ten seconds in which somebody on the host waited for a CPU.
+/// The share of the last ten seconds in which some task on the host waited for a CPU.
 const PRESSURE: &str = "hostinfo get pressure.cpu.some.avg10";
 
-/// Boots under KVM where that works, and says which it was. Some machines have a /dev/kvm
-/// under which no guest ever comes up: one that has not after a few seconds never will.
+/// Boots under KVM if that works, and reports which accelerator was used. On some machines there is
+/// a /dev/kvm under which no guest ever boots: if one has not booted after a few seconds, it never
+/// will.
 fn boot(socket: &Path) -> Result<Guest> {
     const KVM_PATIENCE: Duration = Duration::from_secs(4);
     let may_use_kvm = std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
@@ -130,7 +131,7 @@ fn boot(socket: &Path) -> Result<Guest> {
     Ok(guest)
 }
 
-/// Puts `rule` on top of the rules, and waits until `host.name` or `physcpus` tells it.
+/// Adds `rule` at the top of the rules, and waits until `host.name` or `physcpus` shows the change.
 fn change_rules(host: &Host, guest: &mut Guest, rule: &str, sign: &str) -> Result<()> {
     show(rule);
     host.write_rules(&format!("{rule}\n{RULES}"))?;
@@ -146,7 +147,7 @@ fn change_rules(host: &Host, guest: &mut Guest, rule: &str, sign: &str) -> Resul
     Ok(())
 }
 
-/// Shows a command in the guest and what comes of it.
+/// Shows a command in the guest and its output.
 fn in_guest(guest: &mut Guest, command: &str) -> Result<()> {
     for line in command.lines() {
         println!("    {PROMPT}guest#{PROMPT:#} {line}");
@@ -169,7 +170,7 @@ fn show(text: &str) {
     }
 }
 
-/// On Ctrl-C: the folder is removed, and the kernel ends what this process has started.
+/// On Ctrl-C: removes the folder; the kernel ends the processes that this one has started.
 fn clean_up_on_signal(folder: PathBuf) -> Result<()> {
     let (mut receiver, sender) = UnixStream::pair()?;
     for signal in [SIGINT, SIGTERM, SIGHUP] {

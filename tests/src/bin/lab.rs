@@ -1,5 +1,5 @@
-//! A lab to look around in: runs each line that it reads in a shell of the host, as root, and prints what
-//! comes of it. `cargo run -p hostinfo-tests --bin lab -- selinux`, with one of the names below.
+//! A lab to look around in: runs each input line in a shell of the host, as root, and prints the output. `cargo
+//! run -p hostinfo-tests --bin lab -- selinux`, with one of the names below.
 
 use std::io::{BufRead as _, IsTerminal as _, stdin};
 

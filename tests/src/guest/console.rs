@@ -1,5 +1,5 @@
-//! The guest's first serial port: commands go in, their output and status come back. The other
-//! end is `init.sh`.
+//! The guest's first serial port: commands go in, their output and status come back. The other end
+//! is `init.sh`.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// The line that the guest's first process prints when it has booted.
+/// The line that the guest's first process prints after booting.
 const READY: &[u8] = b"\n@ready\n";
 
-/// A raw terminal of the guest's kernel holds 4096 bytes and drops what comes on top.
+/// In raw mode, a terminal of the guest's kernel holds 4096 bytes and drops the rest.
 const COMMAND_MAX: usize = 4000;
 
-/// What a command in the guest left behind.
+/// The result of a command in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// Its exit status; 128 and the signal where one ended it.
+    /// Its exit status; 128 plus the signal if a signal ended it.
     pub status: i32,
-    /// What it printed.
+    /// Its stdout.
     pub stdout: String,
-    /// What it complained of.
+    /// Its stderr.
     pub stderr: String,
 }
 
@@ -28,9 +28,9 @@ pub struct Output {
 #[derive(Debug)]
 pub(crate) struct Console {
     stream: UnixStream,
-    /// All that the guest has said.
+    /// Everything that the guest has sent.
     said: Vec<u8>,
-    /// How much of it has been understood.
+    /// How much of that has been processed.
     taken: usize,
     commands: u32,
     /// The longest command that reaches the shell, in bytes.
@@ -42,23 +42,23 @@ impl Console {
         Self { stream, said: Vec::new(), taken: 0, commands: 0, longest: COMMAND_MAX }
     }
 
-    /// One that is no terminal and loses nothing: a virtio port all the way to the shell.
+    /// A console that is not a terminal and loses nothing: a virtio port all the way to the shell.
     pub(crate) fn lossless(stream: UnixStream) -> Self {
         Self { longest: usize::MAX, ..Self::new(stream) }
     }
 
-    /// Everything that the guest has said.
+    /// Everything that the guest has sent.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&self.said).into_owned()
     }
 
-    /// Waits until the guest has booted, for the first time or once more.
+    /// Waits until the guest has booted, for the first time or again.
     pub(crate) fn wait_for_boot(&mut self, within: Duration) -> Result<()> {
         let deadline = Instant::now() + within;
         self.take_past(READY, deadline).context("the guest does not boot")
     }
 
-    /// Sends what is no command.
+    /// Sends text that is not a command.
     pub(crate) fn say(&mut self, text: &str) -> Result<()> {
         self.stream.write_all(text.as_bytes()).context("write to the console")
     }
@@ -90,7 +90,7 @@ impl Console {
         self.said.get(self.taken..).unwrap_or_default()
     }
 
-    /// Skips all up to and with `marker`.
+    /// Skips everything up to and including `marker`.
     fn take_past(&mut self, marker: &[u8], deadline: Instant) -> Result<()> {
         loop {
             if let Some(at) = find(self.rest(), marker) {

@@ -1,4 +1,4 @@
-//! A real guest as a domain of a libvirtd.
+//! A real guest that is a domain of a libvirtd.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,8 +15,8 @@ use super::{ANSWER, Output, Port, question};
 use crate::deadline::{PATIENCE, wait_for};
 use crate::libvirtd::{Libvirtd, escaped, path};
 
-/// A domain of 128 MiB with one of two vCPUs, a disk `vda` of 64 MiB with an iothread, and an
-/// interface, that is off.
+/// A domain that is off: 128 MiB, one of two vCPUs online, a disk `vda` of 64 MiB with an iothread,
+/// and an interface.
 #[derive(Debug)]
 pub struct Domain {
     name: String,
@@ -33,15 +33,15 @@ pub struct DomainGuest {
 /// A hostinfo port, as the second serial port, whose socket is at `path`.
 ///
 /// # Errors
-/// The path is no text.
+/// The path is not text.
 pub fn serial(socket: &Path) -> Result<String> {
     serial_at(1, socket)
 }
 
-/// The same as any serial port but the first, which is 0.
+/// The same for any serial port but the first, which is number 0.
 ///
 /// # Errors
-/// The path is no text.
+/// The path is not text.
 pub fn serial_at(port: u32, socket: &Path) -> Result<String> {
     let socket = escaped(path(socket)?);
     Ok(format!(
@@ -50,7 +50,7 @@ pub fn serial_at(port: u32, socket: &Path) -> Result<String> {
 }
 
 impl Domain {
-    /// Defines the domain, with these devices beside its own.
+    /// Defines the domain, with these devices in addition to its own.
     ///
     /// # Errors
     /// libvirt refuses it.
@@ -59,7 +59,8 @@ impl Domain {
         let stem = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let folder = libvirtd.folder();
         let file = |kind: &str| folder.join(format!("{stem}.{kind}"));
-        // libvirt gives a domain's files to QEMU's user, who is not to have the cache's.
+        // libvirt makes QEMU's user the owner of a domain's files, and it must not own those in the
+        // cache.
         fs::copy(&image.image.kernel, file("kernel"))?;
         fs::copy(&image.image.initramfs, file("initramfs"))?;
         let made = Command::new("qemu-img")
@@ -119,7 +120,7 @@ impl Domain {
         Ok(DomainGuest { domain: self, console })
     }
 
-    /// Starts it by that name, and waits until it has booted.
+    /// Starts it under that name, and waits until it has booted.
     fn start(&self, libvirtd: &Libvirtd, name: &str) -> Result<Console> {
         libvirtd.virsh(&["start", name])?;
         let mut console = self.connect()?;
@@ -128,13 +129,13 @@ impl Domain {
         Ok(console)
     }
 
-    /// The same, after libvirt has given it another name.
+    /// The same domain, after libvirt has renamed it.
     pub fn renamed(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// Takes over the console of the QEMU that was started last.
+    /// Connects to the console of the QEMU that was started last.
     fn connect(&self) -> Result<Console> {
         let accepted = || Ok(self.console.accept().ok().map(|(stream, _)| stream));
         let stream = wait_for("QEMU to connect", PATIENCE, accepted)?;
@@ -157,7 +158,7 @@ impl DomainGuest {
         self.domain
     }
 
-    /// Goes on with the same guest in another QEMU: it was restored.
+    /// Continues with the same guest in another QEMU, after it was restored.
     ///
     /// # Errors
     /// There is no other QEMU.
@@ -166,7 +167,8 @@ impl DomainGuest {
         Ok(())
     }
 
-    /// Boots a domain with the same disks, such as the same by another name. This one is off.
+    /// Boots a domain with the same disks, for instance this one under another name. This one is
+    /// off.
     ///
     /// # Errors
     /// libvirt refuses it, or it does not boot.
@@ -186,15 +188,15 @@ impl DomainGuest {
     /// Asks the host, as [`Guest::ask`](super::Guest::ask) does.
     ///
     /// # Errors
-    /// No whole reply comes.
+    /// No complete reply arrives.
     pub fn ask(&mut self, request: &str) -> Result<Vec<String>> {
         self.ask_by(Port::Serial, request)
     }
 
-    /// [`Self::ask`] by another port.
+    /// [`Self::ask`] over another port.
     ///
     /// # Errors
-    /// No whole reply comes.
+    /// No complete reply arrives.
     pub fn ask_by(&mut self, port: Port, request: &str) -> Result<Vec<String>> {
         let output = self.run(&question(port, request, ANSWER))?;
         if output.status != 0 {
@@ -203,8 +205,8 @@ impl DomainGuest {
         Ok(output.stdout.lines().map(str::to_owned).collect())
     }
 
-    /// Asks again and again until the reply's first line begins so. None comes as long as nobody is
-    /// connected.
+    /// Asks repeatedly until the reply's first line begins with `begins`. There is no reply as long
+    /// as nobody is connected.
     ///
     /// # Errors
     /// It never does.

@@ -1,5 +1,4 @@
-//! The guest's kernel and its initramfs: busybox, the modules of virtio channels, and the
-//! guest's tool.
+//! The guest's kernel and its initramfs: busybox, the modules for virtio channels, and the guest's tool.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,11 +12,11 @@ use crate::paths;
 
 const INIT: &str = include_str!("init.sh");
 
-/// What a saved state depends on besides the files: how the machine is made.
+/// A saved state depends not only on the files, but also on how the machine is built.
 const MACHINE: &str = include_str!("machine.rs");
 
-/// What cloud kernels may have as modules and a virtio channel, disk or balloon needs, in the order in which
-/// they need each other.
+/// Parts that cloud kernels may have as modules and that a virtio channel, disk or balloon needs, in the order
+/// of their dependencies.
 const MODULES: [&str; 8] = [
     "virtio/virtio_ring",
     "virtio/virtio",
@@ -34,12 +33,12 @@ const MODULES: [&str; 8] = [
 pub(super) struct Image {
     pub(super) kernel: PathBuf,
     pub(super) initramfs: PathBuf,
-    /// Another where anything in the image, or QEMU, is another.
+    /// Changes whenever anything in the image, or QEMU, changes.
     pub(super) key: String,
 }
 
 impl Image {
-    /// The image that fits what is on this machine now. Its initramfs may have to be built.
+    /// The image for the files that are on this machine now. Its initramfs may still have to be built.
     pub(super) fn find() -> Result<Self> {
         let (kernel, busybox, tool) = (found("vmlinuz")?, found("busybox")?, paths::guest_tool()?);
         let mut hasher = DefaultHasher::new();
@@ -54,22 +53,22 @@ impl Image {
         Ok(Self { kernel, initramfs, key })
     }
 
-    /// Builds the initramfs. The caller is alone with the cache.
+    /// Builds the initramfs. The caller must hold the cache exclusively.
     pub(super) fn build(&self) -> Result<()> {
-        // Under its own name only when it is whole.
+        // It only gets its final name when it is complete.
         let partial = self.initramfs.with_extension("partial");
         build(&found("drivers")?, &partial)?;
         Ok(fs::rename(&partial, &self.initramfs)?)
     }
 }
 
-/// One of the files that `scripts/setup` finds for guests.
+/// A file that `scripts/setup` has found for guests.
 fn found(name: &str) -> Result<PathBuf> {
     let path = paths::guest_cache()?.join(name);
     path.canonicalize().with_context(|| format!("no {}: `scripts/setup test`", path.display()))
 }
 
-/// Packs an initramfs for the kernel of those drivers.
+/// Packs an initramfs for the kernel that these drivers belong to.
 pub(crate) fn build(drivers: &Path, archive: &Path) -> Result<()> {
     let (busybox, tool) = (found("busybox")?, paths::guest_tool()?);
     let folder = tempfile::tempdir()?;
@@ -88,7 +87,7 @@ pub(crate) fn build(drivers: &Path, archive: &Path) -> Result<()> {
     pack(root, archive)
 }
 
-/// Copies a module. Newer kernels' packages compress them, or have them in the kernel itself.
+/// Copies a module. Newer kernels' packages compress modules, or have them built in.
 fn unpack(drivers: &Path, module: &str, to: &Path) -> Result<()> {
     let plain = drivers.join(format!("{module}.ko"));
     if plain.exists() {

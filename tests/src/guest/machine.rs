@@ -1,4 +1,4 @@
-//! The machine as QEMU's arguments: the same for a boot and for what is restored from it.
+//! The machine as QEMU's arguments: the same for booting and for restoring.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ pub enum Port {
 }
 
 impl Port {
-    /// The device in the guest.
+    /// The device name in the guest.
     pub fn device(self) -> &'static str {
         match self {
             Self::Serial => "/dev/ttyS1",
@@ -39,7 +39,7 @@ impl Port {
 pub enum Accel {
     /// The host's CPU.
     Kvm,
-    /// QEMU itself, everywhere.
+    /// QEMU itself; works everywhere.
     Tcg,
 }
 
@@ -48,11 +48,11 @@ pub(super) const CONSOLE: &str = "console";
 pub(super) const MONITOR: &str = "monitor";
 pub(super) const HOSTINFO: &str = "hostinfo";
 
-/// What the guest's kernel is told.
+/// The guest's kernel command line.
 pub(super) const KERNEL: &str = "console=ttyS0 quiet loglevel=0 init_on_free=1";
 
-/// The command that starts the machine. `folder` holds the sockets that the harness listens
-/// on; at `socket` QEMU itself listens, for the daemon.
+/// The command that starts the machine. `folder` contains the sockets that the harness listens on;
+/// on `socket`, QEMU itself listens for the daemon.
 pub(super) fn command(
     image: &Image,
     folder: &Path,
@@ -67,7 +67,7 @@ pub(super) fn command(
         Accel::Kvm => command.args(["-accel", "kvm", "-cpu", "host"]),
         Accel::Tcg => command.args(["-accel", "tcg"]),
     };
-    // libvirt names QEMU's threads, too.
+    // libvirt makes QEMU name its threads, too.
     command.args(["-name", "guest,debug-threads=on"]);
     command.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initramfs);
     command.args(["-append", KERNEL]);
@@ -89,12 +89,12 @@ pub(super) fn command(
 }
 
 fn chardev(name: &str, path: &Path, rest: &str) -> String {
-    // In QEMU's options a comma in a value is written twice.
+    // In QEMU's options, a comma in a value is doubled.
     let path = path.to_string_lossy().replace(',', ",,");
     format!("socket,id={name},path={path}{rest}")
 }
 
-/// What `qemu-system-x86_64 --version` says: a saved state fits the QEMU that made it.
+/// The output of `qemu-system-x86_64 --version`: a saved state only fits the QEMU that made it.
 pub(crate) fn qemu_version() -> Result<String> {
     let output = Command::new("qemu-system-x86_64")
         .arg("--version")

@@ -28,11 +28,11 @@ use machine::{CONSOLE, HOSTINFO, MONITOR};
 use qmp::Qmp;
 use saved::Cached;
 
-/// How long a guest waits for a line of the answer.
+/// How long a guest waits for each line of an answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A running guest. Its QEMU is killed when this value is dropped; the socket's file stays, as
-/// it does on a host.
+/// A running guest. Its QEMU is killed when this value is dropped; the socket's file stays, as it
+/// does on a host.
 #[derive(Debug)]
 pub struct Guest {
     qemu: Process,
@@ -54,8 +54,8 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Starts a guest that has booted already. Without a daemon that connects to `socket` it
-    /// runs as well: see [`Guest::wait_for_host`].
+    /// Restores a guest that has already booted. It also runs without a daemon that connects to
+    /// `socket`: see [`Guest::wait_for_host`].
     ///
     /// # Errors
     /// It does not start.
@@ -87,7 +87,7 @@ impl Guest {
         Ok(Self { qemu, qmp, console, port, _folder: folder })
     }
 
-    /// The device by which this guest asks its host.
+    /// The device through which this guest asks its host.
     pub fn device(&self) -> &'static str {
         self.port.device()
     }
@@ -105,7 +105,7 @@ impl Guest {
         self.run_within(command, PATIENCE)
     }
 
-    /// [`Guest::run`] with another end to its patience.
+    /// [`Guest::run`] with another time limit.
     ///
     /// # Errors
     /// It does not end `within` the time.
@@ -114,7 +114,7 @@ impl Guest {
         output.with_context(|| format!("run in the guest: {command}\n{}", self.story()))
     }
 
-    /// Runs a command that is to succeed, and gives back what it printed.
+    /// Runs a command that must succeed, and returns its output.
     ///
     /// # Errors
     /// It fails.
@@ -126,17 +126,17 @@ impl Guest {
         Ok(output.stdout)
     }
 
-    /// Asks the host as `docs/protocol.md` shows, by shell alone, and gives back its reply, a
-    /// string a line. `request` goes into single quotes.
+    /// Asks the host as `docs/protocol.md` shows, with shell alone, and returns its reply, one
+    /// string per line. `request` goes into single quotes.
     ///
     /// # Errors
-    /// No whole reply comes.
+    /// No complete reply arrives.
     pub fn ask(&mut self, request: &str) -> Result<Vec<String>> {
         let reply = self.sh(&question(self.port, request, ANSWER))?;
         Ok(reply.lines().map(str::to_owned).collect())
     }
 
-    /// Waits until the daemon has connected. What a guest writes before that is lost.
+    /// Waits until the daemon has connected. Anything a guest writes before that is lost.
     ///
     /// # Errors
     /// It does not connect.
@@ -149,14 +149,14 @@ impl Guest {
     /// Whether the daemon is connected.
     ///
     /// # Errors
-    /// QEMU does not tell.
+    /// QEMU does not report it.
     pub fn has_host(&mut self) -> Result<bool> {
         let devices = self.qmp.call("query-chardev", json!({}))?;
         let device = devices
             .as_array()
             .and_then(|all| all.iter().find(|device| text(device, "label") == Some(HOSTINFO)))
             .context("QEMU has lost its character device")?;
-        // "disconnected:unix:PATH,server=on", and "unix:PATH,server=on" with a client.
+        // "disconnected:unix:PATH,server=on" or, with a client, "unix:PATH,server=on".
         Ok(text(device, "filename").is_some_and(|name| name.starts_with("unix:")))
     }
 
@@ -169,7 +169,7 @@ impl Guest {
         self.wait_for_boot()
     }
 
-    /// Lets the guest's kernel reboot, and waits until it has.
+    /// Makes the guest's kernel reboot, and waits until it has.
     ///
     /// # Errors
     /// It does not.
@@ -178,7 +178,7 @@ impl Guest {
         self.wait_for_boot()
     }
 
-    /// Holds the guest's CPUs.
+    /// Pauses the guest's CPUs.
     ///
     /// # Errors
     /// QEMU refuses.
@@ -197,7 +197,7 @@ impl Guest {
     /// `kill -9` of QEMU. The socket's file stays.
     ///
     /// # Errors
-    /// It was gone already.
+    /// It had already ended.
     pub fn kill(mut self) -> Result<()> {
         self.qemu.kill()
     }
@@ -231,9 +231,9 @@ impl Drop for Guest {
     }
 }
 
-/// What asks the host, by shell alone, and waits so long for each line of its reply.
+/// The shell command that asks the host, and waits that long for each line of its reply.
 pub(crate) fn question(port: Port, request: &str, patience: Duration) -> String {
-    // A channel is no terminal and needs no stty.
+    // A channel is not a terminal and does not need stty.
     let (device, seconds) = (port.device(), patience.as_secs());
     format!(
         "exec 3<>{device}; stty raw -echo <&3 2>/dev/null; echo '{request}' >&3
@@ -245,12 +245,12 @@ pub(crate) fn question(port: Port, request: &str, patience: Duration) -> String 
     )
 }
 
-/// A text in one of QEMU's answers.
+/// A string in one of QEMU's answers.
 pub(crate) fn text<'a>(answer: &'a Value, key: &str) -> Option<&'a str> {
     answer.get(key)?.as_str()
 }
 
-/// The connection of a QEMU that has just been started.
+/// Accepts the connection of a QEMU that has just been started.
 pub(crate) fn accept(listener: &UnixListener, qemu: &mut Process) -> Result<UnixStream> {
     listener.set_nonblocking(true)?;
     let stream = wait_for("QEMU to connect", PATIENCE, || {

@@ -1,5 +1,5 @@
-//! As much of QEMU's machine protocol as tests need: a JSON object a line, an answer each,
-//! events in between.
+//! The part of QEMU's machine protocol that tests need: one JSON object per line, one answer to
+//! each, and events in between.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
@@ -14,7 +14,7 @@ pub(crate) struct Qmp {
 }
 
 impl Qmp {
-    /// Takes over a connection that QEMU has made, and says hello.
+    /// Takes a connection from QEMU, and negotiates.
     pub(crate) fn new(stream: UnixStream) -> Result<Self> {
         let mut qmp = Self { reader: BufReader::new(stream) };
         let greeting = qmp.message()?;
@@ -25,7 +25,7 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command and gives back what it returned.
+    /// Runs a command and returns its result.
     pub(crate) fn call(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let line = json!({ "execute": command, "arguments": arguments });
         let mut stream = self.reader.get_ref();

@@ -1,4 +1,4 @@
-//! Guests that have booted, on disk: made once, restored in a quarter of a second.
+//! Booted guests on disk: made once, restored in a quarter of a second.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::{Accel, Guest, Port};
 use crate::deadline::{PATIENCE, wait_until};
 use crate::paths;
 
-/// An image in the cache. While this is held, no other test throws it away.
+/// An image in the cache. While this value exists, no other test removes the image.
 #[derive(Debug)]
 pub(super) struct Cached {
     pub(super) image: Image,
@@ -34,20 +34,20 @@ impl Cached {
         Ok(cached)
     }
 
-    /// Finds the saved state of that machine, or boots one and saves it.
+    /// Finds the saved state of that machine, or boots it and saves its state.
     pub(super) fn state(&self, port: Port) -> Result<PathBuf> {
         let state = paths::guest_cache()?.join(format!("{}.{}", self.image.key, port.name()));
         self.make_unless_there(&state, || save(&self.image, port, &state))?;
         Ok(state)
     }
 
-    /// Many may look at once; who makes something is alone.
+    /// Many may check at once; creating something is exclusive.
     fn make_unless_there(&self, path: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
         if path.exists() {
             return Ok(());
         }
         flock(&self.lock, FlockOperation::LockExclusive)?;
-        // Another may have been faster.
+        // Another test may have created it first.
         if !path.exists() {
             make()?;
         }
@@ -76,12 +76,12 @@ fn save(image: &Image, port: Port, state: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes what belongs to images that no longer are.
+/// Removes files that belong to outdated images.
 fn throw_away_all_but(key: &str) -> Result<()> {
     for entry in fs::read_dir(paths::guest_cache()?)? {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        // Only what is named by a key: the kernel and the lock stay.
+        // Only files named by a key: the kernel and the lock stay.
         if stem.len() == key.len() && stem != key && path.is_file() {
             fs::remove_file(path)?;
         }

@@ -1,4 +1,4 @@
-//! Running a scenario, twice where the emulation is in its way.
+//! Runs a scenario, a second time if the emulation failed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,14 +6,15 @@ use anyhow::{Result, anyhow};
 
 use super::{Lab, Spec};
 
-/// How often a scenario is begun.
+/// How often a scenario is tried.
 const ATTEMPTS: u32 = 2;
 
-/// Runs a scenario in a host of its own. Where the emulation has killed the host or a guest, it is run
-/// once more. What is left of each run that failed is below `failed/` in the lab's folder.
+/// Runs a scenario in a host of its own. If the emulation has killed the host or a guest, the
+/// scenario is run once more. The remains of each failed run are below `failed/` in the lab's
+/// folder.
 ///
 /// # Errors
-/// It fails, and says where what is left of it is.
+/// It fails; the error says where its remains are.
 pub fn run(spec: Spec, scenario: impl Fn(&Lab) -> Result<()>) -> Result<()> {
     let mut attempt = 1;
     loop {

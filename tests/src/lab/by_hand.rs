@@ -1,4 +1,4 @@
-//! Guests that are started by hand in the host, without libvirt, as the README has it.
+//! Guests started by hand in the host, without libvirt, as the README shows.
 
 use anyhow::Result;
 
@@ -9,14 +9,14 @@ use super::{Lab, LabGuest};
 /// Where QEMU is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A service of its own, with these options of `systemd-run`, such as `-p CPUQuota=40%`.
+    /// In a service of its own, with these options of `systemd-run`, such as `-p CPUQuota=40%`.
     Service(String),
-    /// The session of somebody who is logged in: a scope that everything started there is in.
+    /// In a user's login session: a scope that contains everything started there.
     Session,
 }
 
-/// A guest of QEMU's own command line: a vCPU, pinned with all of QEMU to a CPU that no other guest
-/// has, 128 MiB, and a hostinfo port as the second serial port.
+/// A guest started with QEMU's own command line: one vCPU, pinned with all of QEMU to a CPU that no
+/// other guest uses, 128 MiB, and a hostinfo port as the second serial port.
 #[derive(Debug)]
 #[must_use]
 pub struct HandPlan<'a> {
@@ -28,7 +28,7 @@ pub struct HandPlan<'a> {
     options: String,
 }
 
-/// A login session's scope, where there is none yet: systemd makes it for its first process.
+/// The scope of a login session, if there is none yet: systemd creates it for its first process.
 const SESSION: &str = "/sys/fs/cgroup/user.slice/session-lab.scope";
 
 impl Lab {
@@ -40,19 +40,19 @@ impl Lab {
 }
 
 impl<'a> HandPlan<'a> {
-    /// A CPU of the host, from 1.
+    /// Sets its CPU of the host, from 1.
     pub fn on_cpu(mut self, cpu: u32) -> Self {
         self.cpus = vec![cpu];
         self
     }
 
-    /// So many MiB.
+    /// Sets its memory in MiB.
     pub fn memory(mut self, memory: u32) -> Self {
         self.memory = memory;
         self
     }
 
-    /// Options of QEMU beside its own.
+    /// Adds options for QEMU.
     pub fn options(mut self, options: &str) -> Self {
         self.options = options.to_owned();
         self

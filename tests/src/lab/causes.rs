@@ -1,4 +1,4 @@
-//! What makes a guest slow, on purpose: loops beside it, and swap.
+//! Makes a guest slow on purpose: loops that compete with it, and swap.
 
 use anyhow::{Context as _, Result};
 
@@ -12,8 +12,8 @@ pub struct Busy<'a> {
 }
 
 impl Lab {
-    /// A loop on each of these CPUs, as services with these options of `systemd-run`, such as
-    /// `-p CPUWeight=300`.
+    /// Starts a loop on each of these CPUs, as services with these options of `systemd-run`, such
+    /// as `-p CPUWeight=300`.
     ///
     /// # Errors
     /// systemd refuses.
@@ -30,10 +30,10 @@ impl Lab {
         Ok(busy)
     }
 
-    /// Takes CPUs of the host out of use.
+    /// Takes CPUs of the host offline.
     ///
     /// # Errors
-    /// The kernel keeps one.
+    /// The kernel keeps one online.
     pub fn offline(&self, cpus: &[u32]) -> Result<()> {
         for cpu in cpus {
             self.sh(&format!("echo 0 > /sys/devices/system/cpu/cpu{cpu}/online"))?;
@@ -41,7 +41,7 @@ impl Lab {
         Ok(())
     }
 
-    /// So many MiB of swap, in a file.
+    /// Adds that many MiB of swap, in a file.
     ///
     /// # Errors
     /// There is no room.
@@ -76,18 +76,18 @@ impl Busy<'_> {
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         if !self.units.is_empty() {
-            // A host that is gone has no loops.
+            // If the host is gone, so are its loops.
             let _ = self.lab.run(&format!("systemctl stop {}", self.units.join(" ")));
         }
     }
 }
 
 impl LabGuest<'_> {
-    /// What `virsh COMMAND` prints of this domain, such as of `schedinfo` with
-    /// `--live --set vcpu_quota=20000`.
+    /// The output of `virsh COMMAND` for this domain, such as `schedinfo` with `--live --set
+    /// vcpu_quota=20000`.
     ///
     /// # Errors
-    /// It fails, or libvirt has not started this guest.
+    /// It fails, or the guest was not started by libvirt.
     pub fn virsh(&self, command: &str, arguments: &str) -> Result<String> {
         self.lab().virsh(&format!("{command} '{}' {arguments}", self.name()))
     }
@@ -103,10 +103,10 @@ impl LabGuest<'_> {
         value.and_then(|value| value.parse().ok()).with_context(|| format!("no {name} in {all}"))
     }
 
-    /// The unit that systemd knows its VMM by.
+    /// The systemd unit of its VMM.
     ///
     /// # Errors
-    /// It is in none.
+    /// There is none.
     pub fn unit(&self) -> Result<String> {
         let unit = self.lab().sh(&format!("ps -o unit= -p {}", self.pid()?))?;
         Ok(unit.trim().to_owned())

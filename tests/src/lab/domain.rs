@@ -1,4 +1,4 @@
-//! Guests that the host's libvirt starts.
+//! Guests started by the host's libvirt.
 
 use anyhow::Result;
 
@@ -8,8 +8,8 @@ use super::{Lab, LabGuest};
 use crate::guest::serial;
 use crate::libvirtd::escaped;
 
-/// A domain of KVM's that can be changed before it is booted: a vCPU that is pinned to a CPU that no
-/// other guest has, 128 MiB, and a hostinfo port as the second serial port.
+/// A KVM domain that can be changed before it is booted: one vCPU, pinned to a CPU that no other
+/// guest uses, 128 MiB, and a hostinfo port as the second serial port.
 #[derive(Debug)]
 #[must_use]
 pub struct DomainPlan<'a> {
@@ -44,50 +44,50 @@ impl Lab {
 }
 
 impl<'a> DomainPlan<'a> {
-    /// CPUs of the host, from 1: one for each vCPU.
+    /// Sets its CPUs of the host, from 1: one for each vCPU.
     pub fn on_cpus(mut self, cpus: &[u32]) -> Self {
         cpus.clone_into(&mut self.cpus);
         self.vcpus = cpus.len();
         self
     }
 
-    /// So many MiB.
+    /// Sets its memory in MiB.
     pub fn memory(mut self, memory: u32) -> Self {
         self.memory = memory;
         self
     }
 
-    /// A disk `vda` of so many MiB.
+    /// Adds a disk `vda` of that many MiB.
     pub fn disk(mut self, size: u32) -> Self {
         self.disk = Some(size);
         self
     }
 
-    /// Its disk is served by the first iothread, which [`Self::with`] has to have made.
+    /// Its disk is served by the first iothread, which [`Self::with`] must have created.
     pub fn iothread(mut self) -> Self {
         self.has_iothread = true;
         self
     }
 
-    /// No hostinfo port: `hostinfoctl enable` is to make it.
+    /// Leaves out the hostinfo port, for `hostinfoctl enable` to create.
     pub fn without_port(mut self) -> Self {
         self.has_port = false;
         self
     }
 
-    /// Elements of the domain, beside its devices.
+    /// Adds elements to the domain, other than devices.
     pub fn with(mut self, elements: &str) -> Self {
         self.elements.push_str(elements);
         self
     }
 
-    /// Devices beside its own.
+    /// Adds devices.
     pub fn devices(mut self, devices: &str) -> Self {
         self.devices.push_str(devices);
         self
     }
 
-    /// Defines it, without starting it.
+    /// Defines it without starting it.
     ///
     /// # Errors
     /// libvirt refuses it, or no CPU is free.
@@ -112,7 +112,7 @@ impl<'a> DomainPlan<'a> {
         self.start()
     }
 
-    /// Boots what is defined.
+    /// Boots the defined domain.
     ///
     /// # Errors
     /// libvirt refuses it, or it does not boot.

@@ -1,5 +1,5 @@
-//! Whether it was the emulation that failed: it lets kernels panic, and guests freeze, that nothing is
-//! wrong with.
+//! Finds out whether the emulation failed: it sometimes makes kernels panic, and guests freeze,
+//! that have nothing wrong with them.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Lab;
 use super::guest::{How, Known};
 
-/// A living shell answers in a second or two.
+/// A shell that works answers in a second or two.
 const PULSE: Duration = Duration::from_secs(60);
 
 /// How the emulation has failed.
@@ -17,9 +17,9 @@ pub(super) enum Fault {
     HostDied,
     /// The host does not answer.
     HostFroze,
-    /// The kernel of that guest has panicked.
+    /// The kernel of that guest panicked.
     GuestPanicked(String),
-    /// That guest's VMM runs and its shell does not answer.
+    /// That guest's VMM runs, but its shell does not answer.
     GuestFroze(String),
 }
 
@@ -34,14 +34,14 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Whether a kernel has said that something which cannot be has come about: the first such thing has
-/// the number 1 in `die()` of Linux's arch/x86/kernel/dumpstack.c.
+/// Whether a kernel has reported a state that should be impossible: the first such report has the
+/// number 1 in `die()` of Linux's arch/x86/kernel/dumpstack.c.
 pub(super) fn is_panic(said: &str) -> bool {
     said.contains("Kernel panic") || said.contains("[#1]")
 }
 
 impl Lab {
-    /// What has failed of the emulation, if something has.
+    /// The emulation's failure, if it failed.
     pub(super) fn fault(&self) -> Option<Fault> {
         {
             let mut host = self.host.borrow_mut();
@@ -60,7 +60,7 @@ impl Lab {
     fn fault_of(&self, guest: &Known) -> Option<Fault> {
         let name = guest.name.clone();
         let mut console = guest.console.borrow_mut();
-        // What it has said since a command was last run.
+        // Everything it has printed since the last command.
         let answers = console.run("true", PULSE).is_ok();
         if is_panic(&console.said()) {
             return Some(Fault::GuestPanicked(name));
@@ -68,7 +68,7 @@ impl Lab {
         (!answers && self.is_running(guest)).then_some(Fault::GuestFroze(name))
     }
 
-    /// Whether nobody has paused or ended it.
+    /// Whether it is neither paused nor ended.
     fn is_running(&self, guest: &Known) -> bool {
         let line = match guest.how {
             How::Libvirt => format!("virsh domstate '{}' | grep -q running", guest.name),

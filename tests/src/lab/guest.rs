@@ -1,4 +1,4 @@
-//! A guest of the lab's host, whoever has started it: its console, its CPUs, and asking.
+//! A guest of the lab's host, however it was started: its console, its CPUs, and its queries.
 
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
@@ -12,10 +12,10 @@ use crate::deadline::wait_for;
 use crate::guest::console::Console;
 use crate::guest::{Output, Port, question};
 
-/// How long a guest waits for a line of the answer.
+/// How long a guest waits for each line of an answer.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// What the guests' kernel is told.
+/// The guests' kernel command line.
 pub(super) const KERNEL: &str = "console=ttyS0 quiet";
 
 /// A guest that has booted.
@@ -29,7 +29,7 @@ pub struct LabGuest<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) name: String,
-    /// Those of the host that are its own.
+    /// The CPUs of the host that it has for itself.
     pub(super) cpus: Vec<u32>,
     pub(super) how: How,
     pub(super) console: Rc<RefCell<Console>>,
@@ -37,7 +37,7 @@ pub(super) struct Known {
     port: usize,
 }
 
-/// Who has started a guest.
+/// How a guest was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     Libvirt,
@@ -45,7 +45,7 @@ pub(super) enum How {
 }
 
 impl Lab {
-    /// CPUs for a guest: the first that no guest has, or those that are wished for.
+    /// CPUs for a guest: the requested ones, or else the first ones that no guest has.
     pub(super) fn free_cpus(&self, wish: &[u32], count: usize) -> Result<Vec<u32>> {
         let guests = self.guests.borrow();
         let most = self.spec.most_guests();
@@ -62,7 +62,7 @@ impl Lab {
         Ok(cpus)
     }
 
-    /// Waits for the boot of a guest whose console `end`, an address of socat's, is in the host.
+    /// Waits for the boot of a guest whose console is at `end` in the host, an address in socat's form.
     pub(super) fn booted(&self, guest: Known, end: &str) -> Result<LabGuest<'_>> {
         let port = format!("/dev/virtio-ports/lab.{}", qemu::console(guest.port));
         self.sh(&format!("setsid socat {end} {port} </dev/null >>/run/lab/socat 2>&1 &"))?;
@@ -72,7 +72,7 @@ impl Lab {
         Ok(guest)
     }
 
-    /// A guest that is about to be started, with a console that nobody has had.
+    /// A guest that is about to be started, with an unused console.
     pub(super) fn known(&self, name: &str, cpus: Vec<u32>, how: How) -> Result<Known> {
         let taken: Option<(usize, UnixStream)> = self.host.borrow_mut().consoles.pop_front();
         let (port, stream) = taken.context("this lab has had all the guests that it can have")?;
@@ -92,12 +92,12 @@ impl LabGuest<'_> {
         self.lab
     }
 
-    /// The first CPU of the host that is its own.
+    /// The first CPU of the host that it has for itself.
     pub fn cpu(&self) -> u32 {
         self.known.cpus.first().copied().unwrap_or_default()
     }
 
-    /// Waits until it has booted, for the first time or once more.
+    /// Waits until it has booted, for the first time or again.
     ///
     /// # Errors
     /// It does not.
@@ -122,7 +122,7 @@ impl LabGuest<'_> {
         output.with_context(|| format!("run in guest {}: {command}", self.name()))
     }
 
-    /// Runs a command that is to succeed, and gives back what it printed.
+    /// Runs a command that must succeed, and returns its output.
     ///
     /// # Errors
     /// It fails.
@@ -134,32 +134,32 @@ impl LabGuest<'_> {
         Ok(output.stdout)
     }
 
-    /// Asks the host as `docs/protocol.md` shows, by shell alone, and gives back its reply, a
-    /// string a line. `request` goes into single quotes.
+    /// Asks the host as `docs/protocol.md` shows, with shell alone, and returns its reply, one string per line.
+    /// `request` goes into single quotes.
     ///
     /// # Errors
-    /// No whole reply comes.
+    /// No complete reply arrives.
     pub fn ask(&self, request: &str) -> Result<Vec<String>> {
         self.ask_by(Port::Serial, request)
     }
 
-    /// [`Self::ask`] by another port.
+    /// [`Self::ask`] over another port.
     ///
     /// # Errors
-    /// No whole reply comes.
+    /// No complete reply arrives.
     pub fn ask_by(&self, port: Port, request: &str) -> Result<Vec<String>> {
         let reply = self.sh(&question(port, request, ANSWER))?;
         Ok(reply.lines().map(str::to_owned).collect())
     }
 
-    /// Asks again and again until the reply's first line begins so.
+    /// Asks repeatedly until the reply's first line begins with `begins`.
     ///
     /// # Errors
     /// It never does.
     pub fn ask_until(&self, request: &str, begins: &str) -> Result<Vec<String>> {
         let mut last = Vec::new();
         let reply = wait_for(begins, PATIENCE, || {
-            // None comes as long as nobody is connected.
+            // There is no reply as long as nobody is connected.
             last = self.ask(request).unwrap_or_default();
             let is_it = last.first().is_some_and(|line| line.starts_with(begins));
             Ok(is_it.then(|| last.clone()))
@@ -167,7 +167,7 @@ impl LabGuest<'_> {
         reply.with_context(|| format!("the last reply to {request:?} was {last:?}"))
     }
 
-    /// The number that a statistic has.
+    /// The number in a statistic's value.
     ///
     /// # Errors
     /// It has none.
@@ -178,39 +178,39 @@ impl LabGuest<'_> {
         value.parse().with_context(|| format!("{reply:?}"))
     }
 
-    /// The number of its VMM's process in the host.
+    /// The process number of its VMM in the host.
     ///
     /// # Errors
-    /// It is gone.
+    /// It has ended.
     pub fn pid(&self) -> Result<u32> {
         let pid = self.lab.sh(&format!("cat {}", self.known.pid_file()))?;
         pid.trim().parse().with_context(|| pid.clone())
     }
 
-    /// The folder of its VMM's cgroup in the host. A shell wants it in quotes: systemd's names have backslashes.
+    /// The folder of its VMM's cgroup in the host. Quote it in a shell: systemd's names contain backslashes.
     ///
     /// # Errors
-    /// It is gone.
+    /// It has ended.
     pub fn cgroup(&self) -> Result<String> {
         let line = self.lab.sh(&format!("cat /proc/{}/cgroup", self.pid()?))?;
         let path = line.trim().strip_prefix("0::").with_context(|| line.clone())?;
         Ok(format!("/sys/fs/cgroup{path}"))
     }
 
-    /// The folder of the cgroup that libvirt has made for the whole of it.
+    /// The folder of the cgroup that libvirt created for the whole guest.
     ///
     /// # Errors
-    /// It is gone, or in none of libvirt's.
+    /// It has ended, or is not in one of libvirt's cgroups.
     pub fn scope(&self) -> Result<String> {
         let cgroup = self.cgroup()?;
         let (scope, _) = cgroup.split_once("/libvirt").context("libvirt's own cgroups")?;
         Ok(scope.to_owned())
     }
 
-    /// Ends its VMM as its host does, so that another guest may have its CPUs.
+    /// Ends its VMM as its host would, so that another guest may have its CPUs.
     ///
     /// # Errors
-    /// It was gone already.
+    /// It had already ended.
     pub fn end(self) -> Result<()> {
         let Known { name, how, .. } = &self.known;
         self.lab.guests.borrow_mut().retain(|guest| guest.name != *name);
@@ -226,7 +226,7 @@ impl LabGuest<'_> {
 }
 
 impl Known {
-    /// Where the number of its VMM's process is, in the host.
+    /// The path in the host of the file with its VMM's process number.
     pub(super) fn pid_file(&self) -> String {
         match self.how {
             How::Libvirt => format!("'/run/libvirt/qemu/{}.pid'", self.name),

@@ -1,8 +1,8 @@
-//! How much a guest gets done: the truth that a verdict is held against.
+//! How much a guest gets done: the ground truth that a verdict is compared with.
 //!
-//! A loop in the guest's shell counts what it has done, and this side reads the count by its own clock:
-//! a guest's clock drifts. What the guest loses to others on the machine that all of this runs on is no
-//! doing of its host, and is taken out: see [`Meter::rate`].
+//! A loop in the guest's shell counts its work, and this side reads the count by its own clock,
+//! since a guest's clock drifts. What the guest loses to other users of the machine that runs all
+//! of this is not its host's doing, and is subtracted: see [`Meter::rate`].
 
 use std::fs;
 use std::thread::sleep;
@@ -12,31 +12,31 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::LabGuest;
 
-/// What a guest does, again and again.
+/// What a guest does repeatedly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Counts: all of a vCPU, and nothing else.
+    /// Counts: takes a whole vCPU, and nothing else.
     Cpu,
-    /// Writes to so many MiB of its memory, a multiple of 10, in turn.
+    /// Writes to that many MiB of its memory in turn; a multiple of 10.
     Memory(u32),
-    /// Reads its disk `vda` in blocks of 64 KiB, past its cache.
+    /// Reads its disk `vda` in blocks of 64 KiB, bypassing its cache.
     Disk,
 }
 
-/// MiB of memory that are written to by one program.
+/// MiB of memory that one program writes to.
 const AT_ONCE: u32 = 10;
 
-/// A guest at work. It goes on until [`Meter::end`].
+/// A working guest. It continues until [`Meter::end`].
 #[derive(Debug)]
 pub struct Meter<'a> {
     guest: &'a LabGuest<'a>,
 }
 
 impl<'a> LabGuest<'a> {
-    /// Sets the guest to work.
+    /// Starts the work in the guest.
     ///
     /// # Errors
-    /// It does not begin.
+    /// It does not start.
     pub fn work(&'a self, work: Work) -> Result<Meter<'a>> {
         let step = match work {
             Work::Cpu => "i=0; while [ $i -lt 500 ]; do i=$((i + 1)); done".to_owned(),
@@ -45,8 +45,8 @@ impl<'a> LabGuest<'a> {
                     "mkdir -p /work && mount -t tmpfs -o size={}m none /work",
                     size + 1
                 ))?;
-                // A program's start takes longer than its writing, and all of it is to be written to
-                // again before a verdict comes.
+                // Starting a program takes longer than its writing, and all the memory must be
+                // written again before there is a verdict.
                 let at = format!("$((n * {AT_ONCE} % {size}))");
                 format!(
                     "dd if=/dev/zero of=/work/it bs=1M count={AT_ONCE} seek={at} conv=notrunc \
@@ -66,8 +66,8 @@ impl<'a> LabGuest<'a> {
 }
 
 impl Meter<'_> {
-    /// What is done in a second, over that time. The seconds are those in which the machine below let
-    /// the host's CPU run that this guest has: what it waited for is taken out.
+    /// Work done per second, over that time. The seconds are those in which the machine below ran
+    /// the host CPU that this guest has: the time that CPU waited is subtracted.
     ///
     /// # Errors
     /// The guest does not answer.
@@ -79,14 +79,14 @@ impl Meter<'_> {
         let passed = start.elapsed().as_secs_f64();
         let after = self.guest.lab().time_below(self.guest.cpu())?;
         let (ran, waited) = (after.0 - before.0, after.1 - before.1);
-        // One that wanted nothing waited for nothing.
+        // If it never wanted to run, it did not wait either.
         let granted = if ran + waited > 0.0 { ran / (ran + waited) } else { 1.0 };
         ensure!(granted > 0.05, "the machine below is too busy: the host got {granted} of its CPU");
         Ok(done / passed / granted)
     }
 
     fn count(&self) -> Result<f64> {
-        // The loop empties the file each time before it writes.
+        // The loop truncates the file each time before it writes.
         let text =
             self.guest.sh("until n=$(cat /run/work) && [ -n \"$n\" ]; do :; done; echo $n")?;
         text.trim().parse().with_context(|| text.clone())
@@ -105,8 +105,9 @@ impl Meter<'_> {
 }
 
 impl super::Lab {
-    /// Seconds that a CPU of the host ran on the machine below, and that it waited to: the first two
-    /// fields of its thread's schedstat, in nanoseconds (Documentation/scheduler/sched-stats.rst).
+    /// For how many seconds a CPU of the host ran on the machine below, and for how many it waited
+    /// to run: the first two fields of its thread's schedstat, in nanoseconds
+    /// (Documentation/scheduler/sched-stats.rst).
     fn time_below(&self, cpu: u32) -> Result<(f64, f64)> {
         let mut host = self.host.borrow_mut();
         let thread = host.thread_of_cpu(cpu)?;

@@ -1,11 +1,11 @@
-//! A real KVM host in a box: a Debian with systemd, libvirt, QEMU and hostinfo as `make install` lays it
-//! out, booted by an emulation that has AMD's virtualization as well, so that its guests are KVM's. The
-//! machine that this runs on needs no /dev/kvm.
+//! A real KVM host in a box: a Debian with systemd, libvirt, QEMU and hostinfo as installed by `make install`.
+//! An emulation boots it that also emulates AMD's virtualization, so that its guests run on KVM. The machine
+//! that runs this needs no /dev/kvm.
 //!
-//! A scenario is a function that is given a [`Lab`], and [`run`] runs it: once more where the emulation
-//! and not hostinfo has failed. What the emulation cannot do is said where it is seen to: one lab at a
-//! time (`saved.rs`), each guest on a CPU of its own (`guest.rs`), one guest under newer kernels
-//! (`spec.rs`). Clocks in guests drift: ask for shares and counters, and take the time on this side.
+//! A scenario is a function that receives a [`Lab`], and [`run`] runs it, once more if the emulation rather
+//! than hostinfo has failed. The limits of the emulation are explained where they apply: one lab at a time
+//! (`saved.rs`), each guest on a CPU of its own (`guest.rs`), one guest under newer kernels (`spec.rs`). Clocks
+//! in guests drift: ask for shares and counters, and measure time on this side.
 
 mod attempt;
 mod by_hand;
@@ -46,19 +46,18 @@ use payload::Payload;
 use saved::{Folder, Saved};
 use started::Started;
 
-/// A running host, in which hostinfo is installed and its service is not started. It is gone when this
-/// value is dropped.
+/// A running host with hostinfo installed, but its service not started. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct Lab {
     spec: Spec,
     host: RefCell<Started>,
     guests: RefCell<Vec<Known>>,
-    /// How many names have been given out.
+    /// How many numbers have been given out.
     names: Cell<u32>,
     folder: Folder,
 }
 
-/// As `scripts/install` does where it installs into a running system. A tar has no labels.
+/// What `scripts/install` does when it installs into a running system. A tar has no labels.
 const INSTALL: &str = "tar --no-overwrite-dir -xf /dev/vdb -C / && mkdir -p /run/lab /etc/hostinfo/custom.d
     ! selinuxenabled 2>/dev/null || restorecon -RF /usr/sbin/hostinfod /usr/bin/hostinfo \
         /usr/bin/hostinfoctl /usr/libexec/hostinfo /usr/lib/systemd /usr/lib/sysusers.d \
@@ -94,17 +93,17 @@ impl Lab {
         Ok(())
     }
 
-    /// What it was started as.
+    /// Its specification.
     pub fn spec(&self) -> Spec {
         self.spec
     }
 
-    /// A number that nothing else here has.
+    /// A number that is used for nothing else here.
     fn next(&self) -> u32 {
         self.names.replace(self.names.get() + 1)
     }
 
-    /// What a line of shell, run by root, left behind.
+    /// The result of a shell command, run by root.
     ///
     /// # Errors
     /// It does not end in time.
@@ -117,7 +116,7 @@ impl Lab {
         output.with_context(|| format!("run in the host: {line}"))
     }
 
-    /// What a line of shell prints that has to succeed.
+    /// The output of a shell command that must succeed.
     ///
     /// # Errors
     /// It fails.
@@ -129,7 +128,7 @@ impl Lab {
         Ok(output.stdout)
     }
 
-    /// What `virsh` prints.
+    /// The output of `virsh`.
     ///
     /// # Errors
     /// It fails.
@@ -137,7 +136,7 @@ impl Lab {
         self.sh(&format!("virsh -q -c qemu:///system {arguments}"))
     }
 
-    /// Writes a file, and the folders that it is in.
+    /// Writes a file, and creates its folders.
     ///
     /// # Errors
     /// It cannot be written.
@@ -150,7 +149,7 @@ impl Lab {
         .map(drop)
     }
 
-    /// Starts hostinfo with these rules, or has it read them.
+    /// Starts hostinfo with these rules, or makes it read them.
     ///
     /// # Errors
     /// The service does not start.
@@ -161,7 +160,7 @@ impl Lab {
             .with_context(|| self.journal().unwrap_or_default())
     }
 
-    /// What the service has logged, and systemd of it.
+    /// The log of the service, and systemd's log about it.
     ///
     /// # Errors
     /// There is no journal.
@@ -169,7 +168,7 @@ impl Lab {
         self.sh("journalctl --no-pager --output=cat --unit=hostinfo")
     }
 
-    /// Has the host's own disk complete so many operations a second at the most; 0 for no limit.
+    /// Limits the host's own disk to that many operations a second; 0 for no limit.
     ///
     /// # Errors
     /// The emulation refuses.
@@ -181,7 +180,7 @@ impl Lab {
         self.host.borrow_mut().qmp.call("block_set_io_throttle", limit).map(drop)
     }
 
-    /// Waits until a line of shell succeeds.
+    /// Waits until a shell command succeeds.
     ///
     /// # Errors
     /// It never does.

@@ -1,5 +1,5 @@
-//! What the host is given as a disk that is a tar archive: hostinfo as `make install` lays it out, and
-//! what its guests boot from.
+//! A disk for the host that is a tar archive: hostinfo as installed by `make install`, and the
+//! files that its guests boot from.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,11 +12,12 @@ use super::spec::Spec;
 use crate::guest::image;
 use crate::install::{Install, run};
 
-/// The disk's size, whatever is on it: a host is restored with the disk that it was saved with.
+/// The disk's size, whatever its contents: a host is restored with a disk of the size that it was
+/// saved with.
 const SIZE: u64 = 1 << 30;
 
-/// Where a guest's kernel and initramfs are in the host: where libvirt expects such files, and labels
-/// them under SELinux.
+/// The folder of a guest's kernel and initramfs in the host: libvirt expects such files there, and
+/// labels them under SELinux.
 pub(super) const BOOT: &str = "/var/lib/libvirt/boot";
 
 /// The disk.
@@ -26,14 +27,14 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// One with nothing on it, in that folder.
+    /// An empty one, in that folder.
     pub(super) fn empty(folder: &TempDir) -> Result<Self> {
         let file = folder.path().join("payload");
         File::create(&file)?.set_len(SIZE)?;
         Ok(Self { file })
     }
 
-    /// What was built now, for guests that run the host's own kernel.
+    /// The current build, for guests that run the host's own kernel.
     pub(super) fn make(folder: &TempDir, made: &Path, spec: Spec) -> Result<Self> {
         let payload = Self::empty(folder)?;
         let root = folder.path().join("installed");
@@ -59,7 +60,7 @@ impl Payload {
     }
 }
 
-/// Debug information is most of what was built, and the host would read all of it.
+/// Most of a build is debug information, and the host would have to read all of it.
 fn strip(root: &Path) -> Result<()> {
     let programs =
         ["usr/sbin/hostinfod", "usr/bin/hostinfoctl", "usr/libexec/hostinfo/hostinfo-libvirt"];

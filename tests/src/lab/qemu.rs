@@ -1,4 +1,4 @@
-//! The host as QEMU's arguments: the same for a boot and for what is restored from it.
+//! The host as QEMU's arguments: the same for booting and for restoring.
 
 use std::ops::Range;
 use std::path::Path;
@@ -7,38 +7,37 @@ use std::process::Command;
 use super::spec::Spec;
 use crate::process::tied;
 
-/// Where guests run, each on a CPU of its own: two on one are not to be had. The host itself keeps
-/// CPU 0.
+/// The CPUs for guests, one for each: two guests cannot share one. The host itself keeps CPU 0.
 pub(super) const GUEST_CPUS: Range<u32> = 1..CPUS;
 
-/// In two sockets, which are the NUMA nodes 0 and 1.
+/// In two sockets, which are NUMA nodes 0 and 1.
 const CPUS: u32 = 4;
 
 /// MiB, half of it on each node.
 const MEMORY: u32 = 4096;
 
-/// How many guests can have a console while the host runs.
+/// The most guests that can have a console while the host runs.
 pub(super) const CONSOLES: usize = 12;
 
-/// The names of QEMU's character devices, of their sockets in the folder, and, after `lab.`, of the
-/// ports in the host.
+/// The names of QEMU's character devices, of their sockets in the folder and, with the prefix
+/// `lab.`, of the ports in the host.
 pub(super) const SHELL: &str = "shell";
 pub(super) const MONITOR: &str = "monitor";
 
-/// The same of the console of that number.
+/// The same for the console with that number.
 pub(super) fn console(number: usize) -> String {
     format!("console.{number}")
 }
 
-/// The name that QEMU gives to the first disk.
+/// QEMU's name for the first disk.
 pub(super) const DISK: &str = "virtio0";
 
-/// Where the host's kernel says what it has to say, in the folder.
+/// The log of the host's kernel, in the folder.
 pub(super) const SERIAL: &str = "serial.log";
 
-/// The command that starts the host. `made` is what scripts/lab-root has made, `disk` a layer above
-/// the disk of that, `payload` what the host finds as its second disk, and `folder` holds the sockets
-/// that the harness listens on.
+/// The command that starts the host. `made` is the output of scripts/lab-root, `disk` a layer above
+/// its disk, and `payload` the host's second disk. `folder` contains the sockets that the harness
+/// listens on.
 pub(super) fn command(
     spec: Spec,
     made: &Path,
@@ -48,7 +47,7 @@ pub(super) fn command(
 ) -> Command {
     let mut command = tied("qemu-system-x86_64");
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-    // With AMD's virtualization, so that the host has a /dev/kvm.
+    // With AMD's virtualization, which gives the host a /dev/kvm.
     command.args(["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm"]);
     command.args(["-smp", &format!("{CPUS},sockets=2"), "-m", &MEMORY.to_string()]);
     for node in 0..2 {
@@ -61,18 +60,18 @@ pub(super) fn command(
     command.arg("-kernel").arg(made.join(format!("vmlinuz-{kernel}")));
     command.arg("-initrd").arg(made.join(format!("initrd-{kernel}")));
     let lsm = spec.lsm.arguments();
-    // With panic=-1 and -no-reboot a panic of the host ends QEMU.
+    // With panic=-1 and -no-reboot, a panic of the host ends QEMU.
     let line = "root=/dev/vda rw console=ttyS0 quiet panic=-1 systemd.show_status=0 psi=1";
     command.args(["-append", &format!("{line} {lsm}")]);
     command.args(["-serial", &format!("file:{}", value(&folder.join(SERIAL)))]);
-    // Nothing has to outlast the machine that this runs on.
+    // No data needs to survive a crash of this machine.
     let drive = |format: &str, path: &Path, rest: &str| {
         format!("if=virtio,cache=unsafe,format={format},file={}{rest}", value(path))
     };
     command.args(["-drive", &drive("qcow2", disk, "")]);
     command.args(["-drive", &drive("raw", payload, ",readonly=on")]);
 
-    // A network of its own, in which QEMU is all that there is.
+    // A separate network with nothing but QEMU on it.
     command.args(["-nic", "user,restrict=on,model=virtio-net-pci"]);
 
     command.args(["-device", "virtio-serial-pci,max_ports=31"]);
@@ -93,7 +92,7 @@ pub(super) fn chardevs() -> Vec<String> {
     named.into_iter().chain((0..CONSOLES).map(console)).collect()
 }
 
-/// A path in QEMU's options, where a comma in a value is written twice.
+/// A path in QEMU's options, where a comma in a value is doubled.
 fn value(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }

@@ -1,4 +1,4 @@
-//! What is left of a run that failed, for whoever has to find out why.
+//! The remains of a failed run, for finding out why.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use anyhow::{Error, Result};
 
 use super::{Lab, qemu};
 
-/// Each of these is asked for so long, lest a host that is stuck keeps the test.
+/// The time limit for each question, so that a stuck host does not block the test.
 const GLANCE: Duration = Duration::from_secs(60);
 
-/// What the host is asked for: the name of the file, and the line of shell.
+/// The questions to the host: the name of the file, and the shell command.
 const QUESTIONS: [(&str, &str); 7] = [
     ("hostinfo.log", "journalctl --no-pager --output=short-precise --unit=hostinfo"),
     ("journal.log", "journalctl --no-pager --output=short-precise --boot"),
@@ -23,7 +23,7 @@ const QUESTIONS: [(&str, &str); 7] = [
 ];
 
 impl Lab {
-    /// Writes all that into a folder named after the test and the attempt, and gives back its path.
+    /// Writes all that into a folder named after the test and the attempt, and returns its path.
     pub(super) fn keep(&self, attempt: u32, error: &Error) -> Result<PathBuf> {
         let test = std::thread::current().name().unwrap_or("main").replace("::", "-");
         let folder = self.folder.failed().join(format!("{test}-{attempt}"));
@@ -40,7 +40,7 @@ impl Lab {
             fs::write(folder.join("qemu.log"), host.qemu.log())?;
         }
         for (file, line) in QUESTIONS {
-            // The first that is not answered says that no other will be.
+            // If one is not answered, no other will be.
             let output = self.run_within(line, GLANCE)?;
             fs::write(folder.join(file), output.stdout + &output.stderr)?;
         }

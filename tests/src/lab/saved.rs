@@ -1,4 +1,4 @@
-//! Hosts that have booted, on disk: made once, restored in some seconds where a boot takes half a
+//! Booted hosts on disk: made once, and restored in a few seconds, whereas a boot takes half a
 //! minute.
 
 use std::fs::{self, File};
@@ -17,30 +17,30 @@ use crate::guest::qemu_version;
 use crate::install::run;
 use crate::paths;
 
-/// What a saved host depends on besides the files of scripts/lab-root.
+/// A saved host depends on these in addition to the files of scripts/lab-root.
 const INPUTS: [&str; 3] = [include_str!("qemu.rs"), AGENT, PREPARE];
 
 const AGENT: &str = include_str!("agent.sh");
 const PREPARE: &str = include_str!("prepare.sh");
 
-/// How often to try: some boots the emulation does not survive.
+/// How often to try: some boots fail because of the emulation.
 const BOOTS: u32 = 3;
 
-/// Where labs are kept: alone with it is whoever holds this, since a lab takes all of a machine with
-/// two CPUs.
+/// The folder of labs. Whoever holds this value has it exclusively, since a lab takes all of a
+/// machine with two CPUs.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     _lock: File,
 }
 
-/// A host that can be restored as often as one likes.
+/// A host that can be restored any number of times.
 #[derive(Debug)]
 pub(super) struct Saved {
     spec: Spec,
-    /// What scripts/lab-root has made.
+    /// The output of scripts/lab-root.
     pub(super) made: PathBuf,
-    /// A layer above the disk of that.
+    /// A layer above its disk.
     disk: PathBuf,
     memory: PathBuf,
 }
@@ -54,7 +54,7 @@ impl Folder {
             eprintln!("--- waiting until another lab has ended");
             flock(&lock, FlockOperation::LockExclusive)?;
         }
-        // Of those that were killed.
+        // Left over from runs that were killed.
         for entry in fs::read_dir(&path)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(RUN) {
@@ -64,12 +64,12 @@ impl Folder {
         Ok(Self { path, _lock: lock })
     }
 
-    /// A folder for one run. It goes when the value is dropped.
+    /// A folder for one run. It is removed when the value is dropped.
     pub(super) fn for_a_run(&self) -> Result<TempDir> {
         Ok(tempfile::Builder::new().prefix(RUN).tempdir_in(&self.path)?)
     }
 
-    /// Where what is left of a run that failed is kept.
+    /// The folder for the remains of failed runs.
     pub(super) fn failed(&self) -> PathBuf {
         self.path.join("failed")
     }
@@ -99,7 +99,7 @@ impl Saved {
         Ok(saved)
     }
 
-    /// Goes on from it, with that payload.
+    /// Restores it with that payload.
     pub(super) fn restore(&self, run: TempDir, payload: &Payload) -> Result<Started> {
         let disk = run.path().join("disk");
         layer(&disk, &self.disk, "qcow2")?;
@@ -133,21 +133,21 @@ impl Saved {
         if prepared.status != 0 {
             bail!("the host does not come up: {prepared:?}");
         }
-        // Under its own name only when it is whole.
+        // It only gets its final name when it is complete.
         let partial = self.memory.with_extension("partial");
         host.save(&partial)?;
         Ok(fs::rename(&partial, &self.memory)?)
     }
 }
 
-/// A layer that takes what is written, above a disk that stays as it is.
+/// A layer that takes all writes, above a disk that stays unchanged.
 fn layer(above: &Path, below: &Path, format: &str) -> Result<()> {
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]);
     run(command.arg(below).arg(above)).map(drop)
 }
 
-/// Removes the hosts of that name that fit no more.
+/// Removes outdated hosts of that name.
 fn throw_away(states: &Path, name: &str) -> Result<()> {
     for entry in fs::read_dir(states)? {
         let entry = entry?;

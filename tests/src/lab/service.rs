@@ -1,4 +1,4 @@
-//! hostinfo's service in the host, and a guest of it that is none.
+//! hostinfo's service in the host, and a fake guest for it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::deadline::wait_until;
 use crate::fake::FakeGuest;
 
 impl Lab {
-    /// A property of the service, as `systemctl show` has it.
+    /// A property of the service, as shown by `systemctl show`.
     ///
     /// # Errors
     /// systemd does not answer.
@@ -18,10 +18,10 @@ impl Lab {
         Ok(value.trim().to_owned())
     }
 
-    /// Waits until the service's journal holds `text`.
+    /// Waits until the service's journal contains `text`.
     ///
     /// # Errors
-    /// It does not come.
+    /// It never does.
     pub fn wait_for_journal(&self, text: &str) -> Result<()> {
         wait_until(text, PATIENCE, || {
             std::thread::sleep(Duration::from_millis(200));
@@ -29,7 +29,7 @@ impl Lab {
         })
     }
 
-    /// Changes the service as `systemctl edit` does, and starts it anew.
+    /// Changes the service as `systemctl edit` does, and restarts it.
     ///
     /// # Errors
     /// It does not start.
@@ -38,11 +38,11 @@ impl Lab {
         self.sh("systemctl daemon-reload && systemctl restart hostinfo").map(drop)
     }
 
-    /// A guest that is none: root's, behind a socket of that name and of the mode that libvirt's have.
-    /// What is asked before hostinfo connects waits until it does.
+    /// A fake guest: run by root, behind a socket of that name with the same mode as libvirt's. A
+    /// request made before hostinfo connects waits until it does.
     ///
     /// # Errors
-    /// No port is left for it.
+    /// There is no free port for it.
     pub fn fake_guest(&self, name: &str) -> Result<FakeGuest> {
         let taken = self.host.borrow_mut().consoles.pop_front();
         let (port, stream) = taken.context("no port is left")?;

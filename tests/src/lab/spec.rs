@@ -1,6 +1,6 @@
-//! Which host a scenario wants.
+//! The host that a scenario needs.
 
-/// A Debian's release.
+/// A release of Debian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suite {
     /// Debian 12: libvirt 9.0, QEMU 7.2.
@@ -14,16 +14,16 @@ pub enum Suite {
 pub enum Kernel {
     /// Debian 12's.
     V6_1,
-    /// Debian 13's own. The emulation bears one guest at a time under it.
+    /// Debian 13's own. Under it, the emulation supports one guest at a time.
     V6_12,
 }
 
-/// What confines QEMU, enforcing.
+/// The security module that confines QEMU, enforcing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lsm {
-    /// By the profile that libvirt makes for each guest.
+    /// With the profile that libvirt creates for each guest.
     AppArmor,
-    /// By Debian's policy.
+    /// With Debian's policy.
     Selinux,
 }
 
@@ -38,21 +38,21 @@ pub struct Spec {
     pub lsm: Lsm,
 }
 
-/// Debian 12 as it comes.
+/// Unmodified Debian 12.
 pub const BOOKWORM: Spec =
     Spec { suite: Suite::Bookworm, kernel: Kernel::V6_1, lsm: Lsm::AppArmor };
 
 /// Debian 12 under SELinux.
 pub const SELINUX: Spec = Spec { lsm: Lsm::Selinux, ..BOOKWORM };
 
-/// Debian 13's libvirt and QEMU with Debian 12's kernel, under which several guests can be had.
+/// Debian 13's libvirt and QEMU with Debian 12's kernel, under which several guests are possible.
 pub const TRIXIE: Spec = Spec { suite: Suite::Trixie, ..BOOKWORM };
 
-/// Debian 13 as it comes, for a single guest.
+/// Unmodified Debian 13, for a single guest.
 pub const TRIXIE_AS_IT_COMES: Spec = Spec { kernel: Kernel::V6_12, ..TRIXIE };
 
 impl Spec {
-    /// Its name, for files.
+    /// Its name in file names.
     pub(super) fn name(self) -> String {
         let lsm = match self.lsm {
             Lsm::AppArmor => "apparmor",
@@ -61,7 +61,7 @@ impl Spec {
         format!("{}-{}-{lsm}", self.suite.name(), self.kernel.name())
     }
 
-    /// How many guests the emulation bears at a time.
+    /// How many guests the emulation supports at a time.
     pub(super) fn most_guests(self) -> usize {
         match self.kernel {
             Kernel::V6_1 => super::qemu::GUEST_CPUS.count(),
@@ -89,7 +89,7 @@ impl Kernel {
 }
 
 impl Lsm {
-    /// What tells the kernel so.
+    /// The kernel's arguments for it.
     pub(super) fn arguments(self) -> &'static str {
         match self {
             Self::AppArmor => "security=apparmor",

@@ -1,4 +1,4 @@
-//! A QEMU that is the host, and the harness's ends of its ports.
+//! The QEMU that runs the host, and the harness's ends of its ports.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -18,11 +18,11 @@ use crate::guest::qmp::Qmp;
 use crate::guest::{accept, text};
 use crate::process::Process;
 
-/// Long enough for anything that works in the host or in its guests, where an instruction takes twenty
-/// times as long as elsewhere, and others may use this machine.
+/// Long enough for anything that works in the host or in its guests, where an instruction takes
+/// twenty times as long as elsewhere, and others may use this machine.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// As long as QEMU writes or reads half a GiB.
+/// Enough for QEMU to write or read half a GiB.
 const SAVING: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
@@ -30,13 +30,13 @@ pub(super) struct Started {
     pub(super) qemu: Process,
     pub(super) qmp: Qmp,
     pub(super) shell: Console,
-    /// Those that no guest has had yet, with their numbers.
+    /// The unused ones, with their numbers.
     pub(super) consoles: VecDeque<(usize, UnixStream)>,
     pub(super) folder: TempDir,
 }
 
 impl Started {
-    /// Starts QEMU, in `folder`. Where there is a saved `memory`, it goes on from that.
+    /// Starts QEMU in `folder`. If there is a saved `memory`, it continues from that.
     pub(super) fn start(
         spec: Spec,
         made: &Path,
@@ -74,9 +74,9 @@ impl Started {
         Ok(started)
     }
 
-    /// Has QEMU write the host's memory to a file. The host stands still from then on.
+    /// Makes QEMU write the host's memory to a file. The host is stopped from then on.
     pub(super) fn save(mut self, memory: &Path) -> Result<()> {
-        // By default it would take care of a network.
+        // By default, QEMU would limit the rate to protect a network.
         self.qmp.call("migrate-set-parameters", json!({ "max-bandwidth": 1u64 << 34 }))?;
         self.qmp.call("migrate", json!({ "uri": format!("exec:cat >'{}'", memory.display()) }))?;
         self.wait_for("query-migrate", &["completed", "failed"])?;
@@ -84,7 +84,7 @@ impl Started {
         if text(&result, "status") != Some("completed") {
             bail!("saving failed: {result}");
         }
-        // It writes to its disk what it has not yet.
+        // On quitting, QEMU writes pending data to its disk.
         self.qmp.call("quit", json!({}))?;
         self.qemu.wait(SAVING).map(drop)
     }
@@ -97,7 +97,7 @@ impl Started {
         .with_context(|| self.story())
     }
 
-    /// The thread of QEMU's that is that CPU.
+    /// QEMU's thread for that CPU.
     pub(super) fn thread_of_cpu(&mut self, cpu: u32) -> Result<u64> {
         let cpus = self.qmp.call("query-cpus-fast", json!({}))?;
         let thread = cpus.as_array().and_then(|cpus| {
@@ -108,7 +108,7 @@ impl Started {
         thread.with_context(|| format!("there is no CPU {cpu}: {cpus}"))
     }
 
-    /// What the host's kernel has said.
+    /// The output of the host's kernel.
     pub(super) fn serial(&self) -> String {
         let said = fs::read(self.folder.path().join(qemu::SERIAL)).unwrap_or_default();
         String::from_utf8_lossy(&said).into_owned()

@@ -1,4 +1,4 @@
-//! Verdicts of a time that is known.
+//! Verdicts with a known window.
 
 use std::time::{Duration, Instant};
 
@@ -11,25 +11,25 @@ use super::{LabGuest, PATIENCE};
 pub struct Verdict {
     /// The word: `ok`, `contended`, `self-limited` or `unknown`.
     pub state: String,
-    /// What stands behind it, or nothing.
+    /// The reason; may be empty.
     pub reason: String,
 }
 
 /// How long to wait before asking again.
 const STEP: Duration = Duration::from_secs(5);
 
-/// What a cause may take to be in force, and a sample to be taken.
+/// How long a cause may take to have an effect, and a sample to be taken.
 const SETTLING: Duration = Duration::from_secs(3);
 
-/// The time that a verdict speaks of which does not say.
+/// The window of a verdict that does not state one.
 const WHOLE: Duration = Duration::from_secs(60);
 
 impl LabGuest<'_> {
-    /// The verdict on `cpu`, `memory`, `io` or `net`, of a time all of which is after `since`: asks
-    /// until it speaks of no other.
+    /// The verdict on `cpu`, `memory`, `io` or `net`, with a window that lies entirely after
+    /// `since`: asks until it does.
     ///
     /// # Errors
-    /// None comes.
+    /// There is none.
     pub fn verdict(&self, resource: &str, since: Instant) -> Result<Verdict> {
         let name = format!("verdict.{resource}");
         let end = Instant::now() + PATIENCE;
@@ -49,10 +49,10 @@ impl LabGuest<'_> {
         }
     }
 
-    /// [`Self::verdict`] that has to be of that state, with these words in its reason.
+    /// [`Self::verdict`], which must have that state, and these words in its reason.
     ///
     /// # Errors
-    /// None comes, or it is another.
+    /// There is none, or it is a different one.
     pub fn expect(&self, resource: &str, since: Instant, state: &str, words: &str) -> Result<()> {
         let verdict = self.verdict(resource, since)?;
         if verdict.state != state || !verdict.reason.contains(words) {
@@ -70,7 +70,7 @@ fn parse(reply: &str, name: &str) -> Result<Verdict> {
     Ok(Verdict { state: state.to_owned(), reason: reason.to_owned() })
 }
 
-/// The time that a reason says it speaks of: `of the last 60 s`.
+/// The window that a reason states: `of the last 60 s`.
 fn window(reason: &str) -> Option<Duration> {
     let (_, rest) = reason.split_once("the last ")?;
     let (seconds, _) = rest.split_once(" s")?;

@@ -1,7 +1,7 @@
-//! Figures that have keys in a kernel's file.
+//! Figures that are keyed in a kernel file.
 
-/// Makes the enum of what is read of such a file, and `KEYS`: the one table from which its parser, its
-/// values and its documentation come. A figure without a key does not compile.
+/// Creates the enum of what is read from such a file, and `KEYS`: the one table from which its
+/// parser, its values and its documentation are derived. A figure without a key does not compile.
 macro_rules! figures {
     ($(#[$about:meta])* $name:ident: $($figure:ident = $($key:literal)|+,)+) => {
         $(#[$about])*
@@ -24,7 +24,7 @@ pub(super) use figures;
 mod tests {
     use crate::source::{Memory, Paging, PressureFigure};
 
-    /// Whoever looks a key up takes the first.
+    /// A look-up takes the first match.
     fn no_key_is_there_twice<K>(table: &[(&str, K)]) {
         for (at, (key, _)) in table.iter().enumerate() {
             assert_eq!(table.iter().position(|(other, _)| other == key), Some(at), "{key}");

@@ -1,4 +1,4 @@
-//! What the host's kernel tells of the host.
+//! The kernel's figures for the host.
 
 use super::figures::figures;
 
@@ -41,20 +41,20 @@ pub enum Host {
     Net(Direction, Traffic),
 }
 
-/// What names the host.
+/// What identifies the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
     /// The host's name.
     HostName,
     /// The kernel's release.
     Kernel,
-    /// Who made the machine.
+    /// The manufacturer of the machine.
     Vendor,
-    /// Which machine it is.
+    /// The model of the machine.
     Product,
 }
 
-/// Counts of online CPUs and what they are part of.
+/// Counts of online CPUs, and their topology.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
     /// Online logical CPUs.
@@ -78,12 +78,12 @@ pub enum Frequency {
     Maximum,
 }
 
-/// Where the host's CPU time went.
+/// How the host's CPU time was spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CpuTime {
-    /// Processes, guests' time taken out.
+    /// Processes, without guests' time.
     User,
-    /// Processes of low priority, guests' time taken out.
+    /// Processes of low priority, without guests' time.
     Nice,
     /// The kernel.
     System,
@@ -104,7 +104,7 @@ pub enum CpuTime {
 /// Shares of the host's CPU time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CpuShare {
-    /// All but idle and waiting for I/O.
+    /// Everything except idle and waiting for I/O.
     Busy,
     /// Waiting for I/O.
     Iowait,
@@ -190,17 +190,17 @@ pub enum Disk {
     ReadBytes,
     /// Reads completed.
     ReadOps,
-    /// Time that reads took, each for itself.
+    /// Time that reads took, summed over all reads.
     ReadSeconds,
     /// Bytes written.
     WriteBytes,
     /// Writes completed.
     WriteOps,
-    /// Time that writes took, each for itself.
+    /// Time that writes took, summed over all writes.
     WriteSeconds,
 }
 
-/// Which way over an interface.
+/// Direction of traffic over an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Received.
@@ -223,7 +223,7 @@ pub enum Traffic {
 }
 
 impl Host {
-    /// In the words of the kernel's file.
+    /// In terms of the kernel's file.
     pub(super) fn origin(self) -> &'static str {
         match self {
             Self::Identity(Identity::HostName) => "/proc/sys/kernel/hostname",

@@ -1,40 +1,40 @@
-//! What libvirt tells of the guest, and of all guests together.
+//! Data from libvirt about the guest, and about all guests together.
 
 use super::{Direction, Traffic};
 use crate::Instances;
 
-/// What libvirt is asked for, by the names that `virsh domstats` shows.
+/// What libvirt is asked for, under the names that `virsh domstats` shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Libvirt {
     /// The hypervisor's version.
     HypervisorVersion,
-    /// How many domains run.
+    /// How many domains are running.
     GuestsRunning,
     /// Their online vCPUs, for each online CPU of the host.
     Overcommit,
     /// The domain's UUID.
     Uuid,
-    /// vCPUs that it may have.
+    /// The most vCPUs it may have.
     VcpusMax,
-    /// What its balloon leaves it.
+    /// The memory that its balloon leaves it.
     MemoryCurrent,
-    /// What it may have.
+    /// The most memory it may have.
     MemoryMaximum,
-    /// What its balloon has taken of that.
+    /// How much of that its balloon has taken.
     BalloonTaken,
-    /// What KVM counts of its vCPUs.
+    /// KVM's counters for its vCPUs.
     Kvm(Kvm),
     /// Operations on one disk since the guest was started.
     Disk(Operation, Amount),
     /// I/O errors of one disk.
     DiskErrors,
-    /// What one disk is limited to.
+    /// The limit of one disk.
     DiskLimit(Limit),
-    /// Time / operations of one disk, between two looks at it.
+    /// Time per operation of one disk, between two samples of it.
     DiskLatency,
     /// Traffic over one interface since the guest was started.
     Net(Direction, Traffic),
-    /// What one interface is limited to.
+    /// The limit of one interface.
     NetLimit(Direction),
     /// How long it was seen paused.
     Paused,
@@ -44,25 +44,25 @@ pub enum Libvirt {
     BlockJob,
 }
 
-/// What KVM counts of a vCPU: `struct kvm_vcpu_stat` of the kernel, which QEMU passes on
+/// KVM's counters for a vCPU: `struct kvm_vcpu_stat` of the kernel, which QEMU passes on
 /// (`query-stats`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kvm {
-    /// Times that it left guest mode, for whatever reason.
+    /// How often it left guest mode, for any reason.
     Exits,
     /// The same for an access to an I/O port.
     IoExits,
-    /// The same for an access to the memory of a device.
+    /// The same for an access to device memory.
     MmioExits,
     /// The same because it had nothing to do.
     HaltExits,
-    /// Interrupts put into it.
+    /// Interrupts injected.
     Irqs,
-    /// Time polled for something to do before it was put to sleep.
+    /// Time spent polling for work before it was put to sleep.
     HaltPoll,
 }
 
-/// What is done with a disk.
+/// The kind of disk operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Reads.
@@ -73,18 +73,18 @@ pub enum Operation {
     Flush,
 }
 
-/// How much of it.
+/// The amount of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Amount {
     /// Bytes.
     Bytes,
     /// Operations completed.
     Ops,
-    /// Time that they took, each for itself.
+    /// Time that they took, summed over all of them.
     Seconds,
 }
 
-/// How much of it in a second, at the most.
+/// The most of it per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Bytes.
@@ -94,7 +94,7 @@ pub enum Limit {
 }
 
 impl Libvirt {
-    /// What is left out here has none: a row that has them in its name would not compile.
+    /// Variants that are not listed have none: a row with instances in its name would not compile.
     pub(super) const fn instances(self) -> Instances {
         match self {
             Self::Disk(..) | Self::DiskErrors | Self::DiskLimit(_) | Self::DiskLatency => {
@@ -105,7 +105,7 @@ impl Libvirt {
         }
     }
 
-    /// In libvirt's words.
+    /// In libvirt's terms.
     pub(super) fn origin(self) -> &'static str {
         match self {
             Self::HypervisorVersion => "libvirt, virConnectGetVersion",
@@ -137,7 +137,7 @@ impl Libvirt {
 }
 
 impl Kvm {
-    /// In libvirt's words.
+    /// In libvirt's terms.
     fn origin(self) -> &'static str {
         match self {
             Self::Exits => "KVM by libvirt, vcpu.*.exits.sum",

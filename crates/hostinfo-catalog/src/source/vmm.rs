@@ -1,17 +1,17 @@
-//! What the host's kernel tells of the guest's virtual machine monitor (VMM), such as QEMU.
+//! The kernel's figures for the guest's virtual machine monitor (VMM), such as QEMU.
 
 use super::{PressureFigure, Resource, Stall};
 use crate::Instances;
 
-/// What is read of the process at the other end of the guest's socket, and of its cgroup.
+/// What is read about the process at the other end of the guest's socket, and about its cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vmm {
-    /// How many vCPU threads there are. Where libvirt knows the guest, its number is told.
+    /// The number of vCPU threads. If libvirt knows the guest, its number is reported instead.
     Vcpus,
-    /// Run time of all vCPU threads, those that ended included.
+    /// Run time of all vCPU threads, including those that ended.
     VcpuTime,
-    /// Run-queue delay of all vCPU threads, those that ended included. A thread that its quota
-    /// holds back stays in the run queue: throttled time is in it.
+    /// Run-queue delay of all vCPU threads, including those that ended. A thread that is held back
+    /// by its quota stays in the run queue, so this includes throttled time.
     VcpuDelay,
     /// Run time of one vCPU thread.
     OneVcpuTime,
@@ -19,15 +19,15 @@ pub enum Vmm {
     OneVcpuDelay,
     /// Delay / (delay + run time) of all vCPU threads over the window.
     Contention,
-    /// Run-queue delay of the threads that are neither vCPUs' nor iothreads.
+    /// Run-queue delay of the threads that are neither vCPUs nor iothreads.
     EmulatorDelay,
     /// Run-queue delay of the iothreads.
     IothreadDelay,
-    /// Time in which the guest's cgroups were throttled, on each CPU.
+    /// Time in which the guest's cgroups were throttled, summed over CPUs.
     Throttled,
-    /// CPUs' worth of time that its cgroups may use.
+    /// How many CPUs' worth of time its cgroups may use.
     Quota,
-    /// Its cgroup's share where CPUs are short, on v2's scale: v1's 1,024 shares are 100.
+    /// Its cgroup's weight when CPUs are short, on v2's scale: v1's 1,024 shares are 100.
     Weight,
     /// How many online CPUs its vCPUs may run on, all of them together.
     Pinned,
@@ -35,21 +35,21 @@ pub enum Vmm {
     Pressure(Resource, Stall, PressureFigure),
     /// Resident memory, huge pages included.
     Resident,
-    /// Swapped memory that is the VMM's alone.
+    /// Swapped memory that belongs to the VMM alone.
     Swapped,
-    /// The most memory that its cgroups may use, before the kernel holds them up or kills.
+    /// The most memory that its cgroups may use before the kernel slows them down or kills them.
     MemoryLimit,
-    /// Major faults of its own threads. Those that KVM serves in the background while the vCPU
-    /// runs on (asynchronous page faults) are the kernel's.
+    /// Major faults of its own threads. Faults that KVM serves in the background while the vCPU
+    /// continues (asynchronous page faults) count for the kernel.
     MajorFaults,
-    /// Memory on the NUMA nodes where its vCPUs run, page cache left out.
+    /// Memory on the NUMA nodes where its vCPUs run, without page cache.
     NumaLocal,
     /// Memory on other NUMA nodes.
     NumaRemote,
 }
 
 impl Vmm {
-    /// What is left out here has none: a row that has them in its name would not compile.
+    /// Variants that are not listed have none: a row with instances in its name would not compile.
     pub(super) const fn instances(self) -> Instances {
         match self {
             Self::OneVcpuTime | Self::OneVcpuDelay => Instances::Vcpus,
@@ -57,7 +57,7 @@ impl Vmm {
         }
     }
 
-    /// In the words of the kernel's file.
+    /// In terms of the kernel's file.
     pub(super) fn origin(self) -> &'static str {
         match self {
             Self::Vcpus => "/proc/PID/task/*/comm, vCPU threads",

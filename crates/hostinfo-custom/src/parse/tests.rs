@@ -13,7 +13,7 @@ fn parse(text: &str) -> Result<Vec<(Definition, usize)>, Vec<String>> {
         .map_err(|problems| problems.iter().map(Problem::to_string).collect())
 }
 
-/// The only problem of a definition with these lines in it.
+/// The only problem of a definition with these lines.
 fn problem(lines: &str) -> String {
     match parse(&format!("[custom.a]\n{lines}")).unwrap_err().as_slice() {
         [one] => one.clone(),

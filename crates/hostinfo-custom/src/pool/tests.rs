@@ -5,7 +5,8 @@ fn key(name: &str, guest: &str) -> Key {
     Key { name: name.into(), guest: guest.into() }
 }
 
-/// A statistic's name is what its shell does. Only those that shall hang have a short deadline.
+/// A statistic's name is its shell script. Only scripts that are meant to hang have a short
+/// deadline.
 fn shell(key: &Key) -> Option<Order> {
     let words = ["/bin/sh", "-c", &*key.name].map(str::to_owned).into();
     let hangs = key.name.contains("sleep 60") || key.name.contains("1000000");
@@ -97,7 +98,7 @@ fn a_command_that_hangs_is_killed_at_its_deadline_with_all_that_it_started() {
     assert!(is_gone(std::fs::read_to_string(file).unwrap().trim()));
 }
 
-/// Who was killed is gone after a moment, or a zombie that init has not looked after yet.
+/// A killed process is gone after a moment, or is a zombie that init has not collected yet.
 fn is_gone(pid: &str) -> bool {
     (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(10));

@@ -11,25 +11,26 @@ fn said(message: &Message) -> String {
     String::from_utf8(to_line(message).unwrap()).unwrap().replace('\n', "\\n")
 }
 
-/// A line of shell that says so.
+/// A line of shell that sends this message.
 fn say(message: &Message) -> String {
     format!("printf '{}'\n", said(message))
 }
 
-/// The beginning of every helper: one domain, and libvirt answers.
+/// How every helper begins: it reports one domain, and libvirt answers.
 fn up() -> String {
     say(&Message::Hello { version: VERSION })
         + &say(&Message::Domain(domain(7, "a")))
         + &say(&Message::Done(0))
 }
 
-/// A shell in the helper's place: what a real one does only when something is wrong with it.
+/// Runs a shell script in place of the helper, to do what a real helper only does when something is
+/// wrong.
 fn helper(script: &str) -> Helper {
     let arguments = ["-c", script].map(OsString::from).to_vec();
     Helper::new(vec!["/nonexistent".into(), "/bin/sh".into()], arguments).unwrap()
 }
 
-/// Starts it, and lets it speak until there is a new snapshot.
+/// Starts it, and listens until there is a new snapshot.
 fn hear(helper: &mut Helper, now: Instant) {
     helper.want(now);
     if helper.process.is_none() && helper.on_time(now) {
@@ -109,7 +110,7 @@ fn one_that_does_not_answer_is_killed_after_5_s_and_started_again() {
     assert_eq!(outage(&helper), "libvirt did not answer within 5 s");
     assert_eq!(helper.snapshot().whose().of("qemu-a"), Claim::Unnamed);
     assert_eq!(helper.next_deadline(), Some(late + RESTART_FIRST));
-    // Its end may take the kernel some time.
+    // The kernel may take some time to end it.
     let mut now = late;
     while helper.process.is_none() {
         std::thread::sleep(Duration::from_millis(1));
@@ -138,7 +139,7 @@ fn one_that_trickles_lines_without_end_is_killed_after_two_minutes() {
             if helper.on_ready(now) {
                 helper.refresh(None, now);
             }
-            // A line every 4 s is no silence.
+            // A line every 4 s does not count as silence.
             now += Duration::from_secs(4);
             let _ = helper.on_time(now);
         }

@@ -1,8 +1,8 @@
-//! Where a domain's devices may listen, whatever they are.
+//! Where a domain's devices may listen, whatever kind they are.
 
 use super::element::Element;
 
-/// Attributes that say where a socket, a pipe or a file of a device is. Wherever they stand in it:
+/// Attributes that hold the path of a device's socket, pipe or file, wherever they are in it:
 ///
 /// ```xml
 /// <console type='unix'><source mode='bind' path='/run/x'/><target type='virtio'/></console>
@@ -12,8 +12,8 @@ use super::element::Element;
 /// ```
 const NAMES: [&str; 2] = ["path", "socket"];
 
-/// All such paths but those of serial ports and channels, which [`Element::paths`] has, and those in
-/// what is handed to QEMU as it is.
+/// All such paths except those of serial ports and channels, which [`Element::paths`] has;
+/// including those in arguments passed to QEMU verbatim.
 pub(crate) fn other_paths<'a>(domain: &'a Element<'_>) -> Vec<&'a str> {
     let mut found = Vec::new();
     for device in domain.devices().filter(|device| !repeats_a_port(device)) {
@@ -32,7 +32,7 @@ pub(crate) fn other_paths<'a>(domain: &'a Element<'_>) -> Vec<&'a str> {
     found
 }
 
-/// libvirt shows the first serial port as a console, too, with the same path.
+/// libvirt also shows the first serial port as a console, with the same path.
 fn repeats_a_port(device: &Element<'_>) -> bool {
     let target = device.child("target").filter(|_| device.name == "console");
     target.is_some_and(|target| target.attribute("type") == Some("serial"))

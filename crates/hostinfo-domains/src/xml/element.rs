@@ -1,18 +1,19 @@
-//! Elements of a domain's XML, by their names.
+//! Elements of a domain's XML, by name.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// An element that is kept, with what is kept of it.
+/// An element that is kept, with its kept contents.
 #[derive(Debug, Default)]
 pub(crate) struct Element<'x> {
-    /// As it is written: libvirt writes what is its own without a prefix, and `qemu:commandline`.
+    /// As written: libvirt writes its own elements without a prefix, and `qemu:commandline` with
+    /// one.
     pub(crate) name: &'x str,
-    /// Where it stands in the XML.
+    /// Its position in the XML.
     pub(crate) range: Range<usize>,
-    /// The elements directly below, as far as they are kept.
+    /// The kept elements directly below it.
     pub(crate) children: Vec<Element<'x>>,
-    /// The text in it, without that of the elements in it, nor blanks before it.
+    /// Its own text, without that of nested elements, and without leading blanks.
     pub(crate) text: String,
     pub(super) attributes: Vec<(&'x str, Cow<'x, str>)>,
 }
@@ -23,13 +24,13 @@ impl<'x> Element<'x> {
         self.attributes.iter().find(|(own, _)| *own == name).map(|(_, value)| &**value)
     }
 
-    /// The values of all attributes of these names.
+    /// The values of all attributes with these names.
     pub(crate) fn attributes(&self, names: &[&str]) -> impl Iterator<Item = &str> {
         let named = self.attributes.iter().filter(|(own, _)| names.contains(own));
         named.map(|(_, value)| &**value)
     }
 
-    /// The elements of that name directly below.
+    /// The elements with that name directly below.
     pub(crate) fn children(&self, name: &str) -> impl Iterator<Item = &Element<'x>> {
         self.children.iter().filter(move |child| child.name == name)
     }
@@ -44,7 +45,8 @@ impl<'x> Element<'x> {
         self.children("devices").flat_map(|devices| &devices.children)
     }
 
-    /// Whether it is a serial port or a channel: what hostinfo can be given as.
+    /// Whether it is a serial port or a channel, the two kinds of device that a hostinfo port can
+    /// be.
     pub(crate) fn is_port(&self) -> bool {
         matches!(self.name, "serial" | "channel")
     }

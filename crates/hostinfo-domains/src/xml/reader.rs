@@ -1,8 +1,8 @@
-//! XML to the elements that anybody wants to know of, in one pass and within bounds.
+//! Parses XML into the elements that are needed, in one pass and within limits.
 //!
-//! What is not wanted is passed by, however much of it there is: what management programs keep in
-//! `<metadata>`, with their namespaces, can be larger than all the rest. The time is linear in the
-//! length, since nothing that is passed by is looked at again, and what is kept is bounded.
+//! Everything else is skipped, however large: what management programs keep in `<metadata>`, with
+//! their namespaces, can be larger than all the rest. The time is linear in the length, since
+//! skipped text is never looked at again, and what is kept is bounded.
 
 use std::borrow::Cow;
 
@@ -16,11 +16,11 @@ use super::Unreadable;
 use super::element::Element;
 use crate::limits::{ATTRIBUTES_MAX, ELEMENTS_MAX, XML_DEPTH, XML_MAX};
 
-/// Elements of a domain that are kept. What is to be picked out of `metadata` is to be picked out
-/// while it is passed by.
+/// Elements of a domain that are kept. If something in `metadata` is ever needed, pick it out while
+/// skipping.
 const KEPT: [&str; 5] = ["name", "vcpu", "os", "devices", "qemu:commandline"];
 
-/// The outermost element, with what is kept of it.
+/// The outermost element, with its kept contents.
 ///
 /// # Errors
 /// [`Unreadable`].
@@ -40,13 +40,13 @@ pub(crate) fn parse(xml: &str) -> Result<Element<'_>, Unreadable> {
 
 struct Tree<'x> {
     xml: &'x str,
-    /// Elements that have not ended, the outermost first: [`XML_DEPTH`] at the most.
+    /// Elements that have not ended, the outermost first; at most [`XML_DEPTH`].
     open: Vec<Element<'x>>,
     root: Option<Element<'x>>,
     kept: usize,
 }
 
-/// Why it is not read on.
+/// Why reading stopped.
 enum Wrong {
     Bound(Unreadable),
     Xml(quick_xml::Error),
@@ -84,7 +84,7 @@ impl<'x> Tree<'x> {
                 Event::Text(text) => self.text(&text.xml10_content())?,
                 Event::CData(text) => self.text(&text.xml10_content())?,
                 Event::GeneralRef(reference) => self.text(&resolved(&reference)?)?,
-                // It is nowhere in what libvirt writes, and could declare text of any length.
+                // libvirt never writes one, and it could declare text of any length.
                 Event::DocType(_) => return Err(Wrong::Bound(Unreadable::DocType)),
                 Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
                 Event::Eof if self.open.is_empty() => return Ok(()),
@@ -93,7 +93,7 @@ impl<'x> Tree<'x> {
         }
     }
 
-    /// Whether an element is to be kept.
+    /// Whether to keep an element.
     fn wants(&self, tag: &BytesStart<'_>) -> Result<bool, Wrong> {
         match self.open.len() {
             0 if self.root.is_some() => Err(Wrong::Bound(Unreadable::NoDomain)),
@@ -102,7 +102,7 @@ impl<'x> Tree<'x> {
         }
     }
 
-    /// An element by its tag, which stands there.
+    /// An element, from its tag at this position.
     fn element(&mut self, start: usize, end: usize) -> Result<Element<'x>, Wrong> {
         self.kept += 1;
         if self.kept > ELEMENTS_MAX {

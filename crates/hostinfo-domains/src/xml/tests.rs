@@ -142,7 +142,7 @@ fn what_is_over_a_bound_is_not_read_and_said_to_be() {
     let theirs = port("parallel", "/run/x");
     assert!(with(&theirs.repeat(PATHS_MAX)).is_ok());
     assert_eq!(why(&theirs.repeat(PATHS_MAX + 1)), "its devices have over 1024 paths");
-    // Beside <domain> and <devices>.
+    // In addition to <domain> and <devices>.
     assert!(with(&"<a/>".repeat(ELEMENTS_MAX - 2)).is_ok());
     assert_eq!(
         why(&"<a/>".repeat(ELEMENTS_MAX - 1)),
@@ -169,7 +169,7 @@ fn whatever_a_management_program_keeps_in_it_a_domain_is_read() {
         let xml = domain(&note.repeat((XML_MAX - domain("").len()) / note.len()));
         assert_eq!(read(&xml).unwrap().names.clauses, ["qemu-a"], "{note}");
     }
-    // With a tree and its namespaces this took half a minute.
+    // With a tree and its namespaces, this took half a minute.
     let spaces: String = (0..2000).map(|number| format!(" xmlns:x{number}='u'")).collect();
     let heavy = format!("<r{spaces}>{}</r>", "<y xmlns:z='z'/>".repeat(15_000));
     let start = Instant::now();

@@ -6,14 +6,14 @@ use super::element::Element;
 use crate::limits::CHANNEL_MAX;
 use crate::place::VHOSTMD_CHANNEL;
 
-/// The socket directory for vhostmd's clients, in that of all sockets.
+/// The directory of sockets for vhostmd's clients, inside the socket directory.
 pub const VHOSTMD_DIR: &str = "vhostmd";
 
-/// The directory of metrics disks, in that of all sockets.
+/// The directory of metrics disks, inside the socket directory.
 pub const DISK_DIR: &str = "disk";
 
-/// The socket of a channel for vhostmd's clients, where libvirt has chosen the path: for each run
-/// of a domain it makes a directory that has the domain's `id`, and as much of its name as fits.
+/// The socket of a channel for vhostmd's clients whose path libvirt has chosen: for each run of a
+/// domain it creates a directory named after the domain's `id` and as much of its name as fits.
 ///
 /// ```text
 /// /var/lib/libvirt/qemu/channel/target/domain-3-myguest/org.github.vhostmd.1

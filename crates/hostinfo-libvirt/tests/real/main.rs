@@ -13,7 +13,7 @@ use hostinfo_tests::deadline::PATIENCE;
 use hostinfo_tests::libvirtd::{Libvirtd, path};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// A daemon that has nothing but its helper.
+/// A daemon that consists only of its helper.
 struct Daemon {
     helper: Helper,
     snapshots: usize,
@@ -31,7 +31,7 @@ impl Daemon {
         Ok(Self { helper, snapshots: 0 })
     }
 
-    /// What the daemon's loop does, until it finds something in a snapshot.
+    /// Does what the daemon's loop does, until `look` finds something in a snapshot.
     fn until<T>(&mut self, what: &str, look: impl Fn(&Snapshot) -> Option<T>) -> Result<T> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -85,14 +85,14 @@ fn figures_are_those_of_virsh_domstats() -> Result<()> {
     libvirtd.virsh(&["start", "a"])?;
     let mut daemon = Daemon::start(&libvirtd)?;
     let figures = loop {
-        // Its firmware reads the disk, to boot from it.
+        // The firmware reads the disk, to boot from it.
         let figures = daemon.figures("a")?;
         if figures.disks.iter().any(|disk| disk.read.ops > Some(0)) {
             break figures;
         }
     };
     assert_eq!(figures.block_job, Some(false));
-    // Now nothing of it changes any more.
+    // From here on its figures stay the same.
     libvirtd.virsh(&["suspend", "a"])?;
     libvirtd.virsh(&["blkdeviotune", "a", "vda", "--total-bytes-sec", "7000000"])?;
     let figures = daemon.figures("a")?;
@@ -188,7 +188,7 @@ fn a_socket_is_the_domains_that_names_it_rightly_and_of_copies_nobodys() -> Resu
     let owner = daemon.in_state("d", State::Running)?.domain.uuid;
     assert_eq!(daemon.helper.snapshot().whose().of("qemu-d"), Claim::Named(owner));
 
-    // A channel that is plugged in counts as well as one of the start.
+    // A channel that was hot-plugged counts as well as one present at the start.
     let channel = libvirtd.folder().join("channel.xml");
     let socket = libvirtd.folder().join("qemu-second");
     let target = "<target type='virtio' name='org.hostinfo.0'/>";

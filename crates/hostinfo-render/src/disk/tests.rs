@@ -2,7 +2,7 @@ use super::*;
 use crate::vhostmd::EMPTY;
 use proptest::prelude::*;
 
-/// A file as it is between two steps.
+/// A file between two steps.
 #[derive(Clone)]
 struct File(Vec<u8>);
 
@@ -25,7 +25,7 @@ impl File {
     }
 }
 
-/// What vm-dump-metrics takes for whole, where the file was `before` at its first look, `during`
+/// What vm-dump-metrics accepts as complete, if the file was `before` at its first look, `during`
 /// when it read the content, and `after` at its second look.
 fn dump<'a>(before: &File, during: &'a File, after: &File) -> Option<&'a [u8]> {
     let [signature, busy, checksum, length] = before.header();
@@ -81,7 +81,7 @@ fn where_a_step_fails_a_reader_finds_nothing_and_neither_waits_nor_takes_a_mixtu
                 file.apply(step);
                 moments.push(file.clone());
             }
-            // The beginning of the failing one may be there.
+            // The beginning of the failing step may have been written.
             let bytes = steps[failing].bytes[..steps[failing].bytes.len() / 2].to_vec();
             file.apply(&Step { bytes, ..steps[failing] });
             moments.push(file.clone());

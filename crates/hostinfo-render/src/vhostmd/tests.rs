@@ -38,7 +38,7 @@ const EXTRA: Extra<'static> = Extra {
     id: 2,
 };
 
-/// A document for a guest that may see what the names name, and nothing else.
+/// A document for a guest that may see only these names.
 fn seeing(names: &[&str]) -> String {
     document(|stat| names.contains(&stat.stat().name), value, &EXTRA, &[])
 }

@@ -1,4 +1,4 @@
-//! What it would change for a guest to be under another grant.
+//! How another grant would change what a guest may ask for.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,31 +8,32 @@ use hostinfo_catalog::{Scope, StatId};
 
 use super::Grant;
 
-/// What is not the same. Where a guest may not ask under either grant, nothing is told.
+/// The differences. If a guest may not ask under either grant, nothing is reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Whether it may ask now.
     pub enabled: Option<bool>,
-    /// The time between two queries: before, and now.
+    /// The time between two queries, before and now.
     pub interval: Option<(Duration, Duration)>,
     /// Whether it is watched now while it does not ask.
     pub watch: Option<bool>,
     /// Whether it has a metrics disk now.
     pub vhostmd_disk: Option<bool>,
-    /// What it may see now: statistics, and groups of which all is new to it, or `all`.
+    /// What it may see now: statistics, groups that are entirely new to it, or `all`.
     pub opened: Vec<String>,
-    /// What it may see no more.
+    /// What it may no longer see.
     pub closed: Vec<String>,
 }
 
 impl Changes {
-    /// From one grant to the other.
+    /// The changes from one grant to the other.
     pub fn between(old: &Grant, new: &Grant) -> Self {
         if !old.enabled() && !new.enabled() {
             return Self::default();
         }
-        // Without `..`, so that a new part of a grant does not compile until it is compared. The lines
-        // that say so may be others; what selections come to is asked of each statistic.
+        // Destructured without `..`, so that a new field does not compile until it is compared. The
+        // lines of the settings may differ; the result of the selections is compared for each
+        // statistic.
         let Grant { origin: _, disabled, interval, watch, vhostmd_disk, selections: _, table: _ } =
             new;
         Self {
@@ -45,7 +46,7 @@ impl Changes {
         }
     }
 
-    /// Whether nothing is told.
+    /// Whether there is no change to report.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -72,7 +73,7 @@ fn gained(from: &Grant, to: &Grant) -> Vec<String> {
     names
 }
 
-/// The widest names that mean these rows and no others, in the order of the catalog.
+/// The broadest names that cover exactly these rows, in the order of the catalog.
 fn in_groups(mut rows: BTreeSet<StatId>) -> Vec<String> {
     let mut groups: Vec<&str> = std::iter::once("all").chain(known_names()).collect();
     groups.sort_by_key(|name| (*name != "all", name.split('.').count(), *name));
@@ -86,7 +87,7 @@ fn in_groups(mut rows: BTreeSet<StatId>) -> Vec<String> {
             rows.retain(|row| !of.contains(row));
         }
     }
-    // What has instances is no name by itself.
+    // A row with instances is not a name by itself.
     names.extend(rows.into_iter().map(|row| (row, row.stat().name.to_owned())));
     names.sort();
     names.into_iter().map(|(_, name)| name).collect()

@@ -1,4 +1,4 @@
-//! Readings of `/proc/stat` that fall, leap, and come of other CPUs than those before.
+//! Readings of `/proc/stat` that fall, leap, or cover other CPUs than the ones before.
 
 use proptest::prelude::*;
 
@@ -11,21 +11,21 @@ const IDLE: usize = 3;
 const STEAL: usize = 7;
 const GUEST: usize = 8;
 
-/// A line with so much user, idle and steal time.
+/// A line with this much user, idle and steal time.
 fn line(user: u64, idle: u64, steal: u64) -> Line {
     let mut line = [Some(0); 10];
     (line[0], line[IDLE], line[STEAL]) = (Some(user), Some(idle), Some(steal));
     line
 }
 
-/// The same of guests' time alone.
+/// A line with guests' time alone.
 fn guests(user: u64, guest: u64) -> Line {
     let mut line = line(user, 0, 0);
     line[GUEST] = Some(guest);
     line
 }
 
-/// These CPUs, and the line of all that the kernel makes of them.
+/// These CPUs, and the line of all CPUs that the kernel makes of them.
 fn lines(single: &[(u32, Line)]) -> CpuLines {
     let zero = [Some(0u64); 10];
     let all = single.iter().fold(zero, |all, (_, times)| {
@@ -34,7 +34,7 @@ fn lines(single: &[(u32, Line)]) -> CpuLines {
     CpuLines { all, single: single.to_vec() }
 }
 
-/// What is told of readings a second apart.
+/// What is reported for readings a second apart.
 fn told(readings: &[CpuLines]) -> Vec<Counted> {
     let mut times = CpuTimes::default();
     let at = |second| Moment::new(Duration::from_secs(second));
@@ -46,7 +46,7 @@ fn of(figure: usize, told: &[Counted]) -> Vec<u64> {
     told.iter().map(|counted| counted.times[figure].unwrap()).collect()
 }
 
-/// Ticks of user, idle and steal that a ratio between those two readings is made of.
+/// Ticks of user, idle and steal that make up a ratio between those two readings.
 fn gained(told: &[Counted], from: usize, to: usize) -> [i64; 3] {
     [0, IDLE, STEAL].map(|at| told[to].fit[at].unwrap() - told[from].fit[at].unwrap())
 }

@@ -1,11 +1,11 @@
-//! Devices that come, go, are renamed, and are taken for others.
+//! Devices that come, go, are renamed, and are mistaken for others.
 
 use proptest::prelude::*;
 
 use super::*;
 use std::time::Duration;
 
-/// Devices by name: the inode and the number of each, where it has any; and how often one was looked for.
+/// Devices by name: the inode and number of each, if any, and how often a device was looked up.
 #[derive(Default)]
 struct Fake {
     there: Vec<(&'static str, u64, Option<u64>)>,
@@ -43,7 +43,7 @@ impl Class for Fake {
     }
 }
 
-/// Readings a second apart, and what comes of them.
+/// Readings a second apart, and their results.
 #[derive(Default)]
 struct Scene {
     devices: Devices<1>,
@@ -52,7 +52,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// Devices with name, inode, number and figure; the sum.
+    /// Reads devices with name, inode, number and figure; returns the sum.
     fn read(&mut self, there: &[(&'static str, u64, Option<u64>, u64)]) -> u64 {
         let rows: Vec<_> =
             there.iter().map(|(name, .., figure)| (*name, Some([*figure]), Part::Device)).collect();
@@ -61,7 +61,7 @@ impl Scene {
         self.rows(&rows).sums[0]
     }
 
-    /// The same of devices that are known by their names.
+    /// The same for devices that are known only by name.
     fn named(&mut self, there: &[(&'static str, u64)]) -> u64 {
         let there: Vec<_> = there.iter().map(|(name, figure)| (*name, 7, None, *figure)).collect();
         self.read(&there)
@@ -101,7 +101,7 @@ fn a_device_with_another_name_is_the_same() {
     let mut scene = Scene::default();
     assert_eq!(scene.read(&[("eth0", 1, Some(2), 1_000), ("eth1", 2, Some(3), 10)]), 1_010);
     assert_eq!(scene.read(&[("lan", 1, Some(2), 1_100), ("eth1", 2, Some(3), 10)]), 1_110);
-    // They change their names with each other.
+    // The two swap names.
     assert_eq!(scene.read(&[("eth1", 1, Some(2), 1_101), ("lan", 2, Some(3), 30)]), 1_131);
 }
 

@@ -2,7 +2,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 
-/// A process of which nothing is asked.
+/// A process that does nothing.
 struct Sleeper(Child);
 
 impl Sleeper {
@@ -98,7 +98,7 @@ fn one_guest_leaves_room_for_the_others() {
     let [large, small] = [(); 2].map(|()| reader(&files));
     read(&small, &sleeper.file("stat")).unwrap();
     for name in 0..OPEN_FILES_EACH * 3 {
-        // As many names of one file.
+        // This gives as many names for one file.
         let name = (0..12).map(|bit| if name >> bit & 1 == 1 { "/./" } else { "//" });
         let file = sleeper.file(&format!("{}comm", name.collect::<String>()));
         read(&large, &file).unwrap();
@@ -145,7 +145,7 @@ fn a_file_over_its_bound_is_an_error_when_it_is_open_already_too() {
     assert_eq!(reader.opened(), 1);
 }
 
-/// Needs a tree of cgroups in which this user may make some.
+/// Needs a cgroup tree in which this user may create cgroups.
 #[test]
 fn a_cgroup_that_is_made_anew_under_the_same_name_is_another() {
     let Some(mount) = ["sys/fs/cgroup/memory", "sys/fs/cgroup"]

@@ -9,17 +9,18 @@ use crate::text::lines;
 use crate::vmm::process::Process;
 use crate::vmm::threads::Task;
 
-/// The most threads whose file is read for one sample, at some 6 us each: under 1 ms. Of a guest
-/// with more threads all are known after some samples, and are read again in turns.
+/// The most threads whose file is read for one sample, at some 6 us each: under 1 ms. If a guest
+/// has more threads, it takes several samples until all are known; they are then read again in
+/// turn.
 const READS_MAX: usize = 128;
 
 const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/task/*/status lacks Cpus_allowed_list");
 
-/// Threads' lists as they were read last.
+/// Threads' lists as last read.
 #[derive(Clone, Default)]
 pub(crate) struct Affinities {
     known: HashMap<Task, Known>,
-    /// Each list once: most threads have the same one.
+    /// Each distinct list once: most threads have the same one.
     lists: HashSet<Arc<[u8]>>,
     round: u64,
 }
@@ -32,8 +33,8 @@ struct Known {
 }
 
 impl Affinities {
-    /// Reads the lists of some of the threads that there are: first of those that are new, then of
-    /// those that were read the longest ago.
+    /// Reads the lists of some of the existing threads: first the new ones, then those read least
+    /// recently.
     pub(crate) fn renew(
         &mut self,
         threads: impl Iterator<Item = Task>,
@@ -76,7 +77,7 @@ impl Affinities {
     ///
     /// # Errors
     ///
-    /// It cannot be read, or was not yet.
+    /// It cannot be read, or has not been read yet.
     pub(crate) fn list(&self, task: Task) -> Result<Arc<[u8]>, Absent> {
         self.known.get(&task).map_or(Err(Absent::AGAIN), |known| known.list.clone())
     }

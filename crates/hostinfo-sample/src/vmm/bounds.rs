@@ -1,4 +1,5 @@
-//! What limits a guest and is no statistic: some of it is about others too. Verdicts need it.
+//! Limits on a guest that are not statistics, since some of them reveal something about others.
+//! Verdicts need them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,48 +14,49 @@ use crate::vmm::grown::Grown;
 use crate::vmm::process::Process;
 use crate::vmm::{cpu, memory};
 
-/// How often a second VMM is looked for: guests come and go in minutes, and a slice with 1,000
-/// processes takes 10 ms to look through.
+/// How often to look for a second VMM: guests come and go in minutes, and looking through a slice
+/// with 1,000 processes takes 10 ms.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Limits of the guest's own cgroups and of those around them, and who uses the CPUs that the guest
-/// may run on. `None` is what does not exist or cannot be seen.
+/// may run on. `None` means that it does not exist or cannot be seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// For how long CPU limits held back all in the cgroups around the guest's own, on each CPU of
-    /// the host. It never falls.
+    /// How long CPU limits held back the cgroups around the guest's own, summed over the host's
+    /// CPUs. It never falls.
     pub throttled_around: Option<Duration>,
-    /// A second VMM was seen under a CPU limit around the guest's own cgroup.
+    /// Whether a second VMM was seen under a CPU limit around the guest's own cgroup.
     pub cpu_limit_is_shared: bool,
-    /// Of the memory limit of the guest's own cgroup that is nearest to being used up.
+    /// Usage of the memory limit in the guest's own cgroups that is closest to being used up.
     pub memory: Option<Used>,
-    /// Of the memory limit around it that is nearest to being used up.
+    /// Usage of the memory limit around the guest's own cgroups that is closest to being used up.
     pub memory_around: Option<Used>,
-    /// How often the guest's own cgroups reached limits of their own, each time that memory had to be
-    /// freed for that (`memory.events`, `memory.failcnt`). It never falls.
+    /// How often the guest's own cgroups reached their own limits, counting each time that memory
+    /// had to be freed for it (`memory.events`, `memory.failcnt`). It never falls.
     pub memory_hits: Option<u64>,
-    /// The same of the cgroups around them, without those of other guests within.
+    /// The same for the cgroups around them, without those of other guests inside.
     pub memory_hits_around: Option<u64>,
-    /// Bytes of the guest's own cgroup that are swapped out, shared memory included.
+    /// How many bytes of the guest's own cgroup are swapped out, shared memory included.
     pub swapped: Option<u64>,
-    /// A second VMM was seen under a memory limit around the guest's own cgroup.
+    /// Whether a second VMM was seen under a memory limit around the guest's own cgroup.
     pub memory_limit_is_shared: bool,
-    /// Major faults on the memory of the guest's own cgroup, whichever process took them: KVM has a
-    /// kernel thread fetch a page while the vCPU goes on (cgroup `memory.stat`, `pgmajfault`). It
-    /// never falls.
+    /// Major faults on the memory of the guest's own cgroup, whichever process took them: KVM lets
+    /// a kernel thread fetch a page while the vCPU continues (cgroup `memory.stat`, `pgmajfault`).
+    /// It never falls.
     pub major_faults: Option<u64>,
-    /// Pages of the guest's own cgroup that were freed because the host was getting short of memory
+    /// Pages of the guest's own cgroup that were freed because the host was running short of memory
     /// (cgroup `memory.stat`, `pgsteal_kswapd`). It never falls.
     pub freed_for_host: Option<u64>,
-    /// Time that the VMM's threads other than vCPUs ran, on whichever CPUs. It never falls.
+    /// How long the VMM's threads other than vCPUs ran, on any CPU. It never falls.
     pub threads_run: Option<Duration>,
-    /// For how long the quotas that libvirt sets for those threads alone held them back
-    /// (`emulator_quota`, `iothread_quota`), added up over their cgroups; zero where there are none. It
-    /// never falls.
+    /// How long the quotas that libvirt sets for those threads alone held them back
+    /// (`emulator_quota`, `iothread_quota`), summed over their cgroups; zero if there are no such
+    /// quotas. It never falls.
     pub threads_throttled: Option<Duration>,
-    /// Time that each vCPU waited in a run queue, at its number; 0 of a number that there is none of.
-    /// Microseconds, from 0 again after 2^32 of them (71 minutes): samples of one window are compared,
-    /// and as a guest may have thousands of vCPUs, each sample has no more than 4 bytes for one.
+    /// How long each vCPU waited in a run queue, indexed by its number; 0 for an unused number. In
+    /// microseconds, wrapping to 0 after 2^32 of them (71 minutes): only samples of one window are
+    /// compared, and since a guest may have thousands of vCPUs, a sample has no more than 4 bytes
+    /// for each.
     pub vcpu_delays: Option<Arc<[u32]>>,
     /// The CPUs that its vCPUs may run on.
     pub cpus: Option<CpuUse>,
@@ -63,21 +65,22 @@ pub struct Bounds {
 /// Who used the CPUs that the guest's vCPUs may run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CpuUse {
-    /// Their numbers, in order. Figures of two samples can be compared only where these are equal.
+    /// Their numbers, in order. Figures of two samples are only comparable if these are equal.
     pub cpus: Arc<[u32]>,
     /// How many CPUs of the host are online.
     pub online: u32,
-    /// Time that they were busy, whoever ran, steal included: all fields of `/proc/stat` but `idle`
-    /// and `iowait`, added up over them.
+    /// How long they were busy, whatever ran on them, steal included: all fields of `/proc/stat`
+    /// except `idle` and `iowait`, summed over these CPUs.
     pub busy: Duration,
-    /// Time that the VMM's threads other than vCPUs ran, as far as these may run there: of a thread
-    /// that may use half of these CPUs and as many others, half.
+    /// How long the VMM's threads other than vCPUs ran on these CPUs, in proportion to the CPUs
+    /// they may use: for a thread that may use half of these CPUs and as many others, half of its
+    /// time.
     pub own_others: Duration,
-    /// Time that those threads waited in a run queue, in the same way.
+    /// How long those threads waited in a run queue, in the same proportion.
     pub own_others_delay: Duration,
 }
 
-/// What a cgroup uses of a limit.
+/// How much of a limit a cgroup uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Used {
     /// Page cache included.
@@ -101,11 +104,11 @@ pub(crate) struct Kept {
 /// Whether a second VMM was seen in the cgroup that has a limit.
 #[derive(Clone, Default)]
 struct Shared {
-    /// When it was last looked for, where, and whether it was there.
+    /// When and where it was last looked for, and whether it was there.
     seen: Option<(Moment, PathBuf, bool)>,
 }
 
-/// What the guest's cgroups say. What cannot be read is `None` for itself.
+/// Reads the guest's cgroups. Each figure that cannot be read is `None` on its own.
 pub(crate) fn read(
     cgroups: &Cgroups,
     at: Moment,
@@ -119,7 +122,7 @@ pub(crate) fn read(
         && let Ok(around) = cpu::around(branch, roots, buffer, &mut kept.throttled_around)
     {
         bounds.throttled_around = Some(Duration::from_nanos(around.throttled));
-        // The outermost has the others in it.
+        // The outermost contains the others.
         let limited = around.limited.last().map(PathBuf::as_path);
         bounds.cpu_limit_is_shared = kept.cpu_limit.look(limited, at, process, buffer);
     }
@@ -155,7 +158,7 @@ pub(crate) fn read(
 }
 
 impl Shared {
-    /// Looks into the cgroup with the limit, where there is one.
+    /// Looks for a second VMM in the cgroup with the limit, if there is one.
     fn look(
         &mut self,
         limited: Option<&Path>,

@@ -1,8 +1,8 @@
 //! The cgroups of one tree that a VMM is in, and which of them are the guest's own.
 //!
-//! The guest's own is the nearest unit on the way up from its VMM (see `unit.rs`), or the VMM's
-//! cgroup where there is no unit, as long as no second VMM is in it (see `company.rs`). What is
-//! around it is the host's doing: a slice's limits may hold for other guests too.
+//! The guest's own is the nearest unit on the way up from its VMM (see `unit.rs`) or, if there is
+//! no unit, the VMM's cgroup, as long as it contains no second VMM (see `company.rs`). The cgroups
+//! around it belong to the host: a slice's limits may apply to other guests too.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,7 +13,7 @@ use crate::vmm::company::{Company, Seen, Worker};
 use crate::vmm::process::Process;
 use crate::vmm::unit::{is_for_threads, is_libvirts, is_slice, is_unit, name};
 
-/// The deepest path that is followed: systemd's and libvirt's have 6.
+/// The deepest path that is followed; those of systemd and libvirt have 6 levels.
 const DEPTH_MAX: usize = 64;
 
 const NO_OWN: Absent = Absent::new(
@@ -39,10 +39,10 @@ pub(crate) enum Version {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Branch {
     pub(crate) version: Version,
-    /// The innermost first. Without those for some of the VMM's threads, and without the root,
+    /// The innermost first. Cgroups for some of the VMM's threads are left out, and so is the root,
     /// which has no limits.
     paths: Vec<PathBuf>,
-    /// How many of the first are the guest's own: at least 1.
+    /// How many of the first ones are the guest's own: at least 1.
     own: Result<usize, Absent>,
 }
 
@@ -52,9 +52,9 @@ pub(crate) struct Own<'a> {
     pub(crate) version: Version,
     /// The innermost first.
     pub(crate) levels: &'a [PathBuf],
-    /// The outermost: all of the guest.
+    /// The outermost: it contains all of the guest.
     pub(crate) whole: &'a Path,
-    /// That in which libvirt has one for each vCPU.
+    /// The one in which libvirt creates a cgroup for each vCPU.
     pub(crate) inner: &'a Path,
 }
 
@@ -68,12 +68,12 @@ impl Branch {
         Ok(Own { version: self.version, levels, whole, inner })
     }
 
-    /// Those around it; where the guest has none of its own, that which the VMM is in too.
+    /// Those around it; if the guest has none of its own, they include the one the VMM is in.
     pub(crate) fn around(&self) -> &[PathBuf] {
         self.paths.get(*self.own.as_ref().unwrap_or(&0)..).unwrap_or_default()
     }
 
-    /// All whose limits hold for the guest.
+    /// All cgroups whose limits apply to the guest.
     pub(crate) fn all(&self) -> &[PathBuf] {
         &self.paths
     }
@@ -94,7 +94,7 @@ impl<'a> Finder<'a> {
         Self { process, buffer: Vec::new(), company, no_own: None }
     }
 
-    /// What the kernel has in the guest's own cgroups that works for it.
+    /// The kernel threads in the guest's own cgroups that work for it.
     pub(crate) fn into_workers(self) -> Vec<Worker> {
         self.company.workers
     }
@@ -110,12 +110,12 @@ impl<'a> Finder<'a> {
         self.no_own.get_or_insert_with(why).clone()
     }
 
-    /// The cgroups of a VMM that the kernel says to be at `path`, in the tree that is mounted at the
-    /// first of `mounts` that has it.
+    /// The cgroups of a VMM that is at `path` according to the kernel, in the tree mounted at the
+    /// first of `mounts` that contains it.
     ///
     /// # Errors
     ///
-    /// None of them has it.
+    /// None of them contains it.
     pub(crate) fn branch<'m>(
         &mut self,
         version: Version,
@@ -140,7 +140,7 @@ impl<'a> Finder<'a> {
         let innermost = innermost.components().collect::<PathBuf>();
         let to_root = innermost.ancestors().take_while(|path| *path != mount);
         let mut paths: Vec<_> = to_root.map(Path::to_owned).collect();
-        // The root of a cgroup namespace is a cgroup like others, with limits, and this file.
+        // The root of a cgroup namespace is an ordinary cgroup, with limits and this file.
         if version == Version::V2
             && self.process.roots.cgroups().join(mount).join("cgroup.events").exists()
         {
@@ -164,14 +164,15 @@ impl<'a> Finder<'a> {
         own.map(|(index, _)| index + 1)
     }
 
-    /// Whether no second VMM is in the cgroup. Where that cannot be seen, it is not known to be the
-    /// guest's own.
+    /// Whether the cgroup contains no second VMM. If that cannot be seen, the cgroup does not count
+    /// as the guest's own.
     fn is_own(&mut self, path: &Path) -> bool {
         if !is_libvirts(path) {
             let Seen { own, second, unclear } = self.company.below(path);
             return own && !second && !unclear;
         }
-        // What libvirt makes is one guest's by its name; below it are cgroups of its threads.
+        // The name of a cgroup from libvirt shows that it is one guest's; below it are cgroups of
+        // its threads.
         let mut seen = Seen::default();
         for inner in ["", "emulator", "libvirt", "libvirt/emulator"] {
             self.company.look(&path.join(inner), &mut seen);
@@ -186,7 +187,7 @@ impl<'a> Finder<'a> {
 /// /machine/qemu-1-web.libvirt-qemu/emulator                        libvirt alone
 /// ```
 ///
-/// Without the last part, where that is for some of the VMM's threads.
+/// Removes the last part if it is for some of the VMM's threads.
 fn domain_of_libvirts(path: &Path) -> Option<&Path> {
     let inner = parent_if(path, is_for_threads);
     outermost_of_libvirts(path).map(|_| inner)
@@ -201,8 +202,8 @@ fn parent_if(path: &Path, is: impl Fn(&Path) -> bool) -> &Path {
     path.parent().filter(|_| is(path)).unwrap_or(path)
 }
 
-/// A path as the kernel tells it, to go below a mount point. `None` where it leads out of it: the
-/// cgroup is not in this process's namespace.
+/// A path from the kernel, made relative to a mount point. `None` if it leads out of the mount
+/// point: the cgroup is not in this process's namespace.
 fn relative(path: &[u8]) -> Option<&Path> {
     let names = path.strip_prefix(b"/")?;
     let is_inside = |name: &[u8]| !matches!(name, b"" | b"." | b"..");

@@ -1,5 +1,5 @@
-//! `/proc/PID/cgroup`: the cgroups that a VMM is in. Which of them are the guest's own is found in
-//! `branch.rs`.
+//! `/proc/PID/cgroup`: the cgroups that a VMM is in. `branch.rs` finds out which of them are the
+//! guest's own.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -22,13 +22,13 @@ pub(crate) struct Cgroups {
     pub(crate) memory: Result<Branch, Absent>,
     pub(crate) hugetlb: Result<Branch, Absent>,
     pub(crate) pressure: Result<Branch, Absent>,
-    /// What the kernel has in the guest's own cgroups that works for it.
+    /// The kernel threads in the guest's own cgroups that work for it.
     pub(crate) workers: Vec<Worker>,
-    /// The file that says all that.
+    /// The text of the file that lists these cgroups.
     text: Vec<u8>,
 }
 
-/// What the file says: the tree of v1 for each controller, and that of v2.
+/// The contents of the file: the v1 tree of each controller, and the v2 tree.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Places<'a> {
     cpu: Option<Place<'a>>,
@@ -38,7 +38,7 @@ pub(crate) struct Places<'a> {
     is_any: bool,
 }
 
-/// Where a process is in a tree of v1.
+/// The place of a process in a v1 tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place<'a> {
     controllers: &'a [u8],
@@ -114,8 +114,8 @@ pub(crate) fn parse(text: &[u8]) -> Places<'_> {
     places
 }
 
-/// Where v1's tree of a controller may be mounted: most hosts have a link of its name, some only
-/// the folder with the names of all controllers in it, in their order or in systemd's.
+/// Where the v1 tree of a controller may be mounted: most hosts have a link with its name. Some
+/// only have the folder named after all its controllers, in their order or in systemd's.
 fn mounts<'a>(name: &'a str, controllers: &'a [u8]) -> impl Iterator<Item = &'a Path> {
     [name.as_bytes(), controllers, b"cpu,cpuacct"]
         .into_iter()
@@ -123,7 +123,8 @@ fn mounts<'a>(name: &'a str, controllers: &'a [u8]) -> impl Iterator<Item = &'a 
 }
 
 impl Cgroups {
-    /// That the VMM has been in these cgroups all the while: what was read of them is about it.
+    /// Checks that the VMM was in these cgroups the whole time, so that what was read there is
+    /// about it.
     pub(crate) fn check(&self, process: &mut Process, buffer: &mut Vec<u8>) -> Result<(), Absent> {
         let is_same =
             process.read("cgroup", PAGE_BYTES, buffer).is_ok_and(|text| text == self.text);
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_process_is_in_a_cgroup_of_each_tree() {
-        // Linux 6.18, v1 with v2 beside it; 3.10 has the controllers the other way round.
+        // Linux 6.18, with v1 and v2 side by side; 3.10 has the controllers in the opposite order.
         let text = b"9:name=systemd:/\n4:memory:/m\n3:cpuset:/s\n2:cpuacct,cpu:/a:b\n0::/u\n";
         let places = parse(text);
         assert_eq!(places.cpu, Some(Place { controllers: b"cpuacct,cpu", path: b"/a:b" }));

@@ -1,8 +1,9 @@
-//! Who is in a cgroup beside the guest's VMM: a second VMM makes it another guest's as well.
+//! Which processes share a cgroup with the guest's VMM. A second VMM means that the cgroup is
+//! another guest's as well.
 //!
-//! Nobody else does. The kernel has threads of its own there that work for this VMM, such as
-//! `kvm-nx-lpage-recovery-PID`, and so do its helpers (swtpm, virtiofsd, passt, virt-launcher), and
-//! the shell that started it.
+//! Other processes do not. The kernel's own threads there work for this VMM, such as
+//! `kvm-nx-lpage-recovery-PID`, and so do the VMM's helpers (swtpm, virtiofsd, passt,
+//! virt-launcher) and the shell that started it.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -14,40 +15,41 @@ use crate::vmm::name::is_vmm;
 use crate::vmm::process::{self, Process};
 use crate::vmm::role::Role;
 
-/// The most cgroups that are looked at, each with two files: a guest that was started by hand has
-/// one, a host of 1,000 guests has them below one slice.
+/// The most cgroups looked at, each with two files: a guest that was started by hand has one, and a
+/// host of 1,000 guests has them below one slice.
 const CGROUPS_MAX: usize = 1024;
 
-/// The most processes that are looked at, each with one file: some 10 us each, so 10 ms. A user's
+/// The most processes looked at, each with one file: some 10 us each, so 10 ms in total. A user's
 /// session has some 100.
 const PROCESSES_MAX: usize = 1024;
 
-/// The most threads of a process whose names are read: VMMs start their vCPUs among the first ones.
+/// The most threads of one process whose names are read: a VMM starts its vCPUs among its first
+/// threads.
 const NAMES_EACH_MAX: usize = 16;
 
-/// The most threads of all processes whose names are read.
+/// The most thread names read over all processes.
 const NAMES_MAX: usize = 512;
 
-/// What was seen in cgroups.
+/// What was found in cgroups.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// The guest's VMM.
+    /// Whether the guest's VMM is there.
     pub(crate) own: bool,
-    /// A second VMM.
+    /// Whether a second VMM is there.
     pub(crate) second: bool,
-    /// Not all of it could be seen.
+    /// Whether some of it could not be seen.
     pub(crate) unclear: bool,
 }
 
-/// A thread of the kernel's that works for the guest's VMM alone. Since Linux 6.4 it is one of the
-/// VMM's own.
+/// A kernel thread that works for the guest's VMM alone. Since Linux 6.4 it is one of the VMM's own
+/// threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Worker {
     pub(crate) pid: u64,
     pub(crate) start: u64,
 }
 
-/// Looks at cgroups, at each process once.
+/// Looks at cgroups, visiting each process once.
 pub(crate) struct Company<'a> {
     process: &'a Process,
     /// The process that started the VMM.
@@ -64,7 +66,7 @@ enum Kind {
     Own,
     Second,
     Harmless,
-    /// It has ended, or is hidden from this program.
+    /// It ended, or is hidden from this program.
     Gone,
     Unseen,
 }
@@ -82,7 +84,7 @@ impl<'a> Company<'a> {
         }
     }
 
-    /// Who is in the cgroup or below it. Ends at a second VMM.
+    /// Which processes are in the cgroup or below it. Stops at a second VMM.
     pub(crate) fn below(&mut self, cgroup: &Path) -> Seen {
         let (mut seen, mut left) = (Seen::default(), vec![cgroup.to_owned()]);
         while let Some(cgroup) = left.pop() {
@@ -98,15 +100,15 @@ impl<'a> Company<'a> {
         seen
     }
 
-    /// Adds who is in the cgroup itself. The processes of v2's threaded ones are told by that around
-    /// them, and not again by each.
+    /// Adds the processes of the cgroup itself. For threaded v2 cgroups, the cgroup around them
+    /// lists the processes, so they do not list them again.
     pub(crate) fn look(&mut self, cgroup: &Path, seen: &mut Seen) {
         let Some(pids) = self.pids(cgroup) else {
             seen.unclear = true;
             return;
         };
         let mut gone = Vec::new();
-        // The one that was seen last is likely to be there still.
+        // The one found last time is probably still there.
         let second = self.process.second_vmm.get().filter(|pid| pids.contains(pid));
         for pid in second.into_iter().chain(pids) {
             match self.kind(pid) {
@@ -121,15 +123,14 @@ impl<'a> Company<'a> {
                 Kind::Unseen => seen.unclear = true,
             }
         }
-        // One that has ended is no longer listed; one that is hidden is.
+        // A process that ended is no longer listed, but a hidden one still is.
         if !gone.is_empty() {
             let listed = self.pids(cgroup);
             seen.unclear |= listed.is_none_or(|pids| pids.iter().any(|pid| gone.contains(pid)));
         }
     }
 
-    /// The processes in a cgroup; none where there is no such cgroup. `None` where they cannot be
-    /// told.
+    /// The processes in a cgroup; empty if there is no such cgroup. `None` if they are not known.
     fn pids(&mut self, cgroup: &Path) -> Option<Vec<u64>> {
         match self.process.roots.cgroup(cgroup.join("cgroup.procs"), self.buffer) {
             Ok(text) => words(text).map(number).collect(),
@@ -137,7 +138,7 @@ impl<'a> Company<'a> {
         }
     }
 
-    /// The cgroups in a cgroup. `None` where they are too many, or cannot be seen.
+    /// The cgroups in a cgroup. `None` if there are too many, or they cannot be seen.
     fn children(&mut self, cgroup: &Path) -> Option<Vec<OsString>> {
         let entries = match std::fs::read_dir(self.process.roots.cgroups().join(cgroup)) {
             Ok(entries) => entries,
@@ -161,7 +162,7 @@ impl<'a> Company<'a> {
         if let Some(kind) = self.known.get(&pid) {
             return *kind;
         }
-        // 0 is a process of another PID namespace.
+        // 0 stands for a process in another PID namespace.
         if pid == 0 || self.known.len() == PROCESSES_MAX {
             return Kind::Unseen;
         }

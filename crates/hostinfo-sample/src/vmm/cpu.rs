@@ -23,32 +23,33 @@ const NO_CONTROLLER_OF_LIBVIRTS: Absent = Absent::optional(
 const UNTOLD: Absent =
     Absent::untold_of_guest("cpu.stat, cpu.max or cpu.weight of the guest's cgroup lacks a figure");
 
-/// What the guest's cgroups say of its CPU time.
+/// CPU figures of the guest's cgroups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cpu {
     /// Millionths of a CPU.
     pub(crate) quota: Result<u64, Absent>,
-    /// Nanoseconds, added up over the CPUs of the host.
+    /// Nanoseconds, summed over the host's CPUs.
     pub(crate) throttled: Result<u64, Absent>,
-    /// 1 to 10,000, 100 where nobody set it; 0 where it is to run only on idle CPUs.
+    /// 1 to 10,000; 100 if nobody set it; 0 if it may only run on idle CPUs.
     pub(crate) weight: Result<u64, Absent>,
 }
 
-/// For how long cgroups were held back, added up.
+/// How long cgroups were held back, added up.
 #[derive(Clone, Default)]
 pub(crate) struct Held {
     tally: Tally<1>,
-    /// The guest's own cgroup that this was of.
+    /// The guest's own cgroup that this belongs to.
     of: Option<PathBuf>,
     nanos: u64,
 }
 
-/// What the cgroups around the guest's own say.
+/// CPU figures of the cgroups around the guest's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Around {
-    /// Nanoseconds, added up over the CPUs of the host.
+    /// Nanoseconds, summed over the host's CPUs.
     pub(crate) throttled: u64,
-    /// Those that have a quota, the innermost first: of those that were ever held back, if any was.
+    /// The cgroups that have a quota, the innermost first; if any was ever held back, only those
+    /// that were.
     pub(crate) limited: Vec<PathBuf>,
 }
 
@@ -62,7 +63,7 @@ pub(crate) fn read(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>, held: 
             let rows = files.all_throttled(own.levels.iter().chain(&vcpus));
             rows.map(|rows| held.add(own.whole, &rows))
         }
-        // What no quota limits was not held back.
+        // Without a quota, nothing was held back.
         (Err(_), Ok(None)) => Ok(held.nanos),
         (Err(absent), Ok(Some(_))) | (_, Err(absent)) => Err(absent.clone()),
     };
@@ -71,7 +72,7 @@ pub(crate) fn read(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>, held: 
     Cpu { throttled, quota: quota.and_then(|quota| own.map(|_| quota)), weight }
 }
 
-/// Nanoseconds for which the threads that are no vCPUs were held back by quotas of their own.
+/// For how many nanoseconds their own quotas held back the threads that are not vCPUs.
 pub(crate) fn of_threads(
     branch: &Branch,
     roots: &Reader,
@@ -87,7 +88,7 @@ pub(crate) fn of_threads(
     Ok(held.add(own.whole, &files.all_throttled(cgroups.iter())?))
 }
 
-/// `tally` is of the cgroups around.
+/// `tally` belongs to the cgroups around.
 pub(crate) fn around(
     branch: &Branch,
     roots: &Reader,
@@ -105,15 +106,15 @@ pub(crate) fn around(
             }
         }
     }
-    // A guest may be moved into a slice that was throttled for days.
+    // A guest may be moved into a slice that has already been throttled for days.
     let throttled = add(tally, Newcomers::CountFromNow, &rows);
     Ok(Around { throttled, limited: if ever_held.is_empty() { limited } else { ever_held } })
 }
 
 impl Held {
     fn add(&mut self, whole: &Path, rows: &Rows<'_>) -> u64 {
-        // vCPUs that were plugged in were not held back before. A cgroup that the guest is moved to
-        // may have been another's.
+        // vCPUs that were plugged in were not held back before. But a cgroup that the guest is
+        // moved to may have belonged to another guest.
         let is_same = self.of.as_deref().is_none_or(|of| of == whole);
         let newcomers = if is_same { Newcomers::CountFromZero } else { Newcomers::CountFromNow };
         self.of = Some(whole.to_owned());
@@ -122,7 +123,7 @@ impl Held {
     }
 }
 
-/// Cgroups, and for how long each was held back: `None` where the controller is off.
+/// Cgroups, and how long each was held back: `None` if the controller is off.
 type Rows<'a> = Vec<(&'a Path, Option<u64>)>;
 
 fn add(tally: &mut Tally<1>, newcomers: Newcomers, rows: &Rows<'_>) -> u64 {
@@ -133,8 +134,8 @@ fn add(tally: &mut Tally<1>, newcomers: Newcomers, rows: &Rows<'_>) -> u64 {
     nanos
 }
 
-/// Those that libvirt made for single vCPUs or iothreads; none where it did not. More than the most
-/// vCPUs are none.
+/// The cgroups that libvirt created for single vCPUs or iothreads; empty if it did not. If there
+/// are more than the maximum number of vCPUs, empty too.
 fn numbered_cgroups(own: &Own<'_>, name: &str, roots: &Reader) -> Vec<PathBuf> {
     let bound = usize::try_from(VCPUS_MAX).unwrap_or(usize::MAX);
     let mut entries = numbered(roots.cgroups().join(own.inner), name, bound).unwrap_or_default();
@@ -150,7 +151,7 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// `None` where there is no such file: the controller is off here, and nothing limited.
+    /// `None` if there is no such file: the controller is off here, so nothing is limited.
     fn file(&mut self, cgroup: &Path, name: &str) -> Result<Option<&[u8]>, Absent> {
         match self.roots.cgroup(cgroup.join(name), self.buffer) {
             Ok(text) => Ok(Some(text)),
@@ -177,8 +178,8 @@ impl Files<'_> {
         Ok(rows)
     }
 
-    /// The lowest of the quotas of those on the way up, and of that of the vCPUs together, which
-    /// are one only where each has its own.
+    /// The lowest of the quotas on the way up and of the quota of the vCPUs together. The vCPUs
+    /// only have one if each of them has its own.
     fn lowest_quota(&mut self, all: &[PathBuf], vcpus: &[PathBuf]) -> Result<Option<u64>, Absent> {
         let mut sum = (!vcpus.is_empty()).then_some(0u64);
         for vcpu in vcpus {
@@ -238,13 +239,13 @@ pub(crate) fn cpu_max(text: &[u8]) -> Option<Option<u64>> {
     if quota == b"max" { Some(None) } else { in_cpus((number(quota)?, period)).map(Some) }
 }
 
-/// Microseconds of CPU time in a period of so many, in millionths of a CPU.
+/// Microseconds of CPU time per period, converted to millionths of a CPU.
 fn in_cpus((quota, period): (u64, u64)) -> Option<u64> {
     let micros = u128::from(quota).checked_mul(1_000_000)?.checked_div(u128::from(period))?;
     u64::try_from(micros).ok()
 }
 
-/// v1's shares as v2's weight, as the kernel itself turns one into the other: 1,024 are 100.
+/// Converts v1's shares to v2's weight as the kernel does: 1,024 become 100.
 fn weight_of(shares: u64) -> u64 {
     (shares.saturating_mul(100).saturating_add(512) / 1024).clamp(1, 10_000)
 }
@@ -256,8 +257,8 @@ fn weight_of(shares: u64) -> u64 {
 /// throttled_usec 482113
 /// ```
 ///
-/// In nanoseconds. v1 has `throttled_time 482113000` in them. Without the controller, v2 has the
-/// first line and its parts alone.
+/// In nanoseconds. v1 has `throttled_time 482113000`, already in nanoseconds. Without the
+/// controller, v2 only has the first line and its parts.
 pub(crate) fn throttled(text: &[u8]) -> Result<Option<u64>, Absent> {
     let [usec, nanos, usage] = numbers(text, ["throttled_usec", "throttled_time", "usage_usec"]);
     match (usec, nanos) {

@@ -15,19 +15,19 @@ const UNTOLD: Absent = Absent::untold(
     "/proc/stat or /sys/devices/system/cpu/online lacks a CPU that a vCPU may run on",
 );
 
-/// How much longer than the time between two samples a CPU may have been busy: its ticks are counted
-/// in steps, and the samples are not taken in one instant.
+/// How much longer than the time between two samples a CPU may have been busy: its ticks are counted in steps,
+/// and the two samples are not taken in the same instant.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// CPUs of the host, by their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cpus {
-    /// Those that the vCPUs may run on, all of them together.
+    /// The CPUs that at least one vCPU may run on.
     pub(crate) vcpus: Arc<[u32]>,
     online: BTreeSet<u32>,
 }
 
-/// What was counted on single CPUs and of single threads, to go on from there.
+/// What was counted on single CPUs and for single threads, to continue from.
 #[derive(Clone, Default)]
 pub(crate) struct Counted {
     at: Option<Moment>,
@@ -44,7 +44,7 @@ struct Busy {
     sum: u64,
 }
 
-/// The CPUs that the vCPUs of now may run on.
+/// The CPUs that the current vCPUs may run on.
 pub(crate) fn read(
     threads: &Threads,
     affinities: &Affinities,
@@ -54,7 +54,7 @@ pub(crate) fn read(
     let online = process.roots.sys("devices/system/cpu/online", buffer).ok();
     let online = match online.and_then(cpulist::parse) {
         Some(online) => online.into_iter().collect(),
-        // A container may be without sysfs.
+        // A container may have no sysfs.
         None => stat::online(&process.roots, buffer)?.into_iter().collect::<BTreeSet<u32>>(),
     };
     let lists = threads.of_vcpus()?.map(|task| affinities.list(task));
@@ -74,7 +74,8 @@ impl Cpus {
         u64::try_from(self.vcpus.len()).unwrap_or(u64::MAX)
     }
 
-    /// Who used them, after [`Counted::add_busy`]. `workers` are the kernel's threads that work for the guest.
+    /// Who used them; call [`Counted::add_busy`] first. `workers` are the kernel threads that work for the
+    /// guest.
     pub(crate) fn usage(
         &self,
         (threads, affinities): (&Threads, &Affinities),
@@ -115,8 +116,8 @@ impl Cpus {
         process.check(usage, buffer)
     }
 
-    /// As much of it as is believed to have been here: a thread runs on all CPUs alike that it is
-    /// `allowed` to use.
+    /// The part of the times that is attributed to these CPUs: a thread is assumed to run equally on all CPUs
+    /// that it is `allowed` to use.
     fn part(&self, times: Times, allowed: &[u32]) -> Times {
         let online = || allowed.iter().filter(|cpu| self.online.contains(cpu));
         let here = online().filter(|cpu| self.vcpus.binary_search(cpu).is_ok()).count();
@@ -130,9 +131,9 @@ impl Cpus {
 }
 
 impl Counted {
-    /// Takes how long each of the host's CPUs was busy since boot, in ticks. One that was looked at once is looked at from then on, so that its sum goes on whatever
-    /// the guest is pinned to in between. One that falls, or gains more than the time that has
-    /// passed, gained nothing that can be known.
+    /// Takes how long each of the host's CPUs was busy since boot, in ticks. Once a CPU was counted, it is
+    /// always counted, so that its sum continues whatever the guest is pinned to in between. A CPU whose time
+    /// falls, or grows by more than the elapsed time, adds nothing, since its gain is not known.
     pub(crate) fn add_busy(&mut self, now: &[(u32, u64)], cpus: &Cpus, at: Moment, units: Units) {
         let passed = self.at.map_or(Duration::ZERO, |before| at.since(before));
         let most = ticks(passed.saturating_add(TOLERANCE), units);

@@ -1,11 +1,11 @@
-//! Counters of the kernel that begin anew, and go on for the guest.
+//! The kernel's counters that restart, but continue for the guest.
 
 use std::path::{Path, PathBuf};
 
 use crate::tally::gain;
 
-/// `N` counters of one file. What they gained is added up, so that a guest is told of a counter that
-/// never falls and never stands still, whatever became of the cgroup or the process behind it.
+/// `N` counters of one file. Their gains are added up, so that a guest sees a counter that never
+/// falls and never stands still, whatever happened to the cgroup or process behind it.
 #[derive(Clone)]
 pub(crate) struct Grown<const N: usize> {
     /// The file.
@@ -21,9 +21,9 @@ impl<const N: usize> Default for Grown<N> {
 }
 
 impl<const N: usize> Grown<N> {
-    /// What may be told of what the file says now. The first file counts from its beginning, another
-    /// one from now: what it counted before was not about this guest. A counter that is missing now
-    /// is missing, and its next value counts from its last.
+    /// The values to report for the file's current contents. The first file counts from its
+    /// beginning, a later one from now: what it counted before was not about this guest. A counter
+    /// that is absent now is reported as absent, and its next value counts from its last one.
     pub(crate) fn add(&mut self, of: &Path, now: [Option<u64>; N]) -> [Option<u64>; N] {
         let is_first = self.of.is_none();
         if self.of.as_deref() != Some(of) {

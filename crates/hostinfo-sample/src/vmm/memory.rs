@@ -1,6 +1,6 @@
-//! Cgroups' `memory.max`, `memory.high`, `memory.current`, `memory.events` and `memory.stat`: how much
-//! memory the guest's VMM may use, how much of that is used, how often it was too little, and what
-//! had to be read back.
+//! Cgroups' `memory.max`, `memory.high`, `memory.current`, `memory.events` and `memory.stat`: how
+//! much memory the guest's VMM may use, how much of that it uses, how often it was too little, and
+//! how much had to be read back.
 
 use std::path::{Path, PathBuf};
 
@@ -13,15 +13,15 @@ use crate::{Absent, Used};
 const NO_LIMIT: Absent = Absent::plain("this guest has no memory limit");
 const UNTOLD: Absent = Absent::untold_of_guest("a limit of the guest's cgroup is not a number");
 
-/// v1 says no limit with the highest number of pages that it can count: in bytes something
-/// below 2^63, by less than a page.
+/// v1 expresses "no limit" with the highest number of pages it can count: in bytes, less than a
+/// page below 2^63.
 const V1_UNLIMITED: u64 = 1 << 62;
 
-/// The lowest of the limits from the guest's own cgroup up, in bytes.
+/// The lowest limit on the way up from the guest's own cgroup, in bytes.
 ///
 /// # Errors
 ///
-/// There is none, or the guest shares with others what it is the limit of.
+/// There is none, or it limits something that the guest shares with others.
 pub(crate) fn limit(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>) -> Result<u64, Absent> {
     let mut lowest = None;
     for cgroup in branch.all() {
@@ -31,12 +31,12 @@ pub(crate) fn limit(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>) -> Re
     branch.own().map(|_| lowest)
 }
 
-/// What is used in the one of the cgroups that is nearest to its limit, and which one that is: page
-/// cache and page tables are in it, other than in resident memory.
+/// The usage of the cgroup that is nearest to its limit, and which cgroup that is. Unlike resident
+/// memory, it includes page cache and page tables.
 ///
 /// # Errors
 ///
-/// A limit cannot be told, or what is used of it: another one may be nearer.
+/// A limit or its usage is not known: that cgroup might be nearer to its limit.
 pub(crate) fn used<'p>(
     cgroups: &'p [PathBuf],
     version: Version,
@@ -62,11 +62,11 @@ pub(crate) fn used<'p>(
     Ok(nearest)
 }
 
-/// How often the cgroups reached limits of their own. It never falls. `None` where no kernel file
-/// counts that, or one cannot be read.
+/// How often the cgroups reached their own limits. It never falls. `None` if no kernel file counts
+/// that, or one cannot be read.
 ///
-/// All of them are counted, whether or not they have a limit just now: one that is set between two
-/// samples is reached between them too.
+/// All cgroups are counted, whether or not they have a limit just now: a limit that is set between
+/// two samples may be reached between them too.
 pub(crate) fn hits(
     cgroups: &[PathBuf],
     version: Version,
@@ -74,8 +74,9 @@ pub(crate) fn hits(
     buffer: &mut Vec<u8>,
     tally: &mut Tally<1>,
 ) -> Option<u64> {
-    // Linux 5.2 and newer add up in memory.events what the cgroups within counted: a slice would
-    // have reached the limits of all its guests. Older ones have no other file, and do not add.
+    // Linux 5.2 and newer include the counts of nested cgroups in memory.events: a slice would
+    // appear to have reached the limits of all its guests. Older kernels have no other file, and do
+    // not add them up.
     let files: &[_] = match version {
         Version::V2 => &["memory.events.local", "memory.events"],
         Version::V1 => &["memory.failcnt"],
@@ -95,7 +96,7 @@ pub(crate) fn hits(
         }
     }
     (!rows.is_empty()).then_some(())?;
-    // A cgroup that the guest is moved to may have reached its limit for others before.
+    // If the guest is moved to a cgroup, that may have reached its limit for others before.
     let [hits] = tally.add(Newcomers::CountFromNow, rows.into_iter(), |_| true).sums;
     Some(hits)
 }
@@ -116,8 +117,8 @@ fn parse_hits(version: Version, text: &[u8]) -> Option<u64> {
     }
 }
 
-/// Bytes of a cgroup's memory that are swapped out and not in memory as well, shared memory
-/// included. `stat` is its `memory.stat`, and `current` its `memory.swap.current`, which v1 lacks.
+/// Bytes of a cgroup's memory that are swapped out and not also in memory, shared memory included.
+/// `stat` is its `memory.stat`, and `current` its `memory.swap.current`, which v1 lacks.
 pub(crate) fn swapped(stat: &[u8], current: Option<&[u8]>) -> Option<u64> {
     let keys = ["total_swap", "swap", "swapcached"];
     let [total, own, cached] = numbers(stat, keys).map(Option::flatten);
@@ -125,15 +126,15 @@ pub(crate) fn swapped(stat: &[u8], current: Option<&[u8]>) -> Option<u64> {
         Some(text) => only_number(text),
         None => total.or(own),
     };
-    // Pages that were read back keep their place in swap while there is room, Linux 5.12.
+    // Pages that were read back keep their place in swap while there is room (Linux 5.12).
     Some(swapped?.saturating_sub(cached.unwrap_or(0)))
 }
 
-/// The lower one of a cgroup's limits. `None` where it has none, or the controller is off.
+/// The lower of a cgroup's limits. `None` if it has none, or the controller is off.
 ///
-/// Over `memory.high`, which is libvirt's `soft_limit` and systemd's `MemoryHigh=`, processes are
-/// held up until pages are given back, so that it works as a limit. v1's `soft_limit_in_bytes` is
-/// none: it only says whose pages go first when all the host is short of memory.
+/// Above `memory.high`, which is libvirt's `soft_limit` and systemd's `MemoryHigh=`, processes are
+/// held up until pages are freed, so it works as a limit. v1's `soft_limit_in_bytes` is not a
+/// limit: it only decides whose pages go first when the whole host is short of memory.
 fn limit_of(
     cgroup: &Path,
     version: Version,
@@ -159,7 +160,7 @@ fn limit_of(
 /// 4294967296
 /// ```
 ///
-/// Or `max`, which is none.
+/// Or `max`, which means no limit.
 pub(crate) fn parse(text: &[u8]) -> Result<Option<u64>, Absent> {
     match text.trim_ascii() {
         b"max" => Ok(None),
@@ -173,8 +174,8 @@ pub(crate) fn parse(text: &[u8]) -> Result<Option<u64>, Absent> {
 /// total_pgmajfault 15
 /// ```
 ///
-/// Major faults on a cgroup's memory, `memory.stat`. v1 has those of the cgroups within it in the
-/// third line, and v2 in the second.
+/// Major faults on a cgroup's memory, from `memory.stat`. v1 includes nested cgroups in the third
+/// line, and v2 in the second.
 pub(crate) fn major_faults(text: &[u8]) -> Option<u64> {
     let [total, own] = numbers(text, ["total_pgmajfault", "pgmajfault"]).map(Option::flatten);
     total.or(own)
@@ -184,8 +185,9 @@ pub(crate) fn major_faults(text: &[u8]) -> Option<u64> {
 /// pgsteal_kswapd 4711
 /// ```
 ///
-/// Pages of a cgroup that the kernel freed because all of the host was getting short of memory,
-/// `memory.stat` of v2 since Linux 6.0. A cgroup's limit makes others free them, not kswapd.
+/// Pages of a cgroup that the kernel freed because the whole host was running short of memory, from
+/// `memory.stat` of v2 since Linux 6.0. When a cgroup reaches its own limit, other threads free
+/// pages, not kswapd.
 pub(crate) fn freed_for_host(text: &[u8]) -> Option<u64> {
     let [pages] = numbers(text, ["pgsteal_kswapd"]);
     pages.flatten()
@@ -198,7 +200,7 @@ mod tests {
 
     #[test]
     fn no_limit_has_many_forms() {
-        // v2; v1 of Linux 3.10, 6.18 with pages of 4 and of 64 KiB.
+        // v2, and v1 from Linux 3.10 and 6.18, with pages of 4 and 64 KiB.
         for text in ["max\n", "9223372036854775807", "9223372036854771712", "9223372036854710272"] {
             assert_eq!(parse(text.as_bytes()), Ok(None), "{text}");
         }
@@ -214,7 +216,7 @@ mod tests {
 
     #[test]
     fn major_faults_are_those_of_all_of_the_guest() {
-        // Linux 6.1, and v1 of 5.10.
+        // Linux 6.1, and v1 from 5.10.
         assert_eq!(major_faults(b"pgfault 84301\npgmajfault 12\nworkingset_nodes 0\n"), Some(12));
         assert_eq!(major_faults(b"pgmajfault 12\ntotal_pgmajfault 15\n"), Some(15));
         for text in ["", "pgmajfault", "pgmajfault -1", "pgfault 1\n"] {
@@ -236,7 +238,7 @@ mod tests {
     fn swapped_memory_that_is_in_memory_too_is_not_swapped_out() {
         assert_eq!(swapped(b"anon 5\nswapcached 4096\n", Some(b"12288\n")), Some(8192));
         assert_eq!(swapped(b"anon 5\n", Some(b"12288\n")), Some(12288), "before 5.12");
-        // v1, where swap is accounted for.
+        // v1, with swap accounting.
         assert_eq!(swapped(b"swap 4096\ntotal_swap 8192\n", None), Some(8192));
         assert_eq!([swapped(b"anon 5\n", None), swapped(b"", Some(b"max"))], [None; 2]);
     }

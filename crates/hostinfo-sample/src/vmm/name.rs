@@ -1,10 +1,10 @@
-//! Which processes are VMMs, by the name that they go by.
+//! Which processes are VMMs, judged by their names.
 
-/// Prefixes of names: QEMU, also as RHEL, Debian and Proxmox call it, cloud-hypervisor (cut to 15
-/// bytes), Firecracker and crosvm.
+/// Name prefixes: QEMU, including its names on RHEL, Debian and Proxmox, cloud-hypervisor (cut to
+/// 15 bytes), Firecracker and crosvm.
 const VMMS: [&[u8]; 5] = [b"qemu", b"kvm", b"cloud-hyperviso", b"firecracker", b"crosvm"];
 
-/// QEMU's tools and KVM's, cut to 15 bytes. Of these, `qemu-ga` and `qemu-nbd` run for days.
+/// QEMU's and KVM's tools, cut to 15 bytes. Of these, `qemu-ga` and `qemu-nbd` run for days.
 const TOOLS: [&[u8]; 11] = [
     b"qemu-bridge-hel",
     b"qemu-edid",
@@ -19,12 +19,13 @@ const TOOLS: [&[u8]; 11] = [
     b"kvm_stat",
 ];
 
-/// Whether a VMM has this name (`comm`). A VMM of another name is known by its vCPU threads.
+/// Whether this name (`comm`) is a VMM's. A VMM with another name is recognized by its vCPU
+/// threads.
 pub(crate) fn is_vmm(name: &[u8]) -> bool {
     VMMS.iter().any(|vmm| name.starts_with(vmm)) && !TOOLS.contains(&name)
 }
 
-/// Whether QEMU has this name: whether its threads have names depends on how it was started.
+/// Whether this name is QEMU's. Whether QEMU names its threads depends on how it was started.
 pub(crate) fn is_qemu(name: &[u8]) -> bool {
     is_vmm(name) && (name.starts_with(b"qemu") || name.starts_with(b"kvm"))
 }

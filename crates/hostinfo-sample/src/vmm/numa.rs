@@ -1,4 +1,5 @@
-//! Cgroups' `memory.numa_stat` and `hugetlb.*.numa_stat`, against the nodes that the vCPUs run on.
+//! Cgroups' `memory.numa_stat` and `hugetlb.*.numa_stat`, compared with the nodes that the vCPUs
+//! run on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ const NO_CONTROLLER: Absent = Absent::new(
     "turn the memory controller on for the guest's cgroup: MemoryAccounting=yes in its unit, or \
      cgroup_controllers in libvirt's qemu.conf",
 );
-/// It takes Linux 5.17 and the hugetlb controller, which systemd turns on for nobody.
+/// It takes Linux 5.17 and the hugetlb controller, which systemd does not enable by default.
 const NO_HUGE: Absent = Absent::plain("the NUMA nodes of this guest's huge pages are not recorded");
 const CHARGED_ELSEWHERE: Absent = Absent::new(
     "the NUMA nodes of this guest's memory are not recorded",
@@ -33,33 +34,34 @@ const NO_NODES: Absent = Absent::untold(
     "the CPUs that the vCPUs run on are in no /sys/devices/system/node/node*/cpulist",
 );
 
-/// The most sizes of huge pages: arm64 has 4.
+/// The most sizes of huge pages; arm64 has 4.
 const HUGE_SIZES_MAX: usize = 8;
 
 /// The guest's memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placement {
-    /// On nodes where its vCPUs ran last.
+    /// On nodes where its vCPUs last ran.
     pub(crate) local: u64,
     /// On others.
     pub(crate) remote: u64,
 }
 
-/// What the VMM's process holds by `/proc/PID/status`, in bytes.
+/// How much the VMM's process holds according to `/proc/PID/status`, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Holds {
-    /// In other pages, without those of its programs; 0 where the kernel does not tell them apart.
+    /// In other pages, without the pages of its programs; 0 if the kernel does not distinguish
+    /// them.
     pub(crate) small: u64,
     /// In huge pages.
     pub(crate) huge: u64,
 }
 
-/// The NUMA nodes of the host, in order. `None`: it has one, since a kernel without NUMA has no list
-/// of them, as long as there is a sysfs to be without.
+/// The NUMA nodes of the host, in order. `None` means one node: a kernel without NUMA has no list
+/// of nodes. That conclusion requires that sysfs is there.
 ///
 /// # Errors
 ///
-/// The list is there and cannot be read, or is none: how many there are is not known.
+/// The list exists and cannot be read, or is not a list: the number of nodes is not known.
 pub(crate) fn nodes(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Option<Vec<u32>>, Absent> {
     match roots.sys("devices/system/node/online", buffer) {
         Ok(text) => cpulist::parse(text).map(Some).ok_or(NO_LIST),
@@ -68,7 +70,7 @@ pub(crate) fn nodes(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Option<Vec<u3
     }
 }
 
-/// The nodes that the threads ran on last. One that has ended since runs nowhere.
+/// The nodes that the threads last ran on. A thread that has ended runs nowhere.
 pub(crate) fn nodes_of(
     threads: impl Iterator<Item = Task>,
     nodes: &[u32],
@@ -91,7 +93,7 @@ pub(crate) fn nodes_of(
     if found.is_empty() { Err(NO_NODES) } else { Ok(found) }
 }
 
-/// What the guest's cgroups say of its memory, which is to be about what its process `holds`.
+/// The memory figures of the guest's cgroups; they must match what its process `holds`.
 pub(crate) fn read(
     memory: &Own<'_>,
     hugetlb: Option<&Own<'_>>,
@@ -114,7 +116,7 @@ pub(crate) fn read(
         let text = roots.cgroup(file, buffer).map_err(|e| e.or(NO_HUGE))?;
         add_all(&mut huge, &parse_huge(text));
     }
-    // A cgroup that the process was moved to has none of what it held before.
+    // If the process was moved to a cgroup, that has none of the memory it held before.
     let is_half = |nodes: &BTreeMap<u32, u64>, held: u64| sum(nodes) >= held / 2;
     if !is_half(&huge, holds.huge) {
         return Err(NO_HUGE);
@@ -128,7 +130,7 @@ pub(crate) fn read(
     Ok(Placement { local, remote: sum(&huge).saturating_sub(local) })
 }
 
-/// What it is that there is no such file.
+/// Why there is no such file.
 fn lack(memory: &Own<'_>, roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
     let is_old = |release| release < FIRST;
     match memory.version {
@@ -141,7 +143,7 @@ fn lack(memory: &Own<'_>, roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
     }
 }
 
-/// `hugetlb.2MB.numa_stat`, a file for each size that the host has.
+/// `hugetlb.2MB.numa_stat`, one file for each huge page size of the host.
 fn huge_files(own: &Own<'_>, roots: &Roots) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(roots.cgroups().join(own.whole)).into_iter().flatten();
     let names = entries.flatten().map(|entry| entry.file_name()).filter(|name| {
@@ -168,9 +170,9 @@ fn add_all(sums: &mut BTreeMap<u32, u64>, nodes: &BTreeMap<u32, u64>) {
 /// shmem N0=67108864 N1=0
 /// ```
 ///
-/// Bytes a node, of what the first and the third line count. The second has shared memory in it as
-/// well, and page cache, which is the host's: that of a disk image may be many times the guest's
-/// memory. The other lines are parts of these, or the kernel's.
+/// Bytes per node, from the first and third lines. The second also includes shared memory, and page
+/// cache, which is the host's: the page cache of a disk image may be many times the guest's memory.
+/// The other lines are parts of these, or the kernel's.
 pub(crate) fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
     let mut sums = BTreeMap::new();
     for line in lines(text) {
@@ -191,8 +193,8 @@ pub(crate) fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
 /// hierarchical_unevictable=200 N0=200
 /// ```
 ///
-/// Pages a node: anonymous and shared memory, and what is locked. The last two lines, which older
-/// kernels do not have, have those of the cgroups within it too.
+/// Pages per node: anonymous and shared memory, and locked memory. The last two lines, which older
+/// kernels lack, also include nested cgroups.
 pub(crate) fn parse_v1(text: &[u8], units: Units) -> BTreeMap<u32, u64> {
     let sums = |keys: [&[u8]; 2]| {
         let mut sums = BTreeMap::new();
@@ -209,8 +211,8 @@ pub(crate) fn parse_v1(text: &[u8], units: Units) -> BTreeMap<u32, u64> {
 /// total=127926272 N0=44040192 N1=83886080
 /// ```
 ///
-/// Bytes a node, Linux 5.17. v1 has that of the cgroup alone in this line, and in another one,
-/// `hierarchical_total=`, those of the cgroups within it too.
+/// Bytes per node, Linux 5.17. On v1 this line covers the cgroup alone; another line,
+/// `hierarchical_total=`, also includes nested cgroups.
 pub(crate) fn parse_huge(text: &[u8]) -> BTreeMap<u32, u64> {
     let mut sums = BTreeMap::new();
     for key in [&b"hierarchical_total="[..], b"total="] {
@@ -222,7 +224,7 @@ pub(crate) fn parse_huge(text: &[u8]) -> BTreeMap<u32, u64> {
     sums
 }
 
-/// Adds `N0=1 N1=2`, each so many bytes.
+/// Adds `N0=1 N1=2`, where each unit is `bytes` bytes.
 fn add<'a>(sums: &mut BTreeMap<u32, u64>, words: impl Iterator<Item = &'a [u8]>, bytes: u64) {
     for word in words {
         let mut parts = word.splitn(2, |byte| *byte == b'=');
@@ -244,7 +246,7 @@ mod tests {
 
     #[test]
     fn page_cache_is_not_the_guests_memory() {
-        // A guest of 4 GiB whose disk image the host has in its page cache.
+        // A guest of 4 GiB whose disk image is in the host's page cache.
         let v2 = "anon N0=3758096384 N1=536870912\nfile N0=10737418240 N1=0\n\
                   shmem N0=67108864 N1=0\nkernel_stack N0=16384 N1=0\nfile_mapped N0=3 N1=0\n\
                   anon_thp N0=1000 N1=0\nshmem_thp N0=1000 N1=0\n";

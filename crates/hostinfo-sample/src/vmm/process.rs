@@ -1,8 +1,8 @@
-//! The process at the other end of a guest's socket, and `/proc/PID/stat` to tell it from others.
+//! The process at the other end of a guest's socket, identified with `/proc/PID/stat`.
 //!
-//! The number of a process that ended is used again, the time of its start with it is not. A
-//! reading counts only if `stat` has the same start after it: the number was the process's own
-//! all the while, then.
+//! The number of a process that ended is used again, but not together with the same start time. A reading
+//! counts only if `stat` still has the same start afterwards: the number then belonged to the process the whole
+//! time.
 
 use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
@@ -32,15 +32,15 @@ pub(crate) struct Process {
     pub(crate) roots: Reader,
     pub(crate) units: Units,
     pid: i32,
-    /// In clock ticks since boot. `None` until it was seen.
+    /// In clock ticks since boot. `None` until the process was first seen.
     start: Option<u64>,
-    /// [`Reader::opened`] when it was seen last.
+    /// [`Reader::opened`] when the process was last seen.
     seen: Option<u64>,
-    /// `/proc` numbers processes as sockets do.
+    /// `/proc` uses the same process numbers as sockets do.
     has_own_numbers: bool,
-    /// The second VMM that was last seen in its cgroups.
+    /// The second VMM that was last found in its cgroups.
     pub(crate) second_vmm: Cell<Option<u64>>,
-    /// Whether libvirt started it, once that was looked for.
+    /// Whether libvirt started it, once that was checked.
     is_libvirts: OnceCell<bool>,
 }
 
@@ -67,7 +67,7 @@ impl Process {
         self.roots.proc.join(format!("{}/task", self.pid))
     }
 
-    /// One of its files. It may be another process's by now: see [`Self::check`].
+    /// Reads one of its files. By now the file may be another process's: see [`Self::check`].
     pub(crate) fn read<'b>(
         &self,
         file: &str,
@@ -77,7 +77,7 @@ impl Process {
         self.roots.own(format_args!("{}/{file}", self.pid), bound, buffer)
     }
 
-    /// One of its threads' files, with the same caution.
+    /// Reads one of its threads' files, with the same caveat.
     pub(crate) fn read_thread<'b>(
         &self,
         tid: u32,
@@ -87,7 +87,7 @@ impl Process {
         self.roots.own(format_args!("{}/task/{tid}/{file}", self.pid), LINE_BYTES, buffer)
     }
 
-    /// Whether the thread is there, whatever can be read of it.
+    /// Whether the thread exists, whether or not its files can be read.
     pub(crate) fn has_thread(&self, tid: u32) -> bool {
         self.threads().join(format!("{tid}/comm")).exists()
     }
@@ -103,7 +103,7 @@ impl Process {
         self.roots.proc(&format!("{pid}/{file}"), bound, buffer)
     }
 
-    /// How long ago it started. `None` where that is not known.
+    /// How long ago it started. `None` if that is not known.
     pub(crate) fn age(&self, buffer: &mut Vec<u8>) -> Option<Duration> {
         let text = self.roots.proc("uptime", LINE_BYTES, buffer).ok()?;
         let up = Duration::from_micros(words(text).next().and_then(millionths)?);
@@ -113,7 +113,7 @@ impl Process {
         )
     }
 
-    /// Whether libvirt started it: all versions of it give QEMU a monitor of this name.
+    /// Whether libvirt started it: all versions of libvirt give QEMU a monitor of this name.
     pub(crate) fn is_libvirts(&self, buffer: &mut Vec<u8>) -> bool {
         const MONITOR: &[u8] = b"chardev=charmonitor";
         *self.is_libvirts.get_or_init(|| {
@@ -122,8 +122,7 @@ impl Process {
         })
     }
 
-    /// What `stat` says, as long as it speaks of this process. A start that is not known yet is
-    /// taken from it.
+    /// The contents of `stat`, if it still belongs to this process. Sets the start if that is not known yet.
     pub(crate) fn stat<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Stat<'b>, Absent> {
         if !self.check_numbers() {
             return Err(UNSEEN);
@@ -143,8 +142,8 @@ impl Process {
         Ok(stat)
     }
 
-    /// What was `read`, if it was of this process. What came from files that were open when it was seen
-    /// last was: the kernel reads nothing from those of a process that ended.
+    /// Returns what was `read`, if it was this process's. Files that were open when the process was last seen
+    /// are certainly its own: the kernel returns nothing from those of a process that ended.
     pub(crate) fn check<T>(&mut self, read: T, buffer: &mut Vec<u8>) -> Result<T, Absent> {
         if self.seen == Some(self.roots.opened()) || self.is_still_there(buffer) {
             return Ok(read);
@@ -152,8 +151,8 @@ impl Process {
         self.stat(buffer).map(|_| read)
     }
 
-    /// Whether its first thread is surely the one that it was: that has the process's start in its own
-    /// `stat`, for which the kernel need not add up all threads, 0.25 ms for 4,096.
+    /// Whether its first thread is certainly still the same: the thread's `stat` has the process's start too,
+    /// and for that file the kernel need not add up all threads, which takes 0.25 ms for 4,096.
     fn is_still_there(&mut self, buffer: &mut Vec<u8>) -> bool {
         let Some(tid) = u32::try_from(self.pid).ok().filter(|_| self.check_numbers()) else {
             return false;
@@ -166,10 +165,10 @@ impl Process {
         is_there
     }
 
-    /// Whether `/proc` numbers processes as sockets do: in a container, it may be the host's. Where it once
-    /// did, it does.
+    /// Whether `/proc` uses the same process numbers as sockets do: in a container, it may be the host's. If it
+    /// once did, it always does.
     fn check_numbers(&mut self) -> bool {
-        // A captured host has no link.
+        // A captured host has no such link.
         self.has_own_numbers = self.has_own_numbers
             || std::fs::read_link(self.roots.proc.join("self")).map_or(true, |link| {
                 link.to_str().and_then(|link| link.parse().ok()) == Some(std::process::id())
@@ -185,23 +184,23 @@ pub(crate) struct Stat<'a> {
     state: u8,
     pub(crate) parent: Option<u64>,
     flags: Option<u64>,
-    /// Of a process: those of all its threads, also of those that ended.
+    /// For a process: the sum over all its threads, including those that ended.
     pub(crate) major_faults: Option<u64>,
-    /// How many it has.
+    /// How many threads it has.
     pub(crate) threads: Option<u64>,
     pub(crate) start: u64,
-    /// The CPU that it ran on last.
+    /// The CPU that it last ran on.
     pub(crate) processor: Option<u32>,
 }
 
 impl Stat<'_> {
-    /// Whether it is a thread of the kernel's: `PF_KTHREAD` in Linux's `sched.h`.
+    /// Whether it is a kernel thread: `PF_KTHREAD` in Linux's `sched.h`.
     pub(crate) fn is_kernels(&self) -> bool {
         const PF_KTHREAD: u64 = 0x0020_0000;
         self.flags.is_some_and(|flags| flags & PF_KTHREAD != 0)
     }
 
-    /// A process that its parent has not asked about is dead (Z, X), and its memory gone.
+    /// A process whose exit status its parent has not collected is dead (Z, X), and its memory is gone.
     pub(crate) fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
@@ -211,7 +210,7 @@ impl Stat<'_> {
 /// 4242 (CPU 0/KVM (x)) S 1 4242 4242 0 -1 138412416 4703 0 36 0 0 2 0 0 20 0 6 0 458372 ...
 /// ```
 ///
-/// Fields 2, 3, 4, 9, 12, 20, 22 and 39 of proc(5). The name in field 2 may hold blanks and brackets.
+/// Fields 2, 3, 4, 9, 12, 20, 22 and 39 of proc(5). The name in field 2 may contain blanks and brackets.
 pub(crate) fn parse(text: &[u8]) -> Option<Stat<'_>> {
     let open = text.iter().position(|byte| *byte == b'(')?;
     let close = text.iter().rposition(|byte| *byte == b')')?;
@@ -262,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_kernel_thread_is_told_from_a_process_by_its_flags_and_not_by_its_name() {
-        // Linux 6.1, which gives kernel threads names of more than 15 bytes.
+        // Linux 6.1, where kernel threads may have names of more than 15 bytes.
         let text = "519 (kvm-nx-lpage-recovery-513) S 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 \
                     8448 0 0";
         assert!(parse(text.as_bytes()).unwrap().is_kernels());

@@ -15,7 +15,7 @@ const TURNED_OFF: Absent = Absent::optional(
     "write 1 to cgroup.pressure in the guest's cgroup",
 );
 
-/// Only v2 has it, and the host has v1, as its owner or its distribution wants it.
+/// Only v2 has it, and the host has v1, because its owner or distribution wants it so.
 const NO_V2: Absent = Absent::chosen("this host does not measure guests' pressure");
 
 /// Before Linux 5.13 a cgroup's `cpu.pressure` has one line.
@@ -24,13 +24,13 @@ const NO_FULL: Absent = Absent::unsupported("this host's kernel does not report 
 const UNTOLD: Absent =
     Absent::untold_of_guest("a line or a figure of the cgroup's pressure file is missing");
 
-/// What it is that the host has no cgroup v2.
+/// Why the host has no cgroup v2.
 pub(crate) fn without_v2(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
     let of_host = pressure::lack(roots, buffer);
     if of_host.lack == Lack::Unsupported { of_host } else { NO_V2 }
 }
 
-/// What a cgroup's file says of how long tasks waited.
+/// How long tasks waited, according to a cgroup's file.
 pub(crate) fn value(
     pressure: &Pressure,
     resource: Resource,
@@ -56,7 +56,7 @@ pub(crate) fn read(
         Resource::Memory => ("memory.pressure", "pressure/memory"),
         Resource::Io => ("io.pressure", "pressure/io"),
     };
-    // A kernel that measures its own pressure measures that of cgroups too, unless told not to.
+    // A kernel that measures its own pressure also measures that of cgroups, unless told not to.
     let is_measured = || roots.proc.join(of_host).exists();
     let file = own.whole.join(file);
     let pressure = match roots.cgroup(&file, buffer) {

@@ -1,8 +1,8 @@
-//! What a VMM's thread does, by its name.
+//! What a VMM's thread does, judged by its name.
 
 use crate::text::number;
 
-/// One over the highest number of a vCPU that is believed: KVM has 4,096 at the most.
+/// One more than the highest vCPU number that is believed: KVM has at most 4,096.
 pub(crate) const VCPUS_MAX: u32 = 8192;
 
 /// What a thread does.
@@ -12,7 +12,7 @@ pub(crate) enum Role {
     Vcpu(u32),
     /// It serves disks that were given an iothread.
     Iothread,
-    /// All else: emulated devices, the monitor, the kernel's helpers.
+    /// Everything else: emulated devices, the monitor, the kernel's helpers.
     Emulator,
 }
 

@@ -1,4 +1,4 @@
-//! Which parts of a VMM's sample are read, and of which others they need: each at most once in a
+//! Which parts of a VMM's sample are read, and which other parts they depend on. Each is read at most once in a
 //! slot.
 
 use std::time::Duration;
@@ -21,22 +21,22 @@ use crate::{Absent, CpuUse, Host, Moment};
 /// How far a reading has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ahead {
-    /// Threads that were read just now.
+    /// How many threads this step read.
     pub read: usize,
-    /// All are: the slot has its sample, or it cannot be had.
+    /// Whether all are read: the slot has its sample, or cannot get one.
     pub is_done: bool,
 }
 
-/// The longest that a reading of threads may take with others' turns between.
+/// How long a reading of threads may take, including others' turns in between.
 const READING_MAX: Duration = Duration::from_secs(1);
 
 impl Vmm {
-    /// That the process is there, and a VMM: by its name, or by its threads'.
+    /// Checks that the process exists and is a VMM, by its name or by its threads' names.
     pub(super) fn require_vmm(&mut self, at: Moment) -> Result<(), Absent> {
         if self.status(at)?.is_vmm || self.threads(at)?.are_named() { Ok(()) } else { Err(NO_VMM) }
     }
 
-    /// Whether only its threads' names can tell that it is a VMM.
+    /// Whether only its threads' names can show that it is a VMM.
     pub(super) fn is_known_by_its_threads(&mut self, at: Moment) -> bool {
         self.status(at).is_ok_and(|status| !status.is_vmm)
     }
@@ -52,9 +52,10 @@ impl Vmm {
         Ok(threads)
     }
 
-    /// Reads so many of the guest's threads at the most ahead of their use in the moment's slot: a guest
-    /// of thousands is read in more than one go, in which others have their turns. What was begun is gone
-    /// on with for a second, and then begun anew: times of one sample are to be of one time.
+    /// Reads at most this many of the guest's threads, ahead of their use in the moment's slot. A guest with
+    /// thousands of threads is read in several steps, so that others get their turns in between. A reading
+    /// continues for up to a second and then starts over, since all times in a sample should be from about the
+    /// same moment.
     pub fn read_threads(&mut self, most: usize, at: Moment) -> Ahead {
         if self.threads_read.has(at) {
             return Ahead { read: 0, is_done: true };
@@ -151,7 +152,7 @@ impl Vmm {
     fn place(&mut self, at: Moment) -> Result<Placement, Absent> {
         let nodes = numa::nodes(&self.process.roots, &mut Vec::new())?;
         let status = self.status(at)?;
-        // On one node there is nothing else than local memory.
+        // With a single node, all memory is local.
         let Some(nodes) = nodes.filter(|nodes| nodes.len() > 1) else {
             return Ok(Placement { local: status.resident()?, remote: 0 });
         };
@@ -167,7 +168,8 @@ impl Vmm {
     }
 }
 
-/// What `read` reads of the slot's cgroups. It counts only if the VMM was in them all the while.
+/// Reads something from the slot's cgroups with `read`. The result counts only if the VMM was in them the whole
+/// time.
 fn look<T>(
     cgroups: &mut Cached<Box<Cgroups>>,
     process: &mut Process,

@@ -12,13 +12,13 @@ use crate::vmm::process::{Process, UNSEEN};
 
 const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/status or stat lacks a figure");
 
-/// The most that a program and its libraries are believed to have in memory: QEMU 7.2 has 23 MB.
+/// The most memory that a program and its libraries are believed to occupy; QEMU 7.2 takes 23 MB.
 const PROGRAM_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// What the two files said.
+/// The contents of the two files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Status {
-    /// Its name is a VMM's.
+    /// Whether its name is a VMM's.
     pub(crate) is_vmm: bool,
     major_faults: Option<u64>,
     memory: Memory,
@@ -28,7 +28,7 @@ pub(crate) struct Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Memory {
     resident: Option<u64>,
-    /// Of the resident: pages of files that are not on tmpfs.
+    /// The part of the resident memory that is pages of files outside tmpfs.
     files: Option<u64>,
     swapped: Option<u64>,
     huge: Option<u64>,
@@ -40,7 +40,7 @@ pub(crate) fn read(
     grown: &mut Grown<1>,
 ) -> Result<Status, Absent> {
     let memory = process.read("status", TABLE_BYTES, buffer).map(parse);
-    // It says as well whether that was of this process.
+    // This also shows whether the text was this process's.
     let stat = process.stat(buffer)?;
     let memory = memory.map_err(|e| e.or(UNSEEN))?;
     let [major_faults] = grown.add(Path::new("stat"), [stat.major_faults]);
@@ -60,13 +60,13 @@ pub(crate) fn parse(text: &[u8]) -> Memory {
 }
 
 impl Status {
-    /// Bytes in memory. Huge pages are not in VmRSS, and are all that a guest may be made of.
+    /// Bytes in memory. VmRSS does not include huge pages, which may be all of a guest's memory.
     pub(crate) fn resident(&self) -> Result<u64, Absent> {
         let resident = self.memory.resident.ok_or(UNTOLD)?;
         Ok(resident.saturating_add(self.memory.huge.unwrap_or(0)))
     }
 
-    /// What `numa.rs` is to find in cgroups. Guest memory may be a file of its own.
+    /// How much memory `numa.rs` must find in cgroups. Guest memory may be a file of its own.
     pub(crate) fn holds(&self) -> Holds {
         let Memory { resident, files, huge, .. } = self.memory;
         let small = resident
@@ -75,7 +75,7 @@ impl Status {
         Holds { small: small.unwrap_or(0), huge: huge.unwrap_or(0) }
     }
 
-    /// Bytes swapped out. What the VMM shares with another process is not in it.
+    /// Bytes swapped out, without what the VMM shares with another process.
     pub(crate) fn swapped(&self) -> Result<u64, Absent> {
         self.memory.swapped.ok_or(UNTOLD)
     }

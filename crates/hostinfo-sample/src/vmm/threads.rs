@@ -1,4 +1,4 @@
-//! `/proc/PID/task/*/comm` and `schedstat`: what the VMM's threads got and waited for.
+//! `/proc/PID/task/*/comm` and `schedstat`: how long the VMM's threads ran and waited.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::vmm::name::is_qemu;
 use crate::vmm::process::{Process, UNSEEN};
 use crate::vmm::role::Role;
 
-/// The most threads that are looked at: 4,096 vCPUs, and as many that serve them.
+/// The most threads read: 4,096 vCPUs, and as many threads that serve them.
 const THREADS_MAX: usize = 8192;
 
 const NAMELESS: Absent = Absent::new(
     "this guest's VMM does not name its threads",
     "start QEMU with -name NAME,debug-threads=on",
 );
-/// The same while it starts: there is nothing to mend.
+/// The same while it starts: nothing needs mending.
 const NAMELESS_YET: Absent = Absent::plain("this guest's VMM does not name its threads");
 /// Other VMMs always name them.
 const NO_VCPUS_YET: Absent = Absent::plain("this guest's vCPUs have not started");
@@ -26,8 +26,8 @@ const LACK: Absent = Absent::untold(
     "/proc/PID/task/TID/schedstat is missing or all 0: the kernel needs CONFIG_SCHED_INFO",
 );
 
-/// For how long after its start QEMU may not have its vCPUs' threads yet: it makes its memory first,
-/// and with `prealloc=on` touches all of it. A guest of 1 TiB takes about a minute.
+/// How long after its start QEMU may not have its vCPU threads yet: it sets up its memory first,
+/// and with `prealloc=on` it touches all of it. A guest of 1 TiB takes about a minute.
 const STARTING: Duration = Duration::from_secs(60);
 
 const NO_SUCH_VCPU: Absent = Absent::plain("this guest has no such vCPU");
@@ -46,7 +46,7 @@ impl Times {
         self.delay = self.delay.saturating_add(gain.delay);
     }
 
-    /// What a thread gained. The kernel's figures of a thread never fall: where they did, it is
+    /// What a thread gained. The kernel's figures for a thread never fall: if they fell, it is
     /// another thread, and all of its time is new.
     pub(crate) fn gain(self, last: Self) -> Self {
         let run = self.run.checked_sub(last.run);
@@ -55,7 +55,7 @@ impl Times {
     }
 }
 
-/// Sums over the threads that there are or were.
+/// Sums over current and past threads.
 #[derive(Clone)]
 pub(crate) struct Threads {
     known: HashMap<u32, Thread>,
@@ -66,9 +66,9 @@ pub(crate) struct Threads {
     lack: Option<Absent>,
     /// Why it found no vCPUs.
     nameless: Option<Absent>,
-    /// Threads that the reading has not come to yet.
+    /// Threads still to be read in this reading.
     unread: Vec<u32>,
-    /// Why it found no times so far.
+    /// Why this reading has found no times so far.
     lack_so_far: Absent,
 }
 
@@ -87,8 +87,8 @@ impl Default for Threads {
     }
 }
 
-/// What is known of a thread. Its number alone may be used again in the same process; the
-/// directory that `/proc` makes for it, and so the inode, is never that of another thread.
+/// What is known about a thread. Its number may be used again in the same process; but the
+/// directory that `/proc` creates for it, and so the inode, never belongs to another thread.
 #[derive(Clone)]
 struct Thread {
     inode: u64,
@@ -101,8 +101,8 @@ struct Thread {
 pub(crate) type Task = (u32, u64);
 
 impl Threads {
-    /// Adds what the threads gained since the last reading. What one gained between that and
-    /// its end is lost.
+    /// Adds what the threads gained since the last reading. Anything a thread gained between that
+    /// reading and its end is lost.
     pub(crate) fn read(
         &mut self,
         process: &mut Process,
@@ -113,10 +113,10 @@ impl Threads {
         self.end(process, buffer)
     }
 
-    /// Begins a reading: finds which threads there are.
+    /// Begins a reading: lists the threads.
     pub(crate) fn begin(&mut self, process: &Process) -> Result<(), Absent> {
         for entry in numbered(process.threads(), "", THREADS_MAX).map_err(|e| e.or(UNSEEN))? {
-            // A thread that began since is new with all its time.
+            // A thread that started since then is new, with all its time.
             let new = Thread { inode: entry.inode, role: None, last: Times::default() };
             let thread = self.known.entry(entry.number).or_insert(new);
             if thread.inode != entry.inode {
@@ -128,12 +128,12 @@ impl Threads {
         Ok(())
     }
 
-    /// Whether a reading has begun and has not come to its last thread.
+    /// Whether a reading has begun and still has threads to read.
     pub(crate) fn has_unread(&self) -> bool {
         !self.unread.is_empty()
     }
 
-    /// Reads so many more of the threads at the most, and says how many that were.
+    /// Reads at most this many more threads, and returns how many it read.
     pub(crate) fn go_on(&mut self, most: usize, process: &Process, buffer: &mut Vec<u8>) -> usize {
         let first = self.unread.len().saturating_sub(most);
         let now = self.unread.split_off(first);
@@ -146,7 +146,8 @@ impl Threads {
     fn read_one(&mut self, tid: u32, process: &Process, buffer: &mut Vec<u8>) {
         let Self { known, vcpus, iothreads, emulator, lack_so_far, .. } = self;
         let Some(thread) = known.get_mut(&tid) else { return };
-        // A listing may miss one when others end: a thread has ended when it cannot be read.
+        // A listing may skip a thread when others end, so only a thread that cannot be read has
+        // ended.
         let (gain, stays) = match thread.read(tid, process, buffer) {
             Ok(gain) => (gain, true),
             Err(unread) => {
@@ -165,7 +166,7 @@ impl Threads {
         }
     }
 
-    /// Ends a reading: every thread was read.
+    /// Ends a reading, after every thread was read.
     pub(crate) fn end(
         &mut self,
         process: &mut Process,
@@ -190,22 +191,22 @@ impl Threads {
         })
     }
 
-    /// Whether vCPUs can be told from other threads.
+    /// Whether vCPUs can be distinguished from other threads.
     pub(crate) fn are_named(&self) -> bool {
         !self.vcpus.is_empty()
     }
 
-    /// The numbers of the vCPUs that there are or were, in order.
+    /// The numbers of current and past vCPUs, in order.
     pub(crate) fn vcpus(&self) -> impl Iterator<Item = u32> {
         self.vcpus.keys().copied()
     }
 
-    /// Whether there is or was one of that number.
+    /// Whether a vCPU of that number exists or existed.
     pub(crate) fn has_vcpu(&self, number: u32) -> bool {
         self.vcpus.contains_key(&number)
     }
 
-    /// The threads of now that are vCPUs'.
+    /// The current threads that run vCPUs.
     pub(crate) fn of_vcpus(&self) -> Result<impl Iterator<Item = Task>, Absent> {
         let tasks = self.known.iter().filter_map(|(tid, thread)| {
             matches!(thread.role, Some(Role::Vcpu(_))).then_some((*tid, thread.inode))
@@ -213,7 +214,7 @@ impl Threads {
         self.named().map(|()| tasks)
     }
 
-    /// The others, each with its times since it began.
+    /// The other threads, each with its times since it started.
     pub(crate) fn others(&self) -> impl Iterator<Item = (Task, Times)> {
         self.known.iter().filter_map(|(tid, thread)| match thread.role? {
             Role::Vcpu(_) => None,
@@ -230,7 +231,7 @@ impl Threads {
         }))
     }
 
-    /// What each vCPU waited, as [`Bounds`](crate::Bounds) has it: at most 4 bytes times
+    /// How long each vCPU waited, in the form of [`Bounds`](crate::Bounds): at most 4 bytes times
     /// [`VCPUS_MAX`](crate::vmm::role::VCPUS_MAX), which is 32 KiB.
     pub(crate) fn vcpu_delays(&self) -> Result<Arc<[u32]>, Absent> {
         self.told()?;
@@ -257,7 +258,7 @@ impl Threads {
         self.iothreads.ok_or(NO_IOTHREAD)
     }
 
-    /// How long the threads that are no vCPUs ran, in nanoseconds.
+    /// How long the threads that are not vCPUs ran, in nanoseconds.
     pub(crate) fn others_run(&self) -> Result<u64, Absent> {
         let iothreads = self.iothreads.unwrap_or_default();
         Ok(self.emulator()?.run.saturating_add(iothreads.run))
@@ -274,8 +275,8 @@ impl Threads {
 }
 
 impl Thread {
-    /// What it gained since the last reading. A thread begins with its maker's name, and gets
-    /// that of a vCPU or an iothread a little later and for good.
+    /// What the thread gained since the last reading. A thread starts with its creator's name; a
+    /// vCPU or an iothread gets its final name a little later.
     fn read(&mut self, tid: u32, process: &Process, buffer: &mut Vec<u8>) -> Result<Times, Unread> {
         if !matches!(self.role, Some(Role::Vcpu(_) | Role::Iothread)) {
             self.role = Some(Role::of(process.read_thread(tid, "comm", buffer)?.trim_ascii_end()));
@@ -291,7 +292,7 @@ impl Thread {
 /// 26705893 446824 75
 /// ```
 ///
-/// Run time and run-queue delay in nanoseconds, and how often it was put on a CPU.
+/// Run time and run-queue delay in nanoseconds, and how often it was scheduled on a CPU.
 pub(crate) fn parse(text: &[u8]) -> Option<Times> {
     let mut words = words(text);
     Some(Times { run: number(words.next()?)?, delay: number(words.next()?)? })

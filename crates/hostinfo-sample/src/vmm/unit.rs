@@ -1,4 +1,4 @@
-//! What a cgroup was made for, by its name.
+//! What a cgroup was created for, judged by its name.
 
 use std::path::Path;
 
@@ -21,12 +21,13 @@ pub(crate) fn is_unit(path: &Path) -> bool {
     name.ends_with(b".scope") || name.ends_with(b".service") || is_pod(path) || is_libvirts(path)
 }
 
-/// Whether it is systemd's for several units.
+/// Whether it is a systemd slice, which may contain several units.
 pub(crate) fn is_slice(path: &Path) -> bool {
     name(path).ends_with(b".slice") && !is_pod(path)
 }
 
-/// A pod's, not that of all pods or of those of a class: `kubepods-burstable.slice`.
+/// Whether it is one pod's, rather than the cgroup of all pods or of a class of pods such as
+/// `kubepods-burstable.slice`.
 fn is_pod(path: &Path) -> bool {
     let (name, has) =
         (name(path), |part: &[u8], of: &[u8]| of.windows(part.len()).any(|it| it == part));
@@ -39,15 +40,15 @@ fn is_pod(path: &Path) -> bool {
         && around.into_iter().any(|it| self::name(it) == b"kubepods")
 }
 
-/// What systemd-machined makes for libvirt, with the hyphens of `qemu-1-web` escaped, or libvirt's
-/// own. Other machines of systemd-machined's are containers.
+/// A cgroup that systemd-machined creates for libvirt, with the hyphens of `qemu-1-web` escaped, or
+/// one that libvirt creates itself. Other machines of systemd-machined are containers.
 pub(crate) fn is_libvirts(path: &Path) -> bool {
     let name = name(path);
     let is_scope = name.starts_with(b"machine-qemu") && name.ends_with(b".scope");
     is_scope || name.ends_with(b".libvirt-qemu")
 }
 
-/// Whether libvirt makes cgroups of this name for some of a VMM's threads: `emulator`, `vcpu0`,
+/// Whether libvirt creates cgroups of this name for some of a VMM's threads: `emulator`, `vcpu0`,
 /// `iothread1`.
 pub(crate) fn is_for_threads(path: &Path) -> bool {
     let name = name(path);

@@ -1,10 +1,10 @@
-//! A host with 512 CPUs, made here: 4 packages, 2 threads a core, with CPUs offline.
+//! A host with 512 CPUs, generated here: 4 packages, 2 threads per core, and some CPUs offline.
 
 use std::fmt::Write as _;
 
 use crate::tree::{Tree, ask};
 
-/// CPU `n` and `n + 256` are threads of one core; 64 cores a package. CPU 4 and 6 are offline.
+/// CPU `n` and `n + 256` are threads of one core; 64 cores per package. CPUs 4 and 6 are offline.
 fn big_host() -> Tree {
     let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-3,5,7-511\n")]);
     let mut stat = String::from("cpu  1000 0 0 1000 0 0 0 0 0 0\n");

@@ -1,4 +1,4 @@
-//! Whose cgroups a guest's VMM is in, and what limits it there.
+//! Which guest owns a VMM's cgroups, and what limits the guest there.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn ask_all(vmm: &mut Vmm, millis: u64) -> [String; 3] {
         .map(|name| ask(vmm, name, millis))
 }
 
-/// Files of a cgroup that [`ask_all`] finds.
+/// The files of a cgroup that [`ask_all`] reads.
 fn with_figures(qemu: &Qemu, cgroup: &str) -> [String; 3] {
     qemu.cgroup(&format!("{cgroup}/cpu.weight"), "300\n");
     qemu.cgroup(&format!("{cgroup}/cpu.pressure"), "some avg10=0.00 total=1000000\n");
@@ -38,7 +38,7 @@ fn the_kernels_threads_and_a_guests_helpers_leave_its_cgroup_its_own() {
         (16, "virtqemud", 15, PROCESS),
         (17, "bash", 1, PROCESS),
         (18, "qemu-nbd", 1, PROCESS),
-        // What it has forked and not yet replaced.
+        // A child that QEMU has forked and that has not yet run another program.
         (19, "qemu-system-x86", 7, PROCESS),
     ] {
         qemu.beside(pid, comm, parent, flags);
@@ -81,7 +81,7 @@ fn where_somebody_cannot_be_seen_a_cgroup_is_not_known_to_be_the_guests_own() {
     let qemu = Qemu::new();
     let told = with_figures(&qemu, "a.scope");
     let mut vmm = qemu.vmm();
-    // 8 is hidden by hidepid=, 0 is of another PID namespace, and where the VMM is not it may be
+    // 8 is hidden by hidepid=, and 0 is in another PID namespace. A cgroup without the VMM may be
     // anybody's.
     for pids in ["7\n8\n", "7\n0\n", "7\nx\n", ""] {
         qemu.cgroup("a.scope/cgroup.procs", pids);
@@ -204,7 +204,7 @@ fn without_a_quota_on_the_way_up_nothing_was_throttled_whosever_cgroup_it_is() {
         assert_eq!(ask_both(&mut vmm, 0), none.map(str::to_owned), "{path}");
         assert_eq!(vmm.bounds(&mut qemu.host(), at(0)).throttled_around, Some(Duration::ZERO));
     }
-    // Of a quota that others have too, it is not known whom it held back.
+    // It is not known whom a quota held back that others share.
     let qemu = Qemu::new();
     qemu.beside(8, "qemu-system-x86", 1, PROCESS);
     qemu.moves("b.slice/a.scope", "7\n8\n");
@@ -277,7 +277,7 @@ fn a_cgroup_of_another_namespace_is_not_taken_for_there_being_no_limit() {
         }
         assert_eq!(vmm.bounds(&mut qemu.host(), at(0)), Bounds::default());
     }
-    // The root of a namespace is a cgroup with limits.
+    // The root of a namespace is an ordinary cgroup with limits.
     let qemu = Qemu::new();
     qemu.cgroup("cgroup.events", "populated 1\n");
     qemu.cgroup("cpu.max", "50000 100000\n");
@@ -317,7 +317,7 @@ fn what_changes_while_it_is_read_is_not_told() {
     let told = with_figures(&qemu, "a.scope");
     let mut vmm = qemu.vmm();
     assert_eq!(ask(&mut vmm, "vm.cpu.weight", 0), told[0]);
-    // In the same step of the grid, after its cgroups were looked up.
+    // In the same step of the grid, after its cgroups were read.
     qemu.moves("b.scope", "7\n");
     assert_eq!(ask(&mut vmm, "vm.memory.limit", 0), AGAIN);
     assert_eq!(vmm.bounds(&mut qemu.host(), at(0)).throttled_around, None);
@@ -533,7 +533,7 @@ fn a_limit_around_a_guest_is_shared_where_a_second_vmm_was_seen() {
     assert_eq!(shared(&mut vmm, 61), (true, false));
     qemu.cgroup("b.slice/cpu.max", "max 100000\n");
     assert_eq!(shared(&mut vmm, 62), (false, false));
-    // One that is limited by itself is not under the guest's limit.
+    // The second VMM is outside d.slice, which now has the limit, so it does not share it.
     qemu.moves("b.slice/d.slice/a.scope", "7\n");
     qemu.cgroup("b.slice/d.slice/cpu.max", "50000 100000\n");
     qemu.cgroup("b.slice/d.slice/cpu.stat", "usage_usec 1\nthrottled_usec 1\n");
@@ -599,7 +599,7 @@ fn memory_that_is_used_up_to_memory_high_is_at_its_limit() {
     let bounds = qemu.vmm().bounds(&mut qemu.host(), at(0));
     assert_eq!(bounds.memory, Some(Used { bytes: 49, limit: 50 }));
     assert_eq!(bounds.memory_around, Some(Used { bytes: 200, limit: 400 }));
-    // What is used cannot be told: another limit may be nearer.
+    // The usage is not known: another limit may be nearer.
     qemu.cgroup("b.slice/a.scope/memory.current", "junk\n");
     assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).memory, None);
 }
@@ -613,7 +613,7 @@ fn a_slice_does_not_reach_the_limits_of_its_guests() {
     };
     events("memory.events", 100, 100);
     events("memory.events.local", 1, 1);
-    // Linux 5.1 and older have only this one, of this cgroup alone.
+    // Linux 5.1 and older have only this file, which covers this cgroup alone.
     events("a.scope/memory.events", 3, 4);
     let mut vmm = qemu.vmm();
     let mut hits = |millis| {
@@ -624,7 +624,7 @@ fn a_slice_does_not_reach_the_limits_of_its_guests() {
     events("memory.events", 200, 100);
     events("a.scope/memory.events", 3, 6);
     assert_eq!(hits(100), (Some(9), Some(2)));
-    // Their own limit may be that of either of libvirt's cgroups.
+    // Their own limit may be in either of libvirt's cgroups.
     events("a.scope/libvirt/memory.events.local", 0, 0);
     assert_eq!(hits(200), (Some(9), Some(2)));
     events("a.scope/libvirt/memory.events.local", 5, 0);

@@ -1,4 +1,4 @@
-//! Counters of the kernel that fall, and figures that no host can have.
+//! The kernel's counters that fall, and figures that no host can have.
 
 use crate::tree::{Tree, ask};
 

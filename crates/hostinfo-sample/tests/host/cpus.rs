@@ -30,7 +30,7 @@ impl Qemu {
     }
 }
 
-/// Ticks of four CPUs, in parts.
+/// Ticks of four CPUs, spread over the fields.
 fn busy(qemu: &Qemu, ticks: [u64; 4]) {
     let lines = ticks.iter().enumerate().map(|(cpu, ticks)| {
         format!("cpu{cpu} {} 1 2 99999 999 3 4 5 {} 0\n", ticks - 15, ticks - 15)
@@ -87,7 +87,7 @@ fn who_uses_the_guests_cpus_is_counted_there_and_not_elsewhere() {
         cpus: [1, 2].into(),
         online: 4,
         busy: Duration::from_secs(50),
-        // Half of what the main thread had: it may run on four CPUs.
+        // Half of the main thread's time: it may run on four CPUs.
         own_others: Duration::from_secs(4),
         own_others_delay: Duration::from_secs(2),
     };
@@ -112,7 +112,7 @@ fn who_uses_the_guests_cpus_is_counted_there_and_not_elsewhere() {
         Some(Duration::from_secs(10 + 5))
     );
 
-    // Pinned away, all that it had stays, and nothing is added.
+    // After it is pinned elsewhere, its sum stays, and nothing is added.
     qemu.allowed(7, "0");
     qemu.thread(7, "qemu-system-x86", 100, 4);
     qemu.ends(10);

@@ -1,4 +1,4 @@
-//! RAPL's packages and a guest's share of them, as the kernel shows them: see
+//! RAPL's packages and a guest's share of them, in the kernel's format: see
 //! Documentation/power/powercap/powercap.rst.
 
 use std::time::Duration;
@@ -8,8 +8,8 @@ use hostinfo_sample::{Host, Lack, Moment, Vmm};
 
 const ZONES: &str = "sys/class/powercap/intel-rapl";
 
-/// A host with two packages, whose CPUs have been busy for so long, and a guest that ran for so
-/// long of it; each package has counted so far.
+/// A host with two packages, whose CPUs were busy for `busy`, of which a guest ran for `run`; each
+/// package's counter is in `packages`.
 fn set(tree: &Tree, busy: u64, run: u64, packages: [u64; 2]) {
     tree.write("proc/stat", format!("cpu  {} 0 0 100 0 0 0 0 0 0\n", busy * 100));
     tree.write("proc/7/stat", "7 (qemu-kvm) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 1234 1 2 3\n");
@@ -34,14 +34,14 @@ fn ask(host: &mut Host, vmm: &mut Vmm, seconds: u64) -> String {
 fn a_guest_is_told_what_its_share_of_the_busy_time_cost() {
     let tree = Tree::new(&[]);
     let (mut host, mut vmm) = (tree.host(), tree.vmm(7, None));
-    // What is in a package, and the whole machine, are no packages.
+    // Neither a part of a package nor the whole machine is a package.
     for (zone, name) in [(":0:0", "core"), (":2", "psys"), ("-mmio:0", "package-0")] {
         tree.write(&format!("{ZONES}{zone}/name"), name);
         tree.write(&format!("{ZONES}{zone}/energy_uj"), "1");
     }
     set(&tree, 1_000, 10, [262_143_000_000, 5_000_000]);
     assert_eq!(ask(&mut host, &mut vmm, 0), "0");
-    // The first one goes round its end: 0.328850 J and 99.671150 J; the second counts 100 J.
+    // The first one wraps around: 0.328850 J and 99.671150 J; the second counts 100 J.
     set(&tree, 1_010, 11, [99_671_150, 105_000_000]);
     assert_eq!(ask(&mut host, &mut vmm, 60), "20");
     assert_eq!(ask(&mut host, &mut vmm, 60), "20");

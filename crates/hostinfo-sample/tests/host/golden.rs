@@ -1,10 +1,10 @@
 //! Captured and hand-made hosts and guests: every statistic's value, or the reason why there is
 //! none.
 //!
-//! `fixtures/hosts/HOST/golden.txt` holds what each host tells, as a reply has it, and behind `#` what
-//! its administrator is told; `fixtures/guests/GUEST/golden.txt` what a guest is told of its VMM,
-//! and behind `-` what verdicts know besides.
-//! `UPDATE_GOLDEN=1 cargo test -p hostinfo-sample` writes them anew.
+//! `fixtures/hosts/HOST/golden.txt` holds the values of each host, as in a reply, and after `#` the
+//! messages for its administrator. `fixtures/guests/GUEST/golden.txt` holds what a guest sees about
+//! its VMM, and after `-` what verdicts use in addition. `UPDATE_GOLDEN=1 cargo test -p
+//! hostinfo-sample` rewrites them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -109,7 +109,7 @@ fn of_guest(roots: Roots) -> String {
     told + &bounds(&vmm.bounds(&mut host, at())) + &remedies(&host)
 }
 
-/// What verdicts are told beside statistics.
+/// What verdicts use in addition to statistics.
 fn bounds(bounds: &Bounds) -> String {
     let Bounds {
         throttled_around,
@@ -162,7 +162,7 @@ fn remedies(host: &Host) -> String {
     told
 }
 
-/// Of other processes there is no more than their `stat`.
+/// Other processes have no files but their `stat`.
 fn only_process(proc: &Path) -> i32 {
     let mut entries = std::fs::read_dir(proc).unwrap().map(|entry| entry.unwrap());
     let vmm = entries.find(|entry| entry.path().join("cgroup").exists()).unwrap();

@@ -1,4 +1,4 @@
-//! Which disks and interfaces count, each once, and who they are.
+//! Which disks and interfaces count, each once, and how they are identified.
 
 use std::os::unix::fs::symlink;
 
@@ -18,7 +18,7 @@ fn disks(tree: &Tree, rows: &[(&str, u64)]) {
     tree.write("proc/diskstats", rows.collect::<String>());
 }
 
-/// An interface on a PCI function, as sysfs has it: a link to a folder below the function's.
+/// An interface on a PCI function, arranged as in sysfs: a link to a folder below the function's.
 fn on_function(tree: &Tree, name: &str, function: &str, files: &[(&str, &str)]) {
     let folder = format!("sys/devices/pci0/{function}/net/{name}");
     let index = name.bytes().fold(0u32, |index, byte| index.wrapping_mul(31) + u32::from(byte));
@@ -49,7 +49,7 @@ fn representors_of_functions_are_in_the_uplink() {
     on_function(&tree, "enp1s0f0npf0vf0", "0000:01:00.0", &on_switch("pf0vf0"));
     on_function(&tree, "enp1s0f0npf0sf12", "0000:01:00.0", &on_switch("pf0sf12"));
     on_function(&tree, "rep1", "0000:01:00.0", &on_switch("1"));
-    // A driver that counts its ports and is no switch.
+    // A driver that numbers its ports but is not a switch.
     on_function(&tree, "enp5s0", "0000:05:00.0", &[("phys_port_name", "0")]);
     interfaces(
         &tree,
@@ -162,7 +162,7 @@ fn an_interface_is_known_by_its_index_under_any_name() {
     assert_eq!(read(&[("eth1", 10)], 2_000), "1110");
     there("wan", 2);
     assert_eq!(read(&[("eth1", 10), ("wan", 1_500)], 60_000), "1510");
-    // Another one gets the name, in the same folder.
+    // Another interface gets the name, in the same folder.
     there("wan", 9);
     assert_eq!(read(&[("eth1", 10), ("wan", 1_450)], 61_000), "2960");
 }
@@ -181,9 +181,9 @@ fn paths_of_an_nvme_disk_count_where_its_head_does_not() {
         ["disk.read.ops", "disk.busy"].map(|name| ask(&mut host, name, millis))
     };
     assert_eq!(read(0, [4_711_000, 1_000], 0)[0], "4713000");
-    // Two disks: one was busy all the time.
+    // Two disks, one of which was busy the whole time.
     assert_eq!(read(0, [4_712_000, 1_000], 1_000), ["4714000", "0.5"]);
-    // It is told to count (queue/iostats), and then has what they have.
+    // Counting is turned on for it (queue/iostats), and it then includes what the paths have.
     assert_eq!(read(7, [4_712_007, 1_000], 2_000)[0], "4714007");
     assert_eq!(read(9, [4_712_009, 1_000], 3_000)[0], "4714009");
 

@@ -1,4 +1,4 @@
-//! Files that hold anything at all.
+//! Files with arbitrary contents.
 
 use crate::tree::{Tree, ask};
 use hostinfo_catalog::{STATS, Source};
@@ -25,7 +25,7 @@ const FILES: [&str; 18] = [
     "sys/kernel/mm/ksm/pages_sharing",
 ];
 
-/// Asks for everything, three times and more than a second apart.
+/// Asks for everything, three times, more than a second apart.
 fn ask_for_everything(junk: &[u8]) {
     let tree = Tree::new(&[]);
     for file in FILES {

@@ -1,5 +1,5 @@
-//! Whole hosts and guests: captured trees, trees that are made and changed while they are looked
-//! at, and this program's own threads.
+//! Whole hosts and guests: captured trees, trees that change while they are read, and this
+//! program's own threads.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! On which NUMA nodes a guest's memory is.
+//! Which NUMA nodes hold a guest's memory.
 
 use hostinfo_catalog::source;
 use hostinfo_sample::Lack;
@@ -88,7 +88,7 @@ fn a_list_of_nodes_that_is_none_or_cannot_be_read_is_not_one_node() {
     qemu.0.write("sys/devices/system/cpu/online", "0-3\n");
     assert_eq!(numa(&qemu), one, "a kernel without NUMA");
     assert_eq!(crate::tree::ask(&mut qemu.0.host(), "cpu.nodes", 0), "1");
-    // It can be opened and not read.
+    // It can be opened but not read.
     std::fs::create_dir(online).unwrap();
     let unread = "could not be read on this host";
     assert_eq!(numa(&qemu), [unread; 2]);

@@ -1,4 +1,5 @@
-//! Files that stay open between samples, of processes and cgroups that change under their names: the kernel's own.
+//! Files that stay open between samples, of real processes and cgroups that are replaced by others of the same
+//! name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 const ENDED: &str = "this guest's VMM has ended";
 
-/// A process with the name of a VMM, which does nothing.
+/// A process that is named like a VMM and does nothing.
 struct Qemu(Child);
 
 impl Qemu {
@@ -22,7 +23,7 @@ impl Qemu {
         }
         let child = Command::new(program).arg("600").stdout(Stdio::null()).spawn().unwrap();
         let this = Self(child);
-        // It has its name only when it has begun.
+        // It only gets its name once it has started.
         let begun = Instant::now();
         while fs::read_to_string(format!("/proc/{}/comm", this.pid())).unwrap()
             != "qemu-system-x86\n"
@@ -79,7 +80,7 @@ fn of_a_vmm_that_dies_between_two_samples_nothing_more_is_told() {
     }
 }
 
-/// Needs the right to choose the next process's number: `/proc/sys/kernel/ns_last_pid`.
+/// Needs permission to choose the next process number: `/proc/sys/kernel/ns_last_pid`.
 #[test]
 fn another_vmm_with_the_number_of_one_that_ended_is_not_taken_for_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +98,7 @@ fn another_vmm_with_the_number_of_one_that_ended_is_not_taken_for_it() {
             return;
         }
         let other = Qemu::start(&folder);
-        // Others start processes too; and in one tick of the kernel's clock, the two are the same to it.
+        // Others start processes too; and two processes of the same clock tick look the same to the kernel.
         if other.pid() != qemu.pid() || start_of(other.pid()) == start {
             continue;
         }
@@ -112,7 +113,7 @@ fn start_of(pid: i32) -> String {
     stat.rsplit(')').next().unwrap().split(' ').nth(20).unwrap().to_owned()
 }
 
-/// A cgroup with a limit of memory, if this user may make one.
+/// A cgroup with a memory limit, if this user may create one.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
@@ -139,7 +140,7 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         let begun = Instant::now();
-        // A process that has just left is still there for a moment.
+        // A process that has just left remains there for a moment.
         while fs::remove_dir(&self.0).is_err() && !std::thread::panicking() {
             assert!(begun.elapsed() < Duration::from_secs(120), "{}", self.0.display());
         }

@@ -1,4 +1,4 @@
-//! QEMU on a host made of files, to be changed while it is looked at.
+//! QEMU on a host made of files, which can change while it is read.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(crate) fn at(millis: u64) -> Moment {
     Moment::new(Duration::from_millis(millis))
 }
 
-/// What a guest reads of one of its statistics, of the vCPU whose number is in the name.
+/// What a guest reads for one of its statistics; the name contains the number of the vCPU, if any.
 pub(crate) fn ask(vmm: &mut Vmm, name: &str, millis: u64) -> String {
     let number = name.split('.').find_map(|part| part.parse::<u32>().ok());
     let row = match number {
@@ -26,7 +26,7 @@ pub(crate) fn ask(vmm: &mut Vmm, name: &str, millis: u64) -> String {
     }
 }
 
-/// Field 9 of the `stat` of a process, and of a thread of the kernel's.
+/// Field 9 of the `stat` of a process, and of a kernel thread.
 pub(crate) const PROCESS: u32 = 4_194_304;
 pub(crate) const KERNEL_THREAD: u32 = 2_129_984;
 
@@ -74,7 +74,7 @@ impl Qemu {
         self.0.write(&format!("proc/{pid}/stat"), stat);
     }
 
-    /// Puts it into a cgroup of v2, below others, with these processes beside.
+    /// Moves it to a v2 cgroup, with these processes in the same cgroup.
     pub(crate) fn moves(&self, path: &str, pids: &str) {
         self.0.write("proc/7/cgroup", format!("0::/{path}\n"));
         self.0.write(&format!("sys/fs/cgroup/{path}/cgroup.procs"), pids);

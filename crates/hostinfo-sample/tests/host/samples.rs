@@ -1,4 +1,4 @@
-//! When files are read, and what becomes of their figures from one sample to the next.
+//! When files are read, and what happens to their figures from one sample to the next.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ fn what_64_cpus_lack_is_told_once_and_is_no_fault() {
 fn clocks_that_cannot_be_read_are_one_fault_with_a_count() {
     let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-63\n")]);
     for cpu in 0..64 {
-        // A folder is no file that could be read.
+        // A folder cannot be read as a file.
         tree.write(&format!("sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq/x"), "");
     }
     let mut host = tree.host();
@@ -245,7 +245,7 @@ fn throttles_are_counted_once_a_core() {
     }
     let mut host = tree.host();
     assert_eq!(ask(&mut host, "cpu.throttles", 0), "15");
-    // CPU 0 goes offline: its core is asked at CPU 2, which does not bring its count again.
+    // CPU 0 goes offline: its core is now read at CPU 2, whose count must not be added again.
     tree.write(&format!("{cpu}online"), "1-3\n");
     tree.write(&format!("{cpu}cpu2/topology/thread_siblings_list"), "2");
     assert_eq!(ask(&mut host, "cpu.throttles", 1_000), "15");

@@ -1,4 +1,4 @@
-//! This program as a VMM: the kernel's own files of threads that are named like vCPUs.
+//! This program as a VMM: the kernel's own files for threads that are named like vCPUs.
 
 use std::process::{Command, Stdio};
 use std::sync::Barrier;

@@ -1,4 +1,4 @@
-//! A host made of files, to be changed while it is looked at.
+//! A host made of files, which can change while it is read.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -20,8 +20,8 @@ impl Tree {
         tree
     }
 
-    /// A copy of a captured one. Its file `links` has its symbolic links, one a line with where it leads:
-    /// in the sources they would be a circle, as in sysfs, which not every program bears.
+    /// A copy of a captured one. Its file `links` lists its symbolic links, one per line with its target: as
+    /// links in the source tree they would form a circle, as in sysfs, which some programs cannot handle.
     pub(crate) fn captured(folder: &Path) -> Self {
         let tree = Self(tempfile::tempdir().unwrap());
         copy(folder, tree.path());
@@ -44,7 +44,7 @@ impl Tree {
         std::fs::write(path, text).unwrap();
     }
 
-    /// The host that is seen in it; its kernel counts hundredths of seconds and 4 KiB pages.
+    /// The host in it; its kernel counts hundredths of seconds and 4 KiB pages.
     pub(crate) fn host(&self) -> Host {
         Host::with_units(self.roots(), UNITS)
     }
@@ -74,7 +74,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What a guest reads of a statistic that long after the start: the value, or the reason.
+/// What a guest reads for a statistic that long after the start: the value, or the reason.
 pub(crate) fn ask(host: &mut Host, name: &str, millis: u64) -> String {
     let stat = STATS.iter().find(|stat| stat.name == name).unwrap();
     let Source::Host(what) = stat.source else { panic!("{name} is not of the host") };

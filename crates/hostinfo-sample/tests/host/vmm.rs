@@ -1,4 +1,4 @@
-//! A guest's VMM that is changed while it is looked at.
+//! A guest's VMM that changes while it is read.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn a_thread_number_that_is_used_again_is_another_thread() {
     assert_eq!(ask(&mut vmm, "vm.cpu.seconds", 0), "10");
     qemu.thread(8, "CPU 0/KVM", 2, 1);
     assert_eq!(ask(&mut vmm, "vm.cpu.seconds", 100), "12");
-    // As the kernel does, the folder of the new thread is not that of the old one.
+    // As in the kernel, the new thread's folder is not the old thread's.
     let task = qemu.0.path().join("proc/7/task");
     qemu.thread(99, "IO iothread1", 1, 6);
     std::fs::rename(task.join("8"), task.join("old")).unwrap();
@@ -182,7 +182,7 @@ fn ratios_of_guest_and_host_speak_of_the_same_window() {
     let mut step = |run, delay, busy_ticks, millis| {
         qemu.thread(8, "CPU 0/KVM", run, delay);
         qemu.0.write("proc/stat", format!("cpu  {busy_ticks} 0 0 {millis} 0 0 0 0 0 0\n"));
-        // Another guest asks all the time.
+        // Another guest asks the whole time.
         let _ = host.value(busy, at(millis));
         vmm.sample_ratios(&mut host, at(millis));
         let ratio = match vmm.host_ratio(busy, at(millis)).unwrap() {

@@ -1,4 +1,4 @@
-//! Both views to a conclusion in sentences: pure.
+//! Draws a conclusion in sentences from both views. Pure.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::verdict::State;
 use crate::views::own::View;
 use crate::views::told::{Figures, Judged};
 
-/// What is concluded.
+/// The conclusion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Conclusion {
     /// This guest may not see any verdict.
     Refused,
     /// It is not the host.
     Ok,
-    /// It cannot be told.
+    /// It is not known.
     Unknown,
     /// It is the guest's own limit.
     SelfLimited,
@@ -35,23 +35,23 @@ impl Conclusion {
     }
 }
 
-/// One resource, by both views.
+/// One resource, in both views.
 #[derive(Debug, Clone)]
 pub(crate) struct Finding {
     pub(crate) resource: &'static str,
     pub(crate) judged: Judged,
-    /// Which the host's own reason does not tell: why its verdict is not believed.
+    /// Why the host's verdict is not believed, if its own reason does not say that.
     pub(crate) doubt: Option<String>,
 }
 
 impl Finding {
-    /// What the host says, held against what the guest sees.
+    /// Compares the host's verdict with what the guest sees.
     pub(crate) fn new(resource: &'static str, judged: Judged, view: &View) -> Self {
         let doubt = doubt(resource, judged.state(), view);
         Self { resource, judged, doubt }
     }
 
-    /// What is concluded from this resource alone. `None` where the host says nothing of it.
+    /// The conclusion from this resource alone. `None` if the host has no verdict on it.
     pub(crate) fn conclusion(&self) -> Option<Conclusion> {
         let state = self.judged.state()?;
         Some(match state {
@@ -64,10 +64,10 @@ impl Finding {
     }
 }
 
-/// The least share of lost time that is felt: the same that hosts judge by.
+/// The smallest share of lost time that is noticeable: the same threshold that hosts use.
 const FELT: f64 = 0.05;
 
-/// What speaks against a host that says `ok`: the guest's own kernel counts the time in which the
+/// The evidence against a host that says `ok`: the guest's own kernel counts the time in which the
 /// host ran something else.
 fn doubt(resource: &str, state: Option<State>, view: &View) -> Option<String> {
     let steal = view.steal.filter(|steal| *steal >= FELT)?;
@@ -76,7 +76,7 @@ fn doubt(resource: &str, state: Option<State>, view: &View) -> Option<String> {
     })
 }
 
-/// What all findings come to.
+/// The conclusion from all findings.
 pub(crate) fn overall(findings: &[Finding]) -> Conclusion {
     let is_refused = |finding: &Finding| matches!(finding.judged, Judged::Refused(_));
     match findings.iter().filter_map(Finding::conclusion).max() {
@@ -122,7 +122,7 @@ fn why_none(findings: &[Finding]) -> &str {
     why.unwrap_or("nothing was looked at")
 }
 
-/// The host's reason, where there is more to say than that all is well.
+/// The host's reason, unless it only says that all is well.
 fn of_finding(finding: &Finding) -> Option<String> {
     if let Some(doubt) = &finding.doubt {
         return Some(format!(
@@ -138,16 +138,16 @@ fn of_finding(finding: &Finding) -> Option<String> {
     }
 }
 
-/// What of its own makes a guest slow that gets what it asks for.
+/// Causes in the guest itself, for a guest that gets what it asks for but is slow.
 fn own_doing(findings: &[Finding], view: &View, figures: &Figures) -> Vec<String> {
     let is_ok = |resource: &str| {
         findings.iter().any(|finding| {
             finding.resource == resource && finding.conclusion() == Some(Conclusion::Ok)
         })
     };
-    /// A CPU that is busy for nine tenths of the time has no time left to speak of.
+    /// A CPU that is busy for nine tenths of the time has hardly any time left.
     const BUSY: f64 = 0.9;
-    /// A disk under a database answers within this.
+    /// A disk under a database should answer within this time.
     const SLOW: Duration = Duration::from_millis(20);
     let mut own = Vec::new();
     if let (Some(busy), Some(cpus), true) = (view.busy, view.cpus, is_ok("cpu"))
@@ -166,7 +166,8 @@ fn own_doing(findings: &[Finding], view: &View, figures: &Figures) -> Vec<String
     }
     for (name, disk) in &view.disks {
         let (Some(latency), true) = (disk.latency, is_ok("io")) else { continue };
-        // What the host took is known; the rest passed before the host was asked.
+        // The time that the host took is known; the rest passed before the request reached the
+        // host.
         if let Some(host) = figures.latencies.get(name)
             && latency >= SLOW
             && *host * 2 < latency
@@ -181,7 +182,7 @@ fn own_doing(findings: &[Finding], view: &View, figures: &Figures) -> Vec<String
     own
 }
 
-/// Where the guest's own clock shows what the host says, too.
+/// Where the guest's own figures confirm the host's.
 fn agreement(findings: &[Finding], view: &View, figures: &Figures) -> Option<String> {
     let is_contended = findings.iter().any(|finding| {
         finding.resource == "cpu" && finding.conclusion() == Some(Conclusion::Contended)

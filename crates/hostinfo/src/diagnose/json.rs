@@ -1,4 +1,4 @@
-//! A diagnosis as a program reads it.
+//! A diagnosis for programs.
 
 use serde_json::{Map, Value, json};
 

@@ -1,11 +1,11 @@
-//! A diagnosis as a monitoring plugin tells it: what Nagios, Icinga and their kin run and read.
+//! A diagnosis as output of a monitoring plugin, for Nagios, Icinga and their kin.
 
 use crate::diagnose::conclude::{Conclusion, Finding};
 use crate::diagnose::report::Diagnosis;
 use crate::views::told::Judged;
 
 impl Diagnosis {
-    /// As the guidelines of Monitoring Plugins have it: a line of text, `|`, and figures.
+    /// The format of the Monitoring Plugins guidelines: a line of text, `|`, and figures.
     pub(crate) fn plugin(&self) -> String {
         let conclusion = self.conclusion();
         let is_concerned =
@@ -15,7 +15,7 @@ impl Diagnosis {
             let why = match (&finding.doubt, &finding.judged) {
                 (Some(doubt), _) => doubt,
                 (None, Judged::Verdict { reason, .. }) => reason,
-                // Beside a verdict on something else it is of no interest.
+                // Next to a verdict on something else it does not matter.
                 (None, Judged::Refused(why) | Judged::Missing(why)) => match conclusion {
                     Conclusion::Refused | Conclusion::Unknown => why,
                     _ => continue,
@@ -27,7 +27,7 @@ impl Diagnosis {
         plugin_line(Level::of(conclusion), &told, &self.figures())
     }
 
-    /// Figures as a plugin tells them: `'label'=value[unit];warn;crit;min;max`.
+    /// Figures in plugin format: `'label'=value[unit];warn;crit;min;max`.
     fn figures(&self) -> String {
         let (view, figures) = (&self.view, self.told.figures());
         let [cpu, memory, io] = view.pressure;
@@ -48,7 +48,7 @@ impl Diagnosis {
     }
 }
 
-/// How bad it is, as Nagios and Icinga count.
+/// The severity, as numbered by Nagios and Icinga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
     Ok = 0,
@@ -77,7 +77,7 @@ impl Level {
     }
 }
 
-/// The one line of a plugin. A `|` in its text would begin the figures, a line end another text.
+/// The single line of a plugin. A `|` in its text would start the figures, a line end another text.
 pub(crate) fn plugin_line(level: Level, told: &str, figures: &str) -> String {
     let told = told.lines().next().unwrap_or_default().replace('|', "/");
     let bar = if figures.is_empty() { "" } else { " | " };

@@ -1,4 +1,4 @@
-//! A diagnosis as a person reads it.
+//! A diagnosis for people.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::units;
 use crate::views::own::View;
 use crate::views::told::{Judged, Told};
 
-/// Everything that was found out.
+/// All findings.
 pub(crate) struct Diagnosis {
     pub(crate) findings: Vec<Finding>,
     pub(crate) view: View,
     pub(crate) told: Told,
-    /// How long was looked.
+    /// How long it observed.
     pub(crate) time: Duration,
 }
 

@@ -5,7 +5,7 @@ use crate::units;
 use crate::views::own::View;
 use crate::views::told::Figures;
 
-/// What the host measured, beside its verdict.
+/// What the host measured, besides its verdict.
 pub(crate) fn measured(resource: &str, figures: &Figures) -> Vec<String> {
     let mut parts = Vec::new();
     let bytes = |bytes: f64| units::human(&format!("{bytes:.0}"), "gauge", "bytes");

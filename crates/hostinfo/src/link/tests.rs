@@ -1,4 +1,4 @@
-//! Conversations with made-up hosts, by a clock that runs only when somebody waits.
+//! Conversations with made-up hosts, by a clock that only advances when somebody waits.
 
 mod disturbed;
 mod footing;
@@ -11,17 +11,16 @@ use std::rc::Rc;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A port behind which `host` sits: it is handed what was written, and gives back what is to
-/// be read.
+/// A port with `host` at its other end: it receives what was written, and returns what can be read.
 struct Fake<H> {
-    /// Shared, so that it can be read when the port is gone.
+    /// Shared, so that it can be read after the port is gone.
     clock: Rc<Cell<Instant>>,
     host: H,
     incoming: VecDeque<u8>,
-    /// The most bytes of one read, and the time that it takes.
+    /// The most bytes per read, and the time that a read takes.
     pace: (usize, Duration),
     connected: bool,
-    /// Seen at the port by the next look.
+    /// The programs that the next look sees at the port.
     others: Others,
 }
 

@@ -13,34 +13,35 @@ use crate::blame::is_console;
 use crate::others::Others;
 use crate::port::{OpenError, Port, fd};
 
-/// An open port. A tty is raw as long as it lives.
+/// An open port. A tty is in raw mode as long as this value lives.
 pub(super) struct Device {
     device: OwnedFd,
-    /// A channel has one reader and one writer, and there is nothing to leave as it was.
+    /// A channel has one reader and one writer, and no settings to restore.
     tty: Option<Tty>,
 }
 
-/// What a tty is beside a channel.
+/// What a tty needs in addition to a channel.
 struct Tty {
-    /// How it was found.
+    /// Its original settings.
     found: Termios,
     /// The devices that lead to it (`st_rdev`).
     devices: Vec<u64>,
 }
 
-/// Between two looks at a busy port: an answer takes milliseconds.
+/// The time between two checks of a busy port: an answer takes milliseconds.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Between two looks for others: who opens the port to see whether it is free has let go by then.
+/// The time between two looks for others: a program that only opened the port to check whether it
+/// is free has closed it by then.
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 
-/// Who else has one of the devices open.
+/// Which other programs have one of the devices open.
 fn look(devices: &[u64]) -> Others {
     Others::look(Path::new("/proc"), std::process::id(), devices)
 }
 
 impl Device {
-    /// Opens a port that no other program has open. Tries again for `timeout` where one has.
+    /// Opens a port that no other program has open. If one has, tries again for `timeout`.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -48,7 +49,7 @@ impl Device {
         let deadline = Instant::now() + timeout;
         let mut seen = Others::default();
         loop {
-            // Opening it would look to others as if it were in use.
+            // Opening it would make it look busy to others.
             let tried = match is_locked(path) {
                 true => Err(OpenError::Busy(Others::default())),
                 false => Self::try_open(path),
@@ -68,13 +69,13 @@ impl Device {
     }
 
     fn try_open(path: &Path) -> Result<Self, OpenError> {
-        // NONBLOCK: opening a serial port waits for a carrier otherwise.
+        // NONBLOCK: otherwise opening a serial port waits for a carrier.
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let device = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
             Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::NODEV => OpenError::Missing,
-            // /dev/ttyS1 without a UART behind it, for a user; root learns it from tcgetattr.
+            // /dev/ttyS1 without a UART, opened as a user; root gets the error from tcgetattr.
             Errno::IO => OpenError::NoHardware,
-            // A virtio channel that is open elsewhere, or a tty under TIOCEXCL.
+            // A virtio channel that is already open, or a tty under TIOCEXCL.
             Errno::BUSY => OpenError::Busy(Others::default()),
             Errno::ISDIR => OpenError::NotAPort,
             Errno::ACCESS | Errno::PERM => OpenError::Denied(remedy(path)),
@@ -85,8 +86,8 @@ impl Device {
             return Err(OpenError::NotAPort);
         }
         let rdev = status.st_rdev;
-        // Not TIOCEXCL, which would keep out everybody else until the last close: the kernel
-        // takes this lock off a program that dies.
+        // TIOCEXCL would keep out everybody else until the last close, whereas the kernel releases
+        // this lock if a program dies.
         rustix::fs::flock(&device, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
             if error == Errno::WOULDBLOCK {
                 OpenError::Busy(Others::default())
@@ -99,13 +100,14 @@ impl Device {
             Err(Errno::IO) => return Err(OpenError::NoHardware),
             Err(_) => return Ok(Self { device, tty: None }),
         };
-        // Who does not know of the lock would get a part of the answer, or be answered in between.
+        // A program that does not know about the lock would get part of the answer, or be answered
+        // in between.
         let others = rivals(&[rdev]);
         if !others.holders.is_empty() {
             return Err(OpenError::Busy(others));
         }
         let mut raw = found.clone();
-        // One byte is enough for a read to return (VMIN), and there is no carrier to lose.
+        // A read returns as soon as there is one byte (VMIN), and there is no carrier to lose.
         raw.make_raw();
         raw.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
         termios::tcsetattr(&device, OptionalActions::Now, &raw)?;
@@ -129,7 +131,7 @@ impl Port for Device {
 
     fn hold(&mut self) {
         if self.tty.is_some() {
-            // Root can open it nevertheless: tty_ioctl(2).
+            // Root can open it anyway: tty_ioctl(2).
             let _ = termios::ioctl_tiocexcl(&self.device);
         }
     }
@@ -144,19 +146,20 @@ impl Port for Device {
 }
 
 impl Drop for Device {
-    /// Leaves the tty as it was found: by mistake, it may be the terminal that somebody sits
-    /// at. A signal that ends the program leaves it raw, which does no harm on a serial port.
+    /// Restores the tty's settings: by mistake, it may be the terminal that somebody is using. A
+    /// signal that ends the program leaves it raw, which does no harm on a serial port.
     fn drop(&mut self) {
         if let Some(tty) = &self.tty {
             let _ = termios::ioctl_tiocnxcl(&self.device);
-            // What a dead host has not taken would hold up the close for 30 s (closing_wait).
+            // Bytes that a dead host has not read would delay the close for 30 s (closing_wait).
             let _ = termios::tcflush(&self.device, QueueSelector::OFlush);
             let _ = termios::tcsetattr(&self.device, OptionalActions::Now, &tty.found);
         }
     }
 }
 
-/// Who else has one of the devices open for longer than it takes to see whether it is free.
+/// Which other programs have one of the devices open for longer than it takes to check whether it
+/// is free.
 fn rivals(devices: &[u64]) -> Others {
     let first = look(devices);
     if first.holders.is_empty() {
@@ -166,13 +169,13 @@ fn rivals(devices: &[u64]) -> Others {
     first.who_stayed(&look(devices))
 }
 
-/// Whether a program has locked the device at `path`, as far as that is told.
+/// Whether a program has locked the device at `path`, as far as that is visible.
 fn is_locked(path: &Path) -> bool {
     let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
     rustix::fs::stat(path).is_ok_and(|status| has_lock(&locks, status.st_dev, status.st_ino))
 }
 
-/// Whether a file is locked for one program alone, of /proc/locks (proc_locks(5)):
+/// Whether one program holds an exclusive lock on a file, from /proc/locks (proc_locks(5)):
 ///
 /// ```text
 /// 1: FLOCK  ADVISORY  WRITE 1207 00:06:104 0 EOF
@@ -186,7 +189,7 @@ fn has_lock(locks: &str, device: u64, inode: u64) -> bool {
     })
 }
 
-/// Who else has the device at `path` open.
+/// Which other programs have the device at `path` open.
 pub(crate) fn others_on(path: &Path) -> Others {
     match rustix::fs::stat(path) {
         Ok(status) => look(&devices(path, status.st_rdev)),
@@ -194,13 +197,13 @@ pub(crate) fn others_on(path: &Path) -> Others {
     }
 }
 
-/// The numbers of the devices that lead to that one: its own, and that of /dev/console where the
-/// kernel's console is that tty.
+/// The numbers of the devices that lead to that one: its own, and that of /dev/console if that tty
+/// is the kernel's console.
 fn devices(path: &Path, own: u64) -> Vec<u64> {
     if is_console(path) { vec![own, rustix::fs::makedev(5, 1)] } else { vec![own] }
 }
 
-/// How a user gets to a device that is not open to him.
+/// How a user gets access to a device.
 fn remedy(path: &Path) -> String {
     let Ok(status) = rustix::fs::stat(path) else { return "use sudo".to_owned() };
     let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
@@ -210,7 +213,7 @@ fn remedy(path: &Path) -> String {
     }
 }
 
-/// The name of a group other than root's whose members may read and write.
+/// The name of a group other than root's whose members may read and write the device.
 ///
 /// `groups` are lines of /etc/group: `dialout:x:20:someone,another`
 fn group_that_may(mode: u32, gid: u32, groups: &str) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! Reading and writing of a descriptor that does not block, up to a time.
+//! Reads and writes a non-blocking descriptor, with a deadline.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-/// Where what there was to read was taken away by another program in the same moment.
+/// A pause for when another program took the available bytes in the same moment.
 const TAKEN_PAUSE: Duration = Duration::from_millis(1);
 
-/// Waits until one of `events` is there.
+/// Waits for one of `events`.
 ///
 /// # Errors
-/// `TimedOut` at `until`; `NotConnected` where nobody is at the other end.
+/// `TimedOut` at `until`; `NotConnected` if the other end is closed.
 pub(super) fn wait(fd: BorrowedFd<'_>, events: PollFlags, until: Instant) -> io::Result<()> {
     loop {
         let left = until.saturating_duration_since(Instant::now());

@@ -1,4 +1,4 @@
-//! Sockets: the broker's, and vsock(7). They lose nothing on their way, and nobody else has them.
+//! Sockets: the broker's, and vsock(7). They lose no data, and no other program can interfere.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -13,10 +13,10 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use crate::others::Others;
 use crate::port::{OpenError, Port, fd};
 
-/// How long a connection is waited for: what listens takes it within a millisecond.
+/// How long to wait for a connection: a listener accepts it within a millisecond.
 const CONNECT_MAX: Duration = Duration::from_millis(200);
 
-/// Between two tries where as many wait as the listener lets.
+/// The time between two tries while the listener's queue is full.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// A connected socket.
@@ -52,7 +52,7 @@ fn errno(error: nix::errno::Errno) -> Errno {
     Errno::from_raw_os_error(error as i32)
 }
 
-/// Waits for the connection that `connect` begins.
+/// Waits for the connection that `connect` starts.
 fn connected(
     socket: OwnedFd,
     connect: impl Fn(&OwnedFd) -> Result<(), Errno>,
@@ -62,13 +62,13 @@ fn connected(
         match connect(&socket) {
             Ok(()) => return Ok(Socket(socket)),
             Err(Errno::INPROGRESS) => break,
-            // As many wait already as the listener lets: unix(7).
+            // The listener's queue is full: unix(7).
             Err(Errno::AGAIN) if Instant::now() < until => std::thread::sleep(FULL_PAUSE),
             Err(Errno::INTR) => {}
             Err(error) => return Err(failed(error)),
         }
     }
-    // It may have failed, which is told by the error alone.
+    // It may have failed; only the error shows that.
     if fd::wait(socket.as_fd(), PollFlags::OUT, until).is_err_and(|error| is_time(&error)) {
         return Err(OpenError::NobodyListens);
     }
@@ -87,7 +87,7 @@ fn failed(error: Errno) -> OpenError {
         Errno::NOENT | Errno::NOTDIR => OpenError::Missing,
         Errno::NOTSOCK | Errno::PROTOTYPE => OpenError::NotAPort,
         Errno::ACCESS | Errno::PERM => OpenError::Denied("use sudo".to_owned()),
-        // vsock(7) without a listener, without a host that has it, without any transport.
+        // vsock(7) without a listener, without a host that supports it, or without any transport.
         Errno::CONNREFUSED
         | Errno::CONNRESET
         | Errno::NETUNREACH
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn vsock_without_a_listener_or_without_vsock_is_absent() {
-        // The local address, where nobody is; the machine need not have it.
+        // The local address, where nothing listens; the machine need not support it.
         const LOCAL: u32 = 1;
         match vsock(LOCAL, 4678) {
             Err(OpenError::NobodyListens | OpenError::Io(Errno::AFNOSUPPORT)) => {}

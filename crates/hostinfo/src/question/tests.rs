@@ -1,4 +1,4 @@
-//! Replies of hosts, and of what others on the line were told.
+//! Replies to this request, and replies to others on the line.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! One sample of both views, and how it is written.
+//! One sample of both views, and its text form.
 
 use std::fmt;
 
@@ -7,31 +7,32 @@ use crate::verdict::{RESOURCES, State};
 /// How many figures a sample has.
 const FIELDS: usize = 18;
 
-/// One figure of a sample, in whole numbers: shares in thousandths, times in microseconds, memory in
-/// MiB, swapping in KiB a second, load and running tasks in tenths.
+/// One figure of a sample, as a whole number: shares in thousandths, times in microseconds, memory
+/// in MiB, swapping in KiB a second, load and running tasks in tenths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Field {
-    /// Share of the time in which vCPUs wanted to run that they waited, as the host counts.
+    /// The share of the time in which vCPUs wanted to run that they spent waiting, as counted by
+    /// the host.
     Waited,
-    /// Share of the time in which a limit held them back.
+    /// The share of the time in which a limit held them back.
     Throttled,
     /// The host's load average over a minute.
     Load,
-    /// Share of the last minute in which something on the host waited.
+    /// The share of the last minute in which something on the host waited.
     HostCpu,
     HostMemory,
     HostIo,
     /// Mean time of an operation on the slowest disk, as the host sees it.
     HostLatency,
-    /// What the host has swapped out of this guest, and taken back by the balloon.
+    /// How much of this guest the host has swapped out, and taken back with the balloon.
     Swapped,
     Taken,
-    /// Share of its CPU time that the guest's own kernel counts as stolen, and as busy.
+    /// The shares of its CPU time that the guest's own kernel counts as stolen, and as busy.
     Steal,
     Busy,
-    /// Tasks that run or want to.
+    /// Tasks that are running or ready to run.
     Running,
-    /// Share of the time in which something in the guest waited.
+    /// The share of the time in which something in the guest waited.
     Cpu,
     Memory,
     Io,
@@ -74,14 +75,14 @@ impl Field {
     }
 }
 
-/// What came from the host.
+/// The host's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// Its verdict on each resource; `None` where it has none.
+    /// Its verdict on each resource; `None` if it has none.
     Verdicts([Option<State>; RESOURCES.len()]),
-    /// It does not answer before the guest's interval has passed.
+    /// It refused, because the guest's interval has not passed.
     TooSoon,
-    /// It does not answer.
+    /// It did not answer.
     Silence,
 }
 
@@ -95,7 +96,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Without any figure.
+    /// A sample without figures.
     pub(crate) fn at(time: i64, heard: Heard) -> Self {
         Self { time, heard, figures: [None; FIELDS] }
     }
@@ -104,11 +105,11 @@ impl Sample {
         self.figures.get(field as usize).copied().flatten()
     }
 
-    /// Sets a figure, in its unit; one that is none, or too great, is left out.
+    /// Sets a figure, in its unit; one that is not a number, or too large, is left out.
     pub(crate) fn set(&mut self, field: Field, value: Option<f64>) {
         let whole =
             value.map(f64::round).filter(|value| (0.0..=f64::from(u32::MAX)).contains(value));
-        // In range, as was looked at just now.
+        // In range, as was checked just above.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let whole = whole.map(|value| value as u32);
         if let Some(place) = self.figures.get_mut(field as usize) {
@@ -124,7 +125,7 @@ impl Sample {
         }
     }
 
-    /// Reads what stands behind the time; `columns` says which figure is where.
+    /// Reads the text after the time; `columns` says which figure is where.
     pub(super) fn read(time: i64, text: &str, columns: &[Option<Field>]) -> Option<Self> {
         let mut words = text.split(' ');
         let mut sample = Self::at(time, heard(words.next()?)?);
@@ -143,7 +144,7 @@ impl Sample {
 }
 
 impl fmt::Display for Sample {
-    /// As it stands in a recording, behind its letter.
+    /// The text for the recording, without the letter at its beginning.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} ", self.time)?;
         match self.heard {

@@ -1,4 +1,4 @@
-//! Recordings whole, cut, appended to, and of others.
+//! Recordings: complete, cut off, appended to, and of other versions.
 
 use super::*;
 use crate::verdict::RESOURCES;
@@ -57,7 +57,7 @@ fn a_recording_that_was_cut_anywhere_and_appended_to_loses_the_line_that_was_cut
         let (read, reader) = read(&appended);
         assert!(reader.is_ours() && reader.damaged() <= 1);
         let written = cut_off.matches('\n').count().saturating_sub(2);
-        // Cut just before its line end, a line is whole.
+        // If only its line end is cut off, a line is complete.
         assert!(read.len() == written + 1 || read.len() == written + 2, "{cut}");
         assert_eq!(read[..written], entries()[..written]);
         assert_eq!(read.last(), Some(&Entry::Sample(sample(25))));
@@ -102,7 +102,7 @@ fn an_incident_that_goes_on_is_the_same() {
     assert!(!is_same_incident(&told("now"), &told("now").replace("cpu", "io")));
 }
 
-/// A sample of a busy guest with every figure, as the lab's hosts and guests give them.
+/// A sample of a busy guest with every figure, as measured on the lab's hosts and guests.
 const BUSY: &str = "s 1795852941 coos 342 118 123 405 37 218 12500 1536 2048 331 998 117 871 64 402 48211 15872 20480 .\n";
 
 #[test]
@@ -116,7 +116,8 @@ fn a_day_of_samples_every_10_s_is_less_than_2_mib() {
         Some(State::SelfLimited),
         "your own CPU quota of 1.5 CPUs held your vCPUs back for 41% of the last 60 s in which they wanted to run",
     );
-    // As often as reasons are written down at the most, of every resource, which no host has ever had.
+    // Reasons of every resource at the highest rate at which they are recorded, which no host has
+    // ever reached.
     let verdicts = RESOURCES.len() * 24 * 60 * reason.line().len();
     let day = SAMPLES * BUSY.len() + verdicts;
     assert!(day < 2 * 1024 * 1024, "{day}");

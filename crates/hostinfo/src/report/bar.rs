@@ -1,26 +1,26 @@
-//! The verdicts on one resource over time, as SVG: a bar in which each state has its colour and its height.
+//! The verdicts on one resource over time, as SVG: a bar in which each state has its own colour and height.
 
 use std::fmt::Write as _;
 
 use crate::report::timeline::Span;
 use crate::verdict::State;
 
-/// Where the area begins and ends in which charts and bars are drawn, and its width, in SVG's units.
+/// The left and right edges of the area for charts and bars, and its width, in SVG units.
 pub(crate) const LEFT: i64 = 60;
 pub(crate) const WIDTH: i64 = 720;
 pub(crate) const RIGHT: i64 = LEFT + WIDTH;
 
-/// How high a bar is at the most.
+/// The greatest height of a bar.
 const HEIGHT: i64 = 16;
 
-/// Where a time stands.
+/// The x coordinate of a time.
 pub(crate) fn x(time: i64, start: i64, end: i64) -> i64 {
     let all = (end - start).max(1);
     LEFT + (time - start).clamp(0, all) * WIDTH / all
 }
 
-/// The bar of the resource with that number. Where more than one verdict falls into what is drawn as one
-/// column, the worst of them counts. `label` is what who listens is told.
+/// The bar of the resource with that number. If several verdicts fall into one drawn column, the worst of them
+/// counts. `label` is for screen readers.
 pub(crate) fn bar(told: &[Span<'_>], number: usize, start: i64, end: i64, label: &str) -> String {
     let mut columns: Vec<Option<State>> = vec![None; usize::try_from(WIDTH).unwrap_or_default()];
     for span in told {
@@ -53,7 +53,7 @@ pub(crate) fn bar(told: &[Span<'_>], number: usize, start: i64, end: i64, label:
     svg + "</svg>\n"
 }
 
-/// Told apart without colours, too.
+/// Makes them distinguishable without colours.
 fn height(state: State) -> i64 {
     match state {
         State::Contended => HEIGHT,

@@ -1,4 +1,4 @@
-//! Lines over time, as SVG: no script, no network, readable in black and white, and in words.
+//! Lines over time, as SVG: without scripts or network, readable in black and white, and described in words.
 
 use std::fmt::Write as _;
 
@@ -7,25 +7,25 @@ use crate::report::bar::{LEFT, RIGHT, WIDTH, x};
 use crate::report::summary::minute;
 use crate::report::timeline::Span;
 
-/// The height of the area in which lines are drawn, and what is left above and below it, in SVG's units.
+/// The height of the area for lines, and the space above and below it, in SVG units.
 const HEIGHT: f64 = 120.0;
 const ABOVE: f64 = 6.0;
 const BELOW: f64 = 22.0;
 
-/// The most points of a line: as many as its area is wide.
+/// The most points of a line: as many as the area is wide.
 const POINTS_MAX: usize = 720;
 
 /// One line.
 pub(crate) struct Series {
     pub(crate) field: Field,
-    /// What the legend, and who listens, is told.
+    /// Its name in the legend and for screen readers.
     pub(crate) name: &'static str,
     pub(crate) view: View,
-    /// Of many samples that are drawn as one point, the one that counts.
+    /// Which of many samples counts if they are drawn as one point.
     pub(crate) worst: Worst,
 }
 
-/// Whose view it is: the host's first line is drawn through, its second one dotted, the guest's is broken.
+/// Whose view it is: the host's first line is solid, its second one dotted, and the guest's is dashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
     Host,
@@ -34,7 +34,7 @@ pub(crate) enum View {
 }
 
 impl View {
-    /// As the style sheet has it.
+    /// The class in the style sheet.
     pub(crate) fn class(self) -> &'static str {
         match self {
             Self::Host => "host",
@@ -53,13 +53,13 @@ pub(crate) enum Worst {
 /// A figure over time.
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
-    /// What a unit of the fields is multiplied by, and what stands behind the number.
+    /// The factor for the field's unit, and the text after the number.
     pub(crate) scale: f64,
     pub(crate) unit: &'static str,
     pub(crate) series: Vec<Series>,
 }
 
-/// A point of a line: when, in which part of the recording, and how much.
+/// A point of a line: its time, its part of the recording, and its value.
 #[derive(Debug, Clone, Copy)]
 struct Point {
     time: i64,
@@ -68,7 +68,7 @@ struct Point {
 }
 
 impl Chart {
-    /// The chart between two points in time. `None` where there is no figure.
+    /// The chart between two points in time. `None` if there are no figures.
     pub(crate) fn svg(&self, spans: &[Span<'_>], start: i64, end: i64) -> Option<String> {
         let lines: Vec<Vec<Point>> =
             self.series.iter().map(|series| self.points(series, spans)).collect();
@@ -93,7 +93,7 @@ impl Chart {
         Some(svg + "</svg>\n")
     }
 
-    /// The points of a line, no more than are to be seen.
+    /// The points of a line, no more than are visible.
     fn points(&self, series: &Series, spans: &[Span<'_>]) -> Vec<Point> {
         let together = spans.len().div_ceil(POINTS_MAX).max(1);
         let point = |some: &[Span<'_>]| {
@@ -110,7 +110,7 @@ impl Chart {
         spans.chunks(together).filter_map(point).collect()
     }
 
-    /// In words: the mean of each line, and its worst.
+    /// In words: the mean and the worst value of each line.
     fn described(&self, spans: &[Span<'_>]) -> String {
         let described = self.series.iter().filter_map(|series| {
             let figure = |span: &Span<'_>| span.sample.figure(series.field);
@@ -128,7 +128,7 @@ impl Chart {
     }
 }
 
-/// The frame, with what its top and bottom and its ends are.
+/// The frame, with labels for its top, bottom and ends.
 fn axes(top: f64, unit: &str, start: i64, end: i64) -> String {
     let (bottom, middle) = (ABOVE + HEIGHT, ABOVE + HEIGHT / 2.0);
     let (label, below) = (LEFT - 6, bottom + 16.0);
@@ -149,7 +149,7 @@ fn axes(top: f64, unit: &str, start: i64, end: i64) -> String {
     )
 }
 
-/// A line with a break wherever nothing was recorded, and a dot where it has one point only.
+/// A line with a gap wherever nothing was recorded, and a dot where there is only one point.
 fn path(points: &[Point], start: i64, end: i64, top: f64) -> String {
     let mut path = String::new();
     for part in points.chunk_by(|one, other| one.part == other.part) {
@@ -165,7 +165,7 @@ fn path(points: &[Point], start: i64, end: i64, top: f64) -> String {
     path
 }
 
-/// The next of 0.1, 0.2, 0.5, 1, 2, 5, ... from `most` on.
+/// The smallest of 0.1, 0.2, 0.5, 1, 2, 5, ... that is at least `most`.
 fn round_up(most: f64) -> f64 {
     let mut top = 0.1;
     for factor in [2.0, 2.5, 2.0].into_iter().cycle().take(60) {

@@ -1,4 +1,4 @@
-//! Which figures of both views are drawn, and beside which.
+//! Which figures of both views are drawn, and which share a chart.
 
 use crate::recording::Field;
 use crate::report::chart::{Chart, Series, View, Worst};

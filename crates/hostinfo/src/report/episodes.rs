@@ -1,10 +1,11 @@
-//! Times without a break in which a resource was contended, or limited by the guest's own limits: pure.
+//! Continuous periods in which a resource was contended, or limited by the guest's own limits.
+//! Pure.
 
 use crate::report::read::Recording;
 use crate::report::timeline::Span;
 use crate::verdict::{RESOURCES, State};
 
-/// The most that are told, the longest of them.
+/// The most that are listed, choosing the longest.
 const EPISODES_MAX: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,11 +15,11 @@ pub(crate) struct Episode {
     /// In seconds since 1970.
     pub(crate) start: i64,
     pub(crate) end: i64,
-    /// What the host gave as the reason, the last time; empty where it was not recorded.
+    /// The host's last reason; empty if it was not recorded.
     pub(crate) reason: String,
 }
 
-/// The longest of a recording, in the order of time, and how many there are besides.
+/// The longest of a recording, in order of time, and how many others there are.
 pub(crate) fn longest(recording: &Recording, told: &[Span<'_>]) -> (Vec<Episode>, usize) {
     let of_resource = |(number, resource)| episodes(number, resource, told);
     let mut all: Vec<Episode> = RESOURCES.into_iter().enumerate().flat_map(of_resource).collect();

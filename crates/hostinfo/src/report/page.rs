@@ -1,5 +1,5 @@
-//! A report as one page of HTML that needs nothing else: no network, no script; light and dark, and on
-//! paper.
+//! A report as a self-contained HTML page: without network or scripts; for light and dark screens,
+//! and for print.
 
 use hostinfo_render::escaped;
 
@@ -13,7 +13,7 @@ use crate::verdict::RESOURCES;
 
 const STYLE: &str = include_str!("page.css");
 
-/// What a browser is told to load: nothing, whatever may stand in the page.
+/// What a browser may load: nothing, whatever the page contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// All of it.
@@ -59,7 +59,7 @@ fn figure(caption: &str, svg: &str) -> String {
     )
 }
 
-/// A table that can be moved sideways, also by keys, where it is wider than the window.
+/// A table that scrolls sideways, also with the keyboard, if it is wider than the window.
 fn table(caption: &str, columns: &[&str], rows: &str) -> String {
     let columns: String =
         columns.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
@@ -69,7 +69,7 @@ fn table(caption: &str, columns: &[&str], rows: &str) -> String {
     )
 }
 
-/// How long each verdict held.
+/// How long each verdict lasted.
 fn times(summary: &Summary) -> String {
     let mut rows = String::new();
     for (resource, times) in RESOURCES.into_iter().zip(summary.times) {
@@ -199,7 +199,7 @@ mod tests {
         Recording::read(text.as_bytes()).unwrap()
     }
 
-    /// How often each tag is opened and closed, and everything else.
+    /// How often each tag is opened and closed.
     fn tags(page: &str) -> Vec<(usize, usize)> {
         let count = |text: String| page.matches(&text).count();
         let tags =
@@ -248,7 +248,7 @@ mod tests {
         fn a_page_has_the_same_tags_whatever_a_host_says(
             said in "([<>&\"'/=a-z !-]|<script>|</li>|-->|\\PC){1,40}",
         ) {
-            // All that begins or ends a tag, or the value of an attribute.
+            // Everything that begins or ends a tag, or the value of an attribute.
             let signs = |said: &str| {
                 let page = page(&recording(&format!("x{said}x")));
                 ['<', '>', '"', '\''].map(|sign| page.matches(sign).count())

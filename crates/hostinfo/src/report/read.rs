@@ -1,4 +1,4 @@
-//! A recording to what a report is made of.
+//! Reads a recording into the data for a report.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read};
@@ -8,25 +8,25 @@ use hostinfo_wire::text::printable;
 use crate::recording::{Entry, LINE_MAX, Reader, Sample, is_same_incident};
 use crate::verdict::{RESOURCES, State};
 
-/// The most entries: two months of samples every 10 s, which take 90 MB; reasons take 200 MB at the most.
+/// The most entries: two months of samples every 10 s, which take 90 MB; reasons take at most 200 MB.
 const ENTRIES_MAX: usize = 1 << 19;
 
-/// What was recorded, in the order of time.
+/// The recorded data, in order of time.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     pub(crate) samples: Vec<Sample>,
-    /// Hosts that the guest was on, each once.
+    /// The hosts that the guest was on, each once.
     pub(crate) hosts: Vec<String>,
-    /// Incidents that the hosts told of, each once; of one that goes on, the newest words.
+    /// The incidents that the hosts reported, each once; for an ongoing one, the newest text.
     pub(crate) incidents: Vec<String>,
     pub(crate) reasons: Vec<Reason>,
-    /// Why the host did not answer, the newest.
+    /// The newest reason why the host did not answer.
     pub(crate) silence: Option<String>,
-    /// Lines that made no sense.
+    /// The number of unintelligible lines.
     pub(crate) damaged: usize,
 }
 
-/// The reason of a verdict, or of there being none.
+/// The reason of a verdict, or why there was none.
 #[derive(Debug)]
 pub(crate) struct Reason {
     pub(crate) time: i64,
@@ -35,7 +35,7 @@ pub(crate) struct Reason {
     pub(crate) words: String,
 }
 
-/// Why there is none.
+/// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
     #[error("it is not a recording of hostinfo record")]
@@ -49,7 +49,7 @@ pub(crate) enum Unreadable {
 }
 
 impl Recording {
-    /// Reads all of it. Who wrote it need not be trusted.
+    /// Reads all of it. The input need not be trusted.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -61,7 +61,7 @@ impl Recording {
             let text = String::from_utf8_lossy(&line);
             let entry = reader.read(text.strip_suffix('\n').unwrap_or(&text));
             line.clear();
-            // Something else is not read to its end.
+            // If it is not a recording, it is not read to its end.
             if !reader.is_ours() {
                 return Err(Unreadable::NotOurs);
             }
@@ -78,7 +78,7 @@ impl Recording {
         if recording.samples.is_empty() {
             return Err(Unreadable::Empty);
         }
-        // A clock that was set back puts later samples before others.
+        // If the clock was set back, later samples have earlier times.
         recording.samples.sort_by_key(|sample| sample.time);
         Ok(recording)
     }
@@ -108,7 +108,7 @@ impl Recording {
         }
     }
 
-    /// Why there was no verdict, the last time that the host said so.
+    /// Why there was no verdict, the last time the host said so.
     pub(crate) fn without_verdict(&self) -> Option<&str> {
         let reason = self.reasons.iter().rev().find(|reason| reason.state.is_none());
         reason.map(|reason| reason.words.as_str())

@@ -1,4 +1,4 @@
-//! What a recording comes to: how long each verdict held, the worst of it, and sentences. Pure.
+//! A summary of a recording: how long each verdict lasted, the worst of it, and sentences. Pure.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use crate::report::timeline::Span;
 use crate::units;
 use crate::verdict::{RESOURCES, State};
 
-/// The least share of stolen time that is felt, in thousandths: the same that hosts judge by.
+/// The smallest share of stolen time that is noticeable, in thousandths: the same threshold that
+/// hosts use.
 const FELT: u32 = 50;
 
 /// How long one resource was in each state, in seconds.
@@ -18,7 +19,7 @@ pub(crate) struct Times {
     pub(crate) contended: i64,
     pub(crate) self_limited: i64,
     pub(crate) ok: i64,
-    /// There was no verdict, or none that tells.
+    /// There was no verdict, or only `unknown`.
     pub(crate) unknown: i64,
 }
 
@@ -37,7 +38,7 @@ impl Times {
     }
 }
 
-/// What a recording comes to. Times are in seconds, points in time since 1970.
+/// A summary of a recording. Durations are in seconds, points in time in seconds since 1970.
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) start: i64,
@@ -46,20 +47,20 @@ pub(crate) struct Summary {
     pub(crate) recorded: i64,
     pub(crate) samples: usize,
     pub(crate) step: i64,
-    /// Of each resource, in their order.
+    /// For each resource, in their order.
     pub(crate) times: [Times; RESOURCES.len()],
-    /// The longest, in the order of time, and how many there are besides.
+    /// The longest, in order of time, and how many others there are.
     pub(crate) episodes: Vec<Episode>,
     pub(crate) more: usize,
-    /// The host did not answer, and why.
+    /// How long the host did not answer, and why.
     silent: i64,
     silence: Option<String>,
     /// Why there was no verdict.
     without_verdict: Option<String>,
-    /// The host said `ok` of the CPU, and the guest's own kernel counted stolen time.
+    /// How long the host said `ok` about the CPU while the guest's own kernel counted stolen time.
     doubted: i64,
-    /// What vCPUs waited, by the host's count, and what was stolen, by the guest's, while CPU time was
-    /// contended: shares.
+    /// Shares while CPU time was contended: how long vCPUs waited by the host's count, and how much
+    /// was stolen by the guest's count.
     waited: Option<f64>,
     stolen: Option<f64>,
 }
@@ -106,7 +107,7 @@ impl Summary {
         }
     }
 
-    /// What one can hand to one's provider, the most important first.
+    /// Sentences for the provider, the most important first.
     pub(crate) fn sentences(&self) -> Vec<String> {
         let named = || RESOURCES.into_iter().map(in_sentence).zip(&self.times);
         let mut sentences = Vec::new();
@@ -210,7 +211,7 @@ pub(crate) fn minute(time: i64) -> String {
         .map_or_else(|_| time.to_string(), |time| time.strftime("%Y-%m-%d %H:%M").to_string())
 }
 
-/// At the beginning of a line.
+/// The resource's name for the beginning of a line.
 pub(crate) fn spoken(resource: &str) -> &str {
     match resource {
         "cpu" => "CPU time",

@@ -4,7 +4,7 @@ use crate::report::read::Recording;
 use crate::report::summary::{Summary, because, minute, span};
 use crate::verdict::RESOURCES;
 
-/// The most incidents that are told, the newest of them.
+/// The most incidents listed, choosing the newest.
 pub(crate) const INCIDENTS_MAX: usize = 50;
 
 /// All of it.
@@ -47,7 +47,7 @@ pub(crate) fn text(recording: &Recording) -> String {
         + &damage(recording).map(|damage| damage + "\n").unwrap_or_default()
 }
 
-/// What a reader has to know.
+/// Notes for the reader.
 const NOTES: &str = "\
 A verdict is the host's, and speaks of up to the minute before it. contended: the host was short of it for
 this guest; self-limited: the guest's own limits held it back; ok: the guest got what it asked for.

@@ -1,22 +1,22 @@
-//! Of which times a recording tells, and what: pure.
+//! The periods that a recording covers, and their contents. Pure.
 
 use crate::recording::{Heard, Sample};
 use crate::report::read::Recording;
 
-/// How far a verdict looks back at the most, in seconds.
+/// The longest time that a verdict looks back, in seconds.
 const LOOKS_BACK: i64 = 60;
 
-/// Samples further apart than so many of the usual steps have a gap between them, in which nothing was
-/// recorded: one is late where a host is waited for.
+/// If samples are more than this many usual steps apart, nothing was recorded in between: a single
+/// sample is late if it waits for a host.
 const STEPS_MAX: i64 = 3;
 
-/// A time of which a sample tells.
+/// The period that a sample covers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span<'a> {
-    /// In seconds since 1970; `from` does not belong to it.
+    /// In seconds since 1970, excluding `from` itself.
     pub(crate) from: i64,
     pub(crate) to: i64,
-    /// The number of the part of the recording, between two gaps, in which it is.
+    /// The number of the part of the recording that contains it; gaps separate the parts.
     pub(crate) part: usize,
     pub(crate) sample: &'a Sample,
 }
@@ -28,7 +28,7 @@ impl Span<'_> {
 }
 
 impl Recording {
-    /// The time between two samples, of most of them, in seconds.
+    /// The usual time between two samples, in seconds.
     pub(crate) fn step(&self) -> i64 {
         let times = self.samples.iter().map(|sample| sample.time);
         let mut steps: Vec<i64> =
@@ -37,7 +37,7 @@ impl Recording {
         steps.get(steps.len() / 2).copied().unwrap_or(1).max(1)
     }
 
-    /// All times that were recorded: of each sample the time before it.
+    /// All recorded periods: for each sample, the time before it.
     pub(crate) fn spans(&self) -> Vec<Span<'_>> {
         let (step, mut before, mut part) = (self.step(), None, 0);
         let mut spans = Vec::with_capacity(self.samples.len());
@@ -56,8 +56,8 @@ impl Recording {
         spans
     }
 
-    /// The times of which verdicts speak, and those in which the host did not answer. In between there
-    /// are times of which nothing is known: a guest whose interval is 5 minutes has a verdict on one of
+    /// The periods that verdicts cover, and those in which the host did not answer. There are
+    /// unknown periods in between: a guest whose interval is 5 minutes has a verdict on only one of
     /// them.
     pub(crate) fn told(&self) -> Vec<Span<'_>> {
         let (mut known_until, mut part) = (i64::MIN, None);

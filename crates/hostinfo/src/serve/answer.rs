@@ -1,4 +1,4 @@
-//! A request to its reply, from what the host told.
+//! Answers a request from the host's last values.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use crate::listed::Listed;
 use crate::serve::snapshot::{Picked, Snapshot, number};
 
-/// Fills `reply` where that needs nothing of the host; whether it did.
+/// Fills `reply` if that needs nothing from the host; returns whether it did.
 pub(crate) fn at_once(request: Request<'_>, reply: &mut Reply) -> bool {
     match request {
         Request::Ping(None) => reply.line(Code::Done, "pong"),
@@ -33,7 +33,7 @@ pub(crate) fn at_once(request: Request<'_>, reply: &mut Reply) -> bool {
     true
 }
 
-/// Fills `reply` from what the host told, as it is `now`.
+/// Fills `reply` from the host's values, adjusted to `now`.
 pub(crate) fn from_snapshot(
     request: Request<'_>,
     snapshot: &Snapshot,
@@ -61,13 +61,13 @@ pub(crate) fn from_snapshot(
     }
 }
 
-/// Fills `reply` where the host told nothing: each name may be asked for again in `wait`.
+/// Fills `reply` if there are no values from the host: each name may be asked for again in `wait`.
 pub(crate) fn nothing_yet(request: Request<'_>, wait: Duration, reply: &mut Reply) {
     let names = match request {
         Request::Get(names) | Request::Json(names) | Request::Metrics(names) => names,
         _ => return reply.refuse("list", &again(wait)),
     };
-    // One line, as `json` has it where there is nothing else.
+    // A single line, as for `json` with nothing but refusals.
     let is_one_line = matches!(request, Request::Json(_));
     for name in names.iter().take(if is_one_line { 1 } else { usize::MAX }) {
         reply.refuse(name, &again(wait));
@@ -79,7 +79,7 @@ fn again(wait: Duration) -> Refusal {
     Refusal::Unavailable(format!("ask again in {seconds} s").into())
 }
 
-/// What this guest may ask, as the host listed it.
+/// What this guest may ask for, as listed by the host.
 fn list(names: Names<'_>, snapshot: &Snapshot, reply: &mut Reply) {
     let rows = snapshot.rows();
     if rows.is_empty() {
@@ -185,7 +185,7 @@ fn metrics(names: Names<'_>, snapshot: &Snapshot, now: Duration, reply: &mut Rep
     openmetrics(&answers, reply);
 }
 
-/// What the catalog has by that name, and what `list` says of one of the administrator's own.
+/// The catalog's row of that name, or the description in `list` for one of the administrator's own.
 fn row(name: &str, rows: &[Listed<'_>]) -> Option<Row> {
     const CUSTOM: StatId = StatId::named("custom.NAME");
     let Some(Named::Stat(stat, instance)) = resolve(name) else { return None };

@@ -1,4 +1,4 @@
-//! The loop of the broker: sleeps until something has come about, and gives everybody a turn.
+//! The loop of the broker: sleeps until something happens, and gives everybody a turn.
 
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,7 +21,7 @@ use crate::serve::scraper::Scraper;
 use crate::serve::snapshot::Snapshot;
 use crate::serve::upstream::{Answered, Told, Upstream};
 
-/// Everything that the broker holds.
+/// The state of the broker.
 pub(crate) struct Broker {
     upstream: Upstream,
     socket: UnixListener,
@@ -30,24 +30,24 @@ pub(crate) struct Broker {
     scrapers: Vec<Scraper>,
     schedule: Schedule,
     told: Option<Snapshot>,
-    /// What may be asked, and when the host was asked for that.
+    /// What this guest may ask for, and when the host was asked for that.
     list: Rc<Vec<Line>>,
     list_at: Option<Duration>,
-    /// What the log said of the host last.
+    /// The last message about the host in the log.
     logged: String,
     reply: Reply,
 }
 
-/// What has come about at a descriptor.
+/// Something that happened at a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
     Bell,
     Client,
     Scrape,
-    /// Something has come.
+    /// Input has arrived.
     Read(usize),
     ReadScraper(usize),
-    /// The other end is gone.
+    /// The other end is closed.
     Gone(usize),
     GoneScraper(usize),
 }
@@ -69,11 +69,11 @@ impl Broker {
         }
     }
 
-    /// Serves as long as the program runs. The host is asked at once, so that it begins to look for its
-    /// verdicts, and then only when a client wants to know.
+    /// Serves as long as the program runs. The host is asked at once, so that it begins to work on
+    /// its verdicts, and after that only when a client asks.
     ///
     /// # Errors
-    /// The system does not let it wait.
+    /// The system does not let it wait for events.
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         self.ask(clock::now());
         loop {
@@ -98,7 +98,7 @@ impl Broker {
         self.upstream.ask(is_old);
     }
 
-    /// Takes in what came of asking the host.
+    /// Processes the result of asking the host.
     fn hear(&mut self, Answered { asked, result }: Answered, now: Duration) {
         match result {
             Ok(Told { values, list, way }) => {
@@ -124,7 +124,7 @@ impl Broker {
         }
     }
 
-    /// Says on stderr what is new.
+    /// Reports news on stderr.
     fn log(&mut self, what: String) {
         if self.logged != what {
             complain(&what);
@@ -132,7 +132,7 @@ impl Broker {
         }
     }
 
-    /// Whether somebody waits for the host.
+    /// Whether anybody is waiting for the host.
     fn is_wanted(&self) -> bool {
         self.clients.iter().any(|client| client.waits_until().is_some())
             || self.scrapers.iter().any(Scraper::is_waiting)
@@ -146,7 +146,7 @@ impl Broker {
         self.scrapers.retain_mut(|scraper| scraper.turn(source, reply, now).is_ok());
     }
 
-    /// Sleeps until something has come about, or somebody's time.
+    /// Sleeps until something happens, or the next deadline.
     fn wait(&self, now: Duration) -> Result<Vec<Event>, Failure> {
         let unread: usize = self.clients.iter().map(|client| client.connection.unsent()).sum();
         let may_read = unread < UNREAD_MAX;
@@ -189,12 +189,12 @@ impl Broker {
             }
         });
         let mut happened: Vec<Event> = happened.collect();
-        // Who is gone is taken out from the back, so that the numbers of the others stay right.
+        // Remove closed clients from the back, so that the indices of the others stay valid.
         happened.reverse();
         Ok(happened)
     }
 
-    /// When somebody's time comes, if nothing else comes about.
+    /// The next deadline, if nothing happens before.
     fn alarm(&self, now: Duration) -> Option<Duration> {
         let of_clients = self.clients.iter().filter_map(|client| client.alarm(now));
         let of_scrapers = self.scrapers.iter().map(Scraper::deadline);
@@ -238,7 +238,8 @@ impl Broker {
         }
     }
 
-    /// Lets a client in. Where there is no room, who has asked nothing for long gives way.
+    /// Adds a client. If there is no room, it replaces a client that has not asked anything for a
+    /// long time.
     fn let_in(&mut self, connection: Connection, now: Duration) {
         if self.clients.len() >= CLIENTS_MAX {
             let idle = self.clients.iter().position(|client| {
@@ -253,12 +254,12 @@ impl Broker {
     }
 }
 
-/// Who has come.
+/// The accepted connection.
 fn accepted<S: Accepted + 'static, A>(accepted: std::io::Result<(S, A)>) -> Option<Connection> {
     let (stream, _) = match accepted {
         Ok(accepted) => accepted,
         Err(error) => {
-            // Out of descriptors or memory: whoever has come is still there.
+            // Out of descriptors or memory: the connection is still pending.
             if error.kind() != std::io::ErrorKind::WouldBlock {
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -269,7 +270,7 @@ fn accepted<S: Accepted + 'static, A>(accepted: std::io::Result<(S, A)>) -> Opti
     Some(Connection::new(stream))
 }
 
-/// What listeners give out.
+/// The connections that listeners accept.
 trait Accepted: Stream {
     fn let_not_block(&self) -> std::io::Result<()>;
 }

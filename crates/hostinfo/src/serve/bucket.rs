@@ -1,8 +1,9 @@
-//! How much of a client's is read and answered: a token bucket without a clock of its own.
+//! Limits how much of a client's input is read and answered: a token bucket without a clock of its
+//! own.
 
 use std::time::Duration;
 
-/// A rate in the long run and what may come at once after quiet.
+/// A long-run rate, and the burst allowed after a quiet time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bound {
     /// Tokens a second.
@@ -12,25 +13,25 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// The time in which `tokens` come in.
+    /// The time in which `tokens` are refilled.
     fn time(self, tokens: u32) -> Duration {
         Duration::from_secs(u64::from(tokens)) / self.per_second.max(1)
     }
 }
 
-/// A bucket, full at first. All that is kept is when it will be full again (GCRA, ITU-T I.371).
+/// A bucket, full at first. It only stores when it will be full again (GCRA, ITU-T I.371).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bucket {
     full_at: Duration,
 }
 
 impl Bucket {
-    /// When a token is there; in the past where it is.
+    /// When a token is available; in the past if one is.
     pub(crate) fn ready_at(&self, bound: Bound) -> Duration {
         self.full_at.saturating_sub(bound.time(bound.burst.saturating_sub(1)))
     }
 
-    /// Takes `tokens`, whether they are there or not.
+    /// Takes `tokens`, whether or not they are available.
     pub(crate) fn take(&mut self, tokens: u32, bound: Bound, now: Duration) {
         self.full_at = self.full_at.max(now).saturating_add(bound.time(tokens));
     }

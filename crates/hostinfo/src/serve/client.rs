@@ -14,22 +14,22 @@ use crate::serve::snapshot::Snapshot;
 pub(crate) struct Client {
     pub(crate) connection: Connection,
     framer: Framer,
-    /// What has come and is not looked at yet, because a line before it waits.
+    /// Input that has not been processed, because a line before it is waiting.
     held: Vec<u8>,
-    /// A line that waits for the host, and since when.
+    /// A line that is waiting for the host, and since when.
     waiting: Option<(Vec<u8>, Duration)>,
     /// Lines of nonsense in a row.
     nonsense: u32,
-    /// When it has asked last.
+    /// When it last asked.
     pub(crate) asked: Duration,
 }
 
 /// What a line is answered from.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
-    /// What the host told, where it can be given out.
+    /// The host's values, if they are fresh enough to send.
     pub(crate) fresh: Option<&'a Snapshot>,
-    /// When it is worth to ask again, where there is nothing.
+    /// When it is worth asking again, if there are none.
     pub(crate) wait: Duration,
 }
 
@@ -45,12 +45,12 @@ impl Client {
         }
     }
 
-    /// Until when it waits for the host, if it does.
+    /// The deadline until which it waits for the host, if it does.
     pub(crate) fn waits_until(&self) -> Option<Duration> {
         self.waiting.as_ref().map(|(_, since)| *since + HOLD)
     }
 
-    /// Whether more of it is to be read.
+    /// Whether more input should be read from it.
     pub(crate) fn wants_to_read(&self, now: Duration) -> bool {
         self.held.is_empty()
             && self.waiting.is_none()
@@ -58,18 +58,18 @@ impl Client {
             && self.connection.ready_at() <= now
     }
 
-    /// When it has to be looked at again, if nothing of it comes.
+    /// When it needs attention, even if nothing arrives from it.
     pub(crate) fn alarm(&self, now: Duration) -> Option<Duration> {
         let ready_at = Some(self.connection.ready_at()).filter(|at| *at > now);
         [self.waits_until(), self.connection.deadline(), ready_at].into_iter().flatten().min()
     }
 
-    /// Whether it is over: everything has come, is answered and sent.
+    /// Whether it is finished: its input has ended, and everything is answered and sent.
     pub(crate) fn is_done(&self) -> bool {
         self.waiting.is_none() && self.held.is_empty() && self.connection.is_done()
     }
 
-    /// Takes in what has come.
+    /// Reads what has arrived.
     ///
     /// # Errors
     /// [`Over`].
@@ -80,7 +80,7 @@ impl Client {
         Ok(())
     }
 
-    /// Answers what can be answered now.
+    /// Answers whatever can be answered now.
     ///
     /// # Errors
     /// [`Over`].
@@ -100,7 +100,7 @@ impl Client {
         }
         let held = std::mem::take(&mut self.held);
         let mut input = held.as_slice();
-        // The next line only when the answer to the one before was taken.
+        // The next line must wait until the previous answer was read.
         while !input.is_empty()
             && self.connection.unsent() == 0
             && self.connection.ready_at() <= now
@@ -130,7 +130,7 @@ impl Client {
         Ok(())
     }
 
-    /// Whether the line has its answer: it waits otherwise, unless its time `is_over`.
+    /// Whether the line got its answer; otherwise it waits, unless its time `is_over`.
     fn answer(
         &mut self,
         line: &[u8],
@@ -153,7 +153,7 @@ impl Client {
         Ok(true)
     }
 
-    /// Sends the reply, or drops it where it is one more piece of nonsense.
+    /// Sends the reply, or drops it if it is one nonsense reply too many.
     fn send(&mut self, reply: &mut Reply, now: Duration) -> Result<(), Over> {
         if !reply.is_nonsense() {
             self.nonsense = 0;
@@ -190,7 +190,7 @@ mod tests {
             Self { end, client: Client::new(Connection::new(stream), NOW), now: NOW }
         }
 
-        /// What is answered to the lines, from that.
+        /// The answers to the lines, from those values.
         fn say(&mut self, lines: &str, fresh: Option<&Snapshot>) -> String {
             self.end.write_all(lines.as_bytes()).unwrap();
             self.turn(fresh)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The time since the guest was booted, in which it was suspended included: what the host told grows
+/// The time since the guest booted, including time in which it was suspended: the host's values get
 /// old meanwhile.
 pub(crate) fn now() -> Duration {
     let time = clock_gettime(ClockId::Boottime);

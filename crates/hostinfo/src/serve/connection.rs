@@ -9,22 +9,22 @@ use hostinfo_wire::limits::{READ_CHUNK, WRITE_DEADLINE};
 use crate::serve::bucket::Bucket;
 use crate::serve::limits::{BYTES, LINES};
 
-/// A stream that does not block.
+/// A non-blocking stream.
 pub(crate) trait Stream: Read + Write + AsFd {}
 
 impl<S: Read + Write + AsFd> Stream for S {}
 
-/// It is over: the other end is gone, or did not read for too long.
+/// The connection is over: the other end is closed, or did not read for too long.
 #[derive(Debug)]
 pub(crate) struct Over;
 
 /// Times are those of [`clock`](super::clock).
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
-    /// What was not written yet, and since when.
+    /// Bytes that are not written yet, and since when.
     unsent: Vec<u8>,
     unsent_since: Duration,
-    /// Nothing more comes.
+    /// Whether the input has ended.
     has_ended: bool,
     bytes: Bucket,
     lines: Bucket,
@@ -42,37 +42,37 @@ impl Connection {
         }
     }
 
-    /// Bytes of replies that are not read yet.
+    /// The number of reply bytes that are not written yet.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.len()
     }
 
-    /// Whether nothing more comes, and nothing is to be written.
+    /// Whether the input has ended and nothing is left to write.
     pub(crate) fn is_done(&self) -> bool {
         self.has_ended && self.unsent.is_empty()
     }
 
-    /// Whether nothing more comes.
+    /// Whether the input has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// When it has to have read its replies.
+    /// The deadline for reading its replies.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         (!self.unsent.is_empty()).then(|| self.unsent_since + WRITE_DEADLINE)
     }
 
-    /// When the next line of it may be answered, and more of it read.
+    /// When its next line may be answered, and more of it read.
     pub(crate) fn ready_at(&self) -> Duration {
         self.bytes.ready_at(BYTES).max(self.lines.ready_at(LINES))
     }
 
-    /// A line of it is answered.
+    /// Counts a line as answered.
     pub(crate) fn count_line(&mut self, now: Duration) {
         self.lines.take(1, LINES, now);
     }
 
-    /// Reads what has come, at most [`READ_CHUNK`].
+    /// Reads what has arrived, at most [`READ_CHUNK`].
     ///
     /// # Errors
     /// [`Over`].
@@ -91,7 +91,7 @@ impl Connection {
         Ok(Vec::new())
     }
 
-    /// Sends bytes, as far as the other end takes them now.
+    /// Sends bytes, as far as the other end accepts them now.
     ///
     /// # Errors
     /// [`Over`].
@@ -103,10 +103,10 @@ impl Connection {
         self.flush(now)
     }
 
-    /// Sends what is left, as far as the other end takes it now.
+    /// Sends what is left, as far as the other end accepts it now.
     ///
     /// # Errors
-    /// [`Over`], also where it has taken too long.
+    /// [`Over`], also if it has taken too long.
     pub(crate) fn flush(&mut self, now: Duration) -> Result<(), Over> {
         let mut sent = 0;
         while let Some(rest) = self.unsent.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -120,7 +120,7 @@ impl Connection {
         }
         self.unsent.drain(..sent);
         if self.unsent.is_empty() {
-            // Of a long reply nothing is kept.
+            // Frees the buffer of a long reply.
             self.unsent = Vec::new();
         } else if self.deadline().is_some_and(|deadline| now >= deadline) {
             return Err(Over);

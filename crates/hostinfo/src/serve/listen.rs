@@ -1,4 +1,4 @@
-//! Where the broker is asked.
+//! The broker's listeners.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -10,14 +10,14 @@ use std::path::Path;
 
 use crate::exit::Failure;
 
-/// The argument that means the socket on standard input, where systemd puts it:
-/// `StandardInput=socket` of systemd.exec(5).
+/// The argument for the socket on standard input, where systemd puts it with `StandardInput=socket`
+/// of systemd.exec(5).
 const STDIN: &str = "-";
 
-/// Listens at the socket, with that mode, or takes the one that is on standard input.
+/// Listens on the socket, with that mode, or takes the one on standard input.
 ///
 /// # Errors
-/// [`Failure::Listen`]. Another broker that listens there is left alone.
+/// [`Failure::Listen`]. If another broker listens there, it is left alone.
 pub(crate) fn unix(path: &Path, mode: u32) -> Result<UnixListener, Failure> {
     let failed = |why: io::Error| Failure::Listen { place: path.display().to_string(), why };
     let listener = if path == Path::new(STDIN) {
@@ -42,7 +42,7 @@ fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
             Ok(_) => {
                 return Err(io::Error::new(ErrorKind::AddrInUse, "another broker listens there"));
             }
-            // Left behind by one that was ended.
+            // Left behind by a broker that was killed.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
             Err(error) => return Err(error),
         }

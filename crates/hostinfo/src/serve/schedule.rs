@@ -1,4 +1,4 @@
-//! When the host may be asked, and how long what it told can be given out: pure.
+//! When the host may be asked, and how long its values stay valid. Pure.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use crate::serve::limits::{FRESH_LEAST, RETRY};
 /// Times are those of [`clock`](super::clock).
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
-    /// How often this guest may ask.
+    /// The time that must pass between two queries of this guest.
     interval: Duration,
-    /// When the host was asked for what it told last.
+    /// When the host was asked for its last values.
     told: Option<Duration>,
-    /// The host has not answered yet.
+    /// Whether an answer is pending.
     is_asking: bool,
-    /// The host said that it was too soon: until then what it told before is all that there is.
+    /// The host said that it was too soon: until this time, the previous values are all there is.
     too_soon: Duration,
-    /// After a failure.
+    /// When to try again after a failure.
     retry: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Schedule {
         }
     }
 
-    /// Whether what the host told last can be given out: asking now would be of no use, or too soon.
+    /// Whether the last values may still be sent: asking now would be pointless, or too soon.
     pub(crate) fn is_fresh(&self, now: Duration) -> bool {
         self.told.is_some_and(|told| {
             now.saturating_sub(told) < self.interval.max(FRESH_LEAST) || now < self.too_soon
@@ -44,35 +44,35 @@ impl Schedule {
         !self.is_asking && now >= self.next()
     }
 
-    /// When the host can be asked, as far as the clock decides that.
+    /// When the host can be asked, as far as that depends on the clock.
     pub(crate) fn next(&self) -> Duration {
         self.too_soon.max(self.retry)
     }
 
-    /// How long a client has to wait until it is worth to ask again, at least a second.
+    /// How long a client has to wait until asking again is worthwhile, at least a second.
     pub(crate) fn wait(&self, now: Duration) -> Duration {
         self.next().saturating_sub(now).max(RETRY)
     }
 
-    /// The host is asked.
+    /// Notes that the host is being asked.
     pub(crate) fn ask(&mut self) {
         self.is_asking = true;
     }
 
-    /// It told at the time `asked` what it had to tell, and maybe how often it may be asked.
+    /// Notes that it answered a request made at `asked`, perhaps with the guest's interval.
     pub(crate) fn told(&mut self, asked: Duration, interval: Option<Duration>) {
         let interval = interval.unwrap_or(self.interval);
         *self = Self { interval, told: Some(asked), ..Self::new() };
     }
 
-    /// It said that it was too soon.
+    /// Notes that it said it was too soon.
     pub(crate) fn too_soon(&mut self, wait: Duration, now: Duration) {
         self.is_asking = false;
         self.too_soon = now.saturating_add(wait);
     }
 
-    /// It did not answer. What it told before may be another's: a guest that was restored or has moved
-    /// has another host.
+    /// Notes that it did not answer. Its earlier values may be another host's: a guest that was
+    /// restored or has moved is on another host.
     pub(crate) fn failed(&mut self, now: Duration) {
         self.is_asking = false;
         self.told = None;

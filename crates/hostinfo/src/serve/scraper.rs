@@ -1,4 +1,4 @@
-//! A client of the broker's HTTP: one request, one answer.
+//! An HTTP client of the broker: one request, one answer.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::serve::snapshot::Snapshot;
 /// Times are those of [`clock`](super::clock).
 pub(crate) struct Scraper {
     pub(crate) connection: Connection,
-    /// At most [`REQUEST_MAX`](http::REQUEST_MAX), and a chunk.
+    /// At most [`REQUEST_MAX`](http::REQUEST_MAX) bytes, plus a chunk.
     request: Vec<u8>,
     state: State,
     since: Duration,
 }
 
-/// How far it has come.
+/// Its progress.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Reading,
-    /// It waits for the host, since then.
+    /// It is waiting for the host, since this time.
     Waiting(Wanted, Duration),
     Answered,
 }
@@ -35,17 +35,17 @@ impl Scraper {
         Self { connection, request: Vec::new(), state: State::Reading, since: now }
     }
 
-    /// Whether its request is still to be read.
+    /// Whether its request is incomplete.
     pub(crate) fn is_reading(&self) -> bool {
         self.state == State::Reading
     }
 
-    /// Whether it waits for the host.
+    /// Whether it is waiting for the host.
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting(..))
     }
 
-    /// When it has to be looked at again, whatever it does.
+    /// When it needs attention, whatever it does.
     pub(crate) fn deadline(&self) -> Duration {
         match self.state {
             State::Waiting(_, since) => since + HOLD,
@@ -53,7 +53,7 @@ impl Scraper {
         }
     }
 
-    /// Takes in what has come.
+    /// Reads what has arrived.
     ///
     /// # Errors
     /// [`Over`].
@@ -63,10 +63,10 @@ impl Scraper {
         Ok(())
     }
 
-    /// Answers if that can be done now.
+    /// Answers if that is possible now.
     ///
     /// # Errors
-    /// [`Over`], also where it has its answer, or took too long.
+    /// [`Over`], also if it has its answer, or took too long.
     pub(crate) fn turn(
         &mut self,
         source: Source<'_>,
@@ -105,7 +105,7 @@ impl Scraper {
     }
 }
 
-/// Everything that the host told, as a scraper wants it.
+/// All of the host's values, in the format that a scraper wants.
 fn metrics(wanted: Wanted, snapshot: &Snapshot, reply: &mut Reply, now: Duration) -> Vec<u8> {
     const CODE: usize = "200-".len();
     reply.clear();
@@ -139,7 +139,7 @@ mod tests {
         Snapshot::new(NOW, &[Line { code, text: text.to_owned() }], Rc::default())
     }
 
-    /// What is answered to a request in pieces, from that, after `late`.
+    /// The answer to a request that arrives in pieces, from those values, after `late`.
     fn ask(pieces: &[&str], fresh: Option<&Snapshot>, late: Duration) -> String {
         let (mut end, stream) = UnixStream::pair().unwrap();
         stream.set_nonblocking(true).unwrap();

@@ -1,4 +1,4 @@
-//! What the host told at one time, and what of it a name means.
+//! The host's values at one time, and which of them a name refers to.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -13,40 +13,40 @@ use crate::listed::Listed;
 use crate::reply::Line;
 use crate::verdict::{State, Verdict};
 
-/// What the host told. Times are those of [`clock`](super::clock).
+/// The host's values. Times are those of [`clock`](super::clock).
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// When it was asked.
     asked: Duration,
     /// In the host's order.
     values: Vec<Told>,
-    /// The values' places by their names.
+    /// The values' positions by name.
     places: BTreeMap<String, usize>,
-    /// What may be asked: lines of `list`.
+    /// What may be asked for: lines of `list`.
     listed: Rc<Vec<Line>>,
-    /// This guest may not ask anything.
+    /// Whether this guest may not ask for anything.
     is_blocked: bool,
 }
 
-/// A value, and what it is of.
+/// A value, and its statistic.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) name: String,
     value: String,
-    /// Text, which JSON has between quotes.
+    /// Whether it is text, which JSON puts between quotes.
     pub(crate) is_text: bool,
 }
 
-/// What one word of a query comes to.
+/// The result for one word of a query.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Picked<'a> {
-    /// The place of a value.
+    /// The position of a value.
     Value(usize),
     Refused(Cow<'a, str>, Refusal),
 }
 
 impl Snapshot {
-    /// Of the replies to `get *` and to `list`.
+    /// Made from the replies to `get *` and to `list`.
     pub(crate) fn new(asked: Duration, values: &[Line], listed: Rc<Vec<Line>>) -> Self {
         let is_blocked = matches!(values, [line] if line.text == BLOCKED);
         let rows = Listed::all(&listed);
@@ -64,7 +64,7 @@ impl Snapshot {
         Self { asked, values: told, places, listed, is_blocked }
     }
 
-    /// Whether the list has every value that there is.
+    /// Whether the list contains every value.
     pub(crate) fn is_all_listed(&self) -> bool {
         let rows = self.rows();
         let is_listed = |told: &Told| {
@@ -74,23 +74,23 @@ impl Snapshot {
         self.values.iter().all(is_listed)
     }
 
-    /// Whether the host's rules let this guest ask nothing.
+    /// Whether the host's rules forbid this guest to ask at all.
     pub(crate) fn is_blocked(&self) -> bool {
         self.is_blocked
     }
 
-    /// What may be asked.
+    /// What may be asked for.
     pub(crate) fn rows(&self) -> Vec<Listed<'_>> {
         Listed::all(&self.listed)
     }
 
-    /// How often the host says that it may be asked.
+    /// The interval according to the host.
     pub(crate) fn interval(&self) -> Option<Duration> {
         let seconds = self.values.get(*self.places.get("interval")?)?.value.parse().ok()?;
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    /// A value as it is to be told `now`: its age has grown, and a verdict is nearer.
+    /// A value adjusted to `now`: its age has grown, and a pending verdict is closer.
     pub(crate) fn value(&self, place: usize, now: Duration) -> Option<(&Told, Cow<'_, str>)> {
         let told = self.values.get(place)?;
         let age = now.saturating_sub(self.asked);
@@ -102,7 +102,7 @@ impl Snapshot {
         Some((told, value.map_or(Cow::Borrowed(told.value.as_str()), Cow::Owned)))
     }
 
-    /// What the words of a query come to, each value once.
+    /// The results for the words of a query, each value once.
     pub(crate) fn pick<'w>(&self, words: impl Iterator<Item = &'w str>) -> Vec<Picked<'w>> {
         let (mut picked, mut seen, mut words_seen) = (Vec::new(), HashSet::new(), HashSet::new());
         for word in words {
@@ -122,7 +122,7 @@ impl Snapshot {
         picked
     }
 
-    /// The places of the values that a word means, in the host's order.
+    /// The positions of the values that a word refers to, in the host's order.
     fn places_of(&self, word: &str) -> Vec<usize> {
         if word == "*" {
             return (0..self.values.len()).collect();
@@ -140,7 +140,8 @@ impl Snapshot {
         places
     }
 
-    /// Why nothing is there by that name. The host is not asked for it: `*` was all that it has.
+    /// Why there is nothing under that name. The host is not asked for it: its answer to `*` was
+    /// everything.
     fn why_not(&self, word: &str) -> Refusal {
         let word = word.to_ascii_lowercase();
         let group = word.strip_suffix(".*").unwrap_or(&word);
@@ -152,7 +153,8 @@ impl Snapshot {
         if rows.iter().any(is_listed) || (word == "*" && !rows.is_empty()) {
             return Refusal::Unavailable("not available now".into());
         }
-        // What is hidden of the administrator's own looks as what is not there, as the host has it.
+        // Hidden statistics of the administrator's own look like unknown ones, as they do on the
+        // host.
         let mut first = word.split('.');
         let own = first.next().filter(|group| matches!(*group, "custom" | "label"));
         let may_see_own =
@@ -165,7 +167,7 @@ impl Snapshot {
     }
 }
 
-/// Whether a value is text: as `list` says, and where that says nothing, as it looks.
+/// Whether a value is text: according to `list`, or else judged by its form.
 fn is_text(name: &str, value: &str, rows: &[Listed<'_>]) -> bool {
     let exact = rows.iter().find(|row| row.name == name);
     match exact.or_else(|| rows.iter().find(|row| row.describes(name))) {
@@ -174,7 +176,7 @@ fn is_text(name: &str, value: &str, rows: &[Listed<'_>]) -> bool {
     }
 }
 
-/// A number as the wire has it: whole, or with up to six decimals.
+/// A number in its wire form: whole, or with up to six decimals.
 pub(crate) fn number(text: &str) -> Option<Value<'static>> {
     if let Ok(whole) = text.parse::<u64>() {
         return Some(Value::Whole(whole)).filter(|value| value.to_string() == text);
@@ -184,7 +186,7 @@ pub(crate) fn number(text: &str) -> Option<Value<'static>> {
     Some(Value::Micro(micros)).filter(|value| value.to_string() == text)
 }
 
-/// An age that has grown, rounded up to 0.1 s as the host does it.
+/// An increased age, rounded up to 0.1 s as the host does.
 fn older(value: &str, age: Duration) -> Option<String> {
     let told = Duration::try_from_secs_f64(value.parse().ok()?).ok()?;
     let tenths = told.saturating_add(age).as_millis().div_ceil(100);
@@ -192,7 +194,7 @@ fn older(value: &str, age: Duration) -> Option<String> {
     Some(if tenth == 0 { seconds.to_string() } else { format!("{seconds}.{tenth}") })
 }
 
-/// A verdict that the host has only begun to look for.
+/// A verdict that the host has only begun to work on.
 fn nearer(value: &str, age: Duration) -> Option<String> {
     let left = Verdict::parse(value).again()?.saturating_sub(age);
     let seconds = left.as_millis().div_ceil(1000).max(1);

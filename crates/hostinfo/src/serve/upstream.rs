@@ -1,4 +1,5 @@
-//! The host, asked in a thread of its own: it may take seconds to answer, and nobody else waits.
+//! Asks the host in a thread of its own, since it may take seconds to answer and nobody else should
+//! wait.
 
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -12,26 +13,26 @@ use crate::question::Question;
 use crate::reply::Line;
 use crate::serve::clock;
 
-/// The stack of the thread: a reply is on the heap, and nothing in it calls itself.
+/// The stack of the thread: replies are on the heap, and there is no recursion.
 const STACK: usize = 256 * 1024;
 
-/// What the thread is asked to do: to ask for everything.
+/// A request to the thread: ask for everything.
 struct Ask {
-    /// And for what may be asked.
+    /// Also ask what may be asked for.
     with_list: bool,
 }
 
-/// What came of it.
+/// The result.
 pub(crate) struct Answered {
     /// When the host was asked.
     pub(crate) asked: Duration,
     pub(crate) result: Result<Told, Failure>,
 }
 
-/// What the host told.
+/// The host's answer.
 pub(crate) struct Told {
     pub(crate) values: Vec<Line>,
-    /// Where that was asked for.
+    /// If it was asked for.
     pub(crate) list: Option<Vec<Line>>,
     /// The way to the host.
     pub(crate) way: String,
@@ -41,15 +42,15 @@ pub(crate) struct Told {
 pub(crate) struct Upstream {
     asks: Sender<Ask>,
     answers: Receiver<Answered>,
-    /// Readable when there is an answer.
+    /// Readable if there is an answer.
     pub(crate) bell: PipeReader,
 }
 
 impl Upstream {
-    /// Starts the thread, which asks the host that `options` name.
+    /// Starts the thread, which asks the host given by `options`.
     ///
     /// # Errors
-    /// The system has no room for it.
+    /// The system cannot create it.
     pub(crate) fn start(options: &Options) -> std::io::Result<Self> {
         let (asks, asked) = channel();
         let (told, answers) = channel();
@@ -62,9 +63,9 @@ impl Upstream {
         Ok(Self { asks, answers, bell })
     }
 
-    /// Has the host asked. Only one question may be on its way.
+    /// Starts a query of the host. Only one may be pending.
     pub(crate) fn ask(&self, with_list: bool) {
-        // The thread lives as long as this.
+        // The thread lives as long as this value.
         let _ = self.asks.send(Ask { with_list });
     }
 
@@ -72,7 +73,7 @@ impl Upstream {
     pub(crate) fn take(&mut self) -> Option<Answered> {
         match self.answers.try_recv() {
             Ok(answered) => {
-                // One byte for each, which is there already.
+                // There is one byte for each answer, available already.
                 let _ = self.bell.read(&mut [0]);
                 Some(answered)
             }
@@ -91,8 +92,8 @@ fn run(options: &Options, asks: &Receiver<Ask>, answers: &Sender<Answered>, mut 
     }
 }
 
-/// Asks; once more on a new connection where the old one was of no use any more, as when the guest was
-/// restored or has moved.
+/// Asks, and asks once more on a new connection if the old one had become useless, for instance
+/// because the guest was restored or has moved.
 fn ask(host: &mut Host<'_>, with_list: bool) -> Answered {
     let is_old = host.is_connected();
     let mut answered = ask_once(host, with_list);

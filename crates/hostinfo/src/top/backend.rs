@@ -1,5 +1,5 @@
-//! What ratatui draws, as a terminal understands it (ECMA-48). Its own backends bring a library for events with
-//! them, of which a key to quit is all that is wanted here.
+//! Writes what ratatui draws to a terminal (ECMA-48). Its own backends bring an event library with them, but
+//! all that is needed here is a key to quit.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Stdout, Write as _};
@@ -37,7 +37,7 @@ impl Tty {
     }
 }
 
-/// The style of a cell. Colours that are the terminal's own are none.
+/// The style of a cell. The terminal's default colours count as none.
 fn style_of(cell: &Cell) -> Style {
     use ratatui_core::style::Color;
     let mut style = Style { fg: None, bg: None, ..cell.style() };
@@ -67,7 +67,7 @@ impl Backend for Tty {
                 self.style(own)?;
             }
             write!(self.out, "{}", cell.symbol())?;
-            // Behind a wide character the place is not known for certain.
+            // After a wide character, the cursor's position is not certain.
             let is_narrow = unicode_width::UnicodeWidthStr::width(cell.symbol()) == 1;
             next = is_narrow.then(|| (x.saturating_add(1), y));
         }
@@ -82,7 +82,7 @@ impl Backend for Tty {
         write!(self.out, "\x1b[?25h")
     }
 
-    /// It is not asked: a terminal that does not answer would be waited for.
+    /// The terminal is not queried, since this would wait for a terminal that does not answer.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
         Ok(Position::ORIGIN)
     }

@@ -1,4 +1,4 @@
-//! The figures that `top` draws, each with how its newest value is told.
+//! The figures that `top` draws, and the format of each one's newest value.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::units;
 
 /// A figure over the last minutes.
 pub(super) struct Row {
-    /// What it is, and whose view.
+    /// The figure, and whose view it is.
     pub(super) label: &'static str,
     pub(super) is_hosts: bool,
     pub(super) field: Field,
-    /// The least that a full height means: little is not to look like much.
+    /// The smallest value that is drawn at full height, so that little does not look like much.
     pub(super) least: f64,
     tell: fn(f64) -> String,
 }
@@ -31,7 +31,7 @@ impl Row {
     }
 }
 
-/// What matters most is above, and both views of one thing stand below each other.
+/// The most important rows come first, and both views of one thing are adjacent.
 pub(super) const ROWS: [Row; 14] = [
     Row::host("vCPUs waited", Field::Waited, 100.0, percent),
     Row::guest("CPU stolen", Field::Steal, 100.0, percent),
@@ -49,7 +49,7 @@ pub(super) const ROWS: [Row; 14] = [
     Row::guest("memory left", Field::Available, 64.0, mib),
 ];
 
-/// As much as every label has.
+/// The width of every label.
 pub(super) const LABEL: usize = "guest memory pressure ".len();
 
 /// The widest value.

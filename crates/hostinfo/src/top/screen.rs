@@ -1,4 +1,4 @@
-//! What is shown, line by line: pure.
+//! The contents of the screen, line by line. Pure.
 
 use ratatui_core::style::{Color, Style};
 use ratatui_core::text::{Line, Span};
@@ -11,11 +11,11 @@ use crate::top::state::State;
 use crate::units;
 use crate::verdict::{self, RESOURCES};
 
-/// The smallest terminal on which it can be read: the verdicts, and a few figures.
+/// The smallest usable terminal: the verdicts, and a few figures.
 pub(super) const WIDTH_LEAST: u16 = 40;
 pub(super) const HEIGHT_LEAST: u16 = 10;
 
-/// Everything, for a terminal of that size: what matters most is above.
+/// The whole screen for a terminal of that size, with the most important things first.
 pub(super) fn screen(
     state: &State,
     width: usize,
@@ -30,7 +30,7 @@ pub(super) fn screen(
     lines.extend(verdicts(state, width, glyphs));
     lines.push(notice(state, width, glyphs));
     let room = height.saturating_sub(lines.len());
-    // Incidents have the last lines, where there is room for them beside the figures.
+    // Incidents get the last lines, if the figures leave room for them.
     let incidents = room.saturating_sub(ROWS.len()).min(state.incidents.len());
     lines.extend(ROWS.iter().map(|row| figure(row, state, width, glyphs)));
     lines.truncate(height.saturating_sub(incidents));
@@ -79,7 +79,7 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
     RESOURCES.iter().enumerate().map(line).collect()
 }
 
-/// Why the host's figures are old or missing; blank where they are not.
+/// Why the host's figures are old or missing; blank if they are not.
 fn notice(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
     let age = state.heard.zip(state.newest()).map(|(heard, newest)| newest.time - heard);
     let age = age.and_then(|age| u64::try_from(age).ok()).map(std::time::Duration::from_secs);
@@ -107,12 +107,12 @@ fn figure(row: &Row, state: &State, width: usize, glyphs: Glyphs) -> Line<'stati
     let room = width.saturating_sub(LABEL + VALUE + 1);
     let figure = |sample: &Sample| sample.figure(row.field).map(f64::from);
     let drawn = spark(state.samples.iter().rev().map(figure), row.least, room, glyphs);
-    // The newest stands at the right.
+    // The newest value is on the right.
     let value = cut(&value, VALUE, glyphs);
     Line::raw(format!("{label:LABEL$}{drawn:>room$} {value:>VALUE$}"))
 }
 
-/// As much of a text as fits into so many columns.
+/// The part of a text that fits into that many columns.
 fn cut(text: &str, width: usize, glyphs: Glyphs) -> String {
     let is_whole = text.width() <= width;
     let room = if is_whole { width } else { width.saturating_sub(1) };

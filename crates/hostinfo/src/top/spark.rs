@@ -1,17 +1,17 @@
-//! Figures of the last minutes as a line of signs, each as high as its figure.
+//! Figures of the last minutes as a line of characters, each as high as its figure.
 
-/// What lines are drawn with.
+/// The characters that lines are drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Glyphs {
     /// Blocks of eight heights.
     Blocks,
-    /// For terminals that show nothing but ASCII, as behind `virsh console`.
+    /// For terminals that only show ASCII, for instance behind `virsh console`.
     Ascii,
 }
 
 impl Glyphs {
-    /// What the locale says that the terminal shows (locale(7)). The console of Linux and the terminals that gave
-    /// serial lines their names have no blocks, whatever it says.
+    /// What the terminal can show according to the locale (locale(7)). The Linux console, and the terminals
+    /// after which serial lines are named, have no block characters, whatever the locale says.
     pub(super) fn of_terminal(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
@@ -21,7 +21,7 @@ impl Glyphs {
         if locale.contains("utf8") && !has_no_blocks { Self::Blocks } else { Self::Ascii }
     }
 
-    /// From nothing to all of it.
+    /// From nothing to full height.
     fn ramp(self) -> [char; 8] {
         match self {
             Self::Blocks => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
@@ -29,7 +29,7 @@ impl Glyphs {
         }
     }
 
-    /// What stands for the rest of a text that was cut.
+    /// Marks the end of a text that was cut.
     pub(super) fn rest(self) -> char {
         match self {
             Self::Blocks => '…',
@@ -38,8 +38,8 @@ impl Glyphs {
     }
 }
 
-/// The newest of the figures, which come with the newest first, as many as there is room for; a full height
-/// means at least `least`. What is not known is blank, and zero is not.
+/// The newest of the figures, as many as there is room for; they are passed with the newest first. Full height
+/// means at least `least`. An unknown value is blank, but zero is not.
 pub(super) fn spark(
     newest_first: impl Iterator<Item = Option<f64>>,
     least: f64,

@@ -1,4 +1,4 @@
-//! What `top` knows: the newest of everything, and figures of the last minutes.
+//! The state of `top`: the newest of everything, and figures of the last minutes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use crate::recording::{Entry, Heard, Sample, is_same_incident};
 use crate::verdict::{self, RESOURCES};
 
-/// As many samples are kept as the widest line shows.
+/// The most samples kept: as many as the widest line shows.
 const SAMPLES_MAX: usize = 512;
 
-/// As many incidents as there is ever room for.
+/// The most incidents kept: as many as there is ever room for.
 const INCIDENTS_MAX: usize = 8;
 
-/// What there is to show.
+/// Everything there is to show.
 pub(super) struct State {
     pub(super) every: Duration,
     pub(super) samples: VecDeque<Sample>,
     pub(super) host: String,
-    /// The newest verdict on each resource; `None` where there is none.
+    /// The newest verdict on each resource; `None` if there is none.
     pub(super) verdicts: [Option<verdict::State>; RESOURCES.len()],
-    /// When that was, in seconds since 1970. `None` before the first answer.
+    /// When it arrived, in seconds since 1970. `None` before the first answer.
     pub(super) heard: Option<i64>,
-    /// Of each resource, the reason of its verdict, or why there is none.
+    /// For each resource, the reason of its verdict, or why there is none.
     pub(super) reasons: BTreeMap<String, String>,
     /// Why the host does not answer.
     pub(super) silence: String,
@@ -48,18 +48,18 @@ impl State {
         self.samples.back()
     }
 
-    /// The newest sample that the host had a chance to add to: between two answers there is none of its
-    /// figures.
+    /// The newest sample for which the host was due to answer: samples between two answers have no
+    /// figures from it.
     pub(super) fn newest_of_host(&self) -> Option<&Sample> {
         self.samples.iter().rev().find(|sample| sample.heard != Heard::TooSoon)
     }
 
-    /// Whether the host has not answered the last time that it was asked.
+    /// Whether the host failed to answer the last request.
     pub(super) fn is_silent(&self) -> bool {
         self.newest().is_some_and(|sample| sample.heard == Heard::Silence)
     }
 
-    /// Takes in what a recorder has.
+    /// Adds an entry from a recorder.
     pub(super) fn add(&mut self, entry: Entry) {
         match entry {
             Entry::Sample(sample) => {

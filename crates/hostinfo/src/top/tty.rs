@@ -1,5 +1,5 @@
-//! The terminal: in raw mode and on its other screen as long as this program is in charge of it, and as it was
-//! before in every other case: at the end, after a signal, and after a panic.
+//! The terminal: in raw mode and on its alternate screen while this program controls it, and restored in every
+//! other case: at the end, after a signal, and after a panic.
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -15,12 +15,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::Failure;
 
-/// Onto the other screen, and back (xterm's private modes 1049 and 25; terminals that do not know them leave
-/// them out).
+/// Switches to the alternate screen, and back (xterm's private modes 1049 and 25; terminals that do not know
+/// them ignore them).
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
-/// What somebody wants.
+/// What the user wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     Quit,
@@ -28,21 +28,21 @@ pub(super) enum Key {
     Other,
 }
 
-/// The terminal on standard input and output, which this program is in charge of.
+/// The terminal on standard input and output, under the control of this program.
 pub(super) struct RawTty {
     before: Arc<Before>,
-    /// The signal that has come.
+    /// The signal that was received.
     signal: Arc<AtomicUsize>,
 }
 
-/// As the terminal was.
+/// The terminal's original settings.
 struct Before {
     termios: Termios,
     is_changed: AtomicBool,
 }
 
 impl RawTty {
-    /// Takes charge.
+    /// Takes control of the terminal.
     ///
     /// # Errors
     /// [`Failure`]: there is no terminal.
@@ -71,7 +71,7 @@ impl RawTty {
         Ok(tty)
     }
 
-    /// Waits for a key, no longer than that.
+    /// Waits for a key, at most for that time.
     ///
     /// # Errors
     /// The terminal cannot be read.
@@ -99,7 +99,7 @@ impl RawTty {
 impl Drop for RawTty {
     fn drop(&mut self) {
         self.before.restore();
-        // Whoever sent a signal wants to see that it ended this program.
+        // The sender of a signal should see that it ended this program.
         let signal = self.signal.load(Ordering::Relaxed);
         if let Some(signal) = i32::try_from(signal).ok().filter(|signal| *signal != 0) {
             let _ = signal_hook::low_level::emulate_default_handler(signal);
@@ -110,14 +110,15 @@ impl Drop for RawTty {
 impl Before {
     fn restore(&self) {
         if self.is_changed.swap(false, Ordering::Relaxed) {
-            // A terminal that is gone needs nothing.
+            // If the terminal is gone, nothing needs restoring.
             let _ = write_all(LEAVE);
             let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.termios);
         }
     }
 }
 
-/// What was typed: `q`, Ctrl-C, Ctrl-D or Escape end it. What begins with Escape and goes on is another key.
+/// Interprets typed bytes: `q`, Ctrl-C, Ctrl-D or Escape quit. A longer sequence that begins with Escape is
+/// another key.
 fn key(typed: &[u8]) -> Key {
     const CTRL_C: u8 = 3;
     const CTRL_D: u8 = 4;
@@ -140,7 +141,7 @@ fn write_all(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Columns and lines. A serial console does not say how large it is: as most of them are, then.
+/// Columns and lines. A serial console does not report its size, so the most common one is assumed.
 pub(super) fn size() -> (u16, u16) {
     const USUAL: (u16, u16) = (80, 24);
     match tcgetwinsize(io::stdout()) {

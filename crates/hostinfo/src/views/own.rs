@@ -1,4 +1,4 @@
-//! What the guest's own kernel says, at one moment, and between two.
+//! The guest's own kernel figures, at one moment and between two.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::views::parse::{self, Disk, Memory, Net, Stat};
 
-/// The most that is read of one file: /proc/stat of 4,096 CPUs has 700 KiB.
+/// The most that is read of one file: /proc/stat is 700 KiB long for 4,096 CPUs.
 const FILE_MAX: u64 = 1024 * 1024;
 
-/// Where the kernel's files are.
+/// The paths of the kernel's file systems.
 #[derive(Debug, Clone)]
 pub(crate) struct Roots {
     /// proc(5).
@@ -21,12 +21,12 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    /// Those of this machine.
+    /// The paths on this machine.
     pub(crate) fn own() -> Self {
         Self { proc: "/proc".into(), sys: "/sys".into() }
     }
 
-    /// Tasks that run or want to, and the CPUs that they have.
+    /// Tasks that are running or ready to run, and the CPUs available to them.
     pub(crate) fn stat(&self) -> Option<Stat> {
         parse::stat(&self.read("stat")?)
     }
@@ -37,13 +37,14 @@ impl Roots {
         Some(text)
     }
 
-    /// Whether there is hardware behind a disk or an interface: no partition, loop, bridge or tunnel.
+    /// Whether a disk or an interface is backed by hardware, unlike partitions, loops, bridges and
+    /// tunnels.
     fn is_hardware(&self, class: &str, name: &str) -> bool {
         self.sys.join(class).join(name).join("device").exists()
     }
 }
 
-/// One moment.
+/// The figures at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Moment {
     at: Instant,
@@ -74,7 +75,7 @@ impl Moment {
         }
     }
 
-    /// What came about from `self` to `end`, in which `running` tasks were seen that wanted to run.
+    /// What happened between `self` and `end`, with `running` tasks seen that wanted to run.
     pub(crate) fn until(&self, end: &Self, running: Option<f64>, page: u64) -> View {
         let time = end.at.saturating_duration_since(self.at);
         let cpu = self.stat.zip(end.stat);
@@ -109,17 +110,17 @@ impl Moment {
     }
 }
 
-/// What the guest saw of itself in some time. What its kernel does not tell is `None`.
+/// What the guest saw of itself over some time. What its kernel does not report is `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct View {
     pub(crate) cpus: Option<u64>,
-    /// Tasks that ran or wanted to, the mean of some looks.
+    /// Tasks that were running or ready to run: the mean of several samples.
     pub(crate) running: Option<f64>,
-    /// Share of its CPUs' time in which the host ran something else.
+    /// The share of its CPUs' time in which the host ran something else.
     pub(crate) steal: Option<f64>,
-    /// Share in which they had something to do, stolen time included.
+    /// The share in which they had work, stolen time included.
     pub(crate) busy: Option<f64>,
-    /// Share of the time in which some task waited for CPU, memory, I/O.
+    /// The share of the time in which some task waited for CPU, memory, I/O.
     pub(crate) pressure: [Option<f64>; 3],
     pub(crate) memory: Option<Memory>,
     /// Bytes a second that went in and out of swap.
@@ -130,7 +131,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Bytes that programs could have without swapping.
+    /// Bytes that programs could use without swapping.
     pub(crate) fn available(&self) -> Option<f64> {
         self.memory.map(|memory| as_f64(memory.available))
     }
@@ -141,16 +142,16 @@ impl View {
 pub(crate) struct DiskView {
     /// Reads and writes a second.
     pub(crate) rate: f64,
-    /// Of one of them, queued in the guest included. `None` where there was none.
+    /// The mean time of one of them, including queueing in the guest. `None` if there were none.
     pub(crate) latency: Option<Duration>,
 }
 
-/// Bytes of a page of memory, which is what swapping is counted in.
+/// Bytes per page of memory, the unit in which swapping is counted.
 pub(crate) fn page_size() -> u64 {
     u64::try_from(rustix::param::page_size()).unwrap_or(4096)
 }
 
-/// The share of all CPU time between two moments. A counter that fell tells nothing.
+/// The share of all CPU time between two moments. Nothing if a counter fell.
 fn of_cpu_time(a: Stat, b: Stat, part: impl Fn(Stat) -> Option<u64>) -> Option<f64> {
     let total = b.time.total.checked_sub(a.time.total)?;
     share(as_f64(part(b)?.checked_sub(part(a)?)?), as_f64(total))
@@ -160,19 +161,19 @@ fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| (part / whole).min(1.0))
 }
 
-/// `count` of that many units, a second.
+/// `count` units of that size, per second.
 fn rate(count: u64, unit: u64, time: Duration) -> Option<f64> {
     let seconds = time.as_secs_f64();
     (seconds > 0.0).then(|| as_f64(count) * as_f64(unit) / seconds)
 }
 
-/// Exact up to 2^53, and near enough beyond.
+/// Exact up to 2^53, and close enough beyond.
 #[allow(clippy::cast_precision_loss)]
 fn as_f64(number: u64) -> f64 {
     number as f64
 }
 
-/// What was there at both moments.
+/// Entries that exist at both moments.
 fn matched<A, B>(
     before: &BTreeMap<String, A>,
     after: &BTreeMap<String, A>,
@@ -230,7 +231,7 @@ mod tests {
         let roots = guest(folder.path(), 0, 0);
         let first = Moment::take(&roots, start);
         guest(folder.path(), 300, 500);
-        // 700 of 1100 ticks were idle before, and as many more now.
+        // 700 of 1100 ticks were idle before, and the same again now.
         let stat = "cpu  200 0 0 1900 0 0 0 300 0 0\ncpu0 1\ncpu1 1\nprocs_running 3\n";
         fs::write(roots.proc.join("stat"), stat).unwrap();
         let view = first.until(&Moment::take(&roots, start + Duration::from_secs(10)), None, 4096);

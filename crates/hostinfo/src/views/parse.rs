@@ -1,4 +1,5 @@
-//! Files of the guest's own kernel to numbers: pure and total. What a file does not say is `None`.
+//! Parses files of the guest's own kernel into numbers: pure and total. What a file lacks is
+//! `None`.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +7,23 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CpuTime {
     pub(crate) total: u64,
-    /// With nothing to do, or nothing but I/O to wait for.
+    /// Idle, or only waiting for I/O.
     pub(crate) idle: u64,
-    /// In which the host ran something else: proc_stat(5).
+    /// Time in which the host ran something else: proc_stat(5).
     pub(crate) steal: u64,
 }
 
-/// What /proc/stat says.
+/// The contents of /proc/stat.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) time: CpuTime,
-    /// Tasks that run or want to.
+    /// Tasks that are running or ready to run.
     pub(crate) running: u64,
     /// CPUs online.
     pub(crate) cpus: u64,
 }
 
-/// Of /proc/stat:
+/// Parses /proc/stat:
 ///
 /// ```text
 /// cpu  62139 0 11478 164523 854 0 82 91 0 0
@@ -30,8 +31,8 @@ pub(crate) struct Stat {
 /// procs_running 2
 /// ```
 ///
-/// The numbers are user, nice, system, idle, iowait, irq, softirq, steal; guest and guest_nice are in
-/// user and nice already.
+/// The numbers are user, nice, system, idle, iowait, irq, softirq, steal; user and nice already
+/// include guest and guest_nice.
 pub(crate) fn stat(text: &str) -> Option<Stat> {
     let mut ticks = text.strip_prefix("cpu ")?.lines().next()?.split_whitespace();
     let mut all = [0u64; 8];
@@ -51,7 +52,7 @@ pub(crate) fn stat(text: &str) -> Option<Stat> {
     })
 }
 
-/// The time in microseconds in which some task waited, of /proc/pressure/*:
+/// The time in microseconds in which some task waited, from /proc/pressure/*:
 ///
 /// ```text
 /// some avg10=0.00 avg60=0.31 avg300=0.12 total=35208716
@@ -62,15 +63,15 @@ pub(crate) fn pressure(text: &str) -> Option<u64> {
     some.split(' ').find_map(|word| word.strip_prefix("total="))?.parse().ok()
 }
 
-/// What /proc/meminfo says, in bytes.
+/// The contents of /proc/meminfo, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Memory {
     pub(crate) total: u64,
-    /// What programs could have without swapping.
+    /// Memory that programs could use without swapping.
     pub(crate) available: u64,
 }
 
-/// Of /proc/meminfo: `MemTotal:       16302848 kB`
+/// Parses /proc/meminfo: `MemTotal:       16302848 kB`
 pub(crate) fn memory(text: &str) -> Option<Memory> {
     const KIB: u64 = 1024;
     let field = |name: &str| -> Option<u64> {
@@ -80,7 +81,7 @@ pub(crate) fn memory(text: &str) -> Option<Memory> {
     Some(Memory { total: field("MemTotal:")?, available: field("MemAvailable:")? })
 }
 
-/// Pages swapped in and out since boot, of /proc/vmstat: `pswpin 0`, `pswpout 12`
+/// Pages swapped in and out since boot, from /proc/vmstat: `pswpin 0`, `pswpout 12`
 pub(crate) fn swapped(text: &str) -> Option<u64> {
     let field = |name: &str| -> Option<u64> {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?.parse().ok()
@@ -91,19 +92,19 @@ pub(crate) fn swapped(text: &str) -> Option<u64> {
 /// What a disk did since boot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Disk {
-    /// Reads and writes that were done.
+    /// Completed reads and writes.
     pub(crate) ops: u64,
-    /// Milliseconds that they took, queued in the guest included.
+    /// Milliseconds that they took, including queueing in the guest.
     pub(crate) millis: u64,
 }
 
-/// The disks of which `is_disk` is true, of /proc/diskstats:
+/// The disks for which `is_disk` is true, from /proc/diskstats:
 ///
 /// ```text
 ///  254       0 vda 12093 4563 990962 4511 2907 1820 60296 1804 0 5036 6316 0 0 0 0 0 0
 /// ```
 ///
-/// Behind the name: reads, merged, sectors, milliseconds, and the same of writes (iostats.rst).
+/// After the name: reads, merged, sectors, milliseconds, and the same for writes (iostats.rst).
 pub(crate) fn disks(text: &str, is_disk: impl Fn(&str) -> bool) -> BTreeMap<String, Disk> {
     let disk = |line: &str| {
         let mut words = line.split_whitespace();
@@ -116,7 +117,7 @@ pub(crate) fn disks(text: &str, is_disk: impl Fn(&str) -> bool) -> BTreeMap<Stri
     text.lines().filter_map(disk).collect()
 }
 
-/// What an interface did since it came.
+/// What an interface did since it was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Net {
     pub(crate) packets: u64,
@@ -124,13 +125,13 @@ pub(crate) struct Net {
     pub(crate) drops: u64,
 }
 
-/// The interfaces of which `is_device` is true, of /proc/net/dev, each by its name:
+/// The interfaces for which `is_device` is true, from /proc/net/dev, each by its name:
 ///
 /// ```text
 ///   eth0: 9381722   13482    0    0    0     0          0         0  1011371    9893    0 ...
 /// ```
 ///
-/// Behind the name: received bytes, packets, errors, drops, four more; the same of what was sent.
+/// After the name: received bytes, packets, errors, drops, four more; the same for sent data.
 pub(crate) fn interfaces(text: &str, is_device: impl Fn(&str) -> bool) -> BTreeMap<String, Net> {
     let interface = |line: &str| {
         let (name, rest) = line.split_once(':')?;

@@ -1,4 +1,4 @@
-//! What the host said: its verdicts, and its figures of the time between two replies.
+//! The host's verdicts, and its figures over the time between two replies.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use hostinfo_wire::Code;
 use crate::reply::Line;
 use crate::verdict::{RESOURCES, State, Verdict};
 
-/// A reply to `get`, by its names.
+/// A reply to `get`, by name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reply {
     values: BTreeMap<String, String>,
@@ -20,7 +20,7 @@ impl Reply {
         let mut reply = Self::default();
         for line in lines {
             let end = if line.code == Code::Done { "=" } else { ": " };
-            // A guest that may not ask at all is told so without a name.
+            // The refusal of a guest that may not ask at all has no name.
             let (name, text) = line.text.split_once(end).unwrap_or(("verdict", &line.text));
             let (name, text) = (name.to_owned(), text.to_owned());
             if line.code == Code::Done {
@@ -40,7 +40,7 @@ impl Reply {
         self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
     }
 
-    /// The instances of a statistic: those of `*` in `vm.disk.*.latency`.
+    /// The instances of a statistic: the values of `*` in `vm.disk.*.latency`.
     fn instances(&self, before: &str, behind: &str) -> BTreeMap<String, f64> {
         let names = self.values.keys().filter_map(|name| {
             let instance = name.strip_prefix(before)?.strip_suffix(behind)?;
@@ -71,7 +71,8 @@ impl Judged {
         }
     }
 
-    /// The one that says more of a time: what was known, and of that the worst.
+    /// Ranks verdicts by how much they say about a period: known ones before unknown ones, and the
+    /// worst first.
     fn rank(&self) -> u8 {
         match self.state() {
             None => 0,
@@ -83,12 +84,12 @@ impl Judged {
     }
 }
 
-/// All that the host said, over some time.
+/// Everything that the host reported over some time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Told {
     first: Option<Reply>,
     pub(crate) last: Reply,
-    /// Of the replies behind the first one, whose verdicts are of the time before.
+    /// From the replies after the first one, whose verdicts are about the time before.
     later: BTreeMap<&'static str, Judged>,
 }
 
@@ -108,7 +109,7 @@ impl Told {
         self.last = reply;
     }
 
-    /// Whether the host has said nothing yet.
+    /// Whether the host has not reported anything yet.
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
     }
@@ -123,7 +124,7 @@ impl Told {
         let last = &self.last;
         let since = |name: &str| {
             let first = self.first.as_ref()?;
-            // Counters may have begun anew.
+            // Counters may have restarted.
             let is_same =
                 first.text("session").is_some() && first.text("session") == last.text("session");
             let grown = last.number(name)? - first.number(name)?;
@@ -145,18 +146,18 @@ impl Told {
     }
 }
 
-/// What the host measured of this guest. What it does not tell is `None`.
+/// The host's measurements of this guest. What it does not report is `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
-    /// Of the time in which vCPUs wanted to run, the share in which they waited.
+    /// The share of the time in which vCPUs wanted to run that they spent waiting.
     pub(crate) waited: Option<f64>,
-    /// Seconds for which a limit held the vCPUs back.
+    /// Seconds in which a limit held the vCPUs back.
     pub(crate) throttled: Option<f64>,
     /// Bytes of the guest that the host has swapped out.
     pub(crate) swapped: Option<f64>,
-    /// Bytes that the host has taken back by the balloon.
+    /// Bytes that the host has taken back with the balloon.
     pub(crate) taken: Option<f64>,
-    /// Of each disk, the mean time of an operation.
+    /// For each disk, the mean time of an operation.
     pub(crate) latencies: BTreeMap<String, Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! What the tool shows of what it is told, and its exit status.
+//! The tool's output for various answers, and its exit status.
 
 use crate::host::FakeHost;
 use crate::{run, said, tool};

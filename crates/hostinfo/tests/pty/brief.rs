@@ -1,4 +1,4 @@
-//! What the tool shows alone, and how it waits for verdicts.
+//! What the tool shows without arguments, and how it waits for verdicts.
 
 use std::io::Read as _;
 use std::process::Stdio;
@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::host::{FakeHost, pty};
 use crate::{run, said, tool};
 
-/// A host that says `early` until `time` has passed since the first question, and `late` then.
+/// A host that answers `early` until `time` has passed since the first request, and `late` after
+/// that.
 fn host_after(time: Duration, early: &'static str, late: &'static str) -> FakeHost {
     let mut first = None;
     FakeHost::new(move |line| {

@@ -1,4 +1,4 @@
-//! The names that shells complete.
+//! The names for shell completion.
 
 use crate::host::FakeHost;
 use crate::{said, tool};

@@ -1,9 +1,9 @@
-//! What `diagnose` concludes, as its exit status, its sentences, and as programs read it.
+//! The conclusions of `diagnose`: its exit status, its sentences, and its output for programs.
 
 use crate::host::FakeHost;
 use crate::run;
 
-/// A host whose verdict on the CPU is `then` when it is asked for the second time.
+/// A host whose verdict on the CPU is `then` when it is asked a second time.
 fn host(then: &'static str) -> FakeHost {
     let mut asked = 0;
     FakeHost::new(move |line| {

@@ -10,13 +10,13 @@ use hostinfo_wire::{Frame, Framer};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// What the host does with a line.
+/// The host's reaction to a line.
 pub(crate) enum Act {
-    /// It says these bytes.
+    /// It sends these bytes.
     Say(Vec<u8>),
-    /// It says these bytes and hangs up.
+    /// It sends these bytes and hangs up.
     Die(Vec<u8>),
-    /// It says these bytes, and nothing ever after.
+    /// It sends these bytes, and then nothing more.
     Fall(Vec<u8>),
 }
 
@@ -28,10 +28,10 @@ impl<T: AsRef<[u8]>> From<T> for Act {
 
 /// A host that runs as long as this lives.
 pub(crate) struct FakeHost {
-    /// Where the guest finds it.
+    /// The path of the guest's end.
     pub(crate) path: PathBuf,
-    /// The guest's end. It is as a tty begins: cooked, with echo. Held open, because a
-    /// pseudo-terminal hangs up at its last close and a serial port does not.
+    /// The guest's end. Like any new tty, it starts cooked and with echo. It is held open, because
+    /// a pseudo-terminal hangs up at its last close and a serial port does not.
     pub(crate) tty: OwnedFd,
 }
 
@@ -44,7 +44,7 @@ impl FakeHost {
         })
     }
 
-    /// A host that has said `before` already, and hands every line to `answer`.
+    /// A host that has already sent `before`, and hands every line to `answer`.
     pub(crate) fn raw<A: Into<Act>>(
         before: &[u8],
         mut answer: impl FnMut(&str) -> A + Send + 'static,
@@ -77,7 +77,7 @@ impl FakeHost {
     }
 }
 
-/// The controlling end of a new pseudo-terminal, its other end, and where that is found.
+/// The controlling end of a new pseudo-terminal, its other end, and the path of that.
 pub(crate) fn pty() -> (File, OwnedFd, PathBuf) {
     let host = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&host).unwrap();

@@ -1,6 +1,6 @@
-//! The tool as it is run, over a real pseudo-terminal, against a small host made up here.
+//! Runs the tool over a real pseudo-terminal, against a small fake host.
 
-// What surprises a test is to end it.
+// A test should fail on anything unexpected.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod answers;
@@ -22,14 +22,14 @@ use std::process::{Command, Output, Stdio};
 
 use host::FakeHost;
 
-/// `hostinfo ARGUMENTS`, to be run by hand.
+/// `hostinfo ARGUMENTS`, for the caller to run.
 fn tool(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfo"));
     command.env_remove("HOSTINFO_DEVICE").stdin(Stdio::null()).args(arguments.split_whitespace());
     command
 }
 
-/// What `hostinfo ARGUMENTS` said: its exit status, stdout and stderr.
+/// The result of `hostinfo ARGUMENTS`: its exit status, stdout and stderr.
 fn run(host: &FakeHost, arguments: &str) -> (i32, String, String) {
     said(tool(arguments).env("HOSTINFO_DEVICE", &host.path).output().unwrap())
 }

@@ -1,4 +1,4 @@
-//! Metrics as Prometheus' own tool sees them.
+//! Checks metrics with Prometheus' own tool.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use hostinfo_wire::{Reply, Value};
 use crate::host::FakeHost;
 use crate::run;
 
-/// The reply of a host that has a value for everything that there is.
+/// The reply of a host that has a value for every statistic.
 fn all() -> String {
     let answers: Vec<Answer<'_>> = StatId::all()
         .flat_map(|stat| {
@@ -38,7 +38,7 @@ fn all() -> String {
     String::from_utf8(reply.end().to_vec()).unwrap()
 }
 
-/// Statistics as an administrator may define them.
+/// Statistics such as an administrator may define.
 fn customs() -> impl Iterator<Item = Answer<'static>> {
     let units = Unit::ALL.into_iter().map(|unit| ("spent", Kind::Counter, unit));
     let others = [("site", Kind::Info, Unit::None), ("level", Kind::Gauge, Unit::Ratio)];
@@ -64,7 +64,7 @@ fn promtool_finds_nothing_to_say_about_all_statistics() {
 
 #[test]
 fn prometheus_reads_all_statistics_as_openmetrics() {
-    // Only for loading into a database does promtool parse OpenMetrics, and that wants times.
+    // promtool only parses OpenMetrics when loading it into a database, and that requires times.
     let timed = |line: &str| match line.starts_with('#') {
         true => format!("{line}\n"),
         false => format!("{line} 1700000000\n"),
@@ -80,7 +80,7 @@ fn prometheus_reads_all_statistics_as_openmetrics() {
     assert!(success, "{said}");
 }
 
-/// What the tool makes of everything in that format.
+/// The tool's output of everything in that format.
 fn shown(format: &str) -> String {
     let host = FakeHost::new(|line| {
         assert_eq!(line, "metrics *");
@@ -91,7 +91,7 @@ fn shown(format: &str) -> String {
     text
 }
 
-/// Whether it succeeds, and all that it says.
+/// Whether it succeeds, and all its output.
 fn promtool(args: &[&str], input: &str) -> (bool, String) {
     let mut promtool = Command::new("promtool")
         .args(args)

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use crate::host::FakeHost;
 use crate::run;
 
-/// A program beside the tool; it ends with the test.
+/// A program that runs beside the tool; it ends with the test.
 struct Other(Child);
 
 impl Other {
@@ -24,7 +24,7 @@ impl Drop for Other {
     }
 }
 
-/// A host that knows of two statistics.
+/// A host with two statistics.
 fn host() -> FakeHost {
     FakeHost::new(|line| match line {
         "get physcpus" => "200 physcpus=64\n",
@@ -53,7 +53,7 @@ fn a_program_that_has_the_port_open_is_named_and_nothing_is_written_meanwhile() 
     let host = FakeHost::raw(b"", |line| -> &str { panic!("the tool sent {line}") });
     let other = Other::shell(&host, "exec sleep 1000 < $PORT");
     let named = format!("sleep (PID {})", other.0.id());
-    // Until the shell has come so far.
+    // Until the shell has come this far.
     while !run(&host, "ping --timeout 0.1").2.contains(&named) {}
     let (status, text, errors) = run(&host, "get physcpus --timeout 0.2");
     assert_eq!((status, text.as_str()), (1, ""));
@@ -70,7 +70,7 @@ fn who_leaves_the_port_in_time_is_waited_for() {
 
 #[test]
 fn a_program_that_takes_the_answers_away_is_named_before_the_administrator_is_blamed() {
-    // It begins to read once the tool has begun to ask.
+    // It begins to read after the tool has begun to ask.
     let host = FakeHost::raw(b"", |_| "");
     let other = Other::shell(&host, "sleep 0.3; exec tail -f $PORT");
     let (status, _, errors) = run(&host, "get physcpus --timeout 1");

@@ -1,4 +1,4 @@
-//! Answers that go into a file, and that come again and again.
+//! Answers that are written to a file, and answers that are repeated.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -1,4 +1,4 @@
-//! The broker, as everybody in a guest sees it.
+//! The broker, as programs in a guest see it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -22,7 +22,7 @@ struct Broker {
 }
 
 impl Broker {
-    /// Serves that host.
+    /// Starts a broker for that host.
     fn start(device: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("s");
@@ -41,12 +41,12 @@ impl Broker {
         broker
     }
 
-    /// What `hostinfo ARGUMENTS` says with it.
+    /// The result of `hostinfo ARGUMENTS` with it.
     fn run(&self, arguments: &str) -> (i32, String, String) {
         said(tool(arguments).env("HOSTINFO_DEVICE", &self.socket).output().unwrap())
     }
 
-    /// What it answers to a line, to the end of the reply.
+    /// Its answer to a line, up to the end of the reply.
     fn ask(&self, line: &str) -> String {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
         stream.write_all(format!("{line}\n").as_bytes()).unwrap();
@@ -82,7 +82,8 @@ const LIST: &str = "200-session info - changes\n200-sample.age gauge seconds how
                     200-interval gauge seconds how often\n200-loadavg.1 gauge - load\n\
                     200-swap.free gauge bytes free swap\n200 verdict.cpu info - CPU\n";
 
-/// A host that lets its guest ask once a minute; how often it was asked for everything.
+/// A host that lets its guest ask once a minute, and a count of how often it was asked for
+/// everything.
 fn host_of_a_minute() -> (FakeHost, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
@@ -162,8 +163,8 @@ fn while_the_host_is_silent_a_query_is_held_and_then_told_when_to_ask_again() {
     assert_eq!(broker.ask("ping x"), "200 pong x\n", "what needs no host is answered at once");
 }
 
-/// A host that goes away when it is asked for everything a second time on one connection, as when its
-/// guest moves: the number of the connection is its session.
+/// A host that goes away when it is asked for everything a second time on one connection, as when
+/// its guest moves: the number of the connection is its session.
 fn host_that_goes_away(path: &Path) {
     let listener = UnixListener::bind(path).unwrap();
     std::thread::spawn(move || {
@@ -259,7 +260,7 @@ fn a_broker_that_nobody_asks_does_not_wake_up() {
         };
         tasks.map(count).sum()
     };
-    // Until the client's leaving is done with.
+    // Until the broker has noticed that the client left.
     std::thread::sleep(Duration::from_millis(500));
     let before = switches();
     std::thread::sleep(Duration::from_secs(3));
@@ -308,7 +309,7 @@ impl Prometheus {
         Self { process, address, _folder: folder }
     }
 
-    /// What it has of that metric, when it has something.
+    /// Its value of that metric, once it has one.
     fn query(&self, metric: &str) -> String {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(120) {

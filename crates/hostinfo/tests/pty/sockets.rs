@@ -1,4 +1,4 @@
-//! The tool over a Unix socket, as the broker's.
+//! The tool over a Unix socket, such as the broker's.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
@@ -8,7 +8,7 @@ use hostinfo_wire::{Frame, Framer};
 
 use crate::{said, tool};
 
-/// A host behind a Unix socket, which serves one client after the other.
+/// A host on a Unix socket, which serves one client after the other.
 fn listen(path: &Path) {
     let listener = UnixListener::bind(path).unwrap();
     std::thread::spawn(move || {

@@ -14,7 +14,7 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use crate::host::{FakeHost, pty};
 use crate::{run, tool};
 
-/// A hang, and nothing else, takes so long.
+/// Only a hang takes this long.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 const ANSWER: &str = "200-session=a\n200-host.id=df1a367eaff5239f\n200-hypervisor=kvm\n\
@@ -42,7 +42,7 @@ impl Top {
         Self { child, screen, tty, shown: String::new() }
     }
 
-    /// Takes in what is shown, until that is on the screen.
+    /// Reads output until the text is on the screen.
     fn wait_for(&mut self, text: &str) {
         let begin = Instant::now();
         while !screen(&self.shown).contains(text) {
@@ -60,7 +60,7 @@ impl Top {
         }
     }
 
-    /// Its status, and whether the terminal is as it was.
+    /// Its exit status, and whether the terminal was restored.
     fn end(mut self) -> (ExitStatus, bool, String) {
         let begin = Instant::now();
         let status = loop {
@@ -78,7 +78,8 @@ impl Top {
     }
 }
 
-/// What is on a screen of 120 columns after all that: as much of ECMA-48 as is used.
+/// The contents of a screen of 120 columns after that output; it supports as much of ECMA-48 as is
+/// used.
 fn screen(shown: &str) -> String {
     let mut grid = vec![[' '; 120]; 24];
     let (mut x, mut y) = (0, 0);
@@ -177,7 +178,7 @@ fn a_host_that_does_not_answer_is_said_and_the_guests_own_figures_are_shown() {
     let mut top = Top::start(&silent, 100, 24);
     top.wait_for("no host answers: ");
     top.wait_for("guest CPU busy");
-    // In the middle of a question that takes seconds.
+    // In the middle of a request that takes seconds.
     top.screen.write_all(b"q").unwrap();
     assert!(top.end().1);
 }

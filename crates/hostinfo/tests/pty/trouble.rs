@@ -1,4 +1,4 @@
-//! Dirty lines, hosts that are silent, flood or die, and ports that others use.
+//! Dirty lines; hosts that are silent, flood or die; and ports that others use.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -14,7 +14,7 @@ fn pong(line: &str) -> Option<String> {
     line.strip_prefix("ping").map(|token| format!("200 pong{token}\n"))
 }
 
-/// Answers pings and, to everything else, that there is one CPU.
+/// Answers pings, and answers everything else with one CPU.
 fn simple(line: &str) -> String {
     pong(line).unwrap_or_else(|| "200 physcpus=1\n".to_owned())
 }

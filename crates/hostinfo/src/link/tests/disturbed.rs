@@ -4,8 +4,8 @@ use super::*;
 use crate::others::Holder;
 use proptest::prelude::*;
 
-/// A host whose answers to the requests are, one after the other, `replies`, and then `x=1`. They
-/// are what stands between the tokens.
+/// A host that answers the requests with `replies`, one after the other, and then with `x=1`. They
+/// are what comes between the tokens.
 fn then_right(replies: &[&str]) -> impl FnMut(&str) -> Vec<u8> + use<> {
     let mut replies: VecDeque<Vec<u8>> = replies.iter().map(|reply| (*reply).into()).collect();
     host(move |_| replies.pop_front().unwrap_or_else(|| b"200 x=1\n".to_vec()))
@@ -100,7 +100,8 @@ fn who_is_disturbed_all_the_time_gives_up_after_the_timeout_and_did_not_ask_fast
 }
 
 proptest! {
-    /// Another program's lines get into the request at any place, as when the kernel logs to it.
+    /// Another program's lines get into the request at any place, as when the kernel logs to the
+    /// line.
     #[test]
     fn whatever_gets_into_the_line_the_answer_is_right(
         intruders in proptest::collection::vec(("[ -~]{0,12}\n?|loadavg.1\n|x\n|y", 0usize..60), 1..6),
@@ -125,7 +126,7 @@ proptest! {
         prop_assert_eq!(texts(&lines), ["x=1"]);
     }
 
-    /// Another program reads some of the answer, which is missing then.
+    /// Another program reads part of the answer, which is then missing.
     #[test]
     fn whatever_is_missing_of_the_answer_no_wrong_name_or_half_reply_is_believed(
         at in 0usize..80, length in 1usize..40,
@@ -140,7 +141,7 @@ proptest! {
             }
             answer
         });
-        // Where all of it is missing, the host may still be at work.
+        // If all of it is missing, the host may still be at work.
         if !matches!(told, Err(Broken::Silent(_))) {
             let lines = told.unwrap();
             prop_assert_eq!(lines.len(), 1);

@@ -1,4 +1,4 @@
-//! From a dirty line to a host that is understood.
+//! From a dirty line to a synchronized host.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn what_a_terminal_echoed_or_turned_to_crlf_does_no_harm() {
     let mut host = saying("200-x=1\r\n200 y=2\r\n");
     let mut is_first = true;
     let mut fake = Fake::new(move |sent: &str| {
-        // Until the tool has made it raw.
+        // Until the tool has made the tty raw.
         let echoes = std::mem::take(&mut is_first);
         let echo = if echoes { sent.replace('\n', "\r\n") } else { String::new() };
         [echo.into_bytes(), host(sent)].concat()

@@ -59,7 +59,7 @@ fn a_host_that_hangs_up_says_nothing_that_counts() {
 
 #[test]
 fn a_host_that_works_out_its_reply_may_be_silent_for_the_timeout() {
-    // It says that it has come so far, and nothing else.
+    // It only says that it has come this far.
     let mut host = saying("");
     let mut link =
         Fake::new(move |sent: &str| host(sent.split("get").next().unwrap())).establish().unwrap();
@@ -101,7 +101,7 @@ fn a_host_that_drips_does_not_hold_up_for_longer_than_a_host_would_wait() {
 fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
     for seed in std::fs::read_dir("../../fuzz/seeds/reply").unwrap() {
         let path = seed.unwrap().path();
-        // As in `fuzzing.rs`: the host has said all of it by then, and every token is the same.
+        // As in `fuzzing.rs`: the host has sent everything by then, and every token is the same.
         let said = std::fs::read(&path).unwrap();
         let ask = |question: Question| {
             let fake = Fake::new(|_: &str| Vec::new()).with(&said);

@@ -1,4 +1,4 @@
-//! Replies of a broker, held against the protocol.
+//! Checks replies of a broker against the protocol.
 
 use super::*;
 use crate::reply::Line;
