@@ -76,6 +76,14 @@ fn every_statistic_that_is_not_listed_as_unseen_has_a_value_for_a_guest_of_kvms(
         sleep(Duration::from_secs(2));
         guest.virsh("resume", "")?;
         guest.virsh("setmem", "--live --size 176M")?;
+        wait_until("what a pause and the balloon took", PATIENCE, || {
+            strike(&mut missing, &guest.ask("*")?);
+            Ok(["vm.paused.seconds", "vm.memory.balloon.taken"]
+                .iter()
+                .all(|name| !missing.contains(name)))
+        })?;
+        // Else there would be too few equal pages to be merged.
+        guest.virsh("setmem", "--live --size 192M")?;
         // Half of the guest's memory goes out, and comes in again.
         guest.sh(
             "mkdir -p /mnt; mount -t tmpfs -o size=100m none /mnt && dd if=/dev/urandom of=/mnt/it bs=1M count=90",

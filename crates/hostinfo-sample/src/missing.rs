@@ -65,7 +65,7 @@ impl Missing {
         match absent.advice() {
             Some(advice) => tracing::warn!(guest, "{}: {advice}", what.origin()),
             None => {
-                tracing::info!(guest, "{}: nothing is wrong: {}", what.origin(), absent.without())
+                tracing::info!(guest, "{}: nothing is wrong: {}", what.origin(), absent.without());
             }
         }
     }
