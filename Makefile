@@ -67,7 +67,7 @@ callgrind: ## Instructions of a query, whatever else the machine does
 	cargo build --release -p hostinfod -p hostinfo-bench
 	cargo run --release -p hostinfo-bench -- --instructions
 
-# No sanitizer: what is fuzzed has no unsafe code, and without one it runs twice as often.
+# No sanitizer: what is fuzzed has no unsafe code, so it would find nothing and only slow this down.
 fuzz: ## Any bytes against the parsers, FUZZ_SECONDS for each
 	scripts/setup fuzz
 	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && \
