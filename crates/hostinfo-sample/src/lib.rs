@@ -19,6 +19,8 @@ mod devices;
 mod disk;
 mod diskstats;
 mod energy;
+#[cfg(feature = "examples")]
+pub mod examples;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod host;

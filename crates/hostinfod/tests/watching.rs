@@ -16,11 +16,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hostinfo_control::{Client, Watched};
+use hostinfo_sample::examples::{self, copy};
 use tempfile::TempDir;
 use watch::{Guest, PATIENCE, wait_for};
 
 /// A guest's VMM, captured, with one vCPU.
-const CAPTURED: &str = "../hostinfo-sample/fixtures/guests/scope-v2-6.8";
+const CAPTURED: &str = "guests/scope-v2-6.8";
 const CAPTURED_PID: &str = "1234";
 const VCPU: &str = "1236";
 
@@ -34,7 +35,7 @@ impl Host {
     fn new(rules: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        copy(Path::new(CAPTURED), &folder.path().join("tree"));
+        copy(&examples::captured(CAPTURED), &folder.path().join("tree"));
         let (captured, own) =
             (path("tree/proc").join(CAPTURED_PID), std::process::id().to_string());
         fs::rename(captured.join("task").join(CAPTURED_PID), captured.join("task").join(&own))
@@ -141,17 +142,6 @@ fn put(path: &Path, text: &str) {
     let aside = path.with_extension("new");
     fs::write(&aside, text).unwrap();
     fs::rename(aside, path).unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &to),
-            false => fs::write(to, fs::read(entry.path()).unwrap()).unwrap(),
-        }
-    }
 }
 
 fn start(folder: &TempDir) -> Child {

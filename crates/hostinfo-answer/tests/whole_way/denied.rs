@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::Outcome;
 use hostinfo_catalog::StatId;
+use hostinfo_sample::examples::{captured, copy};
 use tempfile::TempDir;
 
-use crate::world::{GUEST, HOST, World, fixtures};
+use crate::world::{GUEST, HOST, World};
 
 /// Questions for all rules together.
 const QUESTIONS: usize = 1_000;
@@ -45,7 +46,7 @@ const CLOCK: &str = " time = 0\n session.start = 0\n cpu.frequency = 0\n";
 /// A host that differs from the captured one in these files: every figure in them is another, one has
 /// fewer lines, and one is not there at all.
 fn other(files: &[&str]) -> TempDir {
-    let host = captured();
+    let host = host();
     for (at, file) in files.iter().enumerate() {
         let path = host.path().join(file);
         if at % 3 == 2 {
@@ -75,25 +76,12 @@ fn question(number: usize, names: &[String]) -> String {
     }
 }
 
-fn captured() -> TempDir {
+fn host() -> TempDir {
     let host = tempfile::tempdir().unwrap();
     for folder in [GUEST, HOST] {
-        copy(&fixtures().join(folder), host.path());
+        copy(&captured(folder), host.path());
     }
     host
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 /// All that the guest gets for so many questions, and when.
@@ -128,7 +116,7 @@ fn a_guest_cannot_tell_hosts_apart_by_what_is_denied() {
         .map(|stat| stat.stat().name.replace('N', "0").replace("DEV", "vda"))
         .collect();
     let start = Instant::now();
-    let one = captured();
+    let one = host();
     for (rules, files) in RULES {
         let told = |host: &Path| answers(host, rules, &names, QUESTIONS / RULES.len(), start);
         let (first, second) = (told(one.path()), told(other(files).path()));

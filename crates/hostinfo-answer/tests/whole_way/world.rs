@@ -1,7 +1,7 @@
 //! A host made of files, guests of it, and an engine that answers them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use hostinfo_custom::Custom;
 use hostinfo_domains::{Snapshot, Uuid};
 use hostinfo_notices::Notices;
 use hostinfo_rules::{Grant, Rules};
+use hostinfo_sample::examples::captured;
 use hostinfo_sample::{Absent, Host, Roots, Units, Vmm};
 use hostinfo_wire::Reply;
 use hostinfo_wire::limits::READ_CHUNK;
@@ -29,8 +30,6 @@ pub(crate) const RULES: [&str; 7] = [
 ];
 
 const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
-
-const FIXTURES: &str = "crates/hostinfo-sample/fixtures";
 
 /// A host and a guest of them, and the guest's process.
 pub(crate) const HOST: &str = "hosts/two-sockets-6.1";
@@ -67,7 +66,7 @@ pub(crate) struct World {
 impl World {
     /// Under the rules of that number, on a host that was captured.
     pub(crate) fn new(rules: u8, start: Instant) -> Self {
-        let (host, vmm) = (fixtures().join(HOST), fixtures().join(GUEST));
+        let (host, vmm) = (captured(HOST), captured(GUEST));
         Self::on(&host, &vmm, RULES[usize::from(rules) % RULES.len()], start)
     }
 
@@ -165,15 +164,6 @@ impl World {
             let _ = self.engine.watch(who, observed, now);
         }
     }
-}
-
-/// Hosts and guests that were captured.
-pub(crate) fn fixtures() -> PathBuf {
-    // The fuzzers' package is elsewhere.
-    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    above
-        .find_map(|folder| Some(folder.join(FIXTURES)).filter(|fixtures| fixtures.is_dir()))
-        .unwrap()
 }
 
 fn roots(folder: &Path) -> Roots {

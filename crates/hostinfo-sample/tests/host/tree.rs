@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source};
+use hostinfo_sample::examples::copy;
 use hostinfo_sample::{Host, Moment, Roots, Units, Vmm};
 use tempfile::TempDir;
 
@@ -60,19 +61,6 @@ impl Tree {
 }
 
 const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
 
 /// What a guest reads for a statistic that long after the start: the value, or the reason.
 pub(crate) fn ask(host: &mut Host, name: &str, millis: u64) -> String {

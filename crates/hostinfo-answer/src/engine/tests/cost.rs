@@ -7,6 +7,7 @@ use std::path::Path;
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::{Disk, Figures, Io, Net, Run, Traffic};
 use hostinfo_sample::OpenFiles;
+use hostinfo_sample::examples::{captured, copy};
 use hostinfo_verdict::Watch;
 
 use crate::examples::{self, Told};
@@ -60,25 +61,11 @@ fn reading(calls: u64, file: &Path) -> Duration {
     user_time() - begun
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
 /// libvirt's guest that was captured, with more vCPUs, on a host with more CPUs.
 fn large_host(scene: &Scene) -> Roots {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hostinfo-sample/fixtures");
     let host = scene.host.path();
-    copy(&fixtures.join("hosts/two-sockets-6.1"), host);
-    copy(&fixtures.join("guests/kvm-libvirt-v2-6.1"), host);
+    copy(&captured("hosts/two-sockets-6.1"), host);
+    copy(&captured("guests/kvm-libvirt-v2-6.1"), host);
     let cpus = (0..CPUS).map(|cpu| format!("cpu{cpu} 2146 0 2972 12828 22 0 299 0 0 0\n"));
     let interrupts = " 0".repeat(2_000);
     scene.write(
@@ -129,11 +116,8 @@ fn watched(scene: &Scene, roots: &Roots) -> (Who, Observed) {
     who.connected(Some(peer), || Ok::<_, ()>(Session::new([1; 8]))).unwrap();
     let run = Run { id: Some(1), reverts: 0 };
     let _ = who.set_standing(Standing::Domain(examples::UUID, run));
-    let mut observed = Observed::new(Ok(Process::new(
-        roots.clone().into(),
-        OpenFiles::default(),
-        Peer { start: None, ..peer },
-    )));
+    let mut observed =
+        Observed::new(Ok(Process::new(roots.clone().into(), OpenFiles::default(), peer)));
     observed.watch = Some(Watch::begin(scene.now, Duration::ZERO).into());
     (who, observed)
 }
