@@ -32,6 +32,7 @@ mod session;
 mod shared;
 mod sources;
 mod standing;
+mod step;
 mod vhostmd;
 mod who;
 

@@ -1,9 +1,8 @@
 //! Replies about the host alone, which all guests of one rule share that ask the same within one step
 //! of the grid: rendered once.
 //!
-//! A reply is found only by the very grant that it was made under, so no guest of another rule gets it, and
-//! nobody does when the rules have changed, or in another step. What counts for each guest by itself
-//! (whether it may ask, its interval, its flow) is not known here.
+//! Who may have one is settled in `step.rs`. What counts for each guest by itself (whether it may ask, its
+//! interval, its flow) is not known here.
 
 use std::sync::Arc;
 
@@ -14,18 +13,13 @@ use hostinfo_wire::limits::{SHARED_REPLIES, SHARED_REPLY_MAX};
 
 use crate::allowance::Cost;
 use crate::select::Pick;
+use crate::step::OfStep;
 
 /// The replies of one step.
 #[derive(Default)]
-pub(crate) struct Shared {
-    /// [`Moment::slot`](hostinfo_sample::Moment::slot).
-    step: u64,
-    replies: Vec<One>,
-}
+pub(crate) struct Shared(OfStep<One>);
 
 struct One {
-    /// Held, so that no other grant can come to be at its place.
-    grant: Arc<Grant>,
     line: Box<[u8]>,
     reply: Reply,
     cost: Cost,
@@ -39,12 +33,11 @@ impl Shared {
         grant: &Arc<Grant>,
         step: u64,
     ) -> Option<(&Reply, Cost)> {
-        let is_it = |one: &&One| *one.line == *line && Arc::ptr_eq(&one.grant, grant);
-        let one = self.replies.iter().find(is_it).filter(|_| self.step == step)?;
+        let one = self.0.find(grant, step, |one| *one.line == *line)?;
         Some((&one.reply, one.cost))
     }
 
-    /// Keeps a reply for the rest of its step, where there is room.
+    /// Keeps a reply for the rest of its step, if there is room.
     pub(crate) fn keep(
         &mut self,
         line: &[u8],
@@ -53,13 +46,9 @@ impl Shared {
         reply: &Reply,
         cost: Cost,
     ) {
-        if self.step != step {
-            self.step = step;
-            self.replies.clear();
-        }
-        if self.replies.len() < SHARED_REPLIES && reply.len() <= SHARED_REPLY_MAX {
-            let (grant, reply) = (Arc::clone(grant), reply.clone());
-            self.replies.push(One { grant, line: line.into(), reply, cost });
+        if reply.len() <= SHARED_REPLY_MAX {
+            let one = || One { line: line.into(), reply: reply.clone(), cost };
+            self.0.keep(grant, step, one, SHARED_REPLIES);
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::sources::{Found, Sources};
+use crate::step::OfStep;
 use crate::who::Who;
 
 impl<L: Libvirt> Engine<L> {
@@ -77,39 +78,11 @@ impl<L: Libvirt> Engine<L> {
     }
 }
 
-/// What documents of one step of the samples' grid have in common, for each grant under which one was asked for.
-#[derive(Default)]
-pub(crate) struct Commons {
-    slot: u64,
-    of: Vec<(Arc<Grant>, Arc<Common>, Found)>,
-}
+/// What documents have in common, and what was found for it.
+pub(crate) type Commons = OfStep<(Arc<Common>, Found)>;
 
 /// Grants whose documents are remembered: hosts have a rule or a few. A document has some 2 KB, so 32 KB.
 const COMMONS_MAX: usize = 16;
-
-impl Commons {
-    /// What the documents under a grant have in common, and what was found for it.
-    fn of(
-        &mut self,
-        grant: &Arc<Grant>,
-        slot: u64,
-        make: impl FnOnce() -> (Common, Found),
-    ) -> (Arc<Common>, Found) {
-        if self.slot != slot {
-            self.of.clear();
-            self.slot = slot;
-        }
-        if let Some((_, common, found)) = self.of.iter().find(|(of, ..)| Arc::ptr_eq(of, grant)) {
-            return (Arc::clone(common), *found);
-        }
-        let (common, found) = make();
-        let common = Arc::new(common);
-        if self.of.len() < COMMONS_MAX {
-            self.of.push((Arc::clone(grant), Arc::clone(&common), found));
-        }
-        (common, found)
-    }
-}
 
 /// The document for a guest that may ask.
 ///
@@ -129,9 +102,13 @@ fn document(
     let Spare { buffers, swap_cached } =
         if wants_spare { sources.spare_memory() } else { Spare::default() };
     let extra = Extra { os_name, buffers, swap_cached, id: sources.number() };
-    let (common, found) = commons.of(grant, sources.slot(), || {
-        sources
-            .finding(|sources| Common::new(permits, |stat| sources.value(stat, None).ok(), &extra))
+    let step = sources.slot();
+    let (common, found) = commons.find(grant, step, |_| true).cloned().unwrap_or_else(|| {
+        let (common, found) = sources
+            .finding(|sources| Common::new(permits, |stat| sources.value(stat, None).ok(), &extra));
+        let made = (Arc::new(common), found);
+        commons.keep(grant, step, || made.clone(), COMMONS_MAX);
+        made
     });
     sources.has_found(found);
     let value = |stat| sources.value(stat, None).ok();

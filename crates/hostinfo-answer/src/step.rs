@@ -1,0 +1,53 @@
+//! What guests under the same grant share within one step of the samples' grid.
+
+use std::sync::Arc;
+
+use hostinfo_rules::Grant;
+
+/// What was made in one step, each under a grant.
+///
+/// It is found only by the very grant that it was made under, so no guest of another rule gets it, and nobody
+/// does once the rules have changed, or in another step.
+pub(crate) struct OfStep<T> {
+    /// [`Moment::slot`](hostinfo_sample::Moment::slot).
+    step: u64,
+    /// The grants are held, so that no other can come to be at the place of one.
+    kept: Vec<(Arc<Grant>, T)>,
+}
+
+impl<T> Default for OfStep<T> {
+    fn default() -> Self {
+        Self { step: 0, kept: Vec::new() }
+    }
+}
+
+impl<T> OfStep<T> {
+    /// The one that was made in this step under this grant and `is_it`.
+    pub(crate) fn find(
+        &self,
+        grant: &Arc<Grant>,
+        step: u64,
+        is_it: impl Fn(&T) -> bool,
+    ) -> Option<&T> {
+        (self.step == step).then_some(())?;
+        let mut kept = self.kept.iter();
+        kept.find(|(own, what)| is_it(what) && Arc::ptr_eq(own, grant)).map(|(_, what)| what)
+    }
+
+    /// Makes one and keeps it for the rest of the step, if fewer than `most` are kept.
+    pub(crate) fn keep(
+        &mut self,
+        grant: &Arc<Grant>,
+        step: u64,
+        make: impl FnOnce() -> T,
+        most: usize,
+    ) {
+        if self.step != step {
+            self.step = step;
+            self.kept.clear();
+        }
+        if self.kept.len() < most {
+            self.kept.push((Arc::clone(grant), make()));
+        }
+    }
+}
