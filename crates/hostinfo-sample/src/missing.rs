@@ -43,7 +43,7 @@ impl Missing {
     pub(crate) fn note(&mut self, what: Source, absent: Option<&Absent>) {
         match absent.filter(|absent| absent.lack != Lack::Passing) {
             None => self.host.mend(what),
-            Some(absent) => self.of_all(what, absent),
+            Some(absent) => self.add(None, what, absent),
         }
     }
 
@@ -55,11 +55,19 @@ impl Missing {
             return self.host.mend(what);
         };
         if absent.is_of_host() {
-            return self.of_all(what, absent);
+            return self.add(None, what, absent);
         }
+        self.add(Some(guest), what, absent);
+    }
+
+    /// Counts a lack of a guest, or of all the host, and logs it if it is new.
+    fn add(&mut self, guest: Option<&str>, what: Source, absent: &Absent) {
         self.met += u64::from(absent.remedy().is_some());
-        let lacks = self.guests.entry(guest.into()).or_default();
-        if !lacks.add(what, absent, OF_GUEST_MAX) {
+        let (lacks, most) = match guest {
+            Some(guest) => (self.guests.entry(guest.into()).or_default(), OF_GUEST_MAX),
+            None => (&mut self.host, OF_HOST_MAX),
+        };
+        if !lacks.add(what, absent, most) {
             return;
         }
         match absent.advice() {
@@ -67,17 +75,6 @@ impl Missing {
             None => {
                 tracing::info!(guest, "{}: nothing is wrong: {}", what.origin(), absent.without());
             }
-        }
-    }
-
-    fn of_all(&mut self, what: Source, absent: &Absent) {
-        self.met += u64::from(absent.remedy().is_some());
-        if !self.host.add(what, absent, OF_HOST_MAX) {
-            return;
-        }
-        match absent.advice() {
-            Some(advice) => tracing::warn!("{}: {advice}", what.origin()),
-            None => tracing::info!("{}: nothing is wrong: {}", what.origin(), absent.without()),
         }
     }
 
