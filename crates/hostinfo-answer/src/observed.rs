@@ -30,12 +30,6 @@ impl Process {
         Self { roots, files, peer, vmm: None }
     }
 
-    /// That of a VMM that is there already, such as a captured one.
-    pub fn of(vmm: Vmm) -> Self {
-        let peer = Peer { pid: 0, start: None };
-        Self { vmm: Some(Box::new(vmm)), ..Self::new(Arc::default(), OpenFiles::default(), peer) }
-    }
-
     /// As a VMM.
     pub(crate) fn vmm(&mut self) -> &mut Vmm {
         let Self { roots, files, peer: Peer { pid, start }, vmm } = self;

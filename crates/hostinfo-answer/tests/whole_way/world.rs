@@ -14,7 +14,7 @@ use hostinfo_domains::{Snapshot, Uuid};
 use hostinfo_notices::Notices;
 use hostinfo_rules::{Grant, Rules};
 use hostinfo_sample::examples::captured;
-use hostinfo_sample::{Absent, Host, Roots, Units, Vmm};
+use hostinfo_sample::{Absent, Host, OpenFiles, Roots};
 use hostinfo_wire::Reply;
 use hostinfo_wire::limits::READ_CHUNK;
 
@@ -28,8 +28,6 @@ pub(crate) const RULES: [&str; 7] = [
     "*:\n interval = 0\n all = 1\n watch = 1\n",
     "*:\n interval = 0\n all = 0\n",
 ];
-
-const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
 
 /// A host and a guest of them, and the guest's process.
 pub(crate) const HOST: &str = "hosts/two-sockets-6.1";
@@ -75,7 +73,7 @@ impl World {
         let (customs, _) = Custom::load(&host.join("custom.d"), u32::MAX).unwrap();
         let labels = BTreeMap::from([("rack".to_owned(), "b 7".to_owned())]).try_into().unwrap();
         let given = Given { labels, customs, notices: Notices::default(), declared: Option::None };
-        let host = Host::with_units(roots(host), UNITS);
+        let host = Host::new(roots(host));
         let engine = Engine::new(host, None, given, Some("x".to_owned()), start);
         let bound = Bound { per_second: 20, burst: 40 };
         let flow = Flow { lines: bound, bytes: Bound { per_second: 65_536, burst: 262_144 } };
@@ -99,8 +97,8 @@ impl World {
         if let Some((folder, pid)) = vmm {
             let peer = Peer { pid, start: Option::None };
             who.connected(Some(peer), || Ok::<_, ()>(Session::new([2; 8]))).unwrap();
-            let vmm = Vmm::with_units(roots(folder), UNITS, pid, Option::None);
-            observed = Observed::new(Ok(Process::of(vmm)));
+            let files = OpenFiles::default();
+            observed = Observed::new(Ok(Process::new(roots(folder).into(), files, peer)));
         }
         let conversation = Conversation::new(Dialect::Hostinfo);
         self.guests.push(Guest { who, observed, meter: Meter::default(), conversation });
