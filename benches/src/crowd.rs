@@ -43,9 +43,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<
     let before = memory()?;
     daemon.guests.all_ask(b"*\n", Duration::ZERO)?;
     let after = memory()?;
-    let wakeups = process.wakeups()?;
-    sleep(plan.idle);
-    let wakeups = process.wakeups()? - wakeups;
+    let wakeups = process.wakeups_in(plan.idle)?;
 
     let answer = daemon.guests.ask(QUERY)?;
     let room = open_files().saturating_sub(u64::from(count) + OTHER_FILES);
@@ -58,22 +56,26 @@ pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<
     })?;
     drop(echo);
     let shares = daemon.guests.all_ask_freely(QUERY, SHARING)?;
-    let alone = |what: String, unit, figure, target| Row::alone(what, unit, figure, target);
     Ok(vec![
-        alone(
+        Row::alone(
             format!("start with {count} sockets until all are connected"),
             "s",
             started,
             Target::AtMost(0.5),
         ),
-        alone(format!("{count} idle guests: memory"), "KiB a guest", before, Target::AtMost(1.0)),
-        alone(
+        Row::alone(
+            format!("{count} idle guests: memory"),
+            "KiB a guest",
+            before,
+            Target::AtMost(1.0),
+        ),
+        Row::alone(
             format!("{count} idle guests that asked `*` once: memory"),
             "KiB a guest",
             after,
             Target::AtMost(4.0),
         ),
-        alone(
+        Row::alone(
             format!("the same, in {} s", plan.idle.as_secs()),
             "wake-ups",
             wakeups as f64,
@@ -85,8 +87,8 @@ pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<
             &rates,
             Target::AtLeast(0.8),
         ),
-        alone(
-            "the same: Jain's index of how even answers are shared".to_owned(),
+        Row::alone(
+            "the same: Jain's index of how even answers are shared",
             "",
             jains_index(&shares),
             Target::AtLeast(0.999),

@@ -74,9 +74,7 @@ fn idle(plan: &Plan, daemon: &mut Side, empty: u64) -> anyhow::Result<Vec<Row>> 
     let process = daemon.server.process();
     daemon.guests.all_ask(b"*\n", Duration::ZERO)?;
     sleep(SETTLED);
-    let before = process.wakeups()?;
-    sleep(plan.idle);
-    let wakeups = process.wakeups()? - before;
+    let wakeups = process.wakeups_in(plan.idle)?;
     let memory = process.memory()?.saturating_sub(empty);
     let guests = plan.guests;
     Ok(vec![

@@ -1,6 +1,7 @@
 //! What the kernel knows about a process: CPU time, wake-ups, memory.
 
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -20,6 +21,13 @@ impl Process {
     /// `/proc/PID/task/TID/status`.
     pub(crate) fn wakeups(self) -> anyhow::Result<u64> {
         self.sum_of_threads("status", |text| field(text, "voluntary_ctxt_switches:"))
+    }
+
+    /// How often that happens in the time that comes.
+    pub(crate) fn wakeups_in(self, time: Duration) -> anyhow::Result<u64> {
+        let before = self.wakeups()?;
+        sleep(time);
+        Ok(self.wakeups()? - before)
     }
 
     /// Its memory in bytes, swapped out or not: Pss and SwapPss of `/proc/PID/smaps_rollup`,
