@@ -160,8 +160,8 @@ impl<L: Libvirt> Engine<L> {
         Ok(())
     }
 
-    /// Answers a guest with what another of its rule got for the same line in this step. False where there
-    /// is no such reply, or where the guest is to get none now, of which it is told in the ordinary way.
+    /// Answers a guest with the reply that another guest under its rule got for the same line in this step.
+    /// False if there is no such reply, or if the guest may not have one now: the usual way then tells it why.
     fn answer_as_before(
         &self,
         line: &[u8],

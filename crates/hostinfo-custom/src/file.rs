@@ -62,7 +62,7 @@ fn become_for_files(Account { uid, gid }: Account) -> io::Result<()> {
     rustix::thread::set_thread_groups(&[])?;
     setfsgid(Gid::from_raw(gid));
     setfsuid(Uid::from_raw(uid));
-    // These calls fail silently, and return the previous value. This number is nobody's, so it
+    // These calls fail silently, and return the previous value. No user has this number, so it
     // changes nothing.
     let is =
         (setfsuid(Uid::from_raw(u32::MAX)).as_raw(), setfsgid(Gid::from_raw(u32::MAX)).as_raw());

@@ -117,7 +117,7 @@ fn ports(domain: &Element<'_>, xml: &str, directory: &Directory) -> Vec<Port> {
     let port = |device: &Element<'_>| {
         let socket = device.paths().find_map(|path| match directory.find(path) {
             Leads::Here(name) => Some(name.to_owned()),
-            // It is nobody's socket, or cannot be repaired here.
+            // The path leads to no socket of a guest, or cannot be repaired here.
             Leads::Hidden(_) | Leads::Elsewhere => None,
         })?;
         let binds = |source: &Element<'_>| source.attribute("mode") == Some("bind");

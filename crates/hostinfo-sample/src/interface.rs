@@ -67,8 +67,8 @@ impl<'a> Interfaces<'a> {
         uevent.is_some_and(|text| lines(text).any(|line| line == b"DEVTYPE=dsa"))
     }
 
-    /// A function that the host itself uses, on a NIC that works as a switch: the uplink's figures
-    /// are those of the wire.
+    /// A function that the host itself uses, on a NIC that works as a switch: the uplink's
+    /// figures already count everything on the wire.
     fn is_behind_switch(&mut self, interface: &Path) -> bool {
         // For a virtual function, and for a subfunction, which is a device below its NIC.
         ["device/physfn/net", "device/../net"].iter().any(|folder| {

@@ -1,5 +1,5 @@
-//! `serve`: the broker. It holds the port, so that every program in the guest gets an answer and
-//! none is told that it is too soon, whatever else has asked.
+//! `serve`: the broker. It holds the port, so that every program in the guest gets an answer,
+//! and none gets 429 because another one has just asked.
 
 mod answer;
 mod broker;

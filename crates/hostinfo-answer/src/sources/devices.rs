@@ -185,7 +185,7 @@ fn limit(net: &Net, direction: Direction) -> Option<u64> {
     }
 }
 
-/// A name that there is not; without one, it is asked why there are none.
+/// The refusal of an unknown instance; without an instance, the reason why there are none.
 fn no_such(instance: Option<&str>) -> Refusal {
     instance.map_or_else(|| unavailable(NONE), |_| Refusal::NoSuchStatistic)
 }

@@ -10,7 +10,7 @@ use crate::serve::connection::{Connection, Over};
 use crate::serve::limits::HOLD;
 use crate::serve::snapshot::Snapshot;
 
-/// Times are those of [`clock`](super::clock).
+/// Its times come from [`clock`](super::clock).
 pub(crate) struct Client {
     pub(crate) connection: Connection,
     framer: Framer,

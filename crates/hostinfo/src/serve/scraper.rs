@@ -12,7 +12,7 @@ use crate::serve::connection::{Connection, Over};
 use crate::serve::limits::{HOLD, SCRAPE_MAX};
 use crate::serve::snapshot::Snapshot;
 
-/// Times are those of [`clock`](super::clock).
+/// Its times come from [`clock`](super::clock).
 pub(crate) struct Scraper {
     pub(crate) connection: Connection,
     /// At most [`REQUEST_MAX`](http::REQUEST_MAX) bytes, plus a chunk.

@@ -13,7 +13,7 @@ use crate::listed::Listed;
 use crate::reply::Line;
 use crate::verdict::{State, Verdict};
 
-/// The host's values. Times are those of [`clock`](super::clock).
+/// The host's values. All times come from [`clock`](super::clock).
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// When it was asked.
