@@ -57,4 +57,5 @@ pub use tally::gain;
 pub use units::Units;
 pub use vmm::Vmm;
 pub use vmm::bounds::{Bounds, CpuUse, Used};
+pub use vmm::io::{IoLimit, IoWay};
 pub use vmm::samples::Ahead;

@@ -12,6 +12,7 @@ mod company;
 pub(crate) mod cpu;
 pub(crate) mod cpus;
 mod grown;
+pub(crate) mod io;
 pub(crate) mod memory;
 pub(crate) mod name;
 pub(crate) mod numa;

@@ -10,6 +10,7 @@
 //! All of the window is judged first, and a burst in it only where nothing was slow.
 
 mod cause;
+mod cgroup;
 mod disk;
 mod hang;
 mod reason;

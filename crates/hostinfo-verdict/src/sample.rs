@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_domains::Limits;
-use hostinfo_sample::{CpuUse, Used};
+use hostinfo_sample::{CpuUse, IoLimit, Used};
 
 pub(crate) mod stats;
 mod take;
@@ -95,6 +95,8 @@ pub(crate) struct Io {
     /// Time that the guest's VMM waited for I/O.
     pub(crate) stall: Option<Duration>,
     pub(crate) host_stall: Option<Duration>,
+    /// Of the guest's cgroups and of those around them, on the host's disks.
+    pub(crate) limits: Vec<IoLimit>,
     /// Completed reads and writes of the host's disks, and what they took, each for itself.
     pub(crate) host_ops: Option<u64>,
     pub(crate) host_time: Option<Duration>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::StatId;
 use hostinfo_domains::{Limit, Limits};
-use hostinfo_sample::{Bounds, CpuUse, Used};
+use hostinfo_sample::{Bounds, CpuUse, IoLimit, IoWay, Used};
 use hostinfo_verdict::{Devices, Interval, Sample, State, Verdict, cpu, io, memory, net};
 use hostinfo_wire::Value;
 use proptest::prelude::*;
@@ -52,6 +52,7 @@ prop_compose! {
         is_shared: [bool; 2],
         [major_faults, freed_for_host, memory_hits, memory_hits_around, swapped] in any::<[Option<u64>; 5]>(),
         cpus in proptest::option::of(any_cpus()),
+        io_limits in proptest::collection::vec(any_io_limit(), 0..3),
     ) -> Bounds {
         let [memory, memory_around] = used.map(|used| used.map(|(bytes, limit)| Used { bytes, limit }));
         Bounds {
@@ -69,7 +70,20 @@ prop_compose! {
             threads_throttled,
             vcpu_delays: vcpu_delays.map(Into::into),
             cpus,
+            io_limits,
         }
+    }
+}
+
+prop_compose! {
+    /// Of few cgroups and disks, so that some are in both samples.
+    fn any_io_limit()(
+        is_own: bool, level in 0..2usize, minor in 0..2u32,
+        ways in any::<[(Option<u64>, Option<u64>, u64, u64); 2]>(),
+    ) -> IoLimit {
+        let [read, write] =
+            ways.map(|(bytes_max, ops_max, bytes, ops)| IoWay { bytes_max, ops_max, bytes, ops });
+        IoLimit { is_own, level, disk: (254, minor), read, write }
     }
 }
 

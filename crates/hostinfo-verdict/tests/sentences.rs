@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::{Kind, StatId};
 use hostinfo_domains::{Limit, Limits};
-use hostinfo_sample::{Bounds, CpuUse, Used};
+use hostinfo_sample::{Bounds, CpuUse, IoLimit, IoWay, Used};
 use hostinfo_verdict::{Devices, Interval, Sample, cpu, io, memory, net};
 use hostinfo_wire::Value;
 
@@ -49,6 +49,13 @@ impl<'t> Figures<'t> {
         if self.0.contains_key("ONE") { [delay].into() } else { alike.collect() }
     }
 
+    fn limit_of_cgroup(&self, times: u32) -> Option<IoLimit> {
+        let none = IoWay { bytes_max: None, ops_max: None, bytes: 0, ops: 0 };
+        let ops_max = Some(self.whole("CGROUP-READS-LIMIT")?);
+        let read = IoWay { ops_max, ops: self.whole("CGROUP-READS")? * u64::from(times), ..none };
+        Some(IoLimit { is_own: true, level: 0, disk: (8, 0), read, write: none })
+    }
+
     /// At the beginning of the minute, 0 times of what it brought, or at its end, once.
     fn sample(&self, times: u32) -> Sample {
         let grown = |name: &str| self.time(name) * times;
@@ -75,6 +82,7 @@ impl<'t> Figures<'t> {
             threads_throttled: Some(grown("THREADS-THROTTLED")),
             vcpu_delays: Some(self.vcpu_delays(times)),
             cpus,
+            io_limits: self.limit_of_cgroup(times).into_iter().collect(),
         };
         let limit = |name: &str| Limit {
             total: self.whole(&format!("{name}-LIMIT")),
@@ -116,5 +124,5 @@ fn each_cause_has_its_sentence() {
         assert_eq!(judge(&interval, &|_, _| true).to_string(), *sentence, "{cause}");
         causes += 1;
     }
-    assert_eq!(causes, 45);
+    assert_eq!(causes, 46);
 }

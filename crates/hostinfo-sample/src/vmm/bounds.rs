@@ -11,6 +11,7 @@ use crate::vmm::cgroup::Cgroups;
 use crate::vmm::company::Company;
 use crate::vmm::cpu::Held;
 use crate::vmm::grown::Grown;
+use crate::vmm::io::{self, IoLimit};
 use crate::vmm::process::Process;
 use crate::vmm::{cpu, memory};
 
@@ -47,6 +48,8 @@ pub struct Bounds {
     /// Pages of the guest's own cgroup that were freed because the host was running short of memory
     /// (cgroup `memory.stat`, `pgsteal_kswapd`). It never falls.
     pub freed_for_host: Option<u64>,
+    /// Limits on the host's disks of the guest's own cgroups and of those around them.
+    pub io_limits: Vec<IoLimit>,
     /// How long the VMM's threads other than vCPUs ran, on any CPU. It never falls.
     pub threads_run: Option<Duration>,
     /// How long the quotas that libvirt sets for those threads alone held them back
@@ -130,6 +133,10 @@ pub(crate) fn read(
         && let Ok(nanos) = cpu::of_threads(branch, roots, buffer, &mut kept.threads_held)
     {
         bounds.threads_throttled = Some(Duration::from_nanos(nanos));
+    }
+    // The v2 tree. Where `io` is a controller of v1, it has none of these files.
+    if let Ok(branch) = &cgroups.pressure {
+        bounds.io_limits = io::limits(branch, roots, buffer);
     }
     let Ok(branch) = &cgroups.memory else { return bounds };
     if let Ok(own) = branch.own() {

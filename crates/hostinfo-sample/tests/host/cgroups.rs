@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::STATS;
 use hostinfo_catalog::source::{PressureFigure, Resource, Stall, Vmm as Source};
-use hostinfo_sample::{Bounds, Lack, Used, Vmm};
+use hostinfo_sample::{Bounds, IoLimit, IoWay, Lack, Used, Vmm};
 
 use crate::qemu::{KERNEL_THREAD, PROCESS, Qemu, ask, at};
 
@@ -643,4 +643,35 @@ fn shared_memory_that_is_swapped_out_is_the_guests() {
     assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).swapped, None);
     qemu.cgroup("a.scope/memory.swap.current", "1052672\n");
     assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).swapped, Some(1 << 20));
+}
+
+#[test]
+fn limits_on_the_hosts_disks_are_the_guests_own_or_around_it() {
+    let qemu = Qemu::new();
+    qemu.moves("b.slice/a.scope/libvirt", "7\n");
+    let unlimited = "254:0 rbps=max wbps=max riops=max wiops=max\n";
+    qemu.cgroup("b.slice/a.scope/libvirt/io.max", "");
+    qemu.cgroup("b.slice/a.scope/io.max", "254:0 rbps=max wbps=max riops=2 wiops=max\n");
+    qemu.cgroup("b.slice/a.scope/io.stat", "254:0 rbytes=40960 wbytes=4096 rios=10 wios=1\n");
+    qemu.cgroup(
+        "b.slice/io.max",
+        &format!("8:0 rbps=max wbps=99 riops=max wiops=max\n{unlimited}"),
+    );
+    qemu.cgroup("b.slice/io.stat", "254:0 rbytes=9 wbytes=9 rios=9 wios=9\n");
+    let mut vmm = qemu.vmm();
+    let mut limits = |millis| vmm.bounds(&mut qemu.host(), at(millis)).io_limits;
+    let own = IoLimit {
+        is_own: true,
+        level: 1,
+        disk: (254, 0),
+        read: IoWay { bytes_max: None, ops_max: Some(2), bytes: 40960, ops: 10 },
+        write: IoWay { bytes_max: None, ops_max: None, bytes: 4096, ops: 1 },
+    };
+    assert_eq!(limits(0), [own], "on 8:0 nothing is known to have been written");
+    qemu.cgroup("b.slice/io.stat", "8:0 rbytes=0 wbytes=5 rios=0 wios=1 dbytes=0 dios=0\n");
+    let [first, around] = limits(100)[..] else { panic!("two limits") };
+    assert_eq!((first, around.is_own, around.level, around.disk), (own, false, 2, (8, 0)));
+    assert_eq!((around.write.bytes_max, around.write.bytes), (Some(99), 5));
+    qemu.cgroup("b.slice/a.scope/io.stat", "254:0 rbytes=junk wbytes=0 rios=1 wios=1\n");
+    assert_eq!(limits(200), [around]);
 }

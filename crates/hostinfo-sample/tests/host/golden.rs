@@ -126,6 +126,7 @@ fn bounds(bounds: &Bounds) -> String {
         threads_throttled,
         vcpu_delays,
         cpus,
+        io_limits,
     } = bounds;
     format!(
         "- throttled around: {throttled_around:?}, shared: {cpu_limit_is_shared}\n\
@@ -138,7 +139,8 @@ fn bounds(bounds: &Bounds) -> String {
          - threads run: {threads_run:?}\n\
          - threads throttled: {threads_throttled:?}\n\
          - vCPU delays: {vcpu_delays:?}\n\
-         - CPUs: {cpus:?}\n"
+         - CPUs: {cpus:?}\n\
+         - limits on disks: {io_limits:?}\n"
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::cgroup::{self, Whose};
 use super::disk::{FAST, SLOW, Use, uses};
 use super::work::{Kind, mean};
 use crate::WAITED;
@@ -14,6 +15,8 @@ use crate::verdict::State;
 pub(super) enum Cause {
     Failed,
     Limit,
+    /// A limit of a cgroup on the host's disks.
+    Cgroup(Whose),
     Host,
     /// It has a limit that its figures cannot be compared with.
     UnclearLimit,
@@ -27,8 +30,8 @@ pub(super) enum Cause {
 impl Cause {
     pub(super) fn state(self) -> State {
         match self {
-            Self::Failed | Self::Host => State::Contended,
-            Self::Limit => State::SelfLimited,
+            Self::Failed | Self::Host | Self::Cgroup(Whose::Hosts) => State::Contended,
+            Self::Limit | Self::Cgroup(Whose::Own) => State::SelfLimited,
             Self::UnclearLimit | Self::OwnQueue | Self::Slowed | Self::Unexplained => {
                 State::Unknown
             }
@@ -79,6 +82,9 @@ fn cause(disk: &Use<'_>, kind: Kind) -> Option<Cause> {
     if latency < SLOW {
         let may_be_slowed = latency > FAST && are_disks_slow(&disk.span);
         return may_be_slowed.then_some(Cause::Slowed);
+    }
+    if let Some(whose) = cgroup::reached(&disk.span, kind) {
+        return Some(Cause::Cgroup(whose));
     }
     Some(if disk.limits.is_unclear && kind != Kind::Flush {
         Cause::UnclearLimit

@@ -135,15 +135,9 @@ impl<'a> Use<'a> {
             (Unit::Bytes, own.bytes, of(bytes), Some(kind)),
         ];
         limits.into_iter().find_map(|(unit, used, limit, of)| {
-            let limit = limit.filter(|limit| self.is_at(*limit, used))?;
+            let limit = limit.filter(|limit| is_at(*limit, used, self.length))?;
             Some(AtLimit { unit, limit, of })
         })
-    }
-
-    fn is_at(&self, limit: u64, used: u64) -> bool {
-        let allowed = u128::from(limit).saturating_mul(self.length.as_nanos());
-        let used = u128::from(used).saturating_mul(1_000_000_000);
-        allowed > 0 && Share::ratio(used, allowed) >= AT_LIMIT
     }
 
     /// How many operations waited at a time, on average, in thousandths (Little's law).
@@ -193,6 +187,13 @@ impl<'a> Use<'a> {
             _ => String::new(),
         }
     }
+}
+
+/// Whether so much in that time is at a limit of so much in a second.
+pub(super) fn is_at(limit: u64, used: u64, length: Duration) -> bool {
+    let allowed = u128::from(limit).saturating_mul(length.as_nanos());
+    let used = u128::from(used).saturating_mul(1_000_000_000);
+    allowed > 0 && Share::ratio(used, allowed) >= AT_LIMIT
 }
 
 /// The disk of that name, which most probably is where it was.

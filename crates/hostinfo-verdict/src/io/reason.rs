@@ -1,6 +1,7 @@
 //! Why disks were slow, in words.
 
 use super::cause::{Cause, HeldUp, host_latency};
+use super::cgroup::Whose;
 use super::disk::{SLOW, uses};
 use super::hang::Hang;
 use crate::interval::Span;
@@ -30,6 +31,13 @@ pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
             format!("the host saw {errors} on {name} in {window}")
         }
         Cause::Limit => format!("{name} was at its own limit{}{took}", disk.at_limit(*kind, words)),
+        Cause::Cgroup(Whose::Own) => {
+            format!("{name} was held back by a limit of your own on the host's disks{took}")
+        }
+        Cause::Cgroup(Whose::Hosts) => format!(
+            "{name} was held back by a limit on the host's disks that your host sets around your \
+             guest{took}"
+        ),
         Cause::Host => {
             let stall = disk.span.time(|s| s.io.host_stall);
             let pressure = words.pressure(stall, "I/O", IO_PRESSURE);

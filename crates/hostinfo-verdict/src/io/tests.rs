@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use hostinfo_domains::{Limit, Limits};
+use hostinfo_sample::{IoLimit, IoWay};
 
 use super::*;
 use crate::Sample;
@@ -33,10 +34,16 @@ fn limited(disk: Disk, ops: u64) -> Disk {
     Disk { limits: Limits { ops, ..Limits::default() }, ..disk }
 }
 
+/// The same limit before anything was read or written.
+fn unused(limit: &IoLimit) -> IoLimit {
+    let unused = |way| IoWay { bytes: 0, ops: 0, ..way };
+    IoLimit { read: unused(limit.read), write: unused(limit.write), ..*limit }
+}
+
 /// On a host whose tasks waited for I/O for so long.
 fn host(disks: Vec<Disk>, stall_millis: Option<u64>) -> Io {
     let host_stall = stall_millis.map(Duration::from_millis);
-    Io { disks, stall: None, host_stall, host_ops: None, host_time: None }
+    Io { disks, host_stall, ..Io::default() }
 }
 
 fn judge(brought: Io, permits: Permits<'_>) -> Verdict {
@@ -60,6 +67,7 @@ fn judge_beside(memory: Duration, brought: Io, permits: Permits<'_>) -> Verdict 
         host_stall: Some(Duration::ZERO),
         host_ops: Some(0),
         host_time: Some(Duration::ZERO),
+        limits: brought.limits.iter().map(unused).collect(),
     };
     let sample = |io, stall| {
         let memory = Memory { stall: Some(stall), ..Memory::default() };

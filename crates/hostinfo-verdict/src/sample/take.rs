@@ -82,6 +82,7 @@ impl Sample {
                     .map(|(name, limits)| from.disk(name, *limits))
                     .collect(),
                 stall: from.time(stats::OWN_IO_STALL, None),
+                limits: bounds.io_limits,
                 host_stall: from.time(stats::IO_STALL, None),
                 host_ops: from.wholes(&stats::HOST_DISK_OPS, None),
                 host_time: from.times(&stats::HOST_DISK_SECONDS, None),

@@ -89,3 +89,39 @@ fn nobody_is_blamed_where_a_limit_cannot_be_compared() {
     assert_eq!(state(unclear(limited(disk("vda", 600, 45), 10)), PRESSED), State::SelfLimited);
     assert_eq!(state(unclear(disk("vda", 6_000, 1)), PRESSED), State::Ok);
 }
+
+/// Of a cgroup, on reads, of which there were so many.
+fn of_cgroup(is_own: bool, ops: u64, ops_max: u64) -> IoLimit {
+    let none = IoWay { bytes_max: None, ops_max: None, bytes: 0, ops: 0 };
+    let read = IoWay { ops_max: Some(ops_max), ops, ..none };
+    IoLimit { is_own, level: 1, disk: (254, 0), read, write: none }
+}
+
+fn under(limits: Vec<IoLimit>, disk: Disk) -> String {
+    judge(Io { limits, ..host(vec![disk], PRESSED) }, &|_, _| true).to_string()
+}
+
+#[test]
+fn a_disk_at_a_limit_of_a_cgroup_is_told_whose_it_is() {
+    assert_eq!(
+        under(vec![of_cgroup(true, 120, 2)], disk("vda", 120, 450)),
+        "self-limited: your disk vda was held back by a limit of your own on the host's disks: a \
+         read took 450.0 ms on average in the last 60 s"
+    );
+    assert_eq!(
+        under(vec![of_cgroup(false, 120, 2)], disk("vda", 120, 450)),
+        "contended: your disk vda was held back by a limit on the host's disks that your host sets \
+         around your guest: a read took 450.0 ms on average in the last 60 s"
+    );
+}
+
+#[test]
+fn a_limit_of_a_cgroup_that_is_not_reached_or_of_writes_explains_no_slow_read() {
+    let slow = || disk("vda", 120, 450);
+    assert!(under(vec![of_cgroup(true, 107, 2)], slow()).starts_with("contended: "));
+    let IoLimit { read, write, .. } = of_cgroup(true, 120, 2);
+    let writes = IoLimit { read: write, write: read, ..of_cgroup(true, 0, 2) };
+    assert!(under(vec![writes], slow()).starts_with("contended: "));
+    // Fast operations are not held back.
+    assert!(under(vec![of_cgroup(true, 120, 2)], disk("vda", 120, 1)).starts_with("ok: "));
+}

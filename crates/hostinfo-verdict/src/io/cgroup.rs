@@ -1,0 +1,45 @@
+//! Whether operations were at a limit that a cgroup sets on the host's disks (`io.max`).
+
+use hostinfo_sample::{IoLimit, IoWay};
+
+use super::disk::is_at;
+use super::work::Kind;
+use crate::interval::Span;
+
+/// Whose limit it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Of the guest's own cgroup.
+    Own,
+    /// Of one around it.
+    Hosts,
+}
+
+/// Whose limit operations of that kind were at. Flushes are not limited.
+pub(super) fn reached(span: &Span<'_>, kind: Kind) -> Option<Whose> {
+    let way: fn(&IoLimit) -> IoWay = match kind {
+        Kind::Read => |limit| limit.read,
+        Kind::Write => |limit| limit.write,
+        Kind::Flush => return None,
+    };
+    let mut limits = span.after.io.limits.iter();
+    let reached = limits.find(|after| {
+        let before = span.before.io.limits.iter().find(|before| is_same(before, after));
+        before.is_some_and(|before| is_reached(way(before), way(after), span))
+    })?;
+    Some(if reached.is_own { Whose::Own } else { Whose::Hosts })
+}
+
+fn is_same(before: &IoLimit, after: &IoLimit) -> bool {
+    let of = |limit: &IoLimit| (limit.is_own, limit.level, limit.disk);
+    of(before) == of(after)
+}
+
+/// A limit that somebody has changed meanwhile is not compared with.
+fn is_reached(before: IoWay, after: IoWay, span: &Span<'_>) -> bool {
+    let of = |way: IoWay| [(way.bytes_max, way.bytes), (way.ops_max, way.ops)];
+    of(before).into_iter().zip(of(after)).any(|((max_before, before), (max, now))| {
+        let used = now.checked_sub(before);
+        max == max_before && max.zip(used).is_some_and(|(max, used)| is_at(max, used, span.length))
+    })
+}
