@@ -1,4 +1,4 @@
-//! Whether operations were at a limit that a cgroup sets on the host's disks (`io.max`).
+//! Whether operations reached a cgroup's limit on the host's disks (`io.max`).
 
 use hostinfo_sample::{IoLimit, IoWay};
 
@@ -6,16 +6,16 @@ use super::disk::is_at;
 use super::work::Kind;
 use crate::interval::Span;
 
-/// Whose limit it was.
+/// Whose limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// Of the guest's own cgroup.
+    /// That of the guest's own cgroup.
     Own,
-    /// Of one around it.
+    /// That of a cgroup around it, which the host set.
     Hosts,
 }
 
-/// Whose limit operations of that kind were at. Flushes are not limited.
+/// Whose limit operations of that kind reached. Flushes are not limited.
 pub(super) fn reached(span: &Span<'_>, kind: Kind) -> Option<Whose> {
     let way: fn(&IoLimit) -> IoWay = match kind {
         Kind::Read => |limit| limit.read,
@@ -35,7 +35,7 @@ fn is_same(before: &IoLimit, after: &IoLimit) -> bool {
     of(before) == of(after)
 }
 
-/// A limit that somebody has changed meanwhile is not compared with.
+/// A limit that was changed meanwhile is ignored.
 fn is_reached(before: IoWay, after: IoWay, span: &Span<'_>) -> bool {
     let of = |way: IoWay| [(way.bytes_max, way.bytes), (way.ops_max, way.ops)];
     of(before).into_iter().zip(of(after)).any(|((max_before, before), (max, now))| {

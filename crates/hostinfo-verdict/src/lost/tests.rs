@@ -1,7 +1,7 @@
 use super::*;
 use State::{Contended, SelfLimited, Unknown};
 
-/// A cause is whom it is to be blamed on, and which one of several.
+/// A cause: who is to blame for it, and a number to tell causes apart.
 type Any = (State, u32);
 
 impl Cause for Any {

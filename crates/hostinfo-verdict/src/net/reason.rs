@@ -1,4 +1,4 @@
-//! How the guest's network fared, in words.
+//! How the guest's network did, in words.
 
 use super::cause::Cause;
 use super::way::{Use, Way};
@@ -6,7 +6,7 @@ use crate::Interval;
 use crate::verdict::Verdict;
 use crate::words::Words;
 
-/// Where too little is known of interfaces.
+/// The reason if too little is known about the interfaces.
 pub(super) fn untold(interval: &Interval<'_>) -> &'static str {
     match interval.after.net.has_figures() {
         true => "libvirt gave figures of your network interfaces only once so far: ask again",
