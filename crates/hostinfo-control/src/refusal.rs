@@ -1,8 +1,8 @@
-//! Why the daemon did not do what it was asked.
+//! Why the daemon refused a call.
 
 use serde::{Deserialize, Serialize};
 
-/// An error of the interface, or of Varlink itself. Shown, it is one line with the remedy.
+/// An error of the interface, or of Varlink itself. As text, it is one line with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
 #[allow(missing_docs, reason = "the interface's file has them")]

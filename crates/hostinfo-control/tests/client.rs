@@ -1,4 +1,4 @@
-//! A client, and sockets that answer, refuse, fall silent or are not there.
+//! A client, with sockets that answer, refuse, fall silent or do not exist.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,8 @@ use std::time::Duration;
 use hostinfo_control::{Client, Error, Refusal};
 use tempfile::TempDir;
 
-/// A socket that answers the first request with those bytes, and hangs up when the client does.
+/// A socket that answers the first request with those bytes, and closes the connection when the
+/// client does.
 fn answers(bytes: &'static [u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");

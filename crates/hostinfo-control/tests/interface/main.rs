@@ -1,4 +1,4 @@
-//! The types and the interface's file say the same.
+//! The Rust types and the interface's file agree.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
@@ -20,8 +20,8 @@ use idl::Interface;
 
 const TIME: &str = "2026-11-22T09:55:49.123Z";
 
-/// Holds `value`, in which every option is there, against the fields of `shape`; and what is left
-/// of it when the options are not there.
+/// Compares `value`, which has every optional field, with the fields of `shape`; then does the same
+/// without the optional fields.
 fn agree<T: Serialize + DeserializeOwned + PartialEq + Debug>(
     interface: &Interface,
     shape: &idl::Type,
