@@ -1,18 +1,18 @@
-//! The command line. It needs nothing of this program but this file: the man page and the shells'
-//! completions are made from it as well.
+//! The command line. This file uses nothing else of the crate, because the man page and the shells'
+//! completions are made from it too.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, value_parser};
 
-/// Where guests' sockets are, which libvirt is asked, where the rules are, and where the daemon is
-/// asked.
+/// Default paths: the sockets of guests, libvirt's URI, the rules file, and the daemon's control
+/// socket.
 pub(crate) const SOCKET_DIR: &str = "/var/lib/hostinfo";
 pub(crate) const URI: &str = "qemu:///system";
 pub(crate) const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 pub(crate) const CONTROL: &str = "/run/hostinfo/control.sock";
 
-/// Serial ports that a guest can have.
+/// Number of serial ports that a guest can have.
 pub(crate) const UARTS: i64 = 4;
 
 const EXAMPLES: &str = "\
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     pub(crate) options: Options,
 }
 
-/// What every command has.
+/// Options that every command has.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// The libvirt to use, as with virsh
@@ -212,7 +212,7 @@ pub(crate) enum HostState {
     },
 }
 
-/// What guests read of the host.
+/// A state of the host that guests can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Say {
     /// The host is as it should be
@@ -291,7 +291,7 @@ pub(crate) struct Snippet {
     pub(crate) vhostmd: bool,
 }
 
-/// A way to the guest.
+/// A kind of port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
     /// A UART: every guest has a driver; takes effect at the guest's next start
@@ -300,12 +300,12 @@ pub(crate) enum Transport {
     Channel,
 }
 
-/// No guest is without.
+/// Every guest has a name.
 fn name(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("a guest's name cannot be empty") } else { Ok(text.to_owned()) }
 }
 
-/// libvirt takes no other paths.
+/// libvirt accepts only absolute paths.
 fn absolute(text: &str) -> Result<PathBuf, String> {
     if text.starts_with('/') {
         Ok(PathBuf::from(text))

@@ -1,4 +1,4 @@
-//! Changing a domain: all steps, or none.
+//! Changing a domain: all steps or none.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use crate::facts::Facts;
 use crate::libvirt::Libvirt;
 use crate::step::Step;
 
-/// How long a running guest may take to let go of a device, behind libvirt's own 5 s.
+/// How long a running guest may take to release a device, after libvirt's own wait of 5 s.
 const LETTING_GO: Duration = Duration::from_secs(3);
 
-/// Takes the steps, and looks whether the domain is then as it has to be.
+/// Takes the steps, and checks that the domain is then as expected.
 ///
 /// # Errors
-/// [`Failure`]. What was done is taken back, but where libvirt hangs.
+/// [`Failure`]. The steps taken until then are undone, unless libvirt hangs.
 pub(crate) fn carry_out(
     libvirt: &mut Libvirt,
     before: &Facts,
@@ -45,7 +45,7 @@ fn take(libvirt: &mut Libvirt, facts: &Facts, step: &Step) -> Result<(), Failure
     libvirt.change(facts.entry.uuid, step.form, step.act, &step.device)
 }
 
-/// The domain as it is now, where that is as expected.
+/// The domain as it is now, if it is as expected.
 fn is_so(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failure> {
     let until = Instant::now() + LETTING_GO;
     loop {
@@ -60,7 +60,7 @@ fn is_so(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failu
     }
 }
 
-/// Why it failed, with what became of the steps that were taken before.
+/// Undoes the steps. Returns `why`, and what became of those steps.
 fn take_back(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure) -> Failure {
     if let Failure::Libvirt { why: Unanswered::Silent(_), .. } = why {
         let doubt = "whether it was changed is not known: see hostinfoctl list when it answers";

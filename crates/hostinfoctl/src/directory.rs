@@ -1,4 +1,4 @@
-//! The socket directory: libvirt does not make it.
+//! The socket directory. libvirt does not create it.
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
@@ -11,11 +11,11 @@ use crate::args::Options;
 use crate::exit::{Failure, complain};
 use crate::uri::is_remote;
 
-/// QEMU has to pass through it, and nobody has to look into it.
+/// QEMU has to reach the sockets in it, and nobody needs to list them.
 const MODE: u32 = 0o711;
 
-/// Has it there, and in it the one for vhostmd's clients where that is wanted. On another host
-/// it cannot be made from here.
+/// Creates the directory if it does not exist, and the one for vhostmd's clients in it if wanted.
+/// On another host it cannot be created from here.
 ///
 /// # Errors
 /// [`Failure::Refused`].
@@ -48,7 +48,7 @@ pub(crate) fn make(options: &Options, vhostmd: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether it was made.
+/// Creates one directory if it does not exist, and returns whether it did.
 fn make_one(path: &Path) -> Result<bool, Failure> {
     let refused = |words: String| Failure::Refused(format!("{}: {words}", path.display()));
     match DirBuilder::new().mode(MODE).create(path) {
@@ -69,8 +69,9 @@ fn make_one(path: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Takes away the socket of a channel that was unplugged, where QEMU, which is not root, could not.
-/// Who cannot either leaves it: it harms nobody, and the guest's next start replaces it.
+/// Removes the socket of an unplugged channel, which QEMU could not remove without being root. If
+/// this program cannot either, the socket stays: it does no harm, and the guest's next start
+/// replaces it.
 pub(crate) fn sweep(socket: &Path) {
     if socket.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
         let _ = std::fs::remove_file(socket);

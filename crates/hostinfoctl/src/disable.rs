@@ -1,4 +1,4 @@
-//! `disable`: takes guests' ports away.
+//! `disable`: removes guests' ports.
 
 use hostinfo_domains::VHOSTMD_DIR;
 
@@ -15,7 +15,7 @@ struct Disabling<'a> {
     options: &'a Options,
 }
 
-/// Disables the guests that are wanted.
+/// Disables the wanted guests.
 ///
 /// # Errors
 /// [`Failure`].

@@ -1,5 +1,5 @@
-//! `explain`: what a guest may ask, and by which line of the rules. The daemon decides; nothing is
-//! decided here.
+//! `explain`: what a guest may ask, and which line of the rules decides it. The daemon decides;
+//! nothing is decided here.
 
 use hostinfo_control::{Decision, Explanation};
 
@@ -57,7 +57,7 @@ fn shown(told: &Explanation) -> String {
     text + &table(&["STATISTIC", "MAY SEE", "BY"], &rows)
 }
 
-/// `otherwise` is what decides where no line does.
+/// `otherwise` names what decides if no line does.
 fn decision_cells(decision: &Decision, path: &str, otherwise: &str) -> Vec<String> {
     let may = if decision.permitted { "yes" } else { "no" };
     let by = decision.line.map_or_else(|| otherwise.to_owned(), |line| format!("{path}:{line}"));

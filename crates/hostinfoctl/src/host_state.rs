@@ -1,4 +1,4 @@
-//! `host-state`: what guests are told of the host.
+//! `host-state`: the state of the host that guests read.
 
 use hostinfo_control::{HostState as State, HostStateSaid};
 
@@ -8,7 +8,7 @@ use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write, write_json};
 use crate::time::local;
 
-/// Shows it, or sets it.
+/// Shows it or sets it.
 ///
 /// # Errors
 /// [`Failure`].

@@ -1,4 +1,4 @@
-//! `list`: every guest, whether it can ask, and under which rule.
+//! `list`: every guest, whether it can ask, and which rule applies to it.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::table::table;
 use crate::time::ago;
 use crate::uri::is_remote;
 
-/// Lists the guests that the words mean, all without any.
+/// Lists the guests that the words match; without words, all.
 ///
 /// # Errors
 /// [`Failure::Output`].

@@ -1,4 +1,4 @@
-//! `notice`: what guests are told by their administrator.
+//! `notice`: what guests read from their administrator.
 
 use hostinfo_control::{NOTICES_PER_GUEST, Notice as Told, NoticeKind};
 use jiff::{Timestamp, Zoned};
@@ -10,7 +10,7 @@ use crate::output::{printable, write, write_json};
 use crate::table::table;
 use crate::time::{local, parse};
 
-/// Sets, lists or clears.
+/// Sets, lists or removes notices.
 ///
 /// # Errors
 /// [`Failure`].
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
                     text.as_ref().map(|text| parse(text, from)).transpose()
                 };
             let at = time(at, &now)?;
-            // Of what begins at ten, `23:00` and `+1h` are the end an hour after that.
+            // For an event that begins at 22:00, `23:00` and `+1h` both mean an end an hour later.
             let from = at.map_or(now.clone(), |at| at.to_zoned(now.time_zone().clone()));
             let until = time(until, &from)?;
             let set = connect(options)?.set_notice(pattern, kind_of(*kind), text, at, until)?;

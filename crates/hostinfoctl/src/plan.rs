@@ -1,4 +1,5 @@
-//! What has to be changed in a guest's domain: pure, from what it has and what is wanted.
+//! Plans what to change in a guest's domain. Pure: it depends only on what the guest has and what
+//! is wanted.
 
 use std::path::Path;
 
@@ -9,11 +10,11 @@ use crate::exit::Failure;
 use crate::facts::Facts;
 use crate::step::Step;
 
-/// What runs comes first: more can be wrong with it, and libvirt adds a controller to a
-/// configuration that it does not take out again.
+/// The running form comes first: more can go wrong with it. And if libvirt adds a controller to the
+/// configuration, it does not remove that again.
 const FORMS: [Form; 2] = [Form::Live, Form::Config];
 
-/// What `enable` was asked for.
+/// What `enable` was asked to do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wish {
     pub(crate) transport: Option<Transport>,
@@ -23,7 +24,7 @@ pub(crate) struct Wish {
     pub(crate) repair: bool,
 }
 
-/// hostinfo's port, or that of vhostmd's clients.
+/// hostinfo's port, or the one for vhostmd's clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Hostinfo,
@@ -39,7 +40,7 @@ impl Kind {
     }
 }
 
-/// The steps that give a guest its port; none where all is as it has to be.
+/// The steps that give a guest its port; none if it has everything already.
 ///
 /// # Errors
 /// [`Failure::Refused`].
@@ -65,7 +66,7 @@ pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec
     Ok(steps)
 }
 
-/// The steps that take a guest's ports away, as far as that can be while it runs.
+/// The steps that remove a guest's ports, as far as that is possible while it runs.
 pub(crate) fn disable(facts: &Facts) -> Vec<Step> {
     let mut steps = Vec::new();
     for form in FORMS {
@@ -84,7 +85,8 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// What is there and wrong is set right, whether it was asked for or not.
+    /// Whether `--repair` was given and that port is wrong: it is then repaired even if it was not
+    /// asked for.
     fn mends(&self, form: Form, kind: Kind) -> bool {
         let seen = self.facts.of(form).filter(|_| self.wish.repair);
         seen.is_some_and(|seen| kind.ports(&seen.ports).1.is_some())
@@ -126,7 +128,7 @@ impl Plan<'_> {
         Ok(steps)
     }
 
-    /// There is a port already: is it where it is wanted?
+    /// The guest has this port already. Fails if it is not where it is wanted.
     fn leave(&self, form: Form, kind: Kind, port: &Port) -> Result<Vec<Step>, Failure> {
         let Wish { transport, port: number, .. } = self.wish;
         let fits = match (&port.place, transport, number) {
@@ -146,7 +148,7 @@ impl Plan<'_> {
         )))
     }
 
-    /// Where the new port is to be. `gone`: what is taken out before.
+    /// Where to put the new port. `gone`: ports that are removed before.
     fn place(
         &self,
         form: Form,

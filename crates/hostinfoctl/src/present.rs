@@ -1,4 +1,4 @@
-//! Which guests there are: those of libvirt, of the daemon, and of the socket directory.
+//! Which guests exist: those of libvirt, of the daemon, and of the socket directory.
 
 use std::collections::HashSet;
 use std::fs;
@@ -22,14 +22,14 @@ use crate::uri::is_remote;
 /// The guests that were asked for.
 pub(crate) struct Present {
     pub(crate) rows: Vec<Row>,
-    /// What was asked for and is not there, or cannot be read.
+    /// Guests that were asked for but do not exist or cannot be read.
     unknown: Vec<Failure>,
-    /// Why there may be more than those.
+    /// Why there may be further guests.
     missing: Option<Failure>,
 }
 
 impl Present {
-    /// Finds the guests that the words mean, all without any.
+    /// Finds the guests that the words match; without words, all.
     pub(crate) fn find(options: &Options, words: &[String], known: Option<&Known>) -> Self {
         let (rows, unknown, missing) = match domains(options, words) {
             Ok((rows, unknown)) => (rows, unknown, None),
@@ -52,7 +52,7 @@ impl Present {
         let mut present = Self { rows, unknown, missing };
         present.add_strangers(&sockets, words);
         if let Some(failure) = &present.missing {
-            // All that were asked for are there.
+            // All guests that were asked for were found.
             let has_all = !words.is_empty()
                 && present.unknown.is_empty()
                 && !words.iter().any(|word| is_pattern(word));
@@ -64,12 +64,12 @@ impl Present {
         present
     }
 
-    /// Whether those are all.
+    /// Whether these are certainly all.
     pub(crate) fn is_complete(&self) -> bool {
         self.missing.is_none()
     }
 
-    /// Says what was not found, and what that means for the exit status.
+    /// Reports what was not found, and returns the exit statuses that follow.
     pub(crate) fn complain(&self) -> Vec<Status> {
         let Some(failure) = &self.missing else {
             self.unknown.iter().for_each(complain);
@@ -90,8 +90,8 @@ impl Present {
         vec![failure.status()]
     }
 
-    /// Adds guests that no domain is: those without libvirt, and what is left of those that are
-    /// gone. The words that mean some of them are not unknown.
+    /// Adds guests for which there is a socket but no domain: those of a host without libvirt, and
+    /// leftovers of removed guests. A word that matches one of them counts as found.
     fn add_strangers(&mut self, sockets: &[String], words: &[String]) {
         let domains: HashSet<String> = self.rows.iter().map(Row::id).collect();
         let strangers = sockets.iter().filter_map(|socket| {
@@ -116,7 +116,7 @@ fn means(word: &str, row: &Row) -> bool {
         || word.parse().is_ok_and(|word: Pattern| word.matches(&row.guest))
 }
 
-/// What libvirt has, and the words that mean none of it.
+/// The guests that libvirt has, and a failure for each word that matches none.
 fn domains(options: &Options, words: &[String]) -> Result<(Vec<Row>, Vec<Failure>), Failure> {
     let mut libvirt = Libvirt::connect(options, Access::Read)?;
     let entries = libvirt.list()?;

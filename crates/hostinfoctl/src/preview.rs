@@ -1,4 +1,4 @@
-//! `preview`: what a guest would get now.
+//! `preview`: the reply that a guest would get now.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{write, write_json};
 
-/// Shows the reply to a `get` of those names, or of all, to the byte.
+/// Shows the exact reply to a `get` of those names, or of all.
 ///
 /// # Errors
 /// [`Failure::Daemon`].

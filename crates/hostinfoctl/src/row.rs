@@ -1,4 +1,4 @@
-//! A guest in a list: what libvirt, the rules file and the daemon say of it, put together.
+//! A guest in a list, combined from what libvirt, the rules file and the daemon know about it.
 
 use hostinfo_control::{Counts, Guest, GuestState, LastQuery};
 use serde::Serialize;
@@ -8,7 +8,6 @@ use crate::rules::RulesOf;
 use crate::standing::{Standing, Way};
 use crate::state::State;
 
-/// A guest.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) guest: String,
@@ -17,18 +16,18 @@ pub(crate) struct Row {
     pub(crate) state: State,
     /// What is wrong, with the remedy.
     pub(crate) problem: Option<String>,
-    /// That of now, else that of its next start.
+    /// The port it has now, or else that of its next start.
     #[serde(flatten)]
     pub(crate) way: Option<Way>,
-    /// For vhostmd's clients.
+    /// The channel for vhostmd's clients.
     pub(crate) vhostmd: Option<String>,
-    /// `None` where the rules are not known.
+    /// `None` if the rules are unknown.
     pub(crate) rule: Option<Ruled>,
     /// `None` without the daemon.
     pub(crate) queries: Option<Queries>,
 }
 
-/// What the rules say of a guest.
+/// What the rules decide for a guest.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ruled {
     pub(crate) file: String,
@@ -40,7 +39,7 @@ pub(crate) struct Ruled {
     pub(crate) interval: f64,
 }
 
-/// What became of a guest's lines since the daemon started.
+/// The outcomes of a guest's lines since the daemon started.
 #[derive(Debug, Serialize)]
 pub(crate) struct Queries {
     pub(crate) answered: u64,
@@ -49,7 +48,7 @@ pub(crate) struct Queries {
 }
 
 impl Row {
-    /// As libvirt has it. `None`: it went while it was looked at.
+    /// The row of a domain. `None` if the domain disappeared while it was read.
     pub(crate) fn of_domain(facts: &Facts) -> Option<Self> {
         let ports = facts.ports()?;
         let standing = Standing::of(facts);
@@ -63,7 +62,7 @@ impl Row {
         })
     }
 
-    /// A socket, and nothing more.
+    /// The row of a socket without a domain.
     pub(crate) fn of_socket(driver: &str, guest: &str) -> Self {
         Self {
             guest: guest.to_owned(),
@@ -83,7 +82,7 @@ impl Row {
         format!("{}-{}", self.driver, self.guest)
     }
 
-    /// Adds what the rules say.
+    /// Adds what the rules decide.
     pub(crate) fn add_rule(&mut self, RulesOf { rules, file }: &RulesOf) {
         let grant = rules.decide(&self.id());
         self.rule = Some(Ruled {
@@ -95,7 +94,7 @@ impl Row {
         });
     }
 
-    /// Adds what the daemon knows, whose rules are of that file. Those are in force.
+    /// Adds what the daemon knows. Its rules were read from `file` and are in force.
     pub(crate) fn add_daemons(&mut self, guest: &Guest, file: &str) {
         self.state = self.state.and(guest.state);
         if self.state == State::Error && self.problem.is_none() {

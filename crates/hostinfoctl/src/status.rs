@@ -1,4 +1,4 @@
-//! `status`: what the daemon does, and what is wrong with what it needs.
+//! `status`: what the daemon does, and what is wrong with the things it needs.
 
 use hostinfo_control::{
     Guest, GuestState, Libvirt, LibvirtState, RulesState, Status as Told, Watched,
@@ -11,7 +11,7 @@ use crate::exit::{DONE, Failure, REFUSED, Status};
 use crate::output::{printable, write, write_json};
 use crate::time::local;
 
-/// Shows it; fails where something is wrong.
+/// Shows it. Fails if something is wrong.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
     Ok(if overview.is_wrong() { REFUSED } else { DONE })
 }
 
-/// Guests in error that are named, so that what else there is to be seen still is.
+/// Most guests in error that are named, so that the rest of the output remains visible.
 const NAMED_MAX: usize = 20;
 
 /// What the daemon does, and what is wrong.
@@ -37,12 +37,12 @@ const NAMED_MAX: usize = 20;
 struct Overview {
     #[serde(flatten)]
     status: Told,
-    /// Guests that cannot ask since something is wrong with them.
+    /// Guests that cannot ask because something is wrong with them.
     errors: Vec<Guest>,
 }
 
 impl Overview {
-    /// A host without libvirt is as it should be.
+    /// Whether something is wrong. A host without libvirt is not.
     fn is_wrong(&self) -> bool {
         let places = [&self.status.settings, &self.status.socket_dir];
         let libvirt = &self.status.libvirt;
@@ -117,7 +117,7 @@ fn rules(state: &RulesState) -> String {
     words
 }
 
-/// Nothing where no rule has a guest watched.
+/// Empty if no rule says `watch = 1`.
 fn watched(watched: &Watched) -> String {
     let Watched { guests, left_out, limit } = watched;
     let mut words = match guests {
