@@ -23,9 +23,9 @@ mod reason;
 use std::time::Duration;
 
 use part::{Cause, Part};
-use reason::{Told, Whose};
+use reason::{Report, Whose};
 
-use crate::lost::{Lost, worth_telling};
+use crate::lost::{Lost, to_report};
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::words::Words;
@@ -58,19 +58,19 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         .map(|(part, lost)| lost.unwrap_or_else(|| Lost::none(part.span.length, Duration::ZERO)))
         .collect();
     let judged = |whose: Whose, lost: &[Lost<Cause>]| {
-        let (lost, burst) = worth_telling(lost)?;
+        let (lost, burst) = to_report(lost)?;
         let told = match burst {
-            None => Told { lost, part: whole, words, whose },
+            None => Report { lost, part: whole, words, whose },
             Some(burst) => {
                 let words = words.of_burst(lost.length, words.may_name(whose.stats()));
-                Told { lost, part: interval.span(burst).and_then(Part::of)?, words, whose }
+                Report { lost, part: interval.span(burst).and_then(Part::of)?, words, whose }
             }
         };
         Some(told.verdict())
     };
     let one_vcpu = || {
         let lost = whole.worst_vcpu(&Lost::sum(&vcpus))?;
-        Some(Told { lost, part: whole, words, whose: Whose::OneVcpu }.verdict())
+        Some(Report { lost, part: whole, words, whose: Whose::OneVcpu }.verdict())
     };
     judged(Whose::Vcpus, &vcpus)
         .or_else(|| Some(reason::stolen(stolen(&interval, &whole)?, words)))

@@ -40,13 +40,13 @@ const BEHIND: SignedDuration = SignedDuration::from_mins(1);
 pub struct Incidents {
     /// The newest first. At most one incident for each resource is open.
     list: Vec<Incident>,
-    courses: [Course; Judged::ALL.len()],
+    recent: [Recent; Judged::ALL.len()],
     stored: Stored,
 }
 
 /// The recent verdicts on one resource.
 #[derive(Debug, Clone, Default)]
-struct Course {
+struct Recent {
     /// The last sample, if a second one like it would open an incident.
     first: Option<(State, Timestamp, Figure)>,
     /// Number of ok samples since the last sample that belonged to the incident.
@@ -66,21 +66,21 @@ enum Stored {
 impl Incidents {
     /// Judges a sample: the time from the previous sample until `now`.
     pub fn judge(&mut self, interval: &Interval<'_>, now: Timestamp) {
-        let mut courses = std::mem::take(&mut self.courses);
-        for (what, course) in Judged::ALL.into_iter().zip(&mut courses) {
+        let mut recent = std::mem::take(&mut self.recent);
+        for (what, recent) in Judged::ALL.into_iter().zip(&mut recent) {
             match judge(what, interval, &|_, _| false).state {
-                State::Unknown => course.first = None,
-                State::Ok => self.ok(what, course),
-                state => self.not_ok((what, state), course, interval, now),
+                State::Unknown => recent.first = None,
+                State::Ok => self.ok(what, recent),
+                state => self.not_ok((what, state), recent, interval, now),
             }
         }
-        self.courses = courses;
+        self.recent = recent;
     }
 
-    fn ok(&mut self, what: Judged, course: &mut Course) {
-        course.first = None;
-        course.ok = course.ok.saturating_add(1);
-        if course.ok >= CLOSES
+    fn ok(&mut self, what: Judged, recent: &mut Recent) {
+        recent.first = None;
+        recent.ok = recent.ok.saturating_add(1);
+        if recent.ok >= CLOSES
             && let Some(open) = self.open_one(what)
         {
             open.end = End::Closed;
@@ -91,15 +91,15 @@ impl Incidents {
     fn not_ok(
         &mut self,
         (what, state): (Judged, State),
-        course: &mut Course,
+        recent: &mut Recent,
         interval: &Interval<'_>,
         now: Timestamp,
     ) {
         let mut figure = Figure::of(what, interval);
-        let first = course.first.take();
+        let first = recent.first.take();
         let open = self.open_one(what);
         if let Some(open) = open.filter(|open| open.state == state) {
-            course.ok = 0;
+            recent.ok = 0;
             open.extend(now, &figure);
             self.stored = self.stored.behind(now);
             return;
@@ -108,10 +108,10 @@ impl Incidents {
         let is_open = self.open_one(what).is_some();
         let Some((_, since, sum)) = first.filter(|(first, ..)| !is_open || *first == state) else {
             let length = SignedDuration::try_from(interval.length).unwrap_or_default();
-            course.first = Some((state, now.checked_sub(length).unwrap_or(now), figure));
+            recent.first = Some((state, now.checked_sub(length).unwrap_or(now), figure));
             return;
         };
-        course.ok = 0;
+        recent.ok = 0;
         figure.add(&sum);
         let (from, to, end) = (since.min(now), now, End::Open);
         self.open(Incident { what, state, from, to, figure, end });
@@ -139,7 +139,7 @@ impl Incidents {
 
     /// The guest is no longer watched: open incidents end where they were last seen.
     pub fn end(&mut self) {
-        self.courses = Default::default();
+        self.recent = Default::default();
         for open in self.list.iter_mut().filter(|one| one.end == End::Open) {
             open.end = End::Unseen;
             self.stored = Stored::Not;

@@ -33,7 +33,7 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let told = interval.with(|s| s.io.has_figures());
     let (whole, disks) = (told.whole(), uses(&told.whole()));
     let Some(most) = disks.first() else {
-        return reason::untold(interval, &told, permits);
+        return reason::too_little_known(interval, &told, permits);
     };
     let (interval, words) = (&told, Words::new(permits, told.length));
     if let Some(held_up) = held_up(&whole, WAITED) {
@@ -43,7 +43,7 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let span = burst(parts).and_then(|burst| interval.span(burst));
     if let Some(held_up) = span.and_then(|span| held_up(&span, BURST)) {
         let disk = &held_up.disk;
-        let words = words.of_burst(disk.span.length, disk.may_be_told(words));
+        let words = words.of_burst(disk.span.length, disk.may_be_named(words));
         return reason::held_up(&held_up, words);
     }
     match hang(interval) {

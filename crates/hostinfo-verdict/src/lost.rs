@@ -126,9 +126,7 @@ impl<C: Cause> Lost<C> {
 
 /// What to report: the whole window if [`WAITED`] of it was lost, or the parts of a burst. `None`
 /// if neither was felt.
-pub(crate) fn worth_telling<C: Cause>(
-    parts: &[Lost<C>],
-) -> Option<(Lost<C>, Option<Range<usize>>)> {
+pub(crate) fn to_report<C: Cause>(parts: &[Lost<C>]) -> Option<(Lost<C>, Option<Range<usize>>)> {
     let whole = Lost::sum(parts);
     let is_felt = whole.total_share() >= WAITED;
     let burst = burst(parts.iter().map(|part| (part.length, part.total_share() >= BURST)));

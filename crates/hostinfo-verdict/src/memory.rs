@@ -17,9 +17,9 @@ mod fault;
 mod part;
 mod reason;
 
-use reason::Told;
+use reason::Report;
 
-use crate::lost::worth_telling;
+use crate::lost::to_report;
 use crate::verdict::{State, Verdict};
 use crate::words::Words;
 use crate::{Interval, Permits};
@@ -39,14 +39,14 @@ pub fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     };
     let whole = interval.whole();
     let words = Words::new(permits, interval.length);
-    let Some((lost, burst)) = worth_telling(&parts) else {
+    let Some((lost, burst)) = to_report(&parts) else {
         return reason::no_wait(&whole, words);
     };
     let (span, words) = match burst.and_then(|burst| interval.span(burst)) {
         Some(span) => (span, words.of_burst(span.length, words.may_name(reason::WAITS))),
         None => (whole, words),
     };
-    Told { span, words }.verdict(&lost)
+    Report { span, words }.verdict(&lost)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let words = Words::new(permits, interval.length);
     let (whole, uses) = (interval.whole(), uses(&interval.whole()));
     if uses.is_empty() {
-        return Verdict::new(State::Unknown, reason::untold(&interval));
+        return Verdict::new(State::Unknown, reason::too_little_known(&interval));
     }
     if let Some((at, cause)) = held_up(&whole) {
         return reason::held_up(&at, cause, words);
@@ -40,7 +40,7 @@ pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let parts = interval.parts().map(|part| (part.length, held_up(&part).is_some()));
     let span = burst(parts).and_then(|burst| interval.span(burst));
     if let Some((span, (at, cause))) = span.and_then(|span| Some((span, held_up(&span)?))) {
-        let words = words.of_burst(span.length, at.may_be_told(words));
+        let words = words.of_burst(span.length, at.may_be_named(words));
         return reason::held_up(&at, cause, words);
     }
     let host_drops =
@@ -49,7 +49,7 @@ pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         return words.verdict(State::Unknown, reason::host_drops(words));
     }
     if uses.iter().any(|at| at.drops.is_none()) {
-        return words.verdict(State::Unknown, reason::drops_untold(words));
+        return words.verdict(State::Unknown, reason::drops_uncounted(words));
     }
     words.verdict(State::Ok, reason::passed(&uses, words))
 }

@@ -32,7 +32,7 @@ pub(super) enum Cause {
     /// There are more of these threads than CPUs they may run on.
     EachOther,
     /// The host does not measure enough to tell.
-    Untold,
+    Unmeasured,
     /// The host measures everything needed, and nothing explains the waiting.
     Unexplained,
 }
@@ -42,7 +42,7 @@ impl lost::Cause for Cause {
         match self {
             Self::QuotaAround | Self::Others => State::Contended,
             Self::Quota | Self::OwnThreads | Self::EachOther => State::SelfLimited,
-            Self::Untold | Self::Unexplained => State::Unknown,
+            Self::Unmeasured | Self::Unexplained => State::Unknown,
         }
     }
 }
@@ -163,7 +163,7 @@ impl<'a> Part<'a> {
         lost.add(Cause::Others, blame.others);
         lost.add(Cause::OwnThreads, blame.own);
         lost.add(Cause::EachOther, blame.each_other);
-        let unknown = if held.is_known { Cause::Unexplained } else { Cause::Untold };
+        let unknown = if held.is_known { Cause::Unexplained } else { Cause::Unmeasured };
         lost.add(unknown, left.saturating_sub(more_around));
     }
 

@@ -42,7 +42,7 @@ impl Whose {
 }
 
 /// Waiting that is long enough to report.
-pub(super) struct Told<'a> {
+pub(super) struct Report<'a> {
     pub(super) lost: Lost<Cause>,
     /// All of the time that the sentence is about.
     pub(super) part: Part<'a>,
@@ -50,7 +50,7 @@ pub(super) struct Told<'a> {
     pub(super) whose: Whose,
 }
 
-impl Told<'_> {
+impl Report<'_> {
     pub(super) fn verdict(&self) -> Verdict {
         let cause = self.lost.leading().unwrap_or(Cause::Unexplained);
         let (them, waited) = (self.them(), self.share(cause));
@@ -70,7 +70,7 @@ impl Told<'_> {
                 "{them} waited {waited} for each other: there are more of them than host CPUs \
                  that they may run on"
             ),
-            Cause::Untold => format!(
+            Cause::Unmeasured => format!(
                 "{them} waited {waited}, for a host CPU or because of your own CPU quota: this host \
                  does not measure which"
             ),

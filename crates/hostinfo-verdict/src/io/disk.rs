@@ -157,14 +157,14 @@ impl<'a> Use<'a> {
         !are_others_seen && self.queue() >= QUEUE && one_by_one < SLOW.as_nanos()
     }
 
-    pub(super) fn may_be_told(&self, words: Words<'_>) -> bool {
+    pub(super) fn may_be_named(&self, words: Words<'_>) -> bool {
         words.may_name_of(DISK_LATENCY, self.name)
     }
 
     /// How a sentence about the disk, or about one kind of operation on it, ends.
     pub(super) fn took(&self, kind: Option<Kind>, words: Words<'_>) -> String {
         let window = words.window();
-        if !self.may_be_told(words) {
+        if !self.may_be_named(words) {
             return format!(" in {window}");
         }
         let work = kind.map_or_else(|| self.all(), |kind| self.of_kind(kind));

@@ -44,7 +44,7 @@ pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
             format!("{name} was slow on the host{took}{}{pressure}", host_took(&disk.span, words))
         }
         Cause::OwnQueue => {
-            let queue = match disk.may_be_told(words) {
+            let queue = match disk.may_be_named(words) {
                 true => (disk.queue() / 1000).to_string(),
                 false => "many".to_owned(),
             };
@@ -126,7 +126,7 @@ pub(super) fn hang(hang: Hang, span: &Span<'_>, words: Words<'_>) -> Verdict {
 }
 
 /// For too little being known about the disks. `told` has the samples that do have their figures.
-pub(super) fn untold(
+pub(super) fn too_little_known(
     interval: &Interval<'_>,
     told: &Interval<'_>,
     permits: Permits<'_>,

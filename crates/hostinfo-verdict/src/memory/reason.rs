@@ -22,12 +22,12 @@ pub(super) const WAITS: &[StatId] = &[OWN_PRESSURE, FAULTS];
 const MISSED: Share = Share::percent(5);
 
 /// Waiting that is long enough to report, for all of the time that the sentence is about.
-pub(super) struct Told<'a> {
+pub(super) struct Report<'a> {
     pub(super) span: Span<'a>,
     pub(super) words: Words<'a>,
 }
 
-impl Told<'_> {
+impl Report<'_> {
     pub(super) fn verdict(&self, lost: &Lost<Cause>) -> Verdict {
         let cause = lost.leading().unwrap_or(Cause::Unexplained);
         let missed = self.missed();
@@ -152,7 +152,7 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
         );
         return words.verdict(State::Unknown, reason);
     }
-    let told = Told { span: *whole, words };
+    let told = Report { span: *whole, words };
     if may_have_read_back(whole) {
         let reason = format!(
             "{} is swapped out, and this host does not measure how often you waited for it in \

@@ -87,7 +87,7 @@ impl<'a> Use<'a> {
         }
     }
 
-    pub(super) fn may_be_told(&self, words: Words<'_>) -> bool {
+    pub(super) fn may_be_named(&self, words: Words<'_>) -> bool {
         words.may_name_of(self.drops_stat(), self.number)
     }
 
