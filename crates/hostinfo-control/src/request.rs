@@ -50,18 +50,18 @@ pub fn front(bytes: &[u8]) -> Front {
         ParseResult::Incomplete { .. } | ParseResult::Invalid { .. } => Front::Broken,
         ParseResult::Complete { message, consumed } => match parse_request(&message) {
             Err(_) => Front::Broken,
-            Ok(request) => Front::Message(understand(request), consumed),
+            Ok(request) => Front::Message(parse_call(request), consumed),
         },
     }
 }
 
-fn understand(request: varlink::Request<'_>) -> Request {
+fn parse_call(request: varlink::Request<'_>) -> Request {
     let [more, oneway, upgrade] =
         [request.more, request.oneway, request.upgrade].map(Option::unwrap_or_default);
     let parameters = request.parameters.unwrap_or_else(|| json!({}));
     let what = match (upgrade, request.method.rsplit_once('.')) {
         (true, _) => Err(Refusal::MethodNotImplemented { method: request.method.into_owned() }),
-        (false, Some((SERVICE, method))) => about(method, parameters).map(Asked::About),
+        (false, Some((SERVICE, method))) => about_service(method, parameters).map(Asked::About),
         (false, Some((INTERFACE, _))) if !Call::is_method(&request.method) => {
             no_such_method(&request.method)
         }
@@ -91,7 +91,7 @@ fn invalid(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
     Refusal::InvalidParameter { parameter: missing.or(found).unwrap_or("parameters").to_owned() }
 }
 
-fn about(method: &str, parameters: Value) -> Result<Value, Refusal> {
+fn about_service(method: &str, parameters: Value) -> Result<Value, Refusal> {
     match method {
         "GetInfo" => serde_json::to_value(ServiceInfo {
             vendor: "hostinfo".into(),
