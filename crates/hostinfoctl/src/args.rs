@@ -205,7 +205,7 @@ pub(crate) enum HostState {
     Set {
         /// What guests read
         #[arg(value_enum, value_name = "STATE")]
-        state: Say,
+        state: StateToSet,
         /// Why: shown only to the host's administrators
         #[arg(value_name = "TEXT")]
         text: Option<String>,
@@ -214,7 +214,7 @@ pub(crate) enum HostState {
 
 /// A state of the host that guests can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Say {
+pub(crate) enum StateToSet {
     /// The host is as it should be
     Normal,
     /// Its guests are being moved away or shut down

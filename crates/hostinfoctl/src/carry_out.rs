@@ -11,7 +11,7 @@ use crate::libvirt::Libvirt;
 use crate::step::Step;
 
 /// How long a running guest may take to release a device, after libvirt's own wait of 5 s.
-const LETTING_GO: Duration = Duration::from_secs(3);
+const RELEASE_TIME: Duration = Duration::from_secs(3);
 
 /// Takes the steps, and checks that the domain is then as expected.
 ///
@@ -26,18 +26,18 @@ pub(crate) fn carry_out(
     let mut done = Vec::new();
     for step in steps {
         if let Err(failure) = take(libvirt, before, step) {
-            return Err(take_back(libvirt, before, &done, failure));
+            return Err(undo(libvirt, before, &done, failure));
         }
         done.push(step);
     }
-    match is_so(libvirt, &expected) {
+    match await_expected(libvirt, &expected) {
         Ok(Some(now)) => Ok(now),
         Ok(None) => {
             let words = "somebody else changed it at the same time, and nothing was changed by \
                          this: see it with hostinfoctl list, and try again";
-            Err(take_back(libvirt, before, &done, Failure::Refused(words.to_owned())))
+            Err(undo(libvirt, before, &done, Failure::Refused(words.to_owned())))
         }
-        Err(failure) => Err(take_back(libvirt, before, &done, failure)),
+        Err(failure) => Err(undo(libvirt, before, &done, failure)),
     }
 }
 
@@ -46,11 +46,11 @@ fn take(libvirt: &mut Libvirt, facts: &Facts, step: &Step) -> Result<(), Failure
 }
 
 /// The domain as it is now, if it is as expected.
-fn is_so(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failure> {
-    let until = Instant::now() + LETTING_GO;
+fn await_expected(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failure> {
+    let until = Instant::now() + RELEASE_TIME;
     loop {
         let now = Facts::read(libvirt, &expected.entry)?;
-        if now.is_like(expected) {
+        if now.has_same_ports(expected) {
             return Ok(Some(now));
         }
         if Instant::now() > until {
@@ -61,7 +61,7 @@ fn is_so(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failu
 }
 
 /// Undoes the steps. Returns `why`, and what became of those steps.
-fn take_back(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure) -> Failure {
+fn undo(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure) -> Failure {
     if let Failure::Libvirt { why: Unanswered::Silent(_), .. } = why {
         let doubt = "whether it was changed is not known: see hostinfoctl list when it answers";
         return Failure::Doubtful(format!("{why}; {doubt}"));

@@ -72,7 +72,7 @@ fn make_one(path: &Path) -> Result<bool, Failure> {
 /// Removes the socket of an unplugged channel, which QEMU could not remove without being root. If
 /// this program cannot either, the socket stays: it does no harm, and the guest's next start
 /// replaces it.
-pub(crate) fn sweep(socket: &Path) {
+pub(crate) fn remove_socket(socket: &Path) {
     if socket.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
         let _ = std::fs::remove_file(socket);
     }
@@ -98,7 +98,7 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         std::fs::write(&file, "").unwrap();
         for path in [&socket, &file, &folder.path().join("none")] {
-            sweep(path);
+            remove_socket(path);
         }
         assert_eq!([socket.exists(), file.exists()], [false, true]);
     }

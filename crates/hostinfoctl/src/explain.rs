@@ -7,7 +7,7 @@ use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write, write_json};
-use crate::state::daemons_words;
+use crate::state::daemon_state_words;
 use crate::table::table;
 
 /// Explains those statistics, or all.
@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
 }
 
 fn shown(told: &Explanation) -> String {
-    let mut text = format!("{}: {}\n", printable(&told.guest), daemons_words(told.state));
+    let mut text = format!("{}: {}\n", printable(&told.guest), daemon_state_words(told.state));
     let mut add = |words: &str| text.push_str(&format!("  {words}\n"));
     match (&told.problem, told.may_ask) {
         (Some(why), false) => add(&format!("may not ask: {why}")),

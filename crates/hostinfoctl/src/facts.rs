@@ -80,15 +80,15 @@ impl Facts {
     }
 
     /// Whether both have the same name, ports and sockets.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let essence = |seen: &Option<Seen>| seen.as_ref().map(|seen| essence(&seen.ports));
-        essence(&self.config) == essence(&other.config)
-            && essence(&self.live) == essence(&other.live)
+    pub(crate) fn has_same_ports(&self, other: &Self) -> bool {
+        let comparable = |seen: &Option<Seen>| seen.as_ref().map(|seen| comparable(&seen.ports));
+        comparable(&self.config) == comparable(&other.config)
+            && comparable(&self.live) == comparable(&other.live)
     }
 }
 
 /// The domain's whole name, and each port with its place and its socket.
-fn essence(ports: &Ports) -> (String, Vec<String>) {
+fn comparable(ports: &Ports) -> (String, Vec<String>) {
     let told = |port: &Port| format!("{} {}", port.place, port.socket);
     let mut all: Vec<String> = ports.hostinfo.iter().chain(&ports.vhostmd).map(told).collect();
     all.sort();

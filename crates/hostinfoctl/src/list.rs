@@ -9,7 +9,7 @@ use crate::daemon::{self, Known};
 use crate::exit::{DONE, Failure, Status, complain, sum};
 use crate::output::{printable, write, write_json};
 use crate::present::Present;
-use crate::row::{Queries, Row, Ruled};
+use crate::row::{AppliedRule, Queries, Row};
 use crate::rules::RulesOf;
 use crate::table::table;
 use crate::time::ago;
@@ -84,7 +84,7 @@ fn row_cells(row: &Row, now: Timestamp) -> Vec<String> {
     cells
 }
 
-fn rule_cells(rule: &Ruled) -> (String, String) {
+fn rule_cells(rule: &AppliedRule) -> (String, String) {
     let file = Path::new(&rule.file).file_name().unwrap_or_default().to_string_lossy();
     let place = rule.line.map_or_else(|| "built-in".to_owned(), |line| format!("{file}:{line}"));
     let interval = match rule.enabled {
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_row_tells_its_rule_and_what_it_asked_last() {
         let mut row = Row::of_socket("qemu", "a");
-        row.rule = Some(Ruled {
+        row.rule = Some(AppliedRule {
             file: "/etc/h.conf".to_owned(),
             line: Some(3),
             pattern: Some("*".to_owned()),

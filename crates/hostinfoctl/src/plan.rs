@@ -56,7 +56,7 @@ pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec
     let mut steps = Vec::new();
     for kind in kinds {
         for form in FORMS {
-            let is_meant = kind == Kind::Hostinfo || wish.vhostmd || plan.mends(form, kind);
+            let is_meant = kind == Kind::Hostinfo || wish.vhostmd || plan.repairs(form, kind);
             if is_meant && (form == Form::Config || wish.now) {
                 steps.extend(plan.enable_in(form, kind)?);
             }
@@ -87,7 +87,7 @@ struct Plan<'a> {
 impl Plan<'_> {
     /// Whether `--repair` was given and that port is wrong: it is then repaired even if it was not
     /// asked for.
-    fn mends(&self, form: Form, kind: Kind) -> bool {
+    fn repairs(&self, form: Form, kind: Kind) -> bool {
         let seen = self.facts.of(form).filter(|_| self.wish.repair);
         seen.is_some_and(|seen| kind.ports(&seen.ports).1.is_some())
     }
@@ -101,7 +101,7 @@ impl Plan<'_> {
             (Some(conflict), _) if !self.wish.repair => {
                 return Err(Failure::Refused(conflict.to_string()));
             }
-            (None, Some(right)) => return self.leave(form, kind, right),
+            (None, Some(right)) => return self.keep(form, kind, right),
             _ => {}
         }
         let wrong: Vec<&Port> =
@@ -129,7 +129,7 @@ impl Plan<'_> {
     }
 
     /// The guest has this port already. Fails if it is not where it is wanted.
-    fn leave(&self, form: Form, kind: Kind, port: &Port) -> Result<Vec<Step>, Failure> {
+    fn keep(&self, form: Form, kind: Kind, port: &Port) -> Result<Vec<Step>, Failure> {
         let Wish { transport, port: number, .. } = self.wish;
         let fits = match (&port.place, transport, number) {
             _ if kind == Kind::Vhostmd || form == Form::Live => true,

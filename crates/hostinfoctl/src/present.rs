@@ -50,7 +50,7 @@ impl Present {
             None => sockets(&options.directory),
         };
         let mut present = Self { rows, unknown, missing };
-        present.add_strangers(&sockets, words);
+        present.add_sockets_without_domain(&sockets, words);
         if let Some(failure) = &present.missing {
             // All guests that were asked for were found.
             let has_all = !words.is_empty()
@@ -92,21 +92,21 @@ impl Present {
 
     /// Adds guests for which there is a socket but no domain: those of a host without libvirt, and
     /// leftovers of removed guests. A word that matches one of them counts as found.
-    fn add_strangers(&mut self, sockets: &[String], words: &[String]) {
+    fn add_sockets_without_domain(&mut self, sockets: &[String], words: &[String]) {
         let domains: HashSet<String> = self.rows.iter().map(Row::id).collect();
-        let strangers = sockets.iter().filter_map(|socket| {
+        let without_domain = sockets.iter().filter_map(|socket| {
             let (driver, guest) = socket.split_once('-')?;
             (!domains.contains(socket)).then(|| Row::of_socket(driver, guest))
         });
         let is_meant = |row: &Row| words.is_empty() || words.iter().any(|word| means(word, row));
-        let strangers: Vec<Row> = strangers.filter(is_meant).collect();
+        let without_domain: Vec<Row> = without_domain.filter(is_meant).collect();
         self.unknown.retain(|failure| match failure {
             Failure::NoGuest { name: word, .. } | Failure::NoMatch(word) => {
-                !strangers.iter().any(|row| means(word, row))
+                !without_domain.iter().any(|row| means(word, row))
             }
             _ => true,
         });
-        self.rows.extend(strangers);
+        self.rows.extend(without_domain);
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
             let unknown = asked.iter().map(|word| Failure::NoMatch((*word).to_owned())).collect();
             let rows = vec![Row::of_socket("qemu", "web")];
             let mut present = Present { rows, unknown, missing: None };
-            present.add_strangers(&sockets, &words(asked));
+            present.add_sockets_without_domain(&sockets, &words(asked));
             let ids: Vec<String> = present.rows.iter().skip(1).map(Row::id).collect();
             (ids, present.unknown.len())
         };

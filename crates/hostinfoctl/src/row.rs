@@ -22,14 +22,14 @@ pub(crate) struct Row {
     /// The channel for vhostmd's clients.
     pub(crate) vhostmd: Option<String>,
     /// `None` if the rules are unknown.
-    pub(crate) rule: Option<Ruled>,
+    pub(crate) rule: Option<AppliedRule>,
     /// `None` without the daemon.
     pub(crate) queries: Option<Queries>,
 }
 
 /// What the rules decide for a guest.
 #[derive(Debug, Serialize)]
-pub(crate) struct Ruled {
+pub(crate) struct AppliedRule {
     pub(crate) file: String,
     /// `None`: the built-in default.
     pub(crate) line: Option<u64>,
@@ -85,7 +85,7 @@ impl Row {
     /// Adds what the rules decide.
     pub(crate) fn add_rule(&mut self, RulesOf { rules, file }: &RulesOf) {
         let grant = rules.decide(&self.id());
-        self.rule = Some(Ruled {
+        self.rule = Some(AppliedRule {
             file: file.display().to_string(),
             line: grant.rule().and_then(|rule| rule.line.try_into().ok()),
             pattern: grant.rule().map(|rule| rule.pattern.clone()),
@@ -100,7 +100,7 @@ impl Row {
         if self.state == State::Error && self.problem.is_none() {
             self.problem.clone_from(&guest.problem);
         }
-        self.rule = Some(Ruled {
+        self.rule = Some(AppliedRule {
             file: file.to_owned(),
             line: guest.line,
             pattern: guest.pattern.clone(),

@@ -70,7 +70,7 @@ impl State {
 }
 
 /// The daemon's states in words.
-pub(crate) fn daemons_words(state: GuestState) -> &'static str {
+pub(crate) fn daemon_state_words(state: GuestState) -> &'static str {
     match state {
         GuestState::Connected => State::Connected.words(),
         GuestState::Waiting => State::Waiting.words(),
