@@ -1,4 +1,4 @@
-//! `hostinfod.toml` and the command line put together.
+//! The settings: `hostinfod.toml` combined with the command line.
 
 pub(crate) mod at_start;
 pub(crate) mod file;
@@ -23,42 +23,42 @@ use log::Log;
 use paths::Paths;
 use watch::Watch;
 
-/// Where the settings are, unless the command line says otherwise.
+/// Path of the settings, unless the command line names another.
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
 
-/// The longest file that is read: the documented one has 4 KiB, and 900 labels of the longest text 1
-/// MiB.
+/// The longest file that is read: the documented one has 4 KiB, and 900 labels with the longest
+/// texts take 1 MiB.
 const FILE_MAX: u64 = 1024 * 1024;
 
-/// Everything that an administrator sets for the daemon.
+/// All settings of the daemon.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// Where things are.
+    /// Paths of files and directories.
     pub(crate) paths: Paths,
-    /// Who may ask the daemon itself.
+    /// Who may use the control socket.
     pub(crate) control: Control,
     /// Where the daemon's own metrics can be read.
     pub(crate) metrics: Metrics,
-    /// What one guest may send and get.
+    /// What one guest may send and receive.
     pub(crate) flow: Flow,
-    /// What is asked of libvirt.
+    /// How libvirt is asked.
     pub(crate) libvirt: Libvirt,
-    /// What is watched while nobody asks.
+    /// Which guests are watched while they do not ask.
     pub(crate) watch: Watch,
-    /// What guests can be told of this host.
+    /// Labels of this host, for guests.
     pub(crate) labels: Labels,
     /// What is logged, and where.
     pub(crate) log: Log,
 }
 
-/// Who may ask the daemon itself.
+/// Who may use the control socket.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Control {
-    /// Where.
+    /// Path of the socket.
     pub(crate) socket: PathBuf,
-    /// Who may besides root and the daemon's own user; empty for nobody.
+    /// The group that may use it, besides root and the daemon's own user; empty for none.
     pub(crate) group: String,
 }
 
@@ -72,21 +72,21 @@ impl Default for Control {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
-    /// Over HTTP.
+    /// The address or socket for HTTP.
     pub(crate) listen: Listen,
 }
 
-/// What is asked of libvirt.
+/// How libvirt is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Libvirt {
-    /// Whether anything is.
+    /// Whether it is asked at all.
     pub(crate) enabled: bool,
-    /// Which libvirt.
+    /// libvirt's URI.
     pub(crate) uri: String,
     /// Whether a socket that no running domain names is refused.
     pub(crate) required: bool,
-    /// Whether guests are served over libvirt's own channels for vhostmd's clients, too.
+    /// Whether guests are also served over libvirt's own channels for vhostmd's clients.
     pub(crate) vhostmd_channels: bool,
 }
 
@@ -97,7 +97,7 @@ impl Default for Libvirt {
     }
 }
 
-/// Why there are no settings.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The file could not be read.
@@ -106,24 +106,24 @@ pub(crate) enum Error {
     /// The file is not UTF-8.
     #[error("{path}: is not UTF-8 text: save it as UTF-8", path = .0.display())]
     NotText(PathBuf),
-    /// The file is no TOML, or has a setting that there is not.
+    /// The file is not TOML, or has an unknown setting.
     #[error("{path}: {error}", path = .path.display())]
     Malformed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where in it, and what was expected.
+        /// The place in it, and what was expected.
         error: Box<toml::de::Error>,
     },
 }
 
 impl Settings {
-    /// Where the file is.
+    /// Path of the file.
     pub(crate) fn path(args: &Args) -> &Path {
         args.config.as_deref().unwrap_or(Path::new(CONFIG))
     }
 
-    /// What the file and the command line say. The file may be missing where the command line
-    /// does not name it.
+    /// Reads the file, and applies the command line to it. The file may be missing unless the
+    /// command line names it.
     ///
     /// # Errors
     /// [`Error`], which names the file and the place in it.
@@ -155,7 +155,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// What a file says; `path` is for errors alone.
+    /// Parses a file; `path` is only used in errors.
     ///
     /// # Errors
     /// [`Error`].

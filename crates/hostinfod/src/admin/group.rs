@@ -6,19 +6,20 @@ use rustix::process::Gid;
 
 use crate::system::file_error::FileError;
 
-/// Where they are.
+/// The file that lists them.
 pub(super) const FILE: &str = "/etc/group";
 
-/// The longest of it that is read: 100,000 groups of 160 bytes. Larger sites keep them elsewhere.
+/// At most this many bytes are read: 100,000 groups of 160 bytes. Larger sites keep their groups
+/// elsewhere.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
 
-/// The group of that name, or of that number; `None` where there is none.
+/// The group with that name or number; `None` if there is none.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// The file cannot be read.
 pub(super) fn find(name: &str) -> Result<Option<Gid>, FileError> {
     match name.parse() {
-        // chown(2) takes it for "as it is", and another group would get the socket.
+        // chown(2) takes this number for "unchanged", so another group would get the socket.
         Ok(u32::MAX) => return Ok(None),
         Ok(number) => return Ok(Some(Gid::from_raw(number))),
         Err(_) => {}

@@ -1,4 +1,4 @@
-//! Ports that are not connected: knocking at them, and who is at the other end.
+//! Ports that are not connected: trying to connect them, and finding out who is at the other end.
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
@@ -26,7 +26,7 @@ use crate::sockets::{self, Connected, Refused};
 use crate::system::file_id::FileId;
 
 impl Guests {
-    /// Tries to connect a port, once libvirt has said whose it is.
+    /// Tries to connect a port, once libvirt has said whose socket it is.
     pub(super) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
         if port.connection.is_some() {
@@ -55,7 +55,7 @@ impl Guests {
                         Event::SocketRefused { socket: &name, why }.log();
                     }
                 }
-                // Libvirt tells when one of its own channels goes.
+                // libvirt reports when one of its own channels is removed.
                 if matches!(port.to, To::Socket) {
                     self.leave(dialect, OsStr::new(&name), ctx);
                 }
@@ -71,7 +71,7 @@ impl Guests {
         ctx.reactor.set_alarm(Alarm::Port(number), again);
     }
 
-    /// Connects to where a port leads; `None` while there is no way.
+    /// Connects to a port's socket; `None` if there is none to connect to.
     fn dial(&mut self, number: PortId) -> Option<Result<Connected, Refused>> {
         let (port, guest) = self.roster.at(number)?;
         match &port.to {
@@ -84,7 +84,7 @@ impl Guests {
         }
     }
 
-    /// Serves whoever is at the other end of `fd` as a port's guest.
+    /// Makes `fd` the connection of a port, and serves the port's guest over it.
     fn connect(&mut self, number: PortId, fd: OwnedFd, file: Option<FileId>, ctx: &mut Ctx<'_>) {
         let peer = peer::of(&fd, &self.roots.proc);
         let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
@@ -111,7 +111,7 @@ impl Guests {
         self.plan_watch(guest, ctx);
     }
 
-    /// Notes which process a port's guest is, or why that is not known.
+    /// Sets which process a port's guest is, or why that is unknown.
     fn identify_peer(
         &mut self,
         number: PortId,
@@ -133,9 +133,10 @@ impl Guests {
         Ok(())
     }
 
-    /// A guest that was connected to early has something to say: by now its QEMU has the socket,
-    /// and whoever connects is told so. Or it is to be watched, and some time has passed: then it may
-    /// still be libvirt's. QEMU finds this connection closed when it comes to it.
+    /// Identifies the peer of an early connection. Either the guest has sent something, so QEMU has
+    /// the socket by now, and a new connection shows QEMU as the peer. Or the guest is to be
+    /// watched and some time has passed; then the socket may still be libvirt's. This connection is
+    /// closed again before QEMU accepts it.
     pub(crate) fn identify_again(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number).filter(|port| port.is_early()) else {
             return;
@@ -156,10 +157,10 @@ impl Guests {
         self.plan_watch(guest, ctx);
     }
 
-    /// Serves a pseudo-terminal, and tells where it is.
+    /// Serves a pseudo-terminal, and prints its path.
     ///
     /// # Errors
-    /// Where there is none to be had.
+    /// The system has none.
     pub(crate) fn add_pty(&mut self, ctx: &mut Ctx<'_>) -> anyhow::Result<()> {
         let (master, pty) = Pty::open()?;
         let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };

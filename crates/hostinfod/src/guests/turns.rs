@@ -1,4 +1,4 @@
-//! Ports that are connected: whose turn it is, and what comes after it.
+//! Ports that are connected: their turns, and what follows from them.
 
 use super::Guests;
 use crate::port::connection::Phase;
@@ -10,14 +10,14 @@ use crate::reactor::token::Token;
 use crate::stream::Closed;
 
 impl Guests {
-    /// Something has come about on a port's connection.
+    /// A port's connection is ready.
     pub(crate) fn turn(&mut self, number: PortId, hung_up: bool, ctx: &mut Ctx<'_>) {
         if self.roster.ports.get(number).is_some_and(Port::is_early) && !hung_up {
             self.identify_again(number, ctx);
         }
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Some(connection) = &mut port.connection else { return };
-        // While it reads, the end comes behind what was sent before it.
+        // A connection that is being read ends when the input before its end was read.
         let is_over = hung_up
             && match connection.phase {
                 Phase::Throttled(_) | Phase::WaitingForValue(_) => true,
@@ -37,7 +37,7 @@ impl Guests {
         }
     }
 
-    /// A port's alarm has gone off.
+    /// A port's alarm is due.
     pub(crate) fn on_port_alarm(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
         match port.connection.as_ref().map(|connection| connection.phase) {
@@ -49,7 +49,7 @@ impl Guests {
         }
     }
 
-    /// Has a connection do something else.
+    /// Sets what a connection is doing.
     fn set_phase(&mut self, number: PortId, phase: Phase, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get_mut(number) else { return };
         let Some(connection) = &mut port.connection else { return };
@@ -66,7 +66,7 @@ impl Guests {
         }
     }
 
-    /// Ends a connection, and sees to the next one.
+    /// Ends a connection, and schedules the next try.
     fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         guest.log_gone(why, ctx.now);

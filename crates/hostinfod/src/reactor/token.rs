@@ -1,39 +1,38 @@
-//! Whom it concerns that something has come about on a descriptor, and that as the number that
-//! epoll(7) keeps with it.
+//! Identifies what a ready descriptor belongs to, also as the number that epoll(7) stores with it.
 
 use hostinfo_answer::Dialect;
 
 use super::id::{ClientId, Id, PortId, ScraperId};
 
-/// Whom it concerns.
+/// What a descriptor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// A signal ends the daemon.
+    /// A signal that ends the daemon.
     Stop,
     /// SIGHUP.
     Reload,
-    /// Something has changed on the way to the rules file.
+    /// The watch on the rules file's path.
     Rules,
-    /// Something has changed in a socket directory.
+    /// The watch on a socket directory.
     Sockets(Dialect),
-    /// libvirt's helper has something to tell.
+    /// libvirt's helper.
     Libvirt,
-    /// A command of the administrator's has written or ended.
+    /// Commands of the administrator: one has written something or ended.
     Custom,
-    /// Somebody connects to the control socket.
+    /// The control socket: a client connects.
     Control,
-    /// Somebody connects to read the metrics over HTTP.
+    /// The metrics' HTTP socket: a client connects.
     Scrape,
     /// A port's connection.
     Port(PortId),
     /// The connection of a client of the control socket.
     Client(ClientId),
-    /// The connection of one who reads the metrics over HTTP.
+    /// The connection of a client that reads the metrics over HTTP.
     Scraper(ScraperId),
 }
 
-/// A number is a kind and, below it, the place in that kind's table: 2^48 places of which none is ever
-/// reached, since each has a descriptor, and there are at most 2^31 of those.
+/// A number consists of a kind and, in its lower bits, an index in that kind's table. The 2^48
+/// indices are never used up, because each needs a descriptor, and there are at most 2^31 of those.
 const PLACES: u64 = 1 << 48;
 
 const STOP: u64 = 0;
@@ -50,7 +49,7 @@ const CLIENT: u64 = 10;
 const SCRAPER: u64 = 11;
 
 impl Token {
-    /// Its number.
+    /// The token's number.
     pub(crate) fn encode(self) -> u64 {
         let (kind, place) = match self {
             Self::Stop => (STOP, 0),
@@ -69,7 +68,7 @@ impl Token {
         kind * PLACES + place as u64
     }
 
-    /// Whose number it is; `None` where it is nobody's.
+    /// The token with that number; `None` if there is none.
     pub(crate) fn decode(number: u64) -> Option<Self> {
         let place = usize::try_from(number % PLACES).ok()?;
         let token = match number / PLACES {
@@ -87,7 +86,7 @@ impl Token {
             SCRAPER => Self::Scraper(ScraperId::of(place)),
             _ => return None,
         };
-        // One without a table has no places.
+        // A token without a table has no index.
         (token.encode() == number).then_some(token)
     }
 }
@@ -97,7 +96,8 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    /// The one behind it, so that a new one has to be put into the row.
+    /// The token after it. Matched without a wildcard, so that a new token has to be added to the
+    /// tests.
     fn next(token: Token) -> Option<Token> {
         Some(match token {
             Token::Stop => Token::Reload,

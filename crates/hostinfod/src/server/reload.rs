@@ -1,4 +1,4 @@
-//! The administrator wants the settings read again.
+//! Reads the settings again when the administrator asks for it.
 
 use super::Server;
 use crate::settings::Settings;
@@ -23,7 +23,7 @@ impl Server {
     }
 }
 
-/// What of the settings is in force now.
+/// Logs which settings are in force now.
 fn log_reload(waiting: &str) {
     if waiting.is_empty() {
         tracing::info!("settings read again");

@@ -1,4 +1,4 @@
-//! The loop: sleeps until something has come about, and gives whoever it concerns its turn.
+//! The loop: sleeps until an event, and passes it to the part it concerns.
 
 use std::io;
 use std::time::Instant;
@@ -19,7 +19,7 @@ impl Server {
     /// Serves until a signal ends it.
     ///
     /// # Errors
-    /// Where the system fails the loop itself: nothing that a guest or a file can cause.
+    /// The system failed the loop itself. No guest and no file can cause that.
     pub(super) fn run(mut self) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
         self.guests.begin(&mut self.reactor.now());
@@ -41,8 +41,8 @@ impl Server {
             }
             self.guests.take_work();
             self.guests.set_deadlines(&mut self.reactor);
-            // Whoever was put off, such as one who floods, has his turn; and before all of those had theirs,
-            // whoever has come meanwhile.
+            // Then those whose turn was put off, such as a guest that floods. A round is bounded, so
+            // that whatever has become ready in the meantime does not wait for all of them.
             let (now, mut work) = (Instant::now(), 0);
             while work < ROUND_WORK
                 && let Some(alarm) = self.reactor.due(now)
@@ -61,7 +61,7 @@ impl Server {
         self.reactor.add(&self.signals.reload, Token::Reload, Interest::Read)
     }
 
-    /// Something has come about on a descriptor.
+    /// A descriptor is ready.
     fn on_ready(&mut self, Ready { token, hung_up }: Ready) {
         let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
         let (ctx, socket) = (&mut reactor.now(), control.state());
@@ -86,7 +86,7 @@ impl Server {
         }
     }
 
-    /// The time of somebody has come.
+    /// An alarm is due.
     fn on_alarm(&mut self, alarm: Alarm) {
         let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
         let (ctx, socket) = (&mut reactor.now(), control.state());
@@ -115,7 +115,7 @@ impl Server {
         }
     }
 
-    /// Values may have come that guests and previews wait for.
+    /// Values that guests and previews wait for may have arrived.
     fn take_values(&mut self) {
         let ctx = &mut self.reactor.now();
         if self.guests.take_values(ctx) {
@@ -123,7 +123,7 @@ impl Server {
         }
     }
 
-    /// Tells of what was answered in the last turn, where somebody watches.
+    /// Sends the event of the last turn, if a client watches.
     fn tell_watchers(&mut self) {
         let Some(event) = self.guests.take_seen() else { return };
         let Self { settings, logging, guests, control, reactor, .. } = self;

@@ -1,4 +1,4 @@
-//! The settings that a running daemon does not take over.
+//! Settings that take effect only when the daemon starts.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::log::{Log, Output};
 use super::paths::Paths;
 use super::{Control, Libvirt, Metrics, Settings};
 
-/// Those that the daemon was started with.
+/// Such settings, as the daemon was started with them.
 #[derive(Debug)]
 pub(crate) struct AtStart {
     paths: Paths,
@@ -18,7 +18,8 @@ pub(crate) struct AtStart {
 
 impl AtStart {
     /// Those in `settings`.
-    // Without `..`, so that a new setting does not compile until it is either here or taken over.
+    // Without `..`, so that a new setting does not compile until it is listed here or applied while
+    // running.
     pub(crate) fn of(settings: &Settings) -> Self {
         let Settings { paths, control, metrics, libvirt, log, flow: _, watch: _, labels: _ } =
             settings;
@@ -32,7 +33,7 @@ impl AtStart {
         }
     }
 
-    /// What of the file is other in `settings`, and so waits for a restart.
+    /// The sections of the file that differ in `settings`, and so wait for a restart.
     pub(crate) fn waiting(&self, settings: &Settings) -> Vec<&'static str> {
         let Self { paths, control, metrics, libvirt, log } = Self::of(settings);
         let sections = [

@@ -1,4 +1,4 @@
-//! Guests as an administrator sees them: found by their names, and told one by one.
+//! Guests as an administrator sees them: looked up by name, and described one by one.
 
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
@@ -17,8 +17,9 @@ use crate::port::{Port, To};
 use crate::reactor::id::GuestId;
 
 impl Daemon<'_> {
-    /// Whom an administrator means: the guest of that whole name, or of that name alone where no
-    /// other guest has it too. By a whole name, it need not be there.
+    /// The guest that an administrator means: the one with that whole name, or the one with that
+    /// name if no other guest has the same. A whole name may also be that of a guest that does not
+    /// exist yet.
     pub(super) fn find_guest(&self, name: &str) -> Result<Name, Refusal> {
         let known = self
             .guests
@@ -50,7 +51,7 @@ impl Daemon<'_> {
         Err(Refusal::NoSuchGuest { guest: name.to_owned(), message })
     }
 
-    /// Guests behind that name.
+    /// The guests that come after that name.
     pub(super) fn page(&self, after: Option<&str>, now: Instant) -> Page {
         let mut guests: Vec<_> = self.guests.roster().in_order(after).take(PAGE + 1).collect();
         let complete = guests.len() <= PAGE;
@@ -68,7 +69,7 @@ impl Daemon<'_> {
         Page { guests: told.collect(), complete }
     }
 
-    /// How many guests are in each state.
+    /// Number of guests in each state.
     pub(crate) fn states(&self) -> HashMap<GuestState, u64> {
         let mut ports: HashMap<GuestId, PortState> = HashMap::new();
         for (_, port) in self.guests.roster().ports.iter() {
@@ -151,7 +152,7 @@ fn best(ports: &[&Port]) -> Option<PortState> {
     ports.iter().map(|port| port_state(port)).min()
 }
 
-/// By the best of its ports; `None` where it has none.
+/// The state by its best port. `port` is `None` if it has none.
 fn state(who: &Who, port: Option<PortState>) -> GuestState {
     match (who.standing(), port) {
         (_, None) => GuestState::Absent,
