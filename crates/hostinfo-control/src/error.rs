@@ -12,7 +12,7 @@ use crate::limits::REQUEST_MAX;
 pub enum Error {
     /// There is no socket, or nobody listens at it.
     #[error(
-        "{path}: no hostinfod answers there: start it (service hostinfo start), or name its socket with --control; if it is running, its log has the reason",
+        "{path}: hostinfod does not answer there: start it (service hostinfo start), or name its socket with --control; if it is running, its log has the reason",
         path = .path.display()
     )]
     NoDaemon {
@@ -36,7 +36,7 @@ pub enum Error {
     Closed,
     /// The other end is not hostinfod, or is another version of it.
     #[error(
-        "this is not an answer of hostinfod's: is it of the same version as this program? ({0})"
+        "this answer is not one of hostinfod's: check that it has the same version as this program ({0})"
     )]
     Nonsense(String),
     /// The request is longer than the daemon accepts: [`REQUEST_MAX`].

@@ -78,7 +78,11 @@ fn a_socket_that_is_not_there_or_dead_is_named_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
     let error = || Client::connect(&path, Duration::from_secs(1)).err().unwrap().to_string();
-    assert!(error().contains("control.sock: no hostinfod answers there: start it"), "{}", error());
+    assert!(
+        error().contains("control.sock: hostinfod does not answer there: start it"),
+        "{}",
+        error()
+    );
     drop(UnixListener::bind(&path).unwrap());
-    assert!(error().contains("no hostinfod answers there"), "{}", error());
+    assert!(error().contains("hostinfod does not answer there"), "{}", error());
 }

@@ -35,7 +35,7 @@ Exit status:
   2  the command line is wrong
   3  there is no such guest
   4  libvirt cannot be reached, or does not answer
-  5  no hostinfod answers
+  5  hostinfod does not answer
   6  not permitted to this user, or over a read-only connection";
 
 const GUESTS: &str = "\
@@ -104,7 +104,7 @@ pub(crate) enum Command {
         #[arg(value_name = "GUEST", value_parser = name)]
         guests: Vec<String>,
     },
-    /// Check a rules file: errors and warnings
+    /// Check a rules file for errors and warnings
     Check {
         /// The file [default: the one named by --rules]
         #[arg(value_name = "FILE")]
@@ -201,7 +201,7 @@ pub(crate) enum Notice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostState {
-    /// Set it; it outlives a restart of the daemon
+    /// Set the state; it outlives a restart of the daemon
     Set {
         /// What guests read
         #[arg(value_enum, value_name = "STATE")]
@@ -286,7 +286,7 @@ pub(crate) struct Snippet {
     /// Number of the serial port, as N in ttySN [default: 1, or the next free one]
     #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
-    /// Print it for the channel of vhostmd's clients
+    /// Print the channel for vhostmd's clients instead
     #[arg(long, conflicts_with_all = ["transport", "port"])]
     pub(crate) vhostmd: bool,
 }

@@ -33,8 +33,8 @@ pub(crate) fn carry_out(
     match await_expected(libvirt, &expected) {
         Ok(Some(now)) => Ok(now),
         Ok(None) => {
-            let words = "somebody else changed it at the same time, and nothing was changed by \
-                         this: see it with hostinfoctl list, and try again";
+            let words = "somebody else changed it at the same time, so this change was undone: \
+                         see it with hostinfoctl list, and try again";
             Err(undo(libvirt, before, &done, Failure::Refused(words.to_owned())))
         }
         Err(failure) => Err(undo(libvirt, before, &done, failure)),
@@ -73,7 +73,7 @@ fn undo(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure) -> F
         };
         if let Err(failure) = take(libvirt, facts, &Step { act, ..(*step).clone() }) {
             return Failure::Refused(format!(
-                "{why}; and what was changed before that cannot be taken back: {failure}: see it \
+                "{why}; and the changes made before that cannot be undone: {failure}: see them \
                  with virsh edit"
             ));
         }

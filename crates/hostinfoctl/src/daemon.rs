@@ -48,7 +48,7 @@ pub(crate) fn whole_name(
         Ok(name) => Ok(name.unwrap_or_else(|| word.to_owned())),
         Err(failure) => {
             if !matches!(failure, Failure::NoGuest { .. }) {
-                complain(format!("note: without what libvirt knows: {failure}"));
+                complain(format!("note: what libvirt knows is left out: {failure}"));
             }
             Ok(word.to_owned())
         }
@@ -70,14 +70,14 @@ pub(crate) struct Known {
 pub(crate) fn known(options: &Options) -> Option<Known> {
     if is_remote(&options.connect) {
         complain(format!(
-            "note: {} is another host's: what its hostinfod and rules say is left out, and only \
-             hostinfoctl on that host can show it",
+            "note: {} is on another host: what its hostinfod and its rules say is left out, and \
+             only hostinfoctl on that host can show it",
             options.connect
         ));
         return None;
     }
     ask(options)
-        .map_err(|error| complain(format!("note: without what the daemon knows: {error}")))
+        .map_err(|error| complain(format!("note: what the daemon knows is left out: {error}")))
         .ok()
 }
 

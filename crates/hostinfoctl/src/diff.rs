@@ -23,7 +23,7 @@ use crate::uri::is_remote;
 pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<Status, Failure> {
     if is_remote(&options.connect) {
         return Err(Failure::Usage(format!(
-            "{} is another host's, and so are its rules: run hostinfoctl diff on that host",
+            "{} is on another host, which has its own rules: run hostinfoctl diff on that host",
             options.connect
         )));
     }

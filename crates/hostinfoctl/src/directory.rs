@@ -23,7 +23,7 @@ pub(crate) fn make(options: &Options, vhostmd: bool) -> Result<(), Failure> {
     let directory = &options.directory;
     if is_remote(&options.connect) {
         complain(format!(
-            "note: {} has to be there on the host of {}, or guests will not start",
+            "note: {} has to exist on the host of {}, or guests will not start",
             directory.display(),
             options.connect
         ));
@@ -37,8 +37,8 @@ pub(crate) fn make(options: &Options, vhostmd: bool) -> Result<(), Failure> {
             }
         };
         complain(format!(
-            "note: {} was not there and has been made; before guests start, the user that \
-             hostinfod runs as has to be let in: {remedy}",
+            "note: created {}, which did not exist; before guests start, give the user that \
+             hostinfod runs as access to it: {remedy}",
             directory.display()
         ));
     }

@@ -39,14 +39,14 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             }
             if let 1.. = set.hidden {
                 complain(format!(
-                    "note: {} of them will not see it before others are over or cleared: a guest is \
-                     shown {NOTICES_PER_GUEST}, the soonest first",
+                    "note: {} of them will see it only when others have ended or been cleared: a \
+                     guest sees {NOTICES_PER_GUEST} notices, the soonest first",
                     set.hidden
                 ));
             }
             if until.is_none() && at.is_some_and(|at| at <= now.timestamp()) {
                 complain(format!(
-                    "note: it has come about already and has no --until: it stays until \
+                    "note: its time has already come, and it has no --until: it stays until \
                      `hostinfoctl notice clear {}`",
                     set.notice.id
                 ));

@@ -48,7 +48,7 @@ pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec
     let plan = Plan { facts, wish, directory };
     if facts.config.is_none() && !wish.now {
         return Err(refused(
-            "it is transient and has no configuration to be changed: with --now it gets a channel \
+            "it is transient, so it has no configuration to change: --now gives it a channel \
              until it ends",
         ));
     }
@@ -143,7 +143,7 @@ impl Plan<'_> {
             return Ok(Vec::new());
         }
         Err(Failure::Refused(format!(
-            "it has hostinfo already, by its {}: disable it first",
+            "it already has hostinfo on its {}: disable it first",
             port.place
         )))
     }

@@ -57,7 +57,7 @@ impl Present {
                 && present.unknown.is_empty()
                 && !words.iter().any(|word| is_pattern(word));
             if has_all || known.is_some_and(|known| known.has_all) {
-                complain(format!("note: without what libvirt knows: {failure}"));
+                complain(format!("note: what libvirt knows is left out: {failure}"));
                 present.missing = None;
             }
         }

@@ -15,7 +15,7 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
     let names = if names.is_empty() { "*".to_owned() } else { names.join(" ") };
     let line = format!("get {names}");
     if line.contains(char::is_control) {
-        return Err(Failure::Usage("a name is words of letters, digits, _ and -".to_owned()));
+        return Err(Failure::Usage("a name cannot contain control characters".to_owned()));
     }
     let mut daemon = connect(options)?;
     let guest = whole_name(options, &mut daemon, guest)?;

@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure
     let ports = facts.as_ref().and_then(Facts::ports);
     let place = match ports.and_then(|ports| has_already(ports, wanted)) {
         Some(place) => {
-            complain(format!("note: it has this already, by its {place}: do not add it again"));
+            complain(format!("note: it already has this on its {place}: do not add it again"));
             place
         }
         None => choose(ports, wanted)?,

@@ -54,7 +54,7 @@ impl Disks {
         if self.directory.join(name.whole()).exists()
             && let Err(error) = self.write(name, EMPTY)
         {
-            tracing::warn!("{error}; it may show what it should not");
+            tracing::warn!("{error}; the disk may still show what its guest may not see any more");
         }
         self.files.remove(name.whole());
     }

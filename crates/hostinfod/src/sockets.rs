@@ -23,7 +23,7 @@ pub(crate) enum Refused {
     #[error("it is gone")]
     Gone,
     /// A symbolic link, which could lead anywhere, even to another guest's socket.
-    #[error("it is a symbolic link: a guest is known by its socket's own name")]
+    #[error("it is a symbolic link: the name of the socket itself has to say which guest it is")]
     Link,
     /// Another file that is not a socket.
     #[error("it is not a socket")]
@@ -36,7 +36,7 @@ pub(crate) enum Refused {
     NobodyListens,
     /// Somebody listens, but has accepted nobody for a while: others are waiting already.
     #[error(
-        "other programs already wait to connect to it, and its QEMU accepts none: end them, as QEMU serves one client, or find out why QEMU hangs"
+        "other programs already wait to connect to it, and its QEMU accepts none of them: end those programs, since QEMU serves one client, or find out why QEMU hangs"
     )]
     Full,
     /// The file's mode or ACL denies access.

@@ -25,10 +25,10 @@ pub enum Damaged {
     #[error("{0}")]
     Malformed(#[from] serde_json::Error),
     /// Written by another release.
-    #[error("has the version {0}, and this release reads {VERSION}")]
+    #[error("has version {0}, but this release reads version {VERSION}")]
     Version(u32),
     /// One entry is invalid, or there are too many.
-    #[error("holds what is no incident, or over {INCIDENTS_MAX} of them")]
+    #[error("has an invalid incident, or over {INCIDENTS_MAX} of them")]
     Invalid,
 }
 

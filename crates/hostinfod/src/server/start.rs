@@ -89,7 +89,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
 /// programs that the daemon starts.
 fn keep_capabilities() {
     if let Err(error) = clear_ambient_capability_set() {
-        tracing::warn!("commands would have the capabilities of hostinfod: {error}");
+        tracing::warn!("commands will run with the capabilities of hostinfod: {error}");
     }
 }
 
