@@ -5,6 +5,8 @@ use hostinfo_tests::lab::{Spec, Work};
 
 use crate::bench::{Bench, Cause, on};
 
+const SLICE: &str = "/sys/fs/cgroup/machine.slice";
+
 pub(crate) fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_waiting(
     host: Spec,
 ) -> Result<()> {
@@ -45,9 +47,8 @@ pub(crate) fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_
         let cgroup = Cause {
             name: "its own limit of operations in its cgroup, by `virsh blkiotune`",
             state: "self-limited",
-            says: "limit",
+            says: "was held back by a limit of your own on the host's disks",
         };
-        // The file, not its loop device, which the kernel counts as the disk's.
         let limit = || guest.virsh("blkiotune", "--live --device-read-iops-sec /dev/vda,2");
         bench.judge(
             cgroup,
@@ -55,8 +56,16 @@ pub(crate) fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_
             "virsh -q blkiotune d --live --device-read-iops-sec /dev/vda,0",
         )?;
         bench.felt()?;
-        // No source tells a cgroup's limit from a disk that is slow by itself.
-        bench.may_be_unknown();
+        let around = Cause {
+            name: "a limit of operations around it (io.max of its slice)",
+            state: "contended",
+            says: "was held back by a limit on the host's disks that your host sets around your guest",
+        };
+        let limit = |of: &str| {
+            format!("echo \"$(lsblk -dno MAJ:MIN /dev/vda) riops={of}\" > {SLICE}/io.max")
+        };
+        bench.judge(around, || lab.sh(&limit("2")), &limit("max"))?;
+        bench.felt()?;
         let slow = Cause {
             name: "the host's disk is slow",
             state: "contended",
