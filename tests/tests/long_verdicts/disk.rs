@@ -49,7 +49,7 @@ pub(crate) fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_
             state: "self-limited",
             says: "was held back by a limit of your own on the host's disks",
         };
-        let limit = || guest.virsh("blkiotune", "--live --device-read-iops-sec /dev/vda,2");
+        let limit = || guest.virsh("blkiotune", "--live --device-read-iops-sec /dev/vda,10");
         bench.judge(
             cgroup,
             limit,
@@ -64,7 +64,7 @@ pub(crate) fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_
         let limit = |of: &str| {
             format!("echo \"$(lsblk -dno MAJ:MIN /dev/vda) riops={of}\" > {SLICE}/io.max")
         };
-        bench.judge(around, || lab.sh(&limit("2")), &limit("max"))?;
+        bench.judge(around, || lab.sh(&limit("10")), &limit("max"))?;
         bench.felt()?;
         let slow = Cause {
             name: "the host's disk is slow",

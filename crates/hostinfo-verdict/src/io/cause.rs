@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::cgroup::{self, Whose};
-use super::disk::{FAST, SLOW, Use, uses};
+use super::cgroup::{self, NEAR_LIMIT, Whose};
+use super::disk::{AT_LIMIT, FAST, SLOW, Use, uses};
 use super::work::{Kind, mean};
 use crate::WAITED;
 use crate::interval::Span;
@@ -84,8 +84,9 @@ fn cause(disk: &Use<'_>, kind: Kind) -> Option<Cause> {
         let may_be_slowed = latency > FAST && are_disks_slow(&disk.span);
         return may_be_slowed.then_some(Cause::Slowed);
     }
-    if let Some(whose) = cgroup::reached(&disk.span, kind) {
-        return Some(Cause::Cgroup(whose));
+    let of_cgroup = |at_least| cgroup::reached(&disk.span, kind, at_least).map(Cause::Cgroup);
+    if let Some(cause) = of_cgroup(AT_LIMIT) {
+        return Some(cause);
     }
     Some(if disk.limits.is_unclear && kind != Kind::Flush {
         Cause::UnclearLimit
@@ -94,7 +95,7 @@ fn cause(disk: &Use<'_>, kind: Kind) -> Option<Cause> {
     } else if are_disks_slow(&disk.span) {
         Cause::Host
     } else {
-        Cause::Unexplained
+        of_cgroup(NEAR_LIMIT).unwrap_or(Cause::Unexplained)
     })
 }
 

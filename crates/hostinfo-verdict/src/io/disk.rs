@@ -30,7 +30,7 @@ const ALONE: Share = Share::percent(40);
 
 /// A disk is at its limit from this share of the limit on: QEMU allows bursts, and settles slightly
 /// below the limit.
-const AT_LIMIT: Share = Share::percent(90);
+pub(super) const AT_LIMIT: Share = Share::percent(90);
 
 /// What a disk did between two samples.
 pub(super) struct Use<'a> {
@@ -136,7 +136,7 @@ impl<'a> Use<'a> {
             (Unit::Bytes, own.bytes, of(bytes), Some(kind)),
         ];
         limits.into_iter().find_map(|(unit, used, limit, of)| {
-            let limit = limit.filter(|limit| is_at(*limit, used, self.length))?;
+            let limit = limit.filter(|limit| part_of(*limit, used, self.length) >= AT_LIMIT)?;
             Some(AtLimit { unit, limit, of })
         })
     }
@@ -190,11 +190,11 @@ impl<'a> Use<'a> {
     }
 }
 
-/// Whether `used` in `length` has reached a limit of `limit` per second.
-pub(super) fn is_at(limit: u64, used: u64, length: Duration) -> bool {
+/// Which share of a limit of `limit` per second was used by `used` in `length`. A limit of 0 counts as unused.
+pub(super) fn part_of(limit: u64, used: u64, length: Duration) -> Share {
     let allowed = u128::from(limit).saturating_mul(length.as_nanos());
     let used = u128::from(used).saturating_mul(1_000_000_000);
-    allowed > 0 && Share::ratio(used, allowed) >= AT_LIMIT
+    if allowed > 0 { Share::ratio(used, allowed) } else { Share::default() }
 }
 
 /// The disk with that name. It is most likely still at the same index.
