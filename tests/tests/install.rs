@@ -58,6 +58,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-guest.7
 /usr/share/man/man7/hostinfo-monitoring.7
 /usr/share/man/man7/hostinfo-protocol.7
+/usr/share/man/man7/hostinfo-proxmox.7
 /usr/share/man/man7/hostinfo-statistics.7
 /usr/share/man/man7/hostinfo-vhostmd.7
 /usr/share/man/man8/hostinfoctl.8
