@@ -5,14 +5,17 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_control::{Guest as Told, GuestState};
+use hostinfo_open::ANSWER_WITHIN;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::process::tied;
-use hostinfo_tests::{Cgroup, Daemon, FakeGuest, FakeQemu, Guest, Host, Port, ctl, paths};
+use hostinfo_tests::{
+    Cgroup, Daemon, FakeGuest, FakeQemu, Guest, Host, Libvirtd, Port, ctl, paths,
+};
 use rustix::fs::Mode;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
@@ -225,5 +228,54 @@ fn two_processes_with_sockets_of_one_name_are_both_refused_and_one_process_is_no
     fs::remove_file(place.join("b.s"))?;
     ensure!(ours.accept()?.ask("ping")?.concat().starts_with("200 "));
     ensure!(one.ask("ping")?.concat().starts_with("200 "));
+    Ok(())
+}
+
+#[test]
+fn an_opener_that_hangs_holds_up_nobody_and_is_named() -> Result<()> {
+    let (elsewhere, host) = (Elsewhere::make()?, Host::new(EVERYTHING)?);
+    host.write_config(&elsewhere.settings("'*'"))?;
+    // It lets everybody in, and says nothing.
+    let _opener = listening(&elsewhere.opener())?;
+    let denied = elsewhere.path("100.serial1");
+    let _denied = FakeQemu::listen(&denied)?;
+    fs::set_permissions(&denied, Permissions::from_mode(0o600))?;
+    let _daemon = host.start_daemon_as(USER)?;
+    let other = FakeQemu::listen(&elsewhere.path("101.serial1"))?;
+    fs::set_permissions(elsewhere.path("101.serial1"), Permissions::from_mode(0o777))?;
+    let mut other = other.accept()?;
+    let begun = Instant::now();
+    for _ in 0..10 {
+        ensure!(other.ask("ping")?.concat().starts_with("200 "));
+    }
+    ensure!(begun.elapsed() < ANSWER_WITHIN, "they waited for the opener");
+    let refused = wait_for_state(&host, "qemu-100", GuestState::Failed)?;
+    let why = refused.problem.context("no reason")?;
+    ensure!(why.contains("hostinfo-open does not answer"), "{why}");
+    Ok(())
+}
+
+#[test]
+fn a_socket_that_is_called_as_a_domain_is_and_is_not_its_own_is_not_served_as_the_domain()
+-> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let place = host.path().join("vm");
+    fs::create_dir(&place)?;
+    host.write_config(&format!(
+        "[[sockets]]\npath = '{}'\ndriver = 'qemu'\nguests = ['*']\n",
+        place.join("{name}.s").display()
+    ))?;
+    libvirtd.define("a", host.socket("a").to_str().context("no text")?)?;
+    libvirtd.virsh(&["start", "a"])?;
+    fs::remove_file(host.socket("a"))?;
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    daemon.wait_for_log("libvirt answers")?;
+    let mut stranger = FakeGuest::join(&place.join("a.s"))?;
+    ensure!(stranger.line().is_err(), "it is hung up on");
+    daemon.wait_for_log("libvirt has a domain of that name")?;
+    let refused = wait_for_state(&host, "qemu-a", GuestState::Failed)?;
+    ensure!(refused.problem.is_some_and(|why| why.contains("libvirt has a domain")));
+    let mut other = FakeGuest::join(&place.join("b.s"))?;
+    ensure!(other.ask("ping")?.concat().starts_with("200 "));
     Ok(())
 }

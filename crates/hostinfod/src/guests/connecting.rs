@@ -32,7 +32,7 @@ impl Guests {
         if port.connection.is_some() || self.is_contested(port.guest) {
             return;
         }
-        if let To::Socket = port.to
+        if matches!(port.to, To::Socket | To::Elsewhere(_))
             && let Some(until) = self.desk.libvirt().awaited(number, port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
