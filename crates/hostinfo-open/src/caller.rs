@@ -114,14 +114,15 @@ fn parent_and_start(stat: &str) -> Option<(i32, u64)> {
     Some((fields.next()?.parse().ok()?, fields.nth(17)?.parse().ok()?))
 }
 
-/// The cgroup in which systemd has a process, of `/proc/PID/cgroup`, cgroups(7).
+/// The cgroup in which systemd has a process, of `/proc/PID/cgroup`, cgroups(7): of version 2, or of its own hierarchy
+/// of version 1 where all are in the root of the former. Only root can move a process in either.
 ///
-/// `1:name=systemd:/system.slice/hostinfo.service`, or `0::/system.slice/hostinfo.service`
+/// `0::/system.slice/hostinfo.service`, or `1:name=systemd:/system.slice/hostinfo.service`
 fn cgroup(text: &str) -> Option<&str> {
     let of = |hierarchy: &str| {
         text.lines().find_map(|line| line.split_once(':')?.1.strip_prefix(hierarchy))
     };
-    of("name=systemd:").or_else(|| of(":"))
+    of(":").filter(|path| *path != "/").or_else(|| of("name=systemd:"))
 }
 
 /// Whether it is that of a unit of the system's manager, and not of some user's.
@@ -194,6 +195,7 @@ mod tests {
         let v1 = "9:memory:/hostinfo.service\n1:name=systemd:/a.slice/b.service\n0::/\n";
         assert_eq!(cgroup(v1), Some("/a.slice/b.service"));
         assert_eq!(cgroup("0::/x.scope\n"), Some("/x.scope"));
+        assert_eq!(cgroup("9:name=systemd:/\n0::/x.scope\n"), Some("/x.scope"));
         assert_eq!(cgroup("3:memory:/x\n"), None);
         assert_eq!(parent_and_start("1 (x"), None);
         assert_eq!(parent_and_start("1 (x) S 2 3"), None);

@@ -4,12 +4,10 @@
 //! else can have put another directory, a link or a socket there.
 
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hostinfo_open::{Answer, Entry};
-use rustix::fs::{
-    CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, Stat, fstat, fstatfs, openat2,
-};
+use rustix::fs::{FileType, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fstat, fstatfs, open, openat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Uid;
@@ -62,9 +60,9 @@ impl From<Refused> for Answer {
     }
 }
 
-/// No symbolic link, not even as the last segment; nothing like `/proc/PID/root`, and nothing that leads up.
-const NO_WAY_OUT: ResolveFlags =
-    ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::BENEATH);
+/// Nothing is opened but looked at, and a link is not followed. One segment at a time, so this is all that openat2(2)
+/// could do; systemd forbids that where a unit says RestrictSUIDSGID=.
+const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Connects to the socket of the guest of that name. `root` is where paths begin, and all directories
 /// have to be of `owner`.
@@ -99,8 +97,7 @@ struct Way {
 impl Way {
     fn begin(root: &str, owner: Uid) -> Result<Self, Refused> {
         let path = PathBuf::from(root);
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = openat2(CWD, root, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+        let opened = open(root, LOOK | OFlags::DIRECTORY, Mode::empty());
         let directory = opened.map_err(|error| failed(&path, error))?;
         let way = Self { directory, path, owner };
         way.check()?;
@@ -109,8 +106,10 @@ impl Way {
 
     fn enter(&mut self, segment: &str) -> Result<(), Refused> {
         self.path.push(segment);
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        self.directory = self.open(segment, flags)?;
+        self.directory = self.open(segment)?;
+        if self.kind(&self.directory)? != FileType::Directory {
+            return Err(Refused::NotADirectory(self.path.clone()));
+        }
         self.check()
     }
 
@@ -131,8 +130,8 @@ impl Way {
 
     fn connect(mut self, socket: &str) -> Result<OwnedFd, Refused> {
         self.path.push(socket);
-        let file = self.open(socket, OFlags::PATH | OFlags::CLOEXEC)?;
-        if FileType::from_raw_mode(self.stat(&file)?.st_mode) != FileType::Socket {
+        let file = self.open(socket)?;
+        if self.kind(&file)? != FileType::Socket {
             return Err(Refused::NoSocket(self.path));
         }
         // To what was looked at, whatever has its name by now.
@@ -152,9 +151,17 @@ impl Way {
         Ok(socket)
     }
 
-    fn open(&self, segment: &str, flags: OFlags) -> Result<OwnedFd, Refused> {
-        openat2(&self.directory, segment, flags, Mode::empty(), NO_WAY_OUT)
-            .map_err(|error| failed(&self.path, error))
+    fn open(&self, segment: &str) -> Result<OwnedFd, Refused> {
+        let opened = openat(&self.directory, segment, LOOK, Mode::empty());
+        let file = opened.map_err(|error| failed(&self.path, error))?;
+        match self.kind(&file)? {
+            FileType::Symlink => Err(Refused::Link(self.path.clone())),
+            _ => Ok(file),
+        }
+    }
+
+    fn kind(&self, file: impl AsFd) -> Result<FileType, Refused> {
+        Ok(FileType::from_raw_mode(self.stat(file)?.st_mode))
     }
 
     fn stat(&self, file: impl AsFd) -> Result<Stat, Refused> {
@@ -162,11 +169,9 @@ impl Way {
     }
 }
 
-fn failed(path: &std::path::Path, error: Errno) -> Refused {
+fn failed(path: &Path, error: Errno) -> Refused {
     match error {
         Errno::NOENT => Refused::Gone,
-        Errno::LOOP => Refused::Link(path.to_owned()),
-        Errno::NOTDIR => Refused::NotADirectory(path.to_owned()),
         error => Refused::Failed { path: path.to_owned(), error },
     }
 }
@@ -178,10 +183,9 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::UnixListener;
-    use std::path::Path;
 
     use hostinfo_open::Sockets;
-    use rustix::fs::mkfifoat;
+    use rustix::fs::{CWD, mkfifoat};
     use rustix::process::geteuid;
 
     /// A tree in which the tests' own user is what root is to the opener.
@@ -264,6 +268,7 @@ mod tests {
         let _listener = UnixListener::bind(tree.at("run/vm/a.s")).unwrap();
         symlink("a.s", tree.at("run/vm/b.s")).unwrap();
         symlink("vm", tree.at("run/link")).unwrap();
+        fs::write(tree.at("run/file"), "").unwrap();
         symlink("/proc/self/cwd", tree.at("run/magic")).unwrap();
         for (pattern, name, link) in [
             (PATTERN, "b", "run/vm/b.s"),
@@ -274,6 +279,8 @@ mod tests {
             let Refused::Link(at) = &refused else { panic!("{pattern} {name}: {refused}") };
             assert_eq!(*at, tree.at(link));
         }
+        let refused = tree.connect("/run/file/{name}.s", "a").unwrap_err();
+        assert!(matches!(refused, Refused::NotADirectory(_)), "{refused}");
     }
 
     #[test]
