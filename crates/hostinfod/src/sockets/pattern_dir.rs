@@ -39,6 +39,8 @@ pub(crate) struct PatternDir {
     below: HashMap<Watch, String>,
     /// The guests that are served from here, by their names.
     pub(crate) ports: HashMap<String, PortId>,
+    /// There are more of those than are watched, and the log has been told.
+    is_full: bool,
     /// Why the directory cannot be looked into.
     problem: Option<String>,
 }
@@ -64,6 +66,7 @@ impl PatternDir {
             entry,
             directory: None,
             below: HashMap::new(),
+            is_full: false,
             ports: HashMap::new(),
             problem: None,
         })
@@ -183,10 +186,13 @@ impl PatternDir {
             }
             if self.below.len() >= BELOW_MAX {
                 let text = self.entry.pattern.text();
-                return tracing::error!(
-                    "{text}: over {BELOW_MAX} directories: those of {name} are not watched, so changes there \
-                     take effect only at SIGHUP: enable fewer guests in hostinfod.toml"
-                );
+                if !std::mem::replace(&mut self.is_full, true) {
+                    tracing::error!(
+                        "{text}: guests have over {BELOW_MAX} directories there: changes in the others take \
+                         effect only at SIGHUP. Enable fewer guests in hostinfod.toml"
+                    );
+                }
+                return;
             }
             let path = format!("/proc/self/fd/{}", here.as_raw_fd());
             match self.watcher.add(Path::new(&path), WATCHED | WatchFlags::ONLYDIR) {
