@@ -116,6 +116,11 @@ impl Who {
     }
 
     /// The process at the other end, if known.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer.flatten()
+    }
+
+    /// The number of that process.
     pub fn pid(&self) -> Option<i32> {
         self.peer.flatten().map(|peer| peer.pid)
     }

@@ -66,6 +66,8 @@ pub struct Port {
     pub kind: PortKind,
     /// Whether the port is connected.
     pub state: PortState,
+    /// Its socket, where that is in the place of a `[[sockets]]`.
+    pub path: Option<String>,
     /// Why it failed, with the remedy.
     pub problem: Option<String>,
 }

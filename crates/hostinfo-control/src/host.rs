@@ -19,6 +19,8 @@ pub struct Status {
     pub settings: Place,
     /// The directory of the guests' sockets.
     pub socket_dir: Place,
+    /// Each `[[sockets]]` of hostinfod.toml, by its path.
+    pub sockets: Vec<Place>,
     /// Guests that have a socket.
     pub guests: u64,
     /// How many of them are connected.

@@ -53,8 +53,8 @@ pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure
 
 fn listing(rows: &[Row], now: Timestamp) -> String {
     let heading = [
-        "GUEST", "DRIVER", "STATE", "DEVICE", "VHOSTMD", "RULE", "INTERVAL", "ANSWERED", "REFUSED",
-        "LAST",
+        "GUEST", "DRIVER", "STATE", "DEVICE", "SOCKET", "VHOSTMD", "RULE", "INTERVAL", "ANSWERED",
+        "REFUSED", "LAST",
     ];
     let cells: Vec<Vec<String>> = rows.iter().map(|row| row_cells(row, now)).collect();
     let problems = rows
@@ -70,6 +70,7 @@ fn row_cells(row: &Row, now: Timestamp) -> Vec<String> {
         row.driver.clone(),
         row.state.words().to_owned(),
         row.way.as_ref().map(|way| way.device.clone()).unwrap_or_default(),
+        row.socket.as_deref().map(printable).unwrap_or_default(),
         row.vhostmd.clone().unwrap_or_default(),
         rule,
         interval,

@@ -19,6 +19,8 @@ pub(crate) struct Row {
     /// The port it has now, or else that of its next start.
     #[serde(flatten)]
     pub(crate) way: Option<Way>,
+    /// Its socket, if that is outside the socket directory.
+    pub(crate) socket: Option<String>,
     /// The channel for vhostmd's clients.
     pub(crate) vhostmd: Option<String>,
     /// `None` if the rules are unknown.
@@ -71,6 +73,7 @@ impl Row {
             state: State::NoDomain,
             problem: None,
             way: None,
+            socket: None,
             vhostmd: None,
             rule: None,
             queries: None,
@@ -100,6 +103,7 @@ impl Row {
         if self.state == State::Error && self.problem.is_none() {
             self.problem.clone_from(&guest.problem);
         }
+        self.socket = guest.ports.iter().find_map(|port| port.path.clone());
         self.rule = Some(AppliedRule {
             file: file.to_owned(),
             line: guest.line,
@@ -119,6 +123,8 @@ impl Row {
 mod tests {
     use super::*;
 
+    use hostinfo_control::{Port, PortKind, PortState};
+
     #[test]
     fn every_line_of_a_guests_is_answered_or_refused() {
         let counts = Counts {
@@ -136,7 +142,12 @@ mod tests {
             name: "a".to_owned(),
             state: GuestState::Failed,
             problem: Some("why".to_owned()),
-            ports: Vec::new(),
+            ports: vec![Port {
+                kind: PortKind::Hostinfo,
+                state: PortState::Failed,
+                path: Some("/r/a.s".to_owned()),
+                problem: None,
+            }],
             uuid: None,
             pattern: None,
             line: None,
@@ -147,6 +158,7 @@ mod tests {
         let mut row = Row::of_socket("qemu", "a");
         row.add_daemons(&guest, "/etc/h.conf");
         let queries = row.queries.unwrap();
+        assert_eq!(row.socket.as_deref(), Some("/r/a.s"));
         assert_eq!((queries.answered, queries.refused), (1, 126));
         assert_eq!((row.state, row.problem.as_deref()), (State::Error, Some("why")));
     }

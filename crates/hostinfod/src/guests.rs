@@ -4,10 +4,13 @@
 mod arrivals;
 mod channels;
 mod connecting;
+mod contest;
 mod disks;
+mod elsewhere;
 mod given;
 mod incidents;
 mod libvirt;
+mod opening;
 mod preview;
 mod samples;
 mod turns;
@@ -21,6 +24,7 @@ use std::time::Instant;
 
 use hostinfo_answer::{Dialect, Engine, Labels};
 use hostinfo_control::Event as Seen;
+use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
 use crate::audit::Event;
@@ -43,6 +47,7 @@ use crate::settings::paths::Paths;
 use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 
+pub(crate) use elsewhere::Elsewhere;
 use incidents::may_be_watched;
 
 /// Guests, their ports, and everything kept about them.
@@ -50,6 +55,7 @@ pub(crate) struct Guests {
     rules: RulesFile,
     identity: Identity,
     directories: Directories,
+    elsewhere: Elsewhere,
     roster: Roster,
     /// Guests that are watched permanently.
     watched: Watched,
@@ -89,6 +95,7 @@ impl Guests {
             rules,
             identity: Identity::open(&paths.state_dir)?,
             directories,
+            elsewhere: Elsewhere::new(paths.opener.clone()),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir),
@@ -116,10 +123,11 @@ impl Guests {
         }
     }
 
-    /// Looks for guests that are already there.
-    pub(crate) fn begin(&mut self, ctx: &mut Ctx<'_>) {
+    /// Looks for guests that are already there, also in the places of `sockets`.
+    pub(crate) fn begin(&mut self, sockets: &Sockets, ctx: &mut Ctx<'_>) {
         self.desk.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
+        self.apply_sockets(sockets, ctx);
         self.plan_disks(ctx);
     }
 
@@ -205,6 +213,11 @@ impl Guests {
     /// The socket directories.
     pub(crate) fn directories(&self) -> &Directories {
         &self.directories
+    }
+
+    /// Sockets outside the socket directories.
+    pub(crate) fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
     }
 
     /// Counts of all lines, by outcome.

@@ -13,7 +13,7 @@ use hostinfo_answer::Dialect;
 use pty::Pty;
 use retry::Retry;
 
-use crate::reactor::id::GuestId;
+use crate::reactor::id::{GuestId, PatternId};
 
 /// One port, connected or not.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(crate) enum To {
     Socket,
     /// One of libvirt's own channels, at that path.
     Channel(PathBuf),
+    /// The socket with the guest's name in the place of a `[[sockets]]`.
+    Elsewhere(PatternId),
     /// A pseudo-terminal, for whoever opens its other end.
     Pty(Pty),
 }

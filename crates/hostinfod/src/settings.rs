@@ -18,6 +18,7 @@ use crate::args::Args;
 use crate::system::file_error::FileError;
 use flow::Flow;
 use hostinfo_answer::Labels;
+use hostinfo_open::Sockets;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
@@ -48,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) watch: Watch,
     /// Labels of this host, for guests.
     pub(crate) labels: Labels,
+    /// Where guests' sockets are besides the socket directory.
+    pub(crate) sockets: Sockets,
     /// What is logged, and where.
     pub(crate) log: Log,
 }
@@ -114,6 +117,16 @@ pub(crate) enum Error {
         /// The place in it, and what was expected.
         error: Box<toml::de::Error>,
     },
+    /// A socket would have two clients, and a VMM serves one.
+    #[error("{path}: [[sockets]] path {pattern:?} is in the socket directory, {directory}: guests there are served without it, so remove it", path = .path.display(), directory = .directory.display())]
+    InSocketDir {
+        /// Which file.
+        path: PathBuf,
+        /// Which one of it.
+        pattern: String,
+        /// `[paths] socket_dir`.
+        directory: PathBuf,
+    },
 }
 
 impl Settings {
@@ -152,7 +165,21 @@ impl Settings {
                 setting.clone_from(flag);
             }
         }
+        settings.check_sockets(path)?;
         Ok(settings)
+    }
+
+    fn check_sockets(&self, path: &Path) -> Result<(), Error> {
+        let directory = &self.paths.socket_dir;
+        let mut patterns = self.sockets.entries().iter().map(|entry| &entry.pattern);
+        match patterns.find(|pattern| pattern.directory().starts_with(directory)) {
+            None => Ok(()),
+            Some(pattern) => Err(Error::InSocketDir {
+                path: path.into(),
+                pattern: pattern.text().to_owned(),
+                directory: directory.clone(),
+            }),
+        }
     }
 
     /// Parses a file; `path` is only used in errors.
@@ -205,7 +232,9 @@ mod tests {
         for field in format!("{default:#?}").lines().filter_map(|line| line.trim().split_once(": "))
         {
             assert!(
-                words.contains(&field.0) || keys.contains_key(field.0),
+                words.contains(&field.0)
+                    || keys.contains_key(field.0)
+                    || page.contains(&format!("\n# [[{}]]\n", field.0)),
                 "{} is not documented",
                 field.0
             );
@@ -218,10 +247,19 @@ mod tests {
             ("[flow]\nlines = 3\n", "lines"),
             ("[log]\nlevel = 'loud'\n", "loud"),
             ("[paths\n", "line 1"),
+            ("[[sockets]]\npath = '/r/x'\ndriver = 'q'\n", "line 2"),
         ] {
             let error = load(text, &[]).unwrap_err().to_string();
             assert!(error.contains("hostinfod.toml") && error.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn a_pattern_in_the_socket_directory_is_refused_also_where_a_flag_says_where_that_is() {
+        let text = "[[sockets]]\npath = '/s/d/{name}'\ndriver = 'qemu'\n";
+        assert_eq!(load(text, &[]).unwrap().sockets.entries().len(), 1);
+        let error = load(text, &["--socket-dir", "/s"]).unwrap_err();
+        assert!(matches!(error, Error::InSocketDir { .. }), "{error}");
     }
 
     #[test]

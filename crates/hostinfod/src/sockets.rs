@@ -3,6 +3,8 @@
 pub(crate) mod directories;
 pub(crate) mod directory;
 pub(crate) mod lock;
+pub(crate) mod opener;
+pub(crate) mod pattern_dir;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -44,6 +46,14 @@ pub(crate) enum Refused {
         "permission denied: let the user that hostinfod runs as write to the socket: setfacl -m u:USER:rw SOCKET; for all later sockets: setfacl -d -m u:USER:rwx DIRECTORY, and umask 002 for a QEMU without libvirt"
     )]
     Denied,
+    /// The same, of a socket that hostinfo-open could open.
+    #[error(
+        "permission denied, and hostinfo-open, which can open it, does not run: systemctl enable --now hostinfo-open.socket, then systemctl reload hostinfo"
+    )]
+    NoOpener,
+    /// hostinfo-open says why.
+    #[error("permission denied, and hostinfo-open does not open it: {0}")]
+    ByOpener(String),
     /// Any other error.
     #[error("{0}")]
     Failed(io::Error),
@@ -61,11 +71,19 @@ pub(crate) type Connected = (OwnedFd, FileId);
 /// [`Refused`].
 pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, Refused> {
     let (file, id) = find(directory, name)?;
+    Ok((connect_to(&file)?, id))
+}
+
+/// Connects to a socket that was found.
+///
+/// # Errors
+/// [`Refused`].
+pub(crate) fn connect_to(file: &OwnedFd) -> Result<OwnedFd, Refused> {
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::connect(&socket, &address)?;
-    Ok((socket, id))
+    Ok(socket)
 }
 
 /// The socket that is now at `name` in `directory`.

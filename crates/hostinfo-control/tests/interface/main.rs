@@ -67,6 +67,7 @@ fn guest() -> Guest {
         ports: vec![Port {
             kind: PortKind::Hostinfo,
             state: PortState::Failed,
+            path: some("/r/a.s"),
             problem: some("p"),
         }],
         uuid: some("u"),
@@ -89,6 +90,7 @@ fn every_reply_has_the_fields_of_its_method() {
         since,
         settings: Place { path: text("/h"), problem: some("p") },
         socket_dir: Place { path: text("/s"), problem: some("p") },
+        sockets: vec![Place { path: text("/r/{name}"), problem: some("p") }],
         guests: 2,
         connected: 1,
         rules: rules_state(),

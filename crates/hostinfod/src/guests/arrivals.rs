@@ -117,6 +117,7 @@ impl Guests {
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
         self.plan_watch(guest, ctx);
+        self.settle(guest, ctx);
     }
 
     /// Forgets a socket unless the file that is there now is the one it is connected to. An event

@@ -29,43 +29,63 @@ impl Guests {
     /// Tries to connect a port, once libvirt has said whose socket it is.
     pub(super) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
-        if port.connection.is_some() {
+        if port.connection.is_some() || self.is_contested(port.guest) {
             return;
         }
-        if let To::Socket = port.to
+        if matches!(port.to, To::Socket | To::Elsewhere(_))
             && let Some(until) = self.desk.libvirt().awaited(number, port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
-        let Some(dialled) = self.dial(number) else { return };
+        let is_elsewhere = matches!(port.to, To::Elsewhere(_));
+        match self.dial(number) {
+            None => {}
+            Some(Err(Refused::Denied)) if is_elsewhere => self.ask_opener(number, ctx),
+            Some(dialled) => {
+                self.dialled(number, dialled.map(|(socket, file)| (socket, Some(file))), ctx);
+            }
+        }
+    }
+
+    /// Serves a port to which there is a connection, or sees to the next try.
+    pub(super) fn dialled(
+        &mut self,
+        number: PortId,
+        dialled: Result<(OwnedFd, Option<FileId>), Refused>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let called = self.socket_of(number).unwrap_or_default();
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
-            Ok((socket, file)) => return self.connect(number, socket, Some(file), ctx),
+            Ok((socket, file)) => return self.connect(number, socket, file, ctx),
             Err(Refused::NobodyListens) => (port.retry.after_refusal(ctx.now), None),
             Err(refused @ (Refused::Full | Refused::Failed(_))) => {
                 (Some(port.retry.after_failure(ctx.now)), Some(refused))
             }
-            Err(refused @ Refused::Denied) => (None, Some(refused)),
+            Err(refused @ (Refused::Denied | Refused::NoOpener | Refused::ByOpener(_))) => {
+                (None, Some(refused))
+            }
             Err(refused) => {
-                let (name, dialect) = (guest.who.name().whole().to_owned(), port.dialect);
+                let (name, dialect) = (guest.who.name().clone(), port.dialect);
                 match refused {
                     Refused::Gone | Refused::Directory => {}
                     other => {
                         let why = &other.to_string();
-                        Event::SocketRefused { socket: &name, why }.log();
+                        Event::SocketRefused { socket: &called, why }.log();
                     }
                 }
-                // libvirt reports when one of its own channels is removed.
-                if matches!(port.to, To::Socket) {
-                    self.leave(dialect, OsStr::new(&name), ctx);
-                }
-                return;
+                return match port.to {
+                    To::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
+                    To::Elsewhere(pattern) => self.leave_elsewhere(pattern, name.guest(), ctx),
+                    // libvirt reports when one of its own channels is removed.
+                    To::Channel(_) | To::Pty(_) => {}
+                };
             }
         };
         if let Some(refused) = refused.map(|refused| refused.to_string())
             && port.refusal.as_ref() != Some(&refused)
         {
-            Event::SocketRefused { socket: guest.who.name().whole(), why: &refused }.log();
+            Event::SocketRefused { socket: &called, why: &refused }.log();
             port.refusal = Some(refused);
         }
         ctx.reactor.set_alarm(Alarm::Port(number), again);
@@ -80,6 +100,10 @@ impl Guests {
                 Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
             }
             To::Channel(path) => Some(sockets::connect_at(path)),
+            To::Elsewhere(pattern) => {
+                let found = self.elsewhere.patterns.get(*pattern)?.find(guest.who.name().guest());
+                Some(found.and_then(|(file, id)| Ok((sockets::connect_to(&file)?, id))))
+            }
             To::Pty(_) => None,
         }
     }
@@ -88,6 +112,9 @@ impl Guests {
     fn connect(&mut self, number: PortId, fd: OwnedFd, file: Option<FileId>, ctx: &mut Ctx<'_>) {
         let peer = peer::of(&fd, &self.roots.proc);
         let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
+        if !self.may_be_served(number, peer, is_early, ctx) {
+            return;
+        }
         let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
         let added = self
             .identify_peer(number, peer, ctx.now)
@@ -106,9 +133,12 @@ impl Guests {
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         guest.log_access(ctx.now);
-        let guest = port.guest;
+        let (guest, is_own) = (port.guest, !matches!(port.to, To::Elsewhere(_)));
         self.log_left_out(guest, ctx);
         self.plan_watch(guest, ctx);
+        if is_own && self.elsewhere.patterns().next().is_some() {
+            self.try_others(guest, ctx);
+        }
     }
 
     /// Sets which process a port's guest is, or why that is unknown.

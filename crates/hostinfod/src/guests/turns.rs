@@ -79,7 +79,7 @@ impl Guests {
                 }
                 self.set_phase(number, Phase::Reading, ctx);
             }
-            To::Socket | To::Channel(_) => {
+            To::Socket | To::Channel(_) | To::Elsewhere(_) => {
                 let (again, guest) = (port.drop_connection(ctx.now), port.guest);
                 ctx.reactor.set_alarm(Alarm::Port(number), again);
                 self.plan_watch(guest, ctx);

@@ -42,12 +42,13 @@ impl Guests {
     /// Updates the standing of all guests from what libvirt now says about their sockets.
     pub(super) fn find_out_who_is_who(&mut self, ctx: &mut Ctx<'_>) {
         let libvirt = self.desk.libvirt();
-        let mut changed = Vec::new();
+        let (mut changed, mut is_other) = (Vec::new(), Vec::new());
         for (number, guest) in self.roster.guests.iter_mut() {
             let Some(standing) = libvirt.standing(guest.who.name().whole()) else { break };
             if !guest.set_standing(standing, ctx.now) {
                 continue;
             }
+            is_other.push(number);
             if guest.who.grant().vhostmd_disk() {
                 ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
             }
@@ -56,6 +57,9 @@ impl Guests {
             }
         }
         changed.into_iter().for_each(|number| self.plan_watch(number, ctx));
+        if self.elsewhere.patterns().next().is_some() {
+            is_other.into_iter().for_each(|number| self.reconsider(number, ctx));
+        }
     }
 
     /// Logs the number of lines left out about a guest, now or when it is due.

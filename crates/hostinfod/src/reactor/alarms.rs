@@ -21,6 +21,8 @@ pub(crate) enum Alarm {
     Watch(GuestId),
     /// A port that was connected while libvirt had its socket is to be looked at again.
     LookAgain(PortId),
+    /// hostinfo-open has not answered in time.
+    Opener,
     /// Incidents are to be written.
     Incidents,
     /// The number of log lines left out about a guest is to be logged.

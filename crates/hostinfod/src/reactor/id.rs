@@ -37,6 +37,8 @@ ids! {
     GuestId;
     /// A port of the roster.
     PortId;
+    /// A `[[sockets]]` of the settings.
+    PatternId;
     /// A client of the control socket.
     ClientId;
     /// A client that reads the metrics over HTTP.

@@ -2,7 +2,7 @@
 
 use hostinfo_answer::Dialect;
 
-use super::id::{ClientId, Id, PortId, ScraperId};
+use super::id::{ClientId, Id, PatternId, PortId, ScraperId};
 
 /// What a descriptor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub(crate) enum Token {
     Rules,
     /// The watch on a socket directory.
     Sockets(Dialect),
+    /// The watch on the place of a `[[sockets]]`.
+    Pattern(PatternId),
+    /// The connection to hostinfo-open.
+    Opener,
     /// libvirt's helper.
     Libvirt,
     /// Commands of the administrator: one has written something or ended.
@@ -47,6 +51,8 @@ const SCRAPE: u64 = 8;
 const PORT: u64 = 9;
 const CLIENT: u64 = 10;
 const SCRAPER: u64 = 11;
+const PATTERN: u64 = 12;
+const OPENER: u64 = 13;
 
 impl Token {
     /// The token's number.
@@ -57,6 +63,8 @@ impl Token {
             Self::Rules => (RULES, 0),
             Self::Sockets(Dialect::Hostinfo) => (SOCKETS, 0),
             Self::Sockets(Dialect::Vhostmd) => (VHOSTMD_SOCKETS, 0),
+            Self::Pattern(pattern) => (PATTERN, pattern.index()),
+            Self::Opener => (OPENER, 0),
             Self::Libvirt => (LIBVIRT, 0),
             Self::Custom => (CUSTOM, 0),
             Self::Control => (CONTROL, 0),
@@ -84,6 +92,8 @@ impl Token {
             PORT => Self::Port(PortId::of(place)),
             CLIENT => Self::Client(ClientId::of(place)),
             SCRAPER => Self::Scraper(ScraperId::of(place)),
+            PATTERN => Self::Pattern(PatternId::of(place)),
+            OPENER => Self::Opener,
             _ => return None,
         };
         // A token without a table has no index.
@@ -104,7 +114,9 @@ mod tests {
             Token::Reload => Token::Rules,
             Token::Rules => Token::Sockets(Dialect::Hostinfo),
             Token::Sockets(Dialect::Hostinfo) => Token::Sockets(Dialect::Vhostmd),
-            Token::Sockets(Dialect::Vhostmd) => Token::Libvirt,
+            Token::Sockets(Dialect::Vhostmd) => Token::Pattern(PatternId::of(3)),
+            Token::Pattern(_) => Token::Opener,
+            Token::Opener => Token::Libvirt,
             Token::Libvirt => Token::Custom,
             Token::Custom => Token::Control,
             Token::Control => Token::Scrape,
@@ -127,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = (SCRAPER + 1) * PLACES;
+        let behind = (OPENER + 1) * PLACES;
         for number in [1, STOP * PLACES + 7, SCRAPE * PLACES + 1, behind, behind + 1, u64::MAX] {
             assert_eq!(Token::decode(number), None, "{number}");
         }

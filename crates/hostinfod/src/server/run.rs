@@ -4,6 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use hostinfo_open::Sockets;
 
 use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
@@ -16,13 +17,13 @@ use crate::reactor::token::Token;
 use crate::system::systemd;
 
 impl Server {
-    /// Serves until a signal ends it.
+    /// Serves guests, those of `sockets` too, until a signal ends it.
     ///
     /// # Errors
     /// The system failed the loop itself. No guest and no file can cause that.
-    pub(super) fn run(mut self) -> anyhow::Result<()> {
+    pub(super) fn run(mut self, sockets: &Sockets) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
-        self.guests.begin(&mut self.reactor.now());
+        self.guests.begin(sockets, &mut self.reactor.now());
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         systemd::ready();
@@ -71,6 +72,8 @@ impl Server {
             Token::Reload => self.reload(),
             Token::Rules => guests.take_rules_changes(ctx.now),
             Token::Sockets(dialect) => guests.take_news(dialect, ctx),
+            Token::Pattern(pattern) => guests.take_pattern_news(pattern, ctx),
+            Token::Opener => guests.opener_is_ready(ctx),
             Token::Libvirt => guests.libvirt_is_ready(ctx),
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
@@ -101,6 +104,7 @@ impl Server {
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
+            Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),

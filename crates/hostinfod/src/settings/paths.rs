@@ -15,6 +15,8 @@ pub(crate) struct Paths {
     pub(crate) custom_dir: PathBuf,
     /// The socket directory.
     pub(crate) socket_dir: PathBuf,
+    /// The socket of hostinfo-open.
+    pub(crate) opener: PathBuf,
     /// The directory of state that outlives the daemon: the host's secret, notices, incidents.
     pub(crate) state_dir: PathBuf,
     /// Used instead of `/proc`.
@@ -29,6 +31,7 @@ impl Default for Paths {
             rules: "/etc/hostinfo/hostinfo.conf".into(),
             custom_dir: "/etc/hostinfo/custom.d".into(),
             socket_dir: hostinfo_domains::SOCKET_DIR.into(),
+            opener: hostinfo_open::SOCKET.into(),
             state_dir: "/var/lib/hostinfod".into(),
             proc_root: "/proc".into(),
             sys_root: "/sys".into(),

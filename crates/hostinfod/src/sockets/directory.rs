@@ -150,7 +150,8 @@ impl SocketDir {
     }
 }
 
-const WATCHED: WatchFlags = WatchFlags::CREATE
+/// What is told of a directory of sockets.
+pub(crate) const WATCHED: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::DELETE)

@@ -13,6 +13,7 @@ use hostinfo_control::{
 use super::Daemon;
 use crate::desk::seen::shown;
 use crate::guest::Guest;
+use crate::guests::Elsewhere;
 use crate::port::{Port, To};
 use crate::reactor::id::GuestId;
 
@@ -63,9 +64,10 @@ impl Daemon<'_> {
                 ports.push(port);
             }
         }
-        let told = guests
-            .iter()
-            .map(|(number, guest)| told(guest, ports.get(number).map_or(&[], Vec::as_slice), now));
+        let elsewhere = self.guests.elsewhere();
+        let told = guests.iter().map(|(number, guest)| {
+            told(guest, ports.get(number).map_or(&[], Vec::as_slice), elsewhere, now)
+        });
         Page { guests: told.collect(), complete }
     }
 
@@ -105,7 +107,7 @@ impl Daemon<'_> {
     }
 }
 
-fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
+fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> Told {
     let rule = guest.who.grant().rule();
     let record = &guest.record;
     Told {
@@ -114,7 +116,7 @@ fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
         name: guest.who.name().guest().to_owned(),
         state: state(&guest.who, best(ports)),
         problem: problem(&guest.who, ports),
-        ports: ports.iter().map(|port| told_port(port)).collect(),
+        ports: ports.iter().map(|port| told_port(port, elsewhere, guest.who.name())).collect(),
         uuid: match guest.who.standing() {
             Standing::Domain(uuid, _) => Some(uuid.to_string()),
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
@@ -131,13 +133,18 @@ fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
     }
 }
 
-fn told_port(port: &Port) -> ToldPort {
+fn told_port(port: &Port, elsewhere: &Elsewhere, guest: &Name) -> ToldPort {
     let kind = match (&port.to, port.dialect) {
         (To::Pty(_), _) => PortKind::Pty,
-        (To::Socket, Dialect::Hostinfo) => PortKind::Hostinfo,
+        (To::Socket, Dialect::Hostinfo) | (To::Elsewhere(_), _) => PortKind::Hostinfo,
         (To::Socket, Dialect::Vhostmd) | (To::Channel(_), _) => PortKind::Vhostmd,
     };
-    ToldPort { kind, state: port_state(port), problem: port.refusal.clone() }
+    let path = match port.to {
+        To::Elsewhere(pattern) => elsewhere.path(pattern, guest),
+        To::Socket | To::Channel(_) | To::Pty(_) => None,
+    };
+    let path = path.map(|path| path.display().to_string());
+    ToldPort { kind, state: port_state(port), path, problem: port.refusal.clone() }
 }
 
 fn port_state(port: &Port) -> PortState {

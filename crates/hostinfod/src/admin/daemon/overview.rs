@@ -11,6 +11,7 @@ use hostinfo_sample::{Absent, Lack};
 
 use super::Daemon;
 use crate::reactor::id::GuestId;
+use crate::sockets::pattern_dir::PatternDir;
 
 impl Daemon<'_> {
     /// What the daemon does, and what is wrong with the things it needs.
@@ -31,6 +32,7 @@ impl Daemon<'_> {
                 path: socket_dir.path().display().to_string(),
                 problem: socket_dir.problem().map(str::to_owned),
             },
+            sockets: self.guests.elsewhere().patterns().map(place).collect(),
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
             rules: self.guests.rules().state(),
@@ -91,6 +93,11 @@ impl Daemon<'_> {
     pub(super) fn stats(&self) -> Stats {
         Stats { since: timestamp(self.socket.since), figures: self.metrics().figures() }
     }
+}
+
+fn place(pattern: &PatternDir) -> Place {
+    let path = pattern.entry().pattern.text().to_owned();
+    Place { path, problem: pattern.problem().map(str::to_owned) }
 }
 
 fn missing(source: String, why: Option<String>, absent: &Absent) -> Option<Missing> {
