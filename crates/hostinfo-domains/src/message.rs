@@ -7,7 +7,7 @@ use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
 
 /// The version of these messages. Daemon and helper must use the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A message from the helper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
