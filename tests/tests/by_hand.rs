@@ -1,15 +1,19 @@
-//! The options that README gives for a QEMU without libvirt.
+//! A QEMU without libvirt: the options that README gives for it, and its one client.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::ctl::alone;
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
+use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::path;
 use hostinfo_tests::process::tied;
+use hostinfo_tests::{FakeGuest, Host};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
 
@@ -25,34 +29,57 @@ fn options(path: &str) -> Result<Vec<String>> {
     Ok(words.map(|word| word.replace("/var/lib/hostinfo/qemu-NAME", path)).collect())
 }
 
-/// Whether what such a QEMU's guest writes to the second serial port of every PC comes out at the
-/// socket.
-fn is_second_serial_port(console: &[&str]) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let socket = folder.path().join("socket");
-    let mut command = tied("qemu-system-x86_64");
-    command
-        .args(["-S", "-nodefaults", "-display", "none", "-machine", "q35", "-monitor", "stdio"])
-        .args(["-chardev", "null,id=console"])
-        .args(console)
-        .args(options(path(&socket)?)?)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null());
-    let mut qemu = command.spawn()?;
-    let mut monitor = qemu.stdin.take().context("no stdin")?;
-    let mut socket = wait_for("QEMU to listen", PATIENCE, || {
-        ensure!(qemu.try_wait()?.is_none(), "QEMU takes no such options");
-        Ok(UnixStream::connect(&socket).ok())
-    })?;
-    socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+/// A QEMU with README's options behind these, whose guest never begins to run.
+struct Qemu {
+    process: Child,
+    monitor: ChildStdin,
+}
+
+impl Qemu {
+    fn start(console: &[&str], socket: &Path) -> Result<Self> {
+        let mut command = tied("qemu-system-x86_64");
+        command
+            .args(["-S", "-nodefaults", "-display", "none", "-machine", "q35"])
+            .args(["-monitor", "stdio", "-chardev", "null,id=console"])
+            .args(console)
+            .args(options(path(socket)?)?)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null());
+        let mut process = command.spawn()?;
+        let monitor = process.stdin.take().context("no stdin")?;
+        Ok(Self { process, monitor })
+    }
+
+    /// Its client.
+    fn connect(&mut self, socket: &Path) -> Result<UnixStream> {
+        wait_for("QEMU to listen", PATIENCE, || {
+            ensure!(self.process.try_wait()?.is_none(), "QEMU takes no such options");
+            Ok(UnixStream::connect(socket).ok())
+        })
+    }
+
+    /// Has the guest write a byte to the second serial port of every PC.
+    fn write(&mut self) -> Result<()> {
+        Ok(self.monitor.write_all(b"o /1 0x2f8 0x41\n")?)
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Whether a byte that the guest writes to its second serial port comes out at the socket.
+fn wait_for_byte(qemu: &mut Qemu, mut client: &UnixStream) -> Result<()> {
+    client.set_read_timeout(Some(Duration::from_millis(200)))?;
     let mut byte = [0];
     wait_until("a byte of the second serial port", PATIENCE, || {
-        monitor.write_all(b"o /1 0x2f8 0x41\n")?;
-        Ok(socket.read(&mut byte).is_ok_and(|length| length == 1))
+        qemu.write()?;
+        Ok(client.read(&mut byte).is_ok_and(|length| length == 1))
     })?;
     ensure!(byte == *b"A", "{byte:?}");
-    monitor.write_all(b"quit\n")?;
-    ensure!(qemu.wait()?.success());
     Ok(())
 }
 
@@ -60,7 +87,37 @@ fn is_second_serial_port(console: &[&str]) -> Result<()> {
 fn hostinfo_is_the_second_serial_port_however_the_console_is_made() -> Result<()> {
     for console in ["-serial chardev:console", "-device isa-serial,chardev=console"] {
         let console: Vec<&str> = console.split(' ').collect();
-        is_second_serial_port(&console).with_context(|| format!("{console:?}"))?;
+        let folder = tempfile::tempdir()?;
+        let socket = folder.path().join("socket");
+        let mut qemu = Qemu::start(&console, &socket)?;
+        let client = qemu.connect(&socket)?;
+        wait_for_byte(&mut qemu, &client).with_context(|| format!("{console:?}"))?;
     }
     Ok(())
+}
+
+#[test]
+fn a_program_that_holds_a_guests_port_is_named_by_status_until_it_lets_go() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let mut qemu = Qemu::start(&[], &host.socket("web"))?;
+    let holder = qemu.connect(&host.socket("web"))?;
+    wait_for_byte(&mut qemu, &holder)?;
+    let daemon = host.start_daemon()?;
+    daemon.wait_for_log("access-granted")?;
+    let _another = FakeGuest::join(&host.socket("db"))?;
+
+    let said = alone(&host, &["status"])?;
+    let words = format!("process {}, is connected to its port", std::process::id());
+    let line = said.stdout.lines().find(|line| line.starts_with("held"));
+    ensure!(line.is_some_and(|line| line.contains(&words)), "{said:?}");
+    ensure!(said.status == 1 && said.stdout.matches("process").count() == 2, "{said:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&alone(&host, &["status", "--json"])?.stdout)?;
+    ensure!(json["held"][0]["guest"] == "qemu-web", "{json}");
+    ensure!(json["held"][0]["holder"]["pid"] == std::process::id(), "{json}");
+
+    drop(holder);
+    wait_until("the port to be the daemon's", PATIENCE, || {
+        Ok(alone(&host, &["status"])?.status == 0)
+    })
 }
