@@ -1,10 +1,12 @@
 //! A QEMU without libvirt: the options that README gives for it, and its one client.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +15,7 @@ use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::path;
 use hostinfo_tests::process::tied;
-use hostinfo_tests::{FakeGuest, Host};
+use hostinfo_tests::{FakeGuest, Host, paths};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
 
@@ -96,9 +98,27 @@ fn hostinfo_is_the_second_serial_port_however_the_console_is_made() -> Result<()
     Ok(())
 }
 
+/// A group whom nothing belongs to.
+const GROUP: u32 = 54_321;
+
+/// What a user in that group is told.
+fn status_for_group(host: &Host) -> Result<String> {
+    // Nobody can get to where this was built.
+    let program = host.path().join("hostinfoctl");
+    fs::copy(paths::program("hostinfoctl")?, &program)?;
+    fs::set_permissions(host.path(), Permissions::from_mode(0o711))?;
+    let output = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", &GROUP.to_string(), "--clear-groups", "--"])
+        .arg(&program)
+        .args([OsStr::new("--control"), host.control().as_os_str(), OsStr::new("status")])
+        .output()?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 #[test]
 fn a_program_that_holds_a_guests_port_is_named_by_status_until_it_lets_go() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
+    host.write_config(&format!("[control]\ngroup = '{GROUP}'\n"))?;
     let mut qemu = Qemu::start(&[], &host.socket("web"))?;
     let holder = qemu.connect(&host.socket("web"))?;
     wait_for_byte(&mut qemu, &holder)?;
@@ -115,6 +135,13 @@ fn a_program_that_holds_a_guests_port_is_named_by_status_until_it_lets_go() -> R
         serde_json::from_str(&alone(&host, &["status", "--json"])?.stdout)?;
     ensure!(json["held"][0]["guest"] == "qemu-web", "{json}");
     ensure!(json["held"][0]["holder"]["pid"] == std::process::id(), "{json}");
+    // Who may not look at processes is told no name, and not that all is well.
+    let said = status_for_group(&host)?;
+    ensure!(
+        said.contains("held      qemu-web: another program") && said.contains("as root"),
+        "{said}"
+    );
+    ensure!(!said.contains("qemu-db"), "{said}");
 
     drop(holder);
     wait_until("the port to be the daemon's", PATIENCE, || {
