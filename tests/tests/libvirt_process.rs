@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::path;
@@ -42,6 +42,42 @@ fn a_domain_whose_qemu_takes_anothers_socket_unseen_in_its_xml_is_found_and_name
         ))?;
     }
     ensure!(daemon.log().matches("access-granted").count() == 1, "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn whatever_device_of_a_domain_is_at_anothers_socket_it_is_found_and_named() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    let path = host.socket("a");
+    let source = format!("<source mode='bind' path='{}'/>", path.display());
+    let devices = [
+        format!("<console type='unix'>{source}<target type='virtio'/></console>"),
+        format!("<parallel type='unix'>{source}</parallel>"),
+        format!("<redirdev bus='usb' type='unix'>{source}</redirdev>"),
+        format!("<smartcard mode='passthrough' type='unix'>{source}</smartcard>"),
+        format!("<rng model='virtio'><backend model='egd' type='unix'>{source}</backend></rng>"),
+        format!("<graphics type='vnc' socket='{}'/>", path.display()),
+        format!(
+            "</devices><qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+             <qemu:arg value='-chardev'/>
+             <qemu:arg value='socket,id=x,path={},server=on,wait=off'/>
+             </qemu:commandline><devices>",
+            path.display()
+        ),
+    ];
+    for (number, device) in devices.iter().enumerate() {
+        let name = format!("b{number}");
+        libvirtd.define_bare(&name, device)?;
+        libvirtd.virsh(&["start", &name])?;
+        daemon
+            .wait_for_log(&format!(
+                "the domain \"{name}\" has a device at the socket of another guest, \"qemu-a\""
+            ))
+            .with_context(|| device.clone())?;
+        libvirtd.virsh(&["destroy", &name])?;
+    }
+    ensure!(!daemon.log().contains("access-granted"), "{}", daemon.log());
     Ok(())
 }
 

@@ -57,6 +57,7 @@ impl Marks {
             (Some(Domain { name, .. }), _) => {
                 Some(Conflict::Device { domain: name.clone(), name: socket.to_owned() })
             }
+            (None, Some(owner)) if owner.hwuuid.is_some() && owner.hwuuid == self.uuid => None,
             (None, Some(owner)) => Some(Conflict::Stranger {
                 domain: owner.name.clone(),
                 program: self.program.clone(),
@@ -172,6 +173,17 @@ mod tests {
         let words = conflict(&by_hand, "qemu-a").unwrap().to_string();
         assert!(words.contains("\"qemu-system-x86\", process 7"), "{words}");
         assert_eq!(conflict(&by_hand, "qemu-nobody"), None);
+    }
+
+    #[test]
+    fn the_process_of_a_domain_may_show_the_uuid_of_its_machine_instead() {
+        let own = Domain { hwuuid: Some(Uuid::from_u128(7)), ..domain(1, "a") };
+        let snapshot = Snapshot::of([(own, None)], Instant::now());
+        let conflict = |uuid| {
+            marks(None, Some(uuid)).conflict("qemu-a", snapshot.whose().of("qemu-a"), &snapshot)
+        };
+        assert_eq!(conflict(7), None);
+        assert!(matches!(conflict(8), Some(Conflict::Stranger { .. })));
     }
 
     #[test]

@@ -107,6 +107,7 @@ mod tests {
     fn what_was_said_is_what_is_heard() {
         let domain = Domain {
             uuid: Uuid::from_u128(7),
+            hwuuid: Some(Uuid::from_u128(8)),
             name: "a \"b\"\n\u{e9}".to_owned(),
             driver: "qemu".to_owned(),
             is_kvm: true,
@@ -142,6 +143,7 @@ mod tests {
         let names = vec![worst(NAME_MAX); NAMES_MAX];
         let domain = Domain {
             uuid: Uuid::max(),
+            hwuuid: Some(Uuid::max()),
             name: worst(NAME_MAX),
             driver: worst(NAME_MAX),
             is_kvm: false,
