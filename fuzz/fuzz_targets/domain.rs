@@ -35,6 +35,7 @@ fuzz_target!(|xml: &str| {
     assert!(found.disks.iter().all(|disk| disk.dev.len() <= DEV_MAX));
     let domain = Domain {
         uuid: Uuid::from_u128(1),
+        hwuuid: found.hwuuid,
         name: "myguest".to_owned(),
         driver: found.driver,
         is_kvm: found.is_kvm,

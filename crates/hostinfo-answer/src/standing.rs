@@ -3,7 +3,7 @@
 //! Determined when a guest connects and when libvirt's domains change, never at a query. While
 //! libvirt does not answer, the last result holds for the process it was determined for.
 
-use hostinfo_domains::{Claim, Run, Snapshot, Uuid};
+use hostinfo_domains::{Claim, Marks, Run, Snapshot, Uuid};
 
 /// Which guest a socket belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +24,12 @@ const REQUIRED: &str =
     "no running domain of libvirt names this socket, and hostinfod.toml says required = true";
 
 impl Standing {
-    /// What libvirt says about the socket of that name. `required`: it must belong to a domain.
-    pub fn of(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
+    /// What libvirt says about the socket of that name, if a process with these marks listens there.
+    /// `required`: it must belong to a domain.
+    pub fn of(socket: &str, marks: Option<&Marks>, snapshot: &Snapshot, required: bool) -> Self {
+        if let Some(conflict) = marks.and_then(|marks| snapshot.conflict(socket, marks)) {
+            return Self::Refused(conflict.to_string());
+        }
         match snapshot.whose().of(socket) {
             Claim::Named(uuid) => {
                 snapshot.guest(uuid).map_or(Self::Unnamed, |guest| Self::Domain(uuid, guest.run()))

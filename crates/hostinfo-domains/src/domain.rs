@@ -11,6 +11,9 @@ use crate::names::Names;
 pub struct Domain {
     /// Stays the same when the domain is renamed.
     pub uuid: Uuid,
+    /// What its devices and QEMU's arguments have instead of [`Domain::uuid`]: `<hwuuid>` of libvirt
+    /// 11.7 and later.
+    pub hwuuid: Option<Uuid>,
     /// Any text; cut at [`NAME_MAX`](crate::limits::NAME_MAX) bytes.
     pub name: String,
     /// `qemu` for libvirt's types `kvm` and `qemu`; otherwise libvirt's type, such as `xen` or

@@ -9,6 +9,7 @@ use crate::names::Names;
 pub fn domain(number: u128, name: &str) -> Domain {
     Domain {
         uuid: Uuid::from_u128(number),
+        hwuuid: None,
         name: name.to_owned(),
         driver: "qemu".to_owned(),
         is_kvm: true,

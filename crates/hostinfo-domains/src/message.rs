@@ -7,7 +7,7 @@ use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
 
 /// The version of these messages. Daemon and helper must use the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A message from the helper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,7 @@ mod tests {
     fn what_was_said_is_what_is_heard() {
         let domain = Domain {
             uuid: Uuid::from_u128(7),
+            hwuuid: Some(Uuid::from_u128(8)),
             name: "a \"b\"\n\u{e9}".to_owned(),
             driver: "qemu".to_owned(),
             is_kvm: true,
@@ -142,6 +143,7 @@ mod tests {
         let names = vec![worst(NAME_MAX); NAMES_MAX];
         let domain = Domain {
             uuid: Uuid::max(),
+            hwuuid: Some(Uuid::max()),
             name: worst(NAME_MAX),
             driver: worst(NAME_MAX),
             is_kvm: false,

@@ -19,6 +19,12 @@ pub enum Order {
         /// Which of its two forms.
         form: Form,
     },
+    /// Send a domain's XML as libvirt would write it if it were defined: [`Answer::Xml`]. Nothing
+    /// is defined.
+    Rewrite {
+        /// The XML.
+        xml: String,
+    },
     /// Add a device to a domain, or remove it: [`Answer::Done`].
     Change {
         /// Which domain.
@@ -140,6 +146,7 @@ mod tests {
         for given in [
             Order::List,
             Order::Tell { uuid: Uuid::max(), form: Form::Live },
+            Order::Rewrite { xml: "<domain/>".to_owned() },
             Order::Change {
                 uuid: Uuid::max(),
                 form: Form::Config,

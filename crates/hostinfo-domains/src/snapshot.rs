@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::domain::{Domain, Figures, State};
+use crate::marks::Marks;
 use crate::message::Hypervisor;
 use crate::pauses::Pauses;
-use crate::whose::Whose;
+use crate::whose::{Conflict, Whose};
 
 /// Everything libvirt had reported up to its last complete answer. Empty while libvirt cannot be
 /// reached.
@@ -84,6 +85,11 @@ impl Snapshot {
     /// Which domain each socket belongs to.
     pub fn whose(&self) -> &Whose {
         &self.whose
+    }
+
+    /// What is wrong where a process with these marks listens at that socket, if the XML is right.
+    pub fn conflict(&self, socket: &str, marks: &Marks) -> Option<Conflict> {
+        marks.conflict(socket, self.whose.of(socket), self)
     }
 
     /// How many domains are running; paused ones are not counted.

@@ -1,5 +1,7 @@
 //! A domain's XML: <https://libvirt.org/formatdomain.html>.
 
+use uuid::Uuid;
+
 use crate::cut::cut;
 use crate::directory::Directory;
 use crate::iotune::{Limits, limits};
@@ -22,6 +24,8 @@ use reader::parse;
 pub struct Description {
     /// See [`Domain::driver`](crate::Domain::driver).
     pub driver: String,
+    /// See [`Domain::hwuuid`](crate::Domain::hwuuid).
+    pub hwuuid: Option<Uuid>,
     /// See [`Domain::is_kvm`](crate::Domain::is_kvm).
     pub is_kvm: bool,
     /// vCPUs that are online when it starts.
@@ -97,6 +101,7 @@ pub fn describe(xml: &str, directory: &Directory) -> Result<Description, Unreada
     let id = domain.attribute("id").unwrap_or_default();
     Ok(Description {
         driver: driver(&domain)?,
+        hwuuid: domain.child("hwuuid").and_then(|own| Uuid::try_parse(own.text.trim()).ok()),
         is_kvm: domain.attribute("type") == Some("kvm"),
         vcpus,
         vcpus_max,

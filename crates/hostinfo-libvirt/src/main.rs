@@ -24,6 +24,7 @@ mod inbox;
 mod known;
 mod orders;
 mod raw;
+mod rewrite;
 mod survey;
 mod voice;
 

@@ -16,6 +16,7 @@ use virt_sys as sys;
 
 use crate::args::Access;
 use crate::raw::was_denied;
+use crate::rewrite;
 
 /// Serves until there are no more orders.
 pub(crate) fn serve(uri: &str, access: Access) {
@@ -60,6 +61,13 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
             };
             find(connect, uuid).and_then(|domain| domain.get_xml_desc(flags)).map(Answer::Xml)
         }
+        Order::Rewrite { xml } if xml.contains('\0') => {
+            return failed(FailureKind::Other, "a NUL in a domain's XML");
+        }
+        Order::Rewrite { xml } => match rewrite::host() {
+            Ok(host) => rewrite::rewritten(&xml, &host).map(Answer::Xml),
+            Err(error) => return failed(FailureKind::Other, &error.to_string()),
+        },
         // A C string cannot contain it.
         Order::Change { device, .. } if device.contains('\0') => {
             return failed(FailureKind::Other, "a NUL in a device");

@@ -197,6 +197,7 @@ impl Survey {
         let name = self.unless_lost(handle.get_name())?.unwrap_or_default();
         let domain = Domain {
             uuid,
+            hwuuid: found.hwuuid,
             name: cut(&name, NAME_MAX).to_owned(),
             driver: found.driver,
             is_kvm: found.is_kvm,

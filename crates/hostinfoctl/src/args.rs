@@ -244,11 +244,12 @@ pub(crate) struct Enable {
     /// Which guests
     #[arg(required = true, value_name = "GUEST", value_parser = name)]
     pub(crate) guests: Vec<String>,
-    /// Serial port or virtio channel [default: a serial port, unless none is free or --now wants a
-    /// channel]
+    /// Serial port or virtio channel [default: serial port 1; a channel if that is taken, if the
+    /// guest has a console but no serial port, or with --now]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
-    /// Number of the serial port, as N in ttySN [default: 1, or the next free one]
+    /// Number of the serial port, as N in ttySN [default: 1]; at any other, the guest's tool needs
+    /// --device
     #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
     /// Also hot-plug a channel into running guests that have a virtio-serial controller
@@ -260,7 +261,7 @@ pub(crate) struct Enable {
     /// Repair a guest that has two ports, or the socket of another guest
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Only show what would change
+    /// Only show what would change, as libvirt would write it
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -280,10 +281,11 @@ pub(crate) struct Snippet {
     /// The guest's name; the guest need not exist yet
     #[arg(value_name = "GUEST", value_parser = name)]
     pub(crate) guest: String,
-    /// Serial port or virtio channel [default: a serial port, if one is free]
+    /// Serial port or virtio channel [default: as enable chooses]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
-    /// Number of the serial port, as N in ttySN [default: 1, or the next free one]
+    /// Number of the serial port, as N in ttySN [default: 1]; at any other, the guest's tool needs
+    /// --device
     #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
     /// Print the channel for vhostmd's clients instead

@@ -47,6 +47,11 @@ impl Libvirt {
         self.administrator.xml(uuid, form).map_err(|why| self.failed(why))
     }
 
+    /// A domain's XML as libvirt would write it.
+    pub(crate) fn rewritten(&mut self, xml: &str) -> Result<String, Failure> {
+        self.administrator.rewritten(xml).map_err(|why| self.failed(why))
+    }
+
     /// Attaches a device to a domain, or detaches it.
     pub(crate) fn change(
         &mut self,

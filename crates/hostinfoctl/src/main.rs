@@ -4,7 +4,8 @@
 //! describes them), `guests` (names and patterns to guests), `present` (which guests exist, also
 //! without libvirt), `rules` (those in force, or a file's), `plan` (what to change; pure), `change`
 //! and `carry_out` (changing each guest completely or not at all), `standing` (the result, in
-//! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows).
+//! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows), `held`
+//! and `sock_diag` (programs that hold guests' ports).
 
 mod args;
 mod carry_out;
@@ -19,6 +20,7 @@ mod exit;
 mod explain;
 mod facts;
 mod guests;
+mod held;
 mod host_state;
 mod libvirt;
 mod list;
@@ -30,6 +32,7 @@ mod preview;
 mod row;
 mod rules;
 mod snippet;
+mod sock_diag;
 mod standing;
 mod state;
 mod stats;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_answer::{Change, Meter, Observed, Pending, Standing, Who};
+use hostinfo_domains::Marks;
 use hostinfo_rules::Grant;
 
 use crate::audit::quota::Quotas;
@@ -34,6 +35,8 @@ pub(crate) struct Guest {
     pub(crate) who: Who,
     /// What is observed of it.
     pub(crate) observed: Observed,
+    /// What libvirt has marked the process at the other end with, where libvirt is asked.
+    pub(crate) marks: Option<Box<Marks>>,
     /// libvirt's figures that were requested for its next sample.
     pub(crate) asked_ahead: Option<Box<AskedAhead>>,
     /// How much of its flow it has used.
@@ -54,6 +57,7 @@ impl Guest {
         Self {
             who,
             observed: Observed::default(),
+            marks: None,
             asked_ahead: None,
             meter: Meter::default(),
             record: Record::default(),

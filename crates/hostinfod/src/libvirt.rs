@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::Standing;
-use hostinfo_domains::{Helper, Snapshot, Uuid};
+use hostinfo_domains::{Helper, Marks, Snapshot, Uuid};
 use hostinfo_sample::Absent;
 
 use crate::reactor::id::PortId;
@@ -92,9 +92,10 @@ impl Libvirt {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// The standing of the socket with that name; `None` while libvirt does not answer.
-    pub(crate) fn standing(&self, socket: &str) -> Option<Standing> {
-        self.known().map(|snapshot| Standing::of(socket, snapshot, self.required))
+    /// The standing of the socket with that name, if a process with these marks listens there; `None`
+    /// while libvirt does not answer.
+    pub(crate) fn standing(&self, socket: &str, marks: Option<&Marks>) -> Option<Standing> {
+        self.known().map(|snapshot| Standing::of(socket, marks, snapshot, self.required))
     }
 
     /// How often libvirt stopped answering.

@@ -18,7 +18,7 @@ use crate::limits::{ATTRIBUTES_MAX, ELEMENTS_MAX, XML_DEPTH, XML_MAX};
 
 /// Elements of a domain that are kept. If something in `metadata` is ever needed, pick it out while
 /// skipping.
-const KEPT: [&str; 5] = ["name", "vcpu", "os", "devices", "qemu:commandline"];
+const KEPT: [&str; 6] = ["name", "hwuuid", "vcpu", "os", "devices", "qemu:commandline"];
 
 /// The outermost element, with its kept contents.
 ///

@@ -95,6 +95,14 @@ fn kvm_and_qemu_are_one_driver_and_others_are_their_own() {
 }
 
 #[test]
+fn a_uuid_of_its_own_for_the_machine_is_read_where_there_is_one() {
+    let own = |more: &str| read(&format!("<domain type='kvm'>{more}</domain>")).unwrap().hwuuid;
+    let uuid = Uuid::from_u128(7);
+    assert_eq!(own(&format!("<uuid>x</uuid><hwuuid>{uuid}</hwuuid>")), Some(uuid));
+    assert_eq!((own("<hwuuid>x</hwuuid>"), own("")), (None, None));
+}
+
+#[test]
 fn all_vcpus_are_online_unless_it_says_otherwise() {
     for (vcpu, expected) in [
         ("<vcpu placement='static' current='1'>2</vcpu>", (1, 2)),

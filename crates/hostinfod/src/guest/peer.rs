@@ -1,10 +1,12 @@
 //! The process at the other end of a connection.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::path::Path;
 
 use hostinfo_answer::Peer;
+use hostinfo_domains::{CGROUP_MAX, CMDLINE_MAX, Marks};
 
 use crate::system::credentials::Credentials;
 
@@ -32,6 +34,28 @@ pub(crate) fn is_libvirt(peer: Peer, proc: &Path) -> bool {
 
 /// libvirt's daemons that start QEMU: the one for all drivers, and the one for QEMU.
 const LIBVIRT: [&[u8]; 2] = [b"libvirtd", b"virtqemud"];
+
+/// What libvirt has marked the process with. `None` where it cannot be looked at or has ended, or
+/// where `/proc` has the numbers of another PID namespace, in which another process has this one.
+pub(crate) fn marks(peer: Peer, proc: &Path) -> Option<Marks> {
+    let own = fs::read_link(proc.join("self")).ok()?;
+    if own.to_str()?.parse() != Ok(std::process::id()) {
+        return None;
+    }
+    let read = |file: &str, bound| read(&proc.join(format!("{}/{file}", peer.pid)), bound).ok();
+    // 16 bytes: TASK_COMM_LEN.
+    let (comm, cgroup) = (read("comm", 16)?, read("cgroup", CGROUP_MAX)?);
+    let marks = Marks::new(peer.pid, &comm, &cgroup, &read("cmdline", CMDLINE_MAX)?)?;
+    now(peer.pid, proc).is(peer).then_some(marks)
+}
+
+/// The beginning of a file of `/proc`, at most `bound` bytes.
+fn read(path: &Path, bound: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let bound = u64::try_from(bound).unwrap_or(u64::MAX);
+    File::open(path)?.take(bound).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// Field 22 of `/proc/PID/stat`, proc(5). The name in field 2 may contain blanks and brackets.
 ///
@@ -78,6 +102,19 @@ mod tests {
         let peer = of(UnixStream::connect(&path).unwrap(), Path::new("/proc")).unwrap();
         assert_eq!(peer.pid.cast_unsigned(), std::process::id());
         assert!(peer.start.is_some());
+    }
+
+    #[test]
+    fn a_process_is_looked_at_only_in_a_proc_of_this_pid_namespace_and_only_while_it_is_the_same() {
+        let own = now(std::process::id().cast_signed(), Path::new("/proc"));
+        assert!(marks(own, Path::new("/proc")).is_some());
+        assert!(marks(Peer { start: Some(1), ..own }, Path::new("/proc")).is_none());
+        let proc = tempfile::tempdir().unwrap();
+        let process = proc.path().join(own.pid.to_string());
+        std::os::unix::fs::symlink("/proc/self", &process).unwrap();
+        assert!(marks(own, proc.path()).is_none(), "nothing says whose numbers these are");
+        std::os::unix::fs::symlink("1", proc.path().join("self")).unwrap();
+        assert!(marks(own, proc.path()).is_none());
     }
 
     #[test]

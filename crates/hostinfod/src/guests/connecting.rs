@@ -150,7 +150,9 @@ impl Guests {
     ) -> io::Result<()> {
         let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
         let libvirt = self.desk.libvirt();
-        let standing = libvirt.standing(guest.who.name().whole());
+        let known = peer.as_ref().ok().filter(|_| libvirt.helper().is_some());
+        guest.marks = known.and_then(|peer| peer::marks(*peer, &self.roots.proc)).map(Box::new);
+        let standing = libvirt.standing(guest.who.name().whole(), guest.marks.as_deref());
         let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
         if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
             guest.set_standing(standing, now);
