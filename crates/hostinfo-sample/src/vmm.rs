@@ -76,9 +76,7 @@ pub struct Vmm {
     cpu: Cached<Cpu, Held>,
     cpus: Cached<Cpus>,
     affinities: Affinities,
-    affinities_of_others: Affinities,
-    counted: Counted,
-    bounds: bounds::Kept,
+    for_verdicts: Option<Box<ForVerdicts>>,
     pressure_cpu: Cached<Pressure, Grown<2>>,
     pressure_memory: Cached<Pressure, Grown<2>>,
     pressure_io: Cached<Pressure, Grown<2>>,
@@ -86,6 +84,15 @@ pub struct Vmm {
     placement: Cached<Placement>,
     window: Window<Sample>,
     energy: Portion,
+}
+
+/// What only [`Vmm::bounds`] needs from one sample to the next: a third of a [`Vmm`], for the guests that ask for
+/// verdicts.
+#[derive(Clone, Default)]
+struct ForVerdicts {
+    affinities_of_others: Affinities,
+    counted: Counted,
+    bounds: bounds::Kept,
 }
 
 /// What the ratios of a reply are made of.
@@ -123,9 +130,7 @@ impl Vmm {
             cpu: Cached::default(),
             cpus: Cached::default(),
             affinities: Affinities::default(),
-            affinities_of_others: Affinities::default(),
-            counted: Counted::default(),
-            bounds: bounds::Kept::default(),
+            for_verdicts: None,
             pressure_cpu: Cached::default(),
             pressure_memory: Cached::default(),
             pressure_io: Cached::default(),

@@ -92,12 +92,19 @@ impl Scene {
     }
 }
 
+/// With the number 29.
+fn host_id(byte: u8) -> HostId {
+    let mut mac = [byte; 32];
+    mac[16..20].copy_from_slice(&[0, 0, 0, 2 * 29]);
+    HostId::of(&mac)
+}
+
 fn guest(name: &str, rules: &str) -> Who {
     let name = Name::parse(name).unwrap();
     let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
     let grant = rules.decide(name.whole());
-    let session = Session { id: "5e55".into(), start: None };
-    let host_id = HostId { text: "1d".into(), number: 29 };
+    let session = Session::new([0x5e; 8]);
+    let host_id = host_id(0x1d);
     Who::new(name, grant, host_id, Duration::ZERO, session)
 }
 
@@ -182,7 +189,7 @@ fn a_statistic_named_in_full_has_its_own_line_beside_its_group() {
 #[test]
 fn a_name_that_is_both_means_the_statistic() {
     let mut scene = Scene::new(FREE);
-    assert_eq!(scene.ask("session"), "200 session=5e55\n");
+    assert_eq!(scene.ask("session"), format!("200 session={}\n", "5e".repeat(8)));
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(70);
     scene.who.session.start = Some(start);
     assert_eq!(scene.ask("session.*"), "200 session.start=70\n");

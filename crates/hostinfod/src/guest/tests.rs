@@ -37,7 +37,7 @@ fn a_session_begins_when_the_same_process_runs_another_guest() {
     let domain = |id, reverts| Standing::Domain(Uuid::from_u128(7), Run { id: Some(id), reverts });
     let mut session = |standing| {
         guest.set_standing(standing, now);
-        guest.who.session().id().to_owned()
+        guest.who.session().id()
     };
     let first = session(Standing::Unnamed);
     assert_eq!(session(domain(1, 0)), first, "it was only found out who it is");
