@@ -3,10 +3,11 @@
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Who};
+use hostinfo_answer::{Name, Observed, Standing, Who};
+use hostinfo_sample::Vmm;
 
 use super::Guests;
-use crate::guest::{Guest, begin_session};
+use crate::guest::{Guest, begin_session, peer};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
@@ -35,7 +36,8 @@ impl Guests {
         let phase = self.identity.phase(name.whole());
         let mut who = Who::new(name.clone(), grant, host_id, phase, begin_session()?);
         let libvirt = self.desk.libvirt();
-        who.set_standing(libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown()));
+        let standing = libvirt.standing(name.whole());
+        who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole())));
         Ok(Guest::new(who))
     }
 
@@ -49,6 +51,12 @@ impl Guests {
                 continue;
             }
             is_other.push(number);
+            if let (Standing::Domain(domain, _), Some(pid)) =
+                (guest.who.standing(), guest.who.pid())
+                && peer::runs_another_than(*domain, pid, &self.roots.proc)
+            {
+                guest.observed = Observed::new(Err(Vmm::HANDED_ON));
+            }
             if guest.who.grant().vhostmd_disk() {
                 ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
             }
