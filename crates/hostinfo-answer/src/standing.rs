@@ -1,7 +1,8 @@
 //! A guest's identity: what libvirt says about its socket, and whether the guest may ask at all.
 //!
 //! Determined when a guest connects and when libvirt's domains change, never at a query. While
-//! libvirt does not answer, the last result holds for the process it was determined for.
+//! libvirt does not answer, the last result holds for the process it was determined for, and a conflict for whatever
+//! process has the socket.
 
 use hostinfo_domains::{Claim, Marks, Run, Snapshot, Uuid};
 
@@ -40,9 +41,14 @@ impl Standing {
         }
     }
 
-    /// The standing while libvirt does not answer.
-    pub fn unknown(required: bool) -> Self {
-        if required { Self::Awaited } else { Self::Unnamed }
+    /// The standing of a new process at the socket of that name while libvirt does not answer;
+    /// `snapshot` is what is left of libvirt's last answer.
+    pub fn unknown(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
+        match snapshot.whose().of(socket) {
+            Claim::Refused(conflict) => Self::Refused(conflict.to_string()),
+            Claim::Named(_) | Claim::Unnamed if required => Self::Awaited,
+            Claim::Named(_) | Claim::Unnamed => Self::Unnamed,
+        }
     }
 
     /// Whether the standing lets the guest ask.

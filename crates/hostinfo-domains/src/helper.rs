@@ -104,7 +104,7 @@ impl Helper {
             asks: 0,
             as_of: None,
             board: Board::default(),
-            snapshot: Arc::new(Snapshot::down("libvirt was not asked yet")),
+            snapshot: Arc::new(Snapshot::down("libvirt was not asked yet", Arc::default())),
         })
     }
 
@@ -283,7 +283,8 @@ impl Helper {
         running.asked = Some(Asked::new(number, now));
     }
 
-    /// Ends the helper, and drops everything it reported.
+    /// Ends the helper, and drops everything it reported but whose socket is whose: a conflict that
+    /// was found is not over because nobody can be asked.
     fn end(&mut self, why: &str, now: Instant) {
         let since = self.process.as_ref().map_or(now, |running| running.since);
         self.leaving = self.process.take().map(|running| running.process.kill());
@@ -291,7 +292,7 @@ impl Helper {
         self.wanted = Wanted::default();
         self.as_of = None;
         self.board.clear(now);
-        self.snapshot = Arc::new(Snapshot::down(why));
+        self.snapshot = Arc::new(Snapshot::down(why, Arc::clone(&self.snapshot.whose)));
         self.await_libvirt();
     }
 }

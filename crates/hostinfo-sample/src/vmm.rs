@@ -107,6 +107,9 @@ impl Vmm {
     /// PID namespace.
     pub const UNSEEN: Absent = process::UNSEEN;
 
+    /// The process at the other end is not known: the one that listened there has ended.
+    pub const HANDED_ON: Absent = process::HANDED_ON;
+
     /// The process `pid`, as the kernel of this program's PID namespace numbers it, which began at `start`:
     /// field 22 of `/proc/PID/stat`. `None` means the process that has the number at the first reading. Its
     /// files stay open as one of `files`. Reads nothing.

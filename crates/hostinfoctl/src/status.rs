@@ -53,7 +53,8 @@ struct Overview {
 impl Overview {
     /// Whether something is wrong. A host without libvirt is not.
     fn is_wrong(&self) -> bool {
-        let places = [&self.status.settings, &self.status.socket_dir];
+        let Told { settings, socket_dir, custom_dir, .. } = &self.status;
+        let places = [settings, socket_dir, custom_dir];
         let libvirt = &self.status.libvirt;
         places.into_iter().chain(&self.status.sockets).any(|place| place.problem.is_some())
             || self.status.rules.problem.is_some()
@@ -95,6 +96,9 @@ impl Overview {
         }
         if let Some(problem) = &status.settings.problem {
             add("settings", &format!("what the file says now is not in force:\n{problem}"));
+        }
+        if let Some(problem) = &status.custom_dir.problem {
+            add("custom", problem);
         }
         add("rules", &rules(&status.rules));
         add("watch", &watched(&status.watched));
@@ -201,6 +205,7 @@ mod tests {
                 path: "/r/{name}.s".to_owned(),
                 problem: Some("/r: denied".to_owned()),
             }],
+            custom_dir: Place { path: "/c".to_owned(), problem: Some("/c: broken".to_owned()) },
             guests: 3,
             connected: 2,
             rules: RulesState {
@@ -241,6 +246,7 @@ mod tests {
                 .starts_with("\n          /s: gone\n          /r/{name}.s: /r: denied\n")
         );
         assert!(after("settings  ").contains("\n          /h: line 1\n"));
+        assert!(after("custom    ").starts_with("/c: broken\n"), "{text}");
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
         assert!(after("\nwatch     2 guests are").contains("\n          1 left out, although"));
         assert!(after("does not answer").starts_with("\n          no such file\n"));

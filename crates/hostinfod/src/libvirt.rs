@@ -108,9 +108,12 @@ impl Libvirt {
         self.answers.is_none() && self.is_own && !hostinfo_domains::is_there()
     }
 
-    /// The standing to assume while nothing is known.
-    pub(crate) fn unknown(&self) -> Standing {
-        Standing::unknown(self.required)
+    /// The standing to assume for the socket of that name while nothing is known.
+    pub(crate) fn unknown(&self, socket: &str) -> Standing {
+        match &self.helper {
+            Some(helper) => Standing::unknown(socket, helper.snapshot(), self.required),
+            None => Standing::unknown(socket, &Snapshot::default(), self.required),
+        }
     }
 
     /// Starts the helper if libvirt is there, or once it comes.

@@ -32,8 +32,20 @@ fn where_a_domain_is_required_no_other_is_served_and_nobody_before_libvirt_has_t
     let known = snapshot([(domain(7, "a"), None)]);
     assert!(Standing::of("qemu-a", None, &known, true).may_ask());
     assert_eq!(Standing::of("qemu-x", None, &known, true), Standing::Refused(REQUIRED.to_owned()));
-    assert!(!Standing::unknown(true).may_ask());
-    assert!(Standing::unknown(false).may_ask());
+    let nothing = Snapshot::default();
+    assert_eq!(Standing::unknown("qemu-a", &nothing, true), Standing::Awaited);
+    assert_eq!(Standing::unknown("qemu-a", &nothing, false), Standing::Unnamed);
+}
+
+#[test]
+fn while_libvirt_does_not_answer_a_conflict_stays_and_a_domain_is_not_taken_for_granted() {
+    let clone = Domain { name: "clone".into(), uuid: Uuid::from_u128(9), ..domain(8, "b") };
+    let known = snapshot([domain(7, "a"), domain(8, "b"), clone].map(|domain| (domain, None)));
+    for required in [false, true] {
+        let unknown = |socket| Standing::unknown(socket, &known, required);
+        assert!(matches!(unknown("qemu-b"), Standing::Refused(why) if why.contains("\"clone\"")));
+        assert!(!matches!(unknown("qemu-a"), Standing::Domain(..) | Standing::Refused(_)));
+    }
 }
 
 #[test]

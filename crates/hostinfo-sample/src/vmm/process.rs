@@ -24,6 +24,13 @@ pub(crate) const UNSEEN: Absent = Absent::new(
      hidepid=, put hostinfod into the group that gid= names",
 );
 
+/// A socket outlives the process that listened at it if another one has inherited it. The kernel does not name
+/// that one, and the number of the first may by now be anybody's, even another guest's VMM's.
+pub(crate) const HANDED_ON: Absent = Absent::new(
+    "the process that listened at this guest's socket has ended",
+    "let the VMM itself listen at the socket, and run as long as its guest does",
+);
+
 const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/stat lacks a figure");
 
 /// A process: its number and when it started.

@@ -4,18 +4,43 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::Peer;
 use hostinfo_domains::{CGROUP_MAX, CMDLINE_MAX, Marks};
+use hostinfo_sample::{Absent, Vmm};
+use rustix::param::clock_ticks_per_second;
+use rustix::time::{ClockId, clock_gettime};
 
-use crate::system::credentials::Credentials;
+use crate::system::credentials::{Credentials, is_still_there};
 
-/// The process that listens at the other end: QEMU, also under libvirt. `None` if the socket does
-/// not report it, for example if it is in another PID namespace, or if its start time is unknown:
-/// by the time that its files are read, another process may have its PID.
-pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Peer> {
-    let pid = Credentials::of(&socket)?.pid?;
-    Some(now(pid, proc)).filter(|peer| peer.start.is_some())
+/// The process that listens at the other end: QEMU, also under libvirt. `connecting` is a time before
+/// the connection was made.
+///
+/// # Errors
+/// The socket does not report it, for example if it is in another PID namespace; its start time is
+/// unknown; or a later process has its PID, or may have it.
+pub(crate) fn of(socket: impl AsFd, proc: &Path, connecting: Instant) -> Result<Peer, Absent> {
+    let pid = Credentials::of(&socket).and_then(|found| found.pid).ok_or(Vmm::UNSEEN)?;
+    let peer = now(pid, proc);
+    // Checked after the start was read: if it had ended before, the start could be another's.
+    let is_there = is_still_there(&socket);
+    let Some(start) = peer.start else {
+        return Err(if is_there == Some(false) { Vmm::HANDED_ON } else { Vmm::UNSEEN });
+    };
+    let is_it = is_there.unwrap_or_else(|| start <= ticks(boot_time_at(connecting)));
+    if is_it { Ok(peer) } else { Err(Vmm::HANDED_ON) }
+}
+
+/// The time from boot to `then`, including suspension, as in the start times of processes: proc(5).
+fn boot_time_at(then: Instant) -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default().saturating_sub(then.elapsed())
+}
+
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_nanos() * u128::from(clock_ticks_per_second()) / 1_000_000_000;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
 /// The process that has this PID now.
@@ -78,7 +103,9 @@ fn start_time(stat: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::{UnixListener, UnixStream};
+    use std::process::{Child, Command, Stdio};
 
     #[test]
     fn a_name_with_blanks_and_brackets_does_not_shift_the_fields() {
@@ -104,14 +131,20 @@ mod tests {
         }
     }
 
+    const PROC: &str = "/proc";
+
     #[test]
     fn the_peer_of_a_socket_is_the_process_that_listens() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
-        let peer = of(UnixStream::connect(&path).unwrap(), Path::new("/proc")).unwrap();
+        let connecting = Instant::now();
+        let peer = of(UnixStream::connect(&path).unwrap(), Path::new(PROC), connecting).unwrap();
         assert_eq!(peer.pid.cast_unsigned(), std::process::id());
-        assert!(peer.start.is_some());
+        assert!(
+            peer.start.unwrap() <= ticks(boot_time_at(connecting)),
+            "as an older kernel needs it"
+        );
     }
 
     #[test]
@@ -132,11 +165,65 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
-        let of = || of(UnixStream::connect(&path).unwrap(), folder.path());
-        assert!(of().is_none(), "it has ended");
+        let of = || of(UnixStream::connect(&path).unwrap(), folder.path(), Instant::now());
+        assert!(of().is_err(), "it is not seen");
         let process = folder.path().join(std::process::id().to_string());
         fs::create_dir(&process).unwrap();
         fs::write(process.join("stat"), "7 (junk").unwrap();
-        assert!(of().is_none());
+        assert!(of().is_err());
+    }
+
+    /// Has another process listen at a socket, which this one keeps; its number, which nobody has any more.
+    fn listened_by_another(listener: &UnixListener) -> i32 {
+        let program = std::env::current_exe().unwrap();
+        let mut child = Command::new(program)
+            .args(["--exact", "guest::peer::tests::listens_at_its_standard_input", "--ignored"])
+            .stdin(listener.try_clone().map(OwnedFd::from).unwrap())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = child.id().cast_signed();
+        assert!(child.wait().unwrap().success());
+        pid
+    }
+
+    #[test]
+    #[ignore = "another test runs it in a process of its own"]
+    fn listens_at_its_standard_input() {
+        rustix::net::listen(std::io::stdin(), 8).unwrap();
+    }
+
+    /// A process that has this number, where root can have one made.
+    fn process_numbered(pid: i32) -> Option<Child> {
+        for _ in 0..1000 {
+            fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).ok()?;
+            let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+            if child.id().cast_signed() == pid {
+                return Some(child);
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        None
+    }
+
+    #[test]
+    fn a_process_that_has_the_number_of_who_listened_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let pid = listened_by_another(&listener);
+        let connect = || UnixStream::connect(&path).unwrap();
+        assert_eq!(Credentials::of(&connect()).unwrap().pid, Some(pid));
+        let why = |socket| of(socket, Path::new(PROC), Instant::now()).map_err(|why| why.reason);
+        let handed_on = Err(Vmm::HANDED_ON.reason);
+        let is_handed_on = || why(connect()).map(|peer| peer.pid) == handed_on;
+        if let Some(mut other) = process_numbered(pid) {
+            let is_found_out = is_handed_on();
+            other.kill().unwrap();
+            other.wait().unwrap();
+            assert!(is_found_out, "another process has its number");
+        }
+        assert!(is_handed_on(), "nobody has its number");
     }
 }

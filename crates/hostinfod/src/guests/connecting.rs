@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
-use hostinfo_sample::{Absent, Vmm};
+use hostinfo_sample::Absent;
 
 use super::Guests;
 use crate::audit::Event;
@@ -110,12 +110,13 @@ impl Guests {
 
     /// Makes `fd` the connection of a port, and serves the port's guest over it.
     fn connect(&mut self, number: PortId, fd: OwnedFd, file: Option<FileId>, ctx: &mut Ctx<'_>) {
-        let peer = peer::of(&fd, &self.roots.proc);
-        let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
-        if !self.may_be_served(number, peer, is_early, ctx) {
+        let peer = peer::of(&fd, &self.roots.proc, ctx.now);
+        let known = peer.as_ref().ok().copied();
+        let is_early = known.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
+        if !self.may_be_served(number, known, is_early, ctx) {
             return;
         }
-        let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
+        let peer = if is_early { Err(NOT_MET) } else { peer };
         let added = self
             .identify_peer(number, peer, ctx.now)
             .and_then(|()| ctx.reactor.add(&fd, Token::Port(number), Interest::Read));
@@ -152,9 +153,11 @@ impl Guests {
         let libvirt = self.desk.libvirt();
         let known = peer.as_ref().ok().filter(|_| libvirt.helper().is_some());
         guest.marks = known.and_then(|peer| peer::marks(*peer, &self.roots.proc)).map(Box::new);
-        let standing = libvirt.standing(guest.who.name().whole(), guest.marks.as_deref());
+        let name = guest.who.name().whole();
+        let standing = libvirt.standing(name, guest.marks.as_deref());
+        let unknown = libvirt.unknown(name);
         let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
-        if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
+        if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
             guest.set_standing(standing, now);
         }
         if is_another {
@@ -175,13 +178,13 @@ impl Guests {
         };
         let guest = port.guest;
         if let Some(Ok((socket, _))) = self.dial(number) {
-            let peer = peer::of(&socket, &self.roots.proc);
-            if !peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc)) {
+            let peer = peer::of(&socket, &self.roots.proc, ctx.now);
+            if !matches!(peer, Ok(peer) if peer::is_libvirt(peer, &self.roots.proc)) {
                 let port = self.roster.ports.get_mut(number);
                 if let Some(connection) = port.and_then(|port| port.connection.as_mut()) {
                     connection.is_early = false;
                 }
-                if let Err(error) = self.identify_peer(number, peer.ok_or(Vmm::UNSEEN), ctx.now) {
+                if let Err(error) = self.identify_peer(number, peer, ctx.now) {
                     tracing::error!("no new session: {error}");
                 }
             }

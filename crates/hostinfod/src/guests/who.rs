@@ -35,7 +35,8 @@ impl Guests {
         let phase = self.identity.phase(name.whole());
         let mut who = Who::new(name.clone(), grant, host_id, phase, begin_session()?);
         let libvirt = self.desk.libvirt();
-        who.set_standing(libvirt.standing(name.whole(), None).unwrap_or_else(|| libvirt.unknown()));
+        let standing = libvirt.standing(name.whole(), None);
+        who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole())));
         Ok(Guest::new(who))
     }
 
