@@ -127,6 +127,43 @@ fn while_libvirt_is_silent_a_guest_keeps_its_rule_and_one_that_is_not_known_wait
 }
 
 #[test]
+fn an_administrator_tags_a_guest_in_what_runs_and_in_what_is_started() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
+    let (_daemon, mut guest) = begin(&libvirtd, &host)?;
+    let tag = |args: &[&str]| hostinfoctl(&libvirtd, &host, &[&["tag", "a"], args].concat());
+    let both = ["role=db", "tier=a & b"];
+    let told = tag(&[&both[..], &["--dry-run"]].concat())?.well()?;
+    ensure!(told.contains("+role=db\n") && told.ends_with("a: would be tagged\n"), "{told}");
+    ensure!(!tag(&[])?.well()?.contains("role"), "nothing was changed");
+    ensure!(tag(&both)?.well()? == "a: tagged\n");
+    guest.ask_until("time", "200 time=")?;
+    ensure!(tag(&both)?.well()? == "a: was tagged already\n");
+    ensure!(libvirtd.config("a")?.contains(">a &amp; b<"), "{}", libvirtd.config("a")?);
+
+    let file = host.path().join("new.conf");
+    std::fs::write(&file, "qemu-a role=db:\n  interval = 60\n*:\n")?;
+    let diff = hostinfoctl(&libvirtd, &host, &["diff", hostinfo_tests::libvirtd::path(&file)?])?;
+    let diff = diff.well()?;
+    ensure!(diff.contains("qemu-a role=db (line 1) -> qemu-a role=db (line 1)"), "{diff}");
+
+    ensure!(tag(&["--remove", "role"])?.well()? == "a: tagged\n");
+    guest.ask_until("time", "403 time: not permitted")?;
+    let shown = tag(&["--json"])?.well()?;
+    ensure!(shown.contains("\"tier\": \"a & b\"") && shown.contains("\"uuid\""), "{shown}");
+    ensure!(!shown.contains("role"), "{shown}");
+
+    set(&libvirtd, "<tags><tag name='role'>a</tag><tag name='role'>b</tag></tags>")?;
+    let refused = tag(&["x=1"])?.ill(1)?;
+    ensure!(refused.contains("a: its tag role is there twice"), "{refused}");
+    ensure!(tag(&["role=db"])?.well()? == "a: tagged\n");
+    guest.ask_until("time", "200 time=")?;
+    let refused = tag(&["role=a\nb"])?.ill(2)?;
+    ensure!(refused.contains("no line breaks"), "{refused}");
+    hostinfoctl(&libvirtd, &host, &["tag", "b", "x=1"])?.ill(3)?;
+    Ok(())
+}
+
+#[test]
 fn a_domain_with_heavy_metadata_holds_nobody_up() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
     let spaces: String = (0..2000).map(|number| format!(" xmlns:x{number}='u{number}'")).collect();
