@@ -140,6 +140,15 @@ impl Administrator {
         self.is_done(CHANGE_DEADLINE)
     }
 
+    /// Replaces all of hostinfo's own tags in one form of a domain; `None` for no tags.
+    ///
+    /// # Errors
+    /// [`Unanswered`]. Nothing has changed, unless libvirt was [silent](Unanswered::Silent).
+    pub fn tag(&mut self, uuid: Uuid, form: Form, tags: Option<String>) -> Result<(), Unanswered> {
+        self.say(&Order::Tag { uuid, form, tags }, CHANGE_DEADLINE)?;
+        self.is_done(CHANGE_DEADLINE)
+    }
+
     fn hear_xml(&mut self) -> Result<String, Unanswered> {
         match self.hear(TELL_DEADLINE)? {
             Answer::Xml(xml) => Ok(xml),

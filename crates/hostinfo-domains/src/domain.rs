@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::iotune::Limits;
 use crate::names::Names;
+use crate::tags::Tags;
 
 /// What is known about a domain without asking its hypervisor. Events report changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +37,9 @@ pub struct Domain {
     /// The path of its channel for vhostmd's clients, if libvirt has chosen the path and the daemon
     /// wants to know it.
     pub channel: Option<String>,
-    /// Why its XML cannot be read. Its driver and its sockets are then unknown.
+    /// Its tags except its UUID; for a live domain, those of its run.
+    pub tags: Tags,
+    /// Why its XML cannot be read. Its driver, its sockets and its tags are then unknown.
     pub unread: Option<String>,
 }
 

@@ -1,9 +1,12 @@
 //! Domains for tests, including those of other crates.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::domain::{Domain, State};
 use crate::names::Names;
+use crate::tags::Tags;
 
 /// A running domain with that UUID and the socket `qemu-NAME`.
 pub fn domain(number: u128, name: &str) -> Domain {
@@ -20,6 +23,7 @@ pub fn domain(number: u128, name: &str) -> Domain {
         vcpus_max: 4,
         names: Names { clauses: vec![format!("qemu-{name}")], ..Names::default() },
         channel: None,
+        tags: Tags::Known(BTreeMap::new()),
         unread: None,
     }
 }

@@ -18,6 +18,7 @@ use crate::message::{Message, VERSION};
 use crate::presence::{self, Presence};
 use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
+use crate::tags::Sought;
 use crate::wanted::Wanted;
 
 /// The directory of libvirt's sockets.
@@ -155,6 +156,16 @@ impl Helper {
         self.want(now);
         of.into_iter().for_each(|domain| self.wanted.figures(Some(domain)));
         self.ask(now);
+    }
+
+    /// Looks for other tags: in what the running helper knows, and with these arguments in what the
+    /// next one does.
+    pub fn seek(&mut self, sought: Sought, arguments: Vec<OsString>, now: Instant) {
+        self.arguments = arguments;
+        if self.process.is_some() {
+            self.wanted.tags(sought);
+            self.ask(now);
+        }
     }
 
     /// When to call [`Self::on_time`] if nothing happens before.

@@ -42,6 +42,8 @@ mod ports;
 mod presence;
 mod process;
 mod snapshot;
+mod tag_settings;
+mod tags;
 mod wanted;
 mod whose;
 mod xml;
@@ -61,6 +63,11 @@ pub use place::{CHANNEL, Place};
 pub use ports::{Port, Ports};
 pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Run, Snapshot};
+pub use tag_settings::TagSettings;
+pub use tags::{
+    Sought, Source, TAGS_NAMESPACE, TITLE, Tags, UUID, is_builtin, is_key, is_value, own_tags,
+    own_tags_xml, tags,
+};
 pub use uuid::Uuid;
 pub use whose::{Claim, Conflict, Whose};
 pub use xml::vhostmd::{DISK_DIR, VHOSTMD_DIR};

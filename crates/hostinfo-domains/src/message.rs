@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
+use crate::tags::Sought;
 
 /// The version of these messages. Daemon and helper must use the same.
 pub const VERSION: u32 = 4;
@@ -60,6 +61,13 @@ pub enum Ask {
         /// Empty means all.
         of: Vec<Uuid>,
     },
+    /// Look for these tags from now on, and in all domains again.
+    Tags {
+        /// Comes back in [`Message::Done`].
+        number: u64,
+        /// Which tags.
+        sought: Sought,
+    },
 }
 
 /// A line that cannot be parsed.
@@ -85,8 +93,7 @@ pub fn ask(line: &[u8]) -> Result<Ask, Bad> {
 
 /// A line, with its end; `None` if it would be longer than [`LINE_MAX`].
 pub fn to_line(value: &impl Serialize) -> Option<Vec<u8>> {
-    // None of these types can fail to serialize: they have no maps, and so no keys that are not
-    // text.
+    // None of these types can fail to serialize: the keys of maps are text.
     let mut line = serde_json::to_vec(value).ok()?;
     line.push(b'\n');
     (line.len() <= LINE_MAX).then_some(line)
@@ -98,9 +105,11 @@ mod tests {
     use crate::domain::{Disk, Io, Net, State, Traffic, Vcpu};
     use crate::iotune::{Limit, Limits};
     use crate::limits::{
-        CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, VCPUS_MAX, WORDS_MAX,
+        CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, TAG_KEY_MAX, TAG_MAX,
+        TAGS_MAX, VCPUS_MAX, WORDS_MAX,
     };
     use crate::names::Names;
+    use crate::tags::Tags;
     use proptest::prelude::*;
 
     #[test]
@@ -118,6 +127,9 @@ mod tests {
             vcpus_max: 2,
             names: Names { clauses: vec!["qemu-a".to_owned()], ..Names::default() },
             channel: Some("/run/libvirt/qemu/channel/3-a/org.github.vhostmd.1".to_owned()),
+            tags: Tags::Known(
+                [("role".to_owned(), Some("db".to_owned())), ("twice".to_owned(), None)].into(),
+            ),
             unread: Some("it is no XML".to_owned()),
         };
         for said in [
@@ -133,6 +145,8 @@ mod tests {
             assert_eq!(message(&line).unwrap(), said);
         }
         let asked = Ask::Figures { number: 4, of: vec![Uuid::from_u128(7)] };
+        assert_eq!(ask(&to_line(&asked).unwrap()).unwrap(), asked);
+        let asked = Ask::Tags { number: 5, sought: Sought::default() };
         assert_eq!(ask(&to_line(&asked).unwrap()).unwrap(), asked);
     }
 
@@ -160,6 +174,14 @@ mod tests {
                 hidden: names,
             },
             channel: Some(worst(CHANNEL_MAX)),
+            tags: Tags::Known(
+                (0..TAGS_MAX)
+                    .map(|number| {
+                        let key = format!("{number:02}{}", worst(TAG_KEY_MAX - 2));
+                        (key, Some(worst(TAG_MAX)))
+                    })
+                    .collect(),
+            ),
             unread: Some(worst(WORDS_MAX)),
         };
         assert!(to_line(&Message::Domain(domain)).is_some());

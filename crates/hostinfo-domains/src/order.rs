@@ -36,6 +36,15 @@ pub enum Order {
         /// The device's XML.
         device: String,
     },
+    /// Replace all of hostinfo's own tags of a domain: [`Answer::Done`].
+    Tag {
+        /// Which domain.
+        uuid: Uuid,
+        /// Which of its two forms.
+        form: Form,
+        /// The element, as [`own_tags_xml`](crate::own_tags_xml) writes it; `None` for no tags.
+        tags: Option<String>,
+    },
 }
 
 /// A domain has up to two forms.
@@ -153,6 +162,8 @@ mod tests {
                 act: Act::Detach,
                 device: "<serial type='unix'>\n</serial>".to_owned(),
             },
+            Order::Tag { uuid: Uuid::max(), form: Form::Live, tags: Some("<tags/>".to_owned()) },
+            Order::Tag { uuid: Uuid::max(), form: Form::Config, tags: None },
         ] {
             assert_eq!(order(&order_line(&given).unwrap()).unwrap(), given);
         }

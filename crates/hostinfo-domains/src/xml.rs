@@ -9,15 +9,17 @@ use crate::limits::{
     ATTRIBUTES_MAX, DEV_MAX, DISKS_MAX, ELEMENTS_MAX, NAME_MAX, NAMES_MAX, PATHS_MAX, XML_MAX,
 };
 use crate::names::Names;
+use crate::tags::{Sought, Tags};
 
 mod devices;
 pub(crate) mod element;
+mod metadata;
 pub(crate) mod reader;
 pub(crate) mod vhostmd;
 
 use devices::other_paths;
 use element::Element;
-use reader::parse;
+use reader::parse_tagged;
 
 /// The parts of a domain's XML that are needed; empty if it cannot be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Description {
     pub names: Names,
     /// See [`Domain::channel`](crate::Domain::channel).
     pub channel: Option<String>,
+    /// See [`Domain::tags`](crate::Domain::tags).
+    pub tags: Tags,
     /// Its disks, in the order of the XML.
     pub disks: Vec<Configured>,
 }
@@ -95,8 +99,12 @@ pub enum Unreadable {
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn describe(xml: &str, directory: &Directory) -> Result<Description, Unreadable> {
-    let domain = parse(xml)?;
+pub fn describe(
+    xml: &str,
+    directory: &Directory,
+    sought: &Sought,
+) -> Result<Description, Unreadable> {
+    let (domain, tags) = parse_tagged(xml, sought)?;
     let (vcpus, vcpus_max) = vcpus(&domain);
     let id = domain.attribute("id").unwrap_or_default();
     Ok(Description {
@@ -107,6 +115,7 @@ pub fn describe(xml: &str, directory: &Directory) -> Result<Description, Unreada
         vcpus_max,
         names: Names::find(&domain, directory)?,
         channel: domain.devices().find_map(|device| vhostmd::channel(device, id)),
+        tags,
         disks: domain.devices().filter_map(disk).take(DISKS_MAX).collect(),
     })
 }

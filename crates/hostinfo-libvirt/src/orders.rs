@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use hostinfo_domains::limits::{ORDER_MAX, WORDS_MAX};
 use hostinfo_domains::{
-    Act, Answer, Entry, Failure, FailureKind, Form, Order, Uuid, VERSION, cut, order, order_line,
+    Act, Answer, Entry, Failure, FailureKind, Form, Order, TAGS_NAMESPACE, Uuid, VERSION, cut,
+    order, order_line,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use virt::connect::Connect;
@@ -73,14 +74,24 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
             return failed(FailureKind::Other, "a NUL in a device");
         }
         Order::Change { uuid, form, act, device } => {
-            let flags = match form {
-                Form::Config => sys::VIR_DOMAIN_AFFECT_CONFIG,
-                Form::Live => sys::VIR_DOMAIN_AFFECT_LIVE,
-            };
+            let flags = affecting(form);
             find(connect, uuid)
                 .and_then(|domain| match act {
                     Act::Attach => domain.attach_device_flags(&device, flags),
                     Act::Detach => domain.detach_device_flags(&device, flags),
+                })
+                .map(|_| Answer::Done)
+        }
+        Order::Tag { tags: Some(tags), .. } if tags.contains('\0') => {
+            return failed(FailureKind::Other, "a NUL in a tag");
+        }
+        Order::Tag { uuid, form, tags } => {
+            let flags = affecting(form);
+            let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
+            find(connect, uuid)
+                .and_then(|domain| {
+                    let (key, space) = (Some("hostinfo"), Some(TAGS_NAMESPACE));
+                    domain.set_metadata(kind, tags.as_deref(), key, space, flags)
                 })
                 .map(|_| Answer::Done)
         }
@@ -94,6 +105,13 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
         };
         failed(kind, error.message())
     })
+}
+
+fn affecting(form: Form) -> u32 {
+    match form {
+        Form::Config => sys::VIR_DOMAIN_AFFECT_CONFIG,
+        Form::Live => sys::VIR_DOMAIN_AFFECT_LIVE,
+    }
 }
 
 /// Sends every domain, and returns the final answer for the caller to send.

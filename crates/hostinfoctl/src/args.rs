@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum, value_parser};
 pub(crate) const SOCKET_DIR: &str = "/var/lib/hostinfo";
 pub(crate) const URI: &str = "qemu:///system";
 pub(crate) const RULES: &str = "/etc/hostinfo/hostinfo.conf";
+pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
 pub(crate) const CONTROL: &str = "/run/hostinfo/control.sock";
 
 /// Number of serial ports that a guest can have.
@@ -20,6 +21,7 @@ Examples:
   hostinfoctl enable web               web may ask its host from its next start on
   hostinfoctl enable --now 'web-*'     at once, also guests that are running
   hostinfoctl enable --dry-run web     show what would change in its XML
+  hostinfoctl tag web role=db          for rules such as `qemu-* role=db:`
   hostinfoctl list                     which guests can ask, and under which rule
   hostinfoctl check ./hostinfo.conf    does the file have errors? For CI too
   hostinfoctl diff ./hostinfo.conf     what would it change, and for which guests?
@@ -48,6 +50,15 @@ Examples:
   hostinfoctl enable web             serial port 1, from its next start
   hostinfoctl enable --now 'web-*'   running guests get a channel at once
   hostinfoctl enable --repair web    after it was renamed or cloned";
+
+const TAG: &str = "\
+Examples:
+  hostinfoctl tag web role=db tier=gold  set two tags; the others stay
+  hostinfoctl tag web --remove tier      remove one
+  hostinfoctl tag web                    show all tags, also those that other programs set
+
+Tags are stored in the domain's metadata, in what runs and in what it is started from, and are in force \
+within a second.";
 
 /// Show and set which guests may ask their host, and for what.
 #[derive(Debug, Parser)]
@@ -79,6 +90,9 @@ pub(crate) struct Options {
     /// The rules file
     #[arg(long, global = true, value_name = "FILE", default_value = RULES)]
     pub(crate) rules: PathBuf,
+    /// The daemon's settings, which say what tags there are
+    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG)]
+    pub(crate) config: PathBuf,
     /// The daemon's control socket
     #[arg(long, global = true, value_name = "PATH", default_value = CONTROL)]
     pub(crate) control: PathBuf,
@@ -95,6 +109,9 @@ pub(crate) enum Command {
     /// Remove guests' ports
     #[command(after_help = GUESTS)]
     Disable(Disable),
+    /// Show or set guests' tags, which rules can have conditions on
+    #[command(after_help = format!("{TAG}\n\n{GUESTS}"))]
+    Tag(Tag),
     /// Print what to add to a guest's XML, and the options for virt-install and virt-xml
     Snippet(Snippet),
     /// Show guests, whether they can ask, and under which rule
@@ -277,6 +294,22 @@ pub(crate) struct Disable {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Tag {
+    /// Which guests
+    #[arg(value_name = "GUEST", value_parser = name)]
+    pub(crate) guest: String,
+    /// Tags to set [default: show all tags]
+    #[arg(value_name = "KEY=VALUE")]
+    pub(crate) tags: Vec<String>,
+    /// Remove a tag that was set before
+    #[arg(long, value_name = "KEY")]
+    pub(crate) remove: Vec<String>,
+    /// Only show what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Snippet {
     /// The guest's name; the guest need not exist yet
     #[arg(value_name = "GUEST", value_parser = name)]
@@ -346,6 +379,8 @@ mod tests {
             "stats --json --openmetrics",
             "snippet a --port 4",
             "enable a --port -1",
+            "tag",
+            "tag a --remove",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -137,7 +137,7 @@ pub(crate) fn run(
 /// Set by Ctrl-C, by a terminal that closes, and by SIGTERM: the guest that is being changed is
 /// finished first. A second Ctrl-C exits at once. A second SIGHUP or SIGTERM does not, because
 /// those can arrive twice, from the system and from the shell.
-fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+pub(crate) fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted))
         .and_then(|_| {

@@ -63,6 +63,16 @@ impl Libvirt {
         self.administrator.change(uuid, form, act, device).map_err(|why| self.failed(why))
     }
 
+    /// Replaces a domain's own tags.
+    pub(crate) fn tag(
+        &mut self,
+        uuid: Uuid,
+        form: Form,
+        tags: Option<String>,
+    ) -> Result<(), Failure> {
+        self.administrator.tag(uuid, form, tags).map_err(|why| self.failed(why))
+    }
+
     fn failed(&self, why: Unanswered) -> Failure {
         Failure::Libvirt { uri: self.uri.clone(), why }
     }

@@ -18,6 +18,7 @@ use crate::args::Args;
 use crate::system::file_error::FileError;
 use flow::Flow;
 use hostinfo_answer::Labels;
+use hostinfo_domains::TagSettings;
 use hostinfo_open::Sockets;
 use listen::Listen;
 use log::Log;
@@ -45,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) flow: Flow,
     /// How libvirt is asked.
     pub(crate) libvirt: Libvirt,
+    /// Which tags rules can have conditions on.
+    pub(crate) tags: TagSettings,
     /// Which guests are watched while they do not ask.
     pub(crate) watch: Watch,
     /// Labels of this host, for guests.

@@ -14,7 +14,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostinfo_rules::Grant;
+use hostinfo_rules::{Grant, Tag, Tags};
 use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
@@ -213,6 +213,28 @@ fn a_blocked_guest_gets_a_single_line() {
     }
     assert_eq!(scene.ask("list"), "403 list: not permitted\n");
     assert_eq!(scene.ask("ping"), "200 pong\n");
+}
+
+#[test]
+fn a_guest_whose_tags_cannot_be_read_is_asked_to_ask_again_and_sees_nothing() {
+    let mut scene = Scene::new("*:\n interval = 60\n");
+    let rules = hostinfo_rules::parse(b"* role=db:\n interval = 0\n*:\n").unwrap().rules;
+    let unreadable = rules.decide_tagged("qemu-a-b", &Tags::Unreadable);
+    scene.who.apply_decision(unreadable, &mut scene.observed);
+    for line in ["loadavg.1", "json loadavg", "metrics", "list", "/metrics/XML"] {
+        assert_eq!(scene.ask(line), "503 ask again in 1 s\n", "{line}");
+    }
+    assert!(scene.ask("ping").starts_with("200 "), "it may be alive");
+    let refusal = scene.who.refusal().unwrap().into_owned();
+    assert!(refusal.contains("rule * role=db (line 1)"), "{refusal}");
+    scene.set_standing(Standing::Refused("why".to_owned()));
+    assert_eq!(scene.ask("loadavg.1"), "403 this guest may not ask\n", "for another reason");
+    assert_eq!(scene.ask("list"), "403 list: not permitted\n");
+    scene.set_standing(Standing::Unnamed);
+    let role = [("role".into(), Tag::Value("db".into()))].into();
+    let decided = rules.decide_tagged("qemu-a-b", &Tags::Known(role));
+    scene.who.apply_decision(decided, &mut scene.observed);
+    assert!(scene.ask("loadavg.1").starts_with("200 "));
 }
 
 #[test]

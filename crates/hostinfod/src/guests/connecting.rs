@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
@@ -118,7 +117,7 @@ impl Guests {
         }
         let peer = if is_early { Err(NOT_MET) } else { peer };
         let added = self
-            .identify_peer(number, peer, ctx.now)
+            .identify_peer(number, peer, ctx)
             .and_then(|()| ctx.reactor.add(&fd, Token::Port(number), Interest::Read));
         let Some((port, guest)) = self.roster.at(number) else { return };
         if let Err(error) = added {
@@ -147,9 +146,9 @@ impl Guests {
         &mut self,
         number: PortId,
         peer: Result<Peer, Absent>,
-        now: Instant,
+        ctx: &mut Ctx<'_>,
     ) -> io::Result<()> {
-        let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
+        let Some((port, guest)) = self.roster.at(number) else { return Ok(()) };
         let libvirt = self.desk.libvirt();
         let known = peer.as_ref().ok().filter(|_| libvirt.helper().is_some());
         guest.marks = known.and_then(|peer| peer::marks(*peer, &self.roots.proc)).map(Box::new);
@@ -158,12 +157,15 @@ impl Guests {
         let unknown = libvirt.unknown(name);
         let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
         if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
-            guest.set_standing(standing, now);
+            guest.set_standing(standing, ctx.now);
         }
         if is_another {
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
+            let since = matches!(port.to, To::Socket | To::Elsewhere(_)).then_some(port.since);
+            let guest = port.guest;
+            self.decide_anew(guest, since, ctx);
         }
         Ok(())
     }
@@ -184,7 +186,7 @@ impl Guests {
                 if let Some(connection) = port.and_then(|port| port.connection.as_mut()) {
                     connection.is_early = false;
                 }
-                if let Err(error) = self.identify_peer(number, peer, ctx.now) {
+                if let Err(error) = self.identify_peer(number, peer, ctx) {
                     tracing::error!("no new session: {error}");
                 }
             }

@@ -12,6 +12,7 @@ impl Server {
         if let Some((settings, waiting)) = self.settings.reload() {
             let Settings {
                 flow,
+                tags,
                 watch,
                 labels,
                 log,
@@ -22,6 +23,7 @@ impl Server {
                 libvirt: _,
             } = settings;
             self.logging.reload(&log);
+            self.guests.seek_tags(tags.sought(), ctx.now);
             self.guests.apply_settings(flow, watch, labels, ctx);
             self.guests.apply_sockets(&sockets, ctx);
             log_reload(&waiting.join(", "));

@@ -56,7 +56,8 @@ pub(crate) fn start() -> ExitCode {
 fn serve(args: Args) -> anyhow::Result<()> {
     let pty = args.pty;
     let (file, settings) = SettingsFile::open(args)?;
-    let Settings { paths, control, metrics, flow, libvirt, watch, labels, sockets, log } = settings;
+    let Settings { paths, control, metrics, flow, libvirt, tags, watch, labels, sockets, log } =
+        settings;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     // Before anything else takes effect: of two daemons, the second one ends here.
@@ -68,7 +69,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
     let os_name =
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
-    let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
+    let libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
     let (given, given_files) =
         given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());

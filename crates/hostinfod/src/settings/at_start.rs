@@ -28,6 +28,7 @@ impl AtStart {
             libvirt,
             log,
             flow: _,
+            tags: _,
             watch: _,
             labels: _,
             sockets: _,
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn what_is_taken_over_or_the_same_waits_for_nothing() {
         let page = include_str!("../../../../docs/hostinfod.toml");
-        let at_once = "[[sockets]]\npreset = 'proxmox'\n[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n\
+        let at_once = "[[sockets]]\npreset = 'proxmox'\n[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n[tags]\nown = false\n\
                        [log]\nlevel = 'error'\nfilters = { x = 'off' }\n";
         for text in ["", page, at_once] {
             assert!(waiting(text).is_empty(), "{text}");

@@ -26,7 +26,7 @@ impl Daemon<'_> {
         let statistics =
             told.iter().map(|(stat, one)| decide(&who, *stat, one.as_deref())).collect();
         let grant = who.grant();
-        let rule = grant.rule();
+        let rule = who.rule();
         Ok(Explanation {
             guest: name.whole().to_owned(),
             state,
