@@ -16,7 +16,7 @@ impl Libvirt {
         if !self.is_wanted {
             return Tags::NONE;
         }
-        let as_of = self.helper.as_ref().and_then(|helper| helper.as_of());
+        let as_of = self.helper.as_ref().and_then(hostinfo_domains::Helper::as_of);
         if since.is_some_and(|since| as_of.is_none_or(|as_of| as_of < since)) {
             self.tags_are_due = true;
             return Tags::Unreadable;
