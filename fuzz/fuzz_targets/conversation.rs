@@ -6,6 +6,7 @@
 mod check;
 #[path = "../../crates/hostinfo-answer/tests/whole_way/script.rs"]
 mod script;
+#[allow(dead_code, reason = "one test alone asks for previews")]
 #[path = "../../crates/hostinfo-answer/tests/whole_way/world.rs"]
 mod world;
 
