@@ -46,6 +46,19 @@ pub(crate) struct Guest {
     pub(crate) has_disk: bool,
     /// What its metrics disk waits for.
     pub(crate) disk_pending: Option<Box<Pending>>,
+    /// The round in which it had its last turn.
+    last_turn: Round,
+}
+
+/// Events that are handled one after another, or alarms, before new ones are looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Round(u64);
+
+impl Round {
+    /// The next one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
 }
 
 impl Guest {
@@ -60,7 +73,14 @@ impl Guest {
             quotas: Quotas::default(),
             has_disk: false,
             disk_pending: None,
+            last_turn: Round::default(),
         }
+    }
+
+    /// Takes the guest's turn in a round. False where another of its connections has had it: others wait for
+    /// the guest, not for each of its connections.
+    pub(crate) fn take_turn(&mut self, round: Round) -> bool {
+        std::mem::replace(&mut self.last_turn, round) != round
     }
 
     /// As one who speaks.

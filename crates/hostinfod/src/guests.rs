@@ -27,6 +27,7 @@ use crate::audit::Event;
 use crate::desk::Desk;
 use crate::disks::Disks;
 use crate::given::GivenFiles;
+use crate::guest::Round;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
@@ -62,6 +63,7 @@ pub(crate) struct Guests {
     roots: Arc<Roots>,
     /// The files of theirs that stay open.
     files: OpenFiles,
+    round: Round,
 }
 
 impl Guests {
@@ -96,6 +98,7 @@ impl Guests {
             given_files,
             roots: paths.roots().into(),
             files,
+            round: Round::default(),
         })
     }
 
@@ -211,6 +214,11 @@ impl Guests {
     /// What became of all lines.
     pub(crate) fn tally(&self) -> &Tally {
         &self.desk.tally
+    }
+
+    /// Every guest may have a turn again.
+    pub(crate) fn begin_round(&mut self) {
+        self.round = self.round.next();
     }
 
     /// Units of work that were done in turns and in samples since this was called last.

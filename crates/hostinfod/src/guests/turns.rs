@@ -23,6 +23,11 @@ impl Guests {
                 Phase::Throttled(_) | Phase::WaitingForValue(_) => true,
                 Phase::Reading | Phase::Writing(_) => false,
             };
+        if !is_over && !guest.take_turn(self.round) {
+            // Behind its own connections that have been waiting for longer: alarms go off in the order of
+            // their times.
+            return self.set_phase(number, Phase::Throttled(ctx.now), ctx);
+        }
         let served = self.desk.serve(connection, guest, ctx.now);
         if let Some(due) = guest.quotas.due(ctx.now) {
             ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), Some(due));

@@ -30,6 +30,7 @@ impl Server {
         loop {
             self.guests.set_deadlines(&mut self.reactor);
             self.reactor.wait(&mut ready).context("epoll")?;
+            self.guests.begin_round();
             for event in &ready {
                 if event.token == Token::Stop {
                     systemd::stopping();
@@ -43,6 +44,7 @@ impl Server {
             self.guests.set_deadlines(&mut self.reactor);
             // Whoever was put off, such as one who floods, has his turn; and before all of those had theirs,
             // whoever has come meanwhile.
+            self.guests.begin_round();
             let (now, mut work) = (Instant::now(), 0);
             while work < ROUND_WORK
                 && let Some(alarm) = self.reactor.due(now)
