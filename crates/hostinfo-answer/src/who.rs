@@ -113,8 +113,13 @@ impl Who {
     }
 
     /// The process at the other end, where it is known.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer.flatten()
+    }
+
+    /// Its number.
     pub fn pid(&self) -> Option<i32> {
-        self.peer.flatten().map(|peer| peer.pid)
+        self.peer().map(|peer| peer.pid)
     }
 
     /// What makes it the same guest as before a restart; `None` where that is not known.

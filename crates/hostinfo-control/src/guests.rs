@@ -80,6 +80,8 @@ pub enum PortKind {
     Vhostmd,
     /// The daemon's own pseudo-terminal.
     Pty,
+    /// The place where its VMM connects, and each connection that was made there.
+    Vsock,
 }
 
 /// Whether a port leads to its guest; the better one is less.

@@ -14,7 +14,7 @@ use std::time::Instant;
 use hostinfo_answer::{Change, Meter, Observed, Pending, Standing, Who};
 use hostinfo_rules::Grant;
 
-use crate::audit::quota::Quotas;
+use crate::audit::quota::{Quotas, Seldom};
 use crate::metrics::tally::Record;
 
 pub(crate) use random::begin_session;
@@ -46,6 +46,8 @@ pub(crate) struct Guest {
     pub(crate) has_disk: bool,
     /// What its metrics disk waits for.
     pub(crate) disk_pending: Option<Box<Pending>>,
+    /// Connections that were closed at once, in the log.
+    pub(crate) no_room: Seldom,
     /// The round in which it had its last turn.
     last_turn: Round,
 }
@@ -73,6 +75,7 @@ impl Guest {
             quotas: Quotas::default(),
             has_disk: false,
             disk_pending: None,
+            no_room: Seldom::default(),
             last_turn: Round::default(),
         }
     }

@@ -3,9 +3,11 @@
 
 mod arrivals;
 mod channels;
+mod clients;
 mod connecting;
 mod disks;
 mod given;
+mod hybrid;
 mod incidents;
 mod libvirt;
 mod preview;
@@ -35,14 +37,19 @@ use crate::incidents::IncidentFiles;
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
 use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{SectionId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
 use crate::rules_file::RulesFile;
 use crate::settings::flow::Flow;
+use crate::settings::hybrid::Hybrids;
 use crate::settings::paths::Paths;
 use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
+use crate::sockets::hybrid::Section;
+use crate::sockets::listening::Kept;
+use crate::system::systemd;
 
 use incidents::may_be_watched;
 
@@ -51,6 +58,10 @@ pub(crate) struct Guests {
     rules: RulesFile,
     identity: Identity,
     directories: Directories,
+    /// Where guests' VMMs connect.
+    sections: Table<SectionId, Section>,
+    /// What of that is open since before the daemon started.
+    kept: Kept,
     roster: Roster,
     /// Guests that are watched for good.
     watched: Watched,
@@ -91,6 +102,8 @@ impl Guests {
             rules,
             identity: Identity::open(&paths.state_dir)?,
             directories,
+            sections: Table::default(),
+            kept: Kept::default(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir),
@@ -120,9 +133,13 @@ impl Guests {
     }
 
     /// Looks who is there already.
-    pub(crate) fn begin(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn begin(&mut self, listen: Hybrids, ctx: &mut Ctx<'_>) {
+        // Before any program is started, which would have them too.
+        self.kept = Kept::of(&mut systemd::handed_over());
         self.desk.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
+        self.listen_at(listen, ctx);
+        self.kept.give_up();
         self.plan_disks(ctx);
     }
 

@@ -1,6 +1,8 @@
-//! A way to a guest: a socket in the directory, a channel of libvirt's own, or a pseudo-terminal.
+//! A way to a guest: a socket in the directory, a channel of libvirt's own, a pseudo-terminal, or a place where its
+//! VMM connects and each connection that was made there.
 
 pub(crate) mod connection;
+pub(crate) mod place;
 pub(crate) mod pty;
 pub(crate) mod retry;
 
@@ -9,10 +11,11 @@ use std::time::Instant;
 
 use connection::Connection;
 use hostinfo_answer::Dialect;
+use place::Place;
 use pty::Pty;
 use retry::Retry;
 
-use crate::reactor::id::GuestId;
+use crate::reactor::id::{GuestId, PortId};
 
 /// One way, connected or not.
 #[derive(Debug)]
@@ -42,6 +45,10 @@ pub(crate) enum To {
     Channel(PathBuf),
     /// To whoever has the other end open.
     Pty(Pty),
+    /// To nobody itself: the guest's VMM connects there, and each connection is a port.
+    Place(Box<Place>),
+    /// To the VMM that connected at that place.
+    Accepted(PortId),
 }
 
 impl Port {

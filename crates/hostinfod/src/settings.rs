@@ -3,9 +3,11 @@
 pub(crate) mod at_start;
 pub(crate) mod file;
 pub(crate) mod flow;
+pub(crate) mod hybrid;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
+pub(crate) mod pattern;
 pub(crate) mod watch;
 
 use std::io;
@@ -18,6 +20,7 @@ use crate::args::Args;
 use crate::system::file_error::FileError;
 use flow::Flow;
 use hostinfo_answer::Labels;
+use hybrid::Hybrids;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
@@ -44,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) flow: Flow,
     /// What is asked of libvirt.
     pub(crate) libvirt: Libvirt,
+    /// Where guests' VMMs connect.
+    pub(crate) listen: Hybrids,
     /// What is watched while nobody asks.
     pub(crate) watch: Watch,
     /// What guests can be told of this host.

@@ -2,6 +2,8 @@
 
 pub(crate) mod directories;
 pub(crate) mod directory;
+pub(crate) mod hybrid;
+pub(crate) mod listening;
 pub(crate) mod lock;
 
 use std::ffi::OsStr;

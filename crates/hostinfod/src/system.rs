@@ -1,5 +1,6 @@
 //! As much of the system as the daemon needs: what is waited for, and what is told of it.
 
+pub(crate) mod account;
 pub(crate) mod credentials;
 pub(crate) mod file_error;
 pub(crate) mod file_id;

@@ -1,6 +1,6 @@
 //! How many lines about one guest go into the log; what is left out is counted, and said.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Bound, Bucket};
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
@@ -55,6 +55,26 @@ impl Quota {
         Leave { left_out: (left_out > 0).then_some(left_out) }
     }
 }
+
+/// Something that is logged once a minute at the most, and not counted.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    last: Option<Instant>,
+}
+
+impl Seldom {
+    /// Whether it is to be logged now.
+    pub(crate) fn ask(&mut self, now: Instant) -> bool {
+        let is_due = self.last.is_none_or(|last| now.duration_since(last) >= SELDOM);
+        if is_due {
+            self.last = Some(now);
+        }
+        is_due
+    }
+}
+
+/// The time between two lines of that kind.
+const SELDOM: Duration = Duration::from_secs(60);
 
 /// What may be logged about a guest.
 #[derive(Debug, Default)]

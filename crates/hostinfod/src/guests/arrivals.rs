@@ -112,6 +112,13 @@ impl Guests {
         }
     }
 
+    /// Takes a port away that is no socket of the directory.
+    pub(super) fn remove_port(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        if let Some(guest) = self.roster.remove_port(number) {
+            self.port_is_gone(number, guest, ctx);
+        }
+    }
+
     /// Nothing is due for a port any more, and its guest may have no other.
     pub(super) fn port_is_gone(&mut self, number: PortId, guest: GuestId, ctx: &mut Ctx<'_>) {
         ctx.reactor.set_alarm(Alarm::Port(number), None);

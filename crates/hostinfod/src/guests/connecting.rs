@@ -80,24 +80,35 @@ impl Guests {
                 Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
             }
             To::Channel(path) => Some(sockets::connect_at(path)),
-            To::Pty(_) => None,
+            To::Pty(_) | To::Place(_) | To::Accepted(_) => None,
         }
     }
 
     /// Serves whoever is at the other end of `fd` as a port's guest.
-    fn connect(&mut self, number: PortId, fd: OwnedFd, file: Option<FileId>, ctx: &mut Ctx<'_>) {
+    pub(super) fn connect(
+        &mut self,
+        number: PortId,
+        fd: OwnedFd,
+        file: Option<FileId>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let peer = peer::of(&fd, &self.roots.proc);
         let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
         let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
-        let added = self
-            .identify_peer(number, peer, ctx.now)
-            .and_then(|()| ctx.reactor.add(&fd, Token::Port(number), Interest::Read));
+        self.end_others(number, peer.as_ref().ok().copied(), ctx);
+        let added = self.identify_peer(number, peer, ctx.now).and_then(|is_another| {
+            ctx.reactor.add(&fd, Token::Port(number), Interest::Read)?;
+            Ok(is_another)
+        });
         let Some((port, guest)) = self.roster.at(number) else { return };
-        if let Err(error) = added {
-            tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
-            let again = port.retry.after_failure(ctx.now);
-            return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
-        }
+        let is_another = match added {
+            Ok(is_another) => is_another,
+            Err(error) => {
+                tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
+                let again = port.retry.after_failure(ctx.now);
+                return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
+            }
+        };
         if guest.who.grant().vhostmd_disk() {
             ctx.reactor.set_alarm(Alarm::Disk(port.guest), Some(ctx.now));
         }
@@ -105,20 +116,23 @@ impl Guests {
         port.connection = Some(Connection { is_early, ..connection });
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);
-        guest.log_access(ctx.now);
+        // A program in the guest that asks once makes one connection: the log tells of the VMM.
+        if is_another || !matches!(port.to, To::Accepted(_)) {
+            guest.log_access(ctx.now);
+        }
         let guest = port.guest;
         self.log_left_out(guest, ctx);
         self.plan_watch(guest, ctx);
     }
 
-    /// Notes which process a port's guest is, or why that is not known.
+    /// Notes which process a port's guest is, or why that is not known. True where it is another than before.
     fn identify_peer(
         &mut self,
         number: PortId,
         peer: Result<Peer, Absent>,
         now: Instant,
-    ) -> io::Result<()> {
-        let Some((_, guest)) = self.roster.at(number) else { return Ok(()) };
+    ) -> io::Result<bool> {
+        let Some((_, guest)) = self.roster.at(number) else { return Ok(false) };
         let libvirt = self.desk.libvirt();
         let standing = libvirt.standing(guest.who.name().whole());
         let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
@@ -130,7 +144,7 @@ impl Guests {
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
         }
-        Ok(())
+        Ok(is_another)
     }
 
     /// A guest that was connected to early has something to say: by now its QEMU has the socket,

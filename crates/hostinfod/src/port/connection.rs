@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     pub(crate) is_early: bool,
     /// When it was made.
     pub(crate) since: Instant,
+    /// When the guest last sent something, or it was made.
+    pub(crate) heard: Instant,
 }
 
 /// What a connection is doing.
@@ -71,7 +73,13 @@ impl Connection {
             file,
             is_early: false,
             since: now,
+            heard: now,
         }
+    }
+
+    /// Since when nothing has come, where it waits for that and for nothing else.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        (self.phase == Phase::Reading).then_some(self.heard)
     }
 
     /// Begins anew on the same descriptor.

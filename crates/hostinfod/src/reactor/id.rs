@@ -36,6 +36,8 @@ ids! {
     GuestId;
     /// A port of the roster.
     PortId;
+    /// A `[[listen]]` of the settings.
+    SectionId;
     /// A client of the control socket.
     ClientId;
     /// One who reads the metrics over HTTP.

@@ -3,7 +3,7 @@
 
 use hostinfo_answer::Dialect;
 
-use super::id::{ClientId, Id, PortId, ScraperId};
+use super::id::{ClientId, Id, PortId, ScraperId, SectionId};
 
 /// Whom it concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,10 @@ pub(crate) enum Token {
     Control,
     /// Somebody connects to read the metrics over HTTP.
     Scrape,
-    /// A port's connection.
+    /// A port's connection, or somebody connects to a port.
     Port(PortId),
+    /// Something has changed in the directories of a `[[listen]]`.
+    Section(SectionId),
     /// The connection of a client of the control socket.
     Client(ClientId),
     /// The connection of one who reads the metrics over HTTP.
@@ -48,6 +50,7 @@ const SCRAPE: u64 = 8;
 const PORT: u64 = 9;
 const CLIENT: u64 = 10;
 const SCRAPER: u64 = 11;
+const SECTION: u64 = 12;
 
 impl Token {
     /// Its number.
@@ -63,6 +66,7 @@ impl Token {
             Self::Control => (CONTROL, 0),
             Self::Scrape => (SCRAPE, 0),
             Self::Port(port) => (PORT, port.index()),
+            Self::Section(section) => (SECTION, section.index()),
             Self::Client(client) => (CLIENT, client.index()),
             Self::Scraper(scraper) => (SCRAPER, scraper.index()),
         };
@@ -83,6 +87,7 @@ impl Token {
             CONTROL => Self::Control,
             SCRAPE => Self::Scrape,
             PORT => Self::Port(PortId::of(place)),
+            SECTION => Self::Section(SectionId::of(place)),
             CLIENT => Self::Client(ClientId::of(place)),
             SCRAPER => Self::Scraper(ScraperId::of(place)),
             _ => return None,
@@ -109,7 +114,8 @@ mod tests {
             Token::Custom => Token::Control,
             Token::Control => Token::Scrape,
             Token::Scrape => Token::Port(PortId::of(3)),
-            Token::Port(_) => Token::Client(ClientId::of(3)),
+            Token::Port(_) => Token::Section(SectionId::of(3)),
+            Token::Section(_) => Token::Client(ClientId::of(3)),
             Token::Client(_) => Token::Scraper(ScraperId::of(0)),
             Token::Scraper(_) => return None,
         })
@@ -127,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = (SCRAPER + 1) * PLACES;
+        let behind = (SECTION + 1) * PLACES;
         for number in [1, STOP * PLACES + 7, SCRAPE * PLACES + 1, behind, behind + 1, u64::MAX] {
             assert_eq!(Token::decode(number), None, "{number}");
         }

@@ -10,10 +10,20 @@ impl Server {
         let ctx = &mut self.reactor.now();
         self.guests.ask_for_rules(ctx.now);
         if let Some((settings, waiting)) = self.settings.reload() {
-            let Settings { flow, watch, labels, log, paths: _, control: _, metrics: _, libvirt: _ } =
-                settings;
+            let Settings {
+                flow,
+                listen,
+                watch,
+                labels,
+                log,
+                paths: _,
+                control: _,
+                metrics: _,
+                libvirt: _,
+            } = settings;
             self.logging.reload(&log);
             self.guests.apply_settings(flow, watch, labels, ctx);
+            self.guests.listen_at(listen, ctx);
             log_reload(&waiting.join(", "));
         }
         self.guests.reload_customs(ctx);

@@ -13,6 +13,7 @@ use crate::reactor::Ready;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
+use crate::settings::hybrid::Hybrids;
 use crate::system::systemd;
 
 impl Server {
@@ -20,9 +21,9 @@ impl Server {
     ///
     /// # Errors
     /// Where the system fails the loop itself: nothing that a guest or a file can cause.
-    pub(super) fn run(mut self) -> anyhow::Result<()> {
+    pub(super) fn run(mut self, listen: Hybrids) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
-        self.guests.begin(&mut self.reactor.now());
+        self.guests.begin(listen, &mut self.reactor.now());
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         systemd::ready();
@@ -76,6 +77,7 @@ impl Server {
             Token::Libvirt => guests.libvirt_is_ready(ctx),
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
+            Token::Section(section) => guests.take_sighting(section, ctx),
             Token::Control => control.let_in(ctx),
             Token::Client(client) => {
                 let daemon = &mut Daemon { guests, settings, logging, socket };

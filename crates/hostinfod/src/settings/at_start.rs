@@ -20,8 +20,17 @@ impl AtStart {
     /// Those in `settings`.
     // Without `..`, so that a new setting does not compile until it is either here or taken over.
     pub(crate) fn of(settings: &Settings) -> Self {
-        let Settings { paths, control, metrics, libvirt, log, flow: _, watch: _, labels: _ } =
-            settings;
+        let Settings {
+            paths,
+            control,
+            metrics,
+            libvirt,
+            log,
+            flow: _,
+            listen: _,
+            watch: _,
+            labels: _,
+        } = settings;
         let Log { output, file, level: _, filters: _ } = log;
         Self {
             paths: paths.clone(),
@@ -77,6 +86,7 @@ mod tests {
     fn what_is_taken_over_or_the_same_waits_for_nothing() {
         let page = include_str!("../../../../docs/hostinfod.toml");
         let at_once = "[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n\
+                       [[listen]]\npath = '/a/{name}/b'\ndriver = 'a'\nuser = '1'\n\
                        [log]\nlevel = 'error'\nfilters = { x = 'off' }\n";
         for text in ["", page, at_once] {
             assert!(waiting(text).is_empty(), "{text}");
