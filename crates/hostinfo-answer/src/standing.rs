@@ -36,6 +36,13 @@ impl Standing {
         }
     }
 
+    /// What libvirt says of a guest whose domain is known by something else than its socket; `None` where
+    /// that does not run any more.
+    pub fn of_domain(uuid: Uuid, snapshot: &Snapshot) -> Option<Self> {
+        let guest = snapshot.guest(uuid).filter(|guest| guest.domain.is_live())?;
+        Some(Self::Domain(uuid, guest.run()))
+    }
+
     /// What holds while libvirt does not answer.
     pub fn unknown(required: bool) -> Self {
         if required { Self::Awaited } else { Self::Unnamed }

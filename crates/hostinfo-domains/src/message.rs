@@ -7,7 +7,7 @@ use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
 
 /// The version of these messages. Daemon and helper must use the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A message from the helper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +117,7 @@ mod tests {
             vcpus_max: 2,
             names: Names { clauses: vec!["qemu-a".to_owned()], ..Names::default() },
             channel: Some("/run/libvirt/qemu/channel/3-a/org.github.vhostmd.1".to_owned()),
+            cid: Some(7),
             unread: Some("it is no XML".to_owned()),
         };
         for said in [
@@ -158,6 +159,7 @@ mod tests {
                 hidden: names,
             },
             channel: Some(worst(CHANNEL_MAX)),
+            cid: Some(u32::MAX),
             unread: Some(worst(WORDS_MAX)),
         };
         assert!(to_line(&Message::Domain(domain)).is_some());

@@ -207,6 +207,7 @@ impl Survey {
             vcpus_max: found.vcpus_max,
             names: found.names,
             channel: found.channel.filter(|_| self.tells.channels),
+            cid: found.cid,
             unread,
         };
         let before = self.known.remove(&uuid);

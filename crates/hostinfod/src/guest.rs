@@ -1,6 +1,7 @@
 //! One guest, however many connections it has: who it is, what is observed of it, what it did.
 
 mod audit;
+pub(crate) mod cmdline;
 pub(crate) mod identity;
 pub(crate) mod peer;
 mod random;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_answer::{Change, Meter, Observed, Pending, Standing, Who};
+use hostinfo_domains::Uuid;
 use hostinfo_rules::Grant;
 
 use crate::audit::quota::{Quotas, Seldom};
@@ -46,6 +48,10 @@ pub(crate) struct Guest {
     pub(crate) has_disk: bool,
     /// What its metrics disk waits for.
     pub(crate) disk_pending: Option<Box<Pending>>,
+    /// Its VMM's address on vsock, by its command line.
+    pub(crate) cid: Option<u32>,
+    /// The domain whose address on vsock it has connected from.
+    pub(crate) by_cid: Option<Uuid>,
     /// Connections that were closed at once, in the log.
     pub(crate) no_room: Seldom,
     /// The round in which it had its last turn.
@@ -75,6 +81,8 @@ impl Guest {
             quotas: Quotas::default(),
             has_disk: false,
             disk_pending: None,
+            cid: None,
+            by_cid: None,
             no_room: Seldom::default(),
             last_turn: Round::default(),
         }

@@ -14,6 +14,7 @@ mod preview;
 mod samples;
 mod turns;
 mod values;
+mod vsock;
 mod watching;
 mod who;
 
@@ -45,6 +46,7 @@ use crate::rules_file::RulesFile;
 use crate::settings::flow::Flow;
 use crate::settings::hybrid::Hybrids;
 use crate::settings::paths::Paths;
+use crate::settings::vsock::Vsock;
 use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 use crate::sockets::hybrid::Section;
@@ -52,6 +54,7 @@ use crate::sockets::listening::Kept;
 use crate::system::systemd;
 
 use incidents::may_be_watched;
+use vsock::VsockState;
 
 /// Guests, their ports, and whatever is kept of them.
 pub(crate) struct Guests {
@@ -62,6 +65,7 @@ pub(crate) struct Guests {
     sections: Table<SectionId, Section>,
     /// What of that is open since before the daemon started.
     kept: Kept,
+    vsock: VsockState,
     roster: Roster,
     /// Guests that are watched for good.
     watched: Watched,
@@ -104,6 +108,7 @@ impl Guests {
             directories,
             sections: Table::default(),
             kept: Kept::default(),
+            vsock: VsockState::new(Vsock::default()),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir),
@@ -133,9 +138,12 @@ impl Guests {
     }
 
     /// Looks who is there already.
-    pub(crate) fn begin(&mut self, listen: Hybrids, ctx: &mut Ctx<'_>) {
+    pub(crate) fn begin(&mut self, listen: Hybrids, vsock: Vsock, ctx: &mut Ctx<'_>) {
         // Before any program is started, which would have them too.
-        self.kept = Kept::of(&mut systemd::handed_over());
+        let mut handed_over = systemd::handed_over();
+        self.kept = Kept::of(&mut handed_over);
+        self.vsock = VsockState::new(vsock);
+        self.listen_on_vsock(handed_over, ctx);
         self.desk.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
         self.listen_at(listen, ctx);

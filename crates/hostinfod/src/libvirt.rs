@@ -93,9 +93,33 @@ impl Libvirt {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// What is known of the socket of that name; `None` while libvirt does not answer.
-    pub(crate) fn standing(&self, socket: &str) -> Option<Standing> {
-        self.known().map(|snapshot| Standing::of(socket, snapshot, self.required))
+    /// What is known of the socket of that name, or, where no domain names it, of the domain `by_cid` that is known by
+    /// its address on vsock; `None` while libvirt does not answer.
+    pub(crate) fn standing(&self, socket: &str, by_cid: Option<Uuid>) -> Option<Standing> {
+        let snapshot = self.known()?;
+        let by_socket = Standing::of(socket, snapshot, false);
+        if by_socket == Standing::Unnamed
+            && let Some(standing) = by_cid.and_then(|uuid| Standing::of_domain(uuid, snapshot))
+        {
+            return Some(standing);
+        }
+        Some(Standing::of(socket, snapshot, self.required))
+    }
+
+    /// Whether what is known was asked for at that time or later.
+    pub(crate) fn is_asked_since(&self, since: Instant) -> bool {
+        let as_of = self.helper.as_ref().and_then(Helper::as_of);
+        self.known().is_some() && as_of.is_some_and(|as_of| as_of >= since)
+    }
+
+    /// Until when something waits for libvirt that has been there `since` then.
+    pub(crate) fn patience(&self, since: Instant) -> Instant {
+        since + PATIENCE
+    }
+
+    /// Whether this host may have one, also while it does not answer.
+    pub(crate) fn may_be_there(&mut self) -> bool {
+        self.worth_asking().is_some()
     }
 
     /// How often it has stopped to answer.
@@ -124,11 +148,11 @@ impl Libvirt {
         }
     }
 
-    /// Until when a port waits that was there `since` then, for libvirt to say whose it is: what
+    /// Until when a port waits, or somebody else, that was there `since` then, for libvirt to say whose it is: what
     /// is known may be older than the port. Nobody waits for a libvirt that does not answer.
     pub(crate) fn awaited(
         &mut self,
-        port: PortId,
+        port: Option<PortId>,
         since: Instant,
         now: Instant,
     ) -> Option<Instant> {
@@ -141,7 +165,7 @@ impl Libvirt {
         let until = since + PATIENCE;
         let waits = is_up && until > now;
         if waits {
-            self.waiting.push(port);
+            self.waiting.extend(port);
         }
         waits.then_some(until)
     }

@@ -2,6 +2,7 @@
 //! VMM connects and each connection that was made there.
 
 pub(crate) mod connection;
+pub(crate) mod of_domain;
 pub(crate) mod place;
 pub(crate) mod pty;
 pub(crate) mod retry;
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use connection::Connection;
 use hostinfo_answer::Dialect;
+use of_domain::OfDomain;
 use place::Place;
 use pty::Pty;
 use retry::Retry;
@@ -49,6 +51,8 @@ pub(crate) enum To {
     Place(Box<Place>),
     /// To the VMM that connected at that place.
     Accepted(PortId),
+    /// To the guest itself, which has connected by AF_VSOCK.
+    Vsock(Option<OfDomain>),
 }
 
 impl Port {

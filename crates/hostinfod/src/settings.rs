@@ -8,6 +8,7 @@ pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
 pub(crate) mod pattern;
+pub(crate) mod vsock;
 pub(crate) mod watch;
 
 use std::io;
@@ -24,6 +25,7 @@ use hybrid::Hybrids;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
+use vsock::Vsock;
 use watch::Watch;
 
 /// Where the settings are, unless the command line says otherwise.
@@ -49,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) libvirt: Libvirt,
     /// Where guests' VMMs connect.
     pub(crate) listen: Hybrids,
+    /// Which guests connect by AF_VSOCK.
+    pub(crate) vsock: Vsock,
     /// What is watched while nobody asks.
     pub(crate) watch: Watch,
     /// What guests can be told of this host.

@@ -5,6 +5,7 @@ pub(crate) mod directory;
 pub(crate) mod hybrid;
 pub(crate) mod listening;
 pub(crate) mod lock;
+pub(crate) mod vsock;
 
 use std::ffi::OsStr;
 use std::fs;

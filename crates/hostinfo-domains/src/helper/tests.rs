@@ -183,7 +183,7 @@ fn every_way_to_fail_is_told_in_words() {
         (say(&Message::Done(0)), "hostinfo-libvirt is not of the same release as hostinfod"),
         (
             "echo libvirt: error".to_owned(),
-            "not a message of hostinfo-libvirt, version 3: expected value at line 1 column 1",
+            "not a message of hostinfo-libvirt, version 4: expected value at line 1 column 1",
         ),
         (long, "hostinfo-libvirt sent a line over 1310720 bytes"),
     ] {

@@ -32,8 +32,12 @@ enum NoRoom {
 impl Guests {
     /// Serves whoever has connected as that guest, where there is room for it.
     pub(super) fn admit(&mut self, guest: GuestId, fd: OwnedFd, to: To, ctx: &mut Ctx<'_>) {
-        let peer = peer::of(&fd, &self.roots.proc);
-        if let Err(error) = self.make_room(guest, peer, ctx) {
+        let room = match to {
+            // A domain of libvirt's, or a VMM that is served already: its process is not in question.
+            To::Vsock(_) => Ok(()),
+            _ => self.check_process(guest, peer::of(&fd, &self.roots.proc), ctx),
+        };
+        if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
             if let Some(guest) = self.roster.guests.get_mut(guest)
                 && guest.no_room.ask(ctx.now)
             {
@@ -50,11 +54,11 @@ impl Guests {
         }
     }
 
-    /// Makes room for one more connection.
+    /// Looks whether a process may be a guest. One that was the guest's and has ended is hung up on.
     ///
     /// # Errors
-    /// Where there is none for this process.
-    fn make_room(
+    /// Where another one is it, which is hung up on as well.
+    fn check_process(
         &mut self,
         number: GuestId,
         now: Option<Peer>,
@@ -74,6 +78,14 @@ impl Guests {
                 return Err(NoRoom::TwoProcesses { before: before.pid, now });
             }
         }
+        Ok(())
+    }
+
+    /// Makes room for one more connection.
+    ///
+    /// # Errors
+    /// [`NoRoom::Full`].
+    fn make_room(&mut self, number: GuestId, ctx: &mut Ctx<'_>) -> Result<(), NoRoom> {
         let clients = self.clients_of(number);
         if clients.len() < CONNECTIONS_MAX {
             return Ok(());
@@ -94,17 +106,21 @@ impl Guests {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let is_same = guest.who.peer().zip(now).is_some_and(|(before, now)| before.is(now));
         let guest = port.guest;
-        if is_same || matches!(port.to, To::Accepted(_)) {
+        if is_same || matches!(port.to, To::Accepted(_) | To::Vsock(_)) {
             return;
         }
-        for port in self.clients_of(guest) {
+        let is_by_vmm = |to: &To| matches!(to, To::Accepted(_));
+        let ports = self.roster.ports_of(guest).filter(|(_, port)| is_by_vmm(&port.to));
+        let ports: Vec<PortId> = ports.map(|(port, _)| port).collect();
+        for port in ports {
             self.hang_up(port, "another process has this guest's socket", ctx);
         }
     }
 
     fn clients_of(&self, guest: GuestId) -> Vec<PortId> {
         let ports = self.roster.ports_of(guest);
-        ports.filter(|(_, port)| matches!(port.to, To::Accepted(_))).map(|(port, _)| port).collect()
+        let are_own = |to: &To| matches!(to, To::Accepted(_) | To::Vsock(_));
+        ports.filter(|(_, port)| are_own(&port.to)).map(|(port, _)| port).collect()
     }
 
     fn hang_up_on_all(&mut self, number: GuestId, why: &str, ctx: &mut Ctx<'_>) {

@@ -13,7 +13,7 @@ use hostinfo_sample::{Absent, Vmm};
 use super::Guests;
 use crate::audit::Event;
 use crate::guest::begin_session;
-use crate::guest::peer;
+use crate::guest::{cmdline, peer};
 use crate::port::connection::Connection;
 use crate::port::pty::{self, Pty};
 use crate::port::{Port, To};
@@ -25,6 +25,10 @@ use crate::reactor::token::Token;
 use crate::sockets::{self, Connected, Refused};
 use crate::system::file_id::FileId;
 
+/// Of a guest that has no port besides AF_VSOCK.
+const BY_CID_ALONE: Absent =
+    Absent::plain("over vsock alone it is not known which process runs this guest");
+
 impl Guests {
     /// Tries to connect a port, once libvirt has said whose it is.
     pub(super) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
@@ -33,7 +37,7 @@ impl Guests {
             return;
         }
         if let To::Socket = port.to
-            && let Some(until) = self.desk.libvirt().awaited(number, port.since, ctx.now)
+            && let Some(until) = self.desk.libvirt().awaited(Some(number), port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
@@ -80,7 +84,7 @@ impl Guests {
                 Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
             }
             To::Channel(path) => Some(sockets::connect_at(path)),
-            To::Pty(_) | To::Place(_) | To::Accepted(_) => None,
+            To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => None,
         }
     }
 
@@ -92,11 +96,20 @@ impl Guests {
         file: Option<FileId>,
         ctx: &mut Ctx<'_>,
     ) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let is_vsock = matches!(port.to, To::Vsock(_));
+        let is_known = is_vsock && guest.who.has_come();
         let peer = peer::of(&fd, &self.roots.proc);
         let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
-        let peer = if is_early { Err(NOT_MET) } else { peer.ok_or(Vmm::UNSEEN) };
+        let peer = match is_early {
+            true => Err(NOT_MET),
+            false => peer.ok_or(if is_vsock { BY_CID_ALONE } else { Vmm::UNSEEN }),
+        };
         self.end_others(number, peer.as_ref().ok().copied(), ctx);
-        let added = self.identify_peer(number, peer, ctx.now).and_then(|is_another| {
+        // Over AF_VSOCK a guest is known, and its process is not: what is known of that stays.
+        let identified =
+            if is_known { Ok(false) } else { self.identify_peer(number, peer, ctx.now) };
+        let added = identified.and_then(|is_another| {
             ctx.reactor.add(&fd, Token::Port(number), Interest::Read)?;
             Ok(is_another)
         });
@@ -117,7 +130,7 @@ impl Guests {
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         // A program in the guest that asks once makes one connection: the log tells of the VMM.
-        if is_another || !matches!(port.to, To::Accepted(_)) {
+        if is_another || !matches!(port.to, To::Accepted(_) | To::Vsock(_)) {
             guest.log_access(ctx.now);
         }
         let guest = port.guest;
@@ -134,12 +147,18 @@ impl Guests {
     ) -> io::Result<bool> {
         let Some((_, guest)) = self.roster.at(number) else { return Ok(false) };
         let libvirt = self.desk.libvirt();
-        let standing = libvirt.standing(guest.who.name().whole());
+        let standing = libvirt.standing(guest.who.name().whole(), guest.by_cid);
         let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
         if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
             guest.set_standing(standing, now);
         }
         if is_another {
+            let is_wanted = self.vsock.is_enabled();
+            guest.cid = peer
+                .as_ref()
+                .ok()
+                .filter(|_| is_wanted)
+                .and_then(|peer| cmdline::cid(*peer, &self.roots.proc));
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;

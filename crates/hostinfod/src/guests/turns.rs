@@ -52,7 +52,7 @@ impl Guests {
             None => match port.to {
                 To::Socket | To::Channel(_) | To::Pty(_) => self.try_connect(number, ctx),
                 To::Place(_) => self.look_at_place(number, ctx),
-                To::Accepted(_) => {}
+                To::Accepted(_) | To::Vsock(_) => {}
             },
             Some(Phase::Writing(_)) => self.hang_up(number, "guest does not read its reply", ctx),
             Some(Phase::Reading | Phase::Throttled(_) | Phase::WaitingForValue(_)) => {
@@ -81,7 +81,7 @@ impl Guests {
     /// Ends a connection, and sees to the next one.
     pub(super) fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
-        if let To::Accepted(_) = port.to {
+        if let To::Accepted(_) | To::Vsock(_) = port.to {
             // A program in the guest that asks once makes one connection: the log tells of the VMM.
             tracing::debug!(guest = guest.who.name().whole(), "one of its connections: {why}");
             return self.remove_port(number, ctx);
@@ -96,7 +96,7 @@ impl Guests {
                 }
                 self.set_phase(number, Phase::Reading, ctx);
             }
-            To::Socket | To::Channel(_) | To::Place(_) | To::Accepted(_) => {
+            To::Socket | To::Channel(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => {
                 let (again, guest) = (port.drop_connection(ctx.now), port.guest);
                 ctx.reactor.set_alarm(Alarm::Port(number), again);
                 self.plan_watch(guest, ctx);

@@ -35,7 +35,7 @@ impl Guests {
         let phase = self.identity.phase(name.whole());
         let mut who = Who::new(name.clone(), grant, host_id, phase, begin_session()?);
         let libvirt = self.desk.libvirt();
-        who.set_standing(libvirt.standing(name.whole()).unwrap_or_else(|| libvirt.unknown()));
+        who.set_standing(libvirt.standing(name.whole(), None).unwrap_or_else(|| libvirt.unknown()));
         Ok(Guest::new(who))
     }
 
@@ -44,7 +44,8 @@ impl Guests {
         let libvirt = self.desk.libvirt();
         let mut changed = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {
-            let Some(standing) = libvirt.standing(guest.who.name().whole()) else { break };
+            let standing = libvirt.standing(guest.who.name().whole(), guest.by_cid);
+            let Some(standing) = standing else { break };
             if !guest.set_standing(standing, ctx.now) {
                 continue;
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
-use super::id::{ClientId, GuestId, PortId, ScraperId};
+use super::id::{ClientId, GuestId, PortId, ScraperId, StrangerId};
 
 /// Who is to be woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,10 @@ pub(crate) enum Alarm {
     Watch(GuestId),
     /// A port that was connected to while libvirt had its socket is to be looked at again.
     LookAgain(PortId),
+    /// Guests are let in over AF_VSOCK again.
+    Vsock,
+    /// Who has connected by AF_VSOCK is to be looked up, or to go.
+    Stranger(StrangerId),
     /// Incidents are to be written.
     Incidents,
     /// What was left out of the log about a guest is to be said.

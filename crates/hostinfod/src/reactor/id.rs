@@ -38,6 +38,8 @@ ids! {
     PortId;
     /// A `[[listen]]` of the settings.
     SectionId;
+    /// Somebody who has connected by AF_VSOCK and is no guest yet.
+    StrangerId;
     /// A client of the control socket.
     ClientId;
     /// One who reads the metrics over HTTP.

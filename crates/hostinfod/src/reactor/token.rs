@@ -3,7 +3,7 @@
 
 use hostinfo_answer::Dialect;
 
-use super::id::{ClientId, Id, PortId, ScraperId, SectionId};
+use super::id::{ClientId, Id, PortId, ScraperId, SectionId, StrangerId};
 
 /// Whom it concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub(crate) enum Token {
     Port(PortId),
     /// Something has changed in the directories of a `[[listen]]`.
     Section(SectionId),
+    /// Somebody connects by AF_VSOCK.
+    Vsock,
+    /// Somebody who did so and is no guest says something.
+    Stranger(StrangerId),
     /// The connection of a client of the control socket.
     Client(ClientId),
     /// The connection of one who reads the metrics over HTTP.
@@ -51,6 +55,8 @@ const PORT: u64 = 9;
 const CLIENT: u64 = 10;
 const SCRAPER: u64 = 11;
 const SECTION: u64 = 12;
+const VSOCK: u64 = 13;
+const STRANGER: u64 = 14;
 
 impl Token {
     /// Its number.
@@ -67,6 +73,8 @@ impl Token {
             Self::Scrape => (SCRAPE, 0),
             Self::Port(port) => (PORT, port.index()),
             Self::Section(section) => (SECTION, section.index()),
+            Self::Vsock => (VSOCK, 0),
+            Self::Stranger(stranger) => (STRANGER, stranger.index()),
             Self::Client(client) => (CLIENT, client.index()),
             Self::Scraper(scraper) => (SCRAPER, scraper.index()),
         };
@@ -88,6 +96,8 @@ impl Token {
             SCRAPE => Self::Scrape,
             PORT => Self::Port(PortId::of(place)),
             SECTION => Self::Section(SectionId::of(place)),
+            VSOCK => Self::Vsock,
+            STRANGER => Self::Stranger(StrangerId::of(place)),
             CLIENT => Self::Client(ClientId::of(place)),
             SCRAPER => Self::Scraper(ScraperId::of(place)),
             _ => return None,
@@ -115,7 +125,9 @@ mod tests {
             Token::Control => Token::Scrape,
             Token::Scrape => Token::Port(PortId::of(3)),
             Token::Port(_) => Token::Section(SectionId::of(3)),
-            Token::Section(_) => Token::Client(ClientId::of(3)),
+            Token::Section(_) => Token::Vsock,
+            Token::Vsock => Token::Stranger(StrangerId::of(3)),
+            Token::Stranger(_) => Token::Client(ClientId::of(3)),
             Token::Client(_) => Token::Scraper(ScraperId::of(0)),
             Token::Scraper(_) => return None,
         })
@@ -133,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = (SECTION + 1) * PLACES;
+        let behind = (STRANGER + 1) * PLACES;
         for number in [1, STOP * PLACES + 7, SCRAPE * PLACES + 1, behind, behind + 1, u64::MAX] {
             assert_eq!(Token::decode(number), None, "{number}");
         }

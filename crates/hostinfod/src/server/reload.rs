@@ -13,6 +13,7 @@ impl Server {
             let Settings {
                 flow,
                 listen,
+                vsock,
                 watch,
                 labels,
                 log,
@@ -24,6 +25,7 @@ impl Server {
             self.logging.reload(&log);
             self.guests.apply_settings(flow, watch, labels, ctx);
             self.guests.listen_at(listen, ctx);
+            self.guests.apply_vsock(vsock, ctx);
             log_reload(&waiting.join(", "));
         }
         self.guests.reload_customs(ctx);

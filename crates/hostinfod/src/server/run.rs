@@ -14,6 +14,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::Hybrids;
+use crate::settings::vsock::Vsock;
 use crate::system::systemd;
 
 impl Server {
@@ -21,9 +22,9 @@ impl Server {
     ///
     /// # Errors
     /// Where the system fails the loop itself: nothing that a guest or a file can cause.
-    pub(super) fn run(mut self, listen: Hybrids) -> anyhow::Result<()> {
+    pub(super) fn run(mut self, listen: Hybrids, vsock: Vsock) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
-        self.guests.begin(listen, &mut self.reactor.now());
+        self.guests.begin(listen, vsock, &mut self.reactor.now());
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         systemd::ready();
@@ -78,6 +79,8 @@ impl Server {
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
             Token::Section(section) => guests.take_sighting(section, ctx),
+            Token::Vsock => guests.let_in_over_vsock(ctx),
+            Token::Stranger(stranger) => guests.hear_stranger(stranger, hung_up, ctx),
             Token::Control => control.let_in(ctx),
             Token::Client(client) => {
                 let daemon = &mut Daemon { guests, settings, logging, socket };
@@ -104,6 +107,8 @@ impl Server {
             Alarm::Custom => self.take_values(),
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
+            Alarm::Vsock => guests.resume_vsock(ctx),
+            Alarm::Stranger(stranger) => guests.on_stranger_alarm(stranger, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),

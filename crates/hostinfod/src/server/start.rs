@@ -56,7 +56,8 @@ pub(crate) fn start() -> ExitCode {
 fn serve(args: Args) -> anyhow::Result<()> {
     let pty = args.pty;
     let (file, settings) = SettingsFile::open(args)?;
-    let Settings { paths, control, metrics, flow, listen, libvirt, watch, labels, log } = settings;
+    let Settings { paths, control, metrics, flow, listen, vsock, libvirt, watch, labels, log } =
+        settings;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     // First of all that tells of itself: of two daemons, one has nothing in force.
@@ -82,7 +83,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     if pty {
         guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }
-    Server { settings: file, logging, guests, control, scrape, signals, reactor }.run(listen)
+    Server { settings: file, logging, guests, control, scrape, signals, reactor }.run(listen, vsock)
 }
 
 /// What its service lets the daemon do, such as become another user for a command, is not for the

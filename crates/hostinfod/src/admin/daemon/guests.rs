@@ -133,7 +133,7 @@ fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
 fn told_port(port: &Port) -> ToldPort {
     let kind = match (&port.to, port.dialect) {
         (To::Pty(_), _) => PortKind::Pty,
-        (To::Place(_) | To::Accepted(_), _) => PortKind::Vsock,
+        (To::Place(_) | To::Accepted(_) | To::Vsock(_), _) => PortKind::Vsock,
         (To::Socket, Dialect::Hostinfo) => PortKind::Hostinfo,
         (To::Socket, Dialect::Vhostmd) | (To::Channel(_), _) => PortKind::Vhostmd,
     };
