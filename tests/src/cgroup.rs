@@ -1,4 +1,4 @@
-//! A test's own cgroups around a guest, v2 or v1 with v2 beside it. They need root, and are removed
+//! A test's own cgroups around a guest or the daemon, v2 or v1 with v2 beside it. They need root, and are removed
 //! when this value is dropped.
 
 use std::fs;
@@ -27,7 +27,21 @@ impl Cgroup {
             true => vec![root.to_owned()],
             false => ["cpu", "memory", "unified"].map(|tree| root.join(tree)).to_vec(),
         };
-        let cgroup = Self { trees, path: path.as_ref().to_owned(), pid };
+        Self::within(trees, pid, path.as_ref())
+    }
+
+    /// Creates it where systemd has a unit's, and moves the process into it.
+    ///
+    /// # Errors
+    /// Not running as root.
+    pub fn of_unit(pid: u32, unit: &str) -> Result<Self> {
+        let root = Path::new(ROOT);
+        let tree = if is_v2() { root.to_owned() } else { root.join("systemd") };
+        Self::within(vec![tree], pid, Path::new(unit))
+    }
+
+    fn within(trees: Vec<PathBuf>, pid: u32, path: &Path) -> Result<Self> {
+        let cgroup = Self { trees, path: path.to_owned(), pid };
         for tree in &cgroup.trees {
             let mut folder = tree.clone();
             for name in &cgroup.path {

@@ -1,7 +1,8 @@
 //! The real daemon as a process.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -23,10 +24,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a daemon for the host in `folder` with these arguments, after the words of
-    /// [`Libvirtd::enter`].
-    ///
-    /// [`Libvirtd::enter`]: crate::Libvirtd::enter
+    /// Starts a daemon for the host in `folder` with these arguments, after the words of another command, which
+    /// has to end with it.
     pub(crate) fn launch(folder: &Path, arguments: &[&OsStr], enter: &[&str]) -> Result<Self> {
         // A daemon that is started later must not overwrite the log of the first one.
         let number = (0u32..)
@@ -35,14 +34,13 @@ impl Daemon {
         let notify = folder.join(format!("notify-{number}"));
         let notices = UnixDatagram::bind(&notify).context("bind the socket of notices")?;
         notices.set_nonblocking(true)?;
+        fs::set_permissions(&notify, Permissions::from_mode(0o777))?;
         let program = paths::program("hostinfod")?;
         let mut command = match enter {
             [] => tied(program),
             [enter, rest @ ..] => {
                 let mut command = tied(enter);
-                // nsenter starts another process, which has to end with it.
-                command.args(rest).args(["--pid", "setpriv", "--pdeathsig", "KILL", "--"]);
-                command.arg(program);
+                command.args(rest).arg(program);
                 command
             }
         };

@@ -1,7 +1,8 @@
 //! A separate host for each test: its folders, its rules, its daemons.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -143,7 +144,29 @@ impl Host {
     /// # Errors
     /// It does not.
     pub fn start_daemon_beside(&self, libvirtd: &Libvirtd) -> Result<Daemon> {
-        let mut daemon = self.launch(&libvirtd.enter())?;
+        // nsenter starts another process, which has to end with it.
+        let enter = [&libvirtd.enter()[..], &["--pid", "setpriv", "--pdeathsig", "KILL", "--"]];
+        let mut daemon = self.launch(&enter.concat())?;
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
+    /// Starts a daemon as that user, in that user's group and no other, to whom the host's folders are given.
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not become ready, or this is not run by root.
+    pub fn start_daemon_as(&self, user: u32) -> Result<Daemon> {
+        for folder in [self.path(), &self.sockets, &self.state()] {
+            chown(folder, Some(user), Some(user)).context("these tests run as root")?;
+        }
+        for readable in [self.path().to_owned(), self.etc(), self.rules(), self.config()] {
+            fs::set_permissions(readable, Permissions::from_mode(0o755))?;
+        }
+        let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
+        // Another user's process loses what it is tied by.
+        let become_user = ["setpriv", &user, &group, "--clear-groups", "--pdeathsig", "KILL", "--"];
+        let mut daemon = self.launch(&become_user)?;
         daemon.wait_until_ready()?;
         Ok(daemon)
     }

@@ -1,5 +1,6 @@
 //! `make install` of what the tests run: debug builds, and pages generated for the test.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -45,6 +46,20 @@ impl Install {
             // Flags of an outer make are not for this one.
             .env_remove("MAKEFLAGS")
             .env_remove("MAKELEVEL"))
+        .map(drop)
+    }
+
+    /// Copies what `scripts/install` installs, but for the programs, into a new folder.
+    ///
+    /// # Errors
+    /// It cannot be copied.
+    pub fn source(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        let files = "cp -R scripts dist docs *.md LICENSE-* \"$0\" && cp -R \"$1\" \"$0/pages\"";
+        run(Command::new("sh")
+            .args(["-c", files])
+            .args([folder, self.pages.path()])
+            .current_dir(paths::workspace()))
         .map(drop)
     }
 }

@@ -33,7 +33,7 @@ fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {
         ensure!(said.lines().count() == 1 && said.contains("start it"), "{command:?}: {said}");
     }
     let list = alone(&host, &["list"])?;
-    ensure!(list.stderr.contains("note: without what the daemon knows"), "{list:?}");
+    ensure!(list.stderr.contains("note: what the daemon knows is left out"), "{list:?}");
     let list = list.well()?;
     ensure!(list.contains("disabled") && list.contains("hostinfo.conf:5  30 s"), "{list}");
     let said = alone(&host, &["list", "-c", "nonsense:///"])?.ill(4)?;
@@ -115,7 +115,7 @@ fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<
 
     let without = ["-c", "nonsense:///"];
     let list = alone(&host, &[&["list", "w*"][..], &without].concat())?;
-    ensure!(list.stderr.contains("note: without what libvirt knows"), "{list:?}");
+    ensure!(list.stderr.contains("note: what libvirt knows is left out"), "{list:?}");
     ensure!(list.well()?.contains("connected"));
     alone(&host, &[&["list", "nobody"][..], &without].concat())?.ill(3)?;
     ensure!(

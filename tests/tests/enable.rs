@@ -197,7 +197,7 @@ fn what_snippet_prints_is_taken_by_libvirts_own_tools() -> Result<()> {
         let list = ctl(&["enable", name])?.well()?;
         ensure!(list.contains("was enabled already"), "{line}\n{list}");
         let again = ctl(&["snippet", name, "--json"])?;
-        ensure!(again.stderr.contains("it has this already"), "{again:?}");
+        ensure!(again.stderr.contains("it already has this"), "{again:?}");
         let again: serde_json::Value = serde_json::from_str(&again.well()?)?;
         ensure!(again["xml"] == said["xml"], "the one that it has: {again}");
     }

@@ -172,7 +172,7 @@ fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()>
     let said = ctl(&["list", "web"])?.ill(4)?;
     ensure!(said.contains("web: only libvirt knows whether there is such a guest"), "{said}");
     let said = ctl(&["list"])?;
-    ensure!(!said.stderr.contains("without what the daemon knows"), "{said:?}");
+    ensure!(!said.stderr.contains("what the daemon knows is left out"), "{said:?}");
     let said = said.ill(4)?;
     ensure!(said.contains("guests without a socket are left out"), "{said}");
     libvirtd.shell("kill -CONT $(cat /run/libvirtd.pid)")?;

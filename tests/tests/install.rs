@@ -19,11 +19,14 @@ const PROGRAMS: &str = "\
 /usr/bin/hostinfo
 /usr/bin/hostinfoctl
 /usr/libexec/hostinfo/hostinfo-libvirt
+/usr/libexec/hostinfo/hostinfo-open
 /usr/sbin/hostinfod";
 
 const OTHERS: &str = "\
 /etc/hostinfo/hostinfo.conf
 /etc/hostinfo/hostinfod.toml
+/usr/lib/systemd/system/hostinfo-open.service
+/usr/lib/systemd/system/hostinfo-open.socket
 /usr/lib/systemd/system/hostinfo.service
 /usr/lib/sysusers.d/hostinfo.conf
 /usr/lib/tmpfiles.d/hostinfo.conf
@@ -55,6 +58,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-guest.7
 /usr/share/man/man7/hostinfo-monitoring.7
 /usr/share/man/man7/hostinfo-protocol.7
+/usr/share/man/man7/hostinfo-proxmox.7
 /usr/share/man/man7/hostinfo-statistics.7
 /usr/share/man/man7/hostinfo-vhostmd.7
 /usr/share/man/man8/hostinfoctl.8
@@ -163,6 +167,28 @@ fn the_service_is_exposed_to_1_1_at_the_most_and_hides_nothing_that_guests_ask_f
         "ProtectHostname",
     ] {
         assert!(!text.lines().any(|line| line.starts_with(hiding)), "{hiding}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_opener_is_exposed_to_1_1_at_the_most_and_has_one_capability() -> Result<()> {
+    let install = Install::prepare()?;
+    let root = tempfile::tempdir()?;
+    install.make("install", "/usr", root.path())?;
+    let units = root.path().join("usr/lib/systemd/system");
+    let unit = units.join("hostinfo-open.service");
+    let exposure = exposure(&unit)?;
+    assert!(exposure < 1.15, "{exposure}");
+    let text = fs::read_to_string(unit)?;
+    for line in
+        ["ExecStart=/usr/libexec/hostinfo/hostinfo-open", "CapabilityBoundingSet=CAP_DAC_OVERRIDE"]
+    {
+        assert!(text.lines().any(|found| found == line), "{line}");
+    }
+    let socket = fs::read_to_string(units.join("hostinfo-open.socket"))?;
+    for line in ["SocketUser=hostinfo", "SocketMode=0600"] {
+        assert!(socket.lines().any(|found| found == line), "{line}");
     }
     Ok(())
 }

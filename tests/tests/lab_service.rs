@@ -30,6 +30,8 @@ fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
         lab.sh("service hostinfo stop")?;
         ensure!(lab.property("ActiveState")? == "inactive");
         ensure!(lab.property("Result")? == "success");
+        let journal = lab.journal()?;
+        ensure!(!journal.contains("WARN"), "{journal}");
         let left = lab.sh("stat -c '%a %U' /var/lib/hostinfo /var/lib/hostinfod")?;
         ensure!(left == "711 hostinfo\n700 hostinfo\n", "{left}");
         Ok(())

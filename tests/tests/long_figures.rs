@@ -77,6 +77,20 @@ fn cpu_time_waiting_and_pressure_are_those_of_libvirt_and_of_the_kernel() -> Res
                 Ok((of(0)? + of(1)?) / 1e9)
             })?;
         }
+        // QEMU's other threads, on a CPU that is busy.
+        guest.virsh("emulatorpin", "1 --live")?;
+        let others = format!(
+            "for task in /proc/{pid}/task/*; do grep -q '^CPU ' $task/comm || cat $task/schedstat; done |
+                awk '{{ sum += $2 }} END {{ print sum }}'"
+        );
+        // What a thread that has ended waited counts on.
+        is_between(
+            &guest,
+            "vm.emulator.delay",
+            (GRID, GRID),
+            || Ok(field(lab, &others, 0)? / 1e9),
+        )?;
+        ensure!(guest.figure("vm.emulator.delay")? > 0.0);
         guest.virsh("schedinfo", "--live --set vcpu_quota=20000")?;
         guest.ask_until("vm.cpu.quota", "200 vm.cpu.quota=0.4")?;
         is_between(&guest, "vm.cpu.throttled", (2.0 * GRID, 0.0), || {
@@ -93,6 +107,7 @@ fn cpu_time_waiting_and_pressure_are_those_of_libvirt_and_of_the_kernel() -> Res
 fn memory_is_what_libvirt_and_the_kernel_say_and_lies_where_numastat_finds_it() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.serve(EVERYTHING)?;
+        lab.swap(512)?;
         let on_node_1 = "<numatune><memory mode='strict' nodeset='1'/></numatune>";
         for (cpu, far) in [(1, true), (2, false)] {
             let name = if far { "far" } else { "near" };
@@ -101,6 +116,7 @@ fn memory_is_what_libvirt_and_the_kernel_say_and_lies_where_numastat_finds_it() 
             guest.ask_until("vm.memory.maximum", "200 ")?;
             memory_is_so(lab, &guest)?;
             lies_on_node_1(lab, &guest, far)?;
+            is_swapped_out(lab, &guest)?;
             guest.end()?;
         }
         Ok(())
@@ -130,6 +146,22 @@ fn memory_is_so(lab: &Lab, guest: &LabGuest) -> Result<()> {
     let file = field(lab, &line, 0)?;
     ensure!(file == 1024.0 * MIB, "{told:?} and {file}");
     Ok(())
+}
+
+/// At `memory.high`, which is its limit then, half of what it has written is swapped out.
+fn is_swapped_out(lab: &Lab, guest: &LabGuest) -> Result<()> {
+    let pid = guest.pid()?;
+    guest.virsh("memtune", "--live --soft-limit 131072")?;
+    guest.ask_until("vm.memory.limit", "200 vm.memory.limit=134217728")?;
+    guest.sh("cat /mnt/it >/dev/null")?;
+    guest.ask_until("vm.memory.swapped", "200 ")?;
+    // Pages go out and come in meanwhile.
+    is_between(guest, "vm.memory.swapped", (4.0 * MIB, 4.0 * MIB), || {
+        Ok(field(lab, &format!("grep VmSwap /proc/{pid}/status"), 1)? * 1024.0)
+    })?;
+    let swapped = guest.figure("vm.memory.swapped")?;
+    ensure!(swapped > 8.0 * MIB, "{swapped} of more than 100 MiB that are used");
+    guest.virsh("memtune", "--live --soft-limit -1").map(drop)
 }
 
 /// The guest's memory is all on node 1: 100 MiB that it has written at the least. numastat counts as well

@@ -1,10 +1,11 @@
-//! How long the lab itself bears what scenarios ask of it.
+//! The lab itself: how long it bears what scenarios ask of it, and whom it blames when one fails.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Place};
+use hostinfo_tests::lab::{self, BOOKWORM, Fault, Place};
 
 /// Three times as long as any scenario.
 const TIME: Duration = Duration::from_secs(900);
@@ -30,6 +31,26 @@ fn three_busy_guests_are_answered_for_a_quarter_of_an_hour() -> Result<()> {
                 *spent = now;
             }
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_guest_that_panics_or_freezes_is_told_from_one_that_works_or_was_stopped() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        let (guest, other) = (lab.domain("a").boot()?, lab.domain("b").boot()?);
+        ensure!(lab.fault().is_none());
+        guest.virsh("suspend", "")?;
+        ensure!(lab.fault().is_none(), "a domain that is paused need not answer");
+        guest.virsh("resume", "")?;
+
+        lab.sh(&format!("kill -STOP {}", guest.pid()?))?;
+        ensure!(lab.fault() == Some(Fault::GuestFroze("a".to_owned())));
+        lab.sh(&format!("kill -CONT {}", guest.pid()?))?;
+
+        other.sh("(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")?;
+        sleep(Duration::from_secs(5));
+        ensure!(lab.fault() == Some(Fault::GuestPanicked("b".to_owned())));
         Ok(())
     })
 }

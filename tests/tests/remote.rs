@@ -32,7 +32,7 @@ fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result
     let there = format!("qemu+ssh://host7/system?command={}", path(&ssh)?);
 
     let list = ctl(&["list", "-c", &there])?;
-    let note = "is another host's: what its hostinfod and rules say is left out";
+    let note = "is on another host: what its hostinfod and its rules say is left out";
     ensure!(list.stderr.lines().count() == 1 && list.stderr.contains(note), "{list:?}");
     let list = list.well()?;
     ensure!(list == "GUEST  DRIVER  STATE\nweb    qemu    disabled\n", "{list}");
@@ -44,7 +44,7 @@ fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result
         ensure!(said.stderr.contains("note: this is about this host, and not about"), "{said:?}");
     }
     let said = ctl(&["enable", "web", "-c", &there])?;
-    ensure!(said.stderr.contains("has to be there on the host of"), "{said:?}");
+    ensure!(said.stderr.contains("has to exist on the host of"), "{said:?}");
     ensure!(said.well()?.starts_with("web: enabled"));
 
     fs::write(&ssh, "#!/bin/sh\necho no route to host7 >&2; head -c 4 >/dev/null; exit 255\n")?;

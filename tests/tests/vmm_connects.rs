@@ -14,7 +14,7 @@ use hostinfo_control::{GuestState, PortKind};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::process::{Process, tied};
-use hostinfo_tests::{Daemon, FakeGuest, Host};
+use hostinfo_tests::{Daemon, FakeGuest, FakeQemu, Host};
 use hostinfo_wire::limits::{CONNECTION_IDLE, CONNECTIONS_MAX, REPLY_MAX};
 use rustix::process::{Uid, geteuid};
 
@@ -260,7 +260,7 @@ fn two_processes_are_never_one_guest() -> Result<()> {
     assert_eq!(first.drain()?, 0);
     assert!(second.wait(PATIENCE)?.success());
     assert!(!second.log().contains("200 pong other"), "{}", second.log());
-    daemon.wait_for_log("two processes cannot be one guest, so neither is served")?;
+    daemon.wait_for_log("claim to be this guest, and only one of them can be")?;
 
     // One after the other is a VMM that was started again.
     let mut third = start_another_vmm(&host, &path)?;
@@ -269,6 +269,41 @@ fn two_processes_are_never_one_guest() -> Result<()> {
     wait_until("the next one", PATIENCE, || {
         Ok(FakeGuest::connect(&path)?.ask_one("ping b").is_ok_and(|said| said == "200 pong b"))
     })
+}
+
+#[test]
+fn a_vmm_and_another_process_with_the_guests_socket_are_not_one_guest_until_one_of_them_ends()
+-> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let (daemon, _vms, path) = serve(&host)?;
+    let socket = FakeQemu::listen(&host.sockets().join("fc-web"))?;
+    let mut own = socket.accept()?;
+    // One process may be both.
+    let mut client = FakeGuest::connect(&path)?;
+    for guest in [&mut own, &mut client] {
+        assert_eq!(guest.ask_one("ping a")?, "200 pong a");
+    }
+    let mut other = start_another_vmm(&host, &path)?;
+    for guest in [&mut own, &mut client] {
+        assert_eq!(guest.drain()?, 0, "hung up on");
+    }
+    assert!(other.wait(PATIENCE)?.success());
+    assert!(!other.log().contains("200 pong other"), "{}", other.log());
+    daemon.wait_for_log("claim to be this guest, and only one of them can be")?;
+    // It has ended: the one that is left is served again, without anybody doing anything.
+    let mut own = socket.accept()?;
+    assert_eq!(own.ask_one("ping b")?, "200 pong b");
+
+    // The other way round.
+    fs::remove_file(host.sockets().join("fc-web"))?;
+    drop((socket, own));
+    let mut other = start_another_vmm(&host, &path)?;
+    wait_until("the VMM", PATIENCE, || Ok(other.log().contains("200 pong other")))?;
+    let socket = FakeQemu::listen(&host.sockets().join("fc-web"))?;
+    assert!(socket.accept()?.ask_one("ping").is_err(), "neither is served");
+    assert!(other.wait(PATIENCE)?.success());
+    assert_eq!(socket.accept()?.ask_one("ping c")?, "200 pong c");
+    Ok(())
 }
 
 #[test]
@@ -285,7 +320,7 @@ fn places_to_listen_come_and_go_with_sighup() -> Result<()> {
 
     host.write_config("[[listen]]\npath = '/srv/vm/v_4678'\ndriver = 'fc'\nuser = '1'\n")?;
     daemon.hang_up()?;
-    daemon.wait_for_log("contains {name} 0 times: it has to be there exactly once")?;
+    daemon.wait_for_log("has no {name}: write {name} where")?;
     assert_eq!(client.ask_one("ping b")?, "200 pong b");
 
     host.write_config("")?;

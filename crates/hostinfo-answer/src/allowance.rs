@@ -4,28 +4,29 @@ use std::time::{Duration, Instant};
 
 use hostinfo_wire::limits::WINDOW_MIN;
 
-/// What a query has cost, whatever it got for it: what was read counts, or a guest that is told
-/// nothing could have the host read on and on, and see by the time that takes what others do.
+/// What a query cost, whatever the guest got for it. Reading counts: otherwise a guest that gets no
+/// values could make the host read on and on, and learn from the time that takes what others do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cost {
     /// Nothing was read.
     Nothing,
-    /// All of it is on its way: the guest was told to ask again in a second.
+    /// All of its values are on their way: the guest was told to ask again in a second.
     Soon,
     /// Something was read.
     Read,
 }
 
-/// What a guest has of its interval.
+/// How a guest has used its interval.
 #[derive(Debug, Default)]
 pub(crate) struct Allowance {
     last: Option<Instant>,
-    /// The last query got nothing yet, and may be asked again: once, lest it be a way around.
+    /// The last query got nothing yet and may be repeated early, but only once, so that repeating
+    /// is not a way around the interval.
     is_soon: bool,
 }
 
 impl Allowance {
-    /// How long until there may be another query; nothing where there may be one now.
+    /// Time until the next query is allowed; zero if it is allowed now.
     pub(crate) fn wait(&self, interval: Duration, now: Instant) -> Duration {
         let interval = if self.is_soon { interval.min(WINDOW_MIN) } else { interval };
         self.last.map_or(Duration::ZERO, |last| {

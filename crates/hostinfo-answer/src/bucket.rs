@@ -1,8 +1,8 @@
-//! How much of a guest's is read and answered: token buckets without a clock of their own.
+//! How much of what a guest sends is read and answered: token buckets without a clock of their own.
 
 use std::time::{Duration, Instant};
 
-/// A rate in the long run and what may come at once after quiet.
+/// A long-term rate, and the burst that is allowed after a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
     /// Tokens a second; 0 for no bound.
@@ -11,7 +11,7 @@ pub struct Bound {
     pub burst: u32,
 }
 
-/// What one guest may send and get, over all its connections.
+/// What one guest may send and receive, over all its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flow {
     /// Lines answered.
@@ -20,17 +20,17 @@ pub struct Flow {
     pub bytes: Bound,
 }
 
-/// What a guest has of its [`Flow`].
+/// How much of its [`Flow`] a guest has used.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Meter {
-    /// Lines answered to it.
+    /// Bucket for lines answered.
     pub lines: Bucket,
-    /// Bytes read from it.
+    /// Bucket for bytes read.
     pub bytes: Bucket,
 }
 
 impl Meter {
-    /// Whether nothing is missing.
+    /// Whether both buckets are full.
     pub fn is_full(&self, now: Instant) -> bool {
         self.lines.is_full(now) && self.bytes.is_full(now)
     }
@@ -38,16 +38,16 @@ impl Meter {
 
 /// A bucket of tokens, full at first.
 ///
-/// All that is kept is when it will be full again (GCRA, as in ITU-T I.371), so an idle guest's
-/// bucket costs 16 bytes and no timer.
+/// It stores only when it will be full again (GCRA, as in ITU-T I.371), so the bucket of an idle
+/// guest costs 16 bytes and no timer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bucket {
     full_at: Option<Instant>,
 }
 
 impl Bucket {
-    /// How long until `tokens` are there; nothing where they are. More than the bucket holds
-    /// are there when it is full.
+    /// Time until `tokens` are available; zero if they are. More tokens than the bucket holds are
+    /// available when it is full.
     pub fn wait(&self, tokens: u32, bound: Bound, now: Instant) -> Duration {
         let to_be_full =
             self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
@@ -55,19 +55,19 @@ impl Bucket {
         to_be_full.saturating_sub(left_over)
     }
 
-    /// Takes `tokens`, whether they are there or not.
+    /// Takes `tokens`, whether or not they are available.
     pub fn take(&mut self, tokens: u32, bound: Bound, now: Instant) {
         let from = self.full_at.map_or(now, |at| at.max(now));
         self.full_at = from.checked_add(time(tokens, bound));
     }
 
-    /// Whether nothing is missing from it.
+    /// Whether no token is missing.
     pub fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|at| at <= now)
     }
 }
 
-/// The time in which `tokens` come in.
+/// The time in which this many tokens are added.
 fn time(tokens: u32, bound: Bound) -> Duration {
     Duration::from_secs(u64::from(tokens)).checked_div(bound.per_second).unwrap_or_default()
 }

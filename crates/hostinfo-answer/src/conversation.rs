@@ -1,5 +1,5 @@
-//! What was said on one connection and is not answered yet: gone on with in turns, each of bounded
-//! work, so that no guest waits for another's lines.
+//! The unanswered input of one connection. It is processed in turns of bounded work, so that no
+//! guest waits for another's lines.
 
 use std::time::Instant;
 
@@ -14,79 +14,79 @@ use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::who::Who;
 
-/// One connection's. Idle, it holds nothing but itself.
+/// The input of one connection. An idle one owns no other memory.
 #[derive(Debug)]
 pub struct Conversation {
     protocol: Protocol,
-    /// The line that has come in part.
+    /// Holds a line that has arrived in part.
     framer: Framer,
-    /// Lines that have come and have to wait: at most one that was begun to be answered, and
-    /// [`READ_CHUNK`] bytes.
+    /// Complete lines that have to wait: at most one whose answer was begun, and [`READ_CHUNK`]
+    /// bytes.
     held: Vec<u8>,
-    /// What the first line of those held waits for, if it was asked already.
+    /// What the first held line waits for, if its answer was begun.
     pending: Option<Box<Pending>>,
 }
 
-/// Who speaks, borrowed part by part.
+/// The guest that sent the input, borrowed in parts.
 pub struct Guest<'g> {
     /// Who it is.
     pub who: &'g mut Who,
     /// What is observed of it.
     pub observed: &'g mut Observed,
-    /// What it has of its flow.
+    /// How much of its flow it has used.
     pub meter: &'g mut Meter,
 }
 
-/// What a turn has come to.
+/// The result of a turn.
 #[derive(Debug)]
 pub struct Turn<'c> {
-    /// Lines of nonsense that were dropped in it.
+    /// Nonsense lines that were dropped without a reply.
     pub dropped: u64,
-    /// Units of work that were done in it: see [`TURN_WORK`].
+    /// Units of work done: see [`TURN_WORK`].
     pub work: u32,
-    /// What comes next.
+    /// What to do next.
     pub outcome: Outcome<'c>,
 }
 
-/// What comes after a turn.
+/// What to do after a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome<'c> {
-    /// More has to come.
+    /// Read more input.
     Read,
-    /// The reply to a line is there.
+    /// Send the reply to a line.
     Answered {
-        /// The line. `None`: it was too long, and nothing of it was kept.
+        /// The line. `None` if it was too long, so that nothing of it was kept.
         line: Option<&'c [u8]>,
-        /// What became of it as a whole.
+        /// The code that sums up the reply.
         code: Code,
-        /// More has come, which waits until others had their turns.
+        /// More input has arrived. It waits until other guests have had their turns.
         has_more: bool,
     },
-    /// It goes on at that time: the guest's flow, or others' turns, are waited for.
+    /// Continue at that time: the guest's flow, or the turns of other guests, come first.
     Wait(Instant),
-    /// The line that is held waits for values, at the latest until then.
+    /// The held line waits for values, until that time at most.
     WaitForValue(Instant),
 }
 
 impl Conversation {
-    /// Nothing was said yet.
+    /// A connection without input.
     pub fn new(dialect: Dialect) -> Self {
         let protocol = Protocol::new(dialect);
         Self { protocol, framer: Framer::new(), held: Vec::new(), pending: None }
     }
 
-    /// Whether something has come that waits: then the next turn has nothing new to read.
+    /// Whether input is held. The next turn then takes no new input.
     pub fn has_held(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// What the first line that is held waits for.
+    /// What the first held line waits for.
     pub fn pending(&self) -> Option<&Pending> {
         self.pending.as_deref()
     }
 
-    /// Takes one turn with what was held, or with `input`, which has come since and is at most
-    /// [`READ_CHUNK`] bytes. At most one line is answered, into `reply`, and no more is begun when
+    /// Takes one turn with the held input, or else with `input`, which is new and has at most
+    /// [`READ_CHUNK`] bytes. Answers at most one line, into `reply`, and begins no other once
     /// [`TURN_WORK`] is done.
     pub fn turn<L: Libvirt>(
         &mut self,
@@ -144,7 +144,7 @@ impl Conversation {
     }
 }
 
-/// A line with what came behind it, as both came.
+/// A line and the input after it, as both arrived.
 fn with_rest(frame: &Frame<'_>, rest: &[u8]) -> Vec<u8> {
     match frame {
         Frame::Line(line) => [line, b"\n".as_slice(), rest].concat(),

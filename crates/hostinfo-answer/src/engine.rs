@@ -1,4 +1,4 @@
-//! A line to its reply.
+//! From a line to its reply.
 
 mod beside;
 
@@ -27,7 +27,7 @@ use crate::shared::{Shared, are_of_host};
 use crate::vhostmd::Commons;
 use crate::who::Who;
 
-/// Answers every guest. `L` asks libvirt.
+/// Answers all guests. `L` asks libvirt.
 pub struct Engine<L> {
     pub(crate) host: Host,
     pub(crate) libvirt: L,
@@ -36,17 +36,17 @@ pub struct Engine<L> {
     pub(crate) os_name: Option<Arc<str>>,
     pub(crate) commons: Commons,
     shared: Shared,
-    /// Units of work that were done since somebody asked: see
+    /// Units of work done since [`Engine::take_work`]: see
     /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
     pub(crate) work: u32,
 }
 
-/// How the results of a query are shown.
+/// Writes the results of a query into a reply.
 type Render = fn(&[Answer<'_>], &mut Reply);
 
 impl<L: Libvirt> Engine<L> {
-    /// Answers from `host`, which runs an `os_name`, from `libvirt` and from what the
-    /// administrator has `given`; the samples' grid begins at `start`.
+    /// Answers from `host`, whose operating system is `os_name`, from `libvirt`, and from what the
+    /// administrator has `given`. The samples' grid begins at `start`.
     pub fn new(
         host: Host,
         libvirt: L,
@@ -76,17 +76,17 @@ impl<L: Libvirt> Engine<L> {
         &self.libvirt
     }
 
-    /// The same, to be asked.
+    /// What libvirt knows, mutable.
     pub fn libvirt_mut(&mut self) -> &mut L {
         &mut self.libvirt
     }
 
-    /// What the administrator gives beside the host's figures.
+    /// What the administrator provides in addition to the host's figures.
     pub fn given(&self) -> &Given {
         &self.given
     }
 
-    /// The same, to be changed.
+    /// What the administrator provides, mutable.
     pub fn given_mut(&mut self) -> &mut Given {
         &mut self.given
     }
@@ -96,17 +96,18 @@ impl<L: Libvirt> Engine<L> {
         Moment::new(now.saturating_duration_since(self.start))
     }
 
-    /// Units of work that were done since this was called last, in a [`Conversation`](crate::Conversation)'s
-    /// turn or beside all of them.
+    /// Units of work done since the last call, in turns of a [`Conversation`](crate::Conversation)
+    /// or elsewhere.
     pub fn take_work(&mut self) -> u32 {
         std::mem::take(&mut self.work)
     }
 
-    /// Fills `reply` with the answer to one line. It stays empty where the line is dropped in
-    /// silence: nonsense, after as much of it as is answered. `protocol` counts that.
+    /// Writes the answer to one line into `reply`. The reply stays empty if the line is dropped
+    /// without an answer: nonsense, after the number of such lines in a row that are answered.
+    /// `protocol` counts them.
     ///
     /// # Errors
-    /// Where some values are on their way. Nothing is counted, and the line has to come again.
+    /// Some values are on their way. Nothing is counted, and the line has to be passed again.
     pub(crate) fn answer(
         &mut self,
         frame: &Frame<'_>,
@@ -160,8 +161,9 @@ impl<L: Libvirt> Engine<L> {
         Ok(())
     }
 
-    /// Answers a guest with the reply that another guest under its rule got for the same line in this step.
-    /// False if there is no such reply, or if the guest may not have one now: the usual way then tells it why.
+    /// Answers a guest with the reply that another guest under its rule got for the same line in
+    /// this step. Returns false if there is no such reply, or if the guest may not have one now;
+    /// the usual path then tells it why.
     fn answer_as_before(
         &self,
         line: &[u8],
@@ -180,7 +182,7 @@ impl<L: Libvirt> Engine<L> {
         is_answered
     }
 
-    /// What it cost, where the reply is one that others may share.
+    /// Returns the cost if other guests may share the reply.
     fn reply_to(
         &mut self,
         request: Request<'_>,
@@ -206,7 +208,7 @@ impl<L: Libvirt> Engine<L> {
         Ok(None)
     }
 
-    /// What the guest may ask, available or not.
+    /// Lists what the guest may ask for, available or not.
     fn list(
         &mut self,
         names: Names<'_>,
@@ -226,7 +228,7 @@ impl<L: Libvirt> Engine<L> {
         Ok(())
     }
 
-    /// What the names mean for a guest.
+    /// Looks up the names for a guest.
     fn select<'n>(&mut self, names: Names<'n>, who: &Who) -> Vec<Pick<'n>> {
         let mut words = 0;
         let picks = select(names.iter().inspect(|_| words += 1), &who.grant, &self.given);
@@ -266,7 +268,8 @@ impl<L: Libvirt> Engine<L> {
         render(&gather(picks, &mut sources), reply);
         let cost = sources.cost();
         who.allowance.spend(cost, when.now);
-        // What an administrator could mend counts as often as it is met.
+        // A fault that the administrator could mend is counted each time it is met, so such a reply
+        // is not shared.
         let is_shared = is_of_host && self.host.failures() == failures;
         Ok(is_shared.then_some(cost))
     }

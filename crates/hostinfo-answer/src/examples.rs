@@ -1,5 +1,5 @@
-//! What tests give an engine: the administrator's own statistics and labels, and a libvirt whose answers
-//! never change.
+//! What tests give an engine: custom statistics and labels, and a libvirt whose answers never
+//! change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use hostinfo_sample::Absent;
 
 use crate::{Given, Libvirt};
 
-/// That of most tests' guest.
+/// UUID of most tests' guest.
 pub(crate) const UUID: Uuid = Uuid::from_u128(7);
 
-/// A libvirt with fixed answers; by default there is no libvirt.
+/// A libvirt with fixed answers. The default is a host without libvirt.
 #[derive(Default)]
 pub(crate) struct Told {
     snapshot: Option<Arc<Snapshot>>,
-    /// How often newer figures were asked for.
+    /// How often newer figures were requested.
     pub(crate) refreshed: usize,
 }
 
 impl Told {
-    /// It knows this domain, and these figures of it since just now.
+    /// Knows this domain, and figures of it that are new.
     pub(crate) fn with_figures(domain: Domain, figures: Figures) -> Self {
         Self { snapshot: Some(snapshot([(domain, Some(figures))])), refreshed: 0 }
     }
@@ -39,14 +39,14 @@ impl Libvirt for Told {
     }
 }
 
-/// What is known of these domains.
+/// A snapshot of these domains.
 pub(crate) fn snapshot(
     domains: impl IntoIterator<Item = (Domain, Option<Figures>)>,
 ) -> Arc<Snapshot> {
     Arc::new(Snapshot::of(domains, Instant::now()))
 }
 
-/// What an administrator gives with those definitions and a label.
+/// What an administrator gives: these definitions, and a label.
 pub(crate) fn given(definitions: &str) -> Given {
     let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
     let labels = labels.try_into().unwrap();

@@ -1,4 +1,4 @@
-//! Picks to answers: in their order, each statistic once.
+//! From picks to answers: in the same order, each statistic once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -40,12 +40,13 @@ pub(crate) fn gather<'a, 'g: 'a>(
 /// The answers so far.
 struct Gathered<'a> {
     answers: Vec<Answer<'a>>,
-    /// Where the place is of those that tell of all the others, and whether they were named.
+    /// Statistics whose value depends on the rest of the reply, with their index and whether they
+    /// were asked for by name.
     late: Vec<(usize, StatId, bool)>,
-    /// What has its answer. Nearly all is without an instance: a table does for that.
+    /// Rows that have an answer. Nearly all have no instance, so a table is enough for them.
     rows: [bool; StatId::COUNT],
     instances: HashSet<(StatId, String)>,
-    /// What came of rows with instances that were asked for as a whole.
+    /// The results of rows that were asked for with all their instances.
     whole: HashMap<StatId, Option<Result<(), Refusal>>>,
 }
 
@@ -68,7 +69,7 @@ impl<'a> Gathered<'a> {
         });
     }
 
-    /// Adds what is available of a group, or says why nothing is.
+    /// Adds the available statistics of a group, or returns the reason if there are none.
     fn add_group<'g: 'a>(
         &mut self,
         scope: &Scope,
@@ -88,7 +89,7 @@ impl<'a> Gathered<'a> {
         result.unwrap_or_else(|| Err(sources.why_empty(scope)))
     }
 
-    /// Adds what is available of a row in a scope. `None`: it has no instance there.
+    /// Adds the available statistics of a row in a scope. `None` if it has no instance there.
     fn add_row<'g: 'a>(
         &mut self,
         stat: StatId,
@@ -96,7 +97,8 @@ impl<'a> Gathered<'a> {
         sources: &mut Sources<'g, '_>,
     ) -> Option<Result<(), Refusal>> {
         let is_whole = stat.stat().has_instances() && scope.is_of_all_instances();
-        // Groups overlap, and a row may have thousands of instances: it is looked at once.
+        // Groups overlap, and a row may have thousands of instances, so each row is looked up only
+        // once.
         if is_whole && let Some(result) = self.whole.get(&stat) {
             return result.clone();
         }
@@ -124,7 +126,7 @@ impl<'a> Gathered<'a> {
         result
     }
 
-    /// Whether it had no answer; it has one now.
+    /// Marks the statistic as answered. Returns whether it was not before.
     fn is_first(&mut self, stat: StatId, instance: Option<&str>) -> bool {
         match (instance, self.rows.get_mut(stat.index())) {
             (None, Some(answered)) => !std::mem::replace(answered, true),
@@ -132,7 +134,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Puts what tells of the others into its place.
+    /// Inserts the statistics whose value depends on the rest of the reply.
     fn finish<'g: 'a>(mut self, sources: &mut Sources<'g, '_>) -> Vec<Answer<'a>> {
         for (at, stat, is_named) in self.late.into_iter().rev() {
             match sources.value(stat, None) {
@@ -162,7 +164,7 @@ impl Default for Gathered<'_> {
     }
 }
 
-/// Whether its value hangs on what else is in the reply.
+/// Whether its value depends on what else is in the reply.
 fn tells_of_others(stat: StatId) -> bool {
     matches!(stat.stat().source, Source::Own(Own::SampleAge | Own::Window))
 }

@@ -1,5 +1,5 @@
-//! What the host's administrator gives to guests beside the host's own figures: labels, notices,
-//! what is said of the host, and own statistics. See `docs/custom.md`.
+//! What the host's administrator provides in addition to the host's figures: labels, notices, the
+//! host state, and custom statistics. See `docs/custom.md`.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use crate::labels::Labels;
 
 /// Labels, notices, the host's state, and statistics of the administrator's own.
 pub struct Given {
-    /// What the host is called.
+    /// The host's labels.
     pub labels: Labels,
-    /// Statistics of the administrator's own.
+    /// Custom statistics.
     pub customs: Custom,
-    /// Those that hold.
+    /// The current notices.
     pub notices: Notices,
-    /// What was said of the host last. `None`: nothing.
+    /// The host state that was last set. `None`: it was never set.
     pub declared: Option<Declared>,
 }
 
 impl Given {
-    /// The names of instances that begin like that, in order; none of others than labels and the
-    /// administrator's own statistics.
+    /// The sorted names of instances with that prefix. Only labels and custom statistics have any
+    /// here.
     pub(crate) fn names<'g>(
         &'g self,
         instances: Instances,
@@ -34,7 +34,7 @@ impl Given {
         labels.into_iter().flatten().chain(customs.into_iter().flatten())
     }
 
-    /// Whether there is a label, or one of the administrator's own statistics, of that name.
+    /// Whether there is a label or a custom statistic with that name.
     pub(crate) fn has(&self, instances: Instances, name: &str) -> bool {
         match instances {
             Instances::Labels => self.labels.get(name).is_some(),
@@ -48,13 +48,13 @@ impl Given {
         }
     }
 
-    /// What the administrator says of a statistic, where the table does not.
+    /// The administrator's description of a statistic, if the catalog's table has none.
     pub(crate) fn about(&self, source: Source, name: &str) -> Option<Arc<About>> {
         let definition = (source == Source::Custom).then(|| self.customs.find(name))?;
         definition.map(|definition| Arc::clone(&definition.about))
     }
 
-    /// What guests read of the host's state.
+    /// The host state that guests read.
     pub(crate) fn host_state(&self) -> HostState {
         self.declared.as_ref().map(|declared| declared.state).unwrap_or_default()
     }

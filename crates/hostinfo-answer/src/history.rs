@@ -1,4 +1,4 @@
-//! What libvirt told of a guest over time: counters that do not fall, and how fast its disks are.
+//! libvirt's values of a guest over time: counters that do not fall, and the latency of its disks.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -9,28 +9,28 @@ use hostinfo_domains::limits::VCPUS_MAX;
 use hostinfo_sample::{Absent, gain};
 use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 
-/// A guest's figures are asked for once in this time at the most: they cost libvirt and the
-/// guest's QEMU some milliseconds of a CPU.
+/// A guest's figures are requested at most once in this time: they cost libvirt and the guest's
+/// QEMU some milliseconds of CPU time.
 const REFRESH: Duration = WINDOW_MIN;
 
-/// Older figures are not told. Who asks once a minute, as monitoring does, is told those that the
-/// query before has had asked for; who asks less often is asked to ask again.
+/// Older figures are not used. A guest that asks once a minute, as monitoring does, gets the
+/// figures that its previous query requested. A guest that asks less often is told to ask again.
 pub(crate) const FRESH: Duration = Duration::from_secs(75);
 
-/// What is kept of one session of a guest.
+/// What is kept for one session of a guest.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     counters: HashMap<(StatId, String), Counter>,
-    /// By the numbers of vCPUs, of which there are [`VCPUS_MAX`] at the most: 32 bytes for each of
-    /// six statistics, 800 KB for the largest guest that KVM can run.
+    /// By vCPU number. There are at most [`VCPUS_MAX`] vCPUs: 32 bytes for each of six statistics,
+    /// 800 KB for the largest guest that KVM can run.
     parts: HashMap<StatId, BTreeMap<u32, Counter>>,
     /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
     looks: VecDeque<Look>,
-    /// When it asked for newer figures last, and had them asked for.
+    /// When the guest last had newer figures requested.
     asked: Option<Instant>,
-    /// The first time since then that is not answered yet.
+    /// The first request since `answered` that has no answer yet.
     unanswered: Option<Instant>,
-    /// The last time that is.
+    /// The last request that was answered.
     answered: Option<Instant>,
 }
 
@@ -48,7 +48,7 @@ impl Counter {
     }
 }
 
-/// What all disks had completed at one time.
+/// What each disk had completed at one time.
 #[derive(Debug, Clone)]
 struct Look {
     at: Instant,
@@ -62,15 +62,15 @@ struct Completed {
 }
 
 impl History {
-    /// A counter that stands at `now`, as it is told: one of a device that was taken out and put
-    /// in again counts on.
+    /// The value to report for a counter that reads `now`. The counter of a device that was removed
+    /// and plugged in again continues.
     pub(crate) fn count(&mut self, stat: StatId, instance: Option<&str>, now: u64) -> u64 {
         let key = (stat, instance.unwrap_or_default().to_owned());
         self.counters.entry(key).or_default().count(now)
     }
 
-    /// The sum of counters that stand at `now`, each with the number of its vCPU: those that are
-    /// gone stay in it, and one that comes back counts on.
+    /// The sum of counters that read `now`, each with the number of its vCPU. A vCPU that was
+    /// removed stays in the sum, and one that returns continues.
     pub(crate) fn count_parts(
         &mut self,
         stat: StatId,
@@ -85,8 +85,8 @@ impl History {
         parts.values().fold(0, |sum, part| sum.saturating_add(part.sum))
     }
 
-    /// Whether newer figures may be asked for now: once in [`REFRESH`]. From then on they are asked
-    /// for.
+    /// Whether newer figures may be requested now: once in [`REFRESH`]. If so, they count as
+    /// requested.
     pub(crate) fn may_refresh(&mut self, now: Instant) -> bool {
         let is_due = self.asked.is_none_or(|asked| now >= asked + REFRESH);
         if is_due {
@@ -96,9 +96,9 @@ impl History {
         is_due
     }
 
-    /// How old figures that were told `at` that time are for this guest: since it asked for them
-    /// itself. They can be newer, because others asked, and that is not for it to know. Figures
-    /// over [`FRESH`] are nobody's, so nothing is older.
+    /// The age of figures from `at`, as this guest may know it: since its own request for them.
+    /// They can be newer because others asked, which this guest must not learn. Figures older than
+    /// [`FRESH`] are not used, so no age exceeds it.
     pub(crate) fn age(&mut self, at: Instant, now: Instant) -> Duration {
         if let Some(asked) = self.unanswered.take_if(|asked| *asked <= at) {
             self.answered = Some(asked);
@@ -107,7 +107,7 @@ impl History {
         age.unwrap_or(FRESH).min(FRESH)
     }
 
-    /// Notes the disks' figures that were told `at` that time.
+    /// Records the disks' figures from `at`.
     pub(crate) fn look(&mut self, disks: &[Disk], at: Instant) {
         if self.looks.back().is_some_and(|last| at < last.at + SAMPLE_GRID) {
             return;
@@ -120,16 +120,16 @@ impl History {
         self.looks.push_back(Look { at, disks });
     }
 
-    /// The time that a latency speaks of.
+    /// The time that a latency covers.
     pub(crate) fn window(&self) -> Option<Duration> {
         let (before, now) = self.pair()?;
         Some(now.at.saturating_duration_since(before.at))
     }
 
-    /// The mean time of an operation on a disk between the last look and one that is old enough.
+    /// Mean time of an operation on a disk, between the last look and one that is old enough.
     ///
     /// # Errors
-    /// There was no such look yet, or nothing was completed.
+    /// There is no such look yet, or nothing was completed.
     pub(crate) fn latency(&self, dev: &str) -> Result<Duration, Absent> {
         let (before, now) = self.pair().ok_or(Absent::AGAIN)?;
         let (before, now) =

@@ -1,50 +1,52 @@
-//! Whose incidents are kept: a guest by what makes it the same one, which its name does not.
+//! Which guest incidents belong to. A guest is identified by what makes it the same one, and not by
+//! its name.
 
 use hostinfo_domains::Uuid;
 use hostinfo_verdict::Incidents;
 use jiff::Timestamp;
 
-/// A guest.
+/// The identity of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// libvirt's domain, in every run of it.
+    /// libvirt's domain, in all of its runs.
     Domain(Uuid),
-    /// Without libvirt the process of its VMM.
+    /// Without libvirt, the process of its VMM.
     Process {
-        /// Its number.
+        /// Its process ID.
         pid: i32,
-        /// When it began: field 22 of `/proc/PID/stat`, in clock ticks since boot.
+        /// Its start: field 22 of `/proc/PID/stat`, in clock ticks since boot.
         start: u64,
     },
 }
 
-/// Incidents, and whose they are: a pointer for each guest, of which nearly none has any.
+/// Incidents and the guest they belong to. Only a pointer for each guest, since nearly none has
+/// any.
 #[derive(Debug, Clone, Default)]
 pub struct Held(Option<Box<(Key, Incidents)>>);
 
 impl Held {
-    /// Those of a guest that were stored.
+    /// A guest's incidents, read from a file.
     pub fn new(key: Key, incidents: Incidents) -> Self {
         Self(Some(Box::new((key, incidents))))
     }
 
-    /// Whose they are.
+    /// The guest they belong to.
     pub fn key(&self) -> Option<Key> {
         self.0.as_ref().map(|held| held.0)
     }
 
-    /// Those of that guest; none where it is another.
+    /// The incidents of that guest; `None` if these belong to another.
     pub fn of(&self, key: Option<Key>) -> Option<&Incidents> {
         self.0.as_deref().filter(|(own, _)| Some(*own) == key).map(|(_, incidents)| incidents)
     }
 
-    /// Those of that guest, from which on they are no other's.
+    /// The incidents of that guest. Those of another guest are dropped.
     pub fn of_mut(&mut self, key: Key) -> &mut Incidents {
         self.0.take_if(|held| held.0 != key);
         &mut self.0.get_or_insert_with(|| Box::new((key, Incidents::default()))).1
     }
 
-    /// Takes in those of a guest that was found to be this one.
+    /// Adds the incidents of a guest that turned out to be this one.
     pub fn merge(&mut self, mut other: Self) {
         other.end();
         if let (Some(held), Some(other)) = (&mut self.0, other.0) {
@@ -52,14 +54,15 @@ impl Held {
         }
     }
 
-    /// Those of that guest, which has that whole name, to be stored; `None` where nothing is new.
+    /// The file content of that guest's incidents, with the guest's whole name; `None` if nothing
+    /// has changed.
     pub fn store(&mut self, key: Key, name: &str, now: Timestamp) -> Option<Vec<u8>> {
         let (own, incidents) = self.0.as_deref_mut()?;
         let is_new = *own == key && incidents.is_unstored();
         is_new.then(|| incidents.store(name, now))
     }
 
-    /// Nobody looks any more: what lasted has ended when it was last seen.
+    /// The guest is no longer watched: open incidents end where they were last seen.
     pub fn end(&mut self) {
         if let Some(held) = &mut self.0 {
             held.1.end();

@@ -1,4 +1,4 @@
-//! What the administrator calls this host, for guests to read: `[labels]` of the settings.
+//! The administrator's labels for this host, which guests read: `[labels]` of the settings.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,18 +8,18 @@ use hostinfo_wire::name::is_name;
 use hostinfo_wire::text::printable;
 use serde::Deserialize;
 
-/// Texts by name, both as they stand in replies.
+/// Texts by name, both as they appear in replies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
 pub struct Labels(BTreeMap<String, String>);
 
 impl Labels {
-    /// The label of that name, in lower case and without `label.`.
+    /// The label of that name, which is in lower case and without `label.`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The names that begin like that, in order.
+    /// The sorted names with that prefix.
     pub fn names<'l>(&'l self, beginning: &'l str) -> impl Iterator<Item = &'l str> {
         let from = (Bound::Included(beginning), Bound::Unbounded);
         let names = self.0.range::<str, _>(from).map(|(name, _)| name.as_str());

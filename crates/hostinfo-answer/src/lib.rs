@@ -1,12 +1,13 @@
-//! A guest's line to its reply: what is asked, whether it may be, and what the answer is.
+//! From a guest's line to its reply: what it asks for, whether it may, and what the answer is.
 //!
-//! An [`Engine`] has what values come from: the host's files, libvirt, and what the administrator has
-//! [`Given`]. It answers a line for somebody ([`Who`]) of whom something was [`Observed`], at once or
-//! not yet ([`Pending`]). A [`Conversation`] has what one connection said and was not answered, and is
-//! gone on with in turns of bounded work. Everything refused is refused before anything is read.
+//! An [`Engine`] has the sources of values: the host's files, libvirt, and what the administrator
+//! has [`Given`]. It answers a line of a guest ([`Who`]), using what was [`Observed`] of the guest,
+//! either at once or later ([`Pending`]). A [`Conversation`] holds the unanswered input of one
+//! connection and processes it in turns of bounded work. Whatever is refused is refused before
+//! anything is read.
 //!
-//! No socket is known here: bytes come and go elsewhere, libvirt is asked behind a [`Libvirt`], and how
-//! much time has passed is an argument.
+//! This crate knows no sockets: its callers move bytes, ask libvirt behind a [`Libvirt`], and pass
+//! the time as an argument.
 
 mod allowance;
 mod bucket;

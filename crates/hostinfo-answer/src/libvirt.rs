@@ -6,14 +6,14 @@ use std::time::Instant;
 use hostinfo_domains::{Snapshot, Uuid};
 use hostinfo_sample::Absent;
 
-/// Whoever asks libvirt. Neither of these may wait for it.
+/// Whatever asks libvirt. Neither method may wait for it.
 pub trait Libvirt {
     /// Everything that is known.
     ///
     /// # Errors
-    /// Why nothing is.
+    /// Why nothing is known.
     fn tells(&self) -> Result<&Arc<Snapshot>, Absent>;
 
-    /// Has newer figures of a domain asked for.
+    /// Requests newer figures of a domain.
     fn refresh(&mut self, domain: Uuid, now: Instant);
 }

@@ -1,4 +1,4 @@
-//! Picks to a list: what there is of each, and no values.
+//! From picks to a list: the names that each pick has, without values.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,11 +28,11 @@ pub(crate) fn list(picks: Vec<Pick<'_>>, mut sources: Sources<'_, '_>, reply: &m
     }
 }
 
-/// What has its line.
+/// What has been listed.
 #[derive(Default)]
 struct Listed {
     listed: HashSet<(StatId, Option<String>)>,
-    /// Rows that were listed as a whole, and whether nothing was in them.
+    /// Rows that were listed with all their instances, and whether they had none.
     whole: HashMap<StatId, bool>,
 }
 
@@ -49,7 +49,7 @@ impl Listed {
         }
     }
 
-    /// Adds what there is of a row in a scope. True where that is nothing.
+    /// Adds the members of a row in a scope. Returns true if there are none.
     fn add_row(
         &mut self,
         stat: StatId,
@@ -58,7 +58,8 @@ impl Listed {
         reply: &mut Reply,
     ) -> bool {
         let is_whole = stat.stat().has_instances() && scope.is_of_all_instances();
-        // Groups overlap, and a row may have thousands of instances: it is looked at once.
+        // Groups overlap, and a row may have thousands of instances, so each row is looked up only
+        // once.
         if is_whole && let Some(is_empty) = self.whole.get(&stat) {
             return *is_empty;
         }

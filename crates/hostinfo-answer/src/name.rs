@@ -1,18 +1,18 @@
-//! A guest's name, which is its socket's.
+//! A guest's name, taken from its socket.
 
 use std::sync::Arc;
 
-/// A socket's name taken apart: `$driver-$name`.
+/// A socket's name, split into its parts: `$driver-$name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name {
-    /// One for all who keep it: of 10,000 guests each byte counts.
+    /// Shared by all who keep it: with 10,000 guests each byte counts.
     whole: Arc<str>,
     driver_len: usize,
 }
 
 impl Name {
-    /// The first `-` parts the two; neither may be empty, and what no file name has and control
-    /// characters may not be in them: `None` where that does not hold.
+    /// Splits at the first `-`. `None` if a part is empty, or if the name contains a character that
+    /// a file name cannot have or a control character.
     pub fn parse(whole: &str) -> Option<Self> {
         let (driver, name) = whole.split_once('-')?;
         let is_file_name = !whole.chars().any(|c| c.is_control() || c == '/');
@@ -20,12 +20,12 @@ impl Name {
         holds.then(|| Self { whole: whole.into(), driver_len: driver.len() })
     }
 
-    /// As the rules match it.
+    /// The whole name, which the rules match.
     pub fn whole(&self) -> &str {
         &self.whole
     }
 
-    /// The same, to be kept.
+    /// The whole name, to be kept.
     pub fn shared(&self) -> Arc<str> {
         Arc::clone(&self.whole)
     }

@@ -9,13 +9,13 @@ use crate::history::History;
 use crate::key::Held;
 use crate::peer::Peer;
 
-/// A guest that nobody has connected to, or whose socket was libvirt's still: only when it speaks
-/// does its VMM surely listen. A metrics disk may be written before that.
+/// Nobody has connected to the guest yet, or libvirt still owned its socket: only when the guest
+/// speaks is it certain that its VMM listens. A metrics disk may be written earlier.
 pub const NOT_MET: Absent =
     Absent::plain("hostinfod knows this guest's VMM only when the guest has spoken on its port");
 
-/// The process that runs a guest. A [`Vmm`] takes 3 KB before anything was asked of it, so there is none
-/// until something is.
+/// The process that runs a guest. A [`Vmm`] takes 3 KB even before it is asked for anything, so it
+/// is created on first use.
 #[derive(Clone)]
 pub struct Process {
     roots: Arc<Roots>,
@@ -25,12 +25,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// That process, seen at `roots`; its files stay open among `files`.
+    /// That process, read below `roots`; its open files are kept among `files`.
     pub fn new(roots: Arc<Roots>, files: OpenFiles, peer: Peer) -> Self {
         Self { roots, files, peer, vmm: None }
     }
 
-    /// As a VMM.
     pub(crate) fn vmm(&mut self) -> &mut Vmm {
         let Self { roots, files, peer: Peer { pid, start }, vmm } = self;
         vmm.get_or_insert_with(|| {
@@ -39,24 +38,24 @@ impl Process {
     }
 }
 
-/// What is observed of a guest from outside, by one process that runs it.
+/// What is observed of a guest from outside, through the one process that runs it.
 #[derive(Clone)]
 pub struct Observed {
-    /// The process that runs it, or why it is not known.
+    /// The process that runs it, or why it is unknown.
     pub process: Result<Process, Box<Absent>>,
-    /// The samples that verdicts are made of, while it is watched.
+    /// The samples for verdicts, while it is watched.
     pub watch: Option<Box<Watch>>,
-    /// What its verdicts were over time.
+    /// Its verdicts over time.
     pub held: Held,
-    /// See [`Observed::history`]; nothing where it told nothing.
+    /// See [`Observed::history`]; `None` if libvirt has reported nothing.
     history: Option<Box<History>>,
 }
 
 impl Observed {
-    /// The process as a VMM.
+    /// The VMM of the process.
     ///
     /// # Errors
-    /// Why it is not known.
+    /// Why the process is unknown.
     pub(crate) fn vmm(&mut self) -> Result<&mut Vmm, &Absent> {
         match &mut self.process {
             Ok(process) => Ok(process.vmm()),
@@ -64,22 +63,22 @@ impl Observed {
         }
     }
 
-    /// The same where anything was asked of it.
+    /// The VMM, if it was asked for anything before.
     pub(crate) fn asked_vmm(&self) -> Option<&Vmm> {
         self.process.as_ref().ok()?.vmm.as_deref()
     }
 
-    /// What libvirt told of it so far in its session.
+    /// What libvirt has reported in this session.
     pub(crate) fn history(&mut self) -> &mut History {
         self.history.get_or_insert_default()
     }
 
-    /// Another session begins.
+    /// Begins another session.
     pub(crate) fn forget_history(&mut self) {
         self.history = None;
     }
 
-    /// Nothing yet, of that process.
+    /// Nothing observed yet.
     pub fn new(process: Result<Process, Absent>) -> Self {
         let process = process.map_err(Box::new);
         Self { process, watch: None, held: Held::default(), history: None }

@@ -1,16 +1,16 @@
 //! The process at the other end of a guest's connection.
 
-/// A process: its number alone may be used again, so its start goes with it.
+/// A process. A process ID can be reused, so the start of the process goes with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
-    /// As the kernel of the daemon's PID namespace numbers it.
+    /// Process ID in the daemon's PID namespace.
     pub pid: i32,
-    /// Field 22 of `/proc/PID/stat`, in clock ticks since boot; `None` where `/proc` does not tell.
+    /// Field 22 of `/proc/PID/stat`, in clock ticks since boot; `None` if `/proc` does not show it.
     pub start: Option<u64>,
 }
 
 impl Peer {
-    /// Whether it is known to be the same process. One whose start is not known never is.
+    /// Whether both are certainly the same process. Never true if a start is unknown.
     pub fn is(self, other: Self) -> bool {
         self.pid == other.pid && self.start.is_some() && self.start == other.start
     }

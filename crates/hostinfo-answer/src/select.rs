@@ -1,4 +1,4 @@
-//! What a query's names mean for one guest, from tables alone.
+//! Looks up a query's names for one guest, using only tables.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,19 +10,19 @@ use hostinfo_wire::Refusal;
 
 use crate::given::Given;
 
-/// What one word of a query comes to.
+/// The meaning of one word of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pick<'a> {
     /// Nothing that this guest may see.
     Refused(Cow<'a, str>, Refusal),
     /// One statistic, asked for by its full name.
     Stat(StatId, Option<String>),
-    /// A group with something in it that this guest may see.
+    /// A group that contains something this guest may see.
     Group(Cow<'a, str>, Scope),
 }
 
 impl Pick<'_> {
-    /// Whether a statistic without instances is in it.
+    /// Whether the pick includes that statistic, which has no instances.
     pub(crate) fn means(&self, stat: StatId, grant: &Grant) -> bool {
         match self {
             Self::Refused(..) => false,
@@ -32,7 +32,7 @@ impl Pick<'_> {
     }
 }
 
-/// The picks of a query, in the order of its words; a word said twice counts once.
+/// The picks of a query, in the order of its words. A repeated word counts once.
 pub(crate) fn select<'a>(
     words: impl Iterator<Item = &'a str>,
     grant: &Grant,
@@ -41,7 +41,7 @@ pub(crate) fn select<'a>(
     let mut words = words.map(|word| (word, lower_case(word)));
     let Some((asked, first)) = words.next() else { return Vec::new() };
     let mut picks = vec![pick(asked, first.clone(), grant, given)];
-    // Most queries end here.
+    // Most queries have a single word.
     let mut seen = HashSet::new();
     for (asked, word) in words {
         if word != first && seen.insert(word.clone()) {
@@ -51,7 +51,7 @@ pub(crate) fn select<'a>(
     picks
 }
 
-/// What `word` means. What means nothing is given back as it was `asked`.
+/// Looks up `word`. An unknown name is returned the way it was `asked`.
 fn pick<'a>(asked: &'a str, word: Cow<'a, str>, grant: &Grant, given: &Given) -> Pick<'a> {
     match resolve(&word) {
         None => Pick::Refused(asked.into(), Refusal::NoSuchStatistic),
@@ -73,8 +73,8 @@ fn pick<'a>(asked: &'a str, word: Cow<'a, str>, grant: &Grant, given: &Given) ->
     }
 }
 
-/// The names of the administrator's that continue `name`. Only what this guest may see counts, so
-/// that what is hidden looks like what is not there.
+/// The administrator's names that begin with `name` and a dot. Only names that this guest may see
+/// count, so that a hidden name looks like one that does not exist.
 fn pick_below<'a>(
     word: Cow<'a, str>,
     stat: StatId,
@@ -92,7 +92,7 @@ fn pick_below<'a>(
     }
 }
 
-/// The answers where nothing may be seen: no source has to be looked at for them.
+/// The answers if nothing may be seen. They need no source.
 pub(crate) fn refused(picks: Vec<Pick<'_>>) -> Vec<Answer<'_>> {
     let answer = |pick| match pick {
         Pick::Refused(name, refusal) => Some(Answer::Refused { name, refusal }),

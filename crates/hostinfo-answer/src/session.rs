@@ -1,33 +1,33 @@
-//! The time in which a guest is the same one to itself.
+//! A session: the time in which a guest remains the same for itself.
 
 use std::time::{Duration, SystemTime};
 
 use crate::host_id::hex;
 
-/// How fine a session's start is told. When a host's daemon started, or a neighbour's process, to
-/// the byte, would prove to two guests that they share that host.
+/// Seconds to which a session's start is rounded. If two guests knew exactly when their host's
+/// daemon or a neighbour's process started, that would prove that they share the host.
 const GRAIN: u64 = 10;
 
 /// The time in which a guest's counters do not fall.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub(crate) id: Box<str>,
-    /// When the guest asked for the first time, in whole [`GRAIN`]s. `None`: it has not yet.
+    /// When the guest first asked, rounded to [`GRAIN`]. `None` if it has not asked yet.
     pub(crate) start: Option<SystemTime>,
 }
 
 impl Session {
-    /// A session that begins with the guest's first question. Nobody may be able to guess its `id`.
+    /// A session that begins with the guest's first query. Its `id` must not be guessable.
     pub fn new(id: [u8; 8]) -> Self {
         Self { id: hex(&id), start: None }
     }
 
-    /// Its name: random, so that it tells nothing.
+    /// Its name: random, so that it reveals nothing.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Notes a question. `clock` is read for the first one alone.
+    /// Notes a query. `clock` is read only for the first one.
     pub(crate) fn asked(&mut self, clock: impl FnOnce() -> SystemTime) {
         let cut = || {
             let seconds =

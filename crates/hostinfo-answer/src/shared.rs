@@ -1,8 +1,8 @@
-//! Replies about the host alone, which all guests of one rule share that ask the same within one step
-//! of the grid: rendered once.
+//! Replies that concern only the host. They are rendered once for all guests of one rule that ask
+//! the same within one step of the grid.
 //!
-//! Who may have one is settled in `step.rs`. What counts for each guest by itself (whether it may ask, its
-//! interval, its flow) is not known here.
+//! `step.rs` decides which guests may share a reply. What is counted for each guest (whether it may
+//! ask, its interval, its flow) is not handled here.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ struct One {
 }
 
 impl Shared {
-    /// The reply to `line` under that grant, and what it costs whoever gets it.
+    /// The reply to `line` under that grant, and its cost for each guest that gets it.
     pub(crate) fn find(
         &self,
         line: &[u8],
@@ -53,7 +53,8 @@ impl Shared {
     }
 }
 
-/// Whether these picks are about the host alone, so that all who may see the same get the same.
+/// Whether these picks concern only the host, so that guests with the same permissions get the same
+/// reply.
 pub(crate) fn are_of_host(picks: &[Pick<'_>]) -> bool {
     let is_of_host = |stat: StatId| matches!(stat.stat().source, Source::Host(_));
     picks.iter().all(|pick| match pick {

@@ -31,13 +31,13 @@ use crate::select::{Pick, select};
 use crate::sources::devices::Devices;
 use crate::who::Who;
 
-/// Behind 503, where nothing has a name of that group.
+/// The reason behind 503 if the host has nothing in that group.
 const NONE: &str = "this host has none";
 
 /// The guest's ratio.
 const CONTENTION: StatId = StatId::named("vm.cpu.contention");
 
-/// Everything that the values of one reply to one guest come from.
+/// All sources for one reply to one guest.
 pub(crate) struct Sources<'a, 's> {
     who: &'a Who,
     host: &'s mut Host,
@@ -46,34 +46,34 @@ pub(crate) struct Sources<'a, 's> {
     observed: &'s mut Observed,
     when: When,
     at: Moment,
-    /// Units of work, counted up.
+    /// Adds up units of work.
     work: &'s mut u32,
-    /// The reply has ratios of the guest: the host's have to speak of the same time.
+    /// The reply has ratios of the guest, so the host's ratios have to cover the same time.
     by_guest: bool,
     extent: Extent,
-    /// It is a sample that is taken, and no question: nothing is asked for in its place.
+    /// A sample is taken and no query answered, so nothing may be requested for it.
     is_sample: bool,
     found: Found,
-    /// What the guest is told, once it was looked for: the same in all of the reply.
+    /// The guest's notices, once they were looked up: the same throughout the reply.
     notices: Option<Vec<Arc<Notice>>>,
     incidents: Option<Vec<String>>,
-    /// Verdicts, as far as they were asked for.
+    /// Verdicts that were asked for so far.
     verdicts: Vec<(Judged, Verdict)>,
-    /// Where the guest's devices are in what libvirt told, once one was looked for.
+    /// Where the guest's devices are in libvirt's values, once one was looked up.
     devices: Option<Devices>,
 }
 
-/// What `sample.age` and `window` tell of the rest of their reply.
+/// What `sample.age` and `window` report about the rest of their reply.
 #[derive(Default)]
 struct Extent {
-    /// At the most.
+    /// The largest age.
     age: Duration,
     window: Option<Duration>,
-    /// That of verdicts, which counts where there are no ratios.
+    /// The window of verdicts, which is used if there are no ratios.
     verdicts: Option<Duration>,
 }
 
-/// What was looked for, and what came of it.
+/// How many values were looked up, by outcome.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Found {
     values: u32,
@@ -82,7 +82,7 @@ pub(crate) struct Found {
 }
 
 impl<L: Libvirt> Engine<L> {
-    /// Everything that values for a guest come from, as it is now.
+    /// The current sources for a guest.
     pub(crate) fn sources<'a, 's>(
         &'s mut self,
         who: &'a Who,
@@ -112,13 +112,13 @@ impl<L: Libvirt> Engine<L> {
 }
 
 impl<'a> Sources<'a, '_> {
-    /// What `name` comes to.
+    /// Looks up one name.
     pub(crate) fn select<'n>(&self, name: &'n str) -> Vec<Pick<'n>> {
         select(std::iter::once(name), &self.who.grant, self.given)
     }
 
-    /// Has to come before any value of a reply with ratios: all of them have to speak of the same
-    /// time, which is the guest's where one is the guest's.
+    /// Must come before any value of a reply with ratios. All ratios have to cover the same time,
+    /// which is the guest's if one of them is the guest's.
     pub(crate) fn sample_ratios(&mut self, picks: &[Pick<'_>]) {
         if picks.iter().any(|pick| pick.means(CONTENTION, &self.who.grant))
             && let Ok(vmm) = self.observed.vmm()
@@ -148,12 +148,12 @@ impl<'a> Sources<'a, '_> {
         value
     }
 
-    /// The step of the samples' grid that the values are of.
+    /// The step of the samples' grid that the values belong to.
     pub(crate) fn slot(&self) -> u64 {
         self.at.slot()
     }
 
-    /// What `look` comes to, and what was found for it: that does not count yet.
+    /// Runs `look`, and returns its result and what it found, without counting that.
     pub(crate) fn finding<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> (T, Found) {
         let before = std::mem::take(&mut self.found);
         let what = look(self);
@@ -167,7 +167,7 @@ impl<'a> Sources<'a, '_> {
         self.found.nothing += nothing;
     }
 
-    /// What the reply so far has cost.
+    /// The cost of the reply so far.
     pub(crate) fn cost(&self) -> Cost {
         match self.found {
             Found { values: 0, soon: 0, nothing: 0 } => Cost::Nothing,
@@ -222,7 +222,7 @@ impl<'a> Sources<'a, '_> {
         value.map_err(unavailable)
     }
 
-    /// The time that this reply's ratios of samples speak of.
+    /// The time that this reply's ratios cover.
     fn window(&self) -> Option<Duration> {
         match self.observed.asked_vmm() {
             Some(vmm) if self.by_guest => vmm.window(self.at),
@@ -264,12 +264,12 @@ impl<'a> Sources<'a, '_> {
         value
     }
 
-    /// vhostmd's number for the guest.
+    /// vhostmd's number of the host for this guest.
     pub(crate) fn number(&self) -> u32 {
         self.who.host_id.number
     }
 
-    /// What vhostmd's sums need beside statistics.
+    /// Figures for vhostmd's sums that are not statistics.
     pub(crate) fn spare_memory(&mut self) -> Spare {
         self.host.spare_memory(self.at)
     }

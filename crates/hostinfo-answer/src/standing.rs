@@ -1,21 +1,21 @@
-//! Who is who: what libvirt says of a guest's socket, and whether the guest may ask at all.
+//! A guest's identity: what libvirt says about its socket, and whether the guest may ask at all.
 //!
-//! Found when a guest connects and when libvirt's domains change, never at a query. While libvirt
-//! does not answer, what was found holds for the process that it was found for.
+//! Determined when a guest connects and when libvirt's domains change, never at a query. While
+//! libvirt does not answer, the last result holds for the process it was determined for.
 
 use hostinfo_domains::{Claim, Run, Snapshot, Uuid};
 
-/// To whom a guest's socket belongs.
+/// Which guest a socket belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Standing {
-    /// No running domain names it: the guest is who the socket's name says.
+    /// No running domain names it: the socket's name says which guest it is.
     #[default]
     Unnamed,
-    /// To this domain, in this run of it.
+    /// This domain, in this run of it.
     Domain(Uuid, Run),
-    /// To whom it should not; why, for the administrator.
+    /// The socket is used by a guest it does not belong to; the reason is for the administrator.
     Refused(String),
-    /// It is not known, and has to be.
+    /// Not known yet, and required.
     Awaited,
 }
 
@@ -24,7 +24,7 @@ const REQUIRED: &str =
     "no running domain of libvirt names this socket, and hostinfod.toml says required = true";
 
 impl Standing {
-    /// What libvirt says of the socket of that name. `required`: it has to be a domain's.
+    /// What libvirt says about the socket of that name. `required`: it must belong to a domain.
     pub fn of(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
         match snapshot.whose().of(socket) {
             Claim::Named(uuid) => {
@@ -36,19 +36,19 @@ impl Standing {
         }
     }
 
-    /// What libvirt says of a guest whose domain is known by something else than its socket; `None` where
-    /// that does not run any more.
+    /// The standing of a guest whose domain is known by something other than its socket; `None` if that
+    /// domain does not run any more.
     pub fn of_domain(uuid: Uuid, snapshot: &Snapshot) -> Option<Self> {
         let guest = snapshot.guest(uuid).filter(|guest| guest.domain.is_live())?;
         Some(Self::Domain(uuid, guest.run()))
     }
 
-    /// What holds while libvirt does not answer.
+    /// The standing while libvirt does not answer.
     pub fn unknown(required: bool) -> Self {
         if required { Self::Awaited } else { Self::Unnamed }
     }
 
-    /// Whether the guest may ask, as far as this goes.
+    /// Whether the standing lets the guest ask.
     pub fn may_ask(&self) -> bool {
         matches!(self, Self::Unnamed | Self::Domain(..))
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use hostinfo_rules::Grant;
 
-/// What was made in one step, each under a grant.
+/// Things made in one step, each under a grant.
 ///
-/// It is found only by the very grant that it was made under, so no guest of another rule gets it, and nobody
-/// does once the rules have changed, or in another step.
+/// Each is found only with the grant it was made under. So no guest of another rule gets it, and
+/// nobody gets it once the rules have changed or in another step.
 pub(crate) struct OfStep<T> {
     /// [`Moment::slot`](hostinfo_sample::Moment::slot).
     step: u64,
-    /// The grants are held, so that no other can come to be at the place of one.
+    /// The grants are kept alive, so that no other grant can have the same address.
     kept: Vec<(Arc<Grant>, T)>,
 }
 
@@ -22,7 +22,7 @@ impl<T> Default for OfStep<T> {
 }
 
 impl<T> OfStep<T> {
-    /// The one that was made in this step under this grant and `is_it`.
+    /// What was made in this step under this grant, and matches `is_it`.
     pub(crate) fn find(
         &self,
         grant: &Arc<Grant>,

@@ -1,4 +1,4 @@
-//! What vhostmd's clients are given: see `docs/vhostmd.md`.
+//! Documents for vhostmd's clients: see `docs/vhostmd.md`.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -24,7 +24,8 @@ use crate::step::OfStep;
 use crate::who::Who;
 
 impl<L: Libvirt> Engine<L> {
-    /// Whoever asks too soon gets the last document again: these clients know no 429.
+    /// A client that asks too soon gets its last document again, because vhostmd's clients do not
+    /// know 429.
     pub(crate) fn vhostmd(
         &mut self,
         dialect: Dialect,
@@ -47,10 +48,10 @@ impl<L: Libvirt> Engine<L> {
         Ok(())
     }
 
-    /// vhostmd's document for a guest, as it is now.
+    /// vhostmd's current document for a guest.
     ///
     /// # Errors
-    /// Where some of it is on its way.
+    /// Some values are on their way.
     pub fn document(
         &mut self,
         who: &Who,
@@ -78,16 +79,17 @@ impl<L: Libvirt> Engine<L> {
     }
 }
 
-/// What documents have in common, and what was found for it.
+/// The common part of documents, and what was found for it.
 pub(crate) type Commons = OfStep<(Arc<Common>, Found)>;
 
-/// Grants whose documents are remembered: hosts have a rule or a few. A document has some 2 KB, so 32 KB.
+/// Most grants whose documents are kept: hosts have one rule or a few. A document has about 2 KB,
+/// so this is 32 KB.
 const COMMONS_MAX: usize = 16;
 
 /// The document for a guest that may ask.
 ///
 /// # Errors
-/// Where some of it is on its way.
+/// Some values are on their way.
 fn document(
     grant: &Arc<Grant>,
     sources: &mut Sources<'_, '_>,
@@ -115,7 +117,7 @@ fn document(
     Ok(hostinfo_render::vhostmd::document(&common, permits, value, &extra, &customs))
 }
 
-/// The administrator's own statistics that the guest may see, under their own names.
+/// The custom statistics that the guest may see, under their own names.
 fn customs<'g>(sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending> {
     if !sources.has_customs() {
         return Ok(Vec::new());

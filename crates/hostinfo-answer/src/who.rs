@@ -1,4 +1,4 @@
-//! Who asks: whose socket it is, what its rule grants, and what it has of that.
+//! The guest that asks: whose socket it is, what its rule grants, and how it has used that.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::peer::Peer;
 use crate::session::Session;
 use crate::standing::Standing;
 
-/// A guest as one who asks, however many connections it has.
+/// A guest that asks, over all its connections.
 #[derive(Debug)]
 pub struct Who {
     pub(crate) name: Name,
@@ -25,30 +25,33 @@ pub struct Who {
     pub(crate) phase: Duration,
     pub(crate) session: Session,
     pub(crate) standing: Standing,
-    /// The process at the other end, once there was one; `None` in it where it is not known.
+    /// The process at the other end. `None` before the first connection; `Some(None)` if it is
+    /// unknown.
     peer: Option<Option<Peer>>,
-    /// What vhostmd's client got last, for when it asks too soon: it knows no 429.
+    /// The last document of vhostmd's client, which it gets again if it asks too soon: it does not
+    /// know 429.
     pub(crate) document: Option<Box<str>>,
-    /// What it has of its interval.
+    /// How it has used its interval.
     pub(crate) allowance: Allowance,
 }
 
-/// What became of a [`Who`] with another [`Standing`].
+/// How a [`Who`] changed with another [`Standing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is the standing that it had.
+    /// The standing is the one it had.
     Same,
-    /// It is another, and the guest the same as far as that was known.
+    /// The standing is another, but the guest is the same as far as that was known.
     Other,
-    /// The process is the same, and what it runs is not: it was restored, or went back to a snapshot.
+    /// The process is the same, but what it runs is not: the guest was restored, or reverted to a
+    /// snapshot.
     AnotherRun,
 }
 
 impl Who {
-    /// One that has asked nothing yet, and that nobody knows anything of but its name.
+    /// A guest that has asked nothing yet, and of which only the name is known.
     ///
-    /// `phase`: by how much the times of its incidents are moved, under a minute. It is its own secret,
-    /// lest exact times prove that two guests share a host.
+    /// `phase`: by how much the times of its incidents are shifted, less than a minute. It is
+    /// secret for each guest, because exact times would prove that two guests share a host.
     pub fn new(
         name: Name,
         grant: Arc<Grant>,
@@ -69,7 +72,7 @@ impl Who {
         }
     }
 
-    /// Whose socket it is.
+    /// The name of its socket.
     pub fn name(&self) -> &Name {
         &self.name
     }
@@ -84,16 +87,16 @@ impl Who {
         &self.session
     }
 
-    /// What libvirt says of its socket.
+    /// What libvirt says about its socket.
     pub fn standing(&self) -> &Standing {
         &self.standing
     }
 
-    /// Notes which process is at the other end, and begins the session that `fresh` makes where
-    /// it is not known to be the one of before. True where it is not.
+    /// Notes which process is at the other end. If it is not certainly the same as before, the
+    /// session that `fresh` makes begins, and the result is true.
     ///
     /// # Errors
-    /// That of `fresh`.
+    /// The error of `fresh`.
     pub fn connected<E>(
         &mut self,
         peer: Option<Peer>,
@@ -107,22 +110,22 @@ impl Who {
         Ok(!is_known)
     }
 
-    /// Whether it was ever connected to.
+    /// Whether it was ever connected.
     pub fn has_come(&self) -> bool {
         self.peer.is_some()
     }
 
-    /// The process at the other end, where it is known.
+    /// The process at the other end, if known.
     pub fn peer(&self) -> Option<Peer> {
         self.peer.flatten()
     }
 
-    /// Its number.
+    /// The number of that process.
     pub fn pid(&self) -> Option<i32> {
         self.peer().map(|peer| peer.pid)
     }
 
-    /// What makes it the same guest as before a restart; `None` where that is not known.
+    /// Identifies the guest across restarts of the daemon; `None` if that is unknown.
     pub fn key(&self) -> Option<Key> {
         match self.standing {
             Standing::Domain(uuid, _) => Some(Key::Domain(uuid)),
@@ -137,8 +140,8 @@ impl Who {
         Some(Key::Process { pid, start: start? })
     }
 
-    /// Puts it under a rule. No document that was made under another is given out where it may see other
-    /// things now, and no incident is kept where none is to be recorded any more.
+    /// Applies a rule's grant. If the guest may now see other things, an older document is not
+    /// given out again. If it is no longer watched by its rule, its incidents are dropped.
     pub fn apply_grant(&mut self, grant: Arc<Grant>, observed: &mut Observed) {
         if !self.grant.shows_the_same(&grant) {
             self.document = None;
@@ -149,7 +152,7 @@ impl Who {
         self.grant = grant;
     }
 
-    /// Takes over what libvirt says of its socket. No document that was made before is given out.
+    /// Sets what libvirt says about its socket. An older document is not given out again.
     pub fn set_standing(&mut self, standing: Standing) -> Change {
         if self.standing == standing {
             return Change::Same;
@@ -162,14 +165,14 @@ impl Who {
         }
     }
 
-    /// Has another session begin: nothing that libvirt told in the last one counts on in it.
+    /// Begins another session: libvirt's counters start over in it.
     pub fn begin_session(&mut self, session: Session, observed: &mut Observed) {
         self.session = session;
         observed.forget_history();
     }
 
-    /// Somebody who gets what it would get, whatever it asked before, and in whose name nothing is
-    /// counted.
+    /// A copy for a preview. It may ask whatever the guest asked before, and nothing is counted
+    /// against the guest.
     #[must_use]
     pub fn for_preview(&self) -> Self {
         Self {
@@ -190,8 +193,8 @@ impl Who {
         self.grant.enabled() && self.standing.may_ask()
     }
 
-    /// Whether it may see a statistic, of that instance where it has them, and by which line of the
-    /// rules file. No line stands for [`Who::refusal`] where that is not its rule's.
+    /// Whether it may see a statistic (and that instance of it), and which line of the rules file
+    /// decides. If there is no line, the built-in default decides or [`Who::refusal`] applies.
     pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
         if self.may_ask() {
             return self.grant.explain(stat, instance);
@@ -214,7 +217,7 @@ impl Who {
         }
     }
 
-    /// How long until it may have a query answered; nothing where it may now.
+    /// Time until its next query may be answered; zero if it may be answered now.
     pub fn wait(&self, now: Instant) -> Duration {
         self.allowance.wait(self.grant.interval(), now)
     }

@@ -1,4 +1,4 @@
-//! What can be asked, with its parameters.
+//! The methods that can be called, with their parameters.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// Whether there is a method of that name, with the interface's before it.
+    /// Whether the interface has a method of that full name, such as `org.hostinfo.Control.Status`.
     pub fn is_method(name: &str) -> bool {
         let name = name.strip_prefix(INTERFACE).and_then(|name| name.strip_prefix('.'));
         let is = |line: &str| {
@@ -56,7 +56,7 @@ impl Call {
         DESCRIPTION.lines().any(is)
     }
 
-    /// Whether it changes something: then not everybody may call it.
+    /// Whether the call changes something. Not every client may make such a call.
     pub fn changes(&self) -> bool {
         match self {
             Self::NoticeSet { .. } | Self::NoticeClear { .. } | Self::HostStateSet { .. } => true,

@@ -1,4 +1,4 @@
-//! A client that waits for its answer, and not for ever.
+//! A client that waits for replies, with a deadline.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -27,30 +27,30 @@ pub struct Client {
     deadline: Duration,
     protocol: sansio::Client,
     buffer: Box<[u8]>,
-    /// Bytes of the reply that has come in part.
+    /// Bytes received of a reply that is not complete yet.
     unfinished: usize,
 }
 
 impl Client {
-    /// Connects to the daemon at `path`, each answer of which may take until `deadline`.
+    /// Connects to the daemon at `path`. Each of its replies may take up to `deadline`.
     ///
     /// # Errors
-    /// [`Error`], where nobody is there or may be asked.
+    /// [`Error`], if no daemon is there or the user may not ask it.
     pub fn connect(path: &Path, deadline: Duration) -> Result<Self, Error> {
         let stream = connect(path, deadline).map_err(|error| failed(path, deadline, error))?;
         let (protocol, buffer) = (sansio::Client::new(), vec![0; CHUNK].into());
         Ok(Self { path: path.to_owned(), stream, deadline, protocol, buffer, unfinished: 0 })
     }
 
-    /// What the daemon does, and what is wrong with what it needs.
+    /// What the daemon does, and what is wrong with the things it needs.
     ///
     /// # Errors
-    /// [`Error`], as everywhere here.
+    /// [`Error`], as for every method here.
     pub fn status(&mut self) -> Result<Status, Error> {
         self.ask(&Call::Status {})
     }
 
-    /// Every guest, in the order of their names.
+    /// Every guest, sorted by name.
     ///
     /// # Errors
     /// [`Error`].
@@ -83,10 +83,11 @@ impl Client {
         self.ask(&Call::Metrics {}).map(|Metrics { text }| text)
     }
 
-    /// What a guest may ask of `names`, or of everything, and why.
+    /// What a guest may ask, for each of `names` or for all statistics, and why.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchGuest`](crate::Refusal::NoSuchGuest), [`Refusal::NoSuchStatistic`](crate::Refusal::NoSuchStatistic).
+    /// [`Refusal::NoSuchGuest`](crate::Refusal::NoSuchGuest),
+    /// [`Refusal::NoSuchStatistic`](crate::Refusal::NoSuchStatistic).
     pub fn explain(
         &mut self,
         guest: &str,
@@ -95,7 +96,7 @@ impl Client {
         self.ask(&Call::Explain { guest: guest.to_owned(), names })
     }
 
-    /// What a guest would get for `line`.
+    /// The reply that a guest would get for `line`.
     ///
     /// # Errors
     /// [`Refusal::NoSuchGuest`](crate::Refusal::NoSuchGuest).
@@ -112,10 +113,11 @@ impl Client {
         self.ask(&Call::Rules {})
     }
 
-    /// Tells guests something from now on.
+    /// Sets a notice, which guests read from now on.
     ///
     /// # Errors
-    /// [`Refusal::BadNotice`](crate::Refusal::BadNotice), [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
+    /// [`Refusal::BadNotice`](crate::Refusal::BadNotice),
+    /// [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
     pub fn set_notice(
         &mut self,
         pattern: &str,
@@ -128,7 +130,7 @@ impl Client {
         self.ask(&Call::NoticeSet { pattern, kind, text, at, until })
     }
 
-    /// The notices there are, in the order in which guests are told.
+    /// All notices, in the order in which guests read them.
     ///
     /// # Errors
     /// [`Error`].
@@ -136,15 +138,16 @@ impl Client {
         self.ask(&Call::NoticeList {}).map(|Notices { notices }| notices)
     }
 
-    /// Takes those notices away, or all of them.
+    /// Removes the notices with these numbers, or all of them.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchNotice`](crate::Refusal::NoSuchNotice), [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
+    /// [`Refusal::NoSuchNotice`](crate::Refusal::NoSuchNotice),
+    /// [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
     pub fn clear_notices(&mut self, ids: Option<Vec<u64>>) -> Result<Vec<Notice>, Error> {
         self.ask(&Call::NoticeClear { ids }).map(|Cleared { cleared }| cleared)
     }
 
-    /// What the administrator said of the host last.
+    /// The host state that an administrator last set.
     ///
     /// # Errors
     /// [`Error`].
@@ -152,10 +155,11 @@ impl Client {
         self.ask(&Call::HostStateGet {})
     }
 
-    /// Says it from now on.
+    /// Sets the host state, which guests read from now on.
     ///
     /// # Errors
-    /// [`Refusal::BadHostState`](crate::Refusal::BadHostState), [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
+    /// [`Refusal::BadHostState`](crate::Refusal::BadHostState),
+    /// [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
     pub fn set_host_state(
         &mut self,
         state: HostState,
@@ -164,7 +168,7 @@ impl Client {
         self.ask(&Call::HostStateSet { state, text: text.map(str::to_owned) })
     }
 
-    /// What that guest asks, or all do, from now on.
+    /// The queries of that guest, or of all guests, from now on.
     ///
     /// # Errors
     /// [`Error`].
@@ -212,7 +216,7 @@ impl Client {
         self.protocol.send_request(method, request).map_err(|error| nonsense(&error))?;
         while let Some(bytes) = self.protocol.poll_transmit() {
             match self.stream.write_all(&bytes.payload) {
-                // It may have said why before it hung up.
+                // The daemon may have sent the reason before it closed the connection.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
                 other => other.map_err(|error| self.failed(error))?,
             }
@@ -220,7 +224,7 @@ impl Client {
         Ok(())
     }
 
-    /// The next reply, as far as it has come, and whether there are more behind it.
+    /// The next reply, if it is complete, and whether more replies to the same call follow.
     fn next_reply<R: DeserializeOwned>(&mut self) -> Result<Option<(R, bool)>, Error> {
         let Some(event) = self.protocol.poll_event() else { return Ok(None) };
         self.unfinished = 0;
@@ -260,7 +264,7 @@ impl Client {
     }
 }
 
-/// What guests ask, as it happens.
+/// Guests' queries, as they happen.
 pub struct Watch {
     client: Client,
     is_over: bool,
@@ -269,7 +273,7 @@ pub struct Watch {
 impl Iterator for Watch {
     type Item = Result<Event, Error>;
 
-    /// Waits for as long as nobody asks.
+    /// Waits until a guest asks, without a deadline.
     fn next(&mut self) -> Option<Self::Item> {
         while !self.is_over {
             match self.client.next_reply() {
@@ -293,7 +297,7 @@ impl Iterator for Watch {
     }
 }
 
-/// connect(2) waits where many do, and SO_SNDTIMEO bounds that: unix(7).
+/// If many clients connect, connect(2) waits. SO_SNDTIMEO bounds that wait: unix(7).
 fn connect(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC;

@@ -1,4 +1,4 @@
-//! Why a client has no answer.
+//! Why a client gets no reply.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::Refusal;
 use crate::limits::REQUEST_MAX;
 
-/// Shown, each is one line with the remedy.
+/// As text, each is one line with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing is there, or nobody listens.
+    /// There is no socket, or nobody listens at it.
     #[error(
-        "{path}: no hostinfod answers there: start it (service hostinfo start), or name its socket with --control; if it is running, its log has the reason",
+        "{path}: hostinfod does not answer there: start it (service hostinfo start), or name its socket with --control; if it is running, its log has the reason",
         path = .path.display()
     )]
     NoDaemon {
         /// The socket.
         path: PathBuf,
     },
-    /// The socket's mode.
+    /// The socket's mode does not permit this user.
     #[error(
         "{path}: permission denied: be root or in the group of the socket, which `group` in hostinfod.toml sets",
         path = .path.display()
@@ -31,26 +31,26 @@ pub enum Error {
     /// The daemon hangs, or is very busy.
     #[error("hostinfod did not answer within {} s", .0.as_secs())]
     Silent(Duration),
-    /// The daemon has ended, or has dropped us.
+    /// The daemon ended, or closed the connection.
     #[error("hostinfod has closed the connection")]
     Closed,
-    /// It is no hostinfod, or one of another version.
+    /// The other end is not hostinfod, or is another version of it.
     #[error(
-        "this is not an answer of hostinfod's: is it of the same version as this program? ({0})"
+        "this answer is not one of hostinfod's: check that it has the same version as this program ({0})"
     )]
     Nonsense(String),
-    /// More is asked at once than the daemon takes: [`REQUEST_MAX`].
+    /// The request is longer than the daemon accepts: [`REQUEST_MAX`].
     #[error("the request has {0} bytes, over the limit of {REQUEST_MAX}: ask for less at once")]
     TooLong(usize),
-    /// The daemon said no.
+    /// The daemon refused the call.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Anything else that the system has.
+    /// Any other error of the operating system.
     #[error("{path}: {error}", path = .path.display())]
     Failed {
         /// The socket.
         path: PathBuf,
-        /// What it had.
+        /// The system's error.
         error: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Guests: whether they can ask, what they ask, what they may.
+//! Guests: whether they can ask, what they asked, and what they may ask.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 /// The reply to `List`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Page {
-    /// In the order of their names.
+    /// Sorted by name.
     pub guests: Vec<Guest>,
-    /// There are no more behind them.
+    /// Whether these are the last ones.
     pub complete: bool,
 }
 
@@ -17,27 +17,27 @@ pub struct Page {
 pub struct Guest {
     /// `$driver-$name`.
     pub id: String,
-    /// Such as `qemu`.
+    /// The driver, such as `qemu`.
     pub driver: String,
     /// The guest's own name.
     pub name: String,
     /// Whether it can ask.
     pub state: GuestState,
-    /// Why it cannot, with the remedy.
+    /// Why it cannot ask, with the remedy.
     pub problem: Option<String>,
-    /// The ways to it.
+    /// The ports between the daemon and the guest.
     pub ports: Vec<Port>,
-    /// libvirt's, where libvirt says whose the socket is.
+    /// libvirt's UUID of the guest, if libvirt confirms that the socket is the guest's.
     pub uuid: Option<String>,
-    /// The rule that it is under, as its pattern is written. `None`: the built-in default.
+    /// The rule that applies to the guest: its pattern, as written. `None`: the built-in default.
     pub pattern: Option<String>,
     /// The rule's line in the rules file, from 1.
     pub line: Option<u64>,
-    /// The least time between two of its queries, in seconds.
+    /// Shortest time between two of its queries, in seconds.
     pub interval: f64,
-    /// What became of its lines.
+    /// How many of its lines had which outcome.
     pub counts: Counts,
-    /// What it asked last.
+    /// Its last query.
     pub last: Option<LastQuery>,
 }
 
@@ -45,27 +45,29 @@ pub struct Guest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GuestState {
-    /// It can.
+    /// It can ask.
     Connected,
-    /// Its socket is there, and nobody is at the other end.
+    /// Its socket exists, but nobody is connected at the other end.
     Waiting,
     /// Its socket cannot be connected to.
     Failed,
-    /// libvirt says that the socket is another's, or does not answer where it has to.
+    /// libvirt says that the socket is another guest's, or libvirt is required but does not answer.
     Refused,
     /// Its rule says `enabled = 0`.
     Disabled,
-    /// It has no socket, but had one, or has a metrics disk.
+    /// It has no socket, but had one earlier or has a metrics disk.
     Absent,
 }
 
-/// A way to a guest.
+/// One way between the daemon and a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
-    /// What it is for.
+    /// What the port is for.
     pub kind: PortKind,
-    /// Whether it leads there.
+    /// Whether the port is connected.
     pub state: PortState,
+    /// Its socket, where that is in the place of a `[[sockets]]`.
+    pub path: Option<String>,
     /// Why it failed, with the remedy.
     pub problem: Option<String>,
 }
@@ -84,112 +86,113 @@ pub enum PortKind {
     Vsock,
 }
 
-/// Whether a port leads to its guest; the better one is less.
+/// Whether a port is connected. A better state compares as less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PortState {
-    /// It does.
+    /// It is connected.
     Connected,
-    /// Nobody is at the other end.
+    /// Nobody is connected at the other end.
     Waiting,
     /// It cannot be connected to.
     Failed,
 }
 
-/// What became of lines since the daemon started.
+/// Number of lines since the daemon started, by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// They got at least some of what they asked for.
+    /// Lines that got at least some of what they asked for.
     pub answered: u64,
-    /// They got nothing else than 400; this one and the next by the last line of the reply.
+    /// Lines whose reply had only error codes. Each counts by the code of the reply's last line,
+    /// here 400.
     pub malformed: u64,
-    /// 403.
+    /// Last code 403.
     pub not_permitted: u64,
-    /// 404.
+    /// Last code 404.
     pub no_such_statistic: u64,
-    /// 429.
+    /// Last code 429.
     pub too_soon: u64,
-    /// 503.
+    /// Last code 503.
     pub unavailable: u64,
-    /// Nonsense in a row that gets no reply any more.
+    /// Nonsense lines in a row, which no longer get a reply.
     pub dropped: u64,
 }
 
-/// What a guest asked last.
+/// A guest's last query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastQuery {
-    /// When.
+    /// When it came.
     pub at: Timestamp,
-    /// The line, cut at [`LAST_MAX`](crate::limits::LAST_MAX) bytes, safe to print.
+    /// The line, truncated to [`LAST_MAX`](crate::limits::LAST_MAX) bytes and safe to print.
     pub asked: String,
-    /// The code of its reply: 200 where it got anything.
+    /// The code of its reply: 200 if it got anything.
     pub code: u16,
 }
 
-/// A reply to `Watch`: a line, and what became of it.
+/// A reply to `Watch`: a line that a guest sent, and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// When.
+    /// When the line came.
     pub at: Timestamp,
     /// The guest's whole name.
     pub guest: String,
     /// The line, safe to print.
     pub asked: String,
-    /// 200 where it got anything, else the code of the reply's last line.
+    /// 200 if it got anything, else the code of the reply's last line.
     pub code: u16,
-    /// The reply's beginning, cut at
+    /// The beginning of the reply, truncated to
     /// [`WATCHED_REPLY_MAX`](crate::limits::WATCHED_REPLY_MAX) bytes.
     pub reply: String,
     /// The length of the whole reply.
     pub bytes: u64,
-    /// How long it took to make.
+    /// Time it took to make the reply, in seconds.
     pub seconds: f64,
-    /// Events before this one that were left out, since the client did not keep up.
+    /// Number of events left out before this one because the client did not keep up.
     pub left_out: u64,
 }
 
 /// The reply to `Explain`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The whole name.
+    /// The guest's whole name.
     pub guest: String,
     /// Whether it can ask.
     pub state: GuestState,
-    /// Why it cannot, with the remedy.
+    /// Why it cannot ask, with the remedy.
     pub problem: Option<String>,
-    /// The rules file.
+    /// Path of the rules file.
     pub path: String,
-    /// The rule that it is under, as its pattern is written. `None`: the built-in default.
+    /// The rule that applies to the guest: its pattern, as written. `None`: the built-in default.
     pub pattern: Option<String>,
     /// The rule's line in the rules file, from 1.
     pub line: Option<u64>,
-    /// Whether it may ask at all. Where not, `problem` says why, and no statistic is permitted.
+    /// Whether it may ask at all. If not, `problem` says why, and no statistic is permitted.
     pub may_ask: bool,
-    /// The least time between two of its queries, in seconds.
+    /// Shortest time between two of its queries, in seconds.
     pub interval: f64,
-    /// Whether its rule has it watched while it does not ask.
+    /// Whether its rule says `watch = 1`: it is also watched while it does not ask.
     pub watch: bool,
     /// Whether it has a metrics disk.
     pub vhostmd_disk: bool,
-    /// What it may ask and what it may not.
+    /// Which statistics it may ask for, and which not.
     pub statistics: Vec<Decision>,
 }
 
 /// Whether a guest may see a statistic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// `DEV`, `NUMBER` or `NAME` in it stands for any device, number or name.
+    /// The statistic's name. `DEV`, `NUMBER` or `NAME` in it stands for any device, number or name.
     pub name: String,
     /// Whether the guest may see it.
     pub permitted: bool,
-    /// The line in the rules file that decides, from 1. `None`: the built-in default does, or the
-    /// problem for which it may not ask at all.
+    /// The line in the rules file that decides, from 1. `None`: the built-in default decides, or
+    /// the guest may not ask at all.
     pub line: Option<u64>,
 }
 
 /// The reply to `Preview`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preview {
-    /// To the byte. Empty where the guest would get none.
+    /// The exact bytes. Empty if the guest would get no reply.
     pub reply: String,
 }

@@ -1,4 +1,4 @@
-//! The daemon and what it needs: its state, its rules, its own figures.
+//! The daemon and what it needs: its state, its rules, its own metrics.
 
 use std::collections::BTreeMap;
 
@@ -10,35 +10,37 @@ use serde::{Deserialize, Serialize};
 pub struct Status {
     /// The daemon's version.
     pub version: String,
-    /// Its process.
+    /// The daemon's process ID.
     pub pid: u32,
     /// When it started.
     pub since: Timestamp,
-    /// The daemon's settings. Their problem is why what the file says now is not in force: a start
-    /// would fail.
+    /// The daemon's settings file. `problem` says why its current text is not in force: the daemon
+    /// would not start with it.
     pub settings: Place,
-    /// Where the guests' sockets are.
+    /// The directory of the guests' sockets.
     pub socket_dir: Place,
+    /// Each `[[sockets]]` of hostinfod.toml, by its path.
+    pub sockets: Vec<Place>,
     /// Guests that have a socket.
     pub guests: u64,
-    /// Those of them that are connected.
+    /// How many of them are connected.
     pub connected: u64,
     /// The rules file.
     pub rules: RulesState,
     /// Guests whose rule says `watch = 1`.
     pub watched: Watched,
-    /// Who tells of the guests.
+    /// libvirt, which knows the guests.
     pub libvirt: Libvirt,
-    /// What this host does not tell, and could.
+    /// Sources that this host lacks and could have.
     pub missing: Vec<Missing>,
-    /// What it is without, with nothing wrong.
+    /// Sources that this host does without, with nothing wrong.
     pub without: Vec<Without>,
 }
 
 /// A file or a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Where it is.
+    /// Its path.
     pub path: String,
     /// What is wrong with it, with the remedy.
     pub problem: Option<String>,
@@ -47,39 +49,40 @@ pub struct Place {
 /// The rules file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RulesState {
-    /// Where it is.
+    /// Its path.
     pub path: String,
-    /// How many rules are in force. 0: the built-in default is.
+    /// Number of rules in force. 0: the built-in default is in force.
     pub rules: u64,
-    /// Since when.
+    /// Since when they have been in force.
     pub since: Timestamp,
-    /// Why what the file says now is not in force: `FILE:LINE:COL: WORDS`, a line each.
+    /// Why the file's current text is not in force: `FILE:LINE:COL: WORDS`, one line for each
+    /// problem.
     pub problem: Option<String>,
 }
 
-/// Guests whose rule says `watch = 1`, as far as they are there.
+/// The guests present whose rule says `watch = 1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watched {
-    /// Those that are watched.
+    /// How many are watched.
     pub guests: u64,
-    /// Those that are not, since there are more than `limit`.
+    /// How many are not, because there are more than `limit`.
     pub left_out: u64,
     /// `[watch] guests` of hostinfod.toml.
     pub limit: u64,
 }
 
-/// Who tells of the guests.
+/// libvirt, which knows the guests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Libvirt {
     /// Whether it answers.
     pub state: LibvirtState,
-    /// Which libvirt.
+    /// libvirt's URI.
     pub uri: String,
-    /// Name and version of who runs the guests, where libvirt answers.
+    /// Name and version of the hypervisor, if libvirt answers.
     pub hypervisor: Option<String>,
-    /// Domains that are live, where libvirt answers.
+    /// Number of live domains, if libvirt answers.
     pub domains: Option<u64>,
-    /// Why it does not answer, or which running domains' XML cannot be read, with the remedy.
+    /// Why libvirt does not answer, or which running domains' XML cannot be read, with the remedy.
     pub problem: Option<String>,
 }
 
@@ -87,18 +90,18 @@ pub struct Libvirt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LibvirtState {
-    /// The settings do not want it asked.
+    /// The settings turn it off.
     Off,
-    /// This host has none, or the helper that asks it is not installed.
+    /// This host has no libvirt, or the helper that asks it is not installed.
     Missing,
     /// It answers.
     Up,
-    /// It does not.
+    /// It does not answer.
     Down,
 }
 
 impl LibvirtState {
-    /// Whether it answers; `None` where it is not asked.
+    /// Whether it answers; `None` if it is not asked.
     pub fn is_up(self) -> Option<bool> {
         match self {
             Self::Off | Self::Missing => None,
@@ -108,23 +111,24 @@ impl LibvirtState {
     }
 }
 
-/// What this host does not tell, and could: a fault. Each once, however many CPUs or files lack it.
+/// A source that this host lacks and could have: a fault. Listed once, however many CPUs or files
+/// lack it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// What it is read from.
     pub source: String,
-    /// Why it is not there, with the remedy.
+    /// Why it is missing, with the remedy.
     pub why: String,
-    /// How many CPUs, nodes or zones lack it; 1 of what a host has once.
+    /// How many CPUs, nodes or zones lack it; 1 for something a host has once.
     pub count: u64,
 }
 
-/// What this host is without, with nothing wrong.
+/// A source that this host does without, with nothing wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Without {
     /// What it would be read from.
     pub source: String,
-    /// What guests are told of it, and what would turn it on where the host could have it.
+    /// What guests read about it and, if the host could have it, how to turn it on.
     pub what: String,
     /// Why nothing is wrong.
     pub why: WhyWithout,
@@ -132,37 +136,37 @@ pub struct Without {
     pub count: u64,
 }
 
-/// Why nothing is wrong with a host that is without something.
+/// Why nothing is wrong although a source is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyWithout {
-    /// The machine, its firmware or its kernel has none.
+    /// The machine, its firmware or its kernel does not have it.
     Unsupported,
-    /// Its owner or its distribution does without.
+    /// The host's owner or its distribution does without it.
     Chosen,
 }
 
 /// The reply to `Stats`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
-    /// When the daemon started to count.
+    /// Since when the daemon has counted.
     pub since: Timestamp,
-    /// What it counted.
+    /// The metrics.
     pub figures: Vec<Figure>,
 }
 
-/// One of the daemon's own figures.
+/// One of the daemon's own metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// As in OpenMetrics.
+    /// Its name in OpenMetrics.
     pub name: String,
-    /// By what several of one name differ.
+    /// What distinguishes several metrics with one name.
     pub labels: BTreeMap<String, String>,
-    /// In `unit`.
+    /// The value, in `unit`.
     pub value: f64,
     /// `seconds` or `bytes`; empty for a plain number.
     pub unit: String,
-    /// What it is.
+    /// What it means.
     pub help: String,
 }
 
@@ -176,9 +180,9 @@ pub struct Metrics {
 /// The reply to `Rules`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
-    /// What is in force.
+    /// The rules that are in force.
     pub state: RulesState,
-    /// The file's text as it was when it came into force. `None`: there was no file, or it is
-    /// over [`RULES_TEXT_MAX`](crate::limits::RULES_TEXT_MAX).
+    /// The file's text when it came into force. `None`: there was no file, or it is longer than
+    /// [`RULES_TEXT_MAX`](crate::limits::RULES_TEXT_MAX).
     pub text: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What the administrator says of the host.
+//! The host state, which the administrator sets.
 
 use hostinfo_notices::HostState;
 use jiff::Timestamp;
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct HostStateSaid {
     /// What guests read as `host.state`.
     pub state: HostState,
-    /// Why, for administrators alone.
+    /// The reason, shown only to administrators.
     pub text: Option<String>,
-    /// Since when. `None`: nobody has said anything, so it is normal.
+    /// When it was set. `None`: it was never set, so it is normal.
     pub since: Option<Timestamp>,
 }

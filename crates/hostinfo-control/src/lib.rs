@@ -1,10 +1,10 @@
-//! The control socket: what the administrator's tools ask the daemon, and tell it.
+//! The control socket, at which the administrator's tools ask the daemon and give it orders.
 //!
-//! It speaks [Varlink](https://varlink.org), which `varlinkctl` and libraries in many languages
-//! speak too. `org.hostinfo.Control.varlink` is the interface in Varlink's own words; the types
-//! here are the same for Rust, and a test holds the two together. They are also what
-//! `hostinfoctl --json` prints. [`Client`] asks; [`front`] and [`answer`] are
-//! how the daemon reads and writes what goes over the socket.
+//! It speaks [Varlink](https://varlink.org), as do `varlinkctl` and libraries in many languages.
+//! `org.hostinfo.Control.varlink` describes the interface in Varlink's own language. The types here
+//! are the same in Rust, and a test keeps the two in step. They are also what `hostinfoctl --json`
+//! prints. [`Client`] makes calls; the daemon reads them with [`front`] and writes its replies with
+//! [`answer`].
 
 mod call;
 mod client;
@@ -41,8 +41,8 @@ pub use timestamp::timestamp;
 /// The interface's name.
 pub const INTERFACE: &str = "org.hostinfo.Control";
 
-/// The interface in Varlink's words.
+/// The interface in Varlink's language.
 pub const DESCRIPTION: &str = include_str!("org.hostinfo.Control.varlink");
 
-/// Where the socket is, unless the settings say otherwise.
+/// Path of the socket, unless the settings name another.
 pub const SOCKET: &str = "/run/hostinfo/control.sock";

@@ -1,4 +1,4 @@
-//! What guests are told by their administrator.
+//! Notices: what guests read from their administrator.
 
 use hostinfo_notices::Kind;
 use jiff::Timestamp;
@@ -9,40 +9,40 @@ use serde::{Deserialize, Serialize};
 pub struct Notice {
     /// Its number.
     pub id: u64,
-    /// Which guests it is for: a pattern as in the rules file.
+    /// The guests it is for: a pattern as in the rules file.
     pub pattern: String,
     /// What it is about.
     pub kind: Kind,
-    /// Its words.
+    /// Its text.
     pub text: String,
-    /// When it comes about.
+    /// When the event begins.
     pub at: Timestamp,
-    /// When it is over, and nobody is told any more.
+    /// When the notice ends: guests no longer read it.
     pub until: Option<Timestamp>,
 }
 
 /// The reply to `NoticeSet`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetNotice {
-    /// As it is told from now on.
+    /// The notice that was set.
     pub notice: Notice,
-    /// How many guests that are there it is for.
+    /// How many present guests it is for.
     pub guests: u64,
-    /// How many of them are not told of it, since as many others as a guest is told come before it.
+    /// How many of them do not read it, because as many others as a guest can read come before it.
     pub hidden: u64,
 }
 
 /// The reply to `NoticeList`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notices {
-    /// What is to come and what has its end, the soonest first; then what has come about and has
-    /// no end, the newest first.
+    /// First the notices whose event is still to come or that have an end, the soonest first; then
+    /// those whose event has begun and that have no end, the newest first.
     pub notices: Vec<Notice>,
 }
 
 /// The reply to `NoticeClear`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cleared {
-    /// What is told no more.
+    /// The notices that were removed.
     pub cleared: Vec<Notice>,
 }

@@ -1,8 +1,8 @@
-//! Why the daemon did not do what it was asked.
+//! Why the daemon refused a call.
 
 use serde::{Deserialize, Serialize};
 
-/// An error of the interface, or of Varlink itself. Shown, it is one line with the remedy.
+/// An error of the interface, or of Varlink itself. As text, it is one line with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
 #[allow(missing_docs, reason = "the interface's file has them")]
@@ -31,19 +31,21 @@ pub enum Refusal {
     #[error("{message}")]
     #[serde(rename = "org.hostinfo.Control.Failed")]
     Failed { message: String },
-    #[error("hostinfod has no interface {interface}: is it of the same version as this program?")]
+    #[error(
+        "hostinfod has no interface {interface}: check that it has the same version as this program"
+    )]
     #[serde(rename = "org.varlink.service.InterfaceNotFound")]
     InterfaceNotFound { interface: String },
-    #[error("hostinfod has no method {method}: is it of the same version as this program?")]
+    #[error("hostinfod has no method {method}: check that it has the same version as this program")]
     #[serde(rename = "org.varlink.service.MethodNotFound")]
     MethodNotFound { method: String },
-    #[error("hostinfod has no method {method} of that kind")]
+    #[error("hostinfod has no method {method} that can be called with `upgrade`")]
     #[serde(rename = "org.varlink.service.MethodNotImplemented")]
     MethodNotImplemented { method: String },
     #[error("invalid parameter {parameter}: see org.hostinfo.Control.varlink")]
     #[serde(rename = "org.varlink.service.InvalidParameter")]
     InvalidParameter { parameter: String },
-    #[error("this method answers many times: call it with `more`")]
+    #[error("this method sends many replies: call it with `more`")]
     #[serde(rename = "org.varlink.service.ExpectedMore")]
     ExpectedMore {},
 }

@@ -1,4 +1,4 @@
-//! The daemon's side of the protocol: bytes to calls, answers to bytes. Pure and total.
+//! The daemon's side of the protocol: bytes to calls, replies to bytes. Pure and total.
 
 use serde_json::{Value, json};
 use serde_path_to_error::Segment;
@@ -8,41 +8,41 @@ use varlink::{GetInterfaceDescriptionArgs, Interface as _, Reply, ServiceInfo, V
 use crate::limits::REQUEST_MAX;
 use crate::{Call, DESCRIPTION, INTERFACE, Refusal};
 
-/// What every Varlink service has.
+/// The interface that every Varlink service has.
 const SERVICE: &str = "org.varlink.service";
 
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// What, or why that is nothing that can be asked.
+    /// The call, or why it is not a valid one.
     pub what: Result<Asked, Refusal>,
-    /// Many answers may come.
+    /// Whether the client accepts several replies.
     pub more: bool,
-    /// No answer is to come.
+    /// Whether the client wants no reply.
     pub oneway: bool,
 }
 
-/// What can be asked.
+/// A valid call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Asked {
     /// A call of our interface.
     Call(Call),
-    /// What this service is, or one of its interfaces: its answer.
+    /// A question about this service or one of its interfaces, with the reply to it.
     About(Value),
 }
 
-/// The front of what a client has sent.
+/// The first message in what a client has sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Front {
-    /// Half a message, or nothing.
+    /// Part of a message, or nothing.
     Incomplete,
-    /// Nothing that could be answered: no JSON, or over [`REQUEST_MAX`]. The client is dropped.
+    /// Cannot be answered: not JSON, or longer than [`REQUEST_MAX`]. The client is dropped.
     Broken,
-    /// A message, and how many bytes it has with its end.
+    /// A message, and its length in bytes including its end.
     Message(Request, usize),
 }
 
-/// Looks at what a client has sent.
+/// Parses the first message in what a client has sent.
 pub fn front(bytes: &[u8]) -> Front {
     let bytes = bytes.get(..=REQUEST_MAX).unwrap_or(bytes);
     match parse_message(bytes) {
@@ -50,18 +50,18 @@ pub fn front(bytes: &[u8]) -> Front {
         ParseResult::Incomplete { .. } | ParseResult::Invalid { .. } => Front::Broken,
         ParseResult::Complete { message, consumed } => match parse_request(&message) {
             Err(_) => Front::Broken,
-            Ok(request) => Front::Message(understand(request), consumed),
+            Ok(request) => Front::Message(parse_call(request), consumed),
         },
     }
 }
 
-fn understand(request: varlink::Request<'_>) -> Request {
+fn parse_call(request: varlink::Request<'_>) -> Request {
     let [more, oneway, upgrade] =
         [request.more, request.oneway, request.upgrade].map(Option::unwrap_or_default);
     let parameters = request.parameters.unwrap_or_else(|| json!({}));
     let what = match (upgrade, request.method.rsplit_once('.')) {
         (true, _) => Err(Refusal::MethodNotImplemented { method: request.method.into_owned() }),
-        (false, Some((SERVICE, method))) => about(method, parameters).map(Asked::About),
+        (false, Some((SERVICE, method))) => about_service(method, parameters).map(Asked::About),
         (false, Some((INTERFACE, _))) if !Call::is_method(&request.method) => {
             no_such_method(&request.method)
         }
@@ -79,8 +79,8 @@ fn call(method: &str, parameters: &Value) -> Result<Call, Refusal> {
         .map_err(|error| invalid(&error))
 }
 
-/// The parameter that serde stumbled over: the last name on its way there, or the one that it misses,
-/// which only its words have.
+/// Names the parameter that serde rejected. That is the name in the error's path, or a missing one,
+/// which only the error's text names.
 fn invalid(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
     let words = error.inner().to_string();
     let missing = words.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
@@ -91,7 +91,7 @@ fn invalid(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
     Refusal::InvalidParameter { parameter: missing.or(found).unwrap_or("parameters").to_owned() }
 }
 
-fn about(method: &str, parameters: Value) -> Result<Value, Refusal> {
+fn about_service(method: &str, parameters: Value) -> Result<Value, Refusal> {
     match method {
         "GetInfo" => serde_json::to_value(ServiceInfo {
             vendor: "hostinfo".into(),
@@ -121,14 +121,14 @@ fn no_such_method<T>(method: &str) -> Result<T, Refusal> {
     Err(Refusal::MethodNotFound { method: method.to_owned() })
 }
 
-/// An answer's bytes; `continues` where more are to come.
+/// The bytes of a reply; `continues` if more replies to the same call follow.
 pub fn answer(answer: Result<Value, Refusal>, continues: bool) -> Vec<u8> {
     let continues = continues.then_some(true);
     let reply = match answer {
         Ok(parameters) => Ok(Reply { continues, error: None, parameters: Some(parameters) }),
         Err(refusal) => serde_json::to_value(refusal).and_then(serde_json::from_value),
     };
-    // A refusal has the form of a reply, and nothing in either fails to be JSON.
+    // A refusal has the form of a reply, and both can always be written as JSON.
     serialize_reply(&reply.unwrap_or_default()).unwrap_or_default()
 }
 

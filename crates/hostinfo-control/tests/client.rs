@@ -1,4 +1,4 @@
-//! A client, and sockets that answer, refuse, fall silent or are not there.
+//! A client, with sockets that answer, refuse, fall silent or do not exist.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,8 @@ use std::time::Duration;
 use hostinfo_control::{Client, Error, Refusal};
 use tempfile::TempDir;
 
-/// A socket that answers the first request with those bytes, and hangs up when the client does.
+/// A socket that answers the first request with those bytes, and closes the connection when the
+/// client does.
 fn answers(bytes: &'static [u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
@@ -77,7 +78,11 @@ fn a_socket_that_is_not_there_or_dead_is_named_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
     let error = || Client::connect(&path, Duration::from_secs(1)).err().unwrap().to_string();
-    assert!(error().contains("control.sock: no hostinfod answers there: start it"), "{}", error());
+    assert!(
+        error().contains("control.sock: hostinfod does not answer there: start it"),
+        "{}",
+        error()
+    );
     drop(UnixListener::bind(&path).unwrap());
-    assert!(error().contains("no hostinfod answers there"), "{}", error());
+    assert!(error().contains("hostinfod does not answer there"), "{}", error());
 }

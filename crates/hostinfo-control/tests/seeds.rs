@@ -1,4 +1,4 @@
-//! What the fuzzer begins with is what a daemon of today answers.
+//! The fuzzer's seeds are replies of today's daemon.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What is said of an answer when it is said again.
+/// A reply parsed and written again.
 fn again<T: Serialize + DeserializeOwned>(answer: &Value) -> Value {
     serde_json::to_value(serde_json::from_value::<T>(answer.clone()).unwrap()).unwrap()
 }
@@ -34,7 +34,7 @@ fn the_seeds_of_the_fuzzer_are_answers_of_today() {
             "set-notice" => again::<SetNotice>(&answer),
             "stats" => again::<Stats>(&answer),
             "status" => again::<Status>(&answer),
-            // libvirt's helper says these: a test of hostinfo-domains reads them.
+            // These are replies of libvirt's helper, which a test of hostinfo-domains reads.
             helper if helper.starts_with("helper-") => continue,
             other => panic!("say here what {other} is"),
         };

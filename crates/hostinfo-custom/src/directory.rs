@@ -113,9 +113,9 @@ impl Found {
 enum Refused {
     #[error("it is gone")]
     Gone,
-    #[error("it belongs to user {is}, not to user {wanted}: `chown {wanted}` it, or take it away")]
+    #[error("it belongs to user {is}, not to user {wanted}: `chown {wanted}` it, or remove it")]
     Owner { is: u32, wanted: u32 },
-    #[error("others than its owner can write to it: `chmod go-w` it")]
+    #[error("users other than its owner can write to it: `chmod go-w` it")]
     Writable,
     #[error("it is {0}, not a regular file")]
     NotAFile(&'static str),

@@ -20,8 +20,8 @@ pub(crate) enum Failure {
     NoFile(String),
     /// The daemon could read it, but its user could not.
     #[error(
-        "{path}: user {uid} may not read it, or not pass through a directory to it: let it, or name \
-         a `user` who may"
+        "{path}: user {uid} may not read it, or not search a directory on its path: permit that, or \
+         set `user` to one who may"
     )]
     Withheld {
         /// Which file.

@@ -42,11 +42,11 @@ pub enum Unanswered {
     Silent(Duration),
     /// The helper was not found.
     #[error(
-        "{PROGRAM} is not installed: it belongs beside this program or into PREFIX/libexec/hostinfo"
+        "{PROGRAM} is not installed: put it into this program's directory or into PREFIX/libexec/hostinfo"
     )]
     Missing,
     /// The helper is from another release.
-    #[error("{PROGRAM} is not of the same release as this program: install both again")]
+    #[error("{PROGRAM} has another release than this program: install both again")]
     OtherRelease,
     /// Communication with the helper failed.
     #[error("{PROGRAM}: {0}")]
@@ -244,9 +244,9 @@ mod tests {
     fn a_helper_that_is_none_is_told_in_words() {
         for (script, words) in [
             ("exit 2".to_owned(), "ended without an answer"),
-            ("echo error".to_owned(), "not of the same release"),
-            (said(&Answer::Hello { version: VERSION + 1 }), "not of the same release"),
-            (hello() + "head -c 10000000 /dev/zero", "not of the same release"),
+            ("echo error".to_owned(), "has another release"),
+            (said(&Answer::Hello { version: VERSION + 1 }), "has another release"),
+            (hello() + "head -c 10000000 /dev/zero", "has another release"),
         ] {
             let error = start(&script).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

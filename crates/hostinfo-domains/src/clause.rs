@@ -19,7 +19,7 @@ pub struct Clause {
 pub enum Unfit {
     /// The name cannot be a file name, or is not one that hostinfod serves.
     #[error(
-        "its name cannot be that of a socket, which has at most {NAME_MAX} bytes, no / and no control character: rename it (virsh domrename)"
+        "its name cannot be a socket's name, which has at most {NAME_MAX} bytes, no / and no control character: rename it (virsh domrename)"
     )]
     Name,
     /// unix(7): `sun_path`.

@@ -243,7 +243,9 @@ impl Helper {
             match message {
                 Message::Hello { version: VERSION } => running.is_known = true,
                 _ if !running.is_known => {
-                    return Err(format!("{PROGRAM} is not of the same release as hostinfod"));
+                    return Err(format!(
+                        "{PROGRAM} has another release than hostinfod: install both again"
+                    ));
                 }
                 Message::Hello { .. } => {}
                 Message::Domain(domain) => self.board.domain(domain, now),

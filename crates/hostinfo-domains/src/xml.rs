@@ -56,7 +56,7 @@ pub enum Unreadable {
     #[error("longer than {XML_MAX} bytes")]
     TooLong,
     /// It is not XML.
-    #[error("no XML at byte {at}: {error}")]
+    #[error("not XML at byte {at}: {error}")]
     NoXml {
         /// How far it was read.
         at: u64,

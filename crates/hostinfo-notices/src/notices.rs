@@ -44,7 +44,7 @@ pub enum Damaged {
     #[error("notice {0}: {1}")]
     Invalid(u64, Invalid),
     /// There are too many, or two have the same id.
-    #[error("has over {NOTICES_MAX} notices, or two of one id")]
+    #[error("has over {NOTICES_MAX} notices, or two with the same id")]
     Ids,
 }
 

@@ -10,42 +10,42 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{Permits, State};
 use figure::Figure;
 
-/// What a guest is told times to: which second it was would show two guests that they share a host.
+/// Guests see times to the minute: the exact second would show two guests that they share a host.
 const MINUTE: i64 = 60;
 
-/// A time in which verdicts on one thing were all of one kind, and not that all is well.
+/// A time in which all verdicts on one resource were of one state other than `ok`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Incident {
     pub(crate) what: Judged,
     /// [`State::Contended`] or [`State::SelfLimited`].
     pub(crate) state: State,
     pub(crate) from: Timestamp,
-    /// The end of the last sample that was so.
+    /// The end of the last sample with that state.
     pub(crate) to: Timestamp,
     pub(crate) figure: Figure,
     pub(crate) end: End,
 }
 
-/// Whether it has ended.
+/// Whether the incident has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It lasts.
+    /// It goes on.
     Open,
-    /// Nobody looks any more: it is not known whether it went on.
+    /// The guest is no longer watched, so it is not known whether the incident went on.
     Unseen,
-    /// It has.
+    /// It has ended.
     Closed,
 }
 
 impl Incident {
-    /// Takes in another sample that was so.
+    /// Adds another sample with the same state.
     pub(crate) fn extend(&mut self, to: Timestamp, figure: &Figure) {
         self.to = self.to.max(to);
         self.figure.add(figure);
     }
 
-    /// As the guest reads it; times are moved by its `phase` and cut to the minute. A figure is
-    /// named where the guest may see the statistics that it comes from.
+    /// The incident as the guest reads it. Times are shifted by the guest's `phase` and truncated
+    /// to the minute. A figure is named only if the guest may see the statistics it comes from.
     ///
     /// ```text
     /// cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited

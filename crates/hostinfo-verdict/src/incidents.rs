@@ -1,8 +1,8 @@
 //! A guest's incidents: when one opens, when it closes, and which of them are kept.
 //!
-//! One opens after two samples in a row that are contended or self-limited, and closes after
-//! [`CLOSES`] that are ok. An unknown one does neither. Numbers are kept, words are made when the
-//! guest asks. Nothing here reads a clock or a file.
+//! An incident opens after two samples in a row that are contended or self-limited, and closes
+//! after [`CLOSES`] samples that are ok. Unknown samples do neither. Numbers are stored, and words
+//! are made when the guest asks. Nothing here reads a clock or a file.
 
 mod file;
 
@@ -18,69 +18,69 @@ use crate::{Interval, Permits, State, judge};
 
 pub use file::{Damaged, FILE_MAX};
 
-/// Samples that are ok and close an incident: a minute.
+/// Number of ok samples that close an incident: a minute.
 const CLOSES: u32 = 6;
 
-/// One that begins so soon after one of its kind that nobody saw the end of is the same: the daemon
-/// was started again. What was stored is up to a minute behind, and a new watch opens an incident
-/// within half a minute.
+/// If the end of an incident was not seen and one of the same kind begins within this time, both
+/// are one incident: the daemon was restarted. The stored file lags by up to a minute, and a new
+/// watch opens an incident within half a minute.
 const SAME: SignedDuration = SignedDuration::from_mins(2);
 
-/// Incidents that one guest is told of: 2 KB of a reply.
+/// Number of incidents that one guest can read: 2 KB of a reply.
 pub(crate) const INCIDENTS_MAX: usize = 16;
 
-/// How long an incident is told of.
+/// How long guests can read an incident after its end.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How far what is stored of an incident that lasts may be behind.
+/// How far the stored end of an open incident may lag.
 const BEHIND: SignedDuration = SignedDuration::from_mins(1);
 
 /// The incidents of a guest.
 #[derive(Debug, Clone, Default)]
 pub struct Incidents {
-    /// The newest first. At most one of each kind is open.
+    /// The newest first. At most one incident for each resource is open.
     list: Vec<Incident>,
-    courses: [Course; Judged::ALL.len()],
+    recent: [Recent; Judged::ALL.len()],
     stored: Stored,
 }
 
-/// How the verdicts on one thing have gone on.
+/// The recent verdicts on one resource.
 #[derive(Debug, Clone, Default)]
-struct Course {
-    /// The last sample, where another of its kind opens an incident.
+struct Recent {
+    /// The last sample, if a second one like it would open an incident.
     first: Option<(State, Timestamp, Figure)>,
-    /// Samples that were ok since the incident was last seen.
+    /// Number of ok samples since the last sample that belonged to the incident.
     ok: u32,
 }
 
-/// Whether what was stored last still says what there is.
+/// Whether the stored file is up to date.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Stored {
     #[default]
     All,
-    /// But for how long an incident lasts, since then.
+    /// Up to date except for the end of an open incident, which has lagged since then.
     Since(Timestamp),
     Not,
 }
 
 impl Incidents {
-    /// Judges a sample: the time between it and the one before, which has ended `now`.
+    /// Judges a sample: the time from the previous sample until `now`.
     pub fn judge(&mut self, interval: &Interval<'_>, now: Timestamp) {
-        let mut courses = std::mem::take(&mut self.courses);
-        for (what, course) in Judged::ALL.into_iter().zip(&mut courses) {
+        let mut recent = std::mem::take(&mut self.recent);
+        for (what, recent) in Judged::ALL.into_iter().zip(&mut recent) {
             match judge(what, interval, &|_, _| false).state {
-                State::Unknown => course.first = None,
-                State::Ok => self.ok(what, course),
-                state => self.not_ok((what, state), course, interval, now),
+                State::Unknown => recent.first = None,
+                State::Ok => self.ok(what, recent),
+                state => self.not_ok((what, state), recent, interval, now),
             }
         }
-        self.courses = courses;
+        self.recent = recent;
     }
 
-    fn ok(&mut self, what: Judged, course: &mut Course) {
-        course.first = None;
-        course.ok = course.ok.saturating_add(1);
-        if course.ok >= CLOSES
+    fn ok(&mut self, what: Judged, recent: &mut Recent) {
+        recent.first = None;
+        recent.ok = recent.ok.saturating_add(1);
+        if recent.ok >= CLOSES
             && let Some(open) = self.open_one(what)
         {
             open.end = End::Closed;
@@ -91,27 +91,27 @@ impl Incidents {
     fn not_ok(
         &mut self,
         (what, state): (Judged, State),
-        course: &mut Course,
+        recent: &mut Recent,
         interval: &Interval<'_>,
         now: Timestamp,
     ) {
         let mut figure = Figure::of(what, interval);
-        let first = course.first.take();
+        let first = recent.first.take();
         let open = self.open_one(what);
         if let Some(open) = open.filter(|open| open.state == state) {
-            course.ok = 0;
+            recent.ok = 0;
             open.extend(now, &figure);
             self.stored = self.stored.behind(now);
             return;
         }
-        // One sample of another kind does not end what lasts; a second one does.
+        // One sample of another state does not end an open incident; a second one does.
         let is_open = self.open_one(what).is_some();
         let Some((_, since, sum)) = first.filter(|(first, ..)| !is_open || *first == state) else {
             let length = SignedDuration::try_from(interval.length).unwrap_or_default();
-            course.first = Some((state, now.checked_sub(length).unwrap_or(now), figure));
+            recent.first = Some((state, now.checked_sub(length).unwrap_or(now), figure));
             return;
         };
-        course.ok = 0;
+        recent.ok = 0;
         figure.add(&sum);
         let (from, to, end) = (since.min(now), now, End::Open);
         self.open(Incident { what, state, from, to, figure, end });
@@ -130,23 +130,23 @@ impl Incidents {
                 other.end = End::Open;
                 return other.extend(new.to, &new.figure);
             }
-            // Only one of another kind can be open.
+            // Only an incident of another state can still be open.
             other.end = End::Closed;
         }
         self.list.push(new);
         self.tidy();
     }
 
-    /// Nobody looks any more: what lasted has ended when it was last seen.
+    /// The guest is no longer watched: open incidents end where they were last seen.
     pub fn end(&mut self) {
-        self.courses = Default::default();
+        self.recent = Default::default();
         for open in self.list.iter_mut().filter(|one| one.end == End::Open) {
             open.end = End::Unseen;
             self.stored = Stored::Not;
         }
     }
 
-    /// Takes in others of the same guest, which were stored.
+    /// Adds incidents of the same guest that were read from a file.
     pub fn merge(&mut self, stored: Self) {
         self.list.extend(stored.list);
         self.tidy();
@@ -159,17 +159,17 @@ impl Incidents {
         self.list.sort_by_key(|one| Reverse(one.from));
     }
 
-    /// What the guest is told, the newest first; see `incident.rs`. `phase` is the guest's own.
+    /// What the guest reads, the newest first; see `incident.rs`. `phase` is the guest's own.
     pub fn told(&self, now: Timestamp, phase: Duration, permits: Permits<'_>) -> Vec<String> {
         self.kept(now).map(|incident| incident.told(phase, permits)).collect()
     }
 
-    /// Whether there is something to store that is not stored, at most a minute after it came about.
+    /// Whether a change still has to be stored. Becomes true at most a minute after the change.
     pub fn is_unstored(&self) -> bool {
         self.stored == Stored::Not
     }
 
-    /// Whether there is none to be told of any more.
+    /// Whether no incident is left for the guest to read.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.kept(now).next().is_none()
     }
@@ -181,7 +181,7 @@ impl Incidents {
 }
 
 impl Stored {
-    /// How it stands when an incident goes on.
+    /// The state after an open incident was extended.
     fn behind(self, now: Timestamp) -> Self {
         match self {
             Self::All => Self::Since(now),

@@ -1,4 +1,4 @@
-//! What became of the figures between samples.
+//! How figures changed between samples.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use crate::sample::Sample;
 
-/// The samples that a verdict speaks of: of one guest in one session, the oldest first.
+/// The samples that a verdict is about: all of one guest in one session, the oldest first.
 #[derive(Debug, Clone)]
 pub struct Interval<'a> {
     samples: Vec<(Duration, &'a Sample)>,
-    /// The first sample and the last, and the time between them.
+    /// The first and the last sample, and the time between them.
     pub(crate) before: &'a Sample,
     pub(crate) after: &'a Sample,
     pub(crate) length: Duration,
 }
 
 impl<'a> Interval<'a> {
-    /// Of samples in the order in which they were taken, each with the time since the first one.
+    /// Takes samples in the order in which they were taken, each with the time since the first one.
     pub fn new(samples: Vec<(Duration, &'a Sample)>) -> Self {
         static NOTHING: LazyLock<Sample> = LazyLock::new(Sample::default);
         let nothing = (Duration::ZERO, &*NOTHING);
@@ -26,12 +26,12 @@ impl<'a> Interval<'a> {
         Self { samples, before, after, length: end.saturating_sub(begin) }
     }
 
-    /// The time that a verdict speaks of, in whole seconds as its words have it.
+    /// The length of the interval in whole seconds, as verdicts name it.
     pub fn window(&self) -> Duration {
         Duration::from_secs(self.length.saturating_add(Duration::from_millis(500)).as_secs())
     }
 
-    /// The same without the samples that lack what is needed, as far as that goes back.
+    /// The interval without the samples that lack what is needed.
     pub(crate) fn with(&self, needed: impl Fn(&Sample) -> bool) -> Self {
         Self::new(self.samples.iter().filter(|(_, sample)| needed(sample)).copied().collect())
     }
@@ -41,7 +41,7 @@ impl<'a> Interval<'a> {
         Span { before: self.before, after: self.after, length: self.length }
     }
 
-    /// By how much a time rose in all.
+    /// By how much a time rose over the whole interval.
     pub(crate) fn time(&self, counter: impl Fn(&Sample) -> Option<Duration>) -> Option<Duration> {
         self.whole().time(counter)
     }
@@ -54,7 +54,7 @@ impl<'a> Interval<'a> {
         })
     }
 
-    /// Of these parts, all together.
+    /// These parts taken together.
     pub(crate) fn span(&self, parts: Range<usize>) -> Option<Span<'a>> {
         (parts.start < parts.end).then_some(())?;
         Some(Span::between(self.samples.get(parts.start)?, self.samples.get(parts.end)?))
@@ -74,26 +74,26 @@ impl<'a> Span<'a> {
         Self { before: before.1, after: after.1, length: after.0.saturating_sub(before.0) }
     }
 
-    /// By how much a counter rose. `None` where it is not known at both ends, or fell: it began
-    /// anew, and nothing can be said.
+    /// By how much a counter rose. `None` if it is unknown at either end, or fell: it was reset, so
+    /// nothing can be concluded.
     pub(crate) fn rise(&self, counter: impl Fn(&Sample) -> Option<u64>) -> Option<u64> {
         counter(self.after)?.checked_sub(counter(self.before)?)
     }
 
-    /// The same of a time.
+    /// The same for a time.
     pub(crate) fn time(&self, counter: impl Fn(&Sample) -> Option<Duration>) -> Option<Duration> {
         counter(self.after)?.checked_sub(counter(self.before)?)
     }
 
-    /// The time between the figures of the guest's disks and interfaces: each sample has those that
-    /// libvirt had told by then. Zero where they are the same ones.
+    /// The time between the figures of the guest's disks and interfaces. Each sample has the
+    /// figures that libvirt had last delivered. Zero if both samples have the same ones.
     pub(crate) fn of_devices(&self) -> Duration {
         let length = self.length.saturating_add(self.before.devices_age);
         length.saturating_sub(self.after.devices_age)
     }
 }
 
-/// Whether as many came to pass in that time, each second on average.
+/// Whether `number` events in `length` are at least `per_second` on average.
 pub(crate) fn reaches(number: u64, per_second: u64, length: Duration) -> bool {
     let wanted = u128::from(per_second).saturating_mul(length.as_nanos());
     u128::from(number) * 1_000_000_000 >= wanted

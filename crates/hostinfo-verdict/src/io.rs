@@ -1,13 +1,14 @@
-//! I/O: whether the guest's disks answered in time, and what they were held up by.
+//! I/O: whether the guest's disks answered in time, and what held them up.
 //!
-//! QEMU counts an operation from when the guest gave it, so the time that its own throttling holds
-//! an operation back is in the latency: the limits are looked at first. It counts what was completed,
-//! so a disk that hangs has no figures: that the guest waits is then seen in its I/O pressure alone.
+//! QEMU measures an operation from the moment the guest issues it, so the latency includes the time
+//! that its own throttling holds an operation back. So limits are checked first. QEMU counts
+//! completed operations, so a disk that hangs has no figures. Only the guest's I/O pressure then
+//! shows that the guest waits.
 //!
-//! What a healthy disk takes for an operation is not waited: nobody is slow up to `FAST`, and from
-//! there to `SLOW` only where others wait for I/O, too.
+//! Time that a healthy disk takes for an operation does not count as waiting: an operation is never
+//! slow up to `FAST`, and between `FAST` and `SLOW` only if others wait for I/O too.
 //!
-//! All of the window is judged first, and a burst in it only where nothing was slow.
+//! The whole window is judged first, and a burst in it only if the whole was not slow.
 
 mod cause;
 mod cgroup;
@@ -32,7 +33,7 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let told = interval.with(|s| s.io.has_figures());
     let (whole, disks) = (told.whole(), uses(&told.whole()));
     let Some(most) = disks.first() else {
-        return reason::untold(interval, &told, permits);
+        return reason::too_little_known(interval, &told, permits);
     };
     let (interval, words) = (&told, Words::new(permits, told.length));
     if let Some(held_up) = held_up(&whole, WAITED) {
@@ -42,7 +43,7 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let span = burst(parts).and_then(|burst| interval.span(burst));
     if let Some(held_up) = span.and_then(|span| held_up(&span, BURST)) {
         let disk = &held_up.disk;
-        let words = words.of_burst(disk.span.length, disk.may_be_told(words));
+        let words = words.of_burst(disk.span.length, disk.may_be_named(words));
         return reason::held_up(&held_up, words);
     }
     match hang(interval) {

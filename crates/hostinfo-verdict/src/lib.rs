@@ -1,16 +1,16 @@
 //! Whether a guest is slow because of its host, because of its own limits or because of itself.
 //!
-//! [`judge()`] gives the verdict on an [`Interval`]: the [`Sample`]s of up to a minute. A [`Watch`] says
-//! when samples are to be taken of a guest, and which of them make the interval. [`Incidents`] are
-//! what verdicts were over time. All of it is pure: figures and clocks are handed in.
+//! [`judge()`] gives the verdict on an [`Interval`]: the [`Sample`]s of up to a minute. A [`Watch`]
+//! decides when to sample a guest, and which samples form the interval. [`Incidents`] records
+//! verdicts over time. All of it is pure: figures and clocks are arguments.
 //!
-//! What was lost is told of the whole interval, or of a burst in it that was felt though the rest
-//! was quiet; and the cause that the most was lost to is named first. No verdict is `ok` where 5 %
-//! was lost, and none blames anybody whom no figure shows. What a healthy disk takes for an operation,
-//! up to 10 ms, is not lost.
+//! A verdict reports the time lost in the whole interval, or in a burst that was felt although the
+//! rest was quiet. It names the cause of the largest loss first. No verdict is `ok` if 5 % was
+//! lost, and none blames anybody whom no figure shows. Time that a healthy disk takes for an
+//! operation, up to 10 ms, does not count as lost.
 //!
-//! A verdict uses whatever its host knows, and names a figure only where the guest may see the
-//! statistics that it comes from. It never speaks of another guest.
+//! A verdict uses everything its host knows, but names a figure only if the guest may see the
+//! statistics it comes from. It never mentions another guest.
 
 mod cpu;
 mod incident;
@@ -38,7 +38,7 @@ pub use sample::{Devices, Sample};
 pub use verdict::{State, Verdict};
 pub use watch::Watch;
 
-/// The verdict on one thing.
+/// The verdict on one resource.
 pub fn judge(what: Judged, interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     match what {
         Judged::Cpu => cpu(interval, permits),
@@ -48,11 +48,13 @@ pub fn judge(what: Judged, interval: &Interval<'_>, permits: Permits<'_>) -> Ver
     }
 }
 
-/// Whether the guest may see a statistic, of that instance where it has them.
+/// Whether the guest may see a statistic; the second argument is the instance, for those that have
+/// them.
 pub type Permits<'a> = &'a dyn Fn(hostinfo_catalog::StatId, Option<&str>) -> bool;
 
-/// The least share of the time that wanted to be spent and was waited instead that counts as
-/// slow. VMware's guides call CPU ready time of 5 % of an interval for each vCPU the beginning of
-/// what is felt and 10 % a problem; memory and I/O are measured the same way, as time lost. Of I/O, that
-/// is the time of operations that take longer than on a healthy disk: over 10 ms on average.
+/// From this share of lost time on, a guest is slow: time waited, as a share of the time that it
+/// wanted to use. VMware's guides say that CPU ready time starts to be felt at 5 % of an interval
+/// for each vCPU, and is a problem at 10 %. Memory and I/O are measured the same way, as time lost.
+/// For I/O, that is the time of operations that take longer than on a healthy disk: over 10 ms on
+/// average.
 const WAITED: share::Share = share::Share::percent(5);

@@ -1,4 +1,4 @@
-//! Time that a guest lost, by what it lost it to, and which part of a window is to be told of.
+//! Time that a guest lost, by cause, and which part of a window to report.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,25 +7,26 @@ use crate::WAITED;
 use crate::share::Share;
 use crate::verdict::State;
 
-/// The share of a burst that was lost: a window in which less than [`WAITED`] was lost can hold
-/// some seconds that everybody felt.
+/// A part of a window belongs to a burst from this share of lost time on. A window that lost less
+/// than [`WAITED`] can contain a few seconds that everybody felt.
 pub(crate) const BURST: Share = Share::percent(20);
 
-/// The shortest burst: the 5 s of the shortest window that a verdict speaks of, less what samples may
-/// be early or late. One of these in a minute loses almost 1 s of it.
+/// The shortest burst: the 5 s of the shortest window, less the time by which samples may be early
+/// or late. One such burst in a minute loses almost 1 s of it.
 const BURST_MIN: Duration = Duration::from_secs(4);
 
-/// A window that lost so much of its time within a burst is told of as that.
+/// If this share of a window's losses lies within a burst, only the burst is reported.
 const BURST_HOLDS: Share = Share::percent(90);
 
-/// What time can be lost to.
+/// A cause of lost time.
 pub(crate) trait Cause: Copy + PartialEq {
-    /// Whom it is to be blamed on.
+    /// Who is to blame for it.
     fn state(self) -> State;
 }
 
-/// The time of as many vCPUs as wanted to run, of what they used and would have used: half of the time
-/// of one busy vCPU of eight is 50 %, and who has little to do loses little.
+/// The time that all vCPUs together wanted to run: what they used or would have used, but at least
+/// the length. So losing half of the time of one busy vCPU of eight counts as 50 %, and a guest
+/// with little to do loses little.
 pub(crate) fn wanted(used: Duration, length: Duration) -> Duration {
     used.max(length)
 }
@@ -34,18 +35,18 @@ pub(crate) fn wanted(used: Duration, length: Duration) -> Duration {
 #[derive(Debug, Clone)]
 pub(crate) struct Lost<C> {
     pub(crate) length: Duration,
-    /// Time that was used, and that would have been if it had not been lost.
+    /// Time that was used, plus time that would have been used had it not been lost.
     used: Duration,
     by: Vec<(C, Duration)>,
 }
 
 impl<C: Cause> Lost<C> {
-    /// Nothing, in a part that is so long and in which so much was used: the threads' time.
+    /// A part of this length with no losses. `used` is the threads' run time.
     pub(crate) fn none(length: Duration, used: Duration) -> Self {
         Self { length, used, by: Vec::new() }
     }
 
-    /// Time lost to a cause.
+    /// Adds time lost to a cause.
     pub(crate) fn add(&mut self, cause: C, time: Duration) {
         self.used = self.used.saturating_add(time);
         self.count(cause, time);
@@ -58,7 +59,7 @@ impl<C: Cause> Lost<C> {
         }
     }
 
-    /// All that these parts lost.
+    /// What these parts lost together.
     pub(crate) fn sum(parts: &[Self]) -> Self {
         let mut sum = Self::none(Duration::ZERO, Duration::ZERO);
         for part in parts {
@@ -75,7 +76,7 @@ impl<C: Cause> Lost<C> {
         self.by.iter().fold(Duration::ZERO, |sum, (_, time)| sum.saturating_add(*time))
     }
 
-    /// The share that a time has in what was [`wanted`].
+    /// A time as a share of what was [`wanted`].
     pub(crate) fn share_of(&self, time: Duration) -> Share {
         Share::of(time, wanted(self.used, self.length))
     }
@@ -89,9 +90,9 @@ impl<C: Cause> Lost<C> {
         self.share_of(self.total())
     }
 
-    /// The part of `time`, which one of several lost, that it certainly lost to the
-    /// [leading](Self::leading) cause: what is left when all that they lost to other causes is taken
-    /// off. `None` where that is less than [`WAITED`].
+    /// How much of `time`, lost by one of several, was certainly lost to the
+    /// [leading](Self::leading) cause: the rest after subtracting all that they lost to other
+    /// causes. `None` if that is less than [`WAITED`].
     pub(crate) fn known_of(&self, time: Duration) -> Option<(C, Duration)> {
         let leading = self.leading()?;
         let others = self.by.iter().filter(|(cause, _)| *cause != leading);
@@ -99,9 +100,9 @@ impl<C: Cause> Lost<C> {
         (Share::of(known, self.length) >= WAITED).then_some((leading, known))
     }
 
-    /// What the most was lost to, of that which those are to blame for to whom the most was lost.
-    /// Of as much, a guest's own limits are named before its host, and either before nobody; then
-    /// what was added first.
+    /// The cause to name first. Chooses whom to blame by the largest total loss, and then the
+    /// largest cause among theirs. Between equal totals, a guest's own limits come before its host,
+    /// and both before nobody; between equal causes, the one that was added first wins.
     pub(crate) fn leading(&self) -> Option<C> {
         let to = |state| {
             let lost = self.by.iter().filter(|(cause, _)| cause.state() == state);
@@ -123,11 +124,9 @@ impl<C: Cause> Lost<C> {
     }
 }
 
-/// What there is to tell of: all of the window, where [`WAITED`] of it was lost, or the parts of a
-/// burst in it. `None` where neither was felt.
-pub(crate) fn worth_telling<C: Cause>(
-    parts: &[Lost<C>],
-) -> Option<(Lost<C>, Option<Range<usize>>)> {
+/// What to report: the whole window if [`WAITED`] of it was lost, or the parts of a burst. `None`
+/// if neither was felt.
+pub(crate) fn to_report<C: Cause>(parts: &[Lost<C>]) -> Option<(Lost<C>, Option<Range<usize>>)> {
     let whole = Lost::sum(parts);
     let is_felt = whole.total_share() >= WAITED;
     let burst = burst(parts.iter().map(|part| (part.length, part.total_share() >= BURST)));

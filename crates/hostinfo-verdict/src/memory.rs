@@ -1,29 +1,31 @@
-//! Memory: whether the guest waited for memory that was not there, and who took it.
+//! Memory: whether the guest waited for memory it did not have, and who took it.
 //!
-//! A guest that reaches a limit is reclaimed from by that cgroup, whatever the host has: its own
-//! limit is looked at first, and then those around it. The host's pressure and what it swaps out
-//! count any guest at a limit of its own: only memory that it had to free for all is reason enough.
+//! If a guest reaches a limit, the kernel reclaims from that cgroup however much memory the host
+//! has. So the guest's own limit is checked first, and then those around it. The host's pressure
+//! and the amount it swaps out also count any guest at a limit of its own. So the host is blamed
+//! only if it had to free memory for all.
 //!
 //! Most pages that the host swapped out are fetched by a kernel thread on the guest's behalf while
-//! its vCPU does something else, or idles (KVM's asynchronous page faults): neither the VMM's own
-//! faults nor its pressure show them, but the faults on its cgroup's memory do. What one costs is
-//! as long as the host's disks took for a read just then: 0.1 ms of flash, and 5 ms of a hard disk.
+//! its vCPU does something else or idles (KVM's asynchronous page faults). Neither the VMM's own
+//! faults nor its pressure show them, but the faults on its cgroup's memory do. One fault costs as
+//! much time as the host's disks took for a read just then: 0.1 ms on flash, and 5 ms on a hard
+//! disk.
 //!
-//! Memory that the balloon took is missed inside the guest, if at all, which no host can see.
+//! If memory that the balloon took is missed, it is missed inside the guest, which no host can see.
 
 mod fault;
 mod part;
 mod reason;
 
-use reason::Told;
+use reason::Report;
 
-use crate::lost::worth_telling;
+use crate::lost::to_report;
 use crate::verdict::{State, Verdict};
 use crate::words::Words;
 use crate::{Interval, Permits};
 
-/// Judges stalls and major faults, in each part of the window for itself, against limits and the
-/// host's reclaim.
+/// Judges stalls and major faults against limits and the host's reclaim, separately in each part of
+/// the window.
 pub fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let interval = interval.with(|s| {
         s.memory.stall.is_some() || s.memory.faults.is_some() || s.memory.all_faults.is_some()
@@ -37,14 +39,14 @@ pub fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     };
     let whole = interval.whole();
     let words = Words::new(permits, interval.length);
-    let Some((lost, burst)) = worth_telling(&parts) else {
+    let Some((lost, burst)) = to_report(&parts) else {
         return reason::no_wait(&whole, words);
     };
     let (span, words) = match burst.and_then(|burst| interval.span(burst)) {
         Some(span) => (span, words.of_burst(span.length, words.may_name(reason::WAITS))),
         None => (whole, words),
     };
-    Told { span, words }.verdict(&lost)
+    Report { span, words }.verdict(&lost)
 }
 
 #[cfg(test)]

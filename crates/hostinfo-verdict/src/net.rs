@@ -1,12 +1,12 @@
 //! Network: whether the host passed on what the guest sent and should have received.
 //!
-//! What the guest sends is dropped by nobody but the host. What is on its way to the guest is
-//! dropped where the queue is full that the guest takes it from: it came faster than the guest took
-//! it, whoever is to blame for that. libvirt's limits delay packets, or drop them where nothing
-//! counts it, so an interface at its limit is held up whether or not drops are seen.
+//! Only the host drops what the guest sends. Packets to the guest are dropped when the queue that
+//! the guest takes them from is full: they came faster than the guest took them, and either side
+//! may be to blame. libvirt's limits delay packets, or drop them without counting it, so an
+//! interface at its limit is held up whether or not drops are seen.
 //!
-//! Drops at the host's own interfaces are everybody's, and some are meant for nobody on the host.
-//! They say how the host fares, and not whose packets were lost.
+//! Drops at the host's own interfaces affect everybody, and some packets there are meant for nobody
+//! on the host. They show that the host drops packets, but not whose.
 
 mod cause;
 mod reason;
@@ -21,8 +21,8 @@ use crate::verdict::{State, Verdict};
 use crate::words::Words;
 use crate::{Interval, Permits};
 
-/// The share of packets that the host drops for whatever reason from which nobody can be sure of
-/// theirs.
+/// If the host drops at least this share of packets, for whatever reason, no guest can be sure of
+/// its own.
 const HOST_LOSSY: Share = Share::percent(1);
 
 /// Judges drops at the guest's interfaces against their limits and the host's drops.
@@ -32,7 +32,7 @@ pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let words = Words::new(permits, interval.length);
     let (whole, uses) = (interval.whole(), uses(&interval.whole()));
     if uses.is_empty() {
-        return Verdict::new(State::Unknown, reason::untold(&interval));
+        return Verdict::new(State::Unknown, reason::too_little_known(&interval));
     }
     if let Some((at, cause)) = held_up(&whole) {
         return reason::held_up(&at, cause, words);
@@ -40,7 +40,7 @@ pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let parts = interval.parts().map(|part| (part.length, held_up(&part).is_some()));
     let span = burst(parts).and_then(|burst| interval.span(burst));
     if let Some((span, (at, cause))) = span.and_then(|span| Some((span, held_up(&span)?))) {
-        let words = words.of_burst(span.length, at.may_be_told(words));
+        let words = words.of_burst(span.length, at.may_be_named(words));
         return reason::held_up(&at, cause, words);
     }
     let host_drops =
@@ -49,7 +49,7 @@ pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         return words.verdict(State::Unknown, reason::host_drops(words));
     }
     if uses.iter().any(|at| at.drops.is_none()) {
-        return words.verdict(State::Unknown, reason::drops_untold(words));
+        return words.verdict(State::Unknown, reason::drops_uncounted(words));
     }
     words.verdict(State::Ok, reason::passed(&uses, words))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// In millionths. May be over 1: several may wait at once.
+/// In millionths. Can exceed 1, since several threads may wait at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Share(u64);
 
@@ -16,7 +16,7 @@ impl Share {
         Self(per_mille * 1000)
     }
 
-    /// `part` of `whole`. Nothing of nothing is nothing.
+    /// `part` of `whole`. Zero if both are zero.
     pub(crate) fn of(part: Duration, whole: Duration) -> Self {
         Self::ratio(part.as_nanos(), whole.as_nanos())
     }

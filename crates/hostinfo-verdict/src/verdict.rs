@@ -1,31 +1,31 @@
-//! A verdict: a word, and a reason for people.
+//! A verdict: one word, and a reason in a sentence.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Whom the guest has to blame.
+/// Who is to blame, from the guest's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Nobody but itself: it got what it asked for.
+    /// The guest itself at most: it got what it asked for.
     Ok,
-    /// Its host: others had what it wanted.
+    /// The host: others used what the guest wanted.
     Contended,
-    /// Its own limits.
+    /// The guest's own limits.
     SelfLimited,
-    /// It cannot be told.
+    /// It cannot be determined.
     Unknown,
 }
 
 impl State {
-    /// Every state, as `STATES` of the catalog has their words.
+    /// Every state, in the order of their words in the catalog's `STATES`.
     const ALL: [Self; 4] = [Self::Ok, Self::Contended, Self::SelfLimited, Self::Unknown];
 
-    /// The state of that word.
+    /// The state with that word.
     pub(crate) fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
-    /// The state's word.
+    /// The word that guests read.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -36,17 +36,17 @@ impl State {
     }
 }
 
-/// What to tell the guest.
+/// A verdict as the guest reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The word.
+    /// Who is to blame.
     pub state: State,
-    /// Why, for the guest's owner: one short line.
+    /// The reason, for the guest's owner: one short line.
     pub reason: String,
 }
 
 impl Verdict {
-    /// That there is no window yet, but in that time.
+    /// The verdict before there is a window: the guest can ask again after `wait`.
     pub fn ask_again(wait: Duration) -> Self {
         let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);
         Self::new(State::Unknown, format!("ask again in {seconds} s"))

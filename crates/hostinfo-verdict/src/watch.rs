@@ -1,9 +1,9 @@
-//! Watching a guest: when samples of it are taken, and which of them a verdict is about.
+//! Watching a guest: when to sample it, and which samples a verdict uses.
 //!
-//! A guest is watched from its first question on and for as long as it may ask again, or for good
-//! where its rule says so. Its samples have a schedule that begins with the watch: one at once,
-//! then one every [`STEP`] while the guest asks, and at every second step while it does not. A
-//! question itself takes none, so the guest cannot choose what the window speaks of.
+//! A guest is watched from its first query for as long as it may ask again, or permanently if its
+//! rule says so. The schedule of samples begins with the watch: one at once, then one every
+//! [`STEP`] while the guest asks, and one every second step while it does not. A query itself takes
+//! no sample, so the guest cannot choose the window.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,56 +13,57 @@ use hostinfo_wire::limits::INTERVAL_MAX;
 
 use crate::{Interval, Sample};
 
-/// The time after which a guest that asked for the first time has a verdict, and the time between
-/// two samples of a guest that asks: how old the end of its window is at the most.
+/// How long after its first query a guest has a verdict, and the time between two samples of a
+/// guest that asks. So the end of a window is at most this old.
 const STEP: Duration = Duration::from_secs(5);
 
 /// The time between two samples of a guest that does not ask: its figures are read six times a
-/// minute. What an incident is made of is judged over this time, however often the guest asks.
+/// minute. Incidents are judged over this time, however often the guest asks.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// A step is that much too early, so that who waits as long as it was told finds its sample taken.
+/// Steps are this much early, so that a guest that waits exactly as long as it was told finds its
+/// sample taken.
 const EARLY: Duration = Duration::from_millis(100);
 
-/// The time that a verdict speaks of, at the most: long enough that a hiccup is no verdict, short
-/// enough that it speaks of what the guest's owner is just looking at.
+/// The longest time that a verdict covers: long enough that a hiccup is not a verdict, short enough
+/// to cover what the guest's owner is looking at.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// How long before or after its step a sample may be taken: when the figures for it have come, which
-/// are asked for a little ahead.
+/// How much before or after its step a sample may be taken. Its figures are requested slightly
+/// ahead, and the sample is taken when they arrive.
 const SOON: Duration = Duration::from_secs(1);
 
-/// How long a guest counts as one that asks: whoever looks at its verdicts looks again by then.
+/// How long a guest counts as one that asks: anybody who looks at its verdicts looks again by then.
 const OFTEN: Duration = Duration::from_secs(60);
 
-/// How long a guest is watched after its last question, at the least: a person who looks again, or
-/// a monitoring system that asks every five minutes at the most.
+/// Shortest time that a guest is watched after its last query: long enough for a person who looks
+/// again, and for a monitoring system that asks every five minutes.
 const LINGER_MIN: Duration = Duration::from_secs(5 * 60);
 
-/// A guest that asked for a verdict, or that is watched for good.
+/// A guest that asked for a verdict, or that is watched permanently.
 #[derive(Debug, Clone)]
 pub struct Watch {
     begun: Instant,
-    /// It is watched for good.
+    /// Whether it is watched permanently.
     is_kept: bool,
-    /// Until when its questions have it watched.
+    /// Until when it is watched because of its queries.
     ends: Instant,
-    /// When a sample is taken at every step.
+    /// While a sample is taken at every step.
     often: Range<Instant>,
-    /// Those of the window: at most one a step, and one more.
+    /// The samples of the window: at most one per step, and one more.
     samples: VecDeque<(Instant, Sample)>,
-    /// The end of the last [`PERIOD`] that was handed out.
+    /// The end of the last [`PERIOD`] that was returned.
     judged: Option<Instant>,
 }
 
 impl Watch {
-    /// Begins with a guest's first question. The first sample is due at once.
+    /// Begins with a guest's first query. The first sample is due at once.
     pub fn begin(now: Instant, interval: Duration) -> Self {
         Self { ends: now + linger(interval), often: now..now + OFTEN, ..Self::at(now) }
     }
 
-    /// Watches a guest for good. The first sample is due at `first`: guests begin at different
-    /// times, so that their samples do not fall on one moment.
+    /// Watches a guest permanently. The first sample is due at `first`: guests begin at different
+    /// times, so that their samples are spread out.
     pub fn keep(first: Instant) -> Self {
         Self { is_kept: true, ..Self::at(first) }
     }
@@ -72,13 +73,13 @@ impl Watch {
         Self { begun, is_kept: false, ends: begun, often: begun..begun, samples, judged: None }
     }
 
-    /// Watches it for good, or from now on only for as long as it asks.
+    /// Watches the guest permanently, or from now on only while it asks.
     pub fn set_kept(&mut self, is_kept: bool) {
         self.is_kept = is_kept;
     }
 
-    /// Notes another question, of a guest that may ask once in `interval`. One that comes when the
-    /// guest should have been forgotten is a first one.
+    /// Notes another query, of a guest that may ask once in `interval`. If the watch should have
+    /// ended by now, the query starts a new one.
     pub fn asked(&mut self, now: Instant, interval: Duration) {
         if !self.is_kept && now >= self.ends {
             *self = Self::begin(now, interval);
@@ -93,24 +94,24 @@ impl Watch {
         self.ends = self.ends.max(now + linger(interval));
     }
 
-    /// When the next sample is to be taken. `None` where the guest will have been forgotten.
+    /// When the next sample is due. `None` if the watch will have ended by then.
     pub fn next_sample(&self) -> Option<Instant> {
         let next = self.samples.back().map_or(self.begun, |(last, _)| self.step_after(*last));
         (self.is_kept || next < self.ends).then_some(next)
     }
 
-    /// When the guest is to be forgotten, unless it asks again. `None`: never.
+    /// When to stop watching the guest unless it asks again. `None` if never.
     pub fn ends(&self) -> Option<Instant> {
         (!self.is_kept).then_some(self.ends)
     }
 
-    /// Whether no sample was taken yet.
+    /// Whether no sample has been taken yet.
     pub fn is_new(&self) -> bool {
         self.samples.is_empty()
     }
 
-    /// Takes the sample that is due, at the soonest 1 s before, and forgets what is too old for the
-    /// window. Any other is none.
+    /// Adds the sample that is due, 1 s early at most, and drops those too old for the window.
+    /// Ignores a sample that is not due.
     pub fn push(&mut self, now: Instant, sample: Sample) {
         if self.next_sample().is_none_or(|next| now + SOON < next) {
             return;
@@ -125,7 +126,7 @@ impl Watch {
     /// The interval to judge.
     ///
     /// # Errors
-    /// There is none yet, but there will be one in that time.
+    /// The time until there is one, if there is none yet.
     pub fn interval(&self, now: Instant) -> Result<Interval<'_>, Duration> {
         let first = self.samples.front().map_or(self.begun, |(at, _)| *at);
         let last = self.samples.back().map_or(first, |(at, _)| *at);
@@ -135,8 +136,8 @@ impl Watch {
         Ok(Interval::new(self.since(first)))
     }
 
-    /// A `PERIOD` that has ended with the last sample, each once: between it and the sample that
-    /// was the last one then.
+    /// The `PERIOD` that ended with the last sample, returned once: from the sample that ended the
+    /// previous one.
     pub fn period(&mut self) -> Option<Interval<'_>> {
         let (last, _) = self.samples.back()?;
         let (last, before) = (*last, self.judged.unwrap_or(*last));
@@ -148,14 +149,14 @@ impl Watch {
         (samples.len() > 1).then(|| Interval::new(samples))
     }
 
-    /// The samples since then, each with its time since the first of them.
+    /// The samples since `begin`, each with its time since the first of them.
     fn since(&self, begin: Instant) -> Vec<(Duration, &Sample)> {
         let samples = self.samples.iter().skip_while(|(at, _)| *at < begin);
         let first = samples.clone().next().map_or(begin, |(at, _)| *at);
         samples.map(|(at, sample)| (at.saturating_duration_since(first), sample)).collect()
     }
 
-    /// The step behind the one that is nearest to `last`.
+    /// The step after the one nearest to `last`.
     fn step_after(&self, last: Instant) -> Instant {
         let passed = last.saturating_duration_since(self.begun) + EARLY + STEP / 2;
         let nearest = u32::try_from(passed.as_nanos() / STEP.as_nanos()).unwrap_or(u32::MAX);

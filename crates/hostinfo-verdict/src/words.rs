@@ -12,11 +12,11 @@ use crate::verdict::{State, Verdict};
 /// The longest name of a device in a sentence. libvirt's target names have a few letters.
 const NAME_MAX: usize = 32;
 
-/// How a sentence may speak to this guest of this window.
+/// What the sentences about one window may reveal to this guest.
 #[derive(Clone, Copy)]
 pub(crate) struct Words<'a> {
     permits: Permits<'a>,
-    /// Of what is spoken of: the window, or a burst in it.
+    /// Length of what the sentence is about: the window, or a burst in it.
     length: Duration,
     burst: Option<Burst>,
 }
@@ -33,13 +33,13 @@ impl<'a> Words<'a> {
         Self { permits, length, burst: None }
     }
 
-    /// The same of a burst that was so long, which the guest may know or not.
+    /// The same for a burst of this length. `is_told`: whether the guest may know the length.
     pub(crate) fn of_burst(self, length: Duration, is_told: bool) -> Self {
         let burst = Burst { window: self.length, is_told };
         Self { length, burst: Some(burst), ..self }
     }
 
-    /// Of what is spoken of.
+    /// Length of what the sentence is about.
     pub(crate) fn length(&self) -> Duration {
         self.length
     }
@@ -60,7 +60,7 @@ impl<'a> Words<'a> {
         Verdict::new(state, reason)
     }
 
-    /// Whether a figure that comes from all these may be named.
+    /// Whether a figure that is computed from all these statistics may be named.
     pub(crate) fn may_name(&self, stats: &[StatId]) -> bool {
         stats.iter().all(|stat| (self.permits)(*stat, None))
     }
@@ -69,7 +69,7 @@ impl<'a> Words<'a> {
         (self.permits)(stat, Some(instance))
     }
 
-    /// `31% of the last 60 s`, or `part of` it.
+    /// `31% of the last 60 s`, or `part of the last 60 s` if the figure may not be named.
     pub(crate) fn share(&self, share: Share, stats: &[StatId]) -> String {
         let window = self.window();
         if self.may_name(stats) {
@@ -79,7 +79,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// `the last 60 s`, or `that time` of a burst.
+    /// `the last 60 s`, or `that time` for a burst.
     pub(crate) fn window(&self) -> String {
         match self.burst {
             Some(_) => "that time".to_owned(),
@@ -87,7 +87,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// `; tasks of the host waited for a CPU 88% of that time`, where that may be said.
+    /// `; tasks of the host waited for a CPU 88% of that time`, if the guest may know.
     pub(crate) fn pressure(&self, stall: Option<Duration>, what: &str, stat: StatId) -> String {
         match stall {
             Some(stall) if self.may_name(&[stat]) => {
@@ -98,7 +98,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// `your disk vda` where that figure of it may be seen, or `one of your disks`.
+    /// `your disk vda` if the guest may see that statistic of it, or else `one of your disks`.
     pub(crate) fn device(&self, what: &str, name: &str, stat: StatId) -> String {
         if self.may_name_of(stat, name) && is_segment(name) && name.len() <= NAME_MAX {
             format!("your {what} {name}")

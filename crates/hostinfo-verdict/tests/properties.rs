@@ -1,4 +1,4 @@
-//! Verdicts on any figures at all, and what none of them may say.
+//! Verdicts on arbitrary figures, and what no verdict may say.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use hostinfo_verdict::{Devices, Interval, Sample, State, Verdict, cpu, io, memor
 use hostinfo_wire::Value;
 use proptest::prelude::*;
 
-/// A prime that no group of statistics repeats at, and a fraction of them all.
+/// A prime, so that no group of statistics repeats with this period; much fewer than all
+/// statistics.
 const FIGURES: usize = 43;
 
 fn any_value() -> impl Strategy<Value = Option<Value<'static>>> {
@@ -129,7 +130,7 @@ proptest! {
             prop_assert!(verdict.len() <= 400, "{}", verdict);
             prop_assert!(!verdict.contains(char::is_control), "{}", verdict);
             prop_assert_eq!(verdict.trim(), &verdict);
-            // But for how long the window is.
+            // Except the length of the window.
             let told_nothing = judge(&interval, &|_, _| false).reason;
             let (before, after) = told_nothing.split_once(" of the last ").or_else(|| told_nothing.split_once(" the last ")).unwrap_or((&told_nothing, ""));
             let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -139,7 +140,7 @@ proptest! {
     }
 }
 
-/// What came about in one part of a window, in milliseconds where it is time.
+/// What happened in one part of a window; times in milliseconds.
 #[derive(Debug, Clone, Default)]
 struct Part {
     length: u64,
@@ -164,7 +165,7 @@ struct Part {
 }
 
 prop_compose! {
-    /// On CPUs that are as busy as somebody ran on them, of which the guest's threads get some.
+    /// The CPUs are exactly as busy as the guest's threads and others kept them.
     fn any_part()(
         length in 100..20_000u64,
         [run, delay, throttled, around] in proptest::array::uniform4(any_part_of_time()),
@@ -310,7 +311,7 @@ proptest! {
             (part.throttled, part.own, part.own_delay) = (0, 0, 0);
             part.others = 2 * part.length;
         }
-        // Two vCPUs on as many CPUs or more, without a limit and other threads.
+        // Two vCPUs on at least as many CPUs, without a limit and without other threads.
         let [of_cpu, ..] = judge(&(parts, 3, true));
         prop_assert_ne!(of_cpu, State::SelfLimited);
     }

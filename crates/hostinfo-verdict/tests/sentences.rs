@@ -1,4 +1,4 @@
-//! What guests are told, cause by cause: `fixtures/sentences.txt`.
+//! What guests read for each cause: `fixtures/sentences.txt`.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ const TABLE: &str = include_str!("../fixtures/sentences.txt");
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What became of figures in a minute: of counters by how much they grew, of gauges what they were.
+/// How figures changed in a minute: the growth of counters, and the value of gauges.
 struct Figures<'t>(HashMap<&'t str, f64>);
 
 impl<'t> Figures<'t> {
@@ -41,7 +41,7 @@ impl<'t> Figures<'t> {
         Some(Used { bytes: self.whole(bytes)?, limit: self.whole(limit)? })
     }
 
-    /// All waited alike, unless one is told to have waited all of it.
+    /// All waited alike, unless `ONE` says that a single vCPU did all the waiting.
     fn vcpu_delays(&self, times: u32) -> Arc<[u32]> {
         let delay = u32::try_from(self.time("vm.cpu.delay").as_micros()).unwrap() * times;
         let vcpus = u32::try_from(self.whole("vm.vcpus").unwrap_or(1)).unwrap();
@@ -56,7 +56,7 @@ impl<'t> Figures<'t> {
         Some(IoLimit { is_own: true, level: 0, disk: (8, 0), read, write: none })
     }
 
-    /// At the beginning of the minute, 0 times of what it brought, or at its end, once.
+    /// A sample at the beginning of the minute (`times` is 0) or at its end (1).
     fn sample(&self, times: u32) -> Sample {
         let grown = |name: &str| self.time(name) * times;
         let cpus = self.whole("CPUS").map(|number| CpuUse {

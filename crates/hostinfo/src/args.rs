@@ -93,7 +93,7 @@ Examples:
   hostinfo serve --mode 0660 --listen none
 
 It asks the host for everything, no more often than this guest may, and answers all programs from that, so none \
-of them is ever too soon. The installed unit hostinfo-serve.socket starts it at the first question.";
+of them ever asks too soon. The installed unit hostinfo-serve.socket starts it at the first question.";
 
 const PING: &str = "\
 Examples:

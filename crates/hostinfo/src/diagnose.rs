@@ -50,7 +50,9 @@ pub(crate) fn run(
         Format::Json => Diagnosis::json,
         Format::Nagios => Diagnosis::plugin,
         Format::Openmetrics | Format::Prometheus => {
-            return Err(Failure::Usage("diagnose is written as text, json or nagios".to_owned()));
+            return Err(Failure::Usage(
+                "diagnose has only the formats text, json and nagios".to_owned(),
+            ));
         }
     };
     let is_plugin = format == Format::Nagios;

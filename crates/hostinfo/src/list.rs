@@ -21,7 +21,7 @@ pub(crate) fn run(host: &mut Host<'_>, format: Format, names: &[String]) -> Resu
         Format::Text => table,
         Format::Json => array,
         Format::Openmetrics | Format::Prometheus | Format::Nagios => {
-            return Err(Failure::Usage("list is written as text or json".to_owned()));
+            return Err(Failure::Usage("list has only the formats text and json".to_owned()));
         }
     };
     let lines = host.ask(&Question::list(names))?;

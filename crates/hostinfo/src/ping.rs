@@ -20,7 +20,7 @@ pub(crate) fn run(host: &mut Host<'_>, format: Format) -> Result<Shown, Failure>
         Format::Text => text,
         Format::Json => object,
         Format::Openmetrics | Format::Prometheus | Format::Nagios => {
-            return Err(Failure::Usage("ping is written as text or json".to_owned()));
+            return Err(Failure::Usage("ping has only the formats text and json".to_owned()));
         }
     };
     // Finding the port and synchronizing are not part of the round trip.

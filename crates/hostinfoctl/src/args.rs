@@ -1,18 +1,18 @@
-//! The command line. It needs nothing of this program but this file: the man page and the shells'
-//! completions are made from it as well.
+//! The command line. This file uses nothing else of the crate, because the man page and the shells'
+//! completions are made from it too.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, value_parser};
 
-/// Where guests' sockets are, which libvirt is asked, where the rules are, and where the daemon is
-/// asked.
+/// Default paths: the sockets of guests, libvirt's URI, the rules file, and the daemon's control
+/// socket.
 pub(crate) const SOCKET_DIR: &str = "/var/lib/hostinfo";
 pub(crate) const URI: &str = "qemu:///system";
 pub(crate) const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 pub(crate) const CONTROL: &str = "/run/hostinfo/control.sock";
 
-/// Serial ports that a guest can have.
+/// Number of serial ports that a guest can have.
 pub(crate) const UARTS: i64 = 4;
 
 const EXAMPLES: &str = "\
@@ -35,7 +35,7 @@ Exit status:
   2  the command line is wrong
   3  there is no such guest
   4  libvirt cannot be reached, or does not answer
-  5  no hostinfod answers
+  5  hostinfod does not answer
   6  not permitted to this user, or over a read-only connection";
 
 const GUESTS: &str = "\
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     pub(crate) options: Options,
 }
 
-/// What every command has.
+/// Options that every command has.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// The libvirt to use, as with virsh
@@ -104,7 +104,7 @@ pub(crate) enum Command {
         #[arg(value_name = "GUEST", value_parser = name)]
         guests: Vec<String>,
     },
-    /// Check a rules file: errors and warnings
+    /// Check a rules file for errors and warnings
     Check {
         /// The file [default: the one named by --rules]
         #[arg(value_name = "FILE")]
@@ -201,20 +201,20 @@ pub(crate) enum Notice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostState {
-    /// Set it; it outlives a restart of the daemon
+    /// Set the state; it outlives a restart of the daemon
     Set {
         /// What guests read
         #[arg(value_enum, value_name = "STATE")]
-        state: Say,
+        state: StateToSet,
         /// Why: shown only to the host's administrators
         #[arg(value_name = "TEXT")]
         text: Option<String>,
     },
 }
 
-/// What guests read of the host.
+/// A state of the host that guests can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Say {
+pub(crate) enum StateToSet {
     /// The host is as it should be
     Normal,
     /// Its guests are being moved away or shut down
@@ -286,12 +286,12 @@ pub(crate) struct Snippet {
     /// Number of the serial port, as N in ttySN [default: 1, or the next free one]
     #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
-    /// Print it for the channel of vhostmd's clients
+    /// Print the channel for vhostmd's clients instead
     #[arg(long, conflicts_with_all = ["transport", "port"])]
     pub(crate) vhostmd: bool,
 }
 
-/// A way to the guest.
+/// A kind of port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
     /// A UART: every guest has a driver; takes effect at the guest's next start
@@ -300,12 +300,12 @@ pub(crate) enum Transport {
     Channel,
 }
 
-/// No guest is without.
+/// Every guest has a name.
 fn name(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("a guest's name cannot be empty") } else { Ok(text.to_owned()) }
 }
 
-/// libvirt takes no other paths.
+/// libvirt accepts only absolute paths.
 fn absolute(text: &str) -> Result<PathBuf, String> {
     if text.starts_with('/') {
         Ok(PathBuf::from(text))

@@ -1,4 +1,4 @@
-//! Changing a domain: all steps, or none.
+//! Changing a domain: all steps or none.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use crate::facts::Facts;
 use crate::libvirt::Libvirt;
 use crate::step::Step;
 
-/// How long a running guest may take to let go of a device, behind libvirt's own 5 s.
-const LETTING_GO: Duration = Duration::from_secs(3);
+/// How long a running guest may take to release a device, after libvirt's own wait of 5 s.
+const RELEASE_TIME: Duration = Duration::from_secs(3);
 
-/// Takes the steps, and looks whether the domain is then as it has to be.
+/// Takes the steps, and checks that the domain is then as expected.
 ///
 /// # Errors
-/// [`Failure`]. What was done is taken back, but where libvirt hangs.
+/// [`Failure`]. The steps taken until then are undone, unless libvirt hangs.
 pub(crate) fn carry_out(
     libvirt: &mut Libvirt,
     before: &Facts,
@@ -26,18 +26,18 @@ pub(crate) fn carry_out(
     let mut done = Vec::new();
     for step in steps {
         if let Err(failure) = take(libvirt, before, step) {
-            return Err(take_back(libvirt, before, &done, failure));
+            return Err(undo(libvirt, before, &done, failure));
         }
         done.push(step);
     }
-    match is_so(libvirt, &expected) {
+    match await_expected(libvirt, &expected) {
         Ok(Some(now)) => Ok(now),
         Ok(None) => {
-            let words = "somebody else changed it at the same time, and nothing was changed by \
-                         this: see it with hostinfoctl list, and try again";
-            Err(take_back(libvirt, before, &done, Failure::Refused(words.to_owned())))
+            let words = "somebody else changed it at the same time, so this change was undone: \
+                         see it with hostinfoctl list, and try again";
+            Err(undo(libvirt, before, &done, Failure::Refused(words.to_owned())))
         }
-        Err(failure) => Err(take_back(libvirt, before, &done, failure)),
+        Err(failure) => Err(undo(libvirt, before, &done, failure)),
     }
 }
 
@@ -45,12 +45,12 @@ fn take(libvirt: &mut Libvirt, facts: &Facts, step: &Step) -> Result<(), Failure
     libvirt.change(facts.entry.uuid, step.form, step.act, &step.device)
 }
 
-/// The domain as it is now, where that is as expected.
-fn is_so(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failure> {
-    let until = Instant::now() + LETTING_GO;
+/// The domain as it is now, if it is as expected.
+fn await_expected(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failure> {
+    let until = Instant::now() + RELEASE_TIME;
     loop {
         let now = Facts::read(libvirt, &expected.entry)?;
-        if now.is_like(expected) {
+        if now.has_same_ports(expected) {
             return Ok(Some(now));
         }
         if Instant::now() > until {
@@ -60,8 +60,8 @@ fn is_so(libvirt: &mut Libvirt, expected: &Facts) -> Result<Option<Facts>, Failu
     }
 }
 
-/// Why it failed, with what became of the steps that were taken before.
-fn take_back(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure) -> Failure {
+/// Undoes the steps. Returns `why`, and what became of those steps.
+fn undo(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure) -> Failure {
     if let Failure::Libvirt { why: Unanswered::Silent(_), .. } = why {
         let doubt = "whether it was changed is not known: see hostinfoctl list when it answers";
         return Failure::Doubtful(format!("{why}; {doubt}"));
@@ -73,7 +73,7 @@ fn take_back(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure)
         };
         if let Err(failure) = take(libvirt, facts, &Step { act, ..(*step).clone() }) {
             return Failure::Refused(format!(
-                "{why}; and what was changed before that cannot be taken back: {failure}: see it \
+                "{why}; and the changes made before that cannot be undone: {failure}: see them \
                  with virsh edit"
             ));
         }

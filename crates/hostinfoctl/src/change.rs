@@ -1,5 +1,5 @@
-//! What `enable` and `disable` have in common: guest after guest is changed, or shown as it would
-//! be, and what became of each is told.
+//! What `enable` and `disable` have in common: changing guests one after another, or only showing
+//! the change, and reporting the outcome of each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,31 +21,31 @@ use crate::step::Step;
 
 /// A command that changes guests.
 pub(crate) trait Change {
-    /// The steps for a guest; none where it is as it has to be.
+    /// The steps for a guest; none if nothing has to change.
     fn plan(&self, facts: &Facts) -> Result<Vec<Step>, Failure>;
 
-    /// What has to be so before anything is changed; called once.
+    /// Prepares the host before anything is changed. Called once.
     fn prepare(&self) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// What is to be done behind the change of one guest.
+    /// Cleans up after one guest was changed.
     fn clean_up(&self, _before: &Facts) {}
 
-    /// What has become of a guest: `enabled`, for one.
+    /// The outcome for a guest in one word, such as `enabled`.
     fn done(&self) -> &'static str;
 
-    /// What is to be said once, where anything was changed.
+    /// A note to print once if anything was changed.
     fn note(&self) -> Option<String> {
         None
     }
 }
 
-/// What became of a guest, for programs.
+/// The outcome for one guest, for `--json`.
 #[derive(Debug, Serialize)]
 struct Report {
     guest: String,
-    /// `changed`, `unchanged`, `would-change`; `failed`.
+    /// `changed`, `unchanged`, `would-change` or `failed`.
     result: &'static str,
     /// Why it failed, with the remedy.
     error: Option<String>,
@@ -67,7 +67,7 @@ impl Report {
         }
     }
 
-    /// That of a word that means no guest.
+    /// The report of a word that matches no guest.
     fn unknown(failure: &Failure) -> Option<Self> {
         match failure {
             Failure::NoGuest { name: word, .. } | Failure::NoMatch(word) => {
@@ -78,10 +78,10 @@ impl Report {
     }
 }
 
-/// Changes the guests that the words mean, or shows the change.
+/// Changes the guests that the words match, or shows the change.
 ///
 /// # Errors
-/// [`Failure`], where no guest can be changed at all.
+/// [`Failure`], if no guest can be changed at all.
 pub(crate) fn run(
     options: &Options,
     words: &[String],
@@ -102,7 +102,7 @@ pub(crate) fn run(
             _ => complain(failure),
         }
     }
-    // A guest whose change nobody hears of is changed all the same.
+    // If the outcome cannot be printed, the remaining guests are changed all the same.
     let mut told = Ok(());
     for entry in guests {
         if interrupted.load(Ordering::Relaxed) {
@@ -134,9 +134,9 @@ pub(crate) fn run(
     Ok(exit::sum(statuses.into_iter().chain([DONE])))
 }
 
-/// Set by Ctrl-C, by a terminal that goes away, and by whoever ends programs: the guest that is being
-/// changed is finished first. A second Ctrl-C ends it all; the others come twice by themselves,
-/// from the system and from the shell.
+/// Set by Ctrl-C, by a terminal that closes, and by SIGTERM: the guest that is being changed is
+/// finished first. A second Ctrl-C exits at once. A second SIGHUP or SIGTERM does not, because
+/// those can arrive twice, from the system and from the shell.
 fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted))

@@ -10,10 +10,10 @@ use crate::exit::{DONE, Failure, REFUSED, Status};
 use crate::output::{write, write_json};
 use crate::rules::{count, read};
 
-/// Checks the file, or that of the options. `strict`: warnings count as well.
+/// Checks that file, or the one of the options. `strict`: warnings fail as well.
 ///
 /// # Errors
-/// [`Failure`]: it cannot be read.
+/// [`Failure`]: the file cannot be read.
 pub(crate) fn run(options: &Options, file: Option<&Path>, strict: bool) -> Result<Status, Failure> {
     let path = file.unwrap_or(&options.rules);
     let text = read(path)?;

@@ -1,4 +1,4 @@
-//! hostinfod, by its control socket. It knows of this host and no other.
+//! hostinfod, asked at its control socket. It knows only this host.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::facts::Facts;
 use crate::libvirt::Libvirt;
 use crate::uri::is_remote;
 
-/// Connects.
+/// Connects to it.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
@@ -23,8 +23,8 @@ pub(crate) fn connect(options: &Options) -> Result<Client, Failure> {
     Ok(Client::connect(&options.control, DEADLINE)?)
 }
 
-/// The whole name of a guest: as the daemon has it, and for one that has no socket yet as libvirt
-/// has it. What neither knows is left to the daemon, as it is.
+/// The whole name of a guest: from the daemon or, for a guest that has no socket yet, from libvirt.
+/// A name that neither knows is passed to the daemon unchanged.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
@@ -48,35 +48,36 @@ pub(crate) fn whole_name(
         Ok(name) => Ok(name.unwrap_or_else(|| word.to_owned())),
         Err(failure) => {
             if !matches!(failure, Failure::NoGuest { .. }) {
-                complain(format!("note: without what libvirt knows: {failure}"));
+                complain(format!("note: what libvirt knows is left out: {failure}"));
             }
             Ok(word.to_owned())
         }
     }
 }
 
-/// What the daemon knows of guests, for a command that can do without.
+/// What the daemon knows about guests, for a command that also works without it.
 pub(crate) struct Known {
-    /// By their whole names.
+    /// The guests by their whole names.
     pub(crate) guests: BTreeMap<String, Guest>,
-    /// Those in force.
+    /// The rules in force.
     pub(crate) rules: Rules,
-    /// All guests are those that it knows: there is no libvirt here, or the settings say so.
+    /// Whether the daemon knows all guests: there is no libvirt here, or the settings turn it off.
     pub(crate) has_all: bool,
 }
 
-/// Asks it. `None`, and said so, where it does not answer or the guests are another host's.
+/// Asks the daemon. `None`, with a note to the user, if it does not answer or the guests are
+/// another host's.
 pub(crate) fn known(options: &Options) -> Option<Known> {
     if is_remote(&options.connect) {
         complain(format!(
-            "note: {} is another host's: what its hostinfod and rules say is left out, and only \
-             hostinfoctl on that host can show it",
+            "note: {} is on another host: what its hostinfod and its rules say is left out, and \
+             only hostinfoctl on that host can show it",
             options.connect
         ));
         return None;
     }
     ask(options)
-        .map_err(|error| complain(format!("note: without what the daemon knows: {error}")))
+        .map_err(|error| complain(format!("note: what the daemon knows is left out: {error}")))
         .ok()
 }
 

@@ -1,4 +1,4 @@
-//! `diff`: what a new rules file would change, and for whom.
+//! `diff`: what a new rules file would change, and for which guests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::row::Row;
 use crate::rules::{self, RulesOf};
 use crate::uri::is_remote;
 
-/// Compares the file with the rules in force, else with the file that is there, for the guests
-/// that the words mean.
+/// Compares the file with the rules in force or, without the daemon, with the current rules file,
+/// for the guests that the words match.
 ///
 /// # Errors
 /// [`Failure`]: one of the files cannot be read or has errors; the guests are another host's.
 pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<Status, Failure> {
     if is_remote(&options.connect) {
         return Err(Failure::Usage(format!(
-            "{} is another host's, and so are its rules: run hostinfoctl diff on that host",
+            "{} is on another host, which has its own rules: run hostinfoctl diff on that host",
             options.connect
         )));
     }
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<St
     Ok(sum(statuses.into_iter().chain([DONE])))
 }
 
-/// Guests for which the same would change are told together, in the order of the first of each.
+/// Guests with the same change share one entry, in the order of the first guest of each.
 fn grouped(changed: &[Changed]) -> String {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for one in changed {
@@ -68,7 +68,7 @@ fn grouped(changed: &[Changed]) -> String {
 /// A guest for which something would change.
 struct Changed {
     guest: String,
-    /// The rule that it is under, and the one that it would be: pattern and line.
+    /// The rule that applies now, and the one that would apply: pattern and line.
     rules: [Option<(String, usize)>; 2],
     changes: Changes,
 }
@@ -81,7 +81,7 @@ impl Changed {
         (!changes.is_empty()).then(|| Self { guest, rules: [rule(&before), rule(&after)], changes })
     }
 
-    /// All but which guest it is.
+    /// The change in words, without the guest's name.
     fn shown(&self) -> String {
         let rule = |rule: &Option<(String, usize)>| match rule {
             Some((pattern, line)) => format!("{} (line {line})", printable(pattern)),

@@ -1,4 +1,4 @@
-//! The socket directory: libvirt does not make it.
+//! The socket directory. libvirt does not create it.
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
@@ -11,11 +11,11 @@ use crate::args::Options;
 use crate::exit::{Failure, complain};
 use crate::uri::is_remote;
 
-/// QEMU has to pass through it, and nobody has to look into it.
+/// QEMU has to reach the sockets in it, and nobody needs to list them.
 const MODE: u32 = 0o711;
 
-/// Has it there, and in it the one for vhostmd's clients where that is wanted. On another host
-/// it cannot be made from here.
+/// Creates the directory if it does not exist, and the one for vhostmd's clients in it if wanted.
+/// On another host it cannot be created from here.
 ///
 /// # Errors
 /// [`Failure::Refused`].
@@ -23,7 +23,7 @@ pub(crate) fn make(options: &Options, vhostmd: bool) -> Result<(), Failure> {
     let directory = &options.directory;
     if is_remote(&options.connect) {
         complain(format!(
-            "note: {} has to be there on the host of {}, or guests will not start",
+            "note: {} has to exist on the host of {}, or guests will not start",
             directory.display(),
             options.connect
         ));
@@ -37,8 +37,8 @@ pub(crate) fn make(options: &Options, vhostmd: bool) -> Result<(), Failure> {
             }
         };
         complain(format!(
-            "note: {} was not there and has been made; before guests start, the user that \
-             hostinfod runs as has to be let in: {remedy}",
+            "note: created {}, which did not exist; before guests start, give the user that \
+             hostinfod runs as access to it: {remedy}",
             directory.display()
         ));
     }
@@ -48,7 +48,7 @@ pub(crate) fn make(options: &Options, vhostmd: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether it was made.
+/// Creates one directory if it does not exist, and returns whether it did.
 fn make_one(path: &Path) -> Result<bool, Failure> {
     let refused = |words: String| Failure::Refused(format!("{}: {words}", path.display()));
     match DirBuilder::new().mode(MODE).create(path) {
@@ -69,9 +69,10 @@ fn make_one(path: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Takes away the socket of a channel that was unplugged, where QEMU, which is not root, could not.
-/// Who cannot either leaves it: it harms nobody, and the guest's next start replaces it.
-pub(crate) fn sweep(socket: &Path) {
+/// Removes the socket of an unplugged channel, which QEMU could not remove without being root. If
+/// this program cannot either, the socket stays: it does no harm, and the guest's next start
+/// replaces it.
+pub(crate) fn remove_socket(socket: &Path) {
     if socket.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
         let _ = std::fs::remove_file(socket);
     }
@@ -97,7 +98,7 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         std::fs::write(&file, "").unwrap();
         for path in [&socket, &file, &folder.path().join("none")] {
-            sweep(path);
+            remove_socket(path);
         }
         assert_eq!([socket.exists(), file.exists()], [false, true]);
     }

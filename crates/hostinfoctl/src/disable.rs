@@ -1,10 +1,10 @@
-//! `disable`: takes guests' ports away.
+//! `disable`: removes guests' ports.
 
 use hostinfo_domains::VHOSTMD_DIR;
 
 use crate::args::{Disable, Options};
 use crate::change::{self, Change};
-use crate::directory::sweep;
+use crate::directory::remove_socket;
 use crate::exit::{Failure, Status};
 use crate::facts::Facts;
 use crate::plan;
@@ -15,7 +15,7 @@ struct Disabling<'a> {
     options: &'a Options,
 }
 
-/// Disables the guests that are wanted.
+/// Disables the wanted guests.
 ///
 /// # Errors
 /// [`Failure`].
@@ -38,7 +38,7 @@ impl Change for Disabling<'_> {
             (&live.ports.vhostmd, directory.join(VHOSTMD_DIR)),
         ] {
             let unplugged = ports.iter().filter(|port| port.place.is_pluggable());
-            unplugged.for_each(|port| sweep(&directory.join(&port.socket)));
+            unplugged.for_each(|port| remove_socket(&directory.join(&port.socket)));
         }
     }
 

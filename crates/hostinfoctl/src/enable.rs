@@ -1,4 +1,4 @@
-//! `enable`: gives guests a port by which they can ask their host.
+//! `enable`: gives guests a port through which they can ask their host.
 
 use crate::args::{Enable, Options};
 use crate::change::{self, Change};
@@ -13,7 +13,7 @@ struct Enabling<'a> {
     wish: Wish,
 }
 
-/// Enables the guests that are wanted.
+/// Enables the wanted guests.
 ///
 /// # Errors
 /// [`Failure`].

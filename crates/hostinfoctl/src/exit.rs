@@ -1,4 +1,4 @@
-//! What can go wrong, in words with a remedy, and the exit status that stands for it.
+//! What can go wrong, in words with a remedy, and the exit status for it.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -9,16 +9,16 @@ use hostinfo_domains::{FailureKind, Unanswered, Unfit};
 
 use crate::uri::is_remote;
 
-/// The exit status of a command that came to its end: 0, or that of what it has complained about.
+/// The exit status of a command that ran to its end: 0, or that of the failures it reported.
 pub(crate) type Status = u8;
 
-/// All is done.
+/// Everything succeeded.
 pub(crate) const DONE: Status = 0;
 
 /// Something was refused or failed.
 pub(crate) const REFUSED: Status = 1;
 
-/// Why something is not done. Shown, each is one line.
+/// Why something was not done. As text, each is one line.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("{0}")]
@@ -35,7 +35,7 @@ pub(crate) enum Failure {
     Libvirt { uri: String, why: Unanswered },
     #[error(transparent)]
     Daemon(#[from] hostinfo_control::Error),
-    /// libvirt hangs in the middle of a change.
+    /// libvirt hung in the middle of a change.
     #[error("{0}")]
     Doubtful(String),
     #[error("cannot write to the standard output: {0}")]
@@ -48,7 +48,7 @@ impl From<Unfit> for Failure {
     }
 }
 
-/// libvirt's words, on one line, and what to do.
+/// libvirt's own words on one line, with the remedy.
 fn libvirt(uri: &str, why: &Unanswered) -> String {
     let Unanswered::Failed(failure) = why else {
         let remedy = match why {
@@ -100,7 +100,7 @@ impl Failure {
     }
 }
 
-/// The status of many things: that of what failed, where all that failed have the same.
+/// The combined status of several: that of the failures if all have the same, or else [`REFUSED`].
 pub(crate) fn sum(statuses: impl IntoIterator<Item = Status>) -> Status {
     statuses.into_iter().filter(|status| *status != DONE).fold(DONE, |sum, status| match sum {
         DONE => status,
@@ -109,11 +109,11 @@ pub(crate) fn sum(statuses: impl IntoIterator<Item = Status>) -> Status {
     })
 }
 
-/// Says what failed on stderr; the program's exit status.
+/// The program's exit status. Prints a failure to stderr.
 pub(crate) fn code(result: Result<Status, Failure>) -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status),
-        // Who reads no further has what he wanted (`hostinfoctl list | head -1`).
+        // The reader has read all that he wanted (`hostinfoctl list | head -1`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -124,9 +124,9 @@ pub(crate) fn code(result: Result<Status, Failure>) -> ExitCode {
     }
 }
 
-/// Says something on stderr.
+/// Prints a line to stderr.
 pub(crate) fn complain(what: impl Display) {
-    // Where stderr takes nothing there is nobody to tell.
+    // If stderr fails, nobody can be told.
     let _ = writeln!(io::stderr(), "hostinfoctl: {what}");
 }
 

@@ -1,5 +1,5 @@
-//! `explain`: what a guest may ask, and by which line of the rules. The daemon decides; nothing is
-//! decided here.
+//! `explain`: what a guest may ask, and which line of the rules decides it. The daemon decides;
+//! nothing is decided here.
 
 use hostinfo_control::{Decision, Explanation};
 
@@ -7,7 +7,7 @@ use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write, write_json};
-use crate::state::daemons_words;
+use crate::state::daemon_state_words;
 use crate::table::table;
 
 /// Explains those statistics, or all.
@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
 }
 
 fn shown(told: &Explanation) -> String {
-    let mut text = format!("{}: {}\n", printable(&told.guest), daemons_words(told.state));
+    let mut text = format!("{}: {}\n", printable(&told.guest), daemon_state_words(told.state));
     let mut add = |words: &str| text.push_str(&format!("  {words}\n"));
     match (&told.problem, told.may_ask) {
         (Some(why), false) => add(&format!("may not ask: {why}")),
@@ -57,7 +57,7 @@ fn shown(told: &Explanation) -> String {
     text + &table(&["STATISTIC", "MAY SEE", "BY"], &rows)
 }
 
-/// `otherwise` is what decides where no line does.
+/// `otherwise` names what decides if no line does.
 fn decision_cells(decision: &Decision, path: &str, otherwise: &str) -> Vec<String> {
     let may = if decision.permitted { "yes" } else { "no" };
     let by = decision.line.map_or_else(|| otherwise.to_owned(), |line| format!("{path}:{line}"));

@@ -1,4 +1,4 @@
-//! What a guest has: its domain as it is started, and as it runs.
+//! What a guest has: its domain's definition for the next start, and its running form.
 
 use hostinfo_domains::{Act, Entry, Form, Port, Ports, edit};
 
@@ -7,17 +7,17 @@ use crate::guests::{called, no_guest};
 use crate::libvirt::Libvirt;
 use crate::step::Step;
 
-/// A guest as libvirt has it.
+/// A guest as libvirt describes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) entry: Entry,
-    /// `None` for a transient domain, which ends with its run.
+    /// `None` for a transient domain, which has no definition and disappears when it ends.
     pub(crate) config: Option<Seen>,
-    /// `None` where it does not run.
+    /// `None` if it is not running.
     pub(crate) live: Option<Seen>,
 }
 
-/// One form of a domain.
+/// One form of a domain: its XML, and the ports in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) xml: String,
@@ -25,7 +25,7 @@ pub(crate) struct Seen {
 }
 
 impl Facts {
-    /// Asks libvirt.
+    /// Reads both forms from libvirt.
     pub(crate) fn read(libvirt: &mut Libvirt, entry: &Entry) -> Result<Self, Failure> {
         let mut read = |is_there: bool, form| match is_there {
             true => libvirt.xml(entry.uuid, form).and_then(|xml| seen(libvirt, xml)).map(Some),
@@ -36,7 +36,7 @@ impl Facts {
         Ok(Self { entry: entry.clone(), config, live })
     }
 
-    /// Asks libvirt for the guest of that name or whole name: no pattern.
+    /// Reads the guest with that name or whole name from libvirt. The name is not a pattern.
     ///
     /// # Errors
     /// [`Failure::NoGuest`], or libvirt cannot be asked.
@@ -49,7 +49,6 @@ impl Facts {
         }
     }
 
-    /// One form.
     pub(crate) fn of(&self, form: Form) -> Option<&Seen> {
         match form {
             Form::Config => self.config.as_ref(),
@@ -57,12 +56,12 @@ impl Facts {
         }
     }
 
-    /// The form that says who the guest is: that of its next start where it has one.
+    /// The ports of the form that decides who the guest is: that of its next start if it has one.
     pub(crate) fn ports(&self) -> Option<&Ports> {
         self.config.as_ref().or(self.live.as_ref()).map(|seen| &seen.ports)
     }
 
-    /// What it will have when these steps are taken.
+    /// What the guest will have once these steps are taken.
     pub(crate) fn after(&self, libvirt: &Libvirt, steps: &[Step]) -> Result<Self, Failure> {
         let mut after = self.clone();
         for Step { form, act, device } in steps {
@@ -80,16 +79,16 @@ impl Facts {
         Ok(after)
     }
 
-    /// Whether both are the same, as far as it concerns us.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let essence = |seen: &Option<Seen>| seen.as_ref().map(|seen| essence(&seen.ports));
-        essence(&self.config) == essence(&other.config)
-            && essence(&self.live) == essence(&other.live)
+    /// Whether both have the same name, ports and sockets.
+    pub(crate) fn has_same_ports(&self, other: &Self) -> bool {
+        let comparable = |seen: &Option<Seen>| seen.as_ref().map(|seen| comparable(&seen.ports));
+        comparable(&self.config) == comparable(&other.config)
+            && comparable(&self.live) == comparable(&other.live)
     }
 }
 
 /// The domain's whole name, and each port with its place and its socket.
-fn essence(ports: &Ports) -> (String, Vec<String>) {
+fn comparable(ports: &Ports) -> (String, Vec<String>) {
     let told = |port: &Port| format!("{} {}", port.place, port.socket);
     let mut all: Vec<String> = ports.hostinfo.iter().chain(&ports.vhostmd).map(told).collect();
     all.sort();

@@ -1,4 +1,4 @@
-//! Names and patterns on the command line to guests.
+//! Turns names and patterns on the command line into guests.
 
 use hostinfo_domains::Entry;
 use hostinfo_rules::Pattern;
@@ -6,8 +6,9 @@ use hostinfo_wire::nearest::{ALIKE, nearest};
 
 use crate::exit::Failure;
 
-/// The guests that the words mean, each once, in the order of the words; and the words that mean
-/// none. No words mean all. A guest can be called by its whole name, `$driver-$name`, as well.
+/// The guests that the words match, each once, in the order of the words; and a failure for each
+/// word that matches none. No words match all guests. A word can also be a guest's whole name,
+/// `$driver-$name`.
 pub(crate) fn select<'e>(
     entries: &'e [Entry],
     driver: &str,
@@ -33,7 +34,7 @@ pub(crate) fn select<'e>(
 }
 
 fn meant<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Result<Vec<&'e Entry>, Failure> {
-    // A name may look like a pattern.
+    // A guest's name may look like a pattern.
     if let Some(entry) = called(entries, driver, word) {
         return Ok(vec![entry]);
     }
@@ -51,20 +52,21 @@ fn meant<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Result<Vec<&'e E
     })
 }
 
-/// The guest of that name; else that of that whole name, which a name may look like, too.
+/// The guest with that name, or else the one with that whole name. A name may look like another
+/// guest's whole name.
 pub(crate) fn called<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Option<&'e Entry> {
     let whole = word.strip_prefix(driver).and_then(|rest| rest.strip_prefix('-'));
     let mut names = [Some(word), whole].into_iter().flatten();
     names.find_map(|name| entries.iter().find(|entry| entry.name == name))
 }
 
-/// There is no such guest, but maybe one of nearly that name.
+/// The failure that there is no such guest, with a guest of similar name if there is one.
 pub(crate) fn no_guest(entries: &[Entry], word: &str) -> Failure {
     let nearest = nearest(word, entries.iter().map(|entry| &*entry.name), ALIKE);
     Failure::NoGuest { name: word.to_owned(), nearest: nearest.map(str::to_owned) }
 }
 
-/// Whether a word may mean several guests.
+/// Whether a word may match several guests.
 pub(crate) fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?', '['])
 }

@@ -1,14 +1,14 @@
-//! `host-state`: what guests are told of the host.
+//! `host-state`: the state of the host that guests read.
 
 use hostinfo_control::{HostState as State, HostStateSaid};
 
-use crate::args::{HostState, Options, Say};
+use crate::args::{HostState, Options, StateToSet};
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write, write_json};
 use crate::time::local;
 
-/// Shows it, or sets it.
+/// Shows it or sets it.
 ///
 /// # Errors
 /// [`Failure`].
@@ -28,11 +28,11 @@ pub(crate) fn run(options: &Options, wanted: Option<&HostState>) -> Result<Statu
     Ok(DONE)
 }
 
-fn meant(state: Say) -> State {
+fn meant(state: StateToSet) -> State {
     match state {
-        Say::Normal => State::Normal,
-        Say::Draining => State::Draining,
-        Say::Degraded => State::Degraded,
+        StateToSet::Normal => State::Normal,
+        StateToSet::Draining => State::Draining,
+        StateToSet::Degraded => State::Degraded,
     }
 }
 

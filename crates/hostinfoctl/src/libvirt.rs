@@ -1,4 +1,4 @@
-//! libvirt, by the helper program, with its errors in words for the administrator.
+//! libvirt, asked by the helper program, with its errors in words for the administrator.
 
 use std::env::current_exe;
 
@@ -32,12 +32,12 @@ impl Libvirt {
         Ok(Self { administrator, uri, directory })
     }
 
-    /// The driver of its domains, as the URI begins: `qemu` of `qemu+ssh://HOST/system`.
+    /// The driver of its domains, which begins the URI: `qemu` of `qemu+ssh://HOST/system`.
     pub(crate) fn driver(&self) -> &str {
         self.uri.split([':', '+']).next().unwrap_or_default()
     }
 
-    /// Every domain, in the order of their names.
+    /// Every domain, sorted by name.
     pub(crate) fn list(&mut self) -> Result<Vec<Entry>, Failure> {
         self.administrator.list().map_err(|why| self.failed(why))
     }
@@ -47,7 +47,7 @@ impl Libvirt {
         self.administrator.xml(uuid, form).map_err(|why| self.failed(why))
     }
 
-    /// Puts a device into a domain, or takes it out.
+    /// Attaches a device to a domain, or detaches it.
     pub(crate) fn change(
         &mut self,
         uuid: Uuid,

@@ -1,4 +1,4 @@
-//! `list`: every guest, whether it can ask, and under which rule.
+//! `list`: every guest, whether it can ask, and which rule applies to it.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use crate::daemon::{self, Known};
 use crate::exit::{DONE, Failure, Status, complain, sum};
 use crate::output::{printable, write, write_json};
 use crate::present::Present;
-use crate::row::{Queries, Row, Ruled};
+use crate::row::{AppliedRule, Queries, Row};
 use crate::rules::RulesOf;
 use crate::table::table;
 use crate::time::ago;
 use crate::uri::is_remote;
 
-/// Lists the guests that the words mean, all without any.
+/// Lists the guests that the words match; without words, all.
 ///
 /// # Errors
 /// [`Failure::Output`].
@@ -53,8 +53,8 @@ pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure
 
 fn listing(rows: &[Row], now: Timestamp) -> String {
     let heading = [
-        "GUEST", "DRIVER", "STATE", "DEVICE", "VHOSTMD", "RULE", "INTERVAL", "ANSWERED", "REFUSED",
-        "LAST",
+        "GUEST", "DRIVER", "STATE", "DEVICE", "SOCKET", "VHOSTMD", "RULE", "INTERVAL", "ANSWERED",
+        "REFUSED", "LAST",
     ];
     let cells: Vec<Vec<String>> = rows.iter().map(|row| row_cells(row, now)).collect();
     let problems = rows
@@ -70,6 +70,7 @@ fn row_cells(row: &Row, now: Timestamp) -> Vec<String> {
         row.driver.clone(),
         row.state.words().to_owned(),
         row.way.as_ref().map(|way| way.device.clone()).unwrap_or_default(),
+        row.socket.as_deref().map(printable).unwrap_or_default(),
         row.vhostmd.clone().unwrap_or_default(),
         rule,
         interval,
@@ -84,7 +85,7 @@ fn row_cells(row: &Row, now: Timestamp) -> Vec<String> {
     cells
 }
 
-fn rule_cells(rule: &Ruled) -> (String, String) {
+fn rule_cells(rule: &AppliedRule) -> (String, String) {
     let file = Path::new(&rule.file).file_name().unwrap_or_default().to_string_lossy();
     let place = rule.line.map_or_else(|| "built-in".to_owned(), |line| format!("{file}:{line}"));
     let interval = match rule.enabled {
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn a_row_tells_its_rule_and_what_it_asked_last() {
         let mut row = Row::of_socket("qemu", "a");
-        row.rule = Some(Ruled {
+        row.rule = Some(AppliedRule {
             file: "/etc/h.conf".to_owned(),
             line: Some(3),
             pattern: Some("*".to_owned()),

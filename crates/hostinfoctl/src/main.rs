@@ -1,10 +1,10 @@
-//! `hostinfoctl`, the administrator's tool: which guest has hostinfo, and what it may ask.
+//! `hostinfoctl`, the administrator's tool: which guests have hostinfo, and what they may ask.
 //!
-//! A file for a command. What several of them need: `libvirt` and `facts` (guests as libvirt has
-//! them), `guests` (names and patterns to guests), `present` (which guests there are, also without
-//! libvirt), `rules` (those in force, or a file's), `plan` (what to change, pure), `change` and
-//! `carry_out` (changing it, each guest wholly or not at all), `standing` (what is so then, in
-//! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod answers).
+//! Each command has a file. What several of them need: `libvirt` and `facts` (guests as libvirt
+//! describes them), `guests` (names and patterns to guests), `present` (which guests exist, also
+//! without libvirt), `rules` (those in force, or a file's), `plan` (what to change; pure), `change`
+//! and `carry_out` (changing each guest completely or not at all), `standing` (the result, in
+//! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows).
 
 mod args;
 mod carry_out;

@@ -1,4 +1,4 @@
-//! `notice`: what guests are told by their administrator.
+//! `notice`: what guests read from their administrator.
 
 use hostinfo_control::{NOTICES_PER_GUEST, Notice as Told, NoticeKind};
 use jiff::{Timestamp, Zoned};
@@ -10,7 +10,7 @@ use crate::output::{printable, write, write_json};
 use crate::table::table;
 use crate::time::{local, parse};
 
-/// Sets, lists or clears.
+/// Sets, lists or removes notices.
 ///
 /// # Errors
 /// [`Failure`].
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
                     text.as_ref().map(|text| parse(text, from)).transpose()
                 };
             let at = time(at, &now)?;
-            // Of what begins at ten, `23:00` and `+1h` are the end an hour after that.
+            // For an event that begins at 22:00, `23:00` and `+1h` both mean an end an hour later.
             let from = at.map_or(now.clone(), |at| at.to_zoned(now.time_zone().clone()));
             let until = time(until, &from)?;
             let set = connect(options)?.set_notice(pattern, kind_of(*kind), text, at, until)?;
@@ -39,14 +39,14 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             }
             if let 1.. = set.hidden {
                 complain(format!(
-                    "note: {} of them will not see it before others are over or cleared: a guest is \
-                     shown {NOTICES_PER_GUEST}, the soonest first",
+                    "note: {} of them will see it only when others have ended or been cleared: a \
+                     guest sees {NOTICES_PER_GUEST} notices, the soonest first",
                     set.hidden
                 ));
             }
             if until.is_none() && at.is_some_and(|at| at <= now.timestamp()) {
                 complain(format!(
-                    "note: it has come about already and has no --until: it stays until \
+                    "note: its time has already come, and it has no --until: it stays until \
                      `hostinfoctl notice clear {}`",
                     set.notice.id
                 ));

@@ -1,4 +1,4 @@
-//! stdout for answers, in colour on a terminal alone.
+//! Prints results to stdout, in colour only on a terminal.
 
 use std::io::Write as _;
 
@@ -11,34 +11,33 @@ use crate::exit::Failure;
 const ADDED: Style = AnsiColor::Green.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
 
-/// Writes text to stdout. Colours are kept on a terminal alone, and not where NO_COLOR is set.
+/// Writes text to stdout. Removes colours unless stdout is a terminal and NO_COLOR is not set.
 ///
 /// # Errors
-/// stdout takes no more.
+/// stdout cannot be written to.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
 }
 
-/// Writes JSON to stdout, on lines of its own.
+/// Writes JSON and a line end to stdout.
 ///
 /// # Errors
-/// stdout takes no more.
+/// stdout cannot be written to.
 pub(crate) fn write_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other)?;
     write(&(text + "\n"))
 }
 
-/// The lines of `after` that are not in `before`, and the other way round, as diff -u has them;
-/// nothing where they are the same.
+/// The difference between `before` and `after` as in diff -u; empty if they are equal.
 pub(crate) fn unified(name: &str, before: &str, after: &str) -> String {
     let diff = similar::TextDiff::from_lines(before, after);
     let (old, new) = (format!("{name} as it is"), format!("{name} as it would be"));
     diff.unified_diff().context_radius(3).header(&old, &new).to_string()
 }
 
-/// The same in colours.
+/// The same difference in colours.
 pub(crate) fn coloured(diff: &str) -> String {
     diff.lines()
         .map(|line| {
@@ -52,7 +51,7 @@ pub(crate) fn coloured(diff: &str) -> String {
         .collect()
 }
 
-/// A name with nothing in it that does something to a terminal.
+/// A name without characters that control a terminal.
 pub(crate) fn printable(name: &str) -> String {
     let mut shown = String::new();
     for c in name.chars() {

@@ -1,4 +1,5 @@
-//! What has to be changed in a guest's domain: pure, from what it has and what is wanted.
+//! Plans what to change in a guest's domain. Pure: it depends only on what the guest has and what
+//! is wanted.
 
 use std::path::Path;
 
@@ -9,11 +10,11 @@ use crate::exit::Failure;
 use crate::facts::Facts;
 use crate::step::Step;
 
-/// What runs comes first: more can be wrong with it, and libvirt adds a controller to a
-/// configuration that it does not take out again.
+/// The running form comes first: more can go wrong with it. And if libvirt adds a controller to the
+/// configuration, it does not remove that again.
 const FORMS: [Form; 2] = [Form::Live, Form::Config];
 
-/// What `enable` was asked for.
+/// What `enable` was asked to do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wish {
     pub(crate) transport: Option<Transport>,
@@ -23,7 +24,7 @@ pub(crate) struct Wish {
     pub(crate) repair: bool,
 }
 
-/// hostinfo's port, or that of vhostmd's clients.
+/// hostinfo's port, or the one for vhostmd's clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Hostinfo,
@@ -39,7 +40,7 @@ impl Kind {
     }
 }
 
-/// The steps that give a guest its port; none where all is as it has to be.
+/// The steps that give a guest its port; none if it has everything already.
 ///
 /// # Errors
 /// [`Failure::Refused`].
@@ -47,7 +48,7 @@ pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec
     let plan = Plan { facts, wish, directory };
     if facts.config.is_none() && !wish.now {
         return Err(refused(
-            "it is transient and has no configuration to be changed: with --now it gets a channel \
+            "it is transient, so it has no configuration to change: --now gives it a channel \
              until it ends",
         ));
     }
@@ -55,7 +56,7 @@ pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec
     let mut steps = Vec::new();
     for kind in kinds {
         for form in FORMS {
-            let is_meant = kind == Kind::Hostinfo || wish.vhostmd || plan.mends(form, kind);
+            let is_meant = kind == Kind::Hostinfo || wish.vhostmd || plan.repairs(form, kind);
             if is_meant && (form == Form::Config || wish.now) {
                 steps.extend(plan.enable_in(form, kind)?);
             }
@@ -65,7 +66,7 @@ pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec
     Ok(steps)
 }
 
-/// The steps that take a guest's ports away, as far as that can be while it runs.
+/// The steps that remove a guest's ports, as far as that is possible while it runs.
 pub(crate) fn disable(facts: &Facts) -> Vec<Step> {
     let mut steps = Vec::new();
     for form in FORMS {
@@ -84,8 +85,9 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// What is there and wrong is set right, whether it was asked for or not.
-    fn mends(&self, form: Form, kind: Kind) -> bool {
+    /// Whether `--repair` was given and that port is wrong: it is then repaired even if it was not
+    /// asked for.
+    fn repairs(&self, form: Form, kind: Kind) -> bool {
         let seen = self.facts.of(form).filter(|_| self.wish.repair);
         seen.is_some_and(|seen| kind.ports(&seen.ports).1.is_some())
     }
@@ -99,7 +101,7 @@ impl Plan<'_> {
             (Some(conflict), _) if !self.wish.repair => {
                 return Err(Failure::Refused(conflict.to_string()));
             }
-            (None, Some(right)) => return self.leave(form, kind, right),
+            (None, Some(right)) => return self.keep(form, kind, right),
             _ => {}
         }
         let wrong: Vec<&Port> =
@@ -126,8 +128,8 @@ impl Plan<'_> {
         Ok(steps)
     }
 
-    /// There is a port already: is it where it is wanted?
-    fn leave(&self, form: Form, kind: Kind, port: &Port) -> Result<Vec<Step>, Failure> {
+    /// The guest has this port already. Fails if it is not where it is wanted.
+    fn keep(&self, form: Form, kind: Kind, port: &Port) -> Result<Vec<Step>, Failure> {
         let Wish { transport, port: number, .. } = self.wish;
         let fits = match (&port.place, transport, number) {
             _ if kind == Kind::Vhostmd || form == Form::Live => true,
@@ -141,12 +143,12 @@ impl Plan<'_> {
             return Ok(Vec::new());
         }
         Err(Failure::Refused(format!(
-            "it has hostinfo already, by its {}: disable it first",
+            "it already has hostinfo on its {}: disable it first",
             port.place
         )))
     }
 
-    /// Where the new port is to be. `gone`: what is taken out before.
+    /// Where to put the new port. `gone`: ports that are removed before.
     fn place(
         &self,
         form: Form,

@@ -1,4 +1,4 @@
-//! Which guests there are: those of libvirt, of the daemon, and of the socket directory.
+//! Which guests exist: those of libvirt, of the daemon, and of the socket directory.
 
 use std::collections::HashSet;
 use std::fs;
@@ -22,14 +22,14 @@ use crate::uri::is_remote;
 /// The guests that were asked for.
 pub(crate) struct Present {
     pub(crate) rows: Vec<Row>,
-    /// What was asked for and is not there, or cannot be read.
+    /// Guests that were asked for but do not exist or cannot be read.
     unknown: Vec<Failure>,
-    /// Why there may be more than those.
+    /// Why there may be further guests.
     missing: Option<Failure>,
 }
 
 impl Present {
-    /// Finds the guests that the words mean, all without any.
+    /// Finds the guests that the words match; without words, all.
     pub(crate) fn find(options: &Options, words: &[String], known: Option<&Known>) -> Self {
         let (rows, unknown, missing) = match domains(options, words) {
             Ok((rows, unknown)) => (rows, unknown, None),
@@ -50,26 +50,26 @@ impl Present {
             None => sockets(&options.directory),
         };
         let mut present = Self { rows, unknown, missing };
-        present.add_strangers(&sockets, words);
+        present.add_sockets_without_domain(&sockets, words);
         if let Some(failure) = &present.missing {
-            // All that were asked for are there.
+            // All guests that were asked for were found.
             let has_all = !words.is_empty()
                 && present.unknown.is_empty()
                 && !words.iter().any(|word| is_pattern(word));
             if has_all || known.is_some_and(|known| known.has_all) {
-                complain(format!("note: without what libvirt knows: {failure}"));
+                complain(format!("note: what libvirt knows is left out: {failure}"));
                 present.missing = None;
             }
         }
         present
     }
 
-    /// Whether those are all.
+    /// Whether these are certainly all.
     pub(crate) fn is_complete(&self) -> bool {
         self.missing.is_none()
     }
 
-    /// Says what was not found, and what that means for the exit status.
+    /// Reports what was not found, and returns the exit statuses that follow.
     pub(crate) fn complain(&self) -> Vec<Status> {
         let Some(failure) = &self.missing else {
             self.unknown.iter().for_each(complain);
@@ -90,23 +90,23 @@ impl Present {
         vec![failure.status()]
     }
 
-    /// Adds guests that no domain is: those without libvirt, and what is left of those that are
-    /// gone. The words that mean some of them are not unknown.
-    fn add_strangers(&mut self, sockets: &[String], words: &[String]) {
+    /// Adds guests for which there is a socket but no domain: those of a host without libvirt, and
+    /// leftovers of removed guests. A word that matches one of them counts as found.
+    fn add_sockets_without_domain(&mut self, sockets: &[String], words: &[String]) {
         let domains: HashSet<String> = self.rows.iter().map(Row::id).collect();
-        let strangers = sockets.iter().filter_map(|socket| {
+        let without_domain = sockets.iter().filter_map(|socket| {
             let (driver, guest) = socket.split_once('-')?;
             (!domains.contains(socket)).then(|| Row::of_socket(driver, guest))
         });
         let is_meant = |row: &Row| words.is_empty() || words.iter().any(|word| means(word, row));
-        let strangers: Vec<Row> = strangers.filter(is_meant).collect();
+        let without_domain: Vec<Row> = without_domain.filter(is_meant).collect();
         self.unknown.retain(|failure| match failure {
             Failure::NoGuest { name: word, .. } | Failure::NoMatch(word) => {
-                !strangers.iter().any(|row| means(word, row))
+                !without_domain.iter().any(|row| means(word, row))
             }
             _ => true,
         });
-        self.rows.extend(strangers);
+        self.rows.extend(without_domain);
     }
 }
 
@@ -116,7 +116,7 @@ fn means(word: &str, row: &Row) -> bool {
         || word.parse().is_ok_and(|word: Pattern| word.matches(&row.guest))
 }
 
-/// What libvirt has, and the words that mean none of it.
+/// The guests that libvirt has, and a failure for each word that matches none.
 fn domains(options: &Options, words: &[String]) -> Result<(Vec<Row>, Vec<Failure>), Failure> {
     let mut libvirt = Libvirt::connect(options, Access::Read)?;
     let entries = libvirt.list()?;
@@ -159,7 +159,7 @@ mod tests {
             let unknown = asked.iter().map(|word| Failure::NoMatch((*word).to_owned())).collect();
             let rows = vec![Row::of_socket("qemu", "web")];
             let mut present = Present { rows, unknown, missing: None };
-            present.add_strangers(&sockets, &words(asked));
+            present.add_sockets_without_domain(&sockets, &words(asked));
             let ids: Vec<String> = present.rows.iter().skip(1).map(Row::id).collect();
             (ids, present.unknown.len())
         };

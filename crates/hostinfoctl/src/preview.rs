@@ -1,4 +1,4 @@
-//! `preview`: what a guest would get now.
+//! `preview`: the reply that a guest would get now.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{write, write_json};
 
-/// Shows the reply to a `get` of those names, or of all, to the byte.
+/// Shows the exact reply to a `get` of those names, or of all.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
@@ -15,7 +15,7 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
     let names = if names.is_empty() { "*".to_owned() } else { names.join(" ") };
     let line = format!("get {names}");
     if line.contains(char::is_control) {
-        return Err(Failure::Usage("a name is words of letters, digits, _ and -".to_owned()));
+        return Err(Failure::Usage("a name cannot contain control characters".to_owned()));
     }
     let mut daemon = connect(options)?;
     let guest = whole_name(options, &mut daemon, guest)?;

@@ -1,4 +1,4 @@
-//! A guest in a list: what libvirt, the rules file and the daemon say of it, put together.
+//! A guest in a list, combined from what libvirt, the rules file and the daemon know about it.
 
 use hostinfo_control::{Counts, Guest, GuestState, LastQuery};
 use serde::Serialize;
@@ -8,7 +8,6 @@ use crate::rules::RulesOf;
 use crate::standing::{Standing, Way};
 use crate::state::State;
 
-/// A guest.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) guest: String,
@@ -17,20 +16,22 @@ pub(crate) struct Row {
     pub(crate) state: State,
     /// What is wrong, with the remedy.
     pub(crate) problem: Option<String>,
-    /// That of now, else that of its next start.
+    /// The port it has now, or else that of its next start.
     #[serde(flatten)]
     pub(crate) way: Option<Way>,
-    /// For vhostmd's clients.
+    /// Its socket, if that is outside the socket directory.
+    pub(crate) socket: Option<String>,
+    /// The channel for vhostmd's clients.
     pub(crate) vhostmd: Option<String>,
-    /// `None` where the rules are not known.
-    pub(crate) rule: Option<Ruled>,
+    /// `None` if the rules are unknown.
+    pub(crate) rule: Option<AppliedRule>,
     /// `None` without the daemon.
     pub(crate) queries: Option<Queries>,
 }
 
-/// What the rules say of a guest.
+/// What the rules decide for a guest.
 #[derive(Debug, Serialize)]
-pub(crate) struct Ruled {
+pub(crate) struct AppliedRule {
     pub(crate) file: String,
     /// `None`: the built-in default.
     pub(crate) line: Option<u64>,
@@ -40,7 +41,7 @@ pub(crate) struct Ruled {
     pub(crate) interval: f64,
 }
 
-/// What became of a guest's lines since the daemon started.
+/// The outcomes of a guest's lines since the daemon started.
 #[derive(Debug, Serialize)]
 pub(crate) struct Queries {
     pub(crate) answered: u64,
@@ -49,7 +50,7 @@ pub(crate) struct Queries {
 }
 
 impl Row {
-    /// As libvirt has it. `None`: it went while it was looked at.
+    /// The row of a domain. `None` if the domain disappeared while it was read.
     pub(crate) fn of_domain(facts: &Facts) -> Option<Self> {
         let ports = facts.ports()?;
         let standing = Standing::of(facts);
@@ -63,7 +64,7 @@ impl Row {
         })
     }
 
-    /// A socket, and nothing more.
+    /// The row of a socket without a domain.
     pub(crate) fn of_socket(driver: &str, guest: &str) -> Self {
         Self {
             guest: guest.to_owned(),
@@ -72,6 +73,7 @@ impl Row {
             state: State::NoDomain,
             problem: None,
             way: None,
+            socket: None,
             vhostmd: None,
             rule: None,
             queries: None,
@@ -83,10 +85,10 @@ impl Row {
         format!("{}-{}", self.driver, self.guest)
     }
 
-    /// Adds what the rules say.
+    /// Adds what the rules decide.
     pub(crate) fn add_rule(&mut self, RulesOf { rules, file }: &RulesOf) {
         let grant = rules.decide(&self.id());
-        self.rule = Some(Ruled {
+        self.rule = Some(AppliedRule {
             file: file.display().to_string(),
             line: grant.rule().and_then(|rule| rule.line.try_into().ok()),
             pattern: grant.rule().map(|rule| rule.pattern.clone()),
@@ -95,13 +97,14 @@ impl Row {
         });
     }
 
-    /// Adds what the daemon knows, whose rules are of that file. Those are in force.
+    /// Adds what the daemon knows. Its rules were read from `file` and are in force.
     pub(crate) fn add_daemons(&mut self, guest: &Guest, file: &str) {
         self.state = self.state.and(guest.state);
         if self.state == State::Error && self.problem.is_none() {
             self.problem.clone_from(&guest.problem);
         }
-        self.rule = Some(Ruled {
+        self.socket = guest.ports.iter().find_map(|port| port.path.clone());
+        self.rule = Some(AppliedRule {
             file: file.to_owned(),
             line: guest.line,
             pattern: guest.pattern.clone(),
@@ -120,6 +123,8 @@ impl Row {
 mod tests {
     use super::*;
 
+    use hostinfo_control::{Port, PortKind, PortState};
+
     #[test]
     fn every_line_of_a_guests_is_answered_or_refused() {
         let counts = Counts {
@@ -137,7 +142,12 @@ mod tests {
             name: "a".to_owned(),
             state: GuestState::Failed,
             problem: Some("why".to_owned()),
-            ports: Vec::new(),
+            ports: vec![Port {
+                kind: PortKind::Hostinfo,
+                state: PortState::Failed,
+                path: Some("/r/a.s".to_owned()),
+                problem: None,
+            }],
             uuid: None,
             pattern: None,
             line: None,
@@ -148,6 +158,7 @@ mod tests {
         let mut row = Row::of_socket("qemu", "a");
         row.add_daemons(&guest, "/etc/h.conf");
         let queries = row.queries.unwrap();
+        assert_eq!(row.socket.as_deref(), Some("/r/a.s"));
         assert_eq!((queries.answered, queries.refused), (1, 126));
         assert_eq!((row.state, row.problem.as_deref()), (State::Error, Some("why")));
     }

@@ -1,4 +1,4 @@
-//! The rules: what the daemon has in force, and what a file says now.
+//! The rules that the daemon has in force, or those in a file.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use crate::args::Options;
 use crate::daemon::Known;
 use crate::exit::Failure;
 
-/// Rules, and the file that they are of.
+/// Rules, and the file they were read from.
 pub(crate) struct RulesOf {
     pub(crate) rules: Rules,
     pub(crate) file: PathBuf,
 }
 
 impl RulesOf {
-    /// What the daemon has in force: the file may have changed since, and be wrong. Without the
-    /// daemon what the file says.
+    /// The daemon's rules in force: the file may have changed since, and may have errors. Without
+    /// the daemon, the rules in the file.
     ///
     /// # Errors
     /// As [`load`].
@@ -32,7 +32,7 @@ impl RulesOf {
             let file = PathBuf::from(&rules.state.path);
             return match parsed {
                 Some(rules) => Ok(Self { rules, file }),
-                // It is too long for the daemon to tell its text.
+                // The text is too long for the daemon to send.
                 None => load(&file).map(|rules| Self { rules, file }),
             };
         }
@@ -41,10 +41,10 @@ impl RulesOf {
     }
 }
 
-/// Reads a file; `None` where there is none.
+/// Reads a file; `None` if it does not exist.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     hostinfo_file::read(path, FILE_MAX).map_err(|error| {
         let error = io::Error::from(error);
@@ -60,10 +60,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     })
 }
 
-/// The rules of a file; without one, the built-in default.
+/// The rules in a file or, if it does not exist, the built-in default.
 ///
 /// # Errors
-/// It cannot be read, or has errors.
+/// The file cannot be read or has errors.
 pub(crate) fn load(path: &Path) -> Result<Rules, Failure> {
     let Some(text) = read(path)? else { return Ok(Rules::builtin()) };
     match parse(&text) {

@@ -1,4 +1,4 @@
-//! `snippet`: the clause for those who put it in themselves.
+//! `snippet`: the XML of a port, for people who add it to the domain themselves.
 
 use hostinfo_domains::{Access, Clause, Place, Ports, VHOSTMD_DIR};
 use serde_json::json;
@@ -10,8 +10,8 @@ use crate::libvirt::Libvirt;
 use crate::output::{write, write_json};
 use crate::standing::Way;
 
-/// Prints the clause of a guest that is there or is to be. One that has its port already is to have
-/// no second one.
+/// Prints the XML for a guest, which need not exist yet. Refuses if the guest already has its port,
+/// because it must not have two.
 ///
 /// # Errors
 /// [`Failure`].
@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure
     let ports = facts.as_ref().and_then(Facts::ports);
     let place = match ports.and_then(|ports| has_already(ports, wanted)) {
         Some(place) => {
-            complain(format!("note: it has this already, by its {place}: do not add it again"));
+            complain(format!("note: it already has this on its {place}: do not add it again"));
             place
         }
         None => choose(ports, wanted)?,
@@ -45,7 +45,7 @@ fn has_already(ports: &Ports, wanted: &Snippet) -> Option<Place> {
     found.iter().find(|port| ports.is_right(port)).map(|port| port.place.clone())
 }
 
-/// Where the port is to be; of a new guest's everything is free.
+/// Where to put the port. For a guest that does not exist yet, every place is free.
 fn choose(ports: Option<&Ports>, wanted: &Snippet) -> Result<Place, Failure> {
     let free = || ports.map_or(Some(Place::Serial(1)), Ports::free_uart);
     let refused = |words: &str| Err(Failure::Refused(words.to_owned()));

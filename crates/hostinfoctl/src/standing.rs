@@ -1,4 +1,4 @@
-//! Whether a guest can ask, from when on and by which device, as libvirt has it.
+//! Whether a guest can ask, from when on and through which device, as far as libvirt shows it.
 
 use hostinfo_domains::{Form, Place, Port, Ports};
 use serde::Serialize;
@@ -8,11 +8,11 @@ use crate::facts::Facts;
 /// Where a guest's port is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Way {
-    /// `serial` or `channel`, or what else it is.
+    /// `serial` or `channel`, or libvirt's name for another kind.
     pub(crate) transport: String,
-    /// Under Linux.
+    /// The device in a Linux guest.
     pub(crate) device: String,
-    /// Under Windows.
+    /// The device in a Windows guest.
     pub(crate) device_windows: String,
     #[serde(skip)]
     place: Place,
@@ -39,18 +39,18 @@ impl Way {
     }
 }
 
-/// The ways to a guest that are right.
+/// A guest's correct ports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Standing {
-    /// While it runs.
+    /// The port while it runs.
     pub(crate) now: Option<Way>,
-    /// From its next start on.
+    /// The port from its next start on.
     pub(crate) next: Option<Way>,
-    /// For vhostmd's clients: that of now, else that of its next start.
+    /// The channel for vhostmd's clients: the one it has now, or else that of its next start.
     pub(crate) vhostmd: Option<Way>,
     /// What is wrong, with the remedy.
     pub(crate) problem: Option<String>,
-    /// All of that in words.
+    /// All of this in words.
     #[serde(skip)]
     pub(crate) words: String,
 }
@@ -70,10 +70,10 @@ impl Standing {
     }
 }
 
-/// hostinfo's ports, or those of vhostmd's clients.
+/// Selects hostinfo's ports, or those for vhostmd's clients.
 type PortsOf = fn(&Ports) -> &[Port];
 
-/// The one port of a form, where it is as it has to be.
+/// The only port of a form, if it is correct.
 fn way(facts: &Facts, form: Form, which: PortsOf) -> Option<Way> {
     let ports = &facts.of(form)?.ports;
     match which(ports) {

@@ -1,4 +1,4 @@
-//! Whether a guest can ask, by what libvirt and the daemon say of it.
+//! Whether a guest can ask, as a combination of libvirt's view and the daemon's.
 
 use hostinfo_control::GuestState;
 use serde::Serialize;
@@ -11,13 +11,13 @@ use crate::standing::Standing;
 pub(crate) enum State {
     /// It has no port.
     Disabled,
-    /// It gets its port with its next start.
+    /// It gets its port at its next start.
     NextStart,
-    /// It has its port; the daemon would know more.
+    /// It has its port; whether it is connected, only the daemon knows.
     Enabled,
-    /// It has its port until it ends.
+    /// It has its port until it shuts down.
     UntilItEnds,
-    /// The daemon waits for it.
+    /// The daemon waits for the other end of its socket.
     Waiting,
     /// It can ask.
     Connected,
@@ -25,12 +25,12 @@ pub(crate) enum State {
     Closed,
     /// Something is wrong.
     Error,
-    /// There is a socket that no domain has.
+    /// There is a socket, but no domain for it.
     NoDomain,
 }
 
 impl State {
-    /// As libvirt has it.
+    /// The state as libvirt shows it.
     pub(crate) fn new(standing: &Standing) -> Self {
         match (&standing.problem, &standing.now, &standing.next) {
             (Some(_), _, _) => Self::Error,
@@ -41,8 +41,8 @@ impl State {
         }
     }
 
-    /// That of the daemon's, where it has to do with what libvirt says: a socket may be left of
-    /// a guest that has none any more.
+    /// The state combined with the daemon's. The daemon's counts only if libvirt's view allows it:
+    /// the socket of a guest that has no port any more may still be there.
     pub(crate) fn and(self, daemons: GuestState) -> Self {
         match (self, daemons) {
             (Self::Error, _) | (_, GuestState::Absent) => self,
@@ -70,7 +70,7 @@ impl State {
 }
 
 /// The daemon's states in words.
-pub(crate) fn daemons_words(state: GuestState) -> &'static str {
+pub(crate) fn daemon_state_words(state: GuestState) -> &'static str {
     match state {
         GuestState::Connected => State::Connected.words(),
         GuestState::Waiting => State::Waiting.words(),
@@ -115,7 +115,7 @@ mod tests {
             (State::NoDomain, GuestState::Connected, State::Connected),
             (State::UntilItEnds, GuestState::Disabled, State::Closed),
             (State::Error, GuestState::Connected, State::Error),
-            // A socket that is left of its last run.
+            // The socket was left by its last run.
             (State::NextStart, GuestState::Waiting, State::NextStart),
             (State::Disabled, GuestState::Failed, State::Disabled),
             (State::Enabled, GuestState::Absent, State::Enabled),

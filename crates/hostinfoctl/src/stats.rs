@@ -1,4 +1,4 @@
-//! `stats`: what the daemon has counted and measured of itself.
+//! `stats`: the daemon's own metrics.
 
 use hostinfo_control::Figure;
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use crate::output::{printable, write, write_json};
 use crate::table::table;
 use crate::time::local;
 
-/// Shows it, as a table or for programs.
+/// Shows them as a table, or in a format for programs.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Options, openmetrics: bool) -> Result<Status, Failur
     if options.json {
         write_json(&stats)?;
     } else {
-        // A histogram's steps are for programs.
+        // A histogram's buckets are for programs.
         let figures = stats.figures.iter().filter(|figure| !figure.name.ends_with("_bucket"));
         let rows: Vec<Vec<String>> = figures.map(figure_cells).collect();
         let heading = ["NAME", "VALUE", "WHAT IT IS"];
@@ -43,7 +43,7 @@ fn figure_cells(figure: &Figure) -> Vec<String> {
     vec![format!("{}{labels}", figure.name), in_words(figure), figure.help.clone()]
 }
 
-/// The value in a unit that suits its size: `3.4 MiB`, `0.25 ms`; a date where it is a point in time.
+/// The value in a unit that suits its size: `3.4 MiB`, `0.25 ms`; a date if it is a point in time.
 fn in_words(figure: &Figure) -> String {
     let value = figure.value;
     let date = || Timestamp::from_duration(SignedDuration::try_from_secs_f64(value).ok()?).ok();

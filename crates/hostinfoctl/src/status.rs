@@ -1,7 +1,7 @@
-//! `status`: what the daemon does, and what is wrong with what it needs.
+//! `status`: what the daemon does, and what is wrong with the things it needs.
 
 use hostinfo_control::{
-    Guest, GuestState, Libvirt, LibvirtState, RulesState, Status as Told, Watched,
+    Guest, GuestState, Libvirt, LibvirtState, Place, RulesState, Status as Told, Watched,
 };
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::exit::{DONE, Failure, REFUSED, Status};
 use crate::output::{printable, write, write_json};
 use crate::time::local;
 
-/// Shows it; fails where something is wrong.
+/// Shows it. Fails if something is wrong.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
     Ok(if overview.is_wrong() { REFUSED } else { DONE })
 }
 
-/// Guests in error that are named, so that what else there is to be seen still is.
+/// Most guests in error that are named, so that the rest of the output remains visible.
 const NAMED_MAX: usize = 20;
 
 /// What the daemon does, and what is wrong.
@@ -37,16 +37,16 @@ const NAMED_MAX: usize = 20;
 struct Overview {
     #[serde(flatten)]
     status: Told,
-    /// Guests that cannot ask since something is wrong with them.
+    /// Guests that cannot ask because something is wrong with them.
     errors: Vec<Guest>,
 }
 
 impl Overview {
-    /// A host without libvirt is as it should be.
+    /// Whether something is wrong. A host without libvirt is not.
     fn is_wrong(&self) -> bool {
         let places = [&self.status.settings, &self.status.socket_dir];
         let libvirt = &self.status.libvirt;
-        places.iter().any(|place| place.problem.is_some())
+        places.into_iter().chain(&self.status.sockets).any(|place| place.problem.is_some())
             || self.status.rules.problem.is_some()
             || libvirt.state != LibvirtState::Missing && libvirt.problem.is_some()
             || !self.errors.is_empty()
@@ -70,11 +70,18 @@ impl Overview {
             "guests",
             &format!(
                 "{} with a socket in {}, {} connected",
-                status.guests, status.socket_dir.path, status.connected
+                status.guests,
+                places(&status.socket_dir, &status.sockets),
+                status.connected
             ),
         );
         if let Some(problem) = &status.socket_dir.problem {
             add("", problem);
+        }
+        for Place { path, problem } in &status.sockets {
+            if let Some(problem) = problem {
+                add("", &format!("{path}: {problem}"));
+            }
         }
         if let Some(problem) = &status.settings.problem {
             add("settings", &format!("what the file says now is not in force:\n{problem}"));
@@ -103,6 +110,12 @@ impl Overview {
     }
 }
 
+/// Where guests' sockets are.
+fn places(directory: &Place, others: &[Place]) -> String {
+    let others = others.iter().map(|place| format!(" or {}", place.path));
+    std::iter::once(directory.path.clone()).chain(others).collect()
+}
+
 fn rules(state: &RulesState) -> String {
     let RulesState { path, since, .. } = state;
     let count = match state.rules {
@@ -117,7 +130,7 @@ fn rules(state: &RulesState) -> String {
     words
 }
 
-/// Nothing where no rule has a guest watched.
+/// Empty if no rule says `watch = 1`.
 fn watched(watched: &Watched) -> String {
     let Watched { guests, left_out, limit } = watched;
     let mut words = match guests {
@@ -156,7 +169,7 @@ fn libvirt(libvirt: &Libvirt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_control::{Missing, Place, WhyWithout, Without};
+    use hostinfo_control::{Missing, WhyWithout, Without};
 
     #[test]
     fn what_is_wrong_stands_below_what_it_concerns() {
@@ -167,6 +180,10 @@ mod tests {
             since,
             settings: Place { path: "/h".to_owned(), problem: Some("/h: line 1".to_owned()) },
             socket_dir: Place { path: "/s".to_owned(), problem: Some("/s: gone".to_owned()) },
+            sockets: vec![Place {
+                path: "/r/{name}.s".to_owned(),
+                problem: Some("/r: denied".to_owned()),
+            }],
             guests: 3,
             connected: 2,
             rules: RulesState {
@@ -200,7 +217,10 @@ mod tests {
         let text = overview.shown();
         let after = |words: &str| text.split_once(words).unwrap().1;
         assert!(text.starts_with("daemon    hostinfod 0.1.0, process 7, since 2026-11-22"));
-        assert!(after("in /s, 2 connected").starts_with("\n          /s: gone\n"));
+        assert!(
+            after("in /s or /r/{name}.s, 2 connected")
+                .starts_with("\n          /s: gone\n          /r/{name}.s: /r: denied\n")
+        );
         assert!(after("settings  ").contains("\n          /h: line 1\n"));
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
         assert!(after("\nwatch     2 guests are").contains("\n          1 left out, although"));

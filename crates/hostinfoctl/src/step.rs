@@ -2,7 +2,7 @@
 
 use hostinfo_domains::{Act, Form};
 
-/// A device that is put into one form of a domain, or taken out.
+/// A device to attach to one form of a domain, or to detach from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) form: Form,

@@ -1,9 +1,9 @@
-//! Columns for people.
+//! Tables for people.
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// Lines of cells below a heading, each column as wide as its widest cell. Columns of which all
-/// cells are empty are left out.
+/// Rows of cells below a heading. Each column is as wide as its widest cell; columns without any
+/// text are left out.
 pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let heading: Vec<String> = heading.iter().map(|&word| word.to_owned()).collect();
     let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Times as administrators write and read them.
+//! Times in the form that administrators write and read.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp, Unit, Zoned};
 
 use crate::exit::Failure;
 
-/// The longest time from now that is taken: what is further away is mistyped.
+/// The longest accepted offset, such as `+90m`: anything longer is a typing error.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// A point in time on the command line, after `from`, which says which day and time zone it is.
+/// Parses a time on the command line. `from` supplies the time zone, and the day for a time of day,
+/// which means the next one after `from`.
 ///
 /// # Errors
 /// [`Failure::Usage`].
@@ -23,7 +24,7 @@ pub(crate) fn parse(text: &str, from: &Zoned) -> Result<Timestamp, Failure> {
         ))
     };
     if let Some(ahead) = text.strip_prefix('+') {
-        // Of `+5` nobody knows whether it is minutes.
+        // `+5` does not say whether it means minutes.
         let ahead = Some(ahead).filter(|ahead| ahead.ends_with(char::is_alphabetic));
         let ahead = ahead.and_then(|ahead| hostinfo_wire::duration::parse(ahead, ..=LONGEST));
         let ahead = ahead.ok_or_else(wrong)?;
@@ -33,12 +34,12 @@ pub(crate) fn parse(text: &str, from: &Zoned) -> Result<Timestamp, Failure> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    // Any offset or zone that is none of RFC 3339 would be passed over below.
+    // The parsers below would ignore an offset or a time zone that is not RFC 3339.
     if text.contains(|c: char| !c.is_ascii_digit() && !"-: T".contains(c)) {
         return Err(wrong());
     }
     let zone = from.time_zone();
-    // A time of day is read out of a date with one as well.
+    // This comes first, because the parser of a time of day also accepts a date with a time.
     if let Ok(there) = text.parse::<DateTime>() {
         return there.to_zoned(zone.clone()).map(|time| time.timestamp()).map_err(|_| wrong());
     }
@@ -74,11 +75,11 @@ pub(crate) fn ago(time: Timestamp, now: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    /// A zone's name without its offset, which RFC 3339 has not.
+    /// The name of a time zone without an offset, which RFC 3339 does not allow.
     const AT_TEN: &str = "2026-11-22T22:00[Europe/Berlin]";
 
     fn parsed(text: &str) -> Option<String> {
-        // An hour east of Greenwich.
+        // One hour east of Greenwich.
         let now: Zoned = "2026-11-22T21:30:00+01:00[+01:00]".parse().unwrap();
         parse(text, &now).ok().map(|time| time.to_string())
     }

@@ -1,6 +1,6 @@
-//! Whose libvirt a URI is about: <https://libvirt.org/uri.html>.
+//! Which host's libvirt a URI names: <https://libvirt.org/uri.html>.
 
-/// Whether the libvirt of that URI is on another host: `qemu+ssh://HOST/system`.
+/// Whether the URI names a libvirt on another host, such as `qemu+ssh://HOST/system`.
 pub(crate) fn is_remote(uri: &str) -> bool {
     uri.split_once("://").is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with('/'))
 }

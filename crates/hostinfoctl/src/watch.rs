@@ -1,4 +1,4 @@
-//! `watch`: who asks what, and gets what.
+//! `watch`: guests' queries and replies, live.
 
 use hostinfo_control::Event;
 use jiff::tz::TimeZone;
@@ -8,7 +8,7 @@ use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write};
 
-/// Shows it as it happens, until the daemon ends or nobody reads any more.
+/// Shows them as they happen, until the daemon ends or the reader of stdout closes it.
 ///
 /// # Errors
 /// [`Failure`].
@@ -26,8 +26,7 @@ pub(crate) fn run(options: &Options, guest: Option<&str>) -> Result<Status, Fail
     Ok(DONE)
 }
 
-/// `22:30:00.250  qemu-web  physcpus -> 200 physcpus=2  (0.4 ms)`, and how many more lines there
-/// are.
+/// `22:30:00.250  qemu-web  physcpus -> 200 physcpus=2  (0.4 ms)`, and the number of further lines.
 fn line(event: &Event, zone: &TimeZone) -> String {
     let mut lines = event.reply.lines();
     let first = lines.next().map(printable).unwrap_or_default();

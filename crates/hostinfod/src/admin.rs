@@ -1,5 +1,6 @@
-//! The administrator's side: the control socket, and the daemon's metrics over HTTP. Each knows alone who is
-//! connected to it. What they are asked about, the [`Daemon`], is handed in with each event.
+//! The administrator's side: the control socket, and the daemon's metrics over HTTP. Each of the
+//! two keeps its own connections. What they report on, the [`Daemon`], is an argument of each
+//! event.
 
 mod control;
 mod daemon;

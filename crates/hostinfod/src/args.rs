@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-// What is said here overrides the settings file.
+// Arguments override the settings file.
 /// Answers the questions of this host's guests, as far as the administrator permits
 #[derive(Debug, Parser)]
 #[command(name = "hostinfod", version, after_help = EXAMPLES)]

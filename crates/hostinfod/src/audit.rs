@@ -1,6 +1,6 @@
-//! The audit: who was let in and by which rule, who was refused what, and what an administrator
-//! changed; an event of the log each, with fields that journald keeps. `docs/audit.md` is about
-//! them. What a guest can cause is bounded by its [`Quota`](quota::Quota)s.
+//! The audit log: which guests connected and by which rule, what was refused, and what an
+//! administrator changed. Each is one event of the log, with fields that journald keeps; see
+//! `docs/audit.md`. [`Quota`](quota::Quota)s bound the events that a guest can cause.
 
 pub(crate) mod quota;
 
@@ -16,10 +16,10 @@ use quota::Leave;
 /// The module in the log, for `[log.filters]`.
 const TARGET: &str = "hostinfod::audit";
 
-/// The most bytes of a guest's line that are logged.
+/// A guest's line is truncated to this many bytes.
 const ASKED_MAX: usize = 128;
 
-/// Something that an auditor wants to know.
+/// An event for auditors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Event<'a> {
     /// A guest has connected and may ask, or may ask from now on.
@@ -30,24 +30,24 @@ pub(crate) enum Event<'a> {
     Gone { guest: &'a str, why: &'a str, leave: Leave },
     /// A guest asked for what it may not see: `denied` names of that line.
     Denied { guest: &'a str, grant: &'a Grant, asked: &'a [u8], denied: u32, leave: Leave },
-    /// Events about a guest were left out, and none came after them.
+    /// Events about a guest were left out, and none followed that could say so.
     LeftOut { guest: &'a str, leave: Leave },
     /// A socket is not served.
     SocketRefused { socket: &'a str, why: &'a str },
-    /// Other rules are in force: so many.
+    /// Other rules are in force; `rules` is their number.
     RulesLoaded { file: &'a Path, rules: usize },
-    /// A rules file is not put in force.
+    /// A rules file was not put in force.
     RulesRefused { file: &'a Path, why: &'a str },
-    /// A notice was set, by a user of that number.
+    /// A notice was set by the user `uid`.
     NoticeSet { notice: &'a Notice, uid: u32 },
-    /// A notice was taken away, by a user of that number.
+    /// A notice was removed by the user `uid`.
     NoticeCleared { notice: &'a Notice, uid: u32 },
-    /// The host's state was set, by a user of that number.
+    /// The host state was set by the user `uid`.
     HostStateSet { declared: &'a Declared, uid: u32 },
 }
 
 impl Event<'_> {
-    /// Logs it.
+    /// Writes it to the log.
     pub(crate) fn log(self) {
         match self {
             Self::Granted { guest, grant, pid, leave: Leave { left_out } } => {
@@ -136,7 +136,7 @@ impl Event<'_> {
     }
 }
 
-/// The rule as it is written and its line; neither for the built-in default.
+/// The rule's pattern as written, and its line. Both are `None` for the built-in default.
 fn place(grant: &Grant) -> (Option<&str>, Option<usize>) {
     let rule = grant.rule();
     (rule.map(|rule| &*rule.pattern), rule.map(|rule| rule.line))
@@ -145,7 +145,7 @@ fn place(grant: &Grant) -> (Option<&str>, Option<usize>) {
 /// The beginning of a guest's line.
 fn shown(asked: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(asked.get(..ASKED_MAX).unwrap_or(asked));
-    // A character that is cut in two.
+    // Removes a character that was cut in two.
     match text.strip_suffix(char::REPLACEMENT_CHARACTER) {
         Some(whole) if asked.len() > ASKED_MAX => Cow::Owned(whole.to_owned()),
         _ => text,

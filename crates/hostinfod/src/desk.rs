@@ -1,4 +1,5 @@
-//! One turn of one guest: what has come is answered, as far as its bounds and its reading allow.
+//! One turn of one guest: answers what the guest sent, within its bounds and as far as it reads the
+//! replies.
 
 pub(crate) mod seen;
 
@@ -15,24 +16,24 @@ use crate::metrics::tally::Tally;
 use crate::port::connection::{Connection, Phase};
 use crate::stream::{Closed, Stream};
 
-/// What all guests share: nothing in it is one guest's beyond its turn.
+/// What all guests share. It holds nothing of a guest beyond that guest's turn.
 pub(crate) struct Desk {
     engine: Engine<Libvirt>,
     flow: Flow,
     reply: Reply,
     buffer: Box<[u8]>,
-    /// What became of all lines.
+    /// Counts of all lines, by outcome.
     pub(crate) tally: Tally,
-    /// Somebody watches what guests ask.
+    /// Whether a client watches guests' queries.
     pub(crate) is_watched: bool,
-    /// The line that was answered last, for who watches.
+    /// The last answered line, for watching clients.
     seen: Option<Event>,
-    /// Units of work that were done in turns.
+    /// Units of work done in turns.
     work: u32,
 }
 
 impl Desk {
-    /// Bounds guests by `flow`.
+    /// `flow` bounds the guests.
     pub(crate) fn new(engine: Engine<Libvirt>, flow: Flow) -> Self {
         Self {
             engine,
@@ -46,15 +47,15 @@ impl Desk {
         }
     }
 
-    /// Takes over other bounds.
+    /// Sets other bounds.
     pub(crate) fn set_flow(&mut self, flow: Flow) {
         self.flow = flow;
     }
 
-    /// A guest has a connection made, which counts as a line: when it may, where that is not now.
+    /// Charges a guest for a new connection, which counts as one line.
     ///
     /// # Errors
-    /// That time.
+    /// The guest has no line left: when it has one again.
     pub(crate) fn charge_connection(&self, guest: &mut Guest, now: Instant) -> Result<(), Instant> {
         let lines = &mut guest.meter.lines;
         let wait = lines.wait(1, self.flow.lines, now);
@@ -65,17 +66,16 @@ impl Desk {
         Ok(())
     }
 
-    /// What answers.
     pub(crate) fn engine(&self) -> &Engine<Libvirt> {
         &self.engine
     }
 
-    /// The same, to be asked or changed.
+    /// The engine, mutable.
     pub(crate) fn engine_mut(&mut self) -> &mut Engine<Libvirt> {
         &mut self.engine
     }
 
-    /// What was answered in the last turn, where somebody watches.
+    /// The event of the last turn, if a client watches.
     pub(crate) fn take_seen(&mut self) -> Option<Event> {
         self.seen.take()
     }
@@ -85,35 +85,36 @@ impl Desk {
         self.engine.libvirt_mut()
     }
 
-    /// What the administrator gives beside the host's figures.
+    /// What the administrator provides in addition to the host's figures.
     pub(crate) fn given(&mut self) -> &mut Given {
         self.engine.given_mut()
     }
 
-    /// vhostmd's document for a guest, as it is now.
+    /// vhostmd's current document for a guest.
     ///
     /// # Errors
-    /// Where some of it is on its way.
+    /// Some values are on their way.
     pub(crate) fn document(&mut self, guest: &mut Guest, when: When) -> Result<String, Pending> {
         self.engine.document(&guest.who, &mut guest.observed, when)
     }
 
-    /// Takes the sample of a guest that its watch is due for.
+    /// Takes the sample that a guest's watch is due for.
     ///
     /// # Errors
-    /// Where some of it is still to be read, when others had their turns.
+    /// Some of it still has to be read, after others have had their turns.
     pub(crate) fn watch(&mut self, guest: &mut Guest, now: Instant) -> Result<(), Pending> {
         self.engine.watch(&guest.who, &mut guest.observed, now)
     }
 
-    /// Units of work that were done since this was called last, in turns and in samples: see
+    /// Units of work done since the last call, in turns and for samples: see
     /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
     pub(crate) fn take_work(&mut self) -> u32 {
         std::mem::take(&mut self.work).saturating_add(self.engine.take_work())
     }
 
-    /// Gives a guest its turn: at most one chunk is read and one line answered, and no more is begun than
-    /// its share of work, so that no other waits longer than that takes. What the connection does next.
+    /// Gives a guest its turn: reads at most one chunk, answers at most one line, and begins
+    /// nothing beyond its share of work. So no other guest waits longer than that takes. Returns
+    /// the next phase of the connection.
     ///
     /// # Errors
     /// [`Closed`].
@@ -171,13 +172,13 @@ impl Desk {
         self.record(line, code, guest, now);
         Ok(match stream.send(self.reply.end(), now)? {
             Some(since) => Phase::Writing(since + WRITE_DEADLINE),
-            // A burst of queries for everything is not answered at one go: others wait.
+            // Others have their turns between the lines of a burst.
             None if has_more => Phase::Throttled(now),
             None => Phase::Reading,
         })
     }
 
-    /// Counts a reply, and tells of it whom it concerns.
+    /// Counts a reply, and passes it to the audit log and to watching clients.
     fn record(&mut self, line: Option<&[u8]>, code: Code, guest: &mut Guest, now: Instant) {
         let asked = line.unwrap_or_default();
         let length = self.reply.end().len();

@@ -1,5 +1,5 @@
-//! Metrics disks: a file for each guest whose rule says `vhostmd-disk = 1`, which QEMU shows it
-//! as a read-only disk. See `docs/vhostmd.md`.
+//! Metrics disks: a file for each guest whose rule says `vhostmd-disk = 1`. QEMU presents it to the
+//! guest as a read-only disk. See `docs/vhostmd.md`.
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, read_dir};
@@ -25,8 +25,8 @@ pub(crate) struct Disks {
 }
 
 impl Disks {
-    /// The disks beside the sockets. Those of before show nothing until they are written: their
-    /// rules may have changed, and a busy flag that a crash left would keep a reader waiting.
+    /// The disks beside the sockets. Existing files are emptied until they are written again: their
+    /// guests' rules may have changed, and a busy flag left by a crash would keep a reader waiting.
     pub(crate) fn beside(sockets: &Path) -> Self {
         let mut disks = Self { directory: sockets.join(DISK_DIR), files: HashMap::new() };
         let before = read_dir(&disks.directory).into_iter().flatten().flatten();
@@ -38,7 +38,7 @@ impl Disks {
         disks
     }
 
-    /// Makes a guest's disk, where there is none, for when it starts.
+    /// Creates a guest's disk if there is none, so that it exists when the guest starts.
     pub(crate) fn make(&mut self, name: &Name) {
         if self.directory.join(name.whole()).exists() {
             return;
@@ -49,20 +49,21 @@ impl Disks {
         self.files.remove(name.whole());
     }
 
-    /// Shows a guest nothing any more. The file stays: a domain that misses it does not start.
+    /// Empties a guest's disk. The file remains, because a domain does not start without it.
     pub(crate) fn clear(&mut self, name: &Name) {
         if self.directory.join(name.whole()).exists()
             && let Err(error) = self.write(name, EMPTY)
         {
-            tracing::warn!("{error}; it may show what it should not");
+            tracing::warn!("{error}; the disk may still show what its guest may not see any more");
         }
         self.files.remove(name.whole());
     }
 
-    /// Puts a document on a guest's disk, and makes the disk where there is none.
+    /// Writes a document to a guest's disk, and creates the disk if there is none.
     ///
     /// # Errors
-    /// The system's, with the file. As far as anything can be written, it shows nothing then.
+    /// The system's error, with the file. The disk is then empty, as far as anything can be
+    /// written.
     pub(crate) fn write(&mut self, name: &Name, document: &str) -> Result<(), FileError> {
         let path = self.directory.join(name.whole());
         let (file, mut disk) = match self.files.remove(name.whole()) {
@@ -94,8 +95,8 @@ fn update(
     disk.update(document).map_err(io::Error::other)?.iter().try_for_each(put)
 }
 
-/// Has all blocks of the file reserved, so that a full file system is found out while it is not
-/// busy. Most file systems can; on the others it may be found out later.
+/// Reserves all blocks of the file, so that a full file system is noticed before the file is marked
+/// as busy. Most file systems support that; on the others it may be noticed later.
 fn reserve(file: &File) -> io::Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, disk::SIZE as u64) {
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(()),
@@ -103,7 +104,7 @@ fn reserve(file: &File) -> io::Result<()> {
     }
 }
 
-/// QEMU, which is another user, reads the file and passes through the directory.
+/// QEMU runs as another user, and must be able to read the file and to search the directory.
 fn open(directory: &Path, path: &Path) -> io::Result<File> {
     match DirBuilder::new().mode(0o711).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -125,7 +126,7 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
     if !file.metadata()?.is_file() {
         return Err(refused());
     }
-    // Umask, or a default ACL in its place, may have taken it from the others.
+    // The umask or a default ACL may have removed read permission for others.
     file.set_permissions(Permissions::from_mode(0o644))?;
     file.set_len(disk::SIZE as u64)?;
     Ok(file)
@@ -172,7 +173,7 @@ mod tests {
         if !rustix::process::geteuid().is_root() {
             return;
         }
-        // Its mounts are this thread's alone, and gone with it.
+        // The mounts belong to this thread alone, and disappear with it.
         let full = std::thread::spawn(|| {
             use nix::mount::{MsFlags, mount};
             const NONE: Option<&str> = None;
@@ -185,7 +186,7 @@ mod tests {
             let [good, old, new] =
                 ["qemu-good", "qemu-old", "qemu-new"].map(|n| Name::parse(n).unwrap());
             std::fs::create_dir(folder.path().join("disk")).unwrap();
-            // Without its blocks, as an older hostinfod left it, and in the middle of being written.
+            // Sparse, as older versions of hostinfod left it, and in the middle of a write.
             std::fs::write(place("qemu-old"), b"mvbd\0\0\0\x01secret").unwrap();
             let mut disks = Disks { directory: folder.path().join("disk"), files: HashMap::new() };
             let text = format!("<metrics>\n{}</metrics>\n\n", "<a/>\n".repeat(30_000));

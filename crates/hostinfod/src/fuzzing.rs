@@ -1,4 +1,4 @@
-//! What `fuzz/` throws bytes at. Nothing of this is in the program.
+//! Entry points for `fuzz/`. Not part of the program.
 #![cfg(fuzzing)]
 #![allow(dead_code, reason = "only what reads settings is looked at")]
 
@@ -13,8 +13,8 @@ use std::path::Path;
 use settings::Settings;
 use settings::at_start::AtStart;
 
-/// Reads a file of settings. What is wrong with it is said behind the file's name; what was read is
-/// what it would be at the next start, too.
+/// Parses a settings file. Errors must name the file, and settings that were read must be the same
+/// if they are read again at the next start.
 pub fn settings(file: &[u8]) {
     match Settings::parse(file.to_owned(), Path::new("x.toml")) {
         Ok(settings) => assert!(AtStart::of(&settings).waiting(&settings).is_empty()),

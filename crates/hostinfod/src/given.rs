@@ -1,5 +1,5 @@
-//! What the host's administrator gives to guests, as files: what of it is read at the start, and what
-//! is kept of what was set since. See `docs/custom.md`.
+//! What the host's administrator provides to guests, as files: what is read at the start, and what
+//! is stored of later changes. See `docs/custom.md`.
 
 pub(crate) mod host_state;
 mod kept;
@@ -14,21 +14,21 @@ use hostinfo_custom::{Custom, Problem};
 use host_state::HostStateFile;
 use notices::NoticesFile;
 
-/// Whose the directory of definitions has to be: what it names is run.
+/// The directory of definitions must belong to this user, since commands in it are run.
 const ROOT: u32 = 0;
 
-/// Files of the state directory, in which what was set outlives the daemon.
+/// Files in the state directory that preserve what was set across restarts.
 pub(crate) struct GivenFiles {
-    /// That of the notices.
+    /// The file of the notices.
     pub(crate) notices: NoticesFile,
-    /// That of the host's state.
+    /// The file of the host state.
     pub(crate) host_state: HostStateFile,
 }
 
-/// Reads the directory's definitions and what is kept in `state`, and logs what is wrong in them.
+/// Reads the definitions and the files in `state`, and logs what is wrong with them.
 ///
 /// # Errors
-/// Where there are no descriptors left.
+/// No descriptors are left.
 pub(crate) fn load(
     directory: &Path,
     state: &Path,
@@ -42,7 +42,7 @@ pub(crate) fn load(
     Ok((Given { labels, customs, notices, declared }, files))
 }
 
-/// Logs what is wrong in the directory's definitions.
+/// Logs the problems of the definitions.
 pub(crate) fn log(problems: &[Problem]) {
     for problem in problems {
         tracing::error!("{problem}");
@@ -54,7 +54,7 @@ pub(crate) mod tests {
     use super::*;
     use hostinfo_custom::examples::custom;
 
-    /// What an administrator gives with those definitions.
+    /// An administrator's definitions, as a `Given`.
     pub(crate) fn given(definitions: &str) -> Given {
         let customs = custom(definitions);
         Given { labels: Labels::default(), customs, notices: Default::default(), declared: None }

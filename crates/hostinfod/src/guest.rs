@@ -1,4 +1,4 @@
-//! One guest, however many connections it has: who it is, what is observed of it, what it did.
+//! One guest over all its connections: who it is, what is observed of it, and what it did.
 
 mod audit;
 pub(crate) mod cmdline;
@@ -21,32 +21,32 @@ use crate::metrics::tally::Record;
 
 pub(crate) use random::begin_session;
 
-/// Figures that a sample waits for.
+/// Figures that were requested from libvirt for a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AskedAhead {
     /// When the sample is due.
     pub(crate) of: Instant,
-    /// When they were asked for.
+    /// When they were requested.
     pub(crate) at: Instant,
 }
 
 /// A guest.
 pub(crate) struct Guest {
-    /// Who it is to whatever answers it.
+    /// Who it is, as the engine sees it.
     pub(crate) who: Who,
     /// What is observed of it.
     pub(crate) observed: Observed,
-    /// libvirt's figures were asked for, for the sample of that time.
+    /// libvirt's figures that were requested for its next sample.
     pub(crate) asked_ahead: Option<Box<AskedAhead>>,
-    /// What it has of its flow.
+    /// How much of its flow it has used.
     pub(crate) meter: Meter,
-    /// What became of its lines.
+    /// Counts of its lines, and the last one.
     pub(crate) record: Record,
-    /// What may be logged about it.
+    /// Bounds what is logged about it.
     pub(crate) quotas: Quotas,
-    /// Its metrics disk is kept up to date.
+    /// Whether its metrics disk is kept up to date.
     pub(crate) has_disk: bool,
-    /// What its metrics disk waits for.
+    /// Values that its metrics disk waits for.
     pub(crate) disk_pending: Option<Box<Pending>>,
     /// Its VMM's address on vsock, by its command line.
     pub(crate) cid: Option<u32>,
@@ -70,7 +70,7 @@ impl Round {
 }
 
 impl Guest {
-    /// A guest of whom nothing is observed and that has done nothing yet.
+    /// A guest that has not been observed and has done nothing yet.
     pub(crate) fn new(who: Who) -> Self {
         Self {
             who,
@@ -88,19 +88,19 @@ impl Guest {
         }
     }
 
-    /// Takes the guest's turn in a round. False where another of its connections has had it: others wait for
-    /// the guest, not for each of its connections.
+    /// Takes the guest's turn in a round. False if another of its connections has had it: guests take turns,
+    /// not connections.
     pub(crate) fn take_turn(&mut self, round: Round) -> bool {
         std::mem::replace(&mut self.last_turn, round) != round
     }
 
-    /// As one who speaks.
+    /// The guest as the answering crate takes it.
     pub(crate) fn asker(&mut self) -> hostinfo_answer::Guest<'_> {
         let Self { who, observed, meter, .. } = self;
         hostinfo_answer::Guest { who, observed, meter }
     }
 
-    /// Puts it under a rule.
+    /// Applies a rule's grant.
     pub(crate) fn apply_grant(&mut self, grant: Arc<Grant>, now: Instant) {
         let was_enabled = self.who.grant().enabled();
         self.who.apply_grant(grant, &mut self.observed);
@@ -109,7 +109,7 @@ impl Guest {
         }
     }
 
-    /// Takes over what libvirt says of its socket. True where that is another thing than before.
+    /// Sets what libvirt says about its socket. Returns true if that has changed.
     pub(crate) fn set_standing(&mut self, standing: Standing, now: Instant) -> bool {
         let refusal = self.who.refusal().map(Cow::into_owned);
         match self.who.set_standing(standing) {
@@ -122,7 +122,8 @@ impl Guest {
                 }
             },
         }
-        // Of who is still to come it is logged when that comes; with a disk nothing need come.
+        // For a guest that never connected, this is logged when it connects. A guest with a metrics
+        // disk may never connect.
         let is_here = self.who.has_come() || self.who.grant().vhostmd_disk();
         if is_here && self.who.refusal().as_deref() != refusal.as_deref() {
             self.log_access(now);
@@ -130,7 +131,7 @@ impl Guest {
         true
     }
 
-    /// Whether nothing would change if it were forgotten and came anew.
+    /// Whether forgetting it and meeting it again would change nothing for it.
     pub(crate) fn is_forgettable(&self, now: Instant) -> bool {
         self.who.wait(now).is_zero()
             && self.observed.watch.is_none()

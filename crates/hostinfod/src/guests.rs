@@ -1,15 +1,18 @@
-//! Guests and the ways to them: all that is known of them, and what is due for each. A file below for each
-//! thing that is done. Nobody else changes any of it.
+//! All guests and their ports: what is known about them, and what is due for each. The files below
+//! handle one subject each. Nothing outside this module changes any of it.
 
 mod arrivals;
 mod channels;
 mod clients;
 mod connecting;
+mod contest;
 mod disks;
+mod elsewhere;
 mod given;
 mod hybrid;
 mod incidents;
 mod libvirt;
+mod opening;
 mod preview;
 mod samples;
 mod turns;
@@ -18,12 +21,14 @@ mod vsock;
 mod watching;
 mod who;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_answer::{Dialect, Engine, Labels};
+use hostinfo_answer::{Dialect, Engine, Labels, Peer};
 use hostinfo_control::Event as Seen;
+use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
 use crate::audit::Event;
@@ -38,7 +43,7 @@ use crate::incidents::IncidentFiles;
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{SectionId, Table};
+use crate::reactor::id::{GuestId, SectionId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
@@ -53,39 +58,43 @@ use crate::sockets::hybrid::Section;
 use crate::sockets::listening::Kept;
 use crate::system::systemd;
 
+pub(crate) use elsewhere::Elsewhere;
 use incidents::may_be_watched;
 use vsock::VsockState;
 
-/// Guests, their ports, and whatever is kept of them.
+/// Guests, their ports, and everything kept about them.
 pub(crate) struct Guests {
     rules: RulesFile,
     identity: Identity,
     directories: Directories,
     /// Where guests' VMMs connect.
     sections: Table<SectionId, Section>,
-    /// What of that is open since before the daemon started.
+    /// Listening sockets that were open before the daemon started.
     kept: Kept,
     vsock: VsockState,
+    elsewhere: Elsewhere,
+    /// Guests that are not served, since two processes claim to be them; and these.
+    contested: HashMap<GuestId, [Option<Peer>; 2]>,
     roster: Roster,
-    /// Guests that are watched for good.
+    /// Guests that are watched permanently.
     watched: Watched,
     incidents: IncidentFiles,
     disks: Disks,
     desk: Desk,
-    /// What keeps what the administrator tells guests.
+    /// Files that store what the administrator sets for guests.
     given_files: GivenFiles,
-    /// Where processes are looked at.
+    /// Where processes are read.
     roots: Arc<Roots>,
-    /// The files of theirs that stay open.
+    /// Open files of those processes.
     files: OpenFiles,
     round: Round,
 }
 
 impl Guests {
-    /// Nobody has come yet.
+    /// A daemon without guests.
     ///
     /// # Errors
-    /// Where the system gives no random bytes.
+    /// The system has no random bytes.
     pub(crate) fn new(
         rules: RulesFile,
         directories: Directories,
@@ -109,6 +118,8 @@ impl Guests {
             sections: Table::default(),
             kept: Kept::default(),
             vsock: VsockState::new(Vsock::default()),
+            elsewhere: Elsewhere::new(paths.opener.clone()),
+            contested: HashMap::new(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir),
@@ -120,10 +131,10 @@ impl Guests {
         })
     }
 
-    /// Waits for all that tells of guests.
+    /// Adds everything that reports about guests to the reactor.
     ///
     /// # Errors
-    /// Where the kernel has no room for it.
+    /// The kernel has no room for it.
     pub(crate) fn wait_for_all(&mut self, reactor: &Reactor) -> io::Result<()> {
         reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
         reactor.add(&self.desk.given().customs, Token::Custom, Interest::Read)?;
@@ -137,21 +148,29 @@ impl Guests {
         }
     }
 
-    /// Looks who is there already.
-    pub(crate) fn begin(&mut self, listen: Hybrids, vsock: Vsock, ctx: &mut Ctx<'_>) {
-        // Before any program is started, which would have them too.
+    /// Looks for guests that are already there, also in the places of `sockets`, and listens for those that
+    /// connect.
+    pub(crate) fn begin(
+        &mut self,
+        sockets: &Sockets,
+        listen: Hybrids,
+        vsock: Vsock,
+        ctx: &mut Ctx<'_>,
+    ) {
+        // Before any program is started, which would inherit them.
         let mut handed_over = systemd::handed_over();
         self.kept = Kept::of(&mut handed_over);
         self.vsock = VsockState::new(vsock);
         self.listen_on_vsock(handed_over, ctx);
         self.desk.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
+        self.apply_sockets(sockets, ctx);
         self.listen_at(listen, ctx);
         self.kept.give_up();
         self.plan_disks(ctx);
     }
 
-    /// Sets the alarms of what has deadlines of its own.
+    /// Sets the alarms of the parts that have deadlines of their own.
     pub(crate) fn set_deadlines(&mut self, reactor: &mut Reactor) {
         reactor.set_alarm(Alarm::Libvirt, self.desk.libvirt().next_deadline());
         reactor.set_alarm(Alarm::Custom, self.desk.given().customs.next_deadline());
@@ -159,22 +178,22 @@ impl Guests {
         reactor.set_alarm(Alarm::Rules, self.rules.due());
     }
 
-    /// The daemon ends: what is kept has to be in its file.
+    /// Before the daemon ends: writes what has to be kept to its files.
     pub(crate) fn end(&mut self) {
         self.incidents.write_all();
     }
 
-    /// Something has changed on the way to the rules file.
+    /// Something on the path of the rules file has changed.
     pub(crate) fn take_rules_changes(&mut self, now: Instant) {
         self.rules.take_changes(now);
     }
 
-    /// SIGHUP: has the rules file read.
+    /// SIGHUP: lets the rules file be read.
     pub(crate) fn ask_for_rules(&mut self, now: Instant) {
         self.rules.ask(now);
     }
 
-    /// The rules file has settled: every guest comes under its rule.
+    /// The rules file has settled: reads it, and applies to every guest its rule.
     pub(crate) fn reload_rules(&mut self, ctx: &mut Ctx<'_>) {
         match self.rules.reload() {
             Ok(false) => {}
@@ -196,7 +215,7 @@ impl Guests {
         }
     }
 
-    /// Takes over what the settings say of guests.
+    /// Applies the settings that concern guests.
     pub(crate) fn apply_settings(
         &mut self,
         flow: Flow,
@@ -211,52 +230,56 @@ impl Guests {
         self.plan_all_watches(ctx);
     }
 
-    /// What answers them.
+    /// The engine that answers them.
     pub(crate) fn engine(&self) -> &Engine<Libvirt> {
         self.desk.engine()
     }
 
-    /// Who is there.
+    /// All guests and their ports.
     pub(crate) fn roster(&self) -> &Roster {
         &self.roster
     }
 
-    /// Who is watched for good.
+    /// The guests that are watched permanently.
     pub(crate) fn watched(&self) -> &Watched {
         &self.watched
     }
 
-    /// The rules file.
     pub(crate) fn rules(&self) -> &RulesFile {
         &self.rules
     }
 
-    /// The directories of sockets.
+    /// The socket directories.
     pub(crate) fn directories(&self) -> &Directories {
         &self.directories
     }
 
-    /// What became of all lines.
+    /// Sockets outside the socket directories.
+    pub(crate) fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
+    }
+
+    /// Counts of all lines, by outcome.
     pub(crate) fn tally(&self) -> &Tally {
         &self.desk.tally
     }
 
-    /// Every guest may have a turn again.
+    /// Begins a round, in which every guest may have a turn.
     pub(crate) fn begin_round(&mut self) {
         self.round = self.round.next();
     }
 
-    /// Units of work that were done in turns and in samples since this was called last.
+    /// Units of work done since the last call, in turns and for samples.
     pub(crate) fn take_work(&mut self) -> u32 {
         self.desk.take_work()
     }
 
-    /// Whether somebody is to be told of each line and its reply.
+    /// Sets whether each line and its reply is kept for watching clients.
     pub(crate) fn set_seen(&mut self, is_seen: bool) {
         self.desk.is_watched = is_seen;
     }
 
-    /// What was answered in the last turn, where somebody is to be told.
+    /// The event of the last turn, if a client watches.
     pub(crate) fn take_seen(&mut self) -> Option<Seen> {
         self.desk.take_seen()
     }

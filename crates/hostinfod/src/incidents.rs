@@ -1,7 +1,8 @@
-//! Incidents as files of the state directory, so that they outlive the daemon: one for each guest
-//! whose rule has it watched, named by what makes it the same guest.
+//! Incidents, stored in files of the state directory so that they outlive the daemon: one file for
+//! each guest whose rule says it is watched, named by the guest's identity.
 //!
-//! Which there are, and when each is written; how that is done is in `folder`.
+//! This file keeps track of the files and decides when each is written; `folder` reads and writes
+//! them.
 
 mod folder;
 mod name;
@@ -20,30 +21,31 @@ use name::Names;
 /// The time between two writes, for all guests together.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The same after one that failed: a disk that is full is so for longer.
+/// The time after a failed write: a disk that is full stays full for a while.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
-/// How often it is looked for what is over.
+/// How often incidents that are too old are deleted.
 const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The incidents that are kept.
+/// The stored incidents.
 pub(crate) struct IncidentFiles {
     folder: Folder,
     names: Names,
-    /// Each file, and the whole name of the guest that it is of.
+    /// Each file, and the whole name of its guest.
     guests: HashMap<Box<str>, Box<str>>,
-    /// What is to be written, the oldest first.
+    /// Content that is waiting to be written, the oldest first.
     unwritten: VecDeque<(Box<str>, Vec<u8>)>,
-    /// When the next one may be.
+    /// When the next write is allowed.
     free_at: Instant,
     swept: Instant,
-    /// What went wrong at the last write, as the log was told.
+    /// The error of the last write, which was logged.
     problem: Option<String>,
 }
 
 impl IncidentFiles {
-    /// Those in `state`. What is of nobody any more, or of a guest that is not `kept`, is deleted;
-    /// what cannot be read is left aside, and the log says so.
+    /// Opens the files in `state`. Deletes incidents that are too old, and those of guests that are
+    /// not `kept` or whose process has ended. A file that cannot be read is set aside, and the log
+    /// says so.
     pub(crate) fn open(
         state: &Path,
         proc: &Path,
@@ -63,8 +65,8 @@ impl IncidentFiles {
         files
     }
 
-    /// What is kept of a guest that has come, and has that name now. What another guest of that
-    /// name had is deleted.
+    /// Returns what is stored for a guest that has come and now has that name. Deletes what another
+    /// guest stored under that name.
     pub(crate) fn settle(&mut self, key: Key, guest: &str) -> Incidents {
         let Some(file) = self.names.of(key) else { return Incidents::default() };
         let others =
@@ -83,7 +85,7 @@ impl IncidentFiles {
         read.map(|(_, incidents)| incidents).unwrap_or_default()
     }
 
-    /// Has a guest's incidents written when it is their turn.
+    /// Queues a guest's incidents for writing.
     pub(crate) fn keep(&mut self, key: Key, guest: &str, bytes: Vec<u8>) {
         let Some(file) = self.names.of(key) else { return };
         self.guests.insert(file.clone(), guest.into());
@@ -93,28 +95,28 @@ impl IncidentFiles {
         }
     }
 
-    /// Deletes what is kept of a guest.
+    /// Deletes what is stored for a guest.
     pub(crate) fn forget(&mut self, key: Key) {
         if let Some(file) = self.names.of(key) {
             self.delete(&file);
         }
     }
 
-    /// Deletes what is kept of guests that are not to be any more.
+    /// Deletes what is stored for guests that are not `kept`.
     pub(crate) fn retain(&mut self, kept: impl Fn(&str) -> bool) {
         let gone = self.guests.iter().filter(|(_, guest)| !kept(guest));
         let gone: Vec<Box<str>> = gone.map(|(file, _)| file.clone()).collect();
         gone.iter().for_each(|file| self.delete(file));
     }
 
-    /// When there is something to do; see [`Self::turn`].
+    /// When [`Self::turn`] has something to do.
     pub(crate) fn due(&self) -> Option<Instant> {
         let write = (!self.unwritten.is_empty()).then_some(self.free_at);
         let sweep = (!self.guests.is_empty()).then_some(self.swept + SWEEP);
         write.into_iter().chain(sweep).min()
     }
 
-    /// Writes what has waited longest, and now and then deletes what is over.
+    /// Writes the file that has waited longest, and from time to time deletes what is too old.
     pub(crate) fn turn(&mut self, kept: impl Fn(&str) -> bool, now: Instant) {
         if now >= self.free_at {
             self.free_at = now + if self.write_next() { PERIOD } else { AFTER_FAILURE };
@@ -124,12 +126,12 @@ impl IncidentFiles {
         }
     }
 
-    /// Writes all that waits: the daemon ends.
+    /// Before the daemon ends: writes everything that is waiting.
     pub(crate) fn write_all(&mut self) {
         while !self.unwritten.is_empty() && self.write_next() {}
     }
 
-    /// False where it failed. It is tried again when it is its turn.
+    /// Returns false if the write failed. The file then goes to the end of the queue.
     fn write_next(&mut self) -> bool {
         let Some((file, bytes)) = self.unwritten.pop_front() else { return true };
         let problem = self.folder.write(&file, &bytes).err().map(|error| error.to_string());
@@ -143,7 +145,7 @@ impl IncidentFiles {
         self.problem.is_none()
     }
 
-    /// Looks at every file.
+    /// Checks every file.
     fn sweep(&mut self, kept: impl Fn(&str) -> bool, now: Instant) {
         self.swept = now;
         for file in self.folder.files().filter(|file| Names::is_ours(file)) {
@@ -154,7 +156,7 @@ impl IncidentFiles {
                 self.guests.remove(&*file);
                 continue;
             };
-            // The name that it has now may be another one.
+            // The guest may have been renamed since the file was written.
             let guest = self.guests.entry(file.as_str().into()).or_insert(guest.into());
             let is_kept = kept(guest) && !incidents.is_over(Timestamp::now());
             if !is_kept || self.names.is_over(&file) {

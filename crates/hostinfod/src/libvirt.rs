@@ -1,6 +1,6 @@
-//! libvirt as the daemon has it: the helper that asks it, and what the log is told of it.
+//! libvirt in the daemon: the helper that asks it, and what is logged about it.
 //!
-//! On a host without libvirt there is nothing to it: nothing is started, nobody is woken.
+//! On a host without libvirt this does nothing: no process is started, and the daemon is not woken.
 
 mod remedy;
 mod state;
@@ -21,43 +21,42 @@ use crate::settings;
 use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
 
 /// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
-/// 0.1 s for the first time; a libvirt that is only now being started, or that hangs, is not waited
-/// for any longer.
+/// 0.1 s the first time. A libvirt that is only starting, or hangs, is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What libvirt knows, and how it is asked.
+/// What libvirt knows, and the helper that asks it.
 pub(crate) struct Libvirt {
     helper: Option<Helper>,
-    /// The settings want it asked.
+    /// Whether the settings want libvirt asked.
     is_wanted: bool,
     uri: String,
-    /// It is this host's own, whose sockets are seen.
+    /// Whether it is this host's own libvirt, so that its sockets are visible.
     is_own: bool,
     required: bool,
-    /// What the log was told last: whether it answers.
+    /// Whether it answers, as last logged.
     answers: Option<bool>,
-    /// Whether its first answer is awaited; not any more once there was one, or a failure.
+    /// Whether its first answer is still awaited. False after an answer or a failure.
     is_first: bool,
-    /// Ports that wait to hear whose they are.
+    /// Ports that wait to learn whose sockets they are.
     waiting: Vec<PortId>,
-    /// How often it has stopped to answer.
+    /// How often it stopped answering.
     outages: u64,
 }
 
-/// What has come of the helper's turn.
+/// The result of a turn of the helper.
 pub(crate) struct News {
-    /// What was known before, where a domain is another than it was.
+    /// The previous snapshot, if anything but figures changed in a domain.
     pub(crate) before: Option<Arc<Snapshot>>,
-    /// Ports that have waited to hear whose they are.
+    /// Ports that waited to learn whose sockets they are.
     pub(crate) waited: Vec<PortId>,
 }
 
 impl Libvirt {
-    /// The helper is not started yet. There is none where the settings want none, or where its
-    /// program is not there.
+    /// Does not start the helper yet. There is no helper if the settings turn libvirt off, or if
+    /// its program is not installed.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// No descriptors are left.
     pub(crate) fn new(settings: &settings::Libvirt, socket_dir: &Path) -> io::Result<Self> {
         let own = std::env::current_exe().unwrap_or_default();
         let programs = hostinfo_domains::programs(&own);
@@ -83,17 +82,17 @@ impl Libvirt {
         Ok(Self { helper, is_wanted, uri, is_own, required, answers, is_first, waiting, outages })
     }
 
-    /// The helper's descriptor.
+    /// The helper, whose descriptor is waited for.
     pub(crate) fn helper(&self) -> Option<&Helper> {
         self.helper.as_ref()
     }
 
-    /// Everything that is known; `None` where libvirt does not answer, or there is none.
+    /// The current snapshot; `None` if libvirt does not answer or there is none.
     pub(crate) fn known(&self) -> Option<&Arc<Snapshot>> {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// What is known of the socket of that name, or, where no domain names it, of the domain `by_cid` that is known by
+    /// The standing of the socket with that name or, if no domain names it, of the domain `by_cid` that is known by
     /// its address on vsock; `None` while libvirt does not answer.
     pub(crate) fn standing(&self, socket: &str, by_cid: Option<Uuid>) -> Option<Standing> {
         let snapshot = self.known()?;
@@ -106,38 +105,38 @@ impl Libvirt {
         Some(Standing::of(socket, snapshot, self.required))
     }
 
-    /// Whether what is known was asked for at that time or later.
+    /// Whether the current snapshot was requested at that time or later.
     pub(crate) fn is_asked_since(&self, since: Instant) -> bool {
         let as_of = self.helper.as_ref().and_then(Helper::as_of);
         self.known().is_some() && as_of.is_some_and(|as_of| as_of >= since)
     }
 
-    /// Until when something waits for libvirt that has been there `since` then.
+    /// Until when something that appeared at `since` waits for libvirt.
     pub(crate) fn patience(&self, since: Instant) -> Instant {
         since + PATIENCE
     }
 
-    /// Whether this host may have one, also while it does not answer.
+    /// Whether this host may have libvirt, also while it does not answer.
     pub(crate) fn may_be_there(&mut self) -> bool {
         self.worth_asking().is_some()
     }
 
-    /// How often it has stopped to answer.
+    /// How often libvirt stopped answering.
     pub(crate) fn outages(&self) -> u64 {
         self.outages
     }
 
-    /// It has never answered, and this host has none.
+    /// Whether libvirt has never answered and is not installed on this host.
     fn is_not_there(&self) -> bool {
         self.answers.is_none() && self.is_own && !hostinfo_domains::is_there()
     }
 
-    /// What is to be taken for it where nothing is known.
+    /// The standing to assume while nothing is known.
     pub(crate) fn unknown(&self) -> Standing {
         Standing::unknown(self.required)
     }
 
-    /// Has the helper started where libvirt is there, or when it comes.
+    /// Starts the helper if libvirt is there, or once it comes.
     pub(crate) fn begin(&mut self, now: Instant) {
         if let Some(helper) = &mut self.helper {
             helper.await_libvirt();
@@ -148,8 +147,8 @@ impl Libvirt {
         }
     }
 
-    /// Until when a port waits, or somebody else, that was there `since` then, for libvirt to say whose it is: what
-    /// is known may be older than the port. Nobody waits for a libvirt that does not answer.
+    /// Until when a port, or something else, that appeared at `since` has to wait for libvirt to say whose it is; the
+    /// current snapshot may be older. `None` if it need not wait, as for a libvirt that does not answer.
     pub(crate) fn awaited(
         &mut self,
         port: Option<PortId>,
@@ -170,34 +169,34 @@ impl Libvirt {
         waits.then_some(until)
     }
 
-    /// Has the figures of these domains asked for, in one request.
+    /// Requests the figures of these domains, in one request.
     pub(crate) fn refresh_each(&mut self, domains: impl IntoIterator<Item = Uuid>, now: Instant) {
         if let Some(helper) = self.worth_asking() {
             helper.refresh_each(domains, now);
         }
     }
 
-    /// When [`Libvirt::turn`] is to be called.
+    /// When [`Libvirt::turn`] is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.helper.as_ref().and_then(Helper::next_deadline)
     }
 
-    /// The helper, unless asking it would only have it started for nothing.
+    /// The helper, unless it would be started for nothing.
     fn worth_asking(&mut self) -> Option<&mut Helper> {
         let is_up = self.known().is_some();
         let may_be_there = || is_up || !self.is_own || hostinfo_domains::is_there();
         self.helper.as_mut().filter(|_| may_be_there())
     }
 
-    /// Gives the helper its turn: it has something to tell, or its time has come. What has come of
-    /// that, where anything has.
+    /// Gives the helper its turn: it has sent something, or a deadline has come. `None` if nothing
+    /// has changed.
     pub(crate) fn turn(&mut self, turn: impl FnOnce(&mut Helper) -> bool) -> Option<News> {
         let helper = self.helper.as_mut()?;
         let before = Arc::clone(helper.snapshot());
         if !turn(helper) {
             return None;
         }
-        // Where no domain has changed but in its figures, it is the same one.
+        // If only figures changed, both snapshots share one map of sockets to domains.
         let is_same = std::ptr::eq(before.whose(), helper.snapshot().whose());
         self.log();
         if !is_same {
@@ -221,7 +220,7 @@ impl Libvirt {
         }
     }
 
-    /// Logs an outage, and its end, once. One of a libvirt that is not there at all is none.
+    /// Logs an outage and its end, once each. A libvirt that is not installed has no outages.
     fn log(&mut self) {
         let Some(helper) = &self.helper else { return };
         let outage = helper.snapshot().outage();
@@ -254,7 +253,7 @@ impl hostinfo_answer::Libvirt for Libvirt {
 
 #[cfg(test)]
 impl Libvirt {
-    /// A host that has none.
+    /// For a host without libvirt.
     pub(crate) fn none() -> Self {
         Self {
             helper: None,

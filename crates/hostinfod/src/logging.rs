@@ -1,4 +1,4 @@
-//! The log: which lines, and where to.
+//! The log: which lines are written, and where to.
 
 mod journal;
 mod left_out;
@@ -22,24 +22,24 @@ use crate::logging::left_out::LeftOut;
 use crate::settings::log::{Level, Log, Output};
 use crate::system::file_error::FileError;
 
-/// Before the names of fields in the journal: `HOSTINFO_GUEST`.
+/// Prefix of field names in the journal: `HOSTINFO_GUEST`.
 const JOURNAL_PREFIX: &str = "HOSTINFO";
 
-/// What a running log can be told.
+/// Controls the running log.
 pub(crate) struct Logging {
     filter: reload::Handle<Targets, Registry>,
     file: Option<LogFile>,
-    /// Lines that nobody took.
+    /// Lines that were left out because they could not be written.
     left_out: LeftOut,
-    /// How many of them the log was told of.
+    /// How many of them have been logged.
     told: u64,
 }
 
 impl Logging {
-    /// Sends this process's log where the settings say.
+    /// Starts this process's log as the settings say.
     ///
     /// # Errors
-    /// Where the file cannot be opened, or journald does not listen.
+    /// The file cannot be opened, or journald does not listen.
     pub(crate) fn start(log: &Log) -> anyhow::Result<Self> {
         let (filter, handle) = reload::Layer::new(targets(log));
         let (mut file, left_out) = (None, LeftOut::default());
@@ -69,7 +69,7 @@ impl Logging {
         Ok(Self { filter: handle, file, left_out, told: 0 })
     }
 
-    /// Says how many lines were left out, as soon as lines are taken again.
+    /// Logs how many lines were left out, as soon as lines can be written again.
     pub(crate) fn tell_left_out(&mut self) {
         self.left_out.tell(&mut self.told, |count| {
             tracing::warn!("{count} log lines were dropped: whoever reads the log did not keep up");
@@ -81,7 +81,7 @@ impl Logging {
         self.left_out.so_far()
     }
 
-    /// Takes over what is logged, and opens the file anew: it may have been moved away.
+    /// Applies new levels and reopens the file, which may have been moved by logrotate.
     pub(crate) fn reload(&self, log: &Log) {
         if self.filter.reload(targets(log)).is_err() {
             tracing::error!("the log's level stays as it was");
@@ -128,7 +128,7 @@ fn filter(level: Level) -> LevelFilter {
     }
 }
 
-/// A file that can be opened anew while lines are written to it.
+/// A file that can be reopened while lines are written to it.
 #[derive(Clone)]
 struct LogFile {
     path: PathBuf,
@@ -156,7 +156,7 @@ impl<'w> MakeWriter<'w> for LogFile {
     }
 }
 
-/// A pipe or a device in the log's place could be waited for at each line.
+/// Opens only regular files: with a pipe or a device, every line might block.
 fn append_to(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     Ok(hostinfo_file::open(path, options.append(true).create(true).mode(0o640))?)

@@ -1,4 +1,4 @@
-//! hostinfod: answers what its guests ask, as far as the administrator lets them.
+//! hostinfod answers the questions of its host's guests, as far as the administrator permits.
 
 mod admin;
 mod args;

@@ -1,4 +1,4 @@
-//! The daemon's own figures, as OpenMetrics text and one by one.
+//! The daemon's own metrics, as OpenMetrics text and one by one.
 
 #[cfg(test)]
 mod shipped;
@@ -13,11 +13,11 @@ use hostinfo_control::{Counts, Figure};
 use table::Metric;
 use tally::{BUCKETS, Tally};
 
-/// Figures, those of one name behind each other.
+/// Metrics; those with the same name are next to each other.
 #[derive(Default)]
 pub(crate) struct Metrics(Vec<Sample>);
 
-/// A figure, as its line in OpenMetrics.
+/// One value, as a line in OpenMetrics.
 struct Sample {
     metric: &'static Metric,
     suffix: &'static str,
@@ -31,7 +31,7 @@ impl Metrics {
         self.add(metric, metric.kind.suffix(), None, float(value));
     }
 
-    /// Adds one number for each word of a label.
+    /// Adds a number for each value of a label.
     pub(crate) fn numbers<'w>(
         &mut self,
         metric: &'static Metric,
@@ -50,7 +50,7 @@ impl Metrics {
         self.add(metric, metric.kind.suffix(), None, since.as_secs_f64());
     }
 
-    /// Adds what is counted of guests' lines.
+    /// Adds the counts of guests' lines.
     pub(crate) fn tally(&mut self, tally: &Tally) {
         let Counts {
             answered,
@@ -98,7 +98,7 @@ impl Metrics {
         self.0.push(Sample { metric, suffix, label, value });
     }
 
-    /// One by one.
+    /// All metrics, one by one.
     pub(crate) fn figures(&self) -> Vec<Figure> {
         let figure = |Sample { metric, suffix, label, value }: &Sample| Figure {
             name: format!("{}{suffix}", metric.name),
@@ -112,7 +112,8 @@ impl Metrics {
     }
 }
 
-/// OpenMetrics 1.0 text. Labels' words are ours or have nothing in them that would be escaped.
+/// OpenMetrics 1.0 text. The labels' values are constants or contain nothing that would have to be
+/// escaped.
 impl fmt::Display for Metrics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut last = None;

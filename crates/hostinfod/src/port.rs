@@ -1,5 +1,5 @@
-//! A way to a guest: a socket in the directory, a channel of libvirt's own, a pseudo-terminal, or a place where its
-//! VMM connects and each connection that was made there.
+//! A port of a guest: a socket in the directory or elsewhere, one of libvirt's own channels, a
+//! pseudo-terminal, or a place where the guest's VMM connects and each connection that was made there.
 
 pub(crate) mod connection;
 pub(crate) mod of_domain;
@@ -17,35 +17,37 @@ use place::Place;
 use pty::Pty;
 use retry::Retry;
 
-use crate::reactor::id::{GuestId, PortId};
+use crate::reactor::id::{GuestId, PatternId, PortId};
 
-/// One way, connected or not.
+/// One port, connected or not.
 #[derive(Debug)]
 pub(crate) struct Port {
-    /// Whose it is, in the roster.
+    /// The guest it belongs to.
     pub(crate) guest: GuestId,
     /// Where it leads.
     pub(crate) to: To,
-    /// What is spoken over it.
+    /// The dialect that is spoken over it.
     pub(crate) dialect: Dialect,
-    /// Tries that failed.
+    /// Failed tries to connect.
     pub(crate) retry: Retry,
-    /// While it is connected.
+    /// The connection, while there is one.
     pub(crate) connection: Option<Connection>,
-    /// Since when whoever is at the other end may have been there: libvirt is asked whose it is.
+    /// The peer may be there since this time, so libvirt has to know about it since then.
     pub(crate) since: Instant,
-    /// Why it was refused, as far as the log has been told.
+    /// Why it was refused, as last logged.
     pub(crate) refusal: Option<String>,
 }
 
-/// Where a port leads.
+/// What a port connects to.
 #[derive(Debug)]
 pub(crate) enum To {
-    /// To the socket of the guest's name.
+    /// The socket with the guest's name.
     Socket,
-    /// To a channel of libvirt's own at that path.
+    /// One of libvirt's own channels, at that path.
     Channel(PathBuf),
-    /// To whoever has the other end open.
+    /// The socket with the guest's name in the place of a `[[sockets]]`.
+    Elsewhere(PatternId),
+    /// A pseudo-terminal, for whoever opens its other end.
     Pty(Pty),
     /// To nobody itself: the guest's VMM connects there, and each connection is a port.
     Place(Box<Place>),
@@ -56,18 +58,18 @@ pub(crate) enum To {
 }
 
 impl Port {
-    /// A port that nobody has tried yet.
+    /// A port that was not tried yet.
     pub(crate) fn new(guest: GuestId, to: To, dialect: Dialect, since: Instant) -> Self {
         let (retry, connection, refusal) = (Retry::default(), None, None);
         Self { guest, to, dialect, retry, connection, since, refusal }
     }
 
-    /// Whether it is connected, and who is at the other end has still to be seen.
+    /// Whether it is connected, but its peer is still libvirt.
     pub(crate) fn is_early(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.is_early)
     }
 
-    /// Drops the connection. When to try for another one.
+    /// Drops the connection. Returns when to try again.
     pub(crate) fn drop_connection(&mut self, now: Instant) -> Option<Instant> {
         let connection = self.connection.take()?;
         self.since = now;

@@ -1,4 +1,5 @@
-//! What the daemon waits for: descriptors with their [`Token`]s, and times with their [`Alarm`]s.
+//! What the daemon waits for: descriptors, each with a [`Token`], and times, each with an
+//! [`Alarm`].
 
 pub(crate) mod alarms;
 pub(crate) mod id;
@@ -19,18 +20,18 @@ pub(crate) struct Reactor {
     alarms: Alarms<Alarm>,
 }
 
-/// What whoever has to do something is handed: what to wait for next, and what time it is.
+/// What every event handler gets: the reactor, and the current time.
 pub(crate) struct Ctx<'r> {
-    /// Where it says what it waits for.
+    /// Where the handler says what to wait for.
     pub(crate) reactor: &'r mut Reactor,
-    /// Now.
+    /// The current time.
     pub(crate) now: Instant,
 }
 
-/// Something has come about on a descriptor.
+/// A descriptor that is ready.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ready {
-    /// Whom it concerns.
+    /// Identifies the descriptor.
     pub(crate) token: Token,
     /// The other end is gone, or the descriptor is broken.
     pub(crate) hung_up: bool,
@@ -40,12 +41,12 @@ impl Reactor {
     /// Waits for nothing yet.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// No descriptors are left.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { poll: Poll::new()?, alarms: Alarms::new() })
     }
 
-    /// For something that is to be done now.
+    /// A context with the current time.
     pub(crate) fn now(&mut self) -> Ctx<'_> {
         Ctx { reactor: self, now: Instant::now() }
     }
@@ -53,39 +54,39 @@ impl Reactor {
     /// Waits for `fd` from now on, until it is closed.
     ///
     /// # Errors
-    /// Where the kernel has no room (max_user_watches) or `fd` cannot be waited for.
+    /// The kernel has no room (max_user_watches), or `fd` cannot be waited for.
     pub(crate) fn add(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
         self.poll.add(fd, token.encode(), interest)
     }
 
-    /// Waits for something else on `fd`.
+    /// Changes what is waited for on `fd`.
     ///
     /// # Errors
-    /// Where `fd` was not added.
+    /// `fd` was not added.
     pub(crate) fn modify(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
         self.poll.modify(fd, token.encode(), interest)
     }
 
-    /// Sets, moves or takes away an alarm.
+    /// Sets, moves or cancels an alarm.
     pub(crate) fn set_alarm(&mut self, alarm: Alarm, at: Option<Instant>) {
         self.alarms.set(alarm, at);
     }
 
-    /// Sleeps until something has come about or an alarm is due. Fills `ready`.
+    /// Sleeps until a descriptor is ready or an alarm is due. Fills `ready`.
     ///
     /// # Errors
-    /// What epoll_wait(2) has, but for a signal that came between.
+    /// Those of epoll_wait(2), except an interruption by a signal.
     pub(crate) fn wait(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
         ready.clear();
         let until = self.alarms.next();
-        // A number that no token has was never given to the kernel: there is nobody to tell.
+        // A number that is not a token's was never passed to the kernel, and can be ignored.
         ready.extend(self.poll.wait(until)?.filter_map(|(number, hung_up)| {
             Some(Ready { token: Token::decode(number)?, hung_up })
         }));
         Ok(())
     }
 
-    /// Takes off the first alarm that is due.
+    /// Removes and returns the first alarm that is due.
     pub(crate) fn due(&mut self, now: Instant) -> Option<Alarm> {
         self.alarms.due(now)
     }

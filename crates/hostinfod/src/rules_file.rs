@@ -1,4 +1,5 @@
-//! hostinfo.conf as a file: read when it has changed, kept where it is bad.
+//! hostinfo.conf as a file: read when it has changed. If it has errors, the previous rules stay in
+//! force.
 
 mod in_force;
 
@@ -17,22 +18,22 @@ use crate::system::way::Way;
 
 pub(crate) use in_force::{Error, InForce};
 
-/// The time that a changed file is left alone before it is read.
+/// A changed file is read once it has not changed for this time.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// The time after which somebody who writes the file, and does not close it, is not waited for
-/// at SIGHUP.
+/// At SIGHUP, a writer that has the file open without writing is not waited for any longer than
+/// this.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// The rules in force, and the file that they come from.
+/// The rules in force, and the file they come from.
 pub(crate) struct RulesFile {
     path: PathBuf,
     in_force: InForce,
-    /// Why what the file says now is not in force.
+    /// Why the file's current text is not in force.
     problem: Option<String>,
     watcher: Watcher,
     way: Way,
-    /// That of the file itself: it may be written by another name.
+    /// The watch on the file itself, which may be written under another name.
     file: Option<Watch>,
     pending: Pending,
 }
@@ -42,17 +43,17 @@ pub(crate) struct RulesFile {
 enum Pending {
     /// It has not changed.
     No,
-    /// It has, and is left alone until then.
+    /// It has changed, and is to be read at that time.
     Settling(Instant),
-    /// Somebody writes it, last at that time, and will close it.
+    /// Somebody is writing it, last at that time, and will close it.
     BeingWritten(Instant),
 }
 
 impl RulesFile {
-    /// Reads the file for the first time; without one the built-in default is in force.
+    /// Reads the file for the first time. If it does not exist, the built-in default is in force.
     ///
     /// # Errors
-    /// Where it is bad: a daemon does not start so.
+    /// The file has errors; the daemon does not start then.
     pub(crate) fn open(path: &Path, watcher: Watcher) -> Result<Self, Error> {
         let mut file = Self {
             path: path.to_owned(),
@@ -73,7 +74,6 @@ impl RulesFile {
         Ok(file)
     }
 
-    /// Where the file is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -83,7 +83,7 @@ impl RulesFile {
         &self.in_force.rules
     }
 
-    /// What there is to say of it.
+    /// The file's state for administrators.
     pub(crate) fn state(&self) -> RulesState {
         RulesState {
             path: self.path.display().to_string(),
@@ -93,12 +93,12 @@ impl RulesFile {
         }
     }
 
-    /// The rules in force, with where they come from.
+    /// The rules in force, and where they come from.
     pub(crate) fn in_force(&self) -> &InForce {
         &self.in_force
     }
 
-    /// What tells that something has changed.
+    /// Reports changes of the file.
     pub(crate) fn watcher(&self) -> &Watcher {
         &self.watcher
     }
@@ -111,7 +111,7 @@ impl RulesFile {
         }
     }
 
-    /// Takes note of what has changed.
+    /// Handles changes of the file.
     pub(crate) fn take_changes(&mut self, now: Instant) {
         for change in self.watcher.changes() {
             if Some(change.watch) == self.file || self.way.concerns(&change) {
@@ -128,10 +128,10 @@ impl RulesFile {
         };
     }
 
-    /// Reads the file. True where other rules are in force now.
+    /// Reads the file. Returns true if other rules are in force now.
     ///
     /// # Errors
-    /// Where the rules of before stay in force.
+    /// The previous rules stay in force.
     pub(crate) fn reload(&mut self) -> Result<bool, Error> {
         self.pending = Pending::No;
         self.follow();
@@ -147,7 +147,7 @@ impl RulesFile {
         match InForce::read(&self.path)? {
             None if !has_rules => Ok(false),
             None => empty("is gone"),
-            // Another mode or time, or SIGHUP: nothing has come into force.
+            // Only the mode or the time changed, or SIGHUP came: nothing new comes into force.
             Some((new, _)) if new.digest == self.in_force.digest => Ok(false),
             Some((new, _)) if new.rules.is_empty() && has_rules => empty("holds no rule"),
             Some((new, warnings)) => {
@@ -174,7 +174,7 @@ impl RulesFile {
         }
     }
 
-    /// Watches the file, and wherever its path can be made to lead elsewhere.
+    /// Watches the file, and everything on its path whose change can make the path lead elsewhere.
     fn follow(&mut self) {
         let (file, unwatched) = self.way.follow(&self.watcher, WRITTEN);
         for error in unwatched {
@@ -188,7 +188,7 @@ impl RulesFile {
     }
 }
 
-/// Somebody writes it, or has written it.
+/// The file is being written, or was written.
 const WRITTEN: WatchFlags = WatchFlags::CLOSE_WRITE.union(WatchFlags::MODIFY);
 
 #[cfg(test)]

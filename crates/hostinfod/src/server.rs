@@ -1,5 +1,5 @@
-//! Everything that the daemon holds. Each part keeps its state to itself: the loop gives each event to the one
-//! that it concerns, with what that one needs of others, and hands on what it has for them.
+//! All parts of the daemon. Each keeps its own state. The loop passes each event to the part it
+//! concerns, with what that needs of other parts, and passes on the results.
 
 mod reload;
 mod run;
@@ -14,7 +14,7 @@ use crate::system::signals::Signals;
 
 pub(crate) use start::start;
 
-/// Everything that the daemon holds.
+/// All parts of the daemon.
 struct Server {
     settings: SettingsFile,
     logging: Logging,

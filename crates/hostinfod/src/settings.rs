@@ -1,4 +1,4 @@
-//! `hostinfod.toml` and the command line put together.
+//! The settings: `hostinfod.toml` combined with the command line.
 
 pub(crate) mod at_start;
 pub(crate) mod file;
@@ -7,7 +7,6 @@ pub(crate) mod hybrid;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
-pub(crate) mod pattern;
 pub(crate) mod vsock;
 pub(crate) mod watch;
 
@@ -21,6 +20,7 @@ use crate::args::Args;
 use crate::system::file_error::FileError;
 use flow::Flow;
 use hostinfo_answer::Labels;
+use hostinfo_open::Sockets;
 use hybrid::Hybrids;
 use listen::Listen;
 use log::Log;
@@ -28,46 +28,48 @@ use paths::Paths;
 use vsock::Vsock;
 use watch::Watch;
 
-/// Where the settings are, unless the command line says otherwise.
+/// Path of the settings, unless the command line names another.
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
 
-/// The longest file that is read: the documented one has 4 KiB, and 900 labels of the longest text 1
-/// MiB.
+/// The longest file that is read: the documented one has 4 KiB, and 900 labels with the longest
+/// texts take 1 MiB.
 const FILE_MAX: u64 = 1024 * 1024;
 
-/// Everything that an administrator sets for the daemon.
+/// All settings of the daemon.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// Where things are.
+    /// Paths of files and directories.
     pub(crate) paths: Paths,
-    /// Who may ask the daemon itself.
+    /// Who may use the control socket.
     pub(crate) control: Control,
     /// Where the daemon's own metrics can be read.
     pub(crate) metrics: Metrics,
-    /// What one guest may send and get.
+    /// What one guest may send and receive.
     pub(crate) flow: Flow,
-    /// What is asked of libvirt.
+    /// How libvirt is asked.
     pub(crate) libvirt: Libvirt,
     /// Where guests' VMMs connect.
     pub(crate) listen: Hybrids,
-    /// Which guests connect by AF_VSOCK.
+    /// Which guests may connect over AF_VSOCK.
     pub(crate) vsock: Vsock,
-    /// What is watched while nobody asks.
+    /// Which guests are watched while they do not ask.
     pub(crate) watch: Watch,
-    /// What guests can be told of this host.
+    /// Labels of this host, for guests.
     pub(crate) labels: Labels,
+    /// Where guests' sockets are besides the socket directory.
+    pub(crate) sockets: Sockets,
     /// What is logged, and where.
     pub(crate) log: Log,
 }
 
-/// Who may ask the daemon itself.
+/// Who may use the control socket.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Control {
-    /// Where.
+    /// Path of the socket.
     pub(crate) socket: PathBuf,
-    /// Who may besides root and the daemon's own user; empty for nobody.
+    /// The group that may use it, besides root and the daemon's own user; empty for none.
     pub(crate) group: String,
 }
 
@@ -81,21 +83,21 @@ impl Default for Control {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
-    /// Over HTTP.
+    /// The address or socket for HTTP.
     pub(crate) listen: Listen,
 }
 
-/// What is asked of libvirt.
+/// How libvirt is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Libvirt {
-    /// Whether anything is.
+    /// Whether it is asked at all.
     pub(crate) enabled: bool,
-    /// Which libvirt.
+    /// libvirt's URI.
     pub(crate) uri: String,
     /// Whether a socket that no running domain names is refused.
     pub(crate) required: bool,
-    /// Whether guests are served over libvirt's own channels for vhostmd's clients, too.
+    /// Whether guests are also served over libvirt's own channels for vhostmd's clients.
     pub(crate) vhostmd_channels: bool,
 }
 
@@ -106,7 +108,7 @@ impl Default for Libvirt {
     }
 }
 
-/// Why there are no settings.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The file could not be read.
@@ -115,24 +117,34 @@ pub(crate) enum Error {
     /// The file is not UTF-8.
     #[error("{path}: is not UTF-8 text: save it as UTF-8", path = .0.display())]
     NotText(PathBuf),
-    /// The file is no TOML, or has a setting that there is not.
+    /// The file is not TOML, or has an unknown setting.
     #[error("{path}: {error}", path = .path.display())]
     Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The place in it, and what was expected.
+        error: Box<toml::de::Error>,
+    },
+    /// A socket would have two clients, and a VMM serves one.
+    #[error("{path}: [[sockets]] path {pattern:?} is in the socket directory, {directory}: guests there are served without it, so remove it", path = .path.display(), directory = .directory.display())]
+    InSocketDir {
         /// Which file.
         path: PathBuf,
-        /// Where in it, and what was expected.
-        error: Box<toml::de::Error>,
+        /// Which one of it.
+        pattern: String,
+        /// `[paths] socket_dir`.
+        directory: PathBuf,
     },
 }
 
 impl Settings {
-    /// Where the file is.
+    /// Path of the file.
     pub(crate) fn path(args: &Args) -> &Path {
         args.config.as_deref().unwrap_or(Path::new(CONFIG))
     }
 
-    /// What the file and the command line say. The file may be missing where the command line
-    /// does not name it.
+    /// Reads the file, and applies the command line to it. The file may be missing unless the
+    /// command line names it.
     ///
     /// # Errors
     /// [`Error`], which names the file and the place in it.
@@ -161,10 +173,24 @@ impl Settings {
                 setting.clone_from(flag);
             }
         }
+        settings.check_sockets(path)?;
         Ok(settings)
     }
 
-    /// What a file says; `path` is for errors alone.
+    fn check_sockets(&self, path: &Path) -> Result<(), Error> {
+        let directory = &self.paths.socket_dir;
+        let mut patterns = self.sockets.entries().iter().map(|entry| &entry.pattern);
+        match patterns.find(|pattern| pattern.directory().starts_with(directory)) {
+            None => Ok(()),
+            Some(pattern) => Err(Error::InSocketDir {
+                path: path.into(),
+                pattern: pattern.text().to_owned(),
+                directory: directory.clone(),
+            }),
+        }
+    }
+
+    /// Parses a file; `path` is only used in errors.
     ///
     /// # Errors
     /// [`Error`].
@@ -214,7 +240,9 @@ mod tests {
         for field in format!("{default:#?}").lines().filter_map(|line| line.trim().split_once(": "))
         {
             assert!(
-                words.contains(&field.0) || keys.contains_key(field.0),
+                words.contains(&field.0)
+                    || keys.contains_key(field.0)
+                    || page.contains(&format!("\n# [[{}]]\n", field.0)),
                 "{} is not documented",
                 field.0
             );
@@ -227,10 +255,19 @@ mod tests {
             ("[flow]\nlines = 3\n", "lines"),
             ("[log]\nlevel = 'loud'\n", "loud"),
             ("[paths\n", "line 1"),
+            ("[[sockets]]\npath = '/r/x'\ndriver = 'q'\n", "line 2"),
         ] {
             let error = load(text, &[]).unwrap_err().to_string();
             assert!(error.contains("hostinfod.toml") && error.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn a_pattern_in_the_socket_directory_is_refused_also_where_a_flag_says_where_that_is() {
+        let text = "[[sockets]]\npath = '/s/d/{name}'\ndriver = 'qemu'\n";
+        assert_eq!(load(text, &[]).unwrap().sockets.entries().len(), 1);
+        let error = load(text, &["--socket-dir", "/s"]).unwrap_err();
+        assert!(matches!(error, Error::InSocketDir { .. }), "{error}");
     }
 
     #[test]

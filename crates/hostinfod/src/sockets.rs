@@ -1,10 +1,12 @@
-//! Guests' sockets: finding them, and connecting as QEMU's client.
+//! Guests' sockets: finding them, and connecting to them as QEMU's client.
 
 pub(crate) mod directories;
 pub(crate) mod directory;
 pub(crate) mod hybrid;
 pub(crate) mod listening;
 pub(crate) mod lock;
+pub(crate) mod opener;
+pub(crate) mod pattern_dir;
 pub(crate) mod vsock;
 
 use std::ffi::OsStr;
@@ -22,56 +24,72 @@ use crate::system::file_id::FileId;
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
-    /// Nothing has that name any more.
+    /// The file does not exist any more.
     #[error("it is gone")]
     Gone,
-    /// A symbolic link could lead anywhere, also to another guest's socket.
-    #[error("it is a symbolic link: a guest is known by its socket's own name")]
+    /// A symbolic link, which could lead anywhere, even to another guest's socket.
+    #[error("it is a symbolic link: the name of the socket itself has to say which guest it is")]
     Link,
-    /// Anything else that is no socket.
+    /// Another file that is not a socket.
     #[error("it is not a socket")]
     NoSocket,
-    /// A directory: ours (`state`), or somebody's.
+    /// A directory: one of ours (`state`), or somebody else's.
     #[error("it is a directory")]
     Directory,
-    /// Nobody listens, not yet or not any more.
+    /// Nobody listens, either not yet or not any more.
     #[error("nobody listens")]
     NobodyListens,
-    /// Somebody listens, and has let no one in for a while: others wait already.
+    /// Somebody listens, but has accepted nobody for a while: others are waiting already.
     #[error(
-        "other programs already wait to connect to it, and its QEMU accepts none: end them, as QEMU serves one client, or find out why QEMU hangs"
+        "other programs already wait to connect to it, and its QEMU accepts none of them: end those programs, since QEMU serves one client, or find out why QEMU hangs"
     )]
     Full,
-    /// The file's mode or ACL.
+    /// The file's mode or ACL denies access.
     #[error(
         "permission denied: let the user that hostinfod runs as write to the socket: setfacl -m u:USER:rw SOCKET; for all later sockets: setfacl -d -m u:USER:rwx DIRECTORY, and umask 002 for a QEMU without libvirt"
     )]
     Denied,
-    /// Anything else.
+    /// The same, of a socket that hostinfo-open could open.
+    #[error(
+        "permission denied, and hostinfo-open, which can open it, does not run: systemctl enable --now hostinfo-open.socket, then systemctl reload hostinfo"
+    )]
+    NoOpener,
+    /// hostinfo-open says why.
+    #[error("permission denied, and hostinfo-open does not open it: {0}")]
+    ByOpener(String),
+    /// Any other error.
     #[error("{0}")]
     Failed(io::Error),
 }
 
-/// A connection, and to which file.
+/// A connection, and the file it leads to.
 pub(crate) type Connected = (OwnedFd, FileId);
 
 /// Connects to the socket `name` in `directory`.
 ///
-/// By way of a descriptor of the file itself: names of any length fit (an address holds 107
-/// bytes), and what was looked at is what is connected to.
+/// Connects through a descriptor of the file itself. So names of any length fit (an address holds
+/// 107 bytes), and the file that was checked is the one that is connected to.
 ///
 /// # Errors
 /// [`Refused`].
 pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, Refused> {
     let (file, id) = find(directory, name)?;
+    Ok((connect_to(&file)?, id))
+}
+
+/// Connects to a socket that was found.
+///
+/// # Errors
+/// [`Refused`].
+pub(crate) fn connect_to(file: &OwnedFd) -> Result<OwnedFd, Refused> {
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::connect(&socket, &address)?;
-    Ok((socket, id))
+    Ok(socket)
 }
 
-/// The socket that is at `name` in `directory` now.
+/// The socket that is now at `name` in `directory`.
 ///
 /// # Errors
 /// [`Refused`].
@@ -87,7 +105,8 @@ pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Result<(OwnedFd, FileI
     }
 }
 
-/// Connects to the socket at `path`, whose length and last name are bound as by [`connect`].
+/// Connects to the socket at `path`. Its length and its last component are treated as in
+/// [`connect`].
 ///
 /// # Errors
 /// [`Refused`].
@@ -111,10 +130,10 @@ impl From<Errno> for Refused {
     }
 }
 
-/// Every name in the directory, whatever is behind it.
+/// Every name in the directory, whatever kind of file it is.
 ///
 /// # Errors
-/// Where the directory cannot be read.
+/// The directory cannot be read.
 pub(crate) fn names(directory: &Path) -> io::Result<Vec<Box<OsStr>>> {
     fs::read_dir(directory)?
         .map(|entry| entry.map(|entry| entry.file_name().into_boxed_os_str()))
@@ -155,7 +174,7 @@ mod tests {
     fn a_socket_whose_queue_is_full_is_not_dead() {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("qemu-a")).unwrap();
-        // As QEMU's, which lets one wait, and the kernel one more.
+        // Like QEMU, which lets one connection wait, and the kernel one more.
         rustix::net::listen(&listener, 0).unwrap();
         let _waits = try_connect(folder.path(), "qemu-a").unwrap();
         assert!(matches!(try_connect(folder.path(), "qemu-a"), Err(Refused::Full)));

@@ -1,11 +1,11 @@
-//! One end of a connection: bytes in, bytes out, nothing of what they mean.
+//! One end of a connection: moves bytes without looking at them.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::io::Errno;
 
-/// A descriptor, and what the other end has not read yet. Idle, it holds nothing but itself.
+/// A descriptor, and the bytes that were not sent yet. An idle one owns no other memory.
 #[derive(Debug)]
 pub(crate) struct Stream {
     fd: OwnedFd,
@@ -18,12 +18,12 @@ pub(crate) struct Stream {
 pub(crate) struct Closed;
 
 impl Stream {
-    /// Takes over a descriptor that does not block.
+    /// Takes over a non-blocking descriptor.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self { fd, unsent: Vec::new(), unsent_since: None }
     }
 
-    /// Reads what is there, as far as `buffer` holds it. Nothing is no end.
+    /// Reads what is there, as far as it fits into `buffer`. An empty result does not mean the end.
     ///
     /// # Errors
     /// [`Closed`].
@@ -36,8 +36,8 @@ impl Stream {
         }
     }
 
-    /// Sends an answer behind what was kept, or as much as there is room for; the rest is kept, and it is
-    /// said since when.
+    /// Sends as much of an answer as there is room for, after what was kept before. The rest is
+    /// kept. Returns since when something is kept.
     ///
     /// # Errors
     /// [`Closed`].
@@ -54,7 +54,7 @@ impl Stream {
         Ok(self.unsent_since)
     }
 
-    /// Sends more of what was kept. Says since when there is something left.
+    /// Sends more of what was kept. Returns since when something is kept.
     ///
     /// # Errors
     /// [`Closed`].
@@ -70,12 +70,12 @@ impl Stream {
         Ok(self.unsent_since)
     }
 
-    /// How many bytes are kept.
+    /// Number of bytes kept.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.len()
     }
 
-    /// Throws away what was kept.
+    /// Discards what was kept.
     pub(crate) fn forget_unsent(&mut self) {
         self.unsent = Vec::new();
         self.unsent_since = None;
@@ -88,7 +88,7 @@ impl AsFd for Stream {
     }
 }
 
-/// Writes as much as there is room for, and hands back the rest.
+/// Writes as much as there is room for, and returns the rest.
 ///
 /// # Errors
 /// [`Closed`].

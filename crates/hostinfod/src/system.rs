@@ -1,4 +1,4 @@
-//! As much of the system as the daemon needs: what is waited for, and what is told of it.
+//! As much of the operating system as the daemon needs.
 
 pub(crate) mod account;
 pub(crate) mod credentials;

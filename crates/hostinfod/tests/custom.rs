@@ -1,6 +1,6 @@
-//! The administrator's own statistics and labels, as guests of a real daemon see them.
+//! Custom statistics and labels, as guests of a real daemon see them.
 
-// What surprises a test is to end it.
+// A surprise is to end the test.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::fs::{self, Permissions};
@@ -15,19 +15,19 @@ use hostinfo_control::Client;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-/// The longest that anything here may take.
+/// Longest time that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const RULES: &str = "qemu-blind:\n interval = 0\n*:\n interval = 0\n custom = 1\n label = 1\n";
 
-/// A daemon with definitions, which ends with the test.
+/// A daemon with definitions, which is ended with the test.
 struct Host {
     folder: TempDir,
     daemon: Child,
 }
 
 impl Host {
-    /// A host with those definitions, in which `DIR` stands for where its programs are.
+    /// A host with those definitions, in which `DIR` stands for the directory of its programs.
     fn new(definitions: &str, programs: &[(&str, &str)]) -> Self {
         assert!(
             geteuid().is_root(),
@@ -35,7 +35,7 @@ impl Host {
         );
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        // Commands run as nobody: they look into it, and write to `out`.
+        // Commands run as nobody, who must be able to read the folder and to write to `out`.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         for (directory, mode) in [("custom.d", 0o755), ("sockets", 0o711), ("out", 0o777)] {
             fs::create_dir(path(directory)).unwrap();
@@ -94,7 +94,7 @@ impl Host {
         status.lines().find(|line| line.starts_with("voluntary_ctxt")).unwrap().to_owned()
     }
 
-    /// Waits until the log holds `text`.
+    /// Waits until the log contains `text`.
     fn wait_for_log(&self, text: &str) {
         let begun = Instant::now();
         while !fs::read_to_string(self.path("log")).unwrap_or_default().contains(text) {
@@ -124,7 +124,7 @@ impl Guest {
         self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
-    /// The next reply, to its last line.
+    /// The next reply, up to its last line.
     fn hear(&mut self) -> String {
         let mut reply = String::new();
         loop {
@@ -261,7 +261,8 @@ fn sighup_reads_definitions_again_and_who_waits_for_one_that_is_gone_is_told() {
     let mut guest = host.guest("qemu-a");
     guest.say("custom.hangs custom.new");
     guest.say("custom.new");
-    // It has to have asked before: the daemon answers another guest that came after it.
+    // The first guest must have asked before this: the daemon answers another guest that came
+    // later.
     assert_eq!(host.guest("qemu-b").ask("ping"), "200 pong\n");
     host.reload(&command("new", "gauge", "'/bin/echo', '1'", ""));
     assert_eq!(guest.hear(), "404-custom.hangs: no such statistic\n200 custom.new=1\n");
@@ -273,7 +274,7 @@ fn sighup_reads_definitions_again_and_who_waits_for_one_that_is_gone_is_told() {
 
 #[test]
 fn vhostmds_document_shows_them_also_on_a_metrics_disk() {
-    // The disk is written as soon as the value is there, and not when it would be late.
+    // The disk is written as soon as the value is there, and not only after its timeout.
     let slow = "timeout = '30s'";
     let host = Host::new(&command("x", "gauge", "'/bin/echo', '7'", slow), &[]);
     let rules = format!("qemu-disk:\n vhostmd-disk = 1\n custom = 1\n{RULES}");

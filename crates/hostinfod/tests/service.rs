@@ -1,6 +1,6 @@
 //! The daemon as its administrator and the service manager see it.
 
-// What surprises a test is to end it.
+// A surprise is to end the test.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::fs;
@@ -14,10 +14,10 @@ use hostinfo_control::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// The longest that anything here may take.
+/// Longest time that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A folder with everything that a daemon wants, and the command that starts one on it.
+/// A folder with everything that a daemon needs, and the command that starts one in it.
 struct Place(TempDir);
 
 impl Place {
@@ -53,7 +53,7 @@ impl Place {
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 
-    /// A daemon that has told that it is ready, and where it tells more.
+    /// A daemon that has reported that it is ready, and the socket for its further reports.
     fn start(&self, arguments: &[&str]) -> (Daemon, UnixDatagram) {
         let told = UnixDatagram::bind(self.path("notify")).unwrap();
         told.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -99,7 +99,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Waits until the file holds `text`.
+/// Waits until the file contains `text`.
 fn wait_for(path: &Path, text: &str) -> String {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -294,7 +294,7 @@ fn a_pseudo_terminal_is_served_without_a_guest_or_a_directory() {
     let mut path = String::new();
     BufReader::new(daemon.0.stdout.take().unwrap()).read_line(&mut path).unwrap();
     let mut terminal = fs::OpenOptions::new().read(true).write(true).open(path.trim()).unwrap();
-    // It is in its first mode: it echoes what the host says, and hands out whole lines.
+    // The terminal is in its default mode: it echoes what the host says, and passes on whole lines.
     terminal.write_all(b"ping a\nvm.name\n").unwrap();
     let mut lines = BufReader::new(terminal).lines().map(Result::unwrap);
     assert_eq!(

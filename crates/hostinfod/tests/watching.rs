@@ -1,7 +1,7 @@
-//! Guests that are watched while they do not ask, by a real daemon, on a captured tree in which the
-//! test is their VMM.
+//! Guests that a real daemon watches while they do not ask, on a captured host on which the test's
+//! process is their VMM.
 
-// What surprises a test is to end it.
+// A surprise is to end the test.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod watch;
@@ -20,7 +20,7 @@ use hostinfo_sample::examples::{self, copy};
 use tempfile::TempDir;
 use watch::{Guest, PATIENCE, wait_for};
 
-/// A guest's VMM, captured, with one vCPU.
+/// A captured VMM with one vCPU.
 const CAPTURED: &str = "guests/scope-v2-6.8";
 const CAPTURED_PID: &str = "1234";
 const VCPU: &str = "1236";
@@ -65,7 +65,7 @@ impl Host {
         self.path("tree/proc").join(std::process::id().to_string())
     }
 
-    /// What the process at the other end of the sockets is called.
+    /// Sets the name of the process at the other end of the sockets.
     fn is_run_by(&self, name: &str) {
         fs::write(self.process().join("comm"), format!("{name}\n")).unwrap();
     }
@@ -78,20 +78,20 @@ impl Host {
         Client::connect(&self.path("control"), PATIENCE).unwrap().status().unwrap().watched
     }
 
-    /// SIGKILL, and a new daemon.
+    /// Kills the daemon with SIGKILL, and starts another.
     fn restart(&mut self) {
         self.daemon.kill().unwrap();
         self.daemon.wait().unwrap();
         self.daemon = start(&self.folder);
     }
 
-    /// What is kept of incidents.
+    /// The files that store incidents.
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("state/incidents")).into_iter().flatten();
         entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
     }
 
-    /// From now on the vCPU waits for 40 % of its time, on a host that is busy.
+    /// From now on the vCPU waits 40 % of its time, on a busy host.
     fn neighbours(&self) -> Neighbours {
         let task = self.process().join("task").join(VCPU).join("schedstat");
         let (stat, begun) = (self.path("tree/proc/stat"), Instant::now());
@@ -137,7 +137,7 @@ impl Drop for Host {
     }
 }
 
-/// Nobody sees half of it.
+/// Replaces the file at once, so that nobody sees half of it.
 fn put(path: &Path, text: &str) {
     let aside = path.with_extension("new");
     fs::write(&aside, text).unwrap();
@@ -149,7 +149,7 @@ fn start(folder: &TempDir) -> Child {
     watch::start(env!("CARGO_BIN_EXE_hostinfod").as_ref(), folder.path(), &roots)
 }
 
-/// Until `text` is in the file.
+/// Waits until `text` is in the file.
 fn wait_for_line(file: &Path, text: &str) {
     wait_for(text, || fs::read_to_string(file).unwrap().contains(text).then_some(()));
 }
@@ -173,7 +173,7 @@ fn an_incident_of_a_guest_that_does_not_ask_survives_a_daemon_that_is_killed() {
         "nobody knows whether it lasts: {told}"
     );
 
-    // It does, and it is the same one.
+    // The incident goes on, and is the same one.
     let told = wait_for("it does not last", || {
         Some(guest.ask("verdict.incident.1")).filter(|told| told.contains(" to now: "))
     });
@@ -195,7 +195,7 @@ fn a_guest_whose_socket_was_libvirts_at_first_is_watched_without_a_word_from_it(
     let listener = host.listen("qemu-a");
     let mut guest = Guest::accept(&listener);
     wait_for("it does not listen", || (host.watched().guests == 0).then_some(()));
-    // libvirt still has it when it is looked at for the first time.
+    // At the first look, libvirt still has the socket.
     let (_, early) = (listener.accept().unwrap(), Instant::now());
     assert_eq!(host.watched().guests, 0);
     host.is_run_by("kvm");

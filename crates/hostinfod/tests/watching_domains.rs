@@ -1,7 +1,7 @@
-//! Guests of libvirt that are watched, by a real daemon whose helper is a script that answers as
-//! hostinfo-libvirt does: what it is asked, when, and what becomes of it.
+//! libvirt's guests that a real daemon watches. Its helper is a script that answers like
+//! hostinfo-libvirt: what the helper is asked, when, and what follows.
 
-// What surprises a test is to end it.
+// A surprise is to end the test.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod watch;
@@ -18,16 +18,16 @@ use hostinfo_domains::{Disk, Figures, Io, Limit, Limits, Message, Uuid, VERSION,
 use tempfile::TempDir;
 use watch::{Guest, wait_for};
 
-/// Stand for what a disk has done since it began, in the figures that the script answers with.
+/// Placeholders for a disk's counters in the figures that the script answers with.
 const BYTES: u64 = 111_111_111;
 const OPS: u64 = 222_222_222;
 const NANOS: u64 = 333_333_333;
 
-/// Enough that the samples of some fall together: that of the 14th is due 0.34 s after the first's.
+/// Enough that some samples coincide: that of the 14th guest is due 0.34 s after the first's.
 const GUESTS: u128 = 14;
 
-/// Answers each request with the figures of the domains that it names, which read 1,000,000 bytes
-/// and 1,000 times a second, and are busy with it for half of the time.
+/// Answers each request with the figures of the named domains. Each second their disks read
+/// 1,000,000 bytes in 1,000 operations, which keep them busy for half of the time.
 const HELPER: &str = r#"#!/bin/sh
 cd "$(dirname "$0")"
 cat domains
@@ -46,7 +46,7 @@ while read -r line; do
 done
 "#;
 
-/// A host with so many domains, all run by this process.
+/// A host with this many domains, all run by this process.
 struct Host {
     folder: TempDir,
     daemon: Child,
@@ -59,7 +59,7 @@ impl Host {
         for directory in ["bin", "sockets", "proc"] {
             fs::create_dir(path(directory)).unwrap();
         }
-        // The helper is looked for beside the daemon.
+        // The daemon looks for the helper in its own directory.
         fs::copy(env!("CARGO_BIN_EXE_hostinfod"), path("bin/hostinfod")).unwrap();
         fs::write(path("bin/hostinfo-libvirt"), HELPER).unwrap();
         fs::set_permissions(path("bin/hostinfo-libvirt"), Permissions::from_mode(0o755)).unwrap();
@@ -85,7 +85,7 @@ impl Host {
         self.folder.path().join(name)
     }
 
-    /// What the helper was asked, each with its time.
+    /// What the helper was asked, with times.
     fn asks(&self) -> Vec<(Duration, String)> {
         let asks = fs::read_to_string(self.path("bin/asks")).unwrap_or_default();
         let figures = asks.lines().filter(|line| line.contains("figures"));
@@ -95,7 +95,7 @@ impl Host {
             .collect()
     }
 
-    /// A guest, and its socket.
+    /// A guest and its socket.
     fn join(&self, number: u128) -> (Guest, UnixListener) {
         let listener = UnixListener::bind(self.path("sockets").join(name(number))).unwrap();
         (Guest::accept(&listener), listener)
@@ -157,7 +157,7 @@ fn figures_of_watched_guests_are_asked_for_together_and_ahead_of_their_samples_a
         (1..=GUESTS).map(|number| host.join(number)).collect();
     let uuid = |number| Uuid::from_u128(number).to_string();
     let names = |line: &str, number| line.contains(&uuid(number));
-    // The first sample of all, and then two more.
+    // The first sample of all, and two more.
     wait_for("they are not asked for", || {
         let asks = host.asks();
         let times = |number| asks.iter().filter(|(_, line)| names(line, number)).count();
@@ -173,7 +173,7 @@ fn figures_of_watched_guests_are_asked_for_together_and_ahead_of_their_samples_a
     let is_for_two = |line: &str| (1..=GUESTS).filter(|number| names(line, *number)).count() > 1;
     assert!(asks.iter().any(|(_, line)| is_for_two(line)), "{asks:#?}");
 
-    // Nobody but its rule has had them watched, and there is a verdict and an incident at once.
+    // Only its rule has it watched, and it has a verdict and an incident at once.
     assert!(guests[1].0.ask("verdict.io.state").starts_with("200 verdict.io.state=self-limited"));
     let kept = host.path("state/incidents").join(uuid(1));
     let text = wait_for("no incident", || fs::read_to_string(&kept).ok());

@@ -11,8 +11,8 @@ use super::guest::{How, Known};
 const PULSE: Duration = Duration::from_secs(60);
 
 /// How the emulation has failed.
-#[derive(Debug)]
-pub(super) enum Fault {
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
     /// QEMU has ended, or the host's kernel has panicked.
     HostDied,
     /// The host does not answer.
@@ -42,7 +42,7 @@ pub(super) fn is_panic(said: &str) -> bool {
 
 impl Lab {
     /// The emulation's failure, if it failed.
-    pub(super) fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<Fault> {
         {
             let mut host = self.host.borrow_mut();
             let has_ended = host.qemu.ended().map_or(true, |status| status.is_some());

@@ -20,6 +20,9 @@ const SIZE: u64 = 1 << 30;
 /// labels them under SELinux.
 pub(super) const BOOT: &str = "/var/lib/libvirt/boot";
 
+/// The folder in the host with what `make install` installs from.
+pub const SOURCE: &str = "/var/tmp/hostinfo";
+
 /// The disk.
 #[derive(Debug)]
 pub(super) struct Payload {
@@ -38,9 +41,11 @@ impl Payload {
     pub(super) fn make(folder: &TempDir, made: &Path, spec: Spec) -> Result<Self> {
         let payload = Self::empty(folder)?;
         let root = folder.path().join("installed");
-        Install::prepare()?.make("install", "/usr", &root)?;
+        let install = Install::prepare()?;
+        install.make("install", "/usr", &root)?;
         strip(&root)?;
-        let boot = root.join(BOOT.trim_start_matches('/'));
+        install.source(&below(&root, SOURCE))?;
+        let boot = below(&root, BOOT);
         fs::create_dir_all(&boot)?;
         let kernel = spec.kernel.name();
         fs::copy(made.join(format!("vmlinuz-{kernel}")), boot.join("vmlinuz"))?;
@@ -58,6 +63,11 @@ impl Payload {
     pub(super) fn path(&self) -> &Path {
         &self.file
     }
+}
+
+/// An absolute path of the host's, below what becomes its root.
+fn below(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
 }
 
 /// Most of a build is debug information, and the host would have to read all of it.

@@ -1,10 +1,9 @@
 //! Causes for which a guest waits for a CPU.
 
 use anyhow::Result;
-use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Lab, Place, TRIXIE, Work};
+use hostinfo_tests::lab::{Lab, Place, Spec, Work};
 
-use crate::bench::{Bench, Cause};
+use crate::bench::{Bench, Cause, on};
 
 /// QEMU's own threads apart from the vCPU, which libvirt would have on its CPU: they serve the console
 /// and the port by which it is asked.
@@ -54,13 +53,13 @@ fn unlimit_unit(unit: &str) -> String {
     format!("systemctl set-property --runtime {unit} CPUQuota=")
 }
 
-#[test]
-fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting(
+    host: Spec,
+) -> Result<()> {
+    on(host, |lab| {
         let guest = lab.domain("a").on_cpus(&[1]).with(APART).boot()?;
         let scope = guest.scope()?;
-        let mut bench = Bench::new(lab, &guest, "cpu", "cpu");
+        let mut bench = Bench::new(lab, &guest, "cpu");
         bench.judge(IDLE, || Ok(()), "")?;
         bench.work(Work::Cpu)?;
         bench.judge(BUSY, || Ok(()), "")?;
@@ -105,17 +104,15 @@ fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting() -> Result<()>
 
 /// On two CPUs: four emulated ones that are all busy lose ticks on a machine that has two, and with them the
 /// time that the kernel counts as busy.
-#[test]
-fn a_domain_on_a_host_whose_cpus_are_all_busy_is_told_so() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_domain_on_a_host_whose_cpus_are_all_busy_is_told_so(host: Spec) -> Result<()> {
+    on(host, |lab| {
         lab.offline(&[2, 3])?;
         let apart = "<cputune><emulatorpin cpuset='0'/></cputune>";
         let guest = lab.domain("a").on_cpus(&[1]).with(apart).boot()?;
-        let mut bench = Bench::new(lab, &guest, "cpu", "cpu of a busy host");
+        let mut bench = Bench::new(lab, &guest, "cpu");
         bench.work(Work::Cpu)?;
         let everywhere = Cause {
-            name: "neighbours on all CPUs of the host",
+            name: "neighbours on all CPUs of a host that has two",
             state: "contended",
             says: "for a host CPU; the host's CPUs were",
         };
@@ -125,12 +122,12 @@ fn a_domain_on_a_host_whose_cpus_are_all_busy_is_told_so() -> Result<()> {
     })
 }
 
-#[test]
-fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom(
+    host: Spec,
+) -> Result<()> {
+    on(host, |lab| {
         let guest = lab.domain("a").on_cpus(&[1]).disk(64).with(APART).boot()?;
-        let mut bench = Bench::new(lab, &guest, "cpu", "cpu of disk threads");
+        let mut bench = Bench::new(lab, &guest, "cpu");
         guest.sh(
             "(while :; do dd if=/dev/vda of=/dev/null bs=64k iflag=direct; done) >/dev/null 2>&1 &
              echo $! >/run/loop",
@@ -156,14 +153,12 @@ fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom() -> Result<()> 
     })
 }
 
-#[test]
-fn a_domain_is_told_whether_its_iothread_waits_and_for_whom() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_domain_is_told_whether_its_iothread_waits_and_for_whom(host: Spec) -> Result<()> {
+    on(host, |lab| {
         let apart = "<iothreads>1</iothreads><cputune><emulatorpin cpuset='3'/>\
             <iothreadpin iothread='1' cpuset='2'/></cputune>";
         let guest = lab.domain("i").on_cpus(&[1]).disk(64).iothread().with(apart).boot()?;
-        let mut bench = Bench::new(lab, &guest, "cpu", "cpu of an iothread");
+        let mut bench = Bench::new(lab, &guest, "cpu");
         bench.work(Work::Disk)?;
         let iothread = Cause {
             name: "its iothread on a CPU that a neighbour uses",
@@ -176,30 +171,13 @@ fn a_domain_is_told_whether_its_iothread_waits_and_for_whom() -> Result<()> {
     })
 }
 
-#[test]
-fn a_domain_of_debian_13s_libvirt_is_told_the_same() -> Result<()> {
-    lab::run(TRIXIE, |lab| {
-        lab.serve(EVERYTHING)?;
-        let guest = lab.domain("a").on_cpus(&[1]).with(APART).boot()?;
-        let mut bench = Bench::new(lab, &guest, "cpu", "cpu on Debian 13");
-        bench.work(Work::Cpu)?;
-        bench.judge(BUSY, || Ok(()), "")?;
-        let quota = || guest.virsh("schedinfo", "--live --set vcpu_quota=40000");
-        bench.judge(SCHEDINFO, quota, "virsh -q schedinfo a --live --set vcpu_quota=-1")?;
-        bench.felt()?;
-        bench.judge(NEIGHBOUR, || lab.busy_on(&[1], ""), "")?;
-        bench.felt()?;
-        bench.finish()
-    })
-}
-
-#[test]
-fn a_guest_that_was_started_by_hand_is_told_its_own_quota_from_one_around_it() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_guest_that_was_started_by_hand_is_told_its_own_quota_from_one_around_it(
+    host: Spec,
+) -> Result<()> {
+    on(host, |lab| {
         let guest = lab.by_hand("h", Place::Service(String::new())).on_cpu(1).boot()?;
         let service = "qemu-h.service";
-        let mut bench = Bench::new(lab, &guest, "cpu", "cpu by hand");
+        let mut bench = Bench::new(lab, &guest, "cpu");
         bench.work(Work::Cpu)?;
         let own = Cause {
             name: "by hand, in a service: its own quota of 0.4 CPUs",
@@ -208,20 +186,24 @@ fn a_guest_that_was_started_by_hand_is_told_its_own_quota_from_one_around_it() -
         };
         bench.judge(own, || limit_unit(lab, service), &unlimit_unit(service))?;
         bench.felt()?;
-        bench.judge(NEIGHBOUR, || lab.busy_on(&[1], ""), "")?;
+        let neighbour = Cause {
+            name: "by hand, in a service: a neighbour on the CPU that it is pinned to",
+            ..NEIGHBOUR
+        };
+        bench.judge(neighbour, || lab.busy_on(&[1], ""), "")?;
         bench.felt()?;
         bench.finish()?;
         guest.end()
     })
 }
 
-#[test]
-fn a_guest_of_a_login_session_is_told_the_sessions_quota_from_one_around_it() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_guest_of_a_login_session_is_told_the_sessions_quota_from_one_around_it(
+    host: Spec,
+) -> Result<()> {
+    on(host, |lab| {
         let guest = lab.by_hand("s", Place::Session).on_cpu(1).boot()?;
         let (session, user) = ("session-lab.scope", "user.slice");
-        let mut bench = Bench::new(lab, &guest, "cpu", "cpu in a session");
+        let mut bench = Bench::new(lab, &guest, "cpu");
         bench.work(Work::Cpu)?;
         let own = Cause {
             name: "by hand, in a login session: the session's quota",
@@ -241,12 +223,12 @@ fn a_guest_of_a_login_session_is_told_the_sessions_quota_from_one_around_it() ->
     })
 }
 
-#[test]
-fn a_guest_with_more_vcpus_than_cpus_is_told_that_they_wait_for_each_other() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_guest_with_more_vcpus_than_cpus_is_told_that_they_wait_for_each_other(
+    host: Spec,
+) -> Result<()> {
+    on(host, |lab| {
         let guest = lab.domain("two").on_cpus(&[1, 2]).with(APART).boot()?;
-        let mut bench = Bench::new(lab, &guest, "cpu", "cpu of two vCPUs");
+        let mut bench = Bench::new(lab, &guest, "cpu");
         guest.sh("(while :; do :; done) >/dev/null 2>&1 &")?;
         bench.work(Work::Cpu)?;
         let each_other = Cause {

@@ -1,19 +1,20 @@
 //! Causes for which a guest waits for its disk.
 
 use anyhow::Result;
-use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Work};
+use hostinfo_tests::lab::{Spec, Work};
 
-use crate::bench::{Bench, Cause};
+use crate::bench::{Bench, Cause, on};
 
-#[test]
-fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_waiting() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+const SLICE: &str = "/sys/fs/cgroup/machine.slice";
+
+pub(crate) fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_waiting(
+    host: Spec,
+) -> Result<()> {
+    on(host, |lab| {
         let guest = lab.domain("d").on_cpus(&[1]).disk(64).boot()?;
         // What was never written is read without the host's disk.
         guest.sh("dd if=/dev/urandom of=/dev/vda bs=1M count=33 oflag=direct")?;
-        let mut bench = Bench::new(lab, &guest, "io", "io");
+        let mut bench = Bench::new(lab, &guest, "io");
         let idle = Cause {
             name: "nothing: the guest leaves its disk alone",
             state: "ok",
@@ -42,6 +43,28 @@ fn a_domain_is_told_whether_its_own_limit_or_the_hosts_disk_keeps_it_waiting() -
         };
         let limit = || guest.virsh("blkdeviotune", "vda --live --total-bytes-sec 131072");
         bench.judge(bytes, limit, "virsh -q blkdeviotune d vda --live --total-bytes-sec 0")?;
+        bench.felt()?;
+        let cgroup = Cause {
+            name: "its own limit of operations in its cgroup, by `virsh blkiotune`",
+            state: "self-limited",
+            says: "was held back by a limit of your own on the host's disks",
+        };
+        let limit = || guest.virsh("blkiotune", "--live --device-read-iops-sec /dev/vda,10");
+        bench.judge(
+            cgroup,
+            limit,
+            "virsh -q blkiotune d --live --device-read-iops-sec /dev/vda,0",
+        )?;
+        bench.felt()?;
+        let around = Cause {
+            name: "a limit of operations around it (io.max of its slice)",
+            state: "contended",
+            says: "was held back by a limit on the host's disks that your host sets around your guest",
+        };
+        let limit = |of: &str| {
+            format!("echo \"$(lsblk -dno MAJ:MIN /dev/vda) riops={of}\" > {SLICE}/io.max")
+        };
+        bench.judge(around, || lab.sh(&limit("10")), &limit("max"))?;
         bench.felt()?;
         let slow = Cause {
             name: "the host's disk is slow",

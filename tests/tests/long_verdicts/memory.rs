@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 use hostinfo_tests::deadline::wait_until;
-use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE, Work};
+use hostinfo_tests::lab::{PATIENCE, Spec, Work};
 
-use crate::bench::{Bench, Cause};
+use crate::bench::{Bench, Cause, on};
 
 /// MiB of the guest, what it keeps using of them, and of swap in the host.
 const MEMORY: u32 = 448;
@@ -21,13 +20,13 @@ const SLICE: &str = "/sys/fs/cgroup/machine.slice";
 const BRING_BACK: &str =
     "file=$(awk 'NR == 2 { print $1 }' /proc/swaps); swapoff $file; swapon $file";
 
-#[test]
-fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken(
+    host: Spec,
+) -> Result<()> {
+    on(host, |lab| {
         lab.swap(SWAP)?;
         let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
-        let mut bench = Bench::new(lab, &guest, "memory", "memory");
+        let mut bench = Bench::new(lab, &guest, "memory");
         bench.work(Work::Memory(USED))?;
         let nothing = Cause {
             name: "nothing: the guest uses most of its memory",
@@ -97,14 +96,12 @@ fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_taken() -> 
     })
 }
 
-#[test]
-fn a_domain_is_told_of_a_limit_around_it_and_another_guest() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_domain_is_told_of_a_limit_around_it_and_another_guest(host: Spec) -> Result<()> {
+    on(host, |lab| {
         lab.swap(SWAP)?;
         let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
         let _second = lab.domain("n").on_cpus(&[2]).boot()?;
-        let mut bench = Bench::new(lab, &guest, "memory", "memory of two guests");
+        let mut bench = Bench::new(lab, &guest, "memory");
         bench.work(Work::Memory(USED))?;
         let shared = Cause {
             name: "a limit around it and another guest (memory.high of their slice)",
@@ -118,13 +115,11 @@ fn a_domain_is_told_of_a_limit_around_it_and_another_guest() -> Result<()> {
     })
 }
 
-#[test]
-fn a_domain_whose_host_runs_out_of_memory_is_told_so() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
-        lab.serve(EVERYTHING)?;
+pub(crate) fn a_domain_whose_host_runs_out_of_memory_is_told_so(host: Spec) -> Result<()> {
+    on(host, |lab| {
         lab.swap(SWAP)?;
         let guest = lab.domain("m").on_cpus(&[1]).memory(MEMORY).boot()?;
-        let mut bench = Bench::new(lab, &guest, "memory", "memory of the host");
+        let mut bench = Bench::new(lab, &guest, "memory");
         bench.work(Work::Memory(USED))?;
         let host = Cause {
             name: "neighbours use more memory than the host has: it swaps",

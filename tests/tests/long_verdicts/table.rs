@@ -1,18 +1,17 @@
 //! What was seen, for people.
 
-use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::lab::Verdict;
+use hostinfo_tests::lab::{Lsm, Spec, Suite, Verdict};
 use hostinfo_tests::paths;
 
 /// What counts as having lost something, in percent. The emulation's speed varies by a tenth.
 pub(crate) const FELT: f64 = 20.0;
 
-/// The rows of one section of docs/verdicts.md.
+/// What one scenario adds to its host's table in docs/verdicts.md.
 pub(crate) struct Table {
-    section: &'static str,
+    host: Spec,
     rows: Vec<Row>,
     /// So many verdicts of it.
     may_be_unknown: usize,
@@ -60,21 +59,26 @@ impl Row {
         Self { resource, cause, lost, right, told, outcome }
     }
 
+    /// How its line begins, and no other one of the table.
+    fn key(&self) -> String {
+        format!("| {} | {} |", self.resource, self.cause)
+    }
+
     fn show(&self) -> String {
-        let Self { resource, cause, lost, right, told, outcome } = self;
+        let Self { lost, right, told, outcome, .. } = self;
         let outcome = match outcome {
             Outcome::Right => "right",
             Outcome::Unknown => "not known",
             Outcome::Wrong => "WRONG",
         };
         let lost = lost.map_or_else(|| "-".to_owned(), |lost| format!("{lost:.0} %"));
-        format!("| {resource} | {cause} | {lost} | {right} | {told} | {outcome} |\n")
+        format!("{} {lost} | {right} | {told} | {outcome} |", self.key())
     }
 }
 
 impl Table {
-    pub(crate) fn new(section: &'static str) -> Self {
-        Self { section, rows: Vec::new(), may_be_unknown: 0 }
+    pub(crate) fn new(host: Spec) -> Self {
+        Self { host, rows: Vec::new(), may_be_unknown: 0 }
     }
 
     /// The verdict that was added last need not be known.
@@ -83,7 +87,7 @@ impl Table {
     }
 
     pub(crate) fn add(&mut self, row: Row) {
-        eprint!("{}", row.show());
+        eprintln!("{}", row.show());
         self.rows.push(row);
     }
 
@@ -92,13 +96,13 @@ impl Table {
         self.rows.last()?.lost
     }
 
-    /// Writes the section where docs are to be written, and fails where an answer was wrong, or was not known
+    /// Writes the rows where docs are to be written, and fails where an answer was wrong, or was not known
     /// though it can be.
     pub(crate) fn finish(&self) -> Result<()> {
-        let shown: String = self.rows.iter().map(Row::show).collect();
         if std::env::var_os("UPDATE_DOCS").is_some() {
-            self.write(&shown)?;
+            self.write()?;
         }
+        let shown = self.rows.iter().map(Row::show).collect::<Vec<_>>().join("\n");
         let count = |outcome| self.rows.iter().filter(|row| row.outcome == outcome).count();
         let (wrong, unknown, all) =
             (count(Outcome::Wrong), count(Outcome::Unknown), self.rows.len());
@@ -110,19 +114,36 @@ impl Table {
         Ok(())
     }
 
-    /// Puts the rows between the two lines of the page that name the section.
-    fn write(&self, shown: &str) -> Result<()> {
+    /// Puts each row where the table of the host has the same cause, or at its end.
+    fn write(&self) -> Result<()> {
         let page = paths::workspace().join("docs/verdicts.md");
         let text = fs::read_to_string(&page).context("read docs/verdicts.md")?;
-        let (begin, end) =
-            (format!("<!-- {} -->\n", self.section), format!("<!-- end of {} -->", self.section));
+        let host = name(self.host);
+        let (begin, end) = (format!("<!-- {host} -->\n"), format!("<!-- end of {host} -->\n"));
         let (before, rest) = text.split_once(&begin).with_context(|| begin.clone())?;
-        let (_, after) = rest.split_once(&end).with_context(|| end.clone())?;
-        let mut new = format!("{before}{begin}");
-        write!(
-            new,
-            "| about | cause | the guest lost | right | told | |\n|---|---|---:|---|---|---|\n{shown}{end}{after}"
-        )?;
-        fs::write(page, new).context("write docs/verdicts.md")
+        let (table, after) = rest.split_once(&end).with_context(|| end.clone())?;
+        let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
+        for row in &self.rows {
+            match lines.iter_mut().find(|line| line.starts_with(&row.key())) {
+                Some(line) => *line = row.show(),
+                None => lines.push(row.show()),
+            }
+        }
+        let table = lines.join("\n");
+        fs::write(page, format!("{before}{begin}{table}\n{end}{after}"))
+            .context("write docs/verdicts.md")
     }
+}
+
+/// As its table in the docs is marked.
+fn name(host: Spec) -> String {
+    let suite = match host.suite {
+        Suite::Bookworm => "Debian 12",
+        Suite::Trixie => "Debian 13",
+    };
+    let lsm = match host.lsm {
+        Lsm::AppArmor => "",
+        Lsm::Selinux => " under SELinux",
+    };
+    format!("{suite}{lsm}")
 }

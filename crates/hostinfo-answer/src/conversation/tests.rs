@@ -16,10 +16,11 @@ use crate::observed::Process;
 use crate::peer::Peer;
 use crate::session::Session;
 
-/// The most words of a line: what was begun is ended, so a turn may do that much over its share.
+/// Most words in a line. A line that was begun is finished, so a turn may exceed its work by this
+/// much.
 const LINE_WORK: u32 = 512;
 
-/// A guest at one end of a conversation, on a host with nothing but the guest's VMM.
+/// A guest at one end of a conversation, on a host that has only the guest's VMM.
 struct Scene {
     engine: Engine<Told>,
     flow: Flow,
@@ -58,7 +59,7 @@ impl Scene {
         }
     }
 
-    /// The guest has so many vCPUs.
+    /// A guest with this many vCPUs.
     fn with_vcpus(count: u32) -> Self {
         let mut scene = Self::new();
         let process = scene.host.path().join("7");
@@ -80,7 +81,7 @@ impl Scene {
         scene
     }
 
-    /// One turn: the work that was done in it, what was answered, and whether there is more to do at once.
+    /// Takes one turn: the work done in it, the answer, and whether there is more to do at once.
     fn turn(&mut self, input: &[u8]) -> (u32, String, bool) {
         let Self { engine, flow, conversation, who, observed, meter, now, .. } = self;
         let (guest, mut reply) = (Guest { who, observed, meter }, Reply::new());
@@ -95,7 +96,7 @@ impl Scene {
         (work, String::from_utf8(told).unwrap(), goes_on)
     }
 
-    /// Every turn that it takes to answer all that is said, each with its work; and the answers.
+    /// Takes turns until everything is answered: the work of each turn, and the answers.
     fn turns(&mut self, input: &[u8]) -> (Vec<u32>, String) {
         let (mut works, mut told, mut input) = (Vec::new(), String::new(), input);
         loop {
@@ -119,7 +120,7 @@ fn a_chunk_of_nonsense_gives_others_their_turns() {
     let mut scene = Scene::new();
     let (works, told) = scene.turns("x\n".repeat(READ_CHUNK / 2).as_bytes());
     assert_eq!(told.lines().count(), NONSENSE_MAX as usize);
-    // A line, and the name in it.
+    // 2 for a line and the name in it.
     assert!(works.iter().all(|work| *work <= TURN_WORK + 2), "{works:?}");
     assert!(works.len() >= READ_CHUNK / 2 / TURN_WORK as usize, "{}", works.len());
     assert_eq!(works.iter().sum::<u32>() as usize, READ_CHUNK / 2 * 2);
@@ -189,7 +190,7 @@ fn the_work_of_a_query_grows_as_the_vcpus_do_whatever_its_names_repeat() {
         };
         let (few, many) = (work(64), work(512));
         assert!(many <= 8 * few, "{line}: {few} and {many}");
-        // What is read, what is listed, and two values of each.
+        // Reading and listing each vCPU, and two values of each.
         let linear = 512 * (THREAD_WORK + 2 + 2) + 2 * LINE_WORK;
         assert!(many <= linear, "{line}: {many} and not {linear}");
     }

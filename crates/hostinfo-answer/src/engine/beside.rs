@@ -1,4 +1,5 @@
-//! What an engine does beside answering guests' lines: previews for administrators, and samples that are due.
+//! What an engine does besides answering guests' lines: previews for administrators, and the
+//! samples that are due.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -15,11 +16,11 @@ use crate::pending::{Pending, When};
 use crate::who::Who;
 
 impl<L: Libvirt> Engine<L> {
-    /// What a guest would get for a line, to the byte, if its interval let it ask now: `who` is
-    /// [`Who::for_preview`], and `observed` a copy, so that nothing is counted against the guest.
+    /// The exact reply that a guest would get for a line if its interval let it ask now. `who` is
+    /// from [`Who::for_preview`] and `observed` is a copy, so nothing is counted against the guest.
     ///
     /// # Errors
-    /// Where some of it is on its way.
+    /// Some values are on their way.
     pub fn preview(
         &mut self,
         mut who: Who,
@@ -28,13 +29,14 @@ impl<L: Libvirt> Engine<L> {
         when: When,
     ) -> Result<Reply, Pending> {
         let (mut protocol, mut reply) = (Protocol::new(Dialect::Hostinfo), Reply::new());
-        // An administrator does not mind; and of a copy, no turn after this one could go on with it.
+        // All threads are read at once: an administrator can wait, and a later turn could not
+        // continue on a copy.
         while self.sources(&who, &mut observed, when).read_threads().is_err() {}
         self.answer(frame, &mut protocol, &mut who, &mut observed, when, &mut reply)?;
         Ok(reply)
     }
 
-    /// The instances of these rows that there are for a guest now; `observed` is a copy, as for a preview.
+    /// The instances of these rows that a guest has now. `observed` is a copy, as for a preview.
     pub fn instances(
         &mut self,
         who: &Who,
@@ -46,16 +48,16 @@ impl<L: Libvirt> Engine<L> {
         stats.map(|stat| (stat, sources.instances(stat))).collect()
     }
 
-    /// Forgets what was had, and what was not, for a guest that is gone.
+    /// Forgets the values and the faults kept for a guest that is gone.
     pub fn forget(&mut self, guest: &str) {
         self.host.forget(guest);
         self.given.customs.forget(guest);
     }
 
-    /// Takes the sample of a guest that its watch is due for, and judges it.
+    /// Takes the sample that a guest's watch is due for, and judges it.
     ///
     /// # Errors
-    /// Where some of it is still to be read, when others had their turns.
+    /// Some of it still has to be read, after others have had their turns.
     pub fn watch(
         &mut self,
         who: &Who,

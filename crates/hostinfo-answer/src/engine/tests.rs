@@ -24,7 +24,7 @@ use crate::name::Name;
 use crate::session::Session;
 use crate::standing::Standing;
 
-/// A guest that asks an engine, on a host with a load average and no more.
+/// A guest that asks an engine, on a host that has only a load average.
 struct Scene {
     engine: Engine<Told>,
     who: Who,

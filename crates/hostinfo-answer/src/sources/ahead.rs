@@ -1,4 +1,4 @@
-//! What is read before a reply is begun, in as many turns as it takes.
+//! Reading that is done before a reply is begun, in as many turns as it needs.
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::source::{Judged, Source, Vmm};
@@ -11,10 +11,10 @@ use crate::pending::Pending;
 use crate::select::{Pick, permitted};
 
 impl Sources<'_, '_> {
-    /// Reads some of the threads of the guest's VMM, where any of the picks needs them.
+    /// Reads some of the threads of the guest's VMM, if any of the picks needs them.
     ///
     /// # Errors
-    /// Where there are more, to be read in the next turn.
+    /// More threads are left, for the next turn.
     pub(crate) fn read_ahead_of(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
         let grant: &Grant = &self.who.grant;
         let needs = picks.iter().any(|pick| match pick {

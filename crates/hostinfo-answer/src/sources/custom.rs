@@ -1,5 +1,4 @@
-//! The administrator's own statistics, which may take their time: asked for side by side, and
-//! waited for.
+//! Custom statistics, which may need time: requested in parallel, and waited for.
 
 use hostinfo_catalog::{Source, StatId};
 use hostinfo_custom::{Answer, Scope};
@@ -9,10 +8,11 @@ use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted};
 
 impl Sources<'_, '_> {
-    /// Asks for all that may take its time, so that it runs side by side. Has to come first.
+    /// Requests all values that may need time, so that their commands run in parallel. Must come
+    /// first.
     ///
     /// # Errors
-    /// Where some of it is not there yet.
+    /// Some of them are not there yet.
     pub(crate) fn ask(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
         let mut last: Option<Pending> = None;
         for name in self.customs(picks) {
@@ -23,7 +23,8 @@ impl Sources<'_, '_> {
                 }
                 Answer::Ready(Err(_)) => {}
                 Answer::Ready(Ok(_)) => {
-                    // How long a value may be kept: its true age would show that another asked.
+                    // The age is how long a value may be kept. The true age would show that another
+                    // guest asked.
                     let every = self.given.customs.find(&name).map(|custom| custom.every);
                     let held = self.when.now.saturating_duration_since(self.when.asked);
                     self.extent.age = self.extent.age.max(every.unwrap_or_default()).max(held);
@@ -33,7 +34,7 @@ impl Sources<'_, '_> {
         last.map_or(Ok(()), Err)
     }
 
-    /// The administrator's own statistics in a query.
+    /// The custom statistics in a query.
     fn customs(&mut self, picks: &[Pick<'_>]) -> Vec<String> {
         let is_custom = |stat: &StatId| stat.stat().source == Source::Custom;
         let mut names = Vec::new();
@@ -56,12 +57,12 @@ impl Sources<'_, '_> {
         self.given.customs.value(name, self.who.name.whole(), asked, now)
     }
 
-    /// Whether the administrator has own statistics.
+    /// Whether there are any custom statistics.
     pub(crate) fn has_customs(&self) -> bool {
         self.given.customs.names("").next().is_some()
     }
 
-    /// Whether the administrator's own statistic of that name speaks of the guest alone.
+    /// Whether the custom statistic of that name is about the guest alone.
     pub(crate) fn is_of_guest(&self, name: &str) -> bool {
         let custom = self.given.customs.find(name);
         custom.is_some_and(|custom| custom.scope == Scope::Guest)

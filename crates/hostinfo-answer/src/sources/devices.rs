@@ -1,4 +1,4 @@
-//! A guest's disks and interfaces, as libvirt told of them: which there are, and their statistics.
+//! A guest's disks and interfaces as libvirt reports them: which ones it has, and their statistics.
 
 use std::collections::HashMap;
 
@@ -14,15 +14,15 @@ use super::{Sources, unavailable};
 const NONE: Absent = Absent::plain("this guest has none");
 const UNLIMITED: Absent = Absent::plain("this interface has no limit");
 
-/// Where they are in what libvirt told, by names and by numbers: found once for a reply, since each has some
-/// twenty statistics.
+/// Indices into libvirt's values, by name and by number. Built once for a reply, since each device
+/// has about twenty statistics.
 pub(crate) struct Devices {
     disks: HashMap<Box<str>, usize>,
     nets: HashMap<u64, usize>,
 }
 
 impl Devices {
-    /// Those of these figures. Of two that are called the same, the first is meant.
+    /// The devices in these figures. If two have the same name, the first one counts.
     fn of(figures: &Figures) -> Self {
         let (mut disks, mut nets) = (HashMap::new(), HashMap::new());
         for (place, disk) in figures.disks.iter().enumerate() {
@@ -34,12 +34,12 @@ impl Devices {
         Self { disks, nets }
     }
 
-    /// The place of a disk.
+    /// The index of a disk.
     fn disk(&self, dev: &str) -> Option<usize> {
         self.disks.get(dev).copied()
     }
 
-    /// The place of an interface.
+    /// The index of an interface.
     fn net(&self, number: u64) -> Option<usize> {
         self.nets.get(&number).copied()
     }
@@ -55,7 +55,7 @@ impl Sources<'_, '_> {
         disks.unwrap_or_default()
     }
 
-    /// The same names, each with what that disk is limited to.
+    /// The same names, each with the disk's limits.
     pub(super) fn limited_disks(&mut self) -> Vec<(String, Limits)> {
         let disks = self.with_figures(|told, _| {
             let named = told.disks.iter().filter(|disk| name::is_segment(&disk.dev));
@@ -64,14 +64,14 @@ impl Sources<'_, '_> {
         disks.unwrap_or_default()
     }
 
-    /// The numbers of its interfaces.
+    /// The numbers of the guest's interfaces.
     pub(super) fn interfaces(&mut self) -> Vec<String> {
         let numbers = self
             .with_figures(|told, _| told.nets.iter().map(|net| net.number.to_string()).collect());
         numbers.unwrap_or_default()
     }
 
-    /// Where a device is in the newest figures.
+    /// The index of a device in the latest figures.
     fn device(&mut self, find: impl FnOnce(&Devices) -> Option<usize>) -> Option<usize> {
         if self.devices.is_none() {
             let (figures, _) = self.domain().ok()?.figures.as_ref()?;
@@ -80,13 +80,13 @@ impl Sources<'_, '_> {
         self.devices.as_ref().and_then(find)
     }
 
-    /// Whether there is a disk of that name, as [`Sources::disks`] tells of all.
+    /// Whether there is a disk of that name among [`Sources::disks`].
     pub(super) fn has_disk(&mut self, name: &str) -> bool {
         let is_told = name::is_segment(name) && self.with_figures(|_, _| ()).is_ok();
         is_told && self.device(|all| all.disk(name)).is_some()
     }
 
-    /// Whether there is an interface of that number, as [`Sources::interfaces`] tells of all.
+    /// Whether there is an interface of that number among [`Sources::interfaces`].
     pub(super) fn has_interface(&mut self, number: &str) -> bool {
         let number = number.parse().ok().filter(|_| self.with_figures(|_, _| ()).is_ok());
         number.is_some_and(|number| self.device(|all| all.net(number)).is_some())

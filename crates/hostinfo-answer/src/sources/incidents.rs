@@ -1,18 +1,18 @@
-//! What was wrong while the guest was watched, as statistics.
+//! A guest's incidents, as statistics.
 
 use hostinfo_wire::{Refusal, Value};
 use jiff::Timestamp;
 
 use super::Sources;
 
-/// Behind 503. Not 404: who looks for incidents now and then makes sense.
+/// The reason behind 503. Not 404, because looking for incidents now and then is reasonable.
 const NONE: &str = "there was no incident while this guest was watched";
 const NO_MORE: &str = "there were fewer incidents while this guest was watched";
 const NOT_WATCHED: &str = "this guest is not watched: whoever asks for a verdict is, for a while; its host's administrator can \
      have it watched for good";
 
 impl Sources<'_, '_> {
-    /// One of the guest's incidents; they are counted from 1.
+    /// One of the guest's incidents, numbered from 1.
     pub(super) fn incident(&mut self, number: Option<&str>) -> Result<Value<'static>, Refusal> {
         let number: Option<usize> = number.and_then(|number| number.parse().ok());
         let is_watched = self.observed.watch.is_some();

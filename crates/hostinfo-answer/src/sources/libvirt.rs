@@ -1,7 +1,8 @@
-//! What libvirt told of a guest, as statistics. What it told of the guest's disks and interfaces is in `devices`.
+//! libvirt's values of a guest, as statistics. Those of the guest's disks and interfaces are in
+//! `devices`.
 //!
-//! A query is never held up by libvirt: it is answered with the newest figures that were told,
-//! and has newer ones asked for.
+//! A query never waits for libvirt: it is answered with the latest figures, and requests newer
+//! ones.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ const UNCOUNTED: Absent = Absent::plain(
 );
 
 impl Sources<'_, '_> {
-    /// The value of a statistic that libvirt tells.
+    /// The value of a statistic whose source is libvirt.
     pub(super) fn of_libvirt(
         &mut self,
         stat: StatId,
@@ -41,7 +42,8 @@ impl Sources<'_, '_> {
             Source::VcpusMax => self.domain().map(|told| Value::Whole(told.domain.vcpus_max)),
             Source::Paused => self.paused(stat),
             Source::Migrating => {
-                // Its start is no event: it is seen when figures are told.
+                // libvirt has no event for the start of a migration, so it is seen when figures
+                // arrive.
                 let seen = self.with_figures(|_, _| ());
                 seen.and_then(|()| self.domain()).map(|told| Value::truth(told.domain.migrating))
             }
@@ -61,12 +63,12 @@ impl Sources<'_, '_> {
         value.map_err(unavailable)
     }
 
-    /// vCPUs that are online, where libvirt knows the guest.
+    /// Number of online vCPUs, if libvirt knows the guest.
     pub(super) fn told_vcpus(&self) -> Option<Value<'static>> {
         self.domain().ok().map(|told| Value::Whole(told.domain.vcpus))
     }
 
-    /// How old the figures are that libvirt told of it.
+    /// Age of libvirt's figures of the guest.
     pub(super) fn figures_age(&self) -> Duration {
         let told = self.domain().ok().and_then(|told| told.figures.as_ref());
         told.map(|(_, at)| self.when.now.saturating_duration_since(*at)).unwrap_or_default()
@@ -89,7 +91,8 @@ impl Sources<'_, '_> {
         }
     }
 
-    /// The sum of all vCPUs that there were in this session: one that is unplugged stays in it.
+    /// The sum over all vCPUs that existed in this session. A vCPU that is unplugged stays in the
+    /// sum.
     fn of_kvm(&mut self, stat: StatId, what: Kvm) -> Result<Value<'static>, Absent> {
         if !self.domain()?.domain.is_kvm {
             return Err(NO_KVM);
@@ -129,7 +132,7 @@ impl Sources<'_, '_> {
         }
     }
 
-    /// Picks from the newest figures; newer ones are asked for.
+    /// Picks from the latest figures, and requests newer ones.
     pub(super) fn with_figures<T>(
         &mut self,
         pick: impl FnOnce(&Figures, &mut History) -> T,

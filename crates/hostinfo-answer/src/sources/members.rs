@@ -1,4 +1,4 @@
-//! Which statistics and instances a guest has, and how they are described, without their values.
+//! Which statistics and instances a guest has and how they are described, without their values.
 
 use hostinfo_catalog::{Instances, Scope, StatId};
 use hostinfo_render::Row;
@@ -8,14 +8,14 @@ use super::{NONE, Sources};
 use crate::select::permitted;
 
 impl Sources<'_, '_> {
-    /// A statistic as it is told of.
+    /// The description of a statistic for a reply.
     pub(crate) fn row(&self, stat: StatId, instance: Option<String>) -> Row {
         let name = instance.as_deref();
         let about = name.and_then(|name| self.given.about(stat.stat().source, name));
         Row { stat, instance, about }
     }
 
-    /// Why there is nothing in a scope: none of its rows has an instance.
+    /// Why a scope is empty: none of its rows has an instance.
     pub(crate) fn why_empty(&mut self, scope: &Scope) -> Refusal {
         let first = permitted(scope, &self.who.grant).next();
         let why = first.and_then(|stat| self.value(stat, scope.instance()).err());
@@ -27,7 +27,7 @@ impl Sources<'_, '_> {
         permitted(scope, &self.who.grant).collect::<Vec<_>>().into_iter()
     }
 
-    /// What the guest may see of a row in a scope: the row, or each instance that there is.
+    /// What the guest may see of a row in a scope: the row itself, or each of its instances.
     pub(crate) fn members_of(&mut self, stat: StatId, scope: &Scope) -> Vec<Option<String>> {
         if !stat.stat().has_instances() {
             return vec![None];
@@ -38,7 +38,7 @@ impl Sources<'_, '_> {
     /// The instances of a row that are in the scope and that the guest may see.
     pub(super) fn instances_in(&mut self, scope: &Scope, stat: StatId) -> Vec<String> {
         let mut instances = match scope.instance() {
-            // The administrator's own may have others below it.
+            // A custom statistic may have others below its name.
             Some(one) if !stat.stat().is_open() => self.one_instance(stat, one),
             _ => self.instances(stat),
         };
@@ -48,7 +48,7 @@ impl Sources<'_, '_> {
         instances
     }
 
-    /// That instance, where there is one: without a list of all, which may be long.
+    /// That instance, if it exists, without making a list of all, which may be long.
     fn one_instance(&mut self, stat: StatId, instance: &str) -> Vec<String> {
         let is_there = match stat.stat().instances {
             Instances::Vcpus => self.has_vcpu(instance) == Some(true),
@@ -63,19 +63,19 @@ impl Sources<'_, '_> {
         if is_there { vec![instance.to_owned()] } else { Vec::new() }
     }
 
-    /// Whether there may be that instance of a statistic of the VMM: where none can be told, it is not
-    /// known that there is not.
+    /// Whether that instance of a VMM statistic may exist. True if it is not known which instances
+    /// exist.
     pub(super) fn may_have(&mut self, stat: StatId, instance: &str) -> bool {
         stat.stat().instances != Instances::Vcpus || self.has_vcpu(instance).unwrap_or(true)
     }
 
-    /// Whether there is a vCPU of that number; `None` where that cannot be told.
+    /// Whether there is a vCPU with that number; `None` if that is unknown.
     fn has_vcpu(&mut self, number: &str) -> Option<bool> {
         let vmm = self.observed.vmm().ok()?;
         number.parse().map_or(Some(false), |number| vmm.has_vcpu(number, self.at))
     }
 
-    /// The instances of a row that there are, in order.
+    /// The sorted instances of a row that exist.
     pub(crate) fn instances(&mut self, stat: StatId) -> Vec<String> {
         let instances = match stat.stat().instances {
             Instances::None => Vec::new(),

@@ -1,4 +1,4 @@
-//! What the administrator has to say to a guest, as statistics.
+//! The administrator's notices to a guest, as statistics.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use super::Sources;
 
-/// Behind 503. Not 404: who looks for notices now and then makes sense.
+/// The reason behind 503. Not 404, because looking for notices now and then is reasonable.
 const NONE: &str = "there is no notice for this guest";
 const NO_MORE: &str = "there are fewer notices for this guest";
 
 impl Sources<'_, '_> {
-    /// One of the guest's notices; they are counted from 1.
+    /// One of the guest's notices, numbered from 1.
     pub(super) fn notice(&mut self, number: Option<&str>) -> Result<Value<'static>, Refusal> {
         let number: Option<usize> = number.and_then(|number| number.parse().ok());
         let told = self.told_notices();

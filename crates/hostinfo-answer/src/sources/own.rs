@@ -1,4 +1,4 @@
-//! What the daemon knows of a guest and of its reply by itself, as statistics.
+//! What the daemon itself knows about a guest and its reply, as statistics.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use hostinfo_wire::{Refusal, Value};
 
 use super::Sources;
 
-/// Behind 503, where a reply has no ratio that speaks of a time.
+/// The reason behind 503 if no ratio or verdict in a reply covers a time.
 const NO_WINDOW: &str = "nothing in this reply speaks of a time";
 
 impl<'a> Sources<'a, '_> {
@@ -18,7 +18,7 @@ impl<'a> Sources<'a, '_> {
             Own::Session => Value::text(&*who.session.id),
             Own::SessionStart => since_1970(who.session.start.unwrap_or_else(SystemTime::now)),
             Own::Time => since_1970(SystemTime::now()),
-            // Whether the sample was there already would show that another had asked.
+            // The true age would show whether another guest had asked for the sample.
             Own::SampleAge => Value::seconds(self.extent.age),
             Own::Window => {
                 let window = self.extent.window.or(self.extent.verdicts);

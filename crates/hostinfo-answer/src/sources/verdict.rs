@@ -1,4 +1,4 @@
-//! Why a guest is slow, as statistics: samples of it are taken while it asks.
+//! Why a guest is slow, as statistics. The guest is sampled while it asks.
 
 use hostinfo_catalog::source::{Judged, Vmm};
 use hostinfo_sample::Absent;
@@ -7,9 +7,9 @@ use hostinfo_verdict::{Devices, Sample, Verdict, Watch, judge};
 use super::Sources;
 
 impl Sources<'_, '_> {
-    /// Judges up to the last minute, each thing once for a reply. Who asks is watched from then
-    /// on, for a while; only where there is a process to be watched, with what a verdict cannot do
-    /// without.
+    /// Judges up to the last minute, each resource once for a reply. From then on the guest is
+    /// watched for a while. That needs a process to watch, with the figures that a verdict cannot
+    /// do without.
     pub(super) fn verdict(&mut self, what: Judged) -> Result<Verdict, Absent> {
         if let Some((_, verdict)) = self.verdicts.iter().find(|(judged, _)| *judged == what) {
             return Ok(verdict.clone());
@@ -34,7 +34,7 @@ impl Sources<'_, '_> {
         Ok(verdict)
     }
 
-    /// A sample for verdicts, of whatever the host knows.
+    /// A sample for verdicts, with everything the host knows.
     pub(crate) fn sample(&mut self) -> Sample {
         self.is_sample = true;
         let (disks, interfaces) = (self.limited_disks(), self.interfaces());

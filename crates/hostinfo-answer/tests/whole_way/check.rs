@@ -6,7 +6,7 @@ use hostinfo_rules::Grant;
 use hostinfo_wire::Code;
 use hostinfo_wire::limits::REPLY_MAX;
 
-/// A reply is whole, each of its lines has a code, and it tells nothing that is denied.
+/// A reply is complete, each of its lines has a code, and it reveals nothing that is denied.
 pub(crate) fn reply(reply: &[u8], grant: &Grant) {
     assert!(reply.len() <= REPLY_MAX);
     let text = std::str::from_utf8(reply).expect("a reply is text");
@@ -29,7 +29,7 @@ pub(crate) fn reply(reply: &[u8], grant: &Grant) {
     }
 }
 
-/// Nothing of a line of values, of a list or of metrics is denied.
+/// A line of values, of a list or of metrics names nothing that is denied.
 fn told(text: &str, grant: &Grant) {
     if let Some(names) = text.strip_prefix('{') {
         let object: serde_json::Map<String, serde_json::Value> =
@@ -46,7 +46,7 @@ fn told(text: &str, grant: &Grant) {
     }
 }
 
-/// Words that are no statistic's name are no statistic: `pong`, a line of help.
+/// Words that are not a statistic's name pass: `pong`, a line of help.
 fn permitted(name: &str, grant: &Grant) {
     if let Some(Named::Stat(stat, instance)) = resolve(name) {
         assert!(grant.permits(stat, instance.as_deref()), "{name} is denied");

@@ -1,4 +1,4 @@
-//! Two hosts that differ only in what a guest may not see are the same to it.
+//! If two hosts differ only in what a guest may not see, the guest cannot tell them apart.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::world::{GUEST, HOST, World};
 
-/// Questions for all rules together.
+/// Number of queries, for all rules together.
 const QUESTIONS: usize = 1_000;
 
-/// Rules that deny what these files of a host tell, and nothing else.
+/// Rules that deny exactly what these files of a host reveal.
 const RULES: [(&str, &[&str]); 4] = [
     ("*:\n interval = 0\n all = 1\n verdict = 0\n loadavg = 0\n", &["proc/loadavg"]),
     (
@@ -39,12 +39,12 @@ const RULES: [(&str, &[&str]); 4] = [
     ("*:\n interval = 0\n all = 0\n label = 1\n", &["proc/stat", "proc/meminfo", "proc/loadavg"]),
 ];
 
-/// What the clock tells, and the CPUs' frequencies, of which as many are read as there is time for: denied
-/// everywhere.
+/// Denied in all rules: what depends on the clock, and the CPUs' frequencies, of which only as many
+/// are read as there is time for.
 const CLOCK: &str = " time = 0\n session.start = 0\n cpu.frequency = 0\n";
 
-/// A host that differs from the captured one in these files: every figure in them is another, one has
-/// fewer lines, and one is not there at all.
+/// A host that differs from the captured one in these files. By turns, a file has other figures,
+/// other figures and fewer lines, or is missing.
 fn other(files: &[&str]) -> TempDir {
     let host = host();
     for (at, file) in files.iter().enumerate() {
@@ -61,7 +61,7 @@ fn other(files: &[&str]) -> TempDir {
     host
 }
 
-/// The question of that number: each statistic in one form or another, groups, and all.
+/// The query with that number: single statistics in several forms, groups, and everything.
 fn question(number: usize, names: &[String]) -> String {
     let name = |step: usize| &names[number * step % names.len()];
     match number % 8 {
@@ -84,7 +84,7 @@ fn host() -> TempDir {
     host
 }
 
-/// All that the guest gets for so many questions, and when.
+/// All replies to this many queries, with their times.
 fn answers(
     host: &Path,
     rules: &str,

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use world::World;
 
-/// As many conversations as are tried at each run; `fuzz/` tries more.
+/// Number of conversations in each run; `fuzz/` tries more.
 const CASES: u32 = 200;
 
 fn any_word() -> impl Strategy<Value = String> {
@@ -50,7 +50,7 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![6 => line, 1 => proptest::collection::vec(any::<u8>(), 0..300)]
 }
 
-/// What a guest or its host does, as [`script`] reads it.
+/// A step of a guest or its host, as [`script`] reads it.
 fn any_step() -> impl Strategy<Value = Vec<u8>> {
     let sent = (0..6u8, any_line()).prop_map(|(step, line)| {
         let length = u8::try_from(line.len().min(255)).unwrap();

@@ -1,4 +1,4 @@
-//! Any bytes as what two guests send, one piece after the other, and what happens to them meanwhile.
+//! Interprets arbitrary bytes as what two guests send, piece by piece, and what happens meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -8,23 +8,23 @@ use hostinfo_wire::limits::NONSENSE_MAX;
 use crate::check;
 use crate::world::{RULES, World};
 
-/// Steps that are gone through: each answers 128 lines at the most.
+/// Most steps of a script: each answers 128 lines at most.
 const STEPS_MAX: usize = 64;
 
-/// Turns for one piece, which has 255 bytes: a line has one byte at least, and waits for its values or for
-/// the guest's flow a few times.
+/// Most turns for one piece of 255 bytes: a line has at least one byte, and waits a few times for
+/// its values or for the guest's flow.
 const TURNS_MAX: usize = 255 * 8;
 
-/// The first byte says under which rules; each of the others is a step.
+/// The first byte selects the rules; each of the others is a step.
 ///
 /// | step | what |
 /// |---|---|
 /// | 0 to 5 | a guest (the odd one or the other) sends as many bytes as the next one says |
 /// | 6 to 199 | time passes |
 /// | 200 to 219 | a guest comes under other rules |
-/// | 220 and more | a guest's connection is made anew |
+/// | 220 and more | a guest's connection is replaced |
 ///
-/// How many lines were answered.
+/// Returns the number of answered lines.
 pub(crate) fn run(script: &[u8]) -> usize {
     let Some((rules, mut rest)) = script.split_first() else { return 0 };
     let mut answered = 0;
@@ -54,7 +54,7 @@ pub(crate) fn run(script: &[u8]) -> usize {
     answered
 }
 
-/// Has a guest send that, and looks at all replies to it. How many there were.
+/// Lets a guest send that, and checks all replies. Returns their number.
 fn send(world: &mut World, guest: usize, sent: &[u8], now: &mut Instant) -> usize {
     let mut input = if world.has_held(guest) { &[] } else { sent };
     let (mut nonsense, mut answered) = (0, 0);

@@ -1,4 +1,4 @@
-//! A host made of files, guests of it, and an engine that answers them.
+//! A host made of files, its guests, and an engine that answers them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use hostinfo_sample::{Absent, Host, OpenFiles, Roots};
 use hostinfo_wire::Reply;
 use hostinfo_wire::limits::READ_CHUNK;
 
-/// Rules that guests are under, one set after the other.
+/// Sets of rules, used one after another.
 pub(crate) const RULES: [&str; 7] = [
     "*:\n interval = 0\n",
     "*:\n interval = 0\n loadavg = 0\n memory.free = 0\n vm.cpu = 0\n",
@@ -29,7 +29,7 @@ pub(crate) const RULES: [&str; 7] = [
     "*:\n interval = 0\n all = 0\n",
 ];
 
-/// A host and a guest of them, and the guest's process.
+/// The captured host and guest, and the guest's process.
 pub(crate) const HOST: &str = "hosts/two-sockets-6.1";
 pub(crate) const GUEST: &str = "guests/kvm-libvirt-v2-6.1";
 const CAPTURED: i32 = 513;
@@ -62,13 +62,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Under the rules of that number, on a host that was captured.
+    /// The captured host, under the rules with that number.
     pub(crate) fn new(rules: u8, start: Instant) -> Self {
         let (host, vmm) = (captured(HOST), captured(GUEST));
         Self::on(&host, &vmm, RULES[usize::from(rules) % RULES.len()], start)
     }
 
-    /// Under these rules, on the host that is in a folder, with a guest's VMM that is in another.
+    /// The host in a folder, under these rules, with a guest's VMM in another folder.
     pub(crate) fn on(host: &Path, vmm: &Path, rules: &str, start: Instant) -> Self {
         let (customs, _) = Custom::load(&host.join("custom.d"), u32::MAX).unwrap();
         let labels = BTreeMap::from([("rack".to_owned(), "b 7".to_owned())]).try_into().unwrap();
@@ -84,7 +84,7 @@ impl World {
         world
     }
 
-    /// One more guest, whose VMM is this process in a folder.
+    /// Adds a guest, whose VMM is this process in a folder.
     pub(crate) fn add(&mut self, name: &str, rules: &Rules, vmm: Option<(&Path, i32)>) -> usize {
         let mut who = Who::new(
             Name::parse(name).unwrap(),
@@ -105,7 +105,7 @@ impl World {
         self.guests.len() - 1
     }
 
-    /// One turn of a guest.
+    /// Takes one turn of a guest.
     pub(crate) fn turn(&mut self, guest: usize, input: &[u8], now: Instant) -> Outcome<'_> {
         let Guest { who, observed, meter, conversation } = &mut self.guests[guest];
         let asker = hostinfo_answer::Guest { who, observed, meter };
@@ -117,7 +117,8 @@ impl World {
         String::from_utf8(self.reply.end().to_vec()).unwrap()
     }
 
-    /// Whether any of that is answered to a guest that has said nothing else, and sends as much as it likes.
+    /// Whether any of that is answered to a guest that has sent nothing before and has no limit on
+    /// its flow.
     pub(crate) fn answers(&mut self, sent: &[u8], now: Instant) -> bool {
         let bound = Bound { per_second: 0, burst: 0 };
         let flow = Flow { lines: bound, bytes: bound };
@@ -144,7 +145,7 @@ impl World {
         self.guests[guest].conversation.has_held()
     }
 
-    /// The guest's connection is made anew.
+    /// Replaces the guest's connection.
     pub(crate) fn reconnect(&mut self, guest: usize) {
         self.guests[guest].conversation = Conversation::new(Dialect::Hostinfo);
     }

@@ -1,4 +1,4 @@
-//! As much of Varlink's interface language as the interface's file has.
+//! A parser for as much of Varlink's interface language as the interface's file uses.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl Type {
     }
 }
 
-/// Words and single signs, without comments.
+/// Words and single punctuation characters, without comments.
 struct Tokens<'a>(std::iter::Peekable<std::vec::IntoIter<&'a str>>);
 
 impl<'a> Tokens<'a> {
@@ -117,7 +117,7 @@ impl Interface {
         interface
     }
 
-    /// Whether `value` is of that type, with every option there and nothing besides.
+    /// Whether `value` is of that type, with every optional field present and no others.
     pub(crate) fn check(&self, shape: &Type, value: &Value) -> Result<(), String> {
         let is = match shape {
             Type::Named(name) => match name.as_str() {
@@ -152,7 +152,7 @@ impl Interface {
         is.then_some(()).ok_or(format!("not {shape:?}: {value}"))
     }
 
-    /// `value` with nothing in place of every option.
+    /// `value` with null for every optional field.
     pub(crate) fn without_options(&self, shape: &Type, value: Value) -> Value {
         match (shape, value) {
             (Type::Named(name), value) if self.types.contains_key(name) => {

@@ -1,4 +1,4 @@
-//! The types and the interface's file say the same.
+//! The Rust types and the interface's file agree.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
@@ -20,8 +20,8 @@ use idl::Interface;
 
 const TIME: &str = "2026-11-22T09:55:49.123Z";
 
-/// Holds `value`, in which every option is there, against the fields of `shape`; and what is left
-/// of it when the options are not there.
+/// Compares `value`, which has every optional field, with the fields of `shape`; then does the same
+/// without the optional fields.
 fn agree<T: Serialize + DeserializeOwned + PartialEq + Debug>(
     interface: &Interface,
     shape: &idl::Type,
@@ -67,6 +67,7 @@ fn guest() -> Guest {
         ports: vec![Port {
             kind: PortKind::Hostinfo,
             state: PortState::Failed,
+            path: some("/r/a.s"),
             problem: some("p"),
         }],
         uuid: some("u"),
@@ -89,6 +90,7 @@ fn every_reply_has_the_fields_of_its_method() {
         since,
         settings: Place { path: text("/h"), problem: some("p") },
         socket_dir: Place { path: text("/s"), problem: some("p") },
+        sockets: vec![Place { path: text("/r/{name}"), problem: some("p") }],
         guests: 2,
         connected: 1,
         rules: rules_state(),

@@ -63,7 +63,7 @@ fn a_file_that_others_can_write_is_refused_with_the_remedy() {
         fs::set_permissions(folder.path().join("a.toml"), Permissions::from_mode(mode)).unwrap();
         let (names, problems) = read(folder.path(), me());
         assert_eq!(names, ["b"]);
-        let told = "D/a.toml: others than its owner can write to it: `chmod go-w` it";
+        let told = "D/a.toml: users other than its owner can write to it: `chmod go-w` it";
         assert_eq!(problems, [told]);
     }
 }

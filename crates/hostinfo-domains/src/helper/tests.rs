@@ -178,9 +178,12 @@ fn every_way_to_fail_is_told_in_words() {
         ("exit 127".to_owned(), "hostinfo-libvirt ended without an answer"),
         (
             say(&Message::Hello { version: VERSION + 1 }),
-            "hostinfo-libvirt is not of the same release as hostinfod",
+            "hostinfo-libvirt has another release than hostinfod: install both again",
         ),
-        (say(&Message::Done(0)), "hostinfo-libvirt is not of the same release as hostinfod"),
+        (
+            say(&Message::Done(0)),
+            "hostinfo-libvirt has another release than hostinfod: install both again",
+        ),
         (
             "echo libvirt: error".to_owned(),
             "not a message of hostinfo-libvirt, version 4: expected value at line 1 column 1",

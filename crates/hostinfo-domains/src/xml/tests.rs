@@ -113,7 +113,7 @@ fn what_is_no_domain_or_too_large_is_an_error() {
         ("", "not a <domain type=...>"),
         (
             "<domain",
-            "no XML at byte 7: syntax error: tag not closed: `>` not found before end of input",
+            "not XML at byte 7: syntax error: tag not closed: `>` not found before end of input",
         ),
         ("<domain/>", "not a <domain type=...>"),
         ("<network type='kvm'/>", "not a <domain type=...>"),

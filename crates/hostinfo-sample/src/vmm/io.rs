@@ -1,5 +1,5 @@
-//! Cgroups' `io.max` and `io.stat`: what the guest's VMM may read and write on the host's disks, and what it
-//! has. Only v2 is read: v1's `blkio.throttle` files count differently in each version of the kernel.
+//! Cgroups' `io.max` and `io.stat`: how much the guest's VMM may read and write on the host's disks, and how
+//! much it did. Only v2 is read: v1's `blkio.throttle` files count differently in each version of the kernel.
 
 use crate::open_files::Reader;
 use crate::text::{lines, number, words};
@@ -9,12 +9,12 @@ use crate::vmm::branch::Branch;
 /// that limits a guest on more disks does so on all of them alike.
 const LIMITS_MAX: usize = 16;
 
-/// What a cgroup may read and write on one of the host's disks, and what it has.
+/// How much a cgroup may read and write on one of the host's disks, and how much it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IoLimit {
     /// Whether the cgroup is the guest's own. The limits of those around it are the host's.
     pub is_own: bool,
-    /// Which cgroup on the way up from the innermost it is.
+    /// The cgroup's position on the way up from the innermost one, which is 0.
     pub level: usize,
     /// The major and the minor number of the disk.
     pub disk: (u32, u32),
@@ -24,7 +24,7 @@ pub struct IoLimit {
     pub write: IoWay,
 }
 
-/// One way of it.
+/// Reads or writes: their limits, and how many there were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IoWay {
     /// The most bytes in a second. `None`: no limit.
@@ -79,7 +79,7 @@ type Row = ((u32, u32), [Option<u64>; 4]);
 /// 254:0 rbytes=1044480 wbytes=0 rios=17 wios=0 dbytes=0 dios=0   io.stat
 /// ```
 ///
-/// The numbers behind these keys. Lines of other forms are passed by.
+/// The numbers of these keys. Lines of another form are ignored.
 fn rows<'t>(text: &'t [u8], keys: [&'static str; 4]) -> impl Iterator<Item = Row> + 't {
     lines(text).filter_map(move |line| {
         let mut words = words(line);

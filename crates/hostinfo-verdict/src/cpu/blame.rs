@@ -1,53 +1,53 @@
-//! For whom some of the guest's threads waited, by who ran on the CPUs that they may use.
+//! What some of the guest's threads waited for, judged by who ran on the CPUs they may use.
 //!
-//! A thread that wants to run and does not waits for somebody who runs on its CPU. How long it
-//! would have waited for the guest's own threads, had nobody else been there, cannot be told from
-//! how long they wanted to run, since waiting for others makes that longer: two vCPUs that each need
-//! 30 % of one CPU beside a process that never sleeps want it 90 % of the time each. So the time
-//! waited is shared out among all who ran, by how long they ran and how many waited meanwhile; and
-//! where that does not come to as much, the rest has no explanation.
+//! A runnable thread waits for whoever runs on its CPU. How long it would have waited for the
+//! guest's own threads alone cannot be worked out from how long they wanted to run, because waiting
+//! for others makes that time longer: two vCPUs that each need 30 % of one CPU beside a process
+//! that never sleeps want it 90 % of the time each. So the waiting is divided among all who ran, by
+//! how long they ran and how many threads waited meanwhile. Waiting beyond that sum is unexplained.
 
 use std::time::Duration;
 
 use crate::share::Share;
 
-/// The least share of the CPUs' busy time that others are seen by. Threads' times are exact, but
-/// those of a CPU are counted by ticks of 1 to 10 ms, and can be wrong by some percent.
+/// Others count as seen from this share of the CPUs' busy time on. The times of threads are exact,
+/// but those of a CPU are counted in ticks of 1 to 10 ms and can be wrong by a few percent.
 const SEEN: Share = Share::percent(5);
 
-/// CPUs that were busy for less than that have time to spare for whoever waits: that others ran on
-/// some of them does not say that they ran where a thread waited.
+/// CPUs that were busy for less than this have time left for whoever waits. If others ran on some
+/// of them, that does not show that they ran where a thread waited.
 const TO_SPARE: Share = Share::percent(50);
 
-/// Threads of the guest, of one kind.
+/// Threads of the guest, all of one kind: vCPUs or the VMM's other threads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
     pub(super) run: Duration,
-    /// For a CPU.
+    /// Time they waited for a CPU.
     pub(super) waited: Duration,
-    /// How many threads there are at the most.
+    /// Upper bound of the number of threads.
     pub(super) threads: u64,
 }
 
-/// CPUs that they may use.
+/// The CPUs these threads may use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cpus {
     pub(super) number: u64,
-    /// The host has more, which they may not use.
+    /// Whether the host has more CPUs, which they may not use.
     pub(super) is_part: bool,
     pub(super) length: Duration,
     pub(super) busy: Duration,
-    /// Time that the guest's threads of all kinds ran there, and those of another kind.
+    /// Time that the guest's threads of both kinds ran there.
     pub(super) ours: Duration,
+    /// Time that the guest's threads of the other kind ran there.
     pub(super) own: Duration,
 }
 
-/// Time waited.
+/// Time waited, divided by cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Blame {
-    /// For whoever is not of this guest.
+    /// For anything outside this guest.
     pub(super) others: Duration,
-    /// For the guest's threads of another kind.
+    /// For the guest's threads of the other kind.
     pub(super) own: Duration,
     /// For each other.
     pub(super) each_other: Duration,
@@ -60,7 +60,7 @@ impl Cpus {
         if Share::of(others, self.busy) >= SEEN { others } else { Duration::ZERO }
     }
 
-    /// How much of their time the CPUs were busy.
+    /// The share of their time in which the CPUs were busy.
     pub(super) fn busy(&self) -> Share {
         let capacity = self.length.as_nanos().saturating_mul(self.number.into());
         Share::ratio(self.busy.as_nanos(), capacity)
@@ -80,7 +80,7 @@ impl Cpus {
         let wanting = self.wanting(waiting);
         let others = times(self.others(), wanting);
         let own = times(self.own, wanting);
-        // As long as there is a CPU for each, they have no reason to wait for each other.
+        // While each thread has a CPU of its own, threads have no reason to wait for each other.
         let each_other = times(waiting.run, wanting.saturating_sub(thousand_times(self.number)));
         let all = others.saturating_add(own).saturating_add(each_other);
         let mut left = waiting.waited;
@@ -91,16 +91,16 @@ impl Cpus {
             taken
         };
         let [others, own, each_other] = [take(others), take(own), take(each_other)];
-        // Threads that have pauses want to run at the same time more often than on average. What
-        // nobody else can have caused, those did that are too many for the CPUs.
+        // Threads that pause want to run at the same time more often than on average. Waiting that
+        // nobody else can have caused is blamed on the threads that exceed the number of CPUs.
         let too_many = thousand_times(waiting.threads.saturating_sub(self.number));
         let more = times(waiting.run, too_many).saturating_sub(each_other).min(left);
         let each_other = each_other.saturating_add(more);
         Blame { others, own, each_other, unexplained: left - more }
     }
 
-    /// CPUs of which some were idle: whoever waited is bound to others of them. Only what nobody
-    /// else can have caused is blamed on anybody.
+    /// For CPUs of which some were idle: a thread that waited must be bound to others of them.
+    /// Blames each party only for what no other can have caused.
     fn by_exclusion(&self, waiting: Waiting) -> Blame {
         let wanting = self.wanting(waiting);
         let [others, own] = [self.others(), self.own].map(|time| times(time, wanting));
@@ -112,8 +112,8 @@ impl Cpus {
         Blame { others, own, each_other: Duration::ZERO, unexplained }
     }
 
-    /// How many threads wanted to run on average, in thousandths: one at least, since somebody
-    /// waited.
+    /// Mean number of threads that wanted to run, in thousandths. At least one thread, since
+    /// somebody waited.
     fn wanting(&self, waiting: Waiting) -> u64 {
         let wanted = waiting.run.saturating_add(waiting.waited).as_nanos();
         let wanting = wanted.saturating_mul(1000) / self.length.as_nanos().max(1);

@@ -1,4 +1,4 @@
-//! What the guest's threads waited for in one part of the window.
+//! What the guest's threads waited for, in one part of the window.
 
 use std::iter;
 use std::time::Duration;
@@ -11,29 +11,29 @@ use crate::sample::Sample;
 use crate::share::Share;
 use crate::verdict::State;
 
-/// A guest that ran so much of its quota got what the quota allows: without neighbours it would
-/// not have run more.
+/// A guest that used this share of its quota got what the quota allows: it would not have run more
+/// without neighbours.
 const QUOTA_USED: Share = Share::percent(90);
 
-/// Where nothing tells whether the guest was throttled, CPUs so busy are reason enough to wait.
-/// Queues grow steeply from about there on.
+/// If it is not known whether the guest was throttled, CPUs this busy are reason enough to wait.
+/// Queues grow steeply from about here on.
 const BUSY: Share = Share::percent(80);
 
-/// What keeps threads waiting.
+/// What kept threads waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     Quota,
-    /// One that the host set around the guest's own cgroup.
+    /// A quota that the host set around the guest's own cgroup.
     QuotaAround,
-    /// Whoever runs on the host's CPUs and is not of this guest.
+    /// Anything outside this guest that runs on the host's CPUs.
     Others,
-    /// Of vCPUs the VMM's other threads, and of those the vCPUs.
+    /// For vCPUs the VMM's other threads, and for those the vCPUs.
     OwnThreads,
-    /// There are more of them than CPUs that they may run on.
+    /// There are more of these threads than CPUs they may run on.
     EachOther,
-    /// The host does not tell enough to say.
-    Untold,
-    /// The host tells all it can, and none of it is a reason.
+    /// The host does not measure enough to tell.
+    Unmeasured,
+    /// The host measures everything needed, and nothing explains the waiting.
     Unexplained,
 }
 
@@ -42,7 +42,7 @@ impl lost::Cause for Cause {
         match self {
             Self::QuotaAround | Self::Others => State::Contended,
             Self::Quota | Self::OwnThreads | Self::EachOther => State::SelfLimited,
-            Self::Untold | Self::Unexplained => State::Unknown,
+            Self::Unmeasured | Self::Unexplained => State::Unknown,
         }
     }
 }
@@ -55,16 +55,16 @@ pub(super) struct Part<'a> {
     delay: Duration,
 }
 
-/// Quotas that held threads back.
+/// Time that quotas held threads back.
 struct Held {
-    /// It is known for how long the guest's own did.
+    /// Whether the time of the guest's own quota is known.
     is_known: bool,
     own: Duration,
     around: Duration,
 }
 
 impl<'a> Part<'a> {
-    /// `None` where it is not known how long vCPUs ran and waited.
+    /// `None` if it is not known how long the vCPUs ran and waited.
     pub(super) fn of(span: Span<'a>) -> Option<Self> {
         Some(Self {
             span,
@@ -74,14 +74,15 @@ impl<'a> Part<'a> {
         })
     }
 
-    /// What its vCPUs lost.
+    /// Time that the guest's vCPUs lost.
     pub(super) fn vcpus(&self) -> Lost<Cause> {
         let throttled = self.throttled();
         let held = throttled.unwrap_or_default();
         let waited = self.delay.max(held);
         let mut lost = Lost::none(self.span.length, self.run);
-        // vCPUs that are held back on one CPU together count once as throttled and each for itself
-        // as delayed. So whoever got all of its quota waited for that, however the two compare.
+        // vCPUs that are held back together on one CPU count once as throttled, but each of them
+        // counts as delayed. So if the guest got all of its quota, all of the waiting was for the
+        // quota, whatever the ratio of the two figures.
         if self.share(held, self.run, waited) >= WAITED && self.used_quota() {
             lost.add(Cause::Quota, waited);
             return lost;
@@ -93,9 +94,9 @@ impl<'a> Part<'a> {
         lost
     }
 
-    /// What the vCPU that waited most lost, where all of them together `lost` that: many that do not
-    /// wait are not to hide one that does. Its cause is known only for the time by which it waited
-    /// longer than all of them did for every other cause.
+    /// Time lost by the vCPU that waited most; `lost` is what all of them together lost. Many vCPUs
+    /// that do not wait must not hide one that does. Its cause is known only for the time by which
+    /// it waited longer than all of them together waited for every other cause.
     pub(super) fn worst_vcpu(&self, lost: &Lost<Cause>) -> Option<Lost<Cause>> {
         let delays = |sample: &'a Sample| sample.cpu.vcpu_delays.as_deref();
         let (before, after) = (delays(self.span.before)?, delays(self.span.after)?);
@@ -109,12 +110,12 @@ impl<'a> Part<'a> {
         (worst.total_share() >= WAITED).then_some(worst)
     }
 
-    /// What the VMM's other threads lost. `None` where it is not known how long they waited.
+    /// Time that the VMM's other threads lost. `None` if it is not known how long they waited.
     pub(super) fn threads(&self) -> Option<Lost<Cause>> {
         let waited = self.span.time(|s| s.cpu.threads_delay)?;
         let run = self.threads_run().unwrap_or_default();
         let mut lost = Lost::none(self.span.length, run);
-        // What held the vCPUs back is in their delay.
+        // The time that the vCPUs were held back is contained in their delay.
         let throttled = self.throttled();
         let own = throttled.unwrap_or_default().saturating_sub(self.delay);
         let alone = self.span.time(|s| s.cpu.threads_throttled);
@@ -130,13 +131,13 @@ impl<'a> Part<'a> {
         Some(lost)
     }
 
-    /// Shares out what threads waited: what quotas held them back is certain, and who ran on their
-    /// CPUs instead is no reason for that.
+    /// Divides the waiting among its causes. Time held back by quotas is certain, and whoever ran
+    /// on the CPUs instead does not explain it.
     fn blame(&self, lost: &mut Lost<Cause>, waiting: Waiting, held: Held, cpus: Option<Cpus>) {
         let own = held.own.min(waiting.waited);
         let left = waiting.waited.saturating_sub(own);
-        // What a limit held back several guests is of all of them. So it explains no more than what
-        // nobody else was seen to.
+        // The throttling of a limit on several guests counts all of them. So it explains only the
+        // waiting for which nobody else was seen.
         let is_shared = self.span.after.cpu.is_quota_around_shared;
         let around = if is_shared { Duration::ZERO } else { held.around.min(left) };
         let for_cpu = left.saturating_sub(around);
@@ -146,7 +147,8 @@ impl<'a> Part<'a> {
             }
             _ => Blame { unexplained: for_cpu, ..Blame::default() },
         };
-        // The rest is that of quotas that were felt, as far as several waited while one was counted.
+        // A quota that was felt also explains the rest, up to one such time for each further
+        // thread: several can wait while one is counted.
         let others = u32::try_from(waiting.threads.saturating_sub(1)).unwrap_or(u32::MAX);
         let more = |held: Duration| match self.share(held, waiting.run, waiting.waited) {
             share if share >= WAITED => held.saturating_mul(others),
@@ -161,7 +163,7 @@ impl<'a> Part<'a> {
         lost.add(Cause::Others, blame.others);
         lost.add(Cause::OwnThreads, blame.own);
         lost.add(Cause::EachOther, blame.each_other);
-        let unknown = if held.is_known { Cause::Unexplained } else { Cause::Untold };
+        let unknown = if held.is_known { Cause::Unexplained } else { Cause::Unmeasured };
         lost.add(unknown, left.saturating_sub(more_around));
     }
 
@@ -173,12 +175,12 @@ impl<'a> Part<'a> {
         self.span.time(|s| s.cpu.throttled)
     }
 
-    /// Of all guests under that quota: an upper bound of what this one was held back.
+    /// Counts all guests under that quota: an upper bound of the time this guest was held back.
     fn throttled_around(&self) -> Duration {
         self.span.time(|s| s.cpu.throttled_around).unwrap_or_default()
     }
 
-    /// The VMM's other threads may have used some of it.
+    /// Counts the VMM's other threads too, since they may have used some of the quota.
     fn used_quota(&self) -> bool {
         self.span.after.cpu.quota.is_some_and(|quota| {
             let length = self.span.length.as_nanos();

@@ -1,4 +1,4 @@
-//! The CPUs that the guest's threads may use, and who else did.
+//! The CPUs that the guest's threads may use, and who else used them.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use super::blame::{Cpus, Waiting};
 use super::part::Part;
 use crate::share::Share;
 
-/// The share of the host's busy time at which a guest has only itself to wait for, where it is not
-/// known which CPUs it may use.
+/// If it is not known which CPUs the guest may use, it has only itself to wait for from this share
+/// of the host's busy time on.
 const ALONE: Share = Share::percent(90);
 
-/// CPUs that are busy for less than that stand by while others are waited for.
+/// CPUs that are busy for less than this count as idle while threads wait for others.
 const IDLE: Share = Share::percent(50);
 
-/// What became of the CPUs that the vCPUs may use.
+/// How the CPUs that the vCPUs may use were used.
 struct Used {
     number: u64,
     online: u64,
     busy: Duration,
-    /// By the VMM's other threads.
+    /// Time that the VMM's other threads ran there.
     own: Duration,
     own_delay: Duration,
 }
 
 impl Part<'_> {
-    /// Those of the vCPUs. `None` where nothing tells how busy they were.
+    /// The CPUs of the vCPUs. `None` if nothing shows how busy they were.
     pub(super) fn cpus(&self, waiting: Waiting) -> Option<Cpus> {
         let Some(used) = self.used() else {
             return self.cpus_of_host(waiting, self.threads_run().unwrap_or_default());
@@ -39,7 +39,8 @@ impl Part<'_> {
         })
     }
 
-    /// Those of the VMM's other threads: the vCPUs', if they waited there, or else the rest.
+    /// The CPUs of the VMM's other threads: those of the vCPUs if the threads waited there, or else
+    /// all others.
     pub(super) fn cpus_of_threads(&self, waiting: Waiting) -> Option<Cpus> {
         let Some(used) = self.used() else {
             return self.cpus_of_host(waiting, self.run);
@@ -67,7 +68,7 @@ impl Part<'_> {
         })
     }
 
-    /// All of the host, where it is not known which of its CPUs the guest's threads may use.
+    /// All CPUs of the host, for when it is not known which of them the guest's threads may use.
     fn cpus_of_host(&self, waiting: Waiting, own: Duration) -> Option<Cpus> {
         let (busy, idle) = self.host()?;
         let length = self.span.length;
@@ -77,11 +78,11 @@ impl Part<'_> {
         let number = u64::try_from(number).unwrap_or(u64::MAX).max(1);
         let all = Cpus { number, is_part: false, length, busy, ours, own };
         let is_alone = Share::of(ours, busy) >= ALONE;
-        // Nobody else ran on any CPU, so they waited for themselves, on however few.
+        // Nobody else ran on any CPU, so they waited for each other, on however few CPUs.
         Some(if is_alone { Cpus { number: 1, busy: ours, ..all } } else { all })
     }
 
-    /// Time that the VMM's threads ran that are no vCPUs, on whichever CPUs that is known of.
+    /// Time that the VMM's threads other than vCPUs ran, on all CPUs for which that is known.
     pub(super) fn threads_run(&self) -> Option<Duration> {
         let here = || Some(self.used()?.own);
         self.span.time(|s| s.cpu.threads_run).or_else(here)
@@ -97,7 +98,7 @@ impl Part<'_> {
         Some(Share::of(busy, busy.saturating_add(idle)))
     }
 
-    /// The host keeps the vCPUs on some of its CPUs, and others were idle.
+    /// Whether the host restricts the vCPUs to some of its CPUs while others were idle.
     pub(super) fn is_kept_from_idle_cpus(&self) -> bool {
         let rest = || {
             let (used, (busy, idle)) = (self.used()?, self.host()?);
@@ -109,7 +110,7 @@ impl Part<'_> {
         rest().unwrap_or(false)
     }
 
-    /// `None` where it is not known which they are, or they were others before.
+    /// `None` if the CPUs are not known or have changed.
     fn used(&self) -> Option<Used> {
         let (before, after) =
             (self.span.before.cpu.cpus.as_ref()?, self.span.after.cpu.cpus.as_ref()?);

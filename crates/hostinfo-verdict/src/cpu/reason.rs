@@ -12,13 +12,13 @@ use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::words::Words;
 
-/// vCPUs that ran for so much of the time had no time left over.
+/// vCPUs that ran for this share of the time had none left over.
 const GUEST_BUSY: Share = Share::percent(90);
 
-/// The VMM's threads that are no vCPUs, to somebody who may not know what a VMM is.
+/// The VMM's threads other than vCPUs, in words for somebody who may not know what a VMM is.
 const THREADS: &str = "the threads that serve your disks and network";
 
-/// Whose waiting is told of.
+/// Whose waiting a sentence is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
     Vcpus,
@@ -28,7 +28,7 @@ pub(super) enum Whose {
 }
 
 impl Whose {
-    /// What it is known from.
+    /// The statistics it is known from.
     pub(super) fn stats(self) -> &'static [StatId] {
         match self {
             Self::Vcpus | Self::OneVcpu => &[DELAY, THROTTLED],
@@ -41,16 +41,16 @@ impl Whose {
     }
 }
 
-/// Waiting that is worth telling of.
-pub(super) struct Told<'a> {
+/// Waiting that is long enough to report.
+pub(super) struct Report<'a> {
     pub(super) lost: Lost<Cause>,
-    /// All of the time that is spoken of.
+    /// All of the time that the sentence is about.
     pub(super) part: Part<'a>,
     pub(super) words: Words<'a>,
     pub(super) whose: Whose,
 }
 
-impl Told<'_> {
+impl Report<'_> {
     pub(super) fn verdict(&self) -> Verdict {
         let cause = self.lost.leading().unwrap_or(Cause::Unexplained);
         let (them, waited) = (self.them(), self.share(cause));
@@ -70,7 +70,7 @@ impl Told<'_> {
                 "{them} waited {waited} for each other: there are more of them than host CPUs \
                  that they may run on"
             ),
-            Cause::Untold => format!(
+            Cause::Unmeasured => format!(
                 "{them} waited {waited}, for a host CPU or because of your own CPU quota: this host \
                  does not measure which"
             ),
@@ -98,7 +98,7 @@ impl Told<'_> {
         }
     }
 
-    /// All of it where nobody is to blame.
+    /// The share that was waited; for all causes together if nobody is to blame.
     fn share(&self, cause: Cause) -> String {
         let share = match cause.state() {
             State::Unknown => self.lost.total_share(),
@@ -107,7 +107,7 @@ impl Told<'_> {
         self.words.share(share, self.whose.stats())
     }
 
-    /// What else they waited for most.
+    /// The other cause they waited for most.
     fn further(&self, cause: Cause) -> String {
         if cause.state() == State::Unknown {
             return String::new();
@@ -128,7 +128,7 @@ impl Told<'_> {
         };
         match cause {
             Cause::Quota => format!("your own CPU quota held them back {share}"),
-            // How long it held back others is theirs to know.
+            // No share is named, since it is that of several guests.
             Cause::QuotaAround => format!("{} held them back too", self.quota_around()),
             Cause::OwnThreads => format!("they waited {share} for {}", self.own_threads()),
             Cause::EachOther => format!("they waited {share} for each other"),
@@ -138,7 +138,8 @@ impl Told<'_> {
 
     fn quota(&self) -> String {
         match self.part.span.after.cpu.quota {
-            // Threads may have been held back by one of their own.
+            // For other threads no figure is named: they may have been held back by a quota of
+            // their own.
             Some(quota) if self.whose != Whose::Threads && self.words.may_name(&[QUOTA]) => {
                 let hundredths = quota.as_millis() / 10;
                 format!(" of {}.{:02} CPUs", hundredths / 100, hundredths % 100)
@@ -163,7 +164,7 @@ impl Told<'_> {
         }
     }
 
-    /// How it looks on the host.
+    /// What the host's CPUs were doing.
     fn host(&self, cause: Cause) -> String {
         if cause != Cause::Others {
             return String::new();
@@ -185,7 +186,7 @@ impl Told<'_> {
     }
 }
 
-/// `are_threads_known`: those that are no vCPUs did not wait either.
+/// `are_threads_known`: whether it is known that the other threads did not wait either.
 pub(super) fn no_wait(
     whole: &Part<'_>,
     lost: &Lost<Cause>,

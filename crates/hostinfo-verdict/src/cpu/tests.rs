@@ -14,14 +14,14 @@ mod one;
 mod quota;
 mod threads;
 
-/// What became of a guest in some time, on a host with four CPUs. All in seconds.
+/// What happened to a guest in some time, on a host with four CPUs. All values in seconds.
 #[derive(Clone, Copy)]
 struct Stretch {
     length: f64,
     vcpus: u64,
     run: f64,
     delay: f64,
-    /// Of it, that of the vCPU that waited most, where they did not all wait alike.
+    /// Delay of the vCPU that waited most, unless all waited alike.
     worst: Option<f64>,
     throttled: Option<f64>,
     around: f64,
@@ -29,11 +29,11 @@ struct Stretch {
     quota: Option<f64>,
     /// The CPUs that the vCPUs may run on.
     cpus: Option<Used>,
-    /// The VMM's other threads: run and waited.
+    /// The VMM's other threads: time run and time waited.
     threads: Option<(f64, f64)>,
-    /// Quotas of theirs held those back.
+    /// Time those threads were held back by quotas of their own.
     threads_held: Option<f64>,
-    /// All CPUs of the host.
+    /// Busy time of all CPUs of the host.
     busy: Option<f64>,
     stolen: f64,
 }
@@ -43,11 +43,11 @@ struct Used {
     first: u32,
     number: u32,
     busy: f64,
-    /// The VMM's other threads there: run and waited.
+    /// The VMM's other threads on these CPUs: time run and time waited.
     own: (f64, f64),
 }
 
-/// A minute.
+/// A minute with little to do.
 const QUIET: Stretch = Stretch {
     length: 60.0,
     vcpus: 2,
@@ -65,17 +65,17 @@ const QUIET: Stretch = Stretch {
     stolen: 0.0,
 };
 
-/// One CPU of the host, to which the guest is pinned.
+/// The one host CPU that the guest is pinned to.
 const PINNED: Used = Used { first: 1, number: 1, busy: 0.0, own: (0.0, 0.0) };
 
-/// One vCPU on that.
+/// One vCPU on that CPU.
 const ON_ONE: Stretch = Stretch { vcpus: 1, cpus: Some(PINNED), ..QUIET };
 
 fn on(number: u32, busy: f64) -> Option<Used> {
     Some(Used { number, busy, ..PINNED })
 }
 
-/// All that grew, and the gauges at the end.
+/// Adds to all counters, and sets the gauges to their value at the end.
 fn grow(sample: &Sample, by: &Stretch) -> Sample {
     let cpu = &sample.cpu;
     let more = |before: Option<Duration>, by: f64| Some(before? + Duration::from_secs_f64(by));
@@ -131,7 +131,7 @@ fn samples(stretches: &[Stretch]) -> Vec<Sample> {
         own_others_delay: Duration::from_secs(1000),
     };
     let cpu = Cpu {
-        // It goes round its end in the first seconds.
+        // Overflows in the first seconds.
         vcpu_delays: Some([u32::MAX - 10].into()),
         vcpus: Some(1),
         run: start,
@@ -153,7 +153,7 @@ fn samples(stretches: &[Stretch]) -> Vec<Sample> {
     for stretch in stretches {
         samples.push(grow(samples.last().unwrap(), stretch));
     }
-    // What is not known in a stretch is known at neither end.
+    // What is unknown in a stretch is unknown at both ends.
     for (at, stretch) in stretches.iter().enumerate() {
         for sample in &mut samples[at..at + 2] {
             let cpu = &mut sample.cpu;
@@ -230,7 +230,7 @@ fn vcpus_with_nothing_to_do_do_not_hide_that_one_waits() {
 
 #[test]
 fn a_vcpu_with_little_to_do_does_not_hide_that_a_busy_one_waits() {
-    // 8 % of the busy one's time, and 4 % of both.
+    // 8 % of the busy vCPU's time, and 4 % of both.
     let minute = Stretch { run: 58.2, delay: 4.8, busy: Some(240.0), ..QUIET };
     assert!(minute.verdict().starts_with("contended: your vCPUs waited 8% of the last 60 s"));
 }

@@ -1,4 +1,4 @@
-//! How bad an incident was: numbers, of which words are made when a guest asks.
+//! How bad an incident was, kept as numbers. Words are made from them when a guest asks.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::share::Share;
 use crate::words::millis;
 use crate::{Interval, Permits, WAITED};
 
-/// The longest name of a disk. libvirt's target names have a few letters.
+/// The longest disk name that is named to guests. libvirt's target names have a few letters.
 const NAME_MAX: usize = 32;
 
-/// Sums are halved from there on, which leaves the mean as it is: 35 years of microseconds.
+/// Sums are halved once they reach this, which preserves the mean: 35 years in microseconds.
 const SUM_MAX: u64 = 1 << 50;
 
 /// The mean over all samples of an incident.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Figure {
-    /// Microseconds waited; of disks, what operations took.
+    /// Microseconds waited; for disks, the time that operations took.
     pub(crate) part: u64,
-    /// Microseconds wanted; of disks, operations. 0 where there is no figure.
+    /// Microseconds wanted; for disks, the number of operations. 0 if there is no figure.
     pub(crate) whole: u64,
-    /// The disk that it is about.
+    /// The disk that the figure is about.
     pub(crate) disk: Option<Box<str>>,
 }
 
 impl Figure {
-    /// That of one interval.
+    /// The figure of one interval.
     pub(crate) fn of(what: Judged, interval: &Interval<'_>) -> Self {
         let figure = match what {
             Judged::Cpu => cpu(interval),
@@ -48,7 +48,8 @@ impl Figure {
         Self { part: micros(part), whole: micros(whole), disk: None }
     }
 
-    /// Takes in that of another interval; of disks, where it is about the same one.
+    /// Adds the figure of another interval. A disk's figure is added only if both are about the
+    /// same disk.
     pub(crate) fn add(&mut self, other: &Self) {
         if self.whole == 0 {
             self.clone_from(other);
@@ -60,12 +61,12 @@ impl Figure {
         }
     }
 
-    /// Whether it can be one, as far as that is seen: it was stored.
+    /// Whether a figure read from a file is valid, as far as that can be checked.
     pub(crate) fn is_sound(&self) -> bool {
         self.disk.as_deref().is_none_or(is_name)
     }
 
-    /// It in words, where the guest may see what it comes from.
+    /// The figure in words, if the guest may see the statistics it comes from.
     pub(crate) fn told(&self, what: Judged, permits: Permits<'_>) -> Option<String> {
         if self.whole == 0 {
             return None;
@@ -83,14 +84,14 @@ impl Figure {
                 let took = millis(Duration::from_micros(self.part / self.whole));
                 Some(format!("an operation of {disk} took {took}"))
             }
-            // What was wrong is none of this, such as that the host did not run itself.
+            // Something else was wrong, such as steal: the host itself did not run.
             None if share < WAITED => None,
             None => Some(format!("{share} waited")),
         }
     }
 }
 
-/// The time that vCPUs waited, of what they wanted, as a verdict has it.
+/// The time that vCPUs waited, as a share of the time they wanted, as in a verdict.
 fn cpu(interval: &Interval<'_>) -> Option<Figure> {
     let run = interval.whole().time(|sample| sample.cpu.run)?;
     let delay = interval.whole().time(|sample| sample.cpu.delay)?;
@@ -99,7 +100,7 @@ fn cpu(interval: &Interval<'_>) -> Option<Figure> {
     Some(Figure::share(waited, wanted(run.saturating_add(waited), interval.length)))
 }
 
-/// What operations took on the disk that they took the most time on.
+/// The time that operations took, for the disk on which they took the most.
 fn io(interval: &Interval<'_>) -> Option<Figure> {
     fn done(disk: &Disk) -> Option<(Duration, u64)> {
         Some((disk.time()?, disk.ops()?))

@@ -9,26 +9,26 @@ use crate::State;
 use crate::incident::figure::Figure;
 use crate::incident::{End, Incident};
 
-/// The largest file of a guest: 16 incidents of 200 bytes, and its name.
+/// The largest file of a guest: 16 incidents of 200 bytes, and the guest's name.
 pub const FILE_MAX: usize = 4096;
 
-/// The form that is written, and the only one that is read.
+/// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 1;
 
-/// Why a file's bytes are no incidents.
+/// Why a file's bytes are not incidents.
 #[derive(Debug, thiserror::Error)]
 pub enum Damaged {
-    /// It is over [`FILE_MAX`].
+    /// Longer than [`FILE_MAX`].
     #[error("has over {FILE_MAX} bytes")]
     Long,
-    /// It is no JSON of that form.
+    /// Not JSON of that format.
     #[error("{0}")]
     Malformed(#[from] serde_json::Error),
-    /// It was written by another release.
-    #[error("has the version {0}, and this release reads {VERSION}")]
+    /// Written by another release.
+    #[error("has version {0}, but this release reads version {VERSION}")]
     Version(u32),
-    /// One of them is none, or there are too many.
-    #[error("holds what is no incident, or over {INCIDENTS_MAX} of them")]
+    /// One entry is invalid, or there are too many.
+    #[error("has an invalid incident, or over {INCIDENTS_MAX} of them")]
     Invalid,
 }
 
@@ -41,7 +41,7 @@ struct Head {
 #[serde(deny_unknown_fields)]
 struct File {
     version: u32,
-    /// Whole name of the guest that had them last.
+    /// Whole name of the guest that last had these incidents.
     guest: String,
     incidents: Vec<Entry>,
 }
@@ -53,7 +53,7 @@ struct Entry {
     state: String,
     from: Timestamp,
     to: Timestamp,
-    /// Its end was not seen.
+    /// Whether its end was not seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     open: bool,
     part: u64,
@@ -63,11 +63,11 @@ struct Entry {
 }
 
 impl Incidents {
-    /// What [`Incidents::store`] has written, and the whole name of the guest that had them.
-    /// The end of those that lasted was not seen.
+    /// Reads what [`Incidents::store`] wrote: the incidents, and the whole name of the guest they
+    /// belong to. Incidents that were open count as ones whose end was not seen.
     ///
     /// # Errors
-    /// [`Damaged`]: nothing is taken then.
+    /// [`Damaged`]: nothing is used then.
     pub fn parse(bytes: &[u8]) -> Result<(String, Self), Damaged> {
         if bytes.len() > FILE_MAX {
             return Err(Damaged::Long);
@@ -84,14 +84,15 @@ impl Incidents {
         Ok((guest, all))
     }
 
-    /// What a file of the guest of that whole name holds, at most [`FILE_MAX`] bytes: from then on
-    /// it counts as stored. What is over `now` is left out.
+    /// The content of the file for the guest with that whole name, at most [`FILE_MAX`] bytes. From
+    /// then on the incidents count as stored. Incidents that are too old at `now` are left out.
     pub fn store(&mut self, guest: &str, now: Timestamp) -> Vec<u8> {
         let mut incidents: Vec<Entry> = self.kept(now).map(Entry::of).collect();
         self.stored = Stored::All;
         loop {
             let file = File { version: VERSION, guest: guest.to_owned(), incidents };
-            // Neither maps with keys that are no text nor anything else that JSON has not.
+            // Cannot fail: there are no maps with non-string keys, nor anything else that JSON
+            // cannot express.
             let mut bytes = serde_json::to_vec(&file).unwrap_or_default();
             bytes.push(b'\n');
             incidents = file.incidents;
@@ -119,7 +120,7 @@ impl Entry {
         }
     }
 
-    /// `None` where it is none.
+    /// `None` if it is not a valid incident.
     fn incident(self) -> Option<Incident> {
         let Self { what, state, from, to, open, part, whole, disk } = self;
         let what = Judged::ALL.into_iter().find(|one| one.word() == what)?;

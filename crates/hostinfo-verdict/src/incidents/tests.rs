@@ -5,7 +5,7 @@ use crate::Sample;
 
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// A guest that is sampled every 10 s, with one vCPU.
+/// A guest with one vCPU that is sampled every 10 s.
 struct Scene {
     incidents: Incidents,
     now: Timestamp,
@@ -17,7 +17,7 @@ impl Scene {
         Self { incidents: Incidents::default(), now }
     }
 
-    /// Samples whose verdicts on the CPU are those: o, c, s for ok, contended, self-limited; ? for
+    /// Adds samples with these verdicts on the CPU: o, c, s for ok, contended, self-limited; ? for
     /// unknown.
     fn cpu(&mut self, states: &str) {
         for state in states.chars() {
@@ -59,7 +59,7 @@ impl Scene {
         self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
     }
 
-    /// What the guest is told, without the date and the figures.
+    /// What the guest reads, without dates and figures.
     fn told(&self) -> Vec<String> {
         let told = self.incidents.told(self.now, Duration::ZERO, &|_, _| false);
         told.iter().map(|told| told.replace("2026-11-28T", "")).collect()
@@ -70,7 +70,7 @@ impl Scene {
         assert!(!self.incidents.is_unstored());
     }
 
-    /// The daemon is killed and started again.
+    /// The daemon is killed and restarted.
     fn restart(&mut self) {
         let bytes = self.incidents.store("qemu-a", self.now);
         let (guest, stored) = Incidents::parse(&bytes).unwrap();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::cgroup::{self, Whose};
-use super::disk::{FAST, SLOW, Use, uses};
+use super::cgroup::{self, NEAR_LIMIT, Whose};
+use super::disk::{AT_LIMIT, FAST, SLOW, Use, uses};
 use super::work::{Kind, mean};
 use crate::WAITED;
 use crate::interval::Span;
@@ -18,9 +18,9 @@ pub(super) enum Cause {
     /// A limit of a cgroup on the host's disks.
     Cgroup(Whose),
     Host,
-    /// It has a limit that its figures cannot be compared with.
+    /// The disk has a limit that cannot be compared with its figures.
     UnclearLimit,
-    /// The guest's own operations queue up on disks that others are not seen to use.
+    /// The guest's own operations queue up on disks that nobody else was seen to use.
     OwnQueue,
     /// Slower than a healthy disk and not yet slow, while others wait for I/O.
     Slowed,
@@ -42,12 +42,12 @@ impl Cause {
 /// A disk that was held up.
 pub(super) struct HeldUp<'a> {
     pub(super) disk: Use<'a>,
-    /// The operations that were, where that is known.
+    /// The kind of operation that was held up, if known.
     pub(super) kind: Option<Kind>,
     pub(super) cause: Cause,
 }
 
-/// The disk that was held up for the longest, if that was so much of the time.
+/// The disk that was held up the longest, if that was at least this share of the time.
 pub(super) fn held_up<'a>(span: &Span<'a>, at_least: Share) -> Option<HeldUp<'a>> {
     let mut disks = uses(span);
     if let Some(failed) = disks.iter().position(|disk| disk.errors > 0) {
@@ -60,8 +60,9 @@ pub(super) fn held_up<'a>(span: &Span<'a>, at_least: Share) -> Option<HeldUp<'a>
     })
 }
 
-/// The operations that were held up for the longest, if all of them together were for so much of
-/// the time. Those that somebody is to blame for come first, if they alone were.
+/// The kind of operation that was held up the longest, if all kinds together were held up for at
+/// least this share of the time. Kinds whose cause is known come first if they alone reach that
+/// share.
 fn leading(disk: &Use<'_>, at_least: Share) -> Option<(Kind, Cause)> {
     let time = |kind| disk.of_kind(kind).time;
     let is_felt = |time| Share::of(time, disk.length) >= at_least;
@@ -83,8 +84,9 @@ fn cause(disk: &Use<'_>, kind: Kind) -> Option<Cause> {
         let may_be_slowed = latency > FAST && are_disks_slow(&disk.span);
         return may_be_slowed.then_some(Cause::Slowed);
     }
-    if let Some(whose) = cgroup::reached(&disk.span, kind) {
-        return Some(Cause::Cgroup(whose));
+    let of_cgroup = |at_least| cgroup::reached(&disk.span, kind, at_least).map(Cause::Cgroup);
+    if let Some(cause) = of_cgroup(AT_LIMIT) {
+        return Some(cause);
     }
     Some(if disk.limits.is_unclear && kind != Kind::Flush {
         Cause::UnclearLimit
@@ -93,11 +95,11 @@ fn cause(disk: &Use<'_>, kind: Kind) -> Option<Cause> {
     } else if are_disks_slow(&disk.span) {
         Cause::Host
     } else {
-        Cause::Unexplained
+        of_cgroup(NEAR_LIMIT).unwrap_or(Cause::Unexplained)
     })
 }
 
-/// Others wait for I/O too, or the host's own disks take as long.
+/// Whether others wait for I/O too, or the host's own disks are as slow.
 fn are_disks_slow(span: &Span<'_>) -> bool {
     let stall = span.time(|s| s.io.host_stall);
     let own = span.time(|s| s.io.stall).unwrap_or_default();
@@ -105,7 +107,7 @@ fn are_disks_slow(span: &Span<'_>) -> bool {
         || host_latency(span).is_some_and(|latency| latency >= SLOW)
 }
 
-/// The mean time of an operation on the host's own disks.
+/// Mean time of an operation on the host's own disks.
 pub(super) fn host_latency(span: &Span<'_>) -> Option<Duration> {
     let ops = span.rise(|s| s.io.host_ops).filter(|ops| *ops > 0)?;
     Some(mean(span.time(|s| s.io.host_time)?, ops))

@@ -1,4 +1,4 @@
-//! What became of the guest's disks.
+//! What the guest's disks did, and how long it took.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -12,29 +12,30 @@ use crate::sample::{Disk, Sample};
 use crate::share::Share;
 use crate::words::{Words, bytes, millis};
 
-/// The mean time of an operation from which a disk is slow. Microsoft's and VMware's guides call
-/// 20 and 25 ms bad for a database and a guest's disk; a single hard disk that is not overloaded
-/// takes 5 to 10 ms.
+/// From this mean time of an operation on, a disk is slow. Microsoft's and VMware's guides call 20
+/// and 25 ms bad for a database and a guest's disk; a single hard disk that is not overloaded takes
+/// 5 to 10 ms.
 pub(super) const SLOW: Duration = Duration::from_millis(20);
 
-/// The mean time up to which nobody waited: a healthy hard disk takes as long.
+/// Up to this mean time nobody waited: a healthy hard disk takes as long.
 pub(super) const FAST: Duration = Duration::from_millis(10);
 
-/// Who has fewer operations waiting at a time, in thousandths, does not queue up for itself.
+/// A guest with fewer operations waiting at a time, in thousandths, is not held up by its own
+/// queue.
 const QUEUE: u128 = 2000;
 
-/// The share in the operations of the host's disks from which others are not seen to use them: a
-/// mirror makes two operations of a write, and the host writes some of its own.
+/// From this share of all operations on the host's disks on, the guest counts as their only user: a
+/// mirror makes two operations of one write, and the host writes some of its own.
 const ALONE: Share = Share::percent(40);
 
-/// The share of a limit at which a disk is at it: QEMU lets bursts through, and ends a little
-/// below.
-const AT_LIMIT: Share = Share::percent(90);
+/// A disk is at its limit from this share of the limit on: QEMU allows bursts, and settles slightly
+/// below the limit.
+pub(super) const AT_LIMIT: Share = Share::percent(90);
 
-/// What became of a disk.
+/// What a disk did between two samples.
 pub(super) struct Use<'a> {
     pub(super) span: Span<'a>,
-    /// The time between the figures.
+    /// The time between the disk's figures.
     pub(super) length: Duration,
     pub(super) name: &'a str,
     /// Reads, writes and flushes.
@@ -45,11 +46,11 @@ pub(super) struct Use<'a> {
     guest_ops: u64,
 }
 
-/// A limit that operations are at, in a second.
+/// A limit that operations have reached, per second.
 pub(super) struct AtLimit {
     unit: Unit,
     limit: u64,
-    /// The only kind of operation that it limits.
+    /// The kind of operation that it limits; `None` for all together.
     of: Option<Kind>,
 }
 
@@ -59,7 +60,7 @@ enum Unit {
     Bytes,
 }
 
-/// All disks that there is something to tell of, that which was waited for most first.
+/// All disks that have usable figures, the one that was waited for most first.
 pub(super) fn uses<'a>(span: &Span<'a>) -> Vec<Use<'a>> {
     let disks = span.after.io.disks.iter().enumerate();
     let mut uses: Vec<_> = disks.filter_map(|(at, disk)| Use::of(at, disk, span)).collect();
@@ -73,7 +74,7 @@ pub(super) fn uses<'a>(span: &Span<'a>) -> Vec<Use<'a>> {
 }
 
 impl<'a> Use<'a> {
-    /// `None` where it is not known at both ends, or only once.
+    /// `None` if the figures are unknown at either end, or are the same ones at both.
     fn of(at: usize, now: &'a Disk, span: &Span<'a>) -> Option<Self> {
         let length = Some(span.of_devices()).filter(|length| !length.is_zero())?;
         let before = find(span.before, at, &now.name)?;
@@ -107,7 +108,7 @@ impl<'a> Use<'a> {
         self.work.into_iter().fold(Work::default(), Work::and)
     }
 
-    /// It completed nothing.
+    /// Whether it completed nothing.
     pub(super) fn is_idle(&self) -> bool {
         self.all().ops == 0
     }
@@ -116,7 +117,7 @@ impl<'a> Use<'a> {
         self.of_kind(Kind::Read).and(self.of_kind(Kind::Write))
     }
 
-    /// The limit that operations of that kind are at.
+    /// The limit that operations of this kind have reached.
     pub(super) fn limit(&self, kind: Kind) -> Option<AtLimit> {
         let both = self.reads_and_writes();
         let own = self.of_kind(kind);
@@ -125,7 +126,7 @@ impl<'a> Use<'a> {
             Kind::Write => limit.write,
             Kind::Flush => None,
         };
-        // Flushes are not held back.
+        // QEMU does not throttle flushes.
         let total = |limit: &Limit| limit.total.filter(|_| kind != Kind::Flush);
         let Limits { ops, bytes, .. } = &self.limits;
         let limits = [
@@ -135,18 +136,18 @@ impl<'a> Use<'a> {
             (Unit::Bytes, own.bytes, of(bytes), Some(kind)),
         ];
         limits.into_iter().find_map(|(unit, used, limit, of)| {
-            let limit = limit.filter(|limit| is_at(*limit, used, self.length))?;
+            let limit = limit.filter(|limit| part_of(*limit, used, self.length) >= AT_LIMIT)?;
             Some(AtLimit { unit, limit, of })
         })
     }
 
-    /// How many operations waited at a time, on average, in thousandths (Little's law).
+    /// Mean number of operations waiting at a time, in thousandths (Little's law).
     pub(super) fn queue(&self) -> u128 {
         self.all().time.as_nanos().saturating_mul(1000) / self.length.as_nanos().max(1)
     }
 
-    /// It would be fast enough if the guest gave it one operation after another, and others are not
-    /// seen to use the host's disks.
+    /// Whether the disk would be fast enough if the guest issued one operation after another, while
+    /// nobody else was seen to use the host's disks.
     pub(super) fn queues_up(&self) -> bool {
         let one_by_one = self.length.as_nanos() / u128::from(self.all().ops.max(1));
         let are_others_seen = self
@@ -156,14 +157,14 @@ impl<'a> Use<'a> {
         !are_others_seen && self.queue() >= QUEUE && one_by_one < SLOW.as_nanos()
     }
 
-    pub(super) fn may_be_told(&self, words: Words<'_>) -> bool {
+    pub(super) fn may_be_named(&self, words: Words<'_>) -> bool {
         words.may_name_of(DISK_LATENCY, self.name)
     }
 
-    /// How a sentence about the disk ends, or about one kind of operation on it.
+    /// How a sentence about the disk, or about one kind of operation on it, ends.
     pub(super) fn took(&self, kind: Option<Kind>, words: Words<'_>) -> String {
         let window = words.window();
-        if !self.may_be_told(words) {
+        if !self.may_be_named(words) {
             return format!(" in {window}");
         }
         let work = kind.map_or_else(|| self.all(), |kind| self.of_kind(kind));
@@ -171,7 +172,7 @@ impl<'a> Use<'a> {
         format!(": {one} took {} on average in {window}", millis(work.latency()))
     }
 
-    /// The limit in the words that the guest may read.
+    /// The limit, in as many words as the guest may read.
     pub(super) fn at_limit(&self, kind: Option<Kind>, words: Words<'_>) -> String {
         let Some(AtLimit { unit, limit, of }) = kind.and_then(|kind| self.limit(kind)) else {
             return String::new();
@@ -189,14 +190,14 @@ impl<'a> Use<'a> {
     }
 }
 
-/// Whether so much in that time is at a limit of so much in a second.
-pub(super) fn is_at(limit: u64, used: u64, length: Duration) -> bool {
+/// Which share of a limit of `limit` per second was used by `used` in `length`. A limit of 0 counts as unused.
+pub(super) fn part_of(limit: u64, used: u64, length: Duration) -> Share {
     let allowed = u128::from(limit).saturating_mul(length.as_nanos());
     let used = u128::from(used).saturating_mul(1_000_000_000);
-    allowed > 0 && Share::ratio(used, allowed) >= AT_LIMIT
+    if allowed > 0 { Share::ratio(used, allowed) } else { Share::default() }
 }
 
-/// The disk of that name, which most probably is where it was.
+/// The disk with that name. It is most likely still at the same index.
 fn find<'s>(sample: &'s Sample, at: usize, name: &str) -> Option<&'s Disk> {
     let disks = &sample.io.disks;
     let same = disks.get(at).filter(|disk| disk.name == name);

@@ -1,4 +1,5 @@
-//! Whether disks hang: an operation counts once it is completed, and one that hangs never is.
+//! Whether disks hang. An operation is counted when it completes, so one that hangs is never
+//! counted.
 
 use std::time::Duration;
 
@@ -8,17 +9,17 @@ use crate::interval::{Interval, Span};
 use crate::lost::{BURST, burst};
 use crate::share::Share;
 
-/// Why disks that completed nothing may hang.
+/// What shows that disks that completed nothing may hang.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hang {
     /// The guest's process waited for I/O.
     Own,
-    /// Tasks of the host waited for I/O. The guest's process does not show it where the kernel does
+    /// Tasks of the host waited for I/O. The guest's process does not show it if the kernel does
     /// its I/O for it (`io='native'` and `io='io_uring'`).
     Host,
 }
 
-/// In all of the window, or in a part of it in which the guest's process waited.
+/// A hang in the whole window, or in a part of it in which the guest's process waited.
 pub(super) fn hang<'a>(interval: &Interval<'a>) -> Option<(Hang, Span<'a>)> {
     let whole = interval.whole();
     let waited = |span: &Span<'a>, at_least| {
@@ -38,9 +39,9 @@ pub(super) fn hang<'a>(interval: &Interval<'a>) -> Option<(Hang, Span<'a>)> {
     (are_idle && is_pressed).then_some((Hang::Host, whole))
 }
 
-/// For how long the guest's process waited for I/O other than the operations that its disks completed, where
-/// one of them completed nothing. Beside a disk that works, what it waited for memory may be all of the
-/// rest: the kernel counts reading swapped memory back as waiting for both.
+/// How long the guest's process waited for I/O beyond the operations that its disks completed, if
+/// one of them completed nothing. Beside a disk that works, time waited for memory may account for
+/// all of the rest: the kernel counts reading swapped memory back as both kinds of waiting.
 fn unexplained(span: &Span<'_>) -> Option<Duration> {
     let disks = uses(span);
     disks.iter().any(Use::is_idle).then_some(())?;

@@ -44,7 +44,7 @@ pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
             format!("{name} was slow on the host{took}{}{pressure}", host_took(&disk.span, words))
         }
         Cause::OwnQueue => {
-            let queue = match disk.may_be_told(words) {
+            let queue = match disk.may_be_named(words) {
                 true => (disk.queue() / 1000).to_string(),
                 false => "many".to_owned(),
             };
@@ -73,7 +73,7 @@ pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
     words.verdict(cause.state(), reason)
 }
 
-/// `; one on the host's own disks took 44.1 ms`, where that says something and may be said.
+/// `; one on the host's own disks took 44.1 ms`, if that is informative and the guest may know it.
 fn host_took(span: &Span<'_>, words: Words<'_>) -> String {
     let may_name = words.may_name(&HOST_DISK_OPS) && words.may_name(&HOST_DISK_SECONDS);
     match host_latency(span) {
@@ -84,7 +84,8 @@ fn host_took(span: &Span<'_>, words: Words<'_>) -> String {
     }
 }
 
-/// Where disks completed nothing in that part of the window, and others or the guest waited for I/O.
+/// For disks that completed nothing in that part of the window while others or the guest waited for
+/// I/O.
 pub(super) fn hang(hang: Hang, span: &Span<'_>, words: Words<'_>) -> Verdict {
     let is_told = words.may_name(&[OWN_IO_PRESSURE]);
     let words = match span.length < words.length() {
@@ -124,8 +125,8 @@ pub(super) fn hang(hang: Hang, span: &Span<'_>, words: Words<'_>) -> Verdict {
     words.verdict(State::Unknown, reason)
 }
 
-/// Where too little is known of disks: by as many samples as `told` has.
-pub(super) fn untold(
+/// For too little being known about the disks. `told` has the samples that do have their figures.
+pub(super) fn too_little_known(
     interval: &Interval<'_>,
     told: &Interval<'_>,
     permits: Permits<'_>,

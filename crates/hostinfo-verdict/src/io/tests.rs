@@ -12,7 +12,7 @@ mod limits;
 
 const LENGTH: Duration = Duration::from_secs(60);
 
-/// A disk's minute: so many operations, of so many milliseconds each.
+/// A disk's minute: this number of operations, of this many milliseconds each.
 fn disk(name: &str, ops: u64, millis: u64) -> Disk {
     Disk { name: name.to_owned(), read: done(ops, millis), ..Disk::default() }
 }
@@ -22,13 +22,13 @@ fn done(ops: u64, millis: u64) -> Done {
     Done { ops: Some(ops), bytes: Some(ops * 4096), time }
 }
 
-/// The same of so many tenths of a millisecond each.
+/// The same in tenths of a millisecond.
 fn in_tenths(ops: u64, tenths: u64) -> Done {
     let time = Some(Duration::from_micros(ops * tenths * 100));
     Done { time, ..done(ops, 0) }
 }
 
-/// The same disk, with so many reads and writes together in a second.
+/// The same disk with a limit on reads and writes together per second.
 fn limited(disk: Disk, ops: u64) -> Disk {
     let ops = Limit { total: Some(ops), ..Limit::default() };
     Disk { limits: Limits { ops, ..Limits::default() }, ..disk }
@@ -40,7 +40,7 @@ fn unused(limit: &IoLimit) -> IoLimit {
     IoLimit { read: unused(limit.read), write: unused(limit.write), ..*limit }
 }
 
-/// On a host whose tasks waited for I/O for so long.
+/// On a host whose tasks waited for I/O for this long.
 fn host(disks: Vec<Disk>, stall_millis: Option<u64>) -> Io {
     let host_stall = stall_millis.map(Duration::from_millis);
     Io { disks, host_stall, ..Io::default() }
@@ -50,7 +50,7 @@ fn judge(brought: Io, permits: Permits<'_>) -> Verdict {
     judge_beside(Duration::ZERO, brought, permits)
 }
 
-/// Of a guest that waited for memory for so long.
+/// For a guest that waited for memory for this long.
 fn judge_beside(memory: Duration, brought: Io, permits: Permits<'_>) -> Verdict {
     let none = |done: &Done| if done.ops.is_some() { self::done(0, 0) } else { *done };
     let zero = |disk: &Disk| Disk {
@@ -230,7 +230,7 @@ fn the_hosts_pressure_counts_as_far_as_it_is_not_the_guests_own() {
 
 #[test]
 fn a_guest_that_queues_up_alone_on_the_hosts_disks_is_not_told_that_others_are_there() {
-    // A hard disk gives 150 operations a second, and the guest keeps 64 of them waiting.
+    // A hard disk does 150 operations a second, and the guest keeps 64 of them waiting.
     let queue = |ops, host_ops| Io {
         host_ops: Some(host_ops),
         host_time: Some(Duration::from_millis(host_ops * 426)),
@@ -267,7 +267,7 @@ fn an_operation_that_failed_on_the_host_is_told_of_however_fast() {
 
 #[test]
 fn a_burst_is_told_of_where_fast_operations_hide_it() {
-    // 20 s of 40 ms each among 50,000 of 1 ms.
+    // 20 s of operations of 40 ms each, among 50,000 of 1 ms.
     let mut done = disk("vda", 0, 0);
     let mut samples = vec![(
         Duration::ZERO,
@@ -291,7 +291,7 @@ fn a_burst_is_told_of_where_fast_operations_hide_it() {
 
 #[test]
 fn figures_of_libvirts_that_are_old_speak_of_more_time() {
-    // At 60 % of its limit since a minute ago, which the first sample is a minute behind of.
+    // At 60 % of its limit for a minute; the figures of the first sample are a minute older.
     let judge = |age| {
         let before = Sample {
             io: host(vec![disk("vda", 0, 0)], None),

@@ -1,4 +1,4 @@
-//! What a disk completed, by kinds of operations.
+//! The operations that a disk completed, by kind.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ pub(super) enum Kind {
     Flush,
 }
 
-/// What was completed.
+/// Completed operations.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Work {
     pub(super) ops: u64,
     pub(super) bytes: u64,
-    /// What the operations took, each for itself.
+    /// Sum of the times of the single operations.
     pub(super) time: Duration,
 }
 
 impl Kind {
     pub(super) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Flush];
 
-    /// One of them.
+    /// One operation of this kind, in words.
     pub(super) fn one(self) -> &'static str {
         match self {
             Self::Read => "a read",
@@ -43,7 +43,7 @@ impl Kind {
 }
 
 impl Work {
-    /// Nothing where there are no figures of it; `None` where a figure is not known at both ends.
+    /// Zero if the kind has no figures; `None` if a figure is unknown at either end.
     pub(super) fn of(now: &Done, before: &Done) -> Option<Self> {
         let (Some(ops), Some(time)) = (now.ops, now.time) else { return Some(Self::default()) };
         let bytes = |done: &Done| done.bytes.unwrap_or_default();

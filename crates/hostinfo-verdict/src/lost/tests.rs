@@ -1,7 +1,7 @@
 use super::*;
 use State::{Contended, SelfLimited, Unknown};
 
-/// A cause is whom it is to be blamed on, and which one of several.
+/// A cause: who is to blame for it, and a number to tell causes apart.
 type Any = (State, u32);
 
 impl Cause for Any {
@@ -67,7 +67,7 @@ fn a_window_is_told_of_where_it_was_felt_and_otherwise_a_burst_in_it() {
     let part = |time| lost(10, 0, &[((Contended, 0), time)]);
     let told = |parts: &[u64]| {
         let parts: Vec<_> = parts.iter().map(|time| part(*time)).collect();
-        worth_telling(&parts).map(|(lost, burst)| (lost.total_share(), burst))
+        to_report(&parts).map(|(lost, burst)| (lost.total_share(), burst))
     };
     assert_eq!(told(&[0, 0, 0, 0, 0, 1]), None);
     assert_eq!(told(&[0, 0, 0, 0, 0, 2]), Some((Share::percent(20), Some(5..6))));

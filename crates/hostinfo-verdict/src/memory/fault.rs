@@ -6,33 +6,33 @@ use super::part::is_host_short;
 use crate::interval::Span;
 use crate::io::mean;
 
-/// What a major fault costs where a disk takes at least as long: the 5 to 10 ms of a hard disk. A
-/// longer mean has operations in it that are larger than a page.
+/// Most that one major fault is counted with, however slow the disk: the 5 to 10 ms of a hard disk.
+/// A longer mean includes operations larger than a page.
 const FAULT: Duration = Duration::from_millis(5);
 
-/// The same of a disk whose time is not known, on a host that is short of memory: its swap has many
-/// readers and writers, and a queue of ten on a hard disk makes 50 ms.
+/// Most that one costs on a disk whose times are unknown, if the host is short of memory: its swap
+/// has many readers and writers, and a queue of ten on a hard disk takes 50 ms.
 const FAULT_OF_SHORT_HOST: Duration = Duration::from_millis(50);
 
-/// The faults of a span.
+/// The major faults of a span.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Faults {
     pub(super) number: u64,
-    /// How many reads the host's disks completed, and what all of these took.
+    /// Number of reads that the host's disks completed, and the sum of their times.
     reads: Option<(u64, Duration)>,
-    /// What one costs at the most where that is not known.
+    /// Most that one fault costs if `reads` is unknown.
     untimed: Duration,
 }
 
 impl Faults {
-    /// All of them, whoever took them. `None` where they are not counted.
+    /// All faults, whoever took them. `None` if they are not counted.
     pub(super) fn of(span: &Span<'_>) -> Option<Self> {
         let all = span.rise(|s| s.memory.all_faults);
         let number = all.into_iter().chain(span.rise(|s| s.memory.faults)).max()?;
         Some(Self::so_many(number, span))
     }
 
-    /// If so many pages were waited for.
+    /// The faults if this many pages were waited for.
     pub(super) fn so_many(number: u64, span: &Span<'_>) -> Self {
         let reads = span.rise(|s| s.memory.host_reads).filter(|reads| *reads > 0);
         let reads = reads.zip(span.time(|s| s.memory.host_read_time));
@@ -43,15 +43,15 @@ impl Faults {
         Self { number, reads, untimed }
     }
 
-    /// What they cost at the least. Zero where the host's disks read nothing, or do not show how
-    /// long they took: compressed memory gives a page back in microseconds.
+    /// Least time that they cost. Zero if the host's disks read nothing or do not show their times:
+    /// compressed memory returns a page in microseconds.
     pub(super) fn at_least(self) -> Duration {
         let Some((reads, took)) = self.reads else { return Duration::ZERO };
         // Each read brings back at least the page that one fault waits for.
         times(mean(took, reads).min(FAULT), self.number.min(reads))
     }
 
-    /// What they may have cost.
+    /// Most time that they may have cost.
     pub(super) fn at_most(self) -> Duration {
         match self.reads {
             Some((reads, took)) if reads >= self.number => times(mean(took, reads), self.number),

@@ -1,4 +1,4 @@
-//! What the guest lost between two samples, and for whose sake.
+//! What the guest lost between two samples, and to what.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::lost::{self, Lost};
 use crate::share::Share;
 use crate::verdict::State;
 
-/// The share of a limit at which a cgroup is at it: the kernel frees memory in steps.
+/// A cgroup is at its limit from this share of the limit on: the kernel frees memory in steps.
 const AT_LIMIT: Share = Share::percent(90);
 
-/// Times a second that tasks of the host had to free memory before they got some: a host that has
-/// enough frees it beforehand (kswapd) and counts none.
+/// From this rate on, the host is short of memory: times a second that its tasks had to free memory
+/// before they got some. A host with enough frees it beforehand (kswapd) and counts none.
 const RECLAIMS_PER_SECOND: u64 = 1;
 
 /// The smallest page that a fault can bring back.
 pub(super) const PAGE: u64 = 4096;
 
-/// What makes memory missing.
+/// Why memory was missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     OwnLimit,
-    /// One that the host set around the guest's own cgroup.
+    /// A limit that the host set around the guest's own cgroup.
     LimitAround,
     Host,
-    /// The guest is near its own limit and the host is short: nothing shows which of them it was.
+    /// The guest is near its own limit and the host is short. Nothing shows which of them it was.
     LimitOrHost,
-    /// It was swapped out before anything was watched, for whatever reason.
+    /// The memory was swapped out before the guest was watched, for an unknown reason.
     Earlier,
     Unexplained,
 }
@@ -44,12 +44,12 @@ impl lost::Cause for Cause {
     }
 }
 
-/// What the guest lost between two samples, as far as it was measured. `None` where nothing shows
+/// What the guest lost between two samples, as far as it was measured. `None` if nothing shows
 /// whether it waited.
 pub(super) fn lost(span: &Span<'_>) -> Option<Lost<Cause>> {
     let (stall, faults) = (stall(span), Faults::of(span));
     let for_faults = faults.map(Faults::at_least);
-    // Either may be a part of the other.
+    // Either may be contained in the other.
     let waited = stall.into_iter().chain(for_faults).max()?;
     let mut lost = Lost::none(span.length, Duration::ZERO);
     lost.add(cause(span), waited);
@@ -62,10 +62,11 @@ pub(super) fn stall(span: &Span<'_>) -> Option<Duration> {
 }
 
 /// Page cache counts towards a limit, and a guest whose disks are cached is near its limit most of
-/// the time: a limit is blamed where it was also reached in this time, if the kernel counts that.
+/// the time. So if the kernel counts how often a limit was reached, a limit is blamed only if it
+/// was reached in this time.
 fn cause(span: &Span<'_>) -> Cause {
     let (before, after) = (&span.before.memory, &span.after.memory);
-    // What a limit made of the guest's memory is felt after it was raised, too.
+    // Memory that a limit pushed out is still missed after the limit was raised.
     let is_near = |one: Option<Used>, other: Option<Used>| {
         one.into_iter().chain(other).any(|used| is_at_limit(&used))
     };
@@ -91,22 +92,24 @@ pub(super) fn is_at_limit(used: &Used) -> bool {
     Share::ratio(used.bytes.into(), used.limit.into()) >= AT_LIMIT
 }
 
-/// Tasks had to free memory because all of the host had too little. Its pressure and what it swaps
-/// out do not show that: both rise as well when some other guest is at a limit of its own.
+/// Whether tasks had to free memory because the whole host had too little. The host's pressure and
+/// the amount it swaps out do not show that: both also rise if some other guest is at a limit of
+/// its own.
 pub(super) fn is_host_short(span: &Span<'_>) -> bool {
     let reclaims = span.rise(|s| s.memory.host_reclaims);
     reclaims.is_some_and(|reclaims| reaches(reclaims, RECLAIMS_PER_SECOND, span.length))
 }
 
-/// The host swaps out this guest: more of it than before, or at least half of what was read back
-/// meanwhile. Without a limit that it reached, only the host does that.
+/// Whether the host swaps out this guest: more of it is swapped out than before, or at least half
+/// of what was read back meanwhile was replaced. If the guest reached no limit, only the host does
+/// that.
 fn is_swapped_out(span: &Span<'_>) -> bool {
     let (before, after) = (span.before.memory.swapped, span.after.memory.swapped);
     let Some((before, after)) = before.zip(after) else { return false };
     let is_replaced = || {
         let faults = Faults::of(span).map_or(0, |faults| faults.number);
         let freed = span.rise(|s| s.memory.freed_for_host).unwrap_or_default();
-        // Each fault on swapped memory reads at least a page back.
+        // Each fault on swapped memory reads back at least one page.
         faults > 0 && freed >= faults && before.saturating_sub(after) / PAGE <= faults / 2
     };
     after > before || after > 0 && is_replaced()

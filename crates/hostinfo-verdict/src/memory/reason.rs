@@ -15,20 +15,19 @@ use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::words::{Words, bytes};
 
-/// What waiting is known from.
+/// The statistics that waiting is known from.
 pub(super) const WAITS: &[StatId] = &[OWN_PRESSURE, FAULTS];
 
-/// The share of its memory that a balloon has to have taken before a guest can be expected to miss
-/// it.
+/// From this share of its memory on, a guest can be expected to miss what the balloon took.
 const MISSED: Share = Share::percent(5);
 
-/// Waiting that is worth telling of, in all of the time that is spoken of.
-pub(super) struct Told<'a> {
+/// Waiting that is long enough to report, for all of the time that the sentence is about.
+pub(super) struct Report<'a> {
     pub(super) span: Span<'a>,
     pub(super) words: Words<'a>,
 }
 
-impl Told<'_> {
+impl Report<'_> {
     pub(super) fn verdict(&self, lost: &Lost<Cause>) -> Verdict {
         let cause = lost.leading().unwrap_or(Cause::Unexplained);
         let missed = self.missed();
@@ -129,7 +128,7 @@ impl Told<'_> {
     }
 }
 
-/// What the balloon took, where that is worth a word.
+/// What the balloon took, if that is worth mentioning.
 fn taken(now: &Memory) -> Option<u64> {
     let taken = now.taken?;
     (Share::ratio(taken.into(), now.maximum?.into()) >= MISSED).then_some(taken)
@@ -142,7 +141,7 @@ fn of_memory(taken: u64, words: Words<'_>) -> String {
     }
 }
 
-/// Where no waiting was seen.
+/// The verdict if no waiting was seen.
 pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
     let (window, now) = (words.window(), &whole.after.memory);
     if let Some(taken) = taken(now) {
@@ -153,7 +152,7 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
         );
         return words.verdict(State::Unknown, reason);
     }
-    let told = Told { span: *whole, words };
+    let told = Report { span: *whole, words };
     if may_have_read_back(whole) {
         let reason = format!(
             "{} is swapped out, and this host does not measure how often you waited for it in \
@@ -186,8 +185,8 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
     words.verdict(State::Ok, reason)
 }
 
-/// Nothing counts what KVM has fetched on the guest's behalf, and the host read back as much as
-/// could have been felt.
+/// Whether the guest may have waited unseen: nothing counts what KVM fetched on its behalf, and the
+/// host read back enough to be felt.
 fn may_have_read_back(whole: &Span<'_>) -> bool {
     let read_back = whole.rise(|s| s.memory.host_swap_in).map(|bytes| bytes / PAGE);
     let felt = |pages| is_felt(Faults::so_many(pages, whole).at_most(), whole);
@@ -196,7 +195,8 @@ fn may_have_read_back(whole: &Span<'_>) -> bool {
         && read_back.is_none_or(felt)
 }
 
-/// The faults may have taken so long, beside what the VMM is known to have waited.
+/// Whether the faults may have taken long enough to be felt, in addition to the VMM's known
+/// waiting.
 fn may_have_waited(whole: &Span<'_>) -> bool {
     let faults = Faults::of(whole).filter(|faults| faults.number > 0);
     let stall = stall(whole).unwrap_or_default();

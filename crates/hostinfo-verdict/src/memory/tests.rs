@@ -13,7 +13,7 @@ mod limits;
 const GIB: u64 = 1 << 30;
 const LENGTH: Duration = Duration::from_secs(60);
 
-/// What a minute brought.
+/// What one minute adds.
 fn quiet() -> Memory {
     Memory {
         swapped: Some(0),
@@ -36,7 +36,7 @@ fn quiet() -> Memory {
     }
 }
 
-/// A guest of a host that swaps.
+/// A guest on a host that swaps.
 fn swapped_out() -> Memory {
     Memory {
         swapped: Some(3 << 29),
@@ -170,7 +170,7 @@ fn a_host_that_tells_neither_faults_nor_stalls_cannot_judge() {
 
 #[test]
 fn a_burst_is_judged_by_what_was_then() {
-    // A limit is set for 10 s, and the host swaps before and after, too little to be felt.
+    // A limit applies for 10 s. The host swaps before and after that, too little to be felt.
     let mut samples = vec![Sample { memory: quiet(), ..Sample::default() }];
     for at in 1..=6 {
         let mut memory = samples.last().unwrap().memory.clone();

@@ -8,11 +8,11 @@ use crate::sample::Passed;
 use crate::share::Share;
 use crate::verdict::State;
 
-/// The share of packets from which losing them is felt: where one of a thousand is lost, TCP gets no
-/// more than 45 Mbit/s through a path of 10 ms (Mathis and others, 1997).
+/// From this share of packets on, losing them is felt: if one of a thousand is lost, TCP gets at
+/// most 45 Mbit/s through a path of 10 ms (Mathis and others, 1997).
 const LOSSY: Share = Share::per_mille(1);
 
-/// Drops a second that are too few to be felt, whatever else there is.
+/// Fewer drops a second than this are not felt, whatever their share.
 const DROPS_PER_SECOND: u64 = 1;
 
 /// What holds an interface up.
@@ -21,7 +21,7 @@ pub(super) enum Cause {
     Limit,
     /// The host drops packets.
     Host,
-    /// The guest did not take them, for whatever reason.
+    /// The guest did not take them fast enough, for an unknown reason.
     NotTaken,
 }
 
@@ -35,7 +35,7 @@ impl Cause {
     }
 }
 
-/// The way that lost the most packets, or else one that is at its limit.
+/// The direction that lost the most packets, or else one that is at its limit.
 pub(super) fn held_up<'a>(span: &Span<'a>) -> Option<(Use<'a>, Cause)> {
     uses(span).into_iter().find_map(|at| {
         let drops = at.drops.unwrap_or_default();
@@ -59,7 +59,7 @@ fn is_lossy(packets: u64, drops: u64, share: Share, length: Duration) -> bool {
         && Share::ratio(drops.into(), all) >= share
 }
 
-/// Whether the host drops so many packets at its own interfaces.
+/// Whether the host drops this share of packets at its own interfaces.
 pub(super) fn drops_on_host(span: &Span<'_>, way: Way, share: Share) -> bool {
     let of = |figure: fn(&Passed) -> Option<u64>| {
         span.rise(|s| figure(if way == Way::Rx { &s.net.host_rx } else { &s.net.host_tx }))

@@ -1,4 +1,4 @@
-//! How the guest's network fared, in words.
+//! How the guest's network did, in words.
 
 use super::cause::Cause;
 use super::way::{Use, Way};
@@ -6,8 +6,8 @@ use crate::Interval;
 use crate::verdict::Verdict;
 use crate::words::Words;
 
-/// Where too little is known of interfaces.
-pub(super) fn untold(interval: &Interval<'_>) -> &'static str {
+/// The reason if too little is known about the interfaces.
+pub(super) fn too_little_known(interval: &Interval<'_>) -> &'static str {
     match interval.after.net.has_figures() {
         true => "libvirt gave figures of your network interfaces only once so far: ask again",
         false => "this host has no figures of your network interfaces: they come from libvirt",
@@ -17,7 +17,7 @@ pub(super) fn untold(interval: &Interval<'_>) -> &'static str {
 pub(super) fn held_up(at: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
     let (window, name) = (words.window(), at.name(words));
     let packets = match at.drops {
-        Some(drops) if at.may_be_told(words) => format!("{drops} packets"),
+        Some(drops) if at.may_be_named(words) => format!("{drops} packets"),
         _ => "packets".to_owned(),
     };
     let reason = match (cause, at.way) {
@@ -55,7 +55,7 @@ pub(super) fn host_drops(words: Words<'_>) -> String {
     )
 }
 
-pub(super) fn drops_untold(words: Words<'_>) -> String {
+pub(super) fn drops_uncounted(words: Words<'_>) -> String {
     format!(
         "this host does not count the dropped packets of all your interfaces, so it cannot tell \
          whether you lost any in {}",

@@ -6,7 +6,7 @@ use crate::sample::{Interface, Net, Passed, Way as Figures};
 
 const LENGTH: Duration = Duration::from_secs(60);
 
-/// A minute of an interface: packets of 1,000 bytes.
+/// One minute of an interface, with packets of 1,000 bytes.
 fn way(packets: u64, drops: u64) -> Figures {
     let passed = Passed { packets: Some(packets), drops: Some(drops) };
     Figures { bytes: Some(packets * 1000), limit: None, passed }
@@ -16,7 +16,7 @@ fn interface(rx: Figures, tx: Figures) -> Interface {
     Interface { number: "0".to_owned(), rx, tx }
 }
 
-/// On a host that received and sent that.
+/// On a host that received and sent this much.
 fn on_host(interface: Interface, rx: (u64, u64), tx: (u64, u64)) -> Net {
     let passed = |(packets, drops)| Passed { packets: Some(packets), drops: Some(drops) };
     Net { interfaces: vec![interface], host_rx: passed(rx), host_tx: passed(tx) }

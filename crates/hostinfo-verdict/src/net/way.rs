@@ -1,4 +1,4 @@
-//! What became of the guest's interfaces.
+//! What the guest's interfaces sent, received and dropped.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -11,23 +11,23 @@ use crate::sample::{self, Interface, Sample};
 use crate::share::Share;
 use crate::words::{Words, bytes};
 
-/// The share of a limit at which an interface is at it: libvirt lets bursts through, and what is
-/// sent anew after a drop does not count.
+/// An interface is at its limit from this share of the limit on: libvirt allows bursts, and packets
+/// sent again after a drop do not count.
 const AT_LIMIT: Share = Share::percent(90);
 
-/// As the guest sees it.
+/// A direction, as the guest sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Rx,
     Tx,
 }
 
-/// What became of one way of an interface.
+/// What happened in one direction of an interface.
 #[derive(Debug)]
 pub(super) struct Use<'a> {
     pub(super) number: &'a str,
     pub(super) way: Way,
-    /// The time between the figures.
+    /// The time between the interface's figures.
     pub(super) length: Duration,
     pub(super) packets: Option<u64>,
     pub(super) drops: Option<u64>,
@@ -35,7 +35,7 @@ pub(super) struct Use<'a> {
     limit: Option<u64>,
 }
 
-/// All ways that there is something to tell of, those with the most drops first.
+/// All directions that have usable figures, those with the most drops first.
 pub(super) fn uses<'a>(span: &Span<'a>) -> Vec<Use<'a>> {
     let interfaces = span.after.net.interfaces.iter().enumerate();
     let mut uses: Vec<_> = interfaces
@@ -47,7 +47,7 @@ pub(super) fn uses<'a>(span: &Span<'a>) -> Vec<Use<'a>> {
 }
 
 impl<'a> Use<'a> {
-    /// `None` where nothing is known of it at both ends.
+    /// `None` if nothing is known about it at both ends.
     fn of(at: usize, now: &'a Interface, way: Way, span: &Span<'a>) -> Option<Self> {
         let length = Some(span.of_devices()).filter(|length| !length.is_zero())?;
         let before = find(span.before, at, &now.number)?.way(way);
@@ -67,7 +67,7 @@ impl<'a> Use<'a> {
         })
     }
 
-    /// The limit that it is at, in bytes a second.
+    /// The limit that it has reached, in bytes a second.
     pub(super) fn limit(&self) -> Option<u64> {
         let limit = self.limit.filter(|limit| *limit > 0)?;
         let allowed = u128::from(limit).saturating_mul(self.length.as_nanos());
@@ -75,7 +75,7 @@ impl<'a> Use<'a> {
         (Share::ratio(used, allowed) >= AT_LIMIT).then_some(limit)
     }
 
-    /// The limit in the words that the guest may read.
+    /// The limit, in as many words as the guest may read.
     pub(super) fn at_limit(&self, words: Words<'_>) -> String {
         let stat = match self.way {
             Way::Rx => RX_LIMIT,
@@ -87,7 +87,7 @@ impl<'a> Use<'a> {
         }
     }
 
-    pub(super) fn may_be_told(&self, words: Words<'_>) -> bool {
+    pub(super) fn may_be_named(&self, words: Words<'_>) -> bool {
         words.may_name_of(self.drops_stat(), self.number)
     }
 
@@ -112,7 +112,7 @@ impl Interface {
     }
 }
 
-/// The interface of that number, which most probably is where it was.
+/// The interface with that number. It is most likely still at the same index.
 fn find<'s>(sample: &'s Sample, at: usize, number: &str) -> Option<&'s Interface> {
     let interfaces = &sample.net.interfaces;
     let same = interfaces.get(at).filter(|interface| interface.number == number);

@@ -1,4 +1,4 @@
-//! The statistics that verdicts are made of, as they are taken and as they are permitted.
+//! The statistics that verdicts use: to take samples, and to decide what a guest may read.
 
 use hostinfo_catalog::StatId;
 
@@ -7,11 +7,11 @@ pub(crate) const RUN: StatId = StatId::named("vm.cpu.seconds");
 pub(crate) const DELAY: StatId = StatId::named("vm.cpu.delay");
 pub(crate) const THROTTLED: StatId = StatId::named("vm.cpu.throttled");
 pub(crate) const QUOTA: StatId = StatId::named("vm.cpu.quota");
-/// Of all the VMM's threads that are no vCPUs.
+/// Of all the VMM's threads other than vCPUs.
 pub(crate) const THREADS_DELAY: [StatId; 2] =
     [StatId::named("vm.emulator.delay"), StatId::named("vm.iothread.delay")];
 pub(super) const STOLEN: StatId = StatId::named("cpu.seconds.steal");
-/// Tells the same as a share of what was stolen does.
+/// Reveals the same as the stolen share of a window.
 pub(crate) const STEAL: StatId = StatId::named("cpu.steal");
 pub(crate) const BUSY: StatId = StatId::named("cpu.busy");
 pub(super) const BUSY_PARTS: [StatId; 7] = [
@@ -26,13 +26,13 @@ pub(super) const BUSY_PARTS: [StatId; 7] = [
 pub(super) const IDLE_PARTS: [StatId; 2] =
     [StatId::named("cpu.seconds.idle"), StatId::named("cpu.seconds.iowait")];
 pub(super) const CPU_STALL: StatId = StatId::named("pressure.cpu.some.seconds");
-/// Tells the same as a stall over a minute does.
+/// Reveals the same as a stall over a minute.
 pub(crate) const CPU_PRESSURE: StatId = StatId::named("pressure.cpu.some.avg60");
 
 pub(crate) const SWAPPED: StatId = StatId::named("vm.memory.swapped");
 pub(crate) const LIMIT: StatId = StatId::named("vm.memory.limit");
-/// The major faults of the guest's whole cgroup are no statistic. They are of the same memory, and
-/// are told to whoever may see those that its VMM took itself.
+/// The major faults of the guest's whole cgroup are not a statistic. They concern the same memory,
+/// so guests may read them if they may see the VMM's own major faults.
 pub(crate) const FAULTS: StatId = StatId::named("vm.memory.majorfaults");
 pub(super) const OWN_STALL: StatId = StatId::named("vm.pressure.memory.some.seconds");
 pub(crate) const OWN_PRESSURE: StatId = StatId::named("vm.pressure.memory.some.avg60");
@@ -43,10 +43,10 @@ pub(super) const RECLAIM_STALLS: StatId = StatId::named("reclaim.stalls");
 pub(super) const MEMORY_STALL: StatId = StatId::named("pressure.memory.some.seconds");
 pub(crate) const MEMORY_PRESSURE: StatId = StatId::named("pressure.memory.some.avg60");
 
-/// Of one kind of operation on a disk.
+/// The statistics of one kind of operation on a disk.
 pub(super) struct Operation {
     pub(super) ops: StatId,
-    /// Flushes have none.
+    /// `None` for flushes.
     pub(super) bytes: Option<StatId>,
     pub(super) seconds: StatId,
 }
@@ -80,7 +80,7 @@ pub(crate) const HOST_DISK_OPS: [StatId; 2] = [HOST_DISK_READS, StatId::named("d
 pub(crate) const HOST_DISK_SECONDS: [StatId; 2] =
     [HOST_DISK_READ_SECONDS, StatId::named("disk.write.seconds")];
 
-/// Of one direction of an interface.
+/// The statistics of one direction of an interface.
 pub(super) struct Way {
     pub(super) bytes: StatId,
     pub(super) packets: StatId,

@@ -1,4 +1,4 @@
-//! A sample from what tells statistics.
+//! Takes a sample from the values of statistics.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use hostinfo_wire::Value;
 
 use super::{Cpu, Disk, Done, Interface, Io, Memory, Net, Passed, Sample, Way, stats};
 
-/// Disks of a guest that are judged at the most: each sample holds about 310 bytes for one.
+/// Most disks of a guest that are judged: each takes about 310 bytes of a sample.
 const DISKS_MAX: usize = 64;
 
-/// The same of its interfaces: about 160 bytes for one.
+/// Most interfaces of a guest that are judged: each takes about 160 bytes of a sample.
 const INTERFACES_MAX: usize = 64;
 
-/// What libvirt tells of, of a guest.
+/// What libvirt knows about a guest's devices.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Devices<'a> {
-    /// The instances of `vm.disk`, and what each is limited to.
+    /// The instances of `vm.disk`, and their limits.
     pub disks: &'a [(String, Limits)],
     /// The instances of `vm.net`.
     pub interfaces: &'a [String],
-    /// How old the figures of them are: newer ones are asked for and not waited for.
+    /// Age of their figures: newer ones are requested, but not waited for.
     pub age: Duration,
 }
 
 impl Sample {
-    /// Takes a sample. `value` tells a statistic, of an instance where it has them, whether or not
-    /// the guest may see it; `bounds` is what no guest may see.
+    /// Takes a sample. `value` returns a statistic, for the given instance if it has them, whether
+    /// or not the guest may see it. `bounds` has what no guest may see.
     pub fn take<'v>(
         devices: Devices<'_>,
         bounds: Bounds,
@@ -55,7 +55,7 @@ impl Sample {
                 host_stall: from.time(stats::CPU_STALL, None),
             },
             memory: Memory {
-                // The VMM's own figure is without memory that it shares with another process.
+                // The VMM's own figure does not include memory that it shares with another process.
                 swapped: from.whole(stats::SWAPPED, None).max(bounds.swapped),
                 used: bounds.memory,
                 used_around: bounds.memory_around,
@@ -160,7 +160,7 @@ impl<'v, F: FnMut(StatId, Option<&str>) -> Option<Value<'v>>> Figures<F> {
         }
     }
 
-    /// The sum of the parts that there are: a kernel or a hypervisor may not have them all.
+    /// The sum of the available parts: a kernel or hypervisor may not have all of them.
     fn wholes(&mut self, stats: &[StatId], instance: Option<&str>) -> Option<u64> {
         stats.iter().filter_map(|stat| self.whole(*stat, instance)).reduce(u64::saturating_add)
     }

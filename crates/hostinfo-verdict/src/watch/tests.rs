@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Takes every sample when it is due, until `to`, and says when that was.
+/// Takes every sample when it is due, until `to`, and returns the times.
 fn run(watch: &mut Watch, start: Instant, to: Duration) -> Vec<Duration> {
     let mut taken = Vec::new();
     while let Some(next) = watch.next_sample().filter(|next| *next <= start + to) {
@@ -17,7 +17,7 @@ fn length(watch: &Watch, now: Instant) -> Duration {
     watch.interval(now).unwrap().length
 }
 
-/// When the samples of a schedule are taken that began at 0: a little before each of these.
+/// When the samples are taken of a schedule that began at 0: slightly before each of these times.
 fn steps(seconds: &[u64]) -> Vec<Duration> {
     seconds.iter().map(|second| Duration::from_secs(*second).saturating_sub(EARLY)).collect()
 }
@@ -141,7 +141,7 @@ fn a_sample_that_comes_late_is_where_it_is_and_the_next_ones_keep_to_the_schedul
     watch.push(start + 29 * SECOND, Sample::default());
     assert_eq!(length(&watch, start + 29 * SECOND), 29 * SECOND);
     assert_eq!(watch.next_sample(), Some(start + 35 * SECOND - EARLY));
-    // Nothing of what was before such a gap is in a window of a minute.
+    // A window of a minute contains nothing from before a gap this long.
     watch.push(start + 200 * SECOND, Sample::default());
     assert_eq!(watch.interval(start + 200 * SECOND).unwrap_err(), STEP);
 }

@@ -38,9 +38,11 @@ pub(crate) struct Reason {
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
-    #[error("it is not a recording of hostinfo record")]
+    #[error("it is not a recording made by hostinfo record")]
     NotOurs,
-    #[error("there is no sample in it yet: hostinfo record takes the first after 10 s, or --every")]
+    #[error(
+        "it has no sample yet: hostinfo record takes the first one after 10 s, or after --every"
+    )]
     Empty,
     #[error("it has more than {ENTRIES_MAX} lines; keep the first two, and as many of the last")]
     TooLong,

@@ -45,8 +45,8 @@ fn what_is_no_recording_or_has_nothing_yet_is_said_with_what_to_do() {
     let file = folder.path().join("r");
     let head = RECORDING.lines().next().unwrap();
     for (content, told) in [
-        ("time,value\n", "it is not a recording of hostinfo record"),
-        (head, "there is no sample in it yet"),
+        ("time,value\n", "it is not a recording made by hostinfo record"),
+        (head, "it has no sample yet"),
     ] {
         fs::write(&file, content).unwrap();
         let (status, text, errors) = report(&file.display().to_string());

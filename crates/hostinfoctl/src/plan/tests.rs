@@ -19,7 +19,7 @@ fn channel(socket: &str) -> String {
     )
 }
 
-/// What channels are plugged into.
+/// Channels are plugged into this controller.
 const CONTROLLER: &str = "<controller type='virtio-serial'/>";
 
 fn seen(devices: &str) -> Seen {
@@ -32,7 +32,7 @@ fn facts(config: Option<&str>, live: Option<&str>) -> Facts {
     Facts { entry: entry(1, "web"), config: config.map(seen), live: live.map(seen) }
 }
 
-/// What is done to each form: `+config /dev/ttyS1`.
+/// What is changed in each form, such as `+config /dev/ttyS1`.
 fn planned(facts: &Facts, wish: &Wish) -> Result<Vec<String>, String> {
     let steps = enable(facts, wish, Path::new("/var/lib/hostinfo"));
     steps.map(|steps| steps.iter().map(shown).collect()).map_err(|failure| failure.to_string())
@@ -75,7 +75,7 @@ fn a_guest_that_runs_gets_it_now_by_a_channel_in_both_forms_what_runs_first() {
     let device = "/dev/virtio-ports/org.hostinfo.0 qemu-web";
     let both = [format!("+live {device}"), format!("+config {device}")];
     assert_eq!(planned(&facts(Some(""), Some(CONTROLLER)), &now).unwrap(), both);
-    // What it has for its next start stays.
+    // The port for its next start stays unchanged.
     let enabled = facts(Some(&serial(1, RIGHT)), Some(CONTROLLER));
     assert_eq!(planned(&enabled, &now).unwrap(), both[..1]);
     assert_eq!(planned(&facts(None, Some(CONTROLLER)), &now).unwrap(), both[..1]);

@@ -1,4 +1,4 @@
-//! The control socket in the loop: who is let in, and who has to wait outside.
+//! The control socket in the loop: which clients are accepted, and which are refused.
 
 mod client;
 mod refused;
@@ -24,38 +24,38 @@ use crate::system::credentials::Credentials;
 use client::Client;
 use refused::Refused;
 
-/// What the log calls it.
+/// Its name in the log.
 const SOCKET: &str = "the control socket";
 
-/// The socket, and those who are connected to it.
+/// The socket and its clients.
 pub(crate) struct Control {
     settings: settings::Control,
     listener: Option<Listener>,
     clients: Table<ClientId, Client>,
-    /// Who is told that there is no room.
+    /// Clients that are being told that there is no room.
     refused: Refused,
     /// When the daemon started.
     since: SystemTime,
-    /// Events that watchers were not told.
+    /// Events that were left out for watching clients.
     left_out: u64,
 }
 
-/// What there is to say of it.
+/// The control socket's own state, for `status` and the metrics.
 #[derive(Clone, Copy)]
 pub(crate) struct State {
     /// When the daemon started.
     pub(super) since: SystemTime,
-    /// How many are connected.
+    /// Number of connected clients.
     pub(super) clients: u64,
-    /// How many events watchers were not told.
+    /// Events that were left out for watching clients.
     pub(super) left_out: u64,
 }
 
 impl Control {
-    /// Opens the socket. Guests are served without it too: where that fails, the log says so.
+    /// Opens the socket. If that fails, the log says so, and guests are served without it.
     ///
     /// # Errors
-    /// Where it cannot be waited for.
+    /// The socket cannot be added to the reactor.
     pub(crate) fn open(settings: settings::Control, reactor: &Reactor) -> io::Result<Self> {
         let (listener, clients, refused) = (None, Table::default(), Refused::default());
         let since = SystemTime::now();
@@ -76,7 +76,7 @@ impl Control {
         Ok(())
     }
 
-    /// Tries again to open the socket, where there is none.
+    /// Tries again to open the socket if it is not open.
     pub(crate) fn look_for_the_socket(&mut self, reactor: &Reactor) {
         if self.listener.is_none()
             && let Err(error) = self.listen(reactor)
@@ -85,13 +85,13 @@ impl Control {
         }
     }
 
-    /// What there is to say of it.
+    /// The socket's state.
     pub(crate) fn state(&self) -> State {
         let Self { since, left_out, .. } = *self;
         State { since, clients: self.clients.len() as u64, left_out }
     }
 
-    /// Somebody connects.
+    /// A client connects.
     pub(crate) fn let_in(&mut self, ctx: &mut Ctx<'_>) {
         let fd = self.listener.as_ref().and_then(|listener| listener.accept(ctx));
         let Some((user, fd)) = fd.and_then(|fd| Some((Credentials::of(&fd)?.uid, fd))) else {
@@ -110,12 +110,12 @@ impl Control {
         }
     }
 
-    /// People are let in again.
+    /// Accepts clients again after a pause.
     pub(crate) fn resume(&self, ctx: &Ctx<'_>) {
         self.listener.iter().for_each(|listener| listener.resume(ctx));
     }
 
-    /// Whoever was refused has had the time to read why.
+    /// Closes the connections of refused clients that have had time to read the reason.
     pub(crate) fn hang_up_on_refused(&mut self, ctx: &mut Ctx<'_>) {
         let until = self.refused.hang_up(ctx.now);
         ctx.reactor.set_alarm(Alarm::Refused, until);

@@ -1,5 +1,5 @@
-//! The daemon as an administrator asks about it: a call to its answer. A file below for each thing that can
-//! be asked.
+//! The daemon as an administrator sees it: from a call to its answer. The files below handle one
+//! subject each.
 
 pub(super) mod answer;
 mod explain;
@@ -24,27 +24,27 @@ use crate::settings::file::SettingsFile;
 
 use answer::{failed, value};
 
-/// What an administrator asks about, and changes.
+/// What an administrator asks about and changes.
 pub(crate) struct Daemon<'d> {
     pub(crate) guests: &'d mut Guests,
     pub(crate) settings: &'d SettingsFile,
     pub(crate) logging: &'d Logging,
-    /// What there is to say of the control socket itself.
+    /// State of the control socket itself.
     pub(crate) socket: State,
 }
 
-/// What becomes of a call.
+/// The outcome of a call.
 pub(super) enum Outcome {
-    /// It is answered.
+    /// This is the answer.
     Now(Value),
-    /// It has to come again.
+    /// Try again later.
     Later(Pending),
-    /// It is answered with events, of that guest or of all.
+    /// The answer is events, of that guest or of all.
     Watch(Option<Box<str>>),
 }
 
 impl Daemon<'_> {
-    /// Does what that user calls for.
+    /// Makes that user's call.
     pub(super) fn call(&mut self, call: &Call, user: Uid, when: When) -> Result<Outcome, Refusal> {
         let value = match call {
             Call::Watch { guest } => {
@@ -94,7 +94,7 @@ impl Daemon<'_> {
         value(Preview { reply }).map(Outcome::Now)
     }
 
-    /// A client is gone that waited for what it asked.
+    /// A client disconnected while its request waited.
     pub(super) fn give_up(&mut self, request: &Request) {
         if let Ok(Asked::Call(Call::Preview { guest, .. })) = &request.what
             && let Ok(name) = self.find_guest(guest)
@@ -103,7 +103,7 @@ impl Daemon<'_> {
         }
     }
 
-    /// Whether somebody is to be told of each line and its reply.
+    /// Sets whether each line and its reply is kept for watching clients.
     pub(super) fn set_seen(&mut self, is_seen: bool) {
         self.guests.set_seen(is_seen);
     }

@@ -1,4 +1,4 @@
-//! Where people connect, and when nobody is let in.
+//! Accepts connections of people and programs on the host, and pauses when it cannot.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,25 +12,25 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
 
-/// How long nobody is let in where there are no descriptors left.
+/// How long to pause when no descriptors are left.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A place where people connect.
+/// A listening socket.
 pub(super) struct Listener {
-    /// What it is to the log.
+    /// Its name in the log.
     name: &'static str,
     place: Box<dyn AsFd>,
-    /// What tells that somebody has come.
+    /// Its token in the reactor.
     token: Token,
-    /// When people are let in again.
+    /// The alarm that ends a pause.
     alarm: Alarm,
 }
 
 impl Listener {
-    /// Waits for people to come to a socket that listens.
+    /// Adds a listening socket to the reactor.
     ///
     /// # Errors
-    /// Where the kernel has no room for it.
+    /// The kernel has no room for it.
     pub(super) fn new(
         name: &'static str,
         place: Box<dyn AsFd>,
@@ -42,7 +42,7 @@ impl Listener {
         Ok(Self { name, place, token, alarm })
     }
 
-    /// Lets one in who waits.
+    /// Accepts one waiting connection.
     pub(super) fn accept(&self, ctx: &mut Ctx<'_>) -> Option<OwnedFd> {
         match rustix::net::accept_with(&self.place, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok(fd) => Some(fd),
@@ -55,7 +55,7 @@ impl Listener {
         }
     }
 
-    /// Lets people in again.
+    /// Accepts connections again after a pause.
     pub(super) fn resume(&self, ctx: &Ctx<'_>) {
         self.wait_for(Interest::Read, ctx.reactor);
     }

@@ -1,5 +1,5 @@
-//! The daemon's own metrics for Prometheus, over HTTP, where the settings want it: who is let in, and whose
-//! turn it is. What the metrics are is in `metrics`.
+//! The daemon's own metrics for Prometheus over HTTP, if the settings turn that on: accepting
+//! clients, and their turns. The metrics themselves are in `metrics`.
 
 use std::io;
 use std::net::TcpListener;
@@ -23,39 +23,39 @@ use crate::settings;
 use crate::settings::listen::Listen;
 use crate::stream::{Closed, Stream};
 
-/// Those who are answered at once: a Prometheus or two, and a person. With
-/// [`REQUEST_MAX`] and some 20 KiB of metrics they hold 200 KiB.
+/// Clients that are answered at the same time: one or two Prometheus servers and a person. With
+/// [`REQUEST_MAX`] and about 20 KiB of metrics each, they take 200 KiB.
 const SCRAPERS_MAX: usize = 8;
 
-/// The time from a connection to its end. Prometheus needs 10 ms, and gives up after 10 s.
+/// Longest time of a connection. Prometheus needs 10 ms, and gives up after 10 s.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What the log calls those who ask.
+/// The clients' name in the log.
 const SCRAPERS: &str = "clients that read the metrics";
 
-/// Where Prometheus asks, and who does.
+/// The listening socket, and its clients.
 pub(crate) struct Scrape {
     listener: Option<Listener>,
-    /// Who has connected.
+    /// The connected clients.
     scrapers: Table<ScraperId, Scraper>,
 }
 
-/// Who has connected.
+/// A connected client.
 struct Scraper {
     stream: Stream,
-    /// What has come of the request, at most [`REQUEST_MAX`].
+    /// The request as far as it has arrived, at most [`REQUEST_MAX`] bytes.
     request: Vec<u8>,
     since: Instant,
-    /// What the loop waits for on it.
+    /// What the reactor waits for on the connection.
     interest: Interest,
 }
 
 impl Scrape {
-    /// Listens where the settings say; a socket is also for the members of `group`. Guests are served
-    /// also where that fails; the log says so.
+    /// Listens where the settings say. A Unix socket can also be used by members of `group`. If
+    /// that fails, the log says so, and guests are served all the same.
     ///
     /// # Errors
-    /// Where it cannot be waited for.
+    /// The socket cannot be added to the reactor.
     pub(crate) fn open(listen: &Listen, group: &str, reactor: &Reactor) -> io::Result<Self> {
         let place: Option<Box<dyn AsFd>> = match listen {
             Listen::Off => None,
@@ -82,8 +82,8 @@ impl Scrape {
         Ok(Self { listener: listener.transpose()?, scrapers: Table::default() })
     }
 
-    /// Somebody has come to read the metrics. Where too many are there, the one that has been there
-    /// for longest has to go: whoever asks at once is answered, whatever the others do.
+    /// A client connects. If there are too many, the oldest one is closed, so that a client that
+    /// sends its request at once is answered whatever the others do.
     pub(crate) fn let_in(&mut self, ctx: &mut Ctx<'_>) {
         let fd = self.listener.as_ref().and_then(|listener| listener.accept(ctx));
         let Some(stream) = fd.map(Stream::new) else { return };
@@ -103,12 +103,12 @@ impl Scrape {
         }
     }
 
-    /// Others are let in again.
+    /// Accepts clients again after a pause.
     pub(crate) fn resume(&self, ctx: &Ctx<'_>) {
         self.listener.iter().for_each(|listener| listener.resume(ctx));
     }
 
-    /// Something has come about on a connection.
+    /// A connection is ready.
     pub(crate) fn on_ready(
         &mut self,
         number: ScraperId,
@@ -122,7 +122,7 @@ impl Scrape {
         }
     }
 
-    /// Ends a connection: all is said, or its time is over.
+    /// Closes a connection that is finished or has taken too long.
     pub(crate) fn hang_up(&mut self, number: ScraperId, ctx: &mut Ctx<'_>) {
         self.scrapers.remove(number);
         ctx.reactor.set_alarm(Alarm::Scraper(number), None);
@@ -130,7 +130,7 @@ impl Scrape {
 }
 
 impl Scraper {
-    /// What the connection waits for from now on; nothing where all is said.
+    /// What to wait for next on the connection; `None` if it is finished.
     fn turn(
         &mut self,
         metrics: impl FnOnce() -> String,
@@ -158,13 +158,13 @@ impl Scraper {
     }
 }
 
-/// The whole answer to what has come so far; `metrics` makes the text where it is asked for. `None`:
-/// the request goes on.
+/// The complete answer to the input so far; `metrics` makes the text if that was asked for. `None`
+/// if the request is not complete.
 fn answer(request: &[u8], metrics: impl FnOnce() -> String) -> Option<Vec<u8>> {
     match http::parse(request, Hosts::Any) {
         Asked::NotYet => None,
         Asked::Malformed => Some(http::malformed("this is not an HTTP/1.1 request")),
-        // There is no other text than OpenMetrics.
+        // The text is always OpenMetrics, whatever formats the client accepts.
         Asked::Metrics(wanted) => {
             Some(http::metrics(Wanted { openmetrics: true, ..wanted }, &metrics()))
         }
@@ -176,7 +176,7 @@ fn of_group(socket: &Path, group: &str) -> settings::Control {
     settings::Control { socket: socket.to_owned(), group: group.to_owned() }
 }
 
-/// Why nobody can be listened to, with the remedy where it is the service's own sandbox.
+/// Why listening failed, with the remedy if the service's own sandbox is the cause.
 fn in_words(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::AFNOSUPPORT) => {

@@ -1,4 +1,4 @@
-//! A socket that people connect to, as a file: made, and given to whom it is for.
+//! A listening Unix socket as a file: created, and given to the group that may use it.
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,18 +14,18 @@ use crate::settings;
 use crate::system::account::{self, GROUPS};
 use crate::system::file_error::FileError;
 
-/// A socket that people may connect to. It is removed with this value.
+/// A listening Unix socket. The file is removed when this value is dropped.
 pub(super) struct UnixSocket {
     path: PathBuf,
-    /// Device and inode: the path may lead to another daemon's by then.
+    /// Device and inode of the file. By then the path may belong to another daemon.
     file: (u64, u64),
     socket: OwnedFd,
 }
 
-/// Connections that wait to be let in: a script that starts many at once.
+/// Connections that may wait to be accepted: a script can start many clients at once.
 const BACKLOG: i32 = 16;
 
-/// Why there is no control socket.
+/// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The directory is missing.
@@ -34,18 +34,18 @@ pub(super) enum Error {
         path = .0.display()
     )]
     NoDirectory(PathBuf),
-    /// Another daemon has it.
+    /// Another daemon listens at it.
     #[error("{path}: another daemon answers there: end it, or set another path", path = .0.display())]
     Live(PathBuf),
-    /// Something else is there.
+    /// The file is not a socket.
     #[error("{path}: exists and is not a socket: remove it, or set another path", path = .0.display())]
     NoSocket(PathBuf),
-    /// group(5) has none of that name.
+    /// group(5) has no group with that name.
     #[error(
         "[control] group: no group {0} in {GROUPS}. Give a group of LDAP or sssd by its number: getent group {0}"
     )]
     NoGroup(String),
-    /// It cannot be given to the group.
+    /// The file cannot be given to the group.
     #[error(
         "[control] group: cannot give {path} to {group}: the user that hostinfod runs as has to be a member",
         path = .path.display()
@@ -56,14 +56,14 @@ pub(super) enum Error {
         /// The group.
         group: String,
     },
-    /// Anything else.
+    /// Any other error.
     #[error(transparent)]
     Failed(FileError),
 }
 
 impl UnixSocket {
-    /// Makes the socket, for its owner, or for a group too. What a daemon has left there that was
-    /// killed is replaced.
+    /// Creates the socket, for its owner and, if the settings name one, a group. Replaces a socket
+    /// left by a daemon that was killed.
     ///
     /// # Errors
     /// [`Error`].
@@ -96,7 +96,7 @@ impl UnixSocket {
         let metadata =
             fs::symlink_metadata(path).map_err(FileError::of(path)).map_err(Error::Failed)?;
         let made = Self { path: path.clone(), file: (metadata.dev(), metadata.ino()), socket };
-        // Nobody can connect before it listens.
+        // At this point nobody can connect, since it does not listen yet.
         if let Some(group) = group {
             rustix::fs::chown(path, None, Some(group)).map_err(|error| match error {
                 Errno::PERM => Error::NotOurs { path: path.clone(), group: settings.group.clone() },
@@ -125,7 +125,7 @@ impl Drop for UnixSocket {
     }
 }
 
-/// The number of the group of that name or number. `None` where none is wanted.
+/// The number of the group with that name or number. `None` if the name is empty.
 fn find_group(name: &str) -> Result<Option<Gid>, Error> {
     if name.is_empty() {
         return Ok(None);

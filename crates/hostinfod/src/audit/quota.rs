@@ -1,30 +1,31 @@
-//! How many lines about one guest go into the log; what is left out is counted, and said.
+//! Bounds the number of log lines about one guest. Lines that are left out are counted, and the
+//! number is logged.
 
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Bound, Bucket};
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
 
-/// A line is worth a minute's tokens.
+/// Tokens that a line costs, so that a rate of tokens per second is one of lines per minute.
 const LINE: u32 = 60;
 const LINES: Bound = Bound { per_second: LOG_LINES_PER_MINUTE, burst: LOG_BURST * LINE };
 
-/// Lines of one sort about one guest.
+/// The quota for one kind of lines about one guest.
 #[derive(Debug, Default)]
 pub(crate) struct Quota {
     bucket: Bucket,
     left_out: u32,
 }
 
-/// Leave to log a line.
+/// Permission to log a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Leave {
-    /// Lines that were left out before this one, where there are any.
+    /// Number of lines left out before this one, if any.
     pub(crate) left_out: Option<u32>,
 }
 
 impl Quota {
-    /// Asks for leave to log a line now. Where there is none, the line is counted.
+    /// Asks for permission to log a line now. If there is none, the line is counted as left out.
     pub(crate) fn ask(&mut self, now: Instant) -> Option<Leave> {
         if self.bucket.wait(LINE, LINES, now).is_zero() {
             return Some(self.take(now));
@@ -33,18 +34,18 @@ impl Quota {
         None
     }
 
-    /// When what was left out is to be said by itself: where the guest has gone quiet since, and
-    /// no line of its takes it along.
+    /// When to log the number of left-out lines on its own: if the guest has been quiet since, no
+    /// other line reports it.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         (self.left_out > 0).then(|| now + self.bucket.wait(2 * LINE, LINES, now))
     }
 
-    /// Leave to say what was left out, once that is due.
+    /// Permission to log the number of left-out lines, once that is due.
     pub(crate) fn overdue(&mut self, now: Instant) -> Option<Leave> {
         (self.due(now)? <= now).then(|| self.take(now))
     }
 
-    /// Whether nothing was logged for long.
+    /// Whether nothing was logged for a long time.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.bucket.is_full(now)
     }
@@ -56,14 +57,14 @@ impl Quota {
     }
 }
 
-/// Something that is logged once a minute at the most, and not counted.
+/// Something that is logged at most once a minute, and not counted.
 #[derive(Debug, Default)]
 pub(crate) struct Seldom {
     last: Option<Instant>,
 }
 
 impl Seldom {
-    /// Whether it is to be logged now.
+    /// Whether to log it now.
     pub(crate) fn ask(&mut self, now: Instant) -> bool {
         let is_due = self.last.is_none_or(|last| now.duration_since(last) >= SELDOM);
         if is_due {
@@ -73,25 +74,25 @@ impl Seldom {
     }
 }
 
-/// The time between two lines of that kind.
+/// The shortest time between two such lines.
 const SELDOM: Duration = Duration::from_secs(60);
 
-/// What may be logged about a guest.
+/// The quotas of one guest.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
-    /// That it comes and goes, and whatever else is about it and not about what it asks.
+    /// For connections, and everything else about the guest other than what it asks.
     pub(crate) own: Quota,
-    /// That it was refused something.
+    /// For queries that were denied.
     pub(crate) denials: Quota,
 }
 
 impl Quotas {
-    /// Whether nothing was logged for long.
+    /// Whether nothing was logged for a long time.
     pub(crate) fn are_full(&self, now: Instant) -> bool {
         self.own.is_full(now) && self.denials.is_full(now)
     }
 
-    /// When there is something to say of what was left out.
+    /// When the number of left-out lines is due to be logged.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         self.own.due(now).into_iter().chain(self.denials.due(now)).min()
     }

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-/// An event as the log gets it: its level, and its fields with the message among them.
+/// A logged event: its level, and its fields including the message.
 type Logged = (Level, BTreeMap<&'static str, String>);
 
-/// Keeps what is logged.
+/// Collects what is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<Logged>>>);
 
@@ -35,7 +35,7 @@ impl Visit for Fields {
     }
 }
 
-/// What these events come to in the log.
+/// What these events write to the log.
 fn logged(events: &[Event<'_>]) -> Vec<Logged> {
     let log = Log::default();
     let subscriber = tracing_subscriber::registry().with(log.clone());
@@ -45,7 +45,8 @@ fn logged(events: &[Event<'_>]) -> Vec<Logged> {
 
 const LEAVE: Leave = Leave { left_out: Some(3) };
 
-/// Each event once, with all that it can have. Without a wildcard, lest one be forgotten.
+/// The event after `event`, so that each is tested once with all its fields. Matched without a
+/// wildcard, so that none is forgotten.
 fn after<'a>(
     event: Option<&Event<'a>>,
     grant: &'a Grant,

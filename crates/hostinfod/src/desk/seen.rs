@@ -1,4 +1,4 @@
-//! A guest's line and its reply, for who watches.
+//! The event about a guest's line and its reply, for watching clients.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use hostinfo_wire::text::printable;
 
 use crate::guest::Guest;
 
-/// What there is to tell of a guest's line and its reply.
+/// The event about a guest's line and its reply.
 pub(crate) fn event(guest: &Guest, line: &[u8], code: Code, reply: &[u8], took: Duration) -> Event {
     let beginning = reply.get(..WATCHED_REPLY_MAX).unwrap_or(reply);
     let whole_characters = beginning.utf8_chunks().next().map_or("", |chunk| chunk.valid());
@@ -26,7 +26,7 @@ pub(crate) fn event(guest: &Guest, line: &[u8], code: Code, reply: &[u8], took: 
     }
 }
 
-/// A guest's bytes as a terminal may be given them.
+/// A guest's bytes in a form that is safe for a terminal.
 pub(crate) fn shown(line: &[u8]) -> String {
     printable(Cow::Owned(String::from_utf8_lossy(line).into_owned())).into_owned()
 }

@@ -48,7 +48,7 @@ impl Scene {
         self.desk.serve(&mut self.connection, &mut self.guest, self.now).unwrap()
     }
 
-    /// Turns until the guest has to wait for something.
+    /// Takes turns until the guest has to wait for something.
     fn turns(&mut self) -> Phase {
         loop {
             let next = self.turn();
@@ -144,7 +144,7 @@ fn short_lines_of_nonsense_use_up_the_bytes_sooner() {
 #[test]
 fn a_guest_that_does_not_read_holds_one_reply_and_60_seconds() {
     let mut scene = Scene::new();
-    // What fits into the socket is sent; then one reply is kept, and no more is read.
+    // The socket takes what fits; then one reply is kept, and nothing more is read.
     let next = loop {
         scene.say("help\n");
         scene.now += Duration::from_millis(50);
@@ -159,7 +159,7 @@ fn a_guest_that_does_not_read_holds_one_reply_and_60_seconds() {
     scene.now += Duration::from_secs(1);
     assert_eq!(scene.turn(), Phase::Writing(begun + WRITE_DEADLINE));
 
-    // It reads after all, and nothing is missing.
+    // The guest reads again, and nothing is missing.
     let mut heard = scene.hear();
     while scene.turn() != Phase::Reading || !heard.ends_with("pong after\n") {
         heard += &scene.hear();
@@ -186,7 +186,7 @@ fn a_line_whose_values_are_on_their_way_waits_with_all_behind_it_and_costs_nothi
     *scene.desk.given() = given(slow);
     let rules = hostinfo_rules::parse(b"*:\n custom = 1\n").unwrap().rules;
     scene.guest.apply_grant(rules.decide("qemu-a"), scene.now);
-    // As much as it can send: a line, and a full chunk behind it.
+    // As much as it can send: a line, followed by a full chunk.
     scene.say("  custom.x session\r\nping ");
     scene.say(&"#".repeat(READ_CHUNK));
     let until = scene.now + Duration::from_millis(500);

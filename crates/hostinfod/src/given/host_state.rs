@@ -1,4 +1,4 @@
-//! What the administrator says of the host, as a file of the state directory.
+//! The host state, stored in a file of the state directory.
 
 use std::path::Path;
 
@@ -12,22 +12,22 @@ use crate::system::file_error::FileError;
 /// The file in the state directory.
 const FILE: &str = "host-state.json";
 
-/// The file that keeps what was said last.
+/// The file that stores the host state.
 pub(crate) struct HostStateFile(KeptFile);
 
-/// Why the host's state is what it was.
+/// Why the host state was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unchanged {
-    /// The remark is none.
+    /// The remark is not valid.
     #[error(transparent)]
     Remark(#[from] BadRemark),
-    /// It could not be kept.
+    /// The file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 impl HostStateFile {
-    /// Reads the file. Without one that can be read, the host's state is normal.
+    /// Reads the file. If there is none that can be read, the host state is normal.
     pub(crate) fn open(state: &Path) -> (Self, Option<Declared>) {
         const LOSS: &str = "guests now read that the host's state is normal: set it again";
         let bound = limits::STATE_FILE_MAX;
@@ -35,7 +35,7 @@ impl HostStateFile {
         (Self(file), declared)
     }
 
-    /// Makes it what was `said` last, for a user of that number, and logs it.
+    /// Sets the host state for a user, stores it, and logs it.
     ///
     /// # Errors
     /// [`Unchanged`].

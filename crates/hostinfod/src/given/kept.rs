@@ -1,4 +1,4 @@
-//! A file of the state directory, in which something outlives the daemon.
+//! A file of the state directory whose content outlives the daemon.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::system::file_error::FileError;
 
-/// Where it is.
+/// Its path.
 pub(crate) struct KeptFile(PathBuf);
 
 impl KeptFile {
-    /// Reads the file of that name, of at most `bound` bytes. `None`: there is none. One that cannot be
-    /// read is set aside, and the log says so with what that comes to: guests are served without it
+    /// Reads the file of that name, of at most `bound` bytes. `None` if there is none. A file that
+    /// cannot be read is set aside, and the log says what that means: guests are served without it
     /// rather than not at all.
     pub(crate) fn open<T, E: Display>(
         state: &Path,
@@ -46,11 +46,11 @@ impl KeptFile {
         (Self(path), None)
     }
 
-    /// Written aside and moved into place, so that whenever the power fails the file is the old one
-    /// or the new one.
+    /// Writes a temporary file and renames it, so that after a power failure the file is either the
+    /// old or the new one.
     ///
     /// # Errors
-    /// The directory is not there or not the daemon's, or the disk is full.
+    /// The directory does not exist or belongs to another user, or the disk is full.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), FileError> {
         write(&self.0, bytes).map_err(FileError::of(&self.0))
     }

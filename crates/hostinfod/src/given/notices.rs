@@ -1,4 +1,4 @@
-//! Notices as a file of the state directory, so that they outlive the daemon.
+//! Notices, stored in a file of the state directory so that they outlive the daemon.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,25 +13,25 @@ use crate::system::file_error::FileError;
 /// The file in the state directory.
 const FILE: &str = "notices.json";
 
-/// The file that keeps the notices that hold.
+/// The file that stores the notices.
 pub(crate) struct NoticesFile(KeptFile);
 
-/// Why the notices are what they were.
+/// Why the notices were not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unchanged {
-    /// It is none, or one too many.
+    /// The notice is not valid, or there are too many.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// There is none of that id.
+    /// There is no notice with that id.
     #[error("no notice {0}: `hostinfoctl notice list` shows them all")]
     NoSuchNotice(u64),
-    /// They could not be kept.
+    /// The file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 impl NoticesFile {
-    /// Reads the file. Without one that can be read there are no notices.
+    /// Reads the file. If there is none that can be read, there are no notices.
     pub(crate) fn open(state: &Path) -> (Self, Notices) {
         const LOSS: &str = "there are no notices now: set them again";
         let bound = limits::FILE_MAX;
@@ -39,7 +39,7 @@ impl NoticesFile {
         (Self(file), notices.unwrap_or_default())
     }
 
-    /// Adds one to those `in_force` for a user of that number, and logs it; see [`Notices::set`].
+    /// Adds a notice to those `in_force` for a user, and logs it; see [`Notices::set`].
     ///
     /// # Errors
     /// [`Unchanged`].
@@ -58,10 +58,10 @@ impl NoticesFile {
         Ok(notice)
     }
 
-    /// Takes those with these ids away, or all, for a user of that number; logs and hands out each.
+    /// Removes those with these ids, or all, for a user. Logs and returns each.
     ///
     /// # Errors
-    /// [`Unchanged`], also where one of the ids is nobody's.
+    /// [`Unchanged`], also if one of the ids does not exist.
     pub(crate) fn clear(
         &self,
         in_force: &mut Notices,
@@ -81,7 +81,7 @@ impl NoticesFile {
         Ok(cleared)
     }
 
-    /// Takes over others, here and in the file. False where they are the same.
+    /// Replaces the notices, in memory and in the file. Returns false if they are unchanged.
     fn keep(&self, in_force: &mut Notices, notices: Notices) -> Result<bool, FileError> {
         if notices == *in_force {
             return Ok(false);

@@ -1,5 +1,5 @@
-//! What the audit tells of one guest, within its bounds. Connections and denials have their own: a
-//! guest that asks for what it may not see does not hide that it came and went.
+//! The audit events of one guest, within its quotas. Connections and denials have separate quotas,
+//! so that a guest cannot hide its connections by asking for what it may not see.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use super::Guest;
 use crate::audit::Event;
 
 impl Guest {
-    /// Logs that it may ask, or why it may not.
+    /// Logs that it may ask, or why not.
     pub(crate) fn log_access(&mut self, now: Instant) {
         let Some(leave) = self.quotas.own.ask(now) else { return };
         let (guest, grant) = (self.who.name().whole(), self.who.grant());
@@ -24,7 +24,7 @@ impl Guest {
         }
     }
 
-    /// Logs that so many names of its line `asked` were refused.
+    /// Logs that this many names in its line `asked` were refused.
     pub(crate) fn log_denied(&mut self, asked: &[u8], denied: u32, now: Instant) {
         if let Some(leave) = self.quotas.denials.ask(now) {
             let (guest, grant) = (self.who.name().whole(), self.who.grant());
@@ -32,7 +32,7 @@ impl Guest {
         }
     }
 
-    /// Says what was left out, as far as that is due.
+    /// Logs how much was left out, if that is due.
     pub(crate) fn log_left_out(&mut self, now: Instant) {
         for quota in [&mut self.quotas.own, &mut self.quotas.denials] {
             if let Some(leave) = quota.overdue(now) {

@@ -1,5 +1,5 @@
-//! The host's secret and what is made from it: names that tell a guest nothing but that its
-//! host is the same.
+//! The host's secret and the identifiers made from it, which tell a guest only whether its host is
+//! still the same.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
@@ -23,17 +23,17 @@ const MACHINE_ID: &str = "/etc/machine-id";
 
 const SECRET_LEN: usize = 32;
 
-/// The longest file of a secret or of machine-id(5) that is read: 32 bytes and 33 are enough.
+/// Most bytes read of the secret's file and of machine-id(5), which have 32 and 33 bytes.
 const FILE_MAX: u64 = 4096;
 
-/// What only this host knows, and where its machine-id goes in.
+/// The key of this host's identifiers.
 pub(crate) struct Identity {
     mac: Hmac<Sha256>,
 }
 
 impl Identity {
-    /// Made of a secret and of the 32 digits of machine-id(5), so that a host cloned with its
-    /// secret still has a name of its own. Together they fill HMAC's key of 64 bytes.
+    /// Made from a secret and from the 32 digits of machine-id(5), so that a host that was cloned
+    /// with its secret still has identifiers of its own. Together they fill HMAC's key of 64 bytes.
     fn new(secret: &[u8; SECRET_LEN], machine_id: &[u8]) -> Self {
         let mut key = [0; 64];
         for (to, from) in key.iter_mut().zip(secret.iter().chain(machine_id)) {
@@ -42,11 +42,11 @@ impl Identity {
         Self { mac: Hmac::new(&key.into()) }
     }
 
-    /// This host's, with the secret in `state`. Where that cannot be kept, the log says so and it lasts as
-    /// long as the daemon.
+    /// This host's identity, with the secret in `state`. If the secret cannot be stored, the log
+    /// says so, and it lasts as long as the daemon.
     ///
     /// # Errors
-    /// Where the system gives no random bytes.
+    /// The system has no random bytes.
     pub(crate) fn open(state: &Path) -> io::Result<Self> {
         let machine_id = Path::new(MACHINE_ID);
         Self::load(state, machine_id).or_else(|error| {
@@ -55,11 +55,10 @@ impl Identity {
         })
     }
 
-    /// Reads the secret in `state`, or makes it there.
+    /// Reads the secret in `state`, or creates it.
     ///
     /// # Errors
-    /// Where the directory or the file cannot be made or read, or the system gives no random
-    /// bytes.
+    /// The directory or the file cannot be created or read, or the system has no random bytes.
     fn load(state: &Path, machine_id: &Path) -> Result<Self, FileError> {
         let file = state.join(SECRET_FILE);
         let mut secret = read_secret(&file).map_err(FileError::of(&file))?;
@@ -72,13 +71,14 @@ impl Identity {
         Ok(Self::new(&secret, &read_machine_id(machine_id)))
     }
 
-    /// What the guest behind that socket knows its host by.
+    /// The host's identifiers for the guest behind that socket.
     pub(crate) fn host_id(&self, socket_name: &str) -> HostId {
         HostId::of(&self.mac.clone().chain_update(socket_name).finalize().into_bytes().into())
     }
 
-    /// By how much the times of the incidents of the guest behind that socket are moved, which no
-    /// guest is told: less than a minute. No socket has such a name as makes `host.id` of it.
+    /// How much the times of that guest's incidents are shifted, which no guest learns: less than a
+    /// minute. Its MAC's input contains a NUL, which no socket's name does, so it has nothing in
+    /// common with a `host.id`.
     pub(crate) fn phase(&self, socket_name: &str) -> Duration {
         let mac = self.mac.clone().chain_update("incidents\0").chain_update(socket_name).finalize();
         let number = mac
@@ -90,23 +90,23 @@ impl Identity {
     }
 }
 
-/// Times are told to the minute, so a phase is shorter than one.
+/// Times are reported to the minute, so a phase is less than a minute.
 const PHASE_MAX: u64 = 60_000;
 
-/// The secret of a file; `None` where there is no file.
+/// The secret in a file; `None` if there is no file.
 fn read_secret(file: &Path) -> io::Result<Option<[u8; SECRET_LEN]>> {
     let Some(bytes) = hostinfo_file::read(file, FILE_MAX)? else { return Ok(None) };
     let secret = bytes.first_chunk().ok_or(io::ErrorKind::UnexpectedEof)?;
     Ok(Some(*secret))
 }
 
-/// A host that has none does without.
+/// Empty on a host without one.
 fn read_machine_id(file: &Path) -> Vec<u8> {
     hostinfo_file::read(file, FILE_MAX).ok().flatten().unwrap_or_default()
 }
 
-/// Written aside and linked into place, so that no half of a secret is ever found there, and of
-/// two daemons that start at once one wins.
+/// Writes a temporary file and links it to its name, so that a partial secret is never found there.
+/// If two daemons start at once, one of them wins.
 fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(state) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -119,14 +119,14 @@ fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
         .and_then(|()| fs::hard_link(&aside, file));
     let _ = fs::remove_file(&aside);
     match written {
-        // Another one was first. It may have swept ours away already.
+        // Another daemon was first, and may already have removed our temporary file.
         Err(_) if file.exists() => Ok(()),
         other => other,
     }
 }
 
-/// Removes what a daemon has left aside that was killed in its first start. Once there is a secret
-/// nothing aside is of use to anybody.
+/// Removes temporary files of daemons that were killed in their first start. Once there is a
+/// secret, nobody needs them.
 fn sweep(state: &Path) {
     for entry in fs::read_dir(state).into_iter().flatten().flatten() {
         let name = entry.file_name();

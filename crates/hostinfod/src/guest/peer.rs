@@ -1,4 +1,4 @@
-//! Which process is at the other end of a connection.
+//! The process at the other end of a connection.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -8,31 +8,32 @@ use hostinfo_answer::Peer;
 
 use crate::system::credentials::Credentials;
 
-/// The process that listens at the other end: QEMU, also under libvirt. `None`
-/// where the socket does not tell, as from another PID namespace, and where nothing tells when the
-/// process began: another may have its number by the time that something is read of it.
+/// The process that listens at the other end: QEMU, also under libvirt. `None` if the socket does
+/// not report it, for example if it is in another PID namespace, or if its start time is unknown:
+/// by the time that its files are read, another process may have its PID.
 pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Peer> {
     let pid = Credentials::of(&socket)?.pid?;
     Some(now(pid, proc)).filter(|peer| peer.start.is_some())
 }
 
-/// The process that has the number now.
+/// The process that has this PID now.
 pub(crate) fn now(pid: i32, proc: &Path) -> Peer {
     let stat = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok();
     Peer { pid, start: stat.as_deref().and_then(start_time) }
 }
 
-/// Whether it is libvirt: it listens at the socket that it has made until its QEMU does, some
-/// tenths of a second later. SO_PEERCRED is who listened last when the connection was made.
+/// Whether it is libvirt. libvirt creates the socket and listens at it until QEMU takes it over,
+/// some tenths of a second later. SO_PEERCRED reports who last called listen before the connection
+/// was made.
 pub(crate) fn is_libvirt(peer: Peer, proc: &Path) -> bool {
     let name = fs::read(proc.join(format!("{}/comm", peer.pid))).unwrap_or_default();
     LIBVIRT.contains(&name.trim_ascii_end())
 }
 
-/// libvirt's daemons that start QEMU: of all drivers, and of QEMU's.
+/// libvirt's daemons that start QEMU: the one for all drivers, and the one for QEMU.
 const LIBVIRT: [&[u8]; 2] = [b"libvirtd", b"virtqemud"];
 
-/// Field 22 of `/proc/PID/stat`, proc(5); the name in field 2 may hold blanks and brackets.
+/// Field 22 of `/proc/PID/stat`, proc(5). The name in field 2 may contain blanks and brackets.
 ///
 /// `4242 (CPU 0/KVM (x)) S 1 4242 4242 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 3 0 123456 1000 ...`
 fn start_time(stat: &str) -> Option<u64> {

@@ -1,23 +1,23 @@
-//! Random bytes, and sessions that are known by some.
+//! Random bytes, and sessions named by them.
 
 use std::io;
 
 use hostinfo_answer::Session;
 
-/// That many bytes that nobody can guess.
+/// This many unpredictable bytes.
 ///
 /// # Errors
-/// Where the system gives none.
+/// The system has no random bytes.
 pub(super) fn random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::from)?;
     Ok(bytes)
 }
 
-/// A session that begins with the guest's first question.
+/// A session that begins with the guest's first query.
 ///
 /// # Errors
-/// Where the system gives no random bytes.
+/// The system has no random bytes.
 pub(crate) fn begin_session() -> io::Result<Session> {
     random().map(Session::new)
 }

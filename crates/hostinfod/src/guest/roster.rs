@@ -1,4 +1,4 @@
-//! Who is there: guests by number and by name, and the ways to them.
+//! All guests, by number and by name, and their ports.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +14,7 @@ use hostinfo_answer::{Dialect, Name};
 /// Guests and their ports.
 #[derive(Default)]
 pub(crate) struct Roster {
-    /// Every guest that has a port, or that would gain by being forgotten.
+    /// Every guest that has a port, or that could gain something from being forgotten.
     pub(crate) guests: Table<GuestId, Guest>,
     /// Every port.
     pub(crate) ports: Table<PortId, Port>,
@@ -22,22 +22,23 @@ pub(crate) struct Roster {
     sockets: HashMap<(Dialect, Arc<str>), PortId>,
     /// The ports of each guest that has any.
     by_guest: HashMap<GuestId, Vec<PortId>>,
-    /// Guests that nobody could be forgotten of when that was looked at last.
+    /// Number of guests the last sweep had to keep.
     needed: usize,
 }
 
-/// Guests without a port that are kept at the least before any is forgotten.
+/// Guests without a port that are kept in any case.
 const ABSENT_MIN: usize = 64;
 
 impl Roster {
-    /// Adds a guest that is not known. Others may be `forgotten` in its place.
+    /// Adds a new guest. Others may be `forgotten` to make room.
     pub(crate) fn add(
         &mut self,
         guest: Guest,
         now: Instant,
         forgotten: impl FnMut(&Name),
     ) -> GuestId {
-        // All are looked at when there are twice as many as before: twice for each, all in all.
+        // A sweep looks at all guests, but only when there are twice as many as after the last one:
+        // two looks for each guest on average.
         if self.guests.len() >= (2 * self.ports.len() + ABSENT_MIN).max(2 * self.needed) {
             self.forget(now, forgotten);
         }
@@ -47,12 +48,12 @@ impl Roster {
         number
     }
 
-    /// The guest of that whole name.
+    /// The guest with that whole name.
     pub(crate) fn named(&self, whole: &str) -> Option<GuestId> {
         self.by_name.get(whole).copied()
     }
 
-    /// Guests in the order of their names, those behind `after` or all.
+    /// Guests sorted by name: those that come after `after`, or all.
     pub(crate) fn in_order(&self, after: Option<&str>) -> impl Iterator<Item = (GuestId, &Guest)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let numbers =
@@ -60,12 +61,12 @@ impl Roster {
         numbers.filter_map(|number| Some((number, self.guests.get(number)?)))
     }
 
-    /// The port of the socket of that name.
+    /// The port of the socket with that name.
     pub(crate) fn socket(&self, dialect: Dialect, name: &str) -> Option<PortId> {
         self.sockets.get(&(dialect, name.into())).copied()
     }
 
-    /// Adds a port; `socket` where it is one of the directory.
+    /// Adds a port. `socket` is its name if it is a socket of the directory.
     pub(crate) fn add_port(&mut self, port: Port, socket: Option<&Name>) -> PortId {
         let guest = port.guest;
         let number = self.ports.insert(port);
@@ -78,7 +79,7 @@ impl Roster {
         number
     }
 
-    /// Takes the port of a socket away, and says which number it had, and its guest.
+    /// Removes the port of a socket. Returns its number and its guest.
     pub(crate) fn remove_socket(
         &mut self,
         dialect: Dialect,
@@ -88,7 +89,7 @@ impl Roster {
         self.remove_port(number).map(|guest| (number, guest))
     }
 
-    /// Takes a port away that is no socket of the directory, and says which guest's it was.
+    /// Removes a port that is not a socket of the directory. Returns its guest.
     pub(crate) fn remove_port(&mut self, number: PortId) -> Option<GuestId> {
         let guest = self.ports.remove(number)?.guest;
         if let Entry::Occupied(mut ports) = self.by_guest.entry(guest) {
@@ -123,8 +124,8 @@ impl Roster {
         self.sockets.keys().filter(move |(spoken, _)| *spoken == dialect).map(|(_, name)| &**name)
     }
 
-    /// Forgets guests that have no port, as far as that gives them nothing: a guest that stops
-    /// and starts again finds its interval where it left it.
+    /// Forgets guests that have no port and would gain nothing from it: a guest that stops and
+    /// starts again must find its interval as it left it.
     fn forget(&mut self, now: Instant, mut forgotten: impl FnMut(&Name)) {
         let present = &self.by_guest;
         self.guests.retain(|number, guest| {
@@ -148,7 +149,7 @@ mod tests {
     use crate::guest::tests::guest;
     use hostinfo_answer::Bound;
 
-    /// Of each guest its own, and it fails for all.
+    /// A custom statistic for each guest, which fails for all.
     const OWN: &str = "[custom.own]\nkind = 'info'\nhelp = 'h'\nscope = 'guest'\n\
                        file = '/nonexistent/{guest}'\n";
 
@@ -163,7 +164,7 @@ mod tests {
             let forgotten = |name: &Name| customs.forget(name.whole());
             let number = roster.add(guest(name.whole()), now, forgotten);
             let guest = roster.guests.get_mut(number).unwrap();
-            // It has to wait for its next line: it would gain by being forgotten.
+            // This one must wait for its next line, so it would gain from being forgotten.
             if name.guest() == "7" {
                 guest.meter.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
             }
@@ -181,7 +182,7 @@ mod tests {
         for number in 0..10_000 {
             let name = Name::parse(&format!("qemu-{number}")).unwrap();
             let number = roster.add(guest(name.whole()), now, |_| {});
-            // As those with a metrics disk, which libvirt tells of before they have a port.
+            // Like guests with a metrics disk, which libvirt reports before they have a port.
             roster.guests.get_mut(number).unwrap().has_disk = true;
             sweeps.push(roster.needed);
         }

@@ -5,7 +5,7 @@ use hostinfo_domains::{Run, Uuid};
 use hostinfo_rules::Rules;
 use std::time::Duration;
 
-/// A guest of that whole name, under the rules without a file.
+/// A guest with that whole name, under the built-in default rules.
 pub(crate) fn guest(name: &str) -> Guest {
     let name = Name::parse(name).unwrap();
     let grant = Rules::builtin().decide(name.whole());

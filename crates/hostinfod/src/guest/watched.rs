@@ -1,37 +1,37 @@
-//! Which guests are watched for good, as their rules say, and which of them are too many.
+//! Which guests are watched permanently because of their rules, and which of them are too many.
 
 use std::collections::BTreeSet;
 
 use crate::reactor::id::GuestId;
 
-/// Guests by their numbers in the roster.
+/// The guests, by their numbers in the roster.
 pub(crate) struct Watched {
-    /// At the most.
+    /// Most guests that are watched.
     pub(crate) max: usize,
     guests: BTreeSet<GuestId>,
-    /// Those that are to be watched, and are not.
+    /// Guests that should be watched, but for which there is no room.
     left_out: BTreeSet<GuestId>,
-    /// Those, also of others that are watched since they ask, whose samples wait for figures: each
-    /// once for a sample, and not longer than that takes.
+    /// Guests whose samples wait for figures, including guests that are watched because they ask.
+    /// Each is in here once for a sample, and no longer than that takes.
     pub(crate) awaiting: BTreeSet<GuestId>,
 }
 
-/// What became of a guest that is to be watched.
+/// The outcome for a guest that should be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// It is.
+    /// It is watched.
     Watched,
-    /// There are enough already; `true` where that is new.
+    /// It is not, since there are enough already; `true` if that is new.
     LeftOut(bool),
 }
 
 impl Watched {
-    /// Nobody yet.
+    /// No guest is watched yet.
     pub(crate) fn new(max: usize) -> Self {
         Self { max, guests: BTreeSet::new(), left_out: BTreeSet::new(), awaiting: BTreeSet::new() }
     }
 
-    /// A guest is to be watched.
+    /// Adds a guest that should be watched.
     pub(crate) fn add(&mut self, guest: GuestId) -> Place {
         if self.guests.contains(&guest) || self.guests.len() < self.max {
             self.left_out.remove(&guest);
@@ -41,28 +41,28 @@ impl Watched {
         Place::LeftOut(self.left_out.insert(guest))
     }
 
-    /// A guest is not to be watched any more. Whether it was.
+    /// Removes a guest that should no longer be watched. Returns whether it was.
     pub(crate) fn remove(&mut self, guest: GuestId) -> bool {
         self.left_out.remove(&guest);
         self.guests.remove(&guest)
     }
 
-    /// Those that are watched.
+    /// The guests that are watched.
     pub(crate) fn guests(&self) -> impl Iterator<Item = GuestId> {
         self.guests.iter().copied()
     }
 
-    /// One that is to be watched, and could be now.
+    /// A guest that should be watched, and for which there is room now.
     pub(crate) fn next(&self) -> Option<GuestId> {
         self.left_out.first().copied().filter(|_| self.guests.len() < self.max)
     }
 
-    /// One that there is no place for any more.
+    /// A watched guest for which there is no room any more.
     pub(crate) fn surplus(&self) -> Option<GuestId> {
         self.guests.last().copied().filter(|_| self.guests.len() > self.max)
     }
 
-    /// How many are watched, and how many are not and should be.
+    /// How many guests are watched, and how many should be but are not.
     pub(crate) fn count(&self) -> (u64, u64) {
         (self.guests.len() as u64, self.left_out.len() as u64)
     }

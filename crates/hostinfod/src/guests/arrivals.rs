@@ -1,4 +1,4 @@
-//! What appears in the directories of sockets, and what goes.
+//! Sockets that appear in the socket directories, and disappear from them.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -18,14 +18,14 @@ use crate::sockets::directory::News;
 use crate::system::file_error::FileError;
 
 impl Guests {
-    /// Looks at what has happened in a directory.
+    /// Handles the events of a directory.
     pub(crate) fn take_news(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
         for news in self.directories.of_mut(dialect).news() {
             self.take(dialect, news, ctx);
         }
     }
 
-    /// Looks whether the paths of the directories lead elsewhere now, where nothing has told of it.
+    /// Checks whether the directories' paths now lead elsewhere without any event.
     pub(crate) fn look_for_other_directories(&mut self, ctx: &mut Ctx<'_>) {
         for dialect in Dialect::ALL {
             if let Some(news) = self.directories.of_mut(dialect).look_for_another() {
@@ -53,7 +53,7 @@ impl Guests {
         }
     }
 
-    /// Looks at every name in a directory.
+    /// Handles every name in a directory.
     pub(super) fn look_at_all(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
         let directory = self.directories.of(dialect);
         if directory.directory().is_none() {
@@ -81,7 +81,7 @@ impl Guests {
         }
     }
 
-    /// Tries a name of a directory that is not connected, from the first try on.
+    /// Tries to connect to a name in a directory if it is not connected, starting with a first try.
     fn look_at(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
         let Some(name) = file_name.to_str().and_then(Name::parse) else {
             return self.refuse_name(dialect, file_name);
@@ -104,7 +104,7 @@ impl Guests {
         }
     }
 
-    /// Has nothing to do with a socket any more.
+    /// Forgets a socket.
     pub(super) fn leave(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
         if let Some((number, guest)) = removed {
@@ -112,35 +112,37 @@ impl Guests {
         }
     }
 
-    /// Takes a port away that is no socket of the directory.
+    /// Removes a port that is not a socket of the directory.
     pub(super) fn remove_port(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         if let Some(guest) = self.roster.remove_port(number) {
             self.port_is_gone(number, guest, ctx);
         }
     }
 
-    /// Nothing is due for a port any more, and its guest may have no other.
+    /// Cancels everything that was due for a removed port. Its guest may have no other port.
     pub(super) fn port_is_gone(&mut self, number: PortId, guest: GuestId, ctx: &mut Ctx<'_>) {
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
         self.plan_watch(guest, ctx);
+        self.settle(guest, ctx);
     }
 
-    /// Has nothing to do with a socket any more, unless what is there now is what it is connected
-    /// to: what an event tells of may be over, and the connection newer than the event.
+    /// Forgets a socket unless the file that is there now is the one it is connected to. An event
+    /// may be out of date, and the connection newer than the event.
     fn leave_another(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
         let port = port.and_then(|number| self.roster.ports.get(number));
         let connected_to = port.and_then(|port| port.connection.as_ref()?.file);
         let directory = self.directories.of(dialect).directory();
         let find = |directory| sockets::find(directory, name).ok().map(|(_, file)| file);
-        // Of a name that is new nothing is looked at: a daemon that starts has thousands of them.
+        // The file of a new name is not looked at here: a daemon that starts has thousands of them.
         if connected_to.is_none() || connected_to != directory.and_then(find) {
             self.leave(dialect, name, ctx);
         }
     }
 
-    /// A socket's file may go before its guest does.
+    /// Forgets a socket that was removed, unless it is connected: a socket's file may go before its
+    /// guest does.
     fn forget_unconnected(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
         let port = port.and_then(|number| self.roster.ports.get(number));

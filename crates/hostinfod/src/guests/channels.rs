@@ -1,7 +1,7 @@
 //! libvirt's own channels for vhostmd's clients: a guest that was set up for vhostmd is served as
-//! the domain that it is, and nothing of it has to be changed.
+//! its domain, and nothing in it has to be changed.
 //!
-//! Only where hostinfod.toml says `vhostmd_channels = true`: else the helper tells of none.
+//! Only if hostinfod.toml says `vhostmd_channels = true`. Otherwise the helper reports no channels.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::port::{Port, To};
 use crate::reactor::Ctx;
 
 impl Guests {
-    /// Has a port for the channel of each running domain that has one, and none for any other.
+    /// Makes the ports match the channels of running domains.
     pub(super) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
         let Some(known) = self.desk.libvirt().known() else { return };
         let channels = known.guests().filter_map(|guest| {
@@ -33,7 +33,7 @@ impl Guests {
         for number in gone {
             self.remove_port(number, ctx);
         }
-        // Nothing else tells when one can be connected to at last.
+        // There is no event that says when such a channel can be connected to.
         for number in silent {
             self.try_connect(number, ctx);
         }

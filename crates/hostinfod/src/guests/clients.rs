@@ -23,22 +23,23 @@ enum NoRoom {
         "a running domain of libvirt has this name and a port of its own, which is served: no other process may connect as this guest"
     )]
     Domains,
-    #[error(
-        "PID {now} connects as this guest, and PID {before} is connected as it: two processes cannot be one guest, so neither is served. End one, or take one of the guest's two ports away"
-    )]
-    TwoProcesses { before: i32, now: i32 },
+    #[error("two processes claim to be this guest")]
+    Contested,
 }
 
 impl Guests {
     /// Serves whoever has connected as that guest, where there is room for it.
     pub(super) fn admit(&mut self, guest: GuestId, fd: OwnedFd, to: To, ctx: &mut Ctx<'_>) {
         let room = match to {
+            _ if self.is_contested(guest) => Err(NoRoom::Contested),
             // A domain of libvirt's, or a VMM that is served already: its process is not in question.
             To::Vsock(_) => Ok(()),
             _ => self.check_process(guest, peer::of(&fd, &self.roots.proc), ctx),
         };
         if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
-            if let Some(guest) = self.roster.guests.get_mut(guest)
+            // Of a contest, the log knows already.
+            if !matches!(error, NoRoom::Contested)
+                && let Some(guest) = self.roster.guests.get_mut(guest)
                 && guest.no_room.ask(ctx.now)
             {
                 let guest = guest.who.name().whole();
@@ -57,7 +58,7 @@ impl Guests {
     /// Looks whether a process may be a guest. One that was the guest's and has ended is hung up on.
     ///
     /// # Errors
-    /// Where another one is it, which is hung up on as well.
+    /// A domain has that name, or another process that still runs is connected: then neither is served.
     fn check_process(
         &mut self,
         number: GuestId,
@@ -70,13 +71,13 @@ impl Guests {
         }
         let before = guest.who.peer().filter(|_| self.roster.is_connected(number));
         let another = before.filter(|before| !now.is_some_and(|now| before.is(now)));
-        if let Some(before) = another {
-            let still_runs = peer::now(before.pid, &self.roots.proc).is(before);
-            self.hang_up_on_all(number, "another process connects as this guest", ctx);
-            if still_runs {
-                let now = now.map_or(0, |now| now.pid);
-                return Err(NoRoom::TwoProcesses { before: before.pid, now });
+        match another {
+            Some(before) if self.runs(before) => {
+                self.contest(number, Some(before), now, ctx);
+                return Err(NoRoom::Contested);
             }
+            Some(_) => self.hang_up_on_all(number, "another process connects as this guest", ctx),
+            None => {}
         }
         Ok(())
     }
@@ -101,20 +102,34 @@ impl Guests {
         }
     }
 
-    /// A port that the daemon connects is its guest's before any connection that another process has made.
-    pub(super) fn end_others(&mut self, number: PortId, now: Option<Peer>, ctx: &mut Ctx<'_>) {
-        let Some((port, guest)) = self.roster.at(number) else { return };
-        let is_same = guest.who.peer().zip(now).is_some_and(|(before, now)| before.is(now));
-        let guest = port.guest;
-        if is_same || matches!(port.to, To::Accepted(_) | To::Vsock(_)) {
-            return;
+    /// Whether a port that the daemon connects may be a guest's beside the connections that its VMM has made. A
+    /// domain's own socket is the guest's before any of these.
+    pub(super) fn may_be_beside_clients(
+        &mut self,
+        number: GuestId,
+        now: Option<Peer>,
+        is_early: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        let is_by_vmm = |port: &Port| matches!(port.to, To::Accepted(_));
+        if !self.roster.ports_of(number).any(|(_, port)| is_by_vmm(port)) {
+            return true;
         }
-        let is_by_vmm = |to: &To| matches!(to, To::Accepted(_));
-        let ports = self.roster.ports_of(guest).filter(|(_, port)| is_by_vmm(&port.to));
-        let ports: Vec<PortId> = ports.map(|(port, _)| port).collect();
-        for port in ports {
-            self.hang_up(port, "another process has this guest's socket", ctx);
+        let before = self.roster.guests.get(number).and_then(|guest| guest.who.peer());
+        if before.zip(now).is_some_and(|(before, now)| before.is(now)) {
+            return true;
         }
+        if is_early || self.is_domain(number) || before.is_some_and(|before| !self.runs(before)) {
+            self.end_clients(number, ctx);
+            return true;
+        }
+        self.contest(number, before, now, ctx);
+        false
+    }
+
+    /// Ends all connections that a guest has made.
+    pub(super) fn end_clients(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
+        self.clients_of(guest).into_iter().for_each(|port| self.remove_port(port, ctx));
     }
 
     fn clients_of(&self, guest: GuestId) -> Vec<PortId> {

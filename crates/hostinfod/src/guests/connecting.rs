@@ -1,4 +1,4 @@
-//! Ports that are not connected: knocking at them, and who is at the other end.
+//! Ports that are not connected: trying to connect them, and finding out who is at the other end.
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
@@ -11,6 +11,7 @@ use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
 use hostinfo_sample::{Absent, Vmm};
 
 use super::Guests;
+use super::contest::CONTEST_LOOKS;
 use crate::audit::Event;
 use crate::guest::begin_session;
 use crate::guest::{cmdline, peer};
@@ -30,52 +31,77 @@ const BY_CID_ALONE: Absent =
     Absent::plain("over vsock alone it is not known which process runs this guest");
 
 impl Guests {
-    /// Tries to connect a port, once libvirt has said whose it is.
+    /// Tries to connect a port, once libvirt has said whose socket it is.
     pub(super) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
         if port.connection.is_some() {
             return;
         }
-        if let To::Socket = port.to
+        if self.is_contested(port.guest) {
+            return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_LOOKS));
+        }
+        let Some(port) = self.roster.ports.get(number) else { return };
+        if matches!(port.to, To::Socket | To::Elsewhere(_))
             && let Some(until) = self.desk.libvirt().awaited(Some(number), port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
-        let Some(dialled) = self.dial(number) else { return };
+        let is_elsewhere = matches!(port.to, To::Elsewhere(_));
+        match self.dial(number) {
+            None => {}
+            Some(Err(Refused::Denied)) if is_elsewhere => self.ask_opener(number, ctx),
+            Some(dialled) => {
+                self.dialled(number, dialled.map(|(socket, file)| (socket, Some(file))), ctx);
+            }
+        }
+    }
+
+    /// Serves a port to which there is a connection, or sees to the next try.
+    pub(super) fn dialled(
+        &mut self,
+        number: PortId,
+        dialled: Result<(OwnedFd, Option<FileId>), Refused>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let called = self.socket_of(number).unwrap_or_default();
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
-            Ok((socket, file)) => return self.connect(number, socket, Some(file), ctx),
+            Ok((socket, file)) => return self.connect(number, socket, file, ctx),
             Err(Refused::NobodyListens) => (port.retry.after_refusal(ctx.now), None),
             Err(refused @ (Refused::Full | Refused::Failed(_))) => {
                 (Some(port.retry.after_failure(ctx.now)), Some(refused))
             }
-            Err(refused @ Refused::Denied) => (None, Some(refused)),
+            Err(refused @ (Refused::Denied | Refused::NoOpener | Refused::ByOpener(_))) => {
+                (None, Some(refused))
+            }
             Err(refused) => {
-                let (name, dialect) = (guest.who.name().whole().to_owned(), port.dialect);
+                let (name, dialect) = (guest.who.name().clone(), port.dialect);
                 match refused {
                     Refused::Gone | Refused::Directory => {}
                     other => {
                         let why = &other.to_string();
-                        Event::SocketRefused { socket: &name, why }.log();
+                        Event::SocketRefused { socket: &called, why }.log();
                     }
                 }
-                // Libvirt tells when one of its own channels goes.
-                if matches!(port.to, To::Socket) {
-                    self.leave(dialect, OsStr::new(&name), ctx);
-                }
-                return;
+                return match port.to {
+                    To::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
+                    To::Elsewhere(pattern) => self.leave_elsewhere(pattern, name.guest(), ctx),
+                    // libvirt reports when one of its own channels is removed.
+                    To::Channel(_) | To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => {
+                    }
+                };
             }
         };
         if let Some(refused) = refused.map(|refused| refused.to_string())
             && port.refusal.as_ref() != Some(&refused)
         {
-            Event::SocketRefused { socket: guest.who.name().whole(), why: &refused }.log();
+            Event::SocketRefused { socket: &called, why: &refused }.log();
             port.refusal = Some(refused);
         }
         ctx.reactor.set_alarm(Alarm::Port(number), again);
     }
 
-    /// Connects to where a port leads; `None` while there is no way.
+    /// Connects to a port's socket; `None` if there is none to connect to.
     fn dial(&mut self, number: PortId) -> Option<Result<Connected, Refused>> {
         let (port, guest) = self.roster.at(number)?;
         match &port.to {
@@ -84,11 +110,15 @@ impl Guests {
                 Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
             }
             To::Channel(path) => Some(sockets::connect_at(path)),
+            To::Elsewhere(pattern) => {
+                let found = self.elsewhere.patterns.get(*pattern)?.find(guest.who.name().guest());
+                Some(found.and_then(|(file, id)| Ok((sockets::connect_to(&file)?, id))))
+            }
             To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => None,
         }
     }
 
-    /// Serves whoever is at the other end of `fd` as a port's guest.
+    /// Makes `fd` the connection of a port, and serves the port's guest over it.
     pub(super) fn connect(
         &mut self,
         number: PortId,
@@ -101,12 +131,14 @@ impl Guests {
         let is_known = is_vsock && guest.who.has_come();
         let peer = peer::of(&fd, &self.roots.proc);
         let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
+        if !self.may_be_served(number, peer, is_early, ctx) {
+            return;
+        }
         let peer = match is_early {
             true => Err(NOT_MET),
             false => peer.ok_or(if is_vsock { BY_CID_ALONE } else { Vmm::UNSEEN }),
         };
-        self.end_others(number, peer.as_ref().ok().copied(), ctx);
-        // Over AF_VSOCK a guest is known, and its process is not: what is known of that stays.
+        // AF_VSOCK tells who the guest is, but not its process: what is known of that stays.
         let identified =
             if is_known { Ok(false) } else { self.identify_peer(number, peer, ctx.now) };
         let added = identified.and_then(|is_another| {
@@ -129,16 +161,20 @@ impl Guests {
         port.connection = Some(Connection { is_early, ..connection });
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);
-        // A program in the guest that asks once makes one connection: the log tells of the VMM.
+        // A program in the guest that asks once makes one connection: only the VMM is logged.
         if is_another || !matches!(port.to, To::Accepted(_) | To::Vsock(_)) {
             guest.log_access(ctx.now);
         }
-        let guest = port.guest;
+        let (guest, is_own) = (port.guest, !matches!(port.to, To::Elsewhere(_)));
         self.log_left_out(guest, ctx);
         self.plan_watch(guest, ctx);
+        if is_own && self.elsewhere.patterns().next().is_some() {
+            self.try_others(guest, ctx);
+        }
     }
 
-    /// Notes which process a port's guest is, or why that is not known. True where it is another than before.
+    /// Sets which process a port's guest is, or why that is unknown. True if it is another process than
+    /// before.
     fn identify_peer(
         &mut self,
         number: PortId,
@@ -166,9 +202,10 @@ impl Guests {
         Ok(is_another)
     }
 
-    /// A guest that was connected to early has something to say: by now its QEMU has the socket,
-    /// and whoever connects is told so. Or it is to be watched, and some time has passed: then it may
-    /// still be libvirt's. QEMU finds this connection closed when it comes to it.
+    /// Identifies the peer of an early connection. Either the guest has sent something, so QEMU has
+    /// the socket by now, and a new connection shows QEMU as the peer. Or the guest is to be
+    /// watched and some time has passed; then the socket may still be libvirt's. This connection is
+    /// closed again before QEMU accepts it.
     pub(crate) fn identify_again(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number).filter(|port| port.is_early()) else {
             return;
@@ -189,10 +226,10 @@ impl Guests {
         self.plan_watch(guest, ctx);
     }
 
-    /// Serves a pseudo-terminal, and tells where it is.
+    /// Serves a pseudo-terminal, and prints its path.
     ///
     /// # Errors
-    /// Where there is none to be had.
+    /// The system has none.
     pub(crate) fn add_pty(&mut self, ctx: &mut Ctx<'_>) -> anyhow::Result<()> {
         let (master, pty) = Pty::open()?;
         let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };

@@ -10,12 +10,12 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
-/// A disk is written at the soonest so often, whatever the guest's interval.
+/// Shortest time between two writes of a disk, whatever the guest's interval.
 const PERIOD_MIN: Duration = Duration::from_secs(5);
 
 impl Guests {
-    /// Has every disk made and written that the rules want, now: also those of guests that are
-    /// not there yet, because a disk has to be there before its guest starts.
+    /// Creates and writes every disk that the rules want, now. That includes guests that do not
+    /// exist yet, because the disk has to be there before its guest starts.
     pub(super) fn plan_disks(&mut self, ctx: &mut Ctx<'_>) {
         let named: Vec<String> = self.rules.rules().named_guests().collect();
         for name in named.iter().filter_map(|name| Name::parse(name)) {
@@ -29,8 +29,8 @@ impl Guests {
         self.plan_disks_since(&Snapshot::default(), ctx);
     }
 
-    /// Has those disks made that libvirt's domains want which have come, or started, since
-    /// `before`.
+    /// Creates the disks of libvirt's domains that appeared or started since `before`, if their
+    /// rules want disks.
     pub(super) fn plan_disks_since(&mut self, before: &Snapshot, ctx: &mut Ctx<'_>) {
         let Some(known) = self.desk.libvirt().known().cloned() else { return };
         for domain in known.guests().map(|guest| &guest.domain) {
@@ -44,7 +44,8 @@ impl Guests {
         }
     }
 
-    /// Has a guest's disk made, and written where `may_be_read` by it.
+    /// Creates a guest's disk if its rule wants one, and writes it if `may_be_read`: the guest may
+    /// be running and read it.
     fn plan_disk(&mut self, name: &Name, may_be_read: bool, ctx: &mut Ctx<'_>) {
         if !self.rules.rules().decide(name.whole()).vhostmd_disk() {
             return;
@@ -58,7 +59,7 @@ impl Guests {
         }
     }
 
-    /// Writes a guest's disk, and plans the next time.
+    /// Writes a guest's disk, and schedules the next time.
     pub(crate) fn write_disk(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let may_be_read = self.may_be_read(number);
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
@@ -87,8 +88,8 @@ impl Guests {
         ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now + period));
     }
 
-    /// Whether a guest has a disk and may be there to read it: it is connected, libvirt says so,
-    /// or its rule names it and nobody can say.
+    /// Whether a guest has a disk and may be running and read it: it is connected, libvirt knows
+    /// its domain, or its rule names it literally.
     fn may_be_read(&self, number: GuestId) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
         let is_named =

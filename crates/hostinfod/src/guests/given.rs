@@ -1,4 +1,4 @@
-//! What the administrator tells guests: changed together with the file that keeps it.
+//! What the administrator sets for guests: changed together with the file that stores it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ impl Guests {
     /// Sets a notice for a user.
     ///
     /// # Errors
-    /// Where there is none and the notices are what they were.
+    /// The notices are unchanged then.
     pub(crate) fn set_notice(
         &mut self,
         draft: Draft,
@@ -24,10 +24,10 @@ impl Guests {
         self.given_files.notices.set(in_force, draft, user.as_raw(), now)
     }
 
-    /// Takes the notices with these ids away, or all, for a user, and hands out each.
+    /// Removes the notices with these ids, or all, for a user. Returns each.
     ///
     /// # Errors
-    /// Where the notices are what they were.
+    /// The notices are unchanged then.
     pub(crate) fn clear_notices(
         &mut self,
         ids: Option<&[u64]>,
@@ -37,10 +37,10 @@ impl Guests {
         self.given_files.notices.clear(in_force, ids, user.as_raw())
     }
 
-    /// Says for a user in which state the host is.
+    /// Sets the host state for a user.
     ///
     /// # Errors
-    /// Where what was said before still holds.
+    /// The host state is unchanged then.
     pub(crate) fn set_host_state(
         &mut self,
         state: HostState,

@@ -91,7 +91,10 @@ impl Guests {
         let mut entries = match section.entries() {
             Ok(entries) => entries,
             Err(error) => {
-                return tracing::error!("{}", FileError::of(section.settings.path.base())(error));
+                return tracing::error!(
+                    "{}",
+                    FileError::of(section.settings.path.directory())(error)
+                );
             }
         };
         // Those that are gone, too.

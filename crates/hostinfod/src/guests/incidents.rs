@@ -1,4 +1,4 @@
-//! What is kept of the incidents of guests that are watched for good.
+//! The stored incidents of guests that are watched permanently.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::Guests;
 use crate::reactor::id::GuestId;
 
 impl Guests {
-    /// Finds what was kept of a guest that has come, or that is found to be a domain.
+    /// Loads what was stored for a guest that has connected or was identified as a domain.
     pub(super) fn settle_incidents(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let Some(key) = guest.who.key().filter(|key| guest.observed.held.key() != Some(*key))
@@ -19,7 +19,8 @@ impl Guests {
         };
         let stored = self.incidents.settle(key, guest.who.name().whole());
         let before = std::mem::replace(&mut guest.observed.held, Held::new(key, stored));
-        // Before libvirt said which domain it is, it was the process that it still is.
+        // Before libvirt named its domain, the guest was identified by its process, which is still
+        // the same.
         if let (Some(process), Key::Domain(_)) = (guest.who.process(), key)
             && before.key() == Some(process)
         {
@@ -28,7 +29,7 @@ impl Guests {
         }
     }
 
-    /// Has a guest's incidents written, where its rule has them kept and something of them is new.
+    /// Queues a guest's incidents for writing, if its rule keeps them and something has changed.
     pub(super) fn keep_incidents(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let Some(key) = guest.who.key().filter(|_| guest.who.grant().watch()) else { return };
@@ -38,8 +39,8 @@ impl Guests {
         }
     }
 
-    /// The rules have changed: deletes what was recorded of guests that are not watched for good any
-    /// more, whether they are there or not.
+    /// After the rules changed: deletes the incidents of guests that are no longer watched
+    /// permanently, whether or not the guests are there.
     pub(super) fn drop_incidents(&mut self) {
         let (rules, roster) = (self.rules.rules(), &self.roster);
         self.incidents.retain(|name| {
@@ -48,15 +49,15 @@ impl Guests {
         });
     }
 
-    /// Something is to be written, or was kept for long.
+    /// Writes incidents that are due, and deletes those that are too old.
     pub(crate) fn write_incidents(&mut self, now: Instant) {
         let rules = self.rules.rules();
         self.incidents.turn(|guest| may_be_watched(rules, guest), now);
     }
 }
 
-/// Whether a guest that is not there may be watched for good when it comes: it is not known which tags
-/// it has then.
+/// Whether a guest that is not there may be watched permanently once it comes. Its tags are not
+/// known until then.
 pub(super) fn may_be_watched(rules: &Rules, guest: &str) -> bool {
     match rules.decide_tagged(guest, &Tags::Unreadable) {
         Decision::Granted(grant) => grant.watch(),

@@ -1,4 +1,4 @@
-//! libvirt's helper in the loop: its turns, and what follows from what it tells.
+//! libvirt's helper in the loop: its turns, and what follows from its answers.
 
 use hostinfo_domains::Helper;
 
@@ -6,13 +6,13 @@ use super::Guests;
 use crate::reactor::Ctx;
 
 impl Guests {
-    /// The helper has something to tell.
+    /// The helper has sent something.
     pub(crate) fn libvirt_is_ready(&mut self, ctx: &mut Ctx<'_>) {
         let now = ctx.now;
         self.with_libvirt(|helper| helper.on_ready(now), ctx);
     }
 
-    /// The helper's time has come.
+    /// A deadline of the helper has come.
     pub(crate) fn libvirt_is_due(&mut self, ctx: &mut Ctx<'_>) {
         let now = ctx.now;
         self.with_libvirt(|helper| helper.on_time(now), ctx);

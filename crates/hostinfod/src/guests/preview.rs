@@ -1,5 +1,5 @@
-//! What a guest would get, for an administrator: asked in its place, on copies, so that nothing of it counts
-//! against the guest.
+//! What a guest would get, for an administrator. It is asked on copies of the guest, so that
+//! nothing counts against the guest.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,11 +14,11 @@ use crate::guest::Guest;
 use crate::reactor::id::GuestId;
 
 impl Guests {
-    /// Somebody who gets what the guest of that name would get; and the guest's number, where it is
-    /// there.
+    /// A copy that gets what the guest of that name would get; and the guest's number, if it
+    /// exists.
     ///
     /// # Errors
-    /// Where the system gives no random bytes.
+    /// The system has no random bytes.
     pub(crate) fn for_preview(
         &mut self,
         name: &Name,
@@ -33,10 +33,11 @@ impl Guests {
         }
     }
 
-    /// What the guest of that name would get for a line, or that some of it is on its way.
+    /// The reply that the guest of that name would get for a line, or that some values are on their
+    /// way.
     ///
     /// # Errors
-    /// Where the system gives no random bytes.
+    /// The system has no random bytes.
     pub(crate) fn preview(
         &mut self,
         name: &Name,
@@ -51,16 +52,14 @@ impl Guests {
         Ok(reply)
     }
 
-    /// Of a guest that is not there, nothing is kept of what the administrator's own statistics
-    /// have for it alone.
+    /// Drops the custom values that were fetched for a guest that does not exist.
     pub(crate) fn end_preview(&mut self, name: &Name) {
         if self.roster.named(name.whole()).is_none() {
             self.desk.given().customs.forget(name.whole());
         }
     }
 
-    /// The instances of these rows that there are now for one who is asked for as
-    /// [`Guests::for_preview`] says.
+    /// The current instances of these rows, for a copy from [`Guests::for_preview`].
     pub(crate) fn instances(
         &mut self,
         who: &Who,

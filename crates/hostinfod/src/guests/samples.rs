@@ -1,5 +1,5 @@
-//! Samples of guests that are watched, for good or because they ask: when they are due, and what libvirt is asked
-//! for them ahead.
+//! Samples of watched guests, whether they are watched permanently or because they ask: when they
+//! are due, and which figures are requested from libvirt ahead of them.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,20 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
-/// How long before a sample figures are asked for: libvirt takes some milliseconds for a domain, and
-/// the sample is taken when they have come.
+/// How long before a sample its figures are requested. libvirt needs some milliseconds for a
+/// domain, and the sample is taken when they have arrived.
 const AHEAD: Duration = Duration::from_millis(200);
 
-/// Guests whose samples are due within that time have their figures asked for in one request.
+/// If other guests' samples are due within this time, their figures are included in the same
+/// request.
 const TOGETHER: Duration = Duration::from_millis(500);
 
-/// How long a sample waits for figures; then it is taken without them.
+/// How long a sample waits for its figures. Then it is taken without them.
 const LATE: Duration = Duration::from_millis(500);
 
 impl Guests {
-    /// A watched guest's time has come: its sample is due, or to have figures asked for ahead of it,
-    /// or they are there.
+    /// A watched guest is due: requests the figures for its next sample, or takes the sample if the
+    /// figures are there or overdue.
     pub(crate) fn watch(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get(number) else { return };
         let Some(next) = next_sample(guest) else {
@@ -36,7 +37,7 @@ impl Guests {
             self.ask_ahead(number, ctx);
         } else if let Some(guest) = self.roster.guests.get_mut(number) {
             if self.desk.watch(guest, ctx.now).is_err() {
-                // Behind whoever has been waiting for longer.
+                // The rest of the sample comes after guests that have waited longer.
                 return ctx.reactor.set_alarm(Alarm::Watch(number), Some(ctx.now));
             }
             self.keep_incidents(number);
@@ -44,8 +45,8 @@ impl Guests {
         self.set_watch_alarm(number, ctx);
     }
 
-    /// A guest that asked for verdicts has not done so for long. What was recorded of it goes with
-    /// that, unless its rule has it kept.
+    /// The guest has not asked for verdicts for a long time. Its incidents are dropped too, unless
+    /// its rule keeps them.
     fn forget_watch(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         guest.observed.watch = None;
@@ -56,7 +57,7 @@ impl Guests {
         self.keep_incidents(number);
     }
 
-    /// Sets the alarm for a guest's next sample, or for what comes ahead of it.
+    /// Sets the alarm for a guest's next sample, or for the request ahead of it.
     pub(super) fn set_watch_alarm(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let at = self.next_watch(number);
         ctx.reactor.set_alarm(Alarm::Watch(number), at);
@@ -73,8 +74,8 @@ impl Guests {
         if is_due { next.checked_sub(AHEAD) } else { Some(next + LATE) }
     }
 
-    /// Has the figures asked for of a guest whose sample is due soon, and with it of all that are watched
-    /// for good and whose samples are due a little later at the most.
+    /// Requests the figures of a guest whose sample is due soon. Includes all guests that are
+    /// watched permanently and whose samples are due at most a little later.
     fn ask_ahead(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let due = |guest: &Guest, by: Instant| {
             let next = next_sample(guest).filter(|next| *next <= by)?;
@@ -99,7 +100,7 @@ impl Guests {
         self.desk.libvirt().refresh_each(domains, ctx.now);
     }
 
-    /// Figures may have come that samples wait for.
+    /// Figures that samples wait for may have arrived.
     pub(super) fn figures_have_come(&mut self, ctx: &mut Ctx<'_>) {
         for number in std::mem::take(&mut self.watched.awaiting) {
             let guest = self.roster.guests.get(number);
@@ -115,7 +116,7 @@ impl Guests {
         }
     }
 
-    /// Whether the figures are there that were asked for ahead of a guest's sample.
+    /// Whether the figures requested for that sample of a guest have arrived.
     fn has_figures(&mut self, number: GuestId, sample: Instant) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
         let asked = guest.asked_ahead.as_ref().filter(|asked| asked.of == sample);

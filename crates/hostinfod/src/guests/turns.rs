@@ -1,4 +1,4 @@
-//! Ports that are connected: whose turn it is, and what comes after it.
+//! Ports that are connected: their turns, and what follows from them.
 
 use super::Guests;
 use crate::port::connection::Phase;
@@ -10,7 +10,7 @@ use crate::reactor::token::Token;
 use crate::stream::Closed;
 
 impl Guests {
-    /// Something has come about on a port's connection.
+    /// A port's connection is ready.
     pub(crate) fn turn(&mut self, number: PortId, hung_up: bool, ctx: &mut Ctx<'_>) {
         if self.roster.ports.get(number).is_some_and(Port::is_early) && !hung_up {
             self.identify_again(number, ctx);
@@ -20,7 +20,7 @@ impl Guests {
             return self.let_in(number, ctx);
         }
         let Some(connection) = &mut port.connection else { return };
-        // While it reads, the end comes behind what was sent before it.
+        // A connection that is being read ends when the input before its end was read.
         let is_over = hung_up
             && match connection.phase {
                 Phase::Throttled(_) | Phase::WaitingForValue(_) => true,
@@ -45,12 +45,14 @@ impl Guests {
         }
     }
 
-    /// A port's alarm has gone off.
+    /// A port's alarm is due.
     pub(crate) fn on_port_alarm(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
         match port.connection.as_ref().map(|connection| connection.phase) {
             None => match port.to {
-                To::Socket | To::Channel(_) | To::Pty(_) => self.try_connect(number, ctx),
+                To::Socket | To::Channel(_) | To::Elsewhere(_) | To::Pty(_) => {
+                    self.try_connect(number, ctx);
+                }
                 To::Place(_) => self.look_at_place(number, ctx),
                 To::Accepted(_) | To::Vsock(_) => {}
             },
@@ -61,7 +63,7 @@ impl Guests {
         }
     }
 
-    /// Has a connection do something else.
+    /// Sets what a connection is doing.
     fn set_phase(&mut self, number: PortId, phase: Phase, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get_mut(number) else { return };
         let Some(connection) = &mut port.connection else { return };
@@ -78,7 +80,7 @@ impl Guests {
         }
     }
 
-    /// Ends a connection, and sees to the next one.
+    /// Ends a connection, and schedules the next try.
     pub(super) fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         if let To::Accepted(_) | To::Vsock(_) = port.to {
@@ -96,7 +98,12 @@ impl Guests {
                 }
                 self.set_phase(number, Phase::Reading, ctx);
             }
-            To::Socket | To::Channel(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => {
+            To::Socket
+            | To::Channel(_)
+            | To::Elsewhere(_)
+            | To::Place(_)
+            | To::Accepted(_)
+            | To::Vsock(_) => {
                 let (again, guest) = (port.drop_connection(ctx.now), port.guest);
                 ctx.reactor.set_alarm(Alarm::Port(number), again);
                 self.plan_watch(guest, ctx);

@@ -1,5 +1,4 @@
-//! Values of the administrator's own statistics in the loop: who waits for one has a turn when it
-//! comes.
+//! Values of custom statistics in the loop: whoever waits for a value has a turn when it arrives.
 
 use hostinfo_answer::Pending;
 
@@ -10,7 +9,7 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 
 impl Guests {
-    /// Values may have come: who waits for them has a turn. True where some have.
+    /// Gives a turn to whoever waits for values that have arrived. Returns true if any have.
     pub(crate) fn take_values(&mut self, ctx: &mut Ctx<'_>) -> bool {
         let news = self.desk.given().customs.turn(ctx.now);
         if !news.is_empty() {
@@ -19,14 +18,14 @@ impl Guests {
         !news.is_empty()
     }
 
-    /// Reads the directory again.
+    /// Reads the directory of definitions again.
     pub(crate) fn reload_customs(&mut self, ctx: &mut Ctx<'_>) {
         given::log(&self.desk.given().customs.reload());
-        // Who waits for what is gone now is told so.
+        // A guest that waits for a removed statistic gets its reply now.
         self.wake(|_, _| true, ctx);
     }
 
-    /// Costs a look at each guest and port, whatever they ask.
+    /// Gives a turn to whoever waits for a value that `is_meant`. Looks at every guest and port.
     fn wake(&mut self, is_meant: impl Fn(&Pending, &str) -> bool, ctx: &mut Ctx<'_>) {
         let guests = &self.roster.guests;
         let is_meant = |pending: Option<&Pending>, guest: &Guest| {

@@ -165,7 +165,7 @@ impl Guests {
         let Some(stranger) = self.vsock.strangers.get(id) else { return };
         let (cid, since) = (stranger.cid, stranger.since);
         if stranger.fd.as_ref().is_none_or(is_over) {
-            return self.refuse(id, ctx);
+            return self.refuse_stranger(id, ctx);
         }
         match self.guest_at(cid, since, ctx) {
             Ok((guest, domain)) => {
@@ -176,7 +176,7 @@ impl Guests {
             }
             Err(why) => {
                 self.vsock.log(cid, &why, ctx.now);
-                self.refuse(id, ctx);
+                self.refuse_stranger(id, ctx);
             }
         }
     }
@@ -186,7 +186,7 @@ impl Guests {
         &mut self,
         cid: u32,
         since: Instant,
-        ctx: &Ctx<'_>,
+        ctx: &mut Ctx<'_>,
     ) -> Result<(GuestId, Option<OfDomain>), String> {
         let libvirt = self.desk.libvirt();
         let known = match libvirt.is_asked_since(since) {
@@ -218,8 +218,8 @@ impl Guests {
                 if let Some(guest) = self.roster.guests.get_mut(number) {
                     guest.by_cid = Some(uuid);
                     let standing = self.desk.libvirt().standing(name.whole(), guest.by_cid);
-                    if let Some(standing) = standing {
-                        guest.set_standing(standing, ctx.now);
+                    if standing.is_some_and(|standing| guest.set_standing(standing, ctx.now)) {
+                        self.reconsider(number, ctx);
                     }
                 }
                 Ok((number, Some(of)))
@@ -228,7 +228,7 @@ impl Guests {
     }
 
     /// Has a stranger told that it may not ask, once it asks.
-    fn refuse(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
+    fn refuse_stranger(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
         let Some(stranger) = self.vsock.strangers.get(id) else { return };
         stranger.is_refused = true;
         if let Some(fd) = &stranger.fd {

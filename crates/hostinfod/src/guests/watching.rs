@@ -1,5 +1,6 @@
-//! Guests that are watched for good, as their rules say: who is, and who has to wait for a place. When their
-//! samples are due is in `samples`, what is kept of their incidents in `incidents`.
+//! Guests that are watched permanently because of their rules: which ones are, and which wait for
+//! room. When their samples are due is in `samples`, what is stored of their incidents in
+//! `incidents`.
 
 use std::time::Duration;
 
@@ -11,20 +12,21 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, Id as _};
 
-/// The time between two samples of a guest that is watched for good, over which those of different
-/// guests are spread.
+/// The time between two samples of a permanently watched guest. The samples of different guests are
+/// spread over it.
 const SPREAD_MILLIS: usize = 10_000;
 
-/// How far the first samples of two guests are apart that come one after the other: the golden
-/// section of [`SPREAD_MILLIS`], which leaves no gap however many there are.
+/// How far apart the first samples of two consecutive guests are: the golden section of
+/// [`SPREAD_MILLIS`], which leaves no large gap for any number of guests.
 const STEP_MILLIS: usize = 6_180;
 
-/// How long after it was connected to while it was libvirt's a socket is looked at again: QEMU has it
-/// some tenths of a second later, or after the next such time.
+/// If a socket was still libvirt's when it was connected to, it is looked at again after this time:
+/// QEMU has it some tenths of a second later, or after another such time.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Guests {
-    /// Begins or ends to watch a guest for good, as its rule says and as it is there.
+    /// Starts or stops watching a guest permanently, depending on its rule and on whether it is
+    /// there.
     pub(super) fn plan_watch(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         if !self.is_to_be_watched(number) {
             self.plan_to_look_again(number, ctx);
@@ -59,15 +61,16 @@ impl Guests {
         }
     }
 
-    /// Whether a guest's rule wants it watched, it is there, and the process that runs it is known.
+    /// Whether a guest's rule says it is watched, it is connected, and the process that runs it is
+    /// known.
     fn is_to_be_watched(&self, number: GuestId) -> bool {
         self.roster.guests.get(number).is_some_and(|guest| {
             guest.who.grant().watch() && guest.who.may_ask() && guest.observed.process.is_ok()
         }) && self.roster.is_connected(number)
     }
 
-    /// A guest that is to be watched need not say anything, so whoever has its socket by now has to
-    /// be seen without that.
+    /// If the peer of a guest that should be watched is unknown, schedules another look at its
+    /// sockets: the guest itself may never send anything.
     fn plan_to_look_again(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get(number) else { return };
         if !guest.who.grant().watch() || guest.observed.process.is_ok() {
@@ -78,7 +81,8 @@ impl Guests {
         }
     }
 
-    /// Plans it for all whom it may concern: their rules have changed, or how many may be watched.
+    /// Starts or stops watching for all guests that may be concerned, after a change of the rules
+    /// or of the number of watched guests.
     pub(super) fn plan_all_watches(&mut self, ctx: &mut Ctx<'_>) {
         let concerned = self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().watch());
         let mut concerned: Vec<GuestId> = concerned.map(|(number, _)| number).collect();
@@ -91,7 +95,7 @@ impl Guests {
         }
     }
 
-    /// Watches a guest no more but for what it asks, and another in its place.
+    /// Stops watching a guest permanently, and watches another in its place.
     fn unwatch(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         if !self.watched.remove(number) {
             return;

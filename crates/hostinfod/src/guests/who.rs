@@ -1,4 +1,4 @@
-//! Guests, whichever way they come: who is who, and what is due for each.
+//! Guests of all transports: looking them up or adding them, and their standing.
 
 use std::io;
 use std::time::Instant;
@@ -12,10 +12,10 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
 impl Guests {
-    /// The guest of that name, which is made where it is not known.
+    /// The guest with that name, which is added if it is not known.
     ///
     /// # Errors
-    /// Where the system gives no random bytes.
+    /// The system has no random bytes.
     pub(super) fn guest(&mut self, name: &Name, now: Instant) -> io::Result<GuestId> {
         if let Some(known) = self.roster.named(name.whole()) {
             return Ok(known);
@@ -25,10 +25,10 @@ impl Guests {
         Ok(self.roster.add(guest, now, |name| engine.forget(name.whole())))
     }
 
-    /// The guest of that name as it would be if it came now.
+    /// A new guest with that name, as it would be if it connected now.
     ///
     /// # Errors
-    /// Where the system gives no random bytes.
+    /// The system has no random bytes.
     pub(super) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
         let grant = self.rules.rules().decide(name.whole());
         let host_id = self.identity.host_id(name.whole());
@@ -39,16 +39,17 @@ impl Guests {
         Ok(Guest::new(who))
     }
 
-    /// Takes over what libvirt says now of everybody's socket.
+    /// Updates the standing of all guests from what libvirt now says about their sockets.
     pub(super) fn find_out_who_is_who(&mut self, ctx: &mut Ctx<'_>) {
         let libvirt = self.desk.libvirt();
-        let mut changed = Vec::new();
+        let (mut changed, mut is_other) = (Vec::new(), Vec::new());
         for (number, guest) in self.roster.guests.iter_mut() {
             let standing = libvirt.standing(guest.who.name().whole(), guest.by_cid);
             let Some(standing) = standing else { break };
             if !guest.set_standing(standing, ctx.now) {
                 continue;
             }
+            is_other.push(number);
             if guest.who.grant().vhostmd_disk() {
                 ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
             }
@@ -57,9 +58,12 @@ impl Guests {
             }
         }
         changed.into_iter().for_each(|number| self.plan_watch(number, ctx));
+        if self.elsewhere.patterns().next().is_some() {
+            is_other.into_iter().for_each(|number| self.reconsider(number, ctx));
+        }
     }
 
-    /// Says what was left out of the log about a guest, now or when it is due.
+    /// Logs the number of lines left out about a guest, now or when it is due.
     pub(crate) fn log_left_out(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         guest.log_left_out(ctx.now);

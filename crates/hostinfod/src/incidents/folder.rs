@@ -1,8 +1,8 @@
 //! The folder of incidents in the state directory.
 //!
-//! A file is written aside and moved into place, so that it is the old one or the new one when the
-//! daemon is killed. It is not waited for until it is on the disk: after a loss of power it may be
-//! the old one or none, and then it is left aside.
+//! A file is replaced by writing a temporary file and renaming it, so that it is the old or the new
+//! one if the daemon is killed. It is not synced to the disk. After a power failure it may be the
+//! old one, or damaged, and is then set aside.
 
 use std::fs::{self, DirBuilder, DirEntry};
 use std::io::{self, Write as _};
@@ -14,17 +14,17 @@ use hostinfo_verdict::{Damaged, FILE_MAX, Incidents};
 
 use crate::system::file_error::FileError;
 
-/// The folder, and what is written before it is moved there.
+/// The folder, and the temporary file that is renamed into it.
 pub(super) const FOLDER: &str = "incidents";
 const ASIDE: &str = "incidents.new";
 
-/// What is behind the name of a file that was not understood.
+/// Suffix of a file that could not be parsed.
 pub(super) const DAMAGED: &str = "damaged";
 
-/// What nobody could read is left aside so long.
+/// How long such a file is kept.
 const DAMAGED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Files that are looked at: as many as libvirt has domains. To read them takes half a second.
+/// Most files that are read: as many as libvirt has domains. Reading them takes half a second.
 const FILES_MAX: usize = hostinfo_domains::limits::DOMAINS_MAX;
 
 /// The folder.
@@ -32,7 +32,7 @@ pub(super) struct Folder {
     state: PathBuf,
 }
 
-/// Why there are no incidents in a file.
+/// Why a file has no incidents.
 #[derive(Debug, thiserror::Error)]
 enum Unread {
     #[error(transparent)]
@@ -42,12 +42,12 @@ enum Unread {
 }
 
 impl Folder {
-    /// That of a state directory.
+    /// The folder of a state directory.
     pub(super) fn in_state(state: &Path) -> Self {
         Self { state: state.to_owned() }
     }
 
-    /// The names of all files. Of those that were set aside, what is old is deleted.
+    /// The names of all files. Files that were set aside long ago are deleted.
     pub(super) fn files(&self) -> impl Iterator<Item = String> + use<> {
         let entries = fs::read_dir(self.state.join(FOLDER)).into_iter().flatten().flatten();
         entries.take(FILES_MAX).filter_map(|entry| {
@@ -62,8 +62,8 @@ impl Folder {
         })
     }
 
-    /// The guest's name and the incidents of a file. One that is gone has none; one that cannot be read is
-    /// left aside, and the log says so.
+    /// The guest's name and the incidents in a file. `None` if the file is gone, or cannot be read;
+    /// it is then set aside, and the log says so.
     pub(super) fn read(&self, file: &str) -> Option<(String, Incidents)> {
         let path = self.path(file);
         let why = match read(&path) {
@@ -87,13 +87,13 @@ impl Folder {
     /// Writes a file.
     ///
     /// # Errors
-    /// The directory is not there or not the daemon's, or the disk is full.
+    /// The directory does not exist or belongs to another user, or the disk is full.
     pub(super) fn write(&self, file: &str, bytes: &[u8]) -> Result<(), FileError> {
         let path = self.path(file);
         write(&self.state, &path, bytes).map_err(FileError::of(&path))
     }
 
-    /// Deletes a file, where there is one.
+    /// Deletes a file if it exists.
     pub(super) fn delete(&self, file: &str) {
         let path = self.path(file);
         match fs::remove_file(&path) {

@@ -1,4 +1,4 @@
-//! What the file of a guest is called: its UUID, or the process that runs it.
+//! The name of a guest's file: its UUID, or the process that runs it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use hostinfo_domains::Uuid;
 
 use crate::guest::peer;
 
-/// Before the name of a process. A number and a start are used again after the host has booted,
-/// so which boot it was goes with them: `process-4242-123456-BOOT`.
+/// Prefix of a process's name. PIDs and start times repeat after the host has rebooted, so the name
+/// includes the boot: `process-4242-123456-BOOT`.
 const PROCESS: &str = "process-";
 
-/// Names on this host, in this boot.
+/// Makes names on this host, in this boot.
 pub(super) struct Names {
     proc: PathBuf,
-    /// `/proc/sys/kernel/random/boot_id`, proc(5); `None` where the kernel does not tell.
+    /// `/proc/sys/kernel/random/boot_id`, proc(5); `None` if the kernel does not provide it.
     boot: Option<Uuid>,
 }
 
@@ -25,7 +25,7 @@ impl Names {
         Self { proc: proc.to_owned(), boot: boot.and_then(|boot| boot.trim().parse().ok()) }
     }
 
-    /// `None` where it would not be known after a restart.
+    /// The file name for a guest. `None` if the guest could not be recognized after a restart.
     pub(super) fn of(&self, key: Key) -> Option<Box<str>> {
         let name = match key {
             Key::Domain(uuid) => uuid.to_string(),
@@ -34,13 +34,13 @@ impl Names {
         Some(name.into())
     }
 
-    /// Whether it is one of these names.
+    /// Whether the file has a name of this form.
     pub(super) fn is_ours(file: &str) -> bool {
         let is_domain = |file: &str| file.parse().is_ok_and(|uuid: Uuid| uuid.to_string() == file);
         is_domain(file) || parse(file).is_some()
     }
 
-    /// Whether it is that of a process that has ended.
+    /// Whether the file belongs to a process that has ended.
     pub(super) fn is_over(&self, file: &str) -> bool {
         parse(file).is_some_and(|(pid, start, boot)| {
             self.boot != Some(boot) || peer::now(pid, &self.proc).start != Some(start)

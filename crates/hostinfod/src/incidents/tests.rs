@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 const BOOT: &str = "sys/kernel/random/boot_id";
 
-/// A state directory beside a `/proc`.
+/// A state directory, and a `/proc` beside it.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -21,7 +21,7 @@ impl Place {
         place
     }
 
-    /// A process of that number that began then.
+    /// Adds a process with that PID and start time.
     fn process(&self, pid: i32, start: u64) {
         let folder = self.0.path().join(pid.to_string());
         fs::create_dir_all(&folder).unwrap();
@@ -54,7 +54,7 @@ fn domain(number: u128) -> Key {
     Key::Domain(Uuid::from_u128(number))
 }
 
-/// The bytes of a guest with one incident, which ended so many days ago.
+/// The file of a guest with one incident that ended this many days ago.
 fn bytes(guest: &str, days_ago: i64) -> Vec<u8> {
     let second = Timestamp::now().as_second() - days_ago * 24 * 3600;
     let at = Timestamp::from_second(second).unwrap();
@@ -137,7 +137,7 @@ fn what_a_rule_does_not_keep_any_more_and_what_is_over_for_30_days_is_deleted() 
     assert_eq!(place.files(), [0, 2].map(|number| Uuid::from_u128(number).to_string()));
     files.retain(|guest| guest != "qemu-a");
     assert_eq!(place.files(), [Uuid::from_u128(2).to_string()]);
-    // The daemon looks for what is over now and then.
+    // The daemon deletes incidents that are too old from time to time.
     fs::write(place.path(&Uuid::from_u128(2).to_string()), bytes("qemu-c", 31)).unwrap();
     let day = files.due().unwrap();
     files.turn(|_| true, day);

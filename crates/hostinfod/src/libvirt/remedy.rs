@@ -1,15 +1,16 @@
-//! What is told where libvirt is not asked, or does not answer, with what would mend it.
+//! Messages for when libvirt is not asked or does not answer, with the remedy.
 
 use hostinfo_domains::PROGRAM;
 use hostinfo_sample::Absent;
 
-/// For the guest. What helps is in the log, from when it came about.
+/// For the guest. The remedy is in the log, at the time when the outage began.
 pub(super) const SILENT: Absent = Absent::plain("libvirt does not answer on this host");
 
-/// For the guest, where there is no helper: as [`SWITCHED_OFF`] or [`not_installed`] has it.
+/// For the guest, if there is no helper. The administrator's reason is [`SWITCHED_OFF`] or
+/// [`not_installed`].
 pub(super) const NOT_ASKED: Absent = Absent::plain("this host does not ask libvirt");
 
-/// Why there is to be no helper.
+/// Why libvirt is deliberately not asked.
 pub(super) const SWITCHED_OFF: &str =
     "what only libvirt knows is unavailable while hostinfod.toml has [libvirt] enabled = false";
 
@@ -18,7 +19,7 @@ pub(super) fn not_installed() -> String {
     format!("{PROGRAM} is not installed: install it where there is libvirt")
 }
 
-/// An outage, and what would end it.
+/// An outage, and its remedy.
 pub(super) fn remedy(why: &str) -> String {
     format!(
         "{why}; what only libvirt knows is unavailable until it answers: check that libvirtd or \
@@ -26,7 +27,7 @@ pub(super) fn remedy(why: &str) -> String {
     )
 }
 
-/// A domain whose XML cannot be read, and what follows.
+/// A domain whose XML cannot be read, and the consequences.
 pub(super) fn unread(name: &str, why: &str) -> String {
     format!(
         "the XML of the running domain {name:?} cannot be read: {why}; until it can, sockets that \

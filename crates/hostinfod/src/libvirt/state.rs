@@ -1,4 +1,5 @@
-//! What an administrator is told of libvirt: whether it answers, and what of it cannot be read.
+//! libvirt's state as an administrator sees it: whether it answers, and which domains cannot be
+//! read.
 
 use hostinfo_control::LibvirtState;
 use hostinfo_domains::{Helper, Snapshot};
@@ -6,11 +7,11 @@ use hostinfo_domains::{Helper, Snapshot};
 use super::Libvirt;
 use super::remedy::{not_installed, remedy, unread};
 
-/// Domains that cannot be read and are named: enough to begin with.
+/// Most unreadable domains that are named: enough to begin with.
 const UNREAD_TOLD: usize = 8;
 
 impl Libvirt {
-    /// What there is to say of it.
+    /// The current state.
     pub(crate) fn state(&self) -> hostinfo_control::Libvirt {
         let snapshot = self.helper.as_ref().map(Helper::snapshot);
         let outage = snapshot.and_then(|snapshot| snapshot.outage());
@@ -33,7 +34,7 @@ impl Libvirt {
     }
 }
 
-/// Running domains whose XML cannot be read, a line each.
+/// Running domains whose XML cannot be read, one line each.
 fn all_unread(snapshot: &Snapshot) -> Option<String> {
     let live = snapshot.guests().map(|guest| &guest.domain).filter(|domain| domain.is_live());
     let lines = live.filter_map(|domain| Some(unread(&domain.name, domain.unread.as_ref()?)));
@@ -49,7 +50,7 @@ mod tests {
     use rustix::event::{PollFd, PollFlags, Timespec};
     use std::time::Instant;
 
-    /// What is told of a libvirt that has told of these domains.
+    /// The state of a libvirt that has these domains.
     fn told(domains: &[Domain]) -> hostinfo_control::Libvirt {
         let mut said = vec![Message::Hello { version: VERSION }];
         said.extend(domains.iter().map(|domain| Message::Domain(domain.clone())));

@@ -1,4 +1,4 @@
-//! Whether systemd's journal takes lines now.
+//! Whether systemd's journal can take a line now.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -11,26 +11,27 @@ use crate::logging::stderr::is_writable;
 /// systemd-journald(8).
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// The journal's queue, as whoever is connected to it sees it. tracing-journald waits for a place in
-/// it, which for a journal that is stopped never comes.
+/// The journal's queue, as a connected sender sees it. tracing-journald waits for room in it, and
+/// if the journal is stopped there never is any.
 pub(super) struct Queue {
     probe: UnixDatagram,
     left_out: LeftOut,
 }
 
 impl Queue {
-    /// That of the journal at `socket`.
+    /// The queue of the journal at `socket`.
     ///
     /// # Errors
-    /// Where nobody listens there.
+    /// Nobody listens there.
     pub(super) fn of(socket: &Path, left_out: LeftOut) -> io::Result<Self> {
         let probe = UnixDatagram::unbound()?;
         probe.connect(socket)?;
         Ok(Self { probe, left_out })
     }
 
-    /// Whether a line has a place in it. One that has none is counted. Another process may take the
-    /// last place meanwhile, so a line may wait in the moment in which the queue becomes full.
+    /// Whether there is room for a line. If not, the line is counted as left out. Another process
+    /// may take the last place in the meantime, so a line may still wait at the moment in which the
+    /// queue fills up.
     pub(super) fn has_room(&self) -> bool {
         let has_room = is_writable(self.probe.as_fd());
         if !has_room {

@@ -1,25 +1,25 @@
-//! How many lines of the log nobody took.
+//! The number of log lines that could not be written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A counter that those who write the log share with those who tell of it.
+/// A counter shared by the writers of the log and by what reports the number.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LeftOut(Arc<AtomicU64>);
 
 impl LeftOut {
-    /// One more.
+    /// Counts one more.
     pub(super) fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many so far.
+    /// The number so far.
     pub(crate) fn so_far(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Tells of those since `told` by a line that `log` writes, as soon as that is not left out as
-    /// well: such a line does not count.
+    /// Reports the lines left out since `told`, with a line written by `log`. If that line is left
+    /// out as well, it does not count, and the report is repeated later.
     pub(super) fn tell(&self, told: &mut u64, log: impl FnOnce(u64)) {
         let so_far = self.so_far();
         if so_far == *told {

@@ -1,4 +1,4 @@
-//! Standard error as the log writes to it: a line that nobody takes is left out, and not waited for.
+//! Standard error as the log's destination: a line that cannot be written at once is left out.
 
 use std::io::{self, Stderr, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,36 +10,38 @@ use rustix::net::SendFlags;
 
 use crate::logging::left_out::LeftOut;
 
-/// As much of a line as is kept where only its beginning was taken: what a pipe holds.
+/// If only the beginning of a line was written, this much of the rest is kept: the size of a pipe's
+/// buffer.
 const REST_MAX: usize = 64 * 1024;
 
-/// A pipe that takes anything takes that much at once: PIPE_BUF of pipe(7).
+/// A pipe that is writable takes this much at once: PIPE_BUF of pipe(7).
 const PIECE: usize = 4096;
 
-/// Where lines go.
+/// The destination of lines.
 pub(super) struct Lines<F> {
     fd: F,
     way: Way,
-    /// The end of a line whose beginning was taken.
+    /// The rest of a line whose beginning was written.
     rest: Vec<u8>,
     left_out: LeftOut,
 }
 
-/// How it is written to without waiting. The flag O_NONBLOCK is of no use where others have the same
-/// file open, which would have it too: so it is set where the file can be opened anew.
+/// How to write without blocking. O_NONBLOCK cannot be set on the descriptor itself, because it
+/// would also affect other processes that share the open file. So the file is opened anew, if
+/// possible, with that flag.
 enum Way {
-    /// It is a file, which is not waited for.
+    /// A regular file, which does not block.
     Plain,
-    /// It was opened anew.
+    /// The file, opened anew.
     Own(OwnedFd),
-    /// It is a socket, as under a service manager.
+    /// A socket, as under a service manager.
     Socket,
-    /// It is a pipe of another user's.
+    /// A pipe of another user, which cannot be opened anew.
     Polled,
 }
 
 impl Lines<Stderr> {
-    /// Standard error.
+    /// The process's standard error.
     pub(super) fn of_stderr(left_out: LeftOut) -> Self {
         Self::new(io::stderr(), "/proc/self/fd/2", left_out)
     }
@@ -60,14 +62,14 @@ impl<F: AsFd + Write> Lines<F> {
         Self { fd, way, rest: Vec::new(), left_out }
     }
 
-    /// Writes as much as is taken now. Says how much that was.
+    /// Writes as much as possible now, and returns how much that was.
     fn write_some(&mut self, bytes: &[u8]) -> usize {
         let mut written = 0;
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
             match self.write_once(rest) {
                 Ok(count) => written += count,
                 Err(Errno::INTR) => {}
-                // Whether nobody reads now or ever again.
+                // There is no reader now, or never again.
                 Err(_) => break,
             }
         }
@@ -90,13 +92,13 @@ impl<F: AsFd + Write> Lines<F> {
     }
 }
 
-/// Whether a write would be taken now.
+/// Whether a write would succeed now.
 pub(super) fn is_writable(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
     poll(&mut fds, Some(&Timespec::default())) == Ok(1)
 }
 
-/// Every call is one line, and never fails: what is not taken is counted.
+/// Each call is one line and never fails: lines that cannot be written are counted.
 impl<F: AsFd + Write> Write for Lines<F> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let rest = std::mem::take(&mut self.rest);
@@ -141,7 +143,7 @@ mod tests {
         lines.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
-    /// Writes until nothing is taken any more, and then ten lines. How many lines were taken.
+    /// Writes until a line is left out, and then nine more. Returns how many lines were written.
     fn fill<F: AsFd + Write>(lines: &mut Lines<F>, left_out: &LeftOut) -> u64 {
         let mut taken = 0;
         for number in 0.. {

@@ -1,4 +1,4 @@
-//! What is shipped for Prometheus and Grafana names metrics that there are.
+//! The files shipped for Prometheus and Grafana refer only to metrics that exist.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const SHIPPED: [(&str, &str); 4] = [
     ("monitoring.md", include_str!("../../../../docs/monitoring.md")),
 ];
 
-/// Every name under which Prometheus has a figure: the daemon's, and those that guests are told.
+/// Every metric name that Prometheus can see: the daemon's, and those that guests export.
 fn names() -> BTreeSet<String> {
     let own = ALL.iter().flat_map(|metric| {
         let suffixes = match metric.kind {
@@ -27,7 +27,7 @@ fn names() -> BTreeSet<String> {
     own.chain(told).collect()
 }
 
-/// The words of a text that can only be metrics of ours.
+/// The words in a text that can only be names of our metrics.
 fn mentioned(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("hostinfo_") || word.starts_with("hostinfod_"))

@@ -1,33 +1,33 @@
-//! The table of the daemon's own figures: each one's name, kind, unit and help, once.
+//! The table of the daemon's own metrics: the name, kind, unit and help of each.
 
-/// One of the daemon's own figures.
+/// One of the daemon's own metrics.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Metric {
-    /// Its OpenMetrics name, without what its kind adds.
+    /// Its OpenMetrics name, without the suffix of its kind.
     pub(crate) name: &'static str,
     /// What kind of figure it is.
     pub(crate) kind: Kind,
-    /// `seconds` or `bytes`, with which its name ends; empty for a plain number.
+    /// `seconds` or `bytes`, which ends its name; empty for a plain number.
     pub(crate) unit: &'static str,
-    /// What it is, in one line.
+    /// What it means, in one line.
     pub(crate) help: &'static str,
 }
 
-/// The kinds of OpenMetrics that there are here.
+/// The kinds of OpenMetrics metrics that are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Never falls but with another start.
+    /// Never falls, except at a restart.
     Counter,
     /// Rises and falls.
     Gauge,
-    /// How many of something took how long.
+    /// How many took how long.
     Histogram,
-    /// Always 1; its labels say it.
+    /// Always 1; its labels have the information.
     Info,
 }
 
 impl Kind {
-    /// OpenMetrics' word for it.
+    /// OpenMetrics' word for the kind.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// What stands behind the name where it has a value.
+    /// Suffix of the name on lines with values.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Counter => "_total",
@@ -51,7 +51,7 @@ macro_rules! table {
     ($($id:ident: $kind:ident $unit:literal $name:literal $help:literal;)*) => {
         $(pub(crate) const $id: Metric =
             Metric { name: $name, kind: Kind::$kind, unit: $unit, help: $help };)*
-        /// Every one.
+        /// All metrics.
         #[cfg(test)]
         pub(crate) const ALL: &[Metric] = &[$($id),*];
     };

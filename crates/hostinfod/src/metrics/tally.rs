@@ -1,4 +1,4 @@
-//! What is counted of guests' lines: plain numbers, and no memory but for the last line.
+//! Counts of guests' lines: plain numbers, which need no memory except for the last line.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,8 @@ use hostinfo_control::Counts;
 use hostinfo_control::limits::LAST_MAX;
 use hostinfo_wire::Code;
 
-/// Upper bounds of the buckets of times, in seconds: a ping takes 1 us, all that a large guest may
-/// ask some 100 us, and whatever reads a slow file the rest.
+/// Upper bounds of the time buckets, in seconds: a ping takes 1 us, everything that a large guest
+/// may ask about 100 us. The other buckets are for replies that read slow files.
 pub(crate) const BUCKETS: [(Duration, f64); 5] = [
     (Duration::from_micros(10), 0.000_01),
     (Duration::from_micros(100), 0.000_1),
@@ -16,32 +16,32 @@ pub(crate) const BUCKETS: [(Duration, f64); 5] = [
     (Duration::from_millis(100), 0.1),
 ];
 
-/// What was counted of all guests.
+/// Counts for all guests together.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Lines by what became of them.
+    /// Lines by outcome.
     pub(crate) counts: Counts,
-    /// Lines whose reply took at most as long as the bucket of [`BUCKETS`] says, and longer than
-    /// the one before.
+    /// Replies by time: each bucket counts those that took at most its bound in [`BUCKETS`], and
+    /// longer than the previous bound.
     pub(crate) buckets: [u64; BUCKETS.len()],
-    /// Lines with a reply.
+    /// Number of lines with a reply.
     pub(crate) replies: u64,
-    /// The time that replies took in all.
+    /// Total time of all replies.
     pub(crate) time: Duration,
-    /// Bytes that guests have sent.
+    /// Bytes received from guests.
     pub(crate) received: u64,
-    /// Bytes of replies.
+    /// Bytes of all replies.
     pub(crate) sent: u64,
 }
 
-/// What was counted of one guest, and its last line.
+/// Counts for one guest, and its last line.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
-    /// Lines by what became of them.
+    /// Lines by outcome.
     pub(crate) counts: Counts,
-    /// When the last line with a reply came, and the code of that.
+    /// When the last line with a reply came, and the code of the reply.
     pub(crate) last: Option<(Instant, Code)>,
-    /// That line's first [`LAST_MAX`] bytes.
+    /// The first [`LAST_MAX`] bytes of that line.
     pub(crate) line: Vec<u8>,
 }
 

@@ -1,5 +1,4 @@
-//! A connection to a guest: its stream, what has come over it and is not answered, and what it is
-//! doing.
+//! A connection to a guest: its stream, its unanswered input, and what it is doing.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -10,19 +9,19 @@ use crate::reactor::poll::Interest;
 use crate::stream::Stream;
 use crate::system::file_id::FileId;
 
-/// A connection. Idle, it holds nothing but itself.
+/// A connection. An idle one owns no other memory.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Of what is sent, it keeps the one reply that the guest has not read yet.
+    /// The stream. It keeps at most one unsent reply.
     pub(crate) stream: Stream,
-    /// What has come over it and is not answered.
+    /// Input that is not answered yet.
     pub(crate) conversation: Conversation,
     /// What it is doing.
     pub(crate) phase: Phase,
-    /// What it is connected to; `None` for a pseudo-terminal, which is no file of a directory.
+    /// The file it is connected to; `None` for a pseudo-terminal, which is not in a directory.
     pub(crate) file: Option<FileId>,
-    /// It was made while libvirt, which makes the socket, had not handed it to QEMU yet: which process
-    /// its guest is has to be seen.
+    /// Whether it was made while libvirt, which creates the socket, had not handed it to QEMU yet.
+    /// The guest's process still has to be identified then.
     pub(crate) is_early: bool,
     /// When it was made.
     pub(crate) since: Instant,
@@ -33,14 +32,13 @@ pub(crate) struct Connection {
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// It waits for what the guest says.
+    /// It waits for input.
     Reading,
-    /// What has come, or would, is left alone until then: the guest has used up its turn, or what it
-    /// may send.
+    /// Nothing is read or answered until then: the guest has used up its turn, or its flow.
     Throttled(Instant),
-    /// The first line that has come waits for values, at the latest until then.
+    /// The first line waits for values, until that time at most.
     WaitingForValue(Instant),
-    /// The guest has not read all of a reply. Then its connection is over.
+    /// The guest has not read all of a reply. At that time the connection is closed.
     Writing(Instant),
 }
 
@@ -54,7 +52,7 @@ impl Phase {
         }
     }
 
-    /// When it ends by itself.
+    /// When the phase ends without an event.
     pub(crate) fn until(self) -> Option<Instant> {
         match self {
             Self::Reading => None,
@@ -64,7 +62,7 @@ impl Phase {
 }
 
 impl Connection {
-    /// Takes over a descriptor that does not block, and that leads to `file`.
+    /// Takes over a non-blocking descriptor that is connected to `file`.
     pub(crate) fn new(fd: OwnedFd, file: Option<FileId>, dialect: Dialect, now: Instant) -> Self {
         Self {
             stream: Stream::new(fd),
@@ -77,12 +75,12 @@ impl Connection {
         }
     }
 
-    /// Since when nothing has come, where it waits for that and for nothing else.
+    /// Since when the guest has sent nothing; `None` if the connection waits for anything else.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         (self.phase == Phase::Reading).then_some(self.heard)
     }
 
-    /// Begins anew on the same descriptor.
+    /// Starts over on the same descriptor.
     pub(crate) fn restart(&mut self, dialect: Dialect, now: Instant) {
         self.stream.forget_unsent();
         self.conversation = Conversation::new(dialect);

@@ -1,4 +1,4 @@
-//! A pseudo-terminal in place of a guest's port, for trying things out.
+//! A pseudo-terminal instead of a guest's port, for experiments.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,24 +7,24 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{QueueSelector, tcflush};
 
-/// The guest that it is served as.
+/// The guest as which it is served.
 pub(crate) const GUEST: &str = "pty-local";
 
-/// The end of a pseudo-terminal that is not served.
+/// The end of a pseudo-terminal that users open.
 #[derive(Debug)]
 pub(crate) struct Pty {
-    /// Its path, for whoever asks.
+    /// Its path, for users.
     pub(crate) path: String,
-    /// Held open, so that the served end is not hung up while nobody else has it open.
+    /// Held open, so that the daemon's end is not hung up while nobody has this end open.
     slave: OwnedFd,
 }
 
 impl Pty {
-    /// Makes one, in the mode that the system gives it: it echoes, as a guest's tty does. The
-    /// descriptor is that of the end to serve.
+    /// Opens one, in the system's default mode: it echoes, like a guest's tty. The descriptor is
+    /// the daemon's end.
     ///
     /// # Errors
-    /// Where the system has none left, or `/dev/pts` is not there.
+    /// The system has none left, or `/dev/pts` does not exist.
     pub(crate) fn open() -> io::Result<(OwnedFd, Self)> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
@@ -36,9 +36,9 @@ impl Pty {
         Ok((master, Self { path, slave }))
     }
 
-    /// Throws away what nobody has read.
+    /// Discards unread data.
     pub(crate) fn flush(&self) {
-        // A terminal that is gone has nothing to throw away.
+        // Fails only if the terminal is gone, and its data with it.
         let _ = tcflush(&self.slave, QueueSelector::IOFlush);
     }
 }

@@ -1,10 +1,10 @@
-//! When to knock again at a socket.
+//! When to try again to connect to a socket.
 
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::limits::{RETRIES, RETRY_FIRST, RETRY_LONGEST};
 
-/// What has gone wrong with one socket since it last changed.
+/// Failures of one socket since it last changed.
 #[derive(Debug, Default)]
 pub(crate) struct Retry {
     refused: u32,
@@ -12,23 +12,24 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    /// Nobody listened. When to try again; `None` where the socket is left alone until it
-    /// changes: it is a dead guest's.
+    /// Nobody listened. Returns when to try again; `None` if the socket belongs to a dead guest,
+    /// and is left alone until it changes.
     pub(crate) fn after_refusal(&mut self, now: Instant) -> Option<Instant> {
         let at = now + wait(self.refused);
         self.refused += 1;
         (self.refused <= RETRIES).then_some(at)
     }
 
-    /// It could not be tried for want of something here. When to try again.
+    /// The try failed for a passing reason, such as a lack of descriptors. Returns when to try again.
     pub(crate) fn after_failure(&mut self, now: Instant) -> Instant {
         let at = now + wait(self.dropped);
         self.dropped = self.dropped.saturating_add(1);
         at
     }
 
-    /// Somebody listened, and hung up after that time. When to try again: the sooner, the longer
-    /// it has lasted, lest a socket that drops whoever comes keep the daemon busy.
+    /// The peer closed the connection after that time. Returns when to try again: the longer the
+    /// connection lasted, the sooner. So a peer that closes every connection does not keep the
+    /// daemon busy.
     pub(crate) fn after_connection(&mut self, lasted: Duration, now: Instant) -> Instant {
         self.refused = 0;
         if lasted >= RETRY_LONGEST {

@@ -1,4 +1,4 @@
-//! Who wants to be woken when. Nobody: the daemon sleeps for good.
+//! Times at which something is due. Without any, the daemon sleeps until a descriptor is ready.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -6,42 +6,44 @@ use std::time::Instant;
 
 use super::id::{ClientId, GuestId, PortId, ScraperId, StrangerId};
 
-/// Who is to be woken.
+/// What is due. Alarms with the same time go off in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Alarm {
-    /// The rules file has settled.
+    /// The rules file has settled and is to be read.
     Rules,
-    /// The service manager wants a sign of life.
+    /// The service manager expects a sign of life.
     Watchdog,
-    /// A command of the administrator's is past its deadline. Comes before those who wait for it.
+    /// A command of the administrator is past its deadline. Before the ports that wait for it.
     Custom,
-    /// A port is to be tried, or its guest may go on, or has not read for too long.
+    /// A port is to be tried, its guest may continue, or its guest has not read for too long.
     Port(PortId),
-    /// A guest that is watched is due for a sample, or to have figures asked for.
+    /// A watched guest is due for a sample, or for the request of figures ahead of it.
     Watch(GuestId),
-    /// A port that was connected to while libvirt had its socket is to be looked at again.
+    /// A port that was connected while libvirt had its socket is to be looked at again.
     LookAgain(PortId),
-    /// Guests are let in over AF_VSOCK again.
+    /// hostinfo-open has not answered in time.
+    Opener,
+    /// Guests can connect over AF_VSOCK again.
     Vsock,
-    /// Who has connected by AF_VSOCK is to be looked up, or to go.
+    /// A connection over AF_VSOCK is to be identified, or closed.
     Stranger(StrangerId),
     /// Incidents are to be written.
     Incidents,
-    /// What was left out of the log about a guest is to be said.
+    /// The number of log lines left out about a guest is to be logged.
     LeftOut(GuestId),
     /// A guest's metrics disk is to be written.
     Disk(GuestId),
     /// libvirt's helper is to be started, or did not answer in time.
     Libvirt,
-    /// A client of the control socket may go on, or has not read for too long.
+    /// A client of the control socket may continue, or has not read for too long.
     Client(ClientId),
-    /// People are let in at the control socket again.
+    /// The control socket accepts clients again after a pause.
     Door,
-    /// Whoever was not let in has had the time to read why.
+    /// The connection of a refused client is to be closed.
     Refused,
-    /// The time of one who reads the metrics over HTTP is over.
+    /// The time of a connection that reads the metrics over HTTP is over.
     Scraper(ScraperId),
-    /// Others who do are let in again.
+    /// The metrics' HTTP socket accepts clients again after a pause.
     Scrape,
 }
 
@@ -58,9 +60,9 @@ impl<K: Copy + Ord + Hash> Alarms<K> {
         Self { in_order: BTreeSet::new(), times: HashMap::new() }
     }
 
-    /// Sets, moves or takes away the alarm of `who`.
+    /// Sets, moves or cancels the alarm of `who`.
     pub(crate) fn set(&mut self, who: K, at: Option<Instant>) {
-        // As every turn of the loop sets some alarms anew.
+        // Common: every turn of the loop sets some alarms to the time they already have.
         if self.times.get(&who).copied() == at {
             return;
         }
@@ -76,12 +78,12 @@ impl<K: Copy + Ord + Hash> Alarms<K> {
         }
     }
 
-    /// The time of the first one.
+    /// The time of the first alarm.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.in_order.first().map(|(at, _)| *at)
     }
 
-    /// Takes off the first one that is due.
+    /// Removes and returns the first alarm that is due.
     pub(crate) fn due(&mut self, now: Instant) -> Option<K> {
         let (at, who) = *self.in_order.first()?;
         (at <= now).then(|| {

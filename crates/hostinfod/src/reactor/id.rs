@@ -1,15 +1,16 @@
-//! Numbers of guests, ports and clients, each of a type of its own: none is taken for another's.
+//! Numbers of guests, ports and clients. Each kind is a type of its own, so that they cannot be
+//! mixed up.
 
 use std::marker::PhantomData;
 
 use slab::Slab;
 
-/// The number of something in its [`Table`]. It is given to another when that is gone.
+/// The number of an element of its [`Table`]. It is reused when the element is gone.
 pub(crate) trait Id: Copy {
-    /// That of a place in the table.
+    /// The number of that index in the table.
     fn of(index: usize) -> Self;
 
-    /// The place.
+    /// Its index in the table.
     fn index(self) -> usize;
 }
 
@@ -36,17 +37,19 @@ ids! {
     GuestId;
     /// A port of the roster.
     PortId;
+    /// A `[[sockets]]` of the settings.
+    PatternId;
     /// A `[[listen]]` of the settings.
     SectionId;
-    /// Somebody who has connected by AF_VSOCK and is no guest yet.
+    /// A connection over AF_VSOCK that no guest is known for yet.
     StrangerId;
     /// A client of the control socket.
     ClientId;
-    /// One who reads the metrics over HTTP.
+    /// A client that reads the metrics over HTTP.
     ScraperId;
 }
 
-/// Things by their numbers.
+/// Elements by their numbers.
 #[derive(Debug)]
 pub(crate) struct Table<I, T> {
     slots: Slab<T>,
@@ -60,47 +63,45 @@ impl<I, T> Default for Table<I, T> {
 }
 
 impl<I: Id, T> Table<I, T> {
-    /// Adds one, and says which number it has.
+    /// Adds an element and returns its number.
     pub(crate) fn insert(&mut self, one: T) -> I {
         I::of(self.slots.insert(one))
     }
 
-    /// Takes one away.
+    /// Removes an element.
     pub(crate) fn remove(&mut self, id: I) -> Option<T> {
         self.slots.try_remove(id.index())
     }
 
-    /// Keeps those for which `keep` holds.
+    /// Keeps the elements for which `keep` returns true.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(I, &mut T) -> bool) {
         self.slots.retain(|index, one| keep(I::of(index), one));
     }
 
-    /// One of them.
     pub(crate) fn get(&self, id: I) -> Option<&T> {
         self.slots.get(id.index())
     }
 
-    /// One of them.
     pub(crate) fn get_mut(&mut self, id: I) -> Option<&mut T> {
         self.slots.get_mut(id.index())
     }
 
-    /// All, in the order of their numbers.
+    /// All elements in the order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (I, &T)> {
         self.slots.iter().map(|(index, one)| (I::of(index), one))
     }
 
-    /// All, in the order of their numbers.
+    /// All elements in the order of their numbers.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (I, &mut T)> {
         self.slots.iter_mut().map(|(index, one)| (I::of(index), one))
     }
 
-    /// How many there are.
+    /// The number of elements.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether there is one of that number.
+    /// Whether there is an element with that number.
     pub(crate) fn contains(&self, id: I) -> bool {
         self.slots.contains(id.index())
     }

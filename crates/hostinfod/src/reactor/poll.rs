@@ -1,4 +1,4 @@
-//! epoll(7), as much of it as the daemon needs.
+//! As much of epoll(7) as the daemon needs.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-/// What is waited for on a file descriptor. That it was hung up is told in any case.
+/// What is waited for on a descriptor. That the other end is gone is reported in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interest {
-    /// That there is something to read.
+    /// There is something to read.
     Read,
-    /// That there is room to write.
+    /// There is room to write.
     Write,
     /// Nothing.
     Rest,
 }
 
-/// File descriptors that are waited for.
+/// Descriptors that are waited for.
 pub(crate) struct Poll {
     epoll: OwnedFd,
     events: Vec<Event>,
@@ -31,7 +31,7 @@ impl Poll {
     /// Waits for nothing yet.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// No descriptors are left.
     pub(crate) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         Ok(Self { epoll, events: Vec::with_capacity(EVENTS) })
@@ -40,24 +40,25 @@ impl Poll {
     /// Waits for `fd` from now on, until it is closed.
     ///
     /// # Errors
-    /// Where the kernel has no room (max_user_watches) or `fd` cannot be waited for.
+    /// The kernel has no room (max_user_watches), or `fd` cannot be waited for.
     pub(crate) fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(token), flags(interest))?)
     }
 
-    /// Waits for something else on `fd`.
+    /// Changes what is waited for on `fd`.
     ///
     /// # Errors
-    /// Where `fd` was not added.
+    /// `fd` was not added.
     pub(crate) fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
         Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(token), flags(interest))?)
     }
 
-    /// Sleeps until something has come about or `until` is past. Of each descriptor the token that was
-    /// given to [`Poll::add`], and whether the other end is gone or the descriptor is broken.
+    /// Sleeps until a descriptor is ready or `until` is past. Returns, for each ready descriptor,
+    /// the token given to [`Poll::add`], and whether the other end is gone or the descriptor is
+    /// broken.
     ///
     /// # Errors
-    /// What epoll_wait(2) has, but for a signal that came between.
+    /// Those of epoll_wait(2), except an interruption by a signal.
     pub(crate) fn wait(
         &mut self,
         until: Option<Instant>,
@@ -81,7 +82,8 @@ impl Poll {
     }
 }
 
-/// Rounded up to what epoll_pwait(2) counts in, lest the daemon wake before the time and spin.
+/// Rounded up to the milliseconds of epoll_pwait(2). Otherwise the daemon would wake too early and
+/// spin.
 fn milliseconds(wait: Duration) -> Timespec {
     let millis = wait.as_nanos().div_ceil(1_000_000);
     let millis = u64::try_from(millis).unwrap_or(u64::MAX).min(60 * 60 * 1000);

@@ -1,28 +1,31 @@
-//! Whom it concerns that something has come about on a descriptor, and that as the number that
-//! epoll(7) keeps with it.
+//! Identifies what a ready descriptor belongs to, also as the number that epoll(7) stores with it.
 
 use hostinfo_answer::Dialect;
 
-use super::id::{ClientId, Id, PortId, ScraperId, SectionId, StrangerId};
+use super::id::{ClientId, Id, PatternId, PortId, ScraperId, SectionId, StrangerId};
 
-/// Whom it concerns.
+/// What a descriptor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// A signal ends the daemon.
+    /// A signal that ends the daemon.
     Stop,
     /// SIGHUP.
     Reload,
-    /// Something has changed on the way to the rules file.
+    /// The watch on the rules file's path.
     Rules,
-    /// Something has changed in a socket directory.
+    /// The watch on a socket directory.
     Sockets(Dialect),
-    /// libvirt's helper has something to tell.
+    /// The watch on the place of a `[[sockets]]`.
+    Pattern(PatternId),
+    /// The connection to hostinfo-open.
+    Opener,
+    /// libvirt's helper.
     Libvirt,
-    /// A command of the administrator's has written or ended.
+    /// Commands of the administrator: one has written something or ended.
     Custom,
-    /// Somebody connects to the control socket.
+    /// The control socket: a client connects.
     Control,
-    /// Somebody connects to read the metrics over HTTP.
+    /// The metrics' HTTP socket: a client connects.
     Scrape,
     /// A port's connection, or somebody connects to a port.
     Port(PortId),
@@ -34,12 +37,12 @@ pub(crate) enum Token {
     Stranger(StrangerId),
     /// The connection of a client of the control socket.
     Client(ClientId),
-    /// The connection of one who reads the metrics over HTTP.
+    /// The connection of a client that reads the metrics over HTTP.
     Scraper(ScraperId),
 }
 
-/// A number is a kind and, below it, the place in that kind's table: 2^48 places of which none is ever
-/// reached, since each has a descriptor, and there are at most 2^31 of those.
+/// A number consists of a kind and, in its lower bits, an index in that kind's table. The 2^48
+/// indices are never used up, because each needs a descriptor, and there are at most 2^31 of those.
 const PLACES: u64 = 1 << 48;
 
 const STOP: u64 = 0;
@@ -54,12 +57,14 @@ const SCRAPE: u64 = 8;
 const PORT: u64 = 9;
 const CLIENT: u64 = 10;
 const SCRAPER: u64 = 11;
-const SECTION: u64 = 12;
-const VSOCK: u64 = 13;
-const STRANGER: u64 = 14;
+const PATTERN: u64 = 12;
+const OPENER: u64 = 13;
+const SECTION: u64 = 14;
+const VSOCK: u64 = 15;
+const STRANGER: u64 = 16;
 
 impl Token {
-    /// Its number.
+    /// The token's number.
     pub(crate) fn encode(self) -> u64 {
         let (kind, place) = match self {
             Self::Stop => (STOP, 0),
@@ -67,6 +72,8 @@ impl Token {
             Self::Rules => (RULES, 0),
             Self::Sockets(Dialect::Hostinfo) => (SOCKETS, 0),
             Self::Sockets(Dialect::Vhostmd) => (VHOSTMD_SOCKETS, 0),
+            Self::Pattern(pattern) => (PATTERN, pattern.index()),
+            Self::Opener => (OPENER, 0),
             Self::Libvirt => (LIBVIRT, 0),
             Self::Custom => (CUSTOM, 0),
             Self::Control => (CONTROL, 0),
@@ -81,7 +88,7 @@ impl Token {
         kind * PLACES + place as u64
     }
 
-    /// Whose number it is; `None` where it is nobody's.
+    /// The token with that number; `None` if there is none.
     pub(crate) fn decode(number: u64) -> Option<Self> {
         let place = usize::try_from(number % PLACES).ok()?;
         let token = match number / PLACES {
@@ -100,9 +107,11 @@ impl Token {
             STRANGER => Self::Stranger(StrangerId::of(place)),
             CLIENT => Self::Client(ClientId::of(place)),
             SCRAPER => Self::Scraper(ScraperId::of(place)),
+            PATTERN => Self::Pattern(PatternId::of(place)),
+            OPENER => Self::Opener,
             _ => return None,
         };
-        // One without a table has no places.
+        // A token without a table has no index.
         (token.encode() == number).then_some(token)
     }
 }
@@ -112,14 +121,17 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    /// The one behind it, so that a new one has to be put into the row.
+    /// The token after it. Matched without a wildcard, so that a new token has to be added to the
+    /// tests.
     fn next(token: Token) -> Option<Token> {
         Some(match token {
             Token::Stop => Token::Reload,
             Token::Reload => Token::Rules,
             Token::Rules => Token::Sockets(Dialect::Hostinfo),
             Token::Sockets(Dialect::Hostinfo) => Token::Sockets(Dialect::Vhostmd),
-            Token::Sockets(Dialect::Vhostmd) => Token::Libvirt,
+            Token::Sockets(Dialect::Vhostmd) => Token::Pattern(PatternId::of(3)),
+            Token::Pattern(_) => Token::Opener,
+            Token::Opener => Token::Libvirt,
             Token::Libvirt => Token::Custom,
             Token::Custom => Token::Control,
             Token::Control => Token::Scrape,

@@ -1,4 +1,4 @@
-//! What a rules file says, read whole or not at all.
+//! The content of a rules file, used completely or not at all.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use crate::system::file_error::FileError;
 pub(crate) struct InForce {
     /// The rules.
     pub(crate) rules: Rules,
-    /// Since when they are in force.
+    /// Since when they have been in force.
     pub(crate) since: SystemTime,
-    /// What they were parsed from, unless it is over [`RULES_TEXT_MAX`].
+    /// The text they were parsed from, unless it is longer than [`RULES_TEXT_MAX`].
     pub(crate) text: Option<String>,
-    /// By which that text is known again, also where it is not kept. `None` for the built-in default.
+    /// Recognizes the same text again, even if it is not kept. `None` for the built-in default.
     pub(super) digest: Option<u64>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Error {
         /// All of them.
         problems: Vec<Problem>,
     },
-    /// It is gone or holds no rule, where rules were in force.
+    /// The file is gone or has no rules, although rules were in force.
     #[error("{path}: {what}; to have no rules, write `*:`", path = .path.display())]
     Empty {
         /// The file.
@@ -51,10 +51,10 @@ impl InForce {
         Self { rules: Rules::builtin(), since: SystemTime::now(), text: None, digest: None }
     }
 
-    /// What the file says from now on, and warnings about it; `None` where there is no file.
+    /// Reads the file: its rules, and warnings about them; `None` if it does not exist.
     ///
     /// # Errors
-    /// It cannot be read, or has errors.
+    /// The file cannot be read, or has errors.
     pub(super) fn read(path: &Path) -> Result<Option<(Self, Vec<Problem>)>, Error> {
         let text = hostinfo_file::read(path, FILE_MAX);
         let text = text.map_err(FileError::of(path)).map_err(Error::Unreadable)?;
@@ -69,7 +69,7 @@ impl InForce {
     }
 }
 
-/// Nobody who writes the file wants two texts to have the same one.
+/// Need not be cryptographic: whoever writes the file gains nothing from a collision.
 fn digest(text: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(text);

@@ -20,7 +20,7 @@ fn interval(file: &RulesFile) -> u64 {
     file.rules().decide("qemu-a").interval().as_secs()
 }
 
-/// Takes the changes and, where the file is to be read, reads it.
+/// Handles changes and, if the file is due, reads it.
 fn settle(file: &mut RulesFile) -> Option<Result<bool, Error>> {
     file.take_changes(Instant::now());
     file.due().map(|_| file.reload())

@@ -1,4 +1,4 @@
-//! The administrator wants the settings read again.
+//! Reads the settings again when the administrator asks for it.
 
 use super::Server;
 use crate::settings::Settings;
@@ -17,6 +17,7 @@ impl Server {
                 watch,
                 labels,
                 log,
+                sockets,
                 paths: _,
                 control: _,
                 metrics: _,
@@ -26,6 +27,7 @@ impl Server {
             self.guests.apply_settings(flow, watch, labels, ctx);
             self.guests.listen_at(listen, ctx);
             self.guests.apply_vsock(vsock, ctx);
+            self.guests.apply_sockets(&sockets, ctx);
             log_reload(&waiting.join(", "));
         }
         self.guests.reload_customs(ctx);
@@ -35,7 +37,7 @@ impl Server {
     }
 }
 
-/// What of the settings is in force now.
+/// Logs which settings are in force now.
 fn log_reload(waiting: &str) {
     if waiting.is_empty() {
         tracing::info!("settings read again");

@@ -1,9 +1,10 @@
-//! The loop: sleeps until something has come about, and gives whoever it concerns its turn.
+//! The loop: sleeps until an event, and passes it to the part it concerns.
 
 use std::io;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use hostinfo_open::Sockets;
 
 use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
@@ -18,13 +19,18 @@ use crate::settings::vsock::Vsock;
 use crate::system::systemd;
 
 impl Server {
-    /// Serves until a signal ends it.
+    /// Serves guests, those of `sockets` too, until a signal ends it.
     ///
     /// # Errors
-    /// Where the system fails the loop itself: nothing that a guest or a file can cause.
-    pub(super) fn run(mut self, listen: Hybrids, vsock: Vsock) -> anyhow::Result<()> {
+    /// The system failed the loop itself. No guest and no file can cause that.
+    pub(super) fn run(
+        mut self,
+        sockets: &Sockets,
+        listen: Hybrids,
+        vsock: Vsock,
+    ) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
-        self.guests.begin(listen, vsock, &mut self.reactor.now());
+        self.guests.begin(sockets, listen, vsock, &mut self.reactor.now());
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         systemd::ready();
@@ -44,8 +50,8 @@ impl Server {
             }
             self.guests.take_work();
             self.guests.set_deadlines(&mut self.reactor);
-            // Whoever was put off, such as one who floods, has his turn; and before all of those had theirs,
-            // whoever has come meanwhile.
+            // Then those whose turn was put off, such as a guest that floods. A round is bounded, so
+            // that whatever has become ready in the meantime does not wait for all of them.
             self.guests.begin_round();
             let (now, mut work) = (Instant::now(), 0);
             while work < ROUND_WORK
@@ -65,7 +71,7 @@ impl Server {
         self.reactor.add(&self.signals.reload, Token::Reload, Interest::Read)
     }
 
-    /// Something has come about on a descriptor.
+    /// A descriptor is ready.
     fn on_ready(&mut self, Ready { token, hung_up }: Ready) {
         let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
         let (ctx, socket) = (&mut reactor.now(), control.state());
@@ -75,6 +81,8 @@ impl Server {
             Token::Reload => self.reload(),
             Token::Rules => guests.take_rules_changes(ctx.now),
             Token::Sockets(dialect) => guests.take_news(dialect, ctx),
+            Token::Pattern(pattern) => guests.take_pattern_news(pattern, ctx),
+            Token::Opener => guests.opener_is_ready(ctx),
             Token::Libvirt => guests.libvirt_is_ready(ctx),
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
@@ -93,7 +101,7 @@ impl Server {
         }
     }
 
-    /// The time of somebody has come.
+    /// An alarm is due.
     fn on_alarm(&mut self, alarm: Alarm) {
         let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
         let (ctx, socket) = (&mut reactor.now(), control.state());
@@ -110,6 +118,7 @@ impl Server {
             Alarm::Vsock => guests.resume_vsock(ctx),
             Alarm::Stranger(stranger) => guests.on_stranger_alarm(stranger, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
+            Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
@@ -124,7 +133,7 @@ impl Server {
         }
     }
 
-    /// Values may have come that guests and previews wait for.
+    /// Values that guests and previews wait for may have arrived.
     fn take_values(&mut self) {
         let ctx = &mut self.reactor.now();
         if self.guests.take_values(ctx) {
@@ -132,7 +141,7 @@ impl Server {
         }
     }
 
-    /// Tells of what was answered in the last turn, where somebody watches.
+    /// Sends the event of the last turn, if a client watches.
     fn tell_watchers(&mut self) {
         let Some(event) = self.guests.take_seen() else { return };
         let Self { settings, logging, guests, control, reactor, .. } = self;

@@ -29,14 +29,14 @@ use crate::sockets::lock;
 use crate::system::signals::Signals;
 use crate::system::watch::Watcher;
 
-/// The rules or the settings have an error, or the socket directory is not there or not ours:
-/// EX_CONFIG of sysexits.h. Another try would end as this one.
+/// The rules or the settings have an error, or the socket directory does not exist or is not ours:
+/// EX_CONFIG of sysexits.h. Starting again would fail the same way.
 const EX_CONFIG: u8 = 78;
 
 /// os-release(5).
 const OS_RELEASE: &str = "/etc/os-release";
 
-/// The longest of it that is read: distributions have 1 KiB.
+/// At most this many bytes are read; distributions' files have 1 KiB.
 const OS_RELEASE_MAX: u64 = 64 * 1024;
 
 /// Runs the daemon until it ends.
@@ -44,7 +44,7 @@ pub(crate) fn start() -> ExitCode {
     match serve(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Lines of `FILE:LINE:COL: ...` are found by editors only at the start of a line.
+            // Editors find lines of the form `FILE:LINE:COL: ...` only at the beginning of a line.
             let is_bad_file = error.is::<settings::Error>() || error.is::<rules_file::Error>();
             eprintln!("{}{error:#}", if is_bad_file { "" } else { "hostinfod: " });
             let is_final = error.downcast_ref().is_some_and(lock::Error::is_final);
@@ -56,11 +56,22 @@ pub(crate) fn start() -> ExitCode {
 fn serve(args: Args) -> anyhow::Result<()> {
     let pty = args.pty;
     let (file, settings) = SettingsFile::open(args)?;
-    let Settings { paths, control, metrics, flow, listen, vsock, libvirt, watch, labels, log } =
-        settings;
+    let Settings {
+        paths,
+        control,
+        metrics,
+        flow,
+        libvirt,
+        listen,
+        vsock,
+        watch,
+        labels,
+        sockets,
+        log,
+    } = settings;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
-    // First of all that tells of itself: of two daemons, one has nothing in force.
+    // Before anything else takes effect: of two daemons, the second one ends here.
     let directories = Directories::open(&paths.socket_dir, pty)?;
     let watcher = Watcher::new().context("the rules file cannot be watched")?;
     let rules = RulesFile::open(&paths.rules, watcher)?;
@@ -83,19 +94,20 @@ fn serve(args: Args) -> anyhow::Result<()> {
     if pty {
         guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }
-    Server { settings: file, logging, guests, control, scrape, signals, reactor }.run(listen, vsock)
+    let server = Server { settings: file, logging, guests, control, scrape, signals, reactor };
+    server.run(&sockets, listen, vsock)
 }
 
-/// What its service lets the daemon do, such as become another user for a command, is not for the
-/// programs that it starts.
+/// The service's capabilities, such as becoming another user for a command, are not passed on to
+/// programs that the daemon starts.
 fn keep_capabilities() {
     if let Err(error) = clear_ambient_capability_set() {
-        tracing::warn!("commands would have the capabilities of hostinfod: {error}");
+        tracing::warn!("commands will run with the capabilities of hostinfod: {error}");
     }
 }
 
-/// A guest takes one descriptor; the usual soft limit of 1,024 is there for select(2) only. How many files
-/// may be open then.
+/// Raises the soft limit, since each guest needs a descriptor; the usual 1,024 exist only for
+/// select(2). Returns how many files may be open.
 fn raise_file_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {

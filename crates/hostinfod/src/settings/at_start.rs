@@ -1,4 +1,4 @@
-//! The settings that a running daemon does not take over.
+//! Settings that take effect only when the daemon starts.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::log::{Log, Output};
 use super::paths::Paths;
 use super::{Control, Libvirt, Metrics, Settings};
 
-/// Those that the daemon was started with.
+/// Such settings, as the daemon was started with them.
 #[derive(Debug)]
 pub(crate) struct AtStart {
     paths: Paths,
@@ -20,7 +20,8 @@ pub(crate) struct AtStart {
 
 impl AtStart {
     /// Those in `settings`.
-    // Without `..`, so that a new setting does not compile until it is either here or taken over.
+    // Without `..`, so that a new setting does not compile until it is listed here or applied while
+    // running.
     pub(crate) fn of(settings: &Settings) -> Self {
         let Settings {
             paths,
@@ -33,6 +34,7 @@ impl AtStart {
             listen: _,
             watch: _,
             labels: _,
+            sockets: _,
         } = settings;
         let Log { output, file, level: _, filters: _ } = log;
         Self {
@@ -45,7 +47,7 @@ impl AtStart {
         }
     }
 
-    /// What of the file is other in `settings`, and so waits for a restart.
+    /// The sections of the file that differ in `settings`, and so wait for a restart.
     pub(crate) fn waiting(&self, settings: &Settings) -> Vec<&'static str> {
         let Self { paths, control, metrics, libvirt, vsock, log } = Self::of(settings);
         let sections = [
@@ -92,7 +94,7 @@ mod tests {
     #[test]
     fn what_is_taken_over_or_the_same_waits_for_nothing() {
         let page = include_str!("../../../../docs/hostinfod.toml");
-        let at_once = "[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n[vsock]\nguests = ['*']\n\
+        let at_once = "[[sockets]]\npreset = 'proxmox'\n[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n[vsock]\nguests = ['*']\n\
                        [[listen]]\npath = '/a/{name}/b'\ndriver = 'a'\nuser = '1'\n\
                        [log]\nlevel = 'error'\nfilters = { x = 'off' }\n";
         for text in ["", page, at_once] {

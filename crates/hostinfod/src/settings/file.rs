@@ -8,11 +8,11 @@ use super::at_start::AtStart;
 use super::{Error, Settings};
 use crate::args::Args;
 
-/// The file, and what the command line says besides.
+/// The file, and the arguments that override it.
 pub(crate) struct SettingsFile {
     args: Args,
     at_start: AtStart,
-    /// Why what the file says now is not in force.
+    /// Why the file's current text is not in force.
     problem: Option<String>,
 }
 
@@ -20,15 +20,15 @@ impl SettingsFile {
     /// Reads the file for the first time.
     ///
     /// # Errors
-    /// Where it is bad: a daemon does not start so.
+    /// The file has errors; the daemon does not start then.
     pub(crate) fn open(args: Args) -> Result<(Self, Settings), Error> {
         let settings = Settings::load(&args)?;
         let at_start = AtStart::of(&settings);
         Ok((Self { args, at_start, problem: None }, settings))
     }
 
-    /// Reads the file again, and tells which sections wait for a restart. `None` where the settings stay as
-    /// they were.
+    /// Reads the file again. Returns the settings, and the sections that wait for a restart. `None`
+    /// if the file has errors, so that the settings stay as they were.
     pub(crate) fn reload(&mut self) -> Option<(Settings, Vec<&'static str>)> {
         match Settings::load(&self.args) {
             Ok(settings) => {
@@ -44,7 +44,7 @@ impl SettingsFile {
         }
     }
 
-    /// Where the file is, and what is wrong with it.
+    /// The file's path, and what is wrong with it.
     pub(crate) fn state(&self) -> Place {
         let path = Settings::path(&self.args).display().to_string();
         Place { path, problem: self.problem.clone() }

@@ -4,7 +4,7 @@ use hostinfo_answer::Bound;
 use hostinfo_wire::limits;
 use serde::Deserialize;
 
-/// What one guest may send and get, over all its connections; 0 for no bound.
+/// What one guest may send and receive, over all its connections; 0 for no bound.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Flow {
@@ -26,7 +26,7 @@ impl Default for Flow {
 }
 
 impl Flow {
-    /// As bounds.
+    /// The settings as bounds.
     pub(crate) fn bounds(&self) -> hostinfo_answer::Flow {
         hostinfo_answer::Flow {
             lines: bound(self.lines_per_second, self.line_burst),
@@ -35,7 +35,7 @@ impl Flow {
     }
 }
 
-/// A burst of 0 is no bound either: it would let nothing pass.
+/// A burst of 0 also means no bound, since otherwise nothing could pass.
 fn bound(per_second: u32, burst: u32) -> Bound {
     Bound { per_second: if burst == 0 { 0 } else { per_second }, burst }
 }

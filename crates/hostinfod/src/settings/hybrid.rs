@@ -1,9 +1,9 @@
 //! `[[listen]]` of the settings: where the daemon listens for guests whose VMM connects them to a socket of the
 //! host, as Firecracker and cloud-hypervisor do with vsock.
 
+use hostinfo_open::SocketPattern;
+use hostinfo_open::pattern::is_driver;
 use serde::Deserialize;
-
-use super::pattern::{Pattern, is_driver};
 
 /// Sections of one file at the most: each has its inotify instance, of which a user has 128.
 const SECTIONS_MAX: usize = 16;
@@ -16,7 +16,7 @@ const NAME: &str = "{name}";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hybrid {
     /// The VMM's `uds_path`, `_` and the port.
-    pub(crate) path: Pattern,
+    pub(crate) path: SocketPattern,
     /// The guest is `$driver-$name`.
     pub(crate) driver: String,
     /// The VMM's user, who alone may connect, besides root: a name or a number, in which `{name}` stands for
@@ -60,7 +60,7 @@ impl TryFrom<Vec<Hybrid>> for Hybrids {
         }
         for (number, section) in sections.iter().enumerate() {
             let path = section.path.text();
-            if section.path.below().as_os_str().is_empty() {
+            if !section.path.has_directories() {
                 return Err(format!(
                     "[[listen]] path {path:?} has {NAME} in its last segment: it has to be in a \
                      directory's name, as in \"/srv/vm/{NAME}/vsock.sock_4678\", since hostinfod \
@@ -80,8 +80,7 @@ impl TryFrom<Vec<Hybrid>> for Hybrids {
                 ));
             }
             let others = sections.iter().take(number);
-            if let Some(other) =
-                others.map(|other| &other.path).find(|it| it.overlaps(&section.path))
+            if let Some(other) = others.map(|other| &other.path).find(|it| it.meets(&section.path))
             {
                 return Err(format!(
                     "[[listen]] paths {:?} and {path:?} may both match one path: change one of them",
@@ -128,7 +127,7 @@ mod tests {
         let many: String =
             (0..17).map(|number| section(&format!("/srv/{number}/{{name}}/v"), REST)).collect();
         for (text, word) in [
-            (section("/srv/vm/v_4678", REST), "contains {name} 0 times"),
+            (section("/srv/vm/v_4678", REST), "has no {name}"),
             (section("/srv/{name}.sock_4678", REST), "in a directory's name"),
             (section("/srv/{name}/v", "driver = 'a-b'\nuser = 'fc'"), "without `-`"),
             (section("/srv/{name}/v", "driver = 'fc'\nuser = ''"), "name the user"),

@@ -1,21 +1,21 @@
-//! `[metrics] listen` of the settings: where Prometheus asks, if anywhere. Nothing that another
-//! machine could reach.
+//! `[metrics] listen` of the settings: where Prometheus can read the metrics, if anywhere. Only
+//! addresses that no other machine can reach.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// Where the daemon's own metrics can be read besides the control socket.
+/// Where the daemon's own metrics can be read, besides the control socket.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) enum Listen {
     /// Nowhere.
     #[default]
     Off,
-    /// At an address of this machine alone.
+    /// At a loopback address.
     Loopback(SocketAddr),
-    /// At a socket of that path.
+    /// At a Unix socket with that path.
     Unix(PathBuf),
 }
 

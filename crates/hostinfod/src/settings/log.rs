@@ -9,13 +9,13 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Log {
-    /// The least grave that is logged.
+    /// The least severe level that is logged.
     pub(crate) level: Level,
     /// Other levels for single modules, such as `"hostinfod::server" = "debug"`.
     pub(crate) filters: BTreeMap<String, Level>,
-    /// Where to.
+    /// Where the log goes.
     pub(crate) output: Output,
-    /// The file, for `output = "file"`.
+    /// The path for `output = "file"`.
     pub(crate) file: PathBuf,
 }
 
@@ -30,19 +30,19 @@ impl Default for Log {
     }
 }
 
-/// How grave a line of the log is.
+/// Severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// Nothing at all.
+    /// Nothing is logged.
     Off,
-    /// What has to be mended.
+    /// Something has to be mended.
     Error,
-    /// What may have to be.
+    /// Something may have to be mended.
     Warn,
-    /// What has changed.
+    /// Something has changed.
     Info,
-    /// What was decided.
+    /// Why something was decided.
     Debug,
     /// Everything.
     Trace,

@@ -5,21 +5,23 @@ use std::path::PathBuf;
 use hostinfo_sample::Roots;
 use serde::Deserialize;
 
-/// Where things are.
+/// Paths of files and directories.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Paths {
     /// hostinfo.conf(5).
     pub(crate) rules: PathBuf,
-    /// The directory of the administrator's own statistics.
+    /// The directory of custom statistics.
     pub(crate) custom_dir: PathBuf,
     /// The socket directory.
     pub(crate) socket_dir: PathBuf,
-    /// The directory of what outlives the daemon: the host's secret, notices, incidents.
+    /// The socket of hostinfo-open.
+    pub(crate) opener: PathBuf,
+    /// The directory of state that outlives the daemon: the host's secret, notices, incidents.
     pub(crate) state_dir: PathBuf,
-    /// In place of `/proc`.
+    /// Used instead of `/proc`.
     pub(crate) proc_root: PathBuf,
-    /// In place of `/sys`.
+    /// Used instead of `/sys`.
     pub(crate) sys_root: PathBuf,
 }
 
@@ -29,6 +31,7 @@ impl Default for Paths {
             rules: "/etc/hostinfo/hostinfo.conf".into(),
             custom_dir: "/etc/hostinfo/custom.d".into(),
             socket_dir: hostinfo_domains::SOCKET_DIR.into(),
+            opener: hostinfo_open::SOCKET.into(),
             state_dir: "/var/lib/hostinfod".into(),
             proc_root: "/proc".into(),
             sys_root: "/sys".into(),

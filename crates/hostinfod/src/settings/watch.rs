@@ -2,15 +2,15 @@
 
 use serde::Deserialize;
 
-/// How many guests are watched while they do not ask: each has its figures read six times a minute,
-/// so a thousand of them a hundred times a second.
+/// How many guests are watched while they do not ask. Each is read six times a minute, so a
+/// thousand cause a hundred reads a second.
 const GUESTS: usize = 1000;
 
-/// What is watched while nobody asks.
+/// Which guests are watched while they do not ask.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Watch {
-    /// Guests, of those whose rules say `watch = 1`, at the most.
+    /// Most guests that are watched, of those whose rules say `watch = 1`.
     pub(crate) guests: usize,
 }
 

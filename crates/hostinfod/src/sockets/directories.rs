@@ -1,4 +1,4 @@
-//! The socket directories: ours, and the one for vhostmd's clients in it.
+//! The socket directories: the main one, and the one for vhostmd's clients in it.
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -18,10 +18,11 @@ pub(crate) struct Directories {
 }
 
 impl Directories {
-    /// Watches and locks them; `await_it`, where there is something to serve without them.
+    /// Watches and locks both. With `await_it`, a main directory that cannot be opened is waited
+    /// for, because there is something to serve without it.
     ///
     /// # Errors
-    /// Where the first one cannot be, or another daemon has it.
+    /// The main directory cannot be opened, or another daemon has it.
     pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
         let hostinfo = match SocketDir::open(path) {
             Err(error) if await_it && !matches!(error, lock::Error::Held { .. }) => {
@@ -38,7 +39,8 @@ impl Directories {
         Ok(directories)
     }
 
-    /// The first one may have been made anew, and the second one has to be made with it.
+    /// Looks for the second directory again. If the main one was created anew, the second one has
+    /// to be created with it.
     pub(crate) fn look_for_the_second(&mut self) {
         if self.hostinfo.directory().is_some() {
             make(self.vhostmd.path());
@@ -46,7 +48,7 @@ impl Directories {
         }
     }
 
-    /// That of a dialect.
+    /// The directory of a dialect.
     pub(crate) fn of(&self, dialect: Dialect) -> &SocketDir {
         match dialect {
             Dialect::Hostinfo => &self.hostinfo,
@@ -54,7 +56,7 @@ impl Directories {
         }
     }
 
-    /// That of a dialect.
+    /// The directory of a dialect.
     pub(crate) fn of_mut(&mut self, dialect: Dialect) -> &mut SocketDir {
         match dialect {
             Dialect::Hostinfo => &mut self.hostinfo,
@@ -63,8 +65,8 @@ impl Directories {
     }
 }
 
-/// QEMU has to pass through it, and nobody has to look into it. Where it cannot be made, that it
-/// is missing is told when it is opened.
+/// QEMU has to reach the sockets in it, and nobody needs to list them. If it cannot be created,
+/// opening it reports that it is missing.
 fn make(path: &Path) {
     let made = std::fs::DirBuilder::new().mode(0o711).create(path);
     if let Err(error) = made

@@ -1,4 +1,4 @@
-//! The socket directory: what comes, changes and goes in it.
+//! One socket directory: what appears, changes and disappears in it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,32 +11,32 @@ use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
 use crate::system::way::Way;
 
-/// The directory, locked and watched while it is there, and awaited while it is not.
+/// The directory. It is locked and watched while it exists, and waited for while it does not.
 ///
-/// The way to it is watched all the time: the kernel does not tell of the end of a directory that
-/// somebody has open, and the lock has it open.
+/// Its path is watched all the time. The kernel does not report that a directory was removed while
+/// somebody has it open, and the lock keeps it open.
 #[derive(Debug)]
 pub(crate) struct SocketDir {
     path: PathBuf,
     watcher: Watcher,
     way: Way,
     present: Option<(DirLock, Watch)>,
-    /// Why it is not, where it is not.
+    /// Why the directory is not there, if it is not.
     problem: Option<String>,
 }
 
-/// What has happened in it.
+/// What happened in the directory.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    /// A name is new, or stands for something else.
+    /// A name is new, or refers to another file.
     New(OsString),
     /// A file's mode, owner or ACL has changed.
     Changed(OsString),
-    /// A file was removed: a guest stopped, or somebody tidied up.
+    /// A file was removed: a guest stopped, or somebody cleaned up.
     Removed(OsString),
-    /// A file has another name now.
+    /// A file was renamed from this name.
     Renamed(OsString),
-    /// Anything may have happened: look at all.
+    /// Anything may have happened: look at everything.
     Everything,
 }
 
@@ -44,17 +44,17 @@ impl SocketDir {
     /// Watches and locks the directory.
     ///
     /// # Errors
-    /// Where it cannot be, or another daemon has it.
+    /// It cannot be watched or locked, or another daemon has it.
     pub(crate) fn open(path: &Path) -> Result<Self, lock::Error> {
         let mut directory = Self::awaiting(path)?;
         directory.enter()?;
         Ok(directory)
     }
 
-    /// Waits for the directory to be made.
+    /// Waits for the directory to be created.
     ///
     /// # Errors
-    /// Where nothing can be watched.
+    /// Nothing can be watched.
     pub(crate) fn awaiting(path: &Path) -> Result<Self, lock::Error> {
         let watcher = Watcher::new().map_err(FileError::of(path));
         let watcher = watcher.map_err(lock::Error::Unreachable)?;
@@ -64,12 +64,12 @@ impl SocketDir {
         Ok(directory)
     }
 
-    /// Where it is.
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// It itself, while it is there.
+    /// The open directory, while it exists.
     pub(crate) fn directory(&self) -> Option<&File> {
         self.present.as_ref().map(|(lock, _)| lock.as_ref())
     }
@@ -79,13 +79,13 @@ impl SocketDir {
         self.problem.as_deref()
     }
 
-    /// What tells that something has happened.
+    /// Reports events.
     pub(crate) fn watcher(&self) -> &Watcher {
         &self.watcher
     }
 
-    /// What has happened since the last call. A directory that went away is awaited, one that
-    /// came is entered.
+    /// What has happened since the last call. If the directory disappeared, it is waited for; if it
+    /// appeared, it is opened.
     pub(crate) fn news(&mut self) -> Vec<News> {
         let mut news = Vec::new();
         for change in self.watcher.changes() {
@@ -98,8 +98,8 @@ impl SocketDir {
         news
     }
 
-    /// Looks again where another directory stands behind the path now, or none did: the kernel does
-    /// not tell of a file system that was mounted over it.
+    /// Looks again if the path does not lead to the open directory. The kernel does not report a
+    /// file system that was mounted over it.
     pub(crate) fn look_for_another(&mut self) -> Option<News> {
         if self.is_there() { None } else { self.look_again() }
     }
@@ -108,7 +108,7 @@ impl SocketDir {
         self.present.as_ref().is_some_and(|(lock, _)| lock.is_of(&self.path))
     }
 
-    /// Something else may stand behind the path now, or nothing.
+    /// Looks what the path leads to now, if anything.
     pub(crate) fn look_again(&mut self) -> Option<News> {
         self.watch_way();
         let was_there = self.present.is_some();
@@ -150,7 +150,8 @@ impl SocketDir {
     }
 }
 
-const WATCHED: WatchFlags = WatchFlags::CREATE
+/// What is told of a directory of sockets.
+pub(crate) const WATCHED: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::DELETE)
@@ -159,7 +160,7 @@ const WATCHED: WatchFlags = WatchFlags::CREATE
 fn what_happened(change: Change) -> Option<News> {
     let what = change.what;
     let Some(name) = change.name else {
-        // The directory's own mode or ACL: who was denied may be let in.
+        // The directory's own mode or ACL changed: sockets that were denied may be accessible now.
         return what.contains(ReadFlags::ATTRIB).then_some(News::Everything);
     };
     if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {

@@ -67,7 +67,7 @@ impl Section {
     /// # Errors
     /// Where nothing can be watched.
     pub(crate) fn open(settings: Hybrid) -> io::Result<Self> {
-        let (watcher, way) = (Watcher::new()?, Way::new(settings.path.base()));
+        let (watcher, way) = (Watcher::new()?, Way::new(settings.path.directory()));
         let (ports, below) = (HashMap::new(), HashMap::new());
         let mut section = Self { settings, ports, watcher, way, base: None, below };
         section.follow();
@@ -80,7 +80,7 @@ impl Section {
         for error in unwatched {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }
-        let base = self.settings.path.base();
+        let base = self.settings.path.directory();
         let before = self.base.take();
         self.base = match self.watcher.add(base, WATCHED) {
             Ok(watch) => Some(watch),
@@ -129,7 +129,7 @@ impl Section {
         }
         // A VMM has other files there as well.
         let mut parts = self.settings.path.below().iter();
-        let concerns = name.is_none_or(|name| parts.any(|part| part == name));
+        let concerns = name.is_none_or(|name| parts.any(|part| OsStr::new(part) == name));
         concerns.then_some(entry)
     }
 
@@ -144,7 +144,7 @@ impl Section {
     /// # Errors
     /// Where the directory is there and cannot be read.
     pub(crate) fn entries(&self) -> io::Result<Vec<OsString>> {
-        let found = match super::names(self.settings.path.base()) {
+        let found = match super::names(self.settings.path.directory()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
@@ -153,7 +153,7 @@ impl Section {
 
     /// What the socket is called in its directory.
     pub(crate) fn file_name(&self) -> &OsStr {
-        self.settings.path.below().file_name().unwrap_or_default()
+        self.settings.path.below().last().map(OsStr::new).unwrap_or_default()
     }
 
     /// Goes down to the directory in which to listen for a guest, as far as there is a way, and watches it. No
@@ -163,14 +163,15 @@ impl Section {
     /// Where a directory may not be seen or watched.
     pub(crate) fn descend(&mut self, entry: &OsStr) -> Result<Descent, FileError> {
         let path = &self.settings.path;
-        let mut here = path.base().to_owned();
+        let mut here = path.directory().to_owned();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = match rustix::fs::openat(CWD, &here, flags, Mode::empty()) {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Descent::Missing),
             other => other.map_err(FileError::of(&here))?,
         };
-        let below = path.below().parent().unwrap_or(Path::new(""));
-        for (depth, part) in std::iter::once(entry).chain(below.iter()).enumerate() {
+        let below = path.below().split_last();
+        let directories = below.iter().flat_map(|(_, directories)| *directories).map(OsStr::new);
+        for (depth, part) in std::iter::once(entry).chain(directories).enumerate() {
             here.push(part);
             directory = match rustix::fs::openat(
                 &directory,

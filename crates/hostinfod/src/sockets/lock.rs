@@ -1,5 +1,5 @@
-//! One daemon a socket directory: QEMU serves one client, and a second one's `connect` succeeds
-//! and then waits for ever.
+//! Only one daemon may use a socket directory. QEMU serves one client; the `connect` of a second
+//! one succeeds, and then it waits for ever.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,39 +10,40 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::system::file_error::FileError;
 
-/// Held as long as it lives; the kernel lets go when the process ends, however it ends.
+/// The lock, held until it is dropped. The kernel releases it when the process ends, however it
+/// ends.
 #[derive(Debug)]
 pub(crate) struct DirLock {
     directory: File,
 }
 
-/// Why the directory is not ours.
+/// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// There is none.
+    /// It does not exist.
     #[error("{path}: no such directory: make it with `{}`", remedy(.0), path = .0.display())]
     Missing(PathBuf),
-    /// Something else stands in its place.
+    /// Something else has its path.
     #[error("{path}: is not a directory: remove it, and make the directory with `{}`", remedy(.0), path = .0.display())]
     NotADirectory(PathBuf),
-    /// It is another user's.
+    /// It belongs to another user.
     #[error("{path}: permission denied: hostinfod's user has to own it: `{}`", remedy(.0), path = .0.display())]
     Denied(PathBuf),
     /// It could not be opened.
     #[error(transparent)]
     Unreachable(FileError),
-    /// Another process has it.
+    /// Another process has locked it.
     #[error("{path} is already served by {holder}", path = .path.display())]
     Held {
         /// The directory.
         path: PathBuf,
-        /// `hostinfod (PID 123)`, or as much as can be known.
+        /// `hostinfod (PID 123)`, or as much of that as is known.
         holder: String,
     },
 }
 
 impl Error {
-    /// Whether it takes an administrator to mend it. A daemon that has the directory may be about to
+    /// Whether only an administrator can mend it. A daemon that has the directory may be about to
     /// end.
     pub(crate) fn is_final(&self) -> bool {
         match self {
@@ -52,7 +53,7 @@ impl Error {
     }
 }
 
-/// What gives the daemon its directory: for that of the service, with its ACL.
+/// How to give the daemon its directory. For the service's directory, with its ACL.
 fn remedy(path: &Path) -> String {
     if path == Path::new(hostinfo_domains::SOCKET_DIR) {
         return "systemd-tmpfiles --create hostinfo.conf".to_owned();
@@ -61,12 +62,13 @@ fn remedy(path: &Path) -> String {
 }
 
 impl DirLock {
-    /// Locks `directory` itself, flock(2): no file has to be written for it.
+    /// Locks `directory` itself, flock(2): no file has to be written for that.
     ///
     /// # Errors
-    /// Where it cannot be opened, or is locked.
+    /// It cannot be opened, or is locked.
     pub(crate) fn take(directory: &Path) -> Result<Self, Error> {
-        // What is no directory is not opened: a pipe would be waited for, a device be disturbed.
+        // Opens only directories: opening a pipe could block, and opening a device could disturb
+        // it.
         let flags = (hostinfo_file::FLAGS | OFlags::DIRECTORY).bits().cast_signed();
         let opened = match OpenOptions::new().read(true).custom_flags(flags).open(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -91,7 +93,7 @@ impl DirLock {
 }
 
 impl DirLock {
-    /// Whether it is the directory of that path, and that has not become another one.
+    /// Whether the path still leads to the locked directory.
     pub(crate) fn is_of(&self, path: &Path) -> bool {
         let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let ours = self.directory.metadata().map(identity).ok();
@@ -117,7 +119,7 @@ fn holder(directory: &File) -> String {
     }
 }
 
-/// The PID in a line of `/proc/locks`, proc(5). The device is left aside: btrfs and overlays
+/// The PID in a line of `/proc/locks`, proc(5). The device is ignored, since btrfs and overlays
 /// show another one there than stat(2) does.
 ///
 /// `1: FLOCK  ADVISORY  WRITE 4242 fe:00:131073 0 EOF`

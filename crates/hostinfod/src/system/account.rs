@@ -4,23 +4,24 @@ use std::path::Path;
 
 use crate::system::file_error::FileError;
 
-/// Where users are.
+/// The file that lists users.
 pub(crate) const USERS: &str = "/etc/passwd";
 
-/// Where groups are.
+/// The file that lists groups.
 pub(crate) const GROUPS: &str = "/etc/group";
 
-/// The longest of them that is read: 100,000 groups of 160 bytes. Larger sites keep them elsewhere.
+/// At most this many bytes are read: 100,000 groups of 160 bytes. Larger sites keep their groups
+/// elsewhere.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
 
-/// The number of the user or group of that name in such a file; a number stands for itself. `None` where there
-/// is none.
+/// The number of the user or group with that name in such a file; a number stands for itself. `None` if
+/// there is none.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// The file cannot be read.
 pub(crate) fn find(file: &str, name: &str) -> Result<Option<u32>, FileError> {
     match name.parse() {
-        // chown(2) takes it for "as it is", and another group would get the socket.
+        // chown(2) takes this number for "unchanged", so another group would get the socket.
         Ok(u32::MAX) => return Ok(None),
         Ok(number) => return Ok(Some(number)),
         Err(_) => {}

@@ -1,22 +1,21 @@
-//! Who is at the other end of a Unix socket.
+//! The process at the other end of a Unix socket.
 
 use std::os::fd::AsFd;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::process::Uid;
 
-/// A process that made a connection, or listens for some: SO_PEERCRED, unix(7).
+/// The process that made a connection, or listens: SO_PEERCRED, unix(7).
 pub(crate) struct Credentials {
-    /// As the kernel numbers it in the daemon's PID namespace; `None` where it is not in there.
+    /// Its PID in the daemon's PID namespace; `None` if it is not in there.
     pub(crate) pid: Option<i32>,
-    /// Its user when it did so.
+    /// Its user at that time.
     pub(crate) uid: Uid,
 }
 
 impl Credentials {
-    /// Those of the process at the other end of `socket`. By nix, since rustix has no room for
-    /// the 0 that the kernel tells in place of a number of another namespace. `None` where it is no
-    /// Unix socket.
+    /// Of the process at the other end of `socket`. Uses nix, because rustix cannot represent the
+    /// PID 0 that the kernel reports for another namespace. `None` if it is not a Unix socket.
     pub(crate) fn of(socket: &impl AsFd) -> Option<Self> {
         let found = getsockopt(socket, PeerCredentials).ok()?;
         let pid = Some(found.pid()).filter(|pid| *pid > 0);

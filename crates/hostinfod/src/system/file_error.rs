@@ -1,4 +1,4 @@
-//! What went wrong with a file, and what would mend it.
+//! What went wrong with a file, and how to mend it.
 
 use std::fmt;
 use std::io;
@@ -24,7 +24,7 @@ impl FileError {
 impl fmt::Display for FileError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.error.to_string();
-        // Nobody mends a file by the number of an error.
+        // The number of an error helps nobody to mend a file.
         let text = text.split(" (os error ").next().unwrap_or_default();
         write!(out, "{}: ", self.path.display())?;
         match self.error.kind() {

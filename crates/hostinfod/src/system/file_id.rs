@@ -1,26 +1,27 @@
-//! Which file a file is: what tells it from every other that had its name, or will have it.
+//! The identity of a file, which distinguishes it from every earlier or later file with the same
+//! name.
 
 use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::Errno;
 
-/// A file. File systems give an inode's number away again as soon as it is free, so that its time of
-/// birth goes with it. The kernel has that to a tick, 1 to 10 ms: two files of one name that are made
-/// within a tick may be taken for one.
+/// A file. File systems reuse an inode's number as soon as it is free, so the file's birth time is
+/// included. The kernel records that to a tick, 1 to 10 ms: two files with one name that are
+/// created within a tick may be taken for the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId {
     device: (u32, u32),
     inode: u64,
-    /// In seconds and nanoseconds; `None` where the file system keeps none.
+    /// In seconds and nanoseconds; `None` if the file system does not record it.
     born: Option<(i64, u32)>,
 }
 
 impl FileId {
-    /// That of an open file, and what kind of file it is.
+    /// The identity of an open file, and its type.
     ///
     /// # Errors
-    /// What statx(2) has.
+    /// Those of statx(2).
     pub(crate) fn of(file: impl AsFd) -> Result<(Self, FileType), Errno> {
         let wanted = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::BTIME;
         let found = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, wanted)?;
@@ -66,7 +67,7 @@ mod tests {
             let listener = UnixListener::bind(&path).unwrap();
             let now = look();
             assert_ne!(Some(now), before);
-            // As libvirt does, which gives it to QEMU's user.
+            // Like libvirt, which gives the file to QEMU's user.
             fs::set_permissions(&path, Permissions::from_mode(0o775)).unwrap();
             assert_eq!(look(), now);
             drop(listener);

@@ -1,4 +1,4 @@
-//! Signals as bytes on sockets, so that the loop waits for them like for anything else.
+//! Signals as bytes on sockets, so that the loop can wait for them like for anything else.
 
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
@@ -19,12 +19,12 @@ impl Signals {
     /// Catches the signals from now on.
     ///
     /// # Errors
-    /// Where the system gives no sockets or handlers.
+    /// The system has no sockets or handlers left.
     pub(crate) fn catch() -> io::Result<Self> {
         Ok(Self { reload: caught(&[SIGHUP])?, stop: caught(&[SIGTERM, SIGINT])? })
     }
 
-    /// Takes what SIGHUP has left.
+    /// Reads the bytes that SIGHUP has left.
     pub(crate) fn clear_reload(&self) {
         let mut bytes = [0; 64];
         while matches!((&self.reload).read(&mut bytes), Ok(count) if count > 0) {}

@@ -1,4 +1,5 @@
-//! What the service manager is told, sd_notify(3), and what it hands over, sd_listen_fds(3). Without one, nothing is.
+//! Messages to the service manager, sd_notify(3), and what it hands over, sd_listen_fds(3). Without one, nothing is
+//! sent and nothing comes.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,22 +9,22 @@ use rustix::io::FdFlags;
 
 use sd_notify::NotifyState;
 
-/// Tells that guests are served.
+/// Guests are served from now on.
 pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// Tells that the end has come.
+/// The daemon is about to end.
 pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Tells that the loop goes round.
+/// The loop is running.
 pub(crate) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// How often the service manager wants to be told so: twice in the time that it waits.
+/// How often the service manager expects [`alive`]: twice within its timeout.
 pub(crate) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|within| within / 2)
 }

@@ -1,19 +1,19 @@
-//! Where a path leads: every entry of a directory that it goes through.
+//! The entries of directories through which a path leads.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// One entry of one directory, in whose path is no symbolic link.
+/// One entry of one directory, whose path contains no symbolic link.
 pub(crate) type Step = (PathBuf, OsString);
 
-/// Symbolic links that are followed, as the kernel has it: path_resolution(7).
+/// Most symbolic links that are followed, as in the kernel: path_resolution(7).
 const LINKS_MAX: usize = 40;
 
-/// Every directory and symbolic link on the way that an absolute path goes, then what it leads to,
-/// or the first thing that is missing. Of a way that leads nowhere, as in a circle, as much of it as
-/// the kernel follows: where it is mended, it leads on from there.
+/// Every directory and symbolic link on the way of an absolute path, and then its target or the
+/// first thing that is missing. If the path leads nowhere, as in a circle of links, the part of it
+/// that the kernel follows: once mended, the path continues from there.
 pub(crate) fn trail(path: &Path) -> Vec<Step> {
     let mut todo: VecDeque<OsString> = parts(path).collect();
     let mut here = PathBuf::from("/");
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// What of the way is below a folder.
+    /// The part of the way that is below a folder.
     fn names(path: &Path, below: &Path) -> Vec<String> {
         let steps = trail(path).into_iter();
         let shown = |step: Step| {

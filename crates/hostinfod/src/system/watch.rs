@@ -1,4 +1,4 @@
-//! inotify(7), as much of it as the daemon needs.
+//! As much of inotify(7) as the daemon needs.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -11,13 +11,13 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-/// Directories and files whose changes are told.
+/// Directories and files whose changes are reported.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     fd: OwnedFd,
 }
 
-/// inotify(7) has the limits.
+/// inotify(7) describes the limits.
 const NO_INSTANCE: &str = "all inotify instances of this user are in use: raise \
                            fs.inotify.max_user_instances with sysctl, or end what uses them";
 
@@ -29,17 +29,17 @@ fn has_descriptors() -> bool {
     !matches!(rustix::fs::open("/", flags, Mode::empty()), Err(Errno::MFILE))
 }
 
-/// A watched thing's number.
+/// The number of a watched directory or file.
 pub(crate) type Watch = i32;
 
-/// What has happened to what is watched.
+/// A change of something watched.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    /// To which of it.
+    /// Which of the watched it concerns.
     pub(crate) watch: Watch,
-    /// What.
+    /// What happened.
     pub(crate) what: ReadFlags,
-    /// To which entry of a directory; to itself where there is none.
+    /// The entry of a directory that it concerns; `None` for the directory itself.
     pub(crate) name: Option<OsString>,
 }
 
@@ -47,20 +47,20 @@ impl Watcher {
     /// Watches nothing yet.
     ///
     /// # Errors
-    /// Where the user has no instance left, or the process no descriptor.
+    /// The user has no inotify instance left, or the process no descriptor.
     pub(crate) fn new() -> io::Result<Self> {
         match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
             Ok(fd) => Ok(Self { fd }),
-            // The kernel has the same error for both.
+            // The kernel has one error for both.
             Err(Errno::MFILE) if has_descriptors() => Err(io::Error::other(NO_INSTANCE)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Watches a directory or a file for `what`. It has one number, however often it is given.
+    /// Watches a directory or a file for `what`. Adding it again gives the same number.
     ///
     /// # Errors
-    /// Where there is no such thing, it may not be read, or the user has no watch left.
+    /// It does not exist or may not be read, or the user has no watch left.
     pub(crate) fn add(&self, path: &Path, what: WatchFlags) -> io::Result<Watch> {
         inotify::add_watch(&self.fd, path, what).map_err(|error| match error {
             Errno::NOSPC => io::Error::other(NO_WATCH),
@@ -68,15 +68,15 @@ impl Watcher {
         })
     }
 
-    /// Watches it no longer.
+    /// Stops watching it.
     pub(crate) fn remove(&self, watch: Watch) {
-        // It fails where the directory is gone, and the watch with it.
+        // Fails if the directory is gone, and the watch with it.
         let _ = inotify::remove_watch(&self.fd, watch);
     }
 
-    /// What has happened since the last call.
+    /// The changes since the last call.
     pub(crate) fn changes(&self) -> Vec<Change> {
-        // The longest event is its head and a name of 255 bytes: 15 of them at the least.
+        // The longest event is its head and a name of 255 bytes, so at least 15 events fit.
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.fd, &mut buffer);
         let mut changes = Vec::new();

@@ -1,4 +1,4 @@
-//! A path whose meaning is watched: wherever on its way something comes, goes or is exchanged.
+//! Watches what a path leads to: everything on its way that may appear, disappear or be replaced.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
@@ -10,42 +10,43 @@ use crate::system::file_error::FileError;
 use crate::system::trail::{Step, trail};
 use crate::system::watch::{Change, Watch, Watcher};
 
-/// A path, and what of its way is watched.
+/// A path, and which parts of its way are watched.
 ///
-/// An error never means that there is nothing to watch: what can be watched of a way that leads
-/// nowhere is where it can be mended. A file system that is mounted over a part of the way is the
-/// one thing that the kernel does not tell of: follow it again when somebody asks for that.
+/// An error never means that there is nothing to watch. If the path leads nowhere, the watches are
+/// where it can be mended. The only thing that the kernel does not report is a file system mounted
+/// over a part of the way: follow the path again when somebody asks for that.
 #[derive(Debug)]
 pub(crate) struct Way {
     path: PathBuf,
-    /// The entries of each directory that concern us. What has no name is about itself.
+    /// For each watched directory, the entries that matter. Events without a name are about the
+    /// directory itself.
     watches: Vec<(Watch, Vec<OsString>)>,
 }
 
-/// What is told of a directory in which an entry may be exchanged.
+/// Events of a directory whose entries may be replaced.
 const ENTRIES: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::DELETE)
     .union(WatchFlags::ATTRIB);
 
-/// What is told of every directory: one with something in it goes only by being moved.
+/// Events of every directory. One that is not empty can only disappear by being moved.
 const ITSELF: WatchFlags =
     WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF).union(WatchFlags::ONLYDIR);
 
-/// How often the way is gone again where it was changed while it was being watched.
+/// How often the way is followed again if it changed while it was being watched.
 const TRIES: usize = 4;
 
 impl Way {
-    /// Nothing is watched yet.
+    /// Watches nothing yet.
     pub(crate) fn new(path: &Path) -> Self {
-        // It fails only where the current directory is gone, and then a relative path leads nowhere.
+        // Fails only if the current directory is gone, and then a relative path leads nowhere.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self { path, watches: Vec::new() }
     }
 
-    /// Watches the way as it is now, and for `what` besides in its last directory. Hands out what it
-    /// leads to, which need not be there, and what cannot be watched.
+    /// Watches the way as it is now, and its last directory also for `what`. Returns what the path
+    /// leads to, which need not exist, and what cannot be watched.
     pub(crate) fn follow(
         &mut self,
         watcher: &Watcher,
@@ -81,7 +82,7 @@ impl Way {
         unwatched
     }
 
-    /// Whether the way may lead elsewhere now.
+    /// Whether the path may lead elsewhere after this change.
     pub(crate) fn concerns(&self, change: &Change) -> bool {
         change.what.contains(ReadFlags::QUEUE_OVERFLOW)
             || self.watches.iter().any(|(watch, names)| {
@@ -91,12 +92,12 @@ impl Way {
     }
 }
 
-/// A way as it is now.
+/// The current way of a path.
 #[derive(Debug, PartialEq, Eq)]
 struct Steps {
     steps: Vec<Step>,
     end: PathBuf,
-    /// The end is there. While it is not, whatever is above it may come and go.
+    /// Whether the target exists. If not, everything above it may come and go.
     is_there: bool,
 }
 
@@ -108,14 +109,15 @@ impl Steps {
         Self { steps, end, is_there }
     }
 
-    /// Every directory on the way, with what concerns us there besides itself.
+    /// Every directory on the way, with the events and entries that matter in it.
     fn directories(&self, what: WatchFlags) -> BTreeMap<&Path, (WatchFlags, Vec<OsString>)> {
         let mut directories = BTreeMap::new();
         for (number, (directory, name)) in self.steps.iter().enumerate() {
             let nothing = (WatchFlags::empty(), Vec::new());
             let (flags, names) = directories.entry(directory.as_path()).or_insert(nothing);
             let is_last = number + 1 == self.steps.len();
-            // Entries come and go in `/tmp` all the time: those of others wake nobody.
+            // In directories such as `/tmp` entries come and go all the time: irrelevant ones must
+            // not wake the daemon.
             if is_last || !self.is_there || directory.join(name).is_symlink() {
                 *flags |= if is_last { ENTRIES | what } else { ENTRIES };
                 names.push(name.clone());
@@ -183,7 +185,7 @@ mod tests {
             fs::write(at("other"), "").unwrap();
             let others = watcher.changes();
             assert!(!others.iter().any(|change| way.concerns(change)), "{number}: {others:?}");
-            // What is of no use wakes nobody while the way leads somewhere.
+            // While the path leads somewhere, irrelevant entries wake nobody.
             assert!(others.is_empty() || !at("a/b/c").exists(), "{number}: {others:?}");
         }
     }

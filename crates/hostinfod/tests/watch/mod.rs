@@ -1,4 +1,4 @@
-//! What tests of watched guests share: a guest that is this process, and waiting.
+//! Shared by tests of watched guests: a guest whose VMM is the test's own process, and waiting.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longer than anything here can take, unless it hangs.
+/// Longer than anything here takes unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Starts a daemon on what is in `folder`, also its `/proc` and `/sys` where they are named, and waits until
-/// it is ready. Its log goes on there.
+/// Starts a daemon on the files in `folder`, including its `/proc` and `/sys` if they are named,
+/// and waits until it is ready. Its log is written there.
 pub(crate) fn start(program: &Path, folder: &Path, roots: &[(&str, &str)]) -> Child {
     let mut command = Command::new(program);
     let files = [
@@ -54,7 +54,7 @@ impl Guest {
     }
 }
 
-/// Waits until something holds, and gives it back.
+/// Waits until `holds` returns a value, and returns it.
 pub(crate) fn wait_for<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,4 @@
-//! What it costs to watch a guest: `cargo test --release -p hostinfo-answer a_minute -- --nocapture`.
+//! The cost of watching a guest: `cargo test --release -p hostinfo-answer a_minute -- --nocapture`.
 
 use super::*;
 use std::io::Read as _;
@@ -14,28 +14,28 @@ use crate::examples::{self, Told};
 use crate::observed::Process;
 use crate::peer::Peer;
 
-/// Guests that are watched at once.
+/// Number of guests watched at once.
 const GUESTS: u32 = 50;
 
-/// vCPUs of each, and CPUs of the host.
+/// vCPUs of each guest. (`CPUS` are those of the host.)
 const VCPUS: u32 = 4;
 const CPUS: u32 = 64;
 
-/// What a minute may cost for a guest, beside reading its files; more where the compiler was told to
-/// optimise nothing.
+/// Most CPU time that a minute of a guest may cost, without reading its files. More in a build
+/// without optimisation.
 const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 8 } else { 1 });
 
-/// Enough that the clock's ticks of 10 ms do not count.
+/// Enough minutes for the clock's ticks of 10 ms not to matter.
 const MINUTES: u32 = 20;
 
-/// The captured guest's process.
+/// The process of the captured guest.
 const PID: u32 = 513;
 
 /// Its cgroup.
 const CGROUP: &str = "sys/fs/cgroup/machine.slice/machine-qemu\\x2d1\\x2dweb.scope/libvirt";
 
-/// CPU time that this thread took for itself: what the kernel took to open and read files is not in it, but
-/// what it takes to call the kernel is.
+/// CPU time that this thread spent in user mode. It excludes the kernel's time for opening and
+/// reading files, but includes the cost of calling the kernel.
 fn user_time() -> Duration {
     let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
@@ -43,14 +43,14 @@ fn user_time() -> Duration {
     Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second()).unwrap()
 }
 
-/// How often this thread called read(2): `syscr` in proc_pid_io(5).
+/// Number of read(2) calls of this thread: `syscr` in proc_pid_io(5).
 fn reads() -> u64 {
     let io = fs::read_to_string("/proc/thread-self/io").unwrap();
     io.lines().find_map(|line| line.strip_prefix("syscr: ")).unwrap().parse().unwrap()
 }
 
-/// What it takes a program that does nothing else to open a file, read it with so many calls in all, and
-/// close it, once for each two of them: the second says that the file ends.
+/// What it costs a program that does nothing else to open, read and close a file with this many
+/// read(2) calls in total. Each file takes two calls, because the second one finds its end.
 fn reading(calls: u64, file: &Path) -> Duration {
     let begun = user_time();
     let mut buffer = Vec::with_capacity(4096);
@@ -61,7 +61,7 @@ fn reading(calls: u64, file: &Path) -> Duration {
     user_time() - begun
 }
 
-/// libvirt's guest that was captured, with more vCPUs, on a host with more CPUs.
+/// libvirt's captured guest with more vCPUs, on a host with more CPUs.
 fn large_host(scene: &Scene) -> Roots {
     let host = scene.host.path();
     copy(&captured("hosts/two-sockets-6.1"), host);
@@ -96,7 +96,7 @@ fn large_host(scene: &Scene) -> Roots {
     Roots { proc: host.join("proc"), sys: host.join("sys") }
 }
 
-/// What libvirt tells of a guest with two disks and an interface.
+/// libvirt's values for a guest with two disks and an interface.
 fn figures() -> Figures {
     let io = Io { bytes: Some(512), ops: Some(1), nanos: Some(2_500_000) };
     let disk =
@@ -122,7 +122,8 @@ fn watched(scene: &Scene, roots: &Roots) -> (Who, Observed) {
     (who, observed)
 }
 
-/// A guest that asks has 12 samples a minute; one that is watched and does not has half of them.
+/// A guest that asks has 12 samples a minute; one that is watched but does not ask has half of
+/// them.
 #[test]
 fn a_minute_of_a_watched_guest_costs_at_most_1_ms_of_cpu_beside_reading_its_files() {
     let mut scene = Scene::new(FREE);

@@ -1,9 +1,9 @@
-//! Statistics of the administrator's own.
+//! The administrator's custom statistics.
 
 use super::*;
 use hostinfo_custom::limits::RUNS_MAX;
 
-/// A gauge that is there at once, an info for each guest that takes its time, and one that hangs.
+/// A gauge that has its value at once, an info for each guest that takes time, and one that hangs.
 const CUSTOMS: &str = "
 [custom.rack.inlet]
 kind = 'gauge'

@@ -1,4 +1,4 @@
-//! What is told of the time in which a guest was watched.
+//! Incidents from the time in which a guest was watched.
 
 use super::*;
 
@@ -22,7 +22,7 @@ impl Scene {
         scene
     }
 
-    /// Lets seconds go by, of which its vCPU waits for so many tenths.
+    /// Lets seconds pass. In each, the guest's vCPU waits for this many tenths.
     fn waits(&mut self, tenths: u64, seconds: u64) {
         for _ in 0..seconds {
             let [waited, lived] = self.lived();
@@ -31,7 +31,7 @@ impl Scene {
         }
     }
 
-    /// Tenths that it waited, and seconds that it lived.
+    /// Tenths of seconds that it waited, and seconds that it ran or waited.
     fn lived(&self) -> [u64; 2] {
         let text = fs::read_to_string(self.host.path().join("7/task/8/schedstat")).unwrap();
         let nanos: Vec<u64> = text.split(' ').map(|word| word.trim().parse().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! When a guest may ask, and of what time its answer speaks.
+//! When a guest may ask, and which time its answer covers.
 
 use super::*;
 

@@ -8,8 +8,8 @@ use crate::examples::{self, Told};
 use crate::standing::Standing;
 
 impl Scene {
-    /// The guest as the domain `a` of a libvirt that knows these figures.
-    /// It has asked for them itself.
+    /// The guest as the domain `a` of a libvirt that knows these figures. The guest has asked for
+    /// them itself.
     fn in_libvirt(rules: &str, figures: Figures) -> Self {
         Self::in_libvirt_as(rules, domain(7, "a"), figures)
     }

@@ -6,7 +6,7 @@ use hostinfo_wire::limits::SHARED_REPLIES;
 const SLOW: &str = "*:\n interval = 60\n";
 
 impl Scene {
-    /// What another guest gets on the same host.
+    /// The reply to another guest on the same host.
     fn ask_as(&mut self, who: &mut Who, line: &str) -> String {
         std::mem::swap(&mut self.who, who);
         let answer = self.ask(line);

@@ -1,4 +1,4 @@
-//! Verdicts of guests whose processes are made of files.
+//! Verdicts about guests whose processes are made of files.
 
 use super::*;
 use hostinfo_sample::OpenFiles;
@@ -7,7 +7,7 @@ use crate::observed::Process;
 use crate::peer::Peer;
 
 impl Scene {
-    /// A guest that is the process 7, with one vCPU that ran and waited so long.
+    /// A guest that is process 7, with one vCPU that ran and waited for a fixed time.
     pub(super) fn with_vmm(rules: &str) -> Self {
         let mut scene = Self::new(rules);
         scene.write(
@@ -32,14 +32,15 @@ impl Scene {
         fs::write(path, text).unwrap();
     }
 
-    /// Its vCPU ran and waited so long since it began, in seconds, on a host that does nothing else.
+    /// Sets how long its vCPU has run and waited since it began, in seconds, on a host that does
+    /// nothing else.
     pub(super) fn vcpu(&self, ran: u64, waited: u64) {
         self.write("7/task/8/comm", "CPU 0/KVM\n");
         let nanos = |seconds: u64| seconds * 1_000_000_000;
         self.write("7/task/8/schedstat", &format!("{} {} 1\n", nanos(ran), nanos(waited)));
     }
 
-    /// Lets that time go by, and takes every sample that becomes due.
+    /// Lets that time pass, and takes every sample that becomes due.
     pub(super) fn pass(&mut self, millis: u64) {
         let until = self.now + Duration::from_millis(millis);
         let next = |scene: &Self| scene.observed.watch.as_ref()?.next_sample();

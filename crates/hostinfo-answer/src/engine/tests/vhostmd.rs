@@ -1,4 +1,4 @@
-//! What vhostmd's clients are answered.
+//! Answers to vhostmd's clients.
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn on_vhostmds_channel_everything_else_is_an_invalid_request_and_soon_silence() 
     assert_eq!(blocked.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
 }
 
-/// A host with 3 s of CPU time for the first document, and 11 s after it.
+/// Two documents: the host has used 3 s of CPU time at the first, and 11 s after it.
 fn two_documents(rules: &str, second: impl FnOnce(&mut Scene)) -> (Scene, [String; 2]) {
     let mut scene = Scene::new(rules);
     let stat = "cpu  100 0 200 300 0 0 0 0 0 0\ncpu0 100 0 200 300 0 0 0 0 0 0\nbtime 7\n";
@@ -82,7 +82,7 @@ fn guests_of_one_step_have_one_sample_of_their_host_and_each_has_its_own_of_itse
     assert!(one.contains("<value>1d</value>") && one.contains("<value>qemu</value>"), "{one}");
     assert!(other.contains(&cpu_time(3)), "{other}");
     assert!(other.contains("<value>2e</value>") && other.contains("<value>xen</value>"), "{other}");
-    // It has cost the second as much as the first.
+    // The shared document cost the second guest as much as the first.
     scene.wait(1000);
     assert_eq!(scene.ask("loadavg"), "429 retry after 59.000 s\n");
 }

@@ -31,7 +31,7 @@ fn several_guests_are_told_of_only_where_another_was_seen() {
 
 #[test]
 fn a_limit_around_the_guest_counts_as_far_as_it_explains_the_wait() {
-    // Held back together on one CPU, vCPUs wait several times as long as is counted.
+    // vCPUs that are held back together on one CPU wait several times as long as is counted.
     let minute = Stretch { vcpus: 4, run: 30.0, delay: 180.0, around: 45.0, ..QUIET };
     let named = |minute: Stretch| minute.verdict().starts_with("contended: a CPU limit");
     assert!(named(Stretch { busy: Some(100.0), ..minute }));
@@ -42,7 +42,7 @@ fn a_limit_around_the_guest_counts_as_far_as_it_explains_the_wait() {
         "contended: your vCPUs waited 64% of the last 60 s for a host CPU; a CPU limit that your \
          host sets around your guest held them back too; the host's CPUs were 100% busy"
     );
-    // What was not felt does not explain more than what was counted.
+    // Throttling too short to be felt explains no more than was counted.
     let alone = Stretch { run: 48.0, delay: 12.0, cpus: on(4, 49.0), ..minute };
     assert!(named(Stretch { around: 3.0, ..alone }) && !named(Stretch { around: 2.9, ..alone }));
 }
@@ -65,12 +65,12 @@ fn a_limit_of_several_guests_is_blamed_only_for_what_nobody_else_was_seen_to_cau
     let shared = Stretch { around: 50.0, is_shared: true, ..each_other };
     assert!(shared.verdict().starts_with("self-limited: "), "{}", shared.verdict());
     assert!(shared.verdict().contains(" for each other"), "{}", shared.verdict());
-    // The guest's own threads beside its vCPU.
+    // The guest's own other threads run beside its vCPU.
     let own = Some(Used { busy: 60.0, own: (20.0, 25.0), ..PINNED });
     let own = Stretch { vcpus: 1, run: 39.0, delay: 19.0, cpus: own, ..QUIET };
     let shared = Stretch { around: 50.0, is_shared: true, ..own };
     assert!(shared.verdict().starts_with("self-limited: "), "{}", shared.verdict());
-    // Alone under the limit, it is certain.
+    // If the guest is alone under the limit, the cause is certain.
     let alone = Stretch { is_shared: false, ..shared };
     assert!(alone.verdict().starts_with("contended: a CPU limit"), "{}", alone.verdict());
 }

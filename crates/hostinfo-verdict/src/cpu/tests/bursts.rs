@@ -1,4 +1,4 @@
-//! What fills only a part of the window, and windows that are shorter than a minute.
+//! Bursts that fill only a part of the window, and windows shorter than a minute.
 
 use super::*;
 
@@ -70,7 +70,7 @@ fn waiting_all_the_time_is_no_burst() {
 
 #[test]
 fn neighbours_that_were_busy_before_the_guest_was_are_no_reason() {
-    // Half a minute of others on its CPU; then its own two vCPUs share that.
+    // Others use its CPU for half a minute; then its own two vCPUs share it.
     let others = Stretch { vcpus: 2, run: 0.1, cpus: on(1, 10.0), ..SHORT };
     let alone = Stretch { vcpus: 2, run: 10.0, delay: 10.0, cpus: on(1, 10.0), ..SHORT };
     let told_of = told(&[others, others, others, alone, alone, alone]);

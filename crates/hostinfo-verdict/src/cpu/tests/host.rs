@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As told where it is not known which CPUs the guest may use.
+/// The sentence if it is not known which CPUs the guest may use.
 #[test]
 fn a_guest_that_spins_beside_load_is_contended() {
     let minute = Stretch { run: 82.8, delay: 37.2, busy: Some(232.8), ..QUIET };
@@ -49,7 +49,7 @@ fn pinned_onto_a_cpu_that_another_uses_while_others_idle_is_the_hosts_doing() {
         "contended: your vCPUs waited 50% of the last 60 s for a host CPU; your host keeps them on \
          some of its CPUs, which other work uses too, while the rest are mostly idle"
     );
-    // 90 s of 180 s of the three others.
+    // The three other CPUs were busy for 90 s of 180 s.
     assert!(Stretch { busy: Some(149.9), ..minute }.verdict().contains("mostly idle"));
     assert!(
         Stretch { busy: Some(150.0), ..minute }.verdict().ends_with("host's CPUs were 63% busy")
@@ -58,7 +58,7 @@ fn pinned_onto_a_cpu_that_another_uses_while_others_idle_is_the_hosts_doing() {
 
 #[test]
 fn own_threads_on_the_only_cpu_are_no_fault_of_the_hosts() {
-    // Its disks keep the emulator's threads busy on the CPU of its vCPU, on a busy host.
+    // Serving its disks keeps the emulator's threads busy on the CPU of its vCPU, on a busy host.
     let used = Used { busy: 60.0, own: (20.0, 25.0), ..PINNED };
     let minute = Stretch {
         run: 39.0,
@@ -77,7 +77,7 @@ fn own_threads_on_the_only_cpu_are_no_fault_of_the_hosts() {
 
 #[test]
 fn more_vcpus_than_cpus_wait_for_each_other() {
-    // Two on one CPU, which both want all the time, or only now and then.
+    // Two vCPUs on one CPU: both want it all the time, or only now and then.
     let busy = Stretch { run: 59.0, delay: 59.0, cpus: on(1, 60.0), ..QUIET };
     assert_eq!(
         busy.verdict(),
@@ -92,7 +92,7 @@ fn more_vcpus_than_cpus_wait_for_each_other() {
 
 #[test]
 fn whoever_took_more_is_named_first_and_the_other_too() {
-    // Two vCPUs and another process on one CPU, a third of it each.
+    // Two vCPUs and another process share one CPU, a third of it each.
     let minute = Stretch { run: 40.0, delay: 80.0, cpus: on(1, 60.0), ..QUIET };
     assert_eq!(
         minute.verdict(),
@@ -110,7 +110,8 @@ fn whoever_took_more_is_named_first_and_the_other_too() {
 
 #[test]
 fn two_vcpus_that_need_little_beside_one_that_never_sleeps_wait_for_that() {
-    // Each wants the CPU 90 % of the time to run 30 %: alone, they would hardly have waited.
+    // Each wants the CPU 90 % of the time in order to run 30 %. Alone, they would hardly have
+    // waited.
     let minute = Stretch { run: 36.0, delay: 72.0, cpus: on(1, 60.0), ..QUIET };
     assert!(
         minute.verdict().starts_with("contended: your vCPUs waited 40% of the last 60 s for a")
@@ -119,14 +120,15 @@ fn two_vcpus_that_need_little_beside_one_that_never_sleeps_wait_for_that() {
 
 #[test]
 fn a_guest_with_pauses_waits_for_whoever_runs_when_it_wants_to() {
-    // 12 of 60 s, together with a process that wants to run for as long.
+    // Runs 12 of 60 s, together with a process that wants to run for as long.
     let minute = Stretch { run: 6.0, delay: 6.0, cpus: on(1, 12.0), ..ON_ONE };
     assert_eq!(minute.state(), State::Contended);
 }
 
 #[test]
 fn idle_cpus_say_nothing_of_the_one_that_a_vcpu_waits_for() {
-    // One busy vCPU of four, each bound to one of three CPUs, one of which a process shares.
+    // Four vCPUs, one of them busy. Each is bound to one of three CPUs, and a process shares one of
+    // those.
     let one = Stretch { vcpus: 3, run: 29.0, delay: 29.0, cpus: on(3, 62.0), ..QUIET };
     assert_eq!(one.state(), State::Contended, "nobody else can have held it up");
     assert_eq!(Stretch { cpus: on(3, 42.0), ..one }.state(), State::Unknown, "they hardly could");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// 16 vCPUs, of which 15 are always busy.
+/// 16 vCPUs, 15 of which are always busy.
 const MANY: Stretch = Stretch { vcpus: 16, run: 15.0 * 60.0 + 30.0, busy: None, ..QUIET };
 
 #[test]

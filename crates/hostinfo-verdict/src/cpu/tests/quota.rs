@@ -43,7 +43,7 @@ fn of_quota_and_neighbours_the_one_that_took_more_is_named_first() {
 
 #[test]
 fn who_got_all_of_its_quota_waited_for_that_however_throttling_is_counted() {
-    // Four vCPUs held back on one CPU: once throttled, four times delayed.
+    // Four vCPUs held back on one CPU count once as throttled and four times as delayed.
     let minute = Stretch {
         vcpus: 4,
         delay: 180.0,

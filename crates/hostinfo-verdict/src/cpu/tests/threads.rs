@@ -1,4 +1,4 @@
-//! The VMM's threads that are no vCPUs, where these do not wait.
+//! The VMM's threads other than vCPUs, while the vCPUs do not wait.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn here(run: f64, waited: f64, busy: f64) -> Stretch {
     Stretch { cpus, threads: Some((run, waited)), busy: Some(busy + 2.0), ..SERVED }
 }
 
-/// The host keeps them on its three other CPUs.
+/// The host keeps those threads on its three other CPUs.
 fn elsewhere(run: f64, waited: f64, busy: f64) -> Stretch {
     let cpus = Some(Used { busy: 3.0, ..PINNED });
     Stretch { cpus, threads: Some((run, waited)), busy: Some(busy + 3.0), ..SERVED }
@@ -40,7 +40,7 @@ fn threads_that_wait_for_the_vcpus_beside_them_are_self_limited() {
 #[test]
 fn threads_on_other_cpus_of_the_host_wait_for_whoever_runs_there() {
     assert_eq!(elsewhere(20.0, 20.0, 170.0).state(), State::Contended);
-    // One busy CPU of three: nobody else can have held up one thread.
+    // One busy CPU of three: nobody else can have held up a single thread.
     assert_eq!(elsewhere(20.0, 20.0, 60.0).state(), State::Contended);
     assert_eq!(elsewhere(20.0, 20.0, 21.0).state(), State::Unknown, "nobody else was there");
     let own = elsewhere(60.0, 60.0, 66.0);
@@ -91,7 +91,8 @@ fn a_quota_of_the_threads_alone_is_the_guests_own_and_not_others_work() {
          32% of the last 60 s"
     );
     assert_eq!(Stretch { threads_held: Some(2.0), ..busy }.state(), State::Contended);
-    // It is not known whether one did, and the CPUs were not so busy that it must have been others.
+    // It is not known whether a quota held them back, and the CPUs were not busy enough to blame
+    // others for certain.
     let unknown = Stretch { threads_held: None, ..here(10.0, 20.0, 40.0) };
     assert!(
         unknown.verdict().contains("for a host CPU or because of your own CPU quota"),

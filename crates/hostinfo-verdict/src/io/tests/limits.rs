@@ -97,31 +97,40 @@ fn of_cgroup(is_own: bool, ops: u64, ops_max: u64) -> IoLimit {
     IoLimit { is_own, level: 1, disk: (254, 0), read, write: none }
 }
 
-fn under(limits: Vec<IoLimit>, disk: Disk) -> String {
-    judge(Io { limits, ..host(vec![disk], PRESSED) }, &|_, _| true).to_string()
+fn under(limit: IoLimit, disk: Disk, stall_millis: Option<u64>) -> String {
+    judge(Io { limits: vec![limit], ..host(vec![disk], stall_millis) }, &|_, _| true).to_string()
 }
 
 #[test]
 fn a_disk_at_a_limit_of_a_cgroup_is_told_whose_it_is() {
     assert_eq!(
-        under(vec![of_cgroup(true, 120, 2)], disk("vda", 120, 450)),
+        under(of_cgroup(true, 120, 2), disk("vda", 120, 450), PRESSED),
         "self-limited: your disk vda was held back by a limit of your own on the host's disks: a \
          read took 450.0 ms on average in the last 60 s"
     );
     assert_eq!(
-        under(vec![of_cgroup(false, 120, 2)], disk("vda", 120, 450)),
+        under(of_cgroup(false, 120, 2), disk("vda", 120, 450), PRESSED),
         "contended: your disk vda was held back by a limit on the host's disks that your host sets \
          around your guest: a read took 450.0 ms on average in the last 60 s"
     );
 }
 
 #[test]
+fn half_of_a_limit_of_a_cgroup_explains_what_nothing_else_does() {
+    let told =
+        |ops, stall_millis| under(of_cgroup(true, ops, 2), disk("vda", 60, 850), stall_millis);
+    assert!(told(60, None).starts_with("self-limited: "));
+    assert!(told(59, None).starts_with("unknown: "));
+    assert!(told(60, PRESSED).starts_with("contended: "));
+}
+
+#[test]
 fn a_limit_of_a_cgroup_that_is_not_reached_or_of_writes_explains_no_slow_read() {
     let slow = || disk("vda", 120, 450);
-    assert!(under(vec![of_cgroup(true, 107, 2)], slow()).starts_with("contended: "));
+    assert!(under(of_cgroup(true, 107, 2), slow(), PRESSED).starts_with("contended: "));
     let IoLimit { read, write, .. } = of_cgroup(true, 120, 2);
     let writes = IoLimit { read: write, write: read, ..of_cgroup(true, 0, 2) };
-    assert!(under(vec![writes], slow()).starts_with("contended: "));
+    assert!(under(writes, slow(), PRESSED).starts_with("contended: "));
     // Fast operations are not held back.
-    assert!(under(vec![of_cgroup(true, 120, 2)], disk("vda", 120, 1)).starts_with("ok: "));
+    assert!(under(of_cgroup(true, 120, 2), disk("vda", 120, 1), PRESSED).starts_with("ok: "));
 }

@@ -1,4 +1,4 @@
-//! What a fault costs, and faults of which that is not known.
+//! The cost of a fault, and faults whose cost is unknown.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn faults(number: u64, reads: u64, took_micros: u64) -> Memory {
 
 #[test]
 fn a_fault_costs_what_the_hosts_disks_take_for_a_read() {
-    // 600 in a minute: 0.1% of it on flash.
+    // 600 in a minute: 0.1% of the time on flash.
     assert_eq!(state(faults(600, 600, 100)), State::Ok);
     assert_eq!(state(faults(600, 600, 5_000)), State::SelfLimited);
     let flash = |number| state(faults(number, number, 100));
@@ -25,7 +25,7 @@ fn a_fault_costs_what_the_hosts_disks_take_for_a_read() {
 
 #[test]
 fn a_guest_whose_faults_kvm_hides_from_pressure_is_limited_by_itself_on_a_slow_disk() {
-    // As measured under KVM: its work fell by 97%.
+    // As measured under KVM, where the guest's work fell by 97%.
     let stall = Some(Duration::from_secs(11));
     assert_eq!(
         verdict(Memory { stall, ..faults(21_000, 30_000, 8_000) }),
@@ -37,7 +37,7 @@ fn a_guest_whose_faults_kvm_hides_from_pressure_is_limited_by_itself_on_a_slow_d
 
 #[test]
 fn faults_that_the_hosts_disks_did_not_read_may_have_cost_nothing() {
-    // zram, or a host whose disks tell no times.
+    // zram, or a host whose disks do not show their times.
     assert_eq!(
         verdict(faults(60 * 35, 0, 0)),
         "unknown: 35 of your page faults a second had to wait for memory in the last 60 s, and this \
@@ -70,7 +70,7 @@ fn a_short_host_excludes_waiting_only_by_figures() {
         ..short(180)
     };
     assert_eq!([state(timed(10_000)), state(timed(160_000))], [State::Ok, State::Unknown]);
-    // Either alone would not be felt.
+    // Neither alone would be felt.
     let both = Memory { stall: Some(Duration::from_millis(1_200)), ..timed(10_000) };
     assert_eq!(state(both), State::Unknown);
 }

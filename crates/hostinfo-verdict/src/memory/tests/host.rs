@@ -1,4 +1,4 @@
-//! A host that is short of memory, or that only looks like one.
+//! A host that is short of memory, or only looks like it.
 
 use super::*;
 

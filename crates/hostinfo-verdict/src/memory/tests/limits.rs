@@ -15,7 +15,7 @@ fn a_guest_at_its_own_limit_is_self_limited_however_short_the_host() {
 
 #[test]
 fn page_cache_that_fills_a_limit_up_is_the_guests_own() {
-    // The host's pressure is that of the guest.
+    // All of the host's pressure is this guest's.
     let stalls = Memory {
         used: used(2 * GIB - 4096, 2 * GIB),
         hits: Some(1),

@@ -1,4 +1,4 @@
-//! One client of the control socket: bytes in, messages out, and what it is owed.
+//! One client of the control socket: bytes in, messages out, and what is still to be sent.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -15,54 +15,56 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::stream::{Closed, Stream};
 
-/// A client. Idle, it holds nothing but itself.
+/// A client. An idle one owns no other memory.
 pub(super) struct Client {
-    /// What is unsent is one reply, or events.
+    /// Unsent bytes are one reply, or events.
     stream: Stream,
     user: Uid,
-    /// What has come and was not looked at: at most one message and [`CHUNK`] bytes.
+    /// Unprocessed input: at most one message and [`CHUNK`] bytes.
     input: Vec<u8>,
     doing: Doing,
-    /// What the loop waits for on it.
+    /// What the reactor waits for on the connection.
     interest: Interest,
 }
 
-/// What a client has asked for that is not over.
+/// A client's call that is not finished.
 enum Doing {
     Nothing,
-    /// An answer that has to wait for values.
+    /// A call whose answer waits for values.
     Waiting(Request, Pending),
-    /// Events, of one guest or of all. How many were left out since the last one that was told.
+    /// Events, of one guest or of all; and the number of events left out since the last one sent.
     Watching(Option<Box<str>>, u64),
 }
 
-/// Root and the user that the daemon runs as; others are of the group.
+/// Whether this is root or the user that the daemon runs as. Other clients are members of the
+/// group.
 pub(super) fn is_trusted(user: Uid) -> bool {
     user.is_root() || user == rustix::process::geteuid()
 }
 
 /// When a client has its next turn, or what to do in this one.
 pub(super) enum Next {
-    /// It has asked that, and has waited where it is not the first try.
+    /// Answer this request. The second part is set if the request has waited already.
     Answer(Request, Option<Pending>),
-    /// When more has come.
+    /// The next turn is when more input has arrived.
     WhenRead,
-    /// When there is room. Since when it does not read an answer; events may wait.
+    /// The next turn is when there is room to write. Contains since when a reply is unread; `None`
+    /// for events, which may wait.
     WhenWritten(Option<Instant>),
-    /// When there is an event.
+    /// The next turn is when there is an event.
     WhenSomethingIsSeen,
 }
 
-/// What has become of an event.
+/// What happened to an event.
 pub(super) struct Told {
-    /// It was not left out.
+    /// Whether it was kept rather than left out.
     pub(super) is_kept: bool,
-    /// The kernel had room for it and for all before it.
+    /// Whether the kernel took it and everything before it.
     pub(super) is_sent: bool,
 }
 
 impl Client {
-    /// Takes over a descriptor that does not block, of that user.
+    /// Takes over a non-blocking descriptor of that user.
     pub(super) fn new(fd: OwnedFd, user: Uid) -> Self {
         Self {
             stream: Stream::new(fd),
@@ -73,17 +75,16 @@ impl Client {
         }
     }
 
-    /// Who it is.
     pub(super) fn user(&self) -> Uid {
         self.user
     }
 
-    /// What the loop waits for on it.
+    /// What the reactor waits for on the connection.
     pub(super) fn interest(&self) -> Interest {
         self.interest
     }
 
-    /// Has the loop wait for something on it, by its number.
+    /// Changes what the reactor waits for on the connection of client `number`.
     pub(super) fn wait_for(
         &mut self,
         number: ClientId,
@@ -99,7 +100,7 @@ impl Client {
         }
     }
 
-    /// Whether it may change something, and always finds room.
+    /// Whether it may change something and always finds room.
     pub(super) fn is_trusted(&self) -> bool {
         is_trusted(self.user)
     }
@@ -109,7 +110,7 @@ impl Client {
         matches!(self.doing, Doing::Waiting(..))
     }
 
-    /// What it waited for with its end.
+    /// The request that waited for values when the client went.
     pub(super) fn waits_for(self) -> Option<Request> {
         match self.doing {
             Doing::Waiting(request, _) => Some(request),
@@ -117,25 +118,25 @@ impl Client {
         }
     }
 
-    /// Whether it is told what guests ask.
+    /// Whether it gets events.
     pub(super) fn watches(&self) -> bool {
         matches!(self.doing, Doing::Watching(..))
     }
 
-    /// Has `request` come again.
+    /// Lets `request` wait, to be tried again.
     pub(super) fn wait(&mut self, request: Request, pending: Pending) {
         self.doing = Doing::Waiting(request, pending);
     }
 
-    /// Tells it events from now on, of that guest or of all.
+    /// From now on, sends it the events of that guest or of all.
     pub(super) fn watch(&mut self, guest: Option<Box<str>>) {
         self.doing = Doing::Watching(guest, 0);
     }
 
-    /// Sends what is owed, or finds what is asked. Reads at most [`CHUNK`] bytes.
+    /// Sends unsent bytes, or else returns the next request. Reads at most [`CHUNK`] bytes.
     ///
     /// # Errors
-    /// [`Closed`], also where it speaks nonsense.
+    /// [`Closed`], also if the client sends something that is not a message.
     pub(super) fn turn(&mut self) -> Result<Next, Closed> {
         if let Some(since) = self.stream.flush()? {
             return Ok(Next::WhenWritten((!self.watches()).then_some(since)));
@@ -157,17 +158,17 @@ impl Client {
         Ok(message.map_or(Next::WhenRead, |request| Next::Answer(request, None)))
     }
 
-    /// Whether it has a turn as soon as others had theirs.
+    /// Whether it has another turn as soon as others have had theirs.
     pub(super) fn may_go_on(&self) -> bool {
         matches!(self.doing, Doing::Nothing) && self.has_more()
     }
 
-    /// Whether something has come that was not looked at.
+    /// Whether there is unprocessed input.
     pub(super) fn has_more(&self) -> bool {
         !self.input.is_empty()
     }
 
-    /// Sends an answer, or as much as there is room for. Since when something is left of it.
+    /// Sends as much of an answer as there is room for. Returns since when something is unsent.
     ///
     /// # Errors
     /// [`Closed`].
@@ -175,8 +176,8 @@ impl Client {
         self.stream.send(bytes, now)
     }
 
-    /// Tells of an event of that guest; `make` makes it of the number that was left out before.
-    /// `None` where the client does not watch that guest.
+    /// Sends an event of that guest. `make` makes it; its argument is the number of events left out
+    /// before it. `None` if the client does not watch that guest.
     ///
     /// # Errors
     /// [`Closed`].

@@ -1,4 +1,5 @@
-//! Who was not let in at the control socket: told why, and then hung up on.
+//! Clients that were refused at the control socket: they are sent the reason, and closed a little
+//! later.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -8,16 +9,16 @@ use hostinfo_control::limits::{REFUSED_MAX, REFUSED_TIME};
 
 use crate::stream::Stream;
 
-/// Connections whose reason was sent. Of one that is closed at once the client may never read it: it
-/// sends its request first, which fails then.
+/// Connections to which the reason was sent. If one were closed at once, the client might never
+/// read the reason: it first sends its request, which would then fail.
 #[derive(Default)]
 pub(super) struct Refused(VecDeque<(Instant, Stream)>);
 
 impl Refused {
-    /// Sends the reason to another one. Where there are too many, the one that had the most time
-    /// goes. When to hang up next.
+    /// Sends the reason to another client. If there are too many, the oldest one is closed. Returns
+    /// when to close the next one.
     pub(super) fn add(&mut self, fd: OwnedFd, reason: &[u8], now: Instant) -> Option<Instant> {
-        // A new connection has room for more than that.
+        // A new connection has room for more than the reason.
         let mut stream = Stream::new(fd);
         if stream.send(reason, now).is_ok() {
             self.0.push_back((now + REFUSED_TIME, stream));
@@ -28,7 +29,7 @@ impl Refused {
         self.next()
     }
 
-    /// Hangs up on those whose time is over. When to do so next.
+    /// Closes those whose time is over. Returns when to close the next one.
     pub(super) fn hang_up(&mut self, now: Instant) -> Option<Instant> {
         self.0.retain(|(until, _)| *until > now);
         self.next()

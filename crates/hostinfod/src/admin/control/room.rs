@@ -1,4 +1,4 @@
-//! For whom there is room at the control socket.
+//! Which clients there is room for at the control socket.
 
 use hostinfo_control::limits::{
     CLIENTS_MAX, CLIENTS_PER_USER, CLIENTS_RESERVED, WATCHERS_MAX, WATCHERS_RESERVED,

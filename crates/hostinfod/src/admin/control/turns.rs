@@ -1,5 +1,5 @@
-//! Whose turn it is among the control socket's clients. A client has a turn as a guest has one: at most one
-//! message is answered in it, so neither holds up the other.
+//! The turns of the control socket's clients. As for guests, at most one message is answered in a
+//! turn, so that no client holds up another.
 
 use hostinfo_answer::{Pending, When};
 use hostinfo_control::limits::READ_DEADLINE;
@@ -17,7 +17,7 @@ use crate::reactor::poll::Interest;
 use crate::stream::Closed;
 
 impl Control {
-    /// Something has come about on a client's connection.
+    /// A client's connection is ready.
     pub(crate) fn on_ready(
         &mut self,
         number: ClientId,
@@ -28,14 +28,14 @@ impl Control {
         let Some(client) = self.clients.get(number) else { return };
         match client.interest() {
             Interest::Read => self.turn(number, daemon, ctx),
-            // What it asked before it went, and wants no answer to, is done all the same.
+            // A request without a reply is carried out even if the client has gone since.
             Interest::Rest if client.may_go_on() => {}
             Interest::Rest | Interest::Write if hung_up => self.drop_client(number, daemon, ctx),
             Interest::Rest | Interest::Write => self.turn(number, daemon, ctx),
         }
     }
 
-    /// A client may go on, or has not read for too long.
+    /// A client may continue, or has not read for too long.
     pub(crate) fn on_alarm(
         &mut self,
         number: ClientId,
@@ -48,7 +48,7 @@ impl Control {
         }
     }
 
-    /// Values may have come that previews wait for.
+    /// Values that previews wait for may have arrived.
     pub(crate) fn wake_previews(&self, ctx: &mut Ctx<'_>) {
         for (number, _) in self.clients.iter().filter(|(_, client)| client.waits()) {
             ctx.reactor.set_alarm(Alarm::Client(number), Some(ctx.now));
@@ -107,14 +107,14 @@ impl Control {
         let (interest, alarm) = match sent {
             Err(Closed) => return self.drop_client(number, daemon, ctx),
             Ok(None) if !client.has_more() => (Interest::Read, None),
-            // Others have their turns before its next message has its own.
+            // Others have their turns before its next message.
             Ok(None) => (Interest::Rest, Some(ctx.now)),
             Ok(Some(since)) => (Interest::Write, Some(since + READ_DEADLINE)),
         };
         client.wait_for(number, interest, alarm, ctx);
     }
 
-    /// Whether that user may call that now.
+    /// Whether that user may make that call now.
     fn may_call(&self, call: &Call, more: bool, user: Uid) -> Result<(), Refusal> {
         if call.changes() && !is_trusted(user) {
             let message = "only root and the user that hostinfod runs as may do that".to_owned();

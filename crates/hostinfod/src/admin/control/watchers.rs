@@ -1,4 +1,4 @@
-//! Who watches what guests ask: told as it happens, as far as they keep up.
+//! Clients that watch guests' queries: they get events as they happen, as long as they keep up.
 
 use hostinfo_control::{Event, answer};
 
@@ -9,7 +9,7 @@ use crate::reactor::Ctx;
 use crate::reactor::poll::Interest;
 
 impl Control {
-    /// Tells of what was answered in the last turn.
+    /// Sends an event about the last answered line.
     pub(crate) fn tell(&mut self, event: &Event, daemon: &mut Daemon<'_>, ctx: &mut Ctx<'_>) {
         let mut gone = Vec::new();
         for (number, client) in self.clients.iter_mut() {

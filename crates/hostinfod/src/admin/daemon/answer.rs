@@ -1,4 +1,4 @@
-//! An answer on the control socket: as JSON, and not too long.
+//! An answer on the control socket: as JSON, and bounded in length.
 
 use hostinfo_control::limits::REPLY_MAX;
 use hostinfo_control::{Refusal, answer};
@@ -10,12 +10,12 @@ pub(in crate::admin) fn value(answer: impl Serialize) -> Result<Value, Refusal> 
     serde_json::to_value(answer).map_err(failed)
 }
 
-/// What could not be done, for a reason that the interface has no error for.
+/// A failure for which the interface has no error of its own.
 pub(in crate::admin) fn failed(why: impl ToString) -> Refusal {
     Refusal::Failed { message: why.to_string() }
 }
 
-/// The bytes of an answer that is not too long.
+/// The bytes of an answer, or of a refusal if the answer is too long.
 pub(in crate::admin) fn bounded(answered: Result<Value, Refusal>) -> Vec<u8> {
     let bytes = answer(answered, false);
     if bytes.len() <= REPLY_MAX {

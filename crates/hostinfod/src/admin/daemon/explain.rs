@@ -1,4 +1,4 @@
-//! What a guest may ask, and by which line of the rules file: the decision that is in force.
+//! What a guest may ask, and which line of the rules file decides it, by the rules in force.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use super::Daemon;
 use super::answer::failed;
 
 impl Daemon<'_> {
-    /// Of what is named, or of everything.
+    /// Explains the named statistics, or all.
     pub(super) fn explain(
         &mut self,
         name: &str,
@@ -43,8 +43,8 @@ impl Daemon<'_> {
         })
     }
 
-    /// What was picked, each once: of a row itself, and of its instances that the guest has now those
-    /// of which the rules may say another thing.
+    /// Everything that was picked, once each: the rows themselves, and those of the guest's current
+    /// instances for which the rules may decide differently.
     fn tell_apart(
         &mut self,
         who: &Who,
@@ -79,19 +79,19 @@ impl Daemon<'_> {
     }
 }
 
-/// A statistic, and which instance of it.
+/// A statistic and its instance.
 type One = (StatId, Option<String>);
 
-/// What a word means.
+/// The meaning of a word.
 struct Picked {
     scope: Scope,
-    /// The one instance, where it means one.
+    /// The instance, if the word names a single one.
     instance: Option<String>,
-    /// It means all of each of its rows.
+    /// Whether it covers all of each of its rows.
     is_whole: bool,
 }
 
-/// What words mean; everything without any.
+/// The meaning of words; without words, everything.
 fn pick(words: Option<&[String]>) -> Result<Vec<Picked>, Refusal> {
     let Some(words) = words else {
         return Ok(vec![Picked { scope: Scope::ALL, instance: None, is_whole: true }]);

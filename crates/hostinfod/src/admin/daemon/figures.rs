@@ -1,4 +1,4 @@
-//! The daemon's own figures, as they are now.
+//! The daemon's own metrics, with their current values.
 
 use hostinfo_control::GuestState;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ const STATES: [(GuestState, &str); 6] = [
 ];
 
 impl Daemon<'_> {
-    /// The daemon's own figures.
+    /// The daemon's own metrics.
     pub(in crate::admin) fn metrics(&self) -> Metrics {
         let mut all = Metrics::default();
         all.numbers(&table::BUILD, "version", [(env!("CARGO_PKG_VERSION"), 1)]);

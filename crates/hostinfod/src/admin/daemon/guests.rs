@@ -1,4 +1,4 @@
-//! Guests as an administrator sees them: found by their names, and told one by one.
+//! Guests as an administrator sees them: looked up by name, and described one by one.
 
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
@@ -13,12 +13,14 @@ use hostinfo_control::{
 use super::Daemon;
 use crate::desk::seen::shown;
 use crate::guest::Guest;
+use crate::guests::Elsewhere;
 use crate::port::{Port, To};
 use crate::reactor::id::GuestId;
 
 impl Daemon<'_> {
-    /// Whom an administrator means: the guest of that whole name, or of that name alone where no
-    /// other guest has it too. By a whole name, it need not be there.
+    /// The guest that an administrator means: the one with that whole name, or the one with that
+    /// name if no other guest has the same. A whole name may also be that of a guest that does not
+    /// exist yet.
     pub(super) fn find_guest(&self, name: &str) -> Result<Name, Refusal> {
         let known = self
             .guests
@@ -50,7 +52,7 @@ impl Daemon<'_> {
         Err(Refusal::NoSuchGuest { guest: name.to_owned(), message })
     }
 
-    /// Guests behind that name.
+    /// The guests that come after that name.
     pub(super) fn page(&self, after: Option<&str>, now: Instant) -> Page {
         let mut guests: Vec<_> = self.guests.roster().in_order(after).take(PAGE + 1).collect();
         let complete = guests.len() <= PAGE;
@@ -62,13 +64,14 @@ impl Daemon<'_> {
                 ports.push(port);
             }
         }
-        let told = guests
-            .iter()
-            .map(|(number, guest)| told(guest, ports.get(number).map_or(&[], Vec::as_slice), now));
+        let elsewhere = self.guests.elsewhere();
+        let told = guests.iter().map(|(number, guest)| {
+            told(guest, ports.get(number).map_or(&[], Vec::as_slice), elsewhere, now)
+        });
         Page { guests: told.collect(), complete }
     }
 
-    /// How many guests are in each state.
+    /// Number of guests in each state.
     pub(crate) fn states(&self) -> HashMap<GuestState, u64> {
         let mut ports: HashMap<GuestId, PortState> = HashMap::new();
         for (_, port) in self.guests.roster().ports.iter() {
@@ -104,7 +107,7 @@ impl Daemon<'_> {
     }
 }
 
-fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
+fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> Told {
     let rule = guest.who.grant().rule();
     let record = &guest.record;
     Told {
@@ -113,7 +116,7 @@ fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
         name: guest.who.name().guest().to_owned(),
         state: state(&guest.who, best(ports)),
         problem: problem(&guest.who, ports),
-        ports: ports.iter().map(|port| told_port(port)).collect(),
+        ports: ports.iter().map(|port| told_port(port, elsewhere, guest.who.name())).collect(),
         uuid: match guest.who.standing() {
             Standing::Domain(uuid, _) => Some(uuid.to_string()),
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
@@ -130,14 +133,24 @@ fn told(guest: &Guest, ports: &[&Port], now: Instant) -> Told {
     }
 }
 
-fn told_port(port: &Port) -> ToldPort {
+fn told_port(port: &Port, elsewhere: &Elsewhere, guest: &Name) -> ToldPort {
     let kind = match (&port.to, port.dialect) {
         (To::Pty(_), _) => PortKind::Pty,
         (To::Place(_) | To::Accepted(_) | To::Vsock(_), _) => PortKind::Vsock,
-        (To::Socket, Dialect::Hostinfo) => PortKind::Hostinfo,
+        (To::Socket, Dialect::Hostinfo) | (To::Elsewhere(_), _) => PortKind::Hostinfo,
         (To::Socket, Dialect::Vhostmd) | (To::Channel(_), _) => PortKind::Vhostmd,
     };
-    ToldPort { kind, state: port_state(port), problem: port.refusal.clone() }
+    let path = match port.to {
+        To::Elsewhere(pattern) => elsewhere.path(pattern, guest),
+        To::Socket
+        | To::Channel(_)
+        | To::Pty(_)
+        | To::Place(_)
+        | To::Accepted(_)
+        | To::Vsock(_) => None,
+    };
+    let path = path.map(|path| path.display().to_string());
+    ToldPort { kind, state: port_state(port), path, problem: port.refusal.clone() }
 }
 
 fn port_state(port: &Port) -> PortState {
@@ -152,7 +165,7 @@ fn best(ports: &[&Port]) -> Option<PortState> {
     ports.iter().map(|port| port_state(port)).min()
 }
 
-/// By the best of its ports; `None` where it has none.
+/// The state by its best port. `port` is `None` if it has none.
 fn state(who: &Who, port: Option<PortState>) -> GuestState {
     match (who.standing(), port) {
         (_, None) => GuestState::Absent,

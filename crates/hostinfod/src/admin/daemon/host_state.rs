@@ -1,4 +1,4 @@
-//! What the administrator says of the host, as it is set and shown.
+//! The host state, as it is set and shown.
 
 use hostinfo_control::{HostState, HostStateSaid, Refusal};
 use hostinfo_notices::Declared;
@@ -10,12 +10,12 @@ use super::answer::failed;
 use crate::given::host_state::Unchanged;
 
 impl Daemon<'_> {
-    /// What was said last.
+    /// The state that was last set.
     pub(super) fn host_state(&self) -> HostStateSaid {
         said(self.guests.engine().given().declared.as_ref())
     }
 
-    /// Says it for a user.
+    /// Sets it for a user.
     pub(super) fn set_host_state(
         &mut self,
         state: HostState,

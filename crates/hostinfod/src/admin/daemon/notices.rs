@@ -1,4 +1,4 @@
-//! Notices to guests, as they are set, listed and cleared.
+//! Notices to guests: setting, listing and removing them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::answer::failed;
 use crate::given::notices::Unchanged;
 
 impl Daemon<'_> {
-    /// Sets one for a user.
+    /// Sets a notice for a user.
     pub(super) fn set_notice(&mut self, draft: Draft, user: Uid) -> Result<SetNotice, Refusal> {
         let now = Timestamp::now();
         let notice = self.guests.set_notice(draft, user, now).map_err(refusal)?;
@@ -23,13 +23,13 @@ impl Daemon<'_> {
         Ok(SetNotice { notice: told(&notice), guests: guests.len() as u64, hidden: hidden as u64 })
     }
 
-    /// All that hold.
+    /// All current notices.
     pub(super) fn notices(&self) -> Notices {
         let notices = &self.guests.engine().given().notices;
         Notices { notices: notices.all(Timestamp::now()).map(told).collect() }
     }
 
-    /// Takes those with these ids away, or all, for a user.
+    /// Removes those with these ids, or all, for a user.
     pub(super) fn clear_notices(
         &mut self,
         ids: Option<&[u64]>,

@@ -1,4 +1,4 @@
-//! The daemon as a whole: how it does, what it counted, which rules are in force.
+//! The daemon as a whole: its state, its metrics, and the rules in force.
 
 use std::collections::HashSet;
 
@@ -11,9 +11,10 @@ use hostinfo_sample::{Absent, Lack};
 
 use super::Daemon;
 use crate::reactor::id::GuestId;
+use crate::sockets::pattern_dir::PatternDir;
 
 impl Daemon<'_> {
-    /// What the daemon does, and what is wrong with what it needs.
+    /// What the daemon does, and what is wrong with the things it needs.
     pub(super) fn status(&self) -> Status {
         let libvirt = self.guests.engine().libvirt().state();
         let socket_dir = self.guests.directories().of(Dialect::Hostinfo);
@@ -31,6 +32,7 @@ impl Daemon<'_> {
                 path: socket_dir.path().display().to_string(),
                 problem: socket_dir.problem().map(str::to_owned),
             },
+            sockets: self.guests.elsewhere().patterns().map(place).collect(),
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
             rules: self.guests.rules().state(),
@@ -41,8 +43,8 @@ impl Daemon<'_> {
         }
     }
 
-    /// What the host does not tell and could, of itself, of the administrator's own, and of guests
-    /// that are connected.
+    /// Sources that are missing and could be there: of the host, of custom statistics, and of
+    /// guests that are connected.
     fn missing(&self) -> Vec<Missing> {
         let ports = self.guests.roster().ports.iter().filter(|(_, port)| port.connection.is_some());
         let connected: HashSet<GuestId> = ports.map(|(_, port)| port.guest).collect();
@@ -65,7 +67,7 @@ impl Daemon<'_> {
         of_host.chain(customs).chain(of_guests).take(MISSING_MAX).collect()
     }
 
-    /// What the host is without, with nothing wrong.
+    /// Sources that the host does without, with nothing wrong.
     fn without(&self) -> Vec<Without> {
         let without = self.guests.engine().host().without().filter_map(|(file, absent)| {
             let why = match absent.lack {
@@ -87,10 +89,15 @@ impl Daemon<'_> {
         }
     }
 
-    /// The daemon's own figures, one by one.
+    /// The daemon's own metrics, one by one.
     pub(super) fn stats(&self) -> Stats {
         Stats { since: timestamp(self.socket.since), figures: self.metrics().figures() }
     }
+}
+
+fn place(pattern: &PatternDir) -> Place {
+    let path = pattern.entry().pattern.text().to_owned();
+    Place { path, problem: pattern.problem().map(str::to_owned) }
 }
 
 fn missing(source: String, why: Option<String>, absent: &Absent) -> Option<Missing> {

@@ -56,7 +56,7 @@ fn a_directory_is_found_again_whatever_above_it_is_made_anew() {
         fs::rename(folder.path().join("srv"), folder.path().join("old")).unwrap();
         assert_eq!(directory.news(), []);
         assert!(directory.problem().is_some());
-        // Each comes some time after the other.
+        // Each one is created some time after the previous one.
         for made in [folder.path().join("srv"), above.clone(), path.clone()] {
             fs::create_dir(made).unwrap();
             let news = directory.news();
@@ -72,7 +72,7 @@ fn a_file_system_that_is_mounted_over_it_is_found_when_it_is_looked_for() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    // Its mounts are this thread's alone, and gone with it.
+    // The mounts belong to this thread alone, and disappear with it.
     let mounting = std::thread::spawn(|| {
         use nix::mount::{MsFlags, mount};
         const NONE: Option<&str> = None;

@@ -1,0 +1,227 @@
+//! One name, one guest: sockets of different places, and connections that a guest's VMM makes, are one guest's only if
+//! one process is at the other end of all. Whoever may make files in one place must not become another's guest.
+
+use std::time::Duration;
+
+use hostinfo_answer::{Peer, Standing};
+
+use super::Guests;
+use crate::audit::Event;
+use crate::guest::peer;
+use crate::port::{Port, To};
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{GuestId, PatternId, PortId};
+
+/// Who puts sockets there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The daemon's own directory, libvirt's channels, and where the daemon listens.
+    Own,
+    /// That of a `[[sockets]]`.
+    Elsewhere(PatternId),
+}
+
+fn place(port: &Port) -> Place {
+    match port.to {
+        To::Socket
+        | To::Channel(_)
+        | To::Pty(_)
+        | To::Place(_)
+        | To::Accepted(_)
+        | To::Vsock(_) => Place::Own,
+        To::Elsewhere(pattern) => Place::Elsewhere(pattern),
+    }
+}
+
+/// The time between two looks whether both processes still run that claim to be one guest: of each, that reads one file.
+pub(super) const CONTEST_LOOKS: Duration = Duration::from_secs(10);
+
+/// A domain's own port says who it is; a name elsewhere does not.
+const DOMAIN: &str = "libvirt has a domain of that name, whose own hostinfo port is not connected: remove one of them, or \
+                      give the guest another name";
+
+impl Guests {
+    /// Whether a port with that process at its other end may be served beside the others of its guest. Where it may
+    /// not, what has to be done for that is done.
+    pub(super) fn may_be_served(
+        &mut self,
+        number: PortId,
+        peer: Option<Peer>,
+        is_early: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        let Some(port) = self.roster.ports.get(number) else { return false };
+        let (guest, here) = (port.guest, place(port));
+        // They were compared before there was a port.
+        if let To::Accepted(_) | To::Vsock(_) = port.to {
+            return true;
+        }
+        if !self.may_be_beside_clients(guest, peer, is_early, ctx) {
+            return false;
+        }
+        // Where there is one place only, nobody else has to be compared with anybody.
+        if self.elsewhere.patterns().next().is_none() {
+            return true;
+        }
+        // AF_VSOCK says nothing of the process.
+        let has_process = |other: &&Port| !matches!(other.to, To::Vsock(_));
+        let others = self.connected(guest).filter(has_process);
+        let others = others.filter(|other| place(other) != here);
+        let are_early: Vec<bool> = others.map(Port::is_early).collect();
+        if are_early.is_empty() {
+            let is_it = here == Place::Own || !self.is_domain(guest);
+            if !is_it {
+                self.refuse(number, DOMAIN, ctx);
+            }
+            return is_it;
+        }
+        // Whose process it is will show: until then it waits.
+        if is_early || are_early.contains(&true) {
+            if let Some(port) = self.roster.ports.get_mut(number) {
+                let again = port.retry.after_failure(ctx.now);
+                ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
+            }
+            return false;
+        }
+        let known = self.roster.guests.get(guest).and_then(|guest| guest.who.peer());
+        let is_same = known.zip(peer).is_some_and(|(known, peer)| known.is(peer));
+        if !is_same {
+            self.contest(guest, known, peer, ctx);
+        }
+        is_same
+    }
+
+    /// Whether neither is served of those who claim to be a guest: while both run.
+    pub(super) fn is_contested(&mut self, guest: GuestId) -> bool {
+        let Some(claimants) = self.contested.get(&guest) else { return false };
+        let both_run = claimants.iter().flatten().all(|claimant| self.runs(*claimant));
+        if !both_run {
+            self.contested.remove(&guest);
+            for (number, _) in self.ports_of(guest) {
+                if let Some(port) = self.roster.ports.get_mut(number)
+                    && let To::Place(place) = &port.to
+                    && place.socket.is_some()
+                {
+                    port.refusal = None;
+                }
+            }
+        }
+        both_run
+    }
+
+    /// Whether a process is still there.
+    pub(super) fn runs(&self, process: Peer) -> bool {
+        peer::now(process.pid, &self.roots.proc).is(process)
+    }
+
+    /// A port has gone, or another process may be at the end of one: who is left may be served.
+    pub(super) fn settle(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
+        if self.contested.remove(&guest).is_some() {
+            self.try_others(guest, ctx);
+        }
+    }
+
+    /// Tries all of a guest's ports that are not connected.
+    pub(super) fn try_others(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
+        for (number, _) in self.ports_of(guest) {
+            match self.roster.ports.get(number).map(|port| &port.to) {
+                Some(To::Place(_)) => self.look_at_place(number, ctx),
+                _ => self.try_connect(number, ctx),
+            }
+        }
+    }
+
+    /// libvirt says something else of a guest now: while it is a domain, and only a socket elsewhere has its name,
+    /// that is not it.
+    pub(super) fn reconsider(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
+        if !self.is_domain(guest) {
+            return self.try_others(guest, ctx);
+        }
+        if self.connected(guest).any(|port| place(port) == Place::Own) {
+            return;
+        }
+        for (number, is_own) in self.ports_of(guest) {
+            if !is_own {
+                self.refuse(number, DOMAIN, ctx);
+            }
+        }
+    }
+
+    pub(super) fn is_domain(&self, guest: GuestId) -> bool {
+        let guest = self.roster.guests.get(guest);
+        guest.is_some_and(|guest| matches!(guest.who.standing(), Standing::Domain(..)))
+    }
+
+    fn connected(&self, guest: GuestId) -> impl Iterator<Item = &Port> {
+        let ports = self.roster.ports_of(guest).map(|(_, port)| port);
+        ports.filter(|port| port.connection.is_some())
+    }
+
+    fn ports_of(&self, guest: GuestId) -> Vec<(PortId, bool)> {
+        let ports = self.roster.ports_of(guest);
+        ports.map(|(number, port)| (number, place(port) == Place::Own)).collect()
+    }
+
+    /// Serves none of a guest's ports, until one of them goes or one of the processes ends.
+    pub(super) fn contest(
+        &mut self,
+        guest: GuestId,
+        one: Option<Peer>,
+        two: Option<Peer>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        // Before it is contested, since a port that goes ends that.
+        self.end_clients(guest, ctx);
+        self.contested.insert(guest, [one, two]);
+        let [one, two] = [one, two].map(|peer| match peer {
+            Some(Peer { pid, .. }) => format!("process {pid}"),
+            None => "a process that cannot be seen".to_owned(),
+        });
+        let why = format!(
+            "{one} and {two} claim to be this guest, and only one of them can be: end one of them, remove its socket, or \
+             take the name out of guests in hostinfod.toml; until then neither is served"
+        );
+        for (number, _) in self.ports_of(guest) {
+            self.refuse(number, &why, ctx);
+            if self.roster.ports.get(number).is_some_and(|port| !matches!(port.to, To::Place(_))) {
+                ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_LOOKS));
+            }
+        }
+    }
+
+    /// Does not serve a port, and says why once.
+    fn refuse(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        if port.connection.take().is_some() {
+            guest.log_gone(why, ctx.now);
+        }
+        let is_told = port.refusal.as_deref() == Some(why);
+        port.refusal = Some(why.to_owned());
+        let guest = port.guest;
+        // A place goes on listening, and its alarm is for that.
+        if !matches!(port.to, To::Place(_)) {
+            ctx.reactor.set_alarm(Alarm::Port(number), None);
+            ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
+        }
+        self.plan_watch(guest, ctx);
+        if !is_told && let Some(socket) = self.socket_of(number) {
+            Event::SocketRefused { socket: &socket, why }.log();
+        }
+    }
+
+    /// What a port's socket is called in the log.
+    pub(super) fn socket_of(&self, number: PortId) -> Option<String> {
+        let port = self.roster.ports.get(number)?;
+        let name = self.roster.guests.get(port.guest)?.who.name();
+        let path = match &port.to {
+            To::Elsewhere(pattern) => self.elsewhere.path(*pattern, name),
+            To::Place(place) => {
+                let section = self.sections.get(place.section);
+                section.map(|section| section.settings.path.path(name.guest()))
+            }
+            To::Socket | To::Channel(_) | To::Pty(_) | To::Accepted(_) | To::Vsock(_) => None,
+        };
+        Some(path.map_or_else(|| name.whole().to_owned(), |path| path.display().to_string()))
+    }
+}

@@ -1,0 +1,177 @@
+//! Guests whose sockets are outside the socket directory: `[[sockets]]` of hostinfod.toml.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use hostinfo_answer::{Dialect, Name};
+use hostinfo_open::{Entry, Sockets};
+
+use super::Guests;
+use crate::port::retry::Retry;
+use crate::port::{Port, To};
+use crate::reactor::Ctx;
+use crate::reactor::id::{GuestId, PatternId, PortId, Table};
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
+use crate::sockets::Refused;
+use crate::sockets::opener::Opener;
+use crate::sockets::pattern_dir::{News, PatternDir};
+
+/// Sockets outside the socket directory, and how they are reached.
+pub(crate) struct Elsewhere {
+    pub(super) patterns: Table<PatternId, PatternDir>,
+    pub(super) opener: Opener,
+}
+
+impl Elsewhere {
+    /// None yet.
+    pub(super) fn new(opener: PathBuf) -> Self {
+        Self { patterns: Table::default(), opener: Opener::new(opener) }
+    }
+
+    /// Each `[[sockets]]` that is served.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &PatternDir> {
+        self.patterns.iter().map(|(_, pattern)| pattern)
+    }
+
+    /// The path of a guest's socket.
+    pub(crate) fn path(&self, pattern: PatternId, guest: &Name) -> Option<PathBuf> {
+        Some(self.patterns.get(pattern)?.entry().pattern.path(guest.guest()))
+    }
+}
+
+impl Guests {
+    /// Serves the guests of these `[[sockets]]`, and of no others. Those that were served before and are among them
+    /// go on.
+    pub(crate) fn apply_sockets(&mut self, sockets: &Sockets, ctx: &mut Ctx<'_>) {
+        let mut wanted: Vec<Entry> = sockets.entries().to_vec();
+        let before: Vec<PatternId> =
+            self.elsewhere.patterns.iter().map(|(number, _)| number).collect();
+        for number in before {
+            let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { continue };
+            match wanted.iter().position(|entry| entry.is_place_of(pattern.entry())) {
+                Some(at) => pattern.set_entry(wanted.swap_remove(at)),
+                None => {
+                    let names: Vec<String> = pattern.ports.keys().cloned().collect();
+                    for name in names {
+                        self.leave_elsewhere(number, &name, ctx);
+                    }
+                    self.elsewhere.patterns.remove(number);
+                }
+            }
+        }
+        for entry in wanted {
+            let text = entry.pattern.text().to_owned();
+            if let Err(error) = self.add_pattern(entry, ctx) {
+                tracing::error!("no guests are served from {text}: {error}");
+            }
+        }
+        let all: Vec<PatternId> =
+            self.elsewhere.patterns.iter().map(|(number, _)| number).collect();
+        for number in all {
+            self.look_at_all_of(number, ctx);
+        }
+    }
+
+    fn add_pattern(&mut self, entry: Entry, ctx: &mut Ctx<'_>) -> std::io::Result<()> {
+        let number = self.elsewhere.patterns.insert(PatternDir::new(entry)?);
+        let Some(pattern) = self.elsewhere.patterns.get(number) else { return Ok(()) };
+        let added = ctx.reactor.add(pattern.watcher(), Token::Pattern(number), Interest::Read);
+        if added.is_err() {
+            self.elsewhere.patterns.remove(number);
+        }
+        added
+    }
+
+    /// Looks at what has happened where a pattern's sockets are.
+    pub(crate) fn take_pattern_news(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { return };
+        for news in pattern.news() {
+            match news {
+                News::Everything => self.look_at_all_of(number, ctx),
+                News::At(name) => self.look_elsewhere(number, &name, ctx),
+            }
+        }
+    }
+
+    fn look_at_all_of(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { return };
+        let mut names: BTreeSet<String> = pattern.look();
+        let (enabled, disabled): (Vec<String>, Vec<String>) =
+            pattern.ports.keys().cloned().partition(|name| pattern.entry().allows(name));
+        names.extend(enabled);
+        for name in disabled {
+            self.leave_elsewhere(number, &name, ctx);
+        }
+        for name in names {
+            self.look_elsewhere(number, &name, ctx);
+        }
+    }
+
+    /// Looks at the socket of a guest that is enabled.
+    fn look_elsewhere(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { return };
+        pattern.watch_below(name);
+        let found = pattern.find(name).map(|(_, file)| file);
+        let port = pattern.ports.get(name).and_then(|port| self.roster.ports.get(*port));
+        if let Some(port) = port {
+            let is_contested = self.contested.contains_key(&port.guest);
+            let file = port.connection.as_ref().map(|connection| connection.file);
+            match (file, &found) {
+                // It is connected to what is there, or the file went before its guest does.
+                (Some(file), Ok(found)) if file == Some(*found) => return,
+                (Some(_), Err(Refused::Gone | Refused::Denied)) => return,
+                (None, Ok(_) | Err(Refused::Denied)) if !is_contested => {}
+                (_, Ok(_) | Err(_)) => self.leave_elsewhere(number, name, ctx),
+            }
+        }
+        if !matches!(found, Err(Refused::Gone)) {
+            self.try_elsewhere(number, name, ctx);
+        }
+    }
+
+    /// Tries a socket that is not connected, from the first try on.
+    fn try_elsewhere(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.elsewhere.patterns.get(number) else { return };
+        let port = match pattern.ports.get(name) {
+            Some(port) => *port,
+            None => {
+                let Some(whole) = Name::parse(&pattern.entry().whole(name)) else { return };
+                match self.guest(&whole, ctx.now) {
+                    Ok(guest) => self.add_elsewhere(number, name, guest, ctx),
+                    Err(error) => return tracing::error!(guest = whole.whole(), "{error}"),
+                }
+            }
+        };
+        if let Some(tried) = self.roster.ports.get_mut(port) {
+            tried.retry = Retry::default();
+            tried.since = ctx.now;
+            self.try_connect(port, ctx);
+        }
+    }
+
+    fn add_elsewhere(
+        &mut self,
+        number: PatternId,
+        name: &str,
+        guest: GuestId,
+        ctx: &Ctx<'_>,
+    ) -> PortId {
+        let port = Port::new(guest, To::Elsewhere(number), Dialect::Hostinfo, ctx.now);
+        let port = self.roster.add_port(port, None);
+        if let Some(pattern) = self.elsewhere.patterns.get_mut(number) {
+            pattern.ports.insert(name.to_owned(), port);
+        }
+        port
+    }
+
+    /// Has nothing to do with a socket any more.
+    pub(super) fn leave_elsewhere(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { return };
+        pattern.forget_below(name);
+        let Some(port) = pattern.ports.remove(name) else { return };
+        if let Some(guest) = self.roster.remove_port(port) {
+            self.port_is_gone(port, guest, ctx);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! hostinfo-open: connects to sockets that the daemon's own user may not open. Asked one thing at a time, and never
+//! waited for: its answer comes as an event of the loop.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use hostinfo_open::{Answer, Request, message};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use crate::reactor::id::PortId;
+use crate::sockets::Refused;
+
+/// The way to it.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    path: PathBuf,
+    /// Only while there is something to ask: then it can end.
+    connection: Option<OwnedFd>,
+    /// What it was asked.
+    asked: Option<(PortId, Request)>,
+    /// Ports that want it asked: at most as many as there are.
+    waiting: VecDeque<PortId>,
+}
+
+impl Opener {
+    /// Nothing is asked yet.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, connection: None, asked: None, waiting: VecDeque::new() }
+    }
+
+    /// A port wants it asked.
+    pub(crate) fn add(&mut self, port: PortId) {
+        let is_asked = self.asked.as_ref().is_some_and(|(asked, _)| *asked == port);
+        if !is_asked && !self.waiting.contains(&port) {
+            self.waiting.push_back(port);
+        }
+    }
+
+    /// The next port, while nothing is asked.
+    pub(crate) fn next(&mut self) -> Option<PortId> {
+        if self.asked.is_some() { None } else { self.waiting.pop_front() }
+    }
+
+    /// Asks it. Its descriptor where the connection is new, and is to be waited for.
+    ///
+    /// # Errors
+    /// [`Refused::NoOpener`] where it does not run, [`Refused::Failed`] where it does not take more.
+    pub(crate) fn ask(
+        &mut self,
+        port: PortId,
+        request: Request,
+    ) -> Result<Option<&OwnedFd>, Refused> {
+        let is_new = self.connection.is_none();
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        message::send(&connection, &request.to_packet(), None).map_err(failed)?;
+        self.asked = Some((port, request));
+        let connection = self.connection.insert(connection);
+        Ok(is_new.then_some(connection))
+    }
+
+    fn connect(&self) -> Result<OwnedFd, Refused> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        let address = SocketAddrUnix::new(&*self.path)?;
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) => Ok(socket),
+            Err(Errno::NOENT | Errno::CONNREFUSED | Errno::ACCESS) => Err(Refused::NoOpener),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// What it has answered, and to what; `None` while it has not.
+    pub(crate) fn answer(&mut self) -> Option<(PortId, Request, Result<OwnedFd, Refused>)> {
+        let answered = match message::receive(self.connection.as_ref()?) {
+            Err(Errno::AGAIN | Errno::INTR) => return None,
+            other => other,
+        };
+        let result = match answered.map(|(packet, fd)| (Answer::parse(&packet), fd)) {
+            Ok((Some(Answer::Connected), Some(socket))) => Ok(socket),
+            Ok((Some(Answer::Gone), _)) => Err(Refused::Gone),
+            Ok((Some(Answer::NobodyListens), _)) => Err(Refused::NobodyListens),
+            Ok((Some(Answer::Full), _)) => Err(Refused::Full),
+            Ok((Some(Answer::Refused(why)), _)) => Err(Refused::ByOpener(why)),
+            Ok(_) => Err(self.hung_up(io::Error::other("hostinfo-open hung up: see its log"))),
+            Err(error) => Err(self.hung_up(error.into())),
+        };
+        let (port, request) = self.asked.take()?;
+        Some((port, request, result))
+    }
+
+    /// It has not answered in time: what it was asked.
+    pub(crate) fn give_up(&mut self) -> Option<PortId> {
+        self.connection = None;
+        self.asked.take().map(|(port, _)| port)
+    }
+
+    /// There is nothing more to ask.
+    pub(crate) fn hang_up(&mut self) {
+        if self.asked.is_none() {
+            self.connection = None;
+        }
+    }
+
+    /// Whether nothing is asked.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.asked.is_none()
+    }
+
+    fn hung_up(&mut self, error: io::Error) -> Refused {
+        self.connection = None;
+        Refused::Failed(error)
+    }
+}
+
+fn failed(error: Errno) -> Refused {
+    Refused::Failed(io::Error::other(format!("hostinfo-open cannot be asked: {error}")))
+}

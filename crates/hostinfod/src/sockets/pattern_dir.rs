@@ -1,0 +1,250 @@
+//! Sockets outside the socket directory: one `[[sockets]]`, and what comes, changes and goes where it says.
+//!
+//! Nothing is made, changed or removed there, and nothing is opened but what matches the pattern in full: beside it
+//! are other sockets of the VMM, each of which serves one client.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::Path;
+
+use hostinfo_open::Entry;
+use rustix::fs::inotify::{ReadFlags, WatchFlags};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::reactor::id::PortId;
+use crate::sockets::directory::WATCHED;
+use crate::sockets::{self, Refused};
+use crate::system::file_error::FileError;
+use crate::system::file_id::FileId;
+use crate::system::watch::{Watch, Watcher};
+use crate::system::way::Way;
+
+/// Directories of guests that are watched, at most, where a pattern has segments below the name: two for each of
+/// 4,096 guests. The kernel permits a user 8,192 watches or more.
+const BELOW_MAX: usize = 8192;
+
+/// One `[[sockets]]`.
+#[derive(Debug)]
+pub(crate) struct PatternDir {
+    entry: Entry,
+    watcher: Watcher,
+    way: Way,
+    /// The directory with the names, while it is there.
+    directory: Option<Watch>,
+    /// Directories of the guests of these names.
+    below: HashMap<Watch, String>,
+    /// The guests that are served from here, by their names.
+    pub(crate) ports: HashMap<String, PortId>,
+    /// There are more of those than are watched, and the log has been told.
+    is_full: bool,
+    /// Why the directory cannot be looked into.
+    problem: Option<String>,
+}
+
+/// What has happened.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum News {
+    /// Anything may have: look at all.
+    Everything,
+    /// Something to the socket of that name.
+    At(String),
+}
+
+impl PatternDir {
+    /// Nothing is looked at yet.
+    ///
+    /// # Errors
+    /// Where the user has no inotify instance left.
+    pub(crate) fn new(entry: Entry) -> io::Result<Self> {
+        Ok(Self {
+            watcher: Watcher::new()?,
+            way: Way::new(entry.pattern.directory()),
+            entry,
+            directory: None,
+            below: HashMap::new(),
+            is_full: false,
+            ports: HashMap::new(),
+            problem: None,
+        })
+    }
+
+    /// What the settings say.
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Other guests are enabled now.
+    pub(crate) fn set_entry(&mut self, entry: Entry) {
+        self.entry = entry;
+    }
+
+    /// What tells that something has happened.
+    pub(crate) fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
+    /// Why the directory cannot be looked into, with the remedy.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// What has happened since the last call, each once.
+    pub(crate) fn news(&mut self) -> Vec<News> {
+        let mut news = BTreeSet::new();
+        for change in self.watcher.changes() {
+            if self.way.concerns(&change) {
+                news.insert(News::Everything);
+            } else if self.directory == Some(change.watch) {
+                news.extend(match change.name.as_deref().map(OsStr::to_str) {
+                    Some(name) => name.and_then(|name| self.enabled(name)).map(News::At),
+                    // Its own mode or ACL: who was denied may be let in.
+                    None if change.what.contains(ReadFlags::ATTRIB) => Some(News::Everything),
+                    None => None,
+                });
+            } else if change.what.contains(ReadFlags::IGNORED) {
+                self.below.remove(&change.watch);
+            } else if let Some(name) = self.below.get(&change.watch) {
+                news.insert(News::At(name.clone()));
+            }
+        }
+        if news.contains(&News::Everything) {
+            return vec![News::Everything];
+        }
+        news.into_iter().collect()
+    }
+
+    /// The name of a guest that is enabled, from the name of an entry of the directory.
+    fn enabled(&self, segment: &str) -> Option<String> {
+        let name = self.entry.pattern.name(segment).filter(|name| self.entry.allows(name));
+        name.map(str::to_owned)
+    }
+
+    /// Watches the directory, or waits for it where it is not there. The names of guests that are enabled and
+    /// have something there.
+    pub(crate) fn look(&mut self) -> BTreeSet<String> {
+        let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
+        for error in unwatched {
+            tracing::debug!("{error}; changes there take effect only at SIGHUP");
+        }
+        let path = self.entry.pattern.directory().to_owned();
+        let (watch, names) = match self.watch_and_read(&path) {
+            Ok((watch, names)) => (Some(watch), names),
+            Err(error) => {
+                self.set_problem(&path, error);
+                (None, BTreeSet::new())
+            }
+        };
+        let before = std::mem::replace(&mut self.directory, watch);
+        if let Some(before) = before.filter(|before| self.directory != Some(*before)) {
+            self.watcher.remove(before);
+        }
+        names
+    }
+
+    fn watch_and_read(&mut self, path: &Path) -> io::Result<(Watch, BTreeSet<String>)> {
+        // First watched, then read: nothing comes in between.
+        let watch = self.watcher.add(path, WATCHED | WatchFlags::ONLYDIR)?;
+        let mut names = BTreeSet::new();
+        for entry in fs::read_dir(path)? {
+            names.extend(entry?.file_name().to_str().and_then(|name| self.enabled(name)));
+        }
+        if self.problem.take().is_some() || self.directory != Some(watch) {
+            tracing::info!("{}: guests are served from here", self.entry.pattern.text());
+        }
+        Ok((watch, names))
+    }
+
+    fn set_problem(&mut self, path: &Path, error: io::Error) {
+        let is_awaited = error.kind() == io::ErrorKind::NotFound;
+        let problem = (!is_awaited).then(|| FileError::of(path)(error).to_string());
+        if self.problem != problem
+            && let Some(problem) = &problem
+        {
+            tracing::error!("no guests are served from {}: {problem}", self.entry.pattern.text());
+        }
+        self.problem = problem;
+    }
+
+    /// Watches the directories of a guest's own as far as they are there.
+    pub(crate) fn watch_below(&mut self, name: &str) {
+        if !self.entry.pattern.has_directories() {
+            return;
+        }
+        self.forget_below(name);
+        let segments = self.entry.pattern.segments(name);
+        let (Some((_, directories)), Ok(mut here)) = (segments.split_last(), self.open()) else {
+            return;
+        };
+        for segment in directories {
+            match enter(&here, segment) {
+                Ok(next) => here = next,
+                Err(_) => return,
+            }
+            if self.below.len() >= BELOW_MAX {
+                let text = self.entry.pattern.text();
+                if !std::mem::replace(&mut self.is_full, true) {
+                    tracing::error!(
+                        "{text}: guests have over {BELOW_MAX} directories there: changes in the others take \
+                         effect only at SIGHUP. Enable fewer guests in hostinfod.toml"
+                    );
+                }
+                return;
+            }
+            let path = format!("/proc/self/fd/{}", here.as_raw_fd());
+            match self.watcher.add(Path::new(&path), WATCHED | WatchFlags::ONLYDIR) {
+                Ok(watch) => drop(self.below.insert(watch, name.to_owned())),
+                Err(error) => {
+                    let path = self.entry.pattern.path(name);
+                    return tracing::error!("{}", FileError::of(&path)(error));
+                }
+            }
+        }
+    }
+
+    /// Watches nothing of a guest's own any more.
+    pub(crate) fn forget_below(&mut self, name: &str) {
+        let watcher = &self.watcher;
+        self.below.retain(|watch, whose| {
+            if whose == name {
+                watcher.remove(*watch);
+            }
+            whose != name
+        });
+    }
+
+    /// The socket of the guest of that name.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub(crate) fn find(&self, name: &str) -> Result<(OwnedFd, FileId), Refused> {
+        let mut here = self.open()?;
+        let segments = self.entry.pattern.segments(name);
+        let Some((socket, directories)) = segments.split_last() else { return Err(Refused::Gone) };
+        for segment in directories {
+            here = enter(&here, segment)?;
+        }
+        sockets::find(here, OsStr::new(socket))
+    }
+
+    /// The directory with the names. Above it, links are the administrator's affair.
+    fn open(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(self.entry.pattern.directory(), flags, Mode::empty())
+    }
+}
+
+/// A directory in another. A link could lead to another guest's.
+fn enter(directory: &OwnedFd, segment: &str) -> Result<OwnedFd, Refused> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, segment, flags, Mode::empty()).map_err(|error| match error {
+        Errno::NOTDIR | Errno::LOOP => Refused::Link,
+        error => error.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+
+use hostinfo_open::Sockets;
+
+struct Scene {
+    folder: tempfile::TempDir,
+    patterns: PatternDir,
+}
+
+impl Scene {
+    fn new(pattern: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let text = format!(
+            "[[sockets]]\npath = '{path}/{pattern}'\ndriver = 'qemu'\nguests = ['qemu-1*', 'qemu-.*']"
+        );
+        let entry = Sockets::parse(&text).unwrap().entries()[0].clone();
+        let mut patterns = PatternDir::new(entry).unwrap();
+        assert!(patterns.look().is_empty());
+        Self { folder, patterns }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn bind(&self, path: &str) -> UnixListener {
+        UnixListener::bind(self.at(path)).unwrap()
+    }
+
+    fn at_names(&mut self) -> Vec<String> {
+        let news = self.patterns.news().into_iter();
+        let name = |news| match news {
+            News::At(name) => name,
+            News::Everything => "*".to_owned(),
+        };
+        news.map(name).collect()
+    }
+}
+
+#[test]
+fn only_what_matches_in_full_and_is_enabled_is_told_of() {
+    let mut scene = Scene::new("{name}.serial1");
+    let names = ["100.serial1", "100.serial0", "100.qmp", "200.serial1", ".serial1", "..serial1"];
+    let _sockets: Vec<UnixListener> = names.iter().map(|name| scene.bind(name)).collect();
+    assert_eq!(scene.at_names(), ["100"]);
+    assert_eq!(scene.patterns.look(), ["100".to_owned()].into());
+    scene.patterns.find("100").unwrap();
+    fs::remove_file(scene.at("100.serial1")).unwrap();
+    assert_eq!(scene.at_names(), ["100"]);
+    assert!(matches!(scene.patterns.find("100"), Err(Refused::Gone)));
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_waited_for_and_one_that_comes_again_too() {
+    let mut scene = Scene::new("a/b/{name}");
+    for _ in 0..2 {
+        fs::create_dir(scene.at("a")).unwrap();
+        assert_eq!(scene.at_names(), ["*"]);
+        assert!(scene.patterns.look().is_empty() && scene.patterns.problem().is_none());
+        fs::create_dir(scene.at("a/b")).unwrap();
+        assert_eq!(scene.at_names(), ["*"]);
+        scene.patterns.look();
+        let _socket = scene.bind("a/b/1");
+        assert_eq!(scene.at_names(), ["1"]);
+        fs::rename(scene.at("a"), scene.at("old")).unwrap();
+        assert_eq!(scene.at_names(), ["*"]);
+        assert!(scene.patterns.look().is_empty());
+        fs::write(scene.at("old/b/2"), "").unwrap();
+        assert!(scene.at_names().is_empty(), "nothing of the old one is watched");
+        fs::remove_dir_all(scene.at("old")).unwrap();
+    }
+}
+
+#[test]
+fn directories_of_a_guests_own_are_watched_while_they_are_there() {
+    let mut scene = Scene::new("{name}/run/s");
+    fs::create_dir_all(scene.at("100/run")).unwrap();
+    fs::create_dir_all(scene.at("200/run")).unwrap();
+    assert_eq!(scene.at_names(), ["100"]);
+    scene.patterns.watch_below("100");
+    let _socket = scene.bind("100/run/s");
+    assert_eq!(scene.at_names(), ["100"]);
+    scene.patterns.find("100").unwrap();
+    fs::rename(scene.at("100"), scene.at("x")).unwrap();
+    assert_eq!(scene.at_names(), ["100"]);
+    scene.patterns.watch_below("100");
+    assert!(scene.patterns.below.is_empty());
+    fs::write(scene.at("x/run/t"), "").unwrap();
+    assert!(scene.at_names().is_empty());
+    fs::remove_dir_all(scene.at("x")).unwrap();
+    assert!(scene.at_names().is_empty());
+}
+
+#[test]
+fn a_link_in_the_place_of_a_guests_own_directory_or_socket_leads_nowhere() {
+    let scene = Scene::new("{name}/s");
+    fs::create_dir(scene.at("100")).unwrap();
+    let _socket = scene.bind("100/s");
+    symlink("100", scene.at("101")).unwrap();
+    fs::create_dir(scene.at("102")).unwrap();
+    symlink("../100/s", scene.at("102/s")).unwrap();
+    scene.patterns.find("100").unwrap();
+    for name in ["101", "102"] {
+        assert!(matches!(scene.patterns.find(name), Err(Refused::Link)), "{name}");
+    }
+}
