@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NAME_MAX};
+use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NAME_MAX, TAG_KEY_MAX, TAGS_MAX};
 use hostinfo_domains::{
-    Claim, Clause, Directory, Domain, Message, Place, Ports, State, Uuid, Whose, describe, edit,
-    to_line,
+    Claim, Clause, Directory, Domain, Message, Place, Ports, Sought, State, Tags, Uuid, Whose,
+    describe, edit, is_value, to_line,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -25,7 +25,12 @@ fuzz_target!(|xml: &str| {
             assert!(more.hostinfo.iter().any(|port| port.socket == "qemu-myguest"));
         }
     }
-    let Ok(found) = describe(xml, &directory) else { return };
+    let Ok(found) = describe(xml, &directory, &Sought::default()) else { return };
+    if let Tags::Known(tags) = &found.tags {
+        assert!(tags.len() <= TAGS_MAX);
+        assert!(tags.keys().all(|key| key.len() <= TAG_KEY_MAX));
+        assert!(tags.values().flatten().all(|value| is_value(value)));
+    }
     for name in found.names.clauses.iter().chain(found.names.beside()) {
         assert!(Path::new("/").join(name).file_name().is_some_and(|file| file == name.as_str()));
         assert!(name.len() <= NAME_MAX);
@@ -35,6 +40,7 @@ fuzz_target!(|xml: &str| {
     assert!(found.disks.iter().all(|disk| disk.dev.len() <= DEV_MAX));
     let domain = Domain {
         uuid: Uuid::from_u128(1),
+        hwuuid: found.hwuuid,
         name: "myguest".to_owned(),
         driver: found.driver,
         is_kvm: found.is_kvm,
@@ -45,6 +51,7 @@ fuzz_target!(|xml: &str| {
         vcpus_max: found.vcpus_max,
         names: found.names,
         channel: found.channel,
+        tags: found.tags,
         unread: None,
     };
     let whose = Whose::new([&domain]);

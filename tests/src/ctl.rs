@@ -89,12 +89,13 @@ pub fn program() -> Result<PathBuf> {
     paths::program("hostinfoctl")
 }
 
-fn options(host: &Host) -> [OsString; 6] {
+fn options(host: &Host) -> [OsString; 8] {
     let of = |option: &str, path: PathBuf| [option.into(), path.into()];
     let [d, directory] = of("--directory", host.sockets());
     let [r, rules] = of("--rules", host.rules());
     let [c, control] = of("--control", host.control());
-    [d, directory, r, rules, c, control]
+    let [s, settings] = of("--config", host.config());
+    [d, directory, r, rules, c, control, s, settings]
 }
 
 fn said(command: &mut Command) -> Result<Said> {

@@ -164,6 +164,18 @@ fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()>
     ensure!(diff.contains("+    <serial type='unix'>"), "{diff}");
     let said = ctl::run(&libvirtd, &host, &nobody, &["enable", "web"])?.ill(6)?;
     ensure!(said.contains("be root or in the group"), "{said}");
+    for args in [&["enable", "web"][..], &["enable", "--dry-run", "web"]] {
+        let args = [args, &["-c", "qemu:///session"]].concat();
+        let said = ctl::run(&libvirtd, &host, &nobody, &args)?.ill(1)?;
+        ensure!(said.contains("user 65534, who cannot make their sockets in"), "{said}");
+    }
+    let session = format!("qemu+unix:///session?socket={}", path(&host.control())?);
+    let listener = std::os::unix::net::UnixListener::bind(host.control())?;
+    std::os::unix::fs::chown(host.control(), Some(65534), None)?;
+    let said = ctl(&["enable", "web", "-c", &session])?.ill(1)?;
+    ensure!(said.contains("the session of another user"), "{said}");
+    drop(listener);
+    fs::remove_file(host.control())?;
 
     let _daemon = host.start_daemon_beside(&libvirtd)?;
     libvirtd.shell("kill -STOP $(cat /run/libvirtd.pid)")?;

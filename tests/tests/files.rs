@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::Result;
+use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::{FakeGuest, Host};
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -66,5 +67,38 @@ fn a_log_file_that_becomes_a_pipe_is_refused_and_the_log_goes_on() -> Result<()>
     daemon.hang_up()?;
     assert!(guest.ask_one("ping")?.starts_with("200 "));
     let said = || Ok(fs::read_to_string(&moved)?.contains("logging continues to the old file"));
-    hostinfo_tests::deadline::wait_until("a word", hostinfo_tests::deadline::PATIENCE, said)
+    wait_until("a word", PATIENCE, said)
+}
+
+#[test]
+fn a_device_in_the_place_of_a_directory_is_an_error_in_the_status_too() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    host.write_config("[paths]\ncustom_dir = '/dev/null'\n")?;
+    let _daemon = host.start_daemon()?;
+    let mut client = host.client()?;
+    let mut problems = || -> Result<[Option<String>; 2]> {
+        let status = client.status()?;
+        Ok([status.custom_dir.problem, status.socket_dir.problem])
+    };
+    let says = |problem: &Option<String>, path: &Path| {
+        let begins = format!("{}: ", path.display());
+        problem.as_ref().is_some_and(|problem| {
+            problem.starts_with(&begins) && problem.contains("is not a directory: ")
+        })
+    };
+    let [custom, sockets] = problems()?;
+    assert!(says(&custom, Path::new("/dev/null")) && sockets.is_none(), "{custom:?} {sockets:?}");
+
+    for path in [host.sockets().join("vhostmd"), host.sockets()] {
+        let moved = path.with_extension("moved");
+        fs::rename(&path, &moved)?;
+        std::os::unix::fs::symlink("/dev/null", &path)?;
+        wait_until("the status to say so", PATIENCE, || Ok(says(&problems()?[1], &path)))?;
+        fs::remove_file(&path)?;
+        fs::rename(&moved, &path)?;
+        wait_until("it to be in order", PATIENCE, || Ok(problems()?[1].is_none()))?;
+    }
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    assert!(guest.ask_one("ping")?.starts_with("200 "));
+    Ok(())
 }

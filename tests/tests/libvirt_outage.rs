@@ -1,11 +1,12 @@
 //! Guests of a real libvirtd that is not there, hangs, crashes, or is replaced by another.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_for};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{DomainGuest, Host, Libvirtd};
+use hostinfo_tests::{DomainGuest, FakeGuest, Host, Libvirtd, serial};
 
 /// What a query takes at the most that nothing holds up: on this machine, with others beside it.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -126,5 +127,26 @@ fn a_daemon_that_starts_beside_libvirt_serves_nobody_before_that_has_said_who_is
     let refused = replies.lines().filter(|line| *line == "403 this guest may not ask").count();
     ensure!(refused > 15 && !replies.contains("200"), "{replies}");
     ensure!(!daemon.log().contains("access-granted"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn a_socket_in_conflict_is_served_to_nobody_while_libvirt_is_away_either() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    libvirtd.define_bare("new", &serial(&host.socket("old"))?)?;
+    libvirtd.virsh(&["start", "new"])?;
+    daemon.wait_for_log("its own would be \"qemu-new\"")?;
+    libvirtd.crash()?;
+    daemon.wait_for_log("what only libvirt knows is unavailable")?;
+
+    // Another process has the socket, and nobody can say whose it is.
+    fs::remove_file(host.socket("old"))?;
+    let mut guest = FakeGuest::join(&host.socket("old"))?;
+    let answer = guest.ask_one("loadavg.1")?;
+    ensure!(answer == "403 this guest may not ask", "{answer}");
+    let mut other = FakeGuest::join(&host.socket("other"))?;
+    ensure!(other.ask_one("loadavg.1")?.starts_with("200 "), "it was in no conflict");
+    ensure!(!daemon.log().contains("guest=\"qemu-old\" access-granted"), "{}", daemon.log());
     Ok(())
 }

@@ -130,6 +130,11 @@ impl Conversation {
                 continue;
             };
             meter.lines.take(1, flow.lines, now);
+            // vhostmd's clients send an empty line behind their request, and some programs CR LF: neither is
+            // worth another turn.
+            while let [b'\n' | b'\r', behind @ ..] = rest {
+                rest = behind;
+            }
             let has_more = !rest.is_empty();
             let is_kept = matches!(frame, Frame::Line(_));
             break Outcome::Answered { line: is_kept.then(|| framer.given()), code, has_more };

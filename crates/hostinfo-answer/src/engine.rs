@@ -10,7 +10,7 @@ use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::INVALID_REQUEST;
 use hostinfo_sample::{Host, Moment};
 use hostinfo_wire::limits::NONSENSE_MAX;
-use hostinfo_wire::reply::{BLOCKED, retry_after};
+use hostinfo_wire::reply::retry_after;
 use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
@@ -217,6 +217,10 @@ impl<L: Libvirt> Engine<L> {
         when: When,
         reply: &mut Reply,
     ) -> Result<(), Pending> {
+        if who.is_undecided() && who.standing.may_ask() {
+            who.refuse(reply);
+            return Ok(());
+        }
         if !who.may_ask() || permitted(&Scope::ALL, &who.grant).next().is_none() {
             reply.refuse("list", &Refusal::NotPermitted);
             return Ok(());
@@ -246,7 +250,7 @@ impl<L: Libvirt> Engine<L> {
         reply: &mut Reply,
     ) -> Result<Option<Cost>, Pending> {
         if !who.may_ask() {
-            reply.line(Code::NotPermitted, BLOCKED);
+            who.refuse(reply);
             return Ok(None);
         }
         who.session.asked(SystemTime::now);

@@ -8,8 +8,8 @@ const ID_LEN: usize = 16;
 /// The host's identifiers for one guest, one for each of its dialects. Neither reveals the other.
 #[derive(Debug, Clone, Default)]
 pub struct HostId {
-    /// `host.id`: the first 128 bits of the MAC, in hexadecimal.
-    pub(crate) text: Box<str>,
+    /// `host.id`: the first 128 bits of the MAC. As text, it would take four times the memory.
+    id: [u8; ID_LEN],
     /// vhostmd's `id`: the next 31 bits, as a number other than 0. libvirt's own number would show
     /// how many domains have been started on the host.
     pub(crate) number: u32,
@@ -20,13 +20,17 @@ impl HostId {
     pub fn of(mac: &[u8; 32]) -> Self {
         let number =
             mac.iter().skip(ID_LEN).take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+        let mut id = [0; ID_LEN];
+        for (to, from) in id.iter_mut().zip(mac) {
+            *to = *from;
+        }
         // Not 0, which is the host itself among Xen's domains.
-        Self { text: hex(mac.iter().take(ID_LEN)), number: (number >> 1).max(1) }
+        Self { id, number: (number >> 1).max(1) }
     }
 
-    /// `host.id`.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// `host.id`, in hexadecimal.
+    pub fn text(&self) -> String {
+        hex(&self.id)
     }
 
     /// vhostmd's `id`: from 1 to 2^31 - 1.
@@ -36,11 +40,10 @@ impl HostId {
 }
 
 /// Two hexadecimal digits for each byte.
-pub(crate) fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> Box<str> {
-    let text = bytes.into_iter().fold(String::new(), |mut text, byte| {
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
         text
-    });
-    text.into()
+    })
 }

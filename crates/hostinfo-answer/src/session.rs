@@ -11,7 +11,7 @@ const GRAIN: u64 = 10;
 /// The time in which a guest's counters do not fall.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub(crate) id: Box<str>,
+    id: [u8; 8],
     /// When the guest first asked, rounded to [`GRAIN`]. `None` if it has not asked yet.
     pub(crate) start: Option<SystemTime>,
 }
@@ -19,12 +19,12 @@ pub struct Session {
 impl Session {
     /// A session that begins with the guest's first query. Its `id` must not be guessable.
     pub fn new(id: [u8; 8]) -> Self {
-        Self { id: hex(&id), start: None }
+        Self { id, start: None }
     }
 
-    /// Its name: random, so that it reveals nothing.
-    pub fn id(&self) -> &str {
-        &self.id
+    /// Its name, in hexadecimal: random, so that it reveals nothing.
+    pub fn id(&self) -> String {
+        hex(&self.id)
     }
 
     /// Notes a query. `clock` is read only for the first one.

@@ -1,9 +1,10 @@
 //! A guest's identity: what libvirt says about its socket, and whether the guest may ask at all.
 //!
 //! Determined when a guest connects and when libvirt's domains change, never at a query. While
-//! libvirt does not answer, the last result holds for the process it was determined for.
+//! libvirt does not answer, the last result holds for the process it was determined for, and a conflict for whatever
+//! process has the socket.
 
-use hostinfo_domains::{Claim, Run, Snapshot, Uuid};
+use hostinfo_domains::{Claim, Marks, Run, Snapshot, Uuid};
 
 /// Which guest a socket belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +25,12 @@ const REQUIRED: &str =
     "no running domain of libvirt names this socket, and hostinfod.toml says required = true";
 
 impl Standing {
-    /// What libvirt says about the socket of that name. `required`: it must belong to a domain.
-    pub fn of(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
+    /// What libvirt says about the socket of that name, if a process with these marks listens there.
+    /// `required`: it must belong to a domain.
+    pub fn of(socket: &str, marks: Option<&Marks>, snapshot: &Snapshot, required: bool) -> Self {
+        if let Some(conflict) = marks.and_then(|marks| snapshot.conflict(socket, marks)) {
+            return Self::Refused(conflict.to_string());
+        }
         match snapshot.whose().of(socket) {
             Claim::Named(uuid) => {
                 snapshot.guest(uuid).map_or(Self::Unnamed, |guest| Self::Domain(uuid, guest.run()))
@@ -43,9 +48,14 @@ impl Standing {
         Some(Self::Domain(uuid, guest.run()))
     }
 
-    /// The standing while libvirt does not answer.
-    pub fn unknown(required: bool) -> Self {
-        if required { Self::Awaited } else { Self::Unnamed }
+    /// The standing of a new process at the socket of that name while libvirt does not answer;
+    /// `snapshot` is what is left of libvirt's last answer.
+    pub fn unknown(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
+        match snapshot.whose().of(socket) {
+            Claim::Refused(conflict) => Self::Refused(conflict.to_string()),
+            Claim::Named(_) | Claim::Unnamed if required => Self::Awaited,
+            Claim::Named(_) | Claim::Unnamed => Self::Unnamed,
+        }
     }
 
     /// Whether the standing lets the guest ask.

@@ -9,8 +9,7 @@ use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::{Common, Custom, EMPTY, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
-use hostinfo_wire::reply::BLOCKED;
-use hostinfo_wire::{Code, Reply};
+use hostinfo_wire::Reply;
 
 use crate::allowance::Cost;
 use crate::dialect::Dialect;
@@ -35,7 +34,7 @@ impl<L: Libvirt> Engine<L> {
         reply: &mut Reply,
     ) -> Result<(), Pending> {
         if dialect == Dialect::Hostinfo && !who.may_ask() {
-            reply.line(Code::NotPermitted, BLOCKED);
+            who.refuse(reply);
             return Ok(());
         }
         who.session.asked(SystemTime::now);

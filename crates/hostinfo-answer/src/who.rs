@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_catalog::StatId;
-use hostinfo_rules::{Grant, Why};
+use hostinfo_rules::{Decision, Grant, Origin, Why};
+use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED};
+use hostinfo_wire::{Code, Reply};
 
 use crate::allowance::Allowance;
 use crate::host_id::HostId;
@@ -21,6 +23,9 @@ use crate::standing::Standing;
 pub struct Who {
     pub(crate) name: Name,
     pub(crate) grant: Arc<Grant>,
+    /// The rule that applies or does not, depending on tags that cannot be read. Its grant is closed
+    /// until they can.
+    undecided: Option<Origin>,
     pub(crate) host_id: HostId,
     pub(crate) phase: Duration,
     pub(crate) session: Session,
@@ -62,6 +67,7 @@ impl Who {
         Self {
             name,
             grant,
+            undecided: None,
             host_id,
             phase,
             session,
@@ -140,15 +146,29 @@ impl Who {
         Some(Key::Process { pid, start: start? })
     }
 
+    /// Applies what the rules say of it. As long as that depends on tags that cannot be read, nobody
+    /// knows what it may see, so it sees nothing; what is kept of it stays.
+    pub fn apply_decision(&mut self, decision: Decision, observed: &mut Observed) {
+        match decision {
+            Decision::Granted(grant) => self.apply_grant(grant, observed),
+            Decision::Unreadable(grant) => {
+                self.document = None;
+                self.undecided = grant.rule().cloned();
+                self.grant = Arc::new(Grant::closed());
+            }
+        }
+    }
+
     /// Applies a rule's grant. If the guest may now see other things, an older document is not
     /// given out again. If it is no longer watched by its rule, its incidents are dropped.
     pub fn apply_grant(&mut self, grant: Arc<Grant>, observed: &mut Observed) {
         if !self.grant.shows_the_same(&grant) {
             self.document = None;
         }
-        if self.grant.watch() && !grant.watch() {
+        if self.may_be_watched() && !grant.watch() {
             observed.held = Held::default();
         }
+        self.undecided = None;
         self.grant = grant;
     }
 
@@ -178,6 +198,7 @@ impl Who {
         Self {
             name: self.name.clone(),
             grant: Arc::clone(&self.grant),
+            undecided: self.undecided.clone(),
             host_id: self.host_id.clone(),
             phase: self.phase,
             session: self.session.clone(),
@@ -190,7 +211,30 @@ impl Who {
 
     /// Whether it may ask at all.
     pub fn may_ask(&self) -> bool {
-        self.grant.enabled() && self.standing.may_ask()
+        self.grant.enabled() && !self.is_undecided() && self.standing.may_ask()
+    }
+
+    /// The rule that applies, or that may, if that depends on tags that cannot be read.
+    pub fn rule(&self) -> Option<&Origin> {
+        self.undecided.as_ref().or(self.grant.rule())
+    }
+
+    /// Whether its rule depends on tags that cannot be read.
+    pub fn is_undecided(&self) -> bool {
+        self.undecided.is_some()
+    }
+
+    /// Whether its rule has it watched for good, or that is not known.
+    pub fn may_be_watched(&self) -> bool {
+        self.grant.watch() || self.is_undecided()
+    }
+
+    /// The only line of its reply if it may not ask.
+    pub(crate) fn refuse(&self, reply: &mut Reply) {
+        match self.is_undecided() && self.standing.may_ask() {
+            true => reply.line(Code::Unavailable, ASK_AGAIN),
+            false => reply.line(Code::NotPermitted, BLOCKED),
+        }
     }
 
     /// Whether it may see a statistic (and that instance of it), and which line of the rules file
@@ -210,10 +254,14 @@ impl Who {
             Standing::Awaited => Some(Cow::Borrowed(
                 "libvirt does not answer, and hostinfod.toml says required = true",
             )),
-            Standing::Unnamed | Standing::Domain(..) if self.grant.enabled() => None,
-            Standing::Unnamed | Standing::Domain(..) => {
-                Some(Cow::Borrowed("its rule says enabled = 0"))
-            }
+            Standing::Unnamed | Standing::Domain(..) => match &self.undecided {
+                Some(Origin { pattern, line }) => Some(Cow::Owned(format!(
+                    "the tags that decide whether rule {pattern} (line {line}) applies cannot be \
+                     read"
+                ))),
+                None if self.grant.enabled() => None,
+                None => Some(Cow::Borrowed("its rule says enabled = 0")),
+            },
         }
     }
 

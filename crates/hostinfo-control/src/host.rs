@@ -21,6 +21,8 @@ pub struct Status {
     pub socket_dir: Place,
     /// Each `[[sockets]]` of hostinfod.toml, by its path.
     pub sockets: Vec<Place>,
+    /// Where the administrator's own statistics are defined.
+    pub custom_dir: Place,
     /// Guests that have a socket.
     pub guests: u64,
     /// How many of them are connected.

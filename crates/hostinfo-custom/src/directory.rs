@@ -117,6 +117,8 @@ enum Refused {
     Owner { is: u32, wanted: u32 },
     #[error("users other than its owner can write to it: `chmod go-w` it")]
     Writable,
+    #[error("it is not a directory: put a directory in its place, or take it away")]
+    NotADirectory,
     #[error("it is {0}, not a regular file")]
     NotAFile(&'static str),
     #[error("it has over {FILE_MAX} bytes: spread it over several files")]
@@ -131,6 +133,7 @@ impl From<Errno> for Refused {
     fn from(error: Errno) -> Self {
         match error {
             Errno::NOENT => Self::Gone,
+            Errno::NOTDIR => Self::NotADirectory,
             error => Self::Unread(error.into()),
         }
     }

@@ -112,10 +112,16 @@ impl Administrator {
     /// [`Unanswered`].
     pub fn xml(&mut self, uuid: Uuid, form: Form) -> Result<String, Unanswered> {
         self.say(&Order::Tell { uuid, form }, TELL_DEADLINE)?;
-        match self.hear(TELL_DEADLINE)? {
-            Answer::Xml(xml) => Ok(xml),
-            other => Err(unexpected(other)),
-        }
+        self.hear_xml()
+    }
+
+    /// A domain's XML as libvirt would write it if it were defined. Nothing is defined.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn rewritten(&mut self, xml: &str) -> Result<String, Unanswered> {
+        self.say(&Order::Rewrite { xml: xml.to_owned() }, TELL_DEADLINE)?;
+        self.hear_xml()
     }
 
     /// Adds a device to one form of a domain, or removes it.
@@ -132,6 +138,22 @@ impl Administrator {
         let device = device.to_owned();
         self.say(&Order::Change { uuid, form, act, device }, CHANGE_DEADLINE)?;
         self.is_done(CHANGE_DEADLINE)
+    }
+
+    /// Replaces all of hostinfo's own tags in one form of a domain; `None` for no tags.
+    ///
+    /// # Errors
+    /// [`Unanswered`]. Nothing has changed, unless libvirt was [silent](Unanswered::Silent).
+    pub fn tag(&mut self, uuid: Uuid, form: Form, tags: Option<String>) -> Result<(), Unanswered> {
+        self.say(&Order::Tag { uuid, form, tags }, CHANGE_DEADLINE)?;
+        self.is_done(CHANGE_DEADLINE)
+    }
+
+    fn hear_xml(&mut self) -> Result<String, Unanswered> {
+        match self.hear(TELL_DEADLINE)? {
+            Answer::Xml(xml) => Ok(xml),
+            other => Err(unexpected(other)),
+        }
     }
 
     fn is_done(&mut self, deadline: Duration) -> Result<(), Unanswered> {

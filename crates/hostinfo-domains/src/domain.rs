@@ -5,12 +5,16 @@ use uuid::Uuid;
 
 use crate::iotune::Limits;
 use crate::names::Names;
+use crate::tags::Tags;
 
 /// What is known about a domain without asking its hypervisor. Events report changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domain {
     /// Stays the same when the domain is renamed.
     pub uuid: Uuid,
+    /// What its devices and QEMU's arguments have instead of [`Domain::uuid`]: `<hwuuid>` of libvirt
+    /// 11.7 and later.
+    pub hwuuid: Option<Uuid>,
     /// Any text; cut at [`NAME_MAX`](crate::limits::NAME_MAX) bytes.
     pub name: String,
     /// `qemu` for libvirt's types `kvm` and `qemu`; otherwise libvirt's type, such as `xen` or
@@ -35,7 +39,9 @@ pub struct Domain {
     pub channel: Option<String>,
     /// Its address on vsock(7); `None` if it has none, or libvirt has not given it one yet.
     pub cid: Option<u32>,
-    /// Why its XML cannot be read. Its driver and its sockets are then unknown.
+    /// Its tags except its UUID; for a live domain, those of its run.
+    pub tags: Tags,
+    /// Why its XML cannot be read. Its driver, its sockets and its tags are then unknown.
     pub unread: Option<String>,
 }
 

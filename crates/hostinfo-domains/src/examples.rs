@@ -1,14 +1,18 @@
 //! Domains for tests, including those of other crates.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::domain::{Domain, State};
 use crate::names::Names;
+use crate::tags::Tags;
 
 /// A running domain with that UUID and the socket `qemu-NAME`.
 pub fn domain(number: u128, name: &str) -> Domain {
     Domain {
         uuid: Uuid::from_u128(number),
+        hwuuid: None,
         name: name.to_owned(),
         driver: "qemu".to_owned(),
         is_kvm: true,
@@ -20,6 +24,7 @@ pub fn domain(number: u128, name: &str) -> Domain {
         names: Names { clauses: vec![format!("qemu-{name}")], ..Names::default() },
         channel: None,
         cid: None,
+        tags: Tags::Known(BTreeMap::new()),
         unread: None,
     }
 }

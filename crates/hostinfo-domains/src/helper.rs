@@ -18,6 +18,7 @@ use crate::message::{Message, VERSION};
 use crate::presence::{self, Presence};
 use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
+use crate::tags::Sought;
 use crate::wanted::Wanted;
 
 /// The directory of libvirt's sockets.
@@ -104,7 +105,7 @@ impl Helper {
             asks: 0,
             as_of: None,
             board: Board::default(),
-            snapshot: Arc::new(Snapshot::down("libvirt was not asked yet")),
+            snapshot: Arc::new(Snapshot::down("libvirt was not asked yet", Arc::default())),
         })
     }
 
@@ -155,6 +156,16 @@ impl Helper {
         self.want(now);
         of.into_iter().for_each(|domain| self.wanted.figures(Some(domain)));
         self.ask(now);
+    }
+
+    /// Looks for other tags: in what the running helper knows, and with these arguments in what the
+    /// next one does.
+    pub fn seek(&mut self, sought: Sought, arguments: Vec<OsString>, now: Instant) {
+        self.arguments = arguments;
+        if self.process.is_some() {
+            self.wanted.tags(sought);
+            self.ask(now);
+        }
     }
 
     /// When to call [`Self::on_time`] if nothing happens before.
@@ -283,7 +294,8 @@ impl Helper {
         running.asked = Some(Asked::new(number, now));
     }
 
-    /// Ends the helper, and drops everything it reported.
+    /// Ends the helper, and drops everything it reported but whose socket is whose: a conflict that
+    /// was found is not over because nobody can be asked.
     fn end(&mut self, why: &str, now: Instant) {
         let since = self.process.as_ref().map_or(now, |running| running.since);
         self.leaving = self.process.take().map(|running| running.process.kill());
@@ -291,7 +303,7 @@ impl Helper {
         self.wanted = Wanted::default();
         self.as_of = None;
         self.board.clear(now);
-        self.snapshot = Arc::new(Snapshot::down(why));
+        self.snapshot = Arc::new(Snapshot::down(why, Arc::clone(&self.snapshot.whose)));
         self.await_libvirt();
     }
 }

@@ -68,12 +68,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{Directory, describe};
+    use crate::{Directory, Sought, describe};
 
     fn read(of_disk: &str) -> Limits {
         let disk = format!("<disk><target dev='vda'/><alias name='virtio-disk0'/>{of_disk}</disk>");
         let xml = format!("<domain type='kvm'><devices>{disk}</devices></domain>");
-        let found = describe(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo"))).unwrap();
+        let found =
+            describe(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo")), &Sought::default())
+                .unwrap();
         assert_eq!(found.disks[0].dev, "vda");
         assert_eq!(found.disks[0].alias.as_deref(), Some("virtio-disk0"));
         found.disks[0].limits

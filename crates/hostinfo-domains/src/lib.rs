@@ -32,6 +32,7 @@ mod helper;
 mod iotune;
 pub mod limits;
 mod lines;
+mod marks;
 mod message;
 mod names;
 mod order;
@@ -41,6 +42,8 @@ mod ports;
 mod presence;
 mod process;
 mod snapshot;
+mod tag_settings;
+mod tags;
 mod wanted;
 mod whose;
 mod xml;
@@ -52,6 +55,7 @@ pub use directory::Directory;
 pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic, Vcpu};
 pub use helper::{Helper, is_there};
 pub use iotune::{Limit, Limits};
+pub use marks::{CGROUP_MAX, CMDLINE_MAX, Marks};
 pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, message, to_line};
 pub use names::Names;
 pub use order::{Act, Answer, Entry, Failure, FailureKind, Form, Order, order, order_line};
@@ -59,6 +63,11 @@ pub use place::{CHANNEL, Place};
 pub use ports::{Port, Ports};
 pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Run, Snapshot};
+pub use tag_settings::TagSettings;
+pub use tags::{
+    Sought, Source, TAGS_NAMESPACE, TITLE, Tags, UUID, is_builtin, is_key, is_value, own_tags,
+    own_tags_xml, tags,
+};
 pub use uuid::Uuid;
 pub use whose::{Claim, Conflict, Whose};
 pub use xml::vhostmd::{DISK_DIR, VHOSTMD_DIR};

@@ -25,8 +25,8 @@ pub const RESTARTS: u32 = 8;
 
 /// The longest line between daemon and helper. A domain's figures are at most 256 disks of 770
 /// bytes, 256 interfaces of 340 bytes and 4,096 vCPUs of 220 bytes (17, 10 and 7 numbers of 20
-/// digits with their names), 1.1 MiB in all. A domain itself is a path, 82 names of 255 bytes and 1
-/// KiB of text, each up to six times as long in JSON: 130 KiB.
+/// digits with their names), 1.1 MiB in all. A domain itself is a path, 82 names of 255 bytes, 1 KiB
+/// of text and 20 KiB of tags, each up to six times as long in JSON: 250 KiB.
 pub const LINE_MAX: usize = 1280 * 1024;
 
 /// Bytes the daemon reads from the helper in one turn: 0.5 ms of a CPU.
@@ -81,6 +81,38 @@ pub const XML_DEPTH: usize = 5;
 /// The most attributes of an element: the `<driver>` of a disk, which has most, can have 25 in
 /// libvirt 11.
 pub const ATTRIBUTES_MAX: usize = 64;
+
+/// The most tags of a domain: together with their keys they take at most 64 x (64 + 255) = 20 KiB.
+pub const TAGS_MAX: usize = 64;
+
+/// The most tags of hostinfo's own that `hostinfoctl` gives a domain: with the title and those of
+/// nova and [`SOURCES_MAX`] more there are then 54.
+pub const OWN_TAGS_MAX: usize = 32;
+
+/// The longest key of a tag: the rules have no conditions on longer ones.
+pub const TAG_KEY_MAX: usize = 64;
+
+/// The longest value of a tag: as long as the longest name.
+pub const TAG_MAX: usize = 255;
+
+/// The longest text of an element that is a tag, with the blanks behind the value.
+pub const TAG_TEXT_MAX: usize = 1024;
+
+/// The most elements on the way to tags: nova writes some 30 for an instance, and two tags of
+/// hostinfo's own take three. Each may have to be looked for among [`ATTRIBUTES_MAX`] namespaces of
+/// each of [`TAG_DEPTH`] elements around it: 4 million comparisons, 20 ms.
+pub const TAG_ELEMENTS_MAX: usize = 4096;
+
+/// The most tags that `[tags]` in `hostinfod.toml` can add.
+pub const SOURCES_MAX: usize = 16;
+
+/// The greatest depth of an element that `[tags]` names. Nova's have three levels.
+pub const TAG_DEPTH: usize = 8;
+
+/// The longest namespace, name or attribute in `[tags]`. [`SOURCES_MAX`] of them with
+/// [`TAG_DEPTH`] names each take at most 16 x 10 x 255 = 40 KiB, which fits into an argument of the
+/// helper (MAX_ARG_STRLEN is 128 KiB).
+pub const SOURCE_TEXT_MAX: usize = 255;
 
 /// The number of serial ports that a PC has: QEMU's MAX_ISA_SERIAL_PORTS.
 pub const UARTS: u32 = 4;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
+use crate::tags::Sought;
 
 /// The version of these messages. Daemon and helper must use the same.
 pub const VERSION: u32 = 4;
@@ -60,6 +61,13 @@ pub enum Ask {
         /// Empty means all.
         of: Vec<Uuid>,
     },
+    /// Look for these tags from now on, and in all domains again.
+    Tags {
+        /// Comes back in [`Message::Done`].
+        number: u64,
+        /// Which tags.
+        sought: Sought,
+    },
 }
 
 /// A line that cannot be parsed.
@@ -85,8 +93,7 @@ pub fn ask(line: &[u8]) -> Result<Ask, Bad> {
 
 /// A line, with its end; `None` if it would be longer than [`LINE_MAX`].
 pub fn to_line(value: &impl Serialize) -> Option<Vec<u8>> {
-    // None of these types can fail to serialize: they have no maps, and so no keys that are not
-    // text.
+    // None of these types can fail to serialize: the keys of maps are text.
     let mut line = serde_json::to_vec(value).ok()?;
     line.push(b'\n');
     (line.len() <= LINE_MAX).then_some(line)
@@ -98,15 +105,18 @@ mod tests {
     use crate::domain::{Disk, Io, Net, State, Traffic, Vcpu};
     use crate::iotune::{Limit, Limits};
     use crate::limits::{
-        CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, VCPUS_MAX, WORDS_MAX,
+        CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, TAG_KEY_MAX, TAG_MAX,
+        TAGS_MAX, VCPUS_MAX, WORDS_MAX,
     };
     use crate::names::Names;
+    use crate::tags::Tags;
     use proptest::prelude::*;
 
     #[test]
     fn what_was_said_is_what_is_heard() {
         let domain = Domain {
             uuid: Uuid::from_u128(7),
+            hwuuid: Some(Uuid::from_u128(8)),
             name: "a \"b\"\n\u{e9}".to_owned(),
             driver: "qemu".to_owned(),
             is_kvm: true,
@@ -118,6 +128,9 @@ mod tests {
             names: Names { clauses: vec!["qemu-a".to_owned()], ..Names::default() },
             channel: Some("/run/libvirt/qemu/channel/3-a/org.github.vhostmd.1".to_owned()),
             cid: Some(7),
+            tags: Tags::Known(
+                [("role".to_owned(), Some("db".to_owned())), ("twice".to_owned(), None)].into(),
+            ),
             unread: Some("it is no XML".to_owned()),
         };
         for said in [
@@ -134,6 +147,8 @@ mod tests {
         }
         let asked = Ask::Figures { number: 4, of: vec![Uuid::from_u128(7)] };
         assert_eq!(ask(&to_line(&asked).unwrap()).unwrap(), asked);
+        let asked = Ask::Tags { number: 5, sought: Sought::default() };
+        assert_eq!(ask(&to_line(&asked).unwrap()).unwrap(), asked);
     }
 
     #[test]
@@ -143,6 +158,7 @@ mod tests {
         let names = vec![worst(NAME_MAX); NAMES_MAX];
         let domain = Domain {
             uuid: Uuid::max(),
+            hwuuid: Some(Uuid::max()),
             name: worst(NAME_MAX),
             driver: worst(NAME_MAX),
             is_kvm: false,
@@ -160,6 +176,14 @@ mod tests {
             },
             channel: Some(worst(CHANNEL_MAX)),
             cid: Some(u32::MAX),
+            tags: Tags::Known(
+                (0..TAGS_MAX)
+                    .map(|number| {
+                        let key = format!("{number:02}{}", worst(TAG_KEY_MAX - 2));
+                        (key, Some(worst(TAG_MAX)))
+                    })
+                    .collect(),
+            ),
             unread: Some(worst(WORDS_MAX)),
         };
         assert!(to_line(&Message::Domain(domain)).is_some());

@@ -19,6 +19,12 @@ pub enum Order {
         /// Which of its two forms.
         form: Form,
     },
+    /// Send a domain's XML as libvirt would write it if it were defined: [`Answer::Xml`]. Nothing
+    /// is defined.
+    Rewrite {
+        /// The XML.
+        xml: String,
+    },
     /// Add a device to a domain, or remove it: [`Answer::Done`].
     Change {
         /// Which domain.
@@ -29,6 +35,15 @@ pub enum Order {
         act: Act,
         /// The device's XML.
         device: String,
+    },
+    /// Replace all of hostinfo's own tags of a domain: [`Answer::Done`].
+    Tag {
+        /// Which domain.
+        uuid: Uuid,
+        /// Which of its two forms.
+        form: Form,
+        /// The element, as [`own_tags_xml`](crate::own_tags_xml) writes it; `None` for no tags.
+        tags: Option<String>,
     },
 }
 
@@ -140,12 +155,15 @@ mod tests {
         for given in [
             Order::List,
             Order::Tell { uuid: Uuid::max(), form: Form::Live },
+            Order::Rewrite { xml: "<domain/>".to_owned() },
             Order::Change {
                 uuid: Uuid::max(),
                 form: Form::Config,
                 act: Act::Detach,
                 device: "<serial type='unix'>\n</serial>".to_owned(),
             },
+            Order::Tag { uuid: Uuid::max(), form: Form::Live, tags: Some("<tags/>".to_owned()) },
+            Order::Tag { uuid: Uuid::max(), form: Form::Config, tags: None },
         ] {
             assert_eq!(order(&order_line(&given).unwrap()).unwrap(), given);
         }

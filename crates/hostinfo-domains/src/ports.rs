@@ -29,6 +29,9 @@ pub struct Ports {
     /// The names used by channels of any kind.
     channels: BTreeSet<String>,
     has_uarts: bool,
+    /// Whether it has a console and no serial port: libvirt would make a serial port its first
+    /// console, and `virsh console` would lead there.
+    pub has_lone_console: bool,
 }
 
 /// A serial port or a channel whose socket is in the directory.
@@ -63,6 +66,8 @@ impl Ports {
             channels: devices().filter_map(channel).map(str::to_owned).collect(),
             has_virtio_serial: devices().any(is_virtio_serial),
             has_uarts: has_uarts(&domain),
+            has_lone_console: devices().any(|device| device.name == "console")
+                && devices().all(|device| device.name != "serial"),
         })
     }
 
@@ -71,8 +76,17 @@ impl Ports {
         format!("{}-{}", self.driver, self.name)
     }
 
-    /// A free serial port: 1 (ttyS1, COM2) if possible, otherwise the next one. `None`: it must be
-    /// a channel.
+    /// Where hostinfo's port belongs unless somebody asks for another place: serial port 1 (ttyS1,
+    /// COM2), which is the only one that the guest's tool tries, or else the channel.
+    pub fn default_place(&self) -> Place {
+        let second = Place::Serial(1);
+        match self.is_free(&second) && !self.has_lone_console {
+            true => second,
+            false => Place::channel(),
+        }
+    }
+
+    /// A free serial port: 1 if possible, otherwise the next one.
     pub fn free_uart(&self) -> Option<Place> {
         // 0 comes last: that is where people expect a guest's console.
         let mut places = (1..UARTS).chain([0]).map(Place::Serial);

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::domain::{Domain, Figures, State};
+use crate::marks::Marks;
 use crate::message::Hypervisor;
 use crate::pauses::Pauses;
-use crate::whose::Whose;
+use crate::whose::{Conflict, Whose};
 
-/// Everything libvirt had reported up to its last complete answer. Empty while libvirt cannot be
-/// reached.
+/// Everything libvirt had reported up to its last complete answer. While libvirt cannot be reached,
+/// only [`Self::whose`] is left of it.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub(crate) outage: Option<Arc<str>>,
@@ -56,9 +57,9 @@ impl Guest {
 }
 
 impl Snapshot {
-    /// An empty snapshot, with the reason.
-    pub(crate) fn down(why: &str) -> Self {
-        Self { outage: Some(why.into()), ..Self::default() }
+    /// Nothing is known, for this reason, except which domain each socket belonged to.
+    pub(crate) fn down(why: &str, whose: Arc<Whose>) -> Self {
+        Self { outage: Some(why.into()), whose, ..Self::default() }
     }
 
     /// Why nothing is known; `None` if libvirt answers.
@@ -81,9 +82,15 @@ impl Snapshot {
         self.guests.values()
     }
 
-    /// Which domain each socket belongs to.
+    /// Which domain each socket belongs to. While libvirt cannot be reached: which one it belonged to
+    /// in its last complete answer.
     pub fn whose(&self) -> &Whose {
         &self.whose
+    }
+
+    /// What is wrong where a process with these marks listens at that socket, if the XML is right.
+    pub fn conflict(&self, socket: &str, marks: &Marks) -> Option<Conflict> {
+        marks.conflict(socket, self.whose.of(socket), self)
     }
 
     /// How many domains are running; paused ones are not counted.

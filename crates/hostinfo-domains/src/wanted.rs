@@ -6,13 +6,16 @@ use uuid::Uuid;
 
 use crate::limits::ASKED_MAX;
 use crate::message::Ask;
+use crate::tags::Sought;
 
-/// Everything wanted since the last request; a single request covers it all.
+/// Everything wanted since the last request; a single request covers it all, except other tags,
+/// which come first.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     look: bool,
     all: bool,
     of: BTreeSet<Uuid>,
+    tags: Option<Sought>,
 }
 
 impl Wanted {
@@ -27,9 +30,17 @@ impl Wanted {
         self.of.extend(of.filter(|_| !self.all));
     }
 
+    /// Wants other tags of all domains.
+    pub(crate) fn tags(&mut self, sought: Sought) {
+        self.tags = Some(sought);
+    }
+
     /// Returns the request, and clears what is wanted; `None` if nothing is.
     pub(crate) fn take(&mut self, number: u64) -> Option<Ask> {
-        let Self { look, all, of } = std::mem::take(self);
+        if let Some(sought) = self.tags.take() {
+            return Some(Ask::Tags { number, sought });
+        }
+        let Self { look, all, of, tags: _ } = std::mem::take(self);
         if all {
             Some(Ask::Figures { number, of: Vec::new() })
         } else if !of.is_empty() {
@@ -45,6 +56,16 @@ mod tests {
     use super::*;
     use crate::limits::LINE_MAX;
     use crate::to_line;
+
+    #[test]
+    fn other_tags_come_first_and_nothing_else_is_forgotten() {
+        let mut wanted = Wanted::default();
+        wanted.look();
+        wanted.tags(Sought { own: false, sources: Vec::new() });
+        wanted.tags(Sought::default());
+        assert_eq!(wanted.take(1), Some(Ask::Tags { number: 1, sought: Sought::default() }));
+        assert_eq!(wanted.take(2), Some(Ask::Look { number: 2 }));
+    }
 
     #[test]
     fn each_domain_is_asked_for_once_and_all_of_them_where_they_are_many() {

@@ -75,6 +75,18 @@ pub enum Conflict {
         /// The socket's name.
         name: String,
     },
+    /// A process that libvirt has not started has taken the socket's place.
+    #[error(
+        "the process that listens at the socket of the domain \"{domain}\" is not its QEMU: {program:?}, process {pid}. End that process, then shut the domain down and start it"
+    )]
+    Stranger {
+        /// The domain.
+        domain: String,
+        /// The program's name, as the kernel shows it.
+        program: String,
+        /// The process's number.
+        pid: i32,
+    },
     /// A port has the name of another guest's socket, and may be in the same place.
     #[error(
         "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {domain:?}, then shut it down and start it"

@@ -1,5 +1,7 @@
 //! A domain's XML: <https://libvirt.org/formatdomain.html>.
 
+use uuid::Uuid;
+
 use crate::cut::cut;
 use crate::directory::Directory;
 use crate::iotune::{Limits, limits};
@@ -7,21 +9,25 @@ use crate::limits::{
     ATTRIBUTES_MAX, DEV_MAX, DISKS_MAX, ELEMENTS_MAX, NAME_MAX, NAMES_MAX, PATHS_MAX, XML_MAX,
 };
 use crate::names::Names;
+use crate::tags::{Sought, Tags};
 
 mod devices;
 pub(crate) mod element;
+mod metadata;
 pub(crate) mod reader;
 pub(crate) mod vhostmd;
 
 use devices::other_paths;
 use element::Element;
-use reader::parse;
+use reader::parse_tagged;
 
 /// The parts of a domain's XML that are needed; empty if it cannot be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description {
     /// See [`Domain::driver`](crate::Domain::driver).
     pub driver: String,
+    /// See [`Domain::hwuuid`](crate::Domain::hwuuid).
+    pub hwuuid: Option<Uuid>,
     /// See [`Domain::is_kvm`](crate::Domain::is_kvm).
     pub is_kvm: bool,
     /// vCPUs that are online when it starts.
@@ -34,6 +40,8 @@ pub struct Description {
     pub channel: Option<String>,
     /// See [`Domain::cid`](crate::Domain::cid).
     pub cid: Option<u32>,
+    /// See [`Domain::tags`](crate::Domain::tags).
+    pub tags: Tags,
     /// Its disks, in the order of the XML.
     pub disks: Vec<Configured>,
 }
@@ -93,18 +101,24 @@ pub enum Unreadable {
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn describe(xml: &str, directory: &Directory) -> Result<Description, Unreadable> {
-    let domain = parse(xml)?;
+pub fn describe(
+    xml: &str,
+    directory: &Directory,
+    sought: &Sought,
+) -> Result<Description, Unreadable> {
+    let (domain, tags) = parse_tagged(xml, sought)?;
     let (vcpus, vcpus_max) = vcpus(&domain);
     let id = domain.attribute("id").unwrap_or_default();
     Ok(Description {
         driver: driver(&domain)?,
+        hwuuid: domain.child("hwuuid").and_then(|own| Uuid::try_parse(own.text.trim()).ok()),
         is_kvm: domain.attribute("type") == Some("kvm"),
         vcpus,
         vcpus_max,
         names: Names::find(&domain, directory)?,
         channel: domain.devices().find_map(|device| vhostmd::channel(device, id)),
         cid: domain.devices().find_map(cid),
+        tags,
         disks: domain.devices().filter_map(disk).take(DISKS_MAX).collect(),
     })
 }

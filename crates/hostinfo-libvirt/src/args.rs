@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hostinfo_domains::{SOCKET_DIR, URI};
+use hostinfo_domains::{SOCKET_DIR, Sought, URI};
 
 /// Asks libvirt for hostinfod or hostinfoctl, which start it. Not meant to be run by hand.
 #[derive(Debug, clap::Parser)]
@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Tell where libvirt's own channels for vhostmd's clients are
     #[arg(long)]
     pub(crate) vhostmd_channels: bool,
+    /// Which tags of domains to look for, in JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) tags: Option<Sought>,
     /// Take hostinfoctl's orders
     #[arg(long, value_name = "ACCESS")]
     pub(crate) orders: Option<Access>,

@@ -58,7 +58,7 @@ pub(crate) fn register(connect: &Connect) -> bool {
 type Callback = sys::virConnectDomainEventGenericCallback;
 
 /// Every event with its callback, cast to the untyped pointer that libvirt wants.
-fn callbacks() -> [(sys::virDomainEventID, Callback); 8] {
+fn callbacks() -> [(sys::virDomainEventID, Callback); 9] {
     // SAFETY: all are pointers to functions, and libvirt calls each as the type that it has here.
     unsafe {
         [
@@ -74,6 +74,12 @@ fn callbacks() -> [(sys::virDomainEventID, Callback); 8] {
                 sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
                 transmute::<sys::virConnectDomainEventDeviceRemovedCallback, Callback>(Some(
                     device,
+                )),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+                transmute::<sys::virConnectDomainEventMetadataChangeCallback, Callback>(Some(
+                    metadata,
                 )),
             ),
             (
@@ -135,6 +141,16 @@ fn of_lifecycle(event: u32, detail: u32) -> Change {
 }
 
 extern "C" fn device(_: virConnectPtr, domain: virDomainPtr, _: *const c_char, _: *mut c_void) {
+    note(domain, Change::Seen);
+}
+
+extern "C" fn metadata(
+    _: virConnectPtr,
+    domain: virDomainPtr,
+    _kind: c_int,
+    _namespace: *const c_char,
+    _: *mut c_void,
+) {
     note(domain, Change::Seen);
 }
 

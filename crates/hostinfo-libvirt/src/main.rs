@@ -24,6 +24,7 @@ mod inbox;
 mod known;
 mod orders;
 mod raw;
+mod rewrite;
 mod survey;
 mod voice;
 
@@ -62,7 +63,8 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     let hypervisor = connect.clone();
     let directory = Directory::of_host(&args.socket_dir);
     let tells = Tells { channels: args.vhostmd_channels, errors: tells_errors };
-    let mut survey = Survey::new(connect, directory, tells);
+    let sought = args.tags.clone().unwrap_or_default();
+    let mut survey = Survey::new(connect, directory, tells, sought);
     survey.look()?;
     say(&Message::Done(0));
     // Only now, since libvirt may have to start the hypervisor to find out.
@@ -86,6 +88,10 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
             Some(Ask::Figures { number, of }) => {
                 survey.look()?;
                 survey.figures(&of)?;
+                number
+            }
+            Some(Ask::Tags { number, sought }) => {
+                survey.seek(sought)?;
                 number
             }
         };

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use hostinfo_domains::limits::{ORDER_MAX, WORDS_MAX};
 use hostinfo_domains::{
-    Act, Answer, Entry, Failure, FailureKind, Form, Order, Uuid, VERSION, cut, order, order_line,
+    Act, Answer, Entry, Failure, FailureKind, Form, Order, TAGS_NAMESPACE, Uuid, VERSION, cut,
+    order, order_line,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use virt::connect::Connect;
@@ -16,6 +17,7 @@ use virt_sys as sys;
 
 use crate::args::Access;
 use crate::raw::was_denied;
+use crate::rewrite;
 
 /// Serves until there are no more orders.
 pub(crate) fn serve(uri: &str, access: Access) {
@@ -60,19 +62,36 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
             };
             find(connect, uuid).and_then(|domain| domain.get_xml_desc(flags)).map(Answer::Xml)
         }
+        Order::Rewrite { xml } if xml.contains('\0') => {
+            return failed(FailureKind::Other, "a NUL in a domain's XML");
+        }
+        Order::Rewrite { xml } => match rewrite::host() {
+            Ok(host) => rewrite::rewritten(&xml, &host).map(Answer::Xml),
+            Err(error) => return failed(FailureKind::Other, &error.to_string()),
+        },
         // A C string cannot contain it.
         Order::Change { device, .. } if device.contains('\0') => {
             return failed(FailureKind::Other, "a NUL in a device");
         }
         Order::Change { uuid, form, act, device } => {
-            let flags = match form {
-                Form::Config => sys::VIR_DOMAIN_AFFECT_CONFIG,
-                Form::Live => sys::VIR_DOMAIN_AFFECT_LIVE,
-            };
+            let flags = affecting(form);
             find(connect, uuid)
                 .and_then(|domain| match act {
                     Act::Attach => domain.attach_device_flags(&device, flags),
                     Act::Detach => domain.detach_device_flags(&device, flags),
+                })
+                .map(|_| Answer::Done)
+        }
+        Order::Tag { tags: Some(tags), .. } if tags.contains('\0') => {
+            return failed(FailureKind::Other, "a NUL in a tag");
+        }
+        Order::Tag { uuid, form, tags } => {
+            let flags = affecting(form);
+            let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
+            find(connect, uuid)
+                .and_then(|domain| {
+                    let (key, space) = (Some("hostinfo"), Some(TAGS_NAMESPACE));
+                    domain.set_metadata(kind, tags.as_deref(), key, space, flags)
                 })
                 .map(|_| Answer::Done)
         }
@@ -86,6 +105,13 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
         };
         failed(kind, error.message())
     })
+}
+
+fn affecting(form: Form) -> u32 {
+    match form {
+        Form::Config => sys::VIR_DOMAIN_AFFECT_CONFIG,
+        Form::Live => sys::VIR_DOMAIN_AFFECT_LIVE,
+    }
 }
 
 /// Sends every domain, and returns the final answer for the caller to send.

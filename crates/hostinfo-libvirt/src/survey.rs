@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hostinfo_domains::limits::{NAME_MAX, WORDS_MAX};
-use hostinfo_domains::{Directory, Domain, Message, State, Uuid, cut, describe};
+use hostinfo_domains::{Directory, Domain, Message, Sought, State, Uuid, cut, describe};
 use virt::connect::Connect;
 use virt::domain::Domain as Handle;
 use virt::error::{Error, ErrorNumber};
@@ -37,6 +37,8 @@ pub(crate) struct Survey {
     connect: Connect,
     /// The socket directory.
     directory: Directory,
+    /// The tags to look for.
+    sought: Sought,
     known: BTreeMap<Uuid, Known>,
     tells: Tells,
     /// Domains that were seen to move their memory: only for them is libvirt asked whether they
@@ -58,10 +60,16 @@ pub(crate) struct Tells {
 
 impl Survey {
     /// Nothing is reported yet. `directory` is the socket directory.
-    pub(crate) fn new(connect: Connect, directory: Directory, tells: Tells) -> Self {
+    pub(crate) fn new(
+        connect: Connect,
+        directory: Directory,
+        tells: Tells,
+        sought: Sought,
+    ) -> Self {
         Self {
             connect,
             directory,
+            sought,
             tells,
             known: BTreeMap::new(),
             movers: HashSet::new(),
@@ -107,6 +115,14 @@ impl Survey {
             }
         }
         Ok(())
+    }
+
+    /// Looks for other tags, in every domain.
+    pub(crate) fn seek(&mut self, sought: Sought) -> Result<(), Lost> {
+        self.sought = sought;
+        self.look()?;
+        let all: Vec<Uuid> = self.known.keys().copied().collect();
+        self.look_at(&all.into_iter().map(|uuid| (uuid, Changes::default())).collect())
     }
 
     /// Counts I/O errors, which are reported with the figures.
@@ -184,7 +200,9 @@ impl Survey {
             told => told,
         };
         let described = match xml {
-            Ok(xml) => describe(&xml, &self.directory).map_err(|error| error.to_string()),
+            Ok(xml) => {
+                describe(&xml, &self.directory, &self.sought).map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.message().to_owned()),
         };
         let unread = described.as_ref().err().map(|why| cut(why, WORDS_MAX).to_owned());
@@ -197,6 +215,7 @@ impl Survey {
         let name = self.unless_lost(handle.get_name())?.unwrap_or_default();
         let domain = Domain {
             uuid,
+            hwuuid: found.hwuuid,
             name: cut(&name, NAME_MAX).to_owned(),
             driver: found.driver,
             is_kvm: found.is_kvm,
@@ -208,6 +227,7 @@ impl Survey {
             names: found.names,
             channel: found.channel.filter(|_| self.tells.channels),
             cid: found.cid,
+            tags: found.tags,
             unread,
         };
         let before = self.known.remove(&uuid);

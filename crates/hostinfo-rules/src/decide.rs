@@ -75,6 +75,11 @@ impl Grant {
         Self::new(None, [])
     }
 
+    /// The grant of a guest as long as its tags leave open which rule applies: it permits nothing.
+    pub fn closed() -> Self {
+        Self::new(None, [(0, Setting::Select(vec![Scope::ALL], false))])
+    }
+
     /// Applies the settings, each with its line, to the built-in default.
     pub(crate) fn new(
         origin: Option<Origin>,
@@ -240,6 +245,12 @@ mod tests {
             assert_eq!(grant.permits(stat, None), permitted);
             assert_eq!(grant.explain(stat, Some("x")), Why { permitted, line: None });
         }
+    }
+
+    #[test]
+    fn a_closed_grant_permits_nothing() {
+        let closed = Grant::closed();
+        assert!(open(&closed).is_empty() && !closed.watch() && !closed.vhostmd_disk());
     }
 
     #[test]

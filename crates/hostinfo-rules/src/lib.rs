@@ -25,7 +25,7 @@ mod value;
 pub use decide::change::Changes;
 pub use decide::{Grant, Origin, Why};
 pub use glob::BadPattern;
-pub use parse::{FILE_MAX, Parsed, parse, parse_tagged};
+pub use parse::{FILE_MAX, Parsed, check, parse};
 pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
 pub use rules::{Decision, Rules};

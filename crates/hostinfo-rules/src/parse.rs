@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::binary::not_text;
+use crate::decide::change::Changes;
 use crate::decide::{Grant, Origin};
 use crate::glob::{self, Fault};
 use crate::lex::{self, Content, Header, Line, Quotes, Word, lex};
@@ -34,20 +35,17 @@ pub struct Parsed {
 /// [`PROBLEMS_MAX`](crate::PROBLEMS_MAX), and one more that counts the rest. For a file that is not
 /// text there is a single error.
 pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
-    parse_as(file, Parser::default())
+    check(file, |_| false)
 }
 
-/// The same for headers that may have conditions on tags. Use it only if you can tell
-/// [`Rules::decide_tagged`] which tags a guest has. Otherwise refuse such a file, since a later
-/// rule may open what a condition was meant to close.
+/// The same, with warnings about rules that turn on a statistic which is off by default, for guests
+/// that are selected only by tags with these keys: whoever can change a domain's metadata can set
+/// them.
 ///
 /// # Errors
-/// Those of [`parse`], except for conditions.
-pub fn parse_tagged(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
-    parse_as(file, Parser { knows_tags: true, ..Parser::default() })
-}
-
-fn parse_as<'a>(file: &'a [u8], mut parser: Parser<'a>) -> Result<Parsed, Vec<Problem>> {
+/// Those of [`parse`].
+pub fn check(file: &[u8], is_anybodys: impl Fn(&str) -> bool) -> Result<Parsed, Vec<Problem>> {
+    let mut parser = Parser::default();
     if let Some(problem) = not_text(file) {
         return Err(vec![problem]);
     }
@@ -59,7 +57,7 @@ fn parse_as<'a>(file: &'a [u8], mut parser: Parser<'a>) -> Result<Parsed, Vec<Pr
             Err(broken) => parser.broken_line(number, line, broken.valid_up_to()),
         }
     }
-    parser.finish()
+    parser.finish(is_anybodys)
 }
 
 #[derive(Default)]
@@ -71,8 +69,6 @@ struct Parser<'a> {
     keys: HashMap<String, usize>,
     errors: Problems,
     warnings: Problems,
-    /// Whether guests' tags are known.
-    knows_tags: bool,
 }
 
 /// A rule whose settings are being read.
@@ -185,12 +181,6 @@ impl<'a> Parser<'a> {
     }
 
     fn conditions(&mut self, line: Line<'_>, written: &[(Word<'_>, Word<'_>)]) -> Box<[Condition]> {
-        if let (Some((key, _)), false) = (written.first(), self.knows_tags) {
-            self.error(line, key.at, || {
-                let message = "conditions on tags are not supported yet";
-                Text::new(message, "expected `:` behind the pattern")
-            });
-        }
         if let Some((key, _)) = written.get(CONDITIONS_MAX) {
             self.error(line, key.at, || {
                 let message = format!("more than {CONDITIONS_MAX} conditions");
@@ -278,7 +268,7 @@ impl<'a> Parser<'a> {
         });
     }
 
-    fn finish(mut self) -> Result<Parsed, Vec<Problem>> {
+    fn finish(mut self, is_anybodys: impl Fn(&str) -> bool) -> Result<Parsed, Vec<Problem>> {
         if !self.errors.is_empty() {
             return Err(self.errors.into_sorted());
         }
@@ -289,13 +279,36 @@ impl<'a> Parser<'a> {
             let text = || never_matches(&never, &self.rules);
             self.warnings.add(Severity::Warning, rule.line, rule.written.at, text);
         }
-        let rules = self.rules.into_iter().zip(reaches).map(|(rule, reach)| {
+        let mut rules = Vec::new();
+        for (rule, reach) in self.rules.into_iter().zip(reaches) {
             let origin = Origin { pattern: rule.written.text.to_owned(), line: rule.line.number };
-            let grant = Arc::new(Grant::new(Some(origin), rule.settings));
-            Rule { reach, grant }
-        });
+            let grant = Grant::new(Some(origin), rule.settings);
+            let mut keys = reach.conditions.iter().map(|condition| &condition.key);
+            if !reach.conditions.is_empty() && keys.all(|key| is_anybodys(key)) {
+                let opened = Changes::between(&Grant::builtin(), &grant).opened;
+                if let (Some(first), true) = (opened.first(), grant.enabled()) {
+                    let text = || opens_too_much(first, opened.len() - 1);
+                    self.warnings.add(Severity::Warning, rule.line, rule.written.at, text);
+                }
+            }
+            rules.push(Rule { reach, grant: Arc::new(grant) });
+        }
         Ok(Parsed { rules: Rules::new(rules), warnings: self.warnings.into_sorted() })
     }
+}
+
+/// The warning about a rule that turns on `first`, and so many others, for guests that select
+/// themselves.
+fn opens_too_much(first: &str, others: usize) -> Text {
+    let others = if others == 0 { String::new() } else { format!(" and {others} more") };
+    Text::new(
+        format!(
+            "this rule turns on {}{others}, off by default, for guests selected only by tags that \
+             whoever can change a domain's metadata can set",
+            quote(first)
+        ),
+        "expected another condition as well, or `[tags] own = false` in hostinfod.toml",
+    )
 }
 
 /// The most earlier rules that a warning lists.

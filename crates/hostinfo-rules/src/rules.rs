@@ -77,6 +77,11 @@ impl Rules {
         Decision::Granted(Arc::clone(&self.builtin))
     }
 
+    /// Whether any rule has conditions on tags.
+    pub fn have_conditions(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.reach.conditions.is_empty())
+    }
+
     /// The guests named by patterns without wildcards, in the order of the file. Such a rule is not
     /// necessarily the one that decides: ask [`Rules::decide`].
     pub fn named_guests(&self) -> impl Iterator<Item = String> {

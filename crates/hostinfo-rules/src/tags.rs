@@ -35,6 +35,25 @@ impl Tags {
     /// No tags at all.
     pub const NONE: Self = Self::Known(BTreeMap::new());
 
+    /// These tags, with what was `last` read in place of those that cannot be read now.
+    #[must_use]
+    pub fn or_last(self, last: &Self) -> Self {
+        let (mut tags, last) = match (self, last) {
+            (Self::Unreadable, last) => return last.clone(),
+            (now, Self::Unreadable) => return now,
+            (Self::Known(tags), Self::Known(last)) => (tags, last),
+        };
+        tags.retain(|key, tag| match (&*tag, last.get(key)) {
+            (Tag::Unreadable, None) => false,
+            (Tag::Unreadable, Some(last)) => {
+                tag.clone_from(last);
+                true
+            }
+            (Tag::Value(_), _) => true,
+        });
+        Self::Known(tags)
+    }
+
     /// The tag with that key: `None` if there is none.
     fn get(&self, key: &str) -> Option<&Tag> {
         match self {
@@ -134,6 +153,17 @@ mod tests {
         assert_eq!(held(&[("project", None), ("role", Some("web"))]), Held::No);
         assert_eq!(held(&[("project", None)]), Held::No);
         assert_eq!(Held::all(&both, &Tags::Unreadable), Held::Unknown);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_as_it_was_last_read() {
+        let last = tags(&[("role", Some("db")), ("project", Some("acme")), ("odd", None)]);
+        assert_eq!(Tags::Unreadable.or_last(&last), last);
+        let now = tags(&[("role", None), ("project", Some("b")), ("new", None), ("odd", None)]);
+        let both = tags(&[("role", Some("db")), ("project", Some("b")), ("odd", None)]);
+        assert_eq!(now.clone().or_last(&last), both, "a new tag was not there");
+        assert_eq!(now.clone().or_last(&Tags::Unreadable), now);
+        assert_eq!(Tags::NONE.or_last(&last), Tags::NONE, "it is known to have none");
     }
 
     #[test]

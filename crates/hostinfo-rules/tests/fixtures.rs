@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hostinfo_rules::{Problem, parse_tagged};
+use hostinfo_rules::{Problem, parse};
 
 fn files(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(kind);
@@ -35,7 +35,7 @@ fn compare(path: &Path, problems: &[Problem]) {
 #[test]
 fn a_bad_file_has_its_errors() {
     for path in files("bad") {
-        let Err(errors) = parse_tagged(&fs::read(&path).unwrap()) else {
+        let Err(errors) = parse(&fs::read(&path).unwrap()) else {
             panic!("{} is taken", path.display())
         };
         assert!(!errors.is_empty());
@@ -46,7 +46,7 @@ fn a_bad_file_has_its_errors() {
 #[test]
 fn a_good_file_is_taken_with_its_warnings() {
     for path in files("good") {
-        match parse_tagged(&fs::read(&path).unwrap()) {
+        match parse(&fs::read(&path).unwrap()) {
             Ok(parsed) => compare(&path, &parsed.warnings),
             Err(errors) => compare(&path, &errors),
         }
@@ -57,7 +57,7 @@ fn a_good_file_is_taken_with_its_warnings() {
 fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
     for seed in fs::read_dir("../../fuzz/seeds/rules").unwrap() {
         let path = seed.unwrap().path();
-        let parsed = parse_tagged(&fs::read(&path).unwrap());
+        let parsed = parse(&fs::read(&path).unwrap());
         let problems = parsed.as_ref().map(|parsed| parsed.warnings.len()).map_err(Vec::len);
         let is_it = match path.file_name().unwrap().to_str().unwrap() {
             "crlf" | "example" | "patterns" | "settings" | "tags" => problems.is_ok(),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hostinfo_rules::{PROBLEMS_MAX, Parsed, Problem, parse, parse_tagged};
+use hostinfo_rules::{PROBLEMS_MAX, Parsed, Problem, parse};
 use proptest::prelude::*;
 
 fn shown(problems: &[Problem]) -> Vec<String> {
@@ -38,7 +38,7 @@ proptest! {
         file in prop_oneof![nearly_a_file(), proptest::collection::vec(any::<u8>(), 0..300)],
     ) {
         let lines = file.split(|byte| *byte == b'\n').count();
-        let problems = match parse_tagged(&file) {
+        let problems = match parse(&file) {
             Ok(parsed) => parsed.warnings,
             Err(errors) => {
                 prop_assert!(!errors.is_empty());

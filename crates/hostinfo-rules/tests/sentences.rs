@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{Named, StatId, resolve};
-use hostinfo_rules::{Decision, Parsed, Rules, Tag, Tags, parse, parse_tagged};
+use hostinfo_rules::{Decision, Parsed, Problem, Rules, Tag, Tags, check, parse};
 
 fn parsed(file: &str) -> Parsed {
     parse(file.as_bytes()).unwrap_or_else(|_| panic!("{}", errors(file).join("\n")))
@@ -486,23 +486,12 @@ fn patterns_without_wildcards_name_guests() {
     assert_eq!(rules.named_guests().collect::<Vec<_>>(), ["qemu-*", "qemu-a b"]);
 }
 
-fn tagged(file: &str) -> Rules {
-    parse_tagged(file.as_bytes()).unwrap().rules
-}
-
-#[test]
-fn who_cannot_tell_a_guests_tags_takes_no_conditions() {
-    let file = "qemu-* project=acme:\n  enabled = 0\n*:\n";
-    assert_eq!(places(file), [(1, 8)]);
-    assert!(errors(file)[0].contains("conditions on tags are not supported yet"));
-}
-
 /// The line of the rule that decides for a guest with these tags; a tag without a value is
 /// unreadable.
 fn line(file: &str, tags: &[(&str, Option<&str>)]) -> Result<usize, usize> {
     let tag = |value: &Option<&str>| value.map_or(Tag::Unreadable, |text| Tag::Value(text.into()));
     let tags = tags.iter().map(|(key, value)| ((*key).into(), tag(value))).collect();
-    match tagged(file).decide_tagged("qemu-a", &Tags::Known(tags)) {
+    match rules(file).decide_tagged("qemu-a", &Tags::Known(tags)) {
         Decision::Granted(grant) => Ok(grant.rule().unwrap().line),
         Decision::Unreadable(grant) => Err(grant.rule().unwrap().line),
     }
@@ -515,7 +504,21 @@ fn all_conditions_of_a_header_have_to_hold() {
     assert_eq!(line(file, &[("project", Some("acme")), ("role", Some("web"))]), Ok(2));
     assert_eq!(line(file, &[("project", Some("acme"))]), Ok(2));
     assert_eq!(line(file, &[("role", Some("db7"))]), Ok(3));
-    assert_eq!(tagged(file).decide("qemu-a").rule().unwrap().line, 3, "no tag is known");
+    assert_eq!(rules(file).decide("qemu-a").rule().unwrap().line, 3, "no tag is known");
+}
+
+#[test]
+fn a_rule_that_opens_much_to_guests_that_select_themselves_is_a_warning_for_who_checks() {
+    let warnings = |file: &str| {
+        let parsed = check(file.as_bytes(), |key| key != "project").unwrap();
+        parsed.warnings.iter().map(Problem::line).collect::<Vec<_>>()
+    };
+    let opens = "qemu-* role=db:\n host.name = 1\nqemu-* project=a role=web:\n host.name = 1\n\
+                 qemu-a:\n host.name = 1\n* title=*:\n all = 1\n";
+    assert_eq!(warnings(opens), [1, 7]);
+    let opens_nothing = "qemu-* role=db:\n loadavg = 0\n* uuid=*:\n all = 1\n enabled = 0\n";
+    assert!(warnings(opens_nothing).is_empty());
+    assert!(parsed(opens).warnings.is_empty(), "who serves need not be told again and again");
 }
 
 #[test]
@@ -523,10 +526,10 @@ fn a_guest_whose_tag_cannot_be_read_never_falls_through_to_a_later_rule() {
     let file = "xen-* project=acme:\nqemu-* project=acme role=db:\n*:\n";
     assert_eq!(line(file, &[("project", None), ("role", Some("db"))]), Err(2));
     assert_eq!(line(file, &[("project", None), ("role", Some("web"))]), Ok(3), "it surely has not");
-    let silent = tagged(file).decide_tagged("qemu-a", &Tags::Unreadable);
+    let silent = rules(file).decide_tagged("qemu-a", &Tags::Unreadable);
     assert!(matches!(silent, Decision::Unreadable(grant) if grant.rule().unwrap().line == 2));
     let before = "qemu-a:\nqemu-* project=acme:\n";
-    let granted = tagged(before).decide_tagged("qemu-a", &Tags::Unreadable);
+    let granted = rules(before).decide_tagged("qemu-a", &Tags::Unreadable);
     assert!(matches!(granted, Decision::Granted(_)), "nobody has to look at a tag");
 }
 

@@ -39,7 +39,7 @@ pub enum Lack {
 
 impl Absent {
     /// There is no sample yet, or no sample old enough for a ratio to compare with.
-    pub const AGAIN: Self = Self::plain("ask again in 1 s");
+    pub const AGAIN: Self = Self::plain(hostinfo_wire::reply::ASK_AGAIN);
 
     /// A file that every Linux has does not exist.
     pub(crate) const NO_PROC: Self = Self::new(UNREADABLE, "hostinfod needs the host's own /proc");

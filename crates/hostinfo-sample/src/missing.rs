@@ -117,6 +117,8 @@ impl Lacks {
         }
         let has_room = self.known.len() < bound;
         if has_room {
+            // Most guests lack one thing, and a vector begins with room for four.
+            self.known.reserve_exact(1);
             self.known.push(Known { file, absent: absent.clone(), of: Some(what) });
         }
         has_room

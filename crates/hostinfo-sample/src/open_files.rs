@@ -10,18 +10,16 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::fs::File;
-use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hostinfo_wire::limits::{FILES_LEFT, OPEN_FILES_EACH, OPEN_FILES_MAX};
 use lru::LruCache;
-use rustix::buffer::spare_capacity;
 use rustix::fs::{FsWord, fstatfs};
 
 use crate::Roots;
-use crate::root::{ATTRIBUTE_BYTES, LINE_BYTES, PAGE_BYTES, Unread, read_file, within};
+use crate::root::{ATTRIBUTE_BYTES, PAGE_BYTES, Unread, read_file, read_from_start, within};
 
 /// The open files of all guests together. The files of the guest that was read least recently are closed first.
 #[derive(Clone, Debug)]
@@ -69,7 +67,7 @@ impl Pool {
         let mut of = self.of.borrow_mut();
         let files = of.get_mut(&reader)?;
         let file = files.get(path.as_os_str())?;
-        if read_again(file, most, buffer).is_ok() {
+        if read_from_start(file, most, buffer).is_ok() {
             return Some(());
         }
         files.remove(path.as_os_str());
@@ -206,24 +204,6 @@ impl Drop for Reader {
         self.pool.0.close_all(self.number);
     }
 }
-
-/// Reads all of a file from its beginning, but no more than shows that it is over `most` bytes.
-fn read_again(file: &File, most: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
-    buffer.clear();
-    while buffer.len() < most {
-        buffer.reserve(LINE_BYTES);
-        let offset = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
-        let read = rustix::io::pread(file, spare_capacity(buffer), offset)?;
-        if read < SURELY_MORE {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// If a file has more to read, the kernel returns at least this much at a time: it fills a page of 4,096 bytes
-/// or what is left, and leaves out only what does not fit whole (`fs/seq_file.c`), such as a process's number.
-const SURELY_MORE: usize = 2048;
 
 /// Whether it is a file of procfs, of a cgroup or of sysfs: statfs(2), `linux/magic.h`.
 fn is_kernels(file: &File) -> bool {

@@ -1,11 +1,12 @@
 //! Where a host's files are, and how they are read within limits.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 
 use crate::Absent;
@@ -167,14 +168,35 @@ pub(crate) fn within(bound: usize, path: PathBuf, buffer: &[u8]) -> Result<&[u8]
 
 /// The first `most` bytes of a file, in `buffer`, and the file.
 pub(crate) fn read_file(path: &Path, most: usize, buffer: &mut Vec<u8>) -> io::Result<File> {
-    buffer.clear();
-    // Otherwise the first reads would be 32 bytes long.
-    buffer.reserve(LINE_BYTES);
-    let most = u64::try_from(most).unwrap_or(u64::MAX);
-    let mut file = File::open(path)?.take(most);
-    file.read_to_end(buffer)?;
-    Ok(file.into_inner())
+    let file = File::open(path)?;
+    read_from_start(&file, most, buffer)?;
+    Ok(file)
 }
+
+/// The first `most` bytes of a file that is open, in `buffer`. Most files take one system call: another one, to
+/// be told that this was the end, would take as long again.
+pub(crate) fn read_from_start(file: &File, most: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    while buffer.len() < most {
+        buffer.reserve(LINE_BYTES);
+        let offset = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+        let read = match rustix::io::pread(file, spare_capacity(buffer), offset) {
+            Err(Errno::INTR) => continue,
+            read => read?,
+        };
+        if read < SURELY_MORE {
+            break;
+        }
+    }
+    buffer.truncate(most);
+    Ok(())
+}
+
+/// If a file has more to read, the kernel returns at least this much at a time. A plain file fills all that was
+/// asked for. A file of the kernel's own fills a page of 4,096 bytes or what is left, and leaves out only what does
+/// not fit whole (`fs/seq_file.c`), such as a process's number or a CPU's part of `cpuinfo`: of several that fit
+/// into a page together at least half of it, of larger ones at least one.
+const SURELY_MORE: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -217,6 +239,17 @@ mod tests {
         assert_eq!(numbers, [0, 12]);
         assert!(list(1).is_err());
         assert!(numbered(folder.path().join("none"), "", 1).unwrap_err().is_not_there());
+    }
+
+    #[test]
+    fn a_file_of_many_pages_is_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = Roots { proc: folder.path().into(), sys: folder.path().into() };
+        for length in [0, 1, SURELY_MORE, LINE_BYTES, 3 * LINE_BYTES + 5] {
+            let text = vec![b'x'; length];
+            std::fs::write(folder.path().join("f"), &text).unwrap();
+            assert_eq!(roots.proc("f", PAGE_BYTES, &mut Vec::new()).unwrap(), text);
+        }
     }
 
     #[test]

@@ -76,9 +76,7 @@ pub struct Vmm {
     cpu: Cached<Cpu, Held>,
     cpus: Cached<Cpus>,
     affinities: Affinities,
-    affinities_of_others: Affinities,
-    counted: Counted,
-    bounds: bounds::Kept,
+    for_verdicts: Option<Box<ForVerdicts>>,
     pressure_cpu: Cached<Pressure, Grown<2>>,
     pressure_memory: Cached<Pressure, Grown<2>>,
     pressure_io: Cached<Pressure, Grown<2>>,
@@ -86,6 +84,15 @@ pub struct Vmm {
     placement: Cached<Placement>,
     window: Window<Sample>,
     energy: Portion,
+}
+
+/// What only [`Vmm::bounds`] needs from one sample to the next: a third of a [`Vmm`], for the guests that ask for
+/// verdicts.
+#[derive(Clone, Default)]
+struct ForVerdicts {
+    affinities_of_others: Affinities,
+    counted: Counted,
+    bounds: bounds::Kept,
 }
 
 /// What the ratios of a reply are made of.
@@ -99,6 +106,9 @@ impl Vmm {
     /// The daemon cannot learn which process is at the other end: SO_PEERCRED gives 0 for a process in another
     /// PID namespace.
     pub const UNSEEN: Absent = process::UNSEEN;
+
+    /// The process at the other end is not known: the one that listened there has ended.
+    pub const HANDED_ON: Absent = process::HANDED_ON;
 
     /// The process `pid`, as the kernel of this program's PID namespace numbers it, which began at `start`:
     /// field 22 of `/proc/PID/stat`. `None` means the process that has the number at the first reading. Its
@@ -123,9 +133,7 @@ impl Vmm {
             cpu: Cached::default(),
             cpus: Cached::default(),
             affinities: Affinities::default(),
-            affinities_of_others: Affinities::default(),
-            counted: Counted::default(),
-            bounds: bounds::Kept::default(),
+            for_verdicts: None,
             pressure_cpu: Cached::default(),
             pressure_memory: Cached::default(),
             pressure_io: Cached::default(),

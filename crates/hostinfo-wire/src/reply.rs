@@ -101,6 +101,10 @@ impl fmt::Display for Refusal {
 /// The only reply line for a guest whose rule says `enabled = 0`.
 pub const BLOCKED: &str = "this guest may not ask";
 
+/// The only reply line for a guest while its tags, which decide what it may see, cannot be read. It
+/// is also the reason for a name whose value takes until then.
+pub const ASK_AGAIN: &str = "ask again in 1 s";
+
 /// The single line that replaces a reply over [`REPLY_MAX`].
 pub const REPLY_TOO_LONG: &str = "reply too long, ask for a group";
 

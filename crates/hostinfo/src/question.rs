@@ -7,7 +7,7 @@ use std::fmt;
 
 use hostinfo_wire::Code;
 use hostinfo_wire::name::is_name;
-use hostinfo_wire::reply::{BLOCKED, REPLY_TOO_LONG, parse_retry_after};
+use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED, REPLY_TOO_LONG, parse_retry_after};
 use serde_json::Value;
 
 use crate::reply::Line;
@@ -95,7 +95,7 @@ impl Question {
             Code::TooSoon => is_query && parse_retry_after(&line.text).is_some(),
             Code::NotPermitted if self.verb == Verb::List => line.subject() == Some("list"),
             Code::NotPermitted => is_query && line.text == BLOCKED,
-            Code::Unavailable => line.text == REPLY_TOO_LONG,
+            Code::Unavailable => [ASK_AGAIN, REPLY_TOO_LONG].contains(&&*line.text),
             Code::Done | Code::NotARequest | Code::NoSuchStatistic => false,
         }
     }

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum, value_parser};
 pub(crate) const SOCKET_DIR: &str = "/var/lib/hostinfo";
 pub(crate) const URI: &str = "qemu:///system";
 pub(crate) const RULES: &str = "/etc/hostinfo/hostinfo.conf";
+pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
 pub(crate) const CONTROL: &str = "/run/hostinfo/control.sock";
 
 /// Number of serial ports that a guest can have.
@@ -20,6 +21,7 @@ Examples:
   hostinfoctl enable web               web may ask its host from its next start on
   hostinfoctl enable --now 'web-*'     at once, also guests that are running
   hostinfoctl enable --dry-run web     show what would change in its XML
+  hostinfoctl tag web role=db          for rules such as `qemu-* role=db:`
   hostinfoctl list                     which guests can ask, and under which rule
   hostinfoctl check ./hostinfo.conf    does the file have errors? For CI too
   hostinfoctl diff ./hostinfo.conf     what would it change, and for which guests?
@@ -48,6 +50,15 @@ Examples:
   hostinfoctl enable web             serial port 1, from its next start
   hostinfoctl enable --now 'web-*'   running guests get a channel at once
   hostinfoctl enable --repair web    after it was renamed or cloned";
+
+const TAG: &str = "\
+Examples:
+  hostinfoctl tag web role=db tier=gold  set two tags; the others stay
+  hostinfoctl tag web --remove tier      remove one
+  hostinfoctl tag web                    show all tags, also those that other programs set
+
+Tags are stored in the domain's metadata, in what runs and in what it is started from, and are in force \
+within a second.";
 
 /// Show and set which guests may ask their host, and for what.
 #[derive(Debug, Parser)]
@@ -79,6 +90,9 @@ pub(crate) struct Options {
     /// The rules file
     #[arg(long, global = true, value_name = "FILE", default_value = RULES)]
     pub(crate) rules: PathBuf,
+    /// The daemon's settings, which say what tags there are
+    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG)]
+    pub(crate) config: PathBuf,
     /// The daemon's control socket
     #[arg(long, global = true, value_name = "PATH", default_value = CONTROL)]
     pub(crate) control: PathBuf,
@@ -95,6 +109,9 @@ pub(crate) enum Command {
     /// Remove guests' ports
     #[command(after_help = GUESTS)]
     Disable(Disable),
+    /// Show or set guests' tags, which rules can have conditions on
+    #[command(after_help = format!("{TAG}\n\n{GUESTS}"))]
+    Tag(Tag),
     /// Print what to add to a guest's XML, and the options for virt-install and virt-xml
     Snippet(Snippet),
     /// Show guests, whether they can ask, and under which rule
@@ -244,11 +261,12 @@ pub(crate) struct Enable {
     /// Which guests
     #[arg(required = true, value_name = "GUEST", value_parser = name)]
     pub(crate) guests: Vec<String>,
-    /// Serial port or virtio channel [default: a serial port, unless none is free or --now wants a
-    /// channel]
+    /// Serial port or virtio channel [default: serial port 1; a channel if that is taken, if the
+    /// guest has a console but no serial port, or with --now]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
-    /// Number of the serial port, as N in ttySN [default: 1, or the next free one]
+    /// Number of the serial port, as N in ttySN [default: 1]; at any other, the guest's tool needs
+    /// --device
     #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
     /// Also hot-plug a channel into running guests that have a virtio-serial controller
@@ -260,7 +278,7 @@ pub(crate) struct Enable {
     /// Repair a guest that has two ports, or the socket of another guest
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Only show what would change
+    /// Only show what would change, as libvirt would write it
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -276,14 +294,31 @@ pub(crate) struct Disable {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Tag {
+    /// Which guests
+    #[arg(value_name = "GUEST", value_parser = name)]
+    pub(crate) guest: String,
+    /// Tags to set [default: show all tags]
+    #[arg(value_name = "KEY=VALUE")]
+    pub(crate) tags: Vec<String>,
+    /// Remove a tag that was set before
+    #[arg(long, value_name = "KEY")]
+    pub(crate) remove: Vec<String>,
+    /// Only show what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Snippet {
     /// The guest's name; the guest need not exist yet
     #[arg(value_name = "GUEST", value_parser = name)]
     pub(crate) guest: String,
-    /// Serial port or virtio channel [default: a serial port, if one is free]
+    /// Serial port or virtio channel [default: as enable chooses]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
-    /// Number of the serial port, as N in ttySN [default: 1, or the next free one]
+    /// Number of the serial port, as N in ttySN [default: 1]; at any other, the guest's tool needs
+    /// --device
     #[arg(long, value_name = "N", conflicts_with = "transport", value_parser = value_parser!(u32).range(0..UARTS))]
     pub(crate) port: Option<u32>,
     /// Print the channel for vhostmd's clients instead
@@ -344,6 +379,8 @@ mod tests {
             "stats --json --openmetrics",
             "snippet a --port 4",
             "enable a --port -1",
+            "tag",
+            "tag a --remove",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

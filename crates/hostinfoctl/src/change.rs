@@ -137,7 +137,7 @@ pub(crate) fn run(
 /// Set by Ctrl-C, by a terminal that closes, and by SIGTERM: the guest that is being changed is
 /// finished first. A second Ctrl-C exits at once. A second SIGHUP or SIGTERM does not, because
 /// those can arrive twice, from the system and from the shell.
-fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+pub(crate) fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted))
         .and_then(|_| {
@@ -165,7 +165,7 @@ impl<C: Change> Run<'_, C> {
             ("unchanged", before, String::new())
         } else if self.dry_run {
             let after = before.after(&self.libvirt, &steps)?;
-            let diff = diff(&before, &after);
+            let diff = self.diff(&before, &after);
             ("would-change", after, diff)
         } else {
             if !self.is_prepared {
@@ -180,15 +180,30 @@ impl<C: Change> Run<'_, C> {
         let standing = Some(Standing::of(&after));
         Ok(Report { guest: entry.name.clone(), result, error: None, standing, diff })
     }
-}
 
-fn diff(before: &Facts, after: &Facts) -> String {
-    let name = printable(&before.entry.name);
-    let of = |form, what: &str| match (before.of(form), after.of(form)) {
-        (Some(before), Some(after)) => unified(&format!("{name}{what}"), &before.xml, &after.xml),
-        _ => String::new(),
-    };
-    of(Form::Config, "") + &of(Form::Live, ", running,")
+    /// What would change, as libvirt would write it. A device that is plugged into a running guest
+    /// changes nothing else in it.
+    fn diff(&mut self, before: &Facts, after: &Facts) -> String {
+        let name = printable(&before.entry.name);
+        let of = |form| Some((&*before.of(form)?.xml, &*after.of(form)?.xml));
+        let config = of(Form::Config).filter(|(before, after)| before != after);
+        let config = config.map_or_else(String::new, |(before, after)| {
+            let mut written = |xml| self.libvirt.rewritten(xml);
+            match written(before).and_then(|before| Ok((before, written(after)?))) {
+                Ok((before, after)) => unified(&name, &before, &after),
+                Err(failure) => {
+                    complain(format!(
+                        "note: {name}: this is what would be added, and not what libvirt would \
+                         make of it, which it does not say: {failure}"
+                    ));
+                    unified(&name, before, after)
+                }
+            }
+        });
+        let live = of(Form::Live)
+            .map(|(before, after)| unified(&format!("{name}, running,"), before, after));
+        config + &live.unwrap_or_default()
+    }
 }
 
 fn tell(report: &Report, done: &str) -> Result<(), Failure> {

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use hostinfo_rules::{Problem, Rules, parse};
+use hostinfo_rules::{Problem, Rules, check};
 use serde_json::{Value, json};
 
 use crate::args::Options;
 use crate::exit::{DONE, Failure, REFUSED, Status};
 use crate::output::{write, write_json};
 use crate::rules::{count, read};
+use crate::tags;
 
 /// Checks that file, or the one of the options. `strict`: warnings fail as well.
 ///
@@ -21,7 +22,10 @@ pub(crate) fn run(options: &Options, file: Option<&Path>, strict: bool) -> Resul
         return Err(Failure::Refused(format!("{}: no such file", path.display())));
     }
     let is_there = text.is_some();
-    let found = match text.map(|text| parse(&text)) {
+    let sought = tags::sought(options)?.unwrap_or_default();
+    let is_anybodys =
+        |key: &str| sought.own && !sought.sources.iter().any(|source| source.key == key);
+    let found = match text.map(|text| check(&text, is_anybodys)) {
         None => Found { rules: Some(Rules::builtin()), errors: Vec::new(), warnings: Vec::new() },
         Some(Ok(parsed)) => {
             Found { rules: Some(parsed.rules), errors: Vec::new(), warnings: parsed.warnings }

@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hostinfo_rules::{Changes, Grant, Rules};
+use hostinfo_rules::{Changes, Decision, Grant, Rules, Tags};
 use serde_json::{Value, json};
 
 use crate::args::Options;
 use crate::daemon;
-use crate::exit::{DONE, Failure, Status, sum};
+use crate::exit::{DONE, Failure, Status, complain, sum};
 use crate::output::{printable, write, write_json};
 use crate::present::Present;
-use crate::row::Row;
 use crate::rules::{self, RulesOf};
 use crate::uri::is_remote;
 
@@ -34,14 +33,22 @@ pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<St
     }
     let new = rules::load(file)?;
     let present = Present::find(options, words, known.as_ref());
-    let statuses = present.complain();
-    let guests = present.rows.iter().map(Row::id);
-    let changed: Vec<Changed> = guests.filter_map(|guest| Changed::of(guest, &old, &new)).collect();
+    let mut statuses = present.complain();
+    let mut changed = Vec::new();
+    for row in &present.rows {
+        match Changed::of(row.id(), &row.tags, &old, &new) {
+            Ok(change) => changed.extend(change),
+            Err(failure) => {
+                complain(&failure);
+                statuses.push(failure.status());
+            }
+        }
+    }
     if options.json {
         write_json(&changed.iter().map(Changed::json).collect::<Vec<_>>())?;
     } else if !changed.is_empty() {
         write(&grouped(&changed))?;
-    } else if present.is_complete() {
+    } else if present.is_complete() && statuses.is_empty() {
         write(match words {
             [] => "Nothing would change for any guest.\n",
             _ => "Nothing would change for these guests.\n",
@@ -74,11 +81,21 @@ struct Changed {
 }
 
 impl Changed {
-    fn of(guest: String, old: &Rules, new: &Rules) -> Option<Self> {
-        let (before, after) = (old.decide(&guest), new.decide(&guest));
+    /// # Errors
+    /// It depends on tags that cannot be read.
+    fn of(guest: String, tags: &Tags, old: &Rules, new: &Rules) -> Result<Option<Self>, Failure> {
+        let decided = (old.decide_tagged(&guest, tags), new.decide_tagged(&guest, tags));
+        let (Decision::Granted(before), Decision::Granted(after)) = decided else {
+            return Err(Failure::Refused(format!(
+                "{}: its tags cannot be read, so which rule applies is not known: see them with \
+                 hostinfoctl tag",
+                printable(&guest)
+            )));
+        };
         let changes = Changes::between(&before, &after);
         let rule = |grant: &Grant| grant.rule().map(|rule| (rule.pattern.clone(), rule.line));
-        (!changes.is_empty()).then(|| Self { guest, rules: [rule(&before), rule(&after)], changes })
+        let rules = [rule(&before), rule(&after)];
+        Ok((!changes.is_empty()).then_some(Self { guest, rules, changes }))
     }
 
     /// The change in words, without the guest's name.
@@ -147,17 +164,33 @@ fn seconds(interval: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hostinfo_rules::Tag;
 
     fn rules(text: &str) -> Rules {
         hostinfo_rules::parse(text.as_bytes()).unwrap().rules
+    }
+
+    fn of(guest: &str, old: &Rules, new: &Rules) -> Option<Changed> {
+        Changed::of(guest.to_owned(), &Tags::NONE, old, new).unwrap()
+    }
+
+    #[test]
+    fn tags_decide_and_those_that_cannot_be_read_leave_it_open() {
+        let (old, new) = (rules("*:\n"), rules("* role=db:\n physcpus = 0\n*:\n"));
+        assert!(of("qemu-a", &old, &new).is_none());
+        let tags = Tags::Known([("role".into(), Tag::Value("db".into()))].into());
+        let changed = Changed::of("qemu-a".to_owned(), &tags, &old, &new).unwrap().unwrap();
+        let told = grouped(&[changed]);
+        assert!(told.starts_with("qemu-a: * (line 1) -> * role=db (line 1)\n"), "{told}");
+        assert!(Changed::of("qemu-a".to_owned(), &Tags::Unreadable, &old, &new).is_err());
     }
 
     #[test]
     fn only_what_changes_for_a_guest_is_told() {
         let old = rules("qemu-web:\n interval = 60\n\n*:\n");
         let new = rules("# more\nqemu-web:\n interval = 0.5\n physcpus = 0\n watch = 1\n\n*:\n");
-        assert!(Changed::of("qemu-db".to_owned(), &old, &new).is_none());
-        let web = Changed::of("qemu-web".to_owned(), &old, &new).unwrap();
+        assert!(of("qemu-db", &old, &new).is_none());
+        let web = of("qemu-web", &old, &new).unwrap();
         assert_eq!(
             grouped(&[web]),
             "qemu-web: qemu-web (line 1) -> qemu-web (line 2)\n  interval: 60 s -> 0.5 s\n  \
@@ -168,7 +201,7 @@ mod tests {
     #[test]
     fn guests_for_which_the_same_would_change_are_told_together() {
         let (old, new) = (rules("*:\n"), rules("*:\n physcpus = 0\n"));
-        let changed = ["a", "b"].map(|guest| Changed::of(guest.to_owned(), &old, &new).unwrap());
+        let changed = ["a", "b"].map(|guest| of(guest, &old, &new).unwrap());
         let told = grouped(&changed);
         assert_eq!(told, "a, b: * (line 1) -> * (line 1)\n  may not see any more: physcpus\n");
         assert_eq!(changed[0].json()["closed"], json!(["physcpus"]));

@@ -2,17 +2,56 @@
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use hostinfo_domains::{SOCKET_DIR, VHOSTMD_DIR};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
 
 use crate::args::Options;
 use crate::exit::{Failure, complain};
-use crate::uri::is_remote;
+use crate::uri::{is_remote, is_session, socket};
 
 /// QEMU has to reach the sockets in it, and nobody needs to list them.
 const MODE: u32 = 0o711;
+
+/// Refuses a session's libvirt whose guests could not make their sockets there: they would not
+/// start. Of another host it cannot be known from here.
+///
+/// # Errors
+/// [`Failure::Refused`].
+pub(crate) fn is_open_to_session(options: &Options) -> Result<(), Failure> {
+    let uri = &options.connect;
+    if !is_session(uri) || is_remote(uri) {
+        return Ok(());
+    }
+    let user = rustix::process::geteuid();
+    let owner = socket(uri).and_then(|socket| Path::new(socket).metadata().ok());
+    if owner.is_some_and(|owner| owner.uid() != user.as_raw()) {
+        return Err(Failure::Refused(format!(
+            "{uri} is the session of another user: run hostinfoctl as that user"
+        )));
+    }
+    can_make_sockets(&options.directory).map_err(|error| {
+        Failure::Refused(format!(
+            "{uri} runs guests as user {}, who cannot make their sockets in {}: {error}. They \
+             would not start: use guests of qemu:///system",
+            user.as_raw(),
+            options.directory.display()
+        ))
+    })
+}
+
+/// Whether this user can: in the directory, or in the one above it while it is to be made.
+fn can_make_sockets(directory: &Path) -> Result<(), std::io::Error> {
+    let can =
+        |path: &Path| accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+    Ok(match (can(directory), directory.parent()) {
+        (Err(Errno::NOENT), Some(above)) => can(above),
+        (found, _) => found,
+    }?)
+}
 
 /// Creates the directory if it does not exist, and the one for vhostmd's clients in it if wanted.
 /// On another host it cannot be created from here.
@@ -89,6 +128,14 @@ mod tests {
         let path = folder.path().join("hostinfo");
         assert_eq!([make_one(&path).unwrap(), make_one(&path).unwrap()], [true, false]);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, MODE);
+    }
+
+    #[test]
+    fn a_session_needs_a_directory_that_its_user_can_write_to_or_make() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(can_make_sockets(folder.path()).is_ok());
+        assert!(can_make_sockets(&folder.path().join("new")).is_ok());
+        assert!(can_make_sockets(&folder.path().join("none/new")).is_err());
     }
 
     #[test]

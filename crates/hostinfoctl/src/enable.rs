@@ -3,8 +3,9 @@
 use crate::args::{Enable, Options};
 use crate::change::{self, Change};
 use crate::directory;
-use crate::exit::{Failure, Status};
+use crate::exit::{Failure, Status, complain};
 use crate::facts::Facts;
+use crate::output::printable;
 use crate::plan::{self, Wish};
 use crate::step::Step;
 
@@ -18,6 +19,7 @@ struct Enabling<'a> {
 /// # Errors
 /// [`Failure`].
 pub(crate) fn run(options: &Options, wanted: &Enable) -> Result<Status, Failure> {
+    directory::is_open_to_session(options)?;
     let wish = Wish {
         transport: wanted.transport,
         port: wanted.port,
@@ -28,9 +30,24 @@ pub(crate) fn run(options: &Options, wanted: &Enable) -> Result<Status, Failure>
     change::run(options, &wanted.guests, wanted.dry_run, &Enabling { options, wish })
 }
 
+/// Whether the steps give a serial port to a guest that has a console and no serial port.
+fn takes_the_console(facts: &Facts, steps: &[Step]) -> bool {
+    let is_alone = facts.config.as_ref().is_some_and(|seen| seen.ports.has_lone_console);
+    is_alone && steps.iter().any(|step| step.device.starts_with("<serial"))
+}
+
 impl Change for Enabling<'_> {
     fn plan(&self, facts: &Facts) -> Result<Vec<Step>, Failure> {
-        plan::enable(facts, &self.wish, &self.options.directory)
+        let steps = plan::enable(facts, &self.wish, &self.options.directory)?;
+        if takes_the_console(facts, &steps) {
+            complain(format!(
+                "note: {}: libvirt makes a guest's first serial port its console, so virsh \
+                 console will no longer lead to the one that it has: --transport channel leaves \
+                 that as it is",
+                printable(&facts.entry.name)
+            ));
+        }
+        Ok(steps)
     }
 
     fn prepare(&self) -> Result<(), Failure> {

@@ -1,11 +1,13 @@
 //! What a guest has: its domain's definition for the next start, and its running form.
 
 use hostinfo_domains::{Act, Entry, Form, Port, Ports, edit};
+use hostinfo_rules::Tags;
 
 use crate::exit::Failure;
 use crate::guests::{called, no_guest};
 use crate::libvirt::Libvirt;
 use crate::step::Step;
+use crate::tags::{self, Lookup};
 
 /// A guest as libvirt describes it.
 #[derive(Debug, Clone)]
@@ -59,6 +61,12 @@ impl Facts {
     /// The ports of the form that decides who the guest is: that of its next start if it has one.
     pub(crate) fn ports(&self) -> Option<&Ports> {
         self.config.as_ref().or(self.live.as_ref()).map(|seen| &seen.ports)
+    }
+
+    /// Its tags: those of what runs, else those of its next start.
+    pub(crate) fn tags(&self, sought: &Lookup) -> Tags {
+        let seen = self.live.as_ref().or(self.config.as_ref());
+        seen.map_or(Tags::Unreadable, |seen| tags::of(&seen.xml, self.entry.uuid, sought))
     }
 
     /// What the guest will have once these steps are taken.

@@ -47,6 +47,11 @@ impl Libvirt {
         self.administrator.xml(uuid, form).map_err(|why| self.failed(why))
     }
 
+    /// A domain's XML as libvirt would write it.
+    pub(crate) fn rewritten(&mut self, xml: &str) -> Result<String, Failure> {
+        self.administrator.rewritten(xml).map_err(|why| self.failed(why))
+    }
+
     /// Attaches a device to a domain, or detaches it.
     pub(crate) fn change(
         &mut self,
@@ -56,6 +61,16 @@ impl Libvirt {
         device: &str,
     ) -> Result<(), Failure> {
         self.administrator.change(uuid, form, act, device).map_err(|why| self.failed(why))
+    }
+
+    /// Replaces a domain's own tags.
+    pub(crate) fn tag(
+        &mut self,
+        uuid: Uuid,
+        form: Form,
+        tags: Option<String>,
+    ) -> Result<(), Failure> {
+        self.administrator.tag(uuid, form, tags).map_err(|why| self.failed(why))
     }
 
     fn failed(&self, why: Unanswered) -> Failure {

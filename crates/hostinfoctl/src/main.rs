@@ -1,10 +1,11 @@
 //! `hostinfoctl`, the administrator's tool: which guests have hostinfo, and what they may ask.
 //!
 //! Each command has a file. What several of them need: `libvirt` and `facts` (guests as libvirt
-//! describes them), `guests` (names and patterns to guests), `present` (which guests exist, also
-//! without libvirt), `rules` (those in force, or a file's), `plan` (what to change; pure), `change`
+//! describes them), `tags` (their tags), `guests` (names and patterns to guests), `present` (which
+//! guests exist, also without libvirt), `rules` (those in force, or a file's), `plan` (what to change; pure), `change`
 //! and `carry_out` (changing each guest completely or not at all), `standing` (the result, in
-//! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows).
+//! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows), `held`
+//! and `sock_diag` (programs that hold guests' ports).
 
 mod args;
 mod carry_out;
@@ -19,6 +20,7 @@ mod exit;
 mod explain;
 mod facts;
 mod guests;
+mod held;
 mod host_state;
 mod libvirt;
 mod list;
@@ -30,12 +32,15 @@ mod preview;
 mod row;
 mod rules;
 mod snippet;
+mod sock_diag;
 mod standing;
 mod state;
 mod stats;
 mod status;
 mod step;
 mod table;
+mod tag;
+mod tags;
 mod time;
 mod uri;
 mod watch;
@@ -55,6 +60,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
     match &args.command {
         Command::Enable(wanted) => enable::run(options, wanted),
         Command::Disable(wanted) => disable::run(options, wanted),
+        Command::Tag(wanted) => tag::run(options, wanted),
         Command::Snippet(wanted) => snippet::run(options, wanted),
         Command::List { guests } => list::run(options, guests),
         Command::Check { file, strict } => check::run(options, file.as_deref(), *strict),

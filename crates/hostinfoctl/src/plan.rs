@@ -192,7 +192,8 @@ impl Plan<'_> {
         }
         let same = gone.first().map(|port| &port.place).filter(|place| is_free(place));
         let uart = || same.filter(|place| matches!(place, Place::Serial(_))).cloned();
-        let uart = || uart().or_else(|| ports.free_uart());
+        let second = Place::Serial(1);
+        let uart = || uart().or_else(|| Some(second).filter(is_free));
         match (self.wish.transport, self.wish.port) {
             (_, Some(number)) => {
                 let place = Place::Serial(number);
@@ -204,12 +205,19 @@ impl Plan<'_> {
                 Err(Failure::Refused(format!("it has no free {place}: {other}")))
             }
             (Some(Transport::Channel), None) => channel,
-            (Some(Transport::Serial), None) => uart()
-                .ok_or_else(|| refused("it has no free serial port: choose --transport channel")),
+            (Some(Transport::Serial), None) => uart().ok_or_else(|| {
+                refused(
+                    "it has no free serial port 1, and the guest's tool tries no other: choose \
+                     --transport channel, or --port and hostinfo --device in the guest",
+                )
+            }),
             (None, None) => match same {
                 Some(place) => Ok(place.clone()),
                 None if self.wish.now && self.facts.live.is_some() => channel,
-                None => uart().map_or(channel, Ok),
+                None => match ports.default_place() {
+                    Place::Channel(_) => channel,
+                    place => Ok(place),
+                },
             },
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hostinfo_control::GuestState;
 use hostinfo_domains::Access;
-use hostinfo_rules::Pattern;
+use hostinfo_rules::{Pattern, Tags};
 
 use crate::args::Options;
 use crate::daemon::Known;
@@ -17,6 +17,7 @@ use crate::guests::{is_pattern, select};
 use crate::libvirt::Libvirt;
 use crate::output::printable;
 use crate::row::Row;
+use crate::tags::{self, Lookup};
 use crate::uri::is_remote;
 
 /// The guests that were asked for.
@@ -31,7 +32,11 @@ pub(crate) struct Present {
 impl Present {
     /// Finds the guests that the words match; without words, all.
     pub(crate) fn find(options: &Options, words: &[String], known: Option<&Known>) -> Self {
-        let (rows, unknown, missing) = match domains(options, words) {
+        let sought = tags::sought(options);
+        if let Err(failure) = &sought {
+            complain(format!("note: without guests' tags: {failure}"));
+        }
+        let (rows, unknown, missing) = match domains(options, words, &sought) {
             Ok((rows, unknown)) => (rows, unknown, None),
             Err(failure) => {
                 let unknown =
@@ -50,7 +55,12 @@ impl Present {
             None => sockets(&options.directory),
         };
         let mut present = Self { rows, unknown, missing };
-        present.add_sockets_without_domain(&sockets, words);
+        // A guest that is not a domain has no tags, and neither has any if libvirt is not used.
+        let tags = match present.missing.is_some() && !matches!(sought, Ok(None)) {
+            true => Tags::Unreadable,
+            false => Tags::NONE,
+        };
+        present.add_sockets_without_domain(&sockets, words, &tags);
         if let Some(failure) = &present.missing {
             // All guests that were asked for were found.
             let has_all = !words.is_empty()
@@ -92,11 +102,12 @@ impl Present {
 
     /// Adds guests for which there is a socket but no domain: those of a host without libvirt, and
     /// leftovers of removed guests. A word that matches one of them counts as found.
-    fn add_sockets_without_domain(&mut self, sockets: &[String], words: &[String]) {
+    fn add_sockets_without_domain(&mut self, sockets: &[String], words: &[String], tags: &Tags) {
         let domains: HashSet<String> = self.rows.iter().map(Row::id).collect();
         let without_domain = sockets.iter().filter_map(|socket| {
             let (driver, guest) = socket.split_once('-')?;
-            (!domains.contains(socket)).then(|| Row::of_socket(driver, guest))
+            let row = Row { tags: tags.clone(), ..Row::of_socket(driver, guest) };
+            (!domains.contains(socket)).then_some(row)
         });
         let is_meant = |row: &Row| words.is_empty() || words.iter().any(|word| means(word, row));
         let without_domain: Vec<Row> = without_domain.filter(is_meant).collect();
@@ -117,14 +128,18 @@ fn means(word: &str, row: &Row) -> bool {
 }
 
 /// The guests that libvirt has, and a failure for each word that matches none.
-fn domains(options: &Options, words: &[String]) -> Result<(Vec<Row>, Vec<Failure>), Failure> {
+fn domains(
+    options: &Options,
+    words: &[String],
+    sought: &Lookup,
+) -> Result<(Vec<Row>, Vec<Failure>), Failure> {
     let mut libvirt = Libvirt::connect(options, Access::Read)?;
     let entries = libvirt.list()?;
     let (guests, mut unknown) = select(&entries, libvirt.driver(), words);
     let mut rows = Vec::new();
     for entry in guests {
         match Facts::read(&mut libvirt, entry) {
-            Ok(facts) => rows.extend(Row::of_domain(&facts)),
+            Ok(facts) => rows.extend(Row::of_domain(&facts, sought)),
             Err(failure @ Failure::Refused(_)) => {
                 unknown.push(Failure::Refused(format!("{}: {failure}", printable(&entry.name))));
             }
@@ -159,7 +174,7 @@ mod tests {
             let unknown = asked.iter().map(|word| Failure::NoMatch((*word).to_owned())).collect();
             let rows = vec![Row::of_socket("qemu", "web")];
             let mut present = Present { rows, unknown, missing: None };
-            present.add_sockets_without_domain(&sockets, &words(asked));
+            present.add_sockets_without_domain(&sockets, &words(asked), &Tags::NONE);
             let ids: Vec<String> = present.rows.iter().skip(1).map(Row::id).collect();
             (ids, present.unknown.len())
         };

@@ -1,12 +1,14 @@
 //! A guest in a list, combined from what libvirt, the rules file and the daemon know about it.
 
 use hostinfo_control::{Counts, Guest, GuestState, LastQuery};
+use hostinfo_rules::{Decision, Tags};
 use serde::Serialize;
 
 use crate::facts::Facts;
 use crate::rules::RulesOf;
 use crate::standing::{Standing, Way};
 use crate::state::State;
+use crate::tags::Lookup;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
@@ -23,6 +25,9 @@ pub(crate) struct Row {
     pub(crate) socket: Option<String>,
     /// The channel for vhostmd's clients.
     pub(crate) vhostmd: Option<String>,
+    /// Its tags, as rules see them.
+    #[serde(skip)]
+    pub(crate) tags: Tags,
     /// `None` if the rules are unknown.
     pub(crate) rule: Option<AppliedRule>,
     /// `None` without the daemon.
@@ -51,7 +56,7 @@ pub(crate) struct Queries {
 
 impl Row {
     /// The row of a domain. `None` if the domain disappeared while it was read.
-    pub(crate) fn of_domain(facts: &Facts) -> Option<Self> {
+    pub(crate) fn of_domain(facts: &Facts, sought: &Lookup) -> Option<Self> {
         let ports = facts.ports()?;
         let standing = Standing::of(facts);
         Some(Self {
@@ -60,6 +65,7 @@ impl Row {
             problem: standing.problem,
             way: standing.now.or(standing.next),
             vhostmd: standing.vhostmd.map(|way| way.device),
+            tags: facts.tags(sought),
             ..Self::of_socket(&ports.driver, &facts.entry.name)
         })
     }
@@ -75,6 +81,7 @@ impl Row {
             way: None,
             socket: None,
             vhostmd: None,
+            tags: Tags::NONE,
             rule: None,
             queries: None,
         }
@@ -87,7 +94,14 @@ impl Row {
 
     /// Adds what the rules decide.
     pub(crate) fn add_rule(&mut self, RulesOf { rules, file }: &RulesOf) {
-        let grant = rules.decide(&self.id());
+        let grant = match rules.decide_tagged(&self.id(), &self.tags) {
+            Decision::Granted(grant) => grant,
+            Decision::Unreadable(grant) => {
+                let why = "its tags cannot be read, so whether that rule applies is not known";
+                self.problem.get_or_insert_with(|| why.to_owned());
+                grant
+            }
+        };
         self.rule = Some(AppliedRule {
             file: file.display().to_string(),
             line: grant.rule().and_then(|rule| rule.line.try_into().ok()),

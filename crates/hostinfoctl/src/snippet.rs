@@ -47,21 +47,18 @@ fn has_already(ports: &Ports, wanted: &Snippet) -> Option<Place> {
 
 /// Where to put the port. For a guest that does not exist yet, every place is free.
 fn choose(ports: Option<&Ports>, wanted: &Snippet) -> Result<Place, Failure> {
-    let free = || ports.map_or(Some(Place::Serial(1)), Ports::free_uart);
-    let refused = |words: &str| Err(Failure::Refused(words.to_owned()));
     let place = match (wanted.vhostmd, wanted.transport, wanted.port) {
         (true, ..) => Place::vhostmd(),
         (_, _, Some(number)) => Place::Serial(number),
         (_, Some(Transport::Channel), _) => Place::channel(),
-        (_, Some(Transport::Serial), _) => match free() {
-            Some(place) => place,
-            None => return refused("it has no free serial port: choose --transport channel"),
-        },
-        (_, None, None) => free().unwrap_or(Place::channel()),
+        (_, Some(Transport::Serial), _) => Place::Serial(1),
+        (_, None, None) => ports.map_or(Place::Serial(1), Ports::default_place),
     };
     match ports.is_none_or(|ports| ports.is_free(&place)) {
         true => Ok(place),
-        false => refused(&format!("its {place} is taken by something else: choose another")),
+        false => {
+            Err(Failure::Refused(format!("its {place} is taken by something else: choose another")))
+        }
     }
 }
 
@@ -71,6 +68,11 @@ fn print(options: &Options, name: &str, clause: &Clause) -> Result<(), Failure> 
     let (install, name) = (format!("{option} {}", quoted(&value)), quoted(name));
     let add = format!("virt-xml {name} --add-device {install}");
     let way = Way::of(clause.place());
+    // Of a guest that is given any serial port, virt-install adds none for its console.
+    let console = match clause.place() {
+        Place::Serial(_) => ", behind --serial pty for its console",
+        Place::Channel(_) | Place::Other(_) => "",
+    };
     if options.json {
         return write_json(&json!({
             "xml": clause.xml(),
@@ -82,7 +84,7 @@ fn print(options: &Options, name: &str, clause: &Clause) -> Result<(), Failure> 
     }
     write(&format!(
         "In the domain's XML (virsh edit {name}), within <devices>:\n\n{}\n\n\
-         With virt-install, when the guest is made:\n\n  {install}\n\n\
+         With virt-install, when the guest is made{console}:\n\n  {install}\n\n\
          With virt-xml, for a guest that is there:\n\n  {add}\n\n\
          The guest finds it at {}, under Windows at {}.\n",
         indented(&clause.xml()),

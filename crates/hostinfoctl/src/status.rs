@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::args::Options;
 use crate::daemon::connect;
-use crate::exit::{DONE, Failure, REFUSED, Status};
+use crate::exit::{DONE, Failure, REFUSED, Status, complain};
+use crate::held::{self, Held};
 use crate::output::{printable, write, write_json};
 use crate::time::local;
 
@@ -19,8 +20,14 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
     let mut daemon = connect(options)?;
     let status = daemon.status()?;
     let is_wrong = |guest: &Guest| matches!(guest.state, GuestState::Failed | GuestState::Refused);
-    let errors: Vec<Guest> = daemon.list()?.into_iter().filter(is_wrong).collect();
-    let overview = Overview { status, errors };
+    let guests = daemon.list()?;
+    let held = held::find(status.socket_dir.path.as_ref(), &guests, status.pid);
+    let held = held.unwrap_or_else(|error| {
+        complain(format!("note: whether other programs hold guests' ports is not known: {error}"));
+        Vec::new()
+    });
+    let errors: Vec<Guest> = guests.into_iter().filter(is_wrong).collect();
+    let overview = Overview { status, errors, held };
     if options.json {
         write_json(&overview)?;
     } else {
@@ -39,17 +46,21 @@ struct Overview {
     status: Told,
     /// Guests that cannot ask because something is wrong with them.
     errors: Vec<Guest>,
+    /// Guests that cannot ask since another program holds their port.
+    held: Vec<Held>,
 }
 
 impl Overview {
     /// Whether something is wrong. A host without libvirt is not.
     fn is_wrong(&self) -> bool {
-        let places = [&self.status.settings, &self.status.socket_dir];
+        let Told { settings, socket_dir, custom_dir, .. } = &self.status;
+        let places = [settings, socket_dir, custom_dir];
         let libvirt = &self.status.libvirt;
         places.into_iter().chain(&self.status.sockets).any(|place| place.problem.is_some())
             || self.status.rules.problem.is_some()
             || libvirt.state != LibvirtState::Missing && libvirt.problem.is_some()
             || !self.errors.is_empty()
+            || !self.held.is_empty()
     }
 
     fn shown(&self) -> String {
@@ -86,6 +97,9 @@ impl Overview {
         if let Some(problem) = &status.settings.problem {
             add("settings", &format!("what the file says now is not in force:\n{problem}"));
         }
+        if let Some(problem) = &status.custom_dir.problem {
+            add("custom", problem);
+        }
         add("rules", &rules(&status.rules));
         add("watch", &watched(&status.watched));
         add("libvirt", &libvirt(&status.libvirt));
@@ -95,6 +109,12 @@ impl Overview {
         }
         if let more @ 1.. = self.errors.len().saturating_sub(NAMED_MAX) {
             add("", &format!("and {more} more: see hostinfoctl list"));
+        }
+        for held in self.held.iter().take(NAMED_MAX) {
+            add("held", &held.words());
+        }
+        if let more @ 1.. = self.held.len().saturating_sub(NAMED_MAX) {
+            add("", &format!("and {more} more: see hostinfoctl status --json"));
         }
         for missing in &status.missing {
             add("missing", &format!("{}: {}", missing.source, missing.why));
@@ -169,7 +189,8 @@ fn libvirt(libvirt: &Libvirt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_control::{Missing, WhyWithout, Without};
+    use crate::held::Holder;
+    use hostinfo_control::{Missing, Place, WhyWithout, Without};
 
     #[test]
     fn what_is_wrong_stands_below_what_it_concerns() {
@@ -184,6 +205,7 @@ mod tests {
                 path: "/r/{name}.s".to_owned(),
                 problem: Some("/r: denied".to_owned()),
             }],
+            custom_dir: Place { path: "/c".to_owned(), problem: Some("/c: broken".to_owned()) },
             guests: 3,
             connected: 2,
             rules: RulesState {
@@ -212,7 +234,9 @@ mod tests {
                 count: 64,
             }],
         };
-        let overview = Overview { status, errors: Vec::new() };
+        let holder = Some(Holder { pid: 9, program: "socat".to_owned() });
+        let held = vec![Held { guest: "qemu-a".to_owned(), holder }];
+        let overview = Overview { status, errors: Vec::new(), held };
         assert!(overview.is_wrong());
         let text = overview.shown();
         let after = |words: &str| text.split_once(words).unwrap().1;
@@ -222,9 +246,11 @@ mod tests {
                 .starts_with("\n          /s: gone\n          /r/{name}.s: /r: denied\n")
         );
         assert!(after("settings  ").contains("\n          /h: line 1\n"));
+        assert!(after("custom    ").starts_with("/c: broken\n"), "{text}");
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
         assert!(after("\nwatch     2 guests are").contains("\n          1 left out, although"));
         assert!(after("does not answer").starts_with("\n          no such file\n"));
+        assert!(after("\nheld      qemu-a: ").starts_with("socat, process 9, is connected to its"));
         assert!(after("missing   ").starts_with("PSI: boot with psi=1\n"), "{text}");
         assert!(text.ends_with("without   cpufreq: this host has none (64 times)\n"), "{text}");
     }

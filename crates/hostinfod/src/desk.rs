@@ -98,6 +98,14 @@ impl Desk {
         self.engine.document(&guest.who, &mut guest.observed, when)
     }
 
+    /// Reads some of what a preview or an explanation needs of a guest.
+    ///
+    /// # Errors
+    /// There is more, to be read after others have had their turns.
+    pub(crate) fn read_ahead(&mut self, guest: &mut Guest, when: When) -> Result<(), Pending> {
+        self.engine.read_ahead(&guest.who, &mut guest.observed, when)
+    }
+
     /// Takes the sample that a guest's watch is due for.
     ///
     /// # Errors

@@ -9,12 +9,11 @@ pub(crate) mod roster;
 pub(crate) mod watched;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_answer::{Change, Meter, Observed, Pending, Standing, Who};
-use hostinfo_domains::Uuid;
-use hostinfo_rules::Grant;
+use hostinfo_domains::{Marks, Uuid};
+use hostinfo_rules::{Rules, Tags};
 
 use crate::audit::quota::{Quotas, Seldom};
 use crate::metrics::tally::Record;
@@ -34,8 +33,14 @@ pub(crate) struct AskedAhead {
 pub(crate) struct Guest {
     /// Who it is, as the engine sees it.
     pub(crate) who: Who,
+    /// Its tags, as last read of the process that it is.
+    pub(crate) tags: Tags,
+    /// Until when its socket may have been another's: what libvirt told before does not count.
+    pub(crate) since: Option<Instant>,
     /// What is observed of it.
     pub(crate) observed: Observed,
+    /// What libvirt has marked the process at the other end with, where libvirt is asked.
+    pub(crate) marks: Option<Box<Marks>>,
     /// libvirt's figures that were requested for its next sample.
     pub(crate) asked_ahead: Option<Box<AskedAhead>>,
     /// How much of its flow it has used.
@@ -74,7 +79,10 @@ impl Guest {
     pub(crate) fn new(who: Who) -> Self {
         Self {
             who,
+            tags: Tags::Unreadable,
+            since: None,
             observed: Observed::default(),
+            marks: None,
             asked_ahead: None,
             meter: Meter::default(),
             record: Record::default(),
@@ -100,11 +108,14 @@ impl Guest {
         hostinfo_answer::Guest { who, observed, meter }
     }
 
-    /// Applies a rule's grant.
-    pub(crate) fn apply_grant(&mut self, grant: Arc<Grant>, now: Instant) {
-        let was_enabled = self.who.grant().enabled();
-        self.who.apply_grant(grant, &mut self.observed);
-        if self.who.grant().enabled() != was_enabled && self.who.standing().may_ask() {
+    /// Applies the rules, by its tags.
+    pub(crate) fn apply_rules(&mut self, rules: &Rules, now: Instant) {
+        let (was_enabled, was_undecided) = (self.who.grant().enabled(), self.who.is_undecided());
+        let decision = rules.decide_tagged(self.who.name().whole(), &self.tags);
+        self.who.apply_decision(decision, &mut self.observed);
+        let is_decided = self.who.is_undecided() != was_undecided && self.is_here();
+        let is_other = self.who.grant().enabled() != was_enabled || is_decided;
+        if is_other && self.who.standing().may_ask() {
             self.log_access(now);
         }
     }
@@ -122,13 +133,16 @@ impl Guest {
                 }
             },
         }
-        // For a guest that never connected, this is logged when it connects. A guest with a metrics
-        // disk may never connect.
-        let is_here = self.who.has_come() || self.who.grant().vhostmd_disk();
-        if is_here && self.who.refusal().as_deref() != refusal.as_deref() {
+        if self.is_here() && self.who.refusal().as_deref() != refusal.as_deref() {
             self.log_access(now);
         }
         true
+    }
+
+    /// Whether what happens to it is logged now. For a guest that never connected, that is done when
+    /// it connects. A guest with a metrics disk may never connect.
+    fn is_here(&self) -> bool {
+        self.who.has_come() || self.who.grant().vhostmd_disk()
     }
 
     /// Whether forgetting it and meeting it again would change nothing for it.

@@ -15,6 +15,7 @@ mod libvirt;
 mod opening;
 mod preview;
 mod samples;
+mod tags;
 mod turns;
 mod values;
 mod vsock;
@@ -60,6 +61,7 @@ use crate::system::systemd;
 
 pub(crate) use elsewhere::Elsewhere;
 use incidents::may_be_watched;
+use tags::take_tags;
 use vsock::VsockState;
 
 /// Guests, their ports, and everything kept about them.
@@ -202,8 +204,10 @@ impl Guests {
                     if guest.who.grant().vhostmd_disk() {
                         ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
                     }
-                    let grant = self.rules.rules().decide(guest.who.name().whole());
-                    guest.apply_grant(grant, ctx.now);
+                    let rules = self.rules.rules();
+                    if !take_tags(guest, rules, self.desk.libvirt(), ctx.now) {
+                        guest.apply_rules(rules, ctx.now);
+                    }
                 }
                 self.plan_disks(ctx);
                 self.plan_all_watches(ctx);

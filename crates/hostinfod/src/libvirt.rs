@@ -4,15 +4,16 @@
 
 mod remedy;
 mod state;
+mod tags;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::Standing;
-use hostinfo_domains::{Helper, Snapshot, Uuid};
+use hostinfo_domains::{Helper, Marks, Snapshot, Sought, Uuid};
 use hostinfo_sample::Absent;
 
 use crate::reactor::id::PortId;
@@ -27,6 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What libvirt knows, and the helper that asks it.
 pub(crate) struct Libvirt {
     helper: Option<Helper>,
+    /// The helper's command line except for the tags.
+    arguments: Vec<OsString>,
+    /// Which tags are looked for.
+    sought: Sought,
+    /// Whether guests' tags must be read again at the next news, whatever that is.
+    tags_are_due: bool,
     /// Whether the settings want libvirt asked.
     is_wanted: bool,
     uri: String,
@@ -47,6 +54,8 @@ pub(crate) struct Libvirt {
 pub(crate) struct News {
     /// The previous snapshot, if anything but figures changed in a domain.
     pub(crate) before: Option<Arc<Snapshot>>,
+    /// Whether guests' tags, or whose their sockets are, may have changed.
+    pub(crate) concerns_guests: bool,
     /// Ports that waited to learn whose sockets they are.
     pub(crate) waited: Vec<PortId>,
 }
@@ -57,7 +66,11 @@ impl Libvirt {
     ///
     /// # Errors
     /// No descriptors are left.
-    pub(crate) fn new(settings: &settings::Libvirt, socket_dir: &Path) -> io::Result<Self> {
+    pub(crate) fn new(
+        settings: &settings::Libvirt,
+        socket_dir: &Path,
+        sought: Sought,
+    ) -> io::Result<Self> {
         let own = std::env::current_exe().unwrap_or_default();
         let programs = hostinfo_domains::programs(&own);
         let is_installed = programs.iter().any(|program| program.is_file());
@@ -66,20 +79,30 @@ impl Libvirt {
         } else if !is_installed {
             tracing::debug!("libvirt is not asked: {}", not_installed());
         }
-        let helper = (settings.enabled && is_installed).then(|| {
-            let uri = settings.uri.as_ref();
-            let mut arguments: Vec<&OsStr> =
-                vec!["--connect".as_ref(), uri, "--socket-dir".as_ref(), socket_dir.as_os_str()];
-            if settings.vhostmd_channels {
-                arguments.push("--vhostmd-channels".as_ref());
-            }
-            Helper::new(programs, arguments.into_iter().map(OsStr::to_owned).collect())
-        });
+        let mut arguments: Vec<OsString> = vec!["--connect".into(), settings.uri.clone().into()];
+        arguments.extend(["--socket-dir".into(), socket_dir.into()]);
+        if settings.vhostmd_channels {
+            arguments.push("--vhostmd-channels".into());
+        }
+        let helper = (settings.enabled && is_installed)
+            .then(|| Helper::new(programs, tags::with_sought(&arguments, &sought)));
         let is_own = settings.uri.ends_with("/system");
         let (helper, required) = (helper.transpose()?, settings.required);
         let (is_wanted, uri) = (settings.enabled, settings.uri.clone());
-        let (answers, is_first, waiting, outages) = (None, false, Vec::new(), 0);
-        Ok(Self { helper, is_wanted, uri, is_own, required, answers, is_first, waiting, outages })
+        Ok(Self {
+            helper,
+            arguments,
+            sought,
+            tags_are_due: false,
+            is_wanted,
+            uri,
+            is_own,
+            required,
+            answers: None,
+            is_first: false,
+            waiting: Vec::new(),
+            outages: 0,
+        })
     }
 
     /// The helper, whose descriptor is waited for.
@@ -92,17 +115,22 @@ impl Libvirt {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// The standing of the socket with that name or, if no domain names it, of the domain `by_cid` that is known by
-    /// its address on vsock; `None` while libvirt does not answer.
-    pub(crate) fn standing(&self, socket: &str, by_cid: Option<Uuid>) -> Option<Standing> {
+    /// The standing of the socket with that name, if a process with these marks listens there, or, if no domain names
+    /// it, of the domain `by_cid` that is known by its address on vsock; `None` while libvirt does not answer.
+    pub(crate) fn standing(
+        &self,
+        socket: &str,
+        marks: Option<&Marks>,
+        by_cid: Option<Uuid>,
+    ) -> Option<Standing> {
         let snapshot = self.known()?;
-        let by_socket = Standing::of(socket, snapshot, false);
+        let by_socket = Standing::of(socket, marks, snapshot, false);
         if by_socket == Standing::Unnamed
             && let Some(standing) = by_cid.and_then(|uuid| Standing::of_domain(uuid, snapshot))
         {
             return Some(standing);
         }
-        Some(Standing::of(socket, snapshot, self.required))
+        Some(Standing::of(socket, marks, snapshot, self.required))
     }
 
     /// Whether the current snapshot was requested at that time or later.
@@ -131,9 +159,12 @@ impl Libvirt {
         self.answers.is_none() && self.is_own && !hostinfo_domains::is_there()
     }
 
-    /// The standing to assume while nothing is known.
-    pub(crate) fn unknown(&self) -> Standing {
-        Standing::unknown(self.required)
+    /// The standing to assume for the socket of that name while nothing is known.
+    pub(crate) fn unknown(&self, socket: &str) -> Standing {
+        match &self.helper {
+            Some(helper) => Standing::unknown(socket, helper.snapshot(), self.required),
+            None => Standing::unknown(socket, &Snapshot::default(), self.required),
+        }
     }
 
     /// Starts the helper if libvirt is there, or once it comes.
@@ -204,7 +235,8 @@ impl Libvirt {
         }
         self.is_first = false;
         let waited = std::mem::take(&mut self.waiting);
-        Some(News { before: (!is_same).then_some(before), waited })
+        let concerns_guests = std::mem::take(&mut self.tags_are_due) || !is_same;
+        Some(News { before: (!is_same).then_some(before), concerns_guests, waited })
     }
 
     /// Logs running domains whose XML cannot be read, each once.
@@ -253,10 +285,18 @@ impl hostinfo_answer::Libvirt for Libvirt {
 
 #[cfg(test)]
 impl Libvirt {
+    /// For a libvirt that has not answered.
+    pub(crate) fn silent() -> Self {
+        Self { is_wanted: true, ..Self::none() }
+    }
+
     /// For a host without libvirt.
     pub(crate) fn none() -> Self {
         Self {
             helper: None,
+            arguments: Vec::new(),
+            sought: Sought::default(),
+            tags_are_due: false,
             is_wanted: false,
             uri: String::new(),
             is_own: true,

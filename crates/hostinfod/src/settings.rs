@@ -20,6 +20,7 @@ use crate::args::Args;
 use crate::system::file_error::FileError;
 use flow::Flow;
 use hostinfo_answer::Labels;
+use hostinfo_domains::TagSettings;
 use hostinfo_open::Sockets;
 use hybrid::Hybrids;
 use listen::Listen;
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Hybrids,
     /// Which guests may connect over AF_VSOCK.
     pub(crate) vsock: Vsock,
+    /// Which tags rules can have conditions on.
+    pub(crate) tags: TagSettings,
     /// Which guests are watched while they do not ask.
     pub(crate) watch: Watch,
     /// Labels of this host, for guests.

@@ -74,7 +74,7 @@ impl<'a> HandPlan<'a> {
              -pidfile /run/lab/{name}.pid \
              -chardev socket,id=console,path={console},server=on,wait=off -serial chardev:console \
              -chardev socket,id=hostinfo,path=/var/lib/hostinfo/qemu-{name},server=on,wait=off \
-             -serial chardev:hostinfo {options}"
+             -device isa-serial,chardev=hostinfo,index=1 {options}"
         );
         let known = lab.known(&name, cpus, How::Hand)?;
         match self.place {

@@ -206,3 +206,22 @@ fn a_line_over_the_bound_of_lines_waits_and_is_not_lost() {
     assert_eq!(scene.turns(&[]).1, "200 pong c\n");
     assert!(!scene.conversation.has_held());
 }
+
+#[test]
+fn line_ends_behind_a_request_are_not_more_to_do() {
+    let mut scene = Scene::new();
+    for (input, goes_on) in [
+        ("ping\n\n", false),
+        ("ping\r\n", false),
+        ("ping\r\n\r\n", false),
+        ("ping\n\nping\n", true),
+        ("ping\n ", true),
+    ] {
+        let (_, told, more) = scene.turn(input.as_bytes());
+        assert_eq!((&*told, more), ("200 pong\n", goes_on), "{input:?}");
+        assert_eq!(scene.conversation.has_held(), goes_on, "{input:?}");
+        while scene.conversation.has_held() {
+            scene.turn(&[]);
+        }
+    }
+}

@@ -16,8 +16,23 @@ use crate::pending::{Pending, When};
 use crate::who::Who;
 
 impl<L: Libvirt> Engine<L> {
+    /// Reads some of what a preview needs of a guest's VMM: of the copy that it works on, no later turn could
+    /// go on.
+    ///
+    /// # Errors
+    /// There is more, to be read after others have had their turns.
+    pub fn read_ahead(
+        &mut self,
+        who: &Who,
+        observed: &mut Observed,
+        when: When,
+    ) -> Result<(), Pending> {
+        self.sources(who, observed, when).read_threads()
+    }
+
     /// The exact reply that a guest would get for a line if its interval let it ask now. `who` is
     /// from [`Who::for_preview`] and `observed` is a copy, so nothing is counted against the guest.
+    /// Call [`Engine::read_ahead`] first, with the original.
     ///
     /// # Errors
     /// Some values are on their way.
@@ -29,9 +44,6 @@ impl<L: Libvirt> Engine<L> {
         when: When,
     ) -> Result<Reply, Pending> {
         let (mut protocol, mut reply) = (Protocol::new(Dialect::Hostinfo), Reply::new());
-        // All threads are read at once: an administrator can wait, and a later turn could not
-        // continue on a copy.
-        while self.sources(&who, &mut observed, when).read_threads().is_err() {}
         self.answer(frame, &mut protocol, &mut who, &mut observed, when, &mut reply)?;
         Ok(reply)
     }

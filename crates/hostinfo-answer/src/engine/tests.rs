@@ -14,7 +14,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostinfo_rules::Grant;
+use hostinfo_rules::{Grant, Tag, Tags};
 use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
@@ -92,12 +92,19 @@ impl Scene {
     }
 }
 
+/// With the number 29.
+fn host_id(byte: u8) -> HostId {
+    let mut mac = [byte; 32];
+    mac[16..20].copy_from_slice(&[0, 0, 0, 2 * 29]);
+    HostId::of(&mac)
+}
+
 fn guest(name: &str, rules: &str) -> Who {
     let name = Name::parse(name).unwrap();
     let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
     let grant = rules.decide(name.whole());
-    let session = Session { id: "5e55".into(), start: None };
-    let host_id = HostId { text: "1d".into(), number: 29 };
+    let session = Session::new([0x5e; 8]);
+    let host_id = host_id(0x1d);
     Who::new(name, grant, host_id, Duration::ZERO, session)
 }
 
@@ -182,7 +189,7 @@ fn a_statistic_named_in_full_has_its_own_line_beside_its_group() {
 #[test]
 fn a_name_that_is_both_means_the_statistic() {
     let mut scene = Scene::new(FREE);
-    assert_eq!(scene.ask("session"), "200 session=5e55\n");
+    assert_eq!(scene.ask("session"), format!("200 session={}\n", "5e".repeat(8)));
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(70);
     scene.who.session.start = Some(start);
     assert_eq!(scene.ask("session.*"), "200 session.start=70\n");
@@ -206,6 +213,28 @@ fn a_blocked_guest_gets_a_single_line() {
     }
     assert_eq!(scene.ask("list"), "403 list: not permitted\n");
     assert_eq!(scene.ask("ping"), "200 pong\n");
+}
+
+#[test]
+fn a_guest_whose_tags_cannot_be_read_is_asked_to_ask_again_and_sees_nothing() {
+    let mut scene = Scene::new("*:\n interval = 60\n");
+    let rules = hostinfo_rules::parse(b"* role=db:\n interval = 0\n*:\n").unwrap().rules;
+    let unreadable = rules.decide_tagged("qemu-a-b", &Tags::Unreadable);
+    scene.who.apply_decision(unreadable, &mut scene.observed);
+    for line in ["loadavg.1", "json loadavg", "metrics", "list", "/metrics/XML"] {
+        assert_eq!(scene.ask(line), "503 ask again in 1 s\n", "{line}");
+    }
+    assert!(scene.ask("ping").starts_with("200 "), "it may be alive");
+    let refusal = scene.who.refusal().unwrap().into_owned();
+    assert!(refusal.contains("rule * role=db (line 1)"), "{refusal}");
+    scene.set_standing(Standing::Refused("why".to_owned()));
+    assert_eq!(scene.ask("loadavg.1"), "403 this guest may not ask\n", "for another reason");
+    assert_eq!(scene.ask("list"), "403 list: not permitted\n");
+    scene.set_standing(Standing::Unnamed);
+    let role = [("role".into(), Tag::Value("db".into()))].into();
+    let decided = rules.decide_tagged("qemu-a-b", &Tags::Known(role));
+    scene.who.apply_decision(decided, &mut scene.observed);
+    assert!(scene.ask("loadavg.1").starts_with("200 "));
 }
 
 #[test]

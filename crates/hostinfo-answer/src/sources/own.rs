@@ -15,7 +15,7 @@ impl<'a> Sources<'a, '_> {
     pub(super) fn own(&self, own: Own) -> Result<Value<'a>, Refusal> {
         let who = self.who;
         Ok(match own {
-            Own::Session => Value::text(&*who.session.id),
+            Own::Session => Value::text(who.session.id()),
             Own::SessionStart => since_1970(who.session.start.unwrap_or_else(SystemTime::now)),
             Own::Time => since_1970(SystemTime::now()),
             // The true age would show whether another guest had asked for the sample.
@@ -25,7 +25,7 @@ impl<'a> Sources<'a, '_> {
                 Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)
             }
             Own::Interval => Value::seconds(who.grant.interval()),
-            Own::HostId => Value::text(&*who.host_id.text),
+            Own::HostId => Value::text(who.host_id.text()),
             Own::Driver => Value::text(who.name.driver()),
             Own::GuestName => Value::text(who.name.guest()),
         })

@@ -9,7 +9,7 @@ use crate::examples::{UUID, snapshot};
 fn a_socket_is_its_domains_or_nobodys_or_refused() {
     let clone = Domain { name: "clone".into(), uuid: Uuid::from_u128(9), ..domain(8, "b") };
     let known = snapshot([domain(7, "a"), domain(8, "b"), clone].map(|domain| (domain, None)));
-    let standing = |socket| Standing::of(socket, &known, false);
+    let standing = |socket| Standing::of(socket, None, &known, false);
     assert_eq!(standing("qemu-a"), Standing::Domain(UUID, Run { id: Some(1), reverts: 0 }));
     assert_eq!(standing("qemu-x"), Standing::Unnamed);
     let Standing::Refused(why) = standing("qemu-b") else { panic!("it is served") };
@@ -17,16 +17,39 @@ fn a_socket_is_its_domains_or_nobodys_or_refused() {
 }
 
 #[test]
+fn where_another_process_listens_than_the_domains_it_is_refused() {
+    let known = snapshot([(domain(7, "a"), None)]);
+    let stranger = Marks::new(9, b"socat", b"", b"socat\0").unwrap();
+    let Standing::Refused(why) = Standing::of("qemu-a", Some(&stranger), &known, false) else {
+        panic!("it is served")
+    };
+    assert!(why.contains("\"socat\", process 9"), "{why}");
+    assert_eq!(Standing::of("qemu-x", Some(&stranger), &known, false), Standing::Unnamed);
+}
+
+#[test]
 fn where_a_domain_is_required_no_other_is_served_and_nobody_before_libvirt_has_told() {
     let known = snapshot([(domain(7, "a"), None)]);
-    assert!(Standing::of("qemu-a", &known, true).may_ask());
-    assert_eq!(Standing::of("qemu-x", &known, true), Standing::Refused(REQUIRED.to_owned()));
-    assert!(!Standing::unknown(true).may_ask());
-    assert!(Standing::unknown(false).may_ask());
+    assert!(Standing::of("qemu-a", None, &known, true).may_ask());
+    assert_eq!(Standing::of("qemu-x", None, &known, true), Standing::Refused(REQUIRED.to_owned()));
+    let nothing = Snapshot::default();
+    assert_eq!(Standing::unknown("qemu-a", &nothing, true), Standing::Awaited);
+    assert_eq!(Standing::unknown("qemu-a", &nothing, false), Standing::Unnamed);
+}
+
+#[test]
+fn while_libvirt_does_not_answer_a_conflict_stays_and_a_domain_is_not_taken_for_granted() {
+    let clone = Domain { name: "clone".into(), uuid: Uuid::from_u128(9), ..domain(8, "b") };
+    let known = snapshot([domain(7, "a"), domain(8, "b"), clone].map(|domain| (domain, None)));
+    for required in [false, true] {
+        let unknown = |socket| Standing::unknown(socket, &known, required);
+        assert!(matches!(unknown("qemu-b"), Standing::Refused(why) if why.contains("\"clone\"")));
+        assert!(!matches!(unknown("qemu-a"), Standing::Domain(..) | Standing::Refused(_)));
+    }
 }
 
 #[test]
 fn a_domain_that_is_off_names_nobody() {
     let known = snapshot([(Domain { id: None, state: State::Off, ..domain(7, "a") }, None)]);
-    assert_eq!(Standing::of("qemu-a", &known, false), Standing::Unnamed);
+    assert_eq!(Standing::of("qemu-a", None, &known, false), Standing::Unnamed);
 }

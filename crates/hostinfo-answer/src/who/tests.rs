@@ -10,11 +10,11 @@ use crate::examples::UUID;
 fn guest() -> Who {
     let name = Name::parse("qemu-a").unwrap();
     let grant = Rules::builtin().decide(name.whole());
-    Who::new(name, grant, HostId::default(), Duration::ZERO, session("first"))
+    Who::new(name, grant, HostId::default(), Duration::ZERO, session(1))
 }
 
-fn session(id: &str) -> Session {
-    Session { id: id.into(), start: None }
+fn session(id: u8) -> Session {
+    Session::new([id; 8])
 }
 
 fn run(id: u32, reverts: u32) -> Run {
@@ -26,7 +26,7 @@ fn one_query_an_interval_is_answered_wherever_it_comes_from() {
     let (mut guest, now) = (guest(), Instant::now());
     assert_eq!(guest.wait(now), Duration::ZERO);
     guest.allowance.spend(Cost::Read, now);
-    guest.connected(None, || Ok::<_, ()>(session("second"))).unwrap();
+    guest.connected(None, || Ok::<_, ()>(session(2))).unwrap();
     assert_eq!(guest.wait(now + Duration::from_millis(400)), Duration::from_millis(600));
     assert_eq!(guest.wait(now + Duration::from_secs(1)), Duration::ZERO);
 }
@@ -35,18 +35,17 @@ fn one_query_an_interval_is_answered_wherever_it_comes_from() {
 fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not() {
     let mut guest = guest();
     let peer = |pid| Some(Peer { pid, start: Some(7) });
-    for (peer, id) in [(peer(1), "first"), (peer(1), "first"), (peer(2), "new"), (peer(2), "new")] {
-        guest.connected(peer, || Ok::<_, ()>(session("new"))).unwrap();
-        assert_eq!(&*guest.session.id, id);
+    for (peer, id) in [(peer(1), 1), (peer(1), 1), (peer(2), 2), (peer(2), 2)] {
+        guest.connected(peer, || Ok::<_, ()>(session(2))).unwrap();
+        assert_eq!(guest.session.id(), session(id).id());
     }
     let unknown = Some(Peer { pid: 2, start: None });
-    for (number, peer) in [None, None, unknown, unknown, peer(2)].into_iter().enumerate() {
-        let id = format!("unknown {number}");
+    for (id, peer) in (3..).zip([None, None, unknown, unknown, peer(2)]) {
         assert!(
-            guest.connected(peer, || Ok::<_, ()>(session(&id))).unwrap(),
+            guest.connected(peer, || Ok::<_, ()>(session(id))).unwrap(),
             "{peer:?} may be another"
         );
-        assert_eq!(&*guest.session.id, id);
+        assert_eq!(guest.session.id(), session(id).id());
     }
 }
 

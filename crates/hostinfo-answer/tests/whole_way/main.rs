@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use hostinfo_answer::Outcome;
+use hostinfo_wire::limits::{THREAD_WORK, TURN_THREADS, TURN_WORK};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -134,4 +135,26 @@ fn a_guest_with_hundreds_of_threads_waits_for_its_values_and_gets_them() {
     };
     assert!(waited >= 2, "{waited}");
     assert!(answer.starts_with("200 vm.cpu.seconds="), "{answer}");
+}
+
+#[test]
+fn a_preview_of_a_guest_with_hundreds_of_threads_takes_as_many_turns_as_its_own_query() {
+    let now = Instant::now();
+    let mut world = World::new(0, now);
+    let host = many_threads();
+    let rules = hostinfo_rules::parse(world::RULES[0].as_bytes()).unwrap().rules;
+    let guest = world.add("qemu-many", &rules, Some((host.path(), PID)));
+    let (mut turns, mut most) = (0, 0);
+    let answer = loop {
+        turns += 1;
+        let answer = world.preview(guest, b"vm.cpu.seconds", now);
+        most = most.max(world.take_work());
+        if let Some(answer) = answer {
+            break answer;
+        }
+    };
+    assert!(answer.starts_with("200 vm.cpu.seconds="), "{answer}");
+    assert!(turns >= 3, "{turns}");
+    let bound = u32::try_from(TURN_THREADS).unwrap() * THREAD_WORK + TURN_WORK;
+    assert!(most <= bound, "{most} units of work in a turn");
 }

@@ -15,8 +15,8 @@ use hostinfo_notices::Notices;
 use hostinfo_rules::{Grant, Rules};
 use hostinfo_sample::examples::captured;
 use hostinfo_sample::{Absent, Host, OpenFiles, Roots};
-use hostinfo_wire::Reply;
 use hostinfo_wire::limits::READ_CHUNK;
+use hostinfo_wire::{Frame, Reply};
 
 /// Sets of rules, used one after another.
 pub(crate) const RULES: [&str; 7] = [
@@ -110,6 +110,20 @@ impl World {
         let Guest { who, observed, meter, conversation } = &mut self.guests[guest];
         let asker = hostinfo_answer::Guest { who, observed, meter };
         conversation.turn(input, &mut self.engine, &self.flow, asker, now, &mut self.reply).outcome
+    }
+
+    /// One turn of an administrator's preview; `None` where it has to go on in the next one.
+    pub(crate) fn preview(&mut self, guest: usize, line: &[u8], now: Instant) -> Option<String> {
+        let Guest { who, observed, .. } = &mut self.guests[guest];
+        self.engine.read_ahead(who, observed, now.into()).ok()?;
+        let (who, observed, frame) = (who.for_preview(), observed.clone(), Frame::Line(line));
+        let mut reply = self.engine.preview(who, observed, &frame, now.into()).ok()?;
+        Some(String::from_utf8(reply.end().to_vec()).unwrap())
+    }
+
+    /// Units of work that were done since this was called last.
+    pub(crate) fn take_work(&mut self) -> u32 {
+        self.engine.take_work()
     }
 
     /// The reply to the line that was answered last.

@@ -108,7 +108,8 @@ fn one_that_does_not_answer_is_killed_after_5_s_and_started_again() {
     let late = now + DEADLINE;
     assert!(helper.on_time(late));
     assert_eq!(outage(&helper), "libvirt did not answer within 5 s");
-    assert_eq!(helper.snapshot().whose().of("qemu-a"), Claim::Unnamed);
+    assert_eq!(helper.snapshot().whose().of("qemu-a"), Claim::Named(UUID), "as it was last");
+    assert!(helper.snapshot().guest(UUID).is_none());
     assert_eq!(helper.next_deadline(), Some(late + RESTART_FIRST));
     // The kernel may take some time to end it.
     let mut now = late;

@@ -55,6 +55,22 @@ fn port_1_is_free_or_else_the_next_and_port_0_is_last() {
 }
 
 #[test]
+fn a_port_belongs_at_serial_port_1_or_else_on_the_channel_and_nowhere_else() {
+    assert_eq!(find("").default_place(), Place::Serial(1));
+    let console = "<serial type='pty'><target port='0'/></serial>\
+                   <console type='pty'><target type='serial' port='0'/></console>";
+    assert_eq!(find(console).default_place(), Place::Serial(1));
+    let taken = "<serial type='pty'><target port='1'/></serial>";
+    assert_eq!(find(taken).default_place(), Place::channel(), "and not serial port 2");
+}
+
+#[test]
+fn a_console_without_a_serial_port_stays_the_first_console() {
+    let console = "<console type='pty'><target type='virtio' port='0'/></console>";
+    assert_eq!(find(console).default_place(), Place::channel());
+}
+
+#[test]
 fn a_channel_is_free_unless_there_is_one_of_that_name_for_anything() {
     let channel = "<channel type='pty'><target type='virtio' name='org.hostinfo.0'/></channel>";
     assert!(find("").is_free(&Place::channel()) && !find(channel).is_free(&Place::channel()));

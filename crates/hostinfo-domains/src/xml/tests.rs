@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 fn read(xml: &str) -> Result<Description, Unreadable> {
-    describe(xml, &Directory::of_text(Path::new("/var/lib/hostinfo")))
+    describe(xml, &Directory::of_text(Path::new("/var/lib/hostinfo")), &Sought::default())
 }
 
 fn clauses(devices: &str) -> Vec<String> {
@@ -78,7 +78,7 @@ fn a_directory_that_cannot_be_looked_at_hides_only_what_may_be_a_guests_socket()
     let hidden = |element: &str, name: &str| {
         let port = port(element, &format!("/nonexistent/{name}"));
         let xml = format!("<domain type='kvm'><devices>{port}</devices></domain>");
-        describe(&xml, &directory).unwrap().names.hidden
+        describe(&xml, &directory, &Sought::default()).unwrap().names.hidden
     };
     assert_eq!(hidden("serial", "qemu-a"), ["qemu-a"]);
     assert_eq!(hidden("parallel", "qemu-a"), ["qemu-a"]);
@@ -92,6 +92,14 @@ fn kvm_and_qemu_are_one_driver_and_others_are_their_own() {
         let found = read(&xml).unwrap();
         assert_eq!((&*found.driver, found.is_kvm), (driver, kind == "kvm"));
     }
+}
+
+#[test]
+fn a_uuid_of_its_own_for_the_machine_is_read_where_there_is_one() {
+    let own = |more: &str| read(&format!("<domain type='kvm'>{more}</domain>")).unwrap().hwuuid;
+    let uuid = Uuid::from_u128(7);
+    assert_eq!(own(&format!("<uuid>x</uuid><hwuuid>{uuid}</hwuuid>")), Some(uuid));
+    assert_eq!((own("<hwuuid>x</hwuuid>"), own("")), (None, None));
 }
 
 #[test]
@@ -190,6 +198,9 @@ fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
             "deep" | "devices-in-metadata" | "metadata-heavy" | "many-namespaces" => {
                 read.as_ref().is_ok_and(|found| !has_sockets(found))
             }
+            "tags" => read.as_ref().is_ok_and(|found| {
+                matches!(&found.tags, Tags::Known(tags) if tags.len() == 9 && tags["a"].is_none())
+            }),
             "references" => matches!(read, Err(Unreadable::Entity(_))),
             "many-attributes" => matches!(read, Err(Unreadable::TooManyAttributes(_))),
             "cut-short" => matches!(read, Err(Unreadable::CutShort)),

@@ -38,12 +38,13 @@ pub(super) fn channel(device: &Element<'_>, id: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Description, Directory, describe};
+    use crate::{Description, Directory, Sought, describe};
     use std::path::Path;
 
     fn read(id: &str, devices: &str) -> Description {
         let xml = format!("<domain type='kvm'{id}><devices>{devices}</devices></domain>");
-        describe(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo"))).unwrap()
+        describe(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo")), &Sought::default())
+            .unwrap()
     }
 
     fn with(path: &str, name: &str) -> String {

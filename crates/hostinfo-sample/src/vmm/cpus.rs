@@ -61,7 +61,7 @@ pub(crate) fn read(
     let lists = lists.collect::<Result<HashSet<_>, _>>()?;
     let mut vcpus = BTreeSet::new();
     for list in &lists {
-        vcpus.extend(cpulist::parse(list).ok_or(UNTOLD)?);
+        vcpus.extend(list.iter());
     }
     vcpus.retain(|cpu| online.contains(cpu));
     process.check((), buffer)?;
@@ -87,8 +87,7 @@ impl Cpus {
         let mut before = std::mem::take(&mut counted.threads);
         for (task, now) in threads.others() {
             let last = before.remove(&task);
-            let list = affinities.list(task).ok();
-            let Some(allowed) = list.and_then(|list| cpulist::parse(&list)) else {
+            let Ok(allowed) = affinities.list(task) else {
                 counted.threads.extend(last.map(|last| (task, last)));
                 continue;
             };

@@ -8,7 +8,7 @@ use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memchr::memmem;
+use memchr::{memchr, memmem, memrchr};
 
 use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, PAGE_BYTES, Unread};
@@ -24,6 +24,13 @@ pub(crate) const UNSEEN: Absent = Absent::new(
      hidepid=, put hostinfod into the group that gid= names",
 );
 
+/// A socket outlives the process that listened at it if another one has inherited it. The kernel does not name
+/// that one, and the number of the first may by now be anybody's, even another guest's VMM's.
+pub(crate) const HANDED_ON: Absent = Absent::new(
+    "the process that listened at this guest's socket has ended",
+    "let the VMM itself listen at the socket, and run as long as its guest does",
+);
+
 const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/stat lacks a figure");
 
 /// A process: its number and when it started.
@@ -36,12 +43,21 @@ pub(crate) struct Process {
     start: Option<u64>,
     /// [`Reader::opened`] when the process was last seen.
     seen: Option<u64>,
-    /// `/proc` uses the same process numbers as sockets do.
-    has_own_numbers: bool,
+    /// Whose numbers `/proc` uses, once they are known to be those that sockets have.
+    numbers: Option<Numbers>,
     /// The second VMM that was last found in its cgroups.
     pub(crate) second_vmm: Cell<Option<u64>>,
     /// Whether libvirt started it, once that was checked.
     is_libvirts: OnceCell<bool>,
+}
+
+/// Where process numbers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// From this program's PID namespace.
+    Own,
+    /// From a host whose files were captured.
+    Captured,
 }
 
 impl Process {
@@ -52,7 +68,7 @@ impl Process {
             pid,
             start,
             seen: None,
-            has_own_numbers: false,
+            numbers: None,
             second_vmm: Cell::default(),
             is_libvirts: OnceCell::new(),
         }
@@ -165,15 +181,24 @@ impl Process {
         is_there
     }
 
+    /// Whether system calls know its threads by the numbers that they have in `/proc`; not before the process
+    /// was seen.
+    pub(crate) fn has_own_numbers(&self) -> bool {
+        self.numbers == Some(Numbers::Own)
+    }
+
     /// Whether `/proc` uses the same process numbers as sockets do: in a container, it may be the host's. If it
     /// once did, it always does.
     fn check_numbers(&mut self) -> bool {
-        // A captured host has no such link.
-        self.has_own_numbers = self.has_own_numbers
-            || std::fs::read_link(self.roots.proc.join("self")).map_or(true, |link| {
-                link.to_str().and_then(|link| link.parse().ok()) == Some(std::process::id())
-            });
-        self.has_own_numbers
+        self.numbers = self.numbers.or_else(|| {
+            // A captured host has no such link.
+            let Ok(link) = std::fs::read_link(self.roots.proc.join("self")) else {
+                return Some(Numbers::Captured);
+            };
+            let number = link.to_str().and_then(|link| link.parse().ok());
+            (number == Some(std::process::id())).then_some(Numbers::Own)
+        });
+        self.numbers.is_some()
     }
 }
 
@@ -212,8 +237,8 @@ impl Stat<'_> {
 ///
 /// Fields 2, 3, 4, 9, 12, 20, 22 and 39 of proc(5). The name in field 2 may contain blanks and brackets.
 pub(crate) fn parse(text: &[u8]) -> Option<Stat<'_>> {
-    let open = text.iter().position(|byte| *byte == b'(')?;
-    let close = text.iter().rposition(|byte| *byte == b')')?;
+    let open = memchr(b'(', text)?;
+    let close = memrchr(b')', text)?;
     let comm = text.get(open.checked_add(1)?..close)?;
     let mut fields = words(text.get(close.checked_add(1)?..)?);
     let state = *fields.next()?.first()?;

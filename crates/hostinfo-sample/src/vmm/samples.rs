@@ -13,7 +13,7 @@ use super::numa::{self, Placement};
 use super::process::Process;
 use super::status::{self, Status};
 use super::threads::Threads;
-use super::{NO_VMM, Vmm, memory, psi};
+use super::{ForVerdicts, NO_VMM, Vmm, memory, psi};
 use crate::cached::Cached;
 use crate::pressure::Pressure;
 use crate::{Absent, CpuUse, Host, Moment};
@@ -102,7 +102,9 @@ impl Vmm {
     pub(super) fn cpu_use(&mut self, host: &mut Host, at: Moment) -> Result<CpuUse, Absent> {
         let busy = host.busy_of_each(at)?;
         let cpus = self.cpus(at)?.clone();
-        let Self { cgroups, process, threads, affinities_of_others, counted, .. } = self;
+        let Self { cgroups, process, threads, for_verdicts, .. } = self;
+        let ForVerdicts { affinities_of_others, counted, .. } =
+            &mut **for_verdicts.get_or_insert_default();
         let buffer = &mut Vec::new();
         affinities_of_others.renew(threads.others().map(|(task, _)| task), process, buffer);
         let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
@@ -112,7 +114,8 @@ impl Vmm {
     }
 
     pub(super) fn bounds_of_cgroups(&mut self, at: Moment) -> Result<Bounds, Absent> {
-        let Self { cgroups, process, bounds: kept, .. } = self;
+        let Self { cgroups, process, for_verdicts, .. } = self;
+        let kept = &mut for_verdicts.get_or_insert_default().bounds;
         look(cgroups, process, at, |cgroups, process, buffer| {
             Ok(bounds::read(cgroups, at, kept, process, buffer))
         })

@@ -59,14 +59,25 @@ fn a_guest_gets_the_second_serial_port_and_once_is_enough() {
 }
 
 #[test]
-fn where_no_serial_port_is_free_it_is_a_channel() {
-    let full: String =
-        (0..4).map(|n| format!("<serial type='pty'><target port='{n}'/></serial>")).collect();
-    let full = facts(Some(&full), None);
+fn where_serial_port_1_is_taken_it_is_a_channel_and_another_serial_port_only_by_its_number() {
+    let taken = facts(Some("<serial type='pty'><target port='1'/></serial>"), None);
     let expected = "+config /dev/virtio-ports/org.hostinfo.0 qemu-web";
-    assert_eq!(planned(&full, &wish()).unwrap(), [expected]);
+    assert_eq!(planned(&taken, &wish()).unwrap(), [expected]);
     let serial = Wish { transport: Some(Transport::Serial), ..wish() };
-    assert!(planned(&full, &serial).unwrap_err().contains("--transport channel"));
+    let refusal = planned(&taken, &serial).unwrap_err();
+    assert!(refusal.contains("--transport channel, or --port"), "{refusal}");
+    let third = Wish { port: Some(2), ..wish() };
+    assert_eq!(planned(&taken, &third).unwrap(), ["+config /dev/ttyS2 qemu-web"]);
+}
+
+#[test]
+fn a_guest_with_a_console_and_no_serial_port_gets_a_channel_unless_a_serial_port_is_asked_for() {
+    let console = "<console type='pty'><target type='virtio' port='0'/></console>";
+    let console = facts(Some(console), None);
+    let expected = "+config /dev/virtio-ports/org.hostinfo.0 qemu-web";
+    assert_eq!(planned(&console, &wish()).unwrap(), [expected]);
+    let serial = Wish { transport: Some(Transport::Serial), ..wish() };
+    assert_eq!(planned(&console, &serial).unwrap(), ["+config /dev/ttyS1 qemu-web"]);
 }
 
 #[test]

@@ -57,7 +57,11 @@ impl Daemon<'_> {
             Call::Stats {} => value(self.stats()),
             Call::Metrics {} => value(Metrics { text: self.metrics().to_string() }),
             Call::Explain { guest, names } => {
-                value(self.explain(guest, names.as_deref(), when.now)?)
+                let guest = self.find_guest(guest)?;
+                if let Err(pending) = self.guests.read_ahead(&guest, when) {
+                    return Ok(Outcome::Later(pending));
+                }
+                value(self.explain(&guest, names.as_deref(), when.now)?)
             }
             Call::Rules {} => value(self.rules_in_force()),
             Call::NoticeSet { pattern, kind, text, at, until } => {
@@ -81,6 +85,9 @@ impl Daemon<'_> {
         let name = self.find_guest(guest)?;
         if line.contains('\n') {
             return Err(Refusal::InvalidParameter { parameter: "line".to_owned() });
+        }
+        if let Err(pending) = self.guests.read_ahead(&name, when) {
+            return Ok(Outcome::Later(pending));
         }
         let line = format!("{line}\n");
         let (mut framer, mut input) = (Framer::new(), line.as_bytes());

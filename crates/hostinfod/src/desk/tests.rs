@@ -185,7 +185,7 @@ fn a_line_whose_values_are_on_their_way_waits_with_all_behind_it_and_costs_nothi
         "[custom.x]\nkind='gauge'\nhelp='h'\ncommand=['/bin/sleep', '60']\ntimeout='500ms'\n";
     *scene.desk.given() = given(slow);
     let rules = hostinfo_rules::parse(b"*:\n custom = 1\n").unwrap().rules;
-    scene.guest.apply_grant(rules.decide("qemu-a"), scene.now);
+    scene.guest.apply_rules(&rules, scene.now);
     // As much as it can send: a line, followed by a full chunk.
     scene.say("  custom.x session\r\nping ");
     scene.say(&"#".repeat(READ_CHUNK));

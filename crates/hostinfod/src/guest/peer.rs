@@ -1,37 +1,95 @@
 //! The process at the other end of a connection.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::Peer;
+use hostinfo_domains::{CGROUP_MAX, CMDLINE_MAX, Marks};
+use hostinfo_sample::{Absent, Vmm};
+use rustix::param::clock_ticks_per_second;
+use rustix::time::{ClockId, clock_gettime};
 
-use crate::system::credentials::Credentials;
+use crate::system::credentials::{Credentials, is_still_there};
 
-/// The process that listens at the other end: QEMU, also under libvirt. `None` if the socket does
-/// not report it, for example if it is in another PID namespace, or if its start time is unknown:
-/// by the time that its files are read, another process may have its PID.
-pub(crate) fn of(socket: impl AsFd, proc: &Path) -> Option<Peer> {
-    let pid = Credentials::of(&socket)?.pid?;
-    Some(now(pid, proc)).filter(|peer| peer.start.is_some())
+/// The process that listens at the other end: QEMU, also under libvirt. `connecting` is a time before
+/// the connection was made.
+///
+/// # Errors
+/// The socket does not report it, for example if it is in another PID namespace; its start time is
+/// unknown; or a later process has its PID, or may have it.
+pub(crate) fn of(socket: impl AsFd, proc: &Path, connecting: Instant) -> Result<Peer, Absent> {
+    let pid = Credentials::of(&socket).and_then(|found| found.pid).ok_or(Vmm::UNSEEN)?;
+    let peer = now(pid, proc);
+    // Checked after the start was read: if it had ended before, the start could be another's.
+    let is_there = is_still_there(&socket);
+    let Some(start) = peer.start else {
+        return Err(if is_there == Some(false) { Vmm::HANDED_ON } else { Vmm::UNSEEN });
+    };
+    let is_it = is_there.unwrap_or_else(|| start <= ticks(boot_time_at(connecting)));
+    if is_it { Ok(peer) } else { Err(Vmm::HANDED_ON) }
+}
+
+/// The time from boot to `then`, including suspension, as in the start times of processes: proc(5).
+fn boot_time_at(then: Instant) -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default().saturating_sub(then.elapsed())
+}
+
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_nanos() * u128::from(clock_ticks_per_second()) / 1_000_000_000;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
 /// The process that has this PID now.
 pub(crate) fn now(pid: i32, proc: &Path) -> Peer {
-    let stat = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok();
-    Peer { pid, start: stat.as_deref().and_then(start_time) }
+    let stat = line(pid, "stat", proc).ok();
+    Peer { pid, start: stat.and_then(|stat| start_time(&String::from_utf8_lossy(&stat))) }
 }
 
 /// Whether it is libvirt. libvirt creates the socket and listens at it until QEMU takes it over,
 /// some tenths of a second later. SO_PEERCRED reports who last called listen before the connection
 /// was made.
 pub(crate) fn is_libvirt(peer: Peer, proc: &Path) -> bool {
-    let name = fs::read(proc.join(format!("{}/comm", peer.pid))).unwrap_or_default();
-    LIBVIRT.contains(&name.trim_ascii_end())
+    line(peer.pid, "comm", proc).is_ok_and(|name| LIBVIRT.contains(&name.trim_ascii_end()))
 }
 
 /// libvirt's daemons that start QEMU: the one for all drivers, and the one for QEMU.
 const LIBVIRT: [&[u8]; 2] = [b"libvirtd", b"virtqemud"];
+
+/// What libvirt has marked the process with. `None` where it cannot be looked at or has ended, or
+/// where `/proc` has the numbers of another PID namespace, in which another process has this one.
+pub(crate) fn marks(peer: Peer, proc: &Path) -> Option<Marks> {
+    let own = fs::read_link(proc.join("self")).ok()?;
+    if own.to_str()?.parse() != Ok(std::process::id()) {
+        return None;
+    }
+    let read = |file: &str, bound| read(&proc.join(format!("{}/{file}", peer.pid)), bound).ok();
+    let comm = line(peer.pid, "comm", proc).ok()?;
+    let cgroup = read("cgroup", CGROUP_MAX)?;
+    let marks = Marks::new(peer.pid, &comm, &cgroup, &read("cmdline", CMDLINE_MAX)?)?;
+    now(peer.pid, proc).is(peer).then_some(marks)
+}
+
+/// The beginning of a file of `/proc`, at most `bound` bytes.
+fn read(path: &Path, bound: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let bound = u64::try_from(bound).unwrap_or(u64::MAX);
+    File::open(path)?.take(bound).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The beginning of a process's file of one line, which the kernel gives out in one piece: a daemon that starts
+/// reads two for each of 10,000 guests, and [`std::fs::read`] takes seven system calls for one. Field 22 of `stat`
+/// is in the first 500 bytes.
+fn line(pid: i32, file: &str, proc: &Path) -> io::Result<Vec<u8>> {
+    let mut line = vec![0; 1024];
+    let length = File::open(proc.join(format!("{pid}/{file}")))?.read(&mut line)?;
+    line.truncate(length);
+    Ok(line)
+}
 
 /// Field 22 of `/proc/PID/stat`, proc(5). The name in field 2 may contain blanks and brackets.
 ///
@@ -44,7 +102,10 @@ fn start_time(stat: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::{UnixListener, UnixStream};
+    use std::process::{Child, Command, Stdio};
 
     #[test]
     fn a_name_with_blanks_and_brackets_does_not_shift_the_fields() {
@@ -70,14 +131,33 @@ mod tests {
         }
     }
 
+    const PROC: &str = "/proc";
+
     #[test]
     fn the_peer_of_a_socket_is_the_process_that_listens() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
-        let peer = of(UnixStream::connect(&path).unwrap(), Path::new("/proc")).unwrap();
+        let connecting = Instant::now();
+        let peer = of(UnixStream::connect(&path).unwrap(), Path::new(PROC), connecting).unwrap();
         assert_eq!(peer.pid.cast_unsigned(), std::process::id());
-        assert!(peer.start.is_some());
+        assert!(
+            peer.start.unwrap() <= ticks(boot_time_at(connecting)),
+            "as an older kernel needs it"
+        );
+    }
+
+    #[test]
+    fn a_process_is_looked_at_only_in_a_proc_of_this_pid_namespace_and_only_while_it_is_the_same() {
+        let own = now(std::process::id().cast_signed(), Path::new("/proc"));
+        assert!(marks(own, Path::new("/proc")).is_some());
+        assert!(marks(Peer { start: Some(1), ..own }, Path::new("/proc")).is_none());
+        let proc = tempfile::tempdir().unwrap();
+        let process = proc.path().join(own.pid.to_string());
+        std::os::unix::fs::symlink("/proc/self", &process).unwrap();
+        assert!(marks(own, proc.path()).is_none(), "nothing says whose numbers these are");
+        std::os::unix::fs::symlink("1", proc.path().join("self")).unwrap();
+        assert!(marks(own, proc.path()).is_none());
     }
 
     #[test]
@@ -85,11 +165,65 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
-        let of = || of(UnixStream::connect(&path).unwrap(), folder.path());
-        assert!(of().is_none(), "it has ended");
+        let of = || of(UnixStream::connect(&path).unwrap(), folder.path(), Instant::now());
+        assert!(of().is_err(), "it is not seen");
         let process = folder.path().join(std::process::id().to_string());
         fs::create_dir(&process).unwrap();
         fs::write(process.join("stat"), "7 (junk").unwrap();
-        assert!(of().is_none());
+        assert!(of().is_err());
+    }
+
+    /// Has another process listen at a socket, which this one keeps; its number, which nobody has any more.
+    fn listened_by_another(listener: &UnixListener) -> i32 {
+        let program = std::env::current_exe().unwrap();
+        let mut child = Command::new(program)
+            .args(["--exact", "guest::peer::tests::listens_at_its_standard_input", "--ignored"])
+            .stdin(listener.try_clone().map(OwnedFd::from).unwrap())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = child.id().cast_signed();
+        assert!(child.wait().unwrap().success());
+        pid
+    }
+
+    #[test]
+    #[ignore = "another test runs it in a process of its own"]
+    fn listens_at_its_standard_input() {
+        rustix::net::listen(std::io::stdin(), 8).unwrap();
+    }
+
+    /// A process that has this number, where root can have one made.
+    fn process_numbered(pid: i32) -> Option<Child> {
+        for _ in 0..1000 {
+            fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).ok()?;
+            let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+            if child.id().cast_signed() == pid {
+                return Some(child);
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        None
+    }
+
+    #[test]
+    fn a_process_that_has_the_number_of_who_listened_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let pid = listened_by_another(&listener);
+        let connect = || UnixStream::connect(&path).unwrap();
+        assert_eq!(Credentials::of(&connect()).unwrap().pid, Some(pid));
+        let why = |socket| of(socket, Path::new(PROC), Instant::now()).map_err(|why| why.reason);
+        let handed_on = Err(Vmm::HANDED_ON.reason);
+        let is_handed_on = || why(connect()).map(|peer| peer.pid) == handed_on;
+        if let Some(mut other) = process_numbered(pid) {
+            let is_found_out = is_handed_on();
+            other.kill().unwrap();
+            other.wait().unwrap();
+            assert!(is_found_out, "another process has its number");
+        }
+        assert!(is_handed_on(), "nobody has its number");
     }
 }

@@ -14,6 +14,21 @@ pub(crate) fn guest(name: &str) -> Guest {
 }
 
 #[test]
+fn a_guest_that_is_undecided_keeps_what_is_kept_of_it_and_says_why_it_may_not_ask() {
+    let (mut guest, now) = (guest("qemu-a"), Instant::now());
+    let rules = |text: &str| hostinfo_rules::parse(text.as_bytes()).unwrap().rules;
+    let tagged = rules("qemu-* role=db:\n watch = 1\n vhostmd-disk = 1\n*:\n");
+    guest.tags = Tags::Unreadable;
+    guest.apply_rules(&tagged, now);
+    assert!(guest.who.is_undecided() && guest.who.may_be_watched() && !guest.who.may_ask());
+    assert!(!guest.who.grant().watch() && !guest.who.grant().vhostmd_disk());
+    guest.tags = Tags::NONE;
+    guest.apply_rules(&tagged, now);
+    assert!(guest.who.may_ask() && !guest.who.may_be_watched());
+    assert_eq!(guest.who.grant().rule().unwrap().line, 4);
+}
+
+#[test]
 fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
     let (mut guest, now) = (guest("qemu-a"), Instant::now());
     guest.meter.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
@@ -45,7 +60,7 @@ fn a_session_begins_when_the_same_process_runs_another_guest() {
     let domain = |id, reverts| Standing::Domain(Uuid::from_u128(7), Run { id: Some(id), reverts });
     let mut session = |standing| {
         guest.set_standing(standing, now);
-        guest.who.session().id().to_owned()
+        guest.who.session().id()
     };
     let first = session(Standing::Unnamed);
     assert_eq!(session(domain(1, 0)), first, "it was only found out who it is");

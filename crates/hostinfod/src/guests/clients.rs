@@ -34,7 +34,7 @@ impl Guests {
             _ if self.is_contested(guest) => Err(NoRoom::Contested),
             // A domain of libvirt's, or a VMM that is served already: its process is not in question.
             To::Vsock(_) => Ok(()),
-            _ => self.check_process(guest, peer::of(&fd, &self.roots.proc), ctx),
+            _ => self.check_process(guest, peer::of(&fd, &self.roots.proc, ctx.now).ok(), ctx),
         };
         if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
             // Of a contest, the log knows already.

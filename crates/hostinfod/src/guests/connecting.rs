@@ -4,11 +4,10 @@ use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
-use hostinfo_sample::{Absent, Vmm};
+use hostinfo_sample::Absent;
 
 use super::Guests;
 use super::contest::CONTEST_LOOKS;
@@ -129,18 +128,18 @@ impl Guests {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let is_vsock = matches!(port.to, To::Vsock(_));
         let is_known = is_vsock && guest.who.has_come();
-        let peer = peer::of(&fd, &self.roots.proc);
-        let is_early = peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
-        if !self.may_be_served(number, peer, is_early, ctx) {
+        let peer = peer::of(&fd, &self.roots.proc, ctx.now);
+        let known = peer.as_ref().ok().copied();
+        let is_early = known.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
+        if !self.may_be_served(number, known, is_early, ctx) {
             return;
         }
         let peer = match is_early {
             true => Err(NOT_MET),
-            false => peer.ok_or(if is_vsock { BY_CID_ALONE } else { Vmm::UNSEEN }),
+            false => peer.map_err(|why| if is_vsock { BY_CID_ALONE } else { why }),
         };
         // AF_VSOCK tells who the guest is, but not its process: what is known of that stays.
-        let identified =
-            if is_known { Ok(false) } else { self.identify_peer(number, peer, ctx.now) };
+        let identified = if is_known { Ok(false) } else { self.identify_peer(number, peer, ctx) };
         let added = identified.and_then(|is_another| {
             ctx.reactor.add(&fd, Token::Port(number), Interest::Read)?;
             Ok(is_another)
@@ -179,14 +178,18 @@ impl Guests {
         &mut self,
         number: PortId,
         peer: Result<Peer, Absent>,
-        now: Instant,
+        ctx: &mut Ctx<'_>,
     ) -> io::Result<bool> {
-        let Some((_, guest)) = self.roster.at(number) else { return Ok(false) };
+        let Some((port, guest)) = self.roster.at(number) else { return Ok(false) };
         let libvirt = self.desk.libvirt();
-        let standing = libvirt.standing(guest.who.name().whole(), guest.by_cid);
+        let known = peer.as_ref().ok().filter(|_| libvirt.helper().is_some());
+        guest.marks = known.and_then(|peer| peer::marks(*peer, &self.roots.proc)).map(Box::new);
+        let name = guest.who.name().whole();
+        let standing = libvirt.standing(name, guest.marks.as_deref(), guest.by_cid);
+        let unknown = libvirt.unknown(name);
         let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
-        if let Some(standing) = standing.or_else(|| is_another.then(|| libvirt.unknown())) {
-            guest.set_standing(standing, now);
+        if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
+            guest.set_standing(standing, ctx.now);
         }
         if is_another {
             let is_wanted = self.vsock.is_enabled();
@@ -198,6 +201,9 @@ impl Guests {
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
+            let since = matches!(port.to, To::Socket | To::Elsewhere(_)).then_some(port.since);
+            let guest = port.guest;
+            self.decide_anew(guest, since, ctx);
         }
         Ok(is_another)
     }
@@ -212,13 +218,13 @@ impl Guests {
         };
         let guest = port.guest;
         if let Some(Ok((socket, _))) = self.dial(number) {
-            let peer = peer::of(&socket, &self.roots.proc);
-            if !peer.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc)) {
+            let peer = peer::of(&socket, &self.roots.proc, ctx.now);
+            if !matches!(peer, Ok(peer) if peer::is_libvirt(peer, &self.roots.proc)) {
                 let port = self.roster.ports.get_mut(number);
                 if let Some(connection) = port.and_then(|port| port.connection.as_mut()) {
                     connection.is_early = false;
                 }
-                if let Err(error) = self.identify_peer(number, peer.ok_or(Vmm::UNSEEN), ctx.now) {
+                if let Err(error) = self.identify_peer(number, peer, ctx) {
                     tracing::error!("no new session: {error}");
                 }
             }

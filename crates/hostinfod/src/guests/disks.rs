@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hostinfo_answer::{Name, Standing, When};
 use hostinfo_domains::{Domain, Snapshot};
+use hostinfo_rules::Decision;
 
 use super::Guests;
 use crate::reactor::Ctx;
@@ -19,7 +20,8 @@ impl Guests {
     pub(super) fn plan_disks(&mut self, ctx: &mut Ctx<'_>) {
         let named: Vec<String> = self.rules.rules().named_guests().collect();
         for name in named.iter().filter_map(|name| Name::parse(name)) {
-            self.plan_disk(&name, true, ctx);
+            let decision = self.decide(name.whole());
+            self.plan_disk(&name, &decision, true, ctx);
         }
         let wanted =
             self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().vhostmd_disk());
@@ -35,22 +37,33 @@ impl Guests {
         let Some(known) = self.desk.libvirt().known().cloned() else { return };
         for domain in known.guests().map(|guest| &guest.domain) {
             let was = before.guest(domain.uuid).map(|guest| &guest.domain);
-            let is_old = |was: &Domain| was.name == domain.name && was.id == domain.id;
+            let is_old = |was: &Domain| {
+                was.name == domain.name && was.id == domain.id && was.tags == domain.tags
+            };
             if !was.is_some_and(is_old)
                 && let Some(name) = Name::parse(&domain.socket_name())
             {
-                self.plan_disk(&name, domain.is_live(), ctx);
+                let tags = self.desk.libvirt().tags_of(domain);
+                let decision = self.rules.rules().decide_tagged(name.whole(), &tags);
+                self.plan_disk(&name, &decision, domain.is_live(), ctx);
             }
         }
     }
 
-    /// Creates a guest's disk if its rule wants one, and writes it if `may_be_read`: the guest may
-    /// be running and read it.
-    fn plan_disk(&mut self, name: &Name, may_be_read: bool, ctx: &mut Ctx<'_>) {
-        if !self.rules.rules().decide(name.whole()).vhostmd_disk() {
+    /// Creates a guest's disk if its rule wants one, or may, since without it the guest cannot start.
+    /// Writes it if `may_be_read`: the guest may be running and read it.
+    fn plan_disk(
+        &mut self,
+        name: &Name,
+        decision: &Decision,
+        may_be_read: bool,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let (Decision::Granted(grant) | Decision::Unreadable(grant)) = decision;
+        if !grant.vhostmd_disk() {
             return;
         }
-        if !may_be_read {
+        if !may_be_read || matches!(decision, Decision::Unreadable(_)) {
             return self.disks.make(name);
         }
         match self.guest(name, ctx.now) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hostinfo_control::Place;
 use hostinfo_notices::{Declared, Draft, HostState, Notice};
 use jiff::Timestamp;
 use rustix::process::Uid;
@@ -10,6 +11,11 @@ use super::Guests;
 use crate::given::{host_state, notices};
 
 impl Guests {
+    /// The directory of the administrator's own statistics, and what is wrong in it.
+    pub(crate) fn custom_dir(&self) -> Place {
+        self.given_files.custom_dir.state()
+    }
+
     /// Sets a notice for a user.
     ///
     /// # Errors

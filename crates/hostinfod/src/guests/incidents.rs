@@ -44,8 +44,10 @@ impl Guests {
     pub(super) fn drop_incidents(&mut self) {
         let (rules, roster) = (self.rules.rules(), &self.roster);
         self.incidents.retain(|name| {
-            let guest = roster.named(name).and_then(|number| roster.guests.get(number));
-            guest.map_or_else(|| may_be_watched(rules, name), |guest| guest.who.grant().watch())
+            // One that is off has no tags.
+            let number = roster.named(name).filter(|number| roster.is_connected(*number));
+            let guest = number.and_then(|number| roster.guests.get(number));
+            guest.map_or_else(|| may_be_watched(rules, name), |guest| guest.who.may_be_watched())
         });
     }
 
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_a_guest_is_told_by_a_tag_is_kept_until_it_is_there_to_show_its_tags() {
-        let rules = |text: &str| hostinfo_rules::parse_tagged(text.as_bytes()).unwrap().rules;
+        let rules = |text: &str| hostinfo_rules::parse(text.as_bytes()).unwrap().rules;
         let tagged = rules("qemu-* role=db:\n watch = 1\n*:\n");
         assert!(may_be_watched(&tagged, "qemu-a") && !may_be_watched(&tagged, "lxc-a"));
         let plain = rules("qemu-a:\n watch = 1\n*:\n");

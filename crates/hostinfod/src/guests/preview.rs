@@ -33,6 +33,18 @@ impl Guests {
         }
     }
 
+    /// Reads some of what has to be known of the guest of that name before a preview or an explanation.
+    ///
+    /// # Errors
+    /// There is more, to be read after others have had their turns.
+    pub(crate) fn read_ahead(&mut self, name: &Name, when: When) -> Result<(), Pending> {
+        let number = self.roster.named(name.whole());
+        match number.and_then(|number| self.roster.guests.get_mut(number)) {
+            Some(guest) => self.desk.read_ahead(guest, when),
+            None => Ok(()),
+        }
+    }
+
     /// The reply that the guest of that name would get for a line, or that some values are on their
     /// way.
     ///

@@ -3,7 +3,6 @@
 use hostinfo_answer::Pending;
 
 use super::Guests;
-use crate::given;
 use crate::guest::Guest;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
@@ -20,7 +19,7 @@ impl Guests {
 
     /// Reads the directory of definitions again.
     pub(crate) fn reload_customs(&mut self, ctx: &mut Ctx<'_>) {
-        given::log(&self.desk.given().customs.reload());
+        self.given_files.custom_dir.note(&self.desk.given().customs.reload());
         // A guest that waits for a removed statistic gets its reply now.
         self.wake(|_, _| true, ctx);
     }

@@ -209,17 +209,21 @@ impl Guests {
                 let name =
                     Name::parse(&domain.socket_name()).ok_or("its name cannot be a guest's")?;
                 let of = OfDomain::of(domain);
-                let standing = self.desk.libvirt().standing(name.whole(), None);
+                let standing = self.desk.libvirt().standing(name.whole(), None, None);
                 let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
                 if !has_port && !self.vsock.settings.guests.match_any(name.whole()) {
                     return Err(format!("{}: {NOT_ENABLED}", name.whole()));
                 }
                 let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
                 if let Some(guest) = self.roster.guests.get_mut(number) {
-                    guest.by_cid = Some(uuid);
-                    let standing = self.desk.libvirt().standing(name.whole(), guest.by_cid);
+                    let is_another = guest.by_cid.replace(uuid) != Some(uuid);
+                    let (marks, since) = (guest.marks.as_deref(), guest.since);
+                    let standing = self.desk.libvirt().standing(name.whole(), marks, Some(uuid));
                     if standing.is_some_and(|standing| guest.set_standing(standing, ctx.now)) {
                         self.reconsider(number, ctx);
+                    }
+                    if is_another {
+                        self.decide_anew(number, since, ctx);
                     }
                 }
                 Ok((number, Some(of)))

@@ -3,9 +3,11 @@
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Who};
+use hostinfo_answer::{Name, Observed, Who};
+use hostinfo_rules::Grant;
 
 use super::Guests;
+use super::tags::{read_tags, take_tags};
 use crate::guest::{Guest, begin_session};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
@@ -30,36 +32,50 @@ impl Guests {
     /// # Errors
     /// The system has no random bytes.
     pub(super) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
-        let grant = self.rules.rules().decide(name.whole());
+        let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
+        let tags = read_tags(rules, libvirt, name.whole(), None, None);
         let host_id = self.identity.host_id(name.whole());
         let phase = self.identity.phase(name.whole());
-        let mut who = Who::new(name.clone(), grant, host_id, phase, begin_session()?);
-        let libvirt = self.desk.libvirt();
-        who.set_standing(libvirt.standing(name.whole(), None).unwrap_or_else(|| libvirt.unknown()));
-        Ok(Guest::new(who))
+        let mut observed = Observed::default();
+        let (closed, session) = (Grant::closed().into(), begin_session()?);
+        let mut who = Who::new(name.clone(), closed, host_id, phase, session);
+        who.apply_decision(rules.decide_tagged(name.whole(), &tags), &mut observed);
+        let standing = libvirt.standing(name.whole(), None, None);
+        who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole())));
+        let mut guest = Guest::new(who);
+        guest.tags = tags;
+        Ok(guest)
     }
 
-    /// Updates the standing of all guests from what libvirt now says about their sockets.
+    /// Updates the standing and the tags of all guests from what libvirt now says.
     pub(super) fn find_out_who_is_who(&mut self, ctx: &mut Ctx<'_>) {
-        let libvirt = self.desk.libvirt();
-        let (mut changed, mut is_other) = (Vec::new(), Vec::new());
+        let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
+        let (mut changed, mut is_unwatched) = (Vec::new(), false);
+        let mut is_other = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {
-            let standing = libvirt.standing(guest.who.name().whole(), guest.by_cid);
-            let Some(standing) = standing else { break };
-            if !guest.set_standing(standing, ctx.now) {
+            let (name, marks) = (guest.who.name().whole(), guest.marks.as_deref());
+            let Some(standing) = libvirt.standing(name, marks, guest.by_cid) else { break };
+            let had_disk = guest.who.grant().vhostmd_disk();
+            let was_watched = guest.who.may_be_watched();
+            let has_other_tags = take_tags(guest, rules, libvirt, ctx.now);
+            is_unwatched |= was_watched && !guest.who.may_be_watched();
+            if !guest.set_standing(standing, ctx.now) && !has_other_tags {
                 continue;
             }
             is_other.push(number);
-            if guest.who.grant().vhostmd_disk() {
+            if had_disk || guest.who.grant().vhostmd_disk() {
                 ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
             }
-            if guest.who.grant().watch() {
+            if was_watched || guest.who.grant().watch() {
                 changed.push(number);
             }
         }
         changed.into_iter().for_each(|number| self.plan_watch(number, ctx));
         if self.elsewhere.patterns().next().is_some() {
             is_other.into_iter().for_each(|number| self.reconsider(number, ctx));
+        }
+        if is_unwatched {
+            self.drop_incidents();
         }
     }
 

@@ -49,7 +49,6 @@ impl Server {
                 self.tell_watchers();
             }
             self.guests.take_work();
-            self.guests.set_deadlines(&mut self.reactor);
             // Then those whose turn was put off, such as a guest that floods. A round is bounded, so
             // that whatever has become ready in the meantime does not wait for all of them.
             self.guests.begin_round();

@@ -62,6 +62,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         metrics,
         flow,
         libvirt,
+        tags,
         listen,
         vsock,
         watch,
@@ -80,7 +81,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
     let os_name =
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
-    let libvirt = Libvirt::new(&libvirt, &paths.socket_dir).context("epoll")?;
+    let libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
     let (given, given_files) =
         given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
     let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());

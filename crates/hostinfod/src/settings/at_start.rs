@@ -32,6 +32,7 @@ impl AtStart {
             log,
             flow: _,
             listen: _,
+            tags: _,
             watch: _,
             labels: _,
             sockets: _,
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn what_is_taken_over_or_the_same_waits_for_nothing() {
         let page = include_str!("../../../../docs/hostinfod.toml");
-        let at_once = "[[sockets]]\npreset = 'proxmox'\n[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n[vsock]\nguests = ['*']\n\
+        let at_once = "[[sockets]]\npreset = 'proxmox'\n[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n[tags]\nown = false\n[vsock]\nguests = ['*']\n\
                        [[listen]]\npath = '/a/{name}/b'\ndriver = 'a'\nuser = '1'\n\
                        [log]\nlevel = 'error'\nfilters = { x = 'off' }\n";
         for text in ["", page, at_once] {

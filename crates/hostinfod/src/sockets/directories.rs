@@ -48,6 +48,14 @@ impl Directories {
         }
     }
 
+    /// Why guests are not served from one of them, with the remedy. The second one may be missing, where
+    /// the daemon may not make it; what stands in its place may not.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        let of_second =
+            self.vhostmd.problem().filter(|_| self.vhostmd.path().symlink_metadata().is_ok());
+        self.hostinfo.problem().or(of_second)
+    }
+
     /// The directory of a dialect.
     pub(crate) fn of(&self, dialect: Dialect) -> &SocketDir {
         match dialect {

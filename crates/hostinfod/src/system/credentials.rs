@@ -1,8 +1,11 @@
 //! The process at the other end of a Unix socket.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::errno::Errno;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Uid;
 
 /// The process that made a connection, or listens: SO_PEERCRED, unix(7).
@@ -21,4 +24,21 @@ impl Credentials {
         let pid = Some(found.pid()).filter(|pid| *pid > 0);
         Some(Self { pid, uid: Uid::from_raw(found.uid()) })
     }
+}
+
+/// Whether the process of the [`Credentials`] is still there, by SO_PEERPIDFD of Linux 6.5, which knows it
+/// apart from a later one with its number. `None` where the kernel is older.
+pub(crate) fn is_still_there(socket: &impl AsFd) -> Option<bool> {
+    match getsockopt(socket, PeerPidfd) {
+        Ok(pidfd) => Some(!has_ended(&pidfd)),
+        Err(Errno::ENOPROTOOPT) => None,
+        // It is gone, or there is no descriptor left to look at it.
+        Err(_) => Some(false),
+    }
+}
+
+/// A pidfd is readable when its process has ended, pidfd_open(2).
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut polled, Some(&Timespec::default())) != Ok(0)
 }

@@ -75,13 +75,14 @@ fn guests_of_one_step_have_one_sample_of_their_host_and_each_has_its_own_of_itse
     const RULES: &str = "*:\n interval = 60\n cpu.seconds = 1\n host.name = 0\n";
     let (mut scene, [one, other]) = two_documents(RULES, |scene| {
         let mut other = guest("xen-other", RULES);
-        other.host_id = HostId { text: "2e".into(), number: 30 };
+        other.host_id = host_id(0x2e);
         other.grant = Arc::clone(&scene.who.grant);
         scene.who = other;
     });
-    assert!(one.contains("<value>1d</value>") && one.contains("<value>qemu</value>"), "{one}");
+    let id = |byte: &str| format!("<value>{}</value>", byte.repeat(16));
+    assert!(one.contains(&id("1d")) && one.contains("<value>qemu</value>"), "{one}");
     assert!(other.contains(&cpu_time(3)), "{other}");
-    assert!(other.contains("<value>2e</value>") && other.contains("<value>xen</value>"), "{other}");
+    assert!(other.contains(&id("2e")) && other.contains("<value>xen</value>"), "{other}");
     // The shared document cost the second guest as much as the first.
     scene.wait(1000);
     assert_eq!(scene.ask("loadavg"), "429 retry after 59.000 s\n");

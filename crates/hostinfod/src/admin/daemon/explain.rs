@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
-use hostinfo_answer::{Observed, Who};
+use hostinfo_answer::{Name, Observed, Who};
 use hostinfo_catalog::{Named, Scope, StatId, resolve};
 use hostinfo_control::limits::NAMES_MAX;
 use hostinfo_control::{Decision, Explanation, Refusal};
@@ -15,19 +15,18 @@ impl Daemon<'_> {
     /// Explains the named statistics, or all.
     pub(super) fn explain(
         &mut self,
-        name: &str,
+        name: &Name,
         words: Option<&[String]>,
         now: Instant,
     ) -> Result<Explanation, Refusal> {
-        let name = self.find_guest(name)?;
-        let (number, who, observed) = self.guests.for_preview(&name).map_err(failed)?;
+        let (number, who, observed) = self.guests.for_preview(name).map_err(failed)?;
         let (state, problem) = self.state_of(number, &who);
         let picked = pick(words)?;
         let told = self.tell_apart(&who, observed, &picked, now);
         let statistics =
             told.iter().map(|(stat, one)| decide(&who, *stat, one.as_deref())).collect();
         let grant = who.grant();
-        let rule = grant.rule();
+        let rule = who.rule();
         Ok(Explanation {
             guest: name.whole().to_owned(),
             state,

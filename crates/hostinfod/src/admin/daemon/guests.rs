@@ -108,7 +108,7 @@ impl Daemon<'_> {
 }
 
 fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> Told {
-    let rule = guest.who.grant().rule();
+    let rule = guest.who.rule();
     let record = &guest.record;
     Told {
         id: guest.who.name().whole().to_owned(),
@@ -170,6 +170,7 @@ fn state(who: &Who, port: Option<PortState>) -> GuestState {
     match (who.standing(), port) {
         (_, None) => GuestState::Absent,
         (Standing::Refused(_) | Standing::Awaited, _) => GuestState::Refused,
+        _ if who.is_undecided() => GuestState::Refused,
         _ if !who.grant().enabled() => GuestState::Disabled,
         (_, Some(PortState::Connected)) => GuestState::Connected,
         (_, Some(PortState::Failed)) => GuestState::Failed,

@@ -30,9 +30,10 @@ impl Daemon<'_> {
             settings: self.settings.state(),
             socket_dir: Place {
                 path: socket_dir.path().display().to_string(),
-                problem: socket_dir.problem().map(str::to_owned),
+                problem: self.guests.directories().problem().map(str::to_owned),
             },
             sockets: self.guests.elsewhere().patterns().map(place).collect(),
+            custom_dir: self.guests.custom_dir(),
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
             rules: self.guests.rules().state(),

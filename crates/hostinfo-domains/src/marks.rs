@@ -1,0 +1,210 @@
+//! Which domain a process runs, by what libvirt has marked it with when it started it. What a
+//! domain's XML does not show, such as a relative path among the arguments for QEMU, shows here.
+
+use uuid::Uuid;
+
+use crate::domain::Domain;
+use crate::snapshot::Snapshot;
+use crate::whose::{Claim, Conflict};
+
+/// The longest command line that is read, in bytes. libvirt writes `-uuid` before all devices; 512
+/// iothreads and 64 NUMA cells before it take 40 KiB.
+pub const CMDLINE_MAX: usize = 128 * 1024;
+
+/// The longest list of a process's cgroups that is read: 14 hierarchies of cgroup v1 with a path of
+/// 4 KiB each.
+pub const CGROUP_MAX: usize = 64 * 1024;
+
+/// What libvirt has marked a process with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    pid: i32,
+    program: String,
+    /// The number of the domain's run, from the name of its cgroup, which only root can change.
+    id: Option<u32>,
+    /// The domain, from the command line.
+    uuid: Option<Uuid>,
+}
+
+impl Marks {
+    /// From `comm`, `cgroup` and `cmdline` of `/proc/PID`, proc(5). `None` where the command line is
+    /// empty, as that of a process that has ended, or cut before it says which domain it is of.
+    pub fn new(pid: i32, comm: &[u8], cgroup: &[u8], cmdline: &[u8]) -> Option<Self> {
+        let (id, uuid) = (id(cgroup), uuid(cmdline));
+        let is_whole = !cmdline.is_empty() && cmdline.len() < CMDLINE_MAX;
+        let program = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
+        (is_whole || uuid.is_some()).then_some(Self { pid, program, id, uuid })
+    }
+
+    /// What is wrong where this process listens at that socket, which libvirt's domains claim so.
+    pub(crate) fn conflict(
+        &self,
+        socket: &str,
+        claim: Claim<'_>,
+        snapshot: &Snapshot,
+    ) -> Option<Conflict> {
+        let owner = match claim {
+            Claim::Refused(_) => return None,
+            Claim::Unnamed => None,
+            Claim::Named(uuid) => snapshot.guest(uuid).map(|guest| &guest.domain),
+        };
+        // Of other hypervisors nothing is known.
+        if owner.is_some_and(|owner| owner.driver != QEMU || self.is_run(owner)) {
+            return None;
+        }
+        match (self.domain(snapshot), owner) {
+            (Some(domain), _) if domain.socket_name() == socket => None,
+            (Some(Domain { name, .. }), _) => {
+                Some(Conflict::Device { domain: name.clone(), name: socket.to_owned() })
+            }
+            (None, Some(owner)) if owner.hwuuid.is_some() && owner.hwuuid == self.uuid => None,
+            (None, Some(owner)) => Some(Conflict::Stranger {
+                domain: owner.name.clone(),
+                program: self.program.clone(),
+                pid: self.pid,
+            }),
+            (None, None) => None,
+        }
+    }
+
+    fn is_run(&self, domain: &Domain) -> bool {
+        self.id.is_some() && self.id == domain.id
+    }
+
+    /// The live domain that it runs. A command line, which QEMU could change, is believed only where
+    /// the cgroup says nothing that is known.
+    fn domain<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Domain> {
+        let mut live = snapshot.guests().map(|guest| &guest.domain).filter(|found| found.is_live());
+        let by_run = self.id.and_then(|_| live.find(|d| d.driver == QEMU && self.is_run(d)));
+        by_run.or_else(|| {
+            let found = &snapshot.guest(self.uuid?)?.domain;
+            Some(found).filter(|found| found.is_live())
+        })
+    }
+}
+
+/// The driver of the domains that are run by QEMU: see [`Domain::driver`].
+const QEMU: &str = "qemu";
+
+/// With systemd or without it:
+///
+/// ```text
+/// 0::/machine.slice/machine-qemu\x2d3\x2dweb.scope/libvirt/emulator
+/// 4:cpu,cpuacct:/machine/qemu-3-web.libvirt-qemu/emulator
+/// ```
+fn id(cgroup: &[u8]) -> Option<u32> {
+    let text = String::from_utf8_lossy(cgroup);
+    text.split(['/', '\n']).find_map(|part| {
+        let of = |rest: Option<&str>, end: &str| rest?.split_once(end)?.0.parse().ok();
+        of(part.strip_prefix(r"machine-qemu\x2d").filter(|_| part.ends_with(".scope")), r"\x2d")
+            .or_else(|| {
+                of(part.strip_prefix("qemu-").filter(|_| part.ends_with(".libvirt-qemu")), "-")
+            })
+    })
+}
+
+/// `-uuid`, `79c0da0d-7a82-4207-baa0-9902f653e577`, each ended by a NUL.
+fn uuid(cmdline: &[u8]) -> Option<Uuid> {
+    let mut arguments = cmdline.split(|byte| *byte == 0);
+    arguments.find(|argument| *argument == b"-uuid")?;
+    Uuid::try_parse_ascii(arguments.next()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples;
+    use crate::names::Names;
+    use proptest::prelude::*;
+    use std::time::Instant;
+
+    /// A live domain of that number, UUID and run, whose XML names its socket.
+    fn domain(number: u32, name: &str) -> Domain {
+        let names = Names { clauses: vec![format!("qemu-{name}")], ..Names::default() };
+        Domain { id: Some(number), names, ..examples::domain(u128::from(number), name) }
+    }
+
+    fn snapshot() -> Snapshot {
+        let told = [domain(1, "a"), domain(2, "b")].map(|domain| (domain, None));
+        Snapshot::of(told, Instant::now())
+    }
+
+    fn marks(run: Option<u32>, uuid: Option<u128>) -> Marks {
+        let run =
+            run.map(|run| format!("0::/machine.slice/machine-qemu\\x2d{run}\\x2da.scope/x\n"));
+        let uuid = uuid.map(|uuid| format!("-uuid\0{}\0", Uuid::from_u128(uuid)));
+        let cmdline = format!("/usr/bin/qemu\0-S\0{}-smp\0", uuid.unwrap_or_default());
+        let cgroup = run.unwrap_or_else(|| "0::/user.slice\n".to_owned());
+        Marks::new(7, b"qemu-system-x86\n", cgroup.as_bytes(), cmdline.as_bytes()).unwrap()
+    }
+
+    fn conflict(marks: &Marks, socket: &str) -> Option<Conflict> {
+        let snapshot = snapshot();
+        marks.conflict(socket, snapshot.whose().of(socket), &snapshot)
+    }
+
+    #[test]
+    fn the_process_of_a_domain_is_known_by_its_cgroup_or_else_by_its_command_line() {
+        for marks in [marks(Some(1), Some(1)), marks(Some(1), None), marks(None, Some(1))] {
+            assert_eq!(conflict(&marks, "qemu-a"), None, "{marks:?}");
+        }
+        // A run that libvirt has not told of yet.
+        assert_eq!(conflict(&marks(Some(9), Some(1)), "qemu-a"), None);
+        assert_eq!(id(b"4:cpu:/machine/qemu-31-a b.libvirt-qemu/emulator\n"), Some(31));
+        for other in [r"0::/machine-qemu\x2dweb.scope", "0::/qemu-1-a", "0::/qemu.slice/1.scope"] {
+            assert_eq!(id(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn another_domains_process_is_refused_with_the_name_of_that_domain_whatever_it_says_it_is() {
+        for marks in [marks(Some(2), Some(2)), marks(Some(2), Some(1)), marks(None, Some(2))] {
+            for socket in ["qemu-a", "qemu-nobody"] {
+                let expected = Conflict::Device { domain: "b".into(), name: socket.into() };
+                assert_eq!(conflict(&marks, socket), Some(expected), "{marks:?}");
+            }
+            assert_eq!(conflict(&marks, "qemu-b"), None);
+        }
+    }
+
+    #[test]
+    fn a_process_that_libvirt_has_not_started_is_no_domains_and_may_have_a_socket_of_its_own() {
+        let by_hand = marks(None, None);
+        let words = conflict(&by_hand, "qemu-a").unwrap().to_string();
+        assert!(words.contains("\"qemu-system-x86\", process 7"), "{words}");
+        assert_eq!(conflict(&by_hand, "qemu-nobody"), None);
+    }
+
+    #[test]
+    fn the_process_of_a_domain_may_show_the_uuid_of_its_machine_instead() {
+        let own = Domain { hwuuid: Some(Uuid::from_u128(7)), ..domain(1, "a") };
+        let snapshot = Snapshot::of([(own, None)], Instant::now());
+        let conflict = |uuid| {
+            marks(None, Some(uuid)).conflict("qemu-a", snapshot.whose().of("qemu-a"), &snapshot)
+        };
+        assert_eq!(conflict(7), None);
+        assert!(matches!(conflict(8), Some(Conflict::Stranger { .. })));
+    }
+
+    #[test]
+    fn of_other_hypervisors_and_of_a_process_that_shows_nothing_nothing_is_concluded() {
+        let xen = Domain { driver: "xen".into(), ..domain(1, "a") };
+        let names = Names { clauses: vec!["xen-a".into()], ..Names::default() };
+        let snapshot = Snapshot::of([(Domain { names, ..xen }, None)], Instant::now());
+        let claim = snapshot.whose().of("xen-a");
+        assert!(matches!(claim, Claim::Named(_)));
+        assert_eq!(marks(None, None).conflict("xen-a", claim, &snapshot), None);
+        assert_eq!(Marks::new(7, b"x", b"", b""), None);
+        assert_eq!(Marks::new(7, b"x", b"", &vec![b'x'; CMDLINE_MAX]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_marks_or_none(
+            cgroup in r"[0-9:/]{0,4}((machine-qemu\\x2d|qemu-)[0-9]{0,12}(\\x2d|-)x(.scope|.libvirt-qemu)?|.){0,3}",
+            cmdline in proptest::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let _ = Marks::new(1, &cmdline, cgroup.as_bytes(), &cmdline);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Programs that hold guests' ports: QEMU serves one client, and hostinfod waits behind them without
+//! being told.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use hostinfo_control::{Guest, PortKind};
+use hostinfo_domains::VHOSTMD_DIR;
+use serde::Serialize;
+
+use crate::output::printable;
+use crate::sock_diag::{self, File, Found};
+
+/// The process's name in `/proc/PID/comm`.
+const DAEMON: &str = "hostinfod";
+
+/// A guest whose port another program holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Held {
+    /// The whole name.
+    pub(crate) guest: String,
+    /// `None`: this user cannot see it.
+    pub(crate) holder: Option<Holder>,
+}
+
+/// A process that is connected to a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    /// As the kernel shows it; programs choose it themselves.
+    pub(crate) program: String,
+}
+
+impl Held {
+    /// What is wrong, with the remedy.
+    pub(crate) fn words(&self) -> String {
+        let guest = printable(&self.guest);
+        match &self.holder {
+            Some(Holder { pid, program }) => format!(
+                "{guest}: {}, process {pid}, is connected to its port, and QEMU serves one client \
+                 at a time: end it",
+                printable(program)
+            ),
+            None => format!(
+                "{guest}: another program is connected to its port or waits for it, and QEMU \
+                 serves one client at a time; which one is not known to this user: run hostinfoctl \
+                 status as root, and end it"
+            ),
+        }
+    }
+}
+
+/// Ports of these guests that another program than the daemon holds, in their order. `directory`:
+/// that of the sockets.
+///
+/// # Errors
+/// The kernel does not list sockets.
+pub(crate) fn find(directory: &Path, guests: &[Guest], daemon: u32) -> io::Result<Vec<Held>> {
+    let files: Vec<(File, &str)> =
+        guests.iter().flat_map(|guest| files(directory, guest)).collect();
+    let found = sock_diag::at(&files.iter().map(|(file, _)| *file).collect())?;
+    let proc = Path::new("/proc");
+    let is_daemon = fs::read_to_string(proc.join(format!("{daemon}/comm")))
+        .is_ok_and(|name| name.trim_end() == DAEMON);
+    let own = Some(daemon).filter(|_| is_daemon).and_then(|pid| sockets(proc, pid).ok());
+    let suspects = suspects(&files, &found, own.as_ref());
+    let wanted = suspects.iter().filter_map(|(_, socket)| *socket).collect();
+    let mut holders = holders(proc, wanted);
+    let held = suspects.into_iter().map(|(guest, socket)| Held {
+        guest: guest.to_owned(),
+        holder: socket.and_then(|socket| holders.remove(&socket)),
+    });
+    Ok(held.collect())
+}
+
+/// The files of a guest's sockets.
+fn files<'g>(directory: &Path, guest: &'g Guest) -> Vec<(File, &'g str)> {
+    let path = |kind| match kind {
+        PortKind::Hostinfo => Some(directory.join(&guest.id)),
+        PortKind::Vhostmd => Some(directory.join(VHOSTMD_DIR).join(&guest.id)),
+        PortKind::Pty | PortKind::Vsock => None,
+    };
+    let paths = guest.ports.iter().filter_map(|port| path(port.kind));
+    paths.filter_map(|path| Some((file(&path)?, &*guest.id))).collect()
+}
+
+/// A file as the kernel tells of it: `MKDEV` has the minor number in its lower 20 bits.
+pub(crate) fn file(path: &Path) -> Option<File> {
+    let found = path.symlink_metadata().ok()?;
+    let device = rustix::fs::major(found.dev()) << 20 | rustix::fs::minor(found.dev());
+    // The kernel tells the lower half.
+    let inode = u32::try_from(found.ino() & u64::from(u32::MAX)).ok()?;
+    Some(File { device, inode })
+}
+
+/// Guests at whose sockets somebody else is, with the number of that one's socket. Where it is not
+/// known which sockets are the daemon's `own`, these are the guests where somebody waits.
+fn suspects<'g>(
+    files: &[(File, &'g str)],
+    found: &[(File, Found)],
+    own: Option<&HashSet<u32>>,
+) -> Vec<(&'g str, Option<u32>)> {
+    let is_own = |socket: &u32| own.is_some_and(|own| own.contains(socket));
+    let (mut clients, mut queues) = (HashMap::new(), HashSet::new());
+    for (file, found) in found {
+        match found {
+            Found::Client(socket) if is_own(socket) => {}
+            Found::Client(socket) => drop(clients.insert(file, *socket)),
+            Found::Queue => drop(queues.insert(file)),
+        }
+    }
+    let suspect = |(file, guest): &(File, &'g str)| {
+        let socket = *clients.get(file)?;
+        match own {
+            Some(_) => Some((*guest, Some(socket))),
+            None => queues.contains(file).then_some((*guest, None)),
+        }
+    };
+    files.iter().filter_map(suspect).collect()
+}
+
+/// The numbers of a process's sockets.
+fn sockets(proc: &Path, pid: u32) -> io::Result<HashSet<u32>> {
+    let links = fs::read_dir(proc.join(format!("{pid}/fd")))?.flatten();
+    let links = links.filter_map(|entry| fs::read_link(entry.path()).ok());
+    Ok(links.filter_map(|link| socket_of(link.to_str()?)).collect())
+}
+
+/// `socket:[123456]`
+fn socket_of(link: &str) -> Option<u32> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// The processes that have these sockets, as far as this user can see them. No process is looked at
+/// where none is wanted.
+fn holders(proc: &Path, mut wanted: HashSet<u32>) -> HashMap<u32, Holder> {
+    let mut holders = HashMap::new();
+    for entry in fs::read_dir(proc).into_iter().flatten().flatten() {
+        if wanted.is_empty() {
+            break;
+        }
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        for socket in sockets(proc, pid).unwrap_or_default() {
+            if wanted.remove(&socket) {
+                let name = fs::read(proc.join(format!("{pid}/comm"))).unwrap_or_default();
+                let program = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+                holders.insert(socket, Holder { pid, program });
+            }
+        }
+    }
+    holders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    const FILE: File = File { device: 1, inode: 2 };
+
+    fn suspected(found: &[Found], own: Option<&[u32]>) -> Vec<Option<u32>> {
+        let found: Vec<(File, Found)> = found.iter().map(|found| (FILE, *found)).collect();
+        let own = own.map(|own| own.iter().copied().collect());
+        let files = [(FILE, "qemu-a"), (File { inode: 3, ..FILE }, "qemu-b")];
+        let all = suspects(&files, &found, own.as_ref());
+        assert!(all.iter().all(|(guest, _)| *guest == "qemu-a"));
+        all.into_iter().map(|(_, socket)| socket).collect()
+    }
+
+    #[test]
+    fn who_is_connected_and_is_not_the_daemon_holds_the_port() {
+        let client = Found::Client(7);
+        assert_eq!(suspected(&[client], Some(&[7])), []);
+        assert_eq!(suspected(&[client, Found::Queue], Some(&[7])), [], "it waits for the daemon");
+        assert_eq!(suspected(&[client, Found::Queue], Some(&[8])), [Some(7)]);
+        assert_eq!(suspected(&[Found::Queue], Some(&[8])), [], "QEMU is about to accept it");
+    }
+
+    #[test]
+    fn where_the_daemons_sockets_cannot_be_seen_nobody_is_named() {
+        assert_eq!(suspected(&[Found::Client(7)], None), []);
+        assert_eq!(suspected(&[Found::Client(7), Found::Queue], None), [None]);
+        let held = Held { guest: "qemu-a".to_owned(), holder: None };
+        assert!(held.words().contains("is not known to this user"), "{}", held.words());
+    }
+
+    #[test]
+    fn the_process_that_has_a_socket_is_found_with_its_program() {
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&socket));
+        let number = socket_of(fs::read_link(link).unwrap().to_str().unwrap()).unwrap();
+        let found = holders(Path::new("/proc"), HashSet::from([number, 0]));
+        assert_eq!(found[&number].pid, std::process::id());
+        assert!(!found.contains_key(&0));
+    }
+}

@@ -1,0 +1,72 @@
+//! Guests' tags as rules see them: what libvirt has, and what the daemon's settings say of it.
+
+use std::io;
+
+use hostinfo_domains::{Sought, TagSettings, UUID, Uuid};
+use hostinfo_rules::{Tag, Tags};
+use serde::Deserialize;
+
+use crate::args::Options;
+use crate::exit::Failure;
+
+/// The longest file of settings, as for the daemon.
+const FILE_MAX: u64 = 1024 * 1024;
+
+/// [`sought`], with why it is not known.
+pub(crate) type Lookup = Result<Option<Sought>, Failure>;
+
+/// The part of the settings that is needed here.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Settings {
+    tags: TagSettings,
+    libvirt: Libvirt,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Libvirt {
+    enabled: bool,
+}
+
+impl Default for Libvirt {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// Which tags there are, as the daemon's settings say; `None` if it does not use libvirt.
+///
+/// # Errors
+/// The file cannot be read, or has errors.
+pub(crate) fn sought(options: &Options) -> Lookup {
+    let path = options.config.display();
+    let refused = |error: &dyn std::fmt::Display| Failure::Refused(format!("{path}: {error}"));
+    let text = hostinfo_file::read(&options.config, FILE_MAX).map_err(io::Error::from);
+    let Some(text) = text.map_err(|error| refused(&error))? else {
+        return Ok(Some(Sought::default()));
+    };
+    let text = String::from_utf8(text).map_err(|error| refused(&error))?;
+    let settings: Settings = toml::from_str(&text).map_err(|error| refused(&error))?;
+    Ok(settings.libvirt.enabled.then(|| settings.tags.sought()))
+}
+
+/// The tags of a domain with that XML.
+pub(crate) fn of(xml: &str, uuid: Uuid, sought: &Lookup) -> Tags {
+    let sought = match sought {
+        Ok(Some(sought)) => sought,
+        Ok(None) => return Tags::NONE,
+        Err(_) => return Tags::Unreadable,
+    };
+    let Ok(hostinfo_domains::Tags::Known(read)) = hostinfo_domains::tags(xml, sought) else {
+        return Tags::Unreadable;
+    };
+    let own = sought.own.then(|| (UUID.into(), Tag::Value(uuid.to_string().into())));
+    let tag =
+        |value: Option<String>| value.map_or(Tag::Unreadable, |value| Tag::Value(value.into()));
+    Tags::Known(
+        own.into_iter()
+            .chain(read.into_iter().map(|(key, value)| (key.into(), tag(value))))
+            .collect(),
+    )
+}

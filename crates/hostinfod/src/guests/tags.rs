@@ -1,0 +1,108 @@
+//! Which rule applies to a guest, by its tags.
+
+use std::time::Instant;
+
+use hostinfo_domains::{Sought, Uuid};
+use hostinfo_rules::{Decision, Rules, Tags};
+
+use super::Guests;
+use crate::guest::Guest;
+use crate::libvirt::Libvirt;
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::GuestId;
+
+impl Guests {
+    /// Looks for other tags from now on. Those of before count until libvirt has told them.
+    pub(crate) fn seek_tags(&mut self, sought: Sought, now: Instant) {
+        self.desk.libvirt().seek(sought, now);
+    }
+
+    /// What the rules say of the guest of that name with the tags that it has now.
+    pub(super) fn decide(&mut self, name: &str) -> Decision {
+        let guest = self.roster.named(name).and_then(|number| self.roster.guests.get(number));
+        let by_cid = guest.and_then(|guest| guest.by_cid);
+        let tags = read_tags(self.rules.rules(), self.desk.libvirt(), name, None, by_cid);
+        self.rules.rules().decide_tagged(name, &tags)
+    }
+
+    /// Applies the rules to a guest that is another process than before, and whose socket is there
+    /// `since` then.
+    pub(super) fn decide_anew(
+        &mut self,
+        number: GuestId,
+        since: Option<Instant>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(guest) = self.roster.guests.get_mut(number) else { return };
+        let (rules, had_disk) = (self.rules.rules(), guest.who.grant().vhostmd_disk());
+        guest.since = since;
+        let (name, by_cid) = (guest.who.name().whole(), guest.by_cid);
+        guest.tags = read_tags(rules, self.desk.libvirt(), name, since, by_cid);
+        guest.apply_rules(rules, ctx.now);
+        if had_disk || guest.who.grant().vhostmd_disk() {
+            ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
+        }
+    }
+}
+
+/// Takes over the tags that a guest has now. True where they are others.
+pub(super) fn take_tags(
+    guest: &mut Guest,
+    rules: &Rules,
+    libvirt: &mut Libvirt,
+    now: Instant,
+) -> bool {
+    let read = read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid);
+    let tags = read.or_last(&guest.tags);
+    let is_other = tags != guest.tags;
+    if is_other {
+        guest.tags = tags;
+        guest.apply_rules(rules, now);
+    }
+    is_other
+}
+
+/// A guest's tags. If no rule asks for any, they are not read.
+pub(super) fn read_tags(
+    rules: &Rules,
+    libvirt: &mut Libvirt,
+    name: &str,
+    since: Option<Instant>,
+    by_cid: Option<Uuid>,
+) -> Tags {
+    if rules.have_conditions() { libvirt.tags(name, since, by_cid) } else { Tags::Unreadable }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostinfo_rules::Tag;
+
+    #[test]
+    fn a_guest_keeps_the_rule_of_the_tags_that_were_last_read() {
+        let rules = hostinfo_rules::parse(b"* role=db:\n*:\n").unwrap().rules;
+        let mut guest = crate::guest::tests::guest("qemu-a");
+        guest.tags = Tags::Known([("role".into(), Tag::Value("db".into()))].into());
+        let mut silent = Libvirt::silent();
+        assert!(!take_tags(&mut guest, &rules, &mut silent, Instant::now()));
+        guest.apply_rules(&rules, Instant::now());
+        assert_eq!(guest.who.grant().rule().unwrap().line, 1);
+        assert!(take_tags(&mut guest, &rules, &mut Libvirt::none(), Instant::now()));
+        assert_eq!(guest.who.grant().rule().unwrap().line, 2, "it has none");
+        guest.tags = Tags::Unreadable;
+        assert!(!take_tags(&mut guest, &rules, &mut silent, Instant::now()));
+    }
+
+    #[test]
+    fn nobody_looks_at_tags_that_no_rule_asks_for() {
+        let rules = hostinfo_rules::parse(b"*:\n").unwrap().rules;
+        let mut guest = crate::guest::tests::guest("qemu-a");
+        assert!(!take_tags(&mut guest, &rules, &mut Libvirt::none(), Instant::now()));
+        // They are not known to be none when a rule asks for them and libvirt is silent.
+        let rules = hostinfo_rules::parse(b"* role=db:\n*:\n").unwrap().rules;
+        assert!(!take_tags(&mut guest, &rules, &mut Libvirt::silent(), Instant::now()));
+        guest.apply_rules(&rules, Instant::now());
+        assert!(guest.who.is_undecided());
+    }
+}

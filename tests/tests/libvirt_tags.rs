@@ -1,0 +1,182 @@
+//! Guests of a real libvirtd whose tags decide which rule applies.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use hostinfo_tests::ctl::hostinfoctl;
+use hostinfo_tests::deadline::{PATIENCE, wait_for};
+use hostinfo_tests::{Daemon, DomainGuest, Host, Libvirtd};
+
+const RULES: &str = "qemu-a role=db:
+  interval = 0
+  host.name = 0
+qemu-a project=acme title=\"Web 1\"*:
+  interval = 0
+  loadavg = 0
+qemu-a:
+  interval = 0
+  time = 0
+*:
+";
+
+/// Rules by what they do not permit.
+const DB: &str = "200-loadavg.1=";
+const ACME: &str = "403-loadavg.1: not permitted";
+
+const BOTH: &str = "loadavg.1 time";
+
+fn set(libvirtd: &Libvirtd, tags: &str) -> Result<()> {
+    let uri = ["--uri", "urn:hostinfo:1", "--key", "hostinfo"];
+    libvirtd.virsh(&[&["metadata", "a"], &uri[..], &["--live", "--set", tags]].concat())?;
+    Ok(())
+}
+
+/// A guest, and the daemon that serves it.
+fn begin(libvirtd: &Libvirtd, host: &Host) -> Result<(Daemon, DomainGuest)> {
+    let daemon = host.start_daemon_beside(libvirtd)?;
+    daemon.wait_for_log("libvirt answers")?;
+    Ok((daemon, DomainGuest::boot(libvirtd, "a", &host.socket("a"))?))
+}
+
+/// Another daemon in place of one that was killed, which may take a moment to end.
+fn begin_again(libvirtd: &Libvirtd, host: &Host) -> Result<Daemon> {
+    wait_for("another daemon", PATIENCE, || Ok(host.start_daemon_beside(libvirtd).ok()))
+}
+
+#[test]
+fn tags_that_change_are_in_force_within_a_second() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
+    let (_daemon, mut guest) = begin(&libvirtd, &host)?;
+    guest.ask_until(BOTH, DB)?;
+    ensure!(guest.ask("time")? == ["403 time: not permitted"], "it has no tags");
+    set(&libvirtd, "<tags><tag name='role'>db</tag></tags>")?;
+    let start = Instant::now();
+    guest.ask_until("time", "200 time=")?;
+    ensure!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+
+    let nova = "<instance><owner><project uuid='acme'>x</project></owner></instance>";
+    let space = "http://openstack.org/xmlns/libvirt/nova/1.1";
+    libvirtd.virsh(&["metadata", "a", "--uri", space, "--key", "nova", "--live", "--set", nova])?;
+    libvirtd.virsh(&["desc", "a", "--title", "--live", "Web 1 of 2"])?;
+    set(&libvirtd, "<tags/>")?;
+    guest.ask_until(BOTH, ACME)?;
+
+    // A place of one's own, and nothing of hostinfo's own.
+    host.write_config(
+        "[tags]\nown = false\nrole = { namespace = 'urn:x', path = 'a/b', attribute = 'c' }\n",
+    )?;
+    libvirtd.shell("kill -HUP $(pidof hostinfod)")?;
+    guest.ask_until("time", "403 time: not permitted")?;
+    let other = ["--uri", "urn:x", "--key", "x", "--live", "--set", "<a><b c='db'/></a>"];
+    libvirtd.virsh(&[&["metadata", "a"], &other[..]].concat())?;
+    guest.ask_until("time", "200 time=")?;
+    Ok(())
+}
+
+#[test]
+fn a_tag_that_cannot_be_read_never_lets_a_later_rule_decide() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
+    let (daemon, mut guest) = begin(&libvirtd, &host)?;
+    set(&libvirtd, "<tags><tag name='role'>db</tag></tags>")?;
+    guest.ask_until("time", "200 time=")?;
+    let twice =
+        "<tags><tag name='role'>a</tag><tag name='role'>db</tag><tag name='new'>x</tag></tags>";
+    for unclear in [
+        twice,
+        "<tags><tag name='role'>d&#10;b</tag></tags>",
+        "<tags><tag>db</tag></tags>",
+        &format!("<tags>{}</tags>", "<tag name='x'/>".repeat(5_000)),
+    ] {
+        set(&libvirtd, unclear)?;
+        std::thread::sleep(Duration::from_millis(1500));
+        let reply = guest.ask("time")?;
+        ensure!(reply[0].starts_with("200 time="), "it keeps its rule: {reply:?}");
+    }
+    drop(daemon);
+    // It was never read for this daemon.
+    let daemon = begin_again(&libvirtd, &host)?;
+    daemon.wait_for_log("access-refused")?;
+    ensure!(guest.ask("time")? == ["503 ask again in 1 s"]);
+    let told = hostinfoctl(&libvirtd, &host, &["explain", "qemu-a", "time"])?.well()?;
+    ensure!(told.contains("cannot be read"), "{told}");
+    set(&libvirtd, "<tags><tag name='role'>web</tag></tags>")?;
+    guest.ask_until("time", "403 time: not permitted")?;
+    Ok(())
+}
+
+#[test]
+fn while_libvirt_is_silent_a_guest_keeps_its_rule_and_one_that_is_not_known_waits() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
+    let (daemon, mut guest) = begin(&libvirtd, &host)?;
+    set(&libvirtd, "<tags><tag name='role'>db</tag></tags>")?;
+    guest.ask_until("time", "200 time=")?;
+    libvirtd.crash()?;
+    daemon.wait_for_log("what only libvirt knows is unavailable")?;
+    guest.ask_until("time", "200 time=")?;
+    host.write_rules(&format!("# other lines\n{RULES}"))?;
+    daemon.wait_for_log("rules-loaded")?;
+    guest.ask_until("time", "200 time=")?;
+    drop(daemon);
+
+    let daemon = begin_again(&libvirtd, &host)?;
+    daemon.wait_for_log("access-refused")?;
+    ensure!(guest.ask("time")? == ["503 ask again in 1 s"]);
+    libvirtd.begin("libvirtd")?;
+    guest.ask_until("time", "200 time=")?;
+    Ok(())
+}
+
+#[test]
+fn an_administrator_tags_a_guest_in_what_runs_and_in_what_is_started() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
+    let (_daemon, mut guest) = begin(&libvirtd, &host)?;
+    let tag = |args: &[&str]| hostinfoctl(&libvirtd, &host, &[&["tag", "a"], args].concat());
+    let both = ["role=db", "tier=a & b"];
+    let told = tag(&[&both[..], &["--dry-run"]].concat())?.well()?;
+    ensure!(told.contains("+role=db\n") && told.ends_with("a: would be tagged\n"), "{told}");
+    ensure!(!tag(&[])?.well()?.contains("role"), "nothing was changed");
+    ensure!(tag(&both)?.well()? == "a: tagged\n");
+    guest.ask_until("time", "200 time=")?;
+    ensure!(tag(&both)?.well()? == "a: was tagged already\n");
+    ensure!(libvirtd.config("a")?.contains(">a &amp; b<"), "{}", libvirtd.config("a")?);
+
+    let file = host.path().join("new.conf");
+    std::fs::write(&file, "qemu-a role=db:\n  interval = 60\n*:\n")?;
+    let diff = hostinfoctl(&libvirtd, &host, &["diff", hostinfo_tests::libvirtd::path(&file)?])?;
+    let diff = diff.well()?;
+    ensure!(diff.contains("qemu-a role=db (line 1) -> qemu-a role=db (line 1)"), "{diff}");
+
+    ensure!(tag(&["--remove", "role"])?.well()? == "a: tagged\n");
+    guest.ask_until("time", "403 time: not permitted")?;
+    let shown = tag(&["--json"])?.well()?;
+    ensure!(shown.contains("\"tier\": \"a & b\"") && shown.contains("\"uuid\""), "{shown}");
+    ensure!(!shown.contains("role"), "{shown}");
+
+    set(&libvirtd, "<tags><tag name='role'>a</tag><tag name='role'>b</tag></tags>")?;
+    let refused = tag(&["x=1"])?.ill(1)?;
+    ensure!(refused.contains("a: its tag role is there twice"), "{refused}");
+    ensure!(tag(&["role=db"])?.well()? == "a: tagged\n");
+    guest.ask_until("time", "200 time=")?;
+    let refused = tag(&["role=a\nb"])?.ill(2)?;
+    ensure!(refused.contains("no line breaks"), "{refused}");
+    hostinfoctl(&libvirtd, &host, &["tag", "b", "x=1"])?.ill(3)?;
+    Ok(())
+}
+
+#[test]
+fn a_domain_with_heavy_metadata_holds_nobody_up() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
+    let spaces: String = (0..2000).map(|number| format!(" xmlns:x{number}='u{number}'")).collect();
+    let inner = "<y xmlns:z='z'/>".repeat(15_000);
+    libvirtd.define_xml(&format!(
+        "<domain type='qemu'><name>heavy</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+         <os><type>hvm</type></os>
+         <metadata><r xmlns='urn:r'{spaces}>{inner}</r></metadata><devices/></domain>"
+    ))?;
+    let start = Instant::now();
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    daemon.wait_for_log("libvirt answers")?;
+    ensure!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    ensure!(!daemon.log().contains("cannot be read"), "{}", daemon.log());
+    Ok(())
+}
