@@ -71,6 +71,16 @@ impl FakeGuest {
         FakeQemu::listen(path)?.accept()
     }
 
+    /// Connects to a socket that the daemon listens at, as a VMM does for its guest, once the daemon does.
+    ///
+    /// # Errors
+    /// It does not listen.
+    pub fn connect(path: &Path) -> Result<Self> {
+        let stream =
+            wait_for("the daemon to listen", PATIENCE, || Ok(UnixStream::connect(path).ok()))?;
+        Self::over(stream, PATIENCE)
+    }
+
     /// A guest on an existing connection.
     pub(crate) fn over(stream: UnixStream, patience: Duration) -> Result<Self> {
         stream.set_nonblocking(false)?;

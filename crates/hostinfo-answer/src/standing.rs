@@ -41,6 +41,13 @@ impl Standing {
         }
     }
 
+    /// The standing of a guest whose domain is known by something other than its socket; `None` if that
+    /// domain does not run any more.
+    pub fn of_domain(uuid: Uuid, snapshot: &Snapshot) -> Option<Self> {
+        let guest = snapshot.guest(uuid).filter(|guest| guest.domain.is_live())?;
+        Some(Self::Domain(uuid, guest.run()))
+    }
+
     /// The standing of a new process at the socket of that name while libvirt does not answer;
     /// `snapshot` is what is left of libvirt's last answer.
     pub fn unknown(socket: &str, snapshot: &Snapshot, required: bool) -> Self {

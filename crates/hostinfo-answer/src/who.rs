@@ -128,7 +128,7 @@ impl Who {
 
     /// The number of that process.
     pub fn pid(&self) -> Option<i32> {
-        self.peer.flatten().map(|peer| peer.pid)
+        self.peer().map(|peer| peer.pid)
     }
 
     /// Identifies the guest across restarts of the daemon; `None` if that is unknown.

@@ -82,6 +82,8 @@ pub enum PortKind {
     Vhostmd,
     /// The daemon's own pseudo-terminal.
     Pty,
+    /// The place where its VMM connects, and each connection that was made there.
+    Vsock,
 }
 
 /// Whether a port is connected. A better state compares as less.

@@ -37,6 +37,8 @@ pub struct Domain {
     /// The path of its channel for vhostmd's clients, if libvirt has chosen the path and the daemon
     /// wants to know it.
     pub channel: Option<String>,
+    /// Its address on vsock(7); `None` if it has none, or libvirt has not given it one yet.
+    pub cid: Option<u32>,
     /// Its tags except its UUID; for a live domain, those of its run.
     pub tags: Tags,
     /// Why its XML cannot be read. Its driver, its sockets and its tags are then unknown.

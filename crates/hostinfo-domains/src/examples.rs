@@ -23,6 +23,7 @@ pub fn domain(number: u128, name: &str) -> Domain {
         vcpus_max: 4,
         names: Names { clauses: vec![format!("qemu-{name}")], ..Names::default() },
         channel: None,
+        cid: None,
         tags: Tags::Known(BTreeMap::new()),
         unread: None,
     }

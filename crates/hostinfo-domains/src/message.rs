@@ -127,6 +127,7 @@ mod tests {
             vcpus_max: 2,
             names: Names { clauses: vec!["qemu-a".to_owned()], ..Names::default() },
             channel: Some("/run/libvirt/qemu/channel/3-a/org.github.vhostmd.1".to_owned()),
+            cid: Some(7),
             tags: Tags::Known(
                 [("role".to_owned(), Some("db".to_owned())), ("twice".to_owned(), None)].into(),
             ),
@@ -174,6 +175,7 @@ mod tests {
                 hidden: names,
             },
             channel: Some(worst(CHANNEL_MAX)),
+            cid: Some(u32::MAX),
             tags: Tags::Known(
                 (0..TAGS_MAX)
                     .map(|number| {

@@ -38,6 +38,8 @@ pub struct Description {
     pub names: Names,
     /// See [`Domain::channel`](crate::Domain::channel).
     pub channel: Option<String>,
+    /// See [`Domain::cid`](crate::Domain::cid).
+    pub cid: Option<u32>,
     /// See [`Domain::tags`](crate::Domain::tags).
     pub tags: Tags,
     /// Its disks, in the order of the XML.
@@ -115,6 +117,7 @@ pub fn describe(
         vcpus_max,
         names: Names::find(&domain, directory)?,
         channel: domain.devices().find_map(|device| vhostmd::channel(device, id)),
+        cid: domain.devices().find_map(cid),
         tags,
         disks: domain.devices().filter_map(disk).take(DISKS_MAX).collect(),
     })
@@ -158,6 +161,12 @@ fn vcpus(domain: &Element<'_>) -> (u64, u64) {
     let most = number(domain, "vcpu").unwrap_or(1);
     let now = domain.child("vcpu").and_then(|vcpu| vcpu.attribute("current")?.parse().ok());
     (now.unwrap_or(most), most)
+}
+
+/// `<vsock model='virtio'><cid auto='yes' address='3'/></vsock>`, of which a domain has one at most.
+fn cid(device: &Element<'_>) -> Option<u32> {
+    let cid = device.child("cid").filter(|_| device.name == "vsock")?;
+    cid.attribute("address")?.parse().ok()
 }
 
 fn disk(device: &Element<'_>) -> Option<Configured> {

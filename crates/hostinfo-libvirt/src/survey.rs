@@ -226,6 +226,7 @@ impl Survey {
             vcpus_max: found.vcpus_max,
             names: found.names,
             channel: found.channel.filter(|_| self.tells.channels),
+            cid: found.cid,
             tags: found.tags,
             unread,
         };

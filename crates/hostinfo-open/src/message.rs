@@ -14,8 +14,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-use crate::pattern::{NAME_MAX, PATTERN_MAX, is_name};
-use crate::sockets::{DRIVER_MAX, Entry, Sockets};
+use crate::pattern::{DRIVER_MAX, NAME_MAX, PATTERN_MAX, is_name};
+use crate::sockets::{Entry, Sockets};
 
 /// The longest packet either way: a pattern, a driver, a name and two line ends have 1,345 bytes.
 pub const PACKET_MAX: usize = 2048;

@@ -13,6 +13,9 @@ pub const PATTERN_MAX: usize = 1024;
 /// The most bytes of a name: of a segment, the kernel takes 255.
 pub const NAME_MAX: usize = 255;
 
+/// The most bytes of a driver's name.
+pub const DRIVER_MAX: usize = 64;
+
 /// An absolute path with one `{name}` in it, which is one segment or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -131,6 +134,11 @@ impl SocketPattern {
         self.directory().join(self.segments(name).join("/"))
     }
 
+    /// The segments below the one with the name: the last is the socket. None where that one is the socket.
+    pub fn below(&self) -> &[String] {
+        &self.below
+    }
+
     /// Whether a guest has directories of its own in which its socket is.
     pub fn has_directories(&self) -> bool {
         !self.below.is_empty()
@@ -176,6 +184,11 @@ impl Segment<'_> {
     }
 }
 
+/// Whether a word can be the driver of a guest's whole name: the first `-` of that ends it.
+pub fn is_driver(word: &str) -> bool {
+    is_name(word) && !word.contains('-') && word.len() <= DRIVER_MAX
+}
+
 /// Whether a guest can have that name, and a file too. The whole name obeys the rules for names with it:
 /// docs/rules.md.
 pub fn is_name(name: &str) -> bool {
@@ -207,7 +220,16 @@ mod tests {
         let below = pattern("/srv/{name}/run/h");
         assert_eq!((below.name("a"), below.name("..")), (Some("a"), None));
         assert_eq!(below.segments("a"), ["a", "run", "h"]);
+        assert_eq!(below.below(), ["run", "h"]);
         assert_eq!(pattern("/{name}").path("a"), Path::new("/a"));
+    }
+
+    #[test]
+    fn a_driver_is_a_word_without_a_hyphen() {
+        assert!(is_driver("firecracker") && is_driver("qemu"));
+        for none in ["", "a-b", "a/b", "a\n", &"a".repeat(DRIVER_MAX + 1)] {
+            assert!(!is_driver(none), "{none:?}");
+        }
     }
 
     #[test]

@@ -3,13 +3,10 @@
 use hostinfo_rules::Pattern;
 use serde::Deserialize;
 
-use crate::pattern::{SocketPattern, is_name};
+use crate::pattern::{SocketPattern, is_driver};
 
 /// The most entries: each has an inotify instance, of which a user has 128 by default.
 pub const ENTRIES_MAX: usize = 16;
-
-/// The most bytes of a driver's name.
-pub const DRIVER_MAX: usize = 64;
 
 /// All entries: no two match one path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -97,8 +94,7 @@ impl TryFrom<Written> for Entry {
             (_, _, Some(_)) => return Err(BadEntry::PresetAndPath),
             (_, _, None) => return Err(BadEntry::Incomplete),
         };
-        // The first - of a whole name ends the driver.
-        if !is_name(&driver) || driver.contains('-') || driver.len() > DRIVER_MAX {
+        if !is_driver(&driver) {
             return Err(BadEntry::Driver(driver));
         }
         let guests = guests.iter().map(|guest| guest.parse()).collect::<Result<_, _>>()?;

@@ -1,8 +1,9 @@
 //! Every limit on what a guest can make its host hold, do or wait for, with its arithmetic.
 //!
-//! The most that one guest can cost, with its two transports (serial port and vhostmd channel): 2 x (`LINE_MAX`
-//! partial or waiting line + `READ_CHUNK` held + `REPLY_MAX` unread) = 2 x (1,024 + 4,096 + 262,144) bytes =
-//! 522 KiB, and only while it refuses to read.
+//! The most that one guest can cost, with two ports (serial port and vhostmd channel) and the [`CONNECTIONS_MAX`]
+//! connections that it may make itself: 10 x (`LINE_MAX` for the line that has come in part, `LINE_MAX` for the one
+//! that waits, `READ_CHUNK` behind that, `REPLY_MAX` unread) = 10 x (1,024 + 1,024 + 4,096 + 262,144) bytes =
+//! 2.6 MiB, and only while it refuses to read. A guest that has the ports alone is limited to a fifth, 524 KiB.
 
 use std::time::Duration;
 
@@ -65,6 +66,15 @@ pub const ROUND_WORK: u32 = 4096;
 /// How long a reply may remain unread before the connection is dropped and made again: 256 KiB take 16 s at the
 /// 16 KB/s of a guest that reads byte by byte.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Connections that one guest may have made itself at once, as over vsock: programs in it that ask at the same
+/// time, with one allowance for all. If all of them ask, the guest gets as many turns as a guest with one.
+pub const CONNECTIONS_MAX: usize = 8;
+
+/// After how long without a byte from the guest one of [`CONNECTIONS_MAX`] connections gives way to a new one: a
+/// guest that is restored or loses its vsock leaves connections that nobody ends. Long enough for a person to
+/// think between two lines.
+pub const CONNECTION_IDLE: Duration = Duration::from_secs(60);
 
 /// Lines a second that one guest gets answered in the long run, over all its connections.
 pub const LINES_PER_SECOND: u32 = 20;

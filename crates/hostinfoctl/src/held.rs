@@ -81,7 +81,7 @@ fn files<'g>(directory: &Path, guest: &'g Guest) -> Vec<(File, &'g str)> {
     let path = |kind| match kind {
         PortKind::Hostinfo => Some(directory.join(&guest.id)),
         PortKind::Vhostmd => Some(directory.join(VHOSTMD_DIR).join(&guest.id)),
-        PortKind::Pty => None,
+        PortKind::Pty | PortKind::Vsock => None,
     };
     let paths = guest.ports.iter().filter_map(|port| path(port.kind));
     paths.filter_map(|path| Some((file(&path)?, &*guest.id))).collect()

@@ -4,7 +4,6 @@
 
 mod control;
 mod daemon;
-mod group;
 mod listener;
 mod scrape;
 mod unix_socket;

@@ -52,6 +52,20 @@ impl Desk {
         self.flow = flow;
     }
 
+    /// Charges a guest for a new connection, which counts as one line.
+    ///
+    /// # Errors
+    /// The guest has no line left: when it has one again.
+    pub(crate) fn charge_connection(&self, guest: &mut Guest, now: Instant) -> Result<(), Instant> {
+        let lines = &mut guest.meter.lines;
+        let wait = lines.wait(1, self.flow.lines, now);
+        if !wait.is_zero() {
+            return Err(now + wait);
+        }
+        lines.take(1, self.flow.lines, now);
+        Ok(())
+    }
+
     pub(crate) fn engine(&self) -> &Engine<Libvirt> {
         &self.engine
     }
@@ -118,7 +132,7 @@ impl Desk {
         guest: &mut Guest,
         now: Instant,
     ) -> Result<Phase, Closed> {
-        let Connection { stream, conversation, .. } = connection;
+        let Connection { stream, conversation, heard, .. } = connection;
         if let Some(since) = stream.flush()? {
             return Ok(Phase::Writing(since + WRITE_DEADLINE));
         }
@@ -131,6 +145,9 @@ impl Desk {
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         let result = stream.read(&mut buffer).and_then(|input| {
+            if !input.is_empty() {
+                *heard = now;
+            }
             let length = u32::try_from(input.len()).unwrap_or(CHUNK);
             guest.meter.bytes.take(length, self.flow.bytes, now);
             self.tally.received += input.len() as u64;

@@ -1,6 +1,7 @@
 //! One guest over all its connections: who it is, what is observed of it, and what it did.
 
 mod audit;
+pub(crate) mod cmdline;
 pub(crate) mod identity;
 pub(crate) mod peer;
 mod random;
@@ -11,10 +12,10 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use hostinfo_answer::{Change, Meter, Observed, Pending, Standing, Who};
-use hostinfo_domains::Marks;
+use hostinfo_domains::{Marks, Uuid};
 use hostinfo_rules::{Rules, Tags};
 
-use crate::audit::quota::Quotas;
+use crate::audit::quota::{Quotas, Seldom};
 use crate::metrics::tally::Record;
 
 pub(crate) use random::begin_session;
@@ -52,6 +53,25 @@ pub(crate) struct Guest {
     pub(crate) has_disk: bool,
     /// Values that its metrics disk waits for.
     pub(crate) disk_pending: Option<Box<Pending>>,
+    /// Its VMM's address on vsock, by its command line.
+    pub(crate) cid: Option<u32>,
+    /// The domain whose address on vsock it has connected from.
+    pub(crate) by_cid: Option<Uuid>,
+    /// Connections that were closed at once, in the log.
+    pub(crate) no_room: Seldom,
+    /// The round in which it had its last turn.
+    last_turn: Round,
+}
+
+/// Events that are handled one after another, or alarms, before new ones are looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Round(u64);
+
+impl Round {
+    /// The next one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
 }
 
 impl Guest {
@@ -69,7 +89,17 @@ impl Guest {
             quotas: Quotas::default(),
             has_disk: false,
             disk_pending: None,
+            cid: None,
+            by_cid: None,
+            no_room: Seldom::default(),
+            last_turn: Round::default(),
         }
+    }
+
+    /// Takes the guest's turn in a round. False if another of its connections has had it: guests take turns,
+    /// not connections.
+    pub(crate) fn take_turn(&mut self, round: Round) -> bool {
+        std::mem::replace(&mut self.last_turn, round) != round
     }
 
     /// The guest as the answering crate takes it.

@@ -3,11 +3,13 @@
 
 mod arrivals;
 mod channels;
+mod clients;
 mod connecting;
 mod contest;
 mod disks;
 mod elsewhere;
 mod given;
+mod hybrid;
 mod incidents;
 mod libvirt;
 mod opening;
@@ -16,14 +18,16 @@ mod samples;
 mod tags;
 mod turns;
 mod values;
+mod vsock;
 mod watching;
 mod who;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_answer::{Dialect, Engine, Labels};
+use hostinfo_answer::{Dialect, Engine, Labels, Peer};
 use hostinfo_control::Event as Seen;
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
@@ -32,6 +36,7 @@ use crate::audit::Event;
 use crate::desk::Desk;
 use crate::disks::Disks;
 use crate::given::GivenFiles;
+use crate::guest::Round;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
@@ -39,25 +44,39 @@ use crate::incidents::IncidentFiles;
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
 use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{GuestId, SectionId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
 use crate::rules_file::RulesFile;
 use crate::settings::flow::Flow;
+use crate::settings::hybrid::Hybrids;
 use crate::settings::paths::Paths;
+use crate::settings::vsock::Vsock;
 use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
+use crate::sockets::hybrid::Section;
+use crate::sockets::listening::Kept;
+use crate::system::systemd;
 
 pub(crate) use elsewhere::Elsewhere;
 use incidents::may_be_watched;
 use tags::take_tags;
+use vsock::VsockState;
 
 /// Guests, their ports, and everything kept about them.
 pub(crate) struct Guests {
     rules: RulesFile,
     identity: Identity,
     directories: Directories,
+    /// Where guests' VMMs connect.
+    sections: Table<SectionId, Section>,
+    /// Listening sockets that were open before the daemon started.
+    kept: Kept,
+    vsock: VsockState,
     elsewhere: Elsewhere,
+    /// Guests that are not served, since two processes claim to be them; and these.
+    contested: HashMap<GuestId, [Option<Peer>; 2]>,
     roster: Roster,
     /// Guests that are watched permanently.
     watched: Watched,
@@ -70,6 +89,7 @@ pub(crate) struct Guests {
     roots: Arc<Roots>,
     /// Open files of those processes.
     files: OpenFiles,
+    round: Round,
 }
 
 impl Guests {
@@ -97,7 +117,11 @@ impl Guests {
             rules,
             identity: Identity::open(&paths.state_dir)?,
             directories,
+            sections: Table::default(),
+            kept: Kept::default(),
+            vsock: VsockState::new(Vsock::default()),
             elsewhere: Elsewhere::new(paths.opener.clone()),
+            contested: HashMap::new(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir),
@@ -105,6 +129,7 @@ impl Guests {
             given_files,
             roots: paths.roots().into(),
             files,
+            round: Round::default(),
         })
     }
 
@@ -125,11 +150,25 @@ impl Guests {
         }
     }
 
-    /// Looks for guests that are already there, also in the places of `sockets`.
-    pub(crate) fn begin(&mut self, sockets: &Sockets, ctx: &mut Ctx<'_>) {
+    /// Looks for guests that are already there, also in the places of `sockets`, and listens for those that
+    /// connect.
+    pub(crate) fn begin(
+        &mut self,
+        sockets: &Sockets,
+        listen: Hybrids,
+        vsock: Vsock,
+        ctx: &mut Ctx<'_>,
+    ) {
+        // Before any program is started, which would inherit them.
+        let mut handed_over = systemd::handed_over();
+        self.kept = Kept::of(&mut handed_over);
+        self.vsock = VsockState::new(vsock);
+        self.listen_on_vsock(handed_over, ctx);
         self.desk.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
         self.apply_sockets(sockets, ctx);
+        self.listen_at(listen, ctx);
+        self.kept.give_up();
         self.plan_disks(ctx);
     }
 
@@ -227,6 +266,11 @@ impl Guests {
     /// Counts of all lines, by outcome.
     pub(crate) fn tally(&self) -> &Tally {
         &self.desk.tally
+    }
+
+    /// Begins a round, in which every guest may have a turn.
+    pub(crate) fn begin_round(&mut self) {
+        self.round = self.round.next();
     }
 
     /// Units of work done since the last call, in turns and for samples.

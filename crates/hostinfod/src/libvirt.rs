@@ -115,10 +115,38 @@ impl Libvirt {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// The standing of the socket with that name, if a process with these marks listens there; `None`
-    /// while libvirt does not answer.
-    pub(crate) fn standing(&self, socket: &str, marks: Option<&Marks>) -> Option<Standing> {
-        self.known().map(|snapshot| Standing::of(socket, marks, snapshot, self.required))
+    /// The standing of the socket with that name, if a process with these marks listens there, or, if no domain names
+    /// it, of the domain `by_cid` that is known by its address on vsock; `None` while libvirt does not answer.
+    pub(crate) fn standing(
+        &self,
+        socket: &str,
+        marks: Option<&Marks>,
+        by_cid: Option<Uuid>,
+    ) -> Option<Standing> {
+        let snapshot = self.known()?;
+        let by_socket = Standing::of(socket, marks, snapshot, false);
+        if by_socket == Standing::Unnamed
+            && let Some(standing) = by_cid.and_then(|uuid| Standing::of_domain(uuid, snapshot))
+        {
+            return Some(standing);
+        }
+        Some(Standing::of(socket, marks, snapshot, self.required))
+    }
+
+    /// Whether the current snapshot was requested at that time or later.
+    pub(crate) fn is_asked_since(&self, since: Instant) -> bool {
+        let as_of = self.helper.as_ref().and_then(Helper::as_of);
+        self.known().is_some() && as_of.is_some_and(|as_of| as_of >= since)
+    }
+
+    /// Until when something that appeared at `since` waits for libvirt.
+    pub(crate) fn patience(&self, since: Instant) -> Instant {
+        since + PATIENCE
+    }
+
+    /// Whether this host may have libvirt, also while it does not answer.
+    pub(crate) fn may_be_there(&mut self) -> bool {
+        self.worth_asking().is_some()
     }
 
     /// How often libvirt stopped answering.
@@ -150,12 +178,11 @@ impl Libvirt {
         }
     }
 
-    /// Until when a port that appeared at `since` has to wait for libvirt to say whose it is; the
-    /// current snapshot may be older than the port. `None` if it need not wait, as for a libvirt
-    /// that does not answer.
+    /// Until when a port, or something else, that appeared at `since` has to wait for libvirt to say whose it is; the
+    /// current snapshot may be older. `None` if it need not wait, as for a libvirt that does not answer.
     pub(crate) fn awaited(
         &mut self,
-        port: PortId,
+        port: Option<PortId>,
         since: Instant,
         now: Instant,
     ) -> Option<Instant> {
@@ -168,7 +195,7 @@ impl Libvirt {
         let until = since + PATIENCE;
         let waits = is_up && until > now;
         if waits {
-            self.waiting.push(port);
+            self.waiting.extend(port);
         }
         waits.then_some(until)
     }

@@ -1,7 +1,9 @@
-//! A port of a guest: a socket in the directory, one of libvirt's own channels, or a
-//! pseudo-terminal.
+//! A port of a guest: a socket in the directory or elsewhere, one of libvirt's own channels, a
+//! pseudo-terminal, or a place where the guest's VMM connects and each connection that was made there.
 
 pub(crate) mod connection;
+pub(crate) mod of_domain;
+pub(crate) mod place;
 pub(crate) mod pty;
 pub(crate) mod retry;
 
@@ -10,10 +12,12 @@ use std::time::Instant;
 
 use connection::Connection;
 use hostinfo_answer::Dialect;
+use of_domain::OfDomain;
+use place::Place;
 use pty::Pty;
 use retry::Retry;
 
-use crate::reactor::id::{GuestId, PatternId};
+use crate::reactor::id::{GuestId, PatternId, PortId};
 
 /// One port, connected or not.
 #[derive(Debug)]
@@ -45,6 +49,12 @@ pub(crate) enum To {
     Elsewhere(PatternId),
     /// A pseudo-terminal, for whoever opens its other end.
     Pty(Pty),
+    /// To nobody itself: the guest's VMM connects there, and each connection is a port.
+    Place(Box<Place>),
+    /// To the VMM that connected at that place.
+    Accepted(PortId),
+    /// To the guest itself, which has connected by AF_VSOCK.
+    Vsock(Option<OfDomain>),
 }
 
 impl Port {

@@ -3,9 +3,11 @@
 pub(crate) mod at_start;
 pub(crate) mod file;
 pub(crate) mod flow;
+pub(crate) mod hybrid;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
+pub(crate) mod vsock;
 pub(crate) mod watch;
 
 use std::io;
@@ -20,9 +22,11 @@ use flow::Flow;
 use hostinfo_answer::Labels;
 use hostinfo_domains::TagSettings;
 use hostinfo_open::Sockets;
+use hybrid::Hybrids;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
+use vsock::Vsock;
 use watch::Watch;
 
 /// Path of the settings, unless the command line names another.
@@ -46,6 +50,10 @@ pub(crate) struct Settings {
     pub(crate) flow: Flow,
     /// How libvirt is asked.
     pub(crate) libvirt: Libvirt,
+    /// Where guests' VMMs connect.
+    pub(crate) listen: Hybrids,
+    /// Which guests may connect over AF_VSOCK.
+    pub(crate) vsock: Vsock,
     /// Which tags rules can have conditions on.
     pub(crate) tags: TagSettings,
     /// Which guests are watched while they do not ask.

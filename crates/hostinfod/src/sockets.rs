@@ -2,9 +2,12 @@
 
 pub(crate) mod directories;
 pub(crate) mod directory;
+pub(crate) mod hybrid;
+pub(crate) mod listening;
 pub(crate) mod lock;
 pub(crate) mod opener;
 pub(crate) mod pattern_dir;
+pub(crate) mod vsock;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,5 +1,6 @@
 //! As much of the operating system as the daemon needs.
 
+pub(crate) mod account;
 pub(crate) mod credentials;
 pub(crate) mod file_error;
 pub(crate) mod file_id;

@@ -25,7 +25,7 @@ macro_rules! document {
     };
 }
 
-const DOCUMENTS: [Document; 12] = [
+const DOCUMENTS: [Document; 13] = [
     document!("rules.md", "hostinfo.conf", "5"),
     document!("hostinfod.toml", "hostinfod.toml", "5"),
     document!("custom.md", "hostinfo-custom", "5"),
@@ -38,6 +38,7 @@ const DOCUMENTS: [Document; 12] = [
     document!("guest.md", "hostinfo-guest", "7"),
     document!("proxmox.md", "hostinfo-proxmox", "7"),
     document!("vhostmd.md", "hostinfo-vhostmd", "7"),
+    document!("vsock.md", "hostinfo-vsock", "7"),
 ];
 
 /// The page that a file of `docs/` has become, if it has: `hostinfo.conf(5)` for `rules.md`.

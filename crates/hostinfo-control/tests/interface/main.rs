@@ -248,7 +248,10 @@ fn every_word_of_a_choice_is_known_to_both() {
             GuestState::Absent,
         ],
     );
-    agree(types["Port"].field("kind"), &[PortKind::Hostinfo, PortKind::Vhostmd, PortKind::Pty]);
+    agree(
+        types["Port"].field("kind"),
+        &[PortKind::Hostinfo, PortKind::Vhostmd, PortKind::Pty, PortKind::Vsock],
+    );
     agree(
         types["Port"].field("state"),
         &[PortState::Connected, PortState::Waiting, PortState::Failed],

@@ -225,3 +225,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_domain_has_the_vsock_address_that_libvirt_gave_it() {
+    for (device, expected) in [
+        (
+            "<vsock model='virtio'><cid auto='yes' address='3'/><alias name='vsock0'/></vsock>",
+            Some(3),
+        ),
+        ("<vsock model='virtio'><cid auto='yes'/></vsock>", None),
+        ("<vsock><cid address='-1'/></vsock>", None),
+        ("<serial><cid address='3'/></serial>", None),
+        ("", None),
+    ] {
+        let xml = format!("<domain type='kvm'><devices>{device}</devices></domain>");
+        assert_eq!(read(&xml).unwrap().cid, expected, "{device}");
+    }
+}

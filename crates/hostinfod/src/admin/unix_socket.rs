@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Gid;
 
-use super::group;
 use crate::settings;
+use crate::system::account::{self, GROUPS};
 use crate::system::file_error::FileError;
 
 /// A listening Unix socket. The file is removed when this value is dropped.
@@ -42,8 +42,7 @@ pub(super) enum Error {
     NoSocket(PathBuf),
     /// group(5) has no group with that name.
     #[error(
-        "[control] group: no group {0} in {GROUPS}. Give a group of LDAP or sssd by its number: getent group {0}",
-        GROUPS = group::FILE
+        "[control] group: no group {0} in {GROUPS}. Give a group of LDAP or sssd by its number: getent group {0}"
     )]
     NoGroup(String),
     /// The file cannot be given to the group.
@@ -131,8 +130,8 @@ fn find_group(name: &str) -> Result<Option<Gid>, Error> {
     if name.is_empty() {
         return Ok(None);
     }
-    let found = group::find(name).map_err(Error::Failed)?;
-    found.map(Some).ok_or_else(|| Error::NoGroup(name.to_owned()))
+    let found = account::find(GROUPS, name).map_err(Error::Failed)?;
+    found.map(|number| Some(Gid::from_raw(number))).ok_or_else(|| Error::NoGroup(name.to_owned()))
 }
 
 #[cfg(test)]

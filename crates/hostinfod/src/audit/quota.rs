@@ -1,7 +1,7 @@
 //! Bounds the number of log lines about one guest. Lines that are left out are counted, and the
 //! number is logged.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Bound, Bucket};
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
@@ -56,6 +56,26 @@ impl Quota {
         Leave { left_out: (left_out > 0).then_some(left_out) }
     }
 }
+
+/// Something that is logged at most once a minute, and not counted.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    last: Option<Instant>,
+}
+
+impl Seldom {
+    /// Whether to log it now.
+    pub(crate) fn ask(&mut self, now: Instant) -> bool {
+        let is_due = self.last.is_none_or(|last| now.duration_since(last) >= SELDOM);
+        if is_due {
+            self.last = Some(now);
+        }
+        is_due
+    }
+}
+
+/// The shortest time between two such lines.
+const SELDOM: Duration = Duration::from_secs(60);
 
 /// The quotas of one guest.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! All guests, by number and by name, and their ports.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(crate) struct Roster {
     pub(crate) ports: Table<PortId, Port>,
     by_name: BTreeMap<Arc<str>, GuestId>,
     sockets: HashMap<(Dialect, Arc<str>), PortId>,
+    /// The ports of each guest that has any.
+    by_guest: HashMap<GuestId, Vec<PortId>>,
     /// Number of guests the last sweep had to keep.
     needed: usize,
 }
@@ -65,7 +68,9 @@ impl Roster {
 
     /// Adds a port. `socket` is its name if it is a socket of the directory.
     pub(crate) fn add_port(&mut self, port: Port, socket: Option<&Name>) -> PortId {
+        let guest = port.guest;
         let number = self.ports.insert(port);
+        self.by_guest.entry(guest).or_default().push(number);
         if let Some(name) = socket
             && let Some(port) = self.ports.get(number)
         {
@@ -81,17 +86,30 @@ impl Roster {
         name: &str,
     ) -> Option<(PortId, GuestId)> {
         let number = self.sockets.remove(&(dialect, name.into()))?;
-        self.ports.remove(number).map(|port| (number, port.guest))
+        self.remove_port(number).map(|guest| (number, guest))
     }
 
     /// Removes a port that is not a socket of the directory. Returns its guest.
     pub(crate) fn remove_port(&mut self, number: PortId) -> Option<GuestId> {
-        self.ports.remove(number).map(|port| port.guest)
+        let guest = self.ports.remove(number)?.guest;
+        if let Entry::Occupied(mut ports) = self.by_guest.entry(guest) {
+            ports.get_mut().retain(|port| *port != number);
+            if ports.get().is_empty() {
+                ports.remove();
+            }
+        }
+        Some(guest)
+    }
+
+    /// A guest's ports.
+    pub(crate) fn ports_of(&self, guest: GuestId) -> impl Iterator<Item = (PortId, &Port)> {
+        let numbers = self.by_guest.get(&guest).into_iter().flatten();
+        numbers.filter_map(|number| Some((*number, self.ports.get(*number)?)))
     }
 
     /// Whether any of a guest's ports is connected.
     pub(crate) fn is_connected(&self, guest: GuestId) -> bool {
-        self.ports.iter().any(|(_, port)| port.guest == guest && port.connection.is_some())
+        self.ports_of(guest).any(|(_, port)| port.connection.is_some())
     }
 
     /// A port and its guest.
@@ -109,10 +127,9 @@ impl Roster {
     /// Forgets guests that have no port and would gain nothing from it: a guest that stops and
     /// starts again must find its interval as it left it.
     fn forget(&mut self, now: Instant, mut forgotten: impl FnMut(&Name)) {
-        let present: std::collections::HashSet<GuestId> =
-            self.ports.iter().map(|(_, port)| port.guest).collect();
+        let present = &self.by_guest;
         self.guests.retain(|number, guest| {
-            let stays = present.contains(&number) || !guest.is_forgettable(now);
+            let stays = present.contains_key(&number) || !guest.is_forgettable(now);
             if !stays {
                 forgotten(guest.who.name());
             }

@@ -37,6 +37,14 @@ fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
 }
 
 #[test]
+fn a_guest_has_one_turn_a_round_whatever_connections_it_has() {
+    let mut guest = guest("qemu-a");
+    let first = Round::default().next();
+    assert!(guest.take_turn(first) && !guest.take_turn(first));
+    assert!(guest.take_turn(first.next()) && !guest.take_turn(first.next()));
+}
+
+#[test]
 fn another_standing_is_taken_over_once() {
     let (mut guest, now) = (guest("qemu-a"), Instant::now());
     let refused = Standing::Refused("why".to_owned());

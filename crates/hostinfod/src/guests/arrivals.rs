@@ -112,6 +112,13 @@ impl Guests {
         }
     }
 
+    /// Removes a port that is not a socket of the directory.
+    pub(super) fn remove_port(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        if let Some(guest) = self.roster.remove_port(number) {
+            self.port_is_gone(number, guest, ctx);
+        }
+    }
+
     /// Cancels everything that was due for a removed port. Its guest may have no other port.
     pub(super) fn port_is_gone(&mut self, number: PortId, guest: GuestId, ctx: &mut Ctx<'_>) {
         ctx.reactor.set_alarm(Alarm::Port(number), None);

@@ -31,9 +31,7 @@ impl Guests {
             }
         }
         for number in gone {
-            if let Some(guest) = self.roster.remove_port(number) {
-                self.port_is_gone(number, guest, ctx);
-            }
+            self.remove_port(number, ctx);
         }
         // There is no event that says when such a channel can be connected to.
         for number in silent {

@@ -10,9 +10,10 @@ use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
 use hostinfo_sample::Absent;
 
 use super::Guests;
+use super::contest::CONTEST_LOOKS;
 use crate::audit::Event;
 use crate::guest::begin_session;
-use crate::guest::peer;
+use crate::guest::{cmdline, peer};
 use crate::port::connection::Connection;
 use crate::port::pty::{self, Pty};
 use crate::port::{Port, To};
@@ -24,15 +25,23 @@ use crate::reactor::token::Token;
 use crate::sockets::{self, Connected, Refused};
 use crate::system::file_id::FileId;
 
+/// Of a guest that has no port besides AF_VSOCK.
+const BY_CID_ALONE: Absent =
+    Absent::plain("over vsock alone it is not known which process runs this guest");
+
 impl Guests {
     /// Tries to connect a port, once libvirt has said whose socket it is.
     pub(super) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
-        if port.connection.is_some() || self.is_contested(port.guest) {
+        if port.connection.is_some() {
             return;
         }
+        if self.is_contested(port.guest) {
+            return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_LOOKS));
+        }
+        let Some(port) = self.roster.ports.get(number) else { return };
         if matches!(port.to, To::Socket | To::Elsewhere(_))
-            && let Some(until) = self.desk.libvirt().awaited(number, port.since, ctx.now)
+            && let Some(until) = self.desk.libvirt().awaited(Some(number), port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
@@ -77,7 +86,8 @@ impl Guests {
                     To::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
                     To::Elsewhere(pattern) => self.leave_elsewhere(pattern, name.guest(), ctx),
                     // libvirt reports when one of its own channels is removed.
-                    To::Channel(_) | To::Pty(_) => {}
+                    To::Channel(_) | To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => {
+                    }
                 };
             }
         };
@@ -103,28 +113,46 @@ impl Guests {
                 let found = self.elsewhere.patterns.get(*pattern)?.find(guest.who.name().guest());
                 Some(found.and_then(|(file, id)| Ok((sockets::connect_to(&file)?, id))))
             }
-            To::Pty(_) => None,
+            To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => None,
         }
     }
 
     /// Makes `fd` the connection of a port, and serves the port's guest over it.
-    fn connect(&mut self, number: PortId, fd: OwnedFd, file: Option<FileId>, ctx: &mut Ctx<'_>) {
+    pub(super) fn connect(
+        &mut self,
+        number: PortId,
+        fd: OwnedFd,
+        file: Option<FileId>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let is_vsock = matches!(port.to, To::Vsock(_));
+        let is_known = is_vsock && guest.who.has_come();
         let peer = peer::of(&fd, &self.roots.proc, ctx.now);
         let known = peer.as_ref().ok().copied();
         let is_early = known.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
         if !self.may_be_served(number, known, is_early, ctx) {
             return;
         }
-        let peer = if is_early { Err(NOT_MET) } else { peer };
-        let added = self
-            .identify_peer(number, peer, ctx)
-            .and_then(|()| ctx.reactor.add(&fd, Token::Port(number), Interest::Read));
+        let peer = match is_early {
+            true => Err(NOT_MET),
+            false => peer.map_err(|why| if is_vsock { BY_CID_ALONE } else { why }),
+        };
+        // AF_VSOCK tells who the guest is, but not its process: what is known of that stays.
+        let identified = if is_known { Ok(false) } else { self.identify_peer(number, peer, ctx) };
+        let added = identified.and_then(|is_another| {
+            ctx.reactor.add(&fd, Token::Port(number), Interest::Read)?;
+            Ok(is_another)
+        });
         let Some((port, guest)) = self.roster.at(number) else { return };
-        if let Err(error) = added {
-            tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
-            let again = port.retry.after_failure(ctx.now);
-            return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
-        }
+        let is_another = match added {
+            Ok(is_another) => is_another,
+            Err(error) => {
+                tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
+                let again = port.retry.after_failure(ctx.now);
+                return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
+            }
+        };
         if guest.who.grant().vhostmd_disk() {
             ctx.reactor.set_alarm(Alarm::Disk(port.guest), Some(ctx.now));
         }
@@ -132,7 +160,10 @@ impl Guests {
         port.connection = Some(Connection { is_early, ..connection });
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);
-        guest.log_access(ctx.now);
+        // A program in the guest that asks once makes one connection: only the VMM is logged.
+        if is_another || !matches!(port.to, To::Accepted(_) | To::Vsock(_)) {
+            guest.log_access(ctx.now);
+        }
         let (guest, is_own) = (port.guest, !matches!(port.to, To::Elsewhere(_)));
         self.log_left_out(guest, ctx);
         self.plan_watch(guest, ctx);
@@ -141,25 +172,32 @@ impl Guests {
         }
     }
 
-    /// Sets which process a port's guest is, or why that is unknown.
+    /// Sets which process a port's guest is, or why that is unknown. True if it is another process than
+    /// before.
     fn identify_peer(
         &mut self,
         number: PortId,
         peer: Result<Peer, Absent>,
         ctx: &mut Ctx<'_>,
-    ) -> io::Result<()> {
-        let Some((port, guest)) = self.roster.at(number) else { return Ok(()) };
+    ) -> io::Result<bool> {
+        let Some((port, guest)) = self.roster.at(number) else { return Ok(false) };
         let libvirt = self.desk.libvirt();
         let known = peer.as_ref().ok().filter(|_| libvirt.helper().is_some());
         guest.marks = known.and_then(|peer| peer::marks(*peer, &self.roots.proc)).map(Box::new);
         let name = guest.who.name().whole();
-        let standing = libvirt.standing(name, guest.marks.as_deref());
+        let standing = libvirt.standing(name, guest.marks.as_deref(), guest.by_cid);
         let unknown = libvirt.unknown(name);
         let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
         if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
             guest.set_standing(standing, ctx.now);
         }
         if is_another {
+            let is_wanted = self.vsock.is_enabled();
+            guest.cid = peer
+                .as_ref()
+                .ok()
+                .filter(|_| is_wanted)
+                .and_then(|peer| cmdline::cid(*peer, &self.roots.proc));
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
@@ -167,7 +205,7 @@ impl Guests {
             let guest = port.guest;
             self.decide_anew(guest, since, ctx);
         }
-        Ok(())
+        Ok(is_another)
     }
 
     /// Identifies the peer of an early connection. Either the guest has sent something, so QEMU has

@@ -1,10 +1,13 @@
-//! One name, one guest: sockets of different places are one guest's only if one process is at the other end of all.
-//! Whoever may make files in one place must not become another's guest.
+//! One name, one guest: sockets of different places, and connections that a guest's VMM makes, are one guest's only if
+//! one process is at the other end of all. Whoever may make files in one place must not become another's guest.
+
+use std::time::Duration;
 
 use hostinfo_answer::{Peer, Standing};
 
 use super::Guests;
 use crate::audit::Event;
+use crate::guest::peer;
 use crate::port::{Port, To};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
@@ -13,7 +16,7 @@ use crate::reactor::id::{GuestId, PatternId, PortId};
 /// Who puts sockets there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The daemon's own directory, and libvirt's channels.
+    /// The daemon's own directory, libvirt's channels, and where the daemon listens.
     Own,
     /// That of a `[[sockets]]`.
     Elsewhere(PatternId),
@@ -21,10 +24,18 @@ enum Place {
 
 fn place(port: &Port) -> Place {
     match port.to {
-        To::Socket | To::Channel(_) | To::Pty(_) => Place::Own,
+        To::Socket
+        | To::Channel(_)
+        | To::Pty(_)
+        | To::Place(_)
+        | To::Accepted(_)
+        | To::Vsock(_) => Place::Own,
         To::Elsewhere(pattern) => Place::Elsewhere(pattern),
     }
 }
+
+/// The time between two looks whether both processes still run that claim to be one guest: of each, that reads one file.
+pub(super) const CONTEST_LOOKS: Duration = Duration::from_secs(10);
 
 /// A domain's own port says who it is; a name elsewhere does not.
 const DOMAIN: &str = "libvirt has a domain of that name, whose own hostinfo port is not connected: remove one of them, or \
@@ -40,13 +51,23 @@ impl Guests {
         is_early: bool,
         ctx: &mut Ctx<'_>,
     ) -> bool {
-        // Where there is one place only, nobody has to be compared with anybody.
+        let Some(port) = self.roster.ports.get(number) else { return false };
+        let (guest, here) = (port.guest, place(port));
+        // They were compared before there was a port.
+        if let To::Accepted(_) | To::Vsock(_) = port.to {
+            return true;
+        }
+        if !self.may_be_beside_clients(guest, peer, is_early, ctx) {
+            return false;
+        }
+        // Where there is one place only, nobody else has to be compared with anybody.
         if self.elsewhere.patterns().next().is_none() {
             return true;
         }
-        let Some(port) = self.roster.ports.get(number) else { return false };
-        let (guest, here) = (port.guest, place(port));
-        let others = self.connected(guest).filter(|other| place(other) != here);
+        // AF_VSOCK says nothing of the process.
+        let has_process = |other: &&Port| !matches!(other.to, To::Vsock(_));
+        let others = self.connected(guest).filter(has_process);
+        let others = others.filter(|other| place(other) != here);
         let are_early: Vec<bool> = others.map(Port::is_early).collect();
         if are_early.is_empty() {
             let is_it = here == Place::Own || !self.is_domain(guest);
@@ -71,14 +92,32 @@ impl Guests {
         is_same
     }
 
-    /// Whether neither is served of those who claim to be a guest.
-    pub(super) fn is_contested(&self, guest: GuestId) -> bool {
-        self.elsewhere.contested.contains(&guest)
+    /// Whether neither is served of those who claim to be a guest: while both run.
+    pub(super) fn is_contested(&mut self, guest: GuestId) -> bool {
+        let Some(claimants) = self.contested.get(&guest) else { return false };
+        let both_run = claimants.iter().flatten().all(|claimant| self.runs(*claimant));
+        if !both_run {
+            self.contested.remove(&guest);
+            for (number, _) in self.ports_of(guest) {
+                if let Some(port) = self.roster.ports.get_mut(number)
+                    && let To::Place(place) = &port.to
+                    && place.socket.is_some()
+                {
+                    port.refusal = None;
+                }
+            }
+        }
+        both_run
+    }
+
+    /// Whether a process is still there.
+    pub(super) fn runs(&self, process: Peer) -> bool {
+        peer::now(process.pid, &self.roots.proc).is(process)
     }
 
     /// A port has gone, or another process may be at the end of one: who is left may be served.
     pub(super) fn settle(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
-        if self.elsewhere.contested.remove(&guest) {
+        if self.contested.remove(&guest).is_some() {
             self.try_others(guest, ctx);
         }
     }
@@ -86,7 +125,10 @@ impl Guests {
     /// Tries all of a guest's ports that are not connected.
     pub(super) fn try_others(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
         for (number, _) in self.ports_of(guest) {
-            self.try_connect(number, ctx);
+            match self.roster.ports.get(number).map(|port| &port.to) {
+                Some(To::Place(_)) => self.look_at_place(number, ctx),
+                _ => self.try_connect(number, ctx),
+            }
         }
     }
 
@@ -106,34 +148,45 @@ impl Guests {
         }
     }
 
-    fn is_domain(&self, guest: GuestId) -> bool {
+    pub(super) fn is_domain(&self, guest: GuestId) -> bool {
         let guest = self.roster.guests.get(guest);
         guest.is_some_and(|guest| matches!(guest.who.standing(), Standing::Domain(..)))
     }
 
     fn connected(&self, guest: GuestId) -> impl Iterator<Item = &Port> {
-        let ports = self.roster.ports.iter().map(|(_, port)| port);
-        ports.filter(move |port| port.guest == guest && port.connection.is_some())
+        let ports = self.roster.ports_of(guest).map(|(_, port)| port);
+        ports.filter(|port| port.connection.is_some())
     }
 
     fn ports_of(&self, guest: GuestId) -> Vec<(PortId, bool)> {
-        let ports = self.roster.ports.iter().filter(|(_, port)| port.guest == guest);
+        let ports = self.roster.ports_of(guest);
         ports.map(|(number, port)| (number, place(port) == Place::Own)).collect()
     }
 
-    /// Serves none of a guest's ports, until one of them goes.
-    fn contest(&mut self, guest: GuestId, one: Option<Peer>, two: Option<Peer>, ctx: &mut Ctx<'_>) {
-        self.elsewhere.contested.insert(guest);
+    /// Serves none of a guest's ports, until one of them goes or one of the processes ends.
+    pub(super) fn contest(
+        &mut self,
+        guest: GuestId,
+        one: Option<Peer>,
+        two: Option<Peer>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        // Before it is contested, since a port that goes ends that.
+        self.end_clients(guest, ctx);
+        self.contested.insert(guest, [one, two]);
         let [one, two] = [one, two].map(|peer| match peer {
             Some(Peer { pid, .. }) => format!("process {pid}"),
             None => "a process that cannot be seen".to_owned(),
         });
         let why = format!(
-            "{one} and {two} have sockets for one guest's name, and only one of them can be it: remove one of the sockets, \
-             or take the name out of guests in hostinfod.toml; until then neither is served"
+            "{one} and {two} claim to be this guest, and only one of them can be: end one of them, remove its socket, or \
+             take the name out of guests in hostinfod.toml; until then neither is served"
         );
         for (number, _) in self.ports_of(guest) {
             self.refuse(number, &why, ctx);
+            if self.roster.ports.get(number).is_some_and(|port| !matches!(port.to, To::Place(_))) {
+                ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_LOOKS));
+            }
         }
     }
 
@@ -146,8 +199,11 @@ impl Guests {
         let is_told = port.refusal.as_deref() == Some(why);
         port.refusal = Some(why.to_owned());
         let guest = port.guest;
-        ctx.reactor.set_alarm(Alarm::Port(number), None);
-        ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
+        // A place goes on listening, and its alarm is for that.
+        if !matches!(port.to, To::Place(_)) {
+            ctx.reactor.set_alarm(Alarm::Port(number), None);
+            ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
+        }
         self.plan_watch(guest, ctx);
         if !is_told && let Some(socket) = self.socket_of(number) {
             Event::SocketRefused { socket: &socket, why }.log();
@@ -158,9 +214,13 @@ impl Guests {
     pub(super) fn socket_of(&self, number: PortId) -> Option<String> {
         let port = self.roster.ports.get(number)?;
         let name = self.roster.guests.get(port.guest)?.who.name();
-        let path = match port.to {
-            To::Elsewhere(pattern) => self.elsewhere.path(pattern, name),
-            To::Socket | To::Channel(_) | To::Pty(_) => None,
+        let path = match &port.to {
+            To::Elsewhere(pattern) => self.elsewhere.path(*pattern, name),
+            To::Place(place) => {
+                let section = self.sections.get(place.section);
+                section.map(|section| section.settings.path.path(name.guest()))
+            }
+            To::Socket | To::Channel(_) | To::Pty(_) | To::Accepted(_) | To::Vsock(_) => None,
         };
         Some(path.map_or_else(|| name.whole().to_owned(), |path| path.display().to_string()))
     }

@@ -1,6 +1,6 @@
 //! Guests whose sockets are outside the socket directory: `[[sockets]]` of hostinfod.toml.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use hostinfo_answer::{Dialect, Name};
@@ -21,15 +21,12 @@ use crate::sockets::pattern_dir::{News, PatternDir};
 pub(crate) struct Elsewhere {
     pub(super) patterns: Table<PatternId, PatternDir>,
     pub(super) opener: Opener,
-    /// Guests that are not served, since two processes claim to be them.
-    pub(super) contested: HashSet<GuestId>,
 }
 
 impl Elsewhere {
     /// None yet.
     pub(super) fn new(opener: PathBuf) -> Self {
-        let (patterns, contested) = (Table::default(), HashSet::new());
-        Self { patterns, opener: Opener::new(opener), contested }
+        Self { patterns: Table::default(), opener: Opener::new(opener) }
     }
 
     /// Each `[[sockets]]` that is served.
@@ -118,12 +115,13 @@ impl Guests {
         let found = pattern.find(name).map(|(_, file)| file);
         let port = pattern.ports.get(name).and_then(|port| self.roster.ports.get(*port));
         if let Some(port) = port {
+            let is_contested = self.contested.contains_key(&port.guest);
             let file = port.connection.as_ref().map(|connection| connection.file);
             match (file, &found) {
                 // It is connected to what is there, or the file went before its guest does.
                 (Some(file), Ok(found)) if file == Some(*found) => return,
                 (Some(_), Err(Refused::Gone | Refused::Denied)) => return,
-                (None, Ok(_) | Err(Refused::Denied)) if !self.is_contested(port.guest) => {}
+                (None, Ok(_) | Err(Refused::Denied)) if !is_contested => {}
                 (_, Ok(_) | Err(_)) => self.leave_elsewhere(number, name, ctx),
             }
         }

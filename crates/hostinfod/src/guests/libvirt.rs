@@ -25,9 +25,11 @@ impl Guests {
             self.find_out_who_is_who(ctx);
         }
         if let Some(before) = news.before {
+            self.end_stopped_domains_connections(ctx);
             self.find_channels(ctx);
             self.plan_disks_since(&before, ctx);
         }
+        self.identify_strangers(ctx);
         for port in news.waited {
             self.try_connect(port, ctx);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hostinfo_domains::Sought;
+use hostinfo_domains::{Sought, Uuid};
 use hostinfo_rules::{Decision, Rules, Tags};
 
 use super::Guests;
@@ -20,7 +20,9 @@ impl Guests {
 
     /// What the rules say of the guest of that name with the tags that it has now.
     pub(super) fn decide(&mut self, name: &str) -> Decision {
-        let tags = read_tags(self.rules.rules(), self.desk.libvirt(), name, None);
+        let guest = self.roster.named(name).and_then(|number| self.roster.guests.get(number));
+        let by_cid = guest.and_then(|guest| guest.by_cid);
+        let tags = read_tags(self.rules.rules(), self.desk.libvirt(), name, None, by_cid);
         self.rules.rules().decide_tagged(name, &tags)
     }
 
@@ -35,7 +37,8 @@ impl Guests {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let (rules, had_disk) = (self.rules.rules(), guest.who.grant().vhostmd_disk());
         guest.since = since;
-        guest.tags = read_tags(rules, self.desk.libvirt(), guest.who.name().whole(), since);
+        let (name, by_cid) = (guest.who.name().whole(), guest.by_cid);
+        guest.tags = read_tags(rules, self.desk.libvirt(), name, since, by_cid);
         guest.apply_rules(rules, ctx.now);
         if had_disk || guest.who.grant().vhostmd_disk() {
             ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
@@ -50,7 +53,7 @@ pub(super) fn take_tags(
     libvirt: &mut Libvirt,
     now: Instant,
 ) -> bool {
-    let read = read_tags(rules, libvirt, guest.who.name().whole(), guest.since);
+    let read = read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid);
     let tags = read.or_last(&guest.tags);
     let is_other = tags != guest.tags;
     if is_other {
@@ -66,8 +69,9 @@ pub(super) fn read_tags(
     libvirt: &mut Libvirt,
     name: &str,
     since: Option<Instant>,
+    by_cid: Option<Uuid>,
 ) -> Tags {
-    if rules.have_conditions() { libvirt.tags(name, since) } else { Tags::Unreadable }
+    if rules.have_conditions() { libvirt.tags(name, since, by_cid) } else { Tags::Unreadable }
 }
 
 #[cfg(test)]

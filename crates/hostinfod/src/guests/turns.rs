@@ -16,6 +16,9 @@ impl Guests {
             self.identify_again(number, ctx);
         }
         let Some((port, guest)) = self.roster.at(number) else { return };
+        if let To::Place(_) = port.to {
+            return self.let_in(number, ctx);
+        }
         let Some(connection) = &mut port.connection else { return };
         // A connection that is being read ends when the input before its end was read.
         let is_over = hung_up
@@ -23,6 +26,11 @@ impl Guests {
                 Phase::Throttled(_) | Phase::WaitingForValue(_) => true,
                 Phase::Reading | Phase::Writing(_) => false,
             };
+        if !is_over && !guest.take_turn(self.round) {
+            // Behind its own connections that have been waiting for longer: alarms go off in the order of
+            // their times.
+            return self.set_phase(number, Phase::Throttled(ctx.now), ctx);
+        }
         let served = self.desk.serve(connection, guest, ctx.now);
         if let Some(due) = guest.quotas.due(ctx.now) {
             ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), Some(due));
@@ -41,7 +49,13 @@ impl Guests {
     pub(crate) fn on_port_alarm(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
         match port.connection.as_ref().map(|connection| connection.phase) {
-            None => self.try_connect(number, ctx),
+            None => match port.to {
+                To::Socket | To::Channel(_) | To::Elsewhere(_) | To::Pty(_) => {
+                    self.try_connect(number, ctx);
+                }
+                To::Place(_) => self.look_at_place(number, ctx),
+                To::Accepted(_) | To::Vsock(_) => {}
+            },
             Some(Phase::Writing(_)) => self.hang_up(number, "guest does not read its reply", ctx),
             Some(Phase::Reading | Phase::Throttled(_) | Phase::WaitingForValue(_)) => {
                 self.turn(number, false, ctx);
@@ -67,8 +81,13 @@ impl Guests {
     }
 
     /// Ends a connection, and schedules the next try.
-    fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
+    pub(super) fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
+        if let To::Accepted(_) | To::Vsock(_) = port.to {
+            // A program in the guest that asks once makes one connection: the log tells of the VMM.
+            tracing::debug!(guest = guest.who.name().whole(), "one of its connections: {why}");
+            return self.remove_port(number, ctx);
+        }
         guest.log_gone(why, ctx.now);
         ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), guest.quotas.due(ctx.now));
         match &port.to {
@@ -79,7 +98,12 @@ impl Guests {
                 }
                 self.set_phase(number, Phase::Reading, ctx);
             }
-            To::Socket | To::Channel(_) | To::Elsewhere(_) => {
+            To::Socket
+            | To::Channel(_)
+            | To::Elsewhere(_)
+            | To::Place(_)
+            | To::Accepted(_)
+            | To::Vsock(_) => {
                 let (again, guest) = (port.drop_connection(ctx.now), port.guest);
                 ctx.reactor.set_alarm(Alarm::Port(number), again);
                 self.plan_watch(guest, ctx);

@@ -76,8 +76,7 @@ impl Guests {
         if !guest.who.grant().watch() || guest.observed.process.is_ok() {
             return;
         }
-        let ports = self.roster.ports.iter();
-        for (port, _) in ports.filter(|(_, port)| port.guest == number && port.is_early()) {
+        for (port, _) in self.roster.ports_of(number).filter(|(_, port)| port.is_early()) {
             ctx.reactor.set_alarm(Alarm::LookAgain(port), Some(ctx.now + LOOK_AGAIN));
         }
     }

@@ -33,16 +33,18 @@ impl Guests {
     /// The system has no random bytes.
     pub(super) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
         let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
-        let tags = read_tags(rules, libvirt, name.whole(), None);
+        let tags = read_tags(rules, libvirt, name.whole(), None, None);
         let host_id = self.identity.host_id(name.whole());
         let phase = self.identity.phase(name.whole());
         let mut observed = Observed::default();
         let (closed, session) = (Grant::closed().into(), begin_session()?);
         let mut who = Who::new(name.clone(), closed, host_id, phase, session);
         who.apply_decision(rules.decide_tagged(name.whole(), &tags), &mut observed);
-        let standing = libvirt.standing(name.whole(), None);
+        let standing = libvirt.standing(name.whole(), None, None);
         who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole())));
-        Ok(Guest { tags, ..Guest::new(who) })
+        let mut guest = Guest::new(who);
+        guest.tags = tags;
+        Ok(guest)
     }
 
     /// Updates the standing and the tags of all guests from what libvirt now says.
@@ -52,7 +54,7 @@ impl Guests {
         let mut is_other = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {
             let (name, marks) = (guest.who.name().whole(), guest.marks.as_deref());
-            let Some(standing) = libvirt.standing(name, marks) else { break };
+            let Some(standing) = libvirt.standing(name, marks, guest.by_cid) else { break };
             let had_disk = guest.who.grant().vhostmd_disk();
             let was_watched = guest.who.may_be_watched();
             let has_other_tags = take_tags(guest, rules, libvirt, ctx.now);

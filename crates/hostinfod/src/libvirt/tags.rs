@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Instant;
 
-use hostinfo_domains::{Claim, Domain, Sought, UUID};
+use hostinfo_domains::{Claim, Domain, Sought, UUID, Uuid};
 use hostinfo_rules::{Tag, Tags};
 
 use super::Libvirt;
 
 impl Libvirt {
-    /// The tags of the guest with that socket, as far as they can be read now. `since`: the socket may
-    /// be another guest's until then.
-    pub(crate) fn tags(&mut self, socket: &str, since: Option<Instant>) -> Tags {
+    /// The tags of the guest with that socket or, if no domain names it, of the domain `by_cid` that is known by its
+    /// address on vsock, as far as they can be read now. `since`: the socket may be another guest's until then.
+    pub(crate) fn tags(
+        &mut self,
+        socket: &str,
+        since: Option<Instant>,
+        by_cid: Option<Uuid>,
+    ) -> Tags {
         if !self.is_wanted {
             return Tags::NONE;
         }
@@ -22,12 +27,15 @@ impl Libvirt {
             return Tags::Unreadable;
         }
         let Some(known) = self.known() else { return Tags::Unreadable };
+        let of_domain = |uuid| {
+            let guest = known.guest(uuid);
+            guest.map_or(Tags::Unreadable, |guest| tags_of(&guest.domain, &self.sought))
+        };
+        let is_live = |uuid: &Uuid| known.guest(*uuid).is_some_and(|guest| guest.domain.is_live());
         match known.whose().of(socket) {
-            Claim::Unnamed => Tags::NONE,
+            Claim::Unnamed => by_cid.filter(is_live).map_or(Tags::NONE, of_domain),
             Claim::Refused(_) => Tags::Unreadable,
-            Claim::Named(uuid) => known
-                .guest(uuid)
-                .map_or(Tags::Unreadable, |guest| tags_of(&guest.domain, &self.sought)),
+            Claim::Named(uuid) => of_domain(uuid),
         }
     }
 
@@ -91,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_host_that_does_not_ask_libvirt_has_no_tags() {
-        assert_eq!(Libvirt::none().tags("qemu-a", Some(Instant::now())), Tags::NONE);
-        assert_eq!(Libvirt::silent().tags("qemu-a", None), Tags::Unreadable);
+        assert_eq!(Libvirt::none().tags("qemu-a", Some(Instant::now()), None), Tags::NONE);
+        assert_eq!(Libvirt::silent().tags("qemu-a", None, None), Tags::Unreadable);
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub(crate) is_early: bool,
     /// When it was made.
     pub(crate) since: Instant,
+    /// When the guest last sent something, or it was made.
+    pub(crate) heard: Instant,
 }
 
 /// What a connection is doing.
@@ -69,7 +71,13 @@ impl Connection {
             file,
             is_early: false,
             since: now,
+            heard: now,
         }
+    }
+
+    /// Since when the guest has sent nothing; `None` if the connection waits for anything else.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        (self.phase == Phase::Reading).then_some(self.heard)
     }
 
     /// Starts over on the same descriptor.

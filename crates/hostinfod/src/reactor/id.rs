@@ -39,6 +39,10 @@ ids! {
     PortId;
     /// A `[[sockets]]` of the settings.
     PatternId;
+    /// A `[[listen]]` of the settings.
+    SectionId;
+    /// A connection over AF_VSOCK that no guest is known for yet.
+    StrangerId;
     /// A client of the control socket.
     ClientId;
     /// A client that reads the metrics over HTTP.

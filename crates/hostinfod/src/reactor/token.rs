@@ -2,7 +2,7 @@
 
 use hostinfo_answer::Dialect;
 
-use super::id::{ClientId, Id, PatternId, PortId, ScraperId};
+use super::id::{ClientId, Id, PatternId, PortId, ScraperId, SectionId, StrangerId};
 
 /// What a descriptor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,14 @@ pub(crate) enum Token {
     Control,
     /// The metrics' HTTP socket: a client connects.
     Scrape,
-    /// A port's connection.
+    /// A port's connection, or somebody connects to a port.
     Port(PortId),
+    /// Something has changed in the directories of a `[[listen]]`.
+    Section(SectionId),
+    /// Somebody connects by AF_VSOCK.
+    Vsock,
+    /// Somebody who did so and is no guest says something.
+    Stranger(StrangerId),
     /// The connection of a client of the control socket.
     Client(ClientId),
     /// The connection of a client that reads the metrics over HTTP.
@@ -53,6 +59,9 @@ const CLIENT: u64 = 10;
 const SCRAPER: u64 = 11;
 const PATTERN: u64 = 12;
 const OPENER: u64 = 13;
+const SECTION: u64 = 14;
+const VSOCK: u64 = 15;
+const STRANGER: u64 = 16;
 
 impl Token {
     /// The token's number.
@@ -70,6 +79,9 @@ impl Token {
             Self::Control => (CONTROL, 0),
             Self::Scrape => (SCRAPE, 0),
             Self::Port(port) => (PORT, port.index()),
+            Self::Section(section) => (SECTION, section.index()),
+            Self::Vsock => (VSOCK, 0),
+            Self::Stranger(stranger) => (STRANGER, stranger.index()),
             Self::Client(client) => (CLIENT, client.index()),
             Self::Scraper(scraper) => (SCRAPER, scraper.index()),
         };
@@ -90,6 +102,9 @@ impl Token {
             CONTROL => Self::Control,
             SCRAPE => Self::Scrape,
             PORT => Self::Port(PortId::of(place)),
+            SECTION => Self::Section(SectionId::of(place)),
+            VSOCK => Self::Vsock,
+            STRANGER => Self::Stranger(StrangerId::of(place)),
             CLIENT => Self::Client(ClientId::of(place)),
             SCRAPER => Self::Scraper(ScraperId::of(place)),
             PATTERN => Self::Pattern(PatternId::of(place)),
@@ -121,7 +136,10 @@ mod tests {
             Token::Custom => Token::Control,
             Token::Control => Token::Scrape,
             Token::Scrape => Token::Port(PortId::of(3)),
-            Token::Port(_) => Token::Client(ClientId::of(3)),
+            Token::Port(_) => Token::Section(SectionId::of(3)),
+            Token::Section(_) => Token::Vsock,
+            Token::Vsock => Token::Stranger(StrangerId::of(3)),
+            Token::Stranger(_) => Token::Client(ClientId::of(3)),
             Token::Client(_) => Token::Scraper(ScraperId::of(0)),
             Token::Scraper(_) => return None,
         })
@@ -139,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = (OPENER + 1) * PLACES;
+        let behind = (STRANGER + 1) * PLACES;
         for number in [1, STOP * PLACES + 7, SCRAPE * PLACES + 1, behind, behind + 1, u64::MAX] {
             assert_eq!(Token::decode(number), None, "{number}");
         }

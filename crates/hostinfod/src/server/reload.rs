@@ -12,6 +12,8 @@ impl Server {
         if let Some((settings, waiting)) = self.settings.reload() {
             let Settings {
                 flow,
+                listen,
+                vsock,
                 tags,
                 watch,
                 labels,
@@ -25,6 +27,8 @@ impl Server {
             self.logging.reload(&log);
             self.guests.seek_tags(tags.sought(), ctx.now);
             self.guests.apply_settings(flow, watch, labels, ctx);
+            self.guests.listen_at(listen, ctx);
+            self.guests.apply_vsock(vsock, ctx);
             self.guests.apply_sockets(&sockets, ctx);
             log_reload(&waiting.join(", "));
         }

@@ -14,6 +14,8 @@ use crate::reactor::Ready;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
+use crate::settings::hybrid::Hybrids;
+use crate::settings::vsock::Vsock;
 use crate::system::systemd;
 
 impl Server {
@@ -21,9 +23,14 @@ impl Server {
     ///
     /// # Errors
     /// The system failed the loop itself. No guest and no file can cause that.
-    pub(super) fn run(mut self, sockets: &Sockets) -> anyhow::Result<()> {
+    pub(super) fn run(
+        mut self,
+        sockets: &Sockets,
+        listen: Hybrids,
+        vsock: Vsock,
+    ) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
-        self.guests.begin(sockets, &mut self.reactor.now());
+        self.guests.begin(sockets, listen, vsock, &mut self.reactor.now());
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         systemd::ready();
@@ -31,6 +38,7 @@ impl Server {
         loop {
             self.guests.set_deadlines(&mut self.reactor);
             self.reactor.wait(&mut ready).context("epoll")?;
+            self.guests.begin_round();
             for event in &ready {
                 if event.token == Token::Stop {
                     systemd::stopping();
@@ -43,6 +51,7 @@ impl Server {
             self.guests.take_work();
             // Then those whose turn was put off, such as a guest that floods. A round is bounded, so
             // that whatever has become ready in the meantime does not wait for all of them.
+            self.guests.begin_round();
             let (now, mut work) = (Instant::now(), 0);
             while work < ROUND_WORK
                 && let Some(alarm) = self.reactor.due(now)
@@ -76,6 +85,9 @@ impl Server {
             Token::Libvirt => guests.libvirt_is_ready(ctx),
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
+            Token::Section(section) => guests.take_sighting(section, ctx),
+            Token::Vsock => guests.let_in_over_vsock(ctx),
+            Token::Stranger(stranger) => guests.hear_stranger(stranger, hung_up, ctx),
             Token::Control => control.let_in(ctx),
             Token::Client(client) => {
                 let daemon = &mut Daemon { guests, settings, logging, socket };
@@ -102,6 +114,8 @@ impl Server {
             Alarm::Custom => self.take_values(),
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
+            Alarm::Vsock => guests.resume_vsock(ctx),
+            Alarm::Stranger(stranger) => guests.on_stranger_alarm(stranger, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),

@@ -56,8 +56,20 @@ pub(crate) fn start() -> ExitCode {
 fn serve(args: Args) -> anyhow::Result<()> {
     let pty = args.pty;
     let (file, settings) = SettingsFile::open(args)?;
-    let Settings { paths, control, metrics, flow, libvirt, tags, watch, labels, sockets, log } =
-        settings;
+    let Settings {
+        paths,
+        control,
+        metrics,
+        flow,
+        libvirt,
+        tags,
+        listen,
+        vsock,
+        watch,
+        labels,
+        sockets,
+        log,
+    } = settings;
     let signals = Signals::catch().context("signals")?;
     let logging = Logging::start(&log)?;
     // Before anything else takes effect: of two daemons, the second one ends here.
@@ -83,7 +95,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     if pty {
         guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }
-    Server { settings: file, logging, guests, control, scrape, signals, reactor }.run(&sockets)
+    let server = Server { settings: file, logging, guests, control, scrape, signals, reactor };
+    server.run(&sockets, listen, vsock)
 }
 
 /// The service's capabilities, such as becoming another user for a command, are not passed on to

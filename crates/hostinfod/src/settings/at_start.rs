@@ -13,6 +13,8 @@ pub(crate) struct AtStart {
     control: Control,
     metrics: Metrics,
     libvirt: Libvirt,
+    /// `enabled` and `port`.
+    vsock: (bool, u32),
     log: (Output, PathBuf),
 }
 
@@ -26,8 +28,10 @@ impl AtStart {
             control,
             metrics,
             libvirt,
+            vsock,
             log,
             flow: _,
+            listen: _,
             tags: _,
             watch: _,
             labels: _,
@@ -39,18 +43,20 @@ impl AtStart {
             control: control.clone(),
             metrics: metrics.clone(),
             libvirt: libvirt.clone(),
+            vsock: (vsock.enabled, vsock.port),
             log: (*output, file.clone()),
         }
     }
 
     /// The sections of the file that differ in `settings`, and so wait for a restart.
     pub(crate) fn waiting(&self, settings: &Settings) -> Vec<&'static str> {
-        let Self { paths, control, metrics, libvirt, log } = Self::of(settings);
+        let Self { paths, control, metrics, libvirt, vsock, log } = Self::of(settings);
         let sections = [
             (paths != self.paths, "[paths]"),
             (control != self.control, "[control]"),
             (metrics != self.metrics, "[metrics]"),
             (libvirt != self.libvirt, "[libvirt]"),
+            (vsock != self.vsock, "enabled and port of [vsock]"),
             (log != self.log, "the log's output and file"),
         ];
         sections.into_iter().filter_map(|(waits, section)| waits.then_some(section)).collect()
@@ -73,6 +79,8 @@ mod tests {
             ("[control]\ngroup = 'x'", "[control]"),
             ("[metrics]\nlisten = '/x'", "[metrics]"),
             ("[libvirt]\nrequired = true", "[libvirt]"),
+            ("[vsock]\nenabled = true", "enabled and port of [vsock]"),
+            ("[vsock]\nport = 1", "enabled and port of [vsock]"),
             ("[log]\noutput = 'journald'", "the log's output and file"),
             ("[log]\nfile = '/x'", "the log's output and file"),
         ] {
@@ -87,7 +95,8 @@ mod tests {
     #[test]
     fn what_is_taken_over_or_the_same_waits_for_nothing() {
         let page = include_str!("../../../../docs/hostinfod.toml");
-        let at_once = "[[sockets]]\npreset = 'proxmox'\n[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n[tags]\nown = false\n\
+        let at_once = "[[sockets]]\npreset = 'proxmox'\n[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n[tags]\nown = false\n[vsock]\nguests = ['*']\n\
+                       [[listen]]\npath = '/a/{name}/b'\ndriver = 'a'\nuser = '1'\n\
                        [log]\nlevel = 'error'\nfilters = { x = 'off' }\n";
         for text in ["", page, at_once] {
             assert!(waiting(text).is_empty(), "{text}");

@@ -33,6 +33,13 @@ impl FileId {
         };
         Ok((id, FileType::from_raw_mode(found.stx_mode.into())))
     }
+
+    /// In one word.
+    pub(crate) fn word(self) -> String {
+        let Self { device: (major, minor), inode, born } = self;
+        let (seconds, nanoseconds) = born.unwrap_or_default();
+        format!("{major}.{minor}.{inode}.{seconds}.{nanoseconds}")
+    }
 }
 
 #[cfg(test)]

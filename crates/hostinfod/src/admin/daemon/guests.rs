@@ -136,12 +136,18 @@ fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> 
 fn told_port(port: &Port, elsewhere: &Elsewhere, guest: &Name) -> ToldPort {
     let kind = match (&port.to, port.dialect) {
         (To::Pty(_), _) => PortKind::Pty,
+        (To::Place(_) | To::Accepted(_) | To::Vsock(_), _) => PortKind::Vsock,
         (To::Socket, Dialect::Hostinfo) | (To::Elsewhere(_), _) => PortKind::Hostinfo,
         (To::Socket, Dialect::Vhostmd) | (To::Channel(_), _) => PortKind::Vhostmd,
     };
     let path = match port.to {
         To::Elsewhere(pattern) => elsewhere.path(pattern, guest),
-        To::Socket | To::Channel(_) | To::Pty(_) => None,
+        To::Socket
+        | To::Channel(_)
+        | To::Pty(_)
+        | To::Place(_)
+        | To::Accepted(_)
+        | To::Vsock(_) => None,
     };
     let path = path.map(|path| path.display().to_string());
     ToldPort { kind, state: port_state(port), path, problem: port.refusal.clone() }

@@ -1,36 +1,38 @@
-//! The groups of this host, group(5).
+//! The users and groups of this host, passwd(5) and group(5).
 
 use std::path::Path;
 
-use rustix::process::Gid;
-
 use crate::system::file_error::FileError;
 
-/// The file that lists them.
-pub(super) const FILE: &str = "/etc/group";
+/// The file that lists users.
+pub(crate) const USERS: &str = "/etc/passwd";
+
+/// The file that lists groups.
+pub(crate) const GROUPS: &str = "/etc/group";
 
 /// At most this many bytes are read: 100,000 groups of 160 bytes. Larger sites keep their groups
 /// elsewhere.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
 
-/// The group with that name or number; `None` if there is none.
+/// The number of the user or group with that name in such a file; a number stands for itself. `None` if
+/// there is none.
 ///
 /// # Errors
 /// The file cannot be read.
-pub(super) fn find(name: &str) -> Result<Option<Gid>, FileError> {
+pub(crate) fn find(file: &str, name: &str) -> Result<Option<u32>, FileError> {
     match name.parse() {
         // chown(2) takes this number for "unchanged", so another group would get the socket.
         Ok(u32::MAX) => return Ok(None),
-        Ok(number) => return Ok(Some(Gid::from_raw(number))),
+        Ok(number) => return Ok(Some(number)),
         Err(_) => {}
     }
-    let file = Path::new(FILE);
+    let file = Path::new(file);
     let text = hostinfo_file::read(file, FILE_MAX).map_err(FileError::of(file))?;
     let text = text.unwrap_or_default();
-    Ok(number_in(&String::from_utf8_lossy(&text), name).map(Gid::from_raw))
+    Ok(number_in(&String::from_utf8_lossy(&text), name))
 }
 
-/// `kvm:x:104:qemu,alice`
+/// `kvm:x:104:qemu,alice`, `fc:x:998:998::/nonexistent:/bin/false`
 fn number_in(text: &str, name: &str) -> Option<u32> {
     text.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -44,8 +46,8 @@ mod tests {
 
     #[test]
     fn a_number_need_not_be_in_the_file_and_is_one_that_a_group_can_have() {
-        assert_eq!(find("54321").unwrap().map(Gid::as_raw), Some(54321));
-        assert_eq!(find("4294967295").unwrap().map(Gid::as_raw), None);
+        assert_eq!(find(GROUPS, "54321").unwrap(), Some(54321));
+        assert_eq!(find(GROUPS, "4294967295").unwrap(), None);
     }
 
     #[test]

@@ -1,0 +1,146 @@
+//! Connections that guests make: up to [`CONNECTIONS_MAX`] each, over which a guest has one allowance.
+
+use std::os::fd::OwnedFd;
+
+use hostinfo_answer::{Dialect, Peer, Standing};
+use hostinfo_wire::limits::{CONNECTION_IDLE, CONNECTIONS_MAX};
+
+use super::Guests;
+use crate::guest::peer;
+use crate::port::{Port, To};
+use crate::reactor::Ctx;
+use crate::reactor::id::{GuestId, PortId};
+
+/// Why a connection is closed at once.
+#[derive(Debug, thiserror::Error)]
+enum NoRoom {
+    #[error(
+        "it has {CONNECTIONS_MAX} connections, and said something over each in the last {} s: new ones are closed until it ends one",
+        CONNECTION_IDLE.as_secs()
+    )]
+    Full,
+    #[error(
+        "a running domain of libvirt has this name and a port of its own, which is served: no other process may connect as this guest"
+    )]
+    Domains,
+    #[error("two processes claim to be this guest")]
+    Contested,
+}
+
+impl Guests {
+    /// Serves whoever has connected as that guest, where there is room for it.
+    pub(super) fn admit(&mut self, guest: GuestId, fd: OwnedFd, to: To, ctx: &mut Ctx<'_>) {
+        let room = match to {
+            _ if self.is_contested(guest) => Err(NoRoom::Contested),
+            // A domain of libvirt's, or a VMM that is served already: its process is not in question.
+            To::Vsock(_) => Ok(()),
+            _ => self.check_process(guest, peer::of(&fd, &self.roots.proc, ctx.now).ok(), ctx),
+        };
+        if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
+            // Of a contest, the log knows already.
+            if !matches!(error, NoRoom::Contested)
+                && let Some(guest) = self.roster.guests.get_mut(guest)
+                && guest.no_room.ask(ctx.now)
+            {
+                let guest = guest.who.name().whole();
+                tracing::warn!(guest, "guest {guest}: {error}");
+            }
+            return;
+        }
+        let port = Port::new(guest, to, Dialect::Hostinfo, ctx.now);
+        let number = self.roster.add_port(port, None);
+        self.connect(number, fd, None, ctx);
+        if self.roster.ports.get(number).is_some_and(|port| port.connection.is_none()) {
+            self.remove_port(number, ctx);
+        }
+    }
+
+    /// Looks whether a process may be a guest. One that was the guest's and has ended is hung up on.
+    ///
+    /// # Errors
+    /// A domain has that name, or another process that still runs is connected: then neither is served.
+    fn check_process(
+        &mut self,
+        number: GuestId,
+        now: Option<Peer>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), NoRoom> {
+        let Some(guest) = self.roster.guests.get(number) else { return Ok(()) };
+        if let Standing::Domain(..) = guest.who.standing() {
+            return Err(NoRoom::Domains);
+        }
+        let before = guest.who.peer().filter(|_| self.roster.is_connected(number));
+        let another = before.filter(|before| !now.is_some_and(|now| before.is(now)));
+        match another {
+            Some(before) if self.runs(before) => {
+                self.contest(number, Some(before), now, ctx);
+                return Err(NoRoom::Contested);
+            }
+            Some(_) => self.hang_up_on_all(number, "another process connects as this guest", ctx),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Makes room for one more connection.
+    ///
+    /// # Errors
+    /// [`NoRoom::Full`].
+    fn make_room(&mut self, number: GuestId, ctx: &mut Ctx<'_>) -> Result<(), NoRoom> {
+        let clients = self.clients_of(number);
+        if clients.len() < CONNECTIONS_MAX {
+            return Ok(());
+        }
+        let idle_since = |port| self.roster.ports.get(port)?.connection.as_ref()?.idle_since();
+        let idle = clients.into_iter().filter_map(|port| Some((idle_since(port)?, port))).min();
+        match idle.filter(|(since, _)| ctx.now.duration_since(*since) >= CONNECTION_IDLE) {
+            Some((_, port)) => {
+                self.hang_up(port, "nothing was asked over it for long", ctx);
+                Ok(())
+            }
+            None => Err(NoRoom::Full),
+        }
+    }
+
+    /// Whether a port that the daemon connects may be a guest's beside the connections that its VMM has made. A
+    /// domain's own socket is the guest's before any of these.
+    pub(super) fn may_be_beside_clients(
+        &mut self,
+        number: GuestId,
+        now: Option<Peer>,
+        is_early: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        let is_by_vmm = |port: &Port| matches!(port.to, To::Accepted(_));
+        if !self.roster.ports_of(number).any(|(_, port)| is_by_vmm(port)) {
+            return true;
+        }
+        let before = self.roster.guests.get(number).and_then(|guest| guest.who.peer());
+        if before.zip(now).is_some_and(|(before, now)| before.is(now)) {
+            return true;
+        }
+        if is_early || self.is_domain(number) || before.is_some_and(|before| !self.runs(before)) {
+            self.end_clients(number, ctx);
+            return true;
+        }
+        self.contest(number, before, now, ctx);
+        false
+    }
+
+    /// Ends all connections that a guest has made.
+    pub(super) fn end_clients(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
+        self.clients_of(guest).into_iter().for_each(|port| self.remove_port(port, ctx));
+    }
+
+    fn clients_of(&self, guest: GuestId) -> Vec<PortId> {
+        let ports = self.roster.ports_of(guest);
+        let are_own = |to: &To| matches!(to, To::Accepted(_) | To::Vsock(_));
+        ports.filter(|(_, port)| are_own(&port.to)).map(|(port, _)| port).collect()
+    }
+
+    fn hang_up_on_all(&mut self, number: GuestId, why: &str, ctx: &mut Ctx<'_>) {
+        let ports = self.roster.ports_of(number).filter(|(_, port)| port.connection.is_some());
+        let ports: Vec<PortId> = ports.map(|(port, _)| port).collect();
+        ports.into_iter().for_each(|port| self.hang_up(port, why, ctx));
+    }
+}

@@ -1,0 +1,227 @@
+//! Guests whose VMM connects: where the daemon listens for them, as `[[listen]]` of the settings says.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+
+use hostinfo_answer::{Dialect, Name};
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
+
+use super::Guests;
+use crate::audit::Event;
+use crate::port::place::Place;
+use crate::port::{Port, To};
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{PortId, SectionId};
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
+use crate::settings::hybrid::{Hybrid, Hybrids};
+use crate::sockets::hybrid::{Descent, Section, Sighting};
+use crate::sockets::listening::Listening;
+use crate::system::credentials::Credentials;
+use crate::system::file_error::FileError;
+
+/// How long nobody is let in where there are no descriptors left.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Guests {
+    /// Listens where the settings say, and nowhere else any more.
+    pub(crate) fn listen_at(&mut self, wanted: Hybrids, ctx: &mut Ctx<'_>) {
+        let mut wanted: Vec<Hybrid> = wanted.into_iter().collect();
+        let known = self.sections.iter().map(|(id, section)| (id, section.settings.clone()));
+        let known: HashMap<SectionId, Hybrid> = known.collect();
+        for (id, settings) in known {
+            match wanted.iter().position(|wanted| *wanted == settings) {
+                // What had to be mended may have been.
+                Some(place) => {
+                    wanted.remove(place);
+                    self.look_at_section(id, ctx);
+                }
+                None => self.leave_section(id, ctx),
+            }
+        }
+        wanted.into_iter().for_each(|settings| self.add_section(settings, ctx));
+    }
+
+    fn add_section(&mut self, settings: Hybrid, ctx: &mut Ctx<'_>) {
+        let path = settings.path.text().to_owned();
+        if settings.shares_its_user() {
+            tracing::warn!(
+                "[[listen]] {path}: one user runs the VMMs of all these guests, so a VMM that was taken \
+                 over can speak for each of them; give each VMM a user of its own, and write {{name}} \
+                 in `user`"
+            );
+        }
+        let failed = |error: std::io::Error| {
+            tracing::error!("[[listen]] {path}: {error}; until SIGHUP, no guests are served there");
+        };
+        let section = match Section::open(settings) {
+            Ok(section) => section,
+            Err(error) => return failed(error),
+        };
+        let id = self.sections.insert(section);
+        let Some(section) = self.sections.get(id) else { return };
+        if let Err(error) = ctx.reactor.add(section.watcher(), Token::Section(id), Interest::Read) {
+            self.sections.remove(id);
+            return failed(error);
+        }
+        self.look_at_section(id, ctx);
+    }
+
+    fn leave_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+        let Some(section) = self.sections.remove(id) else { return };
+        section.ports.into_values().for_each(|port| self.leave_place(port, ctx));
+    }
+
+    /// Something has changed in the directories of a `[[listen]]`.
+    pub(crate) fn take_sighting(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+        match self.sections.get_mut(id).map(Section::sighting) {
+            None => {}
+            Some(Sighting::Everything) => self.look_at_section(id, ctx),
+            Some(Sighting::Entries(entries)) => {
+                entries.iter().for_each(|entry| self.look_at_entry(id, entry, ctx));
+            }
+        }
+    }
+
+    fn look_at_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+        let Some(section) = self.sections.get_mut(id) else { return };
+        section.follow();
+        let mut entries = match section.entries() {
+            Ok(entries) => entries,
+            Err(error) => {
+                return tracing::error!(
+                    "{}",
+                    FileError::of(section.settings.path.directory())(error)
+                );
+            }
+        };
+        // Those that are gone, too.
+        entries.extend(section.ports.keys().cloned());
+        entries.iter().for_each(|entry| self.look_at_entry(id, entry, ctx));
+    }
+
+    /// Looks at an entry that may be a guest's directory.
+    fn look_at_entry(&mut self, id: SectionId, entry: &OsStr, ctx: &mut Ctx<'_>) {
+        let Some(section) = self.sections.get_mut(id) else { return };
+        if let Some(port) = section.ports.get(entry).copied() {
+            return self.look_at_place(port, ctx);
+        }
+        let Some(whole) = section.name(entry) else { return };
+        if let Ok(Descent::Missing) = section.descend(entry) {
+            return;
+        }
+        let Some(name) = Name::parse(&whole) else {
+            let why = "its directory's name has control characters";
+            return Event::SocketRefused { socket: &whole, why }.log();
+        };
+        let guest = match self.guest(&name, ctx.now) {
+            Ok(guest) => guest,
+            Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
+        };
+        let to = To::Place(Place::new(id, entry.to_owned()).into());
+        let port = self.roster.add_port(Port::new(guest, to, Dialect::Hostinfo, ctx.now), None);
+        if let Some(section) = self.sections.get_mut(id) {
+            section.ports.insert(entry.to_owned(), port);
+        }
+        self.look_at_place(port, ctx);
+    }
+
+    /// Looks whether the daemon can listen at a place, and does so; and lets people in again.
+    pub(super) fn look_at_place(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let To::Place(place) = &mut port.to else { return };
+        if let Some(socket) = &place.socket {
+            wait_for(socket, number, Interest::Read, ctx);
+        }
+        if let Err(next) = place.look(ctx.now) {
+            return ctx.reactor.set_alarm(Alarm::Port(number), Some(next));
+        }
+        let Some(section) = self.sections.get_mut(place.section) else { return };
+        let listens = match section.descend(&place.entry) {
+            Ok(Descent::Missing) => return self.leave_place(number, ctx),
+            Ok(Descent::Partly(why)) => {
+                place.socket = None;
+                why.map_or(Ok(()), Err)
+            }
+            Ok(Descent::Whole(directory)) => {
+                let listens = place.listen(section, directory, guest.who.name(), &mut self.kept);
+                listens.and_then(|is_new| match &place.socket {
+                    Some(socket) if is_new => {
+                        let added = ctx.reactor.add(socket, Token::Port(number), Interest::Read);
+                        added.map_err(|error| error.to_string())
+                    }
+                    _ => Ok(()),
+                })
+            }
+            Err(error) => {
+                place.socket = None;
+                Err(error.to_string())
+            }
+        };
+        let path = section.settings.path.text();
+        let refusal = listens.err().map(|why| format!("[[listen]] {path}: {why}"));
+        if let Some(why) = refusal.as_ref().filter(|why| port.refusal.as_ref() != Some(*why)) {
+            Event::SocketRefused { socket: guest.who.name().whole(), why }.log();
+        }
+        port.refusal = refusal;
+        ctx.reactor.set_alarm(Alarm::Port(number), None);
+    }
+
+    /// Listens at a place no more, and ends all connections that were made there.
+    fn leave_place(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        let Some((port, _)) = self.roster.at(number) else { return };
+        let To::Place(place) = &port.to else { return };
+        if let Some(section) = self.sections.get_mut(place.section) {
+            section.leave(&place.entry);
+        }
+        let guest = port.guest;
+        let is_from_there = |to: &To| matches!(to, To::Accepted(place) if *place == number);
+        let ports = self.roster.ports_of(guest).filter(|(_, port)| is_from_there(&port.to));
+        let ports: Vec<PortId> = ports.map(|(port, _)| port).collect();
+        ports.into_iter().for_each(|port| self.remove_port(port, ctx));
+        self.remove_port(number, ctx);
+    }
+
+    /// Somebody connects at a place.
+    pub(super) fn let_in(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        let To::Place(place) = &mut port.to else { return };
+        let Some(socket) = &place.socket else { return };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let fd = match rustix::net::accept_with(socket, flags) {
+            Ok(fd) => fd,
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                wait_for(socket, number, Interest::Rest, ctx);
+                return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + PAUSE));
+            }
+            Err(_) => return,
+        };
+        let Some(peer) = Credentials::of(&fd) else { return };
+        if !peer.uid.is_root() && Some(peer.uid) != place.user {
+            if place.strangers.ask(ctx.now) {
+                let why = format!(
+                    "user {} connected where the VMM does, and only {} and root may: it was hung up on",
+                    peer.uid,
+                    place.user.map_or_else(|| "nobody".to_owned(), |user| format!("user {user}")),
+                );
+                Event::SocketRefused { socket: guest.who.name().whole(), why: &why }.log();
+            }
+            return;
+        }
+        if let Err(until) = self.desk.charge_connection(guest, ctx.now) {
+            // This one is let in late; those behind it wait in the kernel.
+            wait_for(socket, number, Interest::Rest, ctx);
+            ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
+        }
+        let guest = port.guest;
+        self.admit(guest, fd, To::Accepted(number), ctx);
+    }
+}
+
+fn wait_for(socket: &Listening, number: PortId, interest: Interest, ctx: &Ctx<'_>) {
+    if let Err(error) = ctx.reactor.modify(socket, Token::Port(number), interest) {
+        tracing::error!("cannot wait for a VMM to connect: {error}");
+    }
+}

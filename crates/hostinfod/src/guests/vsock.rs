@@ -1,0 +1,277 @@
+//! Guests that connect by AF_VSOCK: `[vsock]` of the settings. An address is a guest's only if libvirt says so after
+//! the connection was accepted, so that one is not believed that was another guest's a moment ago.
+
+mod owner;
+mod strangers;
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use hostinfo_answer::{Name, Standing};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+
+use super::Guests;
+use crate::audit::Event;
+use crate::audit::quota::Quota;
+use crate::port::To;
+use crate::port::of_domain::OfDomain;
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::{GuestId, PortId, StrangerId};
+use crate::reactor::poll::Interest;
+use crate::reactor::token::Token;
+use crate::settings::vsock::Vsock;
+use crate::sockets::vsock::{Arrival, VsockListener};
+
+use owner::{Owner, owner};
+use strangers::Strangers;
+
+/// How long nobody is let in where there are no descriptors left.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long whoever may not ask has time to ask, and to be told so.
+const REFUSED_FOR: Duration = Duration::from_secs(2);
+
+/// The answer to whoever may not ask.
+const REFUSAL: &[u8] = b"403 this guest may not ask\n";
+
+/// What there is of AF_VSOCK.
+pub(crate) struct VsockState {
+    settings: Vsock,
+    listener: Option<VsockListener>,
+    strangers: Strangers,
+    /// What may be logged about strangers, all together.
+    quota: Quota,
+}
+
+impl VsockState {
+    /// Nobody listens yet.
+    pub(super) fn new(settings: Vsock) -> Self {
+        let (strangers, quota) = (Strangers::default(), Quota::default());
+        Self { settings, listener: None, strangers, quota }
+    }
+
+    /// Whether guests may connect this way at all.
+    pub(super) fn is_enabled(&self) -> bool {
+        self.settings.enabled
+    }
+
+    fn log(&mut self, cid: u32, why: &str, now: Instant) {
+        if self.quota.ask(now).is_some() {
+            Event::SocketRefused { socket: &format!("vsock CID {cid}"), why }.log();
+        }
+    }
+}
+
+impl Guests {
+    /// Listens, if the settings say so and nobody does yet.
+    pub(super) fn listen_on_vsock(&mut self, handed_over: Vec<(String, OwnedFd)>, ctx: &Ctx<'_>) {
+        let vsock = &mut self.vsock;
+        if !vsock.settings.enabled || vsock.listener.is_some() {
+            return;
+        }
+        let port = vsock.settings.port;
+        let opened = VsockListener::open(port, handed_over).and_then(|listener| {
+            ctx.reactor.add(&listener, Token::Vsock, Interest::Read)?;
+            Ok(listener)
+        });
+        match opened {
+            Ok(listener) => vsock.listener = Some(listener),
+            Err(error) => tracing::error!(
+                "[vsock] port {port}: {error}; no guests are served over vsock: run `modprobe vhost_vsock` and \
+                 end the program that has the port (ss --vsock -l), then send SIGHUP"
+            ),
+        }
+    }
+
+    /// Takes over what the settings say of who may ask, and tries again to listen.
+    pub(crate) fn apply_vsock(&mut self, settings: Vsock, ctx: &Ctx<'_>) {
+        self.vsock.settings.guests = settings.guests;
+        self.listen_on_vsock(Vec::new(), ctx);
+    }
+
+    /// Somebody connects over AF_VSOCK.
+    pub(crate) fn let_in_over_vsock(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(listener) = &self.vsock.listener else { return };
+        let Arrival { fd, cid } = match listener.accept() {
+            Ok(arrival) => arrival,
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                self.rest_vsock(Interest::Rest, ctx);
+                return ctx.reactor.set_alarm(Alarm::Vsock, Some(ctx.now + PAUSE));
+            }
+            Err(_) => return,
+        };
+        let Some(cid) = cid else { return };
+        let Some(stranger) = self.vsock.strangers.add(fd, cid, ctx.now) else {
+            let why = "too many connections wait to be identified: it was hung up on";
+            return self.vsock.log(cid, why, ctx.now);
+        };
+        self.look_up(stranger, ctx);
+    }
+
+    /// Lets people in again.
+    pub(crate) fn resume_vsock(&self, ctx: &Ctx<'_>) {
+        self.rest_vsock(Interest::Read, ctx);
+    }
+
+    fn rest_vsock(&self, interest: Interest, ctx: &Ctx<'_>) {
+        if let Some(listener) = &self.vsock.listener
+            && let Err(error) = ctx.reactor.modify(listener, Token::Vsock, interest)
+        {
+            tracing::error!("cannot wait for guests over vsock: {error}");
+        }
+    }
+
+    /// A stranger's time has come: to be looked up, not to be waited for any longer, or to go.
+    pub(crate) fn on_stranger_alarm(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
+        match self.vsock.strangers.get(id) {
+            None => {}
+            Some(stranger) if stranger.is_refused => drop(self.vsock.strangers.remove(id)),
+            Some(_) => self.look_up(id, ctx),
+        }
+    }
+
+    /// Has libvirt asked whose a stranger's address is.
+    fn look_up(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
+        let strangers = &mut self.vsock.strangers;
+        let Some((cid, since)) = strangers.get(id).map(|one| (one.cid, one.since)) else { return };
+        if !self.desk.libvirt().is_asked_since(since)
+            && let Err(at) = self.vsock.strangers.look(cid, ctx.now)
+            && at > ctx.now
+            && self.desk.libvirt().patience(since) > ctx.now
+        {
+            let at = at.min(self.desk.libvirt().patience(since));
+            return ctx.reactor.set_alarm(Alarm::Stranger(id), Some(at));
+        }
+        match self.desk.libvirt().awaited(None, since, ctx.now) {
+            Some(until) => ctx.reactor.set_alarm(Alarm::Stranger(id), Some(until)),
+            None => self.identify(id, ctx),
+        }
+    }
+
+    /// libvirt has answered: strangers may be known now.
+    pub(super) fn identify_strangers(&mut self, ctx: &mut Ctx<'_>) {
+        for id in self.vsock.strangers.awaiting() {
+            let since = self.vsock.strangers.get(id).map(|stranger| stranger.since);
+            if since.is_some_and(|since| self.desk.libvirt().is_asked_since(since)) {
+                self.identify(id, ctx);
+            }
+        }
+    }
+
+    /// Decides whose a stranger is, by what is known now.
+    fn identify(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
+        let Some(stranger) = self.vsock.strangers.get(id) else { return };
+        let (cid, since) = (stranger.cid, stranger.since);
+        if stranger.fd.as_ref().is_none_or(is_over) {
+            return self.refuse_stranger(id, ctx);
+        }
+        match self.guest_at(cid, since, ctx) {
+            Ok((guest, domain)) => {
+                ctx.reactor.set_alarm(Alarm::Stranger(id), None);
+                if let Some(fd) = self.vsock.strangers.remove(id).and_then(|stranger| stranger.fd) {
+                    self.admit(guest, fd, To::Vsock(domain), ctx);
+                }
+            }
+            Err(why) => {
+                self.vsock.log(cid, &why, ctx.now);
+                self.refuse_stranger(id, ctx);
+            }
+        }
+    }
+
+    /// The guest that has an address, if it may ask.
+    fn guest_at(
+        &mut self,
+        cid: u32,
+        since: Instant,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(GuestId, Option<OfDomain>), String> {
+        let libvirt = self.desk.libvirt();
+        let known = match libvirt.is_asked_since(since) {
+            true => libvirt.known().cloned(),
+            false if libvirt.may_be_there() => return Err("libvirt does not answer".to_owned()),
+            false => None,
+        };
+        let vmms = self.roster.guests.iter().filter(|(number, guest)| {
+            let is_no_domain = matches!(guest.who.standing(), Standing::Unnamed);
+            guest.cid == Some(cid) && is_no_domain && self.roster.is_connected(*number)
+        });
+        let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
+        let found = owner(cid, domains, vmms.map(|(number, _)| number));
+        match found.map_err(|error| error.to_string())? {
+            // Its own socket is served, so the administrator has enabled it.
+            Owner::Guest(number) => Ok((number, None)),
+            Owner::Domain(uuid) => {
+                let domain = known.as_ref().and_then(|known| Some(&known.guest(uuid)?.domain));
+                let domain = domain.ok_or("it has just stopped")?;
+                let name =
+                    Name::parse(&domain.socket_name()).ok_or("its name cannot be a guest's")?;
+                let of = OfDomain::of(domain);
+                let standing = self.desk.libvirt().standing(name.whole(), None, None);
+                let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
+                if !has_port && !self.vsock.settings.guests.match_any(name.whole()) {
+                    return Err(format!("{}: {NOT_ENABLED}", name.whole()));
+                }
+                let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
+                if let Some(guest) = self.roster.guests.get_mut(number) {
+                    let is_another = guest.by_cid.replace(uuid) != Some(uuid);
+                    let (marks, since) = (guest.marks.as_deref(), guest.since);
+                    let standing = self.desk.libvirt().standing(name.whole(), marks, Some(uuid));
+                    if standing.is_some_and(|standing| guest.set_standing(standing, ctx.now)) {
+                        self.reconsider(number, ctx);
+                    }
+                    if is_another {
+                        self.decide_anew(number, since, ctx);
+                    }
+                }
+                Ok((number, Some(of)))
+            }
+        }
+    }
+
+    /// Has a stranger told that it may not ask, once it asks.
+    fn refuse_stranger(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
+        let Some(stranger) = self.vsock.strangers.get(id) else { return };
+        stranger.is_refused = true;
+        if let Some(fd) = &stranger.fd {
+            // If it cannot be waited for, it goes without being told.
+            let _ = ctx.reactor.add(fd, Token::Stranger(id), Interest::Read);
+        }
+        ctx.reactor.set_alarm(Alarm::Stranger(id), Some(ctx.now + REFUSED_FOR));
+    }
+
+    /// A stranger that may not ask has said something.
+    pub(crate) fn hear_stranger(&mut self, id: StrangerId, hung_up: bool, ctx: &Ctx<'_>) {
+        let Some(stranger) = self.vsock.strangers.get(id) else { return };
+        if hung_up {
+            stranger.fd = None;
+        }
+        let Some(fd) = &stranger.fd else { return };
+        // Nothing is read, so that nothing can be sent without end, and nothing more is told.
+        let _ = rustix::io::write(fd, REFUSAL);
+        let _ = ctx.reactor.modify(fd, Token::Stranger(id), Interest::Rest);
+    }
+
+    /// libvirt's domains have changed: connections of those that have stopped end.
+    pub(super) fn end_stopped_domains_connections(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(known) = self.desk.libvirt().known().cloned() else { return };
+        let is_over = |to: &To| matches!(to, To::Vsock(Some(of)) if !of.still_runs(&known));
+        let over = self.roster.ports.iter().filter(|(_, port)| is_over(&port.to));
+        let over: Vec<PortId> = over.map(|(number, _)| number).collect();
+        over.into_iter().for_each(|port| self.hang_up(port, "its domain has stopped", ctx));
+    }
+}
+
+/// Why a guest of this host may not ask.
+const NOT_ENABLED: &str =
+    "not enabled: hostinfod.toml does not name it in [vsock] guests, and it has no hostinfo port";
+
+/// Whether the other end is gone, as it is when the domain has stopped whose it was: the kernel resets its connections
+/// before anybody else can have its address. One that will send no more is still there.
+fn is_over(fd: &OwnedFd) -> bool {
+    let mut polled = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|count| count > 0)
+}

@@ -1,0 +1,86 @@
+//! Where the daemon listens for one guest.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use hostinfo_answer::Name;
+use rustix::process::Uid;
+
+use crate::audit::quota::Seldom;
+use crate::reactor::id::SectionId;
+use crate::sockets::hybrid::Section;
+use crate::sockets::listening::{Kept, Listening};
+use crate::system::account::{self, USERS};
+
+/// The time between two looks at the guest's directory: whoever changes it all the time, as its VMM may, keeps
+/// nobody busy.
+const LOOKS: Duration = Duration::from_secs(1);
+
+/// A place where one guest's VMM connects.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Whose settings it has.
+    pub(crate) section: SectionId,
+    /// The guest's directory there.
+    pub(crate) entry: OsString,
+    /// While it listens.
+    pub(crate) socket: Option<Listening>,
+    /// Who may connect besides root.
+    pub(crate) user: Option<Uid>,
+    /// Connections of others in the log.
+    pub(crate) strangers: Seldom,
+    looked: Option<Instant>,
+}
+
+impl Place {
+    /// Where nobody listens yet.
+    pub(crate) fn new(section: SectionId, entry: OsString) -> Self {
+        let (socket, user, strangers, looked) = (None, None, Seldom::default(), None);
+        Self { section, entry, socket, user, strangers, looked }
+    }
+
+    /// Listens in that directory, if it does not already. Whether it has begun to just now.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(crate) fn listen(
+        &mut self,
+        section: &Section,
+        directory: OwnedFd,
+        guest: &Name,
+        kept: &mut Kept,
+    ) -> Result<bool, String> {
+        if self.socket.as_ref().is_some_and(|socket| socket.is_in(&directory)) {
+            return Ok(false);
+        }
+        // Before another has its path.
+        self.socket = None;
+        self.user = Some(find_user(&section.settings.user(guest.guest()))?);
+        let opened = Listening::open(directory, section.file_name(), kept);
+        self.socket = Some(opened.map_err(|error| error.to_string())?);
+        Ok(true)
+    }
+
+    /// Looks at it now, or hands out when to.
+    pub(crate) fn look(&mut self, now: Instant) -> Result<(), Instant> {
+        match self.looked.map(|looked| looked + LOOKS).filter(|next| *next > now) {
+            Some(next) => Err(next),
+            None => {
+                self.looked = Some(now);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The user of that name or number.
+fn find_user(user: &str) -> Result<Uid, String> {
+    match account::find(USERS, user) {
+        Ok(Some(number)) => Ok(Uid::from_raw(number)),
+        Ok(None) => Err(format!(
+            "no user {user} in {USERS}. Give a user of LDAP or sssd by its number: getent passwd {user}"
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}

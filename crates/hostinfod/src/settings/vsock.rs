@@ -1,0 +1,62 @@
+//! `[vsock]` of the settings: guests that connect by AF_VSOCK.
+
+use hostinfo_rules::{BadPattern, Pattern};
+use serde::Deserialize;
+
+/// The port that `hostinfo` in a guest connects to.
+const PORT: u32 = 4678;
+
+/// Guests that connect by AF_VSOCK.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Vsock {
+    /// Whether the daemon listens.
+    pub(crate) enabled: bool,
+    /// At which port.
+    pub(crate) port: u32,
+    /// Who may ask without a hostinfo port of its own.
+    pub(crate) guests: Patterns,
+}
+
+impl Default for Vsock {
+    fn default() -> Self {
+        Self { enabled: false, port: PORT, guests: Patterns::default() }
+    }
+}
+
+/// Patterns of guests' whole names.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub(crate) struct Patterns(Vec<Pattern>);
+
+impl Patterns {
+    /// Whether one of them matches.
+    pub(crate) fn match_any(&self, guest: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(guest))
+    }
+}
+
+impl TryFrom<Vec<String>> for Patterns {
+    type Error = BadPattern;
+
+    fn try_from(written: Vec<String>) -> Result<Self, BadPattern> {
+        Ok(Self(written.iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_off_and_enables_nobody_unless_the_settings_say_so() {
+        let vsock: Vsock = toml::from_str("").unwrap();
+        assert_eq!((vsock.enabled, vsock.port), (false, 4678));
+        assert!(!vsock.guests.match_any("qemu-web"));
+        let vsock: Vsock = toml::from_str("guests = ['qemu-web*', 'qemu-db']").unwrap();
+        let matched = ["qemu-web1", "qemu-db", "qemu-db1", "kvm-web1"];
+        assert_eq!(matched.map(|guest| vsock.guests.match_any(guest)), [true, true, false, false]);
+        assert!(toml::from_str::<Vsock>("guests = ['qemu-[']").is_err());
+        assert!(toml::from_str::<Vsock>("port = -1").is_err());
+    }
+}

@@ -1,0 +1,216 @@
+//! The directories of one `[[listen]]`: which guests have theirs, and where to listen in it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::inotify::{ReadFlags, WatchFlags};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::reactor::id::PortId;
+use crate::settings::hybrid::Hybrid;
+use crate::system::file_error::FileError;
+use crate::system::watch::{Change, Watch, Watcher};
+use crate::system::way::Way;
+
+/// One `[[listen]]`. What is above the guests' directories is awaited while it is not there.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// As it is in the settings.
+    pub(crate) settings: Hybrid,
+    /// The ports of guests whose directories are there, by the entries that these are.
+    pub(crate) ports: HashMap<OsString, PortId>,
+    watcher: Watcher,
+    way: Way,
+    base: Option<Watch>,
+    /// The watched directories of guests.
+    below: HashMap<Watch, OsString>,
+}
+
+/// What may have changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sighting {
+    /// Everything: look at all.
+    Everything,
+    /// These entries, and what is in them.
+    Entries(BTreeSet<OsString>),
+}
+
+/// How far there is a way to where the daemon listens for a guest.
+#[derive(Debug)]
+pub(crate) enum Descent {
+    /// The guest has no directory.
+    Missing,
+    /// It has one, and more is needed; why more does not come by itself.
+    Partly(Option<String>),
+    /// To the directory in which it listens.
+    Whole(OwnedFd),
+}
+
+/// What is watched of a directory.
+const WATCHED: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::ONLYDIR);
+
+/// A directory, if it is one itself.
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW);
+
+impl Section {
+    /// Watches what leads to the guests' directories.
+    ///
+    /// # Errors
+    /// Where nothing can be watched.
+    pub(crate) fn open(settings: Hybrid) -> io::Result<Self> {
+        let (watcher, way) = (Watcher::new()?, Way::new(settings.path.directory()));
+        let (ports, below) = (HashMap::new(), HashMap::new());
+        let mut section = Self { settings, ports, watcher, way, base: None, below };
+        section.follow();
+        Ok(section)
+    }
+
+    /// Watches whatever stands behind the path now.
+    pub(crate) fn follow(&mut self) {
+        let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
+        for error in unwatched {
+            tracing::debug!("{error}; changes there take effect only at SIGHUP");
+        }
+        let base = self.settings.path.directory();
+        let before = self.base.take();
+        self.base = match self.watcher.add(base, WATCHED) {
+            Ok(watch) => Some(watch),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let error = FileError::of(base)(error);
+                tracing::warn!("{error}; guests that come there are found only at SIGHUP");
+                None
+            }
+        };
+        if let Some(before) = before.filter(|before| Some(*before) != self.base) {
+            self.watcher.remove(before);
+        }
+    }
+
+    /// What tells that something has changed.
+    pub(crate) fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
+    /// What may have changed since the last call.
+    pub(crate) fn sighting(&mut self) -> Sighting {
+        let mut entries = BTreeSet::new();
+        for change in self.watcher.changes() {
+            if self.way.concerns(&change) || self.is_about_base(&change) {
+                self.follow();
+                return Sighting::Everything;
+            }
+            entries.extend(self.entry_of(change));
+        }
+        Sighting::Entries(entries)
+    }
+
+    /// Its mode or its ACL is another, or it is gone.
+    fn is_about_base(&self, change: &Change) -> bool {
+        Some(change.watch) == self.base && change.name.is_none()
+    }
+
+    fn entry_of(&mut self, Change { watch, what, name }: Change) -> Option<OsString> {
+        if Some(watch) == self.base {
+            return name;
+        }
+        let entry = self.below.get(&watch)?.clone();
+        if what.contains(ReadFlags::IGNORED) {
+            self.below.remove(&watch);
+        }
+        // A VMM has other files there as well.
+        let mut parts = self.settings.path.below().iter();
+        let concerns = name.is_none_or(|name| parts.any(|part| OsStr::new(part) == name));
+        concerns.then_some(entry)
+    }
+
+    /// The guest's name in an entry; `None` where it is not one of a guest.
+    pub(crate) fn name(&self, entry: &OsStr) -> Option<String> {
+        let name = self.settings.path.name(entry.to_str()?)?;
+        Some(format!("{}-{name}", self.settings.driver))
+    }
+
+    /// Every entry that a guest's directory may be.
+    ///
+    /// # Errors
+    /// Where the directory is there and cannot be read.
+    pub(crate) fn entries(&self) -> io::Result<Vec<OsString>> {
+        let found = match super::names(self.settings.path.directory()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            other => other?,
+        };
+        Ok(found.into_iter().map(OsString::from).collect())
+    }
+
+    /// What the socket is called in its directory.
+    pub(crate) fn file_name(&self) -> &OsStr {
+        self.settings.path.below().last().map(OsStr::new).unwrap_or_default()
+    }
+
+    /// Goes down to the directory in which to listen for a guest, as far as there is a way, and watches it. No
+    /// symbolic link is followed: a guest is known by the directory itself.
+    ///
+    /// # Errors
+    /// Where a directory may not be seen or watched.
+    pub(crate) fn descend(&mut self, entry: &OsStr) -> Result<Descent, FileError> {
+        let path = &self.settings.path;
+        let mut here = path.directory().to_owned();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut directory = match rustix::fs::openat(CWD, &here, flags, Mode::empty()) {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Descent::Missing),
+            other => other.map_err(FileError::of(&here))?,
+        };
+        let below = path.below().split_last();
+        let directories = below.iter().flat_map(|(_, directories)| *directories).map(OsStr::new);
+        for (depth, part) in std::iter::once(entry).chain(directories).enumerate() {
+            here.push(part);
+            directory = match rustix::fs::openat(
+                &directory,
+                part,
+                DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            ) {
+                Ok(directory) => directory,
+                Err(Errno::NOENT | Errno::NOTDIR) if depth == 0 => return Ok(Descent::Missing),
+                Err(Errno::NOENT) => return Ok(Descent::Partly(None)),
+                Err(Errno::NOTDIR) => {
+                    let here = here.display();
+                    let why = format!(
+                        "{here}: is not a directory, or a symbolic link to one: make it one"
+                    );
+                    return Ok(Descent::Partly(Some(why)));
+                }
+                Err(error) => return Err(FileError::of(&here)(error)),
+            };
+            let itself = format!("/proc/self/fd/{}", directory.as_raw_fd());
+            let watch = self.watcher.add(Path::new(&itself), WATCHED);
+            self.below.insert(watch.map_err(FileError::of(&here))?, entry.to_owned());
+        }
+        Ok(Descent::Whole(directory))
+    }
+
+    /// A guest has no directory any more.
+    pub(crate) fn leave(&mut self, entry: &OsStr) -> Option<PortId> {
+        let watcher = &self.watcher;
+        self.below.retain(|watch, of| {
+            let stays = of != entry;
+            if !stays {
+                watcher.remove(*watch);
+            }
+            stays
+        });
+        self.ports.remove(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+use super::*;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use hostinfo_wire::limits::LINE_MAX;
+
+fn section(base: &Path) -> Section {
+    let path = format!("{}/vm/{{name}}/run/v_4678", base.display());
+    assert!(path.len() < LINE_MAX);
+    let text = format!("path = '{path}'\ndriver = 'fc'\nuser = '1'");
+    Section::open(toml::from_str(&text).unwrap()).unwrap()
+}
+
+fn entries(names: &[&str]) -> Sighting {
+    Sighting::Entries(names.iter().map(OsString::from).collect())
+}
+
+#[test]
+fn guests_directories_are_seen_as_they_come_and_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let vm = folder.path().join("vm");
+    let mut section = section(folder.path());
+    assert!(section.entries().unwrap().is_empty());
+    fs::create_dir(&vm).unwrap();
+    assert_eq!(section.sighting(), Sighting::Everything);
+    fs::create_dir(vm.join("web")).unwrap();
+    assert_eq!(section.sighting(), entries(&["web"]));
+    assert_eq!(section.name(OsStr::new("web")).as_deref(), Some("fc-web"));
+    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Partly(None))));
+    fs::create_dir(vm.join("web/run")).unwrap();
+    assert_eq!(section.sighting(), entries(&["web"]));
+    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Whole(_))));
+    // A VMM's own files are none of ours.
+    fs::write(vm.join("web/run/console.log"), "").unwrap();
+    assert_eq!(section.sighting(), entries(&[]));
+    fs::write(vm.join("web/run/v_4678"), "").unwrap();
+    assert_eq!(section.sighting(), entries(&["web"]));
+    fs::remove_dir_all(vm.join("web")).unwrap();
+    assert_eq!(section.sighting(), entries(&["web"]));
+    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Missing)));
+    section.leave(OsStr::new("web"));
+    assert!(section.below.is_empty());
+}
+
+#[test]
+fn a_link_is_no_directory_of_a_guest() {
+    let folder = tempfile::tempdir().unwrap();
+    let vm = folder.path().join("vm");
+    fs::create_dir_all(vm.join("web/run")).unwrap();
+    symlink("web", vm.join("mail")).unwrap();
+    fs::create_dir(vm.join("db")).unwrap();
+    symlink("../web/run", vm.join("db/run")).unwrap();
+    fs::write(vm.join("file"), "").unwrap();
+    let mut section = section(folder.path());
+    for other in ["mail", "file"] {
+        assert!(matches!(section.descend(OsStr::new(other)), Ok(Descent::Missing)), "{other}");
+    }
+    let descent = section.descend(OsStr::new("db"));
+    assert!(matches!(&descent, Ok(Descent::Partly(Some(why))) if why.contains("db/run")));
+}

@@ -1,0 +1,274 @@
+//! A socket that guests' VMMs connect to: made in a directory that may belong to the VMM.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::process::umask;
+
+use super::{Refused, find};
+use crate::system::file_id::FileId;
+use crate::system::systemd;
+
+/// What the service manager knows such sockets by, before the file's own word.
+const KEPT: &str = "listen-";
+
+/// Connections that wait to be let in: every one that a guest may have, and some that are closed at once.
+const BACKLOG: i32 = 16;
+
+/// Who connects is looked at, so everybody may.
+const MODE: u32 = 0o666;
+
+/// A socket that listens. It is removed with this value, unless another stands in its place.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    directory: OwnedFd,
+    name: OsString,
+    file: FileId,
+    socket: OwnedFd,
+}
+
+/// Sockets that an earlier run of the daemon made, and that still listen.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Vec<(String, OwnedFd)>);
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Somebody answers there.
+    #[error("another program listens there: end it, or set another path")]
+    Live,
+    /// Something else is there.
+    #[error("exists and is not a socket: remove it, or set another path")]
+    NoSocket,
+    /// The directory's mode or ACL.
+    #[error(
+        "permission denied: let the user that hostinfod runs as write to the directory: setfacl -m u:USER:rwx DIRECTORY"
+    )]
+    Denied,
+    /// The file system, or what the service may see of it.
+    #[error(
+        "read-only for hostinfod: `systemctl edit hostinfo` and add the line ReadWritePaths=DIRECTORY below [Service]"
+    )]
+    ReadOnly,
+    /// Anything else.
+    #[error("{0}")]
+    Failed(io::Error),
+}
+
+impl From<Errno> for Error {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::ACCESS | Errno::PERM => Self::Denied,
+            Errno::ROFS => Self::ReadOnly,
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl Kept {
+    /// Those among what the service manager has handed over; the others are left there.
+    pub(crate) fn of(handed_over: &mut Vec<(String, OwnedFd)>) -> Self {
+        Self(handed_over.extract_if(.., |(name, _)| name.starts_with(KEPT)).collect())
+    }
+
+    /// The one whose file that is.
+    fn take(&mut self, file: FileId) -> Option<OwnedFd> {
+        let name = name_of(file);
+        let place = self.0.iter().position(|(kept, _)| *kept == name)?;
+        let (_, socket) = self.0.swap_remove(place);
+        sockopt::socket_acceptconn(&socket).is_ok_and(|listens| listens).then_some(socket)
+    }
+
+    /// Gives up all that nobody has taken.
+    pub(crate) fn give_up(&mut self) {
+        self.0.drain(..).for_each(|(name, _)| systemd::forget(&name));
+    }
+}
+
+fn name_of(file: FileId) -> String {
+    format!("{KEPT}{}", file.word())
+}
+
+impl Listening {
+    /// Listens at `name` in `directory`. What is there is replaced if nobody listens at it, and taken over if it is
+    /// one of those `kept`.
+    ///
+    /// The directory may be another user's, who can exchange what is in it at any time, so nothing is done to a file by
+    /// its name but to bind and to unlink it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub(crate) fn open(directory: OwnedFd, name: &OsStr, kept: &mut Kept) -> Result<Self, Error> {
+        let new = |directory, file, socket| Self { directory, name: name.to_owned(), file, socket };
+        match find(&directory, name) {
+            Ok((found, file)) => {
+                if let Some(socket) = kept.take(file) {
+                    return Ok(new(directory, file, socket));
+                }
+                if answers(&found)? {
+                    return Err(Error::Live);
+                }
+                rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
+            }
+            Err(Refused::Gone) => {}
+            Err(Refused::Denied) => return Err(Error::Denied),
+            Err(Refused::Failed(error)) => return Err(Error::Failed(error)),
+            Err(_) => return Err(Error::NoSocket),
+        }
+        let socket = socket()?;
+        // Of the mode that a socket has when it is bound, its file gets what the umask leaves.
+        rustix::fs::fchmod(&socket, Mode::from_raw_mode(MODE))?;
+        let address = address(&directory, name)?;
+        let before = umask(Mode::empty());
+        let bound = rustix::net::bind(&socket, &address);
+        umask(before);
+        bound?;
+        let (_, file) = find(&directory, name).map_err(|_| Error::Live)?;
+        let made = new(directory, file, socket);
+        rustix::net::listen(&made.socket, BACKLOG)?;
+        systemd::keep(&name_of(file), &made.socket);
+        Ok(made)
+    }
+
+    /// Whether what it made is still there, and in that directory.
+    pub(crate) fn is_in(&self, directory: &OwnedFd) -> bool {
+        let [ours, theirs] = [&self.directory, directory].map(FileId::of);
+        let is_same = ours.is_ok_and(|(ours, _)| theirs.is_ok_and(|(theirs, _)| ours == theirs));
+        is_same && self.is_in_place()
+    }
+
+    fn is_in_place(&self) -> bool {
+        find(&self.directory, &self.name).is_ok_and(|(_, file)| file == self.file)
+    }
+}
+
+impl AsFd for Listening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        systemd::forget(&name_of(self.file));
+        if self.is_in_place() {
+            let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+fn socket() -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// In that very directory, whatever stands at its path by now, and however long that is.
+fn address(directory: &OwnedFd, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
+    let mut path = OsString::from(format!("/proc/self/fd/{}/", directory.as_raw_fd()));
+    path.push(name);
+    SocketAddrUnix::new(path)
+}
+
+/// Whether anybody listens at a socket's file.
+fn answers(file: &OwnedFd) -> Result<bool, Errno> {
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    Ok(rustix::net::connect(&socket()?, &address) != Err(Errno::CONNREFUSED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::Path;
+
+    fn open_with(folder: &Path, kept: &mut Kept) -> Result<Listening, Error> {
+        Listening::open(File::open(folder).unwrap().into(), OsStr::new("v_4678"), kept)
+    }
+
+    fn open(folder: &Path) -> Result<Listening, Error> {
+        open_with(folder, &mut Kept::default())
+    }
+
+    #[test]
+    fn everybody_may_connect_and_it_is_gone_with_its_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v_4678");
+        let listening = open(folder.path()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o666);
+        let _client = UnixStream::connect(&path).unwrap();
+        rustix::net::accept(&listening).unwrap();
+        assert!(listening.is_in_place());
+        drop(listening);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_nobody_listens_at_is_replaced_and_all_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v_4678");
+        drop(UnixListener::bind(&path).unwrap());
+        drop(open(folder.path()).unwrap());
+        let live = UnixListener::bind(&path).unwrap();
+        assert!(matches!(open(folder.path()), Err(Error::Live)));
+        fs::remove_file(&path).unwrap();
+        drop(live);
+        fs::write(&path, "x").unwrap();
+        assert!(matches!(open(folder.path()), Err(Error::NoSocket)));
+        fs::remove_file(&path).unwrap();
+        fs::write(folder.path().join("target"), "x").unwrap();
+        symlink("target", &path).unwrap();
+        assert!(matches!(open(folder.path()), Err(Error::NoSocket)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "x");
+    }
+
+    #[test]
+    fn what_another_has_put_in_its_place_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v_4678");
+        let listening = open(folder.path()).unwrap();
+        fs::remove_file(&path).unwrap();
+        let _other = UnixListener::bind(&path).unwrap();
+        assert!(!listening.is_in_place());
+        drop(listening);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_socket_that_an_earlier_run_made_goes_on_listening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v_4678");
+        let before = open(folder.path()).unwrap();
+        let mut handed_over = vec![
+            ("listen-1.2.3.4.5".to_owned(), File::open("/dev/null").unwrap().into()),
+            (name_of(before.file), before.socket.try_clone().unwrap()),
+            ("other".to_owned(), File::open("/dev/null").unwrap().into()),
+        ];
+        // A crash: nobody tidies up.
+        std::mem::forget(before);
+        let _waits = UnixStream::connect(&path).unwrap();
+        let mut kept = Kept::of(&mut handed_over);
+        assert_eq!((kept.0.len(), handed_over.len()), (2, 1));
+        let after = open_with(folder.path(), &mut kept).unwrap();
+        rustix::net::accept(&after).unwrap();
+        kept.give_up();
+        assert!(kept.0.is_empty());
+    }
+
+    #[test]
+    fn of_what_was_kept_only_what_listens_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v_4678");
+        drop(UnixListener::bind(&path).unwrap());
+        let (_, file) = find(File::open(folder.path()).unwrap(), OsStr::new("v_4678")).unwrap();
+        let mut kept = Kept(vec![(name_of(file), socket().unwrap())]);
+        let listening = open_with(folder.path(), &mut kept).unwrap();
+        UnixStream::connect(&path).unwrap();
+        rustix::net::accept(&listening).unwrap();
+    }
+}

@@ -1,0 +1,104 @@
+//! Guests that ask over AF_VSOCK, by the kernel's own vhost_vsock: each is who libvirt says that has its address.
+
+use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::deadline::wait_until;
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
+
+/// Who may ask without a hostinfo port.
+const SETTINGS: &str = "[vsock]\nenabled = true\nguests = [\"qemu-listed\"]\n";
+
+/// Guests have the host's kernel, and their initramfs has no vsock: a second archive behind the first one is
+/// unpacked over it, and its modules are loaded after the others.
+const MODULES: &str = "modprobe vhost_vsock
+    mkdir -p /run/lab/vsock/modules && cd /run/lab/vsock
+    from=/lib/modules/$(uname -r)/kernel/net/vmw_vsock
+    cp $from/vsock.ko modules/8-0vsock.ko
+    cp $from/vmw_vsock_virtio_transport_common.ko modules/8-1common.ko
+    cp $from/vmw_vsock_virtio_transport.ko modules/8-2transport.ko
+    find modules | $(command -v cpio || echo busybox cpio) -o -H newc >>/var/lib/libvirt/boot/initramfs";
+
+const ANY_CID: &str = "<vsock model='virtio'><cid auto='yes'/></vsock>";
+
+const SAME_CID: &str = "<vsock model='virtio'><cid auto='no' address='77'/></vsock>";
+
+fn serve(lab: &Lab) -> Result<()> {
+    lab.sh(MODULES)?;
+    lab.write("/etc/hostinfo/hostinfod.toml", SETTINGS)?;
+    lab.serve(EVERYTHING)
+}
+
+/// Asks over vsock until the host answers, and checks that it knows who asks.
+fn is_known(guest: &LabGuest<'_>) -> Result<()> {
+    let uuid = guest.virsh("domuuid", "")?.trim().to_owned();
+    let expected = format!("vm.uuid={uuid}\n");
+    wait_until("an answer over vsock", PATIENCE, || {
+        let output = guest.run("hostinfo --device vsock get vm.uuid")?;
+        ensure!(output.status != 0 || output.stdout == expected, "another guest's: {output:?}");
+        Ok(output.status == 0)
+    })
+    .with_context(|| guest.lab().journal().unwrap_or_default())
+}
+
+fn is_refused(guest: &LabGuest<'_>) -> Result<()> {
+    let output = guest.run("hostinfo --device vsock get physcpus")?;
+    ensure!(output.status != 0, "it is answered: {output:?}");
+    Ok(())
+}
+
+#[test]
+fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administrator() -> Result<()>
+{
+    lab::run(BOOKWORM, |lab| {
+        serve(lab)?;
+        let with_port = lab.domain("with-port").devices(ANY_CID).boot()?;
+        is_known(&with_port)?;
+        // Over either way it is one guest, whose process its port tells of.
+        with_port.ask_until("vm.cpu.seconds", "200 ")?;
+        let both = with_port.sh("hostinfo --device vsock get vm.cpu.seconds")?;
+        ensure!(both.starts_with("vm.cpu.seconds="), "{both}");
+
+        let listed = lab.domain("listed").without_port().devices(ANY_CID).boot()?;
+        is_known(&listed)?;
+        let many = "for i in 1 2; do hostinfo --device vsock ping >/dev/null & done; wait";
+        listed.sh(many)?;
+
+        let other = lab.domain("other").without_port().devices(ANY_CID).boot()?;
+        is_refused(&other)?;
+        lab.wait_for_journal("qemu-other: not enabled")?;
+
+        lab.write("/etc/hostinfo/hostinfod.toml", &SETTINGS.replace("listed", "*"))?;
+        lab.sh("systemctl reload hostinfo")?;
+        is_known(&other)
+    })
+}
+
+#[test]
+fn an_address_that_another_guest_had_before_is_not_taken_for_that() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        serve(lab)?;
+        for name in ["first", "second", "third"] {
+            let guest = lab.domain(name).devices(SAME_CID).boot()?;
+            is_known(&guest)?;
+            // A connection that is open when the domain stops.
+            guest.sh("hostinfo --device vsock serve >/dev/null 2>&1 &")?;
+            guest.end()?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn while_libvirt_does_not_answer_nobody_new_is_believed() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        serve(lab)?;
+        let guest = lab.domain("a").devices(ANY_CID).boot()?;
+        is_known(&guest)?;
+        lab.sh("systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd")?;
+        lab.wait_for_journal("what only libvirt knows is unavailable")?;
+        is_refused(&guest)?;
+        lab.wait_for_journal("libvirt does not answer")?;
+        lab.sh("systemctl start libvirtd")?;
+        is_known(&guest)
+    })
+}
