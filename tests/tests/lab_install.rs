@@ -19,7 +19,7 @@ fn start_without(lab: &Lab) -> Result<()> {
     lab.sh(&format!(
         "mkdir {BUILT}
         cp /usr/sbin/hostinfod /usr/bin/hostinfo /usr/bin/hostinfoctl \
-            /usr/libexec/hostinfo/hostinfo-libvirt {BUILT}"
+            /usr/libexec/hostinfo/* {BUILT}"
     ))?;
     script(lab, "uninstall", "/usr")?;
     lab.sh("rm -r /etc/hostinfo /var/lib/hostinfo && userdel hostinfo")?;

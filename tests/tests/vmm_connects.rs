@@ -29,7 +29,9 @@ impl Vms {
     fn settings(&self) -> String {
         let user = geteuid().as_raw();
         let path = self.0.display();
-        format!("[[listen]]\npath = '{path}/{{name}}/v_4678'\ndriver = 'fc'\nuser = '{user}'\n")
+        format!(
+            "[[listen]]\npath = '{path}/{{name}}/v_4678'\ndriver = 'fc'\nuser = '{user}'\nguests = ['fc-*']\n"
+        )
     }
 
     /// Starts a VMM, as far as the daemon can see it.
@@ -171,6 +173,20 @@ fn the_daemon_listens_while_the_guests_directory_is_there() -> Result<()> {
 
     assert!(daemon.stop()?.success());
     wait_until_gone(&path)
+}
+
+#[test]
+fn for_a_guest_that_is_not_enabled_the_daemon_does_not_listen() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let vms = Vms::of(&host);
+    let other = vms.start("other")?;
+    host.write_config(&vms.settings().replace("fc-*", "fc-web*"))?;
+    let _daemon = host.start_daemon()?;
+    // Found later than the other.
+    let mut client = FakeGuest::connect(&vms.start("web1")?)?;
+    assert_eq!(client.ask_one("ping a")?, "200 pong a");
+    assert!(!other.try_exists()?);
+    Ok(())
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The settings: `hostinfod.toml` combined with the command line.
 
 pub(crate) mod at_start;
+pub(crate) mod enabled;
 pub(crate) mod file;
 pub(crate) mod flow;
 pub(crate) mod hybrid;
@@ -128,6 +129,16 @@ pub(crate) enum Error {
         /// The place in it, and what was expected.
         error: Box<toml::de::Error>,
     },
+    /// hostinfod would connect to itself.
+    #[error("{path}: [[sockets]] path {sockets:?} and [[listen]] path {listen:?} match one path: change one of them", path = .path.display())]
+    Meet {
+        /// Which file.
+        path: PathBuf,
+        /// Where the VMM listens.
+        sockets: String,
+        /// Where hostinfod listens.
+        listen: String,
+    },
     /// A socket would have two clients, and a VMM serves one.
     #[error("{path}: [[sockets]] path {pattern:?} is in the socket directory, {directory}: guests there are served without it, so remove it", path = .path.display(), directory = .directory.display())]
     InSocketDir {
@@ -181,6 +192,16 @@ impl Settings {
     }
 
     fn check_sockets(&self, path: &Path) -> Result<(), Error> {
+        for hybrid in self.listen.iter() {
+            let mut entries = self.sockets.entries().iter();
+            if let Some(entry) = entries.find(|entry| entry.pattern.meets(&hybrid.path)) {
+                return Err(Error::Meet {
+                    path: path.into(),
+                    sockets: entry.pattern.text().to_owned(),
+                    listen: hybrid.path.text().to_owned(),
+                });
+            }
+        }
         let directory = &self.paths.socket_dir;
         let mut patterns = self.sockets.entries().iter().map(|entry| &entry.pattern);
         match patterns.find(|pattern| pattern.directory().starts_with(directory)) {
@@ -250,6 +271,15 @@ mod tests {
                 field.0
             );
         }
+    }
+
+    #[test]
+    fn a_path_at_which_both_the_vmm_and_the_daemon_would_listen_is_an_error() {
+        let text = "[[sockets]]\npath = '/srv/{name}/h'\ndriver = 'q'\n\
+                    [[listen]]\npath = '/srv/a{name}/h'\ndriver = 'q'\nuser = '7'\n";
+        let error = load(text, &[]).unwrap_err().to_string();
+        assert!(error.contains("match one path: change one of them"), "{error}");
+        assert!(load(&text.replace("/a{name}/h", "/a{name}/i"), &[]).is_ok());
     }
 
     #[test]

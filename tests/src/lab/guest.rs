@@ -157,12 +157,14 @@ impl LabGuest<'_> {
     /// # Errors
     /// It never does.
     pub fn ask_until(&self, request: &str, begins: &str) -> Result<Vec<String>> {
-        let mut last = Vec::new();
+        let mut last = Ok(Vec::new());
         let reply = wait_for(begins, PATIENCE, || {
             // There is no reply as long as nobody is connected.
-            last = self.ask(request).unwrap_or_default();
-            let is_it = last.first().is_some_and(|line| line.starts_with(begins));
-            Ok(is_it.then(|| last.clone()))
+            last = self.ask(request);
+            let reply = last.as_ref().ok();
+            let is_it =
+                |reply: &&Vec<String>| reply.first().is_some_and(|line| line.starts_with(begins));
+            Ok(reply.filter(is_it).cloned())
         });
         reply.with_context(|| format!("the last reply to {request:?} was {last:?}"))
     }

@@ -46,6 +46,13 @@ impl Guests {
 
     fn add_section(&mut self, settings: Hybrid, ctx: &mut Ctx<'_>) {
         let path = settings.path.text().to_owned();
+        if settings.guests.is_empty() {
+            tracing::warn!(
+                "[[listen]] {path}: `guests` is empty, so nobody is served there: write guests = \
+                 [\"{}-*\"] for all, or name them",
+                settings.driver
+            );
+        }
         if settings.shares_its_user() {
             tracing::warn!(
                 "[[listen]] {path}: one user runs the VMMs of all these guests, so a VMM that was taken \

@@ -211,7 +211,7 @@ impl Guests {
                 let of = OfDomain::of(domain);
                 let standing = self.desk.libvirt().standing(name.whole(), None, None);
                 let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
-                if !has_port && !self.vsock.settings.guests.match_any(name.whole()) {
+                if !has_port && !self.vsock.settings.guests.has(name.whole()) {
                     return Err(format!("{}: {NOT_ENABLED}", name.whole()));
                 }
                 let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;

@@ -5,6 +5,8 @@ use hostinfo_open::SocketPattern;
 use hostinfo_open::pattern::is_driver;
 use serde::Deserialize;
 
+use super::enabled::Enabled;
+
 /// Sections of one file at the most: each has its inotify instance, of which a user has 128.
 const SECTIONS_MAX: usize = 16;
 
@@ -22,6 +24,9 @@ pub(crate) struct Hybrid {
     /// The VMM's user, who alone may connect, besides root: a name or a number, in which `{name}` stands for
     /// the guest's name.
     user: String,
+    /// Who is enabled. For other guests, the daemon does not listen.
+    #[serde(default)]
+    pub(crate) guests: Enabled,
 }
 
 impl Hybrid {
@@ -43,6 +48,11 @@ pub(crate) struct Hybrids(Vec<Hybrid>);
 
 impl Hybrids {
     /// One after another.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Hybrid> {
+        self.0.iter()
+    }
+
+    /// The same.
     pub(crate) fn into_iter(self) -> impl Iterator<Item = Hybrid> {
         self.0.into_iter()
     }
@@ -119,6 +129,17 @@ mod tests {
         let shared =
             parse(&section("/srv/{name}/v_4678", REST)).unwrap().into_iter().next().unwrap();
         assert_eq!((shared.user("web"), shared.shares_its_user()), ("fc".to_owned(), true));
+    }
+
+    #[test]
+    fn nobody_is_enabled_unless_the_section_says_so() {
+        let first = |more: &str| {
+            let sections = parse(&section("/srv/{name}/v", &format!("{REST}\n{more}")));
+            sections.unwrap().into_iter().next().unwrap().guests
+        };
+        assert!(first("").is_empty() && !first("").has("firecracker-web"));
+        let some = first("guests = ['firecracker-web*']");
+        assert!(some.has("firecracker-web1") && !some.has("firecracker-db"));
     }
 
     #[test]

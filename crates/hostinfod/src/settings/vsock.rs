@@ -1,7 +1,8 @@
 //! `[vsock]` of the settings: guests that connect by AF_VSOCK.
 
-use hostinfo_rules::{BadPattern, Pattern};
 use serde::Deserialize;
+
+use super::enabled::Enabled;
 
 /// The port that `hostinfo` in a guest connects to.
 const PORT: u32 = 4678;
@@ -15,32 +16,12 @@ pub(crate) struct Vsock {
     /// At which port.
     pub(crate) port: u32,
     /// Who may ask without a hostinfo port of its own.
-    pub(crate) guests: Patterns,
+    pub(crate) guests: Enabled,
 }
 
 impl Default for Vsock {
     fn default() -> Self {
-        Self { enabled: false, port: PORT, guests: Patterns::default() }
-    }
-}
-
-/// Patterns of guests' whole names.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(try_from = "Vec<String>")]
-pub(crate) struct Patterns(Vec<Pattern>);
-
-impl Patterns {
-    /// Whether one of them matches.
-    pub(crate) fn match_any(&self, guest: &str) -> bool {
-        self.0.iter().any(|pattern| pattern.matches(guest))
-    }
-}
-
-impl TryFrom<Vec<String>> for Patterns {
-    type Error = BadPattern;
-
-    fn try_from(written: Vec<String>) -> Result<Self, BadPattern> {
-        Ok(Self(written.iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>()?))
+        Self { enabled: false, port: PORT, guests: Enabled::default() }
     }
 }
 
@@ -52,10 +33,10 @@ mod tests {
     fn it_is_off_and_enables_nobody_unless_the_settings_say_so() {
         let vsock: Vsock = toml::from_str("").unwrap();
         assert_eq!((vsock.enabled, vsock.port), (false, 4678));
-        assert!(!vsock.guests.match_any("qemu-web"));
+        assert!(!vsock.guests.has("qemu-web"));
         let vsock: Vsock = toml::from_str("guests = ['qemu-web*', 'qemu-db']").unwrap();
         let matched = ["qemu-web1", "qemu-db", "qemu-db1", "kvm-web1"];
-        assert_eq!(matched.map(|guest| vsock.guests.match_any(guest)), [true, true, false, false]);
+        assert_eq!(matched.map(|guest| vsock.guests.has(guest)), [true, true, false, false]);
         assert!(toml::from_str::<Vsock>("guests = ['qemu-[']").is_err());
         assert!(toml::from_str::<Vsock>("port = -1").is_err());
     }

@@ -133,10 +133,11 @@ impl Section {
         concerns.then_some(entry)
     }
 
-    /// The guest's name in an entry; `None` where it is not one of a guest.
+    /// The guest's whole name in an entry; `None` where it is not one of a guest that is enabled.
     pub(crate) fn name(&self, entry: &OsStr) -> Option<String> {
         let name = self.settings.path.name(entry.to_str()?)?;
-        Some(format!("{}-{name}", self.settings.driver))
+        let whole = format!("{}-{name}", self.settings.driver);
+        self.settings.guests.has(&whole).then_some(whole)
     }
 
     /// Every entry that a guest's directory may be.

@@ -7,7 +7,7 @@ use hostinfo_wire::limits::LINE_MAX;
 fn section(base: &Path) -> Section {
     let path = format!("{}/vm/{{name}}/run/v_4678", base.display());
     assert!(path.len() < LINE_MAX);
-    let text = format!("path = '{path}'\ndriver = 'fc'\nuser = '1'");
+    let text = format!("path = '{path}'\ndriver = 'fc'\nuser = '1'\nguests = ['fc-*']");
     Section::open(toml::from_str(&text).unwrap()).unwrap()
 }
 
