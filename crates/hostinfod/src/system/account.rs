@@ -20,16 +20,18 @@ const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// The file cannot be read.
 pub(crate) fn find(file: &str, name: &str) -> Result<Option<u32>, FileError> {
-    match name.parse() {
-        // chown(2) takes this number for "unchanged", so another group would get the socket.
-        Ok(u32::MAX) => return Ok(None),
-        Ok(number) => return Ok(Some(number)),
-        Err(_) => {}
+    if let Ok(number) = name.parse() {
+        return Ok(real(number));
     }
     let file = Path::new(file);
     let text = hostinfo_file::read(file, FILE_MAX).map_err(FileError::of(file))?;
     let text = text.unwrap_or_default();
-    Ok(number_in(&String::from_utf8_lossy(&text), name))
+    Ok(number_in(&String::from_utf8_lossy(&text), name).and_then(real))
+}
+
+/// chown(2) takes the highest number for "unchanged", so another group would get the socket.
+fn real(number: u32) -> Option<u32> {
+    (number != u32::MAX).then_some(number)
 }
 
 /// `kvm:x:104:qemu,alice`, `fc:x:998:998::/nonexistent:/bin/false`

@@ -21,8 +21,10 @@ impl Credentials {
     /// PID 0 that the kernel reports for another namespace. `None` if it is not a Unix socket.
     pub(crate) fn of(socket: &impl AsFd) -> Option<Self> {
         let found = getsockopt(socket, PeerCredentials).ok()?;
+        // The kernel answers for sockets of other families, too, with user -1, which is nobody's.
+        let uid = Some(found.uid()).filter(|uid| *uid != u32::MAX)?;
         let pid = Some(found.pid()).filter(|pid| *pid > 0);
-        Some(Self { pid, uid: Uid::from_raw(found.uid()) })
+        Some(Self { pid, uid: Uid::from_raw(uid) })
     }
 }
 
@@ -41,4 +43,18 @@ pub(crate) fn is_still_there(socket: &impl AsFd) -> Option<bool> {
 fn has_ended(pidfd: &OwnedFd) -> bool {
     let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
     poll(&mut polled, Some(&Timespec::default())) != Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn of_a_socket_that_is_no_unix_socket_nothing_is_known() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(Credentials::of(&stream).is_none());
+    }
 }
