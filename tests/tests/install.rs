@@ -61,6 +61,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-proxmox.7
 /usr/share/man/man7/hostinfo-statistics.7
 /usr/share/man/man7/hostinfo-vhostmd.7
+/usr/share/man/man7/hostinfo-vsock.7
 /usr/share/man/man8/hostinfoctl.8
 /usr/share/man/man8/hostinfod.8
 /usr/share/zsh/site-functions/_hostinfo
@@ -150,13 +151,14 @@ fn exposure(unit: &Path) -> Result<f64> {
 }
 
 #[test]
-fn the_service_is_exposed_to_1_1_at_the_most_and_hides_nothing_that_guests_ask_for() -> Result<()> {
+fn the_service_is_exposed_to_1_4_at_the_most_and_hides_nothing_that_guests_ask_for() -> Result<()> {
     let install = Install::prepare()?;
     let root = tempfile::tempdir()?;
     install.make("install", "/usr", root.path())?;
     let unit = root.path().join("usr/lib/systemd/system/hostinfo.service");
     let exposure = exposure(&unit)?;
-    assert!(exposure < 1.15, "{exposure}");
+    // 1.1 without AF_VSOCK, which counts as an exotic family.
+    assert!(exposure < 1.45, "{exposure}");
     let text = fs::read_to_string(unit)?;
     for hiding in [
         "ProtectProc",
