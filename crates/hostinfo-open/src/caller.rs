@@ -5,11 +5,11 @@
 //! main one is there first.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
+use hostinfo_open::unix::has_ended;
 use nix::sys::socket::{getsockopt, sockopt};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Why it is not served.
 #[derive(Debug, thiserror::Error)]
@@ -60,12 +60,6 @@ pub(crate) fn check(socket: impl AsFd, unit: &str, proc: &Path) -> Result<(), St
         return Err(Stranger::Ended(pid));
     }
     checked
-}
-
-/// Whether a process has ended: then its pidfd is readable, pidfd_open(2).
-fn has_ended(handle: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(handle, PollFlags::IN)];
-    !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
 }
 
 /// A process as `/proc` shows it.
@@ -212,17 +206,5 @@ mod tests {
             check(fs::File::open("/").unwrap(), UNIT, empty.path()),
             Err(Stranger::Unseen)
         ));
-    }
-
-    #[test]
-    fn a_process_that_has_ended_is_known_by_its_handle() {
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-        let pid = rustix::process::Pid::from_child(&child);
-        let flags = rustix::process::PidfdFlags::empty();
-        let handle = rustix::process::pidfd_open(pid, flags).unwrap();
-        assert!(!has_ended(&handle));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(has_ended(&handle));
     }
 }

@@ -8,6 +8,7 @@
 pub mod message;
 pub mod pattern;
 pub mod sockets;
+pub mod unix;
 
 pub use message::{Answer, Request};
 pub use pattern::SocketPattern;

@@ -3,13 +3,13 @@
 //! The opener passes where hostinfod may not, so whatever lies on the way must be root's alone: nobody
 //! else can have put another directory, a link or a socket there.
 
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use hostinfo_open::unix::connect_to;
 use hostinfo_open::{Answer, Entry};
 use rustix::fs::{FileType, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fstat, fstatfs, open, openat};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Uid;
 
 /// Why there is no connection.
@@ -135,20 +135,11 @@ impl Way {
             return Err(Refused::NoSocket(self.path));
         }
         // To what was looked at, whatever has its name by now.
-        self.connect_to(&file).map_err(|error| match error {
+        connect_to(&file).map_err(|error| match error {
             Errno::CONNREFUSED => Refused::NobodyListens,
             Errno::AGAIN => Refused::Full,
             error => failed(&self.path, error),
         })
-    }
-
-    fn connect_to(&self, file: &OwnedFd) -> Result<OwnedFd, Errno> {
-        let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket =
-            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        rustix::net::connect(&socket, &address)?;
-        Ok(socket)
     }
 
     fn open(&self, segment: &str) -> Result<OwnedFd, Refused> {

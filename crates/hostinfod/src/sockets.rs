@@ -12,12 +12,12 @@ pub(crate) mod vsock;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use hostinfo_open::unix::connect_to;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::system::file_id::FileId;
 
@@ -75,18 +75,6 @@ pub(crate) type Connected = (OwnedFd, FileId);
 pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, Refused> {
     let (file, id) = find(directory, name)?;
     Ok((connect_to(&file)?, id))
-}
-
-/// Connects to a socket that was found.
-///
-/// # Errors
-/// [`Refused`].
-pub(crate) fn connect_to(file: &OwnedFd) -> Result<OwnedFd, Refused> {
-    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::connect(&socket, &address)?;
-    Ok(socket)
 }
 
 /// The socket that is now at `name` in `directory`.

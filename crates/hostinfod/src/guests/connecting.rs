@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
+use hostinfo_open::unix::connect_to;
 use hostinfo_sample::Absent;
 
 use super::Guests;
@@ -111,7 +112,7 @@ impl Guests {
             To::Channel(path) => Some(sockets::connect_at(path)),
             To::Elsewhere(pattern) => {
                 let found = self.elsewhere.patterns.get(*pattern)?.find(guest.who.name().guest());
-                Some(found.and_then(|(file, id)| Ok((sockets::connect_to(&file)?, id))))
+                Some(found.and_then(|(file, id)| Ok((connect_to(&file)?, id))))
             }
             To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => None,
         }

@@ -1,11 +1,11 @@
 //! The process at the other end of a Unix socket.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
+use hostinfo_open::unix::has_ended;
 use nix::errno::Errno;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Uid;
 
 /// The process that made a connection, or listens: SO_PEERCRED, unix(7).
@@ -37,12 +37,6 @@ pub(crate) fn is_still_there(socket: &impl AsFd) -> Option<bool> {
         // It is gone, or there is no descriptor left to look at it.
         Err(_) => Some(false),
     }
-}
-
-/// A pidfd is readable when its process has ended, pidfd_open(2).
-fn has_ended(pidfd: &OwnedFd) -> bool {
-    let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
-    poll(&mut polled, Some(&Timespec::default())) != Ok(0)
 }
 
 #[cfg(test)]
