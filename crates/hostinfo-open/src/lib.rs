@@ -5,11 +5,13 @@
 //! open, and passes the connection on. It reads the settings itself and believes nothing else: hostinfod
 //! names a pattern, its driver and a name, never a path.
 
+mod enabled;
 pub mod message;
 pub mod pattern;
 pub mod sockets;
 pub mod unix;
 
+pub use enabled::Enabled;
 pub use message::{Answer, Request};
 pub use pattern::SocketPattern;
 pub use sockets::{Entry, Sockets};

@@ -1,8 +1,8 @@
 //! `[[sockets]]` of hostinfod.toml: patterns of paths, whose they are, and who is enabled.
 
-use hostinfo_rules::Pattern;
 use serde::Deserialize;
 
+use crate::enabled::Enabled;
 use crate::pattern::{SocketPattern, is_driver};
 
 /// The most entries: each has an inotify instance, of which a user has 128 by default.
@@ -21,8 +21,8 @@ pub struct Entry {
     pub pattern: SocketPattern,
     /// The first part of the guests' whole names.
     pub driver: String,
-    /// Who is enabled, by whole names: nobody else is ever connected to.
-    pub guests: Vec<Pattern>,
+    /// The enabled guests, by whole names. No others are connected to.
+    pub guests: Enabled,
 }
 
 /// An entry as it is written.
@@ -97,8 +97,7 @@ impl TryFrom<Written> for Entry {
         if !is_driver(&driver) {
             return Err(BadEntry::Driver(driver));
         }
-        let guests = guests.iter().map(|guest| guest.parse()).collect::<Result<_, _>>()?;
-        Ok(Self { pattern, driver, guests })
+        Ok(Self { pattern, driver, guests: guests.try_into()? })
     }
 }
 
@@ -110,8 +109,7 @@ impl Entry {
 
     /// Whether the guest of that name is enabled.
     pub fn allows(&self, name: &str) -> bool {
-        let whole = self.whole(name);
-        self.guests.iter().any(|pattern| pattern.matches(&whole))
+        self.guests.has(&self.whole(name))
     }
 
     /// Whether it is the same place, whoever is enabled.

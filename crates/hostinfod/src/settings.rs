@@ -1,7 +1,6 @@
 //! The settings: `hostinfod.toml` combined with the command line.
 
 pub(crate) mod at_start;
-pub(crate) mod enabled;
 pub(crate) mod file;
 pub(crate) mod flow;
 pub(crate) mod hybrid;

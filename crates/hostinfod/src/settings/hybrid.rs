@@ -1,11 +1,9 @@
 //! `[[listen]]` of the settings: where the daemon listens for guests whose VMM connects them to a socket of the
 //! host, as Firecracker and cloud-hypervisor do with vsock.
 
-use hostinfo_open::SocketPattern;
 use hostinfo_open::pattern::is_driver;
+use hostinfo_open::{Enabled, SocketPattern};
 use serde::Deserialize;
-
-use super::enabled::Enabled;
 
 /// Sections of one file at the most: each has its inotify instance, of which a user has 128.
 const SECTIONS_MAX: usize = 16;

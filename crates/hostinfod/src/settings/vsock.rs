@@ -1,8 +1,7 @@
 //! `[vsock]` of the settings: guests that connect by AF_VSOCK.
 
+use hostinfo_open::Enabled;
 use serde::Deserialize;
-
-use super::enabled::Enabled;
 
 /// The port that `hostinfo` in a guest connects to.
 const PORT: u32 = 4678;

@@ -6,16 +6,16 @@ use serde::Deserialize;
 /// Guests that the administrator has enabled, by patterns of their whole names; nobody by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
-pub(crate) struct Enabled(Vec<Pattern>);
+pub struct Enabled(Vec<Pattern>);
 
 impl Enabled {
     /// Whether a guest is among them.
-    pub(crate) fn has(&self, guest: &str) -> bool {
+    pub fn has(&self, guest: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(guest))
     }
 
     /// Whether nobody can be.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
