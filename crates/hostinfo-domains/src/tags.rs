@@ -6,6 +6,7 @@ use std::str::FromStr;
 use hostinfo_wire::name::is_name;
 use quick_xml::escape::escape;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::limits::{TAG_KEY_MAX, TAG_MAX};
 use crate::xml::Unreadable;
@@ -15,7 +16,7 @@ use crate::xml::reader::parse_tagged;
 pub const TAGS_NAMESPACE: &str = "urn:hostinfo:1";
 
 /// The key of a domain's UUID as a tag.
-pub const UUID: &str = "uuid";
+pub(crate) const UUID: &str = "uuid";
 
 /// The key of a domain's title as a tag.
 pub const TITLE: &str = "title";
@@ -30,6 +31,18 @@ pub enum Tags {
     /// It is not known which tags there are: the XML cannot be read, or its tags exceed a limit.
     #[default]
     Unreadable,
+}
+
+impl Tags {
+    /// With the UUID of their domain, which is one as well where hostinfo's own count.
+    pub fn with_uuid(mut self, uuid: Uuid, sought: &Sought) -> Self {
+        if let Self::Known(tags) = &mut self
+            && sought.own
+        {
+            tags.insert(UUID.to_owned(), Some(uuid.to_string()));
+        }
+        self
+    }
 }
 
 /// Which tags to look for: `[tags]` in `hostinfod.toml`.

@@ -63,6 +63,15 @@ impl Tags {
     }
 }
 
+/// Tags by their keys; those without a value are there and have no definite one.
+impl FromIterator<(String, Option<String>)> for Tags {
+    fn from_iter<T: IntoIterator<Item = (String, Option<String>)>>(tags: T) -> Self {
+        let tag =
+            |value: Option<String>| value.map_or(Tag::Unreadable, |value| Tag::Value(value.into()));
+        Self::Known(tags.into_iter().map(|(key, value)| (key.into(), tag(value))).collect())
+    }
+}
+
 impl Default for Tags {
     fn default() -> Self {
         Self::NONE

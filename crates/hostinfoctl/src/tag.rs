@@ -7,7 +7,6 @@ use hostinfo_domains::limits::{OWN_TAGS_MAX, TAG_KEY_MAX, TAG_MAX};
 use hostinfo_domains::{
     Access, Entry, Form, Sought, Unanswered, is_key, is_value, own_tags, own_tags_xml,
 };
-use hostinfo_rules::{Tag as OfGuest, Tags};
 use serde::Serialize;
 
 use crate::args::{Options, Tag};
@@ -231,17 +230,7 @@ fn forms(entry: &Entry) -> impl Iterator<Item = Form> {
 fn show(libvirt: &mut Libvirt, entry: &Entry, sought: &Sought) -> Result<Report, Failure> {
     let form = if entry.is_live { Form::Live } else { Form::Config };
     let xml = libvirt.xml(entry.uuid, form)?;
-    let tags = match tags::of(&xml, entry.uuid, &Ok(Some(sought.clone()))) {
-        Tags::Unreadable => None,
-        Tags::Known(tags) => Some(
-            tags.into_iter()
-                .map(|(key, tag)| match tag {
-                    OfGuest::Value(value) => (key.into(), Some(value.into())),
-                    OfGuest::Unreadable => (key.into(), None),
-                })
-                .collect(),
-        ),
-    };
+    let tags = tags::read(&xml, entry.uuid, sought);
     let (guest, diff) = (entry.name.clone(), String::new());
     Ok(Report { guest, result: "shown", error: None, tags, diff })
 }

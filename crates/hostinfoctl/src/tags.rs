@@ -1,9 +1,10 @@
 //! Guests' tags as rules see them: what libvirt has, and what the daemon's settings say of it.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use hostinfo_domains::{Sought, TagSettings, UUID, Uuid};
-use hostinfo_rules::{Tag, Tags};
+use hostinfo_domains::{Sought, TagSettings, Uuid};
+use hostinfo_rules::Tags;
 use serde::Deserialize;
 
 use crate::args::Options;
@@ -51,22 +52,25 @@ pub(crate) fn sought(options: &Options) -> Lookup {
     Ok(settings.libvirt.enabled.then(|| settings.tags.sought()))
 }
 
-/// The tags of a domain with that XML.
+/// The tags of a domain with that XML, as rules see them.
 pub(crate) fn of(xml: &str, uuid: Uuid, sought: &Lookup) -> Tags {
-    let sought = match sought {
-        Ok(Some(sought)) => sought,
-        Ok(None) => return Tags::NONE,
-        Err(_) => return Tags::Unreadable,
-    };
-    let Ok(hostinfo_domains::Tags::Known(read)) = hostinfo_domains::tags(xml, sought) else {
-        return Tags::Unreadable;
-    };
-    let own = sought.own.then(|| (UUID.into(), Tag::Value(uuid.to_string().into())));
-    let tag =
-        |value: Option<String>| value.map_or(Tag::Unreadable, |value| Tag::Value(value.into()));
-    Tags::Known(
-        own.into_iter()
-            .chain(read.into_iter().map(|(key, value)| (key.into(), tag(value))))
-            .collect(),
-    )
+    match sought {
+        Ok(Some(sought)) => {
+            read(xml, uuid, sought).map_or(Tags::Unreadable, |tags| tags.into_iter().collect())
+        }
+        Ok(None) => Tags::NONE,
+        Err(_) => Tags::Unreadable,
+    }
+}
+
+/// The tags of a domain with that XML, by key; `None` if they cannot be read.
+pub(crate) fn read(
+    xml: &str,
+    uuid: Uuid,
+    sought: &Sought,
+) -> Option<BTreeMap<String, Option<String>>> {
+    match hostinfo_domains::tags(xml, sought).ok()?.with_uuid(uuid, sought) {
+        hostinfo_domains::Tags::Known(tags) => Some(tags),
+        hostinfo_domains::Tags::Unreadable => None,
+    }
 }

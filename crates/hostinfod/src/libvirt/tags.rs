@@ -1,11 +1,10 @@
 //! Guests' tags, as libvirt tells them and the rules know them.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Instant;
 
-use hostinfo_domains::{Claim, Domain, Sought, UUID, Uuid};
-use hostinfo_rules::{Tag, Tags};
+use hostinfo_domains::{Claim, Domain, Sought, Uuid};
+use hostinfo_rules::Tags;
 
 use super::Libvirt;
 
@@ -65,41 +64,8 @@ pub(super) fn with_sought(arguments: &[OsString], sought: &Sought) -> Vec<OsStri
 }
 
 fn tags_of(domain: &Domain, sought: &Sought) -> Tags {
-    let hostinfo_domains::Tags::Known(read) = &domain.tags else { return Tags::Unreadable };
-    let tag = |value: &Option<String>| {
-        value.as_deref().map_or(Tag::Unreadable, |value| Tag::Value(value.into()))
-    };
-    let mut tags: BTreeMap<Box<str>, Tag> =
-        read.iter().map(|(key, value)| (key.as_str().into(), tag(value))).collect();
-    if sought.own {
-        tags.insert(UUID.into(), Tag::Value(domain.uuid.to_string().into()));
-    }
-    Tags::Known(tags)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use hostinfo_domains::examples::domain;
-
-    #[test]
-    fn the_uuid_is_a_tag_unless_own_ones_are_off_and_what_is_unclear_cannot_be_read() {
-        let read = [("role".to_owned(), Some("db".to_owned())), ("odd".to_owned(), None)];
-        let domain = Domain { tags: hostinfo_domains::Tags::Known(read.into()), ..domain(7, "a") };
-        let of = |own| tags_of(&domain, &Sought { own, ..Sought::default() });
-        let mut expected: BTreeMap<Box<str>, Tag> =
-            [("role".into(), Tag::Value("db".into())), ("odd".into(), Tag::Unreadable)].into();
-        assert_eq!(of(false), Tags::Known(expected.clone()));
-        let uuid = "00000000-0000-0000-0000-000000000007";
-        expected.insert("uuid".into(), Tag::Value(uuid.into()));
-        assert_eq!(of(true), Tags::Known(expected));
-        let unread = Domain { tags: hostinfo_domains::Tags::Unreadable, ..domain };
-        assert_eq!(tags_of(&unread, &Sought::default()), Tags::Unreadable);
-    }
-
-    #[test]
-    fn a_host_that_does_not_ask_libvirt_has_no_tags() {
-        assert_eq!(Libvirt::none().tags("qemu-a", Some(Instant::now()), None), Tags::NONE);
-        assert_eq!(Libvirt::silent().tags("qemu-a", None, None), Tags::Unreadable);
+    match domain.tags.clone().with_uuid(domain.uuid, sought) {
+        hostinfo_domains::Tags::Known(tags) => tags.into_iter().collect(),
+        hostinfo_domains::Tags::Unreadable => Tags::Unreadable,
     }
 }
