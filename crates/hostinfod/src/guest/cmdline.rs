@@ -1,20 +1,17 @@
 //! The command line of a guest's VMM: its address on vsock(7).
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use hostinfo_answer::Peer;
 
+use super::peer::read;
+
 /// The most that is read of a command line: one of libvirt's with 100 disks has 60 KiB.
-const LENGTH_MAX: u64 = 256 * 1024;
+const LENGTH_MAX: usize = 256 * 1024;
 
 /// The address that a QEMU has.
 pub(crate) fn cid(peer: Peer, proc: &Path) -> Option<u32> {
-    let file = File::open(proc.join(format!("{}/cmdline", peer.pid))).ok()?;
-    let mut line = Vec::new();
-    file.take(LENGTH_MAX).read_to_end(&mut line).ok()?;
-    cid_in(&line)
+    cid_in(&read(peer.pid, "cmdline", LENGTH_MAX, proc).ok()?)
 }
 
 /// The address on the command line of a QEMU, as `/proc/PID/cmdline` has it: proc(5).

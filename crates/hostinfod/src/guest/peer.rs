@@ -66,18 +66,18 @@ pub(crate) fn marks(peer: Peer, proc: &Path) -> Option<Marks> {
     if own.to_str()?.parse() != Ok(std::process::id()) {
         return None;
     }
-    let read = |file: &str, bound| read(&proc.join(format!("{}/{file}", peer.pid)), bound).ok();
     let comm = line(peer.pid, "comm", proc).ok()?;
-    let cgroup = read("cgroup", CGROUP_MAX)?;
-    let marks = Marks::new(peer.pid, &comm, &cgroup, &read("cmdline", CMDLINE_MAX)?)?;
+    let cgroup = read(peer.pid, "cgroup", CGROUP_MAX, proc).ok()?;
+    let cmdline = read(peer.pid, "cmdline", CMDLINE_MAX, proc).ok()?;
+    let marks = Marks::new(peer.pid, &comm, &cgroup, &cmdline)?;
     now(peer.pid, proc).is(peer).then_some(marks)
 }
 
-/// The beginning of a file of `/proc`, at most `bound` bytes.
-fn read(path: &Path, bound: usize) -> io::Result<Vec<u8>> {
+/// The beginning of a process's file, at most `bound` bytes.
+pub(super) fn read(pid: i32, file: &str, bound: usize, proc: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let bound = u64::try_from(bound).unwrap_or(u64::MAX);
-    File::open(path)?.take(bound).read_to_end(&mut bytes)?;
+    File::open(proc.join(format!("{pid}/{file}")))?.take(bound).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use crate::reactor::id::PortId;
 use crate::settings::hybrid::Hybrid;
+use crate::sockets::directory::WATCHED;
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
 use crate::system::way::Way;
@@ -50,14 +51,6 @@ pub(crate) enum Descent {
     Whole(OwnedFd),
 }
 
-/// What is watched of a directory.
-const WATCHED: WatchFlags = WatchFlags::CREATE
-    .union(WatchFlags::MOVED_TO)
-    .union(WatchFlags::MOVED_FROM)
-    .union(WatchFlags::DELETE)
-    .union(WatchFlags::ATTRIB)
-    .union(WatchFlags::ONLYDIR);
-
 /// A directory, if it is one itself.
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW);
 
@@ -82,7 +75,7 @@ impl Section {
         }
         let base = self.settings.path.directory();
         let before = self.base.take();
-        self.base = match self.watcher.add(base, WATCHED) {
+        self.base = match self.watcher.add(base, WATCHED | WatchFlags::ONLYDIR) {
             Ok(watch) => Some(watch),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
@@ -193,7 +186,7 @@ impl Section {
                 Err(error) => return Err(FileError::of(&here)(error)),
             };
             let itself = format!("/proc/self/fd/{}", directory.as_raw_fd());
-            let watch = self.watcher.add(Path::new(&itself), WATCHED);
+            let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR);
             self.below.insert(watch.map_err(FileError::of(&here))?, entry.to_owned());
         }
         Ok(Descent::Whole(directory))
