@@ -1,6 +1,7 @@
 //! What the daemon waits for: descriptors, each with a [`Token`], and times, each with an
 //! [`Alarm`].
 
+pub(crate) mod accepting;
 pub(crate) mod alarms;
 pub(crate) mod id;
 pub(crate) mod poll;

@@ -4,26 +4,21 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 
 use hostinfo_answer::{Dialect, Name};
-use rustix::io::Errno;
-use rustix::net::SocketFlags;
 
 use super::Guests;
 use crate::audit::Event;
 use crate::port::place::Place;
 use crate::port::{Port, To};
 use crate::reactor::Ctx;
+use crate::reactor::accepting::Accepting;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{PortId, SectionId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::{Hybrid, Hybrids};
 use crate::sockets::hybrid::{Descent, Section, Sighting};
-use crate::sockets::listening::Listening;
 use crate::system::credentials::Credentials;
 use crate::system::file_error::FileError;
-
-/// How long nobody is let in where there are no descriptors left.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Guests {
     /// Listens where the settings say, and nowhere else any more.
@@ -140,7 +135,7 @@ impl Guests {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let To::Place(place) = &mut port.to else { return };
         if let Some(socket) = &place.socket {
-            wait_for(socket, number, Interest::Read, ctx);
+            accepting(number).wait_for(socket, Interest::Read, ctx.reactor);
         }
         if let Err(next) = place.look(ctx.now) {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(next));
@@ -196,15 +191,7 @@ impl Guests {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let To::Place(place) = &mut port.to else { return };
         let Some(socket) = &place.socket else { return };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let fd = match rustix::net::accept_with(socket, flags) {
-            Ok(fd) => fd,
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                wait_for(socket, number, Interest::Rest, ctx);
-                return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + PAUSE));
-            }
-            Err(_) => return,
-        };
+        let Some(fd) = accepting(number).accept(socket, ctx) else { return };
         let Some(peer) = Credentials::of(&fd) else { return };
         if !peer.uid.is_root() && Some(peer.uid) != place.user {
             if place.strangers.ask(ctx.now) {
@@ -219,7 +206,7 @@ impl Guests {
         }
         if let Err(until) = self.desk.charge_connection(guest, ctx.now) {
             // This one is let in late; those behind it wait in the kernel.
-            wait_for(socket, number, Interest::Rest, ctx);
+            accepting(number).wait_for(socket, Interest::Rest, ctx.reactor);
             ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
         let guest = port.guest;
@@ -227,8 +214,8 @@ impl Guests {
     }
 }
 
-fn wait_for(socket: &Listening, number: PortId, interest: Interest, ctx: &Ctx<'_>) {
-    if let Err(error) = ctx.reactor.modify(socket, Token::Port(number), interest) {
-        tracing::error!("cannot wait for a VMM to connect: {error}");
-    }
+/// What the socket of a place is in the reactor.
+fn accepting(number: PortId) -> Accepting {
+    let (token, alarm) = (Token::Port(number), Alarm::Port(number));
+    Accepting { who: "a VMM to connect", token, alarm }
 }

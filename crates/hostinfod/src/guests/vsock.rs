@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Name, Standing};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
 
 use super::Guests;
 use crate::audit::Event;
@@ -17,18 +16,20 @@ use crate::audit::quota::Quota;
 use crate::port::To;
 use crate::port::of_domain::OfDomain;
 use crate::reactor::Ctx;
+use crate::reactor::accepting::Accepting;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId, StrangerId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::vsock::Vsock;
-use crate::sockets::vsock::{Arrival, VsockListener};
+use crate::sockets::vsock::{VsockListener, guest_at_other_end};
 
 use owner::{Owner, owner};
 use strangers::Strangers;
 
-/// How long nobody is let in where there are no descriptors left.
-const PAUSE: Duration = Duration::from_secs(1);
+/// What the listener is in the reactor.
+const ACCEPTING: Accepting =
+    Accepting { who: "guests over vsock", token: Token::Vsock, alarm: Alarm::Vsock };
 
 /// How long whoever may not ask has time to ask, and to be told so.
 const REFUSED_FOR: Duration = Duration::from_secs(2);
@@ -94,15 +95,8 @@ impl Guests {
     /// Somebody connects over AF_VSOCK.
     pub(crate) fn let_in_over_vsock(&mut self, ctx: &mut Ctx<'_>) {
         let Some(listener) = &self.vsock.listener else { return };
-        let Arrival { fd, cid } = match listener.accept() {
-            Ok(arrival) => arrival,
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                self.rest_vsock(Interest::Rest, ctx);
-                return ctx.reactor.set_alarm(Alarm::Vsock, Some(ctx.now + PAUSE));
-            }
-            Err(_) => return,
-        };
-        let Some(cid) = cid else { return };
+        let Some(fd) = ACCEPTING.accept(listener, ctx) else { return };
+        let Some(cid) = guest_at_other_end(&fd) else { return };
         let Some(stranger) = self.vsock.strangers.add(fd, cid, ctx.now) else {
             let why = "too many connections wait to be identified: it was hung up on";
             return self.vsock.log(cid, why, ctx.now);
@@ -112,14 +106,8 @@ impl Guests {
 
     /// Lets people in again.
     pub(crate) fn resume_vsock(&self, ctx: &Ctx<'_>) {
-        self.rest_vsock(Interest::Read, ctx);
-    }
-
-    fn rest_vsock(&self, interest: Interest, ctx: &Ctx<'_>) {
-        if let Some(listener) = &self.vsock.listener
-            && let Err(error) = ctx.reactor.modify(listener, Token::Vsock, interest)
-        {
-            tracing::error!("cannot wait for guests over vsock: {error}");
+        if let Some(listener) = &self.vsock.listener {
+            ACCEPTING.wait_for(listener, Interest::Read, ctx.reactor);
         }
     }
 

@@ -7,8 +7,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, VsockAddr, bind, getpeername, getsockname, listen,
     socket,
 };
-use rustix::io::Errno;
-use rustix::net::{SocketFlags, sockopt};
+use rustix::net::sockopt;
 
 use crate::system::systemd;
 
@@ -29,15 +28,6 @@ const BACKLOG: i32 = 64;
 #[derive(Debug)]
 pub(crate) struct VsockListener(OwnedFd);
 
-/// Somebody has connected.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    /// The connection.
-    pub(crate) fd: OwnedFd,
-    /// The guest's address, if it is one that a guest of this host may have.
-    pub(crate) cid: Option<u32>,
-}
-
 impl VsockListener {
     /// Listens at a port; with the service manager's socket, where it has handed one over.
     ///
@@ -56,18 +46,6 @@ impl VsockListener {
         systemd::keep(KEPT, &fd);
         Ok(Self(fd))
     }
-
-    /// Lets one in who waits.
-    ///
-    /// # Errors
-    /// What accept(2) has.
-    pub(crate) fn accept(&self) -> Result<Arrival, Errno> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let fd = rustix::net::accept_with(&self.0, flags)?;
-        let (local, peer) = (getsockname(fd.as_raw_fd()), getpeername(fd.as_raw_fd()));
-        let cid = local.ok().zip(peer.ok()).and_then(|(local, peer)| guest_cid(local, peer));
-        Ok(Arrival { fd, cid })
-    }
 }
 
 impl AsFd for VsockListener {
@@ -83,6 +61,12 @@ fn is_at(fd: &OwnedFd, port: u32) -> bool {
     is_vsock
         && sockopt::socket_acceptconn(fd).is_ok_and(|listens| listens)
         && getsockname::<VsockAddr>(fd.as_raw_fd()).is_ok_and(|address| address.port() == port)
+}
+
+/// The address of the guest at the other end of a connection, if it is one that a guest of this host may have.
+pub(crate) fn guest_at_other_end(fd: &OwnedFd) -> Option<u32> {
+    let (local, peer) = (getsockname(fd.as_raw_fd()), getpeername(fd.as_raw_fd()));
+    local.ok().zip(peer.ok()).and_then(|(local, peer)| guest_cid(local, peer))
 }
 
 /// The address of a guest of this host; `None` for whoever is none.
