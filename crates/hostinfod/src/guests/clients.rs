@@ -30,11 +30,12 @@ enum NoRoom {
 impl Guests {
     /// Serves whoever has connected as that guest, where there is room for it.
     pub(super) fn admit(&mut self, guest: GuestId, fd: OwnedFd, to: To, ctx: &mut Ctx<'_>) {
+        let peer = peer::of(&fd, &self.roots.proc, ctx.now);
         let room = match to {
             _ if self.is_contested(guest) => Err(NoRoom::Contested),
             // A domain of libvirt's, or a VMM that is served already: its process is not in question.
             To::Vsock(_) => Ok(()),
-            _ => self.check_process(guest, peer::of(&fd, &self.roots.proc, ctx.now).ok(), ctx),
+            _ => self.check_process(guest, peer.as_ref().ok().copied(), ctx),
         };
         if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
             // Of a contest, the log knows already.
@@ -49,7 +50,7 @@ impl Guests {
         }
         let port = Port::new(guest, to, Dialect::Hostinfo, ctx.now);
         let number = self.roster.add_port(port, None);
-        self.connect(number, fd, None, ctx);
+        self.connect(number, fd, None, peer, ctx);
         if self.roster.ports.get(number).is_some_and(|port| port.connection.is_none()) {
             self.remove_port(number, ctx);
         }

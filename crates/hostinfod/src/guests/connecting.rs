@@ -66,7 +66,10 @@ impl Guests {
         let called = self.socket_of(number).unwrap_or_default();
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
-            Ok((socket, file)) => return self.connect(number, socket, file, ctx),
+            Ok((socket, file)) => {
+                let peer = peer::of(&socket, &self.roots.proc, ctx.now);
+                return self.connect(number, socket, file, peer, ctx);
+            }
             Err(Refused::NobodyListens) => (port.retry.after_refusal(ctx.now), None),
             Err(refused @ (Refused::Full | Refused::Failed(_))) => {
                 (Some(port.retry.after_failure(ctx.now)), Some(refused))
@@ -118,18 +121,18 @@ impl Guests {
         }
     }
 
-    /// Makes `fd` the connection of a port, and serves the port's guest over it.
+    /// Makes `fd` the connection of a port, and serves the port's guest over it. `peer` is at its other end.
     pub(super) fn connect(
         &mut self,
         number: PortId,
         fd: OwnedFd,
         file: Option<FileId>,
+        peer: Result<Peer, Absent>,
         ctx: &mut Ctx<'_>,
     ) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let is_vsock = matches!(port.to, To::Vsock(_));
         let is_known = is_vsock && guest.who.has_come();
-        let peer = peer::of(&fd, &self.roots.proc, ctx.now);
         let known = peer.as_ref().ok().copied();
         let is_early = known.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
         if !self.may_be_served(number, known, is_early, ctx) {
@@ -244,7 +247,8 @@ impl Guests {
         writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
         let number =
             self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo, ctx.now), None);
-        self.connect(number, master, None, ctx);
+        let peer = peer::of(&master, &self.roots.proc, ctx.now);
+        self.connect(number, master, None, peer, ctx);
         Ok(())
     }
 }
