@@ -14,7 +14,7 @@ use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
 const REFRESH: Duration = WINDOW_MIN;
 
 /// Older figures are not used. A guest that asks once a minute, as monitoring does, gets the
-/// figures that its previous query requested. A guest that asks less often is told to ask again.
+/// figures that its previous query requested; one that asks less often has to ask again.
 pub(crate) const FRESH: Duration = Duration::from_secs(75);
 
 /// What is kept for one session of a guest.

@@ -13,7 +13,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
 impl Guests {
-    /// Looks for other tags from now on. Those of before count until libvirt has told them.
+    /// Looks for these tags from now on. The earlier ones count until libvirt has reported the new ones.
     pub(crate) fn seek_tags(&mut self, sought: Sought, now: Instant) {
         self.desk.libvirt().seek(sought, now);
     }
