@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 /// Only something that hangs takes this long: on two cores without KVM that others use too, it may
 /// take half of it.
@@ -30,6 +30,28 @@ pub fn wait_for<T>(
         }
         std::thread::sleep(STEP);
     }
+}
+
+/// Asks repeatedly until a reply's first line begins with `begins`. There is no reply as long as nobody is
+/// connected.
+///
+/// # Errors
+/// It never does.
+pub fn ask_until(
+    request: &str,
+    begins: &str,
+    within: Duration,
+    mut ask: impl FnMut(&str) -> Result<Vec<String>>,
+) -> Result<Vec<String>> {
+    let mut last = Ok(Vec::new());
+    let reply = wait_for(begins, within, || {
+        last = ask(request);
+        let reply = last.as_ref().ok();
+        let is_it =
+            |reply: &&Vec<String>| reply.first().is_some_and(|line| line.starts_with(begins));
+        Ok(reply.filter(is_it).cloned())
+    });
+    reply.with_context(|| format!("the last reply to {request:?} was {last:?}"))
 }
 
 /// [`wait_for`] a condition.

@@ -196,15 +196,21 @@ fn a_new_directory_and_new_settings_are_in_force_at_once() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn two_processes_with_sockets_of_one_name_are_both_refused_and_one_process_is_not() -> Result<()> {
-    let host = Host::new(EVERYTHING)?;
+/// A directory beside the socket directory, in which all guests are served.
+fn serve_everybody_in(host: &Host) -> Result<PathBuf> {
     let place = host.path().join("vm");
     fs::create_dir(&place)?;
     host.write_config(&format!(
         "[[sockets]]\npath = '{}'\ndriver = 'qemu'\nguests = ['*']\n",
         place.join("{name}.s").display()
     ))?;
+    Ok(place)
+}
+
+#[test]
+fn two_processes_with_sockets_of_one_name_are_both_refused_and_one_process_is_not() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let place = serve_everybody_in(&host)?;
     let daemon = host.start_daemon()?;
     // Both are of the process that runs this test.
     let mut one = FakeGuest::join(&host.socket("a"))?;
@@ -259,12 +265,7 @@ fn an_opener_that_hangs_holds_up_nobody_and_is_named() -> Result<()> {
 fn a_socket_that_is_called_as_a_domain_is_and_is_not_its_own_is_not_served_as_the_domain()
 -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
-    let place = host.path().join("vm");
-    fs::create_dir(&place)?;
-    host.write_config(&format!(
-        "[[sockets]]\npath = '{}'\ndriver = 'qemu'\nguests = ['*']\n",
-        place.join("{name}.s").display()
-    ))?;
+    let place = serve_everybody_in(&host)?;
     libvirtd.define("a", host.socket("a").to_str().context("no text")?)?;
     libvirtd.virsh(&["start", "a"])?;
     fs::remove_file(host.socket("a"))?;

@@ -135,6 +135,7 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::mounts::{mount_tmpfs, with_own_mounts};
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     use std::os::unix::fs::symlink;
 
@@ -170,18 +171,9 @@ mod tests {
 
     #[test]
     fn on_a_full_file_system_a_disk_shows_nothing_and_keeps_no_reader_waiting() {
-        if !rustix::process::geteuid().is_root() {
-            return;
-        }
-        // The mounts belong to this thread alone, and disappear with it.
-        let full = std::thread::spawn(|| {
-            use nix::mount::{MsFlags, mount};
-            const NONE: Option<&str> = None;
-            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
-            mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE).unwrap();
+        with_own_mounts(|| {
             let folder = tempfile::tempdir().unwrap();
-            let size = Some("size=400k");
-            mount(NONE, folder.path(), Some("tmpfs"), MsFlags::empty(), size).unwrap();
+            mount_tmpfs(folder.path(), Some("size=400k"));
             let place = |name: &str| folder.path().join("disk").join(name);
             let [good, old, new] =
                 ["qemu-good", "qemu-old", "qemu-new"].map(|n| Name::parse(n).unwrap());
@@ -203,7 +195,6 @@ mod tests {
             disks.write(&good, &text).unwrap();
             assert_eq!(content(&place("qemu-good")).trim_end(), text.trim_end());
         });
-        full.join().unwrap();
     }
 
     #[test]

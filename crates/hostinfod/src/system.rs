@@ -4,6 +4,8 @@ pub(crate) mod account;
 pub(crate) mod credentials;
 pub(crate) mod file_error;
 pub(crate) mod file_id;
+#[cfg(test)]
+pub(crate) mod mounts;
 pub(crate) mod signals;
 pub(crate) mod systemd;
 pub(crate) mod trail;

@@ -12,7 +12,7 @@ use super::console::Console;
 use super::machine::KERNEL;
 use super::saved::Cached;
 use super::{ANSWER, Output, Port, question};
-use crate::deadline::{PATIENCE, wait_for};
+use crate::deadline::{PATIENCE, ask_until, wait_for};
 use crate::libvirtd::{Libvirtd, escaped, path};
 
 /// A domain that is off: 128 MiB, one of two vCPUs online, a disk `vda` of 64 MiB with an iothread,
@@ -211,14 +211,6 @@ impl DomainGuest {
     /// # Errors
     /// It never does.
     pub fn ask_until(&mut self, request: &str, begins: &str) -> Result<Vec<String>> {
-        let mut last = Ok(Vec::new());
-        let reply = wait_for(begins, PATIENCE, || {
-            last = self.ask(request);
-            let reply = last.as_ref().ok();
-            let is_it =
-                |reply: &&Vec<String>| reply.first().is_some_and(|line| line.starts_with(begins));
-            Ok(reply.filter(is_it).cloned())
-        });
-        reply.with_context(|| format!("the last reply to {request:?} was {last:?}"))
+        ask_until(request, begins, PATIENCE, |request| self.ask(request))
     }
 }

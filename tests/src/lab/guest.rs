@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{Lab, PATIENCE, fault, qemu};
-use crate::deadline::wait_for;
+use crate::deadline::ask_until;
 use crate::guest::console::Console;
 use crate::guest::{Output, Port, question};
 
@@ -157,16 +157,7 @@ impl LabGuest<'_> {
     /// # Errors
     /// It never does.
     pub fn ask_until(&self, request: &str, begins: &str) -> Result<Vec<String>> {
-        let mut last = Ok(Vec::new());
-        let reply = wait_for(begins, PATIENCE, || {
-            // There is no reply as long as nobody is connected.
-            last = self.ask(request);
-            let reply = last.as_ref().ok();
-            let is_it =
-                |reply: &&Vec<String>| reply.first().is_some_and(|line| line.starts_with(begins));
-            Ok(reply.filter(is_it).cloned())
-        });
-        reply.with_context(|| format!("the last reply to {request:?} was {last:?}"))
+        ask_until(request, begins, PATIENCE, |request| self.ask(request))
     }
 
     /// The number in a statistic's value.

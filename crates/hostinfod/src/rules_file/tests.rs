@@ -1,4 +1,5 @@
 use super::*;
+use crate::system::mounts::{mount_tmpfs, with_own_mounts};
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -207,18 +208,10 @@ fn a_daemon_does_not_start_with_a_bad_file() {
 
 #[test]
 fn a_file_system_that_is_mounted_over_its_directory_is_found_when_it_is_asked_for() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    // Its mounts are this thread's alone, and gone with it.
-    let mounting = std::thread::spawn(|| {
-        use nix::mount::{MsFlags, mount};
-        const NONE: Option<&str> = None;
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
-        mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE).unwrap();
+    with_own_mounts(|| {
         let (folder, path) = folder("*:\n interval = 1\n");
         let mut file = open(&path).unwrap();
-        mount(NONE, folder.path(), Some("tmpfs"), MsFlags::empty(), NONE).unwrap();
+        mount_tmpfs(folder.path(), None);
         fs::write(&path, "*:\n interval = 2\n").unwrap();
         assert!(settle(&mut file).is_none(), "nothing tells of it");
         file.ask(Instant::now());
@@ -228,5 +221,4 @@ fn a_file_system_that_is_mounted_over_its_directory_is_found_when_it_is_asked_fo
         assert!(settle(&mut file).unwrap().unwrap(), "it is watched there");
         assert_eq!(interval(&file), 3);
     });
-    mounting.join().unwrap();
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::system::mounts::{mount_tmpfs, with_own_mounts};
 use std::fs;
 
 fn made(path: &Path) -> SocketDir {
@@ -69,20 +70,12 @@ fn a_directory_is_found_again_whatever_above_it_is_made_anew() {
 
 #[test]
 fn a_file_system_that_is_mounted_over_it_is_found_when_it_is_looked_for() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    // The mounts belong to this thread alone, and disappear with it.
-    let mounting = std::thread::spawn(|| {
-        use nix::mount::{MsFlags, mount};
-        const NONE: Option<&str> = None;
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
-        mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE).unwrap();
+    with_own_mounts(|| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sockets");
         let mut directory = made(&path);
         assert_eq!(directory.look_for_another(), None);
-        mount(NONE, &path, Some("tmpfs"), MsFlags::empty(), NONE).unwrap();
+        mount_tmpfs(&path, None);
         assert_eq!(directory.news(), []);
         assert_eq!(directory.look_for_another(), Some(News::Everything));
         fs::write(path.join("a"), "").unwrap();
@@ -93,7 +86,6 @@ fn a_file_system_that_is_mounted_over_it_is_found_when_it_is_looked_for() {
         fs::write(path.join("b"), "").unwrap();
         assert_eq!(directory.news(), [News::New("b".into())]);
     });
-    mounting.join().unwrap();
 }
 
 #[test]
