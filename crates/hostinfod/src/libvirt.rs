@@ -124,13 +124,11 @@ impl Libvirt {
         by_cid: Option<Uuid>,
     ) -> Option<Standing> {
         let snapshot = self.known()?;
-        let by_socket = Standing::of(socket, marks, snapshot, false);
-        if by_socket == Standing::Unnamed
-            && let Some(standing) = by_cid.and_then(|uuid| Standing::of_domain(uuid, snapshot))
-        {
-            return Some(standing);
-        }
-        Some(Standing::of(socket, marks, snapshot, self.required))
+        let by_socket = |required| Standing::of(socket, marks, snapshot, required);
+        // Most guests are not known by an address, and are looked up once.
+        let by_cid = by_cid.and_then(|uuid| Standing::of_domain(uuid, snapshot));
+        let by_cid = by_cid.filter(|_| by_socket(false) == Standing::Unnamed);
+        Some(by_cid.unwrap_or_else(|| by_socket(self.required)))
     }
 
     /// Whether the current snapshot was requested at that time or later.
