@@ -25,6 +25,7 @@ const SAME_CID: &str = "<vsock model='virtio'><cid auto='no' address='77'/></vso
 fn serve(lab: &Lab) -> Result<()> {
     lab.sh(MODULES)?;
     lab.write("/etc/hostinfo/hostinfod.toml", SETTINGS)?;
+    lab.sh("systemctl enable hostinfo-vsock.socket")?;
     lab.serve(EVERYTHING)
 }
 
@@ -69,7 +70,13 @@ fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administra
 
         lab.write("/etc/hostinfo/hostinfod.toml", &SETTINGS.replace("listed", "*"))?;
         lab.sh("systemctl reload hostinfo")?;
-        is_known(&other)
+        is_known(&other)?;
+
+        // systemd has the port, also when the daemon crashes or is restarted.
+        lab.sh("systemctl kill --signal=KILL hostinfo")?;
+        is_known(&listed)?;
+        lab.sh("systemctl restart hostinfo")?;
+        is_known(&listed)
     })
 }
 

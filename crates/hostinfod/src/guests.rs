@@ -163,7 +163,7 @@ impl Guests {
         let mut handed_over = systemd::handed_over();
         self.kept = Kept::of(&mut handed_over);
         self.vsock = VsockState::new(vsock);
-        self.listen_on_vsock(handed_over, ctx);
+        self.listen_on_vsock(handed_over.into_iter().map(|(_, fd)| fd).collect(), ctx);
         self.desk.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
         self.apply_sockets(sockets, ctx);

@@ -22,7 +22,7 @@ use crate::reactor::id::{GuestId, PortId, StrangerId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::vsock::Vsock;
-use crate::sockets::vsock::{VsockListener, guest_at_other_end};
+use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy};
 
 use owner::{Owner, owner};
 use strangers::Strangers;
@@ -67,9 +67,19 @@ impl VsockState {
 
 impl Guests {
     /// Listens, if the settings say so and nobody does yet.
-    pub(super) fn listen_on_vsock(&mut self, handed_over: Vec<(String, OwnedFd)>, ctx: &Ctx<'_>) {
+    pub(super) fn listen_on_vsock(&mut self, mut handed_over: Vec<OwnedFd>, ctx: &Ctx<'_>) {
         let vsock = &mut self.vsock;
-        if !vsock.settings.enabled || vsock.listener.is_some() {
+        handed_over.retain(is_vsock);
+        if !vsock.settings.enabled {
+            if !handed_over.is_empty() {
+                tracing::warn!(
+                    "guests that connect over vsock wait in vain: set `enabled = true` in [vsock] of hostinfod.toml, or run \
+                     `systemctl disable --now hostinfo-vsock.socket`"
+                );
+            }
+            return;
+        }
+        if vsock.listener.is_some() {
             return;
         }
         let port = vsock.settings.port;
@@ -80,8 +90,8 @@ impl Guests {
         match opened {
             Ok(listener) => vsock.listener = Some(listener),
             Err(error) => tracing::error!(
-                "[vsock] port {port}: {error}; no guests are served over vsock: run `modprobe vhost_vsock` and \
-                 end the program that has the port (ss --vsock -l), then send SIGHUP"
+                "[vsock] port {port}: {error}; no guests are served over vsock: {}",
+                remedy(&error)
             ),
         }
     }

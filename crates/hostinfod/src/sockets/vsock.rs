@@ -7,9 +7,8 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, VsockAddr, bind, getpeername, getsockname, listen,
     socket,
 };
+use rustix::io::Errno;
 use rustix::net::sockopt;
-
-use crate::system::systemd;
 
 /// VMADDR_CID_ANY: at every address that this host has.
 const ANY: u32 = u32::MAX;
@@ -17,9 +16,6 @@ const ANY: u32 = u32::MAX;
 /// VMADDR_CID_HOST: this host, as its own guests call it. As a guest of another host it has another address, where
 /// its siblings connect and that host itself, whose addresses mean nothing here.
 const HOST: u32 = 2;
-
-/// What the service manager keeps it as.
-const KEPT: &str = "vsock";
 
 /// Connections that wait to be let in.
 const BACKLOG: i32 = 64;
@@ -32,9 +28,9 @@ impl VsockListener {
     /// Listens at a port; with the service manager's socket, where it has handed one over.
     ///
     /// # Errors
-    /// Where the kernel has no AF_VSOCK, or the port is taken.
-    pub(crate) fn open(port: u32, handed_over: Vec<(String, OwnedFd)>) -> io::Result<Self> {
-        let mut ours = handed_over.into_iter().map(|(_, fd)| fd).filter(|fd| is_at(fd, port));
+    /// Where the kernel has no AF_VSOCK or the unit does not allow it (EAFNOSUPPORT), or the port is taken.
+    pub(crate) fn open(port: u32, handed_over: Vec<OwnedFd>) -> io::Result<Self> {
+        let mut ours = handed_over.into_iter().filter(|fd| is_at(fd, port));
         if let Some(fd) = ours.next() {
             rustix::io::ioctl_fionbio(&fd, true)?;
             return Ok(Self(fd));
@@ -43,7 +39,6 @@ impl VsockListener {
         let fd = socket(AddressFamily::Vsock, SockType::Stream, flags, None)?;
         bind(fd.as_raw_fd(), &VsockAddr::new(ANY, port))?;
         listen(&fd, Backlog::new(BACKLOG)?)?;
-        systemd::keep(KEPT, &fd);
         Ok(Self(fd))
     }
 }
@@ -54,11 +49,26 @@ impl AsFd for VsockListener {
     }
 }
 
+/// What to do where the listener cannot be opened.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        // The unit forbids it, or the kernel has none.
+        Some(Errno::AFNOSUPPORT) => {
+            "run `modprobe vsock`, enable hostinfo-vsock.socket, whose ListenStream= has the port, and restart hostinfo \
+             (docs/vsock.md)"
+        }
+        _ => "end the program that has the port (ss --vsock -l), then send SIGHUP",
+    }
+}
+
+/// Whether a descriptor is a socket of AF_VSOCK.
+pub(crate) fn is_vsock(fd: &OwnedFd) -> bool {
+    sockopt::socket_domain(fd).is_ok_and(|domain| domain == rustix::net::AddressFamily::VSOCK)
+}
+
 /// Whether a descriptor listens at that port.
 fn is_at(fd: &OwnedFd, port: u32) -> bool {
-    let is_vsock =
-        sockopt::socket_domain(fd).is_ok_and(|domain| domain == rustix::net::AddressFamily::VSOCK);
-    is_vsock
+    is_vsock(fd)
         && sockopt::socket_acceptconn(fd).is_ok_and(|listens| listens)
         && getsockname::<VsockAddr>(fd.as_raw_fd()).is_ok_and(|address| address.port() == port)
 }
