@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -205,6 +206,23 @@ fn serve_everybody_in(host: &Host) -> Result<PathBuf> {
         place.join("{name}.s").display()
     ))?;
     Ok(place)
+}
+
+#[test]
+fn a_program_that_holds_a_port_elsewhere_is_named_by_status() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let place = serve_everybody_in(&host)?;
+    let guest = Guest::restore(&place.join("a.s"), Port::Serial)?;
+    let holder = UnixStream::connect(place.join("a.s"))?;
+    let _daemon = host.start_daemon()?;
+    let words = format!("process {}, is connected to its port", std::process::id());
+    wait_until("the holder to be named", PATIENCE, || {
+        Ok(ctl::alone(&host, &["status"])?.stdout.contains(&words))
+    })?;
+    drop(holder);
+    guest.wait_for_host()?;
+    ensure!(!ctl::alone(&host, &["status"])?.stdout.contains("held"));
+    Ok(())
 }
 
 #[test]

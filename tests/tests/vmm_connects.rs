@@ -190,6 +190,29 @@ fn for_a_guest_that_is_not_enabled_the_daemon_does_not_listen() -> Result<()> {
 }
 
 #[test]
+fn whom_sighup_enables_or_no_longer_enables_is_all_that_changes() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let vms = Vms::of(&host);
+    let enable = |guests| host.write_config(&vms.settings().replace("fc-*", guests));
+    let [kept, ended, new] = ["web", "db", "mail"].map(|name| vms.start(name));
+    let (kept, ended, new) = (kept?, ended?, new?);
+    enable("fc-[wd]*")?;
+    let daemon = host.start_daemon()?;
+    let (mut web, mut db) = (FakeGuest::connect(&kept)?, FakeGuest::connect(&ended)?);
+    assert_eq!(db.ask_one("ping a")?, "200 pong a");
+    let before = fs::metadata(&kept)?.ino();
+
+    enable("fc-[wm]*")?;
+    daemon.hang_up()?;
+    db.drain()?;
+    wait_until_gone(&ended)?;
+    assert_eq!(FakeGuest::connect(&new)?.ask_one("ping b")?, "200 pong b");
+    assert_eq!(web.ask_one("ping c")?, "200 pong c");
+    assert_eq!(fs::metadata(&kept)?.ino(), before);
+    Ok(())
+}
+
+#[test]
 fn of_a_peer_that_is_no_vmm_no_figures_are_told() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let (_daemon, _vms, path) = serve(&host)?;

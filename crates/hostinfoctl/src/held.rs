@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use hostinfo_control::{Guest, PortKind};
+use hostinfo_control::{Guest, Port, PortKind};
 use hostinfo_domains::VHOSTMD_DIR;
 use serde::Serialize;
 
@@ -78,12 +78,14 @@ pub(crate) fn find(directory: &Path, guests: &[Guest], daemon: u32) -> io::Resul
 
 /// The files of a guest's sockets.
 fn files<'g>(directory: &Path, guest: &'g Guest) -> Vec<(File, &'g str)> {
-    let path = |kind| match kind {
-        PortKind::Hostinfo => Some(directory.join(&guest.id)),
+    let path = |port: &Port| match port.kind {
+        PortKind::Hostinfo => {
+            Some(port.path.as_ref().map_or_else(|| directory.join(&guest.id), PathBuf::from))
+        }
         PortKind::Vhostmd => Some(directory.join(VHOSTMD_DIR).join(&guest.id)),
         PortKind::Pty | PortKind::Vsock => None,
     };
-    let paths = guest.ports.iter().filter_map(|port| path(port.kind));
+    let paths = guest.ports.iter().filter_map(path);
     paths.filter_map(|path| Some((file(&path)?, &*guest.id))).collect()
 }
 

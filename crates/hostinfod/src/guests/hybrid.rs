@@ -27,10 +27,13 @@ impl Guests {
         let known = self.sections.iter().map(|(id, section)| (id, section.settings.clone()));
         let known: HashMap<SectionId, Hybrid> = known.collect();
         for (id, settings) in known {
-            match wanted.iter().position(|wanted| *wanted == settings) {
-                // What had to be mended may have been.
+            match wanted.iter().position(|wanted| wanted.is_same_place(&settings)) {
+                // Others may be enabled now, and what had to be mended may have been.
                 Some(place) => {
-                    wanted.remove(place);
+                    let settings = wanted.remove(place);
+                    if let Some(section) = self.sections.get_mut(id) {
+                        section.settings = settings;
+                    }
                     self.look_at_section(id, ctx);
                 }
                 None => self.leave_section(id, ctx),
@@ -107,10 +110,15 @@ impl Guests {
     /// Looks at an entry that may be a guest's directory.
     fn look_at_entry(&mut self, id: SectionId, entry: &OsStr, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.get_mut(id) else { return };
+        let whole = section.name(entry);
         if let Some(port) = section.ports.get(entry).copied() {
-            return self.look_at_place(port, ctx);
+            return match whole {
+                Some(_) => self.look_at_place(port, ctx),
+                // It is not enabled any more.
+                None => self.leave_place(port, ctx),
+            };
         }
-        let Some(whole) = section.name(entry) else { return };
+        let Some(whole) = whole else { return };
         if let Ok(Descent::Missing) = section.descend(entry) {
             return;
         }

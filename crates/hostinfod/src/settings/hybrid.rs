@@ -33,6 +33,12 @@ impl Hybrid {
         self.user.replace(NAME, name)
     }
 
+    /// Whether the two differ at most in who is enabled.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        let Self { path, driver, user, guests: _ } = self;
+        (path, driver, user) == (&other.path, &other.driver, &other.user)
+    }
+
     /// The VMMs of different guests have the same user, so that each could connect as another's guest.
     pub(crate) fn shares_its_user(&self) -> bool {
         !self.user.contains(NAME)
