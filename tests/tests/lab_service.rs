@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::wait_until;
+use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::install::run;
 use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE};
 use hostinfo_tests::paths;
@@ -84,6 +85,29 @@ fn a_daemon_whose_loop_stands_still_is_started_again() -> Result<()> {
         })?;
         ensure!(lab.property("MainPID")? != pid);
         Ok(())
+    })
+}
+
+#[test]
+fn where_vmms_connect_the_socket_stays_open_while_the_daemon_crashes() -> Result<()> {
+    const SOCKET: &str = "/srv/vm/web/v.sock_4678";
+    lab::run(BOOKWORM, |lab| {
+        let settings = "[[listen]]\npath = '/srv/vm/{name}/v.sock_4678'\ndriver = 'fc'\n\
+             user = 'root'\nguests = ['fc-web']\n";
+        lab.write("/etc/hostinfo/hostinfod.toml", settings)?;
+        lab.write(RULES, EVERYTHING)?;
+        lab.sh("install -d -o hostinfo /srv/vm/web")?;
+        lab.restart_with("[Service]\nReadWritePaths=/srv/vm\n")?;
+        let ask = format!("hostinfo --device {SOCKET} --wait get physcpus");
+        lab.sh(&ask)?;
+        let before = lab.sh(&format!("stat -c %i {SOCKET}"))?;
+
+        lab.sh("systemctl kill --signal=KILL hostinfo")?;
+        // The kernel holds the connection until another daemon is there.
+        lab.sh(&ask)?;
+        ensure!(lab.property("NRestarts")? == "1", "{}", lab.journal()?);
+        ensure!(lab.sh(&format!("stat -c %i {SOCKET}"))? == before);
+        lab.sh(&format!("systemctl stop hostinfo && [ ! -e {SOCKET} ]")).map(drop)
     })
 }
 

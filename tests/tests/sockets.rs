@@ -212,7 +212,7 @@ fn serve_everybody_in(host: &Host) -> Result<PathBuf> {
 fn a_program_that_holds_a_port_elsewhere_is_named_by_status() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let place = serve_everybody_in(&host)?;
-    let guest = Guest::restore(&place.join("a.s"), Port::Serial)?;
+    let mut guest = Guest::restore(&place.join("a.s"), Port::Serial)?;
     let holder = UnixStream::connect(place.join("a.s"))?;
     let _daemon = host.start_daemon()?;
     let words = format!("process {}, is connected to its port", std::process::id());
