@@ -64,6 +64,16 @@ fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administra
         let many = "for i in 1 2; do hostinfo --device vsock ping >/dev/null & done; wait";
         listed.sh(many)?;
 
+        // Its tags are those of the domain that has its address.
+        let rules =
+            format!("qemu-listed role=db:\n  interval = 0\n  all = 1\n  loadavg = 0\n{EVERYTHING}");
+        lab.write("/etc/hostinfo/hostinfo.conf", &rules)?;
+        listed.sh("hostinfo --device vsock get loadavg.1")?;
+        lab.sh("hostinfoctl tag listed role=db")?;
+        wait_until("the rule for its tag to apply", PATIENCE, || {
+            Ok(listed.run("hostinfo --device vsock get loadavg.1")?.status == 3)
+        })?;
+
         let other = lab.domain("other").without_port().devices(ANY_CID).boot()?;
         is_refused(&other)?;
         lab.wait_for_journal("qemu-other: not enabled")?;
