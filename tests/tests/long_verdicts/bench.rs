@@ -79,7 +79,7 @@ impl<'a> Bench<'a> {
     ) -> Result<()> {
         let resource = self.resource;
         let story = || format!("{resource}: {}", cause.name);
-        let alone = self.alone().with_context(story)?;
+        let mut alone = self.alone().with_context(story)?;
         let made = make().with_context(story)?;
         let since = Instant::now();
         // A daemon that has just started has seen nothing of what was before.
@@ -101,6 +101,10 @@ impl<'a> Bench<'a> {
         }
         drop(made);
         self.lab.sh(&format!("{unmake}\ntrue")).with_context(story)?;
+        if cause.state != "ok" && alone > 0.0 && lost(alone, under) < FELT {
+            // Other work of this machine may have slowed what the guest did before.
+            alone = self.alone().with_context(story)?;
+        }
         self.add(cause, alone, under, &told);
         Ok(())
     }
