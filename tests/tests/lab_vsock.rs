@@ -8,22 +8,12 @@ use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
 /// Who may ask without a hostinfo port.
 const SETTINGS: &str = "[vsock]\nenabled = true\nguests = [\"qemu-listed\"]\n";
 
-/// Guests have the host's kernel, and their initramfs has no vsock: a second archive behind the first one is
-/// unpacked over it, and its modules are loaded after the others.
-const MODULES: &str = "modprobe vhost_vsock
-    mkdir -p /run/lab/vsock/modules && cd /run/lab/vsock
-    from=/lib/modules/$(uname -r)/kernel/net/vmw_vsock
-    cp $from/vsock.ko modules/8-0vsock.ko
-    cp $from/vmw_vsock_virtio_transport_common.ko modules/8-1common.ko
-    cp $from/vmw_vsock_virtio_transport.ko modules/8-2transport.ko
-    find modules | $(command -v cpio || echo busybox cpio) -o -H newc >>/var/lib/libvirt/boot/initramfs";
-
 const ANY_CID: &str = "<vsock model='virtio'><cid auto='yes'/></vsock>";
 
 const SAME_CID: &str = "<vsock model='virtio'><cid auto='no' address='77'/></vsock>";
 
 fn serve(lab: &Lab) -> Result<()> {
-    lab.sh(MODULES)?;
+    lab.load_vsock()?;
     lab.write("/etc/hostinfo/hostinfod.toml", SETTINGS)?;
     lab.sh("systemctl enable hostinfo-vsock.socket")?;
     lab.serve(EVERYTHING)

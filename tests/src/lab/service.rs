@@ -8,7 +8,25 @@ use super::{Lab, PATIENCE, qemu};
 use crate::deadline::wait_until;
 use crate::fake::FakeGuest;
 
+/// Guests have the host's kernel, and their initramfs has no vsock: a second archive behind the first one is
+/// unpacked over it, and its modules are loaded after the others.
+const VSOCK: &str = "modprobe vhost_vsock
+    mkdir -p /run/lab/vsock/modules && cd /run/lab/vsock
+    from=/lib/modules/$(uname -r)/kernel/net/vmw_vsock
+    cp $from/vsock.ko modules/8-0vsock.ko
+    cp $from/vmw_vsock_virtio_transport_common.ko modules/8-1common.ko
+    cp $from/vmw_vsock_virtio_transport.ko modules/8-2transport.ko
+    find modules | $(command -v cpio || echo busybox cpio) -o -H newc >>/var/lib/libvirt/boot/initramfs";
+
 impl Lab {
+    /// Gives the host, and the guests that boot from now on, the kernel's vsock.
+    ///
+    /// # Errors
+    /// The kernel has none.
+    pub fn load_vsock(&self) -> Result<()> {
+        self.sh(VSOCK).map(drop)
+    }
+
     /// A property of the service, as shown by `systemctl show`.
     ///
     /// # Errors

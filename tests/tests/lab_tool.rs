@@ -1,0 +1,78 @@
+//! The guest's tool in KVM guests, over each way to the host.
+
+use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest};
+
+const VSOCK: &str = "<vsock model='virtio'><cid auto='yes'/></vsock>";
+
+const CHANNEL: &str = "/dev/virtio-ports/org.hostinfo.0";
+
+/// What `diagnose` may conclude: anything but that it failed.
+const CONCLUSIONS: [i32; 4] = [0, 10, 11, 12];
+
+/// Whether it is the guest or its host: in short, after a while, and of a recording.
+fn tells_all_three_ways(guest: &LabGuest<'_>, device: &str) -> Result<()> {
+    let tool = format!("hostinfo --device {device}");
+    guest.sh(&format!("{tool} --wait get physcpus"))?;
+    let brief = guest.run(&tool)?;
+    let lines: Vec<&str> = brief.stdout.lines().collect();
+    ensure!((2..=8).contains(&lines.len()), "{device}: {brief:?}");
+    ensure!(lines.iter().any(|line| line.starts_with("cpu")), "{device}: {brief:?}");
+
+    let long = guest.run(&format!("{tool} diagnose --for 10s"))?;
+    ensure!(
+        CONCLUSIONS.contains(&long.status) && long.stdout.contains("cpu"),
+        "{device}: {long:?}"
+    );
+
+    guest.sh("rm -f /run/a.rec")?;
+    guest.sh(&format!("{tool} record /run/a.rec --for 25s"))?;
+    let report = guest.sh("hostinfo report --text /run/a.rec")?;
+    ensure!(report.contains("cpu"), "{device}: {report}");
+    Ok(())
+}
+
+/// Milliseconds that one of many runs takes.
+fn milliseconds(guest: &LabGuest<'_>, command: &str) -> Result<f64> {
+    const RUNS: u32 = 20;
+    let told = guest.sh(&format!(
+        "read a _ </proc/uptime; for i in $(seq {RUNS}); do {command} >/dev/null || exit 1; done; \
+         read b _ </proc/uptime; echo $a $b"
+    ))?;
+    let (from, to) = told.trim().split_once(' ').context("two times")?;
+    Ok((to.parse::<f64>()? - from.parse::<f64>()?) * 1e3 / f64::from(RUNS))
+}
+
+fn serve(lab: &Lab) -> Result<()> {
+    lab.load_vsock()?;
+    lab.write("/etc/hostinfo/hostinfod.toml", "[vsock]\nenabled = true\n")?;
+    lab.sh("systemctl enable hostinfo-vsock.socket")?;
+    lab.serve(EVERYTHING)
+}
+
+#[test]
+fn it_tells_over_serial_port_channel_vsock_and_broker_whether_it_is_the_host() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        serve(lab)?;
+        let serial = lab.domain("s").boot()?;
+        tells_all_three_ways(&serial, "/dev/ttyS1")?;
+        serial.end()?;
+
+        let mut plan = lab.domain("c").without_port().devices(VSOCK);
+        plan.define()?;
+        lab.sh("hostinfoctl enable c --port channel")?;
+        let guest = plan.start()?;
+        for device in [CHANNEL, "vsock"] {
+            tells_all_three_ways(&guest, device)?;
+        }
+        let ask = milliseconds(&guest, &format!("hostinfo --device {CHANNEL} get loadavg.1"))?;
+        let start = milliseconds(&guest, "hostinfo --version")?;
+        eprintln!(
+            "get loadavg.1 over a channel: {ask:.1} ms, of which {start:.1} ms are a program's start"
+        );
+
+        guest.sh("hostinfo serve --listen none >/dev/null 2>&1 & echo")?;
+        tells_all_three_ways(&guest, "unix:/run/hostinfo.sock")
+    })
+}
