@@ -10,6 +10,7 @@
 //! the time as an argument.
 
 mod allowance;
+mod backend;
 mod bucket;
 mod conversation;
 mod dialect;

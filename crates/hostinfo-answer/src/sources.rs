@@ -22,7 +22,7 @@ use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
 use crate::allowance::Cost;
-use crate::engine::Engine;
+use crate::backend::Backend;
 use crate::given::Given;
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
@@ -81,24 +81,25 @@ pub(crate) struct Found {
     nothing: u32,
 }
 
-impl<L: Libvirt> Engine<L> {
-    /// The current sources for a guest.
-    pub(crate) fn sources<'a, 's>(
-        &'s mut self,
+impl<'a, 's> Sources<'a, 's> {
+    /// The current sources for a reply to a guest.
+    pub(crate) fn new<L: Libvirt>(
+        backend: &'s mut Backend<L>,
         who: &'a Who,
         observed: &'s mut Observed,
         when: When,
-    ) -> Sources<'a, 's> {
-        let at = self.moment(when.now);
-        Sources {
+    ) -> Self {
+        let at = backend.moment(when.now);
+        let Backend { host, libvirt, given, start: _, work } = backend;
+        Self {
             who,
-            host: &mut self.host,
-            libvirt: &mut self.libvirt,
-            given: &mut self.given,
+            host,
+            libvirt,
+            given,
             observed,
             when,
             at,
-            work: &mut self.work,
+            work,
             by_guest: false,
             extent: Extent::default(),
             is_sample: false,

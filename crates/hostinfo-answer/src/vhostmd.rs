@@ -1,82 +1,18 @@
 //! Documents for vhostmd's clients: see `docs/vhostmd.md`.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::vhostmd::Context;
 use hostinfo_render::Answer;
-use hostinfo_render::vhostmd::{Common, Custom, EMPTY, Extra};
+use hostinfo_render::vhostmd::{Common, Custom, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
-use hostinfo_wire::Reply;
 
-use crate::allowance::Cost;
-use crate::dialect::Dialect;
-use crate::engine::Engine;
 use crate::gather::gather;
-use crate::libvirt::Libvirt;
-use crate::observed::Observed;
-use crate::pending::{Pending, When};
+use crate::pending::Pending;
 use crate::sources::{Found, Sources};
 use crate::step::OfStep;
-use crate::who::Who;
-
-impl<L: Libvirt> Engine<L> {
-    /// A client that asks too soon gets its last document again, because vhostmd's clients do not
-    /// know 429.
-    pub(crate) fn vhostmd(
-        &mut self,
-        dialect: Dialect,
-        who: &mut Who,
-        observed: &mut Observed,
-        when: When,
-        reply: &mut Reply,
-    ) -> Result<(), Pending> {
-        if dialect == Dialect::Hostinfo && !who.may_ask() {
-            who.refuse(reply);
-            return Ok(());
-        }
-        who.session.asked(SystemTime::now);
-        if who.wait(when.now).is_zero() {
-            let (document, cost) = self.with_cost(who, observed, when)?;
-            who.allowance.spend(cost, when.now);
-            who.document = Some(document.into());
-        }
-        reply.raw(who.document.as_deref().unwrap_or(EMPTY).as_bytes());
-        Ok(())
-    }
-
-    /// vhostmd's current document for a guest.
-    ///
-    /// # Errors
-    /// Some values are on their way.
-    pub fn document(
-        &mut self,
-        who: &Who,
-        observed: &mut Observed,
-        when: When,
-    ) -> Result<String, Pending> {
-        self.with_cost(who, observed, when).map(|(document, _)| document)
-    }
-
-    fn with_cost(
-        &mut self,
-        who: &Who,
-        observed: &mut Observed,
-        when: When,
-    ) -> Result<(String, Cost), Pending> {
-        if !who.may_ask() {
-            return Ok((EMPTY.to_owned(), Cost::Nothing));
-        }
-        let (os_name, mut commons) = (self.os_name.clone(), std::mem::take(&mut self.commons));
-        let mut sources = self.sources(who, observed, when);
-        let document = document(&who.grant, &mut sources, &mut commons, os_name.as_deref());
-        let cost = sources.cost();
-        self.commons = commons;
-        Ok((document?, cost))
-    }
-}
 
 /// The common part of documents, and what was found for it.
 pub(crate) type Commons = OfStep<(Arc<Common>, Found)>;
@@ -89,7 +25,7 @@ const COMMONS_MAX: usize = 16;
 ///
 /// # Errors
 /// Some values are on their way.
-fn document(
+pub(crate) fn document(
     grant: &Arc<Grant>,
     sources: &mut Sources<'_, '_>,
     commons: &mut Commons,

@@ -13,6 +13,7 @@ use crate::dialect::{Dialect, Protocol};
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
+use crate::sources::Sources;
 use crate::who::Who;
 
 impl<L: Libvirt> Engine<L> {
@@ -27,7 +28,7 @@ impl<L: Libvirt> Engine<L> {
         observed: &mut Observed,
         when: When,
     ) -> Result<(), Pending> {
-        self.sources(who, observed, when).read_threads()
+        Sources::new(&mut self.backend, who, observed, when).read_threads()
     }
 
     /// The exact reply that a guest would get for a line if its interval let it ask now. `who` is
@@ -56,14 +57,14 @@ impl<L: Libvirt> Engine<L> {
         stats: impl Iterator<Item = StatId>,
         now: Instant,
     ) -> HashMap<StatId, Vec<String>> {
-        let mut sources = self.sources(who, &mut observed, now.into());
+        let mut sources = Sources::new(&mut self.backend, who, &mut observed, now.into());
         stats.map(|stat| (stat, sources.instances(stat))).collect()
     }
 
     /// Forgets the values and the faults kept for a guest that is gone.
     pub fn forget(&mut self, guest: &str) {
-        self.host.forget(guest);
-        self.given.customs.forget(guest);
+        self.backend.host.forget(guest);
+        self.backend.given.customs.forget(guest);
     }
 
     /// Takes the sample that a guest's watch is due for, and judges it.
@@ -76,7 +77,7 @@ impl<L: Libvirt> Engine<L> {
         observed: &mut Observed,
         now: Instant,
     ) -> Result<(), Pending> {
-        let mut sources = self.sources(who, observed, now.into());
+        let mut sources = Sources::new(&mut self.backend, who, observed, now.into());
         sources.read_threads()?;
         let sample = sources.sample();
         let Some(watch) = &mut observed.watch else { return Ok(()) };

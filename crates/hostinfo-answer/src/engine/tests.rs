@@ -73,7 +73,7 @@ impl Scene {
     /// Waits until a command has ended.
     fn wait_for_news(&mut self) {
         let begun = Instant::now();
-        while self.engine.given.customs.turn(self.now).is_empty() {
+        while self.engine.backend.given.customs.turn(self.now).is_empty() {
             assert!(begun.elapsed() < Duration::from_secs(10));
             std::thread::sleep(Duration::from_millis(5));
         }

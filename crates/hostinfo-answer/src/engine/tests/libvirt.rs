@@ -17,7 +17,7 @@ impl Scene {
     fn in_libvirt_as(rules: &str, domain: Domain, figures: Figures) -> Self {
         let mut scene = Self::new(rules);
         scene.observed.history().may_refresh(scene.now);
-        scene.engine.libvirt = Told::with_figures(domain, figures);
+        scene.engine.backend.libvirt = Told::with_figures(domain, figures);
         let run = Run { id: Some(1), reverts: 0 };
         scene.set_standing(Standing::Domain(examples::UUID, run));
         scene.now = Instant::now();
@@ -150,7 +150,7 @@ fn figures_have_their_age_and_old_ones_are_asked_for_anew() {
     assert_eq!(scene.ask("vm.memory.current"), "503 vm.memory.current: ask again in 1 s\n");
     assert_eq!(scene.ask("vm.disk"), "503 vm.disk: ask again in 1 s\n");
     assert!(scene.ask("vm.uuid").starts_with("200 "));
-    assert!(scene.engine.libvirt.refreshed > 0, "libvirt is asked");
+    assert!(scene.engine.backend.libvirt.refreshed > 0, "libvirt is asked");
 }
 
 #[test]

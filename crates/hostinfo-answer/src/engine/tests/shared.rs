@@ -22,7 +22,7 @@ impl Scene {
     }
 
     fn shared(&self, line: &str) -> bool {
-        let step = self.engine.moment(self.now).slot();
+        let step = self.engine.backend.moment(self.now).slot();
         self.engine.shared.find(line.as_bytes(), &self.who.grant, step).is_some()
     }
 }
@@ -171,7 +171,7 @@ fn what_an_administrator_could_mend_is_counted_for_each_who_meets_it() {
     let mut scene = Scene::new(FREE);
     for times in 1..4 {
         assert!(scene.ask("memory.total").starts_with("503 "));
-        assert_eq!(scene.engine.host.failures(), times);
+        assert_eq!(scene.engine.backend.host.failures(), times);
     }
 }
 
