@@ -24,17 +24,17 @@ use crate::list::list;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted, refused, select};
-use crate::shared::{Shared, are_of_host};
+use crate::shared::{SharedReplies, are_of_host};
 use crate::sources::Sources;
-use crate::vhostmd::Commons;
+use crate::vhostmd::CommonParts;
 use crate::who::Who;
 
 /// Answers all guests. `L` asks libvirt.
 pub struct Engine<L> {
     backend: Backend<L>,
     os_name: Option<String>,
-    commons: Commons,
-    shared: Shared,
+    common_parts: CommonParts,
+    shared: SharedReplies,
 }
 
 /// Writes the results of a query into a reply.
@@ -53,8 +53,8 @@ impl<L: Libvirt> Engine<L> {
         Self {
             backend: Backend { host, libvirt, given, start, work: 0 },
             os_name,
-            commons: Commons::default(),
-            shared: Shared::default(),
+            common_parts: CommonParts::default(),
+            shared: SharedReplies::default(),
         }
     }
 
@@ -107,7 +107,7 @@ impl<L: Libvirt> Engine<L> {
         reply.clear();
         self.backend.work += 1;
         if let (Dialect::Hostinfo, Frame::Line(line)) = (protocol.dialect, frame)
-            && self.answer_as_before(line, who, when.now, reply)
+            && self.answer_from_shared(line, who, when.now, reply)
         {
             protocol.nonsense = 0;
             return Ok(());
@@ -151,7 +151,7 @@ impl<L: Libvirt> Engine<L> {
     /// Answers a guest with the reply that another guest under its rule got for the same line in
     /// this step. Returns false if there is no such reply, or if the guest may not have one now;
     /// the usual path then tells it why.
-    fn answer_as_before(
+    fn answer_from_shared(
         &self,
         line: &[u8],
         who: &mut Who,

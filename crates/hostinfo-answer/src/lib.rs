@@ -34,7 +34,7 @@ mod session;
 mod shared;
 mod sources;
 mod standing;
-mod step;
+mod step_cache;
 mod vhostmd;
 mod who;
 

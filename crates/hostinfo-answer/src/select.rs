@@ -23,7 +23,7 @@ pub(crate) enum Pick<'a> {
 
 impl Pick<'_> {
     /// Whether the pick includes that statistic, which has no instances.
-    pub(crate) fn means(&self, stat: StatId, grant: &Grant) -> bool {
+    pub(crate) fn includes(&self, stat: StatId, grant: &Grant) -> bool {
         match self {
             Self::Refused(..) => false,
             Self::Stat(picked, _) => *picked == stat,

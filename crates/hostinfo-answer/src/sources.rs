@@ -3,10 +3,10 @@
 mod ahead;
 mod custom;
 mod devices;
-mod found;
 mod incidents;
 mod kernel;
 mod libvirt;
+mod lookups;
 mod members;
 mod notices;
 mod own;
@@ -33,7 +33,7 @@ use crate::who::Who;
 
 use devices::Devices;
 
-pub(crate) use found::Found;
+pub(crate) use lookups::Lookups;
 
 /// The reason behind 503 if the host has nothing in that group.
 const NONE: &str = "this host has none";
@@ -54,7 +54,7 @@ pub(crate) struct Sources<'a, 's> {
     extent: Extent,
     /// A sample is taken and no query answered, so nothing may be requested for it.
     is_sample: bool,
-    found: Found,
+    lookups: Lookups,
     /// The guest's notices, once they were looked up: the same throughout the reply.
     notices: Option<Vec<Arc<Notice>>>,
     incidents: Option<Vec<String>>,
@@ -96,7 +96,7 @@ impl<'a, 's> Sources<'a, 's> {
             by_guest: false,
             extent: Extent::default(),
             is_sample: false,
-            found: Found::default(),
+            lookups: Lookups::default(),
             notices: None,
             incidents: None,
             verdicts: Vec::new(),
@@ -122,7 +122,7 @@ impl<'a> Sources<'a, '_> {
     ) -> Result<Value<'a>, Refusal> {
         *self.work = self.work.saturating_add(1);
         let value = self.look_up(stat, instance);
-        self.found.count(&value);
+        self.lookups.count(&value);
         value
     }
 

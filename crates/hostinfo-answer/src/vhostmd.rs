@@ -11,15 +11,15 @@ use hostinfo_sample::Spare;
 
 use crate::gather::gather;
 use crate::pending::Pending;
-use crate::sources::{Found, Sources};
-use crate::step::OfStep;
+use crate::sources::{Lookups, Sources};
+use crate::step_cache::StepCache;
 
-/// The common part of documents, and what was found for it.
-pub(crate) type Commons = OfStep<(Arc<Common>, Found)>;
+/// The common part of documents, and the look-ups for it.
+pub(crate) type CommonParts = StepCache<(Arc<Common>, Lookups)>;
 
 /// Most grants whose documents are kept: hosts have one rule or a few. A document has about 2 KB,
 /// so this is 32 KB.
-const COMMONS_MAX: usize = 16;
+const COMMON_PARTS_MAX: usize = 16;
 
 /// The document for a guest that may ask.
 ///
@@ -28,7 +28,7 @@ const COMMONS_MAX: usize = 16;
 pub(crate) fn document(
     grant: &Arc<Grant>,
     sources: &mut Sources<'_, '_>,
-    commons: &mut Commons,
+    common_parts: &mut CommonParts,
     os_name: Option<&str>,
 ) -> Result<String, Pending> {
     let permits = |stat| grant.permits(stat, None);
@@ -40,14 +40,16 @@ pub(crate) fn document(
         if wants_spare { sources.spare_memory() } else { Spare::default() };
     let extra = Extra { os_name, buffers, swap_cached, id: sources.number() };
     let step = sources.slot();
-    let (common, found) = commons.find(grant, step, |_| true).cloned().unwrap_or_else(|| {
-        let (common, found) = sources
-            .finding(|sources| Common::new(permits, |stat| sources.value(stat, None).ok(), &extra));
-        let made = (Arc::new(common), found);
-        commons.keep(grant, step, || made.clone(), COMMONS_MAX);
-        made
-    });
-    sources.has_found(found);
+    let (common, lookups) =
+        common_parts.find(grant, step, |_| true).cloned().unwrap_or_else(|| {
+            let (common, lookups) = sources.count_apart(|sources| {
+                Common::new(permits, |stat| sources.value(stat, None).ok(), &extra)
+            });
+            let made = (Arc::new(common), lookups);
+            common_parts.keep(grant, step, || made.clone(), COMMON_PARTS_MAX);
+            made
+        });
+    sources.add_lookups(lookups);
     let value = |stat| sources.value(stat, None).ok();
     Ok(hostinfo_render::vhostmd::document(&common, permits, value, &extra, &customs))
 }

@@ -64,7 +64,7 @@ impl<L: Libvirt> Engine<L> {
         }
         let mut sources = Sources::new(&mut self.backend, who, observed, when);
         let os_name = self.os_name.as_deref();
-        let document = document(&who.grant, &mut sources, &mut self.commons, os_name)?;
+        let document = document(&who.grant, &mut sources, &mut self.common_parts, os_name)?;
         Ok((document, sources.cost()))
     }
 }

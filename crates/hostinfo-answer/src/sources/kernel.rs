@@ -17,7 +17,7 @@ impl Sources<'_, '_> {
     /// Must come before any value of a reply with ratios. All ratios have to cover the same time,
     /// which is the guest's if one of them is the guest's.
     pub(crate) fn sample_ratios(&mut self, picks: &[Pick<'_>]) {
-        if picks.iter().any(|pick| pick.means(CONTENTION, &self.who.grant))
+        if picks.iter().any(|pick| pick.includes(CONTENTION, &self.who.grant))
             && let Ok(vmm) = self.observed.vmm()
             && vmm.value(Vmm::Vcpus, None, self.at).is_ok()
         {
