@@ -16,21 +16,21 @@ pub(crate) const UUID: Uuid = Uuid::from_u128(7);
 
 /// A libvirt with fixed answers. The default is a host without libvirt.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct FakeLibvirt {
     snapshot: Option<Arc<Snapshot>>,
     /// How often newer figures were requested.
     pub(crate) refreshed: usize,
 }
 
-impl Told {
+impl FakeLibvirt {
     /// Knows this domain, and figures of it that are new.
     pub(crate) fn with_figures(domain: Domain, figures: Figures) -> Self {
         Self { snapshot: Some(snapshot([(domain, Some(figures))])), refreshed: 0 }
     }
 }
 
-impl Libvirt for Told {
-    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+impl Libvirt for FakeLibvirt {
+    fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
         self.snapshot.as_ref().ok_or(Absent::plain("this host does not ask libvirt"))
     }
 

@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn a_disk_that_is_taken_out_and_put_in_again_counts_on() {
         let mut history = History::default();
-        let told: Vec<u64> =
+        let values: Vec<u64> =
             [70, 100, 4, 6].iter().map(|now| history.count(READS, Some("vda"), *now)).collect();
-        assert_eq!(told, [70, 100, 104, 106]);
+        assert_eq!(values, [70, 100, 104, 106]);
         assert_eq!(history.count(READS, Some("vdb"), 1), 1);
     }
 
@@ -229,7 +229,7 @@ mod tests {
     fn figures_are_as_old_as_the_guests_own_request_whoever_else_asked() {
         let (mut history, start) = (History::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let age = |history: &mut History, told, now| history.age(at(told), at(now)).as_secs();
+        let age = |history: &mut History, values, now| history.age(at(values), at(now)).as_secs();
         assert_eq!(age(&mut history, 0, 0), 75, "it has asked for none");
         assert!(history.may_refresh(at(10)));
         assert_eq!(age(&mut history, 9, 10), 75, "these are not the ones");

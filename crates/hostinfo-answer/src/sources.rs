@@ -137,8 +137,8 @@ impl<'a> Sources<'a, '_> {
             Source::Own(own) => return self.own(own),
             Source::Host(what) => self.of_host(what),
             Source::Libvirt(what) => return self.of_libvirt(stat, what, instance),
-            Source::Vmm(Vmm::Vcpus) => match self.told_vcpus() {
-                Some(told) => Ok(told),
+            Source::Vmm(Vmm::Vcpus) => match self.libvirt_vcpus() {
+                Some(vcpus) => Ok(vcpus),
                 None => self.of_vmm(Vmm::Vcpus, None),
             },
             Source::Vmm(what) => {

@@ -61,7 +61,7 @@ fn customs<'g>(sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending
     }
     let picks = sources.select("custom");
     sources.ask(&picks)?;
-    let told = gather(picks, sources).into_iter().filter_map(|answer| match answer {
+    let values = gather(picks, sources).into_iter().filter_map(|answer| match answer {
         Answer::Refused { .. } => None,
         Answer::Value { row, value } => {
             let is_of_guest = row.instance.as_deref().is_some_and(|name| sources.is_of_guest(name));
@@ -69,7 +69,7 @@ fn customs<'g>(sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending
             Some(Custom { name: row.name(), context, unit: row.unit(), value })
         }
     });
-    Ok(told.collect())
+    Ok(values.collect())
 }
 
 /// NAME of os-release(5), which may be quoted.

@@ -18,7 +18,7 @@ use hostinfo_rules::{Grant, Tag, Tags};
 use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
-use crate::examples::{Told, given};
+use crate::examples::{FakeLibvirt, given};
 use crate::host_id::HostId;
 use crate::name::Name;
 use crate::session::Session;
@@ -26,7 +26,7 @@ use crate::standing::Standing;
 
 /// A guest that asks an engine, on a host that has only a load average.
 struct Scene {
-    engine: Engine<Told>,
+    engine: Engine<FakeLibvirt>,
     who: Who,
     observed: Observed,
     protocol: Protocol,
@@ -42,7 +42,7 @@ impl Scene {
         let roots = Roots { proc: host.path().into(), sys: host.path().join("none") };
         let now = Instant::now();
         Self {
-            engine: Engine::new(Host::new(roots), Told::default(), given(""), None, now),
+            engine: Engine::new(Host::new(roots), FakeLibvirt::default(), given(""), None, now),
             who: guest("qemu-a-b", rules),
             observed: Observed::default(),
             protocol: Protocol::new(Dialect::Hostinfo),

@@ -38,7 +38,7 @@ const CAPTURED: i32 = 513;
 pub(crate) struct None;
 
 impl Libvirt for None {
-    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+    fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
         Err(Absent::plain("this host does not ask libvirt"))
     }
 

@@ -10,7 +10,7 @@ use hostinfo_sample::OpenFiles;
 use hostinfo_sample::examples::{captured, copy};
 use hostinfo_verdict::Watch;
 
-use crate::examples::{self, Told};
+use crate::examples::{self, FakeLibvirt};
 use crate::observed::Process;
 use crate::peer::Peer;
 
@@ -128,7 +128,7 @@ fn a_minute_of_a_watched_guest_costs_at_most_1_ms_of_cpu_beside_reading_its_file
     let mut scene = Scene::new(FREE);
     let roots = large_host(&scene);
     scene.engine.backend.host = Host::new(roots.clone());
-    scene.engine.backend.libvirt = Told::with_figures(domain(7, "a"), figures());
+    scene.engine.backend.libvirt = FakeLibvirt::with_figures(domain(7, "a"), figures());
     let mut guests: Vec<_> = (0..GUESTS).map(|_| watched(&scene, &roots)).collect();
     let begun = (user_time(), reads(), scene.now);
     let mut samples = 0u32;
