@@ -27,10 +27,10 @@ impl Given {
     pub(crate) fn names<'g>(
         &'g self,
         instances: Instances,
-        beginning: &'g str,
+        prefix: &'g str,
     ) -> impl Iterator<Item = &'g str> {
-        let labels = (instances == Instances::Labels).then(|| self.labels.names(beginning));
-        let customs = (instances == Instances::Customs).then(|| self.customs.names(beginning));
+        let labels = (instances == Instances::Labels).then(|| self.labels.names(prefix));
+        let customs = (instances == Instances::Customs).then(|| self.customs.names(prefix));
         labels.into_iter().flatten().chain(customs.into_iter().flatten())
     }
 

@@ -142,7 +142,7 @@ impl Guest {
     /// Whether what happens to it is logged now. For a guest that never connected, that is done when
     /// it connects. A guest with a metrics disk may never connect.
     fn is_here(&self) -> bool {
-        self.who.has_come() || self.who.grant().vhostmd_disk()
+        self.who.was_connected() || self.who.grant().vhostmd_disk()
     }
 
     /// Whether forgetting it and meeting it again would change nothing for it.

@@ -83,7 +83,7 @@ impl<L: Libvirt> Engine<L> {
         let Some(watch) = &mut observed.watch else { return Ok(()) };
         watch.push(now, sample);
         if let (Some(period), Some(key)) = (watch.period(), who.key()) {
-            observed.held.of_mut(key).judge(&period, Timestamp::now());
+            observed.incidents.of_mut(key).judge(&period, Timestamp::now());
         }
         Ok(())
     }

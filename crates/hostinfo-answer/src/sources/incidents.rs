@@ -31,11 +31,13 @@ impl Sources<'_, '_> {
     }
 
     fn incidents_of_guest(&mut self) -> &[String] {
-        let (who, held) = (self.who, &self.observed.held);
+        let (who, incidents) = (self.who, &self.observed.incidents);
         self.incidents.get_or_insert_with(|| {
             let permits = |stat, instance: Option<&str>| who.grant.permits(stat, instance);
-            let held = held.of(who.key());
-            held.map_or_else(Vec::new, |held| held.told(Timestamp::now(), who.phase, &permits))
+            let incidents = incidents.of(who.key());
+            incidents.map_or_else(Vec::new, |incidents| {
+                incidents.told(Timestamp::now(), who.time_shift, &permits)
+            })
         })
     }
 }

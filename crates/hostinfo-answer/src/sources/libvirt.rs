@@ -156,7 +156,7 @@ impl Sources<'_, '_> {
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         self.extent.age = self.extent.age.max(SAMPLE_GRID.saturating_mul(steps));
         let history = self.observed.history();
-        history.look(&figures.disks, *at);
+        history.record(&figures.disks, *at);
         Ok(pick(figures, history))
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
+use hostinfo_answer::{Dialect, Name, Observed, Peer, Process, VMM_UNKNOWN};
 use hostinfo_open::unix::connect_to;
 use hostinfo_sample::Absent;
 
@@ -132,14 +132,14 @@ impl Guests {
     ) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let is_vsock = matches!(port.to, To::Vsock(_));
-        let is_known = is_vsock && guest.who.has_come();
+        let is_known = is_vsock && guest.who.was_connected();
         let known = peer.as_ref().ok().copied();
         let is_early = known.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
         if !self.may_be_served(number, known, is_early, ctx) {
             return;
         }
         let peer = match is_early {
-            true => Err(NOT_MET),
+            true => Err(VMM_UNKNOWN),
             false => peer.map_err(|why| if is_vsock { BY_CID_ALONE } else { why }),
         };
         // AF_VSOCK tells who the guest is, but not its process: what is known of that stays.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use hostinfo_answer::{Held, Standing};
+use hostinfo_answer::{GuestIncidents, Standing};
 use hostinfo_domains::Uuid;
 
 use super::Guests;
@@ -50,9 +50,9 @@ impl Guests {
     fn forget_watch(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         guest.observed.watch = None;
-        guest.observed.held.end();
+        guest.observed.incidents.end();
         if !guest.who.grant().watch() {
-            guest.observed.held = Held::default();
+            guest.observed.incidents = GuestIncidents::default();
         }
         self.keep_incidents(number);
     }

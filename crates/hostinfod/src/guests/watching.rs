@@ -107,7 +107,7 @@ impl Guests {
             }
             watch.take_if(|watch| watch.next_sample().is_none());
             if guest.observed.watch.is_none() {
-                guest.observed.held.end();
+                guest.observed.incidents.end();
                 self.keep_incidents(number);
             }
             self.set_watch_alarm(number, ctx);

@@ -35,10 +35,10 @@ impl Guests {
         let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
         let tags = read_tags(rules, libvirt, name.whole(), None, None);
         let host_id = self.identity.host_id(name.whole());
-        let phase = self.identity.phase(name.whole());
+        let time_shift = self.identity.time_shift(name.whole());
         let mut observed = Observed::default();
         let (closed, session) = (Grant::closed().into(), begin_session()?);
-        let mut who = Who::new(name.clone(), closed, host_id, phase, session);
+        let mut who = Who::new(name.clone(), closed, host_id, time_shift, session);
         who.apply_decision(rules.decide_tagged(name.whole(), &tags), &mut observed);
         let standing = libvirt.standing(name.whole(), None, None);
         who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole())));
