@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use hostinfo_sample::{Host, Moment};
 
-use crate::given::Given;
+use crate::admin_values::AdminValues;
 
 /// The host's files, libvirt, and what the administrator provides. `L` asks libvirt.
 pub(crate) struct Backend<L> {
     pub(crate) host: Host,
     pub(crate) libvirt: L,
-    pub(crate) given: Given,
+    pub(crate) admin_values: AdminValues,
     /// When the samples' grid begins.
     pub(crate) start: Instant,
     /// Units of work done since they were last taken: see

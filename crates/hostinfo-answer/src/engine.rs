@@ -14,11 +14,11 @@ use hostinfo_wire::reply::retry_after;
 use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
+use crate::admin_values::AdminValues;
 use crate::allowance::Cost;
 use crate::backend::Backend;
 use crate::dialect::{Dialect, Protocol};
 use crate::gather::gather;
-use crate::given::Given;
 use crate::libvirt::Libvirt;
 use crate::list::list;
 use crate::observed::Observed;
@@ -41,17 +41,17 @@ pub struct Engine<L> {
 type Render = fn(&[Answer<'_>], &mut Reply);
 
 impl<L: Libvirt> Engine<L> {
-    /// Answers from `host`, whose operating system is `os_name`, from `libvirt`, and from what the
-    /// administrator has `given`. The samples' grid begins at `start`.
+    /// Answers from `host`, whose operating system is `os_name`, from `libvirt`, and from what
+    /// the administrator provides. The samples' grid begins at `start`.
     pub fn new(
         host: Host,
         libvirt: L,
-        given: Given,
+        admin_values: AdminValues,
         os_name: Option<String>,
         start: Instant,
     ) -> Self {
         Self {
-            backend: Backend { host, libvirt, given, start, work: 0 },
+            backend: Backend { host, libvirt, admin_values, start, work: 0 },
             os_name,
             common_parts: CommonParts::default(),
             shared: SharedReplies::default(),
@@ -74,13 +74,13 @@ impl<L: Libvirt> Engine<L> {
     }
 
     /// What the administrator provides in addition to the host's figures.
-    pub fn given(&self) -> &Given {
-        &self.backend.given
+    pub fn admin_values(&self) -> &AdminValues {
+        &self.backend.admin_values
     }
 
     /// What the administrator provides, mutable.
-    pub fn given_mut(&mut self) -> &mut Given {
-        &mut self.backend.given
+    pub fn given_mut(&mut self) -> &mut AdminValues {
+        &mut self.backend.admin_values
     }
 
     /// Units of work done since the last call, in turns of a [`Conversation`](crate::Conversation)
@@ -222,7 +222,8 @@ impl<L: Libvirt> Engine<L> {
     /// Looks up the names for a guest.
     fn select<'n>(&mut self, names: Names<'n>, who: &Who) -> Vec<Pick<'n>> {
         let mut words = 0;
-        let picks = select(names.iter().inspect(|_| words += 1), &who.grant, &self.backend.given);
+        let picks =
+            select(names.iter().inspect(|_| words += 1), &who.grant, &self.backend.admin_values);
         self.backend.add_work(words);
         picks
     }

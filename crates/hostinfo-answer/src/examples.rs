@@ -9,7 +9,7 @@ use hostinfo_domains::{Domain, Figures, Snapshot, Uuid};
 use hostinfo_notices::Notices;
 use hostinfo_sample::Absent;
 
-use crate::{Given, Libvirt};
+use crate::{AdminValues, Libvirt};
 
 /// UUID of most tests' guest.
 pub(crate) const UUID: Uuid = Uuid::from_u128(7);
@@ -47,9 +47,9 @@ pub(crate) fn snapshot(
 }
 
 /// What an administrator gives: these definitions, and a label.
-pub(crate) fn given(definitions: &str) -> Given {
+pub(crate) fn admin_values(definitions: &str) -> AdminValues {
     let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
     let labels = labels.try_into().unwrap();
     let customs = hostinfo_custom::examples::custom(definitions);
-    Given { labels, customs, notices: Notices::default(), declared: None }
+    AdminValues { labels, customs, notices: Notices::default(), declared: None }
 }

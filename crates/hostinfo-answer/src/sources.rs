@@ -23,8 +23,8 @@ use hostinfo_verdict::Verdict;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
+use crate::admin_values::AdminValues;
 use crate::backend::Backend;
-use crate::given::Given;
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::When;
@@ -43,7 +43,7 @@ pub(crate) struct Sources<'a, 's> {
     who: &'a Who,
     host: &'s mut Host,
     libvirt: &'s mut dyn Libvirt,
-    given: &'s mut Given,
+    admin_values: &'s mut AdminValues,
     observed: &'s mut Observed,
     when: When,
     at: Moment,
@@ -83,12 +83,12 @@ impl<'a, 's> Sources<'a, 's> {
         when: When,
     ) -> Self {
         let at = backend.moment(when.now);
-        let Backend { host, libvirt, given, start: _, work } = backend;
+        let Backend { host, libvirt, admin_values, start: _, work } = backend;
         Self {
             who,
             host,
             libvirt,
-            given,
+            admin_values,
             observed,
             when,
             at,
@@ -108,7 +108,7 @@ impl<'a, 's> Sources<'a, 's> {
 impl<'a> Sources<'a, '_> {
     /// Looks up one name.
     pub(crate) fn select<'n>(&self, name: &'n str) -> Vec<Pick<'n>> {
-        select(std::iter::once(name), &self.who.grant, self.given)
+        select(std::iter::once(name), &self.who.grant, self.admin_values)
     }
 
     /// The value of a statistic that the guest may see.
@@ -156,12 +156,12 @@ impl<'a> Sources<'a, '_> {
                 return Ok(Value::text(verdict.state.word()));
             }
             Source::Incident => return self.incident(instance),
-            Source::Label => match instance.and_then(|name| self.given.labels.get(name)) {
+            Source::Label => match instance.and_then(|name| self.admin_values.labels.get(name)) {
                 Some(text) => return Ok(Value::text(text.to_owned())),
                 None => return Err(Refusal::Unavailable(NONE.into())),
             },
             Source::Notice => return self.notice(instance),
-            Source::HostState => return Ok(Value::text(self.given.host_state().word())),
+            Source::HostState => return Ok(Value::text(self.admin_values.host_state().word())),
             Source::Custom => {
                 let value = self.custom(instance.unwrap_or_default()).at_once();
                 return value.map_err(unavailable);

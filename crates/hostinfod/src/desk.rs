@@ -5,7 +5,7 @@ pub(crate) mod seen;
 
 use std::time::Instant;
 
-use hostinfo_answer::{Conversation, Engine, Flow, Given, Outcome, Pending, Turn, When};
+use hostinfo_answer::{AdminValues, Conversation, Engine, Flow, Outcome, Pending, Turn, When};
 use hostinfo_control::Event;
 use hostinfo_wire::limits::{READ_CHUNK, WRITE_DEADLINE};
 use hostinfo_wire::{Code, Reply};
@@ -86,7 +86,7 @@ impl Desk {
     }
 
     /// What the administrator provides in addition to the host's figures.
-    pub(crate) fn given(&mut self) -> &mut Given {
+    pub(crate) fn admin_values(&mut self) -> &mut AdminValues {
         self.engine.given_mut()
     }
 

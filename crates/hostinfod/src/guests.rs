@@ -1,6 +1,7 @@
 //! All guests and their ports: what is known about them, and what is due for each. The files below
 //! handle one subject each. Nothing outside this module changes any of it.
 
+mod admin_values;
 mod arrivals;
 mod channels;
 mod clients;
@@ -8,7 +9,6 @@ mod connecting;
 mod contest;
 mod disks;
 mod elsewhere;
-mod given;
 mod hybrid;
 mod incidents;
 mod libvirt;
@@ -32,10 +32,10 @@ use hostinfo_control::Event as Seen;
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
+use crate::admin_values::AdminFiles;
 use crate::audit::Event;
 use crate::desk::Desk;
 use crate::disks::Disks;
-use crate::given::GivenFiles;
 use crate::guest::Round;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
@@ -84,7 +84,7 @@ pub(crate) struct Guests {
     disks: Disks,
     desk: Desk,
     /// Files that store what the administrator sets for guests.
-    given_files: GivenFiles,
+    admin_files: AdminFiles,
     /// Where processes are read.
     roots: Arc<Roots>,
     /// Open files of those processes.
@@ -101,7 +101,7 @@ impl Guests {
         rules: RulesFile,
         directories: Directories,
         desk: Desk,
-        given_files: GivenFiles,
+        admin_files: AdminFiles,
         files: OpenFiles,
         paths: &Paths,
         watch: Watch,
@@ -126,7 +126,7 @@ impl Guests {
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir),
             desk,
-            given_files,
+            admin_files,
             roots: paths.roots().into(),
             files,
             round: Round::default(),
@@ -139,7 +139,7 @@ impl Guests {
     /// The kernel has no room for it.
     pub(crate) fn wait_for_all(&mut self, reactor: &Reactor) -> io::Result<()> {
         reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
-        reactor.add(&self.desk.given().customs, Token::Custom, Interest::Read)?;
+        reactor.add(&self.desk.admin_values().customs, Token::Custom, Interest::Read)?;
         for dialect in Dialect::ALL {
             let watcher = self.directories.of(dialect).watcher();
             reactor.add(watcher, Token::Sockets(dialect), Interest::Read)?;
@@ -175,7 +175,7 @@ impl Guests {
     /// Sets the alarms of the parts that have deadlines of their own.
     pub(crate) fn set_deadlines(&mut self, reactor: &mut Reactor) {
         reactor.set_alarm(Alarm::Libvirt, self.desk.libvirt().next_deadline());
-        reactor.set_alarm(Alarm::Custom, self.desk.given().customs.next_deadline());
+        reactor.set_alarm(Alarm::Custom, self.desk.admin_values().customs.next_deadline());
         reactor.set_alarm(Alarm::Incidents, self.incidents.due());
         reactor.set_alarm(Alarm::Rules, self.rules.due());
     }
@@ -229,7 +229,7 @@ impl Guests {
     ) {
         let Watch { guests } = watch;
         self.desk.set_flow(flow.bounds());
-        self.desk.given().labels = labels;
+        self.desk.admin_values().labels = labels;
         self.watched.max = guests;
         self.plan_all_watches(ctx);
     }

@@ -1,11 +1,11 @@
 //! hostinfod answers the questions of its host's guests, as far as the administrator permits.
 
 mod admin;
+mod admin_values;
 mod args;
 mod audit;
 mod desk;
 mod disks;
-mod given;
 mod guest;
 mod guests;
 mod incidents;

@@ -9,7 +9,7 @@ use hostinfo_wire::limits::{NONSENSE_MAX, THREAD_WORK, TURN_THREADS};
 use tempfile::TempDir;
 
 use crate::bucket::Bound;
-use crate::examples::{FakeLibvirt, given};
+use crate::examples::{FakeLibvirt, admin_values};
 use crate::host_id::HostId;
 use crate::name::Name;
 use crate::observed::Process;
@@ -45,7 +45,7 @@ impl Scene {
             engine: Engine::new(
                 Host::new(roots(host.path())),
                 FakeLibvirt::default(),
-                given(""),
+                admin_values(""),
                 None,
                 now,
             ),

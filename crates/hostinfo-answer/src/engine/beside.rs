@@ -64,7 +64,7 @@ impl<L: Libvirt> Engine<L> {
     /// Forgets the values and the faults kept for a guest that is gone.
     pub fn forget(&mut self, guest: &str) {
         self.backend.host.forget(guest);
-        self.backend.given.customs.forget(guest);
+        self.backend.admin_values.customs.forget(guest);
     }
 
     /// Takes the sample that a guest's watch is due for, and judges it.

@@ -18,7 +18,7 @@ use hostinfo_rules::{Grant, Tag, Tags};
 use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
-use crate::examples::{FakeLibvirt, given};
+use crate::examples::{FakeLibvirt, admin_values};
 use crate::host_id::HostId;
 use crate::name::Name;
 use crate::session::Session;
@@ -42,7 +42,13 @@ impl Scene {
         let roots = Roots { proc: host.path().into(), sys: host.path().join("none") };
         let now = Instant::now();
         Self {
-            engine: Engine::new(Host::new(roots), FakeLibvirt::default(), given(""), None, now),
+            engine: Engine::new(
+                Host::new(roots),
+                FakeLibvirt::default(),
+                admin_values(""),
+                None,
+                now,
+            ),
             who: guest("qemu-a-b", rules),
             observed: Observed::default(),
             protocol: Protocol::new(Dialect::Hostinfo),
@@ -73,7 +79,7 @@ impl Scene {
     /// Waits until a command has ended.
     fn wait_for_news(&mut self) {
         let begun = Instant::now();
-        while self.engine.backend.given.customs.turn(self.now).is_empty() {
+        while self.engine.backend.admin_values.customs.turn(self.now).is_empty() {
             assert!(begun.elapsed() < Duration::from_secs(10));
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -30,9 +30,9 @@ impl Sources<'_, '_> {
     }
 
     fn notices_of_guest(&mut self) -> &[Arc<Notice>] {
-        let (given, who) = (&self.given, self.who);
+        let (admin_values, who) = (&self.admin_values, self.who);
         self.notices.get_or_insert_with(|| {
-            given.notices.of(who.name.whole(), Timestamp::now()).cloned().collect()
+            admin_values.notices.of(who.name.whole(), Timestamp::now()).cloned().collect()
         })
     }
 }

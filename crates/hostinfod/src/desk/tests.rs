@@ -8,7 +8,7 @@ use std::time::Duration;
 use hostinfo_answer::Dialect;
 use hostinfo_sample::{Host, Roots};
 
-use crate::given::tests::given;
+use crate::admin_values::tests::admin_values;
 use crate::guest::tests::guest;
 use crate::settings;
 
@@ -30,7 +30,7 @@ impl Scene {
         let nowhere = Roots { proc: "/nonexistent".into(), sys: "/nonexistent".into() };
         Self {
             desk: Desk::new(
-                Engine::new(Host::new(nowhere), Libvirt::none(), given(""), None, now),
+                Engine::new(Host::new(nowhere), Libvirt::none(), admin_values(""), None, now),
                 settings::flow::Flow::default().bounds(),
             ),
             guest: guest("qemu-a"),
@@ -183,7 +183,7 @@ fn a_line_whose_values_are_on_their_way_waits_with_all_behind_it_and_costs_nothi
     let mut scene = Scene::new();
     let slow =
         "[custom.x]\nkind='gauge'\nhelp='h'\ncommand=['/bin/sleep', '60']\ntimeout='500ms'\n";
-    *scene.desk.given() = given(slow);
+    *scene.desk.admin_values() = admin_values(slow);
     let rules = hostinfo_rules::parse(b"*:\n custom = 1\n").unwrap().rules;
     scene.guest.apply_rules(&rules, scene.now);
     // As much as it can send: a line, followed by a full chunk.
@@ -199,7 +199,7 @@ fn a_line_whose_values_are_on_their_way_waits_with_all_behind_it_and_costs_nothi
     assert_eq!(scene.guest.who.wait(scene.now), Duration::ZERO, "no query was answered");
     scene.say("\nping a\n");
     scene.now = until;
-    scene.desk.given().customs.turn(scene.now);
+    scene.desk.admin_values().customs.turn(scene.now);
     let mut heard = String::new();
     for _ in 0..4 {
         scene.turns();

@@ -67,7 +67,7 @@ impl Guests {
     /// Drops the custom values that were fetched for a guest that does not exist.
     pub(crate) fn end_preview(&mut self, name: &Name) {
         if self.roster.named(name.whole()).is_none() {
-            self.desk.given().customs.forget(name.whole());
+            self.desk.admin_values().customs.forget(name.whole());
         }
     }
 

@@ -7,12 +7,12 @@ use rustix::process::Uid;
 
 use super::Daemon;
 use super::answer::failed;
-use crate::given::host_state::Unchanged;
+use crate::admin_values::host_state::Unchanged;
 
 impl Daemon<'_> {
     /// The state that was last set.
     pub(super) fn host_state(&self) -> HostStateSaid {
-        said(self.guests.engine().given().declared.as_ref())
+        said(self.guests.engine().admin_values().declared.as_ref())
     }
 
     /// Sets it for a user.

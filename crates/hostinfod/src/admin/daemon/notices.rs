@@ -9,7 +9,7 @@ use rustix::process::Uid;
 
 use super::Daemon;
 use super::answer::failed;
-use crate::given::notices::Unchanged;
+use crate::admin_values::notices::Unchanged;
 
 impl Daemon<'_> {
     /// Sets a notice for a user.
@@ -18,14 +18,14 @@ impl Daemon<'_> {
         let notice = self.guests.set_notice(draft, user, now).map_err(refusal)?;
         let guests = self.present_guests().filter(|name| notice.is_for(name));
         let guests: Vec<&str> = guests.collect();
-        let notices = &self.guests.engine().given().notices;
+        let notices = &self.guests.engine().admin_values().notices;
         let hidden = guests.iter().filter(|name| notices.hide(&notice, name, now)).count();
         Ok(SetNotice { notice: told(&notice), guests: guests.len() as u64, hidden: hidden as u64 })
     }
 
     /// All current notices.
     pub(super) fn notices(&self) -> Notices {
-        let notices = &self.guests.engine().given().notices;
+        let notices = &self.guests.engine().admin_values().notices;
         Notices { notices: notices.all(Timestamp::now()).map(told).collect() }
     }
 

@@ -57,7 +57,7 @@ impl Daemon<'_> {
             .host()
             .missing()
             .filter_map(|(file, absent)| missing(file.to_owned(), absent.advice(), absent));
-        let customs = engine.given().customs.absent().filter_map(|(name, guest, absent)| {
+        let customs = engine.admin_values().customs.absent().filter_map(|(name, guest, absent)| {
             let remedy = absent.remedy().map(str::to_owned);
             missing(of(&format!("custom.{name}"), guest), remedy, absent)
         });
