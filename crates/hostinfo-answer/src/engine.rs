@@ -23,11 +23,11 @@ use crate::libvirt::Libvirt;
 use crate::list::list;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
+use crate::requester::Requester;
 use crate::select::{Pick, permitted, refused, select};
 use crate::shared::{SharedReplies, are_of_host};
 use crate::sources::Sources;
 use crate::vhostmd::CommonParts;
-use crate::who::Who;
 
 /// Answers all guests. `L` asks libvirt.
 pub struct Engine<L> {
@@ -99,7 +99,7 @@ impl<L: Libvirt> Engine<L> {
         &mut self,
         frame: &Frame<'_>,
         protocol: &mut Protocol,
-        who: &mut Who,
+        who: &mut Requester,
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
@@ -154,7 +154,7 @@ impl<L: Libvirt> Engine<L> {
     fn answer_from_shared(
         &self,
         line: &[u8],
-        who: &mut Who,
+        who: &mut Requester,
         now: Instant,
         reply: &mut Reply,
     ) -> bool {
@@ -173,7 +173,7 @@ impl<L: Libvirt> Engine<L> {
     fn reply_to(
         &mut self,
         request: Request<'_>,
-        who: &mut Who,
+        who: &mut Requester,
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
@@ -199,7 +199,7 @@ impl<L: Libvirt> Engine<L> {
     fn list(
         &mut self,
         names: Names<'_>,
-        who: &Who,
+        who: &Requester,
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
@@ -220,7 +220,7 @@ impl<L: Libvirt> Engine<L> {
     }
 
     /// Looks up the names for a guest.
-    fn select<'n>(&mut self, names: Names<'n>, who: &Who) -> Vec<Pick<'n>> {
+    fn select<'n>(&mut self, names: Names<'n>, who: &Requester) -> Vec<Pick<'n>> {
         let mut words = 0;
         let picks =
             select(names.iter().inspect(|_| words += 1), &who.grant, &self.backend.admin_values);
@@ -231,7 +231,7 @@ impl<L: Libvirt> Engine<L> {
     fn query(
         &mut self,
         names: Names<'_>,
-        who: &mut Who,
+        who: &mut Requester,
         observed: &mut Observed,
         when: When,
         render: Render,

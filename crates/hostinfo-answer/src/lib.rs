@@ -1,7 +1,7 @@
 //! From a guest's line to its reply: what it asks for, whether it may, and what the answer is.
 //!
 //! An [`Engine`] has the sources of values: the host's files, libvirt, and the administrator's
-//! [`AdminValues`]. It answers a line of a guest ([`Who`]), using what was [`Observed`] of the guest,
+//! [`AdminValues`]. It answers a line of a guest ([`Requester`]), using what was [`Observed`] of the guest,
 //! either at once or later ([`Pending`]). A [`Conversation`] holds the unanswered input of one
 //! connection and processes it in turns of bounded work. Whatever is refused is refused before
 //! anything is read.
@@ -29,6 +29,7 @@ mod name;
 mod observed;
 mod peer;
 mod pending;
+mod requester;
 mod select;
 mod session;
 mod shared;
@@ -36,7 +37,6 @@ mod sources;
 mod standing;
 mod step_cache;
 mod vhostmd;
-mod who;
 
 pub use admin_values::AdminValues;
 pub use bucket::{Bound, Bucket, Flow, Meter};
@@ -51,7 +51,7 @@ pub use name::Name;
 pub use observed::{Observed, Process, VMM_UNKNOWN};
 pub use peer::Peer;
 pub use pending::{Pending, When};
+pub use requester::{Change, Requester};
 pub use session::Session;
 pub use standing::Standing;
 pub use vhostmd::os_name;
-pub use who::{Change, Who};

@@ -28,8 +28,8 @@ use crate::backend::Backend;
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::When;
+use crate::requester::Requester;
 use crate::select::{Pick, select};
-use crate::who::Who;
 
 use devices::Devices;
 
@@ -40,7 +40,7 @@ const NONE: &str = "this host has none";
 
 /// All sources for one reply to one guest.
 pub(crate) struct Sources<'a, 's> {
-    who: &'a Who,
+    who: &'a Requester,
     host: &'s mut Host,
     libvirt: &'s mut dyn Libvirt,
     admin_values: &'s mut AdminValues,
@@ -78,7 +78,7 @@ impl<'a, 's> Sources<'a, 's> {
     /// The current sources for a reply to a guest.
     pub(crate) fn new<L: Libvirt>(
         backend: &'s mut Backend<L>,
-        who: &'a Who,
+        who: &'a Requester,
         observed: &'s mut Observed,
         when: When,
     ) -> Self {

@@ -15,12 +15,12 @@ mod libvirt;
 mod opening;
 mod preview;
 mod samples;
+mod standing;
 mod tags;
 mod turns;
 mod values;
 mod vsock;
 mod watching;
-mod who;
 
 use std::collections::HashMap;
 use std::io;

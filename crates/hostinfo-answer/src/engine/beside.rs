@@ -13,8 +13,8 @@ use crate::dialect::{Dialect, Protocol};
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
+use crate::requester::Requester;
 use crate::sources::Sources;
-use crate::who::Who;
 
 impl<L: Libvirt> Engine<L> {
     /// Reads some of what a preview needs of a guest's VMM: of the copy that it works on, no later turn could
@@ -24,7 +24,7 @@ impl<L: Libvirt> Engine<L> {
     /// There is more, to be read after others have had their turns.
     pub fn read_ahead(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: &mut Observed,
         when: When,
     ) -> Result<(), Pending> {
@@ -32,14 +32,14 @@ impl<L: Libvirt> Engine<L> {
     }
 
     /// The exact reply that a guest would get for a line if its interval let it ask now. `who` is
-    /// from [`Who::for_preview`] and `observed` is a copy, so nothing is counted against the guest.
+    /// from [`Requester::for_preview`] and `observed` is a copy, so nothing is counted against the guest.
     /// Call [`Engine::read_ahead`] first, with the original.
     ///
     /// # Errors
     /// Some values are on their way.
     pub fn preview(
         &mut self,
-        mut who: Who,
+        mut who: Requester,
         mut observed: Observed,
         frame: &Frame<'_>,
         when: When,
@@ -52,7 +52,7 @@ impl<L: Libvirt> Engine<L> {
     /// The instances of these rows that a guest has now. `observed` is a copy, as for a preview.
     pub fn instances(
         &mut self,
-        who: &Who,
+        who: &Requester,
         mut observed: Observed,
         stats: impl Iterator<Item = StatId>,
         now: Instant,
@@ -73,7 +73,7 @@ impl<L: Libvirt> Engine<L> {
     /// Some of it still has to be read, after others have had their turns.
     pub fn watch(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: &mut Observed,
         now: Instant,
     ) -> Result<(), Pending> {

@@ -27,7 +27,7 @@ use crate::standing::Standing;
 /// A guest that asks an engine, on a host that has only a load average.
 struct Scene {
     engine: Engine<FakeLibvirt>,
-    who: Who,
+    who: Requester,
     observed: Observed,
     protocol: Protocol,
     asked: Option<Instant>,
@@ -105,13 +105,13 @@ fn host_id(byte: u8) -> HostId {
     HostId::of(&mac)
 }
 
-fn guest(name: &str, rules: &str) -> Who {
+fn guest(name: &str, rules: &str) -> Requester {
     let name = Name::parse(name).unwrap();
     let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
     let grant = rules.decide(name.whole());
     let session = Session::new([0x5e; 8]);
     let host_id = host_id(0x1d);
-    Who::new(name, grant, host_id, Duration::ZERO, session)
+    Requester::new(name, grant, host_id, Duration::ZERO, session)
 }
 
 const FREE: &str = "*:\n interval = 0\n";

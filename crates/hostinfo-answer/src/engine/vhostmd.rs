@@ -11,9 +11,9 @@ use crate::dialect::Dialect;
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
+use crate::requester::Requester;
 use crate::sources::Sources;
 use crate::vhostmd::document;
-use crate::who::Who;
 
 impl<L: Libvirt> Engine<L> {
     /// A client that asks too soon gets its last document again, because vhostmd's clients do not
@@ -21,7 +21,7 @@ impl<L: Libvirt> Engine<L> {
     pub(crate) fn vhostmd(
         &mut self,
         dialect: Dialect,
-        who: &mut Who,
+        who: &mut Requester,
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
@@ -46,7 +46,7 @@ impl<L: Libvirt> Engine<L> {
     /// Some values are on their way.
     pub fn document(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: &mut Observed,
         when: When,
     ) -> Result<String, Pending> {
@@ -55,7 +55,7 @@ impl<L: Libvirt> Engine<L> {
 
     fn with_cost(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: &mut Observed,
         when: When,
     ) -> Result<(String, Cost), Pending> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::{
     AdminValues, Bound, Conversation, Dialect, Engine, Flow, HostId, Libvirt, Meter, Name,
-    Observed, Outcome, Peer, Process, Session, Who,
+    Observed, Outcome, Peer, Process, Requester, Session,
 };
 use hostinfo_custom::Custom;
 use hostinfo_domains::{Snapshot, Uuid};
@@ -47,7 +47,7 @@ impl Libvirt for None {
 
 /// A guest with a connection.
 pub(crate) struct Guest {
-    pub(crate) who: Who,
+    pub(crate) who: Requester,
     pub(crate) observed: Observed,
     meter: Meter,
     conversation: Conversation,
@@ -87,7 +87,7 @@ impl World {
 
     /// Adds a guest, whose VMM is this process in a folder.
     pub(crate) fn add(&mut self, name: &str, rules: &Rules, vmm: Option<(&Path, i32)>) -> usize {
-        let mut who = Who::new(
+        let mut who = Requester::new(
             Name::parse(name).unwrap(),
             rules.decide(name),
             HostId::of(&[7; 32]),

@@ -68,7 +68,7 @@ impl Control {
         match UnixSocket::open(&self.settings) {
             Ok(socket) => {
                 let (socket, token) = (Box::new(socket), Token::Control);
-                let listener = Listener::new(SOCKET, socket, token, Alarm::Door, reactor)?;
+                let listener = Listener::new(SOCKET, socket, token, Alarm::Control, reactor)?;
                 self.listener = Some(listener);
             }
             Err(error) => tracing::error!("{error}; guests are served without a control socket"),

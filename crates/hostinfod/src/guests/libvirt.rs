@@ -22,7 +22,7 @@ impl Guests {
         let Some(news) = self.desk.libvirt().turn(turn) else { return };
         self.figures_have_come(ctx);
         if news.concerns_guests {
-            self.find_out_who_is_who(ctx);
+            self.update_standings(ctx);
         }
         if let Some(before) = news.before {
             self.end_stopped_domains_connections(ctx);

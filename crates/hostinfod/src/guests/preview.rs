@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Observed, Pending, When, Who};
+use hostinfo_answer::{Name, Observed, Pending, Requester, When};
 use hostinfo_catalog::StatId;
 use hostinfo_wire::{Frame, Reply};
 
@@ -22,7 +22,7 @@ impl Guests {
     pub(crate) fn for_preview(
         &mut self,
         name: &Name,
-    ) -> io::Result<(Option<GuestId>, Who, Observed)> {
+    ) -> io::Result<(Option<GuestId>, Requester, Observed)> {
         let number = self.roster.named(name.whole());
         match number.and_then(|number| self.roster.guests.get(number)) {
             Some(guest) => Ok((number, guest.who.for_preview(), guest.observed.clone())),
@@ -74,7 +74,7 @@ impl Guests {
     /// The current instances of these rows, for a copy from [`Guests::for_preview`].
     pub(crate) fn instances(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: Observed,
         stats: impl Iterator<Item = StatId>,
         now: Instant,

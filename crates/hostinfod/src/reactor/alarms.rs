@@ -38,7 +38,7 @@ pub(crate) enum Alarm {
     /// A client of the control socket may continue, or has not read for too long.
     Client(ClientId),
     /// The control socket accepts clients again after a pause.
-    Door,
+    Control,
     /// The connection of a refused client is to be closed.
     Refused,
     /// The time of a connection that reads the metrics over HTTP is over.

@@ -125,7 +125,7 @@ impl Server {
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);
             }
-            Alarm::Door => control.resume(ctx),
+            Alarm::Control => control.resume(ctx),
             Alarm::Refused => control.hang_up_on_refused(ctx),
             Alarm::Scraper(scraper) => scrape.hang_up(scraper, ctx),
             Alarm::Scrape => scrape.resume(ctx),

@@ -109,7 +109,7 @@ fn figures() -> Figures {
     }
 }
 
-fn watched(scene: &Scene, roots: &Roots) -> (Who, Observed) {
+fn watched(scene: &Scene, roots: &Roots) -> (Requester, Observed) {
     let mut who = guest("qemu-a", FREE);
     let peer = Peer { pid: i32::try_from(PID).unwrap(), start: None };
     who.connected(Some(peer), || Ok::<_, ()>(Session::new([1; 8]))).unwrap();

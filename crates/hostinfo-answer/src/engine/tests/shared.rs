@@ -7,7 +7,7 @@ const SLOW: &str = "*:\n interval = 60\n";
 
 impl Scene {
     /// The reply to another guest on the same host.
-    fn ask_as(&mut self, who: &mut Who, line: &str) -> String {
+    fn ask_as(&mut self, who: &mut Requester, line: &str) -> String {
         std::mem::swap(&mut self.who, who);
         let answer = self.ask(line);
         std::mem::swap(&mut self.who, who);
@@ -15,7 +15,7 @@ impl Scene {
     }
 
     /// Another guest of the same rule.
-    fn neighbour(&self) -> Who {
+    fn neighbour(&self) -> Requester {
         let mut who = guest("qemu-n", FREE);
         who.apply_grant(Arc::clone(&self.who.grant), &mut Observed::default());
         who

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Observed, Who};
+use hostinfo_answer::{Name, Observed, Requester};
 use hostinfo_catalog::{Named, Scope, StatId, resolve};
 use hostinfo_control::limits::NAMES_MAX;
 use hostinfo_control::{Decision, Explanation, Refusal};
@@ -46,7 +46,7 @@ impl Daemon<'_> {
     /// instances for which the rules may decide differently.
     fn tell_apart(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: Observed,
         picked: &[Picked],
         now: Instant,
@@ -120,7 +120,7 @@ fn pick_one(word: &str) -> Result<Picked, Refusal> {
     Ok(Picked { scope, instance, is_whole })
 }
 
-fn decide(who: &Who, stat: StatId, instance: Option<&str>) -> Decision {
+fn decide(who: &Requester, stat: StatId, instance: Option<&str>) -> Decision {
     let why = who.explain(stat, instance);
     Decision {
         name: stat.stat().name_of(instance).into_owned(),

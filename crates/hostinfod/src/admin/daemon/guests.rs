@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
-use hostinfo_answer::{Dialect, Name, Standing, Who};
+use hostinfo_answer::{Dialect, Name, Requester, Standing};
 use hostinfo_control::limits::PAGE;
 use hostinfo_control::{
     Guest as Told, GuestState, LastQuery, Page, Port as ToldPort, PortKind, PortState, Refusal,
@@ -90,7 +90,7 @@ impl Daemon<'_> {
     pub(super) fn state_of(
         &self,
         number: Option<GuestId>,
-        who: &Who,
+        who: &Requester,
     ) -> (GuestState, Option<String>) {
         let ports = self.guests.roster().ports.iter().map(|(_, port)| port);
         let ports: Vec<&Port> = ports.filter(|port| Some(port.guest) == number).collect();
@@ -166,7 +166,7 @@ fn best(ports: &[&Port]) -> Option<PortState> {
 }
 
 /// The state by its best port. `port` is `None` if it has none.
-fn state(who: &Who, port: Option<PortState>) -> GuestState {
+fn state(who: &Requester, port: Option<PortState>) -> GuestState {
     match (who.standing(), port) {
         (_, None) => GuestState::Absent,
         (Standing::Refused(_) | Standing::Awaited, _) => GuestState::Refused,
@@ -178,7 +178,7 @@ fn state(who: &Who, port: Option<PortState>) -> GuestState {
     }
 }
 
-fn problem(who: &Who, ports: &[&Port]) -> Option<String> {
+fn problem(who: &Requester, ports: &[&Port]) -> Option<String> {
     let of_port = || ports.iter().find_map(|port| port.refusal.clone());
     who.refusal().map(std::borrow::Cow::into_owned).or_else(of_port)
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Observed, Who};
+use hostinfo_answer::{Name, Observed, Requester};
 use hostinfo_rules::Grant;
 
 use super::Guests;
@@ -38,7 +38,7 @@ impl Guests {
         let time_shift = self.identity.time_shift(name.whole());
         let mut observed = Observed::default();
         let (closed, session) = (Grant::closed().into(), begin_session()?);
-        let mut who = Who::new(name.clone(), closed, host_id, time_shift, session);
+        let mut who = Requester::new(name.clone(), closed, host_id, time_shift, session);
         who.apply_decision(rules.decide_tagged(name.whole(), &tags), &mut observed);
         let standing = libvirt.standing(name.whole(), None, None);
         who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole())));
@@ -48,7 +48,7 @@ impl Guests {
     }
 
     /// Updates the standing and the tags of all guests from what libvirt now says.
-    pub(super) fn find_out_who_is_who(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn update_standings(&mut self, ctx: &mut Ctx<'_>) {
         let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
         let (mut changed, mut is_unwatched) = (Vec::new(), false);
         let mut is_other = Vec::new();

@@ -20,7 +20,7 @@ use crate::standing::Standing;
 
 /// A guest that asks, over all its connections.
 #[derive(Debug)]
-pub struct Who {
+pub struct Requester {
     pub(crate) name: Name,
     pub(crate) grant: Arc<Grant>,
     /// The rule that applies or does not, depending on tags that cannot be read. Its grant is closed
@@ -40,7 +40,7 @@ pub struct Who {
     pub(crate) allowance: Allowance,
 }
 
-/// How a [`Who`] changed with another [`Standing`].
+/// How a [`Requester`] changed with another [`Standing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// The standing is the one it had.
@@ -52,7 +52,7 @@ pub enum Change {
     AnotherRun,
 }
 
-impl Who {
+impl Requester {
     /// A guest that has asked nothing yet, and of which only the name is known.
     ///
     /// `time_shift`: by how much the times of its incidents are shifted, less than a minute. It is
@@ -238,7 +238,7 @@ impl Who {
     }
 
     /// Whether it may see a statistic (and that instance of it), and which line of the rules file
-    /// decides. If there is no line, the built-in default decides or [`Who::refusal`] applies.
+    /// decides. If there is no line, the built-in default decides or [`Requester::refusal`] applies.
     pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
         if self.may_ask() {
             return self.grant.explain(stat, instance);
