@@ -11,13 +11,13 @@ use hostinfo_open::unix::connect_to;
 use hostinfo_sample::Absent;
 
 use super::Guests;
-use super::contest::CONTEST_LOOKS;
+use super::contest::CONTEST_CHECK_INTERVAL;
 use crate::audit::Event;
 use crate::guest::begin_session;
 use crate::guest::{cmdline, peer};
 use crate::port::connection::Connection;
 use crate::port::pty::{self, Pty};
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
@@ -38,15 +38,17 @@ impl Guests {
             return;
         }
         if self.is_contested(port.guest) {
-            return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_LOOKS));
+            return ctx
+                .reactor
+                .set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_CHECK_INTERVAL));
         }
         let Some(port) = self.roster.ports.get(number) else { return };
-        if matches!(port.to, To::Socket | To::Elsewhere(_))
+        if matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
             && let Some(until) = self.desk.libvirt().awaited(Some(number), port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
-        let is_elsewhere = matches!(port.to, To::Elsewhere(_));
+        let is_elsewhere = matches!(port.endpoint, Endpoint::Pattern(_));
         match self.dial(number) {
             None => {}
             Some(Err(Refused::Denied)) if is_elsewhere => self.ask_opener(number, ctx),
@@ -86,12 +88,15 @@ impl Guests {
                         Event::SocketRefused { socket: &called, why }.log();
                     }
                 }
-                return match port.to {
-                    To::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
-                    To::Elsewhere(pattern) => self.leave_elsewhere(pattern, name.guest(), ctx),
+                return match port.endpoint {
+                    Endpoint::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
+                    Endpoint::Pattern(pattern) => self.leave_elsewhere(pattern, name.guest(), ctx),
                     // libvirt reports when one of its own channels is removed.
-                    To::Channel(_) | To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => {
-                    }
+                    Endpoint::Channel(_)
+                    | Endpoint::Pty(_)
+                    | Endpoint::Listener(_)
+                    | Endpoint::Accepted(_)
+                    | Endpoint::Vsock(_) => {}
                 };
             }
         };
@@ -107,17 +112,20 @@ impl Guests {
     /// Connects to a port's socket; `None` if there is none to connect to.
     fn dial(&mut self, number: PortId) -> Option<Result<Connected, Refused>> {
         let (port, guest) = self.roster.at(number)?;
-        match &port.to {
-            To::Socket => {
+        match &port.endpoint {
+            Endpoint::Socket => {
                 let directory = self.directories.of(port.dialect).directory()?;
                 Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
             }
-            To::Channel(path) => Some(sockets::connect_at(path)),
-            To::Elsewhere(pattern) => {
+            Endpoint::Channel(path) => Some(sockets::connect_at(path)),
+            Endpoint::Pattern(pattern) => {
                 let found = self.elsewhere.patterns.get(*pattern)?.find(guest.who.name().guest());
                 Some(found.and_then(|(file, id)| Ok((connect_to(&file)?, id))))
             }
-            To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => None,
+            Endpoint::Pty(_)
+            | Endpoint::Listener(_)
+            | Endpoint::Accepted(_)
+            | Endpoint::Vsock(_) => None,
         }
     }
 
@@ -131,7 +139,7 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         let Some((port, guest)) = self.roster.at(number) else { return };
-        let is_vsock = matches!(port.to, To::Vsock(_));
+        let is_vsock = matches!(port.endpoint, Endpoint::Vsock(_));
         let is_known = is_vsock && guest.who.was_connected();
         let known = peer.as_ref().ok().copied();
         let is_early = known.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
@@ -165,10 +173,10 @@ impl Guests {
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         // A program in the guest that asks once makes one connection: only the VMM is logged.
-        if is_another || !matches!(port.to, To::Accepted(_) | To::Vsock(_)) {
+        if is_another || !matches!(port.endpoint, Endpoint::Accepted(_) | Endpoint::Vsock(_)) {
             guest.log_access(ctx.now);
         }
-        let (guest, is_own) = (port.guest, !matches!(port.to, To::Elsewhere(_)));
+        let (guest, is_own) = (port.guest, !matches!(port.endpoint, Endpoint::Pattern(_)));
         self.log_left_out(guest, ctx);
         self.plan_watch(guest, ctx);
         if is_own && self.elsewhere.patterns().next().is_some() {
@@ -205,7 +213,8 @@ impl Guests {
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
-            let since = matches!(port.to, To::Socket | To::Elsewhere(_)).then_some(port.since);
+            let since = matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
+                .then_some(port.since);
             let guest = port.guest;
             self.decide_anew(guest, since, ctx);
         }
@@ -245,8 +254,9 @@ impl Guests {
         let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };
         let guest = self.guest(&name, ctx.now)?;
         writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
-        let number =
-            self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo, ctx.now), None);
+        let number = self
+            .roster
+            .add_port(Port::new(guest, Endpoint::Pty(pty), Dialect::Hostinfo, ctx.now), None);
         let peer = peer::of(&master, &self.roots.proc, ctx.now);
         self.connect(number, master, None, peer, ctx);
         Ok(())

@@ -8,7 +8,7 @@ use hostinfo_open::{Entry, Sockets};
 
 use super::Guests;
 use crate::port::retry::Retry;
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::id::{GuestId, PatternId, PortId, Table};
 use crate::reactor::poll::Interest;
@@ -157,7 +157,7 @@ impl Guests {
         guest: GuestId,
         ctx: &Ctx<'_>,
     ) -> PortId {
-        let port = Port::new(guest, To::Elsewhere(number), Dialect::Hostinfo, ctx.now);
+        let port = Port::new(guest, Endpoint::Pattern(number), Dialect::Hostinfo, ctx.now);
         let port = self.roster.add_port(port, None);
         if let Some(pattern) = self.elsewhere.patterns.get_mut(number) {
             pattern.ports.insert(name.to_owned(), port);

@@ -5,7 +5,7 @@ use std::io;
 use hostinfo_open::{ANSWER_WITHIN, Request};
 
 use super::Guests;
-use crate::port::To;
+use crate::port::Endpoint;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
@@ -81,7 +81,7 @@ impl Guests {
     /// The pattern and the name of a port that is not connected.
     fn elsewhere_of(&self, number: PortId) -> Option<(crate::reactor::id::PatternId, String)> {
         let port = self.roster.ports.get(number).filter(|port| port.connection.is_none())?;
-        let To::Elsewhere(pattern) = port.to else { return None };
+        let Endpoint::Pattern(pattern) = port.endpoint else { return None };
         let guest = self.roster.guests.get(port.guest)?;
         Some((pattern, guest.who.name().guest().to_owned()))
     }

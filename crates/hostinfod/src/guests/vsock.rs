@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use super::Guests;
 use crate::audit::Event;
 use crate::audit::quota::Quota;
-use crate::port::To;
+use crate::port::Endpoint;
 use crate::port::of_domain::OfDomain;
 use crate::reactor::Ctx;
 use crate::reactor::accepting::Accepting;
@@ -159,7 +159,7 @@ impl Guests {
             Ok((guest, domain)) => {
                 ctx.reactor.set_alarm(Alarm::Stranger(id), None);
                 if let Some(fd) = self.vsock.strangers.remove(id).and_then(|stranger| stranger.fd) {
-                    self.admit(guest, fd, To::Vsock(domain), ctx);
+                    self.admit(guest, fd, Endpoint::Vsock(domain), ctx);
                 }
             }
             Err(why) => {
@@ -245,8 +245,8 @@ impl Guests {
     /// libvirt's domains have changed: connections of those that have stopped end.
     pub(super) fn end_stopped_domains_connections(&mut self, ctx: &mut Ctx<'_>) {
         let Some(known) = self.desk.libvirt().known().cloned() else { return };
-        let is_over = |to: &To| matches!(to, To::Vsock(Some(of)) if !of.still_runs(&known));
-        let over = self.roster.ports.iter().filter(|(_, port)| is_over(&port.to));
+        let is_over = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Vsock(Some(of)) if !of.still_runs(&known));
+        let over = self.roster.ports.iter().filter(|(_, port)| is_over(&port.endpoint));
         let over: Vec<PortId> = over.map(|(number, _)| number).collect();
         over.into_iter().for_each(|port| self.hang_up(port, "its domain has stopped", ctx));
     }

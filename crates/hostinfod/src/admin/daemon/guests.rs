@@ -14,7 +14,7 @@ use super::Daemon;
 use crate::desk::seen::shown;
 use crate::guest::Guest;
 use crate::guests::Elsewhere;
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::id::GuestId;
 
 impl Daemon<'_> {
@@ -134,20 +134,20 @@ fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> 
 }
 
 fn told_port(port: &Port, elsewhere: &Elsewhere, guest: &Name) -> ToldPort {
-    let kind = match (&port.to, port.dialect) {
-        (To::Pty(_), _) => PortKind::Pty,
-        (To::Place(_) | To::Accepted(_) | To::Vsock(_), _) => PortKind::Vsock,
-        (To::Socket, Dialect::Hostinfo) | (To::Elsewhere(_), _) => PortKind::Hostinfo,
-        (To::Socket, Dialect::Vhostmd) | (To::Channel(_), _) => PortKind::Vhostmd,
+    let kind = match (&port.endpoint, port.dialect) {
+        (Endpoint::Pty(_), _) => PortKind::Pty,
+        (Endpoint::Listener(_) | Endpoint::Accepted(_) | Endpoint::Vsock(_), _) => PortKind::Vsock,
+        (Endpoint::Socket, Dialect::Hostinfo) | (Endpoint::Pattern(_), _) => PortKind::Hostinfo,
+        (Endpoint::Socket, Dialect::Vhostmd) | (Endpoint::Channel(_), _) => PortKind::Vhostmd,
     };
-    let path = match port.to {
-        To::Elsewhere(pattern) => elsewhere.path(pattern, guest),
-        To::Socket
-        | To::Channel(_)
-        | To::Pty(_)
-        | To::Place(_)
-        | To::Accepted(_)
-        | To::Vsock(_) => None,
+    let path = match port.endpoint {
+        Endpoint::Pattern(pattern) => elsewhere.path(pattern, guest),
+        Endpoint::Socket
+        | Endpoint::Channel(_)
+        | Endpoint::Pty(_)
+        | Endpoint::Listener(_)
+        | Endpoint::Accepted(_)
+        | Endpoint::Vsock(_) => None,
     };
     let path = path.map(|path| path.display().to_string());
     ToldPort { kind, state: port_state(port), path, problem: port.refusal.clone() }
