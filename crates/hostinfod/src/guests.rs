@@ -2,17 +2,17 @@
 //! handle one subject each. Nothing outside this module changes any of it.
 
 mod admin_values;
-mod arrivals;
 mod channels;
 mod clients;
 mod connecting;
 mod contest;
+mod directories;
 mod disks;
-mod elsewhere;
 mod hybrid;
 mod incidents;
 mod libvirt;
-mod opening;
+mod opener;
+mod patterns;
 mod preview;
 mod samples;
 mod standing;
@@ -59,8 +59,8 @@ use crate::sockets::hybrid::Section;
 use crate::sockets::listening::Kept;
 use crate::system::systemd;
 
-pub(crate) use elsewhere::Elsewhere;
 use incidents::may_be_watched;
+pub(crate) use patterns::Patterns;
 use tags::take_tags;
 use vsock::VsockState;
 
@@ -74,7 +74,7 @@ pub(crate) struct Guests {
     /// Listening sockets that were open before the daemon started.
     kept: Kept,
     vsock: VsockState,
-    elsewhere: Elsewhere,
+    patterns: Patterns,
     /// Guests that are not served, since two processes claim to be them; and these.
     contested: HashMap<GuestId, [Option<Peer>; 2]>,
     roster: Roster,
@@ -120,7 +120,7 @@ impl Guests {
             sections: Table::default(),
             kept: Kept::default(),
             vsock: VsockState::new(Vsock::default()),
-            elsewhere: Elsewhere::new(paths.opener.clone()),
+            patterns: Patterns::new(paths.opener.clone()),
             contested: HashMap::new(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
@@ -259,8 +259,8 @@ impl Guests {
     }
 
     /// Sockets outside the socket directories.
-    pub(crate) fn elsewhere(&self) -> &Elsewhere {
-        &self.elsewhere
+    pub(crate) fn patterns(&self) -> &Patterns {
+        &self.patterns
     }
 
     /// Counts of all lines, by outcome.

@@ -48,10 +48,10 @@ impl Guests {
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
-        let is_elsewhere = matches!(port.endpoint, Endpoint::Pattern(_));
+        let is_pattern = matches!(port.endpoint, Endpoint::Pattern(_));
         match self.dial(number) {
             None => {}
-            Some(Err(Refused::Denied)) if is_elsewhere => self.ask_opener(number, ctx),
+            Some(Err(Refused::Denied)) if is_pattern => self.ask_opener(number, ctx),
             Some(dialled) => {
                 self.dialled(number, dialled.map(|(socket, file)| (socket, Some(file))), ctx);
             }
@@ -90,7 +90,9 @@ impl Guests {
                 }
                 return match port.endpoint {
                     Endpoint::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
-                    Endpoint::Pattern(pattern) => self.leave_elsewhere(pattern, name.guest(), ctx),
+                    Endpoint::Pattern(pattern) => {
+                        self.remove_pattern_socket(pattern, name.guest(), ctx);
+                    }
                     // libvirt reports when one of its own channels is removed.
                     Endpoint::Channel(_)
                     | Endpoint::Pty(_)
@@ -119,7 +121,7 @@ impl Guests {
             }
             Endpoint::Channel(path) => Some(sockets::connect_at(path)),
             Endpoint::Pattern(pattern) => {
-                let found = self.elsewhere.patterns.get(*pattern)?.find(guest.who.name().guest());
+                let found = self.patterns.dirs.get(*pattern)?.find(guest.who.name().guest());
                 Some(found.and_then(|(file, id)| Ok((connect_to(&file)?, id))))
             }
             Endpoint::Pty(_)
@@ -179,7 +181,7 @@ impl Guests {
         let (guest, is_own) = (port.guest, !matches!(port.endpoint, Endpoint::Pattern(_)));
         self.log_left_out(guest, ctx);
         self.plan_watch(guest, ctx);
-        if is_own && self.elsewhere.patterns().next().is_some() {
+        if is_own && self.patterns.dirs().next().is_some() {
             self.try_others(guest, ctx);
         }
     }

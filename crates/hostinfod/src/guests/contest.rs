@@ -61,7 +61,7 @@ impl Guests {
             return false;
         }
         // Where there is one place only, nobody else has to be compared with anybody.
-        if self.elsewhere.patterns().next().is_none() {
+        if self.patterns.dirs().next().is_none() {
             return true;
         }
         // AF_VSOCK says nothing of the process.
@@ -220,7 +220,7 @@ impl Guests {
         let port = self.roster.ports.get(number)?;
         let name = self.roster.guests.get(port.guest)?.who.name();
         let path = match &port.endpoint {
-            Endpoint::Pattern(pattern) => self.elsewhere.path(*pattern, name),
+            Endpoint::Pattern(pattern) => self.patterns.path(*pattern, name),
             Endpoint::Listener(listener) => {
                 let section = self.sections.get(listener.section);
                 section.map(|section| section.settings.path.path(name.guest()))

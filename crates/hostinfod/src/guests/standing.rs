@@ -71,7 +71,7 @@ impl Guests {
             }
         }
         changed.into_iter().for_each(|number| self.plan_watch(number, ctx));
-        if self.elsewhere.patterns().next().is_some() {
+        if self.patterns.dirs().next().is_some() {
             is_other.into_iter().for_each(|number| self.reconsider(number, ctx));
         }
         if is_unwatched {

@@ -13,7 +13,7 @@ use hostinfo_control::{
 use super::Daemon;
 use crate::desk::seen::shown;
 use crate::guest::Guest;
-use crate::guests::Elsewhere;
+use crate::guests::Patterns;
 use crate::port::{Endpoint, Port};
 use crate::reactor::id::GuestId;
 
@@ -64,9 +64,9 @@ impl Daemon<'_> {
                 ports.push(port);
             }
         }
-        let elsewhere = self.guests.elsewhere();
+        let patterns = self.guests.patterns();
         let told = guests.iter().map(|(number, guest)| {
-            told(guest, ports.get(number).map_or(&[], Vec::as_slice), elsewhere, now)
+            told(guest, ports.get(number).map_or(&[], Vec::as_slice), patterns, now)
         });
         Page { guests: told.collect(), complete }
     }
@@ -107,7 +107,7 @@ impl Daemon<'_> {
     }
 }
 
-fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> Told {
+fn told(guest: &Guest, ports: &[&Port], patterns: &Patterns, now: Instant) -> Told {
     let rule = guest.who.rule();
     let record = &guest.record;
     Told {
@@ -116,7 +116,7 @@ fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> 
         name: guest.who.name().guest().to_owned(),
         state: state(&guest.who, best(ports)),
         problem: problem(&guest.who, ports),
-        ports: ports.iter().map(|port| told_port(port, elsewhere, guest.who.name())).collect(),
+        ports: ports.iter().map(|port| told_port(port, patterns, guest.who.name())).collect(),
         uuid: match guest.who.standing() {
             Standing::Domain(uuid, _) => Some(uuid.to_string()),
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
@@ -133,7 +133,7 @@ fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> 
     }
 }
 
-fn told_port(port: &Port, elsewhere: &Elsewhere, guest: &Name) -> ToldPort {
+fn told_port(port: &Port, patterns: &Patterns, guest: &Name) -> ToldPort {
     let kind = match (&port.endpoint, port.dialect) {
         (Endpoint::Pty(_), _) => PortKind::Pty,
         (Endpoint::Listener(_) | Endpoint::Accepted(_) | Endpoint::Vsock(_), _) => PortKind::Vsock,
@@ -141,7 +141,7 @@ fn told_port(port: &Port, elsewhere: &Elsewhere, guest: &Name) -> ToldPort {
         (Endpoint::Socket, Dialect::Vhostmd) | (Endpoint::Channel(_), _) => PortKind::Vhostmd,
     };
     let path = match port.endpoint {
-        Endpoint::Pattern(pattern) => elsewhere.path(pattern, guest),
+        Endpoint::Pattern(pattern) => patterns.path(pattern, guest),
         Endpoint::Socket
         | Endpoint::Channel(_)
         | Endpoint::Pty(_)

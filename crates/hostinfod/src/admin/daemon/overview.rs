@@ -32,7 +32,7 @@ impl Daemon<'_> {
                 path: socket_dir.path().display().to_string(),
                 problem: self.guests.directories().problem().map(str::to_owned),
             },
-            sockets: self.guests.elsewhere().patterns().map(place).collect(),
+            sockets: self.guests.patterns().dirs().map(place).collect(),
             custom_dir: self.guests.custom_dir(),
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
