@@ -3,9 +3,9 @@
 
 pub(crate) mod connection;
 pub(crate) mod listener;
-pub(crate) mod of_domain;
 pub(crate) mod pty;
 pub(crate) mod retry;
+pub(crate) mod vsock_domain;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -13,9 +13,9 @@ use std::time::Instant;
 use connection::Connection;
 use hostinfo_answer::Dialect;
 use listener::GuestListener;
-use of_domain::OfDomain;
 use pty::Pty;
 use retry::Retry;
+use vsock_domain::VsockDomain;
 
 use crate::reactor::id::{GuestId, PatternId, PortId};
 
@@ -54,7 +54,7 @@ pub(crate) enum Endpoint {
     /// To the VMM that connected at that place.
     Accepted(PortId),
     /// To the guest itself, which has connected by AF_VSOCK.
-    Vsock(Option<OfDomain>),
+    Vsock(Option<VsockDomain>),
 }
 
 impl Port {

@@ -131,7 +131,7 @@ impl Guests {
         self.check_listener(port, ctx);
     }
 
-    /// Looks whether the daemon can listen at a guest's listener, and does so; and lets people in again.
+    /// Looks whether the daemon can listen at a guest's listener, and does so; and accepts connections again.
     pub(super) fn check_listener(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
@@ -188,7 +188,7 @@ impl Guests {
     }
 
     /// Somebody connects at a guest's listener.
-    pub(super) fn let_in(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+    pub(super) fn accept(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
         let Some(socket) = &listener.socket else { return };
@@ -208,7 +208,7 @@ impl Guests {
             return;
         }
         if let Err(until) = self.desk.charge_connection(guest, ctx.now) {
-            // This one is let in late; those behind it wait in the kernel.
+            // This one is accepted although it is too early; those behind it wait in the kernel.
             accepting(number).wait_for(socket, Interest::Rest, ctx.reactor);
             ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }

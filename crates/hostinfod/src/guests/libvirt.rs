@@ -29,7 +29,7 @@ impl Guests {
             self.find_channels(ctx);
             self.plan_disks_since(&before, ctx);
         }
-        self.identify_strangers(ctx);
+        self.identify_vsock_peers(ctx);
         for port in news.waited {
             self.try_connect(port, ctx);
         }

@@ -17,7 +17,7 @@ impl Guests {
         }
         let Some((port, guest)) = self.roster.at(number) else { return };
         if let Endpoint::Listener(_) = port.endpoint {
-            return self.let_in(number, ctx);
+            return self.accept(number, ctx);
         }
         let Some(connection) = &mut port.connection else { return };
         // A connection that is being read ends when the input before its end was read.

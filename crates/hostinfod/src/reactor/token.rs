@@ -2,7 +2,7 @@
 
 use hostinfo_answer::Dialect;
 
-use super::id::{ClientId, Id, PatternId, PortId, ScraperId, SectionId, StrangerId};
+use super::id::{ClientId, Id, PatternId, PortId, ScraperId, SectionId, UnidentifiedId};
 
 /// What a descriptor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) enum Token {
     /// Somebody connects by AF_VSOCK.
     Vsock,
     /// Somebody who did so and is no guest says something.
-    Stranger(StrangerId),
+    Unidentified(UnidentifiedId),
     /// The connection of a client of the control socket.
     Client(ClientId),
     /// The connection of a client that reads the metrics over HTTP.
@@ -61,7 +61,7 @@ const PATTERN: u64 = 12;
 const OPENER: u64 = 13;
 const SECTION: u64 = 14;
 const VSOCK: u64 = 15;
-const STRANGER: u64 = 16;
+const UNIDENTIFIED: u64 = 16;
 
 impl Token {
     /// The token's number.
@@ -81,7 +81,7 @@ impl Token {
             Self::Port(port) => (PORT, port.index()),
             Self::Section(section) => (SECTION, section.index()),
             Self::Vsock => (VSOCK, 0),
-            Self::Stranger(stranger) => (STRANGER, stranger.index()),
+            Self::Unidentified(peer) => (UNIDENTIFIED, peer.index()),
             Self::Client(client) => (CLIENT, client.index()),
             Self::Scraper(scraper) => (SCRAPER, scraper.index()),
         };
@@ -104,7 +104,7 @@ impl Token {
             PORT => Self::Port(PortId::of(index)),
             SECTION => Self::Section(SectionId::of(index)),
             VSOCK => Self::Vsock,
-            STRANGER => Self::Stranger(StrangerId::of(index)),
+            UNIDENTIFIED => Self::Unidentified(UnidentifiedId::of(index)),
             CLIENT => Self::Client(ClientId::of(index)),
             SCRAPER => Self::Scraper(ScraperId::of(index)),
             PATTERN => Self::Pattern(PatternId::of(index)),
@@ -138,8 +138,8 @@ mod tests {
             Token::Scrape => Token::Port(PortId::of(3)),
             Token::Port(_) => Token::Section(SectionId::of(3)),
             Token::Section(_) => Token::Vsock,
-            Token::Vsock => Token::Stranger(StrangerId::of(3)),
-            Token::Stranger(_) => Token::Client(ClientId::of(3)),
+            Token::Vsock => Token::Unidentified(UnidentifiedId::of(3)),
+            Token::Unidentified(_) => Token::Client(ClientId::of(3)),
             Token::Client(_) => Token::Scraper(ScraperId::of(0)),
             Token::Scraper(_) => return None,
         })
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = (STRANGER + 1) * INDICES;
+        let behind = (UNIDENTIFIED + 1) * INDICES;
         for number in [1, STOP * INDICES + 7, SCRAPE * INDICES + 1, behind, behind + 1, u64::MAX] {
             assert_eq!(Token::decode(number), None, "{number}");
         }

@@ -86,14 +86,14 @@ impl Server {
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
             Token::Section(section) => guests.take_sighting(section, ctx),
-            Token::Vsock => guests.let_in_over_vsock(ctx),
-            Token::Stranger(stranger) => guests.hear_stranger(stranger, hung_up, ctx),
-            Token::Control => control.let_in(ctx),
+            Token::Vsock => guests.accept_over_vsock(ctx),
+            Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
+            Token::Control => control.accept(ctx),
             Token::Client(client) => {
                 let daemon = &mut Daemon { guests, settings, logging, socket };
                 control.on_ready(client, hung_up, daemon, ctx);
             }
-            Token::Scrape => scrape.let_in(ctx),
+            Token::Scrape => scrape.accept(ctx),
             Token::Scraper(scraper) => {
                 scrape.on_ready(scraper, &mut Daemon { guests, settings, logging, socket }, ctx);
             }
@@ -115,7 +115,7 @@ impl Server {
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
             Alarm::Vsock => guests.resume_vsock(ctx),
-            Alarm::Stranger(stranger) => guests.on_stranger_alarm(stranger, ctx),
+            Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),

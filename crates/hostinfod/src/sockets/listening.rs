@@ -16,7 +16,7 @@ use crate::system::systemd;
 /// What the service manager knows such sockets by, before the file's own word.
 const KEPT: &str = "listen-";
 
-/// Connections that wait to be let in: every one that a guest may have, and some that are closed at once.
+/// Connections that wait to be accepted: every one that a guest may have, and some that are closed at once.
 const BACKLOG: i32 = 16;
 
 /// Who connects is looked at, so everybody may.

@@ -101,7 +101,7 @@ impl PatternDir {
             } else if self.directory == Some(change.watch) {
                 news.extend(match change.name.as_deref().map(OsStr::to_str) {
                     Some(name) => name.and_then(|name| self.enabled(name)).map(News::At),
-                    // Its own mode or ACL: who was denied may be let in.
+                    // Its own mode or ACL: sockets that were denied may be accessible now.
                     None if change.what.contains(ReadFlags::ATTRIB) => Some(News::Everything),
                     None => None,
                 });

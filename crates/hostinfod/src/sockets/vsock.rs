@@ -21,7 +21,7 @@ const HOST: u32 = 2;
 /// What the service manager keeps it as.
 const KEPT: &str = "vsock";
 
-/// Connections that wait to be let in.
+/// Connections that wait to be accepted.
 const BACKLOG: i32 = 64;
 
 /// The listener.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use crate::reactor::id::{StrangerId, Table};
+use crate::reactor::id::{Table, UnidentifiedId};
 
 /// Of all addresses together.
 const ALL_MAX: usize = 8;
@@ -14,11 +14,11 @@ const EACH_MAX: usize = 2;
 
 /// The time between two look-ups of one address: whoever may open /dev/vhost-vsock can connect as any address that is
 /// free, and keeps libvirt busy for 8 look-ups a second at the most.
-const LOOKS: Duration = Duration::from_secs(1);
+const LOOK_UP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Stranger {
+pub(super) struct Unidentified {
     /// `None` once it has hung up: it keeps its place as long as if it had not.
     pub(super) fd: Option<OwnedFd>,
     pub(super) cid: u32,
@@ -30,43 +30,43 @@ pub(super) struct Stranger {
 
 /// All of them, and when they were looked up.
 #[derive(Debug, Default)]
-pub(crate) struct Strangers {
-    all: Table<StrangerId, Stranger>,
-    looks: HashMap<u32, Instant>,
+pub(crate) struct UnidentifiedPeers {
+    all: Table<UnidentifiedId, Unidentified>,
+    looked_up: HashMap<u32, Instant>,
 }
 
-impl Strangers {
+impl UnidentifiedPeers {
     /// Takes one in; `None` where there are too many.
-    pub(super) fn add(&mut self, fd: OwnedFd, cid: u32, now: Instant) -> Option<StrangerId> {
-        let of_same = self.all.iter().filter(|(_, stranger)| stranger.cid == cid).count();
+    pub(super) fn add(&mut self, fd: OwnedFd, cid: u32, now: Instant) -> Option<UnidentifiedId> {
+        let of_same = self.all.iter().filter(|(_, peer)| peer.cid == cid).count();
         let has_room = self.all.len() < ALL_MAX && of_same < EACH_MAX;
         let fd = Some(fd);
-        has_room.then(|| self.all.insert(Stranger { fd, cid, since: now, is_refused: false }))
+        has_room.then(|| self.all.insert(Unidentified { fd, cid, since: now, is_refused: false }))
     }
 
-    /// Begins to look an address up, or hands out when to.
-    pub(super) fn look(&mut self, cid: u32, now: Instant) -> Result<(), Instant> {
-        self.looks.retain(|_, looked| now.duration_since(*looked) < LOOKS);
-        match self.looks.get(&cid) {
-            Some(looked) => Err(*looked + LOOKS),
+    /// Begins to look an address up; if that is too soon, when.
+    pub(super) fn begin_look_up(&mut self, cid: u32, now: Instant) -> Result<(), Instant> {
+        self.looked_up.retain(|_, looked| now.duration_since(*looked) < LOOK_UP_INTERVAL);
+        match self.looked_up.get(&cid) {
+            Some(looked) => Err(*looked + LOOK_UP_INTERVAL),
             None => {
-                self.looks.insert(cid, now);
+                self.looked_up.insert(cid, now);
                 Ok(())
             }
         }
     }
 
-    pub(super) fn get(&mut self, id: StrangerId) -> Option<&mut Stranger> {
+    pub(super) fn get(&mut self, id: UnidentifiedId) -> Option<&mut Unidentified> {
         self.all.get_mut(id)
     }
 
-    pub(super) fn remove(&mut self, id: StrangerId) -> Option<Stranger> {
+    pub(super) fn remove(&mut self, id: UnidentifiedId) -> Option<Unidentified> {
         self.all.remove(id)
     }
 
     /// Those whose it is not known yet.
-    pub(super) fn awaiting(&self) -> Vec<StrangerId> {
-        let awaiting = self.all.iter().filter(|(_, stranger)| !stranger.is_refused);
+    pub(super) fn awaiting(&self) -> Vec<UnidentifiedId> {
+        let awaiting = self.all.iter().filter(|(_, peer)| !peer.is_refused);
         awaiting.map(|(id, _)| id).collect()
     }
 }
@@ -81,24 +81,29 @@ mod tests {
 
     #[test]
     fn there_are_eight_at_the_most_and_two_of_one_address() {
-        let (mut strangers, now) = (Strangers::default(), Instant::now());
-        let first = strangers.add(fd(), 3, now).unwrap();
-        assert!(strangers.add(fd(), 3, now).is_some() && strangers.add(fd(), 3, now).is_none());
-        let others = (4..).map_while(|cid| strangers.add(fd(), cid, now)).count();
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        let first = unidentified.add(fd(), 3, now).unwrap();
+        assert!(
+            unidentified.add(fd(), 3, now).is_some() && unidentified.add(fd(), 3, now).is_none()
+        );
+        let others = (4..).map_while(|cid| unidentified.add(fd(), cid, now)).count();
         assert_eq!(others, ALL_MAX - 2);
-        strangers.get(first).unwrap().is_refused = true;
-        assert_eq!(strangers.awaiting().len(), ALL_MAX - 1);
-        strangers.remove(first);
-        assert!(strangers.add(fd(), 3, now).is_some());
+        unidentified.get(first).unwrap().is_refused = true;
+        assert_eq!(unidentified.awaiting().len(), ALL_MAX - 1);
+        unidentified.remove(first);
+        assert!(unidentified.add(fd(), 3, now).is_some());
     }
 
     #[test]
     fn an_address_is_looked_up_once_a_second() {
-        let (mut strangers, now) = (Strangers::default(), Instant::now());
-        assert_eq!([strangers.look(3, now), strangers.look(4, now)], [Ok(()), Ok(())]);
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        assert_eq!(
+            [unidentified.begin_look_up(3, now), unidentified.begin_look_up(4, now)],
+            [Ok(()), Ok(())]
+        );
         let later = now + Duration::from_millis(300);
-        assert_eq!(strangers.look(3, later), Err(now + LOOKS));
-        assert_eq!(strangers.look(3, now + LOOKS), Ok(()));
-        assert_eq!(strangers.looks.len(), 1);
+        assert_eq!(unidentified.begin_look_up(3, later), Err(now + LOOK_UP_INTERVAL));
+        assert_eq!(unidentified.begin_look_up(3, now + LOOK_UP_INTERVAL), Ok(()));
+        assert_eq!(unidentified.looked_up.len(), 1);
     }
 }
