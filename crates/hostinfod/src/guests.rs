@@ -28,13 +28,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_answer::{Dialect, Engine, Labels, Peer};
-use hostinfo_control::Event as Seen;
+use hostinfo_control::Event as WatchEvent;
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
 use crate::admin_values::AdminFiles;
 use crate::audit::Event;
-use crate::desk::Desk;
 use crate::disks::Disks;
 use crate::guest::Round;
 use crate::guest::identity::Identity;
@@ -48,6 +47,7 @@ use crate::reactor::id::{GuestId, SectionId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
+use crate::responder::Responder;
 use crate::rules_file::RulesFile;
 use crate::settings::flow::Flow;
 use crate::settings::hybrid::Hybrids;
@@ -82,7 +82,7 @@ pub(crate) struct Guests {
     watched: Watched,
     incidents: IncidentFiles,
     disks: Disks,
-    desk: Desk,
+    responder: Responder,
     /// Files that store what the administrator sets for guests.
     admin_files: AdminFiles,
     /// Where processes are read.
@@ -100,7 +100,7 @@ impl Guests {
     pub(crate) fn new(
         rules: RulesFile,
         directories: Directories,
-        desk: Desk,
+        responder: Responder,
         admin_files: AdminFiles,
         files: OpenFiles,
         paths: &Paths,
@@ -125,7 +125,7 @@ impl Guests {
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir),
-            desk,
+            responder,
             admin_files,
             roots: paths.roots().into(),
             files,
@@ -139,12 +139,12 @@ impl Guests {
     /// The kernel has no room for it.
     pub(crate) fn wait_for_all(&mut self, reactor: &Reactor) -> io::Result<()> {
         reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
-        reactor.add(&self.desk.admin_values().customs, Token::Custom, Interest::Read)?;
+        reactor.add(&self.responder.admin_values().customs, Token::Custom, Interest::Read)?;
         for dialect in Dialect::ALL {
             let watcher = self.directories.of(dialect).watcher();
             reactor.add(watcher, Token::Sockets(dialect), Interest::Read)?;
         }
-        match self.desk.libvirt().helper() {
+        match self.responder.libvirt().helper() {
             Some(helper) => reactor.add(helper, Token::Libvirt, Interest::Read),
             None => Ok(()),
         }
@@ -164,7 +164,7 @@ impl Guests {
         self.kept = Kept::of(&mut handed_over);
         self.vsock = VsockState::new(vsock);
         self.listen_on_vsock(handed_over, ctx);
-        self.desk.libvirt().begin(ctx.now);
+        self.responder.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
         self.apply_sockets(sockets, ctx);
         self.listen_at(listen, ctx);
@@ -174,8 +174,8 @@ impl Guests {
 
     /// Sets the alarms of the parts that have deadlines of their own.
     pub(crate) fn set_deadlines(&mut self, reactor: &mut Reactor) {
-        reactor.set_alarm(Alarm::Libvirt, self.desk.libvirt().next_deadline());
-        reactor.set_alarm(Alarm::Custom, self.desk.admin_values().customs.next_deadline());
+        reactor.set_alarm(Alarm::Libvirt, self.responder.libvirt().next_deadline());
+        reactor.set_alarm(Alarm::Custom, self.responder.admin_values().customs.next_deadline());
         reactor.set_alarm(Alarm::Incidents, self.incidents.due());
         reactor.set_alarm(Alarm::Rules, self.rules.due());
     }
@@ -205,7 +205,7 @@ impl Guests {
                         ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
                     }
                     let rules = self.rules.rules();
-                    if !take_tags(guest, rules, self.desk.libvirt(), ctx.now) {
+                    if !take_tags(guest, rules, self.responder.libvirt(), ctx.now) {
                         guest.apply_rules(rules, ctx.now);
                     }
                 }
@@ -228,15 +228,15 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         let Watch { guests } = watch;
-        self.desk.set_flow(flow.bounds());
-        self.desk.admin_values().labels = labels;
+        self.responder.set_flow(flow.bounds());
+        self.responder.admin_values().labels = labels;
         self.watched.max = guests;
         self.plan_all_watches(ctx);
     }
 
     /// The engine that answers them.
     pub(crate) fn engine(&self) -> &Engine<Libvirt> {
-        self.desk.engine()
+        self.responder.engine()
     }
 
     /// All guests and their ports.
@@ -265,7 +265,7 @@ impl Guests {
 
     /// Counts of all lines, by outcome.
     pub(crate) fn tally(&self) -> &Tally {
-        &self.desk.tally
+        &self.responder.tally
     }
 
     /// Begins a round, in which every guest may have a turn.
@@ -275,16 +275,16 @@ impl Guests {
 
     /// Units of work done since the last call, in turns and for samples.
     pub(crate) fn take_work(&mut self) -> u32 {
-        self.desk.take_work()
+        self.responder.take_work()
     }
 
     /// Sets whether each line and its reply is kept for watching clients.
-    pub(crate) fn set_seen(&mut self, is_seen: bool) {
-        self.desk.is_watched = is_seen;
+    pub(crate) fn keep_events(&mut self, keep: bool) {
+        self.responder.keeps_events = keep;
     }
 
     /// The event of the last turn, if a client watches.
-    pub(crate) fn take_seen(&mut self) -> Option<Seen> {
-        self.desk.take_seen()
+    pub(crate) fn take_event(&mut self) -> Option<WatchEvent> {
+        self.responder.take_event()
     }
 }

@@ -26,7 +26,7 @@ impl Guests {
         user: Uid,
         now: Timestamp,
     ) -> Result<Arc<Notice>, notices::Unchanged> {
-        let in_force = &mut self.desk.admin_values().notices;
+        let in_force = &mut self.responder.admin_values().notices;
         self.admin_files.notices.set(in_force, draft, user.as_raw(), now)
     }
 
@@ -39,7 +39,7 @@ impl Guests {
         ids: Option<&[u64]>,
         user: Uid,
     ) -> Result<Vec<Arc<Notice>>, notices::Unchanged> {
-        let in_force = &mut self.desk.admin_values().notices;
+        let in_force = &mut self.responder.admin_values().notices;
         self.admin_files.notices.clear(in_force, ids, user.as_raw())
     }
 
@@ -54,7 +54,7 @@ impl Guests {
         user: Uid,
         now: Timestamp,
     ) -> Result<&Declared, host_state::Unchanged> {
-        let last = &mut self.desk.admin_values().declared;
+        let last = &mut self.responder.admin_values().declared;
         self.admin_files.host_state.set(last, state, remark, user.as_raw(), now)
     }
 }

@@ -15,7 +15,7 @@ use crate::reactor::Ctx;
 impl Guests {
     /// Makes the ports match the channels of running domains.
     pub(super) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(known) = self.desk.libvirt().known() else { return };
+        let Some(known) = self.responder.libvirt().known() else { return };
         let channels = known.guests().filter_map(|guest| {
             let path = PathBuf::from(guest.domain.channel.as_ref()?);
             Some((path, Name::parse(&guest.domain.socket_name())?))

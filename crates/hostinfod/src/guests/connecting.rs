@@ -23,7 +23,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::sockets::{self, Connected, Refused};
+use crate::sockets::{self, ConnectError, Connected};
 use crate::system::file_id::FileId;
 
 /// Of a guest that has no port besides AF_VSOCK.
@@ -44,14 +44,14 @@ impl Guests {
         }
         let Some(port) = self.roster.ports.get(number) else { return };
         if matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
-            && let Some(until) = self.desk.libvirt().awaited(Some(number), port.since, ctx.now)
+            && let Some(until) = self.responder.libvirt().awaited(Some(number), port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
         let is_pattern = matches!(port.endpoint, Endpoint::Pattern(_));
         match self.dial(number) {
             None => {}
-            Some(Err(Refused::Denied)) if is_pattern => self.ask_opener(number, ctx),
+            Some(Err(ConnectError::Denied)) if is_pattern => self.ask_opener(number, ctx),
             Some(dialled) => {
                 self.dialled(number, dialled.map(|(socket, file)| (socket, Some(file))), ctx);
             }
@@ -62,7 +62,7 @@ impl Guests {
     pub(super) fn dialled(
         &mut self,
         number: PortId,
-        dialled: Result<(OwnedFd, Option<FileId>), Refused>,
+        dialled: Result<(OwnedFd, Option<FileId>), ConnectError>,
         ctx: &mut Ctx<'_>,
     ) {
         let called = self.socket_of(number).unwrap_or_default();
@@ -72,17 +72,19 @@ impl Guests {
                 let peer = peer::of(&socket, &self.roots.proc, ctx.now);
                 return self.connect(number, socket, file, peer, ctx);
             }
-            Err(Refused::NobodyListens) => (port.retry.after_refusal(ctx.now), None),
-            Err(refused @ (Refused::Full | Refused::Failed(_))) => {
+            Err(ConnectError::NobodyListens) => (port.retry.after_refusal(ctx.now), None),
+            Err(refused @ (ConnectError::Full | ConnectError::Failed(_))) => {
                 (Some(port.retry.after_failure(ctx.now)), Some(refused))
             }
-            Err(refused @ (Refused::Denied | Refused::NoOpener | Refused::ByOpener(_))) => {
-                (None, Some(refused))
-            }
+            Err(
+                refused @ (ConnectError::Denied
+                | ConnectError::NoOpener
+                | ConnectError::ByOpener(_)),
+            ) => (None, Some(refused)),
             Err(refused) => {
                 let (name, dialect) = (guest.who.name().clone(), port.dialect);
                 match refused {
-                    Refused::Gone | Refused::Directory => {}
+                    ConnectError::Gone | ConnectError::Directory => {}
                     other => {
                         let why = &other.to_string();
                         Event::SocketRefused { socket: &called, why }.log();
@@ -112,7 +114,7 @@ impl Guests {
     }
 
     /// Connects to a port's socket; `None` if there is none to connect to.
-    fn dial(&mut self, number: PortId) -> Option<Result<Connected, Refused>> {
+    fn dial(&mut self, number: PortId) -> Option<Result<Connected, ConnectError>> {
         let (port, guest) = self.roster.at(number)?;
         match &port.endpoint {
             Endpoint::Socket => {
@@ -195,7 +197,7 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) -> io::Result<bool> {
         let Some((port, guest)) = self.roster.at(number) else { return Ok(false) };
-        let libvirt = self.desk.libvirt();
+        let libvirt = self.responder.libvirt();
         let known = peer.as_ref().ok().filter(|_| libvirt.helper().is_some());
         guest.marks = known.and_then(|peer| peer::marks(*peer, &self.roots.proc)).map(Box::new);
         let name = guest.who.name().whole();

@@ -207,9 +207,9 @@ impl Guests {
             }
             return;
         }
-        if let Err(until) = self.desk.charge_connection(guest, ctx.now) {
+        if let Err(until) = self.responder.charge_connection(guest, ctx.now) {
             // This one is accepted although it is too early; those behind it wait in the kernel.
-            accepting(number).wait_for(socket, Interest::Rest, ctx.reactor);
+            accepting(number).wait_for(socket, Interest::None, ctx.reactor);
             ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
         let guest = port.guest;

@@ -19,7 +19,7 @@ impl Guests {
     }
 
     fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, ctx: &mut Ctx<'_>) {
-        let Some(news) = self.desk.libvirt().turn(turn) else { return };
+        let Some(news) = self.responder.libvirt().turn(turn) else { return };
         self.figures_have_come(ctx);
         if news.concerns_guests {
             self.update_standings(ctx);

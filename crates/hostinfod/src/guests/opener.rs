@@ -11,7 +11,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::sockets::Refused;
+use crate::sockets::ConnectError;
 
 impl Guests {
     /// A port's socket may not be opened.
@@ -38,7 +38,7 @@ impl Guests {
     pub(crate) fn give_up_on_opener(&mut self, ctx: &mut Ctx<'_>) {
         if let Some(number) = self.patterns.opener.give_up() {
             let late = "hostinfo-open does not answer: see its log, journalctl -u hostinfo-open";
-            self.dialled(number, Err(Refused::Failed(io::Error::other(late))), ctx);
+            self.dialled(number, Err(ConnectError::Failed(io::Error::other(late))), ctx);
         }
         self.ask_next(ctx);
     }
@@ -50,7 +50,7 @@ impl Guests {
             let waits = asked.and_then(|connection| match connection {
                 Some(new) => {
                     let added = ctx.reactor.add(new, Token::Opener, Interest::Read);
-                    added.map_err(Refused::Failed)
+                    added.map_err(ConnectError::Failed)
                 }
                 None => Ok(()),
             });

@@ -13,7 +13,7 @@ use crate::reactor::Ctx;
 use crate::reactor::id::{GuestId, PatternId, PortId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::sockets::Refused;
+use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
 use crate::sockets::pattern_dir::{News, PatternDir};
 
@@ -118,12 +118,12 @@ impl Guests {
             match (file, &found) {
                 // It is connected to what is there, or the file went before its guest does.
                 (Some(file), Ok(found)) if file == Some(*found) => return,
-                (Some(_), Err(Refused::Gone | Refused::Denied)) => return,
-                (None, Ok(_) | Err(Refused::Denied)) if !is_contested => {}
+                (Some(_), Err(ConnectError::Gone | ConnectError::Denied)) => return,
+                (None, Ok(_) | Err(ConnectError::Denied)) if !is_contested => {}
                 (_, Ok(_) | Err(_)) => self.remove_pattern_socket(number, name, ctx),
             }
         }
-        if !matches!(found, Err(Refused::Gone)) {
+        if !matches!(found, Err(ConnectError::Gone)) {
             self.try_pattern_socket(number, name, ctx);
         }
     }

@@ -23,7 +23,7 @@ impl Guests {
             return Ok(known);
         }
         let guest = self.make_guest(name)?;
-        let engine = self.desk.engine_mut();
+        let engine = self.responder.engine_mut();
         Ok(self.roster.add(guest, now, |name| engine.forget(name.whole())))
     }
 
@@ -32,7 +32,7 @@ impl Guests {
     /// # Errors
     /// The system has no random bytes.
     pub(super) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
-        let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
+        let (rules, libvirt) = (self.rules.rules(), self.responder.libvirt());
         let tags = read_tags(rules, libvirt, name.whole(), None, None);
         let host_id = self.identity.host_id(name.whole());
         let time_shift = self.identity.time_shift(name.whole());
@@ -49,7 +49,7 @@ impl Guests {
 
     /// Updates the standing and the tags of all guests from what libvirt now says.
     pub(super) fn update_standings(&mut self, ctx: &mut Ctx<'_>) {
-        let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
+        let (rules, libvirt) = (self.rules.rules(), self.responder.libvirt());
         let (mut changed, mut is_unwatched) = (Vec::new(), false);
         let mut is_other = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {

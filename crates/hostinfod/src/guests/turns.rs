@@ -31,7 +31,7 @@ impl Guests {
             // their times.
             return self.set_phase(number, Phase::Throttled(ctx.now), ctx);
         }
-        let served = self.desk.serve(connection, guest, ctx.now);
+        let served = self.responder.serve(connection, guest, ctx.now);
         if let Some(due) = guest.quotas.due(ctx.now) {
             ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), Some(due));
         }

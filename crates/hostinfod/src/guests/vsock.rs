@@ -126,15 +126,15 @@ impl Guests {
         let Some((cid, since)) = unidentified.get(id).map(|one| (one.cid, one.since)) else {
             return;
         };
-        if !self.desk.libvirt().is_asked_since(since)
+        if !self.responder.libvirt().is_asked_since(since)
             && let Err(at) = self.vsock.unidentified.begin_look_up(cid, ctx.now)
             && at > ctx.now
-            && self.desk.libvirt().patience(since) > ctx.now
+            && self.responder.libvirt().patience(since) > ctx.now
         {
-            let at = at.min(self.desk.libvirt().patience(since));
+            let at = at.min(self.responder.libvirt().patience(since));
             return ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(at));
         }
-        match self.desk.libvirt().awaited(None, since, ctx.now) {
+        match self.responder.libvirt().awaited(None, since, ctx.now) {
             Some(until) => ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until)),
             None => self.identify(id, ctx),
         }
@@ -144,7 +144,7 @@ impl Guests {
     pub(super) fn identify_vsock_peers(&mut self, ctx: &mut Ctx<'_>) {
         for id in self.vsock.unidentified.awaiting() {
             let since = self.vsock.unidentified.get(id).map(|peer| peer.since);
-            if since.is_some_and(|since| self.desk.libvirt().is_asked_since(since)) {
+            if since.is_some_and(|since| self.responder.libvirt().is_asked_since(since)) {
                 self.identify(id, ctx);
             }
         }
@@ -178,7 +178,7 @@ impl Guests {
         since: Instant,
         ctx: &mut Ctx<'_>,
     ) -> Result<(GuestId, Option<VsockDomain>), String> {
-        let libvirt = self.desk.libvirt();
+        let libvirt = self.responder.libvirt();
         let known = match libvirt.is_asked_since(since) {
             true => libvirt.known().cloned(),
             false if libvirt.may_be_there() => return Err("libvirt does not answer".to_owned()),
@@ -199,7 +199,7 @@ impl Guests {
                 let name =
                     Name::parse(&domain.socket_name()).ok_or("its name cannot be a guest's")?;
                 let of = VsockDomain::of(domain);
-                let standing = self.desk.libvirt().standing(name.whole(), None, None);
+                let standing = self.responder.libvirt().standing(name.whole(), None, None);
                 let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
                 if !has_port && !self.vsock.settings.guests.has(name.whole()) {
                     return Err(format!("{}: {NOT_ENABLED}", name.whole()));
@@ -208,7 +208,8 @@ impl Guests {
                 if let Some(guest) = self.roster.guests.get_mut(number) {
                     let is_another = guest.by_cid.replace(uuid) != Some(uuid);
                     let (marks, since) = (guest.marks.as_deref(), guest.since);
-                    let standing = self.desk.libvirt().standing(name.whole(), marks, Some(uuid));
+                    let standing =
+                        self.responder.libvirt().standing(name.whole(), marks, Some(uuid));
                     if standing.is_some_and(|standing| guest.set_standing(standing, ctx.now)) {
                         self.reconsider(number, ctx);
                     }
@@ -246,12 +247,12 @@ impl Guests {
         let Some(fd) = &peer.fd else { return };
         // Nothing is read, so that nothing can be sent without end, and nothing more is told.
         let _ = rustix::io::write(fd, REFUSAL);
-        let _ = ctx.reactor.modify(fd, Token::Unidentified(id), Interest::Rest);
+        let _ = ctx.reactor.modify(fd, Token::Unidentified(id), Interest::None);
     }
 
     /// libvirt's domains have changed: connections of those that have stopped end.
     pub(super) fn end_stopped_domains_connections(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(known) = self.desk.libvirt().known().cloned() else { return };
+        let Some(known) = self.responder.libvirt().known().cloned() else { return };
         let is_over = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Vsock(Some(of)) if !of.still_runs(&known));
         let over = self.roster.ports.iter().filter(|(_, port)| is_over(&port.endpoint));
         let over: Vec<PortId> = over.map(|(number, _)| number).collect();

@@ -46,7 +46,7 @@ impl Server {
                     return Ok(());
                 }
                 self.on_ready(*event);
-                self.tell_watchers();
+                self.send_event();
             }
             self.guests.take_work();
             // Then those whose turn was put off, such as a guest that floods. A round is bounded, so
@@ -57,7 +57,7 @@ impl Server {
                 && let Some(alarm) = self.reactor.due(now)
             {
                 self.on_alarm(alarm);
-                self.tell_watchers();
+                self.send_event();
                 work += self.guests.take_work().saturating_add(TURN_WORK);
             }
             self.logging.tell_left_out();
@@ -141,11 +141,11 @@ impl Server {
     }
 
     /// Sends the event of the last turn, if a client watches.
-    fn tell_watchers(&mut self) {
-        let Some(event) = self.guests.take_seen() else { return };
+    fn send_event(&mut self) {
+        let Some(event) = self.guests.take_event() else { return };
         let Self { settings, logging, guests, control, reactor, .. } = self;
         let socket = control.state();
         let daemon = &mut Daemon { guests, settings, logging, socket };
-        control.tell(&event, daemon, &mut reactor.now());
+        control.send_event(&event, daemon, &mut reactor.now());
     }
 }

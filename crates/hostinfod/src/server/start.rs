@@ -16,11 +16,11 @@ use super::Server;
 use crate::admin::{Control, Scrape};
 use crate::admin_values;
 use crate::args::Args;
-use crate::desk::Desk;
 use crate::guests::Guests;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::reactor::Reactor;
+use crate::responder::Responder;
 use crate::rules_file::{self, RulesFile};
 use crate::settings::file::SettingsFile;
 use crate::settings::{self, Settings};
@@ -88,9 +88,9 @@ fn serve(args: Args) -> anyhow::Result<()> {
         Engine::new(Host::new(paths.roots()), libvirt, admin_values, os_name, Instant::now());
     let mut reactor = Reactor::new().context("epoll")?;
     let scrape = Scrape::open(&metrics.listen, &control.group, &reactor).context("epoll")?;
-    let desk = Desk::new(engine, flow.bounds());
+    let responder = Responder::new(engine, flow.bounds());
     let files = OpenFiles::within(file_limit);
-    let guests = Guests::new(rules, directories, desk, admin_files, files, &paths, watch);
+    let guests = Guests::new(rules, directories, responder, admin_files, files, &paths, watch);
     let mut guests = guests.context("random bytes")?;
     let control = Control::open(control, &reactor).context("epoll")?;
     if pty {

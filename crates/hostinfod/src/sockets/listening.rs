@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use rustix::process::umask;
 
-use super::{Refused, find};
+use super::{ConnectError, find};
 use crate::system::file_id::FileId;
 use crate::system::systemd;
 
@@ -114,9 +114,9 @@ impl Listening {
                 }
                 rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
             }
-            Err(Refused::Gone) => {}
-            Err(Refused::Denied) => return Err(Error::Denied),
-            Err(Refused::Failed(error)) => return Err(Error::Failed(error)),
+            Err(ConnectError::Gone) => {}
+            Err(ConnectError::Denied) => return Err(Error::Denied),
+            Err(ConnectError::Failed(error)) => return Err(Error::Failed(error)),
             Err(_) => return Err(Error::NoSocket),
         }
         let socket = socket()?;

@@ -6,16 +6,16 @@ use std::time::{Instant, SystemTime};
 use hostinfo_answer::{Dialect, Name, Requester, Standing};
 use hostinfo_control::limits::PAGE;
 use hostinfo_control::{
-    Guest as Told, GuestState, LastQuery, Page, Port as ToldPort, PortKind, PortState, Refusal,
-    timestamp,
+    Guest as GuestInfo, GuestState, LastQuery, Page, Port as PortInfo, PortKind, PortState,
+    Refusal, timestamp,
 };
 
 use super::Daemon;
-use crate::desk::seen::shown;
 use crate::guest::Guest;
 use crate::guests::Patterns;
 use crate::port::{Endpoint, Port};
 use crate::reactor::id::GuestId;
+use crate::responder::event::shown;
 
 impl Daemon<'_> {
     /// The guest that an administrator means: the one with that whole name, or the one with that
@@ -65,10 +65,10 @@ impl Daemon<'_> {
             }
         }
         let patterns = self.guests.patterns();
-        let told = guests.iter().map(|(number, guest)| {
-            told(guest, ports.get(number).map_or(&[], Vec::as_slice), patterns, now)
+        let described = guests.iter().map(|(number, guest)| {
+            describe(guest, ports.get(number).map_or(&[], Vec::as_slice), patterns, now)
         });
-        Page { guests: told.collect(), complete }
+        Page { guests: described.collect(), complete }
     }
 
     /// Number of guests in each state.
@@ -107,16 +107,16 @@ impl Daemon<'_> {
     }
 }
 
-fn told(guest: &Guest, ports: &[&Port], patterns: &Patterns, now: Instant) -> Told {
+fn describe(guest: &Guest, ports: &[&Port], patterns: &Patterns, now: Instant) -> GuestInfo {
     let rule = guest.who.rule();
     let record = &guest.record;
-    Told {
+    GuestInfo {
         id: guest.who.name().whole().to_owned(),
         driver: guest.who.name().driver().to_owned(),
         name: guest.who.name().guest().to_owned(),
         state: state(&guest.who, best(ports)),
         problem: problem(&guest.who, ports),
-        ports: ports.iter().map(|port| told_port(port, patterns, guest.who.name())).collect(),
+        ports: ports.iter().map(|port| describe_port(port, patterns, guest.who.name())).collect(),
         uuid: match guest.who.standing() {
             Standing::Domain(uuid, _) => Some(uuid.to_string()),
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
@@ -133,7 +133,7 @@ fn told(guest: &Guest, ports: &[&Port], patterns: &Patterns, now: Instant) -> To
     }
 }
 
-fn told_port(port: &Port, patterns: &Patterns, guest: &Name) -> ToldPort {
+fn describe_port(port: &Port, patterns: &Patterns, guest: &Name) -> PortInfo {
     let kind = match (&port.endpoint, port.dialect) {
         (Endpoint::Pty(_), _) => PortKind::Pty,
         (Endpoint::Listener(_) | Endpoint::Accepted(_) | Endpoint::Vsock(_), _) => PortKind::Vsock,
@@ -150,7 +150,7 @@ fn told_port(port: &Port, patterns: &Patterns, guest: &Name) -> ToldPort {
         | Endpoint::Vsock(_) => None,
     };
     let path = path.map(|path| path.display().to_string());
-    ToldPort { kind, state: port_state(port), path, problem: port.refusal.clone() }
+    PortInfo { kind, state: port_state(port), path, problem: port.refusal.clone() }
 }
 
 fn port_state(port: &Port) -> PortState {

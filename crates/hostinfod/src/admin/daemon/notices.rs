@@ -20,13 +20,17 @@ impl Daemon<'_> {
         let guests: Vec<&str> = guests.collect();
         let notices = &self.guests.engine().admin_values().notices;
         let hidden = guests.iter().filter(|name| notices.hide(&notice, name, now)).count();
-        Ok(SetNotice { notice: told(&notice), guests: guests.len() as u64, hidden: hidden as u64 })
+        Ok(SetNotice {
+            notice: describe(&notice),
+            guests: guests.len() as u64,
+            hidden: hidden as u64,
+        })
     }
 
     /// All current notices.
     pub(super) fn notices(&self) -> Notices {
         let notices = &self.guests.engine().admin_values().notices;
-        Notices { notices: notices.all(Timestamp::now()).map(told).collect() }
+        Notices { notices: notices.all(Timestamp::now()).map(describe).collect() }
     }
 
     /// Removes those with these ids, or all, for a user.
@@ -36,11 +40,11 @@ impl Daemon<'_> {
         user: Uid,
     ) -> Result<Cleared, Refusal> {
         let cleared = self.guests.clear_notices(ids, user).map_err(refusal)?;
-        Ok(Cleared { cleared: cleared.iter().map(told).collect() })
+        Ok(Cleared { cleared: cleared.iter().map(describe).collect() })
     }
 }
 
-fn told(notice: &Arc<notices::Notice>) -> Notice {
+fn describe(notice: &Arc<notices::Notice>) -> Notice {
     let Draft { pattern, kind, at, until, text } = notice.draft.clone();
     Notice { id: notice.id, pattern, kind, text, at, until }
 }
