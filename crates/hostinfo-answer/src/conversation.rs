@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
-use crate::who::Who;
+use crate::requester::Requester;
 
 /// The input of one connection. An idle one owns no other memory.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Conversation {
 /// The guest that sent the input, borrowed in parts.
 pub struct Guest<'g> {
     /// Who it is.
-    pub who: &'g mut Who,
+    pub who: &'g mut Requester,
     /// What is observed of it.
     pub observed: &'g mut Observed,
     /// How much of its flow it has used.

@@ -1,105 +1,92 @@
 //! From a line to its reply.
 
 mod beside;
+mod vhostmd;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hostinfo_catalog::Scope;
 use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::INVALID_REQUEST;
-use hostinfo_sample::{Host, Moment};
+use hostinfo_sample::Host;
 use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::reply::retry_after;
 use hostinfo_wire::request::Names;
 use hostinfo_wire::{Code, Frame, Malformed, Refusal, Reply, Request, VERSION};
 
+use crate::admin_values::AdminValues;
 use crate::allowance::Cost;
+use crate::backend::Backend;
 use crate::dialect::{Dialect, Protocol};
 use crate::gather::gather;
-use crate::given::Given;
 use crate::libvirt::Libvirt;
 use crate::list::list;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
+use crate::requester::Requester;
 use crate::select::{Pick, permitted, refused, select};
-use crate::shared::{Shared, are_of_host};
-use crate::vhostmd::Commons;
-use crate::who::Who;
+use crate::shared::{SharedReplies, are_of_host};
+use crate::sources::Sources;
+use crate::vhostmd::CommonParts;
 
 /// Answers all guests. `L` asks libvirt.
 pub struct Engine<L> {
-    pub(crate) host: Host,
-    pub(crate) libvirt: L,
-    pub(crate) given: Given,
-    pub(crate) start: Instant,
-    pub(crate) os_name: Option<Arc<str>>,
-    pub(crate) commons: Commons,
-    shared: Shared,
-    /// Units of work done since [`Engine::take_work`]: see
-    /// [`TURN_WORK`](hostinfo_wire::limits::TURN_WORK).
-    pub(crate) work: u32,
+    backend: Backend<L>,
+    os_name: Option<String>,
+    common_parts: CommonParts,
+    shared: SharedReplies,
 }
 
 /// Writes the results of a query into a reply.
 type Render = fn(&[Answer<'_>], &mut Reply);
 
 impl<L: Libvirt> Engine<L> {
-    /// Answers from `host`, whose operating system is `os_name`, from `libvirt`, and from what the
-    /// administrator has `given`. The samples' grid begins at `start`.
+    /// Answers from `host`, whose operating system is `os_name`, from `libvirt`, and from what
+    /// the administrator provides. The samples' grid begins at `start`.
     pub fn new(
         host: Host,
         libvirt: L,
-        given: Given,
+        admin_values: AdminValues,
         os_name: Option<String>,
         start: Instant,
     ) -> Self {
         Self {
-            host,
-            libvirt,
-            given,
-            start,
-            os_name: os_name.map(Into::into),
-            commons: Commons::default(),
-            shared: Shared::default(),
-            work: 0,
+            backend: Backend { host, libvirt, admin_values, start, work: 0 },
+            os_name,
+            common_parts: CommonParts::default(),
+            shared: SharedReplies::default(),
         }
     }
 
     /// The host's own sources.
     pub fn host(&self) -> &Host {
-        &self.host
+        &self.backend.host
     }
 
     /// What libvirt knows.
     pub fn libvirt(&self) -> &L {
-        &self.libvirt
+        &self.backend.libvirt
     }
 
     /// What libvirt knows, mutable.
     pub fn libvirt_mut(&mut self) -> &mut L {
-        &mut self.libvirt
+        &mut self.backend.libvirt
     }
 
     /// What the administrator provides in addition to the host's figures.
-    pub fn given(&self) -> &Given {
-        &self.given
+    pub fn admin_values(&self) -> &AdminValues {
+        &self.backend.admin_values
     }
 
     /// What the administrator provides, mutable.
-    pub fn given_mut(&mut self) -> &mut Given {
-        &mut self.given
-    }
-
-    /// That time on the samples' grid.
-    pub(crate) fn moment(&self, now: Instant) -> Moment {
-        Moment::new(now.saturating_duration_since(self.start))
+    pub fn given_mut(&mut self) -> &mut AdminValues {
+        &mut self.backend.admin_values
     }
 
     /// Units of work done since the last call, in turns of a [`Conversation`](crate::Conversation)
     /// or elsewhere.
     pub fn take_work(&mut self) -> u32 {
-        std::mem::take(&mut self.work)
+        std::mem::take(&mut self.backend.work)
     }
 
     /// Writes the answer to one line into `reply`. The reply stays empty if the line is dropped
@@ -112,15 +99,15 @@ impl<L: Libvirt> Engine<L> {
         &mut self,
         frame: &Frame<'_>,
         protocol: &mut Protocol,
-        who: &mut Who,
+        who: &mut Requester,
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
     ) -> Result<(), Pending> {
         reply.clear();
-        self.work += 1;
+        self.backend.work += 1;
         if let (Dialect::Hostinfo, Frame::Line(line)) = (protocol.dialect, frame)
-            && self.answer_as_before(line, who, when.now, reply)
+            && self.answer_from_shared(line, who, when.now, reply)
         {
             protocol.nonsense = 0;
             return Ok(());
@@ -145,7 +132,7 @@ impl<L: Libvirt> Engine<L> {
             (Dialect::Hostinfo, Ok(request)) => {
                 let shared = self.reply_to(request, who, observed, when, reply)?;
                 if let (Some(cost), Frame::Line(line)) = (shared, frame) {
-                    let step = self.moment(when.now).slot();
+                    let step = self.backend.moment(when.now).slot();
                     self.shared.keep(line, &who.grant, step, reply, cost);
                 }
                 reply.is_nonsense()
@@ -164,14 +151,14 @@ impl<L: Libvirt> Engine<L> {
     /// Answers a guest with the reply that another guest under its rule got for the same line in
     /// this step. Returns false if there is no such reply, or if the guest may not have one now;
     /// the usual path then tells it why.
-    fn answer_as_before(
+    fn answer_from_shared(
         &self,
         line: &[u8],
-        who: &mut Who,
+        who: &mut Requester,
         now: Instant,
         reply: &mut Reply,
     ) -> bool {
-        let step = self.moment(now).slot();
+        let step = self.backend.moment(now).slot();
         let Some((shared, cost)) = self.shared.find(line, &who.grant, step) else { return false };
         let is_answered = who.may_ask() && who.wait(now).is_zero();
         if is_answered {
@@ -186,7 +173,7 @@ impl<L: Libvirt> Engine<L> {
     fn reply_to(
         &mut self,
         request: Request<'_>,
-        who: &mut Who,
+        who: &mut Requester,
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
@@ -212,7 +199,7 @@ impl<L: Libvirt> Engine<L> {
     fn list(
         &mut self,
         names: Names<'_>,
-        who: &Who,
+        who: &Requester,
         observed: &mut Observed,
         when: When,
         reply: &mut Reply,
@@ -226,24 +213,25 @@ impl<L: Libvirt> Engine<L> {
             return Ok(());
         }
         let picks = self.select(names, who);
-        let mut sources = self.sources(who, observed, when);
+        let mut sources = Sources::new(&mut self.backend, who, observed, when);
         sources.read_ahead_of(&picks)?;
         list(picks, sources, reply);
         Ok(())
     }
 
     /// Looks up the names for a guest.
-    fn select<'n>(&mut self, names: Names<'n>, who: &Who) -> Vec<Pick<'n>> {
+    fn select<'n>(&mut self, names: Names<'n>, who: &Requester) -> Vec<Pick<'n>> {
         let mut words = 0;
-        let picks = select(names.iter().inspect(|_| words += 1), &who.grant, &self.given);
-        self.work = self.work.saturating_add(words);
+        let picks =
+            select(names.iter().inspect(|_| words += 1), &who.grant, &self.backend.admin_values);
+        self.backend.add_work(words);
         picks
     }
 
     fn query(
         &mut self,
         names: Names<'_>,
-        who: &mut Who,
+        who: &mut Requester,
         observed: &mut Observed,
         when: When,
         render: Render,
@@ -265,8 +253,8 @@ impl<L: Libvirt> Engine<L> {
             render(&refused(picks), reply);
             return Ok(None);
         }
-        let (is_of_host, failures) = (are_of_host(&picks), self.host.failures());
-        let mut sources = self.sources(who, observed, when);
+        let (is_of_host, failures) = (are_of_host(&picks), self.backend.host.failures());
+        let mut sources = Sources::new(&mut self.backend, who, observed, when);
         sources.ask(&picks)?;
         sources.read_ahead_of(&picks)?;
         render(&gather(picks, &mut sources), reply);
@@ -274,7 +262,7 @@ impl<L: Libvirt> Engine<L> {
         who.allowance.spend(cost, when.now);
         // A fault that the administrator could mend is counted each time it is met, so such a reply
         // is not shared.
-        let is_shared = is_of_host && self.host.failures() == failures;
+        let is_shared = is_of_host && self.backend.host.failures() == failures;
         Ok(is_shared.then_some(cost))
     }
 }

@@ -9,28 +9,28 @@ use hostinfo_domains::{Domain, Figures, Snapshot, Uuid};
 use hostinfo_notices::Notices;
 use hostinfo_sample::Absent;
 
-use crate::{Given, Libvirt};
+use crate::{AdminValues, Libvirt};
 
 /// UUID of most tests' guest.
 pub(crate) const UUID: Uuid = Uuid::from_u128(7);
 
 /// A libvirt with fixed answers. The default is a host without libvirt.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct FakeLibvirt {
     snapshot: Option<Arc<Snapshot>>,
     /// How often newer figures were requested.
     pub(crate) refreshed: usize,
 }
 
-impl Told {
+impl FakeLibvirt {
     /// Knows this domain, and figures of it that are new.
     pub(crate) fn with_figures(domain: Domain, figures: Figures) -> Self {
         Self { snapshot: Some(snapshot([(domain, Some(figures))])), refreshed: 0 }
     }
 }
 
-impl Libvirt for Told {
-    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+impl Libvirt for FakeLibvirt {
+    fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
         self.snapshot.as_ref().ok_or(Absent::plain("this host does not ask libvirt"))
     }
 
@@ -47,9 +47,9 @@ pub(crate) fn snapshot(
 }
 
 /// What an administrator gives: these definitions, and a label.
-pub(crate) fn given(definitions: &str) -> Given {
+pub(crate) fn admin_values(definitions: &str) -> AdminValues {
     let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
     let labels = labels.try_into().unwrap();
     let customs = hostinfo_custom::examples::custom(definitions);
-    Given { labels, customs, notices: Notices::default(), declared: None }
+    AdminValues { labels, customs, notices: Notices::default(), declared: None }
 }

@@ -57,7 +57,7 @@ impl<'a> Gathered<'a> {
         instance: Option<String>,
         sources: &mut Sources<'g, '_>,
     ) {
-        if tells_of_others(stat) {
+        if depends_on_reply(stat) {
             return self.late.push((self.answers.len(), stat, true));
         }
         let value = sources.value(stat, instance.as_deref());
@@ -107,7 +107,7 @@ impl<'a> Gathered<'a> {
             match sources.value(stat, instance.as_deref()) {
                 Ok(value) => {
                     result = Some(Ok(()));
-                    if !tells_of_others(stat) && self.is_first(stat, instance.as_deref()) {
+                    if !depends_on_reply(stat) && self.is_first(stat, instance.as_deref()) {
                         self.answers
                             .push(Answer::Value { row: sources.row(stat, instance), value });
                     }
@@ -117,7 +117,7 @@ impl<'a> Gathered<'a> {
                 }
             }
         }
-        if tells_of_others(stat) && self.is_first(stat, None) {
+        if depends_on_reply(stat) && self.is_first(stat, None) {
             self.late.push((self.answers.len(), stat, false));
         }
         if is_whole {
@@ -165,6 +165,6 @@ impl Default for Gathered<'_> {
 }
 
 /// Whether its value depends on what else is in the reply.
-fn tells_of_others(stat: StatId) -> bool {
+fn depends_on_reply(stat: StatId) -> bool {
     matches!(stat.stat().source, Source::Own(Own::SampleAge | Own::Window))
 }

@@ -25,7 +25,7 @@ pub(crate) struct History {
     /// 800 KB for the largest guest that KVM can run.
     parts: HashMap<StatId, BTreeMap<u32, Counter>>,
     /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
-    looks: VecDeque<Look>,
+    readings: VecDeque<Reading>,
     /// When the guest last had newer figures requested.
     asked: Option<Instant>,
     /// The first request since `answered` that has no answer yet.
@@ -50,7 +50,7 @@ impl Counter {
 
 /// What each disk had completed at one time.
 #[derive(Debug, Clone)]
-struct Look {
+struct Reading {
     at: Instant,
     disks: HashMap<String, Completed>,
 }
@@ -108,16 +108,16 @@ impl History {
     }
 
     /// Records the disks' figures from `at`.
-    pub(crate) fn look(&mut self, disks: &[Disk], at: Instant) {
-        if self.looks.back().is_some_and(|last| at < last.at + SAMPLE_GRID) {
+    pub(crate) fn record(&mut self, disks: &[Disk], at: Instant) {
+        if self.readings.back().is_some_and(|last| at < last.at + SAMPLE_GRID) {
             return;
         }
-        let is_old_enough = |look: &Look| look.at + WINDOW_MIN <= at;
-        while self.looks.get(1).is_some_and(is_old_enough) {
-            self.looks.pop_front();
+        let is_old_enough = |reading: &Reading| reading.at + WINDOW_MIN <= at;
+        while self.readings.get(1).is_some_and(is_old_enough) {
+            self.readings.pop_front();
         }
         let disks = disks.iter().rev().map(|disk| (disk.dev.clone(), completed(disk))).collect();
-        self.looks.push_back(Look { at, disks });
+        self.readings.push_back(Reading { at, disks });
     }
 
     /// The time that a latency covers.
@@ -126,10 +126,10 @@ impl History {
         Some(now.at.saturating_duration_since(before.at))
     }
 
-    /// Mean time of an operation on a disk, between the last look and one that is old enough.
+    /// Mean time of an operation on a disk, between the last reading and one that is old enough.
     ///
     /// # Errors
-    /// There is no such look yet, or nothing was completed.
+    /// There is no such reading yet, or nothing was completed.
     pub(crate) fn latency(&self, dev: &str) -> Result<Duration, Absent> {
         let (before, now) = self.pair().ok_or(Absent::AGAIN)?;
         let (before, now) =
@@ -139,16 +139,16 @@ impl History {
         mean.map(Duration::from_nanos).ok_or(IDLE)
     }
 
-    fn pair(&self) -> Option<(&Look, &Look)> {
-        let now = self.looks.back()?;
-        let mut before = self.looks.iter().rev();
-        Some((before.find(|look| look.at + WINDOW_MIN <= now.at)?, now))
+    fn pair(&self) -> Option<(&Reading, &Reading)> {
+        let now = self.readings.back()?;
+        let mut before = self.readings.iter().rev();
+        Some((before.find(|reading| reading.at + WINDOW_MIN <= now.at)?, now))
     }
 }
 
 const IDLE: Absent = Absent::plain("no operation was completed since the host looked before");
 
-impl Look {
+impl Reading {
     fn of(&self, dev: &str) -> Option<&Completed> {
         self.disks.get(dev)
     }
@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn a_disk_that_is_taken_out_and_put_in_again_counts_on() {
         let mut history = History::default();
-        let told: Vec<u64> =
+        let values: Vec<u64> =
             [70, 100, 4, 6].iter().map(|now| history.count(READS, Some("vda"), *now)).collect();
-        assert_eq!(told, [70, 100, 104, 106]);
+        assert_eq!(values, [70, 100, 104, 106]);
         assert_eq!(history.count(READS, Some("vdb"), 1), 1);
     }
 
@@ -207,13 +207,13 @@ mod tests {
         let (mut history, start) = (History::default(), Instant::now());
         let at = |millis| start + Duration::from_millis(millis);
         assert_eq!(history.latency("vda"), Err(Absent::AGAIN));
-        history.look(&[disk(10, 100)], at(0));
-        history.look(&[disk(20, 300)], at(900));
+        history.record(&[disk(10, 100)], at(0));
+        history.record(&[disk(20, 300)], at(900));
         assert_eq!(history.latency("vda"), Err(Absent::AGAIN));
-        history.look(&[disk(30, 600)], at(1900));
+        history.record(&[disk(30, 600)], at(1900));
         assert_eq!(history.latency("vda"), Ok(Duration::from_millis(30)));
         assert_eq!(history.window(), Some(Duration::from_secs(1)));
-        history.look(&[disk(30, 600)], at(5000));
+        history.record(&[disk(30, 600)], at(5000));
         assert_eq!(history.latency("vda"), Err(IDLE));
         assert_eq!(history.latency("vdb"), Err(Absent::AGAIN));
     }
@@ -229,7 +229,7 @@ mod tests {
     fn figures_are_as_old_as_the_guests_own_request_whoever_else_asked() {
         let (mut history, start) = (History::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let age = |history: &mut History, told, now| history.age(at(told), at(now)).as_secs();
+        let age = |history: &mut History, values, now| history.age(at(values), at(now)).as_secs();
         assert_eq!(age(&mut history, 0, 0), 75, "it has asked for none");
         assert!(history.may_refresh(at(10)));
         assert_eq!(age(&mut history, 9, 10), 75, "these are not the ones");
@@ -246,8 +246,8 @@ mod tests {
     fn few_looks_are_kept_however_often_somebody_looks() {
         let (mut history, start) = (History::default(), Instant::now());
         for millis in 0..20_000 {
-            history.look(&[disk(1, 1)], start + Duration::from_millis(millis));
+            history.record(&[disk(1, 1)], start + Duration::from_millis(millis));
         }
-        assert!(history.looks.len() <= 12, "{}", history.looks.len());
+        assert!(history.readings.len() <= 12, "{}", history.readings.len());
     }
 }

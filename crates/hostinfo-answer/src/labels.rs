@@ -20,10 +20,10 @@ impl Labels {
     }
 
     /// The sorted names with that prefix.
-    pub fn names<'l>(&'l self, beginning: &'l str) -> impl Iterator<Item = &'l str> {
-        let from = (Bound::Included(beginning), Bound::Unbounded);
+    pub fn names<'l>(&'l self, prefix: &'l str) -> impl Iterator<Item = &'l str> {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
         let names = self.0.range::<str, _>(from).map(|(name, _)| name.as_str());
-        names.take_while(move |name| name.starts_with(beginning))
+        names.take_while(move |name| name.starts_with(prefix))
     }
 }
 

@@ -12,7 +12,7 @@ pub trait Libvirt {
     ///
     /// # Errors
     /// Why nothing is known.
-    fn tells(&self) -> Result<&Arc<Snapshot>, Absent>;
+    fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent>;
 
     /// Requests newer figures of a domain.
     fn refresh(&mut self, domain: Uuid, now: Instant);

@@ -6,12 +6,12 @@ use hostinfo_sample::{Absent, OpenFiles, Roots, Vmm};
 use hostinfo_verdict::Watch;
 
 use crate::history::History;
-use crate::key::Held;
+use crate::key::GuestIncidents;
 use crate::peer::Peer;
 
 /// Nobody has connected to the guest yet, or libvirt still owned its socket: only when the guest
 /// speaks is it certain that its VMM listens. A metrics disk may be written earlier.
-pub const NOT_MET: Absent =
+pub const VMM_UNKNOWN: Absent =
     Absent::plain("hostinfod knows this guest's VMM only when the guest has spoken on its port");
 
 /// The process that runs a guest. A [`Vmm`] takes 2.4 KB even before it is asked for anything, so it
@@ -46,7 +46,7 @@ pub struct Observed {
     /// The samples for verdicts, while it is watched.
     pub watch: Option<Box<Watch>>,
     /// Its verdicts over time.
-    pub held: Held,
+    pub incidents: GuestIncidents,
     /// See [`Observed::history`]; `None` if libvirt has reported nothing.
     history: Option<Box<History>>,
 }
@@ -81,12 +81,12 @@ impl Observed {
     /// Nothing observed yet.
     pub fn new(process: Result<Process, Absent>) -> Self {
         let process = process.map_err(Box::new);
-        Self { process, watch: None, held: Held::default(), history: None }
+        Self { process, watch: None, incidents: GuestIncidents::default(), history: None }
     }
 }
 
 impl Default for Observed {
     fn default() -> Self {
-        Self::new(Err(NOT_MET))
+        Self::new(Err(VMM_UNKNOWN))
     }
 }

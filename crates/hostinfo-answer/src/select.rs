@@ -8,7 +8,7 @@ use hostinfo_render::Answer;
 use hostinfo_rules::Grant;
 use hostinfo_wire::Refusal;
 
-use crate::given::Given;
+use crate::admin_values::AdminValues;
 
 /// The meaning of one word of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(crate) enum Pick<'a> {
 
 impl Pick<'_> {
     /// Whether the pick includes that statistic, which has no instances.
-    pub(crate) fn means(&self, stat: StatId, grant: &Grant) -> bool {
+    pub(crate) fn includes(&self, stat: StatId, grant: &Grant) -> bool {
         match self {
             Self::Refused(..) => false,
             Self::Stat(picked, _) => *picked == stat,
@@ -36,33 +36,38 @@ impl Pick<'_> {
 pub(crate) fn select<'a>(
     words: impl Iterator<Item = &'a str>,
     grant: &Grant,
-    given: &Given,
+    admin_values: &AdminValues,
 ) -> Vec<Pick<'a>> {
     let mut words = words.map(|word| (word, lower_case(word)));
     let Some((asked, first)) = words.next() else { return Vec::new() };
-    let mut picks = vec![pick(asked, first.clone(), grant, given)];
+    let mut picks = vec![pick(asked, first.clone(), grant, admin_values)];
     // Most queries have a single word.
     let mut seen = HashSet::new();
     for (asked, word) in words {
         if word != first && seen.insert(word.clone()) {
-            picks.push(pick(asked, word, grant, given));
+            picks.push(pick(asked, word, grant, admin_values));
         }
     }
     picks
 }
 
 /// Looks up `word`. An unknown name is returned the way it was `asked`.
-fn pick<'a>(asked: &'a str, word: Cow<'a, str>, grant: &Grant, given: &Given) -> Pick<'a> {
+fn pick<'a>(
+    asked: &'a str,
+    word: Cow<'a, str>,
+    grant: &Grant,
+    admin_values: &AdminValues,
+) -> Pick<'a> {
     match resolve(&word) {
         None => Pick::Refused(asked.into(), Refusal::NoSuchStatistic),
         Some(Named::Stat(stat, Some(name))) if stat.stat().is_open() => {
-            if grant.permits(stat, Some(&name)) && given.has(stat.stat().instances, &name) {
+            if grant.permits(stat, Some(&name)) && admin_values.has(stat.stat().instances, &name) {
                 Pick::Stat(stat, Some(name))
             } else {
-                pick_below(word, stat, name, grant, given)
+                pick_below(word, stat, name, grant, admin_values)
             }
         }
-        Some(Named::Below(stat, name)) => pick_below(word, stat, name, grant, given),
+        Some(Named::Below(stat, name)) => pick_below(word, stat, name, grant, admin_values),
         Some(Named::Stat(stat, instance)) if grant.permits(stat, instance.as_deref()) => {
             Pick::Stat(stat, instance)
         }
@@ -80,10 +85,10 @@ fn pick_below<'a>(
     stat: StatId,
     name: String,
     grant: &Grant,
-    given: &Given,
+    admin_values: &AdminValues,
 ) -> Pick<'a> {
     let permits = |name: &str| grant.permits(stat, Some(name));
-    if given.names(stat.stat().instances, &format!("{name}.")).any(permits) {
+    if admin_values.names(stat.stat().instances, &format!("{name}.")).any(permits) {
         Pick::Group(word, Scope::below(stat, name))
     } else if permits(&name) {
         Pick::Refused(word, Refusal::NoSuchStatistic)

@@ -1,7 +1,7 @@
 //! Replies that concern only the host. They are rendered once for all guests of one rule that ask
 //! the same within one step of the grid.
 //!
-//! `step.rs` decides which guests may share a reply. What is counted for each guest (whether it may
+//! `step_cache.rs` decides which guests may share a reply. What is counted for each guest (whether it may
 //! ask, its interval, its flow) is not handled here.
 
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use hostinfo_wire::limits::{SHARED_REPLIES, SHARED_REPLY_MAX};
 
 use crate::allowance::Cost;
 use crate::select::Pick;
-use crate::step::OfStep;
+use crate::step_cache::StepCache;
 
 /// The replies of one step.
 #[derive(Default)]
-pub(crate) struct Shared(OfStep<One>);
+pub(crate) struct SharedReplies(StepCache<SharedReply>);
 
-struct One {
+struct SharedReply {
     line: Box<[u8]>,
     reply: Reply,
     cost: Cost,
 }
 
-impl Shared {
+impl SharedReplies {
     /// The reply to `line` under that grant, and its cost for each guest that gets it.
     pub(crate) fn find(
         &self,
@@ -33,8 +33,8 @@ impl Shared {
         grant: &Arc<Grant>,
         step: u64,
     ) -> Option<(&Reply, Cost)> {
-        let one = self.0.find(grant, step, |one| *one.line == *line)?;
-        Some((&one.reply, one.cost))
+        let shared = self.0.find(grant, step, |shared| *shared.line == *line)?;
+        Some((&shared.reply, shared.cost))
     }
 
     /// Keeps a reply for the rest of its step, if there is room.
@@ -47,8 +47,8 @@ impl Shared {
         cost: Cost,
     ) {
         if reply.len() <= SHARED_REPLY_MAX {
-            let one = || One { line: line.into(), reply: reply.clone(), cost };
-            self.0.keep(grant, step, one, SHARED_REPLIES);
+            let shared = || SharedReply { line: line.into(), reply: reply.clone(), cost };
+            self.0.keep(grant, step, shared, SHARED_REPLIES);
         }
     }
 }

@@ -4,7 +4,9 @@ mod ahead;
 mod custom;
 mod devices;
 mod incidents;
+mod kernel;
 mod libvirt;
+mod lookups;
 mod members;
 mod notices;
 mod own;
@@ -14,35 +16,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
-use hostinfo_catalog::source::{Host as HostSource, Judged, Source, Vmm as VmmSource};
+use hostinfo_catalog::source::{Judged, Source, Vmm};
 use hostinfo_notices::Notice;
-use hostinfo_sample::{Absent, Host, Moment, Spare};
+use hostinfo_sample::{Absent, Host, Moment};
 use hostinfo_verdict::Verdict;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
-use crate::allowance::Cost;
-use crate::engine::Engine;
-use crate::given::Given;
+use crate::admin_values::AdminValues;
+use crate::backend::Backend;
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::When;
+use crate::requester::Requester;
 use crate::select::{Pick, select};
-use crate::sources::devices::Devices;
-use crate::who::Who;
+
+use devices::Devices;
+
+pub(crate) use lookups::Lookups;
 
 /// The reason behind 503 if the host has nothing in that group.
 const NONE: &str = "this host has none";
 
-/// The guest's ratio.
-const CONTENTION: StatId = StatId::named("vm.cpu.contention");
-
 /// All sources for one reply to one guest.
 pub(crate) struct Sources<'a, 's> {
-    who: &'a Who,
+    who: &'a Requester,
     host: &'s mut Host,
     libvirt: &'s mut dyn Libvirt,
-    given: &'s mut Given,
+    admin_values: &'s mut AdminValues,
     observed: &'s mut Observed,
     when: When,
     at: Moment,
@@ -53,7 +54,7 @@ pub(crate) struct Sources<'a, 's> {
     extent: Extent,
     /// A sample is taken and no query answered, so nothing may be requested for it.
     is_sample: bool,
-    found: Found,
+    lookups: Lookups,
     /// The guest's notices, once they were looked up: the same throughout the reply.
     notices: Option<Vec<Arc<Notice>>>,
     incidents: Option<Vec<String>>,
@@ -73,36 +74,29 @@ struct Extent {
     verdicts: Option<Duration>,
 }
 
-/// How many values were looked up, by outcome.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Found {
-    values: u32,
-    soon: u32,
-    nothing: u32,
-}
-
-impl<L: Libvirt> Engine<L> {
-    /// The current sources for a guest.
-    pub(crate) fn sources<'a, 's>(
-        &'s mut self,
-        who: &'a Who,
+impl<'a, 's> Sources<'a, 's> {
+    /// The current sources for a reply to a guest.
+    pub(crate) fn new<L: Libvirt>(
+        backend: &'s mut Backend<L>,
+        who: &'a Requester,
         observed: &'s mut Observed,
         when: When,
-    ) -> Sources<'a, 's> {
-        let at = self.moment(when.now);
-        Sources {
+    ) -> Self {
+        let at = backend.moment(when.now);
+        let Backend { host, libvirt, admin_values, start: _, work } = backend;
+        Self {
             who,
-            host: &mut self.host,
-            libvirt: &mut self.libvirt,
-            given: &mut self.given,
+            host,
+            libvirt,
+            admin_values,
             observed,
             when,
             at,
-            work: &mut self.work,
+            work,
             by_guest: false,
             extent: Extent::default(),
             is_sample: false,
-            found: Found::default(),
+            lookups: Lookups::default(),
             notices: None,
             incidents: None,
             verdicts: Vec::new(),
@@ -114,19 +108,7 @@ impl<L: Libvirt> Engine<L> {
 impl<'a> Sources<'a, '_> {
     /// Looks up one name.
     pub(crate) fn select<'n>(&self, name: &'n str) -> Vec<Pick<'n>> {
-        select(std::iter::once(name), &self.who.grant, self.given)
-    }
-
-    /// Must come before any value of a reply with ratios. All ratios have to cover the same time,
-    /// which is the guest's if one of them is the guest's.
-    pub(crate) fn sample_ratios(&mut self, picks: &[Pick<'_>]) {
-        if picks.iter().any(|pick| pick.means(CONTENTION, &self.who.grant))
-            && let Ok(vmm) = self.observed.vmm()
-            && vmm.value(VmmSource::Vcpus, None, self.at).is_ok()
-        {
-            vmm.sample_ratios(self.host, self.at);
-            self.by_guest = true;
-        }
+        select(std::iter::once(name), &self.who.grant, self.admin_values)
     }
 
     /// The value of a statistic that the guest may see.
@@ -140,11 +122,7 @@ impl<'a> Sources<'a, '_> {
     ) -> Result<Value<'a>, Refusal> {
         *self.work = self.work.saturating_add(1);
         let value = self.look_up(stat, instance);
-        *match &value {
-            Ok(_) => &mut self.found.values,
-            Err(Refusal::Unavailable(why)) if *why == Absent::AGAIN.reason => &mut self.found.soon,
-            Err(_) => &mut self.found.nothing,
-        } += 1;
+        self.lookups.count(&value);
         value
     }
 
@@ -153,38 +131,15 @@ impl<'a> Sources<'a, '_> {
         self.at.slot()
     }
 
-    /// Runs `look`, and returns its result and what it found, without counting that.
-    pub(crate) fn finding<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> (T, Found) {
-        let before = std::mem::take(&mut self.found);
-        let what = look(self);
-        (what, std::mem::replace(&mut self.found, before))
-    }
-
-    /// Counts what was found, now or for another reply of this step.
-    pub(crate) fn has_found(&mut self, Found { values, soon, nothing }: Found) {
-        self.found.values += values;
-        self.found.soon += soon;
-        self.found.nothing += nothing;
-    }
-
-    /// The cost of the reply so far.
-    pub(crate) fn cost(&self) -> Cost {
-        match self.found {
-            Found { values: 0, soon: 0, nothing: 0 } => Cost::Nothing,
-            Found { values: 0, soon: 1.., .. } => Cost::Soon,
-            Found { .. } => Cost::Read,
-        }
-    }
-
     fn look_up(&mut self, stat: StatId, instance: Option<&str>) -> Result<Value<'a>, Refusal> {
         let source = stat.stat().source;
         let value = match source {
             Source::Own(own) => return self.own(own),
             Source::Host(what) => self.of_host(what),
             Source::Libvirt(what) => return self.of_libvirt(stat, what, instance),
-            Source::Vmm(VmmSource::Vcpus) => match self.told_vcpus() {
-                Some(told) => Ok(told),
-                None => self.of_vmm(VmmSource::Vcpus, None),
+            Source::Vmm(Vmm::Vcpus) => match self.libvirt_vcpus() {
+                Some(vcpus) => Ok(vcpus),
+                None => self.of_vmm(Vmm::Vcpus, None),
             },
             Source::Vmm(what) => {
                 if instance.is_some_and(|instance| !self.may_have(stat, instance)) {
@@ -201,12 +156,12 @@ impl<'a> Sources<'a, '_> {
                 return Ok(Value::text(verdict.state.word()));
             }
             Source::Incident => return self.incident(instance),
-            Source::Label => match instance.and_then(|name| self.given.labels.get(name)) {
+            Source::Label => match instance.and_then(|name| self.admin_values.labels.get(name)) {
                 Some(text) => return Ok(Value::text(text.to_owned())),
                 None => return Err(Refusal::Unavailable(NONE.into())),
             },
             Source::Notice => return self.notice(instance),
-            Source::HostState => return Ok(Value::text(self.given.host_state().word())),
+            Source::HostState => return Ok(Value::text(self.admin_values.host_state().word())),
             Source::Custom => {
                 let value = self.custom(instance.unwrap_or_default()).at_once();
                 return value.map_err(unavailable);
@@ -215,74 +170,19 @@ impl<'a> Sources<'a, '_> {
         };
         if value.is_ok() {
             self.extent.age = self.extent.age.max(SAMPLE_GRID);
-            if is_ratio(source) {
+            if kernel::is_ratio(source) {
                 self.extent.window = self.window();
             }
         }
         value.map_err(unavailable)
     }
 
-    /// The time that this reply's ratios cover.
-    fn window(&self) -> Option<Duration> {
-        match self.observed.asked_vmm() {
-            Some(vmm) if self.by_guest => vmm.window(self.at),
-            _ => self.host.window(self.at),
-        }
-    }
-
-    fn of_host(&mut self, what: HostSource) -> Result<Value<'static>, Absent> {
-        let by_guest = match self.observed.asked_vmm() {
-            Some(vmm) if self.by_guest => vmm.host_ratio(what, self.at),
-            _ => None,
-        };
-        by_guest.unwrap_or_else(|| self.host.value(what, self.at))
-    }
-
-    fn of_vmm(&mut self, what: VmmSource, vcpu: Option<&str>) -> Result<Value<'static>, Absent> {
-        let vcpu = vcpu.and_then(|number| number.parse().ok());
-        let value = match self.observed.vmm() {
-            Ok(vmm) => vmm.value(what, vcpu, self.at),
-            Err(absent) => Err(absent.clone()),
-        };
-        self.note(Source::Vmm(what), value)
-    }
-
-    fn energy(&mut self) -> Result<Value<'static>, Absent> {
-        let value = match self.observed.vmm() {
-            Ok(vmm) => vmm.energy(self.host, self.at),
-            Err(absent) => Err(absent.clone()),
-        };
-        self.note(Source::Energy, value)
-    }
-
-    fn note(
-        &mut self,
-        what: Source,
-        value: Result<Value<'static>, Absent>,
-    ) -> Result<Value<'static>, Absent> {
-        self.host.note_of(self.who.name.whole(), what, value.as_ref().err());
-        value
-    }
-
     /// vhostmd's number of the host for this guest.
     pub(crate) fn number(&self) -> u32 {
         self.who.host_id.number
-    }
-
-    /// Figures for vhostmd's sums that are not statistics.
-    pub(crate) fn spare_memory(&mut self) -> Spare {
-        self.host.spare_memory(self.at)
     }
 }
 
 fn unavailable(absent: Absent) -> Refusal {
     Refusal::Unavailable(absent.reason)
-}
-
-fn is_ratio(source: Source) -> bool {
-    matches!(
-        source,
-        Source::Host(HostSource::CpuShare(_) | HostSource::DiskBusy)
-            | Source::Vmm(VmmSource::Contention)
-    )
 }

@@ -1,98 +1,34 @@
 //! Documents for vhostmd's clients: see `docs/vhostmd.md`.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::vhostmd::Context;
 use hostinfo_render::Answer;
-use hostinfo_render::vhostmd::{Common, Custom, EMPTY, Extra};
+use hostinfo_render::vhostmd::{Common, Custom, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
-use hostinfo_wire::Reply;
 
-use crate::allowance::Cost;
-use crate::dialect::Dialect;
-use crate::engine::Engine;
 use crate::gather::gather;
-use crate::libvirt::Libvirt;
-use crate::observed::Observed;
-use crate::pending::{Pending, When};
-use crate::sources::{Found, Sources};
-use crate::step::OfStep;
-use crate::who::Who;
+use crate::pending::Pending;
+use crate::sources::{Lookups, Sources};
+use crate::step_cache::StepCache;
 
-impl<L: Libvirt> Engine<L> {
-    /// A client that asks too soon gets its last document again, because vhostmd's clients do not
-    /// know 429.
-    pub(crate) fn vhostmd(
-        &mut self,
-        dialect: Dialect,
-        who: &mut Who,
-        observed: &mut Observed,
-        when: When,
-        reply: &mut Reply,
-    ) -> Result<(), Pending> {
-        if dialect == Dialect::Hostinfo && !who.may_ask() {
-            who.refuse(reply);
-            return Ok(());
-        }
-        who.session.asked(SystemTime::now);
-        if who.wait(when.now).is_zero() {
-            let (document, cost) = self.with_cost(who, observed, when)?;
-            who.allowance.spend(cost, when.now);
-            who.document = Some(document.into());
-        }
-        reply.raw(who.document.as_deref().unwrap_or(EMPTY).as_bytes());
-        Ok(())
-    }
-
-    /// vhostmd's current document for a guest.
-    ///
-    /// # Errors
-    /// Some values are on their way.
-    pub fn document(
-        &mut self,
-        who: &Who,
-        observed: &mut Observed,
-        when: When,
-    ) -> Result<String, Pending> {
-        self.with_cost(who, observed, when).map(|(document, _)| document)
-    }
-
-    fn with_cost(
-        &mut self,
-        who: &Who,
-        observed: &mut Observed,
-        when: When,
-    ) -> Result<(String, Cost), Pending> {
-        if !who.may_ask() {
-            return Ok((EMPTY.to_owned(), Cost::Nothing));
-        }
-        let (os_name, mut commons) = (self.os_name.clone(), std::mem::take(&mut self.commons));
-        let mut sources = self.sources(who, observed, when);
-        let document = document(&who.grant, &mut sources, &mut commons, os_name.as_deref());
-        let cost = sources.cost();
-        self.commons = commons;
-        Ok((document?, cost))
-    }
-}
-
-/// The common part of documents, and what was found for it.
-pub(crate) type Commons = OfStep<(Arc<Common>, Found)>;
+/// The common part of documents, and the look-ups for it.
+pub(crate) type CommonParts = StepCache<(Arc<Common>, Lookups)>;
 
 /// Most grants whose documents are kept: hosts have one rule or a few. A document has about 2 KB,
 /// so this is 32 KB.
-const COMMONS_MAX: usize = 16;
+const COMMON_PARTS_MAX: usize = 16;
 
 /// The document for a guest that may ask.
 ///
 /// # Errors
 /// Some values are on their way.
-fn document(
+pub(crate) fn document(
     grant: &Arc<Grant>,
     sources: &mut Sources<'_, '_>,
-    commons: &mut Commons,
+    common_parts: &mut CommonParts,
     os_name: Option<&str>,
 ) -> Result<String, Pending> {
     let permits = |stat| grant.permits(stat, None);
@@ -104,14 +40,16 @@ fn document(
         if wants_spare { sources.spare_memory() } else { Spare::default() };
     let extra = Extra { os_name, buffers, swap_cached, id: sources.number() };
     let step = sources.slot();
-    let (common, found) = commons.find(grant, step, |_| true).cloned().unwrap_or_else(|| {
-        let (common, found) = sources
-            .finding(|sources| Common::new(permits, |stat| sources.value(stat, None).ok(), &extra));
-        let made = (Arc::new(common), found);
-        commons.keep(grant, step, || made.clone(), COMMONS_MAX);
-        made
-    });
-    sources.has_found(found);
+    let (common, lookups) =
+        common_parts.find(grant, step, |_| true).cloned().unwrap_or_else(|| {
+            let (common, lookups) = sources.count_apart(|sources| {
+                Common::new(permits, |stat| sources.value(stat, None).ok(), &extra)
+            });
+            let made = (Arc::new(common), lookups);
+            common_parts.keep(grant, step, || made.clone(), COMMON_PARTS_MAX);
+            made
+        });
+    sources.add_lookups(lookups);
     let value = |stat| sources.value(stat, None).ok();
     Ok(hostinfo_render::vhostmd::document(&common, permits, value, &extra, &customs))
 }
@@ -123,7 +61,7 @@ fn customs<'g>(sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending
     }
     let picks = sources.select("custom");
     sources.ask(&picks)?;
-    let told = gather(picks, sources).into_iter().filter_map(|answer| match answer {
+    let values = gather(picks, sources).into_iter().filter_map(|answer| match answer {
         Answer::Refused { .. } => None,
         Answer::Value { row, value } => {
             let is_of_guest = row.instance.as_deref().is_some_and(|name| sources.is_of_guest(name));
@@ -131,7 +69,7 @@ fn customs<'g>(sources: &mut Sources<'g, '_>) -> Result<Vec<Custom<'g>>, Pending
             Some(Custom { name: row.name(), context, unit: row.unit(), value })
         }
     });
-    Ok(told.collect())
+    Ok(values.collect())
 }
 
 /// NAME of os-release(5), which may be quoted.

@@ -15,11 +15,11 @@ use virt_sys::{virConnectPtr, virDomainPtr, virTypedParameterPtr};
 
 use crate::inbox::{Change, INBOX};
 
-/// Listens to events from now on, in a thread of its own.
+/// Receives events from now on, in a thread of its own.
 ///
 /// # Errors
 /// If libvirt is out of resources.
-pub(crate) fn hear() -> Result<(), Error> {
+pub(crate) fn receive_in_thread() -> Result<(), Error> {
     event_register_default_impl()?;
     thread::spawn(|| {
         while event_run_default_impl().is_ok() {}
@@ -32,7 +32,7 @@ pub(crate) fn hear() -> Result<(), Error> {
 /// support are left out: new domains are found whenever the daemon asks. Returns whether I/O errors
 /// are reported.
 pub(crate) fn register(connect: &Connect) -> bool {
-    let mut tells_errors = false;
+    let mut reports_errors = false;
     // SAFETY: the connection is open, and the callback needs nothing that could go away.
     unsafe {
         sys::virConnectRegisterCloseCallback(connect.as_ptr(), Some(closed), null_mut(), None);
@@ -50,9 +50,9 @@ pub(crate) fn register(connect: &Connect) -> bool {
                 None,
             )
         };
-        tells_errors |= event == sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON && registered >= 0;
+        reports_errors |= event == sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON && registered >= 0;
     }
-    tells_errors
+    reports_errors
 }
 
 type Callback = sys::virConnectDomainEventGenericCallback;

@@ -9,7 +9,7 @@ use crate::raw::{Param, Value};
 
 /// Parts of the statistics that also describe the domain.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Extra {
     /// virDomainState.
     pub(crate) state: Option<u64>,
     /// virDomainPausedReason, or the corresponding reason for another state.
@@ -21,7 +21,7 @@ pub(crate) struct Told {
 }
 
 /// Reads a domain's statistics. `disks` are those of its XML.
-pub(crate) fn figures(params: &[Param], disks: &[Configured]) -> (Figures, Told) {
+pub(crate) fn figures(params: &[Param], disks: &[Configured]) -> (Figures, Extra) {
     let mut found = Found::default();
     for (name, value) in params {
         let mut words = name.split('.');
@@ -51,7 +51,7 @@ pub(crate) fn figures(params: &[Param], disks: &[Configured]) -> (Figures, Told)
 /// receive and send.
 pub(crate) fn bandwidth(params: &[Param]) -> (Option<u64>, Option<u64>) {
     let average = |name: &str| {
-        let value = params.iter().find(|(told, _)| told == name);
+        let value = params.iter().find(|(param, _)| param == name);
         value.and_then(|(_, value)| match value {
             Value::Number(kilobytes) => kilobytes.checked_mul(KILOBYTE),
             Value::Text(_) => None,
@@ -70,7 +70,7 @@ struct Found {
     /// By number; if there are too many, one more than are reported.
     vcpus: BTreeMap<u32, Vcpu>,
     disks: Vec<Disk>,
-    told: Told,
+    extra: Extra,
 }
 
 /// Where to store a number.
@@ -82,9 +82,9 @@ impl Found {
         Some(match (group, what) {
             ("balloon", "current") => &mut self.figures.memory_current,
             ("balloon", "maximum") => &mut self.figures.memory_maximum,
-            ("state", "state") => &mut self.told.state,
-            ("state", "reason") => &mut self.told.reason,
-            ("vcpu", "current") => &mut self.told.vcpus,
+            ("state", "state") => &mut self.extra.state,
+            ("state", "reason") => &mut self.extra.reason,
+            ("vcpu", "current") => &mut self.extra.vcpus,
             _ => return None,
         })
     }
@@ -111,9 +111,9 @@ impl Found {
     /// `net.0.name`
     fn interface(&mut self, number: &str, value: &Value) -> Place<'_> {
         if let (Ok(number), Value::Text(name)) = (number.parse(), value)
-            && self.told.interfaces.len() < NETS_MAX
+            && self.extra.interfaces.len() < NETS_MAX
         {
-            self.told.interfaces.push((number, name.clone()));
+            self.extra.interfaces.push((number, name.clone()));
         }
         None
     }
@@ -170,8 +170,8 @@ impl Found {
         })
     }
 
-    fn done(self, configured: &[Configured]) -> (Figures, Told) {
-        let Self { mut figures, vcpus, disks, told } = self;
+    fn done(self, configured: &[Configured]) -> (Figures, Extra) {
+        let Self { mut figures, vcpus, disks, extra } = self;
         if vcpus.len() <= VCPUS_MAX {
             figures.vcpus = vcpus.into_values().collect();
         }
@@ -191,7 +191,7 @@ impl Found {
                 disk.limits = *limits;
             }
         }
-        (figures, told)
+        (figures, extra)
     }
 }
 

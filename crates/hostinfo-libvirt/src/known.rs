@@ -52,7 +52,7 @@ mod tests {
         Known::new(domain, vec![disk], before)
     }
 
-    fn told(known: &Known) -> Vec<Option<u64>> {
+    fn counts(known: &Known) -> Vec<Option<u64>> {
         let disk = |dev: &str| Disk { dev: dev.to_owned(), ..Disk::default() };
         let mut figures = Figures { disks: vec![disk("vda"), disk("vdb")], ..Figures::default() };
         known.tell_errors(&mut figures);
@@ -62,16 +62,16 @@ mod tests {
     #[test]
     fn errors_are_those_of_the_run_and_of_disks_that_there_are() {
         let mut first = known(1, None);
-        assert_eq!(told(&first), [Some(0), None], "nothing is known of a disk without a name");
+        assert_eq!(counts(&first), [Some(0), None], "nothing is known of a disk without a name");
         let errors = [("virtio-disk0".to_owned(), 2), ("virtio-disk9".to_owned(), 5)].into();
         first.count(&errors);
         first.count(&errors);
         assert_eq!(first.errors.len(), 1);
         let same = known(1, Some(first));
-        assert_eq!(told(&same), [Some(4), None]);
-        assert_eq!(told(&known(2, Some(same))), [Some(0), None]);
+        assert_eq!(counts(&same), [Some(4), None]);
+        assert_eq!(counts(&known(2, Some(same))), [Some(0), None]);
         let mut xen = known(1, None);
         xen.domain.driver = "xen".to_owned();
-        assert_eq!(told(&xen), [None, None]);
+        assert_eq!(counts(&xen), [None, None]);
     }
 }

@@ -7,7 +7,7 @@
 //! request. It ends when the daemon does, and when libvirt cannot be reached: the daemon then
 //! starts it again. So there is only one way to begin, whatever has happened.
 //!
-//! It has three threads: `ears` listens to the daemon and `events` listens to libvirt, and both put
+//! It has three threads: `requests` reads what the daemon asks, `events` receives what libvirt reports, and both put
 //! what they receive into the `inbox`. The main thread takes it out, and is the only one that calls
 //! libvirt.
 //!
@@ -17,16 +17,16 @@
 
 mod args;
 mod batch;
-mod ears;
 mod events;
 mod figures;
 mod inbox;
 mod known;
 mod orders;
+mod output;
 mod raw;
+mod requests;
 mod rewrite;
 mod survey;
-mod voice;
 
 use std::convert::Infallible;
 
@@ -38,39 +38,39 @@ use virt::error::Error;
 
 use crate::args::Args;
 use crate::inbox::INBOX;
-use crate::survey::{Lost, Survey, Tells};
-use crate::voice::{leave, say};
+use crate::output::{exit_now, send};
+use crate::survey::{Lost, Reported, Survey};
 
 fn main() {
     let args = Args::parse();
     if let Some(access) = args.orders {
         return orders::serve(&args.connect, access);
     }
-    say(&Message::Hello { version: VERSION });
-    ears::open();
+    send(&Message::Hello { version: VERSION });
+    requests::read_in_thread();
     let Err(Lost(why)) = serve(&args);
-    say(&Message::Down(cut(&why, WORDS_MAX).to_owned()));
-    leave();
+    send(&Message::Down(cut(&why, WORDS_MAX).to_owned()));
+    exit_now();
 }
 
 /// Serves until libvirt cannot be reached.
 fn serve(args: &Args) -> Result<Infallible, Lost> {
     // Otherwise the library writes every error to stderr, even expected ones.
     virt::error::clear_error_callback();
-    events::hear()?;
+    events::receive_in_thread()?;
     let connect = Connect::open_read_only(Some(&args.connect))?;
-    let tells_errors = events::register(&connect);
+    let reports_errors = events::register(&connect);
     let hypervisor = connect.clone();
     let directory = Directory::of_host(&args.socket_dir);
-    let tells = Tells { channels: args.vhostmd_channels, errors: tells_errors };
+    let reported = Reported { channels: args.vhostmd_channels, errors: reports_errors };
     let sought = args.tags.clone().unwrap_or_default();
-    let mut survey = Survey::new(connect, directory, tells, sought);
+    let mut survey = Survey::new(connect, directory, reported, sought);
     survey.look()?;
-    say(&Message::Done(0));
+    send(&Message::Done(0));
     // Only now, since libvirt may have to start the hypervisor to find out.
     if let Ok(found) = ask_hypervisor(&hypervisor) {
-        say(&Message::Hypervisor(found));
-        say(&Message::Done(0));
+        send(&Message::Hypervisor(found));
+        send(&Message::Done(0));
     }
     loop {
         let todo = INBOX.take();
@@ -95,8 +95,8 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
                 number
             }
         };
-        if survey.has_told() || number != 0 {
-            say(&Message::Done(number));
+        if survey.has_reported() || number != 0 {
+            send(&Message::Done(number));
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn serve(uri: &str, access: Access) {
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
     virt::error::clear_error_callback();
-    say(&Answer::Hello { version: VERSION });
+    send(&Answer::Hello { version: VERSION });
     let opened = match access {
         Access::Read => Connect::open_read_only(Some(uri)),
         Access::Write => Connect::open(Some(uri)),
@@ -35,10 +35,10 @@ pub(crate) fn serve(uri: &str, access: Access) {
         Ok(connect) => connect,
         Err(error) => {
             let kind = Some(kind(&error)).filter(|kind| *kind == FailureKind::Denied);
-            return say(&failed(kind.unwrap_or(FailureKind::Unreachable), error.message()));
+            return send(&failed(kind.unwrap_or(FailureKind::Unreachable), error.message()));
         }
     };
-    say(&Answer::Done);
+    send(&Answer::Done);
     let mut input = stdin().lock();
     let bound = u64::try_from(ORDER_MAX).unwrap_or(u64::MAX);
     let mut line = Vec::new();
@@ -47,7 +47,7 @@ pub(crate) fn serve(uri: &str, access: Access) {
             Ok(order) => carry_out(&connect, order),
             Err(error) => failed(FailureKind::Other, &format!("not an order: {error}")),
         };
-        say(&answer);
+        send(&answer);
         line.clear();
     }
 }
@@ -118,7 +118,7 @@ fn affecting(form: Form) -> u32 {
 fn list(connect: &Connect) -> Result<Answer, Error> {
     for domain in connect.list_all_domains(0)? {
         match entry(&domain) {
-            Ok(entry) => say(&Answer::Entry(entry)),
+            Ok(entry) => send(&Answer::Entry(entry)),
             // The domain has just gone.
             Err(error) if error.code() == ErrorNumber::NoDomain => {}
             Err(error) => return Err(error),
@@ -164,7 +164,7 @@ fn failed(kind: FailureKind, words: &str) -> Answer {
     Answer::Failed(Failure { kind, words: cut(words, WORDS_MAX).to_owned() })
 }
 
-fn say(answer: &Answer) {
+fn send(answer: &Answer) {
     let line = order_line(answer).or_else(|| {
         order_line(&failed(FailureKind::Other, "the domain's XML is too long to be read"))
     });

@@ -13,8 +13,8 @@ use crate::batch::batches;
 use crate::figures::{bandwidth, figures};
 use crate::inbox::Changes;
 use crate::known::Known;
+use crate::output::send;
 use crate::raw::{self, Param};
-use crate::voice::say;
 
 const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
     | sys::VIR_DOMAIN_STATS_BALLOON
@@ -40,18 +40,18 @@ pub(crate) struct Survey {
     /// The tags to look for.
     sought: Sought,
     known: BTreeMap<Uuid, Known>,
-    tells: Tells,
+    reported: Reported,
     /// Domains that were seen to move their memory: only for them is libvirt asked whether they
     /// migrate.
     movers: HashSet<Uuid>,
     /// Domains that were started from a snapshot and have not resumed from it yet.
     starters: HashSet<Uuid>,
-    has_told: bool,
+    has_reported: bool,
 }
 
 /// Things that are reported only if the daemon wants them, or libvirt has them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tells {
+pub(crate) struct Reported {
     /// libvirt's own channels for vhostmd's clients.
     pub(crate) channels: bool,
     /// I/O errors of disks.
@@ -63,18 +63,18 @@ impl Survey {
     pub(crate) fn new(
         connect: Connect,
         directory: Directory,
-        tells: Tells,
+        reported: Reported,
         sought: Sought,
     ) -> Self {
         Self {
             connect,
             directory,
             sought,
-            tells,
+            reported,
             known: BTreeMap::new(),
             movers: HashSet::new(),
             starters: HashSet::new(),
-            has_told: false,
+            has_reported: false,
         }
     }
 
@@ -85,10 +85,10 @@ impl Survey {
             let uuid = handle.get_uuid()?;
             gone.remove(&uuid);
             let name = handle.get_name()?;
-            let is_told = self.known.get(&uuid).is_some_and(|Known { domain, .. }| {
+            let is_known = self.known.get(&uuid).is_some_and(|Known { domain, .. }| {
                 domain.id == handle.get_id() && domain.name == cut(&name, NAME_MAX)
             });
-            if !is_told {
+            if !is_known {
                 self.read(uuid, &handle)?;
             }
         }
@@ -108,7 +108,7 @@ impl Survey {
                 Some(handle) => {
                     self.read(*uuid, &handle)?;
                     if goes_back(&mut self.starters, *uuid, *changes) {
-                        self.tell(&Message::Reverted(*uuid));
+                        self.report(&Message::Reverted(*uuid));
                     }
                 }
                 None => self.forget(*uuid),
@@ -147,29 +147,29 @@ impl Survey {
             let stats = self.unless_lost(raw::stats(handles.values(), GROUPS))?;
             for (uuid, params) in stats.unwrap_or_default() {
                 if let Some(handle) = handles.get(&uuid) {
-                    self.tell_figures(uuid, handle, &params)?;
+                    self.send_figures(uuid, handle, &params)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn tell_figures(&mut self, uuid: Uuid, handle: &Handle, params: &[Param]) -> Result<(), Lost> {
+    fn send_figures(&mut self, uuid: Uuid, handle: &Handle, params: &[Param]) -> Result<(), Lost> {
         let migrating = self.is_migrating(uuid, handle)?;
         let Some(known) = self.known.get_mut(&uuid) else { return Ok(()) };
-        let (mut figures, told) = figures(params, &known.disks);
-        if self.tells.errors {
+        let (mut figures, extra) = figures(params, &known.disks);
+        if self.reported.errors {
             known.tell_errors(&mut figures);
         }
         let domain = Domain {
-            state: told.state.map_or(known.domain.state, |now| state(now, told.reason)),
-            vcpus: told.vcpus.unwrap_or(known.domain.vcpus),
+            state: extra.state.map_or(known.domain.state, |now| state(now, extra.reason)),
+            vcpus: extra.vcpus.unwrap_or(known.domain.vcpus),
             migrating,
             ..known.domain.clone()
         };
         if known.domain != domain {
             known.domain = domain.clone();
-            self.tell(&Message::Domain(domain));
+            self.report(&Message::Domain(domain));
         }
         if figures.disks.is_empty() {
             figures.block_job = Some(false);
@@ -179,14 +179,14 @@ impl Survey {
             let has_job = self.unless_lost(raw::has_block_job(handle, &disk.dev))?;
             figures.block_job = figures.block_job.max(has_job);
         }
-        for (number, interface) in &told.interfaces {
+        for (number, interface) in &extra.interfaces {
             let found = self.unless_lost(raw::bandwidth(handle, interface))?;
             let net = figures.nets.iter_mut().find(|net| net.number == *number);
             if let (Some(found), Some(net)) = (found, net) {
                 (net.rx_limit, net.tx_limit) = bandwidth(&found);
             }
         }
-        self.tell(&Message::Figures(uuid, figures));
+        self.report(&Message::Figures(uuid, figures));
         Ok(())
     }
 
@@ -197,7 +197,7 @@ impl Survey {
             // It has just gone, which an event reports.
             Err(error) if error.code() == ErrorNumber::NoDomain => return Ok(()),
             Err(error) if !self.is_connected() => return Err(error.into()),
-            told => told,
+            other => other,
         };
         let described = match xml {
             Ok(xml) => {
@@ -225,7 +225,7 @@ impl Survey {
             vcpus: found.vcpus,
             vcpus_max: found.vcpus_max,
             names: found.names,
-            channel: found.channel.filter(|_| self.tells.channels),
+            channel: found.channel.filter(|_| self.reported.channels),
             cid: found.cid,
             tags: found.tags,
             unread,
@@ -234,7 +234,7 @@ impl Survey {
         let is_new = before.as_ref().is_none_or(|before| before.domain != domain);
         self.known.insert(uuid, Known::new(domain.clone(), found.disks, before));
         if is_new {
-            self.tell(&Message::Domain(domain));
+            self.report(&Message::Domain(domain));
         }
         Ok(())
     }
@@ -252,18 +252,18 @@ impl Survey {
         self.movers.remove(&uuid);
         self.starters.remove(&uuid);
         if self.known.remove(&uuid).is_some() {
-            self.tell(&Message::Gone(uuid));
+            self.report(&Message::Gone(uuid));
         }
     }
 
     /// Whether anything was reported since the last call of this.
-    pub(crate) fn has_told(&mut self) -> bool {
-        std::mem::take(&mut self.has_told)
+    pub(crate) fn has_reported(&mut self) -> bool {
+        std::mem::take(&mut self.has_reported)
     }
 
-    fn tell(&mut self, message: &Message) {
-        say(message);
-        self.has_told = true;
+    fn report(&mut self, message: &Message) {
+        send(message);
+        self.has_reported = true;
     }
 
     /// The result of a call; nothing if only that call failed, for example because the domain has

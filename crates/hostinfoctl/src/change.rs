@@ -16,7 +16,7 @@ use crate::facts::Facts;
 use crate::guests::select;
 use crate::libvirt::Libvirt;
 use crate::output::{coloured, printable, unified, write, write_json};
-use crate::standing::Standing;
+use crate::port_summary::PortSummary;
 use crate::step::Step;
 
 /// A command that changes guests.
@@ -50,7 +50,7 @@ struct Report {
     /// Why it failed, with the remedy.
     error: Option<String>,
     #[serde(flatten)]
-    standing: Option<Standing>,
+    summary: Option<PortSummary>,
     #[serde(skip_serializing_if = "String::is_empty")]
     diff: String,
 }
@@ -62,7 +62,7 @@ impl Report {
             guest: guest.to_owned(),
             result: "failed",
             error,
-            standing: None,
+            summary: None,
             diff: String::new(),
         }
     }
@@ -177,8 +177,8 @@ impl<C: Change> Run<'_, C> {
             self.change.clean_up(&before);
             ("changed", after, String::new())
         };
-        let standing = Some(Standing::of(&after));
-        Ok(Report { guest: entry.name.clone(), result, error: None, standing, diff })
+        let summary = Some(PortSummary::of(&after));
+        Ok(Report { guest: entry.name.clone(), result, error: None, summary, diff })
     }
 
     /// What would change, as libvirt would write it. A device that is plugged into a running guest
@@ -212,7 +212,7 @@ fn tell(report: &Report, done: &str) -> Result<(), Failure> {
         complain(format!("{guest}: {error}"));
         return Ok(());
     }
-    let words = report.standing.as_ref().map_or("", |standing| &standing.words);
+    let words = report.summary.as_ref().map_or("", |summary| &summary.words);
     let words = if words.is_empty() { String::new() } else { format!(": {words}") };
     write(&coloured(&report.diff))?;
     let how = match report.result {

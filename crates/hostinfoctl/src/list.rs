@@ -69,7 +69,7 @@ fn row_cells(row: &Row, now: Timestamp) -> Vec<String> {
         printable(&row.guest),
         row.driver.clone(),
         row.state.words().to_owned(),
-        row.way.as_ref().map(|way| way.device.clone()).unwrap_or_default(),
+        row.location.as_ref().map(|location| location.device.clone()).unwrap_or_default(),
         row.socket.as_deref().map(printable).unwrap_or_default(),
         row.vhostmd.clone().unwrap_or_default(),
         rule,

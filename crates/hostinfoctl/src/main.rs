@@ -3,7 +3,7 @@
 //! Each command has a file. What several of them need: `libvirt` and `facts` (guests as libvirt
 //! describes them), `tags` (their tags), `guests` (names and patterns to guests), `present` (which
 //! guests exist, also without libvirt), `rules` (those in force, or a file's), `plan` (what to change; pure), `change`
-//! and `carry_out` (changing each guest completely or not at all), `standing` (the result, in
+//! and `carry_out` (changing each guest completely or not at all), `port_summary` (the result, in
 //! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows), `held`
 //! and `sock_diag` (programs that hold guests' ports).
 
@@ -27,13 +27,14 @@ mod list;
 mod notice;
 mod output;
 mod plan;
+mod port_summary;
 mod present;
 mod preview;
 mod row;
 mod rules;
 mod snippet;
 mod sock_diag;
-mod standing;
+
 mod state;
 mod stats;
 mod status;

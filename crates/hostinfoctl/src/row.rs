@@ -5,8 +5,8 @@ use hostinfo_rules::{Decision, Tags};
 use serde::Serialize;
 
 use crate::facts::Facts;
+use crate::port_summary::{PortLocation, PortSummary};
 use crate::rules::RulesOf;
-use crate::standing::{Standing, Way};
 use crate::state::State;
 use crate::tags::Lookup;
 
@@ -20,7 +20,7 @@ pub(crate) struct Row {
     pub(crate) problem: Option<String>,
     /// The port it has now, or else that of its next start.
     #[serde(flatten)]
-    pub(crate) way: Option<Way>,
+    pub(crate) location: Option<PortLocation>,
     /// Its socket, if that is outside the socket directory.
     pub(crate) socket: Option<String>,
     /// The channel for vhostmd's clients.
@@ -58,13 +58,13 @@ impl Row {
     /// The row of a domain. `None` if the domain disappeared while it was read.
     pub(crate) fn of_domain(facts: &Facts, sought: &Lookup) -> Option<Self> {
         let ports = facts.ports()?;
-        let standing = Standing::of(facts);
+        let summary = PortSummary::of(facts);
         Some(Self {
             uuid: Some(facts.entry.uuid.to_string()),
-            state: State::new(&standing),
-            problem: standing.problem,
-            way: standing.now.or(standing.next),
-            vhostmd: standing.vhostmd.map(|way| way.device),
+            state: State::new(&summary),
+            problem: summary.problem,
+            location: summary.now.or(summary.next),
+            vhostmd: summary.vhostmd.map(|location| location.device),
             tags: facts.tags(sought),
             ..Self::of_socket(&ports.driver, &facts.entry.name)
         })
@@ -78,7 +78,7 @@ impl Row {
             uuid: None,
             state: State::NoDomain,
             problem: None,
-            way: None,
+            location: None,
             socket: None,
             vhostmd: None,
             tags: Tags::NONE,

@@ -8,7 +8,7 @@ use crate::exit::{DONE, Failure, Status, complain};
 use crate::facts::Facts;
 use crate::libvirt::Libvirt;
 use crate::output::{write, write_json};
-use crate::standing::Way;
+use crate::port_summary::PortLocation;
 
 /// Prints the XML for a guest, which need not exist yet. Refuses if the guest already has its port,
 /// because it must not have two.
@@ -67,7 +67,7 @@ fn print(options: &Options, name: &str, clause: &Clause) -> Result<(), Failure> 
     let quoted = |word: &str| shlex::try_quote(word).map(String::from).unwrap_or_default();
     let (install, name) = (format!("{option} {}", quoted(&value)), quoted(name));
     let add = format!("virt-xml {name} --add-device {install}");
-    let way = Way::of(clause.place());
+    let location = PortLocation::of(clause.place());
     // Of a guest that is given any serial port, virt-install adds none for its console.
     let console = match clause.place() {
         Place::Serial(_) => ", behind --serial pty for its console",
@@ -78,8 +78,8 @@ fn print(options: &Options, name: &str, clause: &Clause) -> Result<(), Failure> 
             "xml": clause.xml(),
             "virt-install": [option, value],
             "virt-xml": add,
-            "device": way.device,
-            "device_windows": way.device_windows,
+            "device": location.device,
+            "device_windows": location.device_windows,
         }));
     }
     write(&format!(
@@ -88,8 +88,8 @@ fn print(options: &Options, name: &str, clause: &Clause) -> Result<(), Failure> 
          With virt-xml, for a guest that is there:\n\n  {add}\n\n\
          The guest finds it at {}, under Windows at {}.\n",
         indented(&clause.xml()),
-        way.device,
-        way.device_windows
+        location.device,
+        location.device_windows
     ))
 }
 

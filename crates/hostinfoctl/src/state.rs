@@ -3,7 +3,7 @@
 use hostinfo_control::GuestState;
 use serde::Serialize;
 
-use crate::standing::Standing;
+use crate::port_summary::PortSummary;
 
 /// Whether a guest can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,8 +31,8 @@ pub(crate) enum State {
 
 impl State {
     /// The state as libvirt shows it.
-    pub(crate) fn new(standing: &Standing) -> Self {
-        match (&standing.problem, &standing.now, &standing.next) {
+    pub(crate) fn new(summary: &PortSummary) -> Self {
+        match (&summary.problem, &summary.now, &summary.next) {
             (Some(_), _, _) => Self::Error,
             (None, Some(_), Some(_)) => Self::Enabled,
             (None, Some(_), None) => Self::UntilItEnds,
@@ -83,26 +83,26 @@ pub(crate) fn daemon_state_words(state: GuestState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::standing::Way;
+    use crate::port_summary::PortLocation;
 
     #[test]
     fn states_follow_from_what_is_and_what_will_be() {
-        let way = || Some(Way::of(&hostinfo_domains::Place::Serial(1)));
-        let standing = |now, next, problem: Option<&str>| Standing {
+        let location = || Some(PortLocation::of(&hostinfo_domains::Place::Serial(1)));
+        let summary = |now, next, problem: Option<&str>| PortSummary {
             now,
             next,
             vhostmd: None,
             problem: problem.map(str::to_owned),
             words: String::new(),
         };
-        for (standing, state) in [
-            (standing(None, None, None), State::Disabled),
-            (standing(None, way(), None), State::NextStart),
-            (standing(way(), way(), None), State::Enabled),
-            (standing(way(), None, None), State::UntilItEnds),
-            (standing(way(), None, Some("x")), State::Error),
+        for (summary, state) in [
+            (summary(None, None, None), State::Disabled),
+            (summary(None, location(), None), State::NextStart),
+            (summary(location(), location(), None), State::Enabled),
+            (summary(location(), None, None), State::UntilItEnds),
+            (summary(location(), None, Some("x")), State::Error),
         ] {
-            assert_eq!(State::new(&standing), state);
+            assert_eq!(State::new(&summary), state);
         }
     }
 

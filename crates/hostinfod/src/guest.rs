@@ -11,7 +11,7 @@ pub(crate) mod watched;
 use std::borrow::Cow;
 use std::time::Instant;
 
-use hostinfo_answer::{Change, Meter, Observed, Pending, Standing, Who};
+use hostinfo_answer::{Change, Meter, Observed, Pending, Requester, Standing};
 use hostinfo_domains::{Marks, Uuid};
 use hostinfo_rules::{Rules, Tags};
 
@@ -32,7 +32,7 @@ pub(crate) struct AskedAhead {
 /// A guest.
 pub(crate) struct Guest {
     /// Who it is, as the engine sees it.
-    pub(crate) who: Who,
+    pub(crate) who: Requester,
     /// Its tags, as last read of the process that it is.
     pub(crate) tags: Tags,
     /// Until when its socket may have been another's: what libvirt told before does not count.
@@ -76,7 +76,7 @@ impl Round {
 
 impl Guest {
     /// A guest that has not been observed and has done nothing yet.
-    pub(crate) fn new(who: Who) -> Self {
+    pub(crate) fn new(who: Requester) -> Self {
         Self {
             who,
             tags: Tags::Unreadable,
@@ -142,7 +142,7 @@ impl Guest {
     /// Whether what happens to it is logged now. For a guest that never connected, that is done when
     /// it connects. A guest with a metrics disk may never connect.
     fn is_here(&self) -> bool {
-        self.who.has_come() || self.who.grant().vhostmd_disk()
+        self.who.was_connected() || self.who.grant().vhostmd_disk()
     }
 
     /// Whether forgetting it and meeting it again would change nothing for it.

@@ -1,26 +1,26 @@
 //! All guests and their ports: what is known about them, and what is due for each. The files below
 //! handle one subject each. Nothing outside this module changes any of it.
 
-mod arrivals;
+mod admin_values;
 mod channels;
 mod clients;
 mod connecting;
 mod contest;
+mod directories;
 mod disks;
-mod elsewhere;
-mod given;
 mod hybrid;
 mod incidents;
 mod libvirt;
-mod opening;
+mod opener;
+mod patterns;
 mod preview;
 mod samples;
+mod standing;
 mod tags;
 mod turns;
 mod values;
 mod vsock;
 mod watching;
-mod who;
 
 use std::collections::HashMap;
 use std::io;
@@ -28,14 +28,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_answer::{Dialect, Engine, Labels, Peer};
-use hostinfo_control::Event as Seen;
+use hostinfo_control::Event as WatchEvent;
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
+use crate::admin_values::AdminFiles;
 use crate::audit::Event;
-use crate::desk::Desk;
 use crate::disks::Disks;
-use crate::given::GivenFiles;
 use crate::guest::Round;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
@@ -48,6 +47,7 @@ use crate::reactor::id::{GuestId, SectionId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
+use crate::responder::Responder;
 use crate::rules_file::RulesFile;
 use crate::settings::flow::Flow;
 use crate::settings::hybrid::Hybrids;
@@ -59,8 +59,8 @@ use crate::sockets::hybrid::Section;
 use crate::sockets::listening::Kept;
 use crate::system::systemd;
 
-pub(crate) use elsewhere::Elsewhere;
 use incidents::may_be_watched;
+pub(crate) use patterns::Patterns;
 use tags::take_tags;
 use vsock::VsockState;
 
@@ -74,7 +74,7 @@ pub(crate) struct Guests {
     /// Listening sockets that were open before the daemon started.
     kept: Kept,
     vsock: VsockState,
-    elsewhere: Elsewhere,
+    patterns: Patterns,
     /// Guests that are not served, since two processes claim to be them; and these.
     contested: HashMap<GuestId, [Option<Peer>; 2]>,
     roster: Roster,
@@ -82,9 +82,9 @@ pub(crate) struct Guests {
     watched: Watched,
     incidents: IncidentFiles,
     disks: Disks,
-    desk: Desk,
+    responder: Responder,
     /// Files that store what the administrator sets for guests.
-    given_files: GivenFiles,
+    admin_files: AdminFiles,
     /// Where processes are read.
     roots: Arc<Roots>,
     /// Open files of those processes.
@@ -100,8 +100,8 @@ impl Guests {
     pub(crate) fn new(
         rules: RulesFile,
         directories: Directories,
-        desk: Desk,
-        given_files: GivenFiles,
+        responder: Responder,
+        admin_files: AdminFiles,
         files: OpenFiles,
         paths: &Paths,
         watch: Watch,
@@ -120,13 +120,13 @@ impl Guests {
             sections: Table::default(),
             kept: Kept::default(),
             vsock: VsockState::new(Vsock::default()),
-            elsewhere: Elsewhere::new(paths.opener.clone()),
+            patterns: Patterns::new(paths.opener.clone()),
             contested: HashMap::new(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir),
-            desk,
-            given_files,
+            responder,
+            admin_files,
             roots: paths.roots().into(),
             files,
             round: Round::default(),
@@ -139,12 +139,12 @@ impl Guests {
     /// The kernel has no room for it.
     pub(crate) fn wait_for_all(&mut self, reactor: &Reactor) -> io::Result<()> {
         reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
-        reactor.add(&self.desk.given().customs, Token::Custom, Interest::Read)?;
+        reactor.add(&self.responder.admin_values().customs, Token::Custom, Interest::Read)?;
         for dialect in Dialect::ALL {
             let watcher = self.directories.of(dialect).watcher();
             reactor.add(watcher, Token::Sockets(dialect), Interest::Read)?;
         }
-        match self.desk.libvirt().helper() {
+        match self.responder.libvirt().helper() {
             Some(helper) => reactor.add(helper, Token::Libvirt, Interest::Read),
             None => Ok(()),
         }
@@ -164,7 +164,7 @@ impl Guests {
         self.kept = Kept::of(&mut handed_over);
         self.vsock = VsockState::new(vsock);
         self.listen_on_vsock(handed_over.into_iter().map(|(_, fd)| fd).collect(), ctx);
-        self.desk.libvirt().begin(ctx.now);
+        self.responder.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
         self.apply_sockets(sockets, ctx);
         self.listen_at(listen, ctx);
@@ -174,8 +174,8 @@ impl Guests {
 
     /// Sets the alarms of the parts that have deadlines of their own.
     pub(crate) fn set_deadlines(&mut self, reactor: &mut Reactor) {
-        reactor.set_alarm(Alarm::Libvirt, self.desk.libvirt().next_deadline());
-        reactor.set_alarm(Alarm::Custom, self.desk.given().customs.next_deadline());
+        reactor.set_alarm(Alarm::Libvirt, self.responder.libvirt().next_deadline());
+        reactor.set_alarm(Alarm::Custom, self.responder.admin_values().customs.next_deadline());
         reactor.set_alarm(Alarm::Incidents, self.incidents.due());
         reactor.set_alarm(Alarm::Rules, self.rules.due());
     }
@@ -205,7 +205,7 @@ impl Guests {
                         ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
                     }
                     let rules = self.rules.rules();
-                    if !take_tags(guest, rules, self.desk.libvirt(), ctx.now) {
+                    if !take_tags(guest, rules, self.responder.libvirt(), ctx.now) {
                         guest.apply_rules(rules, ctx.now);
                     }
                 }
@@ -228,15 +228,15 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         let Watch { guests } = watch;
-        self.desk.set_flow(flow.bounds());
-        self.desk.given().labels = labels;
+        self.responder.set_flow(flow.bounds());
+        self.responder.admin_values().labels = labels;
         self.watched.max = guests;
         self.plan_all_watches(ctx);
     }
 
     /// The engine that answers them.
     pub(crate) fn engine(&self) -> &Engine<Libvirt> {
-        self.desk.engine()
+        self.responder.engine()
     }
 
     /// All guests and their ports.
@@ -259,13 +259,13 @@ impl Guests {
     }
 
     /// Sockets outside the socket directories.
-    pub(crate) fn elsewhere(&self) -> &Elsewhere {
-        &self.elsewhere
+    pub(crate) fn patterns(&self) -> &Patterns {
+        &self.patterns
     }
 
     /// Counts of all lines, by outcome.
     pub(crate) fn tally(&self) -> &Tally {
-        &self.desk.tally
+        &self.responder.tally
     }
 
     /// Begins a round, in which every guest may have a turn.
@@ -275,16 +275,16 @@ impl Guests {
 
     /// Units of work done since the last call, in turns and for samples.
     pub(crate) fn take_work(&mut self) -> u32 {
-        self.desk.take_work()
+        self.responder.take_work()
     }
 
     /// Sets whether each line and its reply is kept for watching clients.
-    pub(crate) fn set_seen(&mut self, is_seen: bool) {
-        self.desk.is_watched = is_seen;
+    pub(crate) fn keep_events(&mut self, keep: bool) {
+        self.responder.keeps_events = keep;
     }
 
     /// The event of the last turn, if a client watches.
-    pub(crate) fn take_seen(&mut self) -> Option<Seen> {
-        self.desk.take_seen()
+    pub(crate) fn take_event(&mut self) -> Option<WatchEvent> {
+        self.responder.take_event()
     }
 }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hostinfo_answer::Key;
+use hostinfo_answer::GuestKey;
 use hostinfo_verdict::Incidents;
 use jiff::Timestamp;
 
@@ -67,7 +67,7 @@ impl IncidentFiles {
 
     /// Returns what is stored for a guest that has come and now has that name. Deletes what another
     /// guest stored under that name.
-    pub(crate) fn settle(&mut self, key: Key, guest: &str) -> Incidents {
+    pub(crate) fn settle(&mut self, key: GuestKey, guest: &str) -> Incidents {
         let Some(file) = self.names.of(key) else { return Incidents::default() };
         let others =
             self.guests.iter().filter(|(other, name)| **other != file && &***name == guest);
@@ -86,7 +86,7 @@ impl IncidentFiles {
     }
 
     /// Queues a guest's incidents for writing.
-    pub(crate) fn keep(&mut self, key: Key, guest: &str, bytes: Vec<u8>) {
+    pub(crate) fn keep(&mut self, key: GuestKey, guest: &str, bytes: Vec<u8>) {
         let Some(file) = self.names.of(key) else { return };
         self.guests.insert(file.clone(), guest.into());
         match self.unwritten.iter_mut().find(|(other, _)| *other == file) {
@@ -96,7 +96,7 @@ impl IncidentFiles {
     }
 
     /// Deletes what is stored for a guest.
-    pub(crate) fn forget(&mut self, key: Key) {
+    pub(crate) fn forget(&mut self, key: GuestKey) {
         if let Some(file) = self.names.of(key) {
             self.delete(&file);
         }

@@ -272,7 +272,7 @@ impl Libvirt {
 }
 
 impl hostinfo_answer::Libvirt for Libvirt {
-    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+    fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
         self.known().ok_or(if self.helper.is_some() { SILENT } else { NOT_ASKED })
     }
 

@@ -1,11 +1,10 @@
 //! hostinfod answers the questions of its host's guests, as far as the administrator permits.
 
 mod admin;
+mod admin_values;
 mod args;
 mod audit;
-mod desk;
 mod disks;
-mod given;
 mod guest;
 mod guests;
 mod incidents;
@@ -14,6 +13,7 @@ mod logging;
 mod metrics;
 mod port;
 mod reactor;
+mod responder;
 mod rules_file;
 mod server;
 mod settings;

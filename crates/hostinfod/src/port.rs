@@ -2,20 +2,20 @@
 //! pseudo-terminal, or a place where the guest's VMM connects and each connection that was made there.
 
 pub(crate) mod connection;
-pub(crate) mod of_domain;
-pub(crate) mod place;
+pub(crate) mod listener;
 pub(crate) mod pty;
 pub(crate) mod retry;
+pub(crate) mod vsock_domain;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use connection::Connection;
 use hostinfo_answer::Dialect;
-use of_domain::OfDomain;
-use place::Place;
+use listener::GuestListener;
 use pty::Pty;
 use retry::Retry;
+use vsock_domain::VsockDomain;
 
 use crate::reactor::id::{GuestId, PatternId, PortId};
 
@@ -25,7 +25,7 @@ pub(crate) struct Port {
     /// The guest it belongs to.
     pub(crate) guest: GuestId,
     /// Where it leads.
-    pub(crate) to: To,
+    pub(crate) endpoint: Endpoint,
     /// The dialect that is spoken over it.
     pub(crate) dialect: Dialect,
     /// Failed tries to connect.
@@ -40,28 +40,33 @@ pub(crate) struct Port {
 
 /// What a port connects to.
 #[derive(Debug)]
-pub(crate) enum To {
+pub(crate) enum Endpoint {
     /// The socket with the guest's name.
     Socket,
     /// One of libvirt's own channels, at that path.
     Channel(PathBuf),
     /// The socket with the guest's name in the place of a `[[sockets]]`.
-    Elsewhere(PatternId),
+    Pattern(PatternId),
     /// A pseudo-terminal, for whoever opens its other end.
     Pty(Pty),
     /// To nobody itself: the guest's VMM connects there, and each connection is a port.
-    Place(Box<Place>),
+    Listener(Box<GuestListener>),
     /// To the VMM that connected at that place.
     Accepted(PortId),
     /// To the guest itself, which has connected by AF_VSOCK.
-    Vsock(Option<OfDomain>),
+    Vsock(Option<VsockDomain>),
 }
 
 impl Port {
     /// A port that was not tried yet.
-    pub(crate) fn new(guest: GuestId, to: To, dialect: Dialect, since: Instant) -> Self {
+    pub(crate) fn new(
+        guest: GuestId,
+        endpoint: Endpoint,
+        dialect: Dialect,
+        since: Instant,
+    ) -> Self {
         let (retry, connection, refusal) = (Retry::default(), None, None);
-        Self { guest, to, dialect, retry, connection, since, refusal }
+        Self { guest, endpoint, dialect, retry, connection, since, refusal }
     }
 
     /// Whether it is connected, but its peer is still libvirt.

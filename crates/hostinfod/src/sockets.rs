@@ -23,7 +23,7 @@ use crate::system::file_id::FileId;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum ConnectError {
     /// The file does not exist any more.
     #[error("it is gone")]
     Gone,
@@ -71,8 +71,8 @@ pub(crate) type Connected = (OwnedFd, FileId);
 /// 107 bytes), and the file that was checked is the one that is connected to.
 ///
 /// # Errors
-/// [`Refused`].
-pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, Refused> {
+/// [`ConnectError`].
+pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, ConnectError> {
     let (file, id) = find(directory, name)?;
     Ok((connect_to(&file)?, id))
 }
@@ -80,16 +80,16 @@ pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, R
 /// The socket that is now at `name` in `directory`.
 ///
 /// # Errors
-/// [`Refused`].
-pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Result<(OwnedFd, FileId), Refused> {
+/// [`ConnectError`].
+pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Result<(OwnedFd, FileId), ConnectError> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
     let (id, kind) = FileId::of(&file)?;
     match kind {
         FileType::Socket => Ok((file, id)),
-        FileType::Symlink => Err(Refused::Link),
-        FileType::Directory => Err(Refused::Directory),
-        _ => Err(Refused::NoSocket),
+        FileType::Symlink => Err(ConnectError::Link),
+        FileType::Directory => Err(ConnectError::Directory),
+        _ => Err(ConnectError::NoSocket),
     }
 }
 
@@ -97,16 +97,16 @@ pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Result<(OwnedFd, FileI
 /// [`connect`].
 ///
 /// # Errors
-/// [`Refused`].
-pub(crate) fn connect_at(path: &Path) -> Result<Connected, Refused> {
+/// [`ConnectError`].
+pub(crate) fn connect_at(path: &Path) -> Result<Connected, ConnectError> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Refused::Directory);
+        return Err(ConnectError::Directory);
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     connect(rustix::fs::open(directory, flags, Mode::empty())?, name)
 }
 
-impl From<Errno> for Refused {
+impl From<Errno> for ConnectError {
     fn from(error: Errno) -> Self {
         match error {
             Errno::NOENT => Self::Gone,
@@ -135,7 +135,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    fn try_connect(folder: &Path, name: &str) -> Result<Connected, Refused> {
+    fn try_connect(folder: &Path, name: &str) -> Result<Connected, ConnectError> {
         connect(File::open(folder).unwrap(), OsStr::new(name))
     }
 
@@ -151,11 +151,11 @@ mod tests {
 
         try_connect(folder, "qemu-live").unwrap();
         live.accept().unwrap();
-        assert!(matches!(try_connect(folder, "qemu-dead"), Err(Refused::NobodyListens)));
-        assert!(matches!(try_connect(folder, "qemu-file"), Err(Refused::NoSocket)));
-        assert!(matches!(try_connect(folder, "qemu-folder"), Err(Refused::Directory)));
-        assert!(matches!(try_connect(folder, "qemu-link"), Err(Refused::Link)));
-        assert!(matches!(try_connect(folder, "qemu-none"), Err(Refused::Gone)));
+        assert!(matches!(try_connect(folder, "qemu-dead"), Err(ConnectError::NobodyListens)));
+        assert!(matches!(try_connect(folder, "qemu-file"), Err(ConnectError::NoSocket)));
+        assert!(matches!(try_connect(folder, "qemu-folder"), Err(ConnectError::Directory)));
+        assert!(matches!(try_connect(folder, "qemu-link"), Err(ConnectError::Link)));
+        assert!(matches!(try_connect(folder, "qemu-none"), Err(ConnectError::Gone)));
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         // Like QEMU, which lets one connection wait, and the kernel one more.
         rustix::net::listen(&listener, 0).unwrap();
         let _waits = try_connect(folder.path(), "qemu-a").unwrap();
-        assert!(matches!(try_connect(folder.path(), "qemu-a"), Err(Refused::Full)));
+        assert!(matches!(try_connect(folder.path(), "qemu-a"), Err(ConnectError::Full)));
         listener.accept().unwrap();
         try_connect(folder.path(), "qemu-a").unwrap();
     }

@@ -9,7 +9,7 @@ use hostinfo_wire::limits::{NONSENSE_MAX, THREAD_WORK, TURN_THREADS};
 use tempfile::TempDir;
 
 use crate::bucket::Bound;
-use crate::examples::{Told, given};
+use crate::examples::{FakeLibvirt, admin_values};
 use crate::host_id::HostId;
 use crate::name::Name;
 use crate::observed::Process;
@@ -22,10 +22,10 @@ const LINE_WORK: u32 = 512;
 
 /// A guest at one end of a conversation, on a host that has only the guest's VMM.
 struct Scene {
-    engine: Engine<Told>,
+    engine: Engine<FakeLibvirt>,
     flow: Flow,
     conversation: Conversation,
-    who: Who,
+    who: Requester,
     observed: Observed,
     meter: Meter,
     now: Instant,
@@ -44,14 +44,14 @@ impl Scene {
         Self {
             engine: Engine::new(
                 Host::new(roots(host.path())),
-                Told::default(),
-                given(""),
+                FakeLibvirt::default(),
+                admin_values(""),
                 None,
                 now,
             ),
             flow: Flow { lines: unbounded, bytes: unbounded },
             conversation: Conversation::new(Dialect::Hostinfo),
-            who: Who::new(name, grant, HostId::default(), Duration::ZERO, session),
+            who: Requester::new(name, grant, HostId::default(), Duration::ZERO, session),
             observed: Observed::default(),
             meter: Meter::default(),
             now,
@@ -92,18 +92,18 @@ impl Scene {
             Outcome::Answered { has_more, .. } => (true, has_more),
             Outcome::Wait(until) | Outcome::WaitForValue(until) => (false, until == *now),
         };
-        let told = if answered { reply.end().to_vec() } else { Vec::new() };
-        (work, String::from_utf8(told).unwrap(), goes_on)
+        let replies = if answered { reply.end().to_vec() } else { Vec::new() };
+        (work, String::from_utf8(replies).unwrap(), goes_on)
     }
 
     /// Takes turns until everything is answered: the work of each turn, and the answers.
     fn turns(&mut self, input: &[u8]) -> (Vec<u32>, String) {
-        let (mut works, mut told, mut input) = (Vec::new(), String::new(), input);
+        let (mut works, mut replies, mut input) = (Vec::new(), String::new(), input);
         loop {
             let (work, answer, goes_on) = self.turn(input);
-            (works, told) = ([works, vec![work]].concat(), told + &answer);
+            (works, replies) = ([works, vec![work]].concat(), replies + &answer);
             if !goes_on {
-                return (works, told);
+                return (works, replies);
             }
             input = &[];
             self.now += Duration::from_millis(1);
@@ -118,8 +118,8 @@ fn roots(host: &Path) -> Roots {
 #[test]
 fn a_chunk_of_nonsense_gives_others_their_turns() {
     let mut scene = Scene::new();
-    let (works, told) = scene.turns("x\n".repeat(READ_CHUNK / 2).as_bytes());
-    assert_eq!(told.lines().count(), NONSENSE_MAX as usize);
+    let (works, replies) = scene.turns("x\n".repeat(READ_CHUNK / 2).as_bytes());
+    assert_eq!(replies.lines().count(), NONSENSE_MAX as usize);
     // 2 for a line and the name in it.
     assert!(works.iter().all(|work| *work <= TURN_WORK + 2), "{works:?}");
     assert!(works.len() >= READ_CHUNK / 2 / TURN_WORK as usize, "{}", works.len());
@@ -149,8 +149,8 @@ fn words_that_are_said_again_are_work_as_well() {
 #[test]
 fn a_query_over_4096_vcpus_is_read_in_turns_and_answered_whole() {
     let mut scene = Scene::with_vcpus(4096);
-    let (works, told) = scene.turns(b"vm.cpu.seconds vm.cpu.4095.delay\nping\n");
-    assert_eq!(told, "200-vm.cpu.seconds=4.096\n200 vm.cpu.4095.delay=0.000001\n200 pong\n");
+    let (works, replies) = scene.turns(b"vm.cpu.seconds vm.cpu.4095.delay\nping\n");
+    assert_eq!(replies, "200-vm.cpu.seconds=4.096\n200 vm.cpu.4095.delay=0.000001\n200 pong\n");
     let at_once = u32::try_from(TURN_THREADS).unwrap() * THREAD_WORK;
     let few = 16;
     assert!(works.iter().all(|work| *work <= at_once + few), "{works:?}");
@@ -163,8 +163,8 @@ fn a_reading_that_nobody_goes_on_with_is_begun_anew_and_counts_nothing_twice() {
     let (_, _, goes_on) = scene.turn(b"vm.cpu.seconds\n");
     assert!(goes_on);
     scene.now += Duration::from_secs(10);
-    let (works, told) = scene.turns(&[]);
-    assert_eq!((works.len(), &*told), (5, "200 vm.cpu.seconds=0.6\n"));
+    let (works, replies) = scene.turns(&[]);
+    assert_eq!((works.len(), &*replies), (5, "200 vm.cpu.seconds=0.6\n"));
 }
 
 #[test]
@@ -200,8 +200,8 @@ fn the_work_of_a_query_grows_as_the_vcpus_do_whatever_its_names_repeat() {
 fn a_line_over_the_bound_of_lines_waits_and_is_not_lost() {
     let mut scene = Scene::new();
     scene.flow.lines = Bound { per_second: 20, burst: 2 };
-    let (_, told) = scene.turns(b"ping a\nping b\nping c\n");
-    assert_eq!(told, "200 pong a\n200 pong b\n");
+    let (_, replies) = scene.turns(b"ping a\nping b\nping c\n");
+    assert_eq!(replies, "200 pong a\n200 pong b\n");
     scene.now += Duration::from_millis(50);
     assert_eq!(scene.turns(&[]).1, "200 pong c\n");
     assert!(!scene.conversation.has_held());
@@ -217,8 +217,8 @@ fn line_ends_behind_a_request_are_not_more_to_do() {
         ("ping\n\nping\n", true),
         ("ping\n ", true),
     ] {
-        let (_, told, more) = scene.turn(input.as_bytes());
-        assert_eq!((&*told, more), ("200 pong\n", goes_on), "{input:?}");
+        let (_, replies, more) = scene.turn(input.as_bytes());
+        assert_eq!((&*replies, more), ("200 pong\n", goes_on), "{input:?}");
         assert_eq!(scene.conversation.has_held(), goes_on, "{input:?}");
         while scene.conversation.has_held() {
             scene.turn(&[]);

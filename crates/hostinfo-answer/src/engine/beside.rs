@@ -13,7 +13,8 @@ use crate::dialect::{Dialect, Protocol};
 use crate::libvirt::Libvirt;
 use crate::observed::Observed;
 use crate::pending::{Pending, When};
-use crate::who::Who;
+use crate::requester::Requester;
+use crate::sources::Sources;
 
 impl<L: Libvirt> Engine<L> {
     /// Reads some of what a preview needs of a guest's VMM: of the copy that it works on, no later turn could
@@ -23,22 +24,22 @@ impl<L: Libvirt> Engine<L> {
     /// There is more, to be read after others have had their turns.
     pub fn read_ahead(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: &mut Observed,
         when: When,
     ) -> Result<(), Pending> {
-        self.sources(who, observed, when).read_threads()
+        Sources::new(&mut self.backend, who, observed, when).read_threads()
     }
 
     /// The exact reply that a guest would get for a line if its interval let it ask now. `who` is
-    /// from [`Who::for_preview`] and `observed` is a copy, so nothing is counted against the guest.
+    /// from [`Requester::for_preview`] and `observed` is a copy, so nothing is counted against the guest.
     /// Call [`Engine::read_ahead`] first, with the original.
     ///
     /// # Errors
     /// Some values are on their way.
     pub fn preview(
         &mut self,
-        mut who: Who,
+        mut who: Requester,
         mut observed: Observed,
         frame: &Frame<'_>,
         when: When,
@@ -51,19 +52,19 @@ impl<L: Libvirt> Engine<L> {
     /// The instances of these rows that a guest has now. `observed` is a copy, as for a preview.
     pub fn instances(
         &mut self,
-        who: &Who,
+        who: &Requester,
         mut observed: Observed,
         stats: impl Iterator<Item = StatId>,
         now: Instant,
     ) -> HashMap<StatId, Vec<String>> {
-        let mut sources = self.sources(who, &mut observed, now.into());
+        let mut sources = Sources::new(&mut self.backend, who, &mut observed, now.into());
         stats.map(|stat| (stat, sources.instances(stat))).collect()
     }
 
     /// Forgets the values and the faults kept for a guest that is gone.
     pub fn forget(&mut self, guest: &str) {
-        self.host.forget(guest);
-        self.given.customs.forget(guest);
+        self.backend.host.forget(guest);
+        self.backend.admin_values.customs.forget(guest);
     }
 
     /// Takes the sample that a guest's watch is due for, and judges it.
@@ -72,17 +73,17 @@ impl<L: Libvirt> Engine<L> {
     /// Some of it still has to be read, after others have had their turns.
     pub fn watch(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: &mut Observed,
         now: Instant,
     ) -> Result<(), Pending> {
-        let mut sources = self.sources(who, observed, now.into());
+        let mut sources = Sources::new(&mut self.backend, who, observed, now.into());
         sources.read_threads()?;
         let sample = sources.sample();
         let Some(watch) = &mut observed.watch else { return Ok(()) };
         watch.push(now, sample);
         if let (Some(period), Some(key)) = (watch.period(), who.key()) {
-            observed.held.of_mut(key).judge(&period, Timestamp::now());
+            observed.incidents.of_mut(key).judge(&period, Timestamp::now());
         }
         Ok(())
     }

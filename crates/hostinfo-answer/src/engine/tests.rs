@@ -18,7 +18,7 @@ use hostinfo_rules::{Grant, Tag, Tags};
 use hostinfo_sample::Roots;
 use tempfile::TempDir;
 
-use crate::examples::{Told, given};
+use crate::examples::{FakeLibvirt, admin_values};
 use crate::host_id::HostId;
 use crate::name::Name;
 use crate::session::Session;
@@ -26,8 +26,8 @@ use crate::standing::Standing;
 
 /// A guest that asks an engine, on a host that has only a load average.
 struct Scene {
-    engine: Engine<Told>,
-    who: Who,
+    engine: Engine<FakeLibvirt>,
+    who: Requester,
     observed: Observed,
     protocol: Protocol,
     asked: Option<Instant>,
@@ -42,7 +42,13 @@ impl Scene {
         let roots = Roots { proc: host.path().into(), sys: host.path().join("none") };
         let now = Instant::now();
         Self {
-            engine: Engine::new(Host::new(roots), Told::default(), given(""), None, now),
+            engine: Engine::new(
+                Host::new(roots),
+                FakeLibvirt::default(),
+                admin_values(""),
+                None,
+                now,
+            ),
             who: guest("qemu-a-b", rules),
             observed: Observed::default(),
             protocol: Protocol::new(Dialect::Hostinfo),
@@ -73,7 +79,7 @@ impl Scene {
     /// Waits until a command has ended.
     fn wait_for_news(&mut self) {
         let begun = Instant::now();
-        while self.engine.given.customs.turn(self.now).is_empty() {
+        while self.engine.backend.admin_values.customs.turn(self.now).is_empty() {
             assert!(begun.elapsed() < Duration::from_secs(10));
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -99,13 +105,13 @@ fn host_id(byte: u8) -> HostId {
     HostId::of(&mac)
 }
 
-fn guest(name: &str, rules: &str) -> Who {
+fn guest(name: &str, rules: &str) -> Requester {
     let name = Name::parse(name).unwrap();
     let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
     let grant = rules.decide(name.whole());
     let session = Session::new([0x5e; 8]);
     let host_id = host_id(0x1d);
-    Who::new(name, grant, host_id, Duration::ZERO, session)
+    Requester::new(name, grant, host_id, Duration::ZERO, session)
 }
 
 const FREE: &str = "*:\n interval = 0\n";

@@ -54,7 +54,7 @@ impl Sources<'_, '_> {
 
     fn needs_threads(&mut self, stat: StatId) -> bool {
         let what = match stat.stat().source {
-            Source::Vmm(Vmm::Vcpus) if self.told_vcpus().is_some() => return false,
+            Source::Vmm(Vmm::Vcpus) if self.libvirt_vcpus().is_some() => return false,
             Source::Vmm(what) => what,
             Source::Energy | Source::Verdict(Judged::Cpu) | Source::State(Judged::Cpu) => {
                 Vmm::VcpuDelay

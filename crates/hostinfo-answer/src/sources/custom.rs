@@ -25,7 +25,7 @@ impl Sources<'_, '_> {
                 Answer::Ready(Ok(_)) => {
                     // The age is how long a value may be kept. The true age would show that another
                     // guest asked.
-                    let every = self.given.customs.find(&name).map(|custom| custom.every);
+                    let every = self.admin_values.customs.find(&name).map(|custom| custom.every);
                     let held = self.when.now.saturating_duration_since(self.when.asked);
                     self.extent.age = self.extent.age.max(every.unwrap_or_default()).max(held);
                 }
@@ -54,17 +54,17 @@ impl Sources<'_, '_> {
 
     pub(super) fn custom(&mut self, name: &str) -> Answer {
         let When { asked, now } = self.when;
-        self.given.customs.value(name, self.who.name.whole(), asked, now)
+        self.admin_values.customs.value(name, self.who.name.whole(), asked, now)
     }
 
     /// Whether there are any custom statistics.
     pub(crate) fn has_customs(&self) -> bool {
-        self.given.customs.names("").next().is_some()
+        self.admin_values.customs.names("").next().is_some()
     }
 
     /// Whether the custom statistic of that name is about the guest alone.
     pub(crate) fn is_of_guest(&self, name: &str) -> bool {
-        let custom = self.given.customs.find(name);
+        let custom = self.admin_values.customs.find(name);
         custom.is_some_and(|custom| custom.scope == Scope::Guest)
     }
 }

@@ -8,7 +8,7 @@ use hostinfo_domains::{Disk, Figures, Limits, Net};
 use hostinfo_sample::Absent;
 use hostinfo_wire::{Refusal, Value, name};
 
-use super::libvirt::{UNTOLD, nanos};
+use super::libvirt::{NOT_REPORTED, nanos};
 use super::{Sources, unavailable};
 
 const NONE: Absent = Absent::plain("this guest has none");
@@ -48,8 +48,8 @@ impl Devices {
 impl Sources<'_, '_> {
     /// The names of the guest's disks.
     pub(super) fn disks(&mut self) -> Vec<String> {
-        let disks = self.with_figures(|told, _| {
-            let names = told.disks.iter().map(|disk| disk.dev.as_str());
+        let disks = self.with_figures(|figures, _| {
+            let names = figures.disks.iter().map(|disk| disk.dev.as_str());
             names.filter(|dev| name::is_segment(dev)).map(str::to_owned).collect()
         });
         disks.unwrap_or_default()
@@ -57,8 +57,8 @@ impl Sources<'_, '_> {
 
     /// The same names, each with the disk's limits.
     pub(super) fn limited_disks(&mut self) -> Vec<(String, Limits)> {
-        let disks = self.with_figures(|told, _| {
-            let named = told.disks.iter().filter(|disk| name::is_segment(&disk.dev));
+        let disks = self.with_figures(|figures, _| {
+            let named = figures.disks.iter().filter(|disk| name::is_segment(&disk.dev));
             named.map(|disk| (disk.dev.clone(), disk.limits)).collect()
         });
         disks.unwrap_or_default()
@@ -66,8 +66,9 @@ impl Sources<'_, '_> {
 
     /// The numbers of the guest's interfaces.
     pub(super) fn interfaces(&mut self) -> Vec<String> {
-        let numbers = self
-            .with_figures(|told, _| told.nets.iter().map(|net| net.number.to_string()).collect());
+        let numbers = self.with_figures(|figures, _| {
+            figures.nets.iter().map(|net| net.number.to_string()).collect()
+        });
         numbers.unwrap_or_default()
     }
 
@@ -82,8 +83,8 @@ impl Sources<'_, '_> {
 
     /// Whether there is a disk of that name among [`Sources::disks`].
     pub(super) fn has_disk(&mut self, name: &str) -> bool {
-        let is_told = name::is_segment(name) && self.with_figures(|_, _| ()).is_ok();
-        is_told && self.device(|all| all.disk(name)).is_some()
+        let is_reported = name::is_segment(name) && self.with_figures(|_, _| ()).is_ok();
+        is_reported && self.device(|all| all.disk(name)).is_some()
     }
 
     /// Whether there is an interface of that number among [`Sources::interfaces`].
@@ -99,8 +100,8 @@ impl Sources<'_, '_> {
         dev: Option<&str>,
     ) -> Result<Value<'static>, Refusal> {
         let place = dev.and_then(|dev| self.device(|all| all.disk(dev)));
-        let told = self.with_figures(|told, history| {
-            let disk = place.and_then(|place| told.disks.get(place));
+        let value = self.with_figures(|figures, history| {
+            let disk = place.and_then(|place| figures.disks.get(place));
             let disk = disk.ok_or_else(|| no_such(dev))?;
             let value = match what {
                 Source::DiskLimit(Limit::Bytes) => disk.limits.bytes.in_all().map(Value::Whole),
@@ -117,12 +118,12 @@ impl Sources<'_, '_> {
                     return latency.map(Value::seconds).map_err(unavailable);
                 }
             };
-            value.ok_or_else(|| unavailable(UNTOLD))
+            value.ok_or_else(|| unavailable(NOT_REPORTED))
         });
-        if what == Source::DiskLatency && matches!(told, Ok(Ok(_))) {
+        if what == Source::DiskLatency && matches!(value, Ok(Ok(_))) {
             self.extent.window = self.extent.window.or(self.observed.history().window());
         }
-        told.map_err(unavailable)?
+        value.map_err(unavailable)?
     }
 
     pub(super) fn of_net(
@@ -133,8 +134,8 @@ impl Sources<'_, '_> {
     ) -> Result<Value<'static>, Refusal> {
         let wanted = number.and_then(|number| number.parse().ok());
         let place = wanted.and_then(|number| self.device(|all| all.net(number)));
-        let told = self.with_figures(|told, history| {
-            let net = place.and_then(|place| told.nets.get(place));
+        let value = self.with_figures(|figures, history| {
+            let net = place.and_then(|place| figures.nets.get(place));
             let net = net.ok_or_else(|| no_such(number))?;
             let value = match what {
                 Source::NetLimit(direction) => match limit(net, direction) {
@@ -146,9 +147,9 @@ impl Sources<'_, '_> {
                 }
                 _ => None,
             };
-            value.map(Value::Whole).ok_or_else(|| unavailable(UNTOLD))
+            value.map(Value::Whole).ok_or_else(|| unavailable(NOT_REPORTED))
         });
-        told.map_err(unavailable)?
+        value.map_err(unavailable)?
     }
 }
 

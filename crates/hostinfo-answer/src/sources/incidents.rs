@@ -16,10 +16,10 @@ impl Sources<'_, '_> {
     pub(super) fn incident(&mut self, number: Option<&str>) -> Result<Value<'static>, Refusal> {
         let number: Option<usize> = number.and_then(|number| number.parse().ok());
         let is_watched = self.observed.watch.is_some();
-        let told = self.told_incidents();
-        match number.and_then(|number| told.get(number.checked_sub(1)?)) {
+        let incidents = self.incidents_of_guest();
+        match number.and_then(|number| incidents.get(number.checked_sub(1)?)) {
             Some(incident) => Ok(Value::text(incident.clone())),
-            None if !told.is_empty() => Err(Refusal::Unavailable(NO_MORE.into())),
+            None if !incidents.is_empty() => Err(Refusal::Unavailable(NO_MORE.into())),
             None if is_watched => Err(Refusal::Unavailable(NONE.into())),
             None => Err(Refusal::Unavailable(NOT_WATCHED.into())),
         }
@@ -27,15 +27,17 @@ impl Sources<'_, '_> {
 
     /// The numbers of the guest's incidents.
     pub(super) fn incident_numbers(&mut self) -> Vec<String> {
-        (1..=self.told_incidents().len()).map(|number| number.to_string()).collect()
+        (1..=self.incidents_of_guest().len()).map(|number| number.to_string()).collect()
     }
 
-    fn told_incidents(&mut self) -> &[String] {
-        let (who, held) = (self.who, &self.observed.held);
+    fn incidents_of_guest(&mut self) -> &[String] {
+        let (who, incidents) = (self.who, &self.observed.incidents);
         self.incidents.get_or_insert_with(|| {
             let permits = |stat, instance: Option<&str>| who.grant.permits(stat, instance);
-            let held = held.of(who.key());
-            held.map_or_else(Vec::new, |held| held.told(Timestamp::now(), who.phase, &permits))
+            let incidents = incidents.of(who.key());
+            incidents.map_or_else(Vec::new, |incidents| {
+                incidents.told(Timestamp::now(), who.time_shift, &permits)
+            })
         })
     }
 }

@@ -20,9 +20,10 @@ use crate::history::{FRESH, History};
 use crate::standing::Standing;
 
 const NO_DOMAIN: Absent = Absent::plain("this guest is not a domain of libvirt");
-pub(super) const UNTOLD: Absent = Absent::plain("libvirt does not report this for this guest");
+pub(super) const NOT_REPORTED: Absent =
+    Absent::plain("libvirt does not report this for this guest");
 const NO_KVM: Absent = Absent::plain("this guest does not run on KVM, which counts this");
-const UNCOUNTED: Absent = Absent::plain(
+const NOT_COUNTED: Absent = Absent::plain(
     "libvirt does not report this for this guest now: it needs libvirt 8.9, QEMU 7.1 and x86",
 );
 
@@ -38,20 +39,24 @@ impl Sources<'_, '_> {
             Source::HypervisorVersion | Source::GuestsRunning | Source::Overcommit => {
                 self.of_all(what)
             }
-            Source::Uuid => self.domain().map(|told| Value::text(told.domain.uuid.to_string())),
-            Source::VcpusMax => self.domain().map(|told| Value::Whole(told.domain.vcpus_max)),
+            Source::Uuid => self.domain().map(|guest| Value::text(guest.domain.uuid.to_string())),
+            Source::VcpusMax => self.domain().map(|guest| Value::Whole(guest.domain.vcpus_max)),
             Source::Paused => self.paused(stat),
             Source::Migrating => {
                 // libvirt has no event for the start of a migration, so it is seen when figures
                 // arrive.
                 let seen = self.with_figures(|_, _| ());
-                seen.and_then(|()| self.domain()).map(|told| Value::truth(told.domain.migrating))
+                seen.and_then(|()| self.domain()).map(|guest| Value::truth(guest.domain.migrating))
             }
-            Source::BlockJob => self.figure(|told| told.block_job.map(Value::truth)),
-            Source::MemoryCurrent => self.figure(|told| told.memory_current.map(Value::Whole)),
-            Source::MemoryMaximum => self.figure(|told| told.memory_maximum.map(Value::Whole)),
-            Source::BalloonTaken => self.figure(|told| {
-                let taken = told.memory_maximum?.saturating_sub(told.memory_current?);
+            Source::BlockJob => self.figure(|figures| figures.block_job.map(Value::truth)),
+            Source::MemoryCurrent => {
+                self.figure(|figures| figures.memory_current.map(Value::Whole))
+            }
+            Source::MemoryMaximum => {
+                self.figure(|figures| figures.memory_maximum.map(Value::Whole))
+            }
+            Source::BalloonTaken => self.figure(|figures| {
+                let taken = figures.memory_maximum?.saturating_sub(figures.memory_current?);
                 Some(Value::Whole(taken))
             }),
             Source::Kvm(what) => self.of_kvm(stat, what),
@@ -64,26 +69,26 @@ impl Sources<'_, '_> {
     }
 
     /// Number of online vCPUs, if libvirt knows the guest.
-    pub(super) fn told_vcpus(&self) -> Option<Value<'static>> {
-        self.domain().ok().map(|told| Value::Whole(told.domain.vcpus))
+    pub(super) fn libvirt_vcpus(&self) -> Option<Value<'static>> {
+        self.domain().ok().map(|guest| Value::Whole(guest.domain.vcpus))
     }
 
     /// Age of libvirt's figures of the guest.
     pub(super) fn figures_age(&self) -> Duration {
-        let told = self.domain().ok().and_then(|told| told.figures.as_ref());
-        told.map(|(_, at)| self.when.now.saturating_duration_since(*at)).unwrap_or_default()
+        let figures = self.domain().ok().and_then(|guest| guest.figures.as_ref());
+        figures.map(|(_, at)| self.when.now.saturating_duration_since(*at)).unwrap_or_default()
     }
 
     fn of_all(&mut self, what: Source) -> Result<Value<'static>, Absent> {
-        let known = Arc::clone(self.libvirt.tells()?);
+        let known = Arc::clone(self.libvirt.snapshot()?);
         match what {
             Source::HypervisorVersion => {
-                let told = known.hypervisor().ok_or(Absent::AGAIN)?;
-                Ok(Value::text(told.version.clone()))
+                let hypervisor = known.hypervisor().ok_or(Absent::AGAIN)?;
+                Ok(Value::text(hypervisor.version.clone()))
             }
             Source::Overcommit => {
                 let cpus = self.host.value(HostSource::Topology(Topology::Online), self.at)?;
-                let Value::Whole(cpus @ 1..) = cpus else { return Err(UNTOLD) };
+                let Value::Whole(cpus @ 1..) = cpus else { return Err(NOT_REPORTED) };
                 let millionths = u128::from(known.vcpus()) * 1_000_000 / u128::from(cpus);
                 Ok(Value::Micro(i64::try_from(millionths).unwrap_or(i64::MAX)))
             }
@@ -97,16 +102,17 @@ impl Sources<'_, '_> {
         if !self.domain()?.domain.is_kvm {
             return Err(NO_KVM);
         }
-        let sum = self.with_figures(|told, history| {
-            let each = told.vcpus.iter().filter_map(|vcpu| Some((vcpu.number, kvm(vcpu, what)?)));
+        let sum = self.with_figures(|figures, history| {
+            let each =
+                figures.vcpus.iter().filter_map(|vcpu| Some((vcpu.number, kvm(vcpu, what)?)));
             let mut each = each.take(VCPUS_MAX).peekable();
             if each.peek().is_some() {
                 return Some(history.count_parts(stat, each));
             }
-            let of_all = told.halt_poll.filter(|_| what == Kvm::HaltPoll)?;
+            let of_all = figures.halt_poll.filter(|_| what == Kvm::HaltPoll)?;
             Some(history.count(stat, None, of_all))
         })?;
-        let sum = sum.ok_or(UNCOUNTED)?;
+        let sum = sum.ok_or(NOT_COUNTED)?;
         Ok(if what == Kvm::HaltPoll { nanos(sum) } else { Value::Whole(sum) })
     }
 
@@ -120,12 +126,12 @@ impl Sources<'_, '_> {
         &mut self,
         pick: impl FnOnce(&Figures) -> Option<Value<'static>>,
     ) -> Result<Value<'static>, Absent> {
-        self.with_figures(|told, _| pick(told))?.ok_or(UNTOLD)
+        self.with_figures(|figures, _| pick(figures))?.ok_or(NOT_REPORTED)
     }
 
     /// What libvirt knows of the guest.
     pub(super) fn domain(&self) -> Result<&Arc<Domain>, Absent> {
-        let known = self.libvirt.tells()?;
+        let known = self.libvirt.snapshot()?;
         match &self.who.standing {
             Standing::Domain(uuid, _) => known.guest(*uuid).ok_or(NO_DOMAIN),
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => Err(NO_DOMAIN),
@@ -137,20 +143,20 @@ impl Sources<'_, '_> {
         &mut self,
         pick: impl FnOnce(&Figures, &mut History) -> T,
     ) -> Result<T, Absent> {
-        let told = Arc::clone(self.domain()?);
+        let guest = Arc::clone(self.domain()?);
         let age = |at: Instant| self.when.now.saturating_duration_since(at);
-        let fresh = told.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
+        let fresh = guest.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
         let history = self.observed.history();
         let age = fresh.map(|(_, at)| history.age(*at, self.when.now));
         if !self.is_sample && history.may_refresh(self.when.now) {
-            self.libvirt.refresh(told.domain.uuid, self.when.now);
+            self.libvirt.refresh(guest.domain.uuid, self.when.now);
         }
         let ((figures, at), age) = fresh.zip(age).ok_or(Absent::AGAIN)?;
         let steps = age.as_nanos().div_ceil(SAMPLE_GRID.as_nanos());
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         self.extent.age = self.extent.age.max(SAMPLE_GRID.saturating_mul(steps));
         let history = self.observed.history();
-        history.look(&figures.disks, *at);
+        history.record(&figures.disks, *at);
         Ok(pick(figures, history))
     }
 }

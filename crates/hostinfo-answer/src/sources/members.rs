@@ -11,7 +11,7 @@ impl Sources<'_, '_> {
     /// The description of a statistic for a reply.
     pub(crate) fn row(&self, stat: StatId, instance: Option<String>) -> Row {
         let name = instance.as_deref();
-        let about = name.and_then(|name| self.given.about(stat.stat().source, name));
+        let about = name.and_then(|name| self.admin_values.about(stat.stat().source, name));
         Row { stat, instance, about }
     }
 
@@ -84,8 +84,8 @@ impl Sources<'_, '_> {
             Instances::Nets => self.interfaces(),
             Instances::Notices => self.notice_numbers(),
             Instances::Incidents => self.incident_numbers(),
-            given @ (Instances::Labels | Instances::Customs) => {
-                self.given.names(given, "").map(str::to_owned).collect()
+            kind @ (Instances::Labels | Instances::Customs) => {
+                self.admin_values.names(kind, "").map(str::to_owned).collect()
             }
         };
         *self.work = self.work.saturating_add(u32::try_from(instances.len()).unwrap_or(u32::MAX));

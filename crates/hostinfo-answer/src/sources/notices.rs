@@ -16,23 +16,23 @@ impl Sources<'_, '_> {
     /// One of the guest's notices, numbered from 1.
     pub(super) fn notice(&mut self, number: Option<&str>) -> Result<Value<'static>, Refusal> {
         let number: Option<usize> = number.and_then(|number| number.parse().ok());
-        let told = self.told_notices();
-        match number.and_then(|number| told.get(number.checked_sub(1)?)) {
+        let notices = self.notices_of_guest();
+        match number.and_then(|number| notices.get(number.checked_sub(1)?)) {
             Some(notice) => Ok(Value::text(notice.to_string())),
-            None if told.is_empty() => Err(Refusal::Unavailable(NONE.into())),
+            None if notices.is_empty() => Err(Refusal::Unavailable(NONE.into())),
             None => Err(Refusal::Unavailable(NO_MORE.into())),
         }
     }
 
     /// The numbers of the guest's notices.
     pub(super) fn notice_numbers(&mut self) -> Vec<String> {
-        (1..=self.told_notices().len()).map(|number| number.to_string()).collect()
+        (1..=self.notices_of_guest().len()).map(|number| number.to_string()).collect()
     }
 
-    fn told_notices(&mut self) -> &[Arc<Notice>] {
-        let (given, who) = (&self.given, self.who);
+    fn notices_of_guest(&mut self) -> &[Arc<Notice>] {
+        let (admin_values, who) = (&self.admin_values, self.who);
         self.notices.get_or_insert_with(|| {
-            given.notices.of(who.name.whole(), Timestamp::now()).cloned().collect()
+            admin_values.notices.of(who.name.whole(), Timestamp::now()).cloned().collect()
         })
     }
 }

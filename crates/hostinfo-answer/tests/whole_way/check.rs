@@ -24,13 +24,13 @@ pub(crate) fn reply(reply: &[u8], grant: &Grant) {
         let is_last = at + 1 == lines.len();
         let rest = rest.strip_prefix(if is_last { ' ' } else { '-' }).expect("the last says so");
         if code == Code::Done {
-            told(rest, grant);
+            check_line(rest, grant);
         }
     }
 }
 
 /// A line of values, of a list or of metrics names nothing that is denied.
-fn told(text: &str, grant: &Grant) {
+fn check_line(text: &str, grant: &Grant) {
     if let Some(names) = text.strip_prefix('{') {
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&format!("{{{names}")).expect("json is JSON");

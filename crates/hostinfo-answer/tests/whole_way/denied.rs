@@ -93,7 +93,7 @@ fn answers(
     start: Instant,
 ) -> Vec<(Duration, String)> {
     let mut world = World::on(host, host, &format!("{rules}{CLOCK}"), start);
-    let (mut now, mut told) = (start, Vec::new());
+    let (mut now, mut replies) = (start, Vec::new());
     for number in 0..questions {
         let question = question(number, names);
         let mut input = question.as_bytes();
@@ -102,12 +102,12 @@ fn answers(
             match outcome {
                 Outcome::Read => break,
                 Outcome::Wait(until) | Outcome::WaitForValue(until) => now = until.max(now),
-                Outcome::Answered { .. } => told.push((now - start, world.reply())),
+                Outcome::Answered { .. } => replies.push((now - start, world.reply())),
             }
         }
         now += Duration::from_millis(1_300);
     }
-    told
+    replies
 }
 
 #[test]
@@ -118,14 +118,14 @@ fn a_guest_cannot_tell_hosts_apart_by_what_is_denied() {
     let start = Instant::now();
     let one = host();
     for (rules, files) in RULES {
-        let told = |host: &Path| answers(host, rules, &names, QUESTIONS / RULES.len(), start);
-        let (first, second) = (told(one.path()), told(other(files).path()));
+        let replies = |host: &Path| answers(host, rules, &names, QUESTIONS / RULES.len(), start);
+        let (first, second) = (replies(one.path()), replies(other(files).path()));
         assert_eq!(first.len(), second.len());
         for (first, second) in first.iter().zip(&second) {
             assert_eq!(first, second, "under {rules}");
         }
         let permissive = rules.replace(" = 0\n", " = 1\n").replace("verdict = 1", "verdict = 0");
-        let told = |host: &Path| answers(host, &permissive, &names, 8, start);
-        assert_ne!(told(one.path()), told(other(files).path()), "the hosts do differ");
+        let replies = |host: &Path| answers(host, &permissive, &names, 8, start);
+        assert_ne!(replies(one.path()), replies(other(files).path()), "the hosts do differ");
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::{
-    Bound, Conversation, Dialect, Engine, Flow, Given, HostId, Libvirt, Meter, Name, Observed,
-    Outcome, Peer, Process, Session, Who,
+    AdminValues, Bound, Conversation, Dialect, Engine, Flow, HostId, Libvirt, Meter, Name,
+    Observed, Outcome, Peer, Process, Requester, Session,
 };
 use hostinfo_custom::Custom;
 use hostinfo_domains::{Snapshot, Uuid};
@@ -38,7 +38,7 @@ const CAPTURED: i32 = 513;
 pub(crate) struct None;
 
 impl Libvirt for None {
-    fn tells(&self) -> Result<&Arc<Snapshot>, Absent> {
+    fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
         Err(Absent::plain("this host does not ask libvirt"))
     }
 
@@ -47,7 +47,7 @@ impl Libvirt for None {
 
 /// A guest with a connection.
 pub(crate) struct Guest {
-    pub(crate) who: Who,
+    pub(crate) who: Requester,
     pub(crate) observed: Observed,
     meter: Meter,
     conversation: Conversation,
@@ -72,9 +72,10 @@ impl World {
     pub(crate) fn on(host: &Path, vmm: &Path, rules: &str, start: Instant) -> Self {
         let (customs, _) = Custom::load(&host.join("custom.d"), u32::MAX).unwrap();
         let labels = BTreeMap::from([("rack".to_owned(), "b 7".to_owned())]).try_into().unwrap();
-        let given = Given { labels, customs, notices: Notices::default(), declared: Option::None };
+        let admin_values =
+            AdminValues { labels, customs, notices: Notices::default(), declared: Option::None };
         let host = Host::new(roots(host));
-        let engine = Engine::new(host, None, given, Some("x".to_owned()), start);
+        let engine = Engine::new(host, None, admin_values, Some("x".to_owned()), start);
         let bound = Bound { per_second: 20, burst: 40 };
         let flow = Flow { lines: bound, bytes: Bound { per_second: 65_536, burst: 262_144 } };
         let mut world = Self { engine, flow, guests: Vec::new(), reply: Reply::new() };
@@ -86,7 +87,7 @@ impl World {
 
     /// Adds a guest, whose VMM is this process in a folder.
     pub(crate) fn add(&mut self, name: &str, rules: &Rules, vmm: Option<(&Path, i32)>) -> usize {
-        let mut who = Who::new(
+        let mut who = Requester::new(
             Name::parse(name).unwrap(),
             rules.decide(name),
             HostId::of(&[7; 32]),

@@ -1,7 +1,7 @@
 use super::*;
 use hostinfo_domains::{Io, Limit, Limits, Traffic};
 
-fn read(lines: &str) -> (Figures, Told) {
+fn read(lines: &str) -> (Figures, Extra) {
     let params: Vec<Param> = lines
         .lines()
         .filter_map(|line| line.trim().split_once('='))
@@ -21,7 +21,7 @@ fn limits() -> Limits {
 
 #[test]
 fn what_domstats_tells_is_understood() {
-    let (figures, told) = read(
+    let (figures, extra) = read(
         "state.state=1
         state.reason=5
         balloon.current=131072
@@ -47,7 +47,7 @@ fn what_domstats_tells_is_understood() {
         block.1.fl.times=8",
     );
     let interfaces = vec![(1, "tap0".to_owned())];
-    assert_eq!(told, Told { state: Some(1), reason: Some(5), vcpus: Some(1), interfaces });
+    assert_eq!(extra, Extra { state: Some(1), reason: Some(5), vcpus: Some(1), interfaces });
     assert_eq!(figures.memory_current, Some(134_217_728));
     assert_eq!(figures.memory_maximum, Some(268_435_456));
     let read = Io { bytes: Some(512), ops: Some(1), nanos: Some(107_644) };
@@ -79,18 +79,18 @@ fn what_kvm_counts_is_told_of_each_vcpu_by_libvirt_9_and_11() {
             counted(0, [52_683, 28_583, 3441, 295], 7169, 98_180),
         ),
     ] {
-        let (figures, told) = read(lines);
+        let (figures, extra) = read(lines);
         assert_eq!(figures.vcpus, [first, counted(1, [0; 4], 0, 0)]);
-        assert_eq!(told.vcpus, Some(2));
-        assert_eq!(told.interfaces, [(0, "vnet0".to_owned()), (1, "vnet1".to_owned())]);
+        assert_eq!(extra.vcpus, Some(2));
+        assert_eq!(extra.interfaces, [(0, "vnet0".to_owned()), (1, "vnet1".to_owned())]);
     }
 }
 
 #[test]
 fn without_kvm_nothing_is_counted_although_libvirt_tells_a_zero() {
-    let (figures, told) = read(include_str!("../../fixtures/tcg-libvirt-9.0"));
+    let (figures, extra) = read(include_str!("../../fixtures/tcg-libvirt-9.0"));
     assert_eq!((figures.vcpus, figures.halt_poll), (Vec::new(), None));
-    assert_eq!(told.vcpus, Some(1));
+    assert_eq!(extra.vcpus, Some(1));
     let (older, _) = read("cpu.haltpoll.success.time=5\ncpu.haltpoll.fail.time=7");
     assert_eq!(older.halt_poll, Some(12));
 }
@@ -107,12 +107,12 @@ fn of_a_domain_with_too_many_vcpus_no_part_is_told() {
 
 #[test]
 fn a_bandwidth_is_the_average_in_bytes_and_0_is_no_limit() {
-    let told = |name: &str, value| (name.to_owned(), Value::Number(value));
+    let number = |name: &str, value| (name.to_owned(), Value::Number(value));
     let tuned = [
-        told("inbound.average", 1000),
-        told("inbound.peak", 2000),
-        told("inbound.burst", 3000),
-        told("outbound.average", 0),
+        number("inbound.average", 1000),
+        number("inbound.peak", 2000),
+        number("inbound.burst", 3000),
+        number("outbound.average", 0),
     ];
     assert_eq!(bandwidth(&tuned), (Some(1_000_000), Some(0)));
     assert_eq!(bandwidth(&[]), (None, None));
@@ -120,7 +120,7 @@ fn a_bandwidth_is_the_average_in_bytes_and_0_is_no_limit() {
 
 #[test]
 fn what_is_missing_is_not_zero_and_what_is_too_much_is_left_out() {
-    assert_eq!(read(""), (Figures::default(), Told::default()));
+    assert_eq!(read(""), (Figures::default(), Extra::default()));
     let many: String = (0..1000)
         .map(|number| format!("net.{number}.rx.bytes=1\nblock.{number}.name=vd{number}\n"))
         .collect();

@@ -68,7 +68,7 @@ impl Control {
         match UnixSocket::open(&self.settings) {
             Ok(socket) => {
                 let (socket, token) = (Box::new(socket), Token::Control);
-                let listener = Listener::new(SOCKET, socket, token, Alarm::Door, reactor)?;
+                let listener = Listener::new(SOCKET, socket, token, Alarm::Control, reactor)?;
                 self.listener = Some(listener);
             }
             Err(error) => tracing::error!("{error}; guests are served without a control socket"),
@@ -92,7 +92,7 @@ impl Control {
     }
 
     /// A client connects.
-    pub(crate) fn let_in(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn accept(&mut self, ctx: &mut Ctx<'_>) {
         let fd = self.listener.as_ref().and_then(|listener| listener.accept(ctx));
         let Some((user, fd)) = fd.and_then(|fd| Some((Credentials::of(&fd)?.uid, fd))) else {
             return;

@@ -111,7 +111,7 @@ impl Daemon<'_> {
     }
 
     /// Sets whether each line and its reply is kept for watching clients.
-    pub(super) fn set_seen(&mut self, is_seen: bool) {
-        self.guests.set_seen(is_seen);
+    pub(super) fn keep_events(&mut self, keep: bool) {
+        self.guests.keep_events(keep);
     }
 }

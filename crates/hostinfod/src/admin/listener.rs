@@ -11,7 +11,7 @@ use crate::reactor::{Ctx, Reactor};
 
 /// A listening socket.
 pub(super) struct Listener {
-    place: Box<dyn AsFd>,
+    socket: Box<dyn AsFd>,
     accepting: Accepting,
 }
 
@@ -22,22 +22,22 @@ impl Listener {
     /// The kernel has no room for it.
     pub(super) fn new(
         who: &'static str,
-        place: Box<dyn AsFd>,
+        socket: Box<dyn AsFd>,
         token: Token,
         alarm: Alarm,
         reactor: &Reactor,
     ) -> io::Result<Self> {
-        reactor.add(&place, token, Interest::Read)?;
-        Ok(Self { place, accepting: Accepting { who, token, alarm } })
+        reactor.add(&socket, token, Interest::Read)?;
+        Ok(Self { socket, accepting: Accepting { who, token, alarm } })
     }
 
     /// Accepts one waiting connection.
     pub(super) fn accept(&self, ctx: &mut Ctx<'_>) -> Option<OwnedFd> {
-        self.accepting.accept(&self.place, ctx)
+        self.accepting.accept(&self.socket, ctx)
     }
 
     /// Accepts connections again after a pause.
     pub(super) fn resume(&self, ctx: &Ctx<'_>) {
-        self.accepting.wait_for(&self.place, Interest::Read, ctx.reactor);
+        self.accepting.wait_for(&self.socket, Interest::Read, ctx.reactor);
     }
 }

@@ -79,19 +79,19 @@ impl Identity {
     /// How much the times of that guest's incidents are shifted, which no guest learns: less than a
     /// minute. Its MAC's input contains a NUL, which no socket's name does, so it has nothing in
     /// common with a `host.id`.
-    pub(crate) fn phase(&self, socket_name: &str) -> Duration {
+    pub(crate) fn time_shift(&self, socket_name: &str) -> Duration {
         let mac = self.mac.clone().chain_update("incidents\0").chain_update(socket_name).finalize();
         let number = mac
             .into_bytes()
             .iter()
             .take(8)
             .fold(0, |sum: u64, byte| sum.wrapping_mul(256).wrapping_add(u64::from(*byte)));
-        Duration::from_millis(number % PHASE_MAX)
+        Duration::from_millis(number % TIME_SHIFT_MAX)
     }
 }
 
-/// Times are reported to the minute, so a phase is less than a minute.
-const PHASE_MAX: u64 = 60_000;
+/// Times are reported to the minute, so a shift is less than a minute.
+const TIME_SHIFT_MAX: u64 = 60_000;
 
 /// The secret in a file; `None` if there is no file.
 fn read_secret(file: &Path) -> io::Result<Option<[u8; SECRET_LEN]>> {
@@ -167,16 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn the_phase_is_a_guests_own_and_the_same_after_a_restart() {
+    fn the_time_shift_is_a_guests_own_and_the_same_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let phases = || -> Vec<Duration> {
+        let shifts = || -> Vec<Duration> {
             let identity = Identity::load(folder.path(), Path::new("/nonexistent")).unwrap();
-            (0..100).map(|number| identity.phase(&format!("qemu-{number}"))).collect()
+            (0..100).map(|number| identity.time_shift(&format!("qemu-{number}"))).collect()
         };
-        let first = phases();
-        assert_eq!(phases(), first);
-        assert!(first.iter().all(|phase| *phase < Duration::from_secs(60)));
-        let late = first.iter().filter(|phase| **phase >= Duration::from_secs(30)).count();
+        let first = shifts();
+        assert_eq!(shifts(), first);
+        assert!(first.iter().all(|time_shift| *time_shift < Duration::from_secs(60)));
+        let late =
+            first.iter().filter(|time_shift| **time_shift >= Duration::from_secs(30)).count();
         assert!((20..80).contains(&late), "{late}");
     }
 

@@ -145,7 +145,7 @@ impl Roster {
 mod tests {
     use super::*;
 
-    use crate::given::tests::given;
+    use crate::admin_values::tests::admin_values;
     use crate::guest::tests::guest;
     use hostinfo_answer::Bound;
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_is_forgotten_takes_along_what_was_had_for_it_alone() {
-        let (mut roster, mut customs) = (Roster::default(), given(OWN).customs);
+        let (mut roster, mut customs) = (Roster::default(), admin_values(OWN).customs);
         let now = Instant::now();
         let names: Vec<Name> =
             (0..=ABSENT_MIN).map(|n| Name::parse(&format!("qemu-{n}")).unwrap()).collect();

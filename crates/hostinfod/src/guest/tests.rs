@@ -10,7 +10,7 @@ pub(crate) fn guest(name: &str) -> Guest {
     let name = Name::parse(name).unwrap();
     let grant = Rules::builtin().decide(name.whole());
     let session = Session::new([1; 8]);
-    Guest::new(Who::new(name, grant, HostId::default(), Duration::ZERO, session))
+    Guest::new(Requester::new(name, grant, HostId::default(), Duration::ZERO, session))
 }
 
 #[test]

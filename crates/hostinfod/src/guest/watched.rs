@@ -18,7 +18,7 @@ pub(crate) struct Watched {
 
 /// The outcome for a guest that should be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Added {
     /// It is watched.
     Watched,
     /// It is not, since there are enough already; `true` if that is new.
@@ -32,13 +32,13 @@ impl Watched {
     }
 
     /// Adds a guest that should be watched.
-    pub(crate) fn add(&mut self, guest: GuestId) -> Place {
+    pub(crate) fn add(&mut self, guest: GuestId) -> Added {
         if self.guests.contains(&guest) || self.guests.len() < self.max {
             self.left_out.remove(&guest);
             self.guests.insert(guest);
-            return Place::Watched;
+            return Added::Watched;
         }
-        Place::LeftOut(self.left_out.insert(guest))
+        Added::LeftOut(self.left_out.insert(guest))
     }
 
     /// Removes a guest that should no longer be watched. Returns whether it was.
@@ -78,14 +78,14 @@ mod tests {
         let mut watched = Watched::new(2);
         assert_eq!(
             [watched.add(GuestId::of(7)), watched.add(GuestId::of(8)), watched.add(GuestId::of(7))],
-            [Place::Watched; 3]
+            [Added::Watched; 3]
         );
-        assert_eq!(watched.add(GuestId::of(9)), Place::LeftOut(true));
-        assert_eq!(watched.add(GuestId::of(9)), Place::LeftOut(false));
+        assert_eq!(watched.add(GuestId::of(9)), Added::LeftOut(true));
+        assert_eq!(watched.add(GuestId::of(9)), Added::LeftOut(false));
         assert_eq!((watched.count(), watched.next()), ((2, 1), None));
         assert!(watched.remove(GuestId::of(7)) && !watched.remove(GuestId::of(7)));
         assert_eq!(watched.next(), Some(GuestId::of(9)));
-        assert_eq!(watched.add(GuestId::of(9)), Place::Watched);
+        assert_eq!(watched.add(GuestId::of(9)), Added::Watched);
         assert_eq!((watched.count(), watched.next()), ((2, 0), None));
         assert!(!watched.remove(GuestId::of(6)));
     }

@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use hostinfo_answer::{Dialect, Name};
 
 use super::Guests;
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 
 impl Guests {
     /// Makes the ports match the channels of running domains.
     pub(super) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(known) = self.desk.libvirt().known() else { return };
+        let Some(known) = self.responder.libvirt().known() else { return };
         let channels = known.guests().filter_map(|guest| {
             let path = PathBuf::from(guest.domain.channel.as_ref()?);
             Some((path, Name::parse(&guest.domain.socket_name())?))
@@ -23,7 +23,7 @@ impl Guests {
         let mut channels: HashMap<PathBuf, Name> = channels.collect();
         let (mut gone, mut silent) = (Vec::new(), Vec::new());
         for (number, port) in self.roster.ports.iter() {
-            let To::Channel(path) = &port.to else { continue };
+            let Endpoint::Channel(path) = &port.endpoint else { continue };
             match channels.remove(path) {
                 None => gone.push(number),
                 Some(_) if port.connection.is_none() => silent.push(number),
@@ -40,7 +40,7 @@ impl Guests {
         for (path, name) in channels {
             match self.guest(&name, ctx.now) {
                 Ok(guest) => {
-                    let port = Port::new(guest, To::Channel(path), Dialect::Vhostmd, ctx.now);
+                    let port = Port::new(guest, Endpoint::Channel(path), Dialect::Vhostmd, ctx.now);
                     let number = self.roster.add_port(port, None);
                     self.try_connect(number, ctx);
                 }

@@ -7,7 +7,7 @@ use hostinfo_wire::limits::{CONNECTION_IDLE, CONNECTIONS_MAX};
 
 use super::Guests;
 use crate::guest::peer;
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::id::{GuestId, PortId};
 
@@ -29,12 +29,18 @@ enum NoRoom {
 
 impl Guests {
     /// Serves whoever has connected as that guest, where there is room for it.
-    pub(super) fn admit(&mut self, guest: GuestId, fd: OwnedFd, to: To, ctx: &mut Ctx<'_>) {
+    pub(super) fn admit(
+        &mut self,
+        guest: GuestId,
+        fd: OwnedFd,
+        endpoint: Endpoint,
+        ctx: &mut Ctx<'_>,
+    ) {
         let peer = peer::of(&fd, &self.roots.proc, ctx.now);
-        let room = match to {
+        let room = match endpoint {
             _ if self.is_contested(guest) => Err(NoRoom::Contested),
             // A domain of libvirt's, or a VMM that is served already: its process is not in question.
-            To::Vsock(_) => Ok(()),
+            Endpoint::Vsock(_) => Ok(()),
             _ => self.check_process(guest, peer.as_ref().ok().copied(), ctx),
         };
         if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
@@ -48,7 +54,7 @@ impl Guests {
             }
             return;
         }
-        let port = Port::new(guest, to, Dialect::Hostinfo, ctx.now);
+        let port = Port::new(guest, endpoint, Dialect::Hostinfo, ctx.now);
         let number = self.roster.add_port(port, None);
         self.connect(number, fd, None, peer, ctx);
         if self.roster.ports.get(number).is_some_and(|port| port.connection.is_none()) {
@@ -112,7 +118,7 @@ impl Guests {
         is_early: bool,
         ctx: &mut Ctx<'_>,
     ) -> bool {
-        let is_by_vmm = |port: &Port| matches!(port.to, To::Accepted(_));
+        let is_by_vmm = |port: &Port| matches!(port.endpoint, Endpoint::Accepted(_));
         if !self.roster.ports_of(number).any(|(_, port)| is_by_vmm(port)) {
             return true;
         }
@@ -135,8 +141,9 @@ impl Guests {
 
     fn clients_of(&self, guest: GuestId) -> Vec<PortId> {
         let ports = self.roster.ports_of(guest);
-        let are_own = |to: &To| matches!(to, To::Accepted(_) | To::Vsock(_));
-        ports.filter(|(_, port)| are_own(&port.to)).map(|(port, _)| port).collect()
+        let are_own =
+            |endpoint: &Endpoint| matches!(endpoint, Endpoint::Accepted(_) | Endpoint::Vsock(_));
+        ports.filter(|(_, port)| are_own(&port.endpoint)).map(|(port, _)| port).collect()
     }
 
     fn hang_up_on_all(&mut self, number: GuestId, why: &str, ctx: &mut Ctx<'_>) {

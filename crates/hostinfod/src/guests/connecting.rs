@@ -6,24 +6,24 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use hostinfo_answer::{Dialect, NOT_MET, Name, Observed, Peer, Process};
+use hostinfo_answer::{Dialect, Name, Observed, Peer, Process, VMM_UNKNOWN};
 use hostinfo_open::unix::connect_to;
 use hostinfo_sample::Absent;
 
 use super::Guests;
-use super::contest::CONTEST_LOOKS;
+use super::contest::CONTEST_CHECK_INTERVAL;
 use crate::audit::Event;
 use crate::guest::begin_session;
 use crate::guest::{cmdline, peer};
 use crate::port::connection::Connection;
 use crate::port::pty::{self, Pty};
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::sockets::{self, Connected, Refused};
+use crate::sockets::{self, ConnectError, Connected};
 use crate::system::file_id::FileId;
 
 /// Of a guest that has no port besides AF_VSOCK.
@@ -38,18 +38,20 @@ impl Guests {
             return;
         }
         if self.is_contested(port.guest) {
-            return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_LOOKS));
+            return ctx
+                .reactor
+                .set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_CHECK_INTERVAL));
         }
         let Some(port) = self.roster.ports.get(number) else { return };
-        if matches!(port.to, To::Socket | To::Elsewhere(_))
-            && let Some(until) = self.desk.libvirt().awaited(Some(number), port.since, ctx.now)
+        if matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
+            && let Some(until) = self.responder.libvirt().awaited(Some(number), port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
-        let is_elsewhere = matches!(port.to, To::Elsewhere(_));
+        let is_pattern = matches!(port.endpoint, Endpoint::Pattern(_));
         match self.dial(number) {
             None => {}
-            Some(Err(Refused::Denied)) if is_elsewhere => self.ask_opener(number, ctx),
+            Some(Err(ConnectError::Denied)) if is_pattern => self.ask_opener(number, ctx),
             Some(dialled) => {
                 self.dialled(number, dialled.map(|(socket, file)| (socket, Some(file))), ctx);
             }
@@ -60,7 +62,7 @@ impl Guests {
     pub(super) fn dialled(
         &mut self,
         number: PortId,
-        dialled: Result<(OwnedFd, Option<FileId>), Refused>,
+        dialled: Result<(OwnedFd, Option<FileId>), ConnectError>,
         ctx: &mut Ctx<'_>,
     ) {
         let called = self.socket_of(number).unwrap_or_default();
@@ -70,28 +72,35 @@ impl Guests {
                 let peer = peer::of(&socket, &self.roots.proc, ctx.now);
                 return self.connect(number, socket, file, peer, ctx);
             }
-            Err(Refused::NobodyListens) => (port.retry.after_refusal(ctx.now), None),
-            Err(refused @ (Refused::Full | Refused::Failed(_))) => {
+            Err(ConnectError::NobodyListens) => (port.retry.after_refusal(ctx.now), None),
+            Err(refused @ (ConnectError::Full | ConnectError::Failed(_))) => {
                 (Some(port.retry.after_failure(ctx.now)), Some(refused))
             }
-            Err(refused @ (Refused::Denied | Refused::NoOpener | Refused::ByOpener(_))) => {
-                (None, Some(refused))
-            }
+            Err(
+                refused @ (ConnectError::Denied
+                | ConnectError::NoOpener
+                | ConnectError::ByOpener(_)),
+            ) => (None, Some(refused)),
             Err(refused) => {
                 let (name, dialect) = (guest.who.name().clone(), port.dialect);
                 match refused {
-                    Refused::Gone | Refused::Directory => {}
+                    ConnectError::Gone | ConnectError::Directory => {}
                     other => {
                         let why = &other.to_string();
                         Event::SocketRefused { socket: &called, why }.log();
                     }
                 }
-                return match port.to {
-                    To::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
-                    To::Elsewhere(pattern) => self.leave_elsewhere(pattern, name.guest(), ctx),
-                    // libvirt reports when one of its own channels is removed.
-                    To::Channel(_) | To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => {
+                return match port.endpoint {
+                    Endpoint::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
+                    Endpoint::Pattern(pattern) => {
+                        self.remove_pattern_socket(pattern, name.guest(), ctx);
                     }
+                    // libvirt reports when one of its own channels is removed.
+                    Endpoint::Channel(_)
+                    | Endpoint::Pty(_)
+                    | Endpoint::Listener(_)
+                    | Endpoint::Accepted(_)
+                    | Endpoint::Vsock(_) => {}
                 };
             }
         };
@@ -105,19 +114,22 @@ impl Guests {
     }
 
     /// Connects to a port's socket; `None` if there is none to connect to.
-    fn dial(&mut self, number: PortId) -> Option<Result<Connected, Refused>> {
+    fn dial(&mut self, number: PortId) -> Option<Result<Connected, ConnectError>> {
         let (port, guest) = self.roster.at(number)?;
-        match &port.to {
-            To::Socket => {
+        match &port.endpoint {
+            Endpoint::Socket => {
                 let directory = self.directories.of(port.dialect).directory()?;
                 Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
             }
-            To::Channel(path) => Some(sockets::connect_at(path)),
-            To::Elsewhere(pattern) => {
-                let found = self.elsewhere.patterns.get(*pattern)?.find(guest.who.name().guest());
+            Endpoint::Channel(path) => Some(sockets::connect_at(path)),
+            Endpoint::Pattern(pattern) => {
+                let found = self.patterns.dirs.get(*pattern)?.find(guest.who.name().guest());
                 Some(found.and_then(|(file, id)| Ok((connect_to(&file)?, id))))
             }
-            To::Pty(_) | To::Place(_) | To::Accepted(_) | To::Vsock(_) => None,
+            Endpoint::Pty(_)
+            | Endpoint::Listener(_)
+            | Endpoint::Accepted(_)
+            | Endpoint::Vsock(_) => None,
         }
     }
 
@@ -131,15 +143,15 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         let Some((port, guest)) = self.roster.at(number) else { return };
-        let is_vsock = matches!(port.to, To::Vsock(_));
-        let is_known = is_vsock && guest.who.has_come();
+        let is_vsock = matches!(port.endpoint, Endpoint::Vsock(_));
+        let is_known = is_vsock && guest.who.was_connected();
         let known = peer.as_ref().ok().copied();
         let is_early = known.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
         if !self.may_be_served(number, known, is_early, ctx) {
             return;
         }
         let peer = match is_early {
-            true => Err(NOT_MET),
+            true => Err(VMM_UNKNOWN),
             false => peer.map_err(|why| if is_vsock { BY_CID_ALONE } else { why }),
         };
         // AF_VSOCK tells who the guest is, but not its process: what is known of that stays.
@@ -165,13 +177,13 @@ impl Guests {
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         // A program in the guest that asks once makes one connection: only the VMM is logged.
-        if is_another || !matches!(port.to, To::Accepted(_) | To::Vsock(_)) {
+        if is_another || !matches!(port.endpoint, Endpoint::Accepted(_) | Endpoint::Vsock(_)) {
             guest.log_access(ctx.now);
         }
-        let (guest, is_own) = (port.guest, !matches!(port.to, To::Elsewhere(_)));
+        let (guest, is_own) = (port.guest, !matches!(port.endpoint, Endpoint::Pattern(_)));
         self.log_left_out(guest, ctx);
         self.plan_watch(guest, ctx);
-        if is_own && self.elsewhere.patterns().next().is_some() {
+        if is_own && self.patterns.dirs().next().is_some() {
             self.try_others(guest, ctx);
         }
     }
@@ -185,7 +197,7 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) -> io::Result<bool> {
         let Some((port, guest)) = self.roster.at(number) else { return Ok(false) };
-        let libvirt = self.desk.libvirt();
+        let libvirt = self.responder.libvirt();
         let known = peer.as_ref().ok().filter(|_| libvirt.helper().is_some());
         guest.marks = known.and_then(|peer| peer::marks(*peer, &self.roots.proc)).map(Box::new);
         let name = guest.who.name().whole();
@@ -205,7 +217,8 @@ impl Guests {
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
-            let since = matches!(port.to, To::Socket | To::Elsewhere(_)).then_some(port.since);
+            let since = matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
+                .then_some(port.since);
             let guest = port.guest;
             self.decide_anew(guest, since, ctx);
         }
@@ -245,8 +258,9 @@ impl Guests {
         let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };
         let guest = self.guest(&name, ctx.now)?;
         writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
-        let number =
-            self.roster.add_port(Port::new(guest, To::Pty(pty), Dialect::Hostinfo, ctx.now), None);
+        let number = self
+            .roster
+            .add_port(Port::new(guest, Endpoint::Pty(pty), Dialect::Hostinfo, ctx.now), None);
         let peer = peer::of(&master, &self.roots.proc, ctx.now);
         self.connect(number, master, None, peer, ctx);
         Ok(())

@@ -8,34 +8,34 @@ use hostinfo_answer::{Peer, Standing};
 use super::Guests;
 use crate::audit::Event;
 use crate::guest::peer;
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PatternId, PortId};
 
-/// Who puts sockets there.
+/// Where a port is: whoever puts sockets there could give them any name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Location {
     /// The daemon's own directory, libvirt's channels, and where the daemon listens.
     Own,
-    /// That of a `[[sockets]]`.
-    Elsewhere(PatternId),
+    /// Where a `[[sockets]]` says.
+    Pattern(PatternId),
 }
 
-fn place(port: &Port) -> Place {
-    match port.to {
-        To::Socket
-        | To::Channel(_)
-        | To::Pty(_)
-        | To::Place(_)
-        | To::Accepted(_)
-        | To::Vsock(_) => Place::Own,
-        To::Elsewhere(pattern) => Place::Elsewhere(pattern),
+fn location(port: &Port) -> Location {
+    match port.endpoint {
+        Endpoint::Socket
+        | Endpoint::Channel(_)
+        | Endpoint::Pty(_)
+        | Endpoint::Listener(_)
+        | Endpoint::Accepted(_)
+        | Endpoint::Vsock(_) => Location::Own,
+        Endpoint::Pattern(pattern) => Location::Pattern(pattern),
     }
 }
 
-/// The time between two looks whether both processes still run that claim to be one guest: of each, that reads one file.
-pub(super) const CONTEST_LOOKS: Duration = Duration::from_secs(10);
+/// The time between two checks whether both processes still run that claim to be one guest: of each, that reads one file.
+pub(super) const CONTEST_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A domain's own port says who it is; a name elsewhere does not.
 const DOMAIN: &str = "libvirt has a domain of that name, whose own hostinfo port is not connected: remove one of them, or \
@@ -52,25 +52,25 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) -> bool {
         let Some(port) = self.roster.ports.get(number) else { return false };
-        let (guest, here) = (port.guest, place(port));
+        let (guest, here) = (port.guest, location(port));
         // They were compared before there was a port.
-        if let To::Accepted(_) | To::Vsock(_) = port.to {
+        if let Endpoint::Accepted(_) | Endpoint::Vsock(_) = port.endpoint {
             return true;
         }
         if !self.may_be_beside_clients(guest, peer, is_early, ctx) {
             return false;
         }
         // Where there is one place only, nobody else has to be compared with anybody.
-        if self.elsewhere.patterns().next().is_none() {
+        if self.patterns.dirs().next().is_none() {
             return true;
         }
         // AF_VSOCK says nothing of the process.
-        let has_process = |other: &&Port| !matches!(other.to, To::Vsock(_));
+        let has_process = |other: &&Port| !matches!(other.endpoint, Endpoint::Vsock(_));
         let others = self.connected(guest).filter(has_process);
-        let others = others.filter(|other| place(other) != here);
+        let others = others.filter(|other| location(other) != here);
         let are_early: Vec<bool> = others.map(Port::is_early).collect();
         if are_early.is_empty() {
-            let is_it = here == Place::Own || !self.is_domain(guest);
+            let is_it = here == Location::Own || !self.is_domain(guest);
             if !is_it {
                 self.refuse(number, DOMAIN, ctx);
             }
@@ -100,8 +100,8 @@ impl Guests {
             self.contested.remove(&guest);
             for (number, _) in self.ports_of(guest) {
                 if let Some(port) = self.roster.ports.get_mut(number)
-                    && let To::Place(place) = &port.to
-                    && place.socket.is_some()
+                    && let Endpoint::Listener(listener) = &port.endpoint
+                    && listener.socket.is_some()
                 {
                     port.refusal = None;
                 }
@@ -125,8 +125,8 @@ impl Guests {
     /// Tries all of a guest's ports that are not connected.
     pub(super) fn try_others(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
         for (number, _) in self.ports_of(guest) {
-            match self.roster.ports.get(number).map(|port| &port.to) {
-                Some(To::Place(_)) => self.look_at_place(number, ctx),
+            match self.roster.ports.get(number).map(|port| &port.endpoint) {
+                Some(Endpoint::Listener(_)) => self.check_listener(number, ctx),
                 _ => self.try_connect(number, ctx),
             }
         }
@@ -138,7 +138,7 @@ impl Guests {
         if !self.is_domain(guest) {
             return self.try_others(guest, ctx);
         }
-        if self.connected(guest).any(|port| place(port) == Place::Own) {
+        if self.connected(guest).any(|port| location(port) == Location::Own) {
             return;
         }
         for (number, is_own) in self.ports_of(guest) {
@@ -160,7 +160,7 @@ impl Guests {
 
     fn ports_of(&self, guest: GuestId) -> Vec<(PortId, bool)> {
         let ports = self.roster.ports_of(guest);
-        ports.map(|(number, port)| (number, place(port) == Place::Own)).collect()
+        ports.map(|(number, port)| (number, location(port) == Location::Own)).collect()
     }
 
     /// Serves none of a guest's ports, until one of them goes or one of the processes ends.
@@ -184,8 +184,13 @@ impl Guests {
         );
         for (number, _) in self.ports_of(guest) {
             self.refuse(number, &why, ctx);
-            if self.roster.ports.get(number).is_some_and(|port| !matches!(port.to, To::Place(_))) {
-                ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_LOOKS));
+            if self
+                .roster
+                .ports
+                .get(number)
+                .is_some_and(|port| !matches!(port.endpoint, Endpoint::Listener(_)))
+            {
+                ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + CONTEST_CHECK_INTERVAL));
             }
         }
     }
@@ -199,8 +204,8 @@ impl Guests {
         let is_told = port.refusal.as_deref() == Some(why);
         port.refusal = Some(why.to_owned());
         let guest = port.guest;
-        // A place goes on listening, and its alarm is for that.
-        if !matches!(port.to, To::Place(_)) {
+        // A listener goes on listening, and its alarm is for that.
+        if !matches!(port.endpoint, Endpoint::Listener(_)) {
             ctx.reactor.set_alarm(Alarm::Port(number), None);
             ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
         }
@@ -214,13 +219,17 @@ impl Guests {
     pub(super) fn socket_of(&self, number: PortId) -> Option<String> {
         let port = self.roster.ports.get(number)?;
         let name = self.roster.guests.get(port.guest)?.who.name();
-        let path = match &port.to {
-            To::Elsewhere(pattern) => self.elsewhere.path(*pattern, name),
-            To::Place(place) => {
-                let section = self.sections.get(place.section);
+        let path = match &port.endpoint {
+            Endpoint::Pattern(pattern) => self.patterns.path(*pattern, name),
+            Endpoint::Listener(listener) => {
+                let section = self.sections.get(listener.section);
                 section.map(|section| section.settings.path.path(name.guest()))
             }
-            To::Socket | To::Channel(_) | To::Pty(_) | To::Accepted(_) | To::Vsock(_) => None,
+            Endpoint::Socket
+            | Endpoint::Channel(_)
+            | Endpoint::Pty(_)
+            | Endpoint::Accepted(_)
+            | Endpoint::Vsock(_) => None,
         };
         Some(path.map_or_else(|| name.whole().to_owned(), |path| path.display().to_string()))
     }

@@ -34,7 +34,7 @@ impl Guests {
     /// Creates the disks of libvirt's domains that appeared or started since `before`, if their
     /// rules want disks.
     pub(super) fn plan_disks_since(&mut self, before: &Snapshot, ctx: &mut Ctx<'_>) {
-        let Some(known) = self.desk.libvirt().known().cloned() else { return };
+        let Some(known) = self.responder.libvirt().known().cloned() else { return };
         for domain in known.guests().map(|guest| &guest.domain) {
             let was = before.guest(domain.uuid).map(|guest| &guest.domain);
             let is_old = |was: &Domain| {
@@ -43,7 +43,7 @@ impl Guests {
             if !was.is_some_and(is_old)
                 && let Some(name) = Name::parse(&domain.socket_name())
             {
-                let tags = self.desk.libvirt().tags_of(domain);
+                let tags = self.responder.libvirt().tags_of(domain);
                 let decision = self.rules.rules().decide_tagged(name.whole(), &tags);
                 self.plan_disk(&name, &decision, domain.is_live(), ctx);
             }
@@ -81,7 +81,7 @@ impl Guests {
         if !may_be_read {
             return self.disks.clear(guest.who.name());
         }
-        let document = match self.desk.document(guest, when) {
+        let document = match self.responder.document(guest, when) {
             Ok(document) => document,
             Err(pending) => {
                 let until = guest.disk_pending.insert(pending.into()).until;

@@ -7,8 +7,8 @@ use hostinfo_answer::{Dialect, Name};
 
 use super::Guests;
 use crate::audit::Event;
-use crate::port::place::Place;
-use crate::port::{Port, To};
+use crate::port::listener::GuestListener;
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::accepting::Accepting;
 use crate::reactor::alarms::Alarm;
@@ -29,8 +29,8 @@ impl Guests {
         for (id, settings) in known {
             match wanted.iter().position(|wanted| wanted.is_same_place(&settings)) {
                 // Others may be enabled now, and what had to be mended may have been.
-                Some(place) => {
-                    let settings = wanted.remove(place);
+                Some(index) => {
+                    let settings = wanted.remove(index);
                     if let Some(section) = self.sections.get_mut(id) {
                         section.settings = settings;
                     }
@@ -76,7 +76,7 @@ impl Guests {
 
     fn leave_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.remove(id) else { return };
-        section.ports.into_values().for_each(|port| self.leave_place(port, ctx));
+        section.ports.into_values().for_each(|port| self.remove_listener(port, ctx));
     }
 
     /// Something has changed in the directories of a `[[listen]]`.
@@ -113,9 +113,9 @@ impl Guests {
         let whole = section.name(entry);
         if let Some(port) = section.ports.get(entry).copied() {
             return match whole {
-                Some(_) => self.look_at_place(port, ctx),
+                Some(_) => self.check_listener(port, ctx),
                 // It is not enabled any more.
-                None => self.leave_place(port, ctx),
+                None => self.remove_listener(port, ctx),
             };
         }
         let Some(whole) = whole else { return };
@@ -130,34 +130,35 @@ impl Guests {
             Ok(guest) => guest,
             Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
         };
-        let to = To::Place(Place::new(id, entry.to_owned()).into());
-        let port = self.roster.add_port(Port::new(guest, to, Dialect::Hostinfo, ctx.now), None);
+        let endpoint = Endpoint::Listener(GuestListener::new(id, entry.to_owned()).into());
+        let port =
+            self.roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, ctx.now), None);
         if let Some(section) = self.sections.get_mut(id) {
             section.ports.insert(entry.to_owned(), port);
         }
-        self.look_at_place(port, ctx);
+        self.check_listener(port, ctx);
     }
 
-    /// Looks whether the daemon can listen at a place, and does so; and lets people in again.
-    pub(super) fn look_at_place(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+    /// Looks whether the daemon can listen at a guest's listener, and does so; and accepts connections again.
+    pub(super) fn check_listener(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
-        let To::Place(place) = &mut port.to else { return };
-        if let Some(socket) = &place.socket {
+        let Endpoint::Listener(listener) = &mut port.endpoint else { return };
+        if let Some(socket) = &listener.socket {
             accepting(number).wait_for(socket, Interest::Read, ctx.reactor);
         }
-        if let Err(next) = place.look(ctx.now) {
+        if let Err(next) = listener.may_check(ctx.now) {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(next));
         }
-        let Some(section) = self.sections.get_mut(place.section) else { return };
-        let listens = match section.descend(&place.entry) {
-            Ok(Descent::Missing) => return self.leave_place(number, ctx),
+        let Some(section) = self.sections.get_mut(listener.section) else { return };
+        let listens = match section.descend(&listener.entry) {
+            Ok(Descent::Missing) => return self.remove_listener(number, ctx),
             Ok(Descent::Partly(why)) => {
-                place.socket = None;
+                listener.socket = None;
                 why.map_or(Ok(()), Err)
             }
             Ok(Descent::Whole(directory)) => {
-                let listens = place.listen(section, directory, guest.who.name(), &mut self.kept);
-                listens.and_then(|is_new| match &place.socket {
+                let listens = listener.listen(section, directory, guest.who.name(), &mut self.kept);
+                listens.and_then(|is_new| match &listener.socket {
                     Some(socket) if is_new => {
                         let added = ctx.reactor.add(socket, Token::Port(number), Interest::Read);
                         added.map_err(|error| error.to_string())
@@ -166,7 +167,7 @@ impl Guests {
                 })
             }
             Err(error) => {
-                place.socket = None;
+                listener.socket = None;
                 Err(error.to_string())
             }
         };
@@ -179,50 +180,52 @@ impl Guests {
         ctx.reactor.set_alarm(Alarm::Port(number), None);
     }
 
-    /// Listens at a place no more, and ends all connections that were made there.
-    fn leave_place(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+    /// Listens at a guest's listener no more, and ends all connections that were made there.
+    fn remove_listener(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some((port, _)) = self.roster.at(number) else { return };
-        let To::Place(place) = &port.to else { return };
-        if let Some(section) = self.sections.get_mut(place.section) {
-            section.leave(&place.entry);
+        let Endpoint::Listener(listener) = &port.endpoint else { return };
+        if let Some(section) = self.sections.get_mut(listener.section) {
+            section.leave(&listener.entry);
         }
         let guest = port.guest;
-        let is_from_there = |to: &To| matches!(to, To::Accepted(place) if *place == number);
-        let ports = self.roster.ports_of(guest).filter(|(_, port)| is_from_there(&port.to));
+        let is_from_there = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Accepted(listener) if *listener == number);
+        let ports = self.roster.ports_of(guest).filter(|(_, port)| is_from_there(&port.endpoint));
         let ports: Vec<PortId> = ports.map(|(port, _)| port).collect();
         ports.into_iter().for_each(|port| self.remove_port(port, ctx));
         self.remove_port(number, ctx);
     }
 
-    /// Somebody connects at a place.
-    pub(super) fn let_in(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+    /// Somebody connects at a guest's listener.
+    pub(super) fn accept(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
-        let To::Place(place) = &mut port.to else { return };
-        let Some(socket) = &place.socket else { return };
+        let Endpoint::Listener(listener) = &mut port.endpoint else { return };
+        let Some(socket) = &listener.socket else { return };
         let Some(fd) = accepting(number).accept(socket, ctx) else { return };
         let Some(peer) = Credentials::of(&fd) else { return };
-        if !peer.uid.is_root() && Some(peer.uid) != place.user {
-            if place.strangers.ask(ctx.now) {
+        if !peer.uid.is_root() && Some(peer.uid) != listener.user {
+            if listener.other_users.ask(ctx.now) {
                 let why = format!(
                     "user {} connected where the VMM does, and only {} and root may: it was hung up on",
                     peer.uid,
-                    place.user.map_or_else(|| "nobody".to_owned(), |user| format!("user {user}")),
+                    listener
+                        .user
+                        .map_or_else(|| "nobody".to_owned(), |user| format!("user {user}")),
                 );
                 Event::SocketRefused { socket: guest.who.name().whole(), why: &why }.log();
             }
             return;
         }
-        if let Err(until) = self.desk.charge_connection(guest, ctx.now) {
-            // This one is let in late; those behind it wait in the kernel.
-            accepting(number).wait_for(socket, Interest::Rest, ctx.reactor);
+        if let Err(until) = self.responder.charge_connection(guest, ctx.now) {
+            // This one is accepted although it is too early; those behind it wait in the kernel.
+            accepting(number).wait_for(socket, Interest::None, ctx.reactor);
             ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
         let guest = port.guest;
-        self.admit(guest, fd, To::Accepted(number), ctx);
+        self.admit(guest, fd, Endpoint::Accepted(number), ctx);
     }
 }
 
-/// What the socket of a place is in the reactor.
+/// What the socket of a listener is in the reactor.
 fn accepting(number: PortId) -> Accepting {
     let (token, alarm) = (Token::Port(number), Alarm::Port(number));
     Accepting { who: "a VMM to connect", token, alarm }

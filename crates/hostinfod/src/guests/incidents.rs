@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hostinfo_answer::{Held, Key};
+use hostinfo_answer::{GuestIncidents, GuestKey};
 use hostinfo_rules::{Decision, Rules, Tags};
 use jiff::Timestamp;
 
@@ -13,18 +13,19 @@ impl Guests {
     /// Loads what was stored for a guest that has connected or was identified as a domain.
     pub(super) fn settle_incidents(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let Some(key) = guest.who.key().filter(|key| guest.observed.held.key() != Some(*key))
+        let Some(key) = guest.who.key().filter(|key| guest.observed.incidents.key() != Some(*key))
         else {
             return;
         };
         let stored = self.incidents.settle(key, guest.who.name().whole());
-        let before = std::mem::replace(&mut guest.observed.held, Held::new(key, stored));
+        let before =
+            std::mem::replace(&mut guest.observed.incidents, GuestIncidents::new(key, stored));
         // Before libvirt named its domain, the guest was identified by its process, which is still
         // the same.
-        if let (Some(process), Key::Domain(_)) = (guest.who.process(), key)
+        if let (Some(process), GuestKey::Domain(_)) = (guest.who.process(), key)
             && before.key() == Some(process)
         {
-            guest.observed.held.merge(before);
+            guest.observed.incidents.merge(before);
             self.incidents.forget(process);
         }
     }
@@ -34,7 +35,7 @@ impl Guests {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let Some(key) = guest.who.key().filter(|_| guest.who.grant().watch()) else { return };
         let name = guest.who.name().whole();
-        if let Some(bytes) = guest.observed.held.store(key, name, Timestamp::now()) {
+        if let Some(bytes) = guest.observed.incidents.store(key, name, Timestamp::now()) {
             self.incidents.keep(key, name, bytes);
         }
     }

@@ -19,17 +19,17 @@ impl Guests {
     }
 
     fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, ctx: &mut Ctx<'_>) {
-        let Some(news) = self.desk.libvirt().turn(turn) else { return };
+        let Some(news) = self.responder.libvirt().turn(turn) else { return };
         self.figures_have_come(ctx);
         if news.concerns_guests {
-            self.find_out_who_is_who(ctx);
+            self.update_standings(ctx);
         }
         if let Some(before) = news.before {
             self.end_stopped_domains_connections(ctx);
             self.find_channels(ctx);
             self.plan_disks_since(&before, ctx);
         }
-        self.identify_strangers(ctx);
+        self.identify_vsock_peers(ctx);
         for port in news.waited {
             self.try_connect(port, ctx);
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Observed, Pending, When, Who};
+use hostinfo_answer::{Name, Observed, Pending, Requester, When};
 use hostinfo_catalog::StatId;
 use hostinfo_wire::{Frame, Reply};
 
@@ -22,7 +22,7 @@ impl Guests {
     pub(crate) fn for_preview(
         &mut self,
         name: &Name,
-    ) -> io::Result<(Option<GuestId>, Who, Observed)> {
+    ) -> io::Result<(Option<GuestId>, Requester, Observed)> {
         let number = self.roster.named(name.whole());
         match number.and_then(|number| self.roster.guests.get(number)) {
             Some(guest) => Ok((number, guest.who.for_preview(), guest.observed.clone())),
@@ -40,7 +40,7 @@ impl Guests {
     pub(crate) fn read_ahead(&mut self, name: &Name, when: When) -> Result<(), Pending> {
         let number = self.roster.named(name.whole());
         match number.and_then(|number| self.roster.guests.get_mut(number)) {
-            Some(guest) => self.desk.read_ahead(guest, when),
+            Some(guest) => self.responder.read_ahead(guest, when),
             None => Ok(()),
         }
     }
@@ -57,7 +57,7 @@ impl Guests {
         when: When,
     ) -> io::Result<Result<Reply, Pending>> {
         let (_, who, observed) = self.for_preview(name)?;
-        let reply = self.desk.engine_mut().preview(who, observed, frame, when);
+        let reply = self.responder.engine_mut().preview(who, observed, frame, when);
         if reply.is_ok() {
             self.end_preview(name);
         }
@@ -67,18 +67,18 @@ impl Guests {
     /// Drops the custom values that were fetched for a guest that does not exist.
     pub(crate) fn end_preview(&mut self, name: &Name) {
         if self.roster.named(name.whole()).is_none() {
-            self.desk.given().customs.forget(name.whole());
+            self.responder.admin_values().customs.forget(name.whole());
         }
     }
 
     /// The current instances of these rows, for a copy from [`Guests::for_preview`].
     pub(crate) fn instances(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: Observed,
         stats: impl Iterator<Item = StatId>,
         now: Instant,
     ) -> HashMap<StatId, Vec<String>> {
-        self.desk.engine_mut().instances(who, observed, stats, now)
+        self.responder.engine_mut().instances(who, observed, stats, now)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use hostinfo_answer::{Held, Standing};
+use hostinfo_answer::{GuestIncidents, Standing};
 use hostinfo_domains::Uuid;
 
 use super::Guests;
@@ -36,7 +36,7 @@ impl Guests {
         if ctx.now < latest && !self.has_figures(number, next) {
             self.ask_ahead(number, ctx);
         } else if let Some(guest) = self.roster.guests.get_mut(number) {
-            if self.desk.watch(guest, ctx.now).is_err() {
+            if self.responder.watch(guest, ctx.now).is_err() {
                 // The rest of the sample comes after guests that have waited longer.
                 return ctx.reactor.set_alarm(Alarm::Watch(number), Some(ctx.now));
             }
@@ -50,9 +50,9 @@ impl Guests {
     fn forget_watch(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         guest.observed.watch = None;
-        guest.observed.held.end();
+        guest.observed.incidents.end();
         if !guest.who.grant().watch() {
-            guest.observed.held = Held::default();
+            guest.observed.incidents = GuestIncidents::default();
         }
         self.keep_incidents(number);
     }
@@ -97,7 +97,7 @@ impl Guests {
                 self.set_watch_alarm(number, ctx);
             }
         }
-        self.desk.libvirt().refresh_each(domains, ctx.now);
+        self.responder.libvirt().refresh_each(domains, ctx.now);
     }
 
     /// Figures that samples wait for may have arrived.
@@ -121,7 +121,7 @@ impl Guests {
         let Some(guest) = self.roster.guests.get(number) else { return false };
         let asked = guest.asked_ahead.as_ref().filter(|asked| asked.of == sample);
         let (Some(asked), Some(uuid)) = (asked, domain(guest)) else { return false };
-        let known = self.desk.libvirt().known();
+        let known = self.responder.libvirt().known();
         let figures = known.and_then(|known| known.guest(uuid)?.figures.as_ref());
         figures.is_some_and(|(_, told)| *told >= asked.at)
     }

@@ -15,14 +15,14 @@ use crate::reactor::id::GuestId;
 impl Guests {
     /// Looks for these tags from now on. The earlier ones count until libvirt has reported the new ones.
     pub(crate) fn seek_tags(&mut self, sought: Sought, now: Instant) {
-        self.desk.libvirt().seek(sought, now);
+        self.responder.libvirt().seek(sought, now);
     }
 
     /// What the rules say of the guest of that name with the tags that it has now.
     pub(super) fn decide(&mut self, name: &str) -> Decision {
         let guest = self.roster.named(name).and_then(|number| self.roster.guests.get(number));
         let by_cid = guest.and_then(|guest| guest.by_cid);
-        let tags = read_tags(self.rules.rules(), self.desk.libvirt(), name, None, by_cid);
+        let tags = read_tags(self.rules.rules(), self.responder.libvirt(), name, None, by_cid);
         self.rules.rules().decide_tagged(name, &tags)
     }
 
@@ -38,7 +38,7 @@ impl Guests {
         let (rules, had_disk) = (self.rules.rules(), guest.who.grant().vhostmd_disk());
         guest.since = since;
         let (name, by_cid) = (guest.who.name().whole(), guest.by_cid);
-        guest.tags = read_tags(rules, self.desk.libvirt(), name, since, by_cid);
+        guest.tags = read_tags(rules, self.responder.libvirt(), name, since, by_cid);
         guest.apply_rules(rules, ctx.now);
         if had_disk || guest.who.grant().vhostmd_disk() {
             ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));

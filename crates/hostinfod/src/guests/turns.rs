@@ -2,7 +2,7 @@
 
 use super::Guests;
 use crate::port::connection::Phase;
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
@@ -16,8 +16,8 @@ impl Guests {
             self.identify_again(number, ctx);
         }
         let Some((port, guest)) = self.roster.at(number) else { return };
-        if let To::Place(_) = port.to {
-            return self.let_in(number, ctx);
+        if let Endpoint::Listener(_) = port.endpoint {
+            return self.accept(number, ctx);
         }
         let Some(connection) = &mut port.connection else { return };
         // A connection that is being read ends when the input before its end was read.
@@ -31,7 +31,7 @@ impl Guests {
             // their times.
             return self.set_phase(number, Phase::Throttled(ctx.now), ctx);
         }
-        let served = self.desk.serve(connection, guest, ctx.now);
+        let served = self.responder.serve(connection, guest, ctx.now);
         if let Some(due) = guest.quotas.due(ctx.now) {
             ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), Some(due));
         }
@@ -49,12 +49,15 @@ impl Guests {
     pub(crate) fn on_port_alarm(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get(number) else { return };
         match port.connection.as_ref().map(|connection| connection.phase) {
-            None => match port.to {
-                To::Socket | To::Channel(_) | To::Elsewhere(_) | To::Pty(_) => {
+            None => match port.endpoint {
+                Endpoint::Socket
+                | Endpoint::Channel(_)
+                | Endpoint::Pattern(_)
+                | Endpoint::Pty(_) => {
                     self.try_connect(number, ctx);
                 }
-                To::Place(_) => self.look_at_place(number, ctx),
-                To::Accepted(_) | To::Vsock(_) => {}
+                Endpoint::Listener(_) => self.check_listener(number, ctx),
+                Endpoint::Accepted(_) | Endpoint::Vsock(_) => {}
             },
             Some(Phase::Writing(_)) => self.hang_up(number, "guest does not read its reply", ctx),
             Some(Phase::Reading | Phase::Throttled(_) | Phase::WaitingForValue(_)) => {
@@ -83,27 +86,27 @@ impl Guests {
     /// Ends a connection, and schedules the next try.
     pub(super) fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
-        if let To::Accepted(_) | To::Vsock(_) = port.to {
+        if let Endpoint::Accepted(_) | Endpoint::Vsock(_) = port.endpoint {
             // A program in the guest that asks once makes one connection: the log tells of the VMM.
             tracing::debug!(guest = guest.who.name().whole(), "one of its connections: {why}");
             return self.remove_port(number, ctx);
         }
         guest.log_gone(why, ctx.now);
         ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), guest.quotas.due(ctx.now));
-        match &port.to {
-            To::Pty(pty) => {
+        match &port.endpoint {
+            Endpoint::Pty(pty) => {
                 pty.flush();
                 if let Some(connection) = &mut port.connection {
                     connection.restart(port.dialect, ctx.now);
                 }
                 self.set_phase(number, Phase::Reading, ctx);
             }
-            To::Socket
-            | To::Channel(_)
-            | To::Elsewhere(_)
-            | To::Place(_)
-            | To::Accepted(_)
-            | To::Vsock(_) => {
+            Endpoint::Socket
+            | Endpoint::Channel(_)
+            | Endpoint::Pattern(_)
+            | Endpoint::Listener(_)
+            | Endpoint::Accepted(_)
+            | Endpoint::Vsock(_) => {
                 let (again, guest) = (port.drop_connection(ctx.now), port.guest);
                 ctx.reactor.set_alarm(Alarm::Port(number), again);
                 self.plan_watch(guest, ctx);

@@ -10,7 +10,7 @@ use crate::reactor::alarms::Alarm;
 impl Guests {
     /// Gives a turn to whoever waits for values that have arrived. Returns true if any have.
     pub(crate) fn take_values(&mut self, ctx: &mut Ctx<'_>) -> bool {
-        let news = self.desk.given().customs.turn(ctx.now);
+        let news = self.responder.admin_values().customs.turn(ctx.now);
         if !news.is_empty() {
             self.wake(|pending, guest| news.has(&pending.on, guest), ctx);
         }
@@ -19,7 +19,7 @@ impl Guests {
 
     /// Reads the directory of definitions again.
     pub(crate) fn reload_customs(&mut self, ctx: &mut Ctx<'_>) {
-        self.given_files.custom_dir.note(&self.desk.given().customs.reload());
+        self.admin_files.custom_dir.note(&self.responder.admin_values().customs.reload());
         // A guest that waits for a removed statistic gets its reply now.
         self.wake(|_, _| true, ctx);
     }

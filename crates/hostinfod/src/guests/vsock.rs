@@ -2,7 +2,7 @@
 //! the connection was accepted, so that one is not believed that was another guest's a moment ago.
 
 mod owner;
-mod strangers;
+mod unidentified;
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
@@ -13,19 +13,19 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use super::Guests;
 use crate::audit::Event;
 use crate::audit::quota::Quota;
-use crate::port::To;
-use crate::port::of_domain::OfDomain;
+use crate::port::Endpoint;
+use crate::port::vsock_domain::VsockDomain;
 use crate::reactor::Ctx;
 use crate::reactor::accepting::Accepting;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{GuestId, PortId, StrangerId};
+use crate::reactor::id::{GuestId, PortId, UnidentifiedId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::vsock::Vsock;
 use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy};
 
 use owner::{Owner, owner};
-use strangers::Strangers;
+use unidentified::UnidentifiedPeers;
 
 /// What the listener is in the reactor.
 const ACCEPTING: Accepting =
@@ -41,16 +41,16 @@ const REFUSAL: &[u8] = b"403 this guest may not ask\n";
 pub(crate) struct VsockState {
     settings: Vsock,
     listener: Option<VsockListener>,
-    strangers: Strangers,
-    /// What may be logged about strangers, all together.
+    unidentified: UnidentifiedPeers,
+    /// What may be logged about unidentified peers, all together.
     quota: Quota,
 }
 
 impl VsockState {
     /// Nobody listens yet.
     pub(super) fn new(settings: Vsock) -> Self {
-        let (strangers, quota) = (Strangers::default(), Quota::default());
-        Self { settings, listener: None, strangers, quota }
+        let (unidentified, quota) = (UnidentifiedPeers::default(), Quota::default());
+        Self { settings, listener: None, unidentified, quota }
     }
 
     /// Whether guests may connect this way at all.
@@ -103,78 +103,80 @@ impl Guests {
     }
 
     /// Somebody connects over AF_VSOCK.
-    pub(crate) fn let_in_over_vsock(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn accept_over_vsock(&mut self, ctx: &mut Ctx<'_>) {
         let Some(listener) = &self.vsock.listener else { return };
         let Some(fd) = ACCEPTING.accept(listener, ctx) else { return };
         let Some(cid) = guest_at_other_end(&fd) else { return };
-        let Some(stranger) = self.vsock.strangers.add(fd, cid, ctx.now) else {
+        let Some(peer) = self.vsock.unidentified.add(fd, cid, ctx.now) else {
             let why = "too many connections wait to be identified: it was hung up on";
             return self.vsock.log(cid, why, ctx.now);
         };
-        self.look_up(stranger, ctx);
+        self.look_up(peer, ctx);
     }
 
-    /// Lets people in again.
+    /// Accepts connections again.
     pub(crate) fn resume_vsock(&self, ctx: &Ctx<'_>) {
         if let Some(listener) = &self.vsock.listener {
             ACCEPTING.wait_for(listener, Interest::Read, ctx.reactor);
         }
     }
 
-    /// A stranger's time has come: to be looked up, not to be waited for any longer, or to go.
-    pub(crate) fn on_stranger_alarm(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
-        match self.vsock.strangers.get(id) {
+    /// An unidentified peer's alarm is due: it is looked up, or waited for no longer, or closed.
+    pub(crate) fn on_unidentified_alarm(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
+        match self.vsock.unidentified.get(id) {
             None => {}
-            Some(stranger) if stranger.is_refused => drop(self.vsock.strangers.remove(id)),
+            Some(peer) if peer.is_refused => drop(self.vsock.unidentified.remove(id)),
             Some(_) => self.look_up(id, ctx),
         }
     }
 
-    /// Has libvirt asked whose a stranger's address is.
-    fn look_up(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
-        let strangers = &mut self.vsock.strangers;
-        let Some((cid, since)) = strangers.get(id).map(|one| (one.cid, one.since)) else { return };
-        if !self.desk.libvirt().is_asked_since(since)
-            && let Err(at) = self.vsock.strangers.look(cid, ctx.now)
+    /// Asks libvirt which domain has an unidentified peer's address.
+    fn look_up(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
+        let unidentified = &mut self.vsock.unidentified;
+        let Some((cid, since)) = unidentified.get(id).map(|one| (one.cid, one.since)) else {
+            return;
+        };
+        if !self.responder.libvirt().is_asked_since(since)
+            && let Err(at) = self.vsock.unidentified.begin_look_up(cid, ctx.now)
             && at > ctx.now
-            && self.desk.libvirt().patience(since) > ctx.now
+            && self.responder.libvirt().patience(since) > ctx.now
         {
-            let at = at.min(self.desk.libvirt().patience(since));
-            return ctx.reactor.set_alarm(Alarm::Stranger(id), Some(at));
+            let at = at.min(self.responder.libvirt().patience(since));
+            return ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(at));
         }
-        match self.desk.libvirt().awaited(None, since, ctx.now) {
-            Some(until) => ctx.reactor.set_alarm(Alarm::Stranger(id), Some(until)),
+        match self.responder.libvirt().awaited(None, since, ctx.now) {
+            Some(until) => ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until)),
             None => self.identify(id, ctx),
         }
     }
 
-    /// libvirt has answered: strangers may be known now.
-    pub(super) fn identify_strangers(&mut self, ctx: &mut Ctx<'_>) {
-        for id in self.vsock.strangers.awaiting() {
-            let since = self.vsock.strangers.get(id).map(|stranger| stranger.since);
-            if since.is_some_and(|since| self.desk.libvirt().is_asked_since(since)) {
+    /// libvirt has answered: unidentified peers may be known now.
+    pub(super) fn identify_vsock_peers(&mut self, ctx: &mut Ctx<'_>) {
+        for id in self.vsock.unidentified.awaiting() {
+            let since = self.vsock.unidentified.get(id).map(|peer| peer.since);
+            if since.is_some_and(|since| self.responder.libvirt().is_asked_since(since)) {
                 self.identify(id, ctx);
             }
         }
     }
 
-    /// Decides whose a stranger is, by what is known now.
-    fn identify(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
-        let Some(stranger) = self.vsock.strangers.get(id) else { return };
-        let (cid, since) = (stranger.cid, stranger.since);
-        if stranger.fd.as_ref().is_none_or(is_over) {
-            return self.refuse_stranger(id, ctx);
+    /// Finds the guest of an unidentified peer, by what is known now.
+    fn identify(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
+        let Some(peer) = self.vsock.unidentified.get(id) else { return };
+        let (cid, since) = (peer.cid, peer.since);
+        if peer.fd.as_ref().is_none_or(is_over) {
+            return self.refuse_unidentified(id, ctx);
         }
         match self.guest_at(cid, since, ctx) {
             Ok((guest, domain)) => {
-                ctx.reactor.set_alarm(Alarm::Stranger(id), None);
-                if let Some(fd) = self.vsock.strangers.remove(id).and_then(|stranger| stranger.fd) {
-                    self.admit(guest, fd, To::Vsock(domain), ctx);
+                ctx.reactor.set_alarm(Alarm::Unidentified(id), None);
+                if let Some(fd) = self.vsock.unidentified.remove(id).and_then(|peer| peer.fd) {
+                    self.admit(guest, fd, Endpoint::Vsock(domain), ctx);
                 }
             }
             Err(why) => {
                 self.vsock.log(cid, &why, ctx.now);
-                self.refuse_stranger(id, ctx);
+                self.refuse_unidentified(id, ctx);
             }
         }
     }
@@ -185,8 +187,8 @@ impl Guests {
         cid: u32,
         since: Instant,
         ctx: &mut Ctx<'_>,
-    ) -> Result<(GuestId, Option<OfDomain>), String> {
-        let libvirt = self.desk.libvirt();
+    ) -> Result<(GuestId, Option<VsockDomain>), String> {
+        let libvirt = self.responder.libvirt();
         let known = match libvirt.is_asked_since(since) {
             true => libvirt.known().cloned(),
             false if libvirt.may_be_there() => return Err("libvirt does not answer".to_owned()),
@@ -206,8 +208,8 @@ impl Guests {
                 let domain = domain.ok_or("it has just stopped")?;
                 let name =
                     Name::parse(&domain.socket_name()).ok_or("its name cannot be a guest's")?;
-                let of = OfDomain::of(domain);
-                let standing = self.desk.libvirt().standing(name.whole(), None, None);
+                let of = VsockDomain::of(domain);
+                let standing = self.responder.libvirt().standing(name.whole(), None, None);
                 let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
                 if !has_port && !self.vsock.settings.guests.has(name.whole()) {
                     return Err(format!("{}: {NOT_ENABLED}", name.whole()));
@@ -216,7 +218,8 @@ impl Guests {
                 if let Some(guest) = self.roster.guests.get_mut(number) {
                     let is_another = guest.by_cid.replace(uuid) != Some(uuid);
                     let (marks, since) = (guest.marks.as_deref(), guest.since);
-                    let standing = self.desk.libvirt().standing(name.whole(), marks, Some(uuid));
+                    let standing =
+                        self.responder.libvirt().standing(name.whole(), marks, Some(uuid));
                     if standing.is_some_and(|standing| guest.set_standing(standing, ctx.now)) {
                         self.reconsider(number, ctx);
                     }
@@ -229,34 +232,39 @@ impl Guests {
         }
     }
 
-    /// Has a stranger told that it may not ask, once it asks.
-    fn refuse_stranger(&mut self, id: StrangerId, ctx: &mut Ctx<'_>) {
-        let Some(stranger) = self.vsock.strangers.get(id) else { return };
-        stranger.is_refused = true;
-        if let Some(fd) = &stranger.fd {
+    /// Refuses an unidentified peer: once it asks, it gets the refusal.
+    fn refuse_unidentified(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
+        let Some(peer) = self.vsock.unidentified.get(id) else { return };
+        peer.is_refused = true;
+        if let Some(fd) = &peer.fd {
             // If it cannot be waited for, it goes without being told.
-            let _ = ctx.reactor.add(fd, Token::Stranger(id), Interest::Read);
+            let _ = ctx.reactor.add(fd, Token::Unidentified(id), Interest::Read);
         }
-        ctx.reactor.set_alarm(Alarm::Stranger(id), Some(ctx.now + REFUSED_FOR));
+        ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(ctx.now + REFUSED_FOR));
     }
 
-    /// A stranger that may not ask has said something.
-    pub(crate) fn hear_stranger(&mut self, id: StrangerId, hung_up: bool, ctx: &Ctx<'_>) {
-        let Some(stranger) = self.vsock.strangers.get(id) else { return };
+    /// A refused peer has sent something, or hung up.
+    pub(crate) fn on_unidentified_ready(
+        &mut self,
+        id: UnidentifiedId,
+        hung_up: bool,
+        ctx: &Ctx<'_>,
+    ) {
+        let Some(peer) = self.vsock.unidentified.get(id) else { return };
         if hung_up {
-            stranger.fd = None;
+            peer.fd = None;
         }
-        let Some(fd) = &stranger.fd else { return };
+        let Some(fd) = &peer.fd else { return };
         // Nothing is read, so that nothing can be sent without end, and nothing more is told.
         let _ = rustix::io::write(fd, REFUSAL);
-        let _ = ctx.reactor.modify(fd, Token::Stranger(id), Interest::Rest);
+        let _ = ctx.reactor.modify(fd, Token::Unidentified(id), Interest::None);
     }
 
     /// libvirt's domains have changed: connections of those that have stopped end.
     pub(super) fn end_stopped_domains_connections(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(known) = self.desk.libvirt().known().cloned() else { return };
-        let is_over = |to: &To| matches!(to, To::Vsock(Some(of)) if !of.still_runs(&known));
-        let over = self.roster.ports.iter().filter(|(_, port)| is_over(&port.to));
+        let Some(known) = self.responder.libvirt().known().cloned() else { return };
+        let is_over = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Vsock(Some(of)) if !of.still_runs(&known));
+        let over = self.roster.ports.iter().filter(|(_, port)| is_over(&port.endpoint));
         let over: Vec<PortId> = over.map(|(number, _)| number).collect();
         over.into_iter().for_each(|port| self.hang_up(port, "its domain has stopped", ctx));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hostinfo_verdict::Watch;
 
 use super::Guests;
-use crate::guest::watched::Place;
+use crate::guest::watched::Added;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, Id as _};
@@ -35,7 +35,7 @@ impl Guests {
         self.settle_incidents(number);
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         match self.watched.add(number) {
-            Place::Watched => {
+            Added::Watched => {
                 let spread =
                     u64::try_from(number.index() * STEP_MILLIS % SPREAD_MILLIS).unwrap_or(0);
                 let first = ctx.now + Duration::from_millis(spread);
@@ -46,8 +46,8 @@ impl Guests {
                     .set_kept(true);
                 self.set_watch_alarm(number, ctx);
             }
-            Place::LeftOut(false) => {}
-            Place::LeftOut(true) => {
+            Added::LeftOut(false) => {}
+            Added::LeftOut(true) => {
                 if let Some(leave) = guest.quotas.own.ask(ctx.now) {
                     let (guest, max) = (guest.who.name().whole(), self.watched.max);
                     tracing::warn!(
@@ -107,7 +107,7 @@ impl Guests {
             }
             watch.take_if(|watch| watch.next_sample().is_none());
             if guest.observed.watch.is_none() {
-                guest.observed.held.end();
+                guest.observed.incidents.end();
                 self.keep_incidents(number);
             }
             self.set_watch_alarm(number, ctx);

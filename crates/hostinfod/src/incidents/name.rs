@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hostinfo_answer::Key;
+use hostinfo_answer::GuestKey;
 use hostinfo_domains::Uuid;
 
 use crate::guest::peer;
@@ -26,10 +26,10 @@ impl Names {
     }
 
     /// The file name for a guest. `None` if the guest could not be recognized after a restart.
-    pub(super) fn of(&self, key: Key) -> Option<Box<str>> {
+    pub(super) fn of(&self, key: GuestKey) -> Option<Box<str>> {
         let name = match key {
-            Key::Domain(uuid) => uuid.to_string(),
-            Key::Process { pid, start } => format!("{PROCESS}{pid}-{start}-{}", self.boot?),
+            GuestKey::Domain(uuid) => uuid.to_string(),
+            GuestKey::Process { pid, start } => format!("{PROCESS}{pid}-{start}-{}", self.boot?),
         };
         Some(name.into())
     }
@@ -66,7 +66,7 @@ mod tests {
             fs::write(folder.join("boot_id"), format!("{}\n", Uuid::from_u128(boot))).unwrap();
             Names::new(proc.path())
         };
-        let key = Key::Process { pid: 7, start: 100 };
+        let key = GuestKey::Process { pid: 7, start: 100 };
         assert_eq!(Names::new(proc.path()).of(key), None, "the kernel does not tell which boot");
         let names = boot(1);
         let file = names.of(key).unwrap();

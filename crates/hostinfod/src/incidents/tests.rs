@@ -50,8 +50,8 @@ impl Place {
     }
 }
 
-fn domain(number: u128) -> Key {
-    Key::Domain(Uuid::from_u128(number))
+fn domain(number: u128) -> GuestKey {
+    GuestKey::Domain(Uuid::from_u128(number))
 }
 
 /// The file of a guest with one incident that ended this many days ago.
@@ -71,7 +71,7 @@ fn count(incidents: &Incidents) -> usize {
 #[test]
 fn incidents_outlive_the_daemon_for_a_domain_and_without_libvirt_for_a_process() {
     let place = Place::new();
-    for key in [domain(7), Key::Process { pid: 7, start: 100 }] {
+    for key in [domain(7), GuestKey::Process { pid: 7, start: 100 }] {
         let mut files = place.open();
         files.keep(key, "qemu-a", bytes("qemu-a", 0));
         assert_eq!(count(&files.settle(key, "qemu-a")), 1, "also before they are written");
@@ -108,7 +108,7 @@ fn a_domain_that_has_another_name_now_keeps_its_incidents() {
 #[test]
 fn a_process_that_has_ended_takes_its_incidents_along() {
     let place = Place::new();
-    let key = Key::Process { pid: 7, start: 100 };
+    let key = GuestKey::Process { pid: 7, start: 100 };
     let boots = || fs::write(place.0.path().join(BOOT), Uuid::from_u128(2).to_string()).unwrap();
     for end in [&|| place.process(7, 101), &boots] as [&dyn Fn(); 2] {
         let mut files = place.open();

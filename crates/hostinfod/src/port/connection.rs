@@ -47,7 +47,7 @@ impl Phase {
     pub(crate) fn interest(self) -> Interest {
         match self {
             Self::Reading => Interest::Read,
-            Self::Throttled(_) | Self::WaitingForValue(_) => Interest::Rest,
+            Self::Throttled(_) | Self::WaitingForValue(_) => Interest::None,
             Self::Writing(_) => Interest::Write,
         }
     }

@@ -32,7 +32,7 @@ impl Accepting {
             Ok(fd) => Some(fd),
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                 ctx.reactor.set_alarm(self.alarm, Some(ctx.now + PAUSE));
-                self.wait_for(socket, Interest::Rest, ctx.reactor);
+                self.wait_for(socket, Interest::None, ctx.reactor);
                 None
             }
             Err(_) => None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
-use super::id::{ClientId, GuestId, PortId, ScraperId, StrangerId};
+use super::id::{ClientId, GuestId, PortId, ScraperId, UnidentifiedId};
 
 /// What is due. Alarms with the same time go off in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +26,7 @@ pub(crate) enum Alarm {
     /// Guests can connect over AF_VSOCK again.
     Vsock,
     /// A connection over AF_VSOCK is to be identified, or closed.
-    Stranger(StrangerId),
+    Unidentified(UnidentifiedId),
     /// Incidents are to be written.
     Incidents,
     /// The number of log lines left out about a guest is to be logged.
@@ -38,7 +38,7 @@ pub(crate) enum Alarm {
     /// A client of the control socket may continue, or has not read for too long.
     Client(ClientId),
     /// The control socket accepts clients again after a pause.
-    Door,
+    Control,
     /// The connection of a refused client is to be closed.
     Refused,
     /// The time of a connection that reads the metrics over HTTP is over.

@@ -42,7 +42,7 @@ ids! {
     /// A `[[listen]]` of the settings.
     SectionId;
     /// A connection over AF_VSOCK that no guest is known for yet.
-    StrangerId;
+    UnidentifiedId;
     /// A client of the control socket.
     ClientId;
     /// A client that reads the metrics over HTTP.

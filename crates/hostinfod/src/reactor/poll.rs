@@ -15,7 +15,7 @@ pub(crate) enum Interest {
     /// There is room to write.
     Write,
     /// Nothing.
-    Rest,
+    None,
 }
 
 /// Descriptors that are waited for.
@@ -94,6 +94,6 @@ fn flags(interest: Interest) -> EventFlags {
     match interest {
         Interest::Read => EventFlags::IN,
         Interest::Write => EventFlags::OUT,
-        Interest::Rest => EventFlags::empty(),
+        Interest::None => EventFlags::empty(),
     }
 }

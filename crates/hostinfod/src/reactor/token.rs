@@ -2,7 +2,7 @@
 
 use hostinfo_answer::Dialect;
 
-use super::id::{ClientId, Id, PatternId, PortId, ScraperId, SectionId, StrangerId};
+use super::id::{ClientId, Id, PatternId, PortId, ScraperId, SectionId, UnidentifiedId};
 
 /// What a descriptor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) enum Token {
     Rules,
     /// The watch on a socket directory.
     Sockets(Dialect),
-    /// The watch on the place of a `[[sockets]]`.
+    /// The watch on the index of a `[[sockets]]`.
     Pattern(PatternId),
     /// The connection to hostinfo-open.
     Opener,
@@ -34,7 +34,7 @@ pub(crate) enum Token {
     /// Somebody connects by AF_VSOCK.
     Vsock,
     /// Somebody who did so and is no guest says something.
-    Stranger(StrangerId),
+    Unidentified(UnidentifiedId),
     /// The connection of a client of the control socket.
     Client(ClientId),
     /// The connection of a client that reads the metrics over HTTP.
@@ -43,7 +43,7 @@ pub(crate) enum Token {
 
 /// A number consists of a kind and, in its lower bits, an index in that kind's table. The 2^48
 /// indices are never used up, because each needs a descriptor, and there are at most 2^31 of those.
-const PLACES: u64 = 1 << 48;
+const INDICES: u64 = 1 << 48;
 
 const STOP: u64 = 0;
 const RELOAD: u64 = 1;
@@ -61,12 +61,12 @@ const PATTERN: u64 = 12;
 const OPENER: u64 = 13;
 const SECTION: u64 = 14;
 const VSOCK: u64 = 15;
-const STRANGER: u64 = 16;
+const UNIDENTIFIED: u64 = 16;
 
 impl Token {
     /// The token's number.
     pub(crate) fn encode(self) -> u64 {
-        let (kind, place) = match self {
+        let (kind, index) = match self {
             Self::Stop => (STOP, 0),
             Self::Reload => (RELOAD, 0),
             Self::Rules => (RULES, 0),
@@ -81,17 +81,17 @@ impl Token {
             Self::Port(port) => (PORT, port.index()),
             Self::Section(section) => (SECTION, section.index()),
             Self::Vsock => (VSOCK, 0),
-            Self::Stranger(stranger) => (STRANGER, stranger.index()),
+            Self::Unidentified(peer) => (UNIDENTIFIED, peer.index()),
             Self::Client(client) => (CLIENT, client.index()),
             Self::Scraper(scraper) => (SCRAPER, scraper.index()),
         };
-        kind * PLACES + place as u64
+        kind * INDICES + index as u64
     }
 
     /// The token with that number; `None` if there is none.
     pub(crate) fn decode(number: u64) -> Option<Self> {
-        let place = usize::try_from(number % PLACES).ok()?;
-        let token = match number / PLACES {
+        let index = usize::try_from(number % INDICES).ok()?;
+        let token = match number / INDICES {
             STOP => Self::Stop,
             RELOAD => Self::Reload,
             RULES => Self::Rules,
@@ -101,13 +101,13 @@ impl Token {
             CUSTOM => Self::Custom,
             CONTROL => Self::Control,
             SCRAPE => Self::Scrape,
-            PORT => Self::Port(PortId::of(place)),
-            SECTION => Self::Section(SectionId::of(place)),
+            PORT => Self::Port(PortId::of(index)),
+            SECTION => Self::Section(SectionId::of(index)),
             VSOCK => Self::Vsock,
-            STRANGER => Self::Stranger(StrangerId::of(place)),
-            CLIENT => Self::Client(ClientId::of(place)),
-            SCRAPER => Self::Scraper(ScraperId::of(place)),
-            PATTERN => Self::Pattern(PatternId::of(place)),
+            UNIDENTIFIED => Self::Unidentified(UnidentifiedId::of(index)),
+            CLIENT => Self::Client(ClientId::of(index)),
+            SCRAPER => Self::Scraper(ScraperId::of(index)),
+            PATTERN => Self::Pattern(PatternId::of(index)),
             OPENER => Self::Opener,
             _ => return None,
         };
@@ -138,8 +138,8 @@ mod tests {
             Token::Scrape => Token::Port(PortId::of(3)),
             Token::Port(_) => Token::Section(SectionId::of(3)),
             Token::Section(_) => Token::Vsock,
-            Token::Vsock => Token::Stranger(StrangerId::of(3)),
-            Token::Stranger(_) => Token::Client(ClientId::of(3)),
+            Token::Vsock => Token::Unidentified(UnidentifiedId::of(3)),
+            Token::Unidentified(_) => Token::Client(ClientId::of(3)),
             Token::Client(_) => Token::Scraper(ScraperId::of(0)),
             Token::Scraper(_) => return None,
         })
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = (STRANGER + 1) * PLACES;
-        for number in [1, STOP * PLACES + 7, SCRAPE * PLACES + 1, behind, behind + 1, u64::MAX] {
+        let behind = (UNIDENTIFIED + 1) * INDICES;
+        for number in [1, STOP * INDICES + 7, SCRAPE * INDICES + 1, behind, behind + 1, u64::MAX] {
             assert_eq!(Token::decode(number), None, "{number}");
         }
     }

@@ -46,7 +46,7 @@ impl Server {
                     return Ok(());
                 }
                 self.on_ready(*event);
-                self.tell_watchers();
+                self.send_event();
             }
             self.guests.take_work();
             // Then those whose turn was put off, such as a guest that floods. A round is bounded, so
@@ -57,7 +57,7 @@ impl Server {
                 && let Some(alarm) = self.reactor.due(now)
             {
                 self.on_alarm(alarm);
-                self.tell_watchers();
+                self.send_event();
                 work += self.guests.take_work().saturating_add(TURN_WORK);
             }
             self.logging.tell_left_out();
@@ -86,14 +86,14 @@ impl Server {
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
             Token::Section(section) => guests.take_sighting(section, ctx),
-            Token::Vsock => guests.let_in_over_vsock(ctx),
-            Token::Stranger(stranger) => guests.hear_stranger(stranger, hung_up, ctx),
-            Token::Control => control.let_in(ctx),
+            Token::Vsock => guests.accept_over_vsock(ctx),
+            Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
+            Token::Control => control.accept(ctx),
             Token::Client(client) => {
                 let daemon = &mut Daemon { guests, settings, logging, socket };
                 control.on_ready(client, hung_up, daemon, ctx);
             }
-            Token::Scrape => scrape.let_in(ctx),
+            Token::Scrape => scrape.accept(ctx),
             Token::Scraper(scraper) => {
                 scrape.on_ready(scraper, &mut Daemon { guests, settings, logging, socket }, ctx);
             }
@@ -115,7 +115,7 @@ impl Server {
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
             Alarm::Vsock => guests.resume_vsock(ctx),
-            Alarm::Stranger(stranger) => guests.on_stranger_alarm(stranger, ctx),
+            Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
@@ -125,7 +125,7 @@ impl Server {
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);
             }
-            Alarm::Door => control.resume(ctx),
+            Alarm::Control => control.resume(ctx),
             Alarm::Refused => control.hang_up_on_refused(ctx),
             Alarm::Scraper(scraper) => scrape.hang_up(scraper, ctx),
             Alarm::Scrape => scrape.resume(ctx),
@@ -141,11 +141,11 @@ impl Server {
     }
 
     /// Sends the event of the last turn, if a client watches.
-    fn tell_watchers(&mut self) {
-        let Some(event) = self.guests.take_seen() else { return };
+    fn send_event(&mut self) {
+        let Some(event) = self.guests.take_event() else { return };
         let Self { settings, logging, guests, control, reactor, .. } = self;
         let socket = control.state();
         let daemon = &mut Daemon { guests, settings, logging, socket };
-        control.tell(&event, daemon, &mut reactor.now());
+        control.send_event(&event, daemon, &mut reactor.now());
     }
 }

@@ -14,13 +14,13 @@ use hostinfo_sample::{Host, OpenFiles};
 
 use super::Server;
 use crate::admin::{Control, Scrape};
+use crate::admin_values;
 use crate::args::Args;
-use crate::desk::Desk;
-use crate::given;
 use crate::guests::Guests;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::reactor::Reactor;
+use crate::responder::Responder;
 use crate::rules_file::{self, RulesFile};
 use crate::settings::file::SettingsFile;
 use crate::settings::{self, Settings};
@@ -82,14 +82,15 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let os_name =
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
-    let (given, given_files) =
-        given::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
-    let engine = Engine::new(Host::new(paths.roots()), libvirt, given, os_name, Instant::now());
+    let (admin_values, admin_files) =
+        admin_values::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
+    let engine =
+        Engine::new(Host::new(paths.roots()), libvirt, admin_values, os_name, Instant::now());
     let mut reactor = Reactor::new().context("epoll")?;
     let scrape = Scrape::open(&metrics.listen, &control.group, &reactor).context("epoll")?;
-    let desk = Desk::new(engine, flow.bounds());
+    let responder = Responder::new(engine, flow.bounds());
     let files = OpenFiles::within(file_limit);
-    let guests = Guests::new(rules, directories, desk, given_files, files, &paths, watch);
+    let guests = Guests::new(rules, directories, responder, admin_files, files, &paths, watch);
     let mut guests = guests.context("random bytes")?;
     let control = Control::open(control, &reactor).context("epoll")?;
     if pty {

@@ -9,14 +9,14 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use rustix::process::umask;
 
-use super::{Refused, find};
+use super::{ConnectError, find};
 use crate::system::file_id::FileId;
 use crate::system::systemd;
 
 /// What the service manager knows such sockets by, before the file's own word.
 const KEPT: &str = "listen-";
 
-/// Connections that wait to be let in: every one that a guest may have, and some that are closed at once.
+/// Connections that wait to be accepted: every one that a guest may have, and some that are closed at once.
 const BACKLOG: i32 = 16;
 
 /// Who connects is looked at, so everybody may.
@@ -114,9 +114,9 @@ impl Listening {
                 }
                 rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
             }
-            Err(Refused::Gone) => {}
-            Err(Refused::Denied) => return Err(Error::Denied),
-            Err(Refused::Failed(error)) => return Err(Error::Failed(error)),
+            Err(ConnectError::Gone) => {}
+            Err(ConnectError::Denied) => return Err(Error::Denied),
+            Err(ConnectError::Failed(error)) => return Err(Error::Failed(error)),
             Err(_) => return Err(Error::NoSocket),
         }
         let socket = socket()?;

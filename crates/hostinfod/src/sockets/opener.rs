@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::reactor::id::PortId;
-use crate::sockets::Refused;
+use crate::sockets::ConnectError;
 
 /// The way to it.
 #[derive(Debug)]
@@ -47,12 +47,12 @@ impl Opener {
     /// Asks it. Its descriptor where the connection is new, and is to be waited for.
     ///
     /// # Errors
-    /// [`Refused::NoOpener`] where it does not run, [`Refused::Failed`] where it does not take more.
+    /// [`ConnectError::NoOpener`] where it does not run, [`ConnectError::Failed`] where it does not take more.
     pub(crate) fn ask(
         &mut self,
         port: PortId,
         request: Request,
-    ) -> Result<Option<&OwnedFd>, Refused> {
+    ) -> Result<Option<&OwnedFd>, ConnectError> {
         let is_new = self.connection.is_none();
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -64,30 +64,30 @@ impl Opener {
         Ok(is_new.then_some(connection))
     }
 
-    fn connect(&self) -> Result<OwnedFd, Refused> {
+    fn connect(&self) -> Result<OwnedFd, ConnectError> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let address = SocketAddrUnix::new(&*self.path)?;
         match rustix::net::connect(&socket, &address) {
             Ok(()) => Ok(socket),
-            Err(Errno::NOENT | Errno::CONNREFUSED | Errno::ACCESS) => Err(Refused::NoOpener),
+            Err(Errno::NOENT | Errno::CONNREFUSED | Errno::ACCESS) => Err(ConnectError::NoOpener),
             Err(error) => Err(failed(error)),
         }
     }
 
     /// What it has answered, and to what; `None` while it has not.
-    pub(crate) fn answer(&mut self) -> Option<(PortId, Request, Result<OwnedFd, Refused>)> {
+    pub(crate) fn answer(&mut self) -> Option<(PortId, Request, Result<OwnedFd, ConnectError>)> {
         let answered = match message::receive(self.connection.as_ref()?) {
             Err(Errno::AGAIN | Errno::INTR) => return None,
             other => other,
         };
         let result = match answered.map(|(packet, fd)| (Answer::parse(&packet), fd)) {
             Ok((Some(Answer::Connected), Some(socket))) => Ok(socket),
-            Ok((Some(Answer::Gone), _)) => Err(Refused::Gone),
-            Ok((Some(Answer::NobodyListens), _)) => Err(Refused::NobodyListens),
-            Ok((Some(Answer::Full), _)) => Err(Refused::Full),
-            Ok((Some(Answer::Refused(why)), _)) => Err(Refused::ByOpener(why)),
+            Ok((Some(Answer::Gone), _)) => Err(ConnectError::Gone),
+            Ok((Some(Answer::NobodyListens), _)) => Err(ConnectError::NobodyListens),
+            Ok((Some(Answer::Full), _)) => Err(ConnectError::Full),
+            Ok((Some(Answer::Refused(why)), _)) => Err(ConnectError::ByOpener(why)),
             Ok(_) => Err(self.hung_up(io::Error::other("hostinfo-open hung up: see its log"))),
             Err(error) => Err(self.hung_up(error.into())),
         };
@@ -113,12 +113,12 @@ impl Opener {
         self.asked.is_none()
     }
 
-    fn hung_up(&mut self, error: io::Error) -> Refused {
+    fn hung_up(&mut self, error: io::Error) -> ConnectError {
         self.connection = None;
-        Refused::Failed(error)
+        ConnectError::Failed(error)
     }
 }
 
-fn failed(error: Errno) -> Refused {
-    Refused::Failed(io::Error::other(format!("hostinfo-open cannot be asked: {error}")))
+fn failed(error: Errno) -> ConnectError {
+    ConnectError::Failed(io::Error::other(format!("hostinfo-open cannot be asked: {error}")))
 }

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use crate::reactor::id::PortId;
 use crate::sockets::directory::WATCHED;
-use crate::sockets::{self, Refused};
+use crate::sockets::{self, ConnectError};
 use crate::system::file_error::FileError;
 use crate::system::file_id::FileId;
 use crate::system::watch::{Watch, Watcher};
@@ -101,7 +101,7 @@ impl PatternDir {
             } else if self.directory == Some(change.watch) {
                 news.extend(match change.name.as_deref().map(OsStr::to_str) {
                     Some(name) => name.and_then(|name| self.enabled(name)).map(News::At),
-                    // Its own mode or ACL: who was denied may be let in.
+                    // Its own mode or ACL: sockets that were denied may be accessible now.
                     None if change.what.contains(ReadFlags::ATTRIB) => Some(News::Everything),
                     None => None,
                 });
@@ -219,11 +219,13 @@ impl PatternDir {
     /// The socket of the guest of that name.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub(crate) fn find(&self, name: &str) -> Result<(OwnedFd, FileId), Refused> {
+    /// [`ConnectError`].
+    pub(crate) fn find(&self, name: &str) -> Result<(OwnedFd, FileId), ConnectError> {
         let mut here = self.open()?;
         let segments = self.entry.pattern.segments(name);
-        let Some((socket, directories)) = segments.split_last() else { return Err(Refused::Gone) };
+        let Some((socket, directories)) = segments.split_last() else {
+            return Err(ConnectError::Gone);
+        };
         for segment in directories {
             here = enter(&here, segment)?;
         }
@@ -238,10 +240,10 @@ impl PatternDir {
 }
 
 /// A directory in another. A link could lead to another guest's.
-fn enter(directory: &OwnedFd, segment: &str) -> Result<OwnedFd, Refused> {
+fn enter(directory: &OwnedFd, segment: &str) -> Result<OwnedFd, ConnectError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(directory, segment, flags, Mode::empty()).map_err(|error| match error {
-        Errno::NOTDIR | Errno::LOOP => Refused::Link,
+        Errno::NOTDIR | Errno::LOOP => ConnectError::Link,
         error => error.into(),
     })
 }

@@ -17,7 +17,7 @@ const ANY: u32 = u32::MAX;
 /// its siblings connect and that host itself, whose addresses mean nothing here.
 const HOST: u32 = 2;
 
-/// Connections that wait to be let in.
+/// Connections that wait to be accepted.
 const BACKLOG: i32 = 64;
 
 /// The listener.

@@ -10,7 +10,7 @@ use hostinfo_sample::OpenFiles;
 use hostinfo_sample::examples::{captured, copy};
 use hostinfo_verdict::Watch;
 
-use crate::examples::{self, Told};
+use crate::examples::{self, FakeLibvirt};
 use crate::observed::Process;
 use crate::peer::Peer;
 
@@ -109,7 +109,7 @@ fn figures() -> Figures {
     }
 }
 
-fn watched(scene: &Scene, roots: &Roots) -> (Who, Observed) {
+fn watched(scene: &Scene, roots: &Roots) -> (Requester, Observed) {
     let mut who = guest("qemu-a", FREE);
     let peer = Peer { pid: i32::try_from(PID).unwrap(), start: None };
     who.connected(Some(peer), || Ok::<_, ()>(Session::new([1; 8]))).unwrap();
@@ -127,8 +127,8 @@ fn watched(scene: &Scene, roots: &Roots) -> (Who, Observed) {
 fn a_minute_of_a_watched_guest_costs_at_most_1_ms_of_cpu_beside_reading_its_files() {
     let mut scene = Scene::new(FREE);
     let roots = large_host(&scene);
-    scene.engine.host = Host::new(roots.clone());
-    scene.engine.libvirt = Told::with_figures(domain(7, "a"), figures());
+    scene.engine.backend.host = Host::new(roots.clone());
+    scene.engine.backend.libvirt = FakeLibvirt::with_figures(domain(7, "a"), figures());
     let mut guests: Vec<_> = (0..GUESTS).map(|_| watched(&scene, &roots)).collect();
     let begun = (user_time(), reads(), scene.now);
     let mut samples = 0u32;

@@ -26,7 +26,7 @@ timeout = '500ms'
 #[test]
 fn names_of_the_administrators_look_the_same_to_who_may_not_see_them_there_or_not() {
     let mut scene = Scene::new("*:\n interval = 0\n custom.who = 1\n");
-    scene.engine.given = given(CUSTOMS);
+    scene.engine.backend.admin_values = admin_values(CUSTOMS);
     assert_eq!(
         scene.ask("custom.hangs custom.none label.rack label.none label"),
         "403-custom.hangs: not permitted\n403-custom.none: not permitted\n\
@@ -43,7 +43,7 @@ fn names_of_the_administrators_look_the_same_to_who_may_not_see_them_there_or_no
 #[test]
 fn a_name_of_the_administrators_that_others_continue_is_their_group() {
     let mut scene = Scene::new("*:\n interval = 0\n custom.rack = 1\n");
-    scene.engine.given = given(CUSTOMS);
+    scene.engine.backend.admin_values = admin_values(CUSTOMS);
     for group in ["custom.rack", "Custom.Rack.*"] {
         assert_eq!(scene.ask(group), "200 custom.rack.inlet=65536\n");
         assert!(scene.ask(&format!("list {group}")).starts_with("200 custom.rack.inlet gauge"));
@@ -64,7 +64,7 @@ fn what_is_below_a_name_shows_only_to_who_may_see_it() {
         ("custom = 1\n custom.rack = 0", "403 custom.rack: not permitted\n"),
     ] {
         let mut scene = Scene::new(&format!("*:\n interval = 0\n {rules}\n"));
-        scene.engine.given = given(CUSTOMS);
+        scene.engine.backend.admin_values = admin_values(CUSTOMS);
         assert_eq!(scene.ask("custom.rack"), answer, "{rules}");
     }
 }
@@ -79,13 +79,13 @@ fn a_name_that_the_administrator_did_not_give_is_told_even_when_it_is_too_soon()
 #[test]
 fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
     let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
-    scene.engine.given = given(CUSTOMS);
+    scene.engine.backend.admin_values = admin_values(CUSTOMS);
     let all = "get custom.hangs custom.who sample.age";
     assert_eq!(scene.ask(all), "who until 2000");
     scene.wait_for_news();
     assert_eq!(scene.ask(all), "hangs until 500", "one is there");
     scene.wait(500);
-    scene.engine.given.customs.turn(scene.now);
+    scene.engine.backend.admin_values.customs.turn(scene.now);
     assert_eq!(
         scene.ask(all),
         "503-custom.hangs: took too long on this host\n200-custom.who=qemu-a-b\n\
@@ -101,10 +101,10 @@ fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() 
         format!("[custom.c{number}]\nkind = 'gauge'\nhelp = 'h'\ncommand = {command}\n")
     };
     let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n");
-    scene.engine.given = given(&(0..40).map(definition).collect::<String>());
+    scene.engine.backend.admin_values = admin_values(&(0..40).map(definition).collect::<String>());
     let (mut answer, mut asked) = (scene.ask("*"), 1);
     while let Some((on, _)) = answer.split_once(" until ") {
-        while !scene.engine.given.customs.turn(scene.now).has(on, "qemu-a-b") {
+        while !scene.engine.backend.admin_values.customs.turn(scene.now).has(on, "qemu-a-b") {
             std::thread::sleep(Duration::from_millis(1));
         }
         (answer, asked) = (scene.ask("*"), asked + 1);
@@ -116,7 +116,7 @@ fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() 
 #[test]
 fn list_and_metrics_tell_what_the_administrator_defined() {
     let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n label.rack = 1\n");
-    scene.engine.given = given(CUSTOMS);
+    scene.engine.backend.admin_values = admin_values(CUSTOMS);
     assert_eq!(
         scene.ask("list *"),
         "200-label.rack info - label that the host's administrator set\n\
@@ -137,7 +137,7 @@ fn list_and_metrics_tell_what_the_administrator_defined() {
 #[test]
 fn vhostmds_document_waits_for_the_administrators_statistics_too() {
     let mut scene = Scene::new("*:\n interval = 60\n custom.who = 1\n custom.rack = 1\n");
-    scene.engine.given = given(CUSTOMS);
+    scene.engine.backend.admin_values = admin_values(CUSTOMS);
     assert_eq!(scene.ask("GET /metrics/XML"), "who until 2000");
     scene.wait_for_news();
     let document = scene.ask("GET /metrics/XML");

@@ -50,12 +50,12 @@ impl Scene {
 
     /// Its incidents, without the times.
     fn incidents(&mut self) -> Vec<String> {
-        let told = self.ask("verdict.incident");
-        let told = told.lines().map(|line| {
+        let reply = self.ask("verdict.incident");
+        let reply = reply.lines().map(|line| {
             let words = line.split_at(4).1.split(' ').filter(|word| !word.contains("Z"));
             words.collect::<Vec<_>>().join(" ")
         });
-        told.collect()
+        reply.collect()
     }
 }
 
@@ -126,12 +126,12 @@ fn a_figure_is_told_under_the_rule_that_is_in_force_when_the_guest_asks() {
 fn times_are_told_to_the_minute_and_never_with_seconds() {
     let mut scene = Scene::watched(RULES);
     scene.waits(3, 20);
-    let told = scene.ask("verdict.incident.1");
-    let (_, from) = told.split_once(" from ").unwrap();
+    let reply = scene.ask("verdict.incident.1");
+    let (_, from) = reply.split_once(" from ").unwrap();
     let (from, _) = from.split_once(" to now").unwrap();
     let digits = |part: &str| part.chars().filter(char::is_ascii_digit).count();
     let form: Vec<usize> = from.split(['-', 'T', ':']).map(digits).collect();
-    assert!(form == [4, 2, 2, 2, 2] && from.ends_with('Z'), "{told}");
+    assert!(form == [4, 2, 2, 2, 2] && from.ends_with('Z'), "{reply}");
 }
 
 #[test]

@@ -95,15 +95,15 @@ fn who_asks_within_a_step_of_the_grid_gets_the_same_sample() {
 fn for_a_hundred_guests_that_ask_at_once_the_hosts_files_are_read_once() {
     let mut scene = Scene::new(FREE);
     fs::write(scene.host.path().join("meminfo"), "MemTotal: 4 kB\n").unwrap();
-    let told = "200-loadavg.1=0.42\n200 memory.total=4096\n";
-    assert_eq!(scene.ask("loadavg.1 memory.total"), told);
+    let reply = "200-loadavg.1=0.42\n200 memory.total=4096\n";
+    assert_eq!(scene.ask("loadavg.1 memory.total"), reply);
     for file in ["loadavg", "meminfo"] {
         fs::remove_file(scene.host.path().join(file)).unwrap();
     }
     for number in 1..100 {
         scene.who = guest(&format!("qemu-{number}"), FREE);
         scene.now += Duration::from_micros(999);
-        assert_eq!(scene.ask("loadavg.1 memory.total"), told);
+        assert_eq!(scene.ask("loadavg.1 memory.total"), reply);
     }
 }
 

@@ -4,7 +4,7 @@ use hostinfo_render::vhostmd::EMPTY;
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::{Disk, Domain, Figures, Io, Limit, Limits, Net, Run, Traffic, Vcpu};
 
-use crate::examples::{self, Told};
+use crate::examples::{self, FakeLibvirt};
 use crate::standing::Standing;
 
 impl Scene {
@@ -17,7 +17,7 @@ impl Scene {
     fn in_libvirt_as(rules: &str, domain: Domain, figures: Figures) -> Self {
         let mut scene = Self::new(rules);
         scene.observed.history().may_refresh(scene.now);
-        scene.engine.libvirt = Told::with_figures(domain, figures);
+        scene.engine.backend.libvirt = FakeLibvirt::with_figures(domain, figures);
         let run = Run { id: Some(1), reverts: 0 };
         scene.set_standing(Standing::Domain(examples::UUID, run));
         scene.now = Instant::now();
@@ -127,9 +127,9 @@ fn what_the_balloon_has_taken_is_what_the_guest_has_not_of_what_it_may() {
 #[test]
 fn an_interface_without_a_limit_is_told_apart_from_one_of_which_nothing_is_told() {
     let net = Net { rx_limit: Some(1_000_000), tx_limit: Some(0), ..Net::default() };
-    let untold = Net { number: 1, ..Net::default() };
+    let without_counts = Net { number: 1, ..Net::default() };
     let mut scene =
-        Scene::in_libvirt(FREE, Figures { nets: vec![net, untold], ..Figures::default() });
+        Scene::in_libvirt(FREE, Figures { nets: vec![net, without_counts], ..Figures::default() });
     assert_eq!(
         scene.ask("vm.net.0.rx.limit vm.net.0.tx.limit vm.net.1.tx.limit vm.net.2.tx.limit"),
         "200-vm.net.0.rx.limit=1000000\n\
@@ -150,7 +150,7 @@ fn figures_have_their_age_and_old_ones_are_asked_for_anew() {
     assert_eq!(scene.ask("vm.memory.current"), "503 vm.memory.current: ask again in 1 s\n");
     assert_eq!(scene.ask("vm.disk"), "503 vm.disk: ask again in 1 s\n");
     assert!(scene.ask("vm.uuid").starts_with("200 "));
-    assert!(scene.engine.libvirt.refreshed > 0, "libvirt is asked");
+    assert!(scene.engine.backend.libvirt.refreshed > 0, "libvirt is asked");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn tell(scene: &mut Scene, pattern: &str, text: &str, ends_in: Option<u64>) {
         until: ends_in.map(|millis| now + Duration::from_millis(millis)),
         text: text.to_owned(),
     };
-    scene.engine.given.notices.set(draft, now).unwrap();
+    scene.engine.backend.admin_values.notices.set(draft, now).unwrap();
 }
 
 #[test]

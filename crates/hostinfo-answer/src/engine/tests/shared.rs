@@ -7,7 +7,7 @@ const SLOW: &str = "*:\n interval = 60\n";
 
 impl Scene {
     /// The reply to another guest on the same host.
-    fn ask_as(&mut self, who: &mut Who, line: &str) -> String {
+    fn ask_as(&mut self, who: &mut Requester, line: &str) -> String {
         std::mem::swap(&mut self.who, who);
         let answer = self.ask(line);
         std::mem::swap(&mut self.who, who);
@@ -15,14 +15,14 @@ impl Scene {
     }
 
     /// Another guest of the same rule.
-    fn neighbour(&self) -> Who {
+    fn neighbour(&self) -> Requester {
         let mut who = guest("qemu-n", FREE);
         who.apply_grant(Arc::clone(&self.who.grant), &mut Observed::default());
         who
     }
 
     fn shared(&self, line: &str) -> bool {
-        let step = self.engine.moment(self.now).slot();
+        let step = self.engine.backend.moment(self.now).slot();
         self.engine.shared.find(line.as_bytes(), &self.who.grant, step).is_some()
     }
 }
@@ -171,7 +171,7 @@ fn what_an_administrator_could_mend_is_counted_for_each_who_meets_it() {
     let mut scene = Scene::new(FREE);
     for times in 1..4 {
         assert!(scene.ask("memory.total").starts_with("503 "));
-        assert_eq!(scene.engine.host.failures(), times);
+        assert_eq!(scene.engine.backend.host.failures(), times);
     }
 }
 

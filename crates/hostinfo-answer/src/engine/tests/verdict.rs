@@ -79,8 +79,8 @@ fn a_verdict_comes_after_5_s_and_says_of_which_time_it_speaks() {
         "200-verdict.cpu=ok: your vCPUs got the time that they asked for; your own work kept them \
          busy 100% of the last 5 s\n200 verdict.cpu.state=ok\n"
     );
-    let told = scene.ask("verdict.cpu.state window");
-    assert_eq!(told, "200-verdict.cpu.state=ok\n200 window=5\n");
+    let reply = scene.ask("verdict.cpu.state window");
+    assert_eq!(reply, "200-verdict.cpu.state=ok\n200 window=5\n");
     scene.pass(95_000);
     assert!(scene.ask("verdict.cpu").contains(" of the last 60 s"));
 }
@@ -95,9 +95,9 @@ fn with_a_long_interval_the_second_question_is_answered_when_the_first_one_says(
         let again = format!("200 verdict.cpu=unknown: ask again in {wait} s\n");
         assert_eq!(scene.ask("verdict.cpu"), again);
         scene.pass(wait * 1000);
-        let told = scene.ask("verdict.cpu");
-        assert!(told.starts_with("200 verdict.cpu=ok: "), "{told}");
-        assert!(told.contains(&format!("the last {window} s")), "{told}");
+        let reply = scene.ask("verdict.cpu");
+        assert!(reply.starts_with("200 verdict.cpu=ok: "), "{reply}");
+        assert!(reply.contains(&format!("the last {window} s")), "{reply}");
     }
 }
 
@@ -105,9 +105,9 @@ fn with_a_long_interval_the_second_question_is_answered_when_the_first_one_says(
 fn words_and_states_of_all_verdicts_come_from_one_watch_and_a_group_has_them_all() {
     let mut scene = Scene::with_vmm("*:\n interval = 0\n");
     scene.vcpu(100, 0);
-    let told = scene.ask("verdict");
+    let reply = scene.ask("verdict");
     let names: Vec<&str> =
-        told.lines().map(|line| line.split_at(4).1.split('=').next().unwrap()).collect();
+        reply.lines().map(|line| line.split_at(4).1.split('=').next().unwrap()).collect();
     assert_eq!(
         names,
         [
@@ -121,11 +121,11 @@ fn words_and_states_of_all_verdicts_come_from_one_watch_and_a_group_has_them_all
             "verdict.net.state",
         ]
     );
-    assert!(told.lines().all(|line| line.contains("=unknown")), "{told}");
+    assert!(reply.lines().all(|line| line.contains("=unknown")), "{reply}");
     assert_eq!(scene.ask("verdict.io.*"), "200 verdict.io.state=unknown\n");
     scene.pass(5_000);
-    let told = scene.ask("verdict.cpu verdict.memory.state");
-    assert!(told.contains("=ok") && !told.contains("ask again"), "{told}");
+    let reply = scene.ask("verdict.cpu verdict.memory.state");
+    assert!(reply.contains("=ok") && !reply.contains("ask again"), "{reply}");
 }
 
 #[test]
@@ -145,13 +145,13 @@ fn who_may_not_see_a_verdict_may_not_see_its_state_but_may_see_it_alone() {
 fn as_metrics_a_verdict_is_its_states_and_texts_are_left_out() {
     let mut scene = Scene::with_vmm("*:\n interval = 0\n");
     scene.vcpu(100, 0);
-    let told = scene.ask("metrics verdict");
+    let reply = scene.ask("metrics verdict");
     for line in [
         "200-# TYPE hostinfo_verdict_cpu gauge\n",
         "200-hostinfo_verdict_cpu{state=\"ok\"} 0\n",
         "200-hostinfo_verdict_net{state=\"unknown\"} 1\n",
     ] {
-        assert!(told.contains(line), "{told}");
+        assert!(reply.contains(line), "{reply}");
     }
-    assert!(!told.contains("_info") && !told.contains("ask again"), "{told}");
+    assert!(!reply.contains("_info") && !reply.contains("ask again"), "{reply}");
 }

@@ -56,7 +56,7 @@ pub(super) enum Next {
 }
 
 /// What happened to an event.
-pub(super) struct Told {
+pub(super) struct Delivery {
     /// Whether it was kept rather than left out.
     pub(super) is_kept: bool,
     /// Whether the kernel took it and everything before it.
@@ -181,22 +181,22 @@ impl Client {
     ///
     /// # Errors
     /// [`Closed`].
-    pub(super) fn tell(
+    pub(super) fn send_event(
         &mut self,
         guest: &str,
         make: impl FnOnce(u64) -> Vec<u8>,
         now: Instant,
-    ) -> Result<Option<Told>, Closed> {
+    ) -> Result<Option<Delivery>, Closed> {
         let Doing::Watching(only, left_out) = &mut self.doing else { return Ok(None) };
         if only.as_deref().is_some_and(|only| only != guest) {
             return Ok(None);
         }
         if self.stream.unsent() >= WATCH_QUEUE_MAX {
             *left_out += 1;
-            return Ok(Some(Told { is_kept: false, is_sent: false }));
+            return Ok(Some(Delivery { is_kept: false, is_sent: false }));
         }
         let unsent = self.stream.send(&make(std::mem::take(left_out)), now)?;
-        Ok(Some(Told { is_kept: true, is_sent: unsent.is_none() }))
+        Ok(Some(Delivery { is_kept: true, is_sent: unsent.is_none() }))
     }
 
     fn message(&mut self) -> Result<Option<Request>, Closed> {

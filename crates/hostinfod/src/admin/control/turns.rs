@@ -29,9 +29,9 @@ impl Control {
         match client.interest() {
             Interest::Read => self.turn(number, daemon, ctx),
             // A request without a reply is carried out even if the client has gone since.
-            Interest::Rest if client.may_go_on() => {}
-            Interest::Rest | Interest::Write if hung_up => self.drop_client(number, daemon, ctx),
-            Interest::Rest | Interest::Write => self.turn(number, daemon, ctx),
+            Interest::None if client.may_go_on() => {}
+            Interest::None | Interest::Write if hung_up => self.drop_client(number, daemon, ctx),
+            Interest::None | Interest::Write => self.turn(number, daemon, ctx),
         }
     }
 
@@ -44,7 +44,7 @@ impl Control {
     ) {
         match self.clients.get(number).map(Client::interest) {
             None | Some(Interest::Write) => self.drop_client(number, daemon, ctx),
-            Some(Interest::Read | Interest::Rest) => self.turn(number, daemon, ctx),
+            Some(Interest::Read | Interest::None) => self.turn(number, daemon, ctx),
         }
     }
 
@@ -64,7 +64,7 @@ impl Control {
                 let until = since.map(|since| since + READ_DEADLINE);
                 client.wait_for(number, Interest::Write, until, ctx);
             }
-            Ok(Next::WhenSomethingIsSeen) => client.wait_for(number, Interest::Rest, None, ctx),
+            Ok(Next::WhenSomethingIsSeen) => client.wait_for(number, Interest::None, None, ctx),
             Err(Closed) => self.drop_client(number, daemon, ctx),
         }
     }
@@ -93,12 +93,12 @@ impl Control {
             Ok(Outcome::Later(pending)) => {
                 let until = pending.until;
                 client.wait(request, pending);
-                return client.wait_for(number, Interest::Rest, Some(until), ctx);
+                return client.wait_for(number, Interest::None, Some(until), ctx);
             }
             Ok(Outcome::Watch(guest)) => {
                 client.watch(guest);
-                daemon.set_seen(true);
-                return client.wait_for(number, Interest::Rest, None, ctx);
+                daemon.keep_events(true);
+                return client.wait_for(number, Interest::None, None, ctx);
             }
             Ok(Outcome::Now(value)) => Ok(value),
             Err(refusal) => Err(refusal),
@@ -108,7 +108,7 @@ impl Control {
             Err(Closed) => return self.drop_client(number, daemon, ctx),
             Ok(None) if !client.has_more() => (Interest::Read, None),
             // Others have their turns before its next message.
-            Ok(None) => (Interest::Rest, Some(ctx.now)),
+            Ok(None) => (Interest::None, Some(ctx.now)),
             Ok(Some(since)) => (Interest::Write, Some(since + READ_DEADLINE)),
         };
         client.wait_for(number, interest, alarm, ctx);
@@ -141,6 +141,6 @@ impl Control {
             daemon.give_up(&request);
         }
         ctx.reactor.set_alarm(Alarm::Client(number), None);
-        daemon.set_seen(self.clients.iter().any(|(_, client)| client.watches()));
+        daemon.keep_events(self.clients.iter().any(|(_, client)| client.watches()));
     }
 }

@@ -10,18 +10,18 @@ use crate::reactor::poll::Interest;
 
 impl Control {
     /// Sends an event about the last answered line.
-    pub(crate) fn tell(&mut self, event: &Event, daemon: &mut Daemon<'_>, ctx: &mut Ctx<'_>) {
+    pub(crate) fn send_event(&mut self, event: &Event, daemon: &mut Daemon<'_>, ctx: &mut Ctx<'_>) {
         let mut gone = Vec::new();
         for (number, client) in self.clients.iter_mut() {
             let make = |left_out| {
                 let event = Event { left_out, ..event.clone() };
                 answer(serde_json::to_value(event).map_err(failed), true)
             };
-            match client.tell(&event.guest, make, ctx.now) {
+            match client.send_event(&event.guest, make, ctx.now) {
                 Ok(None) => {}
-                Ok(Some(told)) => {
-                    self.left_out += u64::from(!told.is_kept);
-                    if !told.is_sent {
+                Ok(Some(delivery)) => {
+                    self.left_out += u64::from(!delivery.is_kept);
+                    if !delivery.is_sent {
                         client.wait_for(number, Interest::Write, None, ctx);
                     }
                 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Observed, Who};
+use hostinfo_answer::{Name, Observed, Requester};
 use hostinfo_catalog::{Named, Scope, StatId, resolve};
 use hostinfo_control::limits::NAMES_MAX;
 use hostinfo_control::{Decision, Explanation, Refusal};
@@ -22,9 +22,9 @@ impl Daemon<'_> {
         let (number, who, observed) = self.guests.for_preview(name).map_err(failed)?;
         let (state, problem) = self.state_of(number, &who);
         let picked = pick(words)?;
-        let told = self.tell_apart(&who, observed, &picked, now);
+        let expanded = self.expand(&who, observed, &picked, now);
         let statistics =
-            told.iter().map(|(stat, one)| decide(&who, *stat, one.as_deref())).collect();
+            expanded.iter().map(|(stat, one)| decide(&who, *stat, one.as_deref())).collect();
         let grant = who.grant();
         let rule = who.rule();
         Ok(Explanation {
@@ -44,9 +44,9 @@ impl Daemon<'_> {
 
     /// Everything that was picked, once each: the rows themselves, and those of the guest's current
     /// instances for which the rules may decide differently.
-    fn tell_apart(
+    fn expand(
         &mut self,
-        who: &Who,
+        who: &Requester,
         observed: Observed,
         picked: &[Picked],
         now: Instant,
@@ -54,7 +54,7 @@ impl Daemon<'_> {
         let rows: BTreeSet<StatId> = picked.iter().flat_map(|picked| picked.scope.rows()).collect();
         let apart = rows.iter().filter(|stat| who.grant().names_an_instance_of(**stat));
         let instances = self.guests.instances(who, observed, apart.copied(), now);
-        let (mut told, mut seen, mut whole) = (Vec::new(), HashSet::new(), BTreeSet::new());
+        let (mut expanded, mut seen, mut whole) = (Vec::new(), HashSet::new(), BTreeSet::new());
         for Picked { scope, instance, is_whole } in picked {
             for stat in scope.rows() {
                 if *is_whole && !whole.insert(stat) {
@@ -69,12 +69,12 @@ impl Daemon<'_> {
                     Some(_) => vec![instance.clone()],
                     None => std::iter::once(None).chain(others.cloned().map(Some)).collect(),
                 };
-                told.extend(
+                expanded.extend(
                     ones.into_iter().map(|one| (stat, one)).filter(|one| seen.insert(one.clone())),
                 );
             }
         }
-        told
+        expanded
     }
 }
 
@@ -120,7 +120,7 @@ fn pick_one(word: &str) -> Result<Picked, Refusal> {
     Ok(Picked { scope, instance, is_whole })
 }
 
-fn decide(who: &Who, stat: StatId, instance: Option<&str>) -> Decision {
+fn decide(who: &Requester, stat: StatId, instance: Option<&str>) -> Decision {
     let why = who.explain(stat, instance);
     Decision {
         name: stat.stat().name_of(instance).into_owned(),

@@ -35,11 +35,11 @@ impl Daemon<'_> {
         let failures = [
             ("kernel", engine.host().failures()),
             ("libvirt", outages),
-            ("custom", engine.given().customs.failures()),
+            ("custom", engine.admin_values().customs.failures()),
         ];
         all.numbers(&table::FAILURES, "source", failures);
         all.number(&table::MISSING, engine.host().missing().count() as u64);
-        let notices = engine.given().notices.all(Timestamp::now()).count() as u64;
+        let notices = engine.admin_values().notices.all(Timestamp::now()).count() as u64;
         let rules = self.guests.rules().state();
         all.number(&table::RULES, rules.rules);
         all.time(&table::RULES_SINCE, self.guests.rules().in_force().since);

@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
-use hostinfo_answer::{Dialect, Name, Standing, Who};
+use hostinfo_answer::{Dialect, Name, Requester, Standing};
 use hostinfo_control::limits::PAGE;
 use hostinfo_control::{
-    Guest as Told, GuestState, LastQuery, Page, Port as ToldPort, PortKind, PortState, Refusal,
-    timestamp,
+    Guest as GuestInfo, GuestState, LastQuery, Page, Port as PortInfo, PortKind, PortState,
+    Refusal, timestamp,
 };
 
 use super::Daemon;
-use crate::desk::seen::shown;
 use crate::guest::Guest;
-use crate::guests::Elsewhere;
-use crate::port::{Port, To};
+use crate::guests::Patterns;
+use crate::port::{Endpoint, Port};
 use crate::reactor::id::GuestId;
+use crate::responder::event::shown;
 
 impl Daemon<'_> {
     /// The guest that an administrator means: the one with that whole name, or the one with that
@@ -64,11 +64,11 @@ impl Daemon<'_> {
                 ports.push(port);
             }
         }
-        let elsewhere = self.guests.elsewhere();
-        let told = guests.iter().map(|(number, guest)| {
-            told(guest, ports.get(number).map_or(&[], Vec::as_slice), elsewhere, now)
+        let patterns = self.guests.patterns();
+        let described = guests.iter().map(|(number, guest)| {
+            describe(guest, ports.get(number).map_or(&[], Vec::as_slice), patterns, now)
         });
-        Page { guests: told.collect(), complete }
+        Page { guests: described.collect(), complete }
     }
 
     /// Number of guests in each state.
@@ -90,7 +90,7 @@ impl Daemon<'_> {
     pub(super) fn state_of(
         &self,
         number: Option<GuestId>,
-        who: &Who,
+        who: &Requester,
     ) -> (GuestState, Option<String>) {
         let ports = self.guests.roster().ports.iter().map(|(_, port)| port);
         let ports: Vec<&Port> = ports.filter(|port| Some(port.guest) == number).collect();
@@ -107,16 +107,16 @@ impl Daemon<'_> {
     }
 }
 
-fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> Told {
+fn describe(guest: &Guest, ports: &[&Port], patterns: &Patterns, now: Instant) -> GuestInfo {
     let rule = guest.who.rule();
     let record = &guest.record;
-    Told {
+    GuestInfo {
         id: guest.who.name().whole().to_owned(),
         driver: guest.who.name().driver().to_owned(),
         name: guest.who.name().guest().to_owned(),
         state: state(&guest.who, best(ports)),
         problem: problem(&guest.who, ports),
-        ports: ports.iter().map(|port| told_port(port, elsewhere, guest.who.name())).collect(),
+        ports: ports.iter().map(|port| describe_port(port, patterns, guest.who.name())).collect(),
         uuid: match guest.who.standing() {
             Standing::Domain(uuid, _) => Some(uuid.to_string()),
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
@@ -133,24 +133,24 @@ fn told(guest: &Guest, ports: &[&Port], elsewhere: &Elsewhere, now: Instant) -> 
     }
 }
 
-fn told_port(port: &Port, elsewhere: &Elsewhere, guest: &Name) -> ToldPort {
-    let kind = match (&port.to, port.dialect) {
-        (To::Pty(_), _) => PortKind::Pty,
-        (To::Place(_) | To::Accepted(_) | To::Vsock(_), _) => PortKind::Vsock,
-        (To::Socket, Dialect::Hostinfo) | (To::Elsewhere(_), _) => PortKind::Hostinfo,
-        (To::Socket, Dialect::Vhostmd) | (To::Channel(_), _) => PortKind::Vhostmd,
+fn describe_port(port: &Port, patterns: &Patterns, guest: &Name) -> PortInfo {
+    let kind = match (&port.endpoint, port.dialect) {
+        (Endpoint::Pty(_), _) => PortKind::Pty,
+        (Endpoint::Listener(_) | Endpoint::Accepted(_) | Endpoint::Vsock(_), _) => PortKind::Vsock,
+        (Endpoint::Socket, Dialect::Hostinfo) | (Endpoint::Pattern(_), _) => PortKind::Hostinfo,
+        (Endpoint::Socket, Dialect::Vhostmd) | (Endpoint::Channel(_), _) => PortKind::Vhostmd,
     };
-    let path = match port.to {
-        To::Elsewhere(pattern) => elsewhere.path(pattern, guest),
-        To::Socket
-        | To::Channel(_)
-        | To::Pty(_)
-        | To::Place(_)
-        | To::Accepted(_)
-        | To::Vsock(_) => None,
+    let path = match port.endpoint {
+        Endpoint::Pattern(pattern) => patterns.path(pattern, guest),
+        Endpoint::Socket
+        | Endpoint::Channel(_)
+        | Endpoint::Pty(_)
+        | Endpoint::Listener(_)
+        | Endpoint::Accepted(_)
+        | Endpoint::Vsock(_) => None,
     };
     let path = path.map(|path| path.display().to_string());
-    ToldPort { kind, state: port_state(port), path, problem: port.refusal.clone() }
+    PortInfo { kind, state: port_state(port), path, problem: port.refusal.clone() }
 }
 
 fn port_state(port: &Port) -> PortState {
@@ -166,7 +166,7 @@ fn best(ports: &[&Port]) -> Option<PortState> {
 }
 
 /// The state by its best port. `port` is `None` if it has none.
-fn state(who: &Who, port: Option<PortState>) -> GuestState {
+fn state(who: &Requester, port: Option<PortState>) -> GuestState {
     match (who.standing(), port) {
         (_, None) => GuestState::Absent,
         (Standing::Refused(_) | Standing::Awaited, _) => GuestState::Refused,
@@ -178,7 +178,7 @@ fn state(who: &Who, port: Option<PortState>) -> GuestState {
     }
 }
 
-fn problem(who: &Who, ports: &[&Port]) -> Option<String> {
+fn problem(who: &Requester, ports: &[&Port]) -> Option<String> {
     let of_port = || ports.iter().find_map(|port| port.refusal.clone());
     who.refusal().map(std::borrow::Cow::into_owned).or_else(of_port)
 }

@@ -7,12 +7,12 @@ use rustix::process::Uid;
 
 use super::Daemon;
 use super::answer::failed;
-use crate::given::host_state::Unchanged;
+use crate::admin_values::host_state::Unchanged;
 
 impl Daemon<'_> {
     /// The state that was last set.
     pub(super) fn host_state(&self) -> HostStateSaid {
-        said(self.guests.engine().given().declared.as_ref())
+        describe(self.guests.engine().admin_values().declared.as_ref())
     }
 
     /// Sets it for a user.
@@ -24,14 +24,14 @@ impl Daemon<'_> {
     ) -> Result<HostStateSaid, Refusal> {
         let (remark, now) = (text.map(str::to_owned), Timestamp::now());
         match self.guests.set_host_state(state, remark, user, now) {
-            Ok(declared) => Ok(said(Some(declared))),
+            Ok(declared) => Ok(describe(Some(declared))),
             Err(Unchanged::Remark(why)) => Err(Refusal::BadHostState { message: why.to_string() }),
             Err(Unchanged::File(error)) => Err(failed(error.to_string())),
         }
     }
 }
 
-fn said(declared: Option<&Declared>) -> HostStateSaid {
+fn describe(declared: Option<&Declared>) -> HostStateSaid {
     HostStateSaid {
         state: declared.map(|declared| declared.state).unwrap_or_default(),
         text: declared.and_then(|declared| declared.remark.clone()),

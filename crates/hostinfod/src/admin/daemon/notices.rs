@@ -9,7 +9,7 @@ use rustix::process::Uid;
 
 use super::Daemon;
 use super::answer::failed;
-use crate::given::notices::Unchanged;
+use crate::admin_values::notices::Unchanged;
 
 impl Daemon<'_> {
     /// Sets a notice for a user.
@@ -18,15 +18,19 @@ impl Daemon<'_> {
         let notice = self.guests.set_notice(draft, user, now).map_err(refusal)?;
         let guests = self.present_guests().filter(|name| notice.is_for(name));
         let guests: Vec<&str> = guests.collect();
-        let notices = &self.guests.engine().given().notices;
+        let notices = &self.guests.engine().admin_values().notices;
         let hidden = guests.iter().filter(|name| notices.hide(&notice, name, now)).count();
-        Ok(SetNotice { notice: told(&notice), guests: guests.len() as u64, hidden: hidden as u64 })
+        Ok(SetNotice {
+            notice: describe(&notice),
+            guests: guests.len() as u64,
+            hidden: hidden as u64,
+        })
     }
 
     /// All current notices.
     pub(super) fn notices(&self) -> Notices {
-        let notices = &self.guests.engine().given().notices;
-        Notices { notices: notices.all(Timestamp::now()).map(told).collect() }
+        let notices = &self.guests.engine().admin_values().notices;
+        Notices { notices: notices.all(Timestamp::now()).map(describe).collect() }
     }
 
     /// Removes those with these ids, or all, for a user.
@@ -36,11 +40,11 @@ impl Daemon<'_> {
         user: Uid,
     ) -> Result<Cleared, Refusal> {
         let cleared = self.guests.clear_notices(ids, user).map_err(refusal)?;
-        Ok(Cleared { cleared: cleared.iter().map(told).collect() })
+        Ok(Cleared { cleared: cleared.iter().map(describe).collect() })
     }
 }
 
-fn told(notice: &Arc<notices::Notice>) -> Notice {
+fn describe(notice: &Arc<notices::Notice>) -> Notice {
     let Draft { pattern, kind, at, until, text } = notice.draft.clone();
     Notice { id: notice.id, pattern, kind, text, at, until }
 }

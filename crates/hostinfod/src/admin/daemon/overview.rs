@@ -32,7 +32,7 @@ impl Daemon<'_> {
                 path: socket_dir.path().display().to_string(),
                 problem: self.guests.directories().problem().map(str::to_owned),
             },
-            sockets: self.guests.elsewhere().patterns().map(place).collect(),
+            sockets: self.guests.patterns().dirs().map(place).collect(),
             custom_dir: self.guests.custom_dir(),
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
@@ -57,7 +57,7 @@ impl Daemon<'_> {
             .host()
             .missing()
             .filter_map(|(file, absent)| missing(file.to_owned(), absent.advice(), absent));
-        let customs = engine.given().customs.absent().filter_map(|(name, guest, absent)| {
+        let customs = engine.admin_values().customs.absent().filter_map(|(name, guest, absent)| {
             let remedy = absent.remedy().map(str::to_owned);
             missing(of(&format!("custom.{name}"), guest), remedy, absent)
         });

@@ -15,7 +15,7 @@ pub(super) enum Owner {
 
 /// Why it is nobody's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Nobody {
+pub(super) enum NoOwner {
     #[error("no running guest of this host has it")]
     Unknown,
     #[error("more than one running guest claims it: give each another <cid> with virsh edit")]
@@ -28,20 +28,20 @@ pub(super) fn owner<'d>(
     cid: u32,
     domains: impl Iterator<Item = &'d Domain>,
     vmms: impl Iterator<Item = GuestId>,
-) -> Result<Owner, Nobody> {
+) -> Result<Owner, NoOwner> {
     let claims = |domain: &Domain| domain.is_live() && domain.cid == Some(cid);
     let domains = domains.filter(|domain| claims(domain)).map(|domain| Owner::Domain(domain.uuid));
     only(domains).or_else(|nobody| match nobody {
-        Nobody::Unknown => only(vmms.map(Owner::Guest)),
-        Nobody::Several => Err(nobody),
+        NoOwner::Unknown => only(vmms.map(Owner::Guest)),
+        NoOwner::Several => Err(nobody),
     })
 }
 
-fn only(mut owners: impl Iterator<Item = Owner>) -> Result<Owner, Nobody> {
+fn only(mut owners: impl Iterator<Item = Owner>) -> Result<Owner, NoOwner> {
     match (owners.next(), owners.next()) {
-        (None, _) => Err(Nobody::Unknown),
+        (None, _) => Err(NoOwner::Unknown),
         (Some(owner), None) => Ok(owner),
-        (Some(_), Some(_)) => Err(Nobody::Several),
+        (Some(_), Some(_)) => Err(NoOwner::Several),
     }
 }
 
@@ -63,9 +63,9 @@ mod tests {
         let find = |cid, vmms: &[GuestId]| owner(cid, known.iter(), vmms.iter().copied());
         assert_eq!(find(3, &[]), Ok(Owner::Domain(Uuid::from_u128(7))));
         assert_eq!(find(3, &[guest]), find(3, &[]), "a command line overrides nothing");
-        assert_eq!(find(4, &[]), Err(Nobody::Several));
-        assert_eq!(find(5, &[]), Err(Nobody::Unknown));
+        assert_eq!(find(4, &[]), Err(NoOwner::Several));
+        assert_eq!(find(5, &[]), Err(NoOwner::Unknown));
         assert_eq!(find(5, &[guest]), Ok(Owner::Guest(guest)));
-        assert_eq!(owner(5, [].iter(), [guest, GuestId::of(2)].into_iter()), Err(Nobody::Several));
+        assert_eq!(owner(5, [].iter(), [guest, GuestId::of(2)].into_iter()), Err(NoOwner::Several));
     }
 }

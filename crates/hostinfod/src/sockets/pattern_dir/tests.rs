@@ -52,7 +52,7 @@ fn only_what_matches_in_full_and_is_enabled_is_told_of() {
     scene.patterns.find("100").unwrap();
     fs::remove_file(scene.at("100.serial1")).unwrap();
     assert_eq!(scene.at_names(), ["100"]);
-    assert!(matches!(scene.patterns.find("100"), Err(Refused::Gone)));
+    assert!(matches!(scene.patterns.find("100"), Err(ConnectError::Gone)));
 }
 
 #[test]
@@ -106,6 +106,6 @@ fn a_link_in_the_place_of_a_guests_own_directory_or_socket_leads_nowhere() {
     symlink("../100/s", scene.at("102/s")).unwrap();
     scene.patterns.find("100").unwrap();
     for name in ["101", "102"] {
-        assert!(matches!(scene.patterns.find(name), Err(Refused::Link)), "{name}");
+        assert!(matches!(scene.patterns.find(name), Err(ConnectError::Link)), "{name}");
     }
 }

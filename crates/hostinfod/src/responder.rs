@@ -1,11 +1,11 @@
 //! One turn of one guest: answers what the guest sent, within its bounds and as far as it reads the
 //! replies.
 
-pub(crate) mod seen;
+pub(crate) mod event;
 
 use std::time::Instant;
 
-use hostinfo_answer::{Conversation, Engine, Flow, Given, Outcome, Pending, Turn, When};
+use hostinfo_answer::{AdminValues, Conversation, Engine, Flow, Outcome, Pending, Turn, When};
 use hostinfo_control::Event;
 use hostinfo_wire::limits::{READ_CHUNK, WRITE_DEADLINE};
 use hostinfo_wire::{Code, Reply};
@@ -17,7 +17,7 @@ use crate::port::connection::{Connection, Phase};
 use crate::stream::{Closed, Stream};
 
 /// What all guests share. It holds nothing of a guest beyond that guest's turn.
-pub(crate) struct Desk {
+pub(crate) struct Responder {
     engine: Engine<Libvirt>,
     flow: Flow,
     reply: Reply,
@@ -25,14 +25,14 @@ pub(crate) struct Desk {
     /// Counts of all lines, by outcome.
     pub(crate) tally: Tally,
     /// Whether a client watches guests' queries.
-    pub(crate) is_watched: bool,
+    pub(crate) keeps_events: bool,
     /// The last answered line, for watching clients.
-    seen: Option<Event>,
+    event: Option<Event>,
     /// Units of work done in turns.
     work: u32,
 }
 
-impl Desk {
+impl Responder {
     /// `flow` bounds the guests.
     pub(crate) fn new(engine: Engine<Libvirt>, flow: Flow) -> Self {
         Self {
@@ -41,8 +41,8 @@ impl Desk {
             reply: Reply::new(),
             buffer: vec![0; READ_CHUNK].into(),
             tally: Tally::default(),
-            is_watched: false,
-            seen: None,
+            keeps_events: false,
+            event: None,
             work: 0,
         }
     }
@@ -76,8 +76,8 @@ impl Desk {
     }
 
     /// The event of the last turn, if a client watches.
-    pub(crate) fn take_seen(&mut self) -> Option<Event> {
-        self.seen.take()
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        self.event.take()
     }
 
     /// What libvirt knows.
@@ -86,7 +86,7 @@ impl Desk {
     }
 
     /// What the administrator provides in addition to the host's figures.
-    pub(crate) fn given(&mut self) -> &mut Given {
+    pub(crate) fn admin_values(&mut self) -> &mut AdminValues {
         self.engine.given_mut()
     }
 
@@ -193,8 +193,8 @@ impl Desk {
         let took = now.elapsed();
         guest.record.reply(asked, code, now);
         self.tally.reply(code, length, took);
-        if self.is_watched {
-            self.seen = Some(seen::event(guest, asked, code, self.reply.end(), took));
+        if self.keeps_events {
+            self.event = Some(event::event(guest, asked, code, self.reply.end(), took));
         }
         if let (Some(asked), denied @ 1..) = (line, self.reply.denied()) {
             guest.log_denied(asked, denied, now);

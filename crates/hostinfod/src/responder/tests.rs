@@ -8,13 +8,13 @@ use std::time::Duration;
 use hostinfo_answer::Dialect;
 use hostinfo_sample::{Host, Roots};
 
-use crate::given::tests::given;
+use crate::admin_values::tests::admin_values;
 use crate::guest::tests::guest;
 use crate::settings;
 
 /// A guest at the other end of a socket, and a desk that serves it.
 struct Scene {
-    desk: Desk,
+    responder: Responder,
     guest: Guest,
     connection: Connection,
     far_end: UnixStream,
@@ -29,8 +29,8 @@ impl Scene {
         far_end.set_nonblocking(true).unwrap();
         let nowhere = Roots { proc: "/nonexistent".into(), sys: "/nonexistent".into() };
         Self {
-            desk: Desk::new(
-                Engine::new(Host::new(nowhere), Libvirt::none(), given(""), None, now),
+            responder: Responder::new(
+                Engine::new(Host::new(nowhere), Libvirt::none(), admin_values(""), None, now),
                 settings::flow::Flow::default().bounds(),
             ),
             guest: guest("qemu-a"),
@@ -45,7 +45,7 @@ impl Scene {
     }
 
     fn turn(&mut self) -> Phase {
-        self.desk.serve(&mut self.connection, &mut self.guest, self.now).unwrap()
+        self.responder.serve(&mut self.connection, &mut self.guest, self.now).unwrap()
     }
 
     /// Takes turns until the guest has to wait for something.
@@ -174,8 +174,8 @@ fn the_end_of_a_connection_comes_behind_what_was_sent_before_it() {
     scene.far_end.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(scene.turn(), Phase::Reading);
     assert_eq!(scene.hear(), "200 pong a\n");
-    let Scene { desk, connection, guest, now, .. } = &mut scene;
-    assert!(desk.serve(connection, guest, *now).is_err());
+    let Scene { responder, connection, guest, now, .. } = &mut scene;
+    assert!(responder.serve(connection, guest, *now).is_err());
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_line_whose_values_are_on_their_way_waits_with_all_behind_it_and_costs_nothi
     let mut scene = Scene::new();
     let slow =
         "[custom.x]\nkind='gauge'\nhelp='h'\ncommand=['/bin/sleep', '60']\ntimeout='500ms'\n";
-    *scene.desk.given() = given(slow);
+    *scene.responder.admin_values() = admin_values(slow);
     let rules = hostinfo_rules::parse(b"*:\n custom = 1\n").unwrap().rules;
     scene.guest.apply_rules(&rules, scene.now);
     // As much as it can send: a line, followed by a full chunk.
@@ -199,7 +199,7 @@ fn a_line_whose_values_are_on_their_way_waits_with_all_behind_it_and_costs_nothi
     assert_eq!(scene.guest.who.wait(scene.now), Duration::ZERO, "no query was answered");
     scene.say("\nping a\n");
     scene.now = until;
-    scene.desk.given().customs.turn(scene.now);
+    scene.responder.admin_values().customs.turn(scene.now);
     let mut heard = String::new();
     for _ in 0..4 {
         scene.turns();

@@ -1,4 +1,4 @@
-//! Listens to the daemon's requests.
+//! Reads the daemon's requests.
 
 use std::io::{BufRead as _, Read as _, stdin};
 use std::thread;
@@ -7,11 +7,11 @@ use hostinfo_domains::ask;
 use hostinfo_domains::limits::LINE_MAX;
 
 use crate::inbox::INBOX;
-use crate::voice::leave;
+use crate::output::exit_now;
 
-/// Listens to requests from now on, even while a call into libvirt hangs: when the daemon ends, so
+/// Reads requests from now on, in a thread of its own, even while a call into libvirt hangs: when the daemon ends, so
 /// does this program.
-pub(crate) fn open() {
+pub(crate) fn read_in_thread() {
     thread::spawn(|| {
         let mut input = stdin().lock();
         let bound = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
@@ -19,12 +19,12 @@ pub(crate) fn open() {
         loop {
             line.clear();
             match input.by_ref().take(bound).read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => leave(),
+                Ok(0) | Err(_) => exit_now(),
                 Ok(_) => match ask(&line) {
                     Ok(ask) => INBOX.ask(ask),
                     Err(error) => {
                         eprintln!("hostinfo-libvirt: {error}");
-                        leave();
+                        exit_now();
                     }
                 },
             }

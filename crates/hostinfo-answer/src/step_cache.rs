@@ -8,30 +8,30 @@ use hostinfo_rules::Grant;
 ///
 /// Each is found only with the grant it was made under. So no guest of another rule gets it, and
 /// nobody gets it once the rules have changed or in another step.
-pub(crate) struct OfStep<T> {
+pub(crate) struct StepCache<T> {
     /// [`Moment::slot`](hostinfo_sample::Moment::slot).
     step: u64,
     /// The grants are kept alive, so that no other grant can have the same address.
     kept: Vec<(Arc<Grant>, T)>,
 }
 
-impl<T> Default for OfStep<T> {
+impl<T> Default for StepCache<T> {
     fn default() -> Self {
         Self { step: 0, kept: Vec::new() }
     }
 }
 
-impl<T> OfStep<T> {
-    /// What was made in this step under this grant, and matches `is_it`.
+impl<T> StepCache<T> {
+    /// What was made in this step under this grant, and `matches`.
     pub(crate) fn find(
         &self,
         grant: &Arc<Grant>,
         step: u64,
-        is_it: impl Fn(&T) -> bool,
+        matches: impl Fn(&T) -> bool,
     ) -> Option<&T> {
         (self.step == step).then_some(())?;
         let mut kept = self.kept.iter();
-        kept.find(|(own, what)| is_it(what) && Arc::ptr_eq(own, grant)).map(|(_, what)| what)
+        kept.find(|(own, what)| matches(what) && Arc::ptr_eq(own, grant)).map(|(_, what)| what)
     }
 
     /// Makes one and keeps it for the rest of the step, if fewer than `most` are kept.

@@ -4,13 +4,13 @@ use hostinfo_domains::{Domain, Snapshot, Uuid};
 
 /// A domain, as it had its address when somebody connected from that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OfDomain {
+pub(crate) struct VsockDomain {
     uuid: Uuid,
     cid: Option<u32>,
     id: Option<u32>,
 }
 
-impl OfDomain {
+impl VsockDomain {
     /// That one, as it is now.
     pub(crate) fn of(domain: &Domain) -> Self {
         Self { uuid: domain.uuid, cid: domain.cid, id: domain.id }

@@ -5,15 +5,15 @@ use std::path::Path;
 use hostinfo_notices::{BadRemark, Declared, HostState, limits};
 use jiff::Timestamp;
 
+use crate::admin_values::state_file::StateFile;
 use crate::audit::Event;
-use crate::given::kept::KeptFile;
 use crate::system::file_error::FileError;
 
 /// The file in the state directory.
 const FILE: &str = "host-state.json";
 
 /// The file that stores the host state.
-pub(crate) struct HostStateFile(KeptFile);
+pub(crate) struct HostStateFile(StateFile);
 
 /// Why the host state was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ impl HostStateFile {
     pub(crate) fn open(state: &Path) -> (Self, Option<Declared>) {
         const LOSS: &str = "guests now read that the host's state is normal: set it again";
         let bound = limits::STATE_FILE_MAX;
-        let (file, declared) = KeptFile::open(state, FILE, bound, Declared::parse, LOSS);
+        let (file, declared) = StateFile::open(state, FILE, bound, Declared::parse, LOSS);
         (Self(file), declared)
     }
 

@@ -7,10 +7,10 @@ use hostinfo_rules::Rules;
 
 use crate::examples::UUID;
 
-fn guest() -> Who {
+fn guest() -> Requester {
     let name = Name::parse("qemu-a").unwrap();
     let grant = Rules::builtin().decide(name.whole());
-    Who::new(name, grant, HostId::default(), Duration::ZERO, session(1))
+    Requester::new(name, grant, HostId::default(), Duration::ZERO, session(1))
 }
 
 fn session(id: u8) -> Session {

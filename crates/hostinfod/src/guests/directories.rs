@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, FileType};
 use super::Guests;
 use crate::audit::Event;
 use crate::port::retry::Retry;
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId};
@@ -91,7 +91,7 @@ impl Guests {
             None => match self.guest(&name, ctx.now) {
                 Ok(guest) => self
                     .roster
-                    .add_port(Port::new(guest, To::Socket, dialect, ctx.now), Some(&name)),
+                    .add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now), Some(&name)),
                 Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
             },
         };

@@ -8,35 +8,35 @@ use hostinfo_open::{Entry, Sockets};
 
 use super::Guests;
 use crate::port::retry::Retry;
-use crate::port::{Port, To};
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::id::{GuestId, PatternId, PortId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::sockets::Refused;
+use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
 use crate::sockets::pattern_dir::{News, PatternDir};
 
 /// Sockets outside the socket directory, and how they are reached.
-pub(crate) struct Elsewhere {
-    pub(super) patterns: Table<PatternId, PatternDir>,
+pub(crate) struct Patterns {
+    pub(super) dirs: Table<PatternId, PatternDir>,
     pub(super) opener: Opener,
 }
 
-impl Elsewhere {
+impl Patterns {
     /// None yet.
     pub(super) fn new(opener: PathBuf) -> Self {
-        Self { patterns: Table::default(), opener: Opener::new(opener) }
+        Self { dirs: Table::default(), opener: Opener::new(opener) }
     }
 
     /// Each `[[sockets]]` that is served.
-    pub(crate) fn patterns(&self) -> impl Iterator<Item = &PatternDir> {
-        self.patterns.iter().map(|(_, pattern)| pattern)
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &PatternDir> {
+        self.dirs.iter().map(|(_, pattern)| pattern)
     }
 
     /// The path of a guest's socket.
     pub(crate) fn path(&self, pattern: PatternId, guest: &Name) -> Option<PathBuf> {
-        Some(self.patterns.get(pattern)?.entry().pattern.path(guest.guest()))
+        Some(self.dirs.get(pattern)?.entry().pattern.path(guest.guest()))
     }
 }
 
@@ -45,18 +45,17 @@ impl Guests {
     /// go on.
     pub(crate) fn apply_sockets(&mut self, sockets: &Sockets, ctx: &mut Ctx<'_>) {
         let mut wanted: Vec<Entry> = sockets.entries().to_vec();
-        let before: Vec<PatternId> =
-            self.elsewhere.patterns.iter().map(|(number, _)| number).collect();
+        let before: Vec<PatternId> = self.patterns.dirs.iter().map(|(number, _)| number).collect();
         for number in before {
-            let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { continue };
+            let Some(pattern) = self.patterns.dirs.get_mut(number) else { continue };
             match wanted.iter().position(|entry| entry.is_place_of(pattern.entry())) {
                 Some(at) => pattern.set_entry(wanted.swap_remove(at)),
                 None => {
                     let names: Vec<String> = pattern.ports.keys().cloned().collect();
                     for name in names {
-                        self.leave_elsewhere(number, &name, ctx);
+                        self.remove_pattern_socket(number, &name, ctx);
                     }
-                    self.elsewhere.patterns.remove(number);
+                    self.patterns.dirs.remove(number);
                 }
             }
         }
@@ -66,51 +65,50 @@ impl Guests {
                 tracing::error!("no guests are served from {text}: {error}");
             }
         }
-        let all: Vec<PatternId> =
-            self.elsewhere.patterns.iter().map(|(number, _)| number).collect();
+        let all: Vec<PatternId> = self.patterns.dirs.iter().map(|(number, _)| number).collect();
         for number in all {
-            self.look_at_all_of(number, ctx);
+            self.check_pattern(number, ctx);
         }
     }
 
     fn add_pattern(&mut self, entry: Entry, ctx: &mut Ctx<'_>) -> std::io::Result<()> {
-        let number = self.elsewhere.patterns.insert(PatternDir::new(entry)?);
-        let Some(pattern) = self.elsewhere.patterns.get(number) else { return Ok(()) };
+        let number = self.patterns.dirs.insert(PatternDir::new(entry)?);
+        let Some(pattern) = self.patterns.dirs.get(number) else { return Ok(()) };
         let added = ctx.reactor.add(pattern.watcher(), Token::Pattern(number), Interest::Read);
         if added.is_err() {
-            self.elsewhere.patterns.remove(number);
+            self.patterns.dirs.remove(number);
         }
         added
     }
 
     /// Looks at what has happened where a pattern's sockets are.
     pub(crate) fn take_pattern_news(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
-        let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { return };
+        let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         for news in pattern.news() {
             match news {
-                News::Everything => self.look_at_all_of(number, ctx),
-                News::At(name) => self.look_elsewhere(number, &name, ctx),
+                News::Everything => self.check_pattern(number, ctx),
+                News::At(name) => self.check_pattern_socket(number, &name, ctx),
             }
         }
     }
 
-    fn look_at_all_of(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
-        let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { return };
+    fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         let mut names: BTreeSet<String> = pattern.look();
         let (enabled, disabled): (Vec<String>, Vec<String>) =
             pattern.ports.keys().cloned().partition(|name| pattern.entry().allows(name));
         names.extend(enabled);
         for name in disabled {
-            self.leave_elsewhere(number, &name, ctx);
+            self.remove_pattern_socket(number, &name, ctx);
         }
         for name in names {
-            self.look_elsewhere(number, &name, ctx);
+            self.check_pattern_socket(number, &name, ctx);
         }
     }
 
     /// Looks at the socket of a guest that is enabled.
-    fn look_elsewhere(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
-        let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { return };
+    fn check_pattern_socket(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         pattern.watch_below(name);
         let found = pattern.find(name).map(|(_, file)| file);
         let port = pattern.ports.get(name).and_then(|port| self.roster.ports.get(*port));
@@ -120,25 +118,25 @@ impl Guests {
             match (file, &found) {
                 // It is connected to what is there, or the file went before its guest does.
                 (Some(file), Ok(found)) if file == Some(*found) => return,
-                (Some(_), Err(Refused::Gone | Refused::Denied)) => return,
-                (None, Ok(_) | Err(Refused::Denied)) if !is_contested => {}
-                (_, Ok(_) | Err(_)) => self.leave_elsewhere(number, name, ctx),
+                (Some(_), Err(ConnectError::Gone | ConnectError::Denied)) => return,
+                (None, Ok(_) | Err(ConnectError::Denied)) if !is_contested => {}
+                (_, Ok(_) | Err(_)) => self.remove_pattern_socket(number, name, ctx),
             }
         }
-        if !matches!(found, Err(Refused::Gone)) {
-            self.try_elsewhere(number, name, ctx);
+        if !matches!(found, Err(ConnectError::Gone)) {
+            self.try_pattern_socket(number, name, ctx);
         }
     }
 
     /// Tries a socket that is not connected, from the first try on.
-    fn try_elsewhere(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
-        let Some(pattern) = self.elsewhere.patterns.get(number) else { return };
+    fn try_pattern_socket(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.patterns.dirs.get(number) else { return };
         let port = match pattern.ports.get(name) {
             Some(port) => *port,
             None => {
                 let Some(whole) = Name::parse(&pattern.entry().whole(name)) else { return };
                 match self.guest(&whole, ctx.now) {
-                    Ok(guest) => self.add_elsewhere(number, name, guest, ctx),
+                    Ok(guest) => self.add_pattern_port(number, name, guest, ctx),
                     Err(error) => return tracing::error!(guest = whole.whole(), "{error}"),
                 }
             }
@@ -150,24 +148,29 @@ impl Guests {
         }
     }
 
-    fn add_elsewhere(
+    fn add_pattern_port(
         &mut self,
         number: PatternId,
         name: &str,
         guest: GuestId,
         ctx: &Ctx<'_>,
     ) -> PortId {
-        let port = Port::new(guest, To::Elsewhere(number), Dialect::Hostinfo, ctx.now);
+        let port = Port::new(guest, Endpoint::Pattern(number), Dialect::Hostinfo, ctx.now);
         let port = self.roster.add_port(port, None);
-        if let Some(pattern) = self.elsewhere.patterns.get_mut(number) {
+        if let Some(pattern) = self.patterns.dirs.get_mut(number) {
             pattern.ports.insert(name.to_owned(), port);
         }
         port
     }
 
     /// Has nothing to do with a socket any more.
-    pub(super) fn leave_elsewhere(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
-        let Some(pattern) = self.elsewhere.patterns.get_mut(number) else { return };
+    pub(super) fn remove_pattern_socket(
+        &mut self,
+        number: PatternId,
+        name: &str,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         pattern.forget_below(name);
         let Some(port) = pattern.ports.remove(name) else { return };
         if let Some(guest) = self.roster.remove_port(port) {

@@ -10,7 +10,7 @@ use hostinfo_notices::{Declared, HostState, Notices};
 use crate::labels::Labels;
 
 /// Labels, notices, the host's state, and statistics of the administrator's own.
-pub struct Given {
+pub struct AdminValues {
     /// The host's labels.
     pub labels: Labels,
     /// Custom statistics.
@@ -21,16 +21,16 @@ pub struct Given {
     pub declared: Option<Declared>,
 }
 
-impl Given {
+impl AdminValues {
     /// The sorted names of instances with that prefix. Only labels and custom statistics have any
     /// here.
     pub(crate) fn names<'g>(
         &'g self,
         instances: Instances,
-        beginning: &'g str,
+        prefix: &'g str,
     ) -> impl Iterator<Item = &'g str> {
-        let labels = (instances == Instances::Labels).then(|| self.labels.names(beginning));
-        let customs = (instances == Instances::Customs).then(|| self.customs.names(beginning));
+        let labels = (instances == Instances::Labels).then(|| self.labels.names(prefix));
+        let customs = (instances == Instances::Customs).then(|| self.customs.names(prefix));
         labels.into_iter().flatten().chain(customs.into_iter().flatten())
     }
 

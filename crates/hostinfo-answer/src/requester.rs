@@ -11,7 +11,7 @@ use hostinfo_wire::{Code, Reply};
 
 use crate::allowance::Allowance;
 use crate::host_id::HostId;
-use crate::key::{Held, Key};
+use crate::key::{GuestIncidents, GuestKey};
 use crate::name::Name;
 use crate::observed::Observed;
 use crate::peer::Peer;
@@ -20,14 +20,14 @@ use crate::standing::Standing;
 
 /// A guest that asks, over all its connections.
 #[derive(Debug)]
-pub struct Who {
+pub struct Requester {
     pub(crate) name: Name,
     pub(crate) grant: Arc<Grant>,
     /// The rule that applies or does not, depending on tags that cannot be read. Its grant is closed
     /// until they can.
     undecided: Option<Origin>,
     pub(crate) host_id: HostId,
-    pub(crate) phase: Duration,
+    pub(crate) time_shift: Duration,
     pub(crate) session: Session,
     pub(crate) standing: Standing,
     /// The process at the other end. `None` before the first connection; `Some(None)` if it is
@@ -40,7 +40,7 @@ pub struct Who {
     pub(crate) allowance: Allowance,
 }
 
-/// How a [`Who`] changed with another [`Standing`].
+/// How a [`Requester`] changed with another [`Standing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// The standing is the one it had.
@@ -52,16 +52,16 @@ pub enum Change {
     AnotherRun,
 }
 
-impl Who {
+impl Requester {
     /// A guest that has asked nothing yet, and of which only the name is known.
     ///
-    /// `phase`: by how much the times of its incidents are shifted, less than a minute. It is
+    /// `time_shift`: by how much the times of its incidents are shifted, less than a minute. It is
     /// secret for each guest, because exact times would prove that two guests share a host.
     pub fn new(
         name: Name,
         grant: Arc<Grant>,
         host_id: HostId,
-        phase: Duration,
+        time_shift: Duration,
         session: Session,
     ) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Who {
             grant,
             undecided: None,
             host_id,
-            phase,
+            time_shift,
             session,
             standing: Standing::default(),
             peer: None,
@@ -117,7 +117,7 @@ impl Who {
     }
 
     /// Whether it was ever connected.
-    pub fn has_come(&self) -> bool {
+    pub fn was_connected(&self) -> bool {
         self.peer.is_some()
     }
 
@@ -132,18 +132,18 @@ impl Who {
     }
 
     /// Identifies the guest across restarts of the daemon; `None` if that is unknown.
-    pub fn key(&self) -> Option<Key> {
+    pub fn key(&self) -> Option<GuestKey> {
         match self.standing {
-            Standing::Domain(uuid, _) => Some(Key::Domain(uuid)),
+            Standing::Domain(uuid, _) => Some(GuestKey::Domain(uuid)),
             Standing::Unnamed => self.process(),
             Standing::Refused(_) | Standing::Awaited => None,
         }
     }
 
     /// The same without libvirt.
-    pub fn process(&self) -> Option<Key> {
+    pub fn process(&self) -> Option<GuestKey> {
         let Peer { pid, start } = self.peer.flatten()?;
-        Some(Key::Process { pid, start: start? })
+        Some(GuestKey::Process { pid, start: start? })
     }
 
     /// Applies what the rules say of it. As long as that depends on tags that cannot be read, nobody
@@ -166,7 +166,7 @@ impl Who {
             self.document = None;
         }
         if self.may_be_watched() && !grant.watch() {
-            observed.held = Held::default();
+            observed.incidents = GuestIncidents::default();
         }
         self.undecided = None;
         self.grant = grant;
@@ -200,7 +200,7 @@ impl Who {
             grant: Arc::clone(&self.grant),
             undecided: self.undecided.clone(),
             host_id: self.host_id.clone(),
-            phase: self.phase,
+            time_shift: self.time_shift,
             session: self.session.clone(),
             standing: self.standing.clone(),
             peer: self.peer,
@@ -238,7 +238,7 @@ impl Who {
     }
 
     /// Whether it may see a statistic (and that instance of it), and which line of the rules file
-    /// decides. If there is no line, the built-in default decides or [`Who::refusal`] applies.
+    /// decides. If there is no line, the built-in default decides or [`Requester::refusal`] applies.
     pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
         if self.may_ask() {
             return self.grant.explain(stat, instance);

@@ -5,28 +5,28 @@ use std::io;
 use hostinfo_open::{ANSWER_WITHIN, Request};
 
 use super::Guests;
-use crate::port::To;
+use crate::port::Endpoint;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::sockets::Refused;
+use crate::sockets::ConnectError;
 
 impl Guests {
     /// A port's socket may not be opened.
     pub(super) fn ask_opener(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
-        self.elsewhere.opener.add(number);
+        self.patterns.opener.add(number);
         self.ask_next(ctx);
     }
 
     /// hostinfo-open has answered, or hung up.
     pub(crate) fn opener_is_ready(&mut self, ctx: &mut Ctx<'_>) {
-        let Some((number, asked, answer)) = self.elsewhere.opener.answer() else { return };
+        let Some((number, asked, answer)) = self.patterns.opener.answer() else { return };
         // Another port may have that number by now.
         if self.request(number).is_some_and(|request| request == asked) {
-            let file = self.elsewhere_of(number).and_then(|(pattern, name)| {
-                let pattern = self.elsewhere.patterns.get(pattern)?;
+            let file = self.pattern_of(number).and_then(|(pattern, name)| {
+                let pattern = self.patterns.dirs.get(pattern)?;
                 Some(pattern.find(&name).ok()?.1)
             });
             self.dialled(number, answer.map(|socket| (socket, file)), ctx);
@@ -36,21 +36,21 @@ impl Guests {
 
     /// hostinfo-open has not answered in time.
     pub(crate) fn give_up_on_opener(&mut self, ctx: &mut Ctx<'_>) {
-        if let Some(number) = self.elsewhere.opener.give_up() {
+        if let Some(number) = self.patterns.opener.give_up() {
             let late = "hostinfo-open does not answer: see its log, journalctl -u hostinfo-open";
-            self.dialled(number, Err(Refused::Failed(io::Error::other(late))), ctx);
+            self.dialled(number, Err(ConnectError::Failed(io::Error::other(late))), ctx);
         }
         self.ask_next(ctx);
     }
 
     fn ask_next(&mut self, ctx: &mut Ctx<'_>) {
-        while let Some(number) = self.elsewhere.opener.next() {
+        while let Some(number) = self.patterns.opener.next() {
             let Some(request) = self.request(number) else { continue };
-            let asked = self.elsewhere.opener.ask(number, request);
+            let asked = self.patterns.opener.ask(number, request);
             let waits = asked.and_then(|connection| match connection {
                 Some(new) => {
                     let added = ctx.reactor.add(new, Token::Opener, Interest::Read);
-                    added.map_err(Refused::Failed)
+                    added.map_err(ConnectError::Failed)
                 }
                 None => Ok(()),
             });
@@ -59,29 +59,29 @@ impl Guests {
                     return ctx.reactor.set_alarm(Alarm::Opener, Some(ctx.now + ANSWER_WITHIN));
                 }
                 Err(refused) => {
-                    self.elsewhere.opener.give_up();
+                    self.patterns.opener.give_up();
                     self.dialled(number, Err(refused), ctx);
                 }
             }
         }
-        self.elsewhere.opener.hang_up();
-        if self.elsewhere.opener.is_idle() {
+        self.patterns.opener.hang_up();
+        if self.patterns.opener.is_idle() {
             ctx.reactor.set_alarm(Alarm::Opener, None);
         }
     }
 
     /// What is to be asked for a port; `None` where nothing is, any more.
     fn request(&self, number: PortId) -> Option<Request> {
-        let (pattern, name) = self.elsewhere_of(number)?;
-        let entry = self.elsewhere.patterns.get(pattern)?.entry();
+        let (pattern, name) = self.pattern_of(number)?;
+        let entry = self.patterns.dirs.get(pattern)?.entry();
         let (pattern, driver) = (entry.pattern.text().to_owned(), entry.driver.clone());
         Some(Request { pattern, driver, name })
     }
 
     /// The pattern and the name of a port that is not connected.
-    fn elsewhere_of(&self, number: PortId) -> Option<(crate::reactor::id::PatternId, String)> {
+    fn pattern_of(&self, number: PortId) -> Option<(crate::reactor::id::PatternId, String)> {
         let port = self.roster.ports.get(number).filter(|port| port.connection.is_none())?;
-        let To::Elsewhere(pattern) = port.to else { return None };
+        let Endpoint::Pattern(pattern) = port.endpoint else { return None };
         let guest = self.roster.guests.get(port.guest)?;
         Some((pattern, guest.who.name().guest().to_owned()))
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Observed, Who};
+use hostinfo_answer::{Name, Observed, Requester};
 use hostinfo_rules::Grant;
 
 use super::Guests;
@@ -23,7 +23,7 @@ impl Guests {
             return Ok(known);
         }
         let guest = self.make_guest(name)?;
-        let engine = self.desk.engine_mut();
+        let engine = self.responder.engine_mut();
         Ok(self.roster.add(guest, now, |name| engine.forget(name.whole())))
     }
 
@@ -32,13 +32,13 @@ impl Guests {
     /// # Errors
     /// The system has no random bytes.
     pub(super) fn make_guest(&mut self, name: &Name) -> io::Result<Guest> {
-        let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
+        let (rules, libvirt) = (self.rules.rules(), self.responder.libvirt());
         let tags = read_tags(rules, libvirt, name.whole(), None, None);
         let host_id = self.identity.host_id(name.whole());
-        let phase = self.identity.phase(name.whole());
+        let time_shift = self.identity.time_shift(name.whole());
         let mut observed = Observed::default();
         let (closed, session) = (Grant::closed().into(), begin_session()?);
-        let mut who = Who::new(name.clone(), closed, host_id, phase, session);
+        let mut who = Requester::new(name.clone(), closed, host_id, time_shift, session);
         who.apply_decision(rules.decide_tagged(name.whole(), &tags), &mut observed);
         let standing = libvirt.standing(name.whole(), None, None);
         who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole())));
@@ -48,8 +48,8 @@ impl Guests {
     }
 
     /// Updates the standing and the tags of all guests from what libvirt now says.
-    pub(super) fn find_out_who_is_who(&mut self, ctx: &mut Ctx<'_>) {
-        let (rules, libvirt) = (self.rules.rules(), self.desk.libvirt());
+    pub(super) fn update_standings(&mut self, ctx: &mut Ctx<'_>) {
+        let (rules, libvirt) = (self.rules.rules(), self.responder.libvirt());
         let (mut changed, mut is_unwatched) = (Vec::new(), false);
         let mut is_other = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {
@@ -71,7 +71,7 @@ impl Guests {
             }
         }
         changed.into_iter().for_each(|number| self.plan_watch(number, ctx));
-        if self.elsewhere.patterns().next().is_some() {
+        if self.patterns.dirs().next().is_some() {
             is_other.into_iter().for_each(|number| self.reconsider(number, ctx));
         }
         if is_unwatched {

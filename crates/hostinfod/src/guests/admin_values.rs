@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use rustix::process::Uid;
 
 use super::Guests;
-use crate::given::{host_state, notices};
+use crate::admin_values::{host_state, notices};
 
 impl Guests {
     /// The directory of the administrator's own statistics, and what is wrong in it.
     pub(crate) fn custom_dir(&self) -> Place {
-        self.given_files.custom_dir.state()
+        self.admin_files.custom_dir.state()
     }
 
     /// Sets a notice for a user.
@@ -26,8 +26,8 @@ impl Guests {
         user: Uid,
         now: Timestamp,
     ) -> Result<Arc<Notice>, notices::Unchanged> {
-        let in_force = &mut self.desk.given().notices;
-        self.given_files.notices.set(in_force, draft, user.as_raw(), now)
+        let in_force = &mut self.responder.admin_values().notices;
+        self.admin_files.notices.set(in_force, draft, user.as_raw(), now)
     }
 
     /// Removes the notices with these ids, or all, for a user. Returns each.
@@ -39,8 +39,8 @@ impl Guests {
         ids: Option<&[u64]>,
         user: Uid,
     ) -> Result<Vec<Arc<Notice>>, notices::Unchanged> {
-        let in_force = &mut self.desk.given().notices;
-        self.given_files.notices.clear(in_force, ids, user.as_raw())
+        let in_force = &mut self.responder.admin_values().notices;
+        self.admin_files.notices.clear(in_force, ids, user.as_raw())
     }
 
     /// Sets the host state for a user.
@@ -54,7 +54,7 @@ impl Guests {
         user: Uid,
         now: Timestamp,
     ) -> Result<&Declared, host_state::Unchanged> {
-        let last = &mut self.desk.given().declared;
-        self.given_files.host_state.set(last, state, remark, user.as_raw(), now)
+        let last = &mut self.responder.admin_values().declared;
+        self.admin_files.host_state.set(last, state, remark, user.as_raw(), now)
     }
 }

@@ -13,13 +13,13 @@ use crate::sockets::hybrid::Section;
 use crate::sockets::listening::{Kept, Listening};
 use crate::system::account::{self, USERS};
 
-/// The time between two looks at the guest's directory: whoever changes it all the time, as its VMM may, keeps
+/// The time between two checks of the guest's directory: whoever changes it all the time, as its VMM may, keeps
 /// nobody busy.
-const LOOKS: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A place where one guest's VMM connects.
+/// Where one guest's VMM connects.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct GuestListener {
     /// Whose settings it has.
     pub(crate) section: SectionId,
     /// The guest's directory there.
@@ -29,15 +29,15 @@ pub(crate) struct Place {
     /// Who may connect besides root.
     pub(crate) user: Option<Uid>,
     /// Connections of others in the log.
-    pub(crate) strangers: Seldom,
-    looked: Option<Instant>,
+    pub(crate) other_users: Seldom,
+    checked: Option<Instant>,
 }
 
-impl Place {
+impl GuestListener {
     /// Where nobody listens yet.
     pub(crate) fn new(section: SectionId, entry: OsString) -> Self {
-        let (socket, user, strangers, looked) = (None, None, Seldom::default(), None);
-        Self { section, entry, socket, user, strangers, looked }
+        let (socket, user, other_users, checked) = (None, None, Seldom::default(), None);
+        Self { section, entry, socket, user, other_users, checked }
     }
 
     /// Listens in that directory, if it does not already. Whether it has begun to just now.
@@ -62,12 +62,12 @@ impl Place {
         Ok(true)
     }
 
-    /// Looks at it now, or hands out when to.
-    pub(crate) fn look(&mut self, now: Instant) -> Result<(), Instant> {
-        match self.looked.map(|looked| looked + LOOKS).filter(|next| *next > now) {
+    /// Whether its directory may be checked now; if not, when.
+    pub(crate) fn may_check(&mut self, now: Instant) -> Result<(), Instant> {
+        match self.checked.map(|checked| checked + CHECK_INTERVAL).filter(|next| *next > now) {
             Some(next) => Err(next),
             None => {
-                self.looked = Some(now);
+                self.checked = Some(now);
                 Ok(())
             }
         }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::system::file_error::FileError;
 
 /// Its path.
-pub(crate) struct KeptFile(PathBuf);
+pub(crate) struct StateFile(PathBuf);
 
-impl KeptFile {
+impl StateFile {
     /// Reads the file of that name, of at most `bound` bytes. `None` if there is none. A file that
     /// cannot be read is set aside, and the log says what that means: guests are served without it
     /// rather than not at all.

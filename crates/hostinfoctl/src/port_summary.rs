@@ -7,7 +7,7 @@ use crate::facts::Facts;
 
 /// Where a guest's port is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Way {
+pub(crate) struct PortLocation {
     /// `serial` or `channel`, or libvirt's name for another kind.
     pub(crate) transport: String,
     /// The device in a Linux guest.
@@ -18,7 +18,7 @@ pub(crate) struct Way {
     place: Place,
 }
 
-impl Way {
+impl PortLocation {
     pub(crate) fn of(place: &Place) -> Self {
         let transport = match place {
             Place::Serial(_) => "serial",
@@ -41,13 +41,13 @@ impl Way {
 
 /// A guest's correct ports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Standing {
+pub(crate) struct PortSummary {
     /// The port while it runs.
-    pub(crate) now: Option<Way>,
+    pub(crate) now: Option<PortLocation>,
     /// The port from its next start on.
-    pub(crate) next: Option<Way>,
+    pub(crate) next: Option<PortLocation>,
     /// The channel for vhostmd's clients: the one it has now, or else that of its next start.
-    pub(crate) vhostmd: Option<Way>,
+    pub(crate) vhostmd: Option<PortLocation>,
     /// What is wrong, with the remedy.
     pub(crate) problem: Option<String>,
     /// All of this in words.
@@ -55,11 +55,13 @@ pub(crate) struct Standing {
     pub(crate) words: String,
 }
 
-impl Standing {
+impl PortSummary {
     pub(crate) fn of(facts: &Facts) -> Self {
         let [hostinfo, vhostmd]: [PortsOf; 2] = [|ports| &ports.hostinfo, |ports| &ports.vhostmd];
-        let (now, next) = (way(facts, Form::Live, hostinfo), way(facts, Form::Config, hostinfo));
-        let vhostmd = way(facts, Form::Live, vhostmd).or_else(|| way(facts, Form::Config, vhostmd));
+        let (now, next) =
+            (location(facts, Form::Live, hostinfo), location(facts, Form::Config, hostinfo));
+        let vhostmd =
+            location(facts, Form::Live, vhostmd).or_else(|| location(facts, Form::Config, vhostmd));
         let conflict = |form| facts.of(form).and_then(|seen| seen.ports.conflict());
         let problem = conflict(Form::Live).or_else(|| conflict(Form::Config));
         let mut words = words(facts, now.as_ref(), next.as_ref());
@@ -74,15 +76,15 @@ impl Standing {
 type PortsOf = fn(&Ports) -> &[Port];
 
 /// The only port of a form, if it is correct.
-fn way(facts: &Facts, form: Form, which: PortsOf) -> Option<Way> {
+fn location(facts: &Facts, form: Form, which: PortsOf) -> Option<PortLocation> {
     let ports = &facts.of(form)?.ports;
     match which(ports) {
-        [port] if ports.is_right(port) => Some(Way::of(&port.place)),
+        [port] if ports.is_right(port) => Some(PortLocation::of(&port.place)),
         _ => None,
     }
 }
 
-fn words(facts: &Facts, now: Option<&Way>, next: Option<&Way>) -> String {
+fn words(facts: &Facts, now: Option<&PortLocation>, next: Option<&PortLocation>) -> String {
     let runs = facts.live.is_some();
     match (now, next) {
         (Some(now), Some(next)) if now == next => format!("{}, now", now.devices()),
@@ -112,7 +114,7 @@ fn words(facts: &Facts, now: Option<&Way>, next: Option<&Way>) -> String {
     }
 }
 
-fn why_not_now(facts: &Facts, next: &Way) -> &'static str {
+fn why_not_now(facts: &Facts, next: &PortLocation) -> &'static str {
     let ports: &[Port] = facts.live.as_ref().map_or(&[], |seen| &seen.ports.hostinfo);
     if !ports.is_empty() {
         "it runs with what it had before (rebooting inside the guest is not enough)"

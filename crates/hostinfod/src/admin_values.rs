@@ -2,13 +2,13 @@
 //! is stored of later changes. See `docs/custom.md`.
 
 pub(crate) mod host_state;
-mod kept;
 pub(crate) mod notices;
+mod state_file;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hostinfo_answer::{Given, Labels};
+use hostinfo_answer::{AdminValues, Labels};
 use hostinfo_control::Place;
 use hostinfo_control::limits::PROBLEM_MAX;
 use hostinfo_custom::{Custom, Problem};
@@ -21,7 +21,7 @@ use notices::NoticesFile;
 const ROOT: u32 = 0;
 
 /// The directory of definitions, and files in the state directory that preserve what was set across restarts.
-pub(crate) struct GivenFiles {
+pub(crate) struct AdminFiles {
     /// The directory of definitions.
     pub(crate) custom_dir: CustomDir,
     /// The file of the notices.
@@ -61,14 +61,14 @@ pub(crate) fn load(
     directory: &Path,
     state: &Path,
     labels: Labels,
-) -> io::Result<(Given, GivenFiles)> {
+) -> io::Result<(AdminValues, AdminFiles)> {
     let (customs, problems) = Custom::load(directory, ROOT)?;
     let mut custom_dir = CustomDir { path: directory.to_owned(), problem: None };
     custom_dir.note(&problems);
     let (notices_file, notices) = NoticesFile::open(state);
     let (host_state, declared) = HostStateFile::open(state);
-    let files = GivenFiles { custom_dir, notices: notices_file, host_state };
-    Ok((Given { labels, customs, notices, declared }, files))
+    let files = AdminFiles { custom_dir, notices: notices_file, host_state };
+    Ok((AdminValues { labels, customs, notices, declared }, files))
 }
 
 #[cfg(test)]
@@ -76,9 +76,14 @@ pub(crate) mod tests {
     use super::*;
     use hostinfo_custom::examples::custom;
 
-    /// An administrator's definitions, as a `Given`.
-    pub(crate) fn given(definitions: &str) -> Given {
+    /// An administrator's definitions, as `AdminValues`.
+    pub(crate) fn admin_values(definitions: &str) -> AdminValues {
         let customs = custom(definitions);
-        Given { labels: Labels::default(), customs, notices: Default::default(), declared: None }
+        AdminValues {
+            labels: Labels::default(),
+            customs,
+            notices: Default::default(),
+            declared: None,
+        }
     }
 }

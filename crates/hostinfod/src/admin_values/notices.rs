@@ -6,15 +6,15 @@ use std::sync::Arc;
 use hostinfo_notices::{Draft, Notice, Notices, Refused, limits};
 use jiff::Timestamp;
 
+use crate::admin_values::state_file::StateFile;
 use crate::audit::Event;
-use crate::given::kept::KeptFile;
 use crate::system::file_error::FileError;
 
 /// The file in the state directory.
 const FILE: &str = "notices.json";
 
 /// The file that stores the notices.
-pub(crate) struct NoticesFile(KeptFile);
+pub(crate) struct NoticesFile(StateFile);
 
 /// Why the notices were not changed.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ impl NoticesFile {
     pub(crate) fn open(state: &Path) -> (Self, Notices) {
         const LOSS: &str = "there are no notices now: set them again";
         let bound = limits::FILE_MAX;
-        let (file, notices) = KeptFile::open(state, FILE, bound, Notices::parse, LOSS);
+        let (file, notices) = StateFile::open(state, FILE, bound, Notices::parse, LOSS);
         (Self(file), notices.unwrap_or_default())
     }
 

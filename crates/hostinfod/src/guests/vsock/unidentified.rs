@@ -1,0 +1,109 @@
+//! Connections over AF_VSOCK of which it is not known yet whose they are, or that are nobody's.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use crate::reactor::id::{Table, UnidentifiedId};
+
+/// Of all addresses together.
+const ALL_MAX: usize = 8;
+
+/// Of one address.
+const EACH_MAX: usize = 2;
+
+/// The time between two look-ups of one address: whoever may open /dev/vhost-vsock can connect as any address that is
+/// free, and keeps libvirt busy for 8 look-ups a second at the most.
+const LOOK_UP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Unidentified {
+    /// `None` once it has hung up: it keeps its place as long as if it had not.
+    pub(super) fd: Option<OwnedFd>,
+    pub(super) cid: u32,
+    /// When it was accepted: what libvirt said before does not count.
+    pub(super) since: Instant,
+    /// It is nobody's who may ask.
+    pub(super) is_refused: bool,
+}
+
+/// All of them, and when they were looked up.
+#[derive(Debug, Default)]
+pub(crate) struct UnidentifiedPeers {
+    all: Table<UnidentifiedId, Unidentified>,
+    looked_up: HashMap<u32, Instant>,
+}
+
+impl UnidentifiedPeers {
+    /// Takes one in; `None` where there are too many.
+    pub(super) fn add(&mut self, fd: OwnedFd, cid: u32, now: Instant) -> Option<UnidentifiedId> {
+        let of_same = self.all.iter().filter(|(_, peer)| peer.cid == cid).count();
+        let has_room = self.all.len() < ALL_MAX && of_same < EACH_MAX;
+        let fd = Some(fd);
+        has_room.then(|| self.all.insert(Unidentified { fd, cid, since: now, is_refused: false }))
+    }
+
+    /// Begins to look an address up; if that is too soon, when.
+    pub(super) fn begin_look_up(&mut self, cid: u32, now: Instant) -> Result<(), Instant> {
+        self.looked_up.retain(|_, looked| now.duration_since(*looked) < LOOK_UP_INTERVAL);
+        match self.looked_up.get(&cid) {
+            Some(looked) => Err(*looked + LOOK_UP_INTERVAL),
+            None => {
+                self.looked_up.insert(cid, now);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn get(&mut self, id: UnidentifiedId) -> Option<&mut Unidentified> {
+        self.all.get_mut(id)
+    }
+
+    pub(super) fn remove(&mut self, id: UnidentifiedId) -> Option<Unidentified> {
+        self.all.remove(id)
+    }
+
+    /// Those whose it is not known yet.
+    pub(super) fn awaiting(&self) -> Vec<UnidentifiedId> {
+        let awaiting = self.all.iter().filter(|(_, peer)| !peer.is_refused);
+        awaiting.map(|(id, _)| id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fd() -> OwnedFd {
+        std::fs::File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn there_are_eight_at_the_most_and_two_of_one_address() {
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        let first = unidentified.add(fd(), 3, now).unwrap();
+        assert!(
+            unidentified.add(fd(), 3, now).is_some() && unidentified.add(fd(), 3, now).is_none()
+        );
+        let others = (4..).map_while(|cid| unidentified.add(fd(), cid, now)).count();
+        assert_eq!(others, ALL_MAX - 2);
+        unidentified.get(first).unwrap().is_refused = true;
+        assert_eq!(unidentified.awaiting().len(), ALL_MAX - 1);
+        unidentified.remove(first);
+        assert!(unidentified.add(fd(), 3, now).is_some());
+    }
+
+    #[test]
+    fn an_address_is_looked_up_once_a_second() {
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        assert_eq!(
+            [unidentified.begin_look_up(3, now), unidentified.begin_look_up(4, now)],
+            [Ok(()), Ok(())]
+        );
+        let later = now + Duration::from_millis(300);
+        assert_eq!(unidentified.begin_look_up(3, later), Err(now + LOOK_UP_INTERVAL));
+        assert_eq!(unidentified.begin_look_up(3, now + LOOK_UP_INTERVAL), Ok(()));
+        assert_eq!(unidentified.looked_up.len(), 1);
+    }
+}
