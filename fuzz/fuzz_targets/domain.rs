@@ -51,6 +51,7 @@ fuzz_target!(|xml: &str| {
         vcpus_max: found.vcpus_max,
         names: found.names,
         channel: found.channel,
+        cid: found.cid,
         tags: found.tags,
         unread: None,
     };
