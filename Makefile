@@ -18,7 +18,7 @@ export PAGES ?= $(TARGET)/pages
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 
 FUZZ_TARGETS = request framer rules custom kernel control domain message scrape notices settings \
-	lines reply answer conversation open
+	lines reply answer conversation open run
 FUZZ_SECONDS ?= 60
 
 .PHONY: help build install uninstall demo test test-lab test-long bench callgrind fuzz lint portable docs count clean

@@ -33,17 +33,23 @@ fuzz_target!(|text: &str| {
 });
 
 fn check(definition: &Definition) {
-    let Definition { name, about, source, every, timeout, account, .. } = definition;
+    let Definition { name, about, source, every, timeout, user, account, .. } = definition;
     assert!(is_name(name) && name.len() <= NAME_MAX && !name.contains(char::is_uppercase));
     assert!(!about.help.is_empty() && !about.help.contains(char::is_control));
     assert!(about.kind != Kind::Info || about.unit == Unit::None);
     assert!((EVERY_MIN..=EVERY_MAX).contains(every));
     assert!((TIMEOUT_MIN..=TIMEOUT_MAX).contains(timeout));
-    assert!(account.is_some_and(|account| account.uid != 0 && account.gid != 0));
     match source {
-        Source::File(path) => assert!(path.starts_with('/')),
-        Source::Command(words) => assert!(words[0].starts_with('/')),
+        Source::File(path) => {
+            assert!(path.starts_with('/'));
+            assert!(account.is_some_and(|account| account.uid != 0 && account.gid != 0));
+        }
+        Source::Command(words) => {
+            assert!(words[0].starts_with('/') && account.is_none());
+            assert!(user.as_ref().is_none_or(|user| user != "root"));
+        }
     }
+    assert_eq!(definition.fingerprint().len(), 64);
     let metric = Metric::of_custom(name, about.kind, about.unit);
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     assert!(metric.names().iter().all(|name| name.chars().all(is_word)));

@@ -14,7 +14,8 @@ use hostinfo_control::{
 };
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{FakeGuest, FakeQemu, Host};
+use hostinfo_tests::process::{Process, tied};
+use hostinfo_tests::{FakeGuest, FakeQemu, Host, paths};
 
 const RULES: &str = "\
 qemu-off:
@@ -211,7 +212,12 @@ fn a_preview_is_what_the_guest_then_gets_and_counts_for_nothing() -> Result<()> 
 #[test]
 fn of_a_preview_for_a_guest_that_is_not_there_nothing_is_kept() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
-    host.write_config(&format!("[paths]\ncustom_dir = '{}'\n", host.state().display()))?;
+    let socket = host.path().join("run");
+    host.write_config(&format!(
+        "[paths]\ncustom_dir = '{}'\nrunner = '{}'\n",
+        host.state().display(),
+        socket.display()
+    ))?;
     // Whoever runs the command has to be able to write there.
     let pid = host.path().join("pid");
     fs::write(&pid, "")?;
@@ -228,6 +234,11 @@ fn of_a_preview_for_a_guest_that_is_not_there_nothing_is_kept() -> Result<()> {
             format!("command = ['/bin/sh', '-c', '{run}', '{{guest}}']\ntimeout = '30s'"),
         );
     fs::write(host.state().join("own.toml"), file)?;
+    let mut runner = tied(paths::program("hostinfo-run")?);
+    runner.args(["--user", "root", "--definitions"]).arg(host.state());
+    runner.arg("--listen").arg(&socket);
+    let _runner = Process::start(&mut runner, host.path().join("run.log"))?;
+    wait_until("hostinfo-run to listen", PATIENCE, || Ok(socket.exists()))?;
     let _daemon = host.start_daemon()?;
     let mut client = host.client()?;
     assert!(client.preview("qemu-none", "custom.file")?.starts_with("503"));

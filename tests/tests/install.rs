@@ -20,6 +20,7 @@ const PROGRAMS: &str = "\
 /usr/bin/hostinfoctl
 /usr/libexec/hostinfo/hostinfo-libvirt
 /usr/libexec/hostinfo/hostinfo-open
+/usr/libexec/hostinfo/hostinfo-run
 /usr/sbin/hostinfod";
 
 const OTHERS: &str = "\
@@ -27,6 +28,8 @@ const OTHERS: &str = "\
 /etc/hostinfo/hostinfod.toml
 /usr/lib/systemd/system/hostinfo-open.service
 /usr/lib/systemd/system/hostinfo-open.socket
+/usr/lib/systemd/system/hostinfo-run.service
+/usr/lib/systemd/system/hostinfo-run.socket
 /usr/lib/systemd/system/hostinfo-vsock.socket
 /usr/lib/systemd/system/hostinfo.service
 /usr/lib/sysusers.d/hostinfo.conf
@@ -192,5 +195,36 @@ fn the_opener_is_exposed_to_1_1_at_the_most_and_has_one_capability() -> Result<(
     for line in ["SocketUser=hostinfo", "SocketMode=0600"] {
         assert!(socket.lines().any(|found| found == line), "{line}");
     }
+    Ok(())
+}
+
+#[test]
+fn commands_are_exposed_to_1_1_at_the_most_as_a_user_of_their_own_whom_the_daemon_alone_asks()
+-> Result<()> {
+    let install = Install::prepare()?;
+    let root = tempfile::tempdir()?;
+    install.make("install", "/usr", root.path())?;
+    let units = root.path().join("usr/lib/systemd/system");
+    let unit = units.join("hostinfo-run.service");
+    let exposure = exposure(&unit)?;
+    assert!(exposure < 1.15, "{exposure}");
+    for (file, lines) in [
+        (
+            "usr/lib/systemd/system/hostinfo-run.service",
+            &["ExecStart=/usr/libexec/hostinfo/hostinfo-run", "User=hostinfo-custom"][..],
+        ),
+        ("usr/lib/systemd/system/hostinfo-run.socket", &["SocketUser=hostinfo", "SocketMode=0600"]),
+        (
+            "usr/lib/systemd/system/hostinfo.service",
+            &["Wants=hostinfo-run.socket", "After=hostinfo-run.socket"],
+        ),
+    ] {
+        let text = fs::read_to_string(root.path().join(file))?;
+        for line in lines {
+            assert!(text.lines().any(|found| found == *line), "{file}: {line}");
+        }
+    }
+    let users = fs::read_to_string(root.path().join("usr/lib/sysusers.d/hostinfo.conf"))?;
+    assert!(users.lines().any(|line| line.starts_with("u hostinfo-custom ")), "{users}");
     Ok(())
 }

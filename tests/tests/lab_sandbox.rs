@@ -126,30 +126,110 @@ fn custom(name: &str, user: &str, line: &str) -> String {
     )
 }
 
+/// Directories in which it can make a file, of some that everybody may write to or that are somebody's.
+const WRITE: &str = "for folder in / /etc /etc/hostinfo /usr/local/sbin /var /home /root /dev \
+     /var/lib /var/lib/hostinfo /var/lib/hostinfod /run /run/hostinfo /sys /proc/sys/kernel \
+     /sys/fs/cgroup /usr/open; do (: >$folder/x) 2>/dev/null && printf %s, $folder; done; echo .";
+
+/// Files that it can read, of some that everybody may read or that are somebody's.
+const READ: &str = "for file in /etc/shadow /home/open /tmp/open /proc/1/environ /dev/kmsg /dev/net/tun; do \
+     (: <$file) 2>/dev/null && printf %s, $file; done; echo .";
+
+/// What it can do of what a service never does.
+const CALL: &str = "for call in \"mount -t tmpfs none /tmp\" \"unshare -U true\" \"chroot / true\" \
+     \"renice -n 5 -p $$\" \"setpriv --reuid 0 true\" \"hostname x\" \"su -c true\"; do \
+     $call 2>/dev/null </dev/null && printf %s, \"$call\"; done; echo .";
+
+/// Makes what everybody may write or read, who is not kept from it.
+const OPEN: &str = "mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open";
+
 #[test]
 fn whoever_gets_hold_of_the_daemon_can_write_only_what_is_its_own() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.write(RULES, EVERYTHING)?;
-        let write = "for folder in / /etc /etc/hostinfo /usr/local/sbin /var /home /root /dev \
-             /var/lib /var/lib/hostinfo /var/lib/hostinfod /run /run/hostinfo /sys /proc/sys/kernel \
-             /sys/fs/cgroup /usr/open; do (: >$folder/x) 2>/dev/null && printf %s, $folder; done; echo .";
-        let read = "for file in /etc/shadow /home/open /tmp/open /proc/1/environ /dev/kmsg /dev/net/tun; do \
-             (: <$file) 2>/dev/null && printf %s, $file; done; echo .";
-        let call = "for call in \"mount -t tmpfs none /tmp\" \"unshare -U true\" \"chroot / true\" \
-             \"renice -n 5 -p $$\" \"setpriv --reuid 0 true\" \"hostname x\" \"su -c true\"; do \
-             $call 2>/dev/null </dev/null && printf %s, \"$call\"; done; echo .";
-        let file =
-            custom("write", "", write) + &custom("read", "", read) + &custom("call", "", call);
-        lab.write("/etc/hostinfo/custom.d/test.toml", &file)?;
-        // What everybody may write or read, who is not kept from it.
-        lab.sh("mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open")?;
-        lab.sh("systemctl start hostinfo")?;
+        lab.sh(OPEN)?;
+        let lines = [("write", WRITE), ("read", READ), ("call", CALL)];
+        let probe: String =
+            lines.map(|(name, line)| format!("echo \"{name}: $({line})\"\n")).concat();
+        lab.write("/usr/local/lib/probe", &probe)?;
+        // In the sandbox of the service, as its user.
+        lab.restart_with("[Service]\nExecStartPre=/bin/sh /usr/local/lib/probe\n")?;
+        lab.wait_for_journal("write: /var/lib/hostinfo,/var/lib/hostinfod,/run/hostinfo,.")?;
+        lab.wait_for_journal("read: .")?;
+        lab.wait_for_journal("call: .")
+    })
+}
+
+#[test]
+fn a_command_reaches_nothing_of_the_daemons_and_writes_nowhere() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.write(RULES, EVERYTHING)?;
+        lab.sh(OPEN)?;
+        lab.sh("systemctl start hostinfo hostinfo-open.socket")?;
+        let daemon = lab.property("MainPID")?;
+        let reach = format!(
+            "kill -0 {daemon} 2>/dev/null && printf signal,; \
+             for socket in /run/hostinfo-open.sock /run/hostinfo-run.sock /run/hostinfo/control.sock; \
+             do [ -w $socket ] && printf %s, $socket; done; \
+             (: </var/lib/hostinfod/secret) 2>/dev/null && printf secret,; echo ."
+        );
+        // Whoever is the daemon's user can do all of it, so the test would notice.
+        let as_daemon = "setpriv --reuid hostinfo --regid hostinfo --clear-groups sh -s";
+        let told = lab.sh(&format!("{as_daemon} <<'END'\n{reach}\nEND"))?;
+        let all = "signal,/run/hostinfo-open.sock,/run/hostinfo-run.sock,/run/hostinfo/control.sock,secret,.\n";
+        ensure!(told == all, "{told}");
+
+        let definitions = custom("reach", "", &reach)
+            + &custom("write", "", WRITE)
+            + &custom("read", "", READ)
+            + &custom("call", "", CALL)
+            + &custom("who", "", "id -un");
+        lab.write("/etc/hostinfo/custom.d/test.toml", &definitions)?;
+        lab.sh("systemctl reload hostinfo")?;
         let mut guest = lab.fake_guest("qemu-fake")?;
-        let own = "/var/lib/hostinfo,/var/lib/hostinfod,/run/hostinfo,.";
-        expect(&mut guest, "write", own)?;
-        expect(&mut guest, "read", ".")?;
-        expect(&mut guest, "call", ".")?;
-        Ok(())
+        expect(&mut guest, "who", "hostinfo-custom")?;
+        for name in ["reach", "write", "read", "call"] {
+            expect(&mut guest, name, ".")?;
+        }
+        // What it may: see the host as any user does, and a /tmp of its own.
+        let see = custom(
+            "see",
+            "",
+            &format!("[ -r /proc/{daemon}/stat ] && ls /sys/class/net | grep -c lo"),
+        );
+        let scratch = custom("scratch", "", "echo 7 >/tmp/x && cat /tmp/x");
+        lab.write("/etc/hostinfo/custom.d/test.toml", &(see + &scratch))?;
+        lab.sh("systemctl reload hostinfo")?;
+        wait_until("the new definitions", PATIENCE, || {
+            Ok(guest.ask_one("custom.scratch")? == "200 custom.scratch=7")
+        })?;
+        expect(&mut guest, "see", "1")
+    })
+}
+
+#[test]
+fn commands_are_unavailable_while_their_service_is_and_come_back_with_it() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.write(RULES, EVERYTHING)?;
+        lab.write("/etc/hostinfo/custom.d/test.toml", &custom("seven", "", "echo 7"))?;
+        lab.sh("systemctl start hostinfo && hostinfoctl status")?;
+        let mut guest = lab.fake_guest("qemu-fake")?;
+        expect(&mut guest, "seven", "7")?;
+        // It is started again by the socket.
+        lab.sh("systemctl kill --signal=KILL hostinfo-run.service")?;
+        wait_until("a new hostinfo-run", PATIENCE, || {
+            Ok(guest.ask_one("custom.seven")? == "200 custom.seven=7")
+        })?;
+        lab.sh("systemctl stop hostinfo-run.socket")?;
+        wait_until("the failure", PATIENCE, || {
+            Ok(guest.ask_one("custom.seven")? == "503 custom.seven: could not be read on this host")
+        })?;
+        let told = lab.sh("! hostinfoctl status")?;
+        ensure!(told.contains("systemctl start hostinfo-run.socket"), "{told}");
+        lab.sh("systemctl start hostinfo-run.socket && hostinfoctl status")?;
+        wait_until("the value", PATIENCE, || {
+            Ok(guest.ask_one("custom.seven")? == "200 custom.seven=7")
+        })
     })
 }
 
@@ -163,24 +243,33 @@ fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_al
             "[custom.read]\nkind = 'info'\nhelp = 'a test'\nfile = '/srv/read'\nuser = 'backup'\n";
         lab.sh("echo 7 >/srv/read; chown backup /srv/read; chmod 400 /srv/read")?;
         let others = custom("backup", "user = 'backup'", who)
-            + read
+            + &custom("daemon", "user = 'hostinfo'", who)
             + &custom("hangs", "user = 'backup'", "sleep 77").replace("20s", "1s");
         lab.write("/etc/hostinfo/custom.d/mine.toml", &custom("mine", "", who))?;
         lab.write("/etc/hostinfo/custom.d/others.toml", &others)?;
+        lab.write("/etc/hostinfo/custom.d/file.toml", read)?;
         lab.sh("systemctl start hostinfo")?;
-        lab.wait_for_journal("hostinfod may not be `backup`")?;
+        lab.wait_for_journal("custom.read: the service may not act as user `backup`")?;
         const NONE: &str = "0000000000000000";
         let mut fake = lab.fake_guest("qemu-a")?;
-        expect(&mut fake, "mine", &format!("hostinfo {NONE}"))?;
+        expect(&mut fake, "mine", &format!("hostinfo-custom {NONE}"))?;
+        ensure!(fake.ask_one("custom.backup")?.starts_with("503"));
+        lab.wait_for_journal("does not run its command: the service may not act as user `backup`")?;
 
         let page = include_str!("../../docs/custom.md");
-        let (_, drop_in) = page.split_once("```\n[Service]\n").context("no drop-in")?;
+        let (_, drop_in) =
+            page.split_once("```\n[Service]\nAmbientCapabilities").context("no drop-in")?;
         let (drop_in, _) = drop_in.split_once("```").context("no end of the drop-in")?;
-        lab.restart_with(&format!("[Service]\n{drop_in}"))?;
+        let drop_in = format!("[Service]\nAmbientCapabilities{drop_in}");
+        lab.write("/etc/systemd/system/hostinfo-run.service.d/test.conf", &drop_in)?;
+        lab.restart_with(&drop_in)?;
+        lab.sh("systemctl stop hostinfo-run.service")?;
         let mut fake = lab.fake_guest("qemu-b")?;
         expect(&mut fake, "mine", &format!("nobody {NONE}"))?;
         expect(&mut fake, "backup", &format!("backup {NONE}"))?;
         expect(&mut fake, "read", "7")?;
+        ensure!(fake.ask_one("custom.daemon")?.starts_with("503"));
+        lab.wait_for_journal("its user is hostinfod's own")?;
         ensure!(fake.ask_one("custom.hangs")?.starts_with("503"));
         wait_until("the end of the command that hangs", PATIENCE, || {
             Ok(lab.sh("grep -sl ^sleep /proc/[0-9]*/comm || true")?.is_empty())

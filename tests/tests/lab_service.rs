@@ -15,7 +15,8 @@ const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 #[test]
 fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
-        let told = lab.sh("systemd-analyze verify --man=no hostinfo.service 2>&1")?;
+        let units = "hostinfo.service hostinfo-run.service hostinfo-run.socket";
+        let told = lab.sh(&format!("systemd-analyze verify --man=no {units} 2>&1"))?;
         ensure!(told.is_empty(), "{told}");
         let groups = lab.sh("id -nG hostinfo")?;
         ensure!(groups == "hostinfo\n", "{groups}");

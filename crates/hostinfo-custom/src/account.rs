@@ -1,4 +1,5 @@
-//! Which user runs commands, and with which user's rights files are read.
+//! Which user runs commands, and with which user's rights files are read: in hostinfo-run and in hostinfod, each
+//! with what it may do itself.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -32,7 +33,7 @@ pub struct Accounts {
     power: Power,
 }
 
-/// Which users the daemon can act as for a command or a file.
+/// Which users this process can act as, for a command or a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Power {
     /// Only as itself; it is not root.
@@ -58,7 +59,7 @@ impl Power {
 }
 
 impl Accounts {
-    /// The users in the text of passwd(5), for a daemon with that power.
+    /// The users in the text of passwd(5), for a process with that power.
     pub fn parse(passwd: &str, power: Power) -> Self {
         // nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
         let user = |line: &str| {
@@ -78,33 +79,39 @@ impl Accounts {
         Self::parse(&String::from_utf8_lossy(&passwd), Power::of_this_process())
     }
 
-    /// The user of a definition, or why there is none; `None` means the daemon's own user.
+    /// The user of a definition, or why there is none; `None` means the process's own user.
     pub(crate) fn find(&self, user: Option<&str>) -> Result<Option<Account>, String> {
         match (self.power, user) {
             (Power::Anybody, _) => {}
             (Power::Itself, None) => return Ok(None),
             (Power::Itself, Some(user)) => {
                 return Err(format!(
-                    "hostinfod may not be `{}`: leave `user` out, or let the service change users \
+                    "the service may not act as user `{}`: leave `user` out, or let it change users \
                      as hostinfo-custom(5) says",
                     user.escape_debug()
                 ));
             }
             (Power::Root, _) => {
-                return Err("hostinfod is root and may become no other user, and nothing is read \
+                return Err(
+                    "the service is root and may become no other user, and nothing is read \
                             or run as root: give it CAP_SETUID and CAP_SETGID, or start it as \
                             another user"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         }
-        let user = user.unwrap_or(NOBODY);
+        self.named(user.unwrap_or(NOBODY)).map(Some)
+    }
+
+    /// The user with that name, whether or not this process may act as it; or why it may not be in a definition.
+    pub(crate) fn named(&self, user: &str) -> Result<Account, String> {
         match self.users.get(user) {
             None => Err(format!("no user `{}` in /etc/passwd", user.escape_debug())),
             Some((0, _) | (_, 0)) => Err(format!(
                 "user `{user}` is root or in root's group: name an unprivileged user, such as \
                  `{NOBODY}`"
             )),
-            Some(&(uid, gid)) => Ok(Some(Account { uid, gid })),
+            Some(&(uid, gid)) => Ok(Account { uid, gid }),
         }
     }
 }
@@ -136,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_may_not_change_users_is_itself_alone_and_never_root() {
+    fn a_process_that_may_not_change_users_is_itself_alone_and_never_root() {
         let accounts = Accounts::parse(PASSWD, Power::Itself);
         assert_eq!(accounts.find(None), Ok(None));
         assert!(accounts.find(Some("backup")).unwrap_err().contains("`backup`"));

@@ -10,6 +10,7 @@ use std::time::Instant;
 use hostinfo_catalog::Kind;
 use hostinfo_sample::Absent;
 use hostinfo_wire::Value;
+use rustix::fs::FileType;
 
 use crate::account::Accounts;
 use crate::counter::Counter;
@@ -18,10 +19,13 @@ use crate::directory::{self, Found};
 use crate::failure::{NONE, NOT_YET};
 use crate::file;
 use crate::kept::{Kept, Of};
+use crate::limits::ANSWER_MARGIN;
+use crate::message::Request;
 use crate::output::{Output, number_value};
-use crate::pool::{Order, Pool};
+use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::queue::{Asked, Key};
+use crate::run::Order;
 
 /// The administrator's statistics and their values.
 ///
@@ -93,16 +97,16 @@ impl Answer {
 
 impl Custom {
     /// Reads a directory of definitions, which must belong to `owner` (always 0, except in tests).
-    /// An error in it only affects the statistics in question.
+    /// An error in it only affects the statistics in question. hostinfo-run listens at `socket`.
     ///
     /// # Errors
     /// If there are no descriptors left.
-    pub fn load(directory: &Path, owner: u32) -> io::Result<(Self, Vec<Problem>)> {
+    pub fn load(directory: &Path, owner: u32, socket: &Path) -> io::Result<(Self, Vec<Problem>)> {
         let mut custom = Self {
             directory: directory.to_owned(),
             owner,
             statistics: BTreeMap::new(),
-            pool: Pool::new(true)?,
+            pool: Pool::new(socket)?,
             news: None,
             failures: 0,
         };
@@ -153,7 +157,7 @@ impl Custom {
             Scope::Guest if is_one_word(guest) => guest,
             Scope::Guest => return Answer::Ready(Err(NONE)),
         };
-        let (every, until) = (definition.every, asked + definition.timeout);
+        let (every, until) = (definition.every, asked + definition.timeout + ANSWER_MARGIN);
         let fresh = |custom: &Self| custom.kept(name, of)?.fresh(every, asked, now).cloned();
         let mut outcome = fresh(self);
         if outcome.is_none() {
@@ -214,6 +218,21 @@ impl Custom {
             statistic.kept.iter().filter_map(|(guest, kept)| {
                 kept.absent().map(|absent| (name.as_str(), guest.as_ref(), absent))
             })
+        })
+    }
+
+    /// Why no command is run, if there are any and hostinfo-run does not listen.
+    pub fn without_runner(&self) -> Option<String> {
+        let mut definitions = self.statistics.values().filter_map(|one| one.definition.as_ref());
+        let socket = self.pool.socket();
+        let has_commands = definitions.any(|one| matches!(one.source, Source::Command(_)));
+        let is_missing = has_commands && !is_socket(socket);
+        is_missing.then(|| {
+            format!(
+                "no command of a statistic is run, since hostinfo-run does not listen at {}: \
+                 systemctl start hostinfo-run.socket",
+                socket.display()
+            )
         })
     }
 
@@ -288,11 +307,17 @@ impl Custom {
 fn order(statistics: &BTreeMap<String, Statistic>, key: &Key) -> Option<Order> {
     let definition = statistics.get(&*key.name)?.definition.as_ref()?;
     let Source::Command(words) = &definition.source else { return None };
+    let (name, guest) = (key.name.as_ref().to_owned(), key.guest.as_ref().to_owned());
     Some(Order {
-        words: words.iter().map(|word| fill(word, &key.guest).to_owned()).collect(),
-        account: definition.account,
+        request: Request { fingerprint: definition.fingerprint(), name, guest },
+        program: words.first().cloned().unwrap_or_default(),
         timeout: definition.timeout,
     })
+}
+
+fn is_socket(path: &Path) -> bool {
+    rustix::fs::stat(path)
+        .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Socket)
 }
 
 impl AsFd for Custom {

@@ -21,7 +21,7 @@ use crate::parse::parse;
 use crate::problem::Problem;
 
 /// The definitions of a directory, by name, and what is wrong with it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Found {
     pub(crate) definitions: BTreeMap<String, Definition>,
     pub(crate) problems: Vec<Problem>,
@@ -60,6 +60,12 @@ pub(crate) fn read(directory: &Path, owner: u32, accounts: &Accounts) -> Found {
 }
 
 impl Found {
+    /// These definitions, with nothing wrong.
+    #[cfg(test)]
+    pub(crate) fn of(definitions: BTreeMap<String, Definition>) -> Self {
+        Self { definitions, ..Self::default() }
+    }
+
     /// Adds either all of a file or none of it.
     fn add(&mut self, parsed: Result<Vec<(Definition, usize)>, Vec<Problem>>, path: &Path) {
         let definitions = match parsed {

@@ -68,7 +68,15 @@ impl Draft {
         };
         let scope = self.scope.unwrap_or(Scope::Host);
         check_guest_words(&source, scope)?;
-        let account = accounts.find(self.user.as_deref())?;
+        let user = self.user;
+        let account = match source {
+            Source::File(_) => accounts.find(user.as_deref())?,
+            // Whether it may act as that user is for hostinfo-run to say, which is another process.
+            Source::Command(_) => {
+                user.as_deref().map(|user| accounts.named(user)).transpose()?;
+                None
+            }
+        };
         Ok(Definition {
             name: name.to_owned(),
             about: Arc::new(About { kind, unit, help, metric: None }),
@@ -76,6 +84,7 @@ impl Draft {
             source,
             every: self.every.unwrap_or(EVERY_DEFAULT),
             timeout: self.timeout.unwrap_or(TIMEOUT_DEFAULT),
+            user,
             account,
         })
     }

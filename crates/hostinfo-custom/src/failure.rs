@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -29,6 +30,28 @@ pub(crate) enum Failure {
         /// The user that would have to be able to read it.
         uid: u32,
     },
+    /// Nobody runs commands.
+    #[error(
+        "hostinfo-run, which runs commands, cannot be reached at {}: {}: systemctl start hostinfo-run.socket",
+        .0.display(), in_words(.1)
+    )]
+    NoRunner(PathBuf, io::Error),
+    /// hostinfo-run refused to run the command, and why.
+    #[error("hostinfo-run does not run its command: {0}")]
+    Refused(String),
+    /// hostinfo-run has ended.
+    #[error("hostinfo-run ended before its command did: journalctl -u hostinfo-run")]
+    Lost,
+    /// hostinfo-run has not answered in time, or others wait for it already.
+    #[error(
+        "hostinfo-run does not answer: systemctl restart hostinfo-run, and see journalctl -u hostinfo-run"
+    )]
+    Silent,
+    /// hostinfo-run has answered what it never answers.
+    #[error(
+        "hostinfo-run gave an answer of another version, or none: systemctl restart hostinfo hostinfo-run"
+    )]
+    Nonsense,
     /// The process could not be started, or was lost.
     #[error("{}: it could not be run: {}", .0, in_words(.1))]
     NotRun(String, io::Error),
@@ -71,13 +94,23 @@ impl Failure {
     /// The reason for the guest, without paths, output or errors.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::Unread(..) | Self::NoFile(_) | Self::Withheld { .. } | Self::NotRun(..) => {
-                "could not be read on this host"
-            }
+            Self::Unread(..)
+            | Self::NoFile(_)
+            | Self::Withheld { .. }
+            | Self::NoRunner(..)
+            | Self::Refused(_)
+            | Self::Lost
+            | Self::Nonsense
+            | Self::NotRun(..) => "could not be read on this host",
             Self::Failed { .. } => "failed on this host",
-            Self::Late { .. } => "took too long on this host",
+            Self::Late { .. } | Self::Silent => "took too long on this host",
             Self::TooLong | Self::Malformed { .. } => "has no proper value on this host",
         }
+    }
+
+    /// Whether it took as long as it could: the next run may as well.
+    pub(crate) fn is_hang(&self) -> bool {
+        matches!(self, Self::Late { .. } | Self::Silent)
     }
 
     /// The failure as an absence, for guest and administrator.

@@ -36,10 +36,26 @@ pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 /// The shortest deadline that a command can be given.
 pub const TIMEOUT_MIN: Duration = SAMPLE_GRID;
 
-/// The longest deadline: a guest's reply is held back that long.
+/// The longest deadline: a guest's reply is held back that long, and [`ANSWER_MARGIN`].
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
-/// Commands that run at once.
+/// The longest whole name of a guest that a command is given: a driver of 64 bytes, a hyphen, and a name of 255, as
+/// `hostinfo-open` has them.
+pub const GUEST_MAX: usize = 320;
+
+/// How much later than a command's deadline hostinfo-run's answer may come. It takes some milliseconds, and some
+/// tenths of a second where systemd has to start hostinfo-run first. With [`TIMEOUT_DEFAULT`] it is less than the 5 s
+/// of vhostmd's clients.
+pub const ANSWER_MARGIN: Duration = Duration::from_secs(2);
+
+/// How long a connection to hostinfo-run may last before it has said what to run: hostinfod says it at once.
+pub const REQUEST_WITHIN: Duration = Duration::from_secs(2);
+
+/// If there is nothing to do for so long, hostinfo-run ends: systemd starts it again when it is needed. Longer than
+/// most statistics are kept, so that it is not started for each run.
+pub const IDLE: Duration = Duration::from_secs(60);
+
+/// Commands that run at once: hostinfod asks for no more, and hostinfo-run accepts no more.
 pub const RUNS_MAX: usize = 4;
 
 /// How many of them may be for statistics whose last run had to be killed: however many hang, three

@@ -5,16 +5,21 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hostinfo_custom::limits::RUNS_MAX;
+use hostinfo_custom::runner::{self, Options};
 use hostinfo_custom::{Answer, Custom, Problem};
 use hostinfo_wire::Value;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+};
+use rustix::process::geteuid;
 use tempfile::TempDir;
 
-/// A host with definitions, and scripts that the unprivileged user of the commands can read.
+/// A host with definitions and hostinfo-run for them, and scripts that the unprivileged user of the commands can read.
 struct Host {
     definitions: TempDir,
     scripts: TempDir,
@@ -27,7 +32,23 @@ impl Host {
         fs::set_permissions(scripts.path(), Permissions::from_mode(0o777)).unwrap();
         let host = Self { definitions: definitions_dir, scripts };
         host.define(definitions);
+        host.start_runner();
         host
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.definitions.path().join("socket")
+    }
+
+    fn start_runner(&self) {
+        let flags = SocketFlags::CLOEXEC;
+        let listener = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
+        let listener = listener.unwrap();
+        bind(&listener, &SocketAddrUnix::new(self.socket()).unwrap()).unwrap();
+        listen(&listener, 8).unwrap();
+        let (user, directory) = (geteuid().as_raw(), self.definitions.path().to_owned());
+        let options = Options { directory, owner: user, caller: user, ends_when_idle: false };
+        std::thread::spawn(move || runner::serve(&listener, &options));
     }
 
     fn define(&self, definitions: &str) {
@@ -46,7 +67,7 @@ impl Host {
     }
 
     fn load(&self) -> (Custom, Vec<Problem>) {
-        Custom::load(self.definitions.path(), rustix::process::geteuid().as_raw()).unwrap()
+        Custom::load(self.definitions.path(), geteuid().as_raw(), &self.socket()).unwrap()
     }
 
     fn good(&self) -> Custom {
@@ -321,9 +342,48 @@ fn what_is_defined_as_before_keeps_its_value_and_what_is_not_is_run_anew() {
 }
 
 #[test]
+fn a_definition_that_has_changed_is_not_run_until_it_is_read_again() {
+    let host = Host::new(&command("x", "gauge", "'/bin/echo', '1'", "every = '1s'"));
+    let mut custom = host.good();
+    assert_eq!(ask(&mut custom, "x", "qemu-a"), "1");
+    host.define(&command("x", "gauge", "'/bin/echo', '2'", "every = '1s'"));
+    std::thread::sleep(Duration::from_millis(1010));
+    assert_eq!(ask(&mut custom, "x", "qemu-a"), "could not be read on this host");
+    let told = remedy(&custom, "x");
+    assert!(
+        told.ends_with("has changed since hostinfod read it: systemctl reload hostinfo"),
+        "{told}"
+    );
+    assert_eq!(custom.reload(), []);
+    assert_eq!(ask(&mut custom, "x", "qemu-a"), "2");
+    host.define("[custom.x");
+    std::thread::sleep(Duration::from_millis(1010));
+    assert_eq!(ask(&mut custom, "x", "qemu-a"), "could not be read on this host");
+    let told = remedy(&custom, "x");
+    assert!(told.contains("custom.x is not defined where hostinfo-run reads (/"), "{told}");
+}
+
+#[test]
+fn without_hostinfo_run_commands_are_unavailable_with_the_remedy_and_files_are_read() {
+    let file = "[custom.f]\nkind='gauge'\nhelp='h'\nfile='DIR/f'\n";
+    let host = Host::new(&(command("x", "gauge", "'/bin/echo', '1'", "") + file));
+    host.write("f", "7");
+    let mut custom = host.good();
+    assert_eq!(custom.without_runner(), None);
+    fs::remove_file(host.socket()).unwrap();
+    assert_eq!(ask(&mut custom, "x", "qemu-a"), "could not be read on this host");
+    assert!(remedy(&custom, "x").ends_with("systemctl start hostinfo-run.socket"));
+    let told = custom.without_runner().unwrap();
+    assert!(told.ends_with("systemctl start hostinfo-run.socket"), "{told}");
+    assert_eq!(ask(&mut custom, "f", "qemu-a"), "7");
+}
+
+#[test]
 fn a_host_without_definitions_has_no_statistics_and_no_problems() {
-    let (mut custom, problems) = Custom::load(Path::new("/nonexistent/custom.d"), 0).unwrap();
+    let (mut custom, problems) =
+        Custom::load(Path::new("/nonexistent/custom.d"), 0, Path::new("/none")).unwrap();
     assert_eq!((problems, custom.names("").count()), (vec![], 0));
+    assert_eq!(custom.without_runner(), None);
     assert_eq!(ask(&mut custom, "x", "qemu-a"), "this host has none");
     assert_eq!(custom.next_deadline(), None);
 }

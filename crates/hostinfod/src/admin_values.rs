@@ -6,7 +6,7 @@ pub(crate) mod notices;
 mod state_file;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hostinfo_answer::{AdminValues, Labels};
 use hostinfo_control::Place;
@@ -14,10 +14,11 @@ use hostinfo_control::limits::PROBLEM_MAX;
 use hostinfo_custom::{Custom, Problem};
 use hostinfo_domains::cut;
 
+use crate::settings::paths::Paths;
 use host_state::HostStateFile;
 use notices::NoticesFile;
 
-/// The directory of definitions must belong to this user, since commands in it are run.
+/// The directory of definitions must belong to this user, since it says what guests are told.
 const ROOT: u32 = 0;
 
 /// The directory of definitions, and files in the state directory that preserve what was set across restarts.
@@ -39,7 +40,10 @@ pub(crate) struct CustomDir {
 
 impl CustomDir {
     /// Logs the problems of the definitions, and keeps them for the status.
-    pub(crate) fn note(&mut self, problems: &[Problem]) {
+    pub(crate) fn note(&mut self, customs: &Custom, problems: &[Problem]) {
+        if let Some(problem) = customs.without_runner() {
+            tracing::warn!("{problem}");
+        }
         for problem in problems {
             tracing::error!("{problem}");
         }
@@ -47,26 +51,26 @@ impl CustomDir {
         self.problem = (!lines.is_empty()).then(|| cut(&lines.join("\n"), PROBLEM_MAX).to_owned());
     }
 
-    /// Where it is, and what is wrong in it.
-    pub(crate) fn state(&self) -> Place {
-        Place { path: self.path.display().to_string(), problem: self.problem.clone() }
+    /// Where it is, and what is wrong in it or with hostinfo-run, which runs commands of it.
+    pub(crate) fn state(&self, customs: &Custom) -> Place {
+        let problems = self.problem.clone().into_iter().chain(customs.without_runner());
+        let problems: Vec<String> = problems.collect();
+        let problem = (!problems.is_empty()).then(|| problems.join("\n"));
+        Place { path: self.path.display().to_string(), problem }
     }
 }
 
-/// Reads the definitions and the files in `state`, and logs what is wrong with them.
+/// Reads the definitions and the files in the state directory, and logs what is wrong with them.
 ///
 /// # Errors
 /// No descriptors are left.
-pub(crate) fn load(
-    directory: &Path,
-    state: &Path,
-    labels: Labels,
-) -> io::Result<(AdminValues, AdminFiles)> {
-    let (customs, problems) = Custom::load(directory, ROOT)?;
-    let mut custom_dir = CustomDir { path: directory.to_owned(), problem: None };
-    custom_dir.note(&problems);
-    let (notices_file, notices) = NoticesFile::open(state);
-    let (host_state, declared) = HostStateFile::open(state);
+pub(crate) fn load(paths: &Paths, labels: Labels) -> io::Result<(AdminValues, AdminFiles)> {
+    let Paths { custom_dir, runner, state_dir, .. } = paths;
+    let (customs, problems) = Custom::load(custom_dir, ROOT, runner)?;
+    let mut custom_dir = CustomDir { path: custom_dir.clone(), problem: None };
+    custom_dir.note(&customs, &problems);
+    let (notices_file, notices) = NoticesFile::open(state_dir);
+    let (host_state, declared) = HostStateFile::open(state_dir);
     let files = AdminFiles { custom_dir, notices: notices_file, host_state };
     Ok((AdminValues { labels, customs, notices, declared }, files))
 }

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const RULES: &str = "qemu-blind:\n interval = 0\n*:\n interval = 0\n custom = 1\n label = 1\n";
 
-/// A daemon with definitions, which is ended with the test.
+/// A daemon with definitions, which is ended with the test, and hostinfo-run for them, in a thread.
 struct Host {
     folder: TempDir,
     daemon: Child,
@@ -48,12 +48,14 @@ impl Host {
         }
         fs::write(path("rules"), RULES).unwrap();
         let settings = format!(
-            "[paths]\ncustom_dir = '{}'\n[labels]\nRack = 'b 7'\n[log]\noutput = 'file'\nfile = '{}'\n",
+            "[paths]\ncustom_dir = '{}'\nrunner = '{}'\n[labels]\nRack = 'b 7'\n[log]\noutput = 'file'\nfile = '{}'\n",
             path("custom.d").display(),
+            path("run").display(),
             path("log").display()
         );
         fs::write(path("toml"), settings).unwrap();
         define(&folder, definitions);
+        hostinfo_custom::examples::run(&path("run"), &path("custom.d"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfod"));
         for (flag, name) in [
             ("--config", "toml"),
@@ -270,6 +272,23 @@ fn sighup_reads_definitions_again_and_who_waits_for_one_that_is_gone_is_told() {
     host.reload("[custom.new]\nkind = 'gauge'\n");
     host.wait_for_log("x.toml:1: custom.new: `help` is missing");
     assert_eq!(guest.ask("custom.new"), "404 custom.new: no such statistic\n");
+}
+
+#[test]
+fn without_hostinfo_run_the_status_says_so_and_nobody_waits() {
+    let host = Host::new(&command("x", "gauge", "'/bin/echo', '7'", ""), &[]);
+    let mut guest = host.guest("qemu-a");
+    let problem = || {
+        let mut client = Client::connect(&host.path("control"), PATIENCE).unwrap();
+        client.status().unwrap().custom_dir.problem
+    };
+    assert_eq!(problem(), None);
+    // As systemd does when hostinfo-run.socket is stopped.
+    fs::remove_file(host.path("run")).unwrap();
+    assert_eq!(guest.ask("custom.x"), "503 custom.x: could not be read on this host\n");
+    let remedy = "systemctl start hostinfo-run.socket";
+    host.wait_for_log(remedy);
+    assert!(problem().is_some_and(|problem| problem.ends_with(remedy)));
 }
 
 #[test]

@@ -77,6 +77,7 @@ fn strip(root: &Path) -> Result<()> {
         "usr/bin/hostinfoctl",
         "usr/libexec/hostinfo/hostinfo-libvirt",
         "usr/libexec/hostinfo/hostinfo-open",
+        "usr/libexec/hostinfo/hostinfo-run",
     ];
     run(Command::new("strip").args(programs.map(|program| root.join(program)))).map(drop)
 }

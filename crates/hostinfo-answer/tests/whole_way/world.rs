@@ -70,7 +70,8 @@ impl World {
 
     /// The host in a folder, under these rules, with a guest's VMM in another folder.
     pub(crate) fn on(host: &Path, vmm: &Path, rules: &str, start: Instant) -> Self {
-        let (customs, _) = Custom::load(&host.join("custom.d"), u32::MAX).unwrap();
+        let (customs, _) =
+            Custom::load(&host.join("custom.d"), u32::MAX, Path::new("/none")).unwrap();
         let labels = BTreeMap::from([("rack".to_owned(), "b 7".to_owned())]).try_into().unwrap();
         let admin_values =
             AdminValues { labels, customs, notices: Notices::default(), declared: Option::None };

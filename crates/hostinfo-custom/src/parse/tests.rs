@@ -39,7 +39,8 @@ fn the_example_of_the_documentation_is_taken() {
     assert_eq!(temperature.every, Duration::from_secs(30));
     assert_eq!((age.scope, age.about.unit), (Scope::Guest, Unit::Seconds));
     assert_eq!((age.every, age.timeout), (EVERY_DEFAULT, Duration::from_secs(5)));
-    assert_eq!(age.account.unwrap().uid, 34);
+    assert_eq!((age.user.as_deref(), age.account), (Some("backup"), None));
+    assert_eq!(temperature.account.unwrap().uid, 65_534);
 }
 
 #[test]
@@ -92,6 +93,8 @@ fn what_is_missing_or_does_not_go_together_is_told_at_the_name() {
         (&format!("{GOOD}file='/a'\nscope='guest'"), "needs the word `{guest}`"),
         (&format!("{GOOD}file='/a'\nuser='root'"), "unprivileged"),
         (&format!("{GOOD}file='/a'\nuser='ghost'"), "no user `ghost`"),
+        (&format!("{GOOD}command=['/a']\nuser='root'"), "unprivileged"),
+        (&format!("{GOOD}command=['/a']\nuser='ghost'"), "no user `ghost`"),
     ] {
         let problem = problem(lines);
         assert!(problem.starts_with("x.toml:1: custom.a: "), "{problem}");

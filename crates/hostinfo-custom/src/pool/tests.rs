@@ -1,47 +1,67 @@
 use super::*;
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{Shutdown, shutdown};
 
-fn key(name: &str, guest: &str) -> Key {
-    Key { name: name.into(), guest: guest.into() }
+use crate::account::{Account, Accounts, Power};
+use crate::limits::{ANSWER_MARGIN, OUTPUT_MAX};
+use crate::message::{self, Answer};
+use crate::runner::tests::{self, Scene, key};
+
+/// hostinfo-run, and a daemon's end of it.
+struct Beside {
+    scene: Scene,
+    pool: Pool,
 }
 
-/// A statistic's name is its shell script. Only scripts that are meant to hang have a short
-/// deadline.
-fn shell(key: &Key) -> Option<Order> {
-    let words = ["/bin/sh", "-c", &*key.name].map(str::to_owned).into();
-    let hangs = key.name.contains("sleep 60") || key.name.contains("1000000");
-    Some(Order {
-        words,
-        account: None,
-        timeout: Duration::from_millis(if hangs { 300 } else { 10_000 }),
-    })
-}
-
-/// Sleeps until there is something to do, and does it.
-fn turn(pool: &mut Pool) -> Vec<Ended> {
-    let wait = pool.next_deadline().map_or(Duration::ZERO, |at| at - Instant::now().min(at));
-    let mut fds = [PollFd::new(&pool.epoll, PollFlags::IN)];
-    rustix::event::poll(&mut fds, Some(&Timespec::try_from(wait).unwrap())).unwrap();
-    pool.turn(Instant::now(), shell)
-}
-
-fn run_all(pool: &mut Pool) -> Vec<(Key, Result<String, String>)> {
-    let mut all = pool.turn(Instant::now(), shell);
-    while !(pool.queue.len() == 0 && pool.runs.is_empty()) {
-        all.extend(turn(pool));
-        assert!(pool.runs.len() <= RUNS_MAX);
+impl Beside {
+    /// With statistics `s0`, `s1` and so on, which are these shell scripts.
+    fn new<S: ToString>(scripts: impl IntoIterator<Item = S>) -> Self {
+        let scene = Scene::new(scripts);
+        scene.serve(true);
+        let pool = Pool::new(&scene.socket()).unwrap();
+        Self { scene, pool }
     }
-    let told = all.into_iter().map(|(key, result)| {
-        let output = result.map(|bytes| String::from_utf8(bytes).unwrap());
-        (key, output.map_err(|failure| failure.to_string()))
-    });
-    told.collect()
+
+    fn ask(&mut self, name: &str, guest: &str) {
+        assert_eq!(self.pool.ask(key(name, guest)), Asked::Waits);
+    }
+
+    fn turn(&mut self) -> Vec<Ended> {
+        self.pool.turn(Instant::now(), |key| self.scene.order(key))
+    }
+
+    /// Sleeps until there is something to do, and does it.
+    fn sleep(&mut self) -> Vec<Ended> {
+        let wait = self.pool.next_deadline().map(|at| at - Instant::now().min(at));
+        let wait = Timespec::try_from(wait.unwrap_or_default()).unwrap();
+        let mut fds = [PollFd::new(&self.pool, PollFlags::IN)];
+        rustix::event::poll(&mut fds, Some(&wait)).unwrap();
+        self.turn()
+    }
+
+    fn run_all(&mut self) -> Vec<(Key, Result<String, String>)> {
+        let mut all = self.turn();
+        while !(self.pool.queue.len() == 0 && self.pool.runs.is_empty()) {
+            all.extend(self.sleep());
+            assert!(self.pool.runs.len() <= RUNS_MAX);
+        }
+        let told = all.into_iter().map(|(key, result)| {
+            let output = result.map(|bytes| String::from_utf8(bytes).unwrap());
+            (key, output.map_err(|failure| failure.to_string()))
+        });
+        told.collect()
+    }
 }
 
-fn run(name: &str) -> Result<String, String> {
-    let mut pool = Pool::new(true).unwrap();
-    assert_eq!(pool.ask(key(name, "")), Asked::Waits);
-    run_all(&mut pool).remove(0).1
+fn run(script: &str) -> Result<String, String> {
+    let mut beside = Beside::new([script]);
+    beside.ask("s0", "a");
+    beside.run_all().remove(0).1
 }
 
 #[test]
@@ -50,26 +70,25 @@ fn a_command_has_a_bare_environment_no_input_and_the_root_as_its_directory() {
     let environment = run("tr '\\0' '\\n' < /proc/$$/environ | cut -d= -f1 | sort").unwrap();
     assert_eq!(environment, "LANG\nPATH\n");
     let open = run("readlink /proc/self/fd/*; true").unwrap();
-    assert!(open.starts_with("/dev/null\npipe:") && !open.contains("eventpoll"), "{open}");
+    assert!(open.starts_with("/dev/null\npipe:") && !open.contains("socket"), "{open}");
 }
 
 #[test]
-fn a_command_of_another_user_has_none_of_the_daemons_groups() {
+fn a_command_of_another_user_has_none_of_the_groups_and_capabilities_of_hostinfo_run() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    let mut pool = Pool::new(true).unwrap();
-    let account = Some(Account { uid: 65533, gid: 65532 });
-    let order = |_: &Key| {
-        let words = ["/bin/sh", "-c", "id -u; id -G; grep CapEff /proc/self/status"];
-        let words = words.map(str::to_owned).into();
-        Some(Order { words, account, timeout: Duration::from_secs(10) })
-    };
-    assert_eq!(pool.ask(key("x", "")), Asked::Waits);
-    assert!(pool.turn(Instant::now(), order).is_empty());
-    let (_, output) = turn(&mut pool).remove(0);
-    let output = String::from_utf8(output.unwrap()).unwrap();
+    let mut scene = Scene::new(["id -u; id -G; grep CapEff /proc/self/status"]);
+    scene.accounts = Accounts::parse("x:x:65533:65532::/:/\n", Power::Anybody);
+    scene.definitions.get_mut("s0").unwrap().user = Some("x".to_owned());
+    scene.serve(true);
+    let pool = Pool::new(&scene.socket()).unwrap();
+    let mut beside = Beside { scene, pool };
+    beside.ask("s0", "a");
+    let output = beside.run_all().remove(0).1.unwrap();
     assert_eq!(output, "65533\n65532\nCapEff:\t0000000000000000\n");
+    let account = Account { uid: 65533, gid: 65532 };
+    assert_eq!(beside.scene.accounts.find(Some("x")), Ok(Some(account)));
 }
 
 #[test]
@@ -86,25 +105,17 @@ fn what_a_command_leaves_behind_is_not_waited_for_and_is_killed() {
     let started = Instant::now();
     let pid = run("sleep 99 & echo $!").unwrap();
     assert!(started.elapsed() < Duration::from_secs(9));
-    assert!(is_gone(pid.trim()));
+    assert!(tests::is_gone(pid.trim()));
 }
 
 #[test]
 fn a_command_that_hangs_is_killed_at_its_deadline_with_all_that_it_started() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
+    fs::write(&file, "").unwrap();
     let told = run(&format!("sleep 60 & echo $! > {}; wait", file.display())).unwrap_err();
     assert_eq!(told, "its command did not end within 300ms and was killed");
-    assert!(is_gone(std::fs::read_to_string(file).unwrap().trim()));
-}
-
-/// A killed process is gone after a moment, or is a zombie that init has not collected yet.
-fn is_gone(pid: &str) -> bool {
-    (0..100).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        std::fs::read_to_string(format!("/proc/{pid}/stat"))
-            .map_or(true, |stat| stat.contains(") Z "))
-    })
+    assert!(tests::is_gone(fs::read_to_string(file).unwrap().trim()));
 }
 
 #[test]
@@ -118,75 +129,150 @@ fn a_command_that_prints_too_much_is_told_so_whether_it_ends_or_hangs_on_it() {
 
 #[test]
 fn ends_are_found_without_the_kernels_help_too() {
-    let mut pool = Pool::new(false).unwrap();
-    for name in ["echo 1", "sleep 60", "exit 1"] {
-        assert_eq!(pool.ask(key(name, "")), Asked::Waits);
+    let scene = Scene::new(["echo 1", "sleep 60", "exit 1"]);
+    scene.serve(false);
+    let pool = Pool::new(&scene.socket()).unwrap();
+    let mut beside = Beside { scene, pool };
+    for name in ["s0", "s1", "s2"] {
+        beside.ask(name, "a");
     }
-    let ended = run_all(&mut pool);
+    let ended = beside.run_all();
     let good: Vec<_> = ended.iter().filter_map(|(_, result)| result.as_deref().ok()).collect();
     assert_eq!((ended.len(), good), (3, vec!["1\n"]));
 }
 
 #[test]
 fn four_run_at_a_time() {
-    let mut pool = Pool::new(true).unwrap();
+    let mut beside = Beside::new((0..100).map(|number| format!("sleep 0.01; echo {number}")));
     for number in 0..100 {
-        assert_eq!(pool.ask(key(&format!("sleep 0.01; echo {number}"), "")), Asked::Waits);
+        beside.ask(&format!("s{number}"), "a");
     }
-    let ended = run_all(&mut pool);
+    let ended = beside.run_all();
     assert_eq!(ended.len(), 100);
     assert!(ended.iter().all(|(_, result)| result.is_ok()));
 }
 
 #[test]
 fn statistics_that_hang_leave_three_places_to_the_others() {
-    let mut pool = Pool::new(true).unwrap();
+    let scripts = (0..10).map(|number| format!("echo {number}"));
+    let mut beside = Beside::new(scripts.chain(["sleep 60".to_owned()]));
     for guest in 0..20 {
-        assert_eq!(pool.ask(key("sleep 60", &guest.to_string())), Asked::Waits);
+        beside.ask("s10", &guest.to_string());
     }
-    let _ = pool.turn(Instant::now(), shell);
-    assert_eq!(pool.runs.len(), RUNS_MAX, "nobody knows yet that it hangs");
-    while turn(&mut pool).is_empty() {}
+    let _ = beside.turn();
+    assert_eq!(beside.pool.runs.len(), RUNS_MAX, "nobody knows yet that it hangs");
+    while beside.sleep().is_empty() {}
     for number in 0..10 {
-        assert_eq!(pool.ask(key(&format!("echo {number}"), "")), Asked::Waits);
+        beside.ask(&format!("s{number}"), "a");
     }
     let mut good = 0;
     while good < 10 {
-        good += turn(&mut pool).iter().filter(|(_, result)| result.is_ok()).count();
-        let hung = pool.runs.iter().filter(|run| &*run.key.name == "sleep 60").count();
+        good += beside.sleep().iter().filter(|(_, result)| result.is_ok()).count();
+        let hung = beside.pool.runs.iter().filter(|run| &*run.key.name == "s10").count();
         assert!(hung <= HUNG_RUNS_MAX);
     }
-    assert!(pool.queue.len() >= 14, "those that hang still wait: {}", pool.queue.len());
+    let waiting = beside.pool.queue.len();
+    assert!(waiting >= 14, "those that hang still wait: {waiting}");
 }
 
 #[test]
 fn a_guest_that_asks_for_much_does_not_hold_up_others() {
-    let mut pool = Pool::new(true).unwrap();
+    let scripts = (0..200).map(|number| format!("sleep 0.01; echo {number}"));
+    let mut beside = Beside::new(scripts);
     for number in 0..200 {
-        assert_eq!(pool.ask(key(&format!("sleep 0.01; echo {number}"), "greedy")), Asked::Waits);
+        beside.ask(&format!("s{number}"), "greedy");
     }
     for modest in 0..20 {
-        assert_eq!(pool.ask(key("echo x", &modest.to_string())), Asked::Waits);
+        beside.ask("s0", &modest.to_string());
     }
-    let order: Vec<Key> = run_all(&mut pool).into_iter().map(|(key, _)| key).collect();
+    let order: Vec<Key> = beside.run_all().into_iter().map(|(key, _)| key).collect();
     let last = order.iter().rposition(|key| &*key.guest != "greedy").unwrap();
     assert!(last <= 20 + RUNS_MAX, "{last}");
 }
 
 #[test]
-fn nothing_runs_twice_at_once_also_while_the_first_one_is_dying() {
-    let mut pool = Pool::new(true).unwrap();
-    assert_eq!(pool.ask(key("sleep 60", "a")), Asked::Waits);
-    let _ = pool.turn(Instant::now(), shell);
-    assert_eq!(pool.ask(key("sleep 60", "a")), Asked::Waits);
-    let _ = pool.turn(Instant::now(), shell);
-    assert_eq!((pool.runs.len(), pool.queue.len()), (1, 1));
-    pool.cancel(|key| &*key.guest == "a");
-    assert_eq!((pool.runs.len(), pool.queue.len(), pool.dying.len()), (0, 0, 1));
-    assert_eq!(pool.ask(key("sleep 60", "a")), Asked::Waits);
-    while !pool.dying.is_empty() {
-        assert!(pool.runs.is_empty());
-        let _ = turn(&mut pool);
+fn nothing_is_asked_for_twice_at_once() {
+    let mut beside = Beside::new(["sleep 60"]);
+    for _ in 0..2 {
+        beside.ask("s0", "a");
+        let _ = beside.turn();
     }
-    assert_eq!(pool.runs.len(), 1);
+    assert_eq!((beside.pool.runs.len(), beside.pool.queue.len()), (1, 1));
+    beside.pool.cancel(|key| &*key.guest == "a");
+    assert_eq!((beside.pool.runs.len(), beside.pool.queue.len()), (0, 0));
+}
+
+/// What comes of a run where something else than hostinfo-run does that with each connection; after how long, if it is
+/// `is_silent`.
+fn fake(is_silent: bool, answer: impl Fn(&OwnedFd) + Send + 'static) -> (String, Duration) {
+    let scene = Scene::new(["echo 7"]);
+    let listener = scene.listener();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        loop {
+            let socket = rustix::net::accept(&listener).unwrap();
+            answer(&socket);
+            kept.push(socket);
+        }
+    });
+    let mut pool = Pool::new(&scene.socket()).unwrap();
+    assert_eq!(pool.ask(key("s0", "a")), Asked::Waits);
+    let (begun, mut ahead) = (Instant::now(), Duration::ZERO);
+    loop {
+        if let Some((_, outcome)) = pool.turn(begun + ahead, |key| scene.order(key)).pop() {
+            return (outcome.unwrap_err().to_string(), ahead);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        if is_silent {
+            ahead += Duration::from_secs(1);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn of_one_that_is_silent_hangs_up_or_lies_no_value_is_taken() {
+    let (told, after) = fake(true, |_| {});
+    assert!(told.starts_with("hostinfo-run does not answer: systemctl restart"), "{told}");
+    assert_eq!(after, Duration::from_secs(10) + ANSWER_MARGIN);
+    let hang_up = |socket: &OwnedFd| shutdown(socket, Shutdown::Both).unwrap();
+    let (told, _) = fake(false, hang_up);
+    assert!(told.starts_with("hostinfo-run ended before its command did"), "{told}");
+    for packet in [&b"7"[..], b"hostinfo-run 2 printed 0\n7", &[b'x'; message::PACKET_MAX + 9]] {
+        let packet = packet.to_owned();
+        let (told, _) = fake(false, move |socket| message::send(socket, &packet).unwrap());
+        assert!(told.starts_with("hostinfo-run gave an answer of another version"), "{told}");
+    }
+    let refused = Answer::Refused("it\nmay not".to_owned()).to_packet();
+    let (told, _) = fake(false, move |socket| message::send(socket, &refused).unwrap());
+    assert_eq!(told, "hostinfo-run does not run its command: it may not");
+}
+
+#[test]
+fn without_hostinfo_run_there_is_an_error_at_once_with_its_remedy() {
+    let scene = Scene::new(["echo 7"]);
+    let mut pool = Pool::new(&scene.socket()).unwrap();
+    assert_eq!(pool.ask(key("s0", "a")), Asked::Waits);
+    let (_, outcome) = pool.turn(Instant::now(), |key| scene.order(key)).remove(0);
+    let told = outcome.unwrap_err().to_string();
+    let remedy = "No such file or directory: systemctl start hostinfo-run.socket";
+    assert!(told.ends_with(remedy), "{told}");
+}
+
+#[test]
+fn one_that_is_full_and_does_not_accept_is_an_error_at_once_too() {
+    let scene = Scene::new(["echo 7"]);
+    let _listener = scene.listener();
+    let mut pool = Pool::new(&scene.socket()).unwrap();
+    for guest in 0..99 {
+        assert_eq!(pool.ask(key("s0", &guest.to_string())), Asked::Waits);
+    }
+    let begun = Instant::now();
+    let mut ended = 0;
+    for late in 0..99 {
+        let now = begun + late * Duration::from_secs(13);
+        ended += pool.turn(now, |key| scene.order(key)).len();
+    }
+    assert_eq!(ended, 99);
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }

@@ -11,9 +11,9 @@ use super::Guests;
 use crate::admin_values::{host_state, notices};
 
 impl Guests {
-    /// The directory of the administrator's own statistics, and what is wrong in it.
+    /// The directory of the administrator's own statistics, and what is wrong in it or with hostinfo-run.
     pub(crate) fn custom_dir(&self) -> Place {
-        self.admin_files.custom_dir.state()
+        self.admin_files.custom_dir.state(&self.engine().admin_values().customs)
     }
 
     /// Sets a notice for a user.

@@ -19,7 +19,9 @@ impl Guests {
 
     /// Reads the directory of definitions again.
     pub(crate) fn reload_customs(&mut self, ctx: &mut Ctx<'_>) {
-        self.admin_files.custom_dir.note(&self.responder.admin_values().customs.reload());
+        let customs = &mut self.responder.admin_values().customs;
+        let problems = customs.reload();
+        self.admin_files.custom_dir.note(customs, &problems);
         // A guest that waits for a removed statistic gets its reply now.
         self.wake(|_, _| true, ctx);
     }

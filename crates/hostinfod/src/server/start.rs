@@ -82,8 +82,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let os_name =
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
-    let (admin_values, admin_files) =
-        admin_values::load(&paths.custom_dir, &paths.state_dir, labels).context("epoll")?;
+    let (admin_values, admin_files) = admin_values::load(&paths, labels).context("epoll")?;
     let engine =
         Engine::new(Host::new(paths.roots()), libvirt, admin_values, os_name, Instant::now());
     let mut reactor = Reactor::new().context("epoll")?;
@@ -100,11 +99,11 @@ fn serve(args: Args) -> anyhow::Result<()> {
     server.run(&sockets, listen, vsock)
 }
 
-/// The service's capabilities, such as becoming another user for a command, are not passed on to
-/// programs that the daemon starts.
+/// The service's capabilities, such as reading a file as another user, are not passed on to programs
+/// that the daemon starts.
 fn keep_capabilities() {
     if let Err(error) = clear_ambient_capability_set() {
-        tracing::warn!("commands will run with the capabilities of hostinfod: {error}");
+        tracing::warn!("its helper will run with the capabilities of hostinfod: {error}");
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Paths {
     pub(crate) socket_dir: PathBuf,
     /// The socket of hostinfo-open.
     pub(crate) opener: PathBuf,
+    /// The socket of hostinfo-run.
+    pub(crate) runner: PathBuf,
     /// The directory of state that outlives the daemon: the host's secret, notices, incidents.
     pub(crate) state_dir: PathBuf,
     /// Used instead of `/proc`.
@@ -32,6 +34,7 @@ impl Default for Paths {
             custom_dir: "/etc/hostinfo/custom.d".into(),
             socket_dir: hostinfo_domains::SOCKET_DIR.into(),
             opener: hostinfo_open::SOCKET.into(),
+            runner: hostinfo_custom::SOCKET.into(),
             state_dir: "/var/lib/hostinfod".into(),
             proc_root: "/proc".into(),
             sys_root: "/sys".into(),

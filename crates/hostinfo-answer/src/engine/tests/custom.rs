@@ -81,10 +81,10 @@ fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
     let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
     scene.engine.backend.admin_values = admin_values(CUSTOMS);
     let all = "get custom.hangs custom.who sample.age";
-    assert_eq!(scene.ask(all), "who until 2000");
+    assert_eq!(scene.ask(all), "who until 4000");
     scene.wait_for_news();
-    assert_eq!(scene.ask(all), "hangs until 500", "one is there");
-    scene.wait(500);
+    assert_eq!(scene.ask(all), "hangs until 2500", "one is there");
+    scene.wait(2500);
     scene.engine.backend.admin_values.customs.turn(scene.now);
     assert_eq!(
         scene.ask(all),
@@ -138,7 +138,7 @@ fn list_and_metrics_tell_what_the_administrator_defined() {
 fn vhostmds_document_waits_for_the_administrators_statistics_too() {
     let mut scene = Scene::new("*:\n interval = 60\n custom.who = 1\n custom.rack = 1\n");
     scene.engine.backend.admin_values = admin_values(CUSTOMS);
-    assert_eq!(scene.ask("GET /metrics/XML"), "who until 2000");
+    assert_eq!(scene.ask("GET /metrics/XML"), "who until 4000");
     scene.wait_for_news();
     let document = scene.ask("GET /metrics/XML");
     for (context, name, value) in

@@ -21,7 +21,7 @@ const ENVIRONMENT: [(&str, &str); 2] =
 ///
 /// Its output stays in the pipe until it ends: a page fits into every pipe, and printing more than
 /// that is an error anyway. The same goes for standard error, of which the beginning is shown.
-pub(crate) struct Child {
+pub(super) struct Child {
     child: process::Child,
     pid: Pid,
     pidfd: Option<OwnedFd>,
@@ -32,7 +32,7 @@ impl Child {
     ///
     /// # Errors
     /// If the program does not exist, cannot be executed, or cannot be executed as that user.
-    pub(crate) fn start(words: &[String], account: Option<Account>) -> io::Result<Self> {
+    pub(super) fn start(words: &[String], account: Option<Account>) -> io::Result<Self> {
         let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
         command
@@ -55,25 +55,25 @@ impl Child {
         Ok(Self { child, pid, pidfd })
     }
 
-    /// Becomes readable when the command has ended, if the kernel supports that.
-    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+    /// Becomes readable when the command has ended, if the kernel reports that.
+    pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
     /// Stops using the pidfd.
-    pub(crate) fn drop_pidfd(&mut self) {
+    pub(super) fn drop_pidfd(&mut self) {
         self.pidfd = None;
     }
 
     /// Whether it has ended. Its process number stays reserved until [`Child::reap`], so a kill by
     /// that number cannot hit another process.
-    pub(crate) fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
     }
 
     /// Kills it and everything left of its process group.
-    pub(crate) fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         // If nothing is left, that is fine too.
         let _ = kill_process_group(self.pid, Signal::KILL);
         let _ = self.child.kill();
@@ -83,17 +83,17 @@ impl Child {
     ///
     /// # Errors
     /// If somebody else collected it, or exit statuses are not kept.
-    pub(crate) fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub(super) fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
     /// What it has printed, up to one byte more than [`OUTPUT_MAX`].
-    pub(crate) fn output(&mut self) -> Vec<u8> {
+    pub(super) fn output(&mut self) -> Vec<u8> {
         drain(self.child.stdout.take(), OUTPUT_MAX)
     }
 
     /// The beginning of its standard error.
-    pub(crate) fn errors(&mut self) -> Vec<u8> {
+    pub(super) fn errors(&mut self) -> Vec<u8> {
         drain(self.child.stderr.take(), EXCERPT_MAX)
     }
 }

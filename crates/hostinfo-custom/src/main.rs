@@ -1,0 +1,64 @@
+//! hostinfo-run: runs the administrator's own commands for hostinfod, as another user.
+
+mod args;
+
+use std::fs::{self, Permissions};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use clap::Parser as _;
+use hostinfo_custom::runner::{self, Options};
+use nix::unistd::User;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
+use rustix::thread::clear_ambient_capability_set;
+
+/// Whoever writes definitions has commands run, so they are root's.
+const OWNER: u32 = 0;
+
+/// Callers that may wait: hostinfod has four connections at the most.
+const BACKLOG: i32 = 16;
+
+fn main() -> anyhow::Result<()> {
+    let args = args::Args::parse();
+    // What lets it become another user for a command is not the command's.
+    clear_ambient_capability_set().context("its capabilities cannot be kept from commands")?;
+    let Some(caller) = User::from_name(&args.user)? else {
+        bail!("there is no user {}: name that of hostinfod with --user", args.user);
+    };
+    let options = Options {
+        directory: args.definitions,
+        owner: OWNER,
+        caller: caller.uid.as_raw(),
+        ends_when_idle: args.listen.is_none(),
+    };
+    match args.listen {
+        Some(path) => runner::serve(listening(&path)?, &options)?,
+        None => runner::serve(rustix::stdio::stdin(), &options)?,
+    }
+    Ok(())
+}
+
+/// A socket of its own. Every user may connect to it, and none but hostinfod's is served.
+fn listening(path: &Path) -> anyhow::Result<OwnedFd> {
+    let socket =
+        || socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+    let address = SocketAddrUnix::new(path)?;
+    let listener = socket()?;
+    let bound = match bind(&listener, &address) {
+        // What another one has left; one that is running answers.
+        Err(Errno::ADDRINUSE) if connect(socket()?, &address) == Err(Errno::CONNREFUSED) => {
+            fs::remove_file(path)?;
+            bind(&listener, &address)
+        }
+        bound => bound,
+    };
+    bound.with_context(|| format!("it cannot listen at {}", path.display()))?;
+    listen(&listener, BACKLOG)?;
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    Ok(listener)
+}

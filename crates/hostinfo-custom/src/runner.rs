@@ -1,0 +1,259 @@
+//! The program `hostinfo-run`: runs the administrator's commands for hostinfod, as another user and in another unit.
+//!
+//! It reads the definitions itself, anew for each run, and believes nothing else: hostinfod names a definition and a
+//! guest, never a command. What a command may take in time, output and company is bounded here, whatever is asked.
+
+mod child;
+mod order;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use nix::sys::socket::{getsockopt, sockopt};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
+
+use crate::account::Accounts;
+use crate::directory::{self, Found};
+use crate::limits::{IDLE, LOOK_EVERY, OUTPUT_MAX, REQUEST_WITHIN, RUNS_MAX};
+use crate::message::{self, Answer};
+use child::Child;
+use order::Order;
+
+/// Whom it serves, and what it may run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directory of definitions.
+    pub directory: PathBuf,
+    /// The user that it must belong to: always 0, except in tests.
+    pub owner: u32,
+    /// hostinfod's user, the only one that may ask.
+    pub caller: u32,
+    /// Whether it ends when nobody has asked for [`IDLE`].
+    pub ends_when_idle: bool,
+}
+
+/// Serves whoever connects to `listener`.
+///
+/// # Errors
+/// If it is no socket that somebody listens at, or the kernel is out of descriptors.
+pub fn serve(listener: impl AsFd, options: &Options) -> io::Result<()> {
+    let read = || {
+        let accounts = Accounts::of_host();
+        (directory::read(&options.directory, options.owner, &accounts), accounts)
+    };
+    Runner::new(read, options.caller).serve(listener, options.ends_when_idle)
+}
+
+/// What is running.
+pub(crate) struct Runner<R> {
+    /// Reads the definitions and the users.
+    read: R,
+    caller: u32,
+    /// At most [`RUNS_MAX`].
+    runs: Vec<Run>,
+    /// Without it, it looks again and again for commands that have ended, as on kernels before Linux 5.3.
+    has_pidfds: bool,
+    /// Commands that were killed but that the kernel has not released yet, and their statistics: one that hangs in a
+    /// file system may take days. They do not occupy a place, and nothing of the same statistic runs beside them, so
+    /// there are never more of them than statistics and places.
+    dying: Vec<(Box<str>, Child)>,
+}
+
+/// A caller's connection.
+struct Run {
+    socket: OwnedFd,
+    state: State,
+    /// In every state there is one.
+    deadline: Instant,
+}
+
+enum State {
+    /// It has not said what to run.
+    Silent,
+    /// The statistic has a command that is dying.
+    Waiting(Order),
+    /// For the statistic of that name.
+    Running(Box<str>, Child),
+}
+
+impl<R: Fn() -> (Found, Accounts)> Runner<R> {
+    /// Nothing is running yet.
+    pub(crate) fn new(read: R, caller: u32) -> Self {
+        Self { read, caller, runs: Vec::new(), has_pidfds: true, dying: Vec::new() }
+    }
+
+    /// See [`serve`].
+    pub(crate) fn serve(mut self, listener: impl AsFd, ends_when_idle: bool) -> io::Result<()> {
+        loop {
+            let is_idle = self.runs.is_empty() && self.dying.is_empty();
+            match self.wait(listener.as_fd()) {
+                Ok(false) if is_idle && ends_when_idle => return Ok(()),
+                Ok(false) => {}
+                Ok(true) => self.accept(listener.as_fd())?,
+                Err(error) => return Err(error.into()),
+            }
+            self.turn(Instant::now());
+        }
+    }
+
+    /// Sleeps until there is something to do. Returns true if somebody has connected and there is a place.
+    fn wait(&self, listener: BorrowedFd<'_>) -> Result<bool, Errno> {
+        let running = self.runs.iter().filter_map(|run| match &run.state {
+            State::Running(_, child) => Some(child),
+            State::Silent | State::Waiting(_) => None,
+        });
+        let children: Vec<&Child> =
+            running.chain(self.dying.iter().map(|(_, child)| child)).collect();
+        let mut fds: Vec<PollFd<'_>> = Vec::new();
+        // Others wait in the kernel until there is a place for them.
+        let has_place = self.runs.len() < RUNS_MAX;
+        fds.extend(has_place.then(|| PollFd::from_borrowed_fd(listener, PollFlags::IN)));
+        let sockets = self.runs.iter().map(|run| run.socket.as_fd());
+        let ends = children.iter().filter_map(|child| child.pidfd());
+        fds.extend(sockets.chain(ends).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let now = Instant::now();
+        let looks = children.iter().any(|child| child.pidfd().is_none());
+        let deadlines = self.runs.iter().map(|run| run.deadline);
+        let until = deadlines.chain(looks.then(|| now + LOOK_EVERY)).min().unwrap_or(now + IDLE);
+        let timeout = Timespec::try_from(until.saturating_duration_since(now));
+        match poll(&mut fds, Some(&timeout.map_err(|_| Errno::INVAL)?)) {
+            // As if there had been nothing to do.
+            Err(Errno::INTR) => return Ok(false),
+            other => other?,
+        };
+        let first = fds.first().filter(|_| has_place);
+        Ok(first.is_some_and(|listener| !listener.revents().is_empty()))
+    }
+
+    fn accept(&mut self, listener: BorrowedFd<'_>) -> io::Result<()> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = match rustix::net::accept_with(listener, flags) {
+            Ok(socket) => socket,
+            Err(Errno::INTR | Errno::CONNABORTED | Errno::AGAIN) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let user = getsockopt(&socket, sockopt::PeerCredentials).map(|peer| peer.uid());
+        if user == Ok(self.caller) {
+            let deadline = Instant::now() + REQUEST_WITHIN;
+            self.runs.push(Run { socket, state: State::Silent, deadline });
+        } else {
+            let user = user.map_or_else(|_| "?".to_owned(), |user| user.to_string());
+            let why = format!(
+                "hostinfo-run serves only user {}, not user {user}: its option --user names that of hostinfod",
+                self.caller
+            );
+            eprintln!("{why}");
+            answer(&socket, &Answer::Refused(why));
+        }
+        Ok(())
+    }
+
+    /// Takes requests, starts commands, and answers those that ask for one that has ended or is past its deadline.
+    fn turn(&mut self, now: Instant) {
+        self.dying.retain_mut(|(_, child)| matches!(child.reap(), Ok(None)));
+        for run in std::mem::take(&mut self.runs) {
+            if let Some(run) = self.advance(run, now) {
+                self.runs.push(run);
+            }
+        }
+    }
+
+    /// The run as it goes on; `None` if it is over.
+    fn advance(&mut self, mut run: Run, now: Instant) -> Option<Run> {
+        let request = match message::receive(&run.socket) {
+            Err(Errno::AGAIN | Errno::INTR) => None,
+            Ok(packet) if matches!(run.state, State::Silent) && !packet.is_empty() => Some(packet),
+            // It has hung up, or says more than there is to say.
+            Ok(_) | Err(_) => {
+                self.give_up(run.state);
+                return None;
+            }
+        };
+        run.state = match run.state {
+            State::Silent => {
+                match request.map(|packet| Order::of(&packet, &self.read, self.caller)) {
+                    None if run.deadline <= now => return None,
+                    None => State::Silent,
+                    Some(Err(why)) => {
+                        answer(&run.socket, &Answer::Refused(why));
+                        return None;
+                    }
+                    Some(Ok(order)) => {
+                        run.deadline = now + order.timeout;
+                        State::Waiting(order)
+                    }
+                }
+            }
+            state => state,
+        };
+        run.state = match run.state {
+            State::Waiting(order) if self.dying.iter().any(|(name, _)| *name == order.name) => {
+                if run.deadline <= now {
+                    answer(&run.socket, &Answer::Late(Vec::new()));
+                    return None;
+                }
+                State::Waiting(order)
+            }
+            State::Waiting(order) => match Child::start(&order.words, order.account) {
+                Ok(mut child) => {
+                    if !self.has_pidfds {
+                        child.drop_pidfd();
+                    }
+                    run.deadline = now + order.timeout;
+                    State::Running(order.name, child)
+                }
+                Err(error) => {
+                    answer(&run.socket, &Answer::NotRun(message::errno(&error)));
+                    return None;
+                }
+            },
+            state => state,
+        };
+        match run.state {
+            State::Running(name, child) if run.deadline <= now || child.has_ended() => {
+                let told = self.end(name, child);
+                answer(&run.socket, &told);
+                None
+            }
+            state => Some(Run { state, ..run }),
+        }
+    }
+
+    /// Kills what is left of a command, and says what became of it.
+    fn end(&mut self, name: Box<str>, mut child: Child) -> Answer {
+        let ended_by_itself = child.has_ended();
+        child.kill();
+        let (output, errors) = (child.output(), child.errors());
+        let status = if ended_by_itself { child.reap() } else { Ok(None) };
+        if !ended_by_itself {
+            self.dying.push((name, child));
+        }
+        match status {
+            _ if output.len() > OUTPUT_MAX => Answer::TooLong,
+            Ok(Some(status)) if status.success() => Answer::Printed(output),
+            Ok(Some(status)) => Answer::Failed(status, errors),
+            Ok(None) => Answer::Late(errors),
+            Err(error) => Answer::NotRun(message::errno(&error)),
+        }
+    }
+
+    /// Nobody waits for it any more.
+    fn give_up(&mut self, state: State) {
+        if let State::Running(name, mut child) = state {
+            child.kill();
+            self.dying.push((name, child));
+        }
+    }
+}
+
+/// The first packet on a connection always has room; whoever has hung up needs no answer.
+fn answer(socket: &OwnedFd, answer: &Answer) {
+    let _ = message::send(socket, &answer.to_packet());
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

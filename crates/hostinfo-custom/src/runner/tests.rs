@@ -1,0 +1,259 @@
+use super::*;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use hostinfo_catalog::{About, Kind, Unit};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket_with};
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+use crate::account::Power;
+use crate::definition::{Definition, Scope, Source};
+use crate::message::Request;
+use crate::queue::Key;
+
+/// Only a hang meets it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Definitions for hostinfo-run, and a place for its socket.
+pub(crate) struct Scene {
+    folder: TempDir,
+    pub(crate) definitions: BTreeMap<String, Definition>,
+    pub(crate) accounts: Accounts,
+}
+
+impl Scene {
+    /// With statistics `s0`, `s1` and so on for each guest, which are these shell scripts. Only those that are meant to
+    /// hang have a short deadline.
+    pub(crate) fn new<S: ToString>(scripts: impl IntoIterator<Item = S>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let scripts = scripts.into_iter().enumerate();
+        let definitions = scripts.map(|(number, script)| {
+            let definition = shell(&format!("s{number}"), &script.to_string());
+            (definition.name.clone(), definition)
+        });
+        let accounts = Accounts::parse("", Power::Itself);
+        Self { definitions: definitions.collect(), folder, accounts }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    pub(crate) fn listener(&self) -> OwnedFd {
+        let listener = socket();
+        bind(&listener, &SocketAddrUnix::new(self.socket()).unwrap()).unwrap();
+        listen(&listener, 16).unwrap();
+        listener
+    }
+
+    /// Starts it in a thread.
+    pub(crate) fn serve(&self, has_pidfds: bool) {
+        self.serve_user(geteuid().as_raw(), has_pidfds);
+    }
+
+    fn serve_user(&self, caller: u32, has_pidfds: bool) {
+        let listener = self.listener();
+        let (definitions, accounts) = (self.definitions.clone(), self.accounts.clone());
+        thread::spawn(move || {
+            let found = Found::of(definitions);
+            let mut runner = Runner::new(|| (found.clone(), accounts.clone()), caller);
+            runner.has_pidfds = has_pidfds;
+            runner.serve(&listener, false)
+        });
+    }
+
+    pub(crate) fn order(&self, key: &Key) -> Option<crate::run::Order> {
+        let definition = self.definitions.get(&*key.name)?;
+        Some(crate::run::Order {
+            request: self.request(&key.name, &key.guest),
+            program: "/bin/sh".to_owned(),
+            timeout: definition.timeout,
+        })
+    }
+
+    fn request(&self, name: &str, guest: &str) -> Request {
+        let fingerprint = self.definitions[name].fingerprint();
+        Request { fingerprint, name: name.to_owned(), guest: guest.to_owned() }
+    }
+
+    fn connect(&self) -> OwnedFd {
+        let socket = socket();
+        connect(&socket, &SocketAddrUnix::new(self.socket()).unwrap()).unwrap();
+        socket
+    }
+
+    fn ask(&self, packet: &[u8]) -> OwnedFd {
+        let socket = self.connect();
+        message::send(&socket, packet).unwrap();
+        socket
+    }
+}
+
+pub(crate) fn key(name: &str, guest: &str) -> Key {
+    Key { name: name.into(), guest: guest.into() }
+}
+
+fn socket() -> OwnedFd {
+    socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
+}
+
+fn shell(name: &str, script: &str) -> Definition {
+    let hangs = script.contains("sleep 60") || script.contains("1000000");
+    let about = About { kind: Kind::Info, unit: Unit::None, help: "h".to_owned(), metric: None };
+    Definition {
+        name: name.to_owned(),
+        about: Arc::new(about),
+        scope: Scope::Guest,
+        source: Source::Command(["/bin/sh", "-c", script].map(str::to_owned).into()),
+        every: Duration::from_secs(1),
+        timeout: Duration::from_millis(if hangs { 300 } else { 10_000 }),
+        user: None,
+        account: None,
+    }
+}
+
+/// A killed process is gone after a moment, or is a zombie that init has not collected yet.
+pub(crate) fn is_gone(pid: &str) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+        if stat.map_or(true, |stat| stat.contains(") Z ")) {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+/// Waits for an answer; `None` if it hangs up without one.
+fn hear(socket: &OwnedFd) -> Option<Answer> {
+    let mut fds = [PollFd::new(socket, PollFlags::IN)];
+    let patience = Timespec::try_from(PATIENCE).unwrap();
+    assert_eq!(poll(&mut fds, Some(&patience)), Ok(1), "it says nothing");
+    let packet = message::receive(socket).unwrap();
+    (!packet.is_empty()).then(|| Answer::parse(&packet).unwrap())
+}
+
+fn wait_for_text(file: &Path, has: impl Fn(&str) -> bool) -> String {
+    let begun = Instant::now();
+    loop {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        if has(&text) {
+            return text;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{text:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn any_other_user_is_refused_before_it_has_said_anything() {
+    let scene = Scene::new(["echo 7"]);
+    let user = geteuid().as_raw();
+    scene.serve_user(user + 1, true);
+    let Some(Answer::Refused(why)) = hear(&scene.connect()) else { panic!() };
+    let told = format!("hostinfo-run serves only user {}, not user {user}: ", user + 1);
+    assert!(why.starts_with(&told), "{why}");
+}
+
+#[test]
+fn what_names_no_definition_of_its_own_is_refused_with_the_reason() {
+    let scene = Scene::new(["echo 7", "echo 8"]);
+    scene.serve(true);
+    let good = scene.request("s0", "a");
+    assert_eq!(hear(&scene.ask(&good.to_packet())), Some(Answer::Printed(b"7\n".to_vec())));
+    let fingerprint = scene.request("s1", "a").fingerprint;
+    for (packet, why) in [
+        (
+            Request { fingerprint, ..good.clone() }.to_packet(),
+            "has changed since hostinfod read it",
+        ),
+        (Request { name: "s7".to_owned(), ..good.clone() }.to_packet(), "is not defined where"),
+        (Request { guest: String::new(), ..good }.to_packet(), "another scope"),
+        (b"hostinfo-run 1\nrm -rf /".to_vec(), "this is not a fingerprint"),
+        (b"hostinfo-run 2\n".to_vec(), "of different versions"),
+    ] {
+        let Some(Answer::Refused(told)) = hear(&scene.ask(&packet)) else { panic!("{why}") };
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn no_command_becomes_the_daemons_user() {
+    let mut scene = Scene::new(["echo 7"]);
+    let user = geteuid().as_raw() + 4000;
+    scene.accounts = Accounts::parse(&format!("daemon:x:{user}:7::/:/\n"), Power::Anybody);
+    scene.definitions.get_mut("s0").unwrap().user = Some("daemon".to_owned());
+    let read = || (Found::of(scene.definitions.clone()), scene.accounts.clone());
+    let packet = scene.request("s0", "a").to_packet();
+    let told = Order::of(&packet, read, user).unwrap_err();
+    assert!(told.starts_with("its user is hostinfod's own"), "{told}");
+}
+
+#[test]
+fn whoever_hangs_up_or_says_more_has_its_command_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    for more in [None, Some(&b"more"[..])] {
+        fs::write(&file, "").unwrap();
+        let scene = Scene::new([format!("echo $$ > {}; exec sleep 70", file.display())]);
+        scene.serve(true);
+        let socket = scene.ask(&scene.request("s0", "a").to_packet());
+        let pid = wait_for_text(&file, |text| text.ends_with('\n'));
+        match more {
+            Some(more) => {
+                message::send(&socket, more).unwrap();
+                assert_eq!(hear(&socket), None);
+            }
+            None => drop(socket),
+        }
+        assert!(is_gone(pid.trim()));
+    }
+}
+
+#[test]
+fn nothing_runs_beside_a_run_of_the_same_statistic_that_is_dying() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, bad) = (folder.path().join("pid"), folder.path().join("bad"));
+    fs::write(&file, "").unwrap();
+    let (pid, twice) = (file.display(), bad.display());
+    let script = format!(
+        "before=$(cat {pid}); [ -z \"$before\" ] || ! kill -0 $before 2>/dev/null || echo x >{twice}
+         echo $$ >{pid}; exec sleep 70"
+    );
+    let scene = Scene::new([script]);
+    scene.serve(true);
+    let packet = scene.request("s0", "a").to_packet();
+    let mut last = String::new();
+    for _ in 0..20 {
+        let _socket = scene.ask(&packet);
+        last = wait_for_text(&file, |text| text.ends_with('\n') && text != last);
+    }
+    assert!(!bad.exists());
+}
+
+#[test]
+fn callers_beyond_the_four_wait_until_there_is_a_place() {
+    let scene = Scene::new(["sleep 60", "echo 7"]);
+    scene.serve(true);
+    let hangs = scene.request("s0", "a").to_packet();
+    let busy: Vec<OwnedFd> = (0..RUNS_MAX).map(|_| scene.ask(&hangs)).collect();
+    let waits = scene.ask(&scene.request("s1", "a").to_packet());
+    assert_eq!(hear(&waits), Some(Answer::Printed(b"7\n".to_vec())));
+    // It had to wait for one of them, which is over by now.
+    let is_over = |socket: &&OwnedFd| message::receive(socket).is_ok();
+    assert!(busy.iter().filter(is_over).count() >= 1);
+}
+
+#[test]
+fn a_caller_that_never_says_what_it_wants_is_hung_up_on() {
+    let scene = Scene::new(["echo 7"]);
+    scene.serve(true);
+    assert_eq!(hear(&scene.connect()), None);
+}

@@ -1,0 +1,110 @@
+//! hostinfo-run as systemd starts it: the socket is its standard input.
+
+// What surprises a test is to end it.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hostinfo_custom::message::{Answer, PACKET_MAX};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen,
+    socket_with,
+};
+use rustix::process::geteuid;
+
+/// Only a hang meets it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ended when the test ends.
+struct Runner(Child);
+
+impl Runner {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfo-run"));
+    command.args(["--definitions", "/nonexistent/custom.d"]);
+    command
+}
+
+fn socket() -> OwnedFd {
+    socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
+}
+
+/// What it says to this process's user, once it listens.
+fn refusal(path: &Path) -> String {
+    let begun = Instant::now();
+    let caller = loop {
+        let caller = socket();
+        if connect(&caller, &SocketAddrUnix::new(path).unwrap()).is_ok() {
+            break caller;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it does not listen");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    set_socket_timeout(&caller, Timeout::Recv, Some(PATIENCE)).unwrap();
+    let mut packet = vec![0; PACKET_MAX];
+    let (length, _) =
+        rustix::net::recv(&caller, packet.as_mut_slice(), RecvFlags::empty()).unwrap();
+    packet.truncate(length);
+    let Some(Answer::Refused(why)) = Answer::parse(&packet) else { panic!("{packet:?}") };
+    why
+}
+
+/// A user that this process is not.
+fn other() -> &'static str {
+    if geteuid().is_root() { "nobody" } else { "root" }
+}
+
+#[test]
+fn a_caller_that_is_not_the_daemons_user_is_refused_before_it_has_said_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = socket();
+    bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    listen(&listener, 8).unwrap();
+    let mut command = program();
+    let _runner = Runner::start(command.args(["--user", other()]).stdin(Stdio::from(listener)));
+    for _ in 0..2 {
+        assert!(refusal(&path).starts_with("hostinfo-run serves only user "));
+    }
+}
+
+#[test]
+fn it_listens_itself_where_there_is_no_systemd_also_where_another_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    for _ in 0..2 {
+        let mut command = program();
+        let _runner = Runner::start(command.args(["--user", other(), "--listen"]).arg(&path));
+        assert!(refusal(&path).starts_with("hostinfo-run serves only user "));
+        let second = program().args(["--user", other(), "--listen"]).arg(&path).output().unwrap();
+        let told = String::from_utf8(second.stderr).unwrap();
+        assert!(!second.status.success() && told.contains("it cannot listen at"), "{told}");
+    }
+    assert!(path.exists());
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn without_a_socket_or_the_daemons_user_it_ends_with_an_error() {
+    for user in [other(), "no-such-user"] {
+        let output = program().args(["--user", user]).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success() && !output.stderr.is_empty());
+    }
+}
