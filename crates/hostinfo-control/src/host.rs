@@ -21,7 +21,7 @@ pub struct Status {
     pub socket_dir: Place,
     /// Each `[[sockets]]` of hostinfod.toml, by its path.
     pub sockets: Vec<Place>,
-    /// Where the administrator's own statistics are defined.
+    /// Where the administrator's own statistics are defined. `problem` also says if nothing runs their commands.
     pub custom_dir: Place,
     /// Guests that have a socket.
     pub guests: u64,

@@ -33,7 +33,8 @@ pub const REPLY_MAX: usize = 4 * 1024 * 1024;
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How much longer a client waits for a preview, which may wait for a command of the administrator.
-/// Commands have at most 30 s: `TIMEOUT_MAX` of hostinfo-custom.
+/// Commands have at most 30 s, and hostinfo-run 2 s more to answer, which is less than [`DEADLINE`]: `TIMEOUT_MAX` and
+/// `ANSWER_MARGIN` of hostinfo-custom.
 pub const PREVIEW_TIME: Duration = Duration::from_secs(30);
 
 /// Clients at once. In the worst case a reply of [`REPLY_MAX`] waits for each: 128 MiB, for people
