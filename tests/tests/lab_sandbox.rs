@@ -186,6 +186,7 @@ fn a_command_reaches_nothing_of_the_daemons_and_writes_nowhere() -> Result<()> {
             + &custom("who", "", "id -un");
         lab.write("/etc/hostinfo/custom.d/test.toml", &definitions)?;
         lab.sh("systemctl reload hostinfo")?;
+        lab.wait_for_journal("settings read again")?;
         let mut guest = lab.fake_guest("qemu-fake")?;
         expect(&mut guest, "who", "hostinfo-custom")?;
         for name in ["reach", "write", "read", "call"] {
@@ -238,7 +239,7 @@ fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_al
 {
     lab::run(BOOKWORM, |lab| {
         lab.write(RULES, EVERYTHING)?;
-        let who = "echo $(id -un) $(grep CapEff /proc/self/status | cut -f 2)";
+        let who = "echo $(id -un) $(id -Gn) $(grep CapEff /proc/self/status | cut -f 2)";
         let read =
             "[custom.read]\nkind = 'info'\nhelp = 'a test'\nfile = '/srv/read'\nuser = 'backup'\n";
         lab.sh("echo 7 >/srv/read; chown backup /srv/read; chmod 400 /srv/read")?;
@@ -252,7 +253,7 @@ fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_al
         lab.wait_for_journal("custom.read: the service may not act as user `backup`")?;
         const NONE: &str = "0000000000000000";
         let mut fake = lab.fake_guest("qemu-a")?;
-        expect(&mut fake, "mine", &format!("hostinfo-custom {NONE}"))?;
+        expect(&mut fake, "mine", &format!("hostinfo-custom hostinfo-custom {NONE}"))?;
         ensure!(fake.ask_one("custom.backup")?.starts_with("503"));
         lab.wait_for_journal("does not run its command: the service may not act as user `backup`")?;
 
@@ -265,8 +266,8 @@ fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_al
         lab.restart_with(&drop_in)?;
         lab.sh("systemctl stop hostinfo-run.service")?;
         let mut fake = lab.fake_guest("qemu-b")?;
-        expect(&mut fake, "mine", &format!("nobody {NONE}"))?;
-        expect(&mut fake, "backup", &format!("backup {NONE}"))?;
+        expect(&mut fake, "mine", &format!("nobody nogroup {NONE}"))?;
+        expect(&mut fake, "backup", &format!("backup backup {NONE}"))?;
         expect(&mut fake, "read", "7")?;
         ensure!(fake.ask_one("custom.daemon")?.starts_with("503"));
         lab.wait_for_journal("its user is hostinfod's own")?;

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
-use rustix::thread::clear_ambient_capability_set;
+use rustix::thread::{clear_ambient_capability_set, set_thread_groups};
 
 /// Whoever writes definitions has commands run, so they are root's.
 const OWNER: u32 = 0;
@@ -27,6 +27,9 @@ fn main() -> anyhow::Result<()> {
     let args = args::Args::parse();
     // What lets it become another user for a command is not the command's.
     clear_ambient_capability_set().context("its capabilities cannot be kept from commands")?;
+    // Where it may act as other users, its groups are not theirs, and std leaves them to whoever is not root. Elsewhere
+    // the kernel refuses this, and commands have the groups of its own user.
+    let _ = set_thread_groups(&[]);
     let Some(caller) = User::from_name(&args.user)? else {
         bail!("there is no user {}: name that of hostinfod with --user", args.user);
     };

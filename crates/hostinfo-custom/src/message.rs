@@ -2,7 +2,7 @@
 //! unix(7), with a connection for each run. Whoever closes the connection ends the run, so no answer can be taken for
 //! that of another run, and nothing has to be cancelled or numbered.
 //!
-//! Both begin with [`GREETING`], which has the version. A request has three lines more: a fingerprint, a statistic's
+//! Both begin with a greeting, which has the version. A request has three lines more: a fingerprint, a statistic's
 //! name, and the guest's, which is empty if all guests share the value. An answer's first line goes on with a word
 //! and a number; behind it are bytes.
 
