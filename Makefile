@@ -5,7 +5,10 @@ export PATH := $(CURDIR)/target/tools:$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(P
 # What runs in a guest needs nothing of the guest: no libc, no loader.
 FOR_GUESTS = x86_64-unknown-linux-musl
 BUILD_GUEST_TOOL = cargo build --release --target $(FOR_GUESTS) -p hostinfo
-BUILD_FOR_TESTS = cargo build --workspace && $(BUILD_GUEST_TOOL)
+# The same for guests with Windows.
+FOR_WINDOWS = x86_64-pc-windows-gnu
+BUILD_WINDOWS_TOOL = cargo build --release --target $(FOR_WINDOWS) -p hostinfo
+BUILD_FOR_TESTS = cargo build --workspace && $(BUILD_GUEST_TOOL) && $(BUILD_WINDOWS_TOOL)
 
 # What is installed, and where; scripts/install reads them.
 export PREFIX ?= /usr/local
@@ -21,7 +24,7 @@ FUZZ_TARGETS = request framer rules custom kernel control domain message scrape 
 	lines reply answer conversation open run
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build install uninstall demo test test-lab test-long bench callgrind fuzz lint portable docs count clean
+.PHONY: help build install uninstall demo test test-lab test-long bench callgrind fuzz lint windows portable docs count clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +39,10 @@ install: ## What was built into PREFIX (/usr/local) below DESTDIR; no service is
 
 uninstall: ## That taken away again, but for /etc/hostinfo and /var/lib/hostinfo
 	@scripts/install uninstall
+
+windows: ## The guest's tool for Windows, in target/x86_64-pc-windows-gnu/release
+	scripts/setup windows
+	$(BUILD_WINDOWS_TOOL)
 
 demo: ## A real guest asks this machine why it is slow
 	scripts/setup demo
@@ -77,6 +84,7 @@ fuzz: ## Any bytes against the parsers, FUZZ_SECONDS for each
 lint: ## Format, clippy, licences and versions of dependencies, unused dependencies
 	cargo fmt --all --check && cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --target $(FOR_WINDOWS) -p hostinfo -- -D warnings
 	cargo deny check licenses bans sources
 	cargo machete
 

@@ -138,6 +138,19 @@ impl Host {
         Ok(daemon)
     }
 
+    /// Starts a daemon that also serves a pseudo-terminal, and waits until it is ready. The path of the
+    /// pseudo-terminal comes with it.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub fn start_daemon_with_pty(&self) -> Result<(Daemon, String)> {
+        let mut daemon = self.launch(&[], &["--pty"])?;
+        daemon.wait_until_ready()?;
+        let log = daemon.log();
+        let path = log.lines().find(|line| line.starts_with("/dev/pts/"));
+        Ok((daemon, path.with_context(|| format!("no pseudo-terminal in {log}"))?.to_owned()))
+    }
+
     /// Starts a daemon in the namespaces of that libvirtd, and waits until it is ready. It cannot
     /// be asked to end.
     ///
@@ -146,7 +159,7 @@ impl Host {
     pub fn start_daemon_beside(&self, libvirtd: &Libvirtd) -> Result<Daemon> {
         // nsenter starts another process, which has to end with it.
         let enter = [&libvirtd.enter()[..], &["--pid", "setpriv", "--pdeathsig", "KILL", "--"]];
-        let mut daemon = self.launch(&enter.concat())?;
+        let mut daemon = self.launch(&enter.concat(), &[])?;
         daemon.wait_until_ready()?;
         Ok(daemon)
     }
@@ -166,7 +179,7 @@ impl Host {
         let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
         // Another user's process loses what it is tied by.
         let become_user = ["setpriv", &user, &group, "--clear-groups", "--pdeathsig", "KILL", "--"];
-        let mut daemon = self.launch(&become_user)?;
+        let mut daemon = self.launch(&become_user, &[])?;
         daemon.wait_until_ready()?;
         Ok(daemon)
     }
@@ -176,10 +189,10 @@ impl Host {
     /// # Errors
     /// There is no daemon to start.
     pub fn launch_daemon(&self) -> Result<Daemon> {
-        self.launch(&[])
+        self.launch(&[], &[])
     }
 
-    fn launch(&self, enter: &[&str]) -> Result<Daemon> {
+    fn launch(&self, enter: &[&str], options: &[&str]) -> Result<Daemon> {
         let paths = [
             ("--config", self.config()),
             ("--rules", self.rules()),
@@ -187,8 +200,8 @@ impl Host {
             ("--state-dir", self.state()),
             ("--control", self.control()),
         ];
-        let arguments: Vec<&OsStr> =
-            paths.iter().flat_map(|(flag, path)| [flag.as_ref(), path.as_os_str()]).collect();
+        let paths = paths.iter().flat_map(|(flag, path)| [flag.as_ref(), path.as_os_str()]);
+        let arguments: Vec<&OsStr> = paths.chain(options.iter().map(OsStr::new)).collect();
         Daemon::launch(self.path(), &arguments, enter)
     }
 }

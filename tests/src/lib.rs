@@ -16,6 +16,7 @@ pub mod lab;
 pub mod libvirtd;
 pub mod paths;
 pub mod process;
+pub mod wine;
 
 pub use cgroup::Cgroup;
 pub use ctl::hostinfoctl;
@@ -25,3 +26,4 @@ pub use guest::{Domain, DomainGuest, Guest, Port, serial};
 pub use host::Host;
 pub use lab::{Lab, LabGuest};
 pub use libvirtd::Libvirtd;
+pub use wine::Wine;

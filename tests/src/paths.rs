@@ -62,6 +62,21 @@ pub fn guest_tool() -> Result<PathBuf> {
     }
 }
 
+/// The guest's tool for Windows: `HOSTINFO_WINDOWS_TOOL`, or as `make` builds it.
+///
+/// # Errors
+/// It was not built.
+pub fn windows_tool() -> Result<PathBuf> {
+    match std::env::var_os("HOSTINFO_WINDOWS_TOOL") {
+        Some(path) => built(PathBuf::from(path)),
+        None => {
+            let profile = profile_folder()?;
+            let target = profile.parent().unwrap_or(&profile);
+            built(target.join("x86_64-pc-windows-gnu/release/hostinfo.exe"))
+        }
+    }
+}
+
 /// Prometheus's checker for metrics: as unpacked by `scripts/setup`, or the machine's own.
 pub fn promtool() -> PathBuf {
     let unpacked = workspace().join("target/tools/promtool");

@@ -66,6 +66,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-statistics.7
 /usr/share/man/man7/hostinfo-vhostmd.7
 /usr/share/man/man7/hostinfo-vsock.7
+/usr/share/man/man7/hostinfo-windows.7
 /usr/share/man/man8/hostinfoctl.8
 /usr/share/man/man8/hostinfod.8
 /usr/share/zsh/site-functions/_hostinfo

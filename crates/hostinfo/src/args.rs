@@ -32,7 +32,11 @@ Exit status:
   3  some of it was refused or is not available
   4  too soon: ask again later, or use --wait
   5  no host answers
-  10, 11, 12  conclusions of diagnose: see hostinfo diagnose --help";
+  10, 11, 12  conclusions of diagnose: see hostinfo diagnose --help
+
+On Windows:
+  There is no serve, and diagnose, top and record have the host's view alone, since the
+  guest's own figures come from Linux's /proc.";
 
 const GET: &str = "\
 Examples:
@@ -150,7 +154,7 @@ pub(crate) enum Command {
     /// Turn a recording into a page or text: was it the host?
     #[command(after_help = REPORT)]
     Report(Report),
-    /// Run a broker, which shares the port among all programs of this guest and Prometheus
+    /// Run a broker, which shares the port among all programs of this guest and Prometheus (not on Windows)
     #[command(after_help = SERVE)]
     Serve(Serve),
     /// Check whether a host answers, on which device, and how fast
@@ -240,7 +244,8 @@ pub(crate) struct Options {
     pub(crate) every: Option<Duration>,
     /// How to reach the host: the path of a serial port or channel, unix:PATH, vsock, or vsock:CID:PORT
     /// [default: the first of these that answers: unix:/run/hostinfo.sock (hostinfo serve),
-    /// /dev/virtio-ports/org.hostinfo.0, vsock and /dev/ttyS1]
+    /// /dev/virtio-ports/org.hostinfo.0, vsock and /dev/ttyS1; on Windows
+    /// \\.\Global\org.hostinfo.0 and COM2]
     #[arg(
         long,
         global = true,

@@ -17,8 +17,9 @@ use crate::host::Host;
 use crate::output::Shown;
 use crate::progress::Progress;
 use crate::question::Question;
+use crate::system::{own_roots, page_size};
 use crate::verdict::RESOURCES;
-use crate::views::own::{Moment, Roots, page_size};
+use crate::views::own::{Moment, Roots};
 use crate::views::told::{Reply, Told};
 
 /// The default time to observe: as far as a verdict looks back.
@@ -57,7 +58,7 @@ pub(crate) fn run(
     };
     let is_plugin = format == Format::Nagios;
     let time = options.time.unwrap_or(if is_plugin { PLUGIN_TIME } else { TIME });
-    let diagnosis = match look(host, &Roots::own(), time, options) {
+    let diagnosis = match look(host, &own_roots(), time, options) {
         Err(failure) if is_plugin => {
             let text = plugin_line(Level::Unknown, &failure.to_string(), "");
             return Ok(Shown { text, status: Some(Level::Unknown as u8), ..Shown::default() });

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::broken::Broken;
 use crate::port::OpenError;
+use crate::system::SERIAL;
 use crate::way::Way;
 
 /// A host answered.
@@ -28,7 +29,7 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
     TooSoon(Duration),
-    #[error("no host answers: {}\n{}", tried.join("; "), taken.as_deref().unwrap_or(REMEDY))]
+    #[error("no host answers: {}\n{}", tried.join("; "), taken.as_deref().unwrap_or(&remedy()))]
     NoHost {
         /// Each port, and why no host answered there.
         tried: Vec<String>,
@@ -71,7 +72,9 @@ impl Trouble {
 }
 
 /// What the administrator of the host has to do.
-const REMEDY: &str = "\
+fn remedy() -> String {
+    format!(
+        "\
 The host's administrator lets a guest ask by this clause in its domain's XML (virsh edit NAME),
 where NAME is the domain's name:
   <serial type='unix'>
@@ -79,7 +82,9 @@ where NAME is the domain's name:
     <target port='1'/>
   </serial>
 It counts from the next start of the guest; a reboot is not enough. hostinfod has to run on the
-host. Where the port is not /dev/ttyS1, name it with --device or HOSTINFO_DEVICE.";
+host. Where the port is not {SERIAL}, name it with --device or HOSTINFO_DEVICE."
+    )
+}
 
 impl Failure {
     fn status(&self) -> u8 {

@@ -12,10 +12,11 @@ use crate::blame;
 use crate::broken::Broken;
 use crate::exit::{Failure, Trouble};
 use crate::link::Link;
-use crate::port::{Port, open, others_on};
+use crate::port::Port;
 use crate::progress;
 use crate::question::Question;
 use crate::reply::Line;
+use crate::system::{is_socket, open, others_on, usual_ways, ways_without_broker};
 use crate::verdict;
 use crate::way::Way;
 
@@ -161,9 +162,9 @@ impl<'a> Host<'a> {
     /// The first way on which a host answers.
     fn find(&self) -> Result<Connection, Failure> {
         let ways = match &self.options.device {
-            Some(name) => vec![Way::named(name).map_err(Failure::Usage)?],
-            None if self.is_held => Way::without_broker(),
-            None => Way::usual(),
+            Some(name) => vec![Way::named(name, is_socket).map_err(Failure::Usage)?],
+            None if self.is_held => ways_without_broker(),
+            None => usual_ways(),
         };
         let mut connection = find(ways, self.options.timeout)?;
         if self.is_held {

@@ -1,4 +1,5 @@
 //! `hostinfo`, the guest's tool: asks the host over a serial port and shows the answer.
+#![cfg_attr(not(unix), allow(dead_code, reason = "what only the broker and Linux's /proc need"))]
 
 mod args;
 mod blame;
@@ -26,7 +27,9 @@ mod recorder;
 mod recording;
 mod reply;
 mod report;
+#[cfg(unix)]
 mod serve;
+mod system;
 mod table;
 mod top;
 mod units;
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome, Failure> {
     match &args.command {
-        Some(Command::Serve(serve)) => return serve::run(&args.options, serve),
+        Some(Command::Serve(serve)) => return system::serve(&args.options, serve),
         Some(Command::Record(record)) => return record::run(&args.options, record),
         Some(Command::Report(report)) => return report::run(&args.options, report),
         Some(Command::Top) => return top::run(&args.options),

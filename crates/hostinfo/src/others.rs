@@ -1,15 +1,4 @@
-//! Finds other programs that have a device open: proc(5), /proc/PID/fd.
-
-use std::ffi::OsStr;
-use std::fs;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
-use std::time::{Duration, Instant};
-
-use hostinfo_wire::text::printable;
-
-/// The longest that a search takes: ten thousand processes with ten files each take 0.2 s.
-const LOOK_MAX: Duration = Duration::from_millis(500);
+//! Other programs that have a port open, as far as they were seen.
 
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,41 +20,6 @@ pub(crate) struct Holder {
 }
 
 impl Others {
-    /// Finds the programs that have one of `devices` open, given by the kernel's numbers
-    /// (`st_rdev`), other than the process `own` and its ancestors: a shell that has opened the
-    /// port, as in the README, waits while the program it started runs. A process that holds the
-    /// other end of a pseudo-terminal is the host itself (`hostinfod --pty`), so it does not count
-    /// either.
-    ///
-    /// `proc` is the mount point of proc(5).
-    pub(crate) fn look(proc: &Path, own: u32, devices: &[u64]) -> Self {
-        let deadline = Instant::now() + LOOK_MAX;
-        let ancestors = Ancestors::of(proc, own);
-        let mut others = Self::default();
-        let Ok(entries) = fs::read_dir(proc) else { return Self { is_partial: true, ..others } };
-        for process in entries.flatten() {
-            let Some(pid) = number(&process.file_name()) else { continue };
-            if ancestors.include(pid) {
-                continue;
-            }
-            if Instant::now() > deadline {
-                others.is_partial = true;
-                break;
-            }
-            match Access::to(&process.path(), devices) {
-                Some(Access::None) => {}
-                Some(_) if is_at_other_end(&process.path(), devices) => {}
-                Some(access) => others.holders.push(Holder {
-                    pid,
-                    name: name(&process.path()),
-                    reads: access == Access::Reads,
-                }),
-                None => others.is_partial = true,
-            }
-        }
-        others
-    }
-
     /// Whether one of them reads.
     pub(crate) fn read(&self) -> bool {
         self.holders.iter().any(|holder| holder.reads)
@@ -102,188 +56,9 @@ impl Others {
     }
 }
 
-/// How a process can use a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Access {
-    None,
-    Writes,
-    Reads,
-}
-
-impl Access {
-    /// `None` if this program may not inspect the process.
-    fn to(process: &Path, devices: &[u64]) -> Option<Self> {
-        let files = match fs::read_dir(process.join("fd")) {
-            Ok(files) => files,
-            // It has ended in the meantime.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Self::None),
-            Err(_) => return None,
-        };
-        let accesses = files.flatten().map(|file| Self::by(&file.path(), devices));
-        Some(accesses.max().unwrap_or(Self::None))
-    }
-
-    /// From one of its open files. The link has the same read and write permissions as the open
-    /// file.
-    fn by(link: &Path, devices: &[u64]) -> Self {
-        const READABLE: u32 = 0o400;
-        // Only devices are inspected: another file may be on a server that does not answer.
-        let is_candidate = fs::read_link(link).is_ok_and(|to| to.starts_with("/dev"));
-        let is_meant = is_candidate
-            && fs::metadata(link).is_ok_and(|file| {
-                file.file_type().is_char_device() && devices.contains(&file.rdev())
-            });
-        match fs::symlink_metadata(link) {
-            Ok(own) if is_meant && own.permissions().mode() & READABLE != 0 => Self::Reads,
-            Ok(_) if is_meant => Self::Writes,
-            _ => Self::None,
-        }
-    }
-}
-
-/// Whether the process holds the controlling end of one of the devices, which must then be a
-/// pseudo-terminal.
-fn is_at_other_end(process: &Path, devices: &[u64]) -> bool {
-    /// The number of the first of them, and how many minor numbers each has (devices.txt).
-    const PTS_MAJOR: u32 = 136;
-    const PTS_MINORS: u32 = 1 << 20;
-    let index = |device: &u64| {
-        let (major, minor) = (rustix::fs::major(*device), rustix::fs::minor(*device));
-        (major == PTS_MAJOR && minor < PTS_MINORS).then_some(minor)
-    };
-    let wanted: Vec<u32> = devices.iter().filter_map(index).collect();
-    let Ok(files) = fs::read_dir(process.join("fdinfo")) else { return false };
-    !wanted.is_empty()
-        && files.flatten().any(|file| {
-            let info = fs::read_to_string(file.path()).unwrap_or_default();
-            controlled(&info).is_some_and(|index| wanted.contains(&index))
-        })
-}
-
-/// The number of the pseudo-terminal that a file controls, from /proc/PID/fdinfo/N: `tty-index:`
-/// and, after a tab, `5`.
-fn controlled(info: &str) -> Option<u32> {
-    info.lines().find_map(|line| line.strip_prefix("tty-index:"))?.trim().parse().ok()
-}
-
-/// A process and its ancestors.
-struct Ancestors(Vec<u32>);
-
-impl Ancestors {
-    fn of(proc: &Path, own: u32) -> Self {
-        /// Deeper than any shell in a terminal in a session.
-        const DEPTH_MAX: usize = 64;
-        let parent =
-            |pid: &u32| parent(&fs::read_to_string(proc.join(pid.to_string()).join("stat")).ok()?);
-        Self(std::iter::successors(Some(own), parent).take(DEPTH_MAX).collect())
-    }
-
-    fn include(&self, pid: u32) -> bool {
-        self.0.contains(&pid)
-    }
-}
-
-/// The parent's PID, from /proc/PID/stat; the name in brackets may contain brackets itself.
-///
-/// `412 (a) b) S 1 412 412 0 -1 ...`
-fn parent(stat: &str) -> Option<u32> {
-    let (_, behind) = stat.rsplit_once(") ")?;
-    behind.split(' ').nth(1)?.parse().ok().filter(|parent| *parent != 0)
-}
-
-fn number(name: &OsStr) -> Option<u32> {
-    name.to_str()?.parse().ok()
-}
-
-fn name(process: &Path) -> String {
-    let name = fs::read(process.join("comm")).unwrap_or_default();
-    let name = printable(String::from_utf8_lossy(&name)).into_owned();
-    if name.is_empty() { "a program".to_owned() } else { name }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use std::fs::File;
-    use std::os::unix::fs::symlink;
-
-    /// A made-up /proc: processes with a parent and files, of which those are real devices.
-    fn proc(processes: &[(u32, u32, &str)]) -> tempfile::TempDir {
-        let proc = tempfile::tempdir().unwrap();
-        for (pid, parent, file) in processes {
-            let process = proc.path().join(pid.to_string());
-            fs::create_dir_all(process.join("fd")).unwrap();
-            fs::write(process.join("comm"), format!("program{pid}\n")).unwrap();
-            fs::write(process.join("stat"), format!("{pid} (a) b) S {parent} 1 1 0")).unwrap();
-            symlink(file, process.join("fd/3")).unwrap();
-        }
-        fs::create_dir(proc.path().join("sys")).unwrap();
-        proc
-    }
-
-    fn rdev(path: &str) -> u64 {
-        fs::metadata(path).unwrap().rdev()
-    }
-
-    #[test]
-    fn who_has_the_device_open_is_seen_and_nobody_else() {
-        let proc = proc(&[
-            (1, 0, "/dev/zero"),
-            (10, 1, "/dev/null"),
-            (11, 1, "/dev/zero"),
-            (12, 1, "/etc/passwd"),
-            (13, 1, "socket:[1]"),
-        ]);
-        let seen = Others::look(proc.path(), 99, &[rdev("/dev/null")]);
-        let holder = Holder { pid: 10, name: "program10".to_owned(), reads: true };
-        assert_eq!(seen, Others { holders: vec![holder], is_partial: false });
-    }
-
-    #[test]
-    fn a_program_and_the_shells_that_it_came_from_are_no_others() {
-        let null = "/dev/null";
-        let proc = proc(&[(1, 0, null), (20, 1, null), (21, 20, null), (22, 21, null)]);
-        let seen = Others::look(proc.path(), 21, &[rdev(null)]);
-        assert_eq!(seen.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [22]);
-    }
-
-    #[test]
-    fn who_only_writes_is_told_from_who_reads() {
-        let own = std::process::id();
-        // An ancestor that does not exist, so that this process itself is seen.
-        let writes = File::options().write(true).open("/dev/full").unwrap();
-        let look = || Others::look(Path::new("/proc"), u32::MAX, &[rdev("/dev/full")]);
-        let own_access = |others: Others| {
-            others.holders.iter().find(|holder| holder.pid == own).map(|holder| holder.reads)
-        };
-        assert_eq!(own_access(look()), Some(false));
-        let reads = File::open("/dev/full").unwrap();
-        assert_eq!(own_access(look()), Some(true));
-        drop((writes, reads));
-        assert_eq!(own_access(look()), None);
-    }
-
-    #[test]
-    fn who_holds_the_other_end_of_a_pseudo_terminal_is_the_host() {
-        assert_eq!(controlled("pos:\t0\nflags:\t02\ntty-index:\t5\n"), Some(5));
-        assert_eq!(controlled("pos:\t0\n"), None);
-        let proc = proc(&[(10, 1, "/dev/null")]);
-        let info = proc.path().join("10/fdinfo");
-        fs::create_dir(&info).unwrap();
-        fs::write(info.join("4"), "tty-index:\t5\n").unwrap();
-        let process = proc.path().join("10");
-        assert!(is_at_other_end(&process, &[rustix::fs::makedev(136, 5)]));
-        assert!(!is_at_other_end(&process, &[rustix::fs::makedev(136, 6)]));
-        assert!(!is_at_other_end(&process, &[rustix::fs::makedev(4, 5)]), "ttyS is no pts");
-    }
-
-    #[test]
-    fn a_proc_that_cannot_be_read_is_no_proof_of_anything() {
-        let folder = tempfile::tempdir().unwrap();
-        let seen = Others::look(&folder.path().join("none"), 1, &[1]);
-        assert!(seen.is_partial && seen.holders.is_empty());
-    }
 
     #[test]
     fn who_is_gone_at_the_next_look_does_not_count() {
@@ -305,12 +80,5 @@ mod tests {
         others.add(Others { holders: vec![holder(1), holder(2)], is_partial: true });
         assert_eq!(others.named(), "cat (PID 1) and cat (PID 2)");
         assert!(others.is_partial);
-    }
-
-    proptest! {
-        #[test]
-        fn any_stat_has_a_parent_or_none(stat in "\\PC{0,40}|[0-9]{1,3} \\(.{0,9}\\) [A-Z] [0-9]{1,12} 1") {
-            let _ = parent(&stat);
-        }
     }
 }

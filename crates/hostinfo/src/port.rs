@@ -1,19 +1,10 @@
 //! Bytes to and from the host, over whatever device or socket leads to it.
 
-mod device;
-mod fd;
-mod socket;
-
 use std::io;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
 use crate::blame::in_use;
 use crate::others::Others;
-use crate::way::Way;
-
-pub(crate) use device::others_on;
 
 /// Sends and receives bytes, with a clock.
 pub(crate) trait Port {
@@ -59,19 +50,7 @@ pub(crate) enum OpenError {
     #[error("permission denied: {0}")]
     Denied(String),
     #[error("{0}")]
-    Io(#[from] Errno),
-}
-
-/// Opens a way that no other program has open. If one has, tries again for `timeout`.
-///
-/// # Errors
-/// [`OpenError`].
-pub(crate) fn open(way: &Way, timeout: Duration) -> Result<Box<dyn Port>, OpenError> {
-    Ok(match way {
-        Way::Device(path) => Box::new(device::Device::open(path, timeout)?),
-        Way::Unix(path) => Box::new(socket::unix(path)?),
-        Way::Vsock { cid, port } => Box::new(socket::vsock(*cid, *port)?),
-    })
+    Io(#[from] io::Error),
 }
 
 impl Port for Box<dyn Port> {

@@ -1,19 +1,17 @@
 //! `record`: both views of this guest, again and again, into a file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::args::{Format, Options, Record};
 use crate::exit::{Failure, Outcome, complain};
 use crate::host::Host;
 use crate::recorder::Recorder;
 use crate::recording::{Entry, HEAD, is_begin, joint};
+use crate::system::{WHY_NO_OWN_VIEW, open_to_append, own_roots};
 use crate::units;
-use crate::views::own::Roots;
 
 /// The default time between samples.
 const EVERY: Duration = Duration::from_secs(10);
@@ -34,10 +32,11 @@ pub(crate) fn run(options: &Options, record: &Record) -> Result<Outcome, Failure
     let every = options.every.unwrap_or(EVERY);
     if io::stderr().is_terminal() {
         complain(begin(path, every, record.time));
+        WHY_NO_OWN_VIEW.iter().for_each(complain);
     }
     // A sample does not wait for a host that may not be asked yet.
     let options = options.impatient();
-    let (mut host, mut recorder) = (Host::new(&options), Recorder::new(Roots::own()));
+    let (mut host, mut recorder) = (Host::new(&options), Recorder::new(own_roots()));
     let (begin, mut told) = (Instant::now(), String::new());
     loop {
         let start = Instant::now();
@@ -75,16 +74,21 @@ fn notice(entries: &[Entry], recorder: &Recorder, every: Duration) -> Option<Str
         Entry::Silence { why, .. } => Some(why),
         _ => None,
     });
+    let has_own_view = WHY_NO_OWN_VIEW.is_none();
     if let Some(why) = silence {
-        return Some(format!("{why}; this guest's own view is recorded all the same"));
+        let besides = "; this guest's own view is recorded all the same";
+        return Some(format!("{why}{}", if has_own_view { besides } else { "" }));
     }
     let interval = recorder.interval().filter(|interval| *interval > every)?;
-    Some(format!(
-        "this guest may ask its host only every {}: what the host says is recorded that often, and what \
-         this guest sees of itself every {}",
-        units::duration(interval),
-        units::duration(every)
-    ))
+    let mut notice = format!(
+        "this guest may ask its host only every {}: what the host says is recorded that often",
+        units::duration(interval)
+    );
+    if has_own_view {
+        let every = units::duration(every);
+        notice += &format!(", and what this guest sees of itself every {every}");
+    }
+    Some(notice)
 }
 
 /// Opens a recording to append to it, or creates one.
@@ -97,10 +101,9 @@ fn open(path: &Path) -> io::Result<File> {
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return refused("it is not a file: name another");
     }
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    let Some(mut file) = open_to_append(path)? else {
         return refused("another hostinfo record writes to it: name another file");
-    }
+    };
     let mut begin = Vec::new();
     (&mut file).take(HEAD.len() as u64).read_to_end(&mut begin)?;
     if !is_begin(&begin) {

@@ -9,8 +9,9 @@ use crate::host::Host;
 use crate::question::Question;
 use crate::recording::{Entry, Field, Heard, Sample, is_same_incident};
 use crate::reply::Line;
+use crate::system::page_size;
 use crate::verdict::RESOURCES;
-use crate::views::own::{Moment, Roots, View, page_size};
+use crate::views::own::{Moment, Roots, View};
 use crate::views::told::{Judged, Reply, Told};
 
 /// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in

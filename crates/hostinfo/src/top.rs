@@ -5,7 +5,6 @@ mod rows;
 mod screen;
 mod spark;
 mod state;
-mod tty;
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -19,12 +18,11 @@ use crate::exit::{Failure, Outcome};
 use crate::host::Host;
 use crate::recorder::Recorder;
 use crate::recording::Entry;
-use crate::top::backend::Tty;
+use crate::system::{RawTty, own_roots};
+use crate::top::backend::{Tty, size};
 use crate::top::screen::{HEIGHT_LEAST, WIDTH_LEAST, screen};
 use crate::top::spark::Glyphs;
 use crate::top::state::State;
-use crate::top::tty::{Key, RawTty, size};
-use crate::views::own::Roots;
 
 /// The default time between samples.
 const EVERY: Duration = Duration::from_secs(2);
@@ -35,6 +33,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The most samples waiting to be shown: while the terminal accepts no output, none are taken.
 const WAITING_MAX: usize = 4;
+
+/// What the user wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    Quit,
+    Redraw,
+    Other,
+}
+
+/// Switches to the alternate screen, and back (xterm's private modes 1049 and 25; terminals that do not know
+/// them ignore them).
+pub(crate) const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
+pub(crate) const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
 /// Shows both views until the user quits.
 ///
@@ -69,7 +80,7 @@ fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
     let (samples, taken) = sync_channel(WAITING_MAX);
     thread::spawn(move || {
         let mut host = Host::new(&options);
-        let mut recorder = Recorder::live(Roots::own());
+        let mut recorder = Recorder::live(own_roots());
         loop {
             let start = Instant::now();
             let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());

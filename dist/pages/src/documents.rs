@@ -25,7 +25,7 @@ macro_rules! document {
     };
 }
 
-const DOCUMENTS: [Document; 13] = [
+const DOCUMENTS: [Document; 14] = [
     document!("rules.md", "hostinfo.conf", "5"),
     document!("hostinfod.toml", "hostinfod.toml", "5"),
     document!("custom.md", "hostinfo-custom", "5"),
@@ -39,6 +39,7 @@ const DOCUMENTS: [Document; 13] = [
     document!("proxmox.md", "hostinfo-proxmox", "7"),
     document!("vhostmd.md", "hostinfo-vhostmd", "7"),
     document!("vsock.md", "hostinfo-vsock", "7"),
+    document!("windows.md", "hostinfo-windows", "7"),
 ];
 
 /// The page that a file of `docs/` has become, if it has: `hostinfo.conf(5)` for `rules.md`.

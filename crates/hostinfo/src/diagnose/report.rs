@@ -7,6 +7,7 @@ use anstyle::Style;
 use crate::color;
 use crate::diagnose::conclude::{Conclusion, Finding, overall, sentences};
 use crate::diagnose::words::{measured, seen};
+use crate::system::WHY_NO_OWN_VIEW;
 use crate::units;
 use crate::views::own::View;
 use crate::views::told::{Judged, Told};
@@ -53,7 +54,10 @@ impl Diagnosis {
         if let Some(incident) = self.told.last.text("verdict.incident.1") {
             text += &format!("The newest incident that the host recorded: {incident}.\n");
         }
-        text + &sentences(&self.findings, &self.view, &figures).join(" ") + "\n"
+        text += &sentences(&self.findings, &self.view, &figures).join(" ");
+        text.push('\n');
+        text.extend(WHY_NO_OWN_VIEW.map(|why| format!("{why}.\n")));
+        text
     }
 
     /// ` at the host rack7 (df1a367e), kvm`, as far as it is known.

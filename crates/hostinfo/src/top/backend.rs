@@ -9,8 +9,6 @@ use ratatui_core::buffer::Cell;
 use ratatui_core::layout::{Position, Size};
 use ratatui_core::style::Style;
 
-use crate::top::tty::size;
-
 /// Standard output.
 pub(super) struct Tty {
     out: BufWriter<Stdout>,
@@ -48,6 +46,13 @@ fn style_of(cell: &Cell) -> Style {
         style.bg = Some(cell.bg);
     }
     style
+}
+
+/// Columns and lines. A serial console does not report its size, so the most common one is assumed.
+pub(super) fn size() -> (u16, u16) {
+    const USUAL: (u16, u16) = (80, 24);
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or(USUAL, |(width, height)| (width.0, height.0))
 }
 
 impl Backend for Tty {

@@ -5,6 +5,7 @@ use ratatui_core::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::recording::Sample;
+use crate::system::WHY_NO_OWN_VIEW;
 use crate::top::rows::{LABEL, ROWS, Row, VALUE};
 use crate::top::spark::{Glyphs, spark};
 use crate::top::state::State;
@@ -31,8 +32,10 @@ pub(super) fn screen(
     lines.push(notice(state, width, glyphs));
     let room = height.saturating_sub(lines.len());
     // Incidents get the last lines, if the figures leave room for them.
-    let incidents = room.saturating_sub(ROWS.len()).min(state.incidents.len());
-    lines.extend(ROWS.iter().map(|row| figure(row, state, width, glyphs)));
+    let has_own_view = WHY_NO_OWN_VIEW.is_none();
+    let rows: Vec<&Row> = ROWS.iter().filter(|row| row.is_hosts || has_own_view).collect();
+    let incidents = room.saturating_sub(rows.len()).min(state.incidents.len());
+    lines.extend(rows.into_iter().map(|row| figure(row, state, width, glyphs)));
     lines.truncate(height.saturating_sub(incidents));
     let incident = |text: &String| Line::raw(cut(text, width, glyphs));
     lines.extend(state.incidents.iter().take(incidents).map(incident));

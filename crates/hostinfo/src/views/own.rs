@@ -21,11 +21,6 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    /// The paths on this machine.
-    pub(crate) fn own() -> Self {
-        Self { proc: "/proc".into(), sys: "/sys".into() }
-    }
-
     /// Tasks that are running or ready to run, and the CPUs available to them.
     pub(crate) fn stat(&self) -> Option<Stat> {
         parse::stat(&self.read("stat")?)
@@ -144,11 +139,6 @@ pub(crate) struct DiskView {
     pub(crate) rate: f64,
     /// The mean time of one of them, including queueing in the guest. `None` if there were none.
     pub(crate) latency: Option<Duration>,
-}
-
-/// Bytes per page of memory, the unit in which swapping is counted.
-pub(crate) fn page_size() -> u64 {
-    u64::try_from(rustix::param::page_size()).unwrap_or(4096)
 }
 
 /// The share of all CPU time between two moments. Nothing if a counter fell.

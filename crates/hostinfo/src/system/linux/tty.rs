@@ -10,26 +10,14 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::Failure;
-
-/// Switches to the alternate screen, and back (xterm's private modes 1049 and 25; terminals that do not know
-/// them ignore them).
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
-const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
-
-/// What the user wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
-    Quit,
-    Redraw,
-    Other,
-}
+use crate::top::{ENTER, Key, LEAVE};
 
 /// The terminal on standard input and output, under the control of this program.
-pub(super) struct RawTty {
+pub(crate) struct RawTty {
     before: Arc<Before>,
     /// The signal that was received.
     signal: Arc<AtomicUsize>,
@@ -46,7 +34,7 @@ impl RawTty {
     ///
     /// # Errors
     /// [`Failure`]: there is no terminal.
-    pub(super) fn enter() -> Result<Self, Failure> {
+    pub(crate) fn enter() -> Result<Self, Failure> {
         let why = "top needs a terminal; hostinfo alone, and hostinfo record, do not";
         let no_terminal = |_| Failure::Usage(why.to_owned());
         tcgetattr(io::stdout()).map_err(no_terminal)?;
@@ -75,7 +63,7 @@ impl RawTty {
     ///
     /// # Errors
     /// The terminal cannot be read.
-    pub(super) fn key(&self, time: Duration) -> io::Result<Option<Key>> {
+    pub(crate) fn key(&self, time: Duration) -> io::Result<Option<Key>> {
         let stdin = io::stdin();
         let time = Timespec::try_from(time).map_err(io::Error::other)?;
         match poll(&mut [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)], Some(&time)) {
@@ -139,15 +127,6 @@ fn write_all(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout();
     stdout.write_all(bytes)?;
     stdout.flush()
-}
-
-/// Columns and lines. A serial console does not report its size, so the most common one is assumed.
-pub(super) fn size() -> (u16, u16) {
-    const USUAL: (u16, u16) = (80, 24);
-    match tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
-        _ => USUAL,
-    }
 }
 
 #[cfg(test)]

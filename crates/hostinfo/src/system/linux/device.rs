@@ -11,7 +11,8 @@ use rustix::termios::{self, ControlModes, OptionalActions, QueueSelector, Termio
 
 use crate::blame::is_console;
 use crate::others::Others;
-use crate::port::{OpenError, Port, fd};
+use crate::port::{OpenError, Port};
+use crate::system::linux::{fd, look::look};
 
 /// An open port. A tty is in raw mode as long as this value lives.
 pub(super) struct Device {
@@ -36,8 +37,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 
 /// Which other programs have one of the devices open.
-fn look(devices: &[u64]) -> Others {
-    Others::look(Path::new("/proc"), std::process::id(), devices)
+fn others(devices: &[u64]) -> Others {
+    look(Path::new("/proc"), std::process::id(), devices)
 }
 
 impl Device {
@@ -79,7 +80,7 @@ impl Device {
             Errno::BUSY => OpenError::Busy(Others::default()),
             Errno::ISDIR => OpenError::NotAPort,
             Errno::ACCESS | Errno::PERM => OpenError::Denied(remedy(path)),
-            other => OpenError::Io(other),
+            other => other.into(),
         })?;
         let status = rustix::fs::fstat(&device)?;
         if FileType::from_raw_mode(status.st_mode) != FileType::CharacterDevice {
@@ -161,12 +162,12 @@ impl Drop for Device {
 /// Which other programs have one of the devices open for longer than it takes to check whether it
 /// is free.
 fn rivals(devices: &[u64]) -> Others {
-    let first = look(devices);
+    let first = others(devices);
     if first.holders.is_empty() {
         return first;
     }
     std::thread::sleep(SECOND_LOOK);
-    first.who_stayed(&look(devices))
+    first.who_stayed(&others(devices))
 }
 
 /// Whether a program has locked the device at `path`, as far as that is visible.
@@ -192,7 +193,7 @@ fn has_lock(locks: &str, device: u64, inode: u64) -> bool {
 /// Which other programs have the device at `path` open.
 pub(crate) fn others_on(path: &Path) -> Others {
     match rustix::fs::stat(path) {
-        Ok(status) => look(&devices(path, status.st_rdev)),
+        Ok(status) => others(&devices(path, status.st_rdev)),
         Err(_) => Others::default(),
     }
 }
