@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -13,6 +14,10 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/hostinfo-
 
 /// A guest of libvirt: its process and what its cgroup's name has in the place of a number.
 const GUEST: (&str, &str) = ("proc/4242", "qemu\\x2d3\\x2d");
+
+/// A file with a number in this machine's own sysfs, in the place of those of each CPU that are read for every
+/// sample: the daemon keeps open what is a kernel's, as it would on such a host.
+const NUMBER: &str = "/sys/devices/system/cpu/cpu0/topology/physical_package_id";
 
 /// Makes the host in `folder`, with a guest for each of the processes.
 pub(crate) fn make(folder: &Path, pids: impl Iterator<Item = u32>) -> anyhow::Result<()> {
@@ -42,11 +47,19 @@ fn make_cpus(folder: &Path) -> anyhow::Result<()> {
         for (file, text) in [
             ("topology/core_cpus_list", format!("{core},{}", core + CPUS / 2)),
             ("topology/physical_package_id", (core / (CPUS / 4)).to_string()),
-            ("cpufreq/scaling_cur_freq", "2400000".to_owned()),
-            ("cpufreq/cpuinfo_max_freq", "3600000".to_owned()),
-            ("thermal_throttle/core_throttle_count", "17".to_owned()),
         ] {
             write(&own.join(file), format!("{text}\n"))?;
+        }
+        for file in [
+            "cpufreq/scaling_cur_freq",
+            "cpufreq/cpuinfo_max_freq",
+            "thermal_throttle/core_throttle_count",
+        ] {
+            let file = own.join(file);
+            fs::create_dir_all(file.parent().context("no folder")?)?;
+            // Over that of a captured CPU.
+            let _ = fs::remove_file(&file);
+            symlink(NUMBER, &file).with_context(|| file.display().to_string())?;
         }
     }
     writeln!(stat, "intr 5{}\nctxt 9\nbtime 7\nprocs_running 60", " 0".repeat(20_000))?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::root::Roots;
+use crate::open_files::Reader;
 use crate::text::only_number;
 use crate::topology::cpu_file;
 use crate::{Absent, Moment};
@@ -21,7 +21,7 @@ pub(crate) fn mean(
     file: &str,
     cpus: &[u32],
     at: Moment,
-    roots: &Roots,
+    roots: &Reader,
     buffer: &mut Vec<u8>,
 ) -> Result<u64, Absent> {
     let begun = Instant::now();

@@ -5,7 +5,8 @@ use hostinfo_wire::Value;
 
 use crate::devices::{Devices, Row, Sums};
 use crate::disk::{self, Heads};
-use crate::root::{Roots, TABLE_BYTES};
+use crate::open_files::Reader;
+use crate::root::TABLE_BYTES;
 use crate::text::{lines, number, words};
 use crate::units::micro;
 use crate::{Absent, Moment};
@@ -36,12 +37,13 @@ pub(crate) struct BusyTime {
 }
 
 pub(crate) fn read(
-    roots: &Roots,
+    roots: &Reader,
     at: Moment,
     buffer: &mut Vec<u8>,
     devices: &mut Devices<7>,
 ) -> Result<Disks, Absent> {
-    let text = roots.proc("diskstats", TABLE_BYTES, buffer).map_err(|e| e.or(UNSEEN))?;
+    let text =
+        roots.kept(format_args!("diskstats"), TABLE_BYTES, buffer).map_err(|e| e.or(UNSEEN))?;
     let heads = Heads::of(parse(text));
     let rows = parse(text).map(|(name, figures)| Row { name, figures, part: heads.part(name) });
     let sums = devices.add(at, rows, &mut disk::Disks::new(roots));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::counter::{Pace, round};
 use crate::machine::Machine;
+use crate::open_files::Reader;
 use crate::root::{Roots, numbered};
 use crate::text::only_number;
 use crate::{Absent, Moment, machine};
@@ -48,7 +49,7 @@ const PACE: Pace = Pace(10_000_000_000);
 /// `261893412305`, and `max_energy_range_uj` the highest value it reaches, such as `262143328850`:
 /// at 200 W it wraps around after 22 minutes. If it was not read for longer, the result is too low.
 pub(crate) fn read(
-    roots: &Roots,
+    roots: &Reader,
     at: Moment,
     buffer: &mut Vec<u8>,
     meter: &mut Meter,

@@ -14,6 +14,7 @@ use crate::loadavg::LoadAverages;
 use crate::meminfo::{Meminfo, Spare};
 use crate::missing::Missing;
 use crate::netdev::Interfaces;
+use crate::open_files::Reader;
 use crate::pressure::Pressure;
 use crate::shares::{HostSample, Share};
 use crate::stat::Stat;
@@ -22,14 +23,14 @@ use crate::topology::{Topology, count};
 use crate::vmstat::Vmstat;
 use crate::window::Window;
 use crate::{
-    Absent, Moment, Roots, Units, cpufreq, cpuinfo, diskstats, energy, identity, ksm, loadavg,
-    meminfo, netdev, pressure, stat, throttle, vmstat,
+    Absent, Moment, OpenFiles, Roots, Units, cpufreq, cpuinfo, diskstats, energy, identity, ksm,
+    loadavg, meminfo, netdev, pressure, stat, throttle, vmstat,
 };
 
 /// A host and the samples taken of it. The default is the host that runs this program.
 #[derive(Default)]
 pub struct Host {
-    roots: Roots,
+    roots: Reader,
     units: Units,
     /// The text of the last file; kept so that reading allocates no new memory.
     buffer: Vec<u8>,
@@ -58,14 +59,15 @@ pub struct Host {
 }
 
 impl Host {
-    /// The host whose kernel runs this program, seen at `roots`. Reads nothing.
-    pub fn new(roots: Roots) -> Self {
-        Self { roots, ..Self::default() }
+    /// The host whose kernel runs this program, seen at `roots`. Its files stay open among `files`. Reads
+    /// nothing.
+    pub fn new(roots: Roots, files: OpenFiles) -> Self {
+        Self { roots: Reader::of_host(roots, files), ..Self::default() }
     }
 
     /// A host whose kernel counts in other `units`, such as a captured one. Reads nothing.
     pub fn with_units(roots: Roots, units: Units) -> Self {
-        Self { roots, units, ..Self::default() }
+        Self { units, ..Self::new(roots, OpenFiles::default()) }
     }
 
     /// The statistic's value in the moment's slot. Its file is read at the first use in the slot;

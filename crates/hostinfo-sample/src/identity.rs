@@ -1,6 +1,7 @@
 //! What identifies the host: `/proc/sys/kernel` and the names from its firmware (DMI).
 
 use crate::Absent;
+use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, Roots};
 use crate::text::first_line;
 
@@ -9,9 +10,9 @@ const NO_DMI: Absent = Absent::unsupported("this host's firmware gives no name")
 const UNTOLD: Absent = Absent::untold("a file of /proc/sys/kernel is empty");
 
 /// A file of `/proc/sys/kernel`: `hostname` or `osrelease`.
-pub(crate) fn kernel(file: &str, roots: &Roots, buffer: &mut Vec<u8>) -> Result<String, Absent> {
+pub(crate) fn kernel(file: &str, roots: &Reader, buffer: &mut Vec<u8>) -> Result<String, Absent> {
     let text = roots
-        .proc(&format!("sys/kernel/{file}"), LINE_BYTES, buffer)
+        .kept(format_args!("sys/kernel/{file}"), LINE_BYTES, buffer)
         .map_err(|e| e.or(Absent::NO_PROC))?;
     first_line(text).ok_or(UNTOLD)
 }

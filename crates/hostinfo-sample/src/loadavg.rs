@@ -4,7 +4,8 @@ use hostinfo_catalog::source::Load;
 use hostinfo_wire::Value;
 
 use crate::Absent;
-use crate::root::{LINE_BYTES, Roots};
+use crate::open_files::Reader;
+use crate::root::LINE_BYTES;
 use crate::text::{millionths, words};
 use crate::units::micro;
 
@@ -14,8 +15,10 @@ const UNTOLD: Absent = Absent::untold("/proc/loadavg does not begin with three l
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LoadAverages([Option<u64>; 3]);
 
-pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<LoadAverages, Absent> {
-    let text = roots.proc("loadavg", LINE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
+pub(crate) fn read(roots: &Reader, buffer: &mut Vec<u8>) -> Result<LoadAverages, Absent> {
+    let text = roots
+        .kept(format_args!("loadavg"), LINE_BYTES, buffer)
+        .map_err(|e| e.or(Absent::NO_PROC))?;
     Ok(parse(text))
 }
 

@@ -4,7 +4,8 @@ use hostinfo_catalog::source::Memory;
 use hostinfo_wire::Value;
 
 use crate::Absent;
-use crate::root::{PAGE_BYTES, Roots};
+use crate::open_files::Reader;
+use crate::root::PAGE_BYTES;
 use crate::text::{Figure, amounts, figure_of};
 
 const NO_SWAP: Absent = Absent::chosen("this host has no swap");
@@ -26,8 +27,10 @@ pub(crate) struct Meminfo {
     huge_page: Option<u64>,
 }
 
-pub(crate) fn read(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Meminfo, Absent> {
-    let text = roots.proc("meminfo", PAGE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
+pub(crate) fn read(roots: &Reader, buffer: &mut Vec<u8>) -> Result<Meminfo, Absent> {
+    let text = roots
+        .kept(format_args!("meminfo"), PAGE_BYTES, buffer)
+        .map_err(|e| e.or(Absent::NO_PROC))?;
     Ok(parse(text))
 }
 

@@ -5,7 +5,8 @@ use hostinfo_wire::Value;
 
 use crate::devices::{Devices, Part, Row, Sums};
 use crate::interface;
-use crate::root::{Roots, TABLE_BYTES};
+use crate::open_files::Reader;
+use crate::root::TABLE_BYTES;
 use crate::text::{lines, number, words};
 use crate::{Absent, Moment};
 
@@ -22,12 +23,12 @@ pub(crate) type Figures = [u64; 8];
 pub(crate) struct Interfaces(Sums<8>);
 
 pub(crate) fn read(
-    roots: &Roots,
+    roots: &Reader,
     at: Moment,
     buffer: &mut Vec<u8>,
     devices: &mut Devices<8>,
 ) -> Result<Interfaces, Absent> {
-    let text = roots.proc("net/dev", TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
+    let text = roots.kept(format_args!("net/dev"), TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
     let rows = parse(text).map(|(name, figures)| Row { name, figures, part: Part::Device });
     let sums = devices.add(at, rows, &mut interface::Interfaces::new(roots));
     if sums.devices == 0 { Err(LACK) } else { Ok(Interfaces(sums)) }

@@ -1,9 +1,10 @@
-//! Files of guests that stay open from one sample to the next: opening and closing a file takes six times as
-//! long as reading it.
+//! Files of guests and of the host that stay open from one sample to the next: opening and closing a file takes
+//! six times as long as reading it.
 //!
 //! Only the kernel's own files stay open, because they show when their subject is gone: the file of a process
-//! or thread that ended, or of a cgroup that was removed, can no longer be read, even if something else has its
-//! name by then. It is then opened again by name. A plain file could be read forever, whatever took its name.
+//! or thread that ended, of a cgroup that was removed, or of a CPU that went offline, can no longer be read, even
+//! if something else has its name by then. It is then opened again by name. A plain file could be read forever,
+//! whatever took its name.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -14,14 +15,15 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use hostinfo_wire::limits::{FILES_LEFT, OPEN_FILES_EACH, OPEN_FILES_MAX};
+use hostinfo_wire::limits::{FILES_LEFT, OPEN_FILES_EACH, OPEN_FILES_MAX, OPEN_FILES_OF_HOST};
 use lru::LruCache;
 use rustix::fs::{FsWord, fstatfs};
 
 use crate::Roots;
 use crate::root::{ATTRIBUTE_BYTES, PAGE_BYTES, Unread, read_file, read_from_start, within};
 
-/// The open files of all guests together. The files of the guest that was read least recently are closed first.
+/// The open files of the host and all guests together. The files of whichever was read least recently are closed
+/// first.
 #[derive(Clone, Debug)]
 pub struct OpenFiles(Rc<Pool>);
 
@@ -75,12 +77,12 @@ impl Pool {
         None
     }
 
-    /// Keeps a file open, and closes others if there are too many.
-    fn keep(&self, reader: u64, path: PathBuf, file: File) {
+    /// Keeps a file open, and closes others if there are too many: the reader may have `most_each`.
+    fn keep(&self, reader: u64, most_each: usize, path: PathBuf, file: File) {
         let mut of = self.of.borrow_mut();
         let files = of.get_or_insert_mut(reader, HashMap::default);
         // Threads come and go; the files of those that ended are found here.
-        if files.len() >= OPEN_FILES_EACH {
+        if files.len() >= most_each {
             self.count.set(self.count.get().saturating_sub(files.len()));
             files.clear();
         }
@@ -101,20 +103,32 @@ impl Pool {
 /// `/sys/fs/cgroup/machine.slice/machine-qemu\x2d1\x2dweb.scope/memory.pressure` has 79 bytes.
 const PATH: usize = 96;
 
-/// One guest's access to its files. A clone starts with none of them open.
+/// A guest's access to its files, or the host's to its own. A clone starts with none of them open.
 #[derive(Debug)]
 pub(crate) struct Reader {
     roots: Roots,
     pool: OpenFiles,
+    /// How many files it may keep open.
+    most: usize,
     number: u64,
     opened: Cell<u64>,
 }
 
 impl Reader {
+    /// Of a guest.
     pub(crate) fn new(roots: Roots, pool: OpenFiles) -> Self {
+        Self::at_most(OPEN_FILES_EACH, roots, pool)
+    }
+
+    /// Of the host.
+    pub(crate) fn of_host(roots: Roots, pool: OpenFiles) -> Self {
+        Self::at_most(OPEN_FILES_OF_HOST, roots, pool)
+    }
+
+    fn at_most(most: usize, roots: Roots, pool: OpenFiles) -> Self {
         let number = pool.0.next.get();
         pool.0.next.set(number.wrapping_add(1));
-        Self { roots, pool, number, opened: Cell::new(0) }
+        Self { roots, pool, most, number, opened: Cell::new(0) }
     }
 
     /// How often a file was opened by its name. If that did not change, everything was read from files that
@@ -123,8 +137,8 @@ impl Reader {
         self.opened.get()
     }
 
-    /// All of a file of the guest's own below `/proc`: see [`Roots::proc`].
-    pub(crate) fn own<'b>(
+    /// All of a file below `/proc` that is read again and again: see [`Roots::proc`].
+    pub(crate) fn kept<'b>(
         &self,
         file: fmt::Arguments<'_>,
         bound: usize,
@@ -179,7 +193,7 @@ impl Reader {
             Err(error) => return Err(Unread { path, error }),
         };
         if pool.most > 0 && is_kernels(&file) {
-            pool.keep(self.number, path.clone(), file);
+            pool.keep(self.number, self.most, path.clone(), file);
         }
         within(bound, path, buffer)
     }
@@ -193,9 +207,15 @@ impl Deref for Reader {
     }
 }
 
+impl Default for Reader {
+    fn default() -> Self {
+        Self::of_host(Roots::default(), OpenFiles::default())
+    }
+}
+
 impl Clone for Reader {
     fn clone(&self) -> Self {
-        Self::new(self.roots.clone(), self.pool.clone())
+        Self::at_most(self.most, self.roots.clone(), self.pool.clone())
     }
 }
 

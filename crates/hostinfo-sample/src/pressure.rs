@@ -4,6 +4,7 @@ use hostinfo_catalog::source::{PressureFigure, Stall};
 use hostinfo_wire::Value;
 
 use crate::counter::{Pace, Told};
+use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, Roots};
 use crate::text::{lines, millionths, number, words};
 use crate::units::micro;
@@ -41,12 +42,12 @@ const PACE: Pace = Pace(1_000_000);
 
 pub(crate) fn read(
     file: &str,
-    roots: &Roots,
+    roots: &Reader,
     at: Moment,
     buffer: &mut Vec<u8>,
     kept: &mut Kept,
 ) -> Result<Pressure, Absent> {
-    let mut pressure = match roots.proc(file, LINE_BYTES, buffer) {
+    let mut pressure = match roots.kept(format_args!("{file}"), LINE_BYTES, buffer) {
         Ok(text) => parse(text),
         Err(error) => return Err(error.or(lack(roots, buffer))),
     };

@@ -7,6 +7,7 @@ use hostinfo_wire::Value;
 
 use crate::cpulist::CPUS_MAX;
 use crate::cputime::{Counted, CpuLines, CpuTimes, Fit, Line};
+use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, Roots, TABLE_BYTES};
 use crate::text::{lines, millionths, number, words};
 use crate::{Absent, Moment, Units};
@@ -31,14 +32,15 @@ pub(crate) struct Rest {
 }
 
 pub(crate) fn read(
-    roots: &Roots,
+    roots: &Reader,
     units: Units,
     at: Moment,
     buffer: &mut Vec<u8>,
     times: &mut CpuTimes,
 ) -> Result<Stat, Absent> {
     let up = if times.is_new() { uptime(roots, buffer) } else { None };
-    let text = roots.proc("stat", TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
+    let text =
+        roots.kept(format_args!("stat"), TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     let (lines, rest) = parse(text);
     let busy = busy_of_each(&lines);
     Ok(Stat { counted: times.add(&lines, at, units.ticks_per_second, up), rest, busy })

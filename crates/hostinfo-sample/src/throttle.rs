@@ -1,7 +1,7 @@
 //! `/sys/devices/system/cpu/cpu*/thermal_throttle`: cores that were slowed down because of heat.
 
 use crate::Absent;
-use crate::root::Roots;
+use crate::open_files::Reader;
 use crate::tally::{Newcomers, Tally};
 use crate::text::only_number;
 use crate::topology::cpu_file;
@@ -15,7 +15,7 @@ const UNTOLD: Absent = Absent::untold("core_throttle_count holds no number");
 /// the same, so one of each core is read. The file holds a number: `17`.
 pub(crate) fn read(
     cores: &[u32],
-    roots: &Roots,
+    roots: &Reader,
     buffer: &mut Vec<u8>,
     tally: &mut Tally<1>,
 ) -> Result<u64, Absent> {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::cached::Cached;
 use crate::cpulist;
+use crate::open_files::Reader;
 use crate::root::Roots;
 use crate::text::only_number;
 use crate::vmm::numa;
@@ -36,7 +37,7 @@ impl Topology {
     pub(crate) fn online(
         &mut self,
         at: Moment,
-        roots: &Roots,
+        roots: &Reader,
         buffer: &mut Vec<u8>,
     ) -> Result<&[u32], Absent> {
         self.online.at(at, |()| read_online(roots, buffer)).map(Vec::as_slice)
@@ -47,7 +48,7 @@ impl Topology {
     pub(crate) fn shape(
         &mut self,
         at: Moment,
-        roots: &Roots,
+        roots: &Reader,
         buffer: &mut Vec<u8>,
     ) -> Result<&Shape, Absent> {
         let online = self.online.at(at, |()| read_online(roots, buffer))?;
@@ -63,7 +64,7 @@ impl Topology {
     pub(crate) fn nodes(
         &mut self,
         at: Moment,
-        roots: &Roots,
+        roots: &Reader,
         buffer: &mut Vec<u8>,
     ) -> Result<u64, Absent> {
         let online = &mut self.online;
@@ -85,7 +86,7 @@ pub(crate) fn cpu_file(cpu: u32, file: &str) -> String {
     format!("devices/system/cpu/cpu{cpu}/{file}")
 }
 
-fn read_online(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
+fn read_online(roots: &Reader, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
     let text = roots.sys("devices/system/cpu/online", buffer).map_err(|e| e.or(LACK))?;
     cpulist::parse(text).ok_or(LACK)
 }

@@ -4,7 +4,8 @@ use hostinfo_catalog::source::Paging;
 use hostinfo_wire::Value;
 
 use crate::counter::{Pace, Told};
-use crate::root::{PAGE_BYTES, Roots};
+use crate::open_files::Reader;
+use crate::root::PAGE_BYTES;
 use crate::text::{Figure, figure_of, numbers};
 use crate::{Absent, Moment, Units};
 
@@ -18,12 +19,14 @@ pub(crate) struct Vmstat([Figure; Paging::KEYS.len()]);
 pub(crate) type Kept = [Told; Paging::KEYS.len()];
 
 pub(crate) fn read(
-    roots: &Roots,
+    roots: &Reader,
     at: Moment,
     buffer: &mut Vec<u8>,
     kept: &mut Kept,
 ) -> Result<Vmstat, Absent> {
-    let text = roots.proc("vmstat", PAGE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
+    let text = roots
+        .kept(format_args!("vmstat"), PAGE_BYTES, buffer)
+        .map_err(|e| e.or(Absent::NO_PROC))?;
     let mut numbers = parse(text);
     for ((number, told), (_, what)) in numbers.iter_mut().zip(kept).zip(Paging::KEYS) {
         *number = number.map(|now| told.tell(now?, at, Pace::DEVICE, Some(range(what))));

@@ -45,13 +45,19 @@ pub const TURN_THREADS: usize = 128;
 /// What reading one thread costs in units of work: a file of `/proc`, compared with a name.
 pub const THREAD_WORK: u32 = 16;
 
-/// Files of guests' VMMs and cgroups that stay open, over all guests: a guest with 8 vCPUs and 7 other threads
-/// has some 50, so this covers 160 guests. With its name, a file takes some 200 bytes here, so 1.6 MB in total.
+/// Files of guests' VMMs and cgroups and of the host that stay open, over all guests: a guest with 8 vCPUs and 7
+/// other threads has some 50, so this covers 160 guests. With its name, a file takes some 200 bytes here, so 1.6
+/// MB in total.
 pub const OPEN_FILES_MAX: usize = 8192;
 
 /// The same for one guest: two files for each of 500 threads. If a guest reaches this number, all its files are
 /// closed, in 0.3 ms, and those it needs are opened again, which leaves room for the others.
 pub const OPEN_FILES_EACH: usize = 1024;
+
+/// The same for the host: half of [`OPEN_FILES_MAX`], so that guests have the other half. Three files of each CPU
+/// (clock, highest clock, throttling) and 30 others: enough for 1,300 CPUs. On a larger host they are opened anew
+/// for each sample.
+pub const OPEN_FILES_OF_HOST: usize = OPEN_FILES_MAX / 2;
 
 /// Files that a process may have open but that [`OPEN_FILES_MAX`] must not use: sockets of 10,000 guests, and
 /// 1,000 for everything else. Under the hard limit of 20,000 that many hosts have, 8,192 stay open, and so they

@@ -43,7 +43,7 @@ impl Scene {
         let unbounded = Bound { per_second: 0, burst: 0 };
         Self {
             engine: Engine::new(
-                Host::new(roots(host.path())),
+                Host::new(roots(host.path()), OpenFiles::default()),
                 FakeLibvirt::default(),
                 admin_values(""),
                 None,

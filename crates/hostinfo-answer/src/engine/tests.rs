@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_rules::{Grant, Tag, Tags};
-use hostinfo_sample::Roots;
+use hostinfo_sample::{OpenFiles, Roots};
 use tempfile::TempDir;
 
 use crate::examples::{FakeLibvirt, admin_values};
@@ -43,7 +43,7 @@ impl Scene {
         let now = Instant::now();
         Self {
             engine: Engine::new(
-                Host::new(roots),
+                Host::new(roots, OpenFiles::default()),
                 FakeLibvirt::default(),
                 admin_values(""),
                 None,

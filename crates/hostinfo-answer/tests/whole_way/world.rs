@@ -75,7 +75,7 @@ impl World {
         let labels = BTreeMap::from([("rack".to_owned(), "b 7".to_owned())]).try_into().unwrap();
         let admin_values =
             AdminValues { labels, customs, notices: Notices::default(), declared: Option::None };
-        let host = Host::new(roots(host));
+        let host = Host::new(roots(host), OpenFiles::default());
         let engine = Engine::new(host, None, admin_values, Some("x".to_owned()), start);
         let bound = Bound { per_second: 20, burst: 40 };
         let flow = Flow { lines: bound, bytes: Bound { per_second: 65_536, burst: 262_144 } };

@@ -1,6 +1,10 @@
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use hostinfo_catalog::source::{self, Identity};
 
 use super::*;
+use crate::{Host, Moment};
 
 /// A process that does nothing.
 struct Sleeper(Child);
@@ -31,7 +35,7 @@ fn reader(files: &OpenFiles) -> Reader {
 }
 
 fn read(reader: &Reader, file: &str) -> Result<Vec<u8>, Unread> {
-    reader.own(format_args!("{file}"), PAGE_BYTES, &mut Vec::new()).map(<[u8]>::to_vec)
+    reader.kept(format_args!("{file}"), PAGE_BYTES, &mut Vec::new()).map(<[u8]>::to_vec)
 }
 
 #[test]
@@ -109,6 +113,20 @@ fn one_guest_leaves_room_for_the_others() {
 }
 
 #[test]
+fn the_hosts_own_files_stay_open_too_and_are_more_than_a_guests() {
+    const _: () = assert!(OPEN_FILES_OF_HOST > OPEN_FILES_EACH);
+    let files = OpenFiles::default();
+    let mut host = Host::new(Roots::default(), files.clone());
+    let kernel = source::Host::Identity(Identity::Kernel);
+    for slot in 0..3 {
+        host.value(kernel, Moment::new(Duration::from_millis(slot * 100))).unwrap();
+        assert_eq!((files.0.count.get(), files.0.next.get()), (1, 1));
+    }
+    let host = Reader::of_host(Roots::default(), OpenFiles::at_most(OPEN_FILES_MAX));
+    assert_eq!(host.most, OPEN_FILES_OF_HOST);
+}
+
+#[test]
 fn the_files_of_a_guest_that_is_gone_are_closed() {
     let (files, sleeper) = (OpenFiles::default(), Sleeper::start());
     let reader = reader(&files);
@@ -141,7 +159,7 @@ fn a_file_over_its_bound_is_an_error_when_it_is_open_already_too() {
     let reader = reader(&files);
     let file = sleeper.file("status");
     let whole = read(&reader, &file).unwrap().len();
-    assert!(reader.own(format_args!("{file}"), whole - 50, &mut Vec::new()).is_err());
+    assert!(reader.kept(format_args!("{file}"), whole - 50, &mut Vec::new()).is_err());
     assert_eq!(reader.opened(), 1);
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::cpulist;
+use crate::open_files::Reader;
 use crate::root::Roots;
 use crate::text::{lines, number, words};
 use crate::vmm::branch::{Own, Version};
@@ -62,7 +63,7 @@ pub(crate) struct Holds {
 /// # Errors
 ///
 /// The list exists and cannot be read, or is not a list: the number of nodes is not known.
-pub(crate) fn nodes(roots: &Roots, buffer: &mut Vec<u8>) -> Result<Option<Vec<u32>>, Absent> {
+pub(crate) fn nodes(roots: &Reader, buffer: &mut Vec<u8>) -> Result<Option<Vec<u32>>, Absent> {
     match roots.sys("devices/system/node/online", buffer) {
         Ok(text) => cpulist::parse(text).map(Some).ok_or(NO_LIST),
         Err(unread) if unread.is_not_there() && roots.has_sys() => Ok(None),

@@ -90,7 +90,7 @@ impl Process {
         bound: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.roots.own(format_args!("{}/{file}", self.pid), bound, buffer)
+        self.roots.kept(format_args!("{}/{file}", self.pid), bound, buffer)
     }
 
     /// Reads one of its threads' files, with the same caveat.
@@ -100,7 +100,7 @@ impl Process {
         file: &str,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.roots.own(format_args!("{}/task/{tid}/{file}", self.pid), LINE_BYTES, buffer)
+        self.roots.kept(format_args!("{}/task/{tid}/{file}", self.pid), LINE_BYTES, buffer)
     }
 
     /// Whether the thread exists, whether or not its files can be read.

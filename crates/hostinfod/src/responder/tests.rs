@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hostinfo_answer::Dialect;
 use hostinfo_custom::limits::ANSWER_MARGIN;
-use hostinfo_sample::{Host, Roots};
+use hostinfo_sample::{Host, OpenFiles, Roots};
 
 use crate::admin_values::tests::admin_values;
 use crate::guest::tests::guest;
@@ -31,7 +31,13 @@ impl Scene {
         let nowhere = Roots { proc: "/nonexistent".into(), sys: "/nonexistent".into() };
         Self {
             responder: Responder::new(
-                Engine::new(Host::new(nowhere), Libvirt::none(), admin_values(""), None, now),
+                Engine::new(
+                    Host::new(nowhere, OpenFiles::default()),
+                    Libvirt::none(),
+                    admin_values(""),
+                    None,
+                    now,
+                ),
                 settings::flow::Flow::default().bounds(),
             ),
             guest: guest("qemu-a"),

@@ -83,12 +83,12 @@ fn serve(args: Args) -> anyhow::Result<()> {
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
     let libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
     let (admin_values, admin_files) = admin_values::load(&paths, labels).context("epoll")?;
-    let engine =
-        Engine::new(Host::new(paths.roots()), libvirt, admin_values, os_name, Instant::now());
+    let files = OpenFiles::within(file_limit);
+    let host = Host::new(paths.roots(), files.clone());
+    let engine = Engine::new(host, libvirt, admin_values, os_name, Instant::now());
     let mut reactor = Reactor::new().context("epoll")?;
     let scrape = Scrape::open(&metrics.listen, &control.group, &reactor).context("epoll")?;
     let responder = Responder::new(engine, flow.bounds());
-    let files = OpenFiles::within(file_limit);
     let guests = Guests::new(rules, directories, responder, admin_files, files, &paths, watch);
     let mut guests = guests.context("random bytes")?;
     let control = Control::open(control, &reactor).context("epoll")?;

@@ -127,7 +127,7 @@ fn watched(scene: &Scene, roots: &Roots) -> (Requester, Observed) {
 fn a_minute_of_a_watched_guest_costs_at_most_1_ms_of_cpu_beside_reading_its_files() {
     let mut scene = Scene::new(FREE);
     let roots = large_host(&scene);
-    scene.engine.backend.host = Host::new(roots.clone());
+    scene.engine.backend.host = Host::new(roots.clone(), OpenFiles::default());
     scene.engine.backend.libvirt = FakeLibvirt::with_figures(domain(7, "a"), figures());
     let mut guests: Vec<_> = (0..GUESTS).map(|_| watched(&scene, &roots)).collect();
     let begun = (user_time(), reads(), scene.now);
