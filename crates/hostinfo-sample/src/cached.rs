@@ -29,9 +29,14 @@ impl<T, K> Cached<T, K> {
         self.read_if_empty(at, read)
     }
 
+    /// The slot of the last sample, if there is one.
+    pub(crate) fn slot(&self) -> Option<u64> {
+        self.sample.as_ref().map(|(slot, _)| *slot)
+    }
+
     /// Whether the moment's slot has its sample.
     pub(crate) fn has(&self, at: Moment) -> bool {
-        self.sample.as_ref().is_some_and(|(slot, _)| *slot == at.slot())
+        self.slot() == Some(at.slot())
     }
 
     /// A value that does not change while the host runs. Read again only after a failed read.

@@ -11,7 +11,7 @@ use crate::root::PAGE_BYTES;
 use crate::text::lines;
 use crate::vmm::process::Process;
 use crate::vmm::threads::Task;
-use crate::{Absent, cpulist};
+use crate::{Absent, Moment, cpulist};
 
 /// The most threads whose list is found for one sample, at some 6 us each from a file: under 1 ms. If a
 /// guest has more threads, it takes several samples until all are known; they are then read again in turn.
@@ -27,47 +27,69 @@ pub(crate) struct Affinities {
     known: HashMap<Task, Known>,
     /// Each distinct list once: most threads have the same one.
     lists: HashSet<Arc<[u32]>>,
-    round: u64,
+    /// The last one that the kernel gave.
+    last: Option<(CpuSet, Arc<[u32]>)>,
 }
 
 #[derive(Clone)]
 struct Known {
-    /// When it was read.
-    round: u64,
+    /// The slot in which it was read.
+    slot: u64,
     list: Result<Arc<[u32]>, Absent>,
 }
 
 impl Affinities {
-    /// Reads the lists of some of the existing threads: first the new ones, then those read least
-    /// recently.
+    /// Takes the list of a thread that was asked for in this slot: see [`set_of`].
+    pub(crate) fn note(&mut self, task: Task, set: &CpuSet, at: Moment) {
+        let list = self.list_of(set);
+        self.known.insert(task, Known { slot: at.slot(), list: Ok(list) });
+    }
+
+    /// Reads the lists of some of the existing threads that were not noted in this slot: first the new ones, then
+    /// those read least recently.
     pub(crate) fn renew(
         &mut self,
         threads: impl Iterator<Item = Task>,
+        at: Moment,
         process: &Process,
         buffer: &mut Vec<u8>,
     ) {
-        self.round += 1;
         let mut known = HashMap::new();
-        let mut by_age: Vec<_> = threads
-            .map(|task| {
-                let before = self.known.remove(&task);
-                let round = before.as_ref().map_or(0, |known| known.round);
-                known.extend(before.map(|before| (task, before)));
-                (round, task)
-            })
-            .collect();
+        let mut by_age = Vec::new();
+        for task in threads {
+            let before = self.known.remove(&task);
+            let slot = before.as_ref().map(|known| known.slot);
+            if slot != Some(at.slot()) {
+                by_age.push((slot, task));
+            }
+            known.extend(before.map(|before| (task, before)));
+        }
         self.known = known;
         by_age.sort_unstable();
         for (_, task) in by_age.into_iter().take(READS_MAX) {
             let (tid, _) = task;
             let list = match ask(tid, process, buffer) {
-                Some(list) => Ok(list),
-                None => read(tid, process, buffer),
+                Some(set) => Ok(self.list_of(&set)),
+                None => read(tid, process, buffer).map(|list| self.once(&list)),
             };
-            let list = list.map(|list| self.once(&list));
-            self.known.insert(task, Known { round: self.round, list });
+            self.known.insert(task, Known { slot: at.slot(), list });
         }
+        self.last = None;
         self.lists.retain(|list| Arc::strong_count(list) > 1);
+    }
+
+    /// The numbers of the CPUs in a set. Most threads have the same one as the thread before.
+    fn list_of(&mut self, set: &CpuSet) -> Arc<[u32]> {
+        if let Some((last, list)) = &self.last
+            && last == set
+        {
+            return Arc::clone(list);
+        }
+        let count = usize::try_from(set.count()).unwrap_or(CpuSet::MAX_CPU);
+        let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).take(count);
+        let list = self.once(&cpus.filter_map(|cpu| u32::try_from(cpu).ok()).collect::<Vec<_>>());
+        self.last = Some((*set, Arc::clone(&list)));
+        list
     }
 
     fn once(&mut self, list: &[u32]) -> Arc<[u32]> {
@@ -89,18 +111,21 @@ impl Affinities {
     }
 }
 
-/// A thread's list from the kernel, which takes a fifth of the time of reading 60 lines for one. `None` if the
-/// kernel does not know the thread by this number, has CPUs beyond 1,024, or may not be asked.
-fn ask(tid: u32, process: &Process, buffer: &mut Vec<u8>) -> Option<Vec<u32>> {
+/// The CPUs that a thread may run on, from the kernel, which takes a fifth of the time of reading 60 lines for one.
+/// The set is the thread's only if a file of the thread can be read afterwards: its number may be that of another
+/// process's thread. `None` if the kernel does not know the thread by this number, has CPUs beyond 1,024, or may not
+/// be asked.
+pub(crate) fn set_of(tid: u32, process: &Process) -> Option<CpuSet> {
     if !process.has_own_numbers() {
         return None;
     }
-    let set = sched_getaffinity(Pid::from_raw(i32::try_from(tid).ok()?)).ok()?;
-    // Its process still has a thread of that number, so the set was not that of another process's.
-    process.read_thread(tid, "schedstat", buffer).ok()?;
-    let count = usize::try_from(set.count()).ok()?;
-    let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).take(count);
-    cpus.map(|cpu| u32::try_from(cpu).ok()).collect()
+    sched_getaffinity(Pid::from_raw(i32::try_from(tid).ok()?)).ok()
+}
+
+/// The same of a thread that its process still has.
+fn ask(tid: u32, process: &Process, buffer: &mut Vec<u8>) -> Option<CpuSet> {
+    let set = set_of(tid, process)?;
+    process.read_thread(tid, "schedstat", buffer).ok().map(|_| set)
 }
 
 /// The same from its file.
@@ -144,14 +169,15 @@ mod tests {
         let mut last = CpuSet::new();
         last.set((0..CpuSet::MAX_CPU).rfind(|cpu| before.is_set(*cpu)).unwrap());
         let number = |tid: Pid| u32::try_from(tid.as_raw_nonzero().get()).unwrap();
-        assert_eq!(ask(number(tid), &process, &mut buffer), None, "not seen yet");
+        assert!(ask(number(tid), &process, &mut buffer).is_none(), "not seen yet");
         process.stat(&mut buffer).unwrap();
         for set in [before, last] {
             sched_setaffinity(Some(tid), &set).unwrap();
-            let told = ask(number(tid), &process, &mut buffer);
-            assert_eq!(told.unwrap(), read(number(tid), &process, &mut buffer).unwrap());
+            let told = ask(number(tid), &process, &mut buffer).unwrap();
+            let list = read(number(tid), &process, &mut buffer).unwrap();
+            assert_eq!(*Affinities::default().list_of(&told), *list);
         }
-        assert_eq!(ask(1, &process, &mut buffer), None, "another process's");
+        assert!(ask(1, &process, &mut buffer).is_none(), "another process's");
     }
 
     fn process_of(pid: Pid) -> Process {

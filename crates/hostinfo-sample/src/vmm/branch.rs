@@ -146,7 +146,11 @@ impl<'a> Finder<'a> {
         {
             paths.push(mount.to_owned());
         }
+        // Version 1 has no such file.
         let mut is_threaded = |path: &Path| {
+            if version == Version::V1 {
+                return false;
+            }
             let kind = self.process.roots.cgroup(path.join("cgroup.type"), &mut self.buffer);
             kind.is_ok_and(|kind| kind.trim_ascii_end() == b"threaded")
         };

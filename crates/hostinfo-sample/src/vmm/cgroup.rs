@@ -52,8 +52,7 @@ pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Box<Cg
     if !places.is_any {
         return Err(UNTOLD);
     }
-    let parent = process.stat(buffer)?.parent;
-    let mut finder = Finder::new(process, parent, buffer);
+    let mut finder = Finder::new(process, process.parent, buffer);
     let has = |file| process.roots.cgroups().join(file).exists();
     let v2 = match () {
         () if has("cgroup.controllers") => Some(""),

@@ -172,7 +172,12 @@ impl<'a> Company<'a> {
     }
 
     fn look_at(&mut self, pid: u64) -> Kind {
-        let text = match self.process.read_other(pid, "stat", LINE_BYTES, self.buffer) {
+        let (process, buffer) = (self.process, &mut *self.buffer);
+        let text = match process.second_vmm.get() {
+            Some(second) if second == pid => process.read_second(pid, buffer),
+            _ => process.read_other(pid, "stat", LINE_BYTES, buffer),
+        };
+        let text = match text {
             Ok(text) => text,
             Err(unread) if unread.is_not_there() => return Kind::Gone,
             Err(_) => return Kind::Unseen,

@@ -41,6 +41,8 @@ pub(crate) struct Process {
     pid: i32,
     /// In clock ticks since boot. `None` until the process was first seen.
     start: Option<u64>,
+    /// The process that started it, as last seen.
+    pub(crate) parent: Option<u64>,
     /// [`Reader::opened`] when the process was last seen.
     seen: Option<u64>,
     /// Whose numbers `/proc` uses, once they are known to be those that sockets have.
@@ -67,6 +69,7 @@ impl Process {
             units,
             pid,
             start,
+            parent: None,
             seen: None,
             numbers: None,
             second_vmm: Cell::default(),
@@ -119,6 +122,15 @@ impl Process {
         self.roots.proc(&format!("{pid}/{file}"), bound, buffer)
     }
 
+    /// The beginning of the `stat` of the second VMM that was last found: it is looked at again and again.
+    pub(crate) fn read_second<'b>(
+        &self,
+        pid: u64,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        self.roots.kept(format_args!("{pid}/stat"), LINE_BYTES, buffer)
+    }
+
     /// How long ago it started. `None` if that is not known.
     pub(crate) fn age(&self, buffer: &mut Vec<u8>) -> Option<Duration> {
         let text = self.roots.proc("uptime", LINE_BYTES, buffer).ok()?;
@@ -153,7 +165,7 @@ impl Process {
         if !is_same || stat.is_dead() {
             return Err(ENDED);
         }
-        self.start = Some(stat.start);
+        (self.start, self.parent) = (Some(stat.start), stat.parent);
         self.seen = Some(self.roots.opened());
         Ok(stat)
     }

@@ -47,9 +47,26 @@ impl Vmm {
     }
 
     pub(super) fn threads(&mut self, at: Moment) -> Result<&Threads, Absent> {
-        let (threads, process) = (&mut self.threads, &mut self.process);
-        self.threads_read.at(at, |()| threads.read(process, &mut Vec::new()))?;
-        Ok(threads)
+        if !self.threads_read.has(at) {
+            let (count, wants_cpus) = (self.count_threads(at), self.wants_cpus());
+            let Self { threads, process, affinities, threads_read, .. } = self;
+            let affinities = wants_cpus.then_some(affinities);
+            let read = threads.read(count, affinities, at, process, &mut Vec::new());
+            let _ = threads_read.at(at, |()| read);
+        }
+        self.threads_read.at(at, |()| Err(Absent::AGAIN))?;
+        Ok(&self.threads)
+    }
+
+    /// How many threads the process has; `None` if that is not known.
+    fn count_threads(&mut self, at: Moment) -> Option<u64> {
+        self.status(at).ok()?.threads
+    }
+
+    /// Whether the last sample of the threads was one of the CPUs that they may run on as well: then so will be the
+    /// next one.
+    fn wants_cpus(&self) -> bool {
+        self.cpus.slot().is_some_and(|slot| self.threads_read.slot() == Some(slot))
     }
 
     /// Reads at most this many of the guest's threads, ahead of their use in the moment's slot. A guest with
@@ -60,18 +77,21 @@ impl Vmm {
         if self.threads_read.has(at) {
             return Ahead { read: 0, is_done: true };
         }
-        let Self { threads, process, threads_read, reading_since, .. } = self;
-        let is_recent = |since: &mut Moment| at.since(*since) < READING_MAX;
-        let is_begun = threads.has_unread() && reading_since.as_mut().is_some_and(is_recent);
+        let is_recent = |since: Moment| at.since(since) < READING_MAX;
+        let is_begun = self.threads.has_unread() && self.reading_since.is_some_and(is_recent);
+        let count = if is_begun { None } else { self.count_threads(at) };
+        let wants_cpus = self.wants_cpus();
+        let Self { threads, process, threads_read, affinities, reading_since, .. } = self;
         if !is_begun {
             *reading_since = Some(at);
-            if let Err(absent) = threads.begin(process) {
+            if let Err(absent) = threads.begin(count, process) {
                 let _ = threads_read.at(at, |()| Err(absent));
                 return Ahead { read: 0, is_done: true };
             }
         }
         let buffer = &mut Vec::new();
-        let read = threads.go_on(most, process, buffer);
+        let affinities = wants_cpus.then_some(affinities);
+        let read = threads.go_on(most, affinities, at, process, buffer);
         let is_done = !threads.has_unread();
         if is_done {
             let _ = threads_read.at(at, |()| threads.end(process, buffer));
@@ -94,7 +114,7 @@ impl Vmm {
         let Self { cpus, affinities, threads, process, .. } = self;
         cpus.at(at, |()| {
             let buffer = &mut Vec::new();
-            affinities.renew(threads.of_vcpus().into_iter().flatten(), process, buffer);
+            affinities.renew(threads.of_vcpus().into_iter().flatten(), at, process, buffer);
             cpus::read(threads, affinities, process, buffer)
         })
     }
@@ -106,7 +126,7 @@ impl Vmm {
         let ForVerdicts { affinities_of_others, counted, .. } =
             &mut **for_verdicts.get_or_insert_default();
         let buffer = &mut Vec::new();
-        affinities_of_others.renew(threads.others().map(|(task, _)| task), process, buffer);
+        affinities_of_others.renew(threads.others().map(|(task, _)| task), at, process, buffer);
         let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
         let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
         counted.add_busy(busy, &cpus, at, process.units);

@@ -20,6 +20,8 @@ const PROGRAM_BYTES_MAX: u64 = 128 * 1024 * 1024;
 pub(crate) struct Status {
     /// Whether its name is a VMM's.
     pub(crate) is_vmm: bool,
+    /// How many threads it has.
+    pub(crate) threads: Option<u64>,
     major_faults: Option<u64>,
     memory: Memory,
 }
@@ -44,7 +46,7 @@ pub(crate) fn read(
     let stat = process.stat(buffer)?;
     let memory = memory.map_err(|e| e.or(UNSEEN))?;
     let [major_faults] = grown.add(Path::new("stat"), [stat.major_faults]);
-    Ok(Status { is_vmm: is_vmm(stat.comm), major_faults, memory })
+    Ok(Status { is_vmm: is_vmm(stat.comm), threads: stat.threads, major_faults, memory })
 }
 
 /// ```text
@@ -91,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn status(text: &str) -> Status {
-        Status { is_vmm: true, major_faults: None, memory: parse(text.as_bytes()) }
+        Status { is_vmm: true, threads: None, major_faults: None, memory: parse(text.as_bytes()) }
     }
 
     #[test]

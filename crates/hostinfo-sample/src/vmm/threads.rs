@@ -1,15 +1,17 @@
 //! `/proc/PID/task/*/comm` and `schedstat`: how long the VMM's threads ran and waited.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Absent;
-use crate::root::{Unread, numbered};
+use crate::root::{Numbered, Unread, numbered};
 use crate::text::{number, words};
+use crate::vmm::affinity::{self, Affinities};
 use crate::vmm::name::is_qemu;
 use crate::vmm::process::{Process, UNSEEN};
 use crate::vmm::role::Role;
+use crate::{Absent, Moment};
 
 /// The most threads read: 4,096 vCPUs, and as many threads that serve them.
 const THREADS_MAX: usize = 8192;
@@ -29,6 +31,10 @@ const LACK: Absent = Absent::untold(
 /// How long after its start QEMU may not have its vCPU threads yet: it sets up its memory first,
 /// and with `prealloc=on` it touches all of it. A guest of 1 TiB takes about a minute.
 const STARTING: Duration = Duration::from_secs(60);
+
+/// How long a thread has its creator's name after it began to run. QEMU's threads name themselves before they do
+/// anything else.
+const NAMING: Duration = Duration::from_secs(1);
 
 const NO_SUCH_VCPU: Absent = Absent::plain("this guest has no such vCPU");
 const NO_IOTHREAD: Absent = Absent::plain("this guest has no iothreads");
@@ -70,6 +76,12 @@ pub(crate) struct Threads {
     unread: Vec<u32>,
     /// Why this reading has found no times so far.
     lack_so_far: Absent,
+    /// [`Reader::opened`](crate::open_files::Reader::opened) when this reading began.
+    opened: u64,
+    /// Whether the last reading opened no file.
+    all_were_open: bool,
+    /// Whether the threads were listed for this reading.
+    is_listed: bool,
 }
 
 impl Default for Threads {
@@ -83,6 +95,9 @@ impl Default for Threads {
             nameless: None,
             unread: Vec::new(),
             lack_so_far: LACK,
+            opened: 0,
+            all_were_open: false,
+            is_listed: false,
         }
     }
 }
@@ -94,6 +109,10 @@ struct Thread {
     inode: u64,
     /// `None` until its name was read.
     role: Option<Role>,
+    /// When it was first seen to have run.
+    runs_since: Option<Moment>,
+    /// Whether its name will not change any more.
+    is_named: bool,
     last: Times,
 }
 
@@ -102,29 +121,55 @@ pub(crate) type Task = (u32, u64);
 
 impl Threads {
     /// Adds what the threads gained since the last reading. Anything a thread gained between that
-    /// reading and its end is lost.
+    /// reading and its end is lost. See [`Self::begin`].
     pub(crate) fn read(
         &mut self,
+        count: Option<u64>,
+        mut affinities: Option<&mut Affinities>,
+        at: Moment,
         process: &mut Process,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Absent> {
-        self.begin(process)?;
-        self.go_on(usize::MAX, process, buffer);
+        self.begin(count, process)?;
+        while self.has_unread() {
+            self.go_on(usize::MAX, affinities.as_deref_mut(), at, process, buffer);
+        }
         self.end(process, buffer)
     }
 
-    /// Begins a reading: lists the threads.
-    pub(crate) fn begin(&mut self, process: &Process) -> Result<(), Absent> {
-        for entry in numbered(process.threads(), "", THREADS_MAX).map_err(|e| e.or(UNSEEN))? {
-            // A thread that started since then is new, with all its time.
-            let new = Thread { inode: entry.inode, role: None, last: Times::default() };
-            let thread = self.known.entry(entry.number).or_insert(new);
-            if thread.inode != entry.inode {
-                (thread.inode, thread.role) = (entry.inode, None);
-            }
+    /// Begins a reading. `count` is how many threads the process had a moment ago: if as many are known and all of
+    /// them can still be read, there are no others, and listing them would take as long as reading five.
+    pub(crate) fn begin(&mut self, count: Option<u64>, process: &Process) -> Result<(), Absent> {
+        let are_as_many = u64::try_from(self.known.len()).ok() == count;
+        self.is_listed = false;
+        if !(are_as_many && self.all_were_open) {
+            self.list(process)?;
         }
+        self.opened = process.roots.opened();
         self.unread = self.known.keys().copied().collect();
         self.lack_so_far = LACK;
+        Ok(())
+    }
+
+    /// Lists the threads. The new ones are still to be read.
+    fn list(&mut self, process: &Process) -> Result<(), Absent> {
+        self.is_listed = true;
+        for Numbered { number, inode } in
+            numbered(process.threads(), "", THREADS_MAX).map_err(|e| e.or(UNSEEN))?
+        {
+            match self.known.entry(number) {
+                // A thread that started since then is new, with all its time.
+                Entry::Vacant(place) => {
+                    place.insert(Thread::new(inode, Times::default()));
+                    self.unread.push(number);
+                }
+                Entry::Occupied(mut place) if place.get().inode != inode => {
+                    let last = place.get().last;
+                    place.insert(Thread::new(inode, last));
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
         Ok(())
     }
 
@@ -133,23 +178,56 @@ impl Threads {
         !self.unread.is_empty()
     }
 
-    /// Reads at most this many more threads, and returns how many it read.
-    pub(crate) fn go_on(&mut self, most: usize, process: &Process, buffer: &mut Vec<u8>) -> usize {
+    /// Reads at most this many more threads, and returns how many it read. Where `affinities` are wanted, so are those
+    /// of vCPUs, since a thread's file shows as well that the thread is still there.
+    pub(crate) fn go_on(
+        &mut self,
+        most: usize,
+        mut affinities: Option<&mut Affinities>,
+        at: Moment,
+        process: &Process,
+        buffer: &mut Vec<u8>,
+    ) -> usize {
         let first = self.unread.len().saturating_sub(most);
         let now = self.unread.split_off(first);
         for tid in &now {
-            self.read_one(*tid, process, buffer);
+            self.read_one(*tid, affinities.as_deref_mut(), at, process, buffer);
         }
         now.len()
     }
 
-    fn read_one(&mut self, tid: u32, process: &Process, buffer: &mut Vec<u8>) {
+    fn read_one(
+        &mut self,
+        tid: u32,
+        affinities: Option<&mut Affinities>,
+        at: Moment,
+        process: &Process,
+        buffer: &mut Vec<u8>,
+    ) {
+        let opened = process.roots.opened();
+        let Some(mut thread) = self.known.get(&tid).cloned() else { return };
+        let affinities = affinities.filter(|_| matches!(thread.role, Some(Role::Vcpu(_))));
+        let mut cpus = affinities.and_then(|all| Some((all, affinity::set_of(tid, process)?)));
+        let mut read = thread.read(tid, at, process, buffer);
+        // Its file was not open any more: it has ended, and its number may be another thread's.
+        if !self.is_listed && process.roots.opened() != opened {
+            if let Err(absent) = self.list(process) {
+                self.lack_so_far = absent;
+            }
+            let Some(now) = self.known.get(&tid).cloned() else { return };
+            (thread, cpus) = (now, None);
+            read = thread.read(tid, at, process, buffer);
+        }
         let Self { known, vcpus, iothreads, emulator, lack_so_far, .. } = self;
-        let Some(thread) = known.get_mut(&tid) else { return };
         // A listing may skip a thread when others end, so only a thread that cannot be read has
         // ended.
-        let (gain, stays) = match thread.read(tid, process, buffer) {
-            Ok(gain) => (gain, true),
+        let (gain, stays) = match read {
+            Ok(gain) => {
+                if let Some((affinities, set)) = cpus {
+                    affinities.note((tid, thread.inode), &set, at);
+                }
+                (gain, true)
+            }
             Err(unread) => {
                 *lack_so_far = unread.or(LACK);
                 (Times::default(), !unread.is_not_there() || process.has_thread(tid))
@@ -161,9 +239,10 @@ impl Threads {
             Some(Role::Emulator) => emulator.add(gain),
             None => {}
         }
-        if !stays {
-            known.remove(&tid);
-        }
+        match stays {
+            true => known.insert(tid, thread),
+            false => known.remove(&tid),
+        };
     }
 
     /// Ends a reading, after every thread was read.
@@ -173,6 +252,7 @@ impl Threads {
         buffer: &mut Vec<u8>,
     ) -> Result<(), Absent> {
         self.unread = Vec::new();
+        self.all_were_open = process.roots.opened() == self.opened;
         let counts = self.known.values().any(|thread| thread.last.run > 0);
         self.lack = (!counts).then(|| self.lack_so_far.clone());
         self.nameless = if self.are_named() { None } else { Some(self.nameless(process, buffer)?) };
@@ -275,13 +355,29 @@ impl Threads {
 }
 
 impl Thread {
+    fn new(inode: u64, last: Times) -> Self {
+        Self { inode, role: None, runs_since: None, is_named: false, last }
+    }
+
     /// What the thread gained since the last reading. A thread starts with its creator's name; a
     /// vCPU or an iothread gets its final name a little later.
-    fn read(&mut self, tid: u32, process: &Process, buffer: &mut Vec<u8>) -> Result<Times, Unread> {
-        if !matches!(self.role, Some(Role::Vcpu(_) | Role::Iothread)) {
-            self.role = Some(Role::of(process.read_thread(tid, "comm", buffer)?.trim_ascii_end()));
+    fn read(
+        &mut self,
+        tid: u32,
+        at: Moment,
+        process: &Process,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Times, Unread> {
+        if !self.is_named {
+            let role = Role::of(process.read_thread(tid, "comm", buffer)?.trim_ascii_end());
+            self.is_named = matches!(role, Role::Vcpu(_) | Role::Iothread)
+                || self.runs_since.is_some_and(|since| at.since(since) >= NAMING);
+            self.role = Some(role);
         }
         let now = parse(process.read_thread(tid, "schedstat", buffer)?).unwrap_or(self.last);
+        if now.run > 0 {
+            self.runs_since.get_or_insert(at);
+        }
         let gain = now.gain(self.last);
         self.last = now;
         Ok(gain)

@@ -1,8 +1,11 @@
 //! This program as a VMM: the kernel's own files for threads that are named like vCPUs.
 
+use std::ffi::CStr;
 use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hostinfo_catalog::source::Vmm as Source;
@@ -52,6 +55,64 @@ fn the_kernel_tells_of_threads_as_it_should() {
     assert!(look(millis + 10_000) >= last, "its time stays when it has ended");
     assert!(vmm.vcpus(at(millis + 10_000)).contains(&4711));
     assert!(vmm.value(Source::Resident, None, at(0)).is_ok());
+}
+
+/// A thread of this program that does as it is told and ends with the other end of its channel.
+struct Puppet {
+    names: Option<Sender<&'static CStr>>,
+    done: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Puppet {
+    fn start(name: &str) -> Self {
+        let ((names, told), (did, done)) = (channel(), channel());
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            did.send(()).unwrap();
+            for name in told {
+                rustix::thread::set_name(name).unwrap();
+                did.send(()).unwrap();
+            }
+        });
+        done.recv().unwrap();
+        Self { names: Some(names), done, thread: Some(thread.unwrap()) }
+    }
+
+    fn rename(&self, name: &'static CStr) {
+        self.names.as_ref().unwrap().send(name).unwrap();
+        self.done.recv().unwrap();
+    }
+}
+
+impl Drop for Puppet {
+    fn drop(&mut self) {
+        self.names = None;
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn a_thread_that_comes_as_another_one_goes_is_seen() {
+    let mut vmm = vmm(std::process::id());
+    let first = Puppet::start("CPU 4712/KVM");
+    for slot in 0..4 {
+        assert!(vmm.vcpus(at(slot * 100)).contains(&4712));
+    }
+    drop(first);
+    let _second = Puppet::start("CPU 4713/KVM");
+    assert!(vmm.vcpus(at(400)).contains(&4713), "there are as many threads as before");
+}
+
+#[test]
+fn a_thread_may_take_its_name_within_a_second_after_it_began_to_run() {
+    let mut vmm = vmm(std::process::id());
+    let [early, late] = [(); 2].map(|()| Puppet::start("starting"));
+    let mut has = |vcpu, millis| vmm.vcpus(at(millis)).contains(&vcpu);
+    assert!(!has(4714, 0) && !has(4714, 500));
+    early.rename(c"CPU 4714/KVM");
+    assert!(has(4714, 900));
+    late.rename(c"CPU 4715/KVM");
+    assert!(has(4715, 1_100), "its name is read once more after that second");
 }
 
 #[test]
