@@ -17,6 +17,7 @@ use crate::observed::Observed;
 use crate::peer::Peer;
 use crate::session::Session;
 use crate::standing::Standing;
+use crate::vhostmd::Document;
 
 /// A guest that asks, over all its connections.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub struct Requester {
     peer: Option<Option<Peer>>,
     /// The last document of vhostmd's client, which it gets again if it asks too soon: it does not
     /// know 429.
-    pub(crate) document: Option<Box<str>>,
+    pub(crate) document: Option<Box<Document>>,
     /// How it has used its interval.
     pub(crate) allowance: Allowance,
 }
@@ -111,6 +112,9 @@ impl Requester {
         let is_known = self.peer.flatten().zip(peer).is_some_and(|(before, now)| before.is(now));
         if self.peer.is_some() && !is_known {
             self.session = fresh()?;
+        }
+        if let Some(document) = self.document.as_mut().filter(|_| !is_known) {
+            document.expire();
         }
         self.peer = Some(peer);
         Ok(!is_known)

@@ -9,10 +9,39 @@ use hostinfo_render::vhostmd::{Common, Custom, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
 
+use crate::allowance::Cost;
 use crate::gather::gather;
 use crate::pending::Pending;
 use crate::sources::{Lookups, Sources};
 use crate::step_cache::StepCache;
+
+/// A guest's last document.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) text: Box<str>,
+    pub(crate) cost: Cost,
+    /// Faults that were met for it, besides those for what guests have in common.
+    pub(crate) faults: u64,
+    /// The step of the samples' grid in which it would be made the same again; `None` if that is not known.
+    step: Option<u64>,
+}
+
+impl Document {
+    /// A text that cost nothing.
+    pub(crate) fn of(text: &str) -> Self {
+        Self { text: text.into(), cost: Cost::Nothing, faults: 0, step: None }
+    }
+
+    /// Whether it would be made the same again in that step.
+    pub(crate) fn is_of(&self, step: u64) -> bool {
+        self.step == Some(step)
+    }
+
+    /// The guest is another: a document made now would not be the same.
+    pub(crate) fn expire(&mut self) {
+        self.step = None;
+    }
+}
 
 /// The common part of documents, and the look-ups for it.
 pub(crate) type CommonParts = StepCache<(Arc<Common>, Lookups)>;
@@ -30,7 +59,7 @@ pub(crate) fn document(
     sources: &mut Sources<'_, '_>,
     common_parts: &mut CommonParts,
     os_name: Option<&str>,
-) -> Result<String, Pending> {
+) -> Result<Document, Pending> {
     let permits = |stat| grant.permits(stat, None);
     let needed = hostinfo_catalog::vhostmd::stats().iter().copied();
     sources.read_ahead(needed.filter(|stat| permits(*stat)))?;
@@ -50,8 +79,13 @@ pub(crate) fn document(
             made
         });
     sources.add_lookups(lookups);
+    let before = sources.failures();
     let value = |stat| sources.value(stat, None).ok();
-    Ok(hostinfo_render::vhostmd::document(&common, permits, value, &extra, &customs))
+    let text = hostinfo_render::vhostmd::document(&common, permits, value, &extra, &customs);
+    let faults = sources.failures().saturating_sub(before);
+    // Values of commands and files come at any time.
+    let step = Some(step).filter(|_| !sources.has_customs());
+    Ok(Document { text: text.into(), cost: sources.cost(), faults, step })
 }
 
 /// The custom statistics that the guest may see, under their own names.

@@ -129,6 +129,11 @@ impl Host {
         self.missing.met()
     }
 
+    /// The same things were found missing again, so many times, by whoever gets what was made of them before.
+    pub fn meet_again(&mut self, times: u64) {
+        self.missing.meet_again(times);
+    }
+
     fn look(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
         use source::Host as Source;
         let (roots, buffer, units) = (&self.roots, &mut self.buffer, self.units);

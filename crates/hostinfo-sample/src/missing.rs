@@ -96,6 +96,11 @@ impl Missing {
         all.filter(|(_, _, absent)| absent.remedy().is_some())
     }
 
+    /// Counts faults that are known.
+    pub(crate) fn meet_again(&mut self, times: u64) {
+        self.met = self.met.saturating_add(times);
+    }
+
     /// How often a fault occurred, for the host and all guests.
     pub(crate) fn met(&self) -> u64 {
         self.met

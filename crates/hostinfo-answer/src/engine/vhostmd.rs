@@ -13,7 +13,7 @@ use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::requester::Requester;
 use crate::sources::Sources;
-use crate::vhostmd::document;
+use crate::vhostmd::{Document, document};
 
 impl<L: Libvirt> Engine<L> {
     /// A client that asks too soon gets its last document again, because vhostmd's clients do not
@@ -32,11 +32,17 @@ impl<L: Libvirt> Engine<L> {
         }
         who.session.asked(SystemTime::now);
         if who.wait(when.now).is_zero() {
-            let (document, cost) = self.with_cost(who, observed, when)?;
+            let step = self.backend.moment(when.now).slot();
+            let last = who.document.as_ref().filter(|last| last.is_of(step) && who.may_ask());
+            match last {
+                Some(last) => self.backend.host.meet_again(last.faults),
+                None => who.document = Some(self.make(who, observed, when)?.into()),
+            }
+            let cost = who.document.as_ref().map_or(Cost::Nothing, |document| document.cost);
             who.allowance.spend(cost, when.now);
-            who.document = Some(document.into());
         }
-        reply.raw(who.document.as_deref().unwrap_or(EMPTY).as_bytes());
+        let document = who.document.as_ref().map_or(EMPTY, |document| &document.text);
+        reply.raw(document.as_bytes());
         Ok(())
     }
 
@@ -50,21 +56,20 @@ impl<L: Libvirt> Engine<L> {
         observed: &mut Observed,
         when: When,
     ) -> Result<String, Pending> {
-        self.with_cost(who, observed, when).map(|(document, _)| document)
+        self.make(who, observed, when).map(|document| document.text.into())
     }
 
-    fn with_cost(
+    fn make(
         &mut self,
         who: &Requester,
         observed: &mut Observed,
         when: When,
-    ) -> Result<(String, Cost), Pending> {
+    ) -> Result<Document, Pending> {
         if !who.may_ask() {
-            return Ok((EMPTY.to_owned(), Cost::Nothing));
+            return Ok(Document::of(EMPTY));
         }
         let mut sources = Sources::new(&mut self.backend, who, observed, when);
         let os_name = self.os_name.as_deref();
-        let document = document(&who.grant, &mut sources, &mut self.common_parts, os_name)?;
-        Ok((document, sources.cost()))
+        document(&who.grant, &mut sources, &mut self.common_parts, os_name)
     }
 }

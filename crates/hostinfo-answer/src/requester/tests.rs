@@ -52,7 +52,7 @@ fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not()
 #[test]
 fn who_is_refused_may_not_ask_whatever_its_rule_says_and_gets_no_document_of_before() {
     let mut guest = guest();
-    guest.document = Some("<metrics>".into());
+    guest.document = Some(Document::of("<metrics>").into());
     assert!(guest.may_ask());
     let refused = Standing::Refused("why".to_owned());
     assert_eq!(guest.set_standing(refused.clone()), Change::Other);

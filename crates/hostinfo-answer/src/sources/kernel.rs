@@ -72,6 +72,11 @@ impl Sources<'_, '_> {
         value
     }
 
+    /// See [`Host::failures`](hostinfo_sample::Host::failures).
+    pub(crate) fn failures(&self) -> u64 {
+        self.host.failures()
+    }
+
     /// Figures for vhostmd's sums that are not statistics.
     pub(crate) fn spare_memory(&mut self) -> Spare {
         self.host.spare_memory(self.at)

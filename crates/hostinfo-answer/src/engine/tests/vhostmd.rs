@@ -2,6 +2,8 @@
 
 use super::*;
 
+use crate::peer::Peer;
+
 #[test]
 fn vhostmds_document_is_one_query_and_is_given_again_to_who_asks_too_soon() {
     for dialect in Dialect::ALL {
@@ -86,6 +88,26 @@ fn guests_of_one_step_have_one_sample_of_their_host_and_each_has_its_own_of_itse
     // The shared document cost the second guest as much as the first.
     scene.wait(1000);
     assert_eq!(scene.ask("loadavg"), "429 retry after 59.000 s\n");
+}
+
+#[test]
+fn a_document_is_made_once_in_a_step_unless_another_process_has_come() {
+    let mut scene = Scene::new("*:\n interval = 0\n");
+    let id = |byte: &str| format!("<value>{}</value>", byte.repeat(16));
+    assert!(scene.ask("GET /metrics/XML").contains(&id("1d")));
+    let failures = scene.engine.backend.host.failures();
+    scene.who.host_id = host_id(0x2e);
+    assert!(scene.ask("GET /metrics/XML").contains(&id("1d")));
+    assert_eq!(scene.engine.backend.host.failures(), failures, "nothing of its own has failed");
+    scene.wait(100);
+    assert!(scene.ask("GET /metrics/XML").contains(&id("2e")));
+    scene.who.host_id = host_id(0x3f);
+    let other = Some(Peer { pid: 7, start: Some(8) });
+    scene.who.connected(other, || Ok::<_, ()>(Session::new([9; 8]))).unwrap();
+    assert!(scene.ask("GET /metrics/XML").contains(&id("3f")));
+    scene.apply(hostinfo_rules::parse(b"*:\n enabled = 0\n").unwrap().rules.decide("qemu-a-b"));
+    scene.protocol.dialect = Dialect::Vhostmd;
+    assert_eq!(scene.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
 }
 
 #[test]
