@@ -144,11 +144,22 @@ impl Reader {
         bound: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        let mut path = OsString::with_capacity(PATH);
-        path.push(&self.roots.proc);
-        // Writing to a string does not fail.
-        let _ = write!(path, "/{file}");
-        self.read(path.into(), bound, buffer)
+        self.read(self.below_proc(file), bound, buffer)
+    }
+
+    /// All of a file below `/proc` that is not read again soon, and does not stay open.
+    pub(crate) fn once<'b>(
+        &self,
+        file: fmt::Arguments<'_>,
+        bound: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        self.opened.set(self.opened.get().wrapping_add(1));
+        let path = self.below_proc(file);
+        match read_file(&path, bound.saturating_add(1), buffer) {
+            Ok(_) => within(bound, path, buffer),
+            Err(error) => Err(Unread { path, error }),
+        }
     }
 
     /// A file of a cgroup, below `/sys/fs/cgroup`, in `buffer`.
@@ -167,6 +178,14 @@ impl Reader {
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
         self.read(self.below_sys("/", file.as_ref()), ATTRIBUTE_BYTES, buffer)
+    }
+
+    fn below_proc(&self, file: fmt::Arguments<'_>) -> PathBuf {
+        let mut path = OsString::with_capacity(PATH);
+        path.push(&self.roots.proc);
+        // Writing to a string does not fail.
+        let _ = write!(path, "/{file}");
+        path.into()
     }
 
     fn below_sys(&self, folder: &str, file: &Path) -> PathBuf {

@@ -46,13 +46,14 @@ pub const TURN_THREADS: usize = 128;
 pub const THREAD_WORK: u32 = 16;
 
 /// Files of guests' VMMs and cgroups and of the host that stay open, over all guests: a guest with 8 vCPUs and 7
-/// other threads has some 50, so this covers 160 guests. With its name, a file takes some 200 bytes here, so 1.6
-/// MB in total.
+/// other threads has some 30, so this covers 270 guests. With its name, a file takes some 200 bytes here, so 1.6
+/// MB in total, and most take a page of the kernel's, so 32 MB.
 pub const OPEN_FILES_MAX: usize = 8192;
 
-/// The same for one guest: two files for each of 500 threads. If a guest reaches this number, all its files are
-/// closed, in 0.3 ms, and those it needs are opened again, which leaves room for the others.
-pub const OPEN_FILES_EACH: usize = 1024;
+/// The same for one guest: a file for each of the 4,096 vCPUs that KVM can run, and 512 others. If a guest reaches
+/// this number, all its files are closed, in 1.4 ms, and those it needs are opened again, which leaves room for the
+/// others.
+pub const OPEN_FILES_EACH: usize = 4608;
 
 /// The same for the host: half of [`OPEN_FILES_MAX`], so that guests have the other half. Three files of each CPU
 /// (clock, highest clock, throttling) and 30 others: enough for 1,300 CPUs. On a larger host they are opened anew

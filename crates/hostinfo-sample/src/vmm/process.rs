@@ -106,6 +106,15 @@ impl Process {
         self.roots.kept(format_args!("{}/task/{tid}/{file}", self.pid), LINE_BYTES, buffer)
     }
 
+    /// The name of one of its threads, with the same caveat.
+    pub(crate) fn read_name<'b>(
+        &self,
+        tid: u32,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        self.roots.once(format_args!("{}/task/{tid}/comm", self.pid), LINE_BYTES, buffer)
+    }
+
     /// Whether the thread exists, whether or not its files can be read.
     pub(crate) fn has_thread(&self, tid: u32) -> bool {
         self.threads().join(format!("{tid}/comm")).exists()

@@ -32,9 +32,9 @@ const LACK: Absent = Absent::untold(
 /// and with `prealloc=on` it touches all of it. A guest of 1 TiB takes about a minute.
 const STARTING: Duration = Duration::from_secs(60);
 
-/// How long a thread has its creator's name after it began to run. QEMU's threads name themselves before they do
-/// anything else.
-const NAMING: Duration = Duration::from_secs(1);
+/// For how many slots a thread may have its creator's name after it was seen to have run: a second. QEMU's threads
+/// name themselves before they do anything else.
+const NAMING: u64 = 10;
 
 const NO_SUCH_VCPU: Absent = Absent::plain("this guest has no such vCPU");
 const NO_IOTHREAD: Absent = Absent::plain("this guest has no iothreads");
@@ -109,11 +109,19 @@ struct Thread {
     inode: u64,
     /// `None` until its name was read.
     role: Option<Role>,
-    /// When it was first seen to have run.
-    runs_since: Option<Moment>,
-    /// Whether its name will not change any more.
-    is_named: bool,
+    naming: Naming,
     last: Times,
+}
+
+/// What is known of a thread's name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// It was not seen to have run.
+    Begins,
+    /// It was first seen to have run in that slot.
+    Since(u64),
+    /// It will not change any more.
+    Final,
 }
 
 /// A thread: its number, and the inode of its directory.
@@ -356,7 +364,7 @@ impl Threads {
 
 impl Thread {
     fn new(inode: u64, last: Times) -> Self {
-        Self { inode, role: None, runs_since: None, is_named: false, last }
+        Self { inode, role: None, naming: Naming::Begins, last }
     }
 
     /// What the thread gained since the last reading. A thread starts with its creator's name; a
@@ -368,15 +376,20 @@ impl Thread {
         process: &Process,
         buffer: &mut Vec<u8>,
     ) -> Result<Times, Unread> {
-        if !self.is_named {
-            let role = Role::of(process.read_thread(tid, "comm", buffer)?.trim_ascii_end());
-            self.is_named = matches!(role, Role::Vcpu(_) | Role::Iothread)
-                || self.runs_since.is_some_and(|since| at.since(since) >= NAMING);
+        if self.naming != Naming::Final {
+            let role = Role::of(process.read_name(tid, buffer)?.trim_ascii_end());
+            let is_final = match self.naming {
+                Naming::Begins | Naming::Final => false,
+                Naming::Since(slot) => at.slot().saturating_sub(slot) >= NAMING,
+            };
+            if is_final || matches!(role, Role::Vcpu(_) | Role::Iothread) {
+                self.naming = Naming::Final;
+            }
             self.role = Some(role);
         }
         let now = parse(process.read_thread(tid, "schedstat", buffer)?).unwrap_or(self.last);
-        if now.run > 0 {
-            self.runs_since.get_or_insert(at);
+        if now.run > 0 && self.naming == Naming::Begins {
+            self.naming = Naming::Since(at.slot());
         }
         let gain = now.gain(self.last);
         self.last = now;
