@@ -14,7 +14,7 @@ use crate::peer::Peer;
 pub const VMM_UNKNOWN: Absent =
     Absent::plain("hostinfod knows this guest's VMM only when the guest has spoken on its port");
 
-/// The process that runs a guest. A [`Vmm`] takes 2.4 KB even before it is asked for anything, so it
+/// The process that runs a guest. A [`Vmm`] takes 1.1 KB even before it is asked for anything, so it
 /// is created on first use.
 #[derive(Clone)]
 pub struct Process {

@@ -8,7 +8,8 @@ use crate::{Absent, Moment};
 /// `K` is what the source keeps from one sample to the next: see `tally.rs`.
 #[derive(Clone)]
 pub(crate) struct Cached<T, K = ()> {
-    sample: Option<(u64, Result<T, Absent>)>,
+    /// The reason is larger than most samples, and rare.
+    sample: Option<(u64, Result<T, Box<Absent>>)>,
     kept: K,
 }
 
@@ -54,8 +55,9 @@ impl<T, K> Cached<T, K> {
         at: Moment,
         read: impl FnOnce(&mut K) -> Result<T, Absent>,
     ) -> Result<&T, Absent> {
-        let (_, sample) = self.sample.get_or_insert_with(|| (at.slot(), read(&mut self.kept)));
-        sample.as_ref().map_err(Absent::clone)
+        let read = || (at.slot(), read(&mut self.kept).map_err(Box::new));
+        let (_, sample) = self.sample.get_or_insert_with(read);
+        sample.as_ref().map_err(|absent| Absent::clone(absent))
     }
 }
 

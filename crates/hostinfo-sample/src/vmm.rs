@@ -55,7 +55,7 @@ const NO_VMM: Absent = Absent::new(
 );
 
 /// One guest's VMM: a process, identified by its number and its start, and the samples taken of it. It takes
-/// 2.4 KB even before the first query, so create it only for a guest that asks.
+/// 1.1 KB even before the first query, so create it only for a guest that asks.
 ///
 /// # Ratios
 ///
@@ -73,20 +73,26 @@ pub struct Vmm {
     /// When the last reading that was split into several steps began.
     reading_since: Option<Moment>,
     cgroups: Cached<Box<Cgroups>>,
-    cpu: Cached<Cpu, Held>,
+    of_cgroups: Option<Box<OfCgroups>>,
     cpus: Cached<Cpus>,
     affinities: Affinities,
     for_verdicts: Option<Box<ForVerdicts>>,
-    pressure_cpu: Cached<Pressure, Grown<2>>,
-    pressure_memory: Cached<Pressure, Grown<2>>,
-    pressure_io: Cached<Pressure, Grown<2>>,
-    memory_limit: Cached<u64>,
     placement: Cached<Placement>,
     window: Window<Sample>,
     energy: Portion,
 }
 
-/// What only [`Vmm::bounds`] needs from one sample to the next: a third of a [`Vmm`], for the guests that ask for
+/// The samples of a VMM's cgroups: half of a [`Vmm`], for the guests whose cgroups were asked for.
+#[derive(Clone, Default)]
+struct OfCgroups {
+    cpu: Cached<Cpu, Held>,
+    pressure_cpu: Cached<Pressure, Grown<2>>,
+    pressure_memory: Cached<Pressure, Grown<2>>,
+    pressure_io: Cached<Pressure, Grown<2>>,
+    memory_limit: Cached<u64>,
+}
+
+/// What only [`Vmm::bounds`] needs from one sample to the next: as much as a [`Vmm`], for the guests that ask for
 /// verdicts.
 #[derive(Clone, Default)]
 struct ForVerdicts {
@@ -130,14 +136,10 @@ impl Vmm {
             threads: Threads::default(),
             reading_since: None,
             cgroups: Cached::default(),
-            cpu: Cached::default(),
+            of_cgroups: None,
             cpus: Cached::default(),
             affinities: Affinities::default(),
             for_verdicts: None,
-            pressure_cpu: Cached::default(),
-            pressure_memory: Cached::default(),
-            pressure_io: Cached::default(),
-            memory_limit: Cached::default(),
             placement: Cached::default(),
             window: Window::default(),
             energy: Portion::default(),

@@ -28,7 +28,7 @@ pub(crate) struct Affinities {
     /// Each distinct list once: most threads have the same one.
     lists: HashSet<Arc<[u32]>>,
     /// The last one that the kernel gave.
-    last: Option<(CpuSet, Arc<[u32]>)>,
+    last: Option<Box<(CpuSet, Arc<[u32]>)>>,
 }
 
 #[derive(Clone)]
@@ -80,15 +80,13 @@ impl Affinities {
 
     /// The numbers of the CPUs in a set. Most threads have the same one as the thread before.
     fn list_of(&mut self, set: &CpuSet) -> Arc<[u32]> {
-        if let Some((last, list)) = &self.last
-            && last == set
-        {
-            return Arc::clone(list);
+        if let Some(last) = self.last.as_ref().filter(|last| last.0 == *set) {
+            return Arc::clone(&last.1);
         }
         let count = usize::try_from(set.count()).unwrap_or(CpuSet::MAX_CPU);
         let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).take(count);
         let list = self.once(&cpus.filter_map(|cpu| u32::try_from(cpu).ok()).collect::<Vec<_>>());
-        self.last = Some((*set, Arc::clone(&list)));
+        self.last = Some(Box::new((*set, Arc::clone(&list))));
         list
     }
 

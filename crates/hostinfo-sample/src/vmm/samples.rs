@@ -101,7 +101,7 @@ impl Vmm {
 
     pub(super) fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        self.cpu.at(at, |held| {
+        self.of_cgroups.get_or_insert_default().cpu.at(at, |held| {
             look(cgroups, process, at, |cgroups, process, buffer| {
                 let branch = cgroups.cpu.as_ref().map_err(Absent::clone)?;
                 Ok(cpu::read(branch, &process.roots, buffer, held))
@@ -142,10 +142,11 @@ impl Vmm {
     }
 
     pub(super) fn pressure(&mut self, resource: Resource, at: Moment) -> Result<&Pressure, Absent> {
+        let all = self.of_cgroups.get_or_insert_default();
         let sample = match resource {
-            Resource::Cpu => &mut self.pressure_cpu,
-            Resource::Memory => &mut self.pressure_memory,
-            Resource::Io => &mut self.pressure_io,
+            Resource::Cpu => &mut all.pressure_cpu,
+            Resource::Memory => &mut all.pressure_memory,
+            Resource::Io => &mut all.pressure_io,
         };
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
         sample.at(at, |grown| {
@@ -158,7 +159,7 @@ impl Vmm {
 
     pub(super) fn memory_limit(&mut self, at: Moment) -> Result<u64, Absent> {
         let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        let limit = self.memory_limit.at(at, |()| {
+        let limit = self.of_cgroups.get_or_insert_default().memory_limit.at(at, |()| {
             look(cgroups, process, at, |cgroups, process, buffer| {
                 let branch = cgroups.memory.as_ref().map_err(Absent::clone)?;
                 memory::limit(branch, &process.roots, buffer)
