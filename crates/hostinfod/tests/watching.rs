@@ -67,7 +67,10 @@ impl Host {
 
     /// Sets the name of the process at the other end of the sockets.
     fn is_run_by(&self, name: &str) {
-        fs::write(self.process().join("comm"), format!("{name}\n")).unwrap();
+        let file = self.process().join("stat");
+        let stat = fs::read_to_string(&file).unwrap();
+        let (pid, rest) = (stat.split_once('(').unwrap().0, stat.rsplit_once(')').unwrap().1);
+        put(&file, &format!("{pid}({name}){rest}"));
     }
 
     fn listen(&self, name: &str) -> UnixListener {

@@ -14,22 +14,36 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::system::credentials::{Credentials, is_still_there};
 
+/// The process at the other end, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identified {
+    pub(crate) peer: Peer,
+    /// Whether it is libvirt. libvirt creates the socket and listens at it until QEMU takes it over,
+    /// some tenths of a second later. SO_PEERCRED reports who last called listen before the connection
+    /// was made.
+    pub(crate) is_libvirt: bool,
+}
+
 /// The process that listens at the other end: QEMU, also under libvirt. `connecting` is a time before
 /// the connection was made.
 ///
 /// # Errors
 /// The socket does not report it, for example if it is in another PID namespace; its start time is
 /// unknown; or a later process has its PID, or may have it.
-pub(crate) fn of(socket: impl AsFd, proc: &Path, connecting: Instant) -> Result<Peer, Absent> {
+pub(crate) fn of(
+    socket: impl AsFd,
+    proc: &Path,
+    connecting: Instant,
+) -> Result<Identified, Absent> {
     let pid = Credentials::of(&socket).and_then(|found| found.pid).ok_or(Vmm::UNSEEN)?;
-    let peer = now(pid, proc);
+    let (peer, is_libvirt) = look(pid, proc);
     // Checked after the start was read: if it had ended before, the start could be another's.
     let is_there = is_still_there(&socket);
     let Some(start) = peer.start else {
         return Err(if is_there == Some(false) { Vmm::HANDED_ON } else { Vmm::UNSEEN });
     };
     let is_it = is_there.unwrap_or_else(|| start <= ticks(boot_time_at(connecting)));
-    if is_it { Ok(peer) } else { Err(Vmm::HANDED_ON) }
+    if is_it { Ok(Identified { peer, is_libvirt }) } else { Err(Vmm::HANDED_ON) }
 }
 
 /// The time from boot to `then`, including suspension, as in the start times of processes: proc(5).
@@ -45,19 +59,21 @@ fn ticks(time: Duration) -> u64 {
 
 /// The process that has this PID now.
 pub(crate) fn now(pid: i32, proc: &Path) -> Peer {
-    let stat = line(pid, "stat", proc).ok();
-    Peer { pid, start: stat.and_then(|stat| start_time(&String::from_utf8_lossy(&stat))) }
+    look(pid, proc).0
 }
 
-/// Whether it is libvirt. libvirt creates the socket and listens at it until QEMU takes it over,
-/// some tenths of a second later. SO_PEERCRED reports who last called listen before the connection
-/// was made.
-pub(crate) fn is_libvirt(peer: Peer, proc: &Path) -> bool {
-    line(peer.pid, "comm", proc).is_ok_and(|name| LIBVIRT.contains(&name.trim_ascii_end()))
+/// The same, and whether it is libvirt.
+fn look(pid: i32, proc: &Path) -> (Peer, bool) {
+    let stat = line(pid, "stat", proc).unwrap_or_default();
+    let stat = String::from_utf8_lossy(&stat);
+    (
+        Peer { pid, start: start_time(&stat) },
+        name(&stat).is_some_and(|name| LIBVIRT.contains(&name)),
+    )
 }
 
 /// libvirt's daemons that start QEMU: the one for all drivers, and the one for QEMU.
-const LIBVIRT: [&[u8]; 2] = [b"libvirtd", b"virtqemud"];
+const LIBVIRT: [&str; 2] = ["libvirtd", "virtqemud"];
 
 /// What libvirt has marked the process with. `None` where it cannot be looked at or has ended, or
 /// where `/proc` has the numbers of another PID namespace, in which another process has this one.
@@ -82,13 +98,18 @@ pub(super) fn read(pid: i32, file: &str, bound: usize, proc: &Path) -> io::Resul
 }
 
 /// The beginning of a process's file of one line, which the kernel gives out in one piece: a daemon that starts
-/// reads two for each of 10,000 guests, and [`std::fs::read`] takes seven system calls for one. Field 22 of `stat`
+/// reads one for each of 10,000 guests, and [`std::fs::read`] takes seven system calls for one. Field 22 of `stat`
 /// is in the first 500 bytes.
 fn line(pid: i32, file: &str, proc: &Path) -> io::Result<Vec<u8>> {
     let mut line = vec![0; 1024];
     let length = File::open(proc.join(format!("{pid}/{file}")))?.read(&mut line)?;
     line.truncate(length);
     Ok(line)
+}
+
+/// Field 2 of `/proc/PID/stat`, without its brackets: the contents of `comm`.
+fn name(stat: &str) -> Option<&str> {
+    stat.split_once('(')?.1.rsplit_once(')').map(|(name, _)| name)
 }
 
 /// Field 22 of `/proc/PID/stat`, proc(5). The name in field 2 may contain blanks and brackets.
@@ -121,13 +142,15 @@ mod tests {
     fn libvirt_is_known_by_its_name() {
         let proc = tempfile::tempdir().unwrap();
         fs::create_dir(proc.path().join("7")).unwrap();
-        let peer = Peer { pid: 7, start: None };
-        assert!(!is_libvirt(peer, proc.path()));
-        for (name, is) in
-            [("libvirtd\n", true), ("virtqemud\n", true), ("qemu-system-x86\n", false)]
-        {
-            fs::write(proc.path().join("7/comm"), name).unwrap();
-            assert_eq!(is_libvirt(peer, proc.path()), is, "{name}");
+        assert!(!look(7, proc.path()).1);
+        for (name, is) in [
+            ("libvirtd", true),
+            ("virtqemud", true),
+            ("qemu-system-x86", false),
+            ("x) (libvirtd", false),
+        ] {
+            fs::write(proc.path().join("7/stat"), format!("7 ({name}) S 1 7 7 0 -1 0")).unwrap();
+            assert_eq!(look(7, proc.path()).1, is, "{name}");
         }
     }
 
@@ -139,7 +162,9 @@ mod tests {
         let path = folder.path().join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
         let connecting = Instant::now();
-        let peer = of(UnixStream::connect(&path).unwrap(), Path::new(PROC), connecting).unwrap();
+        let found = of(UnixStream::connect(&path).unwrap(), Path::new(PROC), connecting);
+        let Identified { peer, is_libvirt } = found.unwrap();
+        assert!(!is_libvirt);
         assert_eq!(peer.pid.cast_unsigned(), std::process::id());
         assert!(
             peer.start.unwrap() <= ticks(boot_time_at(connecting)),
@@ -217,7 +242,7 @@ mod tests {
         assert_eq!(Credentials::of(&connect()).unwrap().pid, Some(pid));
         let why = |socket| of(socket, Path::new(PROC), Instant::now()).map_err(|why| why.reason);
         let handed_on = Err(Vmm::HANDED_ON.reason);
-        let is_handed_on = || why(connect()).map(|peer| peer.pid) == handed_on;
+        let is_handed_on = || why(connect()).map(|found| found.peer.pid) == handed_on;
         if let Some(mut other) = process_numbered(pid) {
             let is_found_out = is_handed_on();
             other.kill().unwrap();

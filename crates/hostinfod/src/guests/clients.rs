@@ -41,7 +41,7 @@ impl Guests {
             _ if self.is_contested(guest) => Err(NoRoom::Contested),
             // A domain of libvirt's, or a VMM that is served already: its process is not in question.
             Endpoint::Vsock(_) => Ok(()),
-            _ => self.check_process(guest, peer.as_ref().ok().copied(), ctx),
+            _ => self.check_process(guest, peer.as_ref().ok().map(|found| found.peer), ctx),
         };
         if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
             // Of a contest, the log knows already.

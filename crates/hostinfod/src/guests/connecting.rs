@@ -14,6 +14,7 @@ use super::Guests;
 use super::contest::CONTEST_CHECK_INTERVAL;
 use crate::audit::Event;
 use crate::guest::begin_session;
+use crate::guest::peer::Identified;
 use crate::guest::{cmdline, peer};
 use crate::port::connection::Connection;
 use crate::port::pty::{self, Pty};
@@ -139,14 +140,15 @@ impl Guests {
         number: PortId,
         fd: OwnedFd,
         file: Option<FileId>,
-        peer: Result<Peer, Absent>,
+        peer: Result<Identified, Absent>,
         ctx: &mut Ctx<'_>,
     ) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let is_vsock = matches!(port.endpoint, Endpoint::Vsock(_));
         let is_known = is_vsock && guest.who.was_connected();
+        let is_early = peer.as_ref().is_ok_and(|found| found.is_libvirt);
+        let peer = peer.map(|found| found.peer);
         let known = peer.as_ref().ok().copied();
-        let is_early = known.is_some_and(|peer| peer::is_libvirt(peer, &self.roots.proc));
         if !self.may_be_served(number, known, is_early, ctx) {
             return;
         }
@@ -236,11 +238,12 @@ impl Guests {
         let guest = port.guest;
         if let Some(Ok((socket, _))) = self.dial(number) {
             let peer = peer::of(&socket, &self.roots.proc, ctx.now);
-            if !matches!(peer, Ok(peer) if peer::is_libvirt(peer, &self.roots.proc)) {
+            if !matches!(peer, Ok(found) if found.is_libvirt) {
                 let port = self.roster.ports.get_mut(number);
                 if let Some(connection) = port.and_then(|port| port.connection.as_mut()) {
                     connection.is_early = false;
                 }
+                let peer = peer.map(|found| found.peer);
                 if let Err(error) = self.identify_peer(number, peer, ctx) {
                     tracing::error!("no new session: {error}");
                 }
