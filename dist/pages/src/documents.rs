@@ -33,6 +33,7 @@ const DOCUMENTS: [Document; 14] = [
     document!("statistics.md", "hostinfo-statistics", "7"),
     document!("administration.md", "hostinfo-administration", "7"),
     document!("audit.md", "hostinfo-audit", "7"),
+    document!("clouds.md", "hostinfo-clouds", "7"),
     document!("control.md", "hostinfo-control", "7"),
     document!("monitoring.md", "hostinfo-monitoring", "7"),
     document!("guest.md", "hostinfo-guest", "7"),
