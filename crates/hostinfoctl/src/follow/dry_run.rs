@@ -1,8 +1,6 @@
 //! What would be attached now, without attaching it.
 
-use std::sync::Arc;
-
-use hostinfo_domains::{Access, Domain, FailureKind, Sought, Unanswered};
+use hostinfo_domains::{Access, Domain, Sought};
 
 use crate::args::Options;
 use crate::change::{Report, tell};
@@ -31,12 +29,10 @@ pub(super) fn run(
             return Ok(REFUSED);
         }
     }
-    let snapshot = Arc::clone(watcher.snapshot());
-    if let Some(why) = snapshot.outage() {
-        let (kind, words) = (FailureKind::Unreachable, why.to_owned());
-        let why = Unanswered::Failed(hostinfo_domains::Failure { kind, words });
-        return Err(Failure::Libvirt { uri: options.connect.clone(), why });
+    if let Some(failure) = watcher.outage(&options.connect) {
+        return Err(failure);
     }
+    let snapshot = watcher.snapshot();
     let mut domains: Vec<_> = snapshot
         .guests()
         .filter_map(|guest| {

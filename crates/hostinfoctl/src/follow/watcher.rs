@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hostinfo_domains::{Helper, Snapshot, Sought, programs};
+use hostinfo_domains::{FailureKind, Helper, Snapshot, Sought, Unanswered, programs};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -75,6 +75,13 @@ impl Watcher {
     /// The last report.
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         self.0.snapshot()
+    }
+
+    /// Why there is no report; `None` if libvirt answers. `uri`: how it is reached.
+    pub(super) fn outage(&self, uri: &str) -> Option<Failure> {
+        let (kind, words) = (FailureKind::Unreachable, self.0.snapshot().outage()?.to_owned());
+        let why = Unanswered::Failed(hostinfo_domains::Failure { kind, words });
+        Some(Failure::Libvirt { uri: uri.to_owned(), why })
     }
 
     /// When the last report was asked for: see [`Helper::as_of`].
