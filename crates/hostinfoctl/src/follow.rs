@@ -1,7 +1,7 @@
 //! `enable --follow`: gives guests a channel when they start.
 //!
 //! Two helper processes ask libvirt. One has a read-only connection, as for the daemon, and reports
-//! which domains there are (`watcher`). `need` decides what each of them needs, `queue` which one is
+//! which domains there are (`reporter`). `need` decides what each of them needs, `queue` which one is
 //! next, and `attach` gives it its channel over the other one's connection, which may change domains
 //! (`connection`). One domain is changed at a time. Nothing has to be saved: after an interruption of
 //! any kind, the first report says who has no port.
@@ -13,8 +13,8 @@ mod follower;
 mod lines;
 mod need;
 mod queue;
+mod reporter;
 mod selection;
-mod watcher;
 
 use hostinfo_domains::Sought;
 
@@ -24,8 +24,8 @@ use crate::exit::{Failure, Status, complain};
 use crate::tags;
 use connection::Connection;
 use follower::Follower;
+use reporter::{Reporter, Stop};
 use selection::Selection;
-use watcher::{Stop, Watcher};
 
 /// Follows the guests until a signal ends it, or shows what it would do now.
 ///
@@ -48,8 +48,8 @@ pub(crate) fn run(options: &Options, wanted: &Enable) -> Result<Status, Failure>
     let stop = Stop::catch()?;
     let connection = Connection::open(options)?;
     directory::make(options, false)?;
-    let watcher = Watcher::start(options, &sought)?;
-    Follower::new(options, selection, sought, connection, watcher).run(&stop)
+    let reporter = Reporter::start(options, &sought)?;
+    Follower::new(options, selection, sought, connection, reporter).run(&stop)
 }
 
 /// Which tags there are, if there are conditions on any.

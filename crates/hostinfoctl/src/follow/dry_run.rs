@@ -7,8 +7,8 @@ use crate::change::{Report, tell};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
 use crate::follow::attach::{plan, read};
 use crate::follow::need::{Need, need};
+use crate::follow::reporter::{Reporter, Stop};
 use crate::follow::selection::Selection;
-use crate::follow::watcher::{Stop, Watcher};
 use crate::libvirt::Libvirt;
 use crate::output::write_json;
 
@@ -23,16 +23,16 @@ pub(super) fn run(
 ) -> Result<Status, Failure> {
     let stop = Stop::catch()?;
     let mut libvirt = Libvirt::connect(options, Access::Read)?;
-    let mut watcher = Watcher::start(options, sought)?;
-    while !watcher.wait(&stop, None)? {
+    let mut reporter = Reporter::start(options, sought)?;
+    while !reporter.wait(&stop, None)? {
         if stop.is_set() {
             return Ok(REFUSED);
         }
     }
-    if let Some(failure) = watcher.outage(&options.connect) {
+    if let Some(failure) = reporter.outage(&options.connect) {
         return Err(failure);
     }
-    let snapshot = watcher.snapshot();
+    let snapshot = reporter.snapshot();
     let mut domains: Vec<_> = snapshot
         .guests()
         .filter_map(|guest| {

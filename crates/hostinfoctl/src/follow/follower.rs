@@ -13,8 +13,8 @@ use crate::follow::connection::{Blame, Connection, blame};
 use crate::follow::lines::Lines;
 use crate::follow::need::need;
 use crate::follow::queue::{Queue, Seen, Trouble};
+use crate::follow::reporter::{Reporter, Stop};
 use crate::follow::selection::Selection;
-use crate::follow::watcher::{Stop, Watcher};
 use crate::output::{printable, write};
 
 /// The two connections, and what is known.
@@ -22,7 +22,7 @@ pub(super) struct Follower<'a> {
     options: &'a Options,
     selection: Selection,
     sought: Sought,
-    watcher: Watcher,
+    reporter: Reporter,
     connection: Connection<'a>,
     queue: Queue,
     lines: Lines,
@@ -39,13 +39,13 @@ impl<'a> Follower<'a> {
         selection: Selection,
         sought: Sought,
         connection: Connection<'a>,
-        watcher: Watcher,
+        reporter: Reporter,
     ) -> Self {
         Self {
             options,
             selection,
             sought,
-            watcher,
+            reporter,
             connection,
             queue: Queue::default(),
             lines: Lines::default(),
@@ -60,7 +60,7 @@ impl<'a> Follower<'a> {
     /// [`Failure`]: the programs do not belong together, or stdout cannot be written to.
     pub(super) fn run(mut self, stop: &Stop) -> Result<Status, Failure> {
         loop {
-            let is_new = self.watcher.wait(stop, self.due())?;
+            let is_new = self.reporter.wait(stop, self.due())?;
             if stop.is_set() {
                 return Ok(DONE);
             }
@@ -77,7 +77,7 @@ impl<'a> Follower<'a> {
 
     /// When there is something to do even if libvirt reports nothing.
     fn due(&self) -> Option<Instant> {
-        let is_there = self.watcher.snapshot().outage().is_none();
+        let is_there = self.reporter.snapshot().outage().is_none();
         let next = self.queue.due().filter(|_| is_there);
         let next = next.map(|at| self.connection.not_before().map_or(at, |not| not.max(at)));
         [next, self.lines.due()].into_iter().flatten().min()
@@ -85,12 +85,12 @@ impl<'a> Follower<'a> {
 
     /// Takes in a new report, or that there is none.
     fn take_in(&mut self, now: Instant) -> Result<(), Failure> {
-        if let Some(outage) = self.watcher.outage(&self.options.connect) {
+        if let Some(outage) = self.reporter.outage(&self.options.connect) {
             self.connection.close();
             if self.answers.replace(false) == Some(false) {
                 return Ok(());
             }
-            // What the other helper meets has a kind, and so the right remedy.
+            // The other helper says what kind of failure it is, and so the right remedy is known.
             let failure = self.connection.get(now).err().unwrap_or(outage);
             if blame(&failure) == Blame::Installation {
                 return Err(failure);
@@ -98,13 +98,13 @@ impl<'a> Follower<'a> {
             self.complain(now, &format!("{failure}; guests get no port until it answers"));
             return Ok(());
         }
-        let snapshot = Arc::clone(self.watcher.snapshot());
+        let snapshot = Arc::clone(self.reporter.snapshot());
         let seen = snapshot.guests().filter_map(|guest| {
             let domain = &guest.domain;
             let need = need(domain, &self.selection, &self.sought, snapshot.whose())?;
             Some(Seen { uuid: domain.uuid, run: domain.id?, name: &domain.name, need })
         });
-        let troubles = self.queue.report(seen, self.watcher.as_of(), now);
+        let troubles = self.queue.report(seen, self.reporter.as_of(), now);
         if self.answers.replace(true) != Some(true) {
             let (all, without) = self.queue.counts();
             let line = format!(
@@ -120,7 +120,7 @@ impl<'a> Follower<'a> {
 
     /// Gives the next domain its channel, if one is due.
     fn attach_next(&mut self, now: Instant) -> Result<(), Failure> {
-        let snapshot = Arc::clone(self.watcher.snapshot());
+        let snapshot = Arc::clone(self.reporter.snapshot());
         let waits = self.connection.not_before().is_some_and(|not_before| not_before > now);
         if waits || snapshot.outage().is_some() {
             return Ok(());
@@ -181,7 +181,7 @@ impl<'a> Follower<'a> {
             other => Some(format!("{other}; trying again")),
         };
         self.queue.failed(uuid, why, now);
-        self.watcher.look(now);
+        self.reporter.look(now);
         Ok(())
     }
 

@@ -51,9 +51,9 @@ fn wake() -> io::Result<UnixStream> {
 
 /// The helper that reports which domains there are, over a read-only connection of its own. It is
 /// started again whenever it ends, and then reports everything from the beginning.
-pub(super) struct Watcher(Helper);
+pub(super) struct Reporter(Helper);
 
-impl Watcher {
+impl Reporter {
     /// Starts it. `sought`: the tags to report.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Watcher {
         ];
         let own = current_exe().map_err(|error| refused("this program's path", &error))?;
         let helper = Helper::new(programs(&own), arguments.into());
-        Ok(Self(helper.map_err(|error| refused("libvirt cannot be watched", &error))?))
+        Ok(Self(helper.map_err(|error| refused("libvirt cannot be asked", &error))?))
     }
 
     /// The last report.
