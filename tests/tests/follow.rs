@@ -39,8 +39,8 @@ fn guests_that_started_before_and_after_get_a_channel_once_and_others_are_left_a
 {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     libvirtd.define_bare("web-1", WITH_CHANNELS)?;
-    let config = libvirtd.config("web-1")?;
     libvirtd.virsh(&["start", "web-1"])?;
+    let config = libvirtd.config("web-1")?;
     create(&libvirtd, "web-2", "", WITH_CHANNELS)?;
     create(&libvirtd, "other", "", WITH_CHANNELS)?;
     let own = serial(&host.socket("web-own"))?;
@@ -66,7 +66,8 @@ fn guests_that_started_before_and_after_get_a_channel_once_and_others_are_left_a
         ensure!(has_channel(&libvirtd, &host, name)?, "{name}");
         ensure!(follower.count(name) == 1, "{}", follower.log());
     }
-    ensure!(libvirtd.config("web-1")? == config, "what it is started from stays");
+    let after = libvirtd.config("web-1")?;
+    ensure!(after == config, "what it is started from stays: {config}\n{after}");
     ensure!(libvirtd.virsh(&["dumpxml", "web-own"])? == before, "it has its port");
     ensure!(!has_channel(&libvirtd, &host, "other")?);
 
