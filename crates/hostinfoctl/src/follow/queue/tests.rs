@@ -34,6 +34,7 @@ fn each_domain_is_given_its_port_once_in_the_order_of_their_starts() {
     let mut given = Vec::new();
     while let Some(uuid) = queue.next(now) {
         given.push(uuid.as_u128());
+        assert!(given.len() <= order.len(), "{given:?}");
         queue.settled(uuid);
         // Before libvirt has said that the domain has it.
         told(&mut queue, order.clone(), now);
