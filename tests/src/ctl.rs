@@ -89,7 +89,8 @@ pub fn program() -> Result<PathBuf> {
     paths::program("hostinfoctl")
 }
 
-fn options(host: &Host) -> [OsString; 8] {
+/// The options for that host's directories.
+pub(crate) fn options(host: &Host) -> [OsString; 8] {
     let of = |option: &str, path: PathBuf| [option.into(), path.into()];
     let [d, directory] = of("--directory", host.sockets());
     let [r, rules] = of("--rules", host.rules());

@@ -24,8 +24,10 @@ const PROGRAMS: &str = "\
 /usr/sbin/hostinfod";
 
 const OTHERS: &str = "\
+/etc/hostinfo/follow.conf
 /etc/hostinfo/hostinfo.conf
 /etc/hostinfo/hostinfod.toml
+/usr/lib/systemd/system/hostinfo-follow.service
 /usr/lib/systemd/system/hostinfo-open.service
 /usr/lib/systemd/system/hostinfo-open.socket
 /usr/lib/systemd/system/hostinfo-run.service
@@ -58,6 +60,7 @@ const OTHERS: &str = "\
 /usr/share/hostinfo/prometheus/hostinfo.rules.yml
 /usr/share/man/man7/hostinfo-administration.7
 /usr/share/man/man7/hostinfo-audit.7
+/usr/share/man/man7/hostinfo-clouds.7
 /usr/share/man/man7/hostinfo-control.7
 /usr/share/man/man7/hostinfo-guest.7
 /usr/share/man/man7/hostinfo-monitoring.7
@@ -99,7 +102,8 @@ fn everything_has_its_place_below_destdir_and_goes_away_again_but_for_what_is_th
     fs::create_dir_all(&state)?;
     install.make("uninstall", "/usr", root.path())?;
     let left: Vec<String> = files(root.path())?.into_iter().collect();
-    assert_eq!(left, ["/etc/hostinfo/hostinfo.conf", "/etc/hostinfo/hostinfod.toml"]);
+    let kept = ["follow.conf", "hostinfo.conf", "hostinfod.toml"];
+    assert_eq!(left, kept.map(|file| format!("/etc/hostinfo/{file}")));
     assert!(state.exists());
     assert!(!root.path().join("usr/share/doc/hostinfo").exists());
     Ok(())
@@ -111,11 +115,11 @@ fn what_the_administrator_has_written_is_kept() -> Result<()> {
     let root = tempfile::tempdir()?;
     let etc = root.path().join("etc/hostinfo");
     fs::create_dir_all(&etc)?;
-    for file in ["hostinfo.conf", "hostinfod.toml"] {
+    for file in ["follow.conf", "hostinfo.conf", "hostinfod.toml"] {
         fs::write(etc.join(file), "# mine\n")?;
     }
     install.make("install", "/usr/local", root.path())?;
-    for file in ["hostinfo.conf", "hostinfod.toml"] {
+    for file in ["follow.conf", "hostinfo.conf", "hostinfod.toml"] {
         assert_eq!(fs::read_to_string(etc.join(file))?, "# mine\n", "{file}");
     }
     Ok(())
@@ -227,5 +231,27 @@ fn commands_are_exposed_to_1_1_at_the_most_as_a_user_of_their_own_whom_the_daemo
     }
     let users = fs::read_to_string(root.path().join("usr/lib/sysusers.d/hostinfo.conf"))?;
     assert!(users.lines().any(|line| line.starts_with("u hostinfo-custom ")), "{users}");
+    Ok(())
+}
+
+#[test]
+fn the_follower_is_exposed_to_0_7_at_the_most_has_no_capability_and_is_off() -> Result<()> {
+    let install = Install::prepare()?;
+    let root = tempfile::tempdir()?;
+    install.make("install", "/usr", root.path())?;
+    let unit = root.path().join("usr/lib/systemd/system/hostinfo-follow.service");
+    let exposure = exposure(&unit)?;
+    assert!(exposure < 0.75, "{exposure}");
+    let text = fs::read_to_string(unit)?;
+    for line in [
+        "ExecStart=/usr/bin/hostinfoctl enable --follow $GUESTS",
+        "EnvironmentFile=/etc/hostinfo/follow.conf",
+        "CapabilityBoundingSet=",
+        "RestrictAddressFamilies=AF_UNIX",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}");
+    }
+    let links = run(Command::new("find").arg(root.path()).args(["-type", "l"]))?;
+    assert_eq!(links, "", "nothing is enabled");
     Ok(())
 }

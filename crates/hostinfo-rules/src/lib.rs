@@ -8,6 +8,7 @@
 //! the parts mean) -> `parse` (rules) -> `unreachable` (rules that can never match, using `cover`).
 
 mod binary;
+mod conditions;
 mod cover;
 mod decide;
 mod glob;
@@ -22,6 +23,7 @@ mod tags;
 mod unreachable;
 mod value;
 
+pub use conditions::{BadCondition, Conditions};
 pub use decide::change::Changes;
 pub use decide::{Grant, Origin, Why};
 pub use glob::BadPattern;
@@ -29,4 +31,4 @@ pub use parse::{FILE_MAX, Parsed, check, parse};
 pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
 pub use rules::{Decision, Rules};
-pub use tags::{Tag, Tags};
+pub use tags::{Held, Tag, Tags};

@@ -88,8 +88,10 @@ pub(crate) struct Condition {
 
 /// Whether conditions are met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Held {
+pub enum Held {
+    /// All are.
     Yes,
+    /// At least one is not.
     No,
     /// It depends on a tag that cannot be read.
     Unknown,

@@ -21,6 +21,7 @@ Examples:
   hostinfoctl enable web               web may ask its host from its next start on
   hostinfoctl enable --now 'web-*'     at once, also guests that are running
   hostinfoctl enable --dry-run web     show what would change in its XML
+  hostinfoctl enable --follow 'web-*'  give each a channel when it starts, until Ctrl-C
   hostinfoctl tag web role=db          for rules such as `qemu-* role=db:`
   hostinfoctl list                     which guests can ask, and under which rule
   hostinfoctl check ./hostinfo.conf    does the file have errors? For CI too
@@ -49,7 +50,17 @@ const ENABLE: &str = "\
 Examples:
   hostinfoctl enable web             serial port 1, from its next start
   hostinfoctl enable --now 'web-*'   running guests get a channel at once
-  hostinfoctl enable --repair web    after it was renamed or cloned";
+  hostinfoctl enable --repair web    after it was renamed or cloned
+  hostinfoctl enable --follow '*'    every guest gets a channel when it starts
+  hostinfoctl enable --follow 'web-*' 'db-*' project-name=acme";
+
+const FOLLOW: &str = "\
+With --follow, hostinfoctl runs until it is ended (Ctrl-C, SIGTERM), and gives a channel to each guest that \
+matches and has no port: those that run already, and all others as soon as they start, transient ones too. \
+Any of the patterns has to match, and all KEY=VALUE, which are conditions on tags as in hostinfo.conf. What \
+a guest is started from stays as it is. A guest that no longer matches keeps its channel until it ends. A \
+guest needs a virtio-serial controller, as every guest with a guest agent has. The service hostinfo-follow \
+does this for the guests in /etc/hostinfo/follow.conf.";
 
 const TAG: &str = "\
 Examples:
@@ -104,7 +115,7 @@ pub(crate) struct Options {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Give guests a port to ask their host
-    #[command(after_help = format!("{ENABLE}\n\n{GUESTS}"))]
+    #[command(after_help = format!("{ENABLE}\n\n{FOLLOW}\n\n{GUESTS}"))]
     Enable(Enable),
     /// Remove guests' ports
     #[command(after_help = GUESTS)]
@@ -258,7 +269,7 @@ TIME is 22:00 (the next time it is 22:00) or '2026-11-22 22:00', both in this ho
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Enable {
-    /// Which guests
+    /// Which guests; with --follow also KEY=VALUE, for guests with that tag
     #[arg(required = true, value_name = "GUEST", value_parser = name)]
     pub(crate) guests: Vec<String>,
     /// Serial port or virtio channel [default: serial port 1; a channel if that is taken, if the
@@ -278,7 +289,11 @@ pub(crate) struct Enable {
     /// Repair a guest that has two ports, or the socket of another guest
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Only show what would change, as libvirt would write it
+    /// Keep running, and give guests a channel when they start
+    #[arg(long, conflicts_with_all = ["transport", "port", "now", "vhostmd", "repair"])]
+    pub(crate) follow: bool,
+    /// Only show what would change, as libvirt would write it; with --follow, which guests would get
+    /// a channel now
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -369,6 +384,9 @@ mod tests {
             "enable",
             "enable a --now --port 2",
             "enable a --port 2 --transport channel",
+            "enable --follow",
+            "enable --follow a --now",
+            "enable --follow a --transport channel",
             "frob",
             "snippet a b",
             "notice clear",
@@ -392,5 +410,6 @@ mod tests {
         }
         assert!(parse("list --directory x").is_err(), "a path that is not absolute");
         assert!(parse("enable -c test:///default a b --json --now").is_ok());
+        assert!(parse("enable --follow a* b role=db --json --dry-run").is_ok());
     }
 }

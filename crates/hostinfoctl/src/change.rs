@@ -43,7 +43,7 @@ pub(crate) trait Change {
 
 /// The outcome for one guest, for `--json`.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(crate) struct Report {
     guest: String,
     /// `changed`, `unchanged`, `would-change` or `failed`.
     result: &'static str,
@@ -56,7 +56,15 @@ struct Report {
 }
 
 impl Report {
-    fn failed(guest: &str, failure: &Failure) -> Self {
+    /// `result`: `changed`, `unchanged` or `would-change`, so that the guest is or would be as in
+    /// `after`.
+    pub(crate) fn done(result: &'static str, after: &Facts, diff: String) -> Self {
+        let (guest, summary) = (after.entry.name.clone(), Some(PortSummary::of(after)));
+        Self { guest, result, error: None, summary, diff }
+    }
+
+    /// It failed for this reason.
+    pub(crate) fn failed(guest: &str, failure: impl ToString) -> Self {
         let error = Some(failure.to_string());
         Self {
             guest: guest.to_owned(),
@@ -177,8 +185,7 @@ impl<C: Change> Run<'_, C> {
             self.change.clean_up(&before);
             ("changed", after, String::new())
         };
-        let summary = Some(PortSummary::of(&after));
-        Ok(Report { guest: entry.name.clone(), result, error: None, summary, diff })
+        Ok(Report::done(result, &after, diff))
     }
 
     /// What would change, as libvirt would write it. A device that is plugged into a running guest
@@ -206,7 +213,11 @@ impl<C: Change> Run<'_, C> {
     }
 }
 
-fn tell(report: &Report, done: &str) -> Result<(), Failure> {
+/// Prints a report. `done`: the outcome in one word, such as `enabled`.
+///
+/// # Errors
+/// stdout cannot be written to.
+pub(crate) fn tell(report: &Report, done: &str) -> Result<(), Failure> {
     let guest = printable(&report.guest);
     if let Some(error) = &report.error {
         complain(format!("{guest}: {error}"));

@@ -19,6 +19,7 @@ mod enable;
 mod exit;
 mod explain;
 mod facts;
+mod follow;
 mod guests;
 mod held;
 mod host_state;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<Status, Failure> {
     let options = &args.options;
     match &args.command {
+        Command::Enable(wanted) if wanted.follow => follow::run(options, wanted),
         Command::Enable(wanted) => enable::run(options, wanted),
         Command::Disable(wanted) => disable::run(options, wanted),
         Command::Tag(wanted) => tag::run(options, wanted),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use hostinfo_domains::{Sought, TagSettings, Uuid};
+use hostinfo_domains::{Domain, Sought, TagSettings, Uuid};
 use hostinfo_rules::Tags;
 use serde::Deserialize;
 
@@ -60,6 +60,14 @@ pub(crate) fn of(xml: &str, uuid: Uuid, sought: &Lookup) -> Tags {
         }
         Ok(None) => Tags::NONE,
         Err(_) => Tags::Unreadable,
+    }
+}
+
+/// The tags of a domain that libvirt has reported on, as rules see them.
+pub(crate) fn of_domain(domain: &Domain, sought: &Sought) -> Tags {
+    match domain.tags.clone().with_uuid(domain.uuid, sought) {
+        hostinfo_domains::Tags::Known(tags) => tags.into_iter().collect(),
+        hostinfo_domains::Tags::Unreadable => Tags::Unreadable,
     }
 }
 

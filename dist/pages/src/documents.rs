@@ -25,7 +25,7 @@ macro_rules! document {
     };
 }
 
-const DOCUMENTS: [Document; 14] = [
+const DOCUMENTS: [Document; 15] = [
     document!("rules.md", "hostinfo.conf", "5"),
     document!("hostinfod.toml", "hostinfod.toml", "5"),
     document!("custom.md", "hostinfo-custom", "5"),
@@ -33,6 +33,7 @@ const DOCUMENTS: [Document; 14] = [
     document!("statistics.md", "hostinfo-statistics", "7"),
     document!("administration.md", "hostinfo-administration", "7"),
     document!("audit.md", "hostinfo-audit", "7"),
+    document!("clouds.md", "hostinfo-clouds", "7"),
     document!("control.md", "hostinfo-control", "7"),
     document!("monitoring.md", "hostinfo-monitoring", "7"),
     document!("guest.md", "hostinfo-guest", "7"),

@@ -1,0 +1,125 @@
+//! Conditions on tags outside of a file, such as those on a command line.
+
+use crate::glob::BadPattern;
+use crate::problem::quote;
+use crate::tags::{CONDITIONS_MAX, Condition, Held, KEY_MAX, Tags, is_key};
+
+/// Conditions on a guest's tags, all of which must be met, as behind the pattern of a header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    all: Vec<Condition>,
+}
+
+/// Why something is not a condition, or cannot be one more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadCondition {
+    /// The text before the `=`.
+    #[error(
+        "{} is no key of a tag; expected letters, digits, `_` and `-`, joined by dots, {KEY_MAX} characters at the most",
+        quote(.0)
+    )]
+    Key(String),
+    /// There is a condition on that tag already.
+    #[error("tag {} given twice; expected each tag once", quote(.0))]
+    Twice(String),
+    /// There are as many as a header can have.
+    #[error("more than {CONDITIONS_MAX} conditions on tags")]
+    TooMany,
+    /// The text after the `=`.
+    #[error("the value of tag {}: {why}", quote(.key))]
+    Value {
+        /// The tag.
+        key: String,
+        /// What is wrong.
+        why: BadPattern,
+    },
+}
+
+impl Conditions {
+    /// Adds that the guest must have the tag `key`, and that the pattern `value` must match the
+    /// whole of the tag's value. As for [`Pattern`](crate::Pattern)s, quotes are not needed.
+    ///
+    /// # Errors
+    /// [`BadCondition`].
+    pub fn add(&mut self, key: &str, value: &str) -> Result<(), BadCondition> {
+        if !is_key(key) {
+            return Err(BadCondition::Key(key.to_owned()));
+        }
+        if self.keys().any(|other| other == key) {
+            return Err(BadCondition::Twice(key.to_owned()));
+        }
+        if self.all.len() == CONDITIONS_MAX {
+            return Err(BadCondition::TooMany);
+        }
+        let value = value.parse().map_err(|why| BadCondition::Value { key: key.to_owned(), why });
+        self.all.push(Condition { key: key.into(), value: value? });
+        Ok(())
+    }
+
+    /// The keys of the tags on which there are conditions, in the order in which they were added.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|condition| &*condition.key)
+    }
+
+    /// Whether there are none, which every guest meets.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether a guest with these tags meets them all.
+    pub fn held(&self, tags: &Tags) -> Held {
+        Held::all(&self.all, tags)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn conditions(all: &[(&str, &str)]) -> Result<Conditions, BadCondition> {
+        let mut conditions = Conditions::default();
+        all.iter().try_for_each(|(key, value)| conditions.add(key, value))?;
+        Ok(conditions)
+    }
+
+    fn tags(tags: &[(&str, Option<&str>)]) -> Tags {
+        tags.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect()
+    }
+
+    #[test]
+    fn conditions_of_a_command_line_mean_what_they_mean_in_a_header() {
+        let both = conditions(&[("project", "acme"), ("title", "Web 1*")]).unwrap();
+        assert_eq!(both.keys().collect::<Vec<_>>(), ["project", "title"]);
+        let held = |of: &[_]| both.held(&tags(of));
+        assert_eq!(held(&[("project", Some("acme")), ("title", Some("Web 12"))]), Held::Yes);
+        assert_eq!(held(&[("project", Some("acme"))]), Held::No);
+        assert_eq!(held(&[("project", Some("acme")), ("title", None)]), Held::Unknown);
+        assert_eq!(Conditions::default().held(&Tags::Unreadable), Held::Yes);
+    }
+
+    #[test]
+    fn what_is_no_condition_is_an_error_that_names_it() {
+        let many: Vec<String> = (0..=CONDITIONS_MAX).map(|number| format!("t{number}")).collect();
+        let many: Vec<_> = many.iter().map(|key| (&**key, "x")).collect();
+        for (all, words) in [
+            (&[("a b", "x")][..], "`a b` is no key of a tag"),
+            (&[("a", "x"), ("a", "y")], "tag `a` given twice"),
+            (&[("a", "[x")], "the value of tag `a`: pattern `[x`: set without an end"),
+            (&[("a", "")], "empty pattern"),
+            (&many, "more than 16 conditions"),
+        ] {
+            let error = conditions(all).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_texts_are_a_condition_or_an_error(key in any::<String>(), value in any::<String>()) {
+            let mut conditions = Conditions::default();
+            let is_one = conditions.add(&key, &value).is_ok();
+            prop_assert_eq!(is_one, !conditions.is_empty());
+        }
+    }
+}
