@@ -73,6 +73,9 @@ fn begin(file: &Path, every: Duration, time: Option<Duration>) -> String {
 /// What was recorded, and what to do with it.
 fn end(file: &Path, samples: usize) -> String {
     let file = file.display();
+    if samples == 0 {
+        return format!("no sample in {file} yet: record for longer than --every");
+    }
     let samples = counted(samples, "sample");
     format!("{samples} in {file}. Next: hostinfo report {file} --text")
 }
@@ -169,6 +172,7 @@ mod tests {
         let told = |samples| end(Path::new("slow.rec"), samples);
         assert_eq!(told(6), "6 samples in slow.rec. Next: hostinfo report slow.rec --text");
         assert!(told(1).starts_with("1 sample in "));
+        assert_eq!(told(0), "no sample in slow.rec yet: record for longer than --every");
     }
 
     #[test]

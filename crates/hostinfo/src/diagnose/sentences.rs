@@ -91,16 +91,16 @@ fn unknown(findings: &[Finding], names: &str) -> String {
     }
 }
 
-/// The limit on this guest's CPU time, where that may be the reason.
+/// The limit on this guest's CPU time, where that may be the reason. The reason of a guest's own
+/// limit names it.
 fn limit(
     overall: Conclusion,
     concerned: &[&Finding],
     view: &View,
     figures: &Figures,
 ) -> Option<String> {
-    let is_slowed = matches!(overall, Conclusion::Contended | Conclusion::SelfLimited);
     let is_about_cpu = concerned.iter().any(|finding| finding.resource == "cpu");
-    let quota = figures.quota.filter(|_| is_slowed && is_about_cpu)?;
+    let quota = figures.quota.filter(|_| overall == Conclusion::Contended && is_about_cpu)?;
     // One that is higher limits nothing.
     let own = view.cpus.and_then(|cpus| u32::try_from(cpus).ok());
     let is_lower = own.is_some_and(|own| f64::from(own) > quota);
@@ -329,14 +329,14 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_below_the_guests_cpus_is_named_whoever_set_it() {
+    fn a_limit_below_the_guests_cpus_is_named_where_it_may_be_the_hosts() {
         let view = View { cpus: Some(1), ..View::default() };
         let text = |state, quota| {
             let figures = Figures { quota: Some(quota), ..Figures::default() };
             sentences(&all([state, Ok, Ok, Ok], &view), &view, &figures, &[]).join(" ")
         };
         assert!(text(Contended, 0.25).contains(" This guest may use at most 0.25 CPUs. "));
-        assert!(text(SelfLimited, 0.25).contains("at most 0.25 CPUs"));
+        assert!(!text(SelfLimited, 0.25).contains("at most"), "the host's reason names its own");
         assert!(!text(Contended, 1.0).contains("at most") && !text(Ok, 0.25).contains("at most"));
     }
 
