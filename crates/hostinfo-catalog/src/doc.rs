@@ -49,7 +49,8 @@ This page is made from the table in `crates/hostinfo-catalog/src/table.rs` by
 
 A segment in capitals stands for an instance: `N` a number, `DEV` a device, `NAME` a name.
 *Default*: a guest sees it where no rule says otherwise. The others name the host, show what
-neighbours do, or are a known side channel: a rule has to turn them on.
+neighbours do, or are a known side channel: a rule has to turn them on. A guest's *VMM* (virtual machine monitor)
+is the process on the host that runs it, such as QEMU.
 
 A verdict is never `ok` where 5 % of the time was spent waiting. For `verdict.io`, an operation waits if it takes
 longer than on a healthy disk: over 10 ms on average. From 20 ms on the disk is slow. In between, the verdict is

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use hostinfo_wire::duration;
 use hostinfo_wire::name::is_name;
 
@@ -57,6 +57,9 @@ Examples:
   hostinfo diagnose --for 10m cpu      observe only CPU time, for ten minutes
   hostinfo diagnose --json             JSON, for programs
   hostinfo diagnose --format nagios    as a plugin for Nagios or Icinga
+
+A verdict of the host covers its last 60 s or less, however long or short this guest observes. In less than 10 s, \
+this guest's own figures say little of its programs: hostinfo itself is one of them.
 
 The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \
 12 unknown, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
@@ -115,10 +118,56 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME", value_parser = name)]
     pub(crate) names: Vec<String>,
     /// Show everything the host lets this guest see, with units and descriptions
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) options: Options,
+}
+
+/// Options of all commands that some do not take, or that mean something else there: their help has
+/// its own text for those, and does not show the others.
+const OTHERWISE: [(&str, &[&str], Option<&str>); 6] = [
+    (
+        "top",
+        &["format", "json", "output", "wait"],
+        Some("How often to take a sample [default: 2s]"),
+    ),
+    (
+        "record",
+        &["format", "json", "output", "wait"],
+        Some("How often to take a sample [default: 10s]"),
+    ),
+    ("report", &["format", "json", "every", "device", "timeout", "wait"], None),
+    ("serve", &["format", "json", "output", "every", "wait"], None),
+    ("ping", &["wait"], Some("Repeat it, such as every 15s")),
+    ("diagnose", &[], Some("Repeat it: the time from one start to the next, such as 10m")),
+];
+
+/// The command line.
+pub(crate) fn command() -> clap::Command {
+    let command = Args::command();
+    let all: Vec<clap::Arg> =
+        command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    command.mut_subcommands(|command| {
+        let named = OTHERWISE.iter().find(|(name, ..)| *name == command.get_name());
+        let Some((_, refused, every)) = named else { return command };
+        let own = all.iter().filter_map(|arg| match arg.get_id().as_str() {
+            id if refused.contains(&id) => Some(arg.clone().hide(true)),
+            "every" => every.map(|help| arg.clone().help(help)),
+            _ => None,
+        });
+        command.args(own.collect::<Vec<_>>())
+    })
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// What clap says of it; help and the version, too.
+pub(crate) fn parse(
+    words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+) -> Result<Args, clap::Error> {
+    Args::from_arg_matches(&command().try_get_matches_from(words)?)
 }
 
 /// The commands' names.
@@ -336,15 +385,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Args::try_parse_from(std::iter::once("hostinfo").chain(line.split_whitespace()))
+        super::parse(std::iter::once("hostinfo").chain(line.split_whitespace()))
     }
 
     #[test]
     fn the_command_line_is_one_that_clap_finds_consistent() {
-        Args::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -360,15 +408,33 @@ mod tests {
         assert_eq!(args.names, ["loadavg", "vm.cpu"]);
         assert_eq!(args.options.format(), Format::Json);
         assert!(args.command.is_none());
-        assert!(parse("--all loadavg").is_err());
     }
 
     #[test]
     fn a_misspelt_name_is_compared_with_every_command() {
-        let mut command = Args::command();
+        let mut command = command();
         command.build();
         let all = command.get_subcommands().map(|command| command.get_name().to_owned());
         assert_eq!(all.collect::<Vec<_>>(), commands());
+    }
+
+    #[test]
+    fn help_of_a_command_shows_only_what_it_takes_and_says_how_often_it_does_it() {
+        let help = |name: &str| {
+            let mut command = command();
+            command.build();
+            let own = command.find_subcommand_mut(name).unwrap();
+            own.render_long_help().to_string()
+        };
+        for (name, refused) in [("top", "--json"), ("record", "--output"), ("report", "--device")] {
+            assert!(!help(name).contains(refused), "{}", help(name));
+        }
+        assert!(help("record").contains("[default: 10s]") && help("top").contains("[default: 2s]"));
+        assert!(help("get").contains("--json") && help("ping").contains("--json"));
+        assert!(!help("report").contains("--every"));
+        let args = parse("record a --every 5s --device x").unwrap().options;
+        assert_eq!((args.every, args.device), (Some(Duration::from_secs(5)), Some("x".into())));
+        assert!(parse("--json record a").unwrap().options.json, "it is refused with a reason");
     }
 
     #[test]

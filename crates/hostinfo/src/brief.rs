@@ -1,6 +1,5 @@
 //! What plain `hostinfo` shows: is it me or my host? At most eight lines.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anstyle::Style;
@@ -8,22 +7,32 @@ use hostinfo_wire::Code;
 use hostinfo_wire::reply::BLOCKED;
 
 use crate::color;
+use crate::diagnose::conclude::absent;
+use crate::diagnose::sentences::{list, spoken};
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Shown;
 use crate::question::Question;
 use crate::reply::Line;
-use crate::verdict::{RESOURCES, Verdict};
+use crate::system::own_roots;
+use crate::units;
+use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
+use crate::views::told::Reply;
 
 /// The names in its only query, since the host limits how often a guest may ask.
-const NAMES: [&str; 6] = ["notice", "verdict", "hypervisor", "host.id", "host.name", "host.state"];
+const NAMES: [&str; 8] = [
+    "notice",
+    "verdict",
+    "hypervisor",
+    "host.id",
+    "host.name",
+    "host.state",
+    "session.start",
+    "interval",
+];
 
 /// How long to wait for the host's verdicts without `--wait`; it needs 5 s.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// The most lines of notices: together with four resources, an incident and the host, that makes
-/// eight lines.
-const NOTICES_MAX: usize = 2;
 
 /// Asks what matters most.
 ///
@@ -31,24 +40,98 @@ const NOTICES_MAX: usize = 2;
 /// [`Failure`].
 pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
     let patience = (!host.is_patient()).then_some(WAIT_MAX);
-    Ok(page(&host.ask_for_verdicts(&Question::get(&NAMES), patience)?))
+    let lines = host.ask_for_verdicts(&Question::get(&NAMES), patience)?;
+    Ok(page(&lines, &own_roots().lacking()))
 }
 
-/// The whole page.
-fn page(lines: &[Line]) -> Shown {
+/// The whole page, for a guest that has no device of the resources `lacking`: a line of notices,
+/// four resources, an incident, the host and the answer are eight lines.
+fn page(lines: &[Line], lacking: &[&str]) -> Shown {
     if let [Line { code: Code::NotPermitted, text }] = lines
         && text == BLOCKED
     {
         return Shown { refusals: vec![BLOCKED.to_owned()], ..Shown::default() };
     }
-    let told = Told::of(lines);
-    let mut rows = notices(lines);
-    let verdicts = told.verdicts();
-    let partial = verdicts.is_empty();
-    rows.extend(if partial { vec![told.without_verdicts()] } else { verdicts });
-    rows.extend(told.value("verdict.incident.1").map(|incident| Row::plain("incident", incident)));
-    rows.extend(told.host());
-    Shown { text: rows.iter().map(Row::line).collect(), partial, ..Shown::default() }
+    let reply = Reply::of(lines);
+    let judged = judged(&reply, lacking);
+    let partial = judged.is_empty();
+    let mut rows: Vec<Row> = notices(lines).into_iter().collect();
+    rows.extend(if partial {
+        vec![without_verdicts(&reply)]
+    } else {
+        judged.iter().map(Row::verdict).collect()
+    });
+    rows.extend(reply.incident().map(|incident| Row::plain("incident", incident)));
+    rows.extend(host_of(&reply));
+    let mut text: String = rows.iter().map(Row::line).collect();
+    if !partial {
+        text += &format!("{}\n", answer(&judged));
+    }
+    Shown { text, partial, ..Shown::default() }
+}
+
+/// A resource, the host's verdict on it, and what the guest does not have of it.
+struct Judged<'a> {
+    resource: &'static str,
+    verdict: Verdict<'a>,
+    absent: Option<&'static str>,
+}
+
+impl Judged<'_> {
+    /// The state that counts for the answer.
+    fn state(&self) -> State {
+        if self.absent.is_some() { State::Ok } else { self.verdict.state }
+    }
+}
+
+fn judged<'a>(reply: &'a Reply, lacking: &[&str]) -> Vec<Judged<'a>> {
+    let judged = RESOURCES.into_iter().filter_map(|resource| {
+        let verdict = Verdict::parse(reply.text(&format!("verdict.{resource}"))?);
+        let absent = absent(resource, Some(verdict.state), lacking);
+        Some(Judged { resource, verdict, absent })
+    });
+    judged.collect()
+}
+
+/// The answer to the question of whoever asks, and what to do next.
+fn answer(judged: &[Judged<'_>]) -> String {
+    let names = |state: State| {
+        let of_state = judged.iter().filter(|judged| judged.state() == state);
+        let known = of_state.filter(|judged| judged.absent.is_none());
+        list(&known.map(|judged| spoken(judged.resource)).collect::<Vec<_>>())
+    };
+    let unknown = || judged.iter().filter(|judged| judged.state() == State::Unknown);
+    let worst = judged.iter().map(Judged::state).max().unwrap_or(State::Unknown);
+    match worst {
+        State::Contended => format!(
+            "It is the host ({}). To send it to whoever runs the host: hostinfo diagnose",
+            names(worst)
+        ),
+        State::SelfLimited => format!(
+            "It is your own limit ({}), not other guests. For the details: hostinfo diagnose",
+            names(worst)
+        ),
+        State::Ok => {
+            "It is not the host. What this guest's own kernel counts: hostinfo diagnose".to_owned()
+        }
+        State::Unknown => {
+            let begin = match names(State::Ok) {
+                ok if ok.is_empty() => "Whether it is the host is unknown".to_owned(),
+                ok => format!("Of {ok}, it is not the host; of {}, that is unknown", names(worst)),
+            };
+            let wait = unknown().filter_map(|judged| judged.verdict.again()).max();
+            let next = match wait {
+                Some(wait) => {
+                    format!("yet: ask again in {} s, or with --wait", wait.as_secs())
+                }
+                None if unknown().all(|judged| is_lasting(judged.verdict.reason)) => {
+                    return format!("{begin}: only whoever runs the host can change that");
+                }
+                None => return format!("{begin}. To look for longer: hostinfo diagnose"),
+            };
+            format!("{begin} {next}")
+        }
+    }
 }
 
 /// A line that is shown.
@@ -63,6 +146,19 @@ impl Row {
         Self { label: label.to_owned(), text: text.into(), style: Style::new() }
     }
 
+    fn verdict(judged: &Judged<'_>) -> Self {
+        if let Some(absent) = judged.absent {
+            return Self::plain(judged.resource, absent);
+        }
+        let Verdict { state, reason } = judged.verdict;
+        let colon = if reason.is_empty() { "" } else { ": " };
+        Self {
+            label: judged.resource.to_owned(),
+            text: format!("{}{colon}{reason}", state.word()),
+            style: color::of(&format!("verdict.{}", judged.resource), state.word()),
+        }
+    }
+
     fn line(&self) -> String {
         /// The longest label and two blanks.
         const WIDTH: usize = "incident".len() + 2;
@@ -71,88 +167,33 @@ impl Row {
     }
 }
 
-/// The soonest first, in the host's order.
-fn notices(lines: &[Line]) -> Vec<Row> {
+/// The soonest, and how many others there are.
+fn notices(lines: &[Line]) -> Option<Row> {
     let done = lines.iter().filter(|line| line.code == Code::Done);
-    let notices: Vec<&str> = done
+    let mut notices = done
         .filter_map(|line| line.text.split_once('='))
         .filter(|(name, _)| name.starts_with("notice."))
-        .map(|(_, text)| text)
-        .collect();
-    let shown = if notices.len() > NOTICES_MAX { NOTICES_MAX - 1 } else { notices.len() };
-    let style = color::of("notice.1", "");
-    let row = |text: String| Row { label: "notice".to_owned(), text, style };
-    let mut rows: Vec<Row> =
-        notices.iter().take(shown).map(|text| row((*text).to_owned())).collect();
-    if notices.len() > shown {
-        rows.push(row(format!("and {} more: hostinfo notice", notices.len() - shown)));
-    }
-    rows
+        .map(|(_, text)| units::with_times(text));
+    let soonest = notices.next()?;
+    let text = match notices.count() {
+        0 => soonest,
+        more => format!("{soonest} (and {more} more: hostinfo notice)"),
+    };
+    Some(Row { style: color::of("notice.1", ""), ..Row::plain("notice", text) })
 }
 
-/// A reply, accessible by name.
-struct Told<'a> {
-    values: HashMap<&'a str, &'a str>,
-    refusals: HashMap<&'a str, &'a str>,
+/// Why there is no verdict, and what there is instead.
+fn without_verdicts(reply: &Reply) -> Row {
+    let why = reply.refusal("verdict").unwrap_or("this host gives none");
+    Row::plain("verdict", format!("{why} (hostinfo --all shows what this guest may see)"))
 }
 
-impl<'a> Told<'a> {
-    fn of(lines: &'a [Line]) -> Self {
-        let (mut values, mut refusals) = (HashMap::new(), HashMap::new());
-        for line in lines {
-            let (end, map) = match line.code {
-                Code::Done => ("=", &mut values),
-                _ => (": ", &mut refusals),
-            };
-            map.extend(line.text.split_once(end));
-        }
-        Self { values, refusals }
-    }
-
-    fn value(&self, name: &str) -> Option<&'a str> {
-        self.values.get(name).copied()
-    }
-
-    fn verdicts(&self) -> Vec<Row> {
-        let told = RESOURCES.into_iter().filter_map(|resource| {
-            let name = format!("verdict.{resource}");
-            Some((resource, self.value(&name)?, color::of(&name, self.value(&name)?)))
-        });
-        told.map(|(resource, value, style)| {
-            let Verdict { state, reason } = Verdict::parse(value);
-            let colon = if reason.is_empty() { "" } else { ": " };
-            let text = format!("{}{colon}{reason}", state.word());
-            Row { label: resource.to_owned(), text, style }
-        })
-        .collect()
-    }
-
-    /// Why there is no verdict, and what there is instead.
-    fn without_verdicts(&self) -> Row {
-        let why = self.refusals.get("verdict").copied().unwrap_or("this host gives none");
-        Row::plain("verdict", format!("{why} (hostinfo --all shows what this guest may see)"))
-    }
-
-    /// Which host this is.
-    fn host(&self) -> Option<Row> {
-        /// As many characters as git shows of a commit: no two of a guest's hosts share them.
-        const ID_SHOWN: usize = 8;
-        let id: Option<String> =
-            self.value("host.id").map(|id| id.chars().take(ID_SHOWN).collect());
-        let name = self.value("host.name").map(str::to_owned);
-        let host = match (name, id) {
-            (Some(name), Some(id)) => Some(format!("{name} ({id})")),
-            (name, id) => name.or(id),
-        };
-        let state = self.value("host.state").filter(|state| *state != "normal");
-        let hypervisor = self.value("hypervisor");
-        let parts: Vec<String> = [host, hypervisor.map(str::to_owned), state.map(str::to_owned)]
-            .into_iter()
-            .flatten()
-            .collect();
-        let style = state.map_or(Style::new(), |state| color::of("host.state", state));
-        (!parts.is_empty()).then(|| Row { label: "host".to_owned(), text: parts.join(", "), style })
-    }
+/// Which host this is.
+fn host_of(reply: &Reply) -> Option<Row> {
+    let state = reply.text("host.state").filter(|state| *state != "normal");
+    let parts: Vec<String> = reply.host().into_iter().chain(state.map(str::to_owned)).collect();
+    let style = state.map_or(Style::new(), |state| color::of("host.state", state));
+    (!parts.is_empty()).then(|| Row { style, ..Row::plain("host", parts.join(", ")) })
 }
 
 #[cfg(test)]
@@ -195,18 +236,18 @@ mod tests {
 
     #[test]
     fn all_that_matters_is_in_eight_lines() {
-        let shown = page(&reply(&WHOLE));
+        let shown = page(&reply(&WHOLE), &[]);
         assert_eq!(
             plain(&shown),
             "\
-notice    maintenance at 2026-12-01T22:00:00Z: new memory
-notice    and 2 more: hostinfo notice
+notice    maintenance at 2026-12-01 22:00:00 UTC: new memory (and 2 more: hostinfo notice)
 cpu       contended: your vCPUs waited 34% of the last 60 s for a host CPU
 memory    ok: nothing waited for memory
 io        unknown: ask again in 60 s
 net       ok: nothing was dropped
-incident  cpu contended from 2026-11-28T10:02Z to now: 34% waited
-host      rack7 (df1a367e), kvm, draining
+incident  cpu contended from 2026-11-28 10:02 UTC to now: 34% waited
+host      \"rack7\" (df1a367e), kvm, draining
+It is the host (CPU time). To send it to whoever runs the host: hostinfo diagnose
 "
         );
         assert!(!shown.partial && shown.refusals.is_empty());
@@ -214,21 +255,26 @@ host      rack7 (df1a367e), kvm, draining
 
     #[test]
     fn what_a_host_does_not_have_or_tell_leaves_no_line() {
-        let shown = page(&reply(&[
+        let lines = reply(&[
             "503 notice: there are no notices",
             "200 verdict.cpu=ok: your vCPUs ran",
             "200 hypervisor=qemu",
             "200 host.id=df1a367eaff5239f",
             "403 host.name: not permitted",
             "404 host.state: no such statistic",
-        ]));
-        assert_eq!(plain(&shown), "cpu       ok: your vCPUs ran\nhost      df1a367e, qemu\n");
+        ]);
+        let shown = page(&lines, &[]);
+        assert_eq!(
+            plain(&shown),
+            "cpu       ok: your vCPUs ran\nhost      df1a367e, qemu\n\
+             It is not the host. What this guest's own kernel counts: hostinfo diagnose\n"
+        );
         assert!(!shown.partial, "the verdict is what was asked for");
     }
 
     #[test]
     fn without_verdicts_it_says_why() {
-        let shown = page(&reply(&["403 verdict: not permitted", "200 host.state=normal"]));
+        let shown = page(&reply(&["403 verdict: not permitted", "200 host.state=normal"]), &[]);
         assert_eq!(
             plain(&shown),
             "verdict   not permitted (hostinfo --all shows what this guest may see)\n"
@@ -238,8 +284,53 @@ host      rack7 (df1a367e), kvm, draining
 
     #[test]
     fn a_guest_that_may_not_ask_is_told_only_that() {
-        let shown = page(&reply(&["403 this guest may not ask"]));
+        let shown = page(&reply(&["403 this guest may not ask"]), &[]);
         assert_eq!((shown.text.as_str(), shown.refusals.len()), ("", 1));
+    }
+
+    #[test]
+    fn the_last_line_answers_and_says_what_to_do_next() {
+        let last = |verdicts: &[&str]| {
+            let lines: Vec<String> =
+                verdicts.iter().map(|verdict| format!("200 verdict.{verdict}")).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            page(&reply(&lines), &[]).text.lines().last().unwrap_or_default().to_owned()
+        };
+        let lasting = "io=unknown: this host has no figures of your disks: they come from libvirt";
+        for (verdicts, told) in [
+            (
+                &["cpu=self-limited: x", lasting][..],
+                "It is your own limit (CPU time), not other guests. For the details: hostinfo diagnose",
+            ),
+            (
+                &["cpu=contended: x", "io=contended: x", "memory=self-limited: x"],
+                "It is the host (CPU time and disk I/O). To send it to whoever runs the host: hostinfo diagnose",
+            ),
+            (
+                &["cpu=ok: x", "memory=ok: x", lasting],
+                "Of CPU time and memory, it is not the host; of disk I/O, that is unknown: only whoever \
+                 runs the host can change that",
+            ),
+            (
+                &["cpu=unknown: ask again in 60 s"],
+                "Whether it is the host is unknown yet: ask again in 60 s, or with --wait",
+            ),
+            (
+                &["cpu=unknown: your vCPUs waited 50% of the last 60 s"],
+                "Whether it is the host is unknown. To look for longer: hostinfo diagnose",
+            ),
+        ] {
+            assert_eq!(last(verdicts), told);
+        }
+    }
+
+    #[test]
+    fn a_guest_without_a_disk_is_not_told_that_its_disk_is_unknown() {
+        let lines = reply(&["200 verdict.cpu=ok: x", "200 verdict.io=unknown: this host x"]);
+        let text = plain(&page(&lines, &["io"]));
+        assert!(text.contains("io        no disk in this guest\nIt is not the host."), "{text}");
+        let ok = reply(&["200 verdict.io=ok: your disks answered in time"]);
+        assert!(plain(&page(&ok, &["io"])).contains("io        ok: "), "the host knows of one");
     }
 
     proptest! {
@@ -253,7 +344,7 @@ host      rack7 (df1a367e), kvm, draining
             let codes = [Code::Done, Code::Unavailable];
             let lines: Vec<Line> =
                 lines.into_iter().map(|(text, code)| Line { code: codes[code], text }).collect();
-            prop_assert!(page(&lines).text.lines().count() <= 8);
+            prop_assert!(page(&lines, &[]).text.lines().count() <= 8);
         }
     }
 }

@@ -1,23 +1,26 @@
 //! `diagnose`: observes both views of this guest for a while, and draws a conclusion.
 
-mod conclude;
+pub(crate) mod conclude;
 mod json;
 mod plugin;
 mod report;
+pub(crate) mod sentences;
 mod words;
 
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use crate::args::{Diagnose, Format};
 use crate::diagnose::conclude::{Conclusion, Finding};
 use crate::diagnose::plugin::{Level, plugin_line};
 use crate::diagnose::report::Diagnosis;
-use crate::exit::Failure;
+use crate::exit::{Failure, complain};
 use crate::host::Host;
 use crate::output::Shown;
 use crate::progress::Progress;
 use crate::question::Question;
 use crate::system::{own_roots, page_size};
+use crate::units;
 use crate::verdict::RESOURCES;
 use crate::views::own::{Moment, Roots};
 use crate::views::told::{Reply, Told};
@@ -36,6 +39,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long to wait for a verdict that is still missing at the end, without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The shortest look that is announced where no terminal shows the progress.
+const LONG_LOOK: Duration = Duration::from_secs(2);
 
 /// Observes and concludes; the exit status expresses the conclusion.
 ///
@@ -58,6 +64,9 @@ pub(crate) fn run(
     };
     let is_plugin = format == Format::Nagios;
     let time = options.time.unwrap_or(if is_plugin { PLUGIN_TIME } else { TIME });
+    if !is_plugin && time >= LONG_LOOK && !std::io::stderr().is_terminal() {
+        complain(format_args!("looking for {}...", units::duration(time)));
+    }
     let diagnosis = match look(host, &own_roots(), time, options) {
         Err(failure) if is_plugin => {
             let text = plugin_line(Level::Unknown, &failure.to_string(), "");

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
+
 use crate::broken::Broken;
 use crate::port::OpenError;
 use crate::system::SERIAL;
@@ -36,6 +38,10 @@ pub(crate) enum Failure {
         /// Which program may have taken the answer away.
         taken: Option<String>,
     },
+    #[error(
+        "no host answers: {0}: no such device; leave out --device (and HOSTINFO_DEVICE) to find it"
+    )]
+    NoDevice(Way),
     #[error("{way}: {why}")]
     Port { way: Way, why: Trouble },
     #[error("{way}: {why}: {by}")]
@@ -75,8 +81,9 @@ impl Trouble {
 fn remedy() -> String {
     format!(
         "\
-The host's administrator lets a guest ask by this clause in its domain's XML (virsh edit NAME),
-where NAME is the domain's name:
+Send this to whoever runs your host:
+A guest may ask by this clause in its domain's XML (virsh edit NAME), where NAME is the domain's
+name:
   <serial type='unix'>
     <source mode='bind' path='/var/lib/hostinfo/qemu-NAME'/>
     <target port='1'/>
@@ -91,7 +98,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::TooSoon(_) => 4,
-            Self::NoHost { .. } => 5,
+            Self::NoHost { .. } | Self::NoDevice(_) => 5,
             Self::Port { .. }
             | Self::Disturbed { .. }
             | Self::Unexpected(_)
@@ -100,6 +107,34 @@ impl Failure {
             | Self::Recording { .. }
             | Self::Output(_) => 1,
         }
+    }
+}
+
+/// Reports a wrong command line in the form of all errors, and returns the exit status for it. Help
+/// and the version are no errors, and go to stdout.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let told = error.render().to_string();
+    let told = told.strip_prefix("error: ").unwrap_or(&told).trim_end();
+    let words = std::env::args().skip(1);
+    let example = (error.kind() == ErrorKind::MissingRequiredArgument)
+        .then(|| words.into_iter().find_map(|word| example(&word)))
+        .flatten();
+    let example = example.map_or_else(String::new, |line| format!("\nExample: {line}"));
+    complain(format_args!("{told}{example}"));
+    ExitCode::from(2)
+}
+
+/// A command that is whole.
+fn example(command: &str) -> Option<&'static str> {
+    match command {
+        "get" => Some("hostinfo get loadavg.1"),
+        "record" => Some("hostinfo record slow.rec --for 10m"),
+        "report" => Some("hostinfo report slow.rec --text"),
+        _ => None,
     }
 }
 

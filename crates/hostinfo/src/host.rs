@@ -12,7 +12,7 @@ use crate::blame;
 use crate::broken::Broken;
 use crate::exit::{Failure, Trouble};
 use crate::link::Link;
-use crate::port::Port;
+use crate::port::{OpenError, Port};
 use crate::progress;
 use crate::question::Question;
 use crate::reply::Line;
@@ -36,6 +36,8 @@ pub(crate) struct Host<'a> {
     connection: Option<Connection>,
     /// Whether others are kept from the port as long as it is in use, and the broker is not asked.
     is_held: bool,
+    /// The time that must pass between two queries of this guest, once the host has reported it.
+    interval: Option<Duration>,
 }
 
 struct Connection {
@@ -45,7 +47,7 @@ struct Connection {
 
 impl<'a> Host<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, connection: None, is_held: false }
+        Self { options, connection: None, is_held: false, interval: None }
     }
 
     /// The same for a broker, which keeps the port to itself.
@@ -56,6 +58,11 @@ impl<'a> Host<'a> {
     /// Whether there is a connection, though it may be an old one.
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.is_some()
+    }
+
+    /// The time that must pass between two queries of this guest, if the host has reported it.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        self.interval
     }
 
     /// Asks the host. The reply has at least one line, and neither 400 nor 429.
@@ -75,6 +82,7 @@ impl<'a> Host<'a> {
             let lines =
                 connection.link.ask(question, timeout).map_err(|why| connection.failed(why))?;
             let [Line { code: Code::TooSoon, text }, ..] = lines.as_slice() else {
+                self.interval = lines.iter().find_map(interval).or(self.interval);
                 return Ok(lines);
             };
             let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
@@ -174,6 +182,12 @@ impl<'a> Host<'a> {
     }
 }
 
+/// `interval=5`
+fn interval(line: &Line) -> Option<Duration> {
+    let seconds = line.text.strip_prefix("interval=").filter(|_| line.code == Code::Done)?;
+    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+}
+
 /// The first of the ways on which a host answers. Each is tried briefly, so that one without an
 /// answer does not delay the next; the last existing one then gets the whole timeout, because a
 /// serial line under emulation is slow.
@@ -205,6 +219,10 @@ fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
                 failure.get_or_insert(Failure::Port { way, why });
             }
         }
+    }
+    // Only a way that the user named is tried alone.
+    if let (None, [(way, Trouble::Open(OpenError::Missing))]) = (&failure, tried.as_slice()) {
+        return Err(Failure::NoDevice(way.clone()));
     }
     let reads = |way: &Way| way.device().and_then(|path| blame::silent(path, &others_on(path)));
     let taken = tried.iter().find_map(|(way, _)| reads(way));

@@ -41,7 +41,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use args::{Args, Command, Format};
-use clap::Parser as _;
 use exit::{Failure, Outcome, complain};
 use host::Host;
 use output::Shown;
@@ -49,11 +48,17 @@ use output::Shown;
 fn main() -> ExitCode {
     // Only for shells: if clap knew it, shells would offer it to people.
     if std::env::args_os().skip(1).eq([complete::OPTION]) {
-        let mut args = Args::parse_from(["hostinfo"]);
+        let mut args = match args::parse(["hostinfo"]) {
+            Ok(args) => args,
+            Err(error) => return exit::refuse(&error),
+        };
         args.options.timeout = complete::TIMEOUT;
         return exit::code(complete::run(&mut Host::new(&args.options)).write(None));
     }
-    exit::code(run(&Args::parse()))
+    match args::parse(std::env::args_os()) {
+        Ok(args) => exit::code(run(&args)),
+        Err(error) => exit::refuse(&error),
+    }
 }
 
 fn run(args: &Args) -> Result<Outcome, Failure> {
@@ -85,6 +90,10 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
         Some(Command::Serve(_) | Command::Record(_) | Command::Report(_) | Command::Top) => {
             Err(Failure::Usage("this command does not ask a host".to_owned()))
         }
+        None if args.all && !args.names.is_empty() => Err(Failure::Usage(format!(
+            "--all shows everything: leave it out for a part: hostinfo {}",
+            args.names.join(" ")
+        ))),
         None if !args.names.is_empty() => get::run(host, format, &args.names, &args::commands()),
         None if format != Format::Text => get::run(host, format, &["*".to_owned()], &[]),
         None if args.all => table::run(host),
@@ -92,13 +101,27 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
     }
 }
 
+/// Whether the result is text for people that does not say itself of when it is.
+fn is_page(args: &Args) -> bool {
+    let is_page = match &args.command {
+        Some(Command::Diagnose(_)) => true,
+        Some(_) => false,
+        None => args.names.is_empty(),
+    };
+    is_page && args.options.format() == Format::Text
+}
+
 /// Asks repeatedly, and reports when there is no answer. It ends when nobody reads the output any
 /// more.
 fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<Outcome, Failure> {
+    let mut interval = None;
     loop {
         let start = Instant::now();
         match once(args, host) {
-            Ok(shown) => {
+            Ok(mut shown) => {
+                if is_page(args) {
+                    shown.text = format!("{}\n{}", units::now(), shown.text);
+                }
                 shown.write(args.options.output.as_deref())?;
             }
             Err(Failure::TooSoon(wait)) => {
@@ -108,6 +131,13 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
             }
             Err(failure @ Failure::Usage(_)) => return Err(failure),
             Err(failure) => complain(&failure),
+        }
+        let longer = host.interval().filter(|interval| *interval > every);
+        if longer != interval {
+            interval = longer;
+            longer.into_iter().for_each(|longer| {
+                complain(format_args!("this host answers every {}", units::duration(longer)));
+            });
         }
         // Meanwhile others may want to use the port.
         host.let_go();

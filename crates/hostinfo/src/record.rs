@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::recorder::Recorder;
 use crate::recording::{Entry, HEAD, is_begin, joint};
 use crate::system::{WHY_NO_OWN_VIEW, open_to_append, own_roots};
-use crate::units;
+use crate::units::{self, counted};
 
 /// The default time between samples.
 const EVERY: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options, record: &Record) -> Result<Outcome, Failure
     // A sample does not wait for a host that may not be asked yet.
     let options = options.impatient();
     let (mut host, mut recorder) = (Host::new(&options), Recorder::new(own_roots()));
-    let (begin, mut told) = (Instant::now(), String::new());
+    let (begin, mut told, mut samples) = (Instant::now(), String::new(), 0);
     loop {
         let start = Instant::now();
         let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
@@ -45,12 +45,14 @@ pub(crate) fn run(options: &Options, record: &Record) -> Result<Outcome, Failure
         host.let_go();
         let lines: String = entries.iter().map(Entry::line).collect();
         file.write_all(lines.as_bytes()).map_err(failed)?;
+        samples += entries.iter().filter(|entry| matches!(entry, Entry::Sample(_))).count();
         if let Some(notice) = notice(&entries, &recorder, every).filter(|notice| *notice != told) {
             complain(&notice);
             told = notice;
         }
         let left = record.time.map(|time| time.saturating_sub(begin.elapsed()));
         if left.is_some_and(|left| left.is_zero()) {
+            complain(end(path, samples));
             return Ok(Outcome::Complete);
         }
         let wait = every.saturating_sub(start.elapsed());
@@ -66,6 +68,16 @@ fn begin(file: &Path, every: Duration, time: Option<Duration>) -> String {
     let file = file.display();
     let every = units::duration(every);
     format!("recording every {every}, {end}; then: hostinfo report {file} > report.html")
+}
+
+/// What was recorded, and what to do with it.
+fn end(file: &Path, samples: usize) -> String {
+    let file = file.display();
+    if samples == 0 {
+        return format!("no sample in {file} yet: record for longer than --every");
+    }
+    let samples = counted(samples, "sample");
+    format!("{samples} in {file}. Next: hostinfo report {file} --text")
 }
 
 /// Anything that prevents the recording from containing what was asked for.
@@ -153,6 +165,14 @@ mod tests {
         for other in [folder.path(), Path::new("/dev/null")] {
             assert_eq!(open(other).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
+    }
+
+    #[test]
+    fn the_end_says_what_there_is_and_what_to_do_with_it() {
+        let told = |samples| end(Path::new("slow.rec"), samples);
+        assert_eq!(told(6), "6 samples in slow.rec. Next: hostinfo report slow.rec --text");
+        assert!(told(1).starts_with("1 sample in "));
+        assert_eq!(told(0), "no sample in slow.rec yet: record for longer than --every");
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Recorder {
     /// What the host reports that it did not report before.
     fn news(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
         let mut news = Vec::new();
-        let host = line(&named(reply));
+        let host = line(&reply.host().unwrap_or_default());
         if host != self.host {
             self.host.clone_from(&host);
             news.push(Entry::Host { time, host });
@@ -185,16 +185,6 @@ impl Recorder {
         sample.set(Field::Swapped, figures.swapped.map(|bytes| bytes / MIB));
         sample.set(Field::Taken, figures.taken.map(|bytes| bytes / MIB));
     }
-}
-
-/// `rack7 df1a367e kvm`, as far as it is known.
-fn named(reply: &Reply) -> String {
-    /// As many characters as no two of a guest's hosts share.
-    const ID_SHOWN: usize = 8;
-    let id = reply.text("host.id").map(|id| id.chars().take(ID_SHOWN).collect());
-    let text = |name| reply.text(name).map(str::to_owned);
-    let parts: [Option<String>; 3] = [text("host.name"), id, text("hypervisor")];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 const KIB: f64 = 1024.0;
@@ -324,6 +314,6 @@ mod tests {
     fn what_a_host_says_is_one_line() {
         let mut played = Played::new();
         let entries = played.at(0, Ok(&["host.name=a\u{2028}b\u{1b}[31m"]));
-        assert_eq!(entries[0], Entry::Host { time: 0, host: "a b [31m".to_owned() });
+        assert_eq!(entries[0], Entry::Host { time: 0, host: "\"a b [31m\"".to_owned() });
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use anstyle::Style;
+use hostinfo_catalog::stat::is_placeholder;
 
 use crate::color;
 use crate::exit::Failure;
@@ -28,8 +29,27 @@ pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
     }
     let answered = get::text(get::with_verdicts(host, &Question::get(&["*"]))?);
     let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
-    let text = page(&answered.text, &listed, columns.map(usize::from));
+    let mut text = page(&answered.text, &listed, columns.map(usize::from));
+    text.extend(more(&answered.text, &listed));
     Ok(Shown { text, ..answered })
+}
+
+/// How many listed statistics have no value here, if any. Texts that somebody adds, such as
+/// notices, do not count: that there are none is not a lack.
+fn more(answered: &str, listed: &[Listed<'_>]) -> Option<String> {
+    let names: Vec<&str> =
+        answered.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let is_added = |l: &Listed<'_>| {
+        l.kind == hostinfo_catalog::Kind::Info.word() && l.name.split('.').any(is_placeholder)
+    };
+    let has_value = |l: &Listed<'_>| names.iter().any(|name| l.describes(name));
+    let without = listed.iter().filter(|l| !is_added(l) && !has_value(l)).count();
+    let are = if without == 1 { "is" } else { "are" };
+    (without > 0).then(|| {
+        format!(
+            "\n{without} more {are} not available here: see hostinfo list; hostinfo get NAME says why\n"
+        )
+    })
 }
 
 /// A statistic as shown.
@@ -52,7 +72,10 @@ impl<'a> Row<'a> {
         let is_text = about.kind == hostinfo_catalog::Kind::Info.word();
         Self {
             name,
-            value: units::human(value, about.kind, about.unit),
+            value: match name.split('.').next() {
+                Some("notice" | "verdict") => units::with_times(value),
+                _ => units::human(value, about.kind, about.unit),
+            },
             description: if is_text { "" } else { about.description },
             style: color::of(name, value),
         }
@@ -158,7 +181,7 @@ verdict.cpu=contended: 31% waited
         assert_eq!(
             plain(None),
             "\
-notice.1        maintenance at 2026-01-05T22:00:00Z: a=b
+notice.1        maintenance at 2026-01-05 22:00:00 UTC: a=b
 verdict.cpu     contended: 31% waited
 time            2025-11-22 06:57:03 UTC  the host's clock
 window          1 min                    the time that ratios speak of
@@ -174,6 +197,22 @@ newer.thing     7
     }
 
     #[test]
+    fn what_is_listed_and_has_no_value_is_counted() {
+        let listed = [
+            "loadavg.1 gauge - x",
+            "swap.free gauge bytes x",
+            "vm.disk.DEV.latency gauge seconds x",
+            "notice.N info - x",
+        ];
+        let listed = listed.map(Listed::parse);
+        let told = more("loadavg.1=1\n", &listed).unwrap();
+        assert!(told.starts_with("\n2 more are not available here: see hostinfo list;"), "{told}");
+        let one = more("loadavg.1=1\nvm.disk.vda.latency=1\n", &listed).unwrap();
+        assert!(one.starts_with("\n1 more is not"), "{one}");
+        assert_eq!(more("loadavg.1=1\nvm.disk.vda.latency=1\nswap.free=1\n", &listed), None);
+    }
+
+    #[test]
     fn a_verdicts_word_is_shown_once_and_incidents_stand_below_verdicts() {
         let incident = "verdict.incident.1=cpu contended from 2026-11-28T10:02Z to now";
         let answered =
@@ -182,7 +221,7 @@ newer.thing     7
         assert_eq!(
             anstream::adapter::strip_str(&page).to_string(),
             "verdict.cpu         contended: x\n\
-             verdict.incident.1  cpu contended from 2026-11-28T10:02Z to now\n"
+             verdict.incident.1  cpu contended from 2026-11-28 10:02 UTC to now\n"
         );
     }
 
@@ -193,6 +232,6 @@ newer.thing     7
         assert!(narrow.contains("  memory of the host\n"), "{narrow}");
         let narrower = plain(Some(60));
         assert!(narrower.contains("\nmemory.total    15.6 GiB\n"), "{narrower}");
-        assert!(narrower.contains("maintenance at 2026-01-05T22:00:00Z: a=b\n"));
+        assert!(narrower.contains("maintenance at 2026-01-05 22:00:00 UTC: a=b\n"));
     }
 }

@@ -51,6 +51,11 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// `1 sample`, `2 samples`
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A gauge of a billion seconds is not a duration, which would be 31 years, but a point in time
 /// after 2001. This also works for a statistic that this program does not know.
 fn point_in_time(value: &str, kind: &str) -> Option<String> {
@@ -61,6 +66,37 @@ fn point_in_time(value: &str, kind: &str) -> Option<String> {
     }
     let time = jiff::Timestamp::from_second(whole).ok()?;
     Some(time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// `2026-11-28 10:02:31 UTC`
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The text with its points in time as all texts show them, `2026-11-28 10:02 UTC`, instead of as
+/// hosts send them, `2026-11-28T10:02Z`.
+pub(crate) fn with_times(text: &str) -> String {
+    let word = |word: &str| {
+        let time = word.trim_end_matches([':', ',', '.']);
+        let rest = word.get(time.len()..).unwrap_or_default();
+        match time.strip_suffix('Z').and_then(|time| time.split_once('T')) {
+            Some((date, clock)) if has_form(date, "0000-00-00") && is_clock(clock) => {
+                format!("{date} {clock} UTC{rest}")
+            }
+            _ => word.to_owned(),
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn is_clock(text: &str) -> bool {
+    has_form(text, "00:00") || has_form(text, "00:00:00")
+}
+
+/// Whether a text has a digit for each 0 in `form`, and is the same otherwise.
+fn has_form(text: &str, form: &str) -> bool {
+    let is_same = |(byte, own): (u8, u8)| byte == own || (own == b'0' && byte.is_ascii_digit());
+    text.len() == form.len() && text.bytes().zip(form.bytes()).all(is_same)
 }
 
 /// The number in the largest of the units, each `factor` of the one before it, in which it is at
@@ -149,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn points_in_time_have_one_form_in_all_texts() {
+        for (sent, shown) in [
+            (
+                "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited",
+                "cpu contended from 2026-11-28 10:02 UTC to 2026-11-28 10:05 UTC: 34% waited",
+            ),
+            ("at 2026-12-01T22:00:00Z: x", "at 2026-12-01 22:00:00 UTC: x"),
+            ("T Z 2026-12-01T22Z 2026-12-0éT22:00Z", "T Z 2026-12-01T22Z 2026-12-0éT22:00Z"),
+        ] {
+            assert_eq!(with_times(sent), shown);
+        }
+    }
+
+    #[test]
     fn what_is_not_known_stays_as_it_is() {
         assert_eq!(human("12", "gauge", "kelvins"), "12 kelvins");
         assert_eq!(human("12", "", ""), "12");
@@ -161,7 +211,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_value_has_words(value in "\\PC{0,20}|-?[0-9]{1,20}(\\.[0-9]{1,6})?", unit in 0..Unit::ALL.len()) {
-            let _ = human(&value, "gauge", Unit::ALL[unit].word());
+            let _ = (human(&value, "gauge", Unit::ALL[unit].word()), with_times(&value));
         }
 
         #[test]

@@ -69,6 +69,12 @@ impl<'a> Verdict<'a> {
     }
 }
 
+/// Whether the reason of an `unknown` verdict is something that this host never measures. Hosts
+/// begin only such reasons with these words.
+pub(crate) fn is_lasting(reason: &str) -> bool {
+    reason.starts_with("this host ")
+}
+
 /// `ask again in 5 s`
 fn wait(reason: &str) -> Option<Duration> {
     let seconds: u64 = reason.strip_prefix("ask again in ")?.strip_suffix(" s")?.parse().ok()?;
@@ -131,6 +137,13 @@ mod tests {
         ] {
             assert_eq!(again(value), None, "{value}");
         }
+    }
+
+    #[test]
+    fn what_a_host_never_measures_is_told_from_what_it_does_not_know_now() {
+        assert!(is_lasting("this host has no figures of your disks: they come from libvirt"));
+        assert!(!is_lasting("ask again in 5 s"));
+        assert!(!is_lasting("your vCPUs waited 50% of the last 60 s"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) fn programs() -> [Program; 3] {
             more: include_str!("../more/hostinfoctl.md"),
         },
         Program {
-            command: hostinfo::Args::command().name("hostinfo").subcommand_value_name("command"),
+            command: hostinfo::command().name("hostinfo").subcommand_value_name("command"),
             section: "1",
             more: include_str!("../more/hostinfo.md"),
         },

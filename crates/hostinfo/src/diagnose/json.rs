@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::diagnose::conclude::sentences;
 use crate::diagnose::report::Diagnosis;
+use crate::diagnose::sentences::sentences;
 use crate::views::told::Judged;
 
 impl Diagnosis {
@@ -18,7 +18,9 @@ impl Diagnosis {
             };
             resources.insert(
                 finding.resource.to_owned(),
-                json!({ "state": state, "reason": reason, "doubt": finding.doubt }),
+                json!({
+                    "state": state, "reason": reason, "doubt": finding.doubt, "absent": finding.absent,
+                }),
             );
         }
         let view = &self.view;
@@ -39,7 +41,7 @@ impl Diagnosis {
         let [cpu, memory, io] = view.pressure;
         let object = json!({
             "verdict": self.conclusion().word(),
-            "sentences": sentences(&self.findings, view, &figures),
+            "sentences": sentences(&self.findings, view, &figures, &self.elsewhere()),
             "seconds": self.time.as_secs_f64(),
             "resources": resources,
             "host": {
@@ -48,6 +50,8 @@ impl Diagnosis {
                 "state": self.told.last.text("host.state"),
                 "incident": self.told.last.text("verdict.incident.1"),
                 "vcpus_waited": figures.waited,
+                "vcpus_got": figures.got,
+                "cpu_quota": figures.quota,
                 "vcpus_throttled_seconds": figures.throttled,
                 "memory_swapped_bytes": figures.swapped,
                 "balloon_taken_bytes": figures.taken,

@@ -14,6 +14,7 @@ impl Diagnosis {
         for finding in self.findings.iter().filter(is_concerned) {
             let why = match (&finding.doubt, &finding.judged) {
                 (Some(doubt), _) => doubt,
+                _ if finding.absent.is_some() => finding.absent.unwrap_or_default(),
                 (None, Judged::Verdict { reason, .. }) => reason,
                 // Next to a verdict on something else it does not matter.
                 (None, Judged::Refused(why) | Judged::Missing(why)) => match conclusion {
@@ -33,7 +34,8 @@ impl Diagnosis {
         let [cpu, memory, io] = view.pressure;
         let shares = [
             ("steal", view.steal),
-            ("vcpus_waited", figures.waited),
+            // Without two replies of one session there is still the host's own share over its window.
+            ("vcpus_waited", figures.waited.or(self.told.last.number("vm.cpu.contention"))),
             ("cpu_pressure", cpu),
             ("memory_pressure", memory),
             ("io_pressure", io),

@@ -5,10 +5,12 @@ use std::time::Duration;
 use anstyle::Style;
 
 use crate::color;
-use crate::diagnose::conclude::{Conclusion, Finding, overall, sentences};
+use crate::diagnose::conclude::{Conclusion, Finding, overall};
+use crate::diagnose::sentences::sentences;
 use crate::diagnose::words::{measured, seen};
 use crate::system::WHY_NO_OWN_VIEW;
 use crate::units;
+use crate::verdict::{RESOURCES, State};
 use crate::views::own::View;
 use crate::views::told::{Judged, Told};
 
@@ -29,9 +31,17 @@ impl Diagnosis {
     /// For people: both views of each resource, and the conclusion.
     pub(crate) fn text(&self) -> String {
         let (bold, figures) = (Style::new().bold(), self.told.figures());
-        let mut text = format!("Looked for {}{}.\n\n", units::duration(self.time), self.host());
+        let host =
+            self.told.last.host().map_or_else(String::new, |host| format!(" at the host {host}"));
+        let mut text = format!(
+            "Looked for {}{host}. A verdict of the host covers its last 60 s or less.\n\n",
+            units::duration(self.time)
+        );
         for finding in &self.findings {
             let (host, style) = match &finding.judged {
+                _ if finding.absent.is_some() => {
+                    (finding.absent.unwrap_or_default().to_owned(), Style::new())
+                }
                 Judged::Verdict { state, reason } => {
                     let name = format!("verdict.{}.state", finding.resource);
                     (format!("{}: {reason}", state.word()), color::of(&name, state.word()))
@@ -41,32 +51,34 @@ impl Diagnosis {
                 }
             };
             let resource = finding.resource;
-            text += &format!("{bold}{resource:8}{bold:#}host   {style}{host}{style:#}\n");
-            for (who, what) in
-                [("", measured(resource, &figures)), ("guest", seen(resource, &self.view))]
-            {
+            let who = if finding.absent.is_some() { "guest" } else { "host" };
+            text += &format!("{bold}{resource:8}{bold:#}{who:5}  {style}{host}{style:#}\n");
+            let measured = measured(resource, &figures, self.time);
+            let seen = seen(resource, &self.view, figures.got);
+            for (who, what) in [("", measured), ("guest", seen)] {
                 if !what.is_empty() {
                     text += &format!("{:8}{who:5}  {}\n", "", what.join("; "));
                 }
             }
         }
         text.push('\n');
-        if let Some(incident) = self.told.last.text("verdict.incident.1") {
+        if let Some(incident) = self.told.last.incident() {
             text += &format!("The newest incident that the host recorded: {incident}.\n");
         }
-        text += &sentences(&self.findings, &self.view, &figures).join(" ");
+        text += &sentences(&self.findings, &self.view, &figures, &self.elsewhere()).join(" ");
         text.push('\n');
         text.extend(WHY_NO_OWN_VIEW.map(|why| format!("{why}.\n")));
         text
     }
 
-    /// ` at the host rack7 (df1a367e), kvm`, as far as it is known.
-    fn host(&self) -> String {
-        let last = &self.told.last;
-        match (last.text("host.name"), last.text("host.id")) {
-            (Some(name), _) => format!(" at the host {name}"),
-            (None, Some(id)) => format!(" at the host {}", id.get(..8).unwrap_or(id)),
-            (None, None) => String::new(),
-        }
+    /// The resources that were not asked for and of which the host says that something is wrong.
+    pub(crate) fn elsewhere(&self) -> Vec<&'static str> {
+        let is_wrong = |resource: &&str| {
+            let state = self.told.judged(resource).state();
+            matches!(state, Some(State::Contended | State::SelfLimited))
+                || self.told.last.has_open_incident(resource)
+        };
+        let is_found = |resource: &&str| self.findings.iter().any(|f| f.resource == *resource);
+        RESOURCES.into_iter().filter(|resource| !is_found(resource)).filter(is_wrong).collect()
     }
 }

@@ -1,20 +1,34 @@
 //! Figures of both views, in words.
 
-use crate::diagnose::conclude::percent;
+use std::time::Duration;
+
+use crate::diagnose::conclude::{BUSY, LOOK_LEAST, percent};
+use crate::diagnose::sentences::cpus;
 use crate::units;
 use crate::views::own::View;
 use crate::views::told::Figures;
 
-/// What the host measured, besides its verdict.
-pub(crate) fn measured(resource: &str, figures: &Figures) -> Vec<String> {
+/// What the host measured in that `time`, besides its verdict.
+pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec<String> {
     let mut parts = Vec::new();
     let bytes = |bytes: f64| units::human(&format!("{bytes:.0}"), "gauge", "bytes");
     match resource {
         "cpu" => {
-            let waited = |share| format!("vCPUs waited {} of the time", percent(share));
-            parts.extend(figures.waited.map(waited));
+            let these = match time.as_secs() {
+                0..60 => format!("in these {}", units::duration(time)),
+                seconds => format!("in these {seconds} s"),
+            };
+            parts.push(match figures.waited {
+                Some(share) => {
+                    let share = percent(share);
+                    format!("{these}, vCPUs waited {share} of the time that they wanted to run")
+                }
+                None => format!("how long vCPUs waited {these} is unknown"),
+            });
             let held = figures.throttled.filter(|seconds| *seconds > 0.0);
             parts.extend(held.map(|seconds| format!("a limit held them back for {seconds:.1} s")));
+            parts
+                .extend(figures.quota.map(|quota| format!("they may use at most {}", cpus(quota))));
         }
         "memory" => {
             let some = |figure: Option<f64>| figure.filter(|bytes| *bytes > 0.0);
@@ -32,18 +46,25 @@ pub(crate) fn measured(resource: &str, figures: &Figures) -> Vec<String> {
     parts
 }
 
-/// What the guest saw of itself.
-pub(crate) fn seen(resource: &str, view: &View) -> Vec<String> {
+/// What the guest saw of itself, and how much CPU time it `got` by the host's count.
+pub(crate) fn seen(resource: &str, view: &View, got: Option<f64>) -> Vec<String> {
     let [cpu, memory, io] = view.pressure;
     let waited = |share| format!("tasks waited {} of the time", percent(share));
     let mut parts = Vec::new();
     match resource {
         "cpu" => {
             parts.extend(view.steal.map(|steal| format!("{} stolen", percent(steal))));
-            parts.extend(view.busy.map(|busy| format!("{} busy", percent(busy))));
+            if view.is_steal_uncounted {
+                parts.push("stolen time: not counted by this kernel".to_owned());
+            }
+            if view.busy.is_some() && view.time < LOOK_LEAST {
+                let least = units::duration(LOOK_LEAST);
+                parts.push(format!("too short to tell how busy it was: look for {least} or more"));
+                return parts;
+            }
+            parts.extend(busy(view, got));
             if let (Some(running), Some(cpus)) = (view.running, view.cpus) {
-                let cpus = if cpus == 1 { "1 CPU".to_owned() } else { format!("{cpus} CPUs") };
-                parts.push(format!("{running:.1} tasks wanted {cpus}"));
+                parts.push(format!("{running:.1} tasks wanted {}", whole_cpus(cpus)));
             }
             parts.extend(cpu.map(waited));
         }
@@ -87,6 +108,23 @@ pub(crate) fn seen(resource: &str, view: &View) -> Vec<String> {
     parts
 }
 
+/// How busy its CPUs were; if they had no time left, what it got instead.
+fn busy(view: &View, got: Option<f64>) -> Option<String> {
+    let busy = view.busy?;
+    match view.cpus.filter(|_| busy >= BUSY) {
+        Some(cpus) => {
+            let them = if cpus == 1 { "it" } else { "them" };
+            let got = got.map_or_else(String::new, |got| format!(", and got {got:.2} of {them}"));
+            Some(format!("wants all of its {}{got}", whole_cpus(cpus)))
+        }
+        None => Some(format!("{} busy", percent(busy))),
+    }
+}
+
+fn whole_cpus(cpus: u64) -> String {
+    if cpus == 1 { "1 CPU".to_owned() } else { format!("{cpus} CPUs") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,9 +135,12 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_out() {
         for resource in crate::verdict::RESOURCES {
-            assert!(seen(resource, &View::default()).is_empty(), "{resource}");
-            assert!(measured(resource, &Figures::default()).is_empty(), "{resource}");
+            assert!(seen(resource, &View::default(), None).is_empty(), "{resource}");
+            let measured = measured(resource, &Figures::default(), Duration::ZERO);
+            assert_eq!(measured.is_empty(), resource != "cpu", "{measured:?}");
         }
+        let told = measured("cpu", &Figures::default(), Duration::from_secs(7));
+        assert_eq!(told, ["how long vCPUs waited in these 7 s is unknown"]);
     }
 
     #[test]
@@ -107,6 +148,9 @@ mod tests {
         let idle = DiskView { rate: 0.0, latency: None };
         let busy = DiskView { rate: 35.0, latency: Some(Duration::from_micros(1200)) };
         let view = View {
+            time: LOOK_LEAST,
+            lacking: Vec::new(),
+            is_steal_uncounted: false,
             cpus: Some(2),
             running: Some(2.14),
             steal: Some(0.31),
@@ -117,7 +161,7 @@ mod tests {
             disks: [("vda".to_owned(), busy), ("vdb".to_owned(), idle)].into(),
             drops: [("eth0".to_owned(), (100, 3))].into(),
         };
-        let told = |resource| seen(resource, &view).join("; ");
+        let told = |resource| seen(resource, &view, Some(1.0)).join("; ");
         assert_eq!(
             told("cpu"),
             "31% stolen; 80% busy; 2.1 tasks wanted 2 CPUs; tasks waited 40% of the time"
@@ -131,16 +175,37 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_wants_all_of_its_cpus_is_told_what_it_got() {
+        let view = View { time: LOOK_LEAST, cpus: Some(1), busy: Some(1.0), ..View::default() };
+        let told = |view: &View, got| seen("cpu", view, got).join("; ");
+        assert_eq!(told(&view, Some(0.239)), "wants all of its 1 CPU, and got 0.24 of it");
+        let two = View { cpus: Some(2), ..view.clone() };
+        assert_eq!(told(&two, Some(1.5)), "wants all of its 2 CPUs, and got 1.50 of them");
+        assert_eq!(told(&two, None), "wants all of its 2 CPUs");
+        let uncounted = View { is_steal_uncounted: true, busy: None, ..view.clone() };
+        assert_eq!(told(&uncounted, None), "stolen time: not counted by this kernel");
+        let short = View { time: LOOK_LEAST / 2, steal: Some(0.0), ..view };
+        let shown = "0% stolen; too short to tell how busy it was: look for 10 s or more";
+        assert_eq!(told(&short, Some(0.2)), shown, "this program itself was busy");
+    }
+
+    #[test]
     fn a_host_measures_what_its_verdict_does_not_say() {
         let figures = Figures {
+            got: Some(0.2),
+            quota: Some(0.25),
             waited: Some(0.34),
             throttled: Some(1.5),
             swapped: Some(0.0),
             taken: Some(1_610_612_736.0),
             latencies: [("vda".to_owned(), Duration::from_millis(2))].into(),
         };
-        let told = |resource| measured(resource, &figures).join("; ");
-        assert_eq!(told("cpu"), "vCPUs waited 34% of the time; a limit held them back for 1.5 s");
+        let told = |resource| measured(resource, &figures, Duration::from_secs(60)).join("; ");
+        assert_eq!(
+            told("cpu"),
+            "in these 60 s, vCPUs waited 34% of the time that they wanted to run; \
+             a limit held them back for 1.5 s; they may use at most 0.25 CPUs"
+        );
         assert_eq!(
             (told("memory"), told("io")),
             ("1.5 GiB taken back".into(), "vda 2 ms each".into())

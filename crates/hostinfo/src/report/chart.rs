@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::recording::Field;
 use crate::report::bar::{LEFT, RIGHT, WIDTH, x};
-use crate::report::summary::minute;
+use crate::report::summary::moment;
 use crate::report::timeline::Span;
 
 /// The height of the area for lines, and the space above and below it, in SVG units.
@@ -143,9 +143,9 @@ fn axes(top: f64, unit: &str, start: i64, end: i64) -> String {
          <text x=\"{half}\" y=\"{below}\" text-anchor=\"middle\">{}</text>\n\
          <text x=\"{RIGHT}\" y=\"{below}\" text-anchor=\"end\">{} UTC</text>\n",
         ABOVE + 8.0,
-        minute(start),
-        minute(start + (end - start) / 2),
-        minute(end),
+        moment(start, end - start),
+        moment(start + (end - start) / 2, end - start),
+        moment(end, end - start),
     )
 }
 

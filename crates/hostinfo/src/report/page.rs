@@ -7,8 +7,9 @@ use crate::report::bar::bar;
 use crate::report::chart::Chart;
 use crate::report::charts::charts;
 use crate::report::read::Recording;
-use crate::report::summary::{Summary, because, minute, share, span, spoken};
+use crate::report::summary::{Summary, because, share, span, spoken};
 use crate::report::text::{INCIDENTS_MAX, damage, hosts, incidents, recorded};
+use crate::units::with_times;
 use crate::verdict::RESOURCES;
 
 const STYLE: &str = include_str!("page.css");
@@ -19,7 +20,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 /// All of it.
 pub(crate) fn page(recording: &Recording) -> String {
     let summary = Summary::of(recording);
-    let title = format!("{} to {} UTC", minute(summary.start), minute(summary.end));
+    let title = format!("{} to {} UTC", summary.at(summary.start), summary.at(summary.end));
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
@@ -81,10 +82,10 @@ fn times(summary: &Summary) -> String {
         rows +=
             &format!("<tr><th scope=\"row\">{}</th>{}</tr>\n", spoken(resource), cells.concat());
     }
-    let columns = ["Resource", "contended", "self-limited", "ok", "not known"];
+    let columns = ["Resource", "contended", "self-limited", "ok", "unknown"];
     table("How long each verdict held", &columns, &rows)
         + "<p>A verdict is the host's, and speaks of up to the minute before it. <b>contended</b>: the host was \
-           short of it for this guest. <b>self-limited</b>: the guest's own limits held it back. <b>ok</b>: the \
+           short of it for this guest, or limited it. <b>self-limited</b>: the guest's own limits held it back. <b>ok</b>: the \
            guest got what it asked for.</p>\n"
 }
 
@@ -98,7 +99,7 @@ fn timeline(recording: &Recording, summary: &Summary) -> String {
     html += "</p>\n";
     for (number, (resource, times)) in RESOURCES.into_iter().zip(summary.times).enumerate() {
         let label = format!(
-            "{}: contended {}, self-limited {}, ok {}, not known {}",
+            "{}: contended {}, self-limited {}, ok {}, unknown {}",
             spoken(resource),
             summary.of_all(times.contended),
             summary.of_all(times.self_limited),
@@ -110,8 +111,8 @@ fn timeline(recording: &Recording, summary: &Summary) -> String {
     }
     html + &format!(
         "<p class=\"ends\"><span>{}</span><span>{} UTC</span></p>\n",
-        minute(summary.start),
-        minute(summary.end)
+        summary.at(summary.start),
+        summary.at(summary.end)
     )
 }
 
@@ -124,7 +125,7 @@ fn episodes(summary: &Summary) -> String {
         rows += &format!(
             "<tr><td class=\"short\">{}</td><td class=\"short\">{}</td><td class=\"short\">{}</td>\
              <td>{}{}</td></tr>\n",
-            minute(episode.start),
+            summary.at(episode.start),
             span(episode.end - episode.start),
             spoken(episode.resource),
             episode.state.word(),
@@ -144,7 +145,7 @@ fn told_incidents(recording: &Recording) -> String {
     if incidents.is_empty() {
         return String::new();
     }
-    let item = |incident: &String| format!("<li>{}</li>\n", escaped(incident));
+    let item = |incident: &String| format!("<li>{}</li>\n", escaped(&with_times(incident)));
     let items: String = incidents.iter().map(item).collect();
     format!("<h2>Incidents that the host recorded</h2>\n<ul>\n{items}</ul>\n")
         + &more(recording.incidents.len().saturating_sub(INCIDENTS_MAX), "earlier incidents")
@@ -221,7 +222,7 @@ mod tests {
     fn a_page_has_the_summary_the_timeline_and_both_views() {
         let page = page(&recording("your vCPUs waited"));
         for part in [
-            "<p>The host was short of CPU time for this guest for 8 min 20 s (",
+            "<p>The host gave this guest less CPU time than it wanted for 8 min 20 s (",
             "<caption>How long each verdict held</caption>",
             "<h2>Verdicts over time</h2>",
             "<td>contended: your vCPUs waited</td>",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::diagnose::conclude::Conclusion;
+use crate::diagnose::sentences::advice;
 use crate::recording::{Field, Heard, Sample};
 use crate::report::episodes::{Episode, longest};
 use crate::report::read::Recording;
@@ -12,6 +14,12 @@ use crate::verdict::{RESOURCES, State};
 /// The smallest share of stolen time that is noticeable, in thousandths: the same threshold that
 /// hosts use.
 const FELT: u32 = 50;
+
+/// The fewest samples from which a recording says something about its guest.
+const SAMPLES_LEAST: usize = 3;
+
+/// Points in time of a recording that is shorter have seconds.
+const LONG: i64 = 10 * 60;
 
 /// How long one resource was in each state, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,6 +71,8 @@ pub(crate) struct Summary {
     /// was stolen by the guest's count.
     waited: Option<f64>,
     stolen: Option<f64>,
+    /// Whether the guest's own kernel counted its CPU time then, but none as stolen: not even 0%.
+    is_steal_uncounted: bool,
 }
 
 impl Summary {
@@ -86,7 +96,9 @@ impl Summary {
         let contended: Vec<&Sample> =
             recording.samples.iter().filter(|sample| cpu(sample, State::Contended)).collect();
         let (episodes, more) = longest(recording, &told);
+        let (busy, stolen) = (mean(&contended, Field::Busy), mean(&contended, Field::Steal));
         Self {
+            is_steal_uncounted: busy.is_some() && stolen.is_none(),
             start: spans.first().map_or(0, |span| span.from),
             end: spans.last().map_or(0, |span| span.to),
             recorded,
@@ -103,35 +115,55 @@ impl Summary {
                 cpu(sample, State::Ok) && stolen.is_some_and(|stolen| stolen >= FELT)
             }),
             waited: mean(&contended, Field::Waited),
-            stolen: mean(&contended, Field::Steal),
+            stolen,
         }
     }
 
     /// Sentences for the provider, the most important first.
     pub(crate) fn sentences(&self) -> Vec<String> {
+        if self.samples < SAMPLES_LEAST {
+            let samples = units::counted(self.samples, "sample");
+            let mut sentences =
+                vec![format!("This recording is too short to judge: it has only {samples}.")];
+            sentences.extend(self.silence());
+            return sentences;
+        }
         let named = || RESOURCES.into_iter().map(in_sentence).zip(&self.times);
         let mut sentences = Vec::new();
         for (resource, times) in named().filter(|(_, times)| times.contended > 0) {
             let time = self.of_all(times.contended);
-            sentences.push(format!("The host was short of {resource} for this guest for {time}."));
-        }
-        if let (Some(waited), Some(stolen)) = (self.waited, self.stolen) {
             sentences.push(format!(
-                "While it was short of CPU time, this guest's vCPUs waited {:.0}% of the time in which they \
-                 wanted to run, by the host's count; the guest's own kernel counted {:.0}% of its CPU time \
-                 as stolen.",
-                waited * 100.0,
-                stolen * 100.0
+                "The host gave this guest less {resource} than it wanted for {time}."
             ));
         }
-        let worst = self.episodes.iter().filter(|episode| episode.state == State::Contended);
-        if let Some(worst) = worst.max_by_key(|episode| episode.end - episode.start) {
+        if let Some(waited) = self.waited {
+            let stolen = match self.stolen {
+                Some(stolen) => format!(
+                    "; the guest's own kernel counted {:.0}% of its CPU time as stolen",
+                    stolen * 100.0
+                ),
+                None if self.is_steal_uncounted => {
+                    "; the guest's own kernel does not count stolen time".to_owned()
+                }
+                None => String::new(),
+            };
+            sentences.push(format!(
+                "While CPU time was contended, its vCPUs waited {:.0}% of the time in which they wanted to run, by \
+                 the host's count{stolen}.",
+                waited * 100.0
+            ));
+        }
+        let mut contended: Vec<&Episode> =
+            self.episodes.iter().filter(|episode| episode.state == State::Contended).collect();
+        contended.sort_by_key(|episode| episode.end - episode.start);
+        // The only one is told by the list of all.
+        if let [_, .., worst] = contended.as_slice() {
             let because = because(&worst.reason);
             sentences.push(format!(
                 "The longest time was {}, from {} to {} UTC{because}.",
                 span(worst.end - worst.start),
-                minute(worst.start),
-                minute(worst.end),
+                self.at(worst.start),
+                self.at(worst.end),
             ));
         }
         for (resource, times) in named().filter(|(_, times)| times.self_limited > 0) {
@@ -149,14 +181,32 @@ impl Summary {
                 self.of_all(self.doubted)
             ));
         }
-        if self.silent > 0 {
-            let because = because(self.silence.as_deref().unwrap_or_default());
-            sentences.push(format!(
-                "The host did not answer for {}{because}.",
-                self.of_all(self.silent)
-            ));
-        }
+        sentences.extend(self.silence());
+        sentences.extend(self.conclusion().map(|conclusion| advice(conclusion).to_owned()));
         sentences
+    }
+
+    fn silence(&self) -> Option<String> {
+        let because = because(self.silence.as_deref().unwrap_or_default());
+        (self.silent > 0)
+            .then(|| format!("The host did not answer for {}{because}.", self.of_all(self.silent)))
+    }
+
+    /// The worst of it. `None` if nothing is known, or the guest's own kernel contradicts it.
+    fn conclusion(&self) -> Option<Conclusion> {
+        let any = |part: fn(&Times) -> i64| self.times.iter().any(|times| part(times) > 0);
+        if any(|times| times.contended) {
+            Some(Conclusion::Contended)
+        } else if any(|times| times.self_limited) {
+            Some(Conclusion::SelfLimited)
+        } else {
+            (any(|times| times.ok) && self.doubted == 0).then_some(Conclusion::Ok)
+        }
+    }
+
+    /// A point in time of this recording.
+    pub(crate) fn at(&self, time: i64) -> String {
+        moment(time, self.end - self.start)
     }
 
     fn nothing_bad(&self) -> String {
@@ -205,10 +255,11 @@ pub(crate) fn share(part: i64, all: i64) -> String {
     }
 }
 
-/// A point in time, in minutes.
-pub(crate) fn minute(time: i64) -> String {
+/// A point in time of a recording of that length: in minutes, and in a short one with seconds.
+pub(crate) fn moment(time: i64, length: i64) -> String {
+    let form = if length < LONG { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
     jiff::Timestamp::from_second(time)
-        .map_or_else(|_| time.to_string(), |time| time.strftime("%Y-%m-%d %H:%M").to_string())
+        .map_or_else(|_| time.to_string(), |time| time.strftime(form).to_string())
 }
 
 /// The resource's name for the beginning of a line.
@@ -267,23 +318,42 @@ mod tests {
         let told = |states| summary(states).sentences().join(" ");
         assert_eq!(
             told("----"),
-            "It was not the host: this guest got what it asked for, in the 40 s (100%) of which there are verdicts."
+            "It was not the host: this guest got what it asked for, in the 40 s (100%) of which there are \
+             verdicts. Look for the reason in this guest's own programs."
         );
         let contended = told("--cc");
         assert!(
             contended.starts_with(
-                "The host was short of CPU time for this guest for 20 s (50%). The longest time was 20 s, \
-                 from 1970-01-01 00:00 to 1970-01-01 00:00 UTC: 30% waited."
+                "The host gave this guest less CPU time than it wanted for 20 s (50%). While CPU time was "
             ),
             "{contended}"
         );
         assert!(!contended.contains("own kernel"), "the guest's steal is not known");
+        assert!(!contended.contains("longest") && contended.ends_with("whoever runs the host."));
+        assert!(told("ccoccc").contains(
+            "The longest time was 30 s, from 1970-01-01 00:00:30 to 1970-01-01 00:01:00 UTC: 30% waited."
+        ));
         assert!(told("-sss").contains("own limit on CPU time held it back for 30 s (75%)."));
         assert!(told("--oo").contains("For 20 s (50%) the host said that CPU time was ok"));
         assert!(told("o!!!").contains("The host did not answer for 30 s (75%): nobody listens."));
         assert_eq!(
-            told("!").split_once(". ").unwrap().0,
+            told("!!!").split_once(". ").unwrap().0,
             "The host gave no verdict in this time: not permitted"
+        );
+        assert_eq!(told("c"), "This recording is too short to judge: it has only 1 sample.");
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_count_stolen_time_is_told_from_one_that_counts_none() {
+        let told = |steal: &str| {
+            let sample = |time| format!("s {time} cooo 300 {steal} 990 .\n");
+            let text =
+                format!("{HEAD}#columns waited steal busy\n{}", [10, 20, 30].map(sample).concat());
+            Summary::of(&Recording::read(text.as_bytes()).unwrap()).sentences().join(" ")
+        };
+        assert!(told("-").contains("; the guest's own kernel does not count stolen time."));
+        assert!(
+            told("0").contains("; the guest's own kernel counted 0% of its CPU time as stolen.")
         );
     }
 

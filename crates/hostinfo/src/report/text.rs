@@ -1,7 +1,8 @@
 //! A report as text.
 
 use crate::report::read::Recording;
-use crate::report::summary::{Summary, because, minute, span};
+use crate::report::summary::{Summary, because, span};
+use crate::units::{counted, with_times};
 use crate::verdict::RESOURCES;
 
 /// The most incidents listed, choosing the newest.
@@ -14,7 +15,7 @@ pub(crate) fn text(recording: &Recording) -> String {
     for sentence in summary.sentences() {
         text += &format!("{sentence}\n");
     }
-    text += "\n          contended          self-limited       ok                 not known\n";
+    text += "\n          contended          self-limited       ok                 unknown\n";
     for (resource, times) in RESOURCES.into_iter().zip(summary.times) {
         let parts = [times.contended, times.self_limited, times.ok, times.unknown];
         let parts = parts.map(|part| format!("{:19}", summary.of_all(part))).concat();
@@ -26,8 +27,8 @@ pub(crate) fn text(recording: &Recording) -> String {
     for episode in &summary.episodes {
         text += &format!(
             "{} to {}  {:7} {}{}\n",
-            minute(episode.start),
-            minute(episode.end),
+            summary.at(episode.start),
+            summary.at(episode.end),
             episode.resource,
             episode.state.word(),
             because(&episode.reason)
@@ -36,10 +37,10 @@ pub(crate) fn text(recording: &Recording) -> String {
     text += &more(summary.more, "shorter times");
     let incidents = incidents(recording);
     if !incidents.is_empty() {
-        text += "\nIncidents that the host recorded (UTC):\n";
+        text += "\nIncidents that the host recorded:\n";
     }
     for incident in incidents {
-        text += &format!("{incident}\n");
+        text += &format!("{}\n", with_times(incident));
     }
     text + &more(recording.incidents.len().saturating_sub(INCIDENTS_MAX), "earlier incidents")
         + "\n"
@@ -50,7 +51,7 @@ pub(crate) fn text(recording: &Recording) -> String {
 /// Notes for the reader.
 const NOTES: &str = "\
 A verdict is the host's, and speaks of up to the minute before it. contended: the host was short of it for
-this guest; self-limited: the guest's own limits held it back; ok: the guest got what it asked for.
+this guest, or limited it; self-limited: the guest's own limits held it back; ok: the guest got what it asked for.
 ";
 
 /// When, how long, and how often.
@@ -61,11 +62,11 @@ pub(crate) fn recorded(summary: &Summary) -> String {
         gaps => format!(", without {} in which nothing was recorded", span(gaps)),
     };
     format!(
-        "From {} to {} UTC ({}{gaps}), {} samples, one every {}.",
-        minute(summary.start),
-        minute(summary.end),
+        "From {} to {} UTC ({}{gaps}), {}, one every {}.",
+        summary.at(summary.start),
+        summary.at(summary.end),
         span(all),
-        summary.samples,
+        counted(summary.samples, "sample"),
         span(summary.step)
     )
 }
@@ -107,26 +108,27 @@ mod tests {
     fn a_report_says_when_where_how_long_and_why() {
         let recording = format!(
             "{HEAD}#columns waited\n\
-             h 1795852940 df1a367e kvm .\ns 1795852940 oo-- - .\ns 1795852950 co-- 340 .\n\
+             h 1795852940 df1a367e, kvm .\ns 1795852940 oo-- - .\ns 1795852950 co-- 340 .\n\
              v 1795852950 cpu contended your vCPUs waited 34% .\ns 1795852960 co-- 320 .\n\
              i 1795852960 cpu contended from 2026-11-28T08:02Z to now: 34% waited .\ns 17958"
         );
         let text = text(&Recording::read(recording.as_bytes()).unwrap());
         assert_eq!(
             text,
-            "From 2026-11-28 08:02 to 2026-11-28 08:02 UTC (30 s), 3 samples, one every 10 s.\n\
-             On the host df1a367e kvm.\n\n\
-             The host was short of CPU time for this guest for 20 s (66%).\n\
-             The longest time was 20 s, from 2026-11-28 08:02 to 2026-11-28 08:02 UTC: your vCPUs waited 34%.\n\n\
-             \x20         contended          self-limited       ok                 not known\n\
+            "From 2026-11-28 08:02:10 to 2026-11-28 08:02:40 UTC (30 s), 3 samples, one every 10 s.\n\
+             On the host df1a367e, kvm.\n\n\
+             The host gave this guest less CPU time than it wanted for 20 s (66%).\n\
+             While CPU time was contended, its vCPUs waited 33% of the time in which they wanted to run, by the host's count.\n\
+             Show this to whoever runs the host.\n\n\
+             \x20         contended          self-limited       ok                 unknown\n\
              cpu       20 s (66%)         0 s (0%)           10 s (33%)         0 s (0%)\n\
              memory    0 s (0%)           0 s (0%)           30 s (100%)        0 s (0%)\n\
              io        0 s (0%)           0 s (0%)           0 s (0%)           30 s (100%)\n\
              net       0 s (0%)           0 s (0%)           0 s (0%)           30 s (100%)\n\n\
              When it was not ok (UTC):\n\
-             2026-11-28 08:02 to 2026-11-28 08:02  cpu     contended: your vCPUs waited 34%\n\n\
-             Incidents that the host recorded (UTC):\n\
-             cpu contended from 2026-11-28T08:02Z to now: 34% waited\n\n"
+             2026-11-28 08:02:20 to 2026-11-28 08:02:40  cpu     contended: your vCPUs waited 34%\n\n\
+             Incidents that the host recorded:\n\
+             cpu contended from 2026-11-28 08:02 UTC to now: 34% waited\n\n"
                 .to_owned()
                 + NOTES
                 + "One line of the recording was damaged and left out.\n"

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::recording::{Entry, Heard, Sample, is_same_incident};
+use crate::units::with_times;
 use crate::verdict::{self, RESOURCES};
 
 /// The most samples kept: as many as the widest line shows.
@@ -84,6 +85,7 @@ impl State {
             }
             Entry::Silence { why, .. } => self.silence = why,
             Entry::Incident { incident, .. } => {
+                let incident = with_times(&incident);
                 match self.incidents.front_mut() {
                     Some(newest) if is_same_incident(newest, &incident) => *newest = incident,
                     _ => self.incidents.push_front(incident),

@@ -1,8 +1,8 @@
 //! The guest's own kernel figures, at one moment and between two.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,13 @@ use crate::views::parse::{self, Disk, Memory, Net, Stat};
 
 /// The most that is read of one file: /proc/stat is 700 KiB long for 4,096 CPUs.
 const FILE_MAX: u64 = 1024 * 1024;
+
+/// Ticks a second in /proc/stat: USER_HZ on every architecture that runs as a guest.
+const TICKS: f64 = 100.0;
+
+/// A kernel that counts stolen time counts as many ticks as have passed. One that does not loses
+/// the ticks that pass while the host runs something else; fewer than this share is a clear loss.
+const COUNTED: f64 = 0.9;
 
 /// The paths of the kernel's file systems.
 #[derive(Debug, Clone)]
@@ -24,6 +31,21 @@ impl Roots {
     /// Tasks that are running or ready to run, and the CPUs available to them.
     pub(crate) fn stat(&self) -> Option<Stat> {
         parse::stat(&self.read("stat")?)
+    }
+
+    /// The resources of which this guest has no device: no disk, no interface but the loopback.
+    pub(crate) fn lacking(&self) -> Vec<&'static str> {
+        let has = |class: &str, counts: &dyn Fn(&str) -> bool| {
+            let Ok(entries) = fs::read_dir(self.sys.join(class)) else { return true };
+            // What cannot be read may be a device.
+            let name = |entry: io::Result<DirEntry>| entry.ok()?.file_name().into_string().ok();
+            entries.into_iter().any(|entry| name(entry).is_none_or(|name| counts(&name)))
+        };
+        // In a container, its only interface has no hardware. The bonding driver's file is none.
+        let is_interface = |name: &str| !["lo", "bonding_masters"].contains(&name);
+        let has_disk = has("block", &|name| self.is_hardware("block", name));
+        let lacking = [("io", has_disk), ("net", has("class/net", &is_interface))];
+        lacking.into_iter().filter(|(_, has)| !has).map(|(resource, _)| resource).collect()
     }
 
     fn read(&self, name: &str) -> Option<String> {
@@ -50,6 +72,7 @@ pub(crate) struct Moment {
     swapped: Option<u64>,
     disks: BTreeMap<String, Disk>,
     interfaces: BTreeMap<String, Net>,
+    lacking: Vec<&'static str>,
 }
 
 impl Moment {
@@ -67,6 +90,7 @@ impl Moment {
             interfaces: parse::interfaces(&text("net/dev"), |name| {
                 roots.is_hardware("class/net", name)
             }),
+            lacking: roots.lacking(),
         }
     }
 
@@ -80,10 +104,16 @@ impl Moment {
                 Duration::from_micros((*end.pressure.get(resource)?)?.checked_sub(before)?);
             share(waited.as_secs_f64(), time.as_secs_f64())
         };
+        let is_steal_uncounted = cpu.is_some_and(|(a, b)| is_steal_uncounted(a, b, time));
         View {
+            time,
+            lacking: end.lacking.clone(),
+            is_steal_uncounted,
             cpus: end.stat.map(|stat| stat.cpus),
             running,
-            steal: cpu.and_then(|(a, b)| of_cpu_time(a, b, |stat| Some(stat.time.steal))),
+            steal: cpu
+                .filter(|_| !is_steal_uncounted)
+                .and_then(|(a, b)| of_cpu_time(a, b, |stat| Some(stat.time.steal))),
             busy: cpu.and_then(|(a, b)| {
                 of_cpu_time(a, b, |stat| stat.time.total.checked_sub(stat.time.idle))
             }),
@@ -108,11 +138,17 @@ impl Moment {
 /// What the guest saw of itself over some time. What its kernel does not report is `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct View {
+    /// How long it was observed.
+    pub(crate) time: Duration,
+    /// The resources of which it has no device.
+    pub(crate) lacking: Vec<&'static str>,
     pub(crate) cpus: Option<u64>,
     /// Tasks that were running or ready to run: the mean of several samples.
     pub(crate) running: Option<f64>,
     /// The share of its CPUs' time in which the host ran something else.
     pub(crate) steal: Option<f64>,
+    /// Whether that is `None` because its kernel does not count it.
+    pub(crate) is_steal_uncounted: bool,
     /// The share in which they had work, stolen time included.
     pub(crate) busy: Option<f64>,
     /// The share of the time in which some task waited for CPU, memory, I/O.
@@ -139,6 +175,13 @@ pub(crate) struct DiskView {
     pub(crate) rate: f64,
     /// The mean time of one of them, including queueing in the guest. `None` if there were none.
     pub(crate) latency: Option<Duration>,
+}
+
+/// Whether the kernel lost ticks without counting them as stolen.
+fn is_steal_uncounted(a: Stat, b: Stat, time: Duration) -> bool {
+    let Some(counted) = b.time.total.checked_sub(a.time.total) else { return false };
+    let passed = time.as_secs_f64() * TICKS * as_f64(a.cpus.min(b.cpus));
+    a.time.steal == b.time.steal && as_f64(counted) < COUNTED * passed
 }
 
 /// The share of all CPU time between two moments. Nothing if a counter fell.
@@ -242,6 +285,43 @@ mod tests {
     fn a_disk_that_did_nothing_has_no_latency() {
         let view = view((0, 7), (10, 7));
         assert_eq!((view.disks["vda"].rate, view.disks["vda"].latency), (0.0, None));
+    }
+
+    #[test]
+    fn stolen_time_that_the_kernel_does_not_count_is_not_zero() {
+        let view = |ticks: u64, steal: u64| {
+            let folder = tempfile::tempdir().unwrap();
+            let start = Instant::now();
+            let roots = guest(folder.path(), 0, 0);
+            let first = Moment::take(&roots, start);
+            let stat = format!(
+                "cpu  {} 0 0 1000 0 0 0 {steal} 0 0\ncpu0 1\ncpu1 1\nprocs_running 3\n",
+                100 + ticks
+            );
+            fs::write(roots.proc.join("stat"), stat).unwrap();
+            let view = first.until(&Moment::take(&roots, start + Duration::from_secs(10)), None, 1);
+            (view.steal, view.is_steal_uncounted)
+        };
+        assert_eq!(view(2000, 0), (Some(0.0), false), "all ticks of two CPUs were counted");
+        assert_eq!(view(1900, 0), (Some(0.0), false), "so were nearly all");
+        assert_eq!(view(480, 0), (None, true));
+        assert_eq!(view(480, 20), (Some(0.04), false));
+    }
+
+    #[test]
+    fn a_guest_without_a_disk_or_an_interface_is_told_from_one_that_cannot_be_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let sys = folder.path().join("sys");
+        let roots = Roots { proc: folder.path().into(), sys: sys.clone() };
+        assert!(roots.lacking().is_empty(), "there is no sysfs");
+        for device in ["block/loop0", "block/ram0", "class/net/lo", "class/net/bonding_masters"] {
+            fs::create_dir_all(sys.join(device)).unwrap();
+        }
+        assert_eq!(roots.lacking(), ["io", "net"]);
+        fs::create_dir_all(sys.join("class/net/eth0")).unwrap();
+        assert_eq!(roots.lacking(), ["io"], "a container's interface has no hardware");
+        fs::create_dir_all(sys.join("block/vda/device")).unwrap();
+        assert!(roots.lacking().is_empty());
     }
 
     #[test]

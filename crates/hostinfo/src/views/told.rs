@@ -6,7 +6,17 @@ use std::time::Duration;
 use hostinfo_wire::Code;
 
 use crate::reply::Line;
+use crate::units;
 use crate::verdict::{RESOURCES, State, Verdict};
+
+/// As many characters of a host's id as git shows of a commit: no two of a guest's hosts share them.
+const ID_SHOWN: usize = 8;
+
+/// By how many seconds a host's account of an incident may begin before and after the guest's first
+/// question, if the incident began with it: times are told to the minute, on a phase of up to a
+/// minute, the question's time is rounded down to 10 s, and the first sample takes 10 s more.
+const BEGINS_BEFORE: i64 = -60;
+const BEGINS_AFTER: i64 = 90;
 
 /// A reply to `get`, by name.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +48,47 @@ impl Reply {
 
     pub(crate) fn number(&self, name: &str) -> Option<f64> {
         self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    /// Why there is no value.
+    pub(crate) fn refusal(&self, name: &str) -> Option<&str> {
+        self.refusals.get(name).map(|(_, why)| why.as_str())
+    }
+
+    /// `"rack7" (df1a367e), kvm`, as far as the host says it.
+    pub(crate) fn host(&self) -> Option<String> {
+        let id: Option<String> = self.text("host.id").map(|id| id.chars().take(ID_SHOWN).collect());
+        let name = self.text("host.name").map(|name| format!("\"{name}\""));
+        let host = match (name, id) {
+            (Some(name), Some(id)) => Some(format!("{name} ({id})")),
+            (name, id) => name.or(id),
+        };
+        let hypervisor = self.text("hypervisor").map(str::to_owned);
+        let parts: Vec<String> = host.into_iter().chain(hypervisor).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    /// The newest incident, for people.
+    pub(crate) fn incident(&self) -> Option<String> {
+        let incident = self.text("verdict.incident.1")?;
+        let first_asked = self.number("session.start");
+        let since = begin(incident).zip(first_asked).map(|(begin, asked)| begin - asked);
+        let from_the_start = since
+            .is_some_and(|since| (as_f64(BEGINS_BEFORE)..=as_f64(BEGINS_AFTER)).contains(&since));
+        let remark = match from_the_start {
+            true => " (this guest first asked then: it may have begun earlier)",
+            false => "",
+        };
+        Some(units::with_times(incident) + remark)
+    }
+
+    /// Whether an incident on that resource goes on.
+    pub(crate) fn has_open_incident(&self, resource: &str) -> bool {
+        let is_incident = |name: &str| name.starts_with("verdict.incident.");
+        self.values.iter().any(|(name, text)| {
+            let is_about_it = text.split(' ').next() == Some(resource);
+            is_incident(name) && is_about_it && text.contains(" to now")
+        })
     }
 
     /// The instances of a statistic: the values of `*` in `vm.disk.*.latency`.
@@ -131,7 +182,10 @@ impl Told {
             (is_same && grown >= 0.0).then_some(grown)
         };
         let ran_and_waited = since("vm.cpu.seconds").zip(since("vm.cpu.delay"));
+        let ran = since("vm.cpu.seconds").zip(since("time"));
         Figures {
+            got: ran.and_then(|(ran, time)| (time > 0.0).then(|| ran / time)),
+            quota: last.number("vm.cpu.quota"),
             waited: ran_and_waited
                 .and_then(|(ran, waited)| (ran + waited > 0.0).then(|| waited / (ran + waited))),
             throttled: since("vm.cpu.throttled"),
@@ -151,6 +205,10 @@ impl Told {
 pub(crate) struct Figures {
     /// The share of the time in which vCPUs wanted to run that they spent waiting.
     pub(crate) waited: Option<f64>,
+    /// The CPU time that its vCPUs got, in CPUs.
+    pub(crate) got: Option<f64>,
+    /// The most that they may get, in CPUs: the lowest limit on the guest and around it.
+    pub(crate) quota: Option<f64>,
     /// Seconds in which a limit held the vCPUs back.
     pub(crate) throttled: Option<f64>,
     /// Bytes of the guest that the host has swapped out.
@@ -159,6 +217,19 @@ pub(crate) struct Figures {
     pub(crate) taken: Option<f64>,
     /// For each disk, the mean time of an operation.
     pub(crate) latencies: BTreeMap<String, Duration>,
+}
+
+/// When an incident began, in seconds since 1970:
+/// `cpu contended from 2026-11-28T10:02Z to now: 34% waited`
+fn begin(incident: &str) -> Option<f64> {
+    let from = incident.split_once(" from ")?.1.split(' ').next()?;
+    Some(as_f64(from.parse::<jiff::Timestamp>().ok()?.as_second()))
+}
+
+/// Exact up to 2^53: until the year 285,000,000.
+#[allow(clippy::cast_precision_loss)]
+fn as_f64(seconds: i64) -> f64 {
+    seconds as f64
 }
 
 fn judged(reply: &Reply, resource: &str) -> Judged {
@@ -231,6 +302,46 @@ mod tests {
         ]]);
         assert_eq!(last.figures().latencies["vda"], Duration::from_micros(1500));
         assert_eq!((last.figures().latencies.len(), last.figures().taken), (1, Some(5.0)));
+    }
+
+    #[test]
+    fn cpu_time_that_was_got_is_per_second_of_the_hosts_clock() {
+        let figures = told(&[
+            &["session=a", "time=1000", "vm.cpu.seconds=100"],
+            &["session=a", "time=1060.5", "vm.cpu.seconds=115.125", "vm.cpu.quota=0.25"],
+        ])
+        .figures();
+        assert_eq!((figures.got, figures.quota), (Some(0.25), Some(0.25)));
+    }
+
+    #[test]
+    fn a_host_is_told_in_one_form_and_its_name_in_quotes() {
+        let host = |values: &[&str]| reply(values).host();
+        let all = ["host.name=vm", "host.id=df1a367eaff5239f", "hypervisor=kvm"];
+        assert_eq!(host(&all).as_deref(), Some("\"vm\" (df1a367e), kvm"));
+        assert_eq!(host(&all[1..]).as_deref(), Some("df1a367e, kvm"));
+        assert_eq!(host(&[]), None);
+    }
+
+    #[test]
+    fn an_incident_from_the_first_question_on_may_be_older_and_the_text_says_so() {
+        let told = |start: &str| {
+            let incident = "verdict.incident.1=cpu contended from 2026-11-28T10:02Z to now: x";
+            reply(&[incident, start]).incident().unwrap()
+        };
+        let plain = "cpu contended from 2026-11-28 10:02 UTC to now: x";
+        // 10:02:10 is 1795860130.
+        assert!(
+            told("session.start=1795860130")
+                .ends_with("(this guest first asked then: it may have begun earlier)")
+        );
+        assert!(told("session.start=1795860130").starts_with(plain));
+        for other in ["session.start=1795860000", "session.start=1795860300", "x=1"] {
+            assert_eq!(told(other), plain, "{other}");
+        }
+        let open = reply(&["verdict.incident.2=cpu contended from 1 to now"]);
+        assert!(open.has_open_incident("cpu") && !open.has_open_incident("io"));
+        assert!(!reply(&["verdict.incident.1=cpu contended from 1 to 2"]).has_open_incident("cpu"));
     }
 
     #[test]

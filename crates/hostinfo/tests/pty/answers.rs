@@ -196,6 +196,15 @@ fn a_wrong_command_line_is_status_2_and_reaches_no_host() {
     {
         assert_eq!(run(&host, arguments).0, 2, "{arguments}");
     }
+    for (arguments, told) in [
+        ("--frob", "hostinfo: unexpected argument '--frob' found\n"),
+        ("get", "\nExample: hostinfo get loadavg.1\n"),
+        ("--all memory", "leave it out for a part: hostinfo memory\n"),
+    ] {
+        let (status, _, errors) = run(&host, arguments);
+        assert_eq!(status, 2);
+        assert!(errors.starts_with("hostinfo: ") && errors.contains(told), "{errors}");
+    }
     let output = tool("get").arg("a\nping").env("HOSTINFO_DEVICE", &host.path).output().unwrap();
     assert_eq!(said(output).0, 2);
     let many = "memory.total ".repeat(100);

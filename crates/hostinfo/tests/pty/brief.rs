@@ -1,6 +1,6 @@
 //! What the tool shows without arguments, and how it waits for verdicts.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -21,12 +21,14 @@ fn host_after(time: Duration, early: &'static str, late: &'static str) -> FakeHo
 const FIRST: &str = "200-verdict.cpu=unknown: ask again in 2 s\n\
                      200-verdict.memory=unknown: ask again in 2 s\n\
                      404-host.state: no such statistic\n403-host.name: not permitted\n\
-                     503-notice: there are none\n200-hypervisor=kvm\n200 host.id=0123456789abcdef\n";
+                     503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
+                     200-interval=1\n200 host.id=0123456789abcdef\n";
 
 const THEN: &str = "200-verdict.cpu=contended: your vCPUs waited 34% of the last 2 s\n\
                     200-verdict.memory=ok: nothing waited for memory\n\
                     404-host.state: no such statistic\n403-host.name: not permitted\n\
-                    503-notice: there are none\n200-hypervisor=kvm\n200 host.id=0123456789abcdef\n";
+                    503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
+                     200-interval=1\n200 host.id=0123456789abcdef\n";
 
 #[test]
 fn alone_it_waits_for_the_verdict_and_shows_it_with_its_reason() {
@@ -37,7 +39,8 @@ fn alone_it_waits_for_the_verdict_and_shows_it_with_its_reason() {
             0,
             "cpu       contended: your vCPUs waited 34% of the last 2 s\n\
              memory    ok: nothing waited for memory\n\
-             host      01234567, kvm\n"
+             host      01234567, kvm\n\
+             It is the host (CPU time). To send it to whoever runs the host: hostinfo diagnose\n"
                 .to_owned(),
             String::new()
         )
@@ -50,7 +53,8 @@ fn where_the_verdict_takes_longer_it_says_when_to_ask_again() {
     let host = FakeHost::new(|_| {
         "200-verdict.cpu=unknown: ask again in 600 s\n404-host.state: no such statistic\n\
          403-host.name: not permitted\n503-notice: there are none\n200-hypervisor=kvm\n\
-         200 host.id=0123456789abcdef\n"
+         403-session.start: not permitted\n\
+                     200-interval=1\n200 host.id=0123456789abcdef\n"
     });
     let (status, text, errors) = run(&host, "");
     assert_eq!((status, errors.as_str()), (0, ""));
@@ -94,4 +98,31 @@ fn what_is_waited_for_is_told_on_a_terminal_and_taken_away_again() {
     let shown = String::from_utf8_lossy(&shown[..length]);
     assert!(shown.starts_with("hostinfo: waiting for the host's verdict: 2 s"), "{shown:?}");
     drop(command);
+}
+
+#[test]
+fn again_and_again_each_page_has_its_time_and_a_long_interval_is_said_once() {
+    let host = FakeHost::new(|_| {
+        "200-verdict.cpu=ok: x\n404-host.state: no such statistic\n403-host.name: not permitted\n\
+         503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
+         200-interval=5\n200 host.id=0123456789abcdef\n"
+    });
+    let mut child = tool("--every 1s")
+        .env("HOSTINFO_DEVICE", &host.path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    for _ in 0..2 {
+        let time = lines.next().unwrap();
+        assert!(time.starts_with("20") && time.ends_with(" UTC"), "{time}");
+        assert!(lines.next().unwrap().starts_with("cpu "));
+        assert!(lines.nth(1).unwrap().starts_with("It is not the host."));
+    }
+    child.kill().unwrap();
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    child.wait().unwrap();
+    assert_eq!(errors, "hostinfo: this host answers every 5 s\n");
 }

@@ -38,15 +38,15 @@ fn the_exit_status_tells_what_was_concluded() {
 #[test]
 fn both_views_stand_beside_each_other_and_the_conclusion_below() {
     let (_, text, _) = run(&host(CONTENDED), "diagnose --for 1s");
-    assert!(text.starts_with("Looked for ") && text.contains(" at the host df1a367e.\n"), "{text}");
+    assert!(text.starts_with("Looked for ") && text.contains(" at the host df1a367e. "), "{text}");
     for part in [
         "\ncpu     host   contended: your vCPUs waited 34% of the last 60 s\n",
-        "\n               vCPUs waited 50% of the time\n",
+        " s, vCPUs waited 50% of the time that they wanted to run",
         "\n        guest  ",
-        " stolen; ",
+        " stol",
         "\nmemory  host   ok: nothing waited for memory\n",
         "\nnet     host   says nothing: this host gives none\n",
-        "\nIt is the host: it is short of CPU time for this guest.",
+        "\nIt is the host: it gave this guest less CPU time than it wanted.",
         "Show this to whoever runs the host.\n",
     ] {
         assert!(text.contains(part), "{part:?} in {text}");
@@ -54,10 +54,23 @@ fn both_views_stand_beside_each_other_and_the_conclusion_below() {
 }
 
 #[test]
+fn a_look_that_takes_a_while_is_announced_where_nobody_sees_the_progress() {
+    let (_, _, errors) = run(&host(CONTENDED), "diagnose --for 2s");
+    assert_eq!(errors, "hostinfo: looking for 2 s...\n");
+    assert_eq!(run(&host(CONTENDED), "diagnose --for 2s --format nagios").2, "");
+}
+
+#[test]
 fn only_what_was_asked_for_is_looked_at() {
     let (status, text, _) = run(&host(CONTENDED), "diagnose --for 1s memory io");
     assert_eq!(status, 0);
     assert!(!text.contains("\ncpu ") && text.contains("\nio "), "{text}");
+    assert!(text.contains("Of memory"), "{text}");
+    assert!(
+        text.contains("something is wrong with CPU time: hostinfo diagnose cpu."),
+        "what was not asked for is pointed at: {text}"
+    );
+    assert!(!text.contains("It is not the host"), "{text}");
     assert_eq!(run(&host(CONTENDED), "diagnose disk").0, 2);
 }
 
@@ -79,6 +92,11 @@ fn a_plugin_says_one_line_with_figures_whatever_happens() {
     let told = "HOSTINFO CRITICAL: contended, cpu: your vCPUs waited 34% of the last 60 s | ";
     assert!(text.starts_with(told) && text.contains("vcpus_waited=50.0%;;;0;100"), "{text}");
     assert_eq!(text.lines().count(), 1);
+    let once = FakeHost::new(
+        |_| "200-vm.cpu.contention=0.83\n200 verdict.cpu=contended: your vCPUs waited\n",
+    );
+    let (_, text, _) = run(&once, "diagnose --for 1s --format nagios");
+    assert!(text.contains("vcpus_waited=83.0%;;;0;100"), "without counters: {text}");
 
     let silent = FakeHost::raw(b"", |_| "");
     let (status, text, errors) = run(&silent, "diagnose --timeout 0.3 --format nagios");

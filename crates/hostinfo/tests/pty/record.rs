@@ -20,7 +20,10 @@ fn a_recording_has_both_views_and_is_appended_to() {
     });
     let arguments = format!("record {} --every 1s --for 2s", file.display());
     for parts in 1..3 {
-        assert_eq!(run(&host, &arguments), (0, String::new(), String::new()));
+        let (status, text, errors) = run(&host, &arguments);
+        assert_eq!((status, text.as_str()), (0, ""));
+        let next = format!(". Next: hostinfo report {} --text\n", file.display());
+        assert!(errors.contains(" sample") && errors.ends_with(&next), "{errors}");
         let text = fs::read_to_string(&file).unwrap();
         let count = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
         assert_eq!(
@@ -33,7 +36,7 @@ fn a_recording_has_both_views_and_is_appended_to() {
             text.contains(" cpu contended your vCPUs waited 34% of the last 5 s .\n"),
             "{text}"
         );
-        assert!(text.contains(" df1a367e kvm .\n"), "{text}");
+        assert!(text.contains(" df1a367e, kvm .\n"), "{text}");
     }
 }
 
