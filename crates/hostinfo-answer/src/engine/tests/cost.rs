@@ -23,7 +23,7 @@ const CPUS: u32 = 64;
 
 /// Most CPU time that a minute of a guest may cost, without reading its files. More in a build
 /// without optimisation.
-const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 8 } else { 1 });
+const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 12 } else { 1 });
 
 /// Enough minutes for the clock's ticks of 10 ms not to matter.
 const MINUTES: u32 = 20;
