@@ -61,7 +61,7 @@ fn it_tells_over_serial_port_channel_vsock_and_broker_whether_it_is_the_host() -
 
         let mut plan = lab.domain("c").without_port().devices(VSOCK);
         plan.define()?;
-        lab.sh("hostinfoctl enable c --port channel")?;
+        lab.sh("hostinfoctl enable c --transport channel")?;
         let guest = plan.start()?;
         for device in [CHANNEL, "vsock"] {
             tells_all_three_ways(&guest, device)?;
