@@ -13,8 +13,9 @@ use hostinfo_tests::libvirtd::WITH_CHANNELS;
 /// Domains that do nothing.
 const MANY: usize = 50;
 
-/// How long it may take from the first start to the last channel.
-const WITHIN: Duration = Duration::from_secs(60);
+/// How long it may take from the last start to the last channel. The starts themselves take three minutes in this
+/// emulation.
+const WITHIN: Duration = Duration::from_secs(10);
 
 /// udev's work in a guest.
 const LINK: &str = "mkdir -p /dev/virtio-ports
@@ -65,8 +66,8 @@ fn asks(guest: &LabGuest<'_>) -> Result<()> {
 }
 
 #[test]
-fn fifty_guests_and_three_that_ask_have_their_channel_within_a_minute_of_the_first_start()
--> Result<()> {
+fn fifty_guests_and_three_that_ask_have_their_channel_moments_after_they_were_started() -> Result<()>
+{
     lab::run(BOOKWORM, |lab| {
         let told = lab.sh("systemd-analyze verify --man=no hostinfo-follow.service 2>&1")?;
         ensure!(told.is_empty(), "{told}");
@@ -104,7 +105,7 @@ fn fifty_guests_and_three_that_ask_have_their_channel_within_a_minute_of_the_fir
         eprintln!(
             "{MANY} domains were started in {started:?}, and had their channels after {all:?}"
         );
-        ensure!(all <= WITHIN, "{all:?}, of which {started:?} went by until the last start");
+        ensure!(all - started <= WITHIN, "{all:?}, and the last was started after {started:?}");
         guests.iter().try_for_each(asks)?;
 
         let told = journal(lab)?;
