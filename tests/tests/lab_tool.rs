@@ -20,14 +20,14 @@ fn tells_all_three_ways(guest: &LabGuest<'_>, device: &str) -> Result<()> {
     ensure!((2..=8).contains(&lines.len()), "{device}: {brief:?}");
     ensure!(lines.iter().any(|line| line.starts_with("cpu")), "{device}: {brief:?}");
 
-    let long = guest.run(&format!("{tool} diagnose --for 10s"))?;
+    let long = guest.run(&format!("{tool} diagnose --for 6s"))?;
     ensure!(
         CONCLUSIONS.contains(&long.status) && long.stdout.contains("cpu"),
         "{device}: {long:?}"
     );
 
     guest.sh("rm -f /run/a.rec")?;
-    guest.sh(&format!("{tool} record /run/a.rec --for 25s"))?;
+    guest.sh(&format!("{tool} record /run/a.rec --for 15s"))?;
     let report = guest.sh("hostinfo report --text /run/a.rec")?;
     ensure!(report.contains("cpu"), "{device}: {report}");
     Ok(())
