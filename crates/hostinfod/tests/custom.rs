@@ -258,11 +258,17 @@ fn list_and_metrics_tell_kind_unit_and_help_and_no_two_have_one_name() {
 
 #[test]
 fn sighup_reads_definitions_again_and_who_waits_for_one_that_is_gone_is_told() {
-    let hangs = command("hangs", "gauge", "'/bin/sleep', '60'", "timeout = '30s'");
-    let host = Host::new(&hangs, &[]);
+    let hangs = command("hangs", "gauge", "'DIR/hang'", "timeout = '30s'");
+    let host = Host::new(&hangs, &[("hang", "touch begun; exec sleep 60")]);
     let mut guest = host.guest("qemu-a");
     guest.say("custom.hangs custom.new");
     guest.say("custom.new");
+    // hostinfo-run has read its definition.
+    let begun = Instant::now();
+    while !host.path("out/begun").exists() {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(5));
+    }
     // The first guest must have asked before this: the daemon answers another guest that came
     // later.
     assert_eq!(host.guest("qemu-b").ask("ping"), "200 pong\n");
