@@ -16,7 +16,9 @@ const INSTANCES: [&str; 4] = ["0", "1", "vda", "own"];
 
 /// What the host, or the guest, has none of: an emulation without steal, interfaces without traffic in a guest
 /// that has no driver for them, nothing that fails. Of all other rows, 0 does not count as a value.
-const NONE_HERE: [&str; 22] = [
+const NONE_HERE: [&str; 23] = [
+    // Every rule says 0.
+    "interval",
     "cpu.steal",
     "cpu.seconds.nice",
     "cpu.seconds.irq",
