@@ -1,8 +1,14 @@
-//! Decides when to start the helper.
+//! How long to wait after failures, and when to start the helper.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::{RESTART_FIRST, RESTART_LONGEST, RESTARTS};
+
+/// The wait after a failure with that many others before it: the first one doubles with each, up to the longest.
+pub fn doubled(before: u32, first: Duration, longest: Duration) -> Duration {
+    let times = 1u32.checked_shl(before).unwrap_or(u32::MAX);
+    first.saturating_mul(times).min(longest)
+}
 
 /// When the next start is due, and how many starts failed in a row. No start is due if nobody has
 /// asked yet, or after too many failures.
@@ -34,8 +40,7 @@ impl Backoff {
         if lasted > RESTART_LONGEST {
             self.failures = 0;
         }
-        let doubled = 1u32.checked_shl(self.failures).unwrap_or(u32::MAX);
-        let at = now + RESTART_FIRST.saturating_mul(doubled).min(RESTART_LONGEST);
+        let at = now + doubled(self.failures, RESTART_FIRST, RESTART_LONGEST);
         self.not_before = Some(at);
         self.due = (self.failures < RESTARTS).then_some(at);
         self.failures = self.failures.saturating_add(1);

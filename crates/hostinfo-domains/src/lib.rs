@@ -49,6 +49,7 @@ mod whose;
 mod xml;
 
 pub use administrator::{Access, Administrator, Unanswered};
+pub use backoff::doubled;
 pub use clause::{Clause, Unfit};
 pub use cut::cut;
 pub use directory::Directory;

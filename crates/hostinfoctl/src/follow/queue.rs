@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hostinfo_domains::Uuid;
+use hostinfo_domains::{Uuid, doubled};
 
 use crate::follow::need::Need;
 
@@ -16,8 +16,7 @@ pub(crate) const RETRY_LONGEST: Duration = Duration::from_secs(300);
 
 /// The wait after that many failures in a row, from 1.
 pub(crate) fn pause(failures: u32) -> Duration {
-    let doubled = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    RETRY_FIRST.saturating_mul(doubled).min(RETRY_LONGEST)
+    doubled(failures.saturating_sub(1), RETRY_FIRST, RETRY_LONGEST)
 }
 
 /// A running domain that is followed.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use hostinfo_domains::doubled;
 use hostinfo_wire::limits::{RETRIES, RETRY_FIRST, RETRY_LONGEST};
 
 /// Failures of one socket since it last changed.
@@ -40,8 +41,7 @@ impl Retry {
 }
 
 fn wait(failed: u32) -> Duration {
-    let doubled = 1u32.checked_shl(failed).and_then(|times| RETRY_FIRST.checked_mul(times));
-    doubled.unwrap_or(RETRY_LONGEST).min(RETRY_LONGEST)
+    doubled(failed, RETRY_FIRST, RETRY_LONGEST)
 }
 
 #[cfg(test)]
