@@ -21,17 +21,23 @@ pub(crate) trait Port {
     fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()>;
 
     /// Which other programs have the port open, as far as this program may see.
-    fn others(&mut self) -> Others;
+    fn others(&mut self) -> Others {
+        Others::default()
+    }
 
     /// Keeps others from opening it until it is closed, as far as the system permits this program
     /// to.
     fn hold(&mut self) {}
 
     /// Waits.
-    fn sleep(&mut self, time: Duration);
+    fn sleep(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
 
     /// The clock.
-    fn now(&self) -> Instant;
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// Why there is no port.

@@ -136,14 +136,6 @@ impl Port for Device {
             let _ = termios::ioctl_tiocexcl(&self.device);
         }
     }
-
-    fn sleep(&mut self, time: Duration) {
-        std::thread::sleep(time);
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
 }
 
 impl Drop for Device {

@@ -10,7 +10,6 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::others::Others;
 use crate::port::{OpenError, Port};
 use crate::system::linux::fd;
 
@@ -107,18 +106,6 @@ impl Port for Socket {
 
     fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()> {
         fd::write(&self.0, bytes, until)
-    }
-
-    fn others(&mut self) -> Others {
-        Others::default()
-    }
-
-    fn sleep(&mut self, time: Duration) {
-        std::thread::sleep(time);
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
     }
 }
 

@@ -5,13 +5,12 @@
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;
 
-use crate::others::Others;
 use crate::port::{OpenError, Port};
 use crate::system::windows::{failed, lock::Lock};
 
@@ -101,17 +100,5 @@ impl Port for Channel {
             Ok(())
         };
         wait(&self.runtime, until, write)
-    }
-
-    fn others(&mut self) -> Others {
-        Others::default()
-    }
-
-    fn sleep(&mut self, time: Duration) {
-        std::thread::sleep(time);
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
     }
 }

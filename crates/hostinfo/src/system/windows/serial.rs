@@ -129,18 +129,6 @@ impl Port for Serial {
         }
         Ok(())
     }
-
-    fn others(&mut self) -> Others {
-        Others::default()
-    }
-
-    fn sleep(&mut self, time: Duration) {
-        std::thread::sleep(time);
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
 }
 
 impl Drop for Serial {
