@@ -129,11 +129,12 @@ fn look(
         add(&mut told, end)?;
     }
     let view = first.until(&last, running.get(), page_size());
+    let lacking = roots.lacking();
     let wanted = |resource: &&str| options.wants(resource);
     let findings = RESOURCES
         .into_iter()
         .filter(wanted)
-        .map(|resource| Finding::new(resource, told.judged(resource), &view))
+        .map(|resource| Finding::new(resource, told.judged(resource), &view, &lacking))
         .collect();
     Ok(Diagnosis { findings, view, told, time: start.elapsed() })
 }

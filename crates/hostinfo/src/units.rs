@@ -1,5 +1,6 @@
 //! Converts base units to a readable form.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use hostinfo_catalog::{Kind, Unit};
@@ -52,8 +53,9 @@ pub(crate) fn duration(time: Duration) -> String {
 }
 
 /// `1 sample`, `2 samples`
-pub(crate) fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+pub(crate) fn counted<N: Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
+    let ending = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {what}{ending}")
 }
 
 /// A gauge of a billion seconds is not a duration, which would be 31 years, but a point in time

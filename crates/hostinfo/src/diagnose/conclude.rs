@@ -46,10 +46,15 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    /// Compares the host's verdict with what the guest sees.
-    pub(crate) fn new(resource: &'static str, judged: Judged, view: &View) -> Self {
+    /// Compares the host's verdict with what the guest sees, which has no device of the resources `lacking`.
+    pub(crate) fn new(
+        resource: &'static str,
+        judged: Judged,
+        view: &View,
+        lacking: &[&str],
+    ) -> Self {
         let doubt = doubt(resource, judged.state(), view);
-        let absent = absent(resource, judged.state(), &view.lacking);
+        let absent = absent(resource, judged.state(), lacking);
         Self { resource, judged, doubt, absent }
     }
 

@@ -236,12 +236,15 @@ mod tests {
     use crate::views::own::DiskView;
 
     fn finding(resource: &'static str, state: State, view: &View) -> Finding {
-        let judged = Judged::Verdict { state, reason: format!("the reason of {resource}") };
-        Finding::new(resource, judged, view)
+        Finding::new(resource, judged(resource, state), view, &[])
+    }
+
+    fn judged(resource: &str, state: State) -> Judged {
+        Judged::Verdict { state, reason: format!("the reason of {resource}") }
     }
 
     fn refused(resource: &'static str) -> Finding {
-        Finding::new(resource, Judged::Refused("not permitted".to_owned()), &View::default())
+        Finding::new(resource, Judged::Refused("not permitted".to_owned()), &View::default(), &[])
     }
 
     fn all(states: [State; 4], view: &View) -> Vec<Finding> {
@@ -265,7 +268,7 @@ mod tests {
         assert_eq!(overall(&[refused("cpu"), refused("io")]), Conclusion::Refused);
         assert_eq!(overall(&[refused("cpu"), finding("io", Ok, &view)]), Conclusion::Ok);
         let none = Judged::Missing("no VMM".to_owned());
-        let missing = [Finding::new("cpu", none, &view)];
+        let missing = [Finding::new("cpu", none, &view, &[])];
         assert_eq!(overall(&missing), Conclusion::Unknown);
         let text = sentences(&missing, &view, &Figures::default(), &[]).join(" ");
         assert!(text.starts_with("The host gives no verdict: no VMM."), "{text}");
@@ -360,7 +363,7 @@ mod tests {
         let text = |reason: &str| {
             let judged = Judged::Verdict { state: Unknown, reason: reason.to_owned() };
             let mut findings = all([Ok, Ok, Ok, Ok], &view);
-            findings[2] = Finding::new("io", judged, &view);
+            findings[2] = Finding::new("io", judged, &view, &[]);
             sentences(&findings, &view, &Figures::default(), &[]).join(" ")
         };
         let told = text(never);
@@ -373,8 +376,16 @@ mod tests {
 
     #[test]
     fn what_a_guest_does_not_have_is_not_unknown() {
-        let view = View { lacking: vec!["io", "net"], ..View::default() };
-        let findings = all([Ok, Ok, Unknown, Unknown], &view);
+        let view = View::default();
+        let of = |resource, state| {
+            Finding::new(resource, judged(resource, state), &view, &["io", "net"])
+        };
+        let states = [Ok, Ok, Unknown, Unknown];
+        let findings: Vec<Finding> = RESOURCES
+            .into_iter()
+            .zip(states)
+            .map(|(resource, state)| of(resource, state))
+            .collect();
         assert_eq!(overall(&findings), Conclusion::Ok);
         let text = sentences(&findings, &view, &Figures::default(), &[]).join(" ");
         assert!(text.starts_with("It is not the host: "), "{text}");
@@ -382,8 +393,8 @@ mod tests {
         assert!(disk.starts_with("There is no disk in this guest."), "{disk}");
         let with_refused = [refused("cpu"), findings[2].clone()];
         assert_eq!(overall(&with_refused), Conclusion::Refused, "that says nothing of the CPU");
-        assert_eq!(finding("io", Contended, &view).absent, None, "the host knows of one");
-        assert_eq!(finding("cpu", Unknown, &view).absent, None);
+        assert_eq!(of("io", Contended).absent, None, "the host knows of one");
+        assert_eq!(of("cpu", Unknown).absent, None);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(crate) fn seen(resource: &str, view: &View, got: Option<f64>) -> Vec<String>
             }
             parts.extend(busy(view, got));
             if let (Some(running), Some(cpus)) = (view.running, view.cpus) {
-                parts.push(format!("{running:.1} tasks wanted {}", whole_cpus(cpus)));
+                parts.push(format!("{running:.1} tasks wanted {}", units::counted(cpus, "CPU")));
             }
             parts.extend(cpu.map(waited));
         }
@@ -115,14 +115,10 @@ fn busy(view: &View, got: Option<f64>) -> Option<String> {
         Some(cpus) => {
             let them = if cpus == 1 { "it" } else { "them" };
             let got = got.map_or_else(String::new, |got| format!(", and got {got:.2} of {them}"));
-            Some(format!("wants all of its {}{got}", whole_cpus(cpus)))
+            Some(format!("wants all of its {}{got}", units::counted(cpus, "CPU")))
         }
         None => Some(format!("{} busy", percent(busy))),
     }
-}
-
-fn whole_cpus(cpus: u64) -> String {
-    if cpus == 1 { "1 CPU".to_owned() } else { format!("{cpus} CPUs") }
 }
 
 #[cfg(test)]
@@ -149,7 +145,6 @@ mod tests {
         let busy = DiskView { rate: 35.0, latency: Some(Duration::from_micros(1200)) };
         let view = View {
             time: LOOK_LEAST,
-            lacking: Vec::new(),
             is_steal_uncounted: false,
             cpus: Some(2),
             running: Some(2.14),

@@ -72,7 +72,6 @@ pub(crate) struct Moment {
     swapped: Option<u64>,
     disks: BTreeMap<String, Disk>,
     interfaces: BTreeMap<String, Net>,
-    lacking: Vec<&'static str>,
 }
 
 impl Moment {
@@ -90,7 +89,6 @@ impl Moment {
             interfaces: parse::interfaces(&text("net/dev"), |name| {
                 roots.is_hardware("class/net", name)
             }),
-            lacking: roots.lacking(),
         }
     }
 
@@ -107,7 +105,6 @@ impl Moment {
         let is_steal_uncounted = cpu.is_some_and(|(a, b)| is_steal_uncounted(a, b, time));
         View {
             time,
-            lacking: end.lacking.clone(),
             is_steal_uncounted,
             cpus: end.stat.map(|stat| stat.cpus),
             running,
@@ -140,8 +137,6 @@ impl Moment {
 pub(crate) struct View {
     /// How long it was observed.
     pub(crate) time: Duration,
-    /// The resources of which it has no device.
-    pub(crate) lacking: Vec<&'static str>,
     pub(crate) cpus: Option<u64>,
     /// Tasks that were running or ready to run: the mean of several samples.
     pub(crate) running: Option<f64>,
