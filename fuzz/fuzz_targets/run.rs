@@ -2,33 +2,20 @@
 #![no_main]
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::LazyLock;
 
+use hostinfo_custom::Definition;
+use hostinfo_custom::fuzzing::definitions;
 use hostinfo_custom::limits::{EXCERPT_MAX, OUTPUT_MAX};
 use hostinfo_custom::message::{Answer, PACKET_MAX, Request};
-use hostinfo_custom::{Accounts, Power, parse};
 use libfuzzer_sys::fuzz_target;
 
-const DEFINITIONS: &str = "
-[custom.all]
-kind = 'gauge'
-help = 'h'
-command = ['/bin/echo', '7']
-[custom.own]
-kind = 'info'
-help = 'h'
-scope = 'guest'
-command = ['/bin/echo', '{guest}', 'x']
-";
+static DEFINITIONS: LazyLock<BTreeMap<String, Definition>> = LazyLock::new(definitions);
 
 fuzz_target!(|packet: &[u8]| {
-    let accounts = Accounts::parse("", Power::Itself);
-    let definitions = parse(DEFINITIONS, Path::new("x.toml"), &accounts).unwrap();
-    let definitions: BTreeMap<_, _> =
-        definitions.into_iter().map(|(one, _)| (one.name.clone(), one)).collect();
     if let Ok(asked) = Request::parse(packet) {
         assert_eq!(asked.to_packet(), packet);
-        if let Ok((definition, words)) = asked.command(&definitions) {
+        if let Ok((definition, words)) = asked.command(&DEFINITIONS) {
             assert_eq!(words[0], "/bin/echo");
             let is_own = definition.name == "own";
             assert_eq!(words.len(), if is_own { 3 } else { 2 });

@@ -20,6 +20,8 @@ mod draft;
 pub mod examples;
 mod failure;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod kept;
 pub mod limits;
 pub mod message;

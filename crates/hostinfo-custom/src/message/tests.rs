@@ -1,33 +1,9 @@
 use super::*;
 
-use std::path::Path;
-
 use proptest::prelude::*;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::account::{Accounts, Power};
-
-const DEFINITIONS: &str = "
-[custom.all]
-kind = 'gauge'
-help = 'h'
-command = ['/bin/echo', '7']
-[custom.own]
-kind = 'info'
-help = 'h'
-scope = 'guest'
-command = ['/bin/echo', '{guest}', 'x']
-[custom.file]
-kind = 'info'
-help = 'h'
-file = '/a'
-";
-
-fn definitions() -> BTreeMap<String, Definition> {
-    let accounts = Accounts::parse("", Power::Itself);
-    let found = crate::parse(DEFINITIONS, Path::new("x.toml"), &accounts).unwrap();
-    found.into_iter().map(|(definition, _)| (definition.name.clone(), definition)).collect()
-}
+use crate::fuzzing::definitions;
 
 fn request(name: &str, guest: &str) -> Request {
     let fingerprint = definitions().get(name).map(Definition::fingerprint);
