@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use hostinfo_tests::install::{Install, run};
+use tempfile::TempDir;
 
 /// All files below the folder, as they would be named if it were `/`.
 fn files(folder: &Path) -> Result<BTreeSet<String>> {
@@ -159,15 +160,37 @@ fn exposure(unit: &Path) -> Result<f64> {
     Ok(number.with_context(|| told.clone())?.parse()?)
 }
 
+/// All that `make install` lays out.
+fn installed() -> Result<TempDir> {
+    let root = tempfile::tempdir()?;
+    Install::prepare()?.make("install", "/usr", root.path())?;
+    Ok(root)
+}
+
+/// The text of an installed unit.
+fn unit(root: &TempDir, name: &str) -> Result<String> {
+    Ok(fs::read_to_string(path_of(root, name))?)
+}
+
+fn path_of(root: &TempDir, unit: &str) -> PathBuf {
+    root.path().join("usr/lib/systemd/system").join(unit)
+}
+
+/// That an installed unit has these lines.
+fn has_lines(root: &TempDir, name: &str, lines: &[&str]) -> Result<()> {
+    let text = unit(root, name)?;
+    for line in lines {
+        assert!(text.lines().any(|found| found == *line), "{name}: {line}");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_service_is_exposed_to_1_1_at_the_most_and_hides_nothing_that_guests_ask_for() -> Result<()> {
-    let install = Install::prepare()?;
-    let root = tempfile::tempdir()?;
-    install.make("install", "/usr", root.path())?;
-    let unit = root.path().join("usr/lib/systemd/system/hostinfo.service");
-    let exposure = exposure(&unit)?;
+    let root = installed()?;
+    let exposure = exposure(&path_of(&root, "hostinfo.service"))?;
     assert!(exposure < 1.15, "{exposure}");
-    let text = fs::read_to_string(unit)?;
+    let text = unit(&root, "hostinfo.service")?;
     for hiding in [
         "ProtectProc",
         "ProcSubset",
@@ -183,52 +206,26 @@ fn the_service_is_exposed_to_1_1_at_the_most_and_hides_nothing_that_guests_ask_f
 
 #[test]
 fn the_opener_is_exposed_to_1_1_at_the_most_and_has_one_capability() -> Result<()> {
-    let install = Install::prepare()?;
-    let root = tempfile::tempdir()?;
-    install.make("install", "/usr", root.path())?;
-    let units = root.path().join("usr/lib/systemd/system");
-    let unit = units.join("hostinfo-open.service");
-    let exposure = exposure(&unit)?;
+    let root = installed()?;
+    let exposure = exposure(&path_of(&root, "hostinfo-open.service"))?;
     assert!(exposure < 1.15, "{exposure}");
-    let text = fs::read_to_string(unit)?;
-    for line in
-        ["ExecStart=/usr/libexec/hostinfo/hostinfo-open", "CapabilityBoundingSet=CAP_DAC_OVERRIDE"]
-    {
-        assert!(text.lines().any(|found| found == line), "{line}");
-    }
-    let socket = fs::read_to_string(units.join("hostinfo-open.socket"))?;
-    for line in ["SocketUser=hostinfo", "SocketMode=0600"] {
-        assert!(socket.lines().any(|found| found == line), "{line}");
-    }
-    Ok(())
+    let lines =
+        ["ExecStart=/usr/libexec/hostinfo/hostinfo-open", "CapabilityBoundingSet=CAP_DAC_OVERRIDE"];
+    has_lines(&root, "hostinfo-open.service", &lines)?;
+    has_lines(&root, "hostinfo-open.socket", &["SocketUser=hostinfo", "SocketMode=0600"])
 }
 
 #[test]
 fn commands_are_exposed_to_1_1_at_the_most_as_a_user_of_their_own_whom_the_daemon_alone_asks()
 -> Result<()> {
-    let install = Install::prepare()?;
-    let root = tempfile::tempdir()?;
-    install.make("install", "/usr", root.path())?;
-    let units = root.path().join("usr/lib/systemd/system");
-    let unit = units.join("hostinfo-run.service");
-    let exposure = exposure(&unit)?;
+    let root = installed()?;
+    let exposure = exposure(&path_of(&root, "hostinfo-run.service"))?;
     assert!(exposure < 1.15, "{exposure}");
-    for (file, lines) in [
-        (
-            "usr/lib/systemd/system/hostinfo-run.service",
-            &["ExecStart=/usr/libexec/hostinfo/hostinfo-run", "User=hostinfo-custom"][..],
-        ),
-        ("usr/lib/systemd/system/hostinfo-run.socket", &["SocketUser=hostinfo", "SocketMode=0600"]),
-        (
-            "usr/lib/systemd/system/hostinfo.service",
-            &["Wants=hostinfo-run.socket", "After=hostinfo-run.socket"],
-        ),
-    ] {
-        let text = fs::read_to_string(root.path().join(file))?;
-        for line in lines {
-            assert!(text.lines().any(|found| found == *line), "{file}: {line}");
-        }
-    }
+    let lines = ["ExecStart=/usr/libexec/hostinfo/hostinfo-run", "User=hostinfo-custom"];
+    has_lines(&root, "hostinfo-run.service", &lines)?;
+    has_lines(&root, "hostinfo-run.socket", &["SocketUser=hostinfo", "SocketMode=0600"])?;
+    let lines = ["Wants=hostinfo-run.socket", "After=hostinfo-run.socket"];
+    has_lines(&root, "hostinfo.service", &lines)?;
     let users = fs::read_to_string(root.path().join("usr/lib/sysusers.d/hostinfo.conf"))?;
     assert!(users.lines().any(|line| line.starts_with("u hostinfo-custom ")), "{users}");
     Ok(())
@@ -236,21 +233,16 @@ fn commands_are_exposed_to_1_1_at_the_most_as_a_user_of_their_own_whom_the_daemo
 
 #[test]
 fn the_follower_is_exposed_to_0_7_at_the_most_has_no_capability_and_is_off() -> Result<()> {
-    let install = Install::prepare()?;
-    let root = tempfile::tempdir()?;
-    install.make("install", "/usr", root.path())?;
-    let unit = root.path().join("usr/lib/systemd/system/hostinfo-follow.service");
-    let exposure = exposure(&unit)?;
+    let root = installed()?;
+    let exposure = exposure(&path_of(&root, "hostinfo-follow.service"))?;
     assert!(exposure < 0.75, "{exposure}");
-    let text = fs::read_to_string(unit)?;
-    for line in [
+    let lines = [
         "ExecStart=/usr/bin/hostinfoctl enable --follow $GUESTS",
         "EnvironmentFile=/etc/hostinfo/follow.conf",
         "CapabilityBoundingSet=",
         "RestrictAddressFamilies=AF_UNIX",
-    ] {
-        assert!(text.lines().any(|found| found == line), "{line}");
-    }
+    ];
+    has_lines(&root, "hostinfo-follow.service", &lines)?;
     let links = run(Command::new("find").arg(root.path()).args(["-type", "l"]))?;
     assert_eq!(links, "", "nothing is enabled");
     Ok(())
