@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options, wanted: &Enable) -> Result<Status, Failure>
     let driver = options.connect.split([':', '+']).next().unwrap_or_default();
     if let Some((word, meant)) = selection.meant_for_whole_names(driver) {
         complain(format!(
-            "note: patterns are those of guests' names, without {driver}-: instead of {word:?}, \
+            "note: patterns match guests' names without {driver}-: instead of {word:?}, \
              did you mean {meant:?}?"
         ));
     }

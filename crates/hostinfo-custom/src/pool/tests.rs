@@ -161,7 +161,7 @@ fn statistics_that_hang_leave_three_places_to_the_others() {
     }
     let _ = beside.turn();
     assert_eq!(beside.pool.runs.len(), RUNS_MAX, "nobody knows yet that it hangs");
-    // Those of before end one after another.
+    // The runs that hang end one after another.
     let mut ended = 0;
     while ended < RUNS_MAX {
         ended += beside.sleep().len();

@@ -57,7 +57,7 @@ fn the_kernel_tells_of_threads_as_it_should() {
     assert!(vmm.value(Source::Resident, None, at(0)).is_ok());
 }
 
-/// A thread of this program that does as it is told and ends with the other end of its channel.
+/// A thread of this program that does what it receives over a channel, and ends when that is closed.
 struct Puppet {
     names: Option<Sender<&'static CStr>>,
     done: Receiver<()>,

@@ -156,7 +156,7 @@ impl Summary {
         let mut contended: Vec<&Episode> =
             self.episodes.iter().filter(|episode| episode.state == State::Contended).collect();
         contended.sort_by_key(|episode| episode.end - episode.start);
-        // The only one is told by the list of all.
+        // If there is only one, the list below shows it.
         if let [_, .., worst] = contended.as_slice() {
             let because = because(&worst.reason);
             sentences.push(format!(

@@ -1,4 +1,4 @@
-//! Connections over AF_VSOCK of which it is not known yet whose they are, or that are nobody's.
+//! Connections over AF_VSOCK whose guest is not known yet, or that belong to no guest.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -24,7 +24,7 @@ pub(super) struct Unidentified {
     pub(super) cid: u32,
     /// When it was accepted: what libvirt said before does not count.
     pub(super) since: Instant,
-    /// It is nobody's who may ask.
+    /// It belongs to nobody who may ask.
     pub(super) is_refused: bool,
 }
 
