@@ -24,7 +24,7 @@ FUZZ_TARGETS = request framer rules custom kernel control domain message scrape 
 	lines reply answer conversation open run
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build install uninstall demo test test-lab test-long bench callgrind fuzz lint windows portable docs count clean
+.PHONY: help build install uninstall packages demo test test-lab test-long bench callgrind fuzz lint windows portable docs count clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,24 @@ uninstall: ## That taken away again, but for /etc/hostinfo and /var/lib/hostinfo
 windows: ## The guest's tool for Windows, in target/x86_64-pc-windows-gnu/release
 	scripts/setup windows
 	$(BUILD_WINDOWS_TOOL)
+
+# Static, so that they run on every distribution; but for hostinfo-libvirt, which needs glibc 2.34 if it is built on
+# Debian 12. Each holds the list of the crates that it was built from: see cargo audit bin. No path of this machine
+# gets into them.
+BUILD_FOR_PACKAGES = RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/hostinfo \
+	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo" \
+	cargo auditable build --release --locked --target-dir $(TARGET)/packaged
+packages: ## deb and rpm of host and guest, and a tarball, in target/packages
+	scripts/setup packages
+	$(BUILD_FOR_PACKAGES) --target $(FOR_GUESTS) -p hostinfo -p hostinfod -p hostinfoctl -p hostinfo-open \
+		-p hostinfo-custom
+	$(BUILD_FOR_PACKAGES) -p hostinfo-libvirt -p hostinfo-pages
+	$(TARGET)/packaged/release/hostinfo-pages $(TARGET)/packaged/pages
+	cp $(TARGET)/packaged/release/hostinfo-libvirt $(TARGET)/packaged/$(FOR_GUESTS)/release
+	BUILT=$(TARGET)/packaged/$(FOR_GUESTS)/release GUEST_TOOL=$(TARGET)/packaged/$(FOR_GUESTS)/release/hostinfo \
+		PAGES=$(TARGET)/packaged/pages scripts/package $(TARGET)/packages
+	lintian --allow-root --fail-on error,warning $(TARGET)/packages/*.deb
+	rpmlint -c dist/packages/rpmlint.toml $(TARGET)/packages/*.rpm
 
 demo: ## A real guest asks this machine why it is slow
 	scripts/setup demo

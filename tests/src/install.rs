@@ -9,12 +9,18 @@ use tempfile::TempDir;
 
 use crate::paths;
 
+/// The host's programs.
+pub const HOSTS: [&str; 5] =
+    ["hostinfod", "hostinfoctl", "hostinfo-open", "hostinfo-run", "hostinfo-libvirt"];
+
 /// The arguments of `make install` and `make uninstall`.
 #[derive(Debug)]
 pub struct Install {
     built: PathBuf,
     guest_tool: PathBuf,
     pages: TempDir,
+    /// What is in the place of the programs, if they are not the real ones.
+    _stand_ins: Option<TempDir>,
 }
 
 impl Install {
@@ -27,7 +33,20 @@ impl Install {
         let built = daemon.parent().context("a program lies in a folder")?.to_owned();
         let pages = tempfile::Builder::new().prefix("hostinfo-pages-").tempdir()?;
         run(Command::new(paths::program("hostinfo-pages")?).arg(pages.path()))?;
-        Ok(Self { built, guest_tool: paths::guest_tool()?, pages })
+        Ok(Self { built, guest_tool: paths::guest_tool()?, pages, _stand_ins: None })
+    }
+
+    /// The same with the guest's tool, which is small and static, in the place of each program.
+    ///
+    /// # Errors
+    /// Something was not built.
+    pub fn prepare_small() -> Result<Self> {
+        let small = tempfile::tempdir()?;
+        let prepared = Self::prepare()?;
+        for program in HOSTS {
+            fs::copy(&prepared.guest_tool, small.path().join(program))?;
+        }
+        Ok(Self { built: small.path().to_owned(), _stand_ins: Some(small), ..prepared })
     }
 
     /// `make TARGET` into `destination`, as a user whose files are private by default.
@@ -46,6 +65,27 @@ impl Install {
             // Flags of an outer make are not for this one.
             .env_remove("MAKEFLAGS")
             .env_remove("MAKELEVEL"))
+        .map(drop)
+    }
+
+    /// Packages of that version, in a folder: deb, rpm and a tarball.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub fn package(&self, version: &str, folder: &Path) -> Result<()> {
+        let stripped = tempfile::tempdir()?;
+        for program in HOSTS {
+            let (from, to) = (self.built.join(program), stripped.path().join(program));
+            run(Command::new("strip").arg("-o").args([to, from]))?;
+        }
+        run(Command::new(paths::workspace().join("scripts/package"))
+            .arg(folder)
+            .env("PATH", paths::with_tools()?)
+            .env("VERSION", version)
+            .env("BUILT", stripped.path())
+            .env("GUEST_TOOL", &self.guest_tool)
+            .env("PAGES", self.pages.path())
+            .env("SOURCE_DATE_EPOCH", "1700000000"))
         .map(drop)
     }
 

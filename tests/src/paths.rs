@@ -1,5 +1,6 @@
 //! Paths on the machine that runs the tests.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -81,6 +82,16 @@ pub fn windows_tool() -> Result<PathBuf> {
 pub fn promtool() -> PathBuf {
     let unpacked = workspace().join("target/tools/promtool");
     if unpacked.exists() { unpacked } else { PathBuf::from("promtool") }
+}
+
+/// `PATH` with the programs that `scripts/setup` has unpacked.
+///
+/// # Errors
+/// There is no such `PATH`.
+pub fn with_tools() -> Result<OsString> {
+    let own = [workspace().join("target/tools")];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(own.into_iter().chain(std::env::split_paths(&path)))?)
 }
 
 /// `target/debug` or the like: cargo puts tests into its subfolder `deps`.

@@ -22,7 +22,8 @@ const PROGRAMS: &str = "\
 /usr/libexec/hostinfo/hostinfo-libvirt
 /usr/libexec/hostinfo/hostinfo-open
 /usr/libexec/hostinfo/hostinfo-run
-/usr/sbin/hostinfod";
+/usr/sbin/hostinfod
+/usr/share/hostinfo/guest/install";
 
 const OTHERS: &str = "\
 /etc/hostinfo/follow.conf
@@ -57,7 +58,6 @@ const OTHERS: &str = "\
 /usr/share/hostinfo/guest/60-hostinfo.rules
 /usr/share/hostinfo/guest/hostinfo-serve.service
 /usr/share/hostinfo/guest/hostinfo-serve.socket
-/usr/share/hostinfo/guest/install
 /usr/share/hostinfo/prometheus/hostinfo.rules.yml
 /usr/share/man/man7/hostinfo-administration.7
 /usr/share/man/man7/hostinfo-audit.7

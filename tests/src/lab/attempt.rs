@@ -1,6 +1,7 @@
 //! Runs a scenario, a second time if the emulation failed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
@@ -16,9 +17,21 @@ const ATTEMPTS: u32 = 2;
 /// # Errors
 /// It fails; the error says where its remains are.
 pub fn run(spec: Spec, scenario: impl Fn(&Lab) -> Result<()>) -> Result<()> {
+    run_with(spec, &[], scenario)
+}
+
+/// The same in a host that has these files in its folder [`super::FILES`].
+///
+/// # Errors
+/// It fails; the error says where its remains are.
+pub fn run_with(
+    spec: Spec,
+    files: &[PathBuf],
+    scenario: impl Fn(&Lab) -> Result<()>,
+) -> Result<()> {
     let mut attempt = 1;
     loop {
-        let lab = match Lab::start(spec) {
+        let lab = match Lab::start(spec, files) {
             Ok(lab) => lab,
             // Nothing of hostinfo has run by then.
             Err(error) if attempt < ATTEMPTS => {

@@ -24,19 +24,20 @@ mod started;
 mod verdict;
 
 use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 
-pub use attempt::run;
+pub use attempt::{run, run_with};
 pub use by_hand::{HandPlan, Place};
 pub use causes::Busy;
 pub use domain::DomainPlan;
 pub use fault::Fault;
 pub use guest::LabGuest;
 pub use meter::{Meter, Work};
-pub use payload::SOURCE;
+pub use payload::{FILES, SOURCE};
 pub use spec::{BOOKWORM, Kernel, Lsm, SELINUX, Spec, Suite, TRIXIE, TRIXIE_AS_IT_COMES};
 pub use started::PATIENCE;
 pub use verdict::Verdict;
@@ -68,11 +69,11 @@ const INSTALL: &str = "tar --no-overwrite-dir -xf /dev/vdb -C / && mkdir -p /run
 
 impl Lab {
     /// Restores a host that has booted, or boots one.
-    fn start(spec: Spec) -> Result<Self> {
+    fn start(spec: Spec, files: &[PathBuf]) -> Result<Self> {
         let folder = Folder::lock()?;
         let saved = Saved::find(&folder, spec)?;
         let run = folder.for_a_run()?;
-        let payload = Payload::make(&run, &saved.made, spec)?;
+        let payload = Payload::make(&run, &saved.made, spec, files)?;
         let host = saved.restore(run, &payload)?;
         Ok(Self {
             spec,

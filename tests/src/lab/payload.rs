@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use super::spec::Spec;
@@ -23,6 +23,9 @@ pub(super) const BOOT: &str = "/var/lib/libvirt/boot";
 /// The folder in the host with what `make install` installs from.
 pub const SOURCE: &str = "/var/tmp/hostinfo";
 
+/// The folder in the host with the files that a scenario brings.
+pub const FILES: &str = "/var/tmp/files";
+
 /// The disk.
 #[derive(Debug)]
 pub(super) struct Payload {
@@ -38,13 +41,24 @@ impl Payload {
     }
 
     /// The current build, for guests that run the host's own kernel.
-    pub(super) fn make(folder: &TempDir, made: &Path, spec: Spec) -> Result<Self> {
+    pub(super) fn make(
+        folder: &TempDir,
+        made: &Path,
+        spec: Spec,
+        files: &[PathBuf],
+    ) -> Result<Self> {
         let payload = Self::empty(folder)?;
         let root = folder.path().join("installed");
         let install = Install::prepare()?;
         install.make("install", "/usr", &root)?;
         strip(&root)?;
         install.source(&below(&root, SOURCE))?;
+        let brought = below(&root, FILES);
+        fs::create_dir_all(&brought)?;
+        for file in files {
+            let name = file.file_name().with_context(|| format!("a name in {file:?}"))?;
+            fs::copy(file, brought.join(name)).with_context(|| format!("copy {file:?}"))?;
+        }
         let boot = below(&root, BOOT);
         fs::create_dir_all(&boot)?;
         let kernel = spec.kernel.name();

@@ -1,0 +1,77 @@
+//! Debian's packages on a running host: from their files to a first answer, upgraded, and taken away again.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::install::Install;
+use hostinfo_tests::lab::{self, BOOKWORM, FILES, Lab, SOURCE};
+use tempfile::TempDir;
+
+const RULES: &str = "/etc/hostinfo/hostinfo.conf";
+
+fn deb(folder: &TempDir, version: &str) -> Result<PathBuf> {
+    Install::prepare()?.package(version, folder.path())?;
+    Ok(folder.path().join(format!("hostinfo-host_{version}-1_amd64.deb")))
+}
+
+/// As if there had never been a hostinfo.
+fn start_without(lab: &Lab) -> Result<()> {
+    lab.sh(&format!(
+        "PREFIX=/usr DESTDIR= BUILT=/usr/sbin GUEST_TOOL=/usr/bin/hostinfo PAGES={SOURCE}/pages \
+            {SOURCE}/scripts/install uninstall
+        rm -r /etc/hostinfo /var/lib/hostinfo && userdel hostinfo && userdel hostinfo-custom"
+    ))
+    .map(drop)
+}
+
+fn install(lab: &Lab, version: &str) -> Result<String> {
+    lab.sh(&format!(
+        "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --allow-downgrades --no-download \
+            -o Dpkg::Use-Pty=0 {FILES}/hostinfo-host_{version}-1_amd64.deb 2>&1"
+    ))
+}
+
+#[test]
+fn a_host_gets_answers_from_a_package_keeps_them_over_an_upgrade_and_loses_no_socket() -> Result<()>
+{
+    let [old, new] = [tempfile::tempdir()?, tempfile::tempdir()?];
+    let files = [deb(&old, "1.0.0")?, deb(&new, "1.1.0")?];
+    lab::run_with(BOOKWORM, &files, |lab| {
+        start_without(lab)?;
+        // Two commands, and the guest's own start.
+        install(lab, "1.0.0")?;
+        let plan = {
+            let mut plan = lab.domain("a").without_port();
+            plan.define()?;
+            plan
+        };
+        lab.sh("hostinfoctl enable a")?;
+        let guest = plan.start()?;
+        guest.ask_until("loadavg.1", "200 ")?;
+
+        lab.write(RULES, EVERYTHING)?;
+        guest.ask_until("vm.cpu.seconds", "200 ")?;
+        let told = install(lab, "1.1.0")?;
+        ensure!(!told.contains("error"), "{told}");
+        guest.ask_until("vm.cpu.seconds", "200 ")?;
+        ensure!(lab.sh(&format!("cat {RULES}"))? == EVERYTHING);
+        let version = lab.sh("dpkg-query -W -f '${Version}' hostinfo-host")?;
+        ensure!(version == "1.1.0-1", "{version}");
+
+        install(lab, "1.0.0")?;
+        guest.ask_until("vm.cpu.seconds", "200 ")?;
+
+        lab.sh("dpkg --remove hostinfo-host 2>&1")?;
+        ensure!(lab.run("systemctl is-active hostinfo")?.status != 0, "it still runs");
+        ensure!(lab.run("command -v hostinfod hostinfoctl")?.status != 0);
+        lab.sh(&format!("test -S /var/lib/hostinfo/qemu-a && test -e {RULES}"))?;
+        // Installed again, it goes on.
+        install(lab, "1.1.0")?;
+        guest.ask_until("vm.cpu.seconds", "200 ")?;
+        lab.sh("dpkg --purge hostinfo-host 2>&1")?;
+        lab.sh(&format!("test -S /var/lib/hostinfo/qemu-a && test ! -e {RULES}"))?;
+        ensure!(lab.run("systemctl cat hostinfo")?.status != 0, "its unit is still there");
+        Ok(())
+    })
+}
