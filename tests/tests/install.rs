@@ -65,6 +65,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-control.7
 /usr/share/man/man7/hostinfo-guest.7
 /usr/share/man/man7/hostinfo-monitoring.7
+/usr/share/man/man7/hostinfo-packages.7
 /usr/share/man/man7/hostinfo-protocol.7
 /usr/share/man/man7/hostinfo-proxmox.7
 /usr/share/man/man7/hostinfo-statistics.7

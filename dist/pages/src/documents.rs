@@ -37,6 +37,7 @@ const DOCUMENTS: [Document; 15] = [
     document!("control.md", "hostinfo-control", "7"),
     document!("monitoring.md", "hostinfo-monitoring", "7"),
     document!("guest.md", "hostinfo-guest", "7"),
+    document!("packages.md", "hostinfo-packages", "7"),
     document!("proxmox.md", "hostinfo-proxmox", "7"),
     document!("vhostmd.md", "hostinfo-vhostmd", "7"),
     document!("vsock.md", "hostinfo-vsock", "7"),
