@@ -27,7 +27,7 @@ fn start_without(lab: &Lab) -> Result<()> {
 
 fn install(lab: &Lab, version: &str) -> Result<String> {
     lab.sh(&format!(
-        "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --allow-downgrades --no-download \
+        "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --allow-downgrades \
             -o Dpkg::Use-Pty=0 {FILES}/hostinfo-host_{version}-1_amd64.deb 2>&1"
     ))
 }
