@@ -35,7 +35,7 @@ fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {
     let list = alone(&host, &["list"])?;
     ensure!(list.stderr.contains("note: what the daemon knows is left out"), "{list:?}");
     let list = list.well()?;
-    ensure!(list.contains("disabled") && list.contains("hostinfo.conf:5  30 s"), "{list}");
+    ensure!(list.contains("test-test  none   none     -           line 5"), "{list}");
     let said = alone(&host, &["list", "-c", "nonsense:///"])?.ill(4)?;
     ensure!(said.contains("nonsense:///"), "{said}");
     let said = alone(&host, &["enable", "x", "-c", "test:///none"])?.ill(4)?;
@@ -106,12 +106,20 @@ fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<
     guest.ask_one("host.name")?;
 
     let list = json(&host, &["list", "web"])?;
-    let web = &list[0];
+    let web = &list["guests"][0];
+    ensure!(web["guest"] == "qemu-web" && web["name"] == "web" && list["version"] == 1, "{list}");
     ensure!(web["state"] == "connected" && web["rule"]["line"] == 1, "{list}");
-    ensure!(web["queries"]["answered"] == 1 && web["queries"]["refused"] == 1, "{list}");
-    ensure!(web["queries"]["last"]["asked"] == "host.name", "{list}");
+    let queries = &web["queries"];
+    ensure!(queries["answered"] == 1 && queries["refused"] == 1, "{list}");
+    ensure!(queries["last"]["asked"] == "host.name", "{list}");
     let list = alone(&host, &["list"])?.well()?;
+    ensure!(list.contains("connected") && list.trim_end().ends_with("s ago"), "{list}");
+    let list = alone(&host, &["list", "--wide"])?.well()?;
     ensure!(list.contains("s ago: host.name (403)"), "{list}");
+    for (filter, is_there) in [("connected", true), ("error", false)] {
+        let list = alone(&host, &["list", "--state", filter])?.well()?;
+        ensure!(list.contains("qemu-web") == is_there, "{filter}: {list}");
+    }
 
     let without = ["-c", "nonsense:///"];
     let list = alone(&host, &[&["list", "w*"][..], &without].concat())?;
@@ -194,7 +202,7 @@ fn status_names_guests_that_are_in_error_and_fails() -> Result<()> {
     })?;
     ensure!(said.stdout.contains("\nerror     qemu-web: "), "{said:?}");
     let said: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.stdout)?;
-    ensure!(said["errors"][0]["id"] == "qemu-web" && said["pid"].is_number(), "{said}");
+    ensure!(said["errors"][0]["guest"] == "qemu-web" && said["pid"].is_number(), "{said}");
     Ok(())
 }
 
@@ -280,6 +288,11 @@ fn check_shows_every_error_as_the_daemon_does_and_its_status_is_for_ci() -> Resu
     ensure!(said.contains(":3:1: warning:") && said.ends_with("2 rules, 1 warning\n"), "{said}");
     ensure!(alone(&host, &["check", "--strict", name])?.status == 1);
     alone(&host, &["check", "/nonexistent/hostinfo.conf"])?.ill(1)?;
+    // What a template makes is checked before it is a file.
+    let input = fs::File::open(&file)?;
+    let said = ctl::output(ctl::command(&host, &["check", "-", "--strict"])?.stdin(input))?;
+    ensure!(said.stdout.starts_with("(standard input):3:1: warning:"), "{said:?}");
+    ensure!(said.status == 1, "{said:?}");
     fs::remove_file(host.rules())?;
     ensure!(alone(&host, &["check"])?.well()?.contains("the built-in default"));
     Ok(())
@@ -299,8 +312,10 @@ fn diff_compares_a_new_file_with_what_is_in_force() -> Result<()> {
     host.write_rules("*:\n  physcups = 1\n")?;
     ensure!(alone(&host, &["diff", name])?.well()? == expected, "what is in force");
     let list = alone(&host, &["list", "test"])?.well()?;
-    ensure!(list.contains("hostinfo.conf:5"), "it has no socket, and the same rules: {list}");
+    ensure!(list.contains("line 5"), "it has no socket, and the same rules: {list}");
     let diff = json(&host, &["diff", name, "web"])?;
+    alone(&host, &["diff", "--exit-code", name])?.ill(1)?;
+    alone(&host, &["diff", "--exit-code", name, "test"])?.well()?;
     ensure!(diff[0]["opened"][0] == "physcpus" && diff[0]["closed"] == Value::Array(vec![]));
     ensure!(alone(&host, &["diff", name, "test"])?.well()?.starts_with("Nothing would change"));
     let broken = host.rules();

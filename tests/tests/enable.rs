@@ -36,7 +36,7 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     let mut guest = guest.boot(&libvirtd)?;
     guest.ask_until("vm.name", "200 vm.name=web")?;
     let list = ctl(&["list", "web"])?.well()?;
-    ensure!(list.contains("connected") && list.contains("hostinfo.conf:1"), "{list}");
+    ensure!(list.contains("ttyS1  ttyS1    connected") && list.contains("line 1"), "{list}");
     libvirtd.virsh(&["destroy", "web"])?;
 
     libvirtd.virsh(&["domrename", "web", "mail"])?;
@@ -45,7 +45,7 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     let refusal = ctl(&["enable", "mail"])?.ill(1)?;
     ensure!(refusal.contains("enable --repair \"mail\""), "{refusal}");
     let list = ctl(&["list", "mail"])?.well()?;
-    ensure!(list.contains("error") && list.contains("--repair"), "{list}");
+    ensure!(list.contains("wrong  wrong    error") && list.contains("--repair"), "{list}");
     let repaired = ctl(&["enable", "--repair", "mail"])?.well()?;
     ensure!(repaired.contains("from its next start: it runs with what it had"), "{repaired}");
     libvirtd.virsh(&["destroy", "mail"])?;
@@ -101,11 +101,16 @@ fn a_guest_that_runs_gets_a_channel_asks_at_once_and_loses_it_again() -> Result<
     ensure!(answer == ["200 vm.name=web"], "{answer:?}");
     let list = ctl(&["list", "--json"])?.well()?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
-    ensure!(list[0]["state"] == "connected" && list[0]["transport"] == "channel", "{list}");
+    let web = &list["guests"][0];
+    ensure!(web["state"] == "connected" && web["running"]["transport"] == "channel", "{list}");
 
     let socket = host.socket("web");
     ensure!(socket.exists());
-    ensure!(ctl(&["disable", "web"])?.well()? == "web: disabled\n");
+    let said = ctl(&["disable", "web"])?.well()?;
+    ensure!(said.contains("stays until it ends; disable --now unplugs it"), "{said}");
+    let list = ctl(&["list", "web"])?.well()?;
+    ensure!(list.contains("none   channel  connected"), "a guest that runs keeps it: {list}");
+    ensure!(ctl(&["disable", "--now", "web"])?.well()? == "web: disabled\n");
     ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo.0"));
     ensure!(!socket.exists(), "nothing of it is left");
     ensure!(ctl(&["enable", "--now", "web"])?.well()?.contains(", now"), "and again");
@@ -135,7 +140,10 @@ fn a_guest_that_is_saved_or_transient_is_told_what_that_means_for_it() -> Result
     ensure!(said.contains("it is transient") && said.contains("--now"), "{said}");
     let said = ctl(&["enable", "web", "--now"])?.well()?;
     ensure!(said.trim_end().ends_with(", until it ends"), "{said}");
-    ensure!(ctl(&["list"])?.well()?.contains("enabled until it ends"));
+    let list = ctl(&["list", "--state", "until-it-ends"])?.well()?;
+    ensure!(list.contains("off    channel  unknown"), "{list}");
+    let said = ctl(&["disable", "web"])?.ill(1)?;
+    ensure!(said.contains("it is transient") && said.contains("--now"), "{said}");
     Ok(())
 }
 
@@ -173,9 +181,10 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
     ensure!(said[1]["guest"] == "a b" && said[1]["result"] == "unchanged", "{said}");
     let list = ctl(&["list", "--json"])?.well()?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
-    let list = list.as_array().context("no list")?;
+    let list = list["guests"].as_array().context("no list")?;
     ensure!(list.len() == names.len());
-    ensure!(list.iter().all(|row| row["state"] == "next-start" && row["device"] == "/dev/ttyS1"));
+    ensure!(list.iter().all(|row| row["state"] == "next_start"));
+    ensure!(list.iter().all(|row| row["saved"]["device"] == "/dev/ttyS1"));
     ensure!(list.iter().all(|row| row["vhostmd"] == "/dev/virtio-ports/org.github.vhostmd.1"));
     let long = "x".repeat(100);
     libvirtd.define_bare(&long, "")?;

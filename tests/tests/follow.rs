@@ -75,7 +75,7 @@ fn guests_that_started_before_and_after_get_a_channel_once_and_others_are_left_a
     libvirtd.virsh(&["destroy", "web-4"])?;
     libvirtd.virsh(&["start", "web-4"])?;
     wait_until("the second channel", PATIENCE, || Ok(follower.count("web-4") == 2))?;
-    hostinfoctl(&libvirtd, &host, &["disable", "web-3"])?.well()?;
+    hostinfoctl(&libvirtd, &host, &["disable", "--now", "web-3"])?.well()?;
     create(&libvirtd, "web-5", "", WITH_CHANNELS)?;
     follower.wait_for_guests(&["web-5"])?;
     ensure!(!has_channel(&libvirtd, &host, "web-3")? && follower.count("web-3") == 1);

@@ -57,7 +57,7 @@ impl Client {
     pub fn list(&mut self) -> Result<Vec<Guest>, Error> {
         let mut all: Vec<Guest> = Vec::new();
         loop {
-            let after = all.last().map(|guest| guest.id.clone());
+            let after = all.last().map(|guest| guest.guest.clone());
             let Page { guests, complete } = self.ask(&Call::List { after })?;
             let is_last = complete || guests.is_empty();
             all.extend(guests);

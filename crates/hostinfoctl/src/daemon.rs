@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostinfo_control::limits::DEADLINE;
-use hostinfo_control::{Client, Error, Guest, LibvirtState, Rules};
+use hostinfo_control::{Client, Error, Guest, LibvirtState, Rules, Status};
 use hostinfo_domains::{Access, Ports};
 
 use crate::args::Options;
@@ -34,9 +34,9 @@ pub(crate) fn whole_name(
     word: &str,
 ) -> Result<String, Failure> {
     let guests = daemon.list()?;
-    let mut called = guests.iter().filter(|guest| guest.id == word || guest.name == word);
+    let mut called = guests.iter().filter(|guest| guest.guest == word || guest.name == word);
     match (called.next(), called.next()) {
-        (Some(guest), None) => return Ok(guest.id.clone()),
+        (Some(guest), None) => return Ok(guest.guest.clone()),
         (None, _) if !is_remote(&options.connect) => {}
         _ => return Ok(word.to_owned()),
     }
@@ -61,6 +61,8 @@ pub(crate) struct Known {
     pub(crate) guests: BTreeMap<String, Guest>,
     /// The rules in force.
     pub(crate) rules: Rules,
+    /// What it says of itself.
+    pub(crate) status: Status,
     /// Whether the daemon knows all guests: there is no libvirt here, or the settings turn it off.
     pub(crate) has_all: bool,
 }
@@ -81,11 +83,15 @@ pub(crate) fn known(options: &Options) -> Option<Known> {
         .ok()
 }
 
-fn ask(options: &Options) -> Result<Known, Error> {
+/// Asks the daemon.
+///
+/// # Errors
+/// It does not answer, or refuses.
+pub(crate) fn ask(options: &Options) -> Result<Known, Error> {
     let mut daemon = Client::connect(&options.control, DEADLINE)?;
-    let guests = daemon.list()?.into_iter().map(|guest| (guest.id.clone(), guest)).collect();
+    let guests = daemon.list()?.into_iter().map(|guest| (guest.guest.clone(), guest)).collect();
     let rules = daemon.rules()?;
-    let has_all =
-        matches!(daemon.status()?.libvirt.state, LibvirtState::Off | LibvirtState::Missing);
-    Ok(Known { guests, rules, has_all })
+    let status = daemon.status()?;
+    let has_all = matches!(status.libvirt.state, LibvirtState::Off | LibvirtState::Missing);
+    Ok(Known { guests, rules, status, has_all })
 }

@@ -11,6 +11,9 @@ use crate::exit::Failure;
 const ADDED: Style = AnsiColor::Green.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
 
+/// The version of what `--json` prints: docs/json.md.
+pub(crate) const VERSION: u32 = 1;
+
 /// Writes text to stdout. Removes colours unless stdout is a terminal and NO_COLOR is not set.
 ///
 /// # Errors

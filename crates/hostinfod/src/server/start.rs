@@ -54,8 +54,11 @@ pub(crate) fn start() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let pty = args.pty;
+    let (pty, only_check) = (args.pty, args.check);
     let (file, settings) = SettingsFile::open(args)?;
+    if only_check {
+        return Ok(rules_file::check(&settings.paths.rules)?);
+    }
     let Settings {
         paths,
         control,
