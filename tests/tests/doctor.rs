@@ -78,7 +78,7 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
     let said = doctor(&host, &path, &["--json"])?;
     ensure!(said.status == 1, "{said:?}");
     let told: Value = serde_json::from_str(&said.stdout)?;
-    ensure!(told["version"] == 1, "{told}");
+    ensure!(told["format_version"] == 1, "{told}");
     let rules = host.rules().display().to_string();
     for (words, level, remedy) in [
         (

@@ -30,7 +30,7 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     let enabled = libvirtd.config("web")?;
     let again = ctl(&["enable", "web"])?;
     ensure!(again.stderr.is_empty(), "nothing has changed: {again:?}");
-    ensure!(again.well()?.starts_with("web: was enabled already"));
+    ensure!(again.well()?.starts_with("qemu-web: was enabled already"));
     ensure!(libvirtd.config("web")? == enabled);
 
     let mut guest = guest.boot(&libvirtd)?;
@@ -66,8 +66,8 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     libvirtd.virsh(&["destroy", "clone"])?;
 
     let said = ctl(&["disable", "*"])?.well()?;
-    ensure!(said == "clone: disabled\nmail: disabled\n", "{said}");
-    ensure!(ctl(&["disable", "mail"])?.well()? == "mail: was disabled already\n");
+    ensure!(said == "qemu-clone: disabled\nqemu-mail: disabled\n", "{said}");
+    ensure!(ctl(&["disable", "mail"])?.well()? == "qemu-mail: was disabled already\n");
     ensure!(libvirtd.config("mail")? == before.replace("<name>web<", "<name>mail<"));
     Ok(())
 }
@@ -110,7 +110,7 @@ fn a_guest_that_runs_gets_a_channel_asks_at_once_and_loses_it_again() -> Result<
     ensure!(said.contains("stays until it ends; disable --now unplugs it"), "{said}");
     let list = ctl(&["list", "web"])?.well()?;
     ensure!(list.contains("none   channel  connected"), "a guest that runs keeps it: {list}");
-    ensure!(ctl(&["disable", "--now", "web"])?.well()? == "web: disabled\n");
+    ensure!(ctl(&["disable", "--now", "web"])?.well()? == "qemu-web: disabled\n");
     ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo.0"));
     ensure!(!socket.exists(), "nothing of it is left");
     ensure!(ctl(&["enable", "--now", "web"])?.well()?.contains(", now"), "and again");
@@ -164,7 +164,10 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
     for name in names {
         let said = ctl(&["enable", "--json", "--vhostmd", "--", name])?.well()?;
         let said: serde_json::Value = serde_json::from_str(&said)?;
-        ensure!(said[0]["guest"] == name && said[0]["result"] == "changed", "{said}");
+        ensure!(
+            said["guests"][0]["name"] == name && said["guests"][0]["result"] == "changed",
+            "{said}"
+        );
         let xml = libvirtd.config(name)?;
         ensure!(xml.contains("org.github.vhostmd.1") && xml.contains("/sockets/vhostmd/"), "{xml}");
     }
@@ -177,8 +180,10 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
     let said = ctl(&["enable", "--json", "qemu-a b", "none"])?;
     ensure!(said.status == 3 && said.stderr.is_empty(), "{said:?}");
     let said: serde_json::Value = serde_json::from_str(&said.stdout)?;
-    ensure!(said[0]["guest"] == "none" && said[0]["result"] == "failed", "{said}");
-    ensure!(said[1]["guest"] == "a b" && said[1]["result"] == "unchanged", "{said}");
+    let guests = &said["guests"];
+    ensure!(guests[0]["name"] == "none" && guests[0]["result"] == "failed", "{said}");
+    ensure!(guests[0]["guest"].is_null(), "there is none: {said}");
+    ensure!(guests[1]["guest"] == "qemu-a b" && guests[1]["result"] == "unchanged", "{said}");
     let list = ctl(&["list", "--json"])?.well()?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
     let list = list["guests"].as_array().context("no list")?;
@@ -201,7 +206,7 @@ fn what_snippet_prints_is_taken_by_libvirts_own_tools() -> Result<()> {
         libvirtd.define_bare(name, "")?;
         let said = ctl(&["snippet", name, "--transport", more, "--json"])?.well()?;
         let said: serde_json::Value = serde_json::from_str(&said)?;
-        let line = said["virt-xml"].as_str().context("no line")?;
+        let line = said["virt_xml"].as_str().context("no line")?;
         libvirtd.shell(&line.replacen("virt-xml", "virt-xml -c qemu:///system", 1))?;
         let list = ctl(&["enable", name])?.well()?;
         ensure!(list.contains("was enabled already"), "{line}\n{list}");
@@ -212,7 +217,7 @@ fn what_snippet_prints_is_taken_by_libvirts_own_tools() -> Result<()> {
     }
     let said = ctl(&["snippet", "new", "--json"])?.well()?;
     let said: serde_json::Value = serde_json::from_str(&said)?;
-    let option = |at: usize| said["virt-install"][at].as_str().context("no option");
+    let option = |at: usize| said["virt_install"][at].as_str().context("no option");
     let made = Command::new("virt-install")
         .args(["--connect", "test:///default", "--name", "new", "--memory", "64"])
         .args(["--disk", "none", "--osinfo", "detect=off,require=off", "--import"])

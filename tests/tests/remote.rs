@@ -48,7 +48,7 @@ fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result
     }
     let said = ctl(&["enable", "web", "-c", &there])?;
     ensure!(said.stderr.contains("has to exist on the host of"), "{said:?}");
-    ensure!(said.well()?.starts_with("web: enabled"));
+    ensure!(said.well()?.starts_with("qemu-web: enabled"));
 
     fs::write(&ssh, "#!/bin/sh\necho no route to host7 >&2; head -c 4 >/dev/null; exit 255\n")?;
     let list = ctl(&["list", "-c", &there])?;

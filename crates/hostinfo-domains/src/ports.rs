@@ -198,7 +198,7 @@ fn has_virtio_bus(domain: &Element<'_>) -> bool {
     match (of("arch"), of("machine")) {
         (_, "none" | "microvm" | "isapc") => domain.devices().any(is_pci),
         ("armv6l" | "armv7l" | "aarch64", machine) => {
-            ["virt", "vexpress", ""].iter().any(|board| machine == *board)
+            ["virt", "vexpress", ""].contains(&machine)
                 || machine.starts_with("virt-")
                 || domain.devices().any(is_pci)
         }

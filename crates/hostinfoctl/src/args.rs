@@ -15,17 +15,18 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use change::{Disable, Enable, Snippet, Tag, Transport};
 use change::{ENABLE, FOLLOW, TAG};
-pub(crate) use look::{Check, Diff, List, StateFilter};
-use look::{DIFF, DOCTOR, LIST};
+pub(crate) use look::{Check, Diff, Incidents, List, StateFilter};
+use look::{DIFF, DOCTOR, INCIDENTS, LIST};
 pub(crate) use tell::{HostState, Kind, Notice, StateToSet};
 
-/// Default paths: the sockets of guests, libvirt's URI, the rules file, and the daemon's control
-/// socket.
+/// Defaults: the sockets of guests, libvirt's URI, the rules, the daemon's settings, its control socket,
+/// and its state.
 pub(crate) const SOCKET_DIR: &str = "/var/lib/hostinfo";
 pub(crate) const URI: &str = "qemu:///system";
 pub(crate) const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
 pub(crate) const CONTROL: &str = "/run/hostinfo/control.sock";
+pub(crate) const STATE_DIR: &str = "/var/lib/hostinfod";
 
 /// Number of serial ports that a guest can have.
 pub(crate) const UARTS: i64 = 4;
@@ -129,6 +130,15 @@ pub(crate) enum Command {
     Doctor,
     /// Show the state of the daemon, and any problems
     Status,
+    /// Show which guests suffered, when, and from what
+    #[command(after_help = format!("{INCIDENTS}\n\n{GUESTS}"))]
+    Incidents(Incidents),
+    /// Show what a configuration of vhostmd becomes: rules, settings and custom statistics
+    ImportVhostmd {
+        /// vhostmd's file, /etc/vhostmd/vhostmd.conf
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Show guests' queries and replies as they happen, until Ctrl-C
     Watch {
         /// Which guest [default: all]

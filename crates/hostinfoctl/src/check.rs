@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Check, Options};
 use crate::exit::{DONE, Failure, REFUSED, Status};
-use crate::output::{VERSION, write, write_json};
+use crate::output::{write, write_json};
 use crate::rules::{count, read, read_stdin, rule_count};
 use crate::tags;
 
@@ -84,7 +84,6 @@ impl Found {
             problems.iter().map(told).collect()
         };
         json!({
-            "version": VERSION,
             "file": path.display().to_string(),
             "rules": self.rules.as_ref().map(Rules::len),
             "errors": told(&self.errors),

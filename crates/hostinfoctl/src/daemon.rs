@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use hostinfo_control::limits::DEADLINE;
 use hostinfo_control::{Client, Error, Guest, LibvirtState, Rules, Status};
-use hostinfo_domains::{Access, Ports};
+use hostinfo_domains::Access;
+use hostinfo_wire::nearest::{ALIKE, nearest};
 
 use crate::args::Options;
 use crate::exit::{Failure, complain};
 use crate::facts::Facts;
+use crate::guests;
 use crate::libvirt::Libvirt;
 use crate::uri::is_remote;
 
@@ -24,10 +26,10 @@ pub(crate) fn connect(options: &Options) -> Result<Client, Failure> {
 }
 
 /// The whole name of a guest: from the daemon or, for a guest that has no socket yet, from libvirt.
-/// A name that neither knows is passed to the daemon unchanged.
+/// What may be the whole name of a guest that does not exist yet is passed to the daemon unchanged.
 ///
 /// # Errors
-/// [`Failure::Daemon`].
+/// [`Failure::Daemon`]; [`Failure::NoGuest`], with the nearest name.
 pub(crate) fn whole_name(
     options: &Options,
     daemon: &mut Client,
@@ -37,21 +39,39 @@ pub(crate) fn whole_name(
     let mut called = guests.iter().filter(|guest| guest.guest == word || guest.name == word);
     match (called.next(), called.next()) {
         (Some(guest), None) => return Ok(guest.guest.clone()),
-        (None, _) if !is_remote(&options.connect) => {}
-        _ => return Ok(word.to_owned()),
+        // The daemon says so.
+        (Some(_), Some(_)) => return Ok(word.to_owned()),
+        (None, _) => {}
     }
-    let known = Libvirt::connect(options, Access::Read).and_then(|mut libvirt| {
-        let facts = Facts::named(&mut libvirt, word)?;
-        Ok(facts.ports().map(Ports::socket_name))
-    });
-    match known {
-        Ok(name) => Ok(name.unwrap_or_else(|| word.to_owned())),
-        Err(failure) => {
-            if !matches!(failure, Failure::NoGuest { .. }) {
+    let mut names: Vec<String> =
+        guests.iter().flat_map(|guest| [guest.name.clone(), guest.guest.clone()]).collect();
+    if !is_remote(&options.connect) {
+        match domains(options, word) {
+            Ok((Some(whole), _)) => return Ok(whole),
+            Ok((None, others)) => names.extend(others),
+            Err(failure) => {
                 complain(format!("note: what libvirt knows is left out: {failure}"));
             }
-            Ok(word.to_owned())
         }
+    }
+    let nearest = nearest(word, names.into_iter(), ALIKE);
+    // `$driver-$name`
+    if !word.split_once('-').is_some_and(|(driver, name)| !driver.is_empty() && !name.is_empty()) {
+        return Err(Failure::NoGuest { name: word.to_owned(), nearest });
+    }
+    if let Some(nearest) = nearest {
+        complain(format!("note: there is no guest {word:?} yet: do you mean {nearest:?}?"));
+    }
+    Ok(word.to_owned())
+}
+
+/// The whole name of libvirt's domain that is called so, or else the names of all.
+fn domains(options: &Options, word: &str) -> Result<(Option<String>, Vec<String>), Failure> {
+    let mut libvirt = Libvirt::connect(options, Access::Read)?;
+    let entries = libvirt.list()?;
+    match guests::called(&entries, libvirt.driver(), word) {
+        Some(entry) => Ok((Some(Facts::read(&mut libvirt, entry)?.guest()), Vec::new())),
+        None => Ok((None, entries.iter().map(|entry| entry.name.clone()).collect())),
     }
 }
 

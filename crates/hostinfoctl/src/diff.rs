@@ -45,7 +45,8 @@ pub(crate) fn run(options: &Options, wanted: &Diff) -> Result<Status, Failure> {
         }
     }
     if options.json {
-        write_json(&changed.iter().map(Changed::json).collect::<Vec<_>>())?;
+        let guests: Vec<Value> = changed.iter().map(Changed::json).collect();
+        write_json(&json!({ "guests": guests }))?;
     } else if !changed.is_empty() {
         write(&grouped(&changed))?;
     } else if present.is_complete() && statuses.is_empty() {

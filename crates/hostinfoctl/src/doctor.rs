@@ -21,7 +21,7 @@ use crate::args::Options;
 use crate::daemon;
 use crate::exit::{DONE, Failure, REFUSED, Status};
 use crate::libvirt::Libvirt;
-use crate::output::{VERSION, write, write_json};
+use crate::output::{write, write_json};
 use crate::settings;
 use crate::uri::is_remote;
 use finding::{Finding, Level, Told};
@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
     let findings = examine(options);
     let told: Vec<Told> = findings.iter().map(Finding::told).collect();
     if options.json {
-        write_json(&json!({ "version": VERSION, "findings": told }))?;
+        write_json(&json!({ "findings": told }))?;
     } else {
         let problems = told.iter().filter(|told| told.level == Level::Problem).count();
         let sum = match problems {

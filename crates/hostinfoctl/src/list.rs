@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::args::{List, Options};
 use crate::daemon::{self, Known};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
-use crate::output::{VERSION, printable, write, write_json};
+use crate::output::{printable, write, write_json};
 use crate::present::Present;
 use crate::row::{AppliedRule, Has, Queries, Row};
 use crate::rules::RulesOf;
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
         }
     });
     if options.json {
-        write_json(&json!({ "version": VERSION, "guests": rows }))?;
+        write_json(&json!({ "guests": rows }))?;
     } else if !rows.is_empty() {
         let now = Timestamp::now();
         write(&if wanted.wide { wide(&rows, now) } else { narrow(&rows, now) })?;

@@ -24,6 +24,8 @@ mod follow;
 mod guests;
 mod held;
 mod host_state;
+mod import_vhostmd;
+mod incidents;
 mod libvirt;
 mod list;
 mod notice;
@@ -70,6 +72,8 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::Check(wanted) => check::run(options, wanted),
         Command::Diff(wanted) => diff::run(options, wanted),
         Command::Doctor => doctor::run(options),
+        Command::Incidents(wanted) => incidents::run(options, wanted),
+        Command::ImportVhostmd { file } => import_vhostmd::run(options, file),
         Command::Status => status::run(options),
         Command::Watch { guest } => watch::run(options, guest.as_deref()),
         Command::Stats { openmetrics } => stats::run(options, *openmetrics),

@@ -141,7 +141,8 @@ fn domains(
         match Facts::read(&mut libvirt, entry) {
             Ok(facts) => rows.extend(Row::of_domain(&facts, sought)),
             Err(failure @ Failure::Refused(_)) => {
-                unknown.push(Failure::Refused(format!("{}: {failure}", printable(&entry.name))));
+                let guest = printable(&libvirt.guest(entry));
+                unknown.push(Failure::Refused(format!("{guest}: {failure}")));
             }
             Err(failure) => return Err(failure),
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::name;
+use super::{STATE_DIR, name};
 
 pub(super) const DOCTOR: &str = "\
 Examples:
@@ -16,6 +16,13 @@ Exit status of doctor:
   0  nothing has to be done
   1  something is wrong: each problem is shown with its remedy
   6  nothing wrong was found, but this user cannot see everything";
+
+pub(super) const INCIDENTS: &str = "\
+Examples:
+  hostinfoctl incidents                  all that were recorded, the newest first
+  hostinfoctl incidents --since 24h web  of one guest, in the last day
+
+hostinfod records the incidents of guests whose rule says watch = 1, and keeps them for 30 days.";
 
 pub(super) const LIST: &str = "\
 Examples:
@@ -43,6 +50,19 @@ pub(crate) struct List {
     /// Show everything, however wide
     #[arg(long)]
     pub(crate) wide: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Incidents {
+    /// Which guests [default: all]
+    #[arg(value_name = "GUEST", value_parser = name)]
+    pub(crate) guests: Vec<String>,
+    /// Only those that were seen in that time, such as 90m or 24h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// The daemon's state directory
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    pub(crate) state_dir: PathBuf,
 }
 
 /// A guest's state in `list`.
