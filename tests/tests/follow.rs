@@ -148,8 +148,8 @@ fn a_guest_that_can_have_no_channel_is_named_once_with_the_remedy_and_holds_up_n
     create(&libvirtd, "web", "", WITH_CHANNELS)?;
     let follower = Follower::start(&libvirtd, &host, &["*"])?;
     for words in [
-        "bare: it runs without a virtio-serial controller",
-        "taken: its channel org.hostinfo.0 leads elsewhere",
+        "qemu-bare: it runs without a virtio-serial controller",
+        "qemu-taken: its channel org.hostinfo.0 leads elsewhere",
         "qemu-clone: the domain \"clone\" uses the hostinfo socket of another guest",
         "qemu-web: the domain \"clone\" uses the hostinfo socket of another guest",
     ] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hostinfo_domains::{Domain, Sought, Uuid};
+use hostinfo_domains::{Domain, TagSources, Uuid};
 use hostinfo_rules::Tags;
 
 use crate::args::Options;
@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::settings;
 
 /// [`sought`], with why it is not known.
-pub(crate) type Lookup = Result<Option<Sought>, Failure>;
+pub(crate) type Lookup = Result<Option<TagSources>, Failure>;
 
 /// Which tags there are, as the daemon's settings say; `None` if it does not use libvirt.
 ///
@@ -33,7 +33,7 @@ pub(crate) fn of(xml: &str, uuid: Uuid, sought: &Lookup) -> Tags {
 }
 
 /// The tags of a domain that libvirt has reported on, as rules see them.
-pub(crate) fn of_domain(domain: &Domain, sought: &Sought) -> Tags {
+pub(crate) fn of_domain(domain: &Domain, sought: &TagSources) -> Tags {
     match domain.tags.clone().with_uuid(domain.uuid, sought) {
         hostinfo_domains::Tags::Known(tags) => tags.into_iter().collect(),
         hostinfo_domains::Tags::Unreadable => Tags::Unreadable,
@@ -44,7 +44,7 @@ pub(crate) fn of_domain(domain: &Domain, sought: &Sought) -> Tags {
 pub(crate) fn read(
     xml: &str,
     uuid: Uuid,
-    sought: &Sought,
+    sought: &TagSources,
 ) -> Option<BTreeMap<String, Option<String>>> {
     match hostinfo_domains::tags(xml, sought).ok()?.with_uuid(uuid, sought) {
         hostinfo_domains::Tags::Known(tags) => Some(tags),
