@@ -279,8 +279,8 @@ fn a_name_that_is_nearly_one_is_refused_with_the_one_that_is_meant() -> Result<(
     ensure!(said.contains("is set, for 1 guest"), "{said}");
     ensure!(guest.ask_one("notice.1")?.ends_with("down at ten"));
     for (args, words) in [
-        (&["notice", "set", "wbe", "x"][..], "there is no guest \"wbe\": do you mean \"web\"?"),
-        (&["explain", "wbe"], "do you mean \"web\"?"),
+        (&["notice", "set", "weeb", "x"][..], "there is no guest \"weeb\": do you mean \"web\"?"),
+        (&["explain", "weeb"], "do you mean \"web\"?"),
         (&["preview", "tset", "physcpus"], "do you mean \"test\"?"),
         (&["list", "tset"], "do you mean \"test\"?"),
     ] {
