@@ -64,15 +64,19 @@ fn on_host(host: &str, server: &Server, guests: &mut Guests) -> anyhow::Result<V
         (1, "1 of them asks", "*", ALONE),
     ] {
         let line = format!("{query}\n");
-        let before = server.process().cpu_time()?;
+        let process = server.process();
+        let (before, kernels) = (process.cpu_time()?, process.kernel_time()?);
         for _ in 0..ROUNDS {
             guests.each_asks(count, line.as_bytes())?;
             sleep(PAUSE);
         }
-        let busy = (server.process().cpu_time()? - before).as_secs_f64();
         let queries = f64::from(ROUNDS) * f64::from(count);
+        let a_query = |time: Duration| time.as_secs_f64() * 1e6 / queries;
+        let (busy, kernels) =
+            (process.cpu_time()? - before, process.kernel_time()?.saturating_sub(kernels));
         let what = format!("{host}: {who} `{query}`: CPU time a query");
-        rows.push(Row::alone(what, "µs", busy * 1e6 / queries, target));
+        rows.push(Row::alone(what, "µs", a_query(busy), target));
+        rows.push(Row::alone("the same, the kernel's part", "µs", a_query(kernels), Target::None));
     }
     Ok(rows)
 }
