@@ -137,6 +137,7 @@ mod tests {
 
     use crate::admin_values::tests::admin_values;
     use crate::guest::tests::guest;
+    use crate::port::Endpoint;
     use hostinfo_answer::Bound;
 
     /// A custom statistic for each guest, which fails for all.
@@ -163,6 +164,26 @@ mod tests {
         left.sort_unstable();
         assert_eq!(left, ["qemu-64", "qemu-7"]);
         assert_eq!(roster.guests.len(), 2);
+    }
+
+    #[test]
+    fn a_socket_is_found_by_its_guests_name_and_its_dialect_and_no_other_port_is() {
+        let (mut roster, now) = (Roster::default(), Instant::now());
+        for name in ["qemu-a", "qemu-b"] {
+            let guest = roster.add(guest(name), now, |_| {});
+            for endpoint in [Endpoint::Accepted(PortId::of(0)), Endpoint::Socket] {
+                roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, now));
+            }
+        }
+        let found = |roster: &Roster, dialect| roster.socket(dialect, "qemu-b");
+        assert_eq!(found(&roster, Dialect::Hostinfo), Some(PortId::of(3)));
+        assert_eq!(found(&roster, Dialect::Vhostmd), None);
+        assert_eq!(roster.sockets(Dialect::Hostinfo).collect::<Vec<_>>(), ["qemu-a", "qemu-b"]);
+        let guest = roster.named("qemu-b").unwrap();
+        assert_eq!(roster.remove_port(PortId::of(3)), Some(guest));
+        assert_eq!(found(&roster, Dialect::Hostinfo), None);
+        let left: Vec<PortId> = roster.ports_of(guest).map(|(number, _)| number).collect();
+        assert_eq!(left, [PortId::of(2)]);
     }
 
     #[test]
