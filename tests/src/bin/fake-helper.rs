@@ -70,10 +70,13 @@ impl Helper {
             Lie::Garbage => write(b"{\"domain\":\xff\xfe}\n"),
             Lie::OtherVersion => std::process::exit(1),
             Lie::TooLong => (0..64).try_for_each(|_| write(&[b'x'; 64 * 1024])),
-            Lie::WithoutEnd => loop {
-                sleep(Duration::from_millis(50));
-                say(&Message::Gone(guest::uuid(self.guests)))?;
-            },
+            Lie::WithoutEnd => {
+                while Lie::told_in(&self.folder) == Some(lie) {
+                    sleep(Duration::from_millis(50));
+                    say(&Message::Gone(guest::uuid(self.guests)))?;
+                }
+                self.answer(asked)
+            }
             Lie::UnaskedAnswers => (1..500)
                 .try_for_each(|more| say(&Message::Done(number_of(asked) + more)))
                 .and_then(|()| self.answer(asked)),

@@ -1,6 +1,6 @@
 //! All guests, in one thread: each asks, waits and asks again, and whatever comes is judged.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ impl Crowd {
     /// As many guests, whose sockets are in that directory.
     pub(crate) fn new(
         guests: Number,
-        directory: &PathBuf,
+        directory: &Path,
         situation: Arc<Mutex<Situation>>,
         orders: Receiver<Order>,
     ) -> Result<Self> {
