@@ -9,7 +9,12 @@ mod attempts;
 mod landlock;
 mod layers;
 mod places;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod seccomp;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[path = "confinement/no_seccomp.rs"]
+mod seccomp;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod system_calls;
 
 use std::fmt::Display;

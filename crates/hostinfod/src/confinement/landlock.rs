@@ -135,6 +135,27 @@ mod tests {
         });
     }
 
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[test]
+    fn a_kernel_without_it_is_named_and_so_is_what_hides_it() {
+        use nix::libc;
+        use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+        for error in [libc::ENOSYS, libc::EOPNOTSUPP, libc::EPERM] {
+            let rules = [(libc::SYS_landlock_create_ruleset, Vec::new())].into();
+            let action = SeccompAction::Errno(error.unsigned_abs());
+            let arch = std::env::consts::ARCH.try_into().unwrap();
+            let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).unwrap();
+            let filter: BpfProgram = filter.try_into().unwrap();
+            std::thread::scope(|scope| {
+                let thread = scope.spawn(|| {
+                    seccompiler::apply_filter(&filter).unwrap();
+                    assert!(matches!(restrict(&[], &[]), Err(Error::Missing)));
+                });
+                thread.join().unwrap();
+            });
+        }
+    }
+
     #[test]
     fn an_abstract_socket_of_the_service_managers_stays_reachable() {
         let all = Scope::Signal | Scope::AbstractUnixSocket;

@@ -14,7 +14,7 @@ use super::system_calls::{IOCTLS, PERMITTED, PRCTLS};
 /// Why there is no filter.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// An architecture whose system calls are not known, or a filter that is too large.
+    /// The list makes none.
     #[error("no filter for {ARCH}: {0}")]
     Filter(#[from] BackendError),
     /// The kernel refused it.
