@@ -1,6 +1,7 @@
 //! seccomp, seccomp(2): only the system calls of `system_calls` are possible. The others fail with EPERM, so that a
 //! library that can do without one does so, and what fails is in the log with its reason.
 
+use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 
 use nix::libc;
@@ -43,13 +44,12 @@ fn without_clone3() -> Result<BpfProgram, BackendError> {
 
 fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     let families = [Some(libc::AF_UNIX), vsock.then_some(libc::AF_VSOCK)];
-    let families = families.into_iter().flatten().map(i64::from);
-    let mut rules: std::collections::BTreeMap<_, _> =
-        PERMITTED.iter().map(|call| (*call, Vec::new())).collect();
+    let families = families.into_iter().flatten().map(bits);
+    let mut rules: BTreeMap<_, _> = PERMITTED.iter().map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_socket, one_of(0, families)?);
-    rules.insert(libc::SYS_socketpair, one_of(0, [libc::AF_UNIX.into()])?);
+    rules.insert(libc::SYS_socketpair, one_of(0, [bits(libc::AF_UNIX)])?);
     rules.insert(libc::SYS_ioctl, one_of(1, IOCTLS)?);
-    rules.insert(libc::SYS_prctl, one_of(0, PRCTLS)?);
+    rules.insert(libc::SYS_prctl, one_of(0, PRCTLS.map(bits))?);
     rules.insert(libc::SYS_clone, starts()?);
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     program(SeccompFilter::new(rules, refused, SeccompAction::Allow, arch()?)?)
@@ -77,12 +77,9 @@ fn starts() -> Result<Vec<SeccompRule>, BackendError> {
 /// One argument has one of these values. The kernel looks at the lower half of each.
 fn one_of(
     argument: u8,
-    values: impl IntoIterator<Item = i64>,
+    values: impl IntoIterator<Item = u64>,
 ) -> Result<Vec<SeccompRule>, BackendError> {
-    values
-        .into_iter()
-        .map(|value| rule(argument, SeccompCmpOp::Eq, value.cast_unsigned()))
-        .collect()
+    values.into_iter().map(|value| rule(argument, SeccompCmpOp::Eq, value)).collect()
 }
 
 fn rule(argument: u8, compare: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
@@ -90,8 +87,8 @@ fn rule(argument: u8, compare: SeccompCmpOp, value: u64) -> Result<SeccompRule, 
     SeccompRule::new(vec![condition])
 }
 
-fn bits(flags: i32) -> u64 {
-    u64::from(flags.cast_unsigned())
+fn bits(argument: i32) -> u64 {
+    u64::from(argument.cast_unsigned())
 }
 
 fn arch() -> Result<TargetArch, BackendError> {

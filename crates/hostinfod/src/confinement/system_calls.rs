@@ -192,27 +192,20 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_unlink,
 ];
 
-/// ioctl(2): whether it waits, how much can be read, closing when a program is executed, whether it is a terminal,
-/// and what pseudo-terminals take. The type of the constants differs between C libraries.
-pub(super) const IOCTLS: [i64; 8] = [
-    libc::FIONBIO as i64,
-    libc::FIONREAD as i64,
-    libc::FIOCLEX as i64,
-    libc::FIONCLEX as i64,
-    libc::TCGETS as i64,
-    libc::TCGETS2 as i64,
-    libc::TCFLSH as i64,
-    libc::TIOCGWINSZ as i64,
-];
+/// ioctl(2), by the numbers of asm-generic/ioctls.h, which libc types differently for each C library: whether a
+/// descriptor waits (FIONBIO), how much can be read (FIONREAD), closing when a program is executed (FIOCLEX, FIONCLEX),
+/// whether it is a terminal (TCGETS, TCGETS2, TIOCGWINSZ), and throwing away what a terminal holds (TCFLSH).
+pub(super) const IOCTLS: [u64; 8] =
+    [0x5421, 0x541b, 0x5451, 0x5450, 0x5401, 0x802c_542a, 0x5413, 0x540b];
 
 /// prctl(2): the names of threads and of memory, the capabilities that a program has, and that it ends with whoever
 /// started it.
-pub(super) const PRCTLS: [i64; 7] = [
-    libc::PR_SET_NAME as i64,
-    libc::PR_GET_NAME as i64,
-    libc::PR_SET_VMA as i64,
-    libc::PR_CAPBSET_READ as i64,
-    libc::PR_CAP_AMBIENT as i64,
-    libc::PR_SET_PDEATHSIG as i64,
-    libc::PR_GET_DUMPABLE as i64,
+pub(super) const PRCTLS: [i32; 7] = [
+    libc::PR_SET_NAME,
+    libc::PR_GET_NAME,
+    libc::PR_SET_VMA,
+    libc::PR_CAPBSET_READ,
+    libc::PR_CAP_AMBIENT,
+    libc::PR_SET_PDEATHSIG,
+    libc::PR_GET_DUMPABLE,
 ];
