@@ -126,8 +126,11 @@ fn why_none(findings: &[Finding]) -> &str {
     why.unwrap_or("nothing was looked at")
 }
 
-/// The host's reason, unless it only says that all is well.
+/// The host's reason, unless it only says that all is well, or speaks of a device that this guest does not have.
 fn of_finding(finding: &Finding) -> Option<String> {
+    if finding.absent.is_some() {
+        return None;
+    }
     if let Some(doubt) = &finding.doubt {
         return Some(format!(
             "The host says that {} is ok, but {doubt}.",

@@ -149,6 +149,7 @@ fn what_a_guest_does_not_have_is_not_unknown() {
     assert_eq!(overall(&findings), Conclusion::Ok);
     let text = sentences(&findings, &view, &Figures::default(), &[]).join(" ");
     assert!(text.starts_with("It is not the host: "), "{text}");
+    assert!(!text.contains("the host says"), "{text}");
     let disk = sentences(&findings[2..3], &view, &Figures::default(), &[]).join(" ");
     assert!(disk.starts_with("There is no disk in this guest."), "{disk}");
     let with_refused = [refused("cpu"), findings[2].clone()];
