@@ -284,6 +284,8 @@ mod tests {
         assert_eq!(sample(&told).heard, Heard::Silence);
         assert_eq!(played.at(30, Err(silent())).len(), 1, "once");
         assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
+        let back = played.at(60, Ok(&["verdict.cpu=ok: x"]));
+        assert_eq!(sample(&back).state(0), Some(State::Ok), "its port is back");
     }
 
     #[test]
