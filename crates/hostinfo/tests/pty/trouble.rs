@@ -147,7 +147,7 @@ fn a_port_that_this_user_may_not_open_is_status_1_with_the_way_in() {
     let program = folder.path().join("hostinfo");
     fs::copy(env!("CARGO_BIN_EXE_hostinfo"), &program).unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(&host.path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&host.path, Permissions::from_mode(0o0)).unwrap();
     // Root may open everything.
     let nobody: &[&str] = match rustix::process::geteuid().is_root() {
         true => &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
