@@ -193,7 +193,7 @@ impl Settings {
     fn check_sockets(&self, path: &Path) -> Result<(), Error> {
         for hybrid in self.listen.iter() {
             let mut entries = self.sockets.entries().iter();
-            if let Some(entry) = entries.find(|entry| entry.pattern.meets(&hybrid.path)) {
+            if let Some(entry) = entries.find(|entry| entry.pattern.overlaps(&hybrid.path)) {
                 return Err(Error::Meet {
                     path: path.into(),
                     sockets: entry.pattern.text().to_owned(),
