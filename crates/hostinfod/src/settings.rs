@@ -7,6 +7,7 @@ pub(crate) mod hybrid;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
+pub(crate) mod security;
 pub(crate) mod vsock;
 pub(crate) mod watch;
 
@@ -26,6 +27,7 @@ use hybrid::Hybrids;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
+use security::Security;
 use vsock::Vsock;
 use watch::Watch;
 
@@ -50,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) flow: Flow,
     /// How libvirt is asked.
     pub(crate) libvirt: Libvirt,
+    /// How the daemon confines itself.
+    pub(crate) security: Security,
     /// Where guests' VMMs connect.
     pub(crate) listen: Hybrids,
     /// Which guests may connect over AF_VSOCK.
