@@ -37,7 +37,7 @@ pub struct Custom {
     statistics: BTreeMap<String, Statistic>,
     pool: Pool,
     /// What [`Custom::turn`] has not reported yet, and when the newest of it arrived.
-    news: Option<(Instant, News)>,
+    new_values: Option<(Instant, NewValues)>,
     failures: u64,
 }
 
@@ -54,15 +54,15 @@ struct Statistic {
 
 /// Values, or failures, that have arrived.
 #[derive(Debug, Default)]
-pub struct News(HashMap<Box<str>, HashSet<Box<str>>>);
+pub struct NewValues(HashMap<Box<str>, HashSet<Box<str>>>);
 
-impl News {
+impl NewValues {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether there is news about the statistic of that name for a guest.
+    /// Whether there is one of the statistic of that name for a guest.
     pub fn has(&self, name: &str, guest: &str) -> bool {
         let of = |guests: &HashSet<Box<str>>| guests.contains("") || guests.contains(guest);
         self.0.get(name).is_some_and(of)
@@ -75,7 +75,7 @@ pub enum Answer {
     /// A value, or why there is none.
     Ready(Result<Value<'static>, Absent>),
     /// A run is in progress or queued. To get the value, ask again with the same `asked` as soon as
-    /// [`Custom::turn`] reports news; at `until` there is an answer in any case.
+    /// [`Custom::turn`] reports it; at `until` there is an answer in any case.
     Pending {
         /// When to ask again at the latest.
         until: Instant,
@@ -107,7 +107,7 @@ impl Custom {
             owner,
             statistics: BTreeMap::new(),
             pool: Pool::new(socket)?,
-            news: None,
+            new_values: None,
             failures: 0,
         };
         let problems = custom.reload();
@@ -161,7 +161,7 @@ impl Custom {
         let fresh = |custom: &Self| custom.kept(name, of)?.fresh(every, asked, now).cloned();
         let mut outcome = fresh(self);
         if outcome.is_none() {
-            self.see_to(name, of, now);
+            self.fetch(name, of, now);
             outcome = fresh(self);
         }
         match outcome {
@@ -191,15 +191,15 @@ impl Custom {
 
     /// Handles runs that have ended, and starts the next ones. Returns what has arrived since the
     /// last call: guests that wait for it should be answered by asking again.
-    pub fn turn(&mut self, now: Instant) -> News {
+    pub fn turn(&mut self, now: Instant) -> NewValues {
         self.advance(now);
-        self.news.take().map(|(_, news)| news).unwrap_or_default()
+        self.new_values.take().map(|(_, new_values)| new_values).unwrap_or_default()
     }
 
     /// When to call [`Custom::turn`] even though nothing is readable.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let news = self.news.as_ref().map(|(came, _)| *came);
-        news.into_iter().chain(self.pool.next_deadline()).min()
+        let new_values = self.new_values.as_ref().map(|(came, _)| *came);
+        new_values.into_iter().chain(self.pool.next_deadline()).min()
     }
 
     /// A guest is gone for good: drops everything kept for it, and kills its runs.
@@ -246,7 +246,7 @@ impl Custom {
     }
 
     /// Reads the file, or makes sure that a run is queued.
-    fn see_to(&mut self, name: &str, guest: &str, now: Instant) {
+    fn fetch(&mut self, name: &str, guest: &str, now: Instant) {
         let Some(statistic) = self.statistics.get_mut(name) else { return };
         let Some(definition) = &statistic.definition else { return };
         let kept = statistic.kept.entry(guest.into()).or_default();
@@ -277,20 +277,20 @@ impl Custom {
         if let Some(kept) = statistic.and_then(|one| one.kept.get_mut(&displaced.guest)) {
             kept.is_pending = false;
         }
-        self.has_news(displaced, now);
+        self.add_new_value(displaced, now);
     }
 
-    fn has_news(&mut self, of: Key, now: Instant) {
-        let (came, news) = self.news.get_or_insert_with(|| (now, News::default()));
+    fn add_new_value(&mut self, of: Key, now: Instant) {
+        let (came, new_values) = self.new_values.get_or_insert_with(|| (now, NewValues::default()));
         *came = now;
-        news.0.entry(of.name).or_default().insert(of.guest);
+        new_values.0.entry(of.name).or_default().insert(of.guest);
     }
 
     fn advance(&mut self, now: Instant) {
         let statistics = &self.statistics;
         let ended = self.pool.turn(now, |key| order(statistics, key));
         for (key, bytes) in ended {
-            self.has_news(key.clone(), now);
+            self.add_new_value(key.clone(), now);
             let Key { name, guest } = key;
             if let Some(statistic) = self.statistics.get_mut(&*name)
                 && let Some(definition) = &statistic.definition

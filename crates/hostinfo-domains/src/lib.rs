@@ -30,6 +30,7 @@ pub mod examples;
 pub mod fuzzing;
 mod helper;
 mod iotune;
+mod libvirt_settings;
 pub mod limits;
 mod lines;
 mod marks;
@@ -56,6 +57,7 @@ pub use directory::Directory;
 pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic, Vcpu};
 pub use helper::{Helper, is_there};
 pub use iotune::{Limit, Limits};
+pub use libvirt_settings::LibvirtSettings;
 pub use marks::{CGROUP_MAX, CMDLINE_MAX, Marks};
 pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, message, to_line};
 pub use names::Names;
@@ -66,7 +68,7 @@ pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Run, Snapshot};
 pub use tag_settings::TagSettings;
 pub use tags::{
-    Sought, Source, TAGS_NAMESPACE, TITLE, Tags, is_builtin, is_key, is_value, own_tags,
+    Source, TAGS_NAMESPACE, TITLE, TagSources, Tags, is_builtin, is_key, is_value, own_tags,
     own_tags_xml, tags,
 };
 pub use uuid::Uuid;

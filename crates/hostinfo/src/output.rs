@@ -1,16 +1,20 @@
 //! Answers go to stdout or a file; everything else goes to stderr.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome, complain};
+use crate::wrap::wrapped;
 
 /// The visible form of a reply.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
     /// For stdout.
     pub(crate) text: String,
+    /// Whether `text` is sentences, which a terminal may show on more lines than they have.
+    pub(crate) is_prose: bool,
     /// For stderr: what was refused, and why.
     pub(crate) refusals: Vec<String>,
     /// Whether `text` itself mentions more that was not answered.
@@ -28,8 +32,12 @@ impl Shown {
     pub(crate) fn write(&self, file: Option<&Path>) -> Result<Outcome, Failure> {
         match file {
             None => {
+                let text = match columns().filter(|_| self.is_prose) {
+                    Some(columns) => wrapped(&self.text, columns).into(),
+                    None => Cow::from(&self.text),
+                };
                 let mut stdout = anstream::stdout().lock();
-                stdout.write_all(self.text.as_bytes())?;
+                stdout.write_all(text.as_bytes())?;
                 stdout.flush()?;
             }
             Some(_) if self.text.is_empty() => {}
@@ -47,6 +55,14 @@ impl Shown {
             None => Outcome::Partial,
         })
     }
+}
+
+/// How wide the terminal on stdout is. `None` if there is no terminal.
+pub(crate) fn columns() -> Option<usize> {
+    /// For a console that does not say, such as a serial one.
+    const USUAL: u16 = 80;
+    let told = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
+    io::stdout().is_terminal().then(|| told.unwrap_or(USUAL).into())
 }
 
 /// Replaces a file with one of that content, so that a reader sees either the old or the new one

@@ -13,8 +13,9 @@ use hostinfo_rules::{Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
+use crate::system::file_error::TRY_AGAIN;
 use crate::system::watch::{Watch, Watcher};
-use crate::system::way::Way;
+use crate::system::watched_path::WatchedPath;
 
 pub(crate) use in_force::{Error, InForce};
 
@@ -32,7 +33,7 @@ pub(crate) struct RulesFile {
     /// Why the file's current text is not in force.
     problem: Option<String>,
     watcher: Watcher,
-    way: Way,
+    watched_path: WatchedPath,
     /// The watch on the file itself, which may be written under another name.
     file: Option<Watch>,
     pending: Pending,
@@ -49,6 +50,14 @@ enum Pending {
     BeingWritten(Instant),
 }
 
+/// Whether a daemon would start with these rules.
+///
+/// # Errors
+/// They cannot be read, or have errors.
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
+    InForce::read(path).map(drop)
+}
+
 impl RulesFile {
     /// Reads the file for the first time. If it does not exist, the built-in default is in force.
     ///
@@ -60,7 +69,7 @@ impl RulesFile {
             in_force: InForce::builtin(),
             problem: None,
             watcher,
-            way: Way::new(path),
+            watched_path: WatchedPath::new(path),
             file: None,
             pending: Pending::No,
         };
@@ -114,7 +123,7 @@ impl RulesFile {
     /// Handles changes of the file.
     pub(crate) fn take_changes(&mut self, now: Instant) {
         for change in self.watcher.changes() {
-            if Some(change.watch) == self.file || self.way.concerns(&change) {
+            if Some(change.watch) == self.file || self.watched_path.concerns(&change) {
                 self.note(change.what, now);
             }
         }
@@ -128,16 +137,24 @@ impl RulesFile {
         };
     }
 
-    /// Reads the file. Returns true if other rules are in force now.
+    /// Reads the file. Returns true if other rules are in force now. If it cannot be read for a passing reason, it is
+    /// read again soon.
     ///
     /// # Errors
-    /// The previous rules stay in force.
-    pub(crate) fn reload(&mut self) -> Result<bool, Error> {
+    /// The previous rules stay in force. A passing reason is reported once.
+    pub(crate) fn reload(&mut self, now: Instant) -> Result<bool, Error> {
         self.pending = Pending::No;
         self.follow();
         let reloaded = self.take_over();
         let problem = reloaded.as_ref().err().map(Error::to_string);
-        self.problem = problem.map(|problem| cut(&problem, PROBLEM_MAX).to_owned());
+        let problem = problem.map(|problem| cut(&problem, PROBLEM_MAX).to_owned());
+        let before = std::mem::replace(&mut self.problem, problem);
+        if matches!(&reloaded, Err(Error::Unreadable(error)) if error.is_passing()) {
+            self.pending = Pending::Settling(now + TRY_AGAIN);
+            if before == self.problem {
+                return Ok(false);
+            }
+        }
         reloaded
     }
 
@@ -176,7 +193,7 @@ impl RulesFile {
 
     /// Watches the file, and everything on its path whose change can make the path lead elsewhere.
     fn follow(&mut self) {
-        let (file, unwatched) = self.way.follow(&self.watcher, WRITTEN);
+        let (file, unwatched) = self.watched_path.follow(&self.watcher, WRITTEN);
         for error in unwatched {
             tracing::warn!("{error}; changes there take effect only at SIGHUP");
         }

@@ -10,12 +10,14 @@ use super::Guests;
 use crate::port::retry::Retry;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PatternId, PortId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
-use crate::sockets::pattern_dir::{News, PatternDir};
+use crate::sockets::pattern_dir::{PatternChange, PatternDir};
+use crate::system::file_error::TRY_AGAIN;
 
 /// Sockets outside the socket directory, and how they are reached.
 pub(crate) struct Patterns {
@@ -82,19 +84,23 @@ impl Guests {
     }
 
     /// Looks at what has happened where a pattern's sockets are.
-    pub(crate) fn take_pattern_news(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+    pub(crate) fn take_pattern_changes(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
-        for news in pattern.news() {
-            match news {
-                News::Everything => self.check_pattern(number, ctx),
-                News::At(name) => self.check_pattern_socket(number, &name, ctx),
+        for change in pattern.changes() {
+            match change {
+                PatternChange::Everything => self.check_pattern(number, ctx),
+                PatternChange::Socket(name) => self.check_pattern_socket(number, &name, ctx),
             }
         }
     }
 
-    fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+    /// Looks at all of a pattern's sockets.
+    pub(crate) fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         let mut names: BTreeSet<String> = pattern.look();
+        if pattern.is_to_be_tried_again() {
+            ctx.reactor.set_alarm(Alarm::Pattern(number), Some(ctx.now + TRY_AGAIN));
+        }
         let (enabled, disabled): (Vec<String>, Vec<String>) =
             pattern.ports.keys().cloned().partition(|name| pattern.entry().allows(name));
         names.extend(enabled);
@@ -156,7 +162,7 @@ impl Guests {
         ctx: &Ctx<'_>,
     ) -> PortId {
         let port = Port::new(guest, Endpoint::Pattern(number), Dialect::Hostinfo, ctx.now);
-        let port = self.roster.add_port(port, None);
+        let port = self.roster.add_port(port);
         if let Some(pattern) = self.patterns.dirs.get_mut(number) {
             pattern.ports.insert(name.to_owned(), port);
         }

@@ -23,9 +23,10 @@ impl Server {
                 control: _,
                 metrics: _,
                 libvirt: _,
+                security: _,
             } = settings;
             self.logging.reload(&log);
-            self.guests.seek_tags(tags.sought(), ctx.now);
+            self.guests.set_tag_sources(tags.sought(), ctx.now);
             self.guests.apply_settings(flow, watch, labels, ctx);
             self.guests.listen_at(listen, ctx);
             self.guests.apply_vsock(vsock, ctx);

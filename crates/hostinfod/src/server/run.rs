@@ -10,6 +10,7 @@ use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
 use super::Server;
 use crate::admin::Daemon;
+use crate::confinement::Confinement;
 use crate::reactor::Ready;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
@@ -28,9 +29,12 @@ impl Server {
         sockets: &Sockets,
         listen: Hybrids,
         vsock: Vsock,
+        confinement: Confinement,
     ) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
         self.guests.begin(sockets, listen, vsock, &mut self.reactor.now());
+        // Nothing that a guest has sent was read so far, and nothing was started.
+        confinement.enter();
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         systemd::ready();
@@ -79,13 +83,13 @@ impl Server {
             Token::Stop => {}
             Token::Reload => self.reload(),
             Token::Rules => guests.take_rules_changes(ctx.now),
-            Token::Sockets(dialect) => guests.take_news(dialect, ctx),
-            Token::Pattern(pattern) => guests.take_pattern_news(pattern, ctx),
+            Token::Sockets(dialect) => guests.take_directory_changes(dialect, ctx),
+            Token::Pattern(pattern) => guests.take_pattern_changes(pattern, ctx),
             Token::Opener => guests.opener_is_ready(ctx),
             Token::Libvirt => guests.libvirt_is_ready(ctx),
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
-            Token::Section(section) => guests.take_sighting(section, ctx),
+            Token::Section(section) => guests.take_section_changes(section, ctx),
             Token::Vsock => guests.accept_over_vsock(ctx),
             Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
             Token::Control => control.accept(ctx),
@@ -117,9 +121,11 @@ impl Server {
             Alarm::Vsock => guests.resume_vsock(ctx),
             Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
+            Alarm::Pattern(pattern) => guests.check_pattern(pattern, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
+            Alarm::Directories => guests.try_directories_again(ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
             Alarm::Libvirt => guests.libvirt_is_due(ctx),
             Alarm::Client(client) => {
