@@ -27,11 +27,11 @@ pub(crate) struct Disks {
 impl Disks {
     /// The disks beside the sockets. Existing files are emptied until they are written again: their
     /// guests' rules may have changed, and a busy flag left by a crash would keep a reader waiting.
-    pub(crate) fn beside(sockets: &Path) -> Self {
+    pub(crate) fn beside(sockets: &Path, goes_on: impl Fn(&str) -> bool) -> Self {
         let mut disks = Self { directory: sockets.join(DISK_DIR), files: HashMap::new() };
         let before = read_dir(&disks.directory).into_iter().flatten().flatten();
         for name in before.filter_map(|entry| entry.file_name().into_string().ok()) {
-            if let Some(name) = Name::parse(&name) {
+            if let Some(name) = Name::parse(&name).filter(|name| !goes_on(name.whole())) {
                 disks.clear(&name);
             }
         }
@@ -150,7 +150,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let name = Name::parse("qemu-a").unwrap();
         let path = folder.path().join("disk/qemu-a");
-        let mut disks = Disks::beside(folder.path());
+        let mut disks = Disks::beside(folder.path(), |_| false);
         for text in ["<metrics>\n<a>\n</metrics>\n\n", EMPTY] {
             disks.write(&name, text).unwrap();
             assert_eq!(content(&path).trim_end(), text.trim_end());
@@ -165,7 +165,7 @@ mod tests {
         let path = folder.path().join("disk/qemu-a");
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         std::fs::write(&path, b"mvbd\0\0\0\x01secret").unwrap();
-        let _disks = Disks::beside(folder.path());
+        let _disks = Disks::beside(folder.path(), |_| false);
         assert_eq!(content(&path).trim_end(), EMPTY.trim_end());
     }
 
@@ -210,7 +210,7 @@ mod tests {
         }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let _reader = rustix::fs::open(place("qemu-read"), flags, Mode::empty()).unwrap();
-        let mut disks = Disks::beside(folder.path());
+        let mut disks = Disks::beside(folder.path(), |_| false);
         for name in ["qemu-folder", "qemu-link", "qemu-pipe", "qemu-read"] {
             let error = disks.write(&Name::parse(name).unwrap(), EMPTY).unwrap_err().to_string();
             assert!(error.ends_with("is not a regular file: remove it"), "{name}: {error}");

@@ -7,6 +7,7 @@ mod audit;
 mod disks;
 mod guest;
 mod guests;
+mod handover;
 mod incidents;
 mod libvirt;
 mod logging;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use hostinfo_control::Counts;
 use hostinfo_control::limits::LAST_MAX;
 use hostinfo_wire::Code;
+use serde::{Deserialize, Serialize};
 
 /// Upper bounds of the time buckets, in seconds: a ping takes 1 us, everything that a large guest
 /// may ask about 100 us. The other buckets are for replies that read slow files.
@@ -17,7 +18,7 @@ pub(crate) const BUCKETS: [(Duration, f64); 5] = [
 ];
 
 /// Counts for all guests together.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     /// Lines by outcome.
     pub(crate) counts: Counts,
@@ -35,13 +36,15 @@ pub(crate) struct Tally {
 }
 
 /// Counts for one guest, and its last line.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// Lines by outcome.
     pub(crate) counts: Counts,
     /// When the last line with a reply came, and the code of the reply.
+    #[serde(with = "last")]
     pub(crate) last: Option<(Instant, Code)>,
     /// The first [`LAST_MAX`] bytes of that line.
+    #[serde(with = "hostinfo_handover::bytes")]
     pub(crate) line: Vec<u8>,
 }
 
@@ -120,5 +123,31 @@ mod tests {
         assert_eq!(record.line.len(), LAST_MAX);
         record.reply(b"ping", Code::Done, now);
         assert_eq!((&*record.line, record.last), (&b"ping"[..], Some((now, Code::Done))));
+    }
+}
+
+/// A time and a code, by its number.
+mod last {
+    use super::{Code, Deserialize, Instant, Serialize};
+    use hostinfo_handover::At;
+    use serde::de::Error as _;
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        last: &Option<(Instant, Code)>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        last.map(|(at, code)| (At(at), code as u16)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<(Instant, Code)>, D::Error> {
+        let Some((At(at), number)) = Option::<(At, u16)>::deserialize(deserializer)? else {
+            return Ok(None);
+        };
+        let code =
+            Code::from_number(number).ok_or_else(|| D::Error::custom("not a reply's code"))?;
+        Ok(Some((at, code)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
@@ -21,6 +22,8 @@ pub(crate) struct SocketDir {
     watcher: Watcher,
     way: Way,
     present: Option<(DirLock, Watch)>,
+    /// The lock that another program took, for the first time that the directory is entered.
+    taken_over: Option<OwnedFd>,
     /// Why the directory is not there, if it is not.
     problem: Option<String>,
 }
@@ -41,12 +44,13 @@ pub(crate) enum News {
 }
 
 impl SocketDir {
-    /// Watches and locks the directory.
+    /// Watches and locks the directory; with the lock that another program took `before`, if any.
     ///
     /// # Errors
     /// It cannot be watched or locked, or another daemon has it.
-    pub(crate) fn open(path: &Path) -> Result<Self, lock::Error> {
+    pub(crate) fn open(path: &Path, before: Option<OwnedFd>) -> Result<Self, lock::Error> {
         let mut directory = Self::awaiting(path)?;
+        directory.taken_over = before;
         directory.enter()?;
         Ok(directory)
     }
@@ -59,9 +63,15 @@ impl SocketDir {
         let watcher = Watcher::new().map_err(FileError::of(path));
         let watcher = watcher.map_err(lock::Error::Unreachable)?;
         let (way, path) = (Way::new(path), path.to_owned());
-        let mut directory = Self { path, watcher, way, present: None, problem: None };
+        let (present, taken_over, problem) = (None, None, None);
+        let mut directory = Self { path, watcher, way, present, taken_over, problem };
         directory.watch_way();
         Ok(directory)
+    }
+
+    /// Goes on with the lock that another program took of it.
+    pub(crate) fn set_lock(&mut self, lock: Option<OwnedFd>) {
+        self.taken_over = lock;
     }
 
     /// Its path.
@@ -135,7 +145,11 @@ impl SocketDir {
     }
 
     fn enter(&mut self) -> Result<(), lock::Error> {
-        let lock = DirLock::take(&self.path)?;
+        let before = self.taken_over.take().and_then(|fd| DirLock::taken_over(fd, &self.path));
+        let lock = match before {
+            Some(lock) => lock,
+            None => DirLock::take(&self.path)?,
+        };
         let watch = self.watcher.add(&self.path, WATCHED);
         let watch = watch.map_err(FileError::of(&self.path)).map_err(lock::Error::Unreachable)?;
         self.present = Some((lock, watch));

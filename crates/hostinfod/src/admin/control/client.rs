@@ -32,6 +32,8 @@ enum Doing {
     Nothing,
     /// A call whose answer waits for values.
     Waiting(Request, Pending),
+    /// An upgrade.
+    AwaitingUpgrade,
     /// Events, of one guest or of all; and the number of events left out since the last one sent.
     Watching(Option<Box<str>>, u64),
 }
@@ -114,8 +116,23 @@ impl Client {
     pub(super) fn waits_for(self) -> Option<Request> {
         match self.doing {
             Doing::Waiting(request, _) => Some(request),
-            Doing::Nothing | Doing::Watching(..) => None,
+            Doing::Nothing | Doing::AwaitingUpgrade | Doing::Watching(..) => None,
         }
+    }
+
+    /// Lets it wait for an upgrade.
+    pub(super) fn await_upgrade(&mut self) {
+        self.doing = Doing::AwaitingUpgrade;
+    }
+
+    /// Whether it waits for one.
+    pub(super) fn awaits_upgrade(&self) -> bool {
+        matches!(self.doing, Doing::AwaitingUpgrade)
+    }
+
+    /// It waits no longer.
+    pub(super) fn stop_waiting(&mut self) {
+        self.doing = Doing::Nothing;
     }
 
     /// Whether it gets events.
@@ -143,8 +160,9 @@ impl Client {
         }
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Waiting(request, pending) => return Ok(Next::Answer(request, Some(pending))),
-            watching @ Doing::Watching(..) => {
-                self.doing = watching;
+            // Both wait for something that does not come from the client.
+            waiting @ (Doing::AwaitingUpgrade | Doing::Watching(..)) => {
+                self.doing = waiting;
                 return Ok(Next::WhenSomethingIsSeen);
             }
             Doing::Nothing => {}
