@@ -19,7 +19,7 @@ use crate::message::{Hypervisor, Message, VERSION};
 use crate::presence::{self, Presence};
 use crate::process::{PROGRAM, Process};
 use crate::snapshot::{Guest, Snapshot};
-use crate::tags::Sought;
+use crate::tags::TagSources;
 use crate::wanted::Wanted;
 use crate::whose::Whose;
 
@@ -188,7 +188,7 @@ impl Helper {
 
     /// Looks for other tags: in what the running helper knows, and with these arguments in what the
     /// next one does.
-    pub fn seek(&mut self, sought: Sought, arguments: Vec<OsString>, now: Instant) {
+    pub fn set_tag_sources(&mut self, sought: TagSources, arguments: Vec<OsString>, now: Instant) {
         self.arguments = arguments;
         if self.process.is_some() {
             self.wanted.tags(sought);

@@ -58,7 +58,7 @@ use crate::settings::vsock::Vsock;
 use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 use crate::sockets::hybrid::Section;
-use crate::sockets::listening::Kept;
+use crate::sockets::listening::EarlierSockets;
 use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
@@ -76,7 +76,7 @@ pub(crate) struct Guests {
     /// Where guests' VMMs connect.
     sections: Table<SectionId, Section>,
     /// Listening sockets that were open before the daemon started.
-    kept: Kept,
+    earlier_sockets: EarlierSockets,
     vsock: VsockState,
     patterns: Patterns,
     /// Guests that are not served, since two processes claim to be them; and these.
@@ -126,7 +126,7 @@ impl Guests {
             identity: Identity::open(&paths.state_dir)?,
             directories,
             sections: Table::default(),
-            kept: Kept::default(),
+            earlier_sockets: EarlierSockets::default(),
             vsock: VsockState::new(Vsock::default()),
             patterns: Patterns::new(paths.opener.clone()),
             contested: HashMap::new(),
@@ -175,14 +175,14 @@ impl Guests {
             None => (Later::default(), systemd::handed_over()),
         };
         kept.append(&mut later.listeners);
-        self.kept = Kept::of(&mut kept);
+        self.earlier_sockets = EarlierSockets::of(&mut kept);
         let vsock = kept.into_iter().map(|(_, fd)| fd).chain(later.vsock.take());
         self.listen_on_vsock(vsock.collect(), ctx);
         self.responder.libvirt().begin(ctx.now);
-        Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
+        Dialect::ALL.into_iter().for_each(|dialect| self.check_directory(dialect, ctx));
         self.apply_sockets(sockets, ctx);
         self.listen_at(listen, ctx);
-        self.kept.give_up();
+        self.earlier_sockets.give_up();
         self.take_over_later(later, ctx);
         self.plan_disks(ctx);
     }

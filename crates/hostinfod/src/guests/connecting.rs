@@ -92,7 +92,7 @@ impl Guests {
                     }
                 }
                 return match port.endpoint {
-                    Endpoint::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
+                    Endpoint::Socket => self.remove_socket(dialect, OsStr::new(name.whole()), ctx),
                     Endpoint::Pattern(pattern) => {
                         self.remove_pattern_socket(pattern, name.guest(), ctx);
                     }

@@ -16,7 +16,7 @@ use crate::reactor::id::{PortId, SectionId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::{Hybrid, Hybrids};
-use crate::sockets::hybrid::{Descent, Section, Sighting};
+use crate::sockets::hybrid::{GuestDir, Section, SectionChange};
 use crate::system::credentials::Credentials;
 use crate::system::file_error::FileError;
 
@@ -34,9 +34,9 @@ impl Guests {
                     if let Some(section) = self.sections.get_mut(id) {
                         section.settings = settings;
                     }
-                    self.look_at_section(id, ctx);
+                    self.check_section(id, ctx);
                 }
-                None => self.leave_section(id, ctx),
+                None => self.remove_section(id, ctx),
             }
         }
         wanted.into_iter().for_each(|settings| self.add_section(settings, ctx));
@@ -71,26 +71,26 @@ impl Guests {
             self.sections.remove(id);
             return failed(error);
         }
-        self.look_at_section(id, ctx);
+        self.check_section(id, ctx);
     }
 
-    fn leave_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+    fn remove_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.remove(id) else { return };
         section.ports.into_values().for_each(|port| self.remove_listener(port, ctx));
     }
 
     /// Something has changed in the directories of a `[[listen]]`.
-    pub(crate) fn take_sighting(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
-        match self.sections.get_mut(id).map(Section::sighting) {
+    pub(crate) fn take_section_changes(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+        match self.sections.get_mut(id).map(Section::changes) {
             None => {}
-            Some(Sighting::Everything) => self.look_at_section(id, ctx),
-            Some(Sighting::Entries(entries)) => {
-                entries.iter().for_each(|entry| self.look_at_entry(id, entry, ctx));
+            Some(SectionChange::Everything) => self.check_section(id, ctx),
+            Some(SectionChange::Entries(entries)) => {
+                entries.iter().for_each(|entry| self.check_entry(id, entry, ctx));
             }
         }
     }
 
-    fn look_at_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+    fn check_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.get_mut(id) else { return };
         section.follow();
         let mut entries = match section.entries() {
@@ -104,11 +104,11 @@ impl Guests {
         };
         // Those that are gone, too.
         entries.extend(section.ports.keys().cloned());
-        entries.iter().for_each(|entry| self.look_at_entry(id, entry, ctx));
+        entries.iter().for_each(|entry| self.check_entry(id, entry, ctx));
     }
 
     /// Looks at an entry that may be a guest's directory.
-    fn look_at_entry(&mut self, id: SectionId, entry: &OsStr, ctx: &mut Ctx<'_>) {
+    fn check_entry(&mut self, id: SectionId, entry: &OsStr, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.get_mut(id) else { return };
         let whole = section.name(entry);
         if let Some(port) = section.ports.get(entry).copied() {
@@ -119,7 +119,7 @@ impl Guests {
             };
         }
         let Some(whole) = whole else { return };
-        if let Ok(Descent::Missing) = section.descend(entry) {
+        if let Ok(GuestDir::Missing) = section.open_guest_dir(entry) {
             return;
         }
         let Some(name) = Name::parse(&whole) else {
@@ -150,14 +150,19 @@ impl Guests {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(next));
         }
         let Some(section) = self.sections.get_mut(listener.section) else { return };
-        let listens = match section.descend(&listener.entry) {
-            Ok(Descent::Missing) => return self.remove_listener(number, ctx),
-            Ok(Descent::Partly(why)) => {
+        let listens = match section.open_guest_dir(&listener.entry) {
+            Ok(GuestDir::Missing) => return self.remove_listener(number, ctx),
+            Ok(GuestDir::Incomplete(why)) => {
                 listener.socket = None;
                 why.map_or(Ok(()), Err)
             }
-            Ok(Descent::Whole(directory)) => {
-                let listens = listener.listen(section, directory, guest.who.name(), &mut self.kept);
+            Ok(GuestDir::Open(directory)) => {
+                let listens = listener.listen(
+                    section,
+                    directory,
+                    guest.who.name(),
+                    &mut self.earlier_sockets,
+                );
                 listens.and_then(|is_new| match &listener.socket {
                     Some(socket) if is_new => {
                         let added = ctx.reactor.add(socket, Token::Port(number), Interest::Read);
@@ -185,7 +190,7 @@ impl Guests {
         let Some((port, _)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &port.endpoint else { return };
         if let Some(section) = self.sections.get_mut(listener.section) {
-            section.leave(&listener.entry);
+            section.remove_guest(&listener.entry);
         }
         let guest = port.guest;
         let is_from_there = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Accepted(listener) if *listener == number);

@@ -16,7 +16,7 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
-use crate::sockets::pattern_dir::{News, PatternDir};
+use crate::sockets::pattern_dir::{PatternChange, PatternDir};
 
 /// Sockets outside the socket directory, and how they are reached.
 pub(crate) struct Patterns {
@@ -86,12 +86,12 @@ impl Guests {
     }
 
     /// Looks at what has happened where a pattern's sockets are.
-    pub(crate) fn take_pattern_news(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+    pub(crate) fn take_pattern_changes(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
-        for news in pattern.news() {
-            match news {
-                News::Everything => self.check_pattern(number, ctx),
-                News::At(name) => self.check_pattern_socket(number, &name, ctx),
+        for change in pattern.changes() {
+            match change {
+                PatternChange::Everything => self.check_pattern(number, ctx),
+                PatternChange::Socket(name) => self.check_pattern_socket(number, &name, ctx),
             }
         }
     }

@@ -10,7 +10,7 @@ use hostinfo_rules::Tags;
 use serde::{Deserialize, Serialize};
 
 use super::ports::PortState;
-use crate::audit::quota::{Quotas, Seldom};
+use crate::audit::quota::{OncePerMinute, Quotas};
 use crate::metrics::tally::Record;
 use crate::system::descriptors::Number;
 
@@ -62,7 +62,7 @@ pub(crate) struct GuestState {
     pub(crate) has_disk: bool,
     pub(crate) cid: Option<u32>,
     pub(crate) by_cid: Option<Uuid>,
-    pub(crate) no_room: Seldom,
+    pub(crate) no_room: OncePerMinute,
     /// Its ports that are connected.
     pub(crate) ports: Vec<PortState>,
 }

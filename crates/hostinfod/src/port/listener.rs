@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use hostinfo_answer::Name;
 use rustix::process::Uid;
 
-use crate::audit::quota::Seldom;
+use crate::audit::quota::OncePerMinute;
 use crate::reactor::id::SectionId;
 use crate::sockets::hybrid::Section;
-use crate::sockets::listening::{Kept, Listening};
+use crate::sockets::listening::{EarlierSockets, Listening};
 use crate::system::account::{self, USERS};
 
 /// The time between two checks of the guest's directory: whoever changes it all the time, as its VMM may, keeps
@@ -29,14 +29,14 @@ pub(crate) struct GuestListener {
     /// Who may connect besides root.
     pub(crate) user: Option<Uid>,
     /// Connections of others in the log.
-    pub(crate) other_users: Seldom,
+    pub(crate) other_users: OncePerMinute,
     checked: Option<Instant>,
 }
 
 impl GuestListener {
     /// Where nobody listens yet.
     pub(crate) fn new(section: SectionId, entry: OsString) -> Self {
-        let (socket, user, other_users, checked) = (None, None, Seldom::default(), None);
+        let (socket, user, other_users, checked) = (None, None, OncePerMinute::default(), None);
         Self { section, entry, socket, user, other_users, checked }
     }
 
@@ -49,7 +49,7 @@ impl GuestListener {
         section: &Section,
         directory: OwnedFd,
         guest: &Name,
-        kept: &mut Kept,
+        earlier: &mut EarlierSockets,
     ) -> Result<bool, String> {
         if self.socket.as_ref().is_some_and(|socket| socket.is_in(&directory)) {
             return Ok(false);
@@ -57,7 +57,7 @@ impl GuestListener {
         // Before another has its path.
         self.socket = None;
         self.user = Some(find_user(&section.settings.user(guest.guest()))?);
-        let opened = Listening::open(directory, section.file_name(), kept);
+        let opened = Listening::open(directory, section.file_name(), earlier);
         self.socket = Some(opened.map_err(|error| error.to_string())?);
         Ok(true)
     }

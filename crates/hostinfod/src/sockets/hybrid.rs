@@ -15,7 +15,7 @@ use crate::settings::hybrid::Hybrid;
 use crate::sockets::directory::WATCHED;
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
-use crate::system::way::Way;
+use crate::system::watched_path::WatchedPath;
 
 /// One `[[listen]]`. What is above the guests' directories is awaited while it is not there.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Section {
     /// The ports of guests whose directories are there, by the entries that these are.
     pub(crate) ports: HashMap<OsString, PortId>,
     watcher: Watcher,
-    way: Way,
+    watched_path: WatchedPath,
     base: Option<Watch>,
     /// The watched directories of guests.
     below: HashMap<Watch, OsString>,
@@ -33,7 +33,7 @@ pub(crate) struct Section {
 
 /// What may have changed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Sighting {
+pub(crate) enum SectionChange {
     /// Everything: look at all.
     Everything,
     /// These entries, and what is in them.
@@ -42,13 +42,13 @@ pub(crate) enum Sighting {
 
 /// How far there is a way to where the daemon listens for a guest.
 #[derive(Debug)]
-pub(crate) enum Descent {
+pub(crate) enum GuestDir {
     /// The guest has no directory.
     Missing,
     /// It has one, and more is needed; why more does not come by itself.
-    Partly(Option<String>),
+    Incomplete(Option<String>),
     /// To the directory in which it listens.
-    Whole(OwnedFd),
+    Open(OwnedFd),
 }
 
 /// A directory, if it is one itself.
@@ -60,16 +60,17 @@ impl Section {
     /// # Errors
     /// Where nothing can be watched.
     pub(crate) fn open(settings: Hybrid) -> io::Result<Self> {
-        let (watcher, way) = (Watcher::new()?, Way::new(settings.path.directory()));
+        let (watcher, watched_path) =
+            (Watcher::new()?, WatchedPath::new(settings.path.directory()));
         let (ports, below) = (HashMap::new(), HashMap::new());
-        let mut section = Self { settings, ports, watcher, way, base: None, below };
+        let mut section = Self { settings, ports, watcher, watched_path, base: None, below };
         section.follow();
         Ok(section)
     }
 
     /// Watches whatever stands behind the path now.
     pub(crate) fn follow(&mut self) {
-        let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
+        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
         for error in unwatched {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }
@@ -95,16 +96,16 @@ impl Section {
     }
 
     /// What may have changed since the last call.
-    pub(crate) fn sighting(&mut self) -> Sighting {
+    pub(crate) fn changes(&mut self) -> SectionChange {
         let mut entries = BTreeSet::new();
         for change in self.watcher.changes() {
-            if self.way.concerns(&change) || self.is_about_base(&change) {
+            if self.watched_path.concerns(&change) || self.is_about_base(&change) {
                 self.follow();
-                return Sighting::Everything;
+                return SectionChange::Everything;
             }
             entries.extend(self.entry_of(change));
         }
-        Sighting::Entries(entries)
+        SectionChange::Entries(entries)
     }
 
     /// Its mode or its ACL is another, or it is gone.
@@ -155,12 +156,12 @@ impl Section {
     ///
     /// # Errors
     /// Where a directory may not be seen or watched.
-    pub(crate) fn descend(&mut self, entry: &OsStr) -> Result<Descent, FileError> {
+    pub(crate) fn open_guest_dir(&mut self, entry: &OsStr) -> Result<GuestDir, FileError> {
         let path = &self.settings.path;
         let mut here = path.directory().to_owned();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = match rustix::fs::openat(CWD, &here, flags, Mode::empty()) {
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Descent::Missing),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(GuestDir::Missing),
             other => other.map_err(FileError::of(&here))?,
         };
         let below = path.below().split_last();
@@ -174,14 +175,14 @@ impl Section {
                 Mode::empty(),
             ) {
                 Ok(directory) => directory,
-                Err(Errno::NOENT | Errno::NOTDIR) if depth == 0 => return Ok(Descent::Missing),
-                Err(Errno::NOENT) => return Ok(Descent::Partly(None)),
+                Err(Errno::NOENT | Errno::NOTDIR) if depth == 0 => return Ok(GuestDir::Missing),
+                Err(Errno::NOENT) => return Ok(GuestDir::Incomplete(None)),
                 Err(Errno::NOTDIR) => {
                     let here = here.display();
                     let why = format!(
                         "{here}: is not a directory, or a symbolic link to one: make it one"
                     );
-                    return Ok(Descent::Partly(Some(why)));
+                    return Ok(GuestDir::Incomplete(Some(why)));
                 }
                 Err(error) => return Err(FileError::of(&here)(error)),
             };
@@ -189,11 +190,11 @@ impl Section {
             let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR);
             self.below.insert(watch.map_err(FileError::of(&here))?, entry.to_owned());
         }
-        Ok(Descent::Whole(directory))
+        Ok(GuestDir::Open(directory))
     }
 
     /// A guest has no directory any more.
-    pub(crate) fn leave(&mut self, entry: &OsStr) -> Option<PortId> {
+    pub(crate) fn remove_guest(&mut self, entry: &OsStr) -> Option<PortId> {
         let watcher = &self.watcher;
         self.below.retain(|watch, of| {
             let stays = of != entry;

@@ -21,7 +21,7 @@ use crate::sockets::{self, ConnectError};
 use crate::system::file_error::FileError;
 use crate::system::file_id::FileId;
 use crate::system::watch::{Watch, Watcher};
-use crate::system::way::Way;
+use crate::system::watched_path::WatchedPath;
 
 /// Directories of guests that are watched, at most, where a pattern has segments below the name: two for each of
 /// 4,096 guests. The kernel permits a user 8,192 watches or more.
@@ -32,7 +32,7 @@ const BELOW_MAX: usize = 8192;
 pub(crate) struct PatternDir {
     entry: Entry,
     watcher: Watcher,
-    way: Way,
+    watched_path: WatchedPath,
     /// The directory with the names, while it is there.
     directory: Option<Watch>,
     /// Directories of the guests of these names.
@@ -47,11 +47,11 @@ pub(crate) struct PatternDir {
 
 /// What has happened.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum News {
+pub(crate) enum PatternChange {
     /// Anything may have: look at all.
     Everything,
     /// Something to the socket of that name.
-    At(String),
+    Socket(String),
 }
 
 impl PatternDir {
@@ -62,7 +62,7 @@ impl PatternDir {
     pub(crate) fn new(entry: Entry) -> io::Result<Self> {
         Ok(Self {
             watcher: Watcher::new()?,
-            way: Way::new(entry.pattern.directory()),
+            watched_path: WatchedPath::new(entry.pattern.directory()),
             entry,
             directory: None,
             below: HashMap::new(),
@@ -93,28 +93,32 @@ impl PatternDir {
     }
 
     /// What has happened since the last call, each once.
-    pub(crate) fn news(&mut self) -> Vec<News> {
-        let mut news = BTreeSet::new();
+    pub(crate) fn changes(&mut self) -> Vec<PatternChange> {
+        let mut changes = BTreeSet::new();
         for change in self.watcher.changes() {
-            if self.way.concerns(&change) {
-                news.insert(News::Everything);
+            if self.watched_path.concerns(&change) {
+                changes.insert(PatternChange::Everything);
             } else if self.directory == Some(change.watch) {
-                news.extend(match change.name.as_deref().map(OsStr::to_str) {
-                    Some(name) => name.and_then(|name| self.enabled(name)).map(News::At),
+                changes.extend(match change.name.as_deref().map(OsStr::to_str) {
+                    Some(name) => {
+                        name.and_then(|name| self.enabled(name)).map(PatternChange::Socket)
+                    }
                     // Its own mode or ACL: sockets that were denied may be accessible now.
-                    None if change.what.contains(ReadFlags::ATTRIB) => Some(News::Everything),
+                    None if change.what.contains(ReadFlags::ATTRIB) => {
+                        Some(PatternChange::Everything)
+                    }
                     None => None,
                 });
             } else if change.what.contains(ReadFlags::IGNORED) {
                 self.below.remove(&change.watch);
             } else if let Some(name) = self.below.get(&change.watch) {
-                news.insert(News::At(name.clone()));
+                changes.insert(PatternChange::Socket(name.clone()));
             }
         }
-        if news.contains(&News::Everything) {
-            return vec![News::Everything];
+        if changes.contains(&PatternChange::Everything) {
+            return vec![PatternChange::Everything];
         }
-        news.into_iter().collect()
+        changes.into_iter().collect()
     }
 
     /// The name of a guest that is enabled, from the name of an entry of the directory.
@@ -126,7 +130,7 @@ impl PatternDir {
     /// Watches the directory, or waits for it where it is not there. The names of guests that are enabled and
     /// have something there.
     pub(crate) fn look(&mut self) -> BTreeSet<String> {
-        let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
+        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
         for error in unwatched {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }

@@ -11,8 +11,8 @@ fn section(base: &Path) -> Section {
     Section::open(toml::from_str(&text).unwrap()).unwrap()
 }
 
-fn entries(names: &[&str]) -> Sighting {
-    Sighting::Entries(names.iter().map(OsString::from).collect())
+fn entries(names: &[&str]) -> SectionChange {
+    SectionChange::Entries(names.iter().map(OsString::from).collect())
 }
 
 #[test]
@@ -22,23 +22,23 @@ fn guests_directories_are_seen_as_they_come_and_go() {
     let mut section = section(folder.path());
     assert!(section.entries().unwrap().is_empty());
     fs::create_dir(&vm).unwrap();
-    assert_eq!(section.sighting(), Sighting::Everything);
+    assert_eq!(section.changes(), SectionChange::Everything);
     fs::create_dir(vm.join("web")).unwrap();
-    assert_eq!(section.sighting(), entries(&["web"]));
+    assert_eq!(section.changes(), entries(&["web"]));
     assert_eq!(section.name(OsStr::new("web")).as_deref(), Some("fc-web"));
-    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Partly(None))));
+    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Incomplete(None))));
     fs::create_dir(vm.join("web/run")).unwrap();
-    assert_eq!(section.sighting(), entries(&["web"]));
-    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Whole(_))));
+    assert_eq!(section.changes(), entries(&["web"]));
+    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Open(_))));
     // A VMM's own files are none of ours.
     fs::write(vm.join("web/run/console.log"), "").unwrap();
-    assert_eq!(section.sighting(), entries(&[]));
+    assert_eq!(section.changes(), entries(&[]));
     fs::write(vm.join("web/run/v_4678"), "").unwrap();
-    assert_eq!(section.sighting(), entries(&["web"]));
+    assert_eq!(section.changes(), entries(&["web"]));
     fs::remove_dir_all(vm.join("web")).unwrap();
-    assert_eq!(section.sighting(), entries(&["web"]));
-    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Missing)));
-    section.leave(OsStr::new("web"));
+    assert_eq!(section.changes(), entries(&["web"]));
+    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Missing)));
+    section.remove_guest(OsStr::new("web"));
     assert!(section.below.is_empty());
 }
 
@@ -53,8 +53,11 @@ fn a_link_is_no_directory_of_a_guest() {
     fs::write(vm.join("file"), "").unwrap();
     let mut section = section(folder.path());
     for other in ["mail", "file"] {
-        assert!(matches!(section.descend(OsStr::new(other)), Ok(Descent::Missing)), "{other}");
+        assert!(
+            matches!(section.open_guest_dir(OsStr::new(other)), Ok(GuestDir::Missing)),
+            "{other}"
+        );
     }
-    let descent = section.descend(OsStr::new("db"));
-    assert!(matches!(&descent, Ok(Descent::Partly(Some(why))) if why.contains("db/run")));
+    let directory = section.open_guest_dir(OsStr::new("db"));
+    assert!(matches!(&directory, Ok(GuestDir::Incomplete(Some(why))) if why.contains("db/run")));
 }

@@ -33,12 +33,12 @@ impl Scene {
     }
 
     fn at_names(&mut self) -> Vec<String> {
-        let news = self.patterns.news().into_iter();
-        let name = |news| match news {
-            News::At(name) => name,
-            News::Everything => "*".to_owned(),
+        let changes = self.patterns.changes().into_iter();
+        let name = |change| match change {
+            PatternChange::Socket(name) => name,
+            PatternChange::Everything => "*".to_owned(),
         };
-        news.map(name).collect()
+        changes.map(name).collect()
     }
 }
 
