@@ -25,7 +25,7 @@ impl Guest {
             has_disk: self.has_disk,
             cid: self.cid,
             by_cid: self.by_cid,
-            no_room: self.no_room.clone(),
+            not_admitted: self.not_admitted.clone(),
             ports,
         }
     }
@@ -59,7 +59,7 @@ impl Guest {
         self.has_disk = state.has_disk;
         self.cid = state.cid;
         self.by_cid = state.by_cid;
-        self.no_room = state.no_room;
+        self.not_admitted = state.not_admitted;
         state.ports
     }
 }

@@ -62,7 +62,7 @@ pub(crate) struct GuestState {
     pub(crate) has_disk: bool,
     pub(crate) cid: Option<u32>,
     pub(crate) by_cid: Option<Uuid>,
-    pub(crate) no_room: OncePerMinute,
+    pub(crate) not_admitted: OncePerMinute,
     /// Its ports that are connected.
     pub(crate) ports: Vec<PortState>,
 }
