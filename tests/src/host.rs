@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::daemon::Daemon;
 use crate::libvirtd::Libvirtd;
+use crate::paths;
 use crate::process::{Process, tied};
 
 /// Rules under which a guest may ask for everything as often as it likes.
@@ -192,7 +193,22 @@ impl Host {
         self.launch(&[], &[])
     }
 
+    /// Starts a daemon that is a copy of the program at `path`, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not become ready, or cannot be copied.
+    pub fn start_daemon_at(&self, path: &Path) -> Result<Daemon> {
+        fs::copy(paths::program("hostinfod")?, path)?;
+        let mut daemon = self.launch_program(path, &[], &[])?;
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
     fn launch(&self, enter: &[&str], options: &[&str]) -> Result<Daemon> {
+        self.launch_program(&paths::program("hostinfod")?, enter, options)
+    }
+
+    fn launch_program(&self, program: &Path, enter: &[&str], options: &[&str]) -> Result<Daemon> {
         let paths = [
             ("--config", self.config()),
             ("--rules", self.rules()),
@@ -202,6 +218,6 @@ impl Host {
         ];
         let paths = paths.iter().flat_map(|(flag, path)| [flag.as_ref(), path.as_os_str()]);
         let arguments: Vec<&OsStr> = paths.chain(options.iter().map(OsStr::new)).collect();
-        Daemon::launch(self.path(), &arguments, enter)
+        Daemon::launch(self.path(), program, &arguments, enter)
     }
 }

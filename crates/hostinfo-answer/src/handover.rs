@@ -152,3 +152,58 @@ impl Conversation {
         fits.then_some(Self { protocol: Protocol { dialect, nonsense }, framer, held, pending })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    use hostinfo_wire::Frame;
+    use serde::de::DeserializeOwned;
+
+    fn again<T: Serialize + DeserializeOwned>(state: &T) -> T {
+        serde_json::from_slice(&serde_json::to_vec(state).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn half_a_line_and_a_line_that_waits_go_on_where_they_were() {
+        let mut before = Conversation::new(Dialect::Hostinfo);
+        assert_eq!(before.framer.next(&mut b" ping ha".as_slice()), None);
+        before.protocol.nonsense = 3;
+        let now = Instant::now();
+        let (asked, until) = (now, now + Duration::from_secs(30));
+        before.pending = Some(Pending { asked, until, on: "x".to_owned() }.into());
+        before.held = b"custom.x\nping\n".to_vec();
+        let mut after = Conversation::taken_over(again(&before.hand_over())).unwrap();
+        assert_eq!((after.protocol.nonsense, &after.held), (3, &before.held));
+        let pending = after.pending().unwrap();
+        assert_eq!((pending.asked, pending.until, &*pending.on), (asked, until, "x"));
+        let rest = &mut b"lf\n".as_slice();
+        assert_eq!(after.framer.next(rest), Some(Frame::Line(b" ping half")));
+        // A line that was answered is not part of the next one.
+        let mut after = Conversation::taken_over(again(&after.hand_over())).unwrap();
+        assert_eq!(after.framer.next(&mut b"ping\n".as_slice()), Some(Frame::Line(b"ping")));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_so_after_the_handover() {
+        let mut before = Conversation::new(Dialect::Hostinfo);
+        assert_eq!(before.framer.next(&mut [b'x'; LINE_MAX + 1].as_slice()), None);
+        let mut after = Conversation::taken_over(again(&before.hand_over())).unwrap();
+        assert_eq!(after.framer.next(&mut b"y\n".as_slice()), Some(Frame::TooLong));
+    }
+
+    #[test]
+    fn more_than_a_connection_can_hold_is_no_conversation() {
+        let state = || Conversation::new(Dialect::Hostinfo).hand_over();
+        let held = vec![b'x'; LINE_MAX + READ_CHUNK + 2];
+        assert!(Conversation::taken_over(ConversationState { held, ..state() }).is_none());
+        let part = vec![b'x'; LINE_MAX + 1];
+        assert!(Conversation::taken_over(ConversationState { part, ..state() }).is_none());
+        let part = b"x".to_vec();
+        assert!(
+            Conversation::taken_over(ConversationState { part, too_long: true, ..state() })
+                .is_none()
+        );
+    }
+}

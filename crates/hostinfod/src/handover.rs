@@ -172,3 +172,6 @@ impl Handover<Host> {
         Ok(handover)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn open(socket: &Path) -> Result<UnixSocket, Error> {
-        UnixSocket::open(&settings(socket))
+        UnixSocket::open(&settings(socket), None)
     }
 
     fn mode(path: &Path) -> u32 {

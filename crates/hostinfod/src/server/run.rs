@@ -38,9 +38,10 @@ impl Server {
         self.guests.begin(sockets, listen, vsock, before, &mut self.reactor.now());
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
-        systemd::ready();
-        if let Some(clients) = clients {
-            clients.tell(self.guests.count_connected());
+        match clients {
+            None => systemd::ready(),
+            // The service manager need not know: to it, this is the same process, which is ready all along.
+            Some(clients) => clients.tell(self.guests.count_connected()),
         }
         let mut ready = Vec::new();
         loop {

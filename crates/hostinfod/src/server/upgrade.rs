@@ -136,7 +136,10 @@ impl Server {
             document.map_err(|error| format!("nothing could be handed over: {error}"))?;
         let waiting = fds.send(document.as_fd()).map_err(fail)?;
         tracing::info!("executing {}", self.upgrade.program.path.display());
-        systemd::alive();
+        // The next sign of life comes only when the new program has begun.
+        if systemd::watchdog().is_some() {
+            systemd::alive();
+        }
         signals::block().map_err(fail)?;
         // From here on a signal that ends the daemon waits for the new program, but for one that has come already.
         let executed = match self.signals.is_ended() {
