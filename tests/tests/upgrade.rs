@@ -172,6 +172,43 @@ fn a_real_guest_is_watched_on_and_its_own_counters_count_on() -> Result<()> {
     Ok(())
 }
 
+/// The states of a process's children, by their numbers: proc(5).
+fn children(pid: u32) -> Result<Vec<(String, String)>> {
+    let numbers = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    let state = |number: &str| {
+        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        let (_, rest) = stat.rsplit_once(") ").unwrap_or_default();
+        (number.to_owned(), rest.chars().take(1).collect())
+    };
+    Ok(numbers.split_whitespace().map(state).collect())
+}
+
+#[test]
+fn what_libvirt_said_counts_until_a_new_helper_answers_and_the_old_one_is_waited_for() -> Result<()>
+{
+    let host = Host::new(EVERYTHING)?;
+    host.write_config("[libvirt]\nuri = 'test:///default'\n")?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    daemon.wait_for_log("libvirt answers")?;
+    ensure!(guest.ask("guests.running")? == ["200 guests.running=1"]);
+    let mut helpers = children(daemon.pid())?;
+    ensure!(helpers.len() == 1, "{helpers:?}");
+    for _ in 0..3 {
+        upgrade(&host)?;
+        ensure!(guest.ask("guests.running")? == ["200 guests.running=1"]);
+        wait_until("another helper", PATIENCE, || {
+            let now = children(daemon.pid())?;
+            let is_another = now.len() == 1 && now != helpers && now[0].1 != "Z";
+            helpers = if is_another { now } else { helpers.clone() };
+            Ok(is_another)
+        })?;
+    }
+    let log = daemon.log();
+    ensure!(log.matches("libvirt answers").count() == 1 && !log.contains("outage"), "{log}");
+    Ok(())
+}
+
 /// What stands in the place of the new program.
 const WORSE: [(&str, Option<&str>, &str); 5] = [
     ("fails", Some("#!/bin/sh\necho it cannot >&2\nexit 1\n"), "it cannot"),

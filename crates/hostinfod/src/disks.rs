@@ -25,17 +25,20 @@ pub(crate) struct Disks {
 }
 
 impl Disks {
-    /// The disks beside the sockets. Existing files are emptied until they are written again: their
-    /// guests' rules may have changed, and a busy flag left by a crash would keep a reader waiting.
-    pub(crate) fn beside(sockets: &Path, goes_on: impl Fn(&str) -> bool) -> Self {
-        let mut disks = Self { directory: sockets.join(DISK_DIR), files: HashMap::new() };
-        let before = read_dir(&disks.directory).into_iter().flatten().flatten();
+    /// The disks beside the sockets.
+    pub(crate) fn beside(sockets: &Path) -> Self {
+        Self { directory: sockets.join(DISK_DIR), files: HashMap::new() }
+    }
+
+    /// At the start: empties the existing files until they are written again, since their guests' rules may have
+    /// changed, and a busy flag left by a crash would keep a reader waiting; but not those of guests that go on.
+    pub(crate) fn clear_all_but(&mut self, goes_on: impl Fn(&str) -> bool) {
+        let before = read_dir(&self.directory).into_iter().flatten().flatten();
         for name in before.filter_map(|entry| entry.file_name().into_string().ok()) {
             if let Some(name) = Name::parse(&name).filter(|name| !goes_on(name.whole())) {
-                disks.clear(&name);
+                self.clear(&name);
             }
         }
-        disks
     }
 
     /// Creates a guest's disk if there is none, so that it exists when the guest starts.
@@ -150,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let name = Name::parse("qemu-a").unwrap();
         let path = folder.path().join("disk/qemu-a");
-        let mut disks = Disks::beside(folder.path(), |_| false);
+        let mut disks = Disks::beside(folder.path());
         for text in ["<metrics>\n<a>\n</metrics>\n\n", EMPTY] {
             disks.write(&name, text).unwrap();
             assert_eq!(content(&path).trim_end(), text.trim_end());
@@ -162,11 +165,14 @@ mod tests {
     #[test]
     fn a_disk_of_before_shows_nothing_and_is_not_busy() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("disk/qemu-a");
+        let [path, goes_on] = ["disk/qemu-a", "disk/qemu-b"].map(|path| folder.path().join(path));
         std::fs::create_dir(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, b"mvbd\0\0\0\x01secret").unwrap();
-        let _disks = Disks::beside(folder.path(), |_| false);
+        for path in [&path, &goes_on] {
+            std::fs::write(path, b"mvbd\0\0\0\x01secret").unwrap();
+        }
+        Disks::beside(folder.path()).clear_all_but(|name| name == "qemu-b");
         assert_eq!(content(&path).trim_end(), EMPTY.trim_end());
+        assert_eq!(std::fs::read(goes_on).unwrap(), b"mvbd\0\0\0\x01secret");
     }
 
     #[test]
@@ -210,7 +216,7 @@ mod tests {
         }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let _reader = rustix::fs::open(place("qemu-read"), flags, Mode::empty()).unwrap();
-        let mut disks = Disks::beside(folder.path(), |_| false);
+        let mut disks = Disks::beside(folder.path());
         for name in ["qemu-folder", "qemu-link", "qemu-pipe", "qemu-read"] {
             let error = disks.write(&Name::parse(name).unwrap(), EMPTY).unwrap_err().to_string();
             assert!(error.ends_with("is not a regular file: remove it"), "{name}: {error}");

@@ -97,7 +97,7 @@ pub(crate) struct Guests {
 }
 
 impl Guests {
-    /// A daemon without guests; `before` has those that it is to go on with.
+    /// A daemon without guests.
     ///
     /// # Errors
     /// The system has no random bytes.
@@ -109,12 +109,8 @@ impl Guests {
         files: OpenFiles,
         paths: &Paths,
         watch: Watch,
-        before: Option<&GuestsState>,
     ) -> io::Result<Self> {
         let kept = |guest: &str| may_be_watched(rules.rules(), guest);
-        let had_disk = |guest: &str| {
-            before.and_then(|before| before.guests.get(guest)).is_some_and(|guest| guest.has_disk)
-        };
         Ok(Self {
             incidents: IncidentFiles::open(
                 &paths.state_dir,
@@ -132,7 +128,7 @@ impl Guests {
             contested: HashMap::new(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
-            disks: Disks::beside(&paths.socket_dir, had_disk),
+            disks: Disks::beside(&paths.socket_dir),
             responder,
             admin_files,
             roots: paths.roots().into(),
@@ -174,6 +170,11 @@ impl Guests {
             // Before any program is started, which would inherit them.
             None => (Later::default(), systemd::handed_over()),
         };
+        let roster = &self.roster;
+        self.disks.clear_all_but(|guest| {
+            let guest = roster.named(guest).and_then(|guest| roster.guests.get(guest));
+            guest.is_some_and(|guest| guest.has_disk)
+        });
         kept.append(&mut later.listeners);
         self.earlier_sockets = EarlierSockets::of(&mut kept);
         let vsock = kept.into_iter().map(|(_, fd)| fd).chain(later.vsock.take());

@@ -27,7 +27,8 @@ pub(crate) const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Handover<H> {
-    version: u32,
+    /// [`VERSION`].
+    pub(crate) version: u32,
     /// The release of the daemon that hands over.
     pub(crate) release: String,
     /// When the samples' grid began.
@@ -105,48 +106,6 @@ pub(crate) enum Refused {
     /// It says something that cannot be.
     #[error("the handover is damaged: {0}")]
     Invalid(&'static str),
-}
-
-/// What only the one that hands over knows.
-pub(crate) struct Parts<'h> {
-    pub(crate) start: Instant,
-    pub(crate) since: SystemTime,
-    pub(crate) host: &'h Host,
-    pub(crate) locks: [Option<Number>; 2],
-    pub(crate) control: Option<ListenerState>,
-    pub(crate) scrape: Option<ListenerState>,
-    pub(crate) guests: GuestsState,
-    pub(crate) libvirt: LibvirtState,
-    pub(crate) tally: Tally,
-    pub(crate) custom_failures: u64,
-    pub(crate) events_left_out: u64,
-    pub(crate) log_left_out: u64,
-    pub(crate) askers: Vec<Number>,
-}
-
-impl<'h> From<Parts<'h>> for Handover<&'h Host> {
-    fn from(parts: Parts<'h>) -> Self {
-        let Parts { start, since, host, locks, control, scrape, guests, libvirt, tally, .. } =
-            parts;
-        let Parts { custom_failures, events_left_out, log_left_out, askers, .. } = parts;
-        Self {
-            version: VERSION,
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            start,
-            since,
-            host,
-            locks,
-            control,
-            scrape,
-            guests,
-            libvirt,
-            tally,
-            custom_failures,
-            events_left_out,
-            log_left_out,
-            askers,
-        }
-    }
 }
 
 impl Handover<Host> {

@@ -35,11 +35,11 @@ fn the_seed_is_a_document_of_this_version_and_all_of_it_is_kept() {
     let seed = seed();
     let again = serde_json::to_value(Handover::parse(&seed).unwrap()).unwrap();
     let whole: Value = serde_json::from_slice(&seed).unwrap();
-    similar_asserts(&in_order(again), &in_order(whole));
+    assert_same(&in_order(again), &in_order(whole));
 }
 
 /// Both as text, whose difference can be read.
-fn similar_asserts(one: &Value, other: &Value) {
+fn assert_same(one: &Value, other: &Value) {
     let [one, other] = [one, other].map(|value| serde_json::to_string_pretty(value).unwrap());
     for (one, other) in one.lines().zip(other.lines()) {
         assert_eq!(one, other);

@@ -108,9 +108,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         Scrape::open(&metrics.listen, &control.group, scrape, &reactor).context("epoll")?;
     let mut responder = Responder::new(engine, flow.bounds());
     responder.tally = tally;
-    let known = before.as_ref().map(|(guests, _)| guests);
-    let guests =
-        Guests::new(rules, directories, responder, admin_files, files, &paths, watch, known);
+    let guests = Guests::new(rules, directories, responder, admin_files, files, &paths, watch);
     let mut guests = guests.context("random bytes")?;
     let control = Control::open(control, beginning.control, &reactor).context("epoll")?;
     if pty && before.is_none() {

@@ -17,7 +17,7 @@ use hostinfo_wire::text::printable;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Server;
-use crate::handover::{Handover, Parts};
+use crate::handover::{Handover, VERSION};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
@@ -154,7 +154,9 @@ impl Server {
     fn hand_over<'s>(&'s self, fds: &mut Outgoing<'s>) -> Handover<&'s Host> {
         let engine = self.guests.engine();
         let socket = self.control.state();
-        Handover::from(Parts {
+        Handover {
+            version: VERSION,
+            release: env!("CARGO_PKG_VERSION").to_owned(),
             start: engine.start(),
             since: socket.since,
             host: engine.host(),
@@ -168,7 +170,7 @@ impl Server {
             events_left_out: socket.left_out,
             log_left_out: self.logging.left_out(),
             askers: self.control.hand_over_askers(fds),
-        })
+        }
     }
 
     fn refuse_upgrade(&mut self, why: &str) {
