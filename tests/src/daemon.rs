@@ -23,7 +23,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `program`, a daemon, for the host in `folder` with these arguments, after the words of another command, which
+    /// Starts `program` as the daemon of the host in `folder` with these arguments, after the words of another command, which
     /// has to end with it.
     pub(crate) fn launch(
         folder: &Path,

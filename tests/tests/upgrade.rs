@@ -13,8 +13,9 @@ use hostinfo_tests::ctl::{self, alone};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::upgrading::{Asking, upgrade};
-use hostinfo_tests::{FakeGuest, FakeQemu, Guest, Host, Port};
+use hostinfo_tests::{FakeGuest, FakeQemu, Guest, Host, Port, paths};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 const RULES: &str = "qemu-slow:\n  interval = 3600\n\n*:\n  interval = 0\n  all = 1\n";
 
@@ -209,6 +210,14 @@ fn what_libvirt_said_counts_until_a_new_helper_answers_and_the_old_one_is_waited
     Ok(())
 }
 
+/// A host whose daemon's program is in a folder of its own, where it can be replaced; by scripts as well, which only
+/// a daemon that is not confined executes.
+fn host_with_a_program_of_its_own() -> Result<(Host, TempDir)> {
+    let folder = tempfile::tempdir()?;
+    fs::copy(paths::program("hostinfod")?, folder.path().join("hostinfod"))?;
+    Ok((Host::new(RULES)?.with_programs_in(folder.path()), folder))
+}
+
 /// What stands in the place of the new program.
 const WORSE: [(&str, Option<&str>, &str); 5] = [
     ("fails", Some("#!/bin/sh\necho it cannot >&2\nexit 1\n"), "it cannot"),
@@ -220,13 +229,12 @@ const WORSE: [(&str, Option<&str>, &str); 5] = [
 
 #[test]
 fn a_new_program_that_cannot_go_on_changes_nothing() -> Result<()> {
-    let host = Host::new(RULES)?;
-    let program = host.path().join("hostinfod");
-    let daemon = host.start_daemon_at(&program)?;
+    let (host, folder) = host_with_a_program_of_its_own()?;
+    let (daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
     let mut guest = FakeGuest::join(&host.socket("a"))?;
     let session = guest.ask("session")?;
     guest.send("ping ha")?;
-    let good = host.path().join("good");
+    let good = folder.path().join("good");
     fs::rename(&program, &good)?;
     for (what, text, why) in WORSE {
         let _ = fs::remove_file(&program);
@@ -257,9 +265,8 @@ fn a_new_program_that_cannot_go_on_changes_nothing() -> Result<()> {
 
 #[test]
 fn a_program_that_reads_the_document_and_cannot_be_executed_changes_nothing() -> Result<()> {
-    let host = Host::new(RULES)?;
-    let program = host.path().join("hostinfod");
-    let daemon = host.start_daemon_at(&program)?;
+    let (host, folder) = host_with_a_program_of_its_own()?;
+    let (daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
     let mut guest = FakeGuest::join(&host.socket("a"))?;
     let session = guest.ask("session")?;
     fs::remove_file(&program)?;

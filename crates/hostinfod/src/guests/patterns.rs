@@ -11,12 +11,14 @@ use super::handover::TakenPort;
 use crate::port::retry::Retry;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PatternId, PortId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
 use crate::sockets::pattern_dir::{PatternChange, PatternDir};
+use crate::system::file_error::TRY_AGAIN;
 
 /// Sockets outside the socket directory, and how they are reached.
 pub(crate) struct Patterns {
@@ -96,9 +98,13 @@ impl Guests {
         }
     }
 
-    fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+    /// Looks at all of a pattern's sockets.
+    pub(crate) fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         let mut names: BTreeSet<String> = pattern.look();
+        if pattern.is_to_be_tried_again() {
+            ctx.reactor.set_alarm(Alarm::Pattern(number), Some(ctx.now + TRY_AGAIN));
+        }
         let (enabled, disabled): (Vec<String>, Vec<String>) =
             pattern.ports.keys().cloned().partition(|name| pattern.entry().allows(name));
         names.extend(enabled);

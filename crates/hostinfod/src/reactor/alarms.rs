@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
-use super::id::{ClientId, GuestId, PortId, ScraperId, UnidentifiedId};
+use super::id::{ClientId, GuestId, PatternId, PortId, ScraperId, UnidentifiedId};
 
 /// What is due. Alarms with the same time go off in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,8 @@ pub(crate) enum Alarm {
     Watch(GuestId),
     /// A port that was connected while libvirt had its socket is to be looked at again.
     LookAgain(PortId),
+    /// Where a `[[sockets]]` says is to be looked again, which was not possible for a passing reason.
+    Pattern(PatternId),
     /// hostinfo-open has not answered in time.
     Opener,
     /// Guests can connect over AF_VSOCK again.
@@ -33,6 +35,8 @@ pub(crate) enum Alarm {
     Incidents,
     /// The number of log lines left out about a guest is to be logged.
     LeftOut(GuestId),
+    /// A socket directory is to be tried again that could not be opened for a passing reason.
+    Directories,
     /// A guest's metrics disk is to be written.
     Disk(GuestId),
     /// libvirt's helper is to be started, or did not answer in time.

@@ -136,9 +136,11 @@ impl Server {
             Alarm::Vsock => guests.resume_vsock(ctx),
             Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
+            Alarm::Pattern(pattern) => guests.check_pattern(pattern, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
+            Alarm::Directories => guests.try_directories_again(ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
             Alarm::Libvirt => guests.libvirt_is_due(ctx),
             Alarm::Client(client) => {

@@ -43,6 +43,8 @@ pub(crate) struct PatternDir {
     is_full: bool,
     /// Why the directory cannot be looked into.
     problem: Option<String>,
+    /// Whether that is a passing reason, of whose end nothing is told.
+    is_passing: bool,
 }
 
 /// What has happened.
@@ -69,6 +71,7 @@ impl PatternDir {
             is_full: false,
             ports: HashMap::new(),
             problem: None,
+            is_passing: false,
         })
     }
 
@@ -90,6 +93,11 @@ impl PatternDir {
     /// Why the directory cannot be looked into, with the remedy.
     pub(crate) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Whether it could not be looked into for a passing reason, so that it is to be looked at again soon.
+    pub(crate) fn is_to_be_tried_again(&self) -> bool {
+        self.is_passing
     }
 
     /// What has happened since the last call, each once.
@@ -135,6 +143,7 @@ impl PatternDir {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }
         let path = self.entry.pattern.directory().to_owned();
+        self.is_passing = false;
         let (watch, names) = match self.watch_and_read(&path) {
             Ok((watch, names)) => (Some(watch), names),
             Err(error) => {
@@ -164,7 +173,9 @@ impl PatternDir {
 
     fn set_problem(&mut self, path: &Path, error: io::Error) {
         let is_awaited = error.kind() == io::ErrorKind::NotFound;
-        let problem = (!is_awaited).then(|| FileError::of(path)(error).to_string());
+        let error = FileError::of(path)(error);
+        self.is_passing = error.is_passing();
+        let problem = (!is_awaited).then(|| error.to_string());
         if self.problem != problem
             && let Some(problem) = &problem
         {
