@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use hostinfo_control::Status;
 use hostinfo_tests::ctl::{self, alone};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
@@ -329,9 +330,9 @@ fn twenty_upgrades_lose_no_query_of_two_hundred_guests_and_answer_none_twice() -
 /// Answers like a daemon that cannot go on as another program, until the end.
 fn serve_as_an_old_daemon(socket: &UnixListener, is_over: &AtomicBool) -> Result<()> {
     let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/answer/status");
-    let mut status: Value = serde_json::from_slice(&fs::read(seed)?)?;
-    status["version"] = "0.0.9".into();
-    status["pid"] = 7.into();
+    let mut status: Status = serde_json::from_slice(&fs::read(seed)?)?;
+    status.version = "0.0.9".to_owned();
+    status.pid = 7;
     let no_method = json!({
         "error": "org.varlink.service.MethodNotFound",
         "parameters": { "method": "org.hostinfo.Control.Upgrade" },

@@ -56,7 +56,7 @@ impl Framer {
 
     /// A framer that goes on with the rest of that line. `None` if no line can have that part.
     pub fn after(Part { line, first, too_long }: Part) -> Option<Self> {
-        let is_one = line.len() <= LINE_MAX && !(too_long && !line.is_empty());
+        let is_one = line.len() <= LINE_MAX && (!too_long || line.is_empty());
         is_one.then_some(Self { line, first, too_long, given: false })
     }
 

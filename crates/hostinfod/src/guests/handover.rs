@@ -121,7 +121,7 @@ impl Guests {
             let Some(name) = Name::parse(&name) else { continue };
             match self.guest(&name, ctx.now) {
                 Ok(guest) => {
-                    self.take_over_guest(guest, state, are_other, &mut fds, &mut later, ctx)
+                    self.take_over_guest(guest, state, are_other, &mut fds, &mut later, ctx);
                 }
                 Err(error) => tracing::error!(guest = name.whole(), "{error}"),
             }
