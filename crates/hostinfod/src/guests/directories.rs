@@ -110,9 +110,9 @@ impl Guests {
         let number = match self.roster.socket(dialect, name.whole()) {
             Some(number) => number,
             None => match self.guest(&name, ctx.now) {
-                Ok(guest) => self
-                    .roster
-                    .add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now), Some(&name)),
+                Ok(guest) => {
+                    self.roster.add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now))
+                }
                 Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
             },
         };
@@ -127,13 +127,12 @@ impl Guests {
 
     /// Forgets a socket.
     pub(super) fn remove_socket(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
-        let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
-        if let Some((number, guest)) = removed {
-            self.port_is_gone(number, guest, ctx);
+        if let Some(number) = name.to_str().and_then(|name| self.roster.socket(dialect, name)) {
+            self.remove_port(number, ctx);
         }
     }
 
-    /// Removes a port that is not a socket of the directory.
+    /// Removes a port.
     pub(super) fn remove_port(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         if let Some(guest) = self.roster.remove_port(number) {
             self.port_is_gone(number, guest, ctx);

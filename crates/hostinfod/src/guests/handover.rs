@@ -72,7 +72,7 @@ impl Guests {
         let connection = port.connection.as_ref()?;
         let endpoint = match &port.endpoint {
             Endpoint::Socket => EndpointState::Socket,
-            Endpoint::Channel(path) => EndpointState::Channel(path.clone()),
+            Endpoint::Channel(path) => EndpointState::Channel(path.to_path_buf()),
             Endpoint::Pattern(pattern) => EndpointState::Pattern(
                 self.patterns.dirs.get(*pattern)?.entry().pattern.text().to_owned(),
             ),
@@ -87,7 +87,7 @@ impl Guests {
                 let path = self.sections.get(listener.section)?.settings.path.text();
                 EndpointState::Accepted(path.to_owned(), listener.entry.to_str()?.to_owned())
             }
-            Endpoint::Vsock(domain) => EndpointState::Vsock(*domain),
+            Endpoint::Vsock(domain) => EndpointState::Vsock(domain.as_deref().copied()),
         };
         let connection = connection.hand_over(fds.add(connection.as_fd()));
         Some(PortState { endpoint, dialect: port.dialect, since: port.since, connection })
@@ -154,20 +154,20 @@ impl Guests {
             let Some(fd) = fds.take(state.connection.fd) else { continue };
             let endpoint = match &state.endpoint {
                 EndpointState::Socket => Endpoint::Socket,
-                EndpointState::Channel(path) => Endpoint::Channel(path.clone()),
+                EndpointState::Channel(path) => Endpoint::Channel(path.as_path().into()),
                 EndpointState::Pattern(_) => {
                     self.patterns.taken_over.push(TakenPort { guest: number, state, fd });
                     continue;
                 }
                 EndpointState::Pty(path, slave) => match fds.take(*slave) {
-                    Some(slave) => Endpoint::Pty(Pty::taken_over(path.clone(), slave)),
+                    Some(slave) => Endpoint::Pty(Pty::taken_over(path.clone(), slave).into()),
                     None => continue,
                 },
                 EndpointState::Accepted(..) => {
                     later.accepted.push(TakenPort { guest: number, state, fd });
                     continue;
                 }
-                EndpointState::Vsock(domain) => Endpoint::Vsock(*domain),
+                EndpointState::Vsock(domain) => Endpoint::Vsock(domain.map(Box::new)),
             };
             self.take_over_port(TakenPort { guest: number, state, fd }, endpoint, ctx);
         }
@@ -183,17 +183,14 @@ impl Guests {
         let TakenPort { guest, state: PortState { dialect, since, connection, .. }, fd } = taken;
         let name = self.roster.guests.get(guest)?.who.name().clone();
         let connection = Connection::taken_over(connection, fd, ctx.now)?;
-        let (phase, is_socket) = (connection.phase, matches!(endpoint, Endpoint::Socket));
+        let phase = connection.phase;
         let port =
             Port { connection: Some(connection), ..Port::new(guest, endpoint, dialect, since) };
-        let number = self.roster.add_port(port, is_socket.then_some(&name));
+        let number = self.roster.add_port(port);
         let connection = self.roster.ports.get(number)?.connection.as_ref()?;
         if let Err(error) = ctx.reactor.add(connection, Token::Port(number), phase.interest()) {
             tracing::error!(guest = name.whole(), "cannot be served any more: {error}");
-            match is_socket {
-                true => drop(self.roster.remove_socket(dialect, name.whole())),
-                false => drop(self.roster.remove_port(number)),
-            }
+            self.roster.remove_port(number);
             return None;
         }
         ctx.reactor.set_alarm(Alarm::Port(number), phase.until());

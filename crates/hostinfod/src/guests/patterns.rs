@@ -166,7 +166,7 @@ impl Guests {
         ctx: &Ctx<'_>,
     ) -> PortId {
         let port = Port::new(guest, Endpoint::Pattern(number), Dialect::Hostinfo, ctx.now);
-        let port = self.roster.add_port(port, None);
+        let port = self.roster.add_port(port);
         if let Some(pattern) = self.patterns.dirs.get_mut(number) {
             pattern.ports.insert(name.to_owned(), port);
         }

@@ -73,9 +73,11 @@ fn a_document_that_was_cut_is_refused_wherever_that_was() {
 
 #[test]
 fn what_no_daemon_hands_over_is_refused() {
-    let guest = |value: &mut Value| value["guests"]["guests"]["qemu-a"].take();
     assert!(matches!(
-        changed(|value| value["guests"]["guests"]["no/name"] = guest(&mut value.clone())),
+        changed(|value| {
+            let guest = value["guests"]["guests"]["qemu-a"].clone();
+            value["guests"]["guests"]["no/name"] = guest;
+        }),
         Err(Refused::Invalid("a guest's name is none"))
     ));
     let unsent = "00".repeat(hostinfo_wire::limits::REPLY_MAX + 1);
