@@ -99,6 +99,29 @@ impl RulesFile {
         &self.in_force
     }
 
+    /// What recognizes the text of the rules in force; `None` for the built-in default.
+    pub(crate) fn digest(&self) -> Option<u64> {
+        self.in_force.digest
+    }
+
+    /// Whether another program that reads the file gets the rules in force.
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub(crate) fn are_current(&mut self, now: Instant) -> Result<(), String> {
+        self.take_changes(now);
+        if let Some(problem) = &self.problem {
+            return Err(format!("the rules file has to be mended first: {problem}"));
+        }
+        match self.pending {
+            Pending::No => Ok(()),
+            Pending::Settling(_) | Pending::BeingWritten(_) => {
+                let path = self.path.display();
+                Err(format!("{path} is being written: try again when it is in force"))
+            }
+        }
+    }
+
     /// Reports changes of the file.
     pub(crate) fn watcher(&self) -> &Watcher {
         &self.watcher
@@ -195,6 +218,14 @@ impl RulesFile {
             self.watcher.remove(before);
         }
     }
+}
+
+/// Whether a daemon would start with the rules at that path.
+///
+/// # Errors
+/// The file has errors.
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
+    InForce::read(path).map(drop)
 }
 
 /// The file is being written, or was written.
