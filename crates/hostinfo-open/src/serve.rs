@@ -24,9 +24,6 @@ const IDLE: Duration = Duration::from_secs(10);
 /// it has nothing more to ask.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The longest settings that are read, as by hostinfod.
-const SETTINGS_MAX: u64 = 1024 * 1024;
-
 /// Only root may have made the way to a socket, and what the settings say.
 const OWNER: Uid = Uid::ROOT;
 
@@ -100,7 +97,7 @@ fn read(path: &Path) -> io::Result<Sockets> {
         let why = "others than root may write it: as root, chown root it and chmod go-w it";
         return Err(io::Error::other(why));
     }
-    let bytes = hostinfo_file::read_from(&file, SETTINGS_MAX)?;
+    let bytes = hostinfo_file::read_from(&file, hostinfo_file::SETTINGS_MAX)?;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
     Sockets::parse(&text).map_err(io::Error::other)
 }

@@ -50,6 +50,14 @@ enum Pending {
     BeingWritten(Instant),
 }
 
+/// Whether a daemon would start with these rules.
+///
+/// # Errors
+/// They cannot be read, or have errors.
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
+    InForce::read(path).map(drop)
+}
+
 impl RulesFile {
     /// Reads the file for the first time. If it does not exist, the built-in default is in force.
     ///
@@ -218,14 +226,6 @@ impl RulesFile {
             self.watcher.remove(before);
         }
     }
-}
-
-/// Whether a daemon would start with the rules at that path.
-///
-/// # Errors
-/// The file has errors.
-pub(crate) fn check(path: &Path) -> Result<(), Error> {
-    InForce::read(path).map(drop)
 }
 
 /// The file is being written, or was written.

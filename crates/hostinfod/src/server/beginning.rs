@@ -125,7 +125,14 @@ pub(super) fn check(fd: u32, args: &Args) -> anyhow::Result<()> {
     let path = PathBuf::from(format!("/proc/self/fd/{fd}"));
     let file = File::open(&path).with_context(|| path.display().to_string())?;
     Handover::read(&Document::open(file.into())?)?;
+    check_files(args)
+}
+
+/// `--check`: whether a daemon would start with the rules and the settings that are there now.
+///
+/// # Errors
+/// Why it would not.
+pub(super) fn check_files(args: &Args) -> anyhow::Result<()> {
     let settings = Settings::load(args)?;
-    rules_file::check(&settings.paths.rules)?;
-    Ok(())
+    Ok(rules_file::check(&settings.paths.rules)?)
 }

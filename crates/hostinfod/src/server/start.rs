@@ -60,10 +60,13 @@ fn serve(args: Args) -> anyhow::Result<()> {
     if let Some(fd) = args.check_handover {
         return beginning::check(fd, &args);
     }
+    if args.check {
+        return beginning::check_files(&args);
+    }
+    let pty = args.pty;
     let program = Program::own().context("/proc/self/exe")?;
     let beginning = if args.handover { Beginning::taken_over()? } else { Beginning::fresh() };
     let Beginning { locks, scrape, start, host, tally, before, .. } = beginning;
-    let pty = args.pty;
     let (file, settings) = SettingsFile::open(args)?;
     let confinement = Confinement::of(&settings, &program.path);
     let Settings {
