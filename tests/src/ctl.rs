@@ -87,7 +87,7 @@ pub fn alone(host: &Host, args: &[&str]) -> Result<Said> {
 pub fn alone_with_programs(host: &Host, folder: &Path, args: &[&str]) -> Result<Said> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
-    said(command(host, args)?.env("PATH", std::env::join_paths(folders)?))
+    output(command(host, args)?.env("PATH", std::env::join_paths(folders)?))
 }
 
 /// The path of hostinfoctl.
