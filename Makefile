@@ -20,7 +20,7 @@ export PAGES ?= $(TARGET)/pages
 # The day that man pages bear: that of the sources.
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 
-FUZZ_TARGETS = request framer rules custom kernel control domain message scrape notices settings \
+FUZZ_TARGETS = request framer rules custom kernel control domain message scrape notices settings handover \
 	lines reply answer conversation open run
 FUZZ_SECONDS ?= 60
 

@@ -1,7 +1,7 @@
 //! Runs hostinfoctl for the directories of a test's host.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -78,6 +78,16 @@ pub fn command(host: &Host, args: &[&str]) -> Result<Command> {
 /// It cannot be run.
 pub fn alone(host: &Host, args: &[&str]) -> Result<Said> {
     output(&mut command(host, args)?)
+}
+
+/// The same, with programs in `folder` before those of the same names.
+///
+/// # Errors
+/// It cannot be run.
+pub fn alone_with_programs(host: &Host, folder: &Path, args: &[&str]) -> Result<Said> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+    output(command(host, args)?.env("PATH", std::env::join_paths(folders)?))
 }
 
 /// The path of hostinfoctl.

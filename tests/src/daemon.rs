@@ -101,6 +101,14 @@ impl Daemon {
         self.process.signal(Signal::HUP)
     }
 
+    /// Asks it to execute its program anew.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn upgrade(&self) -> Result<()> {
+        self.process.signal(Signal::USR1)
+    }
+
     /// Waits for it to end.
     ///
     /// # Errors

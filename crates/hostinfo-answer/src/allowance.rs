@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::limits::WINDOW_MIN;
+use serde::{Deserialize, Serialize};
 
 /// What a query cost, whatever the guest got for it. Reading counts: otherwise a guest that gets no
 /// values could make the host read on and on, and learn from the time that takes what others do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Cost {
     /// Nothing was read.
     Nothing,
@@ -17,8 +18,9 @@ pub(crate) enum Cost {
 }
 
 /// How a guest has used its interval.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Allowance {
+    #[serde(with = "hostinfo_handover::instant::option")]
     last: Option<Instant>,
     /// The last query got nothing yet and may be repeated early, but only once, so that repeating
     /// is not a way around the interval.

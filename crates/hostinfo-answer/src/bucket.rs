@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 /// A long-term rate, and the burst that is allowed after a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
@@ -21,7 +23,7 @@ pub struct Flow {
 }
 
 /// How much of its [`Flow`] a guest has used.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Meter {
     /// Bucket for lines answered.
     pub lines: Bucket,
@@ -40,8 +42,9 @@ impl Meter {
 ///
 /// It stores only when it will be full again (GCRA, as in ITU-T I.371), so the bucket of an idle
 /// guest costs 16 bytes and no timer.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Bucket {
+    #[serde(with = "hostinfo_handover::instant::option")]
     full_at: Option<Instant>,
 }
 

@@ -17,14 +17,14 @@ use crate::requester::Requester;
 /// The input of one connection. An idle one owns no other memory.
 #[derive(Debug)]
 pub struct Conversation {
-    protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Holds a line that has arrived in part.
-    framer: Framer,
+    pub(crate) framer: Framer,
     /// Complete lines that have to wait: at most one whose answer was begun, and [`READ_CHUNK`]
     /// bytes.
-    held: Vec<u8>,
+    pub(crate) held: Vec<u8>,
     /// What the first held line waits for, if its answer was begun.
-    pending: Option<Box<Pending>>,
+    pub(crate) pending: Option<Box<Pending>>,
 }
 
 /// The guest that sent the input, borrowed in parts.

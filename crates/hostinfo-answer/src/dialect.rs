@@ -1,7 +1,9 @@
 //! The protocol that is spoken over a port.
 
+use serde::{Deserialize, Serialize};
+
 /// A protocol that is spoken over a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Dialect {
     /// `docs/protocol.md`.
     Hostinfo,

@@ -59,6 +59,11 @@ impl<L: Libvirt> Engine<L> {
         }
     }
 
+    /// When the samples' grid began.
+    pub fn start(&self) -> Instant {
+        self.backend.start
+    }
+
     /// The host's own sources.
     pub fn host(&self) -> &Host {
         &self.backend.host

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use hostinfo_catalog::StatId;
 use hostinfo_domains::Disk;
 use hostinfo_domains::limits::VCPUS_MAX;
+use hostinfo_handover::instant;
 use hostinfo_sample::{Absent, gain};
 use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
+use serde::{Deserialize, Serialize};
 
 /// A guest's figures are requested at most once in this time: they cost libvirt and the guest's
 /// QEMU some milliseconds of CPU time.
@@ -18,23 +20,28 @@ const REFRESH: Duration = WINDOW_MIN;
 pub(crate) const FRESH: Duration = Duration::from_secs(75);
 
 /// What is kept for one session of a guest.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct History {
+    #[serde(with = "by_name")]
     counters: HashMap<(StatId, String), Counter>,
     /// By vCPU number. There are at most [`VCPUS_MAX`] vCPUs: 32 bytes for each of six statistics,
     /// 800 KB for the largest guest that KVM can run.
+    #[serde(with = "parts_by_name")]
     parts: HashMap<StatId, BTreeMap<u32, Counter>>,
     /// At most one for each step of the grid in the last [`WINDOW_MIN`], and one before.
     readings: VecDeque<Reading>,
     /// When the guest last had newer figures requested.
+    #[serde(with = "instant::option")]
     asked: Option<Instant>,
     /// The first request since `answered` that has no answer yet.
+    #[serde(with = "instant::option")]
     unanswered: Option<Instant>,
     /// The last request that was answered.
+    #[serde(with = "instant::option")]
     answered: Option<Instant>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Counter {
     sum: u64,
     last: u64,
@@ -49,13 +56,14 @@ impl Counter {
 }
 
 /// What each disk had completed at one time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Reading {
+    #[serde(with = "hostinfo_handover::instant")]
     at: Instant,
     disks: HashMap<String, Completed>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Completed {
     ops: u64,
     nanos: u64,
@@ -158,6 +166,58 @@ fn completed(disk: &Disk) -> Completed {
     let all = [disk.read, disk.write, disk.flush];
     let sum = |parts: [Option<u64>; 3]| parts.into_iter().flatten().fold(0, u64::saturating_add);
     Completed { ops: sum(all.map(|io| io.ops)), nanos: sum(all.map(|io| io.nanos)) }
+}
+
+/// The row of that name; `None` in a release that has none.
+fn named(name: &str) -> Option<StatId> {
+    StatId::all().find(|row| row.stat().name == name)
+}
+
+/// Counters by the names of their rows, whose numbers differ between releases.
+mod by_name {
+    use super::{Counter, Deserialize, HashMap, StatId, named};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        counters: &HashMap<(StatId, String), Counter>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let named =
+            counters.iter().map(|((row, instance), count)| (row.stat().name, instance, count));
+        serializer.collect_seq(named)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<HashMap<(StatId, String), Counter>, D::Error> {
+        let counters: Vec<(String, String, Counter)> = Deserialize::deserialize(deserializer)?;
+        let counters = counters.into_iter();
+        Ok(counters
+            .filter_map(|(row, instance, count)| Some(((named(&row)?, instance), count)))
+            .collect())
+    }
+}
+
+/// The same for counters of each vCPU.
+mod parts_by_name {
+    use super::{BTreeMap, Counter, Deserialize, HashMap, StatId, named};
+    use serde::{Deserializer, Serializer};
+
+    type Parts = BTreeMap<u32, Counter>;
+
+    pub(super) fn serialize<S: Serializer>(
+        parts: &HashMap<StatId, Parts>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(parts.iter().map(|(row, parts)| (row.stat().name, parts)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<HashMap<StatId, Parts>, D::Error> {
+        let parts: Vec<(String, Parts)> = Deserialize::deserialize(deserializer)?;
+        Ok(parts.into_iter().filter_map(|(row, parts)| Some((named(&row)?, parts))).collect())
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 use hostinfo_domains::Uuid;
 use hostinfo_verdict::Incidents;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The identity of a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GuestKey {
     /// libvirt's domain, in all of its runs.
     Domain(Uuid),
@@ -21,7 +22,7 @@ pub enum GuestKey {
 
 /// Incidents and the guest they belong to. Only a pointer for each guest, since nearly none has
 /// any.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct GuestIncidents(Option<Box<(GuestKey, Incidents)>>);
 
 impl GuestIncidents {

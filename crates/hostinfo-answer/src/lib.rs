@@ -19,6 +19,7 @@ mod engine;
 #[cfg(test)]
 mod examples;
 mod gather;
+mod handover;
 mod history;
 mod host_id;
 mod key;
@@ -43,6 +44,7 @@ pub use bucket::{Bound, Bucket, Flow, Meter};
 pub use conversation::{Conversation, Guest, Outcome, Turn};
 pub use dialect::Dialect;
 pub use engine::Engine;
+pub use handover::{ConversationState, ObservedState, RequesterState};
 pub use host_id::HostId;
 pub use key::{GuestIncidents, GuestKey};
 pub use labels::Labels;

@@ -20,14 +20,19 @@ pub const VMM_UNKNOWN: Absent =
 pub struct Process {
     roots: Arc<Roots>,
     files: OpenFiles,
-    peer: Peer,
-    vmm: Option<Box<Vmm>>,
+    pub(crate) peer: Peer,
+    pub(crate) vmm: Option<Box<Vmm>>,
 }
 
 impl Process {
     /// That process, read below `roots`; its open files are kept among `files`.
     pub fn new(roots: Arc<Roots>, files: OpenFiles, peer: Peer) -> Self {
         Self { roots, files, peer, vmm: None }
+    }
+
+    /// The same with what is known of it.
+    pub(crate) fn with(self, vmm: Option<Box<Vmm>>) -> Self {
+        Self { vmm, ..self }
     }
 
     pub(crate) fn vmm(&mut self) -> &mut Vmm {
@@ -48,7 +53,7 @@ pub struct Observed {
     /// Its verdicts over time.
     pub incidents: GuestIncidents,
     /// See [`Observed::history`]; `None` if libvirt has reported nothing.
-    history: Option<Box<History>>,
+    pub(crate) history: Option<Box<History>>,
 }
 
 impl Observed {

@@ -1,7 +1,9 @@
 //! The process at the other end of a guest's connection.
 
+use serde::{Deserialize, Serialize};
+
 /// A process. A process ID can be reused, so the start of the process goes with it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Peer {
     /// Process ID in the daemon's PID namespace.
     pub pid: i32,

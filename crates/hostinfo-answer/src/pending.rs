@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 /// When a line was asked, and the current time.
 #[derive(Debug, Clone, Copy)]
 pub struct When {
@@ -27,11 +29,13 @@ impl From<Instant> for When {
 
 /// Some values are on their way. Asking again with this `asked` gets the reply once all values have
 /// come, or at `until` in any case. Asking before the value of `on` has come is useless.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pending {
     /// When the line came.
+    #[serde(with = "hostinfo_handover::instant")]
     pub asked: Instant,
     /// When it is answered at the latest.
+    #[serde(with = "hostinfo_handover::instant")]
     pub until: Instant,
     /// The name of the last value to be started. Commands start in order, so once this one has
     /// come, only those that run beside it are left. So a line is tried again `RUNS_MAX` times,

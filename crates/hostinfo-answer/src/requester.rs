@@ -33,7 +33,7 @@ pub struct Requester {
     pub(crate) standing: Standing,
     /// The process at the other end. `None` before the first connection; `Some(None)` if it is
     /// unknown.
-    peer: Option<Option<Peer>>,
+    pub(crate) peer: Option<Option<Peer>>,
     /// The last document of vhostmd's client, which it gets again if it asks too soon: it does not
     /// know 429.
     pub(crate) document: Option<Box<Document>>,

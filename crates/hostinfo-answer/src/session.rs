@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use crate::host_id::hex;
 
 /// Seconds to which a session's start is rounded. If two guests knew exactly when their host's
@@ -9,7 +11,7 @@ use crate::host_id::hex;
 const GRAIN: u64 = 10;
 
 /// The time in which a guest's counters do not fall.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
     id: [u8; 8],
     /// When the guest first asked, rounded to [`GRAIN`]. `None` if it has not asked yet.

@@ -5,9 +5,10 @@
 //! process has the socket.
 
 use hostinfo_domains::{Claim, Marks, Run, Snapshot, Uuid};
+use serde::{Deserialize, Serialize};
 
 /// Which guest a socket belongs to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
     /// No running domain names it: the socket's name says which guest it is.
     #[default]

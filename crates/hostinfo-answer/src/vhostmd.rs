@@ -8,6 +8,7 @@ use hostinfo_render::Answer;
 use hostinfo_render::vhostmd::{Common, Custom, Extra};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Spare;
+use serde::{Deserialize, Serialize};
 
 use crate::allowance::Cost;
 use crate::gather::gather;
@@ -16,7 +17,7 @@ use crate::sources::{Lookups, Sources};
 use crate::step_cache::StepCache;
 
 /// A guest's last document.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Document {
     pub(crate) text: Box<str>,
     pub(crate) cost: Cost,

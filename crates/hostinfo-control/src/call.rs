@@ -42,6 +42,8 @@ pub enum Call {
     HostStateGet {},
     #[serde(rename = "org.hostinfo.Control.HostStateSet")]
     HostStateSet { state: HostState, text: Option<String> },
+    #[serde(rename = "org.hostinfo.Control.Upgrade")]
+    Upgrade {},
 }
 
 impl Call {
@@ -59,7 +61,10 @@ impl Call {
     /// Whether the call changes something. Not every client may make such a call.
     pub fn changes(&self) -> bool {
         match self {
-            Self::NoticeSet { .. } | Self::NoticeClear { .. } | Self::HostStateSet { .. } => true,
+            Self::NoticeSet { .. }
+            | Self::NoticeClear { .. }
+            | Self::HostStateSet { .. }
+            | Self::Upgrade {} => true,
             Self::Status {}
             | Self::List { .. }
             | Self::Watch { .. }

@@ -11,10 +11,10 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::de::DeserializeOwned;
 use varlink::sansio::{self, ClientEvent};
 
-use crate::limits::{PREVIEW_TIME, REPLY_MAX, REQUEST_MAX};
+use crate::limits::{PREVIEW_TIME, REPLY_MAX, REQUEST_MAX, UPGRADE_TIME};
 use crate::{
     Call, Cleared, Error, Event, Explanation, Guest, HostState, HostStateReply, Metrics, Notice,
-    NoticeKind, Notices, Page, Preview, Rules, SetNotice, Stats, Status,
+    NoticeKind, Notices, Page, Preview, Rules, SetNotice, Stats, Status, Upgraded,
 };
 
 /// Bytes read at a time.
@@ -166,6 +166,16 @@ impl Client {
         text: Option<&str>,
     ) -> Result<HostStateReply, Error> {
         self.ask(&Call::HostStateSet { state, text: text.map(str::to_owned) })
+    }
+
+    /// Has the daemon execute its program anew. Its reply is the last one over this connection.
+    ///
+    /// # Errors
+    /// [`Refusal::Failed`](crate::Refusal::Failed): nothing has changed.
+    /// [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
+    /// [`Refusal::MethodNotFound`](crate::Refusal::MethodNotFound): it is a release that cannot.
+    pub fn upgrade(&mut self) -> Result<Upgraded, Error> {
+        self.ask_within(&Call::Upgrade {}, self.deadline + UPGRADE_TIME)
     }
 
     /// The queries of that guest, or of all guests, from now on.

@@ -17,6 +17,7 @@ mod notices;
 mod refusal;
 mod request;
 mod timestamp;
+mod upgraded;
 
 pub use call::Call;
 pub use client::{Client, Watch};
@@ -37,6 +38,7 @@ pub use notices::{Cleared, Notice, Notices, SetNotice};
 pub use refusal::Refusal;
 pub use request::{Asked, Front, Request, answer, front};
 pub use timestamp::timestamp;
+pub use upgraded::Upgraded;
 
 /// The interface's name.
 pub const INTERFACE: &str = "org.hostinfo.Control";

@@ -32,6 +32,10 @@ pub const REPLY_MAX: usize = 4 * 1024 * 1024;
 /// or its host cannot give it a CPU.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How much longer a client waits for an upgrade: the new program has 2 s to check what it is to take over, and takes
+/// 2 s to do so with 10,000 guests on a host that is busy.
+pub const UPGRADE_TIME: Duration = Duration::from_secs(10);
+
 /// How much longer a client waits for a preview, which may wait for a command of the administrator.
 /// Commands have at most 30 s, and hostinfo-run 2 s more to answer, which is less than [`DEADLINE`]: `TIMEOUT_MAX` and
 /// `ANSWER_MARGIN` of hostinfo-custom.

@@ -236,6 +236,11 @@ impl Custom {
         })
     }
 
+    /// Counts on from what another program had counted.
+    pub fn count_on_from(&mut self, failures: u64) {
+        self.failures = self.failures.saturating_add(failures);
+    }
+
     /// How many runs and file reads gave no value.
     pub fn failures(&self) -> u64 {
         self.failures

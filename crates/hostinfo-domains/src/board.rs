@@ -24,6 +24,11 @@ pub(crate) struct Board {
 }
 
 impl Board {
+    /// What is known of domains from before a helper was started.
+    pub(crate) fn after(before: BTreeMap<Uuid, Arc<Guest>>) -> Self {
+        Self { before, ..Self::default() }
+    }
+
     pub(crate) fn domain(&mut self, domain: Domain, now: Instant) {
         let uuid = domain.uuid;
         let known = self.guests.remove(&uuid).or_else(|| self.before.remove(&uuid));

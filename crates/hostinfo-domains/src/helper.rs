@@ -1,5 +1,6 @@
 //! The daemon's side of the helper.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,12 +15,13 @@ use uuid::Uuid;
 use crate::backoff::Backoff;
 use crate::board::Board;
 use crate::limits::{ANSWER_DEADLINE, DEADLINE};
-use crate::message::{Message, VERSION};
+use crate::message::{Hypervisor, Message, VERSION};
 use crate::presence::{self, Presence};
 use crate::process::{PROGRAM, Process};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Guest, Snapshot};
 use crate::tags::TagSources;
 use crate::wanted::Wanted;
+use crate::whose::Whose;
 
 /// The directory of libvirt's sockets.
 const LIBVIRT: &str = "/run/libvirt";
@@ -107,6 +109,32 @@ impl Helper {
             board: Board::default(),
             snapshot: Arc::new(Snapshot::down("libvirt was not asked yet", Arc::default())),
         })
+    }
+
+    /// Goes on with what another program's helper knew.
+    pub(crate) fn set_known(
+        &mut self,
+        guests: BTreeMap<Uuid, Arc<Guest>>,
+        hypervisor: Option<Hypervisor>,
+        as_of: Option<Instant>,
+    ) {
+        self.board = Board::after(guests.clone());
+        let whose = Arc::new(Whose::new(guests.values().map(|guest| &guest.domain)));
+        self.snapshot = Arc::new(Snapshot { outage: None, hypervisor, guests, whose });
+        self.as_of = as_of;
+    }
+
+    /// As if libvirt had said that.
+    #[cfg(test)]
+    pub(crate) fn set_snapshot(&mut self, snapshot: Snapshot, as_of: Instant) {
+        self.snapshot = Arc::new(snapshot);
+        self.as_of = Some(as_of);
+    }
+
+    /// The numbers of its processes that have not been waited for: of the one that runs, and of one that was ended.
+    pub fn processes(&self) -> impl Iterator<Item = u32> {
+        let runs = self.process.as_ref().map(|running| running.process.id());
+        runs.into_iter().chain(self.leaving.as_ref().map(Child::id))
     }
 
     /// Starts it when libvirt appears, even if nobody asks.

@@ -28,6 +28,7 @@ pub mod edit;
 pub mod examples;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod handover;
 mod helper;
 mod iotune;
 mod libvirt_settings;
@@ -55,6 +56,7 @@ pub use clause::{Clause, Unfit};
 pub use cut::cut;
 pub use directory::Directory;
 pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic, Vcpu};
+pub use handover::Known;
 pub use helper::{Helper, is_there};
 pub use iotune::{Limit, Limits};
 pub use libvirt_settings::LibvirtSettings;

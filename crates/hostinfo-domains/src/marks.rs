@@ -3,6 +3,8 @@
 
 use uuid::Uuid;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::Domain;
 use crate::snapshot::Snapshot;
 use crate::whose::{Claim, Conflict};
@@ -16,7 +18,7 @@ pub const CMDLINE_MAX: usize = 128 * 1024;
 pub const CGROUP_MAX: usize = 64 * 1024;
 
 /// What libvirt has marked a process with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
     pid: i32,
     program: String,

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 /// The time for which a domain was seen paused: it never falls. While the domain was out of sight,
 /// only the time between two observations that both found it paused counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pauses {
     past: Duration,
+    #[serde(with = "hostinfo_handover::instant::option")]
     since: Option<Instant>,
     out_of_sight: bool,
 }

@@ -95,6 +95,11 @@ impl Process {
         self.stream.write_all(&line)
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it. The caller must wait for its end: it may hang in the kernel.
     pub(crate) fn kill(mut self) -> Child {
         // It only fails if the child has already been reaped.

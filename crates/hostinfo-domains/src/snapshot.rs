@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use uuid::Uuid;
 
 use crate::domain::{Domain, Figures, State};
@@ -36,7 +38,7 @@ pub struct Guest {
 
 /// A stretch of a domain's life without a jump: it ends when the domain is started or restored
 /// again, and when it goes back to a snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// See [`Domain::id`].
     pub id: Option<u32>,

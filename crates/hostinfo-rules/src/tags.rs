@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::pattern::Pattern;
 
 /// The most conditions of one header. Each is checked for every guest whose name matches the
@@ -12,7 +14,7 @@ pub(crate) const CONDITIONS_MAX: usize = 16;
 pub(crate) const KEY_MAX: usize = 64;
 
 /// A guest's tags, as far as they are readable now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tags {
     /// The tags. Empty for a guest without tags, for a guest that libvirt does not know, and for
     /// every guest of a host where libvirt is not asked.
@@ -23,7 +25,7 @@ pub enum Tags {
 }
 
 /// One existing tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tag {
     /// Its value.
     Value(Box<str>),

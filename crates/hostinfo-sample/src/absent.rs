@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 /// The reason when a file cannot be read or has no usable text.
 const UNREADABLE: &str = "could not be read on this host";
 
 /// A permitted statistic that has no value now.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{reason}")]
 pub struct Absent {
     /// The reason the guest sees, behind 503. It names no path, no error and nothing else about the
@@ -21,7 +23,7 @@ pub struct Absent {
 }
 
 /// What can be done about a lack.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lack {
     /// Nothing to do and nothing to report: the value may be there next time, or is not for this
     /// guest.

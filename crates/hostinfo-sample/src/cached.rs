@@ -1,14 +1,18 @@
 //! One sample for all queries within one step of the grid.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Absent, Moment};
 
 /// The last sample of a source, and the slot in which it was taken. A failed read is a sample too:
 /// a thousand queries in one slot cost one attempt.
 ///
 /// `K` is what the source keeps from one sample to the next: see `tally.rs`.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(bound(serialize = "K: Serialize", deserialize = "K: Deserialize<'de>"))]
 pub(crate) struct Cached<T, K = ()> {
     /// The reason is larger than most samples, and rare.
+    #[serde(skip)]
     sample: Option<(u64, Result<T, Box<Absent>>)>,
     kept: K,
 }

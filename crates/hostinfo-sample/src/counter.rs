@@ -9,6 +9,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Moment;
 
 /// Numbers from here on are not counts: they are what is left of a counter that went below zero. A
@@ -35,7 +37,7 @@ impl Pace {
 }
 
 /// A number and when it was read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Reading {
     number: u64,
     at: Moment,
@@ -50,7 +52,7 @@ impl Reading {
 }
 
 /// What is known about a counter.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Counter {
     last: Reading,
     /// The reading after `last` that was too high.
@@ -103,7 +105,7 @@ impl Counter {
 
 /// One of the kernel's counters as guests see it: it never falls, continues after a fall, and
 /// contains no jump.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Told {
     counter: Option<Counter>,
     sum: u64,

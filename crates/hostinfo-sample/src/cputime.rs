@@ -13,6 +13,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Moment;
 use crate::counter::{Counter, NO_COUNT, Pace, Step};
 use crate::cpulist::CPUS_MAX;
@@ -47,7 +49,7 @@ pub(crate) struct CpuLines {
 }
 
 /// The CPUs' times since boot as reported, and what is needed to continue from there.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct CpuTimes {
     all: Option<(Line, Moment)>,
     single: HashMap<u32, [Counter; 10]>,

@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Moment;
 use crate::counter::{Counter, Pace, Step, countable, round};
 
@@ -25,7 +27,7 @@ const RANGE: u64 = 1 << 32;
 const ROUND_MAX: u64 = 1 << 28;
 
 /// The identity of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Identity {
     /// The kernel's number for it, which no other device gets until the host reboots.
     Number(u64),
@@ -34,7 +36,7 @@ pub(crate) enum Identity {
 }
 
 /// A device that counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Found {
     pub(crate) identity: Identity,
     /// The hardware behind it, by which it is recognized if it comes back under another number.
@@ -88,9 +90,13 @@ pub(crate) struct Sums<const N: usize> {
 }
 
 /// What is known about the devices.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Devices<const N: usize> {
+    #[serde(with = "hostinfo_handover::pairs")]
     names: HashMap<Vec<u8>, Seen>,
+    #[serde(with = "hostinfo_handover::pairs")]
     known: HashMap<Identity, Device<N>>,
+    #[serde(with = "hostinfo_handover::array")]
     sums: [u64; N],
     /// When they were last read.
     last: Option<Moment>,
@@ -98,6 +104,7 @@ pub(crate) struct Devices<const N: usize> {
 }
 
 /// Which device has a name.
+#[derive(Serialize, Deserialize)]
 struct Seen {
     inode: Option<u64>,
     /// `None`: a device that does not count.
@@ -105,7 +112,9 @@ struct Seen {
     round: u64,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Device<const N: usize> {
+    #[serde(with = "hostinfo_handover::array")]
     figures: [Counter; N],
     place: Option<PathBuf>,
     round: u64,

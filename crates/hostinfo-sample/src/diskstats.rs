@@ -2,6 +2,7 @@
 
 use hostinfo_catalog::source::Disk;
 use hostinfo_wire::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::devices::{Devices, Row, Sums};
 use crate::disk::{self, Heads};
@@ -30,7 +31,7 @@ pub(crate) type Figures = [u64; 7];
 pub(crate) struct Disks(Sums<7>);
 
 /// The time in which disks had I/O to do, summed, and the number of disks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct BusyTime {
     pub(crate) millis: u64,
     pub(crate) disks: u64,

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::counter::{Pace, round};
 use crate::machine::Machine;
 use crate::open_files::Reader;
@@ -33,7 +35,7 @@ const UNTOLD: Absent = Absent::untold("energy_uj of a package holds no number");
 const ZONES_MAX: usize = 128;
 
 /// The packages' counters, and their sum.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Meter {
     last: BTreeMap<u32, (u64, Moment)>,
     micros: u64,
@@ -103,7 +105,7 @@ impl Meter {
 }
 
 /// Counters of the host and of a guest at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Use {
     /// The host's packages, in millionths of a joule.
     pub(crate) micros: u64,
@@ -114,7 +116,7 @@ pub(crate) struct Use {
 }
 
 /// A guest's share since the first query for it.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Portion {
     last: Option<Use>,
     micros: u64,

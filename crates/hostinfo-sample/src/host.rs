@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::source::{self, Frequency, Identity, Resource};
 use hostinfo_wire::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::cached::Cached;
 use crate::cputime::CpuTimes;
@@ -28,27 +29,42 @@ use crate::{
 };
 
 /// A host and the samples taken of it. The default is the host that runs this program.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Host {
+    /// Given by [`Self::seen_at`].
+    #[serde(skip)]
     roots: Reader,
+    #[serde(skip)]
     units: Units,
     /// The text of the last file; kept so that reading allocates no new memory.
+    #[serde(skip)]
     buffer: Vec<u8>,
+    #[serde(skip)]
     host_name: Cached<String>,
+    #[serde(skip)]
     kernel: Cached<String>,
+    #[serde(skip)]
     vendor: Cached<String>,
+    #[serde(skip)]
     product: Cached<String>,
+    #[serde(skip)]
     model: Cached<String>,
+    #[serde(skip)]
     topology: Topology,
+    #[serde(skip)]
     frequency: Cached<u64>,
+    #[serde(skip)]
     frequency_max: Cached<u64>,
     throttles: Cached<u64, Tally<1>>,
     stat: Cached<Stat, CpuTimes>,
+    #[serde(skip)]
     load: Cached<LoadAverages>,
     pressure_cpu: Cached<Pressure, pressure::Kept>,
     pressure_memory: Cached<Pressure, pressure::Kept>,
     pressure_io: Cached<Pressure, pressure::Kept>,
+    #[serde(skip)]
     meminfo: Cached<Meminfo>,
+    #[serde(skip)]
     ksm: Cached<u64>,
     vmstat: Cached<Vmstat, vmstat::Kept>,
     disks: Cached<Disks, Devices<7>>,
@@ -63,6 +79,13 @@ impl Host {
     /// nothing.
     pub fn new(roots: Roots, files: OpenFiles) -> Self {
         Self { roots: Reader::of_host(roots, files), ..Self::default() }
+    }
+
+    /// The same host, seen at `roots` by another program than the one that wrote this down: what was counted counts on.
+    /// What was missing is found again. Its files stay open among `files`. Reads nothing.
+    #[must_use]
+    pub fn seen_at(self, roots: Roots, files: OpenFiles) -> Self {
+        Self { roots: Reader::of_host(roots, files), ..self }
     }
 
     /// A host whose kernel counts in other `units`, such as a captured one. Reads nothing.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hostinfo_catalog::Source;
+use serde::{Deserialize, Serialize};
 
 use crate::{Absent, Lack};
 
@@ -15,9 +16,11 @@ const OF_GUEST_MAX: usize = 32;
 
 /// Each lack once, however often it occurs and however many CPUs or files have it, with the
 /// kernel's file that revealed it.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Missing {
+    #[serde(skip)]
     host: Lacks,
+    #[serde(skip)]
     guests: HashMap<Box<str>, Lacks>,
     /// How often a fault occurred.
     faults: u64,

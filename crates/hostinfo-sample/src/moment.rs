@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hostinfo_wire::limits::SAMPLE_GRID;
+use serde::{Deserialize, Serialize};
 
 /// When a reply's values are taken, on a clock that never goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Moment {
     slot: u64,
     since_start: Duration,

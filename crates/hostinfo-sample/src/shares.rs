@@ -2,6 +2,7 @@
 
 use hostinfo_catalog::source::{self, CpuShare};
 use hostinfo_wire::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::cputime::Fit;
 use crate::diskstats::BusyTime;
@@ -10,7 +11,7 @@ use crate::window::{Pair, Window};
 use crate::{Absent, Moment};
 
 /// What the host's ratios are made of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostSample {
     pub(crate) ticks: Result<Fit, Absent>,
     pub(crate) disks: Result<BusyTime, Absent>,

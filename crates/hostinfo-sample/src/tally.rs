@@ -8,6 +8,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 /// What a device counted before it was first seen, if other devices were seen earlier.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Newcomers {
@@ -18,16 +20,19 @@ pub(crate) enum Newcomers {
 }
 
 /// Sums over devices that come, go and restart, of `N` figures each.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Tally<const N: usize> {
+    #[serde(with = "hostinfo_handover::pairs")]
     devices: HashMap<Vec<u8>, Device<N>>,
+    #[serde(with = "hostinfo_handover::array")]
     sums: [u64; N],
     round: u64,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Device<const N: usize> {
     counts: bool,
+    #[serde(with = "hostinfo_handover::array")]
     last: [u64; N],
     round: u64,
 }

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::source;
 use hostinfo_wire::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::cached::Cached;
 use crate::energy::{Portion, Use};
@@ -64,45 +65,55 @@ const NO_VMM: Absent = Absent::new(
 /// ratios from here: the guest's from [`Self::value`], the host's from [`Self::host_ratio`], the window from
 /// [`Self::window`]. A reply with ratios of the host alone may take them all from the [`Host`], as long as it
 /// takes the window from there too.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Vmm {
+    /// Given by [`Self::of_process`].
+    #[serde(skip, default = "Process::nobody")]
     process: Process,
     status: Cached<Status, Grown<1>>,
+    #[serde(skip)]
     threads_read: Cached<()>,
     threads: Threads,
     /// When the last reading that was split into several steps began.
+    #[serde(skip)]
     reading_since: Option<Moment>,
+    #[serde(skip)]
     cgroups: Cached<Box<Cgroups>>,
     of_cgroups: Option<Box<OfCgroups>>,
+    #[serde(skip)]
     cpus: Cached<Cpus>,
+    #[serde(skip)]
     affinities: Affinities,
     for_verdicts: Option<Box<ForVerdicts>>,
+    #[serde(skip)]
     placement: Cached<Placement>,
     window: Window<Sample>,
     energy: Portion,
 }
 
 /// The samples of a VMM's cgroups: half of a [`Vmm`], for the guests whose cgroups were asked for.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct OfCgroups {
     cpu: Cached<Cpu, Held>,
     pressure_cpu: Cached<Pressure, Grown<2>>,
     pressure_memory: Cached<Pressure, Grown<2>>,
     pressure_io: Cached<Pressure, Grown<2>>,
+    #[serde(skip)]
     memory_limit: Cached<u64>,
 }
 
 /// What only [`Vmm::bounds`] needs from one sample to the next: as much as a [`Vmm`], for the guests that ask for
 /// verdicts.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct ForVerdicts {
+    #[serde(skip)]
     affinities_of_others: Affinities,
     counted: Counted,
     bounds: bounds::Kept,
 }
 
 /// What the ratios of a reply are made of.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Sample {
     host: HostSample,
     vcpus: Result<Times, Absent>,
@@ -126,6 +137,14 @@ impl Vmm {
     /// The same on a host whose kernel counts in other `units`, such as a captured one. Reads nothing.
     pub fn with_units(roots: Roots, units: Units, pid: i32, start: Option<u64>) -> Self {
         Self::of(Process::new(Reader::new(roots, OpenFiles::default()), units, pid, start))
+    }
+
+    /// The same process, read below `roots` by another program than the one that wrote this down: what was counted
+    /// counts on. Its files stay open as one of `files`. Reads nothing.
+    #[must_use]
+    pub fn of_process(self, roots: Roots, files: OpenFiles, pid: i32, start: Option<u64>) -> Self {
+        let process = Process::new(Reader::new(roots, files), Units::default(), pid, start);
+        Self { process, ..self }
     }
 
     fn of(process: Process) -> Self {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hostinfo_wire::limits::{SAMPLE_GRID, WINDOW_MIN};
+use serde::{Deserialize, Serialize};
 
 use crate::{Absent, Moment};
 
@@ -17,7 +18,7 @@ const AGE_MIN: u64 = (WINDOW_MIN.as_millis() / SAMPLE_GRID.as_millis()) as u64;
 
 /// The samples that a later one may be compared with: at most one for each slot of the last second,
 /// including this one's, and one that is older.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Window<T>(VecDeque<(Moment, T)>);
 
 impl<T> Default for Window<T> {

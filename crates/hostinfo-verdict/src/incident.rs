@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::source::Judged;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{Permits, State};
 use figure::Figure;
@@ -14,8 +15,9 @@ use figure::Figure;
 const MINUTE: i64 = 60;
 
 /// A time in which all verdicts on one resource were of one state other than `ok`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Incident {
+    #[serde(with = "word")]
     pub(crate) what: Judged,
     /// [`State::Contended`] or [`State::SelfLimited`].
     pub(crate) state: State,
@@ -27,7 +29,7 @@ pub(crate) struct Incident {
 }
 
 /// Whether the incident has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum End {
     /// It goes on.
     Open,
@@ -67,6 +69,28 @@ fn minute(time: Timestamp, phase: Duration) -> String {
     let moved = time.checked_add(phase).unwrap_or(time).as_second();
     let cut = Timestamp::from_second(moved - moved.rem_euclid(MINUTE)).unwrap_or(time);
     cut.strftime("%Y-%m-%dT%H:%MZ").to_string()
+}
+
+/// What is judged, by its word.
+mod word {
+    use super::{Deserialize, Judged};
+    use serde::de::Error as _;
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        what: &Judged,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(what.word())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Judged, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let what = Judged::ALL.into_iter().find(|one| one.word() == word);
+        what.ok_or_else(|| D::Error::custom("not a resource that is judged"))
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::source::Judged;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::incident::figure::Figure;
 use crate::incident::{End, Incident};
@@ -36,7 +37,7 @@ const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 const BEHIND: SignedDuration = SignedDuration::from_mins(1);
 
 /// The incidents of a guest.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Incidents {
     /// The newest first. At most one incident for each resource is open.
     list: Vec<Incident>,
@@ -62,7 +63,7 @@ pub struct Past {
 }
 
 /// The recent verdicts on one resource.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Recent {
     /// The last sample, if a second one like it would open an incident.
     first: Option<(State, Timestamp, Figure)>,
@@ -71,7 +72,7 @@ struct Recent {
 }
 
 /// Whether the stored file is up to date.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Stored {
     #[default]
     All,

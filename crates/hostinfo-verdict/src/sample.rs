@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hostinfo_domains::Limits;
 use hostinfo_sample::{CpuUse, IoLimit, Used};
+use serde::{Deserialize, Serialize};
 
 pub(crate) mod stats;
 mod take;
@@ -12,7 +13,7 @@ mod take;
 pub use take::Devices;
 
 /// Figures of one moment. `None` if a figure was not available then.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     pub(crate) cpu: Cpu,
     pub(crate) memory: Memory,
@@ -22,7 +23,7 @@ pub struct Sample {
     pub(crate) devices_age: Duration,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cpu {
     pub(crate) vcpus: Option<u64>,
     /// Time that all vCPUs together ran.
@@ -58,7 +59,7 @@ pub(crate) struct Cpu {
     pub(crate) host_stall: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Memory {
     /// Bytes, including those that the guest shares with another process if a cgroup counts them.
     pub(crate) swapped: Option<u64>,
@@ -97,7 +98,7 @@ pub(crate) struct Memory {
     pub(crate) host_stall: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Io {
     pub(crate) disks: Vec<Disk>,
     /// Time that the guest's VMM waited for I/O.
@@ -111,7 +112,7 @@ pub(crate) struct Io {
     pub(crate) host_time: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Disk {
     pub(crate) name: String,
     pub(crate) read: Done,
@@ -123,7 +124,7 @@ pub(crate) struct Disk {
 }
 
 /// Completed operations of one kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) ops: Option<u64>,
     pub(crate) bytes: Option<u64>,
@@ -131,7 +132,7 @@ pub(crate) struct Done {
     pub(crate) time: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Net {
     pub(crate) interfaces: Vec<Interface>,
     /// Packets at the host's own interfaces.
@@ -140,14 +141,14 @@ pub(crate) struct Net {
 }
 
 /// Both directions as the guest sees them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Interface {
     pub(crate) number: String,
     pub(crate) rx: Way,
     pub(crate) tx: Way,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Way {
     pub(crate) bytes: Option<u64>,
     /// Bytes per second.
@@ -156,7 +157,7 @@ pub(crate) struct Way {
 }
 
 /// Packets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Passed {
     pub(crate) packets: Option<u64>,
     pub(crate) drops: Option<u64>,

@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use hostinfo_handover::instant;
 use hostinfo_wire::limits::INTERVAL_MAX;
+use serde::{Deserialize, Serialize};
 
 use crate::{Interval, Sample};
 
@@ -41,18 +43,23 @@ const OFTEN: Duration = Duration::from_secs(60);
 const LINGER_MIN: Duration = Duration::from_secs(5 * 60);
 
 /// A guest that asked for a verdict, or that is watched permanently.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Watch {
+    #[serde(with = "instant")]
     begun: Instant,
     /// Whether it is watched permanently.
     is_kept: bool,
     /// Until when it is watched because of its queries.
+    #[serde(with = "instant")]
     ends: Instant,
     /// While a sample is taken at every step.
+    #[serde(with = "range")]
     often: Range<Instant>,
     /// The samples of the window: at most one per step, and one more.
+    #[serde(with = "samples")]
     samples: VecDeque<(Instant, Sample)>,
     /// The end of the last [`PERIOD`] that was returned.
+    #[serde(with = "instant::option")]
     judged: Option<Instant>,
 }
 
@@ -169,6 +176,48 @@ impl Watch {
 
 fn linger(interval: Duration) -> Duration {
     LINGER_MIN.max(interval.min(INTERVAL_MAX) * 2)
+}
+
+/// Two times, as a pair.
+mod range {
+    use super::{Deserialize, Instant, Range, Serialize};
+    use hostinfo_handover::At;
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        range: &Range<Instant>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (At(range.start), At(range.end)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Range<Instant>, D::Error> {
+        let (At(start), At(end)) = Deserialize::deserialize(deserializer)?;
+        Ok(start..end)
+    }
+}
+
+/// Samples, each with its time.
+mod samples {
+    use super::{Deserialize, Instant, Sample, VecDeque};
+    use hostinfo_handover::At;
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        samples: &VecDeque<(Instant, Sample)>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(samples.iter().map(|(at, sample)| (At(*at), sample)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<VecDeque<(Instant, Sample)>, D::Error> {
+        let samples: Vec<(At, Sample)> = Deserialize::deserialize(deserializer)?;
+        Ok(samples.into_iter().map(|(At(at), sample)| (at, sample)).collect())
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,32 @@ pub struct Framer {
     given: bool,
 }
 
+/// The part of a line that has arrived: what another [`Framer`] needs to go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Its bytes, at most [`LINE_MAX`]; none if it is too long.
+    pub line: Vec<u8>,
+    /// Its first byte that is not a blank.
+    pub first: Option<u8>,
+    /// It has over [`LINE_MAX`] bytes.
+    pub too_long: bool,
+}
+
 impl Framer {
+    /// The part of a line that has arrived.
+    pub fn part(&self) -> Part {
+        match self.given {
+            true => Part::default(),
+            false => Part { line: self.line.clone(), first: self.first, too_long: self.too_long },
+        }
+    }
+
+    /// A framer that goes on with the rest of that line. `None` if no line can have that part.
+    pub fn after(Part { line, first, too_long }: Part) -> Option<Self> {
+        let is_one = line.len() <= LINE_MAX && (!too_long || line.is_empty());
+        is_one.then_some(Self { line, first, too_long, given: false })
+    }
+
     /// A framer at the beginning of a line.
     pub fn new() -> Self {
         Self::default()

@@ -15,7 +15,7 @@ pub mod request;
 pub mod text;
 pub mod value;
 
-pub use frame::{Frame, Framer};
+pub use frame::{Frame, Framer, Part};
 pub use reply::{Code, Refusal, Reply};
 pub use request::{Malformed, Request};
 pub use value::Value;

@@ -47,6 +47,7 @@ Examples:
   hostinfoctl watch                    the queries of all guests, live
   hostinfoctl notice set 'qemu-*' 'the host goes down at ten' --kind maintenance --at 22:00
   hostinfoctl host-state set draining  tell guests that they are being moved away
+  hostinfoctl upgrade                  after an update: the new hostinfod goes on without a gap
 
 Exit status:
   0  done, or nothing had to be done
@@ -57,6 +58,13 @@ Exit status:
   4  libvirt cannot be reached, or does not answer
   5  hostinfod does not answer
   6  not permitted to this user, or over a read-only connection";
+
+const UPGRADE: &str = "\
+The daemon runs the installed program once, to see whether it can go on with everything: connections, half-received \
+lines, unsent replies, intervals, sessions, incidents and watches. If it can, the daemon executes it, and its process \
+number stays the same. If it cannot, or does not answer within 2 s, nothing changes, and the reason is printed and \
+logged: then only a restart helps (systemctl restart hostinfo). A daemon from before there was this command is \
+restarted. Other clients of the control socket, such as hostinfoctl watch, lose their connections.";
 
 const GUESTS: &str = "\
 GUEST is a guest's name in libvirt, or $driver-$name, or a pattern of names (without $driver-) as in \
@@ -177,6 +185,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         wanted: Option<HostState>,
     },
+    /// Have the running daemon go on as the installed program; guests notice nothing
+    #[command(after_help = UPGRADE)]
+    Upgrade,
 }
 
 /// Every guest has a name.

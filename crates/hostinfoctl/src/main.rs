@@ -47,6 +47,7 @@ mod table;
 mod tag;
 mod tags;
 mod time;
+mod upgrade;
 mod uri;
 mod watch;
 
@@ -81,6 +82,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::Preview { guest, names } => preview::run(options, guest, names),
         Command::Notice(wanted) => notice::run(options, wanted),
         Command::HostState { wanted } => host_state::run(options, wanted.as_ref()),
+        Command::Upgrade => upgrade::run(options),
     }
 }
 

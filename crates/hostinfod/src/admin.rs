@@ -8,6 +8,7 @@ mod listener;
 mod scrape;
 mod unix_socket;
 
-pub(crate) use control::Control;
+pub(crate) use control::{Before, Control};
 pub(crate) use daemon::Daemon;
 pub(crate) use scrape::Scrape;
+pub(crate) use unix_socket::Inherited;

@@ -44,6 +44,14 @@ pub(crate) struct Args {
     /// Read the host's figures from here instead of /sys
     #[arg(long, value_name = "DIR")]
     pub(crate) sys_root: Option<PathBuf>,
+
+    /// Check that this program can go on with the document of a running daemon, at that descriptor, and exit
+    #[arg(long, value_name = "FD", hide = true)]
+    pub(crate) check_handover: Option<u32>,
+
+    /// Go on with what a running daemon has handed over, at standard input
+    #[arg(long, hide = true)]
+    pub(crate) handover: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -56,6 +64,7 @@ Examples:
 
 Signals:
   SIGHUP              reload the rules and the settings, reopen the log file
+  SIGUSR1             upgrade: execute the program anew, without a gap
   SIGTERM, SIGINT     exit
 
 Exit status:

@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::settings::listen::Listen;
 use crate::settings::log::Output;
 use crate::settings::security::Security;
-use layers::Layers;
+pub(crate) use layers::Layers;
 
 /// What the daemon gives up, and what it keeps.
 #[derive(Debug)]

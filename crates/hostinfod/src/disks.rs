@@ -25,17 +25,20 @@ pub(crate) struct Disks {
 }
 
 impl Disks {
-    /// The disks beside the sockets. Existing files are emptied until they are written again: their
-    /// guests' rules may have changed, and a busy flag left by a crash would keep a reader waiting.
+    /// The disks beside the sockets.
     pub(crate) fn beside(sockets: &Path) -> Self {
-        let mut disks = Self { directory: sockets.join(DISK_DIR), files: HashMap::new() };
-        let before = read_dir(&disks.directory).into_iter().flatten().flatten();
+        Self { directory: sockets.join(DISK_DIR), files: HashMap::new() }
+    }
+
+    /// At the start: empties the existing files until they are written again, since their guests' rules may have
+    /// changed, and a busy flag left by a crash would keep a reader waiting; but not those of guests that go on.
+    pub(crate) fn clear_all_but(&mut self, goes_on: impl Fn(&str) -> bool) {
+        let before = read_dir(&self.directory).into_iter().flatten().flatten();
         for name in before.filter_map(|entry| entry.file_name().into_string().ok()) {
-            if let Some(name) = Name::parse(&name) {
-                disks.clear(&name);
+            if let Some(name) = Name::parse(&name).filter(|name| !goes_on(name.whole())) {
+                self.clear(&name);
             }
         }
-        disks
     }
 
     /// Creates a guest's disk if there is none, so that it exists when the guest starts.
@@ -162,11 +165,14 @@ mod tests {
     #[test]
     fn a_disk_of_before_shows_nothing_and_is_not_busy() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("disk/qemu-a");
+        let [path, goes_on] = ["disk/qemu-a", "disk/qemu-b"].map(|path| folder.path().join(path));
         std::fs::create_dir(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, b"mvbd\0\0\0\x01secret").unwrap();
-        let _disks = Disks::beside(folder.path());
+        for path in [&path, &goes_on] {
+            std::fs::write(path, b"mvbd\0\0\0\x01secret").unwrap();
+        }
+        Disks::beside(folder.path()).clear_all_but(|name| name == "qemu-b");
         assert_eq!(content(&path).trim_end(), EMPTY.trim_end());
+        assert_eq!(std::fs::read(goes_on).unwrap(), b"mvbd\0\0\0\x01secret");
     }
 
     #[test]

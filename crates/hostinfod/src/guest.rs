@@ -2,6 +2,7 @@
 
 mod audit;
 pub(crate) mod cmdline;
+mod handover;
 pub(crate) mod identity;
 pub(crate) mod peer;
 mod random;

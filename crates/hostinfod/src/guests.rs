@@ -8,6 +8,7 @@ mod connecting;
 mod contest;
 mod directories;
 mod disks;
+mod handover;
 mod hybrid;
 mod incidents;
 mod libvirt;
@@ -39,6 +40,7 @@ use crate::guest::Round;
 use crate::guest::identity::Identity;
 use crate::guest::roster::Roster;
 use crate::guest::watched::Watched;
+use crate::handover::GuestsState;
 use crate::incidents::IncidentFiles;
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
@@ -57,8 +59,10 @@ use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 use crate::sockets::hybrid::Section;
 use crate::sockets::listening::EarlierSockets;
+use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
+use handover::Later;
 use incidents::may_be_watched;
 pub(crate) use patterns::Patterns;
 use tags::take_tags;
@@ -151,24 +155,36 @@ impl Guests {
     }
 
     /// Looks for guests that are already there, also in the places of `sockets`, and listens for those that
-    /// connect.
+    /// connect. Goes on with those that another program hands over.
     pub(crate) fn begin(
         &mut self,
         sockets: &Sockets,
         listen: Hybrids,
         vsock: Vsock,
+        before: Option<(GuestsState, Incoming)>,
         ctx: &mut Ctx<'_>,
     ) {
-        // Before any program is started, which would inherit them.
-        let mut handed_over = systemd::handed_over();
-        self.earlier_sockets = EarlierSockets::of(&mut handed_over);
         self.vsock = VsockState::new(vsock);
-        self.listen_on_vsock(handed_over.into_iter().map(|(_, fd)| fd).collect(), ctx);
+        let (mut later, mut kept) = match before {
+            Some((state, fds)) => (self.take_over(state, fds, ctx), Vec::new()),
+            // Before any program is started, which would inherit them.
+            None => (Later::default(), systemd::handed_over()),
+        };
+        let roster = &self.roster;
+        self.disks.clear_all_but(|guest| {
+            let guest = roster.named(guest).and_then(|guest| roster.guests.get(guest));
+            guest.is_some_and(|guest| guest.has_disk)
+        });
+        kept.append(&mut later.listeners);
+        self.earlier_sockets = EarlierSockets::of(&mut kept);
+        let vsock = kept.into_iter().map(|(_, fd)| fd).chain(later.vsock.take());
+        self.listen_on_vsock(vsock.collect(), ctx);
         self.responder.libvirt().begin(ctx.now);
         Dialect::ALL.into_iter().for_each(|dialect| self.check_directory(dialect, ctx));
         self.apply_sockets(sockets, ctx);
         self.listen_at(listen, ctx);
         self.earlier_sockets.give_up();
+        self.take_over_later(later, ctx);
         self.plan_disks(ctx);
     }
 
@@ -183,6 +199,16 @@ impl Guests {
     /// Before the daemon ends: writes what has to be kept to its files.
     pub(crate) fn end(&mut self) {
         self.incidents.write_all();
+    }
+
+    /// Before another program goes on: writes what has to be kept to its files.
+    ///
+    /// # Errors
+    /// Why another program would not go on under these rules, with the remedy.
+    pub(crate) fn prepare_handover(&mut self, now: Instant) -> Result<(), String> {
+        self.rules.are_current(now)?;
+        self.incidents.write_all();
+        Ok(())
     }
 
     /// Something on the path of the rules file has changed.
@@ -242,6 +268,12 @@ impl Guests {
     /// All guests and their ports.
     pub(crate) fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// Number of guests that are connected.
+    pub(crate) fn count_connected(&self) -> u64 {
+        let guests = self.roster.guests.iter();
+        guests.filter(|(number, _)| self.roster.is_connected(*number)).count() as u64
     }
 
     /// The guests that are watched permanently.

@@ -126,6 +126,16 @@ impl IncidentFiles {
         }
     }
 
+    /// What could not be written, for another program.
+    pub(crate) fn unwritten(&self) -> &VecDeque<(Box<str>, Vec<u8>)> {
+        &self.unwritten
+    }
+
+    /// Goes on with what another program could not write.
+    pub(crate) fn take_over(&mut self, unwritten: VecDeque<(Box<str>, Vec<u8>)>) {
+        self.unwritten.extend(unwritten);
+    }
+
     /// Before the daemon ends: writes everything that is waiting.
     pub(crate) fn write_all(&mut self) {
         while !self.unwritten.is_empty() && self.write_next() {}

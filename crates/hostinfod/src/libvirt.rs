@@ -16,8 +16,10 @@ use hostinfo_answer::Standing;
 use hostinfo_domains::{Helper, Marks, Snapshot, TagSources, Uuid};
 use hostinfo_sample::Absent;
 
+use crate::handover::LibvirtState;
 use crate::reactor::id::PortId;
 use crate::settings;
+use crate::system::children::end_child;
 
 use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
 
@@ -103,6 +105,28 @@ impl Libvirt {
             waiting: Vec::new(),
             outages: 0,
         })
+    }
+
+    /// What another program goes on with.
+    pub(crate) fn hand_over(&self, now: Instant) -> LibvirtState {
+        let helper = self.helper.as_ref();
+        LibvirtState {
+            known: helper.and_then(|helper| helper.hand_over(now)),
+            answers: self.answers,
+            outages: self.outages,
+            processes: helper.map(|helper| helper.processes().collect()).unwrap_or_default(),
+        }
+    }
+
+    /// Goes on with what another program knew. A helper of its own tells more.
+    pub(crate) fn take_over(&mut self, state: LibvirtState) {
+        let LibvirtState { known, answers, outages, processes } = state;
+        processes.into_iter().for_each(end_child);
+        self.answers = answers;
+        self.outages = outages;
+        if let (Some(helper), Some(known)) = (&mut self.helper, known) {
+            helper.take_over(known);
+        }
     }
 
     /// The helper, whose descriptor is waited for.

@@ -76,6 +76,12 @@ impl Logging {
         });
     }
 
+    /// Counts on from what another program left out.
+    pub(crate) fn count_on_from(&mut self, left_out: u64) {
+        self.left_out.add(left_out);
+        self.told = self.told.saturating_add(left_out);
+    }
+
     /// How many lines were left out.
     pub(crate) fn left_out(&self) -> u64 {
         self.left_out.so_far()

@@ -8,6 +8,7 @@ mod confinement;
 mod disks;
 mod guest;
 mod guests;
+mod handover;
 mod incidents;
 mod libvirt;
 mod logging;

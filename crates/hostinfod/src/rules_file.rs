@@ -107,6 +107,29 @@ impl RulesFile {
         &self.in_force
     }
 
+    /// What recognizes the text of the rules in force; `None` for the built-in default.
+    pub(crate) fn digest(&self) -> Option<u64> {
+        self.in_force.digest
+    }
+
+    /// Whether another program that reads the file gets the rules in force.
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub(crate) fn are_current(&mut self, now: Instant) -> Result<(), String> {
+        self.take_changes(now);
+        if let Some(problem) = &self.problem {
+            return Err(format!("the rules file has to be mended first: {problem}"));
+        }
+        match self.pending {
+            Pending::No => Ok(()),
+            Pending::Settling(_) | Pending::BeingWritten(_) => {
+                let path = self.path.display();
+                Err(format!("{path} is being written: try again when it is in force"))
+            }
+        }
+    }
+
     /// Reports changes of the file.
     pub(crate) fn watcher(&self) -> &Watcher {
         &self.watcher

@@ -1,9 +1,11 @@
 //! All parts of the daemon. Each keeps its own state. The loop passes each event to the part it
 //! concerns, with what that needs of other parts, and passes on the results.
 
+mod beginning;
 mod reload;
 mod run;
 mod start;
+mod upgrade;
 
 use crate::admin::{Control, Scrape};
 use crate::guests::Guests;
@@ -13,6 +15,7 @@ use crate::settings::file::SettingsFile;
 use crate::system::signals::Signals;
 
 pub(crate) use start::start;
+use upgrade::Upgrade;
 
 /// All parts of the daemon.
 struct Server {
@@ -22,5 +25,6 @@ struct Server {
     control: Control,
     scrape: Scrape,
     signals: Signals,
+    upgrade: Upgrade,
     reactor: Reactor,
 }

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// A descriptor, and the bytes that were not sent yet. An idle one owns no other memory.
 #[derive(Debug)]
@@ -13,10 +14,20 @@ pub(crate) struct Stream {
 }
 
 /// What was kept. Few of 10,000 streams have something.
-#[derive(Debug)]
-struct Unsent {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unsent {
+    #[serde(with = "hostinfo_handover::bytes")]
     bytes: Vec<u8>,
+    #[serde(with = "hostinfo_handover::instant")]
     since: Instant,
+}
+
+impl Unsent {
+    /// Number of bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// The other end is gone.
@@ -27,6 +38,16 @@ impl Stream {
     /// Takes over a non-blocking descriptor.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self { fd, unsent: None }
+    }
+
+    /// Takes over a non-blocking descriptor, with what was kept of what was to be sent over it.
+    pub(crate) fn taken_over(fd: OwnedFd, unsent: Option<Unsent>) -> Self {
+        Self { fd, unsent: unsent.map(Box::new) }
+    }
+
+    /// What was kept.
+    pub(crate) fn kept(&self) -> Option<&Unsent> {
+        self.unsent.as_deref()
     }
 
     /// Reads what is there, as far as it fits into `buffer`. An empty result does not mean the end.

@@ -10,7 +10,7 @@ use hostinfo_control::{
     Call, Cleared, Counts, DESCRIPTION, Decision, Event, Explanation, Figure, Guest, GuestState,
     HostState, HostStateReply, INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing,
     Notice, NoticeKind, Notices, Page, Place, Port, PortKind, PortState, Preview, Refusal, Rules,
-    RulesState, SetNotice, Stats, Status, Watched, WhyWithout, Without,
+    RulesState, SetNotice, Stats, Status, Upgraded, Watched, WhyWithout, Without,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -155,7 +155,9 @@ fn every_reply_has_the_fields_of_its_method() {
     let said = HostStateReply { state: HostState::Draining, text: some("t"), since: Some(since) };
     agree(&interface, reply("HostStateGet"), said.clone());
     agree(&interface, reply("HostStateSet"), said);
-    assert_eq!(interface.methods.len(), 13, "a method without a reply here");
+    let upgraded = Upgraded { before: text("0.1.0"), version: text("0.2.0"), guests: 2 };
+    agree(&interface, reply("Upgrade"), upgraded);
+    assert_eq!(interface.methods.len(), 14, "a method without a reply here");
 }
 
 #[test]
@@ -182,6 +184,7 @@ fn every_call_has_the_name_and_the_parameters_of_its_method() {
         Call::NoticeClear { ids: Some(vec![1]) },
         Call::HostStateGet {},
         Call::HostStateSet { state: HostState::Degraded, text: some("t") },
+        Call::Upgrade {},
     ];
     assert_eq!(calls.len(), interface.methods.len());
     for call in calls {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Moment;
 use crate::tally::Tally;
 use crate::vmm::cgroup::Cgroups;
@@ -71,7 +73,7 @@ pub struct Bounds {
 }
 
 /// Who used the CPUs that the guest's vCPUs may run on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuUse {
     /// Their numbers, in order. Figures of two samples are only comparable if these are equal.
     pub cpus: Arc<[u32]>,
@@ -89,7 +91,7 @@ pub struct CpuUse {
 }
 
 /// How much of a limit a cgroup uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
     /// Page cache included.
     pub bytes: u64,
@@ -98,7 +100,7 @@ pub struct Used {
 }
 
 /// What is kept from one sample to the next.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Kept {
     throttled_around: Tally<1>,
     threads_held: Held,
@@ -110,7 +112,7 @@ pub(crate) struct Kept {
 }
 
 /// Whether a second VMM was seen in the cgroup that has a limit.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Shared {
     /// When and where it was last looked for, and whether it was there.
     seen: Option<(Moment, PathBuf, bool)>,

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::root::LINE_BYTES;
 use crate::text::{number, words};
 use crate::vmm::name::is_vmm;
@@ -43,7 +45,7 @@ pub(crate) struct Seen {
 
 /// A kernel thread that works for the guest's VMM alone. Since Linux 6.4 it is one of the VMM's own
 /// threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Worker {
     pub(crate) pid: u64,
     pub(crate) start: u64,

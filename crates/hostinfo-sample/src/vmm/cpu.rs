@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Absent;
 use crate::open_files::Reader;
 use crate::root::numbered;
@@ -35,7 +37,7 @@ pub(crate) struct Cpu {
 }
 
 /// How long cgroups were held back, added up.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Held {
     tally: Tally<1>,
     /// The guest's own cgroup that this belongs to.

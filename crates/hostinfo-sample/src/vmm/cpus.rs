@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::root::{LINE_BYTES, PAGE_BYTES};
 use crate::vmm::affinity::{Affinities, allowed};
 use crate::vmm::company::Worker;
@@ -28,17 +30,19 @@ pub(crate) struct Cpus {
 }
 
 /// What was counted on single CPUs and for single threads, to continue from.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counted {
     at: Option<Moment>,
     busy: HashMap<u32, Busy>,
+    #[serde(with = "hostinfo_handover::pairs")]
     threads: HashMap<Task, Times>,
+    #[serde(with = "hostinfo_handover::pairs")]
     workers: HashMap<Worker, Times>,
     own_others: Times,
 }
 
 /// How long a CPU was busy, in ticks.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Busy {
     last: u64,
     sum: u64,

@@ -2,15 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::tally::gain;
 
 /// `N` counters of one file. Their gains are added up, so that a guest sees a counter that never
 /// falls and never stands still, whatever happened to the cgroup or process behind it.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Grown<const N: usize> {
     /// The file.
     of: Option<PathBuf>,
+    #[serde(with = "hostinfo_handover::array")]
     last: [Option<u64>; N],
+    #[serde(with = "hostinfo_handover::array")]
     sums: [u64; N],
 }
 

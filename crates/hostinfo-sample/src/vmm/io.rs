@@ -1,6 +1,8 @@
 //! Cgroups' `io.max` and `io.stat`: how much the guest's VMM may read and write on the host's disks, and how
 //! much it did. Only v2 is read: v1's `blkio.throttle` files count differently in each version of the kernel.
 
+use serde::{Deserialize, Serialize};
+
 use crate::open_files::Reader;
 use crate::text::{lines, number, words};
 use crate::vmm::branch::Branch;
@@ -10,7 +12,7 @@ use crate::vmm::branch::Branch;
 const LIMITS_MAX: usize = 16;
 
 /// How much a cgroup may read and write on one of the host's disks, and how much it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IoLimit {
     /// Whether the cgroup is the guest's own. The limits of those around it are the host's.
     pub is_own: bool,
@@ -25,7 +27,7 @@ pub struct IoLimit {
 }
 
 /// Reads or writes: their limits, and how many there were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IoWay {
     /// The most bytes in a second. `None`: no limit.
     pub bytes_max: Option<u64>,

@@ -77,6 +77,11 @@ impl Process {
         }
     }
 
+    /// No process: whoever reads it finds nothing.
+    pub(crate) fn nobody() -> Self {
+        Self::new(Reader::default(), Units::default(), 0, None)
+    }
+
     pub(crate) fn pid(&self) -> i32 {
         self.pid
     }

@@ -1,12 +1,14 @@
 //! What a VMM's thread does, judged by its name.
 
+use serde::{Deserialize, Serialize};
+
 use crate::text::number;
 
 /// One more than the highest vCPU number that is believed: KVM has at most 4,096.
 pub(crate) const VCPUS_MAX: u32 = 8192;
 
 /// What a thread does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Role {
     /// It is the vCPU of that number.
     Vcpu(u32),

@@ -6,6 +6,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::root::{Numbered, Unread, numbered};
 use crate::text::{number, words};
 use crate::vmm::affinity::{self, Affinities};
@@ -38,7 +40,7 @@ const STARTING: Duration = Duration::from_secs(60);
 const NAMING: u64 = 10;
 
 /// Run time and run-queue delay, in nanoseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Times {
     pub(crate) run: u64,
     pub(crate) delay: u64,
@@ -60,7 +62,7 @@ impl Times {
 }
 
 /// Sums over current and past threads.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Threads {
     known: HashMap<u32, Thread>,
     vcpus: BTreeMap<u32, Times>,
@@ -71,15 +73,25 @@ pub(crate) struct Threads {
     /// Why it found no vCPUs.
     nameless: Option<Absent>,
     /// Threads still to be read in this reading.
+    #[serde(skip)]
     unread: Vec<u32>,
     /// Why this reading has found no times so far.
+    #[serde(skip, default = "none_found")]
     lack_so_far: Absent,
     /// [`Reader::opened`](crate::open_files::Reader::opened) when this reading began.
+    #[serde(skip)]
     opened: u64,
     /// Whether the last reading opened no file.
+    #[serde(skip)]
     all_were_open: bool,
     /// Whether the threads were listed for this reading.
+    #[serde(skip)]
     is_listed: bool,
+}
+
+/// For a reading that has not begun.
+fn none_found() -> Absent {
+    LACK
 }
 
 impl Default for Threads {
@@ -102,7 +114,7 @@ impl Default for Threads {
 
 /// What is known about a thread. Its number may be used again in the same process; but the
 /// directory that `/proc` creates for it, and so the inode, never belongs to another thread.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Thread {
     inode: u64,
     /// `None` until its name was read.
@@ -112,7 +124,7 @@ struct Thread {
 }
 
 /// What is known of a thread's name.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Naming {
     /// It was not seen to have run.
     Begins,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::source::Judged;
 use hostinfo_wire::name::is_segment;
+use serde::{Deserialize, Serialize};
 
 use crate::lost::wanted;
 use crate::sample::Disk;
@@ -19,7 +20,7 @@ const NAME_MAX: usize = 32;
 const SUM_MAX: u64 = 1 << 50;
 
 /// The mean over all samples of an incident.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Figure {
     /// Microseconds waited; for disks, the time that operations took.
     pub(crate) part: u64,

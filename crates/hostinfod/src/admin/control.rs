@@ -4,6 +4,7 @@ mod client;
 mod refused;
 mod room;
 mod turns;
+mod upgrade;
 mod watchers;
 
 use std::io;
@@ -11,8 +12,9 @@ use std::time::SystemTime;
 
 use hostinfo_control::{Refusal, answer};
 
-use super::listener::Listener;
-use super::unix_socket::UnixSocket;
+use super::listener::{Listener, Place};
+use super::unix_socket::{Inherited, UnixSocket};
+use crate::handover::ListenerState;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{ClientId, Table};
 use crate::reactor::poll::Interest;
@@ -20,6 +22,7 @@ use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
 use crate::settings;
 use crate::system::credentials::Credentials;
+use crate::system::descriptors::Outgoing;
 
 use client::Client;
 use refused::Refused;
@@ -38,17 +41,28 @@ pub(crate) struct Control {
     since: SystemTime,
     /// Events that were left out for watching clients.
     left_out: u64,
+    /// A client has just asked for an upgrade.
+    wishes_upgrade: bool,
+}
+
+/// What is gone on with of another program's control socket. At a start it is no socket.
+pub(crate) struct Before {
+    pub(crate) socket: Option<Inherited>,
+    /// When the daemon started.
+    pub(crate) since: SystemTime,
+    /// Events that were left out for watching clients.
+    pub(crate) left_out: u64,
 }
 
 /// The control socket's own state, for `status` and the metrics.
 #[derive(Clone, Copy)]
 pub(crate) struct State {
     /// When the daemon started.
-    pub(super) since: SystemTime,
+    pub(crate) since: SystemTime,
     /// Number of connected clients.
     pub(super) clients: u64,
     /// Events that were left out for watching clients.
-    pub(super) left_out: u64,
+    pub(crate) left_out: u64,
 }
 
 impl Control {
@@ -56,18 +70,24 @@ impl Control {
     ///
     /// # Errors
     /// The socket cannot be added to the reactor.
-    pub(crate) fn open(settings: settings::Control, reactor: &Reactor) -> io::Result<Self> {
+    pub(crate) fn open(
+        settings: settings::Control,
+        before: Before,
+        reactor: &Reactor,
+    ) -> io::Result<Self> {
         let (listener, clients, refused) = (None, Table::default(), Refused::default());
-        let since = SystemTime::now();
-        let mut control = Self { settings, listener, clients, refused, since, left_out: 0 };
-        control.listen(reactor)?;
+        let Before { socket, since, left_out } = before;
+        let wishes_upgrade = false;
+        let mut control =
+            Self { settings, listener, clients, refused, since, left_out, wishes_upgrade };
+        control.listen(socket, reactor)?;
         Ok(control)
     }
 
-    fn listen(&mut self, reactor: &Reactor) -> io::Result<()> {
-        match UnixSocket::open(&self.settings) {
+    fn listen(&mut self, before: Option<Inherited>, reactor: &Reactor) -> io::Result<()> {
+        match UnixSocket::open(&self.settings, before) {
             Ok(socket) => {
-                let (socket, token) = (Box::new(socket), Token::Control);
+                let (socket, token) = (Place::Unix(socket), Token::Control);
                 let listener = Listener::new(SOCKET, socket, token, Alarm::Control, reactor)?;
                 self.listener = Some(listener);
             }
@@ -79,10 +99,15 @@ impl Control {
     /// Tries again to open the socket if it is not open.
     pub(crate) fn look_for_the_socket(&mut self, reactor: &Reactor) {
         if self.listener.is_none()
-            && let Err(error) = self.listen(reactor)
+            && let Err(error) = self.listen(None, reactor)
         {
             tracing::error!("cannot wait for {SOCKET}: {error}");
         }
+    }
+
+    /// What another program goes on with of the socket.
+    pub(crate) fn hand_over<'c>(&'c self, fds: &mut Outgoing<'c>) -> Option<ListenerState> {
+        self.listener.as_ref().map(|listener| listener.hand_over(fds))
     }
 
     /// The socket's state.

@@ -39,6 +39,8 @@ pub(super) enum Outcome {
     Now(Value),
     /// Try again later.
     Later(Pending),
+    /// The answer comes from the program that takes the daemon's place.
+    Upgrade,
     /// The answer is events, of that guest or of all.
     Watch(Option<Box<str>>),
 }
@@ -52,6 +54,7 @@ impl Daemon<'_> {
                 return Ok(Outcome::Watch(guest.map(|name| name.whole().into())));
             }
             Call::Preview { guest, line } => return self.preview(guest, line, when),
+            Call::Upgrade {} => return Ok(Outcome::Upgrade),
             Call::Status {} => value(self.status()),
             Call::List { after } => value(self.page(after.as_deref(), when.now)),
             Call::Stats {} => value(self.stats()),

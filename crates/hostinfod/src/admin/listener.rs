@@ -1,17 +1,27 @@
 //! A socket at which people and programs on the host connect.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::unix_socket::UnixSocket;
+use crate::handover::ListenerState;
 use crate::reactor::accepting::Accepting;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
+use crate::system::descriptors::Outgoing;
+
+/// Where they connect.
+pub(super) enum Place {
+    Unix(UnixSocket),
+    Tcp(TcpListener),
+}
 
 /// A listening socket.
 pub(super) struct Listener {
-    socket: Box<dyn AsFd>,
+    place: Place,
     accepting: Accepting,
 }
 
@@ -22,22 +32,40 @@ impl Listener {
     /// The kernel has no room for it.
     pub(super) fn new(
         who: &'static str,
-        socket: Box<dyn AsFd>,
+        place: Place,
         token: Token,
         alarm: Alarm,
         reactor: &Reactor,
     ) -> io::Result<Self> {
-        reactor.add(&socket, token, Interest::Read)?;
-        Ok(Self { socket, accepting: Accepting { who, token, alarm } })
+        reactor.add(&place, token, Interest::Read)?;
+        Ok(Self { place, accepting: Accepting { who, token, alarm } })
+    }
+
+    /// What another program goes on with.
+    pub(super) fn hand_over<'l>(&'l self, fds: &mut Outgoing<'l>) -> ListenerState {
+        let file = match &self.place {
+            Place::Unix(socket) => Some(socket.file()),
+            Place::Tcp(_) => None,
+        };
+        ListenerState { fd: fds.add(self.place.as_fd()), file }
     }
 
     /// Accepts one waiting connection.
     pub(super) fn accept(&self, ctx: &mut Ctx<'_>) -> Option<OwnedFd> {
-        self.accepting.accept(&self.socket, ctx)
+        self.accepting.accept(&self.place, ctx)
     }
 
     /// Accepts connections again after a pause.
     pub(super) fn resume(&self, ctx: &Ctx<'_>) {
-        self.accepting.wait_for(&self.socket, Interest::Read, ctx.reactor);
+        self.accepting.wait_for(&self.place, Interest::Read, ctx.reactor);
+    }
+}
+
+impl AsFd for Place {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(socket) => socket.as_fd(),
+            Self::Tcp(socket) => socket.as_fd(),
+        }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,8 +11,9 @@ use hostinfo_wire::limits::READ_CHUNK;
 use rustix::io::Errno;
 
 use super::daemon::Daemon;
-use super::listener::Listener;
-use super::unix_socket::UnixSocket;
+use super::listener::{Listener, Place};
+use super::unix_socket::{Inherited, UnixSocket};
+use crate::handover::ListenerState;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{ScraperId, Table};
 use crate::reactor::poll::Interest;
@@ -22,6 +22,7 @@ use crate::reactor::{Ctx, Reactor};
 use crate::settings;
 use crate::settings::listen::Listen;
 use crate::stream::{Closed, Stream};
+use crate::system::descriptors::Outgoing;
 
 /// Clients that are answered at the same time: one or two Prometheus servers and a person. With
 /// [`REQUEST_MAX`] and about 20 KiB of metrics each, they take 200 KiB.
@@ -51,16 +52,21 @@ struct Scraper {
 }
 
 impl Scrape {
-    /// Listens where the settings say. A Unix socket can also be used by members of `group`. If
+    /// Listens where the settings say, with the socket of the program `before`, if any. A Unix socket can also be used by members of `group`. If
     /// that fails, the log says so, and guests are served all the same.
     ///
     /// # Errors
     /// The socket cannot be added to the reactor.
-    pub(crate) fn open(listen: &Listen, group: &str, reactor: &Reactor) -> io::Result<Self> {
-        let place: Option<Box<dyn AsFd>> = match listen {
+    pub(crate) fn open(
+        listen: &Listen,
+        group: &str,
+        before: Option<Inherited>,
+        reactor: &Reactor,
+    ) -> io::Result<Self> {
+        let place = match listen {
             Listen::Off => None,
-            Listen::Loopback(address) => match loopback(*address) {
-                Ok(listener) => Some(Box::new(listener)),
+            Listen::Loopback(address) => match loopback(*address, before) {
+                Ok(listener) => Some(Place::Tcp(listener)),
                 Err(error) => {
                     let why = in_words(&error);
                     tracing::error!(
@@ -69,8 +75,8 @@ impl Scrape {
                     None
                 }
             },
-            Listen::Unix(path) => match UnixSocket::open(&of_group(path, group)) {
-                Ok(socket) => Some(Box::new(socket)),
+            Listen::Unix(path) => match UnixSocket::open(&of_group(path, group), before) {
+                Ok(socket) => Some(Place::Unix(socket)),
                 Err(error) => {
                     tracing::error!("[metrics] listen: {error}; the metrics are not served there");
                     None
@@ -80,6 +86,11 @@ impl Scrape {
         let listener = place
             .map(|place| Listener::new(SCRAPERS, place, Token::Scrape, Alarm::Scrape, reactor));
         Ok(Self { listener: listener.transpose()?, scrapers: Table::default() })
+    }
+
+    /// What another program goes on with of the socket. Its clients ask again.
+    pub(crate) fn hand_over<'s>(&'s self, fds: &mut Outgoing<'s>) -> Option<ListenerState> {
+        self.listener.as_ref().map(|listener| listener.hand_over(fds))
     }
 
     /// A client connects. If there are too many, the oldest one is closed, so that a client that
@@ -188,7 +199,13 @@ fn in_words(error: &io::Error) -> String {
     }
 }
 
-fn loopback(address: std::net::SocketAddr) -> io::Result<TcpListener> {
+fn loopback(address: std::net::SocketAddr, before: Option<Inherited>) -> io::Result<TcpListener> {
+    let before = before.map(|Inherited { socket, .. }| TcpListener::from(socket));
+    if let Some(goes_on) = before
+        && goes_on.local_addr().is_ok_and(|local| local == address)
+    {
+        return Ok(goes_on);
+    }
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)

@@ -22,6 +22,13 @@ pub(super) struct UnixSocket {
     socket: OwnedFd,
 }
 
+/// A socket that another program has handed over.
+pub(crate) struct Inherited {
+    pub(crate) socket: OwnedFd,
+    /// Device and inode of its file; `None` for a TCP socket.
+    pub(crate) file: Option<(u64, u64)>,
+}
+
 /// Connections that may wait to be accepted: a script can start many clients at once.
 const BACKLOG: i32 = 16;
 
@@ -62,13 +69,22 @@ pub(super) enum Error {
 }
 
 impl UnixSocket {
-    /// Creates the socket, for its owner and, if the settings name one, a group. Replaces a socket
+    /// Goes on with the socket of the program `before`, if its file is still there. Otherwise creates it, for its owner and, if the settings name one, a group. Replaces a socket
     /// left by a daemon that was killed.
     ///
     /// # Errors
     /// [`Error`].
-    pub(super) fn open(settings: &settings::Control) -> Result<Self, Error> {
+    pub(super) fn open(
+        settings: &settings::Control,
+        before: Option<Inherited>,
+    ) -> Result<Self, Error> {
         let path = &settings.socket;
+        if let Some(Inherited { socket, file: Some(file) }) = before {
+            let goes_on = Self { path: path.clone(), file, socket };
+            if goes_on.is_there() {
+                return Ok(goes_on);
+            }
+        }
         let failed = |error: Errno| match error {
             Errno::NOENT => Error::NoDirectory(path.parent().unwrap_or(Path::new("/")).to_owned()),
             error => Error::Failed(FileError::of(path)(error)),
@@ -108,6 +124,16 @@ impl UnixSocket {
         rustix::net::listen(&made.socket, BACKLOG).map_err(failed)?;
         Ok(made)
     }
+
+    /// Device and inode of its file.
+    pub(super) fn file(&self) -> (u64, u64) {
+        self.file
+    }
+
+    fn is_there(&self) -> bool {
+        let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == self.file;
+        fs::symlink_metadata(&self.path).is_ok_and(ours)
+    }
 }
 
 impl AsFd for UnixSocket {
@@ -118,8 +144,7 @@ impl AsFd for UnixSocket {
 
 impl Drop for UnixSocket {
     fn drop(&mut self) {
-        let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == self.file;
-        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
+        if self.is_there() {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -146,7 +171,7 @@ mod tests {
     }
 
     fn open(socket: &Path) -> Result<UnixSocket, Error> {
-        UnixSocket::open(&settings(socket))
+        UnixSocket::open(&settings(socket), None)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -171,11 +196,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings(&folder.path().join("control"));
         settings.group = rustix::process::getegid().as_raw().to_string();
-        let socket = UnixSocket::open(&settings).unwrap();
+        let socket = UnixSocket::open(&settings, None).unwrap();
         assert_eq!(mode(&settings.socket), 0o770);
         drop(socket);
         settings.group = "no-such-group".to_owned();
-        let error = UnixSocket::open(&settings).err().unwrap();
+        let error = UnixSocket::open(&settings, None).err().unwrap();
         assert!(
             error.to_string().ends_with("by its number: getent group no-such-group"),
             "{error}"

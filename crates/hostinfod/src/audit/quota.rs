@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Bound, Bucket};
 use hostinfo_wire::limits::{LOG_BURST, LOG_LINES_PER_MINUTE};
+use serde::{Deserialize, Serialize};
 
 /// Tokens that a line costs, so that a rate of tokens per second is one of lines per minute.
 const LINE: u32 = 60;
 const LINES: Bound = Bound { per_second: LOG_LINES_PER_MINUTE, burst: LOG_BURST * LINE };
 
 /// The quota for one kind of lines about one guest.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Quota {
     bucket: Bucket,
     left_out: u32,
@@ -58,8 +59,9 @@ impl Quota {
 }
 
 /// Something that is logged at most once a minute, and not counted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct OncePerMinute {
+    #[serde(with = "hostinfo_handover::instant::option")]
     last: Option<Instant>,
 }
 
@@ -77,7 +79,7 @@ impl OncePerMinute {
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The quotas of one guest.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Quotas {
     /// For connections, and everything else about the guest other than what it asks.
     pub(crate) own: Quota,

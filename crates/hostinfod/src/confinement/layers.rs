@@ -14,21 +14,24 @@ const LANDLOCK: &str = "landlock";
 const SECCOMP: &str = "seccomp";
 
 /// What is in force, and what the version that began it needed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layers {
     needs: u32,
     pub(super) landlock: bool,
     pub(super) seccomp: bool,
 }
 
+impl Default for Layers {
+    /// Nothing yet.
+    fn default() -> Self {
+        Self { needs: NEEDS, landlock: false, seccomp: false }
+    }
+}
+
 impl Layers {
     /// As the process that executed this one said.
     pub(super) fn inherited() -> Self {
-        env::var(VARIABLE).map_or_else(|_| Self::none(), |text| Self::parse(&text))
-    }
-
-    fn none() -> Self {
-        Self { needs: NEEDS, landlock: false, seccomp: false }
+        env::var(VARIABLE).map_or_else(|_| Self::default(), |text| Self::parse(&text))
     }
 
     fn parse(text: &str) -> Self {
@@ -48,7 +51,6 @@ impl Layers {
     }
 
     /// The variable to set, and its value, for a new version that this process executes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the daemon does not execute itself yet"))]
     pub(crate) fn to_environment(self) -> (&'static str, String) {
         let parts = [(self.landlock, LANDLOCK), (self.seccomp, SECCOMP)];
         let words = parts.into_iter().filter_map(|(is_in_force, word)| is_in_force.then_some(word));
@@ -63,7 +65,7 @@ mod tests {
     #[test]
     fn a_new_version_knows_what_it_has_inherited() {
         for (landlock, seccomp) in [(false, false), (true, false), (false, true), (true, true)] {
-            let layers = Layers { landlock, seccomp, ..Layers::none() };
+            let layers = Layers { landlock, seccomp, ..Layers::default() };
             assert_eq!(Layers::parse(&layers.to_environment().1), layers);
             assert!(!layers.are_too_narrow());
         }

@@ -7,6 +7,7 @@ use hostinfo_answer::{Dialect, Name};
 use hostinfo_open::{Entry, Sockets};
 
 use super::Guests;
+use super::handover::TakenPort;
 use crate::port::retry::Retry;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -23,12 +24,14 @@ use crate::system::file_error::TRY_AGAIN;
 pub(crate) struct Patterns {
     pub(super) dirs: Table<PatternId, PatternDir>,
     pub(super) opener: Opener,
+    /// Connections that another program handed over, until the places of their sockets are looked at.
+    pub(super) taken_over: Vec<TakenPort>,
 }
 
 impl Patterns {
     /// None yet.
     pub(super) fn new(opener: PathBuf) -> Self {
-        Self { dirs: Table::default(), opener: Opener::new(opener) }
+        Self { dirs: Table::default(), opener: Opener::new(opener), taken_over: Vec::new() }
     }
 
     /// Each `[[sockets]]` that is served.
@@ -67,6 +70,7 @@ impl Guests {
                 tracing::error!("no guests are served from {text}: {error}");
             }
         }
+        self.take_over_pattern_ports(ctx);
         let all: Vec<PatternId> = self.patterns.dirs.iter().map(|(number, _)| number).collect();
         for number in all {
             self.check_pattern(number, ctx);

@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use super::Guests;
 use crate::audit::Event;
 use crate::audit::quota::Quota;
+use crate::handover::UnidentifiedState;
 use crate::port::Endpoint;
 use crate::port::vsock_domain::VsockDomain;
 use crate::reactor::Ctx;
@@ -25,6 +26,7 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::vsock::Vsock;
 use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy};
+use crate::system::descriptors::{Number, Outgoing};
 
 use owner::{Owner, owner};
 use unidentified::UnidentifiedPeers;
@@ -55,6 +57,19 @@ impl VsockState {
     /// Whether guests may connect this way at all.
     pub(super) fn is_enabled(&self) -> bool {
         self.settings.enabled
+    }
+
+    /// What another program goes on with.
+    pub(super) fn hand_over<'v>(
+        &'v self,
+        fds: &mut Outgoing<'v>,
+    ) -> (Option<Number>, Vec<UnidentifiedState>) {
+        let listener = self.listener.as_ref().map(|listener| fds.add(listener.as_fd()));
+        let unidentified = self.unidentified.iter().filter_map(|peer| {
+            let fd = fds.add(peer.fd.as_ref()?.as_fd());
+            Some(UnidentifiedState { fd, cid: peer.cid, since: peer.since })
+        });
+        (listener, unidentified.collect())
     }
 
     fn log(&mut self, cid: u32, why: &str, now: Instant) {
@@ -111,6 +126,19 @@ impl Guests {
             return self.vsock.log(cid, why, ctx.now);
         };
         self.look_up(peer, ctx);
+    }
+
+    /// Goes on with whoever was not known yet when another program handed over.
+    pub(super) fn take_over_unidentified(
+        &mut self,
+        peers: Vec<(OwnedFd, UnidentifiedState)>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        for (fd, UnidentifiedState { cid, since, .. }) in peers {
+            if let Some(peer) = self.vsock.unidentified.add(fd, cid, since) {
+                self.look_up(peer, ctx);
+            }
+        }
     }
 
     /// Accepts connections again.

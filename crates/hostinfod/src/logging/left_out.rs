@@ -13,6 +13,11 @@ impl LeftOut {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts that many more.
+    pub(super) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// The number so far.
     pub(crate) fn so_far(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use hostinfo_control::Counts;
 use hostinfo_control::limits::LAST_MAX;
 use hostinfo_wire::Code;
+use serde::{Deserialize, Serialize};
 
 /// Upper bounds of the time buckets, in seconds: a ping takes 1 us, everything that a large guest
 /// may ask about 100 us. The other buckets are for replies that read slow files.
@@ -17,7 +18,7 @@ pub(crate) const BUCKETS: [(Duration, f64); 5] = [
 ];
 
 /// Counts for all guests together.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     /// Lines by outcome.
     pub(crate) counts: Counts,
@@ -35,11 +36,11 @@ pub(crate) struct Tally {
 }
 
 /// Counts for one guest, and its last line: only a pointer for a guest that has sent nothing.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Record(Option<Box<Sent>>);
 
 /// What a guest has sent.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Sent {
     /// Lines by outcome.
     counts: Counts,
@@ -48,13 +49,16 @@ struct Sent {
 }
 
 /// The last line with a reply.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastLine {
     /// When it came.
+    #[serde(with = "hostinfo_handover::instant")]
     pub(crate) at: Instant,
     /// The code of the reply.
+    #[serde(with = "number")]
     pub(crate) code: Code,
     /// Its first [`LAST_MAX`] bytes.
+    #[serde(with = "hostinfo_handover::bytes")]
     pub(crate) line: Vec<u8>,
 }
 
@@ -153,5 +157,23 @@ mod tests {
         record.reply(b"ping", Code::Done, now);
         let last = LastLine { at: now, code: Code::Done, line: b"ping".to_vec() };
         assert_eq!(record.last(), Some(&last));
+    }
+}
+
+/// A code, by its number.
+mod number {
+    use super::{Code, Deserialize};
+    use serde::de::Error as _;
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(*code as u16)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Code, D::Error> {
+        let number = u16::deserialize(deserializer)?;
+        Code::from_number(number).ok_or_else(|| D::Error::custom("not a reply's code"))
     }
 }

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use hostinfo_answer::{Conversation, Dialect};
 
+use crate::handover::{ConnectionState, PhaseState};
 use crate::reactor::poll::Interest;
 use crate::stream::Stream;
+use crate::system::descriptors::Number;
 use crate::system::file_id::FileId;
 
 /// A connection. An idle one owns no other memory.
@@ -73,6 +75,40 @@ impl Connection {
             since: now,
             heard: now,
         }
+    }
+
+    /// What another program goes on with. The number is its descriptor's.
+    pub(crate) fn hand_over(&self, fd: Number) -> ConnectionState {
+        ConnectionState {
+            fd,
+            unsent: self.stream.kept().cloned(),
+            conversation: self.conversation.hand_over(),
+            phase: match self.phase {
+                Phase::Reading => PhaseState::Reading,
+                Phase::Throttled(until) => PhaseState::Throttled(until),
+                Phase::WaitingForValue(_) => PhaseState::WaitingForValue,
+                Phase::Writing(until) => PhaseState::Writing(until),
+            },
+            file: self.file,
+            is_early: self.is_early,
+            since: self.since,
+            heard: self.heard,
+        }
+    }
+
+    /// Goes on with a connection that was handed over. `None` if no connection can be like that.
+    pub(crate) fn taken_over(state: ConnectionState, fd: OwnedFd, now: Instant) -> Option<Self> {
+        let ConnectionState { fd: _, unsent, conversation, phase, file, is_early, since, heard } =
+            state;
+        let phase = match phase {
+            PhaseState::Reading => Phase::Reading,
+            PhaseState::Throttled(until) => Phase::Throttled(until),
+            PhaseState::WaitingForValue => Phase::Throttled(now),
+            PhaseState::Writing(until) => Phase::Writing(until),
+        };
+        let stream = Stream::taken_over(fd, unsent);
+        let conversation = Conversation::taken_over(conversation)?;
+        Some(Self { stream, conversation, phase, file, is_early, since, heard })
     }
 
     /// Since when the guest has sent nothing; `None` if the connection waits for anything else.

@@ -1,7 +1,7 @@
 //! A pseudo-terminal instead of a guest's port, for experiments.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -34,6 +34,16 @@ impl Pty {
         let slave = rustix::fs::open(&*path, flags, Mode::empty())?;
         rustix::io::ioctl_fionbio(&master, true)?;
         Ok((master, Self { path, slave }))
+    }
+
+    /// The one whose other end was handed over: its path, and the end that is held open.
+    pub(crate) fn taken_over(path: String, slave: OwnedFd) -> Self {
+        Self { path, slave }
+    }
+
+    /// The end that is held open.
+    pub(crate) fn slave(&self) -> BorrowedFd<'_> {
+        self.slave.as_fd()
     }
 
     /// Discards unread data.

@@ -1,9 +1,10 @@
 //! Of which domain a connection over vsock(7) is, and in which run of it.
 
 use hostinfo_domains::{Domain, Snapshot, Uuid};
+use serde::{Deserialize, Serialize};
 
 /// A domain, as it had its address when somebody connected from that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VsockDomain {
     uuid: Uuid,
     cid: Option<u32>,

@@ -13,6 +13,8 @@ pub(crate) enum Alarm {
     Rules,
     /// The service manager expects a sign of life.
     Watchdog,
+    /// The program that is to take the daemon's place takes too long.
+    Check,
     /// A command of the administrator is past its deadline. Before the ports that wait for it.
     Custom,
     /// A port is to be tried, its guest may continue, or its guest has not read for too long.

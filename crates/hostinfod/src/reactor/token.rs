@@ -11,6 +11,10 @@ pub(crate) enum Token {
     Stop,
     /// SIGHUP.
     Reload,
+    /// SIGUSR1.
+    Upgrade,
+    /// The program that is to take the daemon's place has ended its check.
+    Check,
     /// The watch on the rules file's path.
     Rules,
     /// The watch on a socket directory.
@@ -62,6 +66,8 @@ const OPENER: u64 = 13;
 const SECTION: u64 = 14;
 const VSOCK: u64 = 15;
 const UNIDENTIFIED: u64 = 16;
+const UPGRADE: u64 = 17;
+const CHECK: u64 = 18;
 
 impl Token {
     /// The token's number.
@@ -69,6 +75,8 @@ impl Token {
         let (kind, index) = match self {
             Self::Stop => (STOP, 0),
             Self::Reload => (RELOAD, 0),
+            Self::Upgrade => (UPGRADE, 0),
+            Self::Check => (CHECK, 0),
             Self::Rules => (RULES, 0),
             Self::Sockets(Dialect::Hostinfo) => (SOCKETS, 0),
             Self::Sockets(Dialect::Vhostmd) => (VHOSTMD_SOCKETS, 0),
@@ -94,6 +102,8 @@ impl Token {
         let token = match number / INDICES {
             STOP => Self::Stop,
             RELOAD => Self::Reload,
+            UPGRADE => Self::Upgrade,
+            CHECK => Self::Check,
             RULES => Self::Rules,
             SOCKETS => Self::Sockets(Dialect::Hostinfo),
             VHOSTMD_SOCKETS => Self::Sockets(Dialect::Vhostmd),
@@ -126,7 +136,9 @@ mod tests {
     fn next(token: Token) -> Option<Token> {
         Some(match token {
             Token::Stop => Token::Reload,
-            Token::Reload => Token::Rules,
+            Token::Reload => Token::Upgrade,
+            Token::Upgrade => Token::Check,
+            Token::Check => Token::Rules,
             Token::Rules => Token::Sockets(Dialect::Hostinfo),
             Token::Sockets(Dialect::Hostinfo) => Token::Sockets(Dialect::Vhostmd),
             Token::Sockets(Dialect::Vhostmd) => Token::Pattern(PatternId::of(3)),
@@ -157,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = (UNIDENTIFIED + 1) * INDICES;
+        let behind = (CHECK + 1) * INDICES;
         for number in [1, STOP * INDICES + 7, SCRAPE * INDICES + 1, behind, behind + 1, u64::MAX] {
             assert_eq!(Token::decode(number), None, "{number}");
         }

@@ -9,14 +9,17 @@ use hostinfo_open::Sockets;
 use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
 use super::Server;
+use super::beginning::Clients;
 use crate::admin::Daemon;
 use crate::confinement::Confinement;
+use crate::handover::GuestsState;
 use crate::reactor::Ready;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::Hybrids;
 use crate::settings::vsock::Vsock;
+use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
 impl Server {
@@ -29,15 +32,21 @@ impl Server {
         sockets: &Sockets,
         listen: Hybrids,
         vsock: Vsock,
+        before: Option<(GuestsState, Incoming)>,
+        clients: Option<Clients>,
         confinement: Confinement,
     ) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
-        self.guests.begin(sockets, listen, vsock, &mut self.reactor.now());
+        self.guests.begin(sockets, listen, vsock, before, &mut self.reactor.now());
         // Nothing that a guest has sent was read so far, and nothing was started.
-        confinement.enter();
+        self.upgrade.confined = confinement.enter();
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
-        systemd::ready();
+        match clients {
+            None => systemd::ready(),
+            // The service manager need not know: to it, this is the same process, which is ready all along.
+            Some(clients) => clients.tell(self.guests.count_connected()),
+        }
         let mut ready = Vec::new();
         loop {
             self.guests.set_deadlines(&mut self.reactor);
@@ -71,7 +80,8 @@ impl Server {
     fn wait_for_all(&mut self) -> io::Result<()> {
         self.guests.wait_for_all(&self.reactor)?;
         self.reactor.add(&self.signals.stop, Token::Stop, Interest::Read)?;
-        self.reactor.add(&self.signals.reload, Token::Reload, Interest::Read)
+        self.reactor.add(&self.signals.reload, Token::Reload, Interest::Read)?;
+        self.reactor.add(&self.signals.upgrade, Token::Upgrade, Interest::Read)
     }
 
     /// A descriptor is ready.
@@ -82,6 +92,11 @@ impl Server {
             // The loop has ended.
             Token::Stop => {}
             Token::Reload => self.reload(),
+            Token::Upgrade => {
+                self.signals.clear_upgrade();
+                self.begin_upgrade();
+            }
+            Token::Check => self.check_has_ended(),
             Token::Rules => guests.take_rules_changes(ctx.now),
             Token::Sockets(dialect) => guests.take_directory_changes(dialect, ctx),
             Token::Pattern(pattern) => guests.take_pattern_changes(pattern, ctx),
@@ -96,6 +111,9 @@ impl Server {
             Token::Client(client) => {
                 let daemon = &mut Daemon { guests, settings, logging, socket };
                 control.on_ready(client, hung_up, daemon, ctx);
+                if control.take_wish_to_upgrade() {
+                    self.begin_upgrade();
+                }
             }
             Token::Scrape => scrape.accept(ctx),
             Token::Scraper(scraper) => {
@@ -109,6 +127,7 @@ impl Server {
         let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
         let (ctx, socket) = (&mut reactor.now(), control.state());
         match alarm {
+            Alarm::Check => self.check_is_late(),
             Alarm::Rules => guests.reload_rules(ctx),
             Alarm::Watchdog => {
                 systemd::alive();
@@ -130,6 +149,9 @@ impl Server {
             Alarm::Libvirt => guests.libvirt_is_due(ctx),
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);
+                if control.take_wish_to_upgrade() {
+                    self.begin_upgrade();
+                }
             }
             Alarm::Control => control.resume(ctx),
             Alarm::Refused => control.hang_up_on_refused(ctx),

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -10,9 +9,11 @@ use hostinfo_answer::Engine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::clear_ambient_capability_set;
 
-use hostinfo_sample::{Host, OpenFiles};
+use hostinfo_sample::OpenFiles;
 
 use super::Server;
+use super::beginning::{self, Beginning};
+use super::upgrade::Upgrade;
 use crate::admin::{Control, Scrape};
 use crate::admin_values;
 use crate::args::Args;
@@ -27,6 +28,7 @@ use crate::settings::file::SettingsFile;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
 use crate::sockets::lock;
+use crate::system::program::Program;
 use crate::system::signals::Signals;
 use crate::system::watch::Watcher;
 
@@ -55,14 +57,18 @@ pub(crate) fn start() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let (pty, only_check) = (args.pty, args.check);
-    let (file, settings) = SettingsFile::open(args)?;
-    if only_check {
-        return Ok(rules_file::check(&settings.paths.rules)?);
+    if let Some(fd) = args.check_handover {
+        return beginning::check(fd, &args);
     }
-    // The path now: an upgrade replaces the file, and then the kernel says that it is deleted.
-    let own = std::env::current_exe().unwrap_or_default();
-    let confinement = Confinement::of(&settings, &own);
+    if args.check {
+        return beginning::check_files(&args);
+    }
+    let pty = args.pty;
+    let program = Program::own().context("/proc/self/exe")?;
+    let beginning = if args.handover { Beginning::taken_over()? } else { Beginning::fresh() };
+    let Beginning { locks, scrape, start, host, tally, before, .. } = beginning;
+    let (file, settings) = SettingsFile::open(args)?;
+    let confinement = Confinement::of(&settings, &program.path);
     let Settings {
         paths,
         control,
@@ -79,9 +85,10 @@ fn serve(args: Args) -> anyhow::Result<()> {
         log,
     } = settings;
     let signals = Signals::catch().context("signals")?;
-    let logging = Logging::start(&log)?;
+    let mut logging = Logging::start(&log)?;
+    logging.count_on_from(beginning.log_left_out);
     // Before anything else takes effect: of two daemons, the second one ends here.
-    let directories = Directories::open(&paths.socket_dir, pty)?;
+    let directories = Directories::open(&paths.socket_dir, pty, locks)?;
     let watcher = Watcher::new().context("the rules file cannot be watched")?;
     let rules = RulesFile::open(&paths.rules, watcher)?;
     let file_limit = raise_file_limit();
@@ -89,22 +96,34 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
     let os_name =
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
-    let libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
-    let (admin_values, admin_files) = admin_values::load(&paths, labels).context("epoll")?;
+    let mut libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
+    let (before, clients) = match before {
+        None => (None, None),
+        Some(before) => {
+            libvirt.take_over(before.libvirt);
+            (Some((before.guests, before.fds)), Some(before.clients))
+        }
+    };
+    let (mut admin_values, admin_files) = admin_values::load(&paths, labels).context("epoll")?;
+    admin_values.customs.count_on_from(beginning.custom_failures);
     let files = OpenFiles::within(file_limit);
-    let host = Host::new(paths.roots(), files.clone());
-    let engine = Engine::new(host, libvirt, admin_values, os_name, Instant::now());
+    let host = host.seen_at(paths.roots(), files.clone());
+    let engine = Engine::new(host, libvirt, admin_values, os_name, start);
     let mut reactor = Reactor::new().context("epoll")?;
-    let scrape = Scrape::open(&metrics.listen, &control.group, &reactor).context("epoll")?;
-    let responder = Responder::new(engine, flow.bounds());
+    let scrape =
+        Scrape::open(&metrics.listen, &control.group, scrape, &reactor).context("epoll")?;
+    let mut responder = Responder::new(engine, flow.bounds());
+    responder.tally = tally;
     let guests = Guests::new(rules, directories, responder, admin_files, files, &paths, watch);
     let mut guests = guests.context("random bytes")?;
-    let control = Control::open(control, &reactor).context("epoll")?;
-    if pty {
+    let control = Control::open(control, beginning.control, &reactor).context("epoll")?;
+    if pty && before.is_none() {
         guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }
-    let server = Server { settings: file, logging, guests, control, scrape, signals, reactor };
-    server.run(&sockets, listen, vsock, confinement)
+    let upgrade = Upgrade::new(program);
+    let server =
+        Server { settings: file, logging, guests, control, scrape, signals, upgrade, reactor };
+    server.run(&sockets, listen, vsock, before, clients, confinement)
 }
 
 /// The service's capabilities, such as reading a file as another user, are not passed on to programs

@@ -44,6 +44,24 @@ impl SettingsFile {
         }
     }
 
+    /// Whether another program that reads the file goes on like this one.
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub(crate) fn are_current(&self) -> Result<(), String> {
+        let settings = Settings::load(&self.args);
+        let settings =
+            settings.map_err(|error| format!("the settings have to be mended first: {error}"))?;
+        let waiting = self.at_start.waiting(&settings).join(", ");
+        match waiting.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "these changes of the settings take effect only when hostinfod is restarted, so restart it \
+                 (systemctl restart hostinfo): {waiting}"
+            )),
+        }
+    }
+
     /// The file's path, and what is wrong with it.
     pub(crate) fn state(&self) -> Place {
         let path = Settings::path(&self.args).display().to_string();

@@ -1,6 +1,7 @@
 //! The socket directories: the main one, and the one for vhostmd's clients in it.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
@@ -18,13 +19,17 @@ pub(crate) struct Directories {
 }
 
 impl Directories {
-    /// Watches and locks both. With `await_it`, a main directory that cannot be opened is waited
+    /// Watches and locks both, with the locks that another program took, if any. With `await_it`, a main directory that cannot be opened is waited
     /// for, because there is something to serve without it.
     ///
     /// # Errors
     /// The main directory cannot be opened, or another daemon has it.
-    pub(crate) fn open(path: &Path, await_it: bool) -> Result<Self, lock::Error> {
-        let hostinfo = match SocketDir::open(path) {
+    pub(crate) fn open(
+        path: &Path,
+        await_it: bool,
+        [of_hostinfo, of_vhostmd]: [Option<OwnedFd>; 2],
+    ) -> Result<Self, lock::Error> {
+        let hostinfo = match SocketDir::open(path, of_hostinfo) {
             Err(error) if await_it && !matches!(error, lock::Error::Held { .. }) => {
                 tracing::warn!("{error}; no guests are served from it until it can be opened");
                 let mut awaited = SocketDir::awaiting(path)?;
@@ -33,10 +38,16 @@ impl Directories {
             }
             other => other?,
         };
-        let vhostmd = SocketDir::awaiting(&path.join(VHOSTMD_DIR))?;
+        let mut vhostmd = SocketDir::awaiting(&path.join(VHOSTMD_DIR))?;
+        vhostmd.set_lock(of_vhostmd);
         let mut directories = Self { hostinfo, vhostmd };
         directories.look_for_the_second();
         Ok(directories)
+    }
+
+    /// The open directories, whose locks another program goes on with.
+    pub(crate) fn locks(&self) -> [Option<BorrowedFd<'_>>; 2] {
+        [&self.hostinfo, &self.vhostmd].map(|one| one.directory().map(AsFd::as_fd))
     }
 
     /// Looks for the second directory again. If the main one was created anew, the second one has

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
@@ -21,6 +22,8 @@ pub(crate) struct SocketDir {
     watcher: Watcher,
     watched_path: WatchedPath,
     present: Option<(DirLock, Watch)>,
+    /// The lock that another program took, for the first time that the directory is entered.
+    taken_over: Option<OwnedFd>,
     /// Why the directory is not there, if it is not.
     problem: Option<String>,
     /// Whether that is a passing reason, of whose end nothing is told.
@@ -43,12 +46,13 @@ pub(crate) enum DirChange {
 }
 
 impl SocketDir {
-    /// Watches and locks the directory.
+    /// Watches and locks the directory; with the lock that another program took `before`, if any.
     ///
     /// # Errors
     /// It cannot be watched or locked, or another daemon has it.
-    pub(crate) fn open(path: &Path) -> Result<Self, lock::Error> {
+    pub(crate) fn open(path: &Path, before: Option<OwnedFd>) -> Result<Self, lock::Error> {
         let mut directory = Self::awaiting(path)?;
+        directory.taken_over = before;
         directory.enter()?;
         Ok(directory)
     }
@@ -61,10 +65,16 @@ impl SocketDir {
         let watcher = Watcher::new().map_err(FileError::of(path));
         let watcher = watcher.map_err(lock::Error::Unreachable)?;
         let (watched_path, path) = (WatchedPath::new(path), path.to_owned());
+        let (present, taken_over, problem, is_passing) = (None, None, None, false);
         let mut directory =
-            Self { path, watcher, watched_path, present: None, problem: None, is_passing: false };
+            Self { path, watcher, watched_path, present, taken_over, problem, is_passing };
         directory.watch_path();
         Ok(directory)
+    }
+
+    /// Goes on with the lock that another program took of it.
+    pub(crate) fn set_lock(&mut self, lock: Option<OwnedFd>) {
+        self.taken_over = lock;
     }
 
     /// Its path.
@@ -145,7 +155,11 @@ impl SocketDir {
     }
 
     fn enter(&mut self) -> Result<(), lock::Error> {
-        let lock = DirLock::take(&self.path)?;
+        let before = self.taken_over.take().and_then(|fd| DirLock::taken_over(fd, &self.path));
+        let lock = match before {
+            Some(lock) => lock,
+            None => DirLock::take(&self.path)?,
+        };
         let watch = self.watcher.add(&self.path, WATCHED);
         let watch = watch.map_err(FileError::of(&self.path)).map_err(lock::Error::Unreachable)?;
         self.present = Some((lock, watch));

@@ -139,6 +139,11 @@ impl Listening {
         Ok(made)
     }
 
+    /// What the service manager knows it by, and so does another program that goes on with it.
+    pub(crate) fn kept_as(&self) -> String {
+        name_of(self.file)
+    }
+
     /// Whether what it made is still there, and in that directory.
     pub(crate) fn is_in(&self, directory: &OwnedFd) -> bool {
         let [ours, theirs] = [&self.directory, directory].map(FileId::of);

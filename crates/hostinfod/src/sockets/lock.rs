@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -98,6 +99,12 @@ impl DirLock {
 }
 
 impl DirLock {
+    /// Goes on with a lock that another program took; `None` if that is of another directory by now.
+    pub(crate) fn taken_over(fd: OwnedFd, path: &Path) -> Option<Self> {
+        let lock = Self { directory: fd.into() };
+        lock.is_of(path).then_some(lock)
+    }
+
     /// Whether the path still leads to the locked directory.
     pub(crate) fn is_of(&self, path: &Path) -> bool {
         let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());

@@ -5,11 +5,12 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// A file. File systems reuse an inode's number as soon as it is free, so the file's birth time is
 /// included. The kernel records that to a tick, 1 to 10 ms: two files with one name that are
 /// created within a tick may be taken for the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileId {
     device: (u32, u32),
     inode: u64,

@@ -33,6 +33,8 @@ enum ClientState {
     Idle,
     /// A call whose answer waits for values.
     Waiting(Request, Pending),
+    /// An upgrade.
+    AwaitingUpgrade,
     /// Events, of one guest or of all; and the number of events left out since the last one sent.
     Watching(Option<Box<str>>, u64),
 }
@@ -115,8 +117,23 @@ impl Client {
     pub(super) fn waits_for(self) -> Option<Request> {
         match self.state {
             ClientState::Waiting(request, _) => Some(request),
-            ClientState::Idle | ClientState::Watching(..) => None,
+            ClientState::Idle | ClientState::AwaitingUpgrade | ClientState::Watching(..) => None,
         }
+    }
+
+    /// Lets it wait for an upgrade.
+    pub(super) fn await_upgrade(&mut self) {
+        self.state = ClientState::AwaitingUpgrade;
+    }
+
+    /// Whether it waits for one.
+    pub(super) fn awaits_upgrade(&self) -> bool {
+        matches!(self.state, ClientState::AwaitingUpgrade)
+    }
+
+    /// It waits no longer.
+    pub(super) fn stop_waiting(&mut self) {
+        self.state = ClientState::Idle;
     }
 
     /// Whether it gets events.
@@ -146,8 +163,9 @@ impl Client {
             ClientState::Waiting(request, pending) => {
                 return Ok(Next::Answer(request, Some(pending)));
             }
-            watching @ ClientState::Watching(..) => {
-                self.state = watching;
+            // Both wait for something that does not come from the client.
+            waiting @ (ClientState::AwaitingUpgrade | ClientState::Watching(..)) => {
+                self.state = waiting;
                 return Ok(Next::WhenSomethingIsSeen);
             }
             ClientState::Idle => {}

@@ -100,18 +100,43 @@ impl Control {
                 daemon.keep_events(true);
                 return client.wait_for(number, Interest::None, None, ctx);
             }
+            Ok(Outcome::Upgrade) => {
+                self.wishes_upgrade = true;
+                if !request.oneway {
+                    client.await_upgrade();
+                    return client.wait_for(number, Interest::None, None, ctx);
+                }
+                Ok(serde_json::Value::Null)
+            }
             Ok(Outcome::Now(value)) => Ok(value),
             Err(refusal) => Err(refusal),
         };
-        let sent = if request.oneway { Ok(None) } else { client.send(&bounded(answered), ctx.now) };
+        let answer = if request.oneway { Vec::new() } else { bounded(answered) };
+        if self.send(number, &answer, ctx).is_err() {
+            self.drop_client(number, daemon, ctx);
+        }
+    }
+
+    /// Sends an answer, and lets the client go on.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(super) fn send(
+        &mut self,
+        number: ClientId,
+        answer: &[u8],
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), Closed> {
+        let Some(client) = self.clients.get_mut(number) else { return Ok(()) };
+        let sent = client.send(answer, ctx.now)?;
         let (interest, alarm) = match sent {
-            Err(Closed) => return self.drop_client(number, daemon, ctx),
-            Ok(None) if !client.has_more() => (Interest::Read, None),
+            None if !client.has_more() => (Interest::Read, None),
             // Others have their turns before its next message.
-            Ok(None) => (Interest::None, Some(ctx.now)),
-            Ok(Some(since)) => (Interest::Write, Some(since + READ_DEADLINE)),
+            None => (Interest::None, Some(ctx.now)),
+            Some(since) => (Interest::Write, Some(since + READ_DEADLINE)),
         };
         client.wait_for(number, interest, alarm, ctx);
+        Ok(())
     }
 
     /// Whether that user may make that call now.

@@ -64,6 +64,11 @@ impl UnidentifiedPeers {
         self.all.remove(id)
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Unidentified> {
+        self.all.iter().map(|(_, peer)| peer)
+    }
+
     /// Those whose it is not known yet.
     pub(super) fn awaiting(&self) -> Vec<UnidentifiedId> {
         let awaiting = self.all.iter().filter(|(_, peer)| !peer.is_refused);

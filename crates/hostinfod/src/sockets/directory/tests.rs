@@ -4,7 +4,7 @@ use std::fs;
 
 fn made(path: &Path) -> SocketDir {
     fs::create_dir(path).unwrap();
-    SocketDir::open(path).unwrap()
+    SocketDir::open(path, None).unwrap()
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_file_system_that_is_mounted_over_it_is_found_when_it_is_looked_for() {
 fn a_missing_directory_is_an_error_and_can_be_awaited() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sockets");
-    assert!(matches!(SocketDir::open(&path), Err(lock::Error::Missing(_))));
+    assert!(matches!(SocketDir::open(&path, None), Err(lock::Error::Missing(_))));
     let mut directory = SocketDir::awaiting(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert_eq!(directory.changes(), [DirChange::Everything]);

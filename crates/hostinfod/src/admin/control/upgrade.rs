@@ -1,0 +1,47 @@
+//! Clients that ask for an upgrade: the program that takes the daemon's place answers them, or this one says why there
+//! is none.
+
+use std::os::fd::AsFd as _;
+
+use hostinfo_control::{Refusal, answer};
+
+use super::Control;
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::ClientId;
+use crate::system::descriptors::{Number, Outgoing};
+
+impl Control {
+    /// Whether a client has asked for an upgrade since the last call.
+    pub(crate) fn take_wish_to_upgrade(&mut self) -> bool {
+        std::mem::take(&mut self.wishes_upgrade)
+    }
+
+    /// Says to all that asked why nothing has changed.
+    pub(crate) fn refuse_upgrade(&mut self, why: &str, ctx: &mut Ctx<'_>) {
+        let refusal =
+            Refusal::Failed { message: format!("not upgraded, and nothing has changed: {why}") };
+        let reply = answer(Err(refusal), false);
+        let askers: Vec<ClientId> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.awaits_upgrade())
+            .map(|(number, _)| number)
+            .collect();
+        for number in askers {
+            if let Some(client) = self.clients.get_mut(number) {
+                client.stop_waiting();
+            }
+            if self.send(number, &reply, ctx).is_err() {
+                self.clients.remove(number);
+                ctx.reactor.set_alarm(Alarm::Client(number), None);
+            }
+        }
+    }
+
+    /// All that asked, whom the other program answers.
+    pub(crate) fn hand_over_askers<'c>(&'c self, fds: &mut Outgoing<'c>) -> Vec<Number> {
+        let askers = self.clients.iter().filter(|(_, client)| client.awaits_upgrade());
+        askers.map(|(_, client)| fds.add(client.as_fd())).collect()
+    }
+}

@@ -1,0 +1,65 @@
+//! What another program goes on with of a guest.
+
+use std::sync::Arc;
+
+use hostinfo_answer::{GuestIncidents, Observed};
+use hostinfo_rules::Rules;
+use hostinfo_sample::{OpenFiles, Roots};
+
+use super::Guest;
+use crate::handover::{GuestState, PortState};
+
+impl Guest {
+    /// What is kept of it, with its ports.
+    pub(crate) fn hand_over(&self, ports: Vec<PortState>) -> GuestState {
+        GuestState {
+            who: self.who.hand_over(),
+            may_be_watched: self.who.may_be_watched(),
+            observed: self.observed.hand_over(),
+            tags: self.tags.clone(),
+            since: self.since,
+            marks: self.marks.clone(),
+            meter: self.meter,
+            record: self.record.clone(),
+            quotas: self.quotas.clone(),
+            has_disk: self.has_disk,
+            cid: self.cid,
+            by_cid: self.by_cid,
+            not_admitted: self.not_admitted.clone(),
+            ports,
+        }
+    }
+
+    /// Goes on as the guest that was handed over, under these rules: `are_other` than those that it had. Its
+    /// process is read below `roots`, and its open files are kept among `files`. Returns its ports.
+    pub(crate) fn take_over(
+        &mut self,
+        state: GuestState,
+        (rules, are_other): (&Rules, bool),
+        roots: &Arc<Roots>,
+        files: &OpenFiles,
+    ) -> Vec<PortState> {
+        self.observed = Observed::taken_over(state.observed, roots, files);
+        // Whoever is to be watched for good is added to those that are.
+        if let Some(watch) = &mut self.observed.watch {
+            watch.set_kept(false);
+        }
+        self.tags = state.tags;
+        let decision = rules.decide_tagged(self.who.name().whole(), &self.tags);
+        self.who.apply_decision(decision, &mut self.observed);
+        self.who.take_over(state.who, are_other);
+        if state.may_be_watched && !self.who.may_be_watched() {
+            self.observed.incidents = GuestIncidents::default();
+        }
+        self.since = state.since;
+        self.marks = state.marks;
+        self.meter = state.meter;
+        self.record = state.record;
+        self.quotas = state.quotas;
+        self.has_disk = state.has_disk;
+        self.cid = state.cid;
+        self.by_cid = state.by_cid;
+        self.not_admitted = state.not_admitted;
+        state.ports
+    }
+}

@@ -1,0 +1,30 @@
+//! Upgrades of a daemon with as many guests as one is meant for.
+
+use anyhow::{Result, ensure};
+use hostinfo_tests::Host;
+use hostinfo_tests::upgrading::{Asking, upgrade};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Guests of the daemon; the test has as many descriptors, and twice as many for a moment.
+const GUESTS: usize = 10_000;
+
+const UPGRADES: usize = 100;
+
+#[test]
+fn a_hundred_upgrades_lose_no_query_of_ten_thousand_guests_and_answer_none_twice() -> Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    let host = Host::new("*:\n  interval = 0\n")?;
+    let daemon = host.start_daemon()?;
+    let guests = Asking::join(&host, GUESTS)?;
+    let asked = guests.ask_during(|| {
+        for _ in 0..UPGRADES {
+            let connected = upgrade(&host)?.guests;
+            ensure!(connected == GUESTS as u64, "{connected} guests are connected");
+        }
+        Ok(())
+    })?;
+    eprintln!("{asked} lines were answered during {UPGRADES} upgrades");
+    ensure!(daemon.log().matches("goes on in place of").count() == UPGRADES);
+    Ok(())
+}
