@@ -71,13 +71,16 @@ impl World {
     ) -> Result<Self> {
         let (daemon, keepers) = (None, BTreeMap::new());
         let mut world = Self { host, daemon, libvirt, rng, ahead: 0, keepers, situation, crowd };
-        let uri = match &world.libvirt {
-            Libvirt::Fake(_) => "test:///chaos".to_owned(),
-            Libvirt::Real(_) => hostinfo_domains::URI.to_owned(),
+        // For its clock to leap, the daemon itself has to enter a time namespace: seccomp refuses the call, and
+        // Landlock the look at the process that is in it. Beside a real libvirtd the daemon is confined.
+        let (security, uri) = match &world.libvirt {
+            Libvirt::Fake(_) => {
+                ("[security]\nlandlock = false\nseccomp = false\n", "test:///chaos")
+            }
+            Libvirt::Real(_) => ("", hostinfo_domains::URI),
         };
-        // For its clock to leap, the daemon itself has to enter a time namespace, which seccomp refuses.
         world.host.write_config(&format!(
-            "[security]\nseccomp = false\n[libvirt]\nuri = '{uri}'\n[labels]\nleft = '{LEFT}'\nright = '{RIGHT}'\n"
+            "{security}[libvirt]\nuri = '{uri}'\n[labels]\nleft = '{LEFT}'\nright = '{RIGHT}'\n"
         ))?;
         if matches!(world.libvirt, Libvirt::Fake(_)) {
             world.keep_small_state()?;
