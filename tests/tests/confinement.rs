@@ -6,6 +6,7 @@ use std::net::TcpListener;
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::upgrading::upgrade;
 use hostinfo_tests::{Daemon, FakeGuest, Host, paths};
 use tempfile::TempDir;
 
@@ -104,6 +105,31 @@ fn a_process_that_is_confined_already_adds_nothing_and_asks_for_a_restart_if_tha
     drop((daemon, outside));
     let daemon = host.start_daemon_with("HOSTINFOD_CONFINED=0 landlock seccomp")?;
     ensure!(daemon.log().contains("systemctl restart hostinfo"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn an_upgraded_daemon_is_confined_as_before_and_not_once_more() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    // Linux 5.9 and later count them.
+    let filters = || -> Result<String> {
+        let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid()))?;
+        let line = status.lines().find(|line| line.starts_with("Seccomp_filters:"));
+        Ok(line.unwrap_or_default().to_owned())
+    };
+    let before = filters()?;
+    // Landlock stacks 16 layers at the most.
+    for _ in 0..17 {
+        upgrade(&host)?;
+    }
+    ensure!(filters()? == before && before.ends_with("\t2"), "{before:?}, then {:?}", filters()?);
+    for part in ["landlock", "seccomp"] {
+        let count = daemon.log().matches(&format!("confined by {part}")).count();
+        ensure!(count == 1, "{}", daemon.log());
+    }
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    ensure!(guest.ask_one("physcpus")?.starts_with("200 "));
     Ok(())
 }
 
