@@ -123,7 +123,10 @@ impl Plan<'_> {
                 Kind::Vhostmd => self.directory.join(VHOSTMD_DIR),
             };
             let clause = Clause::new(place, &directory, &ports.socket_name())?;
-            steps.push(Step { form, act: Act::Attach, device: clause.xml() });
+            // Both may be plugged in at once.
+            let nth = usize::from(kind == Kind::Vhostmd);
+            let slot = ports.free_slots().nth(nth).filter(|_| form == Form::Live);
+            steps.push(Step { form, act: Act::Attach, device: clause.at(slot).xml() });
         }
         Ok(steps)
     }
@@ -162,7 +165,7 @@ impl Plan<'_> {
             Kind::Hostinfo => Place::channel(),
             Kind::Vhostmd => Place::vhostmd(),
         };
-        let channel = if form == Form::Live && !ports.has_virtio_serial {
+        let channel = if form == Form::Live && !ports.has_virtio_serial() {
             Err(refused(
                 "it runs without a virtio-serial controller, which a channel needs: leave out \
                  --now, and its next start gives it both",
