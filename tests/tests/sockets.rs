@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -222,6 +222,32 @@ fn a_program_that_holds_a_port_elsewhere_is_named_by_status() -> Result<()> {
     drop(holder);
     guest.wait_for_host()?;
     ensure!(!ctl::alone(&host, &["status"])?.stdout.contains("held"));
+    Ok(())
+}
+
+#[test]
+fn a_place_that_is_changed_all_the_time_fills_no_log_and_keeps_nobody_busy() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let place = serve_everybody_in(&host)?;
+    let daemon = host.start_daemon()?;
+    let mut other = FakeGuest::join(&place.join("other.s"))?;
+    let busy_before = daemon.cpu_time()?;
+    let (begun, mut changes) = (Instant::now(), 0u32);
+    while begun.elapsed() < Duration::from_secs(3) {
+        symlink("other.s", place.join("bad.s"))?;
+        std::thread::sleep(Duration::from_millis(1));
+        fs::remove_file(place.join("bad.s"))?;
+        changes += 1;
+    }
+    let busy = daemon.cpu_time()? - busy_before;
+    ensure!(other.ask("ping")?.concat().starts_with("200 "));
+    let log = daemon.log();
+    let lines = log.lines().filter(|line| line.contains("bad.s")).count();
+    ensure!((1..=12).contains(&lines), "{lines} lines for {changes} changes");
+    ensure!(busy < Duration::from_secs(1), "{busy:?} for {changes} changes");
+    // What is there in the end is found.
+    let mut bad = FakeGuest::join(&place.join("bad.s"))?;
+    ensure!(bad.ask("ping")?.concat().starts_with("200 "));
     Ok(())
 }
 

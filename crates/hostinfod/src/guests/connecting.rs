@@ -12,7 +12,6 @@ use hostinfo_sample::Absent;
 
 use super::Guests;
 use super::contest::CONTEST_CHECK_INTERVAL;
-use crate::audit::Event;
 use crate::guest::begin_session;
 use crate::guest::peer::Identified;
 use crate::guest::{cmdline, peer};
@@ -66,7 +65,6 @@ impl Guests {
         dialled: Result<(OwnedFd, Option<FileId>), ConnectError>,
         ctx: &mut Ctx<'_>,
     ) {
-        let called = self.socket_of(number).unwrap_or_default();
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
             Ok((socket, file)) => {
@@ -84,13 +82,10 @@ impl Guests {
             ) => (None, Some(refused)),
             Err(refused) => {
                 let (name, dialect) = (guest.who.name().clone(), port.dialect);
-                match refused {
-                    ConnectError::Gone | ConnectError::Directory => {}
-                    other => {
-                        let why = &other.to_string();
-                        Event::SocketRefused { socket: &called, why }.log();
-                    }
+                if !matches!(refused, ConnectError::Gone | ConnectError::Directory) {
+                    self.log_refused(number, &refused.to_string(), ctx);
                 }
+                let Some(port) = self.roster.ports.get(number) else { return };
                 return match port.endpoint {
                     Endpoint::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
                     Endpoint::Pattern(pattern) => {
@@ -108,8 +103,8 @@ impl Guests {
         if let Some(refused) = refused.map(|refused| refused.to_string())
             && port.refusal.as_ref() != Some(&refused)
         {
-            Event::SocketRefused { socket: &called, why: &refused }.log();
-            port.refusal = Some(refused);
+            port.refusal = Some(refused.clone());
+            self.log_refused(number, &refused, ctx);
         }
         ctx.reactor.set_alarm(Alarm::Port(number), again);
     }

@@ -10,12 +10,14 @@ use super::Guests;
 use crate::port::retry::Retry;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PatternId, PortId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
-use crate::sockets::pattern_dir::{News, PatternDir};
+use crate::sockets::pace::News;
+use crate::sockets::pattern_dir::PatternDir;
 
 /// Sockets outside the socket directory, and how they are reached.
 pub(crate) struct Patterns {
@@ -56,6 +58,7 @@ impl Guests {
                         self.remove_pattern_socket(number, &name, ctx);
                     }
                     self.patterns.dirs.remove(number);
+                    ctx.reactor.set_alarm(Alarm::Pattern(number), None);
                 }
             }
         }
@@ -81,10 +84,12 @@ impl Guests {
         added
     }
 
-    /// Looks at what has happened where a pattern's sockets are.
+    /// Looks at what has happened where a pattern's sockets are, as far as it is time to.
     pub(crate) fn take_pattern_news(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
-        for news in pattern.news() {
+        let news = pattern.news(ctx.now);
+        ctx.reactor.set_alarm(Alarm::Pattern(number), pattern.next_look());
+        for news in news {
             match news {
                 News::Everything => self.check_pattern(number, ctx),
                 News::At(name) => self.check_pattern_socket(number, &name, ctx),

@@ -85,7 +85,7 @@ impl Server {
             Token::Libvirt => guests.libvirt_is_ready(ctx),
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
-            Token::Section(section) => guests.take_sighting(section, ctx),
+            Token::Section(section) => guests.take_section_news(section, ctx),
             Token::Vsock => guests.accept_over_vsock(ctx),
             Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
             Token::Control => control.accept(ctx),
@@ -113,6 +113,8 @@ impl Server {
             }
             Alarm::Custom => self.take_values(),
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
+            Alarm::Pattern(pattern) => guests.take_pattern_news(pattern, ctx),
+            Alarm::Section(section) => guests.take_section_news(section, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
             Alarm::Vsock => guests.resume_vsock(ctx),
             Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),

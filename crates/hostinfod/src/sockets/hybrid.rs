@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -13,6 +14,7 @@ use rustix::io::Errno;
 use crate::reactor::id::PortId;
 use crate::settings::hybrid::Hybrid;
 use crate::sockets::directory::WATCHED;
+use crate::sockets::pace::{News, Pace};
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
 use crate::system::way::Way;
@@ -29,15 +31,7 @@ pub(crate) struct Section {
     base: Option<Watch>,
     /// The watched directories of guests.
     below: HashMap<Watch, OsString>,
-}
-
-/// What may have changed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Sighting {
-    /// Everything: look at all.
-    Everything,
-    /// These entries, and what is in them.
-    Entries(BTreeSet<OsString>),
+    pace: Pace<OsString>,
 }
 
 /// How far there is a way to where the daemon listens for a guest.
@@ -62,7 +56,8 @@ impl Section {
     pub(crate) fn open(settings: Hybrid) -> io::Result<Self> {
         let (watcher, way) = (Watcher::new()?, Way::new(settings.path.directory()));
         let (ports, below) = (HashMap::new(), HashMap::new());
-        let mut section = Self { settings, ports, watcher, way, base: None, below };
+        let pace = Pace::new();
+        let mut section = Self { settings, ports, watcher, way, base: None, below, pace };
         section.follow();
         Ok(section)
     }
@@ -94,17 +89,24 @@ impl Section {
         &self.watcher
     }
 
-    /// What may have changed since the last call.
-    pub(crate) fn sighting(&mut self) -> Sighting {
-        let mut entries = BTreeSet::new();
+    /// What is to be looked at now, since it may have changed since the last call: names of entries, and what is in
+    /// them.
+    pub(crate) fn news(&mut self, now: Instant) -> BTreeSet<News<OsString>> {
+        let mut news = BTreeSet::new();
         for change in self.watcher.changes() {
             if self.way.concerns(&change) || self.is_about_base(&change) {
-                self.follow();
-                return Sighting::Everything;
+                news.insert(News::Everything);
+            } else if let Some(entry) = self.entry_of(change) {
+                let is_guests = self.ports.contains_key(&entry) || self.name(&entry).is_some();
+                news.extend(is_guests.then_some(News::At(entry)));
             }
-            entries.extend(self.entry_of(change));
         }
-        Sighting::Entries(entries)
+        self.pace.admit(news, now)
+    }
+
+    /// When [`Section::news`] has more although nothing changes.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.pace.next()
     }
 
     /// Its mode or its ACL is another, or it is gone.

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Instant;
 
 use hostinfo_open::Entry;
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 
 use crate::reactor::id::PortId;
 use crate::sockets::directory::WATCHED;
+use crate::sockets::pace::{News, Pace};
 use crate::sockets::{self, ConnectError};
 use crate::system::file_error::FileError;
 use crate::system::file_id::FileId;
@@ -43,15 +45,7 @@ pub(crate) struct PatternDir {
     is_full: bool,
     /// Why the directory cannot be looked into.
     problem: Option<String>,
-}
-
-/// What has happened.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum News {
-    /// Anything may have: look at all.
-    Everything,
-    /// Something to the socket of that name.
-    At(String),
+    pace: Pace<String>,
 }
 
 impl PatternDir {
@@ -69,6 +63,7 @@ impl PatternDir {
             is_full: false,
             ports: HashMap::new(),
             problem: None,
+            pace: Pace::new(),
         })
     }
 
@@ -92,8 +87,8 @@ impl PatternDir {
         self.problem.as_deref()
     }
 
-    /// What has happened since the last call, each once.
-    pub(crate) fn news(&mut self) -> Vec<News> {
+    /// What is to be looked at now, since something has happened to it since the last call.
+    pub(crate) fn news(&mut self, now: Instant) -> BTreeSet<News<String>> {
         let mut news = BTreeSet::new();
         for change in self.watcher.changes() {
             if self.way.concerns(&change) {
@@ -111,10 +106,12 @@ impl PatternDir {
                 news.insert(News::At(name.clone()));
             }
         }
-        if news.contains(&News::Everything) {
-            return vec![News::Everything];
-        }
-        news.into_iter().collect()
+        self.pace.admit(news, now)
+    }
+
+    /// When [`PatternDir::news`] has more although nothing happens.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.pace.next()
     }
 
     /// The name of a guest that is enabled, from the name of an entry of the directory.

@@ -1,6 +1,7 @@
 use super::*;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use hostinfo_wire::limits::LINE_MAX;
 
@@ -11,32 +12,38 @@ fn section(base: &Path) -> Section {
     Section::open(toml::from_str(&text).unwrap()).unwrap()
 }
 
-fn entries(names: &[&str]) -> Sighting {
-    Sighting::Entries(names.iter().map(OsString::from).collect())
+fn entries(names: &[&str]) -> BTreeSet<News<OsString>> {
+    names.iter().map(|name| News::At(OsString::from(name))).collect()
 }
 
 #[test]
 fn guests_directories_are_seen_as_they_come_and_go() {
     let folder = tempfile::tempdir().unwrap();
     let vm = folder.path().join("vm");
-    let mut section = section(folder.path());
+    let (mut section, mut now) = (section(folder.path()), Instant::now());
+    // Each time a second later.
+    let mut news = |section: &mut Section| {
+        now += Duration::from_secs(1);
+        section.news(now)
+    };
     assert!(section.entries().unwrap().is_empty());
     fs::create_dir(&vm).unwrap();
-    assert_eq!(section.sighting(), Sighting::Everything);
+    assert_eq!(news(&mut section), BTreeSet::from([News::Everything]));
+    section.follow();
     fs::create_dir(vm.join("web")).unwrap();
-    assert_eq!(section.sighting(), entries(&["web"]));
+    assert_eq!(news(&mut section), entries(&["web"]));
     assert_eq!(section.name(OsStr::new("web")).as_deref(), Some("fc-web"));
     assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Partly(None))));
     fs::create_dir(vm.join("web/run")).unwrap();
-    assert_eq!(section.sighting(), entries(&["web"]));
+    assert_eq!(news(&mut section), entries(&["web"]));
     assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Whole(_))));
     // A VMM's own files are none of ours.
     fs::write(vm.join("web/run/console.log"), "").unwrap();
-    assert_eq!(section.sighting(), entries(&[]));
+    assert_eq!(news(&mut section), entries(&[]));
     fs::write(vm.join("web/run/v_4678"), "").unwrap();
-    assert_eq!(section.sighting(), entries(&["web"]));
+    assert_eq!(news(&mut section), entries(&["web"]));
     fs::remove_dir_all(vm.join("web")).unwrap();
-    assert_eq!(section.sighting(), entries(&["web"]));
+    assert_eq!(news(&mut section), entries(&["web"]));
     assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Missing)));
     section.leave(OsStr::new("web"));
     assert!(section.below.is_empty());

@@ -3,12 +3,14 @@ use super::*;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hostinfo_open::Sockets;
 
 struct Scene {
     folder: tempfile::TempDir,
     patterns: PatternDir,
+    now: Instant,
 }
 
 impl Scene {
@@ -21,7 +23,7 @@ impl Scene {
         let entry = Sockets::parse(&text).unwrap().entries()[0].clone();
         let mut patterns = PatternDir::new(entry).unwrap();
         assert!(patterns.look().is_empty());
-        Self { folder, patterns }
+        Self { folder, patterns, now: Instant::now() }
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -33,7 +35,9 @@ impl Scene {
     }
 
     fn at_names(&mut self) -> Vec<String> {
-        let news = self.patterns.news().into_iter();
+        // Each time a second later.
+        self.now += Duration::from_secs(1);
+        let news = self.patterns.news(self.now).into_iter();
         let name = |news| match news {
             News::At(name) => name,
             News::Everything => "*".to_owned(),
