@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use hostinfo_file::SETTINGS_MAX;
 use hostinfo_open::{Answer, Request, Sockets, message};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -23,9 +24,6 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How long a caller may say nothing or not read its answer, while others wait. hostinfod hangs up when
 /// it has nothing more to ask.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The longest settings that are read, as by hostinfod.
-const SETTINGS_MAX: u64 = 1024 * 1024;
 
 /// Only root may have made the way to a socket, and what the settings say.
 const OWNER: Uid = Uid::ROOT;

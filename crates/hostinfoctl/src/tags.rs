@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use hostinfo_domains::{Domain, Sought, TagSettings, Uuid};
+use hostinfo_domains::{Domain, LibvirtSettings, Sought, TagSettings, Uuid};
+use hostinfo_file::SETTINGS_MAX;
 use hostinfo_rules::Tags;
 use serde::Deserialize;
 
 use crate::args::Options;
 use crate::exit::Failure;
-
-/// The longest file of settings, as for the daemon.
-const FILE_MAX: u64 = 1024 * 1024;
 
 /// [`sought`], with why it is not known.
 pub(crate) type Lookup = Result<Option<Sought>, Failure>;
@@ -21,19 +19,7 @@ pub(crate) type Lookup = Result<Option<Sought>, Failure>;
 #[serde(default)]
 struct Settings {
     tags: TagSettings,
-    libvirt: Libvirt,
-}
-
-#[derive(Deserialize)]
-#[serde(default)]
-struct Libvirt {
-    enabled: bool,
-}
-
-impl Default for Libvirt {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
+    libvirt: LibvirtSettings,
 }
 
 /// Which tags there are, as the daemon's settings say; `None` if it does not use libvirt.
@@ -43,7 +29,7 @@ impl Default for Libvirt {
 pub(crate) fn sought(options: &Options) -> Lookup {
     let path = options.config.display();
     let refused = |error: &dyn std::fmt::Display| Failure::Refused(format!("{path}: {error}"));
-    let text = hostinfo_file::read(&options.config, FILE_MAX).map_err(io::Error::from);
+    let text = hostinfo_file::read(&options.config, SETTINGS_MAX).map_err(io::Error::from);
     let Some(text) = text.map_err(|error| refused(&error))? else {
         return Ok(Some(Sought::default()));
     };

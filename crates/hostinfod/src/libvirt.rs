@@ -13,11 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::Standing;
-use hostinfo_domains::{Helper, Marks, Snapshot, Sought, Uuid};
+use hostinfo_domains::{Helper, LibvirtSettings, Marks, Snapshot, Sought, Uuid};
 use hostinfo_sample::Absent;
 
 use crate::reactor::id::PortId;
-use crate::settings;
 
 use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
 
@@ -67,7 +66,7 @@ impl Libvirt {
     /// # Errors
     /// No descriptors are left.
     pub(crate) fn new(
-        settings: &settings::Libvirt,
+        settings: &LibvirtSettings,
         socket_dir: &Path,
         sought: Sought,
     ) -> io::Result<Self> {

@@ -20,7 +20,8 @@ use crate::args::Args;
 use crate::system::file_error::FileError;
 use flow::Flow;
 use hostinfo_answer::Labels;
-use hostinfo_domains::TagSettings;
+use hostinfo_domains::{LibvirtSettings, TagSettings};
+use hostinfo_file::SETTINGS_MAX;
 use hostinfo_open::Sockets;
 use hybrid::Hybrids;
 use listen::Listen;
@@ -31,10 +32,6 @@ use watch::Watch;
 
 /// Path of the settings, unless the command line names another.
 pub(crate) const CONFIG: &str = "/etc/hostinfo/hostinfod.toml";
-
-/// The longest file that is read: the documented one has 4 KiB, and 900 labels with the longest
-/// texts take 1 MiB.
-const FILE_MAX: u64 = 1024 * 1024;
 
 /// All settings of the daemon.
 #[derive(Debug, Default, Deserialize)]
@@ -49,7 +46,7 @@ pub(crate) struct Settings {
     /// What one guest may send and receive.
     pub(crate) flow: Flow,
     /// How libvirt is asked.
-    pub(crate) libvirt: Libvirt,
+    pub(crate) libvirt: LibvirtSettings,
     /// Where guests' VMMs connect.
     pub(crate) listen: Hybrids,
     /// Which guests may connect over AF_VSOCK.
@@ -88,27 +85,6 @@ impl Default for Control {
 pub(crate) struct Metrics {
     /// The address or socket for HTTP.
     pub(crate) listen: Listen,
-}
-
-/// How libvirt is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Libvirt {
-    /// Whether it is asked at all.
-    pub(crate) enabled: bool,
-    /// libvirt's URI.
-    pub(crate) uri: String,
-    /// Whether a socket that no running domain names is refused.
-    pub(crate) required: bool,
-    /// Whether guests are also served over libvirt's own channels for vhostmd's clients.
-    pub(crate) vhostmd_channels: bool,
-}
-
-impl Default for Libvirt {
-    fn default() -> Self {
-        let uri = hostinfo_domains::URI.into();
-        Self { enabled: true, uri, required: false, vhostmd_channels: false }
-    }
 }
 
 /// Why the settings cannot be used.
@@ -164,7 +140,7 @@ impl Settings {
     pub(crate) fn load(args: &Args) -> Result<Self, Error> {
         let path = Self::path(args);
         let unreadable = |error| Error::Unreadable(FileError::of(path)(error));
-        let text = match hostinfo_file::read(path, FILE_MAX).map_err(io::Error::from) {
+        let text = match hostinfo_file::read(path, SETTINGS_MAX).map_err(io::Error::from) {
             Ok(None) if args.config.is_some() => {
                 return Err(unreadable(Errno::NOENT.into()));
             }

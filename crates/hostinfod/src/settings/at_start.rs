@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use hostinfo_domains::LibvirtSettings;
+
 use super::log::{Log, Output};
 use super::paths::Paths;
-use super::{Control, Libvirt, Metrics, Settings};
+use super::{Control, Metrics, Settings};
 
 /// Such settings, as the daemon was started with them.
 #[derive(Debug)]
@@ -12,7 +14,7 @@ pub(crate) struct AtStart {
     paths: Paths,
     control: Control,
     metrics: Metrics,
-    libvirt: Libvirt,
+    libvirt: LibvirtSettings,
     /// `enabled` and `port`.
     vsock: (bool, u32),
     log: (Output, PathBuf),
