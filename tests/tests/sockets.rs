@@ -281,6 +281,34 @@ fn two_processes_with_sockets_of_one_name_are_both_refused_and_one_process_is_no
     Ok(())
 }
 
+/// What the daemon is told that this process is called.
+fn call_myself(name: &str) -> Result<()> {
+    fs::write("/proc/self/comm", name).context("this process's name")
+}
+
+#[test]
+fn whose_process_it_is_that_libvirt_left_its_socket_to_is_found_through_the_opener_too()
+-> Result<()> {
+    let (elsewhere, host) = (Elsewhere::make()?, Host::new(EVERYTHING)?);
+    host.write_config(&elsewhere.settings("'*'"))?;
+    call_myself("libvirtd")?;
+    let listener = FakeQemu::listen(&elsewhere.path("100.serial1"))?;
+    fs::set_permissions(elsewhere.path("100.serial1"), Permissions::from_mode(0o600))?;
+    let daemon = host.start_daemon_as(USER)?;
+    let unit = format!("hostinfo-test-{}.service", daemon.pid());
+    let _opener = elsewhere.start_opener(&host, &unit)?;
+    let _cgroup = Cgroup::of_unit(daemon.pid(), &unit)?;
+    reload(&daemon)?;
+    let mut guest = listener.accept()?;
+    let unknown = "only when the guest has spoken on its port";
+    let first = guest.ask("vm.cpu.seconds")?.concat();
+    ensure!(first.contains(unknown), "{first}");
+    call_myself("kvm")?;
+    wait_until("its process to be known", PATIENCE, || {
+        Ok(!guest.ask("vm.cpu.seconds")?.concat().contains(unknown))
+    })
+}
+
 #[test]
 fn an_opener_that_hangs_holds_up_nobody_and_is_named() -> Result<()> {
     let (elsewhere, host) = (Elsewhere::make()?, Host::new(EVERYTHING)?);

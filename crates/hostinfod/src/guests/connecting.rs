@@ -231,18 +231,27 @@ impl Guests {
             return;
         };
         let guest = port.guest;
-        if let Some(Ok((socket, _))) = self.dial(number) {
-            let peer = peer::of(&socket, &self.roots.proc, ctx.now);
-            if !matches!(peer, Ok(found) if found.is_libvirt) {
-                let port = self.roster.ports.get_mut(number);
-                if let Some(connection) = port.and_then(|port| port.connection.as_mut()) {
-                    connection.is_early = false;
-                }
-                let peer = peer.map(|found| found.peer);
-                if let Err(error) = self.identify_peer(number, peer, ctx) {
-                    tracing::error!("no new session: {error}");
-                }
-            }
+        match self.dial(number) {
+            Some(Ok((socket, _))) => self.identify_by(number, &socket, ctx),
+            Some(Err(ConnectError::Denied)) => self.ask_opener(number, ctx),
+            None | Some(Err(_)) => {}
+        }
+        self.plan_watch(guest, ctx);
+    }
+
+    /// Identifies the peer of an early connection by another connection to the same socket.
+    pub(super) fn identify_by(&mut self, number: PortId, socket: &OwnedFd, ctx: &mut Ctx<'_>) {
+        let peer = peer::of(socket, &self.roots.proc, ctx.now);
+        if matches!(peer, Ok(found) if found.is_libvirt) {
+            return;
+        }
+        let Some(port) = self.roster.ports.get_mut(number) else { return };
+        if let Some(connection) = &mut port.connection {
+            connection.is_early = false;
+        }
+        let guest = port.guest;
+        if let Err(error) = self.identify_peer(number, peer.map(|found| found.peer), ctx) {
+            tracing::error!("no new session: {error}");
         }
         self.plan_watch(guest, ctx);
     }
