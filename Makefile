@@ -49,10 +49,11 @@ demo: ## A real guest asks this machine why it is slow
 	cargo build -p hostinfod && $(BUILD_GUEST_TOOL)
 	cargo run -p hostinfo-tests --bin demo
 
+# Half of the time a test of the whole system waits: for a guest's answer, a second step, a timeout.
 test: ## All tests, also those that start guests, with one scenario in the lab
 	scripts/setup test
 	$(BUILD_FOR_TESTS)
-	cargo nextest run --workspace && cargo test --workspace --doc
+	cargo nextest run --workspace --test-threads $$((2 * $$(nproc))) && cargo test --workspace --doc
 
 test-lab: ## Scenarios on real KVM hosts in a box: Debian 12 and 13, AppArmor and SELinux
 	scripts/setup test lab
@@ -75,11 +76,14 @@ callgrind: ## Instructions of a query, whatever else the machine does
 	cargo run --release -p hostinfo-bench -- --instructions
 
 # No sanitizer: what is fuzzed has no unsafe code, so it would find nothing and only slow this down.
-fuzz: ## Any bytes against the parsers, FUZZ_SECONDS for each
+fuzz: ## Any bytes against the parsers, FUZZ_SECONDS for each; with make -j2 -Otarget two at once
 	scripts/setup fuzz
-	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && \
-		cargo +nightly fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
-		-- -max_total_time=$(FUZZ_SECONDS) || exit; done
+	cargo +nightly fuzz build -s none
+	$(MAKE) $(FUZZ_TARGETS:%=fuzz-%)
+
+fuzz-%:
+	mkdir -p fuzz/corpus/$*
+	cargo +nightly fuzz run -s none $* fuzz/corpus/$* fuzz/seeds/$* -- -max_total_time=$(FUZZ_SECONDS)
 
 lint: ## Format, clippy, licences and versions of dependencies, unused dependencies
 	cargo fmt --all --check && cargo fmt --manifest-path fuzz/Cargo.toml --check

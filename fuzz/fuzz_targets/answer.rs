@@ -3,7 +3,7 @@
 #![no_main]
 
 use hostinfo_control::{
-    Cleared, Event, Explanation, HostStateSaid, Metrics, Notices, Page, Preview, Refusal, Rules,
+    Cleared, Event, Explanation, HostStateReply, Metrics, Notices, Page, Preview, Refusal, Rules,
     SetNotice, Stats, Status,
 };
 use hostinfo_domains::Answer;
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     again::<Cleared>(bytes);
     again::<Event>(bytes);
     again::<Explanation>(bytes);
-    again::<HostStateSaid>(bytes);
+    again::<HostStateReply>(bytes);
     again::<Metrics>(bytes);
     again::<Notices>(bytes);
     again::<Page>(bytes);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NAME_MAX, TAG_KEY_MAX, TAGS_MAX};
 use hostinfo_domains::{
-    Claim, Clause, Directory, Domain, Message, Place, Ports, Sought, State, Tags, Uuid, Whose,
+    Claim, Clause, Directory, Domain, Message, Place, Ports, TagSources, State, Tags, Uuid, Whose,
     describe, edit, is_value, to_line,
 };
 use libfuzzer_sys::fuzz_target;
@@ -25,7 +25,7 @@ fuzz_target!(|xml: &str| {
             assert!(more.hostinfo.iter().any(|port| port.socket == "qemu-myguest"));
         }
     }
-    let Ok(found) = describe(xml, &directory, &Sought::default()) else { return };
+    let Ok(found) = describe(xml, &directory, &TagSources::default()) else { return };
     if let Tags::Known(tags) = &found.tags {
         assert!(tags.len() <= TAGS_MAX);
         assert!(tags.keys().all(|key| key.len() <= TAG_KEY_MAX));

@@ -1,7 +1,8 @@
 //! From a line to its reply.
 
-mod beside;
+mod preview;
 mod vhostmd;
+mod watch;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -79,8 +80,14 @@ impl<L: Libvirt> Engine<L> {
     }
 
     /// What the administrator provides, mutable.
-    pub fn given_mut(&mut self) -> &mut AdminValues {
+    pub fn admin_values_mut(&mut self) -> &mut AdminValues {
         &mut self.backend.admin_values
+    }
+
+    /// Forgets the values and the faults kept for a guest that is gone.
+    pub fn forget(&mut self, guest: &str) {
+        self.backend.host.forget(guest);
+        self.backend.admin_values.customs.forget(guest);
     }
 
     /// Units of work done since the last call, in turns of a [`Conversation`](crate::Conversation)

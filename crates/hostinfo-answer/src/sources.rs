@@ -51,7 +51,7 @@ pub(crate) struct Sources<'a, 's> {
     work: &'s mut u32,
     /// The reply has ratios of the guest, so the host's ratios have to cover the same time.
     by_guest: bool,
-    extent: Extent,
+    times: ReplyTimes,
     /// A sample is taken and no query answered, so nothing may be requested for it.
     is_sample: bool,
     lookups: Lookups,
@@ -66,7 +66,7 @@ pub(crate) struct Sources<'a, 's> {
 
 /// What `sample.age` and `window` report about the rest of their reply.
 #[derive(Default)]
-struct Extent {
+struct ReplyTimes {
     /// The largest age.
     age: Duration,
     window: Option<Duration>,
@@ -94,7 +94,7 @@ impl<'a, 's> Sources<'a, 's> {
             at,
             work,
             by_guest: false,
-            extent: Extent::default(),
+            times: ReplyTimes::default(),
             is_sample: false,
             lookups: Lookups::default(),
             notices: None,
@@ -169,9 +169,9 @@ impl<'a> Sources<'a, '_> {
             Source::Energy => self.energy(),
         };
         if value.is_ok() {
-            self.extent.age = self.extent.age.max(SAMPLE_GRID);
+            self.times.age = self.times.age.max(SAMPLE_GRID);
             if kernel::is_ratio(source) {
-                self.extent.window = self.window();
+                self.times.window = self.window();
             }
         }
         value.map_err(unavailable)

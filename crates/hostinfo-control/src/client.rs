@@ -13,7 +13,7 @@ use varlink::sansio::{self, ClientEvent};
 
 use crate::limits::{PREVIEW_TIME, REPLY_MAX, REQUEST_MAX};
 use crate::{
-    Call, Cleared, Error, Event, Explanation, Guest, HostState, HostStateSaid, Metrics, Notice,
+    Call, Cleared, Error, Event, Explanation, Guest, HostState, HostStateReply, Metrics, Notice,
     NoticeKind, Notices, Page, Preview, Rules, SetNotice, Stats, Status,
 };
 
@@ -151,7 +151,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn host_state(&mut self) -> Result<HostStateSaid, Error> {
+    pub fn host_state(&mut self) -> Result<HostStateReply, Error> {
         self.ask(&Call::HostStateGet {})
     }
 
@@ -164,7 +164,7 @@ impl Client {
         &mut self,
         state: HostState,
         text: Option<&str>,
-    ) -> Result<HostStateSaid, Error> {
+    ) -> Result<HostStateReply, Error> {
         self.ask(&Call::HostStateSet { state, text: text.map(str::to_owned) })
     }
 

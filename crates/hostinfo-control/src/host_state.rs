@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The reply to `HostStateGet` and `HostStateSet`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostStateSaid {
+pub struct HostStateReply {
     /// What guests read as `host.state`.
     pub state: HostState,
     /// The reason, shown only to administrators.

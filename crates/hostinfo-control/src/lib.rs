@@ -29,7 +29,7 @@ pub use host::{
     Figure, Libvirt, LibvirtState, Metrics, Missing, Place, Rules, RulesState, Stats, Status,
     Watched, WhyWithout, Without,
 };
-pub use host_state::HostStateSaid;
+pub use host_state::HostStateReply;
 pub use hostinfo_notices::HostState;
 pub use hostinfo_notices::Kind as NoticeKind;
 pub use hostinfo_notices::limits::PER_GUEST as NOTICES_PER_GUEST;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use hostinfo_control::{
-    Cleared, Event, Explanation, HostStateSaid, Metrics, Notices, Page, Preview, Refusal, Rules,
+    Cleared, Event, Explanation, HostStateReply, Metrics, Notices, Page, Preview, Refusal, Rules,
     SetNotice, Stats, Status,
 };
 use serde::Serialize;
@@ -24,7 +24,7 @@ fn the_seeds_of_the_fuzzer_are_answers_of_today() {
             "cleared" => again::<Cleared>(&answer),
             "event" => again::<Event>(&answer),
             "explain" => again::<Explanation>(&answer),
-            "host-state" => again::<HostStateSaid>(&answer),
+            "host-state" => again::<HostStateReply>(&answer),
             "list" => again::<Page>(&answer),
             "metrics" => again::<Metrics>(&answer),
             "notices" => again::<Notices>(&answer),

@@ -37,7 +37,7 @@ pub struct Custom {
     statistics: BTreeMap<String, Statistic>,
     pool: Pool,
     /// What [`Custom::turn`] has not reported yet, and when the newest of it arrived.
-    news: Option<(Instant, News)>,
+    new_values: Option<(Instant, NewValues)>,
     failures: u64,
 }
 
@@ -54,9 +54,9 @@ struct Statistic {
 
 /// Values, or failures, that have arrived.
 #[derive(Debug, Default)]
-pub struct News(HashMap<Box<str>, HashSet<Box<str>>>);
+pub struct NewValues(HashMap<Box<str>, HashSet<Box<str>>>);
 
-impl News {
+impl NewValues {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -107,7 +107,7 @@ impl Custom {
             owner,
             statistics: BTreeMap::new(),
             pool: Pool::new(socket)?,
-            news: None,
+            new_values: None,
             failures: 0,
         };
         let problems = custom.reload();
@@ -191,15 +191,15 @@ impl Custom {
 
     /// Handles runs that have ended, and starts the next ones. Returns what has arrived since the
     /// last call: guests that wait for it should be answered by asking again.
-    pub fn turn(&mut self, now: Instant) -> News {
+    pub fn turn(&mut self, now: Instant) -> NewValues {
         self.advance(now);
-        self.news.take().map(|(_, news)| news).unwrap_or_default()
+        self.new_values.take().map(|(_, new_values)| new_values).unwrap_or_default()
     }
 
     /// When to call [`Custom::turn`] even though nothing is readable.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let news = self.news.as_ref().map(|(came, _)| *came);
-        news.into_iter().chain(self.pool.next_deadline()).min()
+        let new_values = self.new_values.as_ref().map(|(came, _)| *came);
+        new_values.into_iter().chain(self.pool.next_deadline()).min()
     }
 
     /// A guest is gone for good: drops everything kept for it, and kills its runs.
@@ -281,9 +281,9 @@ impl Custom {
     }
 
     fn has_news(&mut self, of: Key, now: Instant) {
-        let (came, news) = self.news.get_or_insert_with(|| (now, News::default()));
+        let (came, new_values) = self.new_values.get_or_insert_with(|| (now, NewValues::default()));
         *came = now;
-        news.0.entry(of.name).or_default().insert(of.guest);
+        new_values.0.entry(of.name).or_default().insert(of.guest);
     }
 
     fn advance(&mut self, now: Instant) {

@@ -34,7 +34,7 @@ mod run;
 pub mod runner;
 
 pub use account::{Account, Accounts, Power};
-pub use custom::{Answer, Custom, News};
+pub use custom::{Answer, Custom, NewValues};
 pub use definition::{Definition, Scope, Source};
 pub use parse::parse;
 pub use problem::Problem;

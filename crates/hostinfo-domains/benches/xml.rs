@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hostinfo_domains::{Directory, Ports, Sought, describe};
+use hostinfo_domains::{Directory, Ports, TagSources, describe};
 use rustix::time::{ClockId, clock_gettime};
 
 const DOCUMENTS: usize = 5000;
@@ -70,7 +70,7 @@ const KINDS: [Kind; 20] = [
 fn main() -> ExitCode {
     // Paths are checked on this host, as the helper and hostinfoctl do.
     let directory = Directory::of_host(Path::new("/var/lib"));
-    let sought = Sought::default();
+    let sought = TagSources::default();
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut all = Vec::new();
     for number in 0..DOCUMENTS {

@@ -18,7 +18,7 @@ use crate::message::{Message, VERSION};
 use crate::presence::{self, Presence};
 use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
-use crate::tags::Sought;
+use crate::tags::TagSources;
 use crate::wanted::Wanted;
 
 /// The directory of libvirt's sockets.
@@ -160,7 +160,7 @@ impl Helper {
 
     /// Looks for other tags: in what the running helper knows, and with these arguments in what the
     /// next one does.
-    pub fn seek(&mut self, sought: Sought, arguments: Vec<OsString>, now: Instant) {
+    pub fn set_tag_sources(&mut self, sought: TagSources, arguments: Vec<OsString>, now: Instant) {
         self.arguments = arguments;
         if self.process.is_some() {
             self.wanted.tags(sought);

@@ -68,14 +68,17 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{Directory, Sought, describe};
+    use crate::{Directory, TagSources, describe};
 
     fn read(of_disk: &str) -> Limits {
         let disk = format!("<disk><target dev='vda'/><alias name='virtio-disk0'/>{of_disk}</disk>");
         let xml = format!("<domain type='kvm'><devices>{disk}</devices></domain>");
-        let found =
-            describe(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo")), &Sought::default())
-                .unwrap();
+        let found = describe(
+            &xml,
+            &Directory::of_text(Path::new("/var/lib/hostinfo")),
+            &TagSources::default(),
+        )
+        .unwrap();
         assert_eq!(found.disks[0].dev, "vda");
         assert_eq!(found.disks[0].alias.as_deref(), Some("virtio-disk0"));
         found.disks[0].limits

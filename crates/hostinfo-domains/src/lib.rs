@@ -68,7 +68,7 @@ pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Run, Snapshot};
 pub use tag_settings::TagSettings;
 pub use tags::{
-    Sought, Source, TAGS_NAMESPACE, TITLE, Tags, is_builtin, is_key, is_value, own_tags,
+    Source, TAGS_NAMESPACE, TITLE, TagSources, Tags, is_builtin, is_key, is_value, own_tags,
     own_tags_xml, tags,
 };
 pub use uuid::Uuid;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::{Domain, Figures};
 use crate::limits::LINE_MAX;
-use crate::tags::Sought;
+use crate::tags::TagSources;
 
 /// The version of these messages. Daemon and helper must use the same.
 pub const VERSION: u32 = 4;
@@ -66,7 +66,7 @@ pub enum Ask {
         /// Comes back in [`Message::Done`].
         number: u64,
         /// Which tags.
-        sought: Sought,
+        sought: TagSources,
     },
 }
 
@@ -147,7 +147,7 @@ mod tests {
         }
         let asked = Ask::Figures { number: 4, of: vec![Uuid::from_u128(7)] };
         assert_eq!(ask(&to_line(&asked).unwrap()).unwrap(), asked);
-        let asked = Ask::Tags { number: 5, sought: Sought::default() };
+        let asked = Ask::Tags { number: 5, sought: TagSources::default() };
         assert_eq!(ask(&to_line(&asked).unwrap()).unwrap(), asked);
     }
 

@@ -8,7 +8,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::limits::{SOURCE_TEXT_MAX, SOURCES_MAX, TAG_DEPTH};
-use crate::tags::{Sought, Source, is_builtin, is_key};
+use crate::tags::{Source, TagSources, is_builtin, is_key};
 
 /// What guests are known by besides their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,8 @@ impl Default for TagSettings {
 
 impl TagSettings {
     /// What to look for. A place given here replaces the one that its key has without settings.
-    pub fn sought(&self) -> Sought {
-        let mut sources = Sought::default().sources;
+    pub fn sought(&self) -> TagSources {
+        let mut sources = TagSources::default().sources;
         sources.retain(|source| !self.tags.contains_key(&source.key));
         sources.extend(self.tags.iter().map(|(key, place)| Source {
             key: key.clone(),
@@ -46,7 +46,7 @@ impl TagSettings {
             path: place.path.split('/').map(str::to_owned).collect(),
             attribute: place.attribute.clone(),
         }));
-        Sought { own: self.own, sources }
+        TagSources { own: self.own, sources }
     }
 
     fn add<E: Error>(&mut self, key: String, place: Place) -> Result<(), E> {
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn tags_are_added_to_those_that_come_ready_or_replace_them() {
-        let before = Sought::default();
+        let before = TagSources::default();
         assert_eq!(tags("").unwrap().sought(), before);
         let added = tags("own = false\ntier = { namespace = 'urn:x', path = 'a/b' }").unwrap();
-        let Sought { own, sources } = added.sought();
+        let TagSources { own, sources } = added.sought();
         assert!(!own && sources.len() == before.sources.len() + 1);
         let last = sources.last().unwrap();
         assert_eq!(

@@ -35,7 +35,7 @@ pub enum Tags {
 
 impl Tags {
     /// With the UUID of their domain, which is one as well where hostinfo's own count.
-    pub fn with_uuid(mut self, uuid: Uuid, sought: &Sought) -> Self {
+    pub fn with_uuid(mut self, uuid: Uuid, sought: &TagSources) -> Self {
         if let Self::Known(tags) = &mut self
             && sought.own
         {
@@ -47,7 +47,7 @@ impl Tags {
 
 /// Which tags to look for: `[tags]` in `hostinfod.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sought {
+pub struct TagSources {
     /// Whether hostinfo's own tags count, and the domain's title.
     pub own: bool,
     /// Where other programs put theirs.
@@ -90,7 +90,7 @@ const OF_NOVA: [(&str, &[&str], Option<&str>); 5] = [
     ("flavor", &["instance", "flavor"], Some("name")),
 ];
 
-impl Default for Sought {
+impl Default for TagSources {
     /// hostinfo's own tags, the title, and what nova puts there.
     fn default() -> Self {
         let sources = NOVA.iter().flat_map(|namespace| {
@@ -105,16 +105,16 @@ impl Default for Sought {
     }
 }
 
-impl FromStr for Sought {
+impl FromStr for TagSources {
     type Err = serde_json::Error;
 
-    /// Reads what [`Sought::to_json`] wrote.
+    /// Reads what [`TagSources::to_json`] wrote.
     fn from_str(json: &str) -> Result<Self, Self::Err> {
         serde_json::from_str(json)
     }
 }
 
-impl Sought {
+impl TagSources {
     /// For the helper's command line.
     pub fn to_json(&self) -> String {
         // It cannot fail: there are no maps in it.
@@ -146,7 +146,7 @@ pub fn is_value(text: &str) -> bool {
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn tags(xml: &str, sought: &Sought) -> Result<Tags, Unreadable> {
+pub fn tags(xml: &str, sought: &TagSources) -> Result<Tags, Unreadable> {
     Ok(parse_tagged(xml, sought)?.1)
 }
 
@@ -155,7 +155,7 @@ pub fn tags(xml: &str, sought: &Sought) -> Result<Tags, Unreadable> {
 /// # Errors
 /// [`Unreadable`].
 pub fn own_tags(xml: &str) -> Result<Tags, Unreadable> {
-    let mut own = tags(xml, &Sought { own: true, sources: Vec::new() })?;
+    let mut own = tags(xml, &TagSources { own: true, sources: Vec::new() })?;
     if let Tags::Known(tags) = &mut own {
         tags.remove(TITLE);
     }

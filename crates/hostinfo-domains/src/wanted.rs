@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::limits::ASKED_MAX;
 use crate::message::Ask;
-use crate::tags::Sought;
+use crate::tags::TagSources;
 
 /// Everything wanted since the last request; a single request covers it all, except other tags,
 /// which come first.
@@ -15,7 +15,7 @@ pub(crate) struct Wanted {
     look: bool,
     all: bool,
     of: BTreeSet<Uuid>,
-    tags: Option<Sought>,
+    tags: Option<TagSources>,
 }
 
 impl Wanted {
@@ -31,7 +31,7 @@ impl Wanted {
     }
 
     /// Wants other tags of all domains.
-    pub(crate) fn tags(&mut self, sought: Sought) {
+    pub(crate) fn tags(&mut self, sought: TagSources) {
         self.tags = Some(sought);
     }
 
@@ -61,9 +61,9 @@ mod tests {
     fn other_tags_come_first_and_nothing_else_is_forgotten() {
         let mut wanted = Wanted::default();
         wanted.look();
-        wanted.tags(Sought { own: false, sources: Vec::new() });
-        wanted.tags(Sought::default());
-        assert_eq!(wanted.take(1), Some(Ask::Tags { number: 1, sought: Sought::default() }));
+        wanted.tags(TagSources { own: false, sources: Vec::new() });
+        wanted.tags(TagSources::default());
+        assert_eq!(wanted.take(1), Some(Ask::Tags { number: 1, sought: TagSources::default() }));
         assert_eq!(wanted.take(2), Some(Ask::Look { number: 2 }));
     }
 

@@ -9,7 +9,7 @@ use crate::limits::{
     ATTRIBUTES_MAX, DEV_MAX, DISKS_MAX, ELEMENTS_MAX, NAME_MAX, NAMES_MAX, PATHS_MAX, XML_MAX,
 };
 use crate::names::Names;
-use crate::tags::{Sought, Tags};
+use crate::tags::{TagSources, Tags};
 
 mod devices;
 pub(crate) mod element;
@@ -104,7 +104,7 @@ pub enum Unreadable {
 pub fn describe(
     xml: &str,
     directory: &Directory,
-    sought: &Sought,
+    sought: &TagSources,
 ) -> Result<Description, Unreadable> {
     let (domain, tags) = parse_tagged(xml, sought)?;
     let (vcpus, vcpus_max) = vcpus(&domain);

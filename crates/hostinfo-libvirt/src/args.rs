@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hostinfo_domains::{SOCKET_DIR, Sought, URI};
+use hostinfo_domains::{SOCKET_DIR, TagSources, URI};
 
 /// Asks libvirt for hostinfod or hostinfoctl, which start it. Not meant to be run by hand.
 #[derive(Debug, clap::Parser)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     pub(crate) vhostmd_channels: bool,
     /// Which tags of domains to look for, in JSON
     #[arg(long, value_name = "JSON")]
-    pub(crate) tags: Option<Sought>,
+    pub(crate) tags: Option<TagSources>,
     /// Take hostinfoctl's orders
     #[arg(long, value_name = "ACCESS")]
     pub(crate) orders: Option<Access>,

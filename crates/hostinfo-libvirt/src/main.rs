@@ -91,7 +91,7 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
                 number
             }
             Some(Ask::Tags { number, sought }) => {
-                survey.seek(sought)?;
+                survey.set_tag_sources(sought)?;
                 number
             }
         };

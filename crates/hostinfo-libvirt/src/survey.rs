@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hostinfo_domains::limits::{NAME_MAX, WORDS_MAX};
-use hostinfo_domains::{Directory, Domain, Message, Sought, State, Uuid, cut, describe};
+use hostinfo_domains::{Directory, Domain, Message, State, TagSources, Uuid, cut, describe};
 use virt::connect::Connect;
 use virt::domain::Domain as Handle;
 use virt::error::{Error, ErrorNumber};
@@ -38,7 +38,7 @@ pub(crate) struct Survey {
     /// The socket directory.
     directory: Directory,
     /// The tags to look for.
-    sought: Sought,
+    sought: TagSources,
     known: BTreeMap<Uuid, Known>,
     reported: Reported,
     /// Domains that were seen to move their memory: only for them is libvirt asked whether they
@@ -64,7 +64,7 @@ impl Survey {
         connect: Connect,
         directory: Directory,
         reported: Reported,
-        sought: Sought,
+        sought: TagSources,
     ) -> Self {
         Self {
             connect,
@@ -118,7 +118,7 @@ impl Survey {
     }
 
     /// Looks for other tags, in every domain.
-    pub(crate) fn seek(&mut self, sought: Sought) -> Result<(), Lost> {
+    pub(crate) fn set_tag_sources(&mut self, sought: TagSources) -> Result<(), Lost> {
         self.sought = sought;
         self.look()?;
         let all: Vec<Uuid> = self.known.keys().copied().collect();

@@ -16,7 +16,7 @@ mod queue;
 mod reporter;
 mod selection;
 
-use hostinfo_domains::Sought;
+use hostinfo_domains::TagSources;
 
 use crate::args::{Enable, Options};
 use crate::directory;
@@ -53,8 +53,8 @@ pub(crate) fn run(options: &Options, wanted: &Enable) -> Result<Status, Failure>
 }
 
 /// Which tags there are, if there are conditions on any.
-fn sought(options: &Options, selection: &Selection) -> Result<Sought, Failure> {
-    let none = Sought { own: false, sources: Vec::new() };
+fn sought(options: &Options, selection: &Selection) -> Result<TagSources, Failure> {
+    let none = TagSources { own: false, sources: Vec::new() };
     let conditions = selection.conditions();
     if conditions.is_empty() {
         return Ok(none);

@@ -1,6 +1,6 @@
 //! `host-state`: the state of the host that guests read.
 
-use hostinfo_control::{HostState as State, HostStateSaid};
+use hostinfo_control::{HostState as State, HostStateReply};
 
 use crate::args::{HostState, Options, StateToSet};
 use crate::daemon::connect;
@@ -36,7 +36,7 @@ fn meant(state: StateToSet) -> State {
     }
 }
 
-fn shown(said: &HostStateSaid) -> String {
+fn shown(said: &HostStateReply) -> String {
     let since = said.since.map(|since| format!(", since {}", local(since))).unwrap_or_default();
     let text =
         said.text.as_deref().map(|text| format!(": {}", printable(text))).unwrap_or_default();
@@ -51,10 +51,10 @@ mod tests {
     fn what_was_said_is_shown_with_when_and_why() {
         let since = Some("2026-11-22T22:00:00Z".parse().unwrap());
         let text = Some("a fan has failed".to_owned());
-        let told = shown(&HostStateSaid { state: State::Degraded, text, since });
+        let told = shown(&HostStateReply { state: State::Degraded, text, since });
         assert!(told.starts_with("degraded, since 2026-11-22 "), "{told}");
         assert!(told.ends_with(": a fan has failed\n"), "{told}");
-        let nothing = HostStateSaid { state: State::Normal, text: None, since: None };
+        let nothing = HostStateReply { state: State::Normal, text: None, since: None };
         assert_eq!(shown(&nothing), "normal\n");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use hostinfo_domains::limits::{OWN_TAGS_MAX, TAG_KEY_MAX, TAG_MAX};
 use hostinfo_domains::{
-    Access, Entry, Form, Sought, Unanswered, is_key, is_value, own_tags, own_tags_xml,
+    Access, Entry, Form, TagSources, Unanswered, is_key, is_value, own_tags, own_tags_xml,
 };
 use serde::Serialize;
 
@@ -82,7 +82,7 @@ struct Wish {
 }
 
 impl Wish {
-    fn of(wanted: &Tag, sought: &Sought) -> Result<Self, Failure> {
+    fn of(wanted: &Tag, sought: &TagSources) -> Result<Self, Failure> {
         let mut wish = Self::default();
         for tag in &wanted.tags {
             let Some((key, value)) = tag.split_once('=') else {
@@ -227,7 +227,7 @@ fn forms(entry: &Entry) -> impl Iterator<Item = Form> {
     })
 }
 
-fn show(libvirt: &mut Libvirt, entry: &Entry, sought: &Sought) -> Result<Report, Failure> {
+fn show(libvirt: &mut Libvirt, entry: &Entry, sought: &TagSources) -> Result<Report, Failure> {
     let form = if entry.is_live { Form::Live } else { Form::Config };
     let xml = libvirt.xml(entry.uuid, form)?;
     let tags = tags::read(&xml, entry.uuid, sought);
@@ -313,7 +313,10 @@ mod tests {
     fn wish(tags: &[&str], remove: &[&str]) -> Result<Wish, Failure> {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let (tags, remove) = (owned(tags), owned(remove));
-        Wish::of(&Tag { guest: "web".to_owned(), tags, remove, dry_run: false }, &Sought::default())
+        Wish::of(
+            &Tag { guest: "web".to_owned(), tags, remove, dry_run: false },
+            &TagSources::default(),
+        )
     }
 
     fn domain(tags: &str) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use hostinfo_domains::{Domain, LibvirtSettings, Sought, TagSettings, Uuid};
+use hostinfo_domains::{Domain, LibvirtSettings, TagSettings, TagSources, Uuid};
 use hostinfo_file::SETTINGS_MAX;
 use hostinfo_rules::Tags;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::args::Options;
 use crate::exit::Failure;
 
 /// [`sought`], with why it is not known.
-pub(crate) type Lookup = Result<Option<Sought>, Failure>;
+pub(crate) type Lookup = Result<Option<TagSources>, Failure>;
 
 /// The part of the settings that is needed here.
 #[derive(Default, Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) fn sought(options: &Options) -> Lookup {
     let refused = |error: &dyn std::fmt::Display| Failure::Refused(format!("{path}: {error}"));
     let text = hostinfo_file::read(&options.config, SETTINGS_MAX).map_err(io::Error::from);
     let Some(text) = text.map_err(|error| refused(&error))? else {
-        return Ok(Some(Sought::default()));
+        return Ok(Some(TagSources::default()));
     };
     let text = String::from_utf8(text).map_err(|error| refused(&error))?;
     let settings: Settings = toml::from_str(&text).map_err(|error| refused(&error))?;
@@ -50,7 +50,7 @@ pub(crate) fn of(xml: &str, uuid: Uuid, sought: &Lookup) -> Tags {
 }
 
 /// The tags of a domain that libvirt has reported on, as rules see them.
-pub(crate) fn of_domain(domain: &Domain, sought: &Sought) -> Tags {
+pub(crate) fn of_domain(domain: &Domain, sought: &TagSources) -> Tags {
     match domain.tags.clone().with_uuid(domain.uuid, sought) {
         hostinfo_domains::Tags::Known(tags) => tags.into_iter().collect(),
         hostinfo_domains::Tags::Unreadable => Tags::Unreadable,
@@ -61,7 +61,7 @@ pub(crate) fn of_domain(domain: &Domain, sought: &Sought) -> Tags {
 pub(crate) fn read(
     xml: &str,
     uuid: Uuid,
-    sought: &Sought,
+    sought: &TagSources,
 ) -> Option<BTreeMap<String, Option<String>>> {
     match hostinfo_domains::tags(xml, sought).ok()?.with_uuid(uuid, sought) {
         hostinfo_domains::Tags::Known(tags) => Some(tags),

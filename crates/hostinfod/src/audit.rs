@@ -11,7 +11,7 @@ use hostinfo_notices::{Declared, Notice};
 use hostinfo_rules::Grant;
 use tracing::{Level, event};
 
-use quota::Leave;
+use quota::Permit;
 
 /// The module in the log, for `[log.filters]`.
 const TARGET: &str = "hostinfod::audit";
@@ -23,17 +23,17 @@ const ASKED_MAX: usize = 128;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Event<'a> {
     /// A guest has connected and may ask, or may ask from now on.
-    Granted { guest: &'a str, grant: &'a Grant, pid: Option<i32>, leave: Leave },
+    Granted { guest: &'a str, grant: &'a Grant, pid: Option<i32>, permit: Permit },
     /// A guest has connected and may not ask, or may not from now on.
-    Refused { guest: &'a str, grant: &'a Grant, why: &'a str, leave: Leave },
+    Refused { guest: &'a str, grant: &'a Grant, why: &'a str, permit: Permit },
     /// A guest's connection has ended.
-    Gone { guest: &'a str, why: &'a str, leave: Leave },
+    Gone { guest: &'a str, why: &'a str, permit: Permit },
     /// A guest asked for what it may not see: `denied` names of that line.
-    Denied { guest: &'a str, grant: &'a Grant, asked: &'a [u8], denied: u32, leave: Leave },
+    Denied { guest: &'a str, grant: &'a Grant, asked: &'a [u8], denied: u32, permit: Permit },
     /// Events about a guest were left out, and none followed that could say so.
-    LeftOut { guest: &'a str, leave: Leave },
+    LeftOut { guest: &'a str, permit: Permit },
     /// A socket is not served.
-    SocketRefused { socket: &'a str, why: &'a str, leave: Leave },
+    SocketRefused { socket: &'a str, why: &'a str, permit: Permit },
     /// Other rules are in force; `rules` is their number.
     RulesLoaded { file: &'a Path, rules: usize },
     /// A rules file was not put in force.
@@ -50,7 +50,7 @@ impl Event<'_> {
     /// Writes it to the log.
     pub(crate) fn log(self) {
         match self {
-            Self::Granted { guest, grant, pid, leave: Leave { left_out } } => {
+            Self::Granted { guest, grant, pid, permit: Permit { left_out } } => {
                 let (rule, line) = place(grant);
                 event!(
                     target: TARGET, Level::INFO, event = "access-granted",
@@ -58,7 +58,7 @@ impl Event<'_> {
                     "may ask"
                 );
             }
-            Self::Refused { guest, grant, why, leave: Leave { left_out } } => {
+            Self::Refused { guest, grant, why, permit: Permit { left_out } } => {
                 let (rule, line) = place(grant);
                 event!(
                     target: TARGET, Level::WARN, event = "access-refused",
@@ -66,10 +66,10 @@ impl Event<'_> {
                     "may not ask: {why}"
                 );
             }
-            Self::Gone { guest, why, leave: Leave { left_out } } => {
+            Self::Gone { guest, why, permit: Permit { left_out } } => {
                 event!(target: TARGET, Level::INFO, event = "guest-gone", guest, left_out, "{why}");
             }
-            Self::Denied { guest, grant, asked, denied, leave: Leave { left_out } } => {
+            Self::Denied { guest, grant, asked, denied, permit: Permit { left_out } } => {
                 let ((rule, line), asked) = (place(grant), &*shown(asked));
                 event!(
                     target: TARGET, Level::INFO, event = "query-denied",
@@ -77,14 +77,14 @@ impl Event<'_> {
                     "asked for what it may not see"
                 );
             }
-            Self::LeftOut { guest, leave: Leave { left_out } } => {
+            Self::LeftOut { guest, permit: Permit { left_out } } => {
                 event!(
                     target: TARGET, Level::INFO, event = "events-left-out",
                     guest, left_out,
                     "events were left out"
                 );
             }
-            Self::SocketRefused { socket, why, leave: Leave { left_out } } => {
+            Self::SocketRefused { socket, why, permit: Permit { left_out } } => {
                 event!(
                     target: TARGET, Level::WARN, event = "socket-refused",
                     socket, left_out,

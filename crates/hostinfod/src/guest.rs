@@ -15,7 +15,7 @@ use hostinfo_answer::{Change, Meter, Observed, Pending, Requester, Standing};
 use hostinfo_domains::{Marks, Uuid};
 use hostinfo_rules::{Rules, Tags};
 
-use crate::audit::quota::{Quotas, Seldom};
+use crate::audit::quota::{OncePerMinute, Quotas};
 use crate::metrics::tally::Record;
 
 pub(crate) use random::begin_session;
@@ -58,7 +58,7 @@ pub(crate) struct Guest {
     /// The domain whose address on vsock it has connected from.
     pub(crate) by_cid: Option<Uuid>,
     /// Connections that were closed at once, in the log.
-    pub(crate) no_room: Seldom,
+    pub(crate) not_admitted: OncePerMinute,
     /// The round in which it had its last turn.
     last_turn: Round,
 }
@@ -91,7 +91,7 @@ impl Guest {
             disk_pending: None,
             cid: None,
             by_cid: None,
-            no_room: Seldom::default(),
+            not_admitted: OncePerMinute::default(),
             last_turn: Round::default(),
         }
     }

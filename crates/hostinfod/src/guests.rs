@@ -56,7 +56,7 @@ use crate::settings::vsock::Vsock;
 use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 use crate::sockets::hybrid::Section;
-use crate::sockets::listening::Kept;
+use crate::sockets::listening::EarlierSockets;
 use crate::system::systemd;
 
 use incidents::may_be_watched;
@@ -72,7 +72,7 @@ pub(crate) struct Guests {
     /// Where guests' VMMs connect.
     sections: Table<SectionId, Section>,
     /// Listening sockets that were open before the daemon started.
-    kept: Kept,
+    earlier_sockets: EarlierSockets,
     vsock: VsockState,
     patterns: Patterns,
     /// Guests that are not served, since two processes claim to be them; and these.
@@ -118,7 +118,7 @@ impl Guests {
             identity: Identity::open(&paths.state_dir)?,
             directories,
             sections: Table::default(),
-            kept: Kept::default(),
+            earlier_sockets: EarlierSockets::default(),
             vsock: VsockState::new(Vsock::default()),
             patterns: Patterns::new(paths.opener.clone()),
             contested: HashMap::new(),
@@ -161,14 +161,14 @@ impl Guests {
     ) {
         // Before any program is started, which would inherit them.
         let mut handed_over = systemd::handed_over();
-        self.kept = Kept::of(&mut handed_over);
+        self.earlier_sockets = EarlierSockets::of(&mut handed_over);
         self.vsock = VsockState::new(vsock);
         self.listen_on_vsock(handed_over.into_iter().map(|(_, fd)| fd).collect(), ctx);
         self.responder.libvirt().begin(ctx.now);
-        Dialect::ALL.into_iter().for_each(|dialect| self.look_at_all(dialect, ctx));
+        Dialect::ALL.into_iter().for_each(|dialect| self.check_directory(dialect, ctx));
         self.apply_sockets(sockets, ctx);
         self.listen_at(listen, ctx);
-        self.kept.give_up();
+        self.earlier_sockets.give_up();
         self.plan_disks(ctx);
     }
 

@@ -67,7 +67,7 @@ impl IncidentFiles {
 
     /// Returns what is stored for a guest that has come and now has that name. Deletes what another
     /// guest stored under that name.
-    pub(crate) fn settle(&mut self, key: GuestKey, guest: &str) -> Incidents {
+    pub(crate) fn load(&mut self, key: GuestKey, guest: &str) -> Incidents {
         let Some(file) = self.names.of(key) else { return Incidents::default() };
         let others =
             self.guests.iter().filter(|(other, name)| **other != file && &***name == guest);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::Standing;
-use hostinfo_domains::{Helper, LibvirtSettings, Marks, Snapshot, Sought, Uuid};
+use hostinfo_domains::{Helper, LibvirtSettings, Marks, Snapshot, TagSources, Uuid};
 use hostinfo_sample::Absent;
 
 use crate::reactor::id::PortId;
@@ -30,8 +30,8 @@ pub(crate) struct Libvirt {
     /// The helper's command line except for the tags.
     arguments: Vec<OsString>,
     /// Which tags are looked for.
-    sought: Sought,
-    /// Whether guests' tags must be read again at the next news, whatever that is.
+    sought: TagSources,
+    /// Whether guests' tags must be read again at the next update, whatever changed.
     tags_are_due: bool,
     /// Whether the settings want libvirt asked.
     is_wanted: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Libvirt {
 }
 
 /// The result of a turn of the helper.
-pub(crate) struct News {
+pub(crate) struct LibvirtUpdate {
     /// The previous snapshot, if anything but figures changed in a domain.
     pub(crate) before: Option<Arc<Snapshot>>,
     /// Whether guests' tags, or whose their sockets are, may have changed.
@@ -68,7 +68,7 @@ impl Libvirt {
     pub(crate) fn new(
         settings: &LibvirtSettings,
         socket_dir: &Path,
-        sought: Sought,
+        sought: TagSources,
     ) -> io::Result<Self> {
         let own = std::env::current_exe().unwrap_or_default();
         let programs = hostinfo_domains::programs(&own);
@@ -84,7 +84,7 @@ impl Libvirt {
             arguments.push("--vhostmd-channels".into());
         }
         let helper = (settings.enabled && is_installed)
-            .then(|| Helper::new(programs, tags::with_sought(&arguments, &sought)));
+            .then(|| Helper::new(programs, tags::with_tags(&arguments, &sought)));
         let is_own = settings.uri.ends_with("/system");
         let (helper, required) = (helper.transpose()?, settings.required);
         let (is_wanted, uri) = (settings.enabled, settings.uri.clone());
@@ -218,7 +218,7 @@ impl Libvirt {
 
     /// Gives the helper its turn: it has sent something, or a deadline has come. `None` if nothing
     /// has changed.
-    pub(crate) fn turn(&mut self, turn: impl FnOnce(&mut Helper) -> bool) -> Option<News> {
+    pub(crate) fn turn(&mut self, turn: impl FnOnce(&mut Helper) -> bool) -> Option<LibvirtUpdate> {
         let helper = self.helper.as_mut()?;
         let before = Arc::clone(helper.snapshot());
         if !turn(helper) {
@@ -233,7 +233,7 @@ impl Libvirt {
         self.is_first = false;
         let waited = std::mem::take(&mut self.waiting);
         let concerns_guests = std::mem::take(&mut self.tags_are_due) || !is_same;
-        Some(News { before: (!is_same).then_some(before), concerns_guests, waited })
+        Some(LibvirtUpdate { before: (!is_same).then_some(before), concerns_guests, waited })
     }
 
     /// Logs running domains whose XML cannot be read, each once.
@@ -292,7 +292,7 @@ impl Libvirt {
         Self {
             helper: None,
             arguments: Vec::new(),
-            sought: Sought::default(),
+            sought: TagSources::default(),
             tags_are_due: false,
             is_wanted: false,
             uri: String::new(),

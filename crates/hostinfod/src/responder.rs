@@ -87,7 +87,7 @@ impl Responder {
 
     /// What the administrator provides in addition to the host's figures.
     pub(crate) fn admin_values(&mut self) -> &mut AdminValues {
-        self.engine.given_mut()
+        self.engine.admin_values_mut()
     }
 
     /// vhostmd's current document for a guest.

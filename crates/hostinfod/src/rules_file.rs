@@ -14,7 +14,7 @@ use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
 use crate::system::watch::{Watch, Watcher};
-use crate::system::way::Way;
+use crate::system::watched_path::WatchedPath;
 
 pub(crate) use in_force::{Error, InForce};
 
@@ -32,7 +32,7 @@ pub(crate) struct RulesFile {
     /// Why the file's current text is not in force.
     problem: Option<String>,
     watcher: Watcher,
-    way: Way,
+    watched_path: WatchedPath,
     /// The watch on the file itself, which may be written under another name.
     file: Option<Watch>,
     pending: Pending,
@@ -60,7 +60,7 @@ impl RulesFile {
             in_force: InForce::builtin(),
             problem: None,
             watcher,
-            way: Way::new(path),
+            watched_path: WatchedPath::new(path),
             file: None,
             pending: Pending::No,
         };
@@ -114,7 +114,7 @@ impl RulesFile {
     /// Handles changes of the file.
     pub(crate) fn take_changes(&mut self, now: Instant) {
         for change in self.watcher.changes() {
-            if Some(change.watch) == self.file || self.way.concerns(&change) {
+            if Some(change.watch) == self.file || self.watched_path.concerns(&change) {
                 self.note(change.what, now);
             }
         }
@@ -176,7 +176,7 @@ impl RulesFile {
 
     /// Watches the file, and everything on its path whose change can make the path lead elsewhere.
     fn follow(&mut self) {
-        let (file, unwatched) = self.way.follow(&self.watcher, WRITTEN);
+        let (file, unwatched) = self.watched_path.follow(&self.watcher, WRITTEN);
         for error in unwatched {
             tracing::warn!("{error}; changes there take effect only at SIGHUP");
         }

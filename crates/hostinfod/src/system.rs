@@ -6,8 +6,8 @@ pub(crate) mod file_error;
 pub(crate) mod file_id;
 #[cfg(test)]
 pub(crate) mod mounts;
+pub(crate) mod path_steps;
 pub(crate) mod signals;
 pub(crate) mod systemd;
-pub(crate) mod trail;
 pub(crate) mod watch;
-pub(crate) mod way;
+pub(crate) mod watched_path;

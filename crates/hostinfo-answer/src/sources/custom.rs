@@ -27,7 +27,7 @@ impl Sources<'_, '_> {
                     // guest asked.
                     let every = self.admin_values.customs.find(&name).map(|custom| custom.every);
                     let held = self.when.now.saturating_duration_since(self.when.asked);
-                    self.extent.age = self.extent.age.max(every.unwrap_or_default()).max(held);
+                    self.times.age = self.times.age.max(every.unwrap_or_default()).max(held);
                 }
             }
         }

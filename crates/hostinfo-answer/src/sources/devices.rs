@@ -121,7 +121,7 @@ impl Sources<'_, '_> {
             value.ok_or_else(|| unavailable(NOT_REPORTED))
         });
         if what == Source::DiskLatency && matches!(value, Ok(Ok(_))) {
-            self.extent.window = self.extent.window.or(self.observed.history().window());
+            self.times.window = self.times.window.or(self.observed.history().window());
         }
         value.map_err(unavailable)?
     }

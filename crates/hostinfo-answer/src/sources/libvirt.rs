@@ -154,7 +154,7 @@ impl Sources<'_, '_> {
         let ((figures, at), age) = fresh.zip(age).ok_or(Absent::AGAIN)?;
         let steps = age.as_nanos().div_ceil(SAMPLE_GRID.as_nanos());
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
-        self.extent.age = self.extent.age.max(SAMPLE_GRID.saturating_mul(steps));
+        self.times.age = self.times.age.max(SAMPLE_GRID.saturating_mul(steps));
         let history = self.observed.history();
         history.record(&figures.disks, *at);
         Ok(pick(figures, history))

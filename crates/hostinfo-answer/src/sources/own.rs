@@ -19,9 +19,9 @@ impl<'a> Sources<'a, '_> {
             Own::SessionStart => since_1970(who.session.start.unwrap_or_else(SystemTime::now)),
             Own::Time => since_1970(SystemTime::now()),
             // The true age would show whether another guest had asked for the sample.
-            Own::SampleAge => Value::seconds(self.extent.age),
+            Own::SampleAge => Value::seconds(self.times.age),
             Own::Window => {
-                let window = self.extent.window.or(self.extent.verdicts);
+                let window = self.times.window.or(self.times.verdicts);
                 Value::seconds(window.ok_or(Refusal::Unavailable(NO_WINDOW.into()))?)
             }
             Own::Interval => Value::seconds(who.grant.interval()),

@@ -26,7 +26,7 @@ impl Sources<'_, '_> {
         let verdict = match watch.interval(now) {
             Err(wait) => Verdict::ask_again(wait.max(interval)),
             Ok(window) => {
-                self.extent.verdicts = Some(window.window());
+                self.times.verdicts = Some(window.window());
                 judge(what, &window, &permits)
             }
         };

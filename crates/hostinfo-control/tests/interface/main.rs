@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use hostinfo_control::{
     Call, Cleared, Counts, DESCRIPTION, Decision, Event, Explanation, Figure, Guest, GuestState,
-    HostState, HostStateSaid, INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing,
+    HostState, HostStateReply, INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing,
     Notice, NoticeKind, Notices, Page, Place, Port, PortKind, PortState, Preview, Refusal, Rules,
     RulesState, SetNotice, Stats, Status, Watched, WhyWithout, Without,
 };
@@ -152,7 +152,7 @@ fn every_reply_has_the_fields_of_its_method() {
     agree(&interface, reply("NoticeSet"), SetNotice { notice: notice(), guests: 2, hidden: 1 });
     agree(&interface, reply("NoticeList"), Notices { notices: vec![notice()] });
     agree(&interface, reply("NoticeClear"), Cleared { cleared: vec![notice()] });
-    let said = HostStateSaid { state: HostState::Draining, text: some("t"), since: Some(since) };
+    let said = HostStateReply { state: HostState::Draining, text: some("t"), since: Some(since) };
     agree(&interface, reply("HostStateGet"), said.clone());
     agree(&interface, reply("HostStateSet"), said);
     assert_eq!(interface.methods.len(), 13, "a method without a reply here");

@@ -16,11 +16,11 @@ use super::Unreadable;
 use super::element::Element;
 use super::reader::{Wrong, name, position, resolved, tag};
 use crate::limits::{ATTRIBUTES_MAX, TAG_ELEMENTS_MAX, TAG_TEXT_MAX, TAGS_MAX};
-use crate::tags::{Sought, TAGS_NAMESPACE, TITLE, Tags, is_key, is_value};
+use crate::tags::{TAGS_NAMESPACE, TITLE, TagSources, Tags, is_key, is_value};
 
 /// Finds a domain's tags.
 pub(super) struct Finder<'s> {
-    sought: &'s Sought,
+    sought: &'s TagSources,
     wanted: Vec<Wanted<'s>>,
     found: BTreeMap<String, Option<String>>,
     /// Elements looked at.
@@ -61,7 +61,7 @@ struct Level<'x> {
 struct Broken;
 
 impl<'s> Finder<'s> {
-    pub(super) fn new(sought: &'s Sought) -> Self {
+    pub(super) fn new(sought: &'s TagSources) -> Self {
         let sources = sought.sources.iter().map(|source| Wanted {
             key: Key::Is(&source.key),
             namespace: &source.namespace,

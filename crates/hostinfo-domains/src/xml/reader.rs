@@ -17,7 +17,7 @@ use super::Unreadable;
 use super::element::Element;
 use super::metadata::Finder;
 use crate::limits::{ATTRIBUTES_MAX, ELEMENTS_MAX, XML_DEPTH, XML_MAX};
-use crate::tags::{Sought, Tags};
+use crate::tags::{TagSources, Tags};
 
 /// Elements of a domain that are kept.
 const KEPT: [&str; 7] = ["name", "title", "hwuuid", "vcpu", "os", "devices", "qemu:commandline"];
@@ -36,7 +36,7 @@ pub(crate) fn parse(xml: &str) -> Result<Element<'_>, Unreadable> {
 /// [`Unreadable`].
 pub(crate) fn parse_tagged<'x>(
     xml: &'x str,
-    sought: &Sought,
+    sought: &TagSources,
 ) -> Result<(Element<'x>, Tags), Unreadable> {
     let (domain, finder) = read(xml, Some(Finder::new(sought)))?;
     let tags = finder.map(|finder| finder.finish(&domain)).unwrap_or_default();

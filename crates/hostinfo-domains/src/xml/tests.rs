@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 fn read(xml: &str) -> Result<Description, Unreadable> {
-    describe(xml, &Directory::of_text(Path::new("/var/lib/hostinfo")), &Sought::default())
+    describe(xml, &Directory::of_text(Path::new("/var/lib/hostinfo")), &TagSources::default())
 }
 
 fn clauses(devices: &str) -> Vec<String> {
@@ -78,7 +78,7 @@ fn a_directory_that_cannot_be_looked_at_hides_only_what_may_be_a_guests_socket()
     let hidden = |element: &str, name: &str| {
         let port = port(element, &format!("/nonexistent/{name}"));
         let xml = format!("<domain type='kvm'><devices>{port}</devices></domain>");
-        describe(&xml, &directory, &Sought::default()).unwrap().names.hidden
+        describe(&xml, &directory, &TagSources::default()).unwrap().names.hidden
     };
     assert_eq!(hidden("serial", "qemu-a"), ["qemu-a"]);
     assert_eq!(hidden("parallel", "qemu-a"), ["qemu-a"]);

@@ -38,12 +38,12 @@ pub(super) fn channel(device: &Element<'_>, id: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Description, Directory, Sought, describe};
+    use crate::{Description, Directory, TagSources, describe};
     use std::path::Path;
 
     fn read(id: &str, devices: &str) -> Description {
         let xml = format!("<domain type='kvm'{id}><devices>{devices}</devices></domain>");
-        describe(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo")), &Sought::default())
+        describe(&xml, &Directory::of_text(Path::new("/var/lib/hostinfo")), &TagSources::default())
             .unwrap()
     }
 

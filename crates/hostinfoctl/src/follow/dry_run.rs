@@ -1,6 +1,6 @@
 //! What would be attached now, without attaching it.
 
-use hostinfo_domains::{Access, Domain, Sought};
+use hostinfo_domains::{Access, Domain, TagSources};
 
 use crate::args::Options;
 use crate::change::{Report, tell};
@@ -19,7 +19,7 @@ use crate::output::write_json;
 pub(super) fn run(
     options: &Options,
     selection: &Selection,
-    sought: &Sought,
+    sought: &TagSources,
 ) -> Result<Status, Failure> {
     let stop = Stop::catch()?;
     let mut libvirt = Libvirt::connect(options, Access::Read)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_domains::{Sought, Uuid};
+use hostinfo_domains::{TagSources, Uuid};
 
 use crate::args::Options;
 use crate::change::{Report, tell};
@@ -21,7 +21,7 @@ use crate::output::{printable, write};
 pub(super) struct Follower<'a> {
     options: &'a Options,
     selection: Selection,
-    sought: Sought,
+    sought: TagSources,
     reporter: Reporter,
     connection: Connection<'a>,
     queue: Queue,
@@ -37,7 +37,7 @@ impl<'a> Follower<'a> {
     pub(super) fn new(
         options: &'a Options,
         selection: Selection,
-        sought: Sought,
+        sought: TagSources,
         connection: Connection<'a>,
         reporter: Reporter,
     ) -> Self {

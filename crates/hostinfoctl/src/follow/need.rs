@@ -1,6 +1,6 @@
 //! What a domain needs, as far as libvirt's report on all domains shows it. Pure.
 
-use hostinfo_domains::{Claim, Conflict, Domain, Sought, State, Whose};
+use hostinfo_domains::{Claim, Conflict, Domain, State, TagSources, Whose};
 use hostinfo_rules::Held;
 
 use crate::follow::selection::Selection;
@@ -22,7 +22,7 @@ pub(crate) enum Need {
 pub(crate) fn need(
     domain: &Domain,
     selection: &Selection,
-    sought: &Sought,
+    sought: &TagSources,
     whose: &Whose,
 ) -> Option<Need> {
     let runs = matches!(domain.state, State::Running | State::Paused | State::Asleep);
@@ -89,7 +89,7 @@ mod tests {
     fn need_of(domains: &[Domain], words: &[&str]) -> Option<Need> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         let selection = Selection::of(&words).unwrap();
-        need(&domains[0], &selection, &Sought::default(), &Whose::new(domains))
+        need(&domains[0], &selection, &TagSources::default(), &Whose::new(domains))
     }
 
     fn why(domains: &[Domain], words: &[&str]) -> String {

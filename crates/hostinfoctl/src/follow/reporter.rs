@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hostinfo_domains::{FailureKind, Helper, Snapshot, Sought, Unanswered, programs};
+use hostinfo_domains::{FailureKind, Helper, Snapshot, TagSources, Unanswered, programs};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -58,7 +58,7 @@ impl Reporter {
     ///
     /// # Errors
     /// [`Failure::Refused`]: no descriptors are left.
-    pub(super) fn start(options: &Options, sought: &Sought) -> Result<Self, Failure> {
+    pub(super) fn start(options: &Options, sought: &TagSources) -> Result<Self, Failure> {
         let arguments: [OsString; 6] = [
             "--connect".into(),
             options.connect.clone().into(),

@@ -19,19 +19,19 @@ pub(crate) struct Quota {
 
 /// Permission to log a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Leave {
+pub(crate) struct Permit {
     /// Number of lines left out before this one, if any.
     pub(crate) left_out: Option<u32>,
 }
 
-impl Leave {
+impl Permit {
     /// Where something else bounds the lines, or only an administrator causes them.
     pub(crate) const ALWAYS: Self = Self { left_out: None };
 }
 
 impl Quota {
     /// Asks for permission to log a line now. If there is none, the line is counted as left out.
-    pub(crate) fn ask(&mut self, now: Instant) -> Option<Leave> {
+    pub(crate) fn ask(&mut self, now: Instant) -> Option<Permit> {
         if self.bucket.wait(LINE, LINES, now).is_zero() {
             return Some(self.take(now));
         }
@@ -46,7 +46,7 @@ impl Quota {
     }
 
     /// Permission to log the number of left-out lines, once that is due.
-    pub(crate) fn overdue(&mut self, now: Instant) -> Option<Leave> {
+    pub(crate) fn overdue(&mut self, now: Instant) -> Option<Permit> {
         (self.due(now)? <= now).then(|| self.take(now))
     }
 
@@ -55,23 +55,23 @@ impl Quota {
         self.bucket.is_full(now)
     }
 
-    fn take(&mut self, now: Instant) -> Leave {
+    fn take(&mut self, now: Instant) -> Permit {
         self.bucket.take(LINE, LINES, now);
         let left_out = std::mem::take(&mut self.left_out);
-        Leave { left_out: (left_out > 0).then_some(left_out) }
+        Permit { left_out: (left_out > 0).then_some(left_out) }
     }
 }
 
 /// Something that is logged at most once a minute, and not counted.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom {
+pub(crate) struct OncePerMinute {
     last: Option<Instant>,
 }
 
-impl Seldom {
+impl OncePerMinute {
     /// Whether to log it now.
     pub(crate) fn ask(&mut self, now: Instant) -> bool {
-        let is_due = self.last.is_none_or(|last| now.duration_since(last) >= SELDOM);
+        let is_due = self.last.is_none_or(|last| now.duration_since(last) >= MINUTE);
         if is_due {
             self.last = Some(now);
         }
@@ -79,8 +79,7 @@ impl Seldom {
     }
 }
 
-/// The shortest time between two such lines.
-const SELDOM: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The quotas of one guest.
 #[derive(Debug, Default)]
@@ -106,9 +105,6 @@ impl Quotas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    const MINUTE: Duration = Duration::from_secs(60);
 
     fn flood(quota: &mut Quota, now: Instant) -> usize {
         (0..100).filter(|_| quota.ask(now).is_some()).count()
@@ -117,9 +113,9 @@ mod tests {
     #[test]
     fn the_log_is_bounded_and_counts_what_it_leaves_out() {
         let (mut quota, now) = (Quota::default(), Instant::now());
-        assert_eq!(quota.ask(now), Some(Leave { left_out: None }));
+        assert_eq!(quota.ask(now), Some(Permit { left_out: None }));
         assert_eq!(flood(&mut quota, now), LOG_BURST as usize - 1);
-        assert_eq!(quota.ask(now + MINUTE), Some(Leave { left_out: Some(91) }));
+        assert_eq!(quota.ask(now + MINUTE), Some(Permit { left_out: Some(91) }));
         assert_eq!(quota.ask(now + MINUTE), None);
     }
 
@@ -131,7 +127,7 @@ mod tests {
         let due = quota.due(now).unwrap();
         assert_eq!(due, now + 2 * MINUTE);
         assert_eq!(quota.overdue(due - Duration::from_millis(1)), None);
-        assert_eq!(quota.overdue(due), Some(Leave { left_out: Some(90) }));
+        assert_eq!(quota.overdue(due), Some(Permit { left_out: Some(90) }));
         assert_eq!((quota.due(due), quota.overdue(due)), (None, None));
     }
 }

@@ -43,7 +43,7 @@ fn logged(events: &[Event<'_>]) -> Vec<Logged> {
     log.0.lock().unwrap().clone()
 }
 
-const LEAVE: Leave = Leave { left_out: Some(3) };
+const PERMIT: Permit = Permit { left_out: Some(3) };
 
 /// The event after `event`, so that each is tested once with all its fields. Matched without a
 /// wildcard, so that none is forgotten.
@@ -55,14 +55,14 @@ fn after<'a>(
 ) -> Option<Event<'a>> {
     let (guest, why, file) = ("qemu-a", "why", Path::new("/rules"));
     Some(match event {
-        None => Event::Granted { guest, grant, pid: Some(7), leave: LEAVE },
-        Some(Event::Granted { .. }) => Event::Refused { guest, grant, why, leave: LEAVE },
-        Some(Event::Refused { .. }) => Event::Gone { guest, why, leave: LEAVE },
+        None => Event::Granted { guest, grant, pid: Some(7), permit: PERMIT },
+        Some(Event::Granted { .. }) => Event::Refused { guest, grant, why, permit: PERMIT },
+        Some(Event::Refused { .. }) => Event::Gone { guest, why, permit: PERMIT },
         Some(Event::Gone { .. }) => {
-            Event::Denied { guest, grant, asked: b"host", denied: 2, leave: LEAVE }
+            Event::Denied { guest, grant, asked: b"host", denied: 2, permit: PERMIT }
         }
-        Some(Event::Denied { .. }) => Event::LeftOut { guest, leave: LEAVE },
-        Some(Event::LeftOut { .. }) => Event::SocketRefused { socket: "x", why, leave: LEAVE },
+        Some(Event::Denied { .. }) => Event::LeftOut { guest, permit: PERMIT },
+        Some(Event::LeftOut { .. }) => Event::SocketRefused { socket: "x", why, permit: PERMIT },
         Some(Event::SocketRefused { .. }) => Event::RulesLoaded { file, rules: 2 },
         Some(Event::RulesLoaded { .. }) => Event::RulesRefused { file, why },
         Some(Event::RulesRefused { .. }) => Event::NoticeSet { notice, uid: 0 },
@@ -122,9 +122,9 @@ fn the_page_in_docs_names_every_event_its_level_and_its_fields() {
 
 #[test]
 fn the_rule_and_its_line_are_told_and_neither_of_the_built_in_default() {
-    let leave = Leave { left_out: None };
+    let permit = Permit { left_out: None };
     let (grant, builtin) = (grant(), Rules::builtin().decide("qemu-a"));
-    let granted = |grant| Event::Granted { guest: "qemu-a", grant, pid: None, leave };
+    let granted = |grant| Event::Granted { guest: "qemu-a", grant, pid: None, permit };
     let [(_, ruled), (_, default)] = &logged(&[granted(&grant), granted(&builtin)])[..] else {
         panic!("each is one event")
     };

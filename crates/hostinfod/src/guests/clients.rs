@@ -13,7 +13,7 @@ use crate::reactor::id::{GuestId, PortId};
 
 /// Why a connection is closed at once.
 #[derive(Debug, thiserror::Error)]
-enum NoRoom {
+enum NotAdmitted {
     #[error(
         "it has {CONNECTIONS_MAX} connections, and said something over each in the last {} s: new ones are closed until it ends one",
         CONNECTION_IDLE.as_secs()
@@ -38,16 +38,16 @@ impl Guests {
     ) {
         let peer = peer::of(&fd, &self.roots.proc, ctx.now);
         let room = match endpoint {
-            _ if self.is_contested(guest) => Err(NoRoom::Contested),
+            _ if self.is_contested(guest) => Err(NotAdmitted::Contested),
             // A domain of libvirt's, or a VMM that is served already: its process is not in question.
             Endpoint::Vsock(_) => Ok(()),
             _ => self.check_process(guest, peer.as_ref().ok().map(|found| found.peer), ctx),
         };
         if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
             // Of a contest, the log knows already.
-            if !matches!(error, NoRoom::Contested)
+            if !matches!(error, NotAdmitted::Contested)
                 && let Some(guest) = self.roster.guests.get_mut(guest)
-                && guest.no_room.ask(ctx.now)
+                && guest.not_admitted.ask(ctx.now)
             {
                 let guest = guest.who.name().whole();
                 tracing::warn!(guest, "guest {guest}: {error}");
@@ -71,17 +71,17 @@ impl Guests {
         number: GuestId,
         now: Option<Peer>,
         ctx: &mut Ctx<'_>,
-    ) -> Result<(), NoRoom> {
+    ) -> Result<(), NotAdmitted> {
         let Some(guest) = self.roster.guests.get(number) else { return Ok(()) };
         if let Standing::Domain(..) = guest.who.standing() {
-            return Err(NoRoom::Domains);
+            return Err(NotAdmitted::Domains);
         }
         let before = guest.who.peer().filter(|_| self.roster.is_connected(number));
         let another = before.filter(|before| !now.is_some_and(|now| before.is(now)));
         match another {
             Some(before) if self.runs(before) => {
                 self.contest(number, Some(before), now, ctx);
-                return Err(NoRoom::Contested);
+                return Err(NotAdmitted::Contested);
             }
             Some(_) => self.hang_up_on_all(number, "another process connects as this guest", ctx),
             None => {}
@@ -92,8 +92,8 @@ impl Guests {
     /// Makes room for one more connection.
     ///
     /// # Errors
-    /// [`NoRoom::Full`].
-    fn make_room(&mut self, number: GuestId, ctx: &mut Ctx<'_>) -> Result<(), NoRoom> {
+    /// [`NotAdmitted::Full`].
+    fn make_room(&mut self, number: GuestId, ctx: &mut Ctx<'_>) -> Result<(), NotAdmitted> {
         let clients = self.clients_of(number);
         if clients.len() < CONNECTIONS_MAX {
             return Ok(());
@@ -105,7 +105,7 @@ impl Guests {
                 self.hang_up(port, "nothing was asked over it for long", ctx);
                 Ok(())
             }
-            None => Err(NoRoom::Full),
+            None => Err(NotAdmitted::Full),
         }
     }
 

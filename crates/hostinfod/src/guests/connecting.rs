@@ -87,7 +87,7 @@ impl Guests {
                 }
                 let Some(port) = self.roster.ports.get(number) else { return };
                 return match port.endpoint {
-                    Endpoint::Socket => self.leave(dialect, OsStr::new(name.whole()), ctx),
+                    Endpoint::Socket => self.remove_socket(dialect, OsStr::new(name.whole()), ctx),
                     Endpoint::Pattern(pattern) => {
                         self.remove_pattern_socket(pattern, name.guest(), ctx);
                     }

@@ -115,7 +115,7 @@ impl Guests {
     }
 
     /// A port has gone, or another process may be at the end of one: who is left may be served.
-    pub(super) fn settle(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
+    pub(super) fn end_contest(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
         if self.contested.remove(&guest).is_some() {
             self.try_others(guest, ctx);
         }

@@ -8,54 +8,54 @@ use rustix::fs::{AtFlags, FileType};
 
 use super::Guests;
 use crate::audit::Event;
-use crate::audit::quota::Leave;
+use crate::audit::quota::Permit;
 use crate::port::retry::Retry;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId};
 use crate::sockets;
-use crate::sockets::directory::News;
+use crate::sockets::directory::DirChange;
 use crate::system::file_error::FileError;
 
 impl Guests {
     /// Handles the events of a directory.
-    pub(crate) fn take_news(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
-        for news in self.directories.of_mut(dialect).news() {
-            self.take(dialect, news, ctx);
+    pub(crate) fn take_directory_changes(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
+        for change in self.directories.of_mut(dialect).changes() {
+            self.take_directory_change(dialect, change, ctx);
         }
     }
 
     /// Checks whether the directories' paths now lead elsewhere without any event.
     pub(crate) fn look_for_other_directories(&mut self, ctx: &mut Ctx<'_>) {
         for dialect in Dialect::ALL {
-            if let Some(news) = self.directories.of_mut(dialect).look_for_another() {
-                self.take(dialect, news, ctx);
+            if let Some(change) = self.directories.of_mut(dialect).look_for_another() {
+                self.take_directory_change(dialect, change, ctx);
             }
         }
     }
 
-    fn take(&mut self, dialect: Dialect, news: News, ctx: &mut Ctx<'_>) {
-        match news {
-            News::New(name) => {
-                self.leave_another(dialect, &name, ctx);
-                self.look_at(dialect, &name, ctx);
+    fn take_directory_change(&mut self, dialect: Dialect, change: DirChange, ctx: &mut Ctx<'_>) {
+        match change {
+            DirChange::New(name) => {
+                self.remove_socket_if_replaced(dialect, &name, ctx);
+                self.check_socket(dialect, &name, ctx);
             }
-            News::Changed(name) => self.look_at(dialect, &name, ctx),
-            News::Removed(name) => self.forget_unconnected(dialect, &name, ctx),
-            News::Renamed(name) => self.leave_another(dialect, &name, ctx),
-            News::Everything => {
-                self.look_at_all(dialect, ctx);
+            DirChange::Changed(name) => self.check_socket(dialect, &name, ctx),
+            DirChange::Removed(name) => self.forget_unconnected(dialect, &name, ctx),
+            DirChange::Renamed(name) => self.remove_socket_if_replaced(dialect, &name, ctx),
+            DirChange::Everything => {
+                self.check_directory(dialect, ctx);
                 if dialect == Dialect::Hostinfo {
                     self.directories.look_for_the_second();
-                    self.look_at_all(Dialect::Vhostmd, ctx);
+                    self.check_directory(Dialect::Vhostmd, ctx);
                 }
             }
         }
     }
 
     /// Handles every name in a directory.
-    pub(super) fn look_at_all(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
+    pub(super) fn check_directory(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
         let directory = self.directories.of(dialect);
         if directory.directory().is_none() {
             return;
@@ -77,13 +77,13 @@ impl Guests {
             self.forget_unconnected(dialect, OsStr::new(&name), ctx);
         }
         for name in &names {
-            self.leave_another(dialect, name, ctx);
-            self.look_at(dialect, name, ctx);
+            self.remove_socket_if_replaced(dialect, name, ctx);
+            self.check_socket(dialect, name, ctx);
         }
     }
 
     /// Tries to connect to a name in a directory if it is not connected, starting with a first try.
-    fn look_at(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
+    fn check_socket(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
         let Some(name) = file_name.to_str().and_then(Name::parse) else {
             return self.refuse_name(dialect, file_name);
         };
@@ -106,7 +106,7 @@ impl Guests {
     }
 
     /// Forgets a socket.
-    pub(super) fn leave(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
+    pub(super) fn remove_socket(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
         if let Some((number, guest)) = removed {
             self.port_is_gone(number, guest, ctx);
@@ -125,12 +125,12 @@ impl Guests {
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
         self.plan_watch(guest, ctx);
-        self.settle(guest, ctx);
+        self.end_contest(guest, ctx);
     }
 
     /// Forgets a socket unless the file that is there now is the one it is connected to. An event
     /// may be out of date, and the connection newer than the event.
-    fn leave_another(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
+    fn remove_socket_if_replaced(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
         let port = port.and_then(|number| self.roster.ports.get(number));
         let connected_to = port.and_then(|port| port.connection.as_ref()?.file);
@@ -138,7 +138,7 @@ impl Guests {
         let find = |directory| sockets::find(directory, name).ok().map(|(_, file)| file);
         // The file of a new name is not looked at here: a daemon that starts has thousands of them.
         if connected_to.is_none() || connected_to != directory.and_then(find) {
-            self.leave(dialect, name, ctx);
+            self.remove_socket(dialect, name, ctx);
         }
     }
 
@@ -148,7 +148,7 @@ impl Guests {
         let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
         let port = port.and_then(|number| self.roster.ports.get(number));
         if port.is_some_and(|port| port.connection.is_none()) {
-            self.leave(dialect, name, ctx);
+            self.remove_socket(dialect, name, ctx);
         }
     }
 
@@ -158,7 +158,7 @@ impl Guests {
         let is = |kind| matches!(&found, Ok(stat) if FileType::from_raw_mode(stat.st_mode) == kind);
         if found.is_ok() && !is(FileType::Directory) {
             let (socket, why) = (&*name.to_string_lossy(), "its name is not $driver-$name");
-            Event::SocketRefused { socket, why, leave: Leave::ALWAYS }.log();
+            Event::SocketRefused { socket, why, permit: Permit::ALWAYS }.log();
         }
     }
 }

@@ -89,11 +89,11 @@ impl Guests {
             }
         };
         if let Err(error) = self.disks.write(guest.who.name(), &document)
-            && let Some(leave) = guest.quotas.own.ask(ctx.now)
+            && let Some(permit) = guest.quotas.own.ask(ctx.now)
         {
             tracing::warn!(
                 guest = guest.who.name().whole(),
-                left_out = leave.left_out,
+                left_out = permit.left_out,
                 "no metrics disk: {error}"
             );
         }

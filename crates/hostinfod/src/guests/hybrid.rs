@@ -7,7 +7,7 @@ use hostinfo_answer::{Dialect, Name};
 
 use super::Guests;
 use crate::audit::Event;
-use crate::audit::quota::Leave;
+use crate::audit::quota::Permit;
 use crate::port::listener::GuestListener;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -17,8 +17,8 @@ use crate::reactor::id::{PortId, SectionId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::{Hybrid, Hybrids};
-use crate::sockets::hybrid::{Descent, Section};
-use crate::sockets::pace::News;
+use crate::sockets::hybrid::{GuestDir, Section};
+use crate::sockets::pace::PlaceChange;
 use crate::system::credentials::Credentials;
 use crate::system::file_error::FileError;
 
@@ -36,9 +36,9 @@ impl Guests {
                     if let Some(section) = self.sections.get_mut(id) {
                         section.settings = settings;
                     }
-                    self.look_at_section(id, ctx);
+                    self.check_section(id, ctx);
                 }
-                None => self.leave_section(id, ctx),
+                None => self.remove_section(id, ctx),
             }
         }
         wanted.into_iter().for_each(|settings| self.add_section(settings, ctx));
@@ -73,29 +73,29 @@ impl Guests {
             self.sections.remove(id);
             return failed(error);
         }
-        self.look_at_section(id, ctx);
+        self.check_section(id, ctx);
     }
 
-    fn leave_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+    fn remove_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.remove(id) else { return };
         ctx.reactor.set_alarm(Alarm::Section(id), None);
         section.ports.into_values().for_each(|port| self.remove_listener(port, ctx));
     }
 
     /// Looks at what has changed in the directories of a `[[listen]]`, as far as it is time to.
-    pub(crate) fn take_section_news(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+    pub(crate) fn take_section_changes(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.get_mut(id) else { return };
-        let news = section.news(ctx.now);
-        ctx.reactor.set_alarm(Alarm::Section(id), section.next_look());
-        for news in news {
-            match news {
-                News::Everything => self.look_at_section(id, ctx),
-                News::At(entry) => self.look_at_entry(id, &entry, ctx),
+        let changes = section.changes(ctx.now);
+        ctx.reactor.set_alarm(Alarm::Section(id), section.next_check());
+        for change in changes {
+            match change {
+                PlaceChange::Everything => self.check_section(id, ctx),
+                PlaceChange::Guest(entry) => self.check_entry(id, &entry, ctx),
             }
         }
     }
 
-    fn look_at_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+    fn check_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.get_mut(id) else { return };
         section.follow();
         let mut entries = match section.entries() {
@@ -109,11 +109,11 @@ impl Guests {
         };
         // Those that are gone, too.
         entries.extend(section.ports.keys().cloned());
-        entries.iter().for_each(|entry| self.look_at_entry(id, entry, ctx));
+        entries.iter().for_each(|entry| self.check_entry(id, entry, ctx));
     }
 
     /// Looks at an entry that may be a guest's directory.
-    fn look_at_entry(&mut self, id: SectionId, entry: &OsStr, ctx: &mut Ctx<'_>) {
+    fn check_entry(&mut self, id: SectionId, entry: &OsStr, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.get_mut(id) else { return };
         let whole = section.name(entry);
         if let Some(port) = section.ports.get(entry).copied() {
@@ -124,7 +124,7 @@ impl Guests {
             };
         }
         let Some(whole) = whole else { return };
-        if let Ok(Descent::Missing) = section.descend(entry) {
+        if let Ok(GuestDir::Missing) = section.open_guest_dir(entry) {
             return;
         }
         let Some(name) = Name::parse(&whole) else { return };
@@ -149,14 +149,19 @@ impl Guests {
             accepting(number).wait_for(socket, Interest::Read, ctx.reactor);
         }
         let Some(section) = self.sections.get_mut(listener.section) else { return };
-        let listens = match section.descend(&listener.entry) {
-            Ok(Descent::Missing) => return self.remove_listener(number, ctx),
-            Ok(Descent::Partly(why)) => {
+        let listens = match section.open_guest_dir(&listener.entry) {
+            Ok(GuestDir::Missing) => return self.remove_listener(number, ctx),
+            Ok(GuestDir::Incomplete(why)) => {
                 listener.socket = None;
                 why.map_or(Ok(()), Err)
             }
-            Ok(Descent::Whole(directory)) => {
-                let listens = listener.listen(section, directory, guest.who.name(), &mut self.kept);
+            Ok(GuestDir::Open(directory)) => {
+                let listens = listener.listen(
+                    section,
+                    directory,
+                    guest.who.name(),
+                    &mut self.earlier_sockets,
+                );
                 listens.and_then(|is_new| match &listener.socket {
                     Some(socket) if is_new => {
                         let added = ctx.reactor.add(socket, Token::Port(number), Interest::Read);
@@ -185,7 +190,7 @@ impl Guests {
         let Some((port, _)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &port.endpoint else { return };
         if let Some(section) = self.sections.get_mut(listener.section) {
-            section.leave(&listener.entry);
+            section.remove_guest(&listener.entry);
         }
         let guest = port.guest;
         let is_from_there = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Accepted(listener) if *listener == number);
@@ -211,8 +216,8 @@ impl Guests {
                         .user
                         .map_or_else(|| "nobody".to_owned(), |user| format!("user {user}")),
                 );
-                let (socket, leave) = (guest.who.name().whole(), Leave::ALWAYS);
-                Event::SocketRefused { socket, why: &why, leave }.log();
+                let (socket, permit) = (guest.who.name().whole(), Permit::ALWAYS);
+                Event::SocketRefused { socket, why: &why, permit }.log();
             }
             return;
         }

@@ -11,13 +11,13 @@ use crate::reactor::id::GuestId;
 
 impl Guests {
     /// Loads what was stored for a guest that has connected or was identified as a domain.
-    pub(super) fn settle_incidents(&mut self, number: GuestId) {
+    pub(super) fn load_incidents(&mut self, number: GuestId) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let Some(key) = guest.who.key().filter(|key| guest.observed.incidents.key() != Some(*key))
         else {
             return;
         };
-        let stored = self.incidents.settle(key, guest.who.name().whole());
+        let stored = self.incidents.load(key, guest.who.name().whole());
         let before =
             std::mem::replace(&mut guest.observed.incidents, GuestIncidents::new(key, stored));
         // Before libvirt named its domain, the guest was identified by its process, which is still

@@ -19,18 +19,18 @@ impl Guests {
     }
 
     fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, ctx: &mut Ctx<'_>) {
-        let Some(news) = self.responder.libvirt().turn(turn) else { return };
+        let Some(update) = self.responder.libvirt().turn(turn) else { return };
         self.figures_have_come(ctx);
-        if news.concerns_guests {
+        if update.concerns_guests {
             self.update_standings(ctx);
         }
-        if let Some(before) = news.before {
+        if let Some(before) = update.before {
             self.end_stopped_domains_connections(ctx);
             self.find_channels(ctx);
             self.plan_disks_since(&before, ctx);
         }
         self.identify_vsock_peers(ctx);
-        for port in news.waited {
+        for port in update.waited {
             self.try_connect(port, ctx);
         }
     }

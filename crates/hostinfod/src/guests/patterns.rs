@@ -16,7 +16,7 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
-use crate::sockets::pace::News;
+use crate::sockets::pace::PlaceChange;
 use crate::sockets::pattern_dir::PatternDir;
 
 /// Sockets outside the socket directory, and how they are reached.
@@ -85,14 +85,14 @@ impl Guests {
     }
 
     /// Looks at what has happened where a pattern's sockets are, as far as it is time to.
-    pub(crate) fn take_pattern_news(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+    pub(crate) fn take_pattern_changes(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
-        let news = pattern.news(ctx.now);
-        ctx.reactor.set_alarm(Alarm::Pattern(number), pattern.next_look());
-        for news in news {
-            match news {
-                News::Everything => self.check_pattern(number, ctx),
-                News::At(name) => self.check_pattern_socket(number, &name, ctx),
+        let changes = pattern.changes(ctx.now);
+        ctx.reactor.set_alarm(Alarm::Pattern(number), pattern.next_check());
+        for change in changes {
+            match change {
+                PlaceChange::Everything => self.check_pattern(number, ctx),
+                PlaceChange::Guest(name) => self.check_pattern_socket(number, &name, ctx),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hostinfo_domains::{Sought, Uuid};
+use hostinfo_domains::{TagSources, Uuid};
 use hostinfo_rules::{Decision, Rules, Tags};
 
 use super::Guests;
@@ -14,8 +14,8 @@ use crate::reactor::id::GuestId;
 
 impl Guests {
     /// Looks for these tags from now on. The earlier ones count until libvirt has reported the new ones.
-    pub(crate) fn seek_tags(&mut self, sought: Sought, now: Instant) {
-        self.responder.libvirt().seek(sought, now);
+    pub(crate) fn set_tag_sources(&mut self, sought: TagSources, now: Instant) {
+        self.responder.libvirt().set_tag_sources(sought, now);
     }
 
     /// What the rules say of the guest of that name with the tags that it has now.

@@ -10,11 +10,11 @@ use crate::reactor::alarms::Alarm;
 impl Guests {
     /// Gives a turn to whoever waits for values that have arrived. Returns true if any have.
     pub(crate) fn take_values(&mut self, ctx: &mut Ctx<'_>) -> bool {
-        let news = self.responder.admin_values().customs.turn(ctx.now);
-        if !news.is_empty() {
-            self.wake(|pending, guest| news.has(&pending.on, guest), ctx);
+        let new_values = self.responder.admin_values().customs.turn(ctx.now);
+        if !new_values.is_empty() {
+            self.wake(|pending, guest| new_values.has(&pending.on, guest), ctx);
         }
-        !news.is_empty()
+        !new_values.is_empty()
     }
 
     /// Reads the directory of definitions again.

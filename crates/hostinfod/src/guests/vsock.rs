@@ -59,8 +59,8 @@ impl VsockState {
     }
 
     fn log(&mut self, cid: u32, why: &str, now: Instant) {
-        if let Some(leave) = self.quota.ask(now) {
-            Event::SocketRefused { socket: &format!("vsock CID {cid}"), why, leave }.log();
+        if let Some(permit) = self.quota.ask(now) {
+            Event::SocketRefused { socket: &format!("vsock CID {cid}"), why, permit }.log();
         }
     }
 }

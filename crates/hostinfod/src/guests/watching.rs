@@ -32,7 +32,7 @@ impl Guests {
             self.plan_to_look_again(number, ctx);
             return self.unwatch(number, ctx);
         }
-        self.settle_incidents(number);
+        self.load_incidents(number);
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         match self.watched.add(number) {
             Added::Watched => {
@@ -48,11 +48,11 @@ impl Guests {
             }
             Added::LeftOut(false) => {}
             Added::LeftOut(true) => {
-                if let Some(leave) = guest.quotas.own.ask(ctx.now) {
+                if let Some(permit) = guest.quotas.own.ask(ctx.now) {
                     let (guest, max) = (guest.who.name().whole(), self.watched.max);
                     tracing::warn!(
                         guest,
-                        left_out = leave.left_out,
+                        left_out = permit.left_out,
                         "guest {guest} is not watched, although its rule says watch = 1: {max} \
                          others are, and hostinfod.toml says [watch] guests = {max}"
                     );

@@ -74,9 +74,9 @@ fn incidents_outlive_the_daemon_for_a_domain_and_without_libvirt_for_a_process()
     for key in [domain(7), GuestKey::Process { pid: 7, start: 100 }] {
         let mut files = place.open();
         files.keep(key, "qemu-a", bytes("qemu-a", 0));
-        assert_eq!(count(&files.settle(key, "qemu-a")), 1, "also before they are written");
+        assert_eq!(count(&files.load(key, "qemu-a")), 1, "also before they are written");
         files.write_all();
-        assert_eq!(count(&place.open().settle(key, "qemu-a")), 1);
+        assert_eq!(count(&place.open().load(key, "qemu-a")), 1);
         assert_eq!(place.files().len(), 1);
         place.open().forget(key);
         assert!(place.files().is_empty());
@@ -90,7 +90,7 @@ fn a_guest_of_the_same_name_that_is_another_is_told_nothing_and_what_was_is_dele
     files.keep(domain(7), "qemu-a", bytes("qemu-a", 0));
     files.write_all();
     let mut files = place.open();
-    assert_eq!(count(&files.settle(domain(8), "qemu-a")), 0);
+    assert_eq!(count(&files.load(domain(8), "qemu-a")), 0);
     assert!(place.files().is_empty());
 }
 
@@ -100,8 +100,8 @@ fn a_domain_that_has_another_name_now_keeps_its_incidents() {
     let mut files = place.open();
     files.keep(domain(7), "qemu-a", bytes("qemu-a", 0));
     files.write_all();
-    assert_eq!(count(&files.settle(domain(7), "qemu-b")), 1);
-    assert_eq!(count(&files.settle(domain(8), "qemu-a")), 0);
+    assert_eq!(count(&files.load(domain(7), "qemu-b")), 1);
+    assert_eq!(count(&files.load(domain(8), "qemu-a")), 0);
     assert_eq!(place.files(), [Uuid::from_u128(7).to_string()]);
 }
 
@@ -179,9 +179,9 @@ fn what_cannot_be_read_is_left_aside_and_the_others_are_told() {
     for damaged in [&b"{\"version\":1"[..], b"", b"\xff\0", &long, b"{\"version\":2}"] {
         fs::write(place.path(&name), damaged).unwrap();
         let mut files = place.open();
-        assert_eq!(count(&files.settle(domain(8), "qemu-b")), 0);
+        assert_eq!(count(&files.load(domain(8), "qemu-b")), 0);
         assert_eq!(fs::read(place.path(&format!("{name}.{DAMAGED}"))).unwrap(), damaged);
-        assert_eq!(count(&files.settle(domain(7), "qemu-a")), 1);
+        assert_eq!(count(&files.load(domain(7), "qemu-a")), 1);
     }
 }
 
@@ -208,9 +208,9 @@ fn what_is_no_file_of_ours_is_neither_waited_for_nor_followed_nor_touched() {
     fs::write(place.path("README"), "x").unwrap();
     let mut files = place.open();
     for number in [8, 9, 10] {
-        assert_eq!(count(&files.settle(domain(number), "qemu-b")), 0);
+        assert_eq!(count(&files.load(domain(number), "qemu-b")), 0);
     }
-    assert_eq!(count(&files.settle(domain(7), "qemu-a")), 1);
+    assert_eq!(count(&files.load(domain(7), "qemu-a")), 1);
     assert_eq!(fs::read(place.path("README")).unwrap(), b"x");
 }
 

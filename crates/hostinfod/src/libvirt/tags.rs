@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Instant;
 
-use hostinfo_domains::{Claim, Domain, Sought, Uuid};
+use hostinfo_domains::{Claim, Domain, TagSources, Uuid};
 use hostinfo_rules::Tags;
 
 use super::Libvirt;
@@ -44,26 +44,26 @@ impl Libvirt {
     }
 
     /// Looks for other tags from now on.
-    pub(crate) fn seek(&mut self, sought: Sought, now: Instant) {
+    pub(crate) fn set_tag_sources(&mut self, sought: TagSources, now: Instant) {
         if self.sought == sought {
             return;
         }
-        let arguments = with_sought(&self.arguments, &sought);
+        let arguments = with_tags(&self.arguments, &sought);
         self.sought.clone_from(&sought);
         self.tags_are_due = true;
         if let Some(helper) = &mut self.helper {
-            helper.seek(sought, arguments, now);
+            helper.set_tag_sources(sought, arguments, now);
         }
     }
 }
 
 /// The helper's command line.
-pub(super) fn with_sought(arguments: &[OsString], sought: &Sought) -> Vec<OsString> {
+pub(super) fn with_tags(arguments: &[OsString], sought: &TagSources) -> Vec<OsString> {
     let tags = ["--tags".into(), sought.to_json().into()];
     arguments.iter().cloned().chain(tags).collect()
 }
 
-fn tags_of(domain: &Domain, sought: &Sought) -> Tags {
+fn tags_of(domain: &Domain, sought: &TagSources) -> Tags {
     match domain.tags.clone().with_uuid(domain.uuid, sought) {
         hostinfo_domains::Tags::Known(tags) => tags.into_iter().collect(),
         hostinfo_domains::Tags::Unreadable => Tags::Unreadable,

@@ -20,7 +20,7 @@ const PIECE: usize = 4096;
 /// The destination of lines.
 pub(super) struct Lines<F> {
     fd: F,
-    way: Way,
+    mode: WriteMode,
     /// The rest of a line whose beginning was written.
     rest: Vec<u8>,
     left_out: LeftOut,
@@ -29,11 +29,11 @@ pub(super) struct Lines<F> {
 /// How to write without blocking. O_NONBLOCK cannot be set on the descriptor itself, because it
 /// would also affect other processes that share the open file. So the file is opened anew, if
 /// possible, with that flag.
-enum Way {
+enum WriteMode {
     /// A regular file, which does not block.
     Plain,
     /// The file, opened anew.
-    Own(OwnedFd),
+    Reopened(OwnedFd),
     /// A socket, as under a service manager.
     Socket,
     /// A pipe of another user, which cannot be opened anew.
@@ -51,15 +51,16 @@ impl<F: AsFd + Write> Lines<F> {
     /// Writes to `fd`, which can be opened anew at `path`.
     fn new(fd: F, path: &str, left_out: LeftOut) -> Self {
         let kind = rustix::fs::fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        let way = match kind {
-            Ok(FileType::Socket) => Way::Socket,
+        let mode = match kind {
+            Ok(FileType::Socket) => WriteMode::Socket,
             Ok(FileType::Fifo | FileType::CharacterDevice) => {
                 let flags = OFlags::WRONLY | OFlags::APPEND | hostinfo_file::FLAGS;
-                rustix::fs::open(path, flags, Mode::empty()).map_or(Way::Polled, Way::Own)
+                rustix::fs::open(path, flags, Mode::empty())
+                    .map_or(WriteMode::Polled, WriteMode::Reopened)
             }
-            _ => Way::Plain,
+            _ => WriteMode::Plain,
         };
-        Self { fd, way, rest: Vec::new(), left_out }
+        Self { fd, mode, rest: Vec::new(), left_out }
     }
 
     /// Writes as much as possible now, and returns how much that was.
@@ -77,17 +78,17 @@ impl<F: AsFd + Write> Lines<F> {
     }
 
     fn write_once(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        match &self.way {
-            Way::Plain => rustix::io::write(&self.fd, bytes),
-            Way::Own(fd) => rustix::io::write(fd, bytes),
-            Way::Socket => {
+        match &self.mode {
+            WriteMode::Plain => rustix::io::write(&self.fd, bytes),
+            WriteMode::Reopened(fd) => rustix::io::write(fd, bytes),
+            WriteMode::Socket => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 rustix::net::send(&self.fd, bytes, flags)
             }
-            Way::Polled if is_writable(self.fd.as_fd()) => {
+            WriteMode::Polled if is_writable(self.fd.as_fd()) => {
                 rustix::io::write(&self.fd, bytes.get(..PIECE).unwrap_or(bytes))
             }
-            Way::Polled => Err(Errno::AGAIN),
+            WriteMode::Polled => Err(Errno::AGAIN),
         }
     }
 }

@@ -6,10 +6,10 @@ use std::os::fd::OwnedFd;
 use hostinfo_answer::Name;
 use rustix::process::Uid;
 
-use crate::audit::quota::Seldom;
+use crate::audit::quota::OncePerMinute;
 use crate::reactor::id::SectionId;
 use crate::sockets::hybrid::Section;
-use crate::sockets::listening::{Kept, Listening};
+use crate::sockets::listening::{EarlierSockets, Listening};
 use crate::system::account::{self, USERS};
 
 /// Where one guest's VMM connects.
@@ -24,13 +24,13 @@ pub(crate) struct GuestListener {
     /// Who may connect besides root.
     pub(crate) user: Option<Uid>,
     /// Connections of others in the log.
-    pub(crate) other_users: Seldom,
+    pub(crate) other_users: OncePerMinute,
 }
 
 impl GuestListener {
     /// Where nobody listens yet.
     pub(crate) fn new(section: SectionId, entry: OsString) -> Self {
-        let (socket, user, other_users) = (None, None, Seldom::default());
+        let (socket, user, other_users) = (None, None, OncePerMinute::default());
         Self { section, entry, socket, user, other_users }
     }
 
@@ -43,7 +43,7 @@ impl GuestListener {
         section: &Section,
         directory: OwnedFd,
         guest: &Name,
-        kept: &mut Kept,
+        earlier: &mut EarlierSockets,
     ) -> Result<bool, String> {
         if self.socket.as_ref().is_some_and(|socket| socket.is_in(&directory)) {
             return Ok(false);
@@ -51,7 +51,7 @@ impl GuestListener {
         // Before another has its path.
         self.socket = None;
         self.user = Some(find_user(&section.settings.user(guest.guest()))?);
-        let opened = Listening::open(directory, section.file_name(), kept);
+        let opened = Listening::open(directory, section.file_name(), earlier);
         self.socket = Some(opened.map_err(|error| error.to_string())?);
         Ok(true)
     }

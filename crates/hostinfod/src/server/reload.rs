@@ -25,7 +25,7 @@ impl Server {
                 libvirt: _,
             } = settings;
             self.logging.reload(&log);
-            self.guests.seek_tags(tags.sought(), ctx.now);
+            self.guests.set_tag_sources(tags.sought(), ctx.now);
             self.guests.apply_settings(flow, watch, labels, ctx);
             self.guests.listen_at(listen, ctx);
             self.guests.apply_vsock(vsock, ctx);

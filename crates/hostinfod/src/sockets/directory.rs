@@ -9,7 +9,7 @@ use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use crate::sockets::lock::{self, DirLock};
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
-use crate::system::way::Way;
+use crate::system::watched_path::WatchedPath;
 
 /// The directory. It is locked and watched while it exists, and waited for while it does not.
 ///
@@ -19,7 +19,7 @@ use crate::system::way::Way;
 pub(crate) struct SocketDir {
     path: PathBuf,
     watcher: Watcher,
-    way: Way,
+    watched_path: WatchedPath,
     present: Option<(DirLock, Watch)>,
     /// Why the directory is not there, if it is not.
     problem: Option<String>,
@@ -27,7 +27,7 @@ pub(crate) struct SocketDir {
 
 /// What happened in the directory.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum DirChange {
     /// A name is new, or refers to another file.
     New(OsString),
     /// A file's mode, owner or ACL has changed.
@@ -58,9 +58,9 @@ impl SocketDir {
     pub(crate) fn awaiting(path: &Path) -> Result<Self, lock::Error> {
         let watcher = Watcher::new().map_err(FileError::of(path));
         let watcher = watcher.map_err(lock::Error::Unreachable)?;
-        let (way, path) = (Way::new(path), path.to_owned());
-        let mut directory = Self { path, watcher, way, present: None, problem: None };
-        directory.watch_way();
+        let (watched_path, path) = (WatchedPath::new(path), path.to_owned());
+        let mut directory = Self { path, watcher, watched_path, present: None, problem: None };
+        directory.watch_path();
         Ok(directory)
     }
 
@@ -86,21 +86,21 @@ impl SocketDir {
 
     /// What has happened since the last call. If the directory disappeared, it is waited for; if it
     /// appeared, it is opened.
-    pub(crate) fn news(&mut self) -> Vec<News> {
-        let mut news = Vec::new();
+    pub(crate) fn changes(&mut self) -> Vec<DirChange> {
+        let mut changes = Vec::new();
         for change in self.watcher.changes() {
-            if self.way.concerns(&change) {
-                news.extend(self.look_again());
+            if self.watched_path.concerns(&change) {
+                changes.extend(self.look_again());
             } else if self.present.as_ref().is_some_and(|(_, watch)| *watch == change.watch) {
-                news.extend(what_happened(change));
+                changes.extend(what_happened(change));
             }
         }
-        news
+        changes
     }
 
     /// Looks again if the path does not lead to the open directory. The kernel does not report a
     /// file system that was mounted over it.
-    pub(crate) fn look_for_another(&mut self) -> Option<News> {
+    pub(crate) fn look_for_another(&mut self) -> Option<DirChange> {
         if self.is_there() { None } else { self.look_again() }
     }
 
@@ -109,11 +109,11 @@ impl SocketDir {
     }
 
     /// Looks what the path leads to now, if anything.
-    pub(crate) fn look_again(&mut self) -> Option<News> {
-        self.watch_way();
+    pub(crate) fn look_again(&mut self) -> Option<DirChange> {
+        self.watch_path();
         let was_there = self.present.is_some();
         if self.is_there() {
-            return Some(News::Everything);
+            return Some(DirChange::Everything);
         }
         if let Some((_, watch)) = self.present.take() {
             self.watcher.remove(watch);
@@ -122,7 +122,7 @@ impl SocketDir {
             Ok(()) => {
                 tracing::info!("{}: guests are served from here", self.path.display());
                 self.problem = None;
-                Some(News::Everything)
+                Some(DirChange::Everything)
             }
             Err(error) => {
                 if was_there {
@@ -142,8 +142,8 @@ impl SocketDir {
         Ok(())
     }
 
-    fn watch_way(&mut self) {
-        let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
+    fn watch_path(&mut self) {
+        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
         for error in unwatched {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }
@@ -157,20 +157,20 @@ pub(crate) const WATCHED: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE)
     .union(WatchFlags::ATTRIB);
 
-fn what_happened(change: Change) -> Option<News> {
+fn what_happened(change: Change) -> Option<DirChange> {
     let what = change.what;
     let Some(name) = change.name else {
         // The directory's own mode or ACL changed: sockets that were denied may be accessible now.
-        return what.contains(ReadFlags::ATTRIB).then_some(News::Everything);
+        return what.contains(ReadFlags::ATTRIB).then_some(DirChange::Everything);
     };
     if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
-        Some(News::New(name))
+        Some(DirChange::New(name))
     } else if what.contains(ReadFlags::ATTRIB) {
-        Some(News::Changed(name))
+        Some(DirChange::Changed(name))
     } else if what.contains(ReadFlags::DELETE) {
-        Some(News::Removed(name))
+        Some(DirChange::Removed(name))
     } else if what.contains(ReadFlags::MOVED_FROM) {
-        Some(News::Renamed(name))
+        Some(DirChange::Renamed(name))
     } else {
         None
     }

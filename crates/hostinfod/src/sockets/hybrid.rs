@@ -14,10 +14,10 @@ use rustix::io::Errno;
 use crate::reactor::id::PortId;
 use crate::settings::hybrid::Hybrid;
 use crate::sockets::directory::WATCHED;
-use crate::sockets::pace::{News, Pace};
+use crate::sockets::pace::{Pace, PlaceChange};
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
-use crate::system::way::Way;
+use crate::system::watched_path::WatchedPath;
 
 /// One `[[listen]]`. What is above the guests' directories is awaited while it is not there.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Section {
     /// The ports of guests whose directories are there, by the entries that these are.
     pub(crate) ports: HashMap<OsString, PortId>,
     watcher: Watcher,
-    way: Way,
+    watched_path: WatchedPath,
     base: Option<Watch>,
     /// The watched directories of guests.
     below: HashMap<Watch, OsString>,
@@ -36,13 +36,13 @@ pub(crate) struct Section {
 
 /// How far there is a way to where the daemon listens for a guest.
 #[derive(Debug)]
-pub(crate) enum Descent {
+pub(crate) enum GuestDir {
     /// The guest has no directory.
     Missing,
     /// It has one, and more is needed; why more does not come by itself.
-    Partly(Option<String>),
+    Incomplete(Option<String>),
     /// To the directory in which it listens.
-    Whole(OwnedFd),
+    Open(OwnedFd),
 }
 
 /// A directory, if it is one itself.
@@ -54,17 +54,18 @@ impl Section {
     /// # Errors
     /// Where nothing can be watched.
     pub(crate) fn open(settings: Hybrid) -> io::Result<Self> {
-        let (watcher, way) = (Watcher::new()?, Way::new(settings.path.directory()));
+        let (watcher, watched_path) =
+            (Watcher::new()?, WatchedPath::new(settings.path.directory()));
         let (ports, below) = (HashMap::new(), HashMap::new());
         let pace = Pace::new();
-        let mut section = Self { settings, ports, watcher, way, base: None, below, pace };
+        let mut section = Self { settings, ports, watcher, watched_path, base: None, below, pace };
         section.follow();
         Ok(section)
     }
 
     /// Watches whatever stands behind the path now.
     pub(crate) fn follow(&mut self) {
-        let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
+        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
         for error in unwatched {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }
@@ -91,21 +92,21 @@ impl Section {
 
     /// What is to be looked at now, since it may have changed since the last call: names of entries, and what is in
     /// them.
-    pub(crate) fn news(&mut self, now: Instant) -> BTreeSet<News<OsString>> {
-        let mut news = BTreeSet::new();
+    pub(crate) fn changes(&mut self, now: Instant) -> BTreeSet<PlaceChange<OsString>> {
+        let mut changes = BTreeSet::new();
         for change in self.watcher.changes() {
-            if self.way.concerns(&change) || self.is_about_base(&change) {
-                news.insert(News::Everything);
+            if self.watched_path.concerns(&change) || self.is_about_base(&change) {
+                changes.insert(PlaceChange::Everything);
             } else if let Some(entry) = self.entry_of(change) {
                 let is_guests = self.ports.contains_key(&entry) || self.name(&entry).is_some();
-                news.extend(is_guests.then_some(News::At(entry)));
+                changes.extend(is_guests.then_some(PlaceChange::Guest(entry)));
             }
         }
-        self.pace.admit(news, now)
+        self.pace.admit(changes, now)
     }
 
-    /// When [`Section::news`] has more although nothing changes.
-    pub(crate) fn next_look(&self) -> Option<Instant> {
+    /// When [`Section::changes`] has more although nothing changes.
+    pub(crate) fn next_check(&self) -> Option<Instant> {
         self.pace.next()
     }
 
@@ -157,12 +158,12 @@ impl Section {
     ///
     /// # Errors
     /// Where a directory may not be seen or watched.
-    pub(crate) fn descend(&mut self, entry: &OsStr) -> Result<Descent, FileError> {
+    pub(crate) fn open_guest_dir(&mut self, entry: &OsStr) -> Result<GuestDir, FileError> {
         let path = &self.settings.path;
         let mut here = path.directory().to_owned();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = match rustix::fs::openat(CWD, &here, flags, Mode::empty()) {
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Descent::Missing),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(GuestDir::Missing),
             other => other.map_err(FileError::of(&here))?,
         };
         let below = path.below().split_last();
@@ -176,14 +177,14 @@ impl Section {
                 Mode::empty(),
             ) {
                 Ok(directory) => directory,
-                Err(Errno::NOENT | Errno::NOTDIR) if depth == 0 => return Ok(Descent::Missing),
-                Err(Errno::NOENT) => return Ok(Descent::Partly(None)),
+                Err(Errno::NOENT | Errno::NOTDIR) if depth == 0 => return Ok(GuestDir::Missing),
+                Err(Errno::NOENT) => return Ok(GuestDir::Incomplete(None)),
                 Err(Errno::NOTDIR) => {
                     let here = here.display();
                     let why = format!(
                         "{here}: is not a directory, or a symbolic link to one: make it one"
                     );
-                    return Ok(Descent::Partly(Some(why)));
+                    return Ok(GuestDir::Incomplete(Some(why)));
                 }
                 Err(error) => return Err(FileError::of(&here)(error)),
             };
@@ -191,11 +192,11 @@ impl Section {
             let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR);
             self.below.insert(watch.map_err(FileError::of(&here))?, entry.to_owned());
         }
-        Ok(Descent::Whole(directory))
+        Ok(GuestDir::Open(directory))
     }
 
     /// A guest has no directory any more.
-    pub(crate) fn leave(&mut self, entry: &OsStr) -> Option<PortId> {
+    pub(crate) fn remove_guest(&mut self, entry: &OsStr) -> Option<PortId> {
         let watcher = &self.watcher;
         self.below.retain(|watch, of| {
             let stays = of != entry;

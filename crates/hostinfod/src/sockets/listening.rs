@@ -13,8 +13,8 @@ use super::{ConnectError, find};
 use crate::system::file_id::FileId;
 use crate::system::systemd;
 
-/// What the service manager knows such sockets by, before the file's own word.
-const KEPT: &str = "listen-";
+/// The service manager stores such a socket under this and the identity of its file.
+const NAME_PREFIX: &str = "listen-";
 
 /// Connections that wait to be accepted: every one that a guest may have, and some that are closed at once.
 const BACKLOG: i32 = 16;
@@ -33,7 +33,7 @@ pub(crate) struct Listening {
 
 /// Sockets that an earlier run of the daemon made, and that still listen.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Vec<(String, OwnedFd)>);
+pub(crate) struct EarlierSockets(Vec<(String, OwnedFd)>);
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -69,16 +69,16 @@ impl From<Errno> for Error {
     }
 }
 
-impl Kept {
+impl EarlierSockets {
     /// Those among what the service manager has handed over; the others are left there.
     pub(crate) fn of(handed_over: &mut Vec<(String, OwnedFd)>) -> Self {
-        Self(handed_over.extract_if(.., |(name, _)| name.starts_with(KEPT)).collect())
+        Self(handed_over.extract_if(.., |(name, _)| name.starts_with(NAME_PREFIX)).collect())
     }
 
     /// The one whose file that is.
     fn take(&mut self, file: FileId) -> Option<OwnedFd> {
         let name = name_of(file);
-        let place = self.0.iter().position(|(kept, _)| *kept == name)?;
+        let place = self.0.iter().position(|(other, _)| *other == name)?;
         let (_, socket) = self.0.swap_remove(place);
         sockopt::socket_acceptconn(&socket).is_ok_and(|listens| listens).then_some(socket)
     }
@@ -90,23 +90,27 @@ impl Kept {
 }
 
 fn name_of(file: FileId) -> String {
-    format!("{KEPT}{}", file.word())
+    format!("{NAME_PREFIX}{}", file.word())
 }
 
 impl Listening {
     /// Listens at `name` in `directory`. What is there is replaced if nobody listens at it, and taken over if it is
-    /// one of those `kept`.
+    /// one of the `earlier` ones.
     ///
     /// The directory may be another user's, who can exchange what is in it at any time, so nothing is done to a file by
     /// its name but to bind and to unlink it.
     ///
     /// # Errors
     /// [`Error`].
-    pub(crate) fn open(directory: OwnedFd, name: &OsStr, kept: &mut Kept) -> Result<Self, Error> {
+    pub(crate) fn open(
+        directory: OwnedFd,
+        name: &OsStr,
+        earlier: &mut EarlierSockets,
+    ) -> Result<Self, Error> {
         let new = |directory, file, socket| Self { directory, name: name.to_owned(), file, socket };
         match find(&directory, name) {
             Ok((found, file)) => {
-                if let Some(socket) = kept.take(file) {
+                if let Some(socket) = earlier.take(file) {
                     return Ok(new(directory, file, socket));
                 }
                 if answers(&found)? {
@@ -187,12 +191,12 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::Path;
 
-    fn open_with(folder: &Path, kept: &mut Kept) -> Result<Listening, Error> {
-        Listening::open(File::open(folder).unwrap().into(), OsStr::new("v_4678"), kept)
+    fn open_with(folder: &Path, earlier: &mut EarlierSockets) -> Result<Listening, Error> {
+        Listening::open(File::open(folder).unwrap().into(), OsStr::new("v_4678"), earlier)
     }
 
     fn open(folder: &Path) -> Result<Listening, Error> {
-        open_with(folder, &mut Kept::default())
+        open_with(folder, &mut EarlierSockets::default())
     }
 
     #[test]
@@ -252,12 +256,12 @@ mod tests {
         // A crash: nobody tidies up.
         std::mem::forget(before);
         let _waits = UnixStream::connect(&path).unwrap();
-        let mut kept = Kept::of(&mut handed_over);
-        assert_eq!((kept.0.len(), handed_over.len()), (2, 1));
-        let after = open_with(folder.path(), &mut kept).unwrap();
+        let mut earlier = EarlierSockets::of(&mut handed_over);
+        assert_eq!((earlier.0.len(), handed_over.len()), (2, 1));
+        let after = open_with(folder.path(), &mut earlier).unwrap();
         rustix::net::accept(&after).unwrap();
-        kept.give_up();
-        assert!(kept.0.is_empty());
+        earlier.give_up();
+        assert!(earlier.0.is_empty());
     }
 
     #[test]
@@ -266,8 +270,8 @@ mod tests {
         let path = folder.path().join("v_4678");
         drop(UnixListener::bind(&path).unwrap());
         let (_, file) = find(File::open(folder.path()).unwrap(), OsStr::new("v_4678")).unwrap();
-        let mut kept = Kept(vec![(name_of(file), socket().unwrap())]);
-        let listening = open_with(folder.path(), &mut kept).unwrap();
+        let mut earlier = EarlierSockets(vec![(name_of(file), socket().unwrap())]);
+        let listening = open_with(folder.path(), &mut earlier).unwrap();
         UnixStream::connect(&path).unwrap();
         rustix::net::accept(&listening).unwrap();
     }

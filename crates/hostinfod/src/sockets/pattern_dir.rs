@@ -18,12 +18,12 @@ use rustix::io::Errno;
 
 use crate::reactor::id::PortId;
 use crate::sockets::directory::WATCHED;
-use crate::sockets::pace::{News, Pace};
+use crate::sockets::pace::{Pace, PlaceChange};
 use crate::sockets::{self, ConnectError};
 use crate::system::file_error::FileError;
 use crate::system::file_id::FileId;
 use crate::system::watch::{Watch, Watcher};
-use crate::system::way::Way;
+use crate::system::watched_path::WatchedPath;
 
 /// Directories of guests that are watched, at most, where a pattern has segments below the name: two for each of
 /// 4,096 guests. The kernel permits a user 8,192 watches or more.
@@ -34,7 +34,7 @@ const BELOW_MAX: usize = 8192;
 pub(crate) struct PatternDir {
     entry: Entry,
     watcher: Watcher,
-    way: Way,
+    watched_path: WatchedPath,
     /// The directory with the names, while it is there.
     directory: Option<Watch>,
     /// Directories of the guests of these names.
@@ -56,7 +56,7 @@ impl PatternDir {
     pub(crate) fn new(entry: Entry) -> io::Result<Self> {
         Ok(Self {
             watcher: Watcher::new()?,
-            way: Way::new(entry.pattern.directory()),
+            watched_path: WatchedPath::new(entry.pattern.directory()),
             entry,
             directory: None,
             below: HashMap::new(),
@@ -88,29 +88,31 @@ impl PatternDir {
     }
 
     /// What is to be looked at now, since something has happened to it since the last call.
-    pub(crate) fn news(&mut self, now: Instant) -> BTreeSet<News<String>> {
-        let mut news = BTreeSet::new();
+    pub(crate) fn changes(&mut self, now: Instant) -> BTreeSet<PlaceChange<String>> {
+        let mut changes = BTreeSet::new();
         for change in self.watcher.changes() {
-            if self.way.concerns(&change) {
-                news.insert(News::Everything);
+            if self.watched_path.concerns(&change) {
+                changes.insert(PlaceChange::Everything);
             } else if self.directory == Some(change.watch) {
-                news.extend(match change.name.as_deref().map(OsStr::to_str) {
-                    Some(name) => name.and_then(|name| self.enabled(name)).map(News::At),
+                changes.extend(match change.name.as_deref().map(OsStr::to_str) {
+                    Some(name) => name.and_then(|name| self.enabled(name)).map(PlaceChange::Guest),
                     // Its own mode or ACL: sockets that were denied may be accessible now.
-                    None if change.what.contains(ReadFlags::ATTRIB) => Some(News::Everything),
+                    None if change.what.contains(ReadFlags::ATTRIB) => {
+                        Some(PlaceChange::Everything)
+                    }
                     None => None,
                 });
             } else if change.what.contains(ReadFlags::IGNORED) {
                 self.below.remove(&change.watch);
             } else if let Some(name) = self.below.get(&change.watch) {
-                news.insert(News::At(name.clone()));
+                changes.insert(PlaceChange::Guest(name.clone()));
             }
         }
-        self.pace.admit(news, now)
+        self.pace.admit(changes, now)
     }
 
-    /// When [`PatternDir::news`] has more although nothing happens.
-    pub(crate) fn next_look(&self) -> Option<Instant> {
+    /// When [`PatternDir::changes`] has more although nothing happens.
+    pub(crate) fn next_check(&self) -> Option<Instant> {
         self.pace.next()
     }
 
@@ -123,7 +125,7 @@ impl PatternDir {
     /// Watches the directory, or waits for it where it is not there. The names of guests that are enabled and
     /// have something there.
     pub(crate) fn look(&mut self) -> BTreeSet<String> {
-        let (_, unwatched) = self.way.follow(&self.watcher, WatchFlags::empty());
+        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
         for error in unwatched {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }

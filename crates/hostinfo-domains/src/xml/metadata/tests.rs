@@ -4,13 +4,13 @@ use crate::xml::reader::parse_tagged;
 use crate::{Source, is_value};
 use proptest::prelude::*;
 
-fn tags_of(metadata: &str, sought: &Sought) -> Tags {
+fn tags_of(metadata: &str, sought: &TagSources) -> Tags {
     let xml = format!("<domain type='kvm'><metadata>{metadata}</metadata><devices/></domain>");
     parse_tagged(&xml, sought).unwrap().1
 }
 
 fn read(metadata: &str) -> Tags {
-    tags_of(metadata, &Sought::default())
+    tags_of(metadata, &TagSources::default())
 }
 
 fn known(tags: &[(&str, Option<&str>)]) -> Tags {
@@ -47,7 +47,7 @@ fn own_tags_are_found_by_their_namespace_whatever_its_prefix() {
 fn a_namespace_may_be_declared_further_out() {
     let xml = "<domain type='kvm' xmlns:h='urn:other'><metadata xmlns:h='urn:hostinfo:1'>\
                <h:tags><h:tag name='a'>b</h:tag></h:tags></metadata></domain>";
-    assert_eq!(parse_tagged(xml, &Sought::default()).unwrap().1, known(&[("a", Some("b"))]));
+    assert_eq!(parse_tagged(xml, &TagSources::default()).unwrap().1, known(&[("a", Some("b"))]));
 }
 
 #[test]
@@ -126,15 +126,15 @@ fn own_tags_cannot_have_keys_that_mean_something_else() {
 
 #[test]
 fn the_title_is_a_tag_and_none_where_own_ones_are_off() {
-    let title = |titles: &str, sought: &Sought| {
+    let title = |titles: &str, sought: &TagSources| {
         let tags = own("<h:tag name='a'>b</h:tag>");
         let xml = format!("<domain type='kvm'>{titles}<metadata>{tags}</metadata></domain>");
         parse_tagged(&xml, sought).unwrap().1
     };
-    let (on, a) = (Sought::default(), ("a", Some("b")));
+    let (on, a) = (TagSources::default(), ("a", Some("b")));
     assert_eq!(title("<title>Web 1</title>", &on), known(&[a, ("title", Some("Web 1"))]));
     assert_eq!(title("<title>a</title><title>b</title>", &on), known(&[a, ("title", None)]));
-    let off = Sought { own: false, ..Sought::default() };
+    let off = TagSources { own: false, ..TagSources::default() };
     assert_eq!(title("<title>Web 1</title>", &off), known(&[]));
 }
 
@@ -147,7 +147,7 @@ fn other_programs_tags_are_where_the_settings_say() {
         attribute: attribute.map(str::to_owned),
     };
     let sources = vec![source("tier", &["a"], Some("t")), source("b", &["a", "b", "c"], None)];
-    let sought = Sought { own: true, sources };
+    let sought = TagSources { own: true, sources };
     let metadata = "<a xmlns='urn:x' t='gold'><b><c>1</c></b><c>2</c></a>";
     assert_eq!(tags_of(metadata, &sought), known(&[("b", Some("1")), ("tier", Some("gold"))]));
     assert_eq!(tags_of("<a xmlns='urn:y' t='gold'/>", &sought), known(&[]));
@@ -172,7 +172,7 @@ proptest! {
         metadata in r"(<h:tags xmlns:h='urn:hostinfo:1'>|</h:tags>|<h:tag name='[ab]'/?>|</h:tag>|&(lt|x|#10);|.){0,14}",
     ) {
         let xml = format!("<domain type='kvm'><metadata>{metadata}</metadata></domain>");
-        if let Ok((_, Tags::Known(tags))) = parse_tagged(&xml, &Sought::default()) {
+        if let Ok((_, Tags::Known(tags))) = parse_tagged(&xml, &TagSources::default()) {
             prop_assert!(tags.len() <= TAGS_MAX);
             prop_assert!(tags.values().flatten().all(|value| is_value(value)));
         }

@@ -22,14 +22,15 @@ pub(super) struct Client {
     user: Uid,
     /// Unprocessed input: at most one message and [`CHUNK`] bytes.
     input: Vec<u8>,
-    doing: Doing,
+    state: ClientState,
     /// What the reactor waits for on the connection.
     interest: Interest,
 }
 
-/// A client's call that is not finished.
-enum Doing {
-    Nothing,
+/// What a client is doing.
+enum ClientState {
+    /// No call of it is unfinished.
+    Idle,
     /// A call whose answer waits for values.
     Waiting(Request, Pending),
     /// Events, of one guest or of all; and the number of events left out since the last one sent.
@@ -70,7 +71,7 @@ impl Client {
             stream: Stream::new(fd),
             user,
             input: Vec::new(),
-            doing: Doing::Nothing,
+            state: ClientState::Idle,
             interest: Interest::Read,
         }
     }
@@ -107,30 +108,30 @@ impl Client {
 
     /// Whether it waits for values.
     pub(super) fn waits(&self) -> bool {
-        matches!(self.doing, Doing::Waiting(..))
+        matches!(self.state, ClientState::Waiting(..))
     }
 
     /// The request that waited for values when the client went.
     pub(super) fn waits_for(self) -> Option<Request> {
-        match self.doing {
-            Doing::Waiting(request, _) => Some(request),
-            Doing::Nothing | Doing::Watching(..) => None,
+        match self.state {
+            ClientState::Waiting(request, _) => Some(request),
+            ClientState::Idle | ClientState::Watching(..) => None,
         }
     }
 
     /// Whether it gets events.
     pub(super) fn watches(&self) -> bool {
-        matches!(self.doing, Doing::Watching(..))
+        matches!(self.state, ClientState::Watching(..))
     }
 
     /// Lets `request` wait, to be tried again.
     pub(super) fn wait(&mut self, request: Request, pending: Pending) {
-        self.doing = Doing::Waiting(request, pending);
+        self.state = ClientState::Waiting(request, pending);
     }
 
     /// From now on, sends it the events of that guest or of all.
     pub(super) fn watch(&mut self, guest: Option<Box<str>>) {
-        self.doing = Doing::Watching(guest, 0);
+        self.state = ClientState::Watching(guest, 0);
     }
 
     /// Sends unsent bytes, or else returns the next request. Reads at most [`CHUNK`] bytes.
@@ -141,13 +142,15 @@ impl Client {
         if let Some(since) = self.stream.flush()? {
             return Ok(Next::WhenWritten((!self.watches()).then_some(since)));
         }
-        match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Waiting(request, pending) => return Ok(Next::Answer(request, Some(pending))),
-            watching @ Doing::Watching(..) => {
-                self.doing = watching;
+        match std::mem::replace(&mut self.state, ClientState::Idle) {
+            ClientState::Waiting(request, pending) => {
+                return Ok(Next::Answer(request, Some(pending)));
+            }
+            watching @ ClientState::Watching(..) => {
+                self.state = watching;
                 return Ok(Next::WhenSomethingIsSeen);
             }
-            Doing::Nothing => {}
+            ClientState::Idle => {}
         }
         if let Some(request) = self.message()? {
             return Ok(Next::Answer(request, None));
@@ -160,7 +163,7 @@ impl Client {
 
     /// Whether it has another turn as soon as others have had theirs.
     pub(super) fn may_go_on(&self) -> bool {
-        matches!(self.doing, Doing::Nothing) && self.has_more()
+        matches!(self.state, ClientState::Idle) && self.has_more()
     }
 
     /// Whether there is unprocessed input.
@@ -187,7 +190,7 @@ impl Client {
         make: impl FnOnce(u64) -> Vec<u8>,
         now: Instant,
     ) -> Result<Option<Delivery>, Closed> {
-        let Doing::Watching(only, left_out) = &mut self.doing else { return Ok(None) };
+        let ClientState::Watching(only, left_out) = &mut self.state else { return Ok(None) };
         if only.as_deref().is_some_and(|only| only != guest) {
             return Ok(None);
         }

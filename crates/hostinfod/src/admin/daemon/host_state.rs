@@ -1,6 +1,6 @@
 //! The host state, as it is set and shown.
 
-use hostinfo_control::{HostState, HostStateSaid, Refusal};
+use hostinfo_control::{HostState, HostStateReply, Refusal};
 use hostinfo_notices::Declared;
 use jiff::Timestamp;
 use rustix::process::Uid;
@@ -11,7 +11,7 @@ use crate::admin_values::host_state::Unchanged;
 
 impl Daemon<'_> {
     /// The state that was last set.
-    pub(super) fn host_state(&self) -> HostStateSaid {
+    pub(super) fn host_state(&self) -> HostStateReply {
         describe(self.guests.engine().admin_values().declared.as_ref())
     }
 
@@ -21,7 +21,7 @@ impl Daemon<'_> {
         state: HostState,
         text: Option<&str>,
         user: Uid,
-    ) -> Result<HostStateSaid, Refusal> {
+    ) -> Result<HostStateReply, Refusal> {
         let (remark, now) = (text.map(str::to_owned), Timestamp::now());
         match self.guests.set_host_state(state, remark, user, now) {
             Ok(declared) => Ok(describe(Some(declared))),
@@ -31,8 +31,8 @@ impl Daemon<'_> {
     }
 }
 
-fn describe(declared: Option<&Declared>) -> HostStateSaid {
-    HostStateSaid {
+fn describe(declared: Option<&Declared>) -> HostStateReply {
+    HostStateReply {
         state: declared.map(|declared| declared.state).unwrap_or_default(),
         text: declared.and_then(|declared| declared.remark.clone()),
         since: declared.map(|declared| declared.since),

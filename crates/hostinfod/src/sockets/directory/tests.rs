@@ -17,8 +17,13 @@ fn what_comes_changes_and_goes_is_told() {
     fs::remove_file(path.join("b")).unwrap();
     let [a, b] = ["a", "b"].map(OsString::from);
     assert_eq!(
-        directory.news(),
-        [News::New(a.clone()), News::Renamed(a), News::New(b.clone()), News::Removed(b)]
+        directory.changes(),
+        [
+            DirChange::New(a.clone()),
+            DirChange::Renamed(a),
+            DirChange::New(b.clone()),
+            DirChange::Removed(b)
+        ]
     );
 }
 
@@ -30,19 +35,19 @@ fn a_directory_that_was_made_anew_is_entered_at_once_or_later() {
     for pause in [false, true] {
         fs::remove_dir(&path).unwrap();
         if pause {
-            assert_eq!(directory.news(), []);
+            assert_eq!(directory.changes(), []);
             assert!(directory.directory().is_none());
         }
         fs::create_dir(&path).unwrap();
-        assert!(directory.news().contains(&News::Everything));
+        assert!(directory.changes().contains(&DirChange::Everything));
         fs::write(path.join("a"), "").unwrap();
-        assert_eq!(directory.news(), [News::New("a".into())]);
+        assert_eq!(directory.changes(), [DirChange::New("a".into())]);
         fs::remove_file(path.join("a")).unwrap();
-        assert_eq!(directory.news(), [News::Removed("a".into())]);
+        assert_eq!(directory.changes(), [DirChange::Removed("a".into())]);
     }
     fs::rename(&path, folder.path().join("old")).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(directory.news().contains(&News::Everything));
+    assert!(directory.changes().contains(&DirChange::Everything));
     assert!(directory.directory().is_some());
 }
 
@@ -55,13 +60,13 @@ fn a_directory_is_found_again_whatever_above_it_is_made_anew() {
     let mut directory = made(&path);
     for _ in 0..2 {
         fs::rename(folder.path().join("srv"), folder.path().join("old")).unwrap();
-        assert_eq!(directory.news(), []);
+        assert_eq!(directory.changes(), []);
         assert!(directory.problem().is_some());
         // Each one is created some time after the previous one.
         for made in [folder.path().join("srv"), above.clone(), path.clone()] {
             fs::create_dir(made).unwrap();
-            let news = directory.news();
-            assert_eq!(news.contains(&News::Everything), path.exists(), "{news:?}");
+            let changes = directory.changes();
+            assert_eq!(changes.contains(&DirChange::Everything), path.exists(), "{changes:?}");
         }
         assert!(directory.problem().is_none());
         fs::remove_dir_all(folder.path().join("old")).unwrap();
@@ -76,15 +81,15 @@ fn a_file_system_that_is_mounted_over_it_is_found_when_it_is_looked_for() {
         let mut directory = made(&path);
         assert_eq!(directory.look_for_another(), None);
         mount_tmpfs(&path, None);
-        assert_eq!(directory.news(), []);
-        assert_eq!(directory.look_for_another(), Some(News::Everything));
+        assert_eq!(directory.changes(), []);
+        assert_eq!(directory.look_for_another(), Some(DirChange::Everything));
         fs::write(path.join("a"), "").unwrap();
-        assert_eq!(directory.news(), [News::New("a".into())]);
+        assert_eq!(directory.changes(), [DirChange::New("a".into())]);
         nix::mount::umount(&path).unwrap_err();
         nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH).unwrap();
-        assert_eq!(directory.look_for_another(), Some(News::Everything));
+        assert_eq!(directory.look_for_another(), Some(DirChange::Everything));
         fs::write(path.join("b"), "").unwrap();
-        assert_eq!(directory.news(), [News::New("b".into())]);
+        assert_eq!(directory.changes(), [DirChange::New("b".into())]);
     });
 }
 
@@ -95,5 +100,5 @@ fn a_missing_directory_is_an_error_and_can_be_awaited() {
     assert!(matches!(SocketDir::open(&path), Err(lock::Error::Missing(_))));
     let mut directory = SocketDir::awaiting(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert_eq!(directory.news(), [News::Everything]);
+    assert_eq!(directory.changes(), [DirChange::Everything]);
 }

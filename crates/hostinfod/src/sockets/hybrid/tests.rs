@@ -12,8 +12,8 @@ fn section(base: &Path) -> Section {
     Section::open(toml::from_str(&text).unwrap()).unwrap()
 }
 
-fn entries(names: &[&str]) -> BTreeSet<News<OsString>> {
-    names.iter().map(|name| News::At(OsString::from(name))).collect()
+fn entries(names: &[&str]) -> BTreeSet<PlaceChange<OsString>> {
+    names.iter().map(|name| PlaceChange::Guest(OsString::from(name))).collect()
 }
 
 #[test]
@@ -22,30 +22,30 @@ fn guests_directories_are_seen_as_they_come_and_go() {
     let vm = folder.path().join("vm");
     let (mut section, mut now) = (section(folder.path()), Instant::now());
     // Each time a second later.
-    let mut news = |section: &mut Section| {
+    let mut changes = |section: &mut Section| {
         now += Duration::from_secs(1);
-        section.news(now)
+        section.changes(now)
     };
     assert!(section.entries().unwrap().is_empty());
     fs::create_dir(&vm).unwrap();
-    assert_eq!(news(&mut section), BTreeSet::from([News::Everything]));
+    assert_eq!(changes(&mut section), BTreeSet::from([PlaceChange::Everything]));
     section.follow();
     fs::create_dir(vm.join("web")).unwrap();
-    assert_eq!(news(&mut section), entries(&["web"]));
+    assert_eq!(changes(&mut section), entries(&["web"]));
     assert_eq!(section.name(OsStr::new("web")).as_deref(), Some("fc-web"));
-    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Partly(None))));
+    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Incomplete(None))));
     fs::create_dir(vm.join("web/run")).unwrap();
-    assert_eq!(news(&mut section), entries(&["web"]));
-    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Whole(_))));
+    assert_eq!(changes(&mut section), entries(&["web"]));
+    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Open(_))));
     // A VMM's own files are none of ours.
     fs::write(vm.join("web/run/console.log"), "").unwrap();
-    assert_eq!(news(&mut section), entries(&[]));
+    assert_eq!(changes(&mut section), entries(&[]));
     fs::write(vm.join("web/run/v_4678"), "").unwrap();
-    assert_eq!(news(&mut section), entries(&["web"]));
+    assert_eq!(changes(&mut section), entries(&["web"]));
     fs::remove_dir_all(vm.join("web")).unwrap();
-    assert_eq!(news(&mut section), entries(&["web"]));
-    assert!(matches!(section.descend(OsStr::new("web")), Ok(Descent::Missing)));
-    section.leave(OsStr::new("web"));
+    assert_eq!(changes(&mut section), entries(&["web"]));
+    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Missing)));
+    section.remove_guest(OsStr::new("web"));
     assert!(section.below.is_empty());
 }
 
@@ -60,8 +60,11 @@ fn a_link_is_no_directory_of_a_guest() {
     fs::write(vm.join("file"), "").unwrap();
     let mut section = section(folder.path());
     for other in ["mail", "file"] {
-        assert!(matches!(section.descend(OsStr::new(other)), Ok(Descent::Missing)), "{other}");
+        assert!(
+            matches!(section.open_guest_dir(OsStr::new(other)), Ok(GuestDir::Missing)),
+            "{other}"
+        );
     }
-    let descent = section.descend(OsStr::new("db"));
-    assert!(matches!(&descent, Ok(Descent::Partly(Some(why))) if why.contains("db/run")));
+    let directory = section.open_guest_dir(OsStr::new("db"));
+    assert!(matches!(&directory, Ok(GuestDir::Incomplete(Some(why))) if why.contains("db/run")));
 }

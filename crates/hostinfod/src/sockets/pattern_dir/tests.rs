@@ -37,12 +37,12 @@ impl Scene {
     fn at_names(&mut self) -> Vec<String> {
         // Each time a second later.
         self.now += Duration::from_secs(1);
-        let news = self.patterns.news(self.now).into_iter();
-        let name = |news| match news {
-            News::At(name) => name,
-            News::Everything => "*".to_owned(),
+        let changes = self.patterns.changes(self.now).into_iter();
+        let name = |change| match change {
+            PlaceChange::Guest(name) => name,
+            PlaceChange::Everything => "*".to_owned(),
         };
-        news.map(name).collect()
+        changes.map(name).collect()
     }
 }
 

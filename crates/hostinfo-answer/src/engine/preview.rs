@@ -1,12 +1,10 @@
-//! What an engine does besides answering guests' lines: previews for administrators, and the
-//! samples that are due.
+//! What administrators see of a guest: the reply that it would get, and its instances.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use hostinfo_catalog::StatId;
 use hostinfo_wire::{Frame, Reply};
-use jiff::Timestamp;
 
 use super::Engine;
 use crate::dialect::{Dialect, Protocol};
@@ -59,32 +57,5 @@ impl<L: Libvirt> Engine<L> {
     ) -> HashMap<StatId, Vec<String>> {
         let mut sources = Sources::new(&mut self.backend, who, &mut observed, now.into());
         stats.map(|stat| (stat, sources.instances(stat))).collect()
-    }
-
-    /// Forgets the values and the faults kept for a guest that is gone.
-    pub fn forget(&mut self, guest: &str) {
-        self.backend.host.forget(guest);
-        self.backend.admin_values.customs.forget(guest);
-    }
-
-    /// Takes the sample that a guest's watch is due for, and judges it.
-    ///
-    /// # Errors
-    /// Some of it still has to be read, after others have had their turns.
-    pub fn watch(
-        &mut self,
-        who: &Requester,
-        observed: &mut Observed,
-        now: Instant,
-    ) -> Result<(), Pending> {
-        let mut sources = Sources::new(&mut self.backend, who, observed, now.into());
-        sources.read_threads()?;
-        let sample = sources.sample();
-        let Some(watch) = &mut observed.watch else { return Ok(()) };
-        watch.push(now, sample);
-        if let (Some(period), Some(key)) = (watch.period(), who.key()) {
-            observed.incidents.of_mut(key).judge(&period, Timestamp::now());
-        }
-        Ok(())
     }
 }

@@ -11,10 +11,10 @@ pub(crate) type Step = (PathBuf, OsString);
 /// Most symbolic links that are followed, as in the kernel: path_resolution(7).
 const LINKS_MAX: usize = 40;
 
-/// Every directory and symbolic link on the way of an absolute path, and then its target or the
+/// Every directory and symbolic link on an absolute path, and then its target or the
 /// first thing that is missing. If the path leads nowhere, as in a circle of links, the part of it
 /// that the kernel follows: once mended, the path continues from there.
-pub(crate) fn trail(path: &Path) -> Vec<Step> {
+pub(crate) fn path_steps(path: &Path) -> Vec<Step> {
     let mut todo: VecDeque<OsString> = parts(path).collect();
     let mut here = PathBuf::from("/");
     let (mut steps, mut links) = (Vec::new(), 0);
@@ -59,7 +59,7 @@ mod tests {
 
     /// The part of the way that is below a folder.
     fn names(path: &Path, below: &Path) -> Vec<String> {
-        let steps = trail(path).into_iter();
+        let steps = path_steps(path).into_iter();
         let shown = |step: Step| {
             let path = step.0.join(step.1);
             path.strip_prefix(below).ok().map(|path| path.to_string_lossy().into_owned())
@@ -87,7 +87,7 @@ mod tests {
             ["absolute", "conf", "current", "v1", "current", "v1", "v1/rules"]
         );
         let first = below.components().nth(1).unwrap();
-        assert_eq!(trail(&below)[0], ("/".into(), first.as_os_str().to_owned()));
+        assert_eq!(path_steps(&below)[0], ("/".into(), first.as_os_str().to_owned()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Watches what a path leads to: everything on its way that may appear, disappear or be replaced.
+//! Watches what a path leads to: everything on it that may appear, disappear or be replaced.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::system::file_error::FileError;
-use crate::system::trail::{Step, trail};
+use crate::system::path_steps::{Step, path_steps};
 use crate::system::watch::{Change, Watch, Watcher};
 
-/// A path, and which parts of its way are watched.
+/// A path, and which parts of it are watched.
 ///
 /// An error never means that there is nothing to watch. If the path leads nowhere, the watches are
 /// where it can be mended. The only thing that the kernel does not report is a file system mounted
-/// over a part of the way: follow the path again when somebody asks for that.
+/// over a part of it: follow the path again when somebody asks for that.
 #[derive(Debug)]
-pub(crate) struct Way {
+pub(crate) struct WatchedPath {
     path: PathBuf,
     /// For each watched directory, the entries that matter. Events without a name are about the
     /// directory itself.
@@ -34,10 +34,10 @@ const ENTRIES: WatchFlags = WatchFlags::CREATE
 const ITSELF: WatchFlags =
     WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF).union(WatchFlags::ONLYDIR);
 
-/// How often the way is followed again if it changed while it was being watched.
+/// How often the path is followed again if it changed while it was being watched.
 const TRIES: usize = 4;
 
-impl Way {
+impl WatchedPath {
     /// Watches nothing yet.
     pub(crate) fn new(path: &Path) -> Self {
         // Fails only if the current directory is gone, and then a relative path leads nowhere.
@@ -45,7 +45,7 @@ impl Way {
         Self { path, watches: Vec::new() }
     }
 
-    /// Watches the way as it is now, and its last directory also for `what`. Returns what the path
+    /// Watches the path as it is now, and its last directory also for `what`. Returns what the path
     /// leads to, which need not exist, and what cannot be watched.
     pub(crate) fn follow(
         &mut self,
@@ -92,7 +92,7 @@ impl Way {
     }
 }
 
-/// The current way of a path.
+/// The steps of a path, as they are now.
 #[derive(Debug, PartialEq, Eq)]
 struct Steps {
     steps: Vec<Step>,
@@ -103,13 +103,13 @@ struct Steps {
 
 impl Steps {
     fn of(path: &Path) -> Self {
-        let steps = trail(path);
+        let steps = path_steps(path);
         let end = steps.last().map_or_else(|| "/".into(), |(directory, name)| directory.join(name));
         let is_there = end.symlink_metadata().is_ok_and(|found| !found.is_symlink());
         Self { steps, end, is_there }
     }
 
-    /// Every directory on the way, with the events and entries that matter in it.
+    /// Every directory on the path, with the events and entries that matter in it.
     fn directories(&self, what: WatchFlags) -> BTreeMap<&Path, (WatchFlags, Vec<OsString>)> {
         let mut directories = BTreeMap::new();
         for (number, (directory, name)) in self.steps.iter().enumerate() {
@@ -136,14 +136,14 @@ mod tests {
     struct Scene {
         folder: tempfile::TempDir,
         watcher: Watcher,
-        way: Way,
+        watched_path: WatchedPath,
     }
 
     impl Scene {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let way = Way::new(&folder.path().join("a/b/c"));
-            Self { folder, watcher: Watcher::new().unwrap(), way }
+            let watched_path = WatchedPath::new(&folder.path().join("a/b/c"));
+            Self { folder, watcher: Watcher::new().unwrap(), watched_path }
         }
 
         fn at(&self, name: &str) -> PathBuf {
@@ -151,13 +151,13 @@ mod tests {
         }
 
         fn follow(&mut self) {
-            let (_, errors) = self.way.follow(&self.watcher, WatchFlags::empty());
+            let (_, errors) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
             assert!(errors.is_empty(), "{errors:?}");
         }
 
         fn is_told(&mut self) -> bool {
             let changes = self.watcher.changes();
-            changes.iter().any(|change| self.way.concerns(change))
+            changes.iter().any(|change| self.watched_path.concerns(change))
         }
     }
 
@@ -176,15 +176,21 @@ mod tests {
             &|| symlink("../d", at("a/b")).unwrap(),
             &|| fs::create_dir(at("d")).unwrap(),
         ];
-        let (watcher, mut way) = (&scene.watcher, Way::new(&at("a/b/c")));
-        let _ = way.follow(watcher, WatchFlags::empty());
+        let (watcher, mut watched_path) = (&scene.watcher, WatchedPath::new(&at("a/b/c")));
+        let _ = watched_path.follow(watcher, WatchFlags::empty());
         for (number, step) in steps.iter().enumerate() {
             step();
-            assert!(watcher.changes().iter().any(|change| way.concerns(change)), "{number}");
-            let _ = way.follow(watcher, WatchFlags::empty());
+            assert!(
+                watcher.changes().iter().any(|change| watched_path.concerns(change)),
+                "{number}"
+            );
+            let _ = watched_path.follow(watcher, WatchFlags::empty());
             fs::write(at("other"), "").unwrap();
             let others = watcher.changes();
-            assert!(!others.iter().any(|change| way.concerns(change)), "{number}: {others:?}");
+            assert!(
+                !others.iter().any(|change| watched_path.concerns(change)),
+                "{number}: {others:?}"
+            );
             // While the path leads somewhere, irrelevant entries wake nobody.
             assert!(others.is_empty() || !at("a/b/c").exists(), "{number}: {others:?}");
         }
@@ -196,7 +202,7 @@ mod tests {
         fs::create_dir_all(scene.at("a/b")).unwrap();
         symlink("c", scene.at("a/b/c")).unwrap();
         scene.follow();
-        assert_eq!(scene.way.path, scene.at("a/b/c"));
+        assert_eq!(scene.watched_path.path, scene.at("a/b/c"));
         fs::remove_file(scene.at("a/b/c")).unwrap();
         assert!(scene.is_told());
     }
@@ -206,7 +212,7 @@ mod tests {
         let mut scene = Scene::new();
         fs::create_dir(scene.at("a")).unwrap();
         fs::write(scene.at("a/b"), "").unwrap();
-        let (_, errors) = scene.way.follow(&scene.watcher, WatchFlags::empty());
+        let (_, errors) = scene.watched_path.follow(&scene.watcher, WatchFlags::empty());
         assert!(errors.is_empty(), "{errors:?}");
         fs::remove_file(scene.at("a/b")).unwrap();
         assert!(scene.is_told());
