@@ -1,40 +1,40 @@
-//! The files of a host with 256 CPUs, made of captured ones: its own, and those of its guests.
+//! A host with 256 CPUs: its own files are made of captured ones, and its guests' files are the kernel's of this machine.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 
 const CPUS: usize = 256;
 
-/// Captured hosts and guests.
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/hostinfo-sample/fixtures");
-
-/// A guest of libvirt: its process and what its cgroup's name has in the place of a number.
-const GUEST: (&str, &str) = ("proc/4242", "qemu\\x2d3\\x2d");
+/// The captured host.
+const CAPTURED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../crates/hostinfo-sample/fixtures/hosts/two-sockets-6.1"
+);
 
 /// A file with a number in this machine's own sysfs, in the place of those of each CPU that are read for every
-/// sample: the daemon keeps open what is a kernel's, as it would on such a host.
+/// sample: the daemon keeps open what is a kernel's, as it would on such a host. What a driver does to find out a
+/// CPU's clock is not measured.
 const NUMBER: &str = "/sys/devices/system/cpu/cpu0/topology/physical_package_id";
 
-/// Makes the host in `folder`, with a guest for each of the processes.
+/// Makes the host in `folder`, with these processes.
 pub(crate) fn make(folder: &Path, pids: impl Iterator<Item = u32>) -> anyhow::Result<()> {
-    let fixtures = Path::new(FIXTURES);
-    let whole = |path: &Path| path.to_owned();
-    copy(&fixtures.join("hosts/two-sockets-6.1"), folder, &whole)?;
+    copy(Path::new(CAPTURED), folder)?;
     for pid in pids {
-        let guests_own = |path: &Path| {
-            let path = path.to_string_lossy().replacen(GUEST.0, &format!("proc/{pid}"), 1);
-            PathBuf::from(path.replacen(GUEST.1, &format!("qemu\\x2d{pid}\\x2d"), 1))
-        };
-        copy(&fixtures.join("guests/libvirt-v2-systemd-6.1"), folder, &guests_own)?;
-        let cgroup = folder.join(format!("proc/{pid}/cgroup"));
-        let text = fs::read_to_string(&cgroup)?;
-        fs::write(&cgroup, text.replacen(GUEST.1, &format!("qemu\\x2d{pid}\\x2d"), 1))?;
+        symlink(format!("/proc/{pid}"), folder.join(format!("proc/{pid}")))?;
     }
+    fs::create_dir_all(folder.join("sys/fs"))?;
+    symlink("/sys/fs/cgroup", folder.join("sys/fs/cgroup"))?;
     make_cpus(folder)
+}
+
+/// Says which of the processes the daemon is: else it would take the host for a captured one, where no system call
+/// knows the processes.
+pub(crate) fn name_daemon(folder: &Path, pid: u32) -> anyhow::Result<()> {
+    Ok(symlink(pid.to_string(), folder.join("proc/self"))?)
 }
 
 /// Two sockets and two nodes; CPU `n` and `n + 128` are threads of one core.
@@ -71,8 +71,8 @@ fn make_cpus(folder: &Path) -> anyhow::Result<()> {
     write(&folder.join("sys/devices/system/node/online"), "0-1\n")
 }
 
-/// Copies all below `from`, each file to the place that `place` gives it below `to`.
-fn copy(from: &Path, to: &Path, place: &impl Fn(&Path) -> PathBuf) -> anyhow::Result<()> {
+/// Copies all files below `from`.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     let mut folders = vec![from.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
@@ -80,7 +80,7 @@ fn copy(from: &Path, to: &Path, place: &impl Fn(&Path) -> PathBuf) -> anyhow::Re
             if path.is_dir() {
                 folders.push(path);
             } else {
-                write(&to.join(place(path.strip_prefix(from)?)), &fs::read(&path)?)?;
+                write(&to.join(path.strip_prefix(from)?), &fs::read(&path)?)?;
             }
         }
     }

@@ -12,6 +12,7 @@ mod everything;
 mod flood;
 mod guests;
 mod instructions;
+mod kernel;
 mod large_host;
 mod lines;
 mod machine;

@@ -10,6 +10,7 @@ use crate::crowd;
 use crate::everything;
 use crate::flood;
 use crate::guests::{Guests, Listening};
+use crate::kernel;
 use crate::lines;
 use crate::machine::Seats;
 use crate::many_vcpus;
@@ -38,6 +39,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let guests = listening.accept().with_context(|| server.log())?;
     let mut daemon = Side { server, guests };
     let mut rows = idle(plan, &mut daemon, empty)?;
+    rows.extend(kernel::run()?);
 
     let answer = daemon.guests.ask(QUERY)?;
     let mut echo = start_echo(plan.guests, &dir.path().join("echo"), &answer, &seats)?;

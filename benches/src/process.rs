@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::param::clock_ticks_per_second;
 
 /// A process by its number.
 #[derive(Clone, Copy)]
@@ -15,6 +16,14 @@ impl Process {
     /// nanoseconds.
     pub(crate) fn cpu_time(self) -> anyhow::Result<Duration> {
         self.sum_of_threads("schedstat", |text| text.split(' ').next()).map(Duration::from_nanos)
+    }
+
+    /// The part of it in which the kernel worked for the process: field 15 of `/proc/PID/stat`, in ticks of 10 ms.
+    pub(crate) fn kernel_time(self) -> anyhow::Result<Duration> {
+        let text = read(&self.dir().join("stat"))?;
+        let (_, behind_name) = text.rsplit_once(')').context("no name in stat")?;
+        let ticks: u64 = behind_name.split_whitespace().nth(12).context("stat")?.parse()?;
+        Ok(Duration::from_millis(ticks * 1000 / clock_ticks_per_second()))
     }
 
     /// How often its threads went to sleep and were woken: `voluntary_ctxt_switches` of
@@ -83,6 +92,14 @@ mod tests {
         let start = std::time::Instant::now();
         while start.elapsed() < Duration::from_millis(50) {}
         assert!(this().cpu_time().unwrap() > before);
+    }
+
+    #[test]
+    fn system_calls_show_as_the_kernels_time() {
+        let (before, start) = (this().kernel_time().unwrap(), std::time::Instant::now());
+        while this().kernel_time().unwrap() == before {
+            assert!(start.elapsed() < Duration::from_secs(300));
+        }
     }
 
     #[test]

@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 
 use crate::deadline::{PATIENCE, wait_until};
-use crate::paths;
 use crate::process::{Process, tied};
 
 /// A running hostinfod. It is killed when this value is dropped.
@@ -24,9 +23,14 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a daemon for the host in `folder` with these arguments, after the words of another command, which
+    /// Starts `program` as the daemon of the host in `folder` with these arguments, after the words of another command, which
     /// has to end with it.
-    pub(crate) fn launch(folder: &Path, arguments: &[&OsStr], enter: &[&str]) -> Result<Self> {
+    pub(crate) fn launch(
+        folder: &Path,
+        program: &Path,
+        arguments: &[&OsStr],
+        enter: &[&str],
+    ) -> Result<Self> {
         // A daemon that is started later must not overwrite the log of the first one.
         let number = (0u32..)
             .find(|number| !folder.join(format!("daemon-{number}.log")).exists())
@@ -35,7 +39,6 @@ impl Daemon {
         let notices = UnixDatagram::bind(&notify).context("bind the socket of notices")?;
         notices.set_nonblocking(true)?;
         fs::set_permissions(&notify, Permissions::from_mode(0o777))?;
-        let program = paths::program("hostinfod")?;
         let mut command = match enter {
             [] => tied(program),
             [enter, rest @ ..] => {

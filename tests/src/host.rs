@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::daemon::Daemon;
 use crate::libvirtd::Libvirtd;
+use crate::paths;
 use crate::process::{Process, tied};
 
 /// Rules under which a guest may ask for everything as often as it likes.
@@ -22,6 +23,8 @@ pub const EVERYTHING: &str = "*:\n  interval = 0\n  all = 1\n";
 pub struct Host {
     folder: TempDir,
     sockets: PathBuf,
+    /// Where the daemon's program is, if it is not where it was built.
+    programs: Option<PathBuf>,
 }
 
 impl Host {
@@ -33,7 +36,7 @@ impl Host {
         let folder = tempfile::Builder::new().prefix("hostinfo-").tempdir()?;
         let sockets = folder.path().join("sockets");
         fs::create_dir(&sockets)?;
-        let host = Self { folder, sockets };
+        let host = Self { folder, sockets, programs: None };
         fs::create_dir(host.state())?;
         fs::create_dir(host.etc())?;
         host.write_rules(rules)?;
@@ -71,6 +74,12 @@ impl Host {
     /// its own namespace.
     pub fn with_sockets_in(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.sockets);
+        self
+    }
+
+    /// The same host with a daemon whose program is in that folder, as its helper's is.
+    pub fn with_programs_in(mut self, folder: &Path) -> Self {
+        self.programs = Some(folder.to_owned());
         self
     }
 
@@ -192,6 +201,14 @@ impl Host {
         self.launch(&[], &[])
     }
 
+    /// The same after the words of another command, which has to end with the daemon.
+    ///
+    /// # Errors
+    /// There is no daemon to start.
+    pub fn launch_daemon_within(&self, enter: &[&str]) -> Result<Daemon> {
+        self.launch(enter, &[])
+    }
+
     fn launch(&self, enter: &[&str], options: &[&str]) -> Result<Daemon> {
         let paths = [
             ("--config", self.config()),
@@ -202,6 +219,10 @@ impl Host {
         ];
         let paths = paths.iter().flat_map(|(flag, path)| [flag.as_ref(), path.as_os_str()]);
         let arguments: Vec<&OsStr> = paths.chain(options.iter().map(OsStr::new)).collect();
-        Daemon::launch(self.path(), &arguments, enter)
+        let program = match &self.programs {
+            Some(folder) => folder.join("hostinfod"),
+            None => paths::program("hostinfod")?,
+        };
+        Daemon::launch(self.path(), &program, &arguments, enter)
     }
 }

@@ -5,6 +5,7 @@
 //! Nothing that is started here outlives the thread that started it.
 
 pub mod cgroup;
+pub mod chaos;
 pub mod ctl;
 pub mod daemon;
 pub mod deadline;

@@ -34,7 +34,10 @@ fn a_spinning_guest_is_ok_alone_self_limited_under_a_quota_and_contended_by_its_
     let slice = format!("hostinfo-test-{pid}.slice");
     let cgroup = Cgroup::around(pid, format!("{slice}/guest.scope"))?;
     cgroup.limit_to_half_a_cpu(&slice)?;
-    expect("contended: a CPU limit that your host sets around your guest held", &mut ask)?;
+    expect(
+        "contended: a CPU limit of 0.50 CPUs that your host sets around your guest held",
+        &mut ask,
+    )?;
     drop(cgroup);
 
     let others = host.keep_busy()?;

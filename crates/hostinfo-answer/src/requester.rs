@@ -26,7 +26,7 @@ pub struct Requester {
     pub(crate) grant: Arc<Grant>,
     /// The rule that applies or does not, depending on tags that cannot be read. Its grant is closed
     /// until they can.
-    undecided: Option<Origin>,
+    undecided: Option<Box<Origin>>,
     pub(crate) host_id: HostId,
     pub(crate) time_shift: Duration,
     pub(crate) session: Session,
@@ -157,7 +157,7 @@ impl Requester {
             Decision::Granted(grant) => self.apply_grant(grant, observed),
             Decision::Unreadable(grant) => {
                 self.document = None;
-                self.undecided = grant.rule().cloned();
+                self.undecided = grant.rule().cloned().map(Box::new);
                 self.grant = Arc::new(Grant::closed());
             }
         }
@@ -220,7 +220,7 @@ impl Requester {
 
     /// The rule that applies, or that may, if that depends on tags that cannot be read.
     pub fn rule(&self) -> Option<&Origin> {
-        self.undecided.as_ref().or(self.grant.rule())
+        self.undecided.as_deref().or(self.grant.rule())
     }
 
     /// Whether its rule depends on tags that cannot be read.
@@ -258,7 +258,7 @@ impl Requester {
             Standing::Awaited => Some(Cow::Borrowed(
                 "libvirt does not answer, and hostinfod.toml says required = true",
             )),
-            Standing::Unnamed | Standing::Domain(..) => match &self.undecided {
+            Standing::Unnamed | Standing::Domain(..) => match self.undecided.as_deref() {
                 Some(Origin { pattern, line }) => Some(Cow::Owned(format!(
                     "the tags that decide whether rule {pattern} (line {line}) applies cannot be \
                      read"

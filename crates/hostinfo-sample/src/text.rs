@@ -32,10 +32,10 @@ pub(crate) type Figure = Option<Option<u64>>;
 /// The figures of lines `KEY NUMBER` with these keys.
 pub(crate) fn numbers<const N: usize>(text: &[u8], keys: [&str; N]) -> [Figure; N] {
     let lines = lines(text).filter_map(|line| {
-        let mut words = words(line);
-        Some((words.next()?, words.next()))
+        let end = memchr(b' ', line).unwrap_or(line.len());
+        line.split_at_checked(end)
     });
-    behind(keys, lines, |word| word.and_then(number))
+    behind(keys, lines, |value| words(value).next().and_then(number))
 }
 
 /// The figures of lines `KEY: NUMBER kB` with these keys, in bytes: the kernel's kB are KiB.
@@ -59,7 +59,7 @@ fn behind<'t, V, const N: usize>(
 ) -> [Figure; N] {
     let mut figures = [None; N];
     for (key, value) in lines {
-        let wanted = figures.iter_mut().zip(keys).find(|(_, wanted)| wanted.as_bytes() == key);
+        let wanted = figures.iter_mut().zip(&keys).find(|(_, wanted)| wanted.as_bytes() == key);
         if let Some((found, _)) = wanted {
             *found = Some(figure(value));
         }

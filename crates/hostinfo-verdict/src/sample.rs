@@ -42,9 +42,11 @@ pub(crate) struct Cpu {
     /// Time that a quota held back everything in the cgroups around the guest's own, summed over
     /// CPUs.
     pub(crate) throttled_around: Option<Duration>,
+    /// That quota, as CPU time allowed per second. `None` also if there are several.
+    pub(crate) quota_around: Option<Duration>,
     /// Whether another guest was seen under that quota.
     pub(crate) is_quota_around_shared: bool,
-    /// CPU time allowed per second.
+    /// CPU time allowed per second by the lowest quota on the guest or around it.
     pub(crate) quota: Option<Duration>,
     /// The CPUs that the vCPUs may run on.
     pub(crate) cpus: Option<CpuUse>,
@@ -64,6 +66,8 @@ pub(crate) struct Memory {
     pub(crate) used: Option<Used>,
     /// Memory used under a limit around it.
     pub(crate) used_around: Option<Used>,
+    /// Whether that is the lowest limit on the guest or around it.
+    pub(crate) is_limit_around_lowest: bool,
     /// How often any of its own limits was reached.
     pub(crate) hits: Option<u64>,
     /// How often any limit around it was reached.

@@ -58,9 +58,11 @@ prop_compose! {
         let [memory, memory_around] = used.map(|used| used.map(|(bytes, limit)| Used { bytes, limit }));
         Bounds {
             throttled_around: throttled,
+            cpu_limit: throttled,
             cpu_limit_is_shared: is_shared[0],
             memory,
             memory_around,
+            memory_limit_around_is_lowest: is_shared[0],
             memory_hits,
             memory_hits_around,
             swapped,

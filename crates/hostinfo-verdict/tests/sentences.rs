@@ -69,9 +69,11 @@ impl<'t> Figures<'t> {
         let is_shared = self.0.contains_key("SHARED");
         let bounds = Bounds {
             throttled_around: Some(grown("AROUND")),
+            cpu_limit: self.0.get("QUOTA-AROUND").map(|cpus| Duration::from_secs_f64(*cpus)),
             cpu_limit_is_shared: is_shared,
             memory: self.used("USED", "LIMIT"),
             memory_around: self.used("USED-AROUND", "LIMIT-AROUND"),
+            memory_limit_around_is_lowest: !self.0.contains_key("LIMIT"),
             memory_hits: self.whole("HITS").map(|hits| hits * u64::from(times)),
             memory_hits_around: self.whole("HITS-AROUND").map(|hits| hits * u64::from(times)),
             swapped: self.whole("SWAPPED"),

@@ -67,7 +67,7 @@ fn page(lines: &[Line], lacking: &[&str]) -> Shown {
     if !partial {
         text += &format!("{}\n", answer(&judged));
     }
-    Shown { text, partial, ..Shown::default() }
+    Shown { text, is_prose: true, partial, ..Shown::default() }
 }
 
 /// A resource, the host's verdict on it, and what the guest does not have of it.

@@ -18,7 +18,7 @@ pub(crate) enum Broken {
     HungUp,
     #[error("no answer arrived intact within {} s", .0.as_secs_f64())]
     Disturbed(Duration),
-    #[error("the host does not understand this request: {0}")]
+    #[error("the host does not understand this request, and may be older than this program: {0}")]
     NotUnderstood(String),
     #[error("the reply is longer than a host's can be")]
     TooLong,

@@ -76,7 +76,8 @@ pub(crate) fn run(
     };
     let conclusion = diagnosis.conclusion();
     let status = if is_plugin { Level::of(conclusion) as u8 } else { status(conclusion) };
-    Ok(Shown { text: render(&diagnosis), status: Some(status), ..Shown::default() })
+    let is_prose = format == Format::Text;
+    Ok(Shown { text: render(&diagnosis), is_prose, status: Some(status), ..Shown::default() })
 }
 
 fn status(conclusion: Conclusion) -> u8 {

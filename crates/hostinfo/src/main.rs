@@ -36,6 +36,7 @@ mod units;
 mod verdict;
 mod views;
 mod way;
+mod wrap;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

@@ -1,16 +1,20 @@
 //! Answers go to stdout or a file; everything else goes to stderr.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome, complain};
+use crate::wrap::wrapped;
 
 /// The visible form of a reply.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
     /// For stdout.
     pub(crate) text: String,
+    /// Whether `text` is sentences, which a terminal may show on more lines than they have.
+    pub(crate) is_prose: bool,
     /// For stderr: what was refused, and why.
     pub(crate) refusals: Vec<String>,
     /// Whether `text` itself mentions more that was not answered.
@@ -28,8 +32,13 @@ impl Shown {
     pub(crate) fn write(&self, file: Option<&Path>) -> Result<Outcome, Failure> {
         match file {
             None => {
+                let columns = terminal_size::terminal_size_of(io::stdout());
+                let text = match columns.filter(|_| self.is_prose) {
+                    Some((width, _)) => wrapped(&self.text, width.0.into()).into(),
+                    None => Cow::from(&self.text),
+                };
                 let mut stdout = anstream::stdout().lock();
-                stdout.write_all(self.text.as_bytes())?;
+                stdout.write_all(text.as_bytes())?;
                 stdout.flush()?;
             }
             Some(_) if self.text.is_empty() => {}

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::args::{Format, Options, Record};
@@ -10,11 +11,26 @@ use crate::exit::{Failure, Outcome, complain};
 use crate::host::Host;
 use crate::recorder::Recorder;
 use crate::recording::{Entry, HEAD, is_begin, joint};
-use crate::system::{WHY_NO_OWN_VIEW, open_to_append, own_roots};
+use crate::system::{WHY_NO_OWN_VIEW, on_end_by_signal, open_to_append, own_roots};
 use crate::units::{self, counted};
 
 /// The default time between samples.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// The recording as far as it is written.
+struct Written {
+    file: File,
+    samples: usize,
+}
+
+impl Written {
+    fn add(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let lines: String = entries.iter().map(Entry::line).collect();
+        self.file.write_all(lines.as_bytes())?;
+        self.samples += entries.iter().filter(|entry| matches!(entry, Entry::Sample(_))).count();
+        Ok(())
+    }
+}
 
 /// Records until it is ended, or for as long as is wanted.
 ///
@@ -28,36 +44,46 @@ pub(crate) fn run(options: &Options, record: &Record) -> Result<Outcome, Failure
     }
     let path = record.file.as_path();
     let failed = |why| Failure::File { path: path.to_owned(), why };
-    let mut file = open(path).map_err(failed)?;
+    let written = Arc::new(Mutex::new(Written { file: open(path).map_err(failed)?, samples: 0 }));
     let every = options.every.unwrap_or(EVERY);
     if io::stderr().is_terminal() {
         complain(begin(path, every, record.time));
         WHY_NO_OWN_VIEW.iter().for_each(complain);
     }
+    let (until_now, file) = (Arc::clone(&written), record.file.clone());
+    on_end_by_signal(move || {
+        // A terminal has shown `^C` where the line begins.
+        if io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr());
+        }
+        complain(end(&file, lock(&until_now).samples));
+    })?;
     // A sample does not wait for a host that may not be asked yet.
     let options = options.impatient();
     let (mut host, mut recorder) = (Host::new(&options), Recorder::new(own_roots()));
-    let (begin, mut told, mut samples) = (Instant::now(), String::new(), 0);
+    let (begin, mut told) = (Instant::now(), String::new());
     loop {
         let start = Instant::now();
         let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
         // Meanwhile others may want to use the port.
         host.let_go();
-        let lines: String = entries.iter().map(Entry::line).collect();
-        file.write_all(lines.as_bytes()).map_err(failed)?;
-        samples += entries.iter().filter(|entry| matches!(entry, Entry::Sample(_))).count();
+        lock(&written).add(&entries).map_err(failed)?;
         if let Some(notice) = notice(&entries, &recorder, every).filter(|notice| *notice != told) {
             complain(&notice);
             told = notice;
         }
         let left = record.time.map(|time| time.saturating_sub(begin.elapsed()));
         if left.is_some_and(|left| left.is_zero()) {
-            complain(end(path, samples));
+            complain(end(path, lock(&written).samples));
             return Ok(Outcome::Complete);
         }
         let wait = every.saturating_sub(start.elapsed());
         std::thread::sleep(left.map_or(wait, |left| left.min(wait)));
     }
+}
+
+fn lock(written: &Mutex<Written>) -> MutexGuard<'_, Written> {
+    written.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn begin(file: &Path, every: Duration, time: Option<Duration>) -> String {

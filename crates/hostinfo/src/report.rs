@@ -34,5 +34,5 @@ pub(crate) fn run(options: &Options, report: &Report) -> Result<Outcome, Failure
     let is_seen = options.output.is_none() && std::io::stdout().is_terminal();
     let is_text = report.text || is_seen;
     let text = if is_text { text::text(&recording) } else { page::page(&recording) };
-    Shown { text, ..Shown::default() }.write(options.output.as_deref())
+    Shown { text, is_prose: is_text, ..Shown::default() }.write(options.output.as_deref())
 }

@@ -20,6 +20,8 @@ pub(crate) use own::{
     WHY_NO_OWN_VIEW,
     // Ways to the host, and what has them open.
     is_socket,
+    // What to do before a signal ends this program.
+    on_end_by_signal,
     open,
     // A file that one program at a time writes to.
     open_to_append,

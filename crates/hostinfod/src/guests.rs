@@ -197,7 +197,7 @@ impl Guests {
 
     /// The rules file has settled: reads it, and applies to every guest its rule.
     pub(crate) fn reload_rules(&mut self, ctx: &mut Ctx<'_>) {
-        match self.rules.reload() {
+        match self.rules.reload(ctx.now) {
             Ok(false) => {}
             Ok(true) => {
                 for (number, guest) in self.roster.guests.iter_mut() {

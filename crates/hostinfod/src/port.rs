@@ -7,7 +7,7 @@ pub(crate) mod pty;
 pub(crate) mod retry;
 pub(crate) mod vsock_domain;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
 use connection::Connection;
@@ -44,17 +44,17 @@ pub(crate) enum Endpoint {
     /// The socket with the guest's name.
     Socket,
     /// One of libvirt's own channels, at that path.
-    Channel(PathBuf),
+    Channel(Box<Path>),
     /// The socket with the guest's name in the place of a `[[sockets]]`.
     Pattern(PatternId),
     /// A pseudo-terminal, for whoever opens its other end.
-    Pty(Pty),
+    Pty(Box<Pty>),
     /// To nobody itself: the guest's VMM connects there, and each connection is a port.
     Listener(Box<GuestListener>),
     /// To the VMM that connected at that place.
     Accepted(PortId),
     /// To the guest itself, which has connected by AF_VSOCK.
-    Vsock(Option<VsockDomain>),
+    Vsock(Option<Box<VsockDomain>>),
 }
 
 impl Port {
@@ -67,6 +67,11 @@ impl Port {
     ) -> Self {
         let (retry, connection, refusal) = (Retry::default(), None, None);
         Self { guest, endpoint, dialect, retry, connection, since, refusal }
+    }
+
+    /// Whether it is a socket of that dialect's directory.
+    pub(crate) fn is_socket(&self, dialect: Dialect) -> bool {
+        self.dialect == dialect && matches!(self.endpoint, Endpoint::Socket)
     }
 
     /// Whether it is connected, but its peer is still libvirt.

@@ -169,7 +169,7 @@ impl Responder {
         let turn = conversation.turn(input, engine, flow, asker, now, &mut self.reply);
         let Turn { dropped, work, outcome } = turn;
         self.work = self.work.saturating_add(work);
-        guest.record.counts.dropped += dropped;
+        guest.record.dropped(dropped);
         self.tally.counts.dropped += dropped;
         let (line, code, has_more) = match outcome {
             Outcome::Read => return Ok(Phase::Reading),

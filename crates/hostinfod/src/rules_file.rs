@@ -13,6 +13,7 @@ use hostinfo_rules::{Problem, Rules};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::audit::Event;
+use crate::system::file_error::TRY_AGAIN;
 use crate::system::watch::{Watch, Watcher};
 use crate::system::watched_path::WatchedPath;
 
@@ -128,16 +129,24 @@ impl RulesFile {
         };
     }
 
-    /// Reads the file. Returns true if other rules are in force now.
+    /// Reads the file. Returns true if other rules are in force now. If it cannot be read for a passing reason, it is
+    /// read again soon.
     ///
     /// # Errors
-    /// The previous rules stay in force.
-    pub(crate) fn reload(&mut self) -> Result<bool, Error> {
+    /// The previous rules stay in force. A passing reason is reported once.
+    pub(crate) fn reload(&mut self, now: Instant) -> Result<bool, Error> {
         self.pending = Pending::No;
         self.follow();
         let reloaded = self.take_over();
         let problem = reloaded.as_ref().err().map(Error::to_string);
-        self.problem = problem.map(|problem| cut(&problem, PROBLEM_MAX).to_owned());
+        let problem = problem.map(|problem| cut(&problem, PROBLEM_MAX).to_owned());
+        let before = std::mem::replace(&mut self.problem, problem);
+        if matches!(&reloaded, Err(Error::Unreadable(error)) if error.is_passing()) {
+            self.pending = Pending::Settling(now + TRY_AGAIN);
+            if before == self.problem {
+                return Ok(false);
+            }
+        }
         reloaded
     }
 

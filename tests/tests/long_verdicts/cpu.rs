@@ -76,7 +76,7 @@ pub(crate) fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting(
         let around = Cause {
             name: "a quota around it, and nobody else under that",
             state: "contended",
-            says: "a CPU limit that your host sets around your guest",
+            says: "that your host sets around your guest",
         };
         bench.judge(around, || limit(lab, SLICE), &unlimit(SLICE))?;
         bench.felt()?;
@@ -94,7 +94,7 @@ pub(crate) fn a_domain_is_told_whether_neighbours_or_limits_keep_it_waiting(
         let shared = Cause {
             name: "a quota around it and another guest",
             state: "contended",
-            says: "a CPU limit that your host sets for several guests",
+            says: "that your host sets for several guests",
         };
         bench.judge(shared, || limit(lab, SLICE), &unlimit(SLICE))?;
         bench.felt()?;
@@ -215,7 +215,7 @@ pub(crate) fn a_guest_of_a_login_session_is_told_the_sessions_quota_from_one_aro
         let around = Cause {
             name: "by hand, in a login session: a quota of user.slice",
             state: "contended",
-            says: "a CPU limit that your host sets around your guest",
+            says: "that your host sets around your guest",
         };
         bench.judge(around, || limit_unit(lab, user), &unlimit_unit(user))?;
         bench.felt()?;

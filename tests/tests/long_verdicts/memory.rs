@@ -61,7 +61,7 @@ pub(crate) fn a_domain_is_told_whose_limit_it_has_reached_and_what_its_host_has_
         let around = Cause {
             name: "a limit around it (memory.high of its slice)",
             state: "contended",
-            says: "a memory limit that your host sets around your guest",
+            says: "that your host sets around your guest",
         };
         let limit = || lab.sh(&format!("echo {TOO_LITTLE}K > {SLICE}/memory.high"));
         bench.judge(around, limit, &format!("echo max > {SLICE}/memory.high; {BRING_BACK}"))?;
@@ -106,7 +106,7 @@ pub(crate) fn a_domain_is_told_of_a_limit_around_it_and_another_guest(host: Spec
         let shared = Cause {
             name: "a limit around it and another guest (memory.high of their slice)",
             state: "contended",
-            says: "a memory limit that your host sets for several guests",
+            says: "that your host sets for several guests",
         };
         let limit = || lab.sh(&format!("echo {TOO_LITTLE}K > {SLICE}/memory.high"));
         bench.judge(shared, limit, &format!("echo max > {SLICE}/memory.high"))?;

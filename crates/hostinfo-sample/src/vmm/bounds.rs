@@ -26,12 +26,17 @@ pub struct Bounds {
     /// How long CPU limits held back the cgroups around the guest's own, summed over the host's
     /// CPUs. It never falls.
     pub throttled_around: Option<Duration>,
+    /// The CPU limit around the guest's own cgroups that held them back, as CPU time per second. `None` also if
+    /// several did.
+    pub cpu_limit: Option<Duration>,
     /// Whether a second VMM was seen under a CPU limit around the guest's own cgroup.
     pub cpu_limit_is_shared: bool,
     /// Usage of the memory limit in the guest's own cgroups that is closest to being used up.
     pub memory: Option<Used>,
     /// Usage of the memory limit around the guest's own cgroups that is closest to being used up.
     pub memory_around: Option<Used>,
+    /// Whether that limit is the lowest of all, which `vm.memory.limit` shows the guest.
+    pub memory_limit_around_is_lowest: bool,
     /// How often the guest's own cgroups reached their own limits, counting each time that memory
     /// had to be freed for it (`memory.events`, `memory.failcnt`). It never falls.
     pub memory_hits: Option<u64>,
@@ -125,6 +130,7 @@ pub(crate) fn read(
         && let Ok(around) = cpu::around(branch, roots, buffer, &mut kept.throttled_around)
     {
         bounds.throttled_around = Some(Duration::from_nanos(around.throttled));
+        bounds.cpu_limit = around.quota.map(Duration::from_micros);
         // The outermost contains the others.
         let limited = around.limited.last().map(PathBuf::as_path);
         bounds.cpu_limit_is_shared = kept.cpu_limit.look(limited, at, process, buffer);
@@ -158,6 +164,9 @@ pub(crate) fn read(
     bounds.memory_hits_around = memory::hits(around, branch.version, roots, buffer, tally);
     if let Ok(used) = memory::used(around, branch.version, roots, buffer) {
         bounds.memory_around = used.map(|(_, used)| used);
+        bounds.memory_limit_around_is_lowest = used.is_some_and(|(_, used)| {
+            memory::limit(branch, roots, buffer).is_ok_and(|lowest| lowest == used.limit)
+        });
         let limited = used.map(|(cgroup, _)| cgroup);
         bounds.memory_limit_is_shared = kept.memory_limit.look(limited, at, process, buffer);
     }

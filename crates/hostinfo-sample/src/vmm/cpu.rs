@@ -51,6 +51,8 @@ pub(crate) struct Around {
     /// The cgroups that have a quota, the innermost first; if any was ever held back, only those
     /// that were.
     pub(crate) limited: Vec<PathBuf>,
+    /// The quota of that cgroup if it is a single one, in millionths of a CPU.
+    pub(crate) quota: Option<u64>,
 }
 
 pub(crate) fn read(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>, held: &mut Held) -> Cpu {
@@ -99,16 +101,21 @@ pub(crate) fn around(
     let rows = files.all_throttled(branch.around().iter())?;
     let (mut limited, mut ever_held) = (Vec::new(), Vec::new());
     for (cgroup, throttled) in &rows {
-        if files.quota(cgroup)?.is_some() {
-            limited.push(cgroup.to_path_buf());
+        if let Some(quota) = files.quota(cgroup)? {
+            limited.push((cgroup.to_path_buf(), quota));
             if throttled.is_some_and(|nanos| nanos > 0) {
-                ever_held.push(cgroup.to_path_buf());
+                ever_held.push((cgroup.to_path_buf(), quota));
             }
         }
     }
     // A guest may be moved into a slice that has already been throttled for days.
     let throttled = add(tally, Newcomers::CountFromNow, &rows);
-    Ok(Around { throttled, limited: if ever_held.is_empty() { limited } else { ever_held } })
+    let limited = if ever_held.is_empty() { limited } else { ever_held };
+    let quota = match limited.as_slice() {
+        [(_, quota)] => Some(*quota),
+        _ => None,
+    };
+    Ok(Around { throttled, limited: limited.into_iter().map(|(path, _)| path).collect(), quota })
 }
 
 impl Held {

@@ -1,6 +1,6 @@
 //! The CPUs that a guest's vCPUs may run on, and who uses them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ const UNTOLD: Absent = Absent::untold(
 /// and the two samples are not taken in the same instant.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
-/// CPUs of the host, by their numbers.
+/// CPUs of the host, by their numbers, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cpus {
     /// The CPUs that at least one vCPU may run on.
     pub(crate) vcpus: Arc<[u32]>,
-    online: BTreeSet<u32>,
+    online: Arc<[u32]>,
 }
 
 /// What was counted on single CPUs and for single threads, to continue from.
@@ -52,21 +52,22 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
 ) -> Result<Cpus, Absent> {
     let online = process.roots.sys("devices/system/cpu/online", buffer).ok();
-    let online = match online.and_then(cpulist::parse) {
-        Some(online) => online.into_iter().collect(),
+    let mut online = match online.and_then(cpulist::parse) {
+        Some(online) => online,
         // A container may have no sysfs.
-        None => stat::online(&process.roots, buffer)?.into_iter().collect::<BTreeSet<u32>>(),
+        None => stat::online(&process.roots, buffer)?,
     };
+    online.sort_unstable();
+    online.dedup();
     let lists = threads.of_vcpus()?.map(|task| affinities.list(task));
-    let lists = lists.collect::<Result<HashSet<_>, _>>()?;
-    let mut vcpus = BTreeSet::new();
-    for list in &lists {
-        vcpus.extend(list.iter());
-    }
-    vcpus.retain(|cpu| online.contains(cpu));
+    let mut lists = lists.collect::<Result<Vec<_>, _>>()?;
+    // Each distinct list is there once: see `Affinities`.
+    lists.sort_unstable_by_key(|list| list.as_ptr());
+    lists.dedup_by(|one, other| Arc::ptr_eq(one, other));
+    let is_allowed = |cpu: &u32| lists.iter().any(|list| list.binary_search(cpu).is_ok());
+    let vcpus: Arc<[u32]> = online.iter().copied().filter(is_allowed).collect();
     process.check((), buffer)?;
-    let vcpus: Arc<[u32]> = vcpus.into_iter().collect();
-    if vcpus.is_empty() { Err(UNTOLD) } else { Ok(Cpus { vcpus, online }) }
+    if vcpus.is_empty() { Err(UNTOLD) } else { Ok(Cpus { vcpus, online: online.into() }) }
 }
 
 impl Cpus {
@@ -118,15 +119,23 @@ impl Cpus {
     /// The part of the times that is attributed to these CPUs: a thread is assumed to run equally on all CPUs
     /// that it is `allowed` to use.
     fn part(&self, times: Times, allowed: &[u32]) -> Times {
-        let online = || allowed.iter().filter(|cpu| self.online.contains(cpu));
-        let here = online().filter(|cpu| self.vcpus.binary_search(cpu).is_ok()).count();
-        let all = online().count();
+        let (here, all) = (common(allowed, &self.vcpus), common(allowed, &self.online));
         let part = |nanos: u64| {
             let part = u128::from(nanos) * here as u128 / all.max(1) as u128;
             u64::try_from(part).unwrap_or(u64::MAX)
         };
         Times { run: part(times.run), delay: part(times.delay) }
     }
+}
+
+/// How many numbers two lists have in common, both of which are in order.
+fn common(one: &[u32], other: &[u32]) -> usize {
+    let mut rest = other.iter().peekable();
+    let is_there = |number: &&u32| {
+        while rest.next_if(|next| next < number).is_some() {}
+        rest.peek() == Some(number)
+    };
+    one.iter().filter(is_there).count()
 }
 
 impl Counted {

@@ -554,8 +554,11 @@ fn of_two_limits_around_a_guest_the_one_that_held_it_back_counts() {
         !qemu.vmm().bounds(&mut qemu.host(), at(0)).cpu_limit_is_shared,
         "the outer one never did"
     );
+    let limit = || qemu.vmm().bounds(&mut qemu.host(), at(0)).cpu_limit;
+    assert_eq!(limit(), Some(Duration::from_millis(500)));
     qemu.cgroup("outer.slice/cpu.stat", "throttled_usec 7\n");
     assert!(qemu.vmm().bounds(&mut qemu.host(), at(0)).cpu_limit_is_shared);
+    assert_eq!(limit(), None, "which of them it was is not known");
 }
 
 #[test]
@@ -599,6 +602,9 @@ fn memory_that_is_used_up_to_memory_high_is_at_its_limit() {
     let bounds = qemu.vmm().bounds(&mut qemu.host(), at(0));
     assert_eq!(bounds.memory, Some(Used { bytes: 49, limit: 50 }));
     assert_eq!(bounds.memory_around, Some(Used { bytes: 200, limit: 400 }));
+    assert!(!bounds.memory_limit_around_is_lowest);
+    qemu.cgroup("b.slice/memory.high", "50\n");
+    assert!(qemu.vmm().bounds(&mut qemu.host(), at(0)).memory_limit_around_is_lowest);
     // The usage is not known: another limit may be nearer.
     qemu.cgroup("b.slice/a.scope/memory.current", "junk\n");
     assert_eq!(qemu.vmm().bounds(&mut qemu.host(), at(0)).memory, None);

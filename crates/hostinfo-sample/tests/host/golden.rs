@@ -113,9 +113,11 @@ fn of_guest(roots: Roots) -> String {
 fn bounds(bounds: &Bounds) -> String {
     let Bounds {
         throttled_around,
+        cpu_limit,
         cpu_limit_is_shared,
         memory,
         memory_around,
+        memory_limit_around_is_lowest,
         memory_hits,
         memory_hits_around,
         swapped,
@@ -129,9 +131,9 @@ fn bounds(bounds: &Bounds) -> String {
         io_limits,
     } = bounds;
     format!(
-        "- throttled around: {throttled_around:?}, shared: {cpu_limit_is_shared}\n\
+        "- throttled around: {throttled_around:?}, limit: {cpu_limit:?}, shared: {cpu_limit_is_shared}\n\
          - memory: {memory:?}\n\
-         - memory around: {memory_around:?}, shared: {memory_limit_is_shared}\n\
+         - memory around: {memory_around:?}, lowest: {memory_limit_around_is_lowest}, shared: {memory_limit_is_shared}\n\
          - memory limits hit: {memory_hits:?}, around: {memory_hits_around:?}\n\
          - memory swapped out: {swapped:?}\n\
          - major faults: {major_faults:?}\n\

@@ -1,5 +1,7 @@
 //! Why threads waited, or that they did not, in words.
 
+use std::time::Duration;
+
 use hostinfo_catalog::StatId;
 
 use super::part::{Cause, Part};
@@ -137,22 +139,23 @@ impl Report<'_> {
     }
 
     fn quota(&self) -> String {
-        match self.part.span.after.cpu.quota {
-            // For other threads no figure is named: they may have been held back by a quota of
-            // their own.
-            Some(quota) if self.whose != Whose::Threads && self.words.may_name(&[QUOTA]) => {
-                let hundredths = quota.as_millis() / 10;
-                format!(" of {}.{:02} CPUs", hundredths / 100, hundredths % 100)
-            }
-            _ => String::new(),
-        }
+        // For other threads no figure is named: they may have been held back by a quota of their
+        // own.
+        let is_told = self.whose != Whose::Threads && self.words.may_name(&[QUOTA]);
+        self.part.span.after.cpu.quota.filter(|_| is_told).map(of_cpus).unwrap_or_default()
     }
 
-    fn quota_around(&self) -> &'static str {
-        match self.part.span.after.cpu.is_quota_around_shared {
-            true => "a CPU limit that your host sets for several guests",
-            false => "a CPU limit that your host sets around your guest",
-        }
+    /// The figure is named only if `vm.cpu.quota` is the same: how much several guests may use
+    /// together, when each may use less, is not for the guest.
+    fn quota_around(&self) -> String {
+        let cpu = &self.part.span.after.cpu;
+        let is_told = cpu.quota_around == cpu.quota && self.words.may_name(&[QUOTA]);
+        let figure = cpu.quota.filter(|_| is_told).map(of_cpus).unwrap_or_default();
+        let whom = match cpu.is_quota_around_shared {
+            true => "for several guests",
+            false => "around your guest",
+        };
+        format!("a CPU limit{figure} that your host sets {whom}")
     }
 
     fn own_threads(&self) -> &'static str {
@@ -184,6 +187,12 @@ impl Report<'_> {
             }
         }
     }
+}
+
+/// ` of 0.50 CPUs`, for the CPU time allowed per second.
+fn of_cpus(quota: Duration) -> String {
+    let hundredths = quota.as_millis() / 10;
+    format!(" of {}.{:02} CPUs", hundredths / 100, hundredths % 100)
 }
 
 /// `are_threads_known`: whether it is known that the other threads did not wait either.

@@ -27,6 +27,7 @@ struct Stretch {
     around: f64,
     is_shared: bool,
     quota: Option<f64>,
+    quota_around: Option<f64>,
     /// The CPUs that the vCPUs may run on.
     cpus: Option<Used>,
     /// The VMM's other threads: time run and time waited.
@@ -58,6 +59,7 @@ const QUIET: Stretch = Stretch {
     around: 0.0,
     is_shared: false,
     quota: None,
+    quota_around: None,
     cpus: None,
     threads: Some((0.0, 0.0)),
     threads_held: Some(0.0),
@@ -110,6 +112,7 @@ fn grow(sample: &Sample, by: &Stretch) -> Sample {
         throttled_around: more(cpu.throttled_around, by.around),
         is_quota_around_shared: by.is_shared,
         quota: by.quota.map(Duration::from_secs_f64),
+        quota_around: by.quota_around.map(Duration::from_secs_f64),
         cpus: Some(cpus),
         host_busy: more(cpu.host_busy, by.busy.unwrap_or_default()),
         host_idle: more(cpu.host_idle, 4.0 * by.length - by.busy.unwrap_or_default()),
@@ -143,6 +146,7 @@ fn samples(stretches: &[Stretch]) -> Vec<Sample> {
         throttled_around: start,
         is_quota_around_shared: false,
         quota: None,
+        quota_around: None,
         cpus: Some(cpus),
         host_busy: start,
         host_idle: start,

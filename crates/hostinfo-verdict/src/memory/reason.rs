@@ -89,11 +89,17 @@ impl Report<'_> {
         }
     }
 
-    fn limit_around(&self) -> &'static str {
-        match self.span.after.memory.is_limit_around_shared {
-            true => "a memory limit that your host sets for several guests",
-            false => "a memory limit that your host sets around your guest",
-        }
+    /// The figure is named only if `vm.memory.limit` is the same, as for a CPU limit.
+    fn limit_around(&self) -> String {
+        let memory = &self.span.after.memory;
+        let is_told = memory.is_limit_around_lowest && self.words.may_name(&[LIMIT]);
+        let figure = memory.used_around.filter(|_| is_told);
+        let figure = figure.map(|used| format!(" of {}", bytes(used.limit))).unwrap_or_default();
+        let whom = match memory.is_limit_around_shared {
+            true => "for several guests",
+            false => "around your guest",
+        };
+        format!("a memory limit{figure} that your host sets {whom}")
     }
 
     fn host(&self) -> String {

@@ -19,6 +19,7 @@ fn quiet() -> Memory {
         swapped: Some(0),
         used: None,
         used_around: None,
+        is_limit_around_lowest: false,
         hits: Some(0),
         hits_around: Some(0),
         is_limit_around_shared: false,

@@ -121,8 +121,11 @@ fn why_none(findings: &[Finding]) -> &str {
     why.unwrap_or("nothing was looked at")
 }
 
-/// The host's reason, unless it only says that all is well.
+/// The host's reason, unless it only says that all is well, or speaks of a device that this guest does not have.
 fn of_finding(finding: &Finding) -> Option<String> {
+    if finding.absent.is_some() {
+        return None;
+    }
     if let Some(doubt) = &finding.doubt {
         return Some(format!(
             "The host says that {} is ok, but {doubt}.",
@@ -389,6 +392,7 @@ mod tests {
         assert_eq!(overall(&findings), Conclusion::Ok);
         let text = sentences(&findings, &view, &Figures::default(), &[]).join(" ");
         assert!(text.starts_with("It is not the host: "), "{text}");
+        assert!(!text.contains("the host says"), "{text}");
         let disk = sentences(&findings[2..3], &view, &Figures::default(), &[]).join(" ");
         assert!(disk.starts_with("There is no disk in this guest."), "{disk}");
         let with_refused = [refused("cpu"), findings[2].clone()];

@@ -3,6 +3,7 @@
 mod device;
 mod fd;
 mod look;
+mod signal;
 mod socket;
 mod tty;
 
@@ -22,6 +23,7 @@ use crate::way::Way;
 
 pub(crate) use crate::serve::run as serve;
 pub(crate) use device::others_on;
+pub(crate) use signal::on_end_by_signal;
 pub(crate) use tty::RawTty;
 
 /// The virtio channel.

@@ -3,6 +3,7 @@
 mod channel;
 mod lock;
 mod serial;
+mod signal;
 mod tty;
 
 use std::fs::{File, OpenOptions};
@@ -19,6 +20,7 @@ use crate::system::windows::lock::Lock;
 use crate::views::own::Roots;
 use crate::way::Way;
 
+pub(crate) use signal::on_end_by_signal;
 pub(crate) use tty::RawTty;
 
 /// The virtio channel, as the driver vioserial names it.

@@ -1,7 +1,12 @@
 //! Recordings of both views.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::host::FakeHost;
 use crate::{run, tool};
@@ -18,19 +23,14 @@ fn a_recording_has_both_views_and_is_appended_to() {
         assert_eq!(line, "get verdict *");
         ANSWER
     });
-    let arguments = format!("record {} --every 1s --for 2s", file.display());
     for parts in 1..3 {
-        let (status, text, errors) = run(&host, &arguments);
-        assert_eq!((status, text.as_str()), (0, ""));
-        let next = format!(". Next: hostinfo report {} --text\n", file.display());
-        assert!(errors.contains(" sample") && errors.ends_with(&next), "{errors}");
+        record(&host, "", &file, Signal::TERM);
         let text = fs::read_to_string(&file).unwrap();
         let count = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
         assert_eq!(
             (count("#hostinfo-recording 1"), count("h "), count("v ")),
             (parts, parts, 4 * parts)
         );
-        assert!(count("s ") >= parts, "{text}");
         assert!(text.contains(" co-- - - 4 - "), "{text}");
         assert!(
             text.contains(" cpu contended your vCPUs waited 34% of the last 5 s .\n"),
@@ -66,16 +66,14 @@ fn a_host_that_does_not_answer_is_no_end_of_it_and_what_cannot_be_written_is() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("r");
     let silent = FakeHost::raw(b"", |_| "");
-    let place = file.display();
-    let (status, _, errors) =
-        run(&silent, &format!("record {place} --timeout 0.3 --every 1s --for 2s"));
-    assert_eq!(status, 0);
+    let errors = record(&silent, "--timeout 0.3", &file, Signal::TERM);
     assert!(
         errors.contains("no host answers: ") && errors.contains("recorded all the same"),
         "{errors}"
     );
     assert!(fs::read_to_string(&file).unwrap().contains(" silent - - - "));
 
+    let place = file.display();
     fs::write(&file, "time,value\n").unwrap();
     let (status, _, errors) = run(&silent, &format!("record {place} --for 1s"));
     assert_eq!(status, 1);
@@ -87,17 +85,82 @@ fn a_host_that_does_not_answer_is_no_end_of_it_and_what_cannot_be_written_is() {
 }
 
 #[test]
+fn ctrl_c_ends_it_with_the_number_of_samples_and_the_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r");
+    let host = FakeHost::new(|_| ANSWER);
+    for signal in [Signal::INT, Signal::TERM] {
+        let errors = record(&host, "", &file, signal);
+        let samples = samples(&file);
+        let ending = if samples == 1 { "" } else { "s" };
+        let told = format!(
+            "hostinfo: {samples} sample{ending} in {0}. Next: hostinfo report {0} --text\n",
+            file.display()
+        );
+        assert!(errors.ends_with(&told), "{errors}");
+        fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+fn a_signal_that_a_shell_has_it_ignore_does_not_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r");
+    let host = FakeHost::new(|_| ANSWER);
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' INT; exec \"$0\" record \"$1\" --every 1s"])
+        .args([env!("CARGO_BIN_EXE_hostinfo").as_ref(), file.as_os_str()])
+        .env("HOSTINFO_DEVICE", &host.path)
+        .spawn()
+        .unwrap();
+    wait_for(&file, 1);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    fs::write(&file, "").unwrap();
+    wait_for(&file, 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Records until there is another sample in the file, and ends the recording by that signal. What it says on stderr
+/// comes back.
+fn record(host: &FakeHost, options: &str, file: &Path, signal: Signal) -> String {
+    let before = samples(file);
+    let child = tool(&format!("record --every 1s {options}"))
+        .arg(file)
+        .env("HOSTINFO_DEVICE", &host.path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(file, before + 1);
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.signal(), output.stdout.len()), (Some(signal.as_raw()), 0));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn samples(file: &Path) -> usize {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines().filter(|line| line.starts_with("s ")).count()
+}
+
+/// Waits until that many samples are in the file.
+fn wait_for(file: &Path, number: usize) {
+    let begin = Instant::now();
+    while samples(file) < number {
+        assert!(begin.elapsed() < Duration::from_secs(300), "nothing is recorded");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn a_recording_that_was_ended_by_force_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("r");
     let host = FakeHost::new(|_| ANSWER);
     let arguments = format!("record {} --every 1s", file.display());
     let mut child = tool(&arguments).env("HOSTINFO_DEVICE", &host.path).spawn().unwrap();
-    let begin = Instant::now();
-    while !fs::read_to_string(&file).is_ok_and(|text| text.contains("\ns ")) {
-        assert!(begin.elapsed() < Duration::from_secs(300), "nothing is recorded");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for(&file, 1);
     let twice = run(&host, &arguments);
     assert!(twice.0 == 1 && twice.2.contains("another hostinfo record"), "{twice:?}");
     child.kill().unwrap();

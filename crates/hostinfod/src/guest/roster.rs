@@ -1,14 +1,13 @@
 //! All guests, by number and by name, and their ports.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::guest::Guest;
 use crate::port::Port;
-use crate::reactor::id::{GuestId, PortId, Table};
+use crate::reactor::id::{GuestId, Id as _, PortId, Table};
 use hostinfo_answer::{Dialect, Name};
 
 /// Guests and their ports.
@@ -19,9 +18,8 @@ pub(crate) struct Roster {
     /// Every port.
     pub(crate) ports: Table<PortId, Port>,
     by_name: BTreeMap<Arc<str>, GuestId>,
-    sockets: HashMap<(Dialect, Arc<str>), PortId>,
     /// The ports of each guest that has any.
-    by_guest: HashMap<GuestId, Vec<PortId>>,
+    by_guest: BTreeSet<(GuestId, PortId)>,
     /// Number of guests the last sweep had to keep.
     needed: usize,
 }
@@ -63,48 +61,29 @@ impl Roster {
 
     /// The port of the socket with that name.
     pub(crate) fn socket(&self, dialect: Dialect, name: &str) -> Option<PortId> {
-        self.sockets.get(&(dialect, name.into())).copied()
+        let mut ports = self.ports_of(self.named(name)?);
+        ports.find(|(_, port)| port.is_socket(dialect)).map(|(number, _)| number)
     }
 
-    /// Adds a port. `socket` is its name if it is a socket of the directory.
-    pub(crate) fn add_port(&mut self, port: Port, socket: Option<&Name>) -> PortId {
+    /// Adds a port.
+    pub(crate) fn add_port(&mut self, port: Port) -> PortId {
         let guest = port.guest;
         let number = self.ports.insert(port);
-        self.by_guest.entry(guest).or_default().push(number);
-        if let Some(name) = socket
-            && let Some(port) = self.ports.get(number)
-        {
-            self.sockets.insert((port.dialect, name.shared()), number);
-        }
+        self.by_guest.insert((guest, number));
         number
     }
 
-    /// Removes the port of a socket. Returns its number and its guest.
-    pub(crate) fn remove_socket(
-        &mut self,
-        dialect: Dialect,
-        name: &str,
-    ) -> Option<(PortId, GuestId)> {
-        let number = self.sockets.remove(&(dialect, name.into()))?;
-        self.remove_port(number).map(|guest| (number, guest))
-    }
-
-    /// Removes a port that is not a socket of the directory. Returns its guest.
+    /// Removes a port. Returns its guest.
     pub(crate) fn remove_port(&mut self, number: PortId) -> Option<GuestId> {
         let guest = self.ports.remove(number)?.guest;
-        if let Entry::Occupied(mut ports) = self.by_guest.entry(guest) {
-            ports.get_mut().retain(|port| *port != number);
-            if ports.get().is_empty() {
-                ports.remove();
-            }
-        }
+        self.by_guest.remove(&(guest, number));
         Some(guest)
     }
 
     /// A guest's ports.
     pub(crate) fn ports_of(&self, guest: GuestId) -> impl Iterator<Item = (PortId, &Port)> {
-        let numbers = self.by_guest.get(&guest).into_iter().flatten();
-        numbers.filter_map(|number| Some((*number, self.ports.get(*number)?)))
+        let numbers = numbers_of(guest, &self.by_guest);
+        numbers.filter_map(|number| Some((number, self.ports.get(number)?)))
     }
 
     /// Whether any of a guest's ports is connected.
@@ -121,15 +100,17 @@ impl Roster {
 
     /// The names of the sockets of one dialect.
     pub(crate) fn sockets(&self, dialect: Dialect) -> impl Iterator<Item = &str> {
-        self.sockets.keys().filter(move |(spoken, _)| *spoken == dialect).map(|(_, name)| &**name)
+        let ports = self.ports.iter().filter(move |(_, port)| port.is_socket(dialect));
+        ports.filter_map(|(_, port)| Some(self.guests.get(port.guest)?.who.name().whole()))
     }
 
     /// Forgets guests that have no port and would gain nothing from it: a guest that stops and
     /// starts again must find its interval as it left it.
     fn forget(&mut self, now: Instant, mut forgotten: impl FnMut(&Name)) {
-        let present = &self.by_guest;
+        let by_guest = &self.by_guest;
         self.guests.retain(|number, guest| {
-            let stays = present.contains_key(&number) || !guest.is_forgettable(now);
+            let has_port = numbers_of(number, by_guest).next().is_some();
+            let stays = has_port || !guest.is_forgettable(now);
             if !stays {
                 forgotten(guest.who.name());
             }
@@ -141,12 +122,22 @@ impl Roster {
     }
 }
 
+/// The numbers of a guest's ports.
+fn numbers_of(
+    guest: GuestId,
+    by_guest: &BTreeSet<(GuestId, PortId)>,
+) -> impl Iterator<Item = PortId> {
+    let from = by_guest.range((guest, PortId::of(0))..);
+    from.take_while(move |(of, _)| *of == guest).map(|(_, port)| *port)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     use crate::admin_values::tests::admin_values;
     use crate::guest::tests::guest;
+    use crate::port::Endpoint;
     use hostinfo_answer::Bound;
 
     /// A custom statistic for each guest, which fails for all.
@@ -173,6 +164,26 @@ mod tests {
         left.sort_unstable();
         assert_eq!(left, ["qemu-64", "qemu-7"]);
         assert_eq!(roster.guests.len(), 2);
+    }
+
+    #[test]
+    fn a_socket_is_found_by_its_guests_name_and_its_dialect_and_no_other_port_is() {
+        let (mut roster, now) = (Roster::default(), Instant::now());
+        for name in ["qemu-a", "qemu-b"] {
+            let guest = roster.add(guest(name), now, |_| {});
+            for endpoint in [Endpoint::Accepted(PortId::of(0)), Endpoint::Socket] {
+                roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, now));
+            }
+        }
+        let found = |roster: &Roster, dialect| roster.socket(dialect, "qemu-b");
+        assert_eq!(found(&roster, Dialect::Hostinfo), Some(PortId::of(3)));
+        assert_eq!(found(&roster, Dialect::Vhostmd), None);
+        assert_eq!(roster.sockets(Dialect::Hostinfo).collect::<Vec<_>>(), ["qemu-a", "qemu-b"]);
+        let guest = roster.named("qemu-b").unwrap();
+        assert_eq!(roster.remove_port(PortId::of(3)), Some(guest));
+        assert_eq!(found(&roster, Dialect::Hostinfo), None);
+        let left: Vec<PortId> = roster.ports_of(guest).map(|(number, _)| number).collect();
+        assert_eq!(left, [PortId::of(2)]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Guests {
         let (mut gone, mut silent) = (Vec::new(), Vec::new());
         for (number, port) in self.roster.ports.iter() {
             let Endpoint::Channel(path) = &port.endpoint else { continue };
-            match channels.remove(path) {
+            match channels.remove(&**path) {
                 None => gone.push(number),
                 Some(_) if port.connection.is_none() => silent.push(number),
                 Some(_) => {}
@@ -40,8 +40,9 @@ impl Guests {
         for (path, name) in channels {
             match self.guest(&name, ctx.now) {
                 Ok(guest) => {
-                    let port = Port::new(guest, Endpoint::Channel(path), Dialect::Vhostmd, ctx.now);
-                    let number = self.roster.add_port(port, None);
+                    let endpoint = Endpoint::Channel(path.into());
+                    let port = Port::new(guest, endpoint, Dialect::Vhostmd, ctx.now);
+                    let number = self.roster.add_port(port);
                     self.try_connect(number, ctx);
                 }
                 Err(error) => tracing::error!(guest = name.whole(), "{error}"),

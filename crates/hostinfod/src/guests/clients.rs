@@ -55,7 +55,7 @@ impl Guests {
             return;
         }
         let port = Port::new(guest, endpoint, Dialect::Hostinfo, ctx.now);
-        let number = self.roster.add_port(port, None);
+        let number = self.roster.add_port(port);
         self.connect(number, fd, None, peer, ctx);
         if self.roster.ports.get(number).is_some_and(|port| port.connection.is_none()) {
             self.remove_port(number, ctx);

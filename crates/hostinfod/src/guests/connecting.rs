@@ -265,9 +265,8 @@ impl Guests {
         let Some(name) = Name::parse(pty::GUEST) else { return Ok(()) };
         let guest = self.guest(&name, ctx.now)?;
         writeln!(io::stdout(), "{}", pty.path).context("standard output")?;
-        let number = self
-            .roster
-            .add_port(Port::new(guest, Endpoint::Pty(pty), Dialect::Hostinfo, ctx.now), None);
+        let port = Port::new(guest, Endpoint::Pty(pty.into()), Dialect::Hostinfo, ctx.now);
+        let number = self.roster.add_port(port);
         let peer = peer::of(&master, &self.roots.proc, ctx.now);
         self.connect(number, master, None, peer, ctx);
         Ok(())

@@ -15,14 +15,30 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId};
 use crate::sockets;
-use crate::sockets::directory::DirChange;
-use crate::system::file_error::FileError;
+use crate::sockets::directory::{DirChange, SocketDir};
+use crate::system::file_error::{FileError, TRY_AGAIN};
 
 impl Guests {
     /// Handles the events of a directory.
     pub(crate) fn take_directory_changes(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
         for change in self.directories.of_mut(dialect).changes() {
             self.take_directory_change(dialect, change, ctx);
+        }
+        self.plan_next_try(ctx);
+    }
+
+    /// Looks again for what could not be looked at for a passing reason.
+    pub(crate) fn try_directories_again(&mut self, ctx: &mut Ctx<'_>) {
+        for dialect in Dialect::ALL {
+            self.check_directory(dialect, ctx);
+        }
+        self.look_for_other_directories(ctx);
+    }
+
+    fn plan_next_try(&self, ctx: &mut Ctx<'_>) {
+        let mut directories = Dialect::ALL.into_iter().map(|dialect| self.directories.of(dialect));
+        if directories.any(SocketDir::is_to_be_tried_again) {
+            ctx.reactor.set_alarm(Alarm::Directories, Some(ctx.now + TRY_AGAIN));
         }
     }
 
@@ -33,6 +49,7 @@ impl Guests {
                 self.take_directory_change(dialect, change, ctx);
             }
         }
+        self.plan_next_try(ctx);
     }
 
     fn take_directory_change(&mut self, dialect: Dialect, change: DirChange, ctx: &mut Ctx<'_>) {
@@ -63,7 +80,11 @@ impl Guests {
         let names = match sockets::names(directory.path()) {
             Ok(names) => names,
             Err(error) => {
-                return tracing::error!("{}", FileError::of(directory.path())(error));
+                let error = FileError::of(directory.path())(error);
+                if error.is_passing() {
+                    ctx.reactor.set_alarm(Alarm::Directories, Some(ctx.now + TRY_AGAIN));
+                }
+                return tracing::error!("{error}");
             }
         };
         let present: HashSet<&OsStr> = names.iter().map(|name| &**name).collect();
@@ -90,9 +111,9 @@ impl Guests {
         let number = match self.roster.socket(dialect, name.whole()) {
             Some(number) => number,
             None => match self.guest(&name, ctx.now) {
-                Ok(guest) => self
-                    .roster
-                    .add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now), Some(&name)),
+                Ok(guest) => {
+                    self.roster.add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now))
+                }
                 Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
             },
         };
@@ -107,13 +128,12 @@ impl Guests {
 
     /// Forgets a socket.
     pub(super) fn remove_socket(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
-        let removed = name.to_str().and_then(|name| self.roster.remove_socket(dialect, name));
-        if let Some((number, guest)) = removed {
-            self.port_is_gone(number, guest, ctx);
+        if let Some(number) = name.to_str().and_then(|name| self.roster.socket(dialect, name)) {
+            self.remove_port(number, ctx);
         }
     }
 
-    /// Removes a port that is not a socket of the directory.
+    /// Removes a port.
     pub(super) fn remove_port(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         if let Some(guest) = self.roster.remove_port(number) {
             self.port_is_gone(number, guest, ctx);

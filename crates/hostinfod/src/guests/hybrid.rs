@@ -133,8 +133,7 @@ impl Guests {
             Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
         };
         let endpoint = Endpoint::Listener(GuestListener::new(id, entry.to_owned()).into());
-        let port =
-            self.roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, ctx.now), None);
+        let port = self.roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, ctx.now));
         if let Some(section) = self.sections.get_mut(id) {
             section.ports.insert(entry.to_owned(), port);
         }

@@ -18,6 +18,7 @@ use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
 use crate::sockets::pace::PlaceChange;
 use crate::sockets::pattern_dir::PatternDir;
+use crate::system::file_error::TRY_AGAIN;
 
 /// Sockets outside the socket directory, and how they are reached.
 pub(crate) struct Patterns {
@@ -97,9 +98,13 @@ impl Guests {
         }
     }
 
+    /// Looks at all of a pattern's sockets.
     fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         let mut names: BTreeSet<String> = pattern.look();
+        if pattern.is_to_be_tried_again() {
+            ctx.reactor.set_alarm(Alarm::Pattern(number), Some(ctx.now + TRY_AGAIN));
+        }
         let (enabled, disabled): (Vec<String>, Vec<String>) =
             pattern.ports.keys().cloned().partition(|name| pattern.entry().allows(name));
         names.extend(enabled);
@@ -161,7 +166,7 @@ impl Guests {
         ctx: &Ctx<'_>,
     ) -> PortId {
         let port = Port::new(guest, Endpoint::Pattern(number), Dialect::Hostinfo, ctx.now);
-        let port = self.roster.add_port(port, None);
+        let port = self.roster.add_port(port);
         if let Some(pattern) = self.patterns.dirs.get_mut(number) {
             pattern.ports.insert(name.to_owned(), port);
         }

@@ -171,7 +171,7 @@ impl Guests {
             Ok((guest, domain)) => {
                 ctx.reactor.set_alarm(Alarm::Unidentified(id), None);
                 if let Some(fd) = self.vsock.unidentified.remove(id).and_then(|peer| peer.fd) {
-                    self.admit(guest, fd, Endpoint::Vsock(domain), ctx);
+                    self.admit(guest, fd, Endpoint::Vsock(domain.map(Box::new)), ctx);
                 }
             }
             Err(why) => {

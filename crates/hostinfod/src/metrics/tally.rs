@@ -34,14 +34,27 @@ pub(crate) struct Tally {
     pub(crate) sent: u64,
 }
 
-/// Counts for one guest, and its last line.
+/// Counts for one guest, and its last line: only a pointer for a guest that has sent nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct Record(Option<Box<Sent>>);
+
+/// What a guest has sent.
+#[derive(Debug, Default)]
+struct Sent {
     /// Lines by outcome.
-    pub(crate) counts: Counts,
-    /// When the last line with a reply came, and the code of the reply.
-    pub(crate) last: Option<(Instant, Code)>,
-    /// The first [`LAST_MAX`] bytes of that line.
+    counts: Counts,
+    /// The last line with a reply.
+    last: Option<LastLine>,
+}
+
+/// The last line with a reply.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LastLine {
+    /// When it came.
+    pub(crate) at: Instant,
+    /// The code of the reply.
+    pub(crate) code: Code,
+    /// Its first [`LAST_MAX`] bytes.
     pub(crate) line: Vec<u8>,
 }
 
@@ -61,11 +74,30 @@ impl Tally {
 
 impl Record {
     /// Counts a line with a reply.
-    pub(crate) fn reply(&mut self, line: &[u8], code: Code, now: Instant) {
-        count(&mut self.counts, code);
-        self.last = Some((now, code));
-        self.line.clear();
-        self.line.extend_from_slice(line.get(..LAST_MAX).unwrap_or(line));
+    pub(crate) fn reply(&mut self, line: &[u8], code: Code, at: Instant) {
+        let Sent { counts, last } = &mut **self.0.get_or_insert_default();
+        count(counts, code);
+        let mut kept = last.take().map(|last| last.line).unwrap_or_default();
+        kept.clear();
+        kept.extend_from_slice(line.get(..LAST_MAX).unwrap_or(line));
+        *last = Some(LastLine { at, code, line: kept });
+    }
+
+    /// Counts nonsense that was dropped without a reply.
+    pub(crate) fn dropped(&mut self, lines: u64) {
+        if lines > 0 {
+            self.0.get_or_insert_default().counts.dropped += lines;
+        }
+    }
+
+    /// Lines by outcome.
+    pub(crate) fn counts(&self) -> Counts {
+        self.0.as_ref().map_or_else(Counts::default, |sent| sent.counts)
+    }
+
+    /// The last line with a reply.
+    pub(crate) fn last(&self) -> Option<&LastLine> {
+        self.0.as_ref()?.last.as_ref()
     }
 }
 
@@ -117,8 +149,9 @@ mod tests {
     fn of_the_last_line_as_much_is_kept_as_is_told() {
         let (mut record, now) = (Record::default(), Instant::now());
         record.reply(&[b'x'; LAST_MAX + 1], Code::Unavailable, now);
-        assert_eq!(record.line.len(), LAST_MAX);
+        assert_eq!(record.last().unwrap().line.len(), LAST_MAX);
         record.reply(b"ping", Code::Done, now);
-        assert_eq!((&*record.line, record.last), (&b"ping"[..], Some((now, Code::Done))));
+        let last = LastLine { at: now, code: Code::Done, line: b"ping".to_vec() };
+        assert_eq!(record.last(), Some(&last));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) enum Alarm {
     Custom,
     /// A port is to be tried, its guest may continue, or its guest has not read for too long.
     Port(PortId),
-    /// More that has changed in the place of a `[[sockets]]` is to be looked at.
+    /// More that has changed in the place of a `[[sockets]]` is to be checked, or what could not be for a passing reason.
     Pattern(PatternId),
     /// The same of a `[[listen]]`.
     Section(SectionId),
@@ -35,6 +35,8 @@ pub(crate) enum Alarm {
     Incidents,
     /// The number of log lines left out about a guest is to be logged.
     LeftOut(GuestId),
+    /// A socket directory is to be tried again that could not be opened for a passing reason.
+    Directories,
     /// A guest's metrics disk is to be written.
     Disk(GuestId),
     /// libvirt's helper is to be started, or did not answer in time.

@@ -24,7 +24,7 @@ fn interval(file: &RulesFile) -> u64 {
 /// Handles changes and, if the file is due, reads it.
 fn settle(file: &mut RulesFile) -> Option<Result<bool, Error>> {
     file.take_changes(Instant::now());
-    file.due().map(|_| file.reload())
+    file.due().map(|_| file.reload(Instant::now()))
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_file_system_that_is_mounted_over_its_directory_is_found_when_it_is_asked_fo
         fs::write(&path, "*:\n interval = 2\n").unwrap();
         assert!(settle(&mut file).is_none(), "nothing tells of it");
         file.ask(Instant::now());
-        assert!(file.reload().unwrap());
+        assert!(file.reload(Instant::now()).unwrap());
         assert_eq!(interval(&file), 2);
         fs::write(&path, "*:\n interval = 3\n").unwrap();
         assert!(settle(&mut file).unwrap().unwrap(), "it is watched there");

@@ -122,6 +122,7 @@ impl Server {
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
+            Alarm::Directories => guests.try_directories_again(ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
             Alarm::Libvirt => guests.libvirt_is_due(ctx),
             Alarm::Client(client) => {

@@ -23,6 +23,8 @@ pub(crate) struct SocketDir {
     present: Option<(DirLock, Watch)>,
     /// Why the directory is not there, if it is not.
     problem: Option<String>,
+    /// Whether that is a passing reason, of whose end nothing is told.
+    is_passing: bool,
 }
 
 /// What happened in the directory.
@@ -59,7 +61,8 @@ impl SocketDir {
         let watcher = Watcher::new().map_err(FileError::of(path));
         let watcher = watcher.map_err(lock::Error::Unreachable)?;
         let (watched_path, path) = (WatchedPath::new(path), path.to_owned());
-        let mut directory = Self { path, watcher, watched_path, present: None, problem: None };
+        let mut directory =
+            Self { path, watcher, watched_path, present: None, problem: None, is_passing: false };
         directory.watch_path();
         Ok(directory)
     }
@@ -77,6 +80,11 @@ impl SocketDir {
     /// Why nothing is served from it, with the remedy.
     pub(crate) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Whether it could not be entered for a passing reason, so that it is to be looked for again soon.
+    pub(crate) fn is_to_be_tried_again(&self) -> bool {
+        self.is_passing
     }
 
     /// Reports events.
@@ -118,7 +126,9 @@ impl SocketDir {
         if let Some((_, watch)) = self.present.take() {
             self.watcher.remove(watch);
         }
-        match self.enter() {
+        let entered = self.enter();
+        self.is_passing = entered.as_ref().is_err_and(lock::Error::is_passing);
+        match entered {
             Ok(()) => {
                 tracing::info!("{}: guests are served from here", self.path.display());
                 self.problem = None;

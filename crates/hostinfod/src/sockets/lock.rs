@@ -51,6 +51,11 @@ impl Error {
             Self::Unreachable(_) | Self::Held { .. } => false,
         }
     }
+
+    /// As [`FileError::is_passing`].
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable(error) if error.is_passing())
+    }
 }
 
 /// How to give the daemon its directory. For the service's directory, with its ACL.

@@ -45,6 +45,8 @@ pub(crate) struct PatternDir {
     is_full: bool,
     /// Why the directory cannot be looked into.
     problem: Option<String>,
+    /// Whether that is a passing reason, of whose end nothing is told.
+    is_passing: bool,
     pace: Pace<String>,
 }
 
@@ -63,6 +65,7 @@ impl PatternDir {
             is_full: false,
             ports: HashMap::new(),
             problem: None,
+            is_passing: false,
             pace: Pace::new(),
         })
     }
@@ -87,6 +90,11 @@ impl PatternDir {
         self.problem.as_deref()
     }
 
+    /// Whether it could not be looked into for a passing reason, so that it is to be looked at again soon.
+    pub(crate) fn is_to_be_tried_again(&self) -> bool {
+        self.is_passing
+    }
+
     /// What is to be looked at now, since something has happened to it since the last call.
     pub(crate) fn changes(&mut self, now: Instant) -> BTreeSet<PlaceChange<String>> {
         let mut changes = BTreeSet::new();
@@ -107,6 +115,9 @@ impl PatternDir {
             } else if let Some(name) = self.below.get(&change.watch) {
                 changes.insert(PlaceChange::Guest(name.clone()));
             }
+        }
+        if self.is_passing {
+            changes.insert(PlaceChange::Everything);
         }
         self.pace.admit(changes, now)
     }
@@ -130,6 +141,7 @@ impl PatternDir {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }
         let path = self.entry.pattern.directory().to_owned();
+        self.is_passing = false;
         let (watch, names) = match self.watch_and_read(&path) {
             Ok((watch, names)) => (Some(watch), names),
             Err(error) => {
@@ -159,7 +171,9 @@ impl PatternDir {
 
     fn set_problem(&mut self, path: &Path, error: io::Error) {
         let is_awaited = error.kind() == io::ErrorKind::NotFound;
-        let problem = (!is_awaited).then(|| FileError::of(path)(error).to_string());
+        let error = FileError::of(path)(error);
+        self.is_passing = error.is_passing();
+        let problem = (!is_awaited).then(|| error.to_string());
         if self.problem != problem
             && let Some(problem) = &problem
         {

@@ -3,6 +3,12 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+/// How long to wait before what failed for a [passing](FileError::is_passing) reason is tried again.
+pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// An error of the system about one file or directory.
 #[derive(Debug)]
@@ -18,6 +24,15 @@ impl FileError {
     pub(crate) fn of<E: Into<io::Error>>(path: &Path) -> impl Fn(E) -> Self {
         let path = path.to_owned();
         move |error| Self { path: path.clone(), error: error.into() }
+    }
+}
+
+impl FileError {
+    /// Whether the system lacks what it may have again in a moment, and will not tell when: descriptors (EMFILE,
+    /// ENFILE) or memory. Such a file is to be tried again after [`TRY_AGAIN`].
+    pub(crate) fn is_passing(&self) -> bool {
+        let errno = Errno::from_io_error(&self.error);
+        matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
     }
 }
 
@@ -49,5 +64,12 @@ mod tests {
             error.to_string(),
             "/a: Permission denied: give access to the user that hostinfod runs as"
         );
+    }
+
+    #[test]
+    fn only_a_lack_that_may_be_over_in_a_moment_is_passing() {
+        let is_passing = |errno: Errno| FileError::of::<Errno>(Path::new("/a"))(errno).is_passing();
+        assert!([Errno::MFILE, Errno::NFILE, Errno::NOMEM].into_iter().all(is_passing));
+        assert!(![Errno::NOENT, Errno::ACCESS, Errno::IO, Errno::LOOP].into_iter().any(is_passing));
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
+fn a_limit_around_the_guest_is_the_hosts() {
     // Half a CPU for a slice.
     let minute = Stretch { vcpus: 1, run: 18.0, delay: 42.0, around: 41.5, ..QUIET };
     let told = "contended: a CPU limit that your host sets around your guest held your vCPUs back: \
@@ -18,6 +18,27 @@ fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
     assert_eq!(Stretch { around: 2000.0, ..minute }.verdict(), more, "it is not all the guest's");
     let hidden = minute.verdict_for(&|stat, _| stat.stat().name != "vm.cpu.delay").to_string();
     assert_eq!(hidden, told.replace("69%", "part"));
+}
+
+#[test]
+fn a_limit_around_the_guest_is_named_only_where_its_own_quota_shows_the_same() {
+    let slice = Stretch { vcpus: 1, run: 18.0, delay: 42.0, around: 42.0, ..QUIET };
+    let slice = Stretch { quota: Some(0.3), quota_around: Some(0.3), ..slice };
+    let told = "contended: a CPU limit of 0.30 CPUs that your host sets around your guest held ";
+    assert!(slice.verdict().starts_with(told), "{}", slice.verdict());
+    let unnamed = told.replace(" of 0.30 CPUs", "");
+    for unnamed_one in [
+        // Its own quota is lower than that of the slice.
+        Stretch { quota_around: Some(4.0), ..slice },
+        // There are several slices with a quota.
+        Stretch { quota_around: None, ..slice },
+        // It has no cgroup of its own, so that it has no vm.cpu.quota.
+        Stretch { quota: None, ..slice },
+    ] {
+        assert!(unnamed_one.verdict().starts_with(&unnamed), "{}", unnamed_one.verdict());
+    }
+    let hidden = slice.verdict_for(&|stat, _| stat.stat().name != "vm.cpu.quota").to_string();
+    assert!(hidden.starts_with(&unnamed), "{hidden}");
 }
 
 #[test]

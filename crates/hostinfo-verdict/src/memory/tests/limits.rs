@@ -39,7 +39,7 @@ fn a_limit_is_felt_after_it_was_raised() {
 }
 
 #[test]
-fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
+fn a_limit_around_the_guest_is_the_hosts_and_is_named_only_if_no_other_is_lower() {
     let short = |bytes| Memory {
         used: used(GIB, 4 * GIB),
         used_around: used(bytes, 1000),
@@ -57,6 +57,11 @@ fn a_limit_around_the_guest_is_the_hosts_and_no_figure_of_it_is_named() {
     assert_eq!([hits(Some(0)), hits(None)], [State::Unknown, State::Contended]);
     let shared = Memory { is_limit_around_shared: true, ..short(900) };
     assert!(verdict(shared).contains("a memory limit that your host sets for several guests was"));
+    let lowest = Memory { used_around: used(GIB, GIB), is_limit_around_lowest: true, ..short(900) };
+    let told = "a memory limit of 1.0 GiB that your host sets around your guest was reached";
+    assert!(verdict(lowest.clone()).contains(told), "{}", verdict(lowest.clone()));
+    let hidden = judge(lowest.clone(), lowest, &|stat, _| stat.stat().name != "vm.memory.limit");
+    assert!(!hidden.to_string().contains("GiB"), "{hidden}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use hostinfo_control::{
 use super::Daemon;
 use crate::guest::Guest;
 use crate::guests::Patterns;
+use crate::metrics::tally::LastLine;
 use crate::port::{Endpoint, Port};
 use crate::reactor::id::GuestId;
 use crate::responder::event::shown;
@@ -124,11 +125,11 @@ fn describe(guest: &Guest, ports: &[&Port], patterns: &Patterns, now: Instant) -
         pattern: rule.map(|rule| rule.pattern.clone()),
         line: rule.map(|rule| rule.line as u64),
         interval: guest.who.grant().interval().as_secs_f64(),
-        counts: record.counts,
-        last: record.last.map(|(at, code)| LastQuery {
-            at: timestamp(SystemTime::now() - now.saturating_duration_since(at)),
-            asked: shown(&record.line),
-            code: code as u16,
+        counts: record.counts(),
+        last: record.last().map(|LastLine { at, code, line }| LastQuery {
+            at: timestamp(SystemTime::now() - now.saturating_duration_since(*at)),
+            asked: shown(line),
+            code: *code as u16,
         }),
     }
 }

@@ -1,0 +1,75 @@
+//! Lines on a terminal that end between words, where the terminal itself would cut words in two.
+
+use anstream::adapter::strip_str;
+use textwrap::{Options, WordSplitter, WrapAlgorithm, fill};
+
+/// The most columns that labels take: those of `diagnose` take 15.
+const LABELS_MAX: usize = 16;
+
+/// With less room than this beside its labels, a text goes on below them.
+const ROOM_LEAST: usize = 30;
+
+/// Wraps each line for a terminal of so many columns. What stands beside labels stays in its column.
+pub(crate) fn wrapped(text: &str, columns: usize) -> String {
+    // A line that fills the last column as well makes some consoles begin another one.
+    let width = columns.saturating_sub(1).max(1);
+    text.lines().map(|line| wrapped_line(line, width) + "\n").collect()
+}
+
+fn wrapped_line(line: &str, width: usize) -> String {
+    let labels = labels(&strip_str(line).to_string());
+    let is_wide = width.saturating_sub(labels) >= ROOM_LEAST;
+    let indent = " ".repeat(if is_wide { labels } else { 0 });
+    let options = Options::new(width)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    fill(line, options)
+}
+
+/// The column after the labels, which end in two blanks or more; 0 without labels.
+fn labels(line: &str) -> usize {
+    let begin: String = line.chars().take(LABELS_MAX).collect();
+    begin.rfind("  ").map_or(0, |blanks| blanks + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn words_stay_whole_and_what_stands_beside_a_label_stays_there() {
+        let told = "\u{1b}[1mcpu       \u{1b}[0m\u{1b}[31mcontended: your vCPUs waited 5% of \
+                    the last 5 s for a self-limited CPU\u{1b}[0m\nIt is the host.\n";
+        let wide = "\u{1b}[1mcpu       \u{1b}[0m\u{1b}[31mcontended: your vCPUs waited 5%\n          \
+                    of the last 5 s for a\n          self-limited CPU\u{1b}[0m\nIt is the host.\n";
+        assert_eq!(wrapped(told, 43), wide);
+        assert_eq!(wrapped(told, 200), told);
+        let narrow = wrapped(told, 20);
+        assert!(narrow.contains("\nvCPUs waited 5% of\n"), "{narrow}");
+    }
+
+    #[test]
+    fn a_line_is_wrapped_before_the_last_column() {
+        assert_eq!(wrapped("1234 678\n", 9), "1234 678\n");
+        assert_eq!(wrapped("1234 678\n", 8), "1234\n678\n");
+        assert_eq!(wrapped("self-limited\n", 4), "self-limited\n", "a word is not cut");
+    }
+
+    #[test]
+    fn labels_of_two_columns_count_both() {
+        let row = "cpu     host   ok: they ran";
+        assert_eq!((labels(row), labels("        guest  2%")), (15, 15));
+        assert_eq!((labels("It is the host."), labels("")), (0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_of_any_text_is_lost(text: String, columns in 0usize..200) {
+            let words = |text: &str| text.split_whitespace().collect::<String>();
+            prop_assert_eq!(words(&wrapped(&text, columns)), words(&text));
+        }
+    }
+}

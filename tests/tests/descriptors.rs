@@ -1,0 +1,89 @@
+//! A daemon that has no descriptors left for a while misses nothing of what happens meanwhile.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::deadline::{PATIENCE, ask_until, wait_until};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::{Daemon, FakeGuest, FakeQemu, Host};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+const BLOCKED: &str = "*:\n  enabled = 0\n";
+
+const NONE_LEFT: &str = "Too many open files";
+
+/// Longer than the daemon waits for a file to settle, and before it tries again.
+const A_WHILE: Duration = Duration::from_millis(2500);
+
+/// Permits the daemon to open files, or not: the limit is one of their numbers, getrlimit(2).
+fn permit_files(daemon: &Daemon, permit: bool) -> Result<()> {
+    let pid = Pid::from_raw(daemon.pid().cast_signed()).context("no process")?;
+    let Rlimit { maximum, .. } = prlimit(
+        Some(pid),
+        Resource::Nofile,
+        Rlimit {
+            current: Some(if permit { 1024 } else { 3 }),
+            maximum: rustix::process::getrlimit(Resource::Nofile).maximum,
+        },
+    )?;
+    ensure!(maximum.is_none_or(|maximum| maximum >= 1024), "{maximum:?} files are too few");
+    Ok(())
+}
+
+#[test]
+fn rules_that_are_written_meanwhile_are_in_force_afterwards() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    permit_files(&daemon, false)?;
+    host.write_rules(BLOCKED)?;
+    daemon.wait_for_log(NONE_LEFT)?;
+    std::thread::sleep(A_WHILE);
+    ensure!(guest.ask_one("vm.name")? == "200 vm.name=a", "the previous rules are in force");
+    permit_files(&daemon, true)?;
+    ask_until("vm.name", "403 this guest may not ask", PATIENCE, |line| guest.ask(line))?;
+    let log = daemon.log();
+    ensure!(log.matches(NONE_LEFT).count() == 1, "it is told once: {log}");
+    Ok(())
+}
+
+#[test]
+fn a_socket_directory_that_is_made_anew_meanwhile_is_served_afterwards() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    permit_files(&daemon, false)?;
+    fs::rename(host.sockets(), host.path().join("old"))?;
+    fs::create_dir(host.sockets())?;
+    let qemu = FakeQemu::listen(&host.socket("b"))?;
+    daemon.wait_for_log(NONE_LEFT)?;
+    ensure!(qemu.stays_alone(A_WHILE)?);
+    permit_files(&daemon, true)?;
+    ensure!(qemu.accept()?.ask_one("vm.name")? == "200 vm.name=b");
+    // The guest whose socket has gone with its directory keeps its connection.
+    ensure!(guest.ask_one("vm.name")? == "200 vm.name=a");
+    Ok(())
+}
+
+#[test]
+fn sockets_outside_the_directory_that_come_meanwhile_are_served_afterwards() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let elsewhere = host.path().join("elsewhere");
+    host.write_config(&format!(
+        "[[sockets]]\npath = '{}/{{name}}.serial1'\ndriver = 'qemu'\nguests = ['*']\n",
+        elsewhere.display()
+    ))?;
+    let daemon = host.start_daemon()?;
+    permit_files(&daemon, false)?;
+    fs::create_dir(&elsewhere)?;
+    let qemu = FakeQemu::listen(&elsewhere.join("7.serial1"))?;
+    daemon.wait_for_log(NONE_LEFT)?;
+    ensure!(qemu.stays_alone(A_WHILE)?);
+    permit_files(&daemon, true)?;
+    wait_until("the guest to be served", PATIENCE, || {
+        Ok(host.client()?.list()?.iter().any(|guest| guest.id == "qemu-7"))
+    })?;
+    ensure!(qemu.accept()?.ask_one("vm.name")? == "200 vm.name=7");
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! Five minutes of faults beside 200 guests; `chaos` makes them for one.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use hostinfo_tests::chaos::{Beside, run};
+
+#[test]
+fn whatever_breaks_for_minutes_guests_get_whole_permitted_replies_of_their_own() -> Result<()> {
+    run(Beside::AFakeHelper, Duration::from_secs(240))
+}
+
+#[test]
+fn whatever_breaks_for_minutes_beside_a_real_libvirtd_guests_are_served() -> Result<()> {
+    run(Beside::ALibvirtd, Duration::from_secs(60))
+}
