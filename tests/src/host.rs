@@ -147,6 +147,16 @@ impl Host {
         Ok(daemon)
     }
 
+    /// Starts a daemon with another variable in its environment, `NAME=VALUE`, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub fn start_daemon_with(&self, variable: &str) -> Result<Daemon> {
+        let mut daemon = self.launch(&["env", variable], &[])?;
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
     /// Starts a daemon that also serves a pseudo-terminal, and waits until it is ready. The path of the
     /// pseudo-terminal comes with it.
     ///

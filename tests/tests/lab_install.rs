@@ -18,8 +18,7 @@ fn script(lab: &Lab, verb: &str, prefix: &str) -> Result<String> {
 fn start_without(lab: &Lab) -> Result<()> {
     lab.sh(&format!(
         "mkdir {BUILT}
-        cp /usr/sbin/hostinfod /usr/bin/hostinfo /usr/bin/hostinfoctl \
-            /usr/libexec/hostinfo/* {BUILT}"
+        cp /usr/bin/hostinfo /usr/bin/hostinfoctl /usr/libexec/hostinfo/* {BUILT}"
     ))?;
     script(lab, "uninstall", "/usr")?;
     lab.sh("rm -r /etc/hostinfo /var/lib/hostinfo && userdel hostinfo")?;
@@ -35,7 +34,7 @@ fn a_host_that_runs_has_hostinfo_after_make_install_and_none_after_make_uninstal
         ensure!(told == "installed; now: systemctl enable --now hostinfo\n", "{told}");
         lab.sh("systemctl enable --now hostinfo 2>&1")?;
         let path = lab.sh("readlink /proc/$(systemctl show -P MainPID hostinfo)/exe")?;
-        ensure!(path == "/usr/local/sbin/hostinfod\n", "{path}");
+        ensure!(path == "/usr/local/libexec/hostinfo/hostinfod\n", "{path}");
         lab.serve(EVERYTHING)?;
         let guest = lab.domain("a").boot()?;
         guest.ask_until("vm.cpu.seconds", "200 ")?;

@@ -57,7 +57,7 @@ fn a_guest_of_libvirts_own_user_sees_what_it_would_see_without_the_sandbox() -> 
             &format!("qemu-a:\n  vhostmd-disk = 1\n  interval = 0\n  all = 1\n{EVERYTHING}"),
         )?;
         lab.sh("systemctl start hostinfo; mkdir /srv/outside")?;
-        lab.write("/srv/hostinfod.toml", "")?;
+        lab.write("/srv/hostinfod.toml", "[security]\nlandlock = false\nseccomp = false\n")?;
         lab.sh("systemd-run -q hostinfod --config /srv/hostinfod.toml --socket-dir /srv/outside \
              --state-dir /srv/state --control /srv/control")?;
         let second = serial_at(2, Path::new("/srv/outside/qemu-a"))?;
@@ -140,6 +140,20 @@ const CALL: &str = "for call in \"mount -t tmpfs none /tmp\" \"unshare -U true\"
      \"renice -n 5 -p $$\" \"setpriv --reuid 0 true\" \"hostname x\" \"su -c true\"; do \
      $call 2>/dev/null </dev/null && printf %s, \"$call\"; done; echo .";
 
+/// What the daemon tries once it has confined itself, and what becomes of it. The sandbox of the unit alone would permit
+/// the first five, and forks without end.
+const ATTEMPTS: [(&str, &str); 9] = [
+    ("write /tmp/attempt", "Permission denied"),
+    ("mkdir /var/tmp/attempt", "Permission denied"),
+    ("start /bin/true", "Permission denied"),
+    ("execute /bin/true", "Permission denied"),
+    ("fork /usr/sbin/hostinfod", "Operation not permitted"),
+    ("connect 127.0.0.1:1", "Operation not permitted"),
+    ("start-many /usr/sbin/hostinfod", "Resource temporarily unavailable"),
+    ("start /usr/sbin/hostinfod", "done"),
+    ("write /var/lib/hostinfod/attempt", "done"),
+];
+
 /// Makes what everybody may write or read, who is not kept from it.
 const OPEN: &str = "mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open";
 
@@ -152,11 +166,21 @@ fn whoever_gets_hold_of_the_daemon_can_write_only_what_is_its_own() -> Result<()
         let probe: String =
             lines.map(|(name, line)| format!("echo \"{name}: $({line})\"\n")).concat();
         lab.write("/usr/local/lib/probe", &probe)?;
-        // In the sandbox of the service, as its user.
-        lab.restart_with("[Service]\nExecStartPre=/bin/sh /usr/local/lib/probe\n")?;
+        // In the sandbox of the service, as its user; and in the daemon itself, which confines itself beyond that.
+        let attempts: Vec<&str> = ATTEMPTS.map(|(attempt, _)| attempt).into();
+        lab.restart_with(&format!(
+            "[Service]\nExecStartPre=/bin/sh /usr/local/lib/probe\nEnvironment=\"HOSTINFOD_ATTEMPTS={}\"\n",
+            attempts.join(";")
+        ))?;
         lab.wait_for_journal("write: /var/lib/hostinfo,/var/lib/hostinfod,/run/hostinfo,.")?;
         lab.wait_for_journal("read: .")?;
-        lab.wait_for_journal("call: .")
+        lab.wait_for_journal("call: .")?;
+        for (attempt, outcome) in ATTEMPTS {
+            lab.wait_for_journal(&format!("attempt {attempt}: {outcome}"))?;
+        }
+        // It goes on, and so does its helper.
+        lab.wait_for_journal("libvirt answers")?;
+        lab.sh("hostinfoctl status").map(drop)
     })
 }
 

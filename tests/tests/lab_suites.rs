@@ -31,6 +31,10 @@ fn debian_13_as_it_comes_answers_a_guest_of_its_own_kernel() -> Result<()> {
         ensure!(label.starts_with("libvirt-") && label.contains("(enforce)"), "{label}");
         let uuid = lab.virsh("domuuid a")?;
         guest.ask_until("vm.uuid", &format!("200 vm.uuid={}", uuid.trim()))?;
+        for part in ["landlock", "seccomp"] {
+            lab.wait_for_journal(&format!("confined by {part}"))?;
+        }
+        ensure!(!lab.journal()?.contains("not confined"), "{}", lab.journal()?);
         Ok(())
     })
 }

@@ -46,7 +46,7 @@ pub(crate) fn snapshot(
     Arc::new(Snapshot::of(domains, Instant::now()))
 }
 
-/// What an administrator gives: these definitions, and a label.
+/// What an administrator provides: these definitions, and a label.
 pub(crate) fn admin_values(definitions: &str) -> AdminValues {
     let labels = BTreeMap::from([("Rack".to_owned(), "b 7".to_owned())]);
     let labels = labels.try_into().unwrap();

@@ -26,7 +26,7 @@ impl From<Instant> for When {
 }
 
 /// Some values are on their way. Asking again with this `asked` gets the reply once all values have
-/// come, or at `until` in any case. Until there is news of `on`, asking again is useless.
+/// come, or at `until` in any case. Asking before the value of `on` has come is useless.
 #[derive(Debug)]
 pub struct Pending {
     /// When the line came.

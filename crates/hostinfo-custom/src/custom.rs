@@ -62,7 +62,7 @@ impl NewValues {
         self.0.is_empty()
     }
 
-    /// Whether there is news about the statistic of that name for a guest.
+    /// Whether there is one of the statistic of that name for a guest.
     pub fn has(&self, name: &str, guest: &str) -> bool {
         let of = |guests: &HashSet<Box<str>>| guests.contains("") || guests.contains(guest);
         self.0.get(name).is_some_and(of)
@@ -75,7 +75,7 @@ pub enum Answer {
     /// A value, or why there is none.
     Ready(Result<Value<'static>, Absent>),
     /// A run is in progress or queued. To get the value, ask again with the same `asked` as soon as
-    /// [`Custom::turn`] reports news; at `until` there is an answer in any case.
+    /// [`Custom::turn`] reports it; at `until` there is an answer in any case.
     Pending {
         /// When to ask again at the latest.
         until: Instant,
@@ -161,7 +161,7 @@ impl Custom {
         let fresh = |custom: &Self| custom.kept(name, of)?.fresh(every, asked, now).cloned();
         let mut outcome = fresh(self);
         if outcome.is_none() {
-            self.see_to(name, of, now);
+            self.fetch(name, of, now);
             outcome = fresh(self);
         }
         match outcome {
@@ -246,7 +246,7 @@ impl Custom {
     }
 
     /// Reads the file, or makes sure that a run is queued.
-    fn see_to(&mut self, name: &str, guest: &str, now: Instant) {
+    fn fetch(&mut self, name: &str, guest: &str, now: Instant) {
         let Some(statistic) = self.statistics.get_mut(name) else { return };
         let Some(definition) = &statistic.definition else { return };
         let kept = statistic.kept.entry(guest.into()).or_default();
@@ -277,10 +277,10 @@ impl Custom {
         if let Some(kept) = statistic.and_then(|one| one.kept.get_mut(&displaced.guest)) {
             kept.is_pending = false;
         }
-        self.has_news(displaced, now);
+        self.add_new_value(displaced, now);
     }
 
-    fn has_news(&mut self, of: Key, now: Instant) {
+    fn add_new_value(&mut self, of: Key, now: Instant) {
         let (came, new_values) = self.new_values.get_or_insert_with(|| (now, NewValues::default()));
         *came = now;
         new_values.0.entry(of.name).or_default().insert(of.guest);
@@ -290,7 +290,7 @@ impl Custom {
         let statistics = &self.statistics;
         let ended = self.pool.turn(now, |key| order(statistics, key));
         for (key, bytes) in ended {
-            self.has_news(key.clone(), now);
+            self.add_new_value(key.clone(), now);
             let Key { name, guest } = key;
             if let Some(statistic) = self.statistics.get_mut(&*name)
                 && let Some(definition) = &statistic.definition

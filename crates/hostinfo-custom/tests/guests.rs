@@ -159,10 +159,14 @@ fn a_hundred_that_are_asked_at_once_run_four_at_a_time() {
         })
         .collect();
     let host = Host::new(&definitions);
-    // Each makes a directory while it runs, and prints how many there are.
-    let script = "mkdir $(dirname $0)/run.$$; ls -d $(dirname $0)/run.* | wc -l; sleep 0.02; \
-                  rmdir $(dirname $0)/run.$$\n";
-    host.write("script", script);
+    // Each makes a directory while it runs, and prints how many there are. The first ones wait until there are as many
+    // as may be, however slowly they start.
+    let script = format!(
+        "d=$(dirname $0); mkdir $d/run.$$; \
+         while n=$(ls -d $d/run.* | wc -l); [ $n -lt {RUNS_MAX} ] && ! [ -e $d/full ]; do sleep 0.01; done; \
+         touch $d/full; echo $n; sleep 0.02; rmdir $d/run.$$\n"
+    );
+    host.write("script", &script);
     let mut custom = host.good();
     let names: Vec<String> = custom.names("").map(str::to_owned).collect();
     assert_eq!(names.len(), 100);

@@ -52,7 +52,7 @@ pub struct Declared {
     /// Why, for the administrators of the host alone: one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
-    /// When it was said.
+    /// When it was set.
     pub since: Timestamp,
 }
 
@@ -82,6 +82,8 @@ pub enum DamagedState {
 }
 
 impl Declared {
+    /// A state that an administrator sets at `since`.
+    ///
     /// # Errors
     /// [`BadRemark`].
     pub fn new(

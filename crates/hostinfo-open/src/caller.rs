@@ -13,7 +13,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 
 /// Why it is not served.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Stranger {
+pub(crate) enum NotHostinfod {
     /// The kernel does not say who it is.
     #[error("the caller cannot be seen")]
     Unseen,
@@ -43,21 +43,21 @@ pub(crate) enum Stranger {
 /// Whether the process at the other end of a connection is the main one of the unit.
 ///
 /// # Errors
-/// [`Stranger`].
-pub(crate) fn check(socket: impl AsFd, unit: &str, proc: &Path) -> Result<(), Stranger> {
+/// [`NotHostinfod`].
+pub(crate) fn check(socket: impl AsFd, unit: &str, proc: &Path) -> Result<(), NotHostinfod> {
     let credentials = getsockopt(&socket, sockopt::PeerCredentials);
     let pid = credentials.map_or(0, |found| found.pid());
     if pid <= 0 {
-        return Err(Stranger::Unseen);
+        return Err(NotHostinfod::Unseen);
     }
     // Since Linux 6.5. Before, the process could end and another have its number and its cgroup within
     // the time that this takes; it would have to be hostinfod's next main process.
     let handle = getsockopt(&socket, sockopt::PeerPidfd).ok();
-    let before = Process::read(pid, proc).ok_or(Stranger::Ended(pid))?;
+    let before = Process::read(pid, proc).ok_or(NotHostinfod::Ended(pid))?;
     let checked = before.is_main(unit, proc);
     let is_there = Process::read(pid, proc).is_some_and(|now| now.start == before.start);
     if !is_there || handle.as_ref().is_some_and(has_ended) {
-        return Err(Stranger::Ended(pid));
+        return Err(NotHostinfod::Ended(pid));
     }
     checked
 }
@@ -80,10 +80,10 @@ impl Process {
         Some(Self { pid, parent, start, cgroup })
     }
 
-    fn is_main(&self, unit: &str, proc: &Path) -> Result<(), Stranger> {
+    fn is_main(&self, unit: &str, proc: &Path) -> Result<(), NotHostinfod> {
         let (pid, unit) = (self.pid, unit.to_owned());
         if !is_of_unit(&self.cgroup, &unit) {
-            return Err(Stranger::Elsewhere { pid, unit });
+            return Err(NotHostinfod::Elsewhere { pid, unit });
         }
         let all = fs::read_dir(proc).into_iter().flatten().flatten();
         let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -93,7 +93,7 @@ impl Process {
             other.pid != pid && other.cgroup == self.cgroup && is_older
         };
         match others.filter(is_before).min_by_key(|other| (other.start, other.pid)) {
-            Some(Self { pid: main, .. }) => Err(Stranger::NotMain { pid, unit, main }),
+            Some(Self { pid: main, .. }) => Err(NotHostinfod::NotMain { pid, unit, main }),
             None => Ok(()),
         }
     }
@@ -199,12 +199,12 @@ mod tests {
     fn whoever_runs_these_tests_is_not_the_daemon_and_one_who_is_not_seen_is_not_either() {
         let (_one, two) = UnixStream::pair().unwrap();
         let why = check(&two, UNIT, Path::new("/proc")).unwrap_err();
-        assert!(matches!(why, Stranger::Elsewhere { .. }), "{why}");
+        assert!(matches!(why, NotHostinfod::Elsewhere { .. }), "{why}");
         let empty = tempfile::tempdir().unwrap();
-        assert!(matches!(check(&two, UNIT, empty.path()), Err(Stranger::Ended(_))));
+        assert!(matches!(check(&two, UNIT, empty.path()), Err(NotHostinfod::Ended(_))));
         assert!(matches!(
             check(fs::File::open("/").unwrap(), UNIT, empty.path()),
-            Err(Stranger::Unseen)
+            Err(NotHostinfod::Unseen)
         ));
     }
 }

@@ -145,9 +145,9 @@ impl SocketPattern {
     }
 
     /// Whether there is a path that both match.
-    pub fn meets(&self, other: &Self) -> bool {
+    pub fn overlaps(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.all_segments(), other.all_segments());
-        ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(one, two)| one.meets(two))
+        ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(one, two)| one.overlaps(two))
     }
 
     fn all_segments(&self) -> Vec<Segment<'_>> {
@@ -167,7 +167,7 @@ enum Segment<'p> {
 
 impl Segment<'_> {
     /// Whether one text can be both.
-    fn meets(&self, other: &Self) -> bool {
+    fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Fixed(one), Self::Fixed(two)) => one == two,
             (Self::Named(before, behind), Self::Fixed(fixed))
@@ -268,8 +268,8 @@ mod tests {
             ("/var/run/{name}", "/run/{name}", true),
             ("/q/{name}", "/r/{name}", false),
         ] {
-            assert_eq!(pattern(one).meets(&pattern(two)), meet, "{one} {two}");
-            assert_eq!(pattern(two).meets(&pattern(one)), meet, "{two} {one}");
+            assert_eq!(pattern(one).overlaps(&pattern(two)), meet, "{one} {two}");
+            assert_eq!(pattern(two).overlaps(&pattern(one)), meet, "{two} {one}");
         }
     }
 
@@ -290,7 +290,7 @@ mod tests {
         fn any_text_is_a_pattern_or_an_error(text in any::<String>(), other in "/.{0,9}\\{name\\}.{0,9}") {
             let _ = SocketPattern::try_from(text.clone());
             if let Ok(pattern) = SocketPattern::try_from(other) {
-                prop_assert!(pattern.meets(&pattern));
+                prop_assert!(pattern.overlaps(&pattern));
                 let _ = pattern.name(&text);
             }
         }

@@ -74,7 +74,7 @@ pub enum BadEntry {
     Path(#[from] crate::pattern::BadPattern),
     /// Two match one path: one VMM would be two guests.
     #[error("both {0:?} and {1:?} match one path: make one of them narrower, or remove it")]
-    Meet(String, String),
+    Overlap(String, String),
     /// Too many.
     #[error("{0} [[sockets]]: at most {ENTRIES_MAX} are permitted")]
     TooMany(usize),
@@ -128,9 +128,9 @@ impl TryFrom<Vec<Entry>> for Sockets {
         }
         for (number, one) in entries.iter().enumerate() {
             let mut others = entries.iter().skip(number + 1);
-            if let Some(two) = others.find(|two| one.pattern.meets(&two.pattern)) {
+            if let Some(two) = others.find(|two| one.pattern.overlaps(&two.pattern)) {
                 let [one, two] = [one, two].map(|entry| entry.pattern.text().to_owned());
-                return Err(BadEntry::Meet(one, two));
+                return Err(BadEntry::Overlap(one, two));
             }
         }
         Ok(Self(entries))

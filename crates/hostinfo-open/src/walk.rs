@@ -75,33 +75,33 @@ pub(crate) fn connect(
     root: &str,
     owner: Uid,
 ) -> Result<OwnedFd, Refused> {
-    let mut way = Way::begin(root, owner)?;
+    let mut walk = Walk::begin(root, owner)?;
     let above = entry.pattern.directory().to_string_lossy();
     let below = entry.pattern.segments(name);
     let mut segments: Vec<&str> = above.split('/').filter(|segment| !segment.is_empty()).collect();
     segments.extend(below.iter().map(String::as_str));
     let socket = segments.pop().unwrap_or_default();
     for segment in segments {
-        way.enter(segment)?;
+        walk.enter(segment)?;
     }
-    way.connect(socket)
+    walk.connect(socket)
 }
 
-/// As far as it has been gone.
-struct Way {
+/// How far the walk has come.
+struct Walk {
     directory: OwnedFd,
     path: PathBuf,
     owner: Uid,
 }
 
-impl Way {
+impl Walk {
     fn begin(root: &str, owner: Uid) -> Result<Self, Refused> {
         let path = PathBuf::from(root);
         let opened = open(root, LOOK | OFlags::DIRECTORY, Mode::empty());
         let directory = opened.map_err(|error| failed(&path, error))?;
-        let way = Self { directory, path, owner };
-        way.check()?;
-        Ok(way)
+        let walk = Self { directory, path, owner };
+        walk.check()?;
+        Ok(walk)
     }
 
     fn enter(&mut self, segment: &str) -> Result<(), Refused> {

@@ -1,7 +1,7 @@
 //! Conditions on tags outside of a file, such as those on a command line.
 
 use crate::glob::BadPattern;
-use crate::problem::quote;
+use crate::problem::{Text, quote};
 use crate::tags::{CONDITIONS_MAX, Condition, Held, KEY_MAX, Tags, is_key};
 
 /// Conditions on a guest's tags, all of which must be met, as behind the pattern of a header.
@@ -13,18 +13,9 @@ pub struct Conditions {
 /// Why something is not a condition, or cannot be one more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCondition {
-    /// The text before the `=`.
-    #[error(
-        "{} is no key of a tag; expected letters, digits, `_` and `-`, joined by dots, {KEY_MAX} characters at the most",
-        quote(.0)
-    )]
+    /// The key: its form, it has a condition already, or there are as many as a header can have.
+    #[error("{0}")]
     Key(String),
-    /// There is a condition on that tag already.
-    #[error("tag {} given twice; expected each tag once", quote(.0))]
-    Twice(String),
-    /// There are as many as a header can have.
-    #[error("more than {CONDITIONS_MAX} conditions on tags")]
-    TooMany,
     /// The text after the `=`.
     #[error("the value of tag {}: {why}", quote(.key))]
     Value {
@@ -42,14 +33,8 @@ impl Conditions {
     /// # Errors
     /// [`BadCondition`].
     pub fn add(&mut self, key: &str, value: &str) -> Result<(), BadCondition> {
-        if !is_key(key) {
-            return Err(BadCondition::Key(key.to_owned()));
-        }
-        if self.keys().any(|other| other == key) {
-            return Err(BadCondition::Twice(key.to_owned()));
-        }
-        if self.all.len() == CONDITIONS_MAX {
-            return Err(BadCondition::TooMany);
+        if let Some(Text { message, hint }) = bad_key(key, &self.all) {
+            return Err(BadCondition::Key(format!("{message}; {hint}")));
         }
         let value = value.parse().map_err(|why| BadCondition::Value { key: key.to_owned(), why });
         self.all.push(Condition { key: key.into(), value: value? });
@@ -70,6 +55,24 @@ impl Conditions {
     pub fn held(&self, tags: &Tags) -> Held {
         Held::all(&self.all, tags)
     }
+}
+
+/// What is wrong with a condition on the tag `key`, in addition to `others`.
+pub(crate) fn bad_key(key: &str, others: &[Condition]) -> Option<Text> {
+    if others.len() == CONDITIONS_MAX {
+        let message = format!("more than {CONDITIONS_MAX} conditions on tags");
+        return Some(Text::new(message, "expected no more of them"));
+    }
+    if !is_key(key) {
+        let expected = format!(
+            "expected letters, digits, `_` and `-`, joined by dots, {KEY_MAX} characters at the most"
+        );
+        return Some(Text::new(format!("{} is no key of a tag", quote(key)), expected));
+    }
+    others
+        .iter()
+        .any(|other| *other.key == *key)
+        .then(|| Text::new(format!("tag {} given twice", quote(key)), "expected each tag once"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::binary::not_text;
+use crate::conditions::bad_key;
 use crate::decide::change::Changes;
 use crate::decide::{Grant, Origin};
 use crate::glob::{self, Fault};
@@ -12,8 +13,8 @@ use crate::nearest::nearest;
 use crate::pattern::Pattern;
 use crate::problem::{Problem, Problems, Severity, Text, quote};
 use crate::rules::{Rule, Rules};
-use crate::setting::{Key, Setting};
-use crate::tags::{CONDITIONS_MAX, Condition, KEY_MAX, is_key};
+use crate::setting::{KEYS, Key, Setting};
+use crate::tags::{CONDITIONS_MAX, Condition};
 use crate::unreachable::{Never, Reach, unreachable};
 
 /// The largest file to read, in bytes: 100,000 rules of 160 bytes.
@@ -181,26 +182,10 @@ impl<'a> Parser<'a> {
     }
 
     fn conditions(&mut self, line: Line<'_>, written: &[(Word<'_>, Word<'_>)]) -> Box<[Condition]> {
-        if let Some((key, _)) = written.get(CONDITIONS_MAX) {
-            self.error(line, key.at, || {
-                let message = format!("more than {CONDITIONS_MAX} conditions");
-                Text::new(message, "expected the end of the header")
-            });
-        }
         let mut conditions: Vec<Condition> = Vec::new();
-        for (key, value) in written.iter().take(CONDITIONS_MAX) {
-            if !is_key(key.text) {
-                self.error(line, key.at, || {
-                    let message = format!("{} is no key of a tag", quote(key.text));
-                    let expected = "expected letters, digits, `_` and `-`, joined by dots,";
-                    Text::new(message, format!("{expected} {KEY_MAX} characters at the most"))
-                });
-            }
-            if conditions.iter().any(|condition| *condition.key == *key.text) {
-                self.error(line, key.at, || {
-                    let message = format!("tag {} given twice", quote(key.text));
-                    Text::new(message, "expected each tag once in a header")
-                });
+        for (key, value) in written.iter().take(CONDITIONS_MAX + 1) {
+            if let Some(text) = bad_key(key.text, &conditions) {
+                self.error(line, key.at, || text);
             }
             let value = self.pattern(line, value.at, glob::parse_value(value.text));
             conditions.push(Condition { key: key.text.into(), value });
@@ -258,9 +243,7 @@ impl<'a> Parser<'a> {
                 text => format!("unknown key {}", quote(text)),
             };
             let mut hint =
-                "expected `enabled`, `interval`, `watch`, `vhostmd-disk`, `all`, `vhostmd`, or a \
-                            statistic or group"
-                    .to_owned();
+                format!("expected {}, or a statistic or group", KEYS.map(quote).join(", "));
             if let Some(name) = nearest(key.text) {
                 hint.push_str(&format!(", did you mean {}?", quote(&name)));
             }

@@ -126,12 +126,12 @@ impl Host {
 
     /// How often something that an administrator could mend was found missing.
     pub fn failures(&self) -> u64 {
-        self.missing.met()
+        self.missing.faults()
     }
 
-    /// The same things were found missing again, so many times, by whoever gets what was made of them before.
-    pub fn meet_again(&mut self, times: u64) {
-        self.missing.meet_again(times);
+    /// Counts faults again, for a guest that gets what was made for an earlier question.
+    pub fn count_failures_again(&mut self, times: u64) {
+        self.missing.count_again(times);
     }
 
     fn look(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {

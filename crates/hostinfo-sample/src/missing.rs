@@ -20,7 +20,7 @@ pub(crate) struct Missing {
     host: Lacks,
     guests: HashMap<Box<str>, Lacks>,
     /// How often a fault occurred.
-    met: u64,
+    faults: u64,
 }
 
 /// In the order in which they were found.
@@ -62,7 +62,7 @@ impl Missing {
 
     /// Counts a lack of a guest, or of all the host, and logs it if it is new.
     fn add(&mut self, guest: Option<&str>, what: Source, absent: &Absent) {
-        self.met += u64::from(absent.remedy().is_some());
+        self.faults += u64::from(absent.remedy().is_some());
         let (lacks, most) = match guest {
             Some(guest) => (self.guests.entry(guest.into()).or_default(), OF_GUEST_MAX),
             None => (&mut self.host, OF_HOST_MAX),
@@ -96,14 +96,14 @@ impl Missing {
         all.filter(|(_, _, absent)| absent.remedy().is_some())
     }
 
-    /// Counts faults that are known.
-    pub(crate) fn meet_again(&mut self, times: u64) {
-        self.met = self.met.saturating_add(times);
+    /// Counts faults that are known already.
+    pub(crate) fn count_again(&mut self, times: u64) {
+        self.faults = self.faults.saturating_add(times);
     }
 
     /// How often a fault occurred, for the host and all guests.
-    pub(crate) fn met(&self) -> u64 {
-        self.met
+    pub(crate) fn faults(&self) -> u64 {
+        self.faults
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
                 missing.note_of(&format!("qemu-{guest}"), CPU, Some(&lack("unseen", &process)));
             }
         }
-        assert_eq!((told(&missing).len(), missing.met()), (1000, 3000));
+        assert_eq!((told(&missing).len(), missing.faults()), (1000, 3000));
         let first = &told(&missing)[0];
         assert!(first.starts_with("qemu-0: cgroup cpu.weight"), "{first}");
         assert!(
@@ -226,7 +226,7 @@ mod tests {
         missing.note(MEMORY, Some(&Absent::chosen("this host has no swap")));
         missing.note(MEMORY, Some(&Absent::AGAIN));
         let lacks: Vec<_> = missing.of_host().map(|(_, absent)| absent.to_string()).collect();
-        assert_eq!((lacks, missing.met()), (vec!["this host has no meter".to_owned()], 0));
+        assert_eq!((lacks, missing.faults()), (vec!["this host has no meter".to_owned()], 0));
     }
 
     #[test]
@@ -246,9 +246,9 @@ mod tests {
         let mut missing = Missing::default();
         let without = Absent::optional("this guest has none", "turn it on");
         missing.note_of("a", CPU, Some(&without));
-        assert_eq!((missing.of_guests().count(), missing.met()), (0, 0));
+        assert_eq!((missing.of_guests().count(), missing.faults()), (0, 0));
         missing.note_of("a", MEMORY, Some(&lack("this guest's is broken", "x")));
-        assert_eq!((missing.of_guests().count(), missing.met()), (1, 1));
+        assert_eq!((missing.of_guests().count(), missing.faults()), (1, 1));
     }
 
     #[test]

@@ -1,12 +1,24 @@
-//! The command line.
+//! The command line. This file and those in `args/` use nothing else of the crate, because the man page
+//! and the shells' completions are made from them too.
 
-use std::net::SocketAddr;
+// By their paths: `hostinfo-pages` includes this file from another folder.
+#[path = "args/observe.rs"]
+mod observe;
+#[path = "args/serve.rs"]
+mod serve;
+#[path = "args/value.rs"]
+mod value;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use hostinfo_wire::duration;
-use hostinfo_wire::name::is_name;
+
+use observe::{DIAGNOSE, RECORD, REPORT, TOP};
+pub(crate) use observe::{Diagnose, Record, Report};
+use serve::SERVE;
+pub(crate) use serve::Serve;
+use value::{name, seconds, time};
 
 /// Where the broker listens, and is looked for.
 pub(crate) const BROKER: &str = "/run/hostinfo.sock";
@@ -50,57 +62,6 @@ Examples:
   hostinfo list                        everything this guest may ask for
   hostinfo list vm.disk                statistics of its disks
   hostinfo list --json                 JSON, for programs";
-
-const DIAGNOSE: &str = "\
-Examples:
-  hostinfo diagnose                    observe for a minute, and conclude in sentences
-  hostinfo diagnose --for 10m cpu      observe only CPU time, for ten minutes
-  hostinfo diagnose --json             JSON, for programs
-  hostinfo diagnose --format nagios    as a plugin for Nagios or Icinga
-
-A verdict of the host covers its last 60 s or less, however long or short this guest observes. In less than 10 s, \
-this guest's own figures say little of its programs: hostinfo itself is one of them.
-
-The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \
-12 unknown, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
-is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
-
-const TOP: &str = "\
-Examples:
-  hostinfo top                         every 2 s, until q
-  hostinfo top --every 10s             a longer history, and fewer queries
-
-hostinfo top shows the host's verdicts with their reasons, and below them the figures of the host (host) and of \
-this guest's own kernel (guest), with the newest on the right. It needs a terminal of 40 columns and 10 lines; a \
-serial console will do, and colours are not needed.";
-
-const RECORD: &str = "\
-Examples:
-  hostinfo record slow.rec             every 10 s, until Ctrl-C
-  hostinfo record slow.rec --for 24h   a day, in less than 2 MiB
-  hostinfo record slow.rec --every 1m --for 1h &
-
-If FILE is a recording, hostinfo record appends to it; any other existing file is refused and left unchanged. A \
-recording stays readable however this program or the guest ends.";
-
-const REPORT: &str = "\
-Examples:
-  hostinfo report slow.rec > report.html
-                                       a page for a browser, or for your provider
-  hostinfo report slow.rec --text      the same as text, without charts
-  hostinfo report slow.rec             also text, if the output is a terminal
-
-The page is one self-contained file without scripts. It has a summary, the host's verdicts over time, incidents, \
-and charts that compare the host's figures with those of this guest's own kernel.";
-
-const SERVE: &str = "\
-Examples:
-  hostinfo serve                       hostinfo then asks the broker
-  curl localhost:4679/metrics          what Prometheus gets
-  hostinfo serve --mode 0660 --listen none
-
-It asks the host for everything, no more often than this guest may, and answers all programs from that, so none \
-of them ever asks too soon. The installed unit hostinfo-serve.socket starts it at the first question.";
 
 const PING: &str = "\
 Examples:
@@ -211,72 +172,6 @@ pub(crate) enum Command {
     Ping,
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Diagnose {
-    /// What to observe [default: all of them]
-    #[arg(value_name = "RESOURCE", value_parser = ["cpu", "memory", "io", "net"])]
-    resources: Vec<String>,
-    /// How long to observe, such as 90, 90s or 10m [default: 60s; 5s with --format nagios]
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
-    pub(crate) time: Option<Duration>,
-}
-
-impl Diagnose {
-    /// Whether that is to be looked at.
-    pub(crate) fn wants(&self, resource: &str) -> bool {
-        self.resources.is_empty() || self.resources.iter().any(|wanted| wanted == resource)
-    }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Record {
-    /// A new file, or a recording to append to
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// How long to record, such as 90s, 10m or 24h [default: until Ctrl-C]
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
-    pub(crate) time: Option<Duration>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Report {
-    /// A recording made by hostinfo record, which may still be running
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// Write text instead of HTML
-    #[arg(long)]
-    pub(crate) text: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Serve {
-    /// The socket for programs; - for the one on standard input, as systemd passes it
-    #[arg(long, value_name = "PATH", default_value = BROKER)]
-    pub(crate) socket: PathBuf,
-    /// Who may ask: the socket's mode, in octal
-    #[arg(long, value_name = "MODE", value_parser = mode, default_value = "0666")]
-    pub(crate) mode: u32,
-    /// Where Prometheus scrapes /metrics: a loopback address and port, or none
-    #[arg(long, value_name = "ADDRESS", value_parser = listen, default_value = "127.0.0.1:4679")]
-    pub(crate) listen: Listen,
-}
-
-/// Where Prometheus scrapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listen {
-    Nowhere,
-    At(SocketAddr),
-}
-
-impl Listen {
-    pub(crate) fn address(self) -> Option<SocketAddr> {
-        match self {
-            Self::Nowhere => None,
-            Self::At(address) => Some(address),
-        }
-    }
-}
-
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Output format; openmetrics and prometheus only for statistics, nagios only for diagnose
@@ -337,122 +232,6 @@ pub(crate) enum Format {
     Nagios,
 }
 
-/// A word that may stand in a request. It is checked here because a line end in it would
-/// begin another request.
-fn name(word: &str) -> Result<String, String> {
-    let stem = word.strip_suffix(".*").unwrap_or(word);
-    if word == "*" || is_name(stem) {
-        Ok(word.to_owned())
-    } else {
-        Err("a name consists of letters, digits, _ and -, with single dots between its parts"
-            .to_owned())
-    }
-}
-
-fn mode(text: &str) -> Result<u32, String> {
-    const MOST: u32 = 0o777;
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= MOST);
-    mode.ok_or_else(|| "an octal number up to 0777, such as 0660".to_owned())
-}
-
-fn listen(text: &str) -> Result<Listen, String> {
-    match text.parse::<SocketAddr>() {
-        _ if text == "none" => Ok(Listen::Nowhere),
-        Ok(address) if address.ip().is_loopback() => Ok(Listen::At(address)),
-        Ok(_) => {
-            Err("only a loopback address is allowed: others could see this guest's figures"
-                .to_owned())
-        }
-        Err(_) => Err("an address and a port, such as 127.0.0.1:4679, or none".to_owned()),
-    }
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    const LEAST: Duration = Duration::from_secs(1);
-    const MOST: Duration = Duration::from_secs(24 * 3600);
-    duration::parse(text, LEAST..=MOST)
-        .ok_or_else(|| "a time from 1s to 24h, such as 90, 90s or 10m".to_owned())
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    const LONGEST: f64 = 3600.0;
-    match text.parse() {
-        Ok(seconds) if seconds > 0.0 && seconds <= LONGEST => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("a number of seconds over 0, at most {LONGEST}")),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Args, clap::Error> {
-        super::parse(std::iter::once("hostinfo").chain(line.split_whitespace()))
-    }
-
-    #[test]
-    fn the_command_line_is_one_that_clap_finds_consistent() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn options_may_stand_before_and_behind_the_command() {
-        for line in ["--json get physcpus", "get physcpus --format json"] {
-            assert_eq!(parse(line).unwrap().options.format(), Format::Json, "{line}");
-        }
-    }
-
-    #[test]
-    fn names_without_a_command_are_those_of_get() {
-        let args = parse("loadavg --json vm.cpu").unwrap();
-        assert_eq!(args.names, ["loadavg", "vm.cpu"]);
-        assert_eq!(args.options.format(), Format::Json);
-        assert!(args.command.is_none());
-    }
-
-    #[test]
-    fn a_misspelt_name_is_compared_with_every_command() {
-        let mut command = command();
-        command.build();
-        let all = command.get_subcommands().map(|command| command.get_name().to_owned());
-        assert_eq!(all.collect::<Vec<_>>(), commands());
-    }
-
-    #[test]
-    fn help_of_a_command_shows_only_what_it_takes_and_says_how_often_it_does_it() {
-        let help = |name: &str| {
-            let mut command = command();
-            command.build();
-            let own = command.find_subcommand_mut(name).unwrap();
-            own.render_long_help().to_string()
-        };
-        for (name, refused) in [("top", "--json"), ("record", "--output"), ("report", "--device")] {
-            assert!(!help(name).contains(refused), "{}", help(name));
-        }
-        assert!(help("record").contains("[default: 10s]") && help("top").contains("[default: 2s]"));
-        assert!(help("get").contains("--json") && help("ping").contains("--json"));
-        assert!(!help("report").contains("--every"));
-        let args = parse("record a --every 5s --device x").unwrap().options;
-        assert_eq!((args.every, args.device), (Some(Duration::from_secs(5)), Some("x".into())));
-        assert!(parse("--json record a").unwrap().options.json, "it is refused with a reason");
-    }
-
-    #[test]
-    fn what_cannot_stand_in_a_request_is_no_name() {
-        for word in ["", "a b", "a\nping", "GET /metrics/XML", "a..b", "**", ".*", "\u{ff}"] {
-            assert!(name(word).is_err(), "{word:?}");
-        }
-        for word in ["*", "memory", "vm.disk.vda.read.bytes", "session.*"] {
-            assert!(name(word).is_ok(), "{word:?}");
-        }
-    }
-
-    #[test]
-    fn get_needs_a_name_and_a_timeout_is_a_positive_number_of_seconds() {
-        for line in ["get", "--timeout 0", "--timeout -1", "--timeout x", "--timeout inf", "--frob"]
-        {
-            assert!(parse(line).is_err(), "{line}");
-        }
-        assert_eq!(parse("--timeout 0.25").unwrap().options.timeout, Duration::from_millis(250));
-    }
-}
+#[path = "args/tests.rs"]
+mod tests;

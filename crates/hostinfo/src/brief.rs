@@ -8,7 +8,7 @@ use hostinfo_wire::reply::BLOCKED;
 
 use crate::color;
 use crate::diagnose::conclude::absent;
-use crate::diagnose::sentences::{list, spoken};
+use crate::diagnose::sentences::{list, partly_known, spoken};
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Shown;
@@ -17,7 +17,7 @@ use crate::reply::Line;
 use crate::system::own_roots;
 use crate::units;
 use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
-use crate::views::told::Reply;
+use crate::views::hosts::Reply;
 
 /// The names in its only query, since the host limits how often a guest may ask.
 const NAMES: [&str; 8] = [
@@ -117,7 +117,7 @@ fn answer(judged: &[Judged<'_>]) -> String {
         State::Unknown => {
             let begin = match names(State::Ok) {
                 ok if ok.is_empty() => "Whether it is the host is unknown".to_owned(),
-                ok => format!("Of {ok}, it is not the host; of {}, that is unknown", names(worst)),
+                ok => partly_known(&ok, &names(worst)),
             };
             let wait = unknown().filter_map(|judged| judged.verdict.again()).max();
             let next = match wait {

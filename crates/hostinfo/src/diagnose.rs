@@ -22,8 +22,8 @@ use crate::question::Question;
 use crate::system::{own_roots, page_size};
 use crate::units;
 use crate::verdict::RESOURCES;
+use crate::views::hosts::{HostView, Reply};
 use crate::views::own::{Moment, Roots};
-use crate::views::told::{Reply, Told};
 
 /// The default time to observe: as far as a verdict looks back.
 const TIME: Duration = Duration::from_secs(60);
@@ -100,9 +100,9 @@ fn look(
     let question = Question::get(&["verdict", "*"]);
     let start = Instant::now();
     let first = Moment::take(roots, start);
-    let mut told = Told::default();
+    let mut host_view = HostView::default();
     let mut running = Mean::default();
-    add(&mut told, host.ask(&question))?;
+    add(&mut host_view, host.ask(&question))?;
 
     let shown = Progress::show(time, "looking at both views");
     let mut asked = start;
@@ -114,7 +114,7 @@ fn look(
         running.add(roots.stat().map(|stat| stat.running.saturating_sub(1)));
         if asked.elapsed() >= ASK_EVERY && time > start.elapsed() + ASK_EVERY / 2 {
             asked = Instant::now();
-            add(&mut told, host.ask(&question))?;
+            add(&mut host_view, host.ask(&question))?;
         }
     }
     drop(shown);
@@ -123,11 +123,11 @@ fn look(
     let patience = (!host.is_patient()).then_some(PATIENCE);
     let end = host.ask_for_verdicts(&question, patience);
     if let Err(failure @ Failure::TooSoon(_)) = end {
-        if told.is_empty() {
+        if host_view.is_empty() {
             return Err(failure);
         }
     } else {
-        add(&mut told, end)?;
+        add(&mut host_view, end)?;
     }
     let view = first.until(&last, running.get(), page_size());
     let lacking = roots.lacking();
@@ -135,15 +135,18 @@ fn look(
     let findings = RESOURCES
         .into_iter()
         .filter(wanted)
-        .map(|resource| Finding::new(resource, told.judged(resource), &view, &lacking))
+        .map(|resource| Finding::new(resource, host_view.judged(resource), &view, &lacking))
         .collect();
-    Ok(Diagnosis { findings, view, told, time: start.elapsed() })
+    Ok(Diagnosis { findings, view, host_view, time: start.elapsed() })
 }
 
 /// Adds a reply. An answer of "too soon" is not a failure as long as there is another reply.
-fn add(told: &mut Told, reply: Result<Vec<crate::reply::Line>, Failure>) -> Result<(), Failure> {
+fn add(
+    host_view: &mut HostView,
+    reply: Result<Vec<crate::reply::Line>, Failure>,
+) -> Result<(), Failure> {
     match reply {
-        Ok(lines) => told.add(Reply::of(&lines)),
+        Ok(lines) => host_view.add(Reply::of(&lines)),
         Err(Failure::TooSoon(_)) => {}
         Err(failure) => return Err(failure),
     }

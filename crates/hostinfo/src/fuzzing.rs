@@ -15,7 +15,7 @@ mod units;
 mod verdict;
 mod way;
 mod views {
-    pub(crate) mod told;
+    pub(crate) mod hosts;
 }
 
 use std::io::{self, ErrorKind};
@@ -85,6 +85,6 @@ pub fn reply(bytes: &[u8]) {
             text.push('\n');
         }
         prometheus::classic(&text);
-        let _ = views::told::Reply::of(&lines).number("loadavg.1");
+        let _ = views::hosts::Reply::of(&lines).number("loadavg.1");
     }
 }

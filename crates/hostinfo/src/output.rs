@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome, complain};
@@ -32,9 +32,8 @@ impl Shown {
     pub(crate) fn write(&self, file: Option<&Path>) -> Result<Outcome, Failure> {
         match file {
             None => {
-                let columns = terminal_size::terminal_size_of(io::stdout());
-                let text = match columns.filter(|_| self.is_prose) {
-                    Some((width, _)) => wrapped(&self.text, width.0.into()).into(),
+                let text = match columns().filter(|_| self.is_prose) {
+                    Some(columns) => wrapped(&self.text, columns).into(),
                     None => Cow::from(&self.text),
                 };
                 let mut stdout = anstream::stdout().lock();
@@ -56,6 +55,14 @@ impl Shown {
             None => Outcome::Partial,
         })
     }
+}
+
+/// How wide the terminal on stdout is. `None` if there is no terminal.
+pub(crate) fn columns() -> Option<usize> {
+    /// For a console that does not say, such as a serial one.
+    const USUAL: u16 = 80;
+    let told = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
+    io::stdout().is_terminal().then(|| told.unwrap_or(USUAL).into())
 }
 
 /// Replaces a file with one of that content, so that a reader sees either the old or the new one

@@ -11,8 +11,8 @@ use crate::recording::{Entry, Field, Heard, Sample, is_same_incident};
 use crate::reply::Line;
 use crate::system::page_size;
 use crate::verdict::RESOURCES;
+use crate::views::hosts::{HostView, Judged, Reply};
 use crate::views::own::{Moment, Roots, View};
-use crate::views::told::{Judged, Reply, Told};
 
 /// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in
 /// the reason change all the time, and the verdict itself is in each sample.
@@ -141,11 +141,11 @@ impl Recorder {
                 news.push(Entry::Incident { time, incident });
             }
         }
-        let mut told = Told::default();
-        told.add(reply.clone());
+        let mut host_view = HostView::default();
+        host_view.add(reply.clone());
         let is_live = self.is_live;
         for (resource, known) in RESOURCES.into_iter().zip(&mut self.verdicts) {
-            let judged = told.judged(resource);
+            let judged = host_view.judged(resource);
             let is_new = known.as_ref().is_none_or(|(before, at)| {
                 let is_same = before.state() == judged.state();
                 let soonest = if is_same { SAME_EVERY } else { REASON_EVERY };
@@ -166,14 +166,15 @@ impl Recorder {
 
     /// Adds the host's view.
     fn hear(&mut self, sample: &mut Sample, reply: Reply, now: Instant) {
-        let mut told = Told::default();
+        let mut host_view = HostView::default();
         let before = self.reply.replace((reply.clone(), now));
         let elapsed = before.as_ref().map(|(_, at)| now.duration_since(*at).as_secs_f64());
-        before.into_iter().for_each(|(reply, _)| told.add(reply));
-        told.add(reply);
-        sample.heard = Heard::Verdicts(RESOURCES.map(|resource| told.judged(resource).state()));
-        let figures = told.figures();
-        let number = |name: &str| told.last.number(name);
+        before.into_iter().for_each(|(reply, _)| host_view.add(reply));
+        host_view.add(reply);
+        sample.heard =
+            Heard::Verdicts(RESOURCES.map(|resource| host_view.judged(resource).state()));
+        let figures = host_view.figures();
+        let number = |name: &str| host_view.last.number(name);
         sample.set(Field::Waited, share(figures.waited));
         let throttled = figures.throttled.zip(elapsed.filter(|elapsed| *elapsed > 0.0));
         sample.set(Field::Throttled, share(throttled.map(|(held, elapsed)| held / elapsed)));
@@ -283,6 +284,8 @@ mod tests {
         assert_eq!(sample(&told).heard, Heard::Silence);
         assert_eq!(played.at(30, Err(silent())).len(), 1, "once");
         assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
+        let back = played.at(60, Ok(&["verdict.cpu=ok: x"]));
+        assert_eq!(sample(&back).state(0), Some(State::Ok), "its port is back");
     }
 
     #[test]

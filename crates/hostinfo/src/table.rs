@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::get;
 use crate::host::Host;
 use crate::listed::Listed;
-use crate::output::Shown;
+use crate::output::{Shown, columns};
 use crate::question::Question;
 use crate::units;
 
@@ -28,8 +28,7 @@ pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
         return Ok(get::text(list));
     }
     let answered = get::text(get::with_verdicts(host, &Question::get(&["*"]))?);
-    let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
-    let mut text = page(&answered.text, &listed, columns.map(usize::from));
+    let mut text = page(&answered.text, &listed, columns());
     text.extend(more(&answered.text, &listed));
     Ok(Shown { text, ..answered })
 }

@@ -1,5 +1,5 @@
 //! Both views of this guest: the host's, and what the guest's own kernel counts.
 
+pub(crate) mod hosts;
 pub(crate) mod own;
 pub(crate) mod parse;
-pub(crate) mod told;

@@ -4,6 +4,7 @@ mod admin;
 mod admin_values;
 mod args;
 mod audit;
+mod confinement;
 mod disks;
 mod guest;
 mod guests;

@@ -7,6 +7,7 @@ pub(crate) mod hybrid;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod paths;
+pub(crate) mod security;
 pub(crate) mod vsock;
 pub(crate) mod watch;
 
@@ -27,6 +28,7 @@ use hybrid::Hybrids;
 use listen::Listen;
 use log::Log;
 use paths::Paths;
+use security::Security;
 use vsock::Vsock;
 use watch::Watch;
 
@@ -47,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) flow: Flow,
     /// How libvirt is asked.
     pub(crate) libvirt: LibvirtSettings,
+    /// How the daemon confines itself.
+    pub(crate) security: Security,
     /// Where guests' VMMs connect.
     pub(crate) listen: Hybrids,
     /// Which guests may connect over AF_VSOCK.
@@ -169,7 +173,7 @@ impl Settings {
     fn check_sockets(&self, path: &Path) -> Result<(), Error> {
         for hybrid in self.listen.iter() {
             let mut entries = self.sockets.entries().iter();
-            if let Some(entry) = entries.find(|entry| entry.pattern.meets(&hybrid.path)) {
+            if let Some(entry) = entries.find(|entry| entry.pattern.overlaps(&hybrid.path)) {
                 return Err(Error::Meet {
                     path: path.into(),
                     sockets: entry.pattern.text().to_owned(),

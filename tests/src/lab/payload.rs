@@ -73,11 +73,11 @@ fn below(root: &Path, path: &str) -> PathBuf {
 /// Most of a build is debug information, and the host would have to read all of it.
 fn strip(root: &Path) -> Result<()> {
     let programs = [
-        "usr/sbin/hostinfod",
         "usr/bin/hostinfoctl",
         "usr/libexec/hostinfo/hostinfo-libvirt",
         "usr/libexec/hostinfo/hostinfo-open",
         "usr/libexec/hostinfo/hostinfo-run",
+        "usr/libexec/hostinfo/hostinfod",
     ];
     run(Command::new("strip").args(programs.map(|program| root.join(program)))).map(drop)
 }

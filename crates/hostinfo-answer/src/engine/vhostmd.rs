@@ -35,7 +35,7 @@ impl<L: Libvirt> Engine<L> {
             let step = self.backend.moment(when.now).slot();
             let last = who.document.as_ref().filter(|last| last.is_of(step) && who.may_ask());
             match last {
-                Some(last) => self.backend.host.meet_again(last.faults),
+                Some(last) => self.backend.host.count_failures_again(last.faults),
                 None => who.document = Some(self.make(who, observed, when)?.into()),
             }
             let cost = who.document.as_ref().map_or(Cost::Nothing, |document| document.cost);

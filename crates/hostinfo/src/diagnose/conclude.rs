@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::verdict::{State, is_lasting};
+use crate::views::hosts::Judged;
 use crate::views::own::View;
-use crate::views::told::Judged;
 
 /// The conclusion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,12 +4,12 @@ use serde_json::{Map, Value, json};
 
 use crate::diagnose::report::Diagnosis;
 use crate::diagnose::sentences::sentences;
-use crate::views::told::Judged;
+use crate::views::hosts::Judged;
 
 impl Diagnosis {
     /// For programs: one line.
     pub(crate) fn json(&self) -> String {
-        let figures = self.told.figures();
+        let figures = self.host_view.figures();
         let mut resources = Map::new();
         for finding in &self.findings {
             let (state, reason) = match &finding.judged {
@@ -45,10 +45,10 @@ impl Diagnosis {
             "seconds": self.time.as_secs_f64(),
             "resources": resources,
             "host": {
-                "id": self.told.last.text("host.id"),
-                "name": self.told.last.text("host.name"),
-                "state": self.told.last.text("host.state"),
-                "incident": self.told.last.text("verdict.incident.1"),
+                "id": self.host_view.last.text("host.id"),
+                "name": self.host_view.last.text("host.name"),
+                "state": self.host_view.last.text("host.state"),
+                "incident": self.host_view.last.text("verdict.incident.1"),
                 "vcpus_waited": figures.waited,
                 "vcpus_got": figures.got,
                 "cpu_quota": figures.quota,

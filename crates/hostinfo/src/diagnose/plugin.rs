@@ -2,7 +2,7 @@
 
 use crate::diagnose::conclude::{Conclusion, Finding};
 use crate::diagnose::report::Diagnosis;
-use crate::views::told::Judged;
+use crate::views::hosts::Judged;
 
 impl Diagnosis {
     /// The format of the Monitoring Plugins guidelines: a line of text, `|`, and figures.
@@ -30,12 +30,12 @@ impl Diagnosis {
 
     /// Figures in plugin format: `'label'=value[unit];warn;crit;min;max`.
     fn figures(&self) -> String {
-        let (view, figures) = (&self.view, self.told.figures());
+        let (view, figures) = (&self.view, self.host_view.figures());
         let [cpu, memory, io] = view.pressure;
         let shares = [
             ("steal", view.steal),
             // Without two replies of one session there is still the host's own share over its window.
-            ("vcpus_waited", figures.waited.or(self.told.last.number("vm.cpu.contention"))),
+            ("vcpus_waited", figures.waited.or(self.host_view.last.number("vm.cpu.contention"))),
             ("cpu_pressure", cpu),
             ("memory_pressure", memory),
             ("io_pressure", io),

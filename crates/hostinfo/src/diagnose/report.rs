@@ -11,14 +11,14 @@ use crate::diagnose::words::{measured, seen};
 use crate::system::WHY_NO_OWN_VIEW;
 use crate::units;
 use crate::verdict::{RESOURCES, State};
+use crate::views::hosts::{HostView, Judged};
 use crate::views::own::View;
-use crate::views::told::{Judged, Told};
 
 /// All findings.
 pub(crate) struct Diagnosis {
     pub(crate) findings: Vec<Finding>,
     pub(crate) view: View,
-    pub(crate) told: Told,
+    pub(crate) host_view: HostView,
     /// How long it observed.
     pub(crate) time: Duration,
 }
@@ -30,9 +30,12 @@ impl Diagnosis {
 
     /// For people: both views of each resource, and the conclusion.
     pub(crate) fn text(&self) -> String {
-        let (bold, figures) = (Style::new().bold(), self.told.figures());
-        let host =
-            self.told.last.host().map_or_else(String::new, |host| format!(" at the host {host}"));
+        let (bold, figures) = (Style::new().bold(), self.host_view.figures());
+        let host = self
+            .host_view
+            .last
+            .host()
+            .map_or_else(String::new, |host| format!(" at the host {host}"));
         let mut text = format!(
             "Looked for {}{host}. A verdict of the host covers its last 60 s or less.\n\n",
             units::duration(self.time)
@@ -62,7 +65,7 @@ impl Diagnosis {
             }
         }
         text.push('\n');
-        if let Some(incident) = self.told.last.incident() {
+        if let Some(incident) = self.host_view.last.incident() {
             text += &format!("The newest incident that the host recorded: {incident}.\n");
         }
         text += &sentences(&self.findings, &self.view, &figures, &self.elsewhere()).join(" ");
@@ -74,9 +77,9 @@ impl Diagnosis {
     /// The resources that were not asked for and of which the host says that something is wrong.
     pub(crate) fn elsewhere(&self) -> Vec<&'static str> {
         let is_wrong = |resource: &&str| {
-            let state = self.told.judged(resource).state();
+            let state = self.host_view.judged(resource).state();
             matches!(state, Some(State::Contended | State::SelfLimited))
-                || self.told.last.has_open_incident(resource)
+                || self.host_view.last.has_open_incident(resource)
         };
         let is_found = |resource: &&str| self.findings.iter().any(|f| f.resource == *resource);
         RESOURCES.into_iter().filter(|resource| !is_found(resource)).filter(is_wrong).collect()

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::diagnose::conclude::{BUSY, LOOK_LEAST, percent};
 use crate::diagnose::sentences::cpus;
 use crate::units;
+use crate::views::hosts::Figures;
 use crate::views::own::View;
-use crate::views::told::Figures;
 
 /// What the host measured in that `time`, besides its verdict.
 pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec<String> {

@@ -59,6 +59,11 @@ pub(crate) struct Chart {
     pub(crate) series: Vec<Series>,
 }
 
+/// How many of that many samples are drawn as one point.
+pub(crate) fn together(samples: usize) -> usize {
+    samples.div_ceil(POINTS_MAX).max(1)
+}
+
 /// A point of a line: its time, its part of the recording, and its value.
 #[derive(Debug, Clone, Copy)]
 struct Point {
@@ -95,7 +100,7 @@ impl Chart {
 
     /// The points of a line, no more than are visible.
     fn points(&self, series: &Series, spans: &[Span<'_>]) -> Vec<Point> {
-        let together = spans.len().div_ceil(POINTS_MAX).max(1);
+        let together = together(spans.len());
         let point = |some: &[Span<'_>]| {
             let known = some.iter().filter_map(|span| {
                 let value = f64::from(span.sample.figure(series.field)?) * self.scale;

@@ -4,7 +4,7 @@
 use hostinfo_render::escaped;
 
 use crate::report::bar::bar;
-use crate::report::chart::Chart;
+use crate::report::chart::{Chart, together};
 use crate::report::charts::charts;
 use crate::report::read::Recording;
 use crate::report::summary::{Summary, because, share, span, spoken};
@@ -40,9 +40,12 @@ pub(crate) fn page(recording: &Recording) -> String {
     html += &timeline(recording, &summary);
     html += &episodes(&summary);
     html += &told_incidents(recording);
-    html += "<h2>Both views</h2>\n<p>Lines that are drawn through, or dotted, are what the host said; dashed \
-             lines are what this guest's own kernel counted. A line has a gap where nothing was recorded.</p>\n";
     let spans = recording.spans();
+    html += &format!(
+        "<h2>Both views</h2>\n<p>Lines that are drawn through, or dotted, are what the host said; dashed \
+         lines are what this guest's own kernel counted. A line has a gap where nothing was recorded.{}</p>\n",
+        worst(together(spans.len()))
+    );
     let figures = charts().into_iter().filter_map(|chart| {
         let svg = chart.svg(&spans, summary.start, summary.end)?;
         let (title, legend) = (chart.title, legend(&chart));
@@ -52,6 +55,14 @@ pub(crate) fn page(recording: &Recording) -> String {
     html.extend(damage(recording).map(|damage| format!("<p>{damage}</p>\n")));
     html + "<footer><p>Made by hostinfo report from a recording that was made in the virtual machine.</p></footer>\n\
             </main>\n</body>\n</html>\n"
+}
+
+/// Which of several samples a point shows.
+fn worst(together: usize) -> String {
+    match together {
+        1 => String::new(),
+        _ => format!(" Each point of a line is the worst of {together} samples."),
+    }
 }
 
 fn figure(caption: &str, svg: &str) -> String {
@@ -216,6 +227,13 @@ mod tests {
             assert!(!page.contains(outside), "{outside}");
         }
         assert!(page.len() < 200_000, "{}", page.len());
+    }
+
+    #[test]
+    fn a_page_of_a_day_says_which_of_its_samples_are_drawn() {
+        assert_eq!([0, 100, 720, 721, 8640].map(together), [1, 1, 1, 2, 12]);
+        assert_eq!(worst(1), "");
+        assert_eq!(worst(12), " Each point of a line is the worst of 12 samples.");
     }
 
     #[test]

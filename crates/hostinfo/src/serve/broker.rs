@@ -19,7 +19,7 @@ use crate::serve::limits::{CLIENTS_MAX, IDLE, LIST_MAX_AGE, SCRAPERS_MAX, UNREAD
 use crate::serve::schedule::Schedule;
 use crate::serve::scraper::Scraper;
 use crate::serve::snapshot::Snapshot;
-use crate::serve::upstream::{Answered, Told, Upstream};
+use crate::serve::upstream::{Answered, HostReply, Upstream};
 
 /// The state of the broker.
 pub(crate) struct Broker {
@@ -29,7 +29,7 @@ pub(crate) struct Broker {
     clients: Vec<Client>,
     scrapers: Vec<Scraper>,
     schedule: Schedule,
-    told: Option<Snapshot>,
+    snapshot: Option<Snapshot>,
     /// What this guest may ask for, and when the host was asked for that.
     list: Rc<Vec<Line>>,
     list_at: Option<Duration>,
@@ -41,7 +41,7 @@ pub(crate) struct Broker {
 /// Something that happened at a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
-    Bell,
+    Answer,
     Client,
     Scrape,
     /// Input has arrived.
@@ -61,7 +61,7 @@ impl Broker {
             clients: Vec::new(),
             scrapers: Vec::new(),
             schedule: Schedule::new(),
-            told: None,
+            snapshot: None,
             list: Rc::default(),
             list_at: None,
             logged: String::new(),
@@ -79,7 +79,7 @@ impl Broker {
         loop {
             let now = clock::now();
             while let Some(answered) = self.upstream.take() {
-                self.hear(answered, now);
+                self.take_answer(answered, now);
             }
             self.turns(now);
             if self.is_wanted() && self.schedule.can_ask(now) {
@@ -99,9 +99,9 @@ impl Broker {
     }
 
     /// Processes the result of asking the host.
-    fn hear(&mut self, Answered { asked, result }: Answered, now: Duration) {
+    fn take_answer(&mut self, Answered { asked, result }: Answered, now: Duration) {
         match result {
-            Ok(Told { values, list, way }) => {
+            Ok(HostReply { values, list, way }) => {
                 if let Some(list) = list {
                     self.list = Rc::new(list);
                     self.list_at = Some(asked);
@@ -111,14 +111,14 @@ impl Broker {
                     // The rules have changed, or a disk was plugged in.
                     self.list_at = None;
                 }
-                self.schedule.told(now, snapshot.interval());
-                self.told = Some(snapshot);
+                self.schedule.answered(now, snapshot.interval());
+                self.snapshot = Some(snapshot);
                 self.log(format!("the host answers on {way}"));
             }
             Err(Failure::TooSoon(wait)) => self.schedule.too_soon(wait, now),
             Err(failure) => {
                 self.schedule.failed(now);
-                self.told = None;
+                self.snapshot = None;
                 self.log(failure.to_string());
             }
         }
@@ -139,7 +139,7 @@ impl Broker {
     }
 
     fn turns(&mut self, now: Duration) {
-        let fresh = self.told.as_ref().filter(|_| self.schedule.is_fresh(now));
+        let fresh = self.snapshot.as_ref().filter(|_| self.schedule.is_fresh(now));
         let source = Source { fresh, wait: self.schedule.wait(now) };
         let reply = &mut self.reply;
         self.clients.retain_mut(|client| client.turn(source, reply, now).is_ok());
@@ -151,7 +151,7 @@ impl Broker {
         let unread: usize = self.clients.iter().map(|client| client.connection.unsent()).sum();
         let may_read = unread < UNREAD_MAX;
         let mut watched: Vec<(BorrowedFd<'_>, PollFlags, Event)> = vec![
-            (self.upstream.bell.as_fd(), PollFlags::IN, Event::Bell),
+            (self.upstream.ready.as_fd(), PollFlags::IN, Event::Answer),
             (self.socket.as_fd(), PollFlags::IN, Event::Client),
         ];
         let http = self.http.as_ref().map(|http| (http.as_fd(), PollFlags::IN, Event::Scrape));
@@ -205,7 +205,7 @@ impl Broker {
     fn handle(&mut self, event: Event) {
         let now = clock::now();
         match event {
-            Event::Bell => {}
+            Event::Answer => {}
             Event::Client => {
                 if let Some(connection) = accepted(self.socket.accept()) {
                     self.let_in(connection, now);

@@ -12,7 +12,7 @@ pub(crate) struct Schedule {
     /// The time that must pass between two queries of this guest.
     interval: Duration,
     /// When the host was asked for its last values.
-    told: Option<Duration>,
+    asked: Option<Duration>,
     /// Whether an answer is pending.
     is_asking: bool,
     /// The host said that it was too soon: until this time, the previous values are all there is.
@@ -25,7 +25,7 @@ impl Schedule {
     pub(crate) fn new() -> Self {
         Self {
             interval: INTERVAL_DEFAULT,
-            told: None,
+            asked: None,
             is_asking: false,
             too_soon: Duration::ZERO,
             retry: Duration::ZERO,
@@ -34,8 +34,8 @@ impl Schedule {
 
     /// Whether the last values may still be sent: asking now would be pointless, or too soon.
     pub(crate) fn is_fresh(&self, now: Duration) -> bool {
-        self.told.is_some_and(|told| {
-            now.saturating_sub(told) < self.interval.max(FRESH_LEAST) || now < self.too_soon
+        self.asked.is_some_and(|asked| {
+            now.saturating_sub(asked) < self.interval.max(FRESH_LEAST) || now < self.too_soon
         })
     }
 
@@ -60,9 +60,9 @@ impl Schedule {
     }
 
     /// Notes that it answered a request made at `asked`, perhaps with the guest's interval.
-    pub(crate) fn told(&mut self, asked: Duration, interval: Option<Duration>) {
+    pub(crate) fn answered(&mut self, asked: Duration, interval: Option<Duration>) {
         let interval = interval.unwrap_or(self.interval);
-        *self = Self { interval, told: Some(asked), ..Self::new() };
+        *self = Self { interval, asked: Some(asked), ..Self::new() };
     }
 
     /// Notes that it said it was too soon.
@@ -75,7 +75,7 @@ impl Schedule {
     /// restored or has moved is on another host.
     pub(crate) fn failed(&mut self, now: Duration) {
         self.is_asking = false;
-        self.told = None;
+        self.asked = None;
         self.retry = now.saturating_add(RETRY);
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         assert!(!schedule.is_fresh(NOW) && schedule.can_ask(NOW));
         schedule.ask();
         assert!(!schedule.can_ask(NOW), "one question at a time");
-        schedule.told(NOW, Some(60 * SECOND));
+        schedule.answered(NOW, Some(60 * SECOND));
         assert!(schedule.is_fresh(NOW + 59 * SECOND));
         assert!(!schedule.is_fresh(NOW + 60 * SECOND) && schedule.can_ask(NOW + 60 * SECOND));
     }
@@ -101,15 +101,15 @@ mod tests {
     #[test]
     fn a_host_that_may_be_asked_all_the_time_is_not_asked_faster_than_it_reads() {
         let mut schedule = Schedule::new();
-        schedule.told(NOW, Some(Duration::ZERO));
+        schedule.answered(NOW, Some(Duration::ZERO));
         assert!(schedule.is_fresh(NOW + FRESH_LEAST / 2) && !schedule.is_fresh(NOW + FRESH_LEAST));
     }
 
     #[test]
     fn an_interval_that_the_host_does_not_tell_stays_as_it_was_known() {
         let mut schedule = Schedule::new();
-        schedule.told(NOW, Some(30 * SECOND));
-        schedule.told(NOW, None);
+        schedule.answered(NOW, Some(30 * SECOND));
+        schedule.answered(NOW, None);
         assert!(schedule.is_fresh(NOW + 29 * SECOND));
     }
 
@@ -121,7 +121,7 @@ mod tests {
         assert!(!schedule.is_fresh(NOW) && !schedule.can_ask(NOW + 2 * SECOND));
         assert!(schedule.can_ask(NOW + 3 * SECOND));
         assert_eq!(schedule.wait(NOW), 3 * SECOND);
-        schedule.told(NOW, Some(SECOND));
+        schedule.answered(NOW, Some(SECOND));
         schedule.too_soon(10 * SECOND, NOW + SECOND);
         assert!(schedule.is_fresh(NOW + 10 * SECOND) && !schedule.is_fresh(NOW + 11 * SECOND));
     }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn after_a_failure_nothing_that_was_told_before_is_given_out() {
         let mut schedule = Schedule::new();
-        schedule.told(NOW, Some(60 * SECOND));
+        schedule.answered(NOW, Some(60 * SECOND));
         schedule.ask();
         schedule.failed(NOW + SECOND);
         assert!(!schedule.is_fresh(NOW + SECOND) && !schedule.can_ask(NOW + SECOND));

@@ -19,7 +19,7 @@ pub(crate) struct Snapshot {
     /// When it was asked.
     asked: Duration,
     /// In the host's order.
-    values: Vec<Told>,
+    values: Vec<NamedValue>,
     /// The values' positions by name.
     places: BTreeMap<String, usize>,
     /// What may be asked for: lines of `list`.
@@ -30,7 +30,7 @@ pub(crate) struct Snapshot {
 
 /// A value, and its statistic.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct NamedValue {
     pub(crate) name: String,
     value: String,
     /// Whether it is text, which JSON puts between quotes.
@@ -50,26 +50,26 @@ impl Snapshot {
     pub(crate) fn new(asked: Duration, values: &[Line], listed: Rc<Vec<Line>>) -> Self {
         let is_blocked = matches!(values, [line] if line.text == BLOCKED);
         let rows = Listed::all(&listed);
-        let told: Vec<Told> = values
+        let named: Vec<NamedValue> = values
             .iter()
             .filter(|line| line.code == Code::Done)
             .filter_map(|line| line.text.split_once('='))
-            .map(|(name, value)| Told {
+            .map(|(name, value)| NamedValue {
                 name: name.to_owned(),
                 value: value.to_owned(),
                 is_text: is_text(name, value, &rows),
             })
             .collect();
-        let places = told.iter().enumerate().map(|(at, told)| (told.name.clone(), at)).collect();
-        Self { asked, values: told, places, listed, is_blocked }
+        let places = named.iter().enumerate().map(|(at, value)| (value.name.clone(), at)).collect();
+        Self { asked, values: named, places, listed, is_blocked }
     }
 
     /// Whether the list contains every value.
     pub(crate) fn is_all_listed(&self) -> bool {
         let rows = self.rows();
-        let is_listed = |told: &Told| {
-            rows.iter().any(|row| row.name == told.name)
-                || rows.iter().any(|row| row.describes(&told.name))
+        let is_listed = |value: &NamedValue| {
+            rows.iter().any(|row| row.name == value.name)
+                || rows.iter().any(|row| row.describes(&value.name))
         };
         self.values.iter().all(is_listed)
     }
@@ -91,15 +91,15 @@ impl Snapshot {
     }
 
     /// A value adjusted to `now`: its age has grown, and a pending verdict is closer.
-    pub(crate) fn value(&self, place: usize, now: Duration) -> Option<(&Told, Cow<'_, str>)> {
-        let told = self.values.get(place)?;
+    pub(crate) fn value(&self, place: usize, now: Duration) -> Option<(&NamedValue, Cow<'_, str>)> {
+        let named = self.values.get(place)?;
         let age = now.saturating_sub(self.asked);
-        let value = match told.name.as_str() {
-            "sample.age" => older(&told.value, age),
-            name if name.starts_with("verdict.") => nearer(&told.value, age),
+        let value = match named.name.as_str() {
+            "sample.age" => older(&named.value, age),
+            name if name.starts_with("verdict.") => nearer(&named.value, age),
             _ => None,
         };
-        Some((told, value.map_or(Cow::Borrowed(told.value.as_str()), Cow::Owned)))
+        Some((named, value.map_or(Cow::Borrowed(named.value.as_str()), Cow::Owned)))
     }
 
     /// The results for the words of a query, each value once.

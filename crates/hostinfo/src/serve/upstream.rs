@@ -26,11 +26,11 @@ struct Ask {
 pub(crate) struct Answered {
     /// When the host was asked.
     pub(crate) asked: Duration,
-    pub(crate) result: Result<Told, Failure>,
+    pub(crate) result: Result<HostReply, Failure>,
 }
 
 /// The host's answer.
-pub(crate) struct Told {
+pub(crate) struct HostReply {
     pub(crate) values: Vec<Line>,
     /// If it was asked for.
     pub(crate) list: Option<Vec<Line>>,
@@ -43,7 +43,7 @@ pub(crate) struct Upstream {
     asks: Sender<Ask>,
     answers: Receiver<Answered>,
     /// Readable if there is an answer.
-    pub(crate) bell: PipeReader,
+    pub(crate) ready: PipeReader,
 }
 
 impl Upstream {
@@ -53,14 +53,14 @@ impl Upstream {
     /// The system cannot create it.
     pub(crate) fn start(options: &Options) -> std::io::Result<Self> {
         let (asks, asked) = channel();
-        let (told, answers) = channel();
-        let (bell, ring) = std::io::pipe()?;
+        let (answered, answers) = channel();
+        let (ready, signal) = std::io::pipe()?;
         let options = options.clone();
         thread::Builder::new()
             .name("host".to_owned())
             .stack_size(STACK)
-            .spawn(move || run(&options, &asked, &told, ring))?;
-        Ok(Self { asks, answers, bell })
+            .spawn(move || run(&options, &asked, &answered, signal))?;
+        Ok(Self { asks, answers, ready })
     }
 
     /// Starts a query of the host. Only one may be pending.
@@ -74,7 +74,7 @@ impl Upstream {
         match self.answers.try_recv() {
             Ok(answered) => {
                 // There is one byte for each answer, available already.
-                let _ = self.bell.read(&mut [0]);
+                let _ = self.ready.read(&mut [0]);
                 Some(answered)
             }
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
@@ -82,11 +82,16 @@ impl Upstream {
     }
 }
 
-fn run(options: &Options, asks: &Receiver<Ask>, answers: &Sender<Answered>, mut ring: PipeWriter) {
+fn run(
+    options: &Options,
+    asks: &Receiver<Ask>,
+    answers: &Sender<Answered>,
+    mut signal: PipeWriter,
+) {
     let mut host = Host::held(options);
     for Ask { with_list } in asks {
         let answered = ask(&mut host, with_list);
-        if answers.send(answered).is_err() || ring.write_all(&[0]).is_err() {
+        if answers.send(answered).is_err() || signal.write_all(&[0]).is_err() {
             return;
         }
     }
@@ -105,17 +110,17 @@ fn ask(host: &mut Host<'_>, with_list: bool) -> Answered {
 
 fn ask_once(host: &mut Host<'_>, with_list: bool) -> Answered {
     let asked = clock::now();
-    let result = told(host, with_list);
+    let result = ask_host(host, with_list);
     if result.as_ref().is_err_and(|failure| !is_too_soon(failure)) {
         host.let_go();
     }
     Answered { asked, result }
 }
 
-fn told(host: &mut Host<'_>, with_list: bool) -> Result<Told, Failure> {
+fn ask_host(host: &mut Host<'_>, with_list: bool) -> Result<HostReply, Failure> {
     let values = host.ask(&Question::get(&["*"]))?;
     let list = with_list.then(|| host.ask(&Question::list_all())).transpose()?;
-    Ok(Told { values, list, way: host.way()?.to_string() })
+    Ok(HostReply { values, list, way: host.way()?.to_string() })
 }
 
 fn is_too_soon(failure: &Failure) -> bool {

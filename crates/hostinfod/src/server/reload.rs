@@ -23,6 +23,7 @@ impl Server {
                 control: _,
                 metrics: _,
                 libvirt: _,
+                security: _,
             } = settings;
             self.logging.reload(&log);
             self.guests.set_tag_sources(tags.sought(), ctx.now);

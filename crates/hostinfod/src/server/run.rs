@@ -10,6 +10,7 @@ use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
 use super::Server;
 use crate::admin::Daemon;
+use crate::confinement::Confinement;
 use crate::reactor::Ready;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
@@ -28,9 +29,12 @@ impl Server {
         sockets: &Sockets,
         listen: Hybrids,
         vsock: Vsock,
+        confinement: Confinement,
     ) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
         self.guests.begin(sockets, listen, vsock, &mut self.reactor.now());
+        // Nothing that a guest has sent was read so far, and nothing was started.
+        confinement.enter();
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         systemd::ready();

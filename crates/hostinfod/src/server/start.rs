@@ -16,6 +16,7 @@ use super::Server;
 use crate::admin::{Control, Scrape};
 use crate::admin_values;
 use crate::args::Args;
+use crate::confinement::Confinement;
 use crate::guests::Guests;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
@@ -56,12 +57,16 @@ pub(crate) fn start() -> ExitCode {
 fn serve(args: Args) -> anyhow::Result<()> {
     let pty = args.pty;
     let (file, settings) = SettingsFile::open(args)?;
+    // The path now: an upgrade replaces the file, and then the kernel says that it is deleted.
+    let own = std::env::current_exe().unwrap_or_default();
+    let confinement = Confinement::of(&settings, &own);
     let Settings {
         paths,
         control,
         metrics,
         flow,
         libvirt,
+        security: _,
         tags,
         listen,
         vsock,
@@ -96,7 +101,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
     }
     let server = Server { settings: file, logging, guests, control, scrape, signals, reactor };
-    server.run(&sockets, listen, vsock)
+    server.run(&sockets, listen, vsock, confinement)
 }
 
 /// The service's capabilities, such as reading a file as another user, are not passed on to programs

@@ -6,6 +6,7 @@ use hostinfo_domains::LibvirtSettings;
 
 use super::log::{Log, Output};
 use super::paths::Paths;
+use super::security::Security;
 use super::{Control, Metrics, Settings};
 
 /// Such settings, as the daemon was started with them.
@@ -15,6 +16,7 @@ pub(crate) struct AtStart {
     control: Control,
     metrics: Metrics,
     libvirt: LibvirtSettings,
+    security: Security,
     /// `enabled` and `port`.
     vsock: (bool, u32),
     log: (Output, PathBuf),
@@ -30,6 +32,7 @@ impl AtStart {
             control,
             metrics,
             libvirt,
+            security,
             vsock,
             log,
             flow: _,
@@ -45,6 +48,7 @@ impl AtStart {
             control: control.clone(),
             metrics: metrics.clone(),
             libvirt: libvirt.clone(),
+            security: *security,
             vsock: (vsock.enabled, vsock.port),
             log: (*output, file.clone()),
         }
@@ -52,12 +56,13 @@ impl AtStart {
 
     /// The sections of the file that differ in `settings`, and so wait for a restart.
     pub(crate) fn waiting(&self, settings: &Settings) -> Vec<&'static str> {
-        let Self { paths, control, metrics, libvirt, vsock, log } = Self::of(settings);
+        let Self { paths, control, metrics, libvirt, security, vsock, log } = Self::of(settings);
         let sections = [
             (paths != self.paths, "[paths]"),
             (control != self.control, "[control]"),
             (metrics != self.metrics, "[metrics]"),
             (libvirt != self.libvirt, "[libvirt]"),
+            (security != self.security, "[security]"),
             (vsock != self.vsock, "enabled and port of [vsock]"),
             (log != self.log, "the log's output and file"),
         ];
@@ -81,6 +86,8 @@ mod tests {
             ("[control]\ngroup = 'x'", "[control]"),
             ("[metrics]\nlisten = '/x'", "[metrics]"),
             ("[libvirt]\nrequired = true", "[libvirt]"),
+            ("[security]\nlandlock = false", "[security]"),
+            ("[security]\nseccomp = false", "[security]"),
             ("[vsock]\nenabled = true", "enabled and port of [vsock]"),
             ("[vsock]\nport = 1", "enabled and port of [vsock]"),
             ("[log]\noutput = 'journald'", "the log's output and file"),

@@ -94,7 +94,8 @@ impl TryFrom<Vec<Hybrid>> for Hybrids {
                 ));
             }
             let others = sections.iter().take(number);
-            if let Some(other) = others.map(|other| &other.path).find(|it| it.meets(&section.path))
+            if let Some(other) =
+                others.map(|other| &other.path).find(|it| it.overlaps(&section.path))
             {
                 return Err(format!(
                     "[[listen]] paths {:?} and {path:?} may both match one path: change one of them",

@@ -46,7 +46,8 @@ pub(crate) enum Error {
     NoSocket,
     /// The directory's mode or ACL.
     #[error(
-        "permission denied: let the user that hostinfod runs as write to the directory: setfacl -m u:USER:rwx DIRECTORY"
+        "permission denied: let the user that hostinfod runs as write to the directory: setfacl -m u:USER:rwx DIRECTORY; if \
+         it may, restart hostinfod, which can write only where the settings said at its start"
     )]
     Denied,
     /// The file system, or what the service may see of it.

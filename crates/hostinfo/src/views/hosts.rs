@@ -137,14 +137,14 @@ impl Judged {
 
 /// Everything that the host reported over some time.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Told {
+pub(crate) struct HostView {
     first: Option<Reply>,
     pub(crate) last: Reply,
     /// From the replies after the first one, whose verdicts are about the time before.
     later: BTreeMap<&'static str, Judged>,
 }
 
-impl Told {
+impl HostView {
     /// Adds the next reply.
     pub(crate) fn add(&mut self, reply: Reply) {
         if self.first.is_some() {
@@ -254,14 +254,14 @@ mod tests {
         Reply::of(&values.iter().map(line).collect::<Vec<_>>())
     }
 
-    fn told(replies: &[&[&str]]) -> Told {
-        let mut told = Told::default();
+    fn told(replies: &[&[&str]]) -> HostView {
+        let mut told = HostView::default();
         replies.iter().for_each(|values| told.add(reply(values)));
         told
     }
 
     fn cpu(replies: &[&str]) -> Option<State> {
-        let mut told = Told::default();
+        let mut told = HostView::default();
         replies.iter().for_each(|value| told.add(reply(&[&format!("verdict.cpu={value}")])));
         told.judged("cpu").state()
     }
@@ -278,11 +278,11 @@ mod tests {
     #[test]
     fn a_verdict_that_this_guest_may_not_see_is_refused_with_the_reason() {
         let refused = Line { code: Code::NotPermitted, text: "verdict: not permitted".to_owned() };
-        let mut told = Told::default();
+        let mut told = HostView::default();
         told.add(Reply::of(&[refused]));
         assert_eq!(told.judged("io"), Judged::Refused("not permitted".to_owned()));
         assert_eq!(
-            Told::default().judged("net"),
+            HostView::default().judged("net"),
             Judged::Missing("this host gives none".to_owned())
         );
     }

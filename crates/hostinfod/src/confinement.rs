@@ -1,0 +1,131 @@
+//! The daemon confines itself once it has opened what it needs, and before it serves anybody: Landlock bounds where
+//! files are written and executed and which network is reached, seccomp which system calls are possible. What it
+//! starts later, `hostinfo-libvirt` and a new version of itself, is confined with it.
+//!
+//! This holds wherever the daemon runs. As a service, it is confined by its unit as well.
+
+#[cfg(debug_assertions)]
+mod attempts;
+mod landlock;
+mod layers;
+mod places;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod seccomp;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[path = "confinement/no_seccomp.rs"]
+mod seccomp;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod system_calls;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use crate::settings::Settings;
+use crate::settings::listen::Listen;
+use crate::settings::log::Output;
+use crate::settings::security::Security;
+use layers::Layers;
+
+/// What the daemon gives up, and what it keeps.
+#[derive(Debug)]
+pub(crate) struct Confinement {
+    security: Security,
+    /// Directories below which it may write.
+    writable: Vec<PathBuf>,
+    /// Directories below which it may execute.
+    executable: Vec<PathBuf>,
+    /// Whether it may have to listen for guests over AF_VSOCK again.
+    vsock: bool,
+}
+
+impl Confinement {
+    /// That of a daemon with these settings, which runs from `own`.
+    pub(crate) fn of(settings: &Settings, own: &Path) -> Self {
+        let written = written(settings);
+        let writable = written.iter().filter_map(|directory| places::above(directory)).collect();
+        let executable = places::of_programs(own);
+        let vsock = settings.vsock.enabled;
+        Self { security: settings.security, writable, executable, vsock }
+    }
+
+    /// Confines this process, and logs it. Returns what is in force. Landlock confines only the thread that calls this,
+    /// so there must be no other yet.
+    pub(crate) fn enter(self) -> Layers {
+        let mut layers = Layers::inherited();
+        if layers.are_too_narrow() {
+            tracing::warn!(
+                "this version needs more than the confinement of the previous one permits: systemctl restart hostinfo"
+            );
+        }
+        if !layers.landlock {
+            layers.landlock = self.is_in_force("landlock", self.security.landlock, |this| {
+                landlock::restrict(&this.writable, &this.executable)
+            });
+        }
+        if !layers.seccomp {
+            layers.seccomp = self.is_in_force("seccomp", self.security.seccomp, |this| {
+                seccomp::restrict(this.vsock)
+            });
+        }
+        #[cfg(debug_assertions)]
+        attempts::make();
+        layers
+    }
+
+    /// Has a part confine this process, unless its setting says otherwise. Returns whether it does.
+    fn is_in_force<E: Display>(
+        &self,
+        part: &str,
+        is_wanted: bool,
+        restrict: impl Fn(&Self) -> Result<(), E>,
+    ) -> bool {
+        if !is_wanted {
+            tracing::info!("not confined by {part}: [security] {part} = false");
+            return false;
+        }
+        match restrict(self) {
+            Ok(()) => tracing::info!("confined by {part}"),
+            Err(error) => {
+                tracing::warn!(
+                    "not confined by {part}: {error}. [security] {part} = false in hostinfod.toml silences this"
+                );
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// The directories in which the daemon makes files and sockets.
+fn written(settings: &Settings) -> Vec<&Path> {
+    let mut written = vec![&*settings.paths.socket_dir, &settings.paths.state_dir];
+    written.extend(settings.control.socket.parent());
+    if let Listen::Unix(socket) = &settings.metrics.listen {
+        written.extend(socket.parent());
+    }
+    if matches!(settings.log.output, Output::File) {
+        written.extend(settings.log.file.parent());
+    }
+    written.extend(settings.listen.iter().map(|listen| listen.path.directory()));
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_settings_name_for_writing_is_writable_and_what_they_only_read_is_not() {
+        let settings: Settings = toml::from_str(
+            "[paths]\nsocket_dir = '/a/s'\nstate_dir = '/b/s'\nrules = '/r/r'\ncustom_dir = '/r/c'\n\
+             [control]\nsocket = '/c/s/x'\n[metrics]\nlisten = '/d/s/x'\n\
+             [log]\noutput = 'file'\nfile = '/e/s/x'\n\
+             [[listen]]\npath = '/f/s/{name}/x'\ndriver = 'a'\nuser = 'b'\n\
+             [[sockets]]\npath = '/r/s/{name}/x'\ndriver = 'q'\n",
+        )
+        .unwrap();
+        let mut found = written(&settings);
+        found.sort_unstable();
+        assert_eq!(found, ["/a/s", "/b/s", "/c/s", "/d/s", "/e/s", "/f/s/"].map(Path::new));
+    }
+}

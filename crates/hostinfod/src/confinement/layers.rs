@@ -1,0 +1,80 @@
+//! What this process is confined by, and how it says so to a new version of itself that it executes. Neither Landlock
+//! nor seccomp can be undone, and Landlock has 16 layers at the most, so the new version adds nothing to them.
+
+use std::env;
+
+/// The variable of the environment that says so.
+const VARIABLE: &str = "HOSTINFOD_CONFINED";
+
+/// What this version needs of its confinement. Counts up with each version that needs more than the one before, such as
+/// another system call.
+const NEEDS: u32 = 1;
+
+const LANDLOCK: &str = "landlock";
+const SECCOMP: &str = "seccomp";
+
+/// What is in force, and what the version that began it needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Layers {
+    needs: u32,
+    pub(super) landlock: bool,
+    pub(super) seccomp: bool,
+}
+
+impl Layers {
+    /// As the process that executed this one said.
+    pub(super) fn inherited() -> Self {
+        env::var(VARIABLE).map_or_else(|_| Self::none(), |text| Self::parse(&text))
+    }
+
+    fn none() -> Self {
+        Self { needs: NEEDS, landlock: false, seccomp: false }
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut words = text.split(' ');
+        let needs = words.next().and_then(|number| number.parse().ok()).unwrap_or_default();
+        let (mut landlock, mut seccomp) = (false, false);
+        for word in words {
+            landlock |= word == LANDLOCK;
+            seccomp |= word == SECCOMP;
+        }
+        Self { needs, landlock, seccomp }
+    }
+
+    /// Whether a part is in force that permits less than this version needs.
+    pub(super) fn are_too_narrow(self) -> bool {
+        (self.landlock || self.seccomp) && self.needs < NEEDS
+    }
+
+    /// The variable to set, and its value, for a new version that this process executes.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the daemon does not execute itself yet"))]
+    pub(crate) fn to_environment(self) -> (&'static str, String) {
+        let parts = [(self.landlock, LANDLOCK), (self.seccomp, SECCOMP)];
+        let words = parts.into_iter().filter_map(|(is_in_force, word)| is_in_force.then_some(word));
+        (VARIABLE, words.fold(self.needs.to_string(), |text, word| format!("{text} {word}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_version_knows_what_it_has_inherited() {
+        for (landlock, seccomp) in [(false, false), (true, false), (false, true), (true, true)] {
+            let layers = Layers { landlock, seccomp, ..Layers::none() };
+            assert_eq!(Layers::parse(&layers.to_environment().1), layers);
+            assert!(!layers.are_too_narrow());
+        }
+    }
+
+    #[test]
+    fn what_an_older_version_began_may_be_too_narrow_and_what_nobody_said_is_not_in_force() {
+        assert!(Layers::parse("0 seccomp").are_too_narrow());
+        for nothing in ["", "landlock", "x y", "0", "0 more"] {
+            let layers = Layers::parse(nothing);
+            assert!(!layers.landlock && !layers.seccomp && !layers.are_too_narrow(), "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! seccomp, seccomp(2): only the system calls of `system_calls` are possible. The others fail with EPERM, so that a
+//! library that can do without one does so, and what fails is in the log with its reason.
+
+use std::collections::BTreeMap;
+use std::env::consts::ARCH;
+
+use nix::libc;
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
+};
+
+use super::system_calls::{IOCTLS, PERMITTED, PRCTLS};
+
+/// Why there is no filter.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The list makes none.
+    #[error("no filter for {ARCH}: {0}")]
+    Filter(#[from] BackendError),
+    /// The kernel refused it.
+    #[error("the kernel does not offer it, or the service's own filter refuses it: {0}")]
+    Refused(#[from] seccompiler::Error),
+}
+
+/// Confines all threads of this process and what it starts. With `vsock`, sockets of AF_VSOCK can be made.
+///
+/// # Errors
+/// [`Error`].
+pub(super) fn restrict(vsock: bool) -> Result<(), Error> {
+    for program in [without_clone3()?, permitted(vsock)?] {
+        apply_filter_all_threads(&program)?;
+    }
+    Ok(())
+}
+
+/// The flags of clone3(2) are behind a pointer, where no filter can see them. A libc that is told that the kernel has no
+/// such call uses clone(2).
+fn without_clone3() -> Result<BpfProgram, BackendError> {
+    let number = libc::ENOSYS.unsigned_abs();
+    let rules = [(libc::SYS_clone3, Vec::new())].into();
+    program(SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(number), arch()?)?)
+}
+
+fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
+    let families = [Some(libc::AF_UNIX), vsock.then_some(libc::AF_VSOCK)];
+    let families = families.into_iter().flatten().map(bits);
+    let mut rules: BTreeMap<_, _> = PERMITTED.iter().map(|call| (*call, Vec::new())).collect();
+    rules.insert(libc::SYS_socket, one_of(0, families)?);
+    rules.insert(libc::SYS_socketpair, one_of(0, [bits(libc::AF_UNIX)])?);
+    rules.insert(libc::SYS_ioctl, one_of(1, IOCTLS)?);
+    rules.insert(libc::SYS_prctl, one_of(0, PRCTLS.map(bits))?);
+    rules.insert(libc::SYS_clone, starts()?);
+    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    program(SeccompFilter::new(rules, refused, SeccompAction::Allow, arch()?)?)
+}
+
+/// Threads, and what posix_spawn(3) does: the new process shares memory with this one, which waits until it executes a
+/// program. So there are no copies of the daemon, and no new namespaces.
+fn starts() -> Result<Vec<SeccompRule>, BackendError> {
+    let namespaces = libc::CLONE_NEWNS
+        | libc::CLONE_NEWCGROUP
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET;
+    [libc::CLONE_THREAD, libc::CLONE_VM | libc::CLONE_VFORK]
+        .into_iter()
+        .map(|wanted| {
+            let looked_at = SeccompCmpOp::MaskedEq(bits(namespaces | wanted));
+            rule(0, looked_at, bits(wanted))
+        })
+        .collect()
+}
+
+/// One argument has one of these values. The kernel looks at the lower half of each.
+fn one_of(
+    argument: u8,
+    values: impl IntoIterator<Item = u64>,
+) -> Result<Vec<SeccompRule>, BackendError> {
+    values.into_iter().map(|value| rule(argument, SeccompCmpOp::Eq, value)).collect()
+}
+
+fn rule(argument: u8, compare: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compare, value)?;
+    SeccompRule::new(vec![condition])
+}
+
+fn bits(argument: i32) -> u64 {
+    u64::from(argument.cast_unsigned())
+}
+
+fn arch() -> Result<TargetArch, BackendError> {
+    ARCH.try_into()
+}
+
+fn program(filter: SeccompFilter) -> Result<BpfProgram, BackendError> {
+    filter.try_into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::Command;
+
+    use rustix::io::Errno;
+    use rustix::net::{AddressFamily, SocketType};
+
+    /// In a thread of its own, which alone is confined.
+    fn confined(vsock: bool, test: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                for program in [without_clone3().unwrap(), permitted(vsock).unwrap()] {
+                    seccompiler::apply_filter(&program).unwrap();
+                }
+                test();
+            });
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn threads_and_programs_are_started_but_no_copy_of_the_process_and_no_namespace() {
+        confined(false, || {
+            assert_eq!(std::thread::spawn(|| 7).join().unwrap(), 7);
+            let start = || Command::new("/bin/true");
+            assert!(start().status().unwrap().success());
+            // A user to become is what makes it fork(2), and so copy the process.
+            let user = rustix::process::getuid().as_raw();
+            let error = start().uid(user).status().unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+            let moved = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER);
+            assert_eq!(moved, Err(nix::errno::Errno::EPERM));
+        });
+    }
+
+    #[test]
+    fn a_socket_reaches_this_host_and_its_guests_alone() {
+        let open = |family| rustix::net::socket(family, SocketType::STREAM, None).map(drop);
+        for vsock in [false, true] {
+            confined(vsock, || {
+                open(AddressFamily::UNIX).unwrap();
+                std::os::unix::net::UnixStream::pair().unwrap();
+                for family in [AddressFamily::INET, AddressFamily::INET6, AddressFamily::NETLINK] {
+                    assert_eq!(open(family), Err(Errno::PERM));
+                }
+                let is_refused = open(AddressFamily::VSOCK) == Err(Errno::PERM);
+                assert_eq!(is_refused, !vsock);
+            });
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What the daemon can no longer do once it has confined itself, tried by the daemon itself: a debug build makes the
+//! attempts that its environment names.
+
+use std::fs;
+use std::net::TcpListener;
+
+use anyhow::{Result, ensure};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::{Daemon, FakeGuest, Host, paths};
+use tempfile::TempDir;
+
+/// By Landlock, and by seccomp.
+const DENIED: &str = "Permission denied (os error 13)";
+const NOT_PERMITTED: &str = "Operation not permitted (os error 1)";
+const DONE: &str = "done";
+
+/// A folder that is not beside the host's, and a port at which somebody listens.
+struct Outside {
+    folder: TempDir,
+    listener: TcpListener,
+}
+
+impl Outside {
+    fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("hostinfo-").tempdir_in("/var/tmp")?;
+        fs::write(folder.path().join("kept"), "x")?;
+        Ok(Self { folder, listener: TcpListener::bind("127.0.0.1:0")? })
+    }
+
+    /// Attempts, each with what becomes of it.
+    fn attempts(&self, host: &Host, outcomes: [&str; 9]) -> Result<Vec<(String, String)>> {
+        let folder = self.folder.path().display();
+        let own = paths::program("hostinfod")?.display().to_string();
+        let attempts = [
+            format!("write {}/attempt", host.state().display()),
+            format!("write {folder}/attempt"),
+            format!("append {folder}/kept"),
+            format!("mkdir {folder}/attempts"),
+            format!("remove {folder}/kept"),
+            format!("connect {}", self.listener.local_addr()?),
+            format!("start {own}"),
+            "start /bin/true".to_owned(),
+            format!("fork {own}"),
+        ];
+        Ok(attempts.into_iter().zip(outcomes.map(str::to_owned)).collect())
+    }
+}
+
+/// A daemon that makes these attempts, each of which has its outcome.
+fn attempting(host: &Host, attempts: &[(String, String)]) -> Result<Daemon> {
+    let list: Vec<&str> = attempts.iter().map(|(attempt, _)| &**attempt).collect();
+    let daemon = host.start_daemon_with(&format!("HOSTINFOD_ATTEMPTS={}", list.join(";")))?;
+    for (attempt, outcome) in attempts {
+        let line = format!("attempt {attempt}: {outcome}");
+        ensure!(daemon.log().contains(&line), "no `{line}` in\n{}", daemon.log());
+    }
+    Ok(daemon)
+}
+
+#[test]
+fn whoever_takes_over_the_daemon_writes_executes_connects_and_forks_nowhere_else() -> Result<()> {
+    let (host, outside) = (Host::new(EVERYTHING)?, Outside::new()?);
+    let attempts = outside.attempts(
+        &host,
+        [DONE, DENIED, DENIED, DENIED, DENIED, NOT_PERMITTED, DONE, DENIED, NOT_PERMITTED],
+    )?;
+    let mut attempts = attempts;
+    // If it were not refused, no daemon would be left to answer.
+    attempts.push(("execute /bin/true".to_owned(), DENIED.to_owned()));
+    let daemon = attempting(&host, &attempts)?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    ensure!(guest.ask_one("physcpus")?.starts_with("200 "));
+    for part in ["landlock", "seccomp"] {
+        ensure!(daemon.log().contains(&format!("confined by {part}\n")), "{}", daemon.log());
+    }
+    ensure!(!daemon.log().contains("WARN"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn each_part_can_be_switched_off_and_the_other_holds_alone() -> Result<()> {
+    let (host, outside) = (Host::new(EVERYTHING)?, Outside::new()?);
+    let landlock = [DONE, DENIED, DENIED, DENIED, DENIED, DENIED, DONE, DENIED, DONE];
+    let seccomp = [DONE, DONE, DONE, DONE, DONE, NOT_PERMITTED, DONE, DONE, NOT_PERMITTED];
+    for (off, outcomes) in [("seccomp", landlock), ("landlock", seccomp)] {
+        host.write_config(&format!("[security]\n{off} = false\n"))?;
+        let daemon = attempting(&host, &outside.attempts(&host, outcomes)?)?;
+        let line = format!("not confined by {off}: [security] {off} = false\n");
+        ensure!(daemon.log().contains(&line), "{}", daemon.log());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_process_that_is_confined_already_adds_nothing_and_asks_for_a_restart_if_that_is_too_narrow()
+-> Result<()> {
+    let (host, outside) = (Host::new(EVERYTHING)?, Outside::new()?);
+    host.write_config("")?;
+    // Nothing confines it in fact, so whatever it added would show.
+    let daemon = host.start_daemon_with("HOSTINFOD_CONFINED=1 landlock seccomp")?;
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid()))?;
+    ensure!(status.contains("Seccomp:\t0\n"), "{status}");
+    ensure!(!daemon.log().contains("confine"), "{}", daemon.log());
+    drop((daemon, outside));
+    let daemon = host.start_daemon_with("HOSTINFOD_CONFINED=0 landlock seccomp")?;
+    ensure!(daemon.log().contains("systemctl restart hostinfo"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn a_guest_is_told_the_same_names_with_and_without_the_confinement() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let mut told = Vec::new();
+    for (name, settings) in [("a", ""), ("b", "[security]\nlandlock = false\nseccomp = false\n")] {
+        host.write_config(settings)?;
+        let _daemon = host.start_daemon()?;
+        let mut guest = FakeGuest::join(&host.socket(name))?;
+        guest.ask("*")?;
+        // Ratios have a window by then.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let reply = guest.ask("*")?;
+        told.push(
+            reply
+                .iter()
+                .map(|line| line.split('=').next().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>(),
+        );
+    }
+    ensure!(told[0] == told[1] && told[0].len() > 50, "{told:?}");
+    Ok(())
+}
