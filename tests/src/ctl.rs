@@ -58,7 +58,7 @@ pub fn run(libvirtd: &Libvirtd, host: &Host, program: &[&str], args: &[&str]) ->
     let [nsenter, rest @ ..] = libvirtd.enter();
     let mut command = Command::new(nsenter);
     command.args(rest).arg("--pid").args(program);
-    said(command.args(options(host)).args(args))
+    output(command.args(options(host)).args(args))
 }
 
 /// hostinfoctl for that host's directories, with libvirt's own test driver instead of a libvirtd,
@@ -77,7 +77,7 @@ pub fn command(host: &Host, args: &[&str]) -> Result<Command> {
 /// # Errors
 /// It cannot be run.
 pub fn alone(host: &Host, args: &[&str]) -> Result<Said> {
-    said(&mut command(host, args)?)
+    output(&mut command(host, args)?)
 }
 
 /// The path of hostinfoctl.
@@ -99,7 +99,11 @@ pub(crate) fn options(host: &Host) -> [OsString; 8] {
     [d, directory, r, rules, c, control, s, settings]
 }
 
-fn said(command: &mut Command) -> Result<Said> {
+/// Runs such a command.
+///
+/// # Errors
+/// It cannot be run.
+pub fn output(command: &mut Command) -> Result<Said> {
     let output = command.env_remove("LIBVIRT_DEFAULT_URI").output().context("run hostinfoctl")?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok(Said {

@@ -76,12 +76,12 @@ impl Follower {
     /// # Errors
     /// It never does.
     pub fn wait_for_guests(&self, names: &[&str]) -> Result<()> {
-        names.iter().try_for_each(|name| self.wait_for_log(&format!("{name}: enabled: ")))
+        names.iter().try_for_each(|name| self.wait_for_log(&format!("qemu-{name}: enabled: ")))
     }
 
     /// How often it has given that guest a channel.
     pub fn count(&self, name: &str) -> usize {
-        let begin = format!("{name}: enabled: ");
+        let begin = format!("qemu-{name}: enabled: ");
         self.log().lines().filter(|line| line.starts_with(&begin)).count()
     }
 

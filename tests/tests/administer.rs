@@ -35,7 +35,7 @@ fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {
     let list = alone(&host, &["list"])?;
     ensure!(list.stderr.contains("note: what the daemon knows is left out"), "{list:?}");
     let list = list.well()?;
-    ensure!(list.contains("disabled") && list.contains("hostinfo.conf:5  30 s"), "{list}");
+    ensure!(list.contains("test-test  none   none     -           line 5"), "{list}");
     let said = alone(&host, &["list", "-c", "nonsense:///"])?.ill(4)?;
     ensure!(said.contains("nonsense:///"), "{said}");
     let said = alone(&host, &["enable", "x", "-c", "test:///none"])?.ill(4)?;
@@ -106,21 +106,32 @@ fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<
     guest.ask_one("host.name")?;
 
     let list = json(&host, &["list", "web"])?;
-    let web = &list[0];
+    let list_of_web = list.clone();
+    let web = &list["guests"][0];
+    ensure!(
+        web["guest"] == "qemu-web" && web["name"] == "web" && list["format_version"] == 1,
+        "{list}"
+    );
     ensure!(web["state"] == "connected" && web["rule"]["line"] == 1, "{list}");
-    ensure!(web["queries"]["answered"] == 1 && web["queries"]["refused"] == 1, "{list}");
-    ensure!(web["queries"]["last"]["asked"] == "host.name", "{list}");
+    let queries = &web["queries"];
+    ensure!(queries["answered"] == 1 && queries["refused"] == 1, "{list}");
+    ensure!(queries["last"]["asked"] == "host.name", "{list}");
     let list = alone(&host, &["list"])?.well()?;
+    ensure!(list.contains("connected") && list.trim_end().ends_with("s ago"), "{list}");
+    let list = alone(&host, &["list", "--wide"])?.well()?;
     ensure!(list.contains("s ago: host.name (403)"), "{list}");
+    for (filter, is_there) in [("connected", true), ("error", false)] {
+        let list = alone(&host, &["list", "--state", filter])?.well()?;
+        ensure!(list.contains("qemu-web") == is_there, "{filter}: {list}");
+    }
 
     let without = ["-c", "nonsense:///"];
     let list = alone(&host, &[&["list", "w*"][..], &without].concat())?;
     ensure!(list.stderr.contains("note: what libvirt knows is left out"), "{list:?}");
     ensure!(list.well()?.contains("connected"));
     alone(&host, &[&["list", "nobody"][..], &without].concat())?.ill(3)?;
-    ensure!(
-        alone(&host, &["list", "qemu-web"])?.well()? == alone(&host, &["list", "web"])?.well()?
-    );
+    let whole = json(&host, &["list", "qemu-web"])?;
+    ensure!(whole["guests"][0] == list_of_web["guests"][0], "{whole}");
 
     let why = alone(&host, &["explain", "web", "physcpus", "memory"])?.well()?;
     ensure!(why.contains("rule qemu-web at") && why.contains("may ask once in 0 s"), "{why}");
@@ -194,7 +205,7 @@ fn status_names_guests_that_are_in_error_and_fails() -> Result<()> {
     })?;
     ensure!(said.stdout.contains("\nerror     qemu-web: "), "{said:?}");
     let said: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.stdout)?;
-    ensure!(said["errors"][0]["id"] == "qemu-web" && said["pid"].is_number(), "{said}");
+    ensure!(said["errors"][0]["guest"] == "qemu-web" && said["pid"].is_number(), "{said}");
     Ok(())
 }
 
@@ -260,6 +271,52 @@ fn a_notice_is_told_at_once_and_taken_back() -> Result<()> {
 }
 
 #[test]
+fn a_name_that_is_nearly_one_is_refused_with_the_one_that_is_meant() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("web"))?;
+    let said = alone(&host, &["notice", "set", "web", "down at ten"])?.well()?;
+    ensure!(said.contains("is set, for 1 guest"), "{said}");
+    ensure!(guest.ask_one("notice.1")?.ends_with("down at ten"));
+    for (args, words) in [
+        (&["notice", "set", "weeb", "x"][..], "there is no guest \"weeb\": do you mean \"web\"?"),
+        (&["explain", "weeb"], "do you mean \"web\"?"),
+        (&["preview", "tset", "physcpus"], "do you mean \"test\"?"),
+        (&["list", "tset"], "do you mean \"test\"?"),
+    ] {
+        let said = alone(&host, args)?.ill(3)?;
+        ensure!(said.contains(words), "{args:?}: {said}");
+    }
+    let said = alone(&host, &["notice", "set", "w*", "x"])?.ill(2)?;
+    ensure!(said.contains("did you mean \"qemu-w*\"?"), "{said}");
+    let said = alone(&host, &["explain", "web", "physcups"])?.ill(1)?;
+    ensure!(said.trim_end().ends_with("do you mean physcpus?"), "{said}");
+    let said = alone(&host, &["preview", "web", "physcups"])?;
+    ensure!(said.stderr.contains("do you mean physcpus?"), "{said:?}");
+    let said = alone(&host, &["explain", "qemu-wbe", "physcpus"])?;
+    ensure!(said.stderr.contains("yet: do you mean \"qemu-web\"?") && said.status == 0, "{said:?}");
+    Ok(())
+}
+
+#[test]
+fn incidents_that_were_recorded_are_shown_without_a_daemon_too() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let state = host.state();
+    let state = ["--state-dir", state.to_str().context("no text")?];
+    let show = |args: &[&str]| alone(&host, &[&["incidents"], &state[..], args].concat());
+    ensure!(show(&[])?.well()?.starts_with("No incidents were recorded."));
+    fs::create_dir_all(host.state().join("incidents"))?;
+    let file = r#"{"version":1,"guest":"qemu-web","incidents":[{"what":"cpu","state":"contended",
+        "from":"2026-11-28T10:02:31Z","to":"2026-11-28T10:05:31Z","part":34,"whole":100}]}"#;
+    fs::write(host.state().join("incidents/x"), file)?;
+    let said = show(&["web"])?.well()?;
+    ensure!(said.contains("qemu-web  cpu       contended  2026-11-28"), "{said}");
+    ensure!(show(&["db"])?.well()?.starts_with("No incidents"));
+    show(&["--since", "yesterday"])?.ill(2)?;
+    Ok(())
+}
+
+#[test]
 fn check_shows_every_error_as_the_daemon_does_and_its_status_is_for_ci() -> Result<()> {
     let host = Host::new(RULES)?;
     ensure!(alone(&host, &["check"])?.well()?.ends_with("hostinfo.conf: 2 rules\n"));
@@ -280,6 +337,11 @@ fn check_shows_every_error_as_the_daemon_does_and_its_status_is_for_ci() -> Resu
     ensure!(said.contains(":3:1: warning:") && said.ends_with("2 rules, 1 warning\n"), "{said}");
     ensure!(alone(&host, &["check", "--strict", name])?.status == 1);
     alone(&host, &["check", "/nonexistent/hostinfo.conf"])?.ill(1)?;
+    // What a template makes is checked before it is a file.
+    let input = fs::File::open(&file)?;
+    let said = ctl::output(ctl::command(&host, &["check", "-", "--strict"])?.stdin(input))?;
+    ensure!(said.stdout.starts_with("(standard input):3:1: warning:"), "{said:?}");
+    ensure!(said.status == 1, "{said:?}");
     fs::remove_file(host.rules())?;
     ensure!(alone(&host, &["check"])?.well()?.contains("the built-in default"));
     Ok(())
@@ -299,9 +361,12 @@ fn diff_compares_a_new_file_with_what_is_in_force() -> Result<()> {
     host.write_rules("*:\n  physcups = 1\n")?;
     ensure!(alone(&host, &["diff", name])?.well()? == expected, "what is in force");
     let list = alone(&host, &["list", "test"])?.well()?;
-    ensure!(list.contains("hostinfo.conf:5"), "it has no socket, and the same rules: {list}");
+    ensure!(list.contains("line 5"), "it has no socket, and the same rules: {list}");
     let diff = json(&host, &["diff", name, "web"])?;
-    ensure!(diff[0]["opened"][0] == "physcpus" && diff[0]["closed"] == Value::Array(vec![]));
+    alone(&host, &["diff", "--exit-code", name])?.ill(1)?;
+    alone(&host, &["diff", "--exit-code", name, "test"])?.well()?;
+    let web = &diff["guests"][0];
+    ensure!(web["opened"][0] == "physcpus" && web["closed"] == Value::Array(vec![]), "{diff}");
     ensure!(alone(&host, &["diff", name, "test"])?.well()?.starts_with("Nothing would change"));
     let broken = host.rules();
     let said = alone(&host, &["diff", broken.to_str().context("no text")?])?.ill(1)?;

@@ -29,7 +29,7 @@ qemu-db*:
 ";
 
 fn listed(host: &Host, guest: &str) -> Result<Option<Guest>> {
-    Ok(host.client()?.list()?.into_iter().find(|one| one.id == guest))
+    Ok(host.client()?.list()?.into_iter().find(|one| one.guest == guest))
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn many_guests_are_listed_page_by_page_in_order_and_none_twice() -> Result<()> {
     };
     wait_until("all guests", PATIENCE, || Ok(present()?.len() == count))?;
     let guests = present()?;
-    assert!(guests.is_sorted_by(|one, next| one.id < next.id));
+    assert!(guests.is_sorted_by(|one, next| one.guest < next.guest));
     Ok(())
 }
 

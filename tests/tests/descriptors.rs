@@ -82,7 +82,7 @@ fn sockets_outside_the_directory_that_come_meanwhile_are_served_afterwards() -> 
     ensure!(qemu.stays_alone(A_WHILE)?);
     permit_files(&daemon, true)?;
     wait_until("the guest to be served", PATIENCE, || {
-        Ok(host.client()?.list()?.iter().any(|guest| guest.id == "qemu-7"))
+        Ok(host.client()?.list()?.iter().any(|guest| guest.guest == "qemu-7"))
     })?;
     ensure!(qemu.accept()?.ask_one("vm.name")? == "200 vm.name=7");
     Ok(())

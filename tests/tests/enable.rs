@@ -30,13 +30,13 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     let enabled = libvirtd.config("web")?;
     let again = ctl(&["enable", "web"])?;
     ensure!(again.stderr.is_empty(), "nothing has changed: {again:?}");
-    ensure!(again.well()?.starts_with("web: was enabled already"));
+    ensure!(again.well()?.starts_with("qemu-web: was enabled already"));
     ensure!(libvirtd.config("web")? == enabled);
 
     let mut guest = guest.boot(&libvirtd)?;
     guest.ask_until("vm.name", "200 vm.name=web")?;
     let list = ctl(&["list", "web"])?.well()?;
-    ensure!(list.contains("connected") && list.contains("hostinfo.conf:1"), "{list}");
+    ensure!(list.contains("ttyS1  ttyS1    connected") && list.contains("line 1"), "{list}");
     libvirtd.virsh(&["destroy", "web"])?;
 
     libvirtd.virsh(&["domrename", "web", "mail"])?;
@@ -45,7 +45,7 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     let refusal = ctl(&["enable", "mail"])?.ill(1)?;
     ensure!(refusal.contains("enable --repair \"mail\""), "{refusal}");
     let list = ctl(&["list", "mail"])?.well()?;
-    ensure!(list.contains("error") && list.contains("--repair"), "{list}");
+    ensure!(list.contains("wrong  wrong    error") && list.contains("--repair"), "{list}");
     let repaired = ctl(&["enable", "--repair", "mail"])?.well()?;
     ensure!(repaired.contains("from its next start: it runs with what it had"), "{repaired}");
     libvirtd.virsh(&["destroy", "mail"])?;
@@ -66,8 +66,8 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     libvirtd.virsh(&["destroy", "clone"])?;
 
     let said = ctl(&["disable", "*"])?.well()?;
-    ensure!(said == "clone: disabled\nmail: disabled\n", "{said}");
-    ensure!(ctl(&["disable", "mail"])?.well()? == "mail: was disabled already\n");
+    ensure!(said == "qemu-clone: disabled\nqemu-mail: disabled\n", "{said}");
+    ensure!(ctl(&["disable", "mail"])?.well()? == "qemu-mail: was disabled already\n");
     ensure!(libvirtd.config("mail")? == before.replace("<name>web<", "<name>mail<"));
     Ok(())
 }
@@ -101,11 +101,16 @@ fn a_guest_that_runs_gets_a_channel_asks_at_once_and_loses_it_again() -> Result<
     ensure!(answer == ["200 vm.name=web"], "{answer:?}");
     let list = ctl(&["list", "--json"])?.well()?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
-    ensure!(list[0]["state"] == "connected" && list[0]["transport"] == "channel", "{list}");
+    let web = &list["guests"][0];
+    ensure!(web["state"] == "connected" && web["running"]["transport"] == "channel", "{list}");
 
     let socket = host.socket("web");
     ensure!(socket.exists());
-    ensure!(ctl(&["disable", "web"])?.well()? == "web: disabled\n");
+    let said = ctl(&["disable", "web"])?.well()?;
+    ensure!(said.contains("stays until it ends; disable --now unplugs it"), "{said}");
+    let list = ctl(&["list", "web"])?.well()?;
+    ensure!(list.contains("none   channel  connected"), "a guest that runs keeps it: {list}");
+    ensure!(ctl(&["disable", "--now", "web"])?.well()? == "qemu-web: disabled\n");
     ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo.0"));
     ensure!(!socket.exists(), "nothing of it is left");
     ensure!(ctl(&["enable", "--now", "web"])?.well()?.contains(", now"), "and again");
@@ -135,7 +140,10 @@ fn a_guest_that_is_saved_or_transient_is_told_what_that_means_for_it() -> Result
     ensure!(said.contains("it is transient") && said.contains("--now"), "{said}");
     let said = ctl(&["enable", "web", "--now"])?.well()?;
     ensure!(said.trim_end().ends_with(", until it ends"), "{said}");
-    ensure!(ctl(&["list"])?.well()?.contains("enabled until it ends"));
+    let list = ctl(&["list", "--state", "until-it-ends"])?.well()?;
+    ensure!(list.contains("off    channel  unknown"), "{list}");
+    let said = ctl(&["disable", "web"])?.ill(1)?;
+    ensure!(said.contains("it is transient") && said.contains("--now"), "{said}");
     Ok(())
 }
 
@@ -156,7 +164,10 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
     for name in names {
         let said = ctl(&["enable", "--json", "--vhostmd", "--", name])?.well()?;
         let said: serde_json::Value = serde_json::from_str(&said)?;
-        ensure!(said[0]["guest"] == name && said[0]["result"] == "changed", "{said}");
+        ensure!(
+            said["guests"][0]["name"] == name && said["guests"][0]["result"] == "changed",
+            "{said}"
+        );
         let xml = libvirtd.config(name)?;
         ensure!(xml.contains("org.github.vhostmd.1") && xml.contains("/sockets/vhostmd/"), "{xml}");
     }
@@ -169,13 +180,16 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
     let said = ctl(&["enable", "--json", "qemu-a b", "none"])?;
     ensure!(said.status == 3 && said.stderr.is_empty(), "{said:?}");
     let said: serde_json::Value = serde_json::from_str(&said.stdout)?;
-    ensure!(said[0]["guest"] == "none" && said[0]["result"] == "failed", "{said}");
-    ensure!(said[1]["guest"] == "a b" && said[1]["result"] == "unchanged", "{said}");
+    let guests = &said["guests"];
+    ensure!(guests[0]["name"] == "none" && guests[0]["result"] == "failed", "{said}");
+    ensure!(guests[0]["guest"].is_null(), "there is none: {said}");
+    ensure!(guests[1]["guest"] == "qemu-a b" && guests[1]["result"] == "unchanged", "{said}");
     let list = ctl(&["list", "--json"])?.well()?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
-    let list = list.as_array().context("no list")?;
+    let list = list["guests"].as_array().context("no list")?;
     ensure!(list.len() == names.len());
-    ensure!(list.iter().all(|row| row["state"] == "next-start" && row["device"] == "/dev/ttyS1"));
+    ensure!(list.iter().all(|row| row["state"] == "next_start"));
+    ensure!(list.iter().all(|row| row["saved"]["device"] == "/dev/ttyS1"));
     ensure!(list.iter().all(|row| row["vhostmd"] == "/dev/virtio-ports/org.github.vhostmd.1"));
     let long = "x".repeat(100);
     libvirtd.define_bare(&long, "")?;
@@ -192,7 +206,7 @@ fn what_snippet_prints_is_taken_by_libvirts_own_tools() -> Result<()> {
         libvirtd.define_bare(name, "")?;
         let said = ctl(&["snippet", name, "--transport", more, "--json"])?.well()?;
         let said: serde_json::Value = serde_json::from_str(&said)?;
-        let line = said["virt-xml"].as_str().context("no line")?;
+        let line = said["virt_xml"].as_str().context("no line")?;
         libvirtd.shell(&line.replacen("virt-xml", "virt-xml -c qemu:///system", 1))?;
         let list = ctl(&["enable", name])?.well()?;
         ensure!(list.contains("was enabled already"), "{line}\n{list}");
@@ -203,7 +217,7 @@ fn what_snippet_prints_is_taken_by_libvirts_own_tools() -> Result<()> {
     }
     let said = ctl(&["snippet", "new", "--json"])?.well()?;
     let said: serde_json::Value = serde_json::from_str(&said)?;
-    let option = |at: usize| said["virt-install"][at].as_str().context("no option");
+    let option = |at: usize| said["virt_install"][at].as_str().context("no option");
     let made = Command::new("virt-install")
         .args(["--connect", "test:///default", "--name", "new", "--memory", "64"])
         .args(["--disk", "none", "--osinfo", "detect=off,require=off", "--import"])

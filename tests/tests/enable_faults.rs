@@ -98,7 +98,7 @@ fn a_signal_ends_it_between_two_guests_and_never_within_one() -> Result<()> {
             libvirtd.folder().display(),
         ))?;
         ensure!(said.contains(&format!("{one}: enabled")), "{signal}: {said}");
-        ensure!(said.contains(&format!("interrupted before {two}")), "{signal}: {said}");
+        ensure!(said.contains(&format!("interrupted before qemu-{two}")), "{signal}: {said}");
         ensure!(said.contains("status 1"), "{signal}: {said}");
         ensure!(libvirtd.config(&one)?.contains(&format!("qemu-{one}")));
         ensure!(!libvirtd.config(&two)?.contains("hostinfo"));

@@ -50,9 +50,11 @@ fn guests_that_started_before_and_after_get_a_channel_once_and_others_are_left_a
 
     let dry =
         hostinfoctl(&libvirtd, &host, &["enable", "--follow", "--dry-run", "web-*"])?.well()?;
-    for line in
-        ["web-1: would be enabled: ", "web-2: would be enabled: ", "web-own: was enabled already"]
-    {
+    for line in [
+        "qemu-web-1: would be enabled: ",
+        "qemu-web-2: would be enabled: ",
+        "qemu-web-own: was enabled already",
+    ] {
         ensure!(dry.contains(line), "{dry}");
     }
     ensure!(dry.lines().count() == 3 && !has_channel(&libvirtd, &host, "web-1")?, "{dry}");
@@ -76,7 +78,7 @@ fn guests_that_started_before_and_after_get_a_channel_once_and_others_are_left_a
     libvirtd.virsh(&["destroy", "web-4"])?;
     libvirtd.virsh(&["start", "web-4"])?;
     wait_until("the second channel", PATIENCE, || Ok(follower.count("web-4") == 2))?;
-    hostinfoctl(&libvirtd, &host, &["disable", "web-3"])?.well()?;
+    hostinfoctl(&libvirtd, &host, &["disable", "--now", "web-3"])?.well()?;
     create(&libvirtd, "web-5", "", WITH_CHANNELS)?;
     follower.wait_for_guests(&["web-5"])?;
     ensure!(!has_channel(&libvirtd, &host, "web-3")? && follower.count("web-3") == 1);
@@ -109,7 +111,11 @@ fn while_libvirtd_is_restarted_or_crashes_no_guest_is_lost_and_none_is_changed_t
     for name in ["a", "b", "c"] {
         ensure!(has_channel(&libvirtd, &host, name)?, "{name}");
         ensure!(follower.count(name) == 1, "{}", follower.log());
-        ensure!(!follower.log().contains(&format!("hostinfoctl: {name}: ")), "{}", follower.log());
+        ensure!(
+            !follower.log().contains(&format!("hostinfoctl: qemu-{name}: ")),
+            "{}",
+            follower.log()
+        );
     }
     Ok(())
 }
@@ -170,10 +176,10 @@ fn a_guest_that_can_have_no_channel_is_named_once_with_the_remedy_and_holds_up_n
     create(&libvirtd, "web", "", WITH_CHANNELS)?;
     let follower = Follower::start(&libvirtd, &host, &["*"])?;
     for words in [
-        "bare: it runs without a virtio-serial controller",
-        "taken: its channel org.hostinfo.0 leads elsewhere",
-        "clone: the domain \"clone\" uses the hostinfo socket of another guest",
-        "web: the domain \"clone\" uses the hostinfo socket of another guest",
+        "qemu-bare: it runs without a virtio-serial controller",
+        "qemu-taken: its channel org.hostinfo.0 leads elsewhere",
+        "qemu-clone: the domain \"clone\" uses the hostinfo socket of another guest",
+        "qemu-web: the domain \"clone\" uses the hostinfo socket of another guest",
     ] {
         follower.wait_for_log(&format!("hostinfoctl: {words}"))?;
     }
@@ -185,7 +191,7 @@ fn a_guest_that_can_have_no_channel_is_named_once_with_the_remedy_and_holds_up_n
     ensure!(has_channel(&libvirtd, &host, "web")?);
     let log = follower.log();
     for name in ["bare", "taken"] {
-        ensure!(log.matches(&format!("hostinfoctl: {name}: ")).count() == 1, "{log}");
+        ensure!(log.matches(&format!("hostinfoctl: qemu-{name}: ")).count() == 1, "{log}");
     }
     Ok(())
 }

@@ -64,6 +64,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-clouds.7
 /usr/share/man/man7/hostinfo-control.7
 /usr/share/man/man7/hostinfo-guest.7
+/usr/share/man/man7/hostinfo-json.7
 /usr/share/man/man7/hostinfo-monitoring.7
 /usr/share/man/man7/hostinfo-protocol.7
 /usr/share/man/man7/hostinfo-proxmox.7

@@ -44,7 +44,7 @@ fn journal(lab: &Lab) -> Result<String> {
 
 /// How often a guest was given a channel.
 fn count(journal: &str, name: &str) -> usize {
-    let begin = format!("{name}: enabled: ");
+    let begin = format!("qemu-{name}: enabled: ");
     journal.lines().filter(|line| line.starts_with(&begin)).count()
 }
 
@@ -116,7 +116,7 @@ fn fifty_guests_and_three_that_ask_have_their_channel_moments_after_they_were_st
         }
         ensure!(count(&told, "many-own") == 0 && count(&told, "other") == 0, "{told}");
         ensure!(
-            !told.contains("hostinfoctl: many-") && !told.contains("hostinfoctl: real-"),
+            !told.contains("hostinfoctl: qemu-many-") && !told.contains("hostinfoctl: qemu-real-"),
             "{told}"
         );
         Ok(())
@@ -146,7 +146,7 @@ fn the_service_waits_for_libvirt_and_outlives_its_restart() -> Result<()> {
         create(lab, "c")?;
         wait_for_channel(lab, "c")?;
         let told = journal(lab)?;
-        ensure!(count(&told, "a") == 1 && !told.contains("hostinfoctl: short: "), "{told}");
+        ensure!(count(&told, "a") == 1 && !told.contains("hostinfoctl: qemu-short: "), "{told}");
 
         lab.sh("systemctl stop hostinfo-follow")?;
         let result = lab.sh("systemctl show --value --property=Result hostinfo-follow")?;

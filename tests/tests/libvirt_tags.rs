@@ -133,11 +133,11 @@ fn an_administrator_tags_a_guest_in_what_runs_and_in_what_is_started() -> Result
     let tag = |args: &[&str]| hostinfoctl(&libvirtd, &host, &[&["tag", "a"], args].concat());
     let both = ["role=db", "tier=a & b"];
     let told = tag(&[&both[..], &["--dry-run"]].concat())?.well()?;
-    ensure!(told.contains("+role=db\n") && told.ends_with("a: would be tagged\n"), "{told}");
+    ensure!(told.contains("+role=db\n") && told.ends_with("qemu-a: would be tagged\n"), "{told}");
     ensure!(!tag(&[])?.well()?.contains("role"), "nothing was changed");
-    ensure!(tag(&both)?.well()? == "a: tagged\n");
+    ensure!(tag(&both)?.well()? == "qemu-a: tagged\n");
     guest.ask_until("time", "200 time=")?;
-    ensure!(tag(&both)?.well()? == "a: was tagged already\n");
+    ensure!(tag(&both)?.well()? == "qemu-a: was tagged already\n");
     ensure!(libvirtd.config("a")?.contains(">a &amp; b<"), "{}", libvirtd.config("a")?);
 
     let file = host.path().join("new.conf");
@@ -146,7 +146,7 @@ fn an_administrator_tags_a_guest_in_what_runs_and_in_what_is_started() -> Result
     let diff = diff.well()?;
     ensure!(diff.contains("qemu-a role=db (line 1) -> qemu-a role=db (line 1)"), "{diff}");
 
-    ensure!(tag(&["--remove", "role"])?.well()? == "a: tagged\n");
+    ensure!(tag(&["--remove", "role"])?.well()? == "qemu-a: tagged\n");
     guest.ask_until("time", "403 time: not permitted")?;
     let shown = tag(&["--json"])?.well()?;
     ensure!(shown.contains("\"tier\": \"a & b\"") && shown.contains("\"uuid\""), "{shown}");
@@ -154,8 +154,8 @@ fn an_administrator_tags_a_guest_in_what_runs_and_in_what_is_started() -> Result
 
     set(&libvirtd, "<tags><tag name='role'>a</tag><tag name='role'>b</tag></tags>")?;
     let refused = tag(&["x=1"])?.ill(1)?;
-    ensure!(refused.contains("a: its tag role is there twice"), "{refused}");
-    ensure!(tag(&["role=db"])?.well()? == "a: tagged\n");
+    ensure!(refused.contains("qemu-a: its tag role is there twice"), "{refused}");
+    ensure!(tag(&["role=db"])?.well()? == "qemu-a: tagged\n");
     guest.ask_until("time", "200 time=")?;
     let refused = tag(&["role=a\nb"])?.ill(2)?;
     ensure!(refused.contains("no line breaks"), "{refused}");

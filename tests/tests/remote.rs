@@ -35,7 +35,10 @@ fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result
     let note = "is on another host: what its hostinfod and its rules say is left out";
     ensure!(list.stderr.lines().count() == 1 && list.stderr.contains(note), "{list:?}");
     let list = list.well()?;
-    ensure!(list == "GUEST  DRIVER  STATE\nweb    qemu    disabled\n", "{list}");
+    ensure!(
+        list == "GUEST     SAVED  RUNNING  CONNECTION\nqemu-web  none   off      -\n",
+        "{list}"
+    );
     let said = ctl(&["diff", path(&host.rules())?, "-c", &there])?.ill(2)?;
     ensure!(said.contains("run hostinfoctl diff on that host"), "{said}");
     for local in [&["status"][..], &["stats"], &["explain", "web"], &["preview", "web", "loadavg"]]
@@ -45,7 +48,7 @@ fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result
     }
     let said = ctl(&["enable", "web", "-c", &there])?;
     ensure!(said.stderr.contains("has to exist on the host of"), "{said:?}");
-    ensure!(said.well()?.starts_with("web: enabled"));
+    ensure!(said.well()?.starts_with("qemu-web: enabled"));
 
     fs::write(&ssh, "#!/bin/sh\necho no route to host7 >&2; head -c 4 >/dev/null; exit 255\n")?;
     let list = ctl(&["list", "-c", &there])?;

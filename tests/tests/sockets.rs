@@ -91,7 +91,7 @@ fn listening(path: &Path) -> Result<OwnedFd> {
 }
 
 fn told(host: &Host, id: &str) -> Result<Option<Told>> {
-    Ok(host.client()?.list()?.into_iter().find(|guest| guest.id == id))
+    Ok(host.client()?.list()?.into_iter().find(|guest| guest.guest == id))
 }
 
 fn wait_for_state(host: &Host, id: &str, state: GuestState) -> Result<Told> {

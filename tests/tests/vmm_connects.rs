@@ -80,7 +80,7 @@ fn several_clients_of_a_guest_are_served_side_by_side_with_one_allowance() -> Re
 
     let guests = host.client()?.list()?;
     let [guest] = &guests[..] else { bail!("{guests:?}") };
-    assert_eq!((&*guest.id, guest.state), ("fc-web", GuestState::Connected));
+    assert_eq!((&*guest.guest, guest.state), ("fc-web", GuestState::Connected));
     assert!(guest.ports.iter().all(|port| port.kind == PortKind::Vsock));
     assert_eq!(guest.ports.len(), 1 + CONNECTIONS_MAX);
     Ok(())

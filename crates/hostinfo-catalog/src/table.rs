@@ -1,4 +1,5 @@
-//! The table: two lines per statistic.
+//! The table: two lines per statistic. It stays in one file, however many there are: rows of a group have to stand
+//! together, and whoever looks a statistic up looks here.
 
 use crate::source::*;
 use crate::stat::{Kind::*, Stat, Unit::*};

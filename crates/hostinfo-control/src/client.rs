@@ -57,7 +57,7 @@ impl Client {
     pub fn list(&mut self) -> Result<Vec<Guest>, Error> {
         let mut all: Vec<Guest> = Vec::new();
         loop {
-            let after = all.last().map(|guest| guest.id.clone());
+            let after = all.last().map(|guest| guest.guest.clone());
             let Page { guests, complete } = self.ask(&Call::List { after })?;
             let is_last = complete || guests.is_empty();
             all.extend(guests);
@@ -195,7 +195,7 @@ impl Client {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Error::Silent(deadline));
+                return Err(Error::Silent { path: self.path.clone(), within: deadline });
             }
             self.wait_at_most(Some(left))?;
             self.receive()?;
@@ -242,7 +242,7 @@ impl Client {
 
     fn receive(&mut self) -> Result<(), Error> {
         let count = match self.stream.read(&mut self.buffer) {
-            Ok(0) => return Err(Error::Closed),
+            Ok(0) => return Err(Error::Closed(self.path.clone())),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(error) => return Err(self.failed(error)),
@@ -311,9 +311,13 @@ fn failed(path: &Path, deadline: Duration, error: io::Error) -> Error {
     let path = path.to_owned();
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Error::NoDaemon { path },
-        io::ErrorKind::PermissionDenied => Error::Denied { path },
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Silent(deadline),
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::Closed,
+        io::ErrorKind::PermissionDenied => {
+            Error::Denied { path, user: rustix::process::geteuid().as_raw() }
+        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            Error::Silent { path, within: deadline }
+        }
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::Closed(path),
         _ => Error::Failed { path, error },
     }
 }

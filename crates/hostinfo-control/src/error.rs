@@ -21,19 +21,26 @@ pub enum Error {
     },
     /// The socket's mode does not permit this user.
     #[error(
-        "{path}: permission denied: be root or in the group of the socket, which `group` in hostinfod.toml sets",
+        "{path}: user {user} may not connect: be root or in the group of the socket, which `group` in hostinfod.toml sets",
         path = .path.display()
     )]
     Denied {
         /// The socket.
         path: PathBuf,
+        /// This process's user.
+        user: u32,
     },
     /// The daemon hangs, or is very busy.
-    #[error("hostinfod did not answer within {} s", .0.as_secs())]
-    Silent(Duration),
+    #[error("{path}: hostinfod did not answer within {} s", .within.as_secs(), path = .path.display())]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+        /// How long it was waited for.
+        within: Duration,
+    },
     /// The daemon ended, or closed the connection.
-    #[error("hostinfod has closed the connection")]
-    Closed,
+    #[error("{path}: hostinfod has closed the connection: its log has the reason", path = .0.display())]
+    Closed(PathBuf),
     /// The other end is not hostinfod, or is another version of it.
     #[error(
         "this answer is not one of hostinfod's: check that it has the same version as this program ({0})"

@@ -16,7 +16,7 @@ pub struct Page {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Guest {
     /// `$driver-$name`.
-    pub id: String,
+    pub guest: String,
     /// The driver, such as `qemu`.
     pub driver: String,
     /// The guest's own name.

@@ -1,8 +1,6 @@
-//! `[libvirt]` of `hostinfod.toml`. `hostinfod` and `hostinfoctl` read it.
+//! `[libvirt]` of hostinfod.toml, which the daemon and the administrator's tool read.
 
 use serde::Deserialize;
-
-use crate::URI;
 
 /// How libvirt is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -20,6 +18,7 @@ pub struct LibvirtSettings {
 
 impl Default for LibvirtSettings {
     fn default() -> Self {
-        Self { enabled: true, uri: URI.into(), required: false, vhostmd_channels: false }
+        let uri = crate::URI.into();
+        Self { enabled: true, uri, required: false, vhostmd_channels: false }
     }
 }

@@ -31,6 +31,8 @@ pub struct Ports {
     /// The names used by channels of any kind.
     channels: BTreeSet<String>,
     has_uarts: bool,
+    /// Whether its machine has a bus for virtio devices, which a channel needs.
+    pub has_virtio_bus: bool,
     /// Whether it has a console and no serial port: libvirt would make a serial port its first
     /// console, and `virsh console` would lead there.
     pub has_lone_console: bool,
@@ -82,6 +84,8 @@ impl Ports {
             controllers: devices().filter_map(virtio_serial).collect(),
             plugged: devices().filter_map(slot).collect(),
             has_uarts: has_uarts(&domain),
+            has_virtio_bus: devices().any(|device| virtio_serial(device).is_some())
+                || has_virtio_bus(&domain),
             has_lone_console: devices().any(|device| device.name == "console")
                 && devices().all(|device| device.name != "serial"),
         })
@@ -115,7 +119,7 @@ impl Ports {
             Place::Serial(number) => {
                 self.has_uarts && *number < UARTS && !self.taken.contains(number)
             }
-            Place::Channel(name) => !self.channels.contains(name),
+            Place::Channel(name) => self.has_virtio_bus && !self.channels.contains(name),
             Place::Other(_) => false,
         }
     }
@@ -146,13 +150,24 @@ impl Ports {
     fn wrong(&self, ports: &[Port]) -> Option<Conflict> {
         let sockets: Vec<&str> = ports.iter().map(|port| &*port.socket).collect();
         let wrong = || ports.iter().any(|port| !port.listens);
+        let nameless = || ports.iter().any(Port::is_nameless);
+        let domain = || self.name.clone();
         Conflict::of(&self.name, &self.socket_name(), &sockets)
-            .or_else(|| wrong().then(|| Conflict::NoSocket { domain: self.name.clone() }))
+            .or_else(|| wrong().then(|| Conflict::NoSocket { domain: domain() }))
+            .or_else(|| nameless().then(|| Conflict::NoName { domain: domain() }))
     }
 
     /// Whether a port of this domain is as it must be.
     pub fn is_right(&self, port: &Port) -> bool {
-        port.listens && port.socket == self.socket_name()
+        port.listens && !port.is_nameless() && port.socket == self.socket_name()
+    }
+}
+
+impl Port {
+    /// Whether it is a virtio channel without a name: nothing in the guest can tell what it is for.
+    fn is_nameless(&self) -> bool {
+        self.xml.starts_with("<channel")
+            && matches!(&self.place, Place::Other(kind) if kind == "virtio")
     }
 }
 
@@ -210,6 +225,25 @@ fn slot(device: &Element<'_>) -> Option<Slot> {
     let number = |name| address.attribute(name).and_then(|number| number.parse().ok());
     let is_one = address.attribute("type") == Some("virtio-serial");
     Some(Slot { controller: number("controller")?, port: number("port")? }).filter(|_| is_one)
+}
+
+/// Whether libvirt can give its machine a virtio device: by PCI, by CCW on s390, or by virtio-mmio on the
+/// boards of Arm and RISC-V that have it. <https://libvirt.org/formatdomain.html#device-addresses>
+fn has_virtio_bus(domain: &Element<'_>) -> bool {
+    let kind = domain.child("os").and_then(|os| os.child("type"));
+    let of = |name| kind.and_then(|kind| kind.attribute(name)).unwrap_or_default();
+    let is_pci = |device: &Element<'_>| {
+        device.name == "controller" && device.attribute("type") == Some("pci")
+    };
+    match (of("arch"), of("machine")) {
+        (_, "none" | "microvm" | "isapc") => domain.devices().any(is_pci),
+        ("armv6l" | "armv7l" | "aarch64", machine) => {
+            ["virt", "vexpress", ""].contains(&machine)
+                || machine.starts_with("virt-")
+                || domain.devices().any(is_pci)
+        }
+        _ => true,
+    }
 }
 
 /// PCs have them, except that a `microvm` machine only has the one for its console.

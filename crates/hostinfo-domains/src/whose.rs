@@ -103,6 +103,14 @@ pub enum Conflict {
         quoted(.0)
     )]
     Unread(Vec<String>),
+    /// A channel has no name, so that the guest cannot find it.
+    #[error(
+        "the hostinfo channel of the domain \"{domain}\" has no name, so the guest cannot find it: correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
+    )]
+    NoName {
+        /// The domain.
+        domain: String,
+    },
     /// The daemon cannot connect to a port although its path is right.
     #[error(
         "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"

@@ -16,8 +16,8 @@ use rustix::io::Errno;
 /// With these nothing is waited for at open(2), and no terminal becomes the process's own.
 pub const FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// The longest `hostinfod.toml`, in bytes, for each program that reads it: the documented one has 4 KiB, and
-/// 900 labels with the longest texts take 1 MiB.
+/// The longest hostinfod.toml that is read: the documented one has 8 KiB, and 900 labels with the longest
+/// texts take 1 MiB.
 pub const SETTINGS_MAX: u64 = 1024 * 1024;
 
 /// Why a file is not read.

@@ -7,7 +7,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use hostinfo_file::SETTINGS_MAX;
 use hostinfo_open::{Answer, Request, Sockets, message};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -98,7 +97,7 @@ fn read(path: &Path) -> io::Result<Sockets> {
         let why = "others than root may write it: as root, chown root it and chmod go-w it";
         return Err(io::Error::other(why));
     }
-    let bytes = hostinfo_file::read_from(&file, SETTINGS_MAX)?;
+    let bytes = hostinfo_file::read_from(&file, hostinfo_file::SETTINGS_MAX)?;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
     Sockets::parse(&text).map_err(io::Error::other)
 }

@@ -44,6 +44,23 @@ pub struct Incidents {
     stored: Stored,
 }
 
+/// An incident as the host's administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// What was short.
+    pub what: Judged,
+    /// [`State::Contended`] or [`State::SelfLimited`].
+    pub state: State,
+    /// When it began.
+    pub from: Timestamp,
+    /// When it was last seen.
+    pub to: Timestamp,
+    /// Whether its end was seen. Otherwise it may last.
+    pub is_over: bool,
+    /// How bad it was, in words; `None` if nothing was measured.
+    pub figure: Option<String>,
+}
+
 /// The recent verdicts on one resource.
 #[derive(Debug, Clone, Default)]
 struct Recent {
@@ -162,6 +179,18 @@ impl Incidents {
     /// What the guest reads, the newest first; see `incident.rs`. `phase` is the guest's own.
     pub fn told(&self, now: Timestamp, phase: Duration, permits: Permits<'_>) -> Vec<String> {
         self.kept(now).map(|incident| incident.told(phase, permits)).collect()
+    }
+
+    /// All of them, the newest first, for the host's administrator, who may see every figure.
+    pub fn past(&self) -> impl Iterator<Item = Past> {
+        self.list.iter().map(|one| Past {
+            what: one.what,
+            state: one.state,
+            from: one.from,
+            to: one.to,
+            is_over: one.end == End::Closed,
+            figure: one.figure.told(one.what, &|_, _| true),
+        })
     }
 
     /// Whether a change still has to be stored. Becomes true at most a minute after the change.

@@ -82,14 +82,14 @@ fn remedy() -> String {
     format!(
         "\
 Send this to whoever runs your host:
-A guest may ask by this clause in its domain's XML (virsh edit NAME), where NAME is the domain's
-name:
+This guest needs a port to ask. Run hostinfoctl enable NAME, where NAME is the guest's name, or add this
+to its domain's XML (virsh edit NAME):
   <serial type='unix'>
     <source mode='bind' path='/var/lib/hostinfo/qemu-NAME'/>
     <target port='1'/>
   </serial>
-It counts from the next start of the guest; a reboot is not enough. hostinfod has to run on the
-host. Where the port is not {SERIAL}, name it with --device or HOSTINFO_DEVICE."
+Then shut the guest down and start it again: rebooting inside the guest is not enough. hostinfod has to
+run on the host. If the port is not {SERIAL}, name it with --device or HOSTINFO_DEVICE."
     )
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostinfo_domains::{Access, Entry, Form};
 use serde::Serialize;
+use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -44,8 +45,10 @@ pub(crate) trait Change {
 /// The outcome for one guest, for `--json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    guest: String,
-    /// `changed`, `unchanged`, `would-change` or `failed`.
+    /// `$driver-$name`; `None` for a word that names no guest.
+    guest: Option<String>,
+    name: String,
+    /// `changed`, `unchanged`, `would_change` or `failed`.
     result: &'static str,
     /// Why it failed, with the remedy.
     error: Option<String>,
@@ -56,30 +59,24 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// `result`: `changed`, `unchanged` or `would-change`, so that the guest is or would be as in
+    /// `result`: `changed`, `unchanged` or `would_change`, so that the guest is or would be as in
     /// `after`.
     pub(crate) fn done(result: &'static str, after: &Facts, diff: String) -> Self {
-        let (guest, summary) = (after.entry.name.clone(), Some(PortSummary::of(after)));
-        Self { guest, result, error: None, summary, diff }
+        let (guest, name) = (Some(after.guest()), after.entry.name.clone());
+        Self { guest, name, result, error: None, summary: Some(PortSummary::of(after)), diff }
     }
 
     /// It failed for this reason.
-    pub(crate) fn failed(guest: &str, failure: impl ToString) -> Self {
-        let error = Some(failure.to_string());
-        Self {
-            guest: guest.to_owned(),
-            result: "failed",
-            error,
-            summary: None,
-            diff: String::new(),
-        }
+    pub(crate) fn failed(guest: Option<String>, name: &str, failure: impl ToString) -> Self {
+        let (error, name) = (Some(failure.to_string()), name.to_owned());
+        Self { guest, name, result: "failed", error, summary: None, diff: String::new() }
     }
 
     /// The report of a word that matches no guest.
     fn unknown(failure: &Failure) -> Option<Self> {
         match failure {
             Failure::NoGuest { name: word, .. } | Failure::NoMatch(word) => {
-                Some(Self::failed(word, failure))
+                Some(Self::failed(None, word, failure))
             }
             _ => None,
         }
@@ -114,13 +111,13 @@ pub(crate) fn run(
     let mut told = Ok(());
     for entry in guests {
         if interrupted.load(Ordering::Relaxed) {
-            complain(format!("interrupted before {}", printable(&entry.name)));
+            complain(format!("interrupted before {}", printable(&run.libvirt.guest(entry))));
             statuses.push(REFUSED);
             break;
         }
         let report = run.one(entry).unwrap_or_else(|failure| {
             statuses.push(failure.status());
-            Report::failed(&entry.name, &failure)
+            Report::failed(Some(run.libvirt.guest(entry)), &entry.name, &failure)
         });
         if !options.json {
             told = told.and(tell(&report, change.done()));
@@ -128,7 +125,7 @@ pub(crate) fn run(
         reports.push(report);
     }
     if options.json {
-        told = write_json(&reports);
+        told = write_json(&json!({ "guests": reports }));
     }
     if let Err(failure) = told {
         complain(format!("some of what was done could not be printed: {failure}"));
@@ -174,7 +171,7 @@ impl<C: Change> Run<'_, C> {
         } else if self.dry_run {
             let after = before.after(&self.libvirt, &steps)?;
             let diff = self.diff(&before, &after);
-            ("would-change", after, diff)
+            ("would_change", after, diff)
         } else {
             if !self.is_prepared {
                 self.change.prepare()?;
@@ -191,7 +188,7 @@ impl<C: Change> Run<'_, C> {
     /// What would change, as libvirt would write it. A device that is plugged into a running guest
     /// changes nothing else in it.
     fn diff(&mut self, before: &Facts, after: &Facts) -> String {
-        let name = printable(&before.entry.name);
+        let name = printable(&before.guest());
         let of = |form| Some((&*before.of(form)?.xml, &*after.of(form)?.xml));
         let config = of(Form::Config).filter(|(before, after)| before != after);
         let config = config.map_or_else(String::new, |(before, after)| {
@@ -218,7 +215,7 @@ impl<C: Change> Run<'_, C> {
 /// # Errors
 /// stdout cannot be written to.
 pub(crate) fn tell(report: &Report, done: &str) -> Result<(), Failure> {
-    let guest = printable(&report.guest);
+    let guest = printable(report.guest.as_ref().unwrap_or(&report.name));
     if let Some(error) = &report.error {
         complain(format!("{guest}: {error}"));
         return Ok(());
@@ -228,7 +225,7 @@ pub(crate) fn tell(report: &Report, done: &str) -> Result<(), Failure> {
     write(&coloured(&report.diff))?;
     let how = match report.result {
         "changed" => done.to_owned(),
-        "would-change" => format!("would be {done}"),
+        "would_change" => format!("would be {done}"),
         _ => format!("was {done} already"),
     };
     write(&format!("{guest}: {how}{words}\n"))

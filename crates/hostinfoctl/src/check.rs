@@ -5,19 +5,25 @@ use std::path::Path;
 use hostinfo_rules::{Problem, Rules, check};
 use serde_json::{Value, json};
 
-use crate::args::Options;
+use crate::args::{Check, Options};
 use crate::exit::{DONE, Failure, REFUSED, Status};
 use crate::output::{write, write_json};
-use crate::rules::{count, read};
+use crate::rules::{count, read, read_stdin, rule_count};
 use crate::tags;
 
-/// Checks that file, or the one of the options. `strict`: warnings fail as well.
+/// Stands for the standard input, in the place of a file.
+const STDIN: &str = "-";
+
+/// Checks that file, or the one of the options.
 ///
 /// # Errors
 /// [`Failure`]: the file cannot be read.
-pub(crate) fn run(options: &Options, file: Option<&Path>, strict: bool) -> Result<Status, Failure> {
+pub(crate) fn run(options: &Options, wanted: &Check) -> Result<Status, Failure> {
+    let (file, strict) = (wanted.file.as_deref(), wanted.strict);
+    let is_stdin = file == Some(Path::new(STDIN));
     let path = file.unwrap_or(&options.rules);
-    let text = read(path)?;
+    let text = if is_stdin { Some(read_stdin()?) } else { read(path)? };
+    let path = if is_stdin { Path::new("(standard input)") } else { path };
     if text.is_none() && file.is_some() {
         return Err(Failure::Refused(format!("{}: no such file", path.display())));
     }
@@ -56,8 +62,10 @@ impl Found {
             Some(_) if !is_there => {
                 "there is no such file: every guest has the built-in default".to_owned()
             }
-            Some(rules) if self.warnings.is_empty() => rule_count(rules),
-            Some(rules) => format!("{}, {}", rule_count(rules), count(&self.warnings, "warning")),
+            Some(rules) if self.warnings.is_empty() => rule_count(rules.len()),
+            Some(rules) => {
+                format!("{}, {}", rule_count(rules.len()), count(&self.warnings, "warning"))
+            }
         };
         text.push_str(&format!("{}: {verdict}\n", path.display()));
         text
@@ -81,13 +89,5 @@ impl Found {
             "errors": told(&self.errors),
             "warnings": told(&self.warnings),
         })
-    }
-}
-
-fn rule_count(rules: &Rules) -> String {
-    match rules.len() {
-        0 => "no rules: every guest has the built-in default".to_owned(),
-        1 => "1 rule".to_owned(),
-        many => format!("{many} rules"),
     }
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use hostinfo_control::limits::DEADLINE;
-use hostinfo_control::{Client, Error, Guest, LibvirtState, Rules};
-use hostinfo_domains::{Access, Ports};
+use hostinfo_control::{Client, Error, Guest, LibvirtState, Rules, Status};
+use hostinfo_domains::Access;
+use hostinfo_wire::nearest::{ALIKE, nearest};
 
 use crate::args::Options;
 use crate::exit::{Failure, complain};
 use crate::facts::Facts;
+use crate::guests;
 use crate::libvirt::Libvirt;
 use crate::uri::is_remote;
 
@@ -24,34 +26,52 @@ pub(crate) fn connect(options: &Options) -> Result<Client, Failure> {
 }
 
 /// The whole name of a guest: from the daemon or, for a guest that has no socket yet, from libvirt.
-/// A name that neither knows is passed to the daemon unchanged.
+/// What may be the whole name of a guest that does not exist yet is passed to the daemon unchanged.
 ///
 /// # Errors
-/// [`Failure::Daemon`].
+/// [`Failure::Daemon`]; [`Failure::NoGuest`], with the nearest name.
 pub(crate) fn whole_name(
     options: &Options,
     daemon: &mut Client,
     word: &str,
 ) -> Result<String, Failure> {
     let guests = daemon.list()?;
-    let mut called = guests.iter().filter(|guest| guest.id == word || guest.name == word);
+    let mut called = guests.iter().filter(|guest| guest.guest == word || guest.name == word);
     match (called.next(), called.next()) {
-        (Some(guest), None) => return Ok(guest.id.clone()),
-        (None, _) if !is_remote(&options.connect) => {}
-        _ => return Ok(word.to_owned()),
+        (Some(guest), None) => return Ok(guest.guest.clone()),
+        // The daemon says so.
+        (Some(_), Some(_)) => return Ok(word.to_owned()),
+        (None, _) => {}
     }
-    let known = Libvirt::connect(options, Access::Read).and_then(|mut libvirt| {
-        let facts = Facts::named(&mut libvirt, word)?;
-        Ok(facts.ports().map(Ports::socket_name))
-    });
-    match known {
-        Ok(name) => Ok(name.unwrap_or_else(|| word.to_owned())),
-        Err(failure) => {
-            if !matches!(failure, Failure::NoGuest { .. }) {
+    let mut names: Vec<String> =
+        guests.iter().flat_map(|guest| [guest.name.clone(), guest.guest.clone()]).collect();
+    if !is_remote(&options.connect) {
+        match domains(options, word) {
+            Ok((Some(whole), _)) => return Ok(whole),
+            Ok((None, others)) => names.extend(others),
+            Err(failure) => {
                 complain(format!("note: what libvirt knows is left out: {failure}"));
             }
-            Ok(word.to_owned())
         }
+    }
+    let nearest = nearest(word, names.into_iter(), ALIKE);
+    // `$driver-$name`
+    if !word.split_once('-').is_some_and(|(driver, name)| !driver.is_empty() && !name.is_empty()) {
+        return Err(Failure::NoGuest { name: word.to_owned(), nearest });
+    }
+    if let Some(nearest) = nearest {
+        complain(format!("note: there is no guest {word:?} yet: do you mean {nearest:?}?"));
+    }
+    Ok(word.to_owned())
+}
+
+/// The whole name of libvirt's domain that is called so, or else the names of all.
+fn domains(options: &Options, word: &str) -> Result<(Option<String>, Vec<String>), Failure> {
+    let mut libvirt = Libvirt::connect(options, Access::Read)?;
+    let entries = libvirt.list()?;
+    match guests::called(&entries, libvirt.driver(), word) {
+        Some(entry) => Ok((Some(Facts::read(&mut libvirt, entry)?.guest()), Vec::new())),
+        None => Ok((None, entries.iter().map(|entry| entry.name.clone()).collect())),
     }
 }
 
@@ -61,6 +81,8 @@ pub(crate) struct Known {
     pub(crate) guests: BTreeMap<String, Guest>,
     /// The rules in force.
     pub(crate) rules: Rules,
+    /// What it says of itself.
+    pub(crate) status: Status,
     /// Whether the daemon knows all guests: there is no libvirt here, or the settings turn it off.
     pub(crate) has_all: bool,
 }
@@ -81,11 +103,15 @@ pub(crate) fn known(options: &Options) -> Option<Known> {
         .ok()
 }
 
-fn ask(options: &Options) -> Result<Known, Error> {
+/// Asks the daemon.
+///
+/// # Errors
+/// It does not answer, or refuses.
+pub(crate) fn ask(options: &Options) -> Result<Known, Error> {
     let mut daemon = Client::connect(&options.control, DEADLINE)?;
-    let guests = daemon.list()?.into_iter().map(|guest| (guest.id.clone(), guest)).collect();
+    let guests = daemon.list()?.into_iter().map(|guest| (guest.guest.clone(), guest)).collect();
     let rules = daemon.rules()?;
-    let has_all =
-        matches!(daemon.status()?.libvirt.state, LibvirtState::Off | LibvirtState::Missing);
-    Ok(Known { guests, rules, has_all })
+    let status = daemon.status()?;
+    let has_all = matches!(status.libvirt.state, LibvirtState::Off | LibvirtState::Missing);
+    Ok(Known { guests, rules, status, has_all })
 }

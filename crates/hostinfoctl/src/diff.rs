@@ -1,14 +1,13 @@
 //! `diff`: what a new rules file would change, and for which guests.
 
-use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_rules::{Changes, Decision, Grant, Rules, Tags};
 use serde_json::{Value, json};
 
-use crate::args::Options;
+use crate::args::{Diff, Options};
 use crate::daemon;
-use crate::exit::{DONE, Failure, Status, complain, sum};
+use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
 use crate::output::{printable, write, write_json};
 use crate::present::Present;
 use crate::rules::{self, RulesOf};
@@ -19,7 +18,8 @@ use crate::uri::is_remote;
 ///
 /// # Errors
 /// [`Failure`]: one of the files cannot be read or has errors; the guests are another host's.
-pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<Status, Failure> {
+pub(crate) fn run(options: &Options, wanted: &Diff) -> Result<Status, Failure> {
+    let Diff { file, guests: words, exit_code } = wanted;
     if is_remote(&options.connect) {
         return Err(Failure::Usage(format!(
             "{} is on another host, which has its own rules: run hostinfoctl diff on that host",
@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<St
     let mut statuses = present.complain();
     let mut changed = Vec::new();
     for row in &present.rows {
-        match Changed::of(row.id(), &row.tags, &old, &new) {
+        match Changed::of(row.guest.clone(), &row.tags, &old, &new) {
             Ok(change) => changed.extend(change),
             Err(failure) => {
                 complain(&failure);
@@ -45,14 +45,18 @@ pub(crate) fn run(options: &Options, file: &Path, words: &[String]) -> Result<St
         }
     }
     if options.json {
-        write_json(&changed.iter().map(Changed::json).collect::<Vec<_>>())?;
+        let guests: Vec<Value> = changed.iter().map(Changed::json).collect();
+        write_json(&json!({ "guests": guests }))?;
     } else if !changed.is_empty() {
         write(&grouped(&changed))?;
     } else if present.is_complete() && statuses.is_empty() {
-        write(match words {
+        write(match **words {
             [] => "Nothing would change for any guest.\n",
             _ => "Nothing would change for these guests.\n",
         })?;
+    }
+    if *exit_code && !changed.is_empty() {
+        statuses.push(REFUSED);
     }
     Ok(sum(statuses.into_iter().chain([DONE])))
 }

@@ -13,6 +13,7 @@ use crate::uri::is_remote;
 
 struct Disabling<'a> {
     options: &'a Options,
+    now: bool,
 }
 
 /// Disables the wanted guests.
@@ -20,18 +21,18 @@ struct Disabling<'a> {
 /// # Errors
 /// [`Failure`].
 pub(crate) fn run(options: &Options, wanted: &Disable) -> Result<Status, Failure> {
-    change::run(options, &wanted.guests, wanted.dry_run, &Disabling { options })
+    let disabling = Disabling { options, now: wanted.now };
+    change::run(options, &wanted.guests, wanted.dry_run, &disabling)
 }
 
 impl Change for Disabling<'_> {
     fn plan(&self, facts: &Facts) -> Result<Vec<Step>, Failure> {
-        Ok(plan::disable(facts))
+        plan::disable(facts, self.now)
     }
 
     fn clean_up(&self, before: &Facts) {
-        let Some(live) = before.live.as_ref().filter(|_| !is_remote(&self.options.connect)) else {
-            return;
-        };
+        let is_unplugged = self.now && !is_remote(&self.options.connect);
+        let Some(live) = before.live.as_ref().filter(|_| is_unplugged) else { return };
         let directory = &self.options.directory;
         for (ports, directory) in [
             (&live.ports.hostinfo, directory.clone()),

@@ -44,7 +44,7 @@ impl Change for Enabling<'_> {
                 "note: {}: libvirt makes a guest's first serial port its console, so virsh \
                  console will no longer lead to the one that it has: --transport channel leaves \
                  that as it is",
-                printable(&facts.entry.name)
+                printable(&facts.guest())
             ));
         }
         Ok(steps)

@@ -62,7 +62,10 @@ fn libvirt(uri: &str, why: &Unanswered) -> String {
     let words = failure.words.split_whitespace().collect::<Vec<_>>().join(" ");
     match failure.kind {
         FailureKind::Denied => {
-            format!("{uri}: {words}: be root or in the group of libvirt, or name it with -c")
+            let user = rustix::process::geteuid().as_raw();
+            format!(
+                "{uri}: {words}: user {user} may not: be root or in the group of libvirt, or name it with -c"
+            )
         }
         FailureKind::NoDomain => "it is gone: see hostinfoctl list".to_owned(),
         FailureKind::Busy => format!("libvirt: {words}: try again when it is not busy"),

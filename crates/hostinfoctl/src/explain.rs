@@ -1,7 +1,8 @@
 //! `explain`: what a guest may ask, and which line of the rules decides it. The daemon decides;
 //! nothing is decided here.
 
-use hostinfo_control::{Decision, Explanation};
+use hostinfo_control::{Client, Decision, Error, Explanation, Refusal};
+use hostinfo_wire::nearest::{ALIKE, nearest};
 
 use crate::args::Options;
 use crate::daemon::{connect, whole_name};
@@ -18,13 +19,29 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
     let names = (!names.is_empty()).then(|| names.to_vec());
     let mut daemon = connect(options)?;
     let guest = whole_name(options, &mut daemon, guest)?;
-    let explanation = daemon.explain(&guest, names)?;
+    let explanation = match daemon.explain(&guest, names) {
+        Err(Error::Refused(Refusal::NoSuchStatistic { name, message })) => {
+            return Err(match nearest_statistic(&mut daemon, &guest, &name) {
+                Some(nearest) => Failure::Refused(format!("{message}: do you mean {nearest}?")),
+                None => Failure::Refused(message),
+            });
+        }
+        other => other?,
+    };
     if options.json {
         write_json(&explanation)?;
     } else {
         write(&shown(&explanation))?;
     }
     Ok(DONE)
+}
+
+/// The statistic or group that may be meant.
+pub(crate) fn nearest_statistic(daemon: &mut Client, guest: &str, name: &str) -> Option<String> {
+    let all = daemon.explain(guest, None).ok()?.statistics;
+    let groups = all.iter().filter_map(|one| one.name.split_once('.').map(|(group, _)| group));
+    let names = all.iter().map(|one| &*one.name).chain(groups);
+    nearest(name, names, ALIKE).map(str::to_owned)
 }
 
 fn shown(told: &Explanation) -> String {

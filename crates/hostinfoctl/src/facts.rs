@@ -63,6 +63,11 @@ impl Facts {
         self.config.as_ref().or(self.live.as_ref()).map(|seen| &seen.ports)
     }
 
+    /// The guest's whole name: `$driver-$name`.
+    pub(crate) fn guest(&self) -> String {
+        self.ports().map_or_else(|| self.entry.name.clone(), Ports::socket_name)
+    }
+
     /// Its tags: those of what runs, else those of its next start.
     pub(crate) fn tags(&self, sought: &Lookup) -> Tags {
         let seen = self.live.as_ref().or(self.config.as_ref());

@@ -19,7 +19,7 @@ const DAEMON: &str = "hostinfod";
 
 /// A guest whose port another program holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Held {
+pub(crate) struct HeldPort {
     /// The whole name.
     pub(crate) guest: String,
     /// `None`: this user cannot see it.
@@ -34,7 +34,7 @@ pub(crate) struct Holder {
     pub(crate) program: String,
 }
 
-impl Held {
+impl HeldPort {
     /// What is wrong, with the remedy.
     pub(crate) fn words(&self) -> String {
         let guest = printable(&self.guest);
@@ -58,7 +58,7 @@ impl Held {
 ///
 /// # Errors
 /// The kernel does not list sockets.
-pub(crate) fn find(directory: &Path, guests: &[Guest], daemon: u32) -> io::Result<Vec<Held>> {
+pub(crate) fn find(directory: &Path, guests: &[Guest], daemon: u32) -> io::Result<Vec<HeldPort>> {
     let files: Vec<(File, &str)> =
         guests.iter().flat_map(|guest| files(directory, guest)).collect();
     let found = sock_diag::at(&files.iter().map(|(file, _)| *file).collect())?;
@@ -69,7 +69,7 @@ pub(crate) fn find(directory: &Path, guests: &[Guest], daemon: u32) -> io::Resul
     let suspects = suspects(&files, &found, own.as_ref());
     let wanted = suspects.iter().filter_map(|(_, socket)| *socket).collect();
     let mut holders = holders(proc, wanted);
-    let held = suspects.into_iter().map(|(guest, socket)| Held {
+    let held = suspects.into_iter().map(|(guest, socket)| HeldPort {
         guest: guest.to_owned(),
         holder: socket.and_then(|socket| holders.remove(&socket)),
     });
@@ -80,13 +80,13 @@ pub(crate) fn find(directory: &Path, guests: &[Guest], daemon: u32) -> io::Resul
 fn files<'g>(directory: &Path, guest: &'g Guest) -> Vec<(File, &'g str)> {
     let path = |port: &Port| match port.kind {
         PortKind::Hostinfo => {
-            Some(port.path.as_ref().map_or_else(|| directory.join(&guest.id), PathBuf::from))
+            Some(port.path.as_ref().map_or_else(|| directory.join(&guest.guest), PathBuf::from))
         }
-        PortKind::Vhostmd => Some(directory.join(VHOSTMD_DIR).join(&guest.id)),
+        PortKind::Vhostmd => Some(directory.join(VHOSTMD_DIR).join(&guest.guest)),
         PortKind::Pty | PortKind::Vsock => None,
     };
     let paths = guest.ports.iter().filter_map(path);
-    paths.filter_map(|path| Some((file(&path)?, &*guest.id))).collect()
+    paths.filter_map(|path| Some((file(&path)?, &*guest.guest))).collect()
 }
 
 /// A file as the kernel tells of it: `MKDEV` has the minor number in its lower 20 bits.
@@ -187,7 +187,7 @@ mod tests {
     fn where_the_daemons_sockets_cannot_be_seen_nobody_is_named() {
         assert_eq!(suspected(&[Found::Client(7)], None), []);
         assert_eq!(suspected(&[Found::Client(7), Found::Queue], None), [None]);
-        let held = Held { guest: "qemu-a".to_owned(), holder: None };
+        let held = HeldPort { guest: "qemu-a".to_owned(), holder: None };
         assert!(held.words().contains("is not known to this user"), "{}", held.words());
     }
 

@@ -37,6 +37,11 @@ impl Libvirt {
         self.uri.split([':', '+']).next().unwrap_or_default()
     }
 
+    /// A guest's whole name: `$driver-$name`.
+    pub(crate) fn guest(&self, entry: &Entry) -> String {
+        format!("{}-{}", self.driver(), entry.name)
+    }
+
     /// Every domain, sorted by name.
     pub(crate) fn list(&mut self) -> Result<Vec<Entry>, Failure> {
         self.administrator.list().map_err(|why| self.failed(why))

@@ -1,88 +1,206 @@
-//! `list`: every guest, whether it can ask, and which rule applies to it.
+//! `list`: every guest, what it has, whether it can ask, and which rule applies to it.
 
 use std::path::Path;
 
+use anstyle::{AnsiColor, Style};
+use hostinfo_control::GuestState;
+use hostinfo_rules::{Conditions, Held};
 use jiff::Timestamp;
+use serde_json::json;
 
-use crate::args::Options;
+use crate::args::{List, Options};
 use crate::daemon::{self, Known};
-use crate::exit::{DONE, Failure, Status, complain, sum};
+use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
 use crate::output::{printable, write, write_json};
 use crate::present::Present;
-use crate::row::{AppliedRule, Queries, Row};
+use crate::row::{AppliedRule, Has, Queries, Row};
 use crate::rules::RulesOf;
-use crate::table::table;
+use crate::state::State;
+use crate::table::{shortened, table};
 use crate::time::ago;
 use crate::uri::is_remote;
 
-/// Lists the guests that the words match; without words, all.
+/// The widest guest name in the narrow table: 80 columns less 55 for what is beside it.
+const GUEST_WIDTH: usize = 25;
+
+/// Lists the guests that the words match and the filters let through; without words, all.
 ///
 /// # Errors
-/// [`Failure::Output`].
-pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure> {
+/// [`Failure::Usage`], [`Failure::Output`].
+pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
+    let conditions = conditions(&wanted.tag)?;
     let known = daemon::known(options);
-    let present = Present::find(options, words, known.as_ref());
+    let present = Present::find(options, &wanted.guests, known.as_ref());
     let mut statuses = present.complain();
     let is_complete = present.is_complete() && statuses.is_empty();
     let mut rows = present.rows;
-    if !is_remote(&options.connect) {
-        match RulesOf::in_force(options, known.as_ref()) {
-            Ok(rules) => rows.iter_mut().for_each(|row| row.add_rule(&rules)),
-            Err(failure) => {
-                complain(&failure);
-                statuses.push(failure.status());
-            }
-        }
+    if let Err(failure) = complete(&mut rows, options, known.as_ref()) {
+        complain(&failure);
+        statuses.push(failure.status());
     }
-    if let Some(Known { guests, rules, .. }) = &known {
-        for row in &mut rows {
-            if let Some(guest) = guests.get(&row.id()) {
-                row.add_daemons(guest, &rules.state.path);
-            }
+    let states: Vec<State> = wanted.state.iter().map(|state| State::wanted(*state)).collect();
+    rows.retain(|row| states.is_empty() || states.contains(&row.state));
+    rows.retain(|row| match conditions.held(&row.tags) {
+        Held::Yes => true,
+        Held::No => false,
+        Held::Unknown => {
+            let guest = printable(&row.guest);
+            complain(format!("{guest}: left out, since its tags cannot be read"));
+            statuses.push(REFUSED);
+            false
         }
-    }
+    });
     if options.json {
-        write_json(&rows)?;
+        write_json(&json!({ "guests": rows }))?;
     } else if !rows.is_empty() {
-        write(&listing(&rows, Timestamp::now()))?;
+        let now = Timestamp::now();
+        write(&if wanted.wide { wide(&rows, now) } else { narrow(&rows, now) })?;
     } else if is_complete {
-        write("There are no guests.\n")?;
+        let is_filtered = !states.is_empty() || !conditions.is_empty();
+        write(if is_filtered { "No guest is like that.\n" } else { "There are no guests.\n" })?;
     }
     Ok(sum(statuses.into_iter().chain([DONE])))
 }
 
-fn listing(rows: &[Row], now: Timestamp) -> String {
-    let heading = [
-        "GUEST", "DRIVER", "STATE", "DEVICE", "SOCKET", "VHOSTMD", "RULE", "INTERVAL", "ANSWERED",
-        "REFUSED", "LAST",
-    ];
-    let cells: Vec<Vec<String>> = rows.iter().map(|row| row_cells(row, now)).collect();
-    let problems = rows
-        .iter()
-        .filter_map(|row| Some(format!("{}: {}\n", printable(&row.guest), row.problem.as_ref()?)));
-    table(&heading, &cells) + &problems.collect::<String>()
+fn conditions(words: &[String]) -> Result<Conditions, Failure> {
+    let mut conditions = Conditions::default();
+    for word in words {
+        let Some((key, value)) = word.split_once('=') else {
+            return Err(Failure::Usage(format!("--tag {word:?} is not KEY=VALUE")));
+        };
+        conditions.add(key, value).map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    Ok(conditions)
 }
 
-fn row_cells(row: &Row, now: Timestamp) -> Vec<String> {
-    let (rule, interval) = row.rule.as_ref().map(rule_cells).unwrap_or_default();
-    let mut cells = vec![
-        printable(&row.guest),
-        row.driver.clone(),
-        row.state.words().to_owned(),
-        row.location.as_ref().map(|location| location.device.clone()).unwrap_or_default(),
-        row.socket.as_deref().map(printable).unwrap_or_default(),
-        row.vhostmd.clone().unwrap_or_default(),
-        rule,
-        interval,
-    ];
-    if let Some(Queries { answered, refused, last }) = &row.queries {
-        let last = last.as_ref().map(|last| {
-            let asked: String = printable(&last.asked).chars().take(30).collect();
-            format!("{}: {asked} ({})", ago(last.at, now), last.code)
-        });
-        cells.extend([answered.to_string(), refused.to_string(), last.unwrap_or_default()]);
+/// Adds what the rules and the daemon say.
+///
+/// # Errors
+/// The rules file cannot be read, or has errors: then their decisions are missing.
+pub(crate) fn complete(
+    rows: &mut [Row],
+    options: &Options,
+    known: Option<&Known>,
+) -> Result<(), Failure> {
+    if is_remote(&options.connect) {
+        return Ok(());
     }
-    cells
+    let rules = RulesOf::in_force(options, known);
+    if let Ok(rules) = &rules {
+        rows.iter_mut().for_each(|row| row.add_rule(rules));
+    }
+    if let Some(Known { guests, rules, .. }) = known {
+        for row in rows {
+            if let Some(guest) = guests.get(&row.guest) {
+                row.add_daemons(guest, &rules.state.path);
+            }
+        }
+    }
+    rules.map(drop)
+}
+
+/// At most 80 columns.
+fn narrow(rows: &[Row], now: Timestamp) -> String {
+    let heading = ["GUEST", "SAVED", "RUNNING", "CONNECTION", "RULE", "LAST"];
+    let cells = |row: &Row| {
+        let short = |has: &Option<Has>| match has {
+            None => String::new(),
+            Some(has) => has_words(has, |location| shortened(&location.short(), 7)),
+        };
+        let line = |rule: &AppliedRule| match rule.line {
+            Some(line) => format!("line {line}"),
+            None => "built-in".to_owned(),
+        };
+        let last = row.queries.as_ref().and_then(|queries| queries.last.as_ref());
+        vec![
+            shortened(&printable(&row.guest), GUEST_WIDTH),
+            short(&row.saved),
+            short(&row.running),
+            connection(row),
+            row.rule.as_ref().map(line).unwrap_or_default(),
+            last.map(|last| ago(last.at, now)).unwrap_or_default(),
+        ]
+    };
+    with_problems(&heading, rows, cells)
+}
+
+/// Everything.
+fn wide(rows: &[Row], now: Timestamp) -> String {
+    let heading = [
+        "GUEST",
+        "SAVED",
+        "RUNNING",
+        "CONNECTION",
+        "SOCKET",
+        "VHOSTMD",
+        "RULE",
+        "INTERVAL",
+        "ANSWERED",
+        "REFUSED",
+        "LAST",
+    ];
+    let cells = |row: &Row| {
+        let long = |has: &Option<Has>| match has {
+            None => String::new(),
+            Some(has) => has_words(has, |location| location.device.clone()),
+        };
+        let (rule, interval) = row.rule.as_ref().map(rule_cells).unwrap_or_default();
+        let mut cells = vec![
+            printable(&row.guest),
+            long(&row.saved),
+            long(&row.running),
+            connection(row),
+            row.socket.as_deref().map(printable).unwrap_or_default(),
+            row.vhostmd.clone().unwrap_or_default(),
+            rule,
+            interval,
+        ];
+        if let Some(Queries { answered, refused, last }) = &row.queries {
+            let last = last.as_ref().map(|last| {
+                let asked: String = printable(&last.asked).chars().take(30).collect();
+                format!("{}: {asked} ({})", ago(last.at, now), last.code)
+            });
+            cells.extend([answered.to_string(), refused.to_string(), last.unwrap_or_default()]);
+        }
+        cells
+    };
+    with_problems(&heading, rows, cells)
+}
+
+fn with_problems(heading: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec<String>) -> String {
+    let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    let problem =
+        |row: &Row| Some(format!("{}: {}\n", printable(&row.guest), row.problem.as_ref()?));
+    table(heading, &cells) + &rows.iter().filter_map(problem).collect::<String>()
+}
+
+fn has_words(has: &Has, device: impl Fn(&crate::port_summary::PortLocation) -> String) -> String {
+    match has {
+        Has::Off => "off".to_owned(),
+        Has::No => "none".to_owned(),
+        Has::Wrong => "wrong".to_owned(),
+        Has::Yes(location) => device(location),
+    }
+}
+
+/// In colour: what is connected, what is waited for, what is wrong.
+fn connection(row: &Row) -> String {
+    let plain = Style::new();
+    let (words, style) = match (row.state, row.connection) {
+        (State::Error, _) => ("error", AnsiColor::Red.on_default()),
+        (_, Some(GuestState::Connected)) => ("connected", AnsiColor::Green.on_default()),
+        (_, Some(GuestState::Waiting)) => ("waiting", AnsiColor::Yellow.on_default()),
+        (_, Some(GuestState::Disabled)) => ("closed", plain),
+        (_, Some(GuestState::Failed | GuestState::Refused)) => {
+            ("error", AnsiColor::Red.on_default())
+        }
+        (_, Some(GuestState::Absent) | None) => match row.running {
+            // Only the daemon knows.
+            Some(Has::Yes(_)) => ("unknown", plain),
+            _ => ("-", plain),
+        },
+    };
+    format!("{style}{words}{style:#}")
 }
 
 fn rule_cells(rule: &AppliedRule) -> (String, String) {
@@ -98,28 +216,85 @@ fn rule_cells(rule: &AppliedRule) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::port_summary::PortLocation;
+    use anstream::adapter::strip_str;
+    use hostinfo_domains::Place;
+    use unicode_width::UnicodeWidthStr;
 
-    #[test]
-    fn a_row_tells_its_rule_and_what_it_asked_last() {
-        let mut row = Row::of_socket("qemu", "a");
-        row.rule = Some(AppliedRule {
-            file: "/etc/h.conf".to_owned(),
-            line: Some(3),
-            pattern: Some("*".to_owned()),
-            enabled: true,
-            interval: 0.5,
-        });
-        let now: Timestamp = "2026-11-22T21:30:00Z".parse().unwrap();
+    fn now() -> Timestamp {
+        "2026-11-22T21:30:00Z".parse().unwrap()
+    }
+
+    fn row(name: &str) -> Row {
         let last = hostinfo_control::LastQuery {
             at: "2026-11-22T21:29:48Z".parse().unwrap(),
             asked: "loadavg".to_owned(),
             code: 200,
         };
-        row.queries = Some(Queries { answered: 7, refused: 1, last: Some(last) });
+        let rule = AppliedRule {
+            file: "/etc/h.conf".to_owned(),
+            line: Some(3),
+            pattern: Some("*".to_owned()),
+            enabled: true,
+            interval: 0.5,
+        };
+        Row {
+            saved: Some(Has::No),
+            running: Some(Has::Yes(PortLocation::of(&Place::Serial(1)))),
+            state: State::Connected,
+            connection: Some(GuestState::Connected),
+            rule: Some(rule),
+            queries: Some(Queries { answered: 7, refused: 1, last: Some(last) }),
+            ..Row::of_socket("qemu", name)
+        }
+    }
+
+    fn plain(text: &str) -> String {
+        strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_guest_that_was_disabled_while_it_runs_is_shown_so() {
         assert_eq!(
-            listing(&[row], now),
-            "GUEST  DRIVER  STATE      RULE      INTERVAL  ANSWERED  REFUSED  LAST\n\
-             a      qemu    no domain  h.conf:3  0.5 s     7         1        12 s ago: loadavg (200)\n"
+            plain(&narrow(&[row("a")], now())),
+            "GUEST   SAVED  RUNNING  CONNECTION  RULE    LAST\n\
+             qemu-a  none   ttyS1    connected   line 3  12 s ago\n"
         );
+        assert_eq!(
+            plain(&wide(&[row("a")], now())),
+            "GUEST   SAVED  RUNNING     CONNECTION  RULE      INTERVAL  ANSWERED  REFUSED  LAST\n\
+             qemu-a  none   /dev/ttyS1  connected   h.conf:3  0.5 s     7         1        12 s ago: loadavg (200)\n"
+        );
+    }
+
+    #[test]
+    fn the_narrow_table_fits_eighty_columns_whatever_there_is() {
+        let mut longest = row(&"x".repeat(100));
+        let other = PortLocation::of(&Place::Other("spapr-vio-serial".to_owned()));
+        (longest.saved, longest.running) = (Some(Has::Yes(other.clone())), Some(Has::Yes(other)));
+        if let Some(rule) = &mut longest.rule {
+            rule.line = Some(99_999);
+        }
+        let at = "2026-11-22T19:31:00Z".parse().unwrap();
+        if let Some(last) = longest.queries.as_mut().and_then(|queries| queries.last.as_mut()) {
+            last.at = at;
+        }
+        let text = plain(&narrow(&[longest], now()));
+        assert!(text.contains("119 min ago"), "{text}");
+        let widest = text.lines().map(UnicodeWidthStr::width).max();
+        assert_eq!(widest, Some(80), "{text}");
+    }
+
+    #[test]
+    fn states_have_colours_and_no_other_cell_has() {
+        let text = narrow(&[row("a")], now());
+        assert!(text.contains("\u{1b}[32mconnected\u{1b}[0m"), "{text:?}");
+        assert_eq!(text.matches('\u{1b}').count(), 2, "{text:?}");
+    }
+
+    #[test]
+    fn a_condition_on_tags_needs_a_value() {
+        assert!(conditions(&["role".to_owned()]).is_err());
+        assert!(!conditions(&["role=d*".to_owned()]).unwrap().is_empty());
     }
 }

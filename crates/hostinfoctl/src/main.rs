@@ -2,7 +2,7 @@
 //!
 //! Each command has a file. What several of them need: `libvirt` and `facts` (guests as libvirt
 //! describes them), `tags` (their tags), `guests` (names and patterns to guests), `present` (which
-//! guests exist, also without libvirt), `rules` (those in force, or a file's), `plan` (what to change; pure), `change`
+//! guests exist, also without libvirt), `rules` (those in force, or a file's), `settings` (what is needed of the daemon's), `plan` (what to change; pure), `change`
 //! and `carry_out` (changing each guest completely or not at all), `port_summary` (the result, in
 //! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows), `held`
 //! and `sock_diag` (programs that hold guests' ports).
@@ -15,6 +15,7 @@ mod daemon;
 mod diff;
 mod directory;
 mod disable;
+mod doctor;
 mod enable;
 mod exit;
 mod explain;
@@ -23,6 +24,8 @@ mod follow;
 mod guests;
 mod held;
 mod host_state;
+mod import_vhostmd;
+mod incidents;
 mod libvirt;
 mod list;
 mod notice;
@@ -33,9 +36,9 @@ mod present;
 mod preview;
 mod row;
 mod rules;
+mod settings;
 mod snippet;
 mod sock_diag;
-
 mod state;
 mod stats;
 mod status;
@@ -65,9 +68,12 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::Disable(wanted) => disable::run(options, wanted),
         Command::Tag(wanted) => tag::run(options, wanted),
         Command::Snippet(wanted) => snippet::run(options, wanted),
-        Command::List { guests } => list::run(options, guests),
-        Command::Check { file, strict } => check::run(options, file.as_deref(), *strict),
-        Command::Diff { file, guests } => diff::run(options, file, guests),
+        Command::List(wanted) => list::run(options, wanted),
+        Command::Check(wanted) => check::run(options, wanted),
+        Command::Diff(wanted) => diff::run(options, wanted),
+        Command::Doctor => doctor::run(options),
+        Command::Incidents(wanted) => incidents::run(options, wanted),
+        Command::ImportVhostmd { file } => import_vhostmd::run(options, file),
         Command::Status => status::run(options),
         Command::Watch { guest } => watch::run(options, guest.as_deref()),
         Command::Stats { openmetrics } => stats::run(options, *openmetrics),

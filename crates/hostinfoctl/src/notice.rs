@@ -1,11 +1,14 @@
 //! `notice`: what guests read from their administrator.
 
-use hostinfo_control::{NOTICES_PER_GUEST, Notice as Told, NoticeKind};
+use hostinfo_control::{Client, NOTICES_PER_GUEST, Notice as Told, NoticeKind};
+use hostinfo_rules::Pattern;
 use jiff::{Timestamp, Zoned};
+use serde_json::json;
 
 use crate::args::{Kind, Notice, Options};
-use crate::daemon::connect;
+use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status, complain};
+use crate::guests::is_pattern;
 use crate::output::{printable, write, write_json};
 use crate::table::table;
 use crate::time::{local, parse};
@@ -26,7 +29,9 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             // For an event that begins at 22:00, `23:00` and `+1h` both mean an end an hour later.
             let from = at.map_or(now.clone(), |at| at.to_zoned(now.time_zone().clone()));
             let until = time(until, &from)?;
-            let set = connect(options)?.set_notice(pattern, kind_of(*kind), text, at, until)?;
+            let mut daemon = connect(options)?;
+            let pattern = &meant(options, &mut daemon, pattern)?;
+            let set = daemon.set_notice(pattern, kind_of(*kind), text, at, until)?;
             if options.json {
                 write_json(&set)?;
             } else {
@@ -55,7 +60,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
         Notice::List => {
             let notices = connect(options)?.notices()?;
             match (options.json, notices.is_empty()) {
-                (true, _) => write_json(&notices)?,
+                (true, _) => write_json(&json!({ "notices": notices }))?,
                 (false, true) => write("There are no notices.\n")?,
                 (false, false) => write(&notice_table(&notices))?,
             }
@@ -64,7 +69,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             let which = (!all).then(|| numbers.clone());
             let cleared = connect(options)?.clear_notices(which)?;
             match (options.json, cleared.is_empty()) {
-                (true, _) => write_json(&cleared)?,
+                (true, _) => write_json(&json!({ "cleared": cleared }))?,
                 (false, true) => write("There were no notices.\n")?,
                 (false, false) => {
                     write(&format!("No longer shown to guests:\n{}", notice_table(&cleared)))?;
@@ -73,6 +78,37 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
         }
     }
     Ok(DONE)
+}
+
+/// The pattern of whole names that is meant: a name alone is that guest's.
+///
+/// # Errors
+/// It names no guest, and can never: `web` is no whole name, and neither is anything that `web*` matches.
+fn meant(options: &Options, daemon: &mut Client, pattern: &str) -> Result<String, Failure> {
+    let guests = daemon.list()?;
+    let Ok(parsed) = pattern.parse::<Pattern>() else {
+        // The daemon says what is wrong with it.
+        return Ok(pattern.to_owned());
+    };
+    if guests.iter().any(|guest| parsed.matches(&guest.guest)) {
+        return Ok(pattern.to_owned());
+    }
+    if !is_pattern(pattern) {
+        return Ok(quoted(&whole_name(options, daemon, pattern)?));
+    }
+    match guests.iter().find(|guest| parsed.matches(&guest.name)) {
+        None => Ok(pattern.to_owned()),
+        Some(guest) => Err(Failure::Usage(format!(
+            "no guest's whole name matches {pattern:?}: did you mean {:?}?",
+            format!("{}-{pattern}", guest.driver)
+        ))),
+    }
+}
+
+/// A name as a pattern that matches it alone: `\` takes away the meaning of what follows it.
+fn quoted(name: &str) -> String {
+    let special = |c: char| "*?[]\\\"".contains(c).then_some('\\');
+    name.chars().flat_map(|c| special(c).into_iter().chain([c])).collect()
 }
 
 fn kind_of(kind: Kind) -> NoticeKind {

@@ -11,6 +11,24 @@ use crate::exit::Failure;
 const ADDED: Style = AnsiColor::Green.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
 
+/// The version of what `--json` prints, which docs/json.md describes. It rises when something that a program
+/// may rely on changes or goes; what is added does not count.
+const FORMAT_VERSION: u32 = 1;
+
+/// An object with its version.
+#[derive(Serialize)]
+struct Versioned<'v, V> {
+    format_version: u32,
+    #[serde(flatten)]
+    value: &'v V,
+}
+
+impl<'v, V> Versioned<'v, V> {
+    fn of(value: &'v V) -> Self {
+        Self { format_version: FORMAT_VERSION, value }
+    }
+}
+
 /// Writes text to stdout. Removes colours unless stdout is a terminal and NO_COLOR is not set.
 ///
 /// # Errors
@@ -21,12 +39,22 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
-/// Writes JSON and a line end to stdout.
+/// Writes a JSON object and a line end to stdout.
 ///
 /// # Errors
 /// stdout cannot be written to.
 pub(crate) fn write_json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other)?;
+    let text =
+        serde_json::to_string_pretty(&Versioned::of(value)).map_err(std::io::Error::other)?;
+    write(&(text + "\n"))
+}
+
+/// The same on one line, for commands that print many.
+///
+/// # Errors
+/// stdout cannot be written to.
+pub(crate) fn write_json_line(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(&Versioned::of(value)).map_err(std::io::Error::other)?;
     write(&(text + "\n"))
 }
 

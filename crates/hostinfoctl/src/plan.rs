@@ -1,5 +1,7 @@
 //! Plans what to change in a guest's domain. Pure: it depends only on what the guest has and what
-//! is wanted.
+//! is wanted. `place` chooses where a new port goes.
+
+mod place;
 
 use std::path::Path;
 
@@ -47,6 +49,11 @@ impl Kind {
 pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec<Step>, Failure> {
     let plan = Plan { facts, wish, directory };
     if facts.config.is_none() && !wish.now {
+        // What cannot be is said at once, and not when --now was given.
+        let steps = enable(facts, &Wish { now: true, ..wish.clone() }, directory)?;
+        if steps.is_empty() {
+            return Ok(steps);
+        }
         return Err(refused(
             "it is transient, so it has no configuration to change: --now gives it a channel \
              until it ends",
@@ -66,16 +73,30 @@ pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec
     Ok(steps)
 }
 
-/// The steps that remove a guest's ports, as far as that is possible while it runs.
-pub(crate) fn disable(facts: &Facts) -> Vec<Step> {
+/// The steps that remove a guest's ports from its saved configuration; with `now` also those of what
+/// runs that can be unplugged.
+///
+/// # Errors
+/// [`Failure::Refused`]: it is transient, has a channel, and is not to lose that now.
+pub(crate) fn disable(facts: &Facts, now: bool) -> Result<Vec<Step>, Failure> {
     let mut steps = Vec::new();
     for form in FORMS {
         let Some(seen) = facts.of(form) else { continue };
+        if form == Form::Live && !now {
+            let mut ports = seen.ports.hostinfo.iter().chain(&seen.ports.vhostmd);
+            if facts.config.is_none() && ports.any(|port| port.place.is_pluggable()) {
+                return Err(refused(
+                    "it is transient, so it has no saved configuration to change: --now unplugs its \
+                     channel",
+                ));
+            }
+            continue;
+        }
         let all = seen.ports.hostinfo.iter().chain(&seen.ports.vhostmd);
         let can = |port: &&Port| form == Form::Config || port.place.is_pluggable();
         steps.extend(all.filter(can).map(|port| detach(form, port)));
     }
-    steps
+    Ok(steps)
 }
 
 struct Plan<'a> {
@@ -109,9 +130,14 @@ impl Plan<'_> {
         if form == Form::Live
             && let Some(port) = wrong.iter().find(|port| !port.place.is_pluggable())
         {
+            let remedy = match self.facts.config {
+                Some(_) => "leave out --now, then shut it down and start it",
+                None => {
+                    "it is transient, so correct the XML from which it is started (hostinfoctl snippet)"
+                }
+            };
             return Err(Failure::Refused(format!(
-                "it has a wrong {} that cannot be unplugged while it runs: leave out --now, then \
-                 shut it down and start it",
+                "it has a wrong {} that cannot be unplugged while it runs: {remedy}",
                 port.place
             )));
         }
@@ -149,80 +175,6 @@ impl Plan<'_> {
             "it already has hostinfo on its {}: disable it first",
             port.place
         )))
-    }
-
-    /// Where to put the new port. `gone`: ports that are removed before.
-    fn place(
-        &self,
-        form: Form,
-        kind: Kind,
-        ports: &Ports,
-        gone: &[&Port],
-    ) -> Result<Place, Failure> {
-        let is_free =
-            |place: &Place| ports.is_free(place) || gone.iter().any(|port| port.place == *place);
-        let channel = match kind {
-            Kind::Hostinfo => Place::channel(),
-            Kind::Vhostmd => Place::vhostmd(),
-        };
-        let channel = if form == Form::Live && !ports.has_virtio_serial() {
-            Err(refused(
-                "it runs without a virtio-serial controller, which a channel needs: leave out \
-                 --now, and its next start gives it both",
-            ))
-        } else if is_free(&channel) {
-            Ok(channel)
-        } else {
-            let other = match kind {
-                Kind::Hostinfo => "choose --transport serial",
-                Kind::Vhostmd => "leave out --vhostmd",
-            };
-            Err(Failure::Refused(format!(
-                "its {channel} leads elsewhere: remove that (virsh edit), or {other}"
-            )))
-        };
-        if kind == Kind::Vhostmd {
-            return channel;
-        }
-        if form == Form::Live {
-            return match self.wish.transport {
-                Some(Transport::Serial) => Err(refused(
-                    "it runs, and a serial port cannot be plugged in: leave out --now, or choose \
-                     --transport channel",
-                )),
-                _ => channel,
-            };
-        }
-        let same = gone.first().map(|port| &port.place).filter(|place| is_free(place));
-        let uart = || same.filter(|place| matches!(place, Place::Serial(_))).cloned();
-        let second = Place::Serial(1);
-        let uart = || uart().or_else(|| Some(second).filter(is_free));
-        match (self.wish.transport, self.wish.port) {
-            (_, Some(number)) => {
-                let place = Place::Serial(number);
-                if is_free(&place) {
-                    return Ok(place);
-                }
-                let other = ports.free_uart().map(|free| format!("{free} is free"));
-                let other = other.unwrap_or_else(|| "choose --transport channel".to_owned());
-                Err(Failure::Refused(format!("it has no free {place}: {other}")))
-            }
-            (Some(Transport::Channel), None) => channel,
-            (Some(Transport::Serial), None) => uart().ok_or_else(|| {
-                refused(
-                    "it has no free serial port 1, and the guest's tool tries no other: choose \
-                     --transport channel, or --port and hostinfo --device in the guest",
-                )
-            }),
-            (None, None) => match same {
-                Some(place) => Ok(place.clone()),
-                None if self.wish.now && self.facts.live.is_some() => channel,
-                None => match ports.default_place() {
-                    Place::Channel(_) => channel,
-                    place => Ok(place),
-                },
-            },
-        }
     }
 }
 

@@ -33,6 +33,19 @@ impl PortLocation {
         }
     }
 
+    /// Whether it can be plugged into a guest that runs.
+    pub(crate) fn is_pluggable(&self) -> bool {
+        self.place.is_pluggable()
+    }
+
+    /// `ttyS1`, `channel`: for a narrow table.
+    pub(crate) fn short(&self) -> String {
+        match &self.place {
+            Place::Serial(number) => format!("ttyS{number}"),
+            Place::Channel(_) | Place::Other(_) => self.transport.clone(),
+        }
+    }
+
     /// `/dev/ttyS1 (COM2 under Windows)`
     fn devices(&self) -> String {
         format!("{} ({} under Windows)", self.device, self.device_windows)
@@ -43,9 +56,9 @@ impl PortLocation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PortSummary {
     /// The port while it runs.
-    pub(crate) now: Option<PortLocation>,
-    /// The port from its next start on.
-    pub(crate) next: Option<PortLocation>,
+    pub(crate) running: Option<PortLocation>,
+    /// The port in its saved configuration: from its next start on.
+    pub(crate) saved: Option<PortLocation>,
     /// The channel for vhostmd's clients: the one it has now, or else that of its next start.
     pub(crate) vhostmd: Option<PortLocation>,
     /// What is wrong, with the remedy.
@@ -58,17 +71,18 @@ pub(crate) struct PortSummary {
 impl PortSummary {
     pub(crate) fn of(facts: &Facts) -> Self {
         let [hostinfo, vhostmd]: [PortsOf; 2] = [|ports| &ports.hostinfo, |ports| &ports.vhostmd];
-        let (now, next) =
+        let (running, saved) =
             (location(facts, Form::Live, hostinfo), location(facts, Form::Config, hostinfo));
         let vhostmd =
             location(facts, Form::Live, vhostmd).or_else(|| location(facts, Form::Config, vhostmd));
         let conflict = |form| facts.of(form).and_then(|seen| seen.ports.conflict());
         let problem = conflict(Form::Live).or_else(|| conflict(Form::Config));
-        let mut words = words(facts, now.as_ref(), next.as_ref());
+        let mut words = words(facts, running.as_ref(), saved.as_ref());
         if let Some(vhostmd) = &vhostmd {
             words.push_str(&format!("; for vhostmd's clients {}", vhostmd.devices()));
         }
-        Self { now, next, vhostmd, problem: problem.map(|problem| problem.to_string()), words }
+        let problem = problem.map(|problem| problem.to_string());
+        Self { running, saved, vhostmd, problem, words }
     }
 }
 
@@ -91,8 +105,11 @@ fn words(facts: &Facts, now: Option<&PortLocation>, next: Option<&PortLocation>)
         (Some(now), Some(next)) => {
             format!("{} now, and {} from its next start", now.devices(), next.devices())
         }
-        (Some(now), None) if now.place.is_pluggable() => {
+        (Some(now), None) if now.place.is_pluggable() && facts.config.is_none() => {
             format!("{}, until it ends", now.devices())
+        }
+        (Some(now), None) if now.place.is_pluggable() => {
+            format!("{} stays until it ends; disable --now unplugs it", now.devices())
         }
         (Some(now), None) => format!(
             "{} stays until it ends, since a serial port cannot be unplugged; hostinfo.conf can \

@@ -49,7 +49,7 @@ impl Present {
                 .guests
                 .values()
                 .filter(|guest| guest.state != GuestState::Absent)
-                .map(|guest| guest.id.clone())
+                .map(|guest| guest.guest.clone())
                 .collect(),
             None if is_remote(&options.connect) => Vec::new(),
             None => sockets(&options.directory),
@@ -103,10 +103,10 @@ impl Present {
     /// Adds guests for which there is a socket but no domain: those of a host without libvirt, and
     /// leftovers of removed guests. A word that matches one of them counts as found.
     fn add_sockets_without_domain(&mut self, sockets: &[String], words: &[String], tags: &Tags) {
-        let domains: HashSet<String> = self.rows.iter().map(Row::id).collect();
+        let domains: HashSet<String> = self.rows.iter().map(|row| row.guest.clone()).collect();
         let without_domain = sockets.iter().filter_map(|socket| {
-            let (driver, guest) = socket.split_once('-')?;
-            let row = Row { tags: tags.clone(), ..Row::of_socket(driver, guest) };
+            let (driver, name) = socket.split_once('-')?;
+            let row = Row { tags: tags.clone(), ..Row::of_socket(driver, name) };
             (!domains.contains(socket)).then_some(row)
         });
         let is_meant = |row: &Row| words.is_empty() || words.iter().any(|word| means(word, row));
@@ -122,9 +122,9 @@ impl Present {
 }
 
 fn means(word: &str, row: &Row) -> bool {
-    row.guest == word
-        || row.id() == word
-        || word.parse().is_ok_and(|word: Pattern| word.matches(&row.guest))
+    row.name == word
+        || row.guest == word
+        || word.parse().is_ok_and(|word: Pattern| word.matches(&row.name))
 }
 
 /// The guests that libvirt has, and a failure for each word that matches none.
@@ -141,7 +141,8 @@ fn domains(
         match Facts::read(&mut libvirt, entry) {
             Ok(facts) => rows.extend(Row::of_domain(&facts, sought)),
             Err(failure @ Failure::Refused(_)) => {
-                unknown.push(Failure::Refused(format!("{}: {failure}", printable(&entry.name))));
+                let guest = printable(&libvirt.guest(entry));
+                unknown.push(Failure::Refused(format!("{guest}: {failure}")));
             }
             Err(failure) => return Err(failure),
         }
@@ -175,7 +176,8 @@ mod tests {
             let rows = vec![Row::of_socket("qemu", "web")];
             let mut present = Present { rows, unknown, missing: None };
             present.add_sockets_without_domain(&sockets, &words(asked), &Tags::NONE);
-            let ids: Vec<String> = present.rows.iter().skip(1).map(Row::id).collect();
+            let ids: Vec<String> =
+                present.rows.iter().skip(1).map(|row| row.guest.clone()).collect();
             (ids, present.unknown.len())
         };
         assert_eq!(names(&[]), (words(&["qemu-a"]), 0));

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::args::Options;
 use crate::daemon::{connect, whole_name};
-use crate::exit::{DONE, Failure, Status};
+use crate::exit::{DONE, Failure, Status, complain};
+use crate::explain::nearest_statistic;
 use crate::output::{write, write_json};
 
 /// Shows the exact reply to a `get` of those names, or of all.
@@ -20,10 +21,21 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
     let mut daemon = connect(options)?;
     let guest = whole_name(options, &mut daemon, guest)?;
     let reply = daemon.preview(&guest, &line)?;
+    for name in reply.lines().filter_map(unknown) {
+        if let Some(nearest) = nearest_statistic(&mut daemon, &guest, name) {
+            complain(format!("note: there is no statistic {name}: do you mean {nearest}?"));
+        }
+    }
     if options.json {
         write_json(&json!({ "guest": guest, "line": line, "reply": reply }))?;
     } else {
         write(&reply)?;
     }
     Ok(DONE)
+}
+
+/// The name in `404 NAME: no such statistic`.
+fn unknown(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("404 ").or_else(|| line.strip_prefix("404-"))?;
+    rest.split_once(": ").map(|(name, _)| name)
 }

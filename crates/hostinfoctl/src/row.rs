@@ -1,6 +1,7 @@
 //! A guest in a list, combined from what libvirt, the rules file and the daemon know about it.
 
 use hostinfo_control::{Counts, Guest, GuestState, LastQuery};
+use hostinfo_domains::Form;
 use hostinfo_rules::{Decision, Tags};
 use serde::Serialize;
 
@@ -10,17 +11,26 @@ use crate::rules::RulesOf;
 use crate::state::State;
 use crate::tags::Lookup;
 
+/// A guest: three facts (saved, running, connection), what follows from them (state), and its rule.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
+    /// `$driver-$name`.
     pub(crate) guest: String,
     pub(crate) driver: String,
+    pub(crate) name: String,
     pub(crate) uuid: Option<String>,
     pub(crate) state: State,
     /// What is wrong, with the remedy.
     pub(crate) problem: Option<String>,
-    /// The port it has now, or else that of its next start.
-    #[serde(flatten)]
-    pub(crate) location: Option<PortLocation>,
+    /// Whether `enable --repair` corrects that.
+    #[serde(skip)]
+    pub(crate) is_repairable: bool,
+    /// What its saved configuration has; `None` if it is no domain.
+    pub(crate) saved: Option<Has>,
+    /// What it has while it runs; `None` if it is no domain.
+    pub(crate) running: Option<Has>,
+    /// What hostinfod says; `None` without it, or if the guest has no socket.
+    pub(crate) connection: Option<GuestState>,
     /// Its socket, if that is outside the socket directory.
     pub(crate) socket: Option<String>,
     /// The channel for vhostmd's clients.
@@ -32,6 +42,39 @@ pub(crate) struct Row {
     pub(crate) rule: Option<AppliedRule>,
     /// `None` without the daemon.
     pub(crate) queries: Option<Queries>,
+}
+
+/// What one form of a guest has: its saved configuration, or what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "port", rename_all = "snake_case")]
+pub(crate) enum Has {
+    /// There is no such form: the guest is transient, or does not run.
+    Off,
+    /// It has no port.
+    No,
+    /// It has a port that is wrong.
+    Wrong,
+    /// It has this port.
+    Yes(PortLocation),
+}
+
+impl Has {
+    fn of(facts: &Facts, form: Form, location: Option<PortLocation>) -> Self {
+        match (facts.of(form), location) {
+            (None, _) => Self::Off,
+            (Some(_), Some(location)) => Self::Yes(location),
+            (Some(seen), None) if seen.ports.hostinfo.is_empty() => Self::No,
+            (Some(_), None) => Self::Wrong,
+        }
+    }
+
+    /// The port, if it has a right one.
+    pub(crate) fn location(&self) -> Option<&PortLocation> {
+        match self {
+            Self::Yes(location) => Some(location),
+            Self::Off | Self::No | Self::Wrong => None,
+        }
+    }
 }
 
 /// What the rules decide for a guest.
@@ -62,8 +105,10 @@ impl Row {
         Some(Self {
             uuid: Some(facts.entry.uuid.to_string()),
             state: State::new(&summary),
+            is_repairable: summary.problem.is_some(),
             problem: summary.problem,
-            location: summary.now.or(summary.next),
+            saved: Some(Has::of(facts, Form::Config, summary.saved)),
+            running: Some(Has::of(facts, Form::Live, summary.running)),
             vhostmd: summary.vhostmd.map(|location| location.device),
             tags: facts.tags(sought),
             ..Self::of_socket(&ports.driver, &facts.entry.name)
@@ -71,14 +116,18 @@ impl Row {
     }
 
     /// The row of a socket without a domain.
-    pub(crate) fn of_socket(driver: &str, guest: &str) -> Self {
+    pub(crate) fn of_socket(driver: &str, name: &str) -> Self {
         Self {
-            guest: guest.to_owned(),
+            guest: format!("{driver}-{name}"),
             driver: driver.to_owned(),
+            name: name.to_owned(),
             uuid: None,
             state: State::NoDomain,
             problem: None,
-            location: None,
+            is_repairable: false,
+            saved: None,
+            running: None,
+            connection: None,
             socket: None,
             vhostmd: None,
             tags: Tags::NONE,
@@ -87,14 +136,9 @@ impl Row {
         }
     }
 
-    /// The guest's whole name.
-    pub(crate) fn id(&self) -> String {
-        format!("{}-{}", self.driver, self.guest)
-    }
-
     /// Adds what the rules decide.
     pub(crate) fn add_rule(&mut self, RulesOf { rules, file }: &RulesOf) {
-        let grant = match rules.decide_tagged(&self.id(), &self.tags) {
+        let grant = match rules.decide_tagged(&self.guest, &self.tags) {
             Decision::Granted(grant) => grant,
             Decision::Unreadable(grant) => {
                 let why = "its tags cannot be read, so whether that rule applies is not known";
@@ -113,6 +157,7 @@ impl Row {
 
     /// Adds what the daemon knows. Its rules were read from `file` and are in force.
     pub(crate) fn add_daemons(&mut self, guest: &Guest, file: &str) {
+        self.connection = Some(guest.state).filter(|state| *state != GuestState::Absent);
         self.state = self.state.and(guest.state);
         if self.state == State::Error && self.problem.is_none() {
             self.problem.clone_from(&guest.problem);
@@ -151,7 +196,7 @@ mod tests {
             dropped: 64,
         };
         let guest = Guest {
-            id: "qemu-a".to_owned(),
+            guest: "qemu-a".to_owned(),
             driver: "qemu".to_owned(),
             name: "a".to_owned(),
             state: GuestState::Failed,

@@ -1,6 +1,6 @@
 //! The rules that the daemon has in force, or those in a file.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use hostinfo_rules::{FILE_MAX, Parsed, Problem, Rules, parse};
@@ -60,6 +60,23 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     })
 }
 
+/// Reads the standard input, as long as a rules file may be.
+///
+/// # Errors
+/// It cannot be read, or is longer.
+pub(crate) fn read_stdin() -> Result<Vec<u8>, Failure> {
+    let refused = |words: &dyn std::fmt::Display| {
+        Failure::Refused(format!("cannot read the standard input: {words}"))
+    };
+    let mut text = Vec::new();
+    let read = io::stdin().lock().take(FILE_MAX.saturating_add(1)).read_to_end(&mut text);
+    read.map_err(|error| refused(&error))?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > FILE_MAX) {
+        return Err(refused(&hostinfo_file::Error::TooLong(FILE_MAX)));
+    }
+    Ok(text)
+}
+
 /// The rules in a file or, if it does not exist, the built-in default.
 ///
 /// # Errors
@@ -73,6 +90,15 @@ pub(crate) fn load(path: &Path) -> Result<Rules, Failure> {
             path.display(),
             count(&problems, "error")
         ))),
+    }
+}
+
+/// `2 rules`
+pub(crate) fn rule_count(rules: usize) -> String {
+    match rules {
+        0 => "no rules: every guest has the built-in default".to_owned(),
+        1 => "1 rule".to_owned(),
+        many => format!("{many} rules"),
     }
 }
 

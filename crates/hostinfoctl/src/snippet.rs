@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure
     };
     let socket = ports.map_or_else(|| format!("qemu-{}", wanted.guest), Ports::socket_name);
     let clause = Clause::new(place, &directory, &socket)?;
-    print(options, &wanted.guest, &clause)?;
+    print(options, &socket, &wanted.guest, &clause)?;
     Ok(DONE)
 }
 
@@ -62,7 +62,7 @@ fn choose(ports: Option<&Ports>, wanted: &Snippet) -> Result<Place, Failure> {
     }
 }
 
-fn print(options: &Options, name: &str, clause: &Clause) -> Result<(), Failure> {
+fn print(options: &Options, guest: &str, name: &str, clause: &Clause) -> Result<(), Failure> {
     let (option, value) = clause.option();
     let quoted = |word: &str| shlex::try_quote(word).map(String::from).unwrap_or_default();
     let (install, name) = (format!("{option} {}", quoted(&value)), quoted(name));
@@ -75,9 +75,10 @@ fn print(options: &Options, name: &str, clause: &Clause) -> Result<(), Failure> 
     };
     if options.json {
         return write_json(&json!({
+            "guest": guest,
             "xml": clause.xml(),
-            "virt-install": [option, value],
-            "virt-xml": add,
+            "virt_install": [option, value],
+            "virt_xml": add,
             "device": location.device,
             "device_windows": location.device_windows,
         }));

@@ -3,11 +3,12 @@
 use hostinfo_control::GuestState;
 use serde::Serialize;
 
+use crate::args::StateFilter;
 use crate::port_summary::PortSummary;
 
 /// Whether a guest can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// It has no port.
     Disabled,
@@ -32,7 +33,7 @@ pub(crate) enum State {
 impl State {
     /// The state as libvirt shows it.
     pub(crate) fn new(summary: &PortSummary) -> Self {
-        match (&summary.problem, &summary.now, &summary.next) {
+        match (&summary.problem, &summary.running, &summary.saved) {
             (Some(_), _, _) => Self::Error,
             (None, Some(_), Some(_)) => Self::Enabled,
             (None, Some(_), None) => Self::UntilItEnds,
@@ -51,6 +52,21 @@ impl State {
             (_, GuestState::Waiting) => Self::Waiting,
             (_, GuestState::Disabled) => Self::Closed,
             (_, GuestState::Failed | GuestState::Refused) => Self::Error,
+        }
+    }
+
+    /// The state that a filter asks for.
+    pub(crate) fn wanted(filter: StateFilter) -> Self {
+        match filter {
+            StateFilter::Disabled => Self::Disabled,
+            StateFilter::NextStart => Self::NextStart,
+            StateFilter::Enabled => Self::Enabled,
+            StateFilter::UntilItEnds => Self::UntilItEnds,
+            StateFilter::Waiting => Self::Waiting,
+            StateFilter::Connected => Self::Connected,
+            StateFilter::Closed => Self::Closed,
+            StateFilter::Error => Self::Error,
+            StateFilter::NoDomain => Self::NoDomain,
         }
     }
 
@@ -88,9 +104,9 @@ mod tests {
     #[test]
     fn states_follow_from_what_is_and_what_will_be() {
         let location = || Some(PortLocation::of(&hostinfo_domains::Place::Serial(1)));
-        let summary = |now, next, problem: Option<&str>| PortSummary {
-            now,
-            next,
+        let summary = |running, saved, problem: Option<&str>| PortSummary {
+            running,
+            saved,
             vhostmd: None,
             problem: problem.map(str::to_owned),
             words: String::new(),

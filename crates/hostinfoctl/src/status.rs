@@ -1,23 +1,35 @@
 //! `status`: what the daemon does, and what is wrong with the things it needs.
 
 use hostinfo_control::{
-    Guest, GuestState, Libvirt, LibvirtState, Place, RulesState, Status as Told, Watched,
+    Error, Guest, GuestState, Libvirt, LibvirtState, Place, RulesState, Status as Told, Watched,
 };
 use serde::Serialize;
 
 use crate::args::Options;
 use crate::daemon::connect;
+use crate::doctor;
 use crate::exit::{DONE, Failure, REFUSED, Status, complain};
-use crate::held::{self, Held};
+use crate::held::{self, HeldPort};
 use crate::output::{printable, write, write_json};
+use crate::rules::rule_count;
 use crate::time::local;
+use crate::uri::is_remote;
 
-/// Shows it. Fails if something is wrong.
+/// Shows it. Fails if something is wrong. Without a daemon, the problems that the doctor finds are
+/// shown.
 ///
 /// # Errors
 /// [`Failure::Daemon`].
 pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
-    let mut daemon = connect(options)?;
+    let mut daemon = match connect(options) {
+        Err(failure @ Failure::Daemon(Error::NoDaemon { .. })) if !is_remote(&options.connect) => {
+            if !options.json {
+                write(&doctor::problems(options))?;
+            }
+            return Err(failure);
+        }
+        other => other?,
+    };
     let status = daemon.status()?;
     let is_wrong = |guest: &Guest| matches!(guest.state, GuestState::Failed | GuestState::Refused);
     let guests = daemon.list()?;
@@ -47,7 +59,7 @@ struct Overview {
     /// Guests that cannot ask because something is wrong with them.
     errors: Vec<Guest>,
     /// Guests that cannot ask since another program holds their port.
-    held: Vec<Held>,
+    held: Vec<HeldPort>,
 }
 
 impl Overview {
@@ -105,7 +117,7 @@ impl Overview {
         add("libvirt", &libvirt(&status.libvirt));
         for guest in self.errors.iter().take(NAMED_MAX) {
             let problem = guest.problem.as_deref().unwrap_or("it cannot ask");
-            add("error", &format!("{}: {problem}", printable(&guest.id)));
+            add("error", &format!("{}: {problem}", printable(&guest.guest)));
         }
         if let more @ 1.. = self.errors.len().saturating_sub(NAMED_MAX) {
             add("", &format!("and {more} more: see hostinfoctl list"));
@@ -138,11 +150,7 @@ fn places(directory: &Place, others: &[Place]) -> String {
 
 fn rules(state: &RulesState) -> String {
     let RulesState { path, since, .. } = state;
-    let count = match state.rules {
-        0 => "no rules, every guest has the built-in default".to_owned(),
-        1 => "1 rule".to_owned(),
-        many => format!("{many} rules"),
-    };
+    let count = rule_count(usize::try_from(state.rules).unwrap_or(usize::MAX));
     let mut words = format!("{path}: {count}, in force since {}", local(*since));
     if let Some(problem) = &state.problem {
         words.push_str(&format!("\nwhat the file says now is not in force:\n{problem}"));
@@ -235,7 +243,7 @@ mod tests {
             }],
         };
         let holder = Some(Holder { pid: 9, program: "socat".to_owned() });
-        let held = vec![Held { guest: "qemu-a".to_owned(), holder }];
+        let held = vec![HeldPort { guest: "qemu-a".to_owned(), holder }];
         let overview = Overview { status, errors: Vec::new(), held };
         assert!(overview.is_wrong());
         let text = overview.shown();

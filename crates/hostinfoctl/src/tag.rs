@@ -8,6 +8,7 @@ use hostinfo_domains::{
     Access, Entry, Form, TagSources, Unanswered, is_key, is_value, own_tags, own_tags_xml,
 };
 use serde::Serialize;
+use serde_json::json;
 
 use crate::args::{Options, Tag};
 use crate::change::on_interrupt;
@@ -43,7 +44,7 @@ pub(crate) fn run(options: &Options, wanted: &Tag) -> Result<Status, Failure> {
     let mut reports = Vec::new();
     for entry in guests {
         if interrupted.load(Ordering::Relaxed) {
-            complain(format!("interrupted before {}", printable(&entry.name)));
+            complain(format!("interrupted before {}", printable(&libvirt.guest(entry))));
             statuses.push(REFUSED);
             break;
         }
@@ -53,7 +54,7 @@ pub(crate) fn run(options: &Options, wanted: &Tag) -> Result<Status, Failure> {
         };
         let report = done.unwrap_or_else(|failure| {
             statuses.push(failure.status());
-            Report::failed(entry, &failure)
+            Report::failed(libvirt.guest(entry), entry, &failure)
         });
         if !options.json {
             report.tell()?;
@@ -61,7 +62,7 @@ pub(crate) fn run(options: &Options, wanted: &Tag) -> Result<Status, Failure> {
         reports.push(report);
     }
     if options.json {
-        write_json(&reports)?;
+        write_json(&json!({ "guests": reports }))?;
     } else if wish.is_empty() {
         write(&listing(&reports))?;
     } else if !is_used {
@@ -164,8 +165,10 @@ impl Wish {
 /// What became of a guest, for programs.
 #[derive(Debug, Serialize)]
 struct Report {
+    /// `$driver-$name`.
     guest: String,
-    /// `shown`, `changed`, `unchanged`, `would-change`; `failed`.
+    name: String,
+    /// `shown`, `changed`, `unchanged`, `would_change`; `failed`.
     result: &'static str,
     /// Why it failed, with the remedy.
     error: Option<String>,
@@ -177,9 +180,10 @@ struct Report {
 }
 
 impl Report {
-    fn failed(entry: &Entry, failure: &Failure) -> Self {
+    fn failed(guest: String, entry: &Entry, failure: &Failure) -> Self {
         Self {
-            guest: entry.name.clone(),
+            guest,
+            name: entry.name.clone(),
             result: "failed",
             error: Some(failure.to_string()),
             tags: None,
@@ -196,7 +200,7 @@ impl Report {
         write(&coloured(&self.diff))?;
         match self.result {
             "changed" => write(&format!("{guest}: tagged\n")),
-            "would-change" => write(&format!("{guest}: would be tagged\n")),
+            "would_change" => write(&format!("{guest}: would be tagged\n")),
             "unchanged" => write(&format!("{guest}: was tagged already\n")),
             _ => Ok(()),
         }
@@ -231,8 +235,8 @@ fn show(libvirt: &mut Libvirt, entry: &Entry, sought: &TagSources) -> Result<Rep
     let form = if entry.is_live { Form::Live } else { Form::Config };
     let xml = libvirt.xml(entry.uuid, form)?;
     let tags = tags::read(&xml, entry.uuid, sought);
-    let (guest, diff) = (entry.name.clone(), String::new());
-    Ok(Report { guest, result: "shown", error: None, tags, diff })
+    let (guest, name, diff) = (libvirt.guest(entry), entry.name.clone(), String::new());
+    Ok(Report { guest, name, result: "shown", error: None, tags, diff })
 }
 
 fn change(
@@ -248,7 +252,8 @@ fn change(
     }
     let first = plans.first().map(|(_, _, after)| after.clone()).unwrap_or_default();
     plans.retain(|(_, before, after)| before != after);
-    let guest = printable(&entry.name);
+    let whole = libvirt.guest(entry);
+    let guest = printable(&whole);
     let mut diff = String::new();
     if dry_run {
         for (form, before, after) in plans.iter().rev() {
@@ -269,11 +274,11 @@ fn change(
     }
     let result = match (plans.is_empty(), dry_run) {
         (true, _) => "unchanged",
-        (false, true) => "would-change",
+        (false, true) => "would_change",
         (false, false) => "changed",
     };
     let tags = Some(first.into_iter().map(|(key, value)| (key, Some(value))).collect());
-    Ok(Report { guest: entry.name.clone(), result, error: None, tags, diff })
+    Ok(Report { guest: whole, name: entry.name.clone(), result, error: None, tags, diff })
 }
 
 /// Why it failed, with what became of what was done before.

@@ -1,40 +1,23 @@
 //! Guests' tags as rules see them: what libvirt has, and what the daemon's settings say of it.
 
 use std::collections::BTreeMap;
-use std::io;
 
-use hostinfo_domains::{Domain, LibvirtSettings, TagSettings, TagSources, Uuid};
-use hostinfo_file::SETTINGS_MAX;
+use hostinfo_domains::{Domain, TagSources, Uuid};
 use hostinfo_rules::Tags;
-use serde::Deserialize;
 
 use crate::args::Options;
 use crate::exit::Failure;
+use crate::settings;
 
 /// [`sought`], with why it is not known.
 pub(crate) type Lookup = Result<Option<TagSources>, Failure>;
-
-/// The part of the settings that is needed here.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Settings {
-    tags: TagSettings,
-    libvirt: LibvirtSettings,
-}
 
 /// Which tags there are, as the daemon's settings say; `None` if it does not use libvirt.
 ///
 /// # Errors
 /// The file cannot be read, or has errors.
 pub(crate) fn sought(options: &Options) -> Lookup {
-    let path = options.config.display();
-    let refused = |error: &dyn std::fmt::Display| Failure::Refused(format!("{path}: {error}"));
-    let text = hostinfo_file::read(&options.config, SETTINGS_MAX).map_err(io::Error::from);
-    let Some(text) = text.map_err(|error| refused(&error))? else {
-        return Ok(Some(TagSources::default()));
-    };
-    let text = String::from_utf8(text).map_err(|error| refused(&error))?;
-    let settings: Settings = toml::from_str(&text).map_err(|error| refused(&error))?;
+    let settings = settings::read(options)?;
     Ok(settings.libvirt.enabled.then(|| settings.tags.sought()))
 }
 

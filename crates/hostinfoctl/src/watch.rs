@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{printable, write};
+use crate::output::{printable, write, write_json_line};
 
 /// Shows them as they happen, until the daemon ends or the reader of stdout closes it.
 ///
@@ -17,11 +17,10 @@ pub(crate) fn run(options: &Options, guest: Option<&str>) -> Result<Status, Fail
     let guest = guest.map(|guest| whole_name(options, &mut daemon, guest)).transpose()?;
     for event in daemon.watch(guest.as_deref())? {
         let event = event?;
-        let text = match options.json {
-            true => serde_json::to_string(&event).map_err(std::io::Error::other)? + "\n",
-            false => line(&event, &TimeZone::system()),
-        };
-        write(&text)?;
+        match options.json {
+            true => write_json_line(&event)?,
+            false => write(&line(&event, &TimeZone::system()))?,
+        }
     }
     Ok(DONE)
 }

@@ -29,6 +29,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
 
+    /// Only check the settings and the rules for errors, and exit
+    #[arg(long, conflicts_with = "pty")]
+    pub(crate) check: bool,
+
     /// Also make a pseudo-terminal, print its path, and serve it as the guest pty-local
     #[arg(long)]
     pub(crate) pty: bool,
@@ -48,13 +52,14 @@ Examples:
   hostinfod --pty                    try it without a guest: ask with
                                      hostinfo --device PATH
   hostinfod --rules ./hostinfo.conf  use other rules
+  hostinfod --check                  would it start with these settings and rules?
 
 Signals:
   SIGHUP              reload the rules and the settings, reopen the log file
   SIGTERM, SIGINT     exit
 
 Exit status:
-  0   ended by a signal
+  0   ended by a signal; with --check: no errors
   1   failed
   2   the command line is wrong
   78  the rules or the settings have an error, or the socket directory cannot be used";

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::Standing;
-use hostinfo_domains::{Helper, LibvirtSettings, Marks, Snapshot, TagSources, Uuid};
+use hostinfo_domains::{Helper, Marks, Snapshot, TagSources, Uuid};
 use hostinfo_sample::Absent;
 
 use crate::reactor::id::PortId;
+use crate::settings;
 
 use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
 
@@ -66,7 +67,7 @@ impl Libvirt {
     /// # Errors
     /// No descriptors are left.
     pub(crate) fn new(
-        settings: &LibvirtSettings,
+        settings: &settings::Libvirt,
         socket_dir: &Path,
         sought: TagSources,
     ) -> io::Result<Self> {

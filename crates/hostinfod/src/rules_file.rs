@@ -50,6 +50,14 @@ enum Pending {
     BeingWritten(Instant),
 }
 
+/// Whether a daemon would start with these rules.
+///
+/// # Errors
+/// They cannot be read, or have errors.
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
+    InForce::read(path).map(drop)
+}
+
 impl RulesFile {
     /// Reads the file for the first time. If it does not exist, the built-in default is in force.
     ///

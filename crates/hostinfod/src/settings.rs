@@ -21,7 +21,8 @@ use crate::args::Args;
 use crate::system::file_error::FileError;
 use flow::Flow;
 use hostinfo_answer::Labels;
-use hostinfo_domains::{LibvirtSettings, TagSettings};
+pub(crate) use hostinfo_domains::LibvirtSettings as Libvirt;
+use hostinfo_domains::TagSettings;
 use hostinfo_file::SETTINGS_MAX;
 use hostinfo_open::Sockets;
 use hybrid::Hybrids;
@@ -48,7 +49,7 @@ pub(crate) struct Settings {
     /// What one guest may send and receive.
     pub(crate) flow: Flow,
     /// How libvirt is asked.
-    pub(crate) libvirt: LibvirtSettings,
+    pub(crate) libvirt: Libvirt,
     /// How the daemon confines itself.
     pub(crate) security: Security,
     /// Where guests' VMMs connect.

@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 #[path = "../../../crates/hostinfo/src/args.rs"]
 mod hostinfo;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../../crates/hostinfoctl/src/args.rs"]
 mod hostinfoctl;
 #[allow(dead_code)]
@@ -145,9 +145,12 @@ fn parts(command: &Command, notes: &mut BTreeSet<String>) -> Result<String> {
     Ok(all)
 }
 
-/// Lines of shell under a heading, within a part.
+/// Lines of shell under a heading, within a part. That they are examples goes without saying.
 fn example(block: &str) -> String {
     let mut roff = Roff::new();
+    if let Some(heading) = block.lines().next().filter(|heading| *heading != "Examples:") {
+        roff.control("PP", []).text([roman(heading)]);
+    }
     roff.control("PP", []).control("RS", ["4"]).control("EX", []);
     for line in block.lines().skip(1) {
         roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);

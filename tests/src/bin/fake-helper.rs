@@ -17,18 +17,16 @@ fn main() -> Result<()> {
     let folder = own.parent().context("no folder")?;
     fs::write(folder.join("pid"), std::process::id().to_string())?;
     let guests = fs::read_to_string(folder.join("guests"))?.trim().parse()?;
-    Helper { folder: folder.to_owned(), guests, has_lied: false }.run()
+    Helper { folder: folder.to_owned(), guests }.run()
 }
 
 struct Helper {
     folder: PathBuf,
     guests: Number,
-    /// Whether what it last said of the domains is wrong.
-    has_lied: bool,
 }
 
 impl Helper {
-    fn run(mut self) -> Result<()> {
+    fn run(self) -> Result<()> {
         let version = match Lie::told_in(&self.folder) {
             Some(Lie::OtherVersion) => VERSION + 1,
             _ => VERSION,
@@ -50,10 +48,7 @@ impl Helper {
         (0..self.guests).try_for_each(|number| say(&Message::Domain(guest::domain(number))))
     }
 
-    fn answer(&mut self, asked: &Ask) -> Result<()> {
-        if std::mem::take(&mut self.has_lied) {
-            self.domains()?;
-        }
+    fn answer(&self, asked: &Ask) -> Result<()> {
         if let Ask::Figures { of, .. } = asked {
             for number in 0..self.guests {
                 let uuid = guest::uuid(number);
@@ -65,14 +60,13 @@ impl Helper {
         say(&Message::Done(number_of(asked)))
     }
 
-    fn lie(&mut self, lie: Lie, asked: &Ask) -> Result<()> {
+    fn lie(&self, lie: Lie, asked: &Ask) -> Result<()> {
         match lie {
             Lie::Garbage => write(b"{\"domain\":\xff\xfe}\n"),
             Lie::OtherVersion => std::process::exit(1),
             Lie::TooLong => (0..64).try_for_each(|_| write(&[b'x'; 64 * 1024])),
             Lie::WithoutEnd => {
-                while Lie::told_in(&self.folder) == Some(lie) {
-                    sleep(Duration::from_millis(50));
+                while self.tells(lie) {
                     say(&Message::Gone(guest::uuid(self.guests)))?;
                 }
                 self.answer(asked)
@@ -81,14 +75,14 @@ impl Helper {
                 .try_for_each(|more| say(&Message::Done(number_of(asked) + more)))
                 .and_then(|()| self.answer(asked)),
             Lie::NobodyIsThere => {
-                self.has_lied = true;
                 (0..self.guests).try_for_each(|number| say(&Message::Gone(guest::uuid(number))))?;
-                say(&Message::Done(number_of(asked)))
+                say(&Message::Done(number_of(asked)))?;
+                self.correct(lie)
             }
             Lie::TwoHaveOneSocket => {
-                self.has_lied = true;
                 say(&Message::Domain(guest::domain_at(1, 0)))?;
-                say(&Message::Done(number_of(asked)))
+                say(&Message::Done(number_of(asked)))?;
+                self.correct(lie)
             }
             Lie::FiguresOfNobody => {
                 let nobody = guest::uuid(self.guests);
@@ -96,6 +90,19 @@ impl Helper {
                 self.answer(asked)
             }
         }
+    }
+
+    /// Whether it is still to tell that lie, after a moment.
+    fn tells(&self, lie: Lie) -> bool {
+        sleep(Duration::from_millis(50));
+        Lie::told_in(&self.folder) == Some(lie)
+    }
+
+    /// Takes back what it said of domains when the lie is over, unasked: nobody asks for guests that are gone.
+    fn correct(&self, lie: Lie) -> Result<()> {
+        while self.tells(lie) {}
+        self.domains()?;
+        say(&Message::Done(0))
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Crowd {
     last_answers: Vec<Option<Instant>>,
     situation: Arc<Mutex<Situation>>,
     orders: Receiver<Order>,
+    /// When the guests last looked: what came since has waited for them.
+    last_turn: Instant,
 }
 
 impl Crowd {
@@ -57,7 +59,7 @@ impl Crowd {
             (0..guests).map(|number| Member::new(number, directory, now)).collect();
         let members = members?;
         let last_answers = vec![None; members.len()];
-        Ok(Self { members, last_answers, situation, orders })
+        Ok(Self { members, last_answers, situation, orders, last_turn: now })
     }
 
     /// Serves until it is ordered to stop.
@@ -101,9 +103,10 @@ impl Crowd {
     }
 
     fn turn(&mut self) {
-        let Self { members, last_answers, situation, .. } = self;
+        let Self { members, last_answers, situation, last_turn, .. } = self;
         let situation = &mut *situation.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
+        let unseen = now - std::mem::replace(last_turn, now);
         situation.settle_rules(now);
         let kept = situation.kept_from_running();
         for (member, last_answer) in members.iter_mut().zip(last_answers) {
@@ -123,7 +126,7 @@ impl Crowd {
             }
             member.accept();
             member.ask(now, kept);
-            overdue(member, situation, now, kept);
+            overdue(member, situation, now, kept, unseen);
         }
     }
 }
@@ -160,12 +163,18 @@ fn answered(
 }
 
 /// Nobody waits longer than [`LONGEST`] once that is not excused.
-fn overdue(member: &mut Member, situation: &mut Situation, now: Instant, kept: Duration) {
+fn overdue(
+    member: &mut Member,
+    situation: &mut Situation,
+    now: Instant,
+    kept: Duration,
+    unseen: Duration,
+) {
     let Some((since, kept_then)) = member.waits else { return };
     let kept = kept.saturating_sub(kept_then);
     let Some(calm_from) = situation.excuses.calm_from(Harm::Waiting) else { return };
     let until = calm_from.max(Some(since + LONGEST));
-    let is_late = until.is_some_and(|until| now > until + kept);
+    let is_late = until.is_some_and(|until| now > until + kept + unseen);
     if is_late && !member.is_reported {
         member.is_reported = true;
         let what = if member.stream.is_some() { "an answer" } else { "a connection" };

@@ -58,8 +58,9 @@ pub enum Part {
 /// The bound on all that the daemon does at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// A daemon that has just started waits up to 2 s for libvirt to say whose a socket is.
-const STARTED: Duration = Duration::from_secs(3);
+/// A new socket, as every socket is to a daemon that has just started, waits up to 2 s for a libvirt that has answered
+/// before to say whose it is. libvirt may hang, by another fault.
+const NEW_SOCKET: Duration = Duration::from_secs(3);
 
 /// A socket that could not be connected to is tried again after at most 1 s (`RETRY_LONGEST`).
 const RETRIED: Duration = Duration::from_secs(2);
@@ -92,7 +93,7 @@ pub const FAULTS: &[Fault] = &[
         needs: Needs::FakeHelper,
         breaks: &[Part::Daemon],
         lasts: (0, 1500),
-        harms: &[(Harm::Waiting, STARTED), (Harm::Libvirt, KNOWN_AGAIN), (Harm::Files, AT_ONCE)],
+        harms: &[(Harm::Waiting, NEW_SOCKET), (Harm::Libvirt, KNOWN_AGAIN), (Harm::Files, AT_ONCE)],
         begin: daemon_faults::kill,
         end: daemon_faults::start,
     },
@@ -101,7 +102,7 @@ pub const FAULTS: &[Fault] = &[
         needs: Needs::FakeHelper,
         breaks: &[Part::Daemon],
         lasts: (0, 0),
-        harms: &[(Harm::Waiting, STARTED), (Harm::Libvirt, KNOWN_AGAIN), (Harm::Files, AT_ONCE)],
+        harms: &[(Harm::Waiting, NEW_SOCKET), (Harm::Libvirt, KNOWN_AGAIN), (Harm::Files, AT_ONCE)],
         begin: daemon_faults::kill_while_it_starts,
         end: daemon_faults::start,
     },
@@ -212,7 +213,7 @@ pub const FAULTS: &[Fault] = &[
         needs: Needs::Nothing,
         breaks: &[Part::Directory, Part::Daemon],
         lasts: (0, 1500),
-        harms: &[(Harm::Waiting, RETRIED), (Harm::Libvirt, AT_ONCE)],
+        harms: &[(Harm::Waiting, NEW_SOCKET), (Harm::Libvirt, AT_ONCE)],
         begin: file_faults::remove_directory,
         end: file_faults::make_directory,
     },
@@ -221,7 +222,7 @@ pub const FAULTS: &[Fault] = &[
         needs: Needs::Nothing,
         breaks: &[Part::Directory],
         lasts: (0, 0),
-        harms: &[(Harm::Waiting, AT_ONCE), (Harm::Libvirt, AT_ONCE)],
+        harms: &[(Harm::Waiting, NEW_SOCKET), (Harm::Libvirt, AT_ONCE)],
         begin: file_faults::start_guests_anew,
         end: |_| Ok(()),
     },

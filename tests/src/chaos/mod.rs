@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 
 use crate::host::Host;
@@ -124,6 +124,8 @@ impl Run {
         let begun = Instant::now();
         world.situation().excuse_started();
         world.calm_down()?;
+        let breaches = std::mem::take(&mut world.situation().breaches);
+        ensure!(breaches.is_empty(), "before any fault:\n{}", breaches.join("\n"));
         // All that is opened once is open when each guest has asked a few times.
         sleep(Duration::from_secs(2));
         let before = Resources::of(world.pid()?)?;

@@ -86,12 +86,10 @@ impl Situation {
         }
     }
 
-    /// How long the daemon and the calling thread have waited for a CPU. That is no fault of the daemon's on a machine
-    /// with other work.
+    /// How long the daemon has waited for a CPU. That is no fault of its own on a machine with other work.
     pub fn kept_from_running(&self) -> Duration {
-        let daemon = self.daemon.map(|pid| format!("/proc/{pid}/schedstat"));
-        let own = "/proc/thread-self/schedstat".to_owned();
-        daemon.into_iter().chain([own]).filter_map(|path| run_delay(&path)).sum()
+        let path = self.daemon.map(|pid| format!("/proc/{pid}/schedstat"));
+        path.and_then(|path| run_delay(&path)).unwrap_or_default()
     }
 }
 

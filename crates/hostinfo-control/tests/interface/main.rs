@@ -59,7 +59,7 @@ fn notice() -> Notice {
 
 fn guest() -> Guest {
     Guest {
-        id: text("qemu-a"),
+        guest: text("qemu-a"),
         driver: text("qemu"),
         name: text("a"),
         state: GuestState::Connected,

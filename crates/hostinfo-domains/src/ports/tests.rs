@@ -111,6 +111,29 @@ fn a_machine_without_uarts_has_none_free() {
 }
 
 #[test]
+fn a_machine_without_a_bus_for_virtio_devices_has_room_for_no_channel() {
+    let room = |kind: &str, devices: &str| {
+        find_in(&format!("<os><type {kind}>hvm</type></os>"), devices).is_free(&Place::channel())
+    };
+    let pci = "<controller type='pci' index='0' model='pci-root'/>";
+    for kind in [
+        "arch='x86_64' machine='microvm'",
+        "arch='i686' machine='isapc'",
+        "arch='armv7l' machine='raspi2b'",
+    ] {
+        assert!(!room(kind, "") && room(kind, pci), "{kind}");
+    }
+    for kind in [
+        "arch='x86_64' machine='pc-q35-7.2'",
+        "arch='s390x' machine='s390-ccw-virtio'",
+        "arch='aarch64' machine='virt-7.2'",
+        "",
+    ] {
+        assert!(room(kind, ""), "{kind}");
+    }
+}
+
+#[test]
 fn two_ports_a_wrong_name_and_what_is_no_socket_are_conflicts() {
     let serial = port("serial", RIGHT, "port='1'");
     let twice = find(&(serial.clone() + &port("channel", RIGHT, "type='virtio' name='x'")));
@@ -121,6 +144,19 @@ fn two_ports_a_wrong_name_and_what_is_no_socket_are_conflicts() {
         let wrong = find(&wrong);
         assert!(matches!(wrong.conflict(), Some(Conflict::NoSocket { .. })));
         assert!(!wrong.is_right(&wrong.hostinfo[0]));
+    }
+}
+
+#[test]
+fn a_channel_without_a_name_is_a_conflict_and_a_serial_port_needs_none() {
+    let nameless = find(&port("channel", RIGHT, "type='virtio'"));
+    assert!(matches!(nameless.conflict(), Some(Conflict::NoName { .. })));
+    assert!(!nameless.is_right(&nameless.hostinfo[0]));
+    for other in [
+        port("serial", RIGHT, "type='usb-serial' port='1'"),
+        port("console", RIGHT, "type='virtio'"),
+    ] {
+        assert_eq!(find(&other).conflict(), None, "{other}");
     }
 }
 

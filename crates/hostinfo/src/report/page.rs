@@ -9,7 +9,6 @@ use crate::report::charts::charts;
 use crate::report::read::Recording;
 use crate::report::summary::{Summary, because, share, span, spoken};
 use crate::report::text::{INCIDENTS_MAX, damage, hosts, incidents, recorded};
-use crate::units::with_times;
 use crate::verdict::RESOURCES;
 
 const STYLE: &str = include_str!("page.css");
@@ -156,7 +155,7 @@ fn told_incidents(recording: &Recording) -> String {
     if incidents.is_empty() {
         return String::new();
     }
-    let item = |incident: &String| format!("<li>{}</li>\n", escaped(&with_times(incident)));
+    let item = |incident: &String| format!("<li>{}</li>\n", escaped(incident));
     let items: String = incidents.iter().map(item).collect();
     format!("<h2>Incidents that the host recorded</h2>\n<ul>\n{items}</ul>\n")
         + &more(recording.incidents.len().saturating_sub(INCIDENTS_MAX), "earlier incidents")

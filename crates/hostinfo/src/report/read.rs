@@ -110,6 +110,12 @@ impl Recording {
         }
     }
 
+    /// The newest reason of a resource's verdict, or why there was none.
+    pub(crate) fn last_reason(&self, resource: &str) -> Option<&str> {
+        let reason = self.reasons.iter().rev().find(|reason| reason.resource == resource)?;
+        Some(reason.words.as_str()).filter(|words| !words.is_empty())
+    }
+
     /// Why there was no verdict, the last time the host said so.
     pub(crate) fn without_verdict(&self) -> Option<&str> {
         let reason = self.reasons.iter().rev().find(|reason| reason.state.is_none());

@@ -65,6 +65,8 @@ pub(crate) struct Summary {
     silence: Option<String>,
     /// Why there was no verdict.
     without_verdict: Option<String>,
+    /// The resources of which nothing is known, and why, if the host said so.
+    unknown: Vec<(&'static str, String)>,
     /// How long the host said `ok` about the CPU while the guest's own kernel counted stolen time.
     doubted: i64,
     /// Shares while CPU time was contended: how long vCPUs waited by the host's count, and how much
@@ -88,6 +90,10 @@ impl Summary {
         for times in &mut times {
             times.unknown = recorded - times.known();
         }
+        let unknown = RESOURCES.into_iter().zip(&times).filter(|(_, times)| times.known() == 0);
+        let unknown = unknown.filter_map(|(resource, _)| {
+            Some((resource, recording.last_reason(resource)?.to_owned()))
+        });
         let seconds = |is_counted: &dyn Fn(&Sample) -> bool| -> i64 {
             let counted = told.iter().filter(|span| is_counted(span.sample));
             counted.map(Span::seconds).sum()
@@ -109,6 +115,7 @@ impl Summary {
             more,
             silent: seconds(&|sample| sample.heard == Heard::Silence),
             silence: recording.silence.clone(),
+            unknown: unknown.collect(),
             without_verdict: recording.without_verdict().map(str::to_owned),
             doubted: seconds(&|sample| {
                 let stolen = sample.figure(Field::Steal);
@@ -181,6 +188,10 @@ impl Summary {
                 self.of_all(self.doubted)
             ));
         }
+        let unknown = self.unknown.iter().filter(|_| self.unknown.len() < RESOURCES.len());
+        sentences.extend(unknown.map(|(resource, reason)| {
+            format!("Of {}, nothing is known: {reason}.", in_sentence(resource))
+        }));
         sentences.extend(self.silence());
         sentences.extend(self.conclusion().map(|conclusion| advice(conclusion).to_owned()));
         sentences
@@ -319,7 +330,8 @@ mod tests {
         assert_eq!(
             told("----"),
             "It was not the host: this guest got what it asked for, in the 40 s (100%) of which there are \
-             verdicts. Look for the reason in this guest's own programs."
+             verdicts. Of CPU time, nothing is known: not permitted. Look for the reason in this guest's own \
+             programs."
         );
         let contended = told("--cc");
         assert!(

@@ -40,7 +40,7 @@ pub(crate) fn text(recording: &Recording) -> String {
         text += "\nIncidents that the host recorded:\n";
     }
     for incident in incidents {
-        text += &format!("{}\n", with_times(incident));
+        text += &format!("{incident}\n");
     }
     text + &more(recording.incidents.len().saturating_sub(INCIDENTS_MAX), "earlier incidents")
         + "\n"
@@ -80,10 +80,14 @@ pub(crate) fn hosts(recording: &Recording) -> String {
     }
 }
 
-/// The newest incidents.
-pub(crate) fn incidents(recording: &Recording) -> &[String] {
+/// The newest incidents. The end of one that another followed, or that went on when the recording ended, is not
+/// in the recording.
+pub(crate) fn incidents(recording: &Recording) -> Vec<String> {
     let all = recording.incidents.as_slice();
-    all.get(all.len().saturating_sub(INCIDENTS_MAX)..).unwrap_or_default()
+    let newest = all.get(all.len().saturating_sub(INCIDENTS_MAX)..).unwrap_or_default();
+    let told =
+        |incident: &String| with_times(incident).replace(" to now", ", its end not recorded");
+    newest.iter().map(told).collect()
 }
 
 fn more(number: usize, of_what: &str) -> String {
@@ -128,7 +132,7 @@ mod tests {
              When it was not ok (UTC):\n\
              2026-11-28 08:02:20 to 2026-11-28 08:02:40  cpu     contended: your vCPUs waited 34%\n\n\
              Incidents that the host recorded:\n\
-             cpu contended from 2026-11-28 08:02 UTC to now: 34% waited\n\n"
+             cpu contended from 2026-11-28 08:02 UTC, its end not recorded: 34% waited\n\n"
                 .to_owned()
                 + NOTES
                 + "One line of the recording was damaged and left out.\n"

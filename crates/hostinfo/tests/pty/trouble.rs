@@ -1,8 +1,9 @@
 //! Dirty lines; hosts that are silent, flood or die; and ports that others use.
 
-use std::fs::File;
+use std::fs::{self, File, Permissions};
 use std::os::fd::AsFd;
-use std::process::Stdio;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
@@ -137,6 +138,51 @@ fn a_guest_without_the_port_is_status_5_too() {
         )));
         assert!(!errors.contains("<serial"), "{errors}");
     }
+}
+
+#[test]
+fn a_port_that_this_user_may_not_open_is_status_1_with_the_way_in() {
+    let host = FakeHost::raw(b"", simple);
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("hostinfo");
+    fs::copy(env!("CARGO_BIN_EXE_hostinfo"), &program).unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&host.path, Permissions::from_mode(0o0)).unwrap();
+    // Root may open everything.
+    let nobody: &[&str] = match rustix::process::geteuid().is_root() {
+        true => &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+        false => &["env"],
+    };
+    let (first, more) = nobody.split_first().unwrap();
+    let asked =
+        Command::new(first).args(more).arg(&program).arg("--device").arg(&host.path).output();
+    let (status, text, errors) = said(asked.unwrap());
+    assert_eq!((status, text.as_str()), (1, ""));
+    let told = format!("hostinfo: {}: permission denied: use sudo", host.path.display());
+    assert!(errors.starts_with(&told) && errors.lines().count() == 1, "{errors}");
+}
+
+#[test]
+fn an_older_host_and_a_newer_one_are_understood_as_far_as_they_can_be() {
+    let host = FakeHost::new(|line| {
+        let names: Vec<&str> = line.split(' ').skip(1).collect();
+        let (last, more) = names.split_last().unwrap();
+        let refused = |separator, name| format!("404{separator}{name}: no such statistic\n");
+        more.iter().map(|name| refused("-", name)).collect::<String>() + &refused(" ", last)
+    });
+    let (status, text, errors) = run(&host, "");
+    assert_eq!((status, errors.as_str()), (3, ""));
+    assert!(text.starts_with("verdict   no such statistic (hostinfo --all shows"), "{text}");
+
+    let host = FakeHost::new(|_| {
+        "200-notice.1=eclipse at 2026-11-29T10:00Z: stay inside\n200-verdict.cpu=entangled: spooky\n\
+         200-verdict.memory=ok: none waited\n200-hypervisor=kvm\n200-host.id=0123456789abcdef\n\
+         200-host.name=a\n200-host.state=singing\n200-session.start=1\n200 interval=1\n"
+    });
+    let (status, text, errors) = run(&host, "");
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert!(text.contains("cpu       unknown: entangled: spooky\n"), "{text}");
+    assert!(text.contains("Of memory, it is not the host; of CPU time, that is unknown"), "{text}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::follow::reporter::{Reporter, Stop};
 use crate::follow::selection::Selection;
 use crate::libvirt::Libvirt;
 use crate::output::write_json;
+use serde_json::json;
 
 /// Shows it for each guest that runs and is followed.
 ///
@@ -49,7 +50,7 @@ pub(super) fn run(
         };
         let report = report.unwrap_or_else(|failure| {
             statuses.push(failure.status());
-            Report::failed(&domain.name, failure)
+            Report::failed(Some(domain.socket_name()), &domain.name, failure)
         });
         if !options.json {
             tell(&report, "enabled")?;
@@ -57,7 +58,7 @@ pub(super) fn run(
         reports.push(report);
     }
     if options.json {
-        write_json(&reports)?;
+        write_json(&json!({ "guests": reports }))?;
     } else if reports.is_empty() {
         complain("note: no guest that matches is running");
     }
@@ -68,6 +69,6 @@ fn look(libvirt: &mut Libvirt, domain: &Domain, options: &Options) -> Result<Rep
     let before = read(libvirt, domain)?;
     Ok(match plan(&before, &options.directory)? {
         None => Report::done("unchanged", &before, String::new()),
-        Some(step) => Report::done("would-change", &before.after(libvirt, &[step])?, String::new()),
+        Some(step) => Report::done("would_change", &before.after(libvirt, &[step])?, String::new()),
     })
 }

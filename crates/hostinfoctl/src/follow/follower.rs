@@ -15,7 +15,7 @@ use crate::follow::need::need;
 use crate::follow::queue::{Queue, Seen, Trouble};
 use crate::follow::reporter::{Reporter, Stop};
 use crate::follow::selection::Selection;
-use crate::output::{printable, write};
+use crate::output::{printable, write_json_line};
 
 /// The two connections, and what is known.
 pub(super) struct Follower<'a> {
@@ -102,7 +102,7 @@ impl<'a> Follower<'a> {
         let seen = snapshot.guests().filter_map(|guest| {
             let domain = &guest.domain;
             let need = need(domain, &self.selection, &self.sought, snapshot.whose())?;
-            Some(Seen { uuid: domain.uuid, run: domain.id?, name: &domain.name, need })
+            Some(Seen { uuid: domain.uuid, run: domain.id?, name: domain.socket_name(), need })
         });
         let troubles = self.queue.report(seen, self.reporter.as_of(), now);
         if self.answers.replace(true) != Some(true) {
@@ -187,8 +187,7 @@ impl<'a> Follower<'a> {
 
     fn report(&self, report: &Report) -> Result<(), Failure> {
         if self.options.json {
-            let line = serde_json::to_string(report).map_err(std::io::Error::other)?;
-            return write(&(line + "\n"));
+            return write_json_line(report);
         }
         tell(report, "enabled")
     }

@@ -21,11 +21,11 @@ pub(crate) fn pause(failures: u32) -> Duration {
 
 /// A running domain that is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct Seen {
     pub(crate) uuid: Uuid,
     /// libvirt's number for its current run. Later runs have higher numbers.
     pub(crate) run: u32,
-    pub(crate) name: &'a str,
+    pub(crate) name: String,
     pub(crate) need: Need,
 }
 
@@ -80,9 +80,9 @@ impl Entry {
 impl Queue {
     /// Takes in a report on all domains that are followed, requested at `as_of`. Returns what the
     /// administrator does not know yet.
-    pub(crate) fn report<'a>(
+    pub(crate) fn report(
         &mut self,
-        seen: impl IntoIterator<Item = Seen<'a>>,
+        seen: impl IntoIterator<Item = Seen>,
         as_of: Option<Instant>,
         now: Instant,
     ) -> Vec<Trouble> {
@@ -103,7 +103,7 @@ impl Queue {
             };
             entry.state = state;
             let news = why.and_then(|why| entry.news(why));
-            troubles.extend(news.map(|why| Trouble { name: name.to_owned(), why }));
+            troubles.extend(news.map(|why| Trouble { name: name.clone(), why }));
             self.domains.insert(uuid, entry);
         }
         troubles

@@ -101,7 +101,7 @@ fn what_cannot_be_is_refused_with_what_can() {
     assert!(refusal.contains("leave out --now"), "{refusal}");
     let refusal = planned(&facts(Some(""), Some("")), &Wish { now: true, ..wish() }).unwrap_err();
     assert!(refusal.contains("without a virtio-serial controller"), "{refusal}");
-    let refusal = planned(&facts(None, Some("")), &wish()).unwrap_err();
+    let refusal = planned(&facts(None, Some(CONTROLLER)), &wish()).unwrap_err();
     assert!(refusal.contains("transient") && refusal.contains("--now"), "{refusal}");
     let taken = facts(Some("<serial type='pty'><target port='2'/></serial>"), None);
     let refusal = planned(&taken, &Wish { port: Some(2), ..wish() }).unwrap_err();
@@ -184,14 +184,75 @@ fn a_repair_includes_what_is_there_for_vhostmds_clients() {
 fn disabling_takes_out_everything_that_can_be() {
     let has = serial(1, RIGHT) + &serial(2, "qemu-old");
     let runs = facts(Some(&has), Some(&(serial(1, RIGHT) + &channel(RIGHT))));
-    let steps: Vec<String> = disable(&runs).iter().map(shown).collect();
+    let steps = |now| -> Vec<String> { disable(&runs, now).unwrap().iter().map(shown).collect() };
     assert_eq!(
-        steps,
+        steps(true),
         [
             "-live /dev/virtio-ports/org.hostinfo.0 qemu-web",
             "-config /dev/ttyS1 qemu-web",
             "-config /dev/ttyS2 qemu-old"
         ]
     );
-    assert_eq!(disable(&facts(Some(""), Some(""))), []);
+    assert_eq!(steps(false), ["-config /dev/ttyS1 qemu-web", "-config /dev/ttyS2 qemu-old"]);
+    assert_eq!(disable(&facts(Some(""), Some("")), true).unwrap(), []);
+}
+
+#[test]
+fn a_transient_guest_loses_its_channel_only_now() {
+    let transient = facts(None, Some(&channel(RIGHT)));
+    assert!(disable(&transient, false).unwrap_err().to_string().contains("--now unplugs"));
+    assert_eq!(disable(&transient, true).unwrap().len(), 1);
+    assert_eq!(disable(&facts(None, Some(&serial(1, RIGHT))), false).unwrap(), []);
+}
+
+const TAKEN: &str = "<channel type='unix'><target type='virtio' name='org.hostinfo.0'/></channel>";
+
+fn uarts(numbers: &[u32]) -> String {
+    numbers.iter().map(|n| format!("<serial type='pty'><target port='{n}'/></serial>")).collect()
+}
+
+#[test]
+fn no_remedy_is_named_that_cannot_work() {
+    let refusal =
+        |devices: &str, wish: &Wish| planned(&facts(Some(devices), None), wish).unwrap_err();
+    let full = uarts(&[0, 1, 2, 3]) + TAKEN;
+    let third = uarts(&[0, 1]) + TAKEN;
+    assert_eq!(refusal(&full, &wish()).matches("choose").count(), 0, "{}", refusal(&full, &wish()));
+    assert!(refusal(&third, &wish()).contains("choose --port 2, and hostinfo --device"));
+    let serial = Wish { transport: Some(Transport::Serial), ..wish() };
+    assert!(refusal(&full, &serial).ends_with("free one (virsh edit)"));
+    assert!(
+        refusal(&third, &serial).ends_with("choose --port 2, and hostinfo --device in the guest")
+    );
+    let only_channel = refusal(&uarts(&[0, 1, 2, 3]), &serial);
+    assert!(only_channel.ends_with("choose --transport channel"), "{only_channel}");
+    let first = Wish { port: Some(0), ..wish() };
+    assert!(refusal(&full, &first).contains("and no other, and its channel"));
+}
+
+#[test]
+fn a_transient_guest_is_not_told_now_if_that_cannot_be() {
+    let transient = |devices: &str, now| {
+        let wish = Wish { now, ..wish() };
+        planned(&facts(None, Some(devices)), &wish)
+    };
+    assert!(transient(CONTROLLER, false).unwrap_err().contains("--now gives it a channel"));
+    for now in [false, true] {
+        let error = transient("", now).unwrap_err();
+        assert!(error.contains("the XML from which it is started") && !error.contains("--now"));
+        let wrong = transient(&serial(1, "qemu-old"), now).unwrap_err();
+        assert!(wrong.contains("--repair"), "{wrong}");
+        assert_eq!(transient(&serial(1, RIGHT), now).unwrap(), [""; 0], "it has one");
+    }
+}
+
+#[test]
+fn a_channel_without_a_name_is_repaired() {
+    let nameless = channel(RIGHT).replace(" name='org.hostinfo.0'", "");
+    let has = facts(Some(&nameless), None);
+    let error = planned(&has, &wish()).unwrap_err();
+    assert!(error.contains("has no name") && error.contains("--repair"), "{error}");
+    let repair = Wish { repair: true, ..wish() };
+    let steps = planned(&has, &repair).unwrap();
+    assert_eq!((steps.len(), &*steps[1]), (2, "+config /dev/virtio-ports/org.hostinfo.0 qemu-web"));
 }

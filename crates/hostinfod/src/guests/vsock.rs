@@ -8,6 +8,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Name, Standing};
+use hostinfo_wire::Code;
+use hostinfo_wire::reply::BLOCKED;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Guests;
@@ -33,9 +35,6 @@ const ACCEPTING: Accepting =
 
 /// How long whoever may not ask has time to ask, and to be told so.
 const REFUSED_FOR: Duration = Duration::from_secs(2);
-
-/// The answer to whoever may not ask.
-const REFUSAL: &[u8] = b"403 this guest may not ask\n";
 
 /// What there is of AF_VSOCK.
 pub(crate) struct VsockState {
@@ -258,7 +257,8 @@ impl Guests {
         }
         let Some(fd) = &peer.fd else { return };
         // Nothing is read, so that nothing can be sent without end, and nothing more is told.
-        let _ = rustix::io::write(fd, REFUSAL);
+        let refusal = format!("{} {BLOCKED}\n", Code::NotPermitted);
+        let _ = rustix::io::write(fd, refusal.as_bytes());
         let _ = ctx.reactor.modify(fd, Token::Unidentified(id), Interest::None);
     }
 

@@ -55,8 +55,11 @@ pub(crate) fn start() -> ExitCode {
 }
 
 fn serve(args: Args) -> anyhow::Result<()> {
-    let pty = args.pty;
+    let (pty, only_check) = (args.pty, args.check);
     let (file, settings) = SettingsFile::open(args)?;
+    if only_check {
+        return Ok(rules_file::check(&settings.paths.rules)?);
+    }
     // The path now: an upgrade replaces the file, and then the kernel says that it is deleted.
     let own = std::env::current_exe().unwrap_or_default();
     let confinement = Confinement::of(&settings, &own);

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use hostinfo_domains::LibvirtSettings;
-
 use super::log::{Log, Output};
 use super::paths::Paths;
 use super::security::Security;
-use super::{Control, Metrics, Settings};
+use super::{Control, Libvirt, Metrics, Settings};
 
 /// Such settings, as the daemon was started with them.
 #[derive(Debug)]
@@ -15,7 +13,7 @@ pub(crate) struct AtStart {
     paths: Paths,
     control: Control,
     metrics: Metrics,
-    libvirt: LibvirtSettings,
+    libvirt: Libvirt,
     security: Security,
     /// `enabled` and `port`.
     vsock: (bool, u32),

@@ -203,9 +203,11 @@ mod tests {
         let own_access = |others: Others| {
             others.holders.iter().find(|holder| holder.pid == own).map(|holder| holder.reads)
         };
-        assert_eq!(own_access(look()), Some(false));
+        // On a busy machine with many processes, a look may end before it comes to this one.
+        let is_seen = |reads| (0..1000).any(|_| own_access(look()) == Some(reads));
+        assert!(is_seen(false));
         let reads = File::open("/dev/full").unwrap();
-        assert_eq!(own_access(look()), Some(true));
+        assert!(is_seen(true));
         drop((writes, reads));
         assert_eq!(own_access(look()), None);
     }

@@ -5,11 +5,11 @@ const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn seen(number: u128, run: u32, need: Need) -> Seen<'static> {
-    Seen { uuid: Uuid::from_u128(number), run, name: "web", need }
+fn seen(number: u128, run: u32, need: Need) -> Seen {
+    Seen { uuid: Uuid::from_u128(number), run, name: "web".to_owned(), need }
 }
 
-fn needs(number: u128) -> Seen<'static> {
+fn needs(number: u128) -> Seen {
     seen(number, u32::try_from(number).unwrap(), Need::Port)
 }
 
@@ -18,11 +18,7 @@ fn next(queue: &Queue, now: Instant) -> Option<u128> {
 }
 
 /// The reasons that are told for a report that was asked for at `now`.
-fn told(
-    queue: &mut Queue,
-    seen: impl IntoIterator<Item = Seen<'static>>,
-    now: Instant,
-) -> Vec<String> {
+fn told(queue: &mut Queue, seen: impl IntoIterator<Item = Seen>, now: Instant) -> Vec<String> {
     queue.report(seen, Some(now), now).into_iter().map(|trouble| trouble.why).collect()
 }
 

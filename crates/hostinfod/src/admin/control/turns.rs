@@ -117,7 +117,9 @@ impl Control {
     /// Whether that user may make that call now.
     fn may_call(&self, call: &Call, more: bool, user: Uid) -> Result<(), Refusal> {
         if call.changes() && !is_trusted(user) {
-            let message = "only root and the user that hostinfod runs as may do that".to_owned();
+            let message = format!(
+                "only root and the user that hostinfod runs as may do that, and not user {user}"
+            );
             return Err(Refusal::NotPermitted { message });
         }
         match (call, more) {

@@ -112,7 +112,7 @@ fn describe(guest: &Guest, ports: &[&Port], patterns: &Patterns, now: Instant) -
     let rule = guest.who.rule();
     let record = &guest.record;
     GuestInfo {
-        id: guest.who.name().whole().to_owned(),
+        guest: guest.who.name().whole().to_owned(),
         driver: guest.who.name().driver().to_owned(),
         name: guest.who.name().guest().to_owned(),
         state: state(&guest.who, best(ports)),

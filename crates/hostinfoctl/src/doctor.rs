@@ -1,0 +1,133 @@
+//! `doctor`: everything that keeps guests from asking, with or without a daemon, each with its remedy.
+//!
+//! A file of `doctor/` looks at one subject and returns findings; `finding` has their words.
+
+mod access;
+mod acl;
+mod denials;
+mod files;
+mod finding;
+mod guests;
+mod runner;
+mod units;
+mod user;
+mod words;
+
+use hostinfo_control::Error;
+use hostinfo_domains::Access;
+use serde_json::json;
+
+use crate::args::Options;
+use crate::daemon;
+use crate::exit::{DONE, Failure, REFUSED, Status};
+use crate::libvirt::Libvirt;
+use crate::output::{write, write_json};
+use crate::settings;
+use crate::uri::is_remote;
+use finding::{Finding, Level, Told};
+use user::User;
+
+/// The exit status if nothing wrong was found, but not everything could be looked at.
+const UNSEEN: Status = 6;
+
+/// Looks at everything, and shows what was found.
+///
+/// # Errors
+/// [`Failure::Usage`]: the guests are another host's; [`Failure::Output`].
+pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
+    if is_remote(&options.connect) {
+        return Err(Failure::Usage(format!(
+            "{} is on another host: run hostinfoctl doctor there",
+            options.connect
+        )));
+    }
+    let findings = examine(options);
+    let told: Vec<Told> = findings.iter().map(Finding::told).collect();
+    if options.json {
+        write_json(&json!({ "findings": told }))?;
+    } else {
+        let problems = told.iter().filter(|told| told.level == Level::Problem).count();
+        let sum = match problems {
+            0 => "Nothing has to be done.".to_owned(),
+            1 => "1 problem.".to_owned(),
+            many => format!("{many} problems."),
+        };
+        write(&format!("{}{sum}\n", told.iter().map(Told::shown).collect::<String>()))?;
+    }
+    Ok(status(&told))
+}
+
+/// The problems, for `status` without a daemon: a line for each.
+pub(crate) fn problems(options: &Options) -> String {
+    let findings = examine(options);
+    let told = findings.iter().map(Finding::told).filter(|told| told.level == Level::Problem);
+    told.map(|told| told.line()).collect()
+}
+
+fn status(told: &[Told]) -> Status {
+    let has = |level| told.iter().any(|told| told.level == level);
+    match (has(Level::Problem), has(Level::Unseen)) {
+        (true, _) => REFUSED,
+        (false, true) => UNSEEN,
+        (false, false) => DONE,
+    }
+}
+
+fn examine(options: &Options) -> Vec<Finding> {
+    let daemon = daemon::ask(options);
+    let known = daemon.as_ref().ok();
+    let settings = settings::read(options);
+    let wants_vsock = settings.as_ref().is_ok_and(|settings| settings.vsock.enabled);
+    let (unit_user, mut findings) = units::look(wants_vsock, known.is_some());
+    findings.push(match &daemon {
+        Ok(known) => {
+            Finding::DaemonAnswers { version: known.status.version.clone(), pid: known.status.pid }
+        }
+        // What this user may not ask is not known to be wrong.
+        Err(error @ Error::Denied { .. }) => Finding::DaemonUnseen(error.to_string()),
+        Err(error) => {
+            let systemd = !findings.iter().any(|found| matches!(found, Finding::NoSystemd { .. }));
+            Finding::DaemonSilent { why: error.to_string(), systemd }
+        }
+    });
+    findings.extend(files::look(options, known.map(|known| &known.status)));
+    let user = User::of(known.map(|known| known.status.pid), unit_user.as_deref());
+    let directory = known.map(|known| known.status.socket_dir.path.as_ref());
+    findings.extend(access::look(directory.unwrap_or(&options.directory), user));
+    let has_libvirt = match settings {
+        Ok(settings) if !settings.libvirt.enabled => {
+            findings.push(Finding::LibvirtUnused);
+            false
+        }
+        _ => {
+            let asked = Libvirt::connect(options, Access::Read).and_then(|mut it| it.list());
+            let answers = asked.is_ok();
+            findings.push(match asked {
+                Ok(domains) => {
+                    Finding::LibvirtAnswers { uri: options.connect.clone(), domains: domains.len() }
+                }
+                Err(failure) => Finding::LibvirtFails(failure),
+            });
+            answers
+        }
+    };
+    findings.extend(guests::look(options, known, has_libvirt));
+    findings.extend(denials::look(&options.directory));
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_counts_for_more_than_what_could_not_be_seen() {
+        let told =
+            |findings: &[Finding]| status(&findings.iter().map(Finding::told).collect::<Vec<_>>());
+        let unseen = || Finding::DaemonUnseen("denied".to_owned());
+        let problem = || Finding::DaemonSilent { why: "gone".to_owned(), systemd: true };
+        assert_eq!(told(&[Finding::LibvirtUnused]), 0);
+        assert_eq!(told(&[unseen()]), 6);
+        assert_eq!(told(&[unseen(), problem()]), 1);
+    }
+}

@@ -1,0 +1,184 @@
+//! What SELinux and AppArmor denied hostinfo's programs, and QEMU at guests' sockets.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::finding::Finding;
+use super::runner::run;
+use crate::output::printable;
+
+/// auditd's log, where it runs.
+const AUDIT_LOG: &str = "/var/log/audit/audit.log";
+
+/// The end of the log that is read: some 4,000 denials.
+const TAIL: u64 = 1024 * 1024;
+
+/// Denials that are older may be mended by now.
+const RECENT: SignedDuration = SignedDuration::from_hours(24);
+
+/// Most denials that are named, each once.
+const NAMED_MAX: usize = 10;
+
+/// What the kernel calls programs has at most 15 bytes: TASK_COMM_LEN.
+const OURS: &str = "hostinfo";
+
+/// Who denied it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum System {
+    Selinux,
+    Apparmor,
+}
+
+/// One kind of denial.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Denial {
+    pub(crate) system: System,
+    /// As the kernel shows it; programs choose it themselves.
+    pub(crate) program: String,
+    /// What was to be done: a permission of SELinux, an operation of AppArmor.
+    what: String,
+    /// What to.
+    object: String,
+}
+
+impl Denial {
+    pub(crate) fn words(&self) -> String {
+        let system = match self.system {
+            System::Selinux => "SELinux",
+            System::Apparmor => "AppArmor",
+        };
+        format!(
+            "{system} denied {}: {} of {}",
+            printable(&self.program),
+            printable(&self.what),
+            printable(&self.object)
+        )
+    }
+}
+
+/// Looks into the audit log, or else into the journal. `directory`: of guests' sockets.
+pub(crate) fn look(directory: &Path) -> Vec<Finding> {
+    let Some(text) = tail(Path::new(AUDIT_LOG)).or_else(journal) else {
+        let why = "whether SELinux or AppArmor denied anything is not known: only root can read the audit log and the journal";
+        return vec![Finding::DenialsUnseen(why)];
+    };
+    let since = Timestamp::now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
+    let mut found = BTreeMap::new();
+    for denial in text.lines().filter_map(|line| parse(line, directory, since)) {
+        *found.entry(denial).or_insert(0_u64) += 1;
+    }
+    if found.is_empty() {
+        return vec![Finding::NothingDenied];
+    }
+    found.into_keys().take(NAMED_MAX).map(Finding::Denied).collect()
+}
+
+fn tail(log: &Path) -> Option<String> {
+    let mut log = File::open(log).ok()?;
+    let length = log.metadata().ok()?.len();
+    log.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
+    let mut bytes = Vec::new();
+    log.take(TAIL).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The kernel's lines, which only root sees all of.
+fn journal() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let arguments = ["--no-pager", "--quiet", "--output=cat", "--since=-24h", "--lines=500"];
+    let matches = ["--grep=denied", "_TRANSPORT=audit", "+", "_TRANSPORT=kernel"];
+    // Its status is 1 if no line matches.
+    run("journalctl", &[&arguments[..], &matches].concat()).ok().map(|ran| ran.stdout)
+}
+
+/// A line of the audit log, if it is a denial of ours that is not older than `since`:
+///
+/// ```text
+/// type=AVC msg=audit(1764000000.123:4): avc:  denied  { watch } for  pid=7 comm="hostinfod" path="/var/lib" dev=...
+/// audit: type=1400 audit(1764000000.123:4): apparmor="DENIED" operation="open" profile="libvirt-..." name="/a" comm="qemu"
+/// ```
+fn parse(line: &str, directory: &Path, since: Timestamp) -> Option<Denial> {
+    let field = |name: &str| field(line, name);
+    let (system, what) = if let Some((_, rest)) = line.split_once("avc:  denied  {") {
+        (System::Selinux, rest.split_once('}')?.0.trim().to_owned())
+    } else if field("apparmor").as_deref() == Some("DENIED") {
+        (System::Apparmor, field("operation")?)
+    } else {
+        return None;
+    };
+    let seconds = line.split_once("audit(")?.1.split('.').next()?.parse().ok()?;
+    if Timestamp::from_second(seconds).ok()? < since {
+        return None;
+    }
+    let program = field("comm").unwrap_or_else(|| "a program".to_owned());
+    let object = field("path").or_else(|| field("name")).or_else(|| field("tclass"));
+    let object = object.unwrap_or_else(|| "something".to_owned());
+    let of_context =
+        |name: &str| self::field(line, name).is_some_and(|it| it.contains(":hostinfo"));
+    let is_ours = program.starts_with(OURS)
+        || field("profile").is_some_and(|profile| profile.contains(OURS))
+        || ["scontext", "tcontext"].into_iter().any(of_context)
+        || Path::new(&object).starts_with(directory);
+    is_ours.then_some(Denial { system, program, what, object })
+}
+
+/// The value of ` NAME=VALUE` or ` NAME="VALUE"`.
+fn field(line: &str, name: &str) -> Option<String> {
+    let (_, rest) = line.split_once(&format!(" {name}="))?;
+    let value = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next()?,
+        None => rest.split_whitespace().next()?,
+    };
+    Some(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(line: &str) -> Option<String> {
+        let since = Timestamp::from_second(1000).unwrap();
+        parse(line, Path::new("/var/lib/hostinfo"), since).map(|denial| denial.words())
+    }
+
+    #[test]
+    fn a_denial_of_ours_says_who_was_denied_what() {
+        let avc = "type=AVC msg=audit(1764000000.1:4): avc:  denied  { watch } for  pid=7 \
+                   comm=\"hostinfod\" path=\"/var/lib\" scontext=a tclass=dir permissive=0";
+        assert_eq!(words(avc).unwrap(), "SELinux denied hostinfod: watch of /var/lib");
+        let qemu = "audit: type=1400 audit(1764000000.1:4): apparmor=\"DENIED\" operation=\"mknod\" \
+                    profile=\"libvirt-6\" name=\"/var/lib/hostinfo/qemu-a\" comm=\"qemu-system-x86\"";
+        assert_eq!(
+            words(qemu).unwrap(),
+            "AppArmor denied qemu-system-x86: mknod of /var/lib/hostinfo/qemu-a"
+        );
+    }
+
+    #[test]
+    fn what_is_anothers_or_old_or_was_allowed_is_left_out() {
+        for line in [
+            "type=AVC msg=audit(1764000000.1:4): avc:  denied  { read } for comm=\"httpd\" path=\"/a\"",
+            "type=AVC msg=audit(999.1:4): avc:  denied  { read } for comm=\"hostinfod\" path=\"/a\"",
+            "type=AVC msg=audit(1764000000.1:4): avc:  granted  { read } for comm=\"hostinfod\"",
+            "audit(1764000000.1:4): apparmor=\"ALLOWED\" operation=\"open\" comm=\"hostinfod\"",
+            "audit(1764000000.1:4): apparmor=\"DENIED\" operation=\"x\" name=\"/var/lib/hostinfofoo\"",
+            "",
+        ] {
+            assert_eq!(words(line), None, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_can_be_read(line in "(avc:  denied  \\{|audit\\(| comm=\"|apparmor=\"DENIED\"|.){0,20}") {
+            let _ = words(&line);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Runs a program for what it prints, within bounds of time and length.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+/// systemctl and journalctl answer within a second, unless the service manager hangs.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// 500 lines of a log with 500 bytes each are 250 KB.
+const OUTPUT_MAX: u64 = 1024 * 1024;
+
+/// How often it is looked whether the program has ended.
+const STEP: Duration = Duration::from_millis(5);
+
+/// What a program printed.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Its exit status; `None` if a signal ended it.
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Why there is nothing that it printed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotRun {
+    #[error("it is not installed")]
+    Missing,
+    #[error("it cannot be run: {0}")]
+    Failed(std::io::Error),
+    #[error("it did not end within {} s", DEADLINE.as_secs())]
+    Silent,
+}
+
+/// Runs it with these arguments, in the C locale and without input.
+///
+/// # Errors
+/// [`NotRun`]. A program that does not end is killed.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<Ran, NotRun> {
+    let mut command = Command::new(program);
+    command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(
+        |error| match error.kind() {
+            std::io::ErrorKind::NotFound => NotRun::Missing,
+            _ => NotRun::Failed(error),
+        },
+    )?;
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let until = Instant::now() + DEADLINE;
+    let status = loop {
+        match child.try_wait().map_err(NotRun::Failed)? {
+            Some(status) => break status.code(),
+            None if Instant::now() < until => sleep(STEP),
+            None => {
+                // It only fails if the program has ended by now.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(NotRun::Silent);
+            }
+        }
+    };
+    let text = |reader: thread::JoinHandle<Vec<u8>>| {
+        String::from_utf8_lossy(&reader.join().unwrap_or_default()).into_owned()
+    };
+    Ok(Ran { status, stdout: text(stdout), stderr: text(stderr) })
+}
+
+/// Reads to the end, or to the bound: then a program that goes on writing gets a signal for it.
+fn reader(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(stream) = stream {
+            // What was read before a failure counts.
+            let _ = stream.take(OUTPUT_MAX).read_to_end(&mut bytes);
+        }
+        bytes
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_prints_comes_with_its_status_and_within_a_bound() {
+        let ran = run("sh", &["-c", "echo out; echo err >&2; exit 3"]).unwrap();
+        assert_eq!((ran.status, &*ran.stdout, &*ran.stderr), (Some(3), "out\n", "err\n"));
+        let ran = run("sh", &["-c", "yes"]).unwrap();
+        assert_eq!(ran.stdout.len() as u64, OUTPUT_MAX);
+        assert!(matches!(run("hostinfo-no-such-program", &[]), Err(NotRun::Missing)));
+    }
+}

@@ -1,0 +1,148 @@
+//! hostinfo's units, as systemd sees them.
+
+use std::collections::BTreeMap;
+
+use super::finding::Finding;
+use super::runner::{NotRun, run};
+
+/// A unit, and when it has to run.
+struct Unit {
+    name: &'static str,
+    wanted: Wanted,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// On every host.
+    Always,
+    /// Where `[vsock] enabled = true`.
+    ForVsock,
+    /// Where it is enabled.
+    IfEnabled,
+    /// Another unit starts it.
+    ByAnother,
+}
+
+const DAEMON: &str = "hostinfo.service";
+
+const UNITS: [Unit; 5] = [
+    Unit { name: DAEMON, wanted: Wanted::Always },
+    Unit { name: "hostinfo-run.socket", wanted: Wanted::ByAnother },
+    Unit { name: "hostinfo-open.socket", wanted: Wanted::IfEnabled },
+    Unit { name: "hostinfo-vsock.socket", wanted: Wanted::ForVsock },
+    Unit { name: "hostinfo-follow.service", wanted: Wanted::IfEnabled },
+];
+
+/// What systemctl(1) shows of a unit, by property.
+type Shown = BTreeMap<String, String>;
+
+/// The user as which the daemon's unit runs, and what is found about all units. `vsock`: the settings
+/// enable it. `daemon_runs`: it answers, whoever started it.
+pub(crate) fn look(vsock: bool, daemon_runs: bool) -> (Option<String>, Vec<Finding>) {
+    let properties = "--property=Id,LoadState,ActiveState,UnitFileState,User";
+    let mut arguments = vec!["show", "--no-pager", properties, "--"];
+    arguments.extend(UNITS.map(|unit| unit.name));
+    let ran = match run("systemctl", &arguments) {
+        Ok(ran) => ran,
+        Err(NotRun::Missing) => return (None, vec![Finding::NoSystemd { daemon_runs }]),
+        Err(error) => return (None, vec![Finding::UnitsUnseen(error.to_string())]),
+    };
+    // "System has not been booted with systemd as init system (PID 1). Can't operate."
+    if ran.status != Some(0) && ran.stderr.contains("not been booted with systemd") {
+        return (None, vec![Finding::NoSystemd { daemon_runs }]);
+    }
+    if ran.status != Some(0) {
+        let why = ran.stderr.lines().next().unwrap_or("it fails").to_owned();
+        return (None, vec![Finding::UnitsUnseen(why)]);
+    }
+    let shown = parse(&ran.stdout);
+    let user = shown.get(DAEMON).and_then(|shown| shown.get("User")).cloned();
+    let findings = UNITS.iter().filter_map(|unit| {
+        let shown = shown.get(unit.name)?;
+        found(unit, shown, vsock, daemon_runs)
+    });
+    (user.filter(|user| !user.is_empty()), findings.collect())
+}
+
+/// Blocks of `NAME=VALUE`, by the unit's `Id`.
+fn parse(text: &str) -> BTreeMap<String, Shown> {
+    let block = |block: &str| {
+        let lines = block.lines().filter_map(|line| line.split_once('='));
+        let shown: Shown = lines.map(|(name, value)| (name.into(), value.into())).collect();
+        Some((shown.get("Id")?.clone(), shown))
+    };
+    text.split("\n\n").filter_map(block).collect()
+}
+
+fn found(unit: &Unit, shown: &Shown, vsock: bool, daemon_runs: bool) -> Option<Finding> {
+    let of = |name: &str| shown.get(name).map_or("", String::as_str);
+    let (name, file, active) = (unit.name, of("UnitFileState"), of("ActiveState"));
+    let is_enabled = file.starts_with("enabled");
+    let is_wanted = match unit.wanted {
+        Wanted::Always => true,
+        Wanted::ForVsock => vsock,
+        Wanted::IfEnabled => is_enabled,
+        Wanted::ByAnother => false,
+    };
+    let runs = matches!(active, "active" | "activating" | "reloading");
+    match of("LoadState") {
+        "not-found" if unit.wanted == Wanted::Always => {
+            return Some(Finding::UnitMissing { unit: name, daemon_runs });
+        }
+        "not-found" => return None,
+        "masked" if is_wanted => return Some(Finding::UnitMasked { unit: name }),
+        _ => {}
+    }
+    Some(match (active, is_wanted) {
+        ("failed", _) => Finding::UnitFailed { unit: name },
+        // It runs by hand.
+        (_, true) if !runs && unit.wanted == Wanted::Always && daemon_runs => {
+            Finding::UnitRuns { unit: name, state: format!("{active}; hostinfod runs without it") }
+        }
+        (_, true) if !runs => Finding::UnitStopped { unit: name },
+        (_, true) if !is_enabled => Finding::UnitDisabled { unit: name },
+        _ => Finding::UnitRuns { unit: name, state: format!("{active}, {file}") },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(number: usize, load: &str, active: &str, file: &str) -> Option<String> {
+        let id = UNITS[number].name;
+        let text =
+            format!("Id={id}\nLoadState={load}\nActiveState={active}\nUnitFileState={file}\n");
+        let shown = parse(&format!("{text}\nId=b\nUser=x\n"));
+        assert_eq!(shown["b"]["User"], "x");
+        found(&UNITS[number], &shown[id], false, false).map(|finding| finding.told().message)
+    }
+
+    #[test]
+    fn a_unit_that_is_wanted_and_does_not_run_is_a_problem() {
+        let daemon = |load, active, file| words(0, load, active, file).unwrap();
+        assert_eq!(daemon("loaded", "active", "enabled"), "hostinfo.service: active, enabled");
+        assert!(daemon("loaded", "inactive", "enabled").ends_with("does not run"));
+        assert!(daemon("loaded", "active", "disabled").contains("is not enabled"));
+        assert!(daemon("loaded", "failed", "enabled").contains("has failed"));
+        assert!(daemon("masked", "inactive", "masked").contains("is masked"));
+        assert!(daemon("not-found", "inactive", "").contains("is not installed"));
+    }
+
+    #[test]
+    fn what_is_off_unless_it_is_enabled_may_be_off() {
+        let follow = |active, file| words(4, "loaded", active, file).unwrap();
+        assert!(follow("inactive", "disabled").ends_with("inactive, disabled"));
+        assert!(follow("inactive", "enabled").ends_with("does not run"));
+        assert_eq!(words(3, "not-found", "inactive", ""), None);
+        assert!(words(1, "loaded", "inactive", "static").unwrap().ends_with("inactive, static"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_of_systemctls(text in "([A-Za-z=\n]|Id=a\n){0,40}") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The words of each finding, and the commands that mend it.
+
+use std::path::Path;
+
+use hostinfo_domains::SOCKET_DIR;
+
+use super::denials::System;
+use super::finding::Subject::{
+    Daemon, Denials, Directory, Guests, Libvirt, Rules, Settings, Units,
+};
+use super::finding::{Finding, Level, Subject, Told};
+use crate::output::printable;
+
+impl Finding {
+    /// The finding in words.
+    pub(crate) fn told(&self) -> Told {
+        let (subject, level, message, remedy) = self.parts();
+        Told { subject, level, message, remedy }
+    }
+
+    fn parts(&self) -> (Subject, Level, String, Vec<String>) {
+        use Level::{Fine, Note, Problem, Unseen};
+        match self {
+            Self::NoSystemd { daemon_runs: true } => (
+                Units,
+                Note,
+                "this host has no systemd; hostinfod runs without it".into(),
+                Vec::new(),
+            ),
+            Self::NoSystemd { daemon_runs: false } => {
+                let words = "this host has no systemd: have its init start hostinfod";
+                (Units, Note, words.into(), Vec::new())
+            }
+            Self::UnitsUnseen(why) => (Units, Unseen, format!("systemctl: {why}"), Vec::new()),
+            Self::UnitRuns { unit, state } => (Units, Fine, format!("{unit}: {state}"), Vec::new()),
+            Self::UnitMissing { unit, daemon_runs: true } => (
+                Units,
+                Note,
+                format!("{unit} is not installed; hostinfod runs without it"),
+                Vec::new(),
+            ),
+            Self::UnitMissing { unit, daemon_runs: false } => {
+                let words = format!("{unit} is not installed: install hostinfo");
+                (Units, Problem, words, vec!["make install".into()])
+            }
+            Self::UnitMasked { unit } => {
+                let words = format!("{unit} is masked, so nothing can start it");
+                (
+                    Units,
+                    Problem,
+                    words,
+                    vec![
+                        format!("systemctl unmask {unit}"),
+                        format!("systemctl enable --now {unit}"),
+                    ],
+                )
+            }
+            Self::UnitFailed { unit } => {
+                let words = format!("{unit} has failed: its log has the reason");
+                (
+                    Units,
+                    Problem,
+                    words,
+                    vec![
+                        format!("journalctl -u {unit} -b -n 20"),
+                        format!("systemctl restart {unit}"),
+                    ],
+                )
+            }
+            Self::UnitStopped { unit } => (
+                Units,
+                Problem,
+                format!("{unit} does not run"),
+                vec![format!("systemctl start {unit}")],
+            ),
+            Self::UnitDisabled { unit } => {
+                let words =
+                    format!("{unit} is not enabled, so the host's next start does not start it");
+                (Units, Problem, words, vec![format!("systemctl enable {unit}")])
+            }
+            Self::DaemonAnswers { version, pid } => {
+                (Daemon, Fine, format!("hostinfod {version}, process {pid}, answers"), Vec::new())
+            }
+            Self::DaemonSilent { why, systemd } => {
+                let command = if *systemd { "systemctl start hostinfo" } else { "hostinfod &" };
+                (Daemon, Problem, why.clone(), vec![command.into()])
+            }
+            Self::DaemonUnseen(why) => {
+                (Daemon, Unseen, why.clone(), vec!["sudo hostinfoctl doctor".into()])
+            }
+            Self::DaemonReports(why) => {
+                (Daemon, Problem, why.clone(), vec!["hostinfoctl status".into()])
+            }
+            Self::RulesRead { path, rules } => {
+                (Rules, Fine, format!("{}: {rules}", path.display()), Vec::new())
+            }
+            Self::RulesWrong { path, why } => {
+                (Rules, Problem, why.clone(), vec![format!("hostinfoctl check {}", quoted(path))])
+            }
+            Self::RulesUnseen(failure) => {
+                (Rules, Unseen, failure.to_string(), vec!["sudo hostinfoctl doctor".into()])
+            }
+            Self::RulesNotInForce { path } => {
+                let words = format!("{}: hostinfod has other rules in force", path.display());
+                (Rules, Problem, words, vec!["systemctl reload hostinfo".into()])
+            }
+            Self::SettingsRead { path } => {
+                (Settings, Fine, format!("{}: no errors", path.display()), Vec::new())
+            }
+            Self::SettingsWrong { path, why } => (
+                Settings,
+                Problem,
+                why.clone(),
+                vec![format!("hostinfod --check --config {}", quoted(path))],
+            ),
+            Self::SettingsUnseen(why) => (Settings, Unseen, why.clone(), Vec::new()),
+            Self::DirectoryOpen { path, user, sockets } => {
+                let words = format!(
+                    "{}: user {user} can connect to the {sockets} sockets there, and to new ones",
+                    path.display()
+                );
+                (Directory, Fine, words, Vec::new())
+            }
+            Self::DirectoryMissing { path } => {
+                let words =
+                    format!("{} is missing, so guests with a port do not start", path.display());
+                (Directory, Problem, words, vec![tmpfiles(path, None)])
+            }
+            Self::DirectoryUnseen { path, why } => (
+                Directory,
+                Unseen,
+                format!("{}: {why}", path.display()),
+                vec!["sudo hostinfoctl doctor".into()],
+            ),
+            Self::DirectoryOther { path } => {
+                let words = format!("{} is not a directory: move it away", path.display());
+                (
+                    Directory,
+                    Problem,
+                    words,
+                    vec![format!("mv {0} {0}.old", quoted(path)), tmpfiles(path, None)],
+                )
+            }
+            Self::DirectoryClosed { path, user } => {
+                let words =
+                    format!("user {user}, as which hostinfod runs, cannot read {}", path.display());
+                (Directory, Problem, words, vec![tmpfiles(path, Some(user))])
+            }
+            Self::NoDefaultAcl { path, user } => {
+                let words = format!(
+                    "{} has no default ACL for user {user}, so hostinfod cannot connect to sockets that QEMU \
+                     makes there",
+                    path.display()
+                );
+                (Directory, Problem, words, vec![tmpfiles(path, Some(user))])
+            }
+            Self::NoUser { user } => {
+                let words = format!("there is no user {user}, as which hostinfod runs");
+                (Directory, Problem, words, vec!["systemd-sysusers hostinfo.conf".into()])
+            }
+            Self::SocketClosed { path, user } => {
+                let words = format!(
+                    "user {user}, as which hostinfod runs, cannot connect to {}",
+                    path.display()
+                );
+                (
+                    Directory,
+                    Problem,
+                    words,
+                    vec![format!("setfacl -m u:{user}:rw {}", quoted(path))],
+                )
+            }
+            Self::LibvirtUnused => {
+                (Libvirt, Note, "not used: hostinfod.toml says so".into(), Vec::new())
+            }
+            Self::LibvirtAnswers { uri, domains } => {
+                (Libvirt, Fine, format!("{uri} answers: {domains} domains"), Vec::new())
+            }
+            Self::LibvirtFails(failure) if failure.status() == 6 => {
+                (Libvirt, Unseen, failure.to_string(), vec!["sudo hostinfoctl doctor".into()])
+            }
+            Self::LibvirtFails(failure) => (
+                Libvirt,
+                Problem,
+                failure.to_string(),
+                vec!["systemctl start virtqemud.socket || systemctl start libvirtd".into()],
+            ),
+            Self::GuestWrong { guest, name, why, repairs } => {
+                let commands = vec![
+                    format!("hostinfoctl enable --repair -- {}", shell(name)),
+                    format!("virsh shutdown {}", shell(name)),
+                    format!("virsh start {}", shell(name)),
+                ];
+                let words = format!("{}: {why}", printable(guest));
+                (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
+            }
+            Self::GuestNotRestarted { guest, name, pluggable } => {
+                let words = format!(
+                    "{}: it runs without the port in its saved configuration (rebooting inside the guest is not \
+                     enough)",
+                    printable(guest)
+                );
+                let commands = match pluggable {
+                    true => vec![format!("hostinfoctl enable --now -- {}", shell(name))],
+                    false => vec![
+                        format!("virsh shutdown {}", shell(name)),
+                        format!("virsh start {}", shell(name)),
+                    ],
+                };
+                (Guests, Problem, words, commands)
+            }
+            Self::GuestHeld(held) => {
+                let remedy = held.holder.as_ref().map(|holder| format!("kill {}", holder.pid));
+                (Guests, Problem, held.words(), remedy.into_iter().collect())
+            }
+            Self::GuestClosed { guest, rule } => {
+                let words = format!(
+                    "{}: it may not ask, since its rule says enabled = 0 ({rule})",
+                    printable(guest)
+                );
+                (Guests, Note, words, Vec::new())
+            }
+            Self::GuestsUnseen(why) => {
+                (Guests, Unseen, why.clone(), vec!["sudo hostinfoctl doctor".into()])
+            }
+            Self::GuestsWithoutPort { number } => {
+                let words = format!(
+                    "{number} of libvirt's domains have no port: hostinfoctl list --state disabled"
+                );
+                (Guests, Note, words, Vec::new())
+            }
+            Self::MoreGuests { number } => {
+                let words = format!("{number} more guests have problems");
+                (Guests, Problem, words, vec!["hostinfoctl list --state error".into()])
+            }
+            Self::Denied(denial) => {
+                let remedy = match denial.system {
+                    System::Selinux => format!(
+                        "ausearch -m avc -c {} | audit2allow -M hostinfo_local && semodule -i hostinfo_local.pp",
+                        shell(&denial.program)
+                    ),
+                    System::Apparmor => "aa-logprof".into(),
+                };
+                (Denials, Problem, denial.words(), vec![remedy])
+            }
+            Self::NothingDenied => (
+                Denials,
+                Fine,
+                "SELinux and AppArmor denied hostinfo nothing in the last 24 h".into(),
+                Vec::new(),
+            ),
+            Self::DenialsUnseen(why) => {
+                (Denials, Unseen, (*why).into(), vec!["sudo hostinfoctl doctor".into()])
+            }
+        }
+    }
+}
+
+/// The command that makes the directory as it should be, or opens another one.
+fn tmpfiles(path: &Path, user: Option<&str>) -> String {
+    match (path == Path::new(SOCKET_DIR), user) {
+        (true, _) => "systemd-tmpfiles --create hostinfo.conf".to_owned(),
+        (false, Some(user)) => {
+            format!("setfacl -m u:{user}:rwx -d -m u:{user}:rwx {}", quoted(path))
+        }
+        (false, None) => format!("mkdir -m 0711 {}", quoted(path)),
+    }
+}
+
+fn quoted(path: &Path) -> String {
+    shell(&path.display().to_string())
+}
+
+/// A word for a shell, without what controls a terminal.
+fn shell(word: &str) -> String {
+    let word = printable(word);
+    shlex::try_quote(&word).map(String::from).unwrap_or(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_stands_below_its_problem_as_a_command() {
+        let missing = Finding::DirectoryMissing { path: "/srv/a b".into() }.told();
+        assert_eq!(
+            anstream::adapter::strip_str(&missing.shown()).to_string(),
+            "problem  directory  /srv/a b is missing, so guests with a port do not start\n                    \
+             # mkdir -m 0711 '/srv/a b'\n"
+        );
+    }
+
+    #[test]
+    fn what_a_guest_is_called_does_nothing_to_a_shell_or_a_terminal() {
+        let name = "a; rm -rf $HOME \u{1b}[2J".to_owned();
+        let wrong =
+            Finding::GuestWrong { guest: name.clone(), name, why: "x".to_owned(), repairs: true };
+        let told = wrong.told();
+        assert!(!told.message.contains('\u{1b}'));
+        let words = shlex::split(&told.remedy[0]).unwrap();
+        assert_eq!(words[4..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
+    }
+}
