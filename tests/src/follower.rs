@@ -36,7 +36,11 @@ impl Follower {
     /// # Errors
     /// It was not built.
     pub fn launch(libvirtd: &Libvirtd, host: &Host, words: &[&str]) -> Result<Self> {
-        let pid = host.path().join("follower.pid");
+        // Another one may be there already.
+        let number = (0u32..)
+            .find(|number| !host.path().join(format!("follower-{number}.log")).exists())
+            .unwrap_or_default();
+        let pid = host.path().join(format!("follower-{number}.pid"));
         let [nsenter, rest @ ..] = libvirtd.enter();
         let mut command = tied(nsenter);
         // nsenter starts another process, which has to end with it, and whose number it does not tell.
@@ -48,7 +52,8 @@ impl Follower {
             .args(["enable", "--follow"])
             .args(words);
         command.env_remove("LIBVIRT_DEFAULT_URI");
-        let process = Process::start(&mut command, host.path().join("follower.log"))?;
+        let process =
+            Process::start(&mut command, host.path().join(format!("follower-{number}.log")))?;
         Ok(Self { process, pid })
     }
 

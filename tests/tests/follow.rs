@@ -2,8 +2,9 @@
 //! has started and whatever becomes of libvirtd.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::ctl::{alone, hostinfoctl};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
@@ -116,6 +117,33 @@ fn while_libvirtd_is_restarted_or_crashes_no_guest_is_lost_and_none_is_changed_t
             follower.log()
         );
     }
+    Ok(())
+}
+
+#[test]
+fn two_that_follow_at_once_give_each_guest_one_channel_between_them() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let names: Vec<String> = (0..6).map(|number| format!("web-{number}")).collect();
+    for name in &names {
+        create(&libvirtd, name, "", WITH_CHANNELS)?;
+    }
+    let launch = || Follower::launch(&libvirtd, &host, &["*"]);
+    let both = [launch()?, launch()?];
+    for name in &names {
+        let count = || both.iter().map(|follower| follower.count(name)).sum::<usize>();
+        wait_until("its channel", PATIENCE, || Ok(count() > 0))?;
+    }
+    // What either of them has begun is done, too.
+    create(&libvirtd, "last", "", WITH_CHANNELS)?;
+    wait_until("the last channel", PATIENCE, || has_channel(&libvirtd, &host, "last"))?;
+    let logs = both.each_ref().map(Follower::log).concat();
+    for name in &names {
+        ensure!(has_channel(&libvirtd, &host, name)?, "{name}: {logs}");
+        UnixStream::connect(host.socket(name)).with_context(|| format!("{name}: {logs}"))?;
+        let enabled = logs.matches(&format!("{name}: enabled: ")).count();
+        ensure!(enabled == 1, "{name}, {enabled} times: {logs}");
+    }
+    ensure!(!logs.contains("hostinfoctl: web-"), "nothing failed: {logs}");
     Ok(())
 }
 

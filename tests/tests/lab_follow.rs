@@ -14,8 +14,8 @@ use hostinfo_tests::libvirtd::WITH_CHANNELS;
 const MANY: usize = 50;
 
 /// How long it may take from the last start to the last channel. The starts themselves take three minutes in this
-/// emulation.
-const WITHIN: Duration = Duration::from_secs(10);
+/// emulation; on an idle machine the last channel then comes within a second or two.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// udev's work in a guest.
 const LINK: &str = "mkdir -p /dev/virtio-ports

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -226,6 +226,32 @@ fn a_program_that_holds_a_port_elsewhere_is_named_by_status() -> Result<()> {
 }
 
 #[test]
+fn a_place_that_is_changed_all_the_time_fills_no_log_and_keeps_nobody_busy() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let place = serve_everybody_in(&host)?;
+    let daemon = host.start_daemon()?;
+    let mut other = FakeGuest::join(&place.join("other.s"))?;
+    let busy_before = daemon.cpu_time()?;
+    let (begun, mut changes) = (Instant::now(), 0u32);
+    while begun.elapsed() < Duration::from_secs(3) {
+        symlink("other.s", place.join("bad.s"))?;
+        std::thread::sleep(Duration::from_millis(1));
+        fs::remove_file(place.join("bad.s"))?;
+        changes += 1;
+    }
+    let busy = daemon.cpu_time()? - busy_before;
+    ensure!(other.ask("ping")?.concat().starts_with("200 "));
+    let log = daemon.log();
+    let lines = log.lines().filter(|line| line.contains("bad.s")).count();
+    ensure!((1..=12).contains(&lines), "{lines} lines for {changes} changes");
+    ensure!(busy < Duration::from_secs(1), "{busy:?} for {changes} changes");
+    // What is there in the end is found.
+    let mut bad = FakeGuest::join(&place.join("bad.s"))?;
+    ensure!(bad.ask("ping")?.concat().starts_with("200 "));
+    Ok(())
+}
+
+#[test]
 fn two_processes_with_sockets_of_one_name_are_both_refused_and_one_process_is_not() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let place = serve_everybody_in(&host)?;
@@ -253,6 +279,34 @@ fn two_processes_with_sockets_of_one_name_are_both_refused_and_one_process_is_no
     ensure!(ours.accept()?.ask("ping")?.concat().starts_with("200 "));
     ensure!(one.ask("ping")?.concat().starts_with("200 "));
     Ok(())
+}
+
+/// What the daemon is told that this process is called.
+fn call_myself(name: &str) -> Result<()> {
+    fs::write("/proc/self/comm", name).context("this process's name")
+}
+
+#[test]
+fn whose_process_it_is_that_libvirt_left_its_socket_to_is_found_through_the_opener_too()
+-> Result<()> {
+    let (elsewhere, host) = (Elsewhere::make()?, Host::new(EVERYTHING)?);
+    host.write_config(&elsewhere.settings("'*'"))?;
+    call_myself("libvirtd")?;
+    let listener = FakeQemu::listen(&elsewhere.path("100.serial1"))?;
+    fs::set_permissions(elsewhere.path("100.serial1"), Permissions::from_mode(0o600))?;
+    let daemon = host.start_daemon_as(USER)?;
+    let unit = format!("hostinfo-test-{}.service", daemon.pid());
+    let _opener = elsewhere.start_opener(&host, &unit)?;
+    let _cgroup = Cgroup::of_unit(daemon.pid(), &unit)?;
+    reload(&daemon)?;
+    let mut guest = listener.accept()?;
+    let unknown = "only when the guest has spoken on its port";
+    let first = guest.ask("vm.cpu.seconds")?.concat();
+    ensure!(first.contains(unknown), "{first}");
+    call_myself("kvm")?;
+    wait_until("its process to be known", PATIENCE, || {
+        Ok(!guest.ask("vm.cpu.seconds")?.concat().contains(unknown))
+    })
 }
 
 #[test]

@@ -350,6 +350,31 @@ fn a_vmm_and_another_process_with_the_guests_socket_are_not_one_guest_until_one_
 }
 
 #[test]
+fn a_guests_directory_that_comes_and_goes_all_the_time_fills_no_log_and_is_served_in_the_end()
+-> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let (daemon, vms, web) = serve(&host)?;
+    let mut other = FakeGuest::connect(&web)?;
+    // Not a socket, where the daemon would listen.
+    let (bad, aside) = (vms.0.join("bad"), host.path().join("aside"));
+    fs::create_dir(&aside)?;
+    fs::write(aside.join("v_4678"), "")?;
+    let (begun, mut changes) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_secs(3) {
+        fs::rename(&aside, &bad)?;
+        std::thread::sleep(Duration::from_millis(1));
+        fs::rename(&bad, &aside)?;
+        changes += 1;
+    }
+    assert_eq!(other.ask_one("ping a")?, "200 pong a");
+    let lines = daemon.log().lines().filter(|line| line.contains("vm/bad")).count();
+    assert!((1..=12).contains(&lines), "{lines} lines for {changes} changes");
+    let mut client = FakeGuest::connect(&vms.start("bad")?)?;
+    assert_eq!(client.ask_one("ping b")?, "200 pong b");
+    Ok(())
+}
+
+#[test]
 fn places_to_listen_come_and_go_with_sighup() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;

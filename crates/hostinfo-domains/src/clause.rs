@@ -6,12 +6,14 @@ use quick_xml::escape::escape;
 
 use crate::limits::{NAME_MAX, SOCKET_PATH_MAX};
 use crate::place::Place;
+use crate::ports::Slot;
 
 /// A port to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
     place: Place,
     path: String,
+    slot: Option<Slot>,
 }
 
 /// Why a guest cannot have a socket. Only another guest name or another directory helps.
@@ -48,7 +50,15 @@ impl Clause {
         if path.len() > SOCKET_PATH_MAX {
             return Err(Unfit::TooLong(path.len()));
         }
-        Ok(Self { place, path })
+        Ok(Self { place, path, slot: None })
+    }
+
+    /// The same for a running domain, plugged in there; `None` where libvirt is to choose. If something else is there
+    /// by then, libvirt refuses it before it touches the socket. Where it chooses, it removes the socket of a channel
+    /// that another program has plugged in meanwhile, and only then finds out that there is one.
+    #[must_use]
+    pub fn at(self, slot: Option<Slot>) -> Self {
+        Self { slot, ..self }
     }
 
     /// Where the guest finds the port.
@@ -71,8 +81,12 @@ impl Clause {
             Place::Other(kind) => ("serial", format!("type='{}'", escape(kind))),
         };
         let path = escape(&self.path);
+        let address = self.slot.map(|Slot { controller, port }| {
+            format!("  <address type='virtio-serial' controller='{controller}' bus='0' port='{port}'/>\n")
+        });
+        let address = address.unwrap_or_default();
         format!(
-            "<{element} type='unix'>\n  <source mode='bind' path='{path}'/>\n  <target {target}/>\n</{element}>"
+            "<{element} type='unix'>\n  <source mode='bind' path='{path}'/>\n  <target {target}/>\n{address}</{element}>"
         )
     }
 
@@ -118,6 +132,14 @@ mod tests {
                           <source mode='bind' path='/var/lib/hostinfo/qemu-myguest'/>\n  \
                           <target port='1'/>\n</serial>";
         assert_eq!(serial("myguest").unwrap().xml(), expected);
+    }
+
+    #[test]
+    fn a_channel_that_is_plugged_in_says_where() {
+        let clause = Clause::new(Place::channel(), Path::new(DIRECTORY), "qemu-a").unwrap();
+        let xml = clause.at(Some(Slot { controller: 0, port: 3 })).xml();
+        let address = "<address type='virtio-serial' controller='0' bus='0' port='3'/>";
+        assert!(xml.ends_with(&format!("\n  {address}\n</channel>")), "{xml}");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, message, to_line}
 pub use names::Names;
 pub use order::{Act, Answer, Entry, Failure, FailureKind, Form, Order, order, order_line};
 pub use place::{CHANNEL, Place};
-pub use ports::{Port, Ports};
+pub use ports::{Port, Ports, Slot};
 pub use process::{PROGRAM, programs};
 pub use snapshot::{Guest, Run, Snapshot};
 pub use tag_settings::TagSettings;

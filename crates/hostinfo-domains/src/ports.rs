@@ -1,6 +1,6 @@
 //! The ports that a domain's XML has for hostinfo, and whether there is room for another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::directory::{Directory, Leads};
 use crate::limits::{NAMES_MAX, UARTS};
@@ -22,8 +22,10 @@ pub struct Ports {
     pub hostinfo: Vec<Port>,
     /// Its ports for vhostmd's clients: at most one is right.
     pub vhostmd: Vec<Port>,
-    /// Whether it has a controller that channels can be plugged into.
-    pub has_virtio_serial: bool,
+    /// The controllers that channels can be plugged into, by their index, and how many ports each has.
+    controllers: BTreeMap<u32, u32>,
+    /// The ports of controllers that are used.
+    plugged: BTreeSet<Slot>,
     /// The numbers used by serial ports of any kind.
     taken: BTreeSet<u32>,
     /// The names used by channels of any kind.
@@ -35,6 +37,19 @@ pub struct Ports {
     /// console, and `virsh console` would lead there.
     pub has_lone_console: bool,
 }
+
+/// A port of a virtio-serial controller, into which one channel can be plugged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// The controller's index.
+    pub controller: u32,
+    /// The number, from 1: a console has 0.
+    pub port: u32,
+}
+
+/// The ports of a controller whose XML does not say how many.
+/// <https://libvirt.org/formatdomain.html#controllers>
+const SLOTS: u32 = 31;
 
 /// A serial port or a channel whose socket is in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +81,11 @@ impl Ports {
             vhostmd: ports(&domain, xml, &directory.below(VHOSTMD_DIR)),
             taken: devices().filter(|device| device.name == "serial").filter_map(number).collect(),
             channels: devices().filter_map(channel).map(str::to_owned).collect(),
-            has_virtio_serial: devices().any(is_virtio_serial),
+            controllers: devices().filter_map(virtio_serial).collect(),
+            plugged: devices().filter_map(slot).collect(),
             has_uarts: has_uarts(&domain),
-            has_virtio_bus: devices().any(is_virtio_serial) || has_virtio_bus(&domain),
+            has_virtio_bus: devices().any(|device| virtio_serial(device).is_some())
+                || has_virtio_bus(&domain),
             has_lone_console: devices().any(|device| device.name == "console")
                 && devices().all(|device| device.name != "serial"),
         })
@@ -105,6 +122,19 @@ impl Ports {
             Place::Channel(name) => self.has_virtio_bus && !self.channels.contains(name),
             Place::Other(_) => false,
         }
+    }
+
+    /// Whether it has a controller that channels can be plugged into.
+    pub fn has_virtio_serial(&self) -> bool {
+        !self.controllers.is_empty()
+    }
+
+    /// Where channels can be plugged in, the first that libvirt would choose first.
+    pub fn free_slots(&self) -> impl Iterator<Item = Slot> {
+        let all = self.controllers.iter().flat_map(|(controller, ports)| {
+            (1..(*ports).min(SLOTS)).map(|port| Slot { controller: *controller, port })
+        });
+        all.filter(|slot| !self.plugged.contains(slot))
     }
 
     /// What is wrong with its hostinfo ports.
@@ -182,9 +212,19 @@ fn number(serial: &Element<'_>) -> Option<u32> {
     serial.child("target")?.attribute("port")?.parse().ok()
 }
 
-/// `<controller type='virtio-serial' index='0'/>`
-fn is_virtio_serial(device: &Element<'_>) -> bool {
-    device.name == "controller" && device.attribute("type") == Some("virtio-serial")
+/// `<controller type='virtio-serial' index='0' ports='16'/>`
+fn virtio_serial(device: &Element<'_>) -> Option<(u32, u32)> {
+    let is_one = device.name == "controller" && device.attribute("type") == Some("virtio-serial");
+    let number = |name| device.attribute(name).and_then(|number| number.parse().ok());
+    is_one.then(|| (number("index").unwrap_or(0), number("ports").unwrap_or(SLOTS)))
+}
+
+/// `<address type='virtio-serial' controller='0' bus='0' port='1'/>`
+fn slot(device: &Element<'_>) -> Option<Slot> {
+    let address = device.child("address")?;
+    let number = |name| address.attribute(name).and_then(|number| number.parse().ok());
+    let is_one = address.attribute("type") == Some("virtio-serial");
+    Some(Slot { controller: number("controller")?, port: number("port")? }).filter(|_| is_one)
 }
 
 /// Whether libvirt can give its machine a virtio device: by PCI, by CCW on s390, or by virtio-mmio on the

@@ -149,7 +149,10 @@ impl Plan<'_> {
                 Kind::Vhostmd => self.directory.join(VHOSTMD_DIR),
             };
             let clause = Clause::new(place, &directory, &ports.socket_name())?;
-            steps.push(Step { form, act: Act::Attach, device: clause.xml() });
+            // Both may be plugged in at once.
+            let nth = usize::from(kind == Kind::Vhostmd);
+            let slot = ports.free_slots().nth(nth).filter(|_| form == Form::Live);
+            steps.push(Step { form, act: Act::Attach, device: clause.at(slot).xml() });
         }
         Ok(steps)
     }

@@ -33,7 +33,7 @@ pub(crate) enum Event<'a> {
     /// Events about a guest were left out, and none followed that could say so.
     LeftOut { guest: &'a str, permit: Permit },
     /// A socket is not served.
-    SocketRefused { socket: &'a str, why: &'a str },
+    SocketRefused { socket: &'a str, why: &'a str, permit: Permit },
     /// Other rules are in force; `rules` is their number.
     RulesLoaded { file: &'a Path, rules: usize },
     /// A rules file was not put in force.
@@ -84,10 +84,10 @@ impl Event<'_> {
                     "events were left out"
                 );
             }
-            Self::SocketRefused { socket, why } => {
+            Self::SocketRefused { socket, why, permit: Permit { left_out } } => {
                 event!(
                     target: TARGET, Level::WARN, event = "socket-refused",
-                    socket,
+                    socket, left_out,
                     "not served: {why}"
                 );
             }

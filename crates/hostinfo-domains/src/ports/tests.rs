@@ -34,6 +34,30 @@ fn a_port_is_found_with_its_place_and_as_it_is_written() {
 }
 
 #[test]
+fn a_channel_can_be_plugged_into_what_no_other_device_has() {
+    let taken = |controller, port| {
+        format!(
+            "<channel type='pty'><target type='virtio' name='x{port}'/><address type='virtio-serial' \
+             controller='{controller}' bus='0' port='{port}'/></channel>"
+        )
+    };
+    let slots = |devices: &str| -> Vec<Slot> { find(devices).free_slots().collect() };
+    assert!(slots(&taken(0, 1)).is_empty() && !find("").has_virtio_serial());
+    let first = "<controller type='virtio-serial' index='0' ports='4'/>";
+    let free = |controller, port| Slot { controller, port };
+    let with_disk = format!(
+        "{first}{}<disk><address type='drive' controller='0' bus='0' port='3'/></disk>",
+        taken(0, 1)
+    );
+    assert_eq!(slots(&with_disk), [free(0, 2), free(0, 3)]);
+    let second = "<controller type='virtio-serial' index='7'/>";
+    assert_eq!(slots(&format!("{second}{first}{}", taken(0, 1))).len(), 2 + 30);
+    assert_eq!(slots(&format!("{second}{}", taken(0, 1)))[0], free(7, 1));
+    let absurd = "<controller type='virtio-serial' index='0' ports='4000000000'/>";
+    assert_eq!(slots(absurd).len(), 30);
+}
+
+#[test]
 fn vhostmds_channel_is_no_hostinfo_port() {
     let target = "type='virtio' name='org.github.vhostmd.1'";
     let found = find(&port("channel", &format!("vhostmd/{RIGHT}"), target));

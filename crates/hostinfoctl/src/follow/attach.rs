@@ -7,6 +7,7 @@ use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Place};
 use crate::carry_out::carry_out;
 use crate::exit::Failure;
 use crate::facts::Facts;
+use crate::follow::connection::{Blame, blame};
 use crate::libvirt::Libvirt;
 use crate::step::Step;
 
@@ -31,7 +32,7 @@ pub(super) fn plan(facts: &Facts, directory: &Path) -> Result<Option<Step>, Fail
         return Ok(None);
     }
     let name = &facts.entry.name;
-    if !ports.has_virtio_serial {
+    if !ports.has_virtio_serial() {
         return Err(Failure::Refused(format!(
             "it runs without a virtio-serial controller, which cannot be plugged in: add \
              <controller type='virtio-serial'/> with virsh edit {name:?}, or have whatever makes its \
@@ -46,7 +47,8 @@ pub(super) fn plan(facts: &Facts, directory: &Path) -> Result<Option<Step>, Fail
         )));
     }
     let clause = Clause::new(place, directory, &ports.socket_name())?;
-    Ok(Some(Step { form: Form::Live, act: Act::Attach, device: clause.xml() }))
+    let device = clause.at(ports.free_slots().next()).xml();
+    Ok(Some(Step { form: Form::Live, act: Act::Attach, device }))
 }
 
 /// Gives a domain its channel, unless it has a port. Returns what it has then, and whether it was
@@ -60,9 +62,15 @@ pub(super) fn attach(
     directory: &Path,
 ) -> Result<(Facts, bool), Failure> {
     let before = read(libvirt, domain)?;
-    match plan(&before, directory)? {
-        None => Ok((before, false)),
-        Some(step) => Ok((carry_out(libvirt, &before, &[step])?, true)),
+    let Some(step) = plan(&before, directory)? else { return Ok((before, false)) };
+    match carry_out(libvirt, &before, &[step]) {
+        Ok(after) => Ok((after, true)),
+        // Another program may have given it one at the same time.
+        Err(failure) if blame(&failure) == Blame::Domain => match read(libvirt, domain) {
+            Ok(now) if matches!(plan(&now, directory), Ok(None)) => Ok((now, false)),
+            _ => Err(failure),
+        },
+        Err(failure) => Err(failure),
     }
 }
 

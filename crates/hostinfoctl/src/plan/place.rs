@@ -22,7 +22,7 @@ impl Plan<'_> {
             Kind::Vhostmd => Place::vhostmd(),
         };
         let transient = self.facts.config.is_none();
-        let channel = if form == Form::Live && !ports.has_virtio_serial {
+        let channel = if form == Form::Live && !ports.has_virtio_serial() {
             Err(match transient {
                 true => refused(
                     "it is transient, and runs without a virtio-serial controller, which a channel needs: \

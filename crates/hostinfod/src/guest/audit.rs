@@ -24,6 +24,13 @@ impl Guest {
         }
     }
 
+    /// Logs that a socket of it is not served.
+    pub(crate) fn log_refused(&mut self, socket: &str, why: &str, now: Instant) {
+        if let Some(permit) = self.quotas.own.ask(now) {
+            Event::SocketRefused { socket, why, permit }.log();
+        }
+    }
+
     /// Logs that this many names in its line `asked` were refused.
     pub(crate) fn log_denied(&mut self, asked: &[u8], denied: u32, now: Instant) {
         if let Some(permit) = self.quotas.denials.ask(now) {

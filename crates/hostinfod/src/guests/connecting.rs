@@ -12,7 +12,6 @@ use hostinfo_sample::Absent;
 
 use super::Guests;
 use super::contest::CONTEST_CHECK_INTERVAL;
-use crate::audit::Event;
 use crate::guest::begin_session;
 use crate::guest::peer::Identified;
 use crate::guest::{cmdline, peer};
@@ -66,7 +65,6 @@ impl Guests {
         dialled: Result<(OwnedFd, Option<FileId>), ConnectError>,
         ctx: &mut Ctx<'_>,
     ) {
-        let called = self.socket_of(number).unwrap_or_default();
         let Some((port, guest)) = self.roster.at(number) else { return };
         let (again, refused) = match dialled {
             Ok((socket, file)) => {
@@ -84,13 +82,10 @@ impl Guests {
             ) => (None, Some(refused)),
             Err(refused) => {
                 let (name, dialect) = (guest.who.name().clone(), port.dialect);
-                match refused {
-                    ConnectError::Gone | ConnectError::Directory => {}
-                    other => {
-                        let why = &other.to_string();
-                        Event::SocketRefused { socket: &called, why }.log();
-                    }
+                if !matches!(refused, ConnectError::Gone | ConnectError::Directory) {
+                    self.log_refused(number, &refused.to_string(), ctx);
                 }
+                let Some(port) = self.roster.ports.get(number) else { return };
                 return match port.endpoint {
                     Endpoint::Socket => self.remove_socket(dialect, OsStr::new(name.whole()), ctx),
                     Endpoint::Pattern(pattern) => {
@@ -108,8 +103,8 @@ impl Guests {
         if let Some(refused) = refused.map(|refused| refused.to_string())
             && port.refusal.as_ref() != Some(&refused)
         {
-            Event::SocketRefused { socket: &called, why: &refused }.log();
-            port.refusal = Some(refused);
+            port.refusal = Some(refused.clone());
+            self.log_refused(number, &refused, ctx);
         }
         ctx.reactor.set_alarm(Alarm::Port(number), again);
     }
@@ -236,18 +231,27 @@ impl Guests {
             return;
         };
         let guest = port.guest;
-        if let Some(Ok((socket, _))) = self.dial(number) {
-            let peer = peer::of(&socket, &self.roots.proc, ctx.now);
-            if !matches!(peer, Ok(found) if found.is_libvirt) {
-                let port = self.roster.ports.get_mut(number);
-                if let Some(connection) = port.and_then(|port| port.connection.as_mut()) {
-                    connection.is_early = false;
-                }
-                let peer = peer.map(|found| found.peer);
-                if let Err(error) = self.identify_peer(number, peer, ctx) {
-                    tracing::error!("no new session: {error}");
-                }
-            }
+        match self.dial(number) {
+            Some(Ok((socket, _))) => self.identify_by(number, &socket, ctx),
+            Some(Err(ConnectError::Denied)) => self.ask_opener(number, ctx),
+            None | Some(Err(_)) => {}
+        }
+        self.plan_watch(guest, ctx);
+    }
+
+    /// Identifies the peer of an early connection by another connection to the same socket.
+    pub(super) fn identify_by(&mut self, number: PortId, socket: &OwnedFd, ctx: &mut Ctx<'_>) {
+        let peer = peer::of(socket, &self.roots.proc, ctx.now);
+        if matches!(peer, Ok(found) if found.is_libvirt) {
+            return;
+        }
+        let Some(port) = self.roster.ports.get_mut(number) else { return };
+        if let Some(connection) = &mut port.connection {
+            connection.is_early = false;
+        }
+        let guest = port.guest;
+        if let Err(error) = self.identify_peer(number, peer.map(|found| found.peer), ctx) {
+            tracing::error!("no new session: {error}");
         }
         self.plan_watch(guest, ctx);
     }

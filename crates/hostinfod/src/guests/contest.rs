@@ -6,7 +6,6 @@ use std::time::Duration;
 use hostinfo_answer::{Peer, Standing};
 
 use super::Guests;
-use crate::audit::Event;
 use crate::guest::peer;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -210,13 +209,22 @@ impl Guests {
             ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
         }
         self.plan_watch(guest, ctx);
-        if !is_told && let Some(socket) = self.socket_of(number) {
-            Event::SocketRefused { socket: &socket, why }.log();
+        if !is_told {
+            self.log_refused(number, why, ctx);
         }
     }
 
+    /// Logs that a port is not served, unless too much was logged about its guest: whoever may write where it is can
+    /// have it refused again and again.
+    pub(super) fn log_refused(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
+        let Some(socket) = self.socket_of(number) else { return };
+        let Some((port, guest)) = self.roster.at(number) else { return };
+        guest.log_refused(&socket, why, ctx.now);
+        ctx.reactor.set_alarm(Alarm::LeftOut(port.guest), guest.quotas.due(ctx.now));
+    }
+
     /// What a port's socket is called in the log.
-    pub(super) fn socket_of(&self, number: PortId) -> Option<String> {
+    fn socket_of(&self, number: PortId) -> Option<String> {
         let port = self.roster.ports.get(number)?;
         let name = self.roster.guests.get(port.guest)?.who.name();
         let path = match &port.endpoint {

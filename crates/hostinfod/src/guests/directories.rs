@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType};
 
 use super::Guests;
 use crate::audit::Event;
+use crate::audit::quota::Permit;
 use crate::port::retry::Retry;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -177,7 +178,7 @@ impl Guests {
         let is = |kind| matches!(&found, Ok(stat) if FileType::from_raw_mode(stat.st_mode) == kind);
         if found.is_ok() && !is(FileType::Directory) {
             let (socket, why) = (&*name.to_string_lossy(), "its name is not $driver-$name");
-            Event::SocketRefused { socket, why }.log();
+            Event::SocketRefused { socket, why, permit: Permit::ALWAYS }.log();
         }
     }
 }

@@ -7,6 +7,7 @@ use hostinfo_answer::{Dialect, Name};
 
 use super::Guests;
 use crate::audit::Event;
+use crate::audit::quota::Permit;
 use crate::port::listener::GuestListener;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -16,7 +17,8 @@ use crate::reactor::id::{PortId, SectionId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::{Hybrid, Hybrids};
-use crate::sockets::hybrid::{GuestDir, Section, SectionChange};
+use crate::sockets::hybrid::{GuestDir, Section};
+use crate::sockets::pace::PlaceChange;
 use crate::system::credentials::Credentials;
 use crate::system::file_error::FileError;
 
@@ -76,16 +78,19 @@ impl Guests {
 
     fn remove_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.remove(id) else { return };
+        ctx.reactor.set_alarm(Alarm::Section(id), None);
         section.ports.into_values().for_each(|port| self.remove_listener(port, ctx));
     }
 
-    /// Something has changed in the directories of a `[[listen]]`.
+    /// Looks at what has changed in the directories of a `[[listen]]`, as far as it is time to.
     pub(crate) fn take_section_changes(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
-        match self.sections.get_mut(id).map(Section::changes) {
-            None => {}
-            Some(SectionChange::Everything) => self.check_section(id, ctx),
-            Some(SectionChange::Entries(entries)) => {
-                entries.iter().for_each(|entry| self.check_entry(id, entry, ctx));
+        let Some(section) = self.sections.get_mut(id) else { return };
+        let changes = section.changes(ctx.now);
+        ctx.reactor.set_alarm(Alarm::Section(id), section.next_check());
+        for change in changes {
+            match change {
+                PlaceChange::Everything => self.check_section(id, ctx),
+                PlaceChange::Guest(entry) => self.check_entry(id, &entry, ctx),
             }
         }
     }
@@ -122,10 +127,7 @@ impl Guests {
         if let Ok(GuestDir::Missing) = section.open_guest_dir(entry) {
             return;
         }
-        let Some(name) = Name::parse(&whole) else {
-            let why = "its directory's name has control characters";
-            return Event::SocketRefused { socket: &whole, why }.log();
-        };
+        let Some(name) = Name::parse(&whole) else { return };
         let guest = match self.guest(&name, ctx.now) {
             Ok(guest) => guest,
             Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
@@ -144,9 +146,6 @@ impl Guests {
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
         if let Some(socket) = &listener.socket {
             accepting(number).wait_for(socket, Interest::Read, ctx.reactor);
-        }
-        if let Err(next) = listener.may_check(ctx.now) {
-            return ctx.reactor.set_alarm(Alarm::Port(number), Some(next));
         }
         let Some(section) = self.sections.get_mut(listener.section) else { return };
         let listens = match section.open_guest_dir(&listener.entry) {
@@ -177,11 +176,12 @@ impl Guests {
         };
         let path = section.settings.path.text();
         let refusal = listens.err().map(|why| format!("[[listen]] {path}: {why}"));
-        if let Some(why) = refusal.as_ref().filter(|why| port.refusal.as_ref() != Some(*why)) {
-            Event::SocketRefused { socket: guest.who.name().whole(), why }.log();
-        }
-        port.refusal = refusal;
+        let is_told = port.refusal == refusal;
+        port.refusal.clone_from(&refusal);
         ctx.reactor.set_alarm(Alarm::Port(number), None);
+        if let Some(why) = refusal.filter(|_| !is_told) {
+            self.log_refused(number, &why, ctx);
+        }
     }
 
     /// Listens at a guest's listener no more, and ends all connections that were made there.
@@ -215,7 +215,8 @@ impl Guests {
                         .user
                         .map_or_else(|| "nobody".to_owned(), |user| format!("user {user}")),
                 );
-                Event::SocketRefused { socket: guest.who.name().whole(), why: &why }.log();
+                let (socket, permit) = (guest.who.name().whole(), Permit::ALWAYS);
+                Event::SocketRefused { socket, why: &why, permit }.log();
             }
             return;
         }

@@ -1,11 +1,12 @@
 //! Sockets that the daemon's own user may not open: hostinfo-open is asked for them, one after the other.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use hostinfo_open::{ANSWER_WITHIN, Request};
 
 use super::Guests;
-use crate::port::Endpoint;
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
@@ -25,20 +26,32 @@ impl Guests {
         let Some((number, asked, answer)) = self.patterns.opener.answer() else { return };
         // Another port may have that number by now.
         if self.request(number).is_some_and(|request| request == asked) {
-            let file = self.pattern_of(number).and_then(|(pattern, name)| {
-                let pattern = self.patterns.dirs.get(pattern)?;
-                Some(pattern.find(&name).ok()?.1)
-            });
-            self.dialled(number, answer.map(|socket| (socket, file)), ctx);
+            self.opened(number, answer, ctx);
         }
         self.ask_next(ctx);
+    }
+
+    /// A port's socket was opened, or was not.
+    fn opened(&mut self, number: PortId, opened: Result<OwnedFd, ConnectError>, ctx: &mut Ctx<'_>) {
+        if self.roster.ports.get(number).is_some_and(Port::is_early) {
+            // It is served already: what was missing is who has its socket by now.
+            if let Ok(socket) = opened {
+                self.identify_by(number, &socket, ctx);
+            }
+            return;
+        }
+        let file = self.pattern_of(number).and_then(|(pattern, name)| {
+            let pattern = self.patterns.dirs.get(pattern)?;
+            Some(pattern.find(&name).ok()?.1)
+        });
+        self.dialled(number, opened.map(|socket| (socket, file)), ctx);
     }
 
     /// hostinfo-open has not answered in time.
     pub(crate) fn give_up_on_opener(&mut self, ctx: &mut Ctx<'_>) {
         if let Some(number) = self.patterns.opener.give_up() {
             let late = "hostinfo-open does not answer: see its log, journalctl -u hostinfo-open";
-            self.dialled(number, Err(ConnectError::Failed(io::Error::other(late))), ctx);
+            self.opened(number, Err(ConnectError::Failed(io::Error::other(late))), ctx);
         }
         self.ask_next(ctx);
     }
@@ -60,7 +73,7 @@ impl Guests {
                 }
                 Err(refused) => {
                     self.patterns.opener.give_up();
-                    self.dialled(number, Err(refused), ctx);
+                    self.opened(number, Err(refused), ctx);
                 }
             }
         }
@@ -78,9 +91,12 @@ impl Guests {
         Some(Request { pattern, driver, name })
     }
 
-    /// The pattern and the name of a port that is not connected.
+    /// The pattern and the name of a port that is not connected, or whose peer is still libvirt.
     fn pattern_of(&self, number: PortId) -> Option<(crate::reactor::id::PatternId, String)> {
-        let port = self.roster.ports.get(number).filter(|port| port.connection.is_none())?;
+        let port = self.roster.ports.get(number)?;
+        if port.connection.is_some() && !port.is_early() {
+            return None;
+        }
         let Endpoint::Pattern(pattern) = port.endpoint else { return None };
         let guest = self.roster.guests.get(port.guest)?;
         Some((pattern, guest.who.name().guest().to_owned()))

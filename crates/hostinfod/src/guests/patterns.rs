@@ -17,7 +17,8 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::ConnectError;
 use crate::sockets::opener::Opener;
-use crate::sockets::pattern_dir::{PatternChange, PatternDir};
+use crate::sockets::pace::PlaceChange;
+use crate::sockets::pattern_dir::PatternDir;
 use crate::system::file_error::TRY_AGAIN;
 
 /// Sockets outside the socket directory, and how they are reached.
@@ -61,6 +62,7 @@ impl Guests {
                         self.remove_pattern_socket(number, &name, ctx);
                     }
                     self.patterns.dirs.remove(number);
+                    ctx.reactor.set_alarm(Alarm::Pattern(number), None);
                 }
             }
         }
@@ -87,19 +89,21 @@ impl Guests {
         added
     }
 
-    /// Looks at what has happened where a pattern's sockets are.
+    /// Looks at what has happened where a pattern's sockets are, as far as it is time to.
     pub(crate) fn take_pattern_changes(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
-        for change in pattern.changes() {
+        let changes = pattern.changes(ctx.now);
+        ctx.reactor.set_alarm(Alarm::Pattern(number), pattern.next_check());
+        for change in changes {
             match change {
-                PatternChange::Everything => self.check_pattern(number, ctx),
-                PatternChange::Socket(name) => self.check_pattern_socket(number, &name, ctx),
+                PlaceChange::Everything => self.check_pattern(number, ctx),
+                PlaceChange::Guest(name) => self.check_pattern_socket(number, &name, ctx),
             }
         }
     }
 
     /// Looks at all of a pattern's sockets.
-    pub(crate) fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+    fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         let mut names: BTreeSet<String> = pattern.look();
         if pattern.is_to_be_tried_again() {

@@ -73,8 +73,8 @@ impl VsockState {
     }
 
     fn log(&mut self, cid: u32, why: &str, now: Instant) {
-        if self.quota.ask(now).is_some() {
-            Event::SocketRefused { socket: &format!("vsock CID {cid}"), why }.log();
+        if let Some(permit) = self.quota.ask(now) {
+            Event::SocketRefused { socket: &format!("vsock CID {cid}"), why, permit }.log();
         }
     }
 }
@@ -277,7 +277,9 @@ impl Guests {
         hung_up: bool,
         ctx: &Ctx<'_>,
     ) {
-        let Some(peer) = self.vsock.unidentified.get(id) else { return };
+        // The one that the event is about may have given way to another that has its number.
+        let peer = self.vsock.unidentified.get(id).filter(|peer| peer.is_refused);
+        let Some(peer) = peer else { return };
         if hung_up {
             peer.fd = None;
         }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
 
 use hostinfo_answer::Name;
 use rustix::process::Uid;
@@ -12,10 +11,6 @@ use crate::reactor::id::SectionId;
 use crate::sockets::hybrid::Section;
 use crate::sockets::listening::{EarlierSockets, Listening};
 use crate::system::account::{self, USERS};
-
-/// The time between two checks of the guest's directory: whoever changes it all the time, as its VMM may, keeps
-/// nobody busy.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where one guest's VMM connects.
 #[derive(Debug)]
@@ -30,14 +25,13 @@ pub(crate) struct GuestListener {
     pub(crate) user: Option<Uid>,
     /// Connections of others in the log.
     pub(crate) other_users: OncePerMinute,
-    checked: Option<Instant>,
 }
 
 impl GuestListener {
     /// Where nobody listens yet.
     pub(crate) fn new(section: SectionId, entry: OsString) -> Self {
-        let (socket, user, other_users, checked) = (None, None, OncePerMinute::default(), None);
-        Self { section, entry, socket, user, other_users, checked }
+        let (socket, user, other_users) = (None, None, OncePerMinute::default());
+        Self { section, entry, socket, user, other_users }
     }
 
     /// Listens in that directory, if it does not already. Whether it has begun to just now.
@@ -60,17 +54,6 @@ impl GuestListener {
         let opened = Listening::open(directory, section.file_name(), earlier);
         self.socket = Some(opened.map_err(|error| error.to_string())?);
         Ok(true)
-    }
-
-    /// Whether its directory may be checked now; if not, when.
-    pub(crate) fn may_check(&mut self, now: Instant) -> Result<(), Instant> {
-        match self.checked.map(|checked| checked + CHECK_INTERVAL).filter(|next| *next > now) {
-            Some(next) => Err(next),
-            None => {
-                self.checked = Some(now);
-                Ok(())
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
-use super::id::{ClientId, GuestId, PatternId, PortId, ScraperId, UnidentifiedId};
+use super::id::{ClientId, GuestId, PatternId, PortId, ScraperId, SectionId, UnidentifiedId};
 
 /// What is due. Alarms with the same time go off in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,12 +19,14 @@ pub(crate) enum Alarm {
     Custom,
     /// A port is to be tried, its guest may continue, or its guest has not read for too long.
     Port(PortId),
+    /// More that has changed in the place of a `[[sockets]]` is to be checked, or what could not be for a passing reason.
+    Pattern(PatternId),
+    /// The same of a `[[listen]]`.
+    Section(SectionId),
     /// A watched guest is due for a sample, or for the request of figures ahead of it.
     Watch(GuestId),
     /// A port that was connected while libvirt had its socket is to be looked at again.
     LookAgain(PortId),
-    /// Where a `[[sockets]]` says is to be looked again, which was not possible for a passing reason.
-    Pattern(PatternId),
     /// hostinfo-open has not answered in time.
     Opener,
     /// Guests can connect over AF_VSOCK again.

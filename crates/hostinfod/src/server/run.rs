@@ -136,11 +136,12 @@ impl Server {
             }
             Alarm::Custom => self.take_values(),
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
+            Alarm::Pattern(pattern) => guests.take_pattern_changes(pattern, ctx),
+            Alarm::Section(section) => guests.take_section_changes(section, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
             Alarm::Vsock => guests.resume_vsock(ctx),
             Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
-            Alarm::Pattern(pattern) => guests.check_pattern(pattern, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),

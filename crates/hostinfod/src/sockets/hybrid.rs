@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -13,6 +14,7 @@ use rustix::io::Errno;
 use crate::reactor::id::PortId;
 use crate::settings::hybrid::Hybrid;
 use crate::sockets::directory::WATCHED;
+use crate::sockets::pace::{Pace, PlaceChange};
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
 use crate::system::watched_path::WatchedPath;
@@ -29,15 +31,7 @@ pub(crate) struct Section {
     base: Option<Watch>,
     /// The watched directories of guests.
     below: HashMap<Watch, OsString>,
-}
-
-/// What may have changed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum SectionChange {
-    /// Everything: look at all.
-    Everything,
-    /// These entries, and what is in them.
-    Entries(BTreeSet<OsString>),
+    pace: Pace<OsString>,
 }
 
 /// How far there is a way to where the daemon listens for a guest.
@@ -63,7 +57,8 @@ impl Section {
         let (watcher, watched_path) =
             (Watcher::new()?, WatchedPath::new(settings.path.directory()));
         let (ports, below) = (HashMap::new(), HashMap::new());
-        let mut section = Self { settings, ports, watcher, watched_path, base: None, below };
+        let pace = Pace::new();
+        let mut section = Self { settings, ports, watcher, watched_path, base: None, below, pace };
         section.follow();
         Ok(section)
     }
@@ -95,17 +90,24 @@ impl Section {
         &self.watcher
     }
 
-    /// What may have changed since the last call.
-    pub(crate) fn changes(&mut self) -> SectionChange {
-        let mut entries = BTreeSet::new();
+    /// What is to be looked at now, since it may have changed since the last call: names of entries, and what is in
+    /// them.
+    pub(crate) fn changes(&mut self, now: Instant) -> BTreeSet<PlaceChange<OsString>> {
+        let mut changes = BTreeSet::new();
         for change in self.watcher.changes() {
             if self.watched_path.concerns(&change) || self.is_about_base(&change) {
-                self.follow();
-                return SectionChange::Everything;
+                changes.insert(PlaceChange::Everything);
+            } else if let Some(entry) = self.entry_of(change) {
+                let is_guests = self.ports.contains_key(&entry) || self.name(&entry).is_some();
+                changes.extend(is_guests.then_some(PlaceChange::Guest(entry)));
             }
-            entries.extend(self.entry_of(change));
         }
-        SectionChange::Entries(entries)
+        self.pace.admit(changes, now)
+    }
+
+    /// When [`Section::changes`] has more although nothing changes.
+    pub(crate) fn next_check(&self) -> Option<Instant> {
+        self.pace.next()
     }
 
     /// Its mode or its ACL is another, or it is gone.

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Instant;
 
 use hostinfo_open::Entry;
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 
 use crate::reactor::id::PortId;
 use crate::sockets::directory::WATCHED;
+use crate::sockets::pace::{Pace, PlaceChange};
 use crate::sockets::{self, ConnectError};
 use crate::system::file_error::FileError;
 use crate::system::file_id::FileId;
@@ -45,15 +47,7 @@ pub(crate) struct PatternDir {
     problem: Option<String>,
     /// Whether that is a passing reason, of whose end nothing is told.
     is_passing: bool,
-}
-
-/// What has happened.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum PatternChange {
-    /// Anything may have: look at all.
-    Everything,
-    /// Something to the socket of that name.
-    Socket(String),
+    pace: Pace<String>,
 }
 
 impl PatternDir {
@@ -72,6 +66,7 @@ impl PatternDir {
             ports: HashMap::new(),
             problem: None,
             is_passing: false,
+            pace: Pace::new(),
         })
     }
 
@@ -100,33 +95,36 @@ impl PatternDir {
         self.is_passing
     }
 
-    /// What has happened since the last call, each once.
-    pub(crate) fn changes(&mut self) -> Vec<PatternChange> {
+    /// What is to be looked at now, since something has happened to it since the last call.
+    pub(crate) fn changes(&mut self, now: Instant) -> BTreeSet<PlaceChange<String>> {
         let mut changes = BTreeSet::new();
         for change in self.watcher.changes() {
             if self.watched_path.concerns(&change) {
-                changes.insert(PatternChange::Everything);
+                changes.insert(PlaceChange::Everything);
             } else if self.directory == Some(change.watch) {
                 changes.extend(match change.name.as_deref().map(OsStr::to_str) {
-                    Some(name) => {
-                        name.and_then(|name| self.enabled(name)).map(PatternChange::Socket)
-                    }
+                    Some(name) => name.and_then(|name| self.enabled(name)).map(PlaceChange::Guest),
                     // Its own mode or ACL: sockets that were denied may be accessible now.
                     None if change.what.contains(ReadFlags::ATTRIB) => {
-                        Some(PatternChange::Everything)
+                        Some(PlaceChange::Everything)
                     }
                     None => None,
                 });
             } else if change.what.contains(ReadFlags::IGNORED) {
                 self.below.remove(&change.watch);
             } else if let Some(name) = self.below.get(&change.watch) {
-                changes.insert(PatternChange::Socket(name.clone()));
+                changes.insert(PlaceChange::Guest(name.clone()));
             }
         }
-        if changes.contains(&PatternChange::Everything) {
-            return vec![PatternChange::Everything];
+        if self.is_passing {
+            changes.insert(PlaceChange::Everything);
         }
-        changes.into_iter().collect()
+        self.pace.admit(changes, now)
+    }
+
+    /// When [`PatternDir::changes`] has more although nothing happens.
+    pub(crate) fn next_check(&self) -> Option<Instant> {
+        self.pace.next()
     }
 
     /// The name of a guest that is enabled, from the name of an entry of the directory.

@@ -12,9 +12,12 @@ const ALL_MAX: usize = 8;
 /// Of one address.
 const EACH_MAX: usize = 2;
 
-/// The time between two look-ups of one address: whoever may open /dev/vhost-vsock can connect as any address that is
-/// free, and keeps libvirt busy for 8 look-ups a second at the most.
+/// The time between two look-ups of one address.
 const LOOK_UP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Look-ups of all addresses in that time: whoever may open /dev/vhost-vsock can connect as any address that is free,
+/// one after the other, and must not keep libvirt busy. The answer to one look-up is one for all that wait.
+const LOOK_UPS_MAX: usize = 8;
 
 /// A connection.
 #[derive(Debug)]
@@ -36,18 +39,27 @@ pub(crate) struct UnidentifiedPeers {
 }
 
 impl UnidentifiedPeers {
-    /// Takes one in; `None` where there are too many.
+    /// Takes one in; `None` where there are too many. One that was refused gives way: guests that may not ask keep
+    /// nobody out who may.
     pub(super) fn add(&mut self, fd: OwnedFd, cid: u32, now: Instant) -> Option<UnidentifiedId> {
         let of_same = self.all.iter().filter(|(_, peer)| peer.cid == cid).count();
-        let has_room = self.all.len() < ALL_MAX && of_same < EACH_MAX;
-        let fd = Some(fd);
-        has_room.then(|| self.all.insert(Unidentified { fd, cid, since: now, is_refused: false }))
+        if of_same >= EACH_MAX {
+            return None;
+        }
+        if self.all.len() >= ALL_MAX {
+            let refused = self.all.iter().filter(|(_, peer)| peer.is_refused);
+            let (oldest, _) = refused.min_by_key(|(_, peer)| peer.since)?;
+            self.all.remove(oldest);
+        }
+        Some(self.all.insert(Unidentified { fd: Some(fd), cid, since: now, is_refused: false }))
     }
 
     /// Begins to look an address up; if that is too soon, when.
     pub(super) fn begin_look_up(&mut self, cid: u32, now: Instant) -> Result<(), Instant> {
         self.looked_up.retain(|_, looked| now.duration_since(*looked) < LOOK_UP_INTERVAL);
-        match self.looked_up.get(&cid) {
+        let first =
+            || self.looked_up.values().min().filter(|_| self.looked_up.len() >= LOOK_UPS_MAX);
+        match self.looked_up.get(&cid).or_else(first) {
             Some(looked) => Err(*looked + LOOK_UP_INTERVAL),
             None => {
                 self.looked_up.insert(cid, now);
@@ -97,6 +109,29 @@ mod tests {
         assert_eq!(unidentified.awaiting().len(), ALL_MAX - 1);
         unidentified.remove(first);
         assert!(unidentified.add(fd(), 3, now).is_some());
+    }
+
+    #[test]
+    fn those_that_were_refused_give_way_to_a_new_one_and_others_do_not() {
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        let all: Vec<_> = (3..).map_while(|cid| unidentified.add(fd(), cid, now)).collect();
+        assert!(unidentified.add(fd(), 99, now).is_none());
+        unidentified.get(all[5]).unwrap().is_refused = true;
+        unidentified.add(fd(), 99, now).unwrap();
+        assert_eq!(unidentified.awaiting().len(), ALL_MAX);
+        assert!(unidentified.add(fd(), 98, now).is_none());
+    }
+
+    #[test]
+    fn eight_addresses_are_looked_up_in_a_second_and_the_ninth_when_the_first_was_a_second_ago() {
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        for cid in 0..8 {
+            let later = now + Duration::from_millis(cid.into());
+            assert_eq!(unidentified.begin_look_up(cid, later), Ok(()));
+        }
+        let later = now + Duration::from_millis(9);
+        assert_eq!(unidentified.begin_look_up(8, later), Err(now + LOOK_UP_INTERVAL));
+        assert_eq!(unidentified.begin_look_up(8, now + LOOK_UP_INTERVAL), Ok(()));
     }
 
     #[test]

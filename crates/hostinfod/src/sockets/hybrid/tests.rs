@@ -1,6 +1,7 @@
 use super::*;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use hostinfo_wire::limits::LINE_MAX;
 
@@ -11,32 +12,38 @@ fn section(base: &Path) -> Section {
     Section::open(toml::from_str(&text).unwrap()).unwrap()
 }
 
-fn entries(names: &[&str]) -> SectionChange {
-    SectionChange::Entries(names.iter().map(OsString::from).collect())
+fn entries(names: &[&str]) -> BTreeSet<PlaceChange<OsString>> {
+    names.iter().map(|name| PlaceChange::Guest(OsString::from(name))).collect()
 }
 
 #[test]
 fn guests_directories_are_seen_as_they_come_and_go() {
     let folder = tempfile::tempdir().unwrap();
     let vm = folder.path().join("vm");
-    let mut section = section(folder.path());
+    let (mut section, mut now) = (section(folder.path()), Instant::now());
+    // Each time a second later.
+    let mut changes = |section: &mut Section| {
+        now += Duration::from_secs(1);
+        section.changes(now)
+    };
     assert!(section.entries().unwrap().is_empty());
     fs::create_dir(&vm).unwrap();
-    assert_eq!(section.changes(), SectionChange::Everything);
+    assert_eq!(changes(&mut section), BTreeSet::from([PlaceChange::Everything]));
+    section.follow();
     fs::create_dir(vm.join("web")).unwrap();
-    assert_eq!(section.changes(), entries(&["web"]));
+    assert_eq!(changes(&mut section), entries(&["web"]));
     assert_eq!(section.name(OsStr::new("web")).as_deref(), Some("fc-web"));
     assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Incomplete(None))));
     fs::create_dir(vm.join("web/run")).unwrap();
-    assert_eq!(section.changes(), entries(&["web"]));
+    assert_eq!(changes(&mut section), entries(&["web"]));
     assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Open(_))));
     // A VMM's own files are none of ours.
     fs::write(vm.join("web/run/console.log"), "").unwrap();
-    assert_eq!(section.changes(), entries(&[]));
+    assert_eq!(changes(&mut section), entries(&[]));
     fs::write(vm.join("web/run/v_4678"), "").unwrap();
-    assert_eq!(section.changes(), entries(&["web"]));
+    assert_eq!(changes(&mut section), entries(&["web"]));
     fs::remove_dir_all(vm.join("web")).unwrap();
-    assert_eq!(section.changes(), entries(&["web"]));
+    assert_eq!(changes(&mut section), entries(&["web"]));
     assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Missing)));
     section.remove_guest(OsStr::new("web"));
     assert!(section.below.is_empty());

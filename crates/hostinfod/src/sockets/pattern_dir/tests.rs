@@ -3,12 +3,14 @@ use super::*;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hostinfo_open::Sockets;
 
 struct Scene {
     folder: tempfile::TempDir,
     patterns: PatternDir,
+    now: Instant,
 }
 
 impl Scene {
@@ -21,7 +23,7 @@ impl Scene {
         let entry = Sockets::parse(&text).unwrap().entries()[0].clone();
         let mut patterns = PatternDir::new(entry).unwrap();
         assert!(patterns.look().is_empty());
-        Self { folder, patterns }
+        Self { folder, patterns, now: Instant::now() }
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -33,10 +35,12 @@ impl Scene {
     }
 
     fn at_names(&mut self) -> Vec<String> {
-        let changes = self.patterns.changes().into_iter();
+        // Each time a second later.
+        self.now += Duration::from_secs(1);
+        let changes = self.patterns.changes(self.now).into_iter();
         let name = |change| match change {
-            PatternChange::Socket(name) => name,
-            PatternChange::Everything => "*".to_owned(),
+            PlaceChange::Guest(name) => name,
+            PlaceChange::Everything => "*".to_owned(),
         };
         changes.map(name).collect()
     }
