@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NAME_MAX, TAG_KEY_MAX, TAGS_MAX};
 use hostinfo_domains::{
-    Claim, Clause, Directory, Domain, Message, Place, Ports, TagSources, State, Tags, Uuid, Whose,
+    Claim, Clause, Directory, Domain, Message, Place, Ports, State, TagSources, Tags, Uuid, Whose,
     describe, edit, is_value, to_line,
 };
 use libfuzzer_sys::fuzz_target;
