@@ -21,7 +21,7 @@ pub struct Install {
     guest_tool: PathBuf,
     pages: TempDir,
     /// What is in the place of the programs, if they are not the real ones.
-    _stand_ins: Option<TempDir>,
+    stand_ins: Option<TempDir>,
 }
 
 impl Install {
@@ -34,7 +34,7 @@ impl Install {
         let built = daemon.parent().context("a program lies in a folder")?.to_owned();
         let pages = tempfile::Builder::new().prefix("hostinfo-pages-").tempdir()?;
         run(Command::new(paths::program("hostinfo-pages")?).arg(pages.path()))?;
-        Ok(Self { built, guest_tool: paths::guest_tool()?, pages, _stand_ins: None })
+        Ok(Self { built, guest_tool: paths::guest_tool()?, pages, stand_ins: None })
     }
 
     /// The same with the guest's tool, which is small and static, in the place of each program.
@@ -50,7 +50,7 @@ impl Install {
             fs::copy(&prepared.guest_tool, &file)?;
             File::options().append(true).open(file)?.write_all(program.as_bytes())?;
         }
-        Ok(Self { built: small.path().to_owned(), _stand_ins: Some(small), ..prepared })
+        Ok(Self { built: small.path().to_owned(), stand_ins: Some(small), ..prepared })
     }
 
     /// `make TARGET` into `destination`, as a user whose files are private by default.
@@ -78,15 +78,18 @@ impl Install {
     /// They cannot be made.
     pub fn package(&self, version: &str, folder: &Path) -> Result<()> {
         let stripped = tempfile::tempdir()?;
-        for program in HOSTS {
-            let (from, to) = (self.built.join(program), stripped.path().join(program));
-            run(Command::new("strip").arg("-o").args([to, from]))?;
+        let built = if self.stand_ins.is_some() { &*self.built } else { stripped.path() };
+        if self.stand_ins.is_none() {
+            for program in HOSTS {
+                let (from, to) = (self.built.join(program), stripped.path().join(program));
+                run(Command::new("strip").arg("-o").args([to, from]))?;
+            }
         }
         run(Command::new(paths::workspace().join("scripts/package"))
             .arg(folder)
             .env("PATH", paths::with_tools()?)
             .env("VERSION", version)
-            .env("BUILT", stripped.path())
+            .env("BUILT", built)
             .env("GUEST_TOOL", &self.guest_tool)
             .env("PAGES", self.pages.path())
             .env("SOURCE_DATE_EPOCH", "1700000000"))

@@ -143,7 +143,7 @@ fn a_guest_of_proxmox_asks_through_the_opener_and_no_other_socket_is_touched() -
     ensure!(guest.ask("vm.vcpus")? == ["200 vm.vcpus=1"], "its VMM is known");
     let connected = wait_for_state(&host, "qemu-100", GuestState::Connected)?;
     ensure!(connected.ports.iter().any(|port| port.path.as_deref() == Some(&*path)));
-    let listed = ctl::alone(&host, &["list"])?.stdout;
+    let listed = ctl::alone(&host, &["list", "--wide"])?.stdout;
     ensure!(listed.contains("SOCKET") && listed.contains(&path), "{listed}");
     let status = ctl::alone(&host, &["status"])?.stdout;
     ensure!(status.contains(" or ") && status.contains("{name}.serial1, 1 connected"), "{status}");
