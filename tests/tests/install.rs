@@ -70,6 +70,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-protocol.7
 /usr/share/man/man7/hostinfo-proxmox.7
 /usr/share/man/man7/hostinfo-statistics.7
+/usr/share/man/man7/hostinfo-troubleshooting.7
 /usr/share/man/man7/hostinfo-vhostmd.7
 /usr/share/man/man7/hostinfo-vsock.7
 /usr/share/man/man7/hostinfo-windows.7

@@ -25,7 +25,7 @@ macro_rules! document {
     };
 }
 
-const DOCUMENTS: [Document; 17] = [
+const DOCUMENTS: [Document; 18] = [
     document!("rules.md", "hostinfo.conf", "5"),
     document!("hostinfod.toml", "hostinfod.toml", "5"),
     document!("custom.md", "hostinfo-custom", "5"),
@@ -40,6 +40,7 @@ const DOCUMENTS: [Document; 17] = [
     document!("guest.md", "hostinfo-guest", "7"),
     document!("packages.md", "hostinfo-packages", "7"),
     document!("proxmox.md", "hostinfo-proxmox", "7"),
+    document!("troubleshooting.md", "hostinfo-troubleshooting", "7"),
     document!("vhostmd.md", "hostinfo-vhostmd", "7"),
     document!("vsock.md", "hostinfo-vsock", "7"),
     document!("windows.md", "hostinfo-windows", "7"),
