@@ -4,7 +4,7 @@
 //! stands beside each of them: another libc, kernel or version of libvirt reads by readv(2) what this one reads by
 //! read(2), and waits by ppoll(2) instead of poll(2). Such a neighbour reaches nothing that the one beside it does not
 //! reach. What is not here was neither seen nor is a neighbour: other processes' memory, mounts, namespaces, keys, BPF,
-//! io_uring, modules, the clock, links and special files, priorities, users and groups.
+//! io_uring, modules, the clock, links and special files, priorities, users and groups but for files.
 //!
 //! Whoever adds one counts up `NEEDS` in `layers`.
 //!
@@ -73,6 +73,12 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_sysinfo,
     libc::SYS_umask,
     libc::SYS_uname,
+    // To read a file of custom.d as its `user`. The kernel refuses them without the capabilities that only the drop-in
+    // of hostinfo-custom(5) gives the service.
+    libc::SYS_capset,
+    libc::SYS_setfsgid,
+    libc::SYS_setfsuid,
+    libc::SYS_setgroups,
     // Time.
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
