@@ -9,7 +9,7 @@ use hostinfo_rules::{Decision, Grant, Origin, Why};
 use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED};
 use hostinfo_wire::{Code, Reply};
 
-use crate::allowance::Allowance;
+use crate::allowance::{Allowance, Cost};
 use crate::host_id::HostId;
 use crate::key::{GuestIncidents, GuestKey};
 use crate::name::Name;
@@ -272,6 +272,12 @@ impl Requester {
     /// Time until its next query may be answered; zero if it may be answered now.
     pub fn wait(&self, now: Instant) -> Duration {
         self.allowance.wait(self.grant.interval(), now)
+    }
+
+    /// It has hung up before a query was answered that the host was working on. That counts: otherwise a guest could
+    /// make the host work on and on for answers that it does not wait for.
+    pub fn gave_up(&mut self, now: Instant) {
+        self.allowance.spend(Cost::Read, now);
     }
 }
 

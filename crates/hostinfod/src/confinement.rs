@@ -42,7 +42,17 @@ impl Confinement {
     /// That of a daemon with these settings, which runs from `own`.
     pub(crate) fn of(settings: &Settings, own: &Path) -> Self {
         let written = written(settings);
-        let writable = written.iter().filter_map(|directory| places::above(directory)).collect();
+        let writable = written.iter().filter_map(|directory| {
+            let above = places::above(directory);
+            if above.is_none() {
+                tracing::warn!(
+                    "{}: hostinfod will not be able to make it: make it, then restart hostinfod",
+                    directory.display()
+                );
+            }
+            above
+        });
+        let writable = writable.collect();
         let executable = places::of_programs(own);
         let vsock = settings.vsock.enabled;
         Self { security: settings.security, writable, executable, vsock }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// Longest time that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const RULES: &str = "qemu-blind:\n interval = 0\n*:\n interval = 0\n custom = 1\n label = 1\n";
+const RULES: &str = "qemu-blind:\n interval = 0\nqemu-hourly:\n interval = 3600\n custom = 1\n*:\n interval = 0\n custom = 1\n label = 1\n";
 
 /// A daemon with definitions, which is ended with the test, and hostinfo-run for them, in a thread.
 struct Host {
@@ -84,10 +84,11 @@ impl Host {
 
     /// A guest that the daemon has connected to.
     fn guest(&self, name: &str) -> Guest {
-        let listener = UnixListener::bind(self.path("sockets").join(name)).unwrap();
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Guest(BufReader::new(stream))
+        Guest::accept(&self.listener(name))
+    }
+
+    fn listener(&self, name: &str) -> UnixListener {
+        UnixListener::bind(self.path("sockets").join(name)).unwrap()
     }
 
     /// How often the daemon has gone to sleep.
@@ -122,6 +123,12 @@ impl Drop for Host {
 struct Guest(BufReader<UnixStream>);
 
 impl Guest {
+    fn accept(listener: &UnixListener) -> Self {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
     fn say(&mut self, line: &str) {
         self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
     }
@@ -206,6 +213,24 @@ fn one_that_hangs_is_unavailable_after_its_deadline_and_holds_up_nobody_else() {
     host.wait_for_log(
         "custom.hangs: took too long on this host: its command did not end within 1s",
     );
+}
+
+#[test]
+fn who_hangs_up_before_the_answer_has_asked_all_the_same() {
+    let definition = command("count", "counter", "'DIR/count'", "every = '1s'");
+    let host = Host::new(&definition, &[("count", "echo run >> runs; sleep 0.5; wc -l < runs")]);
+    let listener = host.listener("qemu-hourly");
+    let mut guest = Guest::accept(&listener);
+    guest.say("custom.count");
+    let begun = Instant::now();
+    while !host.path("out/runs").exists() {
+        assert!(begun.elapsed() < PATIENCE, "its command does not run");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(guest);
+    let mut again = Guest::accept(&listener);
+    let told = again.ask("custom.count");
+    assert!(told.starts_with("429 retry after 359"), "{told}");
 }
 
 #[test]

@@ -1,7 +1,5 @@
 use super::*;
 
-use crate::allowance::Cost;
-
 use hostinfo_domains::Run;
 use hostinfo_rules::Rules;
 

@@ -20,7 +20,8 @@ const LOADERS: [&str; 7] = [
 ];
 
 /// The directory above one that is written to, or above the first one on its way that exists. It is never `/`, below
-/// which everything is: that directory itself then, and where it is made anew the daemon has to be restarted.
+/// which everything is: that directory itself then, and where it is made anew the daemon has to be restarted. `None` if
+/// only `/` exists on its way.
 pub(super) fn above(directory: &Path) -> Option<PathBuf> {
     let (real, is_there) = directory
         .ancestors()
@@ -28,7 +29,8 @@ pub(super) fn above(directory: &Path) -> Option<PathBuf> {
         .find_map(|(up, path)| fs::canonicalize(path).ok().map(|real| (real, up == 0)))?;
     match real.parent() {
         Some(parent) if is_there && parent.parent().is_some() => Some(parent.to_owned()),
-        _ => Some(real),
+        Some(_) => Some(real),
+        None => None,
     }
 }
 
@@ -73,6 +75,8 @@ mod tests {
     fn a_directory_directly_below_the_root_does_not_open_everything() {
         assert_eq!(above(Path::new("/dev")), Some("/dev".into()));
         assert_eq!(above(Path::new("/dev/shm")), Some("/dev".into()));
+        assert_eq!(above(Path::new("/no-such-directory/vm")), None);
+        assert_eq!(above(Path::new("/")), None);
     }
 
     #[test]

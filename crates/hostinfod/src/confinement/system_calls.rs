@@ -69,7 +69,6 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_getresuid,
     libc::SYS_getrusage,
     libc::SYS_getuid,
-    libc::SYS_prlimit64,
     libc::SYS_sysinfo,
     libc::SYS_umask,
     libc::SYS_uname,

@@ -86,6 +86,9 @@ impl Guests {
     /// Ends a connection, and schedules the next try.
     pub(super) fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
+        if let Some(Phase::WaitingForValue(_)) = port.connection.as_ref().map(|it| it.phase) {
+            guest.who.gave_up(ctx.now);
+        }
         if let Endpoint::Accepted(_) | Endpoint::Vsock(_) = port.endpoint {
             // A program in the guest that asks once makes one connection: the log tells of the VMM.
             tracing::debug!(guest = guest.who.name().whole(), "one of its connections: {why}");
