@@ -1,5 +1,6 @@
 //! `make install` of what the tests run: debug builds, and pages generated for the test.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use crate::paths;
 
 /// The host's programs.
-pub const HOSTS: [&str; 5] =
+const HOSTS: [&str; 5] =
     ["hostinfod", "hostinfoctl", "hostinfo-open", "hostinfo-run", "hostinfo-libvirt"];
 
 /// The arguments of `make install` and `make uninstall`.
@@ -20,8 +21,8 @@ pub struct Install {
     built: PathBuf,
     guest_tool: PathBuf,
     pages: TempDir,
-    /// What is in the place of the programs, if they are not the real ones.
-    stand_ins: Option<TempDir>,
+    /// Where the programs are, if not where cargo puts them.
+    _changed: Option<TempDir>,
 }
 
 impl Install {
@@ -34,7 +35,7 @@ impl Install {
         let built = daemon.parent().context("a program lies in a folder")?.to_owned();
         let pages = tempfile::Builder::new().prefix("hostinfo-pages-").tempdir()?;
         run(Command::new(paths::program("hostinfo-pages")?).arg(pages.path()))?;
-        Ok(Self { built, guest_tool: paths::guest_tool()?, pages, stand_ins: None })
+        Ok(Self { built, guest_tool: paths::guest_tool()?, pages, _changed: None })
     }
 
     /// The same with the guest's tool, which is small and static, in the place of each program.
@@ -42,15 +43,31 @@ impl Install {
     /// # Errors
     /// Something was not built.
     pub fn prepare_small() -> Result<Self> {
-        let small = tempfile::tempdir()?;
-        let prepared = Self::prepare()?;
-        for program in HOSTS {
+        Self::prepare()?.changed(|prepared, program, file| {
             // Each a little different: rpmlint looks for files that are in a package twice.
-            let file = small.path().join(program);
-            fs::copy(&prepared.guest_tool, &file)?;
-            File::options().append(true).open(file)?.write_all(program.as_bytes())?;
+            fs::copy(&prepared.guest_tool, file)?;
+            Ok(File::options().append(true).open(file)?.write_all(program.as_bytes())?)
+        })
+    }
+
+    /// The same with programs without debug information, which is most of a build.
+    ///
+    /// # Errors
+    /// Something was not built.
+    pub fn prepare_stripped() -> Result<Self> {
+        Self::prepare()?.changed(|prepared, program, file| {
+            run(Command::new("strip").arg("-o").args([file, &prepared.built.join(program)]))
+                .map(drop)
+        })
+    }
+
+    /// With programs that `make` makes, from the name and the path of each.
+    fn changed(self, make: impl Fn(&Self, &str, &Path) -> Result<()>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        for program in HOSTS {
+            make(&self, program, &folder.path().join(program))?;
         }
-        Ok(Self { built: small.path().to_owned(), stand_ins: Some(small), ..prepared })
+        Ok(Self { built: folder.path().to_owned(), _changed: Some(folder), ..self })
     }
 
     /// `make TARGET` into `destination`, as a user whose files are private by default.
@@ -77,19 +94,11 @@ impl Install {
     /// # Errors
     /// They cannot be made.
     pub fn package(&self, version: &str, folder: &Path) -> Result<()> {
-        let stripped = tempfile::tempdir()?;
-        let built = if self.stand_ins.is_some() { &*self.built } else { stripped.path() };
-        if self.stand_ins.is_none() {
-            for program in HOSTS {
-                let (from, to) = (self.built.join(program), stripped.path().join(program));
-                run(Command::new("strip").arg("-o").args([to, from]))?;
-            }
-        }
         run(Command::new(paths::workspace().join("scripts/package"))
             .arg(folder)
             .env("PATH", paths::with_tools()?)
             .env("VERSION", version)
-            .env("BUILT", built)
+            .env("BUILT", &self.built)
             .env("GUEST_TOOL", &self.guest_tool)
             .env("PAGES", self.pages.path())
             .env("SOURCE_DATE_EPOCH", "1700000000"))
@@ -109,6 +118,15 @@ impl Install {
             .current_dir(paths::workspace()))
         .map(drop)
     }
+}
+
+/// All files below the folder, but no links, as they would be named if it were `/`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn files(folder: &Path) -> Result<BTreeSet<String>> {
+    let found = run(Command::new("find").arg(folder).args(["-type", "f", "-printf", "/%P\n"]))?;
+    Ok(found.lines().map(str::to_owned).collect())
 }
 
 /// The output of a program.

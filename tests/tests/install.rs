@@ -7,14 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use hostinfo_tests::install::{Install, run};
+use hostinfo_tests::install::{Install, files, run};
 use tempfile::TempDir;
-
-/// All files below the folder, as they would be named if it were `/`.
-fn files(folder: &Path) -> Result<BTreeSet<String>> {
-    let found = run(Command::new("find").arg(folder).args(["-type", "f", "-printf", "/%P\n"]))?;
-    Ok(found.lines().map(str::to_owned).collect())
-}
 
 const PROGRAMS: &str = "\
 /usr/bin/hostinfo

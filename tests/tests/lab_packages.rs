@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 
 fn deb(folder: &TempDir, version: &str) -> Result<PathBuf> {
-    Install::prepare()?.package(version, folder.path())?;
+    Install::prepare_stripped()?.package(version, folder.path())?;
     Ok(folder.path().join(format!("hostinfo-host_{version}-1_amd64.deb")))
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use hostinfo_tests::install::{Install, run};
+use hostinfo_tests::install::{Install, files, run};
 use hostinfo_tests::paths;
 use tempfile::TempDir;
 
@@ -25,9 +25,9 @@ fn ending(folder: &TempDir, end: &str) -> Result<Vec<PathBuf>> {
     Ok(found.into_iter().filter(|path| path.to_string_lossy().ends_with(end)).collect())
 }
 
-/// The files, but no folders, that a program lists, each as the last word of a line.
-fn listed(command: &mut Command) -> Result<BTreeSet<String>> {
-    let told = run(command)?;
+/// The files, but no folders, in a package of Debian's.
+fn in_deb(deb: &Path) -> Result<BTreeSet<String>> {
+    let told = run(Command::new("dpkg-deb").arg("-c").arg(deb))?;
     let paths = told.lines().filter_map(|line| line.split_whitespace().last());
     let paths = paths.map(|path| format!("/{}", path.trim_start_matches(['.', '/'])));
     Ok(paths.filter(|path| !path.ends_with('/')).collect())
@@ -36,7 +36,7 @@ fn listed(command: &mut Command) -> Result<BTreeSet<String>> {
 fn in_debs(folder: &TempDir) -> Result<BTreeSet<String>> {
     let mut all = BTreeSet::new();
     for deb in ending(folder, ".deb")? {
-        let of_this = listed(Command::new("dpkg-deb").arg("-c").arg(&deb))?;
+        let of_this = in_deb(&deb)?;
         let twice: Vec<_> = all.intersection(&of_this).collect();
         assert!(twice.is_empty(), "in both packages: {twice:?}");
         all.extend(of_this);
@@ -48,8 +48,7 @@ fn in_debs(folder: &TempDir) -> Result<BTreeSet<String>> {
 fn what_make_install_lays_out_is_in_one_of_the_packages() -> Result<()> {
     let root = tempfile::tempdir()?;
     Install::prepare()?.make("install", "/usr", root.path())?;
-    let wanted =
-        listed(Command::new("find").arg(root.path()).args(["-type", "f", "-printf", "/%P\n"]))?;
+    let wanted = files(root.path())?;
     let found = in_debs(&packages("1.0.0")?)?;
     for file in wanted {
         let compressed = format!("{file}.gz");
@@ -81,10 +80,7 @@ fn the_tarball_installs_what_make_install_does() -> Result<()> {
     run(Command::new("env")
         .args(["PREFIX=/usr", &destination])
         .arg(unpacked.path().join("hostinfo-1.0.0/install")))?;
-    let files = |root: &TempDir| {
-        listed(Command::new("find").arg(root.path()).args(["-type", "f", "-printf", "/%P\n"]))
-    };
-    assert_eq!(files(&root)?, files(&wanted)?);
+    assert_eq!(files(root.path())?, files(wanted.path())?);
     Ok(())
 }
 

@@ -29,7 +29,7 @@ mod words;
 use hostinfo_catalog::source::Judged;
 
 pub use cpu::cpu;
-pub use incidents::{Damaged, FILE_MAX, Incidents, Past};
+pub use incidents::{DAMAGED, Damaged, FILE_MAX, FOLDER, Incidents, Past};
 pub use interval::Interval;
 pub use io::io;
 pub use memory::memory;

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use change::{Disable, Enable, Snippet, Tag, Transport};
 use change::{ENABLE, FOLLOW, TAG};
-pub(crate) use look::{Check, Diff, Incidents, List, StateFilter};
+pub(crate) use look::{Check, Diff, Incidents, List, State};
 use look::{DIFF, DOCTOR, INCIDENTS, LIST};
 pub(crate) use tell::{HostState, Kind, Notice, StateToSet};
 

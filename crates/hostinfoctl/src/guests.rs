@@ -71,6 +71,12 @@ pub(crate) fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?', '['])
 }
 
+/// Whether a word means the guest of that whole name and bare name: it is one of them, or a pattern that matches the
+/// bare one.
+pub(crate) fn means(word: &str, guest: &str, name: &str) -> bool {
+    word == name || word == guest || word.parse().is_ok_and(|word: Pattern| word.matches(name))
+}
+
 #[cfg(test)]
 pub(crate) fn entry(number: u128, name: &str) -> Entry {
     Entry {

@@ -4,20 +4,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use hostinfo_rules::Pattern;
-use hostinfo_verdict::{FILE_MAX, Past};
+use hostinfo_verdict::{DAMAGED, FILE_MAX, FOLDER, Past};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Incidents, Options};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain};
+use crate::guests::means;
 use crate::output::{printable, write, write_json};
 use crate::table::table;
 use crate::time::local;
-
-/// The folder in the daemon's state directory, with a file for each guest.
-const FOLDER: &str = "incidents";
 
 /// Most files that are read: as many as libvirt has domains. Reading them takes half a second.
 const FILES_MAX: usize = hostinfo_domains::limits::DOMAINS_MAX;
@@ -85,7 +82,7 @@ fn read(folder: &Path) -> Result<(Vec<One>, Status), Failure> {
     for entry in entries.flatten().take(FILES_MAX) {
         let path = entry.path();
         // One that the daemon has set aside, which its log says.
-        if path.extension().is_some_and(|extension| extension == "damaged") {
+        if path.extension().is_some_and(|extension| extension == DAMAGED) {
             continue;
         }
         match of_file(&path) {
@@ -119,8 +116,7 @@ impl One {
 /// Whether one of the words names the guest, by its name or its whole name, or matches its name.
 fn is_meant(words: &[String], guest: &str) -> bool {
     let name = guest.split_once('-').map_or(guest, |(_, name)| name);
-    let matches = |word: &str| word.parse::<Pattern>().is_ok_and(|word| word.matches(name));
-    words.is_empty() || words.iter().any(|word| word == guest || word == name || matches(word))
+    words.is_empty() || words.iter().any(|word| means(word, guest, name))
 }
 
 fn shown(all: &[One]) -> String {

@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
         complain(&failure);
         statuses.push(failure.status());
     }
-    let states: Vec<State> = wanted.state.iter().map(|state| State::wanted(*state)).collect();
+    let states = &wanted.state;
     rows.retain(|row| states.is_empty() || states.contains(&row.state));
     rows.retain(|row| match conditions.held(&row.tags) {
         Held::Yes => true,

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use hostinfo_control::GuestState;
 use hostinfo_domains::Access;
-use hostinfo_rules::{Pattern, Tags};
+use hostinfo_rules::Tags;
 
 use crate::args::Options;
 use crate::daemon::Known;
 use crate::exit::{Failure, Status, complain};
 use crate::facts::Facts;
-use crate::guests::{is_pattern, select};
+use crate::guests::{is_pattern, means, select};
 use crate::libvirt::Libvirt;
 use crate::output::printable;
 use crate::row::Row;
@@ -109,22 +109,18 @@ impl Present {
             let row = Row { tags: tags.clone(), ..Row::of_socket(driver, name) };
             (!domains.contains(socket)).then_some(row)
         });
-        let is_meant = |row: &Row| words.is_empty() || words.iter().any(|word| means(word, row));
+        let is_meant = |row: &Row| {
+            words.is_empty() || words.iter().any(|word| means(word, &row.guest, &row.name))
+        };
         let without_domain: Vec<Row> = without_domain.filter(is_meant).collect();
         self.unknown.retain(|failure| match failure {
             Failure::NoGuest { name: word, .. } | Failure::NoMatch(word) => {
-                !without_domain.iter().any(|row| means(word, row))
+                !without_domain.iter().any(|row| means(word, &row.guest, &row.name))
             }
             _ => true,
         });
         self.rows.extend(without_domain);
     }
-}
-
-fn means(word: &str, row: &Row) -> bool {
-    row.name == word
-        || row.guest == word
-        || word.parse().is_ok_and(|word: Pattern| word.matches(&row.name))
 }
 
 /// The guests that libvirt has, and a failure for each word that matches none.

@@ -1,33 +1,19 @@
 //! Whether a guest can ask, as a combination of libvirt's view and the daemon's.
 
+use clap::ValueEnum as _;
 use hostinfo_control::GuestState;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::args::StateFilter;
+pub(crate) use crate::args::State;
 use crate::port_summary::PortSummary;
 
-/// Whether a guest can ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum State {
-    /// It has no port.
-    Disabled,
-    /// It gets its port at its next start.
-    NextStart,
-    /// It has its port; whether it is connected, only the daemon knows.
-    Enabled,
-    /// It has its port until it shuts down.
-    UntilItEnds,
-    /// The daemon waits for the other end of its socket.
-    Waiting,
-    /// It can ask.
-    Connected,
-    /// Its rule says `enabled = 0`.
-    Closed,
-    /// Something is wrong.
-    Error,
-    /// There is a socket, but no domain for it.
-    NoDomain,
+/// In snake_case, as all of `--json`.
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = self.to_possible_value();
+        serializer
+            .serialize_str(&value.map_or_else(String::new, |it| it.get_name().replace('-', "_")))
+    }
 }
 
 impl State {
@@ -52,21 +38,6 @@ impl State {
             (_, GuestState::Waiting) => Self::Waiting,
             (_, GuestState::Disabled) => Self::Closed,
             (_, GuestState::Failed | GuestState::Refused) => Self::Error,
-        }
-    }
-
-    /// The state that a filter asks for.
-    pub(crate) fn wanted(filter: StateFilter) -> Self {
-        match filter {
-            StateFilter::Disabled => Self::Disabled,
-            StateFilter::NextStart => Self::NextStart,
-            StateFilter::Enabled => Self::Enabled,
-            StateFilter::UntilItEnds => Self::UntilItEnds,
-            StateFilter::Waiting => Self::Waiting,
-            StateFilter::Connected => Self::Connected,
-            StateFilter::Closed => Self::Closed,
-            StateFilter::Error => Self::Error,
-            StateFilter::NoDomain => Self::NoDomain,
         }
     }
 

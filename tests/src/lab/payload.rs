@@ -49,9 +49,8 @@ impl Payload {
     ) -> Result<Self> {
         let payload = Self::empty(folder)?;
         let root = folder.path().join("installed");
-        let install = Install::prepare()?;
+        let install = Install::prepare_stripped()?;
         install.make("install", "/usr", &root)?;
-        strip(&root)?;
         install.source(&below(&root, SOURCE))?;
         let brought = below(&root, FILES);
         fs::create_dir_all(&brought)?;
@@ -82,16 +81,4 @@ impl Payload {
 /// An absolute path of the host's, below what becomes its root.
 fn below(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
-}
-
-/// Most of a build is debug information, and the host would have to read all of it.
-fn strip(root: &Path) -> Result<()> {
-    let programs = [
-        "usr/bin/hostinfoctl",
-        "usr/libexec/hostinfo/hostinfo-libvirt",
-        "usr/libexec/hostinfo/hostinfo-open",
-        "usr/libexec/hostinfo/hostinfo-run",
-        "usr/libexec/hostinfo/hostinfod",
-    ];
-    run(Command::new("strip").args(programs.map(|program| root.join(program)))).map(drop)
 }

@@ -9,6 +9,12 @@ use crate::State;
 use crate::incident::figure::Figure;
 use crate::incident::{End, Incident};
 
+/// The folder in the daemon's state directory that has a file for each guest.
+pub const FOLDER: &str = "incidents";
+
+/// The extension of a file that could not be parsed and was set aside.
+pub const DAMAGED: &str = "damaged";
+
 /// The largest file of a guest: 16 incidents of 200 bytes, and the guest's name.
 pub const FILE_MAX: usize = 4096;
 

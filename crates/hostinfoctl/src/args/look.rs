@@ -43,7 +43,7 @@ pub(crate) struct List {
     pub(crate) guests: Vec<String>,
     /// Only guests in this state; can be given several times
     #[arg(long, value_enum, value_name = "STATE")]
-    pub(crate) state: Vec<StateFilter>,
+    pub(crate) state: Vec<State>,
     /// Only guests with this tag; VALUE may be a pattern. If given several times, all have to match
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) tag: Vec<String>,
@@ -65,9 +65,9 @@ pub(crate) struct Incidents {
     pub(crate) state_dir: PathBuf,
 }
 
-/// A guest's state in `list`.
+/// Whether a guest can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StateFilter {
+pub(crate) enum State {
     /// It has no port
     Disabled,
     /// It gets its port at its next start

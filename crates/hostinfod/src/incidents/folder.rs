@@ -10,18 +10,14 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hostinfo_verdict::{Damaged, FILE_MAX, Incidents};
+use hostinfo_verdict::{DAMAGED, Damaged, FILE_MAX, FOLDER, Incidents};
 
 use crate::system::file_error::FileError;
 
-/// The folder, and the temporary file that is renamed into it.
-pub(super) const FOLDER: &str = "incidents";
+/// The temporary file that is renamed into the folder.
 const ASIDE: &str = "incidents.new";
 
-/// Suffix of a file that could not be parsed.
-pub(super) const DAMAGED: &str = "damaged";
-
-/// How long such a file is kept.
+/// How long a file is kept that could not be parsed.
 const DAMAGED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Most files that are read: as many as libvirt has domains. Reading them takes half a second.

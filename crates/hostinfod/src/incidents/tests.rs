@@ -1,7 +1,6 @@
-use super::folder::{DAMAGED, FOLDER};
 use super::*;
 use hostinfo_domains::Uuid;
-use hostinfo_verdict::FILE_MAX;
+use hostinfo_verdict::{DAMAGED, FILE_MAX, FOLDER};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
