@@ -8,7 +8,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 use serde::Serialize;
 
 /// The longest document, in bytes. A guest that asks takes 2 KiB and one that is watched 12 KiB, so 10,000 watched
-/// guests take 120 MiB; whoever has more is told to restart the daemon.
+/// guests take 120 MiB. If there is more to hand over, the upgrade is refused.
 pub const DOCUMENT_MAX: u64 = 256 * 1024 * 1024;
 
 /// Bytes written at a time.

@@ -10,7 +10,7 @@ use crate::allowance::Cost;
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Lookups {
     values: u32,
-    /// Values that are being fetched: the guest is told to ask again in a second.
+    /// Values that are being fetched. The guest is told to ask again in a second.
     soon: u32,
     nothing: u32,
 }

@@ -19,7 +19,7 @@ pub(crate) struct Serve {
     /// The socket for programs; - for the one on standard input, as systemd passes it
     #[arg(long, value_name = "PATH", default_value = BROKER)]
     pub(crate) socket: PathBuf,
-    /// Who may ask: the socket's mode, in octal
+    /// The mode of the socket, in octal, which says who may ask
     #[arg(long, value_name = "MODE", value_parser = mode, default_value = "0666")]
     pub(crate) mode: u32,
     /// Where Prometheus scrapes /metrics: a loopback address and port, or none

@@ -1,4 +1,4 @@
-//! Who may use a file: its mode and its ACL, as acl(5) has them. Pure but for the reading.
+//! Who may use a file, by its mode and its ACL: acl(5).
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;

@@ -34,8 +34,8 @@ pub(super) fn restrict(vsock: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// The flags of clone3(2) are behind a pointer, where no filter can see them. A libc that is told that the kernel has no
-/// such call uses clone(2).
+/// clone3(2) is passed its flags by a pointer, and no filter can read what is there. It fails as on a kernel that does not
+/// have it: then a libc uses clone(2).
 fn without_clone3() -> Result<BpfProgram, BackendError> {
     let number = libc::ENOSYS.unsigned_abs();
     let rules = [(libc::SYS_clone3, Vec::new())].into();

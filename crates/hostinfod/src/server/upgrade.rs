@@ -59,7 +59,8 @@ impl Upgrade {
 }
 
 impl Server {
-    /// Somebody wants an upgrade: runs the new program's check. Who asks while that runs gets the same outcome.
+    /// Runs the new program's check, because somebody has asked for an upgrade. If another client asks meanwhile, both get
+    /// the same answer.
     pub(super) fn begin_upgrade(&mut self) {
         match &self.upgrade.check {
             None => {}

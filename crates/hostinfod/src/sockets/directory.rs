@@ -26,7 +26,7 @@ pub(crate) struct SocketDir {
     taken_over: Option<OwnedFd>,
     /// Why the directory is not there, if it is not.
     problem: Option<String>,
-    /// Whether that is a passing reason, of whose end nothing is told.
+    /// Whether that reason passes by itself. Nothing tells when, so it is tried again.
     is_passing: bool,
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct PatternDir {
     is_full: bool,
     /// Why the directory cannot be looked into.
     problem: Option<String>,
-    /// Whether that is a passing reason, of whose end nothing is told.
+    /// Whether that reason passes by itself. Nothing tells when, so it is tried again.
     is_passing: bool,
     pace: Pace<String>,
 }
