@@ -73,7 +73,7 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
     let units = unit("hostinfo.service", "loaded", "failed", "enabled")
         + &unit("hostinfo-follow.service", "loaded", "inactive", "enabled");
     let denial = "audit: type=1400 audit('$(date +%s)'.1:2): apparmor=\"DENIED\" operation=\"connect\" \
-                  profile=\"hostinfod\" name=\"/x\" comm=\"hostinfod\"";
+                  profile=\"hostinfod\" name=\"/x\" comm=\"hostinfod\" denied_mask=\"wr\"";
     let path = stand_ins(&host, &units, &format!("echo '{denial}'"))?;
     let said = doctor(&host, &path, &["--json"])?;
     ensure!(said.status == 1, "{said:?}");
@@ -95,7 +95,11 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
         ("hostinfo.conf: 1 error", "problem", format!("hostinfoctl check {rules}")),
         ("nonsense", "problem", format!("hostinfod --check --config {}", host.config().display())),
         ("sockets is missing", "problem", format!("mkdir -m 0711 {}", host.sockets().display())),
-        ("AppArmor denied hostinfod: connect of /x", "problem", "aa-logprof".into()),
+        (
+            "AppArmor denied hostinfod: connect of /x",
+            "problem",
+            "echo '  /x rw,' >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod".into(),
+        ),
         ("test:///default answers: 1 domains", "fine", String::new()),
         ("1 of libvirt's domains have no port", "note", String::new()),
     ] {

@@ -17,9 +17,12 @@ const PROGRAMS: &str = "\
 /usr/libexec/hostinfo/hostinfo-open
 /usr/libexec/hostinfo/hostinfo-run
 /usr/libexec/hostinfo/hostinfod
-/usr/share/hostinfo/guest/install";
+/usr/share/hostinfo/guest/install
+/usr/share/hostinfo/selinux/install";
 
 const OTHERS: &str = "\
+/etc/apparmor.d/hostinfo-open
+/etc/apparmor.d/hostinfod
 /etc/hostinfo/follow.conf
 /etc/hostinfo/hostinfo.conf
 /etc/hostinfo/hostinfod.toml
@@ -53,6 +56,9 @@ const OTHERS: &str = "\
 /usr/share/hostinfo/guest/hostinfo-serve.service
 /usr/share/hostinfo/guest/hostinfo-serve.socket
 /usr/share/hostinfo/prometheus/hostinfo.rules.yml
+/usr/share/hostinfo/selinux/hostinfo.fc
+/usr/share/hostinfo/selinux/hostinfo.if
+/usr/share/hostinfo/selinux/hostinfo.te
 /usr/share/man/man7/hostinfo-administration.7
 /usr/share/man/man7/hostinfo-audit.7
 /usr/share/man/man7/hostinfo-clouds.7

@@ -55,12 +55,40 @@ fn what_make_install_lays_out_is_in_one_of_the_packages() -> Result<()> {
         assert!(found.contains(&file) || found.contains(&compressed), "{file}");
     }
     for file in [
+        "/usr/share/hostinfo/selinux/hostinfo.pp",
         "/usr/lib/systemd/system/hostinfo-serve.service",
         "/usr/lib/systemd/system/hostinfo-serve.socket",
         "/usr/lib/systemd/system-preset/80-hostinfo-host.preset",
         "/usr/lib/udev/rules.d/60-hostinfo.rules",
     ] {
         assert!(found.contains(file), "{file}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_module_for_selinux_is_built_against_the_hosts_policy_if_that_is_there() -> Result<()> {
+    let folder = packages("1.0.0")?;
+    let all = ending(&folder, ".noarch.rpm")?;
+    let package = all.first().context("hostinfo-selinux")?;
+    let root = small_root()?;
+    // Without the sources of a policy it says what to do, and is installed all the same.
+    rpm(&root, &["-i"], package)?;
+    assert!(!calls(&root)?.contains("semodule"));
+    rpm(&root, &["-e"], Path::new("hostinfo-selinux"))?;
+    assert!(calls(&root)?.contains("semodule -X 200 -r hostinfo"));
+
+    let sources = root.path().join("usr/share/selinux/devel");
+    fs::create_dir_all(&sources)?;
+    fs::write(sources.join("Makefile"), "")?;
+    rpm(&root, &["-i"], package)?;
+    let told = calls(&root)?;
+    for call in [
+        "-f /usr/share/selinux/devel/Makefile hostinfo.pp",
+        "semodule -X 200 -i /tmp/",
+        "systemctl try-restart hostinfo.service",
+    ] {
+        assert!(told.contains(call), "{call}: {told}");
     }
     Ok(())
 }
@@ -123,7 +151,16 @@ fn small_root() -> Result<TempDir> {
     fs::write(root.path().join("dev/null"), "")?;
     fs::copy(paths::workspace().join("target/guest/busybox"), bin.join("busybox"))?;
     std::os::unix::fs::symlink("busybox", bin.join("sh"))?;
-    for program in ["systemctl", "systemd-sysusers", "systemd-tmpfiles"] {
+    fs::create_dir_all(root.path().join("tmp"))?;
+    for program in [
+        "systemctl",
+        "systemd-sysusers",
+        "systemd-tmpfiles",
+        "make",
+        "semodule",
+        "selinuxenabled",
+        "restorecon",
+    ] {
         let script = bin.join(program);
         fs::write(&script, "#!/bin/sh\necho \"${0##*/} $*\" >>/calls\n")?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;

@@ -8,6 +8,7 @@ mod denials;
 mod files;
 mod finding;
 mod guests;
+mod labels;
 mod runner;
 mod units;
 mod user;
@@ -112,6 +113,7 @@ fn examine(options: &Options) -> Vec<Finding> {
         }
     };
     findings.extend(guests::look(options, known, has_libvirt));
+    findings.extend(labels::look(&options.directory, known.map(|known| known.status.pid)));
     findings.extend(denials::look(&options.directory));
     findings
 }

@@ -8,7 +8,9 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
+use super::labels::module_remedy;
 use super::runner::run;
+use super::words::shell;
 use crate::output::printable;
 
 /// auditd's log, where it runs.
@@ -22,6 +24,9 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Most denials that are named, each once.
 const NAMED_MAX: usize = 10;
+
+/// hostinfo's profiles of AppArmor.
+const PROFILES: [&str; 2] = ["hostinfod", "hostinfo-open"];
 
 /// What the kernel calls programs has at most 15 bytes: TASK_COMM_LEN.
 const OURS: &str = "hostinfo";
@@ -43,6 +48,18 @@ pub(crate) struct Denial {
     what: String,
     /// What to.
     object: String,
+    policy: Policy,
+}
+
+/// Whose policy denied it, which is what has to change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Policy {
+    /// hostinfo's own profile of AppArmor of that name, which lacks a rule with these permissions.
+    Profile { name: String, mask: String },
+    /// hostinfo's module for SELinux.
+    Module,
+    /// Another's.
+    Other,
 }
 
 impl Denial {
@@ -58,6 +75,31 @@ impl Denial {
             printable(&self.object)
         )
     }
+
+    /// The command that mends it.
+    pub(crate) fn remedy(&self) -> String {
+        match (self.system, &self.policy) {
+            (System::Selinux, Policy::Module) => format!(
+                "ausearch -m avc -c {} | audit2allow -M hostinfo_local && semodule -i hostinfo_local.pp",
+                shell(&self.program)
+            ),
+            // By hostinfo's module, the programs and files have types of their own.
+            (System::Selinux, Policy::Other | Policy::Profile { .. }) => module_remedy(),
+            (System::Apparmor, Policy::Profile { name, mask }) if is_plain(&self.object) => {
+                format!(
+                    "echo {} >>/etc/apparmor.d/local/{name} && apparmor_parser -r /etc/apparmor.d/{name}",
+                    shell(&format!("  {} {mask},", self.object))
+                )
+            }
+            (System::Apparmor, _) => "aa-logprof".to_owned(),
+        }
+    }
+}
+
+/// Whether AppArmor reads a path in a rule as that path and no other.
+fn is_plain(path: &str) -> bool {
+    path.starts_with('/')
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@".contains(&byte))
 }
 
 /// Looks into the audit log, or else into the journal. `directory`: of guests' sockets.
@@ -121,11 +163,28 @@ fn parse(line: &str, directory: &Path, since: Timestamp) -> Option<Denial> {
     let object = object.unwrap_or_else(|| "something".to_owned());
     let of_context =
         |name: &str| self::field(line, name).is_some_and(|it| it.contains(":hostinfo"));
+    let is_module = ["scontext", "tcontext"].into_iter().any(of_context);
     let is_ours = program.starts_with(OURS)
         || field("profile").is_some_and(|profile| profile.contains(OURS))
-        || ["scontext", "tcontext"].into_iter().any(of_context)
+        || is_module
         || Path::new(&object).starts_with(directory);
-    is_ours.then_some(Denial { system, program, what, object })
+    let policy = match field("profile") {
+        Some(name) if PROFILES.contains(&&*name) => {
+            Policy::Profile { name, mask: mask(&field("denied_mask").unwrap_or_default()) }
+        }
+        _ if is_module => Policy::Module,
+        _ => Policy::Other,
+    };
+    is_ours.then_some(Denial { system, program, what, object, policy })
+}
+
+/// The permissions of a rule, of those that the kernel's line names: making and removing a file is writing it.
+fn mask(denied: &str) -> String {
+    let is_written = denied.contains(['w', 'a', 'c', 'd']);
+    let written = if is_written { "w" } else { "" };
+    let kept = ["r", "k", "m"].into_iter().filter(|permission| denied.contains(permission));
+    let all = kept.chain([written]).collect::<String>();
+    if all.is_empty() { "r".to_owned() } else { all }
 }
 
 /// The value of ` NAME=VALUE` or ` NAME="VALUE"`.
@@ -159,6 +218,37 @@ mod tests {
             words(qemu).unwrap(),
             "AppArmor denied qemu-system-x86: mknod of /var/lib/hostinfo/qemu-a"
         );
+    }
+
+    fn remedy(line: &str) -> String {
+        let since = Timestamp::from_second(1000).unwrap();
+        parse(line, Path::new("/var/lib/hostinfo"), since).unwrap().remedy()
+    }
+
+    #[test]
+    fn the_remedy_changes_the_policy_that_denied_it() {
+        let apparmor = |profile: &str, rest: &str| {
+            remedy(&format!(
+                "audit(1764000000.1:4): apparmor=\"DENIED\" operation=\"open\" profile=\"{profile}\" {rest} \
+                 comm=\"hostinfod\" denied_mask=\"wc\" "
+            ))
+        };
+        assert_eq!(
+            apparmor("hostinfod", "name=\"/srv/vm/a\""),
+            "echo '  /srv/vm/a w,' >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod"
+        );
+        // A path that AppArmor would read as a pattern, and a profile of another's.
+        assert_eq!(apparmor("hostinfod", "name=\"/srv/*\""), "aa-logprof");
+        assert_eq!(apparmor("libvirt-6", "name=\"/var/lib/hostinfo/a\""), "aa-logprof");
+
+        let selinux = |context: &str| {
+            remedy(&format!(
+                "audit(1764000000.1:4): avc:  denied  {{ read }} for  comm=\"hostinfod\" name=\"a\" \
+                 scontext=system_u:system_r:{context}:s0 tcontext=a tclass=file"
+            ))
+        };
+        assert!(selinux("hostinfod_t").contains("audit2allow"));
+        assert_eq!(selinux("initrc_t"), module_remedy());
     }
 
     #[test]

@@ -181,6 +181,13 @@ pub(crate) enum Finding {
     MoreGuests {
         number: usize,
     },
+    /// The socket directory has not the label of hostinfo's module for SELinux, nor one that libvirt's own policy has.
+    LabelUnknown {
+        path: PathBuf,
+        label: String,
+    },
+    /// The daemon runs without its profile of AppArmor.
+    ProfileUnused,
     Denied(Denial),
     NothingDenied,
     DenialsUnseen(&'static str),

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use hostinfo_domains::SOCKET_DIR;
 
-use super::denials::System;
 use super::finding::Subject::{
     Daemon, Denials, Directory, Guests, Libvirt, Rules, Settings, Units,
 };
 use super::finding::{Finding, Level, Subject, Told};
+use super::labels::module_remedy;
 use crate::output::printable;
 
 impl Finding {
@@ -233,15 +233,20 @@ impl Finding {
                 let words = format!("{number} more guests have problems");
                 (Guests, Problem, words, vec!["hostinfoctl list --state error".into()])
             }
-            Self::Denied(denial) => {
-                let remedy = match denial.system {
-                    System::Selinux => format!(
-                        "ausearch -m avc -c {} | audit2allow -M hostinfo_local && semodule -i hostinfo_local.pp",
-                        shell(&denial.program)
-                    ),
-                    System::Apparmor => "aa-logprof".into(),
-                };
-                (Denials, Problem, denial.words(), vec![remedy])
+            Self::Denied(denial) => (Denials, Problem, denial.words(), vec![denial.remedy()]),
+            Self::LabelUnknown { path, label } => {
+                let words = format!(
+                    "SELinux is enforcing, and {} is of the type {}: libvirt may make no guest's socket there",
+                    path.display(),
+                    printable(label)
+                );
+                (Directory, Problem, words, vec![module_remedy()])
+            }
+            Self::ProfileUnused => {
+                let words = "AppArmor does not confine hostinfod, though there is a profile for it";
+                let commands =
+                    ["apparmor_parser -r /etc/apparmor.d/hostinfod", "systemctl restart hostinfo"];
+                (Daemon, Note, words.into(), commands.map(String::from).into())
             }
             Self::NothingDenied => (
                 Denials,
@@ -272,7 +277,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// A word for a shell, without what controls a terminal.
-fn shell(word: &str) -> String {
+pub(super) fn shell(word: &str) -> String {
     let word = printable(word);
     shlex::try_quote(&word).map(String::from).unwrap_or(word)
 }

@@ -1,0 +1,72 @@
+//! Whether SELinux and AppArmor know hostinfo: the label of the socket directory, and the daemon's profile.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::fs::lgetxattr;
+
+use super::finding::Finding;
+
+/// The kernel's bound of a context: PAGE_SIZE in security/selinux/hooks.c.
+const CONTEXT_MAX: usize = 4096;
+
+/// The type that hostinfo's module gives the socket directory.
+const OURS: &str = "hostinfo_socket_t";
+
+/// Where libvirt may make sockets by its own policy, as an administrator without the module may have labelled it.
+const LIBVIRTS: [&str; 2] = ["virt_image_t", "svirt_image_t"];
+
+/// Installed with hostinfo, by the package hostinfo-selinux or by `make install`.
+const INSTALL: [&str; 2] =
+    ["/usr/share/hostinfo/selinux/install", "/usr/local/share/hostinfo/selinux/install"];
+
+/// Looks at the directory of guests' sockets, and at the daemon with that number.
+pub(super) fn look(directory: &Path, daemon: Option<u32>) -> Vec<Finding> {
+    let enforcing = fs::read_to_string("/sys/fs/selinux/enforce").unwrap_or_default();
+    let mut bytes = vec![0; CONTEXT_MAX];
+    let length = lgetxattr(directory, "security.selinux", &mut *bytes).unwrap_or_default();
+    let label = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default());
+    let profile =
+        daemon.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/attr/current")).ok());
+    let label = unknown(enforcing.trim(), &label)
+        .map(|label| Finding::LabelUnknown { path: directory.to_owned(), label });
+    let has_profile = Path::new("/etc/apparmor.d/hostinfod").exists()
+        && fs::read_to_string("/sys/module/apparmor/parameters/enabled")
+            .is_ok_and(|it| it.starts_with('Y'));
+    let unused = has_profile && profile.is_some_and(|profile| profile.trim() == "unconfined");
+    label.into_iter().chain(unused.then_some(Finding::ProfileUnused)).collect()
+}
+
+/// The type in the context of a directory in which libvirt may make no sockets: selinux(8).
+fn unknown(enforcing: &str, context: &str) -> Option<String> {
+    let label = context.trim_end_matches('\0').split(':').nth(2)?;
+    let known = label == OURS || LIBVIRTS.contains(&label);
+    (enforcing == "1" && !known).then(|| label.to_owned())
+}
+
+/// The command that gives SELinux hostinfo's module.
+pub(super) fn module_remedy() -> String {
+    if let Some(install) = INSTALL.into_iter().find(|path| Path::new(path).exists()) {
+        return format!("sh {install}");
+    }
+    let tool = if Path::new("/usr/bin/dnf").exists() { "dnf" } else { "apt" };
+    format!("{tool} install hostinfo-selinux")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_nobodys_type_is_a_problem_only_where_selinux_enforces() {
+        let context = |label| format!("system_u:object_r:{label}:s0\0");
+        assert_eq!(unknown("1", &context("var_lib_t")).as_deref(), Some("var_lib_t"));
+        for label in ["hostinfo_socket_t", "virt_image_t"] {
+            assert_eq!(unknown("1", &context(label)), None);
+        }
+        assert_eq!(unknown("0", &context("var_lib_t")), None);
+        // No SELinux, and no label.
+        assert_eq!(unknown("", ""), None);
+        assert_eq!(unknown("1", ""), None);
+    }
+}
