@@ -67,6 +67,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-json.7
 /usr/share/man/man7/hostinfo-monitoring.7
 /usr/share/man/man7/hostinfo-packages.7
+/usr/share/man/man7/hostinfo-policies.7
 /usr/share/man/man7/hostinfo-protocol.7
 /usr/share/man/man7/hostinfo-proxmox.7
 /usr/share/man/man7/hostinfo-statistics.7

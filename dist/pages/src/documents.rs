@@ -25,7 +25,7 @@ macro_rules! document {
     };
 }
 
-const DOCUMENTS: [Document; 18] = [
+const DOCUMENTS: [Document; 19] = [
     document!("rules.md", "hostinfo.conf", "5"),
     document!("hostinfod.toml", "hostinfod.toml", "5"),
     document!("custom.md", "hostinfo-custom", "5"),
@@ -39,6 +39,7 @@ const DOCUMENTS: [Document; 18] = [
     document!("monitoring.md", "hostinfo-monitoring", "7"),
     document!("guest.md", "hostinfo-guest", "7"),
     document!("packages.md", "hostinfo-packages", "7"),
+    document!("policies.md", "hostinfo-policies", "7"),
     document!("proxmox.md", "hostinfo-proxmox", "7"),
     document!("troubleshooting.md", "hostinfo-troubleshooting", "7"),
     document!("vhostmd.md", "hostinfo-vhostmd", "7"),
