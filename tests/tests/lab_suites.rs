@@ -83,11 +83,14 @@ fn under_selinux_each_program_has_its_domain_and_nothing_is_denied() -> Result<(
         lab.write("/usr/local/sbin/semodule", SEMODULE)?;
         lab.sh("chmod 755 /usr/local/sbin/semodule && : >/var/log/audit/audit.log")?;
         lab.sh(&format!("dpkg -i {FILES}/hostinfo-selinux_1.0.0-1_all.deb 2>&1"))?;
+        lab.sh("chcon -t hostinfo_socket_t /run/qemu-server")?;
         let guest = guest.start()?;
         is_answered(&guest)?;
         let label = label(lab, &guest)?;
         ensure!(label.contains(":svirt_t:"), "{label}");
         lab.use_everything(&guest)?;
+        // They end when they have nothing to do.
+        lab.sh("systemctl start hostinfo-open hostinfo-run")?;
         let domains = lab.sh("ps -eo label,comm | grep hostinfo")?;
         for (domain, program) in [
             ("hostinfod_t", "hostinfod"),
