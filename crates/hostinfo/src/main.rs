@@ -49,14 +49,14 @@ use output::Shown;
 fn main() -> ExitCode {
     // Only for shells: if clap knew it, shells would offer it to people.
     if std::env::args_os().skip(1).eq([complete::OPTION]) {
-        let mut args = match args::parse(["hostinfo"]) {
+        let mut args = match args::parse(["hostinfo"], None) {
             Ok(args) => args,
             Err(error) => return exit::refuse(&error),
         };
         args.options.timeout = complete::TIMEOUT;
         return exit::code(complete::run(&mut Host::new(&args.options)).write(None));
     }
-    match args::parse(std::env::args_os()) {
+    match args::parse(std::env::args_os(), output::columns()) {
         Ok(args) => exit::code(run(&args)),
         Err(error) => exit::refuse(&error),
     }
