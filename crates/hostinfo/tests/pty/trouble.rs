@@ -213,7 +213,7 @@ fn a_reply_without_end_is_given_up_at_the_longest_that_there_can_be() {
 #[test]
 fn of_half_a_reply_nothing_is_shown() {
     let host = FakeHost::new(|_| Act::Die(b"200-physcpus=1\n".to_vec()));
-    let (status, text, errors) = run(&host, "get *");
+    let (status, text, errors) = run(&host, "get * --timeout 0.3");
     assert_eq!((status, text.as_str()), (1, ""));
     assert!(errors.contains("hung up"), "{errors}");
 
