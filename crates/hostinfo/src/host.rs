@@ -15,6 +15,7 @@ use crate::link::Link;
 use crate::port::{OpenError, Port};
 use crate::progress;
 use crate::question::Question;
+use crate::remedy::remedy;
 use crate::reply::Line;
 use crate::system::{is_socket, open, others_on, usual_ways, ways_without_broker};
 use crate::verdict;
@@ -267,9 +268,11 @@ fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
         return Err(Failure::NoDevice(way.clone()));
     }
     let reads = |way: &Way| way.device().and_then(|path| blame::silent(path, &others_on(path)));
-    let taken = tried.iter().find_map(|(way, _)| reads(way));
+    let ways: Vec<&Way> = tried.iter().map(|(way, _)| way).collect();
+    let taken = ways.iter().find_map(|way| reads(way));
+    let remedy = taken.unwrap_or_else(|| remedy(&ways));
     let tried = tried.iter().map(|(way, why)| format!("{way}: {why}")).collect();
-    Err(failure.unwrap_or(Failure::NoHost { tried, taken }))
+    Err(failure.unwrap_or(Failure::NoHost { tried, remedy }))
 }
 
 /// Opens a way and synchronizes with the host within `patience`. A serial port that is opened while
@@ -287,7 +290,7 @@ impl Connection {
         let mut others = self.link.others().clone();
         others.add(others_on(path));
         let by = match why {
-            Broken::Disturbed(_) => blame::disturbed(&others, blame::is_console(path)),
+            Broken::Disturbed(_) => blame::disturbed(&others, blame::is_logged_to(path)),
             Broken::Silent(_) | Broken::Stalled if others.read() => {
                 blame::disturbed(&others, false)
             }

@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn only_a_host_that_was_absent_twice_is_left_alone_for_a_while() {
-        let absent = || Err(Failure::NoHost { tried: Vec::new(), taken: None });
+        let absent = || Err(Failure::NoHost { tried: Vec::new(), remedy: String::new() });
         let busy = || Err(Failure::Unexpected("something"));
         let mut played = Played::new();
         let mut may_ask = |seconds, answer| {

@@ -1,8 +1,9 @@
 //! The tool over a Unix socket, such as the broker's.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Stdio;
 
 use hostinfo_wire::{Frame, Framer};
 
@@ -65,7 +66,7 @@ fn wherever_a_host_hangs_up_it_is_asked_again() {
         let path = folder.path().join("s");
         listen(&path, Some(cut));
         let output = tool("get physcpus --timeout 60 --device").arg(&path).output().unwrap();
-        assert_eq!(said(output), (0, ANSWER[4..].to_owned(), String::new()), "{cut} bytes");
+        assert_eq!(said(output), (0, "physcpus=7\n".to_owned(), String::new()), "{cut} bytes");
     };
     // In the answer to the first token, behind it, and anywhere up to that to the last one.
     let cuts = [1, PONG - 1].into_iter().chain(PONG..3 * PONG + ANSWER.len());
@@ -95,6 +96,22 @@ fn a_host_that_hung_up_and_is_not_back_in_time_is_told_from_none() {
         errors.ends_with(": the host hung up before its reply was complete: ask again\n"),
         "{errors}"
     );
+}
+
+#[test]
+fn what_to_do_is_told_once_and_not_with_each_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    drop(UnixListener::bind(&path).unwrap());
+    let mut command = tool("get physcpus --every 1s --device");
+    let mut asking = command.arg(&path).stderr(Stdio::piped()).spawn().unwrap();
+    let told = BufReader::new(asking.stderr.take().unwrap()).lines().take(4);
+    let told: Vec<String> = told.map(Result::unwrap).collect();
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+    let is_remedy = |line: &&String| line.starts_with("Start the broker (hostinfo serve --socket ");
+    assert_eq!(told.iter().filter(is_remedy).count(), 1, "{told:?}");
+    assert!(told[3].ends_with(": nobody listens there"), "{told:?}");
 }
 
 #[test]
