@@ -12,7 +12,8 @@ mod value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use observe::{DIAGNOSE, RECORD, REPORT, TOP};
 pub(crate) use observe::{Diagnose, Record, Report};
@@ -128,7 +129,10 @@ pub(crate) fn command() -> clap::Command {
 pub(crate) fn parse(
     words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
 ) -> Result<Args, clap::Error> {
-    Args::from_arg_matches(&command().try_get_matches_from(words)?)
+    let mut args = Args::from_arg_matches(&command().try_get_matches_from(words)?)?;
+    // An empty variable is none.
+    args.options.device = args.options.device.filter(|device| !device.as_os_str().is_empty());
+    Ok(args)
 }
 
 /// The commands' names.
@@ -195,7 +199,10 @@ pub(crate) struct Options {
         global = true,
         value_name = "PATH",
         env = "HOSTINFO_DEVICE",
-        hide_env_values = true
+        hide_env_values = true,
+        // A PathBuf that may be empty.
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        value_hint = ValueHint::AnyPath
     )]
     pub(crate) device: Option<PathBuf>,
     /// How long to wait for a silent host or a busy port before giving up

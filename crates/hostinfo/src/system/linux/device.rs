@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::termios::{self, ControlModes, OptionalActions, QueueSelector, Termios};
+use rustix::termios;
 
 use crate::blame::is_console;
 use crate::others::Others;
 use crate::port::{OpenError, Port};
-use crate::system::linux::fd;
 use crate::system::linux::look::{Node, look};
+use crate::system::linux::{fd, raw, signal};
 
 /// An open port. A tty is in raw mode as long as this value lives.
 pub(super) struct Device {
@@ -22,10 +22,8 @@ pub(super) struct Device {
     tty: Option<Tty>,
 }
 
-/// What a tty needs in addition to a channel.
+/// What a tty has in addition to a channel.
 struct Tty {
-    /// Its original settings.
-    found: Termios,
     /// The devices that lead to it.
     devices: Vec<Node>,
 }
@@ -108,12 +106,10 @@ impl Device {
         if !others.holders.is_empty() {
             return Err(OpenError::Busy(others));
         }
-        let mut raw = found.clone();
-        // A read returns as soon as there is one byte (VMIN), and there is no carrier to lose.
-        raw.make_raw();
-        raw.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
-        termios::tcsetattr(&device, OptionalActions::Now, &raw)?;
-        Ok(Self { device, tty: Some(Tty { found, devices: devices(path, node) }) })
+        // Without handlers, a signal leaves the port raw, which does no harm to hostinfo.
+        let _ = signal::restore_port_on_end();
+        raw::make_raw(&device, found)?;
+        Ok(Self { device, tty: Some(Tty { devices: devices(path, node) }) })
     }
 }
 
@@ -140,14 +136,9 @@ impl Port for Device {
 }
 
 impl Drop for Device {
-    /// Restores the tty's settings: by mistake, it may be the terminal that somebody is using. A
-    /// signal that ends the program leaves it raw, which does no harm on a serial port.
     fn drop(&mut self) {
-        if let Some(tty) = &self.tty {
-            let _ = termios::ioctl_tiocnxcl(&self.device);
-            // Bytes that a dead host has not read would delay the close for 30 s (closing_wait).
-            let _ = termios::tcflush(&self.device, QueueSelector::OFlush);
-            let _ = termios::tcsetattr(&self.device, OptionalActions::Now, &tty.found);
+        if self.tty.is_some() {
+            raw::restore();
         }
     }
 }
