@@ -105,12 +105,7 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
 
 /// Whether the result is text for people that does not say itself of when it is.
 fn is_page(args: &Args) -> bool {
-    let is_page = match &args.command {
-        Some(Command::Diagnose(_)) => true,
-        Some(_) => false,
-        None => args.names.is_empty(),
-    };
-    is_page && args.options.format() == Format::Text
+    args.command.is_none() && args.names.is_empty() && args.options.format() == Format::Text
 }
 
 /// Asks repeatedly, and reports when there is no answer. It ends when nobody reads the output any
@@ -123,7 +118,7 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
         match once(args, host) {
             Ok(mut shown) => {
                 if is_page(args) {
-                    shown.text = format!("{}\n{}", units::now(), shown.text);
+                    shown.text = format!("{}\n{}", units::at(jiff::Timestamp::now()), shown.text);
                 }
                 shown.write(args.options.output.as_deref())?;
                 told.clear();
