@@ -38,14 +38,16 @@ fn is_confined(lab: &Lab) -> Result<()> {
     lab.sh("systemctl start hostinfo-open")?;
     let labels = lab.sh("ps -eo label,comm | grep hostinfo")?;
     for program in ["hostinfod", "hostinfo-libvir", "hostinfo-open"] {
-        let profile = if program == "hostinfo-open" { program } else { "hostinfod" };
+        let profile = if program == "hostinfo-open" { program } else { "libvirt-hostinfod" };
         let is_there = labels.lines().any(|line| {
             line.starts_with(&format!("{profile} (enforce)")) && line.ends_with(program)
         });
         ensure!(is_there, "{program} is not confined: {labels}");
     }
+    // libvirt's program would look whether a disk has another below it, which its own profile never lets it outside libvirt's
+    // directories.
     let denied = lab.sh("{ cat /var/log/audit/audit.log; journalctl --no-pager -o cat; } | \
-         grep -F 'apparmor=\"DENIED\"' | grep hostinfo || :")?;
+         grep -F 'apparmor=\"DENIED\"' | grep hostinfo | grep -v 'profile=\"virt-aa-helper\"' || :")?;
     ensure!(denied.is_empty(), "{denied}");
     Ok(())
 }

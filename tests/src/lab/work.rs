@@ -14,7 +14,7 @@ const RULES: &str = "*:\n  all = 1\n  interval = 0\n  vhostmd-disk = 1\n";
 const SETTINGS: &str = "[[sockets]]\npreset = 'proxmox'\nguests = ['qemu-100']\n";
 
 /// A command that looks at what commands look at, and a file.
-const DEFINITIONS: &str = "[custom.seven]\nkind = 'info'\nhelp = 'a test'\nevery = '1s'\ntimeout = '60s'\n\
+const DEFINITIONS: &str = "[custom.seven]\nkind = 'info'\nhelp = 'a test'\nevery = '1s'\ntimeout = '30s'\n\
      command = ['/bin/sh', '-c', '(ps ax; df; id; ip link; uptime; cat /etc/os-release) >/tmp/x; echo 7']\n\
      [custom.eight]\nkind = 'info'\nhelp = 'a test'\nfile = '/srv/eight'\n";
 

@@ -25,8 +25,13 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// Most denials that are named, each once.
 const NAMED_MAX: usize = 10;
 
-/// hostinfo's profiles of AppArmor.
-const PROFILES: [&str; 2] = ["hostinfod", "hostinfo-open"];
+/// Profiles of AppArmor to which a path may have to be added, and their files: hostinfo's, and that of libvirt's program
+/// which looks at guests' disks.
+const PROFILES: [(&str, &str); 3] = [
+    ("libvirt-hostinfod", "hostinfod"),
+    ("hostinfo-open", "hostinfo-open"),
+    ("virt-aa-helper", "usr.lib.libvirt.virt-aa-helper"),
+];
 
 /// What the kernel calls programs has at most 15 bytes: TASK_COMM_LEN.
 const OURS: &str = "hostinfo";
@@ -54,8 +59,8 @@ pub(crate) struct Denial {
 /// Whose policy denied it, which is what has to change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Policy {
-    /// hostinfo's own profile of AppArmor of that name, which lacks a rule with these permissions.
-    Profile { name: String, mask: String },
+    /// A profile of AppArmor in that file, which lacks a rule with these permissions.
+    Profile { file: &'static str, mask: String },
     /// hostinfo's module for SELinux.
     Module,
     /// Another's.
@@ -85,9 +90,9 @@ impl Denial {
             ),
             // By hostinfo's module, the programs and files have types of their own.
             (System::Selinux, Policy::Other | Policy::Profile { .. }) => module_remedy(),
-            (System::Apparmor, Policy::Profile { name, mask }) if is_plain(&self.object) => {
+            (System::Apparmor, Policy::Profile { file, mask }) if is_plain(&self.object) => {
                 format!(
-                    "echo {} >>/etc/apparmor.d/local/{name} && apparmor_parser -r /etc/apparmor.d/{name}",
+                    "echo {} >>/etc/apparmor.d/local/{file} && apparmor_parser -r /etc/apparmor.d/{file}",
                     shell(&format!("  {} {mask},", self.object))
                 )
             }
@@ -168,12 +173,14 @@ fn parse(line: &str, directory: &Path, since: Timestamp) -> Option<Denial> {
         || field("profile").is_some_and(|profile| profile.contains(OURS))
         || is_module
         || Path::new(&object).starts_with(directory);
-    let policy = match field("profile") {
-        Some(name) if PROFILES.contains(&&*name) => {
-            Policy::Profile { name, mask: mask(&field("denied_mask").unwrap_or_default()) }
+    let profile = field("profile");
+    let known = PROFILES.into_iter().find(|(name, _)| profile.as_deref() == Some(name));
+    let policy = match known {
+        Some((_, file)) => {
+            Policy::Profile { file, mask: mask(&field("denied_mask").unwrap_or_default()) }
         }
-        _ if is_module => Policy::Module,
-        _ => Policy::Other,
+        None if is_module => Policy::Module,
+        None => Policy::Other,
     };
     is_ours.then_some(Denial { system, program, what, object, policy })
 }
@@ -234,11 +241,11 @@ mod tests {
             ))
         };
         assert_eq!(
-            apparmor("hostinfod", "name=\"/srv/vm/a\""),
+            apparmor("libvirt-hostinfod", "name=\"/srv/vm/a\""),
             "echo '  /srv/vm/a w,' >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod"
         );
         // A path that AppArmor would read as a pattern, and a profile of another's.
-        assert_eq!(apparmor("hostinfod", "name=\"/srv/*\""), "aa-logprof");
+        assert_eq!(apparmor("libvirt-hostinfod", "name=\"/srv/*\""), "aa-logprof");
         assert_eq!(apparmor("libvirt-6", "name=\"/var/lib/hostinfo/a\""), "aa-logprof");
 
         let selinux = |context: &str| {
