@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_connected_and_is_not_the_daemon_holds_the_port() {
+    fn a_client_other_than_the_daemon_holds_the_port() {
         let client = Found::Client(7);
         assert_eq!(suspected(&[client], Some(&[7])), []);
         assert_eq!(suspected(&[client, Found::Queue], Some(&[7])), [], "it waits for the daemon");
