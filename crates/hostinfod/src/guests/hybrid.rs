@@ -199,7 +199,7 @@ impl Guests {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
         let Some(socket) = &listener.socket else { return };
-        let Some(fd) = accepting(number).accept(socket, ctx) else { return };
+        let Some(fd) = accepting(number).accept(socket, &mut listener.pace, ctx) else { return };
         let Some(peer) = Credentials::of(&fd) else { return };
         if !peer.uid.is_root() && Some(peer.uid) != listener.user {
             if listener.other_users.ask(ctx.now) {

@@ -19,7 +19,7 @@ use crate::handover::UnidentifiedState;
 use crate::port::Endpoint;
 use crate::port::vsock_domain::VsockDomain;
 use crate::reactor::Ctx;
-use crate::reactor::accepting::Accepting;
+use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId, UnidentifiedId};
 use crate::reactor::poll::Interest;
@@ -42,6 +42,7 @@ const REFUSED_FOR: Duration = Duration::from_secs(2);
 pub(crate) struct VsockState {
     settings: Vsock,
     listener: Option<VsockListener>,
+    pace: AcceptPace,
     unidentified: UnidentifiedPeers,
     /// What may be logged about unidentified peers, all together.
     quota: Quota,
@@ -51,7 +52,7 @@ impl VsockState {
     /// Nobody listens yet.
     pub(super) fn new(settings: Vsock) -> Self {
         let (unidentified, quota) = (UnidentifiedPeers::default(), Quota::default());
-        Self { settings, listener: None, unidentified, quota }
+        Self { settings, listener: None, pace: AcceptPace::without_bound(), unidentified, quota }
     }
 
     /// Whether guests may connect this way at all.
@@ -127,7 +128,7 @@ impl Guests {
     /// Somebody connects over AF_VSOCK.
     pub(crate) fn accept_over_vsock(&mut self, ctx: &mut Ctx<'_>) {
         let Some(listener) = &self.vsock.listener else { return };
-        let Some(fd) = ACCEPTING.accept(listener, ctx) else { return };
+        let Some(fd) = ACCEPTING.accept(listener, &mut self.vsock.pace, ctx) else { return };
         let Some(cid) = guest_at_other_end(&fd) else { return };
         let Some(peer) = self.vsock.unidentified.add(fd, cid, ctx.now) else {
             let why = "too many connections wait to be identified: it was hung up on";
