@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
 use super::labels::module_remedy;
-use super::runner::run;
 use super::words::shell;
 use crate::output::printable;
+use crate::runner::run;
 
 /// auditd's log, where it runs.
 const AUDIT_LOG: &str = "/var/log/audit/audit.log";
