@@ -22,7 +22,6 @@ mod service;
 mod spec;
 mod started;
 mod verdict;
-mod work;
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -42,7 +41,6 @@ pub use payload::{FILES, SOURCE};
 pub use spec::{BOOKWORM, Kernel, Lsm, SELINUX, Spec, Suite, TRIXIE, TRIXIE_AS_IT_COMES};
 pub use started::PATIENCE;
 pub use verdict::Verdict;
-pub use work::METRICS_DISK;
 
 use crate::deadline::wait_until;
 use crate::guest::Output;
