@@ -1,8 +1,9 @@
 //! A guest with nothing but a serial port.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_for};
 use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::readme;
 use hostinfo_tests::{Daemon, Guest, Host, Port};
 
 /// The cores of this machine, as the answers have to name them.
@@ -23,11 +24,14 @@ fn served_guest(rules: &str) -> Result<(Host, Daemon, Guest)> {
 #[test]
 fn a_shell_alone_is_enough_to_ask() -> Result<()> {
     let (_host, _daemon, mut guest) = served_guest("")?;
-    // The very line of docs/protocol.md.
-    let answer = guest
-        .sh("exec 3<>/dev/ttyS1; stty raw -echo <&3; echo physcpus >&3; read -r answer <&3
-        echo \"$answer\"")?;
-    assert_eq!(answer.trim_end(), format!("200 {}", physcpus()?));
+    let ask = readme::ask_function()?;
+    ensure!(include_str!("../../docs/protocol.md").contains(ask), "the two are not the same");
+    // What nobody has read is not taken for the answer.
+    let answer =
+        guest.sh(&format!("{ask}\necho loadavg >&3; sleep 0.2; ask physcpus; ask loadavg"))?;
+    let answer: Vec<&str> = answer.lines().collect();
+    assert_eq!(answer[0], format!("200 {}", physcpus()?));
+    ensure!(answer.len() == 4 && answer[1].starts_with("200-loadavg.1="), "{answer:?}");
     Ok(())
 }
 
