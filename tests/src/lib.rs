@@ -20,6 +20,7 @@ pub mod paths;
 pub mod process;
 pub mod readme;
 pub mod upgrading;
+pub mod user;
 pub mod wine;
 
 pub use cgroup::Cgroup;

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::install::run;
@@ -41,7 +41,7 @@ fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
 }
 
 #[test]
-fn who_does_what_the_readme_says_gets_an_answer() -> Result<()> {
+fn the_first_answer_of_the_readme_comes_as_it_says() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         let mut guest = lab.domain("a").without_port();
         guest.define()?;
@@ -142,7 +142,7 @@ fn source() -> Result<String> {
 }
 
 #[test]
-fn who_takes_it_away_again_leaves_no_service_behind() -> Result<()> {
+fn make_uninstall_leaves_no_service_behind() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.sh("systemctl enable --now --quiet hostinfo")?;
         let pid = lab.property("MainPID")?;
