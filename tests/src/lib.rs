@@ -18,6 +18,7 @@ pub mod lab;
 pub mod libvirtd;
 pub mod paths;
 pub mod process;
+pub mod readme;
 pub mod selinux;
 pub mod upgrading;
 pub mod user;
