@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostinfo_wire::Code;
+use hostinfo_wire::{Code, prometheus};
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -11,7 +11,6 @@ use crate::host::Host;
 use crate::listed::Listed;
 use crate::nearest;
 use crate::output::Shown;
-use crate::prometheus;
 use crate::question::Question;
 use crate::reply::Line;
 

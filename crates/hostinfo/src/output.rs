@@ -1,9 +1,10 @@
 //! Answers go to stdout or a file; everything else goes to stderr.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use hostinfo_file::replace;
 
 use crate::exit::{Failure, Outcome, complain};
 use crate::wrap::wrapped;
@@ -65,40 +66,10 @@ pub(crate) fn columns() -> Option<usize> {
     io::stdout().is_terminal().then(|| told.unwrap_or(USUAL).into())
 }
 
-/// Replaces a file with one of that content, so that a reader sees either the old or the new one
-/// and never a part.
-fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
-    match fs::metadata(file) {
-        // A device such as /dev/stdout would be replaced by a file.
-        Ok(meta) if !meta.is_file() => {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-        }
-        _ => {}
-    }
-    let partial = beside(file)?;
-    let written = File::create(&partial).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_data()
-    });
-    let replaced = written.and_then(|()| fs::rename(&partial, file));
-    if replaced.is_err() {
-        let _ = fs::remove_file(&partial);
-    }
-    replaced
-}
-
-/// A name in the same folder that no collector of metrics reads, and no other process uses.
-fn beside(file: &Path) -> io::Result<PathBuf> {
-    let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", std::process::id()));
-    Ok(file.with_file_name(hidden))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn shown(text: &str) -> Shown {
         Shown { text: text.to_owned(), ..Shown::default() }
