@@ -40,10 +40,10 @@ fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
     })
 }
 
-/// The lines of shell of the `number`th example below the README's "Use it".
+/// The lines of shell of the `number`th example below the README's "First answer".
 fn example(number: usize) -> Result<&'static str> {
     let (_, rest) =
-        include_str!("../../README.md").split_once("## Use it").context("no such part")?;
+        include_str!("../../README.md").split_once("## First answer").context("no such part")?;
     let example = rest.split("```\n").nth(2 * number + 1);
     example.context("no such example")
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(
     let is_plugin = format == Format::Nagios;
     let time = options.time.unwrap_or(if is_plugin { PLUGIN_TIME } else { TIME });
     if !is_plugin && time >= LONG_LOOK && !std::io::stderr().is_terminal() {
-        complain(format_args!("looking for {}...", units::duration(time)));
+        complain(format_args!("observing for {}...", units::duration(time)));
     }
     let diagnosis = match look(host, &own_roots(), time, options) {
         Err(failure) if is_plugin => {
@@ -104,9 +104,10 @@ fn look(
     let mut running = Mean::default();
     add(&mut host_view, host.ask(&question))?;
 
-    let shown = Progress::show(time, "looking at both views");
+    let mut progress = Progress::new(time, "observing the host and this guest");
     let mut asked = start;
     while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        progress.show(left);
         // Meanwhile others may want to use the port.
         host.let_go();
         std::thread::sleep(left.min(LOOK_EVERY));
@@ -117,7 +118,7 @@ fn look(
             add(&mut host_view, host.ask(&question))?;
         }
     }
-    drop(shown);
+    drop(progress);
 
     let last = Moment::take(roots, Instant::now());
     let patience = (!host.is_patient()).then_some(PATIENCE);

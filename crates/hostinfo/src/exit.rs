@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use hostinfo_catalog::resolve;
 
+use crate::args;
 use crate::broken::Broken;
+use crate::nearest;
 use crate::port::OpenError;
 use crate::system::SERIAL;
 use crate::way::Way;
@@ -124,8 +127,22 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
         .then(|| words.into_iter().find_map(|word| example(&word)))
         .flatten();
     let example = example.map_or_else(String::new, |line| format!("\nExample: {line}"));
-    complain(format_args!("{told}{example}"));
+    let meant = meant(error).unwrap_or_default();
+    let (what, usage) = told.split_at(told.find('\n').unwrap_or(told.len()));
+    complain(format_args!("{what}{meant}{usage}{example}"));
     ExitCode::from(2)
+}
+
+/// What may have been meant by a word after `help` that is no command.
+fn meant(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    if resolve(word).is_some() {
+        return Some(format!("; it is a statistic or a group: see hostinfo list {word}"));
+    }
+    let command = nearest::command(word, args::commands().into_iter())?;
+    Some(format!("; did you mean hostinfo help {command}?"))
 }
 
 /// A command that is whole.

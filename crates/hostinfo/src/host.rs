@@ -92,7 +92,7 @@ impl<'a> Host<'a> {
                 return Err(Failure::TooSoon(wait));
             }
             waits += 1;
-            self.sit_out(wait.min(INTERVAL_MAX), "too soon, asking again in");
+            self.sit_out(wait.min(INTERVAL_MAX), "too soon to ask, asking again");
         }
     }
 

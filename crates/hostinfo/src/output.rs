@@ -58,12 +58,13 @@ impl Shown {
     }
 }
 
+/// The width of a console that does not say its own, such as a serial one.
+pub(crate) const USUAL_COLUMNS: u16 = 80;
+
 /// How wide the terminal on stdout is. `None` if there is no terminal.
 pub(crate) fn columns() -> Option<usize> {
-    /// For a console that does not say, such as a serial one.
-    const USUAL: u16 = 80;
     let told = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
-    io::stdout().is_terminal().then(|| told.unwrap_or(USUAL).into())
+    io::stdout().is_terminal().then(|| told.unwrap_or(USUAL_COLUMNS).into())
 }
 
 #[cfg(test)]

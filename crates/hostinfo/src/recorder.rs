@@ -68,6 +68,12 @@ impl Recorder {
         Duration::try_from_secs_f64(reply.number("interval")?).ok()
     }
 
+    /// How long the host may not be asked yet, if it said so. One that does not answer said nothing.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let not_before = self.not_before.filter(|_| !self.is_silent)?;
+        not_before.checked_duration_since(Instant::now())
+    }
+
     /// Takes one sample, and collects news. The first call has no sample yet: what both sides count is only
     /// known between two moments.
     pub(crate) fn turn(&mut self, host: &mut Host<'_>, time: i64) -> Vec<Entry> {
@@ -178,6 +184,7 @@ impl Recorder {
         sample.set(Field::Waited, share(figures.waited));
         let throttled = figures.throttled.zip(elapsed.filter(|elapsed| *elapsed > 0.0));
         sample.set(Field::Throttled, share(throttled.map(|(held, elapsed)| held / elapsed)));
+        sample.set(Field::Ran, share(figures.ran));
         sample.set(Field::Load, number("loadavg.1").map(|load| load * 10.0));
         sample.set(Field::HostCpu, share(number("pressure.cpu.some.avg60")));
         sample.set(Field::HostMemory, share(number("pressure.memory.some.avg60")));
@@ -261,13 +268,23 @@ mod tests {
     #[test]
     fn the_hosts_figures_are_of_the_time_between_two_answers() {
         let mut played = Played::new();
-        let first = ["session=a", "vm.cpu.seconds=100", "vm.cpu.delay=10", "vm.cpu.throttled=0"];
+        let first =
+            ["session=a", "vm.cpu.seconds=100", "vm.cpu.delay=10", "vm.cpu.throttled=0", "time=5"];
         assert!(!played.at(0, Ok(&first)).iter().any(|entry| matches!(entry, Entry::Sample(_))));
-        let then = ["session=a", "vm.cpu.seconds=106", "vm.cpu.delay=14", "vm.cpu.throttled=5"];
+        let then = [
+            "session=a",
+            "vm.cpu.seconds=106",
+            "vm.cpu.delay=14",
+            "vm.cpu.throttled=5",
+            "vm.cpu.0.seconds=50",
+            "vm.cpu.1.seconds=56",
+            "time=15",
+        ];
         let entries = played.at(10, Ok(&then));
         let sample = sample(&entries);
         assert_eq!(sample.figure(Field::Waited), Some(400));
         assert_eq!(sample.figure(Field::Throttled), Some(500));
+        assert_eq!(sample.figure(Field::Ran), Some(300), "6 s of 10 s on two CPUs");
         assert_eq!(sample.figure(Field::Steal), None, "there is no /proc");
         assert_eq!(sample.heard, Heard::Verdicts([None; 4]));
     }

@@ -75,8 +75,14 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Failure> {
     shown.map(|()| Outcome::Complete)
 }
 
+/// What there is to add after one look: news and a sample, and how long the host may not be asked yet.
+struct Turn {
+    entries: Vec<Entry>,
+    wait: Option<Duration>,
+}
+
 /// Takes samples in a thread of its own: a host may take seconds to answer, and keys must not wait.
-fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
+fn start(options: Options, every: Duration) -> Receiver<Turn> {
     let (samples, taken) = sync_channel(WAITING_MAX);
     thread::spawn(move || {
         let mut host = Host::new(&options);
@@ -86,7 +92,7 @@ fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
             let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
             // Meanwhile others may want to use the port.
             host.let_go();
-            if samples.send(entries).is_err() {
+            if samples.send(Turn { entries, wait: recorder.wait() }).is_err() {
                 return;
             }
             thread::sleep(every.saturating_sub(start.elapsed()));
@@ -97,14 +103,15 @@ fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
 
 fn show(
     tty: &RawTty,
-    samples: &Receiver<Vec<Entry>>,
+    samples: &Receiver<Turn>,
     glyphs: Glyphs,
     every: Duration,
 ) -> Result<(), Failure> {
     let mut terminal = Terminal::new(Tty::new(std::env::var_os("NO_COLOR")))?;
     let mut state = State::new(every);
     loop {
-        while let Ok(entries) = samples.try_recv() {
+        while let Ok(Turn { entries, wait }) = samples.try_recv() {
+            state.wait = wait;
             entries.into_iter().for_each(|entry| state.add(entry));
         }
         terminal.draw(|frame| {

@@ -52,6 +52,11 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// How long something still takes, in whole seconds, and not a moment too early: at 0.4 s there is 1 s left.
+pub(crate) fn left(time: Duration) -> String {
+    duration(Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0)))
+}
+
 /// `1 sample`, `2 samples`
 pub(crate) fn counted<N: Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
     let ending = if number == N::from(1) { "" } else { "s" };

@@ -84,6 +84,8 @@ fn run() -> Result<()> {
     remark("The host now runs four endless loops for each of its CPUs; five seconds later:");
     std::thread::sleep(Duration::from_secs(5));
     in_guest(&mut guest, PRESSURE)?;
+    heading("Now the guest wants to compute, too");
+    in_guest(&mut guest, "while :; do :; done & sleep 5; hostinfo; kill $!")?;
     drop(load);
 
     heading("What the administrator takes away is gone at once");

@@ -16,7 +16,7 @@ A verdict of the host covers its last 60 s or less, however long or short this g
 this guest's own figures say little of its programs: hostinfo itself is one of them.
 
 The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \
-12 unknown, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
+12 unknown, 3 this guest may not see verdicts, 4 too soon to ask, 5 no host answers. With --format nagios: 0 it \
 is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
 
 pub(super) const TOP: &str = "\

@@ -35,9 +35,9 @@ impl Diagnosis {
             .host_view
             .last
             .host()
-            .map_or_else(String::new, |host| format!(" at the host {host}"));
+            .map_or_else(String::new, |host| format!(" on the host {host}"));
         let mut text = format!(
-            "Looked for {}{host}. A verdict of the host covers its last 60 s or less.\n\n",
+            "Observed for {}{host}. A verdict of the host covers its last 60 s or less.\n\n",
             units::duration(self.time)
         );
         for finding in &self.findings {

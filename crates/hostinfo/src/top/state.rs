@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) verdicts: [Option<verdict::State>; RESOURCES.len()],
     /// When it arrived, in seconds since 1970. `None` before the first answer.
     pub(super) heard: Option<i64>,
+    /// How long the host may not be asked yet, as it said with the newest sample.
+    pub(super) wait: Option<Duration>,
     /// For each resource, the reason of its verdict, or why there is none.
     pub(super) reasons: BTreeMap<String, String>,
     /// Why the host does not answer.
@@ -38,6 +40,7 @@ impl State {
             host: String::new(),
             verdicts: [None; RESOURCES.len()],
             heard: None,
+            wait: None,
             reasons: BTreeMap::new(),
             silence: String::new(),
             incidents: VecDeque::new(),

@@ -183,8 +183,12 @@ impl HostView {
         };
         let ran_and_waited = since("vm.cpu.seconds").zip(since("vm.cpu.delay"));
         let ran = since("vm.cpu.seconds").zip(since("time"));
+        let got = ran.and_then(|(ran, time)| (time > 0.0).then(|| ran / time));
+        let vcpus = last.instances("vm.cpu.", ".seconds").len();
+        let vcpus = u32::try_from(vcpus).ok().filter(|vcpus| *vcpus > 0).map(f64::from);
         Figures {
-            got: ran.and_then(|(ran, time)| (time > 0.0).then(|| ran / time)),
+            got,
+            ran: got.zip(vcpus).map(|(got, vcpus)| got / vcpus),
             quota: last.number("vm.cpu.quota"),
             waited: ran_and_waited
                 .and_then(|(ran, waited)| (ran + waited > 0.0).then(|| waited / (ran + waited))),
@@ -207,6 +211,8 @@ pub(crate) struct Figures {
     pub(crate) waited: Option<f64>,
     /// The CPU time that its vCPUs got, in CPUs.
     pub(crate) got: Option<f64>,
+    /// The same as a share of the time of all vCPUs, of which the host counts each.
+    pub(crate) ran: Option<f64>,
     /// The most that they may get, in CPUs: the lowest limit on the guest and around it.
     pub(crate) quota: Option<f64>,
     /// Seconds in which a limit held the vCPUs back.
@@ -312,6 +318,19 @@ mod tests {
         ])
         .figures();
         assert_eq!((figures.got, figures.quota), (Some(0.25), Some(0.25)));
+        assert_eq!(figures.ran, None, "how many vCPUs there are is not known");
+        let figures = told(&[
+            &["session=a", "time=1000", "vm.cpu.seconds=100"],
+            &[
+                "session=a",
+                "time=1010",
+                "vm.cpu.seconds=105",
+                "vm.cpu.0.seconds=1",
+                "vm.cpu.1.seconds=104",
+            ],
+        ])
+        .figures();
+        assert_eq!((figures.got, figures.ran), (Some(0.5), Some(0.25)));
     }
 
     #[test]

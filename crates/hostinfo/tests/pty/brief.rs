@@ -96,7 +96,7 @@ fn what_is_waited_for_is_told_on_a_terminal_and_taken_away_again() {
     let mut shown = [0; 200];
     let length = terminal.read(&mut shown).unwrap();
     let shown = String::from_utf8_lossy(&shown[..length]);
-    assert!(shown.starts_with("hostinfo: waiting for the host's verdict: 2 s"), "{shown:?}");
+    assert!(shown.starts_with("\rhostinfo: waiting for the host's verdict, 2 s left"), "{shown:?}");
     drop(command);
 }
 

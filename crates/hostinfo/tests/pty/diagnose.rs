@@ -38,7 +38,10 @@ fn the_exit_status_tells_what_was_concluded() {
 #[test]
 fn both_views_stand_beside_each_other_and_the_conclusion_below() {
     let (_, text, _) = run(&host(CONTENDED), "diagnose --for 1s");
-    assert!(text.starts_with("Looked for ") && text.contains(" at the host df1a367e. "), "{text}");
+    assert!(
+        text.starts_with("Observed for ") && text.contains(" on the host df1a367e. "),
+        "{text}"
+    );
     for part in [
         "\ncpu     host   contended: your vCPUs waited 34% of the last 60 s\n",
         " s, vCPUs waited 50% of the time that they wanted to run",
@@ -56,7 +59,7 @@ fn both_views_stand_beside_each_other_and_the_conclusion_below() {
 #[test]
 fn a_look_that_takes_a_while_is_announced_where_nobody_sees_the_progress() {
     let (_, _, errors) = run(&host(CONTENDED), "diagnose --for 2s");
-    assert_eq!(errors, "hostinfo: looking for 2 s...\n");
+    assert_eq!(errors, "hostinfo: observing for 2 s...\n");
     assert_eq!(run(&host(CONTENDED), "diagnose --for 2s --format nagios").2, "");
 }
 

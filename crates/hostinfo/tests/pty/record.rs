@@ -29,9 +29,10 @@ fn a_recording_has_both_views_and_is_appended_to() {
         let count = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
         assert_eq!(
             (count("#hostinfo-recording 1"), count("h "), count("v ")),
-            (parts, parts, 4 * parts)
+            (parts, parts, 4 * parts),
+            "{text}"
         );
-        assert!(text.contains(" co-- - - 4 - "), "{text}");
+        assert!(text.contains(" co-- - - - 4 - "), "{text}");
         assert!(
             text.contains(" cpu contended your vCPUs waited 34% of the last 5 s .\n"),
             "{text}"

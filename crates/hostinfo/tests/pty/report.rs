@@ -27,7 +27,7 @@ fn a_page_goes_where_it_is_wanted_and_the_text_says_the_same() {
     let (status, html, errors) = report(&file.to_string());
     assert_eq!((status, errors.as_str()), (0, ""));
     assert!(html.starts_with("<!doctype html>\n") && html.ends_with("</html>\n"));
-    let told = "The host gave this guest less CPU time than it wanted for 20 s (66%).";
+    let told = "The host gave this guest less CPU time than it wanted for 20 s (67%).";
     assert!(html.contains(told) && html.contains("34% &lt;of the last 60 s&gt;"), "{html}");
     assert_eq!(
         report(&format!("{file} --output {}", page.display())),
