@@ -109,7 +109,7 @@ impl Containers {
             .arg(path.join("site.yml"))
             .env("ANSIBLE_SSH_EXECUTABLE", path.join("ssh"))
             .env("HOSTINFO_CONTAINERS", path)
-            .envs(ansible(path))
+            .envs(ansible(path)?)
             .output()
             .context("run ansible-playbook")?;
         let said = [output.stdout, output.stderr].concat();
@@ -133,16 +133,20 @@ impl Containers {
     }
 }
 
-/// How it is run: with our role, and without the user's own settings. `folder` is for its files.
-pub fn ansible(folder: &Path) -> [(&'static str, PathBuf); 6] {
-    [
+/// Variables with which Ansible knows our role, and nothing of the user's own settings. `folder` is for its files.
+///
+/// # Errors
+/// Nothing can be written there.
+pub fn ansible(folder: &Path) -> Result<[(&'static str, PathBuf); 6]> {
+    fs::write(folder.join("ansible.cfg"), "")?;
+    Ok([
         ("ANSIBLE_ROLES_PATH", workspace().join("dist/ansible/roles")),
-        ("ANSIBLE_CONFIG", PathBuf::from("/dev/null")),
+        ("ANSIBLE_CONFIG", folder.join("ansible.cfg")),
         ("ANSIBLE_HOME", folder.join("ansible")),
         ("ANSIBLE_SSH_TRANSFER_METHOD", PathBuf::from("piped")),
         ("ANSIBLE_PIPELINING", PathBuf::from("1")),
         ("ANSIBLE_NOCOLOR", PathBuf::from("1")),
-    ]
+    ])
 }
 
 /// Whether a process is the first of a container, which is called systemd once it is one.

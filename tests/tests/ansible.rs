@@ -15,7 +15,7 @@ fn ansible_takes_the_role() -> Result<()> {
     let output = Command::new(tool("ansible-playbook"))
         .args(["--inventory", "localhost,", "--syntax-check"])
         .arg(site)
-        .envs(ansible(folder.path()))
+        .envs(ansible(folder.path())?)
         .output()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     ensure!(output.status.success() && !said.contains("WARNING"), "{said}");

@@ -50,6 +50,14 @@ const OTHERS: &str = "\
 /usr/share/man/man5/hostinfo-custom.5
 /usr/share/man/man5/hostinfo.conf.5
 /usr/share/man/man5/hostinfod.toml.5
+/usr/share/hostinfo/ansible/roles/hostinfo/defaults/main.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/handlers/main.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/meta/argument_specs.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/meta/main.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/tasks/configure.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/tasks/guests.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/tasks/install.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/tasks/main.yml
 /usr/share/hostinfo/grafana/hostinfo.json
 /usr/share/hostinfo/guest/60-hostinfo.rules
 /usr/share/hostinfo/guest/hostinfo-serve.service
@@ -59,6 +67,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-audit.7
 /usr/share/man/man7/hostinfo-clouds.7
 /usr/share/man/man7/hostinfo-control.7
+/usr/share/man/man7/hostinfo-fleet.7
 /usr/share/man/man7/hostinfo-guest.7
 /usr/share/man/man7/hostinfo-json.7
 /usr/share/man/man7/hostinfo-monitoring.7
