@@ -13,8 +13,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::builder::{
+    OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser,
+};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use observe::{DIAGNOSE, RECORD, REPORT, TOP};
 pub(crate) use observe::{Diagnose, Record, Report};
@@ -36,7 +38,7 @@ Examples:
   hostinfo list memory                 what this guest may ask about the host's memory
   hostinfo --json vm.cpu               JSON, for programs
   hostinfo --json --every 60s          a line of JSON each minute
-  hostinfo --format prometheus --output /var/lib/node_exporter/host.prom
+  hostinfo --format prometheus --output /var/lib/prometheus/node-exporter/host.prom
                                        for node_exporter's textfile collector
 
 Exit status:
@@ -166,7 +168,10 @@ pub(crate) fn parse(
     if words.get(1).is_some_and(|word| word == "help") {
         words.retain(|word| word != "--help" && word != "-h");
     }
-    Args::from_arg_matches(&command().try_get_matches_from(words)?)
+    let mut args = Args::from_arg_matches(&command().try_get_matches_from(words)?)?;
+    // An empty variable is none.
+    args.options.device = args.options.device.filter(|device| !device.as_os_str().is_empty());
+    Ok(args)
 }
 
 /// The commands' names.
@@ -233,7 +238,10 @@ pub(crate) struct Options {
         global = true,
         value_name = "PATH",
         env = "HOSTINFO_DEVICE",
-        hide_env_values = true
+        hide_env_values = true,
+        // A PathBuf that may be empty.
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        value_hint = ValueHint::AnyPath
     )]
     pub(crate) device: Option<PathBuf>,
     /// How long to wait for a silent host or a busy port before giving up, such as 5s or 500ms

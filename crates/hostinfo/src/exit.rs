@@ -13,7 +13,6 @@ use crate::args;
 use crate::broken::Broken;
 use crate::nearest;
 use crate::port::OpenError;
-use crate::system::SERIAL;
 use crate::way::Way;
 
 /// A host answered.
@@ -34,18 +33,17 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
     TooSoon(Duration),
-    #[error("no host answers: {}\n{}", tried.join("; "), taken.as_deref().unwrap_or(&remedy()))]
+    #[error("no host answers: {}\n{remedy}", tried.join("; "))]
     NoHost {
         /// Each port, and why no host answered there.
         tried: Vec<String>,
-        /// Which program may have taken the answer away.
-        taken: Option<String>,
+        remedy: String,
     },
     #[error(
         "no host answers: {0}: no such device; leave out --device (and HOSTINFO_DEVICE) to find it"
     )]
     NoDevice(Way),
-    #[error("{way}: {why}")]
+    #[error("{way}: {why}{}", why.next_step())]
     Port { way: Way, why: Trouble },
     #[error("{way}: {why}: {by}")]
     Disturbed { way: Way, why: Broken, by: String },
@@ -78,22 +76,18 @@ impl Trouble {
                 | Self::Talk(Broken::Silent(_) | Broken::Strange | Broken::NotConnected)
         )
     }
-}
 
-/// What the administrator of the host has to do.
-fn remedy() -> String {
-    format!(
-        "\
-Send this to whoever runs your host:
-This guest needs a port to ask. Run hostinfoctl enable NAME, where NAME is the guest's name, or add this
-to its domain's XML (virsh edit NAME):
-  <serial type='unix'>
-    <source mode='bind' path='/var/lib/hostinfo/qemu-NAME'/>
-    <target port='1'/>
-  </serial>
-Then shut the guest down and start it again: rebooting inside the guest is not enough. hostinfod has to
-run on the host. If the port is not {SERIAL}, name it with --device or HOSTINFO_DEVICE."
-    )
+    /// What the user can do about it, if it does not say so itself.
+    fn next_step(&self) -> &'static str {
+        match self {
+            Self::Talk(Broken::Silent(_) | Broken::NotConnected | Broken::Disturbed(_)) => {
+                ": ask again, or give it more time with --timeout"
+            }
+            Self::Talk(Broken::TooLong) => ": ask for less",
+            Self::Open(OpenError::NotAPort) => ": name another with --device",
+            _ => "",
+        }
+    }
 }
 
 impl Failure {

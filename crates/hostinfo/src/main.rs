@@ -24,6 +24,7 @@ mod question;
 mod record;
 mod recorder;
 mod recording;
+mod remedy;
 mod reply;
 mod report;
 #[cfg(unix)]
@@ -115,6 +116,7 @@ fn is_page(args: &Args) -> bool {
 /// more.
 fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<Outcome, Failure> {
     let mut interval = None;
+    let mut told = String::new();
     loop {
         let start = Instant::now();
         match once(args, host) {
@@ -123,6 +125,7 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
                     shown.text = format!("{}\n{}", units::now(), shown.text);
                 }
                 shown.write(args.options.output.as_deref())?;
+                told.clear();
             }
             Err(Failure::TooSoon(wait)) => {
                 host.let_go();
@@ -130,7 +133,13 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
                 continue;
             }
             Err(failure @ Failure::Usage(_)) => return Err(failure),
-            Err(failure) => complain(&failure),
+            Err(failure) => {
+                // What to do about it stands in further lines: once is enough.
+                let now = failure.to_string();
+                let repeated = now.lines().next().filter(|_| now == told);
+                complain(repeated.unwrap_or(&now));
+                told = now;
+            }
         }
         let longer = host.interval().filter(|interval| *interval > every);
         if longer != interval {

@@ -19,9 +19,29 @@ use crate::views::own::{Moment, Roots, View};
 const REASON_EVERY: Duration = Duration::from_secs(60);
 const SAME_EVERY: Duration = Duration::from_secs(300);
 
-/// How soon to ask a host that does not answer again: each attempt may take seconds, during which the guest is
-/// not observed either.
+/// How soon to ask again where no host has answered twice in a row: each attempt may take seconds, during which the
+/// guest is not observed either. One failure may be a daemon that is restarted.
 const SILENT_FOR: Duration = Duration::from_secs(30);
+
+/// What became of the last request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// It was answered, perhaps with "too soon". So it is before the first request.
+    Answered,
+    /// There was a host, or another program had the port.
+    Failed,
+    /// There was no host.
+    Absent,
+}
+
+impl Last {
+    fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::NoHost { .. } | Failure::NoDevice(_) => Self::Absent,
+            _ => Self::Failed,
+        }
+    }
+}
 
 /// The state from the last sample.
 pub(crate) struct Recorder {
@@ -32,8 +52,7 @@ pub(crate) struct Recorder {
     reply: Option<(Reply, Instant)>,
     /// Do not ask the host before this time.
     not_before: Option<Instant>,
-    /// Whether the host did not answer the last request.
-    is_silent: bool,
+    last: Last,
     silence: String,
     host: String,
     incident: String,
@@ -49,7 +68,7 @@ impl Recorder {
             moment: None,
             reply: None,
             not_before: None,
-            is_silent: false,
+            last: Last::Answered,
             silence: String::new(),
             host: String::new(),
             incident: String::new(),
@@ -70,7 +89,7 @@ impl Recorder {
 
     /// How long the host may not be asked yet, if it said so. One that does not answer said nothing.
     pub(crate) fn wait(&self) -> Option<Duration> {
-        let not_before = self.not_before.filter(|_| !self.is_silent)?;
+        let not_before = self.not_before.filter(|_| self.last == Last::Answered)?;
         not_before.checked_duration_since(Instant::now())
     }
 
@@ -93,22 +112,23 @@ impl Recorder {
         let mut sample = Sample::at(time, Heard::TooSoon);
         let mut entries = Vec::new();
         match answer {
-            None if self.is_silent => sample.heard = Heard::Silence,
+            None if self.last != Last::Answered => sample.heard = Heard::Silence,
             None => {}
             Some(Ok(lines)) => {
-                self.is_silent = false;
+                self.last = Last::Answered;
                 self.silence.clear();
                 let reply = Reply::of(&lines);
                 entries.extend(self.news(time, &reply, now));
                 self.hear(&mut sample, reply, now);
             }
             Some(Err(Failure::TooSoon(wait))) => {
-                self.is_silent = false;
+                self.last = Last::Answered;
                 self.not_before = Some(now + wait);
             }
             Some(Err(failure)) => {
-                self.is_silent = true;
-                self.not_before = Some(now + SILENT_FOR);
+                let before = std::mem::replace(&mut self.last, Last::of(&failure));
+                let is_away = (before, self.last) == (Last::Absent, Last::Absent);
+                self.not_before = is_away.then_some(now + SILENT_FOR);
                 sample.heard = Heard::Silence;
                 let why = line(failure.to_string().lines().next().unwrap_or_default());
                 if why != self.silence {
@@ -303,6 +323,23 @@ mod tests {
         assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
         let back = played.at(60, Ok(&["verdict.cpu=ok: x"]));
         assert_eq!(sample(&back).state(0), Some(State::Ok), "its port is back");
+    }
+
+    #[test]
+    fn only_a_host_that_was_absent_twice_is_left_alone_for_a_while() {
+        let absent = || Err(Failure::NoHost { tried: Vec::new(), remedy: String::new() });
+        let busy = || Err(Failure::Unexpected("something"));
+        let mut played = Played::new();
+        let mut may_ask = |seconds, answer| {
+            played.at(seconds, answer);
+            let next = played.start + Duration::from_secs((seconds + 1).into());
+            played.recorder.not_before.is_none_or(|not_before| not_before <= next)
+        };
+        let answer = || Ok(&["verdict.cpu=ok: x"][..]);
+        assert!(may_ask(0, absent()), "it may be back with the next sample");
+        assert!(may_ask(10, busy()) && may_ask(20, absent()), "not twice in a row");
+        assert!(!may_ask(30, absent()) && !may_ask(60, absent()));
+        assert!(may_ask(90, answer()) && may_ask(100, absent()));
     }
 
     #[test]

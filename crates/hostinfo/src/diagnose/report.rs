@@ -11,7 +11,7 @@ use crate::diagnose::words::{measured, seen};
 use crate::system::WHY_NO_OWN_VIEW;
 use crate::units;
 use crate::verdict::{RESOURCES, State};
-use crate::views::hosts::{HostView, Judged};
+use crate::views::hosts::{Figures, HostView, Judged};
 use crate::views::own::View;
 
 /// All findings.
@@ -19,6 +19,8 @@ pub(crate) struct Diagnosis {
     pub(crate) findings: Vec<Finding>,
     pub(crate) view: View,
     pub(crate) host_view: HostView,
+    /// Why the host did not answer at the end, if it did not.
+    pub(crate) silence: Option<String>,
     /// How long it observed.
     pub(crate) time: Duration,
 }
@@ -68,10 +70,19 @@ impl Diagnosis {
         if let Some(incident) = self.host_view.last.incident() {
             text += &format!("The newest incident that the host recorded: {incident}.\n");
         }
-        text += &sentences(&self.findings, &self.view, &figures, &self.elsewhere()).join(" ");
+        text += &self.sentences(&figures).join(" ");
         text.push('\n');
         text.extend(WHY_NO_OWN_VIEW.map(|why| format!("{why}.\n")));
         text
+    }
+
+    /// The conclusion in sentences.
+    pub(crate) fn sentences(&self, figures: &Figures) -> Vec<String> {
+        let mut told = sentences(&self.findings, &self.view, figures, &self.elsewhere());
+        // Where there is no verdict at all, that is the reason given for it.
+        let silence = self.silence.as_ref().filter(|_| self.host_view.has_later());
+        told.extend(silence.map(|why| format!("At the end, the host did not answer: {why}.")));
+        told
     }
 
     /// The resources that were not asked for and of which the host says that something is wrong.

@@ -3,6 +3,7 @@
 mod device;
 mod fd;
 mod look;
+mod raw;
 mod signal;
 mod socket;
 mod tty;

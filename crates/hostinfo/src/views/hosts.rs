@@ -165,6 +165,11 @@ impl HostView {
         self.first.is_none()
     }
 
+    /// Whether it reported something after its first reply.
+    pub(crate) fn has_later(&self) -> bool {
+        !self.later.is_empty()
+    }
+
     /// The verdict on one resource.
     pub(crate) fn judged(&self, resource: &str) -> Judged {
         self.later.get(resource).cloned().unwrap_or_else(|| judged(&self.last, resource))

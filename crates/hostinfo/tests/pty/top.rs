@@ -182,3 +182,23 @@ fn a_host_that_does_not_answer_is_said_and_the_guests_own_figures_are_shown() {
     top.screen.write_all(b"q").unwrap();
     assert!(top.end().1);
 }
+
+#[test]
+fn the_port_is_left_as_it_was_found_while_the_host_is_being_asked() {
+    for signal in [None, Some(Signal::TERM)] {
+        let host = FakeHost::raw(b"", |_| "");
+        let is_cooked = || tcgetattr(&host.tty).unwrap().local_modes.contains(LocalModes::ICANON);
+        let mut top = Top::start(&host, 120, 24);
+        top.wait_for("q quits");
+        while is_cooked() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        match signal {
+            Some(signal) => kill_process(Pid::from_child(&top.child), signal).unwrap(),
+            None => top.screen.write_all(b"q").unwrap(),
+        }
+        let (_, is_restored, shown) = top.end();
+        assert!(is_restored, "{shown}");
+        assert!(is_cooked(), "{signal:?}");
+    }
+}
