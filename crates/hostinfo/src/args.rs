@@ -31,14 +31,15 @@ const EXAMPLES: &str = "\
 Examples:
   hostinfo                             is it me or my host? At most eight lines
   hostinfo --all                       everything the host lets this guest see
-  hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for scripts
-  hostinfo diagnose                    observe for a minute, and conclude in sentences
-  hostinfo top                         the host's and the guest's own figures, live
-  hostinfo record slow.rec --for 24h   record both for a day, for hostinfo report
-  hostinfo list memory                 what this guest may ask about the host's memory
+  hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE for scripts
+  hostinfo diagnose                    observe for a minute, then say who it is
+  hostinfo top                         the host's and this guest's figures live
+  hostinfo record slow.rec --for 24h   record them for a day
+  hostinfo report slow.rec --text      was it the host? For your provider
+  hostinfo list memory                 what this guest may ask about memory
   hostinfo --json vm.cpu               JSON, for programs
   hostinfo --json --every 60s          a line of JSON each minute
-  hostinfo --format prometheus --output /var/lib/prometheus/node-exporter/host.prom
+  hostinfo --format prometheus --output FOLDER/host.prom
                                        for node_exporter's textfile collector
 
 Exit status:
@@ -51,14 +52,14 @@ Exit status:
   10, 11, 12  conclusions of diagnose: see hostinfo diagnose --help
 
 On Windows:
-  There is no serve, and diagnose, top and record have the host's view alone, since the
-  guest's own figures come from Linux's /proc.";
+  There is no serve, and diagnose, top and record have the host's view alone,
+  since the guest's own figures come from Linux's /proc.";
 
 const GET: &str = "\
 Examples:
   hostinfo get loadavg.1               one statistic
   hostinfo get memory vm.cpu           two groups
-  hostinfo get --wait verdict.io       why are disks slow? Waits until the host knows
+  hostinfo get --wait verdict.io       are disks slow? Waits for the answer
   load=$(hostinfo get loadavg.1) && echo \"${load#*=}\"";
 
 const LIST: &str = "\
@@ -69,7 +70,7 @@ Examples:
 
 const PING: &str = "\
 Examples:
-  hostinfo ping                        hostinfo/1 answers on /dev/ttyS1 in 1.25 ms
+  hostinfo ping                        does a host answer, where, and how fast?
   hostinfo ping --device /dev/ttyS2    does it answer there?";
 
 /// Ask the host of this virtual machine: is it me or my host?
@@ -156,19 +157,25 @@ fn one_of(formats: &[Format]) -> ValueParser {
     ValueParser::new(words.try_map(|word| Format::from_str(&word, false)))
 }
 
-/// Reads the command line.
+/// Reads the command line. Help is for a terminal of so many `columns`; without them, clap looks for itself.
 ///
 /// # Errors
 /// What clap says of it; help and the version, too.
 pub(crate) fn parse(
     words: impl IntoIterator<Item = impl Into<OsString>>,
+    columns: Option<usize>,
 ) -> Result<Args, clap::Error> {
     let mut words: Vec<OsString> = words.into_iter().map(Into::into).collect();
     // clap takes what follows `help` for a command, `--help` as well.
     if words.get(1).is_some_and(|word| word == "help") {
         words.retain(|word| word != "--help" && word != "-h");
     }
-    let mut args = Args::from_arg_matches(&command().try_get_matches_from(words)?)?;
+    let command = command();
+    let command = match columns {
+        Some(columns) => command.term_width(columns),
+        None => command,
+    };
+    let mut args = Args::from_arg_matches(&command.try_get_matches_from(words)?)?;
     // An empty variable is none.
     args.options.device = args.options.device.filter(|device| !device.as_os_str().is_empty());
     Ok(args)

@@ -133,6 +133,7 @@ fn look(
     let last = Moment::take(roots, Instant::now());
     heard.add(ask_at_the_end(host, &question));
     let heard = heard.or_failure()?;
+    let end = jiff::Timestamp::now();
     let view = first.until(&last, running.get(), page_size());
     let lacking = roots.lacking();
     let wanted = |resource: &&str| options.wants(resource);
@@ -142,7 +143,7 @@ fn look(
         .map(|resource| Finding::new(resource, heard.judged(resource), &view, &lacking))
         .collect();
     let silence = heard.silence();
-    Ok(Diagnosis { findings, view, host_view: heard.view, silence, time: start.elapsed() })
+    Ok(Diagnosis { findings, view, host_view: heard.view, silence, time: start.elapsed(), end })
 }
 
 /// Waits until the host has its verdicts, or answers at all.

@@ -12,8 +12,10 @@ use hostinfo_catalog::resolve;
 use crate::args;
 use crate::broken::Broken;
 use crate::nearest;
+use crate::output::stderr_columns;
 use crate::port::OpenError;
 use crate::way::Way;
+use crate::wrap::wrapped;
 
 /// A host answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +170,11 @@ pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
 
 /// Reports something on stderr.
 pub(crate) fn complain(what: impl Display) {
+    let text = format!("hostinfo: {what}\n");
+    let text = match stderr_columns() {
+        Some(columns) => wrapped(&text, columns),
+        None => text,
+    };
     // If stderr cannot be written, there is nobody to tell.
-    let _ = writeln!(io::stderr(), "hostinfo: {what}");
+    let _ = io::stderr().write_all(text.as_bytes());
 }

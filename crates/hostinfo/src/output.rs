@@ -59,12 +59,18 @@ impl Shown {
 }
 
 /// The width of a console that does not say its own, such as a serial one.
-pub(crate) const USUAL_COLUMNS: u16 = 80;
+const USUAL_COLUMNS: u16 = 80;
 
 /// How wide the terminal on stdout is. `None` if there is no terminal.
 pub(crate) fn columns() -> Option<usize> {
     let told = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
     io::stdout().is_terminal().then(|| told.unwrap_or(USUAL_COLUMNS).into())
+}
+
+/// The same of the terminal on stderr.
+pub(crate) fn stderr_columns() -> Option<usize> {
+    let told = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0);
+    io::stderr().is_terminal().then(|| told.unwrap_or(USUAL_COLUMNS).into())
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Shows a line on a terminal during a wait, and removes it afterwards.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::output::USUAL_COLUMNS;
+use crate::output::stderr_columns;
 use crate::units;
 
 /// The shortest wait that is worth mentioning.
@@ -39,16 +39,14 @@ pub(crate) struct Progress {
 impl Progress {
     /// For a wait of that length.
     pub(crate) fn new(time: Duration, what: &str) -> Self {
-        let is_shown = time >= LONG_WAIT && io::stderr().is_terminal();
+        let is_shown = time >= LONG_WAIT && stderr_columns().is_some();
         Self { what: is_shown.then(|| what.to_owned()), width: 0 }
     }
 
     /// Shows how much of it is left.
     pub(crate) fn show(&mut self, left: Duration) {
-        let Some(what) = &self.what else { return };
-        let size = terminal_size::terminal_size_of(io::stderr());
-        let columns = size.map_or(USUAL_COLUMNS, |(width, _)| width.0);
-        let line = line(what, left, columns.into());
+        let Some((what, columns)) = self.what.as_ref().zip(stderr_columns()) else { return };
+        let line = line(what, left, columns);
         let before = std::mem::replace(&mut self.width, line.width());
         let behind = before.saturating_sub(self.width);
         // If stderr cannot be written, there is nobody to tell.

@@ -93,7 +93,7 @@ fn begin(file: &Path, every: Duration, time: Option<Duration>) -> String {
     };
     let file = file.display();
     let every = units::duration(every);
-    format!("recording every {every}, {end}; then: hostinfo report {file} > report.html")
+    format!("recording every {every}, {end}. Then:\n  hostinfo report {file} > report.html")
 }
 
 /// What was recorded, and what to do with it.

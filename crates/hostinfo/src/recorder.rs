@@ -43,6 +43,10 @@ impl Last {
     }
 }
 
+/// A wait that is worth it: a guest whose interval is as long as the time between two samples is too early by
+/// some milliseconds, and would otherwise have every other of its host's figures.
+const SOON: Duration = Duration::from_millis(500);
+
 /// The state from the last sample.
 pub(crate) struct Recorder {
     roots: Roots,
@@ -54,6 +58,7 @@ pub(crate) struct Recorder {
     not_before: Option<Instant>,
     last: Last,
     silence: String,
+    guest: String,
     host: String,
     incident: String,
     /// For each resource, the verdict that was last reported, and when.
@@ -70,6 +75,7 @@ impl Recorder {
             not_before: None,
             last: Last::Answered,
             silence: String::new(),
+            guest: String::new(),
             host: String::new(),
             incident: String::new(),
             verdicts: [const { None }; RESOURCES.len()],
@@ -98,7 +104,14 @@ impl Recorder {
     pub(crate) fn turn(&mut self, host: &mut Host<'_>, time: i64) -> Vec<Entry> {
         let asked = Instant::now();
         let is_due = self.not_before.is_none_or(|not_before| asked >= not_before);
-        let answer = is_due.then(|| host.ask(&Question::get(&["verdict", "*"])));
+        let question = Question::get(&["verdict", "*"]);
+        let mut answer = is_due.then(|| host.ask(&question));
+        if let Some(Err(Failure::TooSoon(wait))) = answer
+            && wait <= SOON
+        {
+            host.sit_out(wait, "too soon to ask, asking again");
+            answer = Some(host.ask(&question));
+        }
         self.take(answer, time, Instant::now())
     }
 
@@ -151,6 +164,11 @@ impl Recorder {
     /// What the host reports that it did not report before.
     fn news(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
         let mut news = Vec::new();
+        let guest = line(&reply.guest().unwrap_or_default());
+        if guest != self.guest {
+            self.guest.clone_from(&guest);
+            news.push(Entry::Guest { time, guest });
+        }
         let host = line(&reply.host().unwrap_or_default());
         if host != self.host {
             self.host.clone_from(&host);

@@ -4,6 +4,7 @@
 //! ```text
 //! #hostinfo-recording 1
 //! #columns waited throttled ...
+//! g 1795852941 "web1" (9f0c3a52-...) .
 //! h 1795852941 df1a367e kvm .
 //! v 1795852941 cpu contended your vCPUs waited 34% of the last 60 s for a host CPU .
 //! s 1795852941 coo- 340 0 ... .
@@ -47,6 +48,11 @@ pub(crate) enum Entry {
         state: Option<State>,
         reason: String,
     },
+    /// The guest as its host knows it, from that time on.
+    Guest {
+        time: i64,
+        guest: String,
+    },
     /// The host from that time on.
     Host {
         time: i64,
@@ -73,6 +79,7 @@ impl Entry {
                 let state = state.map_or("-", State::word);
                 format!("v {time} {resource} {state} {} .\n", cut(reason))
             }
+            Self::Guest { time, guest } => format!("g {time} {} .\n", cut(guest)),
             Self::Host { time, host } => format!("h {time} {} .\n", cut(host)),
             Self::Incident { time, incident } => format!("i {time} {} .\n", cut(incident)),
             Self::Silence { time, why } => format!("n {time} {} .\n", cut(why)),
@@ -186,6 +193,7 @@ impl Reader {
                 };
                 Some(Entry::Verdict { time, resource, state, reason })
             }
+            "g" => Some(Entry::Guest { time, guest: rest.to_owned() }),
             "h" => Some(Entry::Host { time, host: rest.to_owned() }),
             "i" => Some(Entry::Incident { time, incident: rest.to_owned() }),
             "n" => Some(Entry::Silence { time, why: rest.to_owned() }),

@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Failure> {
     if width < WIDTH_LEAST || height < HEIGHT_LEAST {
         return Err(Failure::Usage(format!(
             "top needs a terminal of {WIDTH_LEAST} columns and {HEIGHT_LEAST} lines, and this one has {width} and \
-             {height}: make it larger, or use hostinfo alone"
+             {height}: make it larger, or run plain hostinfo"
         )));
     }
     let variable = |name: &str| std::env::var(name).ok();
@@ -75,10 +75,12 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Failure> {
     shown.map(|()| Outcome::Complete)
 }
 
-/// What there is to add after one look: news and a sample, and how long the host may not be asked yet.
+/// What there is after one look: news and a sample, how long the host may not be asked yet, and of which
+/// resources this guest has no device.
 struct Turn {
     entries: Vec<Entry>,
     wait: Option<Duration>,
+    lacking: Vec<&'static str>,
 }
 
 /// Takes samples in a thread of its own: a host may take seconds to answer, and keys must not wait.
@@ -92,7 +94,8 @@ fn start(options: Options, every: Duration) -> Receiver<Turn> {
             let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
             // Meanwhile others may want to use the port.
             host.let_go();
-            if samples.send(Turn { entries, wait: recorder.wait() }).is_err() {
+            let (wait, lacking) = (recorder.wait(), own_roots().lacking());
+            if samples.send(Turn { entries, wait, lacking }).is_err() {
                 return;
             }
             thread::sleep(every.saturating_sub(start.elapsed()));
@@ -110,8 +113,8 @@ fn show(
     let mut terminal = Terminal::new(Tty::new(std::env::var_os("NO_COLOR")))?;
     let mut state = State::new(every);
     loop {
-        while let Ok(Turn { entries, wait }) = samples.try_recv() {
-            state.wait = wait;
+        while let Ok(Turn { entries, wait, lacking }) = samples.try_recv() {
+            (state.wait, state.lacking) = (wait, lacking);
             entries.into_iter().for_each(|entry| state.add(entry));
         }
         terminal.draw(|frame| {

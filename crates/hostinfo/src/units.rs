@@ -72,12 +72,12 @@ fn point_in_time(value: &str, kind: &str) -> Option<String> {
         return None;
     }
     let time = jiff::Timestamp::from_second(whole).ok()?;
-    Some(time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    Some(at(time))
 }
 
 /// `2026-11-28 10:02:31 UTC`
-pub(crate) fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+pub(crate) fn at(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// The text with its points in time as all texts show them, `2026-11-28 10:02 UTC`, instead of as

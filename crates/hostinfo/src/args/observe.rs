@@ -7,7 +7,7 @@ use super::value::time;
 
 pub(super) const DIAGNOSE: &str = "\
 Examples:
-  hostinfo diagnose                    observe for a minute, and conclude in sentences
+  hostinfo diagnose                    observe for a minute, then say who it is
   hostinfo diagnose --for 10m cpu      observe only CPU time, for ten minutes
   hostinfo diagnose --json             JSON, for programs
   hostinfo diagnose --format nagios    as a plugin for Nagios or Icinga
@@ -40,7 +40,7 @@ recording stays readable however this program or the guest ends.";
 pub(super) const REPORT: &str = "\
 Examples:
   hostinfo report slow.rec > report.html
-                                       a page for a browser, or for your provider
+                                       a page for a browser, or your provider
   hostinfo report slow.rec --text      the same as text, without charts
   hostinfo report slow.rec             also text, if the output is a terminal
 

@@ -2,7 +2,7 @@ use super::value::name;
 use super::*;
 
 fn parse(line: &str) -> Result<Args, clap::Error> {
-    super::parse(std::iter::once("hostinfo").chain(line.split_whitespace()))
+    super::parse(std::iter::once("hostinfo").chain(line.split_whitespace()), None)
 }
 
 #[test]
@@ -65,6 +65,21 @@ fn help_and_the_command_line_have_only_the_formats_that_a_command_has() {
         let name = if name == "get" { "get x" } else { name };
         assert!(parse(&format!("{name} --format {has}")).is_ok(), "{name}");
         assert!(parse(&format!("{name} --format {has_not}")).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn help_fits_into_80_columns_and_no_example_is_broken_in_two() {
+    for command in commands() {
+        let help = super::parse(["hostinfo", command, "--help"], Some(80)).unwrap_err().to_string();
+        for line in help.lines() {
+            assert!(line.len() <= 80, "{line}");
+        }
+    }
+    for text in [EXAMPLES, GET, LIST, PING, DIAGNOSE, TOP, RECORD, REPORT, SERVE] {
+        for line in text.lines().filter(|line| line.starts_with("  ")) {
+            assert!(line.len() < 80, "{line}");
+        }
     }
 }
 

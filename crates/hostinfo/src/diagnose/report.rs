@@ -21,8 +21,9 @@ pub(crate) struct Diagnosis {
     pub(crate) host_view: HostView,
     /// Why the host did not answer at the end, if it did not.
     pub(crate) silence: Option<String>,
-    /// How long it observed.
+    /// How long it observed, and until when.
     pub(crate) time: Duration,
+    pub(crate) end: jiff::Timestamp,
 }
 
 impl Diagnosis {
@@ -33,14 +34,14 @@ impl Diagnosis {
     /// For people: both views of each resource, and the conclusion.
     pub(crate) fn text(&self) -> String {
         let (bold, figures) = (Style::new().bold(), self.host_view.figures());
-        let host = self
-            .host_view
-            .last
-            .host()
-            .map_or_else(String::new, |host| format!(" on the host {host}"));
+        let last = &self.host_view.last;
+        let guest =
+            last.guest().map_or("this guest".to_owned(), |guest| format!("the guest {guest}"));
+        let host = last.host().map_or_else(String::new, |host| format!(" on the host {host}"));
         let mut text = format!(
-            "Observed for {}{host}. A verdict of the host covers its last 60 s or less.\n\n",
-            units::duration(self.time)
+            "Observed {guest}{host}, for {} until {}. A verdict of the host covers its last 60 s or less.\n\n",
+            units::duration(self.time),
+            units::at(self.end),
         );
         for finding in &self.findings {
             let (host, style) = match &finding.judged {
@@ -61,7 +62,8 @@ impl Diagnosis {
             let measured = measured(resource, &figures, self.time);
             let seen = seen(resource, &self.view, figures.got);
             for (who, what) in [("", measured), ("guest", seen)] {
-                if !what.is_empty() {
+                // How long tasks waited for a device that there is not is nothing to know.
+                if !what.is_empty() && finding.absent.is_none() {
                     text += &format!("{:8}{who:5}  {}\n", "", what.join("; "));
                 }
             }

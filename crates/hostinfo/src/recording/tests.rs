@@ -18,6 +18,7 @@ fn verdict(state: Option<State>, reason: &str) -> Entry {
 
 fn entries() -> Vec<Entry> {
     vec![
+        Entry::Guest { time: 5, guest: "\"web1\" (9f0c)".to_owned() },
         Entry::Host { time: 5, host: "df1a367e kvm".to_owned() },
         verdict(Some(State::Contended), "your vCPUs waited 34%: x ."),
         verdict(None, "not permitted"),
@@ -136,7 +137,7 @@ fn a_day_of_samples_every_10_s_is_less_than_2_mib() {
 
 proptest! {
     #[test]
-    fn any_text_is_read(text in "((#columns |s 1 |v |h |i |n )?[ -~]{0,40}( \\.)?\n){0,6}") {
+    fn any_text_is_read(text in "((#columns |s 1 |v |g |h |i |n )?[ -~]{0,40}( \\.)?\n){0,6}") {
         let _ = read(&text);
     }
 }

@@ -8,7 +8,7 @@ use crate::report::chart::{Chart, together};
 use crate::report::charts::charts;
 use crate::report::read::Recording;
 use crate::report::summary::{Summary, because, share, span, spoken};
-use crate::report::text::{INCIDENTS_MAX, damage, hosts, incidents, more, recorded};
+use crate::report::text::{INCIDENTS_MAX, damage, incidents, more, places, recorded};
 use crate::verdict::RESOURCES;
 
 const STYLE: &str = include_str!("page.css");
@@ -28,7 +28,7 @@ pub(crate) fn page(recording: &Recording) -> String {
          <h1>Was it the host?</h1>\n\
          <p>What a virtual machine's host said of it, and what its own kernel counted. {} {}</p>\n",
         recorded(&summary),
-        escaped(&hosts(recording)),
+        escaped(&places(recording)),
     );
     html += "<h2>Summary</h2>\n<div class=\"told\">\n";
     for sentence in summary.sentences() {
@@ -203,7 +203,8 @@ mod tests {
         let (resource, state) = ("cpu".to_owned(), Some(State::Contended));
         for entry in [
             Entry::Incident { time, incident: said.clone() },
-            Entry::Host { time, host: said.clone() },
+            Entry::Guest { time, guest: said.clone() },
+            Entry::Host { time, host: said.clone() + "." },
             Entry::Silence { time, why: said.clone() },
             Entry::Verdict { time, resource, state, reason: said },
             Entry::Sample(Sample::at(time + 150, Heard::Silence)),

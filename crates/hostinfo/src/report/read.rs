@@ -15,6 +15,8 @@ const ENTRIES_MAX: usize = 1 << 19;
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     pub(crate) samples: Vec<Sample>,
+    /// What the hosts called the guest, each once.
+    pub(crate) guests: Vec<String>,
     /// The hosts that the guest was on, each once.
     pub(crate) hosts: Vec<String>,
     /// The incidents that the hosts reported, each once; for an ongoing one, the newest text.
@@ -93,7 +95,9 @@ impl Recording {
         let line = |text: String| printable(text.into()).into_owned();
         match entry {
             Some(Entry::Sample(sample)) => self.samples.push(sample),
-            Some(Entry::Host { host, .. }) if host.is_empty() || !seen.insert(host.clone()) => {}
+            Some(Entry::Guest { guest: name, .. } | Entry::Host { host: name, .. })
+                if name.is_empty() || !seen.insert(name.clone()) => {}
+            Some(Entry::Guest { guest, .. }) => self.guests.push(line(guest)),
             Some(Entry::Host { host, .. }) => self.hosts.push(line(host)),
             Some(Entry::Incident { incident, .. }) => {
                 let incident = line(incident);
@@ -182,12 +186,15 @@ mod tests {
             host("a"),
             host("b\u{202e}"),
             host("a"),
+            Entry::Guest { time: 1, guest: "web1".to_owned() },
+            Entry::Guest { time: 9, guest: "web1".to_owned() },
         ];
         let text = head() + &sample(1) + &entries.map(|entry| entry.line()).concat();
         let recording = read(&text).unwrap();
         assert_eq!(recording.incidents.len(), 2);
         assert!(recording.incidents[0].ends_with("34%"));
         assert_eq!(recording.hosts, ["a", "b"]);
+        assert_eq!(recording.guests, ["web1"]);
     }
 
     proptest! {

@@ -11,7 +11,7 @@ pub(crate) const INCIDENTS_MAX: usize = 50;
 /// All of it.
 pub(crate) fn text(recording: &Recording) -> String {
     let summary = Summary::of(recording);
-    let mut text = format!("{}\n{}\n\n", recorded(&summary), hosts(recording));
+    let mut text = format!("{}\n{}\n\n", recorded(&summary), places(recording));
     for sentence in summary.sentences() {
         text += &format!("{sentence}\n");
     }
@@ -94,13 +94,18 @@ pub(crate) fn recorded(summary: &Summary) -> String {
     )
 }
 
-/// On which hosts.
-pub(crate) fn hosts(recording: &Recording) -> String {
-    match recording.hosts.as_slice() {
+/// Of which guest, and on which hosts.
+pub(crate) fn places(recording: &Recording) -> String {
+    let guest = match recording.guests.as_slice() {
+        [] => String::new(),
+        guests => format!("The guest {}. ", guests.join(", then ")),
+    };
+    let hosts = match recording.hosts.as_slice() {
         [] => "No host said who it is.".to_owned(),
         [host] => format!("On the host {host}."),
         hosts => format!("On {} hosts, one after the other: {}.", hosts.len(), hosts.join(", ")),
-    }
+    };
+    guest + &hosts
 }
 
 /// The newest incidents. The end of one that another followed, or that went on when the recording ended, is not
@@ -136,7 +141,7 @@ mod tests {
     fn a_report_says_when_where_how_long_and_why() {
         let recording = format!(
             "{HEAD}#columns waited\n\
-             h 1795852940 df1a367e, kvm .\ns 1795852940 oo-- - .\ns 1795852950 co-- 340 .\n\
+             g 1795852940 \"web1\" .\nh 1795852940 df1a367e, kvm .\ns 1795852940 oo-- - .\ns 1795852950 co-- 340 .\n\
              v 1795852950 cpu contended your vCPUs waited 34% .\ns 1795852960 co-- 320 .\n\
              i 1795852960 cpu contended from 2026-11-28T08:02Z to now: 34% waited .\ns 17958"
         );
@@ -144,7 +149,7 @@ mod tests {
         assert_eq!(
             text,
             "From 2026-11-28 08:02:10 to 2026-11-28 08:02:40 UTC (30 s), 3 samples, one every 10 s.\n\
-             On the host df1a367e, kvm.\n\n\
+             The guest \"web1\". On the host df1a367e, kvm.\n\n\
              The host gave this guest less CPU time than it wanted for 20 s (67%).\n\
              While CPU time was contended, its vCPUs waited 33% of the time in which they wanted to run, by the host's count.\n\
              Show this to whoever runs the host.\n\n\

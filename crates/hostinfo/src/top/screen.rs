@@ -6,6 +6,7 @@ use ratatui_core::style::{Color, Style};
 use ratatui_core::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::diagnose::conclude::absent;
 use crate::recording::Sample;
 use crate::system::WHY_NO_OWN_VIEW;
 use crate::top::rows::{Full, LABEL, ROWS, Row, VALUE};
@@ -59,7 +60,9 @@ fn head(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
 fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
     let line = |(number, resource): (usize, &&str)| {
         let verdict = state.verdicts.get(number).copied().flatten();
+        let absent = absent(resource, verdict, &state.lacking);
         let word = match verdict {
+            _ if absent.is_some() => "-",
             Some(state) => state.word(),
             None if state.heard.is_none() => "...",
             None => "no verdict",
@@ -70,7 +73,8 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
             Some(verdict::State::Ok) => Style::new().fg(Color::Green),
             Some(verdict::State::Unknown) | None => Style::new(),
         };
-        let reason = state.reasons.get(*resource).map(String::as_str).unwrap_or_default();
+        let reason = state.reasons.get(*resource).map(String::as_str);
+        let reason = absent.or(reason).unwrap_or_default();
         /// The longest word, and a blank.
         const WORD: usize = "self-limited ".len();
         let behind = WORD.saturating_sub(word.len());
@@ -84,27 +88,25 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
     RESOURCES.iter().enumerate().map(line).collect()
 }
 
-/// Why the host's figures are old or missing, or how long the lines are; and what the figures beside them are.
+/// What the figures below are and how long the lines; or why the host's are old or missing.
 fn heading(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
-    let bold = Style::new().bold();
-    if state.is_silent() {
-        return Line::styled(cut(&state.silence, width, glyphs), bold);
-    }
-    let columns = match has_most(width) {
-        true => format!(" {:>VALUE$} {:>VALUE$}", "now", "max"),
-        false => String::new(),
+    let drawn = state.samples.len().min(drawn(width));
+    let time = state.every.saturating_mul(u32::try_from(drawn).unwrap_or(u32::MAX));
+    let time = units::duration(time);
+    let most = if has_most(width) { format!(" {:>VALUE$}", "max") } else { String::new() };
+    let text = match notice(state) {
+        // The last columns of this line are of less use than that.
+        Some(notice) => notice,
+        None => format!("{:LABEL$}{:>VALUE$}{most}  the last {time}", "", "now"),
     };
-    let room = width.saturating_sub(columns.len());
-    let notice = notice(state).unwrap_or_else(|| {
-        let drawn = state.samples.len().min(drawn(width));
-        let time = state.every.saturating_mul(u32::try_from(drawn).unwrap_or(u32::MAX));
-        format!("{:LABEL$}the last {}", "", units::duration(time))
-    });
-    Line::styled(format!("{:room$}{columns}", cut(&notice, room, glyphs)), bold)
+    Line::styled(cut(&text, width, glyphs), Style::new().bold())
 }
 
-/// Why the host's figures are old or missing, though it answers.
+/// Why the host's figures are old or missing.
 fn notice(state: &State) -> Option<String> {
+    if state.is_silent() {
+        return Some(state.silence.clone());
+    }
     let in_time = |before: &str| {
         let wait = state.wait.map(units::left);
         wait.map_or_else(String::new, |wait| format!("{before} in {wait}"))
@@ -124,17 +126,17 @@ fn notice(state: &State) -> Option<String> {
 /// Whether there is room for the greatest value of each line.
 fn has_most(width: usize) -> bool {
     /// Below that, lines would be shorter than 20 samples.
-    const WIDTH_LEAST: usize = LABEL + 20 + 2 * (VALUE + 1);
+    const WIDTH_LEAST: usize = LABEL + 2 * (VALUE + 1) + 1 + 20;
     width >= WIDTH_LEAST
 }
 
 /// How many samples a line has.
 fn drawn(width: usize) -> usize {
-    let columns = if has_most(width) { 2 } else { 1 };
-    width.saturating_sub(LABEL + columns * (VALUE + 1))
+    let values = if has_most(width) { VALUE + 1 + VALUE } else { VALUE };
+    width.saturating_sub(LABEL + values + "  ".len())
 }
 
-/// `guest CPU stolen     ▁▂▃▅   34%   41%`
+/// `guest CPU stolen     34.0%     41.2%  ▁▂▇▅`
 fn figure(row: &Row, state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
     let newest = if row.is_hosts { state.newest_of_host() } else { state.newest() };
     let told = |figure: Option<u32>| {
@@ -154,11 +156,12 @@ fn figure(row: &Row, state: &State, width: usize, glyphs: Glyphs) -> Line<'stati
     let whose = if row.is_hosts { "host" } else { "guest" };
     let label = format!("{whose:5} {}", row.label);
     let now = told(newest.and_then(|sample| sample.figure(row.field)));
-    let mut text = format!("{label:LABEL$}{line:>room$} {now:>VALUE$}");
+    // Beside their labels, so that they are found on a wide terminal as well.
+    let mut text = format!("{label:LABEL$}{now:>VALUE$}");
     if has_most(width) {
         text += &format!(" {:>VALUE$}", told(most(row.field)));
     }
-    Line::raw(text)
+    Line::raw(text + "  " + &line)
 }
 
 /// The part of a text that fits into that many columns.
@@ -220,11 +223,10 @@ mod tests {
         assert_eq!(lines[1], "cpu     contended    your vCPUs waited 34% of it");
         assert_eq!(lines[2].trim_end(), "memory  ok");
         assert_eq!(lines[3].trim_end(), "io      no verdict");
-        let heading = format!("{:22}{:38} {:>9} {:>9}", "", "the last 20 s", "now", "max");
-        assert_eq!(lines[5], heading);
-        let waited = format!("host  vCPUs waited    {:>38}     36.0%     36.0%", "_...::::--");
-        assert_eq!(lines[6], waited);
-        assert_eq!(lines[7].split_whitespace().last(), Some("-"), "not known is not zero");
+        assert_eq!(lines[5], format!("{:22}{:>9} {:>9}  the last 20 s", "", "now", "max"));
+        assert_eq!(lines[6], "host  vCPUs waited        36.0%     36.0%  _...::::--");
+        let steal = format!("guest CPU stolen      {:>9} {:>9}", "-", "-");
+        assert_eq!(lines[7].trim_end(), steal, "not known is not zero");
         assert_eq!(lines[21], "cpu contended from 4 to now");
         assert!(lines.iter().all(|line| line.chars().count() <= 80 && line.is_ascii()));
     }
@@ -235,7 +237,7 @@ mod tests {
         let lines = shown(&state, 40, 10, Glyphs::Blocks);
         assert_eq!(lines.len(), 10);
         assert_eq!(lines[1], "cpu     contended    your vCPUs waited …");
-        assert_eq!(lines[6], "host  vCPUs waited    ▂▂▃▃▃▃▄▄     36.0%", "without the greatest");
+        assert_eq!(lines[6], "host  vCPUs waited        36.0%  ▂▃▃▃▃▄▄", "without the greatest");
         assert_eq!(shown(&state, 20, 24, Glyphs::Ascii), ["too small: make it ~"]);
         assert_eq!(shown(&state, 30, 24, Glyphs::Ascii), ["too small: make it 40 x 10"]);
     }
@@ -243,19 +245,18 @@ mod tests {
     #[test]
     fn figures_that_are_old_or_missing_are_explained() {
         let mut state = state("x", "y");
-        let told = |state: &State| shown(state, 120, 24, Glyphs::Ascii)[5].trim_end().to_owned();
-        let columns = format!("{:>10}{:>10}", "now", "max");
+        let told = |state: &State| shown(state, 120, 24, Glyphs::Ascii)[5].clone();
         state.add(Entry::Sample(Sample::at(1_795_852_995, Heard::TooSoon)));
         state.wait = Some(Duration::from_millis(13_200));
-        let old = "the host's figures are 46 s old, the next come in 14 s";
-        assert_eq!(told(&state), format!("{old:100}{columns}"));
+        assert_eq!(told(&state), "the host's figures are 46 s old, the next come in 14 s");
         state.wait = None;
-        assert_eq!(told(&state), format!("{:100}{columns}", "the host's figures are 46 s old"));
-        assert!(shown(&state, 80, 24, Glyphs::Ascii)[6].ends_with(" 36.0%"), "the last one stands");
+        assert_eq!(told(&state), "the host's figures are 46 s old");
+        let waited = |state: &State| shown(state, 80, 24, Glyphs::Ascii)[6].clone();
+        assert!(waited(&state).contains("    36.0%     36.0%  "), "the last one stands");
         state.add(Entry::Silence { time: 0, why: "no host answers: x".to_owned() });
         state.add(Entry::Sample(Sample::at(1_795_852_997, Heard::Silence)));
         assert_eq!(told(&state), "no host answers: x");
-        assert!(shown(&state, 80, 24, Glyphs::Ascii)[6].contains(" -     36.0%"));
+        assert!(waited(&state).contains("        -     36.0%  "), "{}", waited(&state));
     }
 
     #[test]
@@ -280,10 +281,22 @@ mod tests {
         let lines = shown(&state, 80, 24, Glyphs::Ascii);
         let drawn = |label: &str| {
             let line = lines.iter().find(|line| line.starts_with(label)).unwrap();
-            line.chars().nth(LABEL + drawn(80) - 1).unwrap()
+            line.chars().last().unwrap()
         };
         assert_eq!((drawn("host  disk"), drawn("guest disk")), ('.', '#'));
         assert_eq!((drawn("guest CPU stolen"), drawn("host  I/O")), ('#', '.'));
+    }
+
+    #[test]
+    fn a_device_that_this_guest_does_not_have_is_not_unknown() {
+        let mut state = State::new(Duration::from_secs(2));
+        let unknown = Some(Verdict::Unknown);
+        let reason = "this host has no figures of your disks".to_owned();
+        state.add(Entry::Verdict { time: 0, resource: "io".to_owned(), state: unknown, reason });
+        let io = |state: &State| shown(state, 80, 24, Glyphs::Ascii)[3].clone();
+        assert_eq!(io(&state), "io      unknown      this host has no figures of your disks");
+        state.lacking = vec!["io"];
+        assert_eq!(io(&state), "io      -            no disk in this guest");
     }
 
     proptest! {

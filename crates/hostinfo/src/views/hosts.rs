@@ -68,6 +68,15 @@ impl Reply {
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
+    /// `"web1" (9f0c...)`: the guest as its administrator knows it, by its name and UUID, as far as the host says it.
+    pub(crate) fn guest(&self) -> Option<String> {
+        let name = self.text("vm.name").map(|name| format!("\"{name}\""));
+        match (name, self.text("vm.uuid")) {
+            (Some(name), Some(uuid)) => Some(format!("{name} ({uuid})")),
+            (name, uuid) => name.or(uuid.map(str::to_owned)),
+        }
+    }
+
     /// The newest incident, for people.
     pub(crate) fn incident(&self) -> Option<String> {
         let incident = self.text("verdict.incident.1")?;
@@ -345,6 +354,15 @@ mod tests {
         assert_eq!(host(&all).as_deref(), Some("\"vm\" (df1a367e), kvm"));
         assert_eq!(host(&all[1..]).as_deref(), Some("df1a367e, kvm"));
         assert_eq!(host(&[]), None);
+    }
+
+    #[test]
+    fn a_guest_is_told_by_its_name_and_its_uuid() {
+        let guest = |values: &[&str]| reply(values).guest();
+        let both = ["vm.name=web1", "vm.uuid=9f0c"];
+        assert_eq!(guest(&both).as_deref(), Some("\"web1\" (9f0c)"));
+        assert_eq!(guest(&both[1..]).as_deref(), Some("9f0c"));
+        assert_eq!(guest(&["host.name=x"]), None);
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn alone_it_waits_for_the_verdict_and_shows_it_with_its_reason() {
             "cpu       contended: your vCPUs waited 34% of the last 2 s\n\
              memory    ok: nothing waited for memory\n\
              host      01234567, kvm\n\
-             It is the host (CPU time). To send it to whoever runs the host: hostinfo diagnose\n"
+             It is the host (CPU time). To show whoever runs it: hostinfo diagnose\n"
                 .to_owned(),
             String::new()
         )

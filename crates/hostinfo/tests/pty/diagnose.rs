@@ -40,10 +40,7 @@ fn the_exit_status_tells_what_was_concluded() {
 #[test]
 fn both_views_stand_beside_each_other_and_the_conclusion_below() {
     let (_, text, _) = run(&host(CONTENDED), "diagnose --for 1s");
-    assert!(
-        text.starts_with("Observed for ") && text.contains(" on the host df1a367e. "),
-        "{text}"
-    );
+    assert!(text.starts_with("Observed this guest on the host df1a367e, for "), "{text}");
     for part in [
         "\ncpu     host   contended: your vCPUs waited 34% of the last 60 s\n",
         " s, vCPUs waited 50% of the time that they wanted to run",

@@ -42,6 +42,27 @@ fn a_recording_has_both_views_and_is_appended_to() {
 }
 
 #[test]
+fn a_host_that_may_be_asked_in_a_moment_is_asked_in_a_moment() {
+    const INTERVAL: Duration = Duration::from_millis(1100);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r");
+    let mut last: Option<Instant> = None;
+    let host = FakeHost::new(move |_| {
+        let wait = last.and_then(|last| INTERVAL.checked_sub(last.elapsed()));
+        if let Some(wait) = wait {
+            return format!("429 retry after {:.3} s\n", wait.as_secs_f64() + 0.001);
+        }
+        last = Some(Instant::now());
+        ANSWER.to_owned()
+    });
+    let (status, ..) = run(&host, &format!("record {} --every 1s --for 3s", file.display()));
+    let recorded = fs::read_to_string(&file).unwrap();
+    let samples: Vec<&str> = recorded.lines().filter(|line| line.starts_with("s ")).collect();
+    assert!(status == 0 && samples.len() >= 2, "{recorded}");
+    assert!(samples.iter().all(|sample| sample.contains(" co-- ")), "{recorded}");
+}
+
+#[test]
 fn what_the_interval_does_not_allow_is_said_once_and_the_guests_own_view_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("r");

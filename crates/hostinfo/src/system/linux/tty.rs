@@ -36,7 +36,7 @@ impl RawTty {
     /// # Errors
     /// [`Failure`]: there is no terminal.
     pub(crate) fn enter() -> Result<Self, Failure> {
-        let why = "top needs a terminal; hostinfo alone, and hostinfo record, do not";
+        let why = "top needs a terminal; plain hostinfo and hostinfo record do not";
         let no_terminal = |_| Failure::Usage(why.to_owned());
         tcgetattr(io::stdout()).map_err(no_terminal)?;
         let termios = tcgetattr(io::stdin()).map_err(no_terminal)?;
