@@ -18,6 +18,7 @@ mod lines;
 mod machine;
 mod many_vcpus;
 mod measure;
+mod neighbours;
 mod plan;
 mod process;
 mod report;
@@ -57,6 +58,9 @@ struct Args {
     /// Counts the instructions of a query instead, by valgrind's callgrind
     #[arg(long)]
     instructions: bool,
+    /// Measures what a guest learns of others' queries from how soon it is answered instead
+    #[arg(long, conflicts_with = "instructions")]
+    neighbours: bool,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -105,7 +109,13 @@ fn main() -> anyhow::Result<ExitCode> {
         idle: Duration::from_secs(args.idle),
         crowd: args.crowd,
     };
-    let rows = if args.instructions { instructions::run(&plan)? } else { measure::run(&plan)? };
+    let rows = if args.instructions {
+        instructions::run(&plan)?
+    } else if args.neighbours {
+        neighbours::run(&plan)?
+    } else {
+        measure::run(&plan)?
+    };
     print!("{}", report::markdown(&rows));
     Ok(if rows.iter().all(report::Row::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

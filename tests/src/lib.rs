@@ -21,6 +21,7 @@ pub mod paths;
 pub mod process;
 pub mod prometheus;
 pub mod upgrading;
+pub mod user;
 pub mod wine;
 
 pub use cgroup::Cgroup;

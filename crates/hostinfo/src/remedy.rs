@@ -25,28 +25,36 @@ fn broker(path: &Path) -> String {
     )
 }
 
+// No sentence has a line end of its own: a terminal has any width. What is to be copied is a line of its own.
+
 fn vsock(port: u32) -> String {
     format!(
         "\
 Send this to whoever runs your host:
-This guest asks over vsock, at port {port}. Its domain needs <vsock model='virtio'><cid auto='yes'/></vsock>.
-In /etc/hostinfo/hostinfod.toml, [vsock] needs enabled = true and guests = [\"qemu-NAME\"], where NAME is the
-guest's name. Then: systemctl enable hostinfo-vsock.socket; systemctl restart hostinfo"
+This guest asks over vsock, at port {port}. Its domain needs:
+  <vsock model='virtio'><cid auto='yes'/></vsock>
+/etc/hostinfo/hostinfod.toml needs this, where NAME is the guest's name:
+  [vsock]
+  enabled = true
+  guests = [\"qemu-NAME\"]
+Then run:
+  systemctl enable hostinfo-vsock.socket
+  systemctl restart hostinfo"
     )
 }
 
 fn port() -> String {
     format!(
         "\
-Send this to whoever runs your host:
-This guest needs a port to ask. Run hostinfoctl enable NAME, where NAME is the guest's name, or add this
-to its domain's XML (virsh edit NAME):
+If this guest has a port other than {SERIAL}, name it with --device or HOSTINFO_DEVICE. If it has none, send this to whoever runs your host:
+This guest needs a port to ask. Run this, where NAME is the guest's name:
+  hostinfoctl enable NAME
+Or add this to its domain's XML (virsh edit NAME):
   <serial type='unix'>
     <source mode='bind' path='/var/lib/hostinfo/qemu-NAME'/>
     <target port='1'/>
   </serial>
-Then shut the guest down and start it again: rebooting inside the guest is not enough. hostinfod has to
-run on the host. If the port is not {SERIAL}, name it with --device or HOSTINFO_DEVICE."
+Then shut the guest down and start it again: rebooting inside the guest is not enough. hostinfod has to run on the host."
     )
 }
 
@@ -64,5 +72,14 @@ mod tests {
         let device = Way::Device(SERIAL.into());
         assert!(remedy(&[&device]).contains("<serial type='unix'>"));
         assert_eq!(remedy(&[&Way::vsock(), &device]), remedy(&[&device]));
+    }
+
+    #[test]
+    fn a_sentence_of_a_remedy_is_not_broken_in_two() {
+        for way in [Way::Unix(BROKER.into()), Way::vsock(), Way::Device(SERIAL.into())] {
+            for line in remedy(&[&way]).lines().filter(|line| !line.starts_with(' ')) {
+                assert!(line.ends_with(['.', ':']), "{line}");
+            }
+        }
     }
 }

@@ -8,7 +8,6 @@ mod denials;
 mod files;
 mod finding;
 mod guests;
-mod runner;
 mod units;
 mod user;
 mod words;

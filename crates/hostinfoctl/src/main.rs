@@ -5,7 +5,7 @@
 //! guests exist, also without libvirt), `rules` (those in force, or a file's), `settings` (what is needed of the daemon's), `plan` (what to change; pure), `change`
 //! and `carry_out` (changing each guest completely or not at all), `port_summary` (the result, in
 //! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows), `held`
-//! and `sock_diag` (programs that hold guests' ports).
+//! and `sock_diag` (programs that hold guests' ports), `runner` (what other programs print).
 
 mod args;
 mod carry_out;
@@ -36,6 +36,7 @@ mod present;
 mod preview;
 mod row;
 mod rules;
+mod runner;
 mod settings;
 mod snippet;
 mod sock_diag;

@@ -34,6 +34,8 @@ fn a_page_goes_where_it_is_wanted_and_the_text_says_the_same() {
         (0, String::new(), String::new())
     );
     assert_eq!(fs::read_to_string(page).unwrap(), html);
+    let (status, _, errors) = report(&format!("{file} --output {file}"));
+    assert!(status == 2 && errors.contains("take the recording's place"), "{errors}");
     let (_, text, _) = report(&format!("{file} --text"));
     assert!(text.contains(told) && text.contains("34% <of the last 60 s>"), "{text}");
     assert!(text.ends_with("One line of the recording was damaged and left out.\n"), "{text}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::Finding;
-use super::runner::{NotRun, run};
+use crate::runner::{NotRun, run};
 
 /// A unit, and when it has to run.
 struct Unit {
