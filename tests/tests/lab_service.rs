@@ -49,7 +49,7 @@ fn example(number: usize) -> Result<&'static str> {
 }
 
 #[test]
-fn who_does_what_the_readme_says_gets_an_answer() -> Result<()> {
+fn the_first_answer_of_the_readme_comes_as_it_says() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         let mut guest = lab.domain("a").without_port();
         guest.define()?;
@@ -150,7 +150,7 @@ fn source() -> Result<String> {
 }
 
 #[test]
-fn who_takes_it_away_again_leaves_no_service_behind() -> Result<()> {
+fn make_uninstall_leaves_no_service_behind() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.sh("systemctl enable --now --quiet hostinfo")?;
         let pid = lab.property("MainPID")?;

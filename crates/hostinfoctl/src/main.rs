@@ -90,7 +90,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_the_command_line_has_again_is_what_the_daemon_has() {
+    fn defaults_repeated_in_the_command_line_are_those_of_the_daemon() {
         use super::args::{CONTROL, SOCKET_DIR, URI};
         assert_eq!((SOCKET_DIR, URI), (hostinfo_domains::SOCKET_DIR, hostinfo_domains::URI));
         assert_eq!(CONTROL, hostinfo_control::SOCKET);

@@ -118,7 +118,7 @@ mod tests {
             format!("Id={id}\nLoadState={load}\nActiveState={active}\nUnitFileState={file}\n");
         let shown = parse(&format!("{text}\nId=b\nUser=x\n"));
         assert_eq!(shown["b"]["User"], "x");
-        found(&UNITS[number], &shown[id], false, false).map(|finding| finding.told().message)
+        found(&UNITS[number], &shown[id], false, false).map(|finding| finding.described().message)
     }
 
     #[test]
