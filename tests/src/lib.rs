@@ -20,6 +20,7 @@ pub mod libvirtd;
 pub mod paths;
 pub mod process;
 pub mod prometheus;
+pub mod readme;
 pub mod upgrading;
 pub mod user;
 pub mod wine;
