@@ -16,7 +16,7 @@ mod custom;
 mod definition;
 mod directory;
 mod draft;
-#[cfg(feature = "examples")]
+#[cfg(any(test, feature = "examples"))]
 pub mod examples;
 mod failure;
 mod file;
