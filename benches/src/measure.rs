@@ -12,7 +12,7 @@ use crate::flood;
 use crate::guests::{Guests, Listening};
 use crate::kernel;
 use crate::lines;
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::many_vcpus;
 use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
@@ -30,9 +30,9 @@ pub(crate) struct Side {
 /// Measures all of it.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
-    let seats = Seats::find()?;
-    seats.seat_guests()?;
-    let server = Server::daemon(&plan.daemon, &dir.path().join("daemon"), "", &seats)?;
+    let cpus = Cpus::find()?;
+    cpus.pin_guests()?;
+    let server = Server::daemon(&plan.daemon, &dir.path().join("daemon"), "", &cpus)?;
     sleep(SETTLED);
     let empty = server.process().memory().with_context(|| server.log())?;
     let listening = Listening::new(&sockets(&dir.path().join("daemon"))?, plan.guests)?;
@@ -42,18 +42,18 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     rows.extend(kernel::run()?);
 
     let answer = daemon.guests.ask(QUERY)?;
-    let mut echo = start_echo(plan.guests, &dir.path().join("echo"), &answer, &seats)?;
+    let mut echo = start_echo(plan.guests, &dir.path().join("echo"), &answer, &cpus)?;
     rows.extend(round_trips(plan, &mut daemon, &mut echo)?);
     rows.extend(throughput(plan, &mut daemon, &mut echo)?);
     drop(echo);
-    rows.push(lines::run(plan, &dir.path().join("echo-lines"), &seats, &mut daemon)?);
+    rows.push(lines::run(plan, &dir.path().join("echo-lines"), &cpus, &mut daemon)?);
     rows.extend(cpu_times(plan, &mut daemon)?);
     rows.extend(vhostmd::run(plan, &daemon.server, &mut daemon.guests)?);
     drop(daemon);
-    rows.push(flood::run(plan, &dir.path().join("flood"), &seats)?);
-    rows.extend(crowd::run(plan, &dir.path().join("crowd"), &seats)?);
-    rows.extend(everything::run(plan, dir.path(), &seats)?);
-    rows.extend(many_vcpus::run(plan, dir.path(), &seats)?);
+    rows.push(flood::run(plan, &dir.path().join("flood"), &cpus)?);
+    rows.extend(crowd::run(plan, &dir.path().join("crowd"), &cpus)?);
+    rows.extend(everything::run(plan, dir.path(), &cpus)?);
+    rows.extend(many_vcpus::run(plan, dir.path(), &cpus)?);
     Ok(rows)
 }
 
@@ -62,11 +62,11 @@ pub(crate) fn start_echo(
     count: u16,
     dir: &Path,
     answer: &str,
-    seats: &Seats,
+    cpus: &Cpus,
 ) -> anyhow::Result<Side> {
     let socket = sockets(dir)?.join("all");
     let listening = Listening::at_one(&socket, count)?;
-    let server = Server::echo(dir, &socket, count, answer, seats)?;
+    let server = Server::echo(dir, &socket, count, answer, cpus)?;
     let guests = listening.accept().with_context(|| server.log())?;
     Ok(Side { server, guests })
 }

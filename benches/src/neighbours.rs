@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use hostinfo_wire::limits::SAMPLE_GRID;
 
 use crate::guests::{Guests, Listening};
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::plan::Plan;
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
@@ -37,11 +37,11 @@ enum Before {
 /// Measures it for each line.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
-    let seats = Seats::find()?;
-    seats.seat_guests()?;
+    let cpus = Cpus::find()?;
+    cpus.pin_guests()?;
     let mut rows = Vec::new();
     for (line, name) in LINES {
-        rows.extend(of_line(plan, &dir.path().join("daemon"), &seats, line, name)?);
+        rows.extend(of_line(plan, &dir.path().join("daemon"), &cpus, line, name)?);
     }
     Ok(rows)
 }
@@ -49,14 +49,14 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
 fn of_line(
     plan: &Plan,
     dir: &Path,
-    seats: &Seats,
+    cpus: &Cpus,
     line: &[u8],
     name: &str,
 ) -> anyhow::Result<Vec<Row>> {
     let listening = Listening::new(&sockets(dir)?, 2)?;
-    let server = Server::daemon(&plan.daemon, dir, "", seats)?;
+    let server = Server::daemon(&plan.daemon, dir, "", cpus)?;
     let guests = listening.accept().with_context(|| server.log())?;
-    let [mut guest, mut neighbour] = guests.each().context("two guests")?;
+    let [mut guest, mut neighbour] = guests.into_two().context("two guests")?;
     let [mut alone, mut pinged, mut same] = [const { Vec::new() }; 3];
     for _ in 0..EACH.saturating_mul(plan.rounds) {
         for (before, times) in

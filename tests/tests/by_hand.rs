@@ -135,7 +135,7 @@ fn a_program_that_holds_a_guests_port_is_named_by_status_until_it_lets_go() -> R
         serde_json::from_str(&alone(&host, &["status", "--json"])?.stdout)?;
     ensure!(json["held"][0]["guest"] == "qemu-web", "{json}");
     ensure!(json["held"][0]["holder"]["pid"] == std::process::id(), "{json}");
-    // Who may not look at processes is told no name, and not that all is well.
+    // A user who may not look at processes gets no name, and is not told that all is well either.
     let said = status_for_group(&host)?;
     ensure!(
         said.contains("held      qemu-web: another program") && said.contains("as root"),

@@ -59,7 +59,7 @@ fn the_group_may_ask_and_only_root_may_change() -> Result<()> {
 }
 
 #[test]
-fn who_is_in_another_pid_namespace_has_no_number_there_and_is_let_in_as_its_user() -> Result<()> {
+fn a_client_in_another_pid_namespace_is_let_in_as_its_user() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     // In namespaces that this process is not in.
     let _daemon = host.start_daemon_beside(&libvirtd)?;
@@ -189,7 +189,7 @@ fn what_is_explained_is_bounded_and_each_name_counts_once() -> Result<()> {
 }
 
 #[test]
-fn who_speaks_nonsense_or_too_much_is_dropped_and_nobody_else() -> Result<()> {
+fn a_client_that_sends_nonsense_or_too_much_is_dropped_and_no_other() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;
     for nonsense in [b"hello\0".to_vec(), b"\0".to_vec(), vec![b' '; REQUEST_MAX + 4096]] {
@@ -270,7 +270,7 @@ fn a_socket_that_a_killed_daemon_left_is_replaced_and_what_is_no_socket_is_not()
 }
 
 #[test]
-fn who_watches_and_does_not_read_misses_events_and_holds_nobody_up() -> Result<()> {
+fn a_watcher_that_does_not_read_misses_events_and_holds_nobody_up() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     host.write_config("[flow]\nlines_per_second = 0\n")?;
     let daemon = host.start_daemon()?;

@@ -15,8 +15,8 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use change::{Disable, Enable, Snippet, Tag, Transport};
 use change::{ENABLE, FOLLOW, TAG};
-pub(crate) use look::{Check, Diff, Incidents, List, State};
-use look::{DIFF, DOCTOR, INCIDENTS, LIST};
+pub(crate) use look::{Check, Diff, Format, Incidents, List, State, Stats};
+use look::{DIFF, DOCTOR, INCIDENTS, LIST, STATS};
 pub(crate) use tell::{HostState, Kind, Notice, StateToSet};
 
 /// Defaults: the sockets of guests, libvirt's URI, the rules, the daemon's settings, its control socket,
@@ -63,8 +63,8 @@ const UPGRADE: &str = "\
 The daemon runs the installed program once, to see whether it can go on with everything: connections, half-received \
 lines, unsent replies, intervals, sessions, incidents and watches. If it can, the daemon executes it, and its process \
 number stays the same. If it cannot, or does not answer within 2 s, nothing changes, and the reason is printed and \
-logged: then only a restart helps (systemctl restart hostinfo). A daemon from before there was this command is \
-restarted. Other clients of the control socket, such as hostinfoctl watch, lose their connections.";
+logged: then only a restart helps (systemctl restart hostinfo). A daemon that is too old to know this \
+command is restarted. Other clients of the control socket, such as hostinfoctl watch, lose their connections.";
 
 const GUESTS: &str = "\
 GUEST is a guest's name in libvirt, or $driver-$name, or a pattern of names (without $driver-) as in \
@@ -153,12 +153,9 @@ pub(crate) enum Command {
         #[arg(value_name = "GUEST", value_parser = name)]
         guest: Option<String>,
     },
-    /// Show the daemon's own metrics
-    Stats {
-        /// Write OpenMetrics text, for Prometheus
-        #[arg(long, conflicts_with = "json")]
-        openmetrics: bool,
-    },
+    /// Show the daemon's own metrics, or write them to a file for Prometheus
+    #[command(after_help = STATS)]
+    Stats(Stats),
     /// Show what a guest may see, and which line of the rules file decides it
     Explain {
         /// The guest: its name, or $driver-$name, which need not exist yet
@@ -190,7 +187,6 @@ pub(crate) enum Command {
     Upgrade,
 }
 
-/// Every guest has a name.
 fn name(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("a guest's name cannot be empty") } else { Ok(text.to_owned()) }
 }
@@ -234,7 +230,8 @@ mod tests {
             "host-state draining",
             "host-state set",
             "host-state set down",
-            "stats --json --openmetrics",
+            "stats --json --format prometheus",
+            "stats --format graphite",
             "snippet a --port 4",
             "enable a --port -1",
             "tag",
@@ -251,5 +248,7 @@ mod tests {
         assert!(parse("list --directory x").is_err(), "a path that is not absolute");
         assert!(parse("enable -c test:///default a b --json --now").is_ok());
         assert!(parse("enable --follow a* b role=db --json --dry-run").is_ok());
+        assert!(parse("stats --format prometheus --output x.prom").is_ok());
+        assert!(parse("stats --json --output x.json").is_ok());
     }
 }

@@ -78,7 +78,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::ImportVhostmd { file } => import_vhostmd::run(options, file),
         Command::Status => status::run(options),
         Command::Watch { guest } => watch::run(options, guest.as_deref()),
-        Command::Stats { openmetrics } => stats::run(options, *openmetrics),
+        Command::Stats(wanted) => stats::run(options, wanted),
         Command::Explain { guest, names } => explain::run(options, guest, names),
         Command::Preview { guest, names } => preview::run(options, guest, names),
         Command::Notice(wanted) => notice::run(options, wanted),
@@ -90,7 +90,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_the_command_line_has_again_is_what_the_daemon_has() {
+    fn defaults_repeated_in_the_command_line_are_those_of_the_daemon() {
         use super::args::{CONTROL, SOCKET_DIR, URI};
         assert_eq!((SOCKET_DIR, URI), (hostinfo_domains::SOCKET_DIR, hostinfo_domains::URI));
         assert_eq!(CONTROL, hostinfo_control::SOCKET);
