@@ -33,7 +33,10 @@ fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
         ensure!(lab.property("ActiveState")? == "inactive");
         ensure!(lab.property("Result")? == "success");
         let journal = lab.journal()?;
-        ensure!(!journal.contains("WARN"), "{journal}");
+        // Under emulation, on a machine that is busy, a libvirtd that starts can be that slow.
+        let is_slow = |line: &&str| line.contains("libvirt did not answer within");
+        let mut warnings = journal.lines().filter(|line| line.contains("WARN"));
+        ensure!(warnings.all(|line| is_slow(&line)), "{journal}");
         let left = lab.sh("stat -c '%a %U' /var/lib/hostinfo /var/lib/hostinfod")?;
         ensure!(left == "711 hostinfo\n700 hostinfo\n", "{left}");
         Ok(())
