@@ -1,5 +1,7 @@
 //! Reading that is done before a reply is begun, in as many turns as it needs.
 
+use std::iter::once;
+
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::source::{Judged, Source, Vmm};
 use hostinfo_rules::Grant;
@@ -8,7 +10,7 @@ use hostinfo_wire::limits::{THREAD_WORK, TURN_THREADS};
 
 use super::Sources;
 use crate::pending::Pending;
-use crate::select::{Pick, permitted};
+use crate::select::Pick;
 
 impl Sources<'_, '_> {
     /// Reads some of the threads of the guest's VMM, if any of the picks needs them.
@@ -17,12 +19,23 @@ impl Sources<'_, '_> {
     /// More threads are left, for the next turn.
     pub(crate) fn read_ahead_of(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
         let grant: &Grant = &self.who.grant;
-        let needs = picks.iter().any(|pick| match pick {
-            Pick::Refused(..) => false,
-            Pick::Stat(stat, _) => self.needs_threads(*stat),
-            Pick::Group(_, scope) => permitted(scope, grant).any(|stat| self.needs_threads(stat)),
+        self.read_ahead(picks.iter().flat_map(|pick| pick.rows(grant)))
+    }
+
+    /// Reads what the picks need from the cgroups of the guest's VMM, all of it together.
+    pub(crate) fn read_cgroups_of(&mut self, picks: &[Pick<'_>]) {
+        let grant: &Grant = &self.who.grant;
+        let rows = picks.iter().flat_map(|pick| pick.rows(grant));
+        let mut of_vmm = rows.filter_map(|row| match row.stat().source {
+            Source::Vmm(what) => Some(what),
+            _ => None,
         });
-        if needs { self.read_threads() } else { Ok(()) }
+        // Nothing is known yet of the VMM of a guest that asks only about its host.
+        if let Some(first) = of_vmm.next()
+            && let Ok(vmm) = self.observed.vmm()
+        {
+            vmm.read_cgroups(once(first).chain(of_vmm), self.at);
+        }
     }
 
     /// The same for single statistics without instances.
