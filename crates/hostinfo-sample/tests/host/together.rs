@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use hostinfo_catalog::source::{PressureFigure, Resource, Stall, Vmm as Source};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 
 use crate::qemu::{Qemu, ask, at};
 
@@ -58,16 +58,20 @@ fn nothing_counts_that_was_read_while_the_vmm_moved() {
         mkfifoat(CWD, &path, Mode::RWXU).unwrap();
         path
     });
-    let mut vmm = qemu.vmm();
+    let (mut vmm, mut ends) = (qemu.vmm(), None);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let first = File::options().write(true).open(first).unwrap();
+            let first = File::options().write(true).open(&first).unwrap();
             qemu.moves("b.scope", "7\n");
-            let last = File::options().write(true).open(last).unwrap();
+            let last = File::options().write(true).open(&last).unwrap();
             drop((first, last));
         });
         vmm.read_cgroups(PARTS.into_iter(), at(0));
+        // The writer must end even if nothing was read.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        ends = Some([&first, &last].map(|path| rustix::fs::open(path, flags, Mode::empty())));
     });
+    drop(ends);
     assert_eq!(ask(&mut vmm, PRESSURE, 0), "ask again in 1 s");
     qemu.cgroup("b.scope/memory.pressure", "some avg10=0.00 total=7000000\n");
     assert_eq!(ask(&mut vmm, PRESSURE, 100), "1", "it counts on from where it was");
